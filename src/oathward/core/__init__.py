@@ -1,0 +1,1 @@
+"""The ground floor: words, errors, time, ids, settings, database. Imports nothing of ours."""

@@ -1,0 +1,180 @@
+"""One door to the database: SQLite in the data folder, or PostgreSQL by URL.
+
+Rules (DESIGN §4):
+- SQLite runs ``WAL`` with ``synchronous=FULL``: an acknowledged row survives a power cut.
+- Every writer of a SQLite file takes one advisory ``flock`` beside it, then ``BEGIN IMMEDIATE``, for
+  one bounded group, and yields after it; SQLite's own busy wait starves the smaller writer.
+- Functions take ``db: Connection`` first; the transaction is one ``with write(engine)`` in the caller.
+- No transaction spans I/O. Readers use ``read(engine)`` and keep no snapshot over seconds.
+- Tables are declared on the shared ``METADATA`` by the module that owns them; no other touches them.
+
+Deliberately absent: an ORM, retries (the caller knows whether a retry is safe).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from oathward.core.errors import StorageError
+from oathward.core.reasons import Reason
+
+METADATA = MetaData()
+
+GROUP_ROWS_MAX = 256
+"""The most messages (or records) one write transaction may hold."""
+
+_BUSY_TIMEOUT_MS = 30_000
+_WAL_PAGES_MAX = 200_000
+"""A writer checkpoints by itself only past this; ``checkpoint()`` runs off the commit path before."""
+
+_locks: dict[str, _WriterLock] = {}
+_locks_guard = threading.Lock()
+
+
+class _WriterLock:
+    """Serialise writers of one SQLite file: threads by a lock, processes by ``flock``."""
+
+    def __init__(self, path: Path) -> None:
+        self._thread = threading.Lock()
+        self._path = path
+        self._fd = -1
+        self._pid = -1
+
+    def __enter__(self) -> None:
+        self._thread.acquire()
+        try:
+            if self._pid != os.getpid():  # an fd inherited over fork shares its lock: open our own
+                self._fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+                self._pid = os.getpid()
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
+        except BaseException:
+            self._thread.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+        self._thread.release()
+        os.sched_yield()
+
+
+def connect(url: str) -> Engine:
+    """Open the database a URL names.
+
+    Args:
+        url: ``sqlite:///path/to/oathward.db`` or ``postgresql+psycopg://…``.
+
+    Raises:
+        StorageError: the URL is of another kind.
+    """
+    kind = make_url(url).get_backend_name()
+    if kind == "postgresql":
+        return create_engine(url, pool_size=4, max_overflow=4)
+    if kind != "sqlite":
+        raise StorageError("database.url", "use sqlite:///… or postgresql+psycopg://…")
+    engine = create_engine(url, connect_args={"check_same_thread": False, "timeout": _BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(raw: sqlite3.Connection, _record: object) -> None:
+        raw.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-32768",
+            f"wal_autocheckpoint={_WAL_PAGES_MAX}",
+        ):
+            raw.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(db: Connection) -> None:
+        immediate = db.get_execution_options().get("oathward_write")
+        db.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """Run one bounded group of writes as one durable transaction.
+
+    Raises:
+        StorageError: ``storage.full`` or ``storage.failed``; nothing was committed, or (connection lost
+            during COMMIT on PostgreSQL) the outcome is unknown and the caller must look it up.
+    """
+    try:
+        if engine.dialect.name == "sqlite":
+            with _lock_of(engine), engine.connect() as db:
+                db = db.execution_options(oathward_write=True)
+                with db.begin():
+                    yield db
+        else:
+            with engine.begin() as db:
+                yield db
+    except DBAPIError as error:
+        raise storage_error(error) from error
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """Read one consistent snapshot; keep it short."""
+    try:
+        with engine.connect() as db, db.begin():
+            yield db
+    except OperationalError as error:
+        raise storage_error(error) from error
+
+
+def storage_error(error: DBAPIError) -> StorageError:
+    """Wrap a driver error once, without the statement's values."""
+    text = str(error.orig).lower()
+    full = "full" in text or "no space" in text
+    constraint = type(error).__name__
+    return StorageError("database", constraint, reason=Reason.STORAGE_FULL if full else Reason.STORAGE_FAILED)
+
+
+def create_tables(engine: Engine) -> None:
+    """Create every declared table that is absent; import the owners first."""
+    with write(engine) as db:
+        METADATA.create_all(db)
+
+
+def insert_many(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows given as tuples in the table's column order: the hot way in."""
+    if rows:
+        db.exec_driver_sql(_insert_sql(table, db.dialect.name), list(rows))
+
+
+def checkpoint(engine: Engine) -> None:
+    """Move SQLite's log into its file without blocking anyone; a no-op elsewhere."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as db:
+            raw = db.connection.driver_connection
+            if raw is not None:
+                raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+
+@lru_cache(maxsize=256)
+def _insert_sql(table: Table, dialect: str) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    mark = "?" if dialect == "sqlite" else "%s"
+    marks = ", ".join([mark] * len(table.columns))
+    return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608  names from our own metadata
+
+
+def _lock_of(engine: Engine) -> _WriterLock:
+    path = str(Path(engine.url.database or "oathward.db").resolve())
+    with _locks_guard:
+        return _locks.setdefault(path, _WriterLock(Path(path + ".lock")))

@@ -1,0 +1,112 @@
+"""Words that every protocol, profile, link and decision share: element classes and labels.
+
+An *element class* is ``kind × role`` (DESIGN §1.5), written ``role.kind`` for what belongs to a
+person or thing (``patient.name``, ``staff.identifier``, ``device.identity``) and ``kind`` alone
+where no role applies (``observation.value``, ``note.text``). The same words stand in catalogues,
+profiles, links, facts of decisions and ledger records.
+
+Source: confidentiality codes from HL7 v3 Confidentiality; purposes from HL7 v3 ActReason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+ROLES = ("patient", "relative", "staff", "organisation")
+
+PERSON_KINDS = (
+    "name",  # PN, XPN, XCN name parts
+    "identifier",  # MRN, SSN, account, visit, licence, insurance numbers
+    "address",  # street, city, postcode, county, country of a person
+    "contact",  # telephone, fax, e-mail, URL
+    "birth-date",  # date (or time) of birth, and of death
+    "demographic",  # sex, race, religion, language, marital state, occupation
+    "time",  # dates tied to the person: admission, discharge, event, result
+    "image",  # photographs, signatures, biometrics
+)
+
+PLAIN_KINDS = (
+    "device.identity",  # EUI-64, serial, UDI-PI, AE title, host: names one unit
+    "device.type",  # make, model, UDI-DI, software: names a kind of unit
+    "location",  # room, bed, point of care
+    "observation.code",
+    "observation.value",
+    "observation.time",
+    "order",  # placer, filler and other order identifiers
+    "clinical.code",  # diagnoses, procedures, allergies and other coded clinical content
+    "note.text",  # free text of any kind, and whatever could hold it
+    "attachment",  # encapsulated data, reference pointers
+    "financial",
+    "message.control",  # MSH-10, batch names, sequence numbers: identifiers of the transport
+    "message.time",  # MSH-7 and its kin
+    "message.party",  # sending and receiving application and facility
+    "structure",  # set ids, type codes, actions, versions: says nothing about anyone
+    "uncatalogued",  # nobody has said what it is: never passes, except where a treatment link says so
+)
+
+CLASSES: frozenset[str] = frozenset(PLAIN_KINDS) | frozenset(f"{r}.{k}" for r in ROLES for k in PERSON_KINDS)
+"""Every element class there is."""
+
+OBSERVATION_CLASSES = frozenset({"observation.code", "observation.value", "observation.time"})
+
+
+def expand(patterns: Iterable[str]) -> frozenset[str]:
+    """Turn class words with ``*`` (``patient.*``, ``*.name``, ``*``) into the classes they name.
+
+    Raises:
+        KeyError: a pattern names no class; the key is the pattern (a word of policy, not of a message).
+    """
+    found: set[str] = set()
+    for pattern in patterns:
+        head, star, tail = pattern.partition("*")
+        hits = (
+            {c for c in CLASSES if c.startswith(head) and c.endswith(tail)} if star else {pattern} & CLASSES
+        )
+        if not hits:
+            raise KeyError(pattern)
+        found |= hits
+    return frozenset(found)
+
+
+class Confidentiality(StrEnum):
+    """HL7 v3 Confidentiality, ordered from unrestricted to very restricted."""
+
+    U = "U"
+    L = "L"
+    M = "M"
+    N = "N"
+    R = "R"
+    V = "V"
+
+
+class Purpose(StrEnum):
+    """HL7 v3 ActReason purposes of use that links and openings may name."""
+
+    TREAT = "TREAT"
+    ETREAT = "ETREAT"
+    BTG = "BTG"
+    HPAYMT = "HPAYMT"
+    HOPERAT = "HOPERAT"
+    HRESCH = "HRESCH"
+    PUBHLTH = "PUBHLTH"
+    SYSADMIN = "SYSADMIN"
+    PATRQT = "PATRQT"
+
+
+CARE_PURPOSES = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG})
+
+
+class Assurance(StrEnum):
+    """How sure we are which device is speaking, strongest first (DESIGN §3 step 3)."""
+
+    CERTIFICATE = "certificate"
+    VOUCHED = "vouched"
+    ADDRESS = "address"
+    CLAIMED = "claimed"
+    NONE = "none"
+
+    @property
+    def rank(self) -> int:
+        """4 for a certificate down to 0 for none."""
+        return 4 - list(Assurance).index(self)

@@ -1,0 +1,131 @@
+"""Every reason Oathward can give, with its answer on each wire.
+
+One table for all doors (DESIGN §6): HL7 acknowledgement code, HL7 table 0357 error code,
+DICOM status, HTTP status, process exit code. A new reason is one new line here.
+
+Source: HL7 v2.6 tables 0008 and 0357; DICOM PS3.7 Annex C; RFC 9110; sysexits where they fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What each wire is told for one reason.
+
+    ``hl7``: original-mode code; in enhanced mode the accept code has the same second letter.
+    ``hl7_error``: HL7 table 0357 code for ERR-3. ``exit_code``: of a command that ends with it.
+    """
+
+    hl7: str
+    hl7_error: str
+    dicom: int
+    http: int
+    exit_code: int
+
+
+_OK = Answer("AA", "0", 0x0000, 200, 0)
+# A privacy decision is never an error to a device (DESIGN step 12): stored is AA.
+_STORED = Answer("AA", "0", 0x0000, 202, 0)
+_BAD = Answer("AR", "100", 0xC000, 400, 65)
+_TYPE = Answer("AR", "200", 0xA900, 422, 65)
+_DATA = Answer("AE", "102", 0xC000, 422, 65)
+_DENIED = Answer("AE", "207", 0x0124, 403, 77)
+_BUSY = Answer("AR", "207", 0xA700, 503, 75)
+_OURS = Answer("AE", "207", 0x0110, 500, 70)
+_CONFIG = Answer("AE", "207", 0x0110, 500, 78)
+_MISSING = Answer("AE", "204", 0x0112, 404, 66)
+
+
+class Reason(Enum):
+    """A reason code as it stands in records, answers and exit codes."""
+
+    # --- message and frame form
+    FRAME_JUNK = "frame.junk", _BAD
+    FRAME_TOO_LARGE = "frame.too-large", _BAD
+    FRAME_NESTED = "frame.nested-start", _BAD
+    FRAME_UNTERMINATED = "frame.unterminated", _BAD
+    FRAME_TIMEOUT = "frame.timeout", _BAD
+    MESSAGE_EMPTY = "message.empty", _BAD
+    MESSAGE_UNDECODABLE = "message.undecodable", _BAD
+    SEPARATORS_INVALID = "message.separators-invalid", _BAD
+    HEADER_MISSING = "message.header-missing", _BAD
+    HEADER_INCOMPLETE = "message.header-incomplete", Answer("AR", "101", 0xC000, 400, 65)
+    CHARSET_UNSUPPORTED = "message.charset-unsupported", _DATA
+    CHARSET_BROKEN = "message.charset-broken", _DATA
+    BATCH_BROKEN = "message.batch-broken", _BAD
+    LIMIT_EXCEEDED = "message.limit-exceeded", _BAD
+    VALUE_INVALID = "message.value-invalid", _DATA
+    TYPE_UNSUPPORTED = "message.type-unsupported", _TYPE
+    CONTROL_ID_REUSED = "message.control-id-reused", _STORED
+    DUPLICATE = "message.duplicate", _STORED
+    # --- connection
+    CONNECTION_LIMIT = "connection.limit", _BUSY
+    RATE_LIMIT = "connection.rate-limit", _BUSY
+    TLS_REFUSED = "connection.tls-refused", _DENIED
+    CERTIFICATE_REVOKED = "connection.certificate-revoked", _DENIED
+    # --- who and about whom
+    DEVICE_UNKNOWN = "device.unknown", _STORED
+    DEVICE_REVOKED = "device.revoked", _STORED
+    DEVICE_MISMATCH = "device.identity-mismatch", _STORED
+    DEVICE_ASSURANCE = "device.assurance-too-low", _STORED
+    PATIENTS_SEVERAL = "patient.several", _STORED
+    PATIENT_AMBIGUOUS = "patient.ambiguous", _STORED
+    SOURCE_NOT_AUTHORITATIVE = "patient.source-not-authoritative", _STORED
+    # --- decision
+    NO_LINK = "decision.no-link", _STORED
+    NO_CONSENT = "decision.no-consent", _STORED
+    CONSENT_DENIES = "decision.consent-denies", _STORED
+    LABEL_DENIES = "decision.label-denies", _STORED
+    POLICY_DENIES = "decision.policy-denies", _STORED
+    POLICY_ERROR = "decision.policy-error", _STORED
+    FACT_MISSING = "decision.fact-missing", _STORED
+    NOTHING_LEFT = "decision.nothing-left", _STORED
+    BUNDLE_MISSING = "decision.bundle-missing", _STORED
+    CLOCK_UNSURE = "decision.clock-unsure", _STORED
+    PERMIT_EXPIRED = "decision.permit-expired", _STORED
+    NOT_PERMITTED = "decision.not-permitted", _DENIED
+    # --- protection
+    UNCATALOGUED = "deid.uncatalogued", _STORED
+    DEID_FAILED = "deid.failed", _STORED
+    GUARD_STOPPED = "guard.stopped", _STORED
+    KEY_UNAVAILABLE = "key.unavailable", _STORED
+    KEY_DESTROYED = "key.destroyed", _MISSING
+    SEAL_BROKEN = "seal.broken", _OURS
+    SIGNATURE_INVALID = "authority.signature-invalid", _OURS
+    AUTHORITY_STALE = "authority.stale", _OURS
+    KEEPER_REFUSED = "keeper.refused", _DENIED
+    KEEPER_UNAVAILABLE = "keeper.unavailable", _BUSY
+    RATE_OF_OPENING = "keeper.rate-limit", _DENIED
+    # --- ledger
+    LEDGER_BROKEN = "ledger.broken", Answer("AE", "207", 0x0110, 500, 3)
+    LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)
+    LEDGER_FORKED = "ledger.forked", Answer("AE", "207", 0x0110, 500, 3)
+    # --- delivery
+    RECIPIENT_UNREACHABLE = "delivery.unreachable", _BUSY
+    RECIPIENT_REFUSED = "delivery.refused", _BUSY
+    RECIPIENT_NO_ANSWER = "delivery.no-answer", _BUSY
+    RETRIES_EXHAUSTED = "delivery.retries-exhausted", _BUSY
+    # --- settings, policy and use
+    SETTINGS_INVALID = "settings.invalid", _CONFIG
+    BUNDLE_INVALID = "bundle.invalid", Answer("AE", "207", 0x0110, 422, 65)
+    INPUT_INVALID = "input.invalid", Answer("AE", "102", 0xC000, 400, 65)
+    NOT_FOUND = "not-found", _MISSING
+    CONFLICT = "conflict", Answer("AE", "205", 0x0111, 409, 65)
+    # --- the world and us
+    STORAGE_FULL = "storage.full", _BUSY
+    STORAGE_FAILED = "storage.failed", _BUSY
+    INTERNAL = "internal", _OURS
+
+    def __init__(self, code: str, answer: Answer) -> None:
+        self.code = code
+        self.answer = answer
+
+    def __str__(self) -> str:
+        return self.code
+
+
+BY_CODE: dict[str, Reason] = {reason.code: reason for reason in Reason}

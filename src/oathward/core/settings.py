@@ -1,0 +1,213 @@
+"""Settings: one TOML file into frozen dataclasses, one a section.
+
+Rules:
+- An unknown section or key is an error that names the nearest known one.
+- Every setting has a default; an empty file is a working site on one machine.
+- Secrets are never settings: a setting may name the file that holds one.
+- ``docs/reference/settings.md`` is generated from this module (``scripts/reference.py``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oathward.core.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Who we are."""
+
+    name: str = "demo"  # stands in every table row as `site`
+    assigning_authority: str = "HOSP"  # of patient identifiers that name none, per listener; never a guess
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where truth lives."""
+
+    url: str = ""  # empty: sqlite in the data folder; else postgresql+psycopg://…
+
+
+@dataclass(frozen=True, slots=True)
+class Mllp:
+    """The HL7 v2 doors: plain and TLS."""
+
+    host: str = "127.0.0.1"
+    port: int = 2575  # plain; 0 = a free port, -1 = off
+    tls_port: int = 2576  # client certificate required; 0 = a free port, -1 = off
+    message_size_bytes_max: int = 1_048_576
+    message_time_s_max: float = 30.0  # from first byte to end of frame
+    idle_s_max: float = 600.0
+    connections_max: int = 2_000
+    connections_per_peer_max: int = 300
+    messages_per_s_per_peer_max: int = 20_000
+    waiting_messages_max: int = 64  # per connection, accepted but not yet answered
+    undecodable_reply: str = (
+        "AR"  # AA, AE or AR: what a sender of undecodable bytes hears once they are stored
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The data path."""
+
+    group_messages_max: int = 256
+    group_delay_ms: float = 0.0  # wait this long for a fuller group; 0 = commit what is there
+    duplicate_window_days: int = 7
+    seal_epoch_s: int = 3_600
+    keeper_timeout_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """Delivery."""
+
+    lease_s: float = 30.0
+    batch_rows: int = 256
+    connect_timeout_s: float = 5.0
+    reply_timeout_s: float = 30.0
+    attempts_max: int = 12
+    retry_first_s: float = 0.5
+    retry_longest_s: float = 60.0
+    window_messages: int = 32  # outstanding on one connection, order kept
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """The process that alone can open."""
+
+    folder: str = ""  # empty: `keeper` in the data folder; its own file system and user where it may
+    openings_per_person_per_hour_max: int = 200
+    openings_per_hour_max: int = 5_000
+    intake_key_days: int = 1
+    outbox_key_days: int = 1
+    checkpoint_every_s: float = 1.0
+    checkpoint_every_records: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Where the outside witness listens; empty means there is none, and pages say so."""
+
+    address: str = ""  # host:port or a path of a Unix socket
+    public_key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The Prometheus endpoint."""
+
+    host: str = "127.0.0.1"
+    port: int = 9464  # 0 = a free port, -1 = off
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Operating-system users of the processes; empty runs all as the caller (``doctor`` says what that allows)."""
+
+    gateway: str = ""
+    courier: str = ""
+    keeper: str = ""
+    app: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it. ``data`` is the data folder, resolved."""
+
+    data: Path
+    site: Site = field(default_factory=Site)
+    database: Database = field(default_factory=Database)
+    mllp: Mllp = field(default_factory=Mllp)
+    gateway: Gateway = field(default_factory=Gateway)
+    courier: Courier = field(default_factory=Courier)
+    keeper: Keeper = field(default_factory=Keeper)
+    witness: Witness = field(default_factory=Witness)
+    metrics: Metrics = field(default_factory=Metrics)
+    users: Users = field(default_factory=Users)
+
+    @property
+    def database_url(self) -> str:
+        """The URL in force."""
+        return self.database.url or f"sqlite:///{self.data / 'oathward.db'}"
+
+    @property
+    def keeper_folder(self) -> Path:
+        """Where the keeper alone may look."""
+        return Path(self.keeper.folder) if self.keeper.folder else self.data / "keeper"
+
+    @property
+    def run_folder(self) -> Path:
+        """Sockets, process ids and status of running parts."""
+        return self.data / "run"
+
+
+def load(
+    data: str | Path | None = None, *, file: Path | None = None, port_base: int | None = None
+) -> Settings:
+    """Read the settings of a data folder.
+
+    Args:
+        data: the folder; else ``OATHWARD_DATA``, else ``./oathward-data``.
+        file: the TOML file; else ``oathward.toml`` in the folder, which may be absent.
+        port_base: moves every port: MLLP base+0, MLLP/TLS base+1, metrics base+2.
+
+    Raises:
+        SettingsError: unknown section or key, or a value of another type; names the place.
+    """
+    folder = Path(data or os.environ.get("OATHWARD_DATA") or "oathward-data").resolve()
+    source = file or folder / "oathward.toml"
+    table: dict[str, object] = {}
+    if source.exists():
+        try:
+            table = tomllib.loads(source.read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(source.name, str(error)) from error
+    elif file is not None:
+        raise SettingsError(source.name, "no such file")
+    sections = {f.name: f for f in dataclasses.fields(Settings) if f.name != "data"}
+    _known(table, sections, source.name)
+    hints = typing.get_type_hints(Settings)
+    parts = {name: _section(hints[name], table.get(name, {}), f"{source.name} [{name}]") for name in sections}
+    settings = Settings(data=folder, **parts)
+    if port_base is not None:
+        settings = dataclasses.replace(
+            settings,
+            mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
+            metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
+        )
+    return settings
+
+
+def _section(kind: type, values: object, where: str) -> typing.Any:
+    if not isinstance(values, dict):
+        raise SettingsError(where, "must be a table")
+    hints = typing.get_type_hints(kind)
+    _known(values, hints, where)
+    for key, value in values.items():
+        wanted = hints[key]
+        fits = (float, int) if wanted is float else wanted
+        if (
+            isinstance(fits, types.GenericAlias)
+            or not isinstance(value, fits)
+            or isinstance(value, bool) is not (wanted is bool)
+        ):
+            raise SettingsError(f"{where} {key}", f"must be {wanted.__name__}")
+    return kind(**values)
+
+
+def _known(values: typing.Iterable[str], known: typing.Iterable[str], where: str) -> None:
+    names = list(known)
+    for key in values:
+        if key not in names:
+            near = difflib.get_close_matches(key, names, n=1)
+            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
+            raise SettingsError(f"{where} {key}", f"unknown; {hint}")

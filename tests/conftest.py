@@ -1,0 +1,29 @@
+"""What every test shares: Hypothesis profiles (quick by default, nightly under `make test-long`)."""
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "quick", max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "nightly",
+    max_examples=2_000,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile(os.environ.get("OATHWARD_HYPOTHESIS", "quick"))
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leave `long` tests out unless OATHWARD_LONG is set."""
+    import pytest
+
+    if os.environ.get("OATHWARD_LONG"):
+        return
+    skip = pytest.mark.skip(reason="runs under `make test-long`")
+    for item in items:
+        if "long" in item.keywords:
+            item.add_marker(skip)
