@@ -1,0 +1,1 @@
+"""Commands: parse, call, render. No rules and no SQL here."""

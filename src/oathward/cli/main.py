@@ -1,0 +1,115 @@
+"""The ``oathward`` command: finds the subcommand, runs it, turns errors into words and exit codes.
+
+A subcommand is one file ``cli/NAME.py`` with one constant ``APP`` (a Typer app); only the one asked
+for is imported, so ``--help`` stays quick. Its line in ``COMMANDS`` is what the help shows.
+
+Exit codes: 0 done; 1 the thing checked did not hold; 2 wrong usage; the rest from ``core.reasons``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from oathward import __version__
+from oathward.core.errors import OathwardError
+
+COMMANDS: dict[str, dict[str, str]] = {
+    "Run": {
+        "demo": "Start Oathward with a simulated hospital and watch it work.",
+        "init": "Create a data folder with its keys and trust anchor.",
+        "serve": "Run gateway, courier, keeper and followers.",
+        "doctor": "Check settings, keys, disk, clock and what the set-up does not stop.",
+    },
+    "See": {
+        "device": "Devices: add, import, adopt, revoke, certificates.",
+        "patient": "Patients: merges and links, and undoing them.",
+    },
+    "Decide": {
+        "policy": "The policy bundle: init, check, test, activate, show.",
+        "consent": "Consent facts: record, import, list.",
+    },
+    "Protect": {
+        "quarantine": "Messages held back: list, show, release.",
+        "outbox": "Deliveries: what waits, what failed, replay a dead letter.",
+        "keys": "Keys: rotate, erase a subject, open a sealed envelope.",
+        "send": "Send HL7 v2 files over MLLP.",
+    },
+    "Prove": {
+        "ledger": "The ledger: verify, prove, export, search.",
+        "witness": "The outside witness that cosigns checkpoints.",
+    },
+}
+
+
+def main() -> None:
+    """Run the command line; ends the process with the documented exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code."""
+    name = arguments[0] if arguments else "--help"
+    if name in {"--help", "-h", "help"}:
+        print(_help())
+        return 0
+    if name == "--version":
+        print(f"oathward {__version__}")
+        return 0
+    if not any(name in group for group in COMMANDS.values()):
+        print(f"error: no command `{name}`\n\n{_help()}", file=sys.stderr)
+        return 2
+    return _run(name, arguments[1:])
+
+
+def _run(name: str, arguments: list[str]) -> int:
+    import click
+    import typer.main
+
+    app = importlib.import_module(f"oathward.cli.{name}").APP
+    command = typer.main.get_command(app)
+    try:
+        result = command.main(args=arguments, prog_name=f"oathward {name}", standalone_mode=False)
+    except OathwardError as error:
+        return _explain(error, as_json="--json" in arguments)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        print("stopped", file=sys.stderr)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _explain(error: OathwardError, *, as_json: bool) -> int:
+    """Say an error: one line each, or JSON on stderr."""
+    errors = [*getattr(error, "errors", ())] or [error]
+    for one in errors:
+        if as_json:
+            import orjson
+
+            print(
+                orjson.dumps({"error": one.reason.code, "where": one.where, "why": one.why}).decode(),
+                file=sys.stderr,
+            )
+        else:
+            place = f" {one.where}" if one.where else ""
+            print(f"error[{one.reason.code}]{place}: {one.why or 'refused'}", file=sys.stderr)
+    return error.reason.answer.exit_code
+
+
+def _help() -> str:
+    width = max(len(name) for group in COMMANDS.values() for name in group)
+    lines = ["Oathward: knows every device, lets through only what may pass, proves what happened.", ""]
+    lines += ["Usage: oathward COMMAND [OPTIONS]    (oathward COMMAND --help for its options)"]
+    for title, group in COMMANDS.items():
+        lines += ["", f"{title}:"] + [f"  {name:<{width}}  {text}" for name, text in group.items()]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Data folder: --data, else OATHWARD_DATA, else ./oathward-data. Every command takes --json.",
+        ]
+    )

@@ -1,0 +1,78 @@
+"""How every command takes its common options and says its result.
+
+Rules:
+- With ``--json`` stdout holds one JSON document and nothing else; progress and errors go to stderr.
+- Without it, people get words and tables.
+- A command returns normally for success; it raises ``OathwardError`` or ``typer.Exit(code)`` otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+
+from oathward.core.clock import iso
+from oathward.core.settings import Settings, load
+
+DataOption = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="Data folder; else OATHWARD_DATA, else ./oathward-data.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
+]
+
+
+def settings_of(data: str | None) -> Settings:
+    """Load the settings of the data folder a command was given.
+
+    Raises:
+        SettingsError: the settings file has an error.
+    """
+    return load(data)
+
+
+def emit(value: object, *, as_json: bool, human: Callable[[], None]) -> None:
+    """Print a result: as JSON, or by the command's own words.
+
+    Args:
+        value: dataclasses, dicts, lists, datetimes, enums, bytes (as hex) and plain values.
+        as_json: the command's ``--json``.
+        human: prints for people.
+    """
+    if as_json:
+        sys.stdout.buffer.write(
+            orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        )
+        sys.stdout.buffer.flush()
+    else:
+        human()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, Enum):
+        return str(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    if isinstance(value, Path):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    raise TypeError(type(value).__name__)
