@@ -5,7 +5,7 @@ hashed by the same functions, so that the gateway can see a patient's words leav
 seeing the card.
 
 Rules:
-- Plain form: compatibility decomposition, no accents, casefolded; letters that do not decompose
+- Plain form: compatibility decomposition, no accents and no invisible marks, casefolded; letters that do not decompose
   (``ø``, ``ł``, ``æ`` …) by a table. Words are runs of letters and digits.
 - A word has at least 3 characters; 2 where the script writes without spaces (Han, Kana, Hangul).
 - A *token* is a whole value (identifier, phone number, e-mail, full name) with everything but letters and
@@ -53,6 +53,8 @@ _UMLAUTS = str.maketrans(
 _ASCII_WORDS = re.compile(r"[a-z0-9]{3,}").findall
 _RUNS = re.compile(r"[^\W_]+").findall
 _NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_INVISIBLE = frozenset(("Mn", "Me", "Cf"))
+"""Accents and enclosing marks; soft hyphens, zero-width and direction marks: they change no word."""
 _UNSPACED_FROM = "\u2e80"
 
 
@@ -60,10 +62,9 @@ def plain(text: str) -> str:
     """Fold case and strip accents; other characters stay."""
     if text.isascii():
         return text.lower()
-    decomposed = unicodedata.normalize("NFKD", text.translate(_LETTERS))
-    bare = "".join(c for c in decomposed if not unicodedata.combining(c))
-    # Folding can bring letters that decompose again (U+0130), so the order is fold last, then once more.
-    return unicodedata.normalize("NFKC", bare.casefold())
+    decomposed = unicodedata.normalize("NFKD", text)
+    bare = "".join(c for c in decomposed if unicodedata.category(c) not in _INVISIBLE)
+    return unicodedata.normalize("NFKC", bare.translate(_LETTERS).casefold())
 
 
 def words_in(text: str) -> list[str]:

@@ -21,6 +21,8 @@ KEY = b"k" * 32
         ("山田^太郎", ["山田", "太郎"]),
         ("Ａｌｉｃｅ", ["alice"]),
         ("Γιώργος", ["γιωργοσ"]),
+        ("Ǽsir Ǿrsted", ["aesir", "orsted"]),
+        ("Smi\u00adth Jo\u200bhn", ["smith", "john"]),
         ("ab c 12", []),
         ("first_last", ["first", "last"]),
     ],
@@ -61,3 +63,10 @@ def test_umlauts_have_variants():
 def test_a_short_key_is_refused():
     with pytest.raises(ValueError, match="word key"):
         WordHasher(b"short")
+
+
+def test_every_character_has_one_plain_form():
+    broken = [
+        c for c in map(chr, range(0x10FFFF)) if not "\ud800" <= c <= "\udfff" and plain(plain(c)) != plain(c)
+    ]
+    assert broken == []
