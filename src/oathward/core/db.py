@@ -20,6 +20,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ GROUP_ROWS_MAX = 256
 _BUSY_TIMEOUT_MS = 30_000
 _WAL_PAGES_MAX = 200_000
 """A writer checkpoints by itself only past this; ``checkpoint()`` runs off the commit path before."""
+
+_CHUNKS = (256, 64, 16, 4, 1)
+"""Row counts of one statement: few texts, so that each stays prepared."""
 
 _locks: dict[str, _WriterLock] = {}
 _locks_guard = threading.Lock()
@@ -151,10 +155,39 @@ def create_tables(engine: Engine) -> None:
         METADATA.create_all(db)
 
 
-def insert_many(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert rows given as tuples in the table's column order: the hot way in."""
-    if rows:
-        db.exec_driver_sql(_insert_sql(table, db.dialect.name), list(rows))
+def insert_many(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *, skip: str = "") -> None:
+    """Insert rows given as tuples in the table's column order: the hot way in.
+
+    On SQLite many rows go in one statement: its driver gives up the interpreter lock for every
+    statement it steps, and a busy event loop takes milliseconds to give it back.
+
+    Args:
+        skip: a column that the database fills (an automatic key); absent from the tuples.
+    """
+    if db.dialect.name != "sqlite":
+        if rows:
+            db.exec_driver_sql(_insert_sql(table, db.dialect.name, 1, skip), list(rows))
+        return
+    start = 0
+    for size in _CHUNKS:
+        while len(rows) - start >= size:
+            flat = tuple(chain.from_iterable(rows[start : start + size]))
+            db.exec_driver_sql(_insert_sql(table, "sqlite", size, skip), flat)
+            start += size
+
+
+def where_in(db: Connection, sql: str, keys: Sequence[Any]) -> Iterator[Any]:
+    """Run ``sql`` (with ``{}`` for the list in ``IN ({})``) over any number of keys; yields rows if there are any."""
+    mark = "?" if db.dialect.name == "sqlite" else "%s"
+    start = 0
+    for size in _CHUNKS:
+        while len(keys) - start >= size:
+            result = db.exec_driver_sql(
+                sql.format(",".join([mark] * size)), tuple(keys[start : start + size])
+            )
+            if result.returns_rows:
+                yield from result
+            start += size
 
 
 def checkpoint(engine: Engine) -> None:
@@ -166,12 +199,12 @@ def checkpoint(engine: Engine) -> None:
                 raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
 
-@lru_cache(maxsize=256)
-def _insert_sql(table: Table, dialect: str) -> str:
-    names = ", ".join(column.name for column in table.columns)
+@lru_cache(maxsize=512)
+def _insert_sql(table: Table, dialect: str, rows: int, skip: str) -> str:
+    names = [column.name for column in table.columns if column.name != skip]
     mark = "?" if dialect == "sqlite" else "%s"
-    marks = ", ".join([mark] * len(table.columns))
-    return f"INSERT INTO {table.name} ({names}) VALUES ({marks})"  # noqa: S608  names from our own metadata
+    values = f"({', '.join([mark] * len(names))})"
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([values] * rows)}"  # noqa: S608  names from our own metadata
 
 
 def _lock_of(engine: Engine) -> _WriterLock:

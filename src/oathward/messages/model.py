@@ -1,0 +1,99 @@
+"""The rows of this context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from oathward.vault.bodies import BodyRef
+
+
+class State(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    HELD = "held"
+
+
+class Delivery(StrEnum):
+    """Where an outbox row stands. Delivered rows are gone."""
+
+    PENDING = "pending"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One message as it was received.
+
+    Args:
+        duplicate_key: keyed hash of sender and MSH-10, 16 bytes; random where there is none.
+        digest: of the raw bytes, 16 bytes; with ``duplicate_key`` it says "the same message again".
+        answer: acknowledgement code that was given, e.g. ``AA``.
+    """
+
+    id: str
+    site: str
+    duplicate_key: bytes
+    digest: bytes
+    answer: str
+    received_us: int
+    device: str
+    subject: str
+    type: str
+    size_bytes: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One delivery that has not happened yet.
+
+    Args:
+        id: the outgoing id, fixed per (message, link): what the recipient sees as MSH-10.
+        sender: order is kept per (link, sender); the device's id.
+        key: id of the data key the body is sealed under.
+        facts: digest of the decision's facts, for the recheck at delivery.
+        valid_until_us: 0 when the permit has no end.
+    """
+
+    id: str
+    site: str
+    message: str
+    link: str
+    sender: str
+    subject: str
+    key: str
+    body: BodyRef
+    end_to_end: bool
+    bundle: str
+    consent_version: int
+    facts: bytes
+    valid_until_us: int
+    created_us: int
+    seq: int = 0
+    state: str = Delivery.PENDING
+    attempts: int = 0
+    next_us: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRow:
+    """One message in quarantine: its sealed original is in the vault under the message's id.
+
+    Args:
+        links: the links it is held for; empty means all of it.
+        place: where in the message, e.g. ``PID-3``; never a value.
+    """
+
+    message: str
+    site: str
+    at_us: int
+    device: str
+    peer: str
+    reason: str
+    place: str
+    links: str
+    state: str = "held"

@@ -1,0 +1,286 @@
+"""Tables of this context and the only SQL on them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    update,
+)
+
+from oathward.core.db import METADATA, insert_many, where_in
+from oathward.core.ids import uuid7
+from oathward.messages.model import Delivery, HeldRow, MessageRow, OutboxRow
+from oathward.vault.bodies import BodyRef
+
+message = Table(
+    "message",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("duplicate_key", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("received_us", BigInteger, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("message_duplicate", "duplicate_key", "digest", unique=True),
+)
+
+outbox = Table(
+    "outbox",
+    METADATA,
+    # BigInteger would lose SQLite's rowid alias, and with it the order.
+    Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("link", Text, nullable=False),
+    Column("sender", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("store", Text, nullable=False),
+    Column("segment", BigInteger, nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False),
+    Column("length_bytes", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("end_to_end", Boolean, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("consent_version", BigInteger, nullable=False),
+    Column("facts", LargeBinary, nullable=False),
+    Column("valid_until_us", BigInteger, nullable=False),
+    Column("created_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+quarantine = Table(
+    "quarantine",
+    METADATA,
+    Column("message", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("peer", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("links", Text, nullable=False),
+    Column("state", Text, nullable=False),
+)
+
+
+def known(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str, int]]]:
+    """Find earlier messages with these duplicate keys: key -> [(digest, answer, id, received_us)]."""
+    found: dict[bytes, list[tuple[bytes, str, str, int]]] = {}
+    sql = "SELECT duplicate_key, digest, answer, id, received_us FROM message WHERE duplicate_key IN ({})"
+    for key, digest, answer, id_, received_us in where_in(db, sql, keys):
+        found.setdefault(bytes(key), []).append((bytes(digest), answer, id_, received_us))
+    return found
+
+
+def retire_duplicate_key(db: Connection, message_id: str, replacement: bytes) -> None:
+    """Free a duplicate key whose window has passed."""
+    db.execute(update(message).where(message.c.id == message_id).values(duplicate_key=replacement))
+
+
+def insert_messages(db: Connection, rows: Iterable[MessageRow]) -> None:
+    """Add received messages."""
+    insert_many(
+        db,
+        message,
+        [
+            (
+                r.id,
+                r.site,
+                r.duplicate_key,
+                r.digest,
+                r.answer,
+                r.received_us,
+                r.device,
+                r.subject,
+                r.type,
+                r.size_bytes,
+                r.state,
+                r.reason,
+            )
+            for r in rows
+        ],
+    )
+
+
+def insert_outbox(db: Connection, rows: Sequence[OutboxRow]) -> None:
+    """Queue deliveries in the order given."""
+    insert_many(
+        db,
+        outbox,
+        [
+            (
+                *(r.id, r.site, r.message, r.link, r.sender, r.subject, r.key),
+                *(r.body.store, r.body.id, r.body.offset, r.body.length, r.body.sha256),
+                *(
+                    r.end_to_end,
+                    r.bundle,
+                    r.consent_version,
+                    r.facts,
+                    r.valid_until_us,
+                    r.created_us,
+                    r.state,
+                    r.attempts,
+                    r.next_us,
+                    r.reason,
+                ),
+            )
+            for r in rows
+        ],
+        skip="seq",
+    )
+
+
+def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:
+    """Put messages in quarantine."""
+    insert_many(
+        db,
+        quarantine,
+        [(r.message, r.site, r.at_us, r.device, r.peer, r.reason, r.place, r.links, r.state) for r in rows],
+    )
+
+
+def pending(db: Connection, after_seq: int, limit: int) -> list[OutboxRow]:
+    """Read waiting deliveries behind a position, in order."""
+    rows = db.execute(
+        select(outbox)
+        .where(outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING)
+        .order_by(outbox.c.seq)
+        .limit(limit)
+    )
+    return [_outbox_row(row) for row in rows]
+
+
+def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
+    """Take deliveries that happened out of the outbox."""
+    for _ in where_in(db, "DELETE FROM outbox WHERE seq IN ({})", seqs):
+        pass
+
+
+def set_delivery(db: Connection, seq: int, *, state: str, attempts: int, next_us: int, reason: str) -> None:
+    """Note a failed try, or set a delivery aside."""
+    db.execute(
+        update(outbox)
+        .where(outbox.c.seq == seq)
+        .values(state=state, attempts=attempts, next_us=next_us, reason=reason)
+    )
+
+
+def outbox_by_id(db: Connection, id_: str) -> OutboxRow | None:
+    """Find one delivery by its outgoing id."""
+    row = db.execute(select(outbox).where(outbox.c.id == id_)).first()
+    return _outbox_row(row) if row else None
+
+
+def outbox_rows(db: Connection, *, state: str | None, limit: int) -> list[OutboxRow]:
+    """List deliveries that have not happened."""
+    query = select(outbox).order_by(outbox.c.seq).limit(limit)
+    if state:
+        query = query.where(outbox.c.state == state)
+    return [_outbox_row(row) for row in db.execute(query)]
+
+
+def outbox_counts(db: Connection) -> dict[tuple[str, str], int]:
+    """Count deliveries by (link, state)."""
+    rows = db.execute(
+        select(outbox.c.link, outbox.c.state, func.count()).group_by(outbox.c.link, outbox.c.state)
+    )
+    return {(link, state): count for link, state, count in rows}
+
+
+def bodies_in_use(db: Connection, store: str) -> set[int]:
+    """Segments of the outbox store that undelivered rows still need."""
+    return {
+        segment
+        for (segment,) in db.execute(select(outbox.c.segment).where(outbox.c.store == store).distinct())
+    }
+
+
+def held_rows(
+    db: Connection, *, state: str | None = "held", reason: str | None = None, limit: int = 1_000
+) -> list[HeldRow]:
+    """List quarantine, newest first."""
+    query = select(quarantine).order_by(quarantine.c.at_us.desc()).limit(limit)
+    if state:
+        query = query.where(quarantine.c.state == state)
+    if reason:
+        query = query.where(quarantine.c.reason == reason)
+    return [HeldRow(**row._mapping) for row in db.execute(query)]
+
+
+def held(db: Connection, message_id: str) -> HeldRow | None:
+    """Find one quarantined message."""
+    row = db.execute(select(quarantine).where(quarantine.c.message == message_id)).first()
+    return HeldRow(**row._mapping) if row else None
+
+
+def held_counts(db: Connection) -> dict[str, int]:
+    """Count what is held now, by reason."""
+    rows = db.execute(
+        select(quarantine.c.reason, func.count())
+        .where(quarantine.c.state == "held")
+        .group_by(quarantine.c.reason)
+    )
+    return {reason: count for reason, count in rows}
+
+
+def set_held_state(db: Connection, message_id: str, state: str) -> None:
+    """Release or discard one quarantined message."""
+    db.execute(update(quarantine).where(quarantine.c.message == message_id).values(state=state))
+
+
+def message_row(db: Connection, message_id: str) -> MessageRow | None:
+    """Find one message."""
+    row = db.execute(select(message).where(message.c.id == message_id)).first()
+    return MessageRow(**row._mapping) if row else None
+
+
+def message_counts(db: Connection) -> dict[str, int]:
+    """Count messages by state."""
+    return {
+        state: count
+        for state, count in db.execute(select(message.c.state, func.count()).group_by(message.c.state))
+    }
+
+
+def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
+    """Forget rows older than the retention of message metadata, a bounded number at a time."""
+    # Ids sort by time (UUIDv7): the primary key serves, and no second index is paid for on the hot path.
+    bound = uuid7(before_us // 1_000)
+    old = select(message.c.id).where(message.c.id < bound).order_by(message.c.id).limit(limit)
+    return db.execute(delete(message).where(message.c.id.in_(old))).rowcount
+
+
+def _outbox_row(row: Row[Any]) -> OutboxRow:
+    m = dict(row._mapping)
+    body = BodyRef(
+        m.pop("store"), m.pop("segment"), m.pop("offset_bytes"), m.pop("length_bytes"), bytes(m.pop("sha256"))
+    )
+    m["facts"] = bytes(m["facts"])
+    return OutboxRow(body=body, **m)
