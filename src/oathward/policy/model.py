@@ -1,0 +1,322 @@
+"""What a decision is made of: recipients, links, facts in; permit, deny or indeterminate out.
+
+Rules:
+- Everything is frozen. ``None`` in a fact means *not known*; the decision is then never wider.
+- Facts carry codes, counts and random ids only: ``body()`` may stand in the ledger.
+- Equal facts have equal digests, whatever order they were collected in, on every platform.
+
+Deliberately absent: subjects and patients (a decision never sees who, only what is known), and any I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import orjson
+
+from oathward.core.labels import CARE_PURPOSES, Assurance, Confidentiality, Purpose
+from oathward.core.reasons import Reason
+
+FACTS_VERSION = 1
+ANY = "*"
+KEEP = "keep"
+"""The recipient that stands for what Oathward keeps for itself."""
+
+PROTECTION = ("none", "tls", "mtls", "mtls+e2e")
+"""Levels of protection on the way, weakest first."""
+
+TRANSPORT_CLASSES = frozenset({"structure", "message.control", "message.time", "message.party"})
+"""The envelope: says nothing about a person, so consents neither grant nor deny it."""
+
+RecipientKind = Literal["mllp", "mllps", "file", "keep"]
+SubjectKind = Literal["known", "holding", "none"]
+
+
+@lru_cache(maxsize=4_096)
+def in_order(words: frozenset[str]) -> tuple[str, ...]:
+    """Sort a set of words; the same few sets come with every message, so remember."""
+    return tuple(sorted(words))
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files for TLS to a recipient, by name; the courier finds them in its folder of certificates."""
+
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
+    server_name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where data may go.
+
+    ``address``: ``host:port`` for mllp and mllps, a folder for file, empty for keep.
+    ``public_key``: X25519, 32 bytes; with it, what leaves is sealed end to end.
+    ``party``: the legal person behind it; ``external`` when that is not this site.
+    """
+
+    id: str
+    name: str
+    kind: RecipientKind
+    zone: str
+    address: str = ""
+    party: str = ""
+    external: bool = False
+    public_key: bytes | None = None
+    tls: Tls | None = None
+
+    @property
+    def protection(self) -> str:
+        """The level this recipient's transport gives: one of ``PROTECTION``.
+
+        A file sealed to a key can be read by its holder alone. A sealed body on a plain connection is
+        confidential, but nobody proves who acknowledges it: that counts as ``tls``, not more.
+        """
+        sealed = self.public_key is not None
+        if self.kind in ("keep", "file"):
+            return "mtls+e2e" if sealed or self.kind == "keep" else "none"
+        if self.kind == "mllp":
+            return "tls" if sealed else "none"
+        mutual = self.tls is not None and bool(self.tls.certificate)
+        if not mutual:
+            return "tls"
+        return "mtls+e2e" if sealed else "mtls"
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Which messages a link takes: of these devices, or kinds, or tags; and of these types.
+
+    ``*`` is any; an empty set is none. ``message_types`` are ``ORU^R01`` or ``ADT^*``.
+    """
+
+    devices: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    message_types: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One declared flow: who may get what, why, on which legal ground, how protected (DESIGN §3).
+
+    ``without_consent``: the legal basis does not rest on consent. ``objection``: whether a patient's
+    denial narrows it all the same (``honoured``) or the law is stronger (``overruled``).
+    ``indeterminate``: what happens when it cannot be told: ``hold``, or ``care-team`` (care links only).
+    ``sensitivity_denied``: sensitivity code → classes that then do not pass.
+    ``valid_from_us``, ``valid_until_us``: microseconds UTC of the agreement; ``None`` is unbounded.
+    """
+
+    id: str
+    recipient: str
+    purpose: Purpose
+    legal_basis: str
+    classes: frozenset[str]
+    profile: str
+    sources: Sources
+    without_consent: bool = False
+    objection: Literal["honoured", "overruled"] = "honoured"
+    project: str = ""
+    min_assurance: Assurance = Assurance.CERTIFICATE
+    min_protection: str = "mtls"
+    agreement: str = ""
+    indeterminate: Literal["hold", "care-team"] = "hold"
+    retention_days: int = 0
+    on_exhausted: Literal["block", "skip"] = "block"
+    carries_identity: bool = False
+    uncatalogued: Literal["remove", "pass", "hold"] = "remove"
+    confidentiality_max: Confidentiality = Confidentiality.N
+    sensitivity_denied: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    labels_travel: bool = True
+    notify: tuple[str, ...] = ()
+    valid_from_us: int | None = None
+    valid_until_us: int | None = None
+
+    @property
+    def for_care(self) -> bool:
+        """Whether its purpose is the patient's care."""
+        return self.purpose in CARE_PURPOSES
+
+    @property
+    def person_free(self) -> bool:
+        """Whether nothing it may carry belongs to a patient or a relative."""
+        return not self.carries_identity and not any(
+            c.startswith(("patient.", "relative.")) for c in self.classes
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentFact:
+    """One thing a patient said: allow or deny classes, to recipients, for purposes, in a time.
+
+    ``*`` is any. An empty set means nothing in a permit and everything in a denial: what got lost
+    never widens. Times in microseconds UTC, start inclusive, end exclusive; ``None`` is unbounded.
+    """
+
+    id: str
+    permit: bool
+    purposes: frozenset[str]
+    recipients: frozenset[str]
+    classes: frozenset[str]
+    start_us: int | None = None
+    end_us: int | None = None
+
+    def row(self) -> list[Any]:
+        """Its fields in order, sets sorted: the form it takes in ``Facts.body()``."""
+        return [
+            self.id,
+            self.permit,
+            in_order(self.purposes),
+            in_order(self.recipients),
+            in_order(self.classes),
+            self.start_us,
+            self.end_us,
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything one decision reads, as codes. ``None`` is *not known*.
+
+    ``consents``: all that stands for this subject at ``consent_version``; ``()`` is known to be none.
+    ``message_type``: ``ORU^R01``. ``bundle_version``: the version these facts were first decided under.
+    """
+
+    site: str | None
+    device: str | None
+    device_kind: str | None
+    device_tags: frozenset[str] | None = frozenset()
+    assurance: Assurance | None
+    subject_kind: SubjectKind | None
+    message_type: str | None
+    confidentiality: Confidentiality | None
+    sensitivity: frozenset[str] | None
+    classes_present: frozenset[str] | None
+    consent_version: int | None
+    consents: tuple[ConsentFact, ...] | None
+    clock_sure: bool | None
+    bundle_version: int
+    _digest: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that stand for all of it; computed once."""
+        found = self._digest
+        if found is None:
+            found = hashlib.blake2b(self.body(), digest_size=16).digest()
+            object.__setattr__(self, "_digest", found)
+        return found
+
+    def body(self) -> bytes:
+        """Canonical JSON: sorted keys, sorted sets, consents by id; codes only."""
+        row: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN_FACTS}
+        for name in _SET_FACTS:
+            value = getattr(self, name)
+            row[name] = None if value is None else in_order(value)
+        row["consents"] = (
+            None if self.consents is None else sorted((c.row() for c in self.consents), key=orjson.dumps)
+        )
+        row["version"] = FACTS_VERSION
+        return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+
+    @classmethod
+    def from_body(cls, body: bytes) -> Facts:
+        """Invert ``body()``, for dry runs.
+
+        Raises:
+            ValueError: not such a body, or of another version.
+        """
+        row = orjson.loads(body)
+        if not isinstance(row, dict) or row.pop("version", None) != FACTS_VERSION:
+            raise ValueError("not facts of this version")
+        try:
+            for name in _SET_FACTS:
+                row[name] = None if row[name] is None else frozenset(row[name])
+            if row["assurance"] is not None:
+                row["assurance"] = Assurance(row["assurance"])
+            if row["confidentiality"] is not None:
+                row["confidentiality"] = Confidentiality(row["confidentiality"])
+            if row["consents"] is not None:
+                row["consents"] = tuple(
+                    ConsentFact(i, p, frozenset(u), frozenset(r), frozenset(c), s, e)
+                    for i, p, u, r, c, s, e in row["consents"]
+                )
+            return cls(**row)
+        except (KeyError, TypeError) as error:
+            raise ValueError("not facts of this version") from error
+
+
+_PLAIN_FACTS = (
+    "site",
+    "device",
+    "device_kind",
+    "assurance",
+    "subject_kind",
+    "message_type",
+    "confidentiality",
+    "consent_version",
+    "clock_sure",
+    "bundle_version",
+)
+_SET_FACTS = ("device_tags", "sensitivity", "classes_present")
+
+
+@dataclass(frozen=True, slots=True)
+class TravelLabel:
+    """Obligation: what leaves bears these labels."""
+
+    confidentiality: Confidentiality
+    sensitivity: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Obligation: people of this role are told."""
+
+    role: str
+
+
+Obligation = TravelLabel | Notify
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """These classes may leave on this link, shaped by this profile.
+
+    ``basis``: what it rests on: ``link:…``, ``consent:…``, ``policy:…``. ``valid_until_us``: the earliest
+    end of any of it, exclusive; ``None`` is unbounded.
+    """
+
+    link: str
+    classes: frozenset[str]
+    profile: str
+    obligations: tuple[Obligation, ...] = ()
+    basis: tuple[str, ...] = ()
+    valid_until_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Nothing leaves on this link; ``basis`` names the consents and policies that say so."""
+
+    link: str
+    reasons: tuple[Reason, ...]
+    basis: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Indeterminate:
+    """It cannot be told; the link's ``indeterminate`` rule applies. ``about``: fact names or policy ids."""
+
+    link: str
+    why: Reason
+    about: tuple[str, ...] = ()
+
+
+Decision = Permit | Deny | Indeterminate
