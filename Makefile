@@ -1,0 +1,43 @@
+# Two commands matter: `make demo` and `make test`. Each sets up all it needs.
+PYTHON ?= python3
+SETUP := $(PYTHON) scripts/setup.py
+RUN := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long bench lock reference peers clean
+
+help: ## Say what each command does
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
+	  printf '  make %-10s %s\n' "$$name" "$$text"; done
+
+demo: ## Start Oathward with the simulated hospital; more options: make demo ARGS="--for 20 --json"
+	@$(SETUP) base
+	@.venv/bin/oathward demo $(ARGS)
+
+test: ## Lint, types, import contracts and all tests, as CI runs them (at most 20 minutes)
+	@$(SETUP) dev
+	@$(RUN) scripts/test.py $(ARGS)
+
+test-long: ## The same with 100 random kills, nightly Hypothesis, fuzzing and the whole corpus
+	@$(SETUP) dev
+	@OATHWARD_LONG=1 OATHWARD_HYPOTHESIS=nightly $(RUN) scripts/test.py $(ARGS)
+
+bench: ## Measure speed beside the peers, in one run
+	@$(SETUP) dev
+	@$(RUN) scripts/peers.py all
+	@$(RUN) scripts/bench.py $(ARGS)
+
+lock: ## Lock all dependencies again; newer versions: make lock ARGS=--upgrade
+	@$(SETUP) dev
+	@$(RUN) scripts/lock.py $(ARGS)
+
+reference: ## Write the generated pages of docs/reference again
+	@$(SETUP) dev
+	@$(RUN) scripts/reference.py
+
+peers: ## Set up the programs Oathward is measured beside, under .peers
+	@$(SETUP) dev
+	@$(RUN) scripts/peers.py all
+
+clean: ## Remove what these commands made: environments, peers, caches, results
+	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench/out
+	find src tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +

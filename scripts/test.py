@@ -1,0 +1,169 @@
+"""Run everything that must hold, step by step: ``make test`` and ``make test-long``.
+
+Rules:
+- Every step is named and timed; all run, even after a failure; the last lines say which failed.
+- Debian's peers (PostgreSQL, OpenSSL, tshark) are installed where this is root on a machine with
+  ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
+- Tests that only compute run side by side (pytest-xdist); tests that start processes, kill them or
+  watch the clock run one at a time.
+- The ten slowest tests are printed, and one closing line counts all.
+
+Deliberately absent: retries. A test that fails sometimes is a bug.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+LONG = bool(os.environ.get("OATHWARD_LONG"))
+WORKERS = 2
+TEST_S_MAX = 7_200 if LONG else 120
+DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark"}
+"""Debian package -> a program of it."""
+
+SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")
+ONE_AT_A_TIME = ("e2e", "faults")
+NO_TESTS = 5  # pytest's exit code when a folder holds none
+
+
+@dataclass
+class Outcome:
+    """What the test steps counted; filled from pytest's JUnit files."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    slowest: list[tuple[float, str]] = field(default_factory=list)
+
+
+def main(wanted: list[str]) -> int:
+    """Run the steps named (all when none is) and sum up."""
+    outcome = Outcome()
+    steps: dict[str, Callable[[], bool]] = {
+        "peers": debian_peers,
+        "lint": lambda: run("ruff", "check", "."),
+        "format": lambda: run("ruff", "format", "--check", "."),
+        "types": lambda: run("mypy"),
+        "imports": lambda: run("lint-imports"),
+        "tests": lambda: pytest(SIDE_BY_SIDE, outcome, "--numprocesses", str(WORKERS)),
+        "tests-alone": lambda: pytest(ONE_AT_A_TIME, outcome),
+    }
+    unknown = set(wanted) - set(steps)
+    if unknown:
+        raise SystemExit(f"no step {', '.join(sorted(unknown))}; steps: {', '.join(steps)}")
+    results: list[tuple[str, bool, float]] = []
+    for name, step in steps.items():
+        if wanted and name not in wanted:
+            continue
+        print(f"\n=== {name}", flush=True)
+        begin = time.monotonic()
+        done = step()
+        results.append((name, done, time.monotonic() - begin))
+        print(f"=== {name}: {'ok' if done else 'FAILED'} in {results[-1][2]:.1f} s", flush=True)
+    return summary(results, outcome)
+
+
+def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
+    """Print the slowest tests, one line a step, and the counts; give the exit code."""
+    print("\nten slowest tests")
+    for seconds, name in sorted(outcome.slowest, reverse=True)[:10]:
+        print(f"  {seconds:7.2f} s  {name}")
+    print(f"\nsteps{' (long)' if LONG else ''}")
+    for name, done, seconds in results:
+        print(f"  {seconds:7.1f} s  {name:<12} {'ok' if done else 'FAILED'}")
+    print(f"  {sum(seconds for *_, seconds in results):7.1f} s  in all")
+    bad = [name for name, done, _ in results if not done]
+    tests_ran = outcome.passed + outcome.failed > 0
+    if not tests_ran and any(name.startswith("tests") for name, *_ in results):
+        bad.append("no test ran")
+    print(f"\nfailed: {', '.join(bad)}" if bad else "\nall steps passed")
+    print(f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped")
+    return 1 if bad else 0
+
+
+def debian_peers() -> bool:
+    """Install the independent programs that tests use as judges, where that is allowed."""
+    absent = [package for package, program in DEBIAN.items() if not found(program)]
+    if not absent:
+        print(f"already here: {', '.join(DEBIAN)}")
+        return True
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        why = "not root" if os.geteuid() != 0 else "no apt-get"
+        print(f"skipped ({why}): {', '.join(absent)}; tests that need them skip")
+        return True
+    if not (apt("install", *absent) or (apt("update") and apt("install", *absent))):
+        print(f"skipped (apt-get could not install them): {', '.join(absent)}; tests that need them skip")
+    return True
+
+
+def found(program: str) -> bool:
+    """Say whether a program is here; Debian keeps PostgreSQL's own off the path."""
+    return shutil.which(program) is not None or any(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+
+
+def apt(verb: str, *packages: str) -> bool:
+    """Run apt-get without questions."""
+    print(f"apt-get {verb} {' '.join(packages)}".rstrip(), flush=True)
+    options = ["--yes", "--no-install-recommends"] if verb == "install" else []
+    done = subprocess.run(
+        ["apt-get", "--quiet=2", verb, *options, *packages],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode == 0
+
+
+def pytest(folders: tuple[str, ...], outcome: Outcome, *more: str) -> bool:
+    """Run the tests of some folders and add to the counts."""
+    paths = [f"tests/{name}" for name in folders if any((ROOT / "tests" / name).rglob("test_*.py"))]
+    if not paths:
+        print("no tests here yet")
+        return True
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        done = execute("pytest", *paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *more)
+        if report.exists():
+            count(report, outcome)
+    return done in (0, NO_TESTS)
+
+
+def count(report: Path, outcome: Outcome) -> None:
+    """Add one JUnit file to the counts."""
+    suite = ET.parse(report).getroot().find("testsuite")  # noqa: S314  written by our own pytest a moment ago
+    if suite is None:
+        return
+    bad, skipped = (int(suite.get(key, 0)) for key in ("failures", "skipped"))
+    bad += int(suite.get("errors", 0))
+    outcome.failed += bad
+    outcome.skipped += skipped
+    outcome.passed += int(suite.get("tests", 0)) - bad - skipped
+    for case in suite.iter("testcase"):
+        outcome.slowest.append((float(case.get("time", 0)), f"{case.get('classname')}::{case.get('name')}"))
+
+
+def run(*command: str) -> bool:
+    """Run one of the environment's programs and say whether it was content."""
+    return execute(*command) == 0
+
+
+def execute(program: str, *arguments: str) -> int:
+    """Run one of the environment's programs; give its exit code."""
+    command = [str(BIN / program), *arguments]
+    return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
