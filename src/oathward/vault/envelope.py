@@ -45,18 +45,6 @@ class Opened:
     data: Phi[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    site: str
-    link: str
-    outgoing_id: str
-    key: bytes
-    wrapped: bytes
-    nonce: bytes
-    head: bytes
-    sealed: bytes
-
-
 class Opener:
     """Open envelopes with a set of private keys, unwrapping each data key once; safe in threads.
 
@@ -66,7 +54,7 @@ class Opener:
 
     def __init__(self, private_keys: Mapping[str, bytes]) -> None:
         self._guard = threading.Lock()
-        self._unwrapped: OrderedDict[bytes, AESGCM] = OrderedDict()
+        self._unwrapped: OrderedDict[tuple[bytes, bytes], tuple[str, str, AESGCM]] = OrderedDict()
         self.renew(private_keys)
 
     def renew(self, private_keys: Mapping[str, bytes]) -> None:
@@ -82,23 +70,27 @@ class Opener:
         Raises:
             VaultError: ``KEY_UNAVAILABLE`` if it is to another key, ``SEAL_BROKEN`` if it was changed.
         """
-        parts = _split(data)
-        # The cached key is found by all that was bound when it was wrapped.
-        name = bind("", parts.site, parts.link) + parts.key + parts.wrapped
+        outgoing_at, key_at, nonce_at, end = _places(data)
+        # A cached key is found by all that was bound when it was wrapped: site, link, and the key itself.
+        name = (data[:outgoing_at], data[key_at:nonce_at])
         with self._guard:
-            key = self._unwrapped.get(name)
-            private = self._private.get(parts.key)
-        if key is None:
-            if private is None:
-                raise VaultError("envelope", "is sealed to a key we do not have")
-            info = key_context(parts.site, parts.link)
-            key = AESGCM(unwrap(parts.wrapped, private, info, "envelope"))
-            with self._guard:
-                self._unwrapped[name] = key
-                if len(self._unwrapped) > OPENER_KEYS_MAX:
-                    self._unwrapped.popitem(last=False)
-        opened = decrypt(key, parts.nonce, parts.sealed, parts.head, "envelope")
-        return Opened(parts.site, parts.link, parts.outgoing_id, Phi(opened))
+            known = self._unwrapped.get(name)
+        site, link, key = known or self._unwrap(*name)
+        opened = decrypt(key, data[nonce_at:end], data[end:], data[:end], "envelope")
+        return Opened(site, link, _text(data[outgoing_at + 2 : key_at]), Phi(opened))
+
+    def _unwrap(self, before: bytes, after: bytes) -> tuple[str, str, AESGCM]:
+        link_at = _next_field(before, len(MAGIC + SUITE))
+        site, link = _text(before[len(MAGIC + SUITE) + 2 : link_at]), _text(before[link_at + 2 :])
+        private = self._private.get(after[:FINGERPRINT_BYTES])
+        if private is None:
+            raise VaultError("envelope", "is sealed to a key we do not have")
+        key = AESGCM(unwrap(after[FINGERPRINT_BYTES:], private, key_context(site, link), "envelope"))
+        with self._guard:
+            self._unwrapped[before, after] = (site, link, key)
+            if len(self._unwrapped) > OPENER_KEYS_MAX:
+                self._unwrapped.popitem(last=False)
+        return site, link, key
 
 
 def open_envelope(private_key: bytes, data: bytes) -> Opened:
@@ -137,36 +129,29 @@ def _field(text: str) -> bytes:
     return len(raw).to_bytes(2, "big") + raw
 
 
-def _split(data: bytes) -> _Parts:
-    """Take an envelope apart.
+def _next_field(data: bytes, at: int) -> int:
+    return at + 2 + int.from_bytes(data[at : at + 2], "big")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise VaultError("envelope", "has a broken header", reason=Reason.SEAL_BROKEN) from error
+
+
+def _places(data: bytes) -> tuple[int, int, int, int]:
+    """Find where the outgoing id, the key, the nonce and the ciphertext begin.
 
     Raises:
         VaultError: ``SEAL_BROKEN``; not an envelope, or cut short.
     """
     if not is_envelope(data):
         raise VaultError("envelope", "not an envelope of a known form", reason=Reason.SEAL_BROKEN)
-    position = len(MAGIC + SUITE)
-    words = []
-    for _ in range(3):
-        length = int.from_bytes(data[position : position + 2], "big")
-        position += 2 + length
-        words.append(data[position - length : position])
-    key_end = position + FINGERPRINT_BYTES
-    nonce_at = key_end + WRAPPED_BYTES
+    outgoing_at = _next_field(data, _next_field(data, len(MAGIC + SUITE)))
+    key_at = _next_field(data, outgoing_at)
+    nonce_at = key_at + FINGERPRINT_BYTES + WRAPPED_BYTES
     end = nonce_at + NONCE_BYTES
     if len(data) < end + TAG_BYTES:
         raise VaultError("envelope", "is cut short", reason=Reason.SEAL_BROKEN)
-    try:
-        site, link, outgoing = (word.decode() for word in words)
-    except UnicodeDecodeError as error:
-        raise VaultError("envelope", "has a broken header", reason=Reason.SEAL_BROKEN) from error
-    return _Parts(
-        site,
-        link,
-        outgoing,
-        key=data[position:key_end],
-        wrapped=data[key_end:nonce_at],
-        nonce=data[nonce_at:end],
-        head=data[:end],
-        sealed=data[end:],
-    )
+    return outgoing_at, key_at, nonce_at, end

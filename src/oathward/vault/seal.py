@@ -23,6 +23,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import InitVar, dataclass
+from functools import cache
 from typing import TYPE_CHECKING, NamedTuple, final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -190,7 +191,8 @@ class Sealer:
             VaultError: ``KEY_UNAVAILABLE``; the recipient's key is no key, or the outbox key has expired.
             TypeError: not made by ``shape()``.
         """
-        data = _safe_bytes(safe)
+        if type(safe) is not _safe_message():
+            raise TypeError("only a SafeMessage made by shape() is sealed for a recipient")
         with self._guard:
             if self._monotonic() >= self._epoch_ends_s:
                 self._new_epoch()
@@ -202,7 +204,7 @@ class Sealer:
             nonce = key.used.to_bytes(NONCE_BYTES, "big")
         outgoing = outgoing_id.encode()
         head = b"".join((target.before, len(outgoing).to_bytes(2, "big"), outgoing, target.after, nonce))
-        sealed = head + key.aead.encrypt(nonce, data, head)
+        sealed = head + key.aead.encrypt(nonce, safe.data, head)
         return SealedMessage(link, message_id, outgoing_id, sealed, recipient_key is not None, key.id, _SEAL)
 
     def pending_keys(self) -> list[IntakeKey]:
@@ -292,12 +294,11 @@ def intake_context(key: IntakeKey) -> bytes:
     return bind("oathward intake 1", key.site, key.id, key.subject, key.intake, key.epoch)
 
 
-def _safe_bytes(safe: SafeMessage) -> bytes:
-    from oathward.deid.plan import SafeMessage as Safe
+@cache
+def _safe_message() -> type:
+    from oathward.deid.plan import SafeMessage
 
-    if type(safe) is not Safe:
-        raise TypeError("only a SafeMessage made by shape() is sealed for a recipient")
-    return safe.data
+    return SafeMessage
 
 
 _sealers: weakref.WeakSet[Sealer] = weakref.WeakSet()
