@@ -295,7 +295,7 @@ def intake_context(key: IntakeKey) -> bytes:
 
 
 @cache
-def _safe_message() -> type:
+def _safe_message() -> type[SafeMessage]:
     from oathward.deid.plan import SafeMessage
 
     return SafeMessage

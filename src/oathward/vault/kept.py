@@ -1,0 +1,138 @@
+"""Where sealed originals lie: the table ``kept_body``, by which the keeper finds what it opens.
+
+Rules:
+- One row a message and sealed purpose; inserted in the group commit, after the body was flushed.
+- The row is not trusted: site, subject, message and purpose are bound into the seal, so a row that was
+  changed opens nothing.
+- ``state``: ``kept``, or ``erased`` once the subject's keys are destroyed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    select,
+    update,
+)
+
+from oathward.core.db import METADATA, insert_many
+from oathward.core.ids import uuid7
+from oathward.vault.bodies import BodyRef
+from oathward.vault.seal import SealedBody
+
+kept_body = Table(
+    "kept_body",
+    METADATA,
+    Column("message", Text, primary_key=True),
+    Column("purpose", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("key_id", Text, nullable=False),
+    Column("store", Text, nullable=False),
+    Column("segment", BigInteger, nullable=False),
+    Column("offset_bytes", BigInteger, nullable=False),
+    Column("length_bytes", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("kept_body_subject", "subject", "message"),
+    Index("kept_body_segment", "store", "segment"),
+    sqlite_with_rowid=False,
+)
+
+_IN_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One sealed original. ``purpose`` is what it was sealed for, e.g. ``keep`` or ``quarantine``."""
+
+    message: str
+    purpose: str
+    site: str
+    subject: str
+    key_id: str
+    body: BodyRef
+    state: str
+    at_us: int
+
+
+def row(
+    site: str, message: str, subject: str, purpose: str, sealed: SealedBody, ref: BodyRef, at_us: int
+) -> tuple[Any, ...]:
+    """Build one row for ``insert_rows``: message, purpose, site, subject, key, body reference, state, time."""
+    return (
+        *(message, purpose, site, subject, sealed.key_id),
+        *(ref.store, ref.id, ref.offset, ref.length, ref.sha256, "kept", at_us),
+    )
+
+
+def insert_rows(db: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows made by ``row``: the hot way in."""
+    insert_many(db, kept_body, rows)
+
+
+def find(db: Connection, site: str, messages: Sequence[str]) -> list[Kept]:
+    """Look up originals of messages, in order of message id."""
+    found: list[Kept] = []
+    for start in range(0, len(messages), _IN_MAX):
+        some = list(messages[start : start + _IN_MAX])
+        query = select(kept_body).where(kept_body.c.message.in_(some), kept_body.c.site == site)
+        found += [_kept(r) for r in db.execute(query)]
+    return sorted(found, key=lambda k: (k.message, k.purpose))
+
+
+def of_subject(db: Connection, site: str, subject: str, *, after: str = "", limit: int = 500) -> list[Kept]:
+    """List a subject's originals by time (message ids sort by it), from behind a message id."""
+    query = select(kept_body).where(
+        kept_body.c.subject == subject, kept_body.c.message > after, kept_body.c.site == site
+    )
+    return [_kept(r) for r in db.execute(query.order_by(kept_body.c.message).limit(limit))]
+
+
+def mark_erased(db: Connection, site: str, subject: str) -> int:
+    """Note that a subject's originals can never be opened again; gives how many."""
+    where = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
+    return db.execute(update(kept_body).where(where).values(state="erased")).rowcount
+
+
+def delete_before(db: Connection, site: str, purpose: str, before_us: int, limit: int) -> int:
+    """Forget rows past the retention of their purpose, a bounded number at a time."""
+    bound = uuid7(before_us // 1_000)
+    old = select(kept_body.c.message).where(
+        kept_body.c.message < bound, kept_body.c.site == site, kept_body.c.purpose == purpose
+    )
+    some = old.order_by(kept_body.c.message).limit(limit)
+    gone = delete(kept_body).where(kept_body.c.message.in_(some), kept_body.c.purpose == purpose)
+    return db.execute(gone).rowcount
+
+
+def last_ref(db: Connection, store: str) -> BodyRef | None:
+    """Find the last body of a store that a row names: for ``SegmentStore.discard_tail``."""
+    query = select(kept_body).where(kept_body.c.store == store)
+    last = query.order_by(kept_body.c.segment.desc(), kept_body.c.offset_bytes.desc()).limit(1)
+    found = db.execute(last).first()
+    return _kept(found).body if found else None
+
+
+def segments_in_use(db: Connection, store: str) -> set[int]:
+    """Give the segments that rows still name; the others may be dropped."""
+    query = select(kept_body.c.segment).where(kept_body.c.store == store).distinct()
+    return set(db.execute(query).scalars())
+
+
+def _kept(r: Row[Any]) -> Kept:
+    ref = BodyRef(r.store, r.segment, r.offset_bytes, r.length_bytes, bytes(r.sha256))
+    return Kept(r.message, r.purpose, r.site, r.subject, r.key_id, ref, r.state, r.at_us)

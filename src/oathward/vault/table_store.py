@@ -1,0 +1,107 @@
+"""Sealed bodies in a table: tier 2, where several hosts share one PostgreSQL.
+
+Rules:
+- The same verbs as ``bodies.SegmentStore``: ``append``, ``flush``, ``read``, ``discard_tail``, ``drop``.
+- ``flush`` commits what was appended, before the transaction that names it; the row is the truth.
+- Ids count up within one (site, store); one writer a store, as with segments. Two writers clash on the
+  key and neither overwrites the other.
+
+Deliberately absent: large objects, and any use on SQLite beyond tests (segment files are a third of its cost).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, delete, func, select
+
+from oathward.core.db import METADATA, insert_many, read, write
+from oathward.core.errors import StorageError
+from oathward.core.reasons import Reason
+from oathward.vault.bodies import BodyRef
+
+body = Table(
+    "body",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("store", Text, primary_key=True),
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+
+class TableStore:
+    """Write bodies of one store into the table; reads those of all stores of the site."""
+
+    def __init__(self, engine: Engine, site: str, store: str = "kept", writer: str = "main") -> None:
+        self.store = f"{store}/{writer}"
+        self._engine, self._site = engine, site
+        self._guard = threading.Lock()
+        self._waiting: list[tuple[str, str, int, bytes]] = []
+        with read(engine) as db:
+            query = select(func.max(body.c.id)).where(body.c.site == site, body.c.store == self.store)
+            self._last = db.execute(query).scalar() or 0
+
+    def append(self, bodies: Sequence[bytes]) -> list[BodyRef]:
+        """Take bodies for the next ``flush``."""
+        with self._guard:
+            refs = []
+            for data in bodies:
+                self._last += 1
+                self._waiting.append((self._site, self.store, self._last, data))
+                digest = hashlib.sha256(data).digest()
+                refs.append(BodyRef(self.store, self._last, 0, len(data), digest))
+            return refs
+
+    def flush(self) -> None:
+        """Commit everything appended so far.
+
+        Raises:
+            StorageError: nothing of it is known to be stored; it is tried again at the next flush.
+        """
+        with self._guard:
+            with write(self._engine) as db:
+                insert_many(db, body, self._waiting)
+            self._waiting = []
+
+    def read(self, ref: BodyRef) -> bytes:
+        """Give the body a row names.
+
+        Raises:
+            StorageError: ``NOT_FOUND`` if it is gone, ``STORAGE_FAILED`` if it is not what was stored.
+        """
+        where = f"bodies {ref.store}/{ref.id}"
+        query = select(body.c.data).where(
+            body.c.site == self._site, body.c.store == ref.store, body.c.id == ref.id
+        )
+        with read(self._engine) as db:
+            data = db.execute(query).scalar()
+        if data is None:
+            raise StorageError(where, "the body is gone", reason=Reason.NOT_FOUND)
+        data = bytes(data)
+        if len(data) != ref.length or hashlib.sha256(data).digest() != ref.sha256:
+            raise StorageError(where, "the stored bytes are not the ones that were written")
+        return data
+
+    def discard_tail(self, last: BodyRef | None) -> int:
+        """Remove what lies behind the last body a committed row names; gives the number of bodies."""
+        after = last.id if last else 0
+        with self._guard, write(self._engine) as db:
+            return db.execute(
+                delete(body).where(body.c.site == self._site, body.c.store == self.store, body.c.id > after)
+            ).rowcount
+
+    def drop(self, segment: int) -> None:
+        """Delete one body; the caller knows that no row needs it."""
+        with self._guard, write(self._engine) as db:
+            db.execute(
+                delete(body).where(
+                    body.c.site == self._site, body.c.store == self.store, body.c.id == segment
+                )
+            )
+
+    def close(self) -> None:
+        """Give up what was not flushed."""
+        self._waiting = []
