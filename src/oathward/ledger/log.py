@@ -13,14 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from sqlalchemy import Connection
 
 from oathward.core.db import insert_many
 from oathward.ledger import merkle
-from oathward.ledger.records import Leaf
-from oathward.ledger.tables import FACTS, LINK, RECORD, TILE
+from oathward.ledger.records import Leaf, Record, prepare
+from oathward.ledger.tables import RECORD, TILE, run
+
+STARTED = "ledger.started"
+RESTORED = "ledger.restored"
+FORMAT = 1
+"""Version of what a leaf, a tile and a checkpoint are, named by the first record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,24 @@ class Head:
 
     size: int
     root: bytes
+
+
+def default_origin(site: str) -> str:
+    """Name a log that was never given a name by ``start``."""
+    return f"oathward/{site}"
+
+
+def start(db: Connection, site: str, origin: str, key: str, at_us: int) -> None:
+    """Begin a site's ledger: its first record names the origin and the key of its checkpoints.
+
+    Args:
+        origin: name of the log, unique in the world, without spaces or ``+``.
+        key: the checkpoint key as a C2SP verifier key (``note.encode_key``).
+    """
+    size = locked_size(db, site)
+    assert size == 0, "start() comes before every record"
+    run(db, "UPDATE ledger_head SET origin = ? WHERE site = ?", (origin, site))
+    append(db, site, [prepare(Record(STARTED, {"format": FORMAT, "key": key, "origin": origin}, at_us))])
 
 
 def append(
@@ -42,102 +64,92 @@ def append(
     Returns:
         The indexes the leaves got.
     """
-    if facts:
-        _keep_facts(db, site, facts)
+    for digest in sorted(facts or ()):  # sorted: two writers never wait for each other in a ring
+        run(db, _NEW_FACTS, (site, digest, (facts or {})[digest]))
     size, frontier = _locked_head(db, site)
-    rows, links, hashes = [], [], []
+    if not leaves:
+        return range(size, size)
+    rows, hashes = [], []
     for idx, leaf in enumerate(leaves, size):
         r = leaf.record
-        rows.append((site, idx, r.kind, r.at_us, r.subject, r.message, leaf.hash, leaf.salt, leaf.body, ""))
+        rows.append(
+            (site, idx, r.kind, r.at_us, r.subject, r.message, leaf.hash, leaf.salt, leaf.body, None, None)
+        )
         hashes.append(leaf.hash)
-        links += [(site, link, idx) for link in dict.fromkeys(r.links)]
-    if not rows:
-        return range(size, size)
     done = merkle.grow(size, frontier, hashes)
     end = size + len(rows)
-    if end // merkle.TILE_WIDTH > size // merkle.TILE_WIDTH:
+    if done:
         _write_leaf_tiles(db, site, size, hashes)
         for level, nodes in done.items():
             _write_node_tiles(db, site, level, size >> (merkle.TILE_HEIGHT * level), nodes)
     insert_many(db, RECORD, rows)
-    insert_many(db, LINK, links)
-    db.exec_driver_sql(_sql("set_head", db.dialect.name), (end, b"".join(frontier), site))
+    run(db, "UPDATE ledger_head SET size = ?, frontier = ? WHERE site = ?", (end, b"".join(frontier), site))
     return range(size, end)
 
 
 def head(db: Connection, site: str) -> Head:
     """Read the head; an absent ledger is an empty one."""
-    row = db.exec_driver_sql(_sql("head", db.dialect.name), (site,)).first()
+    row = run(db, "SELECT size, frontier FROM ledger_head WHERE site = ?", (site,)).first()
     if row is None:
         return Head(0, merkle.EMPTY_ROOT)
     return Head(row[0], merkle.root_of(merkle.split_hashes(row[1])))
 
 
+def origin(db: Connection, site: str) -> str:
+    """Read the name under which checkpoints are signed now."""
+    found = run(db, "SELECT origin FROM ledger_head WHERE site = ?", (site,)).scalar()
+    return found or default_origin(site)
+
+
+def locked_size(db: Connection, site: str) -> int:
+    """Lock the head for this transaction and give the index the next record gets."""
+    return _locked_head(db, site)[0]
+
+
+_HEAD = "SELECT size, frontier FROM ledger_head WHERE site = ? FOR UPDATE"
+_NEW_HEAD = (
+    "INSERT INTO ledger_head (site, size, frontier, origin, checkpoints) VALUES (?, 0, ?, ?, 0)"
+    " ON CONFLICT DO NOTHING"
+)
+_NEW_FACTS = "INSERT INTO ledger_facts (site, digest, body) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+
+
 def _locked_head(db: Connection, site: str) -> tuple[int, list[bytes]]:
-    sql = _sql("locked_head", db.dialect.name)
-    row = db.exec_driver_sql(sql, (site,)).first()
+    row = run(db, _HEAD, (site,)).first()
     if row is None:
-        db.exec_driver_sql(_sql("new_head", db.dialect.name), (site, 0, b"", "", 0))
-        row = db.exec_driver_sql(sql, (site,)).one()
+        run(db, _NEW_HEAD, (site, b"", default_origin(site)))
+        row = run(db, _HEAD, (site,)).one()
     return row[0], merkle.split_hashes(row[1])
-
-
-def _keep_facts(db: Connection, site: str, facts: Mapping[bytes, bytes]) -> None:
-    rows = [(site, digest, facts[digest], "") for digest in sorted(facts)]  # sorted: no deadlock
-    db.exec_driver_sql(_sql("new_facts", db.dialect.name), rows)
 
 
 def _write_leaf_tiles(db: Connection, site: str, size: int, hashes: Sequence[bytes]) -> None:
     """Write the level 0 tiles that these leaves fill."""
-    first = size - size % merkle.TILE_WIDTH
+    width = merkle.TILE_WIDTH
+    first = size - size % width
     known: list[bytes] = []
     if first < size:
-        found = db.exec_driver_sql(_sql("leaves", db.dialect.name), (site, first, size))
-        known = [row[0] for row in found]
+        sql = "SELECT leaf FROM ledger_record WHERE site = ? AND idx >= ? AND idx < ? ORDER BY idx"
+        known = [row[0] for row in run(db, sql, (site, first, size))]
     known += hashes
-    full = len(known) // merkle.TILE_WIDTH
-    rows = [
-        (
-            site,
-            0,
-            first // merkle.TILE_WIDTH + n,
-            b"".join(known[n * merkle.TILE_WIDTH : (n + 1) * merkle.TILE_WIDTH]),
-        )
-        for n in range(full)
-    ]
+    full = range(len(known) // width)
+    rows = [(site, 0, first // width + n, b"".join(known[n * width : (n + 1) * width])) for n in full]
     insert_many(db, TILE, rows)
 
 
 def _write_node_tiles(db: Connection, site: str, level: int, count: int, nodes: list[bytes]) -> None:
     """Extend the last tile of a level ≥ 1, which holds ``count`` nodes in all its tiles so far."""
-    dialect = db.dialect.name
     while nodes:
         tile, width = divmod(count, merkle.TILE_WIDTH)
         part, nodes = nodes[: merkle.TILE_WIDTH - width], nodes[merkle.TILE_WIDTH - width :]
         if width:
-            old = db.exec_driver_sql(_sql("tile", dialect), (site, level, tile)).scalar_one()
-            db.exec_driver_sql(_sql("set_tile", dialect), (old + b"".join(part), site, level, tile))
+            where = (site, level, tile)
+            sql = "SELECT hashes FROM ledger_tile WHERE site = ? AND level = ? AND idx = ?"
+            packed = run(db, sql, where).scalar_one() + b"".join(part)
+            run(
+                db,
+                "UPDATE ledger_tile SET hashes = ? WHERE site = ? AND level = ? AND idx = ?",
+                (packed, *where),
+            )
         else:
             insert_many(db, TILE, [(site, level, tile, b"".join(part))])
         count += len(part)
-
-
-# The hot statements as text: compiling them each time would cost more than running them.
-_STATEMENTS = {
-    "head": "SELECT size, frontier FROM ledger_head WHERE site = ?",
-    "locked_head": "SELECT size, frontier FROM ledger_head WHERE site = ? {for_update}",
-    "new_head": "INSERT INTO ledger_head (site, size, frontier, origin, checkpoints) VALUES (?, ?, ?, ?, ?)"
-    " ON CONFLICT DO NOTHING",
-    "set_head": "UPDATE ledger_head SET size = ?, frontier = ? WHERE site = ?",
-    "new_facts": f"INSERT INTO {FACTS.name} (site, digest, body, removed) VALUES (?, ?, ?, ?)"  # noqa: S608  our own name
-    " ON CONFLICT DO NOTHING",
-    "leaves": "SELECT leaf FROM ledger_record WHERE site = ? AND idx >= ? AND idx < ? ORDER BY idx",
-    "tile": "SELECT hashes FROM ledger_tile WHERE site = ? AND level = ? AND idx = ?",
-    "set_tile": "UPDATE ledger_tile SET hashes = ? WHERE site = ? AND level = ? AND idx = ?",
-}
-
-
-@lru_cache
-def _sql(name: str, dialect: str) -> str:
-    sql = _STATEMENTS[name].replace("{for_update}", "" if dialect == "sqlite" else "FOR UPDATE")
-    return sql if dialect == "sqlite" else sql.replace("?", "%s")

@@ -1,21 +1,29 @@
-"""The ledger's tables; no other module names them in SQL.
+"""The ledger's tables and how a statement on them is run; no other folder names them in SQL.
 
 | table | holds | truth or derived |
 |---|---|---|
-| ``ledger_record`` | one row a leaf: canonical body, salt, leaf hash, and columns to search by | truth; columns are derived from the body |
+| ``ledger_record`` | one row a leaf: canonical body, salt, leaf hash, and columns to read by | truth; columns are derived from the body |
 | ``ledger_head`` | size, frontier hashes, origin, number of checkpoints | derived |
 | ``ledger_tile`` | 256-wide tiles of the tree (C2SP tlog-tiles), for proofs | derived |
-| ``ledger_link`` | which records concern a link | derived |
+| ``ledger_posting`` | for each block of 4,096 records and term (subject, link, kind): which records | derived |
 | ``ledger_facts`` | canonical facts of decisions, named by their SHA-256 in records | truth, bound by the digest in a record |
 | ``ledger_checkpoint`` | signed notes, numbered without gaps | truth, bound by signatures |
 | ``ledger_follower`` | how far each follower has read | each follower's own |
 
 Everything derived is rebuilt and compared by ``verify``.
+
+Why postings and not one SQL index a column: a random subject touches a page of its own in every commit; measured
+on SQLite with 500 subjects, groups of 64, that index alone cost 16 to 33 µs of commit a record, the row itself 9.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, CursorResult, Index, Integer, LargeBinary, Table, Text
+from sqlalchemy import text as literal
 
 from oathward.core.db import METADATA
 
@@ -31,20 +39,17 @@ RECORD = Table(
     Column("leaf", LargeBinary, nullable=False),
     Column("salt", LargeBinary),
     Column("body", LargeBinary),
-    Column("removed", Text, nullable=False),
+    Column("rule", Text),  # under which the body was removed
+    Column("removed_by", BigInteger),  # index of the record that says so
 )
-Index("ledger_record_kind", RECORD.c.site, RECORD.c.kind, RECORD.c.idx)
-Index("ledger_record_at", RECORD.c.site, RECORD.c.at_us)
-for _name in ("subject", "message"):
-    _filled = text(f"{_name} <> ''")
-    Index(
-        f"ledger_record_{_name}",
-        RECORD.c.site,
-        RECORD.c[_name],
-        RECORD.c.idx,
-        sqlite_where=_filled,
-        postgresql_where=_filled,
-    )
+Index(
+    "ledger_record_message",
+    RECORD.c.site,
+    RECORD.c.message,
+    RECORD.c.idx,
+    sqlite_where=literal("message <> ''"),
+    postgresql_where=literal("message <> ''"),
+)
 
 HEAD = Table(
     "ledger_head",
@@ -65,14 +70,16 @@ TILE = Table(
     Column("hashes", LargeBinary, nullable=False),
 )
 
-LINK = Table(
-    "ledger_link",
+POSTING = Table(
+    "ledger_posting",
     METADATA,
     Column("site", Text, primary_key=True),
-    Column("link", Text, primary_key=True),
-    Column("idx", BigInteger, primary_key=True, autoincrement=False),
+    Column("term", Text, primary_key=True),
+    Column("block", BigInteger, primary_key=True, autoincrement=False),
+    Column("offsets", LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("ledger_posting_block", POSTING.c.site, POSTING.c.block)
 
 FACTS = Table(
     "ledger_facts",
@@ -80,7 +87,8 @@ FACTS = Table(
     Column("site", Text, primary_key=True),
     Column("digest", LargeBinary, primary_key=True),
     Column("body", LargeBinary),
-    Column("removed", Text, nullable=False),
+    Column("rule", Text),
+    Column("removed_by", BigInteger),
     sqlite_with_rowid=False,
 )
 
@@ -93,6 +101,7 @@ CHECKPOINT = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
 )
+Index("ledger_checkpoint_size", CHECKPOINT.c.site, CHECKPOINT.c.size)
 
 FOLLOWER = Table(
     "ledger_follower",
@@ -101,3 +110,16 @@ FOLLOWER = Table(
     Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),
 )
+
+
+def run(db: Connection, sql: str, values: Sequence[Any] = ()) -> CursorResult[*tuple[Any, ...]]:
+    """Run one statement as text with ``?`` marks: compiling hot statements costs more than running them.
+
+    ``FOR UPDATE`` is left out on SQLite, where the writer is alone anyway.
+    """
+    return db.exec_driver_sql(_for_dialect(sql, db.dialect.name), tuple(values))
+
+
+@lru_cache(maxsize=256)
+def _for_dialect(sql: str, dialect: str) -> str:
+    return sql.replace(" FOR UPDATE", "") if dialect == "sqlite" else sql.replace("?", "%s")
