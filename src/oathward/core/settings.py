@@ -70,14 +70,16 @@ class Gateway:
 class Courier:
     """Delivery."""
 
-    lease_s: float = 30.0
     batch_rows: int = 256
     connect_timeout_s: float = 5.0
     reply_timeout_s: float = 30.0
     attempts_max: int = 12
     retry_first_s: float = 0.5
     retry_longest_s: float = 60.0
-    window_messages: int = 32  # outstanding on one connection, order kept
+    lanes: int = 4  # connections to each recipient; a sender stays on one of them
+    window_messages: int = 1  # outstanding on one connection; more only where the recipient can take it
+    waiting_rows_max: int = 2_048  # in memory per link; the rest waits in the outbox
+    poll_s: float = 0.02  # how often an idle link looks for new rows
 
 
 @dataclass(frozen=True, slots=True)

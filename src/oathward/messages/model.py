@@ -19,6 +19,7 @@ class Delivery(StrEnum):
     """Where an outbox row stands. Delivered rows are gone."""
 
     PENDING = "pending"
+    BLOCKED = "blocked"  # the recipient keeps refusing it and its link says: nothing may overtake it
     DEAD = "dead"
 
 

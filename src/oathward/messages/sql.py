@@ -72,6 +72,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Index("outbox_link", "link", "seq"),
     sqlite_autoincrement=True,
 )
 
@@ -166,15 +167,19 @@ def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:
     )
 
 
-def pending(db: Connection, after_seq: int, limit: int) -> list[OutboxRow]:
-    """Read waiting deliveries behind a position, in order."""
-    rows = db.execute(
-        select(outbox)
-        .where(outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING)
-        .order_by(outbox.c.seq)
-        .limit(limit)
-    )
-    return [_outbox_row(row) for row in rows]
+def pending(db: Connection, link: str, after_seq: int, limit: int, *, skip_senders: Iterable[str] = ()) -> list[OutboxRow]:
+    """Read a link's waiting deliveries behind a position, in order."""
+    waiting = select(outbox).where(outbox.c.link == link, outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING)
+    blocked = list(skip_senders)
+    if blocked:
+        waiting = waiting.where(outbox.c.sender.not_in(blocked))
+    return [_outbox_row(row) for row in db.execute(waiting.order_by(outbox.c.seq).limit(limit))]
+
+
+def blocked_senders(db: Connection, link: str) -> set[str]:
+    """Senders of a link whose oldest delivery waits for a person."""
+    rows = db.execute(select(outbox.c.sender).where(outbox.c.link == link, outbox.c.state == Delivery.BLOCKED).distinct())
+    return {sender for (sender,) in rows}
 
 
 def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
@@ -231,13 +236,13 @@ def held_rows(
         query = query.where(quarantine.c.state == state)
     if reason:
         query = query.where(quarantine.c.reason == reason)
-    return [HeldRow(**row._mapping) for row in db.execute(query)]
+    return [HeldRow(**row._asdict()) for row in db.execute(query)]
 
 
 def held(db: Connection, message_id: str) -> HeldRow | None:
     """Find one quarantined message."""
     row = db.execute(select(quarantine).where(quarantine.c.message == message_id)).first()
-    return HeldRow(**row._mapping) if row else None
+    return HeldRow(**row._asdict()) if row else None
 
 
 def held_counts(db: Connection) -> dict[str, int]:
@@ -247,7 +252,7 @@ def held_counts(db: Connection) -> dict[str, int]:
         .where(quarantine.c.state == "held")
         .group_by(quarantine.c.reason)
     )
-    return {reason: count for reason, count in rows}
+    return dict(rows.tuples().all())
 
 
 def set_held_state(db: Connection, message_id: str, state: str) -> None:
@@ -258,7 +263,7 @@ def set_held_state(db: Connection, message_id: str, state: str) -> None:
 def message_row(db: Connection, message_id: str) -> MessageRow | None:
     """Find one message."""
     row = db.execute(select(message).where(message.c.id == message_id)).first()
-    return MessageRow(**row._mapping) if row else None
+    return MessageRow(**row._asdict()) if row else None
 
 
 def message_counts(db: Connection) -> dict[str, int]:
@@ -278,7 +283,7 @@ def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
 
 
 def _outbox_row(row: Row[Any]) -> OutboxRow:
-    m = dict(row._mapping)
+    m = row._asdict()
     body = BodyRef(
         m.pop("store"), m.pop("segment"), m.pop("offset_bytes"), m.pop("length_bytes"), bytes(m.pop("sha256"))
     )

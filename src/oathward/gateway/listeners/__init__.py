@@ -1,0 +1,1 @@
+"""Inbound sockets, one protocol a file. They frame, limit and answer; they decide nothing."""

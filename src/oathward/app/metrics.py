@@ -1,0 +1,57 @@
+"""Numbers for Prometheus: from the processes' status files and the database's own counts.
+
+Rules:
+- A label value is a role, a link id, a state or a reason code: words of policy or code, never of a message.
+- Reading costs one short transaction; nothing is counted twice in two places.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from sqlalchemy import Engine
+
+from oathward import ledger
+from oathward.core.db import read
+from oathward.core.process import statuses
+from oathward.core.settings import Settings
+from oathward.messages import sql as messages
+
+
+class Collector:
+    """A prometheus_client collector over one site."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings, self._engine = settings, engine
+
+    def collect(self) -> Iterator[Metric]:
+        """Give every metric once."""
+        yield from self._processes()
+        with read(self._engine) as db:
+            outbox = messages.outbox_counts(db)
+            held = messages.held_counts(db)
+            size = ledger.head(db, self._settings.site.name).size
+        waiting = GaugeMetricFamily("oathward_outbox_rows", "Deliveries that have not happened", labels=["link", "state"])
+        for (link, state), count in outbox.items():
+            waiting.add_metric([link, state], count)
+        yield waiting
+        quarantine = GaugeMetricFamily("oathward_quarantine_messages", "Messages held now", labels=["reason"])
+        for reason, count in held.items():
+            quarantine.add_metric([reason], count)
+        yield quarantine
+        yield GaugeMetricFamily("oathward_ledger_records", "Records in the ledger", value=size)
+
+    def _processes(self) -> Iterator[Metric]:
+        up = GaugeMetricFamily("oathward_process_ready", "1 when the process says it is ready", labels=["role"])
+        age = GaugeMetricFamily("oathward_process_status_age_seconds", "Age of its last word", labels=["role"])
+        counts = CounterMetricFamily("oathward_events", "What the processes counted since their start", labels=["role", "event"])
+        for role, status in statuses(self._settings.run_folder).items():
+            up.add_metric([role], float(status.get("state") == "ready"))
+            age.add_metric([role], max(0.0, time.time() - float(status.get("at_s", 0))))  # noqa: TID251  against a file's time
+            for event, count in (status.get("counts") or {}).items():
+                counts.add_metric([role, event], float(count))
+        yield up
+        yield age
+        yield counts

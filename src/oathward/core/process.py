@@ -1,0 +1,72 @@
+"""What every process of a site does alike: say that it lives, stop when told or when its parent is gone.
+
+Rules:
+- A process writes ``run/<role>.json`` (pid, state, ports, counters) about once a second; counters are
+  numbers under fixed names, never a value of a message.
+- SIGTERM and SIGINT ask it to stop; so does the end of its standard input, a pipe from the supervisor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+STATUS_STALE_S = 10.0
+
+
+class Status:
+    """The status file of one process."""
+
+    def __init__(self, folder: Path, role: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / f"{role}.json"
+        self._fixed = {"role": role, "pid": os.getpid(), "started_s": time.time()}  # noqa: TID251  shown to people only
+
+    def write(self, state: str, **values: Any) -> None:
+        """Say how it goes: ``starting``, ``ready``, ``unhealthy`` or ``stopping``, and its counters."""
+        partial = self._path.with_suffix(f".{os.getpid()}.part")
+        partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": time.time()} | values))  # noqa: TID251  same
+        partial.replace(self._path)
+
+    def remove(self) -> None:
+        """Take the file away at a clean end."""
+        self._path.unlink(missing_ok=True)
+
+
+def statuses(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Read the status of every process that has one; a torn or foreign file is left out."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            value = orjson.loads(path.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if isinstance(value, dict) and isinstance(value.get("role"), str):
+            found[value["role"]] = value
+    return found
+
+
+async def told_to_stop() -> None:
+    """Wait for SIGTERM, SIGINT or, under a supervisor, the end of standard input."""
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if os.environ.get("OATHWARD_SUPERVISED"):
+        fd = sys.stdin.fileno()
+
+        def _on_input() -> None:
+            if not os.read(fd, 1024):
+                loop.remove_reader(fd)
+                stop.set()
+
+        loop.add_reader(fd, _on_input)
+    await stop.wait()

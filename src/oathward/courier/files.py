@@ -1,0 +1,78 @@
+"""The file wire: one file a message in a folder, whole or not there, the same name for the same id.
+
+Source: POSIX rename is atomic within one file system.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from oathward.core.reasons import Reason
+from oathward.courier.model import Delivered, Failed, Item, Result
+
+_WINDOW = 64
+
+
+class FileWire:
+    """Drop files in a folder; a thread writes and flushes them in groups.
+
+    Args:
+        folder: must exist and be writable; it is the recipient's.
+    """
+
+    window = _WINDOW
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._group: list[tuple[Item, Callable[[Item, Result], None]]] = []
+        self._busy: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Check that the folder is there."""
+        if not self._folder.is_dir():
+            raise FileNotFoundError(str(self._folder))
+
+    def send(self, item: Item, answered: Callable[[Item, Result], None]) -> None:
+        """Queue one file; a group is written together so that one directory flush serves all."""
+        self._group.append((item, answered))
+        if self._busy is None:
+            self._busy = asyncio.get_running_loop().create_task(self._write())
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    async def _write(self) -> None:
+        while self._group:
+            group, self._group = self._group, []
+            try:
+                await asyncio.to_thread(write_files, self._folder, [item for item, _ in group])
+                result: Result = Delivered("file")
+            except OSError:
+                result = Failed(Reason.RECIPIENT_UNREACHABLE)
+            for item, answered in group:
+                answered(item, result)
+        self._busy = None
+
+
+def write_files(folder: Path, items: list[Item]) -> None:
+    """Write items as ``<outgoing id>.hl7`` or ``.sealed``, durable when this returns.
+
+    Raises:
+        OSError: not all were written; writing them again is harmless.
+    """
+    for item in items:
+        name = f"{item.row.id}.{'sealed' if item.row.end_to_end else 'hl7'}"
+        partial = folder / f".{name}.part"
+        with partial.open("wb") as file:
+            file.write(item.body)
+            file.flush()
+            os.fdatasync(file.fileno())
+        partial.replace(folder / name)
+    directory = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,209 @@
+"""One ordered way to one recipient: queues per sender, a bounded number outstanding, retries with pauses.
+
+Rules:
+- Within a sender, the next message leaves only when the one before was answered (``block`` links); on
+  ``skip`` links a refused message is set aside and the order of the others stays.
+- A connection that breaks puts what was outstanding back in front: same id, same bytes, same order.
+- The pause between tries doubles up to a longest one; a success resets it.
+
+Deliberately absent: the wire (``mllp.py``, ``files.py``), the database (``record.py``).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+from oathward.core.settings import Courier as Limits
+from oathward.courier.model import Delivered, Failed, Item, Result
+
+
+class Wire(Protocol):
+    """What a lane asks of a transport."""
+
+    window: int
+
+    async def open(self) -> None:
+        """Connect; raises ``OSError`` or ``TimeoutError`` where that fails."""
+
+    def send(self, item: Item, answered: Callable[[Item, Result], None]) -> None:
+        """Send one item; ``answered`` comes once for it, also when the connection breaks."""
+
+    def close(self) -> None:
+        """Break off; outstanding items are answered as failed."""
+
+
+class Lane:
+    """Deliver items of some senders of one link over one wire.
+
+    Args:
+        settled: called with each final result: delivered, or failed for good.
+        dropped: called with the items behind a message that blocks its sender.
+        ordered: hold a sender's next message back until this one is answered (``block``).
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        limits: Limits,
+        settled: Callable[[Item, Result], None],
+        dropped: Callable[[list[Item]], None],
+        *,
+        ordered: bool,
+    ) -> None:
+        self._wire, self._limits, self._settled, self._dropped = wire, limits, settled, dropped
+        self._ordered = ordered
+        self._queues: dict[str, deque[Item]] = {}
+        self._ready: deque[str] = deque()
+        self._flying: dict[str, int] = {}
+        self._in_flight = 0
+        self._returned: dict[str, list[Item]] = {}
+        self._pause_s = 0.0
+        self._open = False
+        self._wake = asyncio.Event()
+        self.failing = ""
+        """Reason code of the trouble this lane is in; empty when all is well."""
+
+    @property
+    def size(self) -> int:
+        """Items in this lane."""
+        parts = (*self._queues.values(), *self._returned.values())
+        return self._in_flight + sum(len(part) for part in parts)
+
+    def put(self, item: Item) -> None:
+        """Queue one item behind its sender's others."""
+        sender = item.row.sender
+        queue = self._queues.get(sender)
+        if queue is None:
+            queue = self._queues[sender] = deque()
+        queue.append(item)
+        busy = sender in self._returned or (self._ordered and self._flying.get(sender))
+        if len(queue) == 1 and not busy:
+            self._ready.append(sender)
+        if self._open and self._in_flight < self._wire.window:
+            self._pump()
+        elif not self._open:
+            self._wake.set()
+
+    def clear(self) -> list[Item]:
+        """Give up what is not outstanding; it is read again from the outbox."""
+        items = [item for part in (*self._queues.values(), *self._returned.values()) for item in part]
+        self._queues.clear()
+        self._returned.clear()
+        self._ready.clear()
+        return items
+
+    async def run(self) -> None:
+        """Keep the wire open while there is something to send, until cancelled."""
+        try:
+            while True:
+                if not self._queues and not self._in_flight:
+                    self._wake.clear()
+                    await self._wake.wait()
+                if self._pause_s:
+                    await asyncio.sleep(self._pause_s)
+                try:
+                    await self._wire.open()
+                except OSError:  # TimeoutError is one
+                    self._back_off("delivery.unreachable")
+                    continue
+                self._open, self.failing = True, ""
+                self._pump()
+                self._wake.clear()
+                await self._wake.wait()  # until the wire breaks or a refusal asks for a pause
+        finally:
+            self._open = False
+            self._wire.close()
+
+    def _pump(self) -> None:
+        while self._open and self._ready and self._in_flight < self._wire.window:
+            sender = self._ready.popleft()
+            queue = self._queues[sender]
+            item = queue.popleft()
+            if not queue:
+                del self._queues[sender]
+            elif not self._ordered:
+                self._ready.append(sender)
+            self._in_flight += 1
+            self._flying[sender] = self._flying.get(sender, 0) + 1
+            self._wire.send(item, self._answered)
+
+    def _answered(self, item: Item, result: Result) -> None:
+        sender = item.row.sender
+        self._in_flight -= 1
+        left = self._flying[sender] - 1
+        if left:
+            self._flying[sender] = left
+        else:
+            del self._flying[sender]
+        match result:
+            case Delivered():
+                self._pause_s = 0.0
+                self._settled(item, result)
+                self._next_of(sender)
+            case Failed():
+                self._failed(item, result)
+        self._pump()
+
+    def _failed(self, item: Item, result: Failed) -> None:
+        item.attempts += 1
+        sender = item.row.sender
+        # An ordered link waits for a recipient that is away; only its own "no" uses up the tries.
+        if item.attempts >= self._limits.attempts_max and (result.refused or not self._ordered):
+            self._settled(item, result)
+            if self._ordered:
+                self._drop(sender)
+            else:
+                self._next_of(sender)
+            return
+        self._returned.setdefault(sender, []).append(item)
+        if result.refused:
+            # This sender waits; the others of the lane go on.
+            pause_s = min(self._limits.retry_longest_s, self._limits.retry_first_s * 2 ** (item.attempts - 1))
+            asyncio.get_running_loop().call_later(pause_s, self._resume, sender)
+            return
+        if not self._flying.get(sender):
+            self._give_back(sender)
+        self._stop_for(result.reason.code)
+
+    def _resume(self, sender: str) -> None:
+        self._next_of(sender)
+        self._pump()
+
+    def _next_of(self, sender: str) -> None:
+        """Make a sender ready again if nothing of it is outstanding or it need not wait."""
+        if sender in self._returned:
+            if not self._flying.get(sender):
+                self._give_back(sender)
+        elif self._ordered and sender in self._queues and sender not in self._ready:
+            self._ready.append(sender)
+
+    def _give_back(self, sender: str) -> None:
+        """Put returned items in front again, in their old order."""
+        queue = self._queues.setdefault(sender, deque())
+        for item in sorted(self._returned.pop(sender), key=lambda i: i.row.seq, reverse=True):
+            queue.appendleft(item)
+        if sender not in self._ready:
+            self._ready.append(sender)
+
+    def _drop(self, sender: str) -> None:
+        """Forget a blocked sender's items; they stay in the outbox until a person decides."""
+        items = [*self._returned.pop(sender, ()), *self._queues.pop(sender, ())]
+        if sender in self._ready:
+            self._ready.remove(sender)
+        self._dropped(items)
+
+    def _stop_for(self, reason: str) -> None:
+        """Leave the wire for a pause; what is still outstanding comes back through ``_answered``."""
+        if self._open:
+            self._open = False
+            self._back_off(reason)
+            self._wire.close()
+            self._wake.set()
+
+    def _back_off(self, reason: str) -> None:
+        self.failing = reason
+        first, longest = self._limits.retry_first_s, self._limits.retry_longest_s
+        self._pause_s = min(longest, self._pause_s * 2 if self._pause_s else first)

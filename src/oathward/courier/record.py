@@ -1,0 +1,119 @@
+"""Write down what became of deliveries: rows out of the outbox and ledger records, in groups.
+
+Rules:
+- One transaction holds the removal and the record; a delivery that is not recorded stays in the outbox
+  and is sent again with the same id.
+- A delivery set aside keeps its row (``dead`` or ``blocked``) and raises a finding.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import assert_never
+
+from sqlalchemy import Connection, Engine
+
+from oathward import ledger
+from oathward.core.clock import Clock, micros
+from oathward.core.db import write
+from oathward.core.errors import StorageError
+from oathward.courier.model import Delivered, Failed, Item, Result
+from oathward.ledger import Leaf, Record, prepare
+from oathward.messages import sql as messages
+from oathward.messages.model import Delivery
+
+Settled = tuple[Item, Result, str]
+"""Item, its result, and the outbox state it gets when it failed."""
+
+_RETRY_S = 0.5
+
+
+class Recorder:
+    """One writer thread.
+
+    Args:
+        done: called with each recorded group; must only hand it over.
+    """
+
+    def __init__(self, engine: Engine, site: str, clock: Clock, done: Callable[[list[Settled]], None], *, group_max: int) -> None:
+        self._engine, self._site, self._clock, self._done, self._group_max = engine, site, clock, done, group_max
+        self._queue: deque[Settled] = deque()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    def put(self, settled: Settled) -> None:
+        """Queue one result."""
+        self._queue.append(settled)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Record what is queued, then end."""
+        self._stopping.set()
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        queue = self._queue
+        while True:
+            if not queue:
+                if self._stopping.is_set():
+                    return
+                self._wake.wait()
+                self._wake.clear()
+                continue
+            group = [queue.popleft() for _ in range(min(len(queue), self._group_max))]
+            if self._record(group):
+                self._done(group)
+
+    def _record(self, group: list[Settled]) -> bool:
+        """Record a group, trying until it is durable: the deliveries did happen."""
+        while True:
+            try:
+                record_group(self._engine, self._site, group, at_us=micros(self._clock.now()))
+            except StorageError:
+                if self._stopping.wait(_RETRY_S):
+                    return False
+            else:
+                return True
+
+
+def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int) -> None:
+    """Make one group of results durable.
+
+    Raises:
+        StorageError: nothing of it was recorded.
+    """
+    leaves = [leaf for settled in group for leaf in _leaves(settled, at_us)]
+    with write(engine) as db:
+        messages.delete_delivered(db, [item.row.seq for item, result, _ in group if isinstance(result, Delivered)])
+        for item, result, state in group:
+            if isinstance(result, Failed):
+                _set_aside(db, item, result, state)
+        ledger.append(db, site, leaves)
+
+
+def _set_aside(db: Connection, item: Item, result: Failed, state: str) -> None:
+    messages.set_delivery(db, item.row.seq, state=state, attempts=item.attempts, next_us=0, reason=result.reason.code)
+
+
+def _leaves(settled: Settled, at_us: int) -> list[Leaf]:
+    item, result, state = settled
+    row = item.row
+    body: dict[str, object] = {"id": row.id, "sha256": row.body.sha256.hex(), "tries": item.attempts + 1}
+    match result:
+        case Delivered(answer):
+            body["answer"] = answer
+            return [prepare(Record("message.delivered", body, at_us, row.subject, (row.link,), row.message))]
+        case Failed(reason, _):
+            body["reason"] = reason.code
+            dead = Record("message.dead", {**body, "state": state}, at_us, row.subject, (row.link,), row.message)
+            kind = "delivery.blocked" if state == Delivery.BLOCKED else "delivery.dead"
+            finding = Record("finding.raised", {"finding": kind, "reason": reason.code}, at_us, "", (row.link,), row.message)
+            return [prepare(dead), prepare(finding)]
+        case _ as never:
+            assert_never(never)
