@@ -15,7 +15,7 @@ BROAD_ALLOWED = {
     "oathward/gateway/path.py": "the boundary of the data path: anything unforeseen goes to quarantine",
     "oathward/ledger/follow.py": "the follower loop: one follower's failure does not stop the others",
 }
-"""The two places where ``except Exception`` may stand, once each (DESIGN §1.2)."""
+"""The two places where ``except Exception`` may stand, once each."""
 
 CLOCK_ALLOWED = ("oathward/core/clock.py", "oathward/core/ids.py", "oathward_sim/")
 CLOCK_CALLS = {
