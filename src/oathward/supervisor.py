@@ -25,13 +25,8 @@ from oathward.core.process import statuses
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 
-PARTS = {
-    "keeper": "oathward.vault.keeper",
-    "courier": "oathward.courier",
-    "app": "oathward.app",
-    "gateway": "oathward.gateway",
-}
-"""Role -> module started with ``python -m``; in the order in which they start."""
+ROLES = ("keeper", "courier", "app", "gateway")
+"""In the order in which they start."""
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 15.0
@@ -56,7 +51,7 @@ class Supervisor:
 
     def __init__(self, settings: Settings, say: Callable[[str, str], None], *, arguments: tuple[str, ...] = ()) -> None:
         self._settings, self._say, self._arguments = settings, say, arguments
-        self._children = {role: _Child(role) for role in PARTS}
+        self._children = {role: _Child(role) for role in ROLES}
         self._stopping = False
 
     async def start(self) -> dict[str, Any]:
@@ -99,7 +94,8 @@ class Supervisor:
         child.process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            PARTS[child.role],
+            "oathward.app",
+            child.role,
             "--data",
             str(settings.data),
             *self._arguments,

@@ -87,6 +87,7 @@ class Reason(Enum):
     BUNDLE_MISSING = "decision.bundle-missing", _STORED
     CLOCK_UNSURE = "decision.clock-unsure", _STORED
     PERMIT_EXPIRED = "decision.permit-expired", _STORED
+    PERMIT_NARROWED = "decision.permit-narrowed", _STORED
     NOT_PERMITTED = "decision.not-permitted", _DENIED
     # --- protection
     UNCATALOGUED = "deid.uncatalogued", _STORED

@@ -56,6 +56,7 @@ class OutboxRow:
         sender: order is kept per (link, sender); the device's id.
         key: id of the data key the body is sealed under.
         facts: digest of the decision's facts, for the recheck at delivery.
+        plan: digest of what was permitted (profile and classes), likewise.
         valid_until_us: 0 when the permit has no end.
     """
 
@@ -71,6 +72,7 @@ class OutboxRow:
     bundle: str
     consent_version: int
     facts: bytes
+    plan: bytes
     valid_until_us: int
     created_us: int
     seq: int = 0

@@ -66,6 +66,7 @@ outbox = Table(
     Column("bundle", Text, nullable=False),
     Column("consent_version", BigInteger, nullable=False),
     Column("facts", LargeBinary, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
     Column("valid_until_us", BigInteger, nullable=False),
     Column("created_us", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
@@ -144,6 +145,7 @@ def insert_outbox(db: Connection, rows: Sequence[OutboxRow]) -> None:
                     r.bundle,
                     r.consent_version,
                     r.facts,
+                r.plan,
                     r.valid_until_us,
                     r.created_us,
                     r.state,
@@ -287,5 +289,5 @@ def _outbox_row(row: Row[Any]) -> OutboxRow:
     body = BodyRef(
         m.pop("store"), m.pop("segment"), m.pop("offset_bytes"), m.pop("length_bytes"), bytes(m.pop("sha256"))
     )
-    m["facts"] = bytes(m["facts"])
+    m["facts"], m["plan"] = bytes(m["facts"]), bytes(m["plan"])
     return OutboxRow(body=body, **m)

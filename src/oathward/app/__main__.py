@@ -1,0 +1,54 @@
+"""Run one process of a site: ``python -m oathward.app ROLE --data DIR``; the supervisor's way in."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+import structlog
+import uvloop
+
+from oathward.app import build
+from oathward.core.errors import OathwardError
+from oathward.core.log import set_up
+from oathward.core.settings import Settings, load
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run the role until it is told to stop; exit code from the reason table where it cannot."""
+    parser = argparse.ArgumentParser(prog="python -m oathward.app")
+    parser.add_argument("role", choices=["gateway", "courier", "keeper", "app"])
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--port-base", type=int)
+    arguments = parser.parse_args()
+    set_up(arguments.role)
+    try:
+        settings = load(arguments.data, port_base=arguments.port_base)
+        if arguments.role == "keeper":
+            from oathward.vault.keeper import server
+
+            server.run(settings)
+        else:
+            uvloop.run(_part(arguments.role, settings))
+    except OathwardError as error:
+        log.error("stopped", reason=error.reason.code, where=error.where, why=error.why)
+        return error.reason.answer.exit_code
+    return 0
+
+
+def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
+    if role == "gateway":
+        from oathward.gateway.process import run
+    elif role == "courier":
+        from oathward.courier.process import run
+    else:
+        from oathward.app.process import run
+    return run(build(settings, role))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

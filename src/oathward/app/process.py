@@ -1,0 +1,73 @@
+"""The ``app`` process: metrics now, pages and followers later, and keeping house off the hot paths.
+
+Rules:
+- SQLite's log is moved into its file here, never inside a commit of the gateway.
+- Message metadata past its retention is forgotten in small batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+from prometheus_client import CollectorRegistry, start_http_server
+
+from oathward.app.metrics import Collector
+from oathward.core.clock import micros
+from oathward.core.db import checkpoint, write
+from oathward.core.errors import StorageError
+from oathward.core.process import Status, told_to_stop
+from oathward.messages import sql as messages
+from oathward.vault.opened import Opened
+
+_CHECKPOINT_S = 0.5
+_PURGE_S = 60.0
+_PURGE_ROWS = 1_000
+_DAY_US = 86_400_000_000
+
+log = structlog.get_logger()
+
+
+async def run(site: Opened) -> None:
+    """Serve until told to stop."""
+    status = Status(site.settings.run_folder, "app")
+    ports: dict[str, int] = {}
+    metrics = site.settings.metrics
+    if metrics.port >= 0:
+        registry = CollectorRegistry()
+        registry.register(Collector(site.settings, site.engine))
+        server, _ = start_http_server(metrics.port, metrics.host, registry)
+        ports["metrics"] = server.server_port
+    status.write("ready", ports=ports)
+    house = asyncio.create_task(_keep_house(site, status, ports))
+    await told_to_stop()
+    status.write("stopping", ports=ports)
+    house.cancel()
+    status.remove()
+
+
+async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> None:
+    next_status_s = next_purge_s = 0.0
+    while True:
+        now_s = time.monotonic()
+        try:
+            await asyncio.to_thread(checkpoint, site.engine)
+            if now_s >= next_purge_s:
+                next_purge_s = now_s + _PURGE_S
+                await asyncio.to_thread(_purge, site)
+        except StorageError as error:
+            log.warning("house", reason=error.reason.code)
+        if now_s >= next_status_s:
+            next_status_s = now_s + 1.0
+            site.clock.persist()
+            status.write("ready", ports=ports)
+        await asyncio.sleep(_CHECKPOINT_S)
+
+
+def _purge(site: Opened) -> None:
+    """Forget message rows that only served to find duplicates and whose window is long over."""
+    days = site.settings.gateway.message_rows_days
+    before_us = micros(site.clock.now()) - days * _DAY_US
+    with write(site.engine) as db:
+        messages.delete_messages_before(db, before_us, _PURGE_ROWS)

@@ -1,0 +1,66 @@
+"""Decide again, at delivery, what may have changed since the message was accepted.
+
+Rules:
+- A row is looked at again when the bundle, the subject's consents or the end of its permit moved.
+- It goes out only if the new answer permits every class that the old one did; else it is withheld,
+  with a record. A wider answer changes nothing: what was left out stays out.
+- What cannot be told is not sent now; the row stays and is tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+import orjson
+from sqlalchemy import Connection
+
+from oathward import ledger
+from oathward.core.reasons import Reason
+from oathward.messages.model import OutboxRow
+from oathward.policy.bundle import Bundle
+from oathward.policy.decide import decide
+from oathward.policy.model import ConsentFact, Deny, Facts, Indeterminate, Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The state of the world a batch of rows is checked against.
+
+    ``consents``: subject -> (version, facts), for every subject of the batch.
+    """
+
+    bundle: Bundle
+    consents: Mapping[str, tuple[int, tuple[ConsentFact, ...]]]
+    at_us: int
+    clock_sure: bool
+
+
+def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason | None:
+    """Say why a delivery that was permitted may not go out now; ``None`` when it may."""
+    version, consents = now.consents[row.subject]
+    expired = row.valid_until_us and now.at_us >= row.valid_until_us
+    if row.bundle == now.bundle.name_and_version and row.consent_version == version and not expired:
+        return None if now.clock_sure or not row.valid_until_us else Reason.CLOCK_UNSURE
+    link = now.bundle.links.get(row.link)
+    if link is None:
+        return Reason.NO_LINK
+    facts, plan = (ledger.facts(db, site, digest) for digest in (row.facts, row.plan))
+    if facts is None or plan is None:
+        return Reason.FACT_MISSING
+    renewed = replace(
+        Facts.from_body(facts), consent_version=version, consents=consents, clock_sure=now.clock_sure
+    )
+    answer = decide(now.bundle, link, renewed, now.at_us)
+    match answer:
+        case Deny(_, reasons):
+            return reasons[0]
+        case Indeterminate(_, why):
+            return why
+        case Permit():
+            then = orjson.loads(plan)
+            same = then["profile"] == now.bundle.profile_digest(answer.profile) and set(then["classes"]) <= answer.classes
+            return None if same else Reason.PERMIT_NARROWED
+        case _ as never:
+            assert_never(never)
