@@ -29,16 +29,16 @@ from functools import lru_cache
 from oathward.core.errors import DecodeError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
-from oathward.protocols.hl7v2.charset import (
-    UTF_8,
-    UTF_8_NAME,
-    Charset,
-    charset_of,
-    settled,
-    text_of,
-    unmarked,
+from oathward.protocols.hl7v2.batch import split_batch
+from oathward.protocols.hl7v2.charset import UTF_8, settled
+from oathward.protocols.hl7v2.escapes import USUAL, Separators, unescape_bytes
+from oathward.protocols.hl7v2.view import (
+    declared_charset,
+    rewritten,
+    separators_of,
+    unwrapped,
+    usable,
 )
-from oathward.protocols.hl7v2.escapes import ABSENT, USUAL, Separators, escape_bytes, unescape_bytes
 
 __all__ = ["LIMITS", "Limits", "Message", "Separators", "decode", "joined", "render", "split_batch"]
 
@@ -50,7 +50,6 @@ class Limits:
     message_bytes_max: int = 16_777_216
     segments_max: int = 50_000
     fields_per_segment_max: int = 4_096
-    messages_per_batch_max: int = 10_000
 
 
 LIMITS = Limits()
@@ -60,10 +59,10 @@ class Message:
     """One decoded message; made only by ``decode``.
 
     ``raw``: the bytes as they came. ``segments``: the view, without terminators, MSH first; never changed.
-    ``charset``: the Python codec of the view.
+    ``charset``: the Python codec of the view. ``header_fields``: item ``n - 1`` is MSH-``n``; never changed.
     """
 
-    __slots__ = ("_header", "charset", "raw", "segments", "separators")
+    __slots__ = ("charset", "header_fields", "raw", "segments", "separators")
 
     def __init__(
         self, raw: bytes, separators: Separators, segments: list[bytes], charset: str, header: list[bytes]
@@ -72,7 +71,7 @@ class Message:
         self.separators = separators
         self.segments = segments
         self.charset = charset
-        self._header = header
+        self.header_fields = header
 
     def __repr__(self) -> str:
         return f"<Message {self.code}^{self.trigger}, {len(self.segments)} segments>"
@@ -187,10 +186,10 @@ class Message:
 
     def header(self, n: int) -> bytes:
         """Give MSH-``n`` (n from 2) as written, without a new split."""
-        return self._header[n - 1] if n <= len(self._header) else b""
+        return self.header_fields[n - 1] if n <= len(self.header_fields) else b""
 
     def _type(self) -> tuple[str, str, str]:
-        return _type_of(self._header[8], _BYTES[self.separators.component])
+        return _type_of(self.header_fields[8], _BYTES[self.separators.component])
 
 
 def decode(raw: bytes, *, limits: Limits = LIMITS) -> Message:
@@ -205,18 +204,20 @@ def decode(raw: bytes, *, limits: Limits = LIMITS) -> Message:
         raise DecodeError(
             "message", f"at most {limits.message_bytes_max} bytes", reason=Reason.LIMIT_EXCEEDED
         )
-    view, known = (raw, None) if raw.startswith(b"MSH") else _start(raw)
-    header = _first(view)
-    separators = USUAL if header.startswith(b"MSH|^~\\&|") else _separators(header)
+    view, known = (raw, None) if raw.startswith(b"MSH") else unwrapped(raw)
+    segments = _split(view, limits)
+    header = segments[0]
+    separators = USUAL if header.startswith(b"MSH|^~\\&|") else separators_of(header)
     fields = header.split(_BYTES[separators.field])
-    charset = known or _charset(fields, separators)
-    if not charset.transparent or not _usable(separators):
-        view, separators = _rewritten(view, charset, separators, fields)
-        fields = _first(view).split(_BYTES[separators.field])
-        charset = UTF_8 if not charset.transparent else charset
-    segments = _segments(view, separators, limits)
+    charset = known or declared_charset(fields, separators)
+    if known or not charset.transparent or not usable(separators):
+        view, separators = rewritten(view, charset, separators)
+        segments = _split(view, limits)
+        fields = segments[0].split(_BYTES[separators.field])
+        charset = charset if charset.transparent else UTF_8
     if len(fields) < 9 or not _type_of(fields[8], _BYTES[separators.component])[0]:
         raise DecodeError("MSH-9", "a message code", reason=Reason.HEADER_INCOMPLETE)
+    _check(segments, view, separators, limits)
     codec = charset.codec if view.isascii() else settled(view, charset)
     return Message(raw, separators, segments, codec, fields)
 
@@ -239,77 +240,29 @@ def joined(segments: Iterable[bytes]) -> bytes:
     return data
 
 
-def split_batch(raw: bytes, *, limits: Limits = LIMITS) -> list[bytes]:
-    """Cut a frame or file into its messages, byte for byte; a plain message gives ``[raw]``.
-
-    A batch with a header needs its trailer, and counts in trailers (FTS-1, BTS-1) must agree: a file that
-    was cut off is not half a file.
-
-    Raises:
-        DecodeError: BATCH_BROKEN, LIMIT_EXCEEDED.
-    """
-    marks = [(m.start(1), m[1]) for m in _BOUNDARY.finditer(raw)] if _may_be_batch(raw) else []
-    if len(marks) < 2 and (not marks or marks[0][1] == b"MSH"):
-        return [raw]
-    messages: list[bytes] = []
-    counts: dict[bytes, int] = {}
-    for (start, name), end in zip(marks, [start for start, _ in marks[1:]] + [len(raw)], strict=True):
-        if name == b"MSH":
-            messages.append(raw[start:end])
-            counts[b"messages"] = counts.get(b"messages", 0) + 1
-            continue
-        _check_batch_segment(name, raw[start:end], counts)
-    if b"FHS" in counts or b"BHS" in counts:
-        raise DecodeError("batch", "a trailer for each header", reason=Reason.BATCH_BROKEN)
-    if len(messages) > limits.messages_per_batch_max:
-        raise DecodeError(
-            "batch", f"at most {limits.messages_per_batch_max} messages", reason=Reason.LIMIT_EXCEEDED
-        )
-    return messages
-
-
 # --- the way in
 
 _BYTES = [bytes([code]) for code in range(256)]
 _HEADERS = frozenset((b"MSH", b"FHS", b"BHS"))
-_PUNCTUATION = frozenset(b"!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")
-_LINE_ENDS = re.compile(rb"[\r\n]")
-_BOUNDARY = re.compile(rb"(?:\A|(?<=[\r\n]))(?:\xef\xbb\xbf)?(MSH|FHS|BHS|BTS|FTS)(?![A-Za-z0-9])")
 _CODE = re.compile(rb"[A-Za-z0-9_]{1,20}").fullmatch
 _VERSION = re.compile(rb"[0-9][0-9.]{0,9}").fullmatch
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 
 
-def _start(raw: bytes) -> tuple[bytes, Charset | None]:
-    view, known = unmarked(raw)
-    view = view.lstrip(b"\r\n")
-    if not view:
-        raise DecodeError("message", "some bytes", reason=Reason.MESSAGE_EMPTY)
-    if view.startswith((b"FHS", b"BHS")):
-        raise DecodeError("message", "one message, not a batch", reason=Reason.BATCH_BROKEN)
-    if not view.startswith(b"MSH"):
-        raise DecodeError("message", "MSH first", reason=Reason.HEADER_MISSING)
-    return view, known
-
-
-def _first(view: bytes) -> bytes:
-    end = view.find(b"\r")
-    header = view if end < 0 else view[:end]
-    return header if 10 not in header else header[: header.index(b"\n")]
-
-
-def _segments(view: bytes, separators: Separators, limits: Limits) -> list[bytes]:
+def _split(view: bytes, limits: Limits) -> list[bytes]:
     if 10 in view:
         view = view.replace(b"\r\n", b"\r").replace(b"\n", b"\r")
-    if 0 in view or 11 in view or 28 in view:
-        raise DecodeError("message", "no NUL, VT or FS", reason=Reason.VALUE_INVALID)
     if len(view) > limits.segments_max and view.count(b"\r") > limits.segments_max:
         raise DecodeError("message", f"at most {limits.segments_max} segments", reason=Reason.LIMIT_EXCEEDED)
     segments = view.split(b"\r")
     if not segments[-1]:
         segments.pop()
-    if b"" in segments:
-        segments = [segment for segment in segments if segment]
+    return [segment for segment in segments if segment] if b"" in segments else segments
+
+
+def _check(segments: list[bytes], view: bytes, separators: Separators, limits: Limits) -> None:
+    if 0 in view or 11 in view or 28 in view:
+        raise DecodeError("message", "no NUL, VT or FS", reason=Reason.VALUE_INVALID)
     # 77 is M: comparing one byte of each is cheaper than a search for three.
     headers = [segment for segment in segments if segment[0] == 77]
     if len(headers) > 1 and sum(segment.startswith(b"MSH") for segment in headers) > 1:
@@ -318,99 +271,12 @@ def _segments(view: bytes, separators: Separators, limits: Limits) -> list[bytes
         raise DecodeError("message", "one message, not a batch", reason=Reason.BATCH_BROKEN)
     if len(view) > limits.fields_per_segment_max:
         _check_fields(segments, _BYTES[separators.field], limits.fields_per_segment_max)
-    return segments
 
 
 def _check_fields(segments: list[bytes], separator: bytes, most: int) -> None:
     for i, segment in enumerate(segments, 1):
         if len(segment) > most and segment.count(separator) > most:
             raise DecodeError(f"segment {i}", f"at most {most} fields", reason=Reason.LIMIT_EXCEEDED)
-
-
-def _separators(header: bytes) -> Separators:
-    end = header.find(header[3:4], 4, 12) if len(header) > 3 else -1
-    return _defined(header[3 : end if end >= 0 else 12])
-
-
-@lru_cache(maxsize=256)
-def _defined(given: bytes) -> Separators:
-    """Read MSH-1 and MSH-2; ``given`` is both, without what ends MSH-2."""
-    bad = DecodeError("MSH-2", "different punctuation characters", reason=Reason.SEPARATORS_INVALID)
-    if not 3 <= len(given) <= 6 or len(set(given)) < len(given) or not given.isascii():
-        raise bad
-    if given[0] not in _PUNCTUATION or given[1] not in _PUNCTUATION:
-        raise bad
-    if any(code in b"\x00\t\n\x0b\x0c\r\x1c " or 65 <= code & ~32 <= 90 for code in given):
-        raise bad
-    return Separators(*given)
-
-
-def _usable(separators: Separators) -> bool:
-    return separators is USUAL or all(
-        code in _PUNCTUATION
-        for code in (separators.repetition, separators.escape, separators.subcomponent, separators.truncation)
-        if code
-    )
-
-
-def _charset(fields: list[bytes], separators: Separators) -> Charset:
-    named = fields[17] if len(fields) > 17 else b""
-    if named and not b"".join(fields).isascii():
-        # Trail bytes of BIG-5 and GB 18030 may look like separators and shift the header's fields.
-        named = next((field for field in fields[17:] if field in _SHIFTING), named)
-    return charset_of(named, separators.repetition)
-
-
-_SHIFTING = frozenset((b"BIG-5", b"BIG5", b"GB 18030-2000", b"GB18030"))
-
-
-def _rewritten(
-    view: bytes, charset: Charset, separators: Separators, fields: list[bytes]
-) -> tuple[bytes, Separators]:
-    """Give a view in UTF-8 with separators that are punctuation, saying so in MSH-2 and MSH-18."""
-    if not charset.transparent:
-        view = text_of(view, charset).encode()
-        header = _first(view)
-        fields = header.split(_BYTES[separators.field])
-        if len(fields) < 18 or charset_of(fields[17], separators.repetition) != charset:
-            raise DecodeError("MSH-18", "the same in its own character set", reason=Reason.CHARSET_BROKEN)
-        fields[17] = UTF_8_NAME
-        view = _BYTES[separators.field].join(fields) + view[len(header) :]
-    if _usable(separators):
-        return view, separators
-    usual = Separators(separators.field, separators.component, *_substitutes(separators))
-    lines = [_retold(line, separators, usual) for line in _LINE_ENDS.split(view)]
-    start = 4 + view[4:].find(_BYTES[separators.field])
-    mark = bytes(
-        code for code in (usual.component, usual.repetition, usual.escape, usual.subcomponent) if code
-    )
-    lines[0] = view[:4] + mark + _retold(_first(view)[start:], separators, usual)
-    return b"\r".join(lines), usual
-
-
-def _substitutes(separators: Separators) -> tuple[int, int, int]:
-    """Pick repetition, escape and sub-component characters that are punctuation and not yet taken."""
-    taken = {separators.field, separators.component}
-    chosen = []
-    for wanted in b"~\\&":
-        code = next(code for code in (wanted, *b"~\\&#@%$") if code not in taken)
-        taken.add(code)
-        chosen.append(code)
-    return chosen[0], chosen[1], chosen[2]
-
-
-def _retold(line: bytes, old: Separators, new: Separators) -> bytes:
-    """Write one line's fields with other separators, escaping what became one."""
-    pairs = [(old.field, new.field), (old.repetition, new.repetition), (old.component, new.component)]
-    pairs += [(old.subcomponent, new.subcomponent)] if old.subcomponent != ABSENT else []
-
-    def inner(value: bytes, level: int) -> bytes:
-        if level == len(pairs):
-            return escape_bytes(unescape_bytes(value, old), new)
-        before, after = pairs[level]
-        return _BYTES[after].join(inner(piece, level + 1) for piece in value.split(_BYTES[before]))
-
-    return inner(line, 0)
 
 
 @lru_cache(maxsize=1024)
@@ -429,33 +295,3 @@ def _path(path: str) -> tuple[bytes, int, int, int, int, int]:
     if not all(counts[:3]) or component == "0" or subcomponent == "0":
         raise ValueError("a path counts from 1")
     return name.encode(), *counts
-
-
-# --- batches
-
-
-def _may_be_batch(raw: bytes) -> bool:
-    if not raw.startswith(b"MSH") or 10 in raw:
-        return True
-    last = raw.rfind(b"\r", 0, -1) + 1
-    return raw.find(b"\rMSH") >= 0 or raw.startswith((b"BTS", b"FTS"), last)
-
-
-def _check_batch_segment(name: bytes, span: bytes, counts: dict[bytes, int]) -> None:
-    """Follow headers and trailers; ``counts`` holds the open ones and the messages and batches seen in them."""
-    bad = DecodeError(name.decode(), "headers, messages and trailers in order", reason=Reason.BATCH_BROKEN)
-    lines = [line for line in _LINE_ENDS.split(span) if line]
-    if len(lines) != 1 or (name in counts and name in _HEADERS):
-        raise bad
-    if name in _HEADERS:
-        counts[name] = 1
-        counts[b"messages" if name == b"BHS" else b"batches"] = 0
-        return
-    opened, counted = (b"BHS", b"messages") if name == b"BTS" else (b"FHS", b"batches")
-    stated = lines[0][4:].split(lines[0][3:4] or b"|")[0].strip()
-    if opened not in counts or (stated.isdigit() and int(stated) != counts.get(counted, 0)):
-        raise bad
-    del counts[opened]
-    counts[counted] = 0
-    if name == b"BTS":
-        counts[b"batches"] = counts.get(b"batches", 0) + 1
