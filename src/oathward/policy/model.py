@@ -132,7 +132,7 @@ class Link:
     carries_identity: bool = False
     uncatalogued: Literal["remove", "pass", "hold"] = "remove"
     confidentiality_max: Confidentiality = Confidentiality.N
-    sensitivity_denied: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    sensitivity_denied: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
     labels_travel: bool = True
     notify: tuple[str, ...] = ()
     valid_from_us: int | None = None
@@ -149,6 +149,18 @@ class Link:
         return not self.carries_identity and not any(
             c.startswith(("patient.", "relative.")) for c in self.classes
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What pseudonyms are stable within, and unlinkable outside of.
+
+    ``date_shift``: dates move by a secret number of days; never on live links.
+    """
+
+    id: str
+    title: str = ""
+    date_shift: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,219 @@
+"""A bundle: everything a site declares, checked as a whole and compiled.
+
+Rules:
+- ``load`` looks at everything and raises once, with every mistake: file, line, what to write instead.
+- Nothing is used of a bundle that has one mistake.
+- ``digest`` names the bundle: SHA-256 of its canonical form, whatever order or platform it came from.
+
+Deliberately absent: file access, and activation (``oathward.activation`` signs and stores).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from oathward.core.errors import PolicyError
+from oathward.policy import cedar, checks, parts
+from oathward.policy.cases import Case, read_cases
+from oathward.policy.errors import PolicyErrors
+from oathward.policy.files import canonical, normalise, unpack
+from oathward.policy.labels import LabelTable
+from oathward.policy.memo import Memo
+from oathward.policy.model import KEEP, Decision, Link, Project, Recipient
+from oathward.policy.protection import Protection
+from oathward.policy.reading import Document, Section, near
+
+__all__ = ["BUILTIN_PROFILES", "Bundle", "PolicyErrors", "canonical", "load", "unpack"]
+
+BUILTIN_PROFILES = ("treatment", "limited-data-set", "safe-harbor", "device-telemetry")
+KEEP_RECIPIENT = Recipient(KEEP, "What Oathward keeps", "keep", "", party="this site")
+_REQUIRED = ("bundle.toml", "protection.toml")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A checked and compiled bundle. ``profiles``: name → TOML text of the site's own profiles."""
+
+    name: str
+    description: str
+    digest: bytes
+    body: bytes = field(repr=False)
+    recipients: Mapping[str, Recipient] = field(repr=False)
+    links: Mapping[str, Link] = field(repr=False)
+    projects: Mapping[str, Project] = field(repr=False)
+    protection: Protection = field(repr=False)
+    labels: LabelTable = field(repr=False)
+    profiles: Mapping[str, str] = field(repr=False)
+    cases: tuple[Case, ...] = field(repr=False)
+    policies: tuple[cedar.Statement, ...] = field(repr=False)
+    cuts: Mapping[str, cedar.Cut] = field(repr=False)
+    answers: Memo[tuple[str, bytes], tuple[int, int, Decision]] = field(
+        default_factory=Memo, repr=False, compare=False
+    )
+    verdicts: Memo[tuple[str, str, str], cedar.Verdict] = field(
+        default_factory=Memo, repr=False, compare=False
+    )
+
+    @property
+    def keep(self) -> Link | None:
+        """The link for what Oathward keeps; without it no original is kept."""
+        return next((link for link in self.links.values() if link.recipient == KEEP), None)
+
+
+def load(files: Mapping[str, bytes], *, profiles: Collection[str] = BUILTIN_PROFILES) -> Bundle:
+    """Check a bundle as a whole and compile it.
+
+    Args:
+        files: path (``links/ehr.toml``) → content.
+        profiles: names of the built-in de-identification profiles.
+
+    Raises:
+        PolicyErrors: everything that is wrong, in file and line order.
+    """
+    clean = normalise(files)
+    errors: list[PolicyError] = []
+    errors.extend(
+        PolicyError(path, "missing; every bundle has it") for path in _REQUIRED if path not in clean
+    )
+    name, description = _one(clean, "bundle.toml", parts.about, ("", ""), errors)
+    protection = _one(clean, "protection.toml", parts.protection, Protection(), errors)
+    projects = _one(clean, "projects.toml", parts.projects, dict[str, Project](), errors)
+    stated = checks.Stated(
+        _many(clean, "recipients/", parts.recipient, errors), _many(clean, "links/", parts.link, errors)
+    )
+    own = _profiles(clean, profiles, errors)
+    recipients = {recipient.id: recipient for recipient, _ in stated.recipients} | {KEEP: KEEP_RECIPIENT}
+    links = {link.id: link for link, _ in sorted(stated.links, key=lambda row: row[0].id)}
+    if not links:
+        errors.append(PolicyError("links", "no link is declared; write links/NAME.toml"))
+    checks.duplicates(stated)
+    checks.names(stated, protection.zones, projects, {*profiles, *own})
+    checks.grounds(stated)
+    checks.shapes(stated, projects)
+    checks.protections(stated, protection, errors)
+    labels = _one(clean, "labels.toml", parts.labels, LabelTable(), errors)
+    policies, cuts = _policies(clean, recipients, stated, errors)
+    cases = _cases(clean, links, errors)
+    if errors:
+        raise PolicyErrors(errors)
+    body = canonical(clean)
+    return Bundle(
+        name=name,
+        description=description,
+        digest=hashlib.sha256(body).digest(),
+        body=body,
+        recipients=recipients,
+        links=links,
+        projects=projects,
+        protection=protection,
+        labels=labels,
+        profiles=own,
+        cases=cases,
+        policies=policies,
+        cuts=cuts,
+    )
+
+
+def _open(files: Mapping[str, bytes], path: str, errors: list[PolicyError]) -> Document | None:
+    try:
+        return Document(path, files[path])
+    except PolicyError as error:
+        errors.append(error)
+        return None
+
+
+def _one(
+    files: Mapping[str, bytes],
+    path: str,
+    read: Callable[[Section], _T],
+    absent: _T,
+    errors: list[PolicyError],
+) -> _T:
+    document = _open(files, path, errors) if path in files else None
+    return absent if document is None else read(Section(document, document.table, errors))
+
+
+def _many(
+    files: Mapping[str, bytes], folder: str, read: Callable[[Section], _T], errors: list[PolicyError]
+) -> list[tuple[_T, Section]]:
+    found = []
+    for path in files:
+        document = _open(files, path, errors) if path.startswith(folder) else None
+        if document is not None:
+            section = Section(document, document.table, errors)
+            found.append((read(section), section))
+    return found
+
+
+def _profiles(
+    files: Mapping[str, bytes], builtin: Collection[str], errors: list[PolicyError]
+) -> dict[str, str]:
+    """Take the site's own profiles as text; ``deid`` owns what stands in them."""
+    found: dict[str, str] = {}
+    for path in files:
+        document = _open(files, path, errors) if path.startswith("profiles/") else None
+        if document is None:
+            continue
+        name = path.removeprefix("profiles/").removesuffix(".toml")
+        if name in builtin:
+            errors.append(PolicyError(path, f"`{name}` is built in; give your own profile another file name"))
+        found[name] = document.text
+    return found
+
+
+def _policies(
+    files: Mapping[str, bytes],
+    recipients: Mapping[str, Recipient],
+    stated: checks.Stated,
+    errors: list[PolicyError],
+) -> tuple[tuple[cedar.Statement, ...], dict[str, cedar.Cut]]:
+    cedar.check_schema(files.get(cedar.SCHEMA_FILE), errors)
+    policies = tuple(
+        statement
+        for path in files
+        if path.endswith(".cedar")
+        for statement in cedar.read(path, files[path], errors)
+    )
+    known = {"Link": [link.id for link, _ in stated.links], "Recipient": list(recipients)}
+    cedar.check_references(policies, known, errors)
+    cuts: dict[str, cedar.Cut] = {}
+    for link, section in stated.links:
+        reached = [p for p in policies if p.reaches("Disclose", link.id, link.recipient)]
+        if not any(p.permits for p in reached):
+            section.note(
+                "id",
+                f'no policy permits it; write in policies/: @id("{link.id}") permit(principal, '
+                f'action == Action::"Disclose", resource == Link::"{link.id}");',
+            )
+        if len(reached) > cedar.CUT_POLICIES_MAX:
+            section.note(
+                "id",
+                f"{len(reached)} policies can reach it, more than {cedar.CUT_POLICIES_MAX}; scope them: "
+                'resource == Link::"…"',
+            )
+        elif not errors:
+            cuts[link.id] = cedar.Cut(link, recipients[link.recipient], reached)
+    return policies, cuts
+
+
+def _cases(
+    files: Mapping[str, bytes], links: Mapping[str, Link], errors: list[PolicyError]
+) -> tuple[Case, ...]:
+    found: list[Case] = []
+    for path in files:
+        document = _open(files, path, errors) if path.endswith(".test.toml") else None
+        if document is None:
+            continue
+        section = Section(document, document.table, errors)
+        found.extend(read_cases(section, links))
+        section.done()
+        missing = [case for case in found if case.link not in links]
+        errors.extend(
+            PolicyError(case.where, f"no link `{case.link}`; {near(case.link, links)}") for case in missing
+        )
+        found = [case for case in found if case.link in links]
+    return tuple(found)

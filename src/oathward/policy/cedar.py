@@ -1,0 +1,351 @@
+"""Cedar: people, exceptions and conditions, beside the table of links.
+
+Rules:
+- The schema is Oathward's, one a bundle version; a bundle carries it so that its policies can be read
+  and checked by anyone, and must not change it: no context attribute is ever optional or absent.
+- Every policy has an ``@id``; what a decision rests on is named by it.
+- A set is cut by action and destination once, at load, so a decision reads tens of policies.
+- **Cedar fails open on errors**: a ``forbid`` that reads a missing attribute is skipped. Any entry in
+  ``diagnostics.errors`` therefore makes the verdict an error, whatever Cedar answered.
+
+Deliberately absent: element classes (the table of links decides those) and time (agreements and
+consents have their dates, so that an answer knows how long it holds).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import cedarpy
+import orjson
+
+from oathward.core.errors import PolicyError
+from oathward.policy import starter
+from oathward.policy.model import Facts, Link, Recipient, in_order
+from oathward.policy.reading import near
+
+SCHEMA_FILE = "schema.cedarschema"
+SCHEMA_VERSION = 1
+CUT_POLICIES_MAX = 128
+"""The most policies one link may have to read; more means they are not scoped."""
+
+_ANNOTATIONS = ("id", "why", "notify")
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;')
+_BLANK = re.compile(r"(?:\s|//[^\n]*(?:\n|$))*")
+_TICKED = re.compile(r"`([^`]*)`")
+_POLICY_PREFIX = re.compile(r"^(Policy parse error: |for policy `[^`]*`, )")
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One policy: its id, where it stands, what it asks to be told to whom, and its tree."""
+
+    id: str
+    where: str
+    permits: bool
+    notify: tuple[str, ...]
+    tree: Mapping[str, Any]
+
+    def reaches(self, action: str, link: str, recipient: str) -> bool:
+        """Whether its scope can match this action on this link; an unknown form counts as yes."""
+        return _action_fits(self.tree["action"], action) and _resource_fits(
+            self.tree["resource"], link, recipient
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What Cedar says: ``policies`` determined it; ``errors`` are ids of policies that failed."""
+
+    allowed: bool
+    policies: tuple[str, ...]
+    notify: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+class Cut:
+    """The policies that can reach one link for ``Disclose``, parsed once."""
+
+    __slots__ = ("_entities", "_resource", "_set", "notify", "policies")
+
+    def __init__(self, link: Link, recipient: Recipient, statements: Sequence[Statement]) -> None:
+        chosen = [s for s in statements if s.reaches("Disclose", link.id, recipient.id)]
+        self.policies = tuple(s.id for s in chosen)
+        self.notify = {s.id: s.notify for s in chosen if s.notify}
+        body = {"templates": {}, "staticPolicies": {s.id: s.tree for s in chosen}, "templateLinks": []}
+        self._set = cedarpy.PolicySet.from_json_str(orjson.dumps(body).decode())
+        self._entities = cedarpy.Entities.from_json_str(orjson.dumps(entities(link, recipient)).decode())
+        self._resource = {"type": "Link", "id": link.id}
+
+    def ask(self, device: str, context: str) -> Verdict:
+        """Evaluate ``Disclose`` by a device on this link.
+
+        Args:
+            device: inventory id.
+            context: JSON of ``context_of``.
+        """
+        request = {
+            "principal": {"type": "Device", "id": device},
+            "action": _DISCLOSE,
+            "resource": self._resource,
+            "context": context,
+        }
+        result = cedarpy.is_authorized(request, self._set, self._entities)
+        policies = tuple(sorted(result.diagnostics.reasons))
+        notify = tuple(sorted({role for p in policies for role in self.notify.get(p, ())}))
+        return Verdict(result.allowed, policies, notify, failures(result))
+
+
+_DISCLOSE = {"type": "Action", "id": "Disclose"}
+
+
+def failures(result: cedarpy.AuthzResult) -> tuple[str, ...]:
+    """Name the policies that failed; empty only when every one was evaluated.
+
+    The guard against Cedar's failing open. Error texts are dropped: they may quote attributes.
+    """
+    named = {name for text in result.diagnostics.errors for name in _TICKED.findall(text)[:1]}
+    if result.decision is cedarpy.Decision.NoDecision or result.diagnostics.errors:
+        return tuple(sorted(named)) or ("request",)
+    return ()
+
+
+def context_of(facts: Facts) -> str:
+    """Write the ``Disclose`` context as JSON: every attribute always, none optional."""
+    assert facts.assurance is not None
+    assert facts.confidentiality is not None
+    return orjson.dumps(
+        {
+            "assurance": facts.assurance.rank,
+            "confidentiality": facts.confidentiality,
+            "device_kind": facts.device_kind,
+            "device_tags": in_order(facts.device_tags or frozenset()),
+            "message_type": facts.message_type,
+            "sensitivity": in_order(facts.sensitivity or frozenset()),
+            "subject": facts.subject_kind,
+        }
+    ).decode()
+
+
+def entities(link: Link, recipient: Recipient) -> list[dict[str, Any]]:
+    """Describe a link and its recipient to Cedar, as the schema says."""
+    owner = {"type": "Recipient", "id": recipient.id}
+    return [
+        {
+            "uid": owner,
+            "attrs": {
+                "external": recipient.external,
+                "kind": recipient.kind,
+                "party": recipient.party,
+                "zone": recipient.zone,
+            },
+            "parents": [],
+        },
+        {
+            "uid": {"type": "Link", "id": link.id},
+            "attrs": {
+                "agreement": link.agreement,
+                "carries_identity": link.carries_identity,
+                "project": link.project,
+                "purpose": str(link.purpose),
+                "recipient": {"__entity": owner},
+                "without_consent": link.without_consent,
+            },
+            "parents": [owner],
+        },
+    ]
+
+
+@lru_cache(maxsize=1)
+def schema() -> cedarpy.Schema:
+    """Give Oathward's schema, parsed."""
+    return cedarpy.Schema.from_str(starter.text(SCHEMA_FILE))
+
+
+def check_schema(content: bytes | None, errors: list[PolicyError]) -> None:
+    """Note whatever makes a bundle's schema differ from ours in meaning; comments may differ."""
+    write = f"copy {SCHEMA_FILE} from what `oathward policy init` writes (schema {SCHEMA_VERSION})"
+    if content is None:
+        errors.append(PolicyError(SCHEMA_FILE, f"missing; {write}"))
+        return
+    text = content.decode(errors="replace")
+    try:
+        same = str(cedarpy.Schema.from_str(text)) == str(schema())
+    except ValueError as error:
+        errors.append(PolicyError(f"{SCHEMA_FILE}:{_line_in(text, str(error), 1)}", f"{error}; {write}"))
+        return
+    if not same:
+        ours, line = starter.text(SCHEMA_FILE).split("\n"), 1
+        for number, row in enumerate(text.split("\n"), 1):
+            if row not in ours:
+                line = number
+                break
+        errors.append(
+            PolicyError(f"{SCHEMA_FILE}:{line}", f"differs from schema {SCHEMA_VERSION} of Oathward; {write}")
+        )
+
+
+def read(path: str, content: bytes, errors: list[PolicyError]) -> list[Statement]:
+    """Read one Cedar file, policy by policy, so that each mistake has its line."""
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        errors.append(PolicyError(f"{path}:{line}", "not UTF-8; save the file as UTF-8"))
+        return []
+    found = (_statement(path, chunk, line, errors) for chunk, line in _chunks(text))
+    return [statement for statement in found if statement is not None]
+
+
+def _chunks(text: str) -> Iterator[tuple[str, int]]:
+    """Cut a Cedar text at its semicolons: each policy with the line it starts on."""
+    start = 0
+    for token in _TOKEN.finditer(text):
+        if token[0] == ";":
+            yield _chunk(text, start, token.end())
+            start = token.end()
+    rest, line = _chunk(text, start, len(text))
+    if rest:
+        yield rest, line
+
+
+def _chunk(text: str, start: int, end: int) -> tuple[str, int]:
+    blank = _BLANK.match(text, start, end)
+    first = blank.end() if blank else start
+    return text[first:end], text.count("\n", 0, first) + 1
+
+
+def _statement(path: str, chunk: str, line: int, errors: list[PolicyError]) -> Statement | None:
+    where = f"{path}:{line}"
+    try:
+        parsed = orjson.loads(cedarpy.policies_to_json_str(chunk))
+    except ValueError as error:
+        place = f"{path}:{_line_in(chunk, str(error), line)}"
+        ended = " before `;`: every policy ends with one" if "end of input" in str(error) else ""
+        errors.append(PolicyError(place, f"not Cedar: {error}{ended}"))
+        return None
+    if parsed["templates"]:
+        errors.append(PolicyError(where, 'templates are not used; name it: resource == Link::"…"'))
+        return None
+    tree = next(iter(parsed["staticPolicies"].values()))
+    notes = tree.pop("annotations", {})
+    tree["annotations"] = {}
+    for name in notes:
+        if name not in _ANNOTATIONS:
+            at = f"{path}:{_line_in(chunk, f'`@{name}`', line)}"
+            errors.append(PolicyError(at, f"unknown annotation `@{name}`; {near(name, _ANNOTATIONS)}"))
+    _validate(path, chunk, line, errors)
+    if not notes.get("id"):
+        errors.append(PolicyError(where, 'a policy needs a name; write @id("…") on the line above it'))
+        return None
+    roles = tuple(sorted(filter(None, (role.strip() for role in (notes.get("notify") or "").split(",")))))
+    return Statement(notes["id"], where, tree["effect"] == "permit", roles, tree)
+
+
+def _validate(path: str, chunk: str, line: int, errors: list[PolicyError]) -> None:
+    texts = [
+        _POLICY_PREFIX.sub("", error.error) for error in cedarpy.validate_policies(chunk, schema()).errors
+    ]
+    said: set[str] = set()
+    for why in texts:
+        subject = (_TICKED.findall(why) or [why])[0]
+        if subject in said or (said and why.startswith("unable to find an applicable action")):
+            continue  # one mistake, told once for each action or once more in general
+        said.add(subject)
+        errors.append(PolicyError(f"{path}:{_line_in(chunk, why, line)}", why + _hint(why)))
+
+
+def _hint(why: str) -> str:
+    """Turn what Cedar did not find into what there is."""
+    if found := re.match(r'attribute `(\w+)` (?:in context for Action::"|on entity type `)(\w+)', why):
+        known = _schema_words()[found[2]]
+        return f"; {near(found[1], known)}" + ("" if known else ": what is known of it stands in the context")
+    if found := re.match(r'unrecognized (action|entity type) `(?:Action::)?"?(\w+)', why):
+        actions = {name for name in _schema_words() if name in _ACTIONS}
+        return f"; {near(found[2], actions if found[1] == 'action' else set(_schema_words()) - actions)}"
+    return ""
+
+
+_ACTIONS = ("Disclose", "Read", "Open", "Change", "Approve", "Contain")
+
+
+@lru_cache(maxsize=1)
+def _schema_words() -> dict[str, set[str]]:
+    """Map each entity and action of the schema to its attributes."""
+    words: dict[str, set[str]] = {}
+    current = ""
+    for row in re.sub(r"//[^\n]*", "", starter.text(SCHEMA_FILE)).split("\n"):
+        if found := re.match(r"(?:entity|action) (\w+)", row):
+            current = found[1]
+            words[current] = set()
+        names = set(re.findall(r"(\w+): ", row)) - {"principal", "resource", "context"}
+        words.setdefault(current, set()).update(names)
+    words.pop("", None)
+    return words
+
+
+def _line_in(chunk: str, why: str, line: int) -> int:
+    """Find the line an error speaks of: where its first quoted word stands, else the end or the start."""
+    for word in _TICKED.findall(why):
+        position = chunk.find(word)
+        if position >= 0:
+            return line + chunk.count("\n", 0, position)
+    return line + (chunk.rstrip().count("\n") if "end of input" in why else 0)
+
+
+def check_references(
+    statements: Iterable[Statement], known: Mapping[str, Iterable[str]], errors: list[PolicyError]
+) -> None:
+    """Note policies that name a link or recipient that the bundle does not declare, and ids used twice."""
+    seen: dict[str, str] = {}
+    for statement in statements:
+        if statement.id in seen:
+            errors.append(
+                PolicyError(statement.where, f'@id("{statement.id}") stands already at {seen[statement.id]}')
+            )
+        seen.setdefault(statement.id, statement.where)
+        for kind, name in sorted(_references(statement.tree)):
+            if kind in known and name not in set(known[kind]):
+                errors.append(
+                    PolicyError(
+                        statement.where,
+                        f'{kind}::"{name}" is not declared in this bundle; {near(name, known[kind])}',
+                    )
+                )
+
+
+def _references(tree: Any) -> set[tuple[str, str]]:
+    if isinstance(tree, Mapping):
+        if set(tree) == {"type", "id"}:
+            return {(str(tree["type"]), str(tree["id"]))}
+        return set().union(*(_references(part) for part in tree.values()))
+    if isinstance(tree, list):
+        return set().union(*(_references(part) for part in tree))
+    return set()
+
+
+def _action_fits(scope: Mapping[str, Any], action: str) -> bool:
+    match scope:
+        case {"op": "==" | "in", "entity": {"id": str(name)}}:
+            return name == action
+        case {"op": "in", "entities": list(several)}:
+            return any(entity["id"] == action for entity in several)
+    return True
+
+
+def _resource_fits(scope: Mapping[str, Any], link: str, recipient: str) -> bool:
+    ours = {("Link", link), ("Recipient", recipient)}
+    match scope:
+        case {"op": "==", "entity": {"type": kind, "id": name}}:
+            return (kind, name) == ("Link", link)
+        case {"op": "in", "entity": {"type": kind, "id": name}}:
+            return (kind, name) in ours
+        case {"op": "is", "entity_type": kind, "in": {"entity": {"type": parent, "id": name}}}:
+            return kind == "Link" and (parent, name) in ours
+        case {"op": "is", "entity_type": kind}:
+            return bool(kind == "Link")
+    return True

@@ -1,0 +1,151 @@
+"""What only the whole bundle shows: names that must exist, protection, agreements, dates.
+
+Each check takes the parts with the sections they came from and notes what is wrong at the key that
+must change, with what to write instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from oathward.core.errors import PolicyError
+from oathward.core.labels import OBSERVATION_CLASSES
+from oathward.policy.model import KEEP, PROTECTION, Link, Project, Recipient
+from oathward.policy.protection import Protection
+from oathward.policy.reading import Section, near
+
+TREATMENT_PROFILE = "treatment"
+
+
+class Stated(NamedTuple):
+    """A recipient or a link, with where it was written."""
+
+    recipients: Sequence[tuple[Recipient, Section]]
+    links: Sequence[tuple[Link, Section]]
+
+
+def duplicates(stated: Stated) -> None:
+    """Note ids that two files use, and a second ``keep`` link."""
+    for kind, rows in (("recipient", stated.recipients), ("link", stated.links)):
+        seen: dict[str, str] = {}
+        for part, section in rows:
+            place = section.document.at(("id",))
+            if part.id and part.id in seen:
+                section.note("id", f"{kind} `{part.id}` stands already at {seen[part.id]}; choose another id")
+            seen.setdefault(part.id, place)
+    keeps = [section for link, section in stated.links if link.recipient == KEEP]
+    for section in keeps[1:]:
+        section.note("recipient", f"only one link may keep; {keeps[0].document.path} does already")
+
+
+def names(
+    stated: Stated, zones: Collection[str], projects: Mapping[str, Project], profiles: Collection[str]
+) -> None:
+    """Note zones, recipients, projects and profiles that nobody declared."""
+    for recipient, section in stated.recipients:
+        if zones and recipient.zone and recipient.zone not in zones:
+            section.note(
+                "zone", f"zone `{recipient.zone}` is not in protection.toml; {near(recipient.zone, zones)}"
+            )
+    known = {recipient.id for recipient, _ in stated.recipients} | {KEEP}
+    for link, section in stated.links:
+        if link.recipient and link.recipient not in known:
+            section.note("recipient", f"no recipient `{link.recipient}`; {near(link.recipient, known)}")
+        if link.profile and link.profile not in profiles:
+            section.note("profile", f"no profile `{link.profile}`; {near(link.profile, profiles)}")
+        if link.project and link.project not in projects:
+            section.note(
+                "project", f"no project `{link.project}` in projects.toml; {near(link.project, projects)}"
+            )
+
+
+def grounds(stated: Stated) -> None:
+    """Note links whose ground is missing or contradicts itself."""
+    external = {recipient.id for recipient, _ in stated.recipients if recipient.external}
+    for link, section in stated.links:
+        if link.recipient in external and not link.agreement:
+            section.note(
+                "recipient",
+                f'`{link.recipient}` is external: name the agreement, as in agreement = "DUA-2026-014"',
+            )
+        if link.objection == "overruled" and not link.without_consent:
+            section.note(
+                "objection", 'a link that needs consent honours denials; write objection = "honoured"'
+            )
+        if link.indeterminate == "care-team" and (not link.for_care or link.recipient in external):
+            section.note(
+                "indeterminate", 'only care links inside this site may; write indeterminate = "hold"'
+            )
+        if link.recipient == KEEP and not link.retention_days:
+            section.note("recipient", "what is kept needs an end; write retention_days = 30")
+        start, end = link.valid_from_us, link.valid_until_us
+        if start is not None and end is not None and start >= end:
+            section.note("valid_until", "ends before it begins; write a date after `valid_from`")
+
+
+def shapes(stated: Stated, projects: Mapping[str, Project]) -> None:
+    """Note links whose profile, project and classes do not go together."""
+    for link, section in stated.links:
+        if not link.carries_identity and not link.project and link.recipient != KEEP:
+            section.note("", 'pseudonyms need a project; write project = "…" (or carries_identity = true)')
+        if not link.carries_identity and link.profile == TREATMENT_PROFILE:
+            section.note("profile", "profile `treatment` keeps identity; write carries_identity = true")
+        project = projects.get(link.project)
+        if project is not None and project.date_shift:
+            section.note(
+                "project",
+                f"project `{link.project}` shifts dates, and this link is live: the time of arrival gives the "
+                "shift away; use a project with date_shift = false",
+            )
+        some = OBSERVATION_CLASSES & link.classes
+        if some and some != OBSERVATION_CLASSES:
+            section.note(
+                "classes", 'an observation passes whole or not at all; write "observation.*" or none of it'
+            )
+
+
+def protections(stated: Stated, protection: Protection, errors: list[PolicyError]) -> None:
+    """Note links below their minimum, and classes for which the table says nothing."""
+    recipients = {recipient.id: (recipient, section) for recipient, section in stated.recipients}
+    uncovered: dict[tuple[str, str], set[str]] = {}
+    for link, section in stated.links:
+        if link.recipient not in recipients or link.recipient == KEEP:
+            continue
+        recipient, theirs = recipients[link.recipient]
+        if recipient.zone not in protection.zones:
+            continue
+        needed, rule, missing = protection.minimum(link, recipient)
+        if missing:
+            way = protection.crossing(recipient), protection.zones[recipient.zone]
+            uncovered.setdefault(way, set()).update(missing)
+        if PROTECTION.index(recipient.protection) >= PROTECTION.index(needed):
+            continue
+        why = rule.where if rule else section.document.at(("min_protection",))
+        if theirs.has("public_key") and recipient.public_key is None:
+            continue  # the key itself is wrong, and already noted
+        if needed == "mtls+e2e" and recipient.public_key is None:
+            theirs.note(
+                "", f"link `{link.id}` needs {needed} ({why}): write public_key = the recipient's X25519 key"
+            )
+        else:
+            theirs.note(
+                "address",
+                f"gives {recipient.protection}, link `{link.id}` needs {needed} ({why}): {_raise(recipient)}",
+            )
+    for (crossing, exposure), classes in sorted(uncovered.items()):
+        some = ", ".join(sorted(classes)[:3]) + (", …" if len(classes) > 3 else "")
+        errors.append(
+            PolicyError(
+                "protection.toml",
+                f"no rule for {some} (crossing {crossing}, exposure {exposure}); write a [[rules]] that covers them",
+            )
+        )
+
+
+def _raise(recipient: Recipient) -> str:
+    if recipient.kind == "mllp":
+        return "write mllps:// and a table [tls] with ca, certificate and key"
+    if recipient.kind == "mllps":
+        return "write certificate and key under [tls]"
+    return "write public_key = the recipient's X25519 key"

@@ -1,0 +1,337 @@
+"""Decide: one link, the facts, the time → Permit, Deny or Indeterminate (DESIGN §3 step 7).
+
+Numbered steps, each of which may answer; the next only narrows:
+
+1. source: does the link take this device and message type, and is the device sure enough;
+2. facts: one that is not known makes it Indeterminate, never wider;
+3. dates of the link's agreement;
+4. subject: an unknown patient has said nothing, so only care and person-free links go on;
+5. consent: what was granted for this purpose and recipient now, less what was denied;
+6. labels: too confidential, or a sensitivity this link does not take;
+7. what is left: observations whole or not at all, and something of this message;
+8. Cedar: exceptions and conditions; any error is Indeterminate.
+
+Rules:
+- classes of a Permit are always a subset of the link's; nothing ever adds one.
+- An answer is remembered only within the span of time in which no date it read is crossed.
+- ``facts.bundle_version`` is not read: a dry run decides old facts under a new bundle.
+
+Deliberately absent: the profile (``deid`` removes what it removes) and any clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+
+from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, expand
+from oathward.core.reasons import Reason
+from oathward.policy import cedar
+from oathward.policy.bundle import Bundle
+from oathward.policy.labels import RANK
+from oathward.policy.model import (
+    ANY,
+    TRANSPORT_CLASSES,
+    ConsentFact,
+    Decision,
+    Deny,
+    Facts,
+    Indeterminate,
+    Link,
+    Notify,
+    Obligation,
+    Permit,
+    TravelLabel,
+)
+
+FOREVER_US = 1 << 62
+"""Later than any date (the year 148108): the end of what has no end."""
+
+_FACTS_READ = (
+    "site",
+    "device",
+    "device_kind",
+    "device_tags",
+    "assurance",
+    "subject_kind",
+    "message_type",
+    "confidentiality",
+    "sensitivity",
+    "classes_present",
+    "consent_version",
+    "consents",
+    "clock_sure",
+)
+_NEVER_UNKNOWN = frozenset({"site", "device", "device_kind", "assurance", "message_type", "classes_present"})
+_CONTENT = CLASSES - TRANSPORT_CLASSES - {"uncatalogued"}
+_PERSON_PREFIXES = ("patient.", "relative.")
+
+
+def decide(bundle: Bundle, link: Link, facts: Facts, now_us: int) -> Decision:
+    """Decide whether, and with which classes, a message may leave on a link.
+
+    Args:
+        bundle: the active one, or the one a dry run tries.
+        link: of this bundle.
+        facts: of this message; ``None`` in one of them is *not known*.
+        now_us: microseconds UTC by the server's clock.
+    """
+    key = (link.id, facts.digest)
+    held = bundle.answers.get(key)
+    if held is not None and held[0] <= now_us < held[1]:
+        return held[2]
+    dates = _Span(now_us)
+    answer = _decide(bundle, link, facts, dates)
+    bundle.answers.put(key, (dates.since_us, dates.until_us, answer))
+    return answer
+
+
+def care_first(link: Link, answer: Indeterminate) -> Permit | Indeterminate:
+    """Apply a link's rule for what cannot be told: ``hold`` keeps it, ``care-team`` lets care have it.
+
+    The one place where an unknown fact may widen, declared by the link, for care inside this site only
+    (the bundle check refuses it elsewhere). Never when it is unknown what is speaking or what is said.
+    """
+    if link.indeterminate != "care-team" or _NEVER_UNKNOWN.intersection(answer.about):
+        return answer
+    return Permit(
+        link.id, link.classes, link.profile, (), (f"link:{link.id}", f"care-team:{answer.why.code}")
+    )
+
+
+@dataclass(slots=True)
+class _Span:
+    """The time of a decision, and the span around it in which every date that was read stays as it is."""
+
+    now_us: int
+    since_us: int = -FOREVER_US
+    until_us: int = FOREVER_US
+
+    def holds(self, start_us: int | None, end_us: int | None) -> bool:
+        """Whether now is in a span of dates; remembers both dates."""
+        for date in (start_us, end_us):
+            if date is None:
+                continue
+            if date <= self.now_us:
+                self.since_us = max(self.since_us, date)
+            else:
+                self.until_us = min(self.until_us, date)
+        return (start_us is None or start_us <= self.now_us) and (end_us is None or self.now_us < end_us)
+
+
+@dataclass(slots=True)
+class _Consent:
+    """What consents leave: classes granted (``None``: not asked), denied, ids, and the earliest end."""
+
+    granted: frozenset[str] | None
+    denied: frozenset[str]
+    basis: list[str]
+    end_us: int
+
+
+def _decide(bundle: Bundle, link: Link, facts: Facts, dates: _Span) -> Decision:
+    early = _source(link, facts) or _known(link, facts) or _dates(link, facts, dates) or _subject(link, facts)
+    if early is not None:
+        return early
+    consent = _consent(link, link.recipient, facts, dates)
+    if isinstance(consent, Indeterminate):
+        return consent
+    granted = link.classes if consent.granted is None else link.classes & consent.granted
+    no = _refused(link, consent, granted)
+    if no is not None:
+        return no
+    labelled = _labelled(link, facts)
+    if isinstance(labelled, Deny):
+        return labelled
+    classes = _whole(granted - consent.denied - labelled)
+    no = _left(link, facts, classes, consent)
+    if no is not None:
+        return no
+    return _cedar(bundle, link, facts, classes, consent)
+
+
+def _source(link: Link, facts: Facts) -> Deny | Indeterminate | None:
+    """Step 1: the first row of the table: which messages the link takes."""
+    sources, kind = link.sources, facts.message_type
+    if kind is not None and not sources.message_types & {ANY, kind, f"{kind.partition('^')[0]}^{ANY}"}:
+        return Deny(link.id, (Reason.NO_LINK,))
+    by_device = (
+        ANY in sources.devices or facts.device in sources.devices or facts.device_kind in sources.kinds
+    )
+    if not by_device and not (facts.device_tags or frozenset()) & sources.tags:
+        unknown = _missing(facts, ("device", "device_kind", "device_tags"))
+        return (
+            Indeterminate(link.id, Reason.FACT_MISSING, unknown)
+            if unknown
+            else Deny(link.id, (Reason.NO_LINK,))
+        )
+    if facts.assurance is not None and facts.assurance.rank < link.min_assurance.rank:
+        return Deny(link.id, (Reason.DEVICE_ASSURANCE,))
+    return None
+
+
+def _known(link: Link, facts: Facts) -> Indeterminate | None:
+    """Step 2: every fact must be known."""
+    unknown = _missing(facts, _FACTS_READ)
+    return Indeterminate(link.id, Reason.FACT_MISSING, unknown) if unknown else None
+
+
+def _missing(facts: Facts, names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if getattr(facts, name) is None)
+
+
+def _dates(link: Link, facts: Facts, dates: _Span) -> Deny | Indeterminate | None:
+    """Step 3: the agreement's dates."""
+    if link.valid_from_us is None and link.valid_until_us is None:
+        return None
+    if not facts.clock_sure:
+        return Indeterminate(link.id, Reason.CLOCK_UNSURE, (f"link:{link.id}",))
+    if not dates.holds(link.valid_from_us, link.valid_until_us):
+        return Deny(link.id, (Reason.PERMIT_EXPIRED,), (f"link:{link.id}",))
+    return None
+
+
+def _subject(link: Link, facts: Facts) -> Deny | Indeterminate | None:
+    """Step 4: an unknown patient (John Doe, or no patient named) can have said nothing.
+
+    Care goes on. A link that carries nothing of a person and needs no consent goes on. One that needs
+    consent has none. Any other rests on a patient who might have objected: it cannot be told until the
+    holding subject is joined to a patient, and the message can be decided again then.
+    """
+    if facts.subject_kind == "known" or link.for_care:
+        return None
+    if not link.without_consent:
+        return Deny(link.id, (Reason.NO_CONSENT,))
+    if link.person_free:
+        return None
+    about_someone = any(c.startswith(_PERSON_PREFIXES) for c in facts.classes_present or ())
+    if facts.subject_kind == "holding" or about_someone:
+        return Indeterminate(link.id, Reason.FACT_MISSING, ("subject",))
+    return None
+
+
+def _consent(link: Link, recipient: str, facts: Facts, dates: _Span) -> _Consent | Indeterminate:
+    """Step 5: read the consents that speak of this purpose and recipient."""
+    found = _Consent(None if link.without_consent else frozenset(), frozenset(), [], FOREVER_US)
+    if link.objection == "overruled":
+        return found
+    for consent in facts.consents or ():
+        if consent.permit and link.without_consent:
+            continue
+        if not (
+            _speaks(consent, consent.purposes, link.purpose)
+            and _speaks(consent, consent.recipients, recipient)
+        ):
+            continue
+        timed = consent.start_us is not None or consent.end_us is not None
+        if timed and not facts.clock_sure:
+            return Indeterminate(link.id, Reason.CLOCK_UNSURE, (f"consent:{consent.id}",))
+        now = dates.holds(consent.start_us, consent.end_us)
+        if not now:
+            if not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
+                found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
+            continue
+        found.basis.append(f"consent:{consent.id}")
+        words = _classes(consent.classes, consent.permit)
+        if consent.permit:
+            found.granted = words | (found.granted or frozenset())
+            found.end_us = min(found.end_us, FOREVER_US if consent.end_us is None else consent.end_us)
+        else:
+            found.denied |= words - TRANSPORT_CLASSES
+    if found.granted is not None:
+        found.granted |= TRANSPORT_CLASSES
+    found.basis.sort()
+    return found
+
+
+def _speaks(consent: ConsentFact, words: frozenset[str], about: str) -> bool:
+    """Whether a consent names it; an empty set is nothing in a permit, everything in a denial."""
+    return about in words or ANY in words or (not words and not consent.permit)
+
+
+@lru_cache(maxsize=4_096)
+def _classes(words: frozenset[str], permit: bool) -> frozenset[str]:  # noqa: FBT001  a cache key, called once
+    """Expand the classes of a consent; a word nobody knows grants nothing and denies everything."""
+    found: frozenset[str] = frozenset()
+    for word in words:
+        try:
+            found |= expand([word])
+        except KeyError:
+            if not permit:
+                return CLASSES
+    return found if words or permit else CLASSES
+
+
+def _refused(link: Link, consent: _Consent, granted: frozenset[str]) -> Deny | None:
+    """Step 5, end: nothing of a person's was granted, or all of it was denied."""
+    content = link.classes & _CONTENT
+    if granted & content and not content & granted - consent.denied:
+        return Deny(link.id, (Reason.CONSENT_DENIES,), tuple(consent.basis))
+    if not granted & content and content:
+        reasons = (Reason.NO_CONSENT, Reason.CONSENT_DENIES) if consent.denied else (Reason.NO_CONSENT,)
+        return Deny(link.id, reasons, tuple(consent.basis))
+    return None
+
+
+def _labelled(link: Link, facts: Facts) -> frozenset[str] | Deny:
+    """Step 6: the classes that labels take away, or a denial of the whole."""
+    assert facts.confidentiality is not None
+    assert facts.sensitivity is not None
+    if RANK[facts.confidentiality] > RANK[link.confidentiality_max]:
+        return Deny(link.id, (Reason.LABEL_DENIES,), (f"label:{facts.confidentiality}",))
+    taken: frozenset[str] = frozenset()
+    for code in facts.sensitivity:
+        taken |= link.sensitivity_denied.get(code, link.sensitivity_denied.get(ANY, frozenset()))
+    taken -= TRANSPORT_CLASSES
+    content = link.classes & _CONTENT
+    if taken and content and content <= taken:
+        return Deny(link.id, (Reason.LABEL_DENIES,), tuple(f"label:{c}" for c in sorted(facts.sensitivity)))
+    return taken
+
+
+def _whole(classes: frozenset[str]) -> frozenset[str]:
+    """Step 7: an observation passes whole or not at all (DESIGN §1.5)."""
+    return classes if classes >= OBSERVATION_CLASSES else classes - OBSERVATION_CLASSES
+
+
+def _left(link: Link, facts: Facts, classes: frozenset[str], consent: _Consent) -> Deny | None:
+    """Step 7: something of this message must be left, and its observations if it is about them."""
+    assert facts.classes_present is not None
+    lost = OBSERVATION_CLASSES & link.classes & facts.classes_present - classes
+    if lost or not classes & facts.classes_present & _CONTENT:
+        return Deny(link.id, (Reason.NOTHING_LEFT,), tuple(consent.basis))
+    return None
+
+
+def _cedar(
+    bundle: Bundle, link: Link, facts: Facts, classes: frozenset[str], consent: _Consent
+) -> Permit | Deny | Indeterminate:
+    """Step 8: exceptions and conditions. The verdict hangs on the message's kind, not on who it is about."""
+    assert facts.device is not None
+    key = (link.id, facts.device, cedar.context_of(facts))
+    verdict = bundle.verdicts.get(key)
+    if verdict is None:
+        verdict = bundle.cuts[link.id].ask(key[1], key[2])
+        bundle.verdicts.put(key, verdict)
+    if verdict.errors:
+        return Indeterminate(link.id, Reason.POLICY_ERROR, tuple(f"policy:{p}" for p in verdict.errors))
+    named = tuple(f"policy:{p}" for p in verdict.policies)
+    if not verdict.allowed:
+        return Deny(link.id, (Reason.POLICY_DENIES,), named)
+    ends = [end for end in (link.valid_until_us, consent.end_us) if end is not None and end < FOREVER_US]
+    return Permit(
+        link.id,
+        classes,
+        link.profile,
+        _obligations(link, facts, verdict.notify),
+        (f"link:{link.id}", *consent.basis, *named),
+        min(ends, default=None),
+    )
+
+
+def _obligations(link: Link, facts: Facts, roles: tuple[str, ...]) -> tuple[Obligation, ...]:
+    assert facts.confidentiality is not None
+    assert facts.sensitivity is not None
+    told = tuple(Notify(role) for role in sorted({*link.notify, *roles}))
+    return (TravelLabel(facts.confidentiality, facts.sensitivity), *told) if link.labels_travel else told
