@@ -17,7 +17,6 @@ import hashlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Row, Table, Text, func, insert, select
@@ -25,6 +24,7 @@ from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Row, Table, 
 from oathward.core.db import METADATA
 from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
+from oathward.core.settings import Settings
 from oathward.vault.primitives import bind
 from oathward.vault.sign import Verifier, load_verifier
 
@@ -182,13 +182,13 @@ def newest_version(db: Connection, site: str, kind: str, id_: str) -> int:
     return db.execute(query).scalar() or 0
 
 
-def trust_anchor(data: Path) -> Verifier:
+def trust_anchor(settings: Settings) -> Verifier:
     """Load the authority key pinned when the data folder was made.
 
     Raises:
         AuthorityError: absent or broken: nothing may be decided.
     """
-    return load_verifier(data / "trust" / "authority.pub")
+    return load_verifier(settings.data / "trust" / "authority.pub")
 
 
 def _stale(kind: str, id_: str) -> AuthorityError:

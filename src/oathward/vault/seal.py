@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple, final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from oathward.core.clock import Clock, micros
 from oathward.core.errors import VaultError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
@@ -126,7 +127,7 @@ class Sealer:
     Args:
         intake, outbox: the keeper's public keys, verified; renew with ``renew``.
         epoch_s: after it every data key is forgotten.
-        wall, monotonic: seconds, replaced in tests.
+        clock, monotonic: replaced in tests.
     """
 
     def __init__(
@@ -138,14 +139,14 @@ class Sealer:
         epoch_s: float = EPOCH_S_MAX,
         keys_cached_max: int = KEYS_CACHED_MAX,
         key_uses_max: int = KEY_USES_MAX,
-        wall: Callable[[], float] = time.time,
+        clock: Clock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         if not 0 < epoch_s <= EPOCH_S_MAX:
             raise VaultError("gateway.seal_epoch_s", f"must be over 0 and at most {EPOCH_S_MAX}")
         self._site, self._epoch_s = site, epoch_s
         self._keys_cached_max, self._key_uses_max = keys_cached_max, key_uses_max
-        self._wall, self._monotonic = wall, monotonic
+        self._clock, self._monotonic = clock or Clock(), monotonic
         self._guard = threading.Lock()
         self._pending: dict[str, IntakeKey] = {}
         self._originals: OrderedDict[tuple[str, str], _DataKey] = OrderedDict()
@@ -263,7 +264,7 @@ class Sealer:
         return target
 
     def _usable(self, key: PublicKey) -> int:
-        now_us = int(self._wall() * 1_000_000)
+        now_us = micros(self._clock.now())
         if now_us >= key.not_after_us:
             raise VaultError("keeper key", "has expired; is the keeper running?")
         return now_us
