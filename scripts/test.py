@@ -76,7 +76,8 @@ def main(wanted: list[str]) -> int:
 
 def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
     """Print the slowest tests, one line a step, and the counts; give the exit code."""
-    print("\nten slowest tests")
+    if outcome.slowest:
+        print("\nten slowest tests")
     for seconds, name in sorted(outcome.slowest, reverse=True)[:10]:
         print(f"  {seconds:7.2f} s  {name}")
     print(f"\nsteps{' (long)' if LONG else ''}")
@@ -84,11 +85,12 @@ def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
         print(f"  {seconds:7.1f} s  {name:<12} {'ok' if done else 'FAILED'}")
     print(f"  {sum(seconds for *_, seconds in results):7.1f} s  in all")
     bad = [name for name, done, _ in results if not done]
-    tests_ran = outcome.passed + outcome.failed > 0
-    if not tests_ran and any(name.startswith("tests") for name, *_ in results):
+    tests_wanted = any(name.startswith("tests") for name, *_ in results)
+    if tests_wanted and not outcome.passed + outcome.failed:
         bad.append("no test ran")
     print(f"\nfailed: {', '.join(bad)}" if bad else "\nall steps passed")
-    print(f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped")
+    if tests_wanted:
+        print(f"{outcome.passed} passed, {outcome.failed} failed, {outcome.skipped} skipped")
     return 1 if bad else 0
 
 

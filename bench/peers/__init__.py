@@ -1,0 +1,1 @@
+"""Programs Oathward is measured beside: recipes, set-up, launcher, correctness."""
