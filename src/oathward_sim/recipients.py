@@ -1,0 +1,172 @@
+"""Recipients that keep what they get, and can be told to misbehave.
+
+Rules:
+- What arrived is appended with its time of receipt, before it is acknowledged; nothing is ever taken away.
+- Every fault is switched on by a test or the demo and counted, so that the judge knows what to forgive: a
+  second copy is forgiven only if the first one was never acknowledged.
+
+Source: HL7 v2.6 §2.9.2; MLLP release 1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+import ssl
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oathward_sim.hl7 import END, START, answer, frame, header_field
+
+_FRAME_BYTES_MAX = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Kept:
+    """One thing a recipient got.
+
+    Args:
+        id: the outgoing id: MSH-10, or what an envelope or file name says.
+        data: as it came off the wire or the folder.
+        acked: whether the recipient answered it; False forgives a second copy.
+    """
+
+    at_s: float
+    id: str
+    data: bytes
+    acked: bool = True
+
+
+@dataclass(slots=True)
+class Faults:
+    """Switches; all off at the start. Counters go down as faults happen.
+
+    Args:
+        refuse: close every connection at once. stall: take bytes, never answer.
+        close_mid_ack: for so many messages, answer half and close. slow_s: wait before each answer.
+        drop: acknowledge so many messages and keep nothing: the judge must then report them lost.
+        code: answer this instead of AA.
+    """
+
+    refuse: bool = False
+    stall: bool = False
+    close_mid_ack: int = 0
+    slow_s: float = 0.0
+    drop: int = 0
+    code: str = "AA"
+
+
+@dataclass(slots=True)
+class Recipient:
+    """An MLLP server, plain or TLS.
+
+    Args:
+        id: as in the bundle.
+        tls: server context; None = plain.
+        journal: file that gets one JSON line a thing kept; None = memory only.
+        port: 0 = any free one, which ``start`` then sets.
+    """
+
+    id: str
+    tls: ssl.SSLContext | None = None
+    journal: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 0
+    faults: Faults = field(default_factory=Faults)
+    kept: list[Kept] = field(default_factory=list)
+    dropped: int = 0
+    connections: int = 0
+    _server: asyncio.Server | None = None
+    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    async def start(self) -> None:
+        """Listen; a second start after ``stop`` takes the same port."""
+        self._server = await asyncio.start_server(
+            self._serve, self.host, self.port, ssl=self.tls, limit=_FRAME_BYTES_MAX
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and close every connection."""
+        if self._server is not None:
+            self._server.close()
+        for writer in list(self._writers):
+            writer.close()
+        await asyncio.sleep(0)
+        if self._server is not None:
+            await self._server.wait_closed()
+        self._server = None
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        connection = writer.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._writers.add(writer)
+        try:
+            while not self.faults.refuse:
+                framed = await reader.readuntil(END)
+                if not await self._take(framed.removeprefix(START).removesuffix(END), writer):
+                    break
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the far side went away, or we are stopping
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _take(self, body: bytes, writer: asyncio.StreamWriter) -> bool:
+        """Keep and answer one message; False closes the connection."""
+        faults = self.faults
+        if faults.drop > 0:
+            faults.drop -= 1
+            self.dropped += 1
+            await self._answer(body, writer)
+            return True
+        item = Kept(time.time(), header_field(body, 10).decode("ascii", "replace"), body, acked=False)
+        if faults.code in {"AA", "CA"}:
+            self._keep(item)
+        if faults.stall:
+            return True
+        if faults.close_mid_ack > 0:
+            faults.close_mid_ack -= 1
+            reply = frame(answer(body, faults.code, datetime.now(UTC)))
+            writer.write(reply[: len(reply) // 2])
+            await writer.drain()
+            return False
+        if faults.slow_s:
+            await asyncio.sleep(faults.slow_s)
+        await self._answer(body, writer)
+        item.acked = True
+        return True
+
+    async def _answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame(answer(body, self.faults.code, datetime.now(UTC))))
+        await writer.drain()
+
+    def _keep(self, item: Kept) -> None:
+        self.kept.append(item)
+        if self.journal is not None:
+            line = {"at": item.at_s, "id": item.id, "data": base64.b64encode(item.data).decode()}
+            with self.journal.open("a") as out:
+                out.write(json.dumps(line) + "\n")
+
+
+@dataclass(slots=True)
+class Folder:
+    """A recipient that looks into a folder: each file that appears is a delivery."""
+
+    id: str
+    path: Path
+
+    @property
+    def kept(self) -> list[Kept]:
+        """What lies in the folder now, oldest first; files still being written (``.part``, hidden) are left out."""
+        files = [
+            f
+            for f in self.path.glob("**/*")
+            if f.is_file() and not f.name.startswith(".") and f.suffix != ".part"
+        ]
+        return [Kept(f.stat().st_mtime, f.name.partition(".")[0], f.read_bytes()) for f in sorted(files)]

@@ -1,0 +1,295 @@
+"""Put a hospital together and let it run against a gateway: used by the demo, drills, tests and benchmarks.
+
+Rules:
+- Order of a run: recipients listen; the feed registers and admits; then devices, feed and strangers send side by
+  side; then senders finish what is in flight; then recipients get time for what is still on its way.
+- Nothing here asks Oathward anything. It is given addresses, certificates and nothing else.
+
+Deliberately absent: starting or configuring Oathward (``cli/demo.py`` and the tests do).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from oathward_sim import monitors, pumps, strangers
+from oathward_sim.adt import Feed
+from oathward_sim.envelope import NotForUsError, Reader
+from oathward_sim.hospital import Device, Hospital, build
+from oathward_sim.judge import Delivery, Verdict, judge, markers_in
+from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
+from oathward_sim.recipients import Folder, Kept, Recipient
+from oathward_sim.senders import Door, Sender, TlsFiles
+
+_POLL_S = 0.1
+_MONITOR_SOURCE_FIRST = 41
+_FINISH_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a run needs to know.
+
+    Args:
+        plain, secure: the gateway's doors; ``secure`` names no certificate, ``device_tls`` has one a device.
+        device_tls: device name -> TLS files; devices without one use the plain door.
+        foreign: a certificate nobody trusts, for the intruder.
+        rate_s, feed_rate_s: messages a second a device, and of the feed; 0 = as fast as acknowledged.
+        duration_s, count: stop after this time, or so many messages a device; whichever comes first.
+        drain_s: the longest wait for what is still on its way. settle_s: the wait for second copies after that.
+    """
+
+    plain: Door
+    secure: Door | None = None
+    device_tls: Mapping[str, TlsFiles] = field(default_factory=dict)
+    foreign: TlsFiles | None = None
+    with_strangers: bool = True
+    rate_s: float = 2.0
+    feed_rate_s: float = 2.0
+    duration_s: float | None = 10.0
+    count: int | None = None
+    repeat_share: float = 0.02
+    reply_timeout_s: float = 10.0
+    drain_s: float = 15.0
+    settle_s: float = 1.0
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What one recipient got, opened as it comes.
+
+    Args:
+        reader: opens envelopes, where the recipient has a key; then anything else is searched as wire bytes.
+    """
+
+    recipient: Recipient | Folder
+    reader: Reader | None = None
+    deliveries: list[Delivery] = field(default_factory=list)
+    unopened: list[tuple[str, bytes]] = field(default_factory=list)
+    markers: set[str] = field(default_factory=set)
+    _seen: int = 0
+
+    @property
+    def id(self) -> str:
+        """The recipient's id."""
+        return self.recipient.id
+
+    def refresh(self) -> None:
+        """Take in what came since the last time."""
+        kept = self.recipient.kept
+        if isinstance(self.recipient, Folder):
+            known = {d.kept.id for d in self.deliveries} | {i for i, _ in self.unopened}
+            fresh = [k for k in kept if k.id not in known]
+        else:
+            fresh, self._seen = kept[self._seen :], len(kept)
+        for item in fresh:
+            self._take(item)
+
+    def _take(self, item: Kept) -> None:
+        data, wire = item.data, b""
+        if self.reader is not None:
+            try:
+                letter = self.reader.open(item.data)
+            except NotForUsError:
+                self.unopened.append((item.id, item.data))
+                return
+            item.id, data, wire = letter.outgoing_id, letter.data, item.data
+        self.deliveries.append(Delivery(self.id, item, data, wire))
+        self.markers.update(markers_in(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended: the count, and what else is worth showing.
+
+    ``turned_away``: connections refused to those nobody trusts. ``resent``: copies written because an
+    answer did not come. ``repeats``: messages sent again on purpose after their answer; ``answers_differ``: those whose
+    second answer was another one.
+    """
+
+    verdict: Verdict
+    seconds: float
+    turned_away: int
+    resent: int
+    repeats: int
+    answers_differ: int
+    dropped_on_purpose: int
+
+    @property
+    def clean(self) -> bool:
+        """Nothing lost, duplicated or leaked, and every answer the same twice."""
+        return self.verdict.clean and self.answers_differ == 0
+
+
+class Simulation:
+    """One run. Make it, ``start``, ``drive``, ``drain``, ``outcome``, ``close``."""
+
+    def __init__(
+        self,
+        hospital: Hospital,
+        recipients: Iterable[Recipient | Folder],
+        *,
+        rules: Sequence[Rule] = DEMO_RULES,
+        readers: Mapping[str, Reader] | None = None,
+    ) -> None:
+        self.hospital, self.rules = hospital, tuple(rules)
+        self.inboxes = {r.id: Inbox(r, (readers or {}).get(r.id)) for r in recipients}
+        self.senders: list[Sender] = []
+        self.stop = asyncio.Event()
+        self._began = 0.0
+        self._strangers: frozenset[str] = frozenset()
+
+    async def start(self) -> None:
+        """Let the recipients listen."""
+        for inbox in self.inboxes.values():
+            if isinstance(inbox.recipient, Recipient):
+                await inbox.recipient.start()
+
+    async def close(self) -> None:
+        """Stop the recipients."""
+        for inbox in self.inboxes.values():
+            if isinstance(inbox.recipient, Recipient):
+                await inbox.recipient.stop()
+
+    async def drive(self, config: Config) -> None:
+        """Send until the time is over, the count is reached or ``stop`` is set; then finish what is in flight."""
+        self._began = time.monotonic()
+        feed = Feed(self.hospital, self.rules)
+        feeder = self._sender(self.hospital.feed, feed.day(), config, config.feed_rate_s)
+        devices = [self._sender(d, plans, config, config.rate_s) for d, plans in self._device_plans()]
+        others = self._others(config)
+        self.senders = [feeder, *devices, *others]
+        await feeder.send_all(feed.opening())
+        tasks = [asyncio.ensure_future(s.run(self.stop)) for s in self.senders]
+        counted = tasks if config.count is not None else []
+        timer = asyncio.ensure_future(self._time_over(config.duration_s, counted))
+        try:
+            await timer
+            self.stop.set()
+            await asyncio.wait(tasks, timeout=_FINISH_S)
+        finally:
+            self.stop.set()
+            for task in (*tasks, timer):
+                task.cancel()
+            await asyncio.gather(*tasks, timer, return_exceptions=True)
+
+    async def drain(self, config: Config) -> None:
+        """Wait until everything due has arrived, at most ``drain_s``; then a little longer for second copies."""
+        end = time.monotonic() + config.drain_s
+        while time.monotonic() < end and self.outstanding():  # noqa: ASYNC110  files appear without an event
+            await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(config.settle_s)
+
+    def outstanding(self) -> int:
+        """Count deliveries that are due and have not arrived."""
+        for inbox in self.inboxes.values():
+            inbox.refresh()
+        return sum(
+            s.plan.marker not in self.inboxes[recipient].markers
+            for s in self.sent()
+            if s.accepted
+            for recipient in s.plan.must & self.inboxes.keys()
+        )
+
+    def sent(self) -> list[Sent]:
+        """List what was sent, without what strangers were never answered."""
+        return [
+            s
+            for sender in self.senders
+            for s in sender.sent
+            if s.answer or sender.name not in self._strangers
+        ]
+
+    def outcome(self) -> Outcome:
+        """Judge the run."""
+        for inbox in self.inboxes.values():
+            inbox.refresh()
+        deliveries = [d for inbox in self.inboxes.values() for d in inbox.deliveries]
+        unopened = [(inbox.id, data) for inbox in self.inboxes.values() for _, data in inbox.unopened]
+        rules = [rule for rule in self.rules if rule.recipient in self.inboxes]
+        verdict = judge(self.hospital, rules, self.sent(), deliveries, wires=unopened)
+        everything = [s for sender in self.senders for s in sender.sent]
+        return Outcome(
+            verdict,
+            seconds=time.monotonic() - self._began,
+            turned_away=sum(s.refused_connections for s in self.senders if s.gives_up),
+            resent=sum(s.tries - len(s.answers) for s in everything if s.answers),
+            repeats=sum(s.repeats for s in self.senders),
+            answers_differ=sum(len(set(s.answers)) > 1 for s in everything),
+            dropped_on_purpose=sum(
+                i.recipient.dropped for i in self.inboxes.values() if isinstance(i.recipient, Recipient)
+            ),
+        )
+
+    def _device_plans(self) -> Iterable[tuple[Device, Iterable[Planned]]]:
+        people = self.hospital.patients
+        for number, pump in enumerate(self.hospital.pumps):
+            # The last pump was started before anyone told it for whom.
+            who = None if number == len(self.hospital.pumps) - 1 and number > 1 else people[number]
+            yield pump, pumps.reports(self.hospital, pump, number + 1, who, self.rules)
+        for number, monitor in enumerate(self.hospital.monitors):
+            yield (
+                monitor,
+                monitors.reports(
+                    self.hospital, monitor, _MONITOR_SOURCE_FIRST + number, people[number], self.rules
+                ),
+            )
+
+    def _sender(self, device: Device, plans: Iterable[Planned], config: Config, rate_s: float) -> Sender:
+        tls = config.device_tls.get(device.name)
+        door = replace(config.secure, tls=tls) if tls and config.secure else config.plain
+        return Sender(
+            device.name, door, iter(plans), rate_s, config.count, config.repeat_share, self.hospital.seed,
+            reply_timeout_s=config.reply_timeout_s,
+        )  # fmt: skip
+
+    def _others(self, config: Config) -> list[Sender]:
+        if not config.with_strangers:
+            return []
+        found = strangers.senders(
+            self.hospital, config.plain, config.secure, config.device_tls, config.foreign
+        )
+        for sender in found:
+            sender.count = config.count
+            sender.rate_s = min(sender.rate_s, config.rate_s)
+        self._strangers = frozenset(s.name for s in found)
+        return found
+
+    async def _time_over(self, duration_s: float | None, counted: Sequence[asyncio.Future[None]]) -> None:
+        """Wait for whichever end comes first."""
+        told = asyncio.ensure_future(self.stop.wait())
+        done = asyncio.ensure_future(asyncio.wait(counted)) if counted else told
+        try:
+            await asyncio.wait({told, done}, timeout=duration_s, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            told.cancel()
+            done.cancel()
+
+
+async def run(
+    config: Config,
+    recipients: Iterable[Recipient | Folder],
+    *,
+    hospital: Hospital | None = None,
+    rules: Sequence[Rule] = DEMO_RULES,
+    readers: Mapping[str, Reader] | None = None,
+) -> Outcome:
+    """Do a whole run: start, drive, drain, judge, close."""
+    simulation = Simulation(hospital or build(1, datetime.now(UTC)), recipients, rules=rules, readers=readers)
+    await simulation.start()
+    try:
+        await simulation.drive(config)
+        await simulation.drain(config)
+        return simulation.outcome()
+    finally:
+        await simulation.close()
+
+
+def first(plans: Iterable[Planned], count: int) -> list[Planned]:
+    """Take the first messages of a source."""
+    return list(itertools.islice(plans, count))

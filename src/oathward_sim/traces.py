@@ -1,0 +1,251 @@
+"""Find traces of people in bytes, however they are written: the judge's own search.
+
+Rules:
+- It shares nothing with the product's guard; where the two agree, they agree by meaning the same.
+- Every hit names a kind, a person and the form it was found in, never the value.
+- Words of names count as whole words; numbers, addresses and e-mails count anywhere inside a field once
+  everything but letters and digits is taken out.
+- Forms: as it stands; HL7 escapes; UTF-16; base64, hex, percent and JSON escapes; deflate, zlib and gzip inside
+  those; each inside the other, three deep.
+
+Deliberately absent: staff and organisations (a profile may keep them); a newborn's date of birth, which is
+the date of every message of that day.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import re
+import unicodedata
+import urllib.parse
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from oathward_sim.hospital import Patient
+from oathward_sim.names import PARTICLES
+
+_DEEP = 3
+_WORD_LENGTH_MIN = 3
+_SQUASHED_LENGTH_MIN = 6
+_INFLATED_BYTES_MAX = 1 << 20
+_PLACEHOLDERS = frozenset({"neonate", "unnamed", "zzunidentified"})
+
+_STROKES = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ß": "ss", "\u0131": "i"}
+)
+_SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
+
+_TEXT_BYTES = frozenset([*b"\t\r\n\x0b\x1c", *range(0x20, 0x7F), *range(0xA0, 0x100)])
+_TEXT_SHARE_MIN = 0.95
+_ASCII_RUNS = re.compile(rb"[\x20-\x7e]{6,}")
+
+_FIELDS = re.compile(r"[|\r\n\x0b\x1c]+")
+_WORDS = re.compile(r"[^\W\d_]+")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :-]?){6,}")
+_HL7_ESCAPE = re.compile(r"\\(?:X((?:[0-9A-Fa-f]{2})+)|([FSTRE]))\\")
+_DATES = (
+    (re.compile(r"(?<!\d)(\d{4})[-/. ]?(\d{2})[-/. ]?(\d{2})"), (1, 2, 3)),
+    (re.compile(r"(?<!\d)(\d{2})[-/. ]?(\d{2})[-/. ]?(\d{4})(?!\d)"), (3, 2, 1)),
+    (re.compile(r"(?<!\d)(\d{2})[-/. ]?(\d{2})[-/. ]?(\d{4})(?!\d)"), (3, 1, 2)),
+)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED_DATE = re.compile(rf"(?<!\d)(\d{{1,2}})[ .-]*({'|'.join(_MONTHS)})[a-z]*[ .,-]*(\d{{4}})")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A hit.
+
+    Args:
+        kind: name, identifier, phone, email, birth-date, address.
+        owners: hospital numbers of everyone who has that very value (mother and child, two registrations).
+        form: how it was written, e.g. ``utf-8/base64/utf-8``.
+    """
+
+    kind: str
+    owners: frozenset[str]
+    form: str
+
+
+_Hit = tuple[str, frozenset[str]]
+_Hits = dict[str, set[str]]  # kind -> owners
+
+
+class Index:
+    """Everything that identifies these people, ready to search for."""
+
+    def __init__(self, people: Iterable[Patient]) -> None:
+        self._words: dict[str, _Hits] = {}
+        self._tokens: dict[str, _Hits] = {}
+        self._dates: dict[str, _Hits] = {}
+        for person in people:
+            self._add(person)
+        self._lengths = sorted({len(token) for token in self._tokens})
+        self._memo: dict[str, frozenset[_Hit]] = {}
+
+    def search(self, data: bytes) -> set[Trace]:
+        """List every trace in some bytes."""
+        return {
+            Trace(kind, owners, form) for form, text in views(data) for kind, owners in self._in_text(text)
+        }
+
+    def _add(self, p: Patient) -> None:
+        for name in (p.family, p.given, *p.relative[:2]):
+            for form in _spellings(name):
+                for word in _WORDS.findall(form):
+                    if len(word) >= _WORD_LENGTH_MIN and word not in PARTICLES | _PLACEHOLDERS:
+                        _note(self._words, word, "name", p.mrn)
+        for family in _spellings(p.family):
+            for given in _spellings(p.given):
+                if not {family, given} & _PLACEHOLDERS:
+                    self._token(family + given, "name", p.mrn)
+                    self._token(given + family, "name", p.mrn)
+        for kind, value in (
+            ("identifier", p.mrn), ("identifier", p.visit), ("identifier", p.insurance), ("phone", p.phone),
+            ("phone", p.relative[2]), ("email", p.email), ("address", p.street),
+        ):  # fmt: skip
+            self._token(value, kind, p.mrn)
+        if p.born and not p.mother:
+            _note(self._dates, p.born, "birth-date", p.mrn)
+
+    def _token(self, value: str, kind: str, mrn: str) -> None:
+        squashed = _squash(_plain(value))
+        if len(squashed) >= _SQUASHED_LENGTH_MIN:
+            _note(self._tokens, squashed, kind, mrn)
+
+    def _in_text(self, text: str) -> Iterator[_Hit]:
+        for part in _FIELDS.split(text):
+            hits = self._memo.get(part)
+            if hits is None:
+                if len(self._memo) > 200_000:
+                    self._memo.clear()
+                hits = self._memo[part] = frozenset(self._in_field(part))
+            yield from hits
+
+    def _in_field(self, field: str) -> Iterator[_Hit]:
+        plain = _plain(field)
+        squashed = _squash(plain)
+        found = [self._words.get(word) for word in _WORDS.findall(plain)]
+        found += [self._dates.get(date) for date in _dates_in(plain)]
+        for length in self._lengths:
+            found += [
+                self._tokens.get(squashed[start : start + length])
+                for start in range(len(squashed) - length + 1)
+            ]
+        for hits in found:
+            for kind, owners in (hits or {}).items():
+                yield kind, frozenset(owners)
+
+
+def _note(where: dict[str, _Hits], value: str, kind: str, mrn: str) -> None:
+    where.setdefault(value, {}).setdefault(kind, set()).add(mrn)
+
+
+def views(data: bytes, depth: int = _DEEP, form: str = "") -> Iterator[tuple[str, str]]:
+    """Give every reading of some bytes: (form, text)."""
+    for name, text in _texts(data):
+        here = f"{form}{name}"
+        yield here, text
+        seen = {text}
+        for way, other in _rewritten(text):
+            if other not in seen:
+                seen.add(other)
+                yield f"{here}/{way}", other
+        if depth == 0:
+            continue
+        for way, inner in _inside(text):
+            yield from views(inner, depth - 1, f"{here}/{way}/")
+    if depth:
+        for way, inner in _inflated(data):
+            yield from views(inner, depth - 1, f"{form}{way}/")
+
+
+def _texts(data: bytes) -> Iterator[tuple[str, str]]:
+    if b"\0" in data:
+        for codec in ("utf-16-le", "utf-16-be"):
+            yield codec, data.decode(codec, "replace")
+    try:
+        yield "utf-8", data.decode()
+    except UnicodeDecodeError:
+        if sum(b in _TEXT_BYTES for b in data) >= len(data) * _TEXT_SHARE_MIN:
+            yield "latin-1", data.decode("latin-1")
+        else:  # binary: what a person would see in it; random bytes must not look like names
+            yield "strings", "\n".join(run.decode() for run in _ASCII_RUNS.findall(data))
+
+
+def _rewritten(text: str) -> Iterator[tuple[str, str]]:
+    if "\\" in text:
+        yield "hl7", _HL7_ESCAPE.sub(_unescape, text)
+        if "\\u" in text:
+            yield "json", re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+    if "%" in text:
+        yield "percent", urllib.parse.unquote(text, errors="replace")
+    if "&" in text:
+        yield "entities", re.sub(r"&#(x?)([0-9a-fA-F]+);", _entity, text)
+
+
+def _inside(text: str) -> Iterator[tuple[str, bytes]]:
+    for run in _BASE64.findall(text):
+        body = run.rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            yield "base64", base64.b64decode(body + "=" * (-len(body) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+    for run in _HEX.findall(text):
+        digits = re.sub(r"[ :-]", "", run)
+        yield "hex", bytes.fromhex(digits[: len(digits) // 2 * 2])
+
+
+def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:
+    for way, bits in (("zlib", 15), ("deflate", -15)):
+        try:
+            inner = zlib.decompressobj(bits).decompress(data, _INFLATED_BYTES_MAX)
+        except zlib.error:
+            continue
+        if len(inner) > len(data) // 4:
+            yield way, inner
+    if data[:2] == b"\x1f\x8b":
+        try:
+            yield "gzip", gzip.decompress(data)[:_INFLATED_BYTES_MAX]
+        except (OSError, EOFError, zlib.error):
+            return
+
+
+def _unescape(match: re.Match[str]) -> str:
+    if match[1]:
+        return bytes.fromhex(match[1]).decode("utf-8", "replace")
+    return "\\" if match[2] == "E" else " "  # a separator inside a value must not cut it in two
+
+
+def _entity(match: re.Match[str]) -> str:
+    try:
+        return chr(int(match[2], 16 if match[1] else 10))
+    except (ValueError, OverflowError):
+        return match[0]
+
+
+def _plain(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    bare = unicodedata.normalize("NFKD", text.lower().translate(_STROKES))
+    return "".join(c for c in bare if unicodedata.category(c) not in {"Mn", "Me", "Cf"})
+
+
+def _spellings(name: str) -> set[str]:
+    return {_plain(name), _plain(name.lower().translate(_SPELLED))}
+
+
+def _squash(plain: str) -> str:
+    return "".join(c for c in plain if c.isalnum())
+
+
+def _dates_in(plain: str) -> Iterator[str]:
+    for pattern, (year, month, day) in _DATES:
+        for match in pattern.finditer(plain):
+            yield match[year] + match[month] + match[day]
+    for match in _NAMED_DATE.finditer(plain):
+        yield f"{match[3]}{_MONTHS.index(match[2]) + 1:02d}{int(match[1]):02d}"

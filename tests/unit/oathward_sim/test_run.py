@@ -1,0 +1,210 @@
+"""Whole runs over real sockets against a tiny gateway: clean when it behaves, and each fault seen when it does not."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+
+import pytest
+from tests.unit.oathward_sim.envelopes import seal
+from tests.unit.oathward_sim.tiny import TinyGateway
+
+from oathward_sim.envelope import Reader
+from oathward_sim.hospital import build
+from oathward_sim.pki import Authority, server_context
+from oathward_sim.plan import DEMO_RULES
+from oathward_sim.recipients import Folder, Recipient
+from oathward_sim.run import Config, Simulation
+from oathward_sim.senders import Door
+
+START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
+
+
+def a_run(*, prepare=lambda gateway, recipients: None, during=None, count=12, seed=1, **options):
+    """Run the small hospital against the tiny gateway; give (outcome, simulation)."""
+
+    async def whole():
+        hospital = build(seed, START, patients=12, pumps=3, monitors=3)
+        recipients = {name: Recipient(name) for name in ("ehr", "vendor", "registry")}
+        simulation = Simulation(hospital, recipients.values(), rules=DEMO_RULES)
+        await simulation.start()
+        try:
+            async with TinyGateway(hospital, lambda: {n: r.port for n, r in recipients.items()}) as gateway:
+                prepare(gateway, recipients)
+                config = Config(
+                    Door("127.0.0.1", gateway.port), rate_s=0, feed_rate_s=0, count=count, duration_s=20,
+                    drain_s=options.pop("drain_s", 5), settle_s=0.1, reply_timeout_s=2, **options,
+                )  # fmt: skip
+                side = asyncio.create_task(during(simulation, gateway, recipients)) if during else None
+                await simulation.drive(config)
+                await simulation.drain(config)
+                if side:
+                    await side
+                return simulation.outcome(), simulation
+        finally:
+            await simulation.close()
+
+    return asyncio.run(whole())
+
+
+def test_a_gateway_that_behaves_loses_doubles_and_leaks_nothing():
+    outcome, simulation = a_run()
+    verdict = outcome.verdict
+    assert verdict.findings == []
+    assert outcome.clean
+    assert verdict.sent == verdict.accepted == len(simulation.sent()) > 70
+    assert verdict.held == 12  # the unknown pump's
+    assert all(verdict.delivered[r] >= verdict.expected[r] for r in verdict.expected)
+    assert min(verdict.delivered.values()) > 0
+    assert outcome.repeats > 0
+
+
+@pytest.mark.parametrize("recipient", ["ehr", "vendor", "registry"])
+def test_a_lost_message_is_counted(recipient):
+    outcome, _ = a_run(prepare=lambda g, _: g.lose.add((recipient, "PUMP-01-1-000003")), drain_s=0.5)
+    assert (outcome.verdict.lost, outcome.verdict.duplicated, outcome.verdict.leaked) == (1, 0, 0)
+    [finding] = outcome.verdict.findings
+    assert (finding.kind, finding.recipient, finding.message) == ("lost", recipient, "PUMP-01-1-000003")
+
+
+def test_a_delivery_dropped_on_purpose_is_counted_as_lost():
+    def prepare(_, recipients):
+        recipients["ehr"].faults.drop = 1
+
+    outcome, _ = a_run(prepare=prepare, drain_s=0.5)
+    assert outcome.verdict.lost == outcome.dropped_on_purpose == 1
+
+
+def test_the_same_message_under_two_ids_is_counted():
+    outcome, _ = a_run(prepare=lambda g, _: g.twice.add(("vendor", "PUMP-01-1-000003")))
+    assert (outcome.verdict.lost, outcome.verdict.duplicated, outcome.verdict.leaked) == (0, 1, 0)
+    assert outcome.verdict.duplicated_new_id == 1
+
+
+def test_identity_that_was_not_taken_out_is_a_leak():
+    outcome, simulation = a_run(prepare=lambda g, _: g.leak.add("PUMP-01-1-000003"))
+    assert (outcome.verdict.lost, outcome.verdict.duplicated, outcome.verdict.leaked) == (0, 0, 1)
+    said = " ".join(str(f) for f in outcome.verdict.findings)
+    assert "identifier in utf-8" in said
+    for patient in simulation.hospital.patients:
+        assert patient.mrn not in said
+        assert patient.family not in said
+
+
+def test_a_message_of_the_canary_at_a_vendor_is_a_leak_even_without_a_name():
+    def prepare(gateway, _):
+        gateway.canary = "nobody"
+
+    outcome, _ = a_run(prepare=prepare)
+    assert outcome.verdict.leaked > 0
+    assert {f.what for f in outcome.verdict.findings} == {"ORU^R01 is not for this recipient"}
+
+
+def test_a_message_of_an_unknown_device_that_is_delivered_is_a_leak():
+    outcome, _ = a_run(prepare=lambda g, _: setattr(g, "route", _routes_everything(g)))
+    assert outcome.verdict.leaked >= 12
+
+
+def _routes_everything(gateway):
+    inner = gateway.route
+
+    def route(body):
+        if b"|XINFUSER" in body or b"|X0" in body:
+            gateway.deliver("ehr", body, body.split(b"|")[9].decode())
+        else:
+            inner(body)
+
+    return route
+
+
+def test_bytes_that_nobody_sent_are_a_leak():
+    async def during(_simulation, gateway, _recipients):
+        gateway.deliver("vendor", b"MSH|^~\\&|A|B|C|D|2026||ORU^R01|Z|P|2.6\rOBX|1|NM|1||5\r", "Z")
+
+    outcome, _ = a_run(during=during)
+    assert outcome.verdict.leaked == 1
+
+
+def test_senders_resend_what_was_not_answered_with_the_same_id_and_nothing_is_doubled():
+    outcome, simulation = a_run(prepare=lambda g, _: setattr(g, "drop_answers", 5))
+    assert outcome.clean
+    assert outcome.resent == 5
+    assert (
+        max(s.tries - len(s.answers) for x in simulation.senders for s in x.sent) == 5
+    )  # all the first message's
+
+
+def test_a_copy_after_an_answer_that_never_came_is_forgiven_if_its_id_is_the_same():
+    def prepare(_, recipients):
+        recipients["vendor"].faults.close_mid_ack = 3
+
+    outcome, _ = a_run(prepare=prepare)
+    assert outcome.clean
+    assert outcome.verdict.repeated == 3
+
+
+def test_a_recipient_that_refuses_stalls_or_is_slow_gets_everything_in_the_end():
+    async def during(_simulation, _gateway, recipients):
+        faults = recipients["registry"].faults
+        faults.slow_s = 0.01
+        recipients["ehr"].faults.refuse = True
+        await asyncio.sleep(0.5)
+        recipients["ehr"].faults.refuse = False
+        faults.slow_s = 0
+
+    outcome, _ = a_run(during=during)
+    assert outcome.clean
+    assert outcome.verdict.lost == 0
+
+
+def test_a_stalled_recipient_keeps_without_answering():
+    async def during(_simulation, _gateway, recipients):
+        recipients["vendor"].faults.stall = True
+
+    outcome, simulation = a_run(during=during, drain_s=0.5)
+    kept = simulation.inboxes["vendor"].recipient.kept
+    assert sum(not k.acked for k in kept) == 1
+    assert outcome.verdict.lost == outcome.verdict.expected["vendor"] - 1
+
+
+def test_tls_sealed_files_and_journals(tmp_path):
+    async def whole():
+        hospital = build(2, START, patients=12, pumps=2, monitors=2)
+        reader, drop = Reader(), tmp_path / "drop"
+        drop.mkdir()
+        registry = Recipient("registry", journal=tmp_path / "kept.jsonl")
+        ehr = Recipient("ehr", tls=server_context(Authority(tmp_path, "ehr").issue("ehr")))
+        folder = Folder("vendor", drop)
+        simulation = Simulation(
+            hospital, [ehr, registry, folder], readers={"registry": reader, "vendor": reader}
+        )
+        await simulation.start()
+
+        def sealed(recipient, out, body):
+            envelope = seal(reader.public, "demo", recipient, out, body)
+            if recipient == "vendor":
+                (drop / f"{out}.sealed").write_bytes(envelope)
+            # MLLP frames text: a sealed body travels as it is only in files.
+            return envelope if recipient == "registry" else body
+
+        def addresses():
+            return {"registry": registry.port, "vendor": plain.port}
+
+        plain = Recipient("ignored")
+        await plain.start()
+        try:
+            async with TinyGateway(hospital, addresses, seal=sealed) as gateway:
+                config = Config(
+                    Door("127.0.0.1", gateway.port), rate_s=0, feed_rate_s=0, count=8, drain_s=3, settle_s=0.1
+                )
+                simulation.rules = tuple(r for r in DEMO_RULES if r.recipient != "ehr")
+                await simulation.drive(config)
+                await simulation.drain(config)
+                return simulation.outcome()
+        finally:
+            await simulation.close()
+            await plain.stop()
+
+    outcome = asyncio.run(whole())
+    lines = [json.loads(x) for x in (tmp_path / "kept.jsonl").read_text().splitlines()]
+    assert outcome.verdict.delivered["registry"] == len(lines) > 0
+    assert outcome.verdict.delivered["vendor"] > 0
