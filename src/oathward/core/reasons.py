@@ -75,6 +75,7 @@ class Reason(Enum):
     PATIENTS_SEVERAL = "patient.several", _STORED
     PATIENT_AMBIGUOUS = "patient.ambiguous", _STORED
     SOURCE_NOT_AUTHORITATIVE = "patient.source-not-authoritative", _STORED
+    MERGE_REFUSED = "patient.merge-refused", _STORED
     # --- decision
     NO_LINK = "decision.no-link", _STORED
     NO_CONSENT = "decision.no-consent", _STORED

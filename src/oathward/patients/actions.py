@@ -1,0 +1,125 @@
+"""What changes subjects: apply a resolution, keep a card, undo an edge, forget a person.
+
+Rules:
+- ``apply`` and ``put_card`` run inside the message's transaction; their ledger records are the resolution's
+  own and go in with the message's. The others append theirs as their last statement.
+- Identifier values come in as ``Phi`` and leave as keyed hashes.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from oathward.core.errors import InputError
+from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.ledger import Leaf, Record, append, prepare
+from oathward.patients import sql
+from oathward.patients.graph import Graph
+from oathward.patients.model import FOLLOWED, Edge, EdgeKind, IdentityMovedError, Resolution
+from oathward.patients.resolver import Resolver
+
+__all__ = ["Resolution", "Resolver", "apply", "forget", "put_card", "unmerge"]
+
+
+def apply(db: Connection, site: str, resolution: Resolution) -> None:
+    """Write what one resolution brings, inside the transaction of its message.
+
+    Raises:
+        IdentityMovedError: another process gave an identifier to another subject, or tied one of these subjects,
+            in between: roll back, resolve the message again, retry.
+    """
+    rows = resolution.rows
+    if rows.edges:
+        sql.lock_edges(db, site)
+    sql.insert_subjects(db, site, rows.subjects)
+    if rows.identifiers:
+        sql.insert_identifiers(db, site, rows.identifiers)
+        now = sql.subjects_of(db, site, [i.hash for i in rows.identifiers])
+        if any(now.get(i.hash) != i.subject for i in rows.identifiers):
+            raise IdentityMovedError("subject_identifier", _MOVED)
+    if rows.edges:
+        _check_edges(db, site, rows.edges)
+        sql.insert_edges(db, site, rows.edges)
+    if rows.establish:
+        sql.establish(db, rows.establish)
+    sql.insert_words(db, site, rows.words)
+
+
+_MOVED = "IntegrityError: the identity changed meanwhile, resolve again"
+
+
+def _check_edges(db: Connection, site: str, new: tuple[Edge, ...]) -> None:
+    """Make sure that the new edges still fit the forest."""
+    graph = Graph(sql.edges(db, site))
+    idle = graph.idle
+    for edge in new:
+        stale = edge.kind in FOLLOWED and graph.effective(edge.parent) != edge.parent
+        if stale or edge.id in graph or (edge.undoes and graph.is_undone(edge.undoes)):
+            raise IdentityMovedError("subject_edge", _MOVED)
+        graph.add(edge)
+    if graph.idle > idle:
+        raise IdentityMovedError("subject_edge", _MOVED)
+
+
+def put_card(
+    db: Connection, site: str, subject: str, *, key_id: str, sealed: bytes, source: str, now_us: int
+) -> None:
+    """Keep the sealed card of a subject, inside the transaction of the message that gave it."""
+    sql.put_card(db, site, subject, key_id=key_id, sealed=sealed, source=source, at_us=now_us)
+
+
+def unmerge(db: Connection, site: str, edge_id: str, *, by: str, reason: str, now_us: int) -> Edge:
+    """Undo a merge, join, link or kinship; what it tied is as it was before.
+
+    Args:
+        by: who asks (a user or program name). reason: a code or words about the mistake, never about a patient.
+
+    Raises:
+        InputError: ``not-found``, or ``conflict`` where it is undone already or is no such edge.
+    """
+    sql.lock_edges(db, site)
+    graph = Graph(sql.edges(db, site))
+    found = graph.edge(edge_id)
+    if found is None:
+        raise InputError("edge", "no such edge", reason=Reason.NOT_FOUND)
+    if graph.is_undone(edge_id) or found.kind in {EdgeKind.UNDONE, EdgeKind.ERASED}:
+        raise InputError("edge", "undone already, or cannot be undone", reason=Reason.CONFLICT)
+    edge = Edge(
+        uuid7(now_us // 1_000), EdgeKind.UNDONE, found.child, found.parent, "command", by, now_us, edge_id
+    )
+    sql.insert_edges(db, site, [edge])
+    body = {
+        "edge": edge.id,
+        "undoes": edge_id,
+        "was": str(found.kind),
+        "child": found.child,
+        "by": by,
+        "reason": reason,
+    }
+    append(db, site, [prepare(Record("subject.unmerged", body, now_us, found.parent))])
+    return edge
+
+
+def forget(db: Connection, site: str, subject: str, *, source: str, now_us: int) -> tuple[int, Leaf]:
+    """Delete identifiers, words and cards of a person and all they stand for; keys are the keeper's to destroy.
+
+    A returning person gets a new subject. For the erasure's own transaction, which appends the leaf.
+
+    Returns:
+        The number of identifiers deleted, and the leaf of ``subject.erased``.
+
+    Raises:
+        InputError: ``not-found``.
+    """
+    sql.lock_edges(db, site)
+    graph = Graph(sql.edges(db, site))
+    root = graph.effective(subject)
+    if sql.subject_row(db, root) is None:
+        raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
+    family = graph.family(root)
+    count = sql.forget(db, site, family)
+    mark = Edge(uuid7(now_us // 1_000), EdgeKind.ERASED, root, root, "erase", source, now_us)
+    sql.insert_edges(db, site, [mark])
+    body = {"identifiers": count, "subjects": list(family), "source": source}
+    return count, prepare(Record("subject.erased", body, now_us, root))

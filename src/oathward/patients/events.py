@@ -1,0 +1,54 @@
+"""What each ADT trigger says about identities.
+
+Rules:
+- One row a trigger, with its source; a trigger that is not here says nothing about identities.
+- Only a source the inventory marks authoritative is believed; ``adt.py`` does what the verb says.
+
+Source: HL7 v2.8.2 chapter 3, section given with each row; withdrawn ones as v2.3–v2.6 defined them.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """What to do with the identities in a message."""
+
+    UPSERT = "upsert"  # the patient is this: identifiers, card, words
+    MERGE = "merge"  # the patient of MRG is the patient of PID
+    VISITS = "visits"  # an account or visit number is, or became, this patient's
+    CHANGE = "change"  # the identifiers of MRG are replaced by those of PID, same patient
+    LINK = "link"  # two patients belong together
+    UNLINK = "unlink"  # and no longer do
+    PAIR = "pair"  # about two patients, changes neither
+    UNSUPPORTED = "unsupported"  # says something we do not do: findings, nothing changed
+
+
+EVENTS: dict[str, Verb] = {
+    "A01": Verb.UPSERT,  # §3.3.1 admit
+    "A04": Verb.UPSERT,  # §3.3.4 register
+    "A05": Verb.UPSERT,  # §3.3.5 pre-admit
+    "A08": Verb.UPSERT,  # §3.3.8 update patient information
+    "A28": Verb.UPSERT,  # §3.3.28 add person
+    "A31": Verb.UPSERT,  # §3.3.31 update person information
+    "A17": Verb.PAIR,  # §3.3.17 swap patients' beds
+    "A18": Verb.MERGE,  # v2.6 §3.3.18 merge patient information (withdrawn)
+    "A24": Verb.LINK,  # §3.3.24 link patient information
+    "A30": Verb.MERGE,  # v2.6 §3.3.30 merge person information (withdrawn)
+    "A34": Verb.MERGE,  # v2.6 §3.3.34 merge, patient id only (withdrawn)
+    "A35": Verb.VISITS,  # v2.6 §3.3.35 merge, account number only (withdrawn)
+    "A36": Verb.MERGE,  # v2.6 §3.3.36 merge, patient id and account number (withdrawn)
+    "A37": Verb.UNLINK,  # §3.3.37 unlink
+    "A39": Verb.MERGE,  # v2.6 §3.3.39 merge person, patient id (MRG-4, withdrawn)
+    "A40": Verb.MERGE,  # §3.3.40 merge patient, patient identifier list
+    "A41": Verb.VISITS,  # §3.3.41 merge account, account number
+    "A42": Verb.VISITS,  # §3.3.42 merge visit, visit number
+    "A43": Verb.UNSUPPORTED,  # §3.3.43 move patient information: an identifier would change its person
+    "A44": Verb.VISITS,  # §3.3.44 move account information
+    "A45": Verb.VISITS,  # §3.3.45 move visit information
+    "A46": Verb.CHANGE,  # v2.6 §3.3.46 change patient id (withdrawn)
+    "A47": Verb.CHANGE,  # §3.3.47 change patient identifier list
+    "A49": Verb.VISITS,  # §3.3.49 change patient account number
+    "A50": Verb.VISITS,  # §3.3.50 change visit number
+}

@@ -1,0 +1,89 @@
+"""Whom a message is about that says nothing about identities: results, alarms, orders, other ADT.
+
+Rules:
+- Identifiers with an authority decide; all of them must agree, else the patient is ambiguous.
+- A number never seen makes a new *provisional* subject of the first identifier; a device cannot tie two
+  identifiers together.
+- An encounter number identifies only if an authoritative source gave it to one patient alone.
+- Else a holding subject: per device and encounter, or device and local id in that encounter, or device.
+
+Source: DESIGN §2 (subjects), §3 step 5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oathward.core.reasons import Reason
+from oathward.patients.identifiers import Spoken
+from oathward.patients.model import SubjectKind
+from oathward.patients.work import Work, unique_subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """An answer for one PID."""
+
+    subject: str
+    kind: SubjectKind
+    refused: Reason | None = None
+
+
+def whom(work: Work, spoken: Spoken) -> Whom:
+    """Find the subject of one PID, or make one."""
+    if not work.source.id:
+        return Whom(_holding(work, ("stranger",), None), "holding")
+    wide = spoken.wide
+    if wide:
+        hashes = [work.hasher.identifier(i) for i in wide]
+        found = work.find(hashes)
+        subjects = unique_subjects(found.values())
+        if len(subjects) > 1:
+            return ambiguous(work, hashes)
+        if subjects:
+            return Whom(subjects[0], "known")
+        subject = work.new_subject("known")
+        work.attach(subject, wide[:1])
+        return Whom(subject, "known")
+    return _by_visit(work, spoken) or _unnamed(work, spoken)
+
+
+def ambiguous(work: Work, hashes: list[bytes], reason: Reason = Reason.PATIENT_AMBIGUOUS) -> Whom:
+    """Hold a message whose identifiers name several people."""
+    work.findings.append(str(reason))
+    parts = ("ambiguous", *(h.hex() for h in sorted(hashes)))
+    return Whom(_holding(work, parts, None), "holding", reason)
+
+
+def _by_visit(work: Work, spoken: Spoken) -> Whom | None:
+    hashes = [work.hasher.identifier(v) for v in spoken.visits if not v.local]
+    if not hashes:
+        return None
+    marks = [work.hasher.shared(h) for h in hashes]
+    found = work.find([*hashes, *marks])
+    subjects = unique_subjects(found[h] for h in hashes if h in found)
+    if len(subjects) == 1 and not any(m in found for m in marks):
+        return Whom(subjects[0], "known")
+    return None
+
+
+def _unnamed(work: Work, spoken: Spoken) -> Whom:
+    visits = [v for v in spoken.visits if not v.local]
+    encounter = work.hasher.identifier(visits[0]) if visits else None
+    visit = work.hasher.identifier(spoken.visits[0]).hex() if spoken.visits else ""
+    local = [i for i in spoken.persons if i.local][:1]
+    parts = ("id", local[0].type, local[0].value.reveal(), visit) if local else ("visit", visit)
+    subject = _holding(work, parts, encounter)
+    kind = work.effective(subject)
+    return Whom(subject, "holding" if kind == subject else "known")
+
+
+def _holding(work: Work, parts: tuple[str, ...], encounter: bytes | None) -> str:
+    hashed = work.hasher.holding(work.source.id, *parts)
+    found = work.state.find(work.db, [hashed])
+    work.relies_on(found[1])
+    if hashed in found[0]:
+        return found[0][hashed]
+    subject = work.new_subject("holding", encounter=encounter)
+    work.attach_hashes(subject, [(hashed, b"")])
+    return subject

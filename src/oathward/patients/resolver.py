@@ -1,0 +1,243 @@
+"""Find the subject of each message, a few microseconds where it was seen before.
+
+Steps:
+1. the keyed hash of the identifying fields as they stand, per device: seen before → the same answer;
+2. read identifiers, look them up (open rows, cache, database), follow edges;
+3. nothing known → rows for a new subject, shared with later messages until the transaction settles.
+
+Rules:
+- A caller commits ``rows`` by ``actions.apply`` and then says ``committed`` or ``rolled_back``, once for each
+  resolution. After a failed transaction the message is resolved again.
+- ``refresh`` about once a second brings in what other processes changed.
+
+Deliberately absent: decisions, and any matching by demographics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, Engine
+
+from oathward.core.db import read
+from oathward.core.reasons import Reason
+from oathward.core.words import WordHasher
+from oathward.patients import adt, sql
+from oathward.patients.events import EVENTS
+from oathward.patients.identifiers import Hasher, Reading, Spoken
+from oathward.patients.model import Resolution, Source, WordKind
+from oathward.patients.ordinary import ambiguous, whom
+from oathward.patients.state import Recent, State
+from oathward.patients.work import Work, unique_subjects
+from oathward.protocols.hl7v2.escapes import USUAL
+
+if TYPE_CHECKING:
+    from oathward.protocols.hl7v2.reader import Message
+
+CACHE_SIZE = 50_000
+_P = ord("P")
+_WORDS_FRESH_US = 5_000_000
+
+
+class Resolver:
+    """Resolve messages of one site in one process.
+
+    Args:
+        index_key: from the keeper; 16 to 64 bytes.
+        words: hashes the words of cards; without it none are kept, and the guard knows none.
+        authorities: name of an assigning authority -> the one name the site means (``HOSP`` and its OID).
+    """
+
+    def __init__(
+        self,
+        index_key: bytes,
+        site: str,
+        cache_size: int = CACHE_SIZE,
+        *,
+        words: WordHasher | None = None,
+        authorities: Mapping[str, str] | None = None,
+    ) -> None:
+        self._hasher = Hasher(index_key, site, authorities)
+        self._state = State(site, cache_size)
+        self._words = words
+        self._card_words: Recent[str, tuple[int, dict[bytes, WordKind]]] = Recent(cache_size // 10)
+        self._owners: Recent[bytes, frozenset[str]] = Recent(cache_size)
+        self._prefixes: dict[tuple[str, str, str], str] = {}
+
+    def resolve(self, engine: Engine, message: Message, source: Source, now_us: int) -> Resolution:
+        """Say whom a message is about.
+
+        Args:
+            engine: read from only where the cache does not know.
+            source: the device, or ``model.Stranger()``.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        key = self._key(message, source)
+        if key is not None:
+            state = self._state
+            found = state.hot.get(key) or state.soft.get(key)
+            if found is not None:
+                return found
+        return self._slowly(engine, message, source, now_us, key)
+
+    def committed(self, resolution: Resolution) -> None:
+        """Say that the transaction with this resolution's rows is durable."""
+        if resolution.ticket:
+            self._state.committed(resolution)
+            for subject, *_ in resolution.rows.words:
+                self._card_words.drop(subject)
+
+    def rolled_back(self, resolution: Resolution) -> None:
+        """Say that this resolution's rows were not written."""
+        if resolution.ticket:
+            self._state.rolled_back(resolution)
+
+    def refresh(self, db: Connection) -> bool:
+        """Take in edges and identifiers of other processes; says whether edges changed."""
+        self._owners.clear()
+        changed = self._state.refresh(db)
+        if changed:
+            self._card_words.clear()
+        return changed
+
+    def effective(self, subject: str) -> str:
+        """Give the subject that stands for this one now."""
+        return self._state.graph.effective(subject)
+
+    def card_words(self, engine: Engine, subject: str, now_us: int) -> Mapping[bytes, WordKind]:
+        """Give the keyed words of a subject's card and of those it stands for; at most 5 s old."""
+        subject = self.effective(subject)
+        cached = self._card_words.get(subject)
+        if cached is None or now_us - cached[0] > _WORDS_FRESH_US:
+            with read(engine) as db:
+                family = self._state.graph.family(subject)
+                cached = now_us, sql.words_of(db, self._state.site, family)
+            self._card_words.put(subject, cached)
+        return cached[1]
+
+    def words_of(self, engine: Engine, subject: str, now_us: int) -> frozenset[bytes]:
+        """Give the same as a set of hashes."""
+        return frozenset(self.card_words(engine, subject, now_us))
+
+    def foreign(self, engine: Engine, tokens: Iterable[bytes], subject: str) -> frozenset[bytes]:
+        """Choose the keyed tokens (``WordHasher.token``) that are identifiers of other patients only.
+
+        What is not known is asked once a ``refresh``; identifiers under 6 characters are nobody's.
+        """
+        asked = set(tokens)
+        owners = {t: found for t in asked if (found := self._owners.get(t)) is not None}
+        missing = list(asked - owners.keys())
+        if missing:
+            with read(engine) as db:
+                stored = sql.owners_of(db, self._state.site, missing)
+            for t in missing:
+                owners[t] = frozenset(stored.get(t, ()))
+                self._owners.put(t, owners[t])
+        me = self.effective(subject)
+        return frozenset(t for t, who in owners.items() if who and all(self.effective(s) != me for s in who))
+
+    # --- inside
+
+    def _key(self, message: Message, source: Source) -> bytes | None:
+        """Hash the identifying fields as they stand; None where the message needs a closer look."""
+        if message.separators != USUAL or (message.code == "ADT" and message.trigger in EVENTS):
+            return None
+        pid = pv1 = b""
+        for segment in message.segments:
+            if segment[0] == _P:
+                if segment.startswith(b"PID|"):
+                    if pid:
+                        return None
+                    pid = segment
+                elif not pv1 and segment.startswith(b"PV1|"):
+                    pv1 = segment
+        fields = _identifying(pid, pv1)
+        if not fields.isascii():
+            fields += b"\r\r" + message.charset.encode()
+        settings = source.id, source.default_authority, source.default_identifier_type
+        prefix = self._prefixes.get(settings)
+        if prefix is None:
+            prefix = self._prefixes[settings] = "\r".join(settings)
+        return self._hasher.seen(prefix, fields)
+
+    def _slowly(
+        self, engine: Engine, message: Message, source: Source, now_us: int, key: bytes | None
+    ) -> Resolution:
+        event = message.trigger if message.code == "ADT" else ""
+        verb = EVENTS.get(event)
+        reading = Reading(message, source, self._hasher)
+        groups = self._groups(message, reading)
+        state = self._state
+        with state.lock, read(engine) as db:
+            state.ready(db)
+            work = Work(
+                db,
+                state,
+                self._hasher,
+                words=self._words,
+                source=source,
+                reading=reading,
+                event=event,
+                now_us=now_us,
+            )
+            if verb is not None and source.authoritative_adt and groups:
+                return adt.resolve(work, message, verb, groups)
+            resolution = self._ordinary(work, groups, claimed=verb is not None)
+            if key is not None and not resolution.ticket and resolution.refused is None:
+                if work.missed:
+                    state.soft[key] = resolution
+                else:
+                    state.hot.put(key, resolution)
+            return resolution
+
+    def _ordinary(self, work: Work, groups: list[adt.Group], *, claimed: bool) -> Resolution:
+        """Resolve a message that says nothing about identities, or may not."""
+        refused = Reason.SOURCE_NOT_AUTHORITATIVE if claimed else None
+        if claimed:
+            work.findings.append(str(Reason.SOURCE_NOT_AUTHORITATIVE))
+        spoken = [g.spoken for g in groups] or [Spoken((), ())]
+        found = [whom(work, s) for s in dict.fromkeys(spoken)]
+        subjects = unique_subjects(work.effective(f.subject) for f in found)
+        if len(subjects) > 1 and not claimed:
+            hashes = [work.hasher.identifier(i) for s in spoken for i in (*s.persons, *s.visits)]
+            held = ambiguous(work, hashes, Reason.PATIENTS_SEVERAL)
+            return work.finish(held.subject, held.kind, refused=held.refused)
+        lead = found[0]
+        refused = next((f.refused for f in found if f.refused), None) or refused
+        return work.finish(lead.subject, lead.kind, refused=refused, others=subjects[1:])
+
+    def _groups(self, message: Message, reading: Reading) -> list[adt.Group]:
+        groups: list[tuple[bytes, list[bytes], list[bytes]]] = []
+        for i, segment in enumerate(message.segments):
+            name = message.name(i)
+            if name == b"PID":
+                groups.append((segment, [], []))
+            elif groups and name == b"PV1":
+                groups[-1][1].append(segment)
+            elif groups and name == b"MRG":
+                groups[-1][2].append(segment)
+        if not groups:
+            lone = next((s for i, s in enumerate(message.segments) if message.name(i) == b"PV1"), None)
+            return [adt.Group(b"PID", lone, (), reading.spoken(message, b"PID", lone))] if lone else []
+        return [
+            adt.Group(
+                pid,
+                pv1[0] if pv1 else None,
+                tuple(mrg),
+                reading.spoken(message, pid, pv1[0] if pv1 else None),
+            )
+            for pid, pv1, mrg in groups
+        ]
+
+
+def _identifying(pid: bytes, pv1: bytes) -> bytes:
+    """Give PID-2, 3, 4, 18 and PV1-19 as they stand; CR is in no field."""
+    fields = pid.split(b"|", 19)
+    parts = fields[2:5]
+    parts.append(fields[18] if len(fields) > 18 else b"")
+    visit = pv1.split(b"|", 20)
+    parts.append(visit[19] if len(visit) > 19 else b"")
+    return b"\r".join(parts)

@@ -1,0 +1,294 @@
+"""The tables of subjects and the only SQL on them.
+
+| table | holds |
+|---|---|
+| ``subject`` | one row a person, or a device's encounter that nobody could name: random id |
+| ``subject_identifier`` | keyed hash of an identifier -> subject; a row is never changed |
+| ``subject_edge`` | merges, joins, links, and their undoing; append-only |
+| ``subject_word`` | keyed words of what is on the card, for the guard |
+| ``subject_card`` | the sealed demographics, last statement of an authoritative source |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from oathward.core.db import METADATA
+from oathward.patients.model import Edge, EdgeKind, NewIdentifier, NewSubject, WordKind
+
+subject = Table(
+    "subject",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("established", Integer, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("encounter", LargeBinary),
+)
+Index(
+    "subject_encounter",
+    subject.c.site,
+    subject.c.encounter,
+    sqlite_where=subject.c.encounter.is_not(None),
+    postgresql_where=subject.c.encounter.is_not(None),
+)
+
+identifier = Table(
+    "subject_identifier",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("scope", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("subject_identifier_subject", identifier.c.subject)
+
+edge = Table(
+    "subject_edge",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("child", Text, nullable=False),
+    Column("parent", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("undoes", Text, nullable=False),
+)
+Index("subject_edge_site", edge.c.site)
+Index(
+    "subject_edge_undoes",
+    edge.c.undoes,
+    unique=True,
+    sqlite_where=edge.c.undoes != "",
+    postgresql_where=edge.c.undoes != "",
+)
+
+word = Table(
+    "subject_word",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("hash", LargeBinary, primary_key=True),
+    Column("kind", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("subject_word_hash", word.c.site, word.c.hash)
+
+card = Table(
+    "subject_card",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("key_id", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+)
+
+_CHUNK = 256
+_OWNERS = "SELECT hash, subject FROM subject_word WHERE site = ? AND kind = ? AND hash IN (MARKS)"
+
+
+def subjects_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes, str]:
+    """Look identifiers up: hash -> subject, those found."""
+    if not hashes:
+        return {}
+    query = select(identifier.c.hash, identifier.c.subject).where(
+        identifier.c.site == site, identifier.c.hash.in_(hashes)
+    )
+    return {bytes(h): s for h, s in db.execute(query)}
+
+
+def scopes_of(db: Connection, subjects: Iterable[str]) -> dict[bytes, bytes]:
+    """List what identifies some subjects: hash -> scope."""
+    query = select(identifier.c.hash, identifier.c.scope).where(identifier.c.subject.in_(list(subjects)))
+    return {bytes(h): bytes(s) for h, s in db.execute(query)}
+
+
+def established(db: Connection, subjects: Iterable[str]) -> set[str]:
+    """Choose those an authoritative source has spoken of."""
+    query = select(subject.c.id).where(subject.c.id.in_(list(subjects)), subject.c.established == 1)
+    return set(db.execute(query).scalars())
+
+
+def holding_for(db: Connection, site: str, encounters: Sequence[bytes]) -> list[str]:
+    """Find holding subjects that stand for an encounter."""
+    if not encounters:
+        return []
+    query = (
+        select(subject.c.id)
+        .where(subject.c.site == site, subject.c.encounter.in_(encounters), subject.c.kind == "holding")
+        .order_by(subject.c.id)
+    )
+    return list(db.execute(query).scalars())
+
+
+def subject_row(db: Connection, id_: str) -> Row[Any] | None:
+    """Read one subject."""
+    return db.execute(select(subject).where(subject.c.id == id_)).first()
+
+
+def count_subjects(db: Connection, site: str) -> dict[str, int]:
+    """Count subjects by kind."""
+    query = select(subject.c.kind, func.count()).where(subject.c.site == site).group_by(subject.c.kind)
+    return dict(db.execute(query).tuples().all())
+
+
+def insert_subjects(db: Connection, site: str, rows: Iterable[NewSubject]) -> None:
+    """Insert subjects; one that is there already is the same one (its id is random)."""
+    values = [
+        {
+            "id": r.id,
+            "site": site,
+            "kind": r.kind,
+            "established": int(r.established),
+            "source": r.source,
+            "at_us": r.at_us,
+            "encounter": r.encounter,
+        }
+        for r in rows
+    ]
+    _insert_absent(db, subject, values)
+
+
+def insert_identifiers(db: Connection, site: str, rows: Iterable[NewIdentifier]) -> None:
+    """Insert identifiers; the caller looks afterwards whom those that were there already name."""
+    values = [
+        {
+            "site": site,
+            "hash": r.hash,
+            "subject": r.subject,
+            "scope": r.scope,
+            "source": r.source,
+            "at_us": r.at_us,
+        }
+        for r in rows
+    ]
+    _insert_absent(db, identifier, values)
+
+
+def establish(db: Connection, subjects: Iterable[str]) -> None:
+    """Note that an authoritative source has spoken of these."""
+    db.execute(
+        update(subject)
+        .where(subject.c.id.in_(sorted(subjects)), subject.c.established == 0)
+        .values(established=1)
+    )
+
+
+def lock_edges(db: Connection, site: str) -> None:
+    """Let one transaction at a time change edges; SQLite has one writer anyhow."""
+    if db.dialect.name == "postgresql":
+        db.execute(select(func.pg_advisory_xact_lock(func.hashtext(f"oathward.subject_edge.{site}"))))
+
+
+def insert_edges(db: Connection, site: str, edges: Iterable[Edge]) -> None:
+    """Append edges."""
+    rows = [
+        {
+            "id": e.id,
+            "site": site,
+            "kind": str(e.kind),
+            "child": e.child,
+            "parent": e.parent,
+            "event": e.event,
+            "source": e.source,
+            "at_us": e.at_us,
+            "undoes": e.undoes,
+        }
+        for e in edges
+    ]
+    if rows:
+        db.execute(edge.insert(), rows)
+
+
+def edges(db: Connection, site: str) -> list[Edge]:
+    """Read every edge of a site."""
+    rows = db.execute(select(edge).where(edge.c.site == site))
+    return [
+        Edge(r.id, EdgeKind(r.kind), r.child, r.parent, r.event, r.source, r.at_us, r.undoes) for r in rows
+    ]
+
+
+def edge_count(db: Connection, site: str) -> int:
+    """Count edges: another number means another graph, because none is ever removed."""
+    return db.execute(select(func.count()).where(edge.c.site == site)).scalar_one()
+
+
+def insert_words(db: Connection, site: str, rows: Iterable[tuple[str, bytes, WordKind]]) -> None:
+    """Insert keyed words, those not there yet."""
+    _insert_absent(db, word, [{"site": site, "subject": s, "hash": h, "kind": str(k)} for s, h, k in rows])
+
+
+def words_of(db: Connection, site: str, subjects: Sequence[str]) -> dict[bytes, WordKind]:
+    """Read the keyed words of some subjects: hash -> kind."""
+    query = select(word.c.hash, word.c.kind).where(word.c.site == site, word.c.subject.in_(subjects))
+    return {bytes(h): WordKind(k) for h, k in db.execute(query)}
+
+
+def owners_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes, set[str]]:
+    """Find on whose cards keyed identifiers stand: hash -> subjects."""
+    found: dict[bytes, set[str]] = {}
+    mark = "?" if db.dialect.name == "sqlite" else "%s"
+    for start in range(0, len(hashes), _CHUNK):
+        some = list(hashes[start : start + _CHUNK])
+        some += [some[-1]] * (-len(some) % 16)  # few texts, so that each stays prepared
+        sql = _OWNERS.replace("?", mark).replace("MARKS", ",".join([mark] * len(some)))
+        for h, s in db.exec_driver_sql(sql, (site, str(WordKind.IDENTIFIER), *some)):
+            found.setdefault(bytes(h), set()).add(s)
+    return found
+
+
+def put_card(
+    db: Connection, site: str, subject_id: str, *, key_id: str, sealed: bytes, source: str, at_us: int
+) -> None:
+    """Keep the newest sealed card of a subject."""
+    values = {"key_id": key_id, "sealed": sealed, "source": source, "at_us": at_us}
+    insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(card)
+    statement = insert.values(site=site, subject=subject_id, **values)
+    db.execute(statement.on_conflict_do_update(index_elements=["site", "subject"], set_=values))
+
+
+def card_row(db: Connection, site: str, subject_id: str) -> Row[Any] | None:
+    """Read the sealed card."""
+    return db.execute(select(card).where(card.c.site == site, card.c.subject == subject_id)).first()
+
+
+def forget(db: Connection, site: str, subjects: Sequence[str]) -> int:
+    """Delete identifiers, words and cards of subjects; gives the number of identifiers."""
+    for table in (word, card):
+        db.execute(delete(table).where(table.c.site == site, table.c.subject.in_(subjects)))
+    gone = db.execute(delete(identifier).where(identifier.c.site == site, identifier.c.subject.in_(subjects)))
+    db.execute(update(subject).where(subject.c.id.in_(subjects)).values(encounter=None))
+    return gone.rowcount
+
+
+def _insert_absent(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table)
+        db.execute(insert.on_conflict_do_nothing(), list(rows))

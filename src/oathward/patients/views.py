@@ -1,0 +1,80 @@
+"""Read what is known about subjects: ids, kinds, edges and counts; never who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from oathward.core.phi import Phi
+from oathward.patients import sql
+from oathward.patients.graph import Graph
+from oathward.patients.identifiers import Hasher, Identifier
+from oathward.patients.model import Edge, EdgeKind
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeView:
+    """One edge and whether it holds: ``active``, ``undone`` or ``idle`` (it does not fit, and ties nothing)."""
+
+    id: str
+    kind: EdgeKind
+    child: str
+    parent: str
+    event: str
+    source: str
+    at_us: int
+    state: str
+
+
+def edges(
+    db: Connection, site: str, *, subject: str = "", kind: str = "", limit: int = 1_000
+) -> list[EdgeView]:
+    """List edges, newest first; what undoes them shows as their state."""
+    graph = Graph(sql.edges(db, site))
+    chosen = [
+        e
+        for e in graph
+        if e.kind is not EdgeKind.UNDONE
+        and (not subject or subject in {e.child, e.parent})
+        and (not kind or e.kind == kind)
+    ]
+    return [
+        EdgeView(e.id, e.kind, e.child, e.parent, e.event, e.source, e.at_us, _state(graph, e))
+        for e in sorted(chosen, key=lambda e: e.id, reverse=True)[:limit]
+    ]
+
+
+def effective(db: Connection, site: str, subject: str) -> str:
+    """Give the subject that stands for this one."""
+    return Graph(sql.edges(db, site)).effective(subject)
+
+
+def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
+    """List the effective subject and everyone it stands for."""
+    graph = Graph(sql.edges(db, site))
+    return graph.family(graph.effective(subject))
+
+
+def find(
+    db: Connection, site: str, index_key: bytes, *, authority: str, type_: str, value: Phi[str],
+    authorities: Mapping[str, str] | None = None,
+) -> str | None:  # fmt: skip
+    """Find the effective subject of one identifier."""
+    hasher = Hasher(index_key, site, authorities)
+    one = Identifier(value, hasher.authority(authority), type_.upper())
+    found = sql.subjects_of(db, site, [hasher.identifier(one)])
+    return effective(db, site, next(iter(found.values()))) if found else None
+
+
+def counts(db: Connection, site: str) -> dict[str, Any]:
+    """Count subjects by kind, and edges."""
+    return {**sql.count_subjects(db, site), "edges": sql.edge_count(db, site)}
+
+
+def _state(graph: Graph, edge: Edge) -> str:
+    if graph.is_undone(edge.id):
+        return "undone"
+    return "active" if graph.active(edge.kind, edge.child, edge.parent) is not None else "idle"
