@@ -66,8 +66,8 @@ EVERYTHING = frozenset({"name", "identifier", "phone", "email", "birth-date", "a
 
 DEMO_RULES = (
     Rule("ehr", frozenset({"adt", "pump", "monitor"}), frozenset({"ADT", "ORU^R01", "ORU^R40"}), identity=EVERYTHING, care=True),
-    Rule("vendor", frozenset({"pump"}), frozenset({"ORU^R01"})),
-    Rule("registry", frozenset({"pump", "monitor"}), frozenset({"ORU^R01"}), needs_permission=True),
+    Rule("vendor-cloud", frozenset({"pump", "monitor"}), frozenset({"ORU^R01", "ORU^R40"})),
+    Rule("research-registry", frozenset({"pump", "monitor"}), frozenset({"ORU^R01"}), needs_permission=True),
 )  # fmt: skip
 """The starter bundle in the simulator's words."""
 

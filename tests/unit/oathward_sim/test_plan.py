@@ -94,7 +94,7 @@ def test_only_permission_opens_research_and_the_canary_stays_with_care():
     permits = {p.mrn for p in hospital.patients if p.permits_research}
     assert permits
     for plan in plans:
-        if "registry" in plan.must:
+        if "research-registry" in plan.must:
             assert set(plan.patients) <= permits
         if hospital.canary.mrn in plan.patients:
             assert plan.must | plan.may == {"ehr"}

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import ssl
 from datetime import UTC, datetime
 
 import pytest
 from tests.unit.oathward_sim.envelopes import seal
 from tests.unit.oathward_sim.tiny import TinyGateway
 
-from oathward_sim.envelope import Reader
+from oathward_sim.envelope import NotForUsError, Reader
 from oathward_sim.hospital import build
 from oathward_sim.pki import Authority, server_context
 from oathward_sim.plan import DEMO_RULES
@@ -24,7 +25,7 @@ def a_run(*, prepare=lambda gateway, recipients: None, during=None, count=12, se
 
     async def whole():
         hospital = build(seed, START, patients=12, pumps=3, monitors=3)
-        recipients = {name: Recipient(name) for name in ("ehr", "vendor", "registry")}
+        recipients = {name: Recipient(name) for name in ("ehr", "vendor-cloud", "research-registry")}
         simulation = Simulation(hospital, recipients.values(), rules=DEMO_RULES)
         await simulation.start()
         try:
@@ -58,7 +59,7 @@ def test_a_gateway_that_behaves_loses_doubles_and_leaks_nothing():
     assert outcome.repeats > 0
 
 
-@pytest.mark.parametrize("recipient", ["ehr", "vendor", "registry"])
+@pytest.mark.parametrize("recipient", ["ehr", "vendor-cloud", "research-registry"])
 def test_a_lost_message_is_counted(recipient):
     outcome, _ = a_run(prepare=lambda g, _: g.lose.add((recipient, "PUMP-01-1-000003")), drain_s=0.5)
     assert (outcome.verdict.lost, outcome.verdict.duplicated, outcome.verdict.leaked) == (1, 0, 0)
@@ -75,7 +76,7 @@ def test_a_delivery_dropped_on_purpose_is_counted_as_lost():
 
 
 def test_the_same_message_under_two_ids_is_counted():
-    outcome, _ = a_run(prepare=lambda g, _: g.twice.add(("vendor", "PUMP-01-1-000003")))
+    outcome, _ = a_run(prepare=lambda g, _: g.twice.add(("vendor-cloud", "PUMP-01-1-000003")))
     assert (outcome.verdict.lost, outcome.verdict.duplicated, outcome.verdict.leaked) == (0, 1, 0)
     assert outcome.verdict.duplicated_new_id == 1
 
@@ -96,7 +97,7 @@ def test_a_message_of_the_canary_at_a_vendor_is_a_leak_even_without_a_name():
 
     outcome, _ = a_run(prepare=prepare)
     assert outcome.verdict.leaked > 0
-    assert {f.what for f in outcome.verdict.findings} == {"ORU^R01 is not for this recipient"}
+    assert all("is not for this recipient" in f.what for f in outcome.verdict.findings)
 
 
 def test_a_message_of_an_unknown_device_that_is_delivered_is_a_leak():
@@ -118,7 +119,7 @@ def _routes_everything(gateway):
 
 def test_bytes_that_nobody_sent_are_a_leak():
     async def during(_simulation, gateway, _recipients):
-        gateway.deliver("vendor", b"MSH|^~\\&|A|B|C|D|2026||ORU^R01|Z|P|2.6\rOBX|1|NM|1||5\r", "Z")
+        gateway.deliver("vendor-cloud", b"MSH|^~\\&|A|B|C|D|2026||ORU^R01|Z|P|2.6\rOBX|1|NM|1||5\r", "Z")
 
     outcome, _ = a_run(during=during)
     assert outcome.verdict.leaked == 1
@@ -135,7 +136,7 @@ def test_senders_resend_what_was_not_answered_with_the_same_id_and_nothing_is_do
 
 def test_a_copy_after_an_answer_that_never_came_is_forgiven_if_its_id_is_the_same():
     def prepare(_, recipients):
-        recipients["vendor"].faults.close_mid_ack = 3
+        recipients["vendor-cloud"].faults.close_mid_ack = 3
 
     outcome, _ = a_run(prepare=prepare)
     assert outcome.clean
@@ -144,7 +145,7 @@ def test_a_copy_after_an_answer_that_never_came_is_forgiven_if_its_id_is_the_sam
 
 def test_a_recipient_that_refuses_stalls_or_is_slow_gets_everything_in_the_end():
     async def during(_simulation, _gateway, recipients):
-        faults = recipients["registry"].faults
+        faults = recipients["research-registry"].faults
         faults.slow_s = 0.01
         recipients["ehr"].faults.refuse = True
         await asyncio.sleep(0.5)
@@ -158,12 +159,12 @@ def test_a_recipient_that_refuses_stalls_or_is_slow_gets_everything_in_the_end()
 
 def test_a_stalled_recipient_keeps_without_answering():
     async def during(_simulation, _gateway, recipients):
-        recipients["vendor"].faults.stall = True
+        recipients["vendor-cloud"].faults.stall = True
 
     outcome, simulation = a_run(during=during, drain_s=0.5)
-    kept = simulation.inboxes["vendor"].recipient.kept
+    kept = simulation.inboxes["vendor-cloud"].recipient.kept
     assert sum(not k.acked for k in kept) == 1
-    assert outcome.verdict.lost == outcome.verdict.expected["vendor"] - 1
+    assert outcome.verdict.lost == outcome.verdict.expected["vendor-cloud"] - 1
 
 
 def test_tls_sealed_files_and_journals(tmp_path):
@@ -171,40 +172,66 @@ def test_tls_sealed_files_and_journals(tmp_path):
         hospital = build(2, START, patients=12, pumps=2, monitors=2)
         reader, drop = Reader(), tmp_path / "drop"
         drop.mkdir()
-        registry = Recipient("registry", journal=tmp_path / "kept.jsonl")
-        ehr = Recipient("ehr", tls=server_context(Authority(tmp_path, "ehr").issue("ehr")))
-        folder = Folder("vendor", drop)
-        simulation = Simulation(
-            hospital, [ehr, registry, folder], readers={"registry": reader, "vendor": reader}
-        )
+        authority = Authority(tmp_path, "ehr")
+        ehr = Recipient("ehr", tls=server_context(authority.issue("ehr")), journal=tmp_path / "kept.jsonl")
+        folder = Folder("research-registry", drop)
+        rules = [r for r in DEMO_RULES if r.recipient != "vendor-cloud"]
+        simulation = Simulation(hospital, [ehr, folder], rules=rules, readers={"research-registry": reader})
         await simulation.start()
 
         def sealed(recipient, out, body):
-            envelope = seal(reader.public, "demo", recipient, out, body)
-            if recipient == "vendor":
-                (drop / f"{out}.sealed").write_bytes(envelope)
-            # MLLP frames text: a sealed body travels as it is only in files.
-            return envelope if recipient == "registry" else body
+            if recipient == "research-registry":
+                (drop / f"{out}.sealed").write_bytes(seal(reader.public, "demo", recipient, out, body))
+            return body
 
         def addresses():
-            return {"registry": registry.port, "vendor": plain.port}
+            return {"ehr": ehr.port, "research-registry": 0}
 
-        plain = Recipient("ignored")
-        await plain.start()
+        trust = ssl.create_default_context(cafile=str(authority.file))
         try:
-            async with TinyGateway(hospital, addresses, seal=sealed) as gateway:
+            async with TinyGateway(hospital, addresses, seal=sealed, tls=trust) as gateway:
                 config = Config(
-                    Door("127.0.0.1", gateway.port), rate_s=0, feed_rate_s=0, count=8, drain_s=3, settle_s=0.1
+                    Door("127.0.0.1", gateway.port), rate_s=0, feed_rate_s=0, count=8, settle_s=0.1
                 )
-                simulation.rules = tuple(r for r in DEMO_RULES if r.recipient != "ehr")
                 await simulation.drive(config)
                 await simulation.drain(config)
-                return simulation.outcome()
+                return simulation.outcome(), simulation
         finally:
             await simulation.close()
-            await plain.stop()
 
-    outcome = asyncio.run(whole())
+    outcome, simulation = asyncio.run(whole())
+    assert outcome.verdict.findings == []
+    assert outcome.verdict.delivered["research-registry"] > 0
+    assert simulation.inboxes["research-registry"].unopened == []
     lines = [json.loads(x) for x in (tmp_path / "kept.jsonl").read_text().splitlines()]
-    assert outcome.verdict.delivered["registry"] == len(lines) > 0
-    assert outcome.verdict.delivered["vendor"] > 0
+    assert outcome.verdict.delivered["ehr"] == len(lines) > 0
+
+
+def test_a_name_in_clear_beside_a_seal_is_a_leak(tmp_path):
+    hospital = build(2, START)
+    (tmp_path / "a.sealed").write_bytes(b"OWE1\x01" + bytes(40) + hospital.patients[0].mrn.encode())
+    simulation = Simulation(
+        hospital, [Folder("research-registry", tmp_path)], readers={"research-registry": Reader()}
+    )
+    assert simulation.outcome().verdict.leaked == 1
+
+
+def test_an_envelope_opens_for_its_own_key_alone_and_only_unchanged():
+    reader, other = Reader(), Reader()
+    envelope = seal(reader.public, "demo", "research-registry", "out-1", b"MSH|")
+    letter = reader.open(envelope)
+    assert (letter.site, letter.link, letter.outgoing_id, letter.data) == (
+        "demo",
+        "research-registry",
+        "out-1",
+        b"MSH|",
+    )
+    with pytest.raises(NotForUsError):
+        other.open(envelope)
+    for at in (6, 20, len(envelope) - 1):
+        changed = bytearray(envelope)
+        changed[at] ^= 1
+        with pytest.raises(NotForUsError):
+            reader.open(bytes(changed))
+    with pytest.raises(NotForUsError, match="not an envelope"):
+        reader.open(b"MSH|^~\\&|")

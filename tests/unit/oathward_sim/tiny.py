@@ -16,8 +16,8 @@ class TinyGateway:
     answering, so many times.
     """
 
-    def __init__(self, hospital, addresses, *, seal=None):
-        self.hospital, self.addresses, self.seal = hospital, addresses, seal
+    def __init__(self, hospital, addresses, *, seal=None, tls=None):
+        self.hospital, self.addresses, self.seal, self.tls = hospital, addresses, seal, tls
         self.consented = {p.mrn for p in hospital.patients if p.permits_research}
         self.canary = hospital.canary.mrn
         self.known = {d.name for d in hospital.devices}
@@ -30,7 +30,8 @@ class TinyGateway:
         self.port = self.server.sockets[0].getsockname()[1]
         for name, port in self.addresses().items():
             self.queues[name] = asyncio.Queue()
-            self.tasks.append(asyncio.create_task(self.courier(port, self.queues[name])))
+            if port:
+                self.tasks.append(asyncio.create_task(self.courier(port, self.queues[name])))
         return self
 
     async def __aexit__(self, *_):
@@ -68,7 +69,7 @@ class TinyGateway:
         people = {p.mrn for p in self.hospital.everyone if p.mrn.encode() in body}
         type_ = header_field(body, 9)
         self.deliver("ehr", body, control)
-        if not type_.startswith(b"ORU^R01") or self.canary in people:
+        if not type_.startswith(b"ORU") or self.canary in people:
             return
         safe = b"\r".join(
             line
@@ -76,10 +77,9 @@ class TinyGateway:
             if line[:3] not in NO_IDENTITY
             and not (line.startswith(b"OBX") and (b"|TX|" in line or b"|ST|" in line))
         )
-        if sender.startswith("PUMP"):
-            self.deliver("vendor", body if control in self.leak else safe, control)
-        if people and people <= self.consented:
-            self.deliver("registry", safe, control)
+        self.deliver("vendor-cloud", body if control in self.leak else safe, control)
+        if people and people <= self.consented and type_.startswith(b"ORU^R01"):
+            self.deliver("research-registry", safe, control)
 
     def deliver(self, recipient, body, control):
         if recipient not in self.queues or (recipient, control) in self.lose:
@@ -96,7 +96,7 @@ class TinyGateway:
             item = item or await queue.get()
             try:
                 if writer is None:
-                    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=self.tls)
                     self.writers.append(writer)
                 writer.write(frame(item))
                 await reader.readuntil(END)
