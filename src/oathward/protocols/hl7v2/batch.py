@@ -37,6 +37,8 @@ def split_batch(raw: bytes, *, messages_max: int = MESSAGES_MAX) -> list[bytes]:
     marks = [(m.start(1), m[1]) for m in _BOUNDARY.finditer(raw)] if _may_be_batch(raw) else []
     if len(marks) < 2 and (not marks or marks[0][1] == b"MSH"):
         return [raw]
+    if raw[: marks[0][0]].strip(b"\r\n\xef\xbb\xbf"):
+        raise DecodeError("batch", "a header first", reason=Reason.BATCH_BROKEN)
     messages: list[bytes] = []
     counts: dict[bytes, int] = {}
     for (start, name), end in zip(marks, [start for start, _ in marks[1:]] + [len(raw)], strict=True):
@@ -71,7 +73,8 @@ def _check_batch_segment(name: bytes, span: bytes, counts: dict[bytes, int]) -> 
         return
     opened, counted = (b"BHS", b"messages") if name == b"BTS" else (b"FHS", b"batches")
     stated = lines[0][4:].split(lines[0][3:4] or b"|")[0].strip()
-    if opened not in counts or (stated.isdigit() and int(stated) != counts.get(counted, 0)):
+    counted_bytes = b"%d" % counts.get(counted, 0)
+    if opened not in counts or (stated.isdigit() and (stated.lstrip(b"0") or b"0") != counted_bytes):
         raise bad
     del counts[opened]
     counts[counted] = 0

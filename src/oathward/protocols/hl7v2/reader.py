@@ -78,10 +78,7 @@ class Message:
 
     def name(self, i: int) -> bytes:
         """Give the name of segment ``i`` (from 0): what stands before its first field separator."""
-        segment = self.segments[i]
-        if len(segment) == 3 or segment[3:4] == _BYTES[self.separators.field]:
-            return segment[:3]
-        return segment.partition(_BYTES[self.separators.field])[0]
+        return self.segments[i].partition(_BYTES[self.separators.field])[0]
 
     def named(self, name: bytes) -> list[bytes]:
         """List the segments of one name, in order."""
