@@ -182,6 +182,17 @@ def newest_version(db: Connection, site: str, kind: str, id_: str) -> int:
     return db.execute(query).scalar() or 0
 
 
+def has(db: Connection, site: str, kind: str, id_: str, version: int) -> bool:
+    """Say whether a version is stored."""
+    query = select(authority.c.version).where(
+        authority.c.site == site,
+        authority.c.kind == kind,
+        authority.c.id == id_,
+        authority.c.version == version,
+    )
+    return db.execute(query).first() is not None
+
+
 def trust_anchor(settings: Settings) -> Verifier:
     """Load the authority key pinned when the data folder was made.
 

@@ -11,6 +11,7 @@ Rules:
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
 from dataclasses import dataclass
 
@@ -69,16 +70,21 @@ def signer(store: Store, use: str, site: str) -> Signer:
         found = store.one("SELECT name, private FROM signing WHERE id = ?", use)
         if found:
             return Signer(found[0], store.unwrap("signing", "private", use, found[1]))
-        key = Signer.create(key_name(site, use))
+        key = Signer.create(use)
+        key = Signer(key_name(site, use, key.public), key.seed)
         wrapped = store.wrap("signing", "private", use, key.seed)
         store.rows("INSERT INTO signing VALUES (?, ?, ?, ?)", use, key.name, wrapped, key.public)
         return key
 
 
-def key_name(site: str, use: str) -> str:
-    """Name a signing key as signed notes do: one word, no plus sign."""
+def key_name(site: str, use: str, public: bytes) -> str:
+    """Name a signing key as signed notes do (one word, no plus sign), unlike that of any other site.
+
+    The ledger's key has the name of the log itself, as C2SP tlog-checkpoint asks.
+    """
     word = "-".join(site.replace("+", " ").split()) or "site"
-    return f"oathward/{word}/{use}"
+    unique = f"oathward/{word}/{hashlib.sha256(public).hexdigest()[:8]}"
+    return unique if use == "ledger" else f"{unique}/{use}"
 
 
 def project_key(store: Store, project: str) -> bytes:

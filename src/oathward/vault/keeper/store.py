@@ -49,7 +49,8 @@ CREATE INDEX IF NOT EXISTS data_key_subject ON data_key (subject);
 CREATE TABLE IF NOT EXISTS tombstone (serial INTEGER PRIMARY KEY, key_id TEXT NOT NULL UNIQUE,
   digest BLOB NOT NULL UNIQUE, at_us INTEGER NOT NULL, reason TEXT NOT NULL, recorded INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, id TEXT NOT NULL, version INTEGER NOT NULL,
-  digest BLOB NOT NULL, PRIMARY KEY (kind, id)) STRICT;
+  digest BLOB NOT NULL, stored INTEGER NOT NULL, PRIMARY KEY (kind, id)) STRICT;
+CREATE INDEX IF NOT EXISTS signed_unstored ON signed (kind, id) WHERE stored < version;
 CREATE TABLE IF NOT EXISTS opening (at_us INTEGER NOT NULL, person TEXT NOT NULL, messages INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS opening_at ON opening (at_us);
 """

@@ -130,15 +130,20 @@ def erase(store: Store, site: str, subject: str, reason: str, now_us: int) -> To
     return tombstone
 
 
-def bury(store: Store, tombstone: Tombstone) -> None:
-    """Destroy the keys a tombstone names, and keep it; inside the caller's transaction."""
+def bury(store: Store, tombstone: Tombstone, *, recorded: bool = False) -> None:
+    """Destroy the keys a tombstone names, and keep it; inside the caller's transaction.
+
+    Args:
+        recorded: the ledger has its record already.
+    """
     with store.transaction():
         of_digest = "IN (SELECT id FROM subject WHERE digest = ?)"
         store.rows(f"DELETE FROM data_key WHERE subject {of_digest}", tombstone.digest)  # noqa: S608  our own words
         store.rows("DELETE FROM subject WHERE digest = ?", tombstone.digest)
         store.rows(
-            "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, 0)",
+            "INSERT INTO tombstone VALUES (?, ?, ?, ?, ?, ?)",
             *(tombstone.serial, tombstone.key_id, tombstone.digest, tombstone.at_us, tombstone.reason),
+            int(recorded),
         )
         store.set_meta("vacuum_due", "1")
 
@@ -161,10 +166,8 @@ def _keys(store: Store, site: str, subject: str) -> tuple[bytes, bytes]:
         check_not_erased(store, site, subject)
         found = store.one("SELECT key, secret FROM subject WHERE id = ?", subject)
         if found:
-            return tuple(  # type: ignore[return-value]  two columns
-                store.unwrap("subject", column, subject, wrapped)
-                for column, wrapped in zip(("key", "secret"), found, strict=True)
-            )
+            key = store.unwrap("subject", "key", subject, found[0])
+            return key, store.unwrap("subject", "secret", subject, found[1])
         key, own = os.urandom(KEY_BYTES), os.urandom(KEY_BYTES)
         store.rows(
             "INSERT INTO subject VALUES (?, ?, ?, ?, ?)",
