@@ -15,7 +15,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -48,7 +48,6 @@ class Kept:
 
     seq: int
     size: int
-    at_us: int
     note: str
 
 
@@ -125,7 +124,7 @@ def check_extends(db: Connection, site: str, last: Checkpoint, head: log.Head) -
         ) from error
 
 
-def store(db: Connection, site: str, signed: str, at_us: int) -> int:
+def store(db: Connection, site: str, signed: str) -> int:
     """Keep a signed checkpoint; gives its number. The caller has just made it: it is not checked again.
 
     Raises:
@@ -134,8 +133,8 @@ def store(db: Connection, site: str, signed: str, at_us: int) -> int:
     size = parse(note.split(signed)[0]).size
     log.locked_size(db, site)
     seq: int = run(db, "SELECT checkpoints FROM ledger_head WHERE site = ?", (site,)).scalar_one()
-    values = (site, seq, size, at_us, signed)
-    run(db, "INSERT INTO ledger_checkpoint (site, seq, size, at_us, note) VALUES (?, ?, ?, ?, ?)", values)
+    values = (site, seq, size, signed)
+    run(db, "INSERT INTO ledger_checkpoint (site, seq, size, note) VALUES (?, ?, ?, ?)", values)
     run(db, "UPDATE ledger_head SET checkpoints = ? WHERE site = ?", (seq + 1, site))
     return seq
 
@@ -155,18 +154,12 @@ def add_lines(db: Connection, site: str, seq: int, lines: str) -> None:
 
 def latest(db: Connection, site: str, *, covering: int = -1) -> Kept | None:
     """Give the latest kept checkpoint, if it covers the record ``covering``."""
-    sql = "SELECT seq, size, at_us, note FROM ledger_checkpoint WHERE site = ? ORDER BY seq DESC LIMIT 1"
+    sql = "SELECT seq, size, note FROM ledger_checkpoint WHERE site = ? ORDER BY seq DESC LIMIT 1"
     row = run(db, sql, (site,)).first()
     return Kept(*row) if row is not None and row[1] > covering else None
 
 
-def every(db: Connection, site: str, *, batch: int = 4_096) -> Iterator[Kept]:
-    """Give all kept checkpoints in order, in batches of one short read each."""
-    sql = (
-        "SELECT seq, size, at_us, note FROM ledger_checkpoint WHERE site = ? AND seq > ?"
-        f" ORDER BY seq LIMIT {batch:d}"
-    )
-    seq = -(2**62)
-    while rows := run(db, sql, (site, seq)).fetchall():
-        yield from (Kept(*row) for row in rows)
-        seq = rows[-1][0]
+def page(db: Connection, site: str, after: int, *, rows: int = 4_096) -> list[Kept]:
+    """Give kept checkpoints in order, those numbered above ``after``."""
+    sql = "SELECT seq, size, note FROM ledger_checkpoint WHERE site = ? AND seq > ? ORDER BY seq LIMIT ?"
+    return [Kept(*row) for row in run(db, sql, (site, after, rows))]

@@ -23,6 +23,12 @@ from oathward.ledger.tables import RECORD, TILE, run
 
 STARTED = "ledger.started"
 RESTORED = "ledger.restored"
+REMOVED = "record.removed"
+FACTS_REMOVED = "facts.removed"
+REMOVALS = (REMOVED, FACTS_REMOVED)
+LASTING = frozenset({STARTED, RESTORED, *REMOVALS})
+"""Kinds the ledger itself stands on: they are never removed."""
+
 FORMAT = 1
 """Version of what a leaf, a tile and a checkpoint are, named by the first record."""
 

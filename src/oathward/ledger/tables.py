@@ -98,10 +98,8 @@ CHECKPOINT = Table(
     Column("site", Text, primary_key=True),
     Column("seq", BigInteger, primary_key=True, autoincrement=False),
     Column("size", BigInteger, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
     Column("note", Text, nullable=False),
 )
-Index("ledger_checkpoint_size", CHECKPOINT.c.site, CHECKPOINT.c.size)
 
 FOLLOWER = Table(
     "ledger_follower",
