@@ -1,0 +1,266 @@
+"""Closed-loop load over MLLP from a process of its own: ``python -m bench.loadgen 127.0.0.1:2575 --connections 64``.
+
+Rules:
+- Each connection keeps ``--window`` messages outstanding; an acknowledgement lets the next one go.
+- Control ids are unique in a run and rise; each answer must name the id it is for.
+- Measured after the warm-up only; what is outstanding at the end is waited for and counted as unanswered if it
+  does not come. Times are from writing to the answer, in steps of 10 µs.
+- One JSON document on stdout; ``--every`` prints a line a period to stderr.
+
+Deliberately absent: reconnects. A connection that breaks is an error and is counted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import resource
+import socket
+import ssl
+import sys
+import time
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter_ns
+
+import uvloop
+
+from bench.message import SENDER_LETTERS, SIZE_BYTES, Template, template
+
+_STEP_NS = 10_000
+_STEPS = 3_000_000  # 30 s
+_ANSWER_S_MAX = 10.0
+
+
+@dataclass
+class Load:
+    """What the run is to be, and what it was."""
+
+    window: int
+    count: int | None
+    interval_s: float = 0.0
+    number: int = 0
+    running: bool = True
+    measuring: bool = False
+    sent: int = 0
+    acked: int = 0
+    refused: int = 0
+    strange: int = 0
+    broken: int = 0
+    answers: int = 0
+    steps: array[int] = field(default_factory=lambda: array("I", bytes(4 * _STEPS)))
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def percentile(self, share: float) -> float:
+        """Give a quantile of the answer times in ms."""
+        wanted, seen = share * self.answers, 0
+        for step, hits in enumerate(self.steps):
+            seen += hits
+            if hits and seen >= wanted:
+                return round((step + 1) * _STEP_NS / 1e6, 3)
+        return 0.0
+
+
+class Connection(asyncio.Protocol):
+    """One connection: sends, reads answers, sends the next."""
+
+    def __init__(self, load: Load, form: Template) -> None:
+        self.load = load
+        self.pieces = (b"\x0b" + form.begin, form.middles, form.end + b"\x1c\r")
+        self.waiting: deque[tuple[bytes, int]] = deque()
+        self.rest = b""
+        self.due_s = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
+        self.transport, self.write = transport, transport.write
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def begin(self) -> None:
+        self.due_s = asyncio.get_running_loop().time()
+        for _ in range(self.load.window):
+            self.go()
+
+    def go(self) -> None:
+        """Send the next message now, or when it is due."""
+        load = self.load
+        if load.interval_s:
+            loop = asyncio.get_running_loop()
+            self.due_s += load.interval_s
+            if self.due_s > loop.time():
+                loop.call_at(self.due_s, self.send)
+                return
+        self.send()
+
+    def send(self) -> None:
+        load = self.load
+        if not load.running or load.sent == load.count:
+            if load.acked + load.refused == load.count:
+                load.done.set()
+            return
+        number = load.number
+        load.number = number + 1
+        load.sent += 1
+        begin, middles, end = self.pieces
+        control_id = b"%012d" % number
+        self.waiting.append((control_id, perf_counter_ns()))
+        self.write(
+            b"%b%b%b2%06d.5%b" % (begin, control_id, middles[number % len(middles)], number % 1_000_000, end)
+        )
+
+    def data_received(self, data: bytes) -> None:
+        now = perf_counter_ns()
+        if len(self.waiting) == 1 and not self.rest and data.endswith(b"\x1c\r"):
+            self.take(data, now)  # the usual case: one answer, whole
+            return
+        *answers, self.rest = (self.rest + data).split(b"\x1c\r")
+        for answer in answers:
+            self.take(answer, now)
+
+    def take(self, answer: bytes, now_ns: int) -> None:
+        """Count one answer and send the next message."""
+        load = self.load
+        if not self.waiting:
+            load.strange += 1
+            return
+        control_id, at_ns = self.waiting.popleft()
+        if control_id not in answer:
+            load.strange += 1
+        elif b"MSA|AA|" in answer or b"MSA|CA|" in answer:
+            load.acked += 1
+        else:
+            load.refused += 1
+        if load.measuring:
+            load.answers += 1
+            load.steps[min((now_ns - at_ns) // _STEP_NS, _STEPS - 1)] += 1
+        self.go()
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self.load.running or self.waiting:
+            self.load.broken += 1
+
+
+async def run(options: argparse.Namespace) -> dict[str, object]:
+    """Connect, warm up, measure, wait for the last answers, sum up."""
+    host, _, port = options.to.rpartition(":")
+    load = Load(options.window, options.count, number=options.first_id)
+    if options.rate:
+        load.interval_s = options.connections / options.rate
+    loop = asyncio.get_running_loop()
+    connections = []
+    forms = {name: template(name, options.patients) for name in senders(options)}
+    for index in range(options.connections):
+        name = list(forms)[index % len(forms)]
+        context = tls(options, name)
+        _, connection = await loop.create_connection(
+            lambda form=forms[name]: Connection(load, form), host, int(port), ssl=context,
+            server_hostname=options.server_name if context else None,
+        )  # fmt: skip
+        connections.append(connection)
+    for connection in connections:
+        connection.begin()
+    ticker = asyncio.ensure_future(tick(load, options.every)) if options.every else None
+    await asyncio.sleep(options.warm_up)
+    load.measuring, acked, cpu, begin = True, load.acked, cpu_s(), time.perf_counter()
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(load.done.wait(), options.seconds)
+    load.measuring = False
+    seconds, cpu, acked = time.perf_counter() - begin, cpu_s() - cpu, load.acked - acked
+    load.running = False
+    end = loop.time() + _ANSWER_S_MAX
+    while any(c.waiting for c in connections) and loop.time() < end and load.broken < len(connections):  # noqa: ASYNC110  nothing hot to signal
+        await asyncio.sleep(0.02)
+    unanswered = sum(len(c.waiting) for c in connections)
+    if ticker:
+        ticker.cancel()
+    for connection in connections:
+        connection.transport.close()
+    await asyncio.sleep(0.05)
+    return {
+        "acked_per_s": round(acked / seconds, 1), "seconds": round(seconds, 3), "acked_measured": acked,
+        "p50_ms": load.percentile(0.5), "p99_ms": load.percentile(0.99), "max_ms": load.percentile(1.0),
+        "cpu_s": round(cpu, 3), "cpu_us_per_message": round(cpu / acked * 1e6, 2) if acked else None,
+        "sent": load.sent, "acked": load.acked, "refused": load.refused, "strange": load.strange,
+        "unanswered": unanswered, "broken": load.broken, "connections": options.connections, "window": options.window,
+        "patients": options.patients, "message_bytes": SIZE_BYTES, "tls": bool(options.ca), "next_id": load.number,
+    }  # fmt: skip
+
+
+def senders(options: argparse.Namespace) -> list[str]:
+    """Name the senders; with more than one they are numbered: ``LOAD-000`` …"""
+    if options.senders == 1:
+        return [options.sender]
+    return [f"{options.sender[:4]}-{n:03d}"[:SENDER_LETTERS] for n in range(options.senders)]
+
+
+def tls(options: argparse.Namespace, name: str) -> ssl.SSLContext | None:
+    """Make a sender's TLS context; ``{}`` in the file names stands for its name."""
+    if not options.ca:
+        return None
+    context = ssl.create_default_context(cafile=options.ca)
+    if options.cert:
+        context.load_cert_chain(options.cert.replace("{}", name), options.key.replace("{}", name))
+    return context
+
+
+def cpu_s() -> float:
+    """CPU time of this process, user and system."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+async def tick(load: Load, every_s: float) -> None:
+    """Say how it goes."""
+    before = load.acked
+    while True:
+        await asyncio.sleep(every_s)
+        print(
+            json.dumps({"acked_per_s": round((load.acked - before) / every_s, 1), "acked": load.acked}),
+            file=sys.stderr,
+            flush=True,
+        )
+        before = load.acked
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
+    p = argparse.ArgumentParser(
+        prog="bench.loadgen", description=__doc__.partition("\n")[0] if __doc__ else ""
+    )
+    p.add_argument("to", help="host:port")
+    p.add_argument("--connections", type=int, default=1)
+    p.add_argument("--window", type=int, default=1, help="messages outstanding on a connection")
+    p.add_argument("--seconds", type=float, default=5.0, help="measured, after the warm-up")
+    p.add_argument("--warm-up", type=float, default=1.0)
+    p.add_argument("--count", type=int, default=None, help="stop after so many messages, warm-up included")
+    p.add_argument(
+        "--rate", type=float, default=0.0, help="messages a second in all; 0 = as fast as answered"
+    )
+    p.add_argument("--patients", type=int, default=1_000)
+    p.add_argument("--sender", default="LOAD-000", help="MSH-3")
+    p.add_argument("--senders", type=int, default=1, help="how many, numbered; connections take turns")
+    p.add_argument("--first-id", type=int, default=time.time_ns() // 1_000_000 % 10**9 * 1_000)
+    p.add_argument("--ca", default="", help="TLS: who signed the server")
+    p.add_argument("--cert", default="", help="TLS: client certificate; {} is the sender's name")
+    p.add_argument("--key", default="")
+    p.add_argument("--server-name", default="localhost")
+    p.add_argument("--every", type=float, default=0.0, help="print a line to stderr every so many seconds")
+    return p
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run and print; 1 when an answer was wrong, missing, or a connection broke."""
+    options = parser().parse_args(arguments)
+    if options.key and not Path(options.key.replace("{}", senders(options)[0])).exists():
+        raise SystemExit("no such key file")
+    result = uvloop.run(run(options))
+    print(json.dumps(result), flush=True)
+    return 1 if result["strange"] or result["unanswered"] or result["broken"] else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
