@@ -15,11 +15,13 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.ledger import Leaf, Record, append, prepare
 from oathward.patients import sql
+from oathward.patients.card import card_of
 from oathward.patients.graph import Graph
 from oathward.patients.model import FOLLOWED, Edge, EdgeKind, IdentityMovedError, Resolution
 from oathward.patients.resolver import Resolver
+from oathward.patients.split import split
 
-__all__ = ["Resolution", "Resolver", "apply", "forget", "put_card", "unmerge"]
+__all__ = ["Resolution", "Resolver", "apply", "card_of", "forget", "put_card", "split", "unmerge"]
 
 
 def apply(db: Connection, site: str, resolution: Resolution) -> None:

@@ -47,11 +47,11 @@ class Graph:
 
     def family(self, subject: str) -> tuple[str, ...]:
         """List the subject and everyone it stands for."""
-        found, queue = [subject], [subject]
-        while queue:
-            for child in self._children.get(queue.pop(), ()):
-                found.append(child)
-                queue.append(child)
+        if subject not in self._children:
+            return (subject,)
+        found = [subject]
+        for one in found:
+            found += self._children.get(one, ())
         return tuple(found)
 
     def active(self, kind: EdgeKind, child: str, parent: str) -> Edge | None:

@@ -107,6 +107,11 @@ class Resolver:
         """Give the subject that stands for this one now."""
         return self._state.graph.effective(subject)
 
+    def family(self, subject: str) -> tuple[str, ...]:
+        """List the effective subject and everyone it stands for: what any of them said counts."""
+        graph = self._state.graph
+        return graph.family(graph.effective(subject))
+
     def card_words(self, engine: Engine, subject: str, now_us: int) -> Mapping[bytes, WordKind]:
         """Give the keyed words of a subject's card and of those it stands for; at most 5 s old."""
         subject = self.effective(subject)

@@ -1,0 +1,221 @@
+"""The tables of devices and the only SQL on them.
+
+| table | holds |
+|---|---|
+| ``device`` | the newest signed document of each device; ``status`` may be narrower than the document says |
+| ``device_identity`` | certificate fingerprints and names -> device, one device each; derived |
+| ``device_change`` | a counter: what changed since a process last looked |
+| ``held_device`` | who spoke and is not known, once each, counted |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from oathward.core.db import METADATA
+from oathward.inventory.model import KIND, Device, from_canonical
+from oathward.vault.authority import Document
+
+device = Table(
+    "device",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("change", BigInteger, nullable=False),
+)
+Index("device_changed", device.c.site, device.c.change)
+
+identity = Table(
+    "device_identity",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("device", Text, nullable=False),
+)
+Index("device_identity_device", identity.c.site, identity.c.device)
+
+change = Table(
+    "device_change",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+held = Table(
+    "held_device",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("address", Text, nullable=False),
+    Column("certificate", Text, nullable=False),
+    Column("application", Text, nullable=False),
+    Column("facility", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+)
+Index("held_device_first", held.c.site, held.c.first_us)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRow:
+    """One stored device: its signed document, and its status in force, which may be narrower."""
+
+    document: Document
+    status: str
+
+    @property
+    def device(self) -> Device:
+        """What the document says; believe it only after its signature was checked.
+
+        Raises:
+            ValueError: the body is not a device.
+        """
+        return from_canonical(self.document.body)
+
+
+def change_count(db: Connection, site: str) -> int:
+    """Read the counter of changes."""
+    return db.execute(select(change.c.n).where(change.c.site == site)).scalar() or 0
+
+
+def next_change(db: Connection, site: str) -> int:
+    """Count one more change; others wait here until the transaction ends, so the order is that of commits."""
+    values = {"site": site, "n": 1}
+    statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(change).values(values)
+    bumped = statement.on_conflict_do_update(index_elements=["site"], set_={"n": change.c.n + 1})
+    return int(db.execute(bumped.returning(change.c.n)).scalar_one())
+
+
+def changed(db: Connection, site: str, after: int) -> list[DeviceRow]:
+    """Read the devices that changed behind a counter."""
+    rows = db.execute(select(device).where(device.c.site == site, device.c.change > after))
+    return [_row(r) for r in rows]
+
+
+def row(db: Connection, site: str, id_: str) -> DeviceRow | None:
+    """Read one device."""
+    found = db.execute(select(device).where(device.c.site == site, device.c.id == id_)).first()
+    return _row(found) if found else None
+
+
+def rows(db: Connection, site: str) -> list[DeviceRow]:
+    """Read every device, by id."""
+    return [_row(r) for r in db.execute(select(device).where(device.c.site == site).order_by(device.c.id))]
+
+
+def owners(db: Connection, site: str, identities: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Find whose certificates and names these are: (kind, value) -> device."""
+    found: dict[tuple[str, str], str] = {}
+    for kind, value in identities:
+        query = select(identity.c.device).where(
+            identity.c.site == site, identity.c.kind == kind, identity.c.value == value
+        )
+        owner = db.execute(query).scalar()
+        if owner is not None:
+            found[kind, value] = owner
+    return found
+
+
+def put(
+    db: Connection, document: Document, *, status: str, identities: Sequence[tuple[str, str]], n: int
+) -> None:
+    """Store the newest document of a device."""
+    values = {
+        "version": document.version,
+        "status": status,
+        "body": document.body,
+        "signature": document.signature,
+        "at_us": document.at_us,
+        "change": n,
+    }
+    keys = {"site": document.site, "id": document.id}
+    statement = (
+        (sqlite if db.dialect.name == "sqlite" else postgresql).insert(device).values(**keys, **values)
+    )
+    db.execute(statement.on_conflict_do_update(index_elements=["site", "id"], set_=values))
+    db.execute(delete(identity).where(identity.c.site == document.site, identity.c.device == document.id))
+    if identities:
+        db.execute(
+            insert(identity),
+            [{"site": document.site, "kind": k, "value": v, "device": document.id} for k, v in identities],
+        )
+
+
+def set_status(db: Connection, site: str, id_: str, status: str, n: int) -> bool:
+    """Narrow what a device may do, without a signature; says whether there is such a device."""
+    done = db.execute(
+        update(device).where(device.c.site == site, device.c.id == id_).values(status=status, change=n)
+    )
+    return done.rowcount > 0
+
+
+def note_held(db: Connection, site: str, id_: str, *, messages: int, last_us: int) -> bool:
+    """Count messages of somebody who is held already; says whether there is such a one."""
+    done = db.execute(
+        update(held)
+        .where(held.c.site == site, held.c.id == id_)
+        .values(messages=held.c.messages + messages, last_us=last_us)
+    )
+    return done.rowcount > 0
+
+
+def new_held(db: Connection, values: dict[str, Any]) -> None:
+    """Keep somebody new; one that another process kept in this moment is counted there."""
+    statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(held).values(**values)
+    same = {"messages": held.c.messages + values["messages"], "last_us": values["last_us"]}
+    db.execute(statement.on_conflict_do_update(index_elements=["site", "id"], set_=same))
+
+
+def held_since(db: Connection, site: str, since_us: int) -> int:
+    """Count those first heard since a time."""
+    query = select(func.count()).where(held.c.site == site, held.c.first_us >= since_us)
+    return db.execute(query).scalar_one()
+
+
+def held_row(db: Connection, site: str, id_: str) -> Row[Any] | None:
+    """Read one that is held."""
+    return db.execute(select(held).where(held.c.site == site, held.c.id == id_)).first()
+
+
+def held_rows(db: Connection, site: str, *, state: str, limit: int) -> list[Row[Any]]:
+    """List who is held, last heard first."""
+    query = select(held).where(held.c.site == site, held.c.state == state)
+    return list(db.execute(query.order_by(held.c.last_us.desc(), held.c.id).limit(limit)))
+
+
+def set_held_state(db: Connection, site: str, id_: str, state: str) -> None:
+    """Note what became of one that was held."""
+    db.execute(update(held).where(held.c.site == site, held.c.id == id_).values(state=state))
+
+
+def _row(r: Row[Any]) -> DeviceRow:
+    body, signature = bytes(r.body), bytes(r.signature)
+    return DeviceRow(Document(r.site, KIND, r.id, r.version, body, signature, r.at_us), r.status)
