@@ -52,7 +52,7 @@ def main(wanted: list[str]) -> int:
     outcome = Outcome()
     steps: dict[str, Callable[[], bool]] = {
         "peers": debian_peers,
-        "lint": lambda: run("ruff", "check", "."),
+        "lint": lambda: run("ruff", "check", "--output-format=concise", "."),
         "format": lambda: run("ruff", "format", "--check", "."),
         "types": lambda: run("mypy"),
         "imports": lambda: run("lint-imports"),

@@ -17,17 +17,6 @@ BROAD_ALLOWED = {
 }
 """The two places where ``except Exception`` may stand, once each."""
 
-CLOCK_ALLOWED = ("oathward/core/clock.py", "oathward/core/ids.py", "oathward_sim/")
-CLOCK_CALLS = {
-    ("datetime", "now"),
-    ("datetime", "utcnow"),
-    ("datetime", "today"),
-    ("date", "today"),
-    ("time", "time"),
-    ("time", "time_ns"),
-    ("time", "gmtime"),
-    ("time", "localtime"),
-}
 PRINT_ALLOWED = ("oathward/cli/", "oathward_sim/")
 
 
@@ -72,28 +61,6 @@ def _re_raises(handler: ast.ExceptHandler) -> bool:
     return isinstance(last, ast.Raise) and last.exc is None
 
 
-def clock_reads(sources: Sources) -> Iterator[str]:
-    """Calls or uses of the wall clock outside the one clock: time comes in as an argument."""
-    for path, module in sources.items():
-        if path.startswith(CLOCK_ALLOWED):
-            continue
-        for node in ast.walk(module):
-            if isinstance(node, ast.Attribute):
-                owner = (
-                    node.value.attr
-                    if isinstance(node.value, ast.Attribute)
-                    else getattr(node.value, "id", "")
-                )
-                if (owner, node.attr) in CLOCK_CALLS:
-                    yield f"{path}:{node.lineno} {owner}.{node.attr}"
-            elif isinstance(node, ast.ImportFrom) and node.module == "time":
-                yield from (
-                    f"{path}:{node.lineno} from time import {alias.name}"
-                    for alias in node.names
-                    if ("time", alias.name) in CLOCK_CALLS
-                )
-
-
 def prints(sources: Sources) -> Iterator[str]:
     """``print(`` outside the commands and the simulator."""
     for path, module in sources.items():
@@ -114,14 +81,21 @@ def opened_files(sources: Sources) -> Iterator[str]:
                 yield f"{path}:{node.lineno}"
 
 
-def tables(sources: Sources) -> dict[str, tuple[str, str]]:
-    """Map each table to its owner folder and to the name it is bound to in its module."""
-    found: dict[str, tuple[str, str]] = {}
+def tables(sources: Sources) -> dict[str, dict[str, str]]:
+    """Map each table to its owner folders, and those to the name it is bound to there.
+
+    A table has one owner in the site's database. The keeper's own store is another file with its own
+    ``CREATE TABLE`` statements, and may use a name again.
+    """
+    found: dict[str, dict[str, str]] = {}
     for path, module in sources.items():
         for node in ast.walk(module):
             if isinstance(node, ast.Assign | ast.AnnAssign) and (name := _table_name(node.value)):
                 target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-                found[name] = (folder_of(path), getattr(target, "id", ""))
+                found.setdefault(name, {})[folder_of(path)] = getattr(target, "id", "")
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                for name in re.findall(r"CREATE TABLE (?:IF NOT EXISTS )?(\w+)", node.value):
+                    found.setdefault(name, {}).setdefault(folder_of(path), "")
     return found
 
 
@@ -144,7 +118,9 @@ def foreign_sql(sources: Sources) -> Iterator[str]:
     )
     for path, module in sources.items():
         here = folder_of(path)
-        foreign = {(owner, name) for owner, name in owners.values() if owner != here}
+        foreign = {
+            (o, bound) for homes in owners.values() for o, bound in homes.items() if o != here and bound
+        }
         documentation = _docstrings(module)
         homes: dict[str, str] = {}  # what a name in this module stands for -> the folder it comes from
         for node in ast.walk(module):
@@ -162,8 +138,8 @@ def foreign_sql(sources: Sources) -> Iterator[str]:
                 and id(node) not in documentation
             ):
                 for name in named.findall(node.value) if _is_statement(node.value) else []:
-                    if owners[name.lower()][0] != here:
-                        yield f"{path}:{node.lineno} SQL on {name} of {owners[name.lower()][0]}"
+                    if here not in owners[name.lower()]:
+                        yield f"{path}:{node.lineno} SQL on {name} of {', '.join(owners[name.lower()])}"
         for node in ast.walk(module):
             owner = (
                 node.value.id if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) else ""

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.architecture import tracked
+from tests.architecture import rules, tracked
 
 ROOT = tracked.ROOT
 REQUIREMENTS = ROOT / "requirements"
@@ -88,3 +88,71 @@ def test_nothing_generated_is_tracked():
     )
     assert ignored.stdout == ""
     assert not Path(ROOT / "uv.lock").exists()
+
+
+def undeclared(sources: rules.Sources, declared: set[str]) -> list[str]:
+    """Imports in ``sources`` of packages that are neither ours, nor Python's, nor declared."""
+    known = {
+        *sys.stdlib_module_names,
+        "oathward",
+        "oathward_sim",
+        *(name.replace("-", "_") for name in declared),
+    }
+    found = []
+    for path, module in sources.items():
+        for node in ast.walk(module):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            found += [f"{path}:{node.lineno} {n}" for n in names if n.split(".")[0] not in known]
+    return found
+
+
+def declared_names() -> set[str]:
+    return {re.match(r"[\w.-]+", line)[0].lower() for line in asked("base.in")}
+
+
+def test_everything_imported_is_declared():
+    assert undeclared(rules.real_sources(), declared_names()) == []
+
+
+def test_an_undeclared_import_is_found():
+    plant = rules.planted(
+        oathward__cli__main="def f():\n    import click.core\nimport orjson\nfrom . import x"
+    )
+    assert undeclared(plant, declared_names()) == ["oathward/cli/main.py:2 click.core"]
+
+
+@pytest.mark.parametrize(("uid", "why"), [(1000, "not root"), (0, "no apt-get")])
+def test_what_cannot_be_installed_is_named(uid: int, why: str, monkeypatch, capsys):
+    steps = tracked.script("test")
+    monkeypatch.setattr(steps, "DEBIAN", {"tshark": "no-such-program"})
+    monkeypatch.setattr(steps.os, "geteuid", lambda: uid)
+    monkeypatch.setattr(steps.shutil, "which", lambda _: None)
+    assert steps.debian_peers()
+    assert capsys.readouterr().out.startswith(f"skipped ({why}): tshark")
+
+
+def test_a_failed_step_fails_the_run(capsys):
+    steps = tracked.script("test")
+    good, bad = ("lint", True, 1.0), ("types", False, 2.0)
+    assert steps.summary([good], steps.Outcome()) == 0
+    assert steps.summary([good, bad], steps.Outcome()) == 1
+    assert "failed: types" in capsys.readouterr().out
+    assert steps.summary([("tests", True, 1.0)], steps.Outcome()) == 1, "no test ran"
+    assert steps.summary([("tests", True, 1.0)], steps.Outcome(passed=3)) == 0
+    assert capsys.readouterr().out.endswith("3 passed, 0 failed, 0 skipped\n")
+
+
+def test_counts_come_from_the_report(tmp_path: Path):
+    steps = tracked.script("test")
+    report = tmp_path / "report.xml"
+    report.write_text(
+        '<testsuites><testsuite tests="5" failures="1" errors="1" skipped="1">'
+        '<testcase classname="a" name="slow" time="2.5"/><testcase classname="a" name="b" time="0.1"/>'
+        "</testsuite></testsuites>"
+    )
+    outcome = steps.Outcome()
+    steps.count(report, outcome)
+    assert (outcome.passed, outcome.failed, outcome.skipped) == (2, 2, 1)
+    assert max(outcome.slowest) == (2.5, "a::slow")

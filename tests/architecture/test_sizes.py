@@ -52,9 +52,7 @@ def unexplained(texts: Mapping[str, str]) -> list[str]:
 
 def _explained(line: str) -> bool:
     mark = line[re.search(r"#\s*(?:noqa\b|type:\s*ignore)", line).start() :]
-    match = re.match(
-        r"#\s*(?:noqa:\s*[A-Z0-9, ]+?|type:\s*ignore\[[\w, -]+\])(?:\s{2,}#?|\s+#)\s*\S{2,}", mark
-    )
+    match = re.match(r"#\s*(?:noqa:\s*[A-Z0-9, ]+?|type:\s*ignore\[[\w, -]+\])(?:\s{2,}#?|\s+#)\s*\S", mark)
     return match is not None
 
 
