@@ -7,13 +7,13 @@ Rules:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from sqlalchemy import Engine
 
 from oathward import ledger
+from oathward.core.clock import wall_s
 from oathward.core.db import read
 from oathward.core.process import statuses
 from oathward.core.settings import Settings
@@ -33,7 +33,9 @@ class Collector:
             outbox = messages.outbox_counts(db)
             held = messages.held_counts(db)
             size = ledger.head(db, self._settings.site.name).size
-        waiting = GaugeMetricFamily("oathward_outbox_rows", "Deliveries that have not happened", labels=["link", "state"])
+        waiting = GaugeMetricFamily(
+            "oathward_outbox_rows", "Deliveries that have not happened", labels=["link", "state"]
+        )
         for (link, state), count in outbox.items():
             waiting.add_metric([link, state], count)
         yield waiting
@@ -44,12 +46,18 @@ class Collector:
         yield GaugeMetricFamily("oathward_ledger_records", "Records in the ledger", value=size)
 
     def _processes(self) -> Iterator[Metric]:
-        up = GaugeMetricFamily("oathward_process_ready", "1 when the process says it is ready", labels=["role"])
-        age = GaugeMetricFamily("oathward_process_status_age_seconds", "Age of its last word", labels=["role"])
-        counts = CounterMetricFamily("oathward_events", "What the processes counted since their start", labels=["role", "event"])
+        up = GaugeMetricFamily(
+            "oathward_process_ready", "1 when the process says it is ready", labels=["role"]
+        )
+        age = GaugeMetricFamily(
+            "oathward_process_status_age_seconds", "Age of its last word", labels=["role"]
+        )
+        counts = CounterMetricFamily(
+            "oathward_events", "What the processes counted since their start", labels=["role", "event"]
+        )
         for role, status in statuses(self._settings.run_folder).items():
             up.add_metric([role], float(status.get("state") == "ready"))
-            age.add_metric([role], max(0.0, time.time() - float(status.get("at_s", 0))))  # noqa: TID251  against a file's time
+            age.add_metric([role], max(0.0, wall_s() - float(status.get("at_s", 0))))
             for event, count in (status.get("counts") or {}).items():
                 counts.add_metric([role, event], float(count))
         yield up

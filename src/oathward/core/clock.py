@@ -79,6 +79,11 @@ class Clock:
             return float("inf")
 
 
+def wall_s() -> float:
+    """Seconds since 1970 for status files and ages shown to people; never for a decision."""
+    return time.time()
+
+
 def iso(at: datetime) -> str:
     """Write a time as records do: UTC, microseconds, ``Z``."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

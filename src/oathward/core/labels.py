@@ -17,11 +17,12 @@ ROLES = ("patient", "relative", "staff", "organisation")
 
 PERSON_KINDS = (
     "name",  # PN, XPN, XCN name parts
-    "identifier",  # MRN, SSN, account, visit, licence, insurance numbers
+    "identifier",  # MRN, SSN, licence, insurance and employee numbers
     "address",  # street, city, postcode, county, country of a person
     "contact",  # telephone, fax, e-mail, URL
     "birth-date",  # date (or time) of birth, and of death
     "demographic",  # sex, race, religion, language, marital state, occupation
+    "encounter",  # visit, account and episode numbers: name one stay of the person
     "time",  # dates tied to the person: admission, discharge, event, result
     "image",  # photographs, signatures, biometrics
 )

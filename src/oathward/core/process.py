@@ -12,12 +12,13 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
+
+from oathward.core.clock import wall_s
 
 STATUS_STALE_S = 10.0
 
@@ -28,12 +29,12 @@ class Status:
     def __init__(self, folder: Path, role: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{role}.json"
-        self._fixed = {"role": role, "pid": os.getpid(), "started_s": time.time()}  # noqa: TID251  shown to people only
+        self._fixed = {"role": role, "pid": os.getpid(), "started_s": wall_s()}
 
     def write(self, state: str, **values: Any) -> None:
         """Say how it goes: ``starting``, ``ready``, ``unhealthy`` or ``stopping``, and its counters."""
         partial = self._path.with_suffix(f".{os.getpid()}.part")
-        partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": time.time()} | values))  # noqa: TID251  same
+        partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": wall_s()} | values))
         partial.replace(self._path)
 
     def remove(self) -> None:

@@ -62,6 +62,7 @@ class Gateway:
     group_messages_max: int = 256
     group_delay_ms: float = 0.0  # wait this long for a fuller group; 0 = commit what is there
     duplicate_window_days: int = 7
+    message_rows_days: int = 400  # how long metadata of received messages is kept; the ledger keeps its own
     seal_epoch_s: int = 3_600
     keeper_timeout_s: float = 0.5
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from zlib import crc32
 
 from sqlalchemy import Engine
@@ -27,6 +28,7 @@ from oathward.messages import sql as messages
 from oathward.messages.model import Delivery, OutboxRow
 
 _RESCAN_S = 2.0
+_DRAIN_POLL_S = 0.01
 
 Ready = Callable[[list[OutboxRow]], list[Item | Settled]]
 """Opens rows that may still be sent; gives a settled failure for the others. Runs in a thread."""
@@ -39,6 +41,7 @@ class Feed:
         wires: one a lane.
         ready: see ``Ready``.
         settle: takes final results to the recorder.
+        settling: rows whose outcome is known and not yet recorded; a feed before this one may have sent them.
         ordered: the link's rule is ``block``.
     """
 
@@ -50,11 +53,13 @@ class Feed:
         limits: Limits,
         ready: Ready,
         settle: Callable[[Settled], None],
+        settling: AbstractSet[int],
         *,
         ordered: bool,
     ) -> None:
         self._engine, self.link, self._limits = engine, link, limits
-        self._ready, self._settle, self._ordered = ready, settle, ordered
+        self._ready, self._settle, self._settling, self._ordered = ready, settle, settling, ordered
+        self._closing = False
         self.lanes = [Lane(wire, limits, self._settled, self._dropped, ordered=ordered) for wire in wires]
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
@@ -80,18 +85,31 @@ class Feed:
             self._dropped(lane.clear())
         self._rescan_at_s = 0.0
 
+    async def drain(self, patience_s: float) -> None:
+        """Send nothing more and wait for the answers that are outstanding: a broken wait is a delivery twice."""
+        self._closing = True
+        self.reconsider()
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + patience_s
+        while any(lane.in_flight for lane in self.lanes) and loop.time() < deadline_s:  # noqa: ASYNC110  once, at the end
+            await asyncio.sleep(_DRAIN_POLL_S)
+
     async def _feed(self) -> None:
-        while True:
+        while not self._closing:
             room = self._limits.waiting_rows_max - len(self._loaded)
             rows: list[OutboxRow] = []
             if room > 0:
                 self._gone.clear()
                 found = await asyncio.to_thread(self._read)
                 # A row recorded while we read was still in our snapshot: it must not go out twice.
-                rows = [row for row in found if row.seq not in self._loaded and row.seq not in self._gone][:room]
+                known = (self._loaded, self._gone, self._settling)
+                rows = [row for row in found if not any(row.seq in seqs for seqs in known)][:room]
                 self._loaded.update(row.seq for row in rows)
                 self._after = max([self._after, *(row.seq for row in rows)])
-                for one in await asyncio.to_thread(self._ready, rows) if rows else ():
+                opened = await asyncio.to_thread(self._ready, rows) if rows else []
+                if self._closing:
+                    return
+                for one in opened:
                     self._put(one)
             if len(rows) < self._limits.batch_rows // 2:
                 await asyncio.sleep(self._limits.poll_s)
@@ -100,10 +118,14 @@ class Feed:
         now = time.monotonic()
         with read(self._engine) as db:
             if now < self._rescan_at_s:
-                return messages.pending(db, self.link, self._after, self._limits.batch_rows, skip_senders=self._blocked)
+                return messages.pending(
+                    db, self.link, self._after, self._limits.batch_rows, skip_senders=self._blocked
+                )
             self._rescan_at_s = now + _RESCAN_S
             self._blocked = messages.blocked_senders(db, self.link)
-            return messages.pending(db, self.link, 0, self._limits.waiting_rows_max, skip_senders=self._blocked)
+            return messages.pending(
+                db, self.link, 0, self._limits.waiting_rows_max, skip_senders=self._blocked
+            )
 
     def _put(self, one: Item | Settled) -> None:
         if isinstance(one, Item):

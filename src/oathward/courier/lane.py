@@ -72,6 +72,11 @@ class Lane:
         parts = (*self._queues.values(), *self._returned.values())
         return self._in_flight + sum(len(part) for part in parts)
 
+    @property
+    def in_flight(self) -> int:
+        """Items sent and not yet answered."""
+        return self._in_flight
+
     def put(self, item: Item) -> None:
         """Queue one item behind its sender's others."""
         sender = item.row.sender
@@ -148,10 +153,10 @@ class Lane:
         self._pump()
 
     def _failed(self, item: Item, result: Failed) -> None:
-        item.attempts += 1
         sender = item.row.sender
         # An ordered link waits for a recipient that is away; only its own "no" uses up the tries.
-        if item.attempts >= self._limits.attempts_max and (result.refused or not self._ordered):
+        item.attempts += result.refused or not self._ordered
+        if item.attempts >= self._limits.attempts_max:
             self._settled(item, result)
             if self._ordered:
                 self._drop(sender)
@@ -170,7 +175,10 @@ class Lane:
 
     def _resume(self, sender: str) -> None:
         self._next_of(sender)
-        self._pump()
+        if self._open:
+            self._pump()
+        else:
+            self._wake.set()
 
     def _next_of(self, sender: str) -> None:
         """Make a sender ready again if nothing of it is outstanding or it need not wait."""

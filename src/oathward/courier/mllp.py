@@ -21,7 +21,7 @@ from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.model import Delivered, Failed, Item, Result
-from oathward.protocols.hl7v2.mllp import Framer, wrap
+from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
 _ACK_BYTES_MAX = 65_536
 
@@ -34,12 +34,14 @@ class MllpWire(asyncio.Protocol):
         context: for TLS; ``None`` is plain.
     """
 
-    def __init__(self, host: str, port: int, limits: Limits, *, context: ssl.SSLContext | None, server_name: str = "") -> None:
+    def __init__(
+        self, host: str, port: int, limits: Limits, *, context: ssl.SSLContext | None, server_name: str = ""
+    ) -> None:
         self._host, self._port, self._limits = host, port, limits
         self._context, self._server_name = context, server_name
         self.window = limits.window_messages
         self._transport: asyncio.Transport | None = None
-        self._framer = Framer(size_bytes_max=_ACK_BYTES_MAX)
+        self._framer = Framer(FrameLimits(_ACK_BYTES_MAX))
         self._outstanding: dict[bytes, tuple[Item, Callable[[Item, Result], None]]] = {}
         self._out: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -49,13 +51,19 @@ class MllpWire(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             return
         loop = asyncio.get_running_loop()
-        self._framer = Framer(size_bytes_max=_ACK_BYTES_MAX)
+        self._framer = Framer(FrameLimits(_ACK_BYTES_MAX))
         name = (self._server_name or self._host) if self._context else None
         async with asyncio.timeout(self._limits.connect_timeout_s):
-            await loop.create_connection(lambda: self, self._host, self._port, ssl=self._context, server_hostname=name)
+            await loop.create_connection(
+                lambda: self, self._host, self._port, ssl=self._context, server_hostname=name
+            )
 
     def send(self, item: Item, answered: Callable[[Item, Result], None]) -> None:
         """Send one message; writes of one turn of the loop leave together."""
+        if self._transport is None or self._transport.is_closing():
+            # The recipient closed while nothing was outstanding.
+            asyncio.get_running_loop().call_soon(answered, item, Failed(Reason.RECIPIENT_UNREACHABLE))
+            return
         item.sent_at_s = time.monotonic()
         self._outstanding[item.row.id.encode()] = item, answered
         if not self._out:
@@ -70,19 +78,22 @@ class MllpWire(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Be ready to send."""
         self._transport = cast("asyncio.Transport", transport)
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        """Match acknowledgements."""
         try:
             for frame in self._framer.feed(data):
                 self._acknowledged(frame)
         except DecodeError:
             self.close()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Answer everything outstanding as failed: its outcome is unknown."""
         self._transport = None
         self._out.clear()
         if self._timer is not None:
@@ -123,7 +134,7 @@ class MllpWire(asyncio.Protocol):
 
 def msa(frame: bytes) -> tuple[bytes, bytes]:
     """Read MSA-1 and MSA-2 of an acknowledgement; empty where it is none."""
-    if len(frame) < 8 or not frame.startswith(b"MSH"):  # noqa: PLR2004  MSH and its separators
+    if len(frame) < 8 or not frame.startswith(b"MSH"):
         return b"", b""
     separator = frame[3:4]
     at = frame.find(b"\rMSA" + separator)
@@ -131,7 +142,7 @@ def msa(frame: bytes) -> tuple[bytes, bytes]:
         return b"", b""
     end = frame.find(b"\r", at + 1)
     fields = frame[at + 1 : end if end > 0 else None].split(separator)
-    return (fields[1].strip(), fields[2].strip()) if len(fields) > 2 else (b"", b"")  # noqa: PLR2004
+    return (fields[1].strip(), fields[2].strip()) if len(fields) > 2 else (b"", b"")
 
 
 def client_context(ca: str, certificate: str, key: str) -> ssl.SSLContext:

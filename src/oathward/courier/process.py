@@ -11,14 +11,21 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
+import time
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from oathward import consent
-from oathward.activation import load_active
-from oathward.app_types import App
+import structlog
+
+from oathward.activation import Active, load_active
+from oathward.consent.views import Consents
+from oathward.core.clock import micros
 from oathward.core.db import read
-from oathward.core.errors import OathwardError, StorageError
+from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError, VaultError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.courier.carry import carry
@@ -30,3 +37,242 @@ from oathward.courier.model import Delivered, Item
 from oathward.courier.recheck import Now, refused_now
 from oathward.courier.record import Recorder, Settled
 from oathward.messages.model import OutboxRow
+from oathward.policy.model import Link, Recipient
+from oathward.vault.bodies import SegmentReader
+from oathward.vault.envelope import Opener
+from oathward.vault.opened import Opened
+from oathward.vault.table_store import TableStore
+
+_REFRESH_S = 0.5
+_KEYS_S = 60.0
+_DRAIN_S = 5.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A feed, its task, and the link and recipient it was started for."""
+
+    feed: Feed
+    task: asyncio.Task[None]
+    declared: tuple[Link, Recipient]
+
+
+class Courier:
+    """The deliveries of one site."""
+
+    def __init__(self, site: Opened) -> None:
+        self.site = site
+        self.counts: Counter[str] = Counter()
+        self.consents = Consents(site.site, site.authority, site.seen)
+        self.bodies = _bodies(site)
+        self.opener = Opener(site.keeper.outbox_keys())
+        self._keys_at_s = time.monotonic()
+        self.active: Active | None = None
+        self.trouble = ""
+        self._feeds: dict[str, _Running] = {}
+        self._settling: set[int] = set()
+        self._loop = asyncio.get_running_loop()
+        self._recorder = Recorder(
+            site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
+        )
+
+    async def refresh(self) -> None:
+        """Take in what changed: other links get other feeds, every waiting row is decided anew."""
+        try:
+            moved = await asyncio.to_thread(self._load)
+            self.trouble = ""
+        except (AuthorityError, StorageError, KeeperError) as error:
+            self.trouble = error.reason.code
+            log.error("courier.trouble", trouble=self.trouble)
+            await self._stop_feeds(list(self._feeds))
+            return
+        await self._follow_bundle()
+        if moved:
+            for feed in self._feeds.values():
+                feed.feed.reconsider()
+
+    async def _follow_bundle(self) -> None:
+        """Stop feeds whose link or recipient is not what it was; start those that are missing."""
+        wanted = self._wanted()
+        await self._stop_feeds(
+            [name for name, feed in self._feeds.items() if wanted.get(name) != feed.declared]
+        )
+        for name, declared in wanted.items():
+            if name not in self._feeds:
+                self._start(declared)
+
+    def _wanted(self) -> dict[str, tuple[Link, Recipient]]:
+        if self.active is None:
+            return {}
+        bundle = self.active.bundle
+        pairs = ((link, bundle.recipients[link.recipient]) for link in bundle.links.values())
+        return {link.id: (link, recipient) for link, recipient in pairs if recipient.kind != "keep"}
+
+    async def _stop_feeds(self, names: list[str]) -> None:
+        """Wait for outstanding answers, then stop; rows stay in the outbox."""
+        feeds = [self._feeds.pop(name) for name in names]
+        await asyncio.gather(*(feed.feed.drain(_DRAIN_S) for feed in feeds))
+        for feed in feeds:
+            feed.task.cancel()
+        await asyncio.gather(*(feed.task for feed in feeds), return_exceptions=True)
+
+    async def stop(self) -> None:
+        """Stop sending and record what was answered."""
+        await self._stop_feeds(list(self._feeds))
+        await asyncio.to_thread(self._recorder.stop)
+
+    def links(self) -> dict[str, dict[str, object]]:
+        """How each link does: items in memory and the trouble of its lanes."""
+        return {
+            link: {
+                "waiting": sum(lane.size for lane in feed.feed.lanes),
+                "trouble": next((lane.failing for lane in feed.feed.lanes if lane.failing), ""),
+            }
+            for link, feed in self._feeds.items()
+        }
+
+    def _load(self) -> bool:
+        site = self.site
+        with read(site.engine) as db:
+            moved = self.consents.refresh(db)
+            active = load_active(db, site.site, site.authority, site.seen, current=self.active)
+        if time.monotonic() - self._keys_at_s > _KEYS_S:
+            self.opener.renew(site.keeper.outbox_keys())
+            self._keys_at_s = time.monotonic()
+        moved = moved or active is not self.active
+        self.active = active
+        return moved
+
+    def _start(self, declared: tuple[Link, Recipient]) -> None:
+        link, recipient = declared
+        limits = self.site.settings.courier
+        try:
+            wires = [self._wire(recipient) for _ in range(1 if recipient.kind == "file" else limits.lanes)]
+        except (OSError, OathwardError) as error:
+            # Files of a certificate that are not there (yet): said once a look, tried again at the next.
+            log.error("courier.link", link=link.id, error=type(error).__name__)
+            self.counts["link.unusable"] += 1
+            return
+        ready = partial(self._ready, recipient)
+        ordered = link.on_exhausted == "block"
+        feed = Feed(
+            self.site.engine, link.id, wires, limits, ready, self._settle, self._settling, ordered=ordered
+        )
+        self._feeds[link.id] = _Running(feed, asyncio.create_task(feed.run()), declared)
+
+    def _wire(self, recipient: Recipient) -> Wire:
+        if recipient.kind == "file":
+            return FileWire(Path(recipient.address))
+        where = urlsplit(f"//{recipient.address}")
+        context = None
+        if recipient.kind == "mllps" and recipient.tls is not None:
+            folder, tls = self.site.settings.data / "recipients", recipient.tls
+            certificate, key = (str(folder / name) if name else "" for name in (tls.certificate, tls.key))
+            context = client_context(str(folder / tls.ca), certificate, key)
+        name = recipient.tls.server_name if recipient.tls else ""
+        return MllpWire(
+            where.hostname or "",
+            where.port or 0,
+            self.site.settings.courier,
+            context=context,
+            server_name=name,
+        )
+
+    def _ready(self, recipient: Recipient, rows: Sequence[OutboxRow]) -> list[Item | Settled]:
+        """Check rows again and open them for the wire; runs in a thread."""
+        assert self.active is not None
+        site = self.site
+        now_us = micros(site.clock.now())
+        consents = {row.subject: self.consents.of(site.engine, (row.subject,)) for row in rows}
+        now = Now(self.active.bundle, self.active.label, consents, now_us, clock_sure=site.clock.sure())
+        ready: list[Item | Settled] = []
+        with read(site.engine) as db:
+            refused = [refused_now(db, site.site, row, now) for row in rows]
+        for row, reason in zip(rows, refused, strict=True):
+            try:
+                if reason is not None:
+                    raise OathwardError(row.link, reason=reason)
+                ready.append(Item(row, self._body(recipient, row), row.attempts))
+            except (OathwardError, VaultError) as error:
+                ready.append(settled_error(row, error))
+        return ready
+
+    def _body(self, recipient: Recipient, row: OutboxRow) -> bytes:
+        sealed = self.bodies.read(row.body)
+        if not row.end_to_end:
+            opened = self.opener.open(sealed)
+            if (opened.link, opened.outgoing_id, opened.site) != (row.link, row.id, row.site):
+                raise VaultError(
+                    row.link, "the sealed body is of another delivery", reason=Reason.SEAL_BROKEN
+                )
+            return opened.data.reveal()
+        if recipient.kind == "file":
+            return sealed
+        return carry(row.id, sealed, self.site.clock.now())
+
+    def _settle(self, settled: Settled) -> None:
+        item, result, _ = settled
+        self._settling.add(item.row.seq)
+        self.counts["delivered" if isinstance(result, Delivered) else "set-aside"] += 1
+        self._recorder.put(settled)
+
+    def _recorded(self, group: list[Settled]) -> None:
+        self._loop.call_soon_threadsafe(self._forget, group)
+
+    def _forget(self, group: list[Settled]) -> None:
+        for item, _, _ in group:
+            running = self._feeds.get(item.row.link)
+            if running is not None:
+                running.feed.recorded(item.row.seq)
+            self._settling.discard(item.row.seq)
+
+
+async def run(site: Opened) -> None:
+    """Deliver until told to stop.
+
+    Raises:
+        StorageError: another courier has the lock.
+    """
+    lock = _lock(site.settings.run_folder / "courier.lock")
+    status = Status(site.settings.run_folder, "courier")
+    courier = Courier(site)
+    await courier.refresh()
+    _say(status, courier)
+    watch = asyncio.create_task(_watch(courier, status))
+    await told_to_stop()
+    status.write("stopping")
+    watch.cancel()
+    await asyncio.gather(watch, return_exceptions=True)
+    await courier.stop()
+    status.remove()
+    os.close(lock)
+
+
+async def _watch(courier: Courier, status: Status) -> None:
+    while True:
+        await asyncio.sleep(_REFRESH_S)
+        await courier.refresh()
+        _say(status, courier)
+
+
+def _say(status: Status, courier: Courier) -> None:
+    state = "unhealthy" if courier.trouble else "ready"
+    status.write(state, trouble=courier.trouble, links=courier.links(), counts=dict(courier.counts))
+
+
+def _bodies(site: Opened) -> SegmentReader | TableStore:
+    if site.engine.dialect.name == "sqlite":
+        return SegmentReader(site.settings.data / "bodies")
+    return TableStore(site.engine, site.site, "outbox", "courier")
+
+
+def _lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(fd)
+        raise StorageError("courier", "another courier of this site runs", reason=Reason.CONFLICT) from error
+    return fd

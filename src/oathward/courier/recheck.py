@@ -28,10 +28,11 @@ from oathward.policy.model import ConsentFact, Deny, Facts, Indeterminate, Permi
 class Now:
     """The state of the world a batch of rows is checked against.
 
-    ``consents``: subject -> (version, facts), for every subject of the batch.
+    ``label``: name and version of the bundle. ``consents``: subject -> (version, facts), for every subject of the batch.
     """
 
     bundle: Bundle
+    label: str
     consents: Mapping[str, tuple[int, tuple[ConsentFact, ...]]]
     at_us: int
     clock_sure: bool
@@ -41,7 +42,7 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
     """Say why a delivery that was permitted may not go out now; ``None`` when it may."""
     version, consents = now.consents[row.subject]
     expired = row.valid_until_us and now.at_us >= row.valid_until_us
-    if row.bundle == now.bundle.name_and_version and row.consent_version == version and not expired:
+    if row.bundle == now.label and row.consent_version == version and not expired:
         return None if now.clock_sure or not row.valid_until_us else Reason.CLOCK_UNSURE
     link = now.bundle.links.get(row.link)
     if link is None:
@@ -60,7 +61,7 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
             return why
         case Permit():
             then = orjson.loads(plan)
-            same = then["profile"] == now.bundle.profile_digest(answer.profile) and set(then["classes"]) <= answer.classes
+            same = then["profile"] == now.profiles[answer.profile] and set(then["classes"]) <= answer.classes
             return None if same else Reason.PERMIT_NARROWED
         case _ as never:
             assert_never(never)

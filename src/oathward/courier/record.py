@@ -37,8 +37,22 @@ class Recorder:
         done: called with each recorded group; must only hand it over.
     """
 
-    def __init__(self, engine: Engine, site: str, clock: Clock, done: Callable[[list[Settled]], None], *, group_max: int) -> None:
-        self._engine, self._site, self._clock, self._done, self._group_max = engine, site, clock, done, group_max
+    def __init__(
+        self,
+        engine: Engine,
+        site: str,
+        clock: Clock,
+        done: Callable[[list[Settled]], None],
+        *,
+        group_max: int,
+    ) -> None:
+        self._engine, self._site, self._clock, self._done, self._group_max = (
+            engine,
+            site,
+            clock,
+            done,
+            group_max,
+        )
         self._queue: deque[Settled] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -90,7 +104,9 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
     """
     leaves = [leaf for settled in group for leaf in _leaves(settled, at_us)]
     with write(engine) as db:
-        messages.delete_delivered(db, [item.row.seq for item, result, _ in group if isinstance(result, Delivered)])
+        messages.delete_delivered(
+            db, [item.row.seq for item, result, _ in group if isinstance(result, Delivered)]
+        )
         for item, result, state in group:
             if isinstance(result, Failed):
                 _set_aside(db, item, result, state)
@@ -98,7 +114,9 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
 
 
 def _set_aside(db: Connection, item: Item, result: Failed, state: str) -> None:
-    messages.set_delivery(db, item.row.seq, state=state, attempts=item.attempts, next_us=0, reason=result.reason.code)
+    messages.set_delivery(
+        db, item.row.seq, state=state, attempts=item.attempts, next_us=0, reason=result.reason.code
+    )
 
 
 def _leaves(settled: Settled, at_us: int) -> list[Leaf]:
@@ -111,9 +129,18 @@ def _leaves(settled: Settled, at_us: int) -> list[Leaf]:
             return [prepare(Record("message.delivered", body, at_us, row.subject, (row.link,), row.message))]
         case Failed(reason, _):
             body["reason"] = reason.code
-            dead = Record("message.dead", {**body, "state": state}, at_us, row.subject, (row.link,), row.message)
+            dead = Record(
+                "message.dead", {**body, "state": state}, at_us, row.subject, (row.link,), row.message
+            )
             kind = "delivery.blocked" if state == Delivery.BLOCKED else "delivery.dead"
-            finding = Record("finding.raised", {"finding": kind, "reason": reason.code}, at_us, "", (row.link,), row.message)
+            finding = Record(
+                "finding.raised",
+                {"finding": kind, "reason": reason.code},
+                at_us,
+                "",
+                (row.link,),
+                row.message,
+            )
             return [prepare(dead), prepare(finding)]
         case _ as never:
             assert_never(never)

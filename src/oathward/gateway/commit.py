@@ -7,7 +7,7 @@ Steps of one group (DESIGN §3 step 11):
 
 Rules:
 - A group that fails is retried message by message; one whose commit outcome is unknown is looked up first.
-- A body that cannot be flushed is fatal for this process: nothing after it is acknowledged.
+- A full disk fails the messages, not the process; a body that could not be flushed ends the writing for good.
 - Nothing here decides, shapes or seals.
 
 Deliberately absent: the event loop. ``Committer`` runs one thread and calls back with whole groups.
@@ -18,59 +18,24 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 
 from oathward import ledger
-from oathward.core.db import write
+from oathward.core.db import read, write
 from oathward.core.errors import StorageError
+from oathward.core.points import point
 from oathward.core.reasons import Reason
-from oathward.ledger import Leaf
+from oathward.gateway.arrival import Outcome, Prepared
+from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
-from oathward.messages.model import HeldRow, MessageRow, OutboxRow
+from oathward.patients import actions as patients
+from oathward.vault import intake, kept
 
 if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
-    from oathward.patients.actions import Resolution
-    from oathward.vault.seal import SealedBody, SealedMessage
-
-
-class Outcome(Enum):
-    """How a message's try to become durable ended."""
-
-    STORED = "stored"
-    DUPLICATE = "duplicate"
-    AGAIN = "again"  # rows clashed with another process: prepare it once more
-    FAILED = "failed"  # not stored: no answer, close, the sender tries again
-
-
-@dataclass(slots=True)
-class Outgoing:
-    """One sealed delivery with what its outbox row needs besides the body."""
-
-    sealed: SealedMessage
-    row: OutboxRow  # body filled in when it has been appended
-
-
-@dataclass(slots=True)
-class Prepared:
-    """Everything about one message that must become durable together."""
-
-    message: MessageRow
-    leaves: list[Leaf]
-    reply: Callable[[str], bytes]  # answer code -> acknowledgement
-    facts: dict[bytes, bytes] = field(default_factory=dict)
-    outgoing: list[Outgoing] = field(default_factory=list)
-    kept: list[tuple[str, SealedBody]] = field(default_factory=list)  # purpose, body
-    held: HeldRow | None = None
-    resolution: Resolution | None = None
-    extra: list[Callable[[Connection], None]] = field(default_factory=list)  # rare writes of contexts
-    outcome: Outcome | None = None
-    answer: str = ""
-    owner: Any = None  # the listener's own
 
 
 class Committer:
@@ -80,12 +45,13 @@ class Committer:
         done: called on the writer's thread with a finished group; must only hand it over.
     """
 
-    def __init__(self, gate: Gate, engine: Engine, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
-        self._gate, self._engine, self._done, self._group_max = gate, engine, done, group_max
+    def __init__(self, gate: Gate, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
+        self._gate, self._done, self._group_max = gate, done, group_max
         self._queue: deque[Prepared] = deque()
         self._wake = threading.Event()
         self._stopping = False
         self.fatal: StorageError | None = None
+        """Set once bodies can no longer be written; nothing is stored after it."""
         self._thread = threading.Thread(target=self._run, name="committer", daemon=True)
         self._thread.start()
 
@@ -120,15 +86,15 @@ class Committer:
             self._done(group)
 
     def _commit(self, group: list[Prepared]) -> None:
-        if self.fatal is not None:
-            _settle_all(group, Outcome.FAILED)
-            return
         try:
-            commit_group(self._gate, self._engine, group)
+            if self.fatal is not None:
+                raise self.fatal
+            commit_group(self._gate, group)
         except StorageError as error:
-            if error.reason is not Reason.STORAGE_FULL and self._gate.bodies_broken:
+            self._gate.unhealthy(error)
+            if self._gate.stores.broken:
                 self.fatal = error
-            if error.reason is Reason.STORAGE_FULL or self.fatal or len(group) == 1:
+            if self.fatal or error.reason is Reason.STORAGE_FULL or len(group) == 1:
                 self._fail(group, error)
             else:
                 self._one_by_one(group)
@@ -136,67 +102,87 @@ class Committer:
     def _one_by_one(self, group: list[Prepared]) -> None:
         for prepared in group:
             try:
-                commit_group(self._gate, self._engine, [prepared])
+                if not _stored_already(self._gate, prepared):
+                    commit_group(self._gate, [prepared])
             except StorageError as error:
                 self._fail([prepared], error)
 
     def _fail(self, group: list[Prepared], error: StorageError) -> None:
+        clash = "IntegrityError" in error.why
         for prepared in group:
-            if prepared.resolution is not None:
-                self._gate.resolver.rolled_back(prepared.resolution)
-            clash = "IntegrityError" in error.why
+            for resolution in prepared.resolutions:
+                self._gate.resolver.rolled_back(resolution)
             prepared.outcome = Outcome.AGAIN if clash else Outcome.FAILED
-        self._gate.count("commit.failed", len(group))
+        self._gate.counts["message.not-stored"] += len(group)
 
 
-def commit_group(gate: Gate, engine: Engine, group: list[Prepared]) -> None:
+def commit_group(gate: Gate, group: list[Prepared]) -> None:
     """Make one group durable and set each message's outcome.
 
     Raises:
         StorageError: nothing of the group is known to be stored.
     """
-    _append_bodies(gate, group)
+    kept_rows = _append_bodies(gate, group)
+    point("gateway.bodies-flushed")
     new_keys = gate.sealer.pending_keys()
-    with write(engine) as db:
+    with write(gate.engine) as db:
         fresh = _without_duplicates(gate, db, group)
-        gate.insert_keys(db, new_keys)
-        rows = [p for p in fresh if p.resolution is not None]
-        for prepared in rows:
-            gate.insert_subject(db, prepared.resolution)
-        messages.insert_messages(db, [p.message for p in fresh])
+        intake.insert_keys(db, new_keys)
+        for prepared in fresh:
+            for resolution in prepared.resolutions:
+                if resolution.ticket:
+                    patients.apply(db, gate.site, resolution)
+        messages.insert_messages(db, [p.message for p in fresh if not p.arrival.release])
         messages.insert_outbox(db, [o.row for p in fresh for o in p.outgoing])
         messages.insert_held(db, [p.held for p in fresh if p.held is not None])
-        gate.insert_kept(db, fresh)
+        kept.insert_rows(db, [row for p in fresh for row in kept_rows.get(id(p), ())])
         for prepared in fresh:
-            for act in prepared.extra:
+            for act in prepared.acts:
                 act(db)
         facts: dict[bytes, bytes] = {}
         for prepared in fresh:
             facts |= prepared.facts
+        point("gateway.before-append")
         ledger.append(db, gate.site, [leaf for p in fresh for leaf in p.leaves], facts)
+        point("gateway.before-commit")
+    point("gateway.committed")
     gate.sealer.confirm_keys(new_keys)
-    for prepared in rows:
-        gate.resolver.committed(prepared.resolution)
     for prepared in fresh:
         prepared.outcome, prepared.answer = Outcome.STORED, prepared.message.answer
+        for resolution in prepared.resolutions:
+            gate.resolver.committed(resolution)
 
 
-def _append_bodies(gate: Gate, group: list[Prepared]) -> None:
-    outgoing = [o for p in group for o in p.outgoing if o.row.body is None]
+def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[Any, ...]]]:
+    """Append and flush what the group's rows will name; gives the rows of originals by prepared message."""
+    outgoing = [o for p in group for o in p.outgoing]
     if outgoing:
-        refs = gate.outbox_bodies.append([o.sealed.data for o in outgoing])
+        refs = gate.stores.outbox.append([o.sealed.data for o in outgoing])
         for one, ref in zip(outgoing, refs, strict=True):
             one.row = replace(one.row, body=ref)
-        gate.outbox_bodies.flush()
-    gate.append_kept(group)
+    originals = [(id(p), p.arrival.at_us, o) for p in group for o in p.originals]
+    refs = gate.stores.kept.append([o.sealed.data for _, _, o in originals]) if originals else []
+    rows: dict[int, list[tuple[Any, ...]]] = {}
+    for (owner, at_us, o), ref in zip(originals, refs, strict=True):
+        row = kept.row(gate.site, o.message, o.subject, o.purpose, o.sealed, ref, at_us)
+        rows.setdefault(owner, []).append(row)
+    point("gateway.bodies-appended")
+    if outgoing:
+        gate.stores.outbox.flush()
+    if originals:
+        gate.stores.kept.flush()
+    return rows
 
 
 def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> list[Prepared]:
     """Settle duplicates of earlier messages or of one another; give the rest."""
-    known = messages.known(db, [p.message.duplicate_key for p in group])
+    known = messages.known(db, [p.message.duplicate_key for p in group if not p.arrival.release])
     fresh: list[Prepared] = []
     for prepared in group:
         row = prepared.message
+        if prepared.arrival.release:
+            fresh.append(prepared)
+            continue
         earlier = known.setdefault(row.duplicate_key, [])
         same = next((e for e in earlier if e[0] == row.digest), None)
         if same and row.received_us - same[3] > gate.duplicate_window_us:
@@ -204,16 +190,33 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
             same = None
         if same:
             prepared.outcome, prepared.answer = Outcome.DUPLICATE, same[1]
-            if prepared.resolution is not None:
-                gate.resolver.rolled_back(prepared.resolution)
+            for resolution in prepared.resolutions:
+                gate.resolver.rolled_back(resolution)
+            gate.counts["message.duplicate"] += 1
             continue
         if earlier:
-            gate.note_reused_control_id(prepared)
+            prepared.leaves.append(_reused_control_id(prepared))
         earlier.append((row.digest, row.answer, row.id, row.received_us))
         fresh.append(prepared)
     return fresh
 
 
-def _settle_all(group: list[Prepared], outcome: Outcome) -> None:
-    for prepared in group:
-        prepared.outcome = outcome
+def _reused_control_id(prepared: Prepared) -> ledger.Leaf:
+    """The same MSH-10 with other bytes: a new message, and something to look at."""
+    row = prepared.message
+    body = {"finding": Reason.CONTROL_ID_REUSED.code, "device": row.device}
+    return prepare(Record("finding.raised", body, row.received_us, row.subject, (), row.id))
+
+
+def _stored_already(gate: Gate, prepared: Prepared) -> bool:
+    """Look up a message whose commit may have happened although we were not told."""
+    if prepared.arrival.release:
+        return False
+    with read(gate.engine) as db:
+        row = messages.message_row(db, prepared.message.id)
+    if row is None:
+        return False
+    prepared.outcome, prepared.answer = Outcome.STORED, row.answer
+    for resolution in prepared.resolutions:
+        gate.resolver.committed(resolution)
+    return True

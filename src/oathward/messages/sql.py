@@ -145,7 +145,7 @@ def insert_outbox(db: Connection, rows: Sequence[OutboxRow]) -> None:
                     r.bundle,
                     r.consent_version,
                     r.facts,
-                r.plan,
+                    r.plan,
                     r.valid_until_us,
                     r.created_us,
                     r.state,
@@ -169,9 +169,13 @@ def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:
     )
 
 
-def pending(db: Connection, link: str, after_seq: int, limit: int, *, skip_senders: Iterable[str] = ()) -> list[OutboxRow]:
+def pending(
+    db: Connection, link: str, after_seq: int, limit: int, *, skip_senders: Iterable[str] = ()
+) -> list[OutboxRow]:
     """Read a link's waiting deliveries behind a position, in order."""
-    waiting = select(outbox).where(outbox.c.link == link, outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING)
+    waiting = select(outbox).where(
+        outbox.c.link == link, outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING
+    )
     blocked = list(skip_senders)
     if blocked:
         waiting = waiting.where(outbox.c.sender.not_in(blocked))
@@ -180,7 +184,9 @@ def pending(db: Connection, link: str, after_seq: int, limit: int, *, skip_sende
 
 def blocked_senders(db: Connection, link: str) -> set[str]:
     """Senders of a link whose oldest delivery waits for a person."""
-    rows = db.execute(select(outbox.c.sender).where(outbox.c.link == link, outbox.c.state == Delivery.BLOCKED).distinct())
+    rows = db.execute(
+        select(outbox.c.sender).where(outbox.c.link == link, outbox.c.state == Delivery.BLOCKED).distinct()
+    )
     return {sender for (sender,) in rows}
 
 
@@ -229,6 +235,17 @@ def bodies_in_use(db: Connection, store: str) -> set[int]:
     }
 
 
+def last_body(db: Connection, store: str) -> BodyRef | None:
+    """The last body of a store that an undelivered row names."""
+    query = (
+        select(outbox)
+        .where(outbox.c.store == store)
+        .order_by(outbox.c.segment.desc(), outbox.c.offset_bytes.desc())
+    )
+    row = db.execute(query.limit(1)).first()
+    return _outbox_row(row).body if row else None
+
+
 def held_rows(
     db: Connection, *, state: str | None = "held", reason: str | None = None, limit: int = 1_000
 ) -> list[HeldRow]:
@@ -270,10 +287,8 @@ def message_row(db: Connection, message_id: str) -> MessageRow | None:
 
 def message_counts(db: Connection) -> dict[str, int]:
     """Count messages by state."""
-    return {
-        state: count
-        for state, count in db.execute(select(message.c.state, func.count()).group_by(message.c.state))
-    }
+    rows = db.execute(select(message.c.state, func.count()).group_by(message.c.state))
+    return dict(rows.tuples().all())
 
 
 def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:

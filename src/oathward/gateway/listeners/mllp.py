@@ -21,12 +21,14 @@ from collections import Counter, deque
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
-from oathward.core.errors import DecodeError
+from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Mllp
-from oathward.gateway.commit import Committer, Outcome, Prepared
+from oathward.gateway.arrival import Outcome, Prepared
+from oathward.gateway.commit import Committer
+from oathward.gateway.path import arrive, handle
 from oathward.inventory.model import Peer
-from oathward.protocols.hl7v2.mllp import Framer, wrap
+from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
 if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
@@ -39,7 +41,7 @@ class MllpListener:
     """All MLLP connections of one gateway process.
 
     Args:
-        gate: what the path needs; ``gate.prepare(raw, peer)`` runs it.
+        gate: what the path needs.
         limits: the settings section.
     """
 
@@ -56,7 +58,10 @@ class MllpListener:
         """Open the ports that the settings ask for; gives the ones in use by name."""
         loop = asyncio.get_running_loop()
         ports: dict[str, int] = {}
-        for name, port, context in (("mllp", self.limits.port, None), ("mllp_tls", self.limits.tls_port, tls)):
+        for name, port, context in (
+            ("mllp", self.limits.port, None),
+            ("mllp_tls", self.limits.tls_port, tls),
+        ):
             if port < 0 or (name == "mllp_tls" and context is None):
                 continue
             server = await loop.create_server(
@@ -93,7 +98,10 @@ class MllpListener:
     def admit(self, connection: MllpConnection) -> Reason | None:
         """Count a new connection, or say why it may not stay."""
         address = connection.peer.address
-        if len(self.connections) >= self.limits.connections_max or self.per_peer[address] >= self.limits.connections_per_peer_max:
+        if (
+            len(self.connections) >= self.limits.connections_max
+            or self.per_peer[address] >= self.limits.connections_per_peer_max
+        ):
             return Reason.CONNECTION_LIMIT
         self.per_peer[address] += 1
         self.connections.add(connection)
@@ -131,7 +139,7 @@ class MllpConnection(asyncio.Protocol):
 
     def __init__(self, listener: MllpListener) -> None:
         self._listener = listener
-        self._framer = Framer(size_bytes_max=listener.limits.message_size_bytes_max)
+        self._framer = Framer(FrameLimits(listener.limits.message_size_bytes_max))
         self._waiting: deque[Prepared] = deque()
         self._paused = False
         self._write_paused = False
@@ -142,6 +150,7 @@ class MllpConnection(asyncio.Protocol):
         self.peer = Peer("", None, ())
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take note of the peer; refuse one too many."""
         self._transport = cast("asyncio.Transport", transport)
         raw = transport.get_extra_info("socket")
         if raw is not None:
@@ -153,17 +162,24 @@ class MllpConnection(asyncio.Protocol):
             self._refuse(reason)
 
     def data_received(self, data: bytes) -> None:
+        """Frame the bytes and start what is whole."""
         if self._closing:
             return
         now = self._last = time.monotonic()
         try:
             frames = self._framer.feed(data)
+            if frames:
+                self._take(frames, now)
+                self._framer.feed(b"")  # what was wrong behind the last whole frame
         except DecodeError as error:
             self._refuse(error.reason)
             return
-        self._frame_since = (self._frame_since or now) if self._framer.partial else 0.0
-        if frames:
-            self._take(frames, now)
+        except OathwardError as error:
+            # An original could not even be sealed: unanswered, so that the sender keeps it.
+            self._listener.gate.unhealthy(error)
+            self.close()
+            return
+        self._frame_since = (self._frame_since or now) if self._framer.pending else 0.0
 
     def _take(self, frames: list[bytes], now: float) -> None:
         listener = self._listener
@@ -172,7 +188,7 @@ class MllpConnection(asyncio.Protocol):
             return
         submit, waiting = listener.committer.submit, self._waiting
         for frame in frames:
-            for prepared in listener.gate.prepare(frame, self.peer):
+            for prepared in arrive(listener.gate, frame, self.peer):
                 prepared.owner = self
                 waiting.append(prepared)
                 submit(prepared)
@@ -186,8 +202,7 @@ class MllpConnection(asyncio.Protocol):
         while waiting and (outcome := waiting[0].outcome) is not None:
             prepared = waiting[0]
             if outcome is Outcome.AGAIN:
-                if not self._again(prepared):
-                    return
+                self._again(prepared)
                 break
             waiting.popleft()
             if outcome is Outcome.FAILED:
@@ -198,20 +213,20 @@ class MllpConnection(asyncio.Protocol):
         self._write(out)
         if self._half_closed and not waiting:
             self.close()
-        if self._paused and len(waiting) * 2 <= self._listener.limits.waiting_messages_max and not self._write_paused:
+        if (
+            self._paused
+            and len(waiting) * 2 <= self._listener.limits.waiting_messages_max
+            and not self._write_paused
+        ):
             self._paused = False
             self._transport.resume_reading()
 
-    def _again(self, prepared: Prepared) -> bool:
+    def _again(self, prepared: Prepared) -> None:
         """Prepare once more a message whose rows clashed; it keeps its place in the order."""
-        renewed = self._listener.gate.prepare_again(prepared)
-        if renewed is None:
-            self.close()
-            return False
+        renewed = handle(self._listener.gate, prepared.arrival)
         renewed.owner = self
         self._waiting[0] = renewed
         self._listener.committer.submit(renewed)
-        return True
 
     def _write(self, replies: list[bytes]) -> None:
         if replies and not self._transport.is_closing():
@@ -228,25 +243,29 @@ class MllpConnection(asyncio.Protocol):
             self._refuse(Reason.CERTIFICATE_REVOKED)
 
     def pause_writing(self) -> None:
+        """Read no more while the sender does not take its answers."""
         self._write_paused = True
         if not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
+        """Read again."""
         self._write_paused = False
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
 
     def eof_received(self) -> bool:
-        if self._framer.partial:
+        """Take the end of what the sender sends."""
+        if self._framer.pending:
             self._listener.gate.refused(self.peer, Reason.FRAME_UNTERMINATED)
         # Half-closed senders still get the answers they wait for (plain TCP; TLS cannot half-close).
         self._half_closed = bool(self._waiting) and self._transport.get_extra_info("ssl_object") is None
         return self._half_closed
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """Forget the connection; what it sent is still committed."""
         self._closing = True
         self._listener.forget(self)
 

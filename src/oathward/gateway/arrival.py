@@ -1,0 +1,129 @@
+"""What the path hands around: a message as it arrived, its parts, and what must become durable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection
+
+from oathward.core.reasons import Reason
+from oathward.inventory.model import Peer
+from oathward.ledger import Leaf
+from oathward.messages.model import HeldRow, MessageRow, OutboxRow
+from oathward.patients.model import Resolution
+from oathward.vault.seal import SealedBody, SealedMessage
+
+QUARANTINE = "quarantine"
+"""Purpose an original is sealed under while it waits for a person."""
+
+
+class Outcome(Enum):
+    """How a message's try to become durable ended."""
+
+    STORED = "stored"
+    DUPLICATE = "duplicate"
+    AGAIN = "again"  # rows clashed with another process: prepare it once more
+    FAILED = "failed"  # not stored: no answer, close, the sender tries again
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message before anything is decided.
+
+    Args:
+        only_links: a release serves the links a message was held for, and no others.
+        release: id and reason of the release this is, empty for what comes from a device.
+    """
+
+    id: str
+    raw: bytes
+    peer: Peer
+    at_us: int
+    only_links: frozenset[str] | None = None
+    release: str = ""
+
+
+@dataclass(slots=True)
+class Outgoing:
+    """One sealed delivery and its outbox row; the row's body is filled in once it was appended."""
+
+    sealed: SealedMessage
+    row: OutboxRow
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """One sealed original on its way to a body store."""
+
+    message: str
+    subject: str
+    purpose: str
+    sealed: SealedBody
+
+
+@dataclass(slots=True)
+class Part:
+    """What one patient's part of a message comes to."""
+
+    arrival: Arrival
+    resolution: Resolution
+    answers: list[list[Any]] = field(default_factory=list)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    originals: list[Original] = field(default_factory=list)
+    leaves: list[Leaf] = field(default_factory=list)
+    findings: list[tuple[str, str]] = field(default_factory=list)
+    facts: dict[bytes, bytes] = field(default_factory=dict)
+    held_for: list[str] = field(default_factory=list)
+    held_why: Reason | None = None
+    held_where: str = ""
+    card: SealedBody | None = None
+
+    def answer(self, link: str, word: str, *more: Any) -> None:
+        """Note what was decided for a link: codes and counts."""
+        self.answers.append([link, word, *more])
+
+    def hold(self, link: str, why: Reason, where: str) -> None:
+        """Note that the message waits for a person, for one link (``*``: for all but care)."""
+        self.held_for.append(link)
+        if self.held_why is None:
+            self.held_why, self.held_where = why, where
+
+    def keep(self, purpose: str, sealed: SealedBody) -> None:
+        """Keep the sealed original under a purpose."""
+        self.originals.append(Original(self.arrival.id, self.resolution.subject, purpose, sealed))
+
+    def send(self, sealed: SealedMessage, row: OutboxRow) -> None:
+        """Queue a delivery."""
+        self.outgoing.append(Outgoing(sealed, row))
+
+    def find(self, finding: str, link: str = "") -> None:
+        """Note something that somebody should look at."""
+        self.findings.append((finding, link))
+
+
+@dataclass(slots=True)
+class Prepared:
+    """Everything about one message that must become durable together.
+
+    Args:
+        reply: answer code -> acknowledgements to send, in order; none where the sender wants none.
+        release_of: the quarantined message this is a release of; its row is settled instead of a new one.
+        owner: the listener's own.
+    """
+
+    arrival: Arrival
+    message: MessageRow
+    leaves: list[Leaf]
+    reply: Callable[[str], list[bytes]]
+    facts: dict[bytes, bytes] = field(default_factory=dict)
+    outgoing: list[Outgoing] = field(default_factory=list)
+    originals: list[Original] = field(default_factory=list)
+    held: HeldRow | None = None
+    resolutions: list[Resolution] = field(default_factory=list)
+    acts: list[Callable[[Connection], None]] = field(default_factory=list)
+    owner: Any = None
+    outcome: Outcome | None = None
+    answer: str = ""

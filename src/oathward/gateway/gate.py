@@ -1,0 +1,292 @@
+"""What the path needs: keys, policy, look-ups and stores of one gateway process.
+
+Rules:
+- Everything here is loaded from signed documents, or is a cache that a version number throws away.
+- A key or a fact that cannot be had makes the messages that need it fail closed, link by link.
+- Look-ups read the database only where a cache does not know.
+
+Deliberately absent: steps and branching (``path.py``), transactions (``commit.py``), sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from base64 import b32hexencode
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+
+import structlog
+
+from oathward.activation import Active, load_active
+from oathward.consent.views import Consents
+from oathward.core.clock import micros
+from oathward.core.db import read
+from oathward.core.errors import AuthorityError, KeeperError, OathwardError
+from oathward.core.labels import Assurance
+from oathward.core.reasons import Reason
+from oathward.core.words import WordHasher
+from oathward.gateway.guard import Guard, Verdict
+from oathward.gateway.labelling import seen as seen_for_labels
+from oathward.gateway.labelling import type_of
+from oathward.gateway.plans import Planned, Plans
+from oathward.gateway.stores import Stores
+from oathward.inventory.model import Device, Peer
+from oathward.inventory.snapshot import Snapshot
+from oathward.patients.model import Resolution
+from oathward.patients.resolver import Resolver
+from oathward.policy.bundle import Bundle
+from oathward.policy.model import Facts, Link
+from oathward.protocols.hl7v2.catalogue import classes_present
+from oathward.protocols.hl7v2.reader import Message
+from oathward.vault.opened import Opened
+from oathward.vault.seal import Sealer
+
+KEEPER_REST_S = 1.0
+"""After the keeper failed to answer, how long messages that need it are held without asking again."""
+
+_FACTS_CACHED_MAX = 50_000
+_SEEDS_CACHED_MAX = 100_000
+_ID_BYTES = 12  # 20 characters in base32: what MSH-10 holds before v2.7
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The facts of a decision, their SHA-256, and the canonical body the ledger keeps once."""
+
+    facts: Facts
+    key: bytes
+    body: bytes
+    type: str
+
+
+class Gate:
+    """Everything one gateway process knows.
+
+    Args:
+        writer: names this process's body files: ``gateway``, or ``replay`` for a release.
+    """
+
+    def __init__(self, site: Opened, *, writer: str = "gateway") -> None:
+        self.opened, self.site, self.clock = site, site.site, site.clock
+        self.engine = site.engine
+        keys = site.keeper.hello()
+        self._duplicate_key = keys.duplicate_key
+        self.sealer = Sealer(self.site, keys.intake, keys.outbox, epoch_s=site.settings.gateway.seal_epoch_s)
+        self._keys_until_s = time.monotonic() + site.settings.gateway.seal_epoch_s / 4
+        self.words = WordHasher(keys.word_key)
+        self.guard = Guard(self.words)
+        self.resolver = Resolver(keys.index_key, self.site, words=self.words)
+        self.inventory = Snapshot(self.site, site.authority, site.seen)
+        self.consents = Consents(self.site, site.authority, site.seen)
+        self.stores = Stores(site, writer)
+        self.duplicate_window_us = site.settings.gateway.duplicate_window_days * 86_400_000_000
+        self.counts: Counter[str] = Counter()
+        self.refusals: Counter[tuple[str, Reason]] = Counter()
+        self.trouble = ""
+        self._active: Active | None = None
+        self._plans = Plans()
+        self._facts: dict[tuple[object, ...], Known] = {}
+        self._seeds: dict[tuple[str, str], bytes] = {}
+        self._device_keys: dict[str, bytes] = {}
+        self._seeds_until_s = 0.0
+        self._keeper_rests_until_s = 0.0
+        self.refresh()
+
+    # --- what changes under us
+
+    @property
+    def active_bundle(self) -> Bundle:
+        """The active bundle.
+
+        Raises:
+            OathwardError: ``decision.bundle-missing``; there is none that verifies: messages are held.
+        """
+        if self._active is None:
+            raise OathwardError("bundle", "none is active", reason=Reason.BUNDLE_MISSING)
+        return self._active.bundle
+
+    def links(self, only: frozenset[str] | None) -> Iterable[Link]:
+        """The links to decide: all, or those a release is for."""
+        links = self.active_bundle.links.values()
+        return links if only is None or "*" in only else [link for link in links if link.id in only]
+
+    @property
+    def bundle_name(self) -> str:
+        """Name and version of the bundle, as records have it."""
+        return self._active.label if self._active else ""
+
+    def refresh(self) -> None:
+        """Take in what other processes changed; call it about twice a second, off the hot path."""
+        with read(self.engine) as db:
+            if self.inventory.refresh(db) | self.consents.refresh(db) | self.resolver.refresh(db):
+                self._facts.clear()
+            try:
+                active = load_active(
+                    db, self.site, self.opened.authority, self.opened.seen, current=self._active
+                )
+            except AuthorityError as error:
+                self.unhealthy(error)
+                active = None
+        if active is not self._active:
+            self._active = active
+            self._plans = Plans(active.bundle.profiles if active else {})
+            self._facts.clear()
+        if time.monotonic() > self._keys_until_s:
+            self._renew_keys()
+
+    def _renew_keys(self) -> None:
+        try:
+            keys = self.opened.keeper.hello()
+        except KeeperError as error:
+            self.unhealthy(error)
+            return
+        self.sealer.renew(keys.intake, keys.outbox)
+        self._keys_until_s = time.monotonic() + self.opened.settings.gateway.seal_epoch_s / 4
+
+    # --- step 5 and 6
+
+    def resolve(self, message: Message, device: Device, now_us: int) -> Resolution:
+        """Say whom a message is about."""
+        return self.resolver.resolve(self.engine, message, device, now_us)
+
+    def facts_of(
+        self, message: Message, device: Device, assurance: Assurance, resolution: Resolution
+    ) -> Known:
+        """Collect what decisions read, as codes; the same for equal messages until something changes."""
+        bundle = self.active_bundle
+        kind = type_of(message)
+        present = classes_present(message)
+        label_facts = seen_for_labels(message, bundle.labels, device)
+        version, consents = self.consents.of(self.engine, (resolution.subject, *resolution.others))
+        sure = self.clock.sure()
+        key = (device.id, assurance, resolution.kind, kind, present, label_facts, version, consents, sure)
+        known = self._facts.get(key)
+        if known is None:
+            labels = bundle.labels.label(label_facts)
+            facts = Facts(
+                site=self.site,
+                device=device.id,
+                device_kind=device.kind,
+                device_tags=device.tags,
+                assurance=assurance,
+                subject_kind=resolution.kind,
+                message_type=kind,
+                confidentiality=labels.confidentiality,
+                sensitivity=labels.sensitivity,
+                classes_present=present,
+                consent_version=version,
+                consents=consents,
+                clock_sure=sure,
+                bundle_version=self._active.version if self._active else 0,
+            )
+            body = facts.body()
+            known = Known(facts, sha256(body).digest(), body, kind)
+            if len(self._facts) >= _FACTS_CACHED_MAX:
+                self._facts.clear()
+            self._facts[key] = known
+        return known
+
+    # --- step 8 to 10
+
+    def plan(self, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+        """Give the compiled plan for what was permitted."""
+        return self._plans.of(link, profile, classes)
+
+    def seeds(self, subject: str, project: str) -> tuple[bytes, bytes]:
+        """Give the shaping seed of a subject in a project, and the project's device key.
+
+        Raises:
+            KeeperError: it cannot be had now.
+        """
+        now_s = time.monotonic()
+        if now_s >= self._seeds_until_s:
+            self._seeds.clear()
+            self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
+        seed, device_key = self._seeds.get((subject, project)), self._device_keys.get(project)
+        if seed is None or device_key is None:
+            if now_s < self._keeper_rests_until_s:
+                raise KeeperError("seed", "the keeper does not answer", reason=Reason.KEEPER_UNAVAILABLE)
+            try:
+                seed = self.opened.keeper.seed(subject, project)
+                device_key = self._device_keys[project] = self.opened.keeper.device_key(project)
+            except KeeperError as error:
+                if error.reason is Reason.KEEPER_UNAVAILABLE:
+                    self._keeper_rests_until_s = now_s + KEEPER_REST_S
+                raise
+            if len(self._seeds) >= _SEEDS_CACHED_MAX:
+                self._seeds.clear()
+            self._seeds[subject, project] = seed
+        return seed, device_key
+
+    def check(self, message: Message, outgoing: bytes, link: Link, subject: str, now_us: int) -> Verdict:
+        """Ask the guard about the bytes that would leave."""
+        return self.guard.check(
+            message,
+            outgoing,
+            carries_identity=link.carries_identity,
+            card_words=self.resolver.card_words(self.engine, subject, now_us),
+            foreign=lambda tokens: self.resolver.foreign(self.engine, tokens, subject),
+        )
+
+    def recipient_key(self, link: Link) -> bytes | None:
+        """The key that the recipient's deliveries are sealed to, if it has one."""
+        return self.active_bundle.recipients[link.recipient].public_key
+
+    # --- ids
+
+    def outgoing_id(self, message_id: str, link: str) -> str:
+        """The id a recipient sees: the same for one message on one link, and says nothing."""
+        digest = blake2b(
+            f"{message_id}|{link}".encode(), digest_size=_ID_BYTES, key=self._duplicate_key
+        ).digest()
+        return b32hexencode(digest).decode().rstrip("=")
+
+    def duplicate_key(self, source: str, message: Message | None) -> bytes:
+        """Keyed hash of sender and MSH-10; random where there is none to compare.
+
+        Args:
+            source: the device's id, or the peer's address where the device is not known.
+        """
+        if message is None or not message.control_id:
+            return self.random_key()
+        sender = b"|".join((source.encode(), *message.sender, message.control_id))
+        return blake2b(sender, digest_size=16, key=self._duplicate_key).digest()
+
+    @staticmethod
+    def random_key() -> bytes:
+        """A key that equals no other."""
+        return os.urandom(16)
+
+    def digest(self, raw: bytes) -> bytes:
+        """Keyed hash of the bytes as received: equal bytes, equal digest, and nothing to guess from."""
+        return blake2b(raw, digest_size=16, key=self._duplicate_key).digest()
+
+    # --- health
+
+    def refused(self, peer: Peer, reason: Reason) -> None:
+        """Count a refused connection; records of them are written in sums, so that a flood is one record."""
+        self.refusals[peer.address, reason] += 1
+        self.counts["connection.refused"] += 1
+
+    def now_us(self) -> int:
+        """Server time in microseconds."""
+        return micros(self.clock.now())
+
+    def revoked(self, peer: Peer) -> bool:
+        """Whether the device behind a connection was revoked."""
+        return self.inventory.revoked(peer)
+
+    def unhealthy(self, error: Exception) -> None:
+        """Note trouble that makes messages be held; the status shows it until it is gone."""
+        self.trouble = error.reason.code if isinstance(error, OathwardError) else type(error).__name__
+        self.counts["trouble"] += 1
+        log.error("gateway.trouble", trouble=self.trouble)
+
+    def close(self) -> None:
+        """Close the body files."""
+        self.stores.close()

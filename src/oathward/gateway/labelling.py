@@ -1,0 +1,76 @@
+"""Collect what labelling may read of a message (step 6): codes, place, sender; only what some rule asks for.
+
+Source: HL7 v2.8.2 fields that carry clinical codes: OBX-3, OBR-4, DG1-3, AL1-3, PR1-3, RXA-5, RXE-2; PV1-3, PV1-10.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from oathward.inventory.model import Device
+from oathward.policy.labels import LabelTable, Seen
+from oathward.protocols.hl7v2.reader import Message
+
+_CODED = {b"OBX": 3, b"OBR": 4, b"DG1": 3, b"AL1": 3, b"PR1": 3, b"RXA": 5, b"RXE": 2}
+_CODE_FIELDS_CACHED_MAX = 65_536
+
+
+def type_of(message: Message) -> str:
+    """The message's type as links name it: ``ORU^R01``."""
+    return _type(message.code, message.trigger)
+
+
+@lru_cache(maxsize=1_024)
+def _type(code: str, trigger: str) -> str:
+    return f"{code}^{trigger}"
+
+
+def seen(message: Message, table: LabelTable, device: Device) -> Seen:
+    """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal."""
+    asked = _asked(table)
+    if not asked:
+        return _NOTHING
+    codes = _codes(message) if "codes" in asked else frozenset[str]()
+    location = _text(message, b"PV1", 3) if "location" in asked else ""
+    unit = _text(message, b"PV1", 10) if "unit" in asked else ""
+    kind = device.kind if "device_kind" in asked else ""
+    sender = message.sender[0].decode("latin-1") if "sender" in asked else ""
+    return Seen(codes, location, unit, kind, sender)
+
+
+_NOTHING = Seen(frozenset(), "", "", "", "")
+_INPUTS = ("codes", "location", "unit", "device_kind", "sender")
+_asked_of: dict[int, tuple[LabelTable, frozenset[str]]] = {}
+
+
+def _asked(table: LabelTable) -> frozenset[str]:
+    found = _asked_of.get(id(table))
+    if found is None or found[0] is not table:
+        asked = frozenset(name for rule in table.rules for name in _INPUTS if getattr(rule, name))
+        _asked_of.clear()
+        found = _asked_of[id(table)] = table, asked
+    return found[1]
+
+
+def _codes(message: Message) -> frozenset[str]:
+    component = message.separators.component
+    found: set[str] = set()
+    for segment in message.segments:
+        number = _CODED.get(segment[:3])
+        if number is not None:
+            found.update(_codes_of(message.field(segment, number), component))
+    return frozenset(found)
+
+
+@lru_cache(maxsize=_CODE_FIELDS_CACHED_MAX)
+def _codes_of(field: bytes, component: int) -> tuple[str, ...]:
+    """``system|code`` of a coded field and of its alternate."""
+    parts = [p.decode("latin-1") for p in field.split(bytes([component]))] + [""] * 6
+    return tuple(f"{system}|{code}" for code, system in ((parts[0], parts[2]), (parts[3], parts[5])) if code)
+
+
+def _text(message: Message, name: bytes, number: int) -> str:
+    for segment in message.segments:
+        if segment.startswith(name):
+            return message.field(segment, number).decode("latin-1")
+    return ""

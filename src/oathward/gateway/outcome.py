@@ -1,0 +1,229 @@
+"""Rows, records and replies of what the path decided.
+
+Rules:
+- A record holds codes, counts, digests and random ids; a place such as ``PID-3``, never what stood there.
+- Everything is built before the transaction: canonical bodies, salts, leaf hashes.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from oathward.core.clock import from_micros
+from oathward.core.ids import uuid7
+from oathward.core.labels import Assurance
+from oathward.core.reasons import Reason
+from oathward.gateway.arrival import QUARANTINE, Arrival, Original, Part, Prepared
+from oathward.inventory import actions as inventory
+from oathward.inventory.model import Device
+from oathward.ledger import Leaf, Record, prepare
+from oathward.messages.model import HeldRow, MessageRow, OutboxRow, State
+from oathward.patients import actions as patients
+from oathward.policy.model import Link, Permit
+from oathward.protocols.hl7v2 import ack
+from oathward.protocols.hl7v2.reader import Message
+from oathward.vault.bodies import BodyRef
+from oathward.vault.seal import SealedMessage
+
+if TYPE_CHECKING:
+    from oathward.gateway.gate import Gate, Known
+    from oathward.gateway.guard import Stop
+
+_NO_BODY = BodyRef("", 0, 0, 0, b"")
+_UNDECODABLE_TYPE = "?"
+
+
+def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known: Known) -> Leaf:
+    """The record of what was decided for one patient's part."""
+    arrival = part.arrival
+    body = {
+        "answers": part.answers,
+        "assurance": assurance.value,
+        "bundle": gate.bundle_name,
+        "device": device.id,
+        "facts": known.key.hex(),
+        "type": known.type,
+    }
+    if arrival.release:
+        body["release"] = arrival.release
+    links = tuple(answer[0] for answer in part.answers)
+    return prepare(
+        Record("message.accepted", body, arrival.at_us, part.resolution.subject, links, arrival.id)
+    )
+
+
+def outbox_row(
+    gate: Gate, part: Part, link: Link, permit: Permit, known: Known, plan: bytes, sealed: SealedMessage
+) -> OutboxRow:
+    """The delivery's row; its body is known once the sealed bytes were appended."""
+    return OutboxRow(
+        id=sealed.outgoing_id,
+        site=gate.site,
+        message=part.arrival.id,
+        link=link.id,
+        sender=known.facts.device or "",
+        subject=part.resolution.subject,
+        key=sealed.key_id,
+        body=_NO_BODY,
+        end_to_end=sealed.end_to_end,
+        bundle=gate.bundle_name,
+        consent_version=known.facts.consent_version or 0,
+        facts=known.key,
+        plan=plan,
+        valid_until_us=permit.valid_until_us or 0,
+        created_us=part.arrival.at_us,
+    )
+
+
+def guard_stopped(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:
+    """What the guard saw, as codes; a finding for somebody."""
+    arrival, subject = part.arrival, part.resolution.subject
+    gate.counts["guard.stopped"] += 1
+    body = {"kind": stop.kind, "where": stop.where, "care": link.for_care}
+    part.find("guard.stopped", link.id)
+    return [prepare(Record("guard.stopped", body, arrival.at_us, subject, (link.id,), arrival.id))]
+
+
+def together(gate: Gate, arrival: Arrival, message: Message, device: Device, parts: list[Part]) -> Prepared:
+    """Put the parts of one message into what is committed and answered together."""
+    first = next((part for part in parts if part.held_why), parts[0])
+    why = first.held_why
+    subject = parts[0].resolution.subject
+    leaves = [leaf for part in parts for leaf in _leaves_of(part)]
+    originals = [original for part in parts for original in part.originals]
+    held = None
+    if why is not None:
+        held_for = sorted({link for part in parts for link in part.held_for})
+        held = _held(gate, arrival, device.id, why, first.held_where, " ".join(held_for))
+        originals.append(_original(gate, arrival, subject))
+        leaves.append(_held_record(held, subject, tuple(held_for)))
+    prepared = Prepared(
+        arrival,
+        _row(gate, arrival, message, device.id, subject, why),
+        leaves,
+        partial(_replies, message, arrival, None),
+        {key: body for part in parts for key, body in part.facts.items()},
+        [one for part in parts for one in part.outgoing],
+        originals,
+        held,
+        [part.resolution for part in parts],
+    )
+    prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
+    gate.counts["message.held" if why else "message.accepted"] += 1
+    return prepared
+
+
+def unknown_device(gate: Gate, arrival: Arrival, message: Message, why: Reason) -> Prepared:
+    """Hold a message whose device is not known, not sure enough, or revoked."""
+    prepared = quarantined(gate, arrival, message, why, "MSH-3")
+    if why is Reason.DEVICE_UNKNOWN:
+        prepared.acts.append(
+            lambda db: inventory.remember_unknown(db, gate.site, arrival.peer, message.sender, arrival.at_us)
+        )
+        kind = "device.unrecognised"
+        prepared.leaves.append(prepare(Record(kind, {"reason": why.code}, arrival.at_us, "", (), arrival.id)))
+    return prepared
+
+
+def quarantined(gate: Gate, arrival: Arrival, message: Message | None, why: Reason, where: str) -> Prepared:
+    """Hold a whole message: its original sealed for nobody known, a record, nothing leaves.
+
+    Raises:
+        VaultError: it cannot be sealed: it must not be acknowledged.
+    """
+    # One key a day, not one a message: junk must not cost the keeper a key each.
+    holding = f"unattributed-{from_micros(arrival.at_us):%Y%m%d}"
+    held = _held(gate, arrival, "", why, where, "")
+    gate.counts["message.held"] += 1
+    return Prepared(
+        arrival,
+        _row(gate, arrival, message, "", holding, why),
+        [_held_record(held, holding, ())],
+        partial(_replies, message or arrival.raw, arrival, why),
+        originals=[_original(gate, arrival, holding)],
+        held=held,
+    )
+
+
+def _leaves_of(part: Part) -> list[Leaf]:
+    arrival, resolution = part.arrival, part.resolution
+    records = list(resolution.records)
+    found = [(code, "") for code in resolution.findings] + part.findings
+    records += [
+        Record(
+            "finding.raised",
+            {"finding": code},
+            arrival.at_us,
+            resolution.subject,
+            (link,) if link else (),
+            arrival.id,
+        )
+        for code, link in found
+    ]
+    return part.leaves + [prepare(record) for record in records]
+
+
+def _row(
+    gate: Gate, arrival: Arrival, message: Message | None, device: str, subject: str, why: Reason | None
+) -> MessageRow:
+    answer = "AA" if message is not None else gate.opened.settings.mllp.undecodable_reply
+    sender = device or arrival.peer.address
+    return MessageRow(
+        id=arrival.id,
+        site=gate.site,
+        duplicate_key=gate.duplicate_key(sender, message),
+        digest=gate.digest(arrival.raw),
+        answer=answer,
+        received_us=arrival.at_us,
+        device=device,
+        subject=subject,
+        type=f"{message.code}^{message.trigger}"[:32] if message is not None else _UNDECODABLE_TYPE,
+        size_bytes=len(arrival.raw),
+        state=State.HELD if why else State.ACCEPTED,
+        reason=why.code if why else "",
+    )
+
+
+def _held(gate: Gate, arrival: Arrival, device: str, why: Reason, where: str, links: str) -> HeldRow:
+    return HeldRow(arrival.id, gate.site, arrival.at_us, device, arrival.peer.text(), why.code, where, links)
+
+
+def _held_record(held: HeldRow, subject: str, links: tuple[str, ...]) -> Leaf:
+    body: dict[str, Any] = {"device": held.device, "reason": held.reason, "where": held.place}
+    named = tuple(link for link in links if link != "*")
+    return prepare(Record("message.quarantined", body, held.at_us, subject, named, held.message))
+
+
+def _original(gate: Gate, arrival: Arrival, subject: str) -> Original:
+    return Original(
+        arrival.id,
+        subject,
+        QUARANTINE,
+        gate.sealer.seal_original(subject, arrival.id, QUARANTINE, arrival.raw),
+    )
+
+
+def _card_act(gate: Gate, part: Part, device: Device) -> Any:
+    subject, card, at_us = part.resolution.subject, part.card, part.arrival.at_us
+    assert card is not None
+    return lambda db: patients.put_card(
+        db, gate.site, subject, key_id=card.key_id, sealed=card.data, source=device.id, now_us=at_us
+    )
+
+
+def _replies(source: Message | bytes, arrival: Arrival, why: Reason | None, answer: str) -> list[bytes]:
+    """Acknowledge as the sender's mode asks: stored is good, whatever was decided (DESIGN step 12)."""
+    now = from_micros(arrival.at_us)
+    good = answer == "AA"
+    reason = None if good else why or Reason.MESSAGE_UNDECODABLE
+    if isinstance(source, bytes):
+        return [ack.acknowledge(source, answer, now=now, control_id=_control_id(), reason=reason)]
+    mode = ack.mode(source)
+    codes = [f"C{answer[1]}"] if mode.wants_accept(good=good) else []
+    codes += [answer] if mode.wants_application(good=good) else []
+    return [ack.acknowledge(source, code, now=now, control_id=_control_id(), reason=reason) for code in codes]
+
+
+def _control_id() -> str:
+    return uuid7().replace("-", "")[:20]

@@ -1,0 +1,158 @@
+"""The gateway process: listeners, one committer, and an eye on what changes.
+
+Rules:
+- It is ready once keys, policy and devices are loaded and every port is open.
+- The event loop frames, decides and seals; one thread commits. Nothing else writes on the hot path.
+- When bodies can no longer be written it ends itself: the supervisor starts one that reads the disk anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+from collections import Counter
+
+import structlog
+
+from oathward import ledger
+from oathward.core.db import read, write
+from oathward.core.errors import OathwardError, StorageError
+from oathward.core.process import Status, told_to_stop
+from oathward.core.reasons import Reason
+from oathward.gateway.arrival import Prepared
+from oathward.gateway.commit import Committer
+from oathward.gateway.gate import Gate
+from oathward.gateway.listeners.mllp import MllpListener, server_context
+from oathward.ledger import Record, prepare
+from oathward.vault.certificates import server_files
+from oathward.vault.opened import Opened
+
+_REFRESH_S = 0.5
+_HOUSE_S = 30.0
+_REFUSALS_S = 1.0
+_GC_THRESHOLD = 50_000
+"""Messages make few cycles; collecting rarely costs less than collecting often (profiled: 6 % of a message)."""
+
+log = structlog.get_logger()
+
+
+async def run(site: Opened) -> None:
+    """Serve until told to stop, or until storage fails for good.
+
+    Raises:
+        StorageError: bodies cannot be written any more.
+    """
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)
+    gate = Gate(site)
+    with read(gate.engine) as db:
+        gate.stores.discard_tails(db)
+    loop = asyncio.get_running_loop()
+    finished = _Finished(loop)
+    committer = Committer(gate, finished.hand_over, group_max=site.settings.gateway.group_messages_max)
+    listener = MllpListener(gate, committer, site.settings.mllp)
+    finished.listener = listener
+    ports = await listener.start(_tls(site))
+    status = Status(site.settings.run_folder, "gateway")
+    gc.collect()
+    gc.freeze()
+    _say(status, gate, committer, ports)
+    tasks = [
+        asyncio.create_task(_watch(gate, committer, status, ports)),
+        asyncio.create_task(_record_refusals(gate)),
+        asyncio.create_task(told_to_stop()),
+    ]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    status.write("stopping", ports=ports)
+    await listener.stop()
+    await asyncio.to_thread(committer.stop)
+    for task in tasks:
+        task.cancel()
+    gate.close()
+    status.remove()
+    for task in done:
+        task.result()
+
+
+class _Finished:
+    """Brings committed groups from the committer's thread to the event loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.listener: MllpListener | None = None
+
+    def hand_over(self, group: list[Prepared]) -> None:
+        """Called on the committer's thread."""
+        assert self.listener is not None
+        self._loop.call_soon_threadsafe(self.listener.finished, group)
+
+
+async def _watch(gate: Gate, committer: Committer, status: Status, ports: dict[str, int]) -> None:
+    """Take in changes, say how it goes, keep house."""
+    house_in_s = _HOUSE_S
+    while committer.fatal is None:
+        await asyncio.sleep(_REFRESH_S)
+        try:
+            await asyncio.to_thread(gate.refresh)
+            house_in_s -= _REFRESH_S
+            if house_in_s <= 0:
+                house_in_s = _HOUSE_S
+                await asyncio.to_thread(_keep_house, gate)
+            gate.trouble = ""
+        except OathwardError as error:
+            gate.unhealthy(error)
+        _say(status, gate, committer, ports)
+    raise committer.fatal
+
+
+def _keep_house(gate: Gate) -> None:
+    with read(gate.engine) as db:
+        gate.stores.drop_used_up(db)
+    gate.clock.persist()
+
+
+async def _record_refusals(gate: Gate) -> None:
+    """Write refused connections to the ledger, summed up: a flood is one record a second and reason."""
+    while True:
+        await asyncio.sleep(_REFUSALS_S)
+        refusals, gate.refusals = gate.refusals, Counter()
+        if refusals:
+            try:
+                await asyncio.to_thread(_write_refusals, gate, refusals)
+            except StorageError as error:
+                gate.unhealthy(error)
+                gate.refusals += refusals
+
+
+def _write_refusals(gate: Gate, refusals: Counter[tuple[str, Reason]]) -> None:
+    at_us = gate.now_us()
+    worst = refusals.most_common(_REFUSAL_RECORDS_MAX)
+    leaves = [
+        prepare(Record("connection.refused", {"peer": peer, "reason": reason.code, "count": count}, at_us))
+        for (peer, reason), count in worst
+    ]
+    with write(gate.engine) as db:
+        ledger.append(db, gate.site, leaves)
+
+
+_REFUSAL_RECORDS_MAX = 100
+
+
+def _say(status: Status, gate: Gate, committer: Committer, ports: dict[str, int]) -> None:
+    state = "unhealthy" if gate.trouble else "ready"
+    status.write(
+        state,
+        ports=ports,
+        trouble=gate.trouble,
+        bundle=gate.bundle_name,
+        waiting=committer.waiting,
+        counts=dict(gate.counts),
+    )
+
+
+def _tls(site: Opened) -> ssl.SSLContext | None:
+    """TLS for devices, with the certificate the site's own CA gave this gateway."""
+    if site.settings.mllp.tls_port < 0:
+        return None
+    certificate, key, ca = server_files(site)
+    return server_context(str(certificate), str(key), str(ca))
