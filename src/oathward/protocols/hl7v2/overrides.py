@@ -1,0 +1,115 @@
+"""What a person reviewed, and what a segment is about where nobody did.
+
+Rules:
+- A row of ``tables/reviewed.tsv`` speaks for whole fields; it has a source, or it does not load.
+- A class there is a word of ``core.labels``; a role alone (``staff``) keeps the kind that the datatype gives.
+- Where no row speaks, the datatype decides, in the light of what the segment is about (``SUBJECTS``).
+
+Deliberately absent: overrides of single components. What a component is follows from the datatype.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from oathward.core.labels import CLASSES, ROLES
+from oathward.protocols.hl7v2 import tables
+
+BY_TYPE = "-"
+FORMS = frozenset(("", "words", "di", "unit", "range", "observed"))
+PARTS = frozenset(("", "rest", "state"))
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewed field is.
+
+    ``cls``: a class, a role, or empty (by datatype). ``part``: see ``elements``. ``form``: see ``forms``.
+    """
+
+    cls: str
+    part: str
+    form: str
+    source: str
+
+
+@cache
+def reviewed() -> dict[tuple[str, int], Review]:
+    """Map (segment, field) to its review.
+
+    Raises:
+        ValueError: a row of the table is not usable; names the row.
+    """
+    found: dict[tuple[str, int], Review] = {}
+    for segment, fields, words, source in tables.rows("reviewed.tsv"):
+        head, _, form = words.partition(":")
+        cls, _, part = head.partition("/")
+        known = cls == BY_TYPE or cls in CLASSES or cls in ROLES
+        if not (known and form in FORMS and part in PARTS and source):
+            raise ValueError(f"reviewed.tsv: {segment} {fields}")
+        for n in _numbers(fields):
+            if (segment, n) in found or n > len(tables.segments()[segment]):
+                raise ValueError(f"reviewed.tsv: {segment}-{n} twice, or beyond the table")
+            found[segment, n] = Review("" if cls == BY_TYPE else cls, part, form, source)
+    return found
+
+
+def _numbers(fields: str) -> Iterator[int]:
+    for span in fields.split(","):
+        first, _, last = span.partition("-")
+        yield from range(int(first), int(last or first) + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a segment is about: gives the classes of datatypes that do not say it themselves.
+
+    ``role``: of XPN, XAD, XTN, CX and dates. ``number``, ``code``: of NM, and of IS and coded elements.
+    ``entity``: of EI. ``staff``: the role of XCN.
+    """
+
+    role: str = "patient"
+    number: str = "clinical.code"
+    code: str = "clinical.code"
+    entity: str = "order"
+    staff: str = "staff"
+
+
+PATIENT = Subject()
+RELATIVE = Subject(role="relative", number="relative.demographic", code="relative.demographic")
+STAFF = Subject(role="staff", number="staff.demographic", code="staff.demographic", entity="staff.identifier")
+ORGANISATION = Subject(
+    role="organisation",
+    number="organisation.demographic",
+    code="organisation.demographic",
+    entity="organisation.identifier",
+)
+DEVICE = Subject(role="organisation", number="device.type", code="device.type", entity="device.identity")
+MONEY = Subject(number="financial", code="financial", entity="patient.identifier")
+
+SUBJECTS: dict[str, Subject] = {
+    **dict.fromkeys(("NK1", "GT1", "CTD"), RELATIVE),
+    **dict.fromkeys(
+        ("ROL", "PRT", "STF", "PRA", "PRD", "ORG", "AFF", "LAN", "EDU", "CER", "AIP", "VAR"), STAFF
+    ),
+    **dict.fromkeys(("FAC", "LOC", "LCC", "LCH", "LDP", "LRL", "VND", "NST", "NSC", "NCK"), ORGANISATION),
+    **dict.fromkeys(
+        ("EQU", "EQP", "ISD", "ECD", "ECR", "TCC", "TCD", "NDS", "INV", "SID", "SCD", "SCP", "SDD", "CNS"),
+        DEVICE,
+    ),
+    **dict.fromkeys(
+        (
+            *("FT1", "IN1", "IN2", "IN3", "UB1", "UB2", "GP1", "GP2", "PYE", "IVC", "PSS", "PSG", "PSL"),
+            *("ADJ", "IPR", "PMT", "BLG", "CDM", "PRC", "PM1", "MCP", "DMI", "DRG", "AUT", "RFI"),
+        ),
+        MONEY,
+    ),
+}
+"""Segment -> what it is about; all others are about the patient, the strictest reading."""
+
+
+def subject_of(segment: str) -> Subject:
+    """Say what a segment is about."""
+    return SUBJECTS.get(segment, PATIENT)
