@@ -125,7 +125,7 @@ def write(stamp: str, text: str) -> None:
 
 def pip(*arguments: str) -> None:
     """Run the environment's pip; chatty only on a terminal."""
-    quiet = () if sys.stderr.isatty() else ("--quiet",)
+    quiet = () if sys.stderr.isatty() else ("-qq",)
     run(str(PYTHON), "-m", "pip", "--disable-pip-version-check", "--no-input", *arguments, *quiet)
 
 

@@ -42,7 +42,7 @@ def ready(name: str) -> Path:
         run([*npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund"], home)
     else:
         run([sys.executable, "-m", "venv", str(home / "venv")], home)
-        pip = [str(home / "venv" / "bin" / "python"), "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        pip = [str(home / "venv" / "bin" / "python"), "-m", "pip", "-qq", "--disable-pip-version-check"]
         run([*pip, "install", "--require-hashes", "--requirement", "requirements.txt"], home)
     stamp.write_text(wanted)
     return home
