@@ -16,7 +16,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
@@ -52,7 +52,7 @@ PublicKey = ec.EllipticCurvePublicKey | Ed25519PublicKey
 class Authority:
     """A certificate authority: private key and certificate, both DER."""
 
-    private: bytes
+    private: bytes = field(repr=False)
     certificate: bytes
 
 
@@ -115,7 +115,7 @@ def fingerprint(certificate: bytes) -> bytes:
     return x509.load_der_x509_certificate(certificate).fingerprint(hashes.SHA256())
 
 
-def _issue(  # noqa: PLR0913  the fields of one certificate
+def _issue(
     authority: Authority,
     name: str,
     public: bytes,

@@ -13,12 +13,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import orjson
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from oathward.core.ids import uuid7
+from oathward.vault import certificates
 from oathward.vault.authority import Document, signing_input
 from oathward.vault.keeper.store import Store
 from oathward.vault.primitives import KEY_BYTES, derive
@@ -38,7 +40,7 @@ class Exchange:
     id: str
     kind: str
     serial: int
-    private: bytes
+    private: bytes = field(repr=False)
     public: bytes
     created_us: int
     not_after_us: int
@@ -75,6 +77,19 @@ def signer(store: Store, use: str, site: str) -> Signer:
         wrapped = store.wrap("signing", "private", use, key.seed)
         store.rows("INSERT INTO signing VALUES (?, ?, ?, ?)", use, key.name, wrapped, key.public)
         return key
+
+
+def device_ca(store: Store, site: str, now: datetime) -> certificates.Authority:
+    """Give the site's device CA."""
+    with store.transaction():
+        found = store.one("SELECT private, public FROM signing WHERE id = 'device-ca'")
+        if found:
+            private = store.unwrap("signing", "private", "device-ca", found[0])
+            return certificates.Authority(private, found[1])
+        made = certificates.new_authority(f"{site} devices (Oathward)", now)
+        wrapped = store.wrap("signing", "private", "device-ca", made.private)
+        store.rows("INSERT INTO signing VALUES ('device-ca', ?, ?, ?)", site, wrapped, made.certificate)
+        return made
 
 
 def key_name(site: str, use: str, public: bytes) -> str:

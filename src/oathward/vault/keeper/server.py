@@ -1,0 +1,313 @@
+"""The keeper's process: one Unix socket a role, one thread a connection, one thread that keeps house.
+
+Rules:
+- Each socket has mode 0600 and belongs to its role's user; the kernel's word on who is at the other end
+  (SO_PEERCRED) is checked all the same.
+- What a caller sends is a frame of bounded size and time; anything else closes the connection.
+- An operation that fails says why by reason code; an error of ours closes the connection and says nothing.
+- House: keys on their way are taken in, seeds counted, checkpoints signed, exchange keys renewed and
+  destroyed, copies of the store made. One that fails is tried again and shows in the status.
+
+Deliberately absent: TCP, TLS, HTTP, and any parsing of what others made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import os
+import pwd
+import resource
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from oathward.core.db import read
+from oathward.core.errors import KeeperError, OathwardError, SettingsError
+from oathward.core.process import Status, told_to_stop
+from oathward.core.reasons import Reason
+from oathward.core.settings import Settings
+from oathward.ledger import Record
+from oathward.vault import intake
+from oathward.vault.keeper import backups, checkpoints, frames, keyring, operations, signing
+from oathward.vault.keeper.intake import take_all
+from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.proof import Caller
+
+ROLES = ("gateway", "courier", "app", "admin")
+CONNECTIONS_PER_ROLE_MAX = 32
+IDLE_S_MAX = 3_600.0
+
+_CREDENTIALS = struct.Struct("3i")
+_HOUSE_S = 0.1
+_PR_SET_DUMPABLE = 4
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings) -> None:
+    """Be the keeper until told to stop.
+
+    Raises:
+        KeeperError, VaultError, AuthorityError: it cannot serve; see ``Keeper``.
+        SettingsError: a user is named that is not there, or whose socket we cannot make.
+    """
+    _close_to_others()
+    server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    try:
+        asyncio.run(told_to_stop())
+    finally:
+        server.stop()
+    if server.failed:
+        raise KeeperError("keeper", "keeping house ended by itself", reason=Reason.INTERNAL)
+
+
+class Server:
+    """A serving keeper; serves when made.
+
+    Args:
+        on_failure: called when keeping house ends by an error of ours; the process should end too.
+    """
+
+    def __init__(self, settings: Settings, *, on_failure: Callable[[], object] = bool) -> None:
+        self.failed = False
+        self._on_failure = on_failure
+        self._status = Status(settings.run_folder, "keeper")
+        self._stopping = threading.Event()
+        self._connections: dict[socket.socket, str] = {}
+        self._guard = threading.Lock()
+        allowed = {role: allowed_uids(settings, role) for role in ROLES}
+        settings.run_folder.mkdir(parents=True, exist_ok=True)
+        self._sockets = {role: _listen(settings, role) for role in ROLES}
+        _become(settings.users.keeper)
+        self.keeper = Keeper(settings)
+        for role in ROLES:  # only now: we hold the store, so whoever listened there is gone
+            _unnamed(settings, role).replace(frames.socket_path(settings, role))
+        self._house = House(self.keeper)
+        self._threads = [
+            threading.Thread(
+                target=self._accept, args=(role, sock, allowed[role]), name=f"keeper-{role}", daemon=True
+            )
+            for role, sock in self._sockets.items()
+        ]
+        self._threads.append(threading.Thread(target=self._keep_house, name="keeper-house", daemon=True))
+        self._house.turn()
+        self._status.write("ready", **self._house.words())
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Take no more requests, finish house, give up the store."""
+        self._status.write("stopping")
+        self._stopping.set()
+        for sock in self._sockets.values():
+            sock.shutdown(socket.SHUT_RDWR)
+        with self._guard:
+            for connection in self._connections:
+                _shut(connection)
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for role, sock in self._sockets.items():
+            sock.close()
+            frames.socket_path(self.keeper.settings, role).unlink(missing_ok=True)
+        self._house.turn(last=True)
+        self.keeper.close()
+        self._status.remove()
+
+    def _accept(self, role: str, sock: socket.socket, allowed: frozenset[int]) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = sock.accept()
+            except OSError:
+                if self._stopping.is_set():
+                    return
+                time.sleep(0.05)  # out of file descriptors, most likely
+                continue
+            caller = caller_of(connection, role)
+            with self._guard:
+                full = sum(r == role for r in self._connections.values()) >= CONNECTIONS_PER_ROLE_MAX
+                welcome = caller.uid in allowed and not full and not self._stopping.is_set()
+                if welcome:
+                    self._connections[connection] = role
+            if not welcome:
+                log.warning("connection refused", role=role, uid=caller.uid, full=full)
+                connection.close()
+                continue
+            threading.Thread(target=self._serve, args=(connection, caller), daemon=True).start()
+
+    def _serve(self, connection: socket.socket, caller: Caller) -> None:
+        try:
+            while not self._stopping.is_set() and self._answer(connection, caller):
+                pass
+        except (OSError, KeeperError) as error:
+            if not self._stopping.is_set():
+                log.info("connection ended", role=caller.role, why=type(error).__name__)
+        finally:
+            with self._guard:
+                self._connections.pop(connection, None)
+            connection.close()
+
+    def _answer(self, connection: socket.socket, caller: Caller) -> bool:
+        request = frames.receive(connection, bytes_max=frames.REQUEST_BYTES_MAX, wait_s=IDLE_S_MAX)
+        if request is None:
+            return False
+        answer = operations.answer(self.keeper, caller, request)
+        frames.send(connection, answer, bytes_max=frames.ANSWER_BYTES_MAX)
+        return True
+
+    def _keep_house(self) -> None:
+        written_s = 0.0
+        try:
+            while not self._stopping.wait(_HOUSE_S):
+                self._house.turn()
+                if time.monotonic() - written_s >= 1.0:
+                    written_s = time.monotonic()
+                    state = "unhealthy" if self._house.problem else "ready"
+                    self._status.write(state, **self._house.words())
+        finally:
+            if not self._stopping.is_set():
+                self.failed = True
+                self._on_failure()
+
+
+class House:
+    """What the keeper does by itself, each part in its own time."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._pace = checkpoints.Pace(keeper)
+        self._due_s = 0.0
+        self._rare_s = 0.0
+        self.problem: OathwardError | None = None
+
+    def turn(self, *, last: bool = False) -> None:
+        """Do what is due; a problem is kept for the status, and tried again."""
+        now_s = time.monotonic()
+        parts = [self._pace.tick]
+        if last or now_s >= self._due_s:
+            self._due_s = now_s + 1.0
+            parts = [self._often, *parts]
+        if last or now_s >= self._rare_s:
+            self._rare_s = now_s + 60.0
+            parts = [self._rarely, *parts]
+        problem = None
+        for part in parts:
+            try:
+                part()
+            except OathwardError as error:
+                problem = error
+        if problem is not None and str(problem) != str(self.problem):
+            log.error("keeper unhealthy", reason=problem.reason.code, where=problem.where, why=problem.why)
+        self.problem = problem
+
+    def words(self) -> dict[str, Any]:
+        """Give what the status file says."""
+        problem = self.problem
+        if problem is None:
+            return {"checkpoint_size": self._pace.size}
+        return {"checkpoint_size": self._pace.size, "reason": problem.reason.code, "where": problem.where}
+
+    def _often(self) -> None:
+        take_all(self._keeper)
+        operations.flush_counts(self._keeper)
+        signing.confirm_stored(self._keeper)
+        self._keeper.record_erasures()
+
+    def _rarely(self) -> None:
+        keeper, limits = self._keeper, self._keeper.settings.keeper
+        now_us = keeper.now_us()
+        keeper.clock.persist()
+        for kind, days in (("intake", limits.intake_key_days), ("outbox", limits.outbox_key_days)):
+            keyring.current(keeper.store, kind, now_us, days)
+        with read(keeper.engine) as db:
+            in_use = intake.intake_in_use(db, keeper.site)
+        gone = keyring.destroy_expired(keeper.store, "intake", in_use, now_us)
+        if gone:
+            keeper.store.forget_deleted()
+            keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
+        backups.keep_up(keeper.store, now_us)
+
+
+def allowed_uids(settings: Settings, role: str) -> frozenset[int]:
+    """Say which users may be at the other end of a role's socket.
+
+    Raises:
+        SettingsError: the user named for the role does not exist.
+    """
+    if role == "admin":
+        return frozenset({0, os.geteuid(), _uid(settings.users.keeper)})
+    return frozenset({_uid(getattr(settings.users, role))})
+
+
+def caller_of(connection: socket.socket, role: str) -> Caller:
+    """Ask the kernel who is at the other end."""
+    raw = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    pid, uid, _ = _CREDENTIALS.unpack(raw)
+    return Caller(role, uid, pid)
+
+
+def _uid(user: str) -> int:
+    if not user:
+        return os.geteuid()
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError as error:
+        raise SettingsError("[users]", f"no user `{user}` on this machine") from error
+
+
+def _listen(settings: Settings, role: str) -> socket.socket:
+    path = _unnamed(settings, role)
+    path.unlink(missing_ok=True)
+    owner = _uid("" if role == "admin" else getattr(settings.users, role))
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    before = os.umask(0o177)
+    try:
+        sock.bind(frames.short_path(folder_fd, path.name))
+    finally:
+        os.umask(before)
+        os.close(folder_fd)
+    if owner != os.geteuid():
+        try:
+            os.chown(path, owner, -1)
+        except PermissionError as error:
+            raise SettingsError(
+                f"[users] {role}", "start the keeper as root: it must give this user its socket"
+            ) from error
+    sock.listen(16)
+    return sock
+
+
+def _unnamed(settings: Settings, role: str) -> Path:
+    return settings.run_folder / f".keeper-{role}.{os.getpid()}.sock"
+
+
+def _become(user: str) -> None:
+    """Give up root for the keeper's own user, once the sockets are made."""
+    if not user or _uid(user) == os.geteuid():
+        return
+    if os.geteuid() != 0:
+        raise SettingsError("[users] keeper", "start the keeper as this user, or as root")
+    entry = pwd.getpwnam(user)
+    os.initgroups(user, entry.pw_gid)
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+def _close_to_others() -> None:
+    """Leave no core file, and let no other process of this user look into this one's memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+
+
+def _shut(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

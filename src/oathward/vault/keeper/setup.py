@@ -1,0 +1,85 @@
+"""Make the keeper of a new site: folders with their modes, the first keys, the trust anchor.
+
+Rules:
+- Doing it again changes nothing; what is there is checked, never replaced.
+- The trust anchor (``trust/authority.pub``) is pinned once: a store with another key is refused.
+- As root, the keeper's folder is given to the keeper's user.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+
+from oathward.core.clock import Clock, micros
+from oathward.core.db import connect, create_tables, write
+from oathward.core.errors import AuthorityError
+from oathward.core.settings import Settings
+from oathward.ledger import log
+from oathward.vault import certificates
+from oathward.vault.keeper import keyring
+from oathward.vault.keeper.store import Store
+from oathward.vault.sign import Signer, encode_verifier, load_verifier, save_verifier, write_file
+
+
+def init(settings: Settings, *, clock: Clock | None = None) -> None:
+    """Make what is not there yet.
+
+    Raises:
+        AuthorityError: the pinned trust anchor is not this store's key.
+        KeeperError: a keeper is running on this folder.
+        VaultError: the folder is open to others, or its site key is missing.
+    """
+    now = (clock or Clock()).now()
+    for folder, mode in (
+        (settings.data, 0o755),
+        (settings.data / "trust", 0o755),
+        (settings.run_folder, 0o755),
+    ):
+        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    site = settings.site.name
+    store = Store(settings.keeper_folder, create=True)
+    try:
+        authority = keyring.signer(store, "authority", site)
+        ledger_key = keyring.signer(store, "ledger", site)
+        _pin(settings.data / "trust" / "authority.pub", authority)
+        _pin(settings.data / "trust" / "ledger.pub", ledger_key)
+        ca = keyring.device_ca(store, site, now)
+        ca_file = settings.data / "trust" / "device-ca.pem"
+        if not ca_file.exists():
+            write_file(ca_file, certificates.to_pem(ca.certificate), 0o644)
+        for kind, days in (
+            ("intake", settings.keeper.intake_key_days),
+            ("outbox", settings.keeper.outbox_key_days),
+        ):
+            keyring.current(store, kind, micros(now), days)
+        keyring.site_keys(store, site)
+        _begin_ledger(settings, ledger_key, micros(now))
+    finally:
+        store.close()
+    _give(settings.keeper_folder, settings.users.keeper)
+
+
+def _pin(path: Path, key: Signer) -> None:
+    if not path.exists():
+        save_verifier(key, path)
+    elif load_verifier(path).public != key.public:
+        raise AuthorityError(f"trust/{path.name}", "is another key than this keeper's")
+
+
+def _begin_ledger(settings: Settings, key: Signer, now_us: int) -> None:
+    engine = connect(settings.database_url)
+    create_tables(engine)
+    with write(engine) as db:
+        if log.locked_size(db, settings.site.name) == 0:
+            log.start(db, settings.site.name, key.name, encode_verifier(key), now_us)
+    engine.dispose()
+
+
+def _give(folder: Path, user: str) -> None:
+    if not user or os.geteuid() != 0:
+        return
+    entry = pwd.getpwnam(user)
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, entry.pw_uid, entry.pw_gid)
