@@ -172,21 +172,15 @@ def check_schema(content: bytes | None, errors: list[PolicyError]) -> None:
     if content is None:
         errors.append(PolicyError(SCHEMA_FILE, f"missing; {write}"))
         return
-    text = content.decode(errors="replace")
+    text, why = content.decode(errors="replace"), f"differs from schema {SCHEMA_VERSION} of Oathward"
     try:
-        same = str(cedarpy.Schema.from_str(text)) == str(schema())
+        if str(cedarpy.Schema.from_str(text)) == str(schema()):
+            return
     except ValueError as error:
-        errors.append(PolicyError(f"{SCHEMA_FILE}:{_line_in(text, str(error), 1)}", f"{error}; {write}"))
-        return
-    if not same:
-        ours, line = starter.text(SCHEMA_FILE).split("\n"), 1
-        for number, row in enumerate(text.split("\n"), 1):
-            if row not in ours:
-                line = number
-                break
-        errors.append(
-            PolicyError(f"{SCHEMA_FILE}:{line}", f"differs from schema {SCHEMA_VERSION} of Oathward; {write}")
-        )
+        why = str(error)
+    ours = {row.strip() for row in starter.text(SCHEMA_FILE).split("\n")}
+    line = next((n for n, row in enumerate(text.split("\n"), 1) if row.strip() not in ours), 1)
+    errors.append(PolicyError(f"{SCHEMA_FILE}:{line}", f"{why}; {write}"))
 
 
 def read(path: str, content: bytes, errors: list[PolicyError]) -> list[Statement]:
@@ -290,10 +284,13 @@ def _schema_words() -> dict[str, set[str]]:
 
 def _line_in(chunk: str, why: str, line: int) -> int:
     """Find the line an error speaks of: where its first quoted word stands, else the end or the start."""
-    for word in _TICKED.findall(why):
-        position = chunk.find(word)
-        if position >= 0:
-            return line + chunk.count("\n", 0, position)
+    for word in re.findall(r"`([^`]+)`|'([^']+)'", why):
+        form = re.escape(word[0] or word[1])
+        if not form[-1].isalnum() and not word[0]:
+            form = rf"(?<![=!<>&|]){form}(?![=&|])"  # `=` alone, not a part of `==`
+        found = re.search(form, chunk)
+        if found:
+            return line + chunk.count("\n", 0, found.start())
     return line + (chunk.rstrip().count("\n") if "end of input" in why else 0)
 
 

@@ -124,6 +124,8 @@ def protections(stated: Stated, protection: Protection, errors: list[PolicyError
         why = rule.where if rule else section.document.at(("min_protection",))
         if theirs.has("public_key") and recipient.public_key is None:
             continue  # the key itself is wrong, and already noted
+        if recipient.kind == "mllps" and recipient.tls is None:
+            continue  # the same
         if needed == "mtls+e2e" and recipient.public_key is None:
             theirs.note(
                 "", f"link `{link.id}` needs {needed} ({why}): write public_key = the recipient's X25519 key"

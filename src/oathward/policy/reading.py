@@ -34,9 +34,10 @@ _TOML_ERROR = re.compile(r"^(?P<why>.*?) \(at line (?P<line>\d+), column \d+\)$"
 def near(word: str, known: Iterable[str]) -> str:
     """Say what was probably meant, or what there is."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    plain = {name.casefold(): name for name in names}
+    close = difflib.get_close_matches(word.casefold(), plain, n=1)
     if close:
-        return f"did you mean `{close[0]}`?"
+        return f"did you mean `{plain[close[0]]}`?"
     return f"known: {', '.join(names)}" if names else "there is none"
 
 
@@ -61,6 +62,8 @@ class Document:
             line = int(found["line"]) if found else self.text.count("\n") + 1
             why = found["why"] if found else str(error).removesuffix(" (at end of document)")
             raise PolicyError(f"{path}:{line}", f"not TOML: {why[0].lower()}{why[1:]}") from error
+        except RecursionError as error:
+            raise PolicyError(path, "not TOML: nested too deeply") from error
         self._lines = _locate(self.text)
 
     def at(self, keys: Path = (), word: str = "") -> str:

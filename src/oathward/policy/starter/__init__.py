@@ -14,6 +14,13 @@ from importlib.resources.abc import Traversable
 
 _SUFFIXES = (".toml", ".cedar", ".cedarschema", ".md")
 _HOME = "oathward.policy.starter"
+_TLS = """
+[tls]
+ca = "site-ca.pem"
+certificate = "courier.pem"
+key = "courier.key"
+server_name = "localhost"
+"""
 
 
 def text(path: str) -> str:
@@ -29,7 +36,8 @@ def files(
     """Render the starter bundle.
 
     Args:
-        addresses: recipient id → ``mllps://host:port``, ``mllp://host:port`` or ``file:folder``.
+        addresses: recipient id → ``mllps://host:port``, ``mllp://host:port`` or ``file:folder``; mllps
+            brings the table of TLS files along.
         keys: recipient id → its X25519 public key, 32 bytes.
         server_names: recipient id → the name in its TLS certificate.
 
@@ -37,6 +45,9 @@ def files(
         KeyError: a recipient the starter bundle does not have, or has not that line.
     """
     rendered = dict(_walk(resources(_HOME)))
+    for recipient, address in (addresses or {}).items():
+        path = f"recipients/{recipient}.toml"
+        rendered[path] = _with_tls(rendered[path], wanted=address.startswith("mllps:"))
     changes = (
         ("address", addresses or {}),
         ("public_key", {name: base64.b64encode(key).decode() for name, key in (keys or {}).items()}),
@@ -47,6 +58,14 @@ def files(
             path = f"recipients/{recipient}.toml"
             rendered[path] = _replace(rendered[path], line, value)
     return {path: body.encode() for path, body in sorted(rendered.items())}
+
+
+def _with_tls(body: str, *, wanted: bool) -> str:
+    """Add the table of TLS files that mllps needs, or take it away."""
+    rest, table, _ = body.partition("\n[tls]")
+    if not wanted:
+        return rest
+    return body if table else rest + _TLS
 
 
 def _replace(body: str, key: str, value: str) -> str:
