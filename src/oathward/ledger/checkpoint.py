@@ -13,7 +13,6 @@ Source: C2SP tlog-checkpoint (origin, size, root; no extension lines).
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,11 +59,8 @@ def parse(text: str, where: str = "checkpoint") -> Checkpoint:
     lines = text.split("\n")
     if len(lines) < 4 or lines[-1] or not all(lines[:-1]) or not _SIZE.fullmatch(lines[1]):
         raise AuthorityError(where, "is not a checkpoint")
-    try:
-        root = base64.b64decode(lines[2], validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise AuthorityError(where, "is not a checkpoint") from error
-    if len(root) != merkle.HASH_BYTES or base64.b64encode(root).decode() != lines[2]:
+    root = note.decode64(lines[2])
+    if root is None or len(root) != merkle.HASH_BYTES:
         raise AuthorityError(where, "is not a checkpoint")
     size = int(lines[1])
     if size > merkle.SIZE_MAX or (size == 0 and root != merkle.EMPTY_ROOT):

@@ -29,6 +29,7 @@ COSIGNATURE = 0x04
 NOTE_BYTES_MAX = 65_536
 SIGNATURES_MAX = 64
 KEY_BYTES = 32
+KEY_ID_BYTES = 4
 SIGNATURE_BYTES = 64
 _DASH = "— "
 _TIME_BYTES = 8
@@ -77,7 +78,7 @@ class Signature:
 
 def key_id(name: str, public: bytes, kind: int = ED25519) -> bytes:
     """Give the four bytes by which a note names a key."""
-    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:4]
+    return sha256(name.encode() + b"\n" + bytes([kind]) + public).digest()[:KEY_ID_BYTES]
 
 
 def check_name(name: str, where: str) -> None:
@@ -105,17 +106,24 @@ def decode_key(text: str, where: str = "verifier key") -> tuple[str, int, bytes]
     """
     name, _, rest = text.strip().partition("+")
     hashed, _, packed = rest.partition("+")
-    try:
-        raw = base64.b64decode(packed, validate=True)
-        named = bytes.fromhex(hashed)
-    except (binascii.Error, ValueError) as error:
-        raise AuthorityError(where, "is not a verifier key") from error
+    raw = decode64(packed)
+    if raw is None:
+        raise AuthorityError(where, "is not a verifier key")
     check_name(name, where)
     if len(raw) != 1 + KEY_BYTES or raw[0] not in (ED25519, COSIGNATURE):
         raise AuthorityError(where, "is not an Ed25519 key")
-    if key_id(name, raw[1:], raw[0]) != named:
+    if key_id(name, raw[1:], raw[0]).hex() != hashed:
         raise AuthorityError(where, "does not match its own key id")
     return name, raw[0], raw[1:]
+
+
+def decode64(text: str) -> bytes | None:
+    """Read base64 in its one canonical writing; None for anything else."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return raw if base64.b64encode(raw).decode() == text else None
 
 
 def sign(text: str, signer: Signer) -> str:
@@ -219,14 +227,11 @@ def _cosigned(text: str, at_s: int) -> bytes:
 
 def _signature(line: str, where: str) -> Signature:
     name, _, packed = line.removeprefix(_DASH).partition(" ")
-    try:
-        raw = base64.b64decode(packed, validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise AuthorityError(where, "has a line that is not a signature") from error
-    if not line.startswith(_DASH) or len(raw) < 5:
+    raw = decode64(packed)
+    if not line.startswith(_DASH) or raw is None or len(raw) <= KEY_ID_BYTES:
         raise AuthorityError(where, "has a line that is not a signature")
     check_name(name, where)
-    return Signature(name, raw[:4], raw[4:])
+    return Signature(name, raw[:KEY_ID_BYTES], raw[KEY_ID_BYTES:])
 
 
 def _check_text(text: str, where: str = "note") -> None:

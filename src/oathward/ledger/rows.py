@@ -20,7 +20,7 @@ from oathward.ledger.report import Problem
 from oathward.ledger.sources import FactsRow, Row
 
 _FACTS = re.compile(rb'"facts":(?:"([0-9a-f]{64})"|\[((?:"[0-9a-f]{64}",?)+)\])')
-_FORM = {"at": int, "body": dict, "kind": str, "links": list, "message": str, "subject": str}
+_FORM = {"at", "body", "kind", "links", "message", "subject"}
 _SEEN_MAX = 200_000
 
 Report = Callable[[Problem], None]
@@ -31,13 +31,13 @@ Checked = tuple[int, Mapping[str, Any]]
 class RowChecks:
     """Check rows in order and gather what only the whole run can judge.
 
-    Invariant: ``claims[j]`` are the removed rows below the current one that name record ``j`` as their removal.
+    Invariant: ``claims[j, rule]`` are the removed rows below the current one that name record ``j`` as their removal.
     """
 
     def __init__(self, report: Report) -> None:
         self._report = report
-        self.claims: dict[int, array[int]] = {}
-        self.facts_claims: dict[int, list[bytes]] = {}
+        self.claims: dict[tuple[int, str], array[int]] = {}
+        self.facts_claims: dict[tuple[int, str], list[bytes]] = {}
         self.removed: dict[str, int] = {}
         self.origins: list[tuple[int, str]] = []  # (first index of, name)
         self.restores: list[tuple[int, Mapping[str, Any]]] = []
@@ -89,22 +89,26 @@ class RowChecks:
         elif row.rule is None or row.removed_by is None:
             self._report(Problem(Reason.LEDGER_BROKEN, where, "lost its body without a removal"))
         else:
-            self.facts_claims.setdefault(row.removed_by, []).append(row.digest)
+            self.facts_claims.setdefault((row.removed_by, row.rule), []).append(row.digest)
 
     def check_removal(self, index: int, kind: str, body: Mapping[str, Any]) -> None:
         """Compare what a removal record says with the rows that name it."""
+        claim = (index, str(body.get("rule")))
         if kind == log.REMOVED:
             stated: object = body.get("ranges")
-            actual: object = removal.to_ranges(self.claims.pop(index, ()))
+            actual: object = removal.to_ranges(self.claims.pop(claim, ()))
         else:
             stated = body.get("digests")
-            actual = [d.hex() for d in sorted(self.facts_claims.pop(index, ()))]
+            actual = [d.hex() for d in sorted(self.facts_claims.pop(claim, ()))]
         if stated != actual:
             self._bad(index, "what it says was removed is not what is missing")
 
-    def leftovers(self) -> list[int]:
-        """Give the removal records that rows name and that were not among the rows checked."""
-        return sorted({*self.claims, *self.facts_claims})
+    def leftovers(self) -> list[tuple[int, int | None]]:
+        """Give what rows name as their removal and no record checked so far confirmed: removal, first row removed."""
+        rows = [(index, gone[0]) for (index, _rule), gone in self.claims.items()]
+        return sorted(
+            [*rows, *((index, None) for index, _rule in self.facts_claims)], key=lambda left: left[0]
+        )
 
     def _check_removed(self, row: Row) -> None:
         columns = (row.kind or "", row.at_us or 0, row.subject or "", row.message or "")
@@ -113,7 +117,7 @@ class RowChecks:
         elif columns != ("", 0, "", ""):
             self._bad(row.idx, "its body was removed but its search columns were not")
         else:
-            self.claims.setdefault(row.removed_by, array("q")).append(row.idx)
+            self.claims.setdefault((row.removed_by, row.rule), array("q")).append(row.idx)
             self.removed[row.rule] = self.removed.get(row.rule, 0) + 1
 
     def _decode(self, row: Row) -> Mapping[str, Any] | None:
@@ -154,11 +158,17 @@ class RowChecks:
 
 
 def _is_canonical(decoded: dict[str, Any], body: bytes) -> bool:
+    if decoded.keys() != _FORM or orjson.dumps(decoded, option=orjson.OPT_SORT_KEYS) != body:
+        return False
+    for link in decoded["links"] if type(decoded["links"]) is list else (None,):
+        if type(link) is not str:
+            return False
     return (
-        decoded.keys() == _FORM.keys()
-        and all(type(decoded[key]) is kind for key, kind in _FORM.items())
-        and all(type(link) is str for link in decoded["links"])
-        and orjson.dumps(decoded, option=orjson.OPT_SORT_KEYS) == body
+        type(decoded["at"]) is int
+        and type(decoded["body"]) is dict
+        and type(decoded["kind"]) is str
+        and type(decoded["message"]) is str
+        and type(decoded["subject"]) is str
     )
 
 

@@ -122,7 +122,7 @@ class DatabaseSource:
             " WHERE site = ? AND idx >= ? AND idx < ? ORDER BY idx"
         )
         with read(self._engine) as db:
-            return [Row._make(row) for row in run(db, sql, (self.site, start, stop))]
+            return list(map(Row._make, run(db, sql, (self.site, start, stop)).fetchall()))
 
     def tiles(self, level: int, start: int, stop: int) -> dict[int, bytes]:
         """Give the stored tiles of a range by index."""

@@ -30,8 +30,8 @@ class TreeChecks:
     found right at ``sound``.
     """
 
-    def __init__(self, report: Callable[[Problem], None]) -> None:
-        self._report = report
+    def __init__(self, report: Callable[[Problem], None], stored: Tiles) -> None:
+        self._report, self._stored = report, stored
         self.size = 0
         self.sound = 0
         self.tiles = 0
@@ -51,13 +51,13 @@ class TreeChecks:
         """The frontier as the head stores it."""
         return b"".join(self._frontier)
 
-    def grow(self, leaves: Sequence[bytes], stored: Tiles) -> None:
+    def grow(self, leaves: Sequence[bytes]) -> None:
         """Add leaves and compare every tile they fill."""
         done = merkle.grow(self.size, self._frontier, leaves)
         self.size += len(leaves)
         done[0] = list(leaves)
         for level in sorted(done):
-            self._fill(level, done[level], stored)
+            self._fill(level, done[level])
 
     def check_root(self, root: bytes, where: str) -> bool:
         """Compare with a signed root of the size the tree has now; True when it is right."""
@@ -73,28 +73,28 @@ class TreeChecks:
             self._waiting.clear()
         return False
 
-    def finish(self, stored: Tiles) -> None:
+    def finish(self) -> None:
         """Compare the rightmost tiles of the upper levels, and settle what still waits."""
         for level, nodes in self._partial.items():
             if level and nodes:
                 index = self._counts.get(level, 0)
                 self.tiles += 1
-                packed = stored(level, index, index + 1).get(index, b"")
+                packed = self._stored(level, index, index + 1).get(index, b"")
                 self._compare(level, index, b"".join(nodes), packed[: len(nodes) * merkle.HASH_BYTES])
-        for difference in self._waiting:
+        for difference in filter(self._narrow, self._waiting):
             why = "differs from its tile; no signed root after it tells which of the two was changed"
             where = f"{_records(difference.first, difference.last)} or {difference.tile}"
             self._report(Problem(Reason.LEDGER_BROKEN, where, why, difference.first, difference.last))
         self._waiting.clear()
 
-    def _fill(self, level: int, nodes: Sequence[bytes], stored: Tiles) -> None:
+    def _fill(self, level: int, nodes: Sequence[bytes]) -> None:
         partial = self._partial.setdefault(level, [])
         partial += nodes
         full = len(partial) // merkle.TILE_WIDTH
         if not full:
             return
         first = self._counts.get(level, 0)
-        found = stored(level, first, first + full)
+        found = self._stored(level, first, first + full)
         for n in range(full):
             hashes = partial[n * merkle.TILE_WIDTH : (n + 1) * merkle.TILE_WIDTH]
             self._compare(level, first + n, b"".join(hashes), found.get(first + n, b""))
@@ -102,8 +102,8 @@ class TreeChecks:
         self._counts[level] = first + full
         self.tiles += full
 
-    def _compare(self, level: int, index: int, built: bytes, stored: bytes) -> None:
-        if built == stored or self._broken:
+    def _compare(self, level: int, index: int, built: bytes, stored: bytes, *, at_once: bool = False) -> None:
+        if built == stored or (self._broken and not at_once):
             return
         tile = f"tile {level}/{index}"
         if len(stored) != len(built):
@@ -118,11 +118,26 @@ class TreeChecks:
     def _blame(self, where: str) -> Problem:
         """Name the records under a wrong root as closely as the differences allow."""
         low, high = self.sound, self.size - 1
+        self._look_ahead()
         if self._waiting:
             closest = min(self._waiting, key=lambda d: (d.last - d.first, d.first))
             low, high = closest.first, closest.last
         why = f"{_records(low, high)} changed: the tree has another root than {where} signs"
         return Problem(Reason.LEDGER_BROKEN, _records(low, high), why, low, high)
+
+    def _look_ahead(self) -> None:
+        """Compare the leaves of the tile being filled with the tile as it was stored later, if it was."""
+        index, built = self._counts.get(0, 0), b"".join(self._partial[0])
+        later = self._stored(0, index, index + 1).get(index, b"")
+        if len(later) >= len(built):
+            self._compare(0, index, built, later[: len(built)], at_once=True)
+
+    def _narrow(self, one: _Difference) -> bool:
+        """Say whether no other difference lies inside this one: an upper tile repeats what a lower one tells."""
+        return not any(
+            other is not one and one.first <= other.first and other.last <= one.last
+            for other in self._waiting
+        )
 
 
 def _tile_changed(tile: str) -> Problem:

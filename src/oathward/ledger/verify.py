@@ -90,7 +90,7 @@ class _Run:
         self._problems: list[Problem] = []
         self._shape = source.shape()
         self._rows = RowChecks(self._add)
-        self._tree = TreeChecks(self._add)
+        self._tree = TreeChecks(self._add, source.tiles)
         self._checkpoints = self._cosigned = self._unknown = 0
         self._signed_size = self._witnessed_size = 0
         self._rolled_back: list[tuple[checkpoint.Checkpoint, str]] = []
@@ -156,7 +156,7 @@ class _Run:
         while at < len(leaves):
             mark = self._next_mark()
             take = len(leaves) - at if mark is None else min(len(leaves) - at, mark - self._tree.size)
-            self._tree.grow(leaves[at : at + take], self._source.tiles)
+            self._tree.grow(leaves[at : at + take])
             at += take
             self._check_marks()
 
@@ -263,7 +263,7 @@ class _Run:
 
     def _check_ends(self) -> None:
         shape, tree = self._shape, self._tree
-        tree.finish(self._source.tiles)
+        tree.finish()
         if shape.frontier is not None and shape.frontier != tree.packed_frontier:
             self._add(Problem(Reason.LEDGER_BROKEN, "head", "does not belong to the records"))
         if shape.first_index < 0:
@@ -285,11 +285,10 @@ class _Run:
 
     def _check_late_removals(self) -> None:
         """Judge removals whose record came after this run's size: they happened while it ran."""
-        for index in self._rows.leftovers():
+        for index, first in self._rows.leftovers():
             rows = self._source.rows(index, index + 1) if index >= self._shape.size else []
-            decoded = self._rows.check(rows[0]) if rows else None
-            if decoded is None or decoded["kind"] not in log.REMOVALS:
-                first = self._rows.claims[index][0] if index in self._rows.claims else None
+            _, decoded = self._rows.check_block(rows, index)
+            if not decoded or decoded[0][1]["kind"] not in log.REMOVALS:
                 where = "facts" if first is None else f"record {first}"
                 why = "was removed, but no record says so"
                 self._add(Problem(Reason.LEDGER_BROKEN, where, why, first, first))

@@ -5,57 +5,49 @@ import hashlib
 import pytest
 from tests.unit.ledger.model import mth
 
-from oathward.core.db import connect, create_tables, read, write
+from oathward.core.db import read, write
 from oathward.core.errors import LedgerError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, head, prepare
 
 
-@pytest.fixture
-def engine(tmp_path):
-    engine = connect(f"sqlite:///{tmp_path / 'ledger.db'}")
-    create_tables(engine)
-    yield engine
-    engine.dispose()
-
-
 def leaf(n: int = 0, **more):
     return prepare(Record("message.accepted", {"n": n}, at_us=n, **more))
 
 
-def test_the_empty_ledger_has_the_root_of_nothing(engine):
-    with read(engine) as db:
+def test_the_empty_ledger_has_the_root_of_nothing(empty):
+    with read(empty) as db:
         assert head(db, "a").root == hashlib.sha256(b"").digest()
 
 
 @pytest.mark.parametrize("groups", [[1], [3, 4], [255, 1], [256], [257, 300, 64], [1, 511, 513]])
-def test_groups_of_any_size_give_the_root_of_the_definition(engine, groups):
+def test_groups_of_any_size_give_the_root_of_the_definition(empty, groups):
     leaves = []
     for size in groups:
         group = [leaf(len(leaves) + n) for n in range(size)]
-        with write(engine) as db:
+        with write(empty) as db:
             assert append(db, "a", group) == range(len(leaves), len(leaves) + size)
         leaves += group
-    with read(engine) as db:
+    with read(empty) as db:
         assert head(db, "a").size == len(leaves)
         assert head(db, "a").root == mth([x.salt + x.body for x in leaves])
 
 
-def test_an_abandoned_transaction_leaves_no_trace(engine):
+def test_an_abandoned_transaction_leaves_no_trace(empty):
     def fail():
-        with write(engine) as db:
+        with write(empty) as db:
             append(db, "a", [leaf()])
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail()
-    with read(engine) as db:
+    with read(empty) as db:
         assert head(db, "a").size == 0
 
 
-def test_sites_have_ledgers_of_their_own(engine):
-    with write(engine) as db:
+def test_sites_have_ledgers_of_their_own(empty):
+    with write(empty) as db:
         append(db, "a", [leaf(1)])
         assert append(db, "b", [leaf(2), leaf(3)]) == range(2)
 
