@@ -1,0 +1,1 @@
+"""Consent: what each patient allowed or denied, signed as a whole per patient."""

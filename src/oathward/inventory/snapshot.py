@@ -17,6 +17,7 @@ Deliberately absent: TLS (the listener checks the chain), and any network.
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import threading
 from collections.abc import Iterable, Iterator
@@ -53,7 +54,7 @@ class Snapshot:
         self.site, self._authority, self._seen = site, authority, seen
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
-        self._index: dict[tuple[str, object], list[str]] = {}
+        self._index: dict[tuple[str, object], tuple[str, ...]] = {}
         self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
         self._remembered: dict[tuple[str, bytes | None, _Sender], Identified] = {}
         self._change = -1
@@ -71,7 +72,6 @@ class Snapshot:
             first = self._change < 0
             for row in sql.changed(db, self.site, self._change):
                 self._take(row)
-            self._reindex()
             if first:
                 for gone in self._seen.ids(KIND) - self._entries.keys():
                     self._find("device.gone", gone)
@@ -144,8 +144,8 @@ class Snapshot:
 
     def _named(self, gateway: Identified, equipment: tuple[bytes, ...]) -> Identified:
         """Find the one device that OBX-18 names, if the gateway vouches for it."""
-        ids = {id_ for raw in equipment for id_ in self._index.get(("equipment", _first(raw)), ())}
-        known = [e.device for id_ in ids if self._trusted(e := self._entries[id_])]
+        entries = [e for raw in equipment for e in self._entries_at(("equipment", _first(raw)))]
+        known = list({e.device.id: e.device for e in entries}.values())
         assert gateway.device is not None
         if not known or gateway.device in known:
             return gateway
@@ -168,8 +168,9 @@ class Snapshot:
             except ValueError:
                 return
             for network, id_ in self._networks:
-                if address in network and self._trusted(self._entries[id_]):
-                    yield self._entries[id_]
+                entry = self._entries.get(id_)
+                if entry is not None and address in network and self._trusted(entry):
+                    yield entry
 
     def _by_sender(self, sender: _Sender) -> Iterator[_Entry]:
         seen: set[str] = set()
@@ -181,8 +182,8 @@ class Snapshot:
 
     def _entries_at(self, place: tuple[str, object]) -> Iterator[_Entry]:
         for id_ in self._index.get(place, ()):
-            entry = self._entries[id_]
-            if self._trusted(entry):
+            entry = self._entries.get(id_)
+            if entry is not None and self._trusted(entry):
                 yield entry
 
     def _trusted(self, entry: _Entry) -> bool:
@@ -196,28 +197,32 @@ class Snapshot:
         return entry.trusted
 
     def _take(self, row: sql.DeviceRow) -> None:
-        try:
-            device = row.device
-            if device.id != row.document.id:
-                raise ValueError("of another device")
-        except ValueError:
-            self._entries.pop(row.document.id, None)
-            self._find(Reason.SIGNATURE_INVALID.code, row.document.id)
-            return
-        self._entries[row.document.id] = _Entry(row, _narrowed(device, row.status))
-
-    def _reindex(self) -> None:
-        index: dict[tuple[str, object], list[str]] = {}
-        networks = []
-        for id_, entry in self._entries.items():
-            for place in _places(entry.device):
-                index.setdefault(place, []).append(id_)
-            networks += [(ipaddress.ip_network(a), id_) for a in entry.device.addresses if "/" in a]
-        self._index, self._networks = index, networks
+        id_ = row.document.id
+        old = self._entries.pop(id_, None)
+        for place in _places(old.device) if old else ():
+            self._index[place] = tuple(i for i in self._index[place] if i != id_)
+        networks = [(network, owner) for network, owner in self._networks if owner != id_]
+        device = _readable(row)
+        if device is None:
+            self._find(Reason.SIGNATURE_INVALID.code, id_)
+        else:
+            self._entries[id_] = _Entry(row, _narrowed(device, row.status))
+            for place in _places(device):
+                self._index[place] = (*self._index.get(place, ()), id_)
+            networks += [(ipaddress.ip_network(a), id_) for a in device.addresses if "/" in a]
+        self._networks = networks
 
     def _find(self, code: str, device: str) -> None:
         if len(self._findings) < REMEMBERED_MAX:
             self._findings.append((code, device))
+
+
+def _readable(row: sql.DeviceRow) -> Device | None:
+    try:
+        device = row.device
+    except ValueError:
+        return None
+    return device if device.id == row.document.id else None
 
 
 def _in_force(device: Device, assurance: Assurance) -> Identified:
@@ -230,8 +235,6 @@ def _in_force(device: Device, assurance: Assurance) -> Identified:
 def _narrowed(device: Device, status: str) -> Device:
     """Apply the row's status where it allows less than the signed one; it never allows more."""
     if device.status is Status.ACTIVE and status != Status.ACTIVE:
-        import dataclasses
-
         known = status in set(Status)
         return dataclasses.replace(device, status=Status(status) if known else Status.HELD)
     return device

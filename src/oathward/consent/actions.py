@@ -1,0 +1,89 @@
+"""What changes consent: draft, have the keeper sign, store.
+
+Rules:
+- Three steps, because no transaction waits for the keeper: ``draft`` reads and adds, the keeper signs,
+  ``store`` writes and records. A draft rests on a verified document.
+- ``store`` appends ``consent.recorded`` last; ids, versions and counts only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sqlalchemy import Connection
+
+from oathward.consent import sql
+from oathward.consent.model import KIND, STATEMENTS_MAX, Statement, canonical, check_subject, from_canonical
+from oathward.consent.views import facts_of
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.ledger import Record, append, prepare
+from oathward.vault.authority import Document, Seen
+from oathward.vault.sign import Verifier
+
+
+def draft(
+    db: Connection,
+    site: str,
+    subject: str,
+    statements: Sequence[Statement],
+    *,
+    authority: Verifier,
+    seen: Seen,
+    replaces: bool = False,
+) -> Document | None:
+    """Write the unsigned next version of what a subject says; None where nothing new is said.
+
+    Args:
+        replaces: these are all that stands from now on; else they come to what stood.
+
+    Raises:
+        AuthorityError: what stands does not verify; only a replacement can follow it.
+        InputError: ``message.limit-exceeded``.
+    """
+    check_subject(subject)
+    stood: tuple[Statement, ...] = ()
+    if not replaces:
+        _, stood = facts_of(db, site, subject, authority, seen)
+    known = {_said(s) for s in stood}
+    fresh = [s for s in statements if _said(s) not in known]
+    if not fresh and not replaces:
+        return None
+    whole = [*stood, *fresh]
+    if len(whole) > STATEMENTS_MAX:
+        raise InputError(
+            "statements", f"at most {STATEMENTS_MAX} of one patient", reason=Reason.LIMIT_EXCEEDED
+        )
+    return Document(site, KIND, subject, 0, canonical(subject, whole), b"")
+
+
+def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, now_us: int) -> None:
+    """Store signed versions and record them; the last call before the caller's commit.
+
+    Raises:
+        InputError: ``conflict``; another version came first: draft again.
+    """
+    leaves = []
+    for document in documents:
+        last = sql.newest(db, site, document.id)
+        if last is not None and last.version >= document.version:
+            raise InputError("consent", "another version came first", reason=Reason.CONFLICT)
+        sql.put(db, document)
+        statements = from_canonical(document.body, document.id)
+        body = {
+            "by": by,
+            "denials": sum(not s.fact.permit for s in statements),
+            "ids": [s.fact.id for s in statements],
+            "permits": sum(s.fact.permit for s in statements),
+            "version": document.version,
+        }
+        leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
+    if leaves:
+        sql.bump(db, site)
+        append(db, site, leaves)
+
+
+def _said(one: Statement) -> Statement:
+    """Give a statement without its id, to see whether it was said before."""
+    return replace(one, fact=replace(one.fact, id=""))

@@ -1,0 +1,162 @@
+"""Read what patients said: for decisions (cached, verified), and for people.
+
+Rules:
+- The signature is checked on load, against the newest version this process knows was signed. A bad, older or
+  missing document makes all of that subject's consents *not known*: the decision is Indeterminate.
+- What a subject said counts for everyone it stands for, and the other way round: after a merge a denial under
+  the prior identity still denies.
+- A message about several people may do only what each of them permits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine
+
+from oathward.consent import sql
+from oathward.consent.model import KIND, Statement, common, from_canonical
+from oathward.core.db import read
+from oathward.core.errors import AuthorityError
+from oathward.core.reasons import Reason
+from oathward.policy.model import ConsentFact
+from oathward.vault.authority import Document, Seen
+from oathward.vault.sign import Verifier
+
+REMEMBERED_MAX = 100_000
+_FAMILY_STEP = 1_000_000
+
+Known = tuple[int, tuple[ConsentFact, ...]]
+Unknown = tuple[None, None]
+UNKNOWN: Unknown = (None, None)
+
+
+class Consents:
+    """What stands for each subject of one site, as one process knows it.
+
+    Args:
+        family: gives a subject and everyone it stands for (``Resolver.family``).
+    """
+
+    def __init__(
+        self,
+        site: str,
+        authority: Verifier,
+        seen: Seen,
+        *,
+        family: Callable[[str], tuple[str, ...]] = lambda subject: (subject,),
+    ) -> None:
+        self.site, self._authority, self._seen, self._family = site, authority, seen, family
+        self._remembered: dict[tuple[tuple[str, ...], ...], Known] = {}
+        self._unknown: set[tuple[tuple[str, ...], ...]] = set()
+        self._change = -1
+        self._findings: list[tuple[str, str]] = []
+
+    def refresh(self, db: Connection) -> bool:
+        """Forget what changed; says whether anything did. Call it at least every second."""
+        self._unknown = set()
+        count = sql.change_count(db, self.site)
+        if count == self._change:
+            return False
+        self._change = count
+        self._remembered = {}
+        return True
+
+    def of(self, engine: Engine, subjects: Iterable[str]) -> Known | Unknown:
+        """Give version and facts for the people of a message; ``(None, None)`` where they are not known."""
+        persons = tuple([self._family(s) for s in subjects])
+        found = self._remembered.get(persons)
+        if found is not None:
+            return found
+        if persons in self._unknown:
+            return UNKNOWN
+        try:
+            with read(engine) as db:
+                found = self._load(db, persons)
+        except AuthorityError as error:
+            self._findings.append((error.reason.code, error.where))
+            found = None
+        if found is None:
+            self._unknown.add(persons)  # until the next refresh: it may be mended
+            return UNKNOWN
+        if len(self._remembered) >= REMEMBERED_MAX:
+            self._remembered = {}
+        self._remembered[persons] = found
+        return found
+
+    def version(self, engine: Engine, subjects: Iterable[str]) -> int | None:
+        """Give the version alone: what a delivery compares before it leaves."""
+        return self.of(engine, subjects)[0]
+
+    def take_findings(self) -> list[tuple[str, str]]:
+        """Give what somebody should look at since the last call: (code, document)."""
+        found, self._findings = self._findings, []
+        return found
+
+    def _load(self, db: Connection, persons: tuple[tuple[str, ...], ...]) -> Known | None:
+        version = 0
+        each: list[tuple[ConsentFact, ...]] = []
+        for family in persons:
+            facts: list[ConsentFact] = []
+            for subject in family:
+                own, statements = facts_of(db, self.site, subject, self._authority, self._seen)
+                version += own
+                facts += [s.fact for s in statements]
+            version += (len(family) - 1) * _FAMILY_STEP
+            each.append(tuple(facts))
+        together = common(each)
+        return None if together is None else (version, together)
+
+
+def facts_of(
+    db: Connection, site: str, subject: str, authority: Verifier, seen: Seen
+) -> tuple[int, tuple[Statement, ...]]:
+    """Load what one subject said, verified; version 0 and nothing where it never said anything.
+
+    Raises:
+        AuthorityError: the signature does not verify, a newer version was signed, or all of it is gone.
+    """
+    document = sql.newest(db, site, subject)
+    if document is None:
+        if seen.newest(KIND, subject):
+            raise AuthorityError(
+                f"{KIND}/{subject}", "what was signed is gone", reason=Reason.AUTHORITY_STALE
+            )
+        return 0, ()
+    return document.version, _read(document, authority, seen)
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentRow:
+    """What a subject said, for a list. ``valid``: whether its signature verifies; else nothing is counted."""
+
+    subject: str
+    version: int
+    at_us: int
+    valid: bool
+    statements: tuple[Statement, ...]
+
+
+def rows(
+    db: Connection, site: str, authority: Verifier, seen: Seen, *, subject: str = "", limit: int = 1_000
+) -> list[ConsentRow]:
+    """List what stands, or every version of one subject, latest first."""
+    found = sql.history(db, site, subject) if subject else sql.all_newest(db, site, limit)
+    return [_shown(d, authority, seen, old=bool(subject) and i > 0) for i, d in enumerate(found)]
+
+
+def _shown(document: Document, authority: Verifier, seen: Seen, *, old: bool) -> ConsentRow:
+    try:
+        statements = _read(document, authority, Seen() if old else seen)
+    except AuthorityError:
+        return ConsentRow(document.id, document.version, document.at_us, valid=False, statements=())
+    return ConsentRow(document.id, document.version, document.at_us, valid=True, statements=statements)
+
+
+def _read(document: Document, authority: Verifier, seen: Seen) -> tuple[Statement, ...]:
+    seen.admit(document, authority)
+    try:
+        return from_canonical(document.body, document.id)
+    except ValueError as error:
+        raise AuthorityError(f"{KIND}/{document.id}", "not a consent document") from error
