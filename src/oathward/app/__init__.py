@@ -14,12 +14,43 @@ import oathward.patients.sql
 import oathward.vault.authority
 import oathward.vault.kept
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
+import socket
+from pathlib import Path
+
 from oathward.core.clock import Clock
 from oathward.core.db import connect, create_tables
 from oathward.core.settings import Settings
 from oathward.vault.authority import Seen, trust_anchor
-from oathward.vault.keeper import client
+from oathward.vault import certificates
+from oathward.vault.keeper import client, setup
+from oathward.vault.keeper.proof import admin_proof
 from oathward.vault.opened import Opened
+from oathward.vault.sign import write_file
+
+
+def create(settings: Settings) -> bool:
+    """Make a data folder that can be served: keys, trust anchor, database, the listener's certificate.
+
+    Returns:
+        Whether it was new; doing it again changes nothing.
+    """
+    new = not (settings.data / "trust" / "authority.pub").exists()
+    setup.init(settings)
+    certificate, key, _ = server_files(settings)
+    if not certificate.exists():
+        private, public = certificates.new_key()
+        names = sorted({settings.mllp.host, "localhost", "127.0.0.1", socket.gethostname()})
+        with client.connect(settings, "admin") as keeper:
+            der, _ = keeper.certify("server", names, public, admin_proof("oathward init"))
+        write_file(key, private, 0o640)
+        write_file(certificate, certificates.to_pem(der), 0o644)
+    return new
+
+
+def server_files(settings: Settings) -> tuple[Path, Path, Path]:
+    """Where the TLS listener's certificate, its key and the device CA lie."""
+    trust = settings.data / "trust"
+    return trust / "mllp.pem", trust / "mllp.key", trust / "device-ca.pem"
 
 
 def build(settings: Settings, role: str) -> Opened:

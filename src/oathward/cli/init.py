@@ -21,6 +21,8 @@ def init(data: DataOption = None, as_json: JsonOption = False) -> None:
         state = "created" if created else "was there already"
         print(f"Data folder {settings.data} {state}.")
         if created:
-            print("Next: oathward policy init, oathward policy activate, oathward device add, oathward serve.")
+            print(
+                "Next: oathward policy init, oathward policy activate, oathward device add, oathward serve."
+            )
 
     emit({"data": str(settings.data), "created": created}, as_json=as_json, human=human)

@@ -63,8 +63,9 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(name: str, arguments: list[str]) -> int:
-    import click
+    import typer
     import typer.main
+    from typer._click.exceptions import ClickException
 
     app = importlib.import_module(f"oathward.cli.{name}").APP
     command = typer.main.get_command(app)
@@ -72,10 +73,10 @@ def _run(name: str, arguments: list[str]) -> int:
         result = command.main(args=arguments, prog_name=f"oathward {name}", standalone_mode=False)
     except OathwardError as error:
         return _explain(error, as_json="--json" in arguments)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         print("stopped", file=sys.stderr)
         return 130
-    except click.ClickException as error:
+    except ClickException as error:
         error.show()
         return error.exit_code
     except BrokenPipeError:

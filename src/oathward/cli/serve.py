@@ -19,7 +19,9 @@ APP = typer.Typer(help="Run gateway, courier, keeper and followers.", add_comple
 @APP.command()
 def serve(
     data: DataOption = None,
-    port_base: Annotated[int | None, typer.Option(help="Move every port: MLLP here, MLLP/TLS +1, metrics +2.")] = None,
+    port_base: Annotated[
+        int | None, typer.Option(help="Move every port: MLLP here, MLLP/TLS +1, metrics +2.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start every process, print where they listen, run until Ctrl-C or SIGTERM.

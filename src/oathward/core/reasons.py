@@ -71,6 +71,7 @@ class Reason(Enum):
     DEVICE_UNKNOWN = "device.unknown", _STORED
     DEVICE_REVOKED = "device.revoked", _STORED
     DEVICE_MISMATCH = "device.identity-mismatch", _STORED
+    DEVICE_NOT_ENTITLED = "device.not-entitled", _STORED
     DEVICE_ASSURANCE = "device.assurance-too-low", _STORED
     PATIENTS_SEVERAL = "patient.several", _STORED
     PATIENT_AMBIGUOUS = "patient.ambiguous", _STORED

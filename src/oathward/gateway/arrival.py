@@ -86,7 +86,7 @@ class Part:
         self.answers.append([link, word, *more])
 
     def hold(self, link: str, why: Reason, where: str) -> None:
-        """Note that the message waits for a person, for one link (``*``: for all but care)."""
+        """Note that the message waits for a person, for one link."""
         self.held_for.append(link)
         if self.held_why is None:
             self.held_why, self.held_where = why, where
@@ -127,3 +127,14 @@ class Prepared:
     owner: Any = None
     outcome: Outcome | None = None
     answer: str = ""
+
+
+def peer_text(peer: Peer) -> str:
+    """Write a peer so that a release can identify the device as its message did."""
+    return " ".join((peer.address, peer.cert_sha256.hex() if peer.cert_sha256 else "-", *peer.cert_names))
+
+
+def peer_of(text: str) -> Peer:
+    """Invert ``peer_text``."""
+    address, certificate, *names = text.split(" ")
+    return Peer(address, None if certificate == "-" else bytes.fromhex(certificate), tuple(names))

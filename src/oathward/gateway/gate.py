@@ -113,7 +113,7 @@ class Gate:
     def links(self, only: frozenset[str] | None) -> Iterable[Link]:
         """The links to decide: all, or those a release is for."""
         links = self.active_bundle.links.values()
-        return links if only is None or "*" in only else [link for link in links if link.id in only]
+        return links if only is None else [link for link in links if link.id in only]
 
     @property
     def bundle_name(self) -> str:

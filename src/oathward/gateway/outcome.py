@@ -14,7 +14,7 @@ from oathward.core.clock import from_micros
 from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
-from oathward.gateway.arrival import QUARANTINE, Arrival, Original, Part, Prepared
+from oathward.gateway.arrival import QUARANTINE, Arrival, Original, Part, Prepared, peer_text
 from oathward.inventory import actions as inventory
 from oathward.inventory.model import Device
 from oathward.ledger import Leaf, Record, prepare
@@ -126,7 +126,9 @@ def unknown_device(gate: Gate, arrival: Arrival, message: Message, why: Reason) 
     return prepared
 
 
-def quarantined(gate: Gate, arrival: Arrival, message: Message | None, why: Reason, where: str) -> Prepared:
+def quarantined(
+    gate: Gate, arrival: Arrival, message: Message | None, why: Reason, where: str, device: str = ""
+) -> Prepared:
     """Hold a whole message: its original sealed for nobody known, a record, nothing leaves.
 
     Raises:
@@ -134,11 +136,11 @@ def quarantined(gate: Gate, arrival: Arrival, message: Message | None, why: Reas
     """
     # One key a day, not one a message: junk must not cost the keeper a key each.
     holding = f"unattributed-{from_micros(arrival.at_us):%Y%m%d}"
-    held = _held(gate, arrival, "", why, where, "")
+    held = _held(gate, arrival, device, why, where, "")
     gate.counts["message.held"] += 1
     return Prepared(
         arrival,
-        _row(gate, arrival, message, "", holding, why),
+        _row(gate, arrival, message, device, holding, why),
         [_held_record(held, holding, ())],
         partial(_replies, message or arrival.raw, arrival, why),
         originals=[_original(gate, arrival, holding)],
@@ -186,13 +188,14 @@ def _row(
 
 
 def _held(gate: Gate, arrival: Arrival, device: str, why: Reason, where: str, links: str) -> HeldRow:
-    return HeldRow(arrival.id, gate.site, arrival.at_us, device, arrival.peer.text(), why.code, where, links)
+    return HeldRow(
+        arrival.id, gate.site, arrival.at_us, device, peer_text(arrival.peer), why.code, where, links
+    )
 
 
 def _held_record(held: HeldRow, subject: str, links: tuple[str, ...]) -> Leaf:
     body: dict[str, Any] = {"device": held.device, "reason": held.reason, "where": held.place}
-    named = tuple(link for link in links if link != "*")
-    return prepare(Record("message.quarantined", body, held.at_us, subject, named, held.message))
+    return prepare(Record("message.quarantined", body, held.at_us, subject, links, held.message))
 
 
 def _original(gate: Gate, arrival: Arrival, subject: str) -> Original:

@@ -71,8 +71,10 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
 
 def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
     device, assurance, why = gate.inventory.identify(arrival.peer, message.sender)  # 3
-    if device is None:
+    if device is None or why is not None:
         return outcome.unknown_device(gate, arrival, message, why or Reason.DEVICE_UNKNOWN)
+    if not device.entitled(message.code, message.trigger):
+        return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, "MSH-9", device.id)
     resolution = gate.resolve(message, device, arrival.at_us)  # 5
     pieces = split(message) if resolution.refused is Reason.PATIENTS_SEVERAL else [message.raw]
     if len(pieces) == 1:
@@ -80,7 +82,7 @@ def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
             gate, arrival, message, device, [_part(gate, arrival, message, device, assurance, resolution)]
         )
     gate.resolver.rolled_back(resolution)
-    parts = []
+    parts: list[Part] = []
     for piece in pieces:
         one = decode(piece)
         own = Arrival(
@@ -100,8 +102,7 @@ def _part(
 ) -> Part:
     """Decide and disclose what a message says about one patient."""
     part = Part(arrival, resolution)
-    if resolution.refused in _HELD_WHOLE:
-        part.hold("*", resolution.refused, "PID-3")
+    unsure = resolution.refused if resolution.refused in _HELD_WHOLE else None
     if resolution.card:
         part.card = gate.sealer.seal_original(resolution.subject, arrival.id, "card", card_of(message))
     known = gate.facts_of(message, device, assurance, resolution)  # 6
@@ -109,13 +110,14 @@ def _part(
     for link in gate.links(arrival.only_links):
         decision = decide(gate.active_bundle, link, known.facts, arrival.at_us)  # 7
         match decision:
+            case Permit() | Deny() if unsure is not None and not link.for_care and _concerns(decision):
+                # Who it is about must be settled first; then this link is decided anew.
+                part.answer(link.id, "held", unsure.code)
+                part.hold(link.id, unsure, "PID-3")
             case Permit():
-                if part.held_why and not link.for_care:
-                    part.answer(link.id, "held", part.held_why.code)
-                else:
-                    _disclose(gate, message, part, link, decision, known)
+                _disclose(gate, message, part, link, decision, known)
             case Deny(_, reasons):
-                if reasons != (Reason.NO_LINK,):  # that a link does not take such messages is no news
+                if _concerns(decision):
                     part.answer(link.id, "deny", *(reason.code for reason in reasons))
             case Indeterminate(_, why, about):
                 part.answer(link.id, "indeterminate", why.code)
@@ -124,6 +126,11 @@ def _part(
                 assert_never(never)
     part.leaves.insert(0, outcome.accepted(gate, part, device, assurance, known))
     return part
+
+
+def _concerns(decision: Permit | Deny) -> bool:
+    """Whether a link takes such messages at all; that it does not is no news."""
+    return isinstance(decision, Permit) or decision.reasons != (Reason.NO_LINK,)
 
 
 def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Permit, known: Known) -> None:

@@ -25,7 +25,6 @@ from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
 from oathward.gateway.listeners.mllp import MllpListener, server_context
 from oathward.ledger import Record, prepare
-from oathward.vault.certificates import server_files
 from oathward.vault.opened import Opened
 
 _REFRESH_S = 0.5
@@ -154,5 +153,5 @@ def _tls(site: Opened) -> ssl.SSLContext | None:
     """TLS for devices, with the certificate the site's own CA gave this gateway."""
     if site.settings.mllp.tls_port < 0:
         return None
-    certificate, key, ca = server_files(site)
-    return server_context(str(certificate), str(key), str(ca))
+    trust = site.settings.data / "trust"
+    return server_context(str(trust / "mllp.pem"), str(trust / "mllp.key"), str(trust / "device-ca.pem"))

@@ -198,7 +198,8 @@ class MllpConnection(asyncio.Protocol):
 
     def answer(self) -> None:
         """Send the replies whose turn has come."""
-        waiting, out = self._waiting, []
+        waiting = self._waiting
+        out: list[bytes] = []
         while waiting and (outcome := waiting[0].outcome) is not None:
             prepared = waiting[0]
             if outcome is Outcome.AGAIN:

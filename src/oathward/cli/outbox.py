@@ -1,0 +1,91 @@
+"""``oathward outbox``: deliveries that have not happened."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import Clock, from_micros, iso, micros
+from oathward.core.errors import InputError
+
+APP = typer.Typer(
+    help="Deliveries: what waits, what failed, replay a dead letter.",
+    add_completion=False,
+    no_args_is_help=True,
+)
+
+Id = Annotated[str, typer.Argument(help="Outgoing id, as the recipient sees it in MSH-10.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
+
+
+@APP.command("list")
+def list_rows(
+    data: DataOption = None,
+    state: Annotated[str | None, typer.Option(help="pending, blocked or dead.")] = None,
+    limit: Annotated[int, typer.Option(help="At most this many, oldest first.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List deliveries that have not happened, oldest first, with their count per link."""
+    from oathward.core.db import connect, read
+    from oathward.messages import sql
+
+    with read(connect(settings_of(data).database_url)) as db:
+        rows = sql.outbox_rows(db, state=state, limit=limit)
+        counts = sql.outbox_counts(db)
+    value = {
+        "counts": [{"link": link, "state": s, "rows": n} for (link, s), n in sorted(counts.items())],
+        "rows": [
+            {
+                "id": r.id, "link": r.link, "sender": r.sender, "message": r.message, "state": r.state,
+                "tries": r.attempts, "reason": r.reason, "since": iso(from_micros(r.created_us)),
+            }
+            for r in rows
+        ],
+    }  # fmt: skip
+
+    def human() -> None:
+        if not counts:
+            print("Nothing waits: every delivery that was permitted has happened.")
+            return
+        for one in value["counts"]:
+            print(f"{one['rows']:>8}  {one['state']:<8} {one['link']}")
+        for r in rows:
+            print(f"{iso(from_micros(r.created_us))[:19]}  {r.id}  {r.link:<20} {r.state:<8} {r.reason}")
+
+    emit(value, as_json=as_json, human=human)
+
+
+@APP.command()
+def retry(id_: Id, reason: ReasonOption = "", data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Try a dead or blocked delivery again."""
+    from oathward.messages import actions
+
+    _act(actions.retry, id_, reason, data, as_json=as_json, word="will be tried again")
+
+
+@APP.command()
+def discard(id_: Id, reason: ReasonOption = "", data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Set a blocked delivery aside, so that the next ones of its sender go on."""
+    from oathward.messages import actions
+
+    _act(actions.discard, id_, reason, data, as_json=as_json, word="set aside")
+
+
+def _act(
+    act: Callable[..., Any], id_: str, reason: str, data: str | None, *, as_json: bool, word: str
+) -> None:
+    from oathward.core.db import connect, write
+
+    if not reason.strip():
+        raise InputError("--reason", "say why; it stands in the ledger")
+    with write(connect(settings_of(data).database_url)) as db:
+        row = act(db, id_, by=getpass.getuser(), reason=reason, now_us=micros(Clock().now()))
+    emit(
+        {"id": row.id, "link": row.link, "done": word},
+        as_json=as_json,
+        human=lambda: print(f"{row.id} on {row.link}: {word}"),
+    )
