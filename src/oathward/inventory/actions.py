@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
@@ -20,6 +21,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.inventory import sql
 from oathward.inventory.model import KIND, Device, Status, canonical, check, from_canonical
+from oathward.inventory.sheet import LineError, Sheet
 from oathward.inventory.strangers import remember_unknown
 from oathward.ledger import Record, append, prepare
 from oathward.vault.authority import Document
@@ -29,6 +31,7 @@ __all__ = [
     "plan",
     "plan_adoption",
     "plan_certificate",
+    "plan_import",
     "plan_status",
     "remember_unknown",
     "revoke",
@@ -61,6 +64,54 @@ def plan(db: Connection, site: str, devices: Sequence[Device], *, changes: bool 
             raise InputError(device.id, "there is such a device already", reason=Reason.CONFLICT)
     _check_owners(db, site, identities)
     return [Document(site, KIND, d.id, 0, canonical(d), b"") for d in devices]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlan:
+    """What an import would do: ids by what happens to them, errors by line. With errors nothing is drafted."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    errors: tuple[LineError, ...]
+    documents: tuple[Document, ...] = field(default=(), repr=False)
+
+
+def plan_import(db: Connection, site: str, sheet: Sheet) -> ImportPlan:
+    """Compare a sheet with the inventory and write unsigned documents of what is new or changed.
+
+    A device that is there keeps what the sheet has no column for: its certificates, its status.
+    """
+    errors = list(sheet.errors)
+    states: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
+    wanted: list[Device] = []
+    for device, line, stated in zip(sheet.devices, sheet.lines, sheet.stated, strict=True):
+        row = sql.row(db, site, device.id)
+        if row is not None:
+            given = {name: getattr(device, name) for name in stated}
+            before = _stored(db, site, device.id)
+            device = dataclasses.replace(before, **given)
+            states["unchanged" if device == before else "changed"].append(device.id)
+        else:
+            states["added"].append(device.id)
+        if row is None or device != before:
+            wanted.append(device)
+            errors += _errors_of(db, site, device, line)
+    errors = sorted(errors, key=lambda e: e.line)
+    documents = () if errors else tuple(Document(site, KIND, d.id, 0, canonical(d), b"") for d in wanted)
+    return ImportPlan(
+        tuple(states["added"]), tuple(states["changed"]), tuple(states["unchanged"]), tuple(errors), documents
+    )
+
+
+def _errors_of(db: Connection, site: str, device: Device, line: int) -> list[LineError]:
+    try:
+        check(device)
+        _check_owners(db, site, dict.fromkeys(identities_of(device), device.id))
+    except InputError as error:
+        column = "certificates" if error.reason is Reason.CONFLICT else error.where
+        return [LineError(line, column, error.why)]
+    return []
 
 
 def plan_status(db: Connection, site: str, id_: str, status: Status) -> Document:
@@ -202,4 +253,10 @@ def _stored(db: Connection, site: str, id_: str) -> Device:
     row = sql.row(db, site, id_)
     if row is None:
         raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
-    return row.device
+    # The status in force may be narrower than the signed one: a change must not widen it in passing.
+    device = row.device
+    return (
+        device
+        if device.status is not Status.ACTIVE
+        else dataclasses.replace(device, status=Status(row.status))
+    )

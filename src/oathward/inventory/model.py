@@ -157,6 +157,16 @@ def check(device: Device) -> None:
     Raises:
         InputError: names the column and what is wanted.
     """
+    check_fields(device)
+    _check_identity(device)
+
+
+def check_fields(device: Device) -> None:
+    """Check each field by itself; a part of a device may still lack what identifies it.
+
+    Raises:
+        InputError: names the column and what is wanted.
+    """
     if not ID.fullmatch(device.id):
         raise InputError("id", "letters, digits, dot, dash and underscore, at most 64")
     for name in TEXTS:
@@ -170,7 +180,8 @@ def check(device: Device) -> None:
         raise InputError("certificates", "SHA-256 of the certificate, 64 hexadecimal digits")
     if not all(_TYPE.fullmatch(t) for t in device.message_types):
         raise InputError("message_types", "ORU^R01, ADT^* or *")
-    _check_identity(device)
+    for address in device.addresses:
+        _check_address(address)
 
 
 def _is_short(text: str) -> bool:
@@ -178,8 +189,6 @@ def _is_short(text: str) -> bool:
 
 
 def _check_identity(device: Device) -> None:
-    for address in device.addresses:
-        _check_address(address)
     proofs = device.certificates or device.certificate_names or device.addresses
     if not (proofs or device.senders or device.equipment):
         raise InputError(

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oathward.core.errors import InputError
-from oathward.inventory.model import SETS, TEXTS, Device, Status, check
+from oathward.inventory.model import SETS, TEXTS, Device, Status, check_fields
 
 ROWS_MAX = 100_000
 BYTES_MAX = 64 * 1024 * 1024
@@ -68,10 +68,15 @@ class LineError:
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What a file says. With ``errors`` none of it may be imported. ``lines``: of each device."""
+    """What a file says. With ``errors`` none of it may be imported.
+
+    ``lines``: of each device. ``stated``: the fields its row says something about; an empty cell empties its
+    field, but an empty status says nothing.
+    """
 
     devices: tuple[Device, ...]
     lines: tuple[int, ...]
+    stated: tuple[frozenset[str], ...]
     errors: tuple[LineError, ...]
 
 
@@ -86,8 +91,10 @@ def parse(data: bytes) -> Sheet:
     if "\0" in text:
         return _bad(LineError(0, "", "holds a NUL byte"))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    fields: list[str] = []
     devices: list[Device] = []
     lines: list[int] = []
+    stated: list[frozenset[str]] = []
     errors: list[LineError] = []
     try:
         fields = _header(next(reader, []), errors)
@@ -102,10 +109,11 @@ def parse(data: bytes) -> Sheet:
             if device is not None:
                 devices.append(device)
                 lines.append(line)
+                stated.append(_stated(row, fields))
     except csv.Error:
         errors.append(LineError(reader.line_num, "", "not CSV: a quotation mark is open or stands alone"))
     errors += _doubles(devices, lines)
-    return Sheet(tuple(devices), tuple(lines), tuple(sorted(errors, key=lambda e: e.line)))
+    return Sheet(tuple(devices), tuple(lines), tuple(stated), tuple(sorted(errors, key=lambda e: e.line)))
 
 
 def write(devices: Iterable[Device]) -> str:
@@ -153,7 +161,7 @@ def _device(row: list[str], fields: list[str], line: int, errors: list[LineError
     values: dict[str, object] = {}
     for field, raw in zip(fields, row, strict=False):
         cell = raw.strip()
-        cell = cell[1:] if cell.startswith("'") else cell
+        cell = cell.removeprefix("'")
         if field:
             try:
                 values |= {field: _value(field, cell)} if cell or field == "authoritative_adt" else {}
@@ -162,11 +170,16 @@ def _device(row: list[str], fields: list[str], line: int, errors: list[LineError
                 return None
     try:
         device = Device(**{"id": "", **values})  # type: ignore[arg-type]  # by field, checked below
-        check(device)
+        check_fields(device)
     except InputError as error:
         errors.append(LineError(line, error.where, error.why))
         return None
     return device
+
+
+def _stated(row: list[str], fields: list[str]) -> frozenset[str]:
+    silent = {f for f, cell in zip(fields, row, strict=False) if f == "status" and not cell.strip()}
+    return frozenset(fields[: len(row)]) - silent - {"id", ""}
 
 
 def _value(field: str, cell: str) -> object:
@@ -185,14 +198,16 @@ def _value(field: str, cell: str) -> object:
 
 def _doubles(devices: list[Device], lines: list[int]) -> list[LineError]:
     first: dict[tuple[str, str], int] = {}
-    errors = []
+    errors: list[LineError] = []
     for device, line in zip(devices, lines, strict=True):
         places = [("id", device.id)]
         places += [("certificates", c) for c in device.certificates]
         places += [("certificate_names", n) for n in device.certificate_names]
-        for place in places:
-            if first.setdefault(place, line) != line:
-                errors.append(LineError(line, place[0], f"stands in line {first[place]} already"))
+        errors += [
+            LineError(line, place[0], f"stands in line {first[place]} already")
+            for place in places
+            if first.setdefault(place, line) != line
+        ]
     return errors
 
 
@@ -206,7 +221,7 @@ def _shown(cell: str) -> str:
 
 
 def _bad(error: LineError) -> Sheet:
-    return Sheet((), (), (error,))
+    return Sheet((), (), (), (error,))
 
 
 assert set(COLUMNS) == {f.name for f in dataclasses.fields(Device)}, "every field of a device has a column"

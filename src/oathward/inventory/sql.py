@@ -177,12 +177,12 @@ def set_status(db: Connection, site: str, id_: str, status: str, n: int) -> bool
     return done.rowcount > 0
 
 
-def note_held(db: Connection, site: str, id_: str, *, messages: int, last_us: int) -> bool:
-    """Count messages of somebody who is held already; says whether there is such a one."""
+def note_held(db: Connection, site: str, id_: str, *, last_us: int) -> bool:
+    """Count one more message of somebody who was heard before; says whether there is such a one."""
     done = db.execute(
         update(held)
         .where(held.c.site == site, held.c.id == id_)
-        .values(messages=held.c.messages + messages, last_us=last_us)
+        .values(messages=held.c.messages + 1, last_us=last_us)
     )
     return done.rowcount > 0
 
