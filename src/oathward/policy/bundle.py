@@ -28,10 +28,7 @@ from oathward.policy.reading import Document, Section, near
 
 __all__ = ["BUILTIN_PROFILES", "Bundle", "PolicyErrors", "canonical", "load", "unpack"]
 
-BUILTIN_PROFILES: Mapping[str, str] = dict.fromkeys(
-    ("treatment", "limited-data-set", "safe-harbor", "device-telemetry"), ""
-)
-"""Name → digest; the digests are ``deid``'s to know and come in where they matter (``activation``)."""
+BUILTIN_PROFILES = ("treatment", "limited-data-set", "safe-harbor", "device-telemetry")
 KEEP_RECIPIENT = Recipient(KEEP, "What Oathward keeps", "keep", "", party="this site")
 _REQUIRED = ("bundle.toml", "protection.toml")
 _T = TypeVar("_T")
@@ -39,14 +36,9 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class Bundle:
-    """A checked and compiled bundle.
-
-    ``version``: of the signed document it came in; 0 when it was never activated.
-    ``profiles``: name → TOML text of the site's own profiles. ``profile_digests``: of those and the built-in.
-    """
+    """A checked and compiled bundle. ``profiles``: name → TOML text of the site's own profiles."""
 
     name: str
-    version: int
     description: str
     digest: bytes
     body: bytes = field(repr=False)
@@ -56,7 +48,6 @@ class Bundle:
     protection: Protection = field(repr=False)
     labels: LabelTable = field(repr=False)
     profiles: Mapping[str, str] = field(repr=False)
-    profile_digests: Mapping[str, str] = field(repr=False)
     cases: tuple[Case, ...] = field(repr=False)
     policies: tuple[cedar.Statement, ...] = field(repr=False)
     cuts: Mapping[str, cedar.Cut] = field(repr=False)
@@ -68,29 +59,17 @@ class Bundle:
     )
 
     @property
-    def name_and_version(self) -> str:
-        """How rows and records name it: ``starter@3``."""
-        return f"{self.name}@{self.version}"
-
-    def profile_digest(self, name: str) -> str:
-        """Digest of a profile as this bundle uses it: what a plan made from it rests on."""
-        return self.profile_digests[name]
-
-    @property
     def keep(self) -> Link | None:
         """The link for what Oathward keeps; without it no original is kept."""
         return next((link for link in self.links.values() if link.recipient == KEEP), None)
 
 
-def load(
-    files: Mapping[str, bytes], *, profiles: Mapping[str, str] = BUILTIN_PROFILES, version: int = 0
-) -> Bundle:
+def load(files: Mapping[str, bytes], *, profiles: Collection[str] = BUILTIN_PROFILES) -> Bundle:
     """Check a bundle as a whole and compile it.
 
     Args:
         files: path (``links/ehr.toml``) → content.
-        profiles: the built-in de-identification profiles, name → digest.
-        version: of the signed document the files came from.
+        profiles: names of the built-in de-identification profiles.
 
     Raises:
         PolicyErrors: everything that is wrong, in file and line order.
@@ -124,7 +103,6 @@ def load(
     body = canonical(clean)
     return Bundle(
         name=name,
-        version=version,
         description=description,
         digest=hashlib.sha256(body).digest(),
         body=body,
@@ -134,7 +112,6 @@ def load(
         protection=protection,
         labels=labels,
         profiles=own,
-        profile_digests={**profiles, **{n: hashlib.sha256(t.encode()).hexdigest() for n, t in own.items()}},
         cases=cases,
         policies=policies,
         cuts=cuts,

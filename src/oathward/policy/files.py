@@ -19,8 +19,9 @@ from oathward.core.errors import PolicyError
 from oathward.policy.errors import PolicyErrors
 
 FILES_MAX = 2_000
-FILE_SIZE_BYTES_MAX = 1_048_576
-BUNDLE_SIZE_BYTES_MAX = 8_388_608
+FILE_SIZE_BYTES_MAX = 524_288
+BUNDLE_SIZE_BYTES_MAX = 2_097_152
+"""Half of what the keeper signs at once: the canonical form escapes line ends and quotes."""
 
 _PATH = re.compile(r"(?:[a-z0-9][a-z0-9._-]*/)?[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _KNOWN = re.compile(

@@ -44,7 +44,7 @@ def in_order(words: frozenset[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """Files for TLS to a recipient, by name; the courier finds them in its folder of certificates."""
+    """Files for TLS to a recipient, by name; they lie in ``recipients`` of the data folder."""
 
     ca: str = ""
     certificate: str = ""

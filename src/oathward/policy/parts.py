@@ -102,7 +102,9 @@ def _tls(section: Section) -> Tls | None:
     }
     for key, name in names.items():
         if name and not _FILE_NAME.fullmatch(name):
-            table.note(key, f'write the name of a file in the certificates folder, as in {key} = "{key}.pem"')
+            table.note(
+                key, f'write the name of a file in `recipients` of the data folder, as in {key} = "{key}.pem"'
+            )
     if bool(names["certificate"]) is not bool(names["key"]):
         table.note("", "`certificate` and `key` go together; write both, or neither")
     tls = Tls(**names, server_name=table.text("server_name", ""))

@@ -183,10 +183,10 @@ def test_bytes_that_are_not_text():
 
 
 def test_limits_of_size_and_count():
-    with pytest.raises(PolicyErrors, match="larger than 1048576 bytes"):
-        load(small.files() | {"links/big.toml": b"#" * 1_048_577})
-    with pytest.raises(PolicyErrors, match="larger than 8388608 bytes in all"):
-        load(small.files() | {f"links/big{n}.toml": b"#" * 1_000_000 for n in range(9)})
+    with pytest.raises(PolicyErrors, match="larger than 524288 bytes"):
+        load(small.files() | {"links/big.toml": b"#" * 524_289})
+    with pytest.raises(PolicyErrors, match="larger than 2097152 bytes in all"):
+        load(small.files() | {f"links/big{n}.toml": b"#" * 500_000 for n in range(5)})
     with pytest.raises(PolicyErrors, match="more than 2000 files"):
         load({f"links/a{n}.toml": b"" for n in range(2_001)})
 
@@ -202,7 +202,6 @@ def test_a_built_in_profile_is_not_replaced():
         load(small.files() | {"profiles/safe-harbor.toml": b""})
     own = load(small.files() | {"profiles/ours.toml": b'name = "ours"\n'})
     assert own.profiles == {"ours": 'name = "ours"\n'}
-    assert own.profile_digest("ours") != own.profile_digest("treatment")
 
 
 def test_deeply_nested_input_does_not_crash():

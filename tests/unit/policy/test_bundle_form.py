@@ -98,4 +98,3 @@ def test_the_bundle_says_what_it_keeps():
     )
     rest["policies/links.test.toml"] = b""
     assert load(rest).keep is None
-    assert load(rest, version=3).name_and_version == "starter@3"

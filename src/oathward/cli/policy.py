@@ -1,0 +1,299 @@
+"""``oathward policy``: write, check, test and activate the bundle that says what may leave."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import from_micros, iso, micros
+from oathward.core.errors import InputError, PolicyError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.activation import Active
+    from oathward.policy.bundle import Bundle
+    from oathward.policy.trial import Outcome
+
+APP = typer.Typer(
+    help="The policy bundle: init, check, test, activate, show.", add_completion=False, no_args_is_help=True
+)
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the bundle.")]
+
+
+@APP.command()
+def init(
+    folder: FolderArgument,
+    address: Annotated[
+        list[str] | None,
+        typer.Option(help="Address of a recipient, as ehr=mllps://host:2576; may be repeated."),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(help="X25519 key of a recipient in base64, as research-registry=…; may be repeated."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the starter bundle into a new or empty folder."""
+    from oathward.policy import starter
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(str(folder), "is not an empty folder; choose another", reason=Reason.CONFLICT)
+    try:
+        files = starter.files(
+            _pairs(address, "--address"), {n: _key(v) for n, v in _pairs(key, "--key").items()}
+        )
+    except KeyError as error:
+        raise InputError(
+            "--address or --key", "the starter has no such recipient, or it takes no key"
+        ) from error
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+    def human() -> None:
+        print(f"Wrote {len(files)} files to {folder}. Start with {folder / 'README.md'}.")
+        print(
+            "Fill in the addresses and the registry's key under recipients/, then: oathward policy check",
+            folder,
+        )
+
+    emit({"folder": folder, "files": sorted(files)}, as_json=as_json, human=human)
+
+
+@APP.command()
+def check(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Check a bundle as a whole: every mistake with file, line and what to write instead."""
+    bundle = _checked(folder)
+
+    def human() -> None:
+        print(f"Bundle {bundle.name} is fine: {_counts(bundle)}. Digest {bundle.digest.hex()[:16]}.")
+
+    emit(_said(bundle), as_json=as_json, human=human)
+
+
+@APP.command("test")
+def run_tests(folder: FolderArgument, as_json: JsonOption = False) -> None:
+    """Run the bundle's own tests (policies/*.test.toml). Exit code 1 when one fails."""
+    from oathward.policy.trial import run
+
+    outcomes = run(_checked(folder))
+    failed = sum(not outcome.passed for outcome in outcomes)
+
+    def human() -> None:
+        for one in outcomes:
+            print(
+                f"{'ok  ' if one.passed else 'FAIL'}  {one.case.name}{'' if one.passed else f'  ({one.case.where}): {one.why}'}"
+            )
+        print(f"{len(outcomes) - failed} of {len(outcomes)} tests passed.")
+
+    emit({"passed": failed == 0, "tests": [_outcome(one) for one in outcomes]}, as_json=as_json, human=human)
+    if failed:
+        raise typer.Exit(1)
+
+
+@APP.command()
+def activate(
+    folder: FolderArgument,
+    person: Annotated[str | None, typer.Option(help="Who activates; your login name by default.")] = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check and test a bundle, have the keeper sign it, and put it in force within a second."""
+    from oathward import activation
+    from oathward.app import build
+    from oathward.core.db import read
+    from oathward.vault.keeper.proof import admin_proof
+
+    bundle = _checked(folder)
+    site = build(settings_of(data), "admin")
+    try:
+        with read(site.engine) as db:
+            before = activation.load_active(db, site.site, site.authority, site.seen)
+        approvals = [admin_proof(person or getpass.getuser())]
+        now_us = micros(site.clock.now())
+        active = activation.activate(site.engine, site.site, site.keeper, bundle, approvals, now_us)
+    finally:
+        site.keeper.close()
+    changes = _changes(before.bundle if before else None, bundle)
+
+    def human() -> None:
+        print(f"Active: {active.label}, {_counts(bundle)}.")
+        for line in changes:
+            print(f"  {line}")
+
+    emit({"active": active.label, "before": before.label if before else None, "changes": changes, **_said(bundle)},
+         as_json=as_json, human=human)  # fmt: skip
+
+
+@APP.command()
+def show(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show the bundle in force: version, since when, and what each link lets through."""
+    from oathward import activation
+    from oathward.core.db import connect, read
+    from oathward.vault.authority import Seen, trust_anchor
+
+    settings = settings_of(data)
+    with read(connect(settings.database_url)) as db:
+        active = activation.load_active(db, settings.site.name, trust_anchor(settings), Seen())
+    if active is None:
+        raise InputError(
+            "policy", "none is active; run oathward policy activate DIR", reason=Reason.BUNDLE_MISSING
+        )
+    said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}
+    emit(said, as_json=as_json, human=lambda: _table(active))
+
+
+def read_folder(folder: Path) -> dict[str, bytes]:
+    """Read the files of a bundle: path → content.
+
+    Names that begin with a dot are left out (version control, editors). Links are refused, not followed,
+    so that nothing outside the folder can be drawn in.
+
+    Raises:
+        PolicyErrors: a link or another thing that is no plain file; too many or too large files.
+        InputError: no such folder, or it cannot be read.
+    """
+    from oathward.policy.errors import PolicyErrors
+    from oathward.policy.files import FILES_MAX
+
+    files: dict[str, bytes] = {}
+    errors: list[PolicyError] = []
+    try:
+        for path in _walk(folder):
+            name = path.relative_to(folder).as_posix()
+            if len(files) > FILES_MAX:
+                raise PolicyErrors([PolicyError(str(folder), f"more than {FILES_MAX} files")])
+            try:
+                files[name] = _read_file(path)
+            except PolicyError as error:
+                errors.append(PolicyError(name, error.why))
+    except OSError as error:
+        raise InputError(str(folder), f"cannot be read: {error.strerror}") from error
+    if errors:
+        raise PolicyErrors(errors)
+    return files
+
+
+def _walk(folder: Path, depth: int = 1) -> list[Path]:
+    """List files of a folder and of its folders, one level deep: a bundle has no deeper one."""
+    found: list[Path] = []
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        if entry.name.startswith("."):
+            continue
+        if depth and entry.is_dir(follow_symlinks=False):
+            found += _walk(Path(entry.path), depth - 1)
+        else:
+            found.append(Path(entry.path))
+    return found
+
+
+def _read_file(path: Path) -> bytes:
+    from oathward.policy.files import FILE_SIZE_BYTES_MAX
+
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise PolicyError(path.name, "is a link; a bundle holds plain files only") from error
+        raise
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise PolicyError(path.name, "is not a plain file")
+        content = file.read(FILE_SIZE_BYTES_MAX + 1)
+    if len(content) > FILE_SIZE_BYTES_MAX:
+        raise PolicyError(path.name, f"larger than {FILE_SIZE_BYTES_MAX} bytes")
+    return content
+
+
+def _checked(folder: Path) -> Bundle:
+    from oathward import activation
+
+    return activation.check(read_folder(folder))
+
+
+def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given or ()]
+    if any(not (name and value) for name, _, value in pairs):
+        raise InputError(option, f"write RECIPIENT=VALUE, as in {option} ehr=…")
+    return {name: value for name, _, value in pairs}
+
+
+def _key(text: str) -> bytes:
+    import base64
+    import binascii
+
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise InputError("--key", "not base64") from error
+
+
+def _counts(bundle: Bundle) -> str:
+    return f"{len(bundle.links)} links, {len(bundle.policies)} policies, {len(bundle.cases)} tests"
+
+
+def _said(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "bundle": bundle.name,
+        "digest": bundle.digest,
+        "links": [_link(bundle, name) for name in bundle.links],
+        "policies": len(bundle.policies),
+        "tests": len(bundle.cases),
+    }
+
+
+def _link(bundle: Bundle, name: str) -> dict[str, Any]:
+    link = bundle.links[name]
+    recipient = bundle.recipients[link.recipient]
+    return {
+        "id": link.id,
+        "recipient": link.recipient,
+        "purpose": link.purpose.value,
+        "consent": "not needed" if link.without_consent else "needed",
+        "profile": link.profile,
+        "protection": "sealed at rest" if link.recipient == "keep" else recipient.protection,
+        "zone": recipient.zone,
+        "classes": sorted(link.classes),
+    }
+
+
+def _outcome(one: Outcome) -> dict[str, Any]:
+    return {"name": one.case.name, "where": one.case.where, "passed": one.passed, "why": one.why}
+
+
+def _changes(before: Bundle | None, after: Bundle) -> list[str]:
+    """Say in short what a new bundle changes: links, recipients and policies added, removed, changed."""
+    lines: list[str] = []
+    kinds: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = [
+        ("link", before.links if before else {}, after.links),
+        ("recipient", before.recipients if before else {"keep": after.recipients["keep"]}, after.recipients),
+        ("policy", _trees(before), _trees(after)),
+    ]
+    for kind, old, new in kinds:
+        lines += [f"{kind} {name} added" for name in new if name not in old]
+        lines += [f"{kind} {name} removed" for name in old if name not in new]
+        lines += [f"{kind} {name} changed" for name in new if name in old and old[name] != new[name]]
+    return lines
+
+
+def _trees(bundle: Bundle | None) -> dict[str, Any]:
+    return {policy.id: (policy.tree, policy.notify) for policy in bundle.policies} if bundle else {}
+
+
+def _table(active: Active) -> None:
+    print(f"{active.label}, in force since {from_micros(active.at_us):%Y-%m-%d %H:%M:%S} UTC")
+    names = ("id", "recipient", "purpose", "consent", "profile", "protection")
+    rows = [{name: name for name in names} | {"id": "link"}]
+    rows += [_link(active.bundle, name) for name in active.bundle.links]
+    widths = {name: max(len(row[name]) for row in rows) for name in names}
+    for row in rows:
+        print("  ".join(row[name].ljust(widths[name]) for name in names).rstrip())
