@@ -60,10 +60,12 @@ class Feed:
         self._engine, self.link, self._limits = engine, link, limits
         self._ready, self._settle, self._settling, self._ordered = ready, settle, settling, ordered
         self._closing = False
+        self._turn = 0
         self.lanes = [Lane(wire, limits, self._settled, self._dropped, ordered=ordered) for wire in wires]
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
         self._blocked: set[str] = set()
+        self._blocking: dict[int, str] = {}  # blocked by an outcome that is not recorded yet
         self._after = 0
         self._rescan_at_s = 0.0
 
@@ -81,9 +83,10 @@ class Feed:
 
     def reconsider(self) -> None:
         """Drop what is not yet on the wire and read it again: policy or consent has changed."""
+        self._turn += 1
+        self._rescan_at_s = 0.0
         for lane in self.lanes:
             self._dropped(lane.clear())
-        self._rescan_at_s = 0.0
 
     async def drain(self, patience_s: float) -> None:
         """Send nothing more and wait for the answers that are outstanding: a broken wait is a delivery twice."""
@@ -96,36 +99,48 @@ class Feed:
 
     async def _feed(self) -> None:
         while not self._closing:
-            room = self._limits.waiting_rows_max - len(self._loaded)
-            rows: list[OutboxRow] = []
-            if room > 0:
-                self._gone.clear()
-                found = await asyncio.to_thread(self._read)
-                # A row recorded while we read was still in our snapshot: it must not go out twice.
-                known = (self._loaded, self._gone, self._settling)
-                rows = [row for row in found if not any(row.seq in seqs for seqs in known)][:room]
-                self._loaded.update(row.seq for row in rows)
-                self._after = max([self._after, *(row.seq for row in rows)])
-                opened = await asyncio.to_thread(self._ready, rows) if rows else []
-                if self._closing:
-                    return
-                for one in opened:
-                    self._put(one)
+            rows = await self._load() if len(self._loaded) < self._limits.waiting_rows_max else []
             if len(rows) < self._limits.batch_rows // 2:
                 await asyncio.sleep(self._limits.poll_s)
 
-    def _read(self) -> list[OutboxRow]:
-        now = time.monotonic()
+    async def _load(self) -> list[OutboxRow]:
+        """Read rows, have them checked and opened, give them to their lanes."""
+        turn = self._turn
+        # What was recorded before this read begins, the read itself shows.
+        for seq in self._gone:
+            self._blocking.pop(seq, None)
+        self._gone.clear()
+        now_s = time.monotonic()
+        from_start = now_s >= self._rescan_at_s
+        if from_start:
+            self._rescan_at_s = now_s + _RESCAN_S
+        found, blocked = await asyncio.to_thread(self._read, from_start=from_start)
+        self._blocked = blocked | set(self._blocking.values())
+        if turn != self._turn:
+            return found  # everything is to be read anew, and in order
+        room = self._limits.waiting_rows_max - len(self._loaded)
+        rows = [row for row in found if self._is_new(row)][:room]
+        self._loaded.update(row.seq for row in rows)
+        self._after = max([self._after, *(row.seq for row in rows)])
+        for one in await asyncio.to_thread(self._ready, rows) if rows else ():
+            row = one.row if isinstance(one, Item) else one[0].row
+            if turn != self._turn or row.sender in self._blocked:
+                self._loaded.discard(row.seq)  # decided under what held before, or overtaken by a block
+            else:
+                self._put(one)
+        return rows
+
+    def _is_new(self, row: OutboxRow) -> bool:
+        # A row recorded while we read was still in our snapshot: it must not go out twice.
+        known = row.seq in self._loaded or row.seq in self._gone or row.seq in self._settling
+        return not known and row.sender not in self._blocked
+
+    def _read(self, *, from_start: bool) -> tuple[list[OutboxRow], set[str]]:
+        limit = self._limits.waiting_rows_max if from_start else self._limits.batch_rows
         with read(self._engine) as db:
-            if now < self._rescan_at_s:
-                return messages.pending(
-                    db, self.link, self._after, self._limits.batch_rows, skip_senders=self._blocked
-                )
-            self._rescan_at_s = now + _RESCAN_S
-            self._blocked = messages.blocked_senders(db, self.link)
-            return messages.pending(
-                db, self.link, 0, self._limits.waiting_rows_max, skip_senders=self._blocked
-            )
+            blocked = messages.blocked_senders(db, self.link) if from_start else self._blocked
+            after = 0 if from_start else self._after
+            return messages.pending(db, self.link, after, limit, skip_senders=blocked), blocked
 
     def _put(self, one: Item | Settled) -> None:
         if isinstance(one, Item):
@@ -138,9 +153,12 @@ class Feed:
         if isinstance(result, Failed) and self._ordered:
             state = Delivery.BLOCKED
             self._blocked.add(item.row.sender)
+            self._blocking[item.row.seq] = item.row.sender
         self._settle((item, result, state))
 
     def _dropped(self, items: list[Item]) -> None:
+        # What was dropped lies behind what was read: only a read from the start finds it, in order.
+        self._rescan_at_s = 0.0
         self._loaded.difference_update(item.row.seq for item in items)
 
 

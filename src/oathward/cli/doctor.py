@@ -1,0 +1,204 @@
+"""``oathward doctor``: is this site well, and what does its set-up not stop?
+
+Each check is one function that gives lines: ok, note (works, and you should know) or bad (mend it).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import Clock, wall_s
+from oathward.core.errors import OathwardError
+from oathward.core.process import STATUS_STALE_S, statuses
+from oathward.core.settings import Settings
+
+APP = typer.Typer(
+    help="Check settings, keys, disk, clock and what the set-up does not stop.", add_completion=False
+)
+
+FREE_BYTES_MIN = 1 << 30
+FLUSHES = 50
+FLUSH_SLOW_MS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding. ``level``: ``ok``, ``note`` or ``bad``."""
+
+    level: str
+    about: str
+    what: str
+
+
+@APP.command()
+def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Look at everything that can be looked at from outside. Exit code 1 when something must be mended."""
+    settings = settings_of(data)
+    lines = [line for check in CHECKS for line in _guarded(check, settings)]
+
+    def human() -> None:
+        signs = {"ok": "ok  ", "note": "note", "bad": "BAD "}
+        for line in lines:
+            print(f"{signs[line.level]}  {line.about:<12} {line.what}")
+        bad = sum(line.level == "bad" for line in lines)
+        print(
+            f"\n{bad} to mend, {sum(line.level == 'note' for line in lines)} to know."
+            if bad
+            else "\nNothing to mend."
+        )
+
+    emit({"ok": all(line.level != "bad" for line in lines), "lines": lines}, as_json=as_json, human=human)
+    if any(line.level == "bad" for line in lines):
+        raise typer.Exit(1)
+
+
+def _guarded(check: Callable[[Settings], Iterator[Line]], settings: Settings) -> list[Line]:
+    about = check.__name__.removeprefix("_")
+    try:
+        return list(check(settings))
+    except OathwardError as error:
+        return [Line("bad", about, f"{error.reason.code} {error.where}: {error.why}")]
+    except OSError as error:
+        return [Line("bad", about, f"{type(error).__name__}: {os.strerror(error.errno or 0)}")]
+
+
+def _folder(settings: Settings) -> Iterator[Line]:
+    if not (settings.data / "trust" / "authority.pub").exists():
+        yield Line("bad", "folder", f"{settings.data} is no data folder; run `oathward init`")
+        return
+    mode = settings.data.stat().st_mode & 0o777
+    if mode & 0o007:
+        yield Line("bad", "folder", f"mode {mode:o} lets every local user in; chmod o-rwx {settings.data}")
+    keeper = settings.keeper_folder.stat().st_mode & 0o777
+    yield (
+        Line("ok", "folder", f"{settings.data}")
+        if not keeper & 0o077
+        else Line(
+            "bad", "folder", f"the keeper's folder has mode {keeper:o}; chmod 700 {settings.keeper_folder}"
+        )
+    )
+
+
+def _disk(settings: Settings) -> Iterator[Line]:
+    free = shutil.disk_usage(settings.data).free
+    level = "ok" if free >= FREE_BYTES_MIN else "bad"
+    yield Line(
+        level, "disk", f"{free / (1 << 30):.1f} GiB free; a full disk means no acknowledgement, not loss"
+    )
+    spent_ms = _flush_ms(settings.data / f".doctor-{os.getpid()}")
+    level = "ok" if spent_ms < FLUSH_SLOW_MS else "note"
+    yield Line(
+        level, "disk", f"a flush takes {spent_ms:.2f} ms; one connection cannot be answered faster than that"
+    )
+
+
+def _flush_ms(path: Path) -> float:
+    fd = os.open(path, os.O_CREAT | os.O_WRONLY, 0o600)
+    try:
+        began = time.perf_counter()
+        for _ in range(FLUSHES):
+            os.write(fd, bytes(4096))
+            os.fdatasync(fd)
+        return (time.perf_counter() - began) / FLUSHES * 1000
+    finally:
+        os.close(fd)
+        path.unlink()
+
+
+def _clock(settings: Settings) -> Iterator[Line]:
+    sure = Clock(settings.data / "clock-gateway").sure()
+    yield (
+        Line("ok", "clock", "not behind its high-water mark")
+        if sure
+        else Line("bad", "clock", "behind its high-water mark: time-bound permits are held; set the clock")
+    )
+
+
+def _processes(settings: Settings) -> Iterator[Line]:
+    found = statuses(settings.run_folder)
+    if not found:
+        yield Line("note", "processes", "none runs; `oathward serve` starts them")
+        return
+    for role in ("keeper", "courier", "app", "gateway"):
+        status = found.get(role)
+        if status is None:
+            yield Line("bad", "processes", f"{role} does not run")
+            continue
+        age_s = wall_s() - float(status.get("at_s", 0))
+        trouble = status.get("trouble") or status.get("reason") or ""
+        if age_s > STATUS_STALE_S:
+            yield Line("bad", "processes", f"{role} has said nothing for {age_s:.0f} s")
+        elif status.get("state") != "ready" or trouble:
+            yield Line("bad", "processes", f"{role} is {status.get('state')}: {trouble}")
+        else:
+            yield Line("ok", "processes", f"{role} ready, pid {status.get('pid')}")
+
+
+def _database(settings: Settings) -> Iterator[Line]:
+    from oathward import ledger
+    from oathward.core.db import connect, read
+    from oathward.messages import sql
+
+    engine = connect(settings.database_url)
+    with read(engine) as db:
+        if engine.dialect.name == "sqlite":
+            answer = db.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+            yield Line("ok" if answer == "ok" else "bad", "database", f"quick check: {answer}")
+        held, outbox = sql.held_counts(db), sql.outbox_counts(db)
+        size = ledger.head(db, settings.site.name).size
+    yield Line("ok", "ledger", f"{size:,} records; `oathward ledger verify` checks each of them")
+    if held:
+        yield Line("note", "quarantine", f"{sum(held.values())} held; see `oathward quarantine list`")
+    for (link, state), rows in sorted(outbox.items()):
+        yield Line("note" if state == "pending" else "bad", "outbox", f"{link}: {rows} {state}")
+
+
+def _authority(settings: Settings) -> Iterator[Line]:
+    from oathward.activation import load_active
+    from oathward.app import build
+    from oathward.core.db import read
+
+    site = build(settings, "app")
+    try:
+        with read(site.engine) as db:
+            active = load_active(db, site.site, site.authority, site.seen)
+    finally:
+        site.keeper.close()
+    yield (
+        Line("ok", "policy", f"{active.label} is active and its signature verifies")
+        if active
+        else Line("bad", "policy", "none is active: every message is held; `oathward policy activate DIR`")
+    )
+
+
+def _trust(settings: Settings) -> Iterator[Line]:
+    users = settings.users
+    named = {users.gateway, users.courier, users.keeper, users.app}
+    if "" in named or len(named) < len(("gateway", "courier", "keeper", "app")):
+        yield Line(
+            "note",
+            "users",
+            "processes share an operating-system user: a captured gateway could read the keeper's folder; name one each under [users]",
+        )
+    if not settings.witness.address:
+        yield Line(
+            "note",
+            "witness",
+            "not independently witnessed: whoever runs this machine could rewrite the ledger since its last export",
+        )
+    yield Line(
+        "note",
+        "root",
+        "nothing here stops root of this machine while it runs; a witness elsewhere notices a changed past",
+    )
+
+
+CHECKS = (_folder, _disk, _clock, _processes, _database, _authority, _trust)
