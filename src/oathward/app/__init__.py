@@ -6,6 +6,9 @@ the supervisor starts them.
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
+
 import oathward.consent.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
@@ -14,14 +17,11 @@ import oathward.patients.sql
 import oathward.vault.authority
 import oathward.vault.kept
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
-import socket
-from pathlib import Path
-
 from oathward.core.clock import Clock
 from oathward.core.db import connect, create_tables
 from oathward.core.settings import Settings
-from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault import certificates
+from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.keeper import client, setup
 from oathward.vault.keeper.proof import admin_proof
 from oathward.vault.opened import Opened

@@ -29,9 +29,9 @@ def main() -> int:
     try:
         settings = load(arguments.data, port_base=arguments.port_base)
         if arguments.role == "keeper":
-            from oathward.vault.keeper import server
+            from oathward.vault.keeper.server import run as run_keeper
 
-            server.run(settings)
+            run_keeper(settings)
         else:
             uvloop.run(_part(arguments.role, settings))
     except OathwardError as error:

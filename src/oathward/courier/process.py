@@ -37,6 +37,7 @@ from oathward.courier.model import Delivered, Item
 from oathward.courier.recheck import Now, refused_now
 from oathward.courier.record import Recorder, Settled
 from oathward.messages.model import OutboxRow
+from oathward.plans import Plans
 from oathward.policy.model import Link, Recipient
 from oathward.vault.bodies import SegmentReader
 from oathward.vault.envelope import Opener
@@ -70,6 +71,7 @@ class Courier:
         self.opener = Opener(site.keeper.outbox_keys())
         self._keys_at_s = time.monotonic()
         self.active: Active | None = None
+        self._plans = Plans()
         self.trouble = ""
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
@@ -141,7 +143,9 @@ class Courier:
         if time.monotonic() - self._keys_at_s > _KEYS_S:
             self.opener.renew(site.keeper.outbox_keys())
             self._keys_at_s = time.monotonic()
-        moved = moved or active is not self.active
+        if active is not self.active:
+            self._plans = Plans(active.bundle.profiles if active else None)
+            moved = True
         self.active = active
         return moved
 
@@ -186,7 +190,9 @@ class Courier:
         site = self.site
         now_us = micros(site.clock.now())
         consents = {row.subject: self.consents.of(site.engine, (row.subject,)) for row in rows}
-        now = Now(self.active.bundle, self.active.label, consents, now_us, clock_sure=site.clock.sure())
+        now = Now(
+            self.active.bundle, self.active.label, self._plans, consents, now_us, clock_sure=site.clock.sure()
+        )
         ready: list[Item | Settled] = []
         with read(site.engine) as db:
             refused = [refused_now(db, site.site, row, now) for row in rows]

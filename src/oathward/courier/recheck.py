@@ -17,11 +17,13 @@ import orjson
 from sqlalchemy import Connection
 
 from oathward import ledger
+from oathward.consent.views import Known, Unknown
 from oathward.core.reasons import Reason
 from oathward.messages.model import OutboxRow
+from oathward.plans import Plans
 from oathward.policy.bundle import Bundle
 from oathward.policy.decide import decide
-from oathward.policy.model import ConsentFact, Deny, Facts, Indeterminate, Permit
+from oathward.policy.model import Deny, Facts, Indeterminate, Permit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,8 @@ class Now:
 
     bundle: Bundle
     label: str
-    consents: Mapping[str, tuple[int, tuple[ConsentFact, ...]]]
+    plans: Plans
+    consents: Mapping[str, Known | Unknown]
     at_us: int
     clock_sure: bool
 
@@ -60,8 +63,10 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
         case Indeterminate(_, why):
             return why
         case Permit():
-            then = orjson.loads(plan)
-            same = then["profile"] == now.profiles[answer.profile] and set(then["classes"]) <= answer.classes
-            return None if same else Reason.PERMIT_NARROWED
+            classes = frozenset(orjson.loads(plan)["classes"])
+            as_then = (
+                classes <= answer.classes and now.plans.of(link, answer.profile, classes).key == row.plan
+            )
+            return None if as_then else Reason.PERMIT_NARROWED
         case _ as never:
             assert_never(never)

@@ -123,7 +123,7 @@ class Prepared:
     originals: list[Original] = field(default_factory=list)
     held: HeldRow | None = None
     resolutions: list[Resolution] = field(default_factory=list)
-    acts: list[Callable[[Connection], None]] = field(default_factory=list)
+    acts: list[Callable[[Connection], object]] = field(default_factory=list)
     owner: Any = None
     outcome: Outcome | None = None
     answer: str = ""

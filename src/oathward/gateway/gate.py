@@ -31,12 +31,12 @@ from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard, Verdict
 from oathward.gateway.labelling import seen as seen_for_labels
 from oathward.gateway.labelling import type_of
-from oathward.gateway.plans import Planned, Plans
 from oathward.gateway.stores import Stores
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
+from oathward.plans import Planned, Plans
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Facts, Link
 from oathward.protocols.hl7v2.catalogue import classes_present
@@ -82,7 +82,7 @@ class Gate:
         self.guard = Guard(self.words)
         self.resolver = Resolver(keys.index_key, self.site, words=self.words)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
-        self.consents = Consents(self.site, site.authority, site.seen)
+        self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)
         self.duplicate_window_us = site.settings.gateway.duplicate_window_days * 86_400_000_000
         self.counts: Counter[str] = Counter()
@@ -134,7 +134,7 @@ class Gate:
                 active = None
         if active is not self._active:
             self._active = active
-            self._plans = Plans(active.bundle.profiles if active else {})
+            self._plans = Plans(active.bundle.profiles if active else None)
             self._facts.clear()
         if time.monotonic() > self._keys_until_s:
             self._renew_keys()

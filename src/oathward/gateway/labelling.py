@@ -12,7 +12,7 @@ from oathward.policy.labels import LabelTable, Seen
 from oathward.protocols.hl7v2.reader import Message
 
 _CODED = {b"OBX": 3, b"OBR": 4, b"DG1": 3, b"AL1": 3, b"PR1": 3, b"RXA": 5, b"RXE": 2}
-_CODE_FIELDS_CACHED_MAX = 65_536
+_CODE_FIELDS_CACHED_MAX = 8_192
 
 
 def type_of(message: Message) -> str:
@@ -53,20 +53,28 @@ def _asked(table: LabelTable) -> frozenset[str]:
 
 
 def _codes(message: Message) -> frozenset[str]:
-    component = message.separators.component
-    found: set[str] = set()
+    separators = message.separators
+    between = bytes((separators.field,))
+    fields = []
     for segment in message.segments:
         number = _CODED.get(segment[:3])
         if number is not None:
-            found.update(_codes_of(message.field(segment, number), component))
-    return frozenset(found)
+            parts = segment.split(between, number + 1)
+            if len(parts) > number:
+                fields.append(parts[number])
+    return _codes_of(tuple(fields), separators.component)
 
 
 @lru_cache(maxsize=_CODE_FIELDS_CACHED_MAX)
-def _codes_of(field: bytes, component: int) -> tuple[str, ...]:
-    """``system|code`` of a coded field and of its alternate."""
-    parts = [p.decode("latin-1") for p in field.split(bytes([component]))] + [""] * 6
-    return tuple(f"{system}|{code}" for code, system in ((parts[0], parts[2]), (parts[3], parts[5])) if code)
+def _codes_of(fields: tuple[bytes, ...], component: int) -> frozenset[str]:
+    """``system|code`` of coded fields and of their alternates; a device sends the same list again and again."""
+    found: set[str] = set()
+    for field in fields:
+        parts = [p.decode("latin-1") for p in field.split(bytes((component,)))] + [""] * 6
+        found.update(
+            f"{system}|{code}" for code, system in ((parts[0], parts[2]), (parts[3], parts[5])) if code
+        )
+    return frozenset(found)
 
 
 def _text(message: Message, name: bytes, number: int) -> str:

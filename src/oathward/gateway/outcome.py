@@ -42,7 +42,7 @@ def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known
         "assurance": assurance.value,
         "bundle": gate.bundle_name,
         "device": device.id,
-        "facts": known.key.hex(),
+        "facts": [key.hex() for key in part.facts],
         "type": known.type,
     }
     if arrival.release:

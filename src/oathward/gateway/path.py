@@ -145,7 +145,7 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         planned = gate.plan(link, permit.profile, permit.classes)
         seeds = (
             Seeds(*gate.seeds(subject, link.project), outgoing_id)
-            if planned.needs_seeds
+            if planned.plan.needs_seeds
             else Seeds(b"", b"", outgoing_id)
         )
         safe = shape(message, planned.plan, seeds)  # 8

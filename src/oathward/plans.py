@@ -1,0 +1,61 @@
+"""Compiled plans of a bundle in force: what was permitted on a link -> how a message is shaped for it.
+
+Used by the gateway to shape, and by the courier to see whether what was shaped then is what would be shaped now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+import orjson
+
+from oathward.deid.plan import Plan, compile_plan
+from oathward.deid.profile import load_profiles
+from oathward.policy.model import Link
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan with what the ledger keeps of it once.
+
+    ``body``: canonical JSON of classes, profile and the plan's digest. ``key``: its SHA-256.
+    """
+
+    plan: Plan
+    key: bytes
+    body: bytes
+
+
+class Plans:
+    """Compile once per (link, profile, classes).
+
+    Args:
+        texts: the site's own profiles, name -> TOML text.
+
+    Raises:
+        PolicyError: one of them cannot be used.
+    """
+
+    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
+        self._profiles = load_profiles(texts or {})
+        self._plans: dict[tuple[str, str, frozenset[str]], Planned] = {}
+
+    def of(self, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+        """Give the plan for a permit."""
+        key = (link.id, profile, classes)
+        found = self._plans.get(key)
+        if found is None:
+            found = self._plans[key] = self._compile(link, profile, classes)
+        return found
+
+    def _compile(self, link: Link, name: str, classes: frozenset[str]) -> Planned:
+        profile = self._profiles[name]
+        if link.for_care:
+            # What nobody catalogued: the treatment link itself says whether it passes with a finding or is held.
+            profile = replace(profile, uncatalogued=link.uncatalogued)
+        plan = compile_plan(profile, classes)
+        row = {"classes": sorted(classes), "plan": plan.digest.hex(), "profile": name}
+        body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+        return Planned(plan, sha256(body).digest(), body)
