@@ -8,6 +8,8 @@ Rules:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from oathward.core.errors import InputError
@@ -17,11 +19,20 @@ from oathward.ledger import Leaf, Record, append, prepare
 from oathward.patients import sql
 from oathward.patients.card import card_of
 from oathward.patients.graph import Graph
-from oathward.patients.model import FOLLOWED, Edge, EdgeKind, IdentityMovedError, Resolution
+from oathward.patients.identifiers import Hasher, Identifier
+from oathward.patients.model import (
+    FOLLOWED,
+    Edge,
+    EdgeKind,
+    IdentityMovedError,
+    NewIdentifier,
+    NewSubject,
+    Resolution,
+)
 from oathward.patients.resolver import Resolver
 from oathward.patients.split import split
 
-__all__ = ["Resolution", "Resolver", "apply", "card_of", "forget", "put_card", "split", "unmerge"]
+__all__ = ["Resolution", "Resolver", "apply", "card_of", "forget", "put_card", "register", "split", "unmerge"]
 
 
 def apply(db: Connection, site: str, resolution: Resolution) -> None:
@@ -71,6 +82,29 @@ def put_card(
     sql.put_card(db, site, subject, key_id=key_id, sealed=sealed, source=source, at_us=now_us)
 
 
+def register(
+    db: Connection, site: str, hasher: Hasher, identifiers: Sequence[Identifier], *, by: str, now_us: int
+) -> list[str]:
+    """Find the effective subject of each identifier, or make a provisional one; the last call before commit.
+
+    For facts that come before the patient's first message, such as consents from a list.
+    """
+    hashes = [hasher.identifier(i) for i in identifiers]
+    known = sql.subjects_of(db, site, hashes)
+    leaves = []
+    for one, hashed in zip(identifiers, hashes, strict=True):
+        if hashed not in known:
+            known[hashed] = uuid7(now_us // 1_000)
+            sql.insert_subjects(db, site, [NewSubject(known[hashed], "known", False, by, now_us)])
+            row = NewIdentifier(hashed, known[hashed], hasher.scope(one), by, now_us)
+            sql.insert_identifiers(db, site, [row])
+            body = {"kind": "known", "source": by}
+            leaves.append(prepare(Record("subject.created", body, now_us, known[hashed])))
+    graph = Graph(sql.edges(db, site))
+    append(db, site, leaves)
+    return [graph.effective(known[h]) for h in hashes]
+
+
 def unmerge(db: Connection, site: str, edge_id: str, *, by: str, reason: str, now_us: int) -> Edge:
     """Undo a merge, join, link or kinship; what it tied is as it was before.
 
@@ -109,7 +143,7 @@ def forget(db: Connection, site: str, subject: str, *, source: str, now_us: int)
     A returning person gets a new subject. For the erasure's own transaction, which appends the leaf.
 
     Returns:
-        The number of identifiers deleted, and the leaf of ``subject.erased``.
+        The number of identifiers deleted, and the leaf of ``subject.forgotten``.
 
     Raises:
         InputError: ``not-found``.
@@ -124,4 +158,4 @@ def forget(db: Connection, site: str, subject: str, *, source: str, now_us: int)
     mark = Edge(uuid7(now_us // 1_000), EdgeKind.ERASED, root, root, "erase", source, now_us)
     sql.insert_edges(db, site, [mark])
     body = {"identifiers": count, "subjects": list(family), "source": source}
-    return count, prepare(Record("subject.erased", body, now_us, root))
+    return count, prepare(Record("subject.forgotten", body, now_us, root))

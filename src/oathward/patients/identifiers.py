@@ -206,6 +206,15 @@ class Reading:
         return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
+def from_cx(text: str, hasher: Hasher, *, default_type: str = "MR") -> Identifier | None:
+    """Read one identifier that a person wrote as in PID-3: ``12345^^^HOSP^MR``; None without value or authority."""
+    parts = [*(p.strip() for p in text.strip().split("^")), "", "", "", "", ""]
+    value, authority, type_ = parts[0], hasher.authority(parts[3]), parts[4].upper() or default_type
+    if is_placeholder(value) or not authority:
+        return None
+    return Identifier(Phi(unicodedata.normalize("NFC", value)), authority, type_)
+
+
 def is_placeholder(value: str) -> bool:
     """Say whether a value stands for nobody."""
     return value.upper() in PLACEHOLDERS or not value.strip("0") or (len(value) > 3 and not value.strip("9"))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
 
-from oathward.core.phi import Phi
 from oathward.patients import sql
 from oathward.patients.graph import Graph
 from oathward.patients.identifiers import Hasher, Identifier
@@ -58,14 +56,9 @@ def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     return graph.family(graph.effective(subject))
 
 
-def find(
-    db: Connection, site: str, index_key: bytes, *, authority: str, type_: str, value: Phi[str],
-    authorities: Mapping[str, str] | None = None,
-) -> str | None:  # fmt: skip
+def find(db: Connection, site: str, hasher: Hasher, identifier: Identifier) -> str | None:
     """Find the effective subject of one identifier."""
-    hasher = Hasher(index_key, site, authorities)
-    one = Identifier(value, hasher.authority(authority), type_.upper())
-    found = sql.subjects_of(db, site, [hasher.identifier(one)])
+    found = sql.subjects_of(db, site, [hasher.identifier(identifier)])
     return effective(db, site, next(iter(found.values()))) if found else None
 
 

@@ -1,0 +1,170 @@
+"""What commands that change signed things share: open the site, ask the keeper, read what is patient data.
+
+Rules:
+- Documents are signed before a transaction begins, in batches; nothing waits for the keeper while it writes.
+- Identifiers of patients come from a file or stdin, never from an argument (a shell remembers those), and are
+  never printed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.output import settings_of
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.core.settings import Settings
+    from oathward.patients.identifiers import Hasher
+    from oathward.vault.authority import Document
+    from oathward.vault.opened import Opened
+
+SIGN_MAX = 250
+"""Documents signed and stored together."""
+
+PersonOption = Annotated[
+    str | None, typer.Option("--person", help="Who asks; your login name by default.", show_default=False)
+]
+IdentifierFileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--identifier-file",
+        metavar="FILE",
+        help="File with the patient's identifier as in PID-3 (12345^^^HOSP^MR), or - for stdin.",
+        show_default=False,
+    ),
+]
+
+
+def read_bytes(path: str) -> bytes:
+    """Read a file, or stdin for ``-``.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
+
+
+@contextmanager
+def opened(data: str | None) -> Iterator[Opened]:
+    """Open the site as a command does, and close the keeper's door afterwards."""
+    from oathward.app import build
+
+    site = build(settings_of(data), "admin")
+    try:
+        yield site
+    finally:
+        site.keeper.close()
+        site.engine.dispose()
+
+
+def person_of(name: str | None) -> str:
+    """Name who asks."""
+    return name or getpass.getuser()
+
+
+def now_us(site: Opened) -> int:
+    """Server time in microseconds."""
+    from oathward.core.clock import micros
+
+    return micros(site.clock.now())
+
+
+def sign(site: Opened, drafts: Sequence[Document], person: str) -> list[Document]:
+    """Have the keeper sign drafts; one call a batch.
+
+    Raises:
+        KeeperError: refused, or it does not answer.
+    """
+    from oathward.vault.keeper.proof import admin_proof
+
+    found: list[Document] = []
+    for some in batches(drafts):
+        wanted = [(d.kind, d.id, d.version, d.body) for d in some]
+        found += site.keeper.sign_many(wanted, [admin_proof(person)])
+    return found
+
+
+def sign_and_store(
+    site: Opened,
+    drafts: Sequence[Document],
+    person: str,
+    store: Callable[[Any, list[Document]], None],
+    what: str,
+) -> None:
+    """Sign and store batch by batch, with a progress bar on stderr where it takes a while.
+
+    Args:
+        store: takes the transaction and the signed documents of one batch.
+    """
+    from oathward.core.db import write
+
+    for some in progress(list(batches(drafts)), what, len(drafts)):
+        signed = sign(site, some, person)
+        with write(site.engine) as db:
+            store(db, signed)
+
+
+def batches(drafts: Sequence[Document]) -> Iterator[Sequence[Document]]:
+    """Cut into what is signed and stored together."""
+    for start in range(0, len(drafts), SIGN_MAX):
+        yield drafts[start : start + SIGN_MAX]
+
+
+def progress(groups: list[Sequence[Document]], what: str, total: int) -> Iterator[Sequence[Document]]:
+    """Show how far it is, on stderr, if somebody watches and there is more than one batch."""
+    if len(groups) < 2 or not sys.stderr.isatty():
+        yield from groups
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        for group in groups:
+            yield group
+            bar.advance(task, len(group))
+
+
+def hasher_of(settings: Settings) -> Hasher:
+    """Give what turns identifiers into their keyed hashes: the working key comes from the keeper.
+
+    Raises:
+        KeeperError: this caller may not ask as a gateway.
+    """
+    from oathward.patients.identifiers import Hasher
+    from oathward.vault.keeper import client
+
+    with client.connect(settings, "gateway") as keeper:
+        return Hasher(keeper.hello().index_key, settings.site.name)
+
+
+def identifiers_in(path: str, hasher: Hasher) -> list[Any]:
+    """Read identifiers, one a line.
+
+    Raises:
+        InputError: names the line; never what stands in it.
+    """
+    from oathward.patients.identifiers import from_cx
+
+    found = []
+    for number, line in enumerate(read_bytes(path).decode("utf-8", "replace").splitlines(), 1):
+        if line.strip():
+            one = from_cx(line, hasher)
+            if one is None:
+                raise InputError(f"line {number}", "an identifier with its authority, as in 12345^^^HOSP^MR")
+            found.append(one)
+    if not found:
+        raise InputError("--identifier-file", "holds no identifier")
+    return found

@@ -1,0 +1,433 @@
+"""``oathward device``: the inventory of devices: add, import, adopt, certificates, revoke."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
+from oathward.cli.devices import (
+    Addresses,
+    Adt,
+    Authority,
+    Certificates,
+    DeviceId,
+    Equipment,
+    IdentifierType,
+    Kind,
+    Location,
+    Make,
+    Model,
+    Name,
+    Owner,
+    ReasonOption,
+    Senders,
+    Serial,
+    Tags,
+    Types,
+    Udi,
+    Vouches,
+    fingerprint_of,
+    issue,
+    plain_of,
+    proof_of,
+    reason_of,
+    set_status,
+)
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+APP = typer.Typer(
+    help="Devices: add, import, adopt, revoke, certificates.", add_completion=False, no_args_is_help=True
+)
+
+ERRORS_SHOWN_MAX = 50
+
+
+@APP.command()
+def add(  # noqa: PLR0913, PLR0917  one parameter an option
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Letters, digits, dot, dash, underscore.")],
+    name: Name = "",
+    kind: Kind = "",
+    make: Make = "",
+    model: Model = "",
+    serial: Serial = "",
+    udi: Udi = "",
+    location: Location = "",
+    owner: Owner = "",
+    senders: Senders = None,
+    addresses: Addresses = None,
+    certificates: Certificates = None,
+    equipment: Equipment = None,
+    tags: Tags = None,
+    types: Types = None,
+    vouches: Vouches = None,
+    authority: Authority = "",
+    identifier_type: IdentifierType = "",
+    adt: Adt = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add one device; `oathward device cert ID` then gives it a certificate."""
+    from oathward.core.db import read, write
+    from oathward.inventory import actions
+    from oathward.inventory.model import ANY, Device
+
+    device = Device(
+        id_,
+        name,
+        kind,
+        make,
+        model,
+        udi,
+        serial,
+        location,
+        owner,
+        certificates=frozenset(fingerprint_of(c) for c in certificates or ()),
+        senders=frozenset(senders or ()),
+        addresses=frozenset(addresses or ()),
+        equipment=frozenset(equipment or ()),
+        tags=frozenset(tags or ()),
+        message_types=frozenset(types or (ANY,)),
+        vouches_for=frozenset(vouches or ()),
+        default_authority=authority,
+        default_identifier_type=identifier_type,
+        authoritative_adt=adt,
+    )
+    who = person_of(person)
+    with opened(data) as site:
+        with read(site.engine) as db:
+            drafts = actions.plan(db, site.site, [device])
+        documents = sign(site, drafts, who)
+        with write(site.engine) as db:
+            actions.store(db, site.site, documents, kind="device.added", by=who, now_us=now_us(site))
+    emit(
+        {"device": id_},
+        as_json=as_json,
+        human=lambda: print(f"Added {id_}. Next: oathward device cert {id_}"),
+    )
+
+
+@APP.command("import")
+def import_(
+    file: Annotated[str, typer.Argument(help="CSV file, or - for stdin.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check, say what would happen, change nothing.")
+    ] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add and change devices from a CSV file; columns are found by their names. One error, and nothing is done."""
+    from oathward.core.db import read
+    from oathward.inventory import actions, sheet
+
+    found = sheet.parse(read_bytes(file))
+    who = person_of(person)
+    with opened(data) as site:
+        with read(site.engine) as db:
+            plan = actions.plan_import(db, site.site, found)
+        if not dry_run:
+            new = set(plan.added)
+            for kind, drafts in (
+                ("device.added", [d for d in plan.documents if d.id in new]),
+                ("device.changed", [d for d in plan.documents if d.id not in new]),
+            ):
+                sign_and_store(
+                    site,
+                    drafts,
+                    who,
+                    lambda db, signed, kind=kind: actions.store(  # type: ignore[misc]  # a bound loop variable
+                        db, site.site, signed, kind=kind, by=who, now_us=now_us(site)
+                    ),
+                    "devices",
+                )
+
+    def human() -> None:
+        for e in plan.errors[:ERRORS_SHOWN_MAX]:
+            print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
+        if plan.errors:
+            print(f"{len(plan.errors)} errors; nothing was imported.")
+            return
+        counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.unchanged)} unchanged"
+        print(f"{'Would be ' if dry_run else ''}{counts}.")
+
+    value: dict[str, Any] = {"added": plan.added, "changed": plan.changed, "unchanged": plan.unchanged}
+    value |= {
+        "dry_run": dry_run,
+        "errors": [{"line": e.line, "column": e.column, "why": e.why} for e in plan.errors],
+    }
+    emit(value, as_json=as_json, human=human)
+    if plan.errors:
+        raise typer.Exit(65)
+
+
+@APP.command("list")
+def list_(
+    kind: Annotated[str, typer.Option(help="Only this kind.")] = "",
+    status: Annotated[str, typer.Option(help="Only active, held, revoked or retired.")] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List devices: how each proves itself, what it may be, whether its entry verifies."""
+    from oathward.core.db import read
+    from oathward.inventory import views
+
+    with opened(data) as site, read(site.engine) as db:
+        found = views.devices(db, site.site, site.authority, site.seen)
+    found = [v for v in found if kind in {"", v.device.kind} and status in {"", v.status}]
+
+    def human() -> None:
+        if not found:
+            print("No devices. `oathward device add` or `oathward device import` brings them.")
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(
+            "id", "kind", "make and model", "location", "proves itself by", "status", box=None, pad_edge=False
+        )
+        for v in found:
+            d = v.device
+            state = v.status if v.signed == "yes" else f"{v.status}, NOT BELIEVED: {v.signed}"
+            table.add_row(d.id, d.kind, f"{d.make} {d.model}".strip(), d.location, proof_of(d), state)
+        Console().print(table)
+
+    emit({"devices": [plain_of(v) for v in found]}, as_json=as_json, human=human)
+
+
+@APP.command()
+def show(id_: DeviceId, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Show one device."""
+    from oathward.core.db import read
+    from oathward.inventory import views
+
+    with opened(data) as site, read(site.engine) as db:
+        found = views.device(db, site.site, id_, site.authority, site.seen)
+    if found is None:
+        raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
+    value = plain_of(found)
+
+    def human() -> None:
+        for name, one in value.items():
+            text = ", ".join(one) if isinstance(one, list) else str(one)
+            if text:
+                print(f"{name:>24}  {text}")
+
+    emit(value, as_json=as_json, human=human)
+
+
+@APP.command()
+def held(
+    state: Annotated[str, typer.Option(help="held, adopted or dismissed.")] = "held",
+    limit: Annotated[int, typer.Option(help="At most this many, last heard first.")] = 100,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List who spoke and is not known; their messages lie in quarantine."""
+    from oathward.core.db import connect, read
+    from oathward.inventory import views
+
+    settings = settings_of(data)
+    with read(connect(settings.database_url)) as db:
+        found = views.held(db, settings.site.name, state=state, limit=limit)
+
+    def human() -> None:
+        if not found:
+            print("Nobody. Devices come here when they send and the inventory does not know them.")
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table(
+            "held device", "last heard (UTC)", "messages", "address", "certificate", "says it is", box=None
+        )
+        for h in found:
+            when = f"{from_micros(h.last_us):%Y-%m-%d %H:%M:%S}"
+            says = "|".join(part for part in (h.application, h.facility) if part)
+            table.add_row(h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", says)
+        Console().print(table)
+        print("oathward device adopt HELD ID makes it a device.")
+
+    rows = [
+        {"id": h.id, "address": h.address, "certificate": h.certificate, "application": h.application}
+        | {"facility": h.facility, "reason": h.reason, "messages": h.messages, "state": h.state}
+        | {"first": iso(from_micros(h.first_us)), "last": iso(from_micros(h.last_us))}
+        for h in found
+    ]
+    emit({"held": rows}, as_json=as_json, human=human)
+
+
+@APP.command()
+def adopt(  # noqa: PLR0913, PLR0917  one parameter an option
+    held_id: Annotated[str, typer.Argument(metavar="HELD", help="From `oathward device held`.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="Its id from now on.")],
+    name: Name = "",
+    kind: Kind = "",
+    make: Make = "",
+    model: Model = "",
+    serial: Serial = "",
+    location: Location = "",
+    types: Types = None,
+    authority: Authority = "",
+    identifier_type: IdentifierType = "",
+    pin_address: Annotated[
+        bool, typer.Option("--pin-address", help="It has no certificate: its address identifies it.")
+    ] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a held device one of ours; `oathward quarantine release` then sends its messages through."""
+    from oathward.core.db import read, write
+    from oathward.inventory import actions
+    from oathward.inventory.model import ANY, Device
+
+    device = Device(
+        id_,
+        name,
+        kind,
+        make,
+        model,
+        serial=serial,
+        location=location,
+        message_types=frozenset(types or (ANY,)),
+        default_authority=authority,
+        default_identifier_type=identifier_type,
+    )
+    who = person_of(person)
+    with opened(data) as site:
+        with read(site.engine) as db:
+            draft = actions.plan_adoption(db, site.site, held_id, device, pin_address=pin_address)
+        documents = sign(site, [draft], who)
+        with write(site.engine) as db:
+            actions.store(
+                db, site.site, documents, kind="device.adopted", by=who, now_us=now_us(site), held=held_id
+            )
+    again = "oathward quarantine release --all-with-reason device.unknown --reason adopted"
+    emit(
+        {"device": id_, "held": held_id},
+        as_json=as_json,
+        human=lambda: print(f"Adopted {id_}. Next: {again}"),
+    )
+
+
+@APP.command()
+def dismiss(
+    held_id: Annotated[str, typer.Argument(metavar="HELD", help="From `oathward device held`.")],
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take somebody off the list of held devices; its messages stay in quarantine."""
+    from oathward.core.db import write
+    from oathward.inventory import actions
+
+    with opened(data) as site, write(site.engine) as db:
+        actions.dismiss(db, site.site, held_id, by=person_of(person), now_us=now_us(site))
+    emit({"held": held_id}, as_json=as_json, human=lambda: print("Dismissed."))
+
+
+@APP.command()
+def revoke(
+    id_: DeviceId,
+    reason: ReasonOption = "",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Cut a device off: within a second for new messages, open connections included."""
+    from oathward.core.db import write
+    from oathward.inventory import actions
+    from oathward.inventory.model import Status
+
+    who, why = person_of(person), reason_of(reason)
+    with opened(data) as site:
+        with write(site.engine) as db:  # at once, whatever the keeper says
+            actions.revoke(db, site.site, id_, by=who, reason=why, now_us=now_us(site))
+        set_status(site, id_, Status.REVOKED, "device.changed", who, why)
+    emit({"device": id_, "status": "revoked"}, as_json=as_json, human=lambda: print(f"Revoked {id_}."))
+
+
+@APP.command()
+def retire(
+    id_: DeviceId,
+    reason: ReasonOption = "",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a device is no longer there."""
+    from oathward.inventory.model import Status
+
+    with opened(data) as site:
+        set_status(site, id_, Status.RETIRED, "device.retired", person_of(person), reason_of(reason))
+    emit({"device": id_, "status": "retired"}, as_json=as_json, human=lambda: print(f"Retired {id_}."))
+
+
+@APP.command()
+def reinstate(
+    id_: DeviceId,
+    reason: ReasonOption = "",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a revoked, retired or held device send again, with the certificates it has."""
+    from oathward.inventory.model import Status
+
+    with opened(data) as site:
+        set_status(site, id_, Status.ACTIVE, "device.changed", person_of(person), reason_of(reason))
+    emit({"device": id_, "status": "active"}, as_json=as_json, human=lambda: print(f"{id_} may send again."))
+
+
+@APP.command()
+def cert(
+    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Device ids.")],
+    out: Annotated[
+        str, typer.Option(help="Folder for key and certificate; `certificates` in the data folder.")
+    ] = "",
+    keep_old: Annotated[bool, typer.Option("--keep-old", help="The certificates it had stay valid.")] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Issue a certificate from the built-in CA: ID.key (mode 0600) and ID.pem, and device-ca.pem to trust."""
+    who = person_of(person)
+    with opened(data) as site:
+        folder = Path(out) if out else site.settings.data / "certificates"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        files = [issue(site, id_, folder, who, keep_old=keep_old) for id_ in ids]
+
+    def human() -> None:
+        for one in files:
+            print(f"{one['device']}: {one['certificate']} and {one['key']}; give the key to the device alone")
+
+    emit({"certificates": files}, as_json=as_json, human=human)
+
+
+@APP.command()
+def export(
+    out: Annotated[str, typer.Option(help="File; - is stdout.")] = "-",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the inventory as CSV that `import` reads back and no spreadsheet runs."""
+    from oathward.core.db import read
+    from oathward.inventory import sheet, views
+
+    with opened(data) as site, read(site.engine) as db:
+        found = views.devices(db, site.site, site.authority, site.seen)
+    text = sheet.write(v.device for v in found if v.signed == "yes")
+    if out != "-":
+        Path(out).write_text(text, encoding="utf-8", newline="")
+    elif not as_json:
+        print(text, end="")
+        return
+    value = {"devices": len(found), "file": out} if out != "-" else {"devices": len(found), "csv": text}
+    emit(value, as_json=as_json, human=lambda: print(f"{len(found)} devices in {out}."))

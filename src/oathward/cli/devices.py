@@ -1,0 +1,145 @@
+"""Options and steps that the ``oathward device`` commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import now_us, read_bytes, sign
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.inventory.model import Device, Status
+    from oathward.inventory.views import DeviceView
+    from oathward.vault.opened import Opened
+
+Name = Annotated[str, typer.Option(help="What people call it.")]
+Kind = Annotated[str, typer.Option(help="pump, monitor, ventilator, gateway, adt …")]
+Make = Annotated[str, typer.Option(help="Manufacturer.")]
+Model = Annotated[str, typer.Option(help="Model.")]
+Serial = Annotated[str, typer.Option(help="Serial number.")]
+Udi = Annotated[str, typer.Option(help="Unique device identifier.")]
+Location = Annotated[str, typer.Option(help="Where it stands.")]
+Owner = Annotated[str, typer.Option(help="Who answers for it.")]
+Senders = Annotated[
+    list[str] | None, typer.Option("--sender", help="MSH-3, or MSH-3|MSH-4, it may use; may be repeated.")
+]
+Addresses = Annotated[
+    list[str] | None,
+    typer.Option("--address", help="IP address or network it is pinned to; may be repeated."),
+]
+Certificates = Annotated[
+    list[str] | None,
+    typer.Option("--certificate", help="SHA-256 of its certificate in hex, or the file; may be repeated."),
+]
+Equipment = Annotated[
+    list[str] | None, typer.Option("--equipment", help="How OBX-18 names it; may be repeated.")
+]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Group for links; may be repeated.")]
+Types = Annotated[
+    list[str] | None,
+    typer.Option("--message-type", help="ORU^R01, ADT^* …; may be repeated; all by default."),
+]
+Vouches = Annotated[
+    list[str] | None, typer.Option("--vouches-for", help="Device id, kind:… or tag:…; may be repeated.")
+]
+Authority = Annotated[
+    str, typer.Option("--default-authority", help="Assigning authority of patient numbers that name none.")
+]
+IdentifierType = Annotated[
+    str, typer.Option("--default-identifier-type", help="Type of patient numbers that name none, such as MR.")
+]
+Adt = Annotated[bool, typer.Option("--authoritative-adt", help="It may say who is who.")]
+DeviceId = Annotated[str, typer.Argument(help="Device id.")]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
+
+
+def issue(site: Opened, id_: str, folder: Path, person: str, *, keep_old: bool) -> dict[str, str]:
+    """Make key and certificate of one device, and let the inventory know the certificate."""
+    from oathward.core.db import read, write
+    from oathward.inventory import actions, sql
+    from oathward.vault import certificates
+    from oathward.vault.keeper.proof import admin_proof
+    from oathward.vault.sign import write_file
+
+    with read(site.engine) as db:
+        if sql.row(db, site.site, id_) is None:
+            raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
+    private, public = certificates.new_key()
+    made, ca = site.keeper.certify("device", [id_], public, admin_proof(person))
+    fingerprint = certificates.fingerprint(made)
+    with read(site.engine) as db:
+        draft = actions.plan_certificate(db, site.site, id_, fingerprint, keep=keep_old)
+    documents = sign(site, [draft], person)
+    paths = {
+        "key": folder / f"{id_}.key",
+        "certificate": folder / f"{id_}.pem",
+        "ca": folder / "device-ca.pem",
+    }
+    write_file(paths["key"], private, 0o600)
+    write_file(paths["certificate"], certificates.to_pem(made), 0o600)
+    write_file(paths["ca"], certificates.to_pem(ca), 0o644)
+    with write(site.engine) as db:
+        actions.store(db, site.site, documents, kind="device.changed", by=person, now_us=now_us(site))
+    return {"device": id_, "sha256": fingerprint.hex(), **{name: str(path) for name, path in paths.items()}}
+
+
+def set_status(site: Opened, id_: str, status: Status, kind: str, person: str, reason: str) -> None:
+    """Have a device signed with another status, and store it."""
+    from oathward.core.db import read, write
+    from oathward.inventory import actions
+
+    with read(site.engine) as db:
+        draft = actions.plan_status(db, site.site, id_, status)
+    documents = sign(site, [draft], person)
+    with write(site.engine) as db:
+        actions.store(db, site.site, documents, kind=kind, by=person, now_us=now_us(site), reason=reason)
+
+
+def fingerprint_of(given: str) -> str:
+    """Read a fingerprint, or compute it of a certificate file."""
+    import hashlib
+    import ssl
+
+    plain = given.replace(":", "").lower()
+    if len(plain) == 64 and all(c in "0123456789abcdef" for c in plain):
+        return plain
+    raw = read_bytes(given)
+    try:
+        der = ssl.PEM_cert_to_DER_cert(raw.decode("ascii")) if raw.startswith(b"-----BEGIN") else raw
+    except ValueError as error:
+        raise InputError(given, "must be a certificate in PEM or DER") from error
+    return hashlib.sha256(der).hexdigest()
+
+
+def reason_of(text: str) -> str:
+    """Read a reason that will stand in the ledger.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not text.strip():
+        raise InputError("--reason", "say why; it stands in the ledger")
+    return text.strip()[:200]
+
+
+def proof_of(device: Device) -> str:
+    """Say how a device proves itself."""
+    if device.certificates or device.certificate_names:
+        return "certificate"
+    return "address" if device.addresses else "nothing: messages are held"
+
+
+def plain_of(view: DeviceView) -> dict[str, Any]:
+    """Give a device as plain data, for JSON."""
+    from oathward.inventory.model import SETS, TEXTS
+
+    device = view.device
+    row: dict[str, Any] = {name: getattr(device, name) for name in TEXTS}
+    row |= {name: sorted(getattr(device, name)) for name in SETS}
+    row |= {"authoritative_adt": device.authoritative_adt, "status": view.status, "version": view.version}
+    return row | {"changed": iso(from_micros(view.at_us)), "signed": view.signed}

@@ -1,0 +1,123 @@
+"""``oathward patient``: who was merged with whom, and undoing it. Ids only; nobody's name or number."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from oathward.cli.asking import (
+    IdentifierFileOption,
+    PersonOption,
+    hasher_of,
+    identifiers_in,
+    now_us,
+    opened,
+    person_of,
+)
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+APP = typer.Typer(
+    help="Patients: merges and links, and undoing them.", add_completion=False, no_args_is_help=True
+)
+
+
+@APP.command()
+def find(
+    identifier_file: IdentifierFileOption = None, data: DataOption = None, as_json: JsonOption = False
+) -> None:
+    """Find the subject ids of identifiers, one a line in the file; they are not shown again."""
+    from oathward.core.db import connect, read
+    from oathward.patients import views
+
+    if not identifier_file:
+        raise InputError("--identifier-file", "say where the identifiers are; - reads stdin")
+    settings = settings_of(data)
+    hasher = hasher_of(settings)
+    wanted = identifiers_in(identifier_file, hasher)
+    with read(connect(settings.database_url)) as db:
+        found = [views.find(db, settings.site.name, hasher, one) for one in wanted]
+
+    def human() -> None:
+        for number, subject in enumerate(found, 1):
+            print(f"line {number}: {subject or 'not known'}")
+
+    emit({"subjects": found}, as_json=as_json, human=human)
+
+
+@APP.command("merge-edges")
+def merge_edges(
+    subject: Annotated[str, typer.Option(help="Only edges that touch this subject id.")] = "",
+    identifier_file: IdentifierFileOption = None,
+    kind: Annotated[
+        str, typer.Option(help="Only merged, joined, linked, child-of, shares-visit or erased.")
+    ] = "",
+    limit: Annotated[int, typer.Option(help="At most this many, newest first.")] = 100,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List merges, joins, links and kinships, newest first, with what became of them."""
+    from oathward.core.db import connect, read
+    from oathward.patients import views
+    from oathward.patients.model import EdgeKind
+
+    settings = settings_of(data)
+    if kind and kind not in set(EdgeKind):
+        raise InputError("--kind", f"one of {', '.join(EdgeKind)}")
+    site = settings.site.name
+    hasher = hasher_of(settings) if identifier_file else None
+    with read(connect(settings.database_url)) as db:
+        if hasher is not None and identifier_file:
+            subject = views.find(db, site, hasher, identifiers_in(identifier_file, hasher)[0]) or ""
+            if not subject:
+                raise InputError("--identifier-file", "no such patient", reason=Reason.NOT_FOUND)
+        edges = views.edges(db, site, subject=subject, kind=kind, limit=limit)
+
+    def human() -> None:
+        if not edges:
+            print("No edges. Merges (A40), links (A24) and newborns come from the authoritative ADT source.")
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("when (UTC)", "edge", "kind", "child", "parent", "event", "source", "state", box=None)
+        for e in edges:
+            when = f"{from_micros(e.at_us):%Y-%m-%d %H:%M:%S}"
+            table.add_row(when, e.id, str(e.kind), e.child, e.parent, e.event or "—", e.source, e.state)
+        Console().print(table)
+
+    rows = [
+        {"id": e.id, "kind": str(e.kind), "child": e.child, "parent": e.parent, "event": e.event}
+        | {"source": e.source, "at": iso(from_micros(e.at_us)), "state": e.state}
+        for e in edges
+    ]
+    emit({"edges": rows}, as_json=as_json, human=human)
+
+
+@APP.command()
+def unmerge(
+    edge: Annotated[str, typer.Argument(help="Edge id, from `oathward patient merge-edges`.")],
+    reason: Annotated[str, typer.Option(help="Why; recorded in the ledger. No patient data.")] = "",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Undo one merge, join or link: from now on the two are decided for as they were before."""
+    from oathward.core.db import write
+    from oathward.patients import actions
+
+    if not reason.strip():
+        raise InputError("--reason", "say why; it stands in the ledger")
+    with opened(data) as site, write(site.engine) as db:
+        undone = actions.unmerge(
+            db, site.site, edge, by=person_of(person), reason=reason.strip()[:200], now_us=now_us(site)
+        )
+
+    def human() -> None:
+        print(f"Undone. {undone.child} and {undone.parent} are two again; gateways know within a second.")
+
+    value = {"edge": undone.id, "undoes": edge, "child": undone.child, "parent": undone.parent}
+    emit(value, as_json=as_json, human=human)
