@@ -46,13 +46,18 @@ def tile_reader(db: Connection, site: str) -> merkle.TileReader:
 
     def tile(level: int, index: int) -> bytes:
         if (level, index) not in seen:
-            seen[level, index] = _read(db, site, level, index)
+            seen[level, index] = read_tile(db, site, level, index)
         return seen[level, index]
 
     return tile
 
 
-def _read(db: Connection, site: str, level: int, index: int) -> bytes:
+def read_tile(db: Connection, site: str, level: int, index: int) -> bytes:
+    """Read one tile; the rightmost of level 0 is made from the records' leaves.
+
+    Raises:
+        LedgerError: it is not there.
+    """
     sql = "SELECT hashes FROM ledger_tile WHERE site = ? AND level = ? AND idx = ?"
     packed: bytes | None = run(db, sql, (site, level, index)).scalar()
     if packed is None and level == 0:  # the rightmost tile is not written before it is full

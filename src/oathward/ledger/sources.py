@@ -55,11 +55,24 @@ class Shape(NamedTuple):
     tiles: int | None
 
 
+class Index(Protocol):
+    """What a verification asks of a search index."""
+
+    def indexed(self) -> int:
+        """Give how many records the search index claims to cover."""
+
+    def postings(self, block: int) -> dict[str, bytes]:
+        """Give the stored postings of a block by term."""
+
+    def blocks_beyond(self, block: int) -> int:
+        """Count stored postings of this block and later ones."""
+
+
 class Source(Protocol):
     """Everything a verification asks."""
 
     site: str
-    has_index: bool
+    index: Index | None
 
     def shape(self) -> Shape:
         """Give sizes and counts at one moment."""
@@ -79,23 +92,13 @@ class Source(Protocol):
     def known_facts(self, digests: Iterable[bytes]) -> set[bytes]:
         """Give those of these digests that are kept or were removed."""
 
-    def indexed(self) -> int:
-        """Give how many records the search index claims to cover."""
-
-    def postings(self, block: int) -> dict[str, bytes]:
-        """Give the stored postings of a block by term."""
-
-    def blocks_beyond(self, block: int) -> int:
-        """Count stored postings of this block and later ones."""
-
 
 class DatabaseSource:
     """Read a ledger from its database."""
 
-    has_index = True
-
     def __init__(self, engine: Engine, site: str) -> None:
         self.site = site
+        self.index: Index | None = _DatabaseIndex(engine, site)
         self._engine = engine
 
     def shape(self) -> Shape:
@@ -162,20 +165,27 @@ class DatabaseSource:
         with read(self._engine) as db:
             return {d for d in digests if run(db, sql, (self.site, d)).first() is not None}
 
+
+class _DatabaseIndex:
+    """Read a ledger's search index from its database."""
+
+    def __init__(self, engine: Engine, site: str) -> None:
+        self._site, self._engine = site, engine
+
     def indexed(self) -> int:
         """Give how many records the search index claims to cover."""
         with read(self._engine) as db:
-            return postings.indexed(db, self.site)
+            return postings.indexed(db, self._site)
 
     def postings(self, block: int) -> dict[str, bytes]:
         """Give the stored postings of a block by term."""
         sql = "SELECT term, offsets FROM ledger_posting WHERE site = ? AND block = ?"
         with read(self._engine) as db:
-            return {row[0]: row[1] for row in run(db, sql, (self.site, block))}
+            return {row[0]: row[1] for row in run(db, sql, (self._site, block))}
 
     def blocks_beyond(self, block: int) -> int:
         """Count stored postings of this block and later ones."""
         sql = "SELECT COUNT(*) FROM ledger_posting WHERE site = ? AND block >= ?"
         with read(self._engine) as db:
-            found: int = run(db, sql, (self.site, block)).scalar_one()
+            found: int = run(db, sql, (self._site, block)).scalar_one()
         return found

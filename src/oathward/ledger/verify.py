@@ -42,7 +42,7 @@ from oathward.core.reasons import Reason
 from oathward.ledger import checkpoint, log, note, postings
 from oathward.ledger.report import Problem, Report
 from oathward.ledger.rows import RowChecks
-from oathward.ledger.sources import DatabaseSource, Source
+from oathward.ledger.sources import DatabaseSource, Index, Source
 from oathward.ledger.tree import TreeChecks
 
 PROBLEMS_MAX = 100
@@ -132,7 +132,7 @@ class _Run:
     def _check_records(self) -> bool:
         """Go through all blocks; False when the sequence broke and nothing after it can be judged."""
         size, source = self._shape.size, self._source
-        indexed = source.indexed() if source.has_index else 0
+        indexed = source.index.indexed() if source.index else 0
         self._check_marks()
         for start in range(0, size, postings.BLOCK):
             stop = min(start + postings.BLOCK, size)
@@ -143,11 +143,11 @@ class _Run:
                 gap = self._tree.size
                 self._add(Problem(Reason.LEDGER_BROKEN, f"record {gap}", "is missing", gap, gap))
                 return False
-            if stop <= indexed:
-                self._check_block(start, postings.build(decoded))
+            if source.index and stop <= indexed:
+                self._check_block(source.index, start, postings.build(decoded))
             self._progress(stop, size)
-        if source.has_index:
-            self._check_index_end(indexed)
+        if source.index:
+            self._check_index_end(source.index, indexed)
         return True
 
     def _grow(self, leaves: Sequence[bytes]) -> None:
@@ -160,10 +160,10 @@ class _Run:
             at += take
             self._check_marks()
 
-    def _check_block(self, start: int, built: dict[str, bytes]) -> None:
+    def _check_block(self, index: Index, start: int, built: dict[str, bytes]) -> None:
         block = start // postings.BLOCK
         for _ in range(3):  # a removal between the two reads looks like a difference: read both again
-            if built == self._source.postings(block):
+            if built == index.postings(block):
                 return
             rows = self._source.rows(start, start + postings.BLOCK)
             _, decoded = RowChecks(lambda _problem: None).check_block(rows, start)
@@ -172,11 +172,11 @@ class _Run:
         why = f"the search index of records {start} to {last} was changed"
         self._add(Problem(Reason.LEDGER_BROKEN, f"index block {block}", why))
 
-    def _check_index_end(self, indexed: int) -> None:
+    def _check_index_end(self, index: Index, indexed: int) -> None:
         if indexed % postings.BLOCK or not 0 <= indexed <= self._source.shape().size:
             why = "its position is not one the ledger can have"
             self._add(Problem(Reason.LEDGER_BROKEN, "index", why))
-        elif self._source.blocks_beyond(indexed // postings.BLOCK) and self._source.indexed() == indexed:
+        elif index.blocks_beyond(indexed // postings.BLOCK) and index.indexed() == indexed:
             self._add(Problem(Reason.LEDGER_BROKEN, "index", "has blocks beyond its position"))
 
     # --- checkpoints
@@ -263,7 +263,8 @@ class _Run:
 
     def _check_ends(self) -> None:
         shape, tree = self._shape, self._tree
-        tree.finish()
+        now = self._source.shape().size  # it may have grown while we read
+        tree.finish(now)
         if shape.frontier is not None and shape.frontier != tree.packed_frontier:
             self._add(Problem(Reason.LEDGER_BROKEN, "head", "does not belong to the records"))
         if shape.first_index < 0:
@@ -280,7 +281,6 @@ class _Run:
         self._check_late_removals()
         beyond = [self._next_kept] if self._next_kept else []
         beyond += [*self._kept, *((found, "a checkpoint held outside") for found in self._held)]
-        now = self._source.shape().size  # it may have grown while we read
         self._rolled_back = [one for one in beyond if one[0].size > now]
 
     def _check_late_removals(self) -> None:
