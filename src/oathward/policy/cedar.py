@@ -15,7 +15,7 @@ consents have their dates, so that an answer knows how long it holds).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -24,6 +24,7 @@ import cedarpy
 import orjson
 
 from oathward.core.errors import PolicyError
+from oathward.core.labels import Assurance
 from oathward.policy import starter
 from oathward.policy.model import Facts, Link, Recipient, in_order
 from oathward.policy.reading import near
@@ -68,14 +69,21 @@ class Verdict:
 
 
 class Cut:
-    """The policies that can reach one link for ``Disclose``, parsed once."""
+    """The policies that can reach one link for ``Disclose``, parsed once.
 
-    __slots__ = ("_entities", "_resource", "_set", "notify", "policies")
+    ``reads``: the attributes of the context that any of them reads; ``by_device``: whether any looks at the
+    device itself. Only that is sent, and an answer hangs on nothing else.
+    """
+
+    __slots__ = ("_entities", "_notify", "_resource", "_set", "by_device", "policies", "reads")
 
     def __init__(self, link: Link, recipient: Recipient, statements: Sequence[Statement]) -> None:
         chosen = [s for s in statements if s.reaches("Disclose", link.id, recipient.id)]
         self.policies = tuple(s.id for s in chosen)
-        self.notify = {s.id: s.notify for s in chosen if s.notify}
+        self._notify = {s.id: s.notify for s in chosen if s.notify}
+        read = frozenset[str]().union(*(_reads(s.tree["conditions"]) for s in chosen))
+        self.reads = tuple(sorted(read & _CONTEXT))
+        self.by_device = _PRINCIPAL in read or not all(_any_device(s.tree["principal"]) for s in chosen)
         body = {"templates": {}, "staticPolicies": {s.id: s.tree for s in chosen}, "templateLinks": []}
         self._set = cedarpy.PolicySet.from_json_str(orjson.dumps(body).decode())
         self._entities = cedarpy.Entities.from_json_str(orjson.dumps(entities(link, recipient)).decode())
@@ -96,8 +104,8 @@ class Cut:
         }
         result = cedarpy.is_authorized(request, self._set, self._entities)
         policies = tuple(sorted(result.diagnostics.reasons))
-        notify = tuple(sorted({role for p in policies for role in self.notify.get(p, ())}))
-        return Verdict(result.allowed, policies, notify, failures(result))
+        notify = self._notify and {role for p in policies for role in self._notify.get(p, ())}
+        return Verdict(result.allowed, policies, tuple(sorted(notify)), failures(result))
 
 
 _DISCLOSE = {"type": "Action", "id": "Disclose"}
@@ -108,27 +116,49 @@ def failures(result: cedarpy.AuthzResult) -> tuple[str, ...]:
 
     The guard against Cedar's failing open. Error texts are dropped: they may quote attributes.
     """
-    named = {name for text in result.diagnostics.errors for name in _TICKED.findall(text)[:1]}
-    if result.decision is cedarpy.Decision.NoDecision or result.diagnostics.errors:
-        return tuple(sorted(named)) or ("request",)
-    return ()
+    errors = result.diagnostics.errors
+    if not errors and result.decision is not cedarpy.Decision.NoDecision:
+        return ()
+    named = {name for text in errors for name in _TICKED.findall(text)[:1]}
+    return tuple(sorted(named)) or ("request",)
 
 
-def context_of(facts: Facts) -> str:
-    """Write the ``Disclose`` context as JSON: every attribute always, none optional."""
-    assert facts.assurance is not None
-    assert facts.confidentiality is not None
-    return orjson.dumps(
-        {
-            "assurance": facts.assurance.rank,
-            "confidentiality": facts.confidentiality,
-            "device_kind": facts.device_kind,
-            "device_tags": in_order(facts.device_tags or frozenset()),
-            "message_type": facts.message_type,
-            "sensitivity": in_order(facts.sensitivity or frozenset()),
-            "subject": facts.subject_kind,
-        }
-    ).decode()
+def context_of(facts: Facts, names: Iterable[str]) -> str:
+    """Write the ``Disclose`` context as JSON: each named attribute, always; none is optional."""
+    return orjson.dumps({name: _WRITE[name](facts) for name in names}).decode()
+
+
+_NONE = frozenset[str]()
+_PRINCIPAL = "principal"
+_ASSURANCE = {assurance: assurance.rank for assurance in Assurance}
+_WRITE: dict[str, Callable[[Facts], object]] = {
+    "assurance": lambda facts: _ASSURANCE[facts.assurance or Assurance.NONE],
+    "confidentiality": lambda facts: facts.confidentiality,
+    "device_kind": lambda facts: facts.device_kind,
+    "device_tags": lambda facts: in_order(facts.device_tags or _NONE),
+    "message_type": lambda facts: facts.message_type,
+    "sensitivity": lambda facts: in_order(facts.sensitivity or _NONE),
+    "subject": lambda facts: facts.subject_kind,
+}
+_CONTEXT = frozenset(_WRITE)
+"""Every attribute of the ``Disclose`` context."""
+
+
+def _reads(tree: Any) -> frozenset[str]:
+    """Which attributes of the context a condition reads; all of them where it takes the context whole."""
+    match tree:
+        case {".": {"left": {"Var": "context"}, "attr": str(name)}}:
+            return frozenset({name})
+        case {"Var": "context"}:
+            return _CONTEXT
+        case {"Var": "principal"}:
+            return frozenset({_PRINCIPAL})
+    parts = tree.values() if isinstance(tree, Mapping) else tree if isinstance(tree, list) else ()
+    return _NONE.union(*(_reads(part) for part in parts))
+
+
+def _any_device(scope: Mapping[str, Any]) -> bool:
+    return scope["op"] == "All" or (scope["op"] == "is" and "in" not in scope)
 
 
 def entities(link: Link, recipient: Recipient) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import attrgetter
 
-from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, expand
+from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, Assurance, expand
 from oathward.core.reasons import Reason
 from oathward.policy import cedar
 from oathward.policy.bundle import Bundle
@@ -63,6 +64,8 @@ _FACTS_READ = (
     "consents",
     "clock_sure",
 )
+_SURE = {assurance: assurance.rank for assurance in Assurance}
+_read_all = attrgetter(*_FACTS_READ)
 _NEVER_UNKNOWN = frozenset({"site", "device", "device_kind", "assurance", "message_type", "classes_present"})
 _CONTENT = CLASSES - TRANSPORT_CLASSES - {"uncatalogued"}
 _PERSON_PREFIXES = ("patient.", "relative.")
@@ -166,13 +169,15 @@ def _source(link: Link, facts: Facts) -> Deny | Indeterminate | None:
             if unknown
             else Deny(link.id, (Reason.NO_LINK,))
         )
-    if facts.assurance is not None and facts.assurance.rank < link.min_assurance.rank:
+    if facts.assurance is not None and _SURE[facts.assurance] < _SURE[link.min_assurance]:
         return Deny(link.id, (Reason.DEVICE_ASSURANCE,))
     return None
 
 
 def _known(link: Link, facts: Facts) -> Indeterminate | None:
     """Step 2: every fact must be known."""
+    if None not in _read_all(facts):
+        return None
     unknown = _missing(facts, _FACTS_READ)
     return Indeterminate(link.id, Reason.FACT_MISSING, unknown) if unknown else None
 
@@ -309,10 +314,11 @@ def _cedar(
 ) -> Permit | Deny | Indeterminate:
     """Step 8: exceptions and conditions. The verdict hangs on the message's kind, not on who it is about."""
     assert facts.device is not None
-    key = (link.id, facts.device, cedar.context_of(facts))
+    cut = bundle.cuts[link.id]
+    key = (link.id, facts.device if cut.by_device else "", cedar.context_of(facts, cut.reads))
     verdict = bundle.verdicts.get(key)
     if verdict is None:
-        verdict = bundle.cuts[link.id].ask(key[1], key[2])
+        verdict = cut.ask(facts.device, key[2])
         bundle.verdicts.put(key, verdict)
     if verdict.errors:
         return Indeterminate(link.id, Reason.POLICY_ERROR, tuple(f"policy:{p}" for p in verdict.errors))

@@ -230,10 +230,8 @@ class Facts:
         row: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN_FACTS}
         for name in _SET_FACTS:
             value = getattr(self, name)
-            row[name] = None if value is None else in_order(value)
-        row["consents"] = (
-            None if self.consents is None else sorted((c.row() for c in self.consents), key=orjson.dumps)
-        )
+            row[name] = None if value is None else _written(value)
+        row["consents"] = None if self.consents is None else _written_consents(self.consents)
         row["version"] = FACTS_VERSION
         return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
 
@@ -262,6 +260,17 @@ class Facts:
             return cls(**row)
         except (KeyError, TypeError) as error:
             raise ValueError("not facts of this version") from error
+
+
+@lru_cache(maxsize=4_096)
+def _written(words: frozenset[str]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(in_order(words)))
+
+
+@lru_cache(maxsize=4_096)
+def _written_consents(consents: tuple[ConsentFact, ...]) -> orjson.Fragment:
+    """Write what stands for one patient; it comes again with every message about them."""
+    return orjson.Fragment(b"[" + b",".join(sorted(orjson.dumps(c.row()) for c in consents)) + b"]")
 
 
 _PLAIN_FACTS = (

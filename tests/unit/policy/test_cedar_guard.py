@@ -37,8 +37,8 @@ def without(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Lose one attribute on the way to Cedar."""
     real = cedar.context_of
 
-    def lossy(facts):
-        context = orjson.loads(real(facts))
+    def lossy(facts, names):
+        context = orjson.loads(real(facts, names))
         del context[name]
         return orjson.dumps(context).decode()
 
@@ -55,7 +55,7 @@ def ask(bundle, **changes):
 
 
 def test_every_attribute_has_a_condition():
-    assert set(CONDITIONS) == set(ATTRIBUTES) == set(orjson.loads(cedar.context_of(small.FACTS)))
+    assert set(CONDITIONS) == set(ATTRIBUTES) == set(orjson.loads(cedar.context_of(small.FACTS, ATTRIBUTES)))
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
@@ -86,7 +86,7 @@ def test_a_permit_that_cannot_read_an_attribute_is_indeterminate(name: str, monk
 
 
 def test_a_request_that_cedar_cannot_read_is_indeterminate(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(cedar, "context_of", lambda _facts: "{not json")
+    monkeypatch.setattr(cedar, "context_of", lambda *_: "{not json")
     assert ask(small.bundle()) == Indeterminate("ehr", Reason.POLICY_ERROR, ("policy:request",))
 
 
@@ -123,7 +123,7 @@ def test_what_we_send_fits_the_schema():
             "principal": {"type": "Device", "id": "d1"},
             "action": {"type": "Action", "id": "Disclose"},
             "resource": {"type": "Link", "id": link.id},
-            "context": cedar.context_of(small.FACTS),
+            "context": cedar.context_of(small.FACTS, ATTRIBUTES),
         }
         text = f'permit(principal, action, resource == Link::"{link.id}");'
         result = cedarpy.is_authorized(
@@ -172,3 +172,43 @@ def test_sets_are_cut_by_scope_without_changing_an_answer(scope: str, reaches: b
         "context": "{}",
     }
     assert cedarpy.is_authorized(request, text, entities).allowed is reaches
+
+
+@pytest.mark.parametrize(
+    ("condition", "reads", "by_device"),
+    [
+        ("true", set(), False),
+        (CONDITIONS["subject"], {"subject"}, False),
+        ("context.assurance >= 4 || context.sensitivity.isEmpty()", {"assurance", "sensitivity"}, False),
+        ("context has subject", set(ATTRIBUTES), False),
+        ('context == {"subject": "known"}', set(ATTRIBUTES), False),
+        ('principal == Device::"d1"', set(), True),
+        ('if context.subject == "known" then principal in [Device::"d1"] else false', {"subject"}, True),
+    ],
+)
+def test_only_what_a_set_reads_is_sent(condition: str, reads: set[str], by_device: bool):
+    errors: list = []
+    text = f'@id("p") permit({SCOPE}) when {{ {condition} }};'
+    statement = cedar._statement("policies/p.cedar", text, 1, errors)
+    bundle = small.bundle()
+    cut = cedar.Cut(bundle.links["ehr"], bundle.recipients["ehr"], [statement])
+    assert set(cut.reads) == reads
+    assert cut.by_device is by_device
+
+
+@pytest.mark.parametrize(
+    ("principal", "by_device"),
+    [
+        ("principal", False),
+        ("principal is Device", False),
+        ('principal == Device::"d1"', True),
+        ('principal in Device::"d1"', True),
+    ],
+)
+def test_a_set_that_names_devices_is_asked_for_each(principal: str, by_device: bool):
+    text = f'@id("no") forbid({principal}, action == Action::"Disclose", resource == Link::"ehr");'
+    bundle = small.with_policy(text)
+    assert bundle.cuts["ehr"].by_device is by_device
+    both = replace(bundle, answers=Memo(), verdicts=Memo())
+    answers = [decide(both, both.links["ehr"], small.facts(device=d), small.NOW_US) for d in ("d2", "d1")]
+    assert [isinstance(answer, Permit) for answer in answers] == [by_device, False]
