@@ -32,7 +32,7 @@ class Port:
 
     port: int = 0
     messages: int = 0
-    bytes: int = 0
+    size: int = 0
     twice: int = 0
     connections: int = 0
     last_s: float = 0.0
@@ -40,7 +40,7 @@ class Port:
 
     def stats(self) -> dict[str, object]:
         return {
-            "port": self.port, "messages": self.messages, "bytes": self.bytes, "twice": self.twice,
+            "port": self.port, "messages": self.messages, "bytes": self.size, "twice": self.twice,
             "connections": self.connections, "last_s": self.last_s,
         }  # fmt: skip
 
@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
             answers.append(
                 b"\x0bMSH|^~\\&|||||||ACK|A%b|P|2.6\rMSA|AA|%b\r\x1c\r" % (control_id[-18:], control_id)
             )
-            port.bytes += len(frame)
+            port.size += len(frame)
             if port.ids is not None:
                 if control_id in port.ids:
                     port.twice += 1
@@ -106,7 +106,7 @@ async def serve(options: argparse.Namespace) -> None:
     while (line := (await commands.readline()).decode().strip()) and line != "quit":
         if line == "reset":
             for port in sink.ports:
-                port.messages = port.bytes = port.twice = 0
+                port.messages = port.size = port.twice = 0
                 port.ids = set() if options.distinct else None
         say(stats(sink))
     if sink.file is not None:
