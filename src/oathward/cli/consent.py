@@ -173,6 +173,7 @@ def list_(
         from rich.table import Table
 
         table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
+        table.columns[0].no_wrap = True
         for row in rows:
             says = "; ".join(_in_words(s) for s in row.statements) or "nothing"
             when = f"{from_micros(row.at_us):%Y-%m-%d %H:%M}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -31,21 +31,22 @@ from oathward.cli.devices import (
     Vouches,
     fingerprint_of,
     issue,
+    plain_held,
     plain_of,
-    proof_of,
+    plain_plan,
+    print_devices,
+    print_held,
+    print_plan,
     reason_of,
     set_status,
 )
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
-from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 APP = typer.Typer(
     help="Devices: add, import, adopt, revoke, certificates.", add_completion=False, no_args_is_help=True
 )
-
-ERRORS_SHOWN_MAX = 50
 
 
 @APP.command()
@@ -148,21 +149,8 @@ def import_(
                     "devices",
                 )
 
-    def human() -> None:
-        for e in plan.errors[:ERRORS_SHOWN_MAX]:
-            print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
-        if plan.errors:
-            print(f"{len(plan.errors)} errors; nothing was imported.")
-            return
-        counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.unchanged)} unchanged"
-        print(f"{'Would be ' if dry_run else ''}{counts}.")
-
-    value: dict[str, Any] = {"added": plan.added, "changed": plan.changed, "unchanged": plan.unchanged}
-    value |= {
-        "dry_run": dry_run,
-        "errors": [{"line": e.line, "column": e.column, "why": e.why} for e in plan.errors],
-    }
-    emit(value, as_json=as_json, human=human)
+    value = plain_plan(plan) | {"dry_run": dry_run}
+    emit(value, as_json=as_json, human=lambda: print_plan(plan, dry_run=dry_run))
     if plan.errors:
         raise typer.Exit(65)
 
@@ -186,17 +174,7 @@ def list_(
         if not found:
             print("No devices. `oathward device add` or `oathward device import` brings them.")
             return
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(
-            "id", "kind", "make and model", "location", "proves itself by", "status", box=None, pad_edge=False
-        )
-        for v in found:
-            d = v.device
-            state = v.status if v.signed == "yes" else f"{v.status}, NOT BELIEVED: {v.signed}"
-            table.add_row(d.id, d.kind, f"{d.make} {d.model}".strip(), d.location, proof_of(d), state)
-        Console().print(table)
+        print_devices(found)
 
     emit({"devices": [plain_of(v) for v in found]}, as_json=as_json, human=human)
 
@@ -241,26 +219,10 @@ def held(
         if not found:
             print("Nobody. Devices come here when they send and the inventory does not know them.")
             return
-        from rich.console import Console
-        from rich.table import Table
-
-        table = Table(
-            "held device", "last heard (UTC)", "messages", "address", "certificate", "says it is", box=None
-        )
-        for h in found:
-            when = f"{from_micros(h.last_us):%Y-%m-%d %H:%M:%S}"
-            says = "|".join(part for part in (h.application, h.facility) if part)
-            table.add_row(h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", says)
-        Console().print(table)
+        print_held(found)
         print("oathward device adopt HELD ID makes it a device.")
 
-    rows = [
-        {"id": h.id, "address": h.address, "certificate": h.certificate, "application": h.application}
-        | {"facility": h.facility, "reason": h.reason, "messages": h.messages, "state": h.state}
-        | {"first": iso(from_micros(h.first_us)), "last": iso(from_micros(h.last_us))}
-        for h in found
-    ]
-    emit({"held": rows}, as_json=as_json, human=human)
+    emit({"held": [plain_held(h) for h in found]}, as_json=as_json, human=human)
 
 
 @APP.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,9 +14,12 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from oathward.inventory.actions import ImportPlan
     from oathward.inventory.model import Device, Status
-    from oathward.inventory.views import DeviceView
+    from oathward.inventory.views import DeviceView, HeldView
     from oathward.vault.opened import Opened
+
+ERRORS_SHOWN_MAX = 50
 
 Name = Annotated[str, typer.Option(help="What people call it.")]
 Kind = Annotated[str, typer.Option(help="pump, monitor, ventilator, gateway, adt …")]
@@ -125,6 +129,76 @@ def reason_of(text: str) -> str:
     if not text.strip():
         raise InputError("--reason", "say why; it stands in the ledger")
     return text.strip()[:200]
+
+
+def print_devices(found: Sequence[DeviceView]) -> None:
+    """Show devices as a table."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        "id", "kind", "make and model", "location", "proves itself by", "status", box=None, pad_edge=False
+    )
+    for view in found:
+        d = view.device
+        state = view.status if view.signed == "yes" else f"{view.status}, NOT BELIEVED: {view.signed}"
+        table.add_row(
+            *(escape(text) for text in (d.id, d.kind, f"{d.make} {d.model}".strip(), d.location)),
+            proof_of(d),
+            state,
+        )
+    Console().print(table)
+
+
+def print_held(found: Sequence[HeldView]) -> None:
+    """Show who is held as a table; what they say of themselves is text, not markup."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        "held device", "last heard (UTC)", "messages", "address", "certificate", "says it is", box=None
+    )
+    table.columns[0].no_wrap = True
+    for h in found:
+        when = f"{from_micros(h.last_us):%Y-%m-%d %H:%M:%S}"
+        says = "|".join(part for part in (h.application, h.facility) if part)
+        table.add_row(h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", escape(says))
+    Console().print(table)
+
+
+def plain_held(h: HeldView) -> dict[str, Any]:
+    """Give one that is held as plain data, for JSON."""
+    return {
+        "id": h.id,
+        "address": h.address,
+        "certificate": h.certificate,
+        "application": h.application,
+        "facility": h.facility,
+        "reason": h.reason,
+        "messages": h.messages,
+        "state": h.state,
+        "first": iso(from_micros(h.first_us)),
+        "last": iso(from_micros(h.last_us)),
+    }
+
+
+def print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
+    """Say what an import does, or why it does nothing."""
+    for e in plan.errors[:ERRORS_SHOWN_MAX]:
+        print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
+    if plan.errors:
+        print(f"{len(plan.errors)} errors; nothing was imported.")
+        return
+    counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.unchanged)} unchanged"
+    print(f"{'Would be ' if dry_run else ''}{counts}.")
+
+
+def plain_plan(plan: ImportPlan) -> dict[str, Any]:
+    """Give what an import does as plain data, for JSON."""
+    errors = [{"line": e.line, "column": e.column, "why": e.why} for e in plan.errors]
+    return {"added": plan.added, "changed": plan.changed, "unchanged": plan.unchanged, "errors": errors}
 
 
 def proof_of(device: Device) -> str:

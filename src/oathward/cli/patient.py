@@ -84,6 +84,7 @@ def merge_edges(
         from rich.table import Table
 
         table = Table("when (UTC)", "edge", "kind", "child", "parent", "event", "source", "state", box=None)
+        table.columns[1].no_wrap = True
         for e in edges:
             when = f"{from_micros(e.at_us):%Y-%m-%d %H:%M:%S}"
             table.add_row(when, e.id, str(e.kind), e.child, e.parent, e.event or "—", e.source, e.state)
