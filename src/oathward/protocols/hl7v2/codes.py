@@ -65,7 +65,7 @@ STANDARD: dict[bytes, _Match] = {
 }
 """Name of a standard coding system in its normal form (``I10C`` is ``I00C``) -> what its codes look like."""
 
-_HL7_TABLE = re.compile(rb"HL70{4}").fullmatch
+_HL7_TABLE = re.compile(rb"HL00{4}").fullmatch  # HL7nnnn
 
 
 def standard(system: bytes, code: bytes) -> bool:

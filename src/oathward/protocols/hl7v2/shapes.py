@@ -89,7 +89,9 @@ def marks_of(separators: Separators) -> Marks:
 # --- remembering
 
 _interned: dict[tuple[object, ...], Shape] = {}
-_known: dict[Separators, tuple[dict[int, Shape], dict[tuple[int, bytes], Shape]]] = {USUAL: ({}, {})}
+_Memory = tuple[dict[int, Shape], dict[tuple[int, bytes], Shape]]
+_usual: _Memory = ({}, {})
+_known: dict[Separators, _Memory] = {USUAL: _usual}
 _last: tuple[Message | None, tuple[Shape, ...]] = (None, ())
 
 
@@ -99,7 +101,8 @@ def shapes(message: Message) -> tuple[Shape, ...]:
     seen, found = _last
     if seen is message:
         return found
-    plain, _ = _known.get(message.separators) or _known.setdefault(message.separators, ({}, {}))
+    separators = message.separators
+    plain, _ = _usual if separators is USUAL else _known.setdefault(separators, ({}, {}))
     get, table = plain.get, DIGITS
     try:
         listed = [get(hash(segment.translate(table)) + segment[2]) for segment in message.segments]
@@ -107,7 +110,7 @@ def shapes(message: Message) -> tuple[Shape, ...]:
         listed = [None] * len(message.segments)
     if None in listed:
         found = tuple(
-            shape or _resolved(segment, message.separators)
+            shape or _resolved(segment, separators)
             for shape, segment in zip(listed, message.segments, strict=True)
         )
     else:

@@ -1,0 +1,100 @@
+"""What an action is, and what it gets to know.
+
+Rules:
+- An action sees an element class and a part when a plan is compiled, and a value when a message is shaped.
+- It gives ``KEEP``, ``REMOVE`` or a transform; a transform that cannot do its work gives nothing, which removes.
+- What comes out of a keyed action holds no part of the value (tested: no four characters in a row).
+
+Deliberately absent: registration. A file in ``deid/actions`` with an ``ACTION`` is an action of its name.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.registry import collect
+from oathward.protocols.shaping import Ruling
+
+SEED_BYTES = 32
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Base 32 without I, L, O and U. Source: Crockford, Base 32."""
+
+TOKEN_LENGTH = 16
+_TOKEN_BYTES = TOKEN_LENGTH * 5 // 8
+_PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
+_SHIFTS = range(5 * TOKEN_LENGTH - 10, -1, -10)
+_RUN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Seeds:
+    """What one message is shaped with; secrets of one epoch, never stored.
+
+    Args:
+        subject_seed: 32 bytes, of this subject in this project.
+        device_key: 32 bytes, of this project.
+        outgoing_id: the control id of the outgoing message.
+        year: the current year, UTC; 0 where unknown, then no year of birth passes.
+    """
+
+    subject_seed: bytes = field(repr=False)
+    device_key: bytes = field(repr=False)
+    outgoing_id: str
+    year: int = 0
+
+
+Parameters = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action.
+
+    Args:
+        rule: (element class, part, parameters) -> ruling.
+        parameters: the names it takes, each a list of strings in the profile.
+        keyed: whether it needs ``Seeds`` that are secret.
+    """
+
+    rule: Callable[[str, str, Parameters], Ruling]
+    parameters: frozenset[str] = frozenset()
+    keyed: bool = False
+
+
+@cache
+def actions() -> Mapping[str, Action]:
+    """Collect the built-in actions: name -> action."""
+    found = collect("oathward.deid.actions", "ACTION")
+    return {name: part for name, part in found.items() if isinstance(part, Action)}
+
+
+def token(key: bytes, purpose: str, value: str) -> str:
+    """Give a keyed, fixed-length name for ``value``; equal for equal values, whatever their spacing and form.
+
+    Args:
+        key: 32 bytes.
+        purpose: keeps equal values of different kinds apart.
+        value: what it stands for; empty where it stands for the owner of the key.
+
+    Raises:
+        DeidentificationError: no key.
+
+    Source: RFC 7693 (keyed BLAKE2b); ISO 25237 (pseudonym).
+    """
+    if len(key) != SEED_BYTES:
+        raise DeidentificationError("seeds", "32 bytes of key")
+    text = unicodedata.normalize("NFC", value).strip()
+    told = text.upper()
+    for attempt in range(256):
+        message = f"{attempt}\0{purpose}\0{text}".encode("utf-8", "surrogatepass")
+        number = int.from_bytes(blake2b(message, key=key, digest_size=_TOKEN_BYTES).digest(), "big")
+        made = "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
+        # By chance a token may share characters with its value: take the next one then.
+        if len(told) < _RUN or not any(told[i : i + _RUN] in made for i in range(len(told) - _RUN + 1)):
+            return made
+    raise DeidentificationError("token", "a value that leaves room for a pseudonym")
