@@ -123,6 +123,7 @@ def activate(
         active = activation.activate(site.engine, site.site, site.keeper, bundle, approvals, now_us)
     finally:
         site.keeper.close()
+        site.engine.dispose()
     changes = _changes(before.bundle if before else None, bundle)
 
     def human() -> None:
@@ -142,8 +143,10 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     from oathward.vault.authority import Seen, trust_anchor
 
     settings = settings_of(data)
-    with read(connect(settings.database_url)) as db:
+    engine = connect(settings.database_url)
+    with read(engine) as db:
         active = activation.load_active(db, settings.site.name, trust_anchor(settings), Seen())
+    engine.dispose()
     if active is None:
         raise InputError(
             "policy", "none is active; run oathward policy activate DIR", reason=Reason.BUNDLE_MISSING
@@ -205,9 +208,10 @@ def _read_file(path: Path) -> bytes:
         if path.is_symlink():
             raise PolicyError(path.name, "is a link; a bundle holds plain files only") from error
         raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise PolicyError(path.name, "is not a plain file")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise PolicyError(path.name, "is not a plain file")
         content = file.read(FILE_SIZE_BYTES_MAX + 1)
     if len(content) > FILE_SIZE_BYTES_MAX:
         raise PolicyError(path.name, f"larger than {FILE_SIZE_BYTES_MAX} bytes")
