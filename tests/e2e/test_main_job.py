@@ -1,0 +1,145 @@
+"""The main job on a served site: in, decided, out, proved; and what hostile senders get."""
+
+import time
+
+import pytest
+
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, everything_in, frame, oru
+
+from oathward.inventory.model import Device
+from oathward.protocols.hl7v2.reader import decode
+
+
+def test_a_message_goes_in_and_comes_out_and_the_ledger_verifies(site, recipient):
+    with Client(site.port()) as client:
+        assert client.send(oru("A1", value="71.5")) == "AA"
+    site.wait(lambda: b"71.5" in recipient.values())
+    sent, got = decode(oru("A1", value="71.5")), decode(recipient.kept[recipient.values().index(b"71.5")])
+    assert got.control_id != sent.control_id, "the sender's control id is an identifier: recipients get ours"
+    assert got.segments[1:] == sent.segments[1:], "treatment gets every clinical word"
+    report = site.cli("ledger", "verify")
+    assert report["ok"]
+
+
+def test_answers_keep_their_order_when_messages_are_pipelined(site):
+    with Client(site.port()) as client:
+        client.write(b"".join(frame(oru(f"P{n}", value=f"{n}")) for n in range(40)))
+        answers = [client.answer() for _ in range(40)]
+    assert [a.split(b"MSA|AA|")[1].rstrip(b"\r") for a in answers] == [b"P%d" % n for n in range(40)]
+
+
+def test_a_duplicate_gets_the_same_answer_and_goes_out_once(site, recipient):
+    with Client(site.port()) as client:
+        assert [client.send(oru("D1", value="81.25")) for _ in range(3)] == ["AA"] * 3
+    site.wait(lambda: b"81.25" in recipient.values())
+    time.sleep(0.3)
+    assert recipient.values().count(b"81.25") == 1
+
+
+def test_the_same_control_id_with_other_bytes_is_a_new_message_and_a_finding(site, recipient):
+    with Client(site.port()) as client:
+        assert client.send(oru("R1", value="82.25")) == "AA"
+        assert client.send(oru("R1", value="83.25")) == "AA"
+    site.wait(lambda: {b"82.25", b"83.25"} <= set(recipient.values()))
+    assert any(r["body"]["finding"] == "message.control-id-reused" for r in site.records("finding.raised"))
+
+
+def test_enhanced_mode_answers_commit_accept(site):
+    body = oru("E1").replace(b"|E1|P|2.6\r", b"|E1|P|2.6|||AL|NE\r")
+    with Client(site.port()) as client:
+        assert client.send(body) == "CA"
+
+
+def test_a_batch_answers_each_message(site):
+    batch = b"BHS|^~\\&|MON1\r" + oru("B1", value="91") + oru("B2", value="92") + b"BTS|2\r"
+    with Client(site.port()) as client:
+        client.write(frame(batch))
+        answers = [client.answer() for _ in range(2)]
+    assert [a.split(b"MSA|AA|")[1].rstrip(b"\r") for a in answers] == [b"B1", b"B2"]
+
+
+def test_undecodable_bytes_are_sealed_and_refused(site):
+    with Client(site.port()) as client:
+        assert client.send(b"this is not HL7") == "AR"
+    assert "message.header-missing" in {row["reason"] for row in site.cli("quarantine", "list")["held"]}
+
+
+HOSTILE = [
+    # name, bytes, does the sender close, reason recorded
+    ("junk before the start block", b"x" * 2000, "frame.junk"),
+    ("a frame in a frame", b"\x0bMSH|^~\\&|A\r\x0bMSH|^~\\&|B\r\x1c\r", "frame.nested-start"),
+    ("end block without CR", b"\x0bMSH|^~\\&|A\r\x1cX", "frame.unterminated"),
+    ("larger than allowed", b"\x0bMSH|^~\\&|" + b"A" * 120_000, "frame.too-large"),
+    ("a slow sender", b"\x0bMSH|^~\\&|", "frame.timeout"),
+]
+
+
+@pytest.mark.parametrize(("name", "data", "reason"), HOSTILE, ids=[h[0] for h in HOSTILE])
+def test_hostile_framing_is_closed_with_its_reason_and_others_are_served(site, name, data, reason):
+    with Client(site.port()) as hostile, Client(site.port()) as honest:
+        hostile.write(data)
+        assert honest.send(oru(f"H{reason}")) == "AA"
+        assert hostile.answer() is None, "closed without an answer"
+    site.wait(lambda: any(r["body"]["reason"] == reason for r in site.records("connection.refused")))
+
+
+def test_a_message_cut_off_is_not_taken(site):
+    before = len(site.rows("SELECT id FROM message"))
+    with Client(site.port()) as client:
+        client.write(frame(oru("C1"))[:-2])
+    site.wait(lambda: any(r["body"]["reason"] == "frame.unterminated" for r in site.records("connection.refused")))
+    assert len(site.rows("SELECT id FROM message")) == before
+
+
+def test_no_value_of_a_message_stands_anywhere_on_disk(site):
+    secrets = [b"Zebulonova", b"Quixotella", b"90817263", b"19310203"]
+    body = oru("S1", name="Zebulonova^Quixotella", mrn="90817263").replace(b"19700131", b"19310203")
+    with Client(site.port()) as client:
+        assert client.send(body) == "AA"
+        assert client.send(body.replace(b"|S1|", b"|S2|").replace(b"PID|", b"PI|")) == "AA"
+        client.send(body.replace(b"MSH|", b"XSH|"))
+    time.sleep(1.0)
+    stored = everything_in(site.folder)
+    assert [s for s in secrets if s in stored] == []
+    assert b"mon-1" in stored, "the search itself works: ids do stand there"
+
+
+def test_an_unknown_device_is_held_adopted_and_released(tmp_path):
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": recipient.address}))
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            assert client.send(oru("U1", value="61.5")) == "AA", "held is stored: never an error to a device"
+        held = site.cli("quarantine", "list")["held"]
+        assert [row["reason"] for row in held] == ["device.unknown"]
+        assert recipient.kept == []
+        [stranger] = site.cli("device", "held")["held"]
+        site.cli("device", "adopt", stranger["id"], "--id", "mon-7", "--pin-address", "--set", "default_authority=HOSP")
+        released = site.cli("quarantine", "release", held[0]["message"], "--reason", "adopted as mon-7")
+        assert released["released"][0]["released"]
+        site.wait(lambda: recipient.values() == [b"61.5"])
+        assert site.cli("ledger", "verify")["ok"]
+    finally:
+        site.stop()
+        recipient.close()
+
+
+def test_without_a_bundle_everything_is_held_and_can_be_released(tmp_path):
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            assert client.send(oru("N1", value="62.5")) == "AA"
+        [held] = site.cli("quarantine", "list")["held"]
+        assert held["reason"] == "decision.bundle-missing"
+        site.activate(bundle({"ehr": recipient.address}))
+        site.cli("quarantine", "release", "--all-with-reason", "decision.bundle-missing", "--reason", "activated")
+        site.wait(lambda: recipient.values() == [b"62.5"])
+    finally:
+        site.stop()
+        recipient.close()
