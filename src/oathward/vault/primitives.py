@@ -44,8 +44,15 @@ def bind(tag: str, *parts: str) -> bytes:
 
 
 def wrap(key: bytes, public: X25519PublicKey, info: bytes) -> bytes:
-    """HPKE-wrap a data key: 32 bytes ``enc``, then the sealed key."""
-    return _SUITE.encrypt(key, public, info)
+    """HPKE-wrap a data key: 32 bytes ``enc``, then the sealed key.
+
+    Raises:
+        VaultError: ``KEY_UNAVAILABLE``; the public key is a point with which there is no secret.
+    """
+    try:
+        return _SUITE.encrypt(key, public, info)
+    except ValueError as error:
+        raise VaultError("public key", "is no usable X25519 key") from error
 
 
 def unwrap(wrapped: bytes, private: X25519PrivateKey, info: bytes, where: str) -> bytes:

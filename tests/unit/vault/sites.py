@@ -8,7 +8,12 @@ from pathlib import Path
 
 from oathward.core.clock import Clock
 from oathward.core.db import connect, write
+from oathward.core.labels import CLASSES
 from oathward.core.settings import Settings, load
+from oathward.deid.action import Seeds
+from oathward.deid.plan import compile_plan, shape
+from oathward.deid.profile import builtin_profiles
+from oathward.protocols.hl7v2.reader import decode
 from oathward.vault import intake, kept
 from oathward.vault.bodies import SegmentStore
 from oathward.vault.keeper import client, setup
@@ -85,9 +90,11 @@ def asking(settings: Settings, role: str):
         yield found
 
 
-def safe(text: str = "PID|1"):
+def safe(note: str = "stable"):
     """Shape a small message for a treatment link, which gives the only thing ``seal_outgoing`` takes."""
-    import pytest
-
-    pytest.importorskip("oathward.deid.plan")
-    raise NotImplementedError
+    raw = (
+        "MSH|^~\\&|PUMP|ICU|EHR|H|20300101000000||ORU^R01^ORU_R01|42|P|2.6\r"
+        "PID|1||777^^^HOSP^MR||Roe^Jane\rOBR|1|||X\rOBX|1|ST|68060-3^NOTE^LN||" + note + "||||||F\r"
+    )
+    plan = compile_plan(builtin_profiles()["treatment"], CLASSES)
+    return shape(decode(raw.encode()), plan, Seeds(bytes(32), bytes(32), "out-1"))

@@ -81,7 +81,7 @@ def test_a_changed_document_is_refused(engine, sql):
     assert refused(lambda: load(engine)) is Reason.SIGNATURE_INVALID
 
 
-@pytest.mark.parametrize("column, value", [("kind", "role"), ("id", "other"), ("site", "demo")])
+@pytest.mark.parametrize(("column", "value"), [("kind", "role"), ("id", "other"), ("site", "demo")])
 def test_a_document_moved_to_another_place_is_refused(engine, column, value):
     store(engine, signed(site="elsewhere" if column == "site" else "demo"))
     change(engine, f"UPDATE authority SET {column} = '{value}'")
@@ -164,4 +164,5 @@ def test_errors_name_the_document_and_no_content(engine):
     change(engine, "UPDATE authority SET signature = x'00'")
     with pytest.raises(AuthorityError) as caught:
         load(engine)
-    assert "bundle/active" in str(caught.value) and "secret" not in str(caught.value)
+    assert "bundle/active" in str(caught.value)
+    assert "secret" not in str(caught.value)

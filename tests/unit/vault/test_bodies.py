@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -89,7 +90,7 @@ def test_a_hostile_store_name_in_a_row_opens_no_path(store, name):
     assert refused.value.reason is Reason.NOT_FOUND
 
 
-@pytest.mark.parametrize("length, offset", [(-1, 0), (1, -1), (1 << 40, 0)])
+@pytest.mark.parametrize(("length", "offset"), [(-1, 0), (1, -1), (1 << 40, 0)])
 def test_hostile_numbers_in_a_row_are_refused(store, length, offset):
     (ref,) = store.append([b"x"])
     with pytest.raises(StorageError):
@@ -139,7 +140,8 @@ def test_an_unreferenced_tail_is_discarded_and_nothing_else(store):
     store.flush()
     store = again(store)
     assert store.discard_tail(two) > 0
-    assert store.read(one) == b"one" and store.read(two) == b"two" * 1000
+    assert store.read(one) == b"one"
+    assert store.read(two) == b"two" * 1000
     for gone in (three, four):
         with pytest.raises(StorageError):
             store.read(gone)
@@ -194,7 +196,7 @@ def test_a_flush_covers_segments_that_were_rolled_and_names_new_files_durably(tm
     synced, folders = [], []
     real, real_folder = os.fdatasync, bodies.sync_folder
     monkeypatch.setattr(
-        os, "fdatasync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd))
+        os, "fdatasync", lambda fd: (synced.append(Path(f"/proc/self/fd/{fd}").readlink()), real(fd))
     )
     monkeypatch.setattr(bodies, "sync_folder", lambda folder: (folders.append(folder), real_folder(folder)))
     store = SegmentStore(tmp_path / "b", "kept", "gateway", segment_bytes_max=1)
@@ -203,7 +205,7 @@ def test_a_flush_covers_segments_that_were_rolled_and_names_new_files_durably(tm
     store.append([b"two"])
     assert synced == []
     store.flush()
-    assert sorted(os.path.basename(name) for name in synced) == ["000001.seg", "000002.seg"]
+    assert sorted(name.name for name in synced) == ["000001.seg", "000002.seg"]
     assert folders == [store._folder]
     store.flush()
     assert len(synced) == 2
@@ -240,7 +242,8 @@ def test_a_full_disk_keeps_nothing_and_recovers_alone(tmp_path, monkeypatch, roo
     assert path.stat().st_size == size
     (after,) = store.append([b"after"])
     store.flush()
-    assert store.read(before) == b"before" and store.read(after) == b"after"
+    assert store.read(before) == b"before"
+    assert store.read(after) == b"after"
     assert [good for _, _, good in scan(path)] == [True, True]
     store.close()
 

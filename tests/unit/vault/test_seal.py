@@ -38,7 +38,9 @@ def test_only_the_keeper_opens_and_only_in_its_place():
     sealed = sealer.seal_original("s1", "m1", "keep", b"PID|1")
     (row,) = sealer.pending_keys()
     key = keys.data_key(row)
-    assert row.id == sealed.key_id and row.subject == "s1" and row.site == "demo"
+    assert row.id == sealed.key_id
+    assert row.subject == "s1"
+    assert row.site == "demo"
     assert open_original(key, "demo", "s1", "m1", "keep", sealed.data) == b"PID|1"
     for site, subject, message, purpose in (
         ("other", "s1", "m1", "keep"),

@@ -1,7 +1,5 @@
 """Promises of Ed25519 keys and their files."""
 
-import os
-
 import pytest
 
 from oathward.core.errors import AuthorityError, VaultError
@@ -92,7 +90,7 @@ def test_no_private_byte_in_a_repr_or_error(tmp_path):
     assert key.seed.hex() not in repr(key)
     path = tmp_path / "k"
     sign.save_signer(key, path)
-    os.chmod(path, 0o644)
+    path.chmod(0o644)
     with pytest.raises(VaultError) as refused:
         sign.load_signer(path)
     assert str(tmp_path) not in str(refused.value)

@@ -73,21 +73,22 @@ class Pace:
     last_s: float = field(default_factory=time.monotonic)
     size: int = 0
 
-    def tick(self) -> Checkpoint | None:
-        """Sign if it is due.
+    def due(self) -> bool:
+        """Say whether it is time."""
+        limits = self.keeper.settings.keeper
+        if time.monotonic() - self.last_s >= limits.checkpoint_every_s:
+            return True
+        with read(self.keeper.engine) as db:
+            size = ledger.head(db, self.keeper.site).size
+        return size - self.size >= limits.checkpoint_every_records
+
+    def sign(self) -> None:
+        """Sign what was appended.
 
         Raises:
             LedgerError: as ``sign_next``.
         """
-        limits = self.keeper.settings.keeper
-        now_s = time.monotonic()
-        if now_s - self.last_s < limits.checkpoint_every_s:
-            with read(self.keeper.engine) as db:
-                size = ledger.head(db, self.keeper.site).size
-            if size - self.size < limits.checkpoint_every_records:
-                return None
-        self.last_s = now_s
+        self.last_s = time.monotonic()
         signed = sign_next(self.keeper)
         if signed is not None:
             self.size = signed.size
-        return signed

@@ -184,29 +184,28 @@ class House:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._pace = checkpoints.Pace(keeper)
+        self._is_due = False
         self._due_s = 0.0
         self._rare_s = 0.0
-        self.problem: OathwardError | None = None
+        self._problems: dict[str, OathwardError] = {}
+
+    @property
+    def problem(self) -> OathwardError | None:
+        """What goes wrong, if anything does."""
+        return next(iter(self._problems.values()), None)
 
     def turn(self, *, last: bool = False) -> None:
-        """Do what is due; a problem is kept for the status, and tried again."""
+        """Do what is due; a problem shows until the same part has gone well."""
         now_s = time.monotonic()
-        parts = [self._pace.tick]
-        if last or now_s >= self._due_s:
-            self._due_s = now_s + 1.0
-            parts = [self._often, *parts]
         if last or now_s >= self._rare_s:
             self._rare_s = now_s + 60.0
-            parts = [self._rarely, *parts]
-        problem = None
-        for part in parts:
-            try:
-                part()
-            except OathwardError as error:
-                problem = error
-        if problem is not None and str(problem) != str(self.problem):
-            log.error("keeper unhealthy", reason=problem.reason.code, where=problem.where, why=problem.why)
-        self.problem = problem
+            self._do("rarely", self._rarely)
+        if last or now_s >= self._due_s:
+            self._due_s = now_s + 1.0
+            self._do("often", self._often)
+        self._do("pace", self._look)
+        if last or self._is_due:
+            self._do("checkpoint", self._pace.sign)
 
     def words(self) -> dict[str, Any]:
         """Give what the status file says."""
@@ -214,6 +213,18 @@ class House:
         if problem is None:
             return {"checkpoint_size": self._pace.size}
         return {"checkpoint_size": self._pace.size, "reason": problem.reason.code, "where": problem.where}
+
+    def _do(self, name: str, part: Callable[[], object]) -> None:
+        try:
+            part()
+            self._problems.pop(name, None)
+        except OathwardError as error:
+            if str(error) != str(self._problems.get(name)):
+                log.error("keeper unhealthy", reason=error.reason.code, where=error.where, why=error.why)
+            self._problems[name] = error
+
+    def _look(self) -> None:
+        self._is_due = self._pace.due()
 
     def _often(self) -> None:
         take_all(self._keeper)

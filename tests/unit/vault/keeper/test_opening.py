@@ -53,7 +53,8 @@ def test_what_the_gateway_sealed_the_keeper_opens_and_records(site, admin, kept)
     assert record["subject"] == "s1"
     body = record["body"]
     assert (body["person"], body["purpose"], body["opened"]) == ("ada", "TREAT", 2)
-    assert sorted(body["messages"]) == [one, two] and "uid" in body["process"]
+    assert sorted(body["messages"]) == [one, two]
+    assert "uid" in body["process"]
     assert "MSH" not in str(record)
 
 
@@ -81,7 +82,8 @@ def test_without_a_proof_nothing_opens_and_the_refusal_is_recorded(site, admin, 
     one = kept.keep("s1", b"MSH|one")
     assert refused(lambda: admin.open("s1", [one], "TREAT", proof)) is Reason.NOT_PERMITTED
     (record,) = records(site, "keeper.refused")
-    assert record["body"]["why"] == "decision.not-permitted" and record["body"]["person"] == ""
+    assert record["body"]["why"] == "decision.not-permitted"
+    assert record["body"]["person"] == ""
     assert not records(site, "keeper.opened")
 
 
@@ -100,7 +102,7 @@ def test_messages_of_another_subject_are_refused_whole(site, admin, kept):
 
 
 @pytest.mark.parametrize(
-    "messages, purpose, reason",
+    ("messages", "purpose", "reason"),
     [
         (["m-none"], "TREAT", Reason.NOT_FOUND),
         ([], "TREAT", Reason.INPUT_INVALID),
@@ -155,8 +157,10 @@ def test_a_release_opens_messages_of_any_subject_with_a_reason(site, admin, kept
         "UPDATE kept_body SET subject = 's2' WHERE message = 'm1'",
         "UPDATE kept_body SET purpose = 'other' WHERE message = 'm1'",
         "UPDATE kept_body SET key_id = (SELECT key_id FROM kept_body WHERE message = 'm3') WHERE message = 'm1'",
-        "UPDATE kept_body SET (segment, offset_bytes, length_bytes, sha256) = "
-        "(SELECT segment, offset_bytes, length_bytes, sha256 FROM kept_body WHERE message = 'm2') WHERE message = 'm1'",
+        (
+            "UPDATE kept_body SET (segment, offset_bytes, length_bytes, sha256) = "
+            "(SELECT segment, offset_bytes, length_bytes, sha256 FROM kept_body WHERE message = 'm2') WHERE message = 'm1'"
+        ),
         "UPDATE kept_body SET sha256 = zeroblob(32) WHERE message = 'm1'",
         "UPDATE kept_body SET length_bytes = 99999999999 WHERE message = 'm1'",
         "UPDATE kept_body SET store = '../x/y' WHERE message = 'm1'",

@@ -10,7 +10,7 @@ from tests.unit.vault.keeper.test_opening import records, refused
 from tests.unit.vault.sites import ME, OTHER, asking, gateway
 
 from oathward.core.db import connect, read, write
-from oathward.core.errors import AuthorityError, VaultError
+from oathward.core.errors import AuthorityError, KeeperError, VaultError
 from oathward.core.reasons import Reason
 from oathward.vault import authority, certificates
 from oathward.vault.authority import Seen, trust_anchor
@@ -98,7 +98,7 @@ def test_all_are_signed_or_none(site, admin):
     "kind", ["key.intake", "key.outbox", "key.", "erasure", "Bundle", "", "a b", "x" * 33]
 )
 def test_the_keepers_own_kinds_cannot_be_asked_for(site, admin, kind):
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(KeeperError) as caught:
         admin.sign_authority(kind, "x", 1, b"x", [ME])
     assert caught.value.reason in {Reason.NOT_PERMITTED, Reason.INPUT_INVALID}
 
@@ -145,7 +145,8 @@ def test_exchange_keys_change_by_the_day_and_old_ones_die_when_empty(site, admin
     first = keyring.current(store, "intake", now, 1)
     assert keyring.current(store, "intake", now + day - 10**9, 1).id == first.id
     second = keyring.current(store, "intake", now + day + 10**9, 1)
-    assert second.id != first.id and second.serial == first.serial + 1
+    assert second.id != first.id
+    assert second.serial == first.serial + 1
     long_after = first.not_after_us + keyring.MARGIN_US
     assert keyring.destroy_expired(store, "intake", set(), long_after - 1) == []
     assert keyring.destroy_expired(store, "intake", {first.id}, long_after + 1) == []
@@ -211,7 +212,7 @@ def test_other_key_kinds_are_certified_from_raw_bytes(site, admin):
 
 
 @pytest.mark.parametrize(
-    "kind, names, public",
+    ("kind", "names", "public"),
     [
         ("device", ["d"], b""),
         ("device", ["d"], b"\x04" + bytes(64)),
@@ -225,7 +226,7 @@ def test_other_key_kinds_are_certified_from_raw_bytes(site, admin):
     ],
 )
 def test_odd_certificate_requests_are_refused(site, admin, kind, names, public):
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(KeeperError) as caught:
         admin.certify(kind, names, public, ME)
     assert caught.value.reason is Reason.INPUT_INVALID
 
@@ -242,13 +243,15 @@ def test_erasing_gives_a_signed_certificate_with_both_dates(site, admin):
         assert refused(lambda: admin.open("s1", [one], "TREAT", ME)) is Reason.KEY_DESTROYED
     authority.verify(certificate, trust_anchor(site))
     body = orjson.loads(certificate.body)
-    assert body["originals"] == 2 and body["tombstone"] == 1
+    assert body["originals"] == 2
+    assert body["tombstone"] == 1
     assert (
         body["erased_us"] < body["live_keys_destroyed_us"]
     )  # the intake keys of these days live a little longer
     assert body["last_backup_expires_us"] > body["erased_us"] + 6 * keyring.DAY_US
     (erased,) = records(site, "subject.erased")
-    assert erased["subject"] == "s1" and erased["body"]["originals"] == 2
+    assert erased["subject"] == "s1"
+    assert erased["body"]["originals"] == 2
     assert [r["body"]["tombstone"] for r in records(site, "key.destroyed")] == [1]
 
 

@@ -98,7 +98,8 @@ def test_copies_live_a_week_and_one_is_made_a_day(tmp_path):
     for hour in range(0, 24 * 20, 6):
         backups.keep_up(store, 10 * day + hour * day // 24)
     ages = [(29 * day + 18 * day // 24) - backups.made_us(path) for path in backups.copies(store)]
-    assert len(ages) == 7 and max(ages) < 7 * day
+    assert len(ages) == 7
+    assert max(ages) < 7 * day
     assert all(path.stat().st_mode & 0o077 == 0 for path in backups.copies(store))
     assert backups.last_expiry_us(store, 0) == backups.made_us(backups.copies(store)[-1]) + 7 * day
     store.close()
@@ -109,7 +110,8 @@ def test_a_new_site_key_leaves_no_old_copy(site, admin):
     before = {path.name for path in (site.keeper_folder / "backups").iterdir()}
     admin.rotate_site_key(ME)
     after = {path.name for path in (site.keeper_folder / "backups").iterdir()}
-    assert len(after) == 1 and not after & before
+    assert len(after) == 1
+    assert not after & before
     admin.close()
     restore(site, after.pop())
     with asking(site, "admin") as again:

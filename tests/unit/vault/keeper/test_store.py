@@ -211,14 +211,18 @@ def test_an_older_store_does_not_make_a_start_destroy_the_newer_key(store):
     Store(store.folder).close()
 
 
+def set_and_fail(store, how):
+    with store.transaction():
+        store.set_meta("a", "1")
+        how()
+
+
 def test_a_failed_transaction_changes_nothing(store):
-    with pytest.raises(StorageError), store.transaction():
-        store.set_meta("a", "1")
-        store.rows("INSERT INTO nowhere VALUES (1)")
+    with pytest.raises(StorageError):
+        set_and_fail(store, lambda: store.rows("INSERT INTO nowhere VALUES (1)"))
     assert store.meta("a") == ""
-    with pytest.raises(RuntimeError), store.transaction():
-        store.set_meta("a", "1")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError):
+        set_and_fail(store, lambda: 1 / 0)
     assert store.meta("a") == ""
     with store.transaction(), store.transaction():
         store.set_meta("a", "2")

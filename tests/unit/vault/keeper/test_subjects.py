@@ -28,7 +28,8 @@ def sealer(store: Store, site: str = SITE) -> Sealer:
 def test_a_seed_is_the_same_each_time_and_unlike_any_other(store):
     pairs = [("s1", "p1"), ("s1", "p2"), ("s2", "p1"), ("s2", "p2"), ("p1", "s1")]
     seeds = [subjects.seed(store, SITE, *pair) for pair in pairs]
-    assert len(set(seeds)) == len(pairs) and {len(seed) for seed in seeds} == {32}
+    assert len(set(seeds)) == len(pairs)
+    assert {len(seed) for seed in seeds} == {32}
     assert [subjects.seed(store, SITE, *pair) for pair in pairs] == seeds
     assert subjects.device_key(store, SITE, "p1") not in seeds
     assert subjects.device_key(store, SITE, "p1") != subjects.device_key(store, SITE, "p2")
@@ -41,7 +42,8 @@ def test_keys_taken_in_open_what_was_sealed(store):
     }
     rows = seal.pending_keys()
     taken = subjects.take_in(store, SITE, rows, 9)
-    assert sorted(taken.held) == sorted(row.id for row in rows) and not taken.broken + taken.erased
+    assert sorted(taken.held) == sorted(row.id for row in rows)
+    assert not taken.broken + taken.erased
     assert subjects.take_in(store, SITE, rows, 10).held == taken.held  # again does nothing
     assert store.one("SELECT COUNT(*) FROM data_key") == (2,)
     key = subjects.data_key(store, SITE, "a", sealed["m2"].key_id)
@@ -92,7 +94,8 @@ def test_after_erasing_nothing_of_the_subject_is_served_or_taken_in(store):
         assert refused.value.reason is Reason.KEY_DESTROYED
     seal.seal_original("a", "m2", "quarantine", b"later")
     taken = subjects.take_in(store, SITE, seal.pending_keys(), 9)
-    assert len(taken.erased) == 2 and not taken.held
+    assert len(taken.erased) == 2
+    assert not taken.held
     assert subjects.erase(store, SITE, "a", "again", 6) == first
     assert subjects.count(store) == 1
     assert subjects.seed(store, SITE, "b", "p")
@@ -100,7 +103,8 @@ def test_after_erasing_nothing_of_the_subject_is_served_or_taken_in(store):
 
 def test_erasing_somebody_unknown_keeps_them_out_too(store):
     stone = subjects.erase(store, SITE, "never seen", "gdpr.art17", 5)
-    assert stone.serial == 1 and stone.key_id
+    assert stone.serial == 1
+    assert stone.key_id
     with pytest.raises(KeeperError):
         subjects.seed(store, SITE, "never seen", "p")
 
