@@ -19,8 +19,11 @@ from sqlalchemy import Connection, Engine
 from oathward.core.db import write
 from oathward.core.errors import AuthorityError, PolicyError
 from oathward.core.reasons import Reason
+from oathward.deid.action import actions
+from oathward.deid.profile import Profile, builtin_profiles, parse
 from oathward.ledger import Record, append, prepare
 from oathward.policy.bundle import Bundle, PolicyErrors, load, unpack
+from oathward.policy.model import ProfileView
 from oathward.policy.trial import run
 from oathward.vault import authority
 from oathward.vault.authority import Seen
@@ -51,7 +54,19 @@ def check(files: Mapping[str, bytes]) -> Bundle:
     Raises:
         PolicyErrors: everything that is wrong, in file and line order.
     """
-    return load(files)
+    builtin = {name: _view(profile) for name, profile in builtin_profiles().items()}
+    return load(files, profiles=builtin, read_profile=lambda name, text: _view(parse(name, text)))
+
+
+def _view(profile: Profile) -> ProfileView:
+    """Say what a profile does in the words of policy."""
+    used = {cls: action for cls, action in profile.actions if action != "remove"}
+    return ProfileView(
+        keeps=frozenset(cls for cls, action in used.items() if action == "keep"),
+        passes=frozenset(used),
+        keyed=frozenset(cls for cls, action in used.items() if actions()[action].keyed),
+        shifts_dates=any("shift" in action for action in used.values()),
+    )
 
 
 def tested(bundle: Bundle) -> None:

@@ -11,7 +11,8 @@ Deliberately absent: file access, and activation (``oathward.activation`` signs 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -22,13 +23,17 @@ from oathward.policy.errors import PolicyErrors
 from oathward.policy.files import canonical, normalise, unpack
 from oathward.policy.labels import LabelTable
 from oathward.policy.memo import Memo
-from oathward.policy.model import KEEP, Decision, Link, Project, Recipient
+from oathward.policy.model import KEEP, Decision, Link, ProfileView, Project, Recipient
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Document, Section, near
 
 __all__ = ["BUILTIN_PROFILES", "Bundle", "PolicyErrors", "canonical", "load", "unpack"]
 
-BUILTIN_PROFILES = ("treatment", "limited-data-set", "safe-harbor", "device-telemetry")
+BUILTIN_PROFILES: Mapping[str, ProfileView | None] = dict.fromkeys(
+    ("treatment", "limited-data-set", "safe-harbor", "device-telemetry")
+)
+"""Their names; what they do is ``deid``'s to say and comes in through ``load``."""
+
 KEEP_RECIPIENT = Recipient(KEEP, "What Oathward keeps", "keep", "", party="this site")
 _REQUIRED = ("bundle.toml", "protection.toml")
 _T = TypeVar("_T")
@@ -64,12 +69,18 @@ class Bundle:
         return next((link for link in self.links.values() if link.recipient == KEEP), None)
 
 
-def load(files: Mapping[str, bytes], *, profiles: Collection[str] = BUILTIN_PROFILES) -> Bundle:
+def load(
+    files: Mapping[str, bytes],
+    *,
+    profiles: Mapping[str, ProfileView | None] = BUILTIN_PROFILES,
+    read_profile: Callable[[str, str], ProfileView] | None = None,
+) -> Bundle:
     """Check a bundle as a whole and compile it.
 
     Args:
         files: path (``links/ehr.toml``) → content.
-        profiles: names of the built-in de-identification profiles.
+        profiles: the built-in de-identification profiles; ``None`` where only the name is known.
+        read_profile: (name, TOML text) → what a profile of the site does; raises ``PolicyError``.
 
     Raises:
         PolicyErrors: everything that is wrong, in file and line order.
@@ -85,15 +96,15 @@ def load(files: Mapping[str, bytes], *, profiles: Collection[str] = BUILTIN_PROF
     stated = checks.Stated(
         _many(clean, "recipients/", parts.recipient, errors), _many(clean, "links/", parts.link, errors)
     )
-    own = _profiles(clean, profiles, errors)
+    own, views = _profiles(clean, profiles, read_profile, errors)
     recipients = {recipient.id: recipient for recipient, _ in stated.recipients} | {KEEP: KEEP_RECIPIENT}
     links = {link.id: link for link, _ in sorted(stated.links, key=lambda row: row[0].id)}
     if not links:
         errors.append(PolicyError("links", "no link is declared; write links/NAME.toml"))
     checks.duplicates(stated)
-    checks.names(stated, protection.zones, projects, {*profiles, *own})
+    checks.names(stated, protection.zones, projects, views)
     checks.grounds(stated)
-    checks.shapes(stated, projects)
+    checks.shapes(stated, projects, views)
     checks.protections(stated, protection, errors)
     labels = _one(clean, "labels.toml", parts.labels, LabelTable(), errors)
     policies, cuts = _policies(clean, recipients, stated, errors)
@@ -150,10 +161,14 @@ def _many(
 
 
 def _profiles(
-    files: Mapping[str, bytes], builtin: Collection[str], errors: list[PolicyError]
-) -> dict[str, str]:
-    """Take the site's own profiles as text; ``deid`` owns what stands in them."""
+    files: Mapping[str, bytes],
+    builtin: Mapping[str, ProfileView | None],
+    read: Callable[[str, str], ProfileView] | None,
+    errors: list[PolicyError],
+) -> tuple[dict[str, str], dict[str, ProfileView | None]]:
+    """Take the site's own profiles as text, with what they do; ``deid`` owns what stands in them."""
     found: dict[str, str] = {}
+    views = dict(builtin)
     for path in files:
         document = _open(files, path, errors) if path.startswith("profiles/") else None
         if document is None:
@@ -161,8 +176,23 @@ def _profiles(
         name = path.removeprefix("profiles/").removesuffix(".toml")
         if name in builtin:
             errors.append(PolicyError(path, f"`{name}` is built in; give your own profile another file name"))
-        found[name] = document.text
-    return found
+            continue
+        found[name], views[name] = document.text, None
+        try:
+            views[name] = read(name, document.text) if read else None
+        except PolicyError as error:
+            errors.append(PolicyError(_place(document, error.where), error.why))
+    return found, views
+
+
+def _place(document: Document, where: str) -> str:
+    """Find the line of a place that names a key: the first that holds its last known word."""
+    rows = document.text.split("\n")
+    for word in reversed(re.findall(r"[\w*-]+(?:\.[\w*-]+)*", where.partition(" ")[2])):
+        line = next((n for n, row in enumerate(rows, 1) if word in row), 0)
+        if line:
+            return f"{document.path}:{line}"
+    return f"{document.path}:1"
 
 
 def _policies(

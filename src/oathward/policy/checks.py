@@ -11,11 +11,18 @@ from typing import NamedTuple
 
 from oathward.core.errors import PolicyError
 from oathward.core.labels import OBSERVATION_CLASSES
-from oathward.policy.model import KEEP, PROTECTION, Link, Project, Recipient
+from oathward.policy.model import (
+    IDENTITY_CLASSES,
+    KEEP,
+    PROTECTION,
+    TRANSPORT_CLASSES,
+    Link,
+    ProfileView,
+    Project,
+    Recipient,
+)
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Section, near
-
-TREATMENT_PROFILE = "treatment"
 
 
 class Stated(NamedTuple):
@@ -84,25 +91,53 @@ def grounds(stated: Stated) -> None:
             section.note("valid_until", "ends before it begins; write a date after `valid_from`")
 
 
-def shapes(stated: Stated, projects: Mapping[str, Project]) -> None:
+def shapes(
+    stated: Stated, projects: Mapping[str, Project], profiles: Mapping[str, ProfileView | None]
+) -> None:
     """Note links whose profile, project and classes do not go together."""
     for link, section in stated.links:
-        if not link.carries_identity and not link.project and link.recipient != KEEP:
-            section.note("", 'pseudonyms need a project; write project = "…" (or carries_identity = true)')
-        if not link.carries_identity and link.profile == TREATMENT_PROFILE:
-            section.note("profile", "profile `treatment` keeps identity; write carries_identity = true")
-        project = projects.get(link.project)
-        if project is not None and project.date_shift:
+        project, view = projects.get(link.project), profiles.get(link.profile)
+        if (project is not None and project.date_shift) or (view is not None and view.shifts_dates):
+            key = "project" if project is not None and project.date_shift else "profile"
             section.note(
-                "project",
-                f"project `{link.project}` shifts dates, and this link is live: the time of arrival gives the "
-                "shift away; use a project with date_shift = false",
+                key,
+                f"{key} `{getattr(link, key)}` shifts dates, and this link is live: the time of arrival gives the "
+                f"shift away; use a {key} that does not (date_shift = false)",
             )
         some = OBSERVATION_CLASSES & link.classes
         if some and some != OBSERVATION_CLASSES:
             section.note(
                 "classes", 'an observation passes whole or not at all; write "observation.*" or none of it'
             )
+        if view is not None and link.recipient != KEEP:
+            _profile(link, section, view)
+
+
+def _profile(link: Link, section: Section, view: ProfileView) -> None:
+    """Note what a link says of its profile and the profile does not do."""
+    who = view.keeps & link.classes & IDENTITY_CLASSES
+    if who and not link.carries_identity:
+        section.note(
+            "profile",
+            f"profile `{link.profile}` keeps {_some(who)}, and so identity; write carries_identity = true, or "
+            "another profile",
+        )
+    if link.carries_identity and not who:
+        section.note(
+            "carries_identity",
+            f"profile `{link.profile}` keeps nothing that says who it is; write carries_identity = false",
+        )
+    if view.keyed & link.classes and not link.project:
+        section.note(
+            "profile",
+            f'profile `{link.profile}` makes keyed names of {_some(view.keyed & link.classes)}: write project = "…"',
+        )
+    if not (view.passes & link.classes) - TRANSPORT_CLASSES:
+        section.note("profile", f"profile `{link.profile}` removes every class of this link; choose another")
+
+
+def _some(classes: frozenset[str] | set[str]) -> str:
+    return ", ".join(sorted(classes)[:3]) + (", …" if len(classes) > 3 else "")
 
 
 def protections(stated: Stated, protection: Protection, errors: list[PolicyError]) -> None:
@@ -136,11 +171,10 @@ def protections(stated: Stated, protection: Protection, errors: list[PolicyError
                 f"gives {recipient.protection}, link `{link.id}` needs {needed} ({why}): {_raise(recipient)}",
             )
     for (crossing, exposure), classes in sorted(uncovered.items()):
-        some = ", ".join(sorted(classes)[:3]) + (", …" if len(classes) > 3 else "")
         errors.append(
             PolicyError(
                 "protection.toml",
-                f"no rule for {some} (crossing {crossing}, exposure {exposure}); write a [[rules]] that covers them",
+                f"no rule for {_some(classes)} (crossing {crossing}, exposure {exposure}); write a [[rules]] that covers them",
             )
         )
 

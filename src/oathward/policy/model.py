@@ -32,6 +32,13 @@ PROTECTION = ("none", "tls", "mtls", "mtls+e2e")
 TRANSPORT_CLASSES = frozenset({"structure", "message.control", "message.time", "message.party"})
 """The envelope: says nothing about a person, so consents neither grant nor deny it."""
 
+IDENTITY_CLASSES = frozenset(
+    f"{role}.{kind}"
+    for role in ("patient", "relative")
+    for kind in ("name", "identifier", "encounter", "address", "contact", "image")
+)
+"""Left as they are, these say who it is."""
+
 RecipientKind = Literal["mllp", "mllps", "file", "keep"]
 SubjectKind = Literal["known", "holding", "none"]
 
@@ -161,6 +168,20 @@ class Project:
     id: str
     title: str = ""
     date_shift: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileView:
+    """What policy must know of a de-identification profile, which is ``deid``'s to read.
+
+    ``keeps``: classes that stay as they are; ``passes``: those of which anything stays; ``keyed``: classes
+    whose values become keyed names (a project is needed); ``shifts_dates``: never on live links.
+    """
+
+    keeps: frozenset[str]
+    passes: frozenset[str]
+    keyed: frozenset[str] = frozenset()
+    shifts_dates: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import pytest
 from tests.unit.policy import small
 
-from oathward.policy.bundle import load
+from oathward.activation import check as load
+from oathward.policy import bundle
 from oathward.policy.errors import PolicyErrors
+from oathward.policy.model import ProfileView
 
 KEY = base64.b64encode(small.KEY).decode()
 
@@ -26,6 +28,8 @@ class Broken(NamedTuple):
 REGISTRY, EHR, KEEP = "links/research-registry.toml", "links/ehr.toml", "links/keep.toml"
 TO_EHR, TO_REGISTRY = "recipients/ehr.toml", "recipients/research-registry.toml"
 CEDAR, TESTS = "policies/links.cedar", "policies/links.test.toml"
+
+PROFILES = {'"hollow"': {"profiles/hollow.toml": b'name = "hollow"\n[actions]\nstructure = "keep"\n'}}
 
 TABLE = {
     # --- form
@@ -74,8 +78,11 @@ TABLE = {
     "two keep links": Broken(EHR, 'recipient = "ehr"', 'recipient = "keep"', "", "only one link may keep", f"{KEEP}:3"),
     "external without agreement": Broken(REGISTRY, 'agreement = "DUA-2026-001"\n', "", "recipient =", 'as in agreement = "DUA-2026-014"'),
     "identity without saying so": Broken(EHR, "carries_identity = true", "carries_identity = false", 'profile = "treatment"', "write carries_identity = true"),
-    "no project": Broken(REGISTRY, 'project = "registry"\n', "", 'id = "research-registry"', "pseudonyms need a project"),
-    "dates shifted on line": Broken("projects.toml", "date_shift = false #", "date_shift = true #", "project =", "use a project with date_shift = false", REGISTRY),
+    "no project": Broken(REGISTRY, 'project = "registry"\n', "", "profile =", "makes keyed names of patient.identifier: write project"),
+    "identity that the profile removes": Broken(REGISTRY, 'on_exhausted = "skip"', "carries_identity = true", "carries_identity", "write carries_identity = false"),
+    "a profile that removes it all": Broken(REGISTRY, '"safe-harbor"', '"hollow"', "profile =", "removes every class of this link"),
+    "a profile that shifts dates": Broken(REGISTRY, '"safe-harbor"', '"shifting"', "profile =", "`shifting` shifts dates"),
+    "dates shifted on line": Broken("projects.toml", "date_shift = false #", "date_shift = true #", "project =", "use a project that does not (date_shift = false)", REGISTRY),
     "half an observation": Broken(REGISTRY, '"observation.*"', '"observation.value"', "classes", "passes whole or not at all"),
     "uncatalogued off care": Broken(REGISTRY, 'on_exhausted = "skip"', 'uncatalogued = "pass"', "uncatalogued", 'write uncatalogued = "remove"'),
     "care-team off care": Broken(REGISTRY, 'on_exhausted = "skip"', 'indeterminate = "care-team"', "indeterminate", 'write indeterminate = "hold"'),
@@ -120,11 +127,14 @@ def test_a_broken_bundle_says_where_and_what(name: str):
     row = TABLE[name]
     files = small.changed(row.path, row.old, row.new)
     where = row.where or row.path
+    if row.new in PROFILES:
+        files |= PROFILES[row.new]
     if row.at:
         lines = files[where].decode().split("\n")
         where += f":{next(n for n, line in enumerate(lines, 1) if row.at in line)}"
+    views = {"shifting": ProfileView(frozenset({"order"}), frozenset({"order"}), shifts_dates=True)}
     with pytest.raises(PolicyErrors) as caught:
-        load(files)
+        bundle.load(files, profiles=views) if "shifting" in row.new else load(files)
     found = [(error.where, error.why) for error in caught.value.errors]
     assert any(place == where and row.why in why for place, why in found), found
 
@@ -209,3 +219,26 @@ def test_deeply_nested_input_does_not_crash():
         load(small.files() | {EHR: b"a = " + b"[" * 100_000})
     with pytest.raises(PolicyErrors):
         load(small.files() | {CEDAR: b'@id("a") permit(principal, action, resource) when { ' + b"(" * 50_000})
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "why"),
+    [
+        ('name = "ours"\nactoins = 1\n', 2, "did you mean `actions`?"),
+        ('name = "ours"\n\n[actions]\n"patient.nam" = "keep"\n', 4, "did you mean `patient.name`?"),
+        (
+            'name = "ours"\n[actions]\nstructure = "keep"\n"patient.name" = "kepe"\n',
+            4,
+            "did you mean `keep`?",
+        ),
+        ('name = "theirs"\n', 1, 'write name = "ours"'),
+        ('name = "ours"\nuncatalogued = "drop"\n', 2, "write one of remove"),
+        ("name = ours\n", 1, "not TOML"),
+    ],
+)
+def test_a_profile_of_the_site_is_checked_with_the_bundle(text: str, line: int, why: str):
+    with pytest.raises(PolicyErrors) as caught:
+        load(small.files() | {"profiles/ours.toml": text.encode()})
+    (error,) = caught.value.errors
+    assert error.where == f"profiles/ours.toml:{line}"
+    assert why in error.why
