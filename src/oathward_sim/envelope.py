@@ -2,13 +2,15 @@
 
 Layout: ``OWE1`` ‖ suite (1 byte) ‖ site ‖ link ‖ outgoing id (each two bytes of length, then UTF-8) ‖ first 8
 bytes of SHA-256 of the recipient's public key ‖ HPKE-wrapped data key (80 bytes) ‖ nonce (12 bytes) ‖
-AES-256-GCM ciphertext; everything before the ciphertext is its additional data.
+AES-256-GCM ciphertext; everything before the ciphertext is its additional data. Over MLLP it travels in base64 as ZOW-2.
 
 Source: RFC 9180 (base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM), NIST SP 800-38D.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,6 +59,7 @@ class Reader:
         Raises:
             NotForUsError: not an envelope, to another key, or it does not open.
         """
+        data = _carried(data)
         if not data.startswith(_BEGIN):
             raise NotForUsError("not an envelope")
         site, at = _field(data, len(_BEGIN))
@@ -80,6 +83,19 @@ class Reader:
         if found is None:
             found = self._keys[wrapped, info] = _SUITE.decrypt(wrapped, self._private, info)
         return found
+
+
+def _carried(data: bytes) -> bytes:
+    """Take an envelope out of the HL7 message that carries it over MLLP: ZOW-2, in base64."""
+    if not data.startswith(b"MSH"):
+        return data
+    for line in data.split(b"\r"):
+        if line.startswith(b"ZOW|"):
+            try:
+                return base64.b64decode(line.split(b"|")[2], validate=True)
+            except (IndexError, binascii.Error):
+                break
+    return b""
 
 
 def _field(data: bytes, at: int) -> tuple[bytes, int]:

@@ -179,35 +179,58 @@ def build(seed: int, start: datetime, *, patients: int = 24, pumps: int = 6, mon
     )  # fmt: skip
 
 
-def consent_rows(hospital: Hospital) -> list[dict[str, str]]:
-    """List consent facts as the privacy office would hand them over: one row a statement."""
-    day = timedelta(days=1)
+def consent_csv(hospital: Hospital) -> str:
+    """Write consent facts as the privacy office would hand them over: one row a statement.
+
+    The canary denies every purpose but care.
+    """
     rows = []
     for p in hospital.patients:
         if p.choice is Choice.NEVER_ASKED:
             continue
-        end = hospital.start + 365 * day
-        if p.choice is Choice.ENDED:
-            end = hospital.start - day
+        end = hospital.start + timedelta(days=-1 if p.choice is Choice.ENDED else 365)
         rows.append(
             {
-                "authority": AUTHORITY,
                 "identifier": p.mrn,
+                "authority": AUTHORITY,
+                "type": "MR",
                 "permit": "no" if p.choice is Choice.DENIES else "yes",
-                "purposes": "HRESCH HOPERAT HPAYMT PUBHLTH" if p.canary else "HRESCH",
+                "purposes": "HRESCH;HOPERAT;HPAYMT;PUBHLTH" if p.canary else "HRESCH",
                 "recipients": "*",
                 "classes": "*",
-                "start": (hospital.start - 30 * day).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "end": "" if p.choice is Choice.DENIES else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "from": (hospital.start - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "until": "" if p.choice is Choice.DENIES else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
                 "source": "paper form",
             }
         )
-    return rows
+    return _csv(rows)
 
 
-def consent_csv(hospital: Hospital) -> str:
-    """Write the consent facts as a CSV file."""
-    rows = consent_rows(hospital)
+def device_csv(hospital: Hospital) -> str:
+    """Write the inventory as biomedical engineering would hand it over: one row a device."""
+    return _csv(
+        [
+            {
+                "id": d.name,
+                "name": f"{d.make} {d.model}",
+                "kind": d.kind,
+                "make": d.make,
+                "model": d.model,
+                "serial": d.serial,
+                "location": d.ward,
+                "owner": "Biomedical engineering",
+                "senders": d.name,
+                "equipment": d.eui,
+                "message types": "ADT^*" if d.kind == "adt" else "ORU^R01;ORU^R40",
+                "assigning authority": AUTHORITY,
+                "authoritative adt": "yes" if d.kind == "adt" else "no",
+            }
+            for d in hospital.devices
+        ]
+    )
+
+
+def _csv(rows: list[dict[str, str]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()

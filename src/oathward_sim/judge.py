@@ -14,10 +14,9 @@ Deliberately absent: anything Oathward says about itself.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 from oathward_sim.hospital import Hospital
 from oathward_sim.plan import MARKER_DECIMALS, Rule, Sent
@@ -82,42 +81,128 @@ class Verdict:
         return self.lost == self.duplicated == self.leaked == 0
 
 
-def judge(
-    hospital: Hospital,
-    rules: Sequence[Rule],
-    sent: Sequence[Sent],
-    deliveries: Iterable[Delivery],
-    *,
-    wires: Iterable[tuple[str, bytes]] = (),
-) -> Verdict:
-    """Compare what was sent with what arrived.
+class Judge:
+    """Counts as things happen, so that a long run can be watched and need not be kept.
 
-    Args:
-        wires: (recipient, bytes) that no one could open; still searched for traces.
+    Tell it of every message sent (``know``) and of everything that arrived (``see``, ``see_unopened``); ask
+    for the ``verdict`` at any time.
     """
-    verdict = Verdict(sent=len(sent))
-    verdict.accepted = sum(s.accepted for s in sent)
-    verdict.waiting = sum(not s.answer for s in sent)
-    verdict.refused = verdict.sent - verdict.accepted - verdict.waiting
-    verdict.held = sum(s.accepted and not s.plan.must and not s.plan.may for s in sent)
-    by_marker = {s.plan.marker: s for s in sent}
-    arrived: dict[str, dict[str, list[Kept]]] = defaultdict(lambda: defaultdict(list))
-    index = Index(hospital.everyone)
-    rights = {rule.recipient: rule.identity for rule in rules}
-    for delivery in deliveries:
-        source = _source_of(delivery.data, by_marker)
-        verdict.findings += _leaks(delivery, source, index, rights)
-        if source is not None:
-            arrived[delivery.recipient][source.plan.control_id].append(delivery.kept)
-    for recipient, data in wires:
-        verdict.findings += [
-            Finding("leaked", recipient, "", f"{t.kind} in {t.form}") for t in index.search(data)
+
+    def __init__(self, hospital: Hospital, rules: Sequence[Rule]) -> None:
+        self._index = Index(hospital.everyone)
+        self._rights = {rule.recipient: rule.identity for rule in rules}
+        self._by_marker: dict[str, Sent] = {}
+        self._open: dict[str, Sent] = {}
+        self._last: dict[tuple[str, str], Kept] = {}
+        self._settled: Counter[str] = Counter()
+        self._delivered: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
+        self._expected: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
+        self._repeated = self._new_ids = 0
+        self._findings: list[Finding] = []
+
+    def know(self, sent: Iterable[Sent]) -> None:
+        """Take in messages that are on their way or answered."""
+        for one in sent:
+            self._by_marker[one.plan.marker] = self._open[one.plan.marker] = one
+
+    def see(self, delivery: Delivery) -> None:
+        """Take in one delivery: whose it is, whether it came before, what can be read in it."""
+        source = next((s for m in markers_in(delivery.data) if (s := self._by_marker.get(m))), None)
+        self._findings += self._leaks(delivery, source)
+        if source is None:
+            return
+        key = (delivery.recipient, source.plan.control_id)
+        earlier = self._last.get(key)
+        self._last[key] = delivery.kept
+        if earlier is None:
+            self._delivered[delivery.recipient] += 1
+        else:
+            self._compare(key, earlier, delivery.kept)
+
+    def see_unopened(self, recipient: str, data: bytes) -> None:
+        """Take in bytes that their recipient could not open: still nothing may be read in them."""
+        self._findings += [
+            Finding("leaked", recipient, "", f"{t.kind} on the wire, in {t.form}")
+            for t in self._index.search(data)
         ]
-    _count_deliveries(verdict, rules, sent, arrived)
-    kinds = Counter(f.kind for f in verdict.findings)
-    verdict.lost, verdict.duplicated = kinds["lost"], kinds["duplicated"]
-    verdict.leaked = len({(f.recipient, f.message) for f in verdict.findings if f.kind == "leaked"})
-    return verdict
+
+    def outstanding(self) -> int:
+        """Count deliveries that are due and have not arrived."""
+        self._settle()
+        return sum(len(self._missing(s)) for s in self._open.values() if s.accepted)
+
+    def verdict(self) -> Verdict:
+        """Sum up, taking what has not arrived by now for lost."""
+        self._settle()
+        verdict = Verdict(
+            sent=len(self._by_marker), accepted=self._settled["accepted"], refused=self._settled["refused"],
+            held=self._settled["held"], delivered=dict(self._delivered), expected=dict(self._expected),
+            repeated=self._repeated, duplicated_new_id=self._new_ids, findings=list(self._findings),
+        )  # fmt: skip
+        for sent in self._open.values():
+            verdict.accepted += sent.accepted
+            verdict.waiting += not sent.answer
+            for recipient in sent.plan.must & self._expected.keys() if sent.accepted else ():
+                verdict.expected[recipient] += 1
+            verdict.findings += [
+                Finding("lost", r, sent.plan.control_id, sent.plan.type) for r in self._missing(sent)
+            ]
+        kinds = Counter(f.kind for f in verdict.findings)
+        verdict.lost, verdict.duplicated = kinds["lost"], kinds["duplicated"]
+        verdict.leaked = len({(f.recipient, f.message) for f in verdict.findings if f.kind == "leaked"})
+        return verdict
+
+    def _settle(self) -> None:
+        """Close what was answered and has arrived everywhere it is due."""
+        done = [s for s in self._open.values() if s.answer and not self._missing(s)]
+        for sent in done:
+            del self._open[sent.plan.marker]
+            self._settled["accepted" if sent.accepted else "refused"] += 1
+            self._settled["held"] += sent.accepted and not sent.plan.must and not sent.plan.may
+            if sent.accepted:
+                self._expected.update(sent.plan.must & self._expected.keys())
+
+    def _missing(self, sent: Sent) -> list[str]:
+        if not sent.accepted:
+            return []
+        wanted = sorted(sent.plan.must & self._expected.keys())
+        return [r for r in wanted if (r, sent.plan.control_id) not in self._last]
+
+    def _compare(self, key: tuple[str, str], earlier: Kept, later: Kept) -> None:
+        if earlier.id != later.id:
+            self._new_ids += 1
+            self._findings.append(Finding("duplicated", *key, "under another outgoing id"))
+        elif earlier.acked:
+            self._findings.append(Finding("duplicated", *key, "after it was acknowledged"))
+        else:
+            self._repeated += 1
+
+    def _leaks(self, delivery: Delivery, source: Sent | None) -> list[Finding]:
+        recipient = delivery.recipient
+        if source is None:
+            return [Finding("leaked", recipient, "", "matches nothing that was sent")]
+        plan, whats = source.plan, []
+        if recipient not in plan.must | plan.may:
+            whats.append(f"{plan.type} is not for this recipient")
+        own, allowed = set(plan.patients), self._rights.get(recipient, frozenset())
+        whats += [f"{trace.kind} on the wire, in {trace.form}" for trace in self._index.search(delivery.wire)]
+        for trace in self._index.search(delivery.data):
+            if trace.kind not in allowed:
+                whats.append(f"{trace.kind} in {trace.form}")
+            elif trace.kind in _STRONG and not trace.owners & own:
+                whats.append(f"another patient's {trace.kind} in {trace.form}")
+        return [Finding("leaked", recipient, plan.control_id, what) for what in whats]
+
+
+def judge(
+    hospital: Hospital, rules: Sequence[Rule], sent: Iterable[Sent], deliveries: Iterable[Delivery]
+) -> Verdict:
+    """Compare what was sent with what arrived, in one go."""
+    one = Judge(hospital, rules)
+    one.know(sent)
+    for delivery in deliveries:
+        one.see(delivery)
+    return one.verdict()
 
 
 def markers_in(data: bytes) -> list[str]:
@@ -134,60 +219,3 @@ def markers_in(data: bytes) -> list[str]:
             if name == b"EVN" or _MARKER.fullmatch(value):
                 found.append(value)
     return found
-
-
-def _source_of(data: bytes, by_marker: Mapping[str, Sent]) -> Sent | None:
-    for mark in markers_in(data):
-        if (source := by_marker.get(mark)) is not None:
-            return source
-    return None
-
-
-def _leaks(
-    delivery: Delivery, source: Sent | None, index: Index, rights: Mapping[str, frozenset[str]]
-) -> list[Finding]:
-    recipient = delivery.recipient
-    if source is None:
-        return [Finding("leaked", recipient, "", "matches nothing that was sent")]
-    plan, whats = source.plan, []
-    if recipient not in plan.must | plan.may:
-        whats.append(f"{plan.type} is not for this recipient")
-    own, allowed = set(plan.patients), rights.get(recipient, frozenset())
-    whats += [f"{trace.kind} on the wire, in {trace.form}" for trace in index.search(delivery.wire)]
-    for trace in index.search(delivery.data):
-        if trace.kind not in allowed:
-            whats.append(f"{trace.kind} in {trace.form}")
-        elif trace.kind in _STRONG and not trace.owners & own:
-            whats.append(f"another patient's {trace.kind} in {trace.form}")
-    return [Finding("leaked", recipient, plan.control_id, what) for what in whats]
-
-
-def _count_deliveries(
-    verdict: Verdict,
-    rules: Sequence[Rule],
-    sent: Sequence[Sent],
-    arrived: Mapping[str, Mapping[str, list[Kept]]],
-) -> None:
-    for rule in rules:
-        here = arrived.get(rule.recipient, {})
-        verdict.delivered[rule.recipient] = len(here)
-        due = [s for s in sent if s.accepted and rule.recipient in s.plan.must]
-        verdict.expected[rule.recipient] = len(due)
-        verdict.findings += [
-            Finding("lost", rule.recipient, s.plan.control_id, s.plan.type)
-            for s in due
-            if s.plan.control_id not in here
-        ]
-        for control_id, copies in here.items():
-            _count_copies(verdict, rule.recipient, control_id, copies)
-
-
-def _count_copies(verdict: Verdict, recipient: str, control_id: str, copies: Sequence[Kept]) -> None:
-    for earlier, later in pairwise(copies):
-        if earlier.id != later.id:
-            verdict.duplicated_new_id += 1
-            verdict.findings.append(Finding("duplicated", recipient, control_id, "under another outgoing id"))
-        elif earlier.acked:
-            verdict.findings.append(Finding("duplicated", recipient, control_id, "after it was acknowledged"))
-        else:
-            verdict.repeated += 1

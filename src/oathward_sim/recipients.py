@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import socket
 import ssl
@@ -156,17 +157,39 @@ class Recipient:
 
 @dataclass(slots=True)
 class Folder:
-    """A recipient that looks into a folder: each file that appears is a delivery."""
+    """A recipient that looks into a folder: each file that appears is a delivery.
+
+    The same file written again under its name is the same delivery; with other bytes it is another one.
+
+    Args:
+        drop: leave so many files that appear unseen, as if they had never come.
+    """
 
     id: str
     path: Path
+    drop: int = 0
+    dropped: int = 0
+    _kept: list[Kept] = field(default_factory=list)
+    _known: dict[str, tuple[int, bytes]] = field(default_factory=dict)
 
     @property
     def kept(self) -> list[Kept]:
-        """What lies in the folder now, oldest first; files still being written (``.part``, hidden) are left out."""
-        files = [
-            f
-            for f in self.path.glob("**/*")
-            if f.is_file() and not f.name.startswith(".") and f.suffix != ".part"
-        ]
-        return [Kept(f.stat().st_mtime, f.name.partition(".")[0], f.read_bytes()) for f in sorted(files)]
+        """What came so far; files still being written (``.part``, hidden) are left out."""
+        for path in sorted(self.path.iterdir()):
+            if path.name.startswith(".") or path.suffix == ".part":
+                continue
+            changed = path.stat().st_mtime_ns
+            known = self._known.get(path.name)
+            if known and known[0] == changed:
+                continue
+            data = path.read_bytes()
+            digest = hashlib.sha256(data).digest()
+            self._known[path.name] = changed, digest
+            if known and known[1] == digest:
+                continue
+            if self.drop > 0:
+                self.drop -= 1
+                self.dropped += 1
+                continue
+            self._kept.append(Kept(changed / 1e9, path.stem, data))
+        return self._kept

@@ -21,7 +21,7 @@ from oathward_sim import monitors, pumps, strangers
 from oathward_sim.adt import Feed
 from oathward_sim.envelope import NotForUsError, Reader
 from oathward_sim.hospital import Device, Hospital, build
-from oathward_sim.judge import Delivery, Verdict, judge, markers_in
+from oathward_sim.judge import Delivery, Judge, Verdict
 from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
 from oathward_sim.recipients import Folder, Kept, Recipient
 from oathward_sim.senders import Door, Sender, TlsFiles
@@ -42,6 +42,7 @@ class Config:
         rate_s, feed_rate_s: messages a second a device, and of the feed; 0 = as fast as acknowledged.
         duration_s, count: stop after this time, or so many messages a device; whichever comes first.
         drain_s: the longest wait for what is still on its way. settle_s: the wait for second copies after that.
+        forget: drop the bytes of what was answered and judged: for runs without end.
     """
 
     plain: Door
@@ -57,6 +58,7 @@ class Config:
     reply_timeout_s: float = 10.0
     drain_s: float = 15.0
     settle_s: float = 1.0
+    forget: bool = False
 
 
 @dataclass(slots=True)
@@ -64,14 +66,12 @@ class Inbox:
     """What one recipient got, opened as it comes.
 
     Args:
-        reader: opens envelopes, where the recipient has a key; then anything else is searched as wire bytes.
+        reader: opens envelopes, where the recipient has a key; then nothing else may be readable to it.
     """
 
     recipient: Recipient | Folder
     reader: Reader | None = None
-    deliveries: list[Delivery] = field(default_factory=list)
-    unopened: list[tuple[str, bytes]] = field(default_factory=list)
-    markers: set[str] = field(default_factory=set)
+    unopened: int = 0
     _seen: int = 0
 
     @property
@@ -79,28 +79,31 @@ class Inbox:
         """The recipient's id."""
         return self.recipient.id
 
-    def refresh(self) -> None:
-        """Take in what came since the last time."""
-        kept = self.recipient.kept
-        if isinstance(self.recipient, Folder):
-            known = {d.kept.id for d in self.deliveries} | {i for i, _ in self.unopened}
-            fresh = [k for k in kept if k.id not in known]
-        else:
-            fresh, self._seen = kept[self._seen :], len(kept)
-        for item in fresh:
-            self._take(item)
+    def fresh(self, judge: Judge, *, forget: bool) -> None:
+        """Show the judge what came since the last time.
 
-    def _take(self, item: Kept) -> None:
-        data, wire = item.data, b""
-        if self.reader is not None:
-            try:
-                letter = self.reader.open(item.data)
-            except NotForUsError:
-                self.unopened.append((item.id, item.data))
-                return
-            item.id, data, wire = letter.outgoing_id, letter.data, item.data
-        self.deliveries.append(Delivery(self.id, item, data, wire))
-        self.markers.update(markers_in(data))
+        Args:
+            forget: drop the bytes afterwards.
+        """
+        kept = self.recipient.kept
+        for item in kept[self._seen :]:
+            self._show(item, judge)
+            if forget:
+                item.data = b""
+        self._seen = len(kept)
+
+    def _show(self, item: Kept, judge: Judge) -> None:
+        if self.reader is None:
+            judge.see(Delivery(self.id, item, item.data))
+            return
+        try:
+            letter = self.reader.open(item.data)
+        except NotForUsError:
+            self.unopened += 1
+            judge.see_unopened(self.id, item.data)
+            return
+        opened = Kept(item.at_s, letter.outgoing_id, letter.data, item.acked)
+        judge.see(Delivery(self.id, opened, letter.data, item.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +144,11 @@ class Simulation:
         self.inboxes = {r.id: Inbox(r, (readers or {}).get(r.id)) for r in recipients}
         self.senders: list[Sender] = []
         self.stop = asyncio.Event()
+        self.judge = Judge(hospital, [rule for rule in self.rules if rule.recipient in self.inboxes])
         self._began = 0.0
         self._strangers: frozenset[str] = frozenset()
+        self._told: dict[str, int] = {}
+        self._forget = False
 
     async def start(self) -> None:
         """Let the recipients listen."""
@@ -159,6 +165,7 @@ class Simulation:
     async def drive(self, config: Config) -> None:
         """Send until the time is over, the count is reached or ``stop`` is set; then finish what is in flight."""
         self._began = time.monotonic()
+        self._forget = config.forget
         feed = Feed(self.hospital, self.rules)
         feeder = self._sender(self.hospital.feed, feed.day(), config, config.feed_rate_s)
         devices = [self._sender(d, plans, config, config.rate_s) for d, plans in self._device_plans()]
@@ -185,16 +192,23 @@ class Simulation:
             await asyncio.sleep(_POLL_S)
         await asyncio.sleep(config.settle_s)
 
+    def look(self) -> None:
+        """Show the judge what was sent and what arrived since the last time."""
+        for sender in self.senders:
+            told = self._told.get(sender.name, 0)
+            fresh = sender.sent[told:]
+            if sender.name in self._strangers:
+                # What nobody answered was never taken: the door stayed shut.
+                fresh = list(itertools.takewhile(lambda s: s.answer, fresh))
+            self.judge.know(fresh)
+            self._told[sender.name] = told + len(fresh)
+        for inbox in self.inboxes.values():
+            inbox.fresh(self.judge, forget=self._forget)
+
     def outstanding(self) -> int:
         """Count deliveries that are due and have not arrived."""
-        for inbox in self.inboxes.values():
-            inbox.refresh()
-        return sum(
-            s.plan.marker not in self.inboxes[recipient].markers
-            for s in self.sent()
-            if s.accepted
-            for recipient in s.plan.must & self.inboxes.keys()
-        )
+        self.look()
+        return self.judge.outstanding()
 
     def sent(self) -> list[Sent]:
         """List what was sent, without what strangers were never answered."""
@@ -207,12 +221,8 @@ class Simulation:
 
     def outcome(self) -> Outcome:
         """Judge the run."""
-        for inbox in self.inboxes.values():
-            inbox.refresh()
-        deliveries = [d for inbox in self.inboxes.values() for d in inbox.deliveries]
-        unopened = [(inbox.id, data) for inbox in self.inboxes.values() for _, data in inbox.unopened]
-        rules = [rule for rule in self.rules if rule.recipient in self.inboxes]
-        verdict = judge(self.hospital, rules, self.sent(), deliveries, wires=unopened)
+        self.look()
+        verdict = self.judge.verdict()
         everything = [s for sender in self.senders for s in sender.sent]
         return Outcome(
             verdict,
@@ -221,9 +231,7 @@ class Simulation:
             resent=sum(s.tries - len(s.answers) for s in everything if s.answers),
             repeats=sum(s.repeats for s in self.senders),
             answers_differ=sum(len(set(s.answers)) > 1 for s in everything),
-            dropped_on_purpose=sum(
-                i.recipient.dropped for i in self.inboxes.values() if isinstance(i.recipient, Recipient)
-            ),
+            dropped_on_purpose=sum(i.recipient.dropped for i in self.inboxes.values()),
         )
 
     def _device_plans(self) -> Iterable[tuple[Device, Iterable[Planned]]]:
@@ -245,7 +253,7 @@ class Simulation:
         door = replace(config.secure, tls=tls) if tls and config.secure else config.plain
         return Sender(
             device.name, door, iter(plans), rate_s, config.count, config.repeat_share, self.hospital.seed,
-            reply_timeout_s=config.reply_timeout_s,
+            reply_timeout_s=config.reply_timeout_s, forget=config.forget,
         )  # fmt: skip
 
     def _others(self, config: Config) -> list[Sender]:

@@ -16,7 +16,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
@@ -62,6 +62,7 @@ class Sender:
         rate_s: messages a second; 0 = as fast as they are acknowledged.
         count: stop after so many; None = when told.
         repeat_share: share of answered messages that are sent once more.
+        forget: drop a message's bytes once it is answered.
         gives_up: leave a message that the far side keeps refusing the connection for (intruders only).
     """
 
@@ -74,6 +75,7 @@ class Sender:
     seed: int = 0
     gives_up: bool = False
     reply_timeout_s: float = REPLY_TIMEOUT_S
+    forget: bool = False
     sent: list[Sent] = field(default_factory=list)
     refused_connections: int = 0
     reconnects: int = 0
@@ -98,6 +100,8 @@ class Sender:
                 if self.repeat_share and rng.random() < self.repeat_share:
                     self.repeats += 1
                     await self._deliver(sent)
+                if self.forget:
+                    sent.plan = replace(sent.plan, data=b"")
         finally:
             await self._close()
 

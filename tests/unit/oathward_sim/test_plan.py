@@ -1,5 +1,7 @@
 """The plan: everything from the seed, every marker once, the messages as the standards want them."""
 
+import csv
+import io
 from datetime import UTC, datetime
 from itertools import islice
 
@@ -8,7 +10,7 @@ import pytest
 from oathward_sim import monitors, pumps
 from oathward_sim.adt import Feed
 from oathward_sim.hl7 import header_field, text
-from oathward_sim.hospital import AUTHORITY, Choice, build, consent_csv, consent_rows
+from oathward_sim.hospital import AUTHORITY, Choice, build, consent_csv, device_csv
 from oathward_sim.judge import markers_in
 from oathward_sim.plan import DEMO_RULES, marker
 from oathward_sim.traces import Index
@@ -106,12 +108,20 @@ def test_only_permission_opens_research_and_the_canary_stays_with_care():
 def test_consents_vary_and_the_file_says_so():
     hospital = build(1, START)
     assert {p.choice for p in hospital.patients} == set(Choice)
-    rows = consent_rows(hospital)
+    rows = list(csv.DictReader(io.StringIO(consent_csv(hospital))))
     assert {r["identifier"] for r in rows} < {p.mrn for p in hospital.patients}
-    assert consent_csv(hospital).splitlines()[0].split(",") == list(rows[0])
-    ended = [r for r in rows if r["end"] and r["end"] < "2026-05-04"]
-    assert ended
-    assert AUTHORITY in consent_csv(hospital)
+    assert {r["authority"] for r in rows} == {AUTHORITY}
+    assert {r["permit"] for r in rows} == {"yes", "no"}
+    assert [r for r in rows if r["until"] and r["until"] < "2026-05-04"]
+    [canary] = [r for r in rows if r["identifier"] == hospital.canary.mrn]
+    assert "TREAT" not in canary["purposes"]
+
+
+def test_the_inventory_lists_every_known_device_and_no_stranger():
+    rows = list(csv.DictReader(io.StringIO(device_csv(build(1, START)))))
+    assert len(rows) == 13
+    assert [r["id"] for r in rows if r["authoritative adt"] == "yes"] == ["ADT-FEED"]
+    assert "INFUSER-99" not in {r["id"] for r in rows}
 
 
 def test_a_message_about_nobody_bears_no_trace_of_anybody():

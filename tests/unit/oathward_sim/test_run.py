@@ -1,6 +1,7 @@
 """Whole runs over real sockets against a tiny gateway: clean when it behaves, and each fault seen when it does not."""
 
 import asyncio
+import base64
 import json
 import ssl
 from datetime import UTC, datetime
@@ -202,7 +203,7 @@ def test_tls_sealed_files_and_journals(tmp_path):
     outcome, simulation = asyncio.run(whole())
     assert outcome.verdict.findings == []
     assert outcome.verdict.delivered["research-registry"] > 0
-    assert simulation.inboxes["research-registry"].unopened == []
+    assert simulation.inboxes["research-registry"].unopened == 0
     lines = [json.loads(x) for x in (tmp_path / "kept.jsonl").read_text().splitlines()]
     assert outcome.verdict.delivered["ehr"] == len(lines) > 0
 
@@ -233,5 +234,9 @@ def test_an_envelope_opens_for_its_own_key_alone_and_only_unchanged():
         changed[at] ^= 1
         with pytest.raises(NotForUsError):
             reader.open(bytes(changed))
+    carried = (
+        b"MSH|^~\\&|OATHWARD||||20260504||ZOW^Z01|out-1|P|2.6\rZOW|1|" + base64.b64encode(envelope) + b"\r"
+    )
+    assert reader.open(carried) == letter
     with pytest.raises(NotForUsError, match="not an envelope"):
         reader.open(b"MSH|^~\\&|")
