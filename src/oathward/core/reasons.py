@@ -107,6 +107,7 @@ class Reason(Enum):
     LEDGER_BROKEN = "ledger.broken", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_FORKED = "ledger.forked", Answer("AE", "207", 0x0110, 500, 3)
+    WITNESS_UNAVAILABLE = "witness.unavailable", _BUSY
     # --- delivery
     RECIPIENT_UNREACHABLE = "delivery.unreachable", _BUSY
     RECIPIENT_REFUSED = "delivery.refused", _BUSY
