@@ -25,8 +25,8 @@ from oathward.ledger import Record, append, prepare
 from oathward.policy.bundle import Bundle, PolicyErrors, load, unpack
 from oathward.policy.model import ProfileView
 from oathward.policy.trial import run
-from oathward.vault import authority
-from oathward.vault.authority import Seen
+from oathward.vault.authority import Seen, put
+from oathward.vault.authority import load as load_document
 from oathward.vault.keeper.client import Client
 from oathward.vault.sign import Verifier
 
@@ -114,7 +114,7 @@ def activate(
     }
     leaf = prepare(Record("bundle.activated", body, now_us, links=tuple(sorted(bundle.links))))
     with write(engine) as db:
-        authority.put(db, document)
+        put(db, document)
         append(db, site, [leaf])
     return active
 
@@ -131,7 +131,7 @@ def load_active(
         AuthorityError: it does not verify, is older than one seen, or this program cannot use it.
     """
     try:
-        document = authority.load(db, site, KIND, ID, verifier, seen)
+        document = load_document(db, site, KIND, ID, verifier, seen)
     except AuthorityError as error:
         if error.reason is Reason.NOT_FOUND:
             return None

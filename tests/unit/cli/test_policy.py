@@ -19,7 +19,7 @@ from oathward.core.settings import load as load_settings
 from oathward.ledger import Query, search
 from oathward.policy.errors import PolicyErrors
 from oathward.policy.files import canonical
-from oathward.vault.authority import Seen
+from oathward.vault.authority import Seen, put
 from oathward.vault.keeper.proof import admin_proof
 
 KEY = base64.b64encode(small.KEY).decode()
@@ -276,7 +276,7 @@ def test_a_bundle_this_program_cannot_use_is_refused(site):
     body = canonical(small.changed("bundle.toml", "schema = 1", "schema = 2"))
     document = site.keeper.sign_authority("bundle", "active", 0, body, [admin_proof("Ada")])
     with write(site.engine) as db:
-        activation.authority.put(db, document)
+        put(db, document)
     with pytest.raises(AuthorityError, match="write schema = 1") as caught:
         active(site)
     assert caught.value.reason is Reason.BUNDLE_INVALID
