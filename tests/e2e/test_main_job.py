@@ -117,7 +117,7 @@ def test_an_unknown_device_is_held_adopted_and_released(tmp_path):
         assert [row["reason"] for row in held] == ["device.unknown"]
         assert recipient.kept == []
         [stranger] = site.cli("device", "held")["held"]
-        site.cli("device", "adopt", stranger["id"], "--id", "mon-7", "--pin-address", "--set", "default_authority=HOSP")
+        site.cli("device", "adopt", stranger["id"], "mon-7", "--pin-address", "--default-authority", "HOSP")
         released = site.cli("quarantine", "release", held[0]["message"], "--reason", "adopted as mon-7")
         assert released["released"][0]["released"]
         site.wait(lambda: recipient.values() == [b"61.5"])

@@ -20,6 +20,7 @@ from sqlalchemy import Engine
 
 from oathward.core.db import read
 from oathward.core.errors import OathwardError
+from oathward.core.points import point
 from oathward.core.settings import Courier as Limits
 from oathward.courier.lane import Lane, Wire
 from oathward.courier.model import Failed, Item, Result
@@ -127,6 +128,7 @@ class Feed:
             if turn != self._turn or row.sender in self._blocked:
                 self._loaded.discard(row.seq)  # decided under what held before, or overtaken by a block
             else:
+                point("courier.read")
                 self._put(one)
         return rows
 

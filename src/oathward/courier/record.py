@@ -19,6 +19,7 @@ from oathward import ledger
 from oathward.core.clock import Clock, micros
 from oathward.core.db import write
 from oathward.core.errors import StorageError
+from oathward.core.points import point
 from oathward.courier.model import Delivered, Failed, Item, Result
 from oathward.ledger import Leaf, Record, prepare
 from oathward.messages import sql as messages
@@ -102,6 +103,7 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
     Raises:
         StorageError: nothing of it was recorded.
     """
+    point("courier.answered")
     leaves = [leaf for settled in group for leaf in _leaves(settled, at_us)]
     with write(engine) as db:
         messages.delete_delivered(
@@ -111,6 +113,8 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
             if isinstance(result, Failed):
                 _set_aside(db, item, result, state)
         ledger.append(db, site, leaves)
+        point("courier.before-commit")
+    point("courier.recorded")
 
 
 def _set_aside(db: Connection, item: Item, result: Failed, state: str) -> None:
