@@ -155,8 +155,9 @@ def subject_row(db: Connection, id_: str) -> Row[Any] | None:
 
 def count_subjects(db: Connection, site: str) -> dict[str, int]:
     """Count subjects by kind."""
-    query = select(subject.c.kind, func.count()).where(subject.c.site == site).group_by(subject.c.kind)
-    return dict(db.execute(query))
+    count = func.count().label("subjects")
+    query = select(subject.c.kind, count).where(subject.c.site == site).group_by(subject.c.kind)
+    return {row.kind: row.subjects for row in db.execute(query)}
 
 
 def insert_subjects(db: Connection, site: str, rows: Iterable[NewSubject]) -> None:

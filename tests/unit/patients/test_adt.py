@@ -105,7 +105,7 @@ class TestMerge:
 
         def stored():
             with read(site.engine) as db:
-                return dict(db.exec_driver_sql("SELECT hash, subject FROM subject_identifier"))
+                return dict(db.exec_driver_sql("SELECT hash, subject FROM subject_identifier").all())
 
         before = stored()
         site.take(adt("A40", pid(A), mrg(B)), FEED)
