@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from oathward import ledger
 from oathward.core.db import read, write
 from oathward.core.errors import KeeperError
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.ledger import checkpoint, note
 from oathward.ledger.checkpoint import Checkpoint
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.points import point
 from oathward.vault.keeper.proof import Person
 
 _META = "checkpoint"

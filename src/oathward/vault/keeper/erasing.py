@@ -22,13 +22,13 @@ import orjson
 from oathward import ledger
 from oathward.core.db import write
 from oathward.core.errors import KeeperError
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.ledger import Record
 from oathward.vault import intake, kept
 from oathward.vault.authority import Document, signing_input
 from oathward.vault.keeper import backups, keyring, subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.points import point
 from oathward.vault.keeper.proof import Person
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}", re.ASCII)

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from oathward import ledger
 from oathward.core.db import read, write
+from oathward.core.points import point
 from oathward.ledger import Record
 from oathward.vault import intake as rows
 from oathward.vault.keeper import subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.points import point
 
 BATCH_ROWS = 256
 

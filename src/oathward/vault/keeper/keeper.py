@@ -3,7 +3,7 @@
 Rules:
 - One object a process; the store's lock sees to one process a site.
 - It serves only with the trust anchor that was pinned, and only when its store lacks no erasure that the
-  published list knows.
+  published list or the outside witness knows.
 - Every refusal to open and every opening is recorded before it is answered (``opening``).
 
 Deliberately absent: sockets (``server``), and rules of single operations.
@@ -21,13 +21,13 @@ import structlog
 from oathward import ledger
 from oathward.core.clock import Clock, micros
 from oathward.core.db import connect, create_tables, write
-from oathward.core.errors import AuthorityError, KeeperError
+from oathward.core.errors import AuthorityError, KeeperError, LedgerError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 from oathward.ledger import Record
 from oathward.vault.authority import trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
-from oathward.vault.keeper import keyring, subjects, tombstones
+from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
 from oathward.vault.keeper.store import Store
 from oathward.vault.table_store import TableStore
 
@@ -58,7 +58,11 @@ class Keeper:
         try:
             self.authority = keyring.signer(self.store, "authority", self.site)
             self.ledger_key = keyring.signer(self.store, "ledger", self.site)
+            self.tombstone_key = keyring.signer(self.store, "tombstones", self.site)
             self._check_anchor()
+            self.behind: KeeperError | None = None
+            self.witness = witnessing.Line(settings, self.tombstone_key) if settings.witness.address else None
+            self.confirmed = self.witness is None
             self.engine = connect(settings.database_url)
             create_tables(self.engine)
             self.guard = threading.Lock()
@@ -69,6 +73,10 @@ class Keeper:
                 else TableStore(self.engine, self.site)
             )
             self._catch_up()
+            try:
+                self.ask_witness()
+            except LedgerError as error:
+                log.warning("witness not asked: nothing is opened until it is", reason=error.reason.code)
         except BaseException:
             self.close()
             raise
@@ -124,6 +132,26 @@ class Keeper:
                 self.store.many(
                     "UPDATE tombstone SET recorded = 1 WHERE serial = ?", [(serial,) for serial, *_ in rows]
                 )
+
+    def ask_witness(self) -> None:
+        """Compare our erasures with the witness's count, and hand over what it lacks.
+
+        Raises:
+            KeeperError: this store is an old copy; it serves nothing any more.
+            LedgerError: the witness cannot be reached, or refuses.
+        """
+        if self.witness is None:
+            return
+        tree = witnessing.Tree.of(self.store, self.site, self.authority, self.tombstone_key.name)
+        held = self.witness.held()
+        try:
+            witnessing.check_not_behind(tree, held)
+        except KeeperError as error:
+            self.behind = error
+            raise
+        self.behind, self.confirmed = None, True
+        if len(tree.leaves) > held.size:
+            self.witness.hand_over(tree, held.size)
 
     def _check_anchor(self) -> None:
         if trust_anchor(self.settings).public != self.authority.public:

@@ -2,7 +2,8 @@
 
 Rules:
 - *Secrets* are 32 random bytes by name; everything derived from one uses its own HKDF label.
-- *Signing keys*: ``authority`` (documents, public keys, tombstones) and ``ledger`` (checkpoints).
+- *Signing keys*: ``authority`` (documents, public keys, tombstones), ``ledger`` (its checkpoints) and
+  ``tombstones`` (the checkpoints of their list); ``device-ca`` stands beside them.
 - *Exchange keys* are X25519: ``intake`` (data keys of originals) and ``outbox`` (rows in flight), one current
   of each kind; a signed document says until when it may be sealed to. A private key is destroyed after
   that time, once nothing waits under it.
@@ -67,7 +68,7 @@ def site_keys(store: Store, site: str) -> dict[str, bytes]:
 
 
 def signer(store: Store, use: str, site: str) -> Signer:
-    """Give the signing key for a use (``authority`` or ``ledger``), named for its site."""
+    """Give the signing key for a use (``authority``, ``ledger``, ``tombstones``), named for its site."""
     with store.transaction():
         found = store.one("SELECT name, private FROM signing WHERE id = ?", use)
         if found:

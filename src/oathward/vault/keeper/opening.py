@@ -115,6 +115,8 @@ def _check_limits(keeper: Keeper, person: str, messages: int) -> None:
 
 
 def _open(keeper: Keeper, request: Request) -> list[Original]:
+    if not keeper.confirmed:
+        raise KeeperError("witness", "has not been asked since the start", reason=Reason.KEEPER_UNAVAILABLE)
     if request.subject:
         subjects.check_not_erased(keeper.store, keeper.site, request.subject)
     rows = _find(keeper, request)

@@ -62,6 +62,8 @@ def call(keeper: Keeper, caller: Caller, name: str, arguments: Any) -> Any:
     operation = TABLES["any"].get(name) or TABLES.get(caller.role, {}).get(name)
     if operation is None:
         raise KeeperError("operation", "is not one of this role", reason=Reason.NOT_PERMITTED)
+    if keeper.behind is not None and name != "state":
+        raise keeper.behind
     return operation.run(keeper, caller, **operation.arguments(arguments, name))
 
 
@@ -107,6 +109,7 @@ def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
         "tombstones": subjects.count(keeper.store),
         "intake_waiting": waiting,
         "intake_refused": refused,
+        "witness": "none" if keeper.witness is None else "asked" if keeper.confirmed else "not asked",
         "backups": len(backups.copies(keeper.store)),
         "exchange_keys": {
             kind: len(keyring.exchanges(keeper.store, kind)) for kind in keyring.EXCHANGE_KINDS

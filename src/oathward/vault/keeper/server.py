@@ -1,12 +1,11 @@
-"""The keeper's process: one Unix socket a role, one thread a connection, one thread that keeps house.
+"""The keeper's process: one Unix socket a role, one thread a connection, house kept beside them.
 
 Rules:
 - Each socket has mode 0600 and belongs to its role's user; the kernel's word on who is at the other end
   (SO_PEERCRED) is checked all the same.
 - What a caller sends is a frame of bounded size and time; anything else closes the connection.
 - An operation that fails says why by reason code; an error of ours closes the connection and says nothing.
-- House: keys on their way are taken in, seeds counted, checkpoints signed, exchange keys renewed and
-  destroyed, copies of the store made. One that fails is tried again and shows in the status.
+- House is kept in threads of its own (``house``); one that ends by an error of ours ends the process.
 
 Deliberately absent: TCP, TLS, HTTP, and any parsing of what others made.
 """
@@ -26,19 +25,15 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from oathward.core.db import read
-from oathward.core.errors import KeeperError, OathwardError, SettingsError
+from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
-from oathward.ledger import Record
-from oathward.vault import intake
-from oathward.vault.keeper import backups, checkpoints, frames, keyring, operations, signing
-from oathward.vault.keeper.intake import take_all
+from oathward.vault.keeper import frames, operations
+from oathward.vault.keeper.house import House
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller
 
@@ -48,6 +43,7 @@ IDLE_S_MAX = 3_600.0
 
 _CREDENTIALS = struct.Struct("3i")
 _HOUSE_S = 0.1
+_WITNESS_S = 0.5
 _PR_SET_DUMPABLE = 4
 
 log = structlog.get_logger()
@@ -99,6 +95,10 @@ class Server:
             for role, sock in self._sockets.items()
         ]
         self._threads.append(threading.Thread(target=self._keep_house, name="keeper-house", daemon=True))
+        if self.keeper.witness is not None:
+            self._threads.append(
+                threading.Thread(target=self._keep_witnessed, name="keeper-witness", daemon=True)
+            )
         self._house.turn()
         self._status.write("ready", **self._house.words())
         for thread in self._threads:
@@ -177,74 +177,9 @@ class Server:
                 self.failed = True
                 self._on_failure()
 
-
-class House:
-    """What the keeper does by itself, each part in its own time."""
-
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
-        self._pace = checkpoints.Pace(keeper)
-        self._is_due = False
-        self._due_s = 0.0
-        self._rare_s = 0.0
-        self._problems: dict[str, OathwardError] = {}
-
-    @property
-    def problem(self) -> OathwardError | None:
-        """What goes wrong, if anything does."""
-        return next(iter(self._problems.values()), None)
-
-    def turn(self, *, last: bool = False) -> None:
-        """Do what is due; a problem shows until the same part has gone well."""
-        now_s = time.monotonic()
-        if last or now_s >= self._rare_s:
-            self._rare_s = now_s + 60.0
-            self._do("rarely", self._rarely)
-        if last or now_s >= self._due_s:
-            self._due_s = now_s + 1.0
-            self._do("often", self._often)
-        self._do("pace", self._look)
-        if last or self._is_due:
-            self._do("checkpoint", self._pace.sign)
-
-    def words(self) -> dict[str, Any]:
-        """Give what the status file says."""
-        problem = self.problem
-        if problem is None:
-            return {"checkpoint_size": self._pace.size}
-        return {"checkpoint_size": self._pace.size, "reason": problem.reason.code, "where": problem.where}
-
-    def _do(self, name: str, part: Callable[[], object]) -> None:
-        try:
-            part()
-            self._problems.pop(name, None)
-        except OathwardError as error:
-            if str(error) != str(self._problems.get(name)):
-                log.error("keeper unhealthy", reason=error.reason.code, where=error.where, why=error.why)
-            self._problems[name] = error
-
-    def _look(self) -> None:
-        self._is_due = self._pace.due()
-
-    def _often(self) -> None:
-        take_all(self._keeper)
-        operations.flush_counts(self._keeper)
-        signing.confirm_stored(self._keeper)
-        self._keeper.record_erasures()
-
-    def _rarely(self) -> None:
-        keeper, limits = self._keeper, self._keeper.settings.keeper
-        now_us = keeper.now_us()
-        keeper.clock.persist()
-        for kind, days in (("intake", limits.intake_key_days), ("outbox", limits.outbox_key_days)):
-            keyring.current(keeper.store, kind, now_us, days)
-        with read(keeper.engine) as db:
-            in_use = intake.intake_in_use(db, keeper.site)
-        gone = keyring.destroy_expired(keeper.store, "intake", in_use, now_us)
-        if gone:
-            keeper.store.forget_deleted()
-            keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
-        backups.keep_up(keeper.store, now_us)
+    def _keep_witnessed(self) -> None:
+        while not self._stopping.wait(_WITNESS_S):
+            self._house.witness()
 
 
 def allowed_uids(settings: Settings, role: str) -> frozenset[int]:

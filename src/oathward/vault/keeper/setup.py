@@ -45,6 +45,7 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
         ledger_key = keyring.signer(store, "ledger", site)
         _pin(settings.data / "trust" / "authority.pub", authority)
         _pin(settings.data / "trust" / "ledger.pub", ledger_key)
+        _pin(settings.data / "trust" / "tombstones.pub", keyring.signer(store, "tombstones", site))
         ca = keyring.device_ca(store, site, now)
         ca_file = settings.data / "trust" / "device-ca.pem"
         if not ca_file.exists():

@@ -16,7 +16,7 @@ import os
 from pathlib import Path
 
 from oathward.core.errors import VaultError
-from oathward.vault.keeper.points import point
+from oathward.core.points import point
 from oathward.vault.primitives import KEY_BYTES
 from oathward.vault.sign import read_private, sync_folder, write_file
 

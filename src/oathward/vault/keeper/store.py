@@ -25,9 +25,9 @@ from typing import Any
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oathward.core.errors import KeeperError, StorageError, VaultError
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.vault.keeper import site_key
-from oathward.vault.keeper.points import point
 from oathward.vault.primitives import NONCE_BYTES, bind, decrypt
 
 FILE_NAME = "keeper.db"

@@ -19,9 +19,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from oathward.core.errors import KeeperError, VaultError
 from oathward.core.ids import uuid7
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.vault.keeper import keyring
-from oathward.vault.keeper.points import point
 from oathward.vault.keeper.store import Store
 from oathward.vault.keeper.tombstones import Tombstone
 from oathward.vault.primitives import KEY_BYTES, NONCE_BYTES, bind, decrypt, derive, unwrap
