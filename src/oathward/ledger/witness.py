@@ -20,6 +20,7 @@ Deliberately absent: the socket (``witness_server.py``), cryptography, deletion 
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import os
 import re
@@ -91,8 +92,6 @@ def parse_submission(body: bytes) -> Submission:
 
 def format_submission(old: int, proof: Sequence[bytes], signed: str) -> bytes:
     """Write the body of ``add-checkpoint``; inverts ``parse_submission``."""
-    import base64
-
     lines = [f"old {old}", *(base64.b64encode(h).decode() for h in proof)]
     return ("\n".join(lines) + "\n\n" + signed).encode()
 
@@ -207,24 +206,26 @@ class Witness:
         _write(path, orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode())
 
 
-def trust(folder: Path, key: str) -> str:
-    """Let a witness cosign for one more log; gives its origin, which is the key's name.
+def trust(folder: Path, key: str, origin: str = "") -> str:
+    """Let a witness cosign for one more log; gives its origin, by default the key's name.
 
     Raises:
-        AuthorityError: not an Ed25519 verifier key.
+        AuthorityError: not an Ed25519 verifier key, or no name for a log.
     """
     name, _, _ = note.decode_key(key, "log key")
+    origin = origin or name
+    note.check_name(origin, "origin")
     path = folder / LOGS_FILE
     lines = _read_text(path).splitlines() if path.exists() else []
-    line = f"log {key.strip()}"
+    line = f"log {key.strip()}" + (f" {origin}" if origin != name else "")
     if line not in lines:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _write(path, "\n".join([*lines, line]) + "\n")
-    return name
+    return origin
 
 
 def trusted(folder: Path, make_verifier: MakeVerifier) -> Mapping[str, list[note.Verifier]]:
-    """Read which logs a witness trusts: origin -> keys. Lines are those of a C2SP tlog-policy.
+    """Read which logs a witness trusts: origin -> keys. A line is ``log VERIFIER-KEY`` or ``log VERIFIER-KEY ORIGIN``.
 
     Raises:
         AuthorityError: a line is not one.
@@ -235,10 +236,12 @@ def trusted(folder: Path, make_verifier: MakeVerifier) -> Mapping[str, list[note
         words = line.split()
         if not words or words[0].startswith("#"):
             continue
-        if words[0] != "log" or len(words) < 2:
-            raise AuthorityError(f"{LOGS_FILE}:{number}", "write `log VERIFIER-KEY`")
+        if words[0] != "log" or len(words) not in (2, 3):
+            raise AuthorityError(
+                f"{LOGS_FILE}:{number}", "write `log VERIFIER-KEY` or `log VERIFIER-KEY ORIGIN`"
+            )
         name, _, public = note.decode_key(words[1], f"{LOGS_FILE}:{number}")
-        found.setdefault(name, []).append(make_verifier(name, public))
+        found.setdefault(words[2] if len(words) == 3 else name, []).append(make_verifier(name, public))
     return found
 
 
