@@ -84,8 +84,7 @@ def _merge(work: Work, message: Message, group: Group) -> Whom:
     found = _person(work, Spoken(stay, ()) if stay else group.spoken)
     if found.refused:
         return found
-    authorities = {i.authority for i in stay if not i.local}
-    if not priors or any(p.local or p.authority not in authorities for p in priors):
+    if not priors or not _within_authorities(priors, stay):
         work.findings.append(str(Reason.MERGE_REFUSED))
         return Whom(found.subject, found.kind, Reason.MERGE_REFUSED)
     for prior in priors:
@@ -102,8 +101,7 @@ def _change(work: Work, message: Message, group: Group) -> Whom:
     """Replace identifiers: both numbers name the same subject; two subjects become one."""
     priors = _priors(work, message, group)
     fresh = group.spoken.wide
-    authorities = {i.authority for i in fresh}
-    if not priors or not fresh or any(p.local or p.authority not in authorities for p in priors):
+    if not priors or not fresh or not _within_authorities(priors, fresh):
         work.findings.append(str(Reason.MERGE_REFUSED))
         found = whom(work, group.spoken)
         return Whom(found.subject, found.kind, Reason.MERGE_REFUSED)
@@ -197,6 +195,12 @@ def _second_number(work: Work, subject: str, new: Sequence[Identifier], listed: 
     """Say whether a new identifier stands beside an unlisted one of the same authority and type."""
     taken = {scope for h, scope in work.scopes(subject).items() if h not in listed}
     return any(work.hasher.scope(i) in taken for i in new)
+
+
+def _within_authorities(priors: Sequence[Identifier], named: Sequence[Identifier]) -> bool:
+    """Say whether every prior number is of an authority that the other numbers name."""
+    authorities = {i.authority for i in named if not i.local}
+    return all(not p.local and p.authority in authorities for p in priors)
 
 
 def _named(work: Work, one: Identifier) -> str:

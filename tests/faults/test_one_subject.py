@@ -1,0 +1,79 @@
+"""Two processes that meet the same new patients at the same time agree on one subject each."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENTS = 60
+
+
+def one_process(url: str, start_s: float) -> dict[str, str]:
+    """What each process does: meet everybody, in an order of its own, and retry where it lost a race."""
+    import random
+
+    import oathward.ledger.tables
+    import oathward.patients.sql  # noqa: F401  declares its tables
+    from oathward.core.db import connect, create_tables
+    from oathward.patients.model import IdentityMovedError
+    from tests.unit.patients.making import Site, oru
+
+    engine = connect(url)
+    create_tables(engine)
+    site = Site(engine)
+    numbers = [f"{n}77^^^HOSP^MR" for n in range(PATIENTS)]
+    random.shuffle(numbers)
+    found, lost = {}, 0
+    time.sleep(max(0.0, start_s - time.time()))
+    for at in range(0, PATIENTS, 3):
+        waiting = numbers[at : at + 3]
+        while waiting:
+            group = {n: site.resolve(oru(n)) for n in waiting}
+            time.sleep(0.002)  # long enough for the other one to come between
+            try:
+                site.commit(*group.values())
+            except IdentityMovedError:
+                lost += 1
+                for resolution in group.values():
+                    site.resolver.rolled_back(resolution)
+                continue
+            found |= {n: r.subject for n, r in group.items()}
+            waiting = []
+    return {**found, "lost": str(lost)}
+
+
+def run_two(url: str) -> list[dict[str, str]]:
+    start_s = str(time.time() + 1.5)
+    command = [sys.executable, __file__, url, start_s]
+    both = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)})
+        for _ in "ab"
+    ]
+    answers = [process.communicate(timeout=60)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    return [json.loads(answer) for answer in answers]
+
+
+def check(url: str) -> None:
+    from oathward.core.db import connect, read
+    from oathward.patients import sql
+
+    one, two = run_two(url)
+    races = int(one.pop("lost")) + int(two.pop("lost"))
+    assert one == two
+    assert len(set(one.values())) == PATIENTS
+    assert races, "the two never met: the test shows nothing"
+    engine = connect(url)
+    with read(engine) as db:
+        assert sql.count_subjects(db, "north") == {"known": PATIENTS}
+    engine.dispose()
+
+
+def test_on_sqlite(tmp_path):
+    check(f"sqlite:///{tmp_path}/site.db")
+
+
+if __name__ == "__main__":
+    print(json.dumps(one_process(sys.argv[1], float(sys.argv[2]))))
