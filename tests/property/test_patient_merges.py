@@ -10,6 +10,7 @@ import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from tests.unit.patients.making import FEED, SITE, Sender, Site, adt, mrg, oru, pid
 
 import oathward.ledger.tables
 import oathward.patients.sql  # noqa: F401  declares its tables
@@ -17,7 +18,6 @@ from oathward.core.db import connect, create_tables, read
 from oathward.patients import sql, views
 from oathward.patients.graph import Graph
 from oathward.patients.model import FOLLOWED
-from tests.unit.patients.making import FEED, SITE, Sender, Site, adt, mrg, oru, pid
 
 NUMBERS = [f"{n}00^^^{authority}^MR" for n in range(1, 5) for authority in ("HOSP", "CLINIC")]
 number = st.sampled_from(NUMBERS)

@@ -98,7 +98,7 @@ def parse(data: bytes) -> Sheet:
     errors: list[LineError] = []
     try:
         fields = _header(next(reader, []), errors)
-        for row in reader:
+        for row in reader if not errors else ():
             line = reader.line_num
             if not any(cell.strip() for cell in row):
                 continue
