@@ -223,11 +223,15 @@ def device_csv(hospital: Hospital) -> str:
                 "equipment": d.eui,
                 "message types": "ADT^*" if d.kind == "adt" else "ORU^R01;ORU^R40",
                 "assigning authority": AUTHORITY,
-                "authoritative adt": "yes" if d.kind == "adt" else "no",
             }
             for d in hospital.devices
         ]
     )
+
+
+def authority_csv(hospital: Hospital) -> str:
+    """Say which device may say who is who; believed only of one that has its certificate."""
+    return _csv([{"id": hospital.feed.name, "authoritative adt": "yes"}])
 
 
 def _csv(rows: list[dict[str, str]]) -> str:

@@ -14,6 +14,7 @@ Deliberately absent: anything Oathward says about itself.
 from __future__ import annotations
 
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -131,9 +132,14 @@ class Judge:
         self._settle()
         return sum(len(self._missing(s)) for s in self._open.values() if s.accepted)
 
-    def verdict(self) -> Verdict:
-        """Sum up, taking what has not arrived by now for lost."""
+    def verdict(self, *, late_s: float = 0.0) -> Verdict:
+        """Sum up, taking what has not arrived by now for lost.
+
+        Args:
+            late_s: what was answered less than this ago may still be on its way.
+        """
         self._settle()
+        answered_before_s = time.time() - late_s
         verdict = Verdict(
             sent=len(self._by_marker), accepted=self._settled["accepted"], refused=self._settled["refused"],
             held=self._settled["held"], delivered=dict(self._delivered), expected=dict(self._expected),
@@ -144,9 +150,10 @@ class Judge:
             verdict.waiting += not sent.answer
             for recipient in sent.plan.must & self._expected.keys() if sent.accepted else ():
                 verdict.expected[recipient] += 1
-            verdict.findings += [
-                Finding("lost", r, sent.plan.control_id, sent.plan.type) for r in self._missing(sent)
-            ]
+            if sent.answered_s <= answered_before_s:
+                verdict.findings += [
+                    Finding("lost", r, sent.plan.control_id, sent.plan.type) for r in self._missing(sent)
+                ]
         kinds = Counter(f.kind for f in verdict.findings)
         verdict.lost, verdict.duplicated = kinds["lost"], kinds["duplicated"]
         verdict.leaked = len({(f.recipient, f.message) for f in verdict.findings if f.kind == "leaked"})

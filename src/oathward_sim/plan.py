@@ -92,6 +92,7 @@ class Sent:
     Args:
         tries: how often its bytes were written to a connection.
         answer: acknowledgement code, or empty while there is none.
+        turned_away: the door stayed shut and the sender gave up: nobody ever had the message.
     """
 
     plan: Planned
@@ -101,6 +102,7 @@ class Sent:
     answer: str = ""
     answered_s: float = 0.0
     answers: list[str] = field(default_factory=list)
+    turned_away: bool = False
 
     @property
     def accepted(self) -> bool:

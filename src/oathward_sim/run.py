@@ -146,7 +146,6 @@ class Simulation:
         self.stop = asyncio.Event()
         self.judge = Judge(hospital, [rule for rule in self.rules if rule.recipient in self.inboxes])
         self._began = 0.0
-        self._strangers: frozenset[str] = frozenset()
         self._told: dict[str, int] = {}
         self._forget = False
 
@@ -197,10 +196,9 @@ class Simulation:
         for sender in self.senders:
             told = self._told.get(sender.name, 0)
             fresh = sender.sent[told:]
-            if sender.name in self._strangers:
-                # What nobody answered was never taken: the door stayed shut.
-                fresh = list(itertools.takewhile(lambda s: s.answer, fresh))
-            self.judge.know(fresh)
+            if sender.gives_up:  # the last one may still be on its way to being turned away
+                fresh = list(itertools.takewhile(lambda s: s.answer or s.turned_away, fresh))
+            self.judge.know(s for s in fresh if not s.turned_away)
             self._told[sender.name] = told + len(fresh)
         for inbox in self.inboxes.values():
             inbox.fresh(self.judge, forget=self._forget)
@@ -211,13 +209,8 @@ class Simulation:
         return self.judge.outstanding()
 
     def sent(self) -> list[Sent]:
-        """List what was sent, without what strangers were never answered."""
-        return [
-            s
-            for sender in self.senders
-            for s in sender.sent
-            if s.answer or sender.name not in self._strangers
-        ]
+        """List what was sent, without what was turned away at the door."""
+        return [s for sender in self.senders for s in sender.sent if not s.turned_away]
 
     def outcome(self) -> Outcome:
         """Judge the run."""
@@ -265,7 +258,6 @@ class Simulation:
         for sender in found:
             sender.count = config.count
             sender.rate_s = min(sender.rate_s, config.rate_s)
-        self._strangers = frozenset(s.name for s in found)
         return found
 
     async def _time_over(self, duration_s: float | None, counted: Sequence[asyncio.Future[None]]) -> None:

@@ -63,7 +63,7 @@ class Sender:
         count: stop after so many; None = when told.
         repeat_share: share of answered messages that are sent once more.
         forget: drop a message's bytes once it is answered.
-        gives_up: leave a message that the far side keeps refusing the connection for (intruders only).
+        gives_up: go on to the next message when a connection is refused (intruders only).
     """
 
     name: str
@@ -77,6 +77,7 @@ class Sender:
     reply_timeout_s: float = REPLY_TIMEOUT_S
     forget: bool = False
     sent: list[Sent] = field(default_factory=list)
+    accepted: int = 0
     refused_connections: int = 0
     reconnects: int = 0
     repeats: int = 0
@@ -95,9 +96,8 @@ class Sender:
                     break
                 sent = Sent(planned, self.name, time.time())
                 self.sent.append(sent)
-                if not await self._deliver(sent):
-                    break
-                if self.repeat_share and rng.random() < self.repeat_share:
+                await self._deliver(sent)
+                if sent.answer and self.repeat_share and rng.random() < self.repeat_share:
                     self.repeats += 1
                     await self._deliver(sent)
                 if self.forget:
@@ -112,8 +112,8 @@ class Sender:
             self.sent.append(sent)
             await self._deliver(sent)
 
-    async def _deliver(self, sent: Sent) -> bool:
-        """Try until the message is answered; False when the sender gave up."""
+    async def _deliver(self, sent: Sent) -> None:
+        """Try until the message is answered, or give up where that is allowed."""
         pause_s = _RETRY_FIRST_S
         while True:
             try:
@@ -124,14 +124,16 @@ class Sender:
                 await self._close()
                 self.refused_connections += 1
                 if self.gives_up:
-                    return False
+                    sent.turned_away = True
+                    return
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_LONGEST_S)
                 continue
             if not sent.answer:
                 sent.answer, sent.answered_s = code, time.time()
+                self.accepted += sent.accepted
             sent.answers.append(code)
-            return True
+            return
 
     async def _exchange(self, planned: Planned) -> str:
         if self._reader is None or self._writer is None:

@@ -10,7 +10,7 @@ import pytest
 from oathward_sim import monitors, pumps
 from oathward_sim.adt import Feed
 from oathward_sim.hl7 import header_field, text
-from oathward_sim.hospital import AUTHORITY, Choice, build, consent_csv, device_csv
+from oathward_sim.hospital import AUTHORITY, Choice, authority_csv, build, consent_csv, device_csv
 from oathward_sim.judge import markers_in
 from oathward_sim.plan import DEMO_RULES, marker
 from oathward_sim.traces import Index
@@ -120,7 +120,7 @@ def test_consents_vary_and_the_file_says_so():
 def test_the_inventory_lists_every_known_device_and_no_stranger():
     rows = list(csv.DictReader(io.StringIO(device_csv(build(1, START)))))
     assert len(rows) == 13
-    assert [r["id"] for r in rows if r["authoritative adt"] == "yes"] == ["ADT-FEED"]
+    assert authority_csv(build(1, START)) == "id,authoritative adt\nADT-FEED,yes\n"
     assert "INFUSER-99" not in {r["id"] for r in rows}
 
 

@@ -240,3 +240,33 @@ def test_an_envelope_opens_for_its_own_key_alone_and_only_unchanged():
     assert reader.open(carried) == letter
     with pytest.raises(NotForUsError, match="not an envelope"):
         reader.open(b"MSH|^~\\&|")
+
+
+def test_strangers_at_a_tls_door_are_turned_away_or_held(tmp_path):
+    async def whole():
+        hospital = build(4, START, patients=12, pumps=2, monitors=2)
+        recipients = {"ehr": Recipient("ehr")}
+        server, devices = Authority(tmp_path / "server", "server"), Authority(tmp_path / "devices", "devices")
+        device_tls = {d.name: devices.client(d.name, server.file) for d in hospital.devices}
+        foreign = Authority(tmp_path / "foreign", "foreign").client("PUMP-01", server.file)
+        rules = [r for r in DEMO_RULES if r.recipient == "ehr"]
+        simulation = Simulation(hospital, recipients.values(), rules=rules)
+        await simulation.start()
+        door = server_context(server.issue("gateway"), devices.file)
+        try:
+            async with TinyGateway(hospital, lambda: {"ehr": recipients["ehr"].port}, door=door) as gateway:
+                plain, secure = Door("127.0.0.1", gateway.port), Door("127.0.0.1", gateway.tls_port)
+                config = Config(
+                    plain, secure, device_tls, foreign, rate_s=0, feed_rate_s=0, count=4, settle_s=0.1
+                )
+                await simulation.drive(config)
+                await simulation.drain(config)
+                return simulation.outcome()
+        finally:
+            await simulation.close()
+
+    outcome = asyncio.run(whole())
+    assert outcome.verdict.findings == []
+    assert outcome.turned_away == 4
+    assert outcome.verdict.held == 12  # unknown, without certificate, with another's
+    assert outcome.verdict.waiting == 0

@@ -16,8 +16,9 @@ class TinyGateway:
     answering, so many times.
     """
 
-    def __init__(self, hospital, addresses, *, seal=None, tls=None):
+    def __init__(self, hospital, addresses, *, seal=None, tls=None, door=None):
         self.hospital, self.addresses, self.seal, self.tls = hospital, addresses, seal, tls
+        self.door = door
         self.consented = {p.mrn for p in hospital.patients if p.permits_research}
         self.canary = hospital.canary.mrn
         self.known = {d.name for d in hospital.devices}
@@ -28,6 +29,9 @@ class TinyGateway:
     async def __aenter__(self):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=1 << 20)
         self.port = self.server.sockets[0].getsockname()[1]
+        if self.door is not None:
+            self.secure = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=1 << 20, ssl=self.door)
+            self.tls_port = self.secure.sockets[0].getsockname()[1]
         for name, port in self.addresses().items():
             self.queues[name] = asyncio.Queue()
             if port:
@@ -39,6 +43,8 @@ class TinyGateway:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
         self.server.close()
+        if self.door is not None:
+            self.secure.close()
         for writer in self.writers:
             writer.close()
         await asyncio.sleep(0.05)

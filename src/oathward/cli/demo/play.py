@@ -1,0 +1,176 @@
+"""Play the demo: recipients listen, the site starts, the hospital sends, then all is counted and cleared away.
+
+Rules:
+- Whatever happens, the processes end and the folder goes (unless it is to stay).
+- Ctrl-C ends the traffic, waits for what is on its way, counts and clears away; a second one does not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oathward.cli.demo.report import Report
+from oathward.cli.demo.site import DemoSite
+from oathward.core.clock import Clock
+
+if TYPE_CHECKING:
+    from oathward_sim.hospital import Hospital
+    from oathward_sim.run import Config, Simulation
+
+_DRAIN_S, _DRAIN_S_MIN = 10.0, 3.0
+_REST_S_MAX = 22.0
+"""Set-up and draining together; with verifying and stopping, a run ends within 30 s beside its traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked for."""
+
+    for_s: float | None
+    seed: int
+    rate_s: float
+    port_base: int | None
+    drop_one: bool
+    keep: bool
+    quiet: bool
+
+
+async def play(options: Options) -> Report:
+    """Run the whole demo and give what came of it."""
+    folder = Path(tempfile.mkdtemp(prefix="oathward-demo-"))
+    site = DemoSite(folder, options.port_base)
+    started = time.monotonic()
+    try:
+        simulation = _cast(options, site)
+        await simulation.start()
+        try:
+            with _quick_end(simulation):
+                return await _play(options, site, simulation, started)
+        finally:
+            await simulation.close()
+    finally:
+        await site.stop()
+        if options.keep:
+            print(f"The data folder stays: {site.data}", file=sys.stderr)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _play(options: Options, site: DemoSite, simulation: Simulation, started: float) -> Report:
+    from oathward.cli.demo.view import opening, watch
+
+    _say(options, "Making a site: keys, policy, devices, consents …")
+    reader = simulation.inboxes["research-registry"].reader
+    assert reader is not None  # _cast gives it one
+    await site.set_up(simulation.hospital, _addresses(site, simulation), reader.public)
+    await site.start()
+    config = _config(options, site, simulation.hospital)
+    if not options.quiet:
+        opening(site)
+    driving = asyncio.ensure_future(simulation.drive(config))
+    watching = asyncio.ensure_future(watch(site, simulation, options.quiet))
+    try:
+        await driving
+        left_s = max(_DRAIN_S_MIN, started + (options.for_s or 0.0) + _REST_S_MAX - time.monotonic())
+        await simulation.drain(replace(config, drain_s=min(_DRAIN_S, left_s)))
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, driving, return_exceptions=True)
+    outcome = simulation.outcome()
+    ledger = await asyncio.to_thread(site.verify)
+    return Report.of(outcome, ledger, options.seed, time.monotonic() - started)
+
+
+def _cast(options: Options, site: DemoSite) -> Simulation:
+    """Choose who takes part: the hospital of this seed, and its recipients with keys and certificates of their own."""
+    from oathward_sim.envelope import Reader
+    from oathward_sim.hospital import build
+    from oathward_sim.pki import Authority, server_context
+    from oathward_sim.recipients import Folder, Recipient
+    from oathward_sim.run import Simulation
+
+    outside = Authority(site.folder / "outside", "recipients")
+    courier = outside.issue("courier")
+    site.trust_recipients(
+        {
+            "site-ca.pem": outside.file,
+            "vendor-ca.pem": outside.file,
+            "courier.pem": courier.cert,
+            "courier.key": courier.key,
+        }
+    )
+    site.drop.mkdir(parents=True)
+    ehr, vendor = (
+        Recipient(id_, tls=server_context(outside.issue(id_), outside.file))
+        for id_ in ("ehr", "vendor-cloud")
+    )
+    ehr.faults.drop = int(options.drop_one)
+    hospital = build(options.seed, Clock().now().replace(microsecond=0))
+    registry = Folder("research-registry", site.drop)
+    return Simulation(hospital, [ehr, vendor, registry], readers={"research-registry": Reader()})
+
+
+def _addresses(site: DemoSite, simulation: Simulation) -> dict[str, str]:
+    from oathward_sim.recipients import Recipient
+
+    return {
+        id_: f"mllps://127.0.0.1:{inbox.recipient.port}"
+        if isinstance(inbox.recipient, Recipient)
+        else f"file:{site.drop}"
+        for id_, inbox in simulation.inboxes.items()
+    }
+
+
+def _config(options: Options, site: DemoSite, hospital: Hospital) -> Config:
+    from oathward_sim.pki import Authority
+    from oathward_sim.run import Config
+
+    plain, secure = site.doors()
+    intruder = Authority(site.folder / "intruder", "intruder")
+    return Config(
+        plain,
+        secure,
+        site.device_tls(hospital),
+        intruder.client("PUMP-01", site.folder / "devices" / "device-ca.pem"),
+        rate_s=options.rate_s,
+        feed_rate_s=options.rate_s,
+        duration_s=options.for_s,
+        drain_s=_DRAIN_S,
+        forget=options.for_s is None,
+    )
+
+
+@contextlib.contextmanager
+def _quick_end(simulation: Simulation) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM end the traffic, and the second of them everything."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+
+    def told() -> None:
+        if simulation.stop.is_set():
+            task.cancel()
+        simulation.stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, told)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _say(options: Options, text: str) -> None:
+    if not options.quiet:
+        print(text, file=sys.stderr, flush=True)

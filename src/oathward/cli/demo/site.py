@@ -1,0 +1,208 @@
+"""The site of a demo: a data folder, set up with the commands anyone would use, and its processes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from oathward.core.errors import OathwardError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward_sim.hospital import Hospital
+    from oathward_sim.senders import Door, TlsFiles
+
+_START_S_MAX = 40.0
+_STOP_S_MAX = 20.0
+_FREE_PORTS = "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n"
+
+
+@dataclass(slots=True)
+class DemoSite:
+    """One site in a folder.
+
+    Args:
+        folder: new and empty; ``drop`` in it is the research registry's.
+        port_base: None takes free ports.
+    """
+
+    folder: Path
+    port_base: int | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @property
+    def drop(self) -> Path:
+        """Folder of the research registry."""
+        return self.folder / "drop" / "research-registry"
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    @property
+    def witness(self) -> Path:
+        """The witness's own folder."""
+        return self.folder / "witness"
+
+    @property
+    def log(self) -> Path:
+        """What the processes said."""
+        return self.folder / "serve.log"
+
+    def command(self, *arguments: str, to: Path | None = None, fine: tuple[int, ...] = (0, 1)) -> Any:
+        """Run one ``oathward`` command and give what it says in JSON.
+
+        Args:
+            to: the folder it works on; the site's data folder by default.
+            fine: exit codes that say something and are no failure.
+
+        Raises:
+            OathwardError: it ended with another code.
+        """
+        from oathward.cli.main import run
+
+        raw = io.BytesIO()
+        out, errors = io.TextIOWrapper(raw), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
+            code = run([*arguments, "--data", str(to or self.data), "--json"])
+        out.flush()
+        said = orjson.loads(raw.getvalue()) if raw.getvalue() else None
+        if code not in fine:
+            what = f"oathward {' '.join(arguments[:2])}"
+            why = f"ended with code {code}: {errors.getvalue().strip() or said}"
+            raise OathwardError(what, why, reason=Reason.INTERNAL)
+        return said
+
+    def verify(self) -> Any:
+        """Verify the ledger, the witness included."""
+        return self.command("ledger", "verify", fine=(0, 1, 3))
+
+    async def set_up(self, hospital: Hospital, addresses: Mapping[str, str], registry_key: bytes) -> None:
+        """Make keys, start a witness, and bring in policy, devices with certificates, and consents.
+
+        Args:
+            addresses: recipient id -> address as a bundle writes it.
+        """
+        from oathward_sim.hospital import authority_csv, consent_csv, device_csv
+
+        self.data.mkdir(parents=True, exist_ok=True)
+        settings = self.data / "oathward.toml"
+        settings.write_text(_FREE_PORTS)
+        self.command("init")
+        settings.write_text(_FREE_PORTS + await self._start_witness())
+        self._write_policy(addresses, registry_key)
+        self.command("policy", "activate", str(self.folder / "policy"))
+        self._import("device", "devices.csv", device_csv(hospital))
+        certificates = str(self.folder / "devices")
+        self.command("device", "cert", *(d.name for d in hospital.devices), "--out", certificates)
+        self._import("device", "authority.csv", authority_csv(hospital))
+        self._import("consent", "consents.csv", consent_csv(hospital))
+
+    def _write_policy(self, addresses: Mapping[str, str], registry_key: bytes) -> None:
+        from oathward.policy import starter
+
+        names = dict.fromkeys((n for n, a in addresses.items() if a.startswith("mllps")), "localhost")
+        for path, content in starter.files(addresses, {"research-registry": registry_key}, names).items():
+            file = self.folder / "policy" / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+
+    async def _start_witness(self) -> str:
+        """Start the outside witness, let it trust the site's two logs, and give the settings that name it."""
+        said = await self._spawn("witness", "--data", str(self.witness), "--listen", "127.0.0.1:0", "--json")
+        for log in ("ledger", "tombstones"):
+            self.command("witness", "trust", str(self.data / "trust" / f"{log}.pub"), to=self.witness)
+        (self.data / "trust" / "witness.pub").write_text(said["key"] + "\n")
+        address = said["address"]
+        return f'\n[witness]\naddress = "{address}"\npublic_key_file = "{self.data}/trust/witness.pub"\n'
+
+    def _import(self, what: str, name: str, content: str) -> None:
+        file = self.folder / name
+        file.write_text(content)
+        self.command(what, "import", str(file))
+
+    def trust_recipients(self, files: Mapping[str, Path]) -> None:
+        """Put the files that recipients gave us where the courier looks: name -> file."""
+        folder = self.data / "recipients"
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, file in files.items():
+            shutil.copyfile(file, folder / name)
+            (folder / name).chmod(0o600)
+
+    def device_tls(self, hospital: Hospital) -> dict[str, TlsFiles]:
+        """Name the TLS files of every device."""
+        from oathward_sim.senders import TlsFiles
+
+        folder = self.folder / "devices"
+        ca = folder / "device-ca.pem"
+        return {
+            d.name: TlsFiles(ca, folder / f"{d.name}.pem", folder / f"{d.name}.key") for d in hospital.devices
+        }
+
+    def doors(self) -> tuple[Door, Door]:
+        """Give the plain and the TLS door."""
+        from oathward_sim.senders import Door
+
+        return Door("127.0.0.1", self.ports["mllp"]), Door("127.0.0.1", self.ports["mllp_tls"])
+
+    async def start(self) -> None:
+        """Start ``oathward serve`` and learn its ports.
+
+        Raises:
+            OathwardError: it did not become ready; its log says why.
+        """
+        base = () if self.port_base is None else ("--port-base", str(self.port_base))
+        said = await self._spawn("serve", "--data", str(self.data), "--json", *base)
+        for part in said["parts"].values():
+            self.ports |= part.get("ports") or {}
+
+    async def _spawn(self, *arguments: str) -> Any:
+        """Start a process that says in one JSON document that it is ready; give that."""
+        with self.log.open("ab") as log:
+            # The end of our standard input to it tells it to stop, however we end.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "oathward.cli", *arguments, stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE, stderr=log, env=os.environ | {"OATHWARD_SUPERVISED": "1"},
+                start_new_session=True,
+            )  # fmt: skip
+        self._processes.append(process)
+        assert process.stdout is not None
+        text = b""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_START_S_MAX):
+                while line := await process.stdout.readline():
+                    text += line
+                    with contextlib.suppress(orjson.JSONDecodeError):
+                        return orjson.loads(text)
+        tail = " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
+        raise OathwardError(f"oathward {arguments[0]}", f"did not start: {tail}", reason=Reason.INTERNAL)
+
+    async def stop(self) -> None:
+        """Stop the processes, the witness last, and wait for them."""
+        while self._processes:
+            process = self._processes.pop()
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_S_MAX)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    @property
+    def running(self) -> bool:
+        """Whether every process still runs."""
+        return all(process.returncode is None for process in self._processes)

@@ -1,0 +1,256 @@
+"""The live view of a demo: what flows, what is held and why, whether anything is wrong, where to look next.
+
+Rules:
+- Counts are the simulator's own; what is held and how the processes do is read from the site.
+- It fits a narrow terminal: columns that do not fit are left out, lines are cut, nothing wraps.
+- Without a terminal it prints one line every few seconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from oathward.cli.demo.site import DemoSite
+from oathward.core.clock import wall_s
+from oathward.core.db import connect, read
+from oathward.core.process import STATUS_STALE_S, statuses
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from oathward_sim.judge import Verdict
+    from oathward_sim.run import Simulation
+
+_REFRESH_S, _LINE_S, _LATE_S = 0.5, 5.0, 3.0
+_WIDE, _NARROW, _HIGH = 96, 64, 36
+
+_GETS = {
+    "ehr": "everything about its patients, over mutual TLS",
+    "vendor-cloud": "devices and measurements, nobody's name",
+    "research-registry": "only who permits it, sealed to its own key",
+}
+_STRANGERS = {
+    "unknown": ("INFUSER-99", "nobody told the inventory of it: held"),
+    "no certificate": ("a PUMP-01 without certificate", "a name alone is no identity: held"),
+    "another's certificate": ("a PUMP-01 with PUMP-02's", "certificate and sender differ: held"),
+    "foreign certificate": ("a PUMP-01 with a foreign one", "turned away at the door"),
+}
+
+
+def opening(site: DemoSite) -> None:
+    """Print where everything is and three things to try."""
+    program = _program()
+    lines = [
+        "",
+        "Oathward runs with a simulated hospital around it.",
+        f"  MLLP 127.0.0.1:{site.ports['mllp']}   MLLP/TLS 127.0.0.1:{site.ports['mllp_tls']}   metrics http://127.0.0.1:{site.ports['metrics']}/metrics",
+        f"  data folder {site.data}",
+        "",
+        f"In another terminal: export OATHWARD_DATA={site.data}, and then",
+        f"  {program} quarantine list     what is held, and why",
+        f"  {program} device held         who spoke and is not known; adopt one, then release its messages",
+        f"  {program} ledger verify       that nobody changed what happened",
+        "",
+    ]
+    print("\n".join(lines), flush=True)
+
+
+async def watch(site: DemoSite, simulation: Simulation, quiet: bool) -> None:
+    """Show the view until cancelled."""
+    if quiet:
+        return
+    view = _View(site, simulation)
+    if not sys.stdout.isatty():
+        while True:
+            await asyncio.sleep(_LINE_S)
+            print(view.line(), flush=True)
+    console = Console()
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            live.update(view.render(console.width, console.height), refresh=True)
+            await asyncio.sleep(_REFRESH_S)
+
+
+class _View:
+    """Reads and draws."""
+
+    def __init__(self, site: DemoSite, simulation: Simulation) -> None:
+        self._site, self._simulation = site, simulation
+        self._began = time.monotonic()
+        self._engine: Engine | None = None
+        self._before: dict[str, tuple[float, int]] = {}
+
+    def line(self) -> str:
+        """Say all in one line."""
+        verdict = self._verdict()
+        arrived = ", ".join(f"{name} {count}" for name, count in verdict.delivered.items())
+        return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._held().values())}"
+
+    def render(self, width: int, height: int) -> RenderableType:
+        """Draw it for a terminal of this size."""
+        verdict = self._verdict()
+        parts: list[RenderableType] = [self._head(verdict), Text()]
+        parts += [self._senders(width), Text(), self._recipients(width, verdict), Text()]
+        parts += [*self._held_lines(), Text(), self._ledger()]
+        if height >= _HIGH:
+            parts += [Text(), *self._next()]
+        return Group(*parts)
+
+    def _head(self, verdict: Verdict) -> Text:
+        said, style, mark = *_sentence(verdict), "●"
+        if trouble := self._trouble():
+            said, style, mark = trouble, "yellow", "▲"
+        elif self._simulation.stop.is_set():
+            said, style, mark = "ending: waiting for what is on its way", "yellow", "◌"
+        head = Text("Oathward demo", style="bold", no_wrap=True, overflow="ellipsis")
+        return head.append(f"  {self._age()}  ", style="not bold").append(f"{mark} {said}", style=style)
+
+    def _verdict(self) -> Verdict:
+        self._simulation.look()
+        return self._simulation.judge.verdict(late_s=_LATE_S)
+
+    def _age(self) -> str:
+        minutes, seconds = divmod(int(time.monotonic() - self._began), 60)
+        return f"{minutes:02d}:{seconds:02d}"
+
+    def _senders(self, width: int) -> Table:
+        table = _table(width, "who sends", "sent", "accepted", "a second", "")
+        groups: dict[str, list[Any]] = {}
+        hospital = self._simulation.hospital
+        names = {hospital.feed.name: "patient administration"}
+        names |= {d.name: f"{len(hospital.pumps)} infusion pumps" for d in hospital.pumps}
+        names |= {d.name: f"{len(hospital.monitors)} patient monitors" for d in hospital.monitors}
+        for sender in self._simulation.senders:
+            groups.setdefault(names.get(sender.name, sender.name), []).append(sender)
+        for name, senders in groups.items():
+            sent = sum(len(s.sent) for s in senders)
+            accepted = sum(s.accepted for s in senders)
+            label, why = _STRANGERS.get(name, (name, ""))
+            if name == "foreign certificate":
+                sent = sum(s.refused_connections for s in senders)
+            _row(table, width, label, f"{sent:,}", f"{accepted:,}", self._rate(name, accepted), why)
+        return table
+
+    def _recipients(self, width: int, verdict: Verdict) -> Table:
+        table = _table(width, "who receives", "due", "arrived", "a second", "gets")
+        for name, arrived in verdict.delivered.items():
+            _row(
+                table,
+                width,
+                name,
+                f"{verdict.expected[name]:,}",
+                f"{arrived:,}",
+                self._rate(f"→{name}", arrived),
+                _GETS.get(name, ""),
+            )
+        return table
+
+    def _rate(self, key: str, count: int) -> str:
+        now = time.monotonic()
+        at, before = self._before.get(key, (now, count))
+        if now - at >= 2.0 or key not in self._before:
+            self._before[key] = now, count
+        return f"{(count - before) / (now - at):.1f}" if now > at else "–"
+
+    def _held_lines(self) -> list[Text]:
+        counts = self._held()
+        if not counts:
+            return [Text("Nothing is held yet.", style="dim")]
+        from oathward.cli.quarantine import WHAT_TO_DO
+        from oathward.core.reasons import BY_CODE
+
+        lines = [Text(f"held {sum(counts.values()):,}", style="bold")]
+        for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+            line = Text(f"{count:>7,}  {reason:<26} ", no_wrap=True, overflow="ellipsis")
+            lines.append(
+                line.append(WHAT_TO_DO.get(BY_CODE[reason], "") if reason in BY_CODE else "", style="dim")
+            )
+        return lines
+
+    def _held(self) -> dict[str, int]:
+        from oathward.core.settings import load
+        from oathward.messages import sql
+
+        if self._engine is None:
+            self._engine = connect(load(self._site.data).database_url)
+        with read(self._engine) as db:
+            return sql.held_counts(db)
+
+    def _trouble(self) -> str:
+        if not self._site.running:
+            return f"oathward serve ended; see {self._site.log}"
+        for role, status in statuses(self._site.data / "run").items():
+            if status.get("state") == "unhealthy":
+                return f"{role}: {status.get('trouble') or 'unhealthy'}"
+            if wall_s() - float(status.get("at_s", 0)) > STATUS_STALE_S:
+                return f"{role} has said nothing for {STATUS_STALE_S:.0f} s"
+        return ""
+
+    def _ledger(self) -> Text:
+        size = statuses(self._site.data / "run").get("keeper", {}).get("checkpoint_size", 0)
+        line = Text(f"ledger {size:,}", style="bold", no_wrap=True, overflow="ellipsis")
+        return line.append(
+            "  records in the signed checkpoint, cosigned by an outside witness", style="not bold dim"
+        )
+
+    def _next(self) -> list[Text]:
+        program = _program()
+        words = (
+            (f"export OATHWARD_DATA={self._site.data}", "in another terminal; then"),
+            (f"{program} quarantine list", "what is held, and why"),
+            (f"{program} device held", "who spoke and is not known"),
+            (f"{program} ledger verify", "that nobody changed what happened"),
+            ("Ctrl-C", "ends it, counts, and removes the folder"),
+        )
+        width = max(len(what) for what, _ in words[1:])
+        lines = [Text(f"{what:<{width}}  ", no_wrap=True, overflow="ellipsis") for what, _ in words]
+        return [line.append(why, style="dim") for line, (_, why) in zip(lines, words, strict=True)]
+
+
+def _sentence(verdict: Verdict) -> tuple[str, str]:
+    if verdict.clean:
+        return "nothing lost, duplicated or leaked", "green"
+    return f"lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}", "bold red"
+
+
+def _table(width: int, *heads: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", expand=False)
+    for index, head in enumerate(heads):
+        if index == len(heads) - 1 and width < _WIDE:
+            continue
+        if index == len(heads) - 2 and width < _NARROW:
+            continue
+        number = 0 < index < len(heads) - 1
+        table.add_column(
+            head,
+            justify="right" if number else "left",
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=8 if number else 26,
+        )
+    return table
+
+
+def _row(table: Table, width: int, *cells: str) -> None:
+    keep = len(cells) - (1 if width < _WIDE else 0) - (1 if width < _NARROW else 0)
+    table.add_row(*(Text(c, style="dim" if i == len(cells) - 1 else "") for i, c in enumerate(cells[:keep])))
+
+
+def _program() -> str:
+    """Name the command so that it can be pasted."""
+    if shutil.which("oathward"):
+        return "oathward"
+    beside = Path(sys.executable).with_name("oathward")
+    relative = os.path.relpath(beside)
+    return relative if len(relative) < len(str(beside)) else str(beside)
