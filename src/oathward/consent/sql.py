@@ -90,4 +90,9 @@ def put(db: Connection, document: Document) -> None:
 
 
 def _document(r: Row[Any]) -> Document:
-    return Document(r.site, KIND, r.subject, r.version, bytes(r.body), bytes(r.signature), r.at_us)
+    return Document(r.site, KIND, r.subject, r.version, _raw(r.body), _raw(r.signature), r.at_us)
+
+
+def _raw(value: object) -> bytes:
+    """Give a column's bytes; SQLite stores whatever somebody writes, and what is not bytes verifies as nothing."""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""

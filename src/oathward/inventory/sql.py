@@ -217,5 +217,10 @@ def set_held_state(db: Connection, site: str, id_: str, state: str) -> None:
 
 
 def _row(r: Row[Any]) -> DeviceRow:
-    body, signature = bytes(r.body), bytes(r.signature)
+    body, signature = _raw(r.body), _raw(r.signature)
     return DeviceRow(Document(r.site, KIND, r.id, r.version, body, signature, r.at_us), r.status)
+
+
+def _raw(value: object) -> bytes:
+    """Give a column's bytes; SQLite stores whatever somebody writes, and what is not bytes verifies as nothing."""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""

@@ -285,8 +285,9 @@ class TestTampering:
         assert late.identify(peer(CERT), SAYS).device is None
         assert late.take_findings() == [("device.gone", "gone-1"), ("authority.stale", "pump-1")]
 
-    def test_rubbish_in_a_row_is_a_finding(self, inventory):
-        inventory.sql("INSERT INTO device VALUES (?, 'x', 1, 'active', ?, ?, 0, 1)", SITE, b"{}", b"")
+    @pytest.mark.parametrize("rubbish", [b"{}", "{}", "", 7])
+    def test_rubbish_in_a_row_is_a_finding(self, inventory, rubbish):
+        inventory.sql("INSERT INTO device VALUES (?, 'x', 1, 'active', ?, ?, 0, 1)", SITE, rubbish, rubbish)
         inventory.sql("INSERT INTO device_change VALUES (?, 1)", SITE)
         inventory.refresh()
         assert inventory.snapshot.take_findings() == [("authority.signature-invalid", "x")]
