@@ -96,6 +96,10 @@ class Site:
     folder: Path
     process: subprocess.Popen[bytes] | None = None
     parts: dict = field(default_factory=dict)
+    log: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.log = self.log or self.folder / "serve.log"
 
     @classmethod
     def make(cls, folder: Path, *, mllp: str = "", courier: str = "", more: str = "", tls: bool = False) -> Site:
@@ -137,14 +141,14 @@ class Site:
 
     def start(self, **environment: str) -> Site:
         """Start `oathward serve` and wait until it says it is ready."""
-        with (self.folder / "serve.log").open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "oathward.cli", "serve", "--data", str(self.folder), "--json"],
                 stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment,
             )  # fmt: skip
         line = self.process.stdout.readline()
         if not line:
-            raise AssertionError((self.folder / "serve.log").read_text()[-3000:])
+            raise AssertionError(self.log.read_text()[-3000:])
         self.parts = json.loads(line)["parts"]
         return self
 
@@ -195,7 +199,7 @@ class Site:
         until = time.monotonic() + patience_s
         while not (value := what()):
             if time.monotonic() > until:
-                raise AssertionError(("waited in vain", (self.folder / "serve.log").read_text()[-2000:]))
+                raise AssertionError(("waited in vain", self.log.read_text()[-2000:]))
             time.sleep(0.03)
         return value
 

@@ -44,9 +44,12 @@ def fill(place):
     return ballast
 
 
-def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk):
+@pytest.mark.parametrize("log", ["outside", "on the full disk"])
+def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk, log):
     recipient = Recipient()
     site = Site.make(small_disk / "s")
+    if log == "outside":
+        site.log = small_disk.parent / "serve.log"
     site.activate(bundle({"ehr": recipient.address}))
     site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
     site.start()
@@ -69,9 +72,11 @@ def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk):
         assert not sender.is_alive()
         site.wait(lambda: site.rows("SELECT count(*) FROM outbox WHERE state = 'pending'") == [(0,)], 30)
         time.sleep(0.3)
+        assert site.rows("SELECT state, reason, count(*) FROM outbox GROUP BY 1, 2") == []
         assert judge([sender], recipient).lost == []
         assert site.cli("ledger", "verify")["ok"]
     finally:
+        print(site.log.read_text()[-4000:])
         sender.stop = True
         site.stop()
         recipient.close()

@@ -56,12 +56,12 @@ async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> No
             if now_s >= next_purge_s:
                 next_purge_s = now_s + _PURGE_S
                 await asyncio.to_thread(_purge, site)
-        except StorageError as error:
-            log.warning("house", reason=error.reason.code)
-        if now_s >= next_status_s:
-            next_status_s = now_s + 1.0
-            site.clock.persist()
-            status.write("ready", ports=ports)
+            if now_s >= next_status_s:
+                next_status_s = now_s + 1.0
+                site.clock.persist()
+                status.write("ready", ports=ports)
+        except (StorageError, OSError) as error:
+            log.warning("house", error=type(error).__name__)
         await asyncio.sleep(_CHECKPOINT_S)
 
 

@@ -10,6 +10,7 @@ Deliberately absent: log files and rotation (the service manager's), messages in
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -32,7 +33,7 @@ def set_up(role: str) -> None:
             redact,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),  # type: ignore[arg-type]  it writes and flushes
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
@@ -49,6 +50,18 @@ def redact(_logger: object, _method: str, event: MutableMapping[str, Any]) -> Mu
         if not isinstance(value, str) or len(value) > CODE_LENGTH_MAX or not value.isprintable():
             event[key] = MASK
     return event
+
+
+class _Stderr:
+    """Standard error that never raises: a full disk under a log must not stop the work."""
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _Handler(logging.Handler):

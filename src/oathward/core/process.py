@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -29,12 +30,16 @@ class Status:
     def __init__(self, folder: Path, role: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{role}.json"
-        self._fixed = {"role": role, "pid": os.getpid(), "started_s": wall_s()}
+        self._fixed: dict[str, Any] = {"role": role, "pid": os.getpid(), "started_s": wall_s()}
 
     def write(self, state: str, **values: Any) -> None:
         """Say how it goes: ``starting``, ``ready``, ``unhealthy`` or ``stopping``, and its counters."""
         partial = self._path.with_suffix(f".{os.getpid()}.part")
-        partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": wall_s()} | values))
+        with contextlib.suppress(OSError):  # on a full disk the work goes on; the status then wears its age
+            self._write(partial, state, values)
+
+    def _write(self, partial: Path, state: str, values: Mapping[str, Any]) -> None:
+        partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": wall_s()} | dict(values)))
         partial.replace(self._path)
 
     def remove(self) -> None:

@@ -120,6 +120,11 @@ class Courier:
             feed.task.cancel()
         await asyncio.gather(*(feed.task for feed in feeds), return_exceptions=True)
 
+    @property
+    def recording(self) -> bool:
+        """Whether outcomes are still written down."""
+        return self._recorder.alive
+
     async def stop(self) -> None:
         """Stop sending and record what was answered."""
         await self._stop_feeds(list(self._feeds))
@@ -246,14 +251,16 @@ async def run(site: Opened) -> None:
     courier = Courier(site)
     await courier.refresh()
     _say(status, courier)
-    watch = asyncio.create_task(_watch(courier, status))
-    await told_to_stop()
+    tasks = [asyncio.create_task(_watch(courier, status)), asyncio.create_task(told_to_stop())]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping")
-    watch.cancel()
-    await asyncio.gather(watch, return_exceptions=True)
+    for task in tasks:
+        task.cancel()
     await courier.stop()
     status.remove()
     os.close(lock)
+    for task in done:
+        task.result()
 
 
 async def _watch(courier: Courier, status: Status) -> None:
@@ -261,6 +268,8 @@ async def _watch(courier: Courier, status: Status) -> None:
         await asyncio.sleep(_REFRESH_S)
         await courier.refresh()
         _say(status, courier)
+        if not courier.recording:
+            raise StorageError("recorder", "ended by itself", reason=Reason.INTERNAL)
 
 
 def _say(status: Status, courier: Courier) -> None:

@@ -72,12 +72,15 @@ class Recorder:
         self._wake.set()
         self._thread.join()
 
+    @property
+    def alive(self) -> bool:
+        """Whether results are still recorded; if not, the process must end and start anew."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         queue = self._queue
-        while True:
+        while queue or not self._stopping.is_set():
             if not queue:
-                if self._stopping.is_set():
-                    return
                 self._wake.wait()
                 self._wake.clear()
                 continue

@@ -73,11 +73,16 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            if not self._stopping:  # a bug of ours: nobody may wait for answers that will not come
+                self.fatal = self.fatal or StorageError("committer", "ended by itself", reason=Reason.INTERNAL)
+
+    def _work(self) -> None:
         queue = self._queue
-        while True:
+        while queue or not self._stopping:
             if not queue:
-                if self._stopping:
-                    return
                 self._wake.wait()
                 self._wake.clear()
                 continue
@@ -167,10 +172,7 @@ def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[An
         row = kept.row(gate.site, o.message, o.subject, o.purpose, o.sealed, ref, at_us)
         rows.setdefault(owner, []).append(row)
     point("gateway.bodies-appended")
-    if outgoing:
-        gate.stores.outbox.flush()
-    if originals:
-        gate.stores.kept.flush()
+    gate.stores.flush(kept=bool(originals), outbox=bool(outgoing))
     return rows
 
 

@@ -98,7 +98,7 @@ async def _watch(gate: Gate, committer: Committer, status: Status, ports: dict[s
                 house_in_s = _HOUSE_S
                 await asyncio.to_thread(_keep_house, gate)
             gate.trouble = ""
-        except OathwardError as error:
+        except (OathwardError, OSError) as error:
             gate.unhealthy(error)
         _say(status, gate, committer, ports)
     raise committer.fatal

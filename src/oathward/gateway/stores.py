@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from sqlalchemy import Connection
 
 from oathward.messages import sql as messages
@@ -19,6 +21,7 @@ class Stores:
     """
 
     def __init__(self, site: Opened, writer: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="flush")
         root = site.settings.data / "bodies"
         self.kept: SegmentStore | TableStore
         self.outbox: SegmentStore | TableStore
@@ -27,6 +30,20 @@ class Stores:
         else:
             self.kept = TableStore(site.engine, site.site, "kept", writer)
             self.outbox = TableStore(site.engine, site.site, "outbox", writer)
+
+    def flush(self, *, kept: bool, outbox: bool) -> None:
+        """Make what was appended durable; both at once, since a flush is mostly waiting.
+
+        Raises:
+            StorageError: one of them failed; neither may be relied on.
+        """
+        other = self._pool.submit(self.kept.flush) if kept and outbox else None
+        if outbox:
+            self.outbox.flush()
+        elif kept:
+            self.kept.flush()
+        if other is not None:
+            other.result()
 
     def discard_tails(self, db: Connection) -> None:
         """At start: remove what was written but never named by a committed row."""
@@ -55,5 +72,6 @@ class Stores:
 
     def close(self) -> None:
         """Close files and give up their locks."""
+        self._pool.shutdown()
         self.kept.close()
         self.outbox.close()

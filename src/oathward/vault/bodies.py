@@ -157,6 +157,11 @@ class SegmentStore(SegmentReader):
         self._rolled: list[int] = []
         self._broken = False
 
+    @property
+    def broken(self) -> bool:
+        """Whether a flush failed: this process must not write here any more."""
+        return self._broken
+
     def append(self, bodies: Sequence[bytes]) -> list[BodyRef]:
         """Write bodies behind the last one; they are durable after ``flush``.
 
