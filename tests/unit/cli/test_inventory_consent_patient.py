@@ -1,0 +1,267 @@
+"""``oathward device``, ``consent`` and ``patient`` on a real data folder, the keeper in this process."""
+
+import io
+import json
+import stat
+import sys
+from types import SimpleNamespace
+
+import pytest
+from tests.unit.patients.making import FEED, adt, mrg, pid
+
+from oathward.app import build, create
+from oathward.cli.main import run
+from oathward.core.db import connect, read, write
+from oathward.core.settings import load
+from oathward.inventory.model import Peer
+from oathward.inventory.snapshot import Snapshot
+from oathward.inventory.strangers import remember_unknown
+from oathward.ledger import append, prepare
+from oathward.patients import actions
+from oathward.patients.resolver import Resolver
+
+SECRET = "31415926"
+
+
+@pytest.fixture(scope="module")
+def site_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    create(load(folder))
+    return folder
+
+
+@pytest.fixture
+def data(site_folder, tmp_path):
+    import shutil
+
+    return shutil.copytree(site_folder, tmp_path / "data")
+
+
+@pytest.fixture
+def command(data, capsys, monkeypatch):
+    def go(*arguments, stdin=""):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(stdin.encode())))
+        code = run([*arguments, "--data", str(data), "--json"])
+        out, err = capsys.readouterr()
+        assert SECRET not in out + err
+        return SimpleNamespace(code=code, value=json.loads(out) if out.strip() else None, error=err)
+
+    return go
+
+
+def engine_of(data):
+    return connect(load(data).database_url)
+
+
+def kinds(data):
+    with read(engine_of(data)) as db:
+        sql = "SELECT kind FROM ledger_record WHERE kind LIKE 'device%' OR kind LIKE 'consent%' ORDER BY idx"
+        return [kind for (kind,) in db.exec_driver_sql(sql)]
+
+
+class TestDevice:
+    def test_from_nothing_to_a_certificate_that_identifies(self, command, data):
+        assert command("device", "add", "pump-1", "--kind", "pump", "--sender", "PUMP-01").code == 0
+        made = command("device", "cert", "pump-1").value["certificates"][0]
+        assert stat.S_IMODE((data / "certificates" / "pump-1.key").stat().st_mode) == 0o600
+        assert (data / "certificates" / "pump-1.pem").read_text().startswith("-----BEGIN CERTIFICATE")
+        site = build(load(data), "gateway")
+        snapshot = Snapshot(site.site, site.authority, site.seen)
+        with read(site.engine) as db:
+            snapshot.refresh(db)
+        site.keeper.close()
+        peer = Peer("10.0.0.9", bytes.fromhex(made["sha256"]))
+        assert snapshot.identify(peer, (b"PUMP-01", b"")).device.id == "pump-1"
+        again = command("device", "cert", "pump-1").value["certificates"][0]
+        assert command("device", "show", "pump-1").value["certificates"] == [again["sha256"]]
+
+    def test_revoked_and_reinstated(self, command, data):
+        command("device", "add", "pump-1", "--sender", "P", "--address", "10.0.0.1")
+        assert command("device", "revoke", "pump-1").code == 65
+        assert command("device", "revoke", "pump-1", "--reason", "lost").code == 0
+        shown = command("device", "show", "pump-1").value
+        assert (shown["status"], shown["signed"], shown["version"]) == ("revoked", "yes", 2)
+        assert command("device", "reinstate", "pump-1", "--reason", "found").code == 0
+        assert command("device", "retire", "pump-1", "--reason", "sold").code == 0
+        assert command("device", "list", "--status", "retired").value["devices"][0]["id"] == "pump-1"
+        assert kinds(data) == [
+            "device.added",
+            "device.revoked",
+            "device.changed",
+            "device.changed",
+            "device.retired",
+        ]
+
+    def test_import_dry_run_import_export(self, command, data, tmp_path):
+        sheet = "id,kind,sender,description\n" + "".join(f"d{n},pump,P{n},=x\n" for n in range(300))
+        dry = command("device", "import", "-", "--dry-run", stdin=sheet)
+        assert (dry.code, len(dry.value["added"])) == (0, 300)
+        assert command("device", "list").value["devices"] == []
+        assert len(command("device", "import", "-", stdin=sheet).value["added"]) == 300
+        out = tmp_path / "out.csv"
+        assert command("device", "export", "--out", str(out)).value["devices"] == 300
+        assert "'=x" in out.read_text()
+        assert len(command("device", "import", str(out)).value["unchanged"]) == 300
+        assert command("device", "list", "--kind", "pump").value["devices"][0]["name"] == "=x"
+
+    def test_a_bad_line_stops_all(self, command):
+        bad = command("device", "import", "-", stdin="id,sender\nd1,P\nd 2,P\n")
+        assert bad.code == 65
+        assert [(e["line"], e["column"]) for e in bad.value["errors"]] == [(3, "id")]
+        assert command("device", "list").value["devices"] == []
+
+    def test_held_adopted_dismissed(self, command, data):
+        engine = engine_of(data)
+        with write(engine) as db:
+            for n in (1, 2):
+                remember_unknown(db, "demo", Peer(f"10.0.0.{n}"), (b"NEW", b"ICU"), n)
+        one, two = command("device", "held").value["held"]
+        assert command("device", "adopt", one["id"], "pump-7").code == 65
+        assert command("device", "adopt", one["id"], "pump-7", "--pin-address", "--kind", "pump").code == 0
+        assert command("device", "show", "pump-7").value["senders"] == ["NEW|ICU"]
+        assert command("device", "dismiss", two["id"]).code == 0
+        assert command("device", "held").value["held"] == []
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("show", "x"),
+            ("cert", "x"),
+            ("revoke", "x", "--reason", "r"),
+            ("adopt", "x", "y"),
+            ("dismiss", "x"),
+        ],
+    )
+    def test_nobody_is_not_found(self, command, arguments):
+        assert command("device", *arguments).code == 66
+
+    def test_a_fingerprint_of_a_file(self, command, data):
+        command("device", "add", "a", "--sender", "A")
+        made = command("device", "cert", "a").value["certificates"][0]
+        clash = command("device", "add", "b", "--certificate", made["certificate"])
+        assert clash.code == 65
+        assert "another device has this certificate" in clash.error
+        assert command("device", "add", "b", "--certificate", str(data / "oathward.db")).code == 0
+        assert command("device", "add", "c", "--certificate", "AB:" * 31 + "AB").code == 0
+
+
+class TestConsent:
+    SHEET = f"identifier,authority,permit,purposes,recipients,classes\n{SECRET},HOSP,yes,HRESCH,*,*\n{SECRET},HOSP,no,,,\n"
+
+    def test_import_and_list(self, command, data):
+        dry = command("consent", "import", "-", "--dry-run", stdin=self.SHEET).value
+        assert (dry["patients"], dry["rows"], dry["recorded"]) == (1, 2, 0)
+        assert command("consent", "list").value["consents"] == []
+        assert command("consent", "import", "-", stdin=self.SHEET).value["recorded"] == 1
+        assert command("consent", "import", "-", stdin=self.SHEET).value["recorded"] == 0
+        (row,) = command("consent", "list").value["consents"]
+        assert (row["version"], row["valid"], [s["permit"] for s in row["statements"]]) == (
+            1,
+            True,
+            [True, False],
+        )
+        assert kinds(data) == ["consent.recorded"]
+
+    def test_record_by_identifier_and_by_subject(self, command, tmp_path):
+        file = tmp_path / "who"
+        file.write_text(f"{SECRET}^^^HOSP^MR\n")
+        denied = command("consent", "record", "--deny", "--identifier-file", str(file)).value
+        found = command("patient", "find", "--identifier-file", "-", stdin=file.read_text()).value
+        assert found["subjects"] == [denied["subject"]]
+        permit = ("--permit", "--purpose", "HRESCH", "--recipient", "*", "--class", "observation.*")
+        args = (*permit, "--subject", denied["subject"], "--from", "2026-01-01", "--until", "2026-12-31")
+        assert command("consent", "record", *args).value["recorded"] == 1
+        rows = command("consent", "list", "--subject", denied["subject"]).value["consents"]
+        assert [(r["version"], len(r["statements"])) for r in rows] == [(2, 2), (1, 1)]
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            (),
+            ("--permit",),
+            ("--permit", "--subject", "x", "--purpose", "HRESCH"),
+            ("--deny", "--subject", "not-an-id"),
+            ("--deny", "--subject", "x", "--identifier-file", "-"),
+            ("--deny", "--identifier-file", "-"),
+        ],
+    )
+    def test_what_is_not_clear_is_refused(self, command, arguments):
+        assert command("consent", "record", *arguments, stdin=f"{SECRET}\n").code == 65
+
+    def test_errors_have_lines_and_nothing_is_imported(self, command):
+        bad = command("consent", "import", "-", stdin=self.SHEET + f"{SECRET},,no,,,\nUNKNOWN,HOSP,no,,,\n")
+        assert bad.code == 65
+        assert [(e["line"], e["column"]) for e in bad.value["errors"]] == [
+            (4, "authority"),
+            (5, "identifier"),
+        ]
+        assert command("consent", "list").value["consents"] == []
+
+
+class TestPatient:
+    @pytest.fixture
+    def edge(self, data):
+        settings = load(data)
+        with_key = build(settings, "gateway")
+        resolver = Resolver(with_key.keeper.hello().index_key, "demo")
+        merge = resolver.resolve(
+            with_key.engine, adt("A40", pid(f"{SECRET}^^^HOSP^MR"), mrg("2^^^HOSP^MR")), FEED, 1
+        )
+        with write(with_key.engine) as db:
+            actions.apply(db, "demo", merge)
+            append(db, "demo", [prepare(r) for r in merge.records])
+        with_key.keeper.close()
+        return merge.rows.edges[0]
+
+    def test_edges_are_listed_and_undone(self, command, edge):
+        (shown,) = command("patient", "merge-edges").value["edges"]
+        assert (shown["id"], shown["kind"], shown["state"]) == (edge.id, "merged", "active")
+        who = f"{SECRET}^^^HOSP^MR\n2^^^HOSP^MR\n9^^^HOSP^MR\n"
+        found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
+        assert found == [edge.parent, edge.parent, None]
+        assert command("patient", "unmerge", edge.id).code == 65
+        assert command("patient", "unmerge", edge.id, "--reason", "mistaken").code == 0
+        found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
+        assert found == [edge.parent, edge.child, None]
+        assert (
+            command("patient", "merge-edges", "--subject", edge.child).value["edges"][0]["state"] == "undone"
+        )
+        assert command("patient", "unmerge", edge.id, "--reason", "again").code == 65
+
+    def test_by_identifier(self, command, edge):
+        mine = command(
+            "patient", "merge-edges", "--identifier-file", "-", "--kind", "merged", stdin="2^^^HOSP^MR"
+        )
+        assert len(mine.value["edges"]) == 1
+        assert command("patient", "merge-edges", "--identifier-file", "-", stdin="9^^^HOSP^MR").code == 66
+        assert command("patient", "merge-edges", "--kind", "friends").code == 65
+
+    @pytest.mark.parametrize("stdin", ["", SECRET, f"{SECRET}^^^", "UNKNOWN^^^HOSP"])
+    def test_an_identifier_needs_its_authority(self, command, stdin):
+        assert command("patient", "find", "--identifier-file", "-", stdin=stdin).code == 65
+
+    def test_without_a_file_it_says_where_to_put_it(self, command):
+        assert command("patient", "find").code == 65
+        assert command("patient", "find", "--identifier-file", "/no/such/file").code == 66
+
+
+def test_people_get_words(command, data, capsys):
+    def say(*arguments):
+        assert run([*arguments, "--data", str(data)]) == 0
+        said = capsys.readouterr().out
+        assert SECRET not in said
+        return said
+
+    assert "device add" in say("device", "list")
+    assert "Nobody" in say("device", "held")
+    assert "consent import" in say("consent", "list")
+    assert "No edges" in say("patient", "merge-edges")
+    assert "Next: oathward device cert a" in say(
+        "device", "add", "a", "--sender", "A", "--address", "10.0.0.1"
+    )
+    assert "address" in say("device", "list")
+    assert "10.0.0.1" in say("device", "show", "a")
+    assert "give the key to the device alone" in say("device", "cert", "a")
+    assert say("device", "export").startswith("id,name,kind")
+    command("consent", "import", "-", stdin=TestConsent.SHEET)
+    assert "permit HRESCH to *" in say("consent", "list")
