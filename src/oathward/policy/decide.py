@@ -22,7 +22,7 @@ Deliberately absent: the profile (``deid`` removes what it removes) and any cloc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 
@@ -125,12 +125,22 @@ class _Span:
 
 @dataclass(slots=True)
 class _Consent:
-    """What consents leave: classes granted (``None``: not asked), denied, ids, and the earliest end."""
+    """What consents leave: classes granted (``None``: not asked), denied, ids, and the earliest end.
+
+    ``unsure``: grants with dates that could not be counted, because the clock is not sure.
+    """
 
     granted: frozenset[str] | None
-    denied: frozenset[str]
-    basis: list[str]
-    end_us: int
+    denied: frozenset[str] = frozenset()
+    basis: list[str] = field(default_factory=list)
+    end_us: int = FOREVER_US
+    unsure: list[str] = field(default_factory=list)
+
+    def refuses(self, link: Link, *reasons: Reason) -> Deny | Indeterminate:
+        """Deny, unless a grant that could not be counted might have said otherwise."""
+        if self.unsure:
+            return Indeterminate(link.id, Reason.CLOCK_UNSURE, tuple(sorted(self.unsure)))
+        return Deny(link.id, reasons, tuple(self.basis))
 
 
 def _decide(bundle: Bundle, link: Link, facts: Facts, dates: _Span) -> Decision:
@@ -217,37 +227,42 @@ def _subject(link: Link, facts: Facts) -> Deny | Indeterminate | None:
 
 
 def _consent(link: Link, recipient: str, facts: Facts, dates: _Span) -> _Consent | Indeterminate:
-    """Step 5: read the consents that speak of this purpose and recipient."""
-    found = _Consent(None if link.without_consent else frozenset(), frozenset(), [], FOREVER_US)
+    """Step 5: read the consents that speak of this purpose and recipient.
+
+    While the clock is not sure, a grant with dates does not count, and a denial with dates cannot be told.
+    """
+    found = _Consent(None if link.without_consent else frozenset())
     if link.objection == "overruled":
         return found
     for consent in facts.consents or ():
-        if consent.permit and link.without_consent:
-            continue
-        if not (
+        if (consent.permit and link.without_consent) or not (
             _speaks(consent, consent.purposes, link.purpose)
             and _speaks(consent, consent.recipients, recipient)
         ):
             continue
-        timed = consent.start_us is not None or consent.end_us is not None
-        if timed and not facts.clock_sure:
-            return Indeterminate(link.id, Reason.CLOCK_UNSURE, (f"consent:{consent.id}",))
-        now = dates.holds(consent.start_us, consent.end_us)
-        if not now:
-            if not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
-                found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
-            continue
-        found.basis.append(f"consent:{consent.id}")
-        words = _classes(consent.classes, consent.permit)
-        if consent.permit:
-            found.granted = words | (found.granted or frozenset())
-            found.end_us = min(found.end_us, FOREVER_US if consent.end_us is None else consent.end_us)
-        else:
-            found.denied |= words - TRANSPORT_CLASSES
+        name = f"consent:{consent.id}"
+        if not facts.clock_sure and (consent.start_us is not None or consent.end_us is not None):
+            if not consent.permit:
+                return Indeterminate(link.id, Reason.CLOCK_UNSURE, (name,))
+            found.unsure.append(name)
+        elif dates.holds(consent.start_us, consent.end_us):
+            found.basis.append(name)
+            _count(found, consent)
+        elif not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
+            found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
     if found.granted is not None:
         found.granted |= TRANSPORT_CLASSES
     found.basis.sort()
     return found
+
+
+def _count(found: _Consent, consent: ConsentFact) -> None:
+    words = _classes(consent.classes, consent.permit)
+    if consent.permit:
+        found.granted = words | (found.granted or frozenset())
+        found.end_us = min(found.end_us, FOREVER_US if consent.end_us is None else consent.end_us)
+    else:
+        found.denied |= words - TRANSPORT_CLASSES
 
 
 def _speaks(consent: ConsentFact, words: frozenset[str], about: str) -> bool:
@@ -268,14 +283,14 @@ def _classes(words: frozenset[str], permit: bool) -> frozenset[str]:  # noqa: FB
     return found if words or permit else CLASSES
 
 
-def _refused(link: Link, consent: _Consent, granted: frozenset[str]) -> Deny | None:
+def _refused(link: Link, consent: _Consent, granted: frozenset[str]) -> Deny | Indeterminate | None:
     """Step 5, end: nothing of a person's was granted, or all of it was denied."""
-    content = link.classes & _CONTENT
+    content = _content(link.classes)
     if granted & content and not content & granted - consent.denied:
-        return Deny(link.id, (Reason.CONSENT_DENIES,), tuple(consent.basis))
-    if not granted & content and content:
-        reasons = (Reason.NO_CONSENT, Reason.CONSENT_DENIES) if consent.denied else (Reason.NO_CONSENT,)
-        return Deny(link.id, reasons, tuple(consent.basis))
+        return consent.refuses(link, Reason.CONSENT_DENIES)
+    if content and not granted & content:
+        denied = (Reason.CONSENT_DENIES,) if consent.denied else ()
+        return consent.refuses(link, Reason.NO_CONSENT, *denied)
     return None
 
 
@@ -289,10 +304,16 @@ def _labelled(link: Link, facts: Facts) -> frozenset[str] | Deny:
     for code in facts.sensitivity:
         taken |= link.sensitivity_denied.get(code, link.sensitivity_denied.get(ANY, frozenset()))
     taken -= TRANSPORT_CLASSES
-    content = link.classes & _CONTENT
+    content = _content(link.classes)
     if taken and content and content <= taken:
         return Deny(link.id, (Reason.LABEL_DENIES,), tuple(f"label:{c}" for c in sorted(facts.sensitivity)))
     return taken
+
+
+@lru_cache(maxsize=1_024)
+def _content(classes: frozenset[str]) -> frozenset[str]:
+    """The classes that say something about a person or a measurement."""
+    return classes & _CONTENT
 
 
 def _whole(classes: frozenset[str]) -> frozenset[str]:
@@ -300,12 +321,14 @@ def _whole(classes: frozenset[str]) -> frozenset[str]:
     return classes if classes >= OBSERVATION_CLASSES else classes - OBSERVATION_CLASSES
 
 
-def _left(link: Link, facts: Facts, classes: frozenset[str], consent: _Consent) -> Deny | None:
+def _left(
+    link: Link, facts: Facts, classes: frozenset[str], consent: _Consent
+) -> Deny | Indeterminate | None:
     """Step 7: something of this message must be left, and its observations if it is about them."""
     assert facts.classes_present is not None
     lost = OBSERVATION_CLASSES & link.classes & facts.classes_present - classes
-    if lost or not classes & facts.classes_present & _CONTENT:
-        return Deny(link.id, (Reason.NOTHING_LEFT,), tuple(consent.basis))
+    if lost or _content(classes).isdisjoint(facts.classes_present):
+        return consent.refuses(link, Reason.NOTHING_LEFT)
     return None
 
 
@@ -339,5 +362,8 @@ def _cedar(
 def _obligations(link: Link, facts: Facts, roles: tuple[str, ...]) -> tuple[Obligation, ...]:
     assert facts.confidentiality is not None
     assert facts.sensitivity is not None
-    told = tuple(Notify(role) for role in sorted({*link.notify, *roles}))
-    return (TravelLabel(facts.confidentiality, facts.sensitivity), *told) if link.labels_travel else told
+    told = tuple(Notify(role) for role in sorted({*link.notify, *roles})) if roles or link.notify else ()
+    return (_travel(facts.confidentiality, facts.sensitivity), *told) if link.labels_travel else told
+
+
+_travel = lru_cache(maxsize=1_024)(TravelLabel)

@@ -14,6 +14,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Literal
 
 import orjson
@@ -248,7 +249,7 @@ class Facts:
 
     def body(self) -> bytes:
         """Canonical JSON: sorted keys, sorted sets, consents by id; codes only."""
-        row: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN_FACTS}
+        row: dict[str, Any] = dict(zip(_PLAIN_FACTS, _plain(self), strict=True))
         for name in _SET_FACTS:
             value = getattr(self, name)
             row[name] = None if value is None else _written(value)
@@ -306,6 +307,7 @@ _PLAIN_FACTS = (
     "clock_sure",
     "bundle_version",
 )
+_plain = attrgetter(*_PLAIN_FACTS)
 _SET_FACTS = ("device_tags", "sensitivity", "classes_present")
 
 

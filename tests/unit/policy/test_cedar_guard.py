@@ -172,6 +172,8 @@ def test_sets_are_cut_by_scope_without_changing_an_answer(scope: str, reaches: b
         "context": "{}",
     }
     assert cedarpy.is_authorized(request, text, entities).allowed is reaches
+    cut = cedar.Cut(link, small.bundle().recipients["ehr"], [statement])
+    assert cut.ask("d1", "{}").allowed is reaches
 
 
 @pytest.mark.parametrize(

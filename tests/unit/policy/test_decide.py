@@ -222,6 +222,9 @@ def test_a_denial_of_one_half_of_observations_takes_them_whole():
 def test_an_unsure_clock_stops_what_hangs_on_time(times):
     assert isinstance(ask(REGISTRY, consents=(GRANT,), clock_sure=False), Permit)
     assert reasons(ask(REGISTRY, consents=(consent(**times),), clock_sure=False)) == (Reason.CLOCK_UNSURE,)
+    # A grant without dates still counts, alone; the one with dates adds nothing that might have ended.
+    both = (consent("a", classes="observation.*"), consent("b", **times))
+    assert ask(REGISTRY, consents=both, clock_sure=False).classes <= ask(REGISTRY, consents=both[:1]).classes
     denial = consent("d", permit=False, purposes="TREAT", recipients="ehr", classes="note.text", **times)
     assert reasons(ask(EHR, consents=(denial,), clock_sure=False)) == (Reason.CLOCK_UNSURE,)
 
