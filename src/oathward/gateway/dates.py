@@ -1,0 +1,94 @@
+"""Find one date in text, however people write it.
+
+Rules:
+- A date is day, month and year. A year of two digits needs a month's name, or two digits and one separator each.
+- Numbers are read in every order that people use: 1970-01-31, 31/01/1970, 01/31/1970, 19700131, 31011970.
+- Month names of eight languages, whole or shortened, in any order: ``Jan 31 1970``, ``31. Januar 70``.
+
+Deliberately absent: ages, weekdays, ISO ordinal and week dates, other calendars.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+
+_NAMES = {
+    1: "jan january januar janv janvier ene enero gen gennaio januari jän jänner",
+    2: "feb february februar fevr fev fevrier febrero febbraio februari",
+    3: "mar march marz mrz mars marzo maart mrt",
+    4: "apr april avr avril abr abril aprile",
+    5: "may mai mayo mag maggio mei maj",
+    6: "jun june juni juin junio giu giugno",
+    7: "jul july juli juil juillet julio lug luglio",
+    8: "aug august aout ago agosto augustus augusti",
+    9: "sep sept september septembre septiembre set settembre",
+    10: "oct october okt oktober octobre octubre ott ottobre",
+    11: "nov november novembre noviembre",
+    12: "dec december dez dezember decembre dic diciembre dicembre",
+}
+MONTHS: dict[bytes, int] = {
+    name.replace("ä", "a").encode(): month for month, names in _NAMES.items() for name in names.split()
+}
+"""Words of months in plain form."""
+
+_ALONE = rb"(?<![0-9])(?<![0-9]\.)"
+_ENDS = rb"(?![0-9])(?!\.[0-9])"  # 1.31.70.4 is no date
+_NUMBERS = re.compile(
+    _ALONE + rb"(?:([0-9]{4})([ .,/\-_^]{1,2})([0-9]{1,2})\2([0-9]{1,2})"
+    rb"|([0-9]{1,2})([ .,/\-_^]{1,2})([0-9]{1,2})\6([0-9]{4})"
+    rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
+)  # fmt: skip
+_TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
+_LONGEST_FIRST = b"|".join(name for _, name in sorted((-len(name), name) for name in MONTHS))
+# Where the three numbers stand, by the last group that took part.
+_GROUPS = {4: (1, 3, 4), 8: (5, 7, 8), 12: (9, 11, 12)}
+_GAP = rb"[ .,/\-_:^']{0,3}"
+_WORDS = re.compile(
+    rb"(?<![0-9])([0-9]{1,4})(?:st|nd|rd|th|er|de|\.)?" + _GAP + rb"(?:de|of)?" + _GAP + rb"(" + _LONGEST_FIRST
+    + rb")[a-z]{0,6}" + _GAP + rb"(?:de|del|of)?" + _GAP + rb"([0-9]{1,4})(?![0-9])"
+)  # fmt: skip
+_MONTH_FIRST = re.compile(
+    rb"(?<![a-z])(" + _LONGEST_FIRST + rb")[a-z]{0,6}" + _GAP + rb"([0-9]{1,2})(?:st|nd|rd|th)?" + _GAP
+    + rb"([0-9]{4}|[0-9]{2})(?![0-9])"
+)  # fmt: skip
+
+
+def shapes(born: date) -> tuple[bytes, ...]:
+    """List what squeezed text must hold one of to hold the date in numbers.
+
+    A text with none of them, and without a month's name, does not hold the date.
+    """
+    year, short = f"{born.year:04}", f"{born.year % 100:02}"
+    padded = (f"{born.month:02}", f"{born.day:02}")
+    pairs = dict.fromkeys((m, d) for m in (padded[0], str(born.month)) for d in (padded[1], str(born.day)))
+    found = [text for m, d in pairs for text in (year + m + d, d + m + year, m + d + year)]
+    m, d = padded
+    found += [short + m + d, d + m + short, m + d + short]
+    return tuple(dict.fromkeys(text.encode() for text in found))
+
+
+def holds(text: bytes, born: date) -> bool:
+    """Say whether folded text holds the date in any of its forms."""
+    years = (born.year, born.year % 100)
+    orders = ((born.month, born.day), (born.day, born.month))
+    return any(year in years and (month, day) in orders for year, month, day in _dates(text))
+
+
+def _dates(text: bytes) -> Iterator[tuple[int, int, int]]:
+    """Give year, month and day of each date; month and day in the order of writing where it is unclear."""
+    for match in _TOGETHER.finditer(text):
+        digits = match[1]
+        yield int(digits[:4]), int(digits[4:6]), int(digits[6:])
+        yield int(digits[4:]), int(digits[2:4]), int(digits[:2])
+    for match in _NUMBERS.finditer(text):
+        first, second, last = (int(part) for part in match.group(*_GROUPS[match.lastindex or 4]))
+        yield first, second, last
+        yield last, second, first
+    for match in _WORDS.finditer(text):
+        first, month, last = int(match[1]), MONTHS[match[2]], int(match[3])
+        yield last, month, first
+        yield first, month, last
+    for match in _MONTH_FIRST.finditer(text):
+        yield int(match[3]), MONTHS[match[1]], int(match[2])

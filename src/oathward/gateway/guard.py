@@ -1,0 +1,402 @@
+"""The last look at what leaves: independent of shaping, and of the catalogue on purpose.
+
+Rules:
+- On a link that may not carry identity the outgoing bytes are searched for the tokens of the original's persons
+  (``tokens``) and for the keyed words of the subject's card, in plain sight and behind encodings.
+- On a link that may carry identity they are searched for identifiers of *another* patient.
+- Canaries are searched for on every link.
+- Strong tokens stop, weak ones count. What cannot be searched within bounds stops too (``unsearchable``).
+- A verdict names kinds and places, never a value.
+- What was found out about a line's letters is remembered per person (``outlines``); digits are searched each
+  time. Memory is bounded, holds patient values, and ``forget`` empties it.
+
+Deliberately absent: what a verdict means. On a link for care the caller raises a finding and sends.
+
+Source: DESIGN §3 "The guard".
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from oathward.core.words import WordHasher
+from oathward.gateway import search
+from oathward.gateway.normalise import (
+    DEPTH_MAX,
+    Budget,
+    Unsearchable,
+    fold,
+    letter_words,
+    outline,
+    squeeze,
+    views,
+)
+from oathward.gateway.outlines import Outline, Outlines, pieces_of
+from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of
+from oathward.patients.model import WordKind
+from oathward.protocols.hl7v2.reader import Message
+
+CONTEXTS_MAX = 4_096
+LINES_PER_CONTEXT_MAX = 64
+OUTLINES_PER_CONTEXT_MAX = 512
+EXPANSION = 8
+"""Opened layers of a message may be this many times its size, and ``EXPANSION_BYTES_MIN`` more."""
+EXPANSION_BYTES_MIN = 262_144
+
+Foreign = Callable[[Iterable[bytes]], AbstractSet[bytes]]
+"""Of keyed tokens (``WordHasher.token``), those that are identifiers of other patients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Nothing of the persons was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Only weak tokens were found; ``hits``: place in the original, or ``card`` -> how many."""
+
+    hits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The bytes must not leave.
+
+    ``kind``: identifier, phone, e-mail, address, birth-date, name, token, other-patient, canary, unsearchable.
+    ``where``: codes, e.g. ``PID-3 in segment 7 through base64, gzip``.
+    """
+
+    kind: str
+    where: str
+
+
+Verdict = Clean | Counted | Stop
+CLEAN = Clean()
+
+_NOBODY: Mapping[bytes, WordKind] = {}
+_NOTHING: frozenset[bytes] = frozenset()
+_STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN))
+_OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+_PACKED = frozenset(
+    (b"\x1f\x8b", b"PK", b"\x78\x9c", b"\x78\x01", b"\x78\xda", b"\xff\xfe", b"\xfe\xff", b"%P")
+)
+
+
+@dataclass(slots=True)
+class Context:
+    """What is searched for, and the lines and outlines that were found clean of it."""
+
+    tokens: Tokens
+    card: Mapping[bytes, WordKind] = field(default_factory=dict)
+    canaries: AbstractSet[bytes] = _NOTHING
+    strong: frozenset[bytes] = _NOTHING
+    names: frozenset[bytes] = _NOTHING
+    lines: set[bytes] = field(default_factory=set)
+    outlines: set[Outline] = field(default_factory=set)
+
+    def know(self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes]) -> None:
+        """Take the card's words and the canaries; other ones than before make every line new."""
+        if card is self.card and canaries is self.canaries:
+            return
+        if card != self.card or canaries != self.canaries:
+            self.lines.clear()
+            self.outlines.clear()
+            self.strong = frozenset(hashed for hashed, kind in card.items() if kind in _STRONG)
+            self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
+        self.card, self.canaries = card, canaries
+
+    def remember(self, lines: list[bytes], outlines: list[Outline]) -> None:
+        """Note lines and outlines as clean."""
+        self.outlines.update(outlines)
+        if len(self.lines) > LINES_PER_CONTEXT_MAX:
+            self.lines.clear()
+        self.lines.update(lines)
+
+
+class Guard:
+    """Check outgoing bytes against their original.
+
+    Args:
+        words: hashes outgoing words as the words of cards were hashed.
+    """
+
+    def __init__(self, words: WordHasher) -> None:
+        self._words = words
+        self._outlines = Outlines(words)
+        self._contexts: OrderedDict[tuple[object, ...], Context] = OrderedDict()
+        self._anyone = Context(Tokens())
+        self._last: tuple[Message | None, Context] = (None, self._anyone)
+
+    def check(
+        self,
+        original: Message,
+        outgoing: bytes,
+        *,
+        carries_identity: bool,
+        card_words: Mapping[bytes, WordKind] = _NOBODY,
+        foreign: Foreign | None = None,
+        canaries: AbstractSet[bytes] = _NOTHING,
+    ) -> Verdict:
+        """Search what would leave.
+
+        Args:
+            outgoing: a message of any protocol; lines end in CR.
+            card_words: keyed words and tokens of the subject's card, with their kinds.
+            foreign: asked once per call at most, on links that carry identity.
+            canaries: keyed words and tokens of invented patients; any of them stops on any link.
+        """
+        if carries_identity:
+            context = self._anyone
+            context.know(_NOBODY, canaries)
+            check = _Check(self._outlines, context, original, foreign, card_words)
+        else:
+            context = self._context(original)
+            context.know(card_words, canaries)
+            check = _Check(self._outlines, context, original, None, card_words)
+        try:
+            return check.run(outgoing)
+        except Unsearchable:
+            return Stop("unsearchable", "message")
+
+    def forget(self) -> None:
+        """Drop every value held in memory; call it when keys change."""
+        self._outlines.forget()
+        self._contexts.clear()
+        self._anyone = Context(Tokens())
+        self._last = (None, self._anyone)
+        self._words.forget()
+
+    def _context(self, original: Message) -> Context:
+        if original is self._last[0]:
+            return self._last[1]
+        persons = [segment for segment in original.segments if segment[:3] in PERSON_SEGMENTS]
+        key = (*persons, original.separators, original.charset)
+        context = self._contexts.get(key)
+        if context is None:
+            context = self._contexts[key] = Context(tokens_of(original))
+            if len(self._contexts) > CONTEXTS_MAX:
+                self._contexts.popitem(last=False)
+        else:
+            self._contexts.move_to_end(key)
+        self._last = (original, context)
+        return context
+
+
+class _Check:
+    """One check of one payload."""
+
+    __slots__ = ("_budget", "_card", "_context", "_foreign", "_hits", "_lines", "_open", "_opened_clean", "_original",
+                 "_outlines", "_pieces", "_seen")  # fmt: skip
+
+    def __init__(
+        self,
+        outlines: Outlines,
+        context: Context,
+        original: Message,
+        foreign: Foreign | None,
+        card: Mapping[bytes, WordKind],
+    ) -> None:
+        self._outlines, self._context, self._original = outlines, context, original
+        self._foreign, self._card = foreign, card
+        self._hits: Counter[str] | None = None
+        self._pieces: set[bytes] = set()
+        self._open: list[bytes] = []
+        self._opened_clean: list[Outline] = []
+        self._lines: list[bytes] = []
+
+    def run(self, outgoing: bytes) -> Verdict:
+        """Search line by line, then what lines hide."""
+        context = self._context
+        self._lines = lines = outgoing.split(b"\r")
+        if 0 in outgoing or outgoing[:2] in _PACKED:
+            self._open.append(outgoing)
+        lines[0] = self._without_our_id(lines[0])
+        clean = context.lines
+        fresh = [line for line in lines if line not in clean] if clean else lines
+        body = b"\r".join(fresh)
+        stop = self._letters(fresh, outline(body).split(b"\r")) or self._numbers(body) or self._hashed()
+        if stop is None and self._open:
+            stop = self._opened(len(outgoing))
+        if stop is not None:
+            return stop
+        if self._hits:
+            return Counted(dict(self._hits))
+        if self._foreign is None:
+            context.remember(fresh, self._opened_clean)
+        return CLEAN
+
+    # --- in plain sight
+
+    def _letters(self, lines: list[bytes], shapes: list[bytes]) -> Stop | None:
+        """Search words and names, and note what else each line needs."""
+        known, clean = self._outlines.known, self._context.outlines
+        tokens_wanted = bool(self._context.strong or self._context.canaries or self._foreign)
+        births = self._context.tokens.births
+        pieces = self._pieces
+        for line, shape in zip(lines, shapes, strict=True):
+            facts = known.get(shape)
+            if facts is None or (facts.constants and not facts.same(line)):
+                facts = self._outlines.learn(shape, line, self._original.charset)
+            if facts not in clean:
+                stop = self._words(line, facts)
+                if stop is not None:
+                    return stop
+            if facts.opened or (facts.dated and births):
+                self._open.append(line)
+            if tokens_wanted:
+                for start, end in facts.spans:
+                    pieces.add(line[start:end])
+        return None
+
+    def _words(self, line: bytes, facts: Outline) -> Stop | None:
+        context = self._context
+        tokens, card = context.tokens, context.card
+        if not facts.hashes.isdisjoint(context.canaries):
+            return Stop("canary", self._place("canary", line))
+        named = any(search.may_hold_name(facts.words, facts.letters, name) for name in tokens.names)
+        if not named and facts.words.isdisjoint(tokens.weak_words) and facts.hashes.isdisjoint(card):
+            if len(context.outlines) >= OUTLINES_PER_CONTEXT_MAX:
+                context.outlines.clear()
+            if facts.encoded:
+                self._open.append(line)
+                self._opened_clean.append(facts)
+            else:
+                context.outlines.add(facts)
+            return None
+        if facts.encoded:
+            self._open.append(line)
+        text = fold(line, self._original.charset)
+        hit = search.full_name(text, facts.words, facts.letters, tokens) if named else None
+        hit = hit or self._card_words(text, facts.hashes)
+        if hit is not None:
+            return Stop(hit.kind, self._place(hit.place, line))
+        for word in facts.words & tokens.weak_words.keys():
+            self._count(tokens.weak_words[word])
+        for _ in facts.hashes & card.keys():
+            self._count("card")
+        return None
+
+    def _card_words(self, text: bytes, hashes: AbstractSet[bytes]) -> search.Hit | None:
+        """Search the card's words: a whole token, or two words of names close together."""
+        context = self._context
+        if not hashes.isdisjoint(context.strong):
+            return search.Hit("token", "card")
+        found = hashes & context.names
+        if len(found) < 2:
+            return None
+        fields = [[self._outlines.hash_of(word) for word in words] for words in search.words_by_field(text)]
+        close = any(
+            search.near(iter(fields), {one}, found - {one}, search.WORDS_BETWEEN_MAX + 1) for one in found
+        )
+        return search.Hit("name", "card") if close else None
+
+    def _numbers(self, body: bytes) -> Stop | None:
+        tokens = self._context.tokens
+        if not (tokens.needles or tokens.births or tokens.weak_numbers):
+            return None
+        squeezed = squeeze(body)
+        hit = search.numbers(body, squeezed, tokens)
+        if hit is not None:
+            line = next((one for one in self._lines if search.numbers(one, squeeze(one), tokens)), b"")
+            return Stop(hit.kind, self._place(hit.place, line))
+        for place in search.weak(body, squeezed, tokens):
+            self._count(place)
+        return None
+
+    def _hashed(self) -> Stop | None:
+        """Search tokens with digits by their hashes: on the card, of canaries, of other patients."""
+        hit = self._known_tokens(self._pieces) if self._pieces else None
+        if hit is None:
+            return None
+        line = next((one for one in self._lines if self._known_tokens(pieces_of(one))), b"")
+        return Stop(hit.kind, self._place(hit.place, line))
+
+    def _known_tokens(self, pieces: set[bytes]) -> search.Hit | None:
+        context, outlines = self._context, self._outlines
+        hashes = outlines.token_hashes(pieces)
+        if not hashes.isdisjoint(context.canaries):
+            return search.Hit("canary", "canary")
+        if not hashes.isdisjoint(context.strong):
+            real = {outlines.token_hash(piece) for piece in pieces if not self._is_today(piece)}
+            if not real.isdisjoint(context.strong):
+                return search.Hit("token", "card")
+        if self._foreign is not None:
+            asked = {outlines.token_hash(piece) for piece in pieces - outlines.times} - self._card.keys()
+            if asked and self._foreign(asked):
+                return search.Hit("other-patient", "patient index")
+        return None
+
+    def _is_today(self, piece: bytes) -> bool:
+        """Say whether a token is a date of the message's own month: a newborn's birth date is in every time."""
+        return piece in self._outlines.times and squeeze(piece)[:6] == self._original.header(7)[:6]
+
+    # --- behind encodings
+
+    def _opened(self, size_bytes: int) -> Stop | None:
+        self._budget = Budget(EXPANSION * size_bytes + EXPANSION_BYTES_MIN)
+        self._seen: set[bytes] = set()
+        for line in self._open:
+            hit = self._text(line)
+            stop = Stop(hit.kind, self._place(hit.place, line)) if hit else self._inside(line, line, ())
+            if stop is not None:
+                return stop
+        return None
+
+    def _inside(self, data: bytes, line: bytes, through: tuple[str, ...]) -> Stop | None:
+        for name, opened in views(data, self._budget):
+            if len(through) >= DEPTH_MAX:
+                raise Unsearchable
+            if opened in self._seen:
+                continue
+            self._seen.add(opened)
+            hit = self._text(opened)
+            if hit is not None:
+                return Stop(hit.kind, f"{self._place(hit.place, line)} through {', '.join((*through, name))}")
+            stop = self._inside(opened, line, (*through, name))
+            if stop is not None:
+                return stop
+        return None
+
+    def _text(self, data: bytes) -> search.Hit | None:
+        """Search one text for everything."""
+        context = self._context
+        text = fold(data, self._original.charset)
+        hit = search.strong(text, context.tokens)
+        if hit is not None or not (context.card or context.canaries or self._foreign):
+            return hit
+        hashes = self._outlines.hashes_of(frozenset(letter_words(text)))
+        if not hashes.isdisjoint(context.canaries):
+            return search.Hit("canary", "canary")
+        return self._card_words(text, hashes) or self._known_tokens(pieces_of(text))
+
+    # --- small things
+
+    def _without_our_id(self, line: bytes) -> bytes:
+        """Blank MSH-10 where it is an id that Oathward made: random letters that would make every line new."""
+        if not line.startswith(b"MSH") or len(line) < 4:
+            return line
+        fields = line.split(line[3:4], 10)
+        if len(fields) < 11 or fields[9].isdigit() or not _OURS(fields[9]):
+            return line
+        if fields[9] == self._original.control_id:
+            return line
+        fields[9] = b""
+        return line[3:4].join(fields)
+
+    def _count(self, place: str) -> None:
+        if self._hits is None:
+            self._hits = Counter()
+        self._hits[place] += 1
+
+    def _place(self, place: str, line: bytes) -> str:
+        """Say where; a segment by its number, because its name is the sender's."""
+        return (
+            f"{place} in segment {self._lines.index(line) + 1}"
+            if line in self._lines
+            else f"{place} in message"
+        )

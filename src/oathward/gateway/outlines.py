@@ -1,0 +1,176 @@
+"""What the guard knows about lines: their words, and where tokens may stand, looked at once per outline.
+
+Rules:
+- Two lines with one outline (``normalise.outline``) differ in digits only, so words, escapes and places of
+  digits are the same. Runs of letters *and* digits, which may be an encoding, are compared with the line itself:
+  a line whose runs are others than those remembered is a new outline.
+- Memory is bounded and holds values of messages; ``forget`` empties it.
+
+Deliberately absent: persons. Nothing here depends on whose line it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from oathward.core.words import WordHasher
+from oathward.gateway.dates import MONTHS
+from oathward.gateway.normalise import (
+    RUN_LENGTH_MIN,
+    decoded,
+    fold,
+    is_layered,
+    letter_words,
+    outline,
+    runs,
+    squeeze,
+)
+from oathward.gateway.tokens import IDENTIFIER_LENGTH_MIN
+
+OUTLINES_MAX = 16_384
+HASHES_MAX = 65_536
+TOKEN_LENGTH_MAX = 64
+
+# A group of digits with single separators between, a long run of digits, or a run of letters and digits.
+_SPAN = re.compile(rb"(?<![0-9])0+(?:[ \-./()]{1,2}0+)+(?![0-9])")
+_DIGITS = re.compile(rb"0{6,}")
+_MIXED = re.compile(rb"[0A-Za-z]{6,}")
+_HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
+# Letters and digits in base64 never give one of these, so what hides a token has no short parts.
+_PARTS = re.compile(rb"[+/_=\-\r\n]+")
+_TIME = re.compile(
+    rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-9]{2}){0,4}"
+).fullmatch
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """What all lines of one outline have in common; compared by identity.
+
+    ``letters``: the line squeezed, without digits. ``hashes``: keyed hashes of its words, and of the longer
+    ones as tokens. ``spans``: where tokens with digits may stand. ``constants``: the line's runs of letters and
+    digits that may be an encoding. ``encoded``: a run decodes to something, always the same. ``opened``: a line like this must be opened
+    each time. ``dated``: it names a month.
+    """
+
+    words: frozenset[bytes]
+    letters: bytes
+    hashes: frozenset[bytes]
+    spans: tuple[tuple[int, int], ...]
+    constants: tuple[bytes, ...]
+    encoded: bool
+    opened: bool
+    dated: bool
+
+    def same(self, line: bytes) -> bool:
+        """Say whether a line of this outline has the runs of the one that was looked at."""
+        return all(run in line for run in self.constants)
+
+
+class Outlines:
+    """Remember outlines and hashes."""
+
+    __slots__ = ("_hashes", "_words", "known", "times")
+
+    def __init__(self, words: WordHasher) -> None:
+        self._words = words
+        self._hashes: dict[bytes, bytes] = {}
+        self.known: dict[bytes, Outline] = {}
+        self.times: set[bytes] = set()
+
+    def learn(self, shape: bytes, line: bytes, charset: str) -> Outline:
+        """Look at a line; ``shape`` is its outline."""
+        folded = fold(shape, charset)
+        words = frozenset(letter_words(folded))
+        candidates = runs(line)
+        found = Outline(
+            words=words,
+            letters=squeeze(folded).translate(None, b"0123456789"),
+            hashes=self.hashes_of(words),
+            spans=spans_of(shape),
+            constants=tuple(
+                part
+                for run in candidates
+                for part in _PARTS.split(run)
+                if len(part) >= RUN_LENGTH_MIN and _is_mixed(part)
+            ),
+            encoded=any(decoded(run) for run in candidates),
+            opened=is_layered(shape) or (not shape.isascii() and _hides_digits(shape, folded)),
+            dated=not words.isdisjoint(MONTHS),
+        )
+        if len(self.known) >= OUTLINES_MAX:
+            self.known.clear()
+        self.known[shape] = found
+        return found
+
+    def hashes_of(self, words: Iterable[bytes]) -> frozenset[bytes]:
+        """Hash letter words, and the longer ones as tokens too: a name may be written in one."""
+        hashed = set()
+        for word in words:
+            text = word.decode("utf-8", "replace")
+            if len(text) >= 3 or not text.isascii():
+                hashed.add(self._words.word(text))
+                if len(text) >= IDENTIFIER_LENGTH_MIN or not text.isascii():
+                    hashed.add(self._words.token(text))
+        return frozenset(hashed)
+
+    def hash_of(self, word: bytes) -> bytes:
+        """Hash one letter word."""
+        return self._words.word(word.decode("utf-8", "replace"))
+
+    def token_hashes(self, pieces: set[bytes]) -> set[bytes]:
+        """Hash pieces of lines that may be tokens; of a time stamp its date (and it is noted in ``times``)."""
+        hashes = self._hashes
+        if len(hashes) + len(pieces) > HASHES_MAX:
+            hashes.clear()
+            self.times.clear()
+        for piece in pieces.difference(hashes):
+            self._hash(piece)
+        return set(map(hashes.__getitem__, pieces))
+
+    def token_hash(self, piece: bytes) -> bytes:
+        """Hash one piece."""
+        return self._hashes.get(piece) or self._hash(piece)
+
+    def _hash(self, piece: bytes) -> bytes:
+        token = squeeze(piece)
+        if _TIME(token):
+            self.times.add(piece)
+            token = token[:8]
+        found = self._hashes[piece] = self._words.token(token.decode("utf-8", "replace"))
+        return found
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._hashes.clear()
+        self.known.clear()
+        self.times.clear()
+
+
+def spans_of(shape: bytes) -> tuple[tuple[int, int], ...]:
+    """List where in an outline tokens with digits may stand."""
+    found = [match.span() for match in _DIGITS.finditer(shape)]
+    found += [match.span() for match in _MIXED.finditer(shape) if 48 in match[0] and match[0].strip(b"0")]
+    found += [
+        match.span() for match in _SPAN.finditer(shape) if match[0].count(b"0") >= IDENTIFIER_LENGTH_MIN
+    ]
+    return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
+
+
+def pieces_of(text: bytes) -> set[bytes]:
+    """List the pieces of a text that may be tokens with digits."""
+    return {text[start:end] for start, end in spans_of(outline(text))}
+
+
+def _is_mixed(part: bytes) -> bool:
+    return not (part.isalpha() or part.isdigit())
+
+
+def _hides_digits(shape: bytes, folded: bytes) -> bool:
+    """Say whether digits of another script, or marks between digits, may hide a number."""
+    return _HIDDEN.search(shape) is not None or bool(folded.translate(None, _NOT_1_TO_9))
+
+
+_NOT_1_TO_9 = bytes(code for code in range(256) if not 49 <= code <= 57)

@@ -1,0 +1,184 @@
+"""Find a person's tokens in one text, whatever stands between their characters.
+
+Rules:
+- A hit in squeezed text is looked up in the text itself before it counts: numbers that happen to follow each
+  other are no identifier. Digits touch no other digits; short ones (under 8) are not put together across
+  fields, nor out of the middle of a row of numbers.
+- A full name is a family and a given name at most ``WORDS_BETWEEN_MAX`` words apart in one field, in any order,
+  also spelled backwards, or both joined into one run of letters.
+- What cannot be seen in squeezed text or its words is not looked for again in the text.
+
+Deliberately absent: encodings (``normalise.views``) and memory (``guard``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from itertools import pairwise
+
+from oathward.gateway.dates import MONTHS, holds
+from oathward.gateway.normalise import letter_words, squeeze
+from oathward.gateway.tokens import Name, Needle, Tokens
+
+WORDS_BETWEEN_MAX = 3
+GAP_BYTES_MAX = 3
+SHORT = 8
+"""Characters below which a match must stand alone."""
+
+_WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
+_FIELDS = re.compile(rb"[|\r\n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What was found: its kind, and the place in the original it comes from."""
+
+    kind: str
+    place: str
+
+
+def strong(text: bytes, tokens: Tokens) -> Hit | None:
+    """Search folded text for every strong token."""
+    squeezed = squeeze(text)
+    found = numbers(text, squeezed, tokens)
+    if found is None:
+        ordered = letter_words(text)
+        words = frozenset(ordered)
+        if tokens.births and not words.isdisjoint(MONTHS):
+            found = birth(text, tokens)
+        if found is None:
+            found = full_name(text, words, squeezed.translate(None, b"0123456789"), tokens)
+    return found
+
+
+def numbers(text: bytes, squeezed: bytes, tokens: Tokens) -> Hit | None:
+    """Search for needles and birth dates in numbers.
+
+    Args:
+        text: as it is, or folded.
+        squeezed: the same text squeezed, or that of which it is a part.
+    """
+    for form in tokens.forms:
+        if form in squeezed:
+            break
+    else:
+        return None
+    for form, needle in tokens.needles.items():
+        if form in squeezed and _stands(text, form, tail=needle.tail):
+            return Hit(needle.kind, needle.place)
+    return birth(text.lower(), tokens) if tokens.births else None
+
+
+def birth(text: bytes, tokens: Tokens) -> Hit | None:
+    """Search folded text for birth dates in every form."""
+    return next((Hit("birth-date", one.place) for one in tokens.births if holds(text, one.born)), None)
+
+
+def full_name(text: bytes, words: AbstractSet[bytes], letters: bytes, tokens: Tokens) -> Hit | None:
+    """Search folded text for full names.
+
+    Args:
+        words: the letter words of the text.
+        letters: the text squeezed, without its digits.
+    """
+    for name in tokens.names:
+        if may_hold_name(words, letters, name) and _holds_name(text, name):
+            return Hit("name", name.place)
+    return None
+
+
+def may_hold_name(words: AbstractSet[bytes], letters: bytes, name: Name) -> bool:
+    """Say whether it is worth looking closer."""
+    if name.family & words and name.given & words:
+        return True
+    if any(joined in letters for joined in name.joined):
+        return True
+    return not (name.family_backwards.isdisjoint(words) or name.given_backwards.isdisjoint(words))
+
+
+def weak(text: bytes, squeezed: bytes, tokens: Tokens) -> Iterator[str]:
+    """Give the places of the weak numbers that stand in the text as they are."""
+    for form, place in tokens.weak_numbers.items():
+        if form in squeezed and re.search(rb"(?<![0-9a-z])" + form + rb"(?![0-9a-z])", text):
+            yield place
+
+
+def near(
+    fields_of_words: Iterator[list[bytes]], first: AbstractSet[bytes], second: AbstractSet[bytes], apart: int
+) -> bool:
+    """Say whether words of two sets stand at most ``apart`` places from each other in one field."""
+    for words in fields_of_words:
+        at = [i for i, word in enumerate(words) if word in first]
+        if at and any(0 < abs(i - j) <= apart for j, word in enumerate(words) if word in second for i in at):
+            return True
+    return False
+
+
+def words_by_field(text: bytes) -> Iterator[list[bytes]]:
+    """Give the letter words of each field of a folded text, in order."""
+    return (letter_words(piece) for piece in _FIELDS.split(text))
+
+
+def _holds_name(text: bytes, name: Name) -> bool:
+    shortest = min(map(len, name.family)) + min(map(len, name.given))
+    apart = WORDS_BETWEEN_MAX + 1 if shortest > 5 else 1
+    if near(words_by_field(text), name.family, name.given, apart):
+        return True
+    if near(words_by_field(text), name.family_backwards, name.given_backwards, apart):
+        return True
+    letters = bytes(code if code > 57 or code < 48 else 32 for code in text)
+    return any(_stands(letters, joined, tail=False) for joined in name.joined)
+
+
+def _stands(text: bytes, form: bytes, *, tail: bool) -> bool:
+    """Say whether a form stands in the text with little between its characters, and alone where it must."""
+    at = [
+        i
+        for i, code in enumerate(text)
+        if code > 127 or 97 <= code <= 122 or 48 <= code <= 57 or 65 <= code <= 90
+    ]
+    squeezed = squeeze(text)
+    start = squeezed.find(form)
+    while start >= 0:
+        if _is_one(text, at[start : start + len(form)], form, tail=tail):
+            return True
+        start = squeezed.find(form, start + 1)
+    return False
+
+
+def _is_one(text: bytes, at: list[int], form: bytes, *, tail: bool) -> bool:
+    gaps = [text[i + 1 : j] for i, j in pairwise(at) if j > i + 1]
+    if any(len(gap) > GAP_BYTES_MAX or b"\r" in gap for gap in gaps):
+        return False
+    before, after = text[: at[0]], text[at[-1] + 1 : at[-1] + 3]
+    if not form.isdigit():
+        return len(form) >= SHORT or not (_is_alnum(before[-1:]) or _is_alnum(after[:1]))
+    if after[:1].isdigit() or (not tail and before[-1:].isdigit() and not _only_zeros(before)):
+        return False
+    if len(form) >= SHORT or not gaps:
+        return True
+    return _WITHIN_FIELD.issuperset(b"".join(gaps)) and not _in_a_row(before, after, gaps[0][:1])
+
+
+def _is_alnum(one: bytes) -> bool:
+    return one.isalnum() or one > b"\x7f"
+
+
+def _only_zeros(before: bytes) -> bool:
+    head = before[-20:].rstrip(b"0")
+    return not head[-1:].isdigit()
+
+
+def _in_a_row(before: bytes, after: bytes, separator: bytes) -> bool:
+    """Say whether more numbers follow or precede with the same separator."""
+    if after[:1] == separator and after[1:2].isdigit():
+        return True
+    return before[-1:] == separator and before[-2:-1].isdigit()
+
+
+__all__ = [
+    "Hit", "Needle", "birth", "full_name", "may_hold_name", "near", "numbers", "strong", "weak", "words_by_field",
+]  # fmt: skip

@@ -1,0 +1,304 @@
+"""What the original says about a person, as raw tokens to search outgoing bytes for.
+
+Rules:
+- Whole person-bearing structures are taken: every field of PID, NK1, GT1, MRG, and of IN1 what is the insured's.
+  This module has its own short list of them and never asks the catalogue: a hole there must not be one here.
+- *Strong* tokens stop a message: identifiers of 6 characters or more, telephone numbers of 7 digits or more,
+  e-mail, street and number, full names, full birth dates. A field nobody expects to identify is taken by shape.
+- *Weak* tokens only count: single names, short identifiers, postcodes, towns; placeholders (``UNKNOWN``,
+  ``000000``); the birth date of somebody born in the month before the message, which every time stamp holds.
+- Codes are no tokens: OIDs, names of HL7 tables, time stamps, the code and text of a coded element.
+
+Deliberately absent: staff. Who treated a patient identifies the patient only together with what this stops.
+
+Source: HL7 v2.8.2 §3.3.2 (PID), §3.3.5 (NK1), §6.5.5 (GT1), §6.5.6 (IN1), §3.3.9 (MRG); DESIGN §3 "The guard".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from oathward.core.words import token_of, variants
+from oathward.gateway.dates import shapes
+from oathward.gateway.normalise import fold, letter_words
+from oathward.protocols.hl7v2.reader import Message
+
+IDENTIFIER_LENGTH_MIN = 6
+WEAK_LENGTH_MIN = 3
+PHONE_DIGITS_MIN = 7
+PHONE_TAIL_DIGITS = 9
+"""Of a telephone number: what is left without country code and trunk prefix, near enough."""
+NEWBORN_DAYS = 31
+TOKENS_MAX = 400
+"""Of one message; more is not a patient's."""
+
+_IDS, _NAMES, _PHONES, _ADDRESSES, _BIRTHS = "id", "name", "phone", "address", "birth"
+_FIELDS: dict[bytes, dict[int, str]] = {
+    b"PID": {2: _IDS, 3: _IDS, 4: _IDS, 5: _NAMES, 6: _NAMES, 7: _BIRTHS, 9: _NAMES, 11: _ADDRESSES, 13: _PHONES,
+             14: _PHONES, 18: _IDS, 19: _IDS, 20: _IDS, 21: _IDS, 40: _PHONES},
+    b"NK1": {2: _NAMES, 4: _ADDRESSES, 5: _PHONES, 6: _PHONES, 12: _IDS, 16: _BIRTHS, 26: _NAMES, 30: _NAMES,
+             31: _PHONES, 32: _ADDRESSES, 33: _IDS, 37: _IDS, 40: _PHONES, 41: _PHONES},
+    b"GT1": {2: _IDS, 3: _NAMES, 4: _NAMES, 5: _ADDRESSES, 6: _PHONES, 7: _PHONES, 8: _BIRTHS, 12: _IDS,
+             17: _ADDRESSES, 18: _PHONES, 19: _IDS, 42: _NAMES, 45: _NAMES, 46: _PHONES},
+    b"IN1": {16: _NAMES, 18: _BIRTHS, 19: _ADDRESSES, 36: _IDS, 49: _IDS},
+    b"MRG": {1: _IDS, 2: _IDS, 3: _IDS, 4: _IDS, 5: _IDS, 6: _IDS, 7: _NAMES},
+}  # fmt: skip
+PERSON_SEGMENTS = frozenset(_FIELDS)
+_BY_SHAPE = PERSON_SEGMENTS - {b"IN1"}
+
+_CODE = re.compile(
+    r"(?:HL7\d{4}|\d+(?:\.\d+){3,}|(?:19|20)\d{6}(?:\d{2,6})?(?:[.+\-].*)?)", re.IGNORECASE
+).fullmatch
+_DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})").match
+_PLACEHOLDERS = frozenset(
+    b"unknown unk unidentified anonymous anon none noname nonamegiven test baby babyboy babygirl boy girl newborn"
+    b" infant twin male female patient person trauma xx xxx na nn nil null notgiven refused withheld".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Needle:
+    """A run of letters and digits to look for in squeezed text.
+
+    ``tail``: more digits may stand before it (country and area codes).
+    """
+
+    form: bytes
+    kind: str
+    place: str
+    tail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A full name: one of ``family`` near one of ``given``, the same backwards, or one of ``joined``."""
+
+    family: frozenset[bytes]
+    given: frozenset[bytes]
+    family_backwards: frozenset[bytes]
+    given_backwards: frozenset[bytes]
+    joined: frozenset[bytes]
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Birth:
+    """A birth date, and what squeezed text that holds it in numbers holds one of."""
+
+    born: date
+    numbers: tuple[bytes, ...]
+    place: str
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The tokens of one message's persons; values of patients: never printed, never kept beyond memory.
+
+    ``forms``: of needles and births, what squeezed text must hold one of to hold any.
+    """
+
+    forms: tuple[bytes, ...] = ()
+    needles: dict[bytes, Needle] = field(default_factory=dict)
+    names: list[Name] = field(default_factory=list)
+    births: list[Birth] = field(default_factory=list)
+    weak_words: dict[bytes, str] = field(default_factory=dict)
+    weak_numbers: dict[bytes, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return f"<Tokens: {len(self.needles)} strong, {len(self.names)} names, {len(self.births)} births>"
+
+
+def tokens_of(message: Message) -> Tokens:
+    """Collect the raw tokens of the person-bearing segments of a message."""
+    tokens = Tokens()
+    for segment in message.segments:
+        if segment[:3] in PERSON_SEGMENTS:
+            for kind, place, repetition in _values(message, segment):
+                if len(tokens.needles) < TOKENS_MAX:
+                    _TAKE[kind](tokens, place, _Parts(message, repetition))
+    _settle_births(tokens, message)
+    tokens.forms = tuple(
+        dict.fromkeys((*tokens.needles, *(form for one in tokens.births for form in one.numbers)))
+    )
+    return tokens
+
+
+def _strong(tokens: Tokens, kind: str, place: str, form: bytes, *, tail: bool = False) -> None:
+    tokens.needles.setdefault(form, Needle(form, kind, place, tail=tail))
+
+
+def _identifier(tokens: Tokens, place: str, text: str) -> None:
+    form = token_of(text).encode()
+    bare = form.lstrip(b"0")
+    if len(set(form)) < 2 or form in _PLACEHOLDERS:
+        return
+    if len(form) >= IDENTIFIER_LENGTH_MIN and not form.isalpha():
+        strong = bare if form.isdigit() and len(bare) >= IDENTIFIER_LENGTH_MIN else form
+        _strong(tokens, "identifier", place, strong)
+    elif len(form) >= WEAK_LENGTH_MIN:
+        (tokens.weak_words if form.isalpha() else tokens.weak_numbers).setdefault(form, place)
+
+
+class _Parts:
+    """The components of one repetition as text."""
+
+    __slots__ = ("_message", "_pieces")
+
+    def __init__(self, message: Message, repetition: bytes) -> None:
+        self._message = message
+        self._pieces = repetition.split(bytes([message.separators.component]))
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    def text(self, n: int) -> str:
+        """Give component ``n`` from 1; sub-components with spaces between them."""
+        if n > len(self._pieces):
+            return ""
+        piece = self._pieces[n - 1].replace(bytes([self._message.separators.subcomponent]), b" ")
+        text = self._message.text(piece).reveal().strip()
+        return "" if text == '""' else text
+
+    def all(self) -> Iterator[str]:
+        """Give each component that holds something."""
+        return (text for n in range(1, len(self._pieces) + 1) if (text := self.text(n)))
+
+
+def _values(message: Message, segment: bytes) -> Iterator[tuple[str, str, bytes]]:
+    """Give kind, place and bytes of every repetition that holds something."""
+    name = segment[:3]
+    kinds = _FIELDS[name]
+    for n, value in enumerate(message.fields(segment)):
+        if n == 0 or not value:
+            continue
+        kind = kinds.get(n) or ("" if name in _BY_SHAPE else None)
+        if kind is not None:
+            place = f"{name.decode()}-{n}"
+            for repetition in message.repetitions(value):
+                yield kind, place, repetition
+
+
+def _take_id(tokens: Tokens, place: str, parts: _Parts) -> None:
+    _identifier(tokens, place, parts.text(1))
+
+
+def _take_name(tokens: Tokens, place: str, parts: _Parts) -> None:
+    given = parts.text(2)
+    family, _, rest = parts.text(1).partition(" ") if not given else (parts.text(1), "", "")
+    given = given or rest
+    for part in (family, given, parts.text(3)):
+        for word in _words(part):
+            if len(word) >= WEAK_LENGTH_MIN:
+                tokens.weak_words.setdefault(word, place)
+    families, givens = _words(family), _words(given)
+    if families - _PLACEHOLDERS and givens and (families | givens) - _PLACEHOLDERS:
+        joined = frozenset(
+            form
+            for f in variants(family)
+            for g in variants(given)
+            for form in _joined(token_of(f).encode(), token_of(g).encode())
+        )
+        f, g = _long(families), _long(givens)
+        tokens.names.append(Name(f, g, _backwards(f), _backwards(g), joined, place))
+
+
+def _take_phone(tokens: Tokens, place: str, parts: _Parts) -> None:
+    whole = parts.text(6) + parts.text(7)
+    for text in (re.split(r"[xX]|ext", parts.text(1), maxsplit=1)[0], whole, parts.text(12)):
+        digits = "".join(c for c in text if c.isdecimal()).lstrip("0")
+        if len(digits) >= PHONE_DIGITS_MIN and len(set(digits)) > 1:
+            tail = digits[-PHONE_TAIL_DIGITS:].encode()
+            _strong(tokens, "phone", place, tail, tail=len(digits) > PHONE_DIGITS_MIN)
+    for text in parts.all():
+        _take_email(tokens, place, text)
+
+
+def _take_email(tokens: Tokens, place: str, text: str) -> bool:
+    if "@" not in text:
+        return False
+    local, _, domain = text.rpartition("@")
+    for form in (token_of(text), token_of(local) + "at" + token_of(domain.replace(".", "dot"))):
+        if len(form) >= IDENTIFIER_LENGTH_MIN:
+            _strong(tokens, "e-mail", place, form.encode())
+    return True
+
+
+def _take_address(tokens: Tokens, place: str, parts: _Parts) -> None:
+    for n in (1, 2):
+        form = token_of(parts.text(n)).encode()
+        if len(form) >= IDENTIFIER_LENGTH_MIN + 2 and not form.isdigit() and re.search(rb"[0-9]", form):
+            _strong(tokens, "address", place, form)
+    for word in _words(parts.text(3)):
+        if len(word) >= WEAK_LENGTH_MIN:
+            tokens.weak_words.setdefault(word, place)
+    postcode = token_of(parts.text(5)).encode()
+    if len(postcode) >= WEAK_LENGTH_MIN and not postcode.isalpha():
+        tokens.weak_numbers.setdefault(postcode, place)
+
+
+def _take_birth(tokens: Tokens, place: str, parts: _Parts) -> None:
+    born = _date(parts.text(1))
+    if born:
+        tokens.births.append(Birth(born, shapes(born), place))
+
+
+def _take_by_shape(tokens: Tokens, place: str, parts: _Parts) -> None:
+    coded = len(parts) >= 3 and parts.text(3).replace("-", "").isalnum()
+    for text in parts.all():
+        form = token_of(text)
+        digits = sum(c.isdecimal() for c in form)
+        if _take_email(tokens, place, text) or coded or _CODE(text):
+            continue
+        if len(form) >= IDENTIFIER_LENGTH_MIN and digits * 2 >= len(form):
+            _identifier(tokens, place, text)
+
+
+_TAKE: dict[str, Callable[[Tokens, str, _Parts], None]] = {
+    _IDS: _take_id,
+    _NAMES: _take_name,
+    _PHONES: _take_phone,
+    _ADDRESSES: _take_address,
+    _BIRTHS: _take_birth,
+    "": _take_by_shape,
+}
+
+
+def _settle_births(tokens: Tokens, message: Message) -> None:
+    """Make the births of newborns weak: the time of every observation holds them."""
+    sent = _date(message.header(7).decode("ascii", "replace"))
+    for birth in list(tokens.births):
+        if sent and abs((sent - birth.born).days) <= NEWBORN_DAYS:
+            tokens.births.remove(birth)
+            tokens.weak_numbers.setdefault(birth.born.strftime("%Y%m%d").encode(), birth.place)
+
+
+def _date(text: str) -> date | None:
+    match = _DATE(text)
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None
+
+
+def _words(text: str) -> frozenset[bytes]:
+    return frozenset(word for spelling in variants(text) for word in letter_words(fold(spelling.encode())))
+
+
+def _long(words: frozenset[bytes]) -> frozenset[bytes]:
+    """Leave out particles (``de``, ``van``) where something longer is there."""
+    return frozenset(word for word in words if len(word) >= WEAK_LENGTH_MIN) or words
+
+
+def _backwards(words: frozenset[bytes]) -> frozenset[bytes]:
+    return frozenset(word[::-1] for word in words if word.isascii() and len(word) >= WEAK_LENGTH_MIN)
+
+
+def _joined(family: bytes, given: bytes) -> Iterator[bytes]:
+    for form in (family + given, given + family):
+        if len(form) >= IDENTIFIER_LENGTH_MIN:
+            yield form
+            if form.isascii():
+                yield form[::-1]
