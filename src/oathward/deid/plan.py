@@ -51,6 +51,10 @@ class SafeMessage:
         if token is not _TOKEN:
             raise TypeError("only shape() makes a SafeMessage")
 
+    def __reduce__(self) -> str:
+        # A copy or a pickle would be made without the token.
+        raise TypeError("only shape() makes a SafeMessage")
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -56,7 +56,7 @@ def _inside(element: Element, n: int) -> Element:
         return elements.NOTE
     if element.kind == "coded":
         return Element("note.text" if n in (2, 5, 9, 11) else element.cls) if n <= 22 else UNKNOWN
-    if element.cls in ("note.text", "attachment"):
+    if element.cls in elements.OPAQUE:
         return element
     return element if n == 1 else UNKNOWN
 

@@ -27,6 +27,7 @@ def _form(pattern: bytes) -> _Match:
 
 _PLAIN = _form(rb"[A-Z0.\-]{1,12}")
 _ICD = _form(rb"[A-Z]?0[0A-Z](?:\.?[0A-Z]{1,5})?")
+_ICD_9 = _form(rb"[EV]?0{2,3}(?:\.?0{1,2})?")
 _SNOMED = _form(rb"0{6,18}")
 _HL7 = _form(rb"[A-Za-z0.\-_+*]{1,12}")
 
@@ -38,10 +39,10 @@ STANDARD: dict[bytes, _Match] = {
     b"SNOMED-CT": _SNOMED,
     b"SNOMED": _SNOMED,
     b"SCT0": _SNOMED,
-    b"I0": _ICD,
-    b"I0C": _ICD,
-    b"I0CDX": _ICD,
-    b"I0CP": _ICD,
+    b"I0": _ICD_9,
+    b"I0C": _ICD_9,
+    b"I0CDX": _ICD_9,
+    b"I0CP": _ICD_9,
     b"I00": _ICD,
     b"I00C": _ICD,
     b"I00P": _form(rb"[0A-Z]{7}"),

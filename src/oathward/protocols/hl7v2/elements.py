@@ -49,6 +49,9 @@ class Element:
 UNKNOWN = Element("uncatalogued")
 NOTE = Element("note.text")
 
+OPAQUE = frozenset(("note.text", "attachment", "message.control"))
+"""Classes whose simple elements are one thing, whatever separators stand in them."""
+
 STRICTNESS = (
     *("structure", "message.time", "message.control", "message.party", "device.type"),
     *("observation.code", "observation.time", "observation.value", "clinical.code", "order", "location"),
@@ -141,7 +144,8 @@ def of_type(datatype: str, subject: Subject, cls: str) -> Element:
             datatype, role or (subject.staff if datatype != "XON" else "organisation")
         )
     if datatype in CODED:
-        return Element(given or (f"{role}.demographic" if role else subject.code), kind="coded")
+        own = given or (f"{role}.demographic" if role else subject.code)
+        return Element(own, form=forms.CODE if own == "observation.code" else forms.TOKEN, kind="coded")
     if datatype in TIMES:
         return _time(datatype, given or f"{role or subject.role}.time")
     if own := _own_class(datatype, subject, role):
@@ -202,7 +206,9 @@ def _form_of(datatype: str, cls: str) -> str:
         return forms.WORDS
     if cls not in FORMED:
         return forms.ANY
-    return forms.NUMBER if datatype in NUMBERS else forms.TOKEN
+    if datatype in NUMBERS:
+        return forms.NUMBER
+    return forms.CODE if cls == "observation.code" else forms.TOKEN
 
 
 def _time(datatype: str, cls: str) -> Element:

@@ -6,7 +6,10 @@ Rules:
 - HL7's explicit null (two quotation marks) fits every form.
 - A value that does not fit is whatever somebody typed: its class becomes ``note.text``.
 
-Deliberately absent: value sets. A form keeps sentences and most names out of coded elements, not every word.
+- A number of more than seven digits, and a code with five digits in a row, is more likely an identifier in the
+  wrong place; codes of observations (``CODE``) and of standard systems may have more.
+
+Deliberately absent: value sets. A form keeps sentences and numbers of people out of coded elements, not every word.
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-NUMBER, TIME, TOKEN, WORDS, DI, UNIT, RANGE, ANY = (
+NUMBER, TIME, TOKEN, CODE, WORDS, DI, UNIT, RANGE, ANY = (
     "number",
     "time",
     "token",
+    "code",
     "words",
     "di",
     "unit",
@@ -25,19 +29,24 @@ NUMBER, TIME, TOKEN, WORDS, DI, UNIT, RANGE, ANY = (
     "",
 )
 
-_NUMBER = rb"[+-]?(?:0{1,10}(?:\.0{0,10})?|\.0{1,10})(?:[eE][+-]?0{1,3})?"
+_NUMBER = rb"[+-]?(?:0{1,7}(?:\.0{0,10})?|\.0{1,10})(?:[eE][+-]?0{1,3})?"
 _TIME = (
     rb"0{4}(?:-?00(?:-?00)?)?(?:[T ]?00(?::?00(?::?00(?:\.0{1,6})?)?)?)?(?:Z|[+-]00:?00)?"
     rb"|00(?::?00(?::?00(?:\.0{1,6})?)?)?(?:[+-]0000)?"
 )
-_TOKEN = rb"[A-Za-z0_.:/%+*()\[\]{}'<>=,#!-]{1,32}|[0.]{1,64}"
+_CODE = rb"[A-Za-z0_.:/%+*()\[\]{}'<>=,#!-]{1,32}"
+_OID = rb"0(?:\.0{1,10}){3,20}"
+_SIGNS = rb"\xc2?[\xb0\xb5]|\xce\xbc"
+"""The signs of degree and micro, in Latin-1 and UTF-8."""
+
 _PATTERNS: dict[str, bytes] = {
     NUMBER: _NUMBER,
     TIME: _TIME,
-    TOKEN: _TOKEN,
+    TOKEN: rb"(?!.*0{5})" + _CODE + rb"|" + _OID,
+    CODE: _CODE + rb"|" + _OID,
     WORDS: rb"[A-Za-z0_.:/ -]{1,40}",
     DI: rb"[A-Za-z0+$./%-]{1,25}",
-    UNIT: rb"[A-Za-z0%/.*()\[\]{}'_+-]{1,32}",
+    UNIT: rb"(?:[A-Za-z0%/.*()\[\]{}'_+-]|" + _SIGNS + rb"){1,32}",
     RANGE: rb"[<>=]{0,2} ?" + _NUMBER + rb"(?: ?(?:-|to) ?" + _NUMBER + rb")?|[A-Za-z0_.+-]{1,12}",
 }
 NULL = b'""'
@@ -47,17 +56,12 @@ FITS: dict[str, Callable[[bytes], object]] = {
 }
 """Name of a form -> whether a normal value has it (a match, or None). ``ANY`` is not in it."""
 
-WIDER: tuple[str, ...] = (NUMBER, TIME, TOKEN, ANY)
-"""Forms from narrow to wide: the union of two is the wider one, of two narrow ones a token."""
-
 
 def union(one: str, other: str) -> str:
-    """Give the form that values of either form have."""
+    """Give a form that values of either form have; that of codes where they differ."""
     if one == other:
         return one
-    if ANY in (one, other):
-        return ANY
-    return TOKEN
+    return ANY if ANY in (one, other) else CODE
 
 
 def numbers(separators: bytes, *, integer_digits_max: int) -> Callable[[bytes], object]:
@@ -67,7 +71,7 @@ def numbers(separators: bytes, *, integer_digits_max: int) -> Callable[[bytes], 
         separators: byte values, e.g. of the repetition and the component separator.
         integer_digits_max: more digits before the point are an identifier, not a measurement.
     """
-    number = _NUMBER.replace(b"0{1,10}(?:", b"0{1,%d}(?:" % integer_digits_max, 1)
+    number = _NUMBER.replace(b"0{1,7}(?:", b"0{1,%d}(?:" % integer_digits_max, 1)
     one = b"(?: ?(?:" + number + b"|" + NULL + b")? ?)"
     between = b"[" + re.escape(separators) + b"]"
     return re.compile(one + b"(?:" + between + one + b")*").fullmatch
@@ -80,7 +84,7 @@ def structured_numbers(
 
     Source: HL7 v2.8.2 §2A.2.72.
     """
-    number = b"(?:" + _NUMBER.replace(b"0{1,10}(?:", b"0{1,%d}(?:" % integer_digits_max, 1) + b")?"
+    number = b"(?:" + _NUMBER.replace(b"0{1,7}(?:", b"0{1,%d}(?:" % integer_digits_max, 1) + b")?"
     between = re.escape(bytes([component]))
     pieces = (b"(?:[<>=]{0,2})", number, b"[-/:.+]?", number)
     one = b"(?:" + pieces[0] + b"".join(b"(?:" + between + piece for piece in pieces[1:]) + b")?" * 3 + b")"

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from oathward.protocols.hl7v2 import codes, elements, forms
+from oathward.protocols.hl7v2 import codes, elements, forms, tables
 from oathward.protocols.hl7v2.elements import Element
 from oathward.protocols.hl7v2.overrides import PATIENT
 
@@ -68,7 +68,7 @@ def observed(
     """
     personal = observation.personal or codes.mdc_class(observation.mdc)
     if personal:
-        return _personal(personal, value)
+        return _personal(personal, observation.datatype, value)
     datatype = observation.datatype
     if datatype in _BY_TYPE:
         return elements.of_type(datatype, _SUBJECT, VALUE if datatype == "CQ" else "")
@@ -82,12 +82,11 @@ def observed(
     return VALUE if measured else ATTACHMENT if datatype in ("ED", "RP") else NOTE
 
 
-def _personal(cls: str, value: bytes) -> str:
-    if cls == "patient.birth-date":
-        return cls if forms.FITS[forms.TIME](value) else NOTE
-    if cls == "device.type":
-        return cls if forms.FITS[forms.WORDS](value) else NOTE
-    return cls
+def _personal(cls: str, datatype: str, value: bytes) -> str | Element:
+    if datatype in tables.datatypes():
+        return elements.of_type(datatype, _SUBJECT, cls)
+    form = {"patient.birth-date": forms.TIME, "device.type": forms.WORDS}.get(cls)
+    return cls if form is None or forms.FITS[form](value) else NOTE
 
 
 def _enumerated(name: bytes, value: bytes, component: bytes, repetition: bytes) -> bool:

@@ -211,24 +211,24 @@ def compile_rewriter(decide: Decide, *, hold_uncatalogued: bool = False) -> Rewr
 
 
 def _compiled(shape: Shape, ruling_of: Callable[[Leaf], Ruling]) -> _Step:
-    fields = [found for found in shape.fields if shape.name != "MSH" or found.index != CONTROL_ID_INDEX]
+    fields = [found for found in shape.fields if shape.name != "MSH" or found.at != CONTROL_ID_INDEX]
     leaves = [leaf for found in fields for leaf in found.leaves]
     rulings = {leaf: ruling_of(leaf) for leaf in leaves}
     total = Counter(leaf.cls for leaf in leaves)
     removed = Counter(leaf.cls for leaf in leaves if rulings[leaf] is REMOVE)
-    broken = shape.name == "OBX" and any(
-        _loses_meaning(found, rulings) for found in fields if found.n in MEANING
-    )
-    if broken or (removed and shape.name not in REQUIRED and _is_empty(shape, rulings)):
-        return _Step(True, broken, None, total, Counter(), frozenset(), total)
-    edits = {found.index: field_editor(found, rulings) for found in fields if _touched(found, rulings)}
+    broken = any(_loses_meaning(found, rulings) for found in fields if found.n in MEANING)
+    empty = bool(removed) and shape.name not in REQUIRED and _is_empty(shape, rulings)
+    observation = shape.name == "OBX"
+    if empty or (observation and broken):
+        return _Step(True, observation, None, total, Counter(), frozenset(), total)
+    edits = {found.at: field_editor(found, rulings) for found in fields if _touched(found, rulings)}
     changed = Counter(leaf.cls for leaf in leaves if callable(rulings[leaf]))
     kept = {leaf.cls for leaf, ruling in rulings.items() if ruling is not REMOVE}
     if shape.name == "MSH":
         edits[CONTROL_ID_INDEX] = control_id
         changed["message.control"] += 1
         kept.add("message.control")
-    left = [found.index for found in fields if edits.get(found.index, control_id)]
+    left = [found.at for found in fields if edits.get(found.at, control_id)]
     last = max((*left, *(index for index, editor in edits.items() if editor)), default=0)
     cut = last + 1 if any(index > last for index in edits) else 0
     listed = tuple((index, edits[index]) for index in sorted(edits) if index <= last)
@@ -241,7 +241,7 @@ def _compiled(shape: Shape, ruling_of: Callable[[Leaf], Ruling]) -> _Step:
 def _vital(shape: Shape, fields: list[Field], rulings: Mapping[Leaf, Ruling]) -> tuple[int, ...]:
     """List the fields of an observation that must not become empty by a transform."""
     return tuple(
-        found.index
+        found.at
         for found in fields
         if shape.name == "OBX"
         and found.n in MEANING
@@ -258,9 +258,16 @@ def _touched(found: Field, rulings: Mapping[Leaf, Ruling]) -> bool:
 
 
 def _loses_meaning(found: Field, rulings: Mapping[Leaf, Ruling]) -> bool:
-    """Say whether more than display text beside a code would go."""
-    removed = [leaf for leaf in found.leaves if rulings[leaf] is REMOVE]
-    return len(removed) == len(found.leaves) or any(leaf.part != TEXT for leaf in removed)
+    """Say whether a repetition would lose more than display text that stands beside a code."""
+    repetitions: dict[int, list[Leaf]] = {}
+    for leaf in found.leaves:
+        repetitions.setdefault(leaf.repetition, []).append(leaf)
+    for leaves in repetitions.values():
+        removed = [leaf for leaf in leaves if rulings[leaf] is REMOVE]
+        left = [leaf for leaf in leaves if not leaf.part and rulings[leaf] is not REMOVE]
+        if removed and (not left or any(leaf.part != TEXT for leaf in removed)):
+            return True
+    return False
 
 
 def _is_empty(shape: Shape, rulings: Mapping[Leaf, Ruling]) -> bool:

@@ -14,7 +14,7 @@ Deliberately absent: what may happen to a class (``rewrite``), and values of any
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -46,9 +46,9 @@ class Leaf(NamedTuple):
 
 
 class Field(NamedTuple):
-    """One field that holds something. ``index``: where it stands after a split; ``n``: its number in HL7."""
+    """One field that holds something. ``at``: where it stands after a split; ``n``: its number in HL7."""
 
-    index: int
+    at: int
     n: int
     leaves: tuple[Leaf, ...]
 
@@ -246,7 +246,7 @@ def _leaf(
     if len(pieces) == 1:
         yield from _walk(element, value, marks, (*place, ALL))
         return
-    if element.cls in ("note.text", "attachment"):
+    if element.cls in elements.OPAQUE:
         yield Leaf(*_padded(place), element.cls, element.part)
         return
     for i, piece in enumerate(pieces):
@@ -267,7 +267,7 @@ def _padded(place: tuple[int, ...]) -> tuple[int, int, int]:
 def _flat(element: Element) -> Element:
     """Give the one leaf that stands for a tree where the message has no level left for it."""
     if element.kind == "coded":
-        return Element(element.cls, element.part, forms.TOKEN)
+        return replace(element, kind="leaf")
     found = elements.leaves(element)
     strictest = max(found, key=lambda leaf: elements.strictness(leaf.cls))
     return Element(strictest.cls, found[0].part, found[0].form)
@@ -300,7 +300,7 @@ def _coded(element: Element, pieces: list[bytes]) -> Iterator[tuple[int, Element
             fits = known(_CODES[i]) or (
                 element.form != "strict" and forms.FITS[element.form or forms.TOKEN](piece)
             )
-            yield i, Element(element.cls if fits else "note.text", element.part or ("" if i == 0 else "rest"))
+            yield i, Element(element.cls if fits else "note.text", element.part)
         elif i in _TEXTS:
             alone = element.form == forms.UNIT and not padded[i - 1]
             fits = known(_TEXTS[i]) or (alone and forms.FITS[forms.UNIT](piece) is not None)
@@ -308,5 +308,5 @@ def _coded(element: Element, pieces: list[bytes]) -> Iterator[tuple[int, Element
         elif i == _ORIGINAL_TEXT:
             yield i, Element("note.text", TEXT)
         else:
-            fits = forms.FITS[forms.TOKEN](piece) is not None
+            fits = forms.FITS[forms.CODE](piece) is not None
             yield i, Element(element.cls if fits else "note.text", "rest")
