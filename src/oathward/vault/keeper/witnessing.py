@@ -72,7 +72,7 @@ class Line:
 
     def __init__(self, settings: Settings, own: Signer) -> None:
         self._address, self._own = settings.witness.address, own
-        self._key = _witness_key(Path(settings.witness.public_key_file))
+        self._key = _witness_key(settings.data / settings.witness.public_key_file)
 
     def held(self) -> Checkpoint:
         """Ask how many tombstones the witness knows of; size 0 if none.

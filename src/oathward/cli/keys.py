@@ -1,0 +1,192 @@
+"""``oathward keys``: what the keeper holds, changing and destroying keys, and a recipient's own key."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, opened, person_of, read_bytes
+from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+APP = typer.Typer(
+    help="Keys: rotate, erase a subject, open a sealed envelope.", add_completion=False, no_args_is_help=True
+)
+
+
+class Rotated(StrEnum):
+    """Keys that can be changed before their day."""
+
+    SITE = "site"
+    INTAKE = "intake"
+    OUTBOX = "outbox"
+
+
+@APP.command()
+def status(data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Say how many keys the keeper holds, which site key is in force, and whether the witness was asked."""
+    with opened(data) as site:
+        state = site.keeper.state()
+
+    def human() -> None:
+        print(f"Site {state['site']}: site key number {state['site_key']}, witness {state['witness']}.")
+        print(f"{state['subjects']} subjects, {state['data_keys']} data keys, {state['tombstones']} erased.")
+        print(f"{state['intake_waiting']} keys wait to be taken in, {state['backups']} copies of the store.")
+        if state["intake_refused"]:
+            print(
+                f"{state['intake_refused']} keys could not be taken in: somebody wrote rows that do not open."
+            )
+
+    emit(state, as_json=as_json, human=human)
+
+
+@APP.command()
+def rotate(
+    which: Annotated[Rotated, typer.Argument(help="Which key.")] = Rotated.SITE,
+    data: DataOption = None,
+    person: PersonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change a key now, while the site runs.
+
+    The site key: everything is wrapped anew, then the old key is destroyed. Copies of the key store made
+    before open nothing any more; a new one is made. Keep a copy of the new key file elsewhere.
+    """
+    from oathward.vault.keeper.proof import admin_proof
+
+    with opened(data) as site:
+        proof = admin_proof(person_of(person))
+        if which is Rotated.SITE:
+            result: dict[str, Any] = {"key": "site", "generation": site.keeper.rotate_site_key(proof)}
+        else:
+            result = {"key": which.value, "id": site.keeper.rotate_exchange(which.value, proof)}
+
+    def human() -> None:
+        if which is Rotated.SITE:
+            print(f"Site key number {result['generation']} is in force; the old one is destroyed.")
+        else:
+            print(f"New {which.value} key {result['id']}; the old one opens what waits, then is destroyed.")
+
+    emit(result, as_json=as_json, human=human)
+
+
+@APP.command()
+def erase(
+    subject: Annotated[str, typer.Argument(help="Subject id, as records and `oathward patient` show it.")],
+    reason: Annotated[str, typer.Option(help="A code such as gdpr.art17; it is published, so no words.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the signed certificate here.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    data: DataOption = None,
+    person: PersonOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Destroy a subject's keys: nothing kept of them can ever be opened again, here or from a backup."""
+    import orjson
+
+    from oathward.vault.keeper.proof import admin_proof
+
+    if not yes:
+        if as_json or not sys.stdin.isatty():
+            raise InputError("--yes", "is needed where nobody can be asked")
+        typer.confirm(f"Destroy every key of subject {subject}? This cannot be undone", abort=True)
+    with opened(data) as site:
+        certificate = site.keeper.erase(subject, reason, admin_proof(person_of(person)))
+    said = orjson.loads(certificate.body)
+    whole = {
+        "site": certificate.site,
+        "kind": certificate.kind,
+        "id": certificate.id,
+        "version": certificate.version,
+        "body": certificate.body.decode(),
+        "signature": certificate.signature.hex(),
+    }
+    if out is not None:
+        out.write_bytes(orjson.dumps(whole, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+    def human() -> None:
+        print(
+            f"Keys of subject {subject} destroyed at {_when(said['erased_us'])}: tombstone {said['tombstone']}."
+        )
+        print(f"{said['originals']} kept originals can never be opened again.")
+        print(
+            f"From {_when(said['live_keys_destroyed_us'])} no living key can open an older copy of the database."
+        )
+        print(f"The last copy of the key store expires at {_when(said['last_backup_expires_us'])}.")
+
+    emit(said | {"certificate": whole}, as_json=as_json, human=human)
+
+
+@APP.command()
+def backup(data: DataOption = None, person: PersonOption = None, as_json: JsonOption = False) -> None:
+    """Copy the key store now. The copy is useless without the site key, which is in none."""
+    from oathward.vault.keeper.proof import admin_proof
+
+    with opened(data) as site:
+        name = site.keeper.back_up(admin_proof(person_of(person)))
+        path = site.settings.keeper_folder / "backups" / name
+    emit({"file": str(path)}, as_json=as_json, human=lambda: print(f"Copied to {path}"))
+
+
+@APP.command()
+def recipient(
+    out: Annotated[Path, typer.Option("--out", help="Where the private key goes, mode 0600.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make the key pair of a recipient; it runs at the recipient, who gives away the public key alone."""
+    from oathward.vault.recipient import new_key
+
+    public = new_key(out)
+
+    def human() -> None:
+        print(f"Private key in {out}: keep it, and keep it secret.")
+        print(f'For the bundle\'s recipient file:  public_key = "{public}"')
+
+    emit({"private_key_file": str(out), "public_key": public}, as_json=as_json, human=human)
+
+
+@APP.command()
+def unseal(
+    file: Annotated[
+        str, typer.Argument(help="Envelope: a .sealed file, base64, or the HL7 message; - for stdin.")
+    ],
+    key: Annotated[Path, typer.Option("--key", help="The recipient's private key file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the message here, mode 0600.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Open a sealed envelope with a recipient's key; needs no data folder.
+
+    The message goes to --out, or to stdout; with --json and --out stdout tells site, link and outgoing id.
+    """
+    from oathward.vault.recipient import load_key, unseal
+    from oathward.vault.sign import write_file
+
+    if as_json and out is None:
+        raise InputError("--out", "is needed with --json: a message is not JSON")
+    found = unseal(load_key(key), read_bytes(file))
+    if out is None:
+        sys.stdout.buffer.write(found.data.reveal())
+        sys.stdout.buffer.flush()
+        return
+    if out.exists():
+        raise InputError(out.name, "exists already", reason=Reason.CONFLICT)
+    write_file(out, found.data.reveal(), 0o600)
+    said = {"site": found.site, "link": found.link, "outgoing_id": found.outgoing_id, "file": str(out)}
+    emit(
+        said,
+        as_json=as_json,
+        human=lambda: print(f"{found.outgoing_id} of link {found.link} written to {out}"),
+    )
+
+
+def _when(at_us: int) -> str:
+    return iso(from_micros(at_us))[:19] + "Z"
