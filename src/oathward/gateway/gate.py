@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import time
-from base64 import b32hexencode
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -47,9 +46,12 @@ from oathward.vault.seal import Sealer
 KEEPER_REST_S = 1.0
 """After the keeper failed to answer, how long messages that need it are held without asking again."""
 
+SIFT_S = 60.0
+"""How often identifiers that other processes wrote become known as another patient's."""
+
 _FACTS_CACHED_MAX = 50_000
 _SEEDS_CACHED_MAX = 100_000
-_ID_BYTES = 12  # 20 characters in base32: what MSH-10 holds before v2.7
+_ID_BYTES = 10  # 20 characters in hexadecimal: what MSH-10 holds before v2.7
 
 log = structlog.get_logger()
 
@@ -95,6 +97,7 @@ class Gate:
         self._device_keys: dict[str, bytes] = {}
         self._seeds_until_s = 0.0
         self._keeper_rests_until_s = 0.0
+        self._sift_at_s = 0.0
         self.refresh()
 
     # --- what changes under us
@@ -132,6 +135,9 @@ class Gate:
             except AuthorityError as error:
                 self.unhealthy(error)
                 active = None
+            if time.monotonic() > self._sift_at_s:
+                self._sift_at_s = time.monotonic() + SIFT_S
+                self.resolver.sift(db)
         if active is not self._active:
             self._active = active
             self._plans = Plans(active.bundle.profiles if active else None)
@@ -241,10 +247,8 @@ class Gate:
 
     def outgoing_id(self, message_id: str, link: str) -> str:
         """The id a recipient sees: the same for one message on one link, and says nothing."""
-        digest = blake2b(
-            f"{message_id}|{link}".encode(), digest_size=_ID_BYTES, key=self._duplicate_key
-        ).digest()
-        return b32hexencode(digest).decode().rstrip("=")
+        name = f"{message_id}|{link}".encode()
+        return blake2b(name, digest_size=_ID_BYTES, key=self._duplicate_key).hexdigest().upper()
 
     def duplicate_key(self, source: str, message: Message | None) -> bytes:
         """Keyed hash of sender and MSH-10; random where there is none to compare.

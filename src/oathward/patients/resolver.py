@@ -28,6 +28,7 @@ from oathward.patients.events import EVENTS
 from oathward.patients.identifiers import Hasher, Reading, Spoken
 from oathward.patients.model import Resolution, Source, WordKind
 from oathward.patients.ordinary import ambiguous, whom
+from oathward.patients.sieve import Sieve
 from oathward.patients.state import Recent, State
 from oathward.patients.work import Work, unique_subjects
 from oathward.protocols.hl7v2.escapes import USUAL
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 CACHE_SIZE = 50_000
 _P = ord("P")
-_WORDS_FRESH_US = 5_000_000
+_WORDS_FRESH_US = 60_000_000
 
 
 class Resolver:
@@ -63,6 +64,8 @@ class Resolver:
         self._words = words
         self._card_words: Recent[str, tuple[int, dict[bytes, WordKind]]] = Recent(cache_size // 10)
         self._owners: Recent[bytes, frozenset[str]] = Recent(cache_size)
+        self._sieve: Sieve | None = None
+        self._sifting: list[bytes] = []
         self._prefixes: dict[tuple[str, str, str], str] = {}
 
     def resolve(self, engine: Engine, message: Message, source: Source, now_us: int) -> Resolution:
@@ -87,8 +90,12 @@ class Resolver:
         """Say that the transaction with this resolution's rows is durable."""
         if resolution.ticket:
             self._state.committed(resolution)
-            for subject, *_ in resolution.rows.words:
+            for subject, token, kind in resolution.rows.words:
                 self._card_words.drop(subject)
+                if kind is WordKind.IDENTIFIER:
+                    self._sifting.append(token)
+                    if self._sieve is not None:
+                        self._sieve.add(token)
 
     def rolled_back(self, resolution: Resolution) -> None:
         """Say that this resolution's rows were not written."""
@@ -103,6 +110,15 @@ class Resolver:
             self._card_words.clear()
         return changed
 
+    def sift(self, db: Connection) -> None:
+        """Build the sieve of identifiers anew; call it at start and about every minute."""
+        self._sifting = []  # what is committed from here on may not be in our snapshot
+        tokens = sql.identifier_tokens(db, self._state.site)
+        sieve = Sieve(tokens, expected=len(tokens))
+        self._sieve = sieve
+        for token in self._sifting:
+            sieve.add(token)
+
     def effective(self, subject: str) -> str:
         """Give the subject that stands for this one now."""
         return self._state.graph.effective(subject)
@@ -113,7 +129,7 @@ class Resolver:
         return graph.family(graph.effective(subject))
 
     def card_words(self, engine: Engine, subject: str, now_us: int) -> Mapping[bytes, WordKind]:
-        """Give the keyed words of a subject's card and of those it stands for; at most 5 s old."""
+        """Give the keyed words of a subject's card and of those it stands for; at most a minute old."""
         subject = self.effective(subject)
         cached = self._card_words.get(subject)
         if cached is None or now_us - cached[0] > _WORDS_FRESH_US:
@@ -130,9 +146,15 @@ class Resolver:
     def foreign(self, engine: Engine, tokens: Iterable[bytes], subject: str) -> frozenset[bytes]:
         """Choose the keyed tokens (``WordHasher.token``) that are identifiers of other patients only.
 
-        What is not known is asked once a ``refresh``; identifiers under 6 characters are nobody's.
+        What the sieve lets through is asked once a ``refresh``; identifiers under 6 characters are nobody's.
+        Identifiers that another process wrote count from the next ``sift`` on.
         """
-        asked = set(tokens)
+        if self._sieve is None:
+            with read(engine) as db:
+                self.sift(db)
+        asked = {t for t in tokens if self._sieve is None or t in self._sieve}
+        if not asked:
+            return frozenset()
         owners = {t: found for t in asked if (found := self._owners.get(t)) is not None}
         missing = list(asked - owners.keys())
         if missing:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 
 from oathward.core.db import METADATA
-from oathward.patients.model import Edge, EdgeKind, NewIdentifier, NewSubject, WordKind
+from oathward.patients.model import FOLLOWED, Edge, EdgeKind, NewIdentifier, NewSubject, WordKind
 
 subject = Table(
     "subject",
@@ -79,7 +79,8 @@ edge = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("undoes", Text, nullable=False),
 )
-Index("subject_edge_site", edge.c.site)
+Index("subject_edge_site", edge.c.site, edge.c.at_us)
+Index("subject_edge_child", edge.c.child)
 Index(
     "subject_edge_undoes",
     edge.c.undoes,
@@ -228,9 +229,20 @@ def insert_edges(db: Connection, site: str, edges: Iterable[Edge]) -> None:
         db.execute(edge.insert(), rows)
 
 
-def edges(db: Connection, site: str) -> list[Edge]:
-    """Read every edge of a site."""
-    rows = db.execute(select(edge).where(edge.c.site == site))
+def tied(db: Connection, subjects: Iterable[str]) -> set[str]:
+    """Choose subjects that somebody else stands for: they have a followed edge that was not undone."""
+    undoing = edge.alias()
+    query = select(edge.c.child).where(
+        edge.c.child.in_(list(subjects)),
+        edge.c.kind.in_([str(k) for k in FOLLOWED]),
+        ~select(undoing.c.id).where(undoing.c.undoes == edge.c.id, undoing.c.undoes != "").exists(),
+    )
+    return set(db.execute(query).scalars())
+
+
+def edges(db: Connection, site: str, *, since_us: int = 0) -> list[Edge]:
+    """Read the edges of a site, or those made since a time."""
+    rows = db.execute(select(edge).where(edge.c.site == site, edge.c.at_us >= since_us))
     return [
         Edge(r.id, EdgeKind(r.kind), r.child, r.parent, r.event, r.source, r.at_us, r.undoes) for r in rows
     ]
@@ -250,6 +262,12 @@ def words_of(db: Connection, site: str, subjects: Sequence[str]) -> dict[bytes, 
     """Read the keyed words of some subjects: hash -> kind."""
     query = select(word.c.hash, word.c.kind).where(word.c.site == site, word.c.subject.in_(subjects))
     return {bytes(h): WordKind(k) for h, k in db.execute(query)}
+
+
+def identifier_tokens(db: Connection, site: str) -> list[bytes]:
+    """Read every keyed identifier on any card."""
+    query = select(word.c.hash).where(word.c.site == site, word.c.kind == str(WordKind.IDENTIFIER))
+    return [bytes(h) for (h,) in db.execute(query)]
 
 
 def owners_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes, set[str]]:
