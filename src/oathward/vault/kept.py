@@ -110,7 +110,7 @@ def mark_erased(db: Connection, site: str, subject: str) -> int:
 
 def delete_before(db: Connection, site: str, purpose: str, before_us: int, limit: int) -> int:
     """Forget rows past the retention of their purpose, a bounded number at a time."""
-    bound = uuid7(before_us // 1_000)
+    bound = uuid7(before_us // 1_000)[:13]  # the part that is time: less than any id of that millisecond
     old = select(kept_body.c.message).where(
         kept_body.c.message < bound, kept_body.c.site == site, kept_body.c.purpose == purpose
     )
