@@ -218,6 +218,8 @@ class _Check:
         lines[0] = self._without_our_id(lines[0])
         clean = context.lines
         fresh = [line for line in lines if line not in clean] if clean else lines
+        if not fresh and not self._open:
+            return CLEAN
         body = b"\r".join(fresh)
         stop = self._letters(fresh, outline(body).split(b"\r")) or self._numbers(body) or self._hashed()
         if stop is None and self._open:
@@ -238,10 +240,10 @@ class _Check:
         tokens_wanted = bool(self._context.strong or self._context.canaries or self._foreign)
         births = self._context.tokens.births
         pieces = self._pieces
-        for line, shape in zip(lines, shapes, strict=True):
+        for line, shape in zip(lines, shapes, strict=False):  # of no lines there is one empty shape
             facts = known.get(shape)
             if facts is None or (facts.constants and not facts.same(line)):
-                facts = self._outlines.learn(shape, line, self._original.charset)
+                facts = self._outlines.learn(shape, line, self._original)
             if facts not in clean:
                 stop = self._words(line, facts)
                 if stop is not None:
@@ -348,7 +350,7 @@ class _Check:
         return None
 
     def _inside(self, data: bytes, line: bytes, through: tuple[str, ...]) -> Stop | None:
-        for name, opened in views(data, self._budget):
+        for name, opened in views(data, self._budget, self._original.separators):
             if len(through) >= DEPTH_MAX:
                 raise Unsearchable
             if opened in self._seen:

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote_to_bytes
 
 from oathward.core.words import plain
-from oathward.protocols.hl7v2.escapes import USUAL, unescape_bytes
+from oathward.protocols.hl7v2.escapes import USUAL, Separators, unescape_bytes
 
 DEPTH_MAX = 6
 """Layers opened one inside another."""
@@ -144,10 +144,15 @@ _TEXT_BYTES = bytes(range(0x20, 0x7F)) + b"\t\n\r" + bytes(range(0x80, 0x100))
 _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 
 
-def is_layered(line: bytes) -> bool:
-    """Say whether ``views`` may find something in a line other than in its runs; the same for its outline."""
+def is_layered(line: bytes, escape: int = USUAL.escape) -> bool:
+    """Say whether ``views`` may find something in a line other than in its runs; the same for its outline.
+
+    Args:
+        escape: the escape character of the original.
+    """
     return (
-        (92 in line and line.find(b"\\", 9 if line.startswith(b"MSH") else 0) >= 0)
+        (escape != USUAL.escape and escape in line)
+        or (92 in line and line.find(b"\\", 9 if line.startswith(b"MSH") else 0) >= 0)
         or 0 in line
         or (37 in line and _PERCENT.search(line) is not None)
         or (61 in line and _QUOTED.search(line) is not None)
@@ -162,22 +167,27 @@ def runs(data: bytes) -> list[bytes]:
     return [run for run in _RUN.findall(data) if run.translate(None, _NUMBER)]
 
 
-def views(data: bytes, budget: Budget) -> Iterator[tuple[str, bytes]]:
+def views(data: bytes, budget: Budget, separators: Separators = USUAL) -> Iterator[tuple[str, bytes]]:
     """Open one layer in every way that applies: pairs of its name and the bytes behind it.
+
+    Args:
+        separators: of the original; the usual escape character is tried too.
 
     Raises:
         Unsearchable: the budget is spent.
     """
-    for name, opened in _opened(data, budget):
+    for name, opened in _opened(data, budget, separators):
         if opened and opened != data:
             budget.spend(len(opened))
             yield name, opened
 
 
-def _opened(data: bytes, budget: Budget) -> Iterator[tuple[str, bytes]]:
+def _opened(data: bytes, budget: Budget, separators: Separators) -> Iterator[tuple[str, bytes]]:
     yield from _inflated(data, budget)
     if 0 in data or data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         yield from _utf_16(data)
+    if separators.escape != USUAL.escape and separators.escape in data:
+        yield "hl7", unescape_bytes(data, separators)
     if 92 in data:
         yield "hl7", _HL7_FORMAT.sub(b" ", unescape_bytes(data, USUAL))
         yield "backslash", _BACKSLASH_ESCAPE.sub(_unbackslashed, data)

@@ -12,6 +12,7 @@ Deliberately absent: persons. Nothing here depends on whose line it is.
 from __future__ import annotations
 
 import re
+from binascii import unhexlify
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -28,15 +29,19 @@ from oathward.gateway.normalise import (
     squeeze,
 )
 from oathward.gateway.tokens import IDENTIFIER_LENGTH_MIN
+from oathward.protocols.hl7v2.reader import Message
 
 OUTLINES_MAX = 16_384
 HASHES_MAX = 65_536
 TOKEN_LENGTH_MAX = 64
+JOINED_DIGITS_MAX = 16
 
-# A group of digits with single separators between, a long run of digits, or a run of letters and digits.
-_SPAN = re.compile(rb"(?<![0-9])0+(?:[ \-./()]{1,2}0+)+(?![0-9])")
 _DIGITS = re.compile(rb"0{6,}")
 _MIXED = re.compile(rb"[0A-Za-z]{6,}")
+_JOINED = re.compile(
+    rb"(?<![0-9])0+(?:[ \-./()]{1,2}0+)+(?![0-9])|(?<![0A-Za-z])[0A-Za-z]+(?:[\-./][0A-Za-z]+){1,5}(?![0A-Za-z])"
+)
+_HEX_OF_DIGITS = re.compile(rb"(?:3[0-9]){6,}").fullmatch
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
 # Letters and digits in base64 never give one of these, so what hides a token has no short parts.
 _PARTS = re.compile(rb"[+/_=\-\r\n]+")
@@ -80,9 +85,9 @@ class Outlines:
         self.known: dict[bytes, Outline] = {}
         self.times: set[bytes] = set()
 
-    def learn(self, shape: bytes, line: bytes, charset: str) -> Outline:
-        """Look at a line; ``shape`` is its outline."""
-        folded = fold(shape, charset)
+    def learn(self, shape: bytes, line: bytes, original: Message) -> Outline:
+        """Look at a line; ``shape`` is its outline. ``original`` says character set and escape character."""
+        folded = fold(shape, original.charset)
         words = frozenset(letter_words(folded))
         candidates = runs(line)
         found = Outline(
@@ -97,7 +102,8 @@ class Outlines:
                 if len(part) >= RUN_LENGTH_MIN and _is_mixed(part)
             ),
             encoded=any(decoded(run) for run in candidates),
-            opened=is_layered(shape) or (not shape.isascii() and _hides_digits(shape, folded)),
+            opened=is_layered(shape, original.separators.escape)
+            or (not shape.isascii() and _hides_digits(shape, folded)),
             dated=not words.isdisjoint(MONTHS),
         )
         if len(self.known) >= OUTLINES_MAX:
@@ -139,6 +145,8 @@ class Outlines:
         if _TIME(token):
             self.times.add(piece)
             token = token[:8]
+        elif _HEX_OF_DIGITS(token):
+            token = unhexlify(token)
         found = self._hashes[piece] = self._words.token(token.decode("utf-8", "replace"))
         return found
 
@@ -150,18 +158,23 @@ class Outlines:
 
 
 def spans_of(shape: bytes) -> tuple[tuple[int, int], ...]:
-    """List where in an outline tokens with digits may stand."""
+    """List where in an outline tokens with digits may stand: runs, and runs joined by single separators."""
     found = [match.span() for match in _DIGITS.finditer(shape)]
-    found += [match.span() for match in _MIXED.finditer(shape) if 48 in match[0] and match[0].strip(b"0")]
-    found += [
-        match.span() for match in _SPAN.finditer(shape) if match[0].count(b"0") >= IDENTIFIER_LENGTH_MIN
-    ]
+    found += [match.span() for match in _MIXED.finditer(shape) if 48 in match[0] and _has_letters(match[0])]
+    for match in _JOINED.finditer(shape):
+        digits = match[0].count(b"0")
+        if IDENTIFIER_LENGTH_MIN - 2 * _has_letters(match[0]) <= digits <= JOINED_DIGITS_MAX:
+            found.append(match.span())
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
 
 
 def pieces_of(text: bytes) -> set[bytes]:
     """List the pieces of a text that may be tokens with digits."""
     return {text[start:end] for start, end in spans_of(outline(text))}
+
+
+def _has_letters(shape: bytes) -> bool:
+    return bool(shape.translate(None, b"0-./"))
 
 
 def _is_mixed(part: bytes) -> bool:

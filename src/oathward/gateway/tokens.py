@@ -138,6 +138,9 @@ def _identifier(tokens: Tokens, place: str, text: str) -> None:
     if len(form) >= IDENTIFIER_LENGTH_MIN and not form.isalpha():
         strong = bare if form.isdigit() and len(bare) >= IDENTIFIER_LENGTH_MIN else form
         _strong(tokens, "identifier", place, strong)
+        if strong.isdigit():
+            # Hexadecimal that looks like a number; more of it may stand before.
+            _strong(tokens, "identifier", place, strong.hex().encode(), tail=True)
     elif len(form) >= WEAK_LENGTH_MIN:
         (tokens.weak_words if form.isalpha() else tokens.weak_numbers).setdefault(form, place)
 
