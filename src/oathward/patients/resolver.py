@@ -66,6 +66,7 @@ class Resolver:
         self._owners: Recent[bytes, frozenset[str]] = Recent(cache_size)
         self._sieve: Sieve | None = None
         self._sifting: list[bytes] = []
+        self._nobodys: set[bytes] = set()
         self._prefixes: dict[tuple[str, str, str], str] = {}
 
     def resolve(self, engine: Engine, message: Message, source: Source, now_us: int) -> Resolution:
@@ -96,6 +97,7 @@ class Resolver:
                     self._sifting.append(token)
                     if self._sieve is not None:
                         self._sieve.add(token)
+                    self._nobodys.discard(token)  # after the sieve has it: nobody may note it down again
 
     def rolled_back(self, resolution: Resolution) -> None:
         """Say that this resolution's rows were not written."""
@@ -115,7 +117,7 @@ class Resolver:
         self._sifting = []  # what is committed from here on may not be in our snapshot
         tokens = sql.identifier_tokens(db, self._state.site)
         sieve = Sieve(tokens, expected=len(tokens))
-        self._sieve = sieve
+        self._sieve, self._nobodys = sieve, set()
         for token in self._sifting:
             sieve.add(token)
 
@@ -152,7 +154,7 @@ class Resolver:
         if self._sieve is None:
             with read(engine) as db:
                 self.sift(db)
-        asked = {t for t in tokens if self._sieve is None or t in self._sieve}
+        asked = self._perhaps_somebodys(tokens)
         if not asked:
             return frozenset()
         owners = {t: found for t in asked if (found := self._owners.get(t)) is not None}
@@ -167,6 +169,16 @@ class Resolver:
         return frozenset(t for t, who in owners.items() if who and all(self.effective(s) != me for s in who))
 
     # --- inside
+
+    def _perhaps_somebodys(self, tokens: Iterable[bytes]) -> set[bytes]:
+        """Leave out tokens that are nobody's identifier; codes and units come with every message."""
+        new = set(tokens) - self._nobodys
+        sieve = self._sieve
+        asked = {t for t in new if sieve is None or t in sieve}
+        if len(self._nobodys) > CACHE_SIZE:
+            self._nobodys = set()
+        self._nobodys |= new - asked
+        return asked
 
     def _key(self, message: Message, source: Source) -> bytes | None:
         """Hash the identifying fields as they stand; None where the message needs a closer look."""

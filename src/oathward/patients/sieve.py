@@ -48,8 +48,12 @@ class Sieve:
 
     def __contains__(self, token: bytes) -> bool:
         """Perhaps (True), or certainly not (False)."""
-        bits = self._bits
-        return all(bits[at >> 3] & 1 << (at & 7) for at in self._places(token))
+        bits, mask = self._bits, self._mask
+        value = int.from_bytes(token, "big")
+        at = value >> 32 & mask
+        if not bits[at >> 3] >> (at & 7) & 1:  # most tokens end here
+            return False
+        return all(bits[at >> 3] >> (at & 7) & 1 for at in self._places(token))
 
     def _places(self, token: bytes) -> tuple[int, ...]:
         # Two 32-bit halves as start and stride: as good as independent hashes (Kirsch and Mitzenmacher 2006).

@@ -24,7 +24,7 @@ from sqlalchemy import Connection
 
 from oathward.patients import sql
 from oathward.patients.graph import Graph
-from oathward.patients.model import NewIdentifier, Resolution, SubjectRows
+from oathward.patients.model import Edge, NewIdentifier, Resolution, SubjectRows
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -33,6 +33,8 @@ MERGES_PER_MINUTE_MAX = 60
 """Of one source; above it each further merge is a finding (it is still done)."""
 
 _MINUTE_US = 60_000_000
+_LATE_US = 10 * _MINUTE_US
+"""An edge that is committed this much later than it was made is found by counting, and costs a full reload."""
 
 
 class Recent(Generic[K, V]):
@@ -96,24 +98,34 @@ class State:
         self._next_ticket = 1
         self._open_edges: set[str] = set()
         self._loaded = False
+        self._newest_us = 0
         self._merges: dict[str, deque[int]] = {}
-        self._size = size
 
-    def refresh(self, db: Connection, *, force: bool = False) -> bool:
+    def refresh(self, db: Connection) -> bool:
         """Take in what other processes changed; says whether anything did. Call it about every second."""
         with self.lock:
             self.soft.clear()
             count = sql.edge_count(db, self.site)
-            if self._loaded and not force and count == len(self.graph) - len(self._open_edges):
+            if self._loaded and count == self._committed_edges():
                 return False
-            mine = [e for i in self._open_edges if (e := self.graph.edge(i)) is not None]
-            stored = sql.edges(db, self.site)
-            self.graph = Graph([*stored, *mine])
-            self._open_edges -= {e.id for e in stored}
+            if self._loaded:
+                self._take(sql.edges(db, self.site, since_us=self._newest_us - _LATE_US))
+            if not self._loaded or count != self._committed_edges():
+                self._take(sql.edges(db, self.site))
+            self._newest_us = max((e.at_us for e in self.graph), default=0)
             self._loaded = True
             self.hot.clear()
             self._known.clear()  # an erased subject's identifiers are gone
             return True
+
+    def _committed_edges(self) -> int:
+        return len(self.graph) - len(self._open_edges)
+
+    def _take(self, stored: Iterable[Edge]) -> None:
+        """Add stored edges; the graph is replaced whole, since other threads follow it without the lock."""
+        listed = list(stored)
+        self._open_edges.difference_update(e.id for e in listed)
+        self.graph = Graph([*self.graph, *listed])
 
     def ready(self, db: Connection) -> None:
         """Load the edges before anything is resolved."""
