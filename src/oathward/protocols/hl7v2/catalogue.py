@@ -20,7 +20,7 @@ from oathward.protocols.hl7v2.overrides import reviewed
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.hl7v2.shapes import Shape, shapes
 
-REMEMBERED_MAX = 20_000
+REMEMBERED_MAX = 5_000
 _present: dict[tuple[Shape, ...], frozenset[str]] = {}
 
 

@@ -7,7 +7,7 @@ Rules:
 - A value that does not fit is whatever somebody typed: its class becomes ``note.text``.
 
 - A number of more than seven digits, and a code with five digits in a row, is more likely an identifier in the
-  wrong place; codes of observations (``CODE``) and of standard systems may have more.
+  wrong place; codes of observations (``CODE``) may have eight, those of standard systems any number.
 
 Deliberately absent: value sets. A form keeps sentences and numbers of people out of coded elements, not every word.
 """
@@ -17,12 +17,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-NUMBER, TIME, TOKEN, CODE, WORDS, DI, UNIT, RANGE, ANY = (
+NUMBER, TIME, TOKEN, CODE, WORDS, PROFILE, DI, UNIT, RANGE, ANY = (
     "number",
     "time",
     "token",
     "code",
     "words",
+    "profile",
     "di",
     "unit",
     "range",
@@ -36,18 +37,20 @@ _TIME = (
 )
 _CODE = rb"[A-Za-z0_.:/%+*()\[\]{}'<>=,#!-]{1,32}"
 _OID = rb"0(?:\.0{1,10}){3,20}"
+_NO_RUN_OF_5 = rb"(?!.*0{5})"
 _SIGNS = rb"\xc2?[\xb0\xb5]|\xce\xbc"
 """The signs of degree and micro, in Latin-1 and UTF-8."""
 
 _PATTERNS: dict[str, bytes] = {
     NUMBER: _NUMBER,
     TIME: _TIME,
-    TOKEN: rb"(?!.*0{5})" + _CODE + rb"|" + _OID,
-    CODE: _CODE + rb"|" + _OID,
+    TOKEN: _NO_RUN_OF_5 + _CODE + rb"|" + _OID,
+    CODE: rb"(?!.*0{9})" + _CODE + rb"|" + _OID,
     WORDS: rb"[A-Za-z0_.:/ -]{1,40}",
+    PROFILE: _NO_RUN_OF_5 + _CODE + rb"|" + _OID + rb"|IHE [A-Z]{2,5}",
     DI: rb"[A-Za-z0+$./%-]{1,25}",
-    UNIT: rb"(?:[A-Za-z0%/.*()\[\]{}'_+-]|" + _SIGNS + rb"){1,32}",
-    RANGE: rb"[<>=]{0,2} ?" + _NUMBER + rb"(?: ?(?:-|to) ?" + _NUMBER + rb")?|[A-Za-z0_.+-]{1,12}",
+    UNIT: _NO_RUN_OF_5 + rb"(?:[A-Za-z0%/.*()\[\]{}'_+-]|" + _SIGNS + rb"){1,32}",
+    RANGE: rb"[<>=]{0,2} ?" + _NUMBER + rb"(?: ?(?:-|to) ?" + _NUMBER + rb")?|[A-Za-z_.+-]{1,12}",
 }
 NULL = b'""'
 

@@ -49,7 +49,8 @@ CHILDREN = frozenset(("NTE", "PRT"))
 """Segments that belong to the OBX before them."""
 
 REQUIRED = frozenset(("MSH", "MSA", "EVN", "ORC", "OBR", "TXA", "QPD", "QAK"))
-REMEMBERED_MAX = 20_000
+REMEMBERED_MAX = 2_000
+"""Kinds of messages, and of segments, that one rewriter remembers."""
 
 
 class Rewritten(NamedTuple):

@@ -4,7 +4,8 @@ Rules:
 - A *shape* is decided on the segment's normal form, in which each digit is ``0``; only codes that name a person
   (``codes.PERSONAL``) are compared exactly. So segments that differ in readings and times share one shape.
 - Shapes are remembered under a 64-bit keyed hash of the normal form (CPython's SipHash, keyed at random in each
-  process), never under the bytes: the memory of the process keeps no text of earlier messages.
+  process), never under the bytes: the memory of the process keeps no text of earlier messages, only a reference
+  to the last one.
 - Equal shapes are one object, so a message's shapes can be a key themselves.
 - What does not look like its element (``forms``) is ``note.text``; what nobody catalogued is ``uncatalogued``.
 
@@ -29,8 +30,8 @@ HEADERS = frozenset((b"MSH", b"FHS", b"BHS"))
 ALL = -1
 """In a leaf's place: not one part, but all there is at this level."""
 
-KNOWN_MAX = 50_000
-"""Shapes remembered per set of separators; beyond, the memory starts anew."""
+KNOWN_MAX = 30_000
+"""Segments remembered per set of separators; beyond, the memory starts anew."""
 
 REMEMBERED_BYTES_MAX = 8_192
 
