@@ -14,14 +14,11 @@ def one_process(url: str, start_s: float) -> dict[str, str]:
     """What each process does: meet everybody, in an order of its own, and retry where it lost a race."""
     import random
 
-    import oathward.ledger.tables
-    import oathward.patients.sql  # noqa: F401  declares its tables
-    from oathward.core.db import connect, create_tables
+    from oathward.core.db import connect
     from oathward.patients.model import IdentityMovedError
     from tests.unit.patients.making import Site, oru
 
     engine = connect(url)
-    create_tables(engine)
     site = Site(engine)
     numbers = [f"{n}77^^^HOSP^MR" for n in range(PATIENTS)]
     random.shuffle(numbers)
@@ -57,15 +54,17 @@ def run_two(url: str) -> list[dict[str, str]]:
 
 
 def check(url: str) -> None:
-    from oathward.core.db import connect, read
+    import oathward.ledger.tables  # noqa: F401  declares its tables
+    from oathward.core.db import connect, create_tables, read
     from oathward.patients import sql
 
+    engine = connect(url)
+    create_tables(engine)
     one, two = run_two(url)
     races = int(one.pop("lost")) + int(two.pop("lost"))
     assert one == two
     assert len(set(one.values())) == PATIENTS
     assert races, "the two never met: the test shows nothing"
-    engine = connect(url)
     with read(engine) as db:
         assert sql.count_subjects(db, "north") == {"known": PATIENTS}
     engine.dispose()

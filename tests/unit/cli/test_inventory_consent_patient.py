@@ -264,4 +264,4 @@ def test_people_get_words(command, data, capsys):
     assert "give the key to the device alone" in say("device", "cert", "a")
     assert say("device", "export").startswith("id,name,kind")
     command("consent", "import", "-", stdin=TestConsent.SHEET)
-    assert "permit HRESCH to *" in say("consent", "list")
+    assert "HRESCH" in say("consent", "list")
