@@ -1,0 +1,142 @@
+"""Patients, inventory and consent on PostgreSQL: the same promises, with writers that really run side by side."""
+
+import threading
+
+import pytest
+from tests.faults.test_one_subject import check
+from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.unit.consent.conftest import Office, says
+from tests.unit.inventory.conftest import NOW, SITE, Inventory
+from tests.unit.patients.making import FEED, Site, adt, mrg, oru, pid, pv1
+
+import oathward.consent.sql
+import oathward.inventory.sql
+import oathward.ledger.tables
+import oathward.patients.sql  # noqa: F401  these declare their tables
+from oathward.core.db import connect, create_tables, read
+from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.inventory import actions as inventory_actions
+from oathward.inventory import strangers, views
+from oathward.inventory.model import Device, Peer
+from oathward.patients import actions, sql
+from oathward.patients.graph import Graph
+from oathward.patients.model import IdentityMovedError
+
+pytestmark = needs_postgres
+
+A, B = "100001^^^HOSP^MR", "100002^^^HOSP^MR"
+
+
+@pytest.fixture
+def engine(postgres_url):  # noqa: F811  the fixture
+    engine = connect(postgres_url)
+    create_tables(engine)
+    yield engine
+    engine.dispose()
+
+
+def test_a_patients_day(engine):
+    site = Site(engine)
+    held = site.take(oru("", "V1^^^HOSP"))
+    mother = site.take(adt("A01", pid(A, "Quill^Iris"), pv1("V1^^^HOSP")), FEED)
+    assert site.take(oru("", "V1^^^HOSP")).subject == mother.subject != held.subject
+    site.take(adt("A28", pid(B, "Quill^Baby", mother=A)), FEED)
+    site.take(adt("A24", pid(A), pid(B)), FEED)
+    site.take(adt("A37", pid(A), pid(B)), FEED)
+    site.take(adt("A40", pid(A), mrg("100003^^^HOSP^MR")), FEED)
+    assert site.take(oru("100003^^^HOSP^MR")).subject == mother.subject
+    merged = next(e for e in site.resolver._state.graph if e.kind == "merged")
+    site.unmerge(merged.id)
+    assert site.take(oru("100003^^^HOSP^MR")).subject == merged.child
+    words = site.resolver.words_of(engine, mother.subject, site.now)
+    assert site.resolver._words.word("quill") in words
+    token = site.resolver._words.token("100001")
+    assert (
+        site.resolver.foreign(engine, [token, *(b"%8d" % n for n in range(300))], held.subject) == frozenset()
+    )
+    assert site.resolver.foreign(engine, [token], site.take(oru(B)).subject) == {token}
+    with read(engine) as db:
+        assert sql.count_subjects(db, "north") == {"holding": 1, "known": 3}
+
+
+def test_a_number_taken_meanwhile(engine):
+    one, two = Site(engine), Site(engine)
+    a, b = one.resolve(oru(A)), two.resolve(oru(A))
+    one.commit(a)
+    with pytest.raises(IdentityMovedError):
+        two.commit(b)
+    two.resolver.rolled_back(b)
+    assert two.take(oru(A)).subject == a.subject
+
+
+def crosswise(engine, rounds):
+    """Let two processes merge the same pairs in opposite directions at the same time; count edges that do not fit."""
+    sites = [Site(engine), Site(engine)]
+    for n in range(rounds):
+        pair = [f"{n}1^^^HOSP^MR", f"{n}2^^^HOSP^MR"]
+        for site in sites:
+            for cx in pair:
+                site.take(oru(cx))
+            site.refresh()
+        plans = [s.resolve(adt("A40", pid(pair[i]), mrg(pair[1 - i])), FEED) for i, s in enumerate(sites)]
+        gate = threading.Barrier(2)
+
+        def run(site, plan, gate=gate):
+            gate.wait()
+            try:
+                site.commit(plan)
+            except IdentityMovedError:
+                site.resolver.rolled_back(plan)
+
+        threads = [threading.Thread(target=run, args=pair) for pair in zip(sites, plans, strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    with read(engine) as db:
+        edges = sql.edges(db, "north")
+    return len(edges), Graph(edges).idle
+
+
+def test_merges_crosswise_at_the_same_time_make_no_circle(engine):
+    assert crosswise(engine, 15) == (15, 0)
+
+
+def test_reverse_without_the_check_they_do(engine, monkeypatch):
+    monkeypatch.setattr(actions, "_check_edges", lambda *_: None)
+    edges, idle = crosswise(engine, 3)
+    assert (edges, idle) == (6, 3)
+
+
+def test_devices(engine):
+    inventory = Inventory(engine)
+    pump = Device("pump-1", certificates=frozenset(("01" * 32,)), senders=frozenset(("P",)))
+    inventory.add(pump)
+    peer = Peer("10.0.0.1", b"\x01" * 32)
+    assert inventory.snapshot.identify(peer, (b"P", b"")).device == pump
+    for n in range(3):
+        inventory.run(strangers.remember_unknown, Peer("10.0.0.2"), (b"NEW", b""), NOW + n)
+    with read(engine) as db:
+        (held,) = views.held(db, SITE)
+        draft = inventory_actions.plan_adoption(db, SITE, held.id, Device("pump-2"), pin_address=True)
+    assert held.messages == 3
+    inventory.store(inventory.sign([draft]), "device.adopted", held=held.id)
+    inventory.run(inventory_actions.revoke, "pump-1", by="me", reason="lost", now_us=NOW)
+    inventory.refresh()
+    assert inventory.snapshot.identify(peer, (b"P", b"")).reason is Reason.DEVICE_REVOKED
+    assert inventory.snapshot.identify(Peer("10.0.0.2"), (b"NEW", b"")).device.id == "pump-2"
+
+
+def test_consents(engine):
+    office, ann = Office(engine), uuid7()
+    office.record(ann, says())
+    office.record(ann, says(permit=False))
+    version, facts = office.of(ann)
+    assert (version, [f.permit for f in facts]) == (2, [True, False])
+    office.sql("UPDATE consent_fact SET signature = '\\x00' WHERE version = 2")
+    assert office.process().of(engine, [ann]) == (None, None)
+
+
+def test_two_processes_that_meet_the_same_patients(postgres_url):  # noqa: F811  the fixture
+    check(postgres_url)
