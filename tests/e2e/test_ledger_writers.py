@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,7 +16,8 @@ from tests.unit.ledger.sample import KEYS, SITE
 WRITER = """
 import sys
 from oathward.core.db import connect, write
-from oathward.ledger import Record, append, prepare, remove_body
+from oathward.ledger import Record, append, postings, prepare, remove_body
+postings.BLOCK = 64
 url, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
 engine = connect(url)
 for n in range(rounds):
@@ -42,17 +44,19 @@ def test_two_processes_keep_one_sequence(url, monkeypatch):
     monkeypatch.setattr(postings, "BLOCK", 64)
     engine = sample.open_url(url)
     command = [sys.executable, "-c", WRITER, url]
-    writers = [
-        subprocess.Popen([*command, name, str(ROUNDS)], stdout=subprocess.PIPE, text=True) for name in "ab"
-    ]
     looks = 0
-    while any(w.poll() is None for w in writers):  # a live ledger verifies while it grows
-        postings.index(engine, SITE)
-        assert verify_database(engine, SITE, KEYS).problems == ()
-        looks += 1
-    for writer in writers:
-        assert writer.communicate(timeout=30)[0] == "done\n"
-        assert writer.returncode == 0
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                subprocess.Popen([*command, name, str(ROUNDS)], stdout=subprocess.PIPE, text=True)
+            )
+            for name in "ab"
+        ]
+        while any(w.poll() is None for w in writers):  # a live ledger verifies while it grows
+            postings.index(engine, SITE)
+            assert verify_database(engine, SITE, KEYS).problems == ()
+            looks += 1
+        assert [w.communicate(timeout=30)[0] for w in writers] == ["done\n", "done\n"]
     assert looks > 3
     report = verify_database(engine, SITE, KEYS)
     assert report.problems == ()

@@ -73,23 +73,23 @@ class TreeChecks:
             self._waiting.clear()
         return False
 
-    def finish(self, size_now: int) -> None:
+    def finish(self, size_now: Callable[[], int]) -> None:
         """Compare the rightmost tiles, and settle what still waits.
 
         Args:
-            size_now: what the ledger has grown to while this run went on; stored tiles may be so long.
+            size_now: asked after each tile was read, for what the ledger may have grown to meanwhile: stored
+                tiles may be so long.
         """
         for level, nodes in self._partial.items():
             index = self._counts.get(level, 0)
             packed = self._stored(level, index, index + 1).get(index, b"") if nodes else b""
             built = b"".join(nodes)
-            if level == 0 and packed:  # in exports only: the database stores no leaf tile before it is full
-                self._compare(0, index, built, packed)
-            elif level and nodes:
-                self.tiles += 1
-                most = (size_now >> (merkle.TILE_HEIGHT * level)) - index * merkle.TILE_WIDTH
-                fits = len(packed) <= min(most, merkle.TILE_WIDTH) * merkle.HASH_BYTES
-                self._compare(level, index, built, packed[: len(built)] if fits else packed)
+            if not nodes or not (level or packed):
+                continue  # a leaf tile is stored when it is full; an export has the partial one, too
+            self.tiles += level > 0
+            most = (size_now() >> (merkle.TILE_HEIGHT * level)) - index * merkle.TILE_WIDTH
+            fits = len(packed) <= min(most, merkle.TILE_WIDTH) * merkle.HASH_BYTES
+            self._compare(level, index, built, packed[: len(built)] if fits else packed)
         for difference in filter(self._narrow, self._waiting):
             why = "differs from its tile; no signed root after it tells which of the two was changed"
             where = f"{_records(difference.first, difference.last)} or {difference.tile}"

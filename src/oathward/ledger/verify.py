@@ -263,8 +263,7 @@ class _Run:
 
     def _check_ends(self) -> None:
         shape, tree = self._shape, self._tree
-        now = self._source.shape().size  # it may have grown while we read
-        tree.finish(now)
+        tree.finish(lambda: self._source.shape().size)
         if shape.frontier is not None and shape.frontier != tree.packed_frontier:
             self._add(Problem(Reason.LEDGER_BROKEN, "head", "does not belong to the records"))
         if shape.first_index < 0:
@@ -281,6 +280,7 @@ class _Run:
         self._check_late_removals()
         beyond = [self._next_kept] if self._next_kept else []
         beyond += [*self._kept, *((found, "a checkpoint held outside") for found in self._held)]
+        now = self._source.shape().size  # it may have grown while we read
         self._rolled_back = [one for one in beyond if one[0].size > now]
 
     def _check_late_removals(self) -> None:

@@ -30,7 +30,11 @@ START_US = 1_700_000_000_000_000
 
 
 def open_ledger(folder: Path, name: str = "ledger.db") -> Engine:
-    engine = connect(f"sqlite:///{folder / name}")
+    return open_url(f"sqlite:///{folder / name}")
+
+
+def open_url(url: str) -> Engine:
+    engine = connect(url)
     create_tables(engine)
     return engine
 
