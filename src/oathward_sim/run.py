@@ -26,7 +26,7 @@ from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
 from oathward_sim.recipients import Folder, Kept, Recipient
 from oathward_sim.senders import Door, Sender, TlsFiles
 
-_POLL_S = 0.1
+_POLL_S, _LOOK_S = 0.1, 0.25
 _MONITOR_SOURCE_FIRST = 41
 _FINISH_S = 15.0
 
@@ -172,6 +172,7 @@ class Simulation:
         self.senders = [feeder, *devices, *others]
         await feeder.send_all(feed.opening())
         tasks = [asyncio.ensure_future(s.run(self.stop)) for s in self.senders]
+        looking = asyncio.ensure_future(self._look_often())
         counted = tasks if config.count is not None else []
         timer = asyncio.ensure_future(self._time_over(config.duration_s, counted))
         try:
@@ -180,9 +181,9 @@ class Simulation:
             await asyncio.wait(tasks, timeout=_FINISH_S)
         finally:
             self.stop.set()
-            for task in (*tasks, timer):
+            for task in (*tasks, timer, looking):
                 task.cancel()
-            await asyncio.gather(*tasks, timer, return_exceptions=True)
+            await asyncio.gather(*tasks, timer, looking, return_exceptions=True)
 
     async def drain(self, config: Config) -> None:
         """Wait until everything due has arrived, at most ``drain_s``; then a little longer for second copies."""
@@ -259,6 +260,12 @@ class Simulation:
             sender.count = config.count
             sender.rate_s = min(sender.rate_s, config.rate_s)
         return found
+
+    async def _look_often(self) -> None:
+        """Judge as it goes: searching everything at the end would take as long again."""
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            self.look()
 
     async def _time_over(self, duration_s: float | None, counted: Sequence[asyncio.Future[None]]) -> None:
         """Wait for whichever end comes first."""

@@ -165,7 +165,7 @@ def views(data: bytes, depth: int = _DEEP, form: str = "") -> Iterator[tuple[str
 
 
 def _texts(data: bytes) -> Iterator[tuple[str, str]]:
-    if b"\0" in data:
+    if data.count(0) * 4 >= len(data) > 0:  # as in UTF-16 of any European text
         for codec in ("utf-16-le", "utf-16-be"):
             yield codec, data.decode(codec, "replace")
     try:

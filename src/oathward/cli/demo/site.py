@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
-import os
 import shutil
 import signal
 import sys
@@ -172,10 +171,9 @@ class DemoSite:
     async def _spawn(self, *arguments: str) -> Any:
         """Start a process that says in one JSON document that it is ready; give that."""
         with self.log.open("ab") as log:
-            # The end of our standard input to it tells it to stop, however we end.
             process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "oathward.cli", *arguments, stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE, stderr=log, env=os.environ | {"OATHWARD_SUPERVISED": "1"},
+                sys.executable, "-m", "oathward.cli.demo.child", *arguments, stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE, stderr=log,
                 start_new_session=True,
             )  # fmt: skip
         self._processes.append(process)

@@ -1,0 +1,100 @@
+"""``oathward demo`` as anyone runs it: a whole site, counted from outside, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+IN_ALL_S_MAX = 50 - 20
+"""Beside its traffic; on a busy machine too."""
+
+
+def start(folder, *options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "oathward.cli", "demo", *options],
+        env=os.environ | {"TMPDIR": str(folder)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def processes_of(folder):
+    """Name every process whose command line speaks of this folder."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
+        except OSError:
+            continue
+        if str(folder).encode() in words:
+            found.append(int(entry.name))
+    return found
+
+
+def gone(folder):
+    """Wait until nothing of a demo is left but perhaps its folder."""
+    end = time.monotonic() + 20
+    while processes_of(folder) and time.monotonic() < end:
+        time.sleep(0.1)
+    return not processes_of(folder)
+
+
+def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_path):
+    begun = time.monotonic()
+    out, err = (demo := start(tmp_path, "--for", "3", "--json")).communicate(timeout=110)
+    seconds = time.monotonic() - begun
+    assert demo.returncode == 0, err[-2000:] + out[-2000:]
+    said = json.loads(out)
+    assert (said["lost"], said["duplicated"], said["leaked"], said["findings"]) == (0, 0, 0, [])
+    assert said["ok"] is said["ledger"]["ok"] is True
+    assert said["sent"] == said["accepted"] > 100
+    assert said["held"] > 0
+    assert said["connections_turned_away"] > 0
+    assert set(said["delivered"]) == {"ehr", "vendor-cloud", "research-registry"}
+    assert all(said["delivered"][r] >= said["due"][r] > 0 for r in said["due"])
+    assert said["ledger"]["witnessed_size"] > 0
+    assert seconds < 3 + IN_ALL_S_MAX
+    assert list(tmp_path.iterdir()) == []
+    assert gone(tmp_path)
+
+
+def test_a_delivery_dropped_on_purpose_is_reported_as_one_lost(tmp_path):
+    out, err = (demo := start(tmp_path, "--for", "2", "--drop-one", "--json")).communicate(timeout=110)
+    assert demo.returncode == 1, err[-2000:]
+    said = json.loads(out)
+    assert (said["lost"], said["duplicated"], said["leaked"]) == (1, 0, 0)
+    assert (said["ok"], said["dropped_on_purpose"]) == (False, 1)
+    assert [f["kind"] for f in said["findings"]] == ["lost"]
+
+
+def test_ctrl_c_ends_it_cleanly(tmp_path):
+    demo = start(tmp_path)
+    try:
+        for line in demo.stdout:
+            if "accepted" in line:
+                break
+        demo.send_signal(signal.SIGINT)
+        out, err = demo.communicate(timeout=60)
+        assert demo.returncode == 0, err[-2000:]
+        assert "Lost 0, duplicated 0, leaked 0" in out
+        assert list(tmp_path.iterdir()) == []
+        assert gone(tmp_path)
+    finally:
+        demo.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL])
+def test_a_killed_demo_leaves_no_process_behind(tmp_path, number):
+    demo = start(tmp_path)
+    try:
+        for line in demo.stdout:
+            if "data folder" in line:
+                break
+        assert processes_of(tmp_path)
+    finally:
+        demo.send_signal(number)
+        demo.communicate(timeout=20)
+    assert gone(tmp_path)

@@ -1,0 +1,92 @@
+"""The demo's view fits its terminal, and its report says no whenever something is wrong."""
+
+import asyncio
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from rich.console import Console
+
+from oathward.cli.demo.report import Report, print_report
+from oathward.cli.demo.site import DemoSite
+from oathward.cli.demo.view import _View
+from oathward.cli.main import run
+from oathward_sim.hospital import build
+from oathward_sim.judge import Finding, Verdict
+from oathward_sim.recipients import Recipient
+from oathward_sim.run import Outcome, Simulation
+from oathward_sim.senders import Door, Sender
+
+FINE = Verdict(sent=10, accepted=10, held=1, delivered={"ehr": 9}, expected={"ehr": 9})
+OUTCOME = Outcome(FINE, 1.0, turned_away=0, resent=0, repeats=0, answers_differ=0, dropped_on_purpose=0)
+LEDGER = {"ok": True, "size": 12, "witnessed_size": 12}
+WRONG = {
+    "lost": (replace(OUTCOME, verdict=replace(FINE, lost=1)), LEDGER),
+    "duplicated": (replace(OUTCOME, verdict=replace(FINE, duplicated=1)), LEDGER),
+    "leaked": (replace(OUTCOME, verdict=replace(FINE, leaked=1)), LEDGER),
+    "nothing accepted": (replace(OUTCOME, verdict=replace(FINE, accepted=0)), LEDGER),
+    "nothing delivered": (replace(OUTCOME, verdict=replace(FINE, delivered={"ehr": 0})), LEDGER),
+    "two answers to one message": (replace(OUTCOME, answers_differ=1), LEDGER),
+    "a ledger that does not verify": (OUTCOME, {"ok": False}),
+    "no ledger": (OUTCOME, None),
+}
+
+
+def test_a_report_is_fine_when_everything_is():
+    assert Report.of(OUTCOME, LEDGER, 1, 2.0).ok
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_report_is_not_fine_with(what):
+    outcome, ledger = WRONG[what]
+    assert not Report.of(outcome, ledger, 1, 2.0).ok
+
+
+def test_a_report_names_findings_and_no_more_than_fit(capsys):
+    verdict = replace(FINE, lost=20, findings=[Finding("lost", "ehr", f"M{n}", "ORU^R01") for n in range(20)])
+    print_report(Report.of(replace(OUTCOME, verdict=verdict), LEDGER, 1, 2.0))
+    out = capsys.readouterr().out
+    assert "lost at ehr: M0 ORU^R01" in out
+    assert "and 12 more" in out
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory):
+    site = DemoSite(tmp_path_factory.mktemp("demo"))
+    assert run(["init", "--data", str(site.data)]) == 0
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+
+    async def make():
+        return Simulation(hospital, [Recipient("ehr"), Recipient("vendor-cloud")])
+
+    simulation = asyncio.run(make())
+    for name in ("ADT-FEED", "PUMP-01", "PUMP-02", "MONITOR-01", "unknown", "foreign certificate"):
+        simulation.senders.append(Sender(name, Door("127.0.0.1", 1), iter(())))
+    return _View(site, simulation)
+
+
+@pytest.mark.parametrize("height", [12, 24, 50])
+@pytest.mark.parametrize("width", [30, 58, 64, 80, 96, 140])
+def test_the_view_fits(view, width, height):
+    console = Console(width=width, height=height, record=True, file=io.StringIO())
+    console.print(view.render(width, height))
+    lines = console.export_text().splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= width
+    assert lines[0].startswith("Oathward demo")
+    if width >= 58:
+        assert any("infusion pumps" in line for line in lines)
+    assert any("Nothing is held yet" in line or "held" in line for line in lines)
+
+
+def test_trouble_stands_first(view):
+    console = Console(width=100, record=True, file=io.StringIO())
+    verdict = Verdict(lost=2, leaked=1)
+    console.print(view._head(verdict))
+    assert "lost 2, duplicated 0, leaked 1" in console.export_text()
+
+
+def test_one_line_says_it_all_where_there_is_no_terminal(view):
+    line = view.line()
+    assert "nothing lost, duplicated or leaked" in line
+    assert "delivered ehr 0" in line
