@@ -225,13 +225,12 @@ def _priors(work: Work, message: Message, group: Group) -> list[Identifier]:
 
 def _claim(work: Work, subject: str, visits: Sequence[Identifier]) -> None:
     """Give encounter numbers to a subject; one that is another's is marked as shared."""
+    wide = {work.hasher.identifier(v): v for v in visits if not v.local}
+    marks = {hashed: work.hasher.shared(hashed) for hashed in wide}
+    known = work.find([*wide, *marks.values()])
     mine: list[bytes] = []
-    for visit in visits:
-        if visit.local:
-            continue
-        hashed = work.hasher.identifier(visit)
-        mark = work.hasher.shared(hashed)
-        known = work.find([hashed, mark])
+    for hashed, visit in wide.items():
+        mark = marks[hashed]
         if mark in known:
             continue
         if hashed not in known:

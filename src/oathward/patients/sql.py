@@ -11,7 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -111,18 +112,14 @@ card = Table(
     Column("at_us", BigInteger, nullable=False),
 )
 
-_CHUNK = 256
-_OWNERS = "SELECT hash, subject FROM subject_word WHERE site = ? AND kind = ? AND hash IN (MARKS)"
+_SIZES = (4, 16, 64, 256)
+"""How many keys one statement takes: few texts, so that each stays prepared."""
 
 
 def subjects_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes, str]:
     """Look identifiers up: hash -> subject, those found."""
-    if not hashes:
-        return {}
-    query = select(identifier.c.hash, identifier.c.subject).where(
-        identifier.c.site == site, identifier.c.hash.in_(hashes)
-    )
-    return {bytes(h): s for h, s in db.execute(query)}
+    sql = "SELECT hash, subject FROM subject_identifier WHERE site = ? AND hash IN (KEYS)"
+    return {bytes(h): subject_id for h, subject_id in _among(db, sql, (site,), hashes)}
 
 
 def scopes_of(db: Connection, subjects: Iterable[str]) -> dict[bytes, bytes]:
@@ -139,14 +136,8 @@ def established(db: Connection, subjects: Iterable[str]) -> set[str]:
 
 def holding_for(db: Connection, site: str, encounters: Sequence[bytes]) -> list[str]:
     """Find holding subjects that stand for an encounter."""
-    if not encounters:
-        return []
-    query = (
-        select(subject.c.id)
-        .where(subject.c.site == site, subject.c.encounter.in_(encounters), subject.c.kind == "holding")
-        .order_by(subject.c.id)
-    )
-    return list(db.execute(query).scalars())
+    sql = "SELECT id FROM subject WHERE site = ? AND kind = 'holding' AND encounter IN (KEYS) ORDER BY id"
+    return [id_ for (id_,) in _among(db, sql, (site,), encounters)]
 
 
 def subject_row(db: Connection, id_: str) -> Row[Any] | None:
@@ -163,34 +154,13 @@ def count_subjects(db: Connection, site: str) -> dict[str, int]:
 
 def insert_subjects(db: Connection, site: str, rows: Iterable[NewSubject]) -> None:
     """Insert subjects; one that is there already is the same one (its id is random)."""
-    values = [
-        {
-            "id": r.id,
-            "site": site,
-            "kind": r.kind,
-            "established": int(r.established),
-            "source": r.source,
-            "at_us": r.at_us,
-            "encounter": r.encounter,
-        }
-        for r in rows
-    ]
+    values = [(r.id, site, r.kind, int(r.established), r.source, r.at_us, r.encounter) for r in rows]
     _insert_absent(db, subject, values)
 
 
 def insert_identifiers(db: Connection, site: str, rows: Iterable[NewIdentifier]) -> None:
     """Insert identifiers; the caller looks afterwards whom those that were there already name."""
-    values = [
-        {
-            "site": site,
-            "hash": r.hash,
-            "subject": r.subject,
-            "scope": r.scope,
-            "source": r.source,
-            "at_us": r.at_us,
-        }
-        for r in rows
-    ]
+    values = [(site, r.hash, r.subject, r.scope, r.source, r.at_us) for r in rows]
     _insert_absent(db, identifier, values)
 
 
@@ -255,7 +225,7 @@ def edge_count(db: Connection, site: str) -> int:
 
 def insert_words(db: Connection, site: str, rows: Iterable[tuple[str, bytes, WordKind]]) -> None:
     """Insert keyed words, those not there yet."""
-    _insert_absent(db, word, [{"site": site, "subject": s, "hash": h, "kind": str(k)} for s, h, k in rows])
+    _insert_absent(db, word, [(site, s, h, str(k)) for s, h, k in rows])
 
 
 def words_of(db: Connection, site: str, subjects: Sequence[str]) -> dict[bytes, WordKind]:
@@ -272,14 +242,10 @@ def identifier_tokens(db: Connection, site: str) -> list[bytes]:
 
 def owners_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes, set[str]]:
     """Find on whose cards keyed identifiers stand: hash -> subjects."""
+    sql = "SELECT hash, subject FROM subject_word WHERE site = ? AND kind = ? AND hash IN (KEYS)"
     found: dict[bytes, set[str]] = {}
-    mark = "?" if db.dialect.name == "sqlite" else "%s"
-    for start in range(0, len(hashes), _CHUNK):
-        some = list(hashes[start : start + _CHUNK])
-        some += [some[-1]] * (-len(some) % 16)  # few texts, so that each stays prepared
-        sql = _OWNERS.replace("?", mark).replace("MARKS", ",".join([mark] * len(some)))
-        for h, s in db.exec_driver_sql(sql, (site, str(WordKind.IDENTIFIER), *some)):
-            found.setdefault(bytes(h), set()).add(s)
+    for h, owner in _among(db, sql, (site, str(WordKind.IDENTIFIER)), hashes):
+        found.setdefault(bytes(h), set()).add(owner)
     return found
 
 
@@ -307,7 +273,24 @@ def forget(db: Connection, site: str, subjects: Sequence[str]) -> int:
     return gone.rowcount
 
 
-def _insert_absent(db: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def _insert_absent(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     if rows:
-        insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table)
-        db.execute(insert.on_conflict_do_nothing(), list(rows))
+        db.exec_driver_sql(_absent_sql(table, db.dialect.name), list(rows))
+
+
+@lru_cache
+def _absent_sql(table: Table, dialect: str) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    marks = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(table.columns))
+    return f"INSERT INTO {table.name} ({names}) VALUES ({marks}) ON CONFLICT DO NOTHING"  # noqa: S608  names from our own metadata
+
+
+def _among(db: Connection, sql: str, first: tuple[str, ...], keys: Sequence[bytes]) -> Iterator[Any]:
+    """Run a statement over any number of keys; the last is repeated up to the next of ``_SIZES``."""
+    mark = "?" if db.dialect.name == "sqlite" else "%s"
+    for start in range(0, len(keys), _SIZES[-1]):
+        some = list(keys[start : start + _SIZES[-1]])
+        size = next(n for n in _SIZES if n >= len(some))
+        some += [some[-1]] * (size - len(some))
+        text = sql.replace("?", mark).replace("KEYS", ",".join([mark] * size))
+        yield from db.exec_driver_sql(text, (*first, *some))

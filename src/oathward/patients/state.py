@@ -32,6 +32,10 @@ V = TypeVar("V")
 MERGES_PER_MINUTE_MAX = 60
 """Of one source; above it each further merge is a finding (it is still done)."""
 
+TICKETS_MAX = 20_000
+"""Resolutions that wait to be settled; the oldest is taken as rolled back beyond it. One that is committed after
+all is found again in the database."""
+
 _MINUTE_US = 60_000_000
 _LATE_US = 10 * _MINUTE_US
 """An edge that is committed this much later than it was made is found by counting, and costs a full reload."""
@@ -175,6 +179,8 @@ class State:
         if own.edges:
             self._changed()
         self._tickets[resolution.ticket] = resolution, tuple(used)
+        if len(self._tickets) > TICKETS_MAX:
+            self.rolled_back(next(iter(self._tickets.values()))[0])
 
     def ticket(self) -> int:
         """Number the next resolution."""

@@ -6,7 +6,7 @@ from tests.unit.patients.making import FEED, PUMP, Sender, Site, adt, message, m
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.core.words import token_of
-from oathward.patients import ordinary, sql
+from oathward.patients import ordinary, sql, state
 from oathward.patients.model import IdentityMovedError, Stranger
 
 A, B = "100001^^^HOSP^MR", "100002^^^HOSP^MR"
@@ -148,13 +148,24 @@ class TestPending:
         site.resolver.rolled_back(first)
         assert site.resolve(oru(A)).subject == first.subject
 
+    def test_what_nobody_settles_does_not_fill_the_memory(self, site, monkeypatch):
+        monkeypatch.setattr(state, "TICKETS_MAX", 10)
+        forgotten = site.resolve(adt("A40", pid(A), mrg(B)), FEED)
+        for n in range(50):
+            site.resolve(oru(f"{n}5^^^HOSP^MR"))
+        kept = site.resolver._state
+        assert (len(kept._tickets), len(kept._open_ids), len(kept._open_edges)) == (10, 10, 0)
+        site.commit(forgotten)
+        site.refresh()
+        assert site.take(oru(A)).subject == site.take(oru(B)).subject == forgotten.subject
+
     def test_nothing_stays_behind(self, site):
-        state = site.resolver._state
+        left = site.resolver._state
         for n in range(20):
             resolutions = [site.resolve(oru(f"{n}5^^^HOSP^MR")) for _ in range(3)]
             site.commit(*resolutions[1:])
             site.resolver.rolled_back(resolutions[0])
-        assert (state._open_ids, state._tickets, state._open_edges) == ({}, {}, set())
+        assert (left._open_ids, left._tickets, left._open_edges) == ({}, {}, set())
 
 
 class TestOtherProcesses:
@@ -245,8 +256,8 @@ class TestHotPath:
     def test_no_identifier_is_held_in_memory(self, site):
         site.take(oru("31415926^^^HOSP^MR", "V27182818^^^HOSP"))
         site.resolve(oru("31415926^^^HOSP^MR", "V27182818^^^HOSP"))
-        state = site.resolver._state
-        held = repr([state.hot._young, state._known._young, site.resolver._prefixes])
+        kept = site.resolver._state
+        held = repr([kept.hot._young, kept._known._young, site.resolver._prefixes])
         assert "31415926" not in held
         assert "27182818" not in held
 
