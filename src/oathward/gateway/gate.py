@@ -125,6 +125,7 @@ class Gate:
 
     def refresh(self) -> None:
         """Take in what other processes changed; call it about twice a second, off the hot path."""
+        self._year = self.clock.now().year
         with read(self.engine) as db:
             if self.inventory.refresh(db) | self.consents.refresh(db) | self.resolver.refresh(db):
                 self._facts.clear()
@@ -276,6 +277,11 @@ class Gate:
         """Count a refused connection; records of them are written in sums, so that a flood is one record."""
         self.refusals[peer.address, reason] += 1
         self.counts["connection.refused"] += 1
+
+    @property
+    def year(self) -> int:
+        """The UTC year, as of the last refresh: ages are reckoned from it."""
+        return self._year
 
     def now_us(self) -> int:
         """Server time in microseconds."""

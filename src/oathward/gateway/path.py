@@ -143,11 +143,8 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
     outgoing_id = gate.outgoing_id(arrival.id, link.id)
     try:
         planned = gate.plan(link, permit.profile, permit.classes)
-        seeds = (
-            Seeds(*gate.seeds(subject, link.project), outgoing_id)
-            if planned.plan.needs_seeds
-            else Seeds(b"", b"", outgoing_id)
-        )
+        secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
+        seeds = Seeds(*secrets, outgoing_id, gate.year)
         safe = shape(message, planned.plan, seeds)  # 8
         verdict = gate.check(message, safe.data, link, subject, arrival.at_us)  # 9
         if isinstance(verdict, Stop):
