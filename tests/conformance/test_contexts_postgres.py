@@ -118,7 +118,7 @@ def test_devices(engine):
     for n in range(3):
         inventory.run(strangers.remember_unknown, Peer("10.0.0.2"), (b"NEW", b""), NOW + n)
     with read(engine) as db:
-        (held,) = views.held(db, SITE)
+        (held,) = views.unknown(db, SITE)
         draft = inventory_actions.plan_adoption(db, SITE, held.id, Device("pump-2"), pin_address=True)
     assert held.messages == 3
     inventory.store(inventory.sign([draft]), "device.adopted", held=held.id)

@@ -186,7 +186,7 @@ def show(id_: DeviceId, data: DataOption = None, as_json: JsonOption = False) ->
     from oathward.inventory import views
 
     with opened(data) as site, read(site.engine) as db:
-        found = views.device(db, site.site, id_, site.authority, site.seen)
+        found = views.one(db, site.site, id_, site.authority, site.seen)
     if found is None:
         raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
     value = plain_of(found)
@@ -213,7 +213,7 @@ def held(
 
     settings = settings_of(data)
     with read(connect(settings.database_url)) as db:
-        found = views.held(db, settings.site.name, state=state, limit=limit)
+        found = views.unknown(db, settings.site.name, state=state, limit=limit)
 
     def human() -> None:
         if not found:

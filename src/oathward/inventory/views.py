@@ -46,13 +46,13 @@ def devices(db: Connection, site: str, authority: Verifier, seen: Seen) -> list[
     return [view for view in found if view is not None]
 
 
-def device(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> DeviceView | None:
+def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> DeviceView | None:
     """Show one device."""
     row = sql.row(db, site, id_)
     return _view(row, authority, seen) if row else None
 
 
-def held(db: Connection, site: str, *, state: str = "held", limit: int = 1_000) -> list[HeldView]:
+def unknown(db: Connection, site: str, *, state: str = "held", limit: int = 1_000) -> list[HeldView]:
     """List who is held, last heard first."""
     names = HeldView.__slots__
     return [

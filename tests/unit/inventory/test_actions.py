@@ -26,7 +26,7 @@ def plan(inventory, *devices, **more):
 
 def look(inventory, id_="pump-1"):
     with read(inventory.engine) as db:
-        return views.device(db, SITE, id_, inventory.signer, inventory.seen)
+        return views.one(db, SITE, id_, inventory.signer, inventory.seen)
 
 
 class TestModel:
@@ -159,7 +159,7 @@ class TestStrangers:
 
     def held(self, inventory, **more):
         with read(inventory.engine) as db:
-            return views.held(db, SITE, **more)
+            return views.unknown(db, SITE, **more)
 
     def test_one_entry_an_identity_counted(self, inventory):
         ids = {self.heard(inventory, now=NOW + n) for n in range(3)}
@@ -229,8 +229,8 @@ class TestAdoption:
         assert inventory.snapshot.identify(peer, (b"ELSE", b"ICU")).reason is Reason.DEVICE_MISMATCH
         assert inventory.kinds() == ["device.adopted"]
         with read(inventory.engine) as db:
-            assert views.held(db, SITE) == []
-            assert [h.id for h in views.held(db, SITE, state="adopted")] == [held]
+            assert views.unknown(db, SITE) == []
+            assert [h.id for h in views.unknown(db, SITE, state="adopted")] == [held]
 
     def test_an_address_only_if_somebody_says_so(self, inventory):
         held = inventory.run(strangers.remember_unknown, Peer("10.0.0.9"), SAYS, NOW)
