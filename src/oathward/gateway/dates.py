@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from datetime import date
 
 _NAMES = {
@@ -55,18 +56,14 @@ _MONTH_FIRST = re.compile(
 )  # fmt: skip
 
 
-def shapes(born: date) -> tuple[bytes, ...]:
-    """List what squeezed text must hold one of to hold the date in numbers.
+def together(born: date) -> tuple[bytes, ...]:
+    """List the eight digits of a date in each order."""
+    return tuple(dict.fromkeys(born.strftime(order).encode() for order in ("%Y%m%d", "%d%m%Y", "%m%d%Y")))
 
-    A text with none of them, and without a month's name, does not hold the date.
-    """
-    year, short = f"{born.year:04}", f"{born.year % 100:02}"
-    padded = (f"{born.month:02}", f"{born.day:02}")
-    pairs = dict.fromkeys((m, d) for m in (padded[0], str(born.month)) for d in (padded[1], str(born.day)))
-    found = [text for m, d in pairs for text in (year + m + d, d + m + year, m + d + year)]
-    m, d = padded
-    found += [short + m + d, d + m + short, m + d + short]
-    return tuple(dict.fromkeys(text.encode() for text in found))
+
+def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
+    """Say whether lines of a folded outline (every digit a 0) may hold a date in parts or with a month's name."""
+    return not words.isdisjoint(MONTHS) or _NUMBERS.search(outline) is not None
 
 
 def holds(text: bytes, born: date) -> bool:

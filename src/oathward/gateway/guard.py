@@ -35,7 +35,7 @@ from oathward.gateway.normalise import (
     squeeze,
     views,
 )
-from oathward.gateway.outlines import Outline, Outlines, pieces_of
+from oathward.gateway.outlines import Outline, Outlines, Spans, pieces_of
 from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
@@ -89,7 +89,10 @@ _PACKED = frozenset(
 
 @dataclass(slots=True)
 class Context:
-    """What is searched for, and the lines and outlines that were found clean of it."""
+    """What is searched for, and the lines and outlines that were found clean of it.
+
+    ``strong``: hashes of the card's strong tokens that the raw tokens do not cover. ``names``: of its names.
+    """
 
     tokens: Tokens
     card: Mapping[bytes, WordKind] = field(default_factory=dict)
@@ -98,24 +101,39 @@ class Context:
     names: frozenset[bytes] = _NOTHING
     lines: set[bytes] = field(default_factory=set)
     outlines: set[Outline] = field(default_factory=set)
+    plain: dict[bytes, Spans] = field(default_factory=dict)
 
-    def know(self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes]) -> None:
+    def know(
+        self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes], token_hash: Callable[[str], bytes]
+    ) -> None:
         """Take the card's words and the canaries; other ones than before make every line new."""
         if card is self.card and canaries is self.canaries:
             return
         if card != self.card or canaries != self.canaries:
-            self.lines.clear()
-            self.outlines.clear()
+            self._forget()
             self.strong = frozenset(hashed for hashed, kind in card.items() if kind in _STRONG)
+            self.strong -= {token_hash(token) for token in self.tokens.covered}
             self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
         self.card, self.canaries = card, canaries
 
-    def remember(self, lines: list[bytes], outlines: list[Outline]) -> None:
-        """Note lines and outlines as clean."""
-        self.outlines.update(outlines)
+    def clean(self, facts: Outline) -> None:
+        """Note an outline as clean; one that needs no more than a look at digits is found by its shape."""
+        if len(self.outlines) >= OUTLINES_PER_CONTEXT_MAX:
+            self._forget()
+        self.outlines.add(facts)
+        if facts.plain:
+            self.plain[facts.shape] = facts.spans
+
+    def remember(self, lines: list[bytes]) -> None:
+        """Note lines as clean."""
         if len(self.lines) > LINES_PER_CONTEXT_MAX:
             self.lines.clear()
         self.lines.update(lines)
+
+    def _forget(self) -> None:
+        self.lines.clear()
+        self.outlines.clear()
+        self.plain.clear()
 
 
 class Guard:
@@ -128,7 +146,7 @@ class Guard:
     def __init__(self, words: WordHasher) -> None:
         self._words = words
         self._outlines = Outlines(words)
-        self._contexts: OrderedDict[tuple[object, ...], Context] = OrderedDict()
+        self._contexts: OrderedDict[tuple[bytes, ...], Context] = OrderedDict()
         self._anyone = Context(Tokens())
         self._last: tuple[Message | None, Context] = (None, self._anyone)
 
@@ -152,11 +170,11 @@ class Guard:
         """
         if carries_identity:
             context = self._anyone
-            context.know(_NOBODY, canaries)
+            context.know(_NOBODY, canaries, self._words.token)
             check = _Check(self._outlines, context, original, foreign, card_words)
         else:
             context = self._context(original)
-            context.know(card_words, canaries)
+            context.know(card_words, canaries, self._words.token)
             check = _Check(self._outlines, context, original, None, card_words)
         try:
             return check.run(outgoing)
@@ -175,7 +193,7 @@ class Guard:
         if original is self._last[0]:
             return self._last[1]
         persons = [segment for segment in original.segments if segment[:3] in PERSON_SEGMENTS]
-        key = (*persons, original.separators, original.charset)
+        key = (original.segments[0][3:9], original.charset.encode(), *persons)
         context = self._contexts.get(key)
         if context is None:
             context = self._contexts[key] = Context(tokens_of(original))
@@ -228,32 +246,38 @@ class _Check:
             return stop
         if self._hits:
             return Counted(dict(self._hits))
+        for facts in self._opened_clean:
+            context.clean(facts)
         if self._foreign is None:
-            context.remember(fresh, self._opened_clean)
+            context.remember(fresh)
         return CLEAN
 
     # --- in plain sight
 
     def _letters(self, lines: list[bytes], shapes: list[bytes]) -> Stop | None:
         """Search words and names, and note what else each line needs."""
-        known, clean = self._outlines.known, self._context.outlines
-        tokens_wanted = bool(self._context.strong or self._context.canaries or self._foreign)
-        births = self._context.tokens.births
-        pieces = self._pieces
+        context = self._context
+        plain = context.plain
+        wanted = bool(context.strong or context.canaries or self._foreign)
+        take = self._pieces.add
         for line, shape in zip(lines, shapes, strict=False):  # of no lines there is one empty shape
-            facts = known.get(shape)
-            if facts is None or (facts.constants and not facts.same(line)):
-                facts = self._outlines.learn(shape, line, self._original)
-            if facts not in clean:
-                stop = self._words(line, facts)
+            spans = plain.get(shape)
+            if spans is None:
+                facts = self._facts(line, shape)
+                stop = None if facts in context.outlines else self._words(line, facts)
                 if stop is not None:
                     return stop
-            if facts.opened or (facts.dated and births):
-                self._open.append(line)
-            if tokens_wanted:
-                for start, end in facts.spans:
-                    pieces.add(line[start:end])
+                spans = facts.spans
+            if wanted:
+                for start, end in spans:
+                    take(line[start:end])
         return None
+
+    def _facts(self, line: bytes, shape: bytes) -> Outline:
+        facts = self._outlines.of(shape, line, self._original)
+        if facts.opened or (facts.dated and self._context.tokens.births):
+            self._open.append(line)
+        return facts
 
     def _words(self, line: bytes, facts: Outline) -> Stop | None:
         context = self._context
@@ -262,13 +286,11 @@ class _Check:
             return Stop("canary", self._place("canary", line))
         named = any(search.may_hold_name(facts.words, facts.letters, name) for name in tokens.names)
         if not named and facts.words.isdisjoint(tokens.weak_words) and facts.hashes.isdisjoint(card):
-            if len(context.outlines) >= OUTLINES_PER_CONTEXT_MAX:
-                context.outlines.clear()
             if facts.encoded:
                 self._open.append(line)
                 self._opened_clean.append(facts)
             else:
-                context.outlines.add(facts)
+                context.clean(facts)
             return None
         if facts.encoded:
             self._open.append(line)

@@ -17,9 +17,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from oathward.core.words import WordHasher
-from oathward.gateway.dates import MONTHS
+from oathward.gateway.dates import may_hold
 from oathward.gateway.normalise import (
-    RUN_LENGTH_MIN,
     decoded,
     fold,
     is_layered,
@@ -44,10 +43,13 @@ _JOINED = re.compile(
 _HEX_OF_DIGITS = re.compile(rb"(?:3[0-9]){6,}").fullmatch
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
 # Letters and digits in base64 never give one of these, so what hides a token has no short parts.
-_PARTS = re.compile(rb"[+/_=\-\r\n]+")
+_PART = re.compile(rb"[0A-Za-z]{8,}")
 _TIME = re.compile(
     rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-9]{2}){0,4}"
 ).fullmatch
+
+
+Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,60 +57,68 @@ class Outline:
     """What all lines of one outline have in common; compared by identity.
 
     ``letters``: the line squeezed, without digits. ``hashes``: keyed hashes of its words, and of the longer
-    ones as tokens. ``spans``: where tokens with digits may stand. ``constants``: the line's runs of letters and
-    digits that may be an encoding. ``encoded``: a run decodes to something, always the same. ``opened``: a line like this must be opened
-    each time. ``dated``: it names a month.
+    ones as tokens. ``spans``: where tokens with digits may stand. ``mixed``: where runs of letters and
+    digits stand that may be an encoding. ``encoded``: a run decodes to something. ``opened``: a line like this must be opened
+    each time. ``dated``: it may hold a date in parts.
     """
 
+    shape: bytes
     words: frozenset[bytes]
     letters: bytes
     hashes: frozenset[bytes]
-    spans: tuple[tuple[int, int], ...]
-    constants: tuple[bytes, ...]
+    spans: Spans
+    mixed: Spans
     encoded: bool
     opened: bool
     dated: bool
 
-    def same(self, line: bytes) -> bool:
-        """Say whether a line of this outline has the runs of the one that was looked at."""
-        return all(run in line for run in self.constants)
+    @property
+    def plain(self) -> bool:
+        """Say whether lines of this outline need no other look than at their digits."""
+        return not (self.mixed or self.encoded or self.opened or self.dated)
 
 
 class Outlines:
     """Remember outlines and hashes."""
 
-    __slots__ = ("_hashes", "_words", "known", "times")
+    __slots__ = ("_hashes", "_known", "_variants", "_words", "times")
 
     def __init__(self, words: WordHasher) -> None:
         self._words = words
         self._hashes: dict[bytes, bytes] = {}
-        self.known: dict[bytes, Outline] = {}
+        self._known: dict[bytes, Outline] = {}
+        self._variants: dict[tuple[bytes, ...], Outline] = {}
         self.times: set[bytes] = set()
 
-    def learn(self, shape: bytes, line: bytes, original: Message) -> Outline:
-        """Look at a line; ``shape`` is its outline. ``original`` says character set and escape character."""
+    def of(self, shape: bytes, line: bytes, original: Message) -> Outline:
+        """Give what is known of a line; ``shape`` is its outline."""
+        facts = self._known.get(shape)
+        if facts is not None and facts.mixed:
+            facts = self._variants.get((shape, *(line[start:end] for start, end in facts.mixed)))
+        return facts or self._learn(shape, line, original)
+
+    def _learn(self, shape: bytes, line: bytes, original: Message) -> Outline:
+        """Look at a line for the first time. ``original`` says character set and escape character."""
         folded = fold(shape, original.charset)
         words = frozenset(letter_words(folded))
-        candidates = runs(line)
         found = Outline(
+            shape=shape,
             words=words,
             letters=squeeze(folded).translate(None, b"0123456789"),
             hashes=self.hashes_of(words),
             spans=spans_of(shape),
-            constants=tuple(
-                part
-                for run in candidates
-                for part in _PARTS.split(run)
-                if len(part) >= RUN_LENGTH_MIN and _is_mixed(part)
-            ),
-            encoded=any(decoded(run) for run in candidates),
+            mixed=tuple(match.span() for match in _PART.finditer(shape) if _is_mixed(match[0])),
+            encoded=any(decoded(run) for run in runs(line)),
             opened=is_layered(shape, original.separators.escape)
             or (not shape.isascii() and _hides_digits(shape, folded)),
-            dated=not words.isdisjoint(MONTHS),
+            dated=may_hold(folded, words),
         )
-        if len(self.known) >= OUTLINES_MAX:
-            self.known.clear()
-        self.known[shape] = found
+        if len(self._known) + len(self._variants) >= OUTLINES_MAX:
+            self._known.clear()
+            self._variants.clear()
+        self._known[shape] = found
+        if found.mixed:
+            self._variants[shape, *(line[start:end] for start, end in found.mixed)] = found
         return found
 
     def hashes_of(self, words: Iterable[bytes]) -> frozenset[bytes]:
@@ -153,11 +163,12 @@ class Outlines:
     def forget(self) -> None:
         """Drop everything."""
         self._hashes.clear()
-        self.known.clear()
+        self._known.clear()
+        self._variants.clear()
         self.times.clear()
 
 
-def spans_of(shape: bytes) -> tuple[tuple[int, int], ...]:
+def spans_of(shape: bytes) -> Spans:
     """List where in an outline tokens with digits may stand: runs, and runs joined by single separators."""
     found = [match.span() for match in _DIGITS.finditer(shape)]
     found += [match.span() for match in _MIXED.finditer(shape) if 48 in match[0] and _has_letters(match[0])]

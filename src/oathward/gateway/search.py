@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import pairwise
 
-from oathward.gateway.dates import MONTHS, holds
+from oathward.gateway.dates import holds
 from oathward.gateway.normalise import letter_words, squeeze
 from oathward.gateway.tokens import Name, Needle, Tokens
 
@@ -29,6 +29,7 @@ SHORT = 8
 """Characters below which a match must stand alone."""
 
 _WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
+_LETTERS = bytes(range(97, 123)) + bytes(range(128, 256))
 _FIELDS = re.compile(rb"[|\r\n]")
 
 
@@ -43,33 +44,34 @@ class Hit:
 def strong(text: bytes, tokens: Tokens) -> Hit | None:
     """Search folded text for every strong token."""
     squeezed = squeeze(text)
-    found = numbers(text, squeezed, tokens)
+    found = numbers(text, squeezed, tokens) or birth(text, tokens)
     if found is None:
-        ordered = letter_words(text)
-        words = frozenset(ordered)
-        if tokens.births and not words.isdisjoint(MONTHS):
-            found = birth(text, tokens)
-        if found is None:
-            found = full_name(text, words, squeezed.translate(None, b"0123456789"), tokens)
+        letters = squeezed.translate(None, b"0123456789")
+        found = full_name(text, frozenset(letter_words(text)), letters, tokens)
     return found
 
 
 def numbers(text: bytes, squeezed: bytes, tokens: Tokens) -> Hit | None:
-    """Search for needles and birth dates in numbers.
+    """Search for needles and birth dates written together.
 
     Args:
         text: as it is, or folded.
         squeezed: the same text squeezed, or that of which it is a part.
     """
-    for form in tokens.forms:
-        if form in squeezed:
-            break
-    else:
+    if not _may_hold(squeezed, tokens):
         return None
     for form, needle in tokens.needles.items():
         if form in squeezed and _stands(text, form, tail=needle.tail):
             return Hit(needle.kind, needle.place)
     return birth(text.lower(), tokens) if tokens.births else None
+
+
+def _may_hold(squeezed: bytes, tokens: Tokens) -> bool:
+    digits = squeezed.translate(None, _LETTERS)
+    for form in tokens.digit_forms:
+        if form in digits:
+            return True
+    return any(form in squeezed for form in tokens.other_forms) if tokens.other_forms else False
 
 
 def birth(text: bytes, tokens: Tokens) -> Hit | None:

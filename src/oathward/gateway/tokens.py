@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from oathward.core.words import token_of, variants
-from oathward.gateway.dates import shapes
+from oathward.gateway.dates import together
 from oathward.gateway.normalise import fold, letter_words
 from oathward.protocols.hl7v2.reader import Message
 
@@ -86,10 +86,9 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """A birth date, and what squeezed text that holds it in numbers holds one of."""
+    """A birth date."""
 
     born: date
-    numbers: tuple[bytes, ...]
     place: str
 
 
@@ -97,10 +96,14 @@ class Birth:
 class Tokens:
     """The tokens of one message's persons; values of patients: never printed, never kept beyond memory.
 
-    ``forms``: of needles and births, what squeezed text must hold one of to hold any.
+    ``digit_forms``: of needles and of birth dates written together, those of digits only; a text must hold one
+    of them in its digits, or one of ``other_forms`` in its letters and digits, to hold any. ``covered``: whole
+    tokens (``words.token_of``) that a search for these finds: a card's hash of one of them adds nothing.
     """
 
-    forms: tuple[bytes, ...] = ()
+    digit_forms: tuple[bytes, ...] = ()
+    other_forms: tuple[bytes, ...] = ()
+    covered: set[str] = field(default_factory=set)
     needles: dict[bytes, Needle] = field(default_factory=dict)
     names: list[Name] = field(default_factory=list)
     births: list[Birth] = field(default_factory=list)
@@ -120,14 +123,19 @@ def tokens_of(message: Message) -> Tokens:
                 if len(tokens.needles) < TOKENS_MAX:
                     _TAKE[kind](tokens, place, _Parts(message, repetition))
     _settle_births(tokens, message)
-    tokens.forms = tuple(
-        dict.fromkeys((*tokens.needles, *(form for one in tokens.births for form in one.numbers)))
-    )
+    dates = [form for one in tokens.births for form in together(one.born)]
+    forms = dict.fromkeys((*tokens.needles, *dates))
+    tokens.digit_forms = tuple(form for form in forms if form.isdigit())
+    tokens.other_forms = tuple(form for form in forms if not form.isdigit())
+    tokens.covered.update(form.decode() for form in dates)
+    for name in tokens.names:
+        tokens.covered.update(form.decode("utf-8", "replace") for form in name.joined)
     return tokens
 
 
 def _strong(tokens: Tokens, kind: str, place: str, form: bytes, *, tail: bool = False) -> None:
     tokens.needles.setdefault(form, Needle(form, kind, place, tail=tail))
+    tokens.covered.add(form.decode("utf-8", "replace"))
 
 
 def _identifier(tokens: Tokens, place: str, text: str) -> None:
@@ -138,6 +146,7 @@ def _identifier(tokens: Tokens, place: str, text: str) -> None:
     if len(form) >= IDENTIFIER_LENGTH_MIN and not form.isalpha():
         strong = bare if form.isdigit() and len(bare) >= IDENTIFIER_LENGTH_MIN else form
         _strong(tokens, "identifier", place, strong)
+        tokens.covered.add(form.decode("utf-8", "replace"))
         if strong.isdigit():
             # Hexadecimal that looks like a number; more of it may stand before.
             _strong(tokens, "identifier", place, strong.hex().encode(), tail=True)
@@ -209,12 +218,15 @@ def _take_name(tokens: Tokens, place: str, parts: _Parts) -> None:
 
 
 def _take_phone(tokens: Tokens, place: str, parts: _Parts) -> None:
-    whole = parts.text(6) + parts.text(7)
-    for text in (re.split(r"[xX]|ext", parts.text(1), maxsplit=1)[0], whole, parts.text(12)):
-        digits = "".join(c for c in text if c.isdecimal()).lstrip("0")
+    country, area, local = parts.text(5), parts.text(6), parts.text(7)
+    formatted = re.split(r"[xX]|ext", parts.text(1), maxsplit=1)[0]
+    for text in (formatted, country + area + local, area + local, local, parts.text(12)):
+        written = "".join(c for c in text if c.isdecimal())
+        digits = written.lstrip("0")
         if len(digits) >= PHONE_DIGITS_MIN and len(set(digits)) > 1:
             tail = digits[-PHONE_TAIL_DIGITS:].encode()
             _strong(tokens, "phone", place, tail, tail=len(digits) > PHONE_DIGITS_MIN)
+            tokens.covered.add(written)
     for text in parts.all():
         _take_email(tokens, place, text)
 
@@ -245,7 +257,7 @@ def _take_address(tokens: Tokens, place: str, parts: _Parts) -> None:
 def _take_birth(tokens: Tokens, place: str, parts: _Parts) -> None:
     born = _date(parts.text(1))
     if born:
-        tokens.births.append(Birth(born, shapes(born), place))
+        tokens.births.append(Birth(born, place))
 
 
 def _take_by_shape(tokens: Tokens, place: str, parts: _Parts) -> None:

@@ -350,7 +350,7 @@ def test_forget_drops_every_value():
     check("88200199", guard=guard, carries_identity=True, foreign=foreign)
     guard.forget()
     held = repr(
-        (guard._contexts, guard._outlines.known, guard._outlines._hashes, guard._words._memo, guard._last[0])
+        (guard._contexts, guard._outlines._known, guard._outlines._hashes, guard._words._memo, guard._last[0])
     )
     assert held == repr(({} if False else guard._contexts, {}, {}, {}, None))
     assert not guard._contexts
@@ -365,7 +365,7 @@ def test_memory_is_bounded(monkeypatch):
         original = message(HEADER, f"PID|1||{n + 5_000_000}^^^HOSP")
         check("x" * (n % 70) + f" {n:08}", guard=guard, original=original, card_words=CARD)
     assert len(guard._contexts) <= 8
-    assert len(guard._outlines.known) <= 50
+    assert len(guard._outlines._known) + len(guard._outlines._variants) <= 50
     assert len(guard._outlines._hashes) <= 120
 
 
