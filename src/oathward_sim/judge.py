@@ -4,8 +4,8 @@ Rules:
 - *Lost*: acknowledged, due at a recipient, and absent there when everything had time to arrive.
 - *Duplicated*: the same source message at one recipient more than once, unless the recipient never
   acknowledged the earlier copy and the id is the same (then the sender had to repeat it).
-- *Leaked*: delivered to somebody it was not for; or a trace of any patient in the bytes of a recipient that may not see
-  that kind; or a trace of *another* patient where identity is allowed; or bytes that match nothing sent.
+- *Leaked*: delivered to somebody it was not for; or a trace of any patient or device in the bytes of a
+  recipient that may not see that kind; or a trace of *another* patient where identity is allowed; or bytes that match nothing sent.
 - Findings name kind, recipient and the source's control id; never a value.
 
 Deliberately absent: anything Oathward says about itself.
@@ -90,7 +90,7 @@ class Judge:
     """
 
     def __init__(self, hospital: Hospital, rules: Sequence[Rule]) -> None:
-        self._index = Index(hospital.everyone)
+        self._index = Index(hospital.everyone, hospital.devices)
         self._rights = {rule.recipient: rule.identity for rule in rules}
         self._by_marker: dict[str, Sent] = {}
         self._open: dict[str, Sent] = {}

@@ -41,7 +41,7 @@ class Rule:
         types: MSH-9 code and trigger, e.g. ``ORU^R01``; ``ADT`` stands for all of its triggers.
         needs_permission: only patients who permit research, by a registration the feed or consent list knows.
         identity: kinds of identity it may see of the message's own patients: ``name``, ``identifier``,
-            ``phone``, ``email``, ``birth-date``, ``address``.
+            ``phone``, ``email``, ``birth-date``, ``address``; ``device`` for what names one device.
         care: whether it treats the patient; the canary's record goes to nobody else.
     """
 
@@ -62,7 +62,7 @@ class Rule:
         return not self.needs_permission or (bool(people) and all(p.permits_research for p in people))
 
 
-EVERYTHING = frozenset({"name", "identifier", "phone", "email", "birth-date", "address"})
+EVERYTHING = frozenset({"name", "identifier", "phone", "email", "birth-date", "address", "device"})
 
 DEMO_RULES = (
     Rule("ehr", frozenset({"adt", "pump", "monitor"}), frozenset({"ADT", "ORU^R01", "ORU^R40"}), identity=EVERYTHING, care=True),

@@ -24,7 +24,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from oathward_sim.hospital import Patient
+from oathward_sim.hospital import Device, Patient
 from oathward_sim.names import PARTICLES
 
 _DEEP = 3
@@ -61,8 +61,9 @@ class Trace:
     """A hit.
 
     Args:
-        kind: name, identifier, phone, email, birth-date, address.
-        owners: hospital numbers of everyone who has that very value (mother and child, two registrations).
+        kind: name, identifier, phone, email, birth-date, address; device for what names one device.
+        owners: hospital numbers of everyone who has that very value (mother and child, two registrations), or
+            names of devices.
         form: how it was written, e.g. ``utf-8/base64/utf-8``.
     """
 
@@ -76,14 +77,17 @@ _Hits = dict[str, set[str]]  # kind -> owners
 
 
 class Index:
-    """Everything that identifies these people, ready to search for."""
+    """Everything that identifies these people and devices, ready to search for."""
 
-    def __init__(self, people: Iterable[Patient]) -> None:
+    def __init__(self, people: Iterable[Patient], devices: Iterable[Device] = ()) -> None:
         self._words: dict[str, _Hits] = {}
         self._tokens: dict[str, _Hits] = {}
         self._dates: dict[str, _Hits] = {}
         for person in people:
             self._add(person)
+        for device in devices:
+            for value in (device.name, device.eui, device.serial):
+                self._token(value, "device", device.name)
         self._lengths = sorted({len(token) for token in self._tokens})
         self._memo: dict[str, frozenset[_Hit]] = {}
 
@@ -112,10 +116,10 @@ class Index:
         if p.born and not p.mother:
             _note(self._dates, p.born, "birth-date", p.mrn)
 
-    def _token(self, value: str, kind: str, mrn: str) -> None:
+    def _token(self, value: str, kind: str, owner: str) -> None:
         squashed = _squash(_plain(value))
         if len(squashed) >= _SQUASHED_LENGTH_MIN:
-            _note(self._tokens, squashed, kind, mrn)
+            _note(self._tokens, squashed, kind, owner)
 
     def _in_text(self, text: str) -> Iterator[_Hit]:
         for part in _FIELDS.split(text):

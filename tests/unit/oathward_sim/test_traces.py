@@ -102,3 +102,13 @@ def test_a_hit_names_everyone_who_has_that_value():
     )
     [trace] = [t for t in Index([WHO, child]).search(obx("0555 321 9876")) if t.kind == "phone"]
     assert trace.owners == {WHO.mrn, child.mrn}
+
+
+def test_a_device_is_found_by_its_name_number_and_address():
+    device = HOSPITAL.pumps[2]
+    index = Index([], HOSPITAL.devices)
+    for value in (device.name, device.serial, device.eui.lower(), f"{device.name}-1-000042"):
+        assert {(t.kind, t.owners) for t in index.search(obx(value))} == {
+            ("device", frozenset({device.name}))
+        }
+    assert not index.search(obx("PUMP"))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from oathward_sim.hl7 import END, START, answer, frame, header_field
 
-NO_IDENTITY = (b"PID", b"NTE", b"PV1", b"NK1", b"IN1", b"MRG")
+NO_IDENTITY = (b"OBR", b"PID", b"NTE", b"PV1", b"NK1", b"IN1", b"MRG")
 
 
 class TinyGateway:
@@ -83,6 +83,10 @@ class TinyGateway:
             if line[:3] not in NO_IDENTITY
             and not (line.startswith(b"OBX") and (b"|TX|" in line or b"|ST|" in line))
         )
+        for device in self.hospital.devices:
+            if sender == device.name:
+                safe = safe.replace(control.encode(), b"C" + control[-6:].encode())
+                safe = safe.replace(device.name.encode(), b"ALIAS").replace(device.eui.encode(), b"")
         self.deliver("vendor-cloud", body if control in self.leak else safe, control)
         if people and people <= self.consented and type_.startswith(b"ORU^R01"):
             self.deliver("research-registry", safe, control)
@@ -92,8 +96,9 @@ class TinyGateway:
             return
         for _ in range(2 if (recipient, control) in self.twice else 1):
             out = f"O{next(self.count):08d}"
-            fresh = body.replace(b"|" + control.encode() + b"|", b"|" + out.encode() + b"|", 1)
-            fresh = fresh.replace(control.encode(), b"")  # the order number says the same
+            head, _, rest = body.partition(b"\r")
+            fields = head.split(b"|")
+            fresh = b"|".join([*fields[:9], out.encode(), *fields[10:]]) + b"\r" + rest
             self.queues[recipient].put_nowait(self.seal(recipient, out, fresh) if self.seal else fresh)
 
     async def courier(self, port, queue):
