@@ -53,9 +53,9 @@ class Keeper:
     def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
         self.settings = settings
         self.site = settings.site.name
-        self.clock = clock or Clock(settings.keeper_folder / "clock")
         self.store = Store(settings.keeper_folder)
         try:
+            self.clock = clock or Clock(settings.keeper_folder / "clock")
             self.authority = keyring.signer(self.store, "authority", self.site)
             self.ledger_key = keyring.signer(self.store, "ledger", self.site)
             self.tombstone_key = keyring.signer(self.store, "tombstones", self.site)

@@ -275,6 +275,8 @@ def _check_folder(folder: Path) -> None:
         raise VaultError("keeper folder", "there is none, or it may not be read") from error
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise VaultError("keeper folder", "others may look into it: chmod 700")
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=True):
+        raise VaultError("keeper folder", "is not this user's")
 
 
 def _lock(path: Path) -> int:

@@ -1,6 +1,9 @@
 """Promises of the keeper's doors: who may come in, what a hostile caller can do (nothing), what a client sees."""
 
+import dataclasses
 import os
+import pwd
+import shutil
 import socket
 import struct
 import subprocess
@@ -16,10 +19,11 @@ from tests.unit.vault import sites
 from tests.unit.vault.keeper.test_opening import change, records, refused
 from tests.unit.vault.sites import ME
 
-from oathward.core.errors import KeeperError
+from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import statuses
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import client, frames, server
+from oathward.core.settings import load
+from oathward.vault.keeper import client, frames, server, setup
 from oathward.vault.keeper.server import Server
 
 
@@ -234,7 +238,7 @@ def test_another_user_does_not_come_in(site, serving, open_door, tmp_path_factor
             [sys.executable, "-c", STRANGER, str(door)], capture_output=True, text=True, check=False
         )
         assert run.stdout.strip() in (
-            {"closed", "ConnectionResetError"} if open_door else {"PermissionError"}
+            {"closed", "ConnectionResetError", "BrokenPipeError"} if open_door else {"PermissionError"}
         )
         own = subprocess.run(
             [sys.executable, "-c", STRANGER.replace("65534", "0"), str(door)],
@@ -352,3 +356,81 @@ def test_the_process_ends_when_told(site):
     assert "keeper" not in statuses(site.run_folder)
     assert not list(site.run_folder.glob("*.sock"))
     process.stderr.close()
+
+
+def owned_by(site, **users):
+    return dataclasses.replace(site, users=dataclasses.replace(site.users, **users))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give sockets away")
+def test_each_roles_user_gets_its_socket_and_no_other_user_is_served(site):
+    daemon = pwd.getpwnam("daemon").pw_uid
+    serving = Server(owned_by(site, gateway="daemon"))
+    try:
+        assert frames.socket_path(site, "gateway").stat().st_uid == daemon
+        assert frames.socket_path(site, "courier").stat().st_uid == 0
+        sock = dial(site, "gateway")  # root may open any door; the keeper still says no
+        assert say(sock, ask(op="hello", args={})) is None
+        sock.close()
+        sock = dial(site, "courier")
+        assert say(sock, ask(op="outbox_keys", args={}))["ok"]
+        sock.close()
+    finally:
+        serving.stop()
+
+
+def test_a_user_that_is_not_there_is_a_setting_to_mend(site):
+    with pytest.raises(SettingsError, match="no user"):
+        Server(owned_by(site, gateway="nobody-of-that-name"))
+    with client.connect(site, "admin") as admin:  # nothing is left behind that holds the store
+        assert admin.state()
+
+
+AS_USER = """
+import os, pwd, sys
+from oathward.core.settings import load
+from oathward.vault.keeper import client
+settings = load(sys.argv[1])
+entry = pwd.getpwnam(sys.argv[2])  # become it last: it may not be able to read where Python lies
+os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)
+try:
+    with client.connect(settings, sys.argv[3]) as found:
+        print("served", found.state()["site"])
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become other users")
+def test_started_as_root_it_becomes_its_own_user_and_serves_others_their_own_doors():
+    """The keeper makes the sockets, then gives up root; the gateway's user gets in where it should and nowhere else."""
+    with tempfile.TemporaryDirectory() as near:
+        Path(near).chmod(0o755)
+        data = Path(near) / "data"
+        data.mkdir(mode=0o755)
+        (data / "oathward.toml").write_text('[users]\nkeeper = "nobody"\ngateway = "daemon"\n')
+        settings = load(data)
+        setup.init(settings)
+        nobody = pwd.getpwnam("nobody").pw_uid
+        for path in (data, *data.glob("oathward.db*"), *data.glob("trust"), *data.glob("run")):
+            shutil.chown(path, "nobody")
+        code = "import sys; from oathward.core.settings import load; from oathward.vault.keeper import server; server.run(load(sys.argv[1]))"
+        process = subprocess.Popen([sys.executable, "-c", code, str(data)])
+        try:
+            wait_for(lambda: statuses(settings.run_folder).get("keeper"), 20)
+            assert f"Uid:\t{nobody}\t{nobody}" in Path(f"/proc/{process.pid}/status").read_text()
+            assert settings.keeper_folder.stat().st_uid == nobody
+
+            def as_user(user: str, role: str) -> str:
+                run = subprocess.run(
+                    [sys.executable, "-c", AS_USER, str(data), user, role],
+                    capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                return run.stdout + run.stderr
+
+            assert as_user("daemon", "gateway") == "served demo\n"
+            for user, role in (("daemon", "admin"), ("daemon", "courier"), ("bin", "gateway")):
+                assert "keeper.unavailable" in as_user(user, role), (user, role)
+        finally:
+            process.terminate()
+            process.wait(10)
