@@ -38,7 +38,7 @@ def classes_present(message: Message) -> frozenset[str]:
 def class_of(segment: str, field: int, component: int = 1, subcomponent: int = 1) -> str:
     """Give the class an element has by its place; counts are from 1.
 
-    Display text of coded elements is ``note.text`` here: it passes only beside a standard code, and a place
+    Display text of coded elements is ``note.text`` here: it passes only where it says no more than a standard code, and a place
     has no code. OBX-5 is ``note.text``: without its siblings it could be anything.
     """
     rows = elements.fields_of(segment)

@@ -5,6 +5,8 @@ Rules:
   ``PERSONAL`` are compared exactly.
 - A system is standard when it is in the table **and** the code looks like one of its codes: free text with
   ``LN`` behind it is not LOINC.
+- Display text beside a standard code passes only when it says no more than the code: it is the code itself,
+  or an MDC reference id. Anything else is somebody's typing, and may be a name.
 - A device text passes as an observation only when its code is in ``ENUMERATED`` and the text is a word of the
   form which that list has.
 
@@ -182,3 +184,13 @@ def enumerated(name: bytes, text: bytes) -> bool:
     """Say whether ``text`` is a word of the enumeration that the MDC reference id ``name`` has."""
     form = _PHASE if name.startswith(b"MDC_EVT_") else ENUMERATED.get(name)
     return form is not None and form(text) is not None
+
+
+_REFERENCE_ID = re.compile(rb"MDCX?_[A-Z0_]{1,120}").fullmatch
+
+
+def display(system: bytes, code: bytes, text: bytes) -> bool:
+    """Say whether display text says no more than its code; all in normal form."""
+    return standard(system, code) and (
+        text == code or (system == b"MDC" and _REFERENCE_ID(text) is not None)
+    )

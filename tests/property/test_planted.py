@@ -1,0 +1,148 @@
+"""A planted identifier never appears where it may not: outgoing messages, database, bodies, records, status, errors."""
+
+import logging
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.site import Site, bundle
+from tests.wire import everything_in
+
+from oathward.app import build
+from oathward.gateway.commit import commit_group
+from oathward.gateway.gate import Gate
+from oathward.gateway.path import arrive
+from oathward.inventory.model import Device, Peer
+from oathward.policy import starter
+from oathward.vault.envelope import Opener
+from oathward.vault.keeper.server import Server
+
+PEER = Peer("127.0.0.1")
+TELEMETRY = (
+    starter.files({}, {})["links/vendor-cloud.toml"]
+    .replace(b'min_assurance = "certificate"', b'min_assurance = "address"')
+    .replace(b'min_protection = "mtls"', b'min_protection = "none"')
+    .replace(b'recipient = "vendor-cloud"', b'recipient = "ehr"')
+)
+ALLOW = b'@id("telemetry") permit(principal, action == Action::"Disclose", resource == Link::"vendor-cloud");\n'
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A gateway in this process with one link that may carry identity and one that may not."""
+    site = Site.make(tmp_path_factory.mktemp("s"))
+    files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={"links/vendor-cloud.toml": TELEMETRY})
+    files["policies/links.cedar"] += ALLOW
+    site.activate(files)
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP", authoritative_adt=True))
+    server = Server(site.settings)
+    gate = Gate(build(site.settings, "gateway"))
+    yield site, gate
+    gate.close()
+    gate.opened.keeper.close()
+    gate.engine.dispose()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def opener(world):
+    """What the courier opens deliveries with."""
+    site, _ = world
+    courier = build(site.settings, "courier")
+    opener = Opener(courier.keeper.outbox_keys())
+    courier.keeper.close()
+    courier.engine.dispose()
+    return opener
+
+
+words = st.text(alphabet="bcdfghjklmnpqrstvwxz", min_size=7, max_size=12).map(lambda s: "Zq" + s)
+numbers = st.integers(10**9, 10**10 - 1).map(str)
+WHERE = {
+    "PID-5": ("PID", 5), "PID-3": ("PID", 3), "PID-9": ("PID", 9), "PID-11": ("PID", 11), "PID-13": ("PID", 13), "NK1-2": ("NK1", 2),
+    "NTE-3": ("NTE", 3), "PV1-7": ("PV1", 7), "OBR-16": ("OBR", 16), "ZPI-1": ("ZPI", 1), "OBX-5 text": ("OBX", 5), "OBX-3 text": ("OBX", 3),
+    "PID-40": ("PID", 40), "MSH-8": ("MSH", 8), "EVN-5": ("EVN", 5),
+}  # fmt: skip
+
+
+def message(places, word, number, control_id, code):
+    """A message with the planted word or number at each of these places."""
+    segments = {
+        "MSH": f"MSH|^~\\&|MON1|W|O|S|20260504081500+0000||{code}|{control_id}|P|2.6".split("|"),
+        "EVN": "EVN|A08|20260504".split("|"),
+        "PID": ["PID", "1", "", "", "", "", "", "19700131", "F"],
+        "NK1": ["NK1", "1", ""],
+        "PV1": "PV1|1|I|ICU^1^A".split("|"),
+        "OBR": "OBR|1|||69837^MDC_DEV_METER_PHYSIO_MULTI_PARAM_MDS^MDC".split("|"),
+        "OBX": "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.0.0.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R".split("|"),
+        "NTE": ["NTE", "1", "", ""],
+        "ZPI": ["ZPI", ""],
+    }
+    for place in places:
+        name, field = WHERE[place]
+        fields = segments[name]
+        fields += [""] * (field + 1 - len(fields))
+        at = field - 1 if name == "MSH" else field
+        value = {
+            "PID-3": f"{number}^^^HOSP^MR", "PID-5": f"{word}^{word}", "PID-11": f"1 {word} Rd^^{word}", "PID-13": number,
+            "OBX-3 text": f"147842^{word}^MDC", "NTE-3": f"call {word} on {number}",
+        }.get(place, word)  # fmt: skip
+        fields[at] = value
+        if place == "OBX-5 text":
+            fields[2] = "TX"
+    kept = [s for s in segments if s not in {"EVN"} or code.startswith("ADT")]
+    return "\r".join("|".join(segments[s]) for s in kept).encode() + b"\r"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(
+    places=st.sets(st.sampled_from(sorted(WHERE)), min_size=1, max_size=6),
+    word=words,
+    number=numbers,
+    control_id=st.integers(0, 10**9 - 1),
+    code=st.sampled_from(["ORU^R01^ORU_R01", "ADT^A08^ADT_A01", "ORU^R40^ORU_R40"]),
+    broken=st.sampled_from([b"", b"MSH", b"PID|"]),
+)
+def test_a_planted_identifier_never_appears(world, opener, places, word, number, control_id, code, broken):
+    site, gate = world
+    raw = message(places, word, number, control_id, code)
+    if broken:
+        raw = raw.replace(broken, b"X", 1)
+    secrets = [word.encode(), word.upper().encode(), number.encode()]
+    for prepared in arrive(gate, raw, PEER):
+        for outgoing in prepared.outgoing:
+            if outgoing.sealed.link == "vendor-cloud":
+                data = opener.open(outgoing.sealed.data).data.reveal()
+                assert not [s for s in secrets if s in data.upper()], places
+        for leaf in prepared.leaves:
+            assert not [s for s in secrets if s in leaf.body.upper()], places
+        for body in prepared.facts.values():
+            assert not [s for s in secrets if s in body.upper()], places
+        commit_group(gate, [prepared])
+        assert not [s for s in secrets if s in b"".join(prepared.reply(prepared.answer)).upper()] or broken
+        assert gate.trouble == ""
+    stored = everything_in(site.folder)
+    assert not [s for s in secrets if s in stored], places
+
+
+def test_the_search_itself_finds_what_is_there(world):
+    """The reverse: what may stand on disk is found by the same search."""
+    site, _ = world
+    assert b"mon-1" in everything_in(site.folder)
+
+
+def test_an_internal_error_is_quarantined_without_its_text(world, monkeypatch, caplog):
+    site, gate = world
+
+    def broken(*_args, **_kwargs):
+        raise RuntimeError("Zqsecretname")
+
+    monkeypatch.setattr("oathward.gateway.path.decide", broken)
+    with caplog.at_level(logging.DEBUG):
+        [prepared] = arrive(gate, message({"PID-5"}, "Zqsecretname", "1", 77, "ORU^R01^ORU_R01"), PEER)
+    commit_group(gate, [prepared])
+    assert prepared.held.reason == "internal"
+    assert prepared.outgoing == []
+    assert b"Zqsecretname" not in everything_in(site.folder)
+    assert "Zqsecretname" not in caplog.text
+    gate.trouble = ""
