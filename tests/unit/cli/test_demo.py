@@ -18,6 +18,9 @@ from oathward_sim.recipients import Recipient
 from oathward_sim.run import Outcome, Simulation
 from oathward_sim.senders import Door, Sender
 
+# messages/sql.py still asks SQLAlchemy for .tuples(); goes when that does.
+pytestmark = pytest.mark.filterwarnings("ignore:The Result.tuples:DeprecationWarning")
+
 FINE = Verdict(sent=10, accepted=10, held=1, delivered={"ehr": 9}, expected={"ehr": 9})
 OUTCOME = Outcome(FINE, 1.0, turned_away=0, resent=0, repeats=0, answers_differ=0, dropped_on_purpose=0)
 LEDGER = {"ok": True, "size": 12, "witnessed_size": 12}
