@@ -15,6 +15,7 @@
 """
 
 from oathward.ledger.log import Head, append, head, start
+from oathward.ledger.postings import index
 from oathward.ledger.proofs import consistency_proof, inclusion_proof
 from oathward.ledger.reading import Entry, Query, entries, entry, facts, search
 from oathward.ledger.records import Leaf, Record, prepare
@@ -33,6 +34,7 @@ __all__ = [
     "facts",
     "head",
     "inclusion_proof",
+    "index",
     "prepare",
     "remove_bodies",
     "remove_body",

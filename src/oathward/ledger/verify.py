@@ -136,19 +136,25 @@ class _Run:
         self._check_marks()
         for start in range(0, size, postings.BLOCK):
             stop = min(start + postings.BLOCK, size)
-            leaves, decoded = self._rows.check_block(source.rows(start, stop), start)
-            self._grow(leaves)
-            self._check_named_facts()
+            with postings.collector_paused():
+                built = self._check_rows(start, stop)
             if self._tree.size < stop:
                 gap = self._tree.size
                 self._add(Problem(Reason.LEDGER_BROKEN, f"record {gap}", "is missing", gap, gap))
                 return False
             if source.index and stop <= indexed:
-                self._check_block(source.index, start, postings.build(decoded))
+                self._check_block(source.index, start, built)
             self._progress(stop, size)
         if source.index:
             self._check_index_end(source.index, indexed)
         return True
+
+    def _check_rows(self, start: int, stop: int) -> dict[str, bytes]:
+        """Check the rows of a block and grow the tree; gives the postings they make."""
+        leaves, decoded = self._rows.check_block(self._source.rows(start, stop), start)
+        self._grow(leaves)
+        self._check_named_facts()
+        return postings.build(decoded) if self._source.index else {}
 
     def _grow(self, leaves: Sequence[bytes]) -> None:
         """Grow the tree, stopping at every size that someone signed."""

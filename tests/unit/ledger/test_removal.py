@@ -7,7 +7,17 @@ from tests.unit.ledger.sample import KEYS, SITE, START_US
 
 from oathward.core.db import read, write
 from oathward.core.errors import InputError, LedgerError
-from oathward.ledger import entry, head, postings, remove_bodies, remove_body, remove_facts
+from oathward.ledger import (
+    append,
+    entry,
+    facts,
+    head,
+    postings,
+    prepare,
+    remove_bodies,
+    remove_body,
+    remove_facts,
+)
 from oathward.ledger.verify import verify_database
 
 
@@ -47,6 +57,18 @@ def test_facts_go_and_records_still_name_them(engine):
     report = verify_database(engine, SITE, KEYS)
     assert report.problems == ()
     assert (report.facts, report.facts_removed) == (2, 3)
+
+
+def test_facts_come_back_when_a_later_decision_rests_on_them(engine):
+    digest, body = sample.facts_of(4)
+    with read(engine) as db:
+        assert facts(db, SITE, digest) is None
+    with write(engine) as db:
+        append(db, SITE, [prepare(sample.record(1, facts=digest.hex()))], {digest: body})
+    with read(engine) as db:
+        assert facts(db, SITE, digest) == body
+    report = verify_database(engine, SITE, KEYS)
+    assert (report.problems, report.facts, report.facts_removed) == ((), 5, 0)
 
 
 @pytest.mark.parametrize("index", [0, 400, 401])
