@@ -231,7 +231,7 @@ def _consent(link: Link, recipient: str, facts: Facts, dates: _Span) -> _Consent
 
     While the clock is not sure, a grant with dates does not count, and a denial with dates cannot be told.
     """
-    found = _Consent(None if link.without_consent else frozenset())
+    found, untold = _Consent(None if link.without_consent else frozenset()), list[str]()
     if link.objection == "overruled":
         return found
     for consent in facts.consents or ():
@@ -242,14 +242,14 @@ def _consent(link: Link, recipient: str, facts: Facts, dates: _Span) -> _Consent
             continue
         name = f"consent:{consent.id}"
         if not facts.clock_sure and (consent.start_us is not None or consent.end_us is not None):
-            if not consent.permit:
-                return Indeterminate(link.id, Reason.CLOCK_UNSURE, (name,))
-            found.unsure.append(name)
+            (found.unsure if consent.permit else untold).append(name)
         elif dates.holds(consent.start_us, consent.end_us):
             found.basis.append(name)
             _count(found, consent)
         elif not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
             found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
+    if untold:
+        return Indeterminate(link.id, Reason.CLOCK_UNSURE, tuple(sorted(untold)))
     if found.granted is not None:
         found.granted |= TRANSPORT_CLASSES
     found.basis.sort()
