@@ -40,6 +40,7 @@ _BUSY_TIMEOUT_MS = 30_000
 _WAL_PAGES_MAX = 200_000
 """A writer checkpoints by itself only past this; ``checkpoint()`` runs off the commit path before."""
 
+_SCHEMA_LOCK = 0x0A7_4A12D
 _CHUNKS = (256, 64, 16, 4, 1)
 """Row counts of one statement: few texts, so that each stays prepared."""
 
@@ -152,6 +153,9 @@ def storage_error(error: DBAPIError) -> StorageError:
 def create_tables(engine: Engine) -> None:
     """Create every declared table that is absent; import the owners first."""
     with write(engine) as db:
+        if db.dialect.name == "postgresql":
+            # Processes start together: without a lock both find a table absent and one of them fails.
+            db.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
         METADATA.create_all(db)
 
 

@@ -26,7 +26,6 @@ class Site:
     """Who we are."""
 
     name: str = "demo"  # stands in every table row as `site`
-    assigning_authority: str = "HOSP"  # of patient identifiers that name none, per listener; never a guess
 
 
 @dataclass(frozen=True, slots=True)

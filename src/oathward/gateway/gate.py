@@ -89,6 +89,7 @@ class Gate:
         self.duplicate_window_us = site.settings.gateway.duplicate_window_days * 86_400_000_000
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, Reason]] = Counter()
+        self.findings: list[tuple[str, str]] = []
         self.trouble = ""
         self._active: Active | None = None
         self._plans = Plans()
@@ -139,6 +140,7 @@ class Gate:
             if time.monotonic() > self._sift_at_s:
                 self._sift_at_s = time.monotonic() + SIFT_S
                 self.resolver.sift(db)
+        self.findings += [*self.inventory.take_findings(), *self.consents.take_findings()]
         if active is not self._active:
             self._active = active
             self._plans = Plans(active.bundle.profiles if active else None)

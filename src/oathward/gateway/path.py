@@ -15,6 +15,8 @@ Deliberately absent: I/O other than a cached look-up, and every rule: rules live
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import assert_never
 
 from oathward.core.errors import DecodeError, OathwardError
@@ -26,7 +28,7 @@ from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.gate import Gate, Known
 from oathward.gateway.guard import Stop
-from oathward.inventory.model import Device, Peer
+from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
 from oathward.patients.split import split
@@ -70,26 +72,49 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
 
 
 def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
-    device, assurance, why = gate.inventory.identify(arrival.peer, message.sender)  # 3
+    device, assurance, why = _identified(gate, arrival, message)  # 3
     if device is None or why is not None:
         return outcome.unknown_device(gate, arrival, message, why or Reason.DEVICE_UNKNOWN)
     if not device.entitled(message.code, message.trigger):
         return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, "MSH-9", device.id)
-    resolution = gate.resolve(message, device, arrival.at_us)  # 5
-    pieces = split(message) if resolution.refused is Reason.PATIENTS_SEVERAL else [message.raw]
-    if len(pieces) == 1:
-        return outcome.together(
-            gate, arrival, message, device, [_part(gate, arrival, message, device, assurance, resolution)]
-        )
+    resolved: list[Resolution] = []
+    prepared = None
+    try:
+        parts = []
+        for own, one, resolution in _resolved(gate, arrival, message, device):  # 5
+            resolved.append(resolution)
+            parts.append(_part(gate, own, one, device, assurance, resolution))
+        prepared = outcome.together(gate, arrival, message, device, parts)
+    finally:
+        if prepared is None:  # nothing of it will be committed
+            for resolution in resolved:
+                gate.resolver.rolled_back(resolution)
+    return prepared
+
+
+def _identified(gate: Gate, arrival: Arrival, message: Message) -> Identified:
+    """Say who is speaking; a gateway that vouches for others names them in OBX-18."""
+    found = gate.inventory.identify(arrival.peer, message.sender)
+    if found.device is not None and found.device.vouches_for:
+        equipment = {message.field(segment, 18) for segment in message.named(b"OBX")} - {b""}
+        return gate.inventory.identify(arrival.peer, message.sender, tuple(sorted(equipment)))
+    return found
+
+
+def _resolved(
+    gate: Gate, arrival: Arrival, message: Message, device: Device
+) -> Iterator[tuple[Arrival, Message, Resolution]]:
+    """Say whom a message is about; one about several patients is split first, a part a patient."""
+    resolution = gate.resolve(message, device, arrival.at_us)
+    pieces = split(message) if resolution.refused is Reason.PATIENTS_SEVERAL else []
+    if len(pieces) < 2:
+        yield arrival, message, resolution
+        return
     gate.resolver.rolled_back(resolution)
-    parts: list[Part] = []
-    for piece in pieces:
+    for number, piece in enumerate(pieces):
         one = decode(piece)
-        own = Arrival(
-            arrival.id if not parts else uuid7(), piece, arrival.peer, arrival.at_us, arrival.only_links
-        )
-        parts.append(_part(gate, own, one, device, assurance, gate.resolve(one, device, arrival.at_us)))
-    return outcome.together(gate, arrival, message, device, parts)
+        own = replace(arrival, id=uuid7(), raw=piece) if number else replace(arrival, raw=piece)
+        yield own, one, gate.resolve(one, device, arrival.at_us)
 
 
 def _part(

@@ -111,24 +111,30 @@ def _keep_house(gate: Gate) -> None:
 
 
 async def _record_refusals(gate: Gate) -> None:
-    """Write refused connections to the ledger, summed up: a flood is one record a second and reason."""
+    """Write refused connections, summed up (a flood is one record a second and reason), and findings of look-ups."""
     while True:
         await asyncio.sleep(_REFUSALS_S)
         refusals, gate.refusals = gate.refusals, Counter()
-        if refusals:
+        findings, gate.findings = gate.findings, []
+        if refusals or findings:
             try:
-                await asyncio.to_thread(_write_refusals, gate, refusals)
+                await asyncio.to_thread(_write, gate, refusals, findings)
             except StorageError as error:
                 gate.unhealthy(error)
                 gate.refusals += refusals
+                gate.findings += findings
 
 
-def _write_refusals(gate: Gate, refusals: Counter[tuple[str, Reason]]) -> None:
+def _write(gate: Gate, refusals: Counter[tuple[str, Reason]], findings: list[tuple[str, str]]) -> None:
     at_us = gate.now_us()
     worst = refusals.most_common(_REFUSAL_RECORDS_MAX)
     leaves = [
         prepare(Record("connection.refused", {"peer": peer, "reason": reason.code, "count": count}, at_us))
         for (peer, reason), count in worst
+    ]
+    leaves += [
+        prepare(Record("finding.raised", {"finding": code, "about": about}, at_us))
+        for code, about in dict.fromkeys(findings)
     ]
     with write(gate.engine) as db:
         ledger.append(db, gate.site, leaves)
