@@ -36,7 +36,7 @@ from oathward.gateway.normalise import (
     views,
 )
 from oathward.gateway.outlines import Outline, Outlines, Spans, pieces_of
-from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of
+from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of, without
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
 
@@ -80,7 +80,8 @@ CLEAN = Clean()
 
 _NOBODY: Mapping[bytes, WordKind] = {}
 _NOTHING: frozenset[bytes] = frozenset()
-_STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN))
+_NO_CLASSES: frozenset[str] = frozenset()
+_STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
 _OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _PACKED = frozenset(
     (b"\x1f\x8b", b"PK", b"\x78\x9c", b"\x78\x01", b"\x78\xda", b"\xff\xfe", b"\xfe\xff", b"%P")
@@ -95,6 +96,7 @@ class Context:
     """
 
     tokens: Tokens
+    clear: frozenset[str] = _NO_CLASSES
     card: Mapping[bytes, WordKind] = field(default_factory=dict)
     canaries: AbstractSet[bytes] = _NOTHING
     strong: frozenset[bytes] = _NOTHING
@@ -146,7 +148,7 @@ class Guard:
     def __init__(self, words: WordHasher) -> None:
         self._words = words
         self._outlines = Outlines(words)
-        self._contexts: OrderedDict[tuple[bytes, ...], Context] = OrderedDict()
+        self._contexts: OrderedDict[tuple[object, ...], Context] = OrderedDict()
         self._anyone = Context(Tokens())
         self._last: tuple[Message | None, Context] = (None, self._anyone)
 
@@ -159,6 +161,7 @@ class Guard:
         card_words: Mapping[bytes, WordKind] = _NOBODY,
         foreign: Foreign | None = None,
         canaries: AbstractSet[bytes] = _NOTHING,
+        clear: frozenset[str] = _NO_CLASSES,
     ) -> Verdict:
         """Search what would leave.
 
@@ -167,13 +170,15 @@ class Guard:
             card_words: keyed words and tokens of the subject's card, with their kinds.
             foreign: asked once per call at most, on links that carry identity.
             canaries: keyed words and tokens of invented patients; any of them stops on any link.
+            clear: element classes that the link's plan lets pass unchanged (a limited data set keeps
+                ``patient.birth-date``): their tokens do not stop.
         """
         if carries_identity:
             context = self._anyone
             context.know(_NOBODY, canaries, self._words.token)
             check = _Check(self._outlines, context, original, foreign, card_words)
         else:
-            context = self._context(original)
+            context = self._context(original, clear)
             context.know(card_words, canaries, self._words.token)
             check = _Check(self._outlines, context, original, None, card_words)
         try:
@@ -189,14 +194,15 @@ class Guard:
         self._last = (None, self._anyone)
         self._words.forget()
 
-    def _context(self, original: Message) -> Context:
-        if original is self._last[0]:
+    def _context(self, original: Message, clear: frozenset[str]) -> Context:
+        if original is self._last[0] and clear == self._last[1].clear:
             return self._last[1]
         persons = [segment for segment in original.segments if segment[:3] in PERSON_SEGMENTS]
-        key = (original.segments[0][3:9], original.charset.encode(), *persons)
+        key = (clear, original.segments[0][3:9], original.charset, *persons)
         context = self._contexts.get(key)
         if context is None:
-            context = self._contexts[key] = Context(tokens_of(original))
+            tokens = tokens_of(original)
+            context = self._contexts[key] = Context(without(tokens, clear) if clear else tokens, clear)
             if len(self._contexts) > CONTEXTS_MAX:
                 self._contexts.popitem(last=False)
         else:

@@ -271,8 +271,10 @@ def _deflated(data: bytes) -> bool:
         head = opener.decompress(data, _HEAD_BYTES)
     except zlib.error:
         return False
-    if not (opener.eof or len(head) == _HEAD_BYTES) or len(head) < 6:
+    if not (opener.eof or len(head) == _HEAD_BYTES) or len(set(head)) < 4:
         return False
+    if len(head) > 4 * len(data) or 2 * len(squeeze(head)) < len(head):
+        return False  # a few random bytes easily stand for many equal ones
     return not head.translate(None, _PRINTABLE) or _is_utf_8(head)
 
 
@@ -281,7 +283,7 @@ def _utf_16(data: bytes) -> Iterator[tuple[str, bytes]]:
         yield "utf-16", data.decode("utf-16", "replace").encode("utf-8", "replace")
         return
     for codec in ("utf-16-le", "utf-16-be"):
-        yield "utf-16", data.decode(codec, "replace").encode("utf-8", "replace")
+        yield "utf-16", data.decode(codec, "replace").replace("\0", "").encode("utf-8", "replace")
     yield "utf-16", data.replace(b"\0", b"")
 
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -52,6 +53,7 @@ _BY_SHAPE = PERSON_SEGMENTS - {b"IN1"}
 _CODE = re.compile(
     r"(?:HL7\d{4}|\d+(?:\.\d+){3,}|(?:19|20)\d{6}(?:\d{2,6})?(?:[.+\-].*)?)", re.IGNORECASE
 ).fullmatch
+_SYSTEM = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,24}").fullmatch
 _DATE = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})").match
 _PLACEHOLDERS = frozenset(
     b"unknown unk unidentified anonymous anon none noname nonamegiven test baby babyboy babygirl boy girl newborn"
@@ -123,14 +125,51 @@ def tokens_of(message: Message) -> Tokens:
                 if len(tokens.needles) < TOKENS_MAX:
                     _TAKE[kind](tokens, place, _Parts(message, repetition))
     _settle_births(tokens, message)
-    dates = [form for one in tokens.births for form in together(one.born)]
-    forms = dict.fromkeys((*tokens.needles, *dates))
-    tokens.digit_forms = tuple(form for form in forms if form.isdigit())
-    tokens.other_forms = tuple(form for form in forms if not form.isdigit())
+    dates = _settle_forms(tokens)
     tokens.covered.update(form.decode() for form in dates)
     for name in tokens.names:
         tokens.covered.update(form.decode("utf-8", "replace") for form in name.joined)
     return tokens
+
+
+def _settle_forms(tokens: Tokens) -> list[bytes]:
+    dates = [form for one in tokens.births for form in together(one.born)]
+    forms = dict.fromkeys((*tokens.needles, *dates))
+    tokens.digit_forms = tuple(form for form in forms if form.isdigit())
+    tokens.other_forms = tuple(form for form in forms if not form.isdigit())
+    return dates
+
+
+def without(tokens: Tokens, clear: AbstractSet[str]) -> Tokens:
+    """Leave out the strong tokens whose class a plan lets pass unchanged: they only count.
+
+    Args:
+        clear: element classes, e.g. ``patient.birth-date`` of a limited data set.
+    """
+
+    def stops(kind: str, place: str) -> bool:
+        role = "patient" if place[:3] in {"PID", "MRG"} else "relative"
+        return f"{role}.{_CLASS_KINDS[kind]}" not in clear
+
+    left = Tokens(
+        needles={form: one for form, one in tokens.needles.items() if stops(one.kind, one.place)},
+        names=[one for one in tokens.names if stops("name", one.place)],
+        births=[one for one in tokens.births if stops("birth-date", one.place)],
+        weak_words=tokens.weak_words,
+        weak_numbers=dict(tokens.weak_numbers),
+        covered=tokens.covered,
+    )
+    for birth in tokens.births:
+        if birth not in left.births:
+            left.weak_numbers.setdefault(birth.born.strftime("%Y%m%d").encode(), birth.place)
+    _settle_forms(left)
+    return left
+
+
+_CLASS_KINDS = {
+    "identifier": "identifier", "name": "name", "phone": "contact", "e-mail": "contact", "address": "address",
+    "birth-date": "birth-date",
+}  # fmt: skip
 
 
 def _strong(tokens: Tokens, kind: str, place: str, form: bytes, *, tail: bool = False) -> None:
@@ -223,7 +262,7 @@ def _take_phone(tokens: Tokens, place: str, parts: _Parts) -> None:
     for text in (formatted, country + area + local, area + local, local, parts.text(12)):
         written = "".join(c for c in text if c.isdecimal())
         digits = written.lstrip("0")
-        if len(digits) >= PHONE_DIGITS_MIN and len(set(digits)) > 1:
+        if len(digits) >= PHONE_DIGITS_MIN and len(set(digits[-PHONE_TAIL_DIGITS:])) > 1:
             tail = digits[-PHONE_TAIL_DIGITS:].encode()
             _strong(tokens, "phone", place, tail, tail=len(digits) > PHONE_DIGITS_MIN)
             tokens.covered.add(written)
@@ -261,7 +300,7 @@ def _take_birth(tokens: Tokens, place: str, parts: _Parts) -> None:
 
 
 def _take_by_shape(tokens: Tokens, place: str, parts: _Parts) -> None:
-    coded = len(parts) >= 3 and parts.text(3).replace("-", "").isalnum()
+    coded = len(parts) >= 3 and _SYSTEM(parts.text(3)) is not None
     for text in parts.all():
         form = token_of(text)
         digits = sum(c.isdecimal() for c in form)

@@ -279,6 +279,32 @@ def test_a_card_that_changes_is_looked_at_anew():
     assert check("John Doe", guard=guard, original=NO_PID) is CLEAN
 
 
+# --- links that keep some classes
+
+
+def test_a_class_the_plan_keeps_does_not_stop_and_the_others_still_do():
+    clear = frozenset({"patient.birth-date"})
+    verdict = check("19700131", clear=clear, card_words=CARD)
+    assert isinstance(verdict, Counted)
+    assert verdict.hits == {"PID-7": 1}
+    for text in ("1970-01-31", "31 Jan 1970"):
+        assert not isinstance(check(text, clear=clear), Stop)
+    for text in ("004711223", "John Doe", "Berta Vandermeulen", "5553141592"):
+        assert isinstance(check(text, clear=clear), Stop)
+    relative = message(HEADER, "NK1|1|||||||||||||||19620305")
+    assert isinstance(check("1962-03-05", original=relative, clear=clear), Stop)
+    assert not isinstance(
+        check("1962-03-05", original=relative, clear=frozenset({"relative.birth-date"})), Stop
+    )
+
+
+def test_links_of_one_message_do_not_mix_what_they_keep():
+    guard = Guard(HASHER)
+    for _ in range(2):
+        assert isinstance(check("19700131", guard=guard), Stop)
+        assert not isinstance(check("19700131", guard=guard, clear=frozenset({"patient.birth-date"})), Stop)
+
+
 # --- links that carry identity
 
 

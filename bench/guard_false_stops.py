@@ -1,0 +1,230 @@
+"""How often the guard stops a message that holds nothing of its patient: ``python -m bench.guard_false_stops``.
+
+Three measures, each as stops per million checks:
+- synthetic: monitors, laboratories and notes with random numbers and words; the patient's segments are taken out,
+  so every stop is a false one. By the length of the hospital number, because short numbers occur by chance.
+- corpus: real messages, where there are some (--corpus FOLDER), shaped under each profile that carries no identity.
+  Not every stop is false: the place says what to look at.
+- crossed: what is left of each such message without its persons, against the persons of messages of other sets.
+  What stops are values that two authors made up alike, or numbers that meet by chance.
+
+Nothing is printed of a message but places and kinds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from oathward.core.errors import OathwardError
+from oathward.core.labels import CLASSES
+from oathward.core.words import WordHasher
+from oathward.deid.plan import Seeds, compile_plan, shape
+from oathward.deid.profile import builtin_profiles
+from oathward.gateway.guard import Counted, Guard, Stop
+from oathward.gateway.tokens import PERSON_SEGMENTS
+from oathward.protocols.hl7v2.reader import Message, decode, joined
+
+PROFILES = ("safe-harbor", "limited-data-set", "device-telemetry")
+NUMBER_LENGTHS = (6, 7, 8, 9, 10)
+
+_CODES = (
+    "147842^MDC_ECG_HEART_RATE", "150456^MDC_PULS_OXIM_SAT_O2", "151562^MDC_RESP_RATE", "150364^MDC_TEMP_BODY",
+    "150037^MDC_PRESS_BLD_ART_ABP_SYS", "2160-0^Creatinine", "2345-7^Glucose", "718-7^Hemoglobin", "LI^Lithium",
+)  # fmt: skip
+_UNITS = ("264864^MDC_DIM_BEAT_PER_MIN", "mmol/L", "mg/dL", "%", "262688^MDC_DIM_PERCENT", "Cel")
+_TEXT = """
+patient comfortable on room air saturation stable mild oedema both ankles review tomorrow morning family
+informed may mobilise with help no fever heart rate regular creatinine rising slightly continue furosemide
+40 mg 2 x daily check potassium after 3 days dressing changed wound clean dry grey white brown green hill
+stone young long short black field wood lane street baker smith carter
+"""
+_WORDS = _TEXT.split()
+_SYLLABLES = (
+    "ka",
+    "ro",
+    "mi",
+    "len",
+    "tor",
+    "bas",
+    "el",
+    "quin",
+    "dra",
+    "po",
+    "wen",
+    "sha",
+    "ul",
+    "ber",
+    "ing",
+)
+_SHORT_NAMES = (
+    "Li",
+    "Na",
+    "May",
+    "Rose",
+    "Grey",
+    "Hill",
+    "Young",
+    "White",
+    "Long",
+    "Baker",
+    "Lane",
+    "Mark",
+    "Art",
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What came out of many checks."""
+
+    checks: int = 0
+    counted: int = 0
+    stops: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def per_million(self) -> float:
+        """Stops per million checks."""
+        return 1e6 * sum(self.stops.values()) / max(1, self.checks)
+
+    def take(self, verdict: object) -> None:
+        """Count one verdict."""
+        self.checks += 1
+        if isinstance(verdict, Stop):
+            source = verdict.where.split(" ")[0]
+            self.stops[f"{verdict.kind} of {source}"] += 1
+        elif isinstance(verdict, Counted):
+            self.counted += 1
+
+
+def synthetic(seed: int, count: int, number_length: int) -> Iterator[tuple[Message, bytes]]:
+    """Make messages and what is left of them without their persons: a name, a number, a birth date each."""
+    chance = random.Random(f"{seed}/{number_length}")
+    for i in range(count):
+        at = f"2026{chance.randint(1, 12):02}{chance.randint(1, 28):02}{chance.randint(0, 23):02}"
+        header = f"MSH|^~\\&|DEV{chance.randint(1, 99)}|ICU|X|Y|{at}0000||ORU^R01^ORU_R01|{i:020X}|P|2.6"
+        pid = (
+            f"PID|1||{chance.randrange(10 ** (number_length - 1), 10**number_length)}^^^HOSP^MR||"
+            f"{_name(chance)}^{_name(chance)}||{chance.randint(1930, 2025)}{chance.randint(1, 12):02}"
+            f"{chance.randint(1, 28):02}|F|||{chance.randint(1, 200)} {_name(chance)} Street^^{_name(chance)}^^"
+            f"{chance.randint(10000, 99999)}||({chance.randint(200, 999)}) {chance.randint(200, 999)}-"
+            f"{chance.randint(1000, 9999)}"
+        )
+        rest = [f"OBR|1|{chance.randrange(10**8)}|{chance.randrange(10**9)}|69965^PANEL|||{at}3000"]
+        rest += [_observation(chance, n, at) for n in range(1, chance.randint(8, 30))]
+        message = decode(joined(line.encode() for line in (header, pid, *rest)))
+        yield message, joined(line.encode() for line in (header, *rest))
+
+
+def synthetic_rates(seed: int, count: int) -> dict[int, Tally]:
+    """Check synthetic messages: length of the hospital number -> tally."""
+    rates = {}
+    for length in NUMBER_LENGTHS:
+        guard, tally = Guard(WordHasher(bytes(32))), Tally()
+        for message, outgoing in synthetic(seed, count, length):
+            tally.take(guard.check(message, outgoing, carries_identity=False))
+        rates[length] = tally
+    return rates
+
+
+def corpus(folder: Path) -> list[tuple[str, Message]]:
+    """Decode what can be decoded in a folder: its set (the first folder below) and the message."""
+    messages = []
+    for path in sorted(p for p in folder.rglob("*") if p.suffix in {".hl7", ".txt"}):
+        try:
+            messages.append((path.relative_to(folder).parts[0], decode(path.read_bytes())))
+        except OathwardError:
+            continue
+    return messages
+
+
+def corpus_rates(messages: Iterable[tuple[str, Message]]) -> dict[str, Tally]:
+    """Shape messages under each profile without identity and check them: profile -> tally."""
+    rates = {}
+    seeds = Seeds(bytes(range(32)), bytes(32), "0ABCDEFGHIJKLMNOPQ12")
+    for name in PROFILES:
+        profile = builtin_profiles()[name]
+        plan = compile_plan(profile, CLASSES)
+        clear = frozenset(one for one, action in profile.actions if action == "keep")
+        guard, tally = Guard(WordHasher(bytes(32))), Tally()
+        for _, message in messages:
+            try:
+                safe = shape(message, plan, seeds)
+            except OathwardError:
+                continue
+            tally.take(guard.check(message, safe.data, carries_identity=False, clear=clear))
+        rates[name] = tally
+    return rates
+
+
+def crossed_rate(messages: list[tuple[str, Message]]) -> Tally:
+    """Check what is left of each message without its persons against the persons of other sets."""
+    guard, tally = Guard(WordHasher(bytes(32))), Tally()
+    left = [(name, joined(s for s in m.segments if s[:3] not in PERSON_SEGMENTS)) for name, m in messages]
+    for name, message in messages:
+        for other, outgoing in left:
+            if other != name:
+                tally.take(guard.check(message, outgoing, carries_identity=False))
+    return tally
+
+
+def _name(chance: random.Random) -> str:
+    if chance.random() < 0.05:
+        return chance.choice(_SHORT_NAMES)
+    return "".join(chance.choices(_SYLLABLES, k=chance.randint(2, 4))).capitalize()
+
+
+def _observation(chance: random.Random, n: int, at: str) -> str:
+    code = chance.choice(_CODES)
+    kind = chance.random()
+    if kind < 0.1:
+        text = " ".join(chance.choices(_WORDS, k=chance.randint(5, 40)))
+        return f"OBX|{n}|TX|1^NOTE||{text}||||||F|||{at}{chance.randint(0, 59):02}00"
+    if kind < 0.15:
+        values = "^".join(str(chance.randint(0, 4095)) for _ in range(chance.randint(10, 120)))
+        return f"OBX|{n}|NA|{code}||{values}||||||F|||{at}{chance.randint(0, 59):02}00.{chance.randint(0, 999):03}"
+    if kind < 0.18:
+        blob = bytes(chance.randrange(256) for _ in range(chance.randint(20, 300))).hex()
+        return f"OBX|{n}|ED|{code}||^IMAGE^^HEX^{blob}||||||F"
+    value = round(chance.uniform(0, 300), chance.randint(0, 6))
+    return (
+        f"OBX|{n}|NM|{code}|1.1.{chance.randint(1, 9)}.{n}|{value}|{chance.choice(_UNITS)}|"
+        f"{chance.randint(1, 90)}-{chance.randint(91, 300)}||||F|||{at}{chance.randint(0, 59):02}"
+        f"{chance.randint(0, 59):02}+0000||{chance.randrange(10**6)}|||{chance.randrange(16**16):016X}^EUI-64"
+    )
+
+
+def main() -> int:
+    """Print the rates."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=4_000, help="synthetic messages for each number length")
+    parser.add_argument("--corpus", type=Path, default=None)
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    for length, tally in synthetic_rates(options.seed, options.count).items():
+        _print(f"synthetic, hospital numbers of {length} digits", tally)
+    if options.corpus is not None:
+        messages = corpus(options.corpus)
+        for name, tally in corpus_rates(messages).items():
+            _print(f"corpus, {name}", tally)
+        _print("corpus, crossed", crossed_rate(messages))
+    return 0
+
+
+def _print(what: str, tally: Tally) -> None:
+    stops = ", ".join(f"{n} {kind}" for kind, n in tally.stops.most_common())
+    print(
+        f"{what}: {tally.per_million:.0f} stops per million ({sum(tally.stops.values())} of {tally.checks}; "
+        f"{tally.counted} counted){': ' + stops if stops else ''}"
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
