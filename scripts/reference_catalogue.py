@@ -69,7 +69,7 @@ def datatypes() -> Iterator[str]:
 def components(tree: elements.Element) -> str:
     """Describe the components of one datatype in runs of one class."""
     if tree.kind == "coded":
-        return f"codes {tree.cls}; display text (2, 5, 11) the same beside a standard code, else note.text; 9 note.text"
+        return f"codes {tree.cls}; display text (2, 5, 11) the same where it says no more than a standard code, else note.text; 9 note.text"
     if tree.kind == "leaf":
         return tree.cls
     classes = (names(part) for part in tree.parts)

@@ -179,7 +179,7 @@ def test_the_header_is_planted_too():
 
 
 OBSERVED = {
-    3: ("observation.code", "8867-4^QZTEXT^LN"),
+    3: ("observation.code", "147842^MDC_QZ^MDC"),
     4: ("structure", "QZSUB"),
     5: ("observation.value", "0.912345"),
     6: ("observation.value", "QZUNIT"),
@@ -204,6 +204,26 @@ def test_a_whole_observation_passes_with_its_listed_parts(profile: str):
     written = shape(decode(f"{HEAD}\r{text}\r".encode()), PLANS[profile], SEEDS).data.decode()
     for cls, value in OBSERVED.values():
         assert (value in written) is (cls in VERBATIM[profile]), (cls, value)
+
+
+DISPLAYED = [
+    "1^QZTEXT^MDC",
+    "8867-4^QZTEXT^LN",
+    "27268008^QZTEXT^SCT",
+    "F^QZTEXT^HL70001",
+    "^^^8867-4^QZTEXT^LN",
+    "HR^QZTEXT^L^1^QZTEXT^MDC",
+    "^^^^^^^^^8867-4^QZTEXT^LN",
+]
+
+
+@pytest.mark.parametrize("profile", sorted(CLOSED))
+@pytest.mark.parametrize("coded", DISPLAYED)
+def test_display_text_passes_beside_no_standard_code(profile: str, coded: str):
+    """A device can type a name there; the code stays, and so does its observation."""
+    text = f"OBX|1|NM|{coded}|1|72|{coded}|||||F"
+    written = shape(decode(f"{HEAD}\r{text}\r".encode()), PLANS[profile], SEEDS).data.decode()
+    assert text.replace("QZTEXT", "") in written
 
 
 def summary() -> str:

@@ -79,7 +79,7 @@ def test_safe_harbor_leaves_years_states_and_readings():
         "MSH|^~\\&|||||2026||ORU^R01^ORU_R01|OUT-1|P|2.6",
         f"PID|1||{pseudonym}||||1960|M||2106-3|^^^NY^123",
         segment("PV1", {1: "1", 2: "I", 44: "2026"}),
-        "OBR|1|||182777000^monitoring of patient^SCT|||2026",
+        "OBR|1|||182777000^^SCT|||2026",
         "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.1.1.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||F|||2026",
     ]
 

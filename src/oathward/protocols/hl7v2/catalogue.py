@@ -38,8 +38,8 @@ def classes_present(message: Message) -> frozenset[str]:
 def class_of(segment: str, field: int, component: int = 1, subcomponent: int = 1) -> str:
     """Give the class an element has by its place; counts are from 1.
 
-    Display text of coded elements is ``note.text`` here: it passes only where it says no more than a standard code, and a place
-    has no code. OBX-5 is ``note.text``: without its siblings it could be anything.
+    Display text of coded elements is ``note.text`` here: it passes only where it says no more than a standard
+    code beside it, and a place has no code. OBX-5 is ``note.text``: without its siblings it could be anything.
     """
     rows = elements.fields_of(segment)
     element = rows[field] if 0 < field < len(rows) else UNKNOWN

@@ -5,8 +5,9 @@ Rules:
   ``PERSONAL`` are compared exactly.
 - A system is standard when it is in the table **and** the code looks like one of its codes: free text with
   ``LN`` behind it is not LOINC.
-- Display text beside a standard code passes only when it says no more than the code: it is the code itself,
-  or an MDC reference id. Anything else is somebody's typing, and may be a name.
+- Display text beside a standard code passes only when it says no more than the code: it is the code itself
+  and has no digits (of digits nobody here knows whether they are the same), or it is an MDC reference id.
+  Anything else is somebody's typing, and may be a name or a number.
 - A device text passes as an observation only when its code is in ``ENUMERATED`` and the text is a word of the
   form which that list has.
 
@@ -186,11 +187,18 @@ def enumerated(name: bytes, text: bytes) -> bool:
     return form is not None and form(text) is not None
 
 
-_REFERENCE_ID = re.compile(rb"MDCX?_[A-Z0_]{1,120}").fullmatch
+_REFERENCE_ID = _form(rb"MDCX?_[A-Z0_]{1,120}")
+_REFERENCE_ID_DIGITS_MAX = 4
 
 
 def display(system: bytes, code: bytes, text: bytes) -> bool:
-    """Say whether display text says no more than its code; all in normal form."""
-    return standard(system, code) and (
-        text == code or (system == b"MDC" and _REFERENCE_ID(text) is not None)
-    )
+    """Say whether display text says no more than its code; all in normal form.
+
+    Source: ISO/IEEE 11073-10101 (reference ids; ``MDC_CONC_AWAY_CO2_ET`` is about as many digits as one has).
+    """
+    if not standard(system, code):
+        return False
+    digits = text.count(b"0")
+    if system == b"MDC" and _REFERENCE_ID(text):
+        return digits <= _REFERENCE_ID_DIGITS_MAX
+    return text == code and not digits

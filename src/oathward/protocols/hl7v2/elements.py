@@ -5,7 +5,8 @@ Rules:
 - A review may give the field another class or role; the tree keeps its shape.
 - The parts of a person's composite stay together: a check digit, an assigning authority or a name type is
   ``rest`` of its identifier or name, and goes where that goes.
-- Coded elements are judged when their values are seen: display text passes only where it says no more than a standard code.
+- Coded elements are judged when their values are seen: display text passes only where it says no more
+  than a standard code beside it.
 - Where versions give a field different datatypes, the tree is their union, each leaf with the stricter class.
 
 Deliberately absent: actions, and any look at a message (``shapes`` does that).

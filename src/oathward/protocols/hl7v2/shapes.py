@@ -305,7 +305,8 @@ def _coded(element: Element, pieces: list[bytes]) -> Iterator[tuple[int, Element
         elif i in _TEXTS:
             alone = element.form == forms.UNIT and not padded[i - 1]
             code, system = (padded[place] for place in _TEXTS[i])
-            fits = codes.display(system, code, piece) or (alone and forms.FITS[forms.UNIT](piece) is not None)
+            unit = alone and forms.FITS[forms.UNIT](piece) is not None
+            fits = unit or codes.display(system, code, piece)
             yield i, Element(element.cls if fits else "note.text", "" if alone else TEXT)
         elif i == _ORIGINAL_TEXT:
             yield i, Element("note.text", TEXT)

@@ -163,12 +163,19 @@ def leaf_classes(segment: str, n: int) -> list[str]:
         ("PID|||||||19600101", 7, ["patient.birth-date"]),
         ("PID|||||||born in spring", 7, ["note.text"]),
         ("PID|||||||1960-01-01", 7, ["patient.birth-date"]),
-        ("DG1|1||I21^Heart attack of Mr Smith^I10", 3, ["clinical.code"] * 3),
+        ("DG1|1||I21^Heart attack of Mr Smith^I10", 3, ["clinical.code", "note.text", "clinical.code"]),
+        ("DG1|1||I21^SMITH^I10", 3, ["clinical.code", "note.text", "clinical.code"]),
+        ("DG1|1||F^F^HL70001", 3, ["clinical.code"] * 3),
+        (
+            "DG1|1||F^F^HL70001^a^SMITH^L^1^2^^27268008^SMITH^SCT",
+            3,
+            ["clinical.code"] * 4 + ["note.text"] + ["clinical.code"] * 4 + ["note.text", "clinical.code"],
+        ),
         ("DG1|1||I21^Heart attack of Mr Smith^L", 3, ["clinical.code", "note.text", "clinical.code"]),
         ("DG1|1||not a code^Text^I10", 3, ["note.text", "note.text", "clinical.code"]),
         ("DG1|1||SMITHJOHN^Text^I10", 3, ["clinical.code", "note.text", "clinical.code"]),
         ("DG1|1||^only text", 3, ["note.text"]),
-        ("DG1|1||I21^Text^I10^^^^^^said Mrs Smith", 3, ["clinical.code"] * 3 + ["note.text"]),
+        ("DG1|1||1^MDC_EVT_LO^MDC^^^^^^said Mrs Smith", 3, ["clinical.code"] * 3 + ["note.text"]),
         ("DG1|1||a^b^c^d^e^f^1^2^i^g^h^k" + "^1" * 12, 3, None),
         ("EVN|A01 and a half", 1, ["note.text"]),
         ("OBX|1|NM|||1|mm[Hg]", 6, ["observation.value"]),
@@ -229,6 +236,46 @@ def test_short_and_odd_segments_are_uncatalogued_and_do_not_break():
 def test_forms_take_the_null_and_no_sentence(name: str):
     assert forms.FITS[name](b'""')
     assert not forms.FITS[name](b"Mr. Smith, who lives at the corner & has a dog?")
+
+
+@pytest.mark.parametrize(
+    ("system", "code", "text", "passes"),
+    [
+        ("MDC", "147842", "MDC_ECG_HEART_RATE", True),
+        ("MDC", "152464", "MDC_CONC_AWAY_CO2_ET", True),
+        ("MDC", "0", "MDCX_PUMP_DOSE", True),
+        ("UCUM", "mm[Hg]", "mm[Hg]", True),
+        ("HL70001", "F", "F", True),
+        ("MDC", "147842", "Smith", False),
+        ("MDC", "147842", "heart rate", False),
+        ("MDC", "147842", "MDC_SMITH of bed 3", False),
+        ("MDC", "147842", "XMDC_ECG", False),
+        ("MDC", "147842", "MDC_ECG_4711004", False),  # a number of somebody in disguise
+        ("MDC", "147842", "MDC_55_51_23", False),
+        ("LN", "8867-4", "MDC_ECG_HEART_RATE", False),
+        ("L", "HR", "MDC_ECG_HEART_RATE", False),
+        ("L", "HR", "HR", False),
+        ("LN", "8867-4", "Heart rate", False),
+        ("HL70001", "F", "Female", False),
+        # Shapes do not see digits: another number of as many digits would look like the code itself.
+        ("SCT", "27268008", "27268008", False),
+        ("SCT", "27268008", "19480113", False),
+        ("LN", "8867-4", "5551-2", False),
+        # not a code of its system: then its own words are no code either
+        ("MDC", "SMITH", "MDC_ECG_HEART_RATE", False),
+        ("SCT", "SMITH", "SMITH", False),
+    ],
+)
+def test_display_text_says_no_more_than_the_code(system: str, code: str, text: str, passes: bool):
+    verdict = "clinical.code" if passes else "note.text"
+    assert leaf_classes(f"DG1|1||{code}^{text}^{system}", 3)[1] == verdict
+    assert leaf_classes(f"DG1|1||^^^{code}^{text}^{system}", 3)[1] == verdict
+    assert leaf_classes(f"DG1|1||^^^^^^^^^{code}^{text}^{system}", 3)[1] == verdict
+
+
+def test_without_the_rule_a_name_beside_a_standard_code_passes(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(codes, "display", lambda system, code, _text: codes.standard(system, code))
+    assert leaf_classes("DG1|1||I21^Smith^I10", 3) == ["clinical.code"] * 3
 
 
 def test_standard_systems_want_their_own_codes():

@@ -137,7 +137,7 @@ def test_a_time_that_a_transform_gives_up_takes_the_observation_too():
     assert written == ["OBX|4|NM|1^a^L||7"]
     assert done.observations == 1
     assert done.removed["observation.value"] == 4  # value, unit, range, flag
-    assert done.removed["note.text"] == 1
+    assert done.removed["note.text"] == 2  # the note, and the display text of OBX-3
 
 
 def test_what_does_not_carry_meaning_may_go():
@@ -154,17 +154,42 @@ def test_display_text_of_a_local_code_goes_without_the_observation():
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("OBX|1|NM|8867-4^Smith^LN||72|/min^Smith^UCUM", "OBX|1|NM|8867-4^^LN||72|/min^^UCUM"),
+        (
+            "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||72|264864^Smith^MDC^/min^bpm^UCUM",
+            "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||72|264864^^MDC^/min^^UCUM",
+        ),
+        ("OBX|1|NM|1^Smith^MDC^1^MDC_EVT_LO^MDC||72", "OBX|1|NM|1^^MDC^1^MDC_EVT_LO^MDC||72"),
+        (
+            "OBX|1|CWE|8867-4^x^LN||27268008^Smith^SCT~F^F^HL70001~1^Smith^MDC",
+            "OBX|1|CWE|8867-4^^LN||27268008^^SCT~F^F^HL70001~1^^MDC",
+        ),
+        (
+            "OBX|1|CE|8867-4^x^LN||LA6576-8^Positive^LN||||||||||1^Smith",
+            "OBX|1|CE|8867-4^^LN||LA6576-8^^LN||||||||||1",
+        ),
+    ],
+)
+def test_display_text_of_a_standard_code_goes_without_the_observation(before: str, after: str):
+    written, done = run(before, rules={"note.text": REMOVE})
+    assert written == [after]
+    assert done.observations == 0
+
+
+@pytest.mark.parametrize(
     "obx",
     [
         "OBX|1|NM|^only text^L||72",
-        "OBX|1|ST|8867-4^x^LN||free text",
-        "OBX|1|CWE|8867-4^x^LN||^free text",
-        "OBX|1|CWE|8867-4^x^LN||27268008^Salmonella^SCT~X^free^L",
-        "OBX|1|CWE|8867-4^x^LN||27268008^Salmonella^SCT~^free^SCT",
-        "OBX|1|NM|8867-4^x^LN||72|a long unit here",
-        "OBX|1|NM|8867-4^x^LN|the left arm|72",
-        "OBX|1|NM|8867-4^x^LN||72|||||||||some time in May",
-        "OBX|1|see me|8867-4^x^LN||72",
+        "OBX|1|ST|8867-4^^LN||free text",
+        "OBX|1|CWE|8867-4^^LN||^free text",
+        "OBX|1|CWE|8867-4^^LN||27268008^^SCT~X^free^L",
+        "OBX|1|CWE|8867-4^^LN||27268008^^SCT~^free^SCT",
+        "OBX|1|NM|8867-4^^LN||72|a long unit here",
+        "OBX|1|NM|8867-4^^LN|the left arm|72",
+        "OBX|1|NM|8867-4^^LN||72|||||||||some time in May",
+        "OBX|1|see me|8867-4^^LN||72",
     ],
 )
 def test_where_text_stands_for_meaning_the_observation_goes(obx: str):
@@ -174,9 +199,10 @@ def test_where_text_stands_for_meaning_the_observation_goes(obx: str):
 
 
 def test_without_the_rule_a_value_would_lose_its_unit(monkeypatch: pytest.MonkeyPatch):
+    obx = "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC||72"
     monkeypatch.setattr(rewrite, "MEANING", frozenset())
-    written, _ = run("OBX|1|NM|8867-4^x^LN||72|a long unit here", rules={"note.text": REMOVE})
-    assert written == ["OBX|1|NM|8867-4^x^LN||72"]
+    written, _ = run(f"{obx}|a long unit here", rules={"note.text": REMOVE})
+    assert written == [obx]
 
 
 # --- segments
