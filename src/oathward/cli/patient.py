@@ -48,6 +48,40 @@ def find(
     emit({"subjects": found}, as_json=as_json, human=human)
 
 
+@APP.command()
+def canary(
+    identifier_file: IdentifierFileOption = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Make them ordinary patients again.")] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Declare invented patients: wherever their names or numbers are about to leave, the guard stops it and says so.
+
+    They must be known from ADT first. Gateways know within half a minute.
+    """
+    from oathward.core.db import read, write
+    from oathward.patients import actions, views
+
+    if not identifier_file:
+        raise InputError("--identifier-file", "say where the identifiers are; - reads stdin")
+    settings = settings_of(data)
+    hasher = hasher_of(settings)
+    wanted = identifiers_in(identifier_file, hasher)
+    with opened(data) as site:
+        with read(site.engine) as db:
+            subjects = [views.find(db, site.site, hasher, one) for one in wanted]
+        if None in subjects:
+            raise InputError(f"line {subjects.index(None) + 1}", "no such patient", reason=Reason.NOT_FOUND)
+        for subject in subjects:
+            with write(site.engine) as db:
+                actions.set_canary(
+                    db, site.site, subject or "", on=not remove, by=person_of(person), now_us=now_us(site)
+                )
+    word = "ordinary again" if remove else "canaries now"
+    emit({"changed": len(subjects)}, as_json=as_json, human=lambda: print(f"{len(subjects)} {word}."))
+
+
 @APP.command("merge-edges")
 def merge_edges(
     subject: Annotated[str, typer.Option(help="Only edges that touch this subject id.")] = "",

@@ -22,7 +22,7 @@ from oathward.core.reasons import Reason
 from oathward.messages.model import OutboxRow
 from oathward.plans import Plans
 from oathward.policy.bundle import Bundle
-from oathward.policy.decide import decide
+from oathward.policy.decide import care_first, decide
 from oathward.policy.model import Deny, Facts, Indeterminate, Permit
 
 
@@ -57,6 +57,8 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
         Facts.from_body(facts), consent_version=version, consents=consents, clock_sure=now.clock_sure
     )
     answer = decide(now.bundle, link, renewed, now.at_us)
+    if isinstance(answer, Indeterminate):
+        answer = care_first(link, answer)
     match answer:
         case Deny(_, reasons):
             return reasons[0]

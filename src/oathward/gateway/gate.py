@@ -46,7 +46,7 @@ from oathward.vault.seal import Sealer
 KEEPER_REST_S = 1.0
 """After the keeper failed to answer, how long messages that need it are held without asking again."""
 
-SIFT_S = 60.0
+SIFT_S = 30.0
 """How often identifiers that other processes wrote become known as another patient's."""
 
 _FACTS_CACHED_MAX = 50_000
@@ -215,6 +215,7 @@ class Gate:
         now_s = time.monotonic()
         if now_s >= self._seeds_until_s:
             self._seeds.clear()
+            self.guard.forget()
             self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
         seed, device_key = self._seeds.get((subject, project)), self._device_keys.get(project)
         if seed is None or device_key is None:
@@ -239,6 +240,7 @@ class Gate:
             outgoing,
             carries_identity=link.carries_identity,
             card_words=self.resolver.card_words(self.engine, subject, now_us),
+            canaries=self.resolver.canaries,
             foreign=lambda tokens: self.resolver.foreign(self.engine, tokens, subject),
         )
 

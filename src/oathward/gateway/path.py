@@ -32,7 +32,7 @@ from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
 from oathward.patients.split import split
-from oathward.policy.decide import decide
+from oathward.policy.decide import care_first, decide
 from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.reader import Message, decode
@@ -134,6 +134,10 @@ def _part(
     part.facts[known.key] = known.body
     for link in gate.links(arrival.only_links):
         decision = decide(gate.active_bundle, link, known.facts, arrival.at_us)  # 7
+        if isinstance(decision, Indeterminate):
+            decision = care_first(link, decision)
+            if isinstance(decision, Permit):
+                part.find("decision.care-first", link.id)
         match decision:
             case Permit() | Deny() if unsure is not None and not link.for_care and _concerns(decision):
                 # Who it is about must be settled first; then this link is decided anew.

@@ -102,6 +102,15 @@ def register(
     return [graph.effective(known[h]) for h in hashes]
 
 
+def set_canary(db: Connection, site: str, subject: str, *, on: bool, by: str, now_us: int) -> None:
+    """Declare a subject invented: its record must never leave, and a guard that sees it stops. The last call before commit.
+
+    The ledger does not say who: a record that named the canary would give it away.
+    """
+    sql.set_canary(db, site, subject, on=on)
+    append(db, site, [prepare(Record("canary.set" if on else "canary.removed", {"by": by}, now_us))])
+
+
 def unmerge(db: Connection, site: str, edge_id: str, *, by: str, reason: str, now_us: int) -> Edge:
     """Undo a merge, join, link or kinship; what it tied is as it was before.
 

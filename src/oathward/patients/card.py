@@ -124,7 +124,7 @@ def _hashes(card: dict[str, Any], hasher: WordHasher) -> Iterator[tuple[bytes, W
     if len(birth) == 8:
         year, month, day = birth[:4], birth[4:6], birth[6:]
         for form in (year + month + day, day + month + year, month + day + year):
-            yield hasher.token(form), WordKind.TOKEN
+            yield hasher.token(form), WordKind.BIRTH
 
 
 def _name(row: dict[str, str], hasher: WordHasher) -> Iterator[tuple[bytes, WordKind]]:

@@ -78,7 +78,8 @@ class WordKind(StrEnum):
     """What a keyed word of a card was."""
 
     IDENTIFIER = "identifier"  # a whole identifier of 6 characters or more
-    TOKEN = "token"  # noqa: S105  a whole name, phone number, e-mail, birth date
+    TOKEN = "token"  # noqa: S105  a whole name, phone number, e-mail
+    BIRTH = "birth-date"  # strong in a message about its owner; alone it is many people's
     NAME = "name"  # one word of a name
     WORD = "word"  # one word of an address, a short identifier
 

@@ -65,6 +65,8 @@ class Resolver:
         self._card_words: Recent[str, tuple[int, dict[bytes, WordKind]]] = Recent(cache_size // 10)
         self._owners: Recent[bytes, frozenset[str]] = Recent(cache_size)
         self._sieve: Sieve | None = None
+        self.canaries: frozenset[bytes] = frozenset()
+        """Keyed whole values of invented patients, as of the last ``sift``."""
         self._sifting: list[bytes] = []
         self._nobodys: set[bytes] = set()
         self._prefixes: dict[tuple[str, str, str], str] = {}
@@ -118,6 +120,7 @@ class Resolver:
         tokens = sql.identifier_tokens(db, self._state.site)
         sieve = Sieve(tokens, expected=len(tokens))
         self._sieve, self._nobodys = sieve, set()
+        self.canaries = sql.canary_words(db, self._state.site)
         for token in self._sifting:
             sieve.add(token)
 

@@ -6,6 +6,7 @@
 | ``subject_identifier`` | keyed hash of an identifier -> subject; a row is never changed |
 | ``subject_edge`` | merges, joins, links, and their undoing; append-only |
 | ``subject_word`` | keyed words of what is on the card, for the guard |
+| ``subject_canary`` | invented patients: whatever bears their names has leaked |
 | ``subject_card`` | the sealed demographics, last statement of an authoritative source |
 """
 
@@ -110,6 +111,13 @@ card = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("source", Text, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+)
+
+canary = Table(
+    "subject_canary",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
 )
 
 _SIZES = (4, 16, 64, 256)
@@ -247,6 +255,24 @@ def owners_of(db: Connection, site: str, hashes: Sequence[bytes]) -> dict[bytes,
     for h, owner in _among(db, sql, (site, str(WordKind.IDENTIFIER)), hashes):
         found.setdefault(bytes(h), set()).add(owner)
     return found
+
+
+def canary_words(db: Connection, site: str) -> frozenset[bytes]:
+    """Read the whole values on the cards of invented patients: identifiers, names, numbers, dates."""
+    strong = (str(WordKind.IDENTIFIER), str(WordKind.TOKEN))
+    query = select(word.c.hash).join(
+        canary, (canary.c.subject == word.c.subject) & (canary.c.site == word.c.site)
+    )
+    return frozenset(
+        bytes(h) for (h,) in db.execute(query.where(word.c.site == site, word.c.kind.in_(strong)))
+    )
+
+
+def set_canary(db: Connection, site: str, subject_id: str, *, on: bool) -> None:
+    """Make a subject an invented patient, or an ordinary one again."""
+    db.execute(delete(canary).where(canary.c.site == site, canary.c.subject == subject_id))
+    if on:
+        db.execute(canary.insert().values(site=site, subject=subject_id))
 
 
 def put_card(

@@ -219,4 +219,8 @@ def _values(d: Document) -> dict[str, Any]:
 
 
 def _document(row: Row[Any]) -> Document:
-    return Document(row.site, row.kind, row.id, row.version, bytes(row.body), bytes(row.signature), row.at_us)
+    try:
+        body, signature = bytes(row.body), bytes(row.signature)
+    except TypeError as error:  # SQLite stores what it is given: somebody wrote text
+        raise AuthorityError(f"{row.kind}/{row.id}", "the stored bytes are not bytes") from error
+    return Document(row.site, row.kind, row.id, row.version, body, signature, row.at_us)
