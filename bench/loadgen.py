@@ -5,7 +5,11 @@ Rules:
 - Control ids are unique in a run and rise; each answer must name the id it is for.
 - Measured after the warm-up only; what is outstanding at the end is waited for and counted as unanswered if it
   does not come. Times are from writing to the answer, in steps of 10 µs.
-- One JSON document on stdout; ``--every`` prints a line a period to stderr.
+- With ``--rate`` each connection has its own even beat, begun at a random point; a message that waited because the
+  answer before it was late is timed from when it was due, so that a stall is not hidden.
+- One JSON document on stdout; ``--marks`` prints a line when measuring begins and when it ends; ``--every`` a line
+  a period to stderr.
+- ``--fresh`` opens a connection for each message, for servers that serve one a connection; connecting is timed too.
 
 Deliberately absent: reconnects. A connection that breaks is an error and is counted.
 """
@@ -16,6 +20,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import random
 import resource
 import socket
 import ssl
@@ -34,6 +39,8 @@ from bench.message import SENDER_LETTERS, SIZE_BYTES, Template, template
 _STEP_NS = 10_000
 _STEPS = 3_000_000  # 30 s
 _ANSWER_S_MAX = 10.0
+_TIMER_NS = 2_000_000
+"""uvloop's timers have steps of 1 ms: a message this little behind its time was not held up."""
 
 
 @dataclass
@@ -42,7 +49,7 @@ class Load:
 
     window: int
     count: int | None
-    interval_s: float = 0.0
+    interval_ns: int = 0
     number: int = 0
     running: bool = True
     measuring: bool = False
@@ -53,7 +60,22 @@ class Load:
     broken: int = 0
     answers: int = 0
     steps: array[int] = field(default_factory=lambda: array("I", bytes(4 * _STEPS)))
+    recent: list[int] | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def count_answer(self, answer: bytes, control_id: bytes, took_ns: int) -> None:
+        """Count one answer; its time only while measuring."""
+        if control_id not in answer:
+            self.strange += 1
+        elif b"MSA|AA|" in answer or b"MSA|CA|" in answer:
+            self.acked += 1
+        else:
+            self.refused += 1
+        if self.measuring:
+            self.answers += 1
+            self.steps[min(took_ns // _STEP_NS, _STEPS - 1)] += 1
+            if self.recent is not None:
+                self.recent.append(took_ns)
 
     def percentile(self, share: float) -> float:
         """Give a quantile of the answer times in ms."""
@@ -70,33 +92,35 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, load: Load, form: Template) -> None:
         self.load = load
-        self.pieces = (b"\x0b" + form.begin, form.middles, form.end + b"\x1c\r")
+        self.pieces = framed(form)
         self.waiting: deque[tuple[bytes, int]] = deque()
         self.rest = b""
-        self.due_s = 0.0
+        self.due_ns = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
         self.transport, self.write = transport, transport.write
         connection = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def begin(self) -> None:
-        self.due_s = asyncio.get_running_loop().time()
+    def begin(self, chance: random.Random) -> None:
+        self.due_ns = perf_counter_ns() + int(chance.random() * self.load.interval_ns)
         for _ in range(self.load.window):
             self.go()
 
     def go(self) -> None:
         """Send the next message now, or when it is due."""
         load = self.load
-        if load.interval_s:
-            loop = asyncio.get_running_loop()
-            self.due_s += load.interval_s
-            if self.due_s > loop.time():
-                loop.call_at(self.due_s, self.send)
-                return
-        self.send()
+        if not load.interval_ns:
+            self.send(perf_counter_ns())
+            return
+        due_ns, now_ns = self.due_ns, perf_counter_ns()
+        self.due_ns = due_ns + load.interval_ns
+        if due_ns > now_ns:
+            asyncio.get_running_loop().call_later((due_ns - now_ns) / 1e9, self.send, due_ns)
+        else:
+            self.send(due_ns)
 
-    def send(self) -> None:
+    def send(self, due_ns: int) -> None:
         load = self.load
         if not load.running or load.sent == load.count:
             if load.acked + load.refused == load.count:
@@ -105,12 +129,10 @@ class Connection(asyncio.Protocol):
         number = load.number
         load.number = number + 1
         load.sent += 1
-        begin, middles, end = self.pieces
+        now_ns = perf_counter_ns()
         control_id = b"%012d" % number
-        self.waiting.append((control_id, perf_counter_ns()))
-        self.write(
-            b"%b%b%b2%06d.5%b" % (begin, control_id, middles[number % len(middles)], number % 1_000_000, end)
-        )
+        self.waiting.append((control_id, due_ns if now_ns - due_ns > _TIMER_NS else now_ns))
+        self.write(message(self.pieces, number, control_id))
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter_ns()
@@ -123,20 +145,11 @@ class Connection(asyncio.Protocol):
 
     def take(self, answer: bytes, now_ns: int) -> None:
         """Count one answer and send the next message."""
-        load = self.load
         if not self.waiting:
-            load.strange += 1
+            self.load.strange += 1
             return
         control_id, at_ns = self.waiting.popleft()
-        if control_id not in answer:
-            load.strange += 1
-        elif b"MSA|AA|" in answer or b"MSA|CA|" in answer:
-            load.acked += 1
-        else:
-            load.refused += 1
-        if load.measuring:
-            load.answers += 1
-            load.steps[min((now_ns - at_ns) // _STEP_NS, _STEPS - 1)] += 1
+        self.load.count_answer(answer, control_id, now_ns - at_ns)
         self.go()
 
     def connection_lost(self, _error: Exception | None) -> None:
@@ -144,39 +157,75 @@ class Connection(asyncio.Protocol):
             self.load.broken += 1
 
 
+class Once(asyncio.Protocol):
+    """A connection for one message."""
+
+    def __init__(self) -> None:
+        self.got = b""
+        self.answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    def data_received(self, data: bytes) -> None:
+        self.got += data
+        if self.got.endswith(b"\x1c\r") and not self.answer.done():
+            self.answer.set_result(self.got)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(b"")
+
+
+async def one_each(load: Load, form: Template, host: str, port: int) -> None:
+    """Send messages, each over a connection of its own."""
+    loop, pieces = asyncio.get_running_loop(), framed(form)
+    while load.running and load.sent != load.count:
+        number = load.number
+        load.number = number + 1
+        load.sent += 1
+        control_id, at_ns = b"%012d" % number, perf_counter_ns()
+        transport, once = await loop.create_connection(Once, host, port)
+        transport.write(message(pieces, number, control_id))
+        try:
+            answer = await asyncio.wait_for(once.answer, _ANSWER_S_MAX)
+        except TimeoutError:
+            answer = b""
+        if answer:
+            load.count_answer(answer, control_id, perf_counter_ns() - at_ns)
+        else:
+            load.broken += 1
+        transport.close()
+
+
+def framed(form: Template) -> tuple[bytes, tuple[bytes, ...], bytes]:
+    """The pieces of a sender's messages with the frame around them."""
+    return b"\x0b" + form.begin, form.middles, form.end + b"\x1c\r"
+
+
+def message(pieces: tuple[bytes, tuple[bytes, ...], bytes], number: int, control_id: bytes) -> bytes:
+    """Join the message with this number."""
+    begin, middles, end = pieces
+    return b"%b%b%b2%06d.5%b" % (begin, control_id, middles[number % len(middles)], number % 1_000_000, end)
+
+
 async def run(options: argparse.Namespace) -> dict[str, object]:
     """Connect, warm up, measure, wait for the last answers, sum up."""
-    host, _, port = options.to.rpartition(":")
     load = Load(options.window, options.count, number=options.first_id)
     if options.rate:
-        load.interval_s = options.connections / options.rate
-    loop = asyncio.get_running_loop()
-    connections = []
-    forms = {name: template(name, options.patients) for name in senders(options)}
-    for index in range(options.connections):
-        name = list(forms)[index % len(forms)]
-        context = tls(options, name)
-        _, connection = await loop.create_connection(
-            lambda form=forms[name]: Connection(load, form), host, int(port), ssl=context,
-            server_hostname=options.server_name if context else None,
-        )  # fmt: skip
-        connections.append(connection)
-    for connection in connections:
-        connection.begin()
+        load.interval_ns = int(options.connections / options.rate * 1e9)
+    connections, callers = await begin(load, options)
     ticker = asyncio.ensure_future(tick(load, options.every)) if options.every else None
     await asyncio.sleep(options.warm_up)
-    load.measuring, acked, cpu, begin = True, load.acked, cpu_s(), time.perf_counter()
+    mark(options, "begin")
+    load.measuring, acked, cpu, start = True, load.acked, cpu_s(), time.perf_counter()
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(load.done.wait(), options.seconds)
     load.measuring = False
-    seconds, cpu, acked = time.perf_counter() - begin, cpu_s() - cpu, load.acked - acked
+    seconds, cpu, acked = time.perf_counter() - start, cpu_s() - cpu, load.acked - acked
+    mark(options, "end")
     load.running = False
-    end = loop.time() + _ANSWER_S_MAX
-    while any(c.waiting for c in connections) and loop.time() < end and load.broken < len(connections):  # noqa: ASYNC110  nothing hot to signal
-        await asyncio.sleep(0.02)
-    unanswered = sum(len(c.waiting) for c in connections)
+    unanswered = await last_answers(load, connections)
     if ticker:
         ticker.cancel()
+    await asyncio.gather(*callers)
     for connection in connections:
         connection.transport.close()
     await asyncio.sleep(0.05)
@@ -188,6 +237,45 @@ async def run(options: argparse.Namespace) -> dict[str, object]:
         "unanswered": unanswered, "broken": load.broken, "connections": options.connections, "window": options.window,
         "patients": options.patients, "message_bytes": SIZE_BYTES, "tls": bool(options.ca), "next_id": load.number,
     }  # fmt: skip
+
+
+async def begin(
+    load: Load, options: argparse.Namespace
+) -> tuple[list[Connection], list[asyncio.Future[None]]]:
+    """Open the connections and start sending; with ``--fresh`` start the callers."""
+    host, _, port = options.to.rpartition(":")
+    loop, chance = asyncio.get_running_loop(), random.Random(options.first_id)
+    forms = {name: template(name, options.patients) for name in senders(options)}
+    names = [list(forms)[index % len(forms)] for index in range(options.connections)]
+    if options.fresh:
+        return [], [asyncio.ensure_future(one_each(load, forms[n], host, int(port))) for n in names]
+    connections = []
+    for name in names:
+        context = tls(options, name)
+        _, connection = await loop.create_connection(
+            lambda form=forms[name]: Connection(load, form), host, int(port), ssl=context,
+            server_hostname=options.server_name if context else None,
+        )  # fmt: skip
+        connections.append(connection)
+    for connection in connections:
+        connection.begin(chance)
+    return connections, []
+
+
+async def last_answers(load: Load, connections: list[Connection]) -> int:
+    """Wait for what is outstanding; gives how much did not come."""
+    end = time.perf_counter() + _ANSWER_S_MAX
+    while (
+        any(c.waiting for c in connections) and time.perf_counter() < end and load.broken < len(connections)
+    ):  # noqa: ASYNC110  nothing hot to signal
+        await asyncio.sleep(0.02)
+    return sum(len(c.waiting) for c in connections)
+
+
+def mark(options: argparse.Namespace, name: str) -> None:
+    """Say that measuring begins or ends."""
+    if options.marks:
+        print(json.dumps({"mark": name}), flush=True)
 
 
 def senders(options: argparse.Namespace) -> list[str]:
@@ -215,15 +303,18 @@ def cpu_s() -> float:
 
 async def tick(load: Load, every_s: float) -> None:
     """Say how it goes."""
-    before = load.acked
+    load.recent, before, at = [], load.acked, time.perf_counter()
     while True:
         await asyncio.sleep(every_s)
-        print(
-            json.dumps({"acked_per_s": round((load.acked - before) / every_s, 1), "acked": load.acked}),
-            file=sys.stderr,
-            flush=True,
-        )
-        before = load.acked
+        times, load.recent, now = sorted(load.recent), [], time.perf_counter()
+        share = {"p50_ms": 0.5, "p99_ms": 0.99, "max_ms": 1.0}
+        quantiles = {
+            name: round(times[min(len(times) - 1, int(part * len(times)))] / 1e6, 2) if times else 0.0
+            for name, part in share.items()
+        }
+        line = {"acked_per_s": round((load.acked - before) / (now - at), 1), "acked": load.acked} | quantiles
+        print(json.dumps(line), file=sys.stderr, flush=True)
+        before, at = load.acked, now
 
 
 def parser() -> argparse.ArgumentParser:
@@ -248,6 +339,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--cert", default="", help="TLS: client certificate; {} is the sender's name")
     p.add_argument("--key", default="")
     p.add_argument("--server-name", default="localhost")
+    p.add_argument("--fresh", action="store_true", help="a new connection for each message")
+    p.add_argument("--marks", action="store_true", help="print a line when measuring begins and ends")
     p.add_argument("--every", type=float, default=0.0, help="print a line to stderr every so many seconds")
     return p
 

@@ -1,0 +1,290 @@
+"""Whole sites for the speed tests, with recipients, devices and TLS, on top of the one the tests use.
+
+Two shapes:
+- ``one``: plain TCP in, one care recipient by plain TCP, nothing kept back; devices pinned to 127.0.0.1 by MSH-3.
+- ``three``: client certificates in and out; care (``treatment``), research (``safe-harbor``), maker
+  (``device-telemetry``); the guard sees every message for the latter two.
+
+Rules:
+- Real processes, as ``oathward serve`` starts them, on free ports of 127.0.0.1, in a new temporary folder.
+- Device certificates come from the site's own CA by ``oathward device cert``; recipients have a CA of their own.
+- CPU and memory of a process are what the kernel says of all its threads (``/proc``), in steps of 10 ms.
+
+Deliberately absent: the ``keep`` link. A site that keeps originals for release seals one more body a message;
+``bench_stages`` says what that costs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from tests.site import LINK, RECIPIENT, Site, bundle
+
+from oathward.inventory.model import Device
+from oathward_sim.pki import Authority
+
+ROOT = Path(__file__).resolve().parent.parent
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+PARTS = ("gateway", "courier", "keeper", "app")
+PROFILES = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
+_TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
+_LIMITS = "messages_per_s_per_peer_max = 1000000\nconnections_per_peer_max = 2000\n"
+
+
+def cores() -> tuple[int | None, int | None]:
+    """One core for servers, another for what loads them; none where there is only one."""
+    usable = sorted(os.sched_getaffinity(0))
+    return (usable[0], usable[1]) if len(usable) > 1 else (None, None)
+
+
+@contextmanager
+def pinned(core: int | None) -> Iterator[None]:
+    """Start what is started inside on one core."""
+    before = os.sched_getaffinity(0)
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """Files for the two ends: the sink's, and the generator's with ``{}`` for a sender's name."""
+
+    sink: tuple[str, ...] = ()
+    load: tuple[str, ...] = ()
+
+
+@dataclass
+class Sink:
+    """The recipients: a process that acknowledges and counts."""
+
+    process: subprocess.Popen[str]
+    ports: list[int] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, ports: int, core: int | None, tls: Sequence[str] = ()) -> Sink:
+        with pinned(core):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.sink", "--ports", *["0"] * ports, *tls],
+                cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        sink = cls(process)
+        sink.ports = sink._read()["ports"]
+        return sink
+
+    def stats(self) -> dict[str, Any]:
+        """Messages got so far, in all and by port."""
+        return self._say("stats")
+
+    def stop(self) -> None:
+        self._say("quit")
+        self.process.wait(10)
+
+    def _say(self, word: str) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        self.process.stdin.write(word + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+
+@dataclass
+class Bench:
+    """One site under test with its recipients."""
+
+    site: Site
+    sink: Sink
+    tls: Tls
+    senders: int
+    recipients: int
+
+    @property
+    def port(self) -> int:
+        """Where devices connect."""
+        return self.site.port("mllp_tls" if self.tls.load else "mllp")
+
+    def processes(self) -> dict[str, int]:
+        """Names and ids of the site's processes; the supervisor too."""
+        assert self.site.process is not None
+        return {name: self.site.status(name)["pid"] for name in PARTS} | {"supervisor": self.site.process.pid}
+
+    def outbox(self) -> int:
+        """Deliveries that are not recorded as made."""
+        return self.site.rows("SELECT count(*) FROM outbox")[0][0]
+
+    def held(self) -> int:
+        """Messages in quarantine: none, unless the site is set up wrongly."""
+        return self.site.rows("SELECT count(*) FROM quarantine")[0][0]
+
+    def drain(self, patience_s: float) -> int:
+        """Wait until everything is delivered; gives what is still not."""
+        until = time.monotonic() + patience_s
+        while (left := self.outbox()) and time.monotonic() < until:
+            time.sleep(0.1)
+        return left
+
+
+@contextmanager
+def running(
+    shape: str, *, senders: int = 64, server: int | None = None, load: int | None = None, courier: str = ""
+) -> Iterator[Bench]:
+    """Set up and serve a site of a shape; everything is gone afterwards.
+
+    Args:
+        senders: how many devices, ``LOAD-000`` and on.
+        server: the core of all its processes; none lets the kernel choose.
+        load: the core of the recipients.
+        courier: settings of the courier, TOML lines.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
+    try:
+        bench = _set_up(shape, folder, senders, load, courier)
+        try:
+            with pinned(server):
+                bench.site.start()
+            yield bench
+        finally:
+            bench.site.stop()
+            bench.sink.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _set_up(shape: str, folder: Path, senders: int, load: int | None, courier: str) -> Bench:
+    names = [f"LOAD-{n:03d}" for n in range(senders)]
+    secure = shape == "three"
+    site = Site.make(folder / "data", mllp=_LIMITS, courier=courier, tls=secure)
+    addresses = frozenset() if secure else frozenset({"127.0.0.1"})
+    site.add(*(_device(name, addresses) for name in names))
+    tls = _certificates(site, folder, names) if secure else Tls()
+    sink = Sink.start(3 if secure else 1, load, tls.sink)
+    try:
+        site.activate(_three(sink.ports) if secure else _without_keep(bundle({"ehr": _plain(sink.ports[0])})))
+    except BaseException:
+        sink.stop()
+        raise
+    return Bench(site, sink, tls, senders, len(sink.ports))
+
+
+def _device(name: str, addresses: frozenset[str]) -> Device:
+    return Device(
+        id=name, kind="monitor", senders=frozenset({name}), addresses=addresses, default_authority="HOSP"
+    )
+
+
+def _certificates(site: Site, folder: Path, names: Sequence[str]) -> Tls:
+    devices = folder / "devices"
+    site.cli("device", "cert", *names, "--out", str(devices))
+    authority = Authority(folder / "pki", "recipients")
+    server, client = authority.issue("sink"), authority.issue("courier")
+    trusted = site.settings.data / "recipients"
+    trusted.mkdir()
+    for file in (authority.file, client.cert, client.key):
+        shutil.copyfile(file, trusted / file.name)
+    ca = str(authority.file)
+    return Tls(
+        ("--cert", str(server.cert), "--key", str(server.key), "--ca", ca),
+        (
+            "--ca",
+            str(devices / "device-ca.pem"),
+            "--cert",
+            f"{devices}/{{}}.pem",
+            "--key",
+            f"{devices}/{{}}.key",
+        ),
+    )
+
+
+def _plain(port: int) -> str:
+    return f"mllp://127.0.0.1:{port}"
+
+
+def _without_keep(files: dict[str, bytes]) -> dict[str, bytes]:
+    policies = files["policies/links.cedar"].decode().splitlines(keepends=True)
+    files["policies/links.cedar"] = "".join(line for line in policies if '"keep"' not in line).encode()
+    return {path: content for path, content in files.items() if path != "links/keep.toml"}
+
+
+def _three(ports: Sequence[int]) -> dict[str, bytes]:
+    files = _without_keep(bundle(dict.fromkeys(PROFILES, _plain(1))))
+    for (name, profile), port in zip(PROFILES.items(), ports, strict=True):
+        recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + _TLS
+        files[f"recipients/{name}.toml"] = recipient.encode()
+        link = LINK.format(id=name).replace('min_assurance = "address"', 'min_assurance = "certificate"')
+        link = link.replace('min_protection = "none"', 'min_protection = "mtls"')
+        if profile != "treatment":
+            link = (
+                link.replace('"TREAT"', '"HRESCH"' if name == "registry" else '"HOPERAT"')
+                .replace('profile = "treatment"', f'profile = "{profile}"\nproject = "{_PROJECT[name]}"')
+                .replace("carries_identity = true\n", "")
+                .replace('uncatalogued = "pass"\n', "")
+                .replace('indeterminate = "care-team"\n', "")
+                .replace('"block"', '"skip"')
+                .replace('confidentiality_max = "V"', 'confidentiality_max = "N"')
+            )
+        files[f"links/{name}.toml"] = link.encode()
+    return files
+
+
+_PROJECT = {"registry": "registry", "maker": "telemetry"}
+
+
+def cpu_s(pid: int) -> float:
+    """CPU time of a process, all threads, user and system; 0 when it is gone."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def rss_mb(pid: int) -> float:
+    """Resident memory of a process in MB; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * PAGE_BYTES / 1e6
+    except OSError:
+        return 0.0
+
+
+@dataclass
+class Generator:
+    """The load generator's process; ``window`` gives what was true at the begin and the end of measuring."""
+
+    process: subprocess.Popen[str]
+
+    @classmethod
+    def start(cls, port: int, core: int | None, *options: object, stderr: IO[str] | None = None) -> Generator:
+        command = [sys.executable, "-m", "bench.loadgen", f"127.0.0.1:{port}", "--marks", *map(str, options)]
+        with pinned(core):
+            return cls(subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=stderr, text=True))
+
+    def line(self) -> dict[str, Any]:
+        """Wait for its next line: a mark, or the result."""
+        assert self.process.stdout is not None
+        text = self.process.stdout.readline()
+        if not text:
+            raise RuntimeError(f"the load generator ended with {self.process.wait(10)}")
+        return json.loads(text)
+
+    def end(self) -> None:
+        self.process.wait(30)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
