@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: made in a temporary folder, on a Unix socket only, ended by process id.
 
-Use: ``from tests.postgres import needs_postgres, postgres_url  # noqa: F401``, mark with ``needs_postgres``, and take
-the fixture ``postgres_url`` (a fresh database for each test). Skips with a printed reason where Debian's server
+Use: import ``needs_postgres``, ``postgres_server`` and ``postgres_url`` from here, mark with ``needs_postgres``, and
+take the fixture ``postgres_url`` (a fresh database for each test). Skips with a printed reason where Debian's server
 programs are absent. As root the server runs as user ``postgres``: initdb refuses root.
 """
 

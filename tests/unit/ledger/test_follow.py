@@ -76,7 +76,10 @@ def test_one_failure_does_not_stop_the_others(empty):
         Follower("bad", (), bad),
         Follower("good", (), lambda _db, e: seen.append(e.index) or ()),
     ]
-    told = lambda name, error: failures.append((name, type(error)))  # noqa: E731
+
+    def told(name, error):
+        failures.append((name, type(error)))
+
     assert follow_each(empty, SITE, followers, told) == 1
     assert failures == [("bad", RuntimeError)]
     assert seen == [0]
