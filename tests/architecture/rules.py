@@ -100,10 +100,18 @@ def tables(sources: Sources) -> dict[str, dict[str, str]]:
 
 
 def _table_name(value: ast.expr | None) -> str:
-    if not (isinstance(value, ast.Call) and value.args and isinstance(value.args[0], ast.Constant)):
-        return ""
-    called = value.func.id if isinstance(value.func, ast.Name) else getattr(value.func, "attr", "")
-    return str(value.args[0].value) if called == "Table" else ""
+    """Name of a table made in the site's METADATA; a table that a command prints is none."""
+    match value:
+        case ast.Call(
+            func=ast.Name(id="Table") | ast.Attribute(attr="Table"),
+            args=[
+                ast.Constant(value=str(name)),
+                ast.Name(id="METADATA") | ast.Attribute(attr="METADATA"),
+                *_,
+            ],
+        ):
+            return name
+    return ""
 
 
 def foreign_sql(sources: Sources) -> Iterator[str]:

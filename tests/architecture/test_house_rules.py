@@ -152,6 +152,12 @@ def test_another_store_may_use_a_name_again():
     assert not list(rules.foreign_sql(plant))
 
 
+def test_a_table_that_a_command_prints_makes_nobody_an_owner():
+    printed = "from rich.table import Table\ntable = Table('device', 'status')\ntext('SELECT id FROM device')"
+    plant = rules.planted(oathward__inventory__model=OWNER, oathward__cli__device=printed)
+    assert len(list(rules.foreign_sql(plant))) == 1
+
+
 def test_calling_the_owner_is_not_foreign_sql():
     text = "from oathward.inventory import model as devices\ndevices.add(db, rows)"
     plant = rules.planted(oathward__inventory__model=OWNER, oathward__patients__actions=text)
