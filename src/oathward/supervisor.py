@@ -88,7 +88,8 @@ class Supervisor:
 
     async def _spawn(self, child: _Child) -> None:
         settings = self._settings
-        user = getattr(settings.users, child.role) or None
+        # The keeper gives its sockets to the users of the others first, and becomes its own user then.
+        user = None if child.role == "keeper" else getattr(settings.users, child.role) or None
         (settings.run_folder / f"{child.role}.json").unlink(missing_ok=True)
         environment = os.environ | {"OATHWARD_SUPERVISED": "1"}
         child.process = await asyncio.create_subprocess_exec(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from oathward.cli.asking import PersonOption, opened, person_of, read_bytes
+from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -91,6 +91,9 @@ def erase(
     """Destroy a subject's keys: nothing kept of them can ever be opened again, here or from a backup."""
     import orjson
 
+    from oathward import ledger
+    from oathward.core.db import read, write
+    from oathward.patients import actions, views
     from oathward.vault.keeper.proof import admin_proof
 
     if not yes:
@@ -98,7 +101,19 @@ def erase(
             raise InputError("--yes", "is needed where nobody can be asked")
         typer.confirm(f"Destroy every key of subject {subject}? This cannot be undone", abort=True)
     with opened(data) as site:
-        certificate = site.keeper.erase(subject, reason, admin_proof(person_of(person)))
+        proof = admin_proof(person_of(person))
+        with read(site.engine) as db:
+            known = views.exists(db, site.site, subject)
+            family = views.family(db, site.site, subject) if known else (subject,)
+        # Everyone the subject stands for goes with it: a merge made them one person.
+        certificates = [site.keeper.erase(one, reason, proof) for one in dict.fromkeys((subject, *family))]
+        certificate = certificates[0]
+        if known:
+            with write(site.engine) as db:
+                _, leaf = actions.forget(
+                    db, site.site, subject, source=person_of(person), now_us=now_us(site)
+                )
+                ledger.append(db, site.site, [leaf])
     said = orjson.loads(certificate.body)
     whole = {
         "site": certificate.site,

@@ -98,7 +98,7 @@ def _explain(error: OathwardError, *, as_json: bool) -> int:
         else:
             place = f" {one.where}" if one.where else ""
             print(f"error[{one.reason.code}]{place}: {one.why or 'refused'}", file=sys.stderr)
-    return error.reason.answer.exit_code
+    return max(1, error.reason.answer.exit_code)  # a refused command never looks like success
 
 
 def _help() -> str:

@@ -36,10 +36,12 @@ from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Item
 from oathward.courier.recheck import Now, refused_now
 from oathward.courier.record import Recorder, Settled
+from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
 from oathward.plans import Plans
 from oathward.policy.model import Link, Recipient
 from oathward.vault.bodies import SegmentReader
+from oathward.vault.envelope import Opened as Envelope
 from oathward.vault.envelope import Opener
 from oathward.vault.opened import Opened
 from oathward.vault.table_store import TableStore
@@ -145,7 +147,9 @@ class Courier:
         with read(site.engine) as db:
             moved = self.consents.refresh(db)
             active = load_active(db, site.site, site.authority, site.seen, current=self.active)
-        if time.monotonic() - self._keys_at_s > _KEYS_S:
+            in_use = messages.outbox_keys_in_use(db) if time.monotonic() - self._keys_at_s > _KEYS_S else None
+        if in_use is not None:
+            site.keeper.outbox_done(in_use)  # expired keys that no row needs are destroyed
             self.opener.renew(site.keeper.outbox_keys())
             self._keys_at_s = time.monotonic()
         if active is not self.active:
@@ -213,7 +217,7 @@ class Courier:
     def _body(self, recipient: Recipient, row: OutboxRow) -> bytes:
         sealed = self.bodies.read(row.body)
         if not row.end_to_end:
-            opened = self.opener.open(sealed)
+            opened = self._opened(sealed)
             if (opened.link, opened.outgoing_id, opened.site) != (row.link, row.id, row.site):
                 raise VaultError(
                     row.link, "the sealed body is of another delivery", reason=Reason.SEAL_BROKEN
@@ -222,6 +226,15 @@ class Courier:
         if recipient.kind == "file":
             return sealed
         return carry(row.id, sealed, self.site.clock.now())
+
+    def _opened(self, sealed: bytes) -> Envelope:
+        try:
+            return self.opener.open(sealed)
+        except VaultError as error:
+            if error.reason is not Reason.KEY_UNAVAILABLE:
+                raise
+            self.opener.renew(self.site.keeper.outbox_keys())  # sealed to a key of today that is new to us
+            return self.opener.open(sealed)
 
     def _settle(self, settled: Settled) -> None:
         item, result, _ = settled

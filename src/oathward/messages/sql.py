@@ -227,6 +227,12 @@ def outbox_counts(db: Connection) -> dict[tuple[str, str], int]:
     return {(link, state): count for link, state, count in rows}
 
 
+def outbox_keys_in_use(db: Connection) -> list[str]:
+    """Outbox keys that undelivered rows are sealed to."""
+    query = select(outbox.c.key).where(outbox.c.end_to_end.is_(False)).distinct()
+    return [key for (key,) in db.execute(query)]
+
+
 def bodies_in_use(db: Connection, store: str) -> set[int]:
     """Segments of the outbox store that undelivered rows still need."""
     return {

@@ -50,6 +50,11 @@ def effective(db: Connection, site: str, subject: str) -> str:
     return Graph(sql.edges(db, site)).effective(subject)
 
 
+def exists(db: Connection, site: str, subject: str) -> bool:
+    """Say whether there is such a subject."""
+    return sql.subject_row(db, Graph(sql.edges(db, site)).effective(subject)) is not None
+
+
 def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     """List the effective subject and everyone it stands for."""
     graph = Graph(sql.edges(db, site))

@@ -1,0 +1,44 @@
+"""Erasing a person: what was kept opens no more, and a returning person is somebody new."""
+
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, oru
+
+from oathward.inventory.model import Device
+
+
+def test_an_erased_person_cannot_be_opened_and_returns_as_somebody_new(tmp_path):
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": recipient.address}))
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            assert client.send(oru("E1", mrn="55667788", value="31.5")) == "AA"
+            [(subject, message)] = site.rows("SELECT subject, id FROM message")
+            site.wait(lambda: site.rows("SELECT count(*) FROM intake_key") == [(0,)])
+            erased = site.cli("keys", "erase", subject, "--reason", "gdpr.art17", "--yes")
+            assert erased["certificate"]["kind"]
+            assert site.rows("SELECT count(*) FROM subject_identifier") == [(0,)]
+            site.wait(lambda: site.rows("SELECT 1") and True, 2)
+            import time
+
+            time.sleep(1.5)  # the gateway looks for changes twice a second
+            assert client.send(oru("E2", mrn="55667788", value="32.5")) == "AA"
+        subjects = {s for (s,) in site.rows("SELECT subject FROM message")}
+        assert len(subjects) == 2
+        site.stop()
+        from oathward.core.errors import OathwardError
+        from oathward.vault.keeper.proof import admin_proof
+
+        with site.admin() as admin:
+            try:
+                opened = admin.keeper.open(subject, [message], "TREAT", admin_proof("test"))
+            except OathwardError as error:
+                assert error.reason.code in {"key.destroyed", "keeper.refused", "not-found"}
+            else:
+                raise AssertionError(opened)
+        assert site.cli("ledger", "verify")["ok"]
+    finally:
+        site.stop()
+        recipient.close()
