@@ -11,7 +11,7 @@
 | ``removal``, ``restore`` | retention and erasure; records lost in a restore |
 | ``verify`` with ``rows``, ``tree``, ``sources``, ``report`` | everything checked again |
 | ``export``, ``offline`` | a folder, and a single proof, that strangers can check |
-| ``witness`` with ``wire``, ``server``, ``client`` | the outside witness |
+| ``witness`` with ``witness_wire``, ``_server``, ``_client`` | the outside witness |
 """
 
 from oathward.ledger.log import Head, append, head, start
