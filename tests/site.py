@@ -65,10 +65,19 @@ RECIPIENT = 'id = "{id}"\nname = "{id}"\nparty = "this site"\nzone = "clinical"\
 ALLOW = '@id("{id}") permit(principal, action == Action::"Disclose", resource == Link::"{id}");\n'
 
 
-def bundle(care: dict[str, str], research: tuple[str, bytes] | None = None, extra: dict[str, bytes] | None = None) -> dict[str, bytes]:
+def bundle(
+    care: dict[str, str], research: tuple[str, bytes] | None = None, extra: dict[str, bytes] | None = None
+) -> dict[str, bytes]:
     """A bundle: care recipients by address, and a research registry as (folder, X25519 public key)."""
     files = dict(starter.files({}, {"research-registry": bytes(31) + b"\x09"}))
-    kept = ("bundle.toml", "schema.cedarschema", "labels.toml", "projects.toml", "protection.toml", "links/keep.toml")
+    kept = (
+        "bundle.toml",
+        "schema.cedarschema",
+        "labels.toml",
+        "projects.toml",
+        "protection.toml",
+        "links/keep.toml",
+    )
     files = {path: files[path] for path in kept if path in files}
     protection = files["protection.toml"].decode()
     for level in ("mtls+e2e", "mtls", "tls"):
@@ -82,7 +91,9 @@ def bundle(care: dict[str, str], research: tuple[str, bytes] | None = None, extr
         address, key = research
         rendered = starter.files({"research-registry": address}, {"research-registry": key})
         files["recipients/research-registry.toml"] = rendered["recipients/research-registry.toml"]
-        link = rendered["links/research-registry.toml"].replace(b'min_assurance = "vouched"', b'min_assurance = "address"')
+        link = rendered["links/research-registry.toml"].replace(
+            b'min_assurance = "vouched"', b'min_assurance = "address"'
+        )
         files["links/research-registry.toml"] = link
         allowed.append("research-registry")
     files["policies/links.cedar"] = "".join(ALLOW.format(id=id_) for id_ in allowed).encode()
@@ -102,7 +113,9 @@ class Site:
         self.log = self.log or self.folder / "serve.log"
 
     @classmethod
-    def make(cls, folder: Path, *, mllp: str = "", courier: str = "", more: str = "", tls: bool = False) -> Site:
+    def make(
+        cls, folder: Path, *, mllp: str = "", courier: str = "", more: str = "", tls: bool = False
+    ) -> Site:
         """Create the folder with its keys."""
         folder.mkdir(parents=True, exist_ok=True)
         text = SETTINGS.format(tls_port=0 if tls else -1, mllp=mllp, courier=courier, more=more)
@@ -127,7 +140,12 @@ class Site:
     def activate(self, files: dict[str, bytes]) -> str:
         with self.admin() as site:
             active = activation.activate(
-                site.engine, site.site, site.keeper, activation.check(files), [admin_proof("test")], micros(site.clock.now())
+                site.engine,
+                site.site,
+                site.keeper,
+                activation.check(files),
+                [admin_proof("test")],
+                micros(site.clock.now()),
             )
             return active.label
 
@@ -135,9 +153,13 @@ class Site:
         with self.admin() as site:
             with read(site.engine) as db:
                 planned = inventory.plan(db, site.site, devices)
-            signed = site.keeper.sign_many([(d.kind, d.id, d.version, d.body) for d in planned], [admin_proof("test")])
+            signed = site.keeper.sign_many(
+                [(d.kind, d.id, d.version, d.body) for d in planned], [admin_proof("test")]
+            )
             with write(site.engine) as db:
-                inventory.store(db, site.site, signed, kind="device.added", by="test", now_us=micros(site.clock.now()))
+                inventory.store(
+                    db, site.site, signed, kind="device.added", by="test", now_us=micros(site.clock.now())
+                )
 
     def start(self, **environment: str) -> Site:
         """Start `oathward serve` and wait until it says it is ready."""

@@ -6,6 +6,7 @@ import socket
 import socketserver
 import threading
 from pathlib import Path
+from typing import Self
 
 START, END = b"\x0b", b"\x1c\r"
 
@@ -14,7 +15,15 @@ def frame(body: bytes) -> bytes:
     return START + body + END
 
 
-def oru(control_id: str, *, sender: str = "MON1", name: str = "Doe^Jane", mrn: str = "12345678", value: str = "72", more: str = "") -> bytes:
+def oru(
+    control_id: str,
+    *,
+    sender: str = "MON1",
+    name: str = "Doe^Jane",
+    mrn: str = "12345678",
+    value: str = "72",
+    more: str = "",
+) -> bytes:
     """A small result message about one patient."""
     return (
         f"MSH|^~\\&|{sender}|WARD|OATHWARD|SITE|20260504081500+0000||ORU^R01^ORU_R01|{control_id}|P|2.6\r"
@@ -60,7 +69,7 @@ class Client:
     def close(self) -> None:
         self.socket.close()
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -99,7 +108,9 @@ class Recipient:
                         control_id = body.split(b"\r")[0].split(b"|")[9]
                         with lock:
                             kept.append(body)
-                        self.request.sendall(frame(b"MSH|^~\\&|R|R|||1||ACK|1|P|2.6\rMSA|AA|" + control_id + b"\r"))
+                        self.request.sendall(
+                            frame(b"MSH|^~\\&|R|R|||1||ACK|1|P|2.6\rMSA|AA|" + control_id + b"\r")
+                        )
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
@@ -109,7 +120,9 @@ class Recipient:
         self.closing = False
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        )
         self._thread.start()
 
     @property
@@ -124,7 +137,10 @@ class Recipient:
     def values(self) -> list[bytes]:
         """OBX-5 of the first OBX of everything kept, in order: the tests' own mark of a message."""
         with self.lock:
-            observed = (next((line for line in body.split(b"\r") if line.startswith(b"OBX")), b"|||||") for body in self.kept)
+            observed = (
+                next((line for line in body.split(b"\r") if line.startswith(b"OBX")), b"|||||")
+                for body in self.kept
+            )
             return [line.split(b"|")[5] for line in observed]
 
     def close(self) -> None:
@@ -135,4 +151,8 @@ class Recipient:
 
 def everything_in(folder: Path) -> bytes:
     """All bytes of all files below a folder but the keeper's own."""
-    return b"".join(p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file() and "keeper" not in p.parts and not p.is_socket())
+    return b"".join(
+        p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and "keeper" not in p.parts and not p.is_socket()
+    )

@@ -2,10 +2,9 @@
 
 import pytest
 
+from oathward.inventory.model import Device
 from tests.site import Site, bundle
 from tests.wire import Recipient
-
-from oathward.inventory.model import Device
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +17,9 @@ def recipient():
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, recipient):
     """A served site with one device (by address) and one care recipient."""
-    site = Site.make(tmp_path_factory.mktemp("site"), mllp="message_time_s_max = 1.0\nmessage_size_bytes_max = 100000")
+    site = Site.make(
+        tmp_path_factory.mktemp("site"), mllp="message_time_s_max = 1.0\nmessage_size_bytes_max = 100000"
+    )
     site.activate(bundle({"ehr": recipient.address}))
     site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
     site.start()

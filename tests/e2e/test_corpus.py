@@ -2,28 +2,31 @@
 
 import pytest
 
-from tests.corpus import CORPUS, needs_corpus
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, code_of, frame
-
 from oathward.core.errors import DecodeError
 from oathward.inventory.model import Device
 from oathward.protocols.hl7v2.ack import mode
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.reader import decode
+from tests.corpus import CORPUS, needs_corpus
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, code_of, frame
 
 HL7 = CORPUS / "hl7v2"
 
 
 def bodies():
     """Every message of the corpus as a sender would put it on the wire."""
-    found = []
-    for path in sorted([*HL7.rglob("*.hl7"), *HL7.rglob("*.txt")]):
-        found.append((path.name, path.read_bytes().strip(b"\x0b\x1c\r\n").replace(b"\r\n", b"\r").replace(b"\n", b"\r") + b"\r"))
-    for path in sorted((HL7 / "nhapi-malformed").rglob("*")):
-        if path.is_file():
-            found.append((f"{path.parent.name}/{path.name}", path.read_bytes()))
-    return found
+    good = sorted([*HL7.rglob("*.hl7"), *HL7.rglob("*.txt")])
+    malformed = sorted(path for path in (HL7 / "nhapi-malformed").rglob("*") if path.is_file())
+    return [
+        *((path.name, unframed(path.read_bytes())) for path in good),
+        *((f"{path.parent.name}/{path.name}", path.read_bytes()) for path in malformed),
+    ]
+
+
+def unframed(data):
+    """A message of a file without its frame, and with the segment terminators of the standard."""
+    return data.strip(b"\x0b\x1c\r\n").replace(b"\r\n", b"\r").replace(b"\n", b"\r") + b"\r"
 
 
 def decodes(body):
@@ -54,7 +57,15 @@ def test_the_whole_corpus_goes_through_the_gateway(tmp_path):
     recipient = Recipient()
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="feed", kind="adt", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP", authoritative_adt=True))
+    site.add(
+        Device(
+            id="feed",
+            kind="adt",
+            addresses=frozenset({"127.0.0.1"}),
+            default_authority="HOSP",
+            authoritative_adt=True,
+        )
+    )
     site.start()
     try:
         pid = site.status("gateway")["pid"]

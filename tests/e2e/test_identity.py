@@ -7,13 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, oru
-
 from oathward.inventory.model import Device
 from oathward.vault import certificates
 from oathward.vault.keeper import keyring
 from oathward.vault.keeper.store import Store
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, oru
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +21,27 @@ def tls_site(tmp_path_factory):
     site = Site.make(tmp_path_factory.mktemp("tls"), tls=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.add(
-        Device(id="pump-1", kind="pump", certificate_names=frozenset({"URI:urn:oathward:device:pump-1"}), senders=frozenset({"PUMP1"}), default_authority="HOSP"),
-        Device(id="pump-2", kind="pump", certificate_names=frozenset({"URI:urn:oathward:device:pump-2"}), senders=frozenset({"PUMP2"}), default_authority="HOSP"),
-        Device(id="pump-3", kind="pump", certificate_names=frozenset({"URI:urn:oathward:device:pump-3"}), senders=frozenset({"PUMP3"}), default_authority="HOSP"),
+        Device(
+            id="pump-1",
+            kind="pump",
+            certificate_names=frozenset({"URI:urn:oathward:device:pump-1"}),
+            senders=frozenset({"PUMP1"}),
+            default_authority="HOSP",
+        ),
+        Device(
+            id="pump-2",
+            kind="pump",
+            certificate_names=frozenset({"URI:urn:oathward:device:pump-2"}),
+            senders=frozenset({"PUMP2"}),
+            default_authority="HOSP",
+        ),
+        Device(
+            id="pump-3",
+            kind="pump",
+            certificate_names=frozenset({"URI:urn:oathward:device:pump-3"}),
+            senders=frozenset({"PUMP3"}),
+            default_authority="HOSP",
+        ),
     )
     expired_certificate(site)
     site.start()
@@ -86,7 +103,12 @@ def test_a_revoked_device_is_cut_off_on_its_open_connection(tls_site):
         client.socket.settimeout(60)
         assert client.answer() is None
         assert time.monotonic() - began < 60
-    tls_site.wait(lambda: any(r["body"]["reason"] == "connection.certificate-revoked" for r in tls_site.records("connection.refused")))
+    tls_site.wait(
+        lambda: any(
+            r["body"]["reason"] == "connection.certificate-revoked"
+            for r in tls_site.records("connection.refused")
+        )
+    )
     with Client(tls_site.port("mllp_tls"), context=context_of(tls_site, folder)) as client:
         answered = client.send(oru("V2", sender="PUMP3", value="45.5"))
     assert answered in {"AA", "closed"}
@@ -111,8 +133,9 @@ def test_tls_below_1_2_is_refused(tls_site):
     folder = certificate(tls_site, "pump-1")
     context = context_of(tls_site, folder)
     context.set_ciphers("ALL:@SECLEVEL=0")
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1 is deprecated"):
         context.minimum_version = ssl.TLSVersion.TLSv1
+    with pytest.warns(DeprecationWarning, match="TLSv1_1 is deprecated"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     assert refused(tls_site, context)
 

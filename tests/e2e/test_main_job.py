@@ -4,11 +4,10 @@ import time
 
 import pytest
 
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, everything_in, frame, oru
-
 from oathward.inventory.model import Device
 from oathward.protocols.hl7v2.reader import decode
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, everything_in, frame, oru
 
 
 def test_a_message_goes_in_and_comes_out_and_the_ledger_verifies(site, recipient):
@@ -88,7 +87,9 @@ def test_a_message_cut_off_is_not_taken(site):
     before = len(site.rows("SELECT id FROM message"))
     with Client(site.port()) as client:
         client.write(frame(oru("C1"))[:-2])
-    site.wait(lambda: any(r["body"]["reason"] == "frame.unterminated" for r in site.records("connection.refused")))
+    site.wait(
+        lambda: any(r["body"]["reason"] == "frame.unterminated" for r in site.records("connection.refused"))
+    )
     assert len(site.rows("SELECT id FROM message")) == before
 
 
@@ -138,7 +139,9 @@ def test_without_a_bundle_everything_is_held_and_can_be_released(tmp_path):
         [held] = site.cli("quarantine", "list")["held"]
         assert held["reason"] == "decision.bundle-missing"
         site.activate(bundle({"ehr": recipient.address}))
-        site.cli("quarantine", "release", "--all-with-reason", "decision.bundle-missing", "--reason", "activated")
+        site.cli(
+            "quarantine", "release", "--all-with-reason", "decision.bundle-missing", "--reason", "activated"
+        )
         site.wait(lambda: recipient.values() == [b"62.5"])
     finally:
         site.stop()

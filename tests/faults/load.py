@@ -30,7 +30,9 @@ class Sender(threading.Thread):
             value = f"{self.name_}{number}"
             try:
                 client = client or Client(self.port(), timeout_s=5.0)
-                code = client.send(oru(f"{self.name_}-{number}", sender=self.name_, value=value, mrn=f"7000{number % 7:04d}"))
+                code = client.send(
+                    oru(f"{self.name_}-{number}", sender=self.name_, value=value, mrn=f"7000{number % 7:04d}")
+                )
             except (OSError, KeyError, ValueError):
                 code = "closed"
             if code == "AA":

@@ -5,14 +5,14 @@ import os
 import shutil
 import subprocess
 import time
+from itertools import count
 
 import pytest
 
+from oathward.inventory.model import Device
 from tests.faults.load import Sender, judge
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 SIZE_MIB = 40
 
@@ -25,7 +25,11 @@ def small_disk(tmp_path):
     mount = shutil.which("mount")
     if os.geteuid() != 0 or mount is None:
         pytest.skip("needs root to mount a tmpfs of fixed size")
-    done = subprocess.run([mount, "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(place)], check=False, capture_output=True)
+    done = subprocess.run(
+        [mount, "-t", "tmpfs", "-o", f"size={SIZE_MIB}m", "tmpfs", str(place)],
+        check=False,
+        capture_output=True,
+    )
     if done.returncode:
         pytest.skip("this machine does not let us mount a tmpfs")
     yield place
@@ -35,12 +39,9 @@ def small_disk(tmp_path):
 def fill(place):
     """Take all the space there is."""
     ballast = place / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(65536))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+    full = os.strerror(errno.ENOSPC)
+    with ballast.open("wb", buffering=0) as file, pytest.raises(OSError, match=full):
+        file.writelines(bytes(65536) for _ in count())
     return ballast
 
 
@@ -62,7 +63,11 @@ def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk, lo
         answered = []
         for number in range(30):
             with Client(port) as client:
-                answered.append(client.send(oru(f"full-{number}", value=f"fx{number}", more="NTE|1||" + "A" * 20_000 + "\r")))
+                answered.append(
+                    client.send(
+                        oru(f"full-{number}", value=f"fx{number}", more="NTE|1||" + "A" * 20_000 + "\r")
+                    )
+                )
         assert "closed" in answered, "without space nothing is acknowledged"
         stored = len(site.rows("SELECT id FROM message"))
         assert stored == 1 + answered.count("AA"), "what was acknowledged is stored, and nothing else"

@@ -5,7 +5,6 @@ import logging
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.site import Site, bundle
 from tests.wire import everything_in
 
@@ -25,7 +24,9 @@ TELEMETRY = (
     .replace(b'min_protection = "mtls"', b'min_protection = "none"')
     .replace(b'recipient = "vendor-cloud"', b'recipient = "ehr"')
 )
-ALLOW = b'@id("telemetry") permit(principal, action == Action::"Disclose", resource == Link::"vendor-cloud");\n'
+ALLOW = (
+    b'@id("telemetry") permit(principal, action == Action::"Disclose", resource == Link::"vendor-cloud");\n'
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,15 @@ def world(tmp_path_factory):
     files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={"links/vendor-cloud.toml": TELEMETRY})
     files["policies/links.cedar"] += ALLOW
     site.activate(files)
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP", authoritative_adt=True))
+    site.add(
+        Device(
+            id="mon-1",
+            kind="monitor",
+            addresses=frozenset({"127.0.0.1"}),
+            default_authority="HOSP",
+            authoritative_adt=True,
+        )
+    )
     server = Server(site.settings)
     gate = Gate(build(site.settings, "gateway"))
     yield site, gate
@@ -67,17 +76,18 @@ WHERE = {
 
 def message(places, word, number, control_id, code):
     """A message with the planted word or number at each of these places."""
-    segments = {
-        "MSH": f"MSH|^~\\&|MON1|W|O|S|20260504081500+0000||{code}|{control_id}|P|2.6".split("|"),
-        "EVN": "EVN|A08|20260504".split("|"),
-        "PID": ["PID", "1", "", "", "", "", "", "19700131", "F"],
-        "NK1": ["NK1", "1", ""],
-        "PV1": "PV1|1|I|ICU^1^A".split("|"),
-        "OBR": "OBR|1|||69837^MDC_DEV_METER_PHYSIO_MULTI_PARAM_MDS^MDC".split("|"),
-        "OBX": "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.0.0.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R".split("|"),
-        "NTE": ["NTE", "1", "", ""],
-        "ZPI": ["ZPI", ""],
-    }
+    lines = (
+        f"MSH|^~\\&|MON1|W|O|S|20260504081500+0000||{code}|{control_id}|P|2.6",
+        "EVN|A08|20260504",
+        "PID|1||||||19700131|F",
+        "NK1|1|",
+        "PV1|1|I|ICU^1^A",
+        "OBR|1|||69837^MDC_DEV_METER_PHYSIO_MULTI_PARAM_MDS^MDC",
+        "OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.0.0.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R",
+        "NTE|1||",
+        "ZPI|",
+    )
+    segments = {line[:3]: line.split("|") for line in lines}
     for place in places:
         name, field = WHERE[place]
         fields = segments[name]
@@ -90,7 +100,7 @@ def message(places, word, number, control_id, code):
         fields[at] = value
         if place == "OBX-5 text":
             fields[2] = "TX"
-    kept = [s for s in segments if s not in {"EVN"} or code.startswith("ADT")]
+    kept = [s for s in segments if s != "EVN" or code.startswith("ADT")]
     return "\r".join("|".join(segments[s]) for s in kept).encode() + b"\r"
 
 

@@ -19,7 +19,14 @@ from oathward.vault.bodies import BodyRef
 
 from .test_lane import Recipient
 
-LIMITS = Courier(retry_first_s=0.001, retry_longest_s=0.004, attempts_max=3, poll_s=0.001, batch_rows=16, waiting_rows_max=64)
+LIMITS = Courier(
+    retry_first_s=0.001,
+    retry_longest_s=0.004,
+    attempts_max=3,
+    poll_s=0.001,
+    batch_rows=16,
+    waiting_rows_max=64,
+)
 NO_BODY = BodyRef("s", 1, 0, 0, b"")
 
 
@@ -31,7 +38,9 @@ def engine(tmp_path):
 
 
 def put(engine, names, sender="d0"):
-    rows = [OutboxRow(n, "s", n, "link", sender, "", "", NO_BODY, False, "", 0, b"", b"", 0, 0) for n in names]
+    rows = [
+        OutboxRow(n, "s", n, "link", sender, "", "", NO_BODY, False, "", 0, b"", b"", 0, 0) for n in names
+    ]
     with write(engine) as db:
         messages.insert_outbox(db, rows)
 

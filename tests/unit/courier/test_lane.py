@@ -4,7 +4,8 @@ import asyncio
 from collections import defaultdict
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier
@@ -17,7 +18,24 @@ LIMITS = Courier(retry_first_s=0.001, retry_longest_s=0.004, attempts_max=4)
 
 
 def item(seq, sender):
-    row = OutboxRow(f"m{seq}", "s", f"m{seq}", "link", sender, "", "", BodyRef("s", 1, 0, 0, b""), False, "", 0, b"", b"", 0, 0, seq)
+    row = OutboxRow(
+        f"m{seq}",
+        "s",
+        f"m{seq}",
+        "link",
+        sender,
+        "",
+        "",
+        BodyRef("s", 1, 0, 0, b""),
+        False,
+        "",
+        0,
+        b"",
+        b"",
+        0,
+        0,
+        seq,
+    )
     return Item(row, b"")
 
 
@@ -48,7 +66,11 @@ class Recipient:
         name = item.row.id
         self.tries[name] += 1
         steps = self.script.get(name, ())
-        what = steps[min(self.tries[name], len(steps)) - 1] if steps and self.tries[name] <= len(steps) else "take"
+        what = (
+            steps[min(self.tries[name], len(steps)) - 1]
+            if steps and self.tries[name] <= len(steps)
+            else "take"
+        )
         if what == "take":
             self.kept.append(name)
             answered(item, Delivered("AA"))
