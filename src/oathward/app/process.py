@@ -13,6 +13,7 @@ import time
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
+from oathward import ledger
 from oathward.app.metrics import Collector
 from oathward.core.clock import micros
 from oathward.core.db import checkpoint, write
@@ -58,6 +59,8 @@ async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> No
                 await asyncio.to_thread(_purge, site)
             if now_s >= next_status_s:
                 next_status_s = now_s + 1.0
+                while await asyncio.to_thread(ledger.index, site.engine, site.site):
+                    pass
                 site.clock.persist()
                 status.write("ready", ports=ports)
         except (StorageError, OSError) as error:

@@ -18,7 +18,7 @@ from oathward.cli.asking import (
     read_bytes,
     sign_and_store,
 )
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 
@@ -169,7 +169,6 @@ def list_(
         if not rows:
             print("No consent facts. `oathward consent import FILE` brings them.")
             return
-        from rich.console import Console
         from rich.table import Table
 
         table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
@@ -180,7 +179,7 @@ def list_(
             table.add_row(
                 row.subject, str(row.version), when, says if row.valid else "SIGNATURE DOES NOT VERIFY"
             )
-        Console().print(table)
+        console().print(table)
 
     emit({"consents": [_plain(row) for row in rows]}, as_json=as_json, human=human)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import now_us, read_bytes, sign
+from oathward.cli.output import console
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -133,7 +134,6 @@ def reason_of(text: str) -> str:
 
 def print_devices(found: Sequence[DeviceView]) -> None:
     """Show devices as a table."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -148,12 +148,11 @@ def print_devices(found: Sequence[DeviceView]) -> None:
             proof_of(d),
             state,
         )
-    Console().print(table)
+    console().print(table)
 
 
 def print_held(found: Sequence[HeldView]) -> None:
     """Show who is held as a table; what they say of themselves is text, not markup."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -165,7 +164,7 @@ def print_held(found: Sequence[HeldView]) -> None:
         when = f"{from_micros(h.last_us):%Y-%m-%d %H:%M:%S}"
         says = "|".join(part for part in (h.application, h.facility) if part)
         table.add_row(h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", escape(says))
-    Console().print(table)
+    console().print(table)
 
 
 def plain_held(h: HeldView) -> dict[str, Any]:

@@ -14,13 +14,19 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
 
 from oathward.core.clock import iso
 from oathward.core.settings import Settings, load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPED_WIDTH = 200
+"""Columns of a table that nobody watches."""
 
 DataOption = Annotated[
     str | None,
@@ -60,6 +66,13 @@ def emit(value: object, *, as_json: bool, human: Callable[[], None]) -> None:
         sys.stdout.buffer.flush()
     else:
         human()
+
+
+def console() -> Console:
+    """A console for tables: as wide as the terminal; wide enough for whole ids where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def _plain(value: Any) -> Any:

@@ -15,7 +15,7 @@ from oathward.cli.asking import (
     opened,
     person_of,
 )
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -114,7 +114,6 @@ def merge_edges(
         if not edges:
             print("No edges. Merges (A40), links (A24) and newborns come from the authoritative ADT source.")
             return
-        from rich.console import Console
         from rich.table import Table
 
         table = Table("when (UTC)", "edge", "kind", "child", "parent", "event", "source", "state", box=None)
@@ -122,7 +121,7 @@ def merge_edges(
         for e in edges:
             when = f"{from_micros(e.at_us):%Y-%m-%d %H:%M:%S}"
             table.add_row(when, e.id, str(e.kind), e.child, e.parent, e.event or "—", e.source, e.state)
-        Console().print(table)
+        console().print(table)
 
     rows = [
         {"id": e.id, "kind": str(e.kind), "child": e.child, "parent": e.parent, "event": e.event}

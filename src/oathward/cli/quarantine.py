@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import BY_CODE, Reason
@@ -50,12 +50,12 @@ def list_held(
                 "Nothing is held. Messages come here when a device is unknown, a patient cannot be told, or a rule cannot decide."
             )
             return
-        from rich.console import Console
         from rich.table import Table
 
         table = Table(
             "received (UTC)", "message", "device", "reason", "where", "held for", box=None, pad_edge=False
         )
+        table.columns[1].no_wrap = True  # ids are for copying
         for row in rows:
             table.add_row(
                 f"{from_micros(row.at_us):%Y-%m-%d %H:%M:%S}",
@@ -65,12 +65,10 @@ def list_held(
                 row.place or "—",
                 row.links or "all",
             )
-        console = Console()
-        console.print(table)
+        out = console()
+        out.print(table)
         shown = f", showing {len(rows)}" if sum(counts.values()) > len(rows) else ""
-        console.print(
-            f"{sum(counts.values())} held{shown}. `oathward quarantine show MESSAGE` says what to do."
-        )
+        out.print(f"{sum(counts.values())} held{shown}. `oathward quarantine show MESSAGE` says what to do.")
 
     emit({"held": [_row(row) for row in rows], "counts": counts}, as_json=as_json, human=human)
 

@@ -211,6 +211,7 @@ def _insert_sql(table: Table, dialect: str, rows: int, skip: str) -> str:
     return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([values] * rows)}"  # noqa: S608  names from our own metadata
 
 
+@lru_cache(maxsize=64)
 def _lock_of(engine: Engine) -> _WriterLock:
     path = str(Path(engine.url.database or "oathward.db").resolve())
     with _locks_guard:
