@@ -1,7 +1,8 @@
 """Write the generated pages of ``docs/reference`` from the source: ``make reference``.
 
 Rules:
-- One source for each fact: settings from ``core/settings.py``, reasons from ``core/reasons.py``, parts from their own files.
+- One source for each fact: settings from ``core/settings.py``, reasons from ``core/reasons.py``, parts from their own files,
+  HL7 v2 elements from the catalogue (``reference_catalogue.py``).
 - ``--check`` writes nothing and names the pages that are not current; a test runs it.
 - Pages come from the text of the source, so that a field's comment is its description.
 """
@@ -39,7 +40,12 @@ def main(*, check: bool) -> int:
 
 def pages() -> dict[str, str]:
     """Make every generated page: file name -> text."""
-    return {"settings.md": settings_page(), "reasons.md": reasons_page(), "parts.md": parts_page()}
+    return {
+        "settings.md": settings_page(),
+        "reasons.md": reasons_page(),
+        "parts.md": parts_page(),
+        "hl7v2-catalogue.md": catalogue_page(),
+    }
 
 
 def settings_page() -> str:
@@ -166,6 +172,14 @@ def parts_page() -> str:
         lines += ["| name | what it does |", "|---|---|"]
         lines += [f"| `{name}` | {cell(text)} |" for kind, name, text in everything if kind == heading]
     return "\n".join(lines) + "\n"
+
+
+def catalogue_page() -> str:
+    """Every element of an HL7 v2 message with its class."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    import reference_catalogue
+
+    return reference_catalogue.render()
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def test_the_page_is_current():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     page = ROOT / "docs" / "reference" / "hl7v2-catalogue.md"
-    assert page.read_text() == script.render(), "run scripts/reference_catalogue.py"
+    assert page.read_text() == script.render(), "run make reference"
 
 
 # --- shapes
