@@ -137,6 +137,7 @@ def _round(
 @contextmanager
 def _oathward(server: Server, core: int | None, load_core: int | None) -> Iterator[Target]:
     with site.running(server.name, senders=SENDERS, server=core, load=load_core) as bench:
+        bench.prime(load_core)
         yield Target(bench.port, bench.processes(), bench.tls.load, bench)
 
 
@@ -152,7 +153,8 @@ def _measure(
 ) -> dict[str, Any]:
     extra = ["--fresh"] if server.fresh else []
     if target.bench is not None:
-        extra += ["--senders", str(min(SENDERS, connections))] if connections > 1 else []
+        speaking = min(SENDERS, connections)
+        extra += ["--senders", str(speaking), "--patients", str(speaking * site.PATIENTS_EACH)]
     generator = site.Generator.start(
         target.port, load_core, "--connections", connections, "--seconds", options.seconds,
         "--warm-up", WARM_UP_S, *target.load, *extra,

@@ -2,6 +2,7 @@
 
 Rules:
 - Each connection keeps ``--window`` messages outstanding; an acknowledgement lets the next one go.
+- A sender has its own patients, ``--patients`` in all, and speaks of each in turn, as a ward's devices do.
 - Control ids are unique in a run and rise; each answer must name the id it is for.
 - Measured after the warm-up only; what is outstanding at the end is waited for and counted as unanswered if it
   does not come. Times are from writing to the answer, in steps of 10 µs.
@@ -39,6 +40,7 @@ from bench.message import SENDER_LETTERS, SIZE_BYTES, Template, template
 _STEP_NS = 10_000
 _STEPS = 3_000_000  # 30 s
 _ANSWER_S_MAX = 10.0
+_POLL_S = 0.02
 _TIMER_NS = 2_000_000
 """uvloop's timers have steps of 1 ms: a message this little behind its time was not held up."""
 
@@ -95,7 +97,7 @@ class Connection(asyncio.Protocol):
         self.pieces = framed(form)
         self.waiting: deque[tuple[bytes, int]] = deque()
         self.rest = b""
-        self.due_ns = 0
+        self.due_ns = self.turn = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP only
         self.transport, self.write = transport, transport.write
@@ -132,7 +134,8 @@ class Connection(asyncio.Protocol):
         now_ns = perf_counter_ns()
         control_id = b"%012d" % number
         self.waiting.append((control_id, due_ns if now_ns - due_ns > _TIMER_NS else now_ns))
-        self.write(message(self.pieces, number, control_id))
+        self.turn += 1
+        self.write(message(self.pieces, self.turn, number, control_id))
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter_ns()
@@ -176,14 +179,15 @@ class Once(asyncio.Protocol):
 
 async def one_each(load: Load, form: Template, host: str, port: int) -> None:
     """Send messages, each over a connection of its own."""
-    loop, pieces = asyncio.get_running_loop(), framed(form)
+    loop, pieces, turn = asyncio.get_running_loop(), framed(form), 0
     while load.running and load.sent != load.count:
         number = load.number
         load.number = number + 1
         load.sent += 1
         control_id, at_ns = b"%012d" % number, perf_counter_ns()
         transport, once = await loop.create_connection(Once, host, port)
-        transport.write(message(pieces, number, control_id))
+        turn += 1
+        transport.write(message(pieces, turn, number, control_id))
         try:
             answer = await asyncio.wait_for(once.answer, _ANSWER_S_MAX)
         except TimeoutError:
@@ -200,10 +204,12 @@ def framed(form: Template) -> tuple[bytes, tuple[bytes, ...], bytes]:
     return b"\x0b" + form.begin, form.middles, form.end + b"\x1c\r"
 
 
-def message(pieces: tuple[bytes, tuple[bytes, ...], bytes], number: int, control_id: bytes) -> bytes:
-    """Join the message with this number."""
+def message(
+    pieces: tuple[bytes, tuple[bytes, ...], bytes], turn: int, number: int, control_id: bytes
+) -> bytes:
+    """Join the message with this number, about the patient whose turn it is."""
     begin, middles, end = pieces
-    return b"%b%b%b2%06d.5%b" % (begin, control_id, middles[number % len(middles)], number % 1_000_000, end)
+    return b"%b%b%b2%06d.5%b" % (begin, control_id, middles[turn % len(middles)], number % 1_000_000, end)
 
 
 async def run(options: argparse.Namespace) -> dict[str, object]:
@@ -245,7 +251,8 @@ async def begin(
     """Open the connections and start sending; with ``--fresh`` start the callers."""
     host, _, port = options.to.rpartition(":")
     loop, chance = asyncio.get_running_loop(), random.Random(options.first_id)
-    forms = {name: template(name, options.patients) for name in senders(options)}
+    own = max(1, options.patients // options.senders)
+    forms = {name: template(name, own, n * own) for n, name in enumerate(senders(options))}
     names = [list(forms)[index % len(forms)] for index in range(options.connections)]
     if options.fresh:
         return [], [asyncio.ensure_future(one_each(load, forms[n], host, int(port))) for n in names]
@@ -264,11 +271,10 @@ async def begin(
 
 async def last_answers(load: Load, connections: list[Connection]) -> int:
     """Wait for what is outstanding; gives how much did not come."""
-    end = time.perf_counter() + _ANSWER_S_MAX
-    while (
-        any(c.waiting for c in connections) and time.perf_counter() < end and load.broken < len(connections)
-    ):  # noqa: ASYNC110  nothing hot to signal
-        await asyncio.sleep(0.02)
+    for _ in range(int(_ANSWER_S_MAX / _POLL_S)):
+        if load.broken >= len(connections) or not any(c.waiting for c in connections):
+            break
+        await asyncio.sleep(_POLL_S)
     return sum(len(c.waiting) for c in connections)
 
 

@@ -63,24 +63,26 @@ class Template:
         return b"".join((self.begin, control_id, self.middles[number % len(self.middles)], value, self.end))
 
 
-def template(sender: str, patients: int) -> Template:
+def template(sender: str, patients: int, first: int = 0) -> Template:
     """Make the template of a sender.
 
     Args:
         sender: MSH-3, at most 8 letters and digits; filled up to 8 with dashes.
         patients: how many different patients its messages are about, in turn.
+        first: the number of the first of them.
     """
     name = sender.ljust(SENDER_LETTERS, "-")
     if len(name) != SENDER_LETTERS:
         raise ValueError("a sender's name has at most 8 letters")
     begin = f"MSH|^~\\&|{name}|WARD4|OATHWARD|OATHGEN|20260504081500+0000||ORU^R01^ORU_R01|"
     end = "|263762^MDC_DIM_MILLI_L^MDC|||||R\r"
-    middles = [_middle(number, 0) for number in range(patients)]
+    numbers = range(first, first + patients)
+    middles = [_middle(number, 0) for number in numbers]
     spare = SIZE_BYTES - len(begin) - ID_DIGITS - len(middles[0]) - VALUE_LETTERS - len(end)
     if spare < 0:
         raise ValueError(f"{-spare} bytes too many")
     return Template(
-        begin.encode(), tuple(_middle(number, spare).encode() for number in range(patients)), end.encode()
+        begin.encode(), tuple(_middle(number, spare).encode() for number in numbers), end.encode()
     )
 
 

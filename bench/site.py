@@ -10,6 +10,8 @@ Rules:
 - Device certificates come from the site's own CA by ``oathward device cert``; recipients have a CA of their own.
 - CPU and memory of a process are what the kernel says of all its threads (``/proc``), in steps of 10 ms.
 
+- ``prime`` before measuring: each device has 16 patients, and a patient's first message costs some milliseconds.
+
 Deliberately absent: the ``keep`` link. A site that keeps originals for release seals one more body a message;
 ``bench_stages`` says what that costs.
 """
@@ -37,6 +39,8 @@ from oathward_sim.pki import Authority
 ROOT = Path(__file__).resolve().parent.parent
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
+PATIENTS_EACH = 16
+PRIME_S_MAX = 30.0
 PARTS = ("gateway", "courier", "keeper", "app")
 PROFILES = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
 _TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
@@ -126,6 +130,24 @@ class Bench:
         assert self.site.process is not None
         return {name: self.site.status(name)["pid"] for name in PARTS} | {"supervisor": self.site.process.pid}
 
+    def prime(self, core: int | None) -> None:
+        """Let every device speak of each of its patients once: what is new is not measured."""
+        messages = 2 * self.senders * PATIENTS_EACH
+        options = ("--connections", self.senders, "--senders", self.senders, "--patients", self.patients)
+        generator = Generator.start(
+            self.port, core, *options, *self.tls.load,
+            "--count", messages, "--warm-up", 0, "--seconds", PRIME_S_MAX,
+        )  # fmt: skip
+        while "acked" not in generator.line():
+            pass
+        generator.end()
+        self.drain(PRIME_S_MAX)
+
+    @property
+    def patients(self) -> int:
+        """How many patients there are: the same few at each device."""
+        return self.senders * PATIENTS_EACH
+
     def outbox(self) -> int:
         """Deliveries that are not recorded as made."""
         return self.site.rows("SELECT count(*) FROM outbox")[0][0]
@@ -168,16 +190,40 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def at_rest(shape: str, folder: Path, senders: int) -> Site:
+    """Set up a site that nobody serves and whose recipients nobody is: for measuring in one process.
+
+    Its devices are known by their address whatever the shape, since no TLS is spoken.
+    """
+    site = Site.make(folder / "data", mllp=_LIMITS)
+    site.add(*(_device(f"LOAD-{n:03d}", _HERE) for n in range(senders)))
+    ports = [1, 1, 1] if shape == "three" else [1]
+    site.activate(_three(ports, secure=False) if shape == "three" else _one(ports))
+    return site
+
+
+def tls_files(folder: Path, senders: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Certificates for a server that is not a site: its options, and those of the generator."""
+    authority = Authority(folder, "bench")
+    for n in range(senders):
+        authority.issue(f"LOAD-{n:03d}")
+    server, ca = authority.issue("server"), str(authority.file)
+    return (
+        ("--cert", str(server.cert), "--key", str(server.key), "--ca", ca),
+        ("--ca", ca, "--cert", f"{folder}/{{}}.pem", "--key", f"{folder}/{{}}.key"),
+    )
+
+
 def _set_up(shape: str, folder: Path, senders: int, load: int | None, courier: str) -> Bench:
     names = [f"LOAD-{n:03d}" for n in range(senders)]
     secure = shape == "three"
     site = Site.make(folder / "data", mllp=_LIMITS, courier=courier, tls=secure)
-    addresses = frozenset() if secure else frozenset({"127.0.0.1"})
+    addresses = frozenset() if secure else _HERE
     site.add(*(_device(name, addresses) for name in names))
     tls = _certificates(site, folder, names) if secure else Tls()
     sink = Sink.start(3 if secure else 1, load, tls.sink)
     try:
-        site.activate(_three(sink.ports) if secure else _without_keep(bundle({"ehr": _plain(sink.ports[0])})))
+        site.activate(_three(sink.ports, secure=True) if secure else _one(sink.ports))
     except BaseException:
         sink.stop()
         raise
@@ -223,13 +269,19 @@ def _without_keep(files: dict[str, bytes]) -> dict[str, bytes]:
     return {path: content for path, content in files.items() if path != "links/keep.toml"}
 
 
-def _three(ports: Sequence[int]) -> dict[str, bytes]:
+def _one(ports: Sequence[int]) -> dict[str, bytes]:
+    return _without_keep(bundle({"ehr": _plain(ports[0])}))
+
+
+def _three(ports: Sequence[int], *, secure: bool) -> dict[str, bytes]:
     files = _without_keep(bundle(dict.fromkeys(PROFILES, _plain(1))))
     for (name, profile), port in zip(PROFILES.items(), ports, strict=True):
-        recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + _TLS
-        files[f"recipients/{name}.toml"] = recipient.encode()
-        link = LINK.format(id=name).replace('min_assurance = "address"', 'min_assurance = "certificate"')
-        link = link.replace('min_protection = "none"', 'min_protection = "mtls"')
+        link = LINK.format(id=name)
+        if secure:
+            recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + _TLS
+            files[f"recipients/{name}.toml"] = recipient.encode()
+            link = link.replace('min_assurance = "address"', 'min_assurance = "certificate"')
+            link = link.replace('min_protection = "none"', 'min_protection = "mtls"')
         if profile != "treatment":
             link = (
                 link.replace('"TREAT"', '"HRESCH"' if name == "registry" else '"HOPERAT"')
@@ -244,6 +296,7 @@ def _three(ports: Sequence[int]) -> dict[str, bytes]:
     return files
 
 
+_HERE = frozenset({"127.0.0.1"})
 _PROJECT = {"registry": "registry", "maker": "telemetry"}
 
 
