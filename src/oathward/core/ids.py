@@ -8,8 +8,6 @@ from __future__ import annotations
 import os
 import time
 
-_HEX_LENGTH = 32
-
 
 def uuid7(now_ms: int | None = None) -> str:
     """Make a UUID version 7 in canonical text form.
@@ -18,8 +16,9 @@ def uuid7(now_ms: int | None = None) -> str:
         now_ms: milliseconds since 1970 UTC; the wall clock when absent.
     """
     ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    value = (ms & 0xFFFF_FFFF_FFFF) << 80 | int.from_bytes(os.urandom(10), "big")
-    value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    h = f"{value:032x}"
-    return f"{h[:8]}-{h[8:12]}-{h[12:16]}-{h[16:20]}-{h[20:]}"
+    r = os.urandom(10).hex()
+    t = f"{ms & 0xFFFF_FFFF_FFFF:012x}"
+    return f"{t[:8]}-{t[8:]}-7{r[:3]}-{_VARIANT[r[3]]}{r[4:7]}-{r[7:19]}"
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}

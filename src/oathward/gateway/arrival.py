@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -29,8 +29,7 @@ class Outcome(Enum):
     FAILED = "failed"  # not stored: no answer, close, the sender tries again
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(NamedTuple):
     """A message before anything is decided.
 
     Args:
@@ -54,8 +53,7 @@ class Outgoing:
     row: OutboxRow
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(NamedTuple):
     """One sealed original on its way to a body store."""
 
     message: str

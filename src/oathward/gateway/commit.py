@@ -18,7 +18,6 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -77,7 +76,9 @@ class Committer:
             self._work()
         finally:
             if not self._stopping:  # a bug of ours: nobody may wait for answers that will not come
-                self.fatal = self.fatal or StorageError("committer", "ended by itself", reason=Reason.INTERNAL)
+                self.fatal = self.fatal or StorageError(
+                    "committer", "ended by itself", reason=Reason.INTERNAL
+                )
 
     def _work(self) -> None:
         queue = self._queue
@@ -164,7 +165,7 @@ def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[An
     if outgoing:
         refs = gate.stores.outbox.append([o.sealed.data for o in outgoing])
         for one, ref in zip(outgoing, refs, strict=True):
-            one.row = replace(one.row, body=ref)
+            one.row = one.row._replace(body=ref)
     originals = [(id(p), p.arrival.at_us, o) for p in group for o in p.originals]
     refs = gate.stores.kept.append([o.sealed.data for _, _, o in originals]) if originals else []
     rows: dict[int, list[tuple[Any, ...]]] = {}

@@ -41,6 +41,7 @@ _NUMBERS = re.compile(
     rb"|([0-9]{1,2})([ .,/\-_^]{1,2})([0-9]{1,2})\6([0-9]{4})"
     rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
 )  # fmt: skip
+_OUTLINE = re.compile(rb"0+[ .,/\-_^]{1,2}00?[ .,/\-_^]{1,2}0+(?![.0])")
 _TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
 _LONGEST_FIRST = b"|".join(name for _, name in sorted((-len(name), name) for name in MONTHS))
 # Where the three numbers stand, by the last group that took part.
@@ -63,7 +64,10 @@ def together(born: date) -> tuple[bytes, ...]:
 
 def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
     """Say whether lines of a folded outline (every digit a 0) may hold a date in parts or with a month's name."""
-    return not words.isdisjoint(MONTHS) or _NUMBERS.search(outline) is not None
+    if not words.isdisjoint(MONTHS):
+        return True
+    # What stands behind a full stop is the middle of a number like 1.1.1.3.
+    return any(outline[match.start() - 1 : match.start()] != b"." for match in _OUTLINE.finditer(outline))
 
 
 def holds(text: bytes, born: date) -> bool:

@@ -102,7 +102,7 @@ class Context:
     strong: frozenset[bytes] = _NOTHING
     names: frozenset[bytes] = _NOTHING
     lines: set[bytes] = field(default_factory=set)
-    outlines: set[Outline] = field(default_factory=set)
+    outlines: dict[Outline, tuple[str, ...]] = field(default_factory=dict)
     plain: dict[bytes, Spans] = field(default_factory=dict)
 
     def know(
@@ -118,12 +118,15 @@ class Context:
             self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
         self.card, self.canaries = card, canaries
 
-    def clean(self, facts: Outline) -> None:
-        """Note an outline as clean; one that needs no more than a look at digits is found by its shape."""
+    def know_outline(self, facts: Outline, weak: tuple[str, ...]) -> None:
+        """Note an outline without strong tokens, and the places of its weak ones.
+
+        One without any that needs no more than a look at digits is found by its shape.
+        """
         if len(self.outlines) >= OUTLINES_PER_CONTEXT_MAX:
             self._forget()
-        self.outlines.add(facts)
-        if facts.plain:
+        self.outlines[facts] = weak
+        if facts.plain and not weak:
             self.plain[facts.shape] = facts.spans
 
     def remember(self, lines: list[bytes]) -> None:
@@ -230,7 +233,7 @@ class _Check:
         self._hits: Counter[str] | None = None
         self._pieces: set[bytes] = set()
         self._open: list[bytes] = []
-        self._opened_clean: list[Outline] = []
+        self._opened_clean: list[tuple[Outline, tuple[str, ...]]] = []
         self._lines: list[bytes] = []
 
     def run(self, outgoing: bytes) -> Verdict:
@@ -250,10 +253,10 @@ class _Check:
             stop = self._opened(len(outgoing))
         if stop is not None:
             return stop
+        for facts, weak in self._opened_clean:
+            context.know_outline(facts, weak)
         if self._hits:
             return Counted(dict(self._hits))
-        for facts in self._opened_clean:
-            context.clean(facts)
         if self._foreign is None:
             context.remember(fresh)
         return CLEAN
@@ -269,8 +272,8 @@ class _Check:
         for line, shape in zip(lines, shapes, strict=False):  # of no lines there is one empty shape
             spans = plain.get(shape)
             if spans is None:
-                facts = self._facts(line, shape)
-                stop = None if facts in context.outlines else self._words(line, facts)
+                facts = self._outlines.of(shape, line, self._original)
+                stop = self._look(line, facts)
                 if stop is not None:
                     return stop
                 spans = facts.spans
@@ -279,37 +282,45 @@ class _Check:
                     take(line[start:end])
         return None
 
-    def _facts(self, line: bytes, shape: bytes) -> Outline:
-        facts = self._outlines.of(shape, line, self._original)
-        if facts.opened or (facts.dated and self._context.tokens.births):
+    def _look(self, line: bytes, facts: Outline) -> Stop | None:
+        """Do with one line what its outline asks for."""
+        context = self._context
+        if facts.opened:
             self._open.append(line)
-        return facts
+        elif facts.dated and context.tokens.births:
+            hit = search.birth(fold(line, self._original.charset), context.tokens)
+            if hit is not None:
+                return Stop(hit.kind, self._place(hit.place, line))
+        known = context.outlines.get(facts)
+        weak = self._words(line, facts) if known is None else known
+        if isinstance(weak, Stop):
+            return weak
+        if known is None:
+            if facts.encoded:
+                self._open.append(line)
+                self._opened_clean.append((facts, weak))
+            else:
+                context.know_outline(facts, weak)
+        for place in weak:
+            self._count(place)
+        return None
 
-    def _words(self, line: bytes, facts: Outline) -> Stop | None:
+    def _words(self, line: bytes, facts: Outline) -> Stop | tuple[str, ...]:
+        """Search the words of an outline: stop, or the places of weak ones."""
         context = self._context
         tokens, card = context.tokens, context.card
         if not facts.hashes.isdisjoint(context.canaries):
             return Stop("canary", self._place("canary", line))
         named = any(search.may_hold_name(facts.words, facts.letters, name) for name in tokens.names)
-        if not named and facts.words.isdisjoint(tokens.weak_words) and facts.hashes.isdisjoint(card):
-            if facts.encoded:
-                self._open.append(line)
-                self._opened_clean.append(facts)
-            else:
-                context.clean(facts)
-            return None
-        if facts.encoded:
-            self._open.append(line)
-        text = fold(line, self._original.charset)
-        hit = search.full_name(text, facts.words, facts.letters, tokens) if named else None
-        hit = hit or self._card_words(text, facts.hashes)
-        if hit is not None:
-            return Stop(hit.kind, self._place(hit.place, line))
-        for word in facts.words & tokens.weak_words.keys():
-            self._count(tokens.weak_words[word])
-        for _ in facts.hashes & card.keys():
-            self._count("card")
-        return None
+        found = facts.hashes & card.keys()
+        if named or found:
+            text = fold(line, self._original.charset)
+            hit = search.full_name(text, facts.words, facts.letters, tokens) if named else None
+            hit = hit or self._card_words(text, facts.hashes)
+            if hit is not None:
+                return Stop(hit.kind, self._place(hit.place, line))
+        weak = [tokens.weak_words[word] for word in facts.words & tokens.weak_words.keys()]
+        return (*weak, *("card" for _ in found))
 
     def _card_words(self, text: bytes, hashes: AbstractSet[bytes]) -> search.Hit | None:
         """Search the card's words: a whole token, or two words of names close together."""

@@ -30,7 +30,7 @@ def seen(message: Message, table: LabelTable, device: Device) -> Seen:
     asked = _asked(table)
     if not asked:
         return _NOTHING
-    codes = _codes(message) if "codes" in asked else frozenset[str]()
+    codes = _codes(message) if "codes" in asked and _may_hold(message.raw, table) else frozenset[str]()
     location = _text(message, b"PV1", 3) if "location" in asked else ""
     unit = _text(message, b"PV1", 10) if "unit" in asked else ""
     kind = device.kind if "device_kind" in asked else ""
@@ -49,6 +49,31 @@ def _asked(table: LabelTable) -> frozenset[str]:
         asked = frozenset(name for rule in table.rules for name in _INPUTS if getattr(rule, name))
         _asked_of.clear()
         found = _asked_of[id(table)] = table, asked
+    return found[1]
+
+
+def _may_hold(raw: bytes, table: LabelTable) -> bool:
+    """Whether some rule's code can be in a message: most hold none, and reading every code costs more.
+
+    A rule's word is looked for by its longest piece without ``*``; case does not count.
+    """
+    upper = raw.upper()
+    return any(piece in upper for piece in _pieces_of(table))
+
+
+_pieces: dict[int, tuple[LabelTable, tuple[bytes, ...]]] = {}
+
+
+def _pieces_of(table: LabelTable) -> tuple[bytes, ...]:
+    found = _pieces.get(id(table))
+    if found is None or found[0] is not table:
+        words = {code.rpartition("|")[2] for rule in table.rules for code in rule.codes}
+        longest = {max(word.split("*"), key=len).upper() for word in words}
+        _pieces.clear()
+        found = _pieces[id(table)] = (
+            table,
+            tuple(sorted(piece.encode("latin-1", "replace") for piece in longest)),
+        )
     return found[1]
 
 

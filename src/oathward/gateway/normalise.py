@@ -137,6 +137,7 @@ _SPACED_HEX = re.compile(
 )
 _RUN = re.compile(rb"[A-Za-z0-9+/_\-]{8,}(?:\r?\n[A-Za-z0-9+/_\-]{8,})*={0,2}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{12,}")
+_NOT_GAPS = bytes(code for code in range(256) if code not in b" ,:;-")
 _STREAM = re.compile(rb"stream\r?\n|PK\x03\x04")
 
 _STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
@@ -158,7 +159,7 @@ def is_layered(line: bytes, escape: int = USUAL.escape) -> bool:
         or (61 in line and _QUOTED.search(line) is not None)
         or (38 in line and _ENTITY.search(line) is not None and (59 in line or 35 in line))
         or (60 in line and _TAG.search(line) is not None)
-        or _SPACED_HEX.search(line) is not None
+        or (len(line.translate(None, _NOT_GAPS)) >= 5 and _SPACED_HEX.search(line) is not None)
     )
 
 
@@ -266,6 +267,9 @@ _MAGIC = frozenset((b"\x1f\x8b", b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\x
 
 def _deflated(data: bytes) -> bool:
     """Say whether bytes are a raw deflate stream of text: a whole one, or the beginning of a long one."""
+    block = data[0] & 7  # three bits: is it the last block, and of which kind
+    if block > 5 or (len(data) < _HEAD_BYTES and not block & 1):
+        return False
     opener = zlib.decompressobj(-15)
     try:
         head = opener.decompress(data, _HEAD_BYTES)

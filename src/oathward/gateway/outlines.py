@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from oathward.core.words import WordHasher
@@ -36,9 +36,10 @@ TOKEN_LENGTH_MAX = 64
 JOINED_DIGITS_MAX = 16
 
 _DIGITS = re.compile(rb"0{6,}")
-_MIXED = re.compile(rb"[0A-Za-z]{6,}")
-_JOINED = re.compile(
-    rb"(?<![0-9])0+(?:[ \-./()]{1,2}0+)+(?![0-9])|(?<![0A-Za-z])[0A-Za-z]+(?:[\-./][0A-Za-z]+){1,5}(?![0A-Za-z])"
+_GROUPS = re.compile(rb"0+(?:[ \-./()]{1,2}0+)+")
+_SEPARATORS = re.compile(rb"[\-./]")
+_RUNS = bytes(
+    code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
 )
 _HEX_OF_DIGITS = re.compile(rb"(?:3[0-9]){6,}").fullmatch
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
@@ -81,12 +82,13 @@ class Outline:
 class Outlines:
     """Remember outlines and hashes."""
 
-    __slots__ = ("_hashes", "_known", "_variants", "_words", "times")
+    __slots__ = ("_hashes", "_known", "_runs", "_variants", "_words", "times")
 
     def __init__(self, words: WordHasher) -> None:
         self._words = words
         self._hashes: dict[bytes, bytes] = {}
         self._known: dict[bytes, Outline] = {}
+        self._runs: dict[bytes, bool] = {}
         self._variants: dict[tuple[bytes, ...], Outline] = {}
         self.times: set[bytes] = set()
 
@@ -108,7 +110,7 @@ class Outlines:
             hashes=self.hashes_of(words),
             spans=spans_of(shape),
             mixed=tuple(match.span() for match in _PART.finditer(shape) if _is_mixed(match[0])),
-            encoded=any(decoded(run) for run in runs(line)),
+            encoded=any(map(self._decodes, runs(line))),
             opened=is_layered(shape, original.separators.escape)
             or (not shape.isascii() and _hides_digits(shape, folded)),
             dated=may_hold(folded, words),
@@ -119,6 +121,14 @@ class Outlines:
         self._known[shape] = found
         if found.mixed:
             self._variants[shape, *(line[start:end] for start, end in found.mixed)] = found
+        return found
+
+    def _decodes(self, run: bytes) -> bool:
+        found = self._runs.get(run)
+        if found is None:
+            if len(self._runs) >= OUTLINES_MAX:
+                self._runs.clear()
+            found = self._runs[run] = bool(decoded(run))
         return found
 
     def hashes_of(self, words: Iterable[bytes]) -> frozenset[bytes]:
@@ -165,27 +175,46 @@ class Outlines:
         self._hashes.clear()
         self._known.clear()
         self._variants.clear()
+        self._runs.clear()
         self.times.clear()
 
 
 def spans_of(shape: bytes) -> Spans:
     """List where in an outline tokens with digits may stand: runs, and runs joined by single separators."""
     found = [match.span() for match in _DIGITS.finditer(shape)]
-    found += [match.span() for match in _MIXED.finditer(shape) if 48 in match[0] and _has_letters(match[0])]
-    for match in _JOINED.finditer(shape):
-        digits = match[0].count(b"0")
-        if IDENTIFIER_LENGTH_MIN - 2 * _has_letters(match[0]) <= digits <= JOINED_DIGITS_MAX:
-            found.append(match.span())
+    found += [match.span() for match in _GROUPS.finditer(shape) if _is_number(match[0])]
+    at = 0
+    for run in [
+        one for one in shape.translate(_RUNS).split() if len(one) >= IDENTIFIER_LENGTH_MIN and 48 in one
+    ]:
+        at = shape.index(run, at)
+        found += _in_run(run, at)
+        at += len(run)
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
+
+
+def _in_run(run: bytes, at: int) -> Iterator[tuple[int, int]]:
+    """Give spans of a run of letters, digits and separators: all of it, and its parts with letters and digits."""
+    parts = _SEPARATORS.split(run)
+    digits = run.count(b"0")
+    letters = len(run) - digits - len(parts) + 1
+    if not letters:
+        return
+    if len(parts) > 1 and IDENTIFIER_LENGTH_MIN - 2 <= digits <= JOINED_DIGITS_MAX:
+        yield at, at + len(run)
+    for part in parts:
+        if len(part) >= IDENTIFIER_LENGTH_MIN and 48 in part and part.strip(b"0"):
+            yield at, at + len(part)
+        at += len(part) + 1
+
+
+def _is_number(group: bytes) -> bool:
+    return IDENTIFIER_LENGTH_MIN <= group.count(b"0") <= JOINED_DIGITS_MAX
 
 
 def pieces_of(text: bytes) -> set[bytes]:
     """List the pieces of a text that may be tokens with digits."""
     return {text[start:end] for start, end in spans_of(outline(text))}
-
-
-def _has_letters(shape: bytes) -> bool:
-    return bool(shape.translate(None, b"0-./"))
 
 
 def _is_mixed(part: bytes) -> bool:

@@ -16,7 +16,6 @@ Deliberately absent: I/O other than a cached look-up, and every rule: rules live
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import assert_never
 
 from oathward.core.errors import DecodeError, OathwardError
@@ -113,7 +112,7 @@ def _resolved(
     gate.resolver.rolled_back(resolution)
     for number, piece in enumerate(pieces):
         one = decode(piece)
-        own = replace(arrival, id=uuid7(), raw=piece) if number else replace(arrival, raw=piece)
+        own = arrival._replace(id=uuid7() if number else arrival.id, raw=piece)
         yield own, one, gate.resolve(one, device, arrival.at_us)
 
 

@@ -104,8 +104,18 @@ def may_hold_name(words: AbstractSet[bytes], letters: bytes, name: Name) -> bool
 def weak(text: bytes, squeezed: bytes, tokens: Tokens) -> Iterator[str]:
     """Give the places of the weak numbers that stand in the text as they are."""
     for form, place in tokens.weak_numbers.items():
-        if form in squeezed and re.search(rb"(?<![0-9a-z])" + form + rb"(?![0-9a-z])", text):
+        if form in squeezed and _as_it_is(text, form):
             yield place
+
+
+def _as_it_is(text: bytes, form: bytes) -> bool:
+    start = text.find(form)
+    while start >= 0:
+        end = start + len(form)
+        if not _is_alnum(text[start - 1 : start] if start else b"") and not _is_alnum(text[end : end + 1]):
+            return True
+        start = text.find(form, end)
+    return False
 
 
 def near(

@@ -151,17 +151,17 @@ def without(tokens: Tokens, clear: AbstractSet[str]) -> Tokens:
         role = "patient" if place[:3] in {"PID", "MRG"} else "relative"
         return f"{role}.{_CLASS_KINDS[kind]}" not in clear
 
+    # The same value may stand in several places (the patient is often the insured): one that may pass, passes.
+    born = {one.born for one in tokens.births if not stops("birth-date", one.place)}
+    named = {(one.family, one.given) for one in tokens.names if not stops("name", one.place)}
     left = Tokens(
         needles={form: one for form, one in tokens.needles.items() if stops(one.kind, one.place)},
-        names=[one for one in tokens.names if stops("name", one.place)],
-        births=[one for one in tokens.births if stops("birth-date", one.place)],
+        names=[one for one in tokens.names if (one.family, one.given) not in named],
+        births=[one for one in tokens.births if one.born not in born],
         weak_words=tokens.weak_words,
-        weak_numbers=dict(tokens.weak_numbers),
+        weak_numbers=tokens.weak_numbers | {day.strftime("%Y%m%d").encode(): "PID-7" for day in born},
         covered=tokens.covered,
     )
-    for birth in tokens.births:
-        if birth not in left.births:
-            left.weak_numbers.setdefault(birth.born.strftime("%Y%m%d").encode(), birth.place)
     _settle_forms(left)
     return left
 

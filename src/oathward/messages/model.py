@@ -1,9 +1,10 @@
-"""The rows of this context."""
+"""The rows of this context. Those of the hot path are named tuples: a frozen dataclass costs ten times as much to make."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from oathward.vault.bodies import BodyRef
 
@@ -23,9 +24,8 @@ class Delivery(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True)
-class MessageRow:
-    """One message as it was received.
+class MessageRow(NamedTuple):
+    """One message as it was received; the fields are the table's columns, in order.
 
     Args:
         duplicate_key: keyed hash of sender and MSH-10, 16 bytes; random where there is none.
@@ -47,8 +47,7 @@ class MessageRow:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """One delivery that has not happened yet.
 
     Args:

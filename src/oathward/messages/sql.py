@@ -106,58 +106,20 @@ def retire_duplicate_key(db: Connection, message_id: str, replacement: bytes) ->
     db.execute(update(message).where(message.c.id == message_id).values(duplicate_key=replacement))
 
 
-def insert_messages(db: Connection, rows: Iterable[MessageRow]) -> None:
+def insert_messages(db: Connection, rows: Sequence[MessageRow]) -> None:
     """Add received messages."""
-    insert_many(
-        db,
-        message,
-        [
-            (
-                r.id,
-                r.site,
-                r.duplicate_key,
-                r.digest,
-                r.answer,
-                r.received_us,
-                r.device,
-                r.subject,
-                r.type,
-                r.size_bytes,
-                r.state,
-                r.reason,
-            )
-            for r in rows
-        ],
-    )
+    insert_many(db, message, rows)
 
 
 def insert_outbox(db: Connection, rows: Sequence[OutboxRow]) -> None:
     """Queue deliveries in the order given."""
-    insert_many(
-        db,
-        outbox,
-        [
-            (
-                *(r.id, r.site, r.message, r.link, r.sender, r.subject, r.key),
-                *(r.body.store, r.body.id, r.body.offset, r.body.length, r.body.sha256),
-                *(
-                    r.end_to_end,
-                    r.bundle,
-                    r.consent_version,
-                    r.facts,
-                    r.plan,
-                    r.valid_until_us,
-                    r.created_us,
-                    r.state,
-                    r.attempts,
-                    r.next_us,
-                    r.reason,
-                ),
-            )
-            for r in rows
-        ],
-        skip="seq",
-    )
+    after = _BODY_AT + 1
+    flat = [(*r[:_BODY_AT], *r.body, *r[after:_SEQ_AT], *r[_SEQ_AT + 1 :]) for r in rows]
+    insert_many(db, outbox, flat, skip="seq")
+
+
+_BODY_AT = OutboxRow._fields.index("body")
+_SEQ_AT = OutboxRow._fields.index("seq")
 
 
 def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:

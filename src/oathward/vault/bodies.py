@@ -29,8 +29,8 @@ import threading
 import zlib
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
@@ -48,8 +48,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
-@dataclass(frozen=True, slots=True)
-class BodyRef:
+class BodyRef(NamedTuple):
     """Where one sealed body lies.
 
     ``store``: ``name/writer``; ``id``: number of the segment (or row); ``offset``: of the record in the
