@@ -137,6 +137,8 @@ _SPACED_HEX = re.compile(
 )
 _RUN = re.compile(rb"[A-Za-z0-9+/_\-]{8,}(?:\r?\n[A-Za-z0-9+/_\-]{8,})*={0,2}")
 _HEX = re.compile(rb"[0-9A-Fa-f]{12,}")
+_TWENTY = b"0" * 20
+_LONG_NUMBER = re.compile(rb"[0-9]{20}")
 _NOT_GAPS = bytes(code for code in range(256) if code not in b" ,:;-")
 _STREAM = re.compile(rb"stream\r?\n|PK\x03\x04")
 
@@ -146,9 +148,10 @@ _PRINTABLE = bytes(range(0x20, 0x7F)) + b"\t\n\r"
 
 
 def is_layered(line: bytes, escape: int = USUAL.escape) -> bool:
-    """Say whether ``views`` may find something in a line other than in its runs; the same for its outline.
+    """Say whether ``views`` may find something in lines of an outline other than in runs with letters.
 
     Args:
+        line: the outline.
         escape: the escape character of the original.
     """
     return (
@@ -159,13 +162,14 @@ def is_layered(line: bytes, escape: int = USUAL.escape) -> bool:
         or (61 in line and _QUOTED.search(line) is not None)
         or (38 in line and _ENTITY.search(line) is not None and (59 in line or 35 in line))
         or (60 in line and _TAG.search(line) is not None)
+        or _TWENTY in line
         or (len(line.translate(None, _NOT_GAPS)) >= 5 and _SPACED_HEX.search(line) is not None)
     )
 
 
 def runs(data: bytes) -> list[bytes]:
-    """List what may be base64 or hexadecimal: long runs of their characters, numbers and times left out."""
-    return [run for run in _RUN.findall(data) if run.translate(None, _NUMBER)]
+    """List what may be base64 or hexadecimal: long runs of their characters; numbers only where they are long."""
+    return [run for run in _RUN.findall(data) if run.translate(None, _NUMBER) or _LONG_NUMBER.search(run)]
 
 
 def views(data: bytes, budget: Budget, separators: Separators = USUAL) -> Iterator[tuple[str, bytes]]:

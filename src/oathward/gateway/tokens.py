@@ -283,7 +283,7 @@ def _take_email(tokens: Tokens, place: str, text: str) -> bool:
 def _take_address(tokens: Tokens, place: str, parts: _Parts) -> None:
     for n in (1, 2):
         form = token_of(parts.text(n)).encode()
-        if len(form) >= IDENTIFIER_LENGTH_MIN + 2 and not form.isdigit() and re.search(rb"[0-9]", form):
+        if len(form) >= IDENTIFIER_LENGTH_MIN and not form.isdigit() and re.search(rb"[0-9]", form):
             _strong(tokens, "address", place, form)
     for word in _words(parts.text(3)):
         if len(word) >= WEAK_LENGTH_MIN:

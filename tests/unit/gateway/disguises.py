@@ -140,6 +140,7 @@ NUMBERS = {
     "identifier in base64": b64(ID),
     "identifier in base64, cut": b64(f"{ID}x", cut=True),
     "identifier in hexadecimal": ID.encode().hex(),
+    "identifier in hexadecimal twice": ID.encode().hex().encode().hex(),
     "identifier in HL7 hexadecimal": hl7_hex(ID),
     "identifier in percent": "".join(f"%{ord(c):02X}" for c in ID),
     "identifier in entities": "".join(f"&#{ord(c)};" for c in ID),
