@@ -49,7 +49,9 @@ class Supervisor:
         say: takes one line for people or logs: role and what happened.
     """
 
-    def __init__(self, settings: Settings, say: Callable[[str, str], None], *, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, settings: Settings, say: Callable[[str, str], None], *, arguments: tuple[str, ...] = ()
+    ) -> None:
         self._settings, self._say, self._arguments = settings, say, arguments
         self._children = {role: _Child(role) for role in ROLES}
         self._stopping = False
@@ -112,7 +114,12 @@ class Supervisor:
         while time.monotonic() < deadline:
             status = statuses(self._settings.run_folder).get(role)
             process = child.process
-            if status and process and status["pid"] == process.pid and status["state"] in {"ready", "unhealthy"}:
+            if (
+                status
+                and process
+                and status["pid"] == process.pid
+                and status["state"] in {"ready", "unhealthy"}
+            ):
                 return
             if child.restarts > 1:
                 break
