@@ -21,10 +21,11 @@ import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from oathward.core.words import WordHasher
 from oathward.gateway import search
+from oathward.gateway.context import NO_CLASSES, NOTHING, Context
 from oathward.gateway.normalise import (
     DEPTH_MAX,
     Budget,
@@ -35,14 +36,12 @@ from oathward.gateway.normalise import (
     squeeze,
     views,
 )
-from oathward.gateway.outlines import Outline, Outlines, Spans, pieces_of
+from oathward.gateway.outlines import Outline, Outlines, pieces_of
 from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of, without
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
 
 CONTEXTS_MAX = 4_096
-LINES_PER_CONTEXT_MAX = 64
-OUTLINES_PER_CONTEXT_MAX = 512
 EXPANSION = 8
 """Opened layers of a message may be this many times its size, and ``EXPANSION_BYTES_MIN`` more."""
 EXPANSION_BYTES_MIN = 262_144
@@ -79,66 +78,10 @@ Verdict = Clean | Counted | Stop
 CLEAN = Clean()
 
 _NOBODY: Mapping[bytes, WordKind] = {}
-_NOTHING: frozenset[bytes] = frozenset()
-_NO_CLASSES: frozenset[str] = frozenset()
-_STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
 _OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _PACKED = frozenset(
     (b"\x1f\x8b", b"PK", b"\x78\x9c", b"\x78\x01", b"\x78\xda", b"\xff\xfe", b"\xfe\xff", b"%P")
 )
-
-
-@dataclass(slots=True)
-class Context:
-    """What is searched for, and the lines and outlines that were found clean of it.
-
-    ``strong``: hashes of the card's strong tokens that the raw tokens do not cover. ``names``: of its names.
-    """
-
-    tokens: Tokens
-    clear: frozenset[str] = _NO_CLASSES
-    card: Mapping[bytes, WordKind] = field(default_factory=dict)
-    canaries: AbstractSet[bytes] = _NOTHING
-    strong: frozenset[bytes] = _NOTHING
-    names: frozenset[bytes] = _NOTHING
-    lines: set[bytes] = field(default_factory=set)
-    outlines: dict[Outline, tuple[str, ...]] = field(default_factory=dict)
-    plain: dict[bytes, Spans] = field(default_factory=dict)
-
-    def know(
-        self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes], token_hash: Callable[[str], bytes]
-    ) -> None:
-        """Take the card's words and the canaries; other ones than before make every line new."""
-        if card is self.card and canaries is self.canaries:
-            return
-        if card != self.card or canaries != self.canaries:
-            self._forget()
-            self.strong = frozenset(hashed for hashed, kind in card.items() if kind in _STRONG)
-            self.strong -= {token_hash(token) for token in self.tokens.covered}
-            self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
-        self.card, self.canaries = card, canaries
-
-    def know_outline(self, facts: Outline, weak: tuple[str, ...]) -> None:
-        """Note an outline without strong tokens, and the places of its weak ones.
-
-        One without any that needs no more than a look at digits is found by its shape.
-        """
-        if len(self.outlines) >= OUTLINES_PER_CONTEXT_MAX:
-            self._forget()
-        self.outlines[facts] = weak
-        if facts.plain and not weak:
-            self.plain[facts.shape] = facts.spans
-
-    def remember(self, lines: list[bytes]) -> None:
-        """Note lines as clean."""
-        if len(self.lines) > LINES_PER_CONTEXT_MAX:
-            self.lines.clear()
-        self.lines.update(lines)
-
-    def _forget(self) -> None:
-        self.lines.clear()
-        self.outlines.clear()
-        self.plain.clear()
 
 
 class Guard:
@@ -163,8 +106,8 @@ class Guard:
         carries_identity: bool,
         card_words: Mapping[bytes, WordKind] = _NOBODY,
         foreign: Foreign | None = None,
-        canaries: AbstractSet[bytes] = _NOTHING,
-        clear: frozenset[str] = _NO_CLASSES,
+        canaries: AbstractSet[bytes] = NOTHING,
+        clear: frozenset[str] = NO_CLASSES,
     ) -> Verdict:
         """Search what would leave.
 

@@ -1,0 +1,77 @@
+"""What the guard searches for in messages about one person, and what it already found clean of that.
+
+Rules:
+- One context per person, as told by the person-bearing segments; bounded, and emptied when the card changes.
+- It holds patient values in memory: ``Guard.forget`` drops it.
+
+Deliberately absent: searching (``guard``, ``search``), and where tokens come from (``tokens``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+
+from oathward.gateway.outlines import Outline, Spans
+from oathward.gateway.tokens import Tokens
+from oathward.patients.model import WordKind
+
+LINES_MAX = 64
+OUTLINES_MAX = 512
+NOTHING: frozenset[bytes] = frozenset()
+NO_CLASSES: frozenset[str] = frozenset()
+_STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
+
+
+@dataclass(slots=True)
+class Context:
+    """What is searched for, and the lines and outlines that were found clean of it.
+
+    ``strong``: hashes of the card's strong tokens that the raw tokens do not cover. ``names``: of its names.
+    """
+
+    tokens: Tokens
+    clear: frozenset[str] = NO_CLASSES
+    card: Mapping[bytes, WordKind] = field(default_factory=dict)
+    canaries: AbstractSet[bytes] = NOTHING
+    strong: frozenset[bytes] = NOTHING
+    names: frozenset[bytes] = NOTHING
+    lines: set[bytes] = field(default_factory=set)
+    outlines: dict[Outline, tuple[str, ...]] = field(default_factory=dict)
+    plain: dict[bytes, Spans] = field(default_factory=dict)
+
+    def know(
+        self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes], token_hash: Callable[[str], bytes]
+    ) -> None:
+        """Take the card's words and the canaries; other ones than before make every line new."""
+        if card is self.card and canaries is self.canaries:
+            return
+        if card != self.card or canaries != self.canaries:
+            self._forget()
+            self.strong = frozenset(hashed for hashed, kind in card.items() if kind in _STRONG)
+            self.strong -= {token_hash(token) for token in self.tokens.covered}
+            self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
+        self.card, self.canaries = card, canaries
+
+    def know_outline(self, facts: Outline, weak: tuple[str, ...]) -> None:
+        """Note an outline without strong tokens, and the places of its weak ones.
+
+        One without any that needs no more than a look at digits is found by its shape.
+        """
+        if len(self.outlines) >= OUTLINES_MAX:
+            self._forget()
+        self.outlines[facts] = weak
+        if facts.plain and not weak:
+            self.plain[facts.shape] = facts.spans
+
+    def remember(self, lines: list[bytes]) -> None:
+        """Note lines as clean."""
+        if len(self.lines) > LINES_MAX:
+            self.lines.clear()
+        self.lines.update(lines)
+
+    def _forget(self) -> None:
+        self.lines.clear()
+        self.outlines.clear()
+        self.plain.clear()
