@@ -14,12 +14,15 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
+from oathward.activation import load_active
 from oathward.app.metrics import Collector
 from oathward.core.clock import micros
-from oathward.core.db import checkpoint, write
-from oathward.core.errors import StorageError
+from oathward.core.db import checkpoint, read, write
+from oathward.core.errors import OathwardError
 from oathward.core.process import Status, told_to_stop
+from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
+from oathward.vault import kept
 from oathward.vault.opened import Opened
 
 _CHECKPOINT_S = 0.5
@@ -63,14 +66,24 @@ async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> No
                     pass
                 site.clock.persist()
                 status.write("ready", ports=ports)
-        except (StorageError, OSError) as error:
+        except (OathwardError, OSError) as error:
             log.warning("house", error=type(error).__name__)
         await asyncio.sleep(_CHECKPOINT_S)
 
 
 def _purge(site: Opened) -> None:
-    """Forget message rows that only served to find duplicates and whose window is long over."""
-    days = site.settings.gateway.message_rows_days
-    before_us = micros(site.clock.now()) - days * _DAY_US
+    """Forget what is past its time: message rows that only found duplicates, originals no link wants any longer."""
+    now_us = micros(site.clock.now())
+    before_us = now_us - site.settings.gateway.message_rows_days * _DAY_US
+    with read(site.engine) as db:
+        active = load_active(db, site.site, site.authority, site.seen)
+    keep = active.bundle.keep if active else None
     with write(site.engine) as db:
         messages.delete_messages_before(db, before_us, _PURGE_ROWS)
+        gone = 0
+        if keep is not None and keep.retention_days:
+            until_us = now_us - keep.retention_days * _DAY_US
+            gone = kept.delete_before(db, site.site, keep.id, until_us, _PURGE_ROWS)
+        if gone:
+            body = {"count": gone, "rule": f"link {keep.id}: {keep.retention_days} days" if keep else ""}
+            ledger.append(db, site.site, [prepare(Record("original.removed", body, now_us))])

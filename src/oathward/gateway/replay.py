@@ -15,13 +15,14 @@ from functools import partial
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.phi import Phi
-from oathward.gateway.arrival import Arrival, Outcome, peer_of
+from oathward.gateway.arrival import QUARANTINE, Arrival, Outcome, peer_of
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import handle
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages.model import HeldRow
+from oathward.vault import kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ def _one(gate: Gate, row: HeldRow, original: Phi[bytes], by: str, reason: str, r
     served = tuple(one.row.link for one in prepared.outgoing)
     prepared.leaves.append(prepare(Record("message.released", body, arrival.at_us, "", served, row.message)))
     prepared.acts.append(partial(messages.set_held_state, message_id=row.message, state="released"))
+    prepared.acts.append(partial(kept.drop, message=row.message, purpose=QUARANTINE))
     commit_group(gate, [prepared])
     assert prepared.outcome is Outcome.STORED
     return Released(row.message, released=True, reason="", links=served)

@@ -119,6 +119,11 @@ def delete_before(db: Connection, site: str, purpose: str, before_us: int, limit
     return db.execute(gone).rowcount
 
 
+def drop(db: Connection, message: str, purpose: str) -> None:
+    """Let go of one sealed original; its segment goes when nothing in it is named any more."""
+    db.execute(delete(kept_body).where(kept_body.c.message == message, kept_body.c.purpose == purpose))
+
+
 def last_ref(db: Connection, store: str) -> BodyRef | None:
     """Find the last body of a store that a row names: for ``SegmentStore.discard_tail``."""
     query = select(kept_body).where(kept_body.c.store == store)
