@@ -1,0 +1,38 @@
+"""The same main job with PostgreSQL as the database: the same code by URL."""
+
+from oathward.inventory.model import Device
+from tests.faults.load import Sender, judge
+from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, oru
+
+pytestmark = needs_postgres
+
+
+def test_the_main_job_on_postgresql(tmp_path, postgres_url):  # noqa: F811  the fixture
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s", more=f'[database]\nurl = "{postgres_url}"')
+    site.activate(bundle({"ehr": recipient.address}))
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.start()
+    senders = [Sender(f"{name}x", site.port, 20) for name in "abcd"]
+    try:
+        with Client(site.port()) as client:
+            assert client.send(b"not HL7") == "AR"
+            assert [client.send(oru("D1", value="d0")) for _ in range(2)] == ["AA", "AA"]
+        for sender in senders:
+            sender.start()
+        for sender in senders:
+            sender.join(60)
+        site.wait(lambda: site.rows("SELECT count(*) FROM outbox WHERE state = 'pending'") == [(0,)], 30)
+        site.wait(lambda: len(recipient.kept) >= 81)
+        found = judge(senders, recipient)
+        assert (found.lost, found.repeated, found.twice_with_other_ids, found.out_of_order) == ([], 0, [], [])
+        [held] = site.cli("quarantine", "list")["held"]
+        assert held["reason"] == "message.header-missing"
+        assert site.cli("ledger", "verify")["ok"]
+    finally:
+        for sender in senders:
+            sender.stop = True
+        site.stop()
+        recipient.close()
