@@ -1,10 +1,10 @@
 """Sites that several tests of a file share."""
 
 import pytest
-
-from oathward.inventory.model import Device
 from tests.site import Site, bundle
 from tests.wire import Recipient
+
+from oathward.inventory.model import Device
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """A canary record: its own message is a finding on care links, and stops on every other."""
 
-from oathward.inventory.model import Device
 from tests.property.test_planted import ALLOW, TELEMETRY
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
+
+from oathward.inventory.model import Device
 
 ADT = (
     b"MSH|^~\\&|ADT|H|OATHWARD|S|20260504||ADT^A04^ADT_A01|%s|P|2.6\r"

@@ -1,15 +1,15 @@
 """Real messages through the running gateway: each gets its answer, nothing crashes or hangs, nothing is lost."""
 
 import pytest
+from tests.corpus import CORPUS, needs_corpus
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, code_of, frame
 
 from oathward.core.errors import DecodeError
 from oathward.inventory.model import Device
 from oathward.protocols.hl7v2.ack import mode
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.reader import decode
-from tests.corpus import CORPUS, needs_corpus
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, code_of, frame
 
 HL7 = CORPUS / "hl7v2"
 

@@ -3,13 +3,13 @@
 import time
 
 import pytest
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, oru
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.inventory.model import Device
 from oathward.vault.keeper.proof import admin_proof
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, oru
 
 
 def test_an_erased_person_cannot_be_opened_and_returns_as_somebody_new(tmp_path):

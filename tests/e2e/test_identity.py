@@ -6,13 +6,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, oru
 
 from oathward.inventory.model import Device
 from oathward.vault import certificates
 from oathward.vault.keeper import keyring
 from oathward.vault.keeper.store import Store
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, oru
 
 
 @pytest.fixture(scope="module")

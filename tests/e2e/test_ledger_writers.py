@@ -5,13 +5,13 @@ import sys
 from contextlib import ExitStack
 
 import pytest
+from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.unit.ledger import sample
+from tests.unit.ledger.sample import KEYS, SITE
 
 from oathward.core.db import read
 from oathward.ledger import entries, head, postings
 from oathward.ledger.verify import verify_database
-from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
-from tests.unit.ledger import sample
-from tests.unit.ledger.sample import KEYS, SITE
 
 WRITER = """
 import sys

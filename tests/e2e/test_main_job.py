@@ -3,11 +3,11 @@
 import time
 
 import pytest
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient, everything_in, frame, oru
 
 from oathward.inventory.model import Device
 from oathward.protocols.hl7v2.reader import decode
-from tests.site import Site, bundle
-from tests.wire import Client, Recipient, everything_in, frame, oru
 
 
 def test_a_message_goes_in_and_comes_out_and_the_ledger_verifies(site, recipient):

@@ -16,14 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.unit.ledger import sample
+from tests.unit.ledger.sample import LOG, SITE
 
 from oathward.core.db import read, write
 from oathward.core.errors import LedgerError
 from oathward.core.reasons import Reason
 from oathward.ledger import append, checkpoint, head, note, prepare, verify, witness, witness_client
 from oathward.vault.sign import Verifier
-from tests.unit.ledger import sample
-from tests.unit.ledger.sample import LOG, SITE
 
 ENTRY = (sys.executable, "-m", "oathward.cli", "witness")
 

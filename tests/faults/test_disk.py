@@ -8,11 +8,11 @@ import time
 from itertools import count
 
 import pytest
-
-from oathward.inventory.model import Device
 from tests.faults.load import Sender, judge
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
+
+from oathward.inventory.model import Device
 
 SIZE_MIB = 40
 

@@ -4,11 +4,11 @@ import random
 import time
 
 import pytest
-
-from oathward.inventory.model import Device
 from tests.faults.load import Sender, judge
 from tests.site import Site, bundle
 from tests.wire import Recipient
+
+from oathward.inventory.model import Device
 
 GATEWAY_POINTS = ("bodies-appended", "bodies-flushed", "before-append", "before-commit", "committed")
 COURIER_POINTS = ("read", "answered", "before-commit", "recorded")

@@ -14,9 +14,10 @@ def one_process(url: str, start_s: float) -> dict[str, str]:
     """What each process does: meet everybody, in an order of its own, and retry where it lost a race."""
     import random
 
+    from tests.unit.patients.making import Site, oru
+
     from oathward.core.db import connect
     from oathward.patients.model import IdentityMovedError
-    from tests.unit.patients.making import Site, oru
 
     engine = connect(url)
     site = Site(engine)

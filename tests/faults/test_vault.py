@@ -8,6 +8,9 @@ import sys
 import time
 
 import pytest
+from tests.unit.vault import sites
+from tests.unit.vault.keeper.test_opening import records, refused
+from tests.unit.vault.sites import ME, asking
 
 from oathward.core.db import connect, read
 from oathward.core.errors import StorageError
@@ -15,9 +18,6 @@ from oathward.core.reasons import Reason
 from oathward.ledger import checkpoint
 from oathward.vault.bodies import BodyRef, SegmentReader, SegmentStore, scan
 from oathward.vault.keeper import site_key, tombstones
-from tests.unit.vault import sites
-from tests.unit.vault.keeper.test_opening import records, refused
-from tests.unit.vault.sites import ME, asking
 
 KEEPER = """
 import sys

@@ -2,7 +2,6 @@
 
 import pytest
 from bench.guard_false_stops import PROFILES, corpus, corpus_rates, synthetic_rates
-
 from tests.corpus import CORPUS, needs_corpus
 
 SEED, COUNT = 20_260_301, 200
