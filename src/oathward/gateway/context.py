@@ -49,7 +49,8 @@ class Context:
             return
         if card != self.card or canaries != self.canaries:
             self._forget()
-            self.strong = frozenset(hashed for hashed, kind in card.items() if kind in _STRONG)
+            strong = _STRONG - {WordKind.BIRTH} if "patient.birth-date" in self.clear else _STRONG
+            self.strong = frozenset(hashed for hashed, kind in card.items() if kind in strong)
             self.strong -= {token_hash(token) for token in self.tokens.covered}
             self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
         self.card, self.canaries = card, canaries

@@ -291,6 +291,8 @@ def test_a_class_the_plan_keeps_does_not_stop_and_the_others_still_do():
         assert not isinstance(check(text, clear=clear), Stop)
     for text in ("004711223", "John Doe", "Berta Vandermeulen", "5553141592"):
         assert isinstance(check(text, clear=clear), Stop)
+    assert isinstance(check("19700131", original=NO_PID, card_words=CARD), Stop)
+    assert not isinstance(check("19700131", original=NO_PID, card_words=CARD, clear=clear), Stop)
     relative = message(HEADER, "NK1|1|||||||||||||||19620305")
     assert isinstance(check("1962-03-05", original=relative, clear=clear), Stop)
     assert not isinstance(

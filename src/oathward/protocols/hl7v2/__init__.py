@@ -1,4 +1,4 @@
-r"""HL7 version 2: ``reader`` (bytes to Message), ``escapes``, ``charset``, ``mllp`` (frames), ``ack`` (replies).
+r"""HL7 version 2: ``reader`` (bytes to Message) on ``view``, ``batch``, ``escapes`` and ``charset``; ``mllp``, ``ack``.
 
 Rules:
 - A message is its bytes and where its segments start; fields are split when asked for.
