@@ -41,7 +41,7 @@ _NUMBERS = re.compile(
     rb"|([0-9]{1,2})([ .,/\-_^]{1,2})([0-9]{1,2})\6([0-9]{4})"
     rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
 )  # fmt: skip
-_OUTLINE = re.compile(rb"0+[ .,/\-_^]{1,2}00?[ .,/\-_^]{1,2}0+(?![.0])")
+_OUTLINE = re.compile(rb"0+([ .,/\-_^]{1,2})00?(?:\1)0+(?![.0])")
 _TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
 _LONGEST_FIRST = b"|".join(name for _, name in sorted((-len(name), name) for name in MONTHS))
 # Where the three numbers stand, by the last group that took part.
