@@ -5,6 +5,7 @@ import gzip
 import zlib
 
 import pytest
+from tests.unit.gateway.disguises import ALL, BARE, NAMES, NOT_CAUGHT
 
 from oathward.core.words import WordHasher
 from oathward.gateway import guard as guard_module
@@ -13,7 +14,6 @@ from oathward.gateway.tokens import Tokens
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import decode
-from tests.unit.gateway.disguises import ALL, BARE, NAMES, NOT_CAUGHT
 
 KEY = b"k" * 32
 HASHER = WordHasher(KEY)
