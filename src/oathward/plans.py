@@ -20,12 +20,13 @@ from oathward.policy.model import Link
 class Planned:
     """A plan with what the ledger keeps of it once.
 
-    ``body``: canonical JSON of classes, profile and the plan's digest. ``key``: its SHA-256.
+    ``clear``: classes that pass as they are, which the guard need not look for. ``body``: canonical JSON of classes, profile and the plan's digest. ``key``: its SHA-256.
     """
 
     plan: Plan
     key: bytes
     body: bytes
+    clear: frozenset[str]
 
 
 class Plans:
@@ -58,4 +59,5 @@ class Plans:
         plan = compile_plan(profile, classes)
         row = {"classes": sorted(classes), "plan": plan.digest.hex(), "profile": name}
         body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
-        return Planned(plan, sha256(body).digest(), body)
+        clear = classes & frozenset(cls for cls, action in profile.actions if action == "keep")
+        return Planned(plan, sha256(body).digest(), body, clear)

@@ -146,3 +146,31 @@ def test_without_a_bundle_everything_is_held_and_can_be_released(tmp_path):
     finally:
         site.stop()
         recipient.close()
+
+
+def test_a_limited_data_set_link_may_keep_what_its_profile_keeps(tmp_path):
+    """A birth date may pass there: the guard stops what the profile takes away, not what it keeps."""
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    files = bundle({"ehr": recipient.address})
+    link = (
+        files["links/ehr.toml"]
+        .decode()
+        .replace('"treatment"', '"limited-data-set"')
+        .replace("carries_identity = true", 'carries_identity = false\nproject = "registry"')
+    )
+    link = link.replace('"TREAT"', '"HRESCH"').replace('"pass"', '"remove"').replace('"care-team"', '"hold"')
+    site.activate(files | {"links/ehr.toml": link.encode()})
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            assert client.send(oru("L1", name="Quillfeather^Ottoline", value="63.5")) == "AA"
+        site.wait(lambda: recipient.values() == [b"63.5"])
+        [got] = recipient.kept
+        assert b"19700131" in got
+        assert b"Quillfeather" not in got
+        assert b"12345678" not in got
+    finally:
+        site.stop()
+        recipient.close()

@@ -37,6 +37,7 @@ from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
 from oathward.plans import Planned, Plans
 from oathward.policy.bundle import Bundle
+from oathward.policy.labels import Seen
 from oathward.policy.model import Facts, Link
 from oathward.protocols.hl7v2.catalogue import classes_present
 from oathward.protocols.hl7v2.reader import Message
@@ -173,10 +174,11 @@ class Gate:
         label_facts = seen_for_labels(message, bundle.labels, device)
         version, consents = self.consents.of(self.engine, (resolution.subject, *resolution.others))
         sure = self.clock.sure()
-        key = (device.id, assurance, resolution.kind, kind, present, label_facts, version, consents, sure)
+        # The facts that are remembered hold the consents, so that their identity is not given to others.
+        key = (device.id, assurance, resolution.kind, kind, present, label_facts, version, id(consents), sure)
         known = self._facts.get(key)
         if known is None:
-            labels = bundle.labels.label(label_facts)
+            labels = bundle.labels.label(Seen(*label_facts))
             facts = Facts(
                 site=self.site,
                 device=device.id,
@@ -233,7 +235,9 @@ class Gate:
             self._seeds[subject, project] = seed
         return seed, device_key
 
-    def check(self, message: Message, outgoing: bytes, link: Link, subject: str, now_us: int) -> Verdict:
+    def check(
+        self, message: Message, outgoing: bytes, link: Link, clear: frozenset[str], subject: str, now_us: int
+    ) -> Verdict:
         """Ask the guard about the bytes that would leave."""
         return self.guard.check(
             message,
@@ -241,6 +245,7 @@ class Gate:
             carries_identity=link.carries_identity,
             card_words=self.resolver.card_words(self.engine, subject, now_us),
             canaries=self.resolver.canaries,
+            clear=clear,
             foreign=lambda tokens: self.resolver.foreign(self.engine, tokens, subject),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from oathward.inventory.model import Device
-from oathward.policy.labels import LabelTable, Seen
+from oathward.policy.labels import LabelTable
 from oathward.protocols.hl7v2.reader import Message
 
 _CODED = {b"OBX": 3, b"OBR": 4, b"DG1": 3, b"AL1": 3, b"PR1": 3, b"RXA": 5, b"RXE": 2}
@@ -25,21 +25,42 @@ def _type(code: str, trigger: str) -> str:
     return f"{code}^{trigger}"
 
 
-def seen(message: Message, table: LabelTable, device: Device) -> Seen:
-    """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal."""
+def seen(message: Message, table: LabelTable, device: Device) -> Read:
+    """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal.
+
+    Gives the fields of ``Seen`` in order, as a tuple: most messages need no more than to be found again.
+    """
     asked = _asked(table)
     if not asked:
         return _NOTHING
-    codes = _codes(message) if "codes" in asked and _may_hold(message.raw, table) else frozenset[str]()
-    location = _text(message, b"PV1", 3) if "location" in asked else ""
-    unit = _text(message, b"PV1", 10) if "unit" in asked else ""
-    kind = device.kind if "device_kind" in asked else ""
-    sender = message.sender[0].decode("latin-1") if "sender" in asked else ""
-    return Seen(codes, location, unit, kind, sender)
+    codes = _codes(message) if "codes" in asked and _may_hold(message.raw, table) else _NO_CODES
+    location = unit = ""
+    if "location" in asked or "unit" in asked:
+        pv1 = next((segment for segment in message.segments if segment[:3] == b"PV1"), b"")
+        location, unit = _place(pv1, message.separators.field)
+    return (
+        codes,
+        location if "location" in asked else "",
+        unit if "unit" in asked else "",
+        device.kind if "device_kind" in asked else "",
+        message.sender[0].decode("latin-1") if "sender" in asked else "",
+    )
 
 
-_NOTHING = Seen(frozenset(), "", "", "", "")
+Read = tuple[frozenset[str], str, str, str, str]
+_NO_CODES = frozenset[str]()
+_NOTHING: Read = (_NO_CODES, "", "", "", "")
 _INPUTS = ("codes", "location", "unit", "device_kind", "sender")
+
+
+@lru_cache(maxsize=4_096)
+def _place(pv1: bytes, separator: int) -> tuple[str, str]:
+    """PV1-3 and PV1-10 of a segment; a patient lies in one bed for many messages."""
+    fields = pv1.split(bytes((separator,)), 11)
+    fields += [b""] * (11 - len(fields))
+    return fields[3].decode("latin-1"), fields[10].decode("latin-1")
+
+
 _asked_of: dict[int, tuple[LabelTable, frozenset[str]]] = {}
 
 
@@ -100,10 +121,3 @@ def _codes_of(fields: tuple[bytes, ...], component: int) -> frozenset[str]:
             f"{system}|{code}" for code, system in ((parts[0], parts[2]), (parts[3], parts[5])) if code
         )
     return frozenset(found)
-
-
-def _text(message: Message, name: bytes, number: int) -> str:
-    for segment in message.segments:
-        if segment.startswith(name):
-            return message.field(segment, number).decode("latin-1")
-    return ""

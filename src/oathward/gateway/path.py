@@ -174,7 +174,7 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)
         safe = shape(message, planned.plan, seeds)  # 8
-        verdict = gate.check(message, safe.data, link, subject, arrival.at_us)  # 9
+        verdict = gate.check(message, safe.data, link, planned.clear, subject, arrival.at_us)  # 9
         if isinstance(verdict, Stop):
             part.leaves.extend(outcome.guard_stopped(gate, part, link, verdict))
             if not link.for_care:
