@@ -5,6 +5,7 @@ Rules:
 - A stage runs over all messages before the next one begins, on what the one before gave: what is read lazily is
   paid where the path pays it.
 - Frame and answer are measured as a server of their own (``bench.bare``) at 64 connections, by the kernel's count.
+- The courier's stages likewise: read rows, check them again, open their bodies, record the outcome, each a delivery.
 - The sum of the stages stands against the whole path in process (``arrive`` and ``commit_group``), and against what the
   gateway's process used for each acknowledged message where ``bench_gateway`` has just run.
 
@@ -32,7 +33,12 @@ from typing import Any
 from bench import numbers, site
 from bench.message import template
 from oathward.app import build
+from oathward.core.db import read
 from oathward.core.ids import uuid7
+from oathward.courier.mllp import msa
+from oathward.courier.model import Delivered, Item
+from oathward.courier.recheck import Now, refused_now
+from oathward.courier.record import Settled, record_group
 from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
@@ -40,12 +46,22 @@ from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
 from oathward.inventory.model import Peer
+from oathward.messages import sql as messages
+from oathward.messages.model import OutboxRow
+from oathward.plans import Plans
 from oathward.policy.decide import decide
+from oathward.protocols.hl7v2.mllp import wrap
 from oathward.protocols.hl7v2.reader import decode
+from oathward.vault.bodies import SegmentReader
+from oathward.vault.envelope import Opener
+from oathward.vault.keeper import client
 
 GOAL = 1.7
 GROUPS = (64, 256)
 DEVICES = 64
+DELIVERIES = 32
+"""How many outcomes the recorder finds waiting, about, when the courier has much to do."""
+
 GC_THRESHOLD = 50_000  # as the gateway's process sets it
 
 
@@ -119,6 +135,7 @@ def _stages(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]:
     peer = Peer("127.0.0.1", None, ())
     _whole(gate, [next(raws) for _ in range(DEVICES * site.PATIENTS_EACH)], peer, 256)
     _whole(gate, [next(raws) for _ in range(options.messages)], peer, 256)
+    _deliver(gate, defaultdict(list))
     for _ in range(options.runs):
         _run_stages(gate, [next(raws) for _ in range(options.messages)], peer, found)
         gate.refresh()
@@ -128,15 +145,82 @@ def _stages(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]:
             path_us, commit_us = _whole(gate, part, peer, group)
             found["whole path"].append(path_us)
             found[f"whole commit at {group}"].append(commit_us)
+        _deliver(gate, found)
     return dict(found)
+
+
+def _deliver(gate: Gate, found: dict[str, list[float]]) -> None:
+    """Take everything out of the outbox as the courier does, without a wire; CPU µs a delivery of each stage."""
+    opened, opener = gate.opened, Opener(_outbox_keys(gate))
+    bodies = SegmentReader(opened.settings.data / "bodies")
+    spent: dict[str, float] = defaultdict(float)
+    count = 0
+    for link in gate.links(None):
+        after = 0
+        while rows := _timed(
+            spent, "courier: read rows", lambda link=link, after=after: _pending(gate, link.id, after)
+        ):
+            after, count = rows[-1].seq, count + len(rows)
+            refused = _timed(spent, "courier: check again", lambda rows=rows: _recheck(gate, rows))
+            assert not any(refused), refused
+            items = _timed(
+                spent, "courier: read and open body",
+                lambda rows=rows: [Item(row, opener.open(bodies.read(row.body)).data.reveal()) for row in rows],
+            )  # fmt: skip
+            _timed(
+                spent,
+                "courier: frame, read answer",
+                lambda items=items: [(wrap(i.body), msa(_ANSWER)) for i in items],
+            )
+            settled: list[Settled] = [(item, Delivered("AA"), "") for item in items]
+            for at in range(0, len(settled), DELIVERIES):
+                group = settled[at : at + DELIVERIES]
+                _timed(
+                    spent, f"courier: record, groups of {DELIVERIES}",
+                    lambda group=group: record_group(gate.engine, gate.site, group, at_us=gate.now_us()),
+                )  # fmt: skip
+    bodies.close()
+    for name, seconds in spent.items():
+        found[name].append(seconds / count * 1e6)
+
+
+def _timed(spent: dict[str, float], name: str, step: Callable[[], Any]) -> Any:
+    begin = time.process_time()
+    got = step()
+    spent[name] += time.process_time() - begin
+    return got
+
+
+def _pending(gate: Gate, link: str, after: int) -> list[OutboxRow]:
+    with read(gate.engine) as db:
+        return messages.pending(db, link, after, 256)
+
+
+def _recheck(gate: Gate, rows: list[OutboxRow]) -> list[Any]:
+    consents = {row.subject: gate.consents.of(gate.engine, (row.subject,)) for row in rows}
+    now = Now(
+        gate.active_bundle, gate.bundle_name, _PLANS, consents, gate.now_us(), clock_sure=gate.clock.sure()
+    )
+    with read(gate.engine) as db:
+        return [refused_now(db, gate.site, row, now) for row in rows]
+
+
+def _outbox_keys(gate: Gate) -> dict[str, bytes]:
+    keeper = client.connect(gate.opened.settings, "courier")
+    try:
+        return dict(keeper.outbox_keys())
+    finally:
+        keeper.close()
+
+
+_PLANS = Plans()
+_ANSWER = b"MSH|^~\\&|||||||ACK|A1|P|2.6\rMSA|AA|0123456789ABCDEF0123\r"
 
 
 def _messages(count: int) -> Iterator[bytes]:
     forms = [template(f"LOAD-{n:03d}", site.PATIENTS_EACH, n * site.PATIENTS_EACH) for n in range(DEVICES)]
     for number in range(count):
-        form, turn = forms[number % DEVICES], number // DEVICES
-        middle = form.middles[turn % len(form.middles)]
-        yield b"%b%012d%b2%06d.5%b" % (form.begin, number, middle, number % 1_000_000, form.end)
+        yield forms[number % DEVICES].message(number, number // DEVICES)
 
 
 def _whole(gate: Gate, raws: list[bytes], peer: Peer, group: int) -> tuple[float, float]:
@@ -309,7 +393,7 @@ def _say(table: dict[str, dict[str, list[float]]], bare: dict[str, float]) -> in
         path = commit = 0.0
         for name, values in stages.items():
             middle = numbers.triple(values)[0]
-            if name.startswith(("whole", "(")):
+            if name.startswith(("whole", "(", "courier")):
                 continue
             print(f"| {name} | {numbers.spread(values, 1)} |")
             if name.startswith("commit"):
@@ -328,6 +412,9 @@ def _say(table: dict[str, dict[str, list[float]]], bare: dict[str, float]) -> in
         print(
             f"| whole path and commit against their stages | {(whole + whole_commit) / (path + commit):.2f} × |"
         )
+        for name, values in stages.items():
+            if name.startswith("courier"):
+                print(f"| {name}, each delivery | {numbers.spread(values, 1)} |")
         if kind in processes:
             ratio = processes[kind] / total
             missed += ratio > GOAL

@@ -29,7 +29,7 @@ import sys
 import time
 from array import array
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter_ns
 
@@ -94,7 +94,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, load: Load, form: Template) -> None:
         self.load = load
-        self.pieces = framed(form)
+        self.form = framed(form)
         self.waiting: deque[tuple[bytes, int]] = deque()
         self.rest = b""
         self.due_ns = self.turn = 0
@@ -135,7 +135,7 @@ class Connection(asyncio.Protocol):
         control_id = b"%012d" % number
         self.waiting.append((control_id, due_ns if now_ns - due_ns > _TIMER_NS else now_ns))
         self.turn += 1
-        self.write(message(self.pieces, self.turn, number, control_id))
+        self.write(self.form.message(number, self.turn))
 
     def data_received(self, data: bytes) -> None:
         now = perf_counter_ns()
@@ -179,7 +179,7 @@ class Once(asyncio.Protocol):
 
 async def one_each(load: Load, form: Template, host: str, port: int) -> None:
     """Send messages, each over a connection of its own."""
-    loop, pieces, turn = asyncio.get_running_loop(), framed(form), 0
+    loop, form, turn = asyncio.get_running_loop(), framed(form), 0
     while load.running and load.sent != load.count:
         number = load.number
         load.number = number + 1
@@ -187,7 +187,7 @@ async def one_each(load: Load, form: Template, host: str, port: int) -> None:
         control_id, at_ns = b"%012d" % number, perf_counter_ns()
         transport, once = await loop.create_connection(Once, host, port)
         turn += 1
-        transport.write(message(pieces, turn, number, control_id))
+        transport.write(form.message(number, turn))
         try:
             answer = await asyncio.wait_for(once.answer, _ANSWER_S_MAX)
         except TimeoutError:
@@ -199,17 +199,9 @@ async def one_each(load: Load, form: Template, host: str, port: int) -> None:
         transport.close()
 
 
-def framed(form: Template) -> tuple[bytes, tuple[bytes, ...], bytes]:
+def framed(form: Template) -> Template:
     """The pieces of a sender's messages with the frame around them."""
-    return b"\x0b" + form.begin, form.middles, form.end + b"\x1c\r"
-
-
-def message(
-    pieces: tuple[bytes, tuple[bytes, ...], bytes], turn: int, number: int, control_id: bytes
-) -> bytes:
-    """Join the message with this number, about the patient whose turn it is."""
-    begin, middles, end = pieces
-    return b"%b%b%b2%06d.5%b" % (begin, control_id, middles[turn % len(middles)], number % 1_000_000, end)
+    return replace(form, begin=b"\x0b" + form.begin, end=form.end + b"\x1c\r")
 
 
 async def run(options: argparse.Namespace) -> dict[str, object]:
