@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PATIENTS = 60
 
 
-def one_process(url: str, start_s: float) -> dict[str, str]:
+def one_process(url: str) -> dict[str, str]:
     """What each process does: meet everybody, in an order of its own, and retry where it lost a race."""
     import random
 
@@ -24,7 +24,8 @@ def one_process(url: str, start_s: float) -> dict[str, str]:
     numbers = [f"{n}77^^^HOSP^MR" for n in range(PATIENTS)]
     random.shuffle(numbers)
     found, lost = {}, 0
-    time.sleep(max(0.0, start_s - time.time()))
+    print("ready", flush=True)
+    sys.stdin.readline()
     for at in range(0, PATIENTS, 3):
         waiting = numbers[at : at + 3]
         while waiting:
@@ -43,12 +44,14 @@ def one_process(url: str, start_s: float) -> dict[str, str]:
 
 
 def run_two(url: str) -> list[dict[str, str]]:
-    start_s = str(time.time() + 1.5)
-    command = [sys.executable, __file__, url, start_s]
-    both = [
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, env={"PYTHONPATH": str(ROOT)})
-        for _ in "ab"
-    ]
+    """Start both, let them off together when both are ready, and take their answers."""
+    command = [sys.executable, __file__, url]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    both = [subprocess.Popen(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, **pipes) for _ in "ab"]
+    assert [process.stdout.readline() for process in both] == [b"ready\n"] * 2
+    for process in both:
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
     answers = [process.communicate(timeout=60)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0]
     return [json.loads(answer) for answer in answers]
@@ -60,15 +63,17 @@ def check(url: str) -> None:
     from oathward.patients import sql
 
     engine = connect(url)
-    create_tables(engine)
-    one, two = run_two(url)
-    races = int(one.pop("lost")) + int(two.pop("lost"))
-    assert one == two
-    assert len(set(one.values())) == PATIENTS
-    assert races, "the two never met: the test shows nothing"
-    with read(engine) as db:
-        assert sql.count_subjects(db, "north") == {"known": PATIENTS}
-    engine.dispose()
+    try:
+        create_tables(engine)
+        one, two = run_two(url)
+        races = int(one.pop("lost")) + int(two.pop("lost"))
+        assert one == two
+        assert len(set(one.values())) == PATIENTS
+        assert races, "the two never met: the test shows nothing"
+        with read(engine) as db:
+            assert sql.count_subjects(db, "north") == {"known": PATIENTS}
+    finally:
+        engine.dispose()
 
 
 def test_on_sqlite(tmp_path):
@@ -76,4 +81,4 @@ def test_on_sqlite(tmp_path):
 
 
 if __name__ == "__main__":
-    print(json.dumps(one_process(sys.argv[1], float(sys.argv[2]))))
+    print(json.dumps(one_process(sys.argv[1])))
