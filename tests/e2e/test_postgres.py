@@ -1,10 +1,11 @@
 """The same main job with PostgreSQL as the database: the same code by URL."""
 
-from oathward.inventory.model import Device
 from tests.faults.load import Sender, judge
 from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
+
+from oathward.inventory.model import Device
 
 pytestmark = needs_postgres
 
