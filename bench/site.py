@@ -40,7 +40,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGESIZE")
 PATIENTS_EACH = 16
-PRIME_S_MAX = 30.0
+PRIME_S_MAX = 180.0
 PARTS = ("gateway", "courier", "keeper", "app")
 PROFILES = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
 _TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
