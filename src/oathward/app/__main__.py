@@ -36,7 +36,7 @@ def main() -> int:
             uvloop.run(_part(arguments.role, settings))
     except OathwardError as error:
         log.error("stopped", reason=error.reason.code, where=error.where, why=error.why)
-        return error.reason.answer.exit_code
+        return max(1, error.reason.answer.exit_code)
     return 0
 
 

@@ -41,8 +41,9 @@ class Line:
 @APP.command()
 def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Look at everything that can be looked at from outside. Exit code 1 when something must be mended."""
-    settings = settings_of(data)
-    lines = [line for check in CHECKS for line in _guarded(check, settings)]
+    settings = settings_of(data, new=True)
+    there = (settings.data / "trust" / "authority.pub").exists()
+    lines = [line for check in CHECKS if there or check is _folder for line in _guarded(check, settings)]
 
     def human() -> None:
         signs = {"ok": "ok  ", "note": "note", "bad": "BAD "}
@@ -140,6 +141,9 @@ def _processes(settings: Settings) -> Iterator[Line]:
             yield Line("bad", "processes", f"{role} is {status.get('state')}: {trouble}")
         else:
             yield Line("ok", "processes", f"{role} ready, pid {status.get('pid')}")
+        for link, how in (status.get("links") or {}).items():
+            if how.get("trouble"):
+                yield Line("bad", "delivery", f"{link}: {how['trouble']}")
 
 
 def _database(settings: Settings) -> Iterator[Line]:

@@ -14,7 +14,7 @@ def init(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Create folders, keys, trust anchor and database; running it again changes nothing."""
     from oathward.app import create
 
-    settings = settings_of(data)
+    settings = settings_of(data, new=True)
     created = create(settings)
 
     def human() -> None:

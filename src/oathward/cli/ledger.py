@@ -91,10 +91,9 @@ def verify(  # noqa: PLR0917  one parameter an option
     """
     from oathward.ledger import export
 
-    settings = settings_of(data)
     exported = path is not None and (path / export.MANIFEST).exists()
-    if path is not None and not exported:
-        settings = settings_of(str(path))
+    alone = exported or proof is not None  # needs no site, where the keys are given
+    settings = settings_of(str(path) if path is not None and not exported else data, new=alone)
     if proof is not None:
         _check_proof(proof, _keys(settings, key, witness_key), as_json=as_json)
         return

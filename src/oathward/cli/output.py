@@ -20,6 +20,8 @@ import orjson
 import typer
 
 from oathward.core.clock import iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 from oathward.core.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -42,13 +44,21 @@ JsonOption = Annotated[
 ]
 
 
-def settings_of(data: str | None) -> Settings:
+def settings_of(data: str | None, *, new: bool = False) -> Settings:
     """Load the settings of the data folder a command was given.
+
+    Args:
+        new: the folder need not be there yet.
 
     Raises:
         SettingsError: the settings file has an error.
+        InputError: there is no site in the folder; says how to make or name one.
     """
-    return load(data)
+    settings = load(data)
+    if not new and not any((settings.data / "trust").glob("*.pub")):
+        why = "is no data folder of Oathward; name yours with --data or OATHWARD_DATA, or make one: oathward init"
+        raise InputError(str(settings.data), why, reason=Reason.NOT_FOUND)
+    return settings
 
 
 def emit(value: object, *, as_json: bool, human: Callable[[], None]) -> None:

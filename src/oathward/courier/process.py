@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import os
 import time
@@ -77,6 +78,7 @@ class Courier:
         self.trouble = ""
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
+        self._unusable: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder(
             site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
@@ -140,6 +142,8 @@ class Courier:
                 "trouble": next((lane.failing for lane in feed.feed.lanes if lane.failing), ""),
             }
             for link, feed in self._feeds.items()
+        } | {
+            link: {"waiting": 0, "trouble": f"link.unusable: {what}"} for link, what in self._unusable.items()
         }
 
     def _load(self) -> bool:
@@ -164,10 +168,13 @@ class Courier:
         try:
             wires = [self._wire(recipient) for _ in range(1 if recipient.kind == "file" else limits.lanes)]
         except (OSError, OathwardError) as error:
-            # Files of a certificate that are not there (yet): said once a look, tried again at the next.
-            log.error("courier.link", link=link.id, error=type(error).__name__)
-            self.counts["link.unusable"] += 1
+            # Files of a certificate that are not there (yet), say: tried again at every look, said once.
+            what = str(getattr(error, "filename", None) or error)
+            if self._unusable.get(link.id) != what:
+                self._unusable[link.id] = what
+                log.error("courier.link-unusable", link=link.id, error=type(error).__name__, about=what)
             return
+        self._unusable.pop(link.id, None)
         ready = partial(self._ready, recipient)
         ordered = link.on_exhausted == "block"
         feed = Feed(
@@ -182,6 +189,9 @@ class Courier:
         context = None
         if recipient.kind == "mllps" and recipient.tls is not None:
             folder, tls = self.site.settings.data / "recipients", recipient.tls
+            for name in (tls.ca, tls.certificate, tls.key):
+                if name and not (folder / name).exists():
+                    raise FileNotFoundError(errno.ENOENT, "missing", str(folder / name))
             certificate, key = (str(folder / name) if name else "" for name in (tls.certificate, tls.key))
             context = client_context(str(folder / tls.ca), certificate, key)
         name = recipient.tls.server_name if recipient.tls else ""

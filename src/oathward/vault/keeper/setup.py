@@ -33,9 +33,9 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
     """
     now = (clock or Clock()).now()
     for folder, mode in (
-        (settings.data, 0o755),
+        (settings.data, 0o750),
         (settings.data / "trust", 0o755),
-        (settings.run_folder, 0o755),
+        (settings.run_folder, 0o750),
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
     site = settings.site.name
