@@ -55,7 +55,8 @@ def settings_of(data: str | None, *, new: bool = False) -> Settings:
         InputError: there is no site in the folder; says how to make or name one.
     """
     settings = load(data)
-    if not new and not any((settings.data / "trust").glob("*.pub")):
+    there = any((settings.data / "trust").glob("*.pub")) or (settings.data / "oathward.db").exists()
+    if not new and not there:
         why = "is no data folder of Oathward; name yours with --data or OATHWARD_DATA, or make one: oathward init"
         raise InputError(str(settings.data), why, reason=Reason.NOT_FOUND)
     return settings
