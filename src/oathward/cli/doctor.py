@@ -76,7 +76,7 @@ def _folder(settings: Settings) -> Iterator[Line]:
         yield Line("bad", "folder", f"{settings.data} is no data folder; run `oathward init`")
         return
     mode = settings.data.stat().st_mode & 0o777
-    if mode & 0o007:
+    if mode & 0o006:
         yield Line("bad", "folder", f"mode {mode:o} lets every local user in; chmod o-rwx {settings.data}")
     keeper = settings.keeper_folder.stat().st_mode & 0o777
     yield (

@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import pwd
 from pathlib import Path
@@ -32,10 +33,11 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
         VaultError: the folder is open to others, or its site key is missing.
     """
     now = (clock or Clock()).now()
+    shared = any(dataclasses.astuple(settings.users))  # other users must be able to pass through
     for folder, mode in (
-        (settings.data, 0o750),
+        (settings.data, 0o751 if shared else 0o700),
         (settings.data / "trust", 0o755),
-        (settings.run_folder, 0o750),
+        (settings.run_folder, 0o755 if shared else 0o700),
     ):
         folder.mkdir(parents=True, exist_ok=True, mode=mode)
     site = settings.site.name
