@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -143,7 +144,13 @@ def _processes(settings: Settings) -> Iterator[Line]:
             yield Line("ok", "processes", f"{role} ready, pid {status.get('pid')}")
         for link, how in (status.get("links") or {}).items():
             if how.get("trouble"):
-                yield Line("bad", "delivery", f"{link}: {how['trouble']}")
+                yield Line("bad", "delivery", f"{link}: {_trouble(how)}")
+
+
+def _trouble(how: Mapping[str, Any]) -> str:
+    since = f" for {wall_s() - how['since_s']:.0f} s" if how.get("since_s") else ""
+    to = f" (recipient {how['to']})" if how.get("to") else ""
+    return f"{how['trouble']}{since}{to}; deliveries wait and nothing is lost"
 
 
 def _database(settings: Settings) -> Iterator[Line]:

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from oathward.core.clock import wall_s
 from oathward.core.settings import Courier as Limits
 from oathward.courier.model import Delivered, Failed, Item, Result
 
@@ -65,6 +66,7 @@ class Lane:
         self._wake = asyncio.Event()
         self.failing = ""
         """Reason code of the trouble this lane is in; empty when all is well."""
+        self.failing_since_s = 0.0
 
     @property
     def size(self) -> int:
@@ -212,6 +214,8 @@ class Lane:
             self._wake.set()
 
     def _back_off(self, reason: str) -> None:
+        if not self.failing:
+            self.failing_since_s = wall_s()
         self.failing = reason
         first, longest = self._limits.retry_first_s, self._limits.retry_longest_s
         self._pause_s = min(longest, self._pause_s * 2 if self._pause_s else first)

@@ -79,6 +79,7 @@ class Courier:
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
         self._unusable: dict[str, str] = {}
+        self._said: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._recorder = Recorder(
             site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
@@ -135,16 +136,29 @@ class Courier:
         await asyncio.to_thread(self._recorder.stop)
 
     def links(self) -> dict[str, dict[str, object]]:
-        """How each link does: items in memory and the trouble of its lanes."""
-        return {
-            link: {
-                "waiting": sum(lane.size for lane in feed.feed.lanes),
-                "trouble": next((lane.failing for lane in feed.feed.lanes if lane.failing), ""),
-            }
-            for link, feed in self._feeds.items()
-        } | {
-            link: {"waiting": 0, "trouble": f"link.unusable: {what}"} for link, what in self._unusable.items()
+        """How each link does: items in memory, the trouble it is in and since when (seconds since 1970)."""
+        found: dict[str, dict[str, object]] = {
+            link: {"waiting": 0, "trouble": f"link.unusable: {what}", "since_s": 0.0}
+            for link, what in self._unusable.items()
         }
+        for link, running in self._feeds.items():
+            lanes = running.feed.lanes
+            failing = next((lane for lane in lanes if lane.failing), None)
+            found[link] = {
+                "waiting": sum(lane.size for lane in lanes),
+                "trouble": failing.failing if failing else "",
+                "since_s": failing.failing_since_s if failing else 0.0,
+                "to": running.declared[1].address,
+            }
+        return found
+
+    def say_changes(self) -> None:
+        """Log when a link gets into trouble or out of it; once each."""
+        troubles = {link: str(how["trouble"]) for link, how in self.links().items()}
+        for link, trouble in troubles.items():
+            if trouble != self._said.get(link, ""):
+                log.warning("courier.link", link=link, trouble=trouble or "none any more")
+        self._said = troubles
 
     def _load(self) -> bool:
         site = self.site
@@ -169,10 +183,7 @@ class Courier:
             wires = [self._wire(recipient) for _ in range(1 if recipient.kind == "file" else limits.lanes)]
         except (OSError, OathwardError) as error:
             # Files of a certificate that are not there (yet), say: tried again at every look, said once.
-            what = str(getattr(error, "filename", None) or error)
-            if self._unusable.get(link.id) != what:
-                self._unusable[link.id] = what
-                log.error("courier.link-unusable", link=link.id, error=type(error).__name__, about=what)
+            self._unusable[link.id] = str(getattr(error, "filename", None) or error)
             return
         self._unusable.pop(link.id, None)
         ready = partial(self._ready, recipient)
@@ -290,6 +301,7 @@ async def _watch(courier: Courier, status: Status) -> None:
     while True:
         await asyncio.sleep(_REFRESH_S)
         await courier.refresh()
+        courier.say_changes()
         _say(status, courier)
         if not courier.recording:
             raise StorageError("recorder", "ended by itself", reason=Reason.INTERNAL)
