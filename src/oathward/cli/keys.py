@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,9 +15,14 @@ from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 APP = typer.Typer(
     help="Keys: rotate, erase a subject, open a sealed envelope.", add_completion=False, no_args_is_help=True
 )
+
+YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 class Rotated(StrEnum):
@@ -49,6 +54,7 @@ def status(data: DataOption = None, as_json: JsonOption = False) -> None:
 @APP.command()
 def rotate(
     which: Annotated[Rotated, typer.Argument(help="Which key.")] = Rotated.SITE,
+    yes: YesOption = False,
     data: DataOption = None,
     person: PersonOption = None,
     as_json: JsonOption = False,
@@ -56,20 +62,31 @@ def rotate(
     """Change a key now, while the site runs.
 
     The site key: everything is wrapped anew, then the old key is destroyed. Copies of the key store made
-    before open nothing any more; a new one is made. Keep a copy of the new key file elsewhere.
+    before open nothing any more; a new one is made. Keep a copy of the new key file elsewhere. The keys of
+    the day change each day by themselves, so only the site key is asked about.
     """
     from oathward.vault.keeper.proof import admin_proof
+    from oathward.vault.keeper.site_key import key_path
 
+    if which is Rotated.SITE:
+        _sure(
+            "Destroy the site key in force? Copies of the key store made before open nothing then",
+            yes,
+            as_json,
+        )
     with opened(data) as site:
         proof = admin_proof(person_of(person))
         if which is Rotated.SITE:
-            result: dict[str, Any] = {"key": "site", "generation": site.keeper.rotate_site_key(proof)}
+            number = site.keeper.rotate_site_key(proof)
+            file = key_path(site.settings.keeper_folder, number)
+            result: dict[str, Any] = {"key": "site", "generation": number, "file": str(file)}
         else:
             result = {"key": which.value, "id": site.keeper.rotate_exchange(which.value, proof)}
 
     def human() -> None:
         if which is Rotated.SITE:
             print(f"Site key number {result['generation']} is in force; the old one is destroyed.")
+            print(f"It is {result['file']}: keep a copy elsewhere; no backup of ours holds it.")
         else:
             print(f"New {which.value} key {result['id']}; the old one opens what waits, then is destroyed.")
 
@@ -83,7 +100,7 @@ def erase(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write the signed certificate here.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: YesOption = False,
     data: DataOption = None,
     person: PersonOption = None,
     as_json: JsonOption = False,
@@ -96,14 +113,13 @@ def erase(
     from oathward.patients import actions, views
     from oathward.vault.keeper.proof import admin_proof
 
-    if not yes:
-        if as_json or not sys.stdin.isatty():
-            raise InputError("--yes", "is needed where nobody can be asked")
-        typer.confirm(f"Destroy every key of subject {subject}? This cannot be undone", abort=True)
+    _sure(f"Destroy every key of subject {subject}? This cannot be undone", yes, as_json)
     with opened(data) as site:
         proof = admin_proof(person_of(person))
         with read(site.engine) as db:
             known = views.exists(db, site.site, subject)
+            if not known and not _has_traces(db, site.site, subject):
+                raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
             family = views.family(db, site.site, subject) if known else (subject,)
         # Everyone the subject stands for goes with it: a merge made them one person.
         certificates = [site.keeper.erase(one, reason, proof) for one in dict.fromkeys((subject, *family))]
@@ -200,6 +216,31 @@ def unseal(
         said,
         as_json=as_json,
         human=lambda: print(f"{found.outgoing_id} of link {found.link} written to {out}"),
+    )
+
+
+def _sure(question: str, yes: bool, as_json: bool) -> None:
+    """Ask before what cannot be undone.
+
+    Raises:
+        InputError: nobody can be asked, and ``--yes`` was not given.
+    """
+    if yes:
+        return
+    if as_json or not sys.stdin.isatty():
+        raise InputError("--yes", "is needed where nobody can be asked")
+    typer.confirm(question, abort=True)
+
+
+def _has_traces(db: Connection, site: str, subject: str) -> bool:
+    """Say whether anything was kept, sealed or recorded of a subject that no patient's row names."""
+    from oathward import ledger
+    from oathward.vault import intake, kept
+
+    return bool(
+        kept.of_subject(db, site, subject, limit=1)
+        or intake.waiting(db, site, 1, subject=subject)
+        or ledger.search(db, site, ledger.Query(subject), limit=1)
     )
 
 

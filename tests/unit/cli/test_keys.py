@@ -52,8 +52,8 @@ def test_status_counts_what_the_keeper_holds(site, keys):
 
 
 def test_rotate_changes_the_site_key_and_the_days_keys(site, keys):
-    assert keys("rotate")["generation"] == 2
-    assert keys("rotate", "site")["generation"] == 3
+    assert keys("rotate", "--yes")["generation"] == 2
+    assert keys("rotate", "site", "--yes")["generation"] == 3
     with asking(site, "gateway") as gate:
         before = gate.hello()
     assert keys("rotate", "intake")["id"] != before.intake.id
@@ -74,7 +74,9 @@ def test_erase_gives_a_certificate_that_a_stranger_verifies(site, keys, tmp_path
     verify(document, trust_anchor(site))
 
 
-def test_erase_asks_or_is_told(keys):
+def test_erase_asks_or_is_told(site, keys):
+    with sites.gateway(site) as gate:
+        gate.keep("s1", b"x")
     keys("erase", "s1", "--reason", "gdpr.art17", code=65)
     keys("erase", "s1", "--reason", "Mrs Roe", "--yes", code=65)
 
@@ -83,8 +85,48 @@ def test_backup_makes_a_copy(site, keys):
     assert keys("backup")["file"].startswith(str(site.keeper_folder / "backups"))
 
 
+def test_nobody_is_erased_whom_nobody_knows(site, keys, monkeypatch, capfd):
+    from oathward.cli import keys as command
+
+    erase = ("erase", "nope", "--reason", "gdpr.art17", "--yes")
+    before = keys("status")
+    keys(*erase, code=66)
+    assert run(["keys", *erase, "--data", str(site.data)]) == 66
+    assert "no such subject" in capfd.readouterr().err
+    assert keys("status") == before
+    assert before["tombstones"] == 0
+    assert (
+        not (site.data / "trust" / "tombstones").exists()
+        or not (site.data / "trust" / "tombstones").stat().st_size
+    )
+    monkeypatch.setattr(command, "_has_traces", lambda *_: True)
+    keys(*erase)
+    assert keys("status")["tombstones"] == 1  # the reverse: it is the check that keeps this from happening
+
+
+def test_who_was_erased_can_be_erased_again(site, keys):
+    with sites.gateway(site) as gate:
+        gate.keep("s1", b"x")
+    erase = ("erase", "s1", "--reason", "gdpr.art17", "--yes")
+    assert keys(*erase)["tombstone"] == keys(*erase)["tombstone"]
+
+
+def test_the_site_key_changes_only_when_somebody_is_sure(site, keys):
+    keys("rotate", code=65)
+    assert keys("status")["site_key"] == 1
+    made = keys("rotate", "--yes")["file"]
+    assert [str(path) for path in site.keeper_folder.glob("site-*.key")] == [made]
+
+
 def test_people_get_words(site, capsys):
-    for arguments in (["status"], ["rotate"], ["backup"], ["erase", "s", "--reason", "gdpr.art17", "--yes"]):
+    with sites.gateway(site) as gate:
+        gate.keep("s", b"x")
+    for arguments in (
+        ["status"],
+        ["rotate", "--yes"],
+        ["backup"],
+        ["erase", "s", "--reason", "gdpr.art17", "--yes"],
+    ):
         assert run(["keys", *arguments, "--data", str(site.data)]) == 0
         said = capsys.readouterr().out
         assert said
