@@ -174,3 +174,30 @@ def test_a_limited_data_set_link_may_keep_what_its_profile_keeps(tmp_path):
     finally:
         site.stop()
         recipient.close()
+
+
+def test_a_long_batch_in_one_frame_does_not_hold_up_others_and_is_answered_whole(site):
+    parts = [oru(f"LB{n}", value=f"{n}") for n in range(200)]
+    small = b"BHS|^~\\&|MON1\r" + b"".join(parts) + b"BTS|200\r"
+    with Client(site.port()) as big, Client(site.port()) as honest:
+        big.write(frame(small))
+        assert honest.send(oru("LBhonest")) == "AA"
+        answers = [big.answer() for _ in range(200)]
+    assert [a.split(b"MSA|AA|")[1].rstrip(b"\r") for a in answers] == [b"LB%d" % n for n in range(200)]
+
+
+def two_patients(first, second):
+    one, two = oru("SP1", mrn="10000001", value=first), oru("SP1", mrn="10000002", value=second)
+    return one + b"PID" + two.partition(b"PID")[2]
+
+
+def test_a_message_about_two_patients_is_split_and_both_are_served_once(site, recipient):
+    with Client(site.port()) as client:
+        assert client.send(two_patients("11.25", "12.25")) == "AA"
+    site.wait(lambda: {b"11.25", b"12.25"} <= set(recipient.values()))
+    time.sleep(0.3)
+    assert recipient.values().count(b"11.25") == recipient.values().count(b"12.25") == 1
+    subjects = site.rows(
+        "SELECT subject FROM ledger_record WHERE kind = 'message.accepted' ORDER BY idx DESC LIMIT 2"
+    )
+    assert len(set(subjects)) == 2

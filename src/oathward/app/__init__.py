@@ -42,7 +42,7 @@ def create(settings: Settings) -> bool:
         names = sorted({settings.mllp.host, "localhost", "127.0.0.1", socket.gethostname()})
         with client.connect(settings, "admin") as keeper:
             der, _ = keeper.certify("server", names, public, admin_proof("oathward init"))
-        write_file(key, private, 0o640)
+        write_file(key, private, 0o640 if settings.users.gateway else 0o600)
         write_file(certificate, certificates.to_pem(der), 0o644)
     return new
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Coroutine
 from typing import Any
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument("--data", required=True)
     parser.add_argument("--port-base", type=int)
     arguments = parser.parse_args()
+    os.umask(0o027)  # whatever the caller's: nothing of a site is for everybody to read
     set_up(arguments.role)
     try:
         settings = load(arguments.data, port_base=arguments.port_base)

@@ -9,6 +9,7 @@ Exit codes: 0 done; 1 the thing checked did not hold; 2 wrong usage; the rest fr
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from oathward import __version__
@@ -67,6 +68,7 @@ def _run(name: str, arguments: list[str]) -> int:
     import typer.main
     from typer._click.exceptions import ClickException
 
+    os.umask(0o027)  # whatever the caller's: nothing of a site is for everybody to read
     app = importlib.import_module(f"oathward.cli.{name}").APP
     command = typer.main.get_command(app)
     try:

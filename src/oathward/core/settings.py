@@ -3,6 +3,8 @@
 Rules:
 - An unknown section or key is an error that names the nearest known one.
 - Every setting has a default; an empty file is a working site on one machine.
+- A number out of range, two doors on one port, a first pause longer than the longest: errors that name the place.
+- Whether a user exists is asked of the machine that serves (``check_users``), not while reading.
 - Secrets are never settings: a setting may name the file that holds one.
 - ``docs/reference/settings.md`` is generated from this module (``scripts/reference.py``).
 """
@@ -11,7 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
+import pwd
 import tomllib
 import types
 import typing
@@ -48,6 +52,7 @@ class Mllp:
     connections_max: int = 2_000
     connections_per_peer_max: int = 300
     messages_per_s_per_peer_max: int = 20_000
+    stranger_bytes_per_hour_max: int = 268_435_456  # kept for senders nobody knows; more is not acknowledged
     waiting_messages_max: int = 64  # per connection, accepted but not yet answered
     undecodable_reply: str = (
         "AR"  # AA, AE or AR: what a sender of undecodable bytes hears once they are stored
@@ -163,30 +168,121 @@ def load(
         port_base: moves every port: MLLP base+0, MLLP/TLS base+1, metrics base+2.
 
     Raises:
-        SettingsError: unknown section or key, or a value of another type; names the place.
+        SettingsError: unknown section or key, a value of another type or out of range; names the place.
     """
     folder = Path(data or os.environ.get("OATHWARD_DATA") or "oathward-data").resolve()
     source = file or folder / "oathward.toml"
     table: dict[str, object] = {}
-    if source.exists():
-        try:
-            table = tomllib.loads(source.read_text())
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsError(source.name, str(error)) from error
-    elif file is not None:
-        raise SettingsError(source.name, "no such file")
+    try:
+        table = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if file is not None:
+            raise SettingsError(source.name, "no such file") from error
+    except OSError as error:
+        raise SettingsError(str(source), f"cannot be read: {error.strerror}") from error
+    except ValueError as error:  # of TOML or of UTF-8
+        why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8"
+        raise SettingsError(source.name, why) from error
     sections = {f.name: f for f in dataclasses.fields(Settings) if f.name != "data"}
     _known(table, sections, source.name)
     hints = typing.get_type_hints(Settings)
     parts = {name: _section(hints[name], table.get(name, {}), f"{source.name} [{name}]") for name in sections}
     settings = Settings(data=folder, **parts)
-    if port_base is not None:
-        settings = dataclasses.replace(
-            settings,
-            mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
-            metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
+    _check_ranges(settings, source.name)
+    return settings if port_base is None else moved(settings, port_base)
+
+
+def moved(settings: Settings, port_base: int) -> Settings:
+    """Move every port: MLLP to the base, MLLP/TLS one above it, metrics two above it.
+
+    Raises:
+        SettingsError: one of them would be no port.
+    """
+    if not 1 <= port_base <= _PORT_MAX - 2:
+        raise SettingsError("--port-base", f"must be 1 to {_PORT_MAX - 2}: two more ports follow it")
+    return dataclasses.replace(
+        settings,
+        mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
+        metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
+    )
+
+
+def doors(settings: Settings) -> dict[str, tuple[str, int]]:
+    """Name every port that is on: place in the settings -> host and port; 0 is any free port."""
+    found = {
+        "[mllp] port": (settings.mllp.host, settings.mllp.port),
+        "[mllp] tls_port": (settings.mllp.host, settings.mllp.tls_port),
+        "[metrics] port": (settings.metrics.host, settings.metrics.port),
+    }
+    return {place: door for place, door in found.items() if door[1] >= 0}
+
+
+def check_users(settings: Settings) -> None:
+    """See that the users in ``[users]`` exist on this machine.
+
+    Raises:
+        SettingsError: one does not; names the place.
+    """
+    for role in dataclasses.asdict(settings.users):
+        name = getattr(settings.users, role)
+        try:
+            if name:
+                pwd.getpwnam(name)
+        except KeyError as error:
+            why = f"there is no user `{name}` on this machine; make it, or leave the setting out"
+            raise SettingsError(f"[users] {role}", why) from error
+
+
+_PORT_MAX = 65_535
+_ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
+_MAY_BE_ZERO = frozenset({"group_delay_ms"})
+_REPLIES = ("AA", "AE", "AR")
+
+
+def _check_ranges(settings: Settings, source: str) -> None:
+    """See that every number can be meant: ports are ports, times and counts are above zero.
+
+    Raises:
+        SettingsError: the first that is not.
+    """
+    for section in dataclasses.fields(settings)[1:]:
+        part = getattr(settings, section.name)
+        for one in dataclasses.fields(part):
+            why = _out_of_range(one.name, getattr(part, one.name))
+            if why:
+                raise SettingsError(f"{source} [{section.name}] {one.name}", why)
+    if not settings.site.name.strip():
+        raise SettingsError(f"{source} [site] name", "must not be empty")
+    if settings.mllp.undecodable_reply not in _REPLIES:
+        raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
+    if settings.courier.retry_first_s > settings.courier.retry_longest_s:
+        raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
+    _check_doors(settings, source)
+
+
+def _out_of_range(name: str, value: object) -> str:
+    """Say what the value of a setting must be, or nothing where it may be what it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if name.endswith("port"):
+        return (
+            "" if -1 <= value <= _PORT_MAX else f"must be 1 to {_PORT_MAX}, 0 for a free port or -1 for none"
         )
-    return settings
+    if not math.isfinite(value):
+        return "must be a finite number"
+    if name in _MAY_BE_ZERO:
+        return "" if value >= 0 else "must not be below 0"
+    return "" if value > 0 else "must be above 0"
+
+
+def _check_doors(settings: Settings, source: str) -> None:
+    """See that no two doors share a port of one address."""
+    taken: list[tuple[str, str, int]] = []
+    for place, (host, port) in doors(settings).items():
+        for other, its_host, its_port in taken:
+            if port == its_port > 0 and (host == its_host or _ANY_HOST & {host, its_host}):
+                raise SettingsError(f"{source} {place}", f"is the same as {other}; each needs its own")
+        taken.append((place, host, port))
 
 
 def _section(kind: type, values: object, where: str) -> typing.Any:

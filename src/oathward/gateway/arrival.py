@@ -33,7 +33,8 @@ class Arrival(NamedTuple):
     """A message before anything is decided.
 
     Args:
-        only_links: a release serves the links a message was held for, and no others.
+        only_links: a release serves the links a message was held for, and no others; ``2:ehr`` is link ``ehr``
+            for the third patient of a message about several.
         release: id and reason of the release this is, empty for what comes from a device.
     """
 
@@ -43,6 +44,16 @@ class Arrival(NamedTuple):
     at_us: int
     only_links: frozenset[str] | None = None
     release: str = ""
+    number: int = 0
+
+    def part(self, number: int, raw: bytes) -> Arrival:
+        """One patient's part of a message: its id follows from the message's, so that a release gives the same."""
+        only = self.only_links
+        if only is not None:
+            pairs = [token.rpartition(":")[::2] for token in only]
+            only = frozenset(link for part, link in pairs if int(part or 0) == number)
+        id_ = f"{self.id}.{number}" if number else self.id
+        return self._replace(id=id_, raw=raw, only_links=only, number=number)
 
 
 @dataclass(slots=True)
@@ -85,7 +96,8 @@ class Part:
 
     def hold(self, link: str, why: Reason, where: str) -> None:
         """Note that the message waits for a person, for one link."""
-        self.held_for.append(link)
+        number = self.arrival.number
+        self.held_for.append(f"{number}:{link}" if number else link)
         if self.held_why is None:
             self.held_why, self.held_where = why, where
 

@@ -20,6 +20,7 @@ from hashlib import blake2b, sha256
 import structlog
 
 from oathward.activation import Active, load_active
+from oathward.consent import sql as consent_sql
 from oathward.consent.views import Consents
 from oathward.core.clock import micros
 from oathward.core.db import read
@@ -31,6 +32,7 @@ from oathward.gateway.guard import Guard, Verdict
 from oathward.gateway.labelling import seen as seen_for_labels
 from oathward.gateway.labelling import type_of
 from oathward.gateway.stores import Stores
+from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot
 from oathward.patients.model import Resolution
@@ -47,6 +49,9 @@ from oathward.vault.seal import Sealer
 KEEPER_REST_S = 1.0
 """After the keeper failed to answer, how long messages that need it are held without asking again."""
 
+NEWEST_S = 30.0
+"""How often the keeper is asked what it signed although nothing seems to have changed."""
+
 SIFT_S = 30.0
 """How often identifiers that other processes wrote become known as another patient's."""
 
@@ -55,6 +60,10 @@ _SEEDS_CACHED_MAX = 100_000
 _ID_BYTES = 10  # 20 characters in hexadecimal: what MSH-10 holds before v2.7
 
 log = structlog.get_logger()
+
+
+class NotTakenError(OathwardError):
+    """A message that is not stored and not acknowledged; the sender keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +101,7 @@ class Gate:
         self.refusals: Counter[tuple[str, Reason]] = Counter()
         self.findings: list[tuple[str, str]] = []
         self.trouble = ""
+        self._stranger_hour = self._stranger_bytes = 0
         self._active: Active | None = None
         self._plans = Plans()
         self._facts: dict[tuple[object, ...], Known] = {}
@@ -99,7 +109,8 @@ class Gate:
         self._device_keys: dict[str, bytes] = {}
         self._seeds_until_s = 0.0
         self._keeper_rests_until_s = 0.0
-        self._sift_at_s = 0.0
+        self._sift_at_s = self._newest_at_s = 0.0
+        self._change_counts = (-1, -1)
         self.refresh()
 
     # --- what changes under us
@@ -128,6 +139,7 @@ class Gate:
     def refresh(self) -> None:
         """Take in what other processes changed; call it about twice a second, off the hot path."""
         self._year = self.clock.now().year
+        self._learn_newest()
         with read(self.engine) as db:
             if self.inventory.refresh(db) | self.consents.refresh(db) | self.resolver.refresh(db):
                 self._facts.clear()
@@ -148,6 +160,23 @@ class Gate:
             self._facts.clear()
         if time.monotonic() > self._keys_until_s:
             self._renew_keys()
+
+    def _learn_newest(self) -> None:
+        """Ask the keeper which versions it signed, when something changed and now and then.
+
+        What was signed and is gone from the database, or put back to an older version, is noticed by that.
+        """
+        with read(self.engine) as db:
+            counts = inventory_sql.change_count(db, self.site), consent_sql.change_count(db, self.site)
+        now_s = time.monotonic()
+        if counts == self._change_counts and now_s < self._newest_at_s:
+            return
+        try:
+            self.opened.seen.learn(self.opened.keeper.newest())
+        except KeeperError as error:
+            self.unhealthy(error)
+            return
+        self._change_counts, self._newest_at_s = counts, now_s + NEWEST_S
 
     def _renew_keys(self) -> None:
         try:
@@ -281,6 +310,19 @@ class Gate:
         return blake2b(raw, digest_size=16, key=self._duplicate_key).digest()
 
     # --- health
+
+    def take_stranger_bytes(self, size: int) -> None:
+        """Count what is kept for senders nobody knows.
+
+        Raises:
+            NotTakenError: too much in this hour: it is neither stored nor acknowledged.
+        """
+        hour = int(time.monotonic() // 3600)
+        if hour != self._stranger_hour:
+            self._stranger_hour, self._stranger_bytes = hour, 0
+        if self._stranger_bytes + size > self.opened.settings.mllp.stranger_bytes_per_hour_max:
+            raise NotTakenError("strangers", "their room for this hour is used up", reason=Reason.RATE_LIMIT)
+        self._stranger_bytes += size
 
     def refused(self, peer: Peer, reason: Reason) -> None:
         """Count a refused connection; records of them are written in sums, so that a flood is one record."""

@@ -97,7 +97,8 @@ def together(gate: Gate, arrival: Arrival, message: Message, device: Device, par
         held_for = sorted({link for part in parts for link in part.held_for})
         held = _held(gate, arrival, device.id, why, first.held_where, " ".join(held_for))
         originals.append(_original(gate, arrival, subject))
-        leaves.append(_held_record(held, subject, tuple(held_for)))
+        named = tuple(sorted({link.rpartition(":")[2] for link in held_for}))
+        leaves.append(_held_record(held, subject, named))
     prepared = Prepared(
         arrival,
         _row(gate, arrival, message, device.id, subject, why),
@@ -134,6 +135,8 @@ def quarantined(
     Raises:
         VaultError: it cannot be sealed: it must not be acknowledged.
     """
+    if not device and not arrival.release:
+        gate.take_stranger_bytes(len(arrival.raw))
     # One key a day, not one a message: junk must not cost the keeper a key each.
     holding = f"unattributed-{from_micros(arrival.at_us):%Y%m%d}"
     held = _held(gate, arrival, device, why, where, "")

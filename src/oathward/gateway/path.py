@@ -25,8 +25,8 @@ from oathward.core.reasons import Reason
 from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
-from oathward.gateway.gate import Gate, Known
-from oathward.gateway.guard import Stop
+from oathward.gateway.gate import Gate, Known, NotTakenError
+from oathward.gateway.guard import Counted, Stop
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
@@ -39,18 +39,22 @@ from oathward.protocols.hl7v2.reader import Message, decode
 _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
 
 
+def pieces_of(raw: bytes) -> list[bytes]:
+    """Cut a frame into its messages; a broken batch stays whole, so that ``handle`` refuses and seals it."""
+    try:
+        return split_batch(raw)
+    except DecodeError:
+        return [raw]
+
+
 def arrive(gate: Gate, raw: bytes, peer: Peer) -> list[Prepared]:
     """Take one frame through the path; a batch gives one result per message.
 
     Raises:
-        VaultError: an original cannot be sealed; nothing may be acknowledged.
+        VaultError, NotTakenError: nothing of it may be acknowledged; see ``handle``.
     """
     at_us = gate.now_us()
-    try:
-        pieces = split_batch(raw)
-    except DecodeError:
-        pieces = [raw]  # `handle` refuses it again, seals it and says why
-    return [handle(gate, Arrival(uuid7(), piece, peer, at_us)) for piece in pieces]
+    return [handle(gate, Arrival(uuid7(), piece, peer, at_us)) for piece in pieces_of(raw)]
 
 
 def handle(gate: Gate, arrival: Arrival) -> Prepared:
@@ -58,11 +62,14 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
 
     Raises:
         VaultError: the original cannot even be sealed: it must not be acknowledged.
+        NotTakenError: no room is left for what strangers send.
     """
     message: Message | None = None
     try:
         message = decode(arrival.raw)  # 4
         return _handled(gate, arrival, message)
+    except NotTakenError:
+        raise
     except OathwardError as error:
         return outcome.quarantined(gate, arrival, message, error.reason, error.where)
     except Exception as error:  # noqa: BLE001  the one boundary of the data path (DESIGN §1.2)
@@ -111,9 +118,10 @@ def _resolved(
         return
     gate.resolver.rolled_back(resolution)
     for number, piece in enumerate(pieces):
-        one = decode(piece)
-        own = arrival._replace(id=uuid7() if number else arrival.id, raw=piece)
-        yield own, one, gate.resolve(one, device, arrival.at_us)
+        own = arrival.part(number, piece)
+        if own.only_links is None or own.only_links:  # a release serves only the parts that were held
+            one = decode(piece)
+            yield own, one, gate.resolve(one, device, arrival.at_us)
 
 
 def _part(
@@ -188,6 +196,7 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         return
     part.facts[planned.key] = planned.body
     part.send(sealed, outcome.outbox_row(gate, part, link, permit, known, planned.key, sealed))
-    part.answer(link.id, "permit", outgoing_id, safe.removed)
+    weak = sum(verdict.hits.values()) if isinstance(verdict, Counted) else 0
+    part.answer(link.id, "permit", outgoing_id, safe.removed, *([weak] if weak else []))
     if safe.uncatalogued:
         part.find("element.uncatalogued", link.id)

@@ -9,7 +9,9 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
+import resource
 import ssl
 from collections import Counter
 
@@ -17,7 +19,7 @@ import structlog
 
 from oathward import ledger
 from oathward.core.db import read, write
-from oathward.core.errors import OathwardError, StorageError
+from oathward.core.errors import OathwardError, SettingsError, StorageError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Prepared
@@ -41,7 +43,10 @@ async def run(site: Opened) -> None:
 
     Raises:
         StorageError: bodies cannot be written any more.
+        OathwardError: ``port.taken``: another program listens where it should.
     """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     gate = Gate(site)
     with read(gate.engine) as db:
@@ -51,7 +56,7 @@ async def run(site: Opened) -> None:
     committer = Committer(gate, finished.hand_over, group_max=site.settings.gateway.group_messages_max)
     listener = MllpListener(gate, committer, site.settings.mllp)
     finished.listener = listener
-    ports = await listener.start(_tls(site))
+    ports = await _listen(listener, site)
     status = Status(site.settings.run_folder, "gateway")
     gc.collect()
     gc.freeze()
@@ -71,6 +76,18 @@ async def run(site: Opened) -> None:
     status.remove()
     for task in done:
         task.result()
+
+
+async def _listen(listener: MllpListener, site: Opened) -> dict[str, int]:
+    try:
+        return await listener.start(_tls(site))
+    except OSError as error:
+        mllp = site.settings.mllp
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {mllp.port} or {mllp.tls_port} of {mllp.host} is taken; --port-base, or [mllp] port"
+            raise OathwardError("gateway", why, reason=Reason.PORT_TAKEN) from error
+        why = f"cannot listen on {mllp.host}: {error.strerror or 'no such address'}"
+        raise SettingsError("[mllp] host or port", why) from error
 
 
 class _Finished:

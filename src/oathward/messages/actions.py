@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from oathward import ledger
@@ -9,7 +11,8 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
 from oathward.messages import sql
-from oathward.messages.model import Delivery, OutboxRow
+from oathward.messages.model import Delivery, HeldRow, OutboxRow
+from oathward.vault import kept
 
 _KINDS = {Delivery.PENDING: "delivery.retried", Delivery.DEAD: "delivery.discarded"}
 
@@ -24,21 +27,44 @@ def retry(db: Connection, id_: str, *, by: str, reason: str, now_us: int) -> Out
 
 
 def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int) -> OutboxRow:
-    """Set a blocked delivery aside for good, so that the sender's next ones go on.
+    """Set a blocked delivery aside, so that the sender's next ones go on; take a dead one out of the outbox.
 
     Raises:
-        InputError: ``not-found``, or ``conflict`` where it is not blocked.
+        InputError: ``not-found``, or ``conflict`` where it is neither blocked nor dead.
     """
     return _settle(db, id_, Delivery.DEAD, by=by, reason=reason, now_us=now_us)
+
+
+def discard_held(db: Connection, rows: Sequence[HeldRow], *, by: str, reason: str, now_us: int) -> None:
+    """Give up held messages: their sealed originals are let go of, and nothing can release them.
+
+    Args:
+        rows: of one site, still held. reason: words without patient data.
+
+    Raises:
+        InputError: ``conflict``: one is held no longer.
+    """
+    leaves = []
+    for row in rows:
+        if not sql.end_held(db, row.message, "discarded"):
+            raise InputError("message", "it is not held any more", reason=Reason.CONFLICT)
+        kept.drop(db, row.message, "quarantine")
+        body = {"by": by, "device": row.device, "reason": reason, "was": row.reason}
+        leaves.append(prepare(Record("message.discarded", body, now_us, "", (), row.message)))
+    if leaves:
+        ledger.append(db, rows[0].site, leaves)
 
 
 def _settle(db: Connection, id_: str, state: Delivery, *, by: str, reason: str, now_us: int) -> OutboxRow:
     row = sql.outbox_by_id(db, id_)
     if row is None:
         raise InputError("id", "no such delivery waits", reason=Reason.NOT_FOUND)
-    if row.state in {state, Delivery.PENDING}:
+    if row.state == Delivery.PENDING:
         raise InputError("id", f"it is {row.state} already", reason=Reason.CONFLICT)
-    sql.set_delivery(db, row.seq, state=state, attempts=0, next_us=0, reason=row.reason)
+    if row.state == state:  # discarded twice: set aside, then given up
+        sql.delete_delivery(db, row.seq)
+    else:
+        sql.set_delivery(db, row.seq, state=state, attempts=0, next_us=0, reason=row.reason)
     body = {"by": by, "id": row.id, "reason": reason, "was": row.state}
     ledger.append(
         db, row.site, [prepare(Record(_KINDS[state], body, now_us, row.subject, (row.link,), row.message))]

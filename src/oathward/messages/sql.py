@@ -23,7 +23,9 @@ from sqlalchemy import (
 )
 
 from oathward.core.db import METADATA, insert_many, where_in
+from oathward.core.errors import StorageError
 from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
 from oathward.messages.model import Delivery, HeldRow, MessageRow, OutboxRow
 from oathward.vault.bodies import BodyRef
 
@@ -74,6 +76,7 @@ outbox = Table(
     Column("next_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Index("outbox_link", "link", "seq"),
+    Index("outbox_id", "site", "id", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -158,6 +161,11 @@ def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
         pass
 
 
+def delete_delivery(db: Connection, seq: int) -> None:
+    """Take one delivery that was given up out of the outbox."""
+    db.execute(delete(outbox).where(outbox.c.seq == seq))
+
+
 def set_delivery(db: Connection, seq: int, *, state: str, attempts: int, next_us: int, reason: str) -> None:
     """Note a failed try, or set a delivery aside."""
     db.execute(
@@ -215,14 +223,26 @@ def last_body(db: Connection, store: str) -> BodyRef | None:
 
 
 def held_rows(
-    db: Connection, *, state: str | None = "held", reason: str | None = None, limit: int = 1_000
+    db: Connection,
+    *,
+    state: str | None = "held",
+    reason: str | None = None,
+    peer: str | None = None,
+    limit: int = 1_000,
 ) -> list[HeldRow]:
-    """List quarantine, newest first."""
+    """List quarantine, newest first.
+
+    Args:
+        peer: only from this peer: a certificate's SHA-256 in hex, else an address that showed no certificate.
+    """
     query = select(quarantine).order_by(quarantine.c.at_us.desc()).limit(limit)
     if state:
         query = query.where(quarantine.c.state == state)
     if reason:
         query = query.where(quarantine.c.reason == reason)
+    if peer:
+        text = quarantine.c.peer
+        query = query.where((text == f"{peer} -") | text.contains(f" {peer}", autoescape=True))
     return [HeldRow(**row._asdict()) for row in db.execute(query)]
 
 
@@ -230,6 +250,12 @@ def held(db: Connection, message_id: str) -> HeldRow | None:
     """Find one quarantined message."""
     row = db.execute(select(quarantine).where(quarantine.c.message == message_id)).first()
     return HeldRow(**row._asdict()) if row else None
+
+
+def held_ending(db: Connection, ending: str) -> list[str]:
+    """Find quarantined messages whose id ends so; two are enough to know that it is not one."""
+    query = select(quarantine.c.message).where(quarantine.c.message.endswith(ending, autoescape=True))
+    return list(db.execute(query.limit(2)).scalars())
 
 
 def held_counts(db: Connection) -> dict[str, int]:
@@ -243,8 +269,20 @@ def held_counts(db: Connection) -> dict[str, int]:
 
 
 def set_held_state(db: Connection, message_id: str, state: str) -> None:
-    """Release or discard one quarantined message."""
-    db.execute(update(quarantine).where(quarantine.c.message == message_id).values(state=state))
+    """Release or discard one quarantined message.
+
+    Raises:
+        StorageError: ``conflict``; somebody else has settled it meanwhile.
+    """
+    held_still = (quarantine.c.message == message_id) & (quarantine.c.state == "held")
+    if db.execute(update(quarantine).where(held_still).values(state=state)).rowcount != 1:
+        raise StorageError("quarantine", "it is not held any more", reason=Reason.CONFLICT)
+
+
+def end_held(db: Connection, message_id: str, state: str) -> bool:
+    """End the holding of one message; says whether it was held until now."""
+    where = (quarantine.c.message == message_id) & (quarantine.c.state == "held")
+    return db.execute(update(quarantine).where(where).values(state=state)).rowcount > 0
 
 
 def message_row(db: Connection, message_id: str) -> MessageRow | None:

@@ -190,11 +190,14 @@ class Resolver:
         pid = pv1 = b""
         for segment in message.segments:
             if segment[0] == _P:
+                # Only the plain order: which visit belongs to whom must not be read in two ways.
                 if segment.startswith(b"PID|"):
-                    if pid:
+                    if pid or pv1:
                         return None
                     pid = segment
-                elif not pv1 and segment.startswith(b"PV1|"):
+                elif segment.startswith(b"PV1|"):
+                    if pv1:
+                        return None
                     pv1 = segment
         fields = _identifying(pid, pv1)
         if not fields.isascii():

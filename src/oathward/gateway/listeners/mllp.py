@@ -22,11 +22,12 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from oathward.core.errors import DecodeError, OathwardError
+from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.core.settings import Mllp
-from oathward.gateway.arrival import Outcome, Prepared
+from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.commit import Committer
-from oathward.gateway.path import arrive, handle
+from oathward.gateway.path import handle, pieces_of
 from oathward.inventory.model import Peer
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
 
 _SWEEP_S = 1.0
+_MESSAGES_A_TURN = 32
 _WRITE_HIGH_BYTES = 1 << 20
 
 
@@ -141,6 +143,8 @@ class MllpConnection(asyncio.Protocol):
         self._listener = listener
         self._framer = Framer(FrameLimits(listener.limits.message_size_bytes_max))
         self._waiting: deque[Prepared] = deque()
+        self._inbox: deque[bytes] = deque()
+        self._working = False
         self._paused = False
         self._write_paused = False
         self._closing = False
@@ -182,17 +186,43 @@ class MllpConnection(asyncio.Protocol):
         self._frame_since = (self._frame_since or now) if self._framer.pending else 0.0
 
     def _take(self, frames: list[bytes], now: float) -> None:
-        listener = self._listener
-        if not listener.within_rate(self.peer.address, len(frames), now):
+        pieces = [piece for frame in frames for piece in pieces_of(frame)]
+        if not self._listener.within_rate(self.peer.address, len(pieces), now):
             self._refuse(Reason.RATE_LIMIT)
             return
-        submit, waiting = listener.committer.submit, self._waiting
-        for frame in frames:
-            for prepared in arrive(listener.gate, frame, self.peer):
-                prepared.owner = self
-                waiting.append(prepared)
-                submit(prepared)
-        if len(waiting) > listener.limits.waiting_messages_max and not self._paused:
+        self._inbox.extend(pieces)
+        if not self._working:
+            self._work()
+
+    def _work(self) -> None:
+        """Take a bounded number of messages through the path, then let the others have a turn.
+
+        A frame may hold a whole batch: it must neither hold up other senders nor outrun its answers.
+        """
+        self._working = False
+        if self._closing:
+            self._inbox.clear()
+            return
+        gate, submit, waiting = self._listener.gate, self._listener.committer.submit, self._waiting
+        room = self._listener.limits.waiting_messages_max - len(waiting)
+        for _ in range(min(_MESSAGES_A_TURN, room, len(self._inbox))):
+            try:
+                prepared = handle(gate, Arrival(uuid7(), self._inbox.popleft(), self.peer, gate.now_us()))
+            except OathwardError as error:
+                # It could not even be sealed, or there is no room for strangers: unanswered, so that
+                # the sender keeps it.
+                if error.reason is not Reason.RATE_LIMIT:
+                    gate.unhealthy(error)
+                self._refuse(error.reason)
+                return
+            prepared.owner = self
+            waiting.append(prepared)
+            submit(prepared)
+        if self._inbox and len(waiting) < self._listener.limits.waiting_messages_max:
+            self._working = True
+            asyncio.get_running_loop().call_soon(self._work)
+        full = bool(self._inbox) or len(waiting) >= self._listener.limits.waiting_messages_max
+        if full and not self._paused and not self._closing:
             self._paused = True
             self._transport.pause_reading()
 
@@ -212,15 +242,14 @@ class MllpConnection(asyncio.Protocol):
                 return
             out.extend(wrap(reply) for reply in prepared.reply(prepared.answer))
         self._write(out)
-        if self._half_closed and not waiting:
+        if self._half_closed and not waiting and not self._inbox:
             self.close()
-        if (
-            self._paused
-            and len(waiting) * 2 <= self._listener.limits.waiting_messages_max
-            and not self._write_paused
-        ):
-            self._paused = False
-            self._transport.resume_reading()
+        if len(waiting) * 2 <= self._listener.limits.waiting_messages_max and not self._write_paused:
+            if self._inbox and not self._working and not self._closing:
+                self._work()
+            elif self._paused and not self._inbox:
+                self._paused = False
+                self._transport.resume_reading()
 
     def _again(self, prepared: Prepared) -> None:
         """Prepare once more a message whose rows clashed; it keeps its place in the order."""
@@ -253,16 +282,16 @@ class MllpConnection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Read again."""
         self._write_paused = False
-        if self._paused:
-            self._paused = False
-            self._transport.resume_reading()
+        self.answer()
 
     def eof_received(self) -> bool:
         """Take the end of what the sender sends."""
         if self._framer.pending:
             self._listener.gate.refused(self.peer, Reason.FRAME_UNTERMINATED)
         # Half-closed senders still get the answers they wait for (plain TCP; TLS cannot half-close).
-        self._half_closed = bool(self._waiting) and self._transport.get_extra_info("ssl_object") is None
+        self._half_closed = (
+            bool(self._waiting or self._inbox) and self._transport.get_extra_info("ssl_object") is None
+        )
         return self._half_closed
 
     def connection_lost(self, _exc: Exception | None) -> None:
