@@ -3,6 +3,9 @@
 Rules:
 - Order up: keeper, courier, app, gateway; order down: gateway first, so that nothing new is accepted
   while the others finish.
+- One supervisor a data folder: a lock on a file in ``run`` that the system gives up with the process.
+- A port that is taken, a setting that cannot be: said once, before anything starts. A part that ends so
+  before it was ready is not started again.
 - A process that ends by itself is started again after a pause that doubles up to a longest one.
 - Each runs as its own operating-system user where the settings name one and we may.
 - Children learn of our end by their standard input; nothing is left behind by a killed supervisor.
@@ -13,23 +16,32 @@ Deliberately absent: any work on data.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
+import fcntl
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from oathward.core.errors import OathwardError
-from oathward.core.process import statuses
+from oathward.core.clock import wall_s
+from oathward.core.errors import OathwardError, SettingsError, StorageError
+from oathward.core.process import STATUS_STALE_S, statuses
 from oathward.core.reasons import Reason
-from oathward.core.settings import Settings
+from oathward.core.settings import Settings, check_users, doors
 
 ROLES = ("keeper", "courier", "app", "gateway")
 """In the order in which they start."""
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 15.0
+_LOCK = "serve.lock"
+_FINAL = Reason.PORT_TAKEN.answer.exit_code
+"""How a part ends that would end the same way again: its settings do not fit this machine."""
 _PAUSE_FIRST_S, _PAUSE_LONGEST_S, _HEALTHY_S = 0.2, 10.0, 30.0
 
 
@@ -39,6 +51,7 @@ class _Child:
     process: asyncio.subprocess.Process | None = None
     started_s: float = 0.0
     restarts: int = 0
+    was_ready: bool = False
     watcher: asyncio.Task[None] | None = field(default=None)
 
 
@@ -55,14 +68,25 @@ class Supervisor:
         self._settings, self._say, self._arguments = settings, say, arguments
         self._children = {role: _Child(role) for role in ROLES}
         self._stopping = False
+        self._lock: int | None = None
 
     async def start(self) -> dict[str, Any]:
         """Start every part and wait until each says it is ready; gives role -> status.
 
         Raises:
-            OathwardError: a part did not become ready; all are stopped again.
+            SettingsError: a user that is not there, a host or port that cannot be had.
+            OathwardError: the site runs already, a port is taken, or a part did not become ready; all are
+                stopped again.
         """
-        self._settings.run_folder.mkdir(parents=True, exist_ok=True)
+        check_users(self._settings)
+        self._lock = _locked(self._settings.run_folder)
+        try:
+            await _left_over(self._settings.run_folder)
+            for place, (host, port) in doors(self._settings).items():
+                try_port(place, host, port)
+        except OathwardError:
+            self._unlock()
+            raise
         for role, child in self._children.items():
             await self._spawn(child)
             child.watcher = asyncio.create_task(self._watch(child))
@@ -87,6 +111,12 @@ class Supervisor:
         for child in self._children.values():
             if child.watcher:
                 child.watcher.cancel()
+        self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     async def _spawn(self, child: _Child) -> None:
         settings = self._settings
@@ -120,11 +150,15 @@ class Supervisor:
                 and status["pid"] == process.pid
                 and status["state"] in {"ready", "unhealthy"}
             ):
+                child.was_ready = True
                 return
-            if child.restarts > 1:
+            if child.restarts > 1 or (process and process.returncode == _FINAL):
                 break
             await asyncio.sleep(0.02)
+        final = child.process is not None and child.process.returncode == _FINAL
         await self.stop()
+        if final:
+            raise SettingsError(role, "cannot run with these settings; its line above says why")
         raise OathwardError(role, "did not become ready; see its lines above", reason=Reason.INTERNAL)
 
     async def _watch(self, child: _Child) -> None:
@@ -133,7 +167,7 @@ class Supervisor:
             process = child.process
             assert process is not None
             code = await process.wait()
-            if self._stopping:
+            if self._stopping or (code == _FINAL and not child.was_ready):
                 return
             if time.monotonic() - child.started_s > _HEALTHY_S:
                 pause_s = _PAUSE_FIRST_S
@@ -142,3 +176,89 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(_PAUSE_LONGEST_S, pause_s * 2)
             await self._spawn(child)
+
+
+def try_port(place: str, host: str, port: int) -> None:
+    """Open a port and close it again.
+
+    Args:
+        place: the setting it comes from, as ``[mllp] port``.
+
+    Raises:
+        OathwardError: ``port.taken``: another program listens there.
+        SettingsError: this machine has no such address, or this user may not open the port.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind(address)
+    except OSError as error:
+        raise port_trouble(place, host, port, error) from error
+
+
+def port_trouble(place: str, host: str, port: int, error: OSError) -> OathwardError:
+    """Say in words why a port could not be opened."""
+    if error.errno == errno.EADDRINUSE:
+        why = f"port {port} of {host} is taken; choose others with --port-base, or another {place}"
+        return OathwardError("serve", why, reason=Reason.PORT_TAKEN)
+    if error.errno in {errno.EACCES, errno.EPERM}:
+        return SettingsError(place, f"this user may not open port {port} of {host}; choose one above 1023")
+    return SettingsError(place, f"{host} is no address of this machine")
+
+
+def _locked(folder: Path) -> int:
+    """Take the folder's lock for as long as this process lives.
+
+    Raises:
+        OathwardError: another ``serve`` holds it; names its process.
+        StorageError: the file cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    except OSError as error:
+        raise StorageError(str(folder / _LOCK), f"cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        pid = os.read(handle, 20).decode("ascii", "replace").strip()
+        os.close(handle)
+        why = f"already running, pid {pid or 'unknown'}; stop that one first, or name another data folder"
+        raise OathwardError(str(folder.parent), why, reason=Reason.ALREADY_RUNNING) from error
+    os.ftruncate(handle, 0)
+    os.write(handle, str(os.getpid()).encode())
+    return handle
+
+
+async def _left_over(folder: Path) -> None:
+    """Wait for the parts of a supervisor that was killed: they end by themselves, soon.
+
+    Raises:
+        OathwardError: one lives on and still says so.
+    """
+    deadline = time.monotonic() + STATUS_STALE_S + 1.0
+    while living := _living(folder):
+        if time.monotonic() > deadline:
+            why = f"already running, pid {living}; stop that one first"
+            raise OathwardError(str(folder.parent), why, reason=Reason.ALREADY_RUNNING)
+        await asyncio.sleep(0.05)
+
+
+def _living(folder: Path) -> int:
+    """Give the id of a part that lives and spoke lately; 0 where there is none."""
+    found = statuses(folder)
+    for role in ROLES:
+        status = found.get(role, {})
+        pid, at_s = status.get("pid"), status.get("at_s")
+        if not isinstance(pid, int) or pid in {0, os.getpid()} or not isinstance(at_s, int | float):
+            continue
+        if abs(wall_s() - at_s) > STATUS_STALE_S:
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(PermissionError):  # another user's: it lives
+                os.kill(pid, 0)
+            return pid
+    return 0

@@ -11,6 +11,7 @@ import typer
 
 from oathward.cli.output import DataOption, JsonOption, settings_of
 from oathward.core.process import told_to_stop
+from oathward.core.settings import moved
 from oathward.supervisor import Supervisor
 
 APP = typer.Typer(help="Run gateway, courier, keeper and followers.", add_completion=False)
@@ -29,6 +30,8 @@ def serve(
     With --json the first line on stdout is one JSON object with each process and its ports.
     """
     settings = settings_of(data)
+    if port_base is not None:
+        settings = moved(settings, port_base)
     arguments = ("--port-base", str(port_base)) if port_base is not None else ()
 
     def say(role: str, what: str) -> None:

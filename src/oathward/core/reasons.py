@@ -114,6 +114,8 @@ class Reason(Enum):
     RECIPIENT_NO_ANSWER = "delivery.no-answer", _BUSY
     RETRIES_EXHAUSTED = "delivery.retries-exhausted", _BUSY
     # --- settings, policy and use
+    PORT_TAKEN = "port.taken", _CONFIG
+    ALREADY_RUNNING = "already-running", _BUSY
     SETTINGS_INVALID = "settings.invalid", _CONFIG
     BUNDLE_INVALID = "bundle.invalid", Answer("AE", "207", 0x0110, 422, 65)
     INPUT_INVALID = "input.invalid", Answer("AE", "102", 0xC000, 400, 65)

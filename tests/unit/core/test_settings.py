@@ -1,0 +1,93 @@
+"""Settings: what cannot be meant is refused with its place, before anything starts."""
+
+import dataclasses
+import getpass
+
+import pytest
+
+from oathward.cli.main import run
+from oathward.core.errors import SettingsError
+from oathward.core.settings import Users, check_users, load, moved
+
+REFUSED = {
+    "[mllp]\nport = 70000": "oathward.toml [mllp] port",
+    "[mllp]\nport = -2": "oathward.toml [mllp] port",
+    "[metrics]\nport = 65536": "oathward.toml [metrics] port",
+    "[mllp]\nport = 3000\ntls_port = 3000": "oathward.toml [mllp] tls_port",
+    "[mllp]\nport = 9464": "oathward.toml [metrics] port",
+    '[mllp]\nhost = "0.0.0.0"\nport = 9464': "oathward.toml [metrics] port",
+    "[mllp]\nconnections_max = 0": "oathward.toml [mllp] connections_max",
+    "[mllp]\nmessage_time_s_max = -1": "oathward.toml [mllp] message_time_s_max",
+    "[mllp]\nidle_s_max = nan": "oathward.toml [mllp] idle_s_max",
+    '[mllp]\nundecodable_reply = "AX"': "oathward.toml [mllp] undecodable_reply",
+    "[gateway]\ngroup_delay_ms = -0.1": "oathward.toml [gateway] group_delay_ms",
+    "[gateway]\nseal_epoch_s = 0": "oathward.toml [gateway] seal_epoch_s",
+    "[courier]\nretry_first_s = 61": "oathward.toml [courier] retry_first_s",
+    "[courier]\nreply_timeout_s = inf": "oathward.toml [courier] reply_timeout_s",
+    "[courier]\nlanes = 0": "oathward.toml [courier] lanes",
+    "[keeper]\ncheckpoint_every_s = 0": "oathward.toml [keeper] checkpoint_every_s",
+    '[site]\nname = " "': "oathward.toml [site] name",
+    "[mlp]\nport = 1": "oathward.toml mlp",
+    "[mllp]\nport = true": "oathward.toml [mllp] port",
+    "[mllp": "oathward.toml",
+}
+FINE = [
+    "",
+    "[mllp]\nport = 0\ntls_port = 0\n[metrics]\nport = 0",
+    "[mllp]\nport = -1\ntls_port = -1\n[metrics]\nport = -1",
+    "[mllp]\nport = 65535",
+    '[mllp]\nhost = "10.0.0.1"\nport = 9464',
+    "[gateway]\ngroup_delay_ms = 0",
+    "[courier]\nretry_first_s = 60",
+]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_cannot_be_meant_is_refused_with_its_place(tmp_path, text):
+    (tmp_path / "oathward.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load(tmp_path)
+    assert caught.value.where == REFUSED[text]
+    assert caught.value.why
+
+
+@pytest.mark.parametrize("text", FINE)
+def test_what_can_be_meant_is_taken(tmp_path, text):
+    (tmp_path / "oathward.toml").write_text(text)
+    assert load(tmp_path).data == tmp_path
+
+
+def test_bytes_that_are_no_text_and_a_folder_instead_of_a_file(tmp_path):
+    (tmp_path / "oathward.toml").write_bytes(b"\xff")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load(tmp_path)
+    (tmp_path / "oathward.toml").unlink()
+    (tmp_path / "oathward.toml").mkdir()
+    with pytest.raises(SettingsError, match="cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("base", [70_000, 65_534, 0, -1])
+def test_a_port_base_leaves_room_for_three(tmp_path, base):
+    with pytest.raises(SettingsError, match="--port-base"):
+        load(tmp_path, port_base=base)
+
+
+def test_a_port_base_moves_all_three(tmp_path):
+    settings = moved(load(tmp_path), 65_533)
+    assert (settings.mllp.port, settings.mllp.tls_port, settings.metrics.port) == (65_533, 65_534, 65_535)
+
+
+def test_users_must_exist_where_the_site_is_served(tmp_path):
+    settings = load(tmp_path)
+    check_users(settings)
+    check_users(dataclasses.replace(settings, users=Users(gateway=getpass.getuser())))
+    (tmp_path / "oathward.toml").write_text('[users]\ncourier = "nobody-of-that-name"')
+    with pytest.raises(SettingsError, match=r"\[users\] courier"):
+        check_users(load(tmp_path))
+
+
+def test_a_command_ends_with_78(tmp_path, capsys):
+    (tmp_path / "oathward.toml").write_text("[mllp]\nport = 70000")
+    assert run(["init", "--data", str(tmp_path)]) == 78
+    assert capsys.readouterr().err.startswith("error[settings.invalid] oathward.toml [mllp] port: must be")
