@@ -317,8 +317,8 @@ def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None
         w.safe[link.id] = shape(w.message, plan.plan, seeds)
 
     def guarded(w: Work) -> None:
-        plan, _ = w.plans[link.id]
-        _check(gate, w, link, plan)
+        (plan, _), data = w.plans[link.id], w.safe[link.id].data
+        gate.check(w.message, data, link, plan.clear, w.resolution.subject, w.arrival.at_us)
 
     def sealed(w: Work) -> None:
         _, seeds = w.plans[link.id]
@@ -330,10 +330,6 @@ def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None
     yield "shape", shaped
     yield "guard", guarded
     yield "seal", sealed
-
-
-def _check(gate: Gate, w: Work, link: Any, _plan: Any) -> None:
-    gate.check(w.message, w.safe[link.id].data, link, w.resolution.subject, w.arrival.at_us)
 
 
 def _rows(gate: Gate, w: Work, links: list[Any]) -> None:
