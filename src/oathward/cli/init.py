@@ -2,27 +2,90 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.errors import InputError, SettingsError
 
 APP = typer.Typer(help="Create a data folder with its keys and trust anchor.", add_completion=False)
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", re.ASCII)
+_HEADER = re.compile(r"^[ \t]*\[[ \t]*site[ \t]*\][ \t]*(#.*)?$", re.MULTILINE)
+
 
 @APP.command()
-def init(data: DataOption = None, as_json: JsonOption = False) -> None:
+def init(
+    data: DataOption = None,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            "--site",
+            metavar="NAME",
+            help="The site's name, for good; written into oathward.toml. Else the one there, else `demo`.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Create folders, keys, trust anchor and database; running it again changes nothing."""
     from oathward.app import create
+    from oathward.vault.sign import write_file
 
     settings = settings_of(data, new=True)
+    file = settings.data / "oathward.toml"
+    text = None if site is None else _named(file, site)
+    if site is not None:
+        settings = replace(settings, site=replace(settings.site, name=site))
     created = create(settings)
+    if text is not None:
+        write_file(file, text.encode(), 0o644)
+    name = settings.site.name
 
     def human() -> None:
         state = "created" if created else "was there already"
-        print(f"Data folder {settings.data} {state}.")
+        print(f"Data folder {settings.data} {state}; it is site `{name}`, and stays so.")
+        if text is not None:
+            print(f"The name was written into {file}.")
+        elif created and site is None:
+            print(
+                "A site's name cannot change later; `oathward init --site NAME` gives another folder its own."
+            )
         if created:
             print(
                 "Next: oathward policy init, oathward policy activate, oathward device add, oathward serve."
             )
 
-    emit({"data": str(settings.data), "created": created}, as_json=as_json, human=human)
+    emit({"data": str(settings.data), "created": created, "site": name}, as_json=as_json, human=human)
+
+
+def _named(file: Path, name: str) -> str | None:
+    """Give the settings file's text with the name in it; nothing when it is there already.
+
+    Raises:
+        InputError: not a name.
+        SettingsError: the file names another site.
+    """
+    import tomllib
+
+    if not _NAME.fullmatch(name):
+        raise InputError("--site", "letters, digits, `.`, `_` and `-`; at most 63, a letter or digit first")
+    text = file.read_text() if file.exists() else ""
+    table = tomllib.loads(text)
+    known = table.get("site", {}).get("name")
+    if known == name:
+        return None
+    if known is not None:
+        raise SettingsError(
+            f"{file.name} [site] name", f"is `{known}` already; change it there, before the first init"
+        )
+    line = f'name = "{name}"'
+    if "site" not in table:
+        return f"{text.rstrip()}\n\n[site]\n{line}\n".lstrip()
+    if not _HEADER.search(text):
+        raise SettingsError(f"{file.name} [site]", f"write {line} there yourself")
+    return _HEADER.sub(lambda found: f"{found[0]}\n{line}", text, count=1)

@@ -250,12 +250,32 @@ def _verify_database(settings: Settings, keys: Keys, held: list[Path] | None, wi
     with _engine(settings) as engine:
         with read(engine) as db:
             origin = log.origin(db, settings.site.name)
+            _check_begun(log.sites(db), settings.site.name)
         notes = _held(held, address, origin)
         return _with_progress(
             lambda step: verifying.verify_database(
                 engine, settings.site.name, keys, held=notes, progress=step
             )
         )
+
+
+def _check_begun(sites: list[str], site: str) -> None:
+    """An empty ledger is never right: its first record is written when the site is made.
+
+    Raises:
+        SettingsError: the database has records, all of other sites.
+        LedgerError: it has none at all.
+    """
+    from oathward.core.errors import LedgerError, SettingsError
+
+    if site in sites:
+        return
+    if sites:
+        others = ", ".join(f"`{name}`" for name in sites)
+        raise SettingsError(
+            "[site] name", f"site `{site}` has no record here; the database has those of {others}"
+        )
+    raise LedgerError("ledger", "has no record, not even the first, which `oathward init` writes")
 
 
 def _held(files: list[Path] | None, address: str = "", origin: str = "") -> list[str]:

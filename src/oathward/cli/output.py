@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import orjson
 import typer
 
+from oathward.core import site_name
 from oathward.core.clock import iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -51,7 +52,7 @@ def settings_of(data: str | None, *, new: bool = False) -> Settings:
         new: the folder need not be there yet.
 
     Raises:
-        SettingsError: the settings file has an error.
+        SettingsError: the settings file has an error, or names another site than the folder's.
         InputError: there is no site in the folder; says how to make or name one.
     """
     settings = load(data)
@@ -59,6 +60,8 @@ def settings_of(data: str | None, *, new: bool = False) -> Settings:
     if not new and not there:
         why = "is no data folder of Oathward; name yours with --data or OATHWARD_DATA, or make one: oathward init"
         raise InputError(str(settings.data), why, reason=Reason.NOT_FOUND)
+    if not new:
+        site_name.check(settings)
     return settings
 
 

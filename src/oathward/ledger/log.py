@@ -108,6 +108,11 @@ def origin(db: Connection, site: str) -> str:
     return found or default_origin(site)
 
 
+def sites(db: Connection) -> list[str]:
+    """List the sites that have records in this database."""
+    return [name for (name,) in run(db, "SELECT site FROM ledger_head WHERE size > 0 ORDER BY site")]
+
+
 def locked_size(db: Connection, site: str) -> int:
     """Lock the head for this transaction and give the index the next record gets."""
     return _locked_head(db, site)[0]

@@ -21,6 +21,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Row, Table, Text, func, insert, select
 
+from oathward.core import site_name
 from oathward.core.db import METADATA
 from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
@@ -198,7 +199,9 @@ def trust_anchor(settings: Settings) -> Verifier:
 
     Raises:
         AuthorityError: absent or broken: nothing may be decided.
+        SettingsError: the settings name another site than the folder's.
     """
+    site_name.check(settings)
     return load_verifier(settings.data / "trust" / "authority.pub")
 
 

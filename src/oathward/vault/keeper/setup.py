@@ -3,6 +3,7 @@
 Rules:
 - Doing it again changes nothing; what is there is checked, never replaced.
 - The trust anchor (``trust/authority.pub``) is pinned once: a store with another key is refused.
+- So is the site's name (``trust/site``): it stands in every row and key.
 - As root, the keeper's folder is given to the keeper's user.
 """
 
@@ -13,6 +14,7 @@ import os
 import pwd
 from pathlib import Path
 
+from oathward.core import site_name
 from oathward.core.clock import Clock, micros
 from oathward.core.db import connect, create_tables, write
 from oathward.core.errors import AuthorityError
@@ -29,9 +31,11 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
 
     Raises:
         AuthorityError: the pinned trust anchor is not this store's key.
+        SettingsError: the folder was made for a site of another name.
         KeeperError: a keeper is running on this folder.
         VaultError: the folder is open to others, or its site key is missing.
     """
+    site_name.check(settings)
     now = (clock or Clock()).now()
     shared = any(dataclasses.astuple(settings.users))  # other users must be able to pass through
     for folder, mode in (
@@ -44,6 +48,7 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
     store = Store(settings.keeper_folder, create=True)
     try:
         authority = keyring.signer(store, "authority", site)
+        _check_name(authority, site)
         ledger_key = keyring.signer(store, "ledger", site)
         _pin(settings.data / "trust" / "authority.pub", authority)
         _pin(settings.data / "trust" / "ledger.pub", ledger_key)
@@ -59,6 +64,8 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
             keyring.current(store, kind, micros(now), days)
         keyring.site_keys(store, site)
         _begin_ledger(settings, ledger_key, micros(now))
+        if not site_name.path_of(settings).exists():
+            write_file(site_name.path_of(settings), f"{site}\n".encode(), 0o644)
     finally:
         store.close()
     _give(settings.keeper_folder, settings.users.keeper)
@@ -69,6 +76,12 @@ def _pin(path: Path, key: Signer) -> None:
         save_verifier(key, path)
     elif load_verifier(path).public != key.public:
         raise AuthorityError(f"trust/{path.name}", "is another key than this keeper's")
+
+
+def _check_name(authority: Signer, site: str) -> None:
+    """Keep the name where a folder has no pin of it: keys were named for their site."""
+    if authority.name != keyring.key_name(site, "authority", authority.public):
+        raise site_name.refusal(authority.name.split("/")[1])
 
 
 def _begin_ledger(settings: Settings, key: Signer, now_us: int) -> None:
