@@ -19,6 +19,7 @@ from oathward.consent.views import facts_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
+from oathward.vault import authority
 from oathward.vault.authority import Document, Seen
 from oathward.vault.sign import Verifier
 
@@ -81,6 +82,9 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
         leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
     if leaves:
         sql.bump(db, site)
+        authority.put_all(
+            db, documents
+        )  # where the keeper sees that they arrived: from then on none may be missing
         append(db, site, leaves)
 
 

@@ -108,13 +108,13 @@ async def _watch(gate: Gate, committer: Committer, status: Status, ports: dict[s
     house_in_s = _HOUSE_S
     while committer.fatal is None:
         await asyncio.sleep(_REFRESH_S)
+        gate.trouble = ""  # what is still wrong says so again
         try:
             await asyncio.to_thread(gate.refresh)
             house_in_s -= _REFRESH_S
             if house_in_s <= 0:
                 house_in_s = _HOUSE_S
                 await asyncio.to_thread(_keep_house, gate)
-            gate.trouble = ""
         except (OathwardError, OSError) as error:
             gate.unhealthy(error)
         _say(status, gate, committer, ports)

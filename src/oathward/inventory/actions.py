@@ -24,6 +24,7 @@ from oathward.inventory.model import KIND, Device, Status, canonical, check, fro
 from oathward.inventory.sheet import LineError, Sheet
 from oathward.inventory.strangers import remember_unknown
 from oathward.ledger import Record, append, prepare
+from oathward.vault import authority
 from oathward.vault.authority import Document
 
 __all__ = [
@@ -204,6 +205,9 @@ def store(
         leaves.append(prepare(Record(kind, body, now_us)))
     if held:
         sql.set_held_state(db, site, held, "adopted")
+    authority.put_all(
+        db, documents
+    )  # where the keeper sees that they arrived: from then on none may be missing
     append(db, site, leaves)
 
 

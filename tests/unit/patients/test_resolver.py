@@ -300,3 +300,17 @@ class TestWords:
 def test_visits_of_the_feed_identify_for_devices(site):
     known = site.take(adt("A01", pid(A), pv1("V1^^^HOSP^VN")), FEED)
     assert site.take(oru("", "V1^^^HOSP^VN")).subject == known.subject
+
+
+def test_a_visit_before_and_after_a_patient_is_read_in_one_way_seen_before_or_not(site):
+    """The memory of what was seen must look where the resolver looks: else B's message is A's."""
+    site.take(adt("A01", pid("A1^^^H^MR", account="VA^^^H^AN"), pv1("VA^^^H")), FEED)
+    site.take(adt("A01", pid("B1^^^H^MR", account="VB^^^H^AN"), pv1("VB^^^H")), FEED)
+    a, b = site.take(oru("A1^^^H^MR")).subject, site.take(oru("B1^^^H^MR")).subject
+
+    def two(visit):
+        return message("ORU^R01", pv1("X^^^H"), pid(""), pv1(visit), "OBR|1", "OBX|1|NM|x||7")
+
+    for _ in range(2):
+        assert site.take(two("VA^^^H")).subject == a
+    assert site.take(two("VB^^^H")).subject == b
