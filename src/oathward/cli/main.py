@@ -8,6 +8,7 @@ Exit codes: 0 done; 1 the thing checked did not hold; 2 wrong usage; the rest fr
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
@@ -57,9 +58,11 @@ def run(arguments: list[str]) -> int:
     if name == "--version":
         print(f"oathward {__version__}")
         return 0
-    if not any(name in group for group in COMMANDS.values()):
-        print(f"error: no command `{name}`\n\n{_help()}", file=sys.stderr)
-        return 2
+    known = [command for group in COMMANDS.values() for command in group]
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean `{near[0]}`? " if near else ""
+        return _misused("oathward", f"no command `{name}`; {hint}oathward --help lists them", arguments)
     return _run(name, arguments[1:])
 
 
@@ -69,6 +72,10 @@ def _run(name: str, arguments: list[str]) -> int:
     from typer._click.exceptions import ClickException
 
     os.umask(0o027)  # whatever the caller's: nothing of a site is for everybody to read
+    if "--help" not in arguments:  # a help page logs nothing, and stays quick
+        from oathward.core.log import set_up
+
+        set_up("cli")
     app = importlib.import_module(f"oathward.cli.{name}").APP
     command = typer.main.get_command(app)
     try:
@@ -79,11 +86,25 @@ def _run(name: str, arguments: list[str]) -> int:
         print("stopped", file=sys.stderr)
         return 130
     except ClickException as error:
-        error.show()
-        return error.exit_code
+        if "--json" not in arguments:
+            error.show()
+            return error.exit_code
+        return _misused(f"oathward {name}", error.format_message(), arguments)
     except BrokenPipeError:
         return 0
     return result if isinstance(result, int) else 0
+
+
+def _misused(where: str, why: str, arguments: list[str]) -> int:
+    """Say a wrong use: one line, or JSON on stderr."""
+    if "--json" in arguments:
+        import orjson
+
+        said = orjson.dumps({"error": "usage", "where": where, "why": why}).decode()
+    else:
+        said = f"error: {why}"
+    print(said, file=sys.stderr)
+    return 2
 
 
 def _explain(error: OathwardError, *, as_json: bool) -> int:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
+import re
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,6 +17,7 @@ from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError, PolicyError
 from oathward.core.reasons import Reason
+from oathward.core.settings import Settings, load
 
 if TYPE_CHECKING:
     from oathward.activation import Active
@@ -46,14 +49,16 @@ def init(
 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(str(folder), "is not an empty folder; choose another", reason=Reason.CONFLICT)
-    try:
-        files = starter.files(
-            _pairs(address, "--address"), {n: _key(v) for n, v in _pairs(key, "--key").items()}
-        )
-    except KeyError as error:
-        raise InputError(
-            "--address or --key", "the starter has no such recipient, or it takes no key"
-        ) from error
+    addresses, keys = _pairs(address, "--address"), _pairs(key, "--key")
+    files = starter.files()
+    _known_recipients(files, addresses, keys)
+    hosts = {
+        name: form["host"].strip("[]")
+        for name, text in addresses.items()
+        if (form := _ADDRESS.fullmatch(text)) and text.startswith("mllps:")
+    }
+    files = starter.files(addresses, {name: _key(text) for name, text in keys.items()}, hosts)
+    left = _placeholders(files, addresses)
     for path, content in files.items():
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,23 +66,85 @@ def init(
 
     def human() -> None:
         print(f"Wrote {len(files)} files to {folder}. Start with {folder / 'README.md'}.")
-        print(
-            "Fill in the addresses and the registry's key under recipients/, then: oathward policy check",
-            folder,
-        )
+        for path in left:
+            print(f"Fill in {folder / path}: what stands there is a placeholder.")
+        print(f"{'Then' if left else 'Next'}: oathward policy check {folder}")
 
-    emit({"folder": folder, "files": sorted(files)}, as_json=as_json, human=human)
+    emit({"folder": folder, "files": sorted(files), "placeholders": left}, as_json=as_json, human=human)
+
+
+def _known_recipients(
+    files: Mapping[str, bytes], addresses: Mapping[str, str], keys: Mapping[str, str]
+) -> None:
+    """See that what was given fits the starter.
+
+    Raises:
+        InputError: no such recipient, one that takes no key, or an address of no known form.
+    """
+    there = {
+        path[len(_RECIPIENTS) : -len(".toml")]: text
+        for path, text in files.items()
+        if path.startswith(_RECIPIENTS)
+    }
+    sealed = sorted(name for name, text in there.items() if b"\npublic_key = " in text)
+    for option, given, known in (("--address", addresses, sorted(there)), ("--key", keys, sealed)):
+        for name in given:
+            if name not in known:
+                raise InputError(option, f"takes {', '.join(known)}; the starter has no `{name}` there")
+    for name, address in addresses.items():
+        form = _ADDRESS.fullmatch(address)
+        if not form or int(form["port"] or 1) not in _PORTS:
+            raise InputError("--address", f"{name}: write mllps://HOST:PORT, mllp://HOST:PORT or file:FOLDER")
+
+
+_RECIPIENTS = "recipients/"
+_ADDRESS = re.compile(
+    r"mllps?://(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})|file:[^\s\"\\]+", re.ASCII
+)
+_PORTS = range(1, 65_536)
+
+
+def _placeholders(files: Mapping[str, bytes], addresses: Mapping[str, str]) -> list[str]:
+    """List the files in which an address or a key of the starter still stands."""
+    given = {f"{_RECIPIENTS}{name}.toml" for name in addresses}
+    return sorted(
+        path
+        for path, content in files.items()
+        if path.startswith(_RECIPIENTS)
+        and ((path not in given and b".example:" in content) or b'"PASTE-THE-KEY' in content)
+    )
 
 
 @APP.command()
-def check(folder: FolderArgument, as_json: JsonOption = False) -> None:
-    """Check a bundle as a whole: every mistake with file, line and what to write instead."""
+def check(folder: FolderArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Check a bundle as a whole: every mistake with file, line and what to write instead.
+
+    Says as well which files of [tls] tables are not yet in the data folder, where there is one.
+    """
     bundle = _checked(folder)
+    settings = load(data)
+    missing = _missing_files(bundle, settings) if settings.data.is_dir() else []
 
     def human() -> None:
+        for line in missing:
+            print(f"warning: {line}", file=sys.stderr)
         print(f"Bundle {bundle.name} is fine: {_counts(bundle)}. Digest {bundle.digest.hex()[:16]}.")
 
-    emit(_said(bundle), as_json=as_json, human=human)
+    emit({**_said(bundle), "warnings": missing}, as_json=as_json, human=human)
+
+
+def _missing_files(bundle: Bundle, settings: Settings) -> list[str]:
+    """Name the files of [tls] that the courier will look for and not find."""
+    folder = settings.data / "recipients"
+    if folder.is_dir() and not os.access(folder, os.X_OK):
+        return []  # not ours to look into
+    return [
+        f"recipients/{name}.toml [tls] {what}: {file} is not in {folder}; put it there before it can deliver"
+        for name, recipient in bundle.recipients.items()
+        if recipient.tls is not None
+        for what in ("ca", "certificate", "key")
+        if (file := getattr(recipient.tls, what)) and not (folder / file).exists()
+    ]
 
 
 @APP.command("test")
@@ -113,26 +180,34 @@ def activate(
     from oathward.core.db import read
     from oathward.vault.keeper.proof import admin_proof
 
-    bundle = _checked(folder)
-    site = build(settings_of(data), "admin")
+    bundle, settings = _checked(folder), settings_of(data)
+    missing = _missing_files(bundle, settings)
+    site = build(settings, "admin")
     try:
         with read(site.engine) as db:
             before = activation.load_active(db, site.site, site.authority, site.seen)
-        approvals = [admin_proof(person or getpass.getuser())]
-        now_us = micros(site.clock.now())
-        active = activation.activate(site.engine, site.site, site.keeper, bundle, approvals, now_us)
+        if before is not None and before.bundle.digest == bundle.digest:
+            active = before
+        else:
+            approvals = [admin_proof(person or getpass.getuser())]
+            now_us = micros(site.clock.now())
+            active = activation.activate(site.engine, site.site, site.keeper, bundle, approvals, now_us)
     finally:
         site.keeper.close()
         site.engine.dispose()
     changes = _changes(before.bundle if before else None, bundle)
+    unchanged = active is before
 
     def human() -> None:
-        print(f"Active: {active.label}, {_counts(bundle)}.")
+        for line in missing:
+            print(f"warning: {line}", file=sys.stderr)
+        state = "unchanged, the same bundle was in force" if unchanged else _counts(bundle)
+        print(f"Active: {active.label}, {state}.")
         for line in changes:
             print(f"  {line}")
 
-    emit({"active": active.label, "before": before.label if before else None, "changes": changes, **_said(bundle)},
-         as_json=as_json, human=human)  # fmt: skip
+    emit({"active": active.label, "before": before.label if before else None, "changes": changes,
+          "unchanged": unchanged, "warnings": missing, **_said(bundle)}, as_json=as_json, human=human)  # fmt: skip
 
 
 @APP.command()

@@ -78,10 +78,63 @@ def test_init_takes_addresses_and_keys(tmp_path: Path):
         ("--key", "research-registry"),
         ("--key", f"ehr={KEY}"),
         ("--address", "nobody=file:x"),
+        ("--address", "ehr=mllp:/foo"),
+        ("--address", "ehr=mllps://host:99999"),
+        ("--address", "ehr=https://host:1"),
+        ("--address", "ehr=file:"),
     ],
 )
 def test_init_refuses_what_does_not_fit(tmp_path: Path, wrong):
     assert run(["policy", "init", str(tmp_path / "p"), *wrong]) == 65
+
+
+def test_init_lists_the_recipients_there_are(tmp_path: Path, capfd):
+    assert run(["policy", "init", str(tmp_path / "p"), "--address", "her=file:x"]) == 65
+    assert "takes ehr, research-registry, vendor-cloud; the starter has no `her`" in capfd.readouterr().err
+    assert run(["policy", "init", str(tmp_path / "p"), "--key", f"ehr={KEY}"]) == 65
+    assert "takes research-registry;" in capfd.readouterr().err
+
+
+def test_init_says_what_is_left_to_fill_in_and_nothing_when_nothing_is(tmp_path: Path, capfd):
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert run(["policy", "init", str(one), *NAMED]) == 0
+    out = capfd.readouterr().out
+    assert [line for line in out.splitlines() if line.startswith("Fill in")] == [
+        f"Fill in {one}/recipients/{name}.toml: what stands there is a placeholder."
+        for name in ("ehr", "vendor-cloud")
+    ]
+    addresses = ("--address", "ehr=mllps://ehr.here:2576", "--address", "vendor-cloud=mllps://v.there:2576")
+    assert run(["policy", "init", str(two), *NAMED, *addresses]) == 0
+    out = capfd.readouterr().out
+    assert "Fill in" not in out
+    assert f"Next: oathward policy check {two}" in out
+    assert 'server_name = "v.there"' in (two / "recipients" / "vendor-cloud.toml").read_text()
+
+
+def test_files_that_tls_needs_and_nobody_put_there_are_a_warning(tmp_path: Path, folder: Path, capfd):
+    data = tmp_path / "data"
+    assert run(["init", "--data", str(data)]) == 0
+    found = said(capfd, "check", str(folder), "--data", str(data))["warnings"]
+    assert len(found) == 6
+    assert f"recipients/ehr.toml [tls] ca: site-ca.pem is not in {data}/recipients;" in found[0]
+    (data / "recipients").mkdir(exist_ok=True)
+    for name in ("site-ca.pem", "vendor-ca.pem", "courier.pem", "courier.key"):
+        (data / "recipients" / name).touch()
+    assert said(capfd, "check", str(folder), "--data", str(data))["warnings"] == []
+    (data / "recipients" / "courier.key").unlink()
+    assert run(["policy", "activate", str(folder), "--data", str(data)]) == 0
+    assert capfd.readouterr().err.count("warning: recipients/") == 2
+
+
+def test_the_bundle_in_force_is_not_activated_twice(tmp_path: Path, folder: Path, capfd):
+    data = ("--data", str(tmp_path / "data"))
+    assert run(["init", *data]) == 0
+    first = said(capfd, "activate", str(folder), *data)
+    second = said(capfd, "activate", str(folder), *data)
+    assert (first["active"], first["unchanged"]) == ("starter@1", False)
+    assert (second["active"], second["unchanged"], second["changes"]) == ("starter@1", True, [])
+    assert run(["policy", "activate", str(folder), *data]) == 0
+    assert "unchanged" in capfd.readouterr().out
 
 
 def test_init_overwrites_nothing(folder: Path):

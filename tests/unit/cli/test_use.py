@@ -1,0 +1,52 @@
+"""Wrong use is told in one line, as JSON where that was asked for; the commands ``init`` names exist."""
+
+import json
+import shlex
+
+import pytest
+
+from oathward.cli.main import run
+
+
+def test_a_slip_of_the_pen_names_the_nearest_command(capsys):
+    assert run(["devcie", "list"]) == 2
+    said = capsys.readouterr()
+    assert said.err == "error: no command `devcie`; did you mean `device`? oathward --help lists them\n"
+    assert said.out == ""
+    assert run(["xyzzy"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [["devcie"], ["device", "ad"], ["send", "--to", "x:1"], ["serve", "--prot-base", "1"]]
+)
+def test_wrong_use_is_json_where_json_was_asked_for(capsys, wrong):
+    assert run([*wrong, "--json"]) == 2
+    said = capsys.readouterr()
+    assert json.loads(said.err)["error"] == "usage"
+    assert json.loads(said.err)["why"]
+    assert said.out == ""
+
+
+def test_a_data_folder_that_cannot_be_made_is_told_in_words(tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    for bad in (tmp_path / "file", tmp_path / "file" / "below", "/proc/nothing-here"):
+        assert run(["init", "--data", str(bad)]) == 65
+        err = capsys.readouterr().err
+        assert err.startswith(f"error[input.invalid] {bad}: cannot be made")
+        assert err.count("\n") == 1
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_the_commands_that_init_names_work_in_their_order(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(["init", "--data", "site"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line.strip() for line in lines if line.startswith("  oathward ")]
+    assert run(["keys", "recipient", "--out", "key", "--json"]) == 0
+    key = json.loads(capsys.readouterr().out)["public_key"]
+    assert commands[-1].startswith("oathward serve --data ")
+    for command in commands[:-1]:
+        filled = command.replace("=KEY", f"={key}").replace("HOST", "host.here").replace("PORT", "2576")
+        assert run(shlex.split(filled)[1:]) == 0, capsys.readouterr().err
+    assert (tmp_path / "POLICY" / "bundle.toml").exists()
