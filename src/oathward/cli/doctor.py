@@ -212,4 +212,36 @@ def _trust(settings: Settings) -> Iterator[Line]:
     )
 
 
-CHECKS = (_folder, _disk, _clock, _processes, _database, _authority, _trust)
+def _witness(settings: Settings) -> Iterator[Line]:
+    from oathward.core.db import connect, read
+    from oathward.core.reasons import Reason
+    from oathward.ledger import log, witness_client
+    from oathward.vault.keeper.witnessing import witness_key
+
+    address = settings.witness.address
+    if not address:
+        return
+    witness_key(settings)
+    engine = connect(settings.database_url)
+    try:
+        with read(engine) as db:
+            origin = log.origin(db, settings.site.name)
+    finally:
+        engine.dispose()
+    try:
+        witness_client.ask_held(address, origin)
+    except OathwardError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            yield Line("bad", "witness", f"{error.reason.code}: {address} {error.why}")
+            return
+        trust = settings.data / "trust"
+        yield Line(
+            "note",
+            "witness",
+            f"{address} answers and holds nothing of this ledger yet; it must trust {trust}/ledger.pub and tombstones.pub",
+        )
+    else:
+        yield Line("ok", "witness", f"{address} answers and holds a checkpoint of this ledger")
+
+
+CHECKS = (_folder, _disk, _clock, _processes, _database, _authority, _witness, _trust)

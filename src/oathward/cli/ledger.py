@@ -103,13 +103,16 @@ def verify(  # noqa: PLR0917  one parameter an option
         report = _with_progress(
             lambda step: export.verify_export(path, keys, held=_held(held), progress=step)
         )
-        own_words = not key
+        own_words, not_asked = not key, ""
     else:
         keys, own_words = _keys(settings, key, witness_key), False
-        report = _verify_database(settings, keys, held, witness)
-    emit(
-        say.plain_report(report), as_json=as_json, human=lambda: say.report(report, keys, own_words=own_words)
-    )
+        report, not_asked = _verify_database(settings, keys, held, witness)
+
+    def human() -> None:
+        say.report(report, keys, own_words=own_words, not_asked=not_asked)
+
+    value = say.plain_report(report) | {"witness_not_asked": not_asked or None}
+    emit(value, as_json=as_json, human=human)
     if not report.ok and report.problem is not None:
         raise typer.Exit(report.problem.answer.exit_code)
 
@@ -241,8 +244,16 @@ def restore_declare(
     emit(value, as_json=as_json, human=human)
 
 
-def _verify_database(settings: Settings, keys: Keys, held: list[Path] | None, witness: str | None) -> Report:
+def _verify_database(
+    settings: Settings, keys: Keys, held: list[Path] | None, witness: str | None
+) -> tuple[Report, str]:
+    """Verify the site's own ledger; gives the report, and why the configured witness was not asked, if so.
+
+    Raises:
+        LedgerError: the witness named by an option cannot be reached: it was the question.
+    """
     from oathward.core.db import read
+    from oathward.core.errors import LedgerError
     from oathward.ledger import log
     from oathward.ledger import verify as verifying
 
@@ -251,12 +262,19 @@ def _verify_database(settings: Settings, keys: Keys, held: list[Path] | None, wi
         with read(engine) as db:
             origin = log.origin(db, settings.site.name)
             _check_begun(log.sites(db), settings.site.name)
-        notes = _held(held, address, origin)
-        return _with_progress(
+        notes, not_asked = _held(held), ""
+        try:
+            notes += _held_by(address, origin)
+        except LedgerError as error:
+            if witness is not None or error.reason is not Reason.WITNESS_UNAVAILABLE:
+                raise
+            not_asked = f"{error.reason.code}: {address} {error.why}"
+        report = _with_progress(
             lambda step: verifying.verify_database(
                 engine, settings.site.name, keys, held=notes, progress=step
             )
         )
+    return report, not_asked
 
 
 def _check_begun(sites: list[str], site: str) -> None:
@@ -278,19 +296,23 @@ def _check_begun(sites: list[str], site: str) -> None:
     raise LedgerError("ledger", "has no record, not even the first, which `oathward init` writes")
 
 
-def _held(files: list[Path] | None, address: str = "", origin: str = "") -> list[str]:
-    """Gather checkpoints held outside: from files, and from a witness if one is named."""
+def _held(files: list[Path] | None) -> list[str]:
+    return [_text(file) for file in files or ()]
+
+
+def _held_by(address: str, origin: str) -> list[str]:
+    """Ask a witness, if one is named, for the checkpoint it holds, if any."""
     from oathward.core.errors import LedgerError
     from oathward.ledger import witness_client
 
-    notes = [_text(file) for file in files or ()]
-    if address:
-        try:
-            notes.append(witness_client.ask_held(address, origin))
-        except LedgerError as error:
-            if error.reason is not Reason.NOT_FOUND:
-                raise
-    return notes
+    if not address:
+        return []
+    try:
+        return [witness_client.ask_held(address, origin)]
+    except LedgerError as error:
+        if error.reason is not Reason.NOT_FOUND:
+            raise
+    return []
 
 
 def _check_proof(path: Path, keys: Keys, *, as_json: bool) -> None:
@@ -305,12 +327,15 @@ def _check_proof(path: Path, keys: Keys, *, as_json: bool) -> None:
 def _keys(settings: Settings, log: list[str] | None, witnesses: list[str] | None) -> Keys:
     """Gather the keys to trust: those given, else the data folder's pinned key and the settings' witness."""
     from oathward.ledger.verify import Keys
+    from oathward.vault.keeper import witnessing
 
     pinned = settings.data / "trust" / "ledger.pub"
-    witness_file = settings.witness.public_key_file
     logs = log or ([str(pinned)] if pinned.exists() else [])
-    others = witnesses or ([str(settings.data / witness_file)] if witness_file else [])
-    return Keys([_key(text) for text in logs], [_key(text) for text in others])
+    if witnesses or not settings.witness.public_key_file:
+        others = [_key(text) for text in witnesses or ()]
+    else:
+        others = [witnessing.witness_key(settings)]
+    return Keys([_key(text) for text in logs], others)
 
 
 def _key(given: str) -> Any:

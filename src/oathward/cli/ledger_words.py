@@ -43,14 +43,17 @@ def plain_report(found: Report) -> dict[str, Any]:
     }
 
 
-def report(found: Report, keys: Keys, *, own_words: bool) -> None:
+def report(found: Report, keys: Keys, *, own_words: bool, not_asked: str = "") -> None:
     """Print a report.
 
     Args:
         own_words: the keys came from the export itself, hence prove nothing about who made it.
+        not_asked: why the witness was not asked, if it was not.
     """
     print(f"Ledger of site {found.site}, log {found.origin}: {found.size:,} records, root {found.root.hex()}")
     _print_signed(found, keys, own_words=own_words)
+    if not_asked:
+        print(f"  witness not asked: {not_asked}")
     for rule, count in found.removed.items():
         print(f"  bodies removed under rule {rule}: {count:,}")
     if found.facts_removed:

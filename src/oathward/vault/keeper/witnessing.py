@@ -18,11 +18,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import Engine
 
-from oathward.core.errors import AuthorityError, KeeperError, LedgerError
+from oathward.core.errors import AuthorityError, KeeperError, LedgerError, SettingsError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 from oathward.ledger import checkpoint, merkle, note, witness_client
@@ -67,12 +66,12 @@ class Line:
     """The line to the configured witness.
 
     Raises:
-        AuthorityError: its public key file cannot be read.
+        SettingsError: its public key file cannot be read.
     """
 
     def __init__(self, settings: Settings, own: Signer) -> None:
         self._address, self._own = settings.witness.address, own
-        self._key = _witness_key(settings.data / settings.witness.public_key_file)
+        self._key = witness_key(settings)
 
     def held(self) -> Checkpoint:
         """Ask how many tombstones the witness knows of; size 0 if none.
@@ -127,10 +126,22 @@ def check_not_behind(tree: Tree, held: Checkpoint) -> None:
         raise KeeperError("keeper store", "has other erasures than the witness knows", reason=Reason.CONFLICT)
 
 
-def _witness_key(path: Path) -> Verifier:
+def witness_key(settings: Settings) -> Verifier:
+    """Load the configured witness's public key; a relative path is one in the data folder.
+
+    Raises:
+        SettingsError: no file is named, it cannot be read, or it holds no verifier key; names the path.
+    """
+    where = "oathward.toml [witness] public_key_file"
+    if not settings.witness.public_key_file:
+        raise SettingsError(where, "name the file with the witness's public key, its `witness.pub`")
+    path = settings.data / settings.witness.public_key_file
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise AuthorityError("[witness] public_key_file", "cannot be read") from error
-    name, _, public = note.decode_key(text, "[witness] public_key_file")
+        raise SettingsError(where, f"{path} cannot be read") from error
+    try:
+        name, _, public = note.decode_key(text)
+    except AuthorityError as error:
+        raise SettingsError(where, f"{path} {error.why}") from error
     return Verifier(name, public)
