@@ -24,6 +24,7 @@ from oathward.core.errors import InputError
 
 if TYPE_CHECKING:
     from oathward.consent.model import Statement
+    from oathward.core.settings import Settings
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.vault.opened import Opened
 
@@ -60,6 +61,7 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
     """Record one statement of one patient. A denial that names nothing is of everything."""
     from oathward.consent.model import statement
     from oathward.consent.sheet import moment
+    from oathward.policy.model import ANY
 
     if permit is None or bool(subject) == bool(identifier_file):
         raise InputError("options", "say --permit or --deny, and either --subject or --identifier-file")
@@ -73,6 +75,7 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
         source=source,
     )
     who = person_of(person)
+    _check_recipients(settings_of(data), said)
     hasher = hasher_of(settings_of(data)) if identifier_file else None
     identifiers = identifiers_in(identifier_file, hasher) if identifier_file and hasher else []
     if len(identifiers) > 1:
@@ -86,8 +89,15 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
         print(
             f"{'Recorded' if count else 'Said before, nothing changed'} for {subject}. Gateways know within a second."
         )
+        if everything:
+            print(
+                "It denies every purpose, treatment included where a link honours objections; "
+                "--purpose HRESCH would deny research alone."
+            )
 
-    emit({"subject": subject, "recorded": count, "id": said.fact.id}, as_json=as_json, human=human)
+    everything = not said.fact.permit and ANY in said.fact.purposes
+    value = {"subject": subject, "recorded": count, "id": said.fact.id, "denies_every_purpose": everything}
+    emit(value, as_json=as_json, human=human)
 
 
 @APP.command("import")
@@ -182,6 +192,34 @@ def list_(
         console().print(table)
 
     emit({"consents": [_plain(row) for row in rows]}, as_json=as_json, human=human)
+
+
+def _check_recipients(settings: Settings, said: Statement) -> None:
+    """Refuse a recipient that the policy in force does not have: a denial of a typo would deny nothing.
+
+    Raises:
+        InputError: says which one was probably meant.
+    """
+    from oathward import activation
+    from oathward.core.db import connect, read
+    from oathward.core.errors import AuthorityError
+    from oathward.policy.model import ANY
+    from oathward.policy.reading import near
+    from oathward.vault.authority import Seen, trust_anchor
+
+    engine = connect(settings.database_url)
+    try:
+        with read(engine) as db:
+            active = activation.load_active(db, settings.site.name, trust_anchor(settings), Seen())
+    except AuthorityError:  # `oathward doctor` says so; what a patient says can be recorded all the same
+        active = None
+    finally:
+        engine.dispose()
+    if active is None:
+        return
+    known = {*active.bundle.recipients, *(link.recipient for link in active.bundle.links.values())}
+    for one in sorted(said.fact.recipients - {ANY} - known):
+        raise InputError("--recipient", f"the policy in force has no `{one}`; {near(one, known)}")
 
 
 def _subjects(site: Opened, hasher: Hasher, identifiers: Sequence[Identifier], person: str) -> list[str]:

@@ -29,13 +29,16 @@ from oathward.cli.devices import (
     Types,
     Udi,
     Vouches,
+    certify,
     fingerprint_of,
+    folder_for,
     issue,
     plain_held,
     plain_of,
     plain_plan,
     print_devices,
     print_held,
+    print_hints,
     print_plan,
     reason_of,
     set_status,
@@ -70,11 +73,23 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
     authority: Authority = "",
     identifier_type: IdentifierType = "",
     adt: Adt = False,
+    with_certificate: Annotated[
+        bool,
+        typer.Option("--with-certificate", help="Issue its certificate at once; it identifies the device."),
+    ] = False,
+    out: Annotated[
+        str, typer.Option(help="Folder for key and certificate; `certificates` in the data folder.")
+    ] = "",
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add one device; `oathward device cert ID` then gives it a certificate."""
+    """Add one device. It needs something that identifies it.
+
+    --with-certificate issues a certificate at once; else --address, --certificate or --sender.
+    """
+    import dataclasses
+
     from oathward.core.db import read, write
     from oathward.inventory import actions
     from oathward.inventory.model import ANY, Device
@@ -101,17 +116,29 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
         authoritative_adt=adt,
     )
     who = person_of(person)
+    if out and not with_certificate:
+        raise InputError("--out", "goes with --with-certificate")
     with opened(data) as site:
+        made, folder = None, None
+        if with_certificate:
+            with read(site.engine) as db:  # before a certificate is made for nothing
+                actions.plan(db, site.site, [dataclasses.replace(device, certificate_names=frozenset({id_}))])
+            folder = folder_for(site, out, [id_])
+            made = certify(site, id_, who)
+            device = dataclasses.replace(device, certificates=device.certificates | {made.fingerprint.hex()})
         with read(site.engine) as db:
             drafts = actions.plan(db, site.site, [device])
         documents = sign(site, drafts, who)
+        files = made.write(id_, folder) if made and folder else {}
         with write(site.engine) as db:
             actions.store(db, site.site, documents, kind="device.added", by=who, now_us=now_us(site))
-    emit(
-        {"device": id_},
-        as_json=as_json,
-        human=lambda: print(f"Added {id_}. Next: oathward device cert {id_}"),
-    )
+
+    def human() -> None:
+        print(f"Added {id_}." if device.certificates else f"Added {id_}. Next: oathward device cert {id_}")
+        if files:
+            print(f"{files['certificate']} and {files['key']}; give the key to the device alone")
+
+    emit({"device": id_, **files}, as_json=as_json, human=human)
 
 
 @APP.command("import")
@@ -207,22 +234,23 @@ def held(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List who spoke and is not known; their messages lie in quarantine."""
+    """List who spoke and is not known, or spoke as another device; their messages lie in quarantine."""
     from oathward.core.db import connect, read
     from oathward.inventory import views
 
     settings = settings_of(data)
     with read(connect(settings.database_url)) as db:
         found = views.unknown(db, settings.site.name, state=state, limit=limit)
+        known = views.Known(db, settings.site.name)
 
     def human() -> None:
         if not found:
             print("Nobody. Devices come here when they send and the inventory does not know them.")
             return
         print_held(found)
-        print("oathward device adopt HELD ID makes it a device.")
+        print_hints(found, known)
 
-    emit({"held": [plain_held(h) for h in found]}, as_json=as_json, human=human)
+    emit({"held": [plain_held(h, known) for h in found]}, as_json=as_json, human=human)
 
 
 @APP.command()
@@ -271,7 +299,7 @@ def adopt(  # noqa: PLR0913, PLR0917  one parameter an option
             actions.store(
                 db, site.site, documents, kind="device.adopted", by=who, now_us=now_us(site), held=held_id
             )
-    again = "oathward quarantine release --all-with-reason device.unknown --reason adopted"
+    again = f"oathward quarantine release --device-held {held_id} --reason adopted"
     emit(
         {"device": id_, "held": held_id},
         as_json=as_json,
@@ -298,7 +326,7 @@ def dismiss(
 @APP.command()
 def revoke(
     id_: DeviceId,
-    reason: ReasonOption = "",
+    reason: ReasonOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -319,7 +347,7 @@ def revoke(
 @APP.command()
 def retire(
     id_: DeviceId,
-    reason: ReasonOption = "",
+    reason: ReasonOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -335,7 +363,7 @@ def retire(
 @APP.command()
 def reinstate(
     id_: DeviceId,
-    reason: ReasonOption = "",
+    reason: ReasonOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -359,16 +387,22 @@ def cert(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Issue a certificate from the built-in CA: ID.key (mode 0600) and ID.pem, and device-ca.pem to trust."""
+    """Issue a certificate from the built-in CA: ID.key (mode 0600) and ID.pem, and device-ca.pem to trust.
+
+    The certificate a device had stops working at once, unless --keep-old. A key file is never overwritten.
+    """
     who = person_of(person)
     with opened(data) as site:
-        folder = Path(out) if out else site.settings.data / "certificates"
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder = folder_for(site, out, ids)
         files = [issue(site, id_, folder, who, keep_old=keep_old) for id_ in ids]
 
     def human() -> None:
         for one in files:
             print(f"{one['device']}: {one['certificate']} and {one['key']}; give the key to the device alone")
+            if one["replaced"]:
+                print(
+                    f"{one['device']}: the certificate it had stops working now; --keep-old would have kept it"
+                )
 
     emit({"certificates": files}, as_json=as_json, human=human)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +18,11 @@ from oathward.core.reasons import Reason
 if TYPE_CHECKING:
     from oathward.inventory.actions import ImportPlan
     from oathward.inventory.model import Device, Status
-    from oathward.inventory.views import DeviceView, HeldView
+    from oathward.inventory.views import DeviceView, HeldView, Known
     from oathward.vault.opened import Opened
 
 ERRORS_SHOWN_MAX = 50
+HINTS_SHOWN_MAX = 10
 
 Name = Annotated[str, typer.Option(help="What people call it.")]
 Kind = Annotated[str, typer.Option(help="pump, monitor, ventilator, gateway, adt …")]
@@ -59,38 +61,83 @@ IdentifierType = Annotated[
     str, typer.Option("--default-identifier-type", help="Type of patient numbers that name none, such as MR.")
 ]
 Adt = Annotated[bool, typer.Option("--authoritative-adt", help="It may say who is who.")]
-DeviceId = Annotated[str, typer.Argument(help="Device id.")]
+DeviceId = Annotated[str, typer.Argument(metavar="ID", help="Device id.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
 
 
-def issue(site: Opened, id_: str, folder: Path, person: str, *, keep_old: bool) -> dict[str, str]:
-    """Make key and certificate of one device, and let the inventory know the certificate."""
+def folder_for(site: Opened, out: str, ids: Sequence[str]) -> Path:
+    """Make the folder for keys and certificates.
+
+    Raises:
+        InputError: ``conflict``: a key of one of these devices lies there; it is never overwritten.
+    """
+    folder = Path(out) if out else site.settings.data / "certificates"
+    for id_ in ids:
+        key = folder / f"{id_}.key"
+        if key.exists():
+            why = "a key lies there already and is not overwritten; move it away, or name a folder with --out"
+            raise InputError(str(key), why, reason=Reason.CONFLICT)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def issue(site: Opened, id_: str, folder: Path, person: str, *, keep_old: bool) -> dict[str, Any]:
+    """Make key and certificate of one device, and let the inventory know the certificate.
+
+    Gives files and fingerprint, and in ``replaced`` the fingerprints that stop identifying it now.
+    """
     from oathward.core.db import read, write
     from oathward.inventory import actions, sql
-    from oathward.vault import certificates
-    from oathward.vault.keeper.proof import admin_proof
-    from oathward.vault.sign import write_file
 
     with read(site.engine) as db:
-        if sql.row(db, site.site, id_) is None:
-            raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
-    private, public = certificates.new_key()
-    made, ca = site.keeper.certify("device", [id_], public, admin_proof(person))
-    fingerprint = certificates.fingerprint(made)
+        row = sql.row(db, site.site, id_)
+    if row is None:
+        raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
+    replaced = [] if keep_old else sorted(row.device.certificates)
+    made = certify(site, id_, person)
     with read(site.engine) as db:
-        draft = actions.plan_certificate(db, site.site, id_, fingerprint, keep=keep_old)
+        draft = actions.plan_certificate(db, site.site, id_, made.fingerprint, keep=keep_old)
     documents = sign(site, [draft], person)
-    paths = {
-        "key": folder / f"{id_}.key",
-        "certificate": folder / f"{id_}.pem",
-        "ca": folder / "device-ca.pem",
-    }
-    write_file(paths["key"], private, 0o600)
-    write_file(paths["certificate"], certificates.to_pem(made), 0o600)
-    write_file(paths["ca"], certificates.to_pem(ca), 0o644)
+    files = made.write(id_, folder)
     with write(site.engine) as db:
         actions.store(db, site.site, documents, kind="device.changed", by=person, now_us=now_us(site))
-    return {"device": id_, "sha256": fingerprint.hex(), **{name: str(path) for name, path in paths.items()}}
+    return {**files, "replaced": replaced}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A key and its certificate that no file holds yet."""
+
+    private: bytes = field(repr=False)
+    certificate: bytes
+    ca: bytes
+    fingerprint: bytes
+
+    def write(self, id_: str, folder: Path) -> dict[str, str]:
+        """Write the files; gives their paths and the fingerprint, for people and JSON."""
+        from oathward.vault import certificates
+        from oathward.vault.sign import write_file
+
+        paths = {
+            "key": folder / f"{id_}.key",
+            "certificate": folder / f"{id_}.pem",
+            "ca": folder / "device-ca.pem",
+        }
+        write_file(paths["key"], self.private, 0o600)
+        write_file(paths["certificate"], certificates.to_pem(self.certificate), 0o600)
+        write_file(paths["ca"], certificates.to_pem(self.ca), 0o644)
+        sha256 = self.fingerprint.hex()
+        return {"device": id_, "sha256": sha256, **{name: str(path) for name, path in paths.items()}}
+
+
+def certify(site: Opened, id_: str, person: str) -> Made:
+    """Make a key and have the built-in CA certify it for a device id."""
+    from oathward.vault import certificates
+    from oathward.vault.keeper.proof import admin_proof
+
+    private, public = certificates.new_key()
+    made, ca = site.keeper.certify("device", [id_], public, admin_proof(person))
+    return Made(private, made, ca, certificates.fingerprint(made))
 
 
 def set_status(site: Opened, id_: str, status: Status, kind: str, person: str, reason: str) -> None:
@@ -157,17 +204,54 @@ def print_held(found: Sequence[HeldView]) -> None:
     from rich.table import Table
 
     table = Table(
-        "held device", "last heard (UTC)", "messages", "address", "certificate", "says it is", box=None
+        "held device",
+        "last heard (UTC)",
+        "messages",
+        "address",
+        "certificate",
+        "says it is",
+        "reason",
+        box=None,
     )
     table.columns[0].no_wrap = True
     for h in found:
         when = f"{from_micros(h.last_us):%Y-%m-%d %H:%M:%S}"
         says = "|".join(part for part in (h.application, h.facility) if part)
-        table.add_row(h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", escape(says))
+        table.add_row(
+            h.id, when, str(h.messages), h.address, h.certificate[:16] or "none", escape(says), h.reason
+        )
     console().print(table)
 
 
-def plain_held(h: HeldView) -> dict[str, Any]:
+def print_hints(found: Sequence[HeldView], known: Known) -> None:
+    """Say for each that is held whose name or certificate it has, and the command that makes it a device."""
+    print()
+    for h in found[:HINTS_SHOWN_MAX]:
+        for warning in _warnings(h, known):
+            print(f"{h.id}: {warning}")
+        if h.state == "held" and (h.address or h.certificate) and not (h.certificate and _owners(h, known)):
+            print(f"oathward device adopt {h.id} ID{'' if h.certificate else ' --pin-address'}")
+    if len(found) > HINTS_SHOWN_MAX:
+        print(f"{len(found) - HINTS_SHOWN_MAX} more; --json says as much of each.")
+
+
+def _owners(h: HeldView, known: Known) -> list[str]:
+    return known.owners(h.address, h.certificate)
+
+
+def _warnings(h: HeldView, known: Known) -> list[str]:
+    owners = _owners(h, known)
+    namesakes = [id_ for id_ in known.namesakes(h.application) if id_ not in owners]
+    said = []
+    if owners:
+        what = "certificate" if h.certificate else "address"
+        said.append(f"its {what} is that of {', '.join(owners)}, which may not call itself so")
+    if namesakes:
+        said.append(f"calls itself like {', '.join(namesakes)}: an impostor?")
+    return said
+
+
+def plain_held(h: HeldView, known: Known) -> dict[str, Any]:
     """Give one that is held as plain data, for JSON."""
     return {
         "id": h.id,
@@ -178,6 +262,8 @@ def plain_held(h: HeldView) -> dict[str, Any]:
         "reason": h.reason,
         "messages": h.messages,
         "state": h.state,
+        "belongs_to": _owners(h, known),
+        "calls_itself_like": known.namesakes(h.application),
         "first": iso(from_micros(h.first_us)),
         "last": iso(from_micros(h.last_us)),
     }
@@ -197,6 +283,8 @@ def print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
 def plain_plan(plan: ImportPlan) -> dict[str, Any]:
     """Give what an import does as plain data, for JSON."""
     errors = [{"line": e.line, "column": e.column, "why": e.why} for e in plan.errors]
+    if errors:  # then nothing is done, whatever the other lines say
+        return {"added": [], "changed": [], "unchanged": [], "errors": errors}
     return {"added": plan.added, "changed": plan.changed, "unchanged": plan.unchanged, "errors": errors}
 
 

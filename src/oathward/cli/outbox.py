@@ -8,9 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import Clock, from_micros, iso, micros
 from oathward.core.errors import InputError
+from oathward.messages.model import Delivery
 
 APP = typer.Typer(
     help="Deliveries: what waits, what failed, replay a dead letter.",
@@ -18,7 +19,7 @@ APP = typer.Typer(
     no_args_is_help=True,
 )
 
-Id = Annotated[str, typer.Argument(help="Outgoing id, as the recipient sees it in MSH-10.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="Outgoing id, as the recipient sees it in MSH-10.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
 
 
@@ -33,6 +34,8 @@ def list_rows(
     from oathward.core.db import connect, read
     from oathward.messages import sql
 
+    if state is not None and state not in set(Delivery):
+        raise InputError("--state", f"one of {', '.join(Delivery)}")
     with read(connect(settings_of(data).database_url)) as db:
         rows = sql.outbox_rows(db, state=state, limit=limit)
         counts = sql.outbox_counts(db)
@@ -51,16 +54,26 @@ def list_rows(
         if not counts:
             print("Nothing waits: every delivery that was permitted has happened.")
             return
+        print(f"{'rows':>8}  {'state':<8} link")
         for one in value["counts"]:
             print(f"{one['rows']:>8}  {one['state']:<8} {one['link']}")
+        if not rows:
+            return
+        from rich.table import Table
+
+        table = Table("since (UTC)", "delivery", "link", "state", "tries", "reason", box=None, pad_edge=False)
+        table.columns[1].no_wrap = True  # ids are for copying
         for r in rows:
-            print(f"{iso(from_micros(r.created_us))[:19]}  {r.id}  {r.link:<20} {r.state:<8} {r.reason}")
+            since = f"{from_micros(r.created_us):%Y-%m-%d %H:%M:%S}"
+            table.add_row(since, r.id, r.link, r.state, str(r.attempts), r.reason or "—")
+        print()
+        console().print(table)
 
     emit(value, as_json=as_json, human=human)
 
 
 @APP.command()
-def retry(id_: Id, reason: ReasonOption = "", data: DataOption = None, as_json: JsonOption = False) -> None:
+def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Try a dead or blocked delivery again."""
     from oathward.messages import actions
 
@@ -68,15 +81,27 @@ def retry(id_: Id, reason: ReasonOption = "", data: DataOption = None, as_json: 
 
 
 @APP.command()
-def discard(id_: Id, reason: ReasonOption = "", data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Set a blocked delivery aside, so that the next ones of its sender go on."""
+def discard(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Set a blocked delivery aside, so that its sender's next ones go on; take a dead one out of the outbox.
+
+    A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone.
+    """
     from oathward.messages import actions
 
-    _act(actions.discard, id_, reason, data, as_json=as_json, word="set aside")
+    _act(
+        actions.discard, id_, reason, data, as_json=as_json, word="set aside", gone="taken out of the outbox"
+    )
 
 
 def _act(
-    act: Callable[..., Any], id_: str, reason: str, data: str | None, *, as_json: bool, word: str
+    act: Callable[..., Any],
+    id_: str,
+    reason: str,
+    data: str | None,
+    *,
+    as_json: bool,
+    word: str,
+    gone: str = "",
 ) -> None:
     from oathward.core.db import connect, write
 
@@ -84,6 +109,7 @@ def _act(
         raise InputError("--reason", "say why; it stands in the ledger")
     with write(connect(settings_of(data).database_url)) as db:
         row = act(db, id_, by=getpass.getuser(), reason=reason, now_us=micros(Clock().now()))
+    word = gone if gone and row.state == Delivery.DEAD else word
     emit(
         {"id": row.id, "link": row.link, "done": word},
         as_json=as_json,

@@ -134,7 +134,7 @@ def merge_edges(
 @APP.command()
 def unmerge(
     edge: Annotated[str, typer.Argument(help="Edge id, from `oathward patient merge-edges`.")],
-    reason: Annotated[str, typer.Option(help="Why; recorded in the ledger. No patient data.")] = "",
+    reason: Annotated[str, typer.Option(help="Why; recorded in the ledger. No patient data.")],
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,

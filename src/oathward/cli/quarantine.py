@@ -1,23 +1,55 @@
-"""``oathward quarantine``: what is held, why, and sending it through the path again."""
+"""``oathward quarantine``: what is held, why, sending it through the path again, or giving it up."""
 
 from __future__ import annotations
 
-import getpass
-from typing import Annotated
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oathward.cli.asking import PersonOption, person_of
+from oathward.cli.devices import ReasonOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
-from oathward.core.clock import from_micros, iso
+from oathward.core.clock import Clock, from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.messages.model import HeldRow
 
-APP = typer.Typer(help="Messages held back: list, show, release.", add_completion=False, no_args_is_help=True)
+if TYPE_CHECKING:
+    from rich.table import Table
+    from sqlalchemy import Connection
+
+APP = typer.Typer(
+    help="Messages held back: list, show, release, discard.", add_completion=False, no_args_is_help=True
+)
 
 OPENINGS_MAX = 500
+LINES_MAX = 20
+WIDE_COLUMNS = 130
+SHORT_ID_LENGTH = 12
+"""The last group of a message id, which is random."""
+ENDING_LENGTH_MIN = 6
+CALLED = (Reason.DEVICE_UNKNOWN.code, Reason.DEVICE_MISMATCH.code)
+
+Messages = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="MESSAGE...", help="Message ids, or their last 6 characters or more."),
+]
+Every = Annotated[
+    str | None,
+    typer.Option("--all-with-reason", metavar="CODE", help="Every message held for this reason code."),
+]
+Stranger = Annotated[
+    str | None,
+    typer.Option(
+        "--device-held",
+        metavar="HELD",
+        help="Every message from the certificate or address of this one of `oathward device held`.",
+    ),
+]
 WHAT_TO_DO = {
-    Reason.DEVICE_UNKNOWN: "see `oathward device held`; adopt the device, then release",
+    Reason.DEVICE_UNKNOWN: "see `oathward device held`; adopt the device, then release; or `oathward quarantine discard`",
     Reason.DEVICE_MISMATCH: "its certificate or address is of another device than MSH-3/4 says; mend the device or its entry",
     Reason.DEVICE_NOT_ENTITLED: "its inventory entry does not list this message type",
     Reason.BUNDLE_MISSING: "activate a policy: `oathward policy activate DIR`, then release",
@@ -50,53 +82,87 @@ def list_held(
                 "Nothing is held. Messages come here when a device is unknown, a patient cannot be told, or a rule cannot decide."
             )
             return
-        from rich.table import Table
-
-        table = Table(
-            "received (UTC)", "message", "device", "reason", "where", "held for", box=None, pad_edge=False
-        )
-        table.columns[1].no_wrap = True  # ids are for copying
-        for row in rows:
-            table.add_row(
-                f"{from_micros(row.at_us):%Y-%m-%d %H:%M:%S}",
-                row.message,
-                row.device or "—",
-                row.reason,
-                row.place or "—",
-                row.links or "all",
-            )
         out = console()
-        out.print(table)
+        out.print(table_of(rows, out.width, Clock().now()))
         shown = f", showing {len(rows)}" if sum(counts.values()) > len(rows) else ""
         out.print(f"{sum(counts.values())} held{shown}. `oathward quarantine show MESSAGE` says what to do.")
 
     emit({"held": [_row(row) for row in rows], "counts": counts}, as_json=as_json, human=human)
 
 
+def table_of(rows: Sequence[HeldRow], width: int, now: datetime) -> Table:
+    """Lay out held messages; a reason and an id are never cut.
+
+    Args:
+        width: columns of the terminal; a narrow one gets the end of each id, which every command takes.
+    """
+    from rich.table import Table
+
+    wide = width >= WIDE_COLUMNS
+    headings = ["received (UTC)" if wide else "UTC", "message", "device", "reason"]
+    table = Table(*headings, *(("where", "held for") if wide else ()), box=None, pad_edge=False)
+    for column in (0, 1, 3):
+        table.columns[column].no_wrap = True
+        table.columns[column].min_width = 8
+    table.columns[2].overflow = "fold"
+    for column, cells in ((0, [_when(r, now, wide=wide) for r in rows]), (3, [r.reason for r in rows])):
+        table.columns[column].min_width = max(map(len, cells), default=0)
+    for row in rows:
+        id_ = row.message if wide else row.message[-SHORT_ID_LENGTH:]
+        more = (row.place or "—", row.links or "all") if wide else ()
+        table.add_row(_when(row, now, wide=wide), id_, row.device or "—", row.reason, *more)
+    return table
+
+
+def _when(row: HeldRow, now: datetime, *, wide: bool) -> str:
+    at = from_micros(row.at_us)
+    if wide:
+        return f"{at:%Y-%m-%d %H:%M:%S}"
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%m-%d %H:%M}"
+
+
 @APP.command()
 def show(
-    message: Annotated[str, typer.Argument(help="Message id.")],
+    message: Annotated[
+        str, typer.Argument(metavar="MESSAGE", help="Message id, or its last 6 characters or more.")
+    ],
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show one held message: its metadata and what would mend it; never its content."""
-    row = _find(data, message)
+    from oathward.core.db import connect, read
+    from oathward.gateway.arrival import peer_of
+    from oathward.inventory import views
+
+    settings = settings_of(data)
+    with read(connect(settings.database_url)) as db:
+        row = _find(db, message)
+        peer = peer_of(row.peer)
+        certificate = peer.cert_sha256.hex() if peer.cert_sha256 else ""
+        known = views.Known(db, settings.site.name)
+        owners = known.owners(peer.address, certificate, peer.cert_names)
+        called = views.called(db, settings.site.name, peer.address, certificate)
+    value = _row(row) | {
+        "certificate": certificate,
+        "belongs_to": ", ".join(owners),
+        "called_itself": "; ".join(called) if row.reason in CALLED else "",
+    }
 
     def human() -> None:
-        for name, value in _row(row).items():
-            print(f"{name:>10}  {value}")
+        for name, text in value.items():
+            if text:
+                print(f"{name:>13}  {text}")
 
-    emit(_row(row), as_json=as_json, human=human)
+    emit(value, as_json=as_json, human=human)
 
 
 @APP.command()
 def release(
-    messages: Annotated[list[str] | None, typer.Argument(help="Message ids.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; recorded in the ledger. No patient data.")] = "",
-    every: Annotated[
-        str | None, typer.Option("--all-with-reason", help="Every message held for this reason code.")
-    ] = None,
-    person: Annotated[str | None, typer.Option(help="Who asks; your login name by default.")] = None,
+    reason: ReasonOption,
+    messages: Messages = None,
+    every: Every = None,
+    stranger: Stranger = None,
+    person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -108,49 +174,112 @@ def release(
     from oathward.core.db import read
     from oathward.gateway import replay
     from oathward.gateway.gate import Gate
-    from oathward.messages import sql
     from oathward.vault.keeper.proof import admin_proof
 
-    if not reason.strip():
-        raise InputError("--reason", "say why; it stands in the ledger")
+    why = reason_of(reason)
     settings = settings_of(data)
-    name = person or getpass.getuser()
+    name = person_of(person)
     admin = build(settings, "admin")
     with read(admin.engine) as db:
-        rows = (
-            sql.held_rows(db, reason=every, limit=OPENINGS_MAX)
-            if every
-            else [row for id_ in messages or () if (row := sql.held(db, id_)) and row.state == "held"]
-        )
-    if not rows:
-        raise InputError("messages", "none of these is held", reason=Reason.NOT_FOUND)
+        rows = _chosen(db, settings.site.name, messages, every, stranger)
     originals = admin.keeper.export_open(
-        [row.message for row in rows], "HOPERAT", reason, admin_proof(name), sealed_for="quarantine"
+        [row.message for row in rows], "HOPERAT", why, admin_proof(name), sealed_for="quarantine"
     )
     opened = {one.message: one.data for one in originals}
     admin.keeper.close()
     gate = Gate(build(settings, "gateway"), writer="replay")
-    results = replay.release(gate, [(row, opened[row.message]) for row in rows], by=name, reason=reason)
+    results = replay.release(gate, [(row, opened[row.message]) for row in rows], by=name, reason=why)
     gate.close()
 
     def human() -> None:
-        for one in results:
+        for one in results[:LINES_MAX]:
             if one.released:
                 print(f"{one.message}  released{' for ' + ', '.join(one.links) if one.links else ''}")
             else:
                 print(f"{one.message}  still held: {one.reason}")
+        if len(results) > LINES_MAX:
+            print(f"… and {len(results) - LINES_MAX} more; --json lists all")
+        released = sum(one.released for one in results)
+        print(f"{released} released, {len(results) - released} still held.")
+        if len(rows) == OPENINGS_MAX:
+            print(f"At most {OPENINGS_MAX} at once: run it again for the rest.")
 
     emit({"released": results}, as_json=as_json, human=human)
     if not all(one.released for one in results):
         raise typer.Exit(1)
 
 
-def _find(data: str | None, message: str) -> HeldRow:
-    from oathward.core.db import connect, read
+@APP.command()
+def discard(
+    reason: ReasonOption,
+    messages: Messages = None,
+    every: Every = None,
+    stranger: Stranger = None,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give up held messages for good: nothing can release them, and their sealed originals are let go of."""
+    from oathward.core.clock import micros
+    from oathward.core.db import connect, write
+    from oathward.messages import actions
+
+    why, who = reason_of(reason), person_of(person)
+    settings = settings_of(data)
+    with write(connect(settings.database_url)) as db:
+        rows = _chosen(db, settings.site.name, messages, every, stranger)
+        actions.discard_held(db, rows, by=who, reason=why, now_us=micros(Clock().now()))
+
+    def human() -> None:
+        print(f"{len(rows)} discarded.")
+        if len(rows) == OPENINGS_MAX:
+            print(f"At most {OPENINGS_MAX} at once: run it again for the rest.")
+
+    emit({"discarded": [row.message for row in rows]}, as_json=as_json, human=human)
+
+
+def _chosen(
+    db: Connection, site: str, messages: Sequence[str] | None, every: str | None, stranger: str | None
+) -> list[HeldRow]:
+    """Read the held messages that a command names, one by one or by what they have in common.
+
+    Raises:
+        InputError: both or neither were named; ``not-found``: none is held.
+    """
+    from oathward.inventory import sql as inventory
     from oathward.messages import sql
 
-    with read(connect(settings_of(data).database_url)) as db:
-        row = sql.held(db, message)
+    if bool(messages) == bool(every or stranger):
+        raise InputError("messages", "name messages, or --all-with-reason, or --device-held")
+    peer = None
+    if stranger:
+        found = inventory.held_row(db, site, stranger)
+        peer = found and (found.certificate or found.address)
+        if not peer:
+            raise InputError("--device-held", "no such device was held", reason=Reason.NOT_FOUND)
+    if messages:
+        named = {row.message: row for one in messages for row in (_find(db, one),)}
+        rows = [row for row in named.values() if row.state == "held"]
+    else:
+        rows = sql.held_rows(db, reason=every, peer=peer, limit=OPENINGS_MAX)
+    if not rows:
+        raise InputError("messages", "none of these is held", reason=Reason.NOT_FOUND)
+    return rows
+
+
+def _find(db: Connection, message: str) -> HeldRow:
+    """Find one message by its id, or by an ending that only it has.
+
+    Raises:
+        InputError: ``not-found``, or ``conflict`` where several end so.
+    """
+    from oathward.messages import sql
+
+    ending = message.casefold()
+    found = [] if len(ending) < ENDING_LENGTH_MIN else sql.held_ending(db, ending)
+    if len(found) > 1:
+        raise InputError("message", "several ids end so; give more of it", reason=Reason.CONFLICT)
+    row = sql.held(db, found[0]) if found else None
     if row is None:
         raise InputError("message", "not in quarantine", reason=Reason.NOT_FOUND)
     return row

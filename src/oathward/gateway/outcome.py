@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _NO_BODY = BodyRef("", 0, 0, 0, b"")
 _UNDECODABLE_TYPE = "?"
+_REMEMBERED = (Reason.DEVICE_UNKNOWN, Reason.DEVICE_MISMATCH)
 
 
 def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known: Known) -> Leaf:
@@ -115,15 +116,24 @@ def together(gate: Gate, arrival: Arrival, message: Message, device: Device, par
     return prepared
 
 
-def unknown_device(gate: Gate, arrival: Arrival, message: Message, why: Reason) -> Prepared:
-    """Hold a message whose device is not known, not sure enough, or revoked."""
+def unknown_device(
+    gate: Gate, arrival: Arrival, message: Message, why: Reason, device: Device | None = None
+) -> Prepared:
+    """Hold a message whose device is not known, not sure enough, or revoked.
+
+    Args:
+        device: whose certificate it was, where that is known and the message calls itself another's.
+    """
     prepared = quarantined(gate, arrival, message, why, "MSH-3")
-    if why is Reason.DEVICE_UNKNOWN:
+    if why in _REMEMBERED:
         prepared.acts.append(
-            lambda db: inventory.remember_unknown(db, gate.site, arrival.peer, message.sender, arrival.at_us)
+            lambda db: inventory.remember_unknown(
+                db, gate.site, arrival.peer, message.sender, arrival.at_us, why
+            )
         )
-        kind = "device.unrecognised"
-        prepared.leaves.append(prepare(Record(kind, {"reason": why.code}, arrival.at_us, "", (), arrival.id)))
+        body = {"reason": why.code} | ({"device": device.id} if device else {})
+        record = Record("device.unrecognised", body, arrival.at_us, "", (), arrival.id)
+        prepared.leaves.append(prepare(record))
     return prepared
 
 

@@ -80,7 +80,7 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
 def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
     device, assurance, why = _identified(gate, arrival, message)  # 3
     if device is None or why is not None:
-        return outcome.unknown_device(gate, arrival, message, why or Reason.DEVICE_UNKNOWN)
+        return outcome.unknown_device(gate, arrival, message, why or Reason.DEVICE_UNKNOWN, device)
     if not device.entitled(message.code, message.trigger):
         return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, "MSH-9", device.id)
     resolved: list[Resolution] = []

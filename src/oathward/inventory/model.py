@@ -192,11 +192,15 @@ def _check_identity(device: Device) -> None:
     proofs = device.certificates or device.certificate_names or device.addresses
     if not (proofs or device.senders or device.equipment):
         raise InputError(
-            "certificates", "a device needs a certificate, a name in one, an address or a sender"
+            "certificates",
+            "a device needs a certificate, a name in one, an address or a sender; "
+            "`oathward device add ID --with-certificate` issues one",
         )
     if device.authoritative_adt and not proofs:
         raise InputError(
-            "authoritative_adt", "a source that says who is who needs a certificate or an address"
+            "authoritative_adt",
+            "a source that says who is who needs a certificate or an address; "
+            "`oathward device add ID --with-certificate` issues one",
         )
 
 

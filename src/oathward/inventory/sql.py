@@ -177,12 +177,13 @@ def set_status(db: Connection, site: str, id_: str, status: str, n: int) -> bool
     return done.rowcount > 0
 
 
-def note_held(db: Connection, site: str, id_: str, *, last_us: int) -> bool:
+def note_held(db: Connection, site: str, id_: str, *, last_us: int, reason: str = "") -> bool:
     """Count one more message of somebody who was heard before; says whether there is such a one."""
+    why = {"reason": reason} if reason else {}
     done = db.execute(
         update(held)
         .where(held.c.site == site, held.c.id == id_)
-        .values(messages=held.c.messages + 1, last_us=last_us)
+        .values(messages=held.c.messages + 1, last_us=last_us, **why)
     )
     return done.rowcount > 0
 
@@ -208,6 +209,14 @@ def held_row(db: Connection, site: str, id_: str) -> Row[Any] | None:
 def held_rows(db: Connection, site: str, *, state: str, limit: int) -> list[Row[Any]]:
     """List who is held, last heard first."""
     query = select(held).where(held.c.site == site, held.c.state == state)
+    return list(db.execute(query.order_by(held.c.last_us.desc(), held.c.id).limit(limit)))
+
+
+def held_from(db: Connection, site: str, address: str, certificate: str, limit: int) -> list[Row[Any]]:
+    """List what was heard from a certificate, or from an address that showed none, last heard first."""
+    query = select(held).where(held.c.site == site, held.c.certificate == certificate)
+    if not certificate:
+        query = query.where(held.c.address == address)
     return list(db.execute(query.order_by(held.c.last_us.desc(), held.c.id).limit(limit)))
 
 

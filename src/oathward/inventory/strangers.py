@@ -1,4 +1,4 @@
-"""Who spoke and is not known: remembered once each, counted, and bounded.
+"""Who spoke and is not known, or as another device: remembered once each, counted, and bounded.
 
 Rules:
 - One entry an identity: certificate, else address, with MSH-3/4.
@@ -34,13 +34,14 @@ def remember_unknown(
     now_us: int,
     reason: Reason = Reason.DEVICE_UNKNOWN,
 ) -> str:
-    """Count a message of somebody unknown, inside its transaction; gives the identity's id.
+    """Count a message of somebody unknown or mismatched, inside its transaction; gives the identity's id.
 
     Args:
         sender: MSH-3 and MSH-4 as written.
+        reason: why it is held; the last one stays.
     """
     id_ = identity_of(peer, sender)
-    if sql.note_held(db, site, id_, last_us=now_us):
+    if sql.note_held(db, site, id_, last_us=now_us, reason=reason.code):
         return id_
     certificate = peer.cert_sha256.hex() if peer.cert_sha256 else ""
     seen = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -59,6 +61,61 @@ def unknown(db: Connection, site: str, *, state: str = "held", limit: int = 1_00
         HeldView(**{n: getattr(r, n) for n in names})
         for r in sql.held_rows(db, site, state=state, limit=limit)
     ]
+
+
+def called(db: Connection, site: str, address: str, certificate: str, *, limit: int = 3) -> list[str]:
+    """Say what somebody called itself, ``MSH-3|MSH-4``, last heard first: a device's words, made printable.
+
+    Args:
+        certificate: SHA-256 in hex; empty where it showed none.
+    """
+    found = sql.held_from(db, site, address, certificate, limit)
+    return [f"{r.application}|{r.facility}" for r in found if r.application or r.facility]
+
+
+class Known:
+    """Whose certificates, addresses and names the inventory knows: for people who look into a mismatch.
+
+    Deliberately absent: signatures; nothing is let through by this.
+    """
+
+    def __init__(self, db: Connection, site: str) -> None:
+        self._proofs: dict[tuple[str, str], list[str]] = {}
+        self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
+        for row in sql.rows(db, site):
+            try:
+                device = row.device
+            except ValueError:
+                continue
+            self._take(device)
+
+    def owners(self, address: str, certificate: str, names: Sequence[str] = ()) -> list[str]:
+        """List the devices that a certificate belongs to, or without one those pinned to an address."""
+        if certificate:
+            proofs = [("certificate", certificate), *(("name", name) for name in names)]
+            found = [id_ for proof in proofs for id_ in self._proofs.get(proof, ())]
+            return list(dict.fromkeys(found))
+        found = list(self._proofs.get(("address", address), ()))
+        try:
+            here = ipaddress.ip_address(address)
+        except ValueError:
+            return found
+        return list(dict.fromkeys(found + [id_ for network, id_ in self._networks if here in network]))
+
+    def namesakes(self, application: str) -> list[str]:
+        """List the devices that may use this MSH-3, or are called so."""
+        name = application.partition("^")[0].casefold()
+        return list(dict.fromkeys(self._proofs.get(("sender", name), ()))) if name else []
+
+    def _take(self, device: Device) -> None:
+        proofs = [("certificate", c) for c in device.certificates]
+        proofs += [("name", n) for n in device.certificate_names]
+        proofs += [("address", a) for a in device.addresses if "/" not in a]
+        proofs += [("sender", s.partition("|")[0].partition("^")[0].casefold()) for s in device.senders]
+        proofs.append(("sender", device.id.casefold()))
+        for proof in proofs:
+            self._proofs.setdefault(proof, []).append(device.id)
+        self._networks += [(ipaddress.ip_network(a), device.id) for a in device.addresses if "/" in a]
 
 
 def _view(row: sql.DeviceRow, authority: Verifier, seen: Seen) -> DeviceView | None:

@@ -7,11 +7,13 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from tests.site import Site, bundle
 from tests.unit.patients.making import FEED, adt, mrg, pid
 
 from oathward.app import build, create
 from oathward.cli.main import run
 from oathward.core.db import connect, read, write
+from oathward.core.reasons import Reason
 from oathward.core.settings import load
 from oathward.inventory.model import Peer
 from oathward.inventory.snapshot import Snapshot
@@ -21,6 +23,7 @@ from oathward.patients import actions
 from oathward.patients.resolver import Resolver
 
 SECRET = "31415926"
+WHO = f"{SECRET}^^^HOSP^MR\n"
 
 
 @pytest.fixture(scope="module")
@@ -72,12 +75,41 @@ class TestDevice:
         site.keeper.close()
         peer = Peer("10.0.0.9", bytes.fromhex(made["sha256"]))
         assert snapshot.identify(peer, (b"PUMP-01", b"")).device.id == "pump-1"
-        again = command("device", "cert", "pump-1").value["certificates"][0]
+        key = (data / "certificates" / "pump-1.key").read_bytes()
+        assert command("device", "cert", "pump-1").code == 65, "a key is never overwritten"
+        assert command("device", "show", "pump-1").value["certificates"] == [made["sha256"]]
+        assert (data / "certificates" / "pump-1.key").read_bytes() == key
+        elsewhere = ("--out", str(data / "new"))
+        again = command("device", "cert", "pump-1", *elsewhere).value["certificates"][0]
+        assert again["replaced"] == [made["sha256"]]
         assert command("device", "show", "pump-1").value["certificates"] == [again["sha256"]]
+        beside = ("--keep-old", "--out", str(data / "third"))
+        assert command("device", "cert", "pump-1", *beside).value["certificates"][0]["replaced"] == []
+
+    def test_added_with_its_certificate_in_one_step(self, command, data):
+        refused = command("device", "add", "P-1", "--kind", "pump")
+        assert refused.code == 65
+        assert "--with-certificate" in refused.error
+        added = command("device", "add", "P-1", "--kind", "adt", "--with-certificate", "--authoritative-adt")
+        assert added.code == 0
+        assert stat.S_IMODE((data / "certificates" / "P-1.key").stat().st_mode) == 0o600
+        shown = command("device", "show", "P-1").value
+        assert (shown["certificates"], shown["authoritative_adt"]) == ([added.value["sha256"]], True)
+        assert kinds(data) == ["device.added"]
+        assert command("device", "add", "P-1", "--with-certificate", "--out", str(data / "x")).code == 65
+        assert not (data / "x").exists(), "no key for a device that cannot be added"
+        command("device", "retire", "P-1", "--reason", "sold")
+        (data / "certificates" / "P-2.key").write_text("somebody's")
+        assert command("device", "add", "P-2", "--with-certificate").code == 65
+        assert command("device", "show", "P-2").code == 66
+
+    def test_add_without_proof_but_with_a_sender_points_to_cert(self, command):
+        assert command("device", "add", "P-3", "--sender", "P3").code == 0
 
     def test_revoked_and_reinstated(self, command, data):
         command("device", "add", "pump-1", "--sender", "P", "--address", "10.0.0.1")
-        assert command("device", "revoke", "pump-1").code == 65
+        assert command("device", "revoke", "pump-1").code == 2
+        assert command("device", "revoke", "pump-1", "--reason", " ").code == 65
         assert command("device", "revoke", "pump-1", "--reason", "lost").code == 0
         shown = command("device", "show", "pump-1").value
         assert (shown["status"], shown["signed"], shown["version"]) == ("revoked", "yes", 2)
@@ -107,6 +139,7 @@ class TestDevice:
     def test_a_bad_line_stops_all(self, command):
         bad = command("device", "import", "-", stdin="id,sender\nd1,P\nd 2,P\n")
         assert bad.code == 65
+        assert bad.value["added"] == [], "nothing was imported, and nothing says so"
         assert [(e["line"], e["column"]) for e in bad.value["errors"]] == [(3, "id")]
         assert command("device", "list").value["devices"] == []
 
@@ -121,6 +154,30 @@ class TestDevice:
         assert command("device", "show", "pump-7").value["senders"] == ["NEW|ICU"]
         assert command("device", "dismiss", two["id"]).code == 0
         assert command("device", "held").value["held"] == []
+
+    def test_a_hint_is_the_command_that_works_and_an_impostor_is_named(self, command, data, capsys):
+        command("device", "add", "PUMP-01", "--sender", "PUMP-01", "--address", "10.0.0.1")
+        with write(engine_of(data)) as db:
+            remember_unknown(db, "demo", Peer("10.0.0.9"), (b"PUMP-01\x1b[2J", b""), 1)
+            remember_unknown(db, "demo", Peer("10.0.0.8"), (b"PUMP-01", b""), 2)
+            remember_unknown(db, "demo", Peer("10.0.0.1"), (b"X", b""), 3, Reason.DEVICE_MISMATCH)
+        mismatch, impostor, _ = command("device", "held").value["held"]
+        assert (mismatch["reason"], mismatch["belongs_to"]) == ("device.identity-mismatch", ["PUMP-01"])
+        assert (impostor["belongs_to"], impostor["calls_itself_like"]) == ([], ["PUMP-01"])
+        assert run(["device", "held", "--data", str(data)]) == 0
+        text = capsys.readouterr().out
+        assert "\x1b" not in text
+        assert f"{impostor['id']}: calls itself like PUMP-01: an impostor?" in text
+        hint = f"oathward device adopt {impostor['id']} ID --pin-address"
+        assert hint in text.splitlines()
+        assert command(*hint.replace(" ID ", " pump-2 ").split()[1:]).code == 0
+
+    def test_usage_names_what_people_write(self, capsys):
+        for name in ("show", "revoke", "retire", "reinstate"):
+            assert run(["device", name, "--help"]) == 0
+            out = capsys.readouterr().out
+            assert "id_" not in out
+            assert "ID" in out
 
     @pytest.mark.parametrize(
         "arguments",
@@ -188,6 +245,24 @@ class TestConsent:
     def test_what_is_not_clear_is_refused(self, command, arguments):
         assert command("consent", "record", *arguments, stdin=f"{SECRET}\n").code == 65
 
+    def test_a_recipient_the_policy_does_not_have_is_refused(self, command, data):
+        who = ("--identifier-file", "-")
+        assert command("consent", "record", "--deny", "--recipient", "ehx", *who, stdin=WHO).code == 0
+        Site(data).activate(bundle({"ehr": "mllp://127.0.0.1:1"}))
+        typo = command("consent", "record", "--deny", "--recipient", "ehx", *who, stdin=WHO)
+        assert typo.code == 65
+        assert "did you mean `ehr`?" in typo.error
+        assert command("consent", "record", "--deny", "--recipient", "ehr", *who, stdin=WHO).code == 0
+        assert command("consent", "record", "--deny", "--recipient", "*", *who, stdin=WHO).code == 0
+
+    def test_a_denial_of_everything_says_so(self, command, data, capsys, monkeypatch):
+        who = ("consent", "record", "--deny", "--identifier-file", "-")
+        assert command(*who, stdin=WHO).value["denies_every_purpose"]
+        assert not command(*who, "--purpose", "HRESCH", stdin=WHO).value["denies_every_purpose"]
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(WHO.encode())))
+        assert run([*who, "--data", str(data)]) == 0
+        assert "denies every purpose, treatment included" in capsys.readouterr().out
+
     def test_errors_have_lines_and_nothing_is_imported(self, command):
         bad = command("consent", "import", "-", stdin=self.SHEET + f"{SECRET},,no,,,\nUNKNOWN,HOSP,no,,,\n")
         assert bad.code == 65
@@ -219,7 +294,7 @@ class TestPatient:
         who = f"{SECRET}^^^HOSP^MR\n2^^^HOSP^MR\n9^^^HOSP^MR\n"
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.parent, None]
-        assert command("patient", "unmerge", edge.id).code == 65
+        assert command("patient", "unmerge", edge.id).code == 2
         assert command("patient", "unmerge", edge.id, "--reason", "mistaken").code == 0
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.child, None]

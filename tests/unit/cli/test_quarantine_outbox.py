@@ -1,0 +1,187 @@
+"""``oathward quarantine`` and ``outbox``: what people see of held messages, and giving up what is garbage."""
+
+import io
+import json
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from oathward import ledger
+from oathward.app import create
+from oathward.cli.main import run
+from oathward.cli.quarantine import table_of
+from oathward.core.clock import micros
+from oathward.core.db import connect, read, write
+from oathward.core.reasons import Reason
+from oathward.core.settings import load
+from oathward.inventory.model import Peer
+from oathward.inventory.strangers import remember_unknown
+from oathward.messages import sql
+from oathward.messages.model import Delivery, HeldRow, OutboxRow
+from oathward.vault import kept
+from oathward.vault.bodies import BodyRef
+from oathward.vault.seal import SealedBody
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+REF = BodyRef("quarantine", 1, 0, 4, bytes(32))
+MISMATCH = Reason.DEVICE_MISMATCH.code
+UNKNOWN = Reason.DEVICE_UNKNOWN.code
+
+
+def held(n, reason=MISMATCH, peer="10.0.0.1 -", device=""):
+    return HeldRow(
+        f"019384e0-0000-7000-8000-00000000{n:04d}", "demo", micros(NOW), device, peer, reason, "MSH-3", ""
+    )
+
+
+def delivery(n, state):
+    values = ("demo", "m", "ehr", "pump-1", "s", "k", REF, False, "b1", 0, b"", b"", 0, micros(NOW), 0, state)
+    return OutboxRow(f"out-{n}", *values)
+
+
+@pytest.fixture(scope="module")
+def site_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("site")
+    create(load(folder))
+    return folder
+
+
+@pytest.fixture
+def data(site_folder, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(site_folder, tmp_path / "data")
+    rows = [held(1), held(2), held(3, UNKNOWN, "10.0.0.2 -"), held(4, UNKNOWN, f"10.0.0.1 {'ab' * 32} DNS:x")]
+    with write(connect(load(folder).database_url)) as db:
+        sql.insert_held(db, rows)
+        sealed = SealedBody("k", b"body")
+        kept.insert_rows(db, [kept.row("demo", r.message, "s", "quarantine", sealed, REF, 1) for r in rows])
+        sql.insert_outbox(db, [delivery(n, s) for n, s in enumerate(Delivery)])
+    return folder
+
+
+@pytest.fixture
+def command(data, capsys):
+    def go(*arguments, as_json=True):
+        code = run([*arguments, "--data", str(data), *(["--json"] if as_json else [])])
+        out, err = capsys.readouterr()
+        value = json.loads(out) if as_json and out.strip() else None
+        return SimpleNamespace(code=code, value=value, out=out, error=err)
+
+    return go
+
+
+def records(data, kind):
+    with read(connect(load(data).database_url)) as db:
+        return ledger.search(db, "demo", ledger.Query(kind=kind), limit=100)
+
+
+class TestTable:
+    def shown(self, width, rows):
+        out = Console(width=width, record=True, file=io.StringIO())
+        out.print(table_of(rows, width, NOW))
+        return out.export_text()
+
+    def test_at_80_columns_no_reason_and_no_id_is_cut(self):
+        rows = [held(n, one.code, device="d" * 64) for n, one in enumerate(Reason)]
+        text = self.shown(80, rows)
+        for row in rows:
+            assert f" {row.reason} " in f"{text} ".replace("\n", " \n")
+            assert row.message[-12:] in text
+        assert "12:00:00" in text
+
+    def test_another_day_has_its_date(self):
+        earlier = micros(datetime(2026, 11, 19, 8, 30, tzinfo=UTC))
+        row = HeldRow("m" * 36, "demo", earlier, "", "a -", MISMATCH, "", "")
+        assert "11-19 08:30" in self.shown(80, [row])
+
+    def test_a_wide_one_has_whole_ids(self):
+        assert held(1).message in self.shown(200, [held(1)])
+
+
+class TestShow:
+    def test_the_end_of_an_id_is_enough_if_only_one_has_it(self, command):
+        assert command("quarantine", "show", "000000000001").value["message"] == held(1).message
+        assert command("quarantine", "show", held(1).message).code == 0
+        assert command("quarantine", "show", "1").code == 66
+        assert command("quarantine", "show", "%0001%").code == 66
+
+    def test_several_that_end_so_are_a_conflict(self, command, data):
+        twin = held(1)
+        other = HeldRow("019384e0-0000-7000-9000-000000000001", "demo", *_rest(twin))
+        with write(connect(load(data).database_url)) as db:
+            sql.insert_held(db, [other])
+        assert command("quarantine", "show", "000000000001").code == 65
+
+    def test_a_mismatch_says_whose_address_it_is_and_what_it_called_itself(self, command, data):
+        command("device", "add", "pump-1", "--sender", "PUMP1", "--address", "10.0.0.0/30")
+        with write(connect(load(data).database_url)) as db:
+            remember_unknown(
+                db, "demo", Peer("10.0.0.1"), (b"PUMP2\x1b[31m", b"ICU"), 1, Reason.DEVICE_MISMATCH
+            )
+        shown = command("quarantine", "show", held(1).message)
+        assert shown.value["belongs_to"] == "pump-1"
+        assert shown.value["called_itself"] == "PUMP2\N{REPLACEMENT CHARACTER}[31m|ICU"
+
+
+def _rest(row):
+    return row.at_us, row.device, row.peer, row.reason, row.place, row.links
+
+
+class TestDiscard:
+    def test_what_is_discarded_is_gone_and_recorded(self, command, data):
+        assert command("quarantine", "discard", held(1).message).code == 2, "a reason is required"
+        assert command("quarantine", "discard", held(1).message, "--reason", " ").code == 65
+        done = command("quarantine", "discard", "000000000001", held(2).message, "--reason", "garbage")
+        assert done.value["discarded"] == [held(1).message, held(2).message]
+        with read(connect(load(data).database_url)) as db:
+            assert kept.find(db, "demo", [held(1).message, held(2).message]) == []
+            assert len(kept.find(db, "demo", [held(3).message])) == 1, "the others stay"
+        assert command("quarantine", "list").value["counts"] == {UNKNOWN: 2}
+        assert command("quarantine", "show", held(1).message).value["state"] == "discarded"
+        found = records(data, "message.discarded")
+        assert {r.message for r in found} == {held(1).message, held(2).message}
+        again = ("--reason", "again")
+        assert command("quarantine", "discard", held(1).message, *again).code == 66
+        assert command("quarantine", "release", held(1).message, *again).code == 66
+        assert run(["ledger", "verify", "--data", str(data)]) == 0
+
+    def test_by_reason_and_by_who_sent_it(self, command, data):
+        with write(connect(load(data).database_url)) as db:
+            one = remember_unknown(db, "demo", Peer("10.0.0.1"), (b"A", b""), 1)
+            two = remember_unknown(db, "demo", Peer("10.0.0.1", bytes.fromhex("ab" * 32)), (b"B", b""), 1)
+        garbage = ("quarantine", "discard", "--reason", "garbage")
+        assert command(*garbage).code == 65
+        assert command(*garbage, held(1).message, "--device-held", one).code == 65
+        assert command(*garbage, "--device-held", "nobody").code == 66
+        assert command(*garbage, "--device-held", one, "--all-with-reason", UNKNOWN).code == 66
+        assert set(command(*garbage, "--device-held", one).value["discarded"]) == {
+            held(1).message,
+            held(2).message,
+        }
+        assert command(*garbage, "--device-held", two).value["discarded"] == [held(4).message]
+        assert command(*garbage, "--all-with-reason", UNKNOWN).value["discarded"] == [held(3).message]
+
+
+class TestOutbox:
+    def test_a_dead_delivery_is_taken_out(self, command, data):
+        assert command("outbox", "discard", "out-2").code == 2, "a reason is required"
+        assert command("outbox", "discard", "out-0", "--reason", "x").code == 65, "it waits: it is no garbage"
+        assert command("outbox", "discard", "out-1", "--reason", "x").value["done"] == "set aside"
+        assert command("outbox", "retry", "out-1", "--reason", "x").code == 0, "set aside is not gone"
+        assert (
+            command("outbox", "discard", "out-2", "--reason", "x").value["done"] == "taken out of the outbox"
+        )
+        assert [r["id"] for r in command("outbox", "list").value["rows"]] == ["out-0", "out-1"]
+        assert len(records(data, "delivery.discarded")) == 2
+
+    def test_a_state_there_is_not_is_refused(self, command):
+        assert command("outbox", "list", "--state", "foo").code == 65
+        assert len(command("outbox", "list", "--state", "dead").value["rows"]) == 1
+
+    def test_the_list_has_headings(self, command):
+        text = command("outbox", "list", as_json=False).out
+        assert "since (UTC)" in text
+        assert "delivery" in text
