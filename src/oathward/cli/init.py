@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +12,7 @@ import typer
 
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core.errors import InputError, SettingsError
+from oathward.core.settings import Settings
 
 APP = typer.Typer(help="Create a data folder with its keys and trust anchor.", add_completion=False)
 
@@ -41,7 +43,13 @@ def init(
     text = None if site is None else _named(file, site)
     if site is not None:
         settings = replace(settings, site=replace(settings.site, name=site))
-    created = create(settings)
+    try:
+        settings.data.mkdir(parents=True, exist_ok=True)
+        created = create(settings)
+    except OSError as error:
+        place = error.filename or settings.data
+        why = f"cannot be made: {place}: {error.strerror}; choose a folder you may write to with --data"
+        raise InputError(str(settings.data), why) from error
     if text is not None:
         write_file(file, text.encode(), 0o644)
     name = settings.site.name
@@ -56,11 +64,22 @@ def init(
                 "A site's name cannot change later; `oathward init --site NAME` gives another folder its own."
             )
         if created:
-            print(
-                "Next: oathward policy init, oathward policy activate, oathward device add, oathward serve."
-            )
+            print("\n".join(["Next, in this order:", *(f"  {line}" for line in _next(settings, data))]))
 
     emit({"data": str(settings.data), "created": created, "site": name}, as_json=as_json, human=human)
+
+
+def _next(settings: Settings, data: str | None) -> list[str]:
+    """List the commands from here to a site that serves, as they can be typed; KEY, HOST and PORT are the recipients'."""
+    named = f" --data {shlex.quote(str(settings.data))}" if data else ""
+    addresses = "--address ehr=mllps://HOST:PORT --address vendor-cloud=mllps://HOST:PORT"
+    return [
+        f"oathward policy init POLICY --key research-registry=KEY {addresses}",
+        "oathward policy check POLICY",
+        f"oathward policy activate POLICY{named}",
+        f"oathward device add PUMP-01 --kind pump --sender PUMP-01 --with-certificate{named}",
+        f"oathward serve{named}",
+    ]
 
 
 def _named(file: Path, name: str) -> str | None:
