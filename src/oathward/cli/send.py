@@ -6,7 +6,8 @@ Rules:
 - One connection, one message outstanding, no repeats: what was not answered is reported, not sent again.
 - The bytes of a message, its control id and what an answer quotes are never printed: file, number, code.
 
-Exit codes: 0 all accepted (AA, CA, or no answer asked for); 65 one was refused; 75 one was not answered.
+Exit codes: 0 all accepted (AA, CA, or no answer asked for); 65 one was refused, or a file holds no message;
+75 one was not answered.
 """
 
 from __future__ import annotations
@@ -74,6 +75,9 @@ def send(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """Send files over MLLP, one message after another, and print the answers."""
     work = [(name, messages_of(_read(name), as_is=as_is)) for name in files]
+    for name, messages in work:
+        if not messages:
+            raise InputError(name, "there is no message in it")
     context = _tls_context(ca, cert, key) if tls or ca or cert or key else None
     host, port = _address(to)
     with _Connection(host, port, context, server_name or host, timeout) as connection:
@@ -152,7 +156,7 @@ class _Connection:
         try:
             connection = self._open()
         except OSError as error:
-            why = f"cannot connect: {type(error).__name__}"
+            why = f"cannot connect: {_trouble(error, secure=self._tls is not None)}"
             raise InputError("--to", why, reason=Reason.RECIPIENT_UNREACHABLE) from error
         wanted, control_id = _asked(message)
         connection.settimeout(self._timeout_s if wanted else _LATE_REFUSAL_S)
@@ -163,10 +167,13 @@ class _Connection:
             if not wanted:
                 return _NONE_ASKED, ""
             self.close()
-            return _NO_ANSWER, "timeout"
-        except (OSError, DecodeError) as error:
+            return _NO_ANSWER, f"nothing came within {self._timeout_s:g} s"
+        except DecodeError as error:
             self.close()
-            return _NO_ANSWER, error.reason.code if isinstance(error, DecodeError) else "connection closed"
+            return _NO_ANSWER, f"what came is no HL7 acknowledgement ({error.reason.code})"
+        except OSError as error:
+            self.close()
+            return _NO_ANSWER, _trouble(error, secure=self._tls is not None)
 
     def _open(self) -> socket.socket:
         from oathward.protocols.hl7v2.mllp import Framer
@@ -186,7 +193,7 @@ class _Connection:
             while not self._frames:
                 data = connection.recv(65_536)
                 if not data:
-                    raise ConnectionResetError
+                    raise ConnectionAbortedError
                 self._frames += self._framer.feed(data)
             answer = decode(self._frames.pop(0))
             code, about, why = (
@@ -231,7 +238,9 @@ def _send_all(
                 code, reason = connection.exchange(message)
                 answers.codes[code] += 1
                 if code not in (*_GOOD, _NONE_ASKED):
-                    answers.problems[place] = f"{code} {reason}".strip()
+                    answers.problems[place] = (
+                        f"{code}: {reason}" if code == _NO_ANSWER else f"{code} {reason}".strip()
+                    )
                 advance()
     return results
 
@@ -271,22 +280,102 @@ def _read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
-        raise InputError(name, f"cannot be read: {type(error).__name__}", reason=Reason.NOT_FOUND) from error
+        why = f"cannot be read: {_words(error)}"
+        raise InputError(name, why, reason=Reason.NOT_FOUND) from error
 
 
 def _address(to: str) -> tuple[str, int]:
     host, _, port = to.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not (port.isascii() and port.isdigit() and len(port) <= len(str(_PORT_MAX))):
         raise InputError("--to", "write HOST:PORT")
+    if not 1 <= int(port) <= _PORT_MAX:
+        raise InputError("--to", f"a port is 1 to {_PORT_MAX}")
     return host.strip("[]"), int(port)
 
 
+_PORT_MAX = 65_535
+_SSL_WORDS = {
+    "WRONG_VERSION_NUMBER": "what listens there does not speak TLS; leave --tls, --ca, --cert and --key out",
+    "CERTIFICATE_REQUIRED": "the server wants a certificate: give --cert and --key",
+    "SSLV3_ALERT_BAD_CERTIFICATE": "the server refused our certificate",
+    "TLSV1_ALERT_UNKNOWN_CA": "the server does not trust who signed our certificate",
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "our certificate has expired",
+    "SSLV3_ALERT_CERTIFICATE_REVOKED": "our certificate is revoked",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "the server refused the handshake; it may want --cert and --key",
+}
+"""OpenSSL's reasons, without the version of TLS in front of some."""
+
+
+def _trouble(error: OSError, *, secure: bool) -> str:
+    """Say what is wrong with a connection, and what to do where that is known."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate does not hold: {error.verify_message}; see --ca and --server-name"
+    if isinstance(error, ssl.SSLEOFError | ConnectionAbortedError | ConnectionResetError | BrokenPipeError):
+        hint = (
+            "; perhaps TLS is not spoken there"
+            if secure
+            else "; a port for TLS does that to plain senders: --tls, --ca, --cert, --key"
+        )
+        return f"the connection was closed without an answer{hint}"
+    if isinstance(error, ssl.SSLError):
+        reason = (error.reason or "").upper().replace("TLSV13_ALERT_", "").replace(" ", "_")
+        return _SSL_WORDS.get(reason, f"TLS: {reason.lower().replace('_', ' ') or 'refused'}")
+    if isinstance(error, TimeoutError) and secure:
+        return "no answer in time; perhaps TLS is not spoken there"
+    return _words(error)
+
+
+def _words(error: OSError) -> str:
+    """Say an error of the system in words."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection refused, nothing listens there"
+    if isinstance(error, socket.gaierror):
+        return "no such host name"
+    return (error.strerror or "refused").lower()
+
+
 def _tls_context(ca: Path | None, cert: Path | None, key: Path | None) -> ssl.SSLContext:
+    """Make TLS for a client.
+
+    Raises:
+        InputError: a file that cannot be used; names its option.
+    """
+    for option, file in (("--ca", ca), ("--cert", cert), ("--key", key)):
+        if file is not None:
+            _readable(option, file)
+    if key and not cert:
+        raise InputError("--key", "goes with --cert")
     try:
         context = ssl.create_default_context(cafile=str(ca) if ca else None)
-        if cert:
-            context.load_cert_chain(cert, key)
-    except (OSError, ssl.SSLError) as error:
-        raise InputError("--ca, --cert or --key", f"cannot be used: {type(error).__name__}") from error
+    except ssl.SSLError as error:
+        raise InputError("--ca", f"{ca} holds no certificate in PEM") from error
+    if cert:
+        try:
+            context.load_cert_chain(cert, key, password=lambda: b"")
+        except ssl.SSLError as error:
+            raise _unfit(cert, key, error) from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def _readable(option: str, file: Path) -> None:
+    try:
+        with file.open("rb"):
+            pass
+    except OSError as error:
+        raise InputError(
+            option, f"{file} cannot be read: {_words(error)}", reason=Reason.NOT_FOUND
+        ) from error
+
+
+def _unfit(cert: Path, key: Path | None, error: ssl.SSLError) -> InputError:
+    """Say which of certificate and key it is."""
+    if "MISMATCH" in (error.reason or ""):
+        return InputError("--key", f"{key or cert} is not the key of {cert}")
+    if b"-----BEGIN CERTIFICATE-----" not in cert.read_bytes():
+        return InputError("--cert", f"{cert} holds no certificate in PEM")
+    if key is None:
+        return InputError("--key", f"give the private key of {cert}")
+    return InputError("--key", f"{key} holds no private key in PEM, or one with a password")

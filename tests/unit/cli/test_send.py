@@ -132,7 +132,10 @@ def test_no_answer_is_75_and_the_next_message_goes_on_a_new_connection(tmp_path,
         assert server.recipient.connections == 2
     said = json.loads(capsys.readouterr().out)
     assert (said["accepted"], said["unanswered"]) == (1, 1)
-    assert said["files"][0]["problems"] == {"1": "no answer connection closed"}
+    assert said["files"][0]["problems"] == {
+        "1": "no answer: the connection was closed without an answer; a port for TLS does that to plain senders: "
+        "--tls, --ca, --cert, --key"
+    }
 
 
 def test_silence_is_75(tmp_path):
@@ -165,7 +168,57 @@ def test_nobody_listens_is_75_and_bad_use_is_told(tmp_path, capsys):
     assert run(["send", str(tmp_path / "absent"), "--to", to]) == 66
     assert run(["send", path, "--to", to, "--ca", path]) == 65
     assert run(["send", "--to", to]) == 2
-    assert "cannot connect" in capsys.readouterr().err
+    assert "cannot connect: connection refused, nothing listens there" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("to", ["host:99999", "host:0", "host:", ":1", "host:1234567", "host:²"])
+def test_an_address_that_cannot_be(tmp_path, capsys, to):
+    assert run(["send", write(tmp_path, "a.hl7", ONE), "--to", to]) == 65
+    assert capsys.readouterr().err.startswith("error[input.invalid] --to: ")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_a_file_without_a_message_is_65_and_nothing_is_sent(tmp_path, capsys, content):
+    empty = write(tmp_path, "empty.hl7", content)
+    with Server() as server:
+        assert run(["send", write(tmp_path, "a.hl7", ONE), empty, "--to", server.to]) == 65
+        assert server.got == []
+    assert f"{empty}: there is no message in it" in capsys.readouterr().err
+
+
+def test_which_file_of_tls_is_wrong(tmp_path, capsys):
+    ca = Authority(tmp_path, "ca")
+    one, two = ca.issue("one"), ca.issue("two")
+    path = write(tmp_path, "a.hl7", ONE)
+    for options, said in (
+        (["--ca", path], f"--ca: {path} holds no certificate"),
+        (["--ca", "/none"], "--ca: /none cannot be read: no such file or directory"),
+        (["--cert", path, "--key", str(one.key)], f"--cert: {path} holds no certificate"),
+        (["--cert", str(one.cert)], f"--key: give the private key of {one.cert}"),
+        (["--cert", str(one.cert), "--key", path], f"--key: {path} holds no private key"),
+        (["--cert", str(one.cert), "--key", str(two.key)], f"--key: {two.key} is not the key of"),
+        (["--key", str(one.key)], "--key: goes with --cert"),
+    ):
+        assert run(["send", path, "--to", "127.0.0.1:1", *options]) in {65, 66}
+        assert said in capsys.readouterr().err
+
+
+def test_trouble_with_tls_is_told_in_words(tmp_path, capsys):
+    server_ca, device_ca = Authority(tmp_path, "server"), Authority(tmp_path, "devices")
+    path = write(tmp_path, "a.hl7", ONE)
+    with Server() as server:
+        assert run(["send", path, "--to", server.to, "--tls", "--timeout", "0.3"]) == 75
+        assert "no answer in time; perhaps TLS is not spoken there" in capsys.readouterr().err
+    with Server(tls=server_context(server_ca.issue("gateway"), device_ca.file)) as server:
+        assert run(["send", path, "--to", server.to, "--ca", str(device_ca.file)]) == 75
+        assert "its certificate does not hold" in capsys.readouterr().err
+        assert run(["send", path, "--to", server.to, "--ca", str(server_ca.file)]) == 75
+        said = capsys.readouterr()
+        assert "message 1: no answer: the server wants a certificate: give --cert and --key" in said.out
+        assert run(["send", path, "--to", server.to]) == 75
+        assert "message 1: no answer: " in capsys.readouterr().out
+        for name in ("Error", "Exception", "SSL:"):
+            assert name not in said.out + said.err
 
 
 def test_mutual_tls(tmp_path):
