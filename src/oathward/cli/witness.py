@@ -45,6 +45,16 @@ KeyFileOption = Annotated[
     ),
 ]
 DEFAULT_FOLDER = Path("oathward-witness")
+OwnFolderOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="DIR",
+        help="The witness's own folder; else as given to `witness`.",
+        show_default=False,
+    ),
+]
+PUBLIC_FILE = "witness.pub"
 
 
 @APP.callback(invoke_without_command=True)
@@ -66,7 +76,10 @@ def witness(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Run the witness; stop it with SIGTERM or Ctrl-C. A key is made when there is none."""
+    """Run the witness; stop it with SIGTERM or Ctrl-C. A key is made when there is none.
+
+    Its public key goes to witness.pub beside the key: the site's [witness] public_key_file names a copy of it.
+    """
     if context.invoked_subcommand is not None:
         return
     _run(data, key, listen, user, as_json=as_json)
@@ -74,49 +87,66 @@ def witness(
 
 @APP.command()
 def trust(
+    context: typer.Context,
     log_key: Annotated[str, typer.Argument(metavar="KEY", help="A log's verifier key, or a file with it.")],
     origin: Annotated[
         str, typer.Option("--origin", help="The log's name, where it is not the key's.", show_default=False)
     ] = "",
-    data: FolderOption = DEFAULT_FOLDER,
+    data: OwnFolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let the witness cosign for a log; a running witness knows at once."""
     from oathward.ledger import witness as rules
 
     text = log_key if "+" in log_key and not Path(log_key).exists() else _text(Path(log_key))
-    name = rules.trust(data, text.strip(), origin)
-    emit({"origin": name}, as_json=as_json, human=lambda: print(f"The witness cosigns for {name}."))
+    name = rules.trust(data or _before(context, "data"), text.strip(), origin)
+    emit(
+        {"origin": name},
+        as_json=as_json or _before(context, "as_json"),
+        human=lambda: print(f"The witness cosigns for {name}."),
+    )
 
 
 @APP.command()
-def show(data: FolderOption = DEFAULT_FOLDER, key: KeyFileOption = None, as_json: JsonOption = False) -> None:
+def show(
+    context: typer.Context,
+    data: OwnFolderOption = None,
+    key: KeyFileOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show the witness's key, the logs it trusts, what it holds, and its evidence of forks. Ends with 3 if there is any."""
     from oathward.ledger import checkpoint, note
     from oathward.ledger import witness as rules
     from oathward.vault.sign import Verifier
 
-    if not data.is_dir():
-        raise InputError(str(data), "no witness's folder is there", reason=Reason.NOT_FOUND)
-    signer = _load_key(key or data / "key")
+    folder: Path = data or _before(context, "data")
+    if not folder.is_dir():
+        raise InputError(str(folder), "no witness's folder is there", reason=Reason.NOT_FOUND)
+    signer = _load_key(key or _before(context, "key") or folder / "key")
     held = []
-    for signed in rules.held(data):
+    for signed in rules.held(folder):
         text, signatures = note.split(signed)
         found = checkpoint.parse(text)
         at_s = note.check_cosignature(text, signatures, signer)
         held.append(
             {"origin": found.origin, "size": found.size, "root": found.root.hex(), "cosigned_s": at_s}
         )
-    evidence = rules.evidence(data)
+    evidence = rules.evidence(folder)
     value = {
         "key": note.encode_key(signer, note.COSIGNATURE),
-        "trusted": sorted(rules.trusted(data, Verifier)),
+        "trusted": sorted(rules.trusted(folder, Verifier)),
         "held": held,
         "evidence": evidence,
     }
-    emit(value, as_json=as_json, human=lambda: _say(value))
+    emit(value, as_json=as_json or _before(context, "as_json"), human=lambda: _say(value))
     if evidence:
         raise typer.Exit(Reason.LEDGER_FORKED.answer.exit_code)
+
+
+def _before(context: typer.Context, option: str) -> Any:
+    """Give an option that stood before the subcommand, or its default there."""
+    assert context.parent is not None
+    return context.parent.params[option]
 
 
 def _run(folder: Path, key: Path | None, listen: str, user: str, *, as_json: bool) -> None:
@@ -131,16 +161,27 @@ def _run(folder: Path, key: Path | None, listen: str, user: str, *, as_json: boo
     _become(user, folder)  # after the imports: they may lie where the other user cannot read
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     signer = _load_key(key or folder / "key", create=key is None)
+    public = note.encode_key(signer, note.COSIGNATURE)
+    public_file = _publish((key or folder / "key").with_name(PUBLIC_FILE), public)
     clock = Clock()
     watch = Witness(folder, signer, Verifier, lambda: int(clock.now().timestamp()))
 
     def ready(address: str) -> None:
         name = pwd.getpwuid(os.geteuid()).pw_name
-        public = note.encode_key(signer, note.COSIGNATURE)
-        value = {"address": address, "folder": str(folder), "key": public, "user": name}
+        value = {
+            "address": address,
+            "folder": str(folder),
+            "key": public,
+            "public_key_file": public_file and str(public_file),
+            "user": name,
+        }
 
         def human() -> None:
-            print(f"Witness at {address}, as user {name}, folder {folder}\n  key {public}", flush=True)
+            print(f"Witness at {address}, as user {name}, folder {folder}\n  key {public}")
+            print(
+                f"  also in {public_file or 'no file: none could be written beside the key, or another key stands there'}",
+                flush=True,
+            )
             if os.geteuid() == 0:
                 print("  running as root: give --user NAME to run as another", file=sys.stderr)
 
@@ -196,6 +237,18 @@ def _load_key(path: Path, *, create: bool = False) -> Signer:
         unique = Signer("new", seed).public.hex()[:8]
         save_signer(Signer(f"oathward-witness/{unique}", seed), path)
     return load_signer(path)
+
+
+def _publish(path: Path, public: str) -> Path | None:
+    """Write the public key where people can take it from; gives the file, nothing if it cannot be this key's."""
+    text = f"{public}\n"
+    try:
+        if not path.exists():
+            path.write_text(text)
+            path.chmod(0o644)
+        return path if path.read_text() == text else None
+    except (OSError, UnicodeDecodeError):
+        return None
 
 
 def _text(path: Path) -> str:

@@ -105,7 +105,7 @@ class Witness:
     """Where the outside witness listens; empty means there is none, and pages say so."""
 
     address: str = ""  # host:port or a path of a Unix socket
-    public_key_file: str = ""
+    public_key_file: str = ""  # the witness's `witness.pub`; a relative path is one in the data folder
 
 
 @dataclass(frozen=True, slots=True)
