@@ -156,7 +156,7 @@ class _Connection:
         try:
             connection = self._open()
         except OSError as error:
-            why = f"cannot connect: {_trouble(error, secure=self._tls is not None)}"
+            why = f"cannot connect: {_trouble(error, _OPENING_TLS if self._tls else '')}"
             raise InputError("--to", why, reason=Reason.RECIPIENT_UNREACHABLE) from error
         wanted, control_id = _asked(message)
         connection.settimeout(self._timeout_s if wanted else _LATE_REFUSAL_S)
@@ -173,7 +173,7 @@ class _Connection:
             return _NO_ANSWER, f"what came is no HL7 acknowledgement ({error.reason.code})"
         except OSError as error:
             self.close()
-            return _NO_ANSWER, _trouble(error, secure=self._tls is not None)
+            return _NO_ANSWER, _trouble(error, _OVER_TLS if self._tls else _PLAIN)
 
     def _open(self) -> socket.socket:
         from oathward.protocols.hl7v2.mllp import Framer
@@ -306,29 +306,31 @@ _SSL_WORDS = {
 """OpenSSL's reasons, without the version of TLS in front of some."""
 
 
-def _trouble(error: OSError, *, secure: bool) -> str:
-    """Say what is wrong with a connection, and what to do where that is known."""
+_OPENING_TLS = "; perhaps TLS is not spoken there"
+_OVER_TLS = "; perhaps the server wants a certificate that it knows: --cert, --key"
+_PLAIN = "; a port for TLS does that to plain senders: --tls, --ca, --cert, --key"
+
+
+def _trouble(error: OSError, hint: str) -> str:
+    """Say what is wrong with a connection, and what to do where that is known.
+
+    Args:
+        hint: what it may be when nothing is said: no answer, or a closed connection.
+    """
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate does not hold: {error.verify_message}; see --ca and --server-name"
     if isinstance(error, ssl.SSLEOFError | ConnectionAbortedError | ConnectionResetError | BrokenPipeError):
-        hint = (
-            "; perhaps TLS is not spoken there"
-            if secure
-            else "; a port for TLS does that to plain senders: --tls, --ca, --cert, --key"
-        )
         return f"the connection was closed without an answer{hint}"
     if isinstance(error, ssl.SSLError):
         reason = (error.reason or "").upper().replace("TLSV13_ALERT_", "").replace(" ", "_")
         return _SSL_WORDS.get(reason, f"TLS: {reason.lower().replace('_', ' ') or 'refused'}")
-    if isinstance(error, TimeoutError) and secure:
-        return "no answer in time; perhaps TLS is not spoken there"
+    if isinstance(error, TimeoutError):
+        return f"no answer in time{hint}"
     return _words(error)
 
 
 def _words(error: OSError) -> str:
     """Say an error of the system in words."""
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
     if isinstance(error, ConnectionRefusedError):
         return "connection refused, nothing listens there"
     if isinstance(error, socket.gaierror):

@@ -214,7 +214,10 @@ def test_trouble_with_tls_is_told_in_words(tmp_path, capsys):
         assert "its certificate does not hold" in capsys.readouterr().err
         assert run(["send", path, "--to", server.to, "--ca", str(server_ca.file)]) == 75
         said = capsys.readouterr()
-        assert "message 1: no answer: the server wants a certificate: give --cert and --key" in said.out
+        assert "message 1: no answer: the " in said.out
+        assert (
+            "server wants a certificate" in said.out
+        )  # its alert, or the hint where the system lost the alert
         assert run(["send", path, "--to", server.to]) == 75
         assert "message 1: no answer: " in capsys.readouterr().out
         for name in ("Error", "Exception", "SSL:"):
