@@ -201,3 +201,37 @@ def test_a_message_about_two_patients_is_split_and_both_are_served_once(site, re
         "SELECT subject FROM ledger_record WHERE kind = 'message.accepted' ORDER BY idx DESC LIMIT 2"
     )
     assert len(set(subjects)) == 2
+
+
+def test_a_mismatch_can_be_understood_mended_or_discarded(tmp_path):
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": recipient.address}))
+    pinned = Device(
+        id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), senders=frozenset({"ELSE"})
+    )
+    site.add(pinned)
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            assert [client.send(oru(f"I{n}", value="63.5")) for n in range(2)] == ["AA"] * 2
+        [stranger] = site.cli("device", "held")["held"]
+        assert (stranger["reason"], stranger["belongs_to"]) == ("device.identity-mismatch", ["mon-1"])
+        assert stranger["messages"] == 2
+        held = site.cli("quarantine", "list")["held"]
+        shown = site.cli("quarantine", "show", held[0]["message"][-12:])
+        assert shown["belongs_to"] == "mon-1"
+        assert shown["called_itself"].startswith(stranger["application"])
+        again = site.cli(
+            "quarantine", "release", "--device-held", stranger["id"], "--reason", "try", check=False
+        )
+        assert [one["released"] for one in again["released"]] == [False, False]
+        site.cli("quarantine", "discard", "--device-held", stranger["id"], "--reason", "garbage")
+        assert site.cli("quarantine", "list")["counts"] == {}
+        assert site.rows("SELECT COUNT(*) FROM kept_body WHERE purpose = 'quarantine'") == [(0,)]
+        assert len(site.records("message.discarded")) == 2
+        assert site.cli("ledger", "verify")["ok"]
+        assert recipient.kept == []
+    finally:
+        site.stop()
+        recipient.close()

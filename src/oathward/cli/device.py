@@ -378,7 +378,7 @@ def reinstate(
 
 @APP.command()
 def cert(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Device ids.")],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="Device ids.")],
     out: Annotated[
         str, typer.Option(help="Folder for key and certificate; `certificates` in the data folder.")
     ] = "",

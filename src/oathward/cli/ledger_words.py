@@ -125,10 +125,12 @@ def entries(found: Sequence[Entry], limit: int) -> None:
     if not found:
         print("No record answers that.")
         return
-    width = len(str(found[0].index))
+    width = max(len("index"), len(str(found[0].index)))
+    kinds = max(len(e.kind) for e in found)
+    print(f"{'index':>{width}}  {'when (UTC)':<27}  {'kind':<{kinds}}  subject  message  links")
     for e in found:
-        parts = [e.kind, e.subject, e.message, ",".join(e.links)]
-        print(f"{e.index:>{width}}  {iso(from_micros(e.at_us))}  {'  '.join(p for p in parts if p)}")
+        parts = "  ".join((e.subject or "—", e.message or "—", ",".join(e.links) or "—"))
+        print(f"{e.index:>{width}}  {iso(from_micros(e.at_us)):<27}  {e.kind:<{kinds}}  {parts}")
     if len(found) == limit:
         print(f"More may follow: --before {found[-1].index}")
 

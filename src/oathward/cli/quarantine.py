@@ -34,7 +34,7 @@ CALLED = (Reason.DEVICE_UNKNOWN.code, Reason.DEVICE_MISMATCH.code)
 
 Messages = Annotated[
     list[str] | None,
-    typer.Argument(metavar="MESSAGE...", help="Message ids, or their last 6 characters or more."),
+    typer.Argument(metavar="MESSAGE", help="Message ids, or their last 6 characters or more."),
 ]
 Every = Annotated[
     str | None,

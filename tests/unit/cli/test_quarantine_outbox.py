@@ -143,6 +143,16 @@ class TestDiscard:
         assert command("quarantine", "show", held(1).message).value["state"] == "discarded"
         found = records(data, "message.discarded")
         assert {r.message for r in found} == {held(1).message, held(2).message}
+        text = command("ledger", "search", "--kind", "message.discarded", as_json=False).out
+        assert text.split("\n")[0].split() == [
+            "index",
+            "when",
+            "(UTC)",
+            "kind",
+            "subject",
+            "message",
+            "links",
+        ]
         again = ("--reason", "again")
         assert command("quarantine", "discard", held(1).message, *again).code == 66
         assert command("quarantine", "release", held(1).message, *again).code == 66
