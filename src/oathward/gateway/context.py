@@ -41,6 +41,12 @@ class Context:
     outlines: dict[Outline, tuple[str, ...]] = field(default_factory=dict)
     plain: dict[bytes, Spans] = field(default_factory=dict)
 
+    @property
+    def searches(self) -> bool:
+        """Say whether there are raw tokens to search for; on links for identity there are none."""
+        tokens = self.tokens
+        return bool(tokens.needles or tokens.names or tokens.births)
+
     def know(
         self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes], token_hash: Callable[[str], bytes]
     ) -> None:

@@ -3,6 +3,7 @@
 Rules:
 - A date is day, month and year. A year of two digits needs a month's name, or two digits and one separator each.
 - Numbers are read in every order that people use: 1970-01-31, 31/01/1970, 01/31/1970, 19700131, 31011970.
+- Eight digits may be parted once anywhere (``1970.0131``); six (``700131``) must stand alone.
 - Month names of eight languages, whole or shortened, in any order: ``Jan 31 1970``, ``31. Januar 70``.
 
 Deliberately absent: ages, weekdays, ISO ordinal and week dates, other calendars.
@@ -11,9 +12,10 @@ Deliberately absent: ages, weekdays, ISO ordinal and week dates, other calendars
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from datetime import date
+from itertools import chain
 
 _NAMES = {
     1: "jan january januar janv janvier ene enero gen gennaio januari jän jänner",
@@ -41,7 +43,9 @@ _NUMBERS = re.compile(
     rb"|([0-9]{1,2})([ .,/\-_^]{1,2})([0-9]{1,2})\6([0-9]{4})"
     rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
 )  # fmt: skip
-_OUTLINE = re.compile(rb"0+([ .,/\-_^]{1,2})00?(?:\1)0+(?![.0])")
+_OUTLINE = re.compile(rb"(?<!0)0{1,4}(?!0)([ .,/\-_^]{1,2})00?\1(?:0000|00?)(?!0)(?!\.0)")
+_SPLIT = re.compile(_ALONE + rb"([0-9]{1,7})[./\-_ ^]([0-9]{1,7})" + _ENDS)
+_SHORT = re.compile(rb"(?<![^|^~&\r\n ])([0-9]{6})(?![^|^~&\r\n ])")
 _TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
 _LONGEST_FIRST = b"|".join(name for _, name in sorted((-len(name), name) for name in MONTHS))
 # Where the three numbers stand, by the last group that took part.
@@ -62,6 +66,11 @@ def together(born: date) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(born.strftime(order).encode() for order in ("%Y%m%d", "%d%m%Y", "%m%d%Y")))
 
 
+def short(born: date) -> tuple[bytes, ...]:
+    """List the six digits of a date, year first and day first."""
+    return tuple(dict.fromkeys(born.strftime(order).encode() for order in ("%y%m%d", "%d%m%y")))
+
+
 def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
     """Say whether lines of a folded outline (every digit a 0) may hold a date in parts or with a month's name."""
     if not words.isdisjoint(MONTHS):
@@ -72,15 +81,30 @@ def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
 
 def holds(text: bytes, born: date) -> bool:
     """Say whether folded text holds the date in any of its forms."""
-    years = (born.year, born.year % 100)
-    orders = ((born.month, born.day), (born.day, born.month))
-    return any(year in years and (month, day) in orders for year, month, day in _dates(text))
+    return which(text, (born,)) is not None
+
+
+def which(text: bytes, dates: Iterable[date]) -> date | None:
+    """Give the first of the dates that folded text holds in any of its forms; the text is read once."""
+    sought: dict[tuple[int, int, int] | bytes, date] = {}
+    for born in dates:
+        for year in (born.year, born.year % 100):
+            sought.setdefault((year, born.month, born.day), born)
+            sought.setdefault((year, born.day, born.month), born)
+        for form in short(born):
+            sought.setdefault(form, born)
+    for found in chain(_dates(text), (match[1] for match in _SHORT.finditer(text))):
+        if found in sought:
+            return sought[found]
+    return None
 
 
 def _dates(text: bytes) -> Iterator[tuple[int, int, int]]:
     """Give year, month and day of each date; month and day in the order of writing where it is unclear."""
-    for match in _TOGETHER.finditer(text):
-        digits = match[1]
+    parted = (match[1] + match[2] for match in _SPLIT.finditer(text))
+    for digits in chain((match[1] for match in _TOGETHER.finditer(text)), parted):
+        if len(digits) != 8:
+            continue
         yield int(digits[:4]), int(digits[4:6]), int(digits[6:])
         yield int(digits[4:]), int(digits[2:4]), int(digits[:2])
     for match in _NUMBERS.finditer(text):

@@ -43,7 +43,9 @@ from oathward.protocols.hl7v2.reader import Message
 
 CONTEXTS_MAX = 4_096
 EXPANSION = 8
-"""Opened layers of a message may be this many times its size, and ``EXPANSION_BYTES_MIN`` more."""
+"""Opened layers of a message may be this many times its size, of what is beyond ``EXPANSION_BYTES_MIN`` only
+``EXPANSION_LARGE`` times, and ``EXPANSION_BYTES_MIN`` more."""
+EXPANSION_LARGE = 2
 EXPANSION_BYTES_MIN = 262_144
 
 Foreign = Callable[[Iterable[bytes]], AbstractSet[bytes]]
@@ -128,7 +130,7 @@ class Guard:
             context.know(card_words, canaries, self._words.token)
             check = _Check(self._outlines, context, original, None, card_words)
         try:
-            return check.run(outgoing)
+            return Stop("unsearchable", "message") if context.tokens.too_many else check.run(outgoing)
         except Unsearchable:
             return Stop("unsearchable", "message")
 
@@ -322,7 +324,10 @@ class _Check:
     # --- behind encodings
 
     def _opened(self, size_bytes: int) -> Stop | None:
-        self._budget = Budget(EXPANSION * size_bytes + EXPANSION_BYTES_MIN)
+        small = min(size_bytes, EXPANSION_BYTES_MIN)
+        self._budget = Budget(
+            EXPANSION * small + EXPANSION_LARGE * (size_bytes - small) + EXPANSION_BYTES_MIN
+        )
         self._seen: set[bytes] = set()
         for line in self._open:
             hit = self._text(line)
@@ -350,9 +355,11 @@ class _Check:
         """Search one text for everything."""
         context = self._context
         text = fold(data, self._original.charset)
-        hit = search.strong(text, context.tokens)
+        hit = search.strong(text, context.tokens) if context.searches else None
         if hit is not None or not (context.card or context.canaries or self._foreign):
             return hit
+        if not (context.card or context.canaries):
+            return self._known_tokens(pieces_of(text))
         hashes = self._outlines.hashes_of(frozenset(letter_words(text)))
         if not hashes.isdisjoint(context.canaries):
             return search.Hit("canary", "canary")

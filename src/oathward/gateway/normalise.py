@@ -201,7 +201,7 @@ def _opened(data: bytes, budget: Budget, separators: Separators) -> Iterator[tup
     if 61 in data and _QUOTED.search(data):
         yield "quoted-printable", quopri.decodestring(data)
     if 38 in data and _ENTITY.search(data):
-        yield "entities", html.unescape(text_of(data)).encode("utf-8", "replace")
+        yield "entities", _without_entities(data)
     if 60 in data and _TAG.search(data):
         yield "tags", _TAG.sub(b" ", data)
         yield "tags", _TAG.sub(b"", data)
@@ -210,6 +210,18 @@ def _opened(data: bytes, budget: Budget, separators: Separators) -> Iterator[tup
     for run in runs(data):
         budget.spend(len(run))
         yield from decoded(run)
+
+
+def _without_entities(data: bytes) -> bytes:
+    """Replace entities.
+
+    Raises:
+        Unsearchable: one has thousands of digits, which Python does not read.
+    """
+    try:
+        return html.unescape(text_of(data)).encode("utf-8", "replace")
+    except ValueError:
+        raise Unsearchable from None
 
 
 def _unbackslashed(match: re.Match[bytes]) -> bytes:

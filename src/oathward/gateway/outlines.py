@@ -36,7 +36,8 @@ TOKEN_LENGTH_MAX = 64
 JOINED_DIGITS_MAX = 16
 
 _DIGITS = re.compile(rb"0{6,}")
-_GROUPS = re.compile(rb"0+(?:[ \-./()]{1,2}0+)+")
+# Runs are bounded and start where digits start: a long row of digits is looked at once.
+_GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
 _SEPARATORS = re.compile(rb"[\-./]")
 _RUNS = bytes(
     code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)

@@ -14,19 +14,24 @@ Deliberately absent: encodings (``normalise.views``) and memory (``guard``).
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 
-from oathward.gateway.dates import holds
-from oathward.gateway.normalise import letter_words, squeeze
+from oathward.gateway.dates import which
+from oathward.gateway.normalise import Unsearchable, letter_words, squeeze
 from oathward.gateway.tokens import Name, Needle, Tokens
 
 WORDS_BETWEEN_MAX = 3
 GAP_BYTES_MAX = 3
 SHORT = 8
 """Characters below which a match must stand alone."""
+HITS_MAX = 10_000
+"""Of one token in one text that may be looked at closely."""
+_BEFORE_BYTES = 20
+_IS_ALNUM = bytes(code > 127 or chr(code).isalnum() for code in range(256))
 
 _WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
 _LETTERS = bytes(range(97, 123)) + bytes(range(128, 256))
@@ -76,7 +81,8 @@ def _may_hold(squeezed: bytes, tokens: Tokens) -> bool:
 
 def birth(text: bytes, tokens: Tokens) -> Hit | None:
     """Search folded text for birth dates in every form."""
-    return next((Hit("birth-date", one.place) for one in tokens.births if holds(text, one.born)), None)
+    born = which(text, (one.born for one in tokens.births))
+    return next((Hit("birth-date", one.place) for one in tokens.births if one.born == born), None)
 
 
 def full_name(text: bytes, words: AbstractSet[bytes], letters: bytes, tokens: Tokens) -> Hit | None:
@@ -123,9 +129,12 @@ def near(
 ) -> bool:
     """Say whether words of two sets stand at most ``apart`` places from each other in one field."""
     for words in fields_of_words:
-        at = [i for i, word in enumerate(words) if word in first]
-        if at and any(0 < abs(i - j) <= apart for j, word in enumerate(words) if word in second for i in at):
-            return True
+        last_first = last_second = -apart - 1
+        for i, word in enumerate(words):
+            if (word in first and i - last_second <= apart) or (word in second and i - last_first <= apart):
+                return True
+            last_first = i if word in first else last_first
+            last_second = i if word in second else last_second
     return False
 
 
@@ -147,25 +156,29 @@ def _holds_name(text: bytes, name: Name) -> bool:
 
 def _stands(text: bytes, form: bytes, *, tail: bool) -> bool:
     """Say whether a form stands in the text with little between its characters, and alone where it must."""
-    at = [
-        i
-        for i, code in enumerate(text)
-        if code > 127 or 97 <= code <= 122 or 48 <= code <= 57 or 65 <= code <= 90
-    ]
     squeezed = squeeze(text)
     start = squeezed.find(form)
+    if start < 0:
+        return False
+    at = array("q", compress(range(len(text)), text.translate(_IS_ALNUM)))
+    tries = HITS_MAX
     while start >= 0:
         if _is_one(text, at[start : start + len(form)], form, tail=tail):
             return True
+        tries -= 1
+        if not tries:
+            raise Unsearchable
         start = squeezed.find(form, start + 1)
     return False
 
 
-def _is_one(text: bytes, at: list[int], form: bytes, *, tail: bool) -> bool:
+def _is_one(text: bytes, at: array[int], form: bytes, *, tail: bool) -> bool:
+    if at[-1] - at[0] > (GAP_BYTES_MAX + 1) * len(form):
+        return False
     gaps = [text[i + 1 : j] for i, j in pairwise(at) if j > i + 1]
     if any(len(gap) > GAP_BYTES_MAX or b"\r" in gap for gap in gaps):
         return False
-    before, after = text[: at[0]], text[at[-1] + 1 : at[-1] + 3]
+    before, after = text[max(0, at[0] - _BEFORE_BYTES) : at[0]], text[at[-1] + 1 : at[-1] + 3]
     if not form.isdigit():
         return len(form) >= SHORT or not (_is_alnum(before[-1:]) or _is_alnum(after[:1]))
     if after[:1].isdigit() or (not tail and before[-1:].isdigit() and not _only_zeros(before)):
@@ -180,7 +193,7 @@ def _is_alnum(one: bytes) -> bool:
 
 
 def _only_zeros(before: bytes) -> bool:
-    head = before[-20:].rstrip(b"0")
+    head = before.rstrip(b"0")
     return not head[-1:].isdigit()
 
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from oathward.core.words import token_of, variants
-from oathward.gateway.dates import together
+from oathward.gateway.dates import short, together
 from oathward.gateway.normalise import fold, letter_words
 from oathward.protocols.hl7v2.reader import Message
 
@@ -34,7 +34,10 @@ PHONE_TAIL_DIGITS = 9
 """Of a telephone number: what is left without country code and trunk prefix, near enough."""
 NEWBORN_DAYS = 31
 TOKENS_MAX = 400
-"""Of one message; more is not a patient's."""
+"""Of one message; more is not a patient's, and such a message cannot be searched."""
+PERSONS_MAX = 100
+LOCAL_PHONE_DIGITS = 7
+"""Of a telephone number of the North American plan: what is dialled within the area."""
 
 _IDS, _NAMES, _PHONES, _ADDRESSES, _BIRTHS = "id", "name", "phone", "address", "birth"
 _FIELDS: dict[bytes, dict[int, str]] = {
@@ -101,6 +104,8 @@ class Tokens:
     ``digit_forms``: of needles and of birth dates written together, those of digits only; a text must hold one
     of them in its digits, or one of ``other_forms`` in its letters and digits, to hold any. ``covered``: whole
     tokens (``words.token_of``) that a search for these finds: a card's hash of one of them adds nothing.
+    ``weak_ids`` and ``name_words``: weak tokens that stop where a value is nothing else. ``too_many``: there
+    were more than the bounds allow, and some are missing.
     """
 
     digit_forms: tuple[bytes, ...] = ()
@@ -111,6 +116,9 @@ class Tokens:
     births: list[Birth] = field(default_factory=list)
     weak_words: dict[bytes, str] = field(default_factory=dict)
     weak_numbers: dict[bytes, str] = field(default_factory=dict)
+    weak_ids: dict[bytes, str] = field(default_factory=dict)
+    name_words: dict[bytes, str] = field(default_factory=dict)
+    too_many: bool = False
 
     def __repr__(self) -> str:
         return f"<Tokens: {len(self.needles)} strong, {len(self.names)} names, {len(self.births)} births>"
@@ -122,8 +130,12 @@ def tokens_of(message: Message) -> Tokens:
     for segment in message.segments:
         if segment[:3] in PERSON_SEGMENTS:
             for kind, place, repetition in _values(message, segment):
-                if len(tokens.needles) < TOKENS_MAX:
-                    _TAKE[kind](tokens, place, _Parts(message, repetition))
+                tokens.too_many = (
+                    len(tokens.needles) >= TOKENS_MAX or len(tokens.names) + len(tokens.births) >= PERSONS_MAX
+                )
+                if tokens.too_many:
+                    return tokens
+                _TAKE[kind](tokens, place, _Parts(message, repetition))
     _settle_births(tokens, message)
     dates = _settle_forms(tokens)
     tokens.covered.update(form.decode() for form in dates)
@@ -134,7 +146,8 @@ def tokens_of(message: Message) -> Tokens:
 
 def _settle_forms(tokens: Tokens) -> list[bytes]:
     dates = [form for one in tokens.births for form in together(one.born)]
-    forms = dict.fromkeys((*tokens.needles, *dates))
+    shorter = [form for one in tokens.births for form in short(one.born)]
+    forms = dict.fromkeys((*tokens.needles, *dates, *shorter))
     tokens.digit_forms = tuple(form for form in forms if form.isdigit())
     tokens.other_forms = tuple(form for form in forms if not form.isdigit())
     return dates
@@ -160,7 +173,10 @@ def without(tokens: Tokens, clear: AbstractSet[str]) -> Tokens:
         births=[one for one in tokens.births if one.born not in born],
         weak_words=tokens.weak_words,
         weak_numbers=tokens.weak_numbers | {day.strftime("%Y%m%d").encode(): "PID-7" for day in born},
+        weak_ids={form: place for form, place in tokens.weak_ids.items() if stops("identifier", place)},
+        name_words={word: place for word, place in tokens.name_words.items() if stops("name", place)},
         covered=tokens.covered,
+        too_many=tokens.too_many,
     )
     _settle_forms(left)
     return left
@@ -191,6 +207,8 @@ def _identifier(tokens: Tokens, place: str, text: str) -> None:
             _strong(tokens, "identifier", place, strong.hex().encode(), tail=True)
     elif len(form) >= WEAK_LENGTH_MIN:
         (tokens.weak_words if form.isalpha() else tokens.weak_numbers).setdefault(form, place)
+        if form.isdigit() and len(form) > WEAK_LENGTH_MIN:
+            tokens.weak_ids.setdefault(form, place)
 
 
 class _Parts:
@@ -244,6 +262,8 @@ def _take_name(tokens: Tokens, place: str, parts: _Parts) -> None:
         for word in _words(part):
             if len(word) >= WEAK_LENGTH_MIN:
                 tokens.weak_words.setdefault(word, place)
+                if word not in _PLACEHOLDERS:
+                    tokens.name_words.setdefault(word, place)
     families, givens = _words(family), _words(given)
     if families - _PLACEHOLDERS and givens and (families | givens) - _PLACEHOLDERS:
         joined = frozenset(
@@ -266,6 +286,9 @@ def _take_phone(tokens: Tokens, place: str, parts: _Parts) -> None:
             tail = digits[-PHONE_TAIL_DIGITS:].encode()
             _strong(tokens, "phone", place, tail, tail=len(digits) > PHONE_DIGITS_MIN)
             tokens.covered.add(written)
+        local = digits[-LOCAL_PHONE_DIGITS:]
+        if len(digits.removeprefix("1")) == 10 and len(set(local)) > 1:
+            _strong(tokens, "phone", place, local.encode())
     for text in parts.all():
         _take_email(tokens, place, text)
 

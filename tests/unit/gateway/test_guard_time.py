@@ -1,0 +1,65 @@
+"""The guard's time: it grows with the size of what is searched, whatever that is made of."""
+
+import time
+
+import pytest
+
+from oathward.core.words import WordHasher
+from oathward.gateway.guard import Guard, Stop
+from oathward.gateway.search import near
+from oathward.protocols.hl7v2.reader import decode
+
+HEAD = b"MSH|^~\\&|MON|ICU|E|H|20260301120000||ORU^R01|1|P|2.6\r"
+PID = b"PID|1||12345678^^^H^MR||Rosenqvist^Adalbert||19700131|M\r"
+ORIGINAL = decode(HEAD + PID)
+UNITS = [
+    b"0", b"7", b" ", b"a", b"0123", b"3a", b"a1", b"1 ", b"1-", b"1.", b"1/1/", b"12345678", b"1234567 8 ", b"QUJD",
+    b"QUJDREVG\n", b"QUJDREVG%41", b"&#x41;", b"&#x", b"&a", b"%41", b"=41", b"0x41 ", b"41-", b"\\X41\\", b"\\.in+1\\",
+    b"<a", b"\\", b"\xff", b"1\xc3\xa9", b"jan ", b"1 jan ", b"1 a", b"19700131", b"rosenqvist ", b"912345678 ",
+]  # fmt: skip
+
+
+def seconds(unit, size_bytes, *, identity=False):
+    data = HEAD + b"OBX|1|TX|1^x^L||" + unit * (size_bytes // len(unit)) + b"\r"
+    guard = Guard(WordHasher(b"k" * 32))
+    start = time.process_time()
+    guard.check(ORIGINAL, data, carries_identity=identity, foreign=lambda _: frozenset())
+    return time.process_time() - start
+
+
+@pytest.mark.parametrize("identity", [False, True])
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+def test_twice_the_bytes_take_about_twice_the_time(unit, identity):
+    once = min(seconds(unit, 20_000, identity=identity) for _ in range(2))
+    twice = min(seconds(unit, 40_000, identity=identity) for _ in range(2))
+    assert twice < 3 * once + 0.02, (once, twice)
+
+
+@pytest.mark.parametrize(
+    "unit", [b"0", b"7", b"0123", b"1-", b"QUJDREVG%41", b"\\X41\\", b"QUJDREVG\n", b"1 a"], ids=repr
+)
+def test_a_megabyte_is_answered_soon(unit):
+    assert seconds(unit, 1_000_000, identity=True) < 5  # about 1 s where nothing else runs
+
+
+def test_names_that_are_far_apart_are_told_at_once():
+    words = [b"rosenqvist"] * 20_000 + [b"x"] * 9 + [b"adalbert"] * 20_000
+    start = time.process_time()
+    assert not near(iter([words]), {b"rosenqvist"}, {b"adalbert"}, 4)
+    assert time.process_time() - start < 1
+
+
+def test_an_entity_of_thousands_of_digits_gets_a_verdict():
+    data = HEAD + b"OBX|1|TX|1^x^L||&#" + b"1" * 5_000 + b";\r"
+    verdict = Guard(WordHasher(b"k" * 32)).check(ORIGINAL, data, carries_identity=False)
+    assert isinstance(verdict, Stop)
+    assert verdict.kind == "unsearchable"
+
+
+def test_more_persons_than_a_message_has_cannot_be_searched():
+    many = b"".join(b"NK1|%d|Do%s^Jane\r" % (i, bytes([97 + i % 26, 97 + i // 26])) for i in range(300))
+    verdict = Guard(WordHasher(b"k" * 32)).check(decode(HEAD + many + PID), HEAD, carries_identity=False)
+    assert verdict == Stop("unsearchable", "message")
+    assert not isinstance(
+        Guard(WordHasher(b"k" * 32)).check(ORIGINAL, HEAD, carries_identity=False), Stop
+    )  # reverse
