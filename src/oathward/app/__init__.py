@@ -53,8 +53,12 @@ def server_files(settings: Settings) -> tuple[Path, Path, Path]:
     return trust / "mllp.pem", trust / "mllp.key", trust / "device-ca.pem"
 
 
-def build(settings: Settings, role: str) -> Opened:
+def build(settings: Settings, role: str, *, become_keeper: bool = True) -> Opened:
     """Open a site for one role.
+
+    Args:
+        become_keeper: on a stopped site, hold the keeper's store in this process. For commands; never for a
+            process of the site.
 
     Raises:
         StorageError: the database cannot be opened.
@@ -64,6 +68,6 @@ def build(settings: Settings, role: str) -> Opened:
     anchor = trust_anchor(settings)
     engine = connect(settings.database_url)
     create_tables(engine)
-    keeper = client.connect(settings, role)
+    keeper = client.connect(settings, role, become=become_keeper)
     mark = settings.data / f"clock-{role}"
     return Opened(settings, role, engine, Clock(mark), keeper, anchor, Seen(keeper.newest()))

@@ -49,7 +49,7 @@ def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
         from oathward.courier.process import run
     else:
         from oathward.app.process import run
-    return run(build(settings, role))
+    return run(build(settings, role, become_keeper=False))
 
 
 if __name__ == "__main__":

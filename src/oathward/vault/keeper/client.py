@@ -3,6 +3,8 @@
 Rules:
 - A running keeper is always asked. Without one, a caller who may read the keeper's folder becomes the
   keeper for as long as the client is open: the command line and tests work on a stopped site.
+- The processes of a site wait for their keeper and never become it (``become=False``): they must not hold what
+  opens, and while one did no keeper could start again.
 - What the keeper gives is checked where it can be: public keys and documents carry its signature, and the
   pinned trust anchor of the data folder verifies them.
 - One request at a time on a connection; a connection that failed in the middle is thrown away.
@@ -246,8 +248,11 @@ class Client:
         return PublicKey(document.id, _raw(body["public"]), body["not_after_us"])
 
 
-def connect(settings: Settings, role: str) -> Client:
+def connect(settings: Settings, role: str, *, become: bool = True) -> Client:
     """Reach the keeper as a role.
+
+    Args:
+        become: be the keeper where none runs and this caller may read its folder.
 
     Raises:
         KeeperError: ``KEEPER_UNAVAILABLE``; none runs and this caller may not be it.
@@ -260,6 +265,11 @@ def connect(settings: Settings, role: str) -> Client:
         over_socket = SocketTransport(frames.socket_path(settings, role), patience_s)
         if over_socket.reach():
             return Client(over_socket, role, authority)
+        if not become:
+            if time.monotonic() > ends_s:
+                raise unavailable("does not run")
+            time.sleep(0.05)
+            continue
         try:
             return Client(InProcess(settings, role), role, authority)
         except VaultError as error:
