@@ -6,6 +6,8 @@ Rules:
   acknowledged the earlier copy and the id is the same (then the sender had to repeat it).
 - *Leaked*: delivered to somebody it was not for; or a trace of any patient or device in the bytes of a
   recipient that may not see that kind; or a trace of *another* patient where identity is allowed; or bytes that match nothing sent.
+- A message of somebody unknown is for nobody until it is ``adopted`` (whoever runs the site says so, and the
+  demo asks the inventory); what was released then counts as an extra delivery, not as one that was due.
 - Findings name kind, recipient and the source's control id; never a value.
 
 Deliberately absent: anything Oathward says about itself.
@@ -58,7 +60,8 @@ class Finding:
 class Verdict:
     """The count.
 
-    ``held``: accepted messages that were due nowhere. ``repeated``: copies after an answer that never came, which
+    ``held``: accepted messages that were due nowhere. ``optional``: of those delivered, how many were not due but
+    allowed: the guard let them through, or their sender was adopted. ``repeated``: copies after an answer that never came, which
     are no fault of the sender. ``waiting``: sent and never answered, so nobody's loss.
     """
 
@@ -69,6 +72,7 @@ class Verdict:
     held: int = 0
     delivered: dict[str, int] = field(default_factory=dict)
     expected: dict[str, int] = field(default_factory=dict)
+    optional: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
     lost: int = 0
     duplicated: int = 0
@@ -98,6 +102,9 @@ class Judge:
         self._settled: Counter[str] = Counter()
         self._delivered: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
         self._expected: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
+        self._optional: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
+        self._early: list[tuple[str, Finding]] = []  # sender, and what is a leak as long as it is not adopted
+        self._adopted: set[str] = set()
         self._repeated = self._new_ids = 0
         self._findings: list[Finding] = []
 
@@ -105,6 +112,10 @@ class Judge:
         """Take in messages that are on their way or answered."""
         for one in sent:
             self._by_marker[one.plan.marker] = self._open[one.plan.marker] = one
+
+    def adopt(self, sender: str) -> None:
+        """Learn that a sender which was unknown is a device of the site now: its messages may go out."""
+        self._adopted.add(sender)
 
     def see(self, delivery: Delivery) -> None:
         """Take in one delivery: whose it is, whether it came before, what can be read in it."""
@@ -117,6 +128,7 @@ class Judge:
         self._last[key] = delivery.kept
         if earlier is None:
             self._delivered[delivery.recipient] += 1
+            self._optional[delivery.recipient] += delivery.recipient not in source.plan.must
         else:
             self._compare(key, earlier, delivery.kept)
 
@@ -143,7 +155,8 @@ class Judge:
         verdict = Verdict(
             sent=len(self._by_marker), accepted=self._settled["accepted"], refused=self._settled["refused"],
             held=self._settled["held"], delivered=dict(self._delivered), expected=dict(self._expected),
-            repeated=self._repeated, duplicated_new_id=self._new_ids, findings=list(self._findings),
+            optional=dict(self._optional), repeated=self._repeated, duplicated_new_id=self._new_ids,
+            findings=[*self._findings, *(f for who, f in self._early if who not in self._adopted)],
         )  # fmt: skip
         for sent in self._open.values():
             verdict.accepted += sent.accepted
@@ -190,7 +203,11 @@ class Judge:
             return [Finding("leaked", recipient, "", "matches nothing that was sent")]
         plan, whats = source.plan, []
         if recipient not in plan.must | plan.may:
-            whats.append(f"{plan.type} is not for this recipient")
+            what = f"{plan.type} is not for this recipient"
+            if recipient in plan.once_adopted:
+                self._early.append((source.sender, Finding("leaked", recipient, plan.control_id, what)))
+            else:
+                whats.append(what)
         own, allowed = set(plan.patients), self._rights.get(recipient, frozenset())
         whats += [f"{trace.kind} on the wire, in {trace.form}" for trace in self._index.search(delivery.wire)]
         for trace in self._index.search(delivery.data):

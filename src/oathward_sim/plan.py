@@ -5,7 +5,7 @@ Rules:
   OBX-5, or the fraction of EVN-2). It survives every profile that lets anything clinical through, so a delivery is
   matched to its source without any identifier that Oathward makes or could get wrong.
 - ``must`` are recipients that have to get the message once it was acknowledged, ``may`` those that are
-  allowed to; anyone else who gets it is a leak.
+  allowed to, ``once_adopted`` those that may get it from when somebody adopted its sender; anyone else who gets it is a leak.
 """
 
 from __future__ import annotations
@@ -83,6 +83,7 @@ class Planned:
     data: bytes
     must: frozenset[str]
     may: frozenset[str] = frozenset()
+    once_adopted: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -254,7 +254,7 @@ class Simulation:
         if not config.with_strangers:
             return []
         found = strangers.senders(
-            self.hospital, config.plain, config.secure, config.device_tls, config.foreign
+            self.hospital, config.plain, config.secure, config.device_tls, config.foreign, self.rules
         )
         for sender in found:
             sender.count = config.count

@@ -2,17 +2,18 @@
 
 Rules:
 - What they send is about real patients of the hospital, so that a mistake shows as a leak.
+- The unknown one can be adopted: then its messages may go where those of its kind go. The others lie: never.
 - Each sends slowly; the gateway acknowledges what it stores, so their messages count as accepted and held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from oathward_sim import pumps
 from oathward_sim.hospital import Device, Hospital
-from oathward_sim.plan import Planned
+from oathward_sim.plan import Planned, Rule
 from oathward_sim.senders import Door, Sender, TlsFiles
 
 UNKNOWN = Device("INFUSER-99", "00AC3F00DEADBEEF", "pump", "Unlisted", "Drip 1", "UN-1", "MED", known=False)
@@ -28,14 +29,16 @@ def senders(
     secure: Door | None,
     device_tls: Mapping[str, TlsFiles],
     foreign: TlsFiles | None,
+    rules: Sequence[Rule] = (),
 ) -> list[Sender]:
     """Make the strangers that can exist with these doors.
 
     Args:
         foreign: TLS files of a certificate that no authority of ours signed.
+        rules: where messages of a device of ours go.
     """
     first, second = hospital.pumps[:2]
-    found = [_sender("unknown", plain, hospital, UNKNOWN, 0)]
+    found = [_sender("unknown", plain, hospital, UNKNOWN, 0, rules)]
     if device_tls and secure is not None:
         # Says it is the first pump: once with no certificate at all, once with the second pump's own.
         found.append(_sender("no certificate", plain, hospital, first, 1))
@@ -49,21 +52,26 @@ def senders(
     return found
 
 
-def _sender(name: str, door: Door, hospital: Hospital, device: Device, number: int) -> Sender:
+def _sender(
+    name: str, door: Door, hospital: Hospital, device: Device, number: int, rules: Sequence[Rule] = ()
+) -> Sender:
     source = _SOURCE_FIRST + number
     who = hospital.patients[number]
     return Sender(
         name,
         door,
-        _for_nobody(pumps.reports(hospital, device, source, who, ()), number),
+        _for_nobody(pumps.reports(hospital, device, source, who, rules), number),
         rate_s=_RATE_S,
         seed=hospital.seed,
     )
 
 
 def _for_nobody(plans: Iterator[Planned], number: int) -> Iterator[Planned]:
-    """Give each message a control id of its own: two senders claim to be one device."""
+    """Give each message a control id of its own, as two senders claim to be one device; due nowhere by itself."""
     for plan in plans:
         control_id = f"X{number}{plan.control_id}"
         data = plan.data.replace(plan.control_id.encode(), control_id.encode(), 1)
-        yield replace(plan, control_id=control_id, data=data, must=frozenset(), may=frozenset())
+        adopted = plan.must | plan.may
+        yield replace(
+            plan, control_id=control_id, data=data, must=frozenset(), may=frozenset(), once_adopted=adopted
+        )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from oathward.cli.demo.report import Report, print_report
 from oathward.cli.demo.site import DemoSite
-from oathward.cli.demo.view import _View
+from oathward.cli.demo.view import _program, _View
 from oathward.cli.main import run
 from oathward_sim.hospital import build
 from oathward_sim.judge import Finding, Verdict
@@ -93,3 +93,38 @@ def test_one_line_says_it_all_where_there_is_no_terminal(view):
     line = view.line()
     assert "nothing lost, duplicated or leaked" in line
     assert "delivered ehr 0" in line
+
+
+def test_the_report_says_apart_what_was_not_due(capsys):
+    verdict = replace(FINE, delivered={"ehr": 410}, expected={"ehr": 406}, optional={"ehr": 4})
+    report = Report.of(replace(OUTCOME, verdict=verdict), LEDGER, 1, 2.0)
+    print_report(report)
+    out = capsys.readouterr().out
+    assert "406 delivered of 406 due, and 4 that may come" in out
+    assert "adopted meanwhile" in out
+    assert max(map(len, out.splitlines())) < 80
+    assert report.as_dict()["delivered_not_due"] == {"ehr": 4}
+
+
+def test_hints_fit_80_columns_and_name_commands_there_are(view, capsys):
+    import importlib
+    import shlex
+
+    from typer.main import get_command
+
+    from oathward.cli.demo.view import opening
+
+    view._site.ports |= {"mllp": 12575, "mllp_tls": 12576, "metrics": 19464}
+    opening(view._site)
+    out = capsys.readouterr().out
+    hints = [
+        line.split("oathward ", 1)[1]
+        for line in out.splitlines()
+        if line.startswith("  ") and "oathward " in line
+    ]
+    assert len(hints) == 5
+    assert all(len(line.replace(_program(), "oathward")) < 80 for line in out.splitlines())
+    for hint in hints:
+        name, verb, *rest = shlex.split(hint)
+        command = get_command(importlib.import_module(f"oathward.cli.{name}").APP).commands[verb]
+        command.make_context(verb, rest)  # raises when an option is none

@@ -106,6 +106,35 @@ def test_a_message_of_an_unknown_device_that_is_delivered_is_a_leak():
     assert outcome.verdict.leaked >= 12
 
 
+def test_a_message_of_a_device_adopted_meanwhile_is_no_leak_and_not_due():
+    async def during(simulation, _gateway, _recipients):
+        simulation.judge.adopt("unknown")
+
+    outcome, _ = a_run(prepare=lambda g, _: setattr(g, "route", _routes_everything(g)), during=during)
+    assert outcome.clean
+    assert outcome.verdict.optional["ehr"] >= 12
+
+
+def test_identity_stays_checked_after_adoption():
+    def prepare(gateway, _):
+        inner = gateway.route
+
+        def route(body):
+            if b"|X0" in body:
+                gateway.deliver("vendor-cloud", body, body.split(b"|")[9].decode())
+            else:
+                inner(body)
+
+        gateway.route = route
+
+    async def during(simulation, _gateway, _recipients):
+        simulation.judge.adopt("unknown")
+
+    outcome, _ = a_run(prepare=prepare, during=during)
+    assert outcome.verdict.leaked >= 12
+    assert all("is not for this recipient" not in f.what for f in outcome.verdict.findings)
+
+
 def _routes_everything(gateway):
     inner = gateway.route
 

@@ -86,6 +86,8 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     finally:
         watching.cancel()
         await asyncio.gather(watching, driving, return_exceptions=True)
+    for sender in site.adopted():
+        simulation.judge.adopt(sender)
     outcome = simulation.outcome()
     ledger = await asyncio.to_thread(site.verify)
     return Report.of(outcome, ledger, options.seed, time.monotonic() - started)

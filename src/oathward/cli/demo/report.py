@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ if TYPE_CHECKING:
     from oathward_sim.run import Outcome
 
 _FINDINGS_SHOWN_MAX = 8
+_WIDTH = 79
+_MAY_COME = "That may come, and need not: a message that has a name where the guard looks, and those of a device adopted meanwhile."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Report:
             "unanswered": verdict.waiting,
             "delivered": verdict.delivered,
             "due": verdict.expected,
+            "delivered_not_due": verdict.optional,
             "lost": verdict.lost,
             "duplicated": verdict.duplicated,
             "leaked": verdict.leaked,
@@ -67,20 +71,26 @@ class Report:
         }
 
 
+def _print(text: str) -> None:
+    """Print a sentence, broken between words where a narrow terminal would break within one."""
+    lines = text.split("\n")
+    print("\n".join(textwrap.fill(line, _WIDTH) for line in lines))
+
+
 def print_report(report: Report) -> None:
     """Say it in words."""
     verdict, outcome = report.outcome.verdict, report.outcome
-    print(
+    _print(
         f"\n{verdict.sent} messages sent, {verdict.accepted} accepted, {verdict.held} of them from devices that must be held."
     )
     for recipient, count in verdict.delivered.items():
         due = verdict.expected[recipient]
-        lost = sum(f.kind == "lost" and f.recipient == recipient for f in verdict.findings)
-        # A message that the guard is there for may reach a recipient without its name, or not at all.
-        more = count + lost - due
-        extra = f", and {more} of those that may come or not" if more > 0 else ""
-        print(f"  {recipient:<18} {count - max(more, 0):>6} delivered of {due} due{extra}")
-    print(
+        more = verdict.optional.get(recipient, 0)
+        extra = f", and {more} that may come" if more else ""
+        print(f"  {recipient:<18} {count - more:>6} delivered of {due} due{extra}")
+    if any(verdict.optional.values()):
+        _print(_MAY_COME)
+    _print(
         f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}: counted from what was sent and what recipients kept."
     )
     for finding in verdict.findings[:_FINDINGS_SHOWN_MAX]:
@@ -88,9 +98,9 @@ def print_report(report: Report) -> None:
     if len(verdict.findings) > _FINDINGS_SHOWN_MAX:
         print(f"  … and {len(verdict.findings) - _FINDINGS_SHOWN_MAX} more")
     if outcome.turned_away:
-        print(f"{outcome.turned_away} connections with a certificate of nobody we know were turned away.")
+        _print(f"{outcome.turned_away} connections with a certificate of nobody we know were turned away.")
     ledger = report.ledger or {}
     state = "verified" if ledger.get("ok") else "DOES NOT VERIFY"
-    print(
+    _print(
         f"Ledger: {ledger.get('size', 0)} records, {state}; the witness holds {ledger.get('witnessed_size', 0)}."
     )

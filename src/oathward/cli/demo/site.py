@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from oathward.core.errors import OathwardError
-from oathward.core.reasons import Reason
+from oathward.core.reasons import BY_CODE, Reason
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from oathward_sim.hospital import Hospital
     from oathward_sim.senders import Door, TlsFiles
 
@@ -40,6 +42,7 @@ class DemoSite:
     port_base: int | None = None
     ports: dict[str, int] = field(default_factory=dict)
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    _engine: Engine | None = None
 
     @property
     def drop(self) -> Path:
@@ -88,6 +91,20 @@ class DemoSite:
     def verify(self) -> Any:
         """Verify the ledger, the witness included."""
         return self.command("ledger", "verify", fine=(0, 1, 3))
+
+    def adopted(self) -> frozenset[str]:
+        """Name the simulator's senders that somebody adopted meanwhile: only an unknown one can be, never one that lies."""
+        from oathward.core.db import connect, read
+        from oathward.core.settings import load
+        from oathward.inventory.views import unknown
+        from oathward_sim.strangers import UNKNOWN
+
+        settings = load(self.data)
+        if self._engine is None:
+            self._engine = connect(settings.database_url)
+        with read(self._engine) as db:
+            found = unknown(db, settings.site.name, state="adopted")
+        return frozenset("unknown" for one in found if one.application.partition("^")[0] == UNKNOWN.name)
 
     async def set_up(self, hospital: Hospital, addresses: Mapping[str, str], registry_key: bytes) -> None:
         """Make keys, start a witness, and bring in policy, devices with certificates, and consents.
@@ -185,11 +202,18 @@ class DemoSite:
                     text += line
                     with contextlib.suppress(orjson.JSONDecodeError):
                         return orjson.loads(text)
+        last = self.log.read_text(errors="replace").splitlines()[-1:]
+        with contextlib.suppress(orjson.JSONDecodeError, KeyError, TypeError, IndexError):
+            said = orjson.loads(last[0])
+            raise OathwardError(said["where"], said["why"], reason=BY_CODE[said["error"]])
         tail = " / ".join(self.log.read_text(errors="replace").splitlines()[-3:])
         raise OathwardError(f"oathward {arguments[0]}", f"did not start: {tail}", reason=Reason.INTERNAL)
 
     async def stop(self) -> None:
         """Stop the processes, the witness last, and wait for them."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
         while self._processes:
             process = self._processes.pop()
             with contextlib.suppress(ProcessLookupError):

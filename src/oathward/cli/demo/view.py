@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 import time
@@ -54,16 +55,33 @@ def opening(site: DemoSite) -> None:
     lines = [
         "",
         "Oathward runs with a simulated hospital around it.",
-        f"  MLLP 127.0.0.1:{site.ports['mllp']}   MLLP/TLS 127.0.0.1:{site.ports['mllp_tls']}   metrics http://127.0.0.1:{site.ports['metrics']}/metrics",
+        f"  MLLP 127.0.0.1:{site.ports['mllp']}   MLLP/TLS 127.0.0.1:{site.ports['mllp_tls']}",
+        f"  metrics http://127.0.0.1:{site.ports['metrics']}/metrics",
         f"  data folder {site.data}",
         "",
-        f"In another terminal: export OATHWARD_DATA={site.data}, and then",
-        f"  {program} quarantine list     what is held, and why",
-        f"  {program} device held         who spoke and is not known; adopt one, then release its messages",
-        f"  {program} ledger verify       that nobody changed what happened",
+        "In another terminal:",
+        *_tries(site, program),
         "",
     ]
     print("\n".join(lines), flush=True)
+
+
+def _tries(site: DemoSite, program: str) -> list[str]:
+    """List commands to paste, each on a line of its own and its purpose above it: no line is wrapped by us."""
+    return [
+        f"  export OATHWARD_DATA={shlex.quote(str(site.data))}",
+        "what is held, and why:",
+        f"  {program} quarantine list",
+        "who spoke and is not known; adopt INFUSER-99, then send its messages through:",
+        f"  {program} device held",
+        f"  {program} device adopt HELD INFUSER-99 --kind pump --pin-address",
+        f"  {program} quarantine release --all-with-reason {_UNKNOWN_REASON} --reason adopted",
+        "that nobody changed what happened:",
+        f"  {program} ledger verify",
+    ]
+
+
+_UNKNOWN_REASON = "device.unknown"
 
 
 async def watch(site: DemoSite, simulation: Simulation, quiet: bool) -> None:
@@ -94,7 +112,12 @@ class _View:
     def line(self) -> str:
         """Say all in one line."""
         verdict = self._verdict()
-        arrived = ", ".join(f"{name} {count}" for name, count in verdict.delivered.items())
+        arrived = ", ".join(
+            f"{name} {count} of {verdict.expected[name]} due"
+            if not (more := verdict.optional.get(name, 0))
+            else f"{name} {count - more} of {verdict.expected[name]} due and {more} that may come"
+            for name, count in verdict.delivered.items()
+        )
         return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._held().values())}"
 
     def render(self, width: int, height: int) -> RenderableType:
@@ -118,6 +141,8 @@ class _View:
 
     def _verdict(self) -> Verdict:
         self._simulation.look()
+        for sender in self._site.adopted():
+            self._simulation.judge.adopt(sender)
         return self._simulation.judge.verdict(late_s=_LATE_S)
 
     def _age(self) -> str:
@@ -144,14 +169,18 @@ class _View:
 
     def _recipients(self, width: int, verdict: Verdict) -> Table:
         table = _table(width, "who receives", "due", "arrived", "a second", "gets")
-        for name, arrived in verdict.delivered.items():
+        for name, count in verdict.delivered.items():
+            more = verdict.optional.get(
+                name, 0
+            )  # not due, and allowed: said apart, so that due and arrived compare
+            arrived = count - more
             _row(
                 table,
                 width,
                 name,
                 f"{verdict.expected[name]:,}",
-                f"{arrived:,}",
-                self._rate(f"→{name}", arrived),
+                f"{arrived:,} + {more}" if more else f"{arrived:,}",
+                self._rate(f"→{name}", count),
                 _GETS.get(name, ""),
             )
         return table
@@ -210,6 +239,8 @@ class _View:
             (f"export OATHWARD_DATA={self._site.data}", "in another terminal; then"),
             (f"{program} quarantine list", "what is held, and why"),
             (f"{program} device held", "who spoke and is not known"),
+            (f"{program} device adopt HELD INFUSER-99 --kind pump --pin-address", "HELD: its id there"),
+            (f"{program} quarantine release --all-with-reason {_UNKNOWN_REASON} --reason adopted", ""),
             (f"{program} ledger verify", "that nobody changed what happened"),
             ("Ctrl-C", "ends it, counts, and removes the folder"),
         )
