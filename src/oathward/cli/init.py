@@ -44,7 +44,7 @@ def init(
     if site is not None:
         settings = replace(settings, site=replace(settings.site, name=site))
     try:
-        settings.data.mkdir(parents=True, exist_ok=True)
+        settings.data.parent.mkdir(parents=True, exist_ok=True)
         created = create(settings)
     except OSError as error:
         place = error.filename or settings.data

@@ -1,6 +1,8 @@
 """``oathward init``: the site's name, given once and kept."""
 
 import json
+import os
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +78,23 @@ def test_an_empty_ledger_is_not_ok(renamed, capsys, monkeypatch):
     monkeypatch.setattr(site_name, "check", lambda _settings: None)  # the reverse: without the pin …
     assert run(["ledger", "verify", "--data", str(renamed)]) == 78  # … the records still say whose they are
     assert "has those of `demo`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("users", "modes"), [("", (0o700, 0o755, 0o700)), ("x", (0o751, 0o755, 0o755))])
+def test_folders_get_their_modes_whatever_the_umask(tmp_path, users, modes):
+    settings = load(tmp_path / "d")
+    settings = replace(settings, users=replace(settings.users, gateway=users))
+    before = os.umask(0o077)
+    try:
+        create(settings)
+    finally:
+        os.umask(before)
+    folders = (settings.data, settings.data / "trust", settings.run_folder)
+    assert tuple(folder.stat().st_mode & 0o777 for folder in folders) == modes
+
+
+def test_a_folder_made_by_the_command_is_its_owners_alone(tmp_path):
+    assert run(["init", "--data", str(tmp_path / "a" / "d")]) == 0
+    assert (tmp_path / "a" / "d").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "file").touch()
+    assert run(["init", "--data", str(tmp_path / "file" / "d")]) != 0

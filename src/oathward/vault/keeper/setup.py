@@ -43,7 +43,9 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
         (settings.data / "trust", 0o755),
         (settings.run_folder, 0o755 if shared else 0o700),
     ):
-        folder.mkdir(parents=True, exist_ok=True, mode=mode)
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            folder.chmod(mode)  # whatever the umask
     site = settings.site.name
     store = Store(settings.keeper_folder, create=True)
     try:
