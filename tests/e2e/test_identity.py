@@ -53,7 +53,8 @@ def tls_site(tmp_path_factory):
 
 def certificate(site, device):
     folder = site.folder / "certs" / device
-    site.cli("device", "cert", device, "--out", str(folder))
+    if not (folder / f"{device}.key").exists():  # a key is never overwritten
+        site.cli("device", "cert", device, "--out", str(folder))
     return folder
 
 
