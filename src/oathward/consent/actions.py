@@ -19,8 +19,7 @@ from oathward.consent.views import facts_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
-from oathward.vault import authority
-from oathward.vault.authority import Document, Seen
+from oathward.vault.authority import Document, Seen, put_all
 from oathward.vault.sign import Verifier
 
 
@@ -82,7 +81,7 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
         leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
     if leaves:
         sql.bump(db, site)
-        authority.put_all(
+        put_all(
             db, documents
         )  # where the keeper sees that they arrived: from then on none may be missing
         append(db, site, leaves)

@@ -24,8 +24,7 @@ from oathward.inventory.model import KIND, Device, Status, canonical, check, fro
 from oathward.inventory.sheet import LineError, Sheet
 from oathward.inventory.strangers import remember_unknown
 from oathward.ledger import Record, append, prepare
-from oathward.vault import authority
-from oathward.vault.authority import Document
+from oathward.vault.authority import Document, put_all
 
 __all__ = [
     "dismiss",
@@ -205,7 +204,7 @@ def store(
         leaves.append(prepare(Record(kind, body, now_us)))
     if held:
         sql.set_held_state(db, site, held, "adopted")
-    authority.put_all(
+    put_all(
         db, documents
     )  # where the keeper sees that they arrived: from then on none may be missing
     append(db, site, leaves)
