@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oathward.cli import strangers
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.devices import (
     Addresses,
@@ -33,23 +34,23 @@ from oathward.cli.devices import (
     fingerprint_of,
     folder_for,
     issue,
-    plain_held,
     plain_of,
     plain_plan,
     print_devices,
-    print_held,
-    print_hints,
     print_plan,
     reason_of,
     set_status,
 )
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 APP = typer.Typer(
     help="Devices: add, import, adopt, revoke, certificates.", add_completion=False, no_args_is_help=True
 )
+
+
+strangers.register(APP)
 
 
 @APP.command()
@@ -225,102 +226,6 @@ def show(id_: DeviceId, data: DataOption = None, as_json: JsonOption = False) ->
                 print(f"{name:>24}  {text}")
 
     emit(value, as_json=as_json, human=human)
-
-
-@APP.command()
-def held(
-    state: Annotated[str, typer.Option(help="held, adopted or dismissed.")] = "held",
-    limit: Annotated[int, typer.Option(help="At most this many, last heard first.")] = 100,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List who spoke and is not known, or spoke as another device; their messages lie in quarantine."""
-    from oathward.core.db import connect, read
-    from oathward.inventory import views
-
-    settings = settings_of(data)
-    with read(connect(settings.database_url)) as db:
-        found = views.unknown(db, settings.site.name, state=state, limit=limit)
-        known = views.Known(db, settings.site.name)
-
-    def human() -> None:
-        if not found:
-            print("Nobody. Devices come here when they send and the inventory does not know them.")
-            return
-        print_held(found)
-        print_hints(found, known)
-
-    emit({"held": [plain_held(h, known) for h in found]}, as_json=as_json, human=human)
-
-
-@APP.command()
-def adopt(  # noqa: PLR0913, PLR0917  one parameter an option
-    held_id: Annotated[str, typer.Argument(metavar="HELD", help="From `oathward device held`.")],
-    id_: Annotated[str, typer.Argument(metavar="ID", help="Its id from now on.")],
-    name: Name = "",
-    kind: Kind = "",
-    make: Make = "",
-    model: Model = "",
-    serial: Serial = "",
-    location: Location = "",
-    types: Types = None,
-    authority: Authority = "",
-    identifier_type: IdentifierType = "",
-    pin_address: Annotated[
-        bool, typer.Option("--pin-address", help="It has no certificate: its address identifies it.")
-    ] = False,
-    person: PersonOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Make a held device one of ours; `oathward quarantine release` then sends its messages through."""
-    from oathward.core.db import read, write
-    from oathward.inventory import actions
-    from oathward.inventory.model import ANY, Device
-
-    device = Device(
-        id_,
-        name,
-        kind,
-        make,
-        model,
-        serial=serial,
-        location=location,
-        message_types=frozenset(types or (ANY,)),
-        default_authority=authority,
-        default_identifier_type=identifier_type,
-    )
-    who = person_of(person)
-    with opened(data) as site:
-        with read(site.engine) as db:
-            draft = actions.plan_adoption(db, site.site, held_id, device, pin_address=pin_address)
-        documents = sign(site, [draft], who)
-        with write(site.engine) as db:
-            actions.store(
-                db, site.site, documents, kind="device.adopted", by=who, now_us=now_us(site), held=held_id
-            )
-    again = f"oathward quarantine release --device-held {held_id} --reason adopted"
-    emit(
-        {"device": id_, "held": held_id},
-        as_json=as_json,
-        human=lambda: print(f"Adopted {id_}. Next: {again}"),
-    )
-
-
-@APP.command()
-def dismiss(
-    held_id: Annotated[str, typer.Argument(metavar="HELD", help="From `oathward device held`.")],
-    person: PersonOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Take somebody off the list of held devices; its messages stay in quarantine."""
-    from oathward.core.db import write
-    from oathward.inventory import actions
-
-    with opened(data) as site, write(site.engine) as db:
-        actions.dismiss(db, site.site, held_id, by=person_of(person), now_us=now_us(site))
-    emit({"held": held_id}, as_json=as_json, human=lambda: print("Dismissed."))
 
 
 @APP.command()
