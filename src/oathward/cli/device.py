@@ -50,9 +50,6 @@ APP = typer.Typer(
 )
 
 
-strangers.register(APP)
-
-
 @APP.command()
 def add(  # noqa: PLR0913, PLR0917  one parameter an option
     id_: Annotated[str, typer.Argument(metavar="ID", help="Letters, digits, dot, dash, underscore.")],
@@ -332,3 +329,6 @@ def export(
         return
     value = {"devices": len(found), "file": out} if out != "-" else {"devices": len(found), "csv": text}
     emit(value, as_json=as_json, human=lambda: print(f"{len(found)} devices in {out}."))
+
+
+strangers.register(APP)
