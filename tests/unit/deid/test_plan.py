@@ -68,7 +68,7 @@ def test_treatment_counts_what_nobody_catalogued_or_holds_it():
     with pytest.raises(DeidentificationError) as caught:
         shape(message(*ALL), compile_plan(strict, CLASSES), SEEDS)
     assert caught.value.reason is Reason.UNCATALOGUED
-    assert caught.value.where == "ZPD-1"
+    assert caught.value.where == "segment-1"
     shape(message(*ALL[:-1]), compile_plan(strict, CLASSES), SEEDS)
 
 

@@ -32,6 +32,8 @@ from oathward.protocols.hl7v2.view import separators_of, usable
 _CONDITIONS = frozenset(("AL", "NE", "ER", "SU"))
 _CODES = frozenset(("AA", "AE", "AR", "CA", "CE", "CR"))
 _GOOD = frozenset(("AA", "CA"))
+_CONDITION_BYTES_MAX = 16
+_REMEMBERED_BYTES_MAX = 2_000
 # HD is at most 227 characters, MSH-10 at most 199.
 _LINE_ENDS = re.compile(rb"[\r\n]")
 _ECHO: Callable[[bytes], object | None] = re.compile(rb"[^\x00-\x1f\x7f]{0,250}").fullmatch
@@ -64,7 +66,7 @@ ORIGINAL = Mode(enhanced=False, accept="NE", application="AL")
 
 def mode(message: Message) -> Mode:
     """Read MSH-15 and MSH-16; a word that is no condition of table 0155 counts as AL."""
-    return _mode(message.header(15), message.header(16))
+    return _mode(message.header(15)[:_CONDITION_BYTES_MAX], message.header(16)[:_CONDITION_BYTES_MAX])
 
 
 def acknowledge(
@@ -89,7 +91,8 @@ def acknowledge(
     if len(header) < 18:
         header = header + [b""] * (18 - len(header))
     sender = (*header[2:6], header[8], header[10], header[11], header[17])
-    start, kind, middle, end = _pieces(separators, code, reason, sender)
+    write = _pieces if sum(map(len, sender)) <= _REMEMBERED_BYTES_MAX else _pieces.__wrapped__
+    start, kind, middle, end = write(separators, code, reason, sender)
     ours = escape_bytes(control_id.encode(), separators)
     return b"".join((start, _time(int(now.timestamp())), kind, ours, middle, _echo(header[9]), end))
 

@@ -14,11 +14,14 @@ Source: HL7 v2.8.2 §2.10.3 (batch protocol), §2.14.2 (BHS), §2.14.3 (BTS), §
 from __future__ import annotations
 
 import re
+from itertools import islice
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 
 MESSAGES_MAX = 10_000
+FRAME_MESSAGES_MAX = 1_000
+"""For what came over a wire: one frame may not keep others waiting."""
 
 _HEADERS = (b"FHS", b"BHS")
 _LINE_ENDS = re.compile(rb"[\r\n]")
@@ -34,7 +37,7 @@ def split_batch(raw: bytes, *, messages_max: int = MESSAGES_MAX) -> list[bytes]:
     Raises:
         DecodeError: BATCH_BROKEN, LIMIT_EXCEEDED.
     """
-    marks = [(m.start(1), m[1]) for m in _BOUNDARY.finditer(raw)] if _may_be_batch(raw) else []
+    marks = _marks(raw, messages_max) if _may_be_batch(raw) else []
     if len(marks) < 2 and (not marks or marks[0][1] == b"MSH"):
         return [raw]
     if raw[: marks[0][0]].strip(b"\r\n\xef\xbb\xbf"):
@@ -52,6 +55,15 @@ def split_batch(raw: bytes, *, messages_max: int = MESSAGES_MAX) -> list[bytes]:
     if len(messages) > messages_max:
         raise DecodeError("batch", f"at most {messages_max} messages", reason=Reason.LIMIT_EXCEEDED)
     return messages
+
+
+def _marks(raw: bytes, messages_max: int) -> list[tuple[int, bytes]]:
+    """Find where messages, headers and trailers start; stop where there are more than a batch can have."""
+    most = 3 * messages_max + 2  # each message may be a batch of its own
+    marks = [(m.start(1), m[1]) for m in islice(_BOUNDARY.finditer(raw), most + 1)]
+    if len(marks) > most:
+        raise DecodeError("batch", f"at most {messages_max} messages", reason=Reason.LIMIT_EXCEEDED)
+    return marks
 
 
 def _may_be_batch(raw: bytes) -> bool:

@@ -18,10 +18,12 @@ from oathward.protocols.hl7v2 import elements, tables
 from oathward.protocols.hl7v2.elements import UNKNOWN, Element
 from oathward.protocols.hl7v2.overrides import reviewed
 from oathward.protocols.hl7v2.reader import Message
-from oathward.protocols.hl7v2.shapes import Shape, shapes
+from oathward.protocols.hl7v2.shapes import Shape, generation, shapes
 
 REMEMBERED_MAX = 5_000
+SEGMENTS_REMEMBERED_MAX = 300
 _present: dict[tuple[Shape, ...], frozenset[str]] = {}
+_of_generation = [0]
 
 
 def classes_present(message: Message) -> frozenset[str]:
@@ -29,9 +31,12 @@ def classes_present(message: Message) -> frozenset[str]:
     found = shapes(message)
     known = _present.get(found)
     if known is None:
-        if len(_present) > REMEMBERED_MAX:
+        known = frozenset().union(*(shape.classes for shape in found))
+        if len(_present) > REMEMBERED_MAX or _of_generation[0] != generation():
             _present.clear()
-        known = _present[found] = frozenset().union(*(shape.classes for shape in found))
+            _of_generation[0] = generation()
+        if len(found) <= SEGMENTS_REMEMBERED_MAX and all(shape.lasting for shape in found):
+            _present[found] = known
     return known
 
 

@@ -67,6 +67,9 @@ _TABLE: dict[bytes, Charset] = {
 }  # fmt: skip
 
 
+_DECLARED_BYTES_MAX = 500
+
+
 def charset_of(msh18: bytes, repetition: int) -> Charset:
     """Find the character set that MSH-18 declares, repetitions included.
 
@@ -76,6 +79,8 @@ def charset_of(msh18: bytes, repetition: int) -> Charset:
     found = _TABLE.get(msh18)
     if found is not None:
         return found
+    if len(msh18) > _DECLARED_BYTES_MAX:
+        raise DecodeError("MSH-18", "a name of table 0211", reason=Reason.CHARSET_UNSUPPORTED)
     names = [name.strip().upper() for name in msh18.split(bytes([repetition]))]
     sets = {_TABLE.get(name) for name in names}
     if None in sets:

@@ -123,7 +123,7 @@ PERSONAL_FORMS = frozenset(re.sub(rb"[1-9]", b"0", code) for code in PERSONAL)
 """Normal forms of those codes: only a code of such a form needs its digits looked at."""
 
 _PERSONAL_MDC = re.compile(
-    rb"MDC_ATTR_PT_(?!WEIGHT|HEIGHT|BSA|BMI|TYPE)[A-Z0_]+|MDC_ATTR_[A-Z_]*PATIENT[A-Z_]*"
+    rb"MDC_ATTR_PT_(?!WEIGHT|HEIGHT|BSA|BMI|TYPE)[A-Z0_]+|MDC_ATTR_(?=[A-Z_]*PATIENT)[A-Z_]+"
 )
 _DEVICE_MDC = re.compile(
     rb"MDC_ATTR_(?:SYS_ID|ID_SOFT|SERIAL[A-Z_]*|UDI|PROD_SPECN?|ID_PROD_SPECN)|MDC_ID_PROD_SPEC_SERIAL"

@@ -83,6 +83,8 @@ def observed(
 
 
 def _personal(cls: str, datatype: str, value: bytes) -> str | Element:
+    if datatype in ("NA", "MA"):
+        return cls  # one thing, however many samples
     if datatype in tables.datatypes():
         return elements.of_type(datatype, _SUBJECT, cls)
     form = {"patient.birth-date": forms.TIME, "device.type": forms.WORDS}.get(cls)

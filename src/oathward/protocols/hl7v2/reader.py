@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from oathward.core.errors import DecodeError
@@ -32,6 +31,7 @@ from oathward.core.reasons import Reason
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.charset import UTF_8, settled
 from oathward.protocols.hl7v2.escapes import USUAL, Separators, unescape_bytes
+from oathward.protocols.hl7v2.limits import LIMITS, Limits, check_sizes
 from oathward.protocols.hl7v2.view import (
     declared_charset,
     rewritten,
@@ -41,18 +41,6 @@ from oathward.protocols.hl7v2.view import (
 )
 
 __all__ = ["LIMITS", "Limits", "Message", "Separators", "decode", "joined", "render", "split_batch"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one message may be."""
-
-    message_bytes_max: int = 16_777_216
-    segments_max: int = 50_000
-    fields_per_segment_max: int = 4_096
-
-
-LIMITS = Limits()
 
 
 class Message:
@@ -147,17 +135,17 @@ class Message:
 
     @property
     def code(self) -> str:
-        """MSH-9.1, e.g. ``ORU``."""
+        """MSH-9.1, e.g. ``ORU``; three upper-case letters or digits, else nothing is a message."""
         return self._type()[0]
 
     @property
     def trigger(self) -> str:
-        """MSH-9.2, e.g. ``R01``; empty where absent or not a code."""
+        """MSH-9.2, e.g. ``R01``; empty where absent or not of this form."""
         return self._type()[1]
 
     @property
     def structure(self) -> str:
-        """MSH-9.3, e.g. ``ORU_R01``; empty where absent or not a code."""
+        """MSH-9.3, e.g. ``ORU_R01``; empty where absent or not of this form."""
         return self._type()[2]
 
     @property
@@ -207,6 +195,8 @@ def decode(raw: bytes, *, limits: Limits = LIMITS) -> Message:
     separators = USUAL if header.startswith(b"MSH|^~\\&|") else separators_of(header)
     fields = header.split(_BYTES[separators.field])
     charset = known or declared_charset(fields, separators)
+    if not usable(separators):
+        check_sizes(view, segments, separators, limits)  # before each part is written anew
     if known or not charset.transparent or not usable(separators):
         view, separators = rewritten(view, charset, separators)
         segments = _split(view, limits)
@@ -214,7 +204,8 @@ def decode(raw: bytes, *, limits: Limits = LIMITS) -> Message:
         charset = charset if charset.transparent else UTF_8
     if len(fields) < 9 or not _type_of(fields[8], _BYTES[separators.component])[0]:
         raise DecodeError("MSH-9", "a message code", reason=Reason.HEADER_INCOMPLETE)
-    _check(segments, view, separators, limits)
+    _check(segments, view)
+    check_sizes(view, segments, separators, limits)
     codec = charset.codec if view.isascii() else settled(view, charset)
     return Message(raw, separators, segments, codec, fields)
 
@@ -241,7 +232,15 @@ def joined(segments: Iterable[bytes]) -> bytes:
 
 _BYTES = [bytes([code]) for code in range(256)]
 _HEADERS = frozenset((b"MSH", b"FHS", b"BHS"))
-_CODE = re.compile(rb"[A-Za-z0-9_]{1,20}").fullmatch
+_TYPE = (
+    re.compile(rb"[A-Z][A-Z0-9]{2}").fullmatch,
+    re.compile(rb"[A-Z][A-Z0-9]{2}").fullmatch,
+    re.compile(rb"[A-Z][A-Z0-9]{2}(?:_[A-Z0-9]{3})?").fullmatch,
+)
+"""Forms of MSH-9.1, MSH-9.2 and MSH-9.3. Source: HL7 v2.8.2 §2.16.9 (MSG), tables 0076, 0003, 0354."""
+
+_TYPE_BYTES_MAX = 32
+"""Longer ones are not remembered."""
 _VERSION = re.compile(rb"[0-9][0-9.]{0,9}").fullmatch
 _PATH = re.compile(r"([A-Z][A-Z0-9]{2})(?:\[(\d+)\])?-(\d+)(?:\[(\d+)\])?(?:\.(\d+)(?:\.(\d+))?)?")
 
@@ -257,7 +256,7 @@ def _split(view: bytes, limits: Limits) -> list[bytes]:
     return [segment for segment in segments if segment] if b"" in segments else segments
 
 
-def _check(segments: list[bytes], view: bytes, separators: Separators, limits: Limits) -> None:
+def _check(segments: list[bytes], view: bytes) -> None:
     if 0 in view or 11 in view or 28 in view:
         raise DecodeError("message", "no NUL, VT or FS", reason=Reason.VALUE_INVALID)
     # 77 is M: comparing one byte of each is cheaper than a search for three.
@@ -266,20 +265,21 @@ def _check(segments: list[bytes], view: bytes, separators: Separators, limits: L
         raise DecodeError("MSH[2]", "one message", reason=Reason.BATCH_BROKEN)
     if segments[-1].startswith((b"BTS", b"FTS")):
         raise DecodeError("message", "one message, not a batch", reason=Reason.BATCH_BROKEN)
-    if len(view) > limits.fields_per_segment_max:
-        _check_fields(segments, _BYTES[separators.field], limits.fields_per_segment_max)
 
 
-def _check_fields(segments: list[bytes], separator: bytes, most: int) -> None:
-    for i, segment in enumerate(segments, 1):
-        if len(segment) > most and segment.count(separator) > most:
-            raise DecodeError(f"segment {i}", f"at most {most} fields", reason=Reason.LIMIT_EXCEEDED)
+def _type_of(msh9: bytes, component: bytes) -> tuple[str, str, str]:
+    """Read MSH-9; what is not of the form of its component is empty, so that no value can pose as a type."""
+    read = _known_type if len(msh9) <= _TYPE_BYTES_MAX else _known_type.__wrapped__
+    return read(msh9, component)
 
 
 @lru_cache(maxsize=1024)
-def _type_of(msh9: bytes, component: bytes) -> tuple[str, str, str]:
-    parts = [part.decode() if _CODE(part) else "" for part in msh9.split(component, 3)]
-    return parts[0], parts[1] if len(parts) > 1 else "", parts[2] if len(parts) > 2 else ""
+def _known_type(msh9: bytes, component: bytes) -> tuple[str, str, str]:
+    parts = (*msh9.split(component, 3), b"", b"")
+    code, trigger, structure = (
+        part.decode() if fits(part) else "" for fits, part in zip(_TYPE, parts, strict=False)
+    )
+    return code, trigger, structure
 
 
 @lru_cache(maxsize=4096)

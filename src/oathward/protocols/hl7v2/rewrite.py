@@ -39,7 +39,7 @@ from oathward.protocols.hl7v2.edits import (
 from oathward.protocols.hl7v2.elements import TEXT
 from oathward.protocols.hl7v2.escapes import escape_bytes
 from oathward.protocols.hl7v2.reader import Message
-from oathward.protocols.hl7v2.shapes import ALL, Field, Leaf, Shape, shapes
+from oathward.protocols.hl7v2.shapes import ALL, Field, Leaf, Shape, generation, shapes
 from oathward.protocols.shaping import KEEP, REMOVE, Decide, Ruling
 
 MEANING = frozenset((2, 3, 4, 5, 6, 11, 14))
@@ -51,6 +51,9 @@ CHILDREN = frozenset(("NTE", "PRT"))
 REQUIRED = frozenset(("MSH", "MSA", "EVN", "ORC", "OBR", "TXA", "QPD", "QAK"))
 REMEMBERED_MAX = 2_000
 """Kinds of messages, and of segments, that one rewriter remembers."""
+
+SEGMENTS_REMEMBERED_MAX = 300
+"""A longer message is not remembered: each is another."""
 
 
 class Rewritten(NamedTuple):
@@ -107,6 +110,7 @@ class Rewriter:
         self._hold = hold_uncatalogued
         self._steps: dict[Shape, _Step] = {}
         self._assemblies: dict[tuple[Shape, ...], _Assembly] = {}
+        self._generation = generation()
 
     def __call__(self, message: Message, outgoing_id: str, context: object) -> Rewritten:
         """Write what may leave of one message.
@@ -148,6 +152,10 @@ class Rewriter:
 
     def _assembled(self, found: tuple[Shape, ...]) -> _Assembly:
         """Decide what happens to each segment, observations first."""
+        if self._generation != generation():
+            self._steps.clear()
+            self._assemblies.clear()
+            self._generation = generation()
         steps: list[_Step] = []
         owners: list[int] = []
         broken, owner = False, ALL
@@ -183,15 +191,18 @@ class Rewriter:
         )
         if len(self._assemblies) > REMEMBERED_MAX:
             self._assemblies.clear()
-        self._assemblies[found] = assembly
+        if len(found) <= SEGMENTS_REMEMBERED_MAX and all(shape.lasting for shape in found):
+            self._assemblies[found] = assembly
         return assembly
 
     def _step(self, shape: Shape) -> _Step:
         known = self._steps.get(shape)
         if known is None:
+            known = _compiled(shape, self._ruling)
             if len(self._steps) > REMEMBERED_MAX:
                 self._steps.clear()
-            known = self._steps[shape] = _compiled(shape, self._ruling)
+            if shape.lasting:
+                self._steps[shape] = known
         return known
 
     def _ruling(self, leaf: Leaf) -> Ruling:

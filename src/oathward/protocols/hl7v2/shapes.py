@@ -7,6 +7,10 @@ Rules:
   process), never under the bytes: the memory of the process keeps no text of earlier messages, only a reference
   to the last one.
 - Equal shapes are one object, so a message's shapes can be a key themselves.
+- Only what many messages share is remembered: no segment of more than ``LEAVES_REMEMBERED_MAX`` values or
+  ``REMEMBERED_BYTES_MAX`` bytes, and ``LEAVES_KNOWN_MAX`` values in all; beyond, the memory starts anew
+  (``generation``). So no sender can fill the process.
+- A segment that is in no table is called ``segment``: what stands in its name's place may be a value.
 - What does not look like its element (``forms``) is ``note.text``; what nobody catalogued is ``uncatalogued``.
 
 Deliberately absent: what may happen to a class (``rewrite``), and values of any kind.
@@ -19,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
-from oathward.protocols.hl7v2 import codes, elements, forms
+from oathward.protocols.hl7v2 import codes, elements, forms, tables
 from oathward.protocols.hl7v2.elements import TEXT, Element
 from oathward.protocols.hl7v2.escapes import USUAL, Separators
 from oathward.protocols.hl7v2.observed import Observation, observed
@@ -27,13 +31,20 @@ from oathward.protocols.hl7v2.reader import Message
 
 DIGITS = bytes.maketrans(b"123456789", b"000000000")
 HEADERS = frozenset((b"MSH", b"FHS", b"BHS"))
+UNLISTED = "segment"
+"""The name of every segment that is in no table."""
+
 ALL = -1
 """In a leaf's place: not one part, but all there is at this level."""
 
 KNOWN_MAX = 30_000
-"""Segments remembered per set of separators; beyond, the memory starts anew."""
+"""Segments remembered for all sets of separators; beyond, the memory starts anew."""
 
+SEPARATORS_KNOWN_MAX = 64
 REMEMBERED_BYTES_MAX = 8_192
+LEAVES_REMEMBERED_MAX = 500
+LEAVES_KNOWN_MAX = 200_000
+"""Values in all shapes remembered; one takes about 150 bytes."""
 
 
 class Leaf(NamedTuple):
@@ -56,13 +67,18 @@ class Field(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What a segment holds; compared by identity."""
+    """What a segment holds; compared by identity.
+
+    ``name``: ``segment`` where no table has it. ``lasting``: many messages may share it, so who remembers
+    something by it may do so until the next ``generation``.
+    """
 
     name: str
     fields: tuple[Field, ...]
     classes: frozenset[str]
     uncatalogued: tuple[str, ...]
-    """Places of values that nobody catalogued, e.g. ``ZPD-3``."""
+    """Places of values that nobody catalogued, e.g. ``PID-77``, or ``segment-3`` of a segment that is in no table."""
+    lasting: bool
 
 
 class Marks(NamedTuple):
@@ -94,6 +110,23 @@ _Memory = tuple[dict[int, Shape], dict[tuple[int, bytes], Shape]]
 _usual: _Memory = ({}, {})
 _known: dict[Separators, _Memory] = {USUAL: _usual}
 _last: tuple[Message | None, tuple[Shape, ...]] = (None, ())
+_spent = [0, 0, 0]
+"""Leaves in ``_interned``, entries in ``_known``, and how often all of it was forgotten."""
+
+
+def generation() -> int:
+    """Count how often shapes were forgotten; what others remember by older shapes is never asked for again."""
+    return _spent[2]
+
+
+def _forget() -> None:
+    _interned.clear()
+    for plain, by_code in _known.values():
+        plain.clear()
+        by_code.clear()
+    _known.clear()
+    _known[USUAL] = _usual
+    _spent[:] = 0, 0, _spent[2] + 1
 
 
 def shapes(message: Message) -> tuple[Shape, ...]:
@@ -103,7 +136,7 @@ def shapes(message: Message) -> tuple[Shape, ...]:
     if seen is message:
         return found
     separators = message.separators
-    plain, _ = _usual if separators is USUAL else _known.setdefault(separators, ({}, {}))
+    plain, _ = _usual if separators is USUAL else _memory(separators)
     get, table = plain.get, DIGITS
     try:
         listed = [get(hash(segment.translate(table)) + segment[2]) for segment in message.segments]
@@ -123,18 +156,32 @@ def shapes(message: Message) -> tuple[Shape, ...]:
 def _resolved(segment: bytes, separators: Separators) -> Shape:
     """Find or make the shape that the quick look did not find."""
     normal = segment.translate(DIGITS)
-    exact = _exact(segment, normal, separators)
-    plain, by_code = _known[separators]
     if len(segment) > REMEMBERED_BYTES_MAX or len(segment) <= 2:
         return shape_of(segment, separators)
-    if len(plain) + len(by_code) > KNOWN_MAX:
-        plain.clear()
-        by_code.clear()
-    if not exact:
-        made = plain[hash(normal) + segment[2]] = shape_of(segment, separators)
-        return made
-    key = (hash(normal), exact)
-    return by_code.get(key) or by_code.setdefault(key, shape_of(segment, separators))
+    exact = _exact(segment, normal, separators)
+    plain, by_code = _memory(separators)
+    key, exact_key = hash(normal) + segment[2], (hash(normal), exact)
+    known = by_code.get(exact_key) if exact else plain.get(key)
+    if known is not None:
+        return known
+    if _spent[0] > LEAVES_KNOWN_MAX or _spent[1] > KNOWN_MAX:
+        _forget()
+        plain, by_code = _memory(separators)
+    made = shape_of(segment, separators)
+    if made.lasting:
+        _spent[1] += 1
+        if exact:
+            by_code[exact_key] = made
+        else:
+            plain[key] = made
+    return made
+
+
+def _memory(separators: Separators) -> _Memory:
+    """Find what is remembered for a set of separators."""
+    if separators not in _known and len(_known) >= SEPARATORS_KNOWN_MAX:
+        _forget()
+    return _known.setdefault(separators, ({}, {}))
 
 
 def _exact(segment: bytes, normal: bytes, separators: Separators) -> bytes:
@@ -160,6 +207,7 @@ def shape_of(segment: bytes, separators: Separators) -> Shape:
     values = segment.translate(DIGITS).split(marks.field)
     header = raw[0] in HEADERS
     name = raw[0].decode("ascii", "replace")
+    name = name if name in tables.segments() else UNLISTED
     rows = elements.fields_of(name)
     fields = []
     for index, value in enumerate(values):
@@ -176,17 +224,20 @@ def shape_of(segment: bytes, separators: Separators) -> Shape:
 
 
 def _intern(name: str, fields: tuple[Field, ...]) -> Shape:
-    known = _interned.get((name, fields))
+    size = sum(len(field.leaves) for field in fields)
+    lasting = size <= LEAVES_REMEMBERED_MAX
+    known = _interned.get((name, fields)) if lasting else None
     if known is not None:
         return known
-    if len(_interned) > KNOWN_MAX:
-        _interned.clear()
     classes = frozenset(leaf.cls for field in fields for leaf in field.leaves)
-    label = name if name.isalnum() and len(name) == 3 else "segment"
     places = tuple(
-        f"{label}-{field.n}" for field in fields for leaf in field.leaves if leaf.cls == "uncatalogued"
+        f"{name}-{field.n}" for field in fields for leaf in field.leaves if leaf.cls == "uncatalogued"
     )
-    return _interned.setdefault((name, fields), Shape(name, fields, classes, places))
+    made = Shape(name, fields, classes, places, lasting)
+    if lasting:
+        _spent[0] += size
+        _interned[name, fields] = made
+    return made
 
 
 def _observed(raw: list[bytes], values: list[bytes], marks: Marks) -> list[Leaf]:

@@ -193,7 +193,10 @@ def test_what_is_no_message_is_refused_with_its_reason(raw, reason):
     [
         (Limits(message_bytes_max=100), "message"),
         (Limits(segments_max=3), "message"),
-        (Limits(fields_per_segment_max=7), "segment 1"),
+        (Limits(fields_per_segment_max=7, uncounted_bytes_max=0), "segment 1"),
+        (Limits(fields_per_message_max=30, uncounted_bytes_max=0), "message"),
+        (Limits(repetitions_per_field_max=0, uncounted_bytes_max=0), "segment 1"),
+        (Limits(parts_per_message_max=20, uncounted_bytes_max=0), "message"),
     ],
 )
 def test_limits_hold(limits, where):

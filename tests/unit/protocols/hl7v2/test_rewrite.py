@@ -244,7 +244,7 @@ def test_uncatalogued_values_can_hold_a_message():
     with pytest.raises(DeidentificationError) as caught:
         run("PID|1||SECRET", "ZPD|a|SECRET", rules={}, hold=True)
     assert caught.value.reason is Reason.UNCATALOGUED
-    assert caught.value.where == "ZPD-1"
+    assert caught.value.where == "segment-1"
     assert "SECRET" not in str(caught.value)
     with pytest.raises(DeidentificationError) as caught:
         run("SECRETNAME|a", rules={}, hold=True)
