@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from oathward.gateway.outlines import Outline, Spans
+from oathward.gateway.outlines import Outline
 from oathward.gateway.tokens import Tokens
 from oathward.patients.model import WordKind
 
@@ -21,6 +21,8 @@ LINES_MAX = 64
 OUTLINES_MAX = 512
 NOTHING: frozenset[bytes] = frozenset()
 NO_CLASSES: frozenset[str] = frozenset()
+Weak = tuple[tuple[str, bytes], ...]
+"""Weak tokens of a line: places, and the word where it is a short name that stands alone."""
 _STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
 
 
@@ -37,9 +39,9 @@ class Context:
     canaries: AbstractSet[bytes] = NOTHING
     strong: frozenset[bytes] = NOTHING
     names: frozenset[bytes] = NOTHING
-    lines: set[bytes] = field(default_factory=set)
-    outlines: dict[Outline, tuple[str, ...]] = field(default_factory=dict)
-    plain: dict[bytes, Spans] = field(default_factory=dict)
+    lines: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    outlines: dict[Outline, Weak] = field(default_factory=dict)
+    plain: dict[bytes, Outline] = field(default_factory=dict)
 
     @property
     def searches(self) -> bool:
@@ -61,7 +63,7 @@ class Context:
             self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
         self.card, self.canaries = card, canaries
 
-    def know_outline(self, facts: Outline, weak: tuple[str, ...]) -> None:
+    def know_outline(self, facts: Outline, weak: Weak) -> None:
         """Note an outline without strong tokens, and the places of its weak ones.
 
         One without any that needs no more than a look at digits is found by its shape.
@@ -70,10 +72,10 @@ class Context:
             self._forget()
         self.outlines[facts] = weak
         if facts.plain and not weak:
-            self.plain[facts.shape] = facts.spans
+            self.plain[facts.shape] = facts
 
-    def remember(self, lines: list[bytes]) -> None:
-        """Note lines as clean."""
+    def remember(self, lines: Mapping[bytes, tuple[bytes, ...]]) -> None:
+        """Note lines as clean, each with what must still be asked about: whose it is may change."""
         if len(self.lines) > LINES_MAX:
             self.lines.clear()
         self.lines.update(lines)

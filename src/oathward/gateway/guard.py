@@ -3,7 +3,10 @@
 Rules:
 - On a link that may not carry identity the outgoing bytes are searched for the tokens of the original's persons
   (``tokens``) and for the keyed words of the subject's card, in plain sight and behind encodings.
-- On a link that may carry identity they are searched for identifiers of *another* patient.
+- On every link they are searched for identifiers of *another* patient; on one that may not carry identity only
+  for those with letters or of seven digits and more, written in one piece: shorter numbers are codes and values.
+- A name of five letters or more that is all of a component stops there too, as do two shorter ones, and a short
+  identifier that is all of OBX-3 or OBX-4. Words that are surnames and something else (``COMMON``) only count.
 - Canaries are searched for on every link.
 - Strong tokens stop, weak ones count. What cannot be searched within bounds stops too (``unsearchable``).
 - A verdict names kinds and places, never a value.
@@ -25,7 +28,7 @@ from dataclasses import dataclass
 
 from oathward.core.words import WordHasher
 from oathward.gateway import search
-from oathward.gateway.context import NO_CLASSES, NOTHING, Context
+from oathward.gateway.context import NO_CLASSES, NOTHING, Context, Weak
 from oathward.gateway.normalise import (
     DEPTH_MAX,
     Budget,
@@ -68,7 +71,7 @@ class Counted:
 class Stop:
     """The bytes must not leave.
 
-    ``kind``: identifier, phone, e-mail, address, birth-date, name, token, other-patient, canary, unsearchable.
+    ``kind``: identifier, phone, e-mail, address, birth-date, name, name-parts, weak-identifiers, token, other-patient, canary, unsearchable.
     ``where``: codes, e.g. ``PID-3 in segment 7 through base64, gzip``.
     """
 
@@ -78,6 +81,23 @@ class Stop:
 
 Verdict = Clean | Counted | Stop
 CLEAN = Clean()
+
+NAME_ALONE_MIN = 5
+"""Letters of a name that stops by itself where it is all of a component."""
+COMMON = frozenset(
+    b"""abbott allen apgar arterial artery baby baker barrett baxter bishop black blood bone bowman brain braden braun
+    bright brown burns carter chambers cole cook coombs cooper cross cuff day dean drager draeger drake dragger english
+    father field fields fisher flow foley foot ford fowler fox foster fresenius ganz general glasgow grant gray green
+    grey hall hamilton hand hart head heart hill hodgkin holter house howell hudson jordan king knight lane lead lewis
+    light long love major manual march marsh martin mask may medtronic miller minor monitor moon moore morse mother
+    mueller murphy newborn night normal north page parent park patient payne peak penn philips phillips pierce plate
+    point poole post potter power price pulse pump ramsay rate ray read reed reid rice rich roche rose sample sharp
+    short siemens silver small smart smith snow south spark sparks spring stern stone stress strong summer summers swan
+    tall taylor temple temp test tidal upper urine usual venous wall ward waters weight welch west white wild winter
+    winters wise wood woods wright young zoll""".split()
+)
+"""Names that are also words, places, scales, makers or parts of the body, in codes and units too."""
+_OWN = frozenset(("PID", "MRG", "car"))
 
 _NOBODY: Mapping[bytes, WordKind] = {}
 _OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
@@ -116,7 +136,7 @@ class Guard:
         Args:
             outgoing: a message of any protocol; lines end in CR.
             card_words: keyed words and tokens of the subject's card, with their kinds.
-            foreign: asked once per call at most, on links that carry identity.
+            foreign: asked about tokens that look like identifiers, on every link.
             canaries: keyed words and tokens of invented patients; any of them stops on any link.
             clear: element classes that the link's plan lets pass unchanged (a limited data set keeps
                 ``patient.birth-date``): their tokens do not stop.
@@ -128,7 +148,7 @@ class Guard:
         else:
             context = self._context(original, clear)
             context.know(card_words, canaries, self._words.token)
-            check = _Check(self._outlines, context, original, None, card_words)
+            check = _Check(self._outlines, context, original, foreign, card_words, closed=True)
         try:
             return Stop("unsearchable", "message") if context.tokens.too_many else check.run(outgoing)
         except Unsearchable:
@@ -162,8 +182,8 @@ class Guard:
 class _Check:
     """One check of one payload."""
 
-    __slots__ = ("_budget", "_card", "_context", "_foreign", "_hits", "_lines", "_open", "_opened_clean", "_original",
-                 "_outlines", "_pieces", "_seen")  # fmt: skip
+    __slots__ = ("_alone", "_budget", "_card", "_closed", "_context", "_foreign", "_fresh", "_hits", "_lines", "_open", "_opened_clean", "_original",
+                 "_others", "_outlines", "_pieces", "_seen")  # fmt: skip
 
     def __init__(
         self,
@@ -172,13 +192,19 @@ class _Check:
         original: Message,
         foreign: Foreign | None,
         card: Mapping[bytes, WordKind],
+        *,
+        closed: bool = False,
     ) -> None:
         self._outlines, self._context, self._original = outlines, context, original
         self._foreign, self._card = foreign, card
         self._hits: Counter[str] | None = None
+        self._closed = closed  # the link may not carry identity
         self._pieces: set[bytes] = set()
+        self._others: set[bytes] = set() if closed else self._pieces
+        self._fresh: dict[bytes, tuple[bytes, ...]] = {}
+        self._alone: dict[bytes, str] = {}
         self._open: list[bytes] = []
-        self._opened_clean: list[tuple[Outline, tuple[str, ...]]] = []
+        self._opened_clean: list[tuple[Outline, Weak]] = []
         self._lines: list[bytes] = []
 
     def run(self, outgoing: bytes) -> Verdict:
@@ -188,10 +214,9 @@ class _Check:
         if 0 in outgoing or outgoing[:2] in _PACKED:
             self._open.append(outgoing)
         lines[0] = self._without_our_id(lines[0])
-        clean = context.lines
-        fresh = [line for line in lines if line not in clean] if clean else lines
+        fresh = self._not_known(lines)
         if not fresh and not self._open:
-            return CLEAN
+            return self._hashed() or CLEAN
         body = b"\r".join(fresh)
         stop = self._letters(fresh, outline(body).split(b"\r")) or self._numbers(body) or self._hashed()
         if stop is None and self._open:
@@ -200,11 +225,21 @@ class _Check:
             return stop
         for facts, weak in self._opened_clean:
             context.know_outline(facts, weak)
+        if len(self._alone) > 1:
+            return Stop("name-parts", f"{next(iter(self._alone.values()))} in message")
         if self._hits:
             return Counted(dict(self._hits))
-        if self._foreign is None:
-            context.remember(fresh)
+        if self._closed:
+            context.remember(self._fresh)
         return CLEAN
+
+    def _not_known(self, lines: list[bytes]) -> list[bytes]:
+        """Leave out lines found clean before; whose their tokens are is asked again."""
+        clean = self._context.lines
+        if clean and self._foreign is not None:
+            for line in lines:
+                self._others.update(clean.get(line, ()))
+        return [line for line in lines if line not in clean] if clean else lines
 
     # --- in plain sight
 
@@ -212,19 +247,23 @@ class _Check:
         """Search words and names, and note what else each line needs."""
         context = self._context
         plain = context.plain
-        wanted = bool(context.strong or context.canaries or self._foreign)
+        wanted = bool(context.strong or context.canaries or (self._foreign and not self._closed))
+        asked, closed = bool(self._foreign), self._closed
         take = self._pieces.add
         for line, shape in zip(lines, shapes, strict=False):  # of no lines there is one empty shape
-            spans = plain.get(shape)
-            if spans is None:
+            facts = plain.get(shape)
+            if facts is None:
                 facts = self._outlines.of(shape, line, self._original)
                 stop = self._look(line, facts)
                 if stop is not None:
                     return stop
-                spans = facts.spans
             if wanted:
-                for start, end in spans:
+                for start, end in facts.spans:
                     take(line[start:end])
+            if closed:
+                others = self._fresh[line] = tuple([line[start:end] for start, end in facts.whole])
+                if asked:
+                    self._others.update(others)
         return None
 
     def _look(self, line: bytes, facts: Outline) -> Stop | None:
@@ -246,12 +285,17 @@ class _Check:
                 self._opened_clean.append((facts, weak))
             else:
                 context.know_outline(facts, weak)
-        for place in weak:
-            self._count(place)
+        elif facts.encoded and self._foreign is not None and not self._closed:
+            self._open.append(line)  # clean for one patient is not clean for another
+        for place, word in weak:
+            if word:
+                self._alone[word] = place
+            else:
+                self._count(place)
         return None
 
-    def _words(self, line: bytes, facts: Outline) -> Stop | tuple[str, ...]:
-        """Search the words of an outline: stop, or the places of weak ones."""
+    def _words(self, line: bytes, facts: Outline) -> Stop | Weak:
+        """Search the words of an outline: stop, or the weak ones."""
         context = self._context
         tokens, card = context.tokens, context.card
         if not facts.hashes.isdisjoint(context.canaries):
@@ -264,8 +308,29 @@ class _Check:
             hit = hit or self._card_words(text, facts.hashes)
             if hit is not None:
                 return Stop(hit.kind, self._place(hit.place, line))
-        weak = [tokens.weak_words[word] for word in facts.words & tokens.weak_words.keys()]
-        return (*weak, *("card" for _ in found))
+        weak = [(tokens.weak_words[word], b"") for word in facts.words & tokens.weak_words.keys()]
+        parts = self._name_parts(line, facts, found)
+        if isinstance(parts, Stop):
+            return parts
+        return (*weak, *(("card", b"") for _ in found), *parts)
+
+    def _name_parts(self, line: bytes, facts: Outline, found: AbstractSet[bytes]) -> Stop | Weak:
+        """Search names that are all of a component: stop at a long one, give the short ones."""
+        context = self._context
+        names = context.tokens.name_words
+        carded = found & context.names
+        if not self._closed or not (carded or facts.words & names.keys()):
+            return ()
+        if line.startswith(b"MSH") or (context.clear and line[:3] in PERSON_SEGMENTS):
+            return ()  # a hospital's name, or a town that the plan keeps
+        short = []
+        for word in set(search.alone(fold(line, self._original.charset))) - COMMON:
+            place = names.get(word) or ("card" if carded and self._outlines.hash_of(word) in carded else "")
+            if len(word) >= NAME_ALONE_MIN and place and place[:3] in _OWN:
+                return Stop("name-parts", self._place(place, line))
+            if place:
+                short.append((place, word))
+        return tuple(short)
 
     def _card_words(self, text: bytes, hashes: AbstractSet[bytes]) -> search.Hit | None:
         """Search the card's words: a whole token, or two words of names close together."""
@@ -292,27 +357,34 @@ class _Check:
             return Stop(hit.kind, self._place(hit.place, line))
         for place in search.weak(body, squeezed, tokens):
             self._count(place)
+        for form, place in tokens.weak_ids.items():
+            component = bytes([self._original.separators.component])
+            if form in squeezed and search.is_code(self._lines, form, component):
+                return Stop("weak-identifiers", f"{place} in message")
         return None
 
     def _hashed(self) -> Stop | None:
         """Search tokens with digits by their hashes: on the card, of canaries, of other patients."""
-        hit = self._known_tokens(self._pieces) if self._pieces else None
+        hit = self._known_tokens(self._pieces, self._others) if self._pieces or self._others else None
         if hit is None:
             return None
-        line = next((one for one in self._lines if self._known_tokens(pieces_of(one))), b"")
+        line = next((one for one in self._lines if self._known_in(one)), b"")
         return Stop(hit.kind, self._place(hit.place, line))
 
-    def _known_tokens(self, pieces: set[bytes]) -> search.Hit | None:
+    def _known_in(self, text: bytes) -> search.Hit | None:
+        return self._known_tokens(pieces_of(text), pieces_of(text, whole=self._closed))
+
+    def _known_tokens(self, pieces: set[bytes], others: set[bytes]) -> search.Hit | None:
         context, outlines = self._context, self._outlines
-        hashes = outlines.token_hashes(pieces)
+        hashes = outlines.token_hashes(pieces | others)
         if not hashes.isdisjoint(context.canaries):
             return search.Hit("canary", "canary")
         if not hashes.isdisjoint(context.strong):
             real = {outlines.token_hash(piece) for piece in pieces if not self._is_today(piece)}
             if not real.isdisjoint(context.strong):
                 return search.Hit("token", "card")
-        if self._foreign is not None:
-            asked = {outlines.token_hash(piece) for piece in pieces - outlines.times} - self._card.keys()
+        if self._foreign is not None and others:
+            asked = {outlines.token_hash(piece) for piece in others - outlines.times} - self._card.keys()
             if asked and self._foreign(asked):
                 return search.Hit("other-patient", "patient index")
         return None
@@ -359,11 +431,11 @@ class _Check:
         if hit is not None or not (context.card or context.canaries or self._foreign):
             return hit
         if not (context.card or context.canaries):
-            return self._known_tokens(pieces_of(text))
+            return self._known_in(text)
         hashes = self._outlines.hashes_of(frozenset(letter_words(text)))
         if not hashes.isdisjoint(context.canaries):
             return search.Hit("canary", "canary")
-        return self._card_words(text, hashes) or self._known_tokens(pieces_of(text))
+        return self._card_words(text, hashes) or self._known_in(text)
 
     # --- small things
 

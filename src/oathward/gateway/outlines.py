@@ -34,6 +34,8 @@ OUTLINES_MAX = 16_384
 HASHES_MAX = 65_536
 TOKEN_LENGTH_MAX = 64
 JOINED_DIGITS_MAX = 16
+WHOLE_DIGITS_MIN = 7
+_NO_LETTERS = b"0123456789-./ ()"
 
 _DIGITS = re.compile(rb"0{6,}")
 # Runs are bounded and start where digits start: a long row of digits is looked at once.
@@ -59,7 +61,8 @@ class Outline:
     """What all lines of one outline have in common; compared by identity.
 
     ``letters``: the line squeezed, without digits. ``hashes``: keyed hashes of its words, and of the longer
-    ones as tokens. ``spans``: where tokens with digits may stand. ``mixed``: where runs of letters and
+    ones as tokens. ``spans``: where tokens with digits may stand; ``whole``: those that are hardly a measured value
+    or a code (``whole_of``). ``mixed``: where runs of letters and
     digits stand that may be an encoding. ``encoded``: a run decodes to something. ``opened``: a line like this must be opened
     each time. ``dated``: it may hold a date in parts.
     """
@@ -69,6 +72,7 @@ class Outline:
     letters: bytes
     hashes: frozenset[bytes]
     spans: Spans
+    whole: Spans
     mixed: Spans
     encoded: bool
     opened: bool
@@ -104,12 +108,14 @@ class Outlines:
         """Look at a line for the first time. ``original`` says character set and escape character."""
         folded = fold(shape, original.charset)
         words = frozenset(letter_words(folded))
+        spans = spans_of(shape)
         found = Outline(
             shape=shape,
             words=words,
             letters=squeeze(folded).translate(None, b"0123456789"),
             hashes=self.hashes_of(words),
-            spans=spans_of(shape),
+            spans=spans,
+            whole=whole_of(shape, spans),
             mixed=tuple(match.span() for match in _PART.finditer(shape) if _is_mixed(match[0])),
             encoded=any(map(self._decodes, runs(line))),
             opened=is_layered(shape, original.separators.escape)
@@ -194,6 +200,23 @@ def spans_of(shape: bytes) -> Spans:
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
 
 
+def whole_of(shape: bytes, spans: Spans) -> Spans:
+    """Choose spans with letters, and rows of digits that are no fraction, no range and longer than a code.
+
+    A hospital of some size has given out every number of six digits: each code and count would be a patient's.
+    """
+    return tuple(
+        (start, end)
+        for start, end in spans
+        if shape[start:end].translate(None, _NO_LETTERS)
+        or (
+            end - start >= WHOLE_DIGITS_MIN
+            and shape[start:end].isdigit()
+            and shape[start - 1 : start] != b"."
+        )
+    )
+
+
 def _in_run(run: bytes, at: int) -> Iterator[tuple[int, int]]:
     """Give spans of a run of letters, digits and separators: all of it, and its parts with letters and digits."""
     parts = _SEPARATORS.split(run)
@@ -213,9 +236,11 @@ def _is_number(group: bytes) -> bool:
     return IDENTIFIER_LENGTH_MIN <= group.count(b"0") <= JOINED_DIGITS_MAX
 
 
-def pieces_of(text: bytes) -> set[bytes]:
+def pieces_of(text: bytes, *, whole: bool = False) -> set[bytes]:
     """List the pieces of a text that may be tokens with digits."""
-    return {text[start:end] for start, end in spans_of(outline(text))}
+    shape = outline(text)
+    spans = spans_of(shape)
+    return {text[start:end] for start, end in (whole_of(shape, spans) if whole else spans)}
 
 
 def _is_mixed(part: bytes) -> bool:

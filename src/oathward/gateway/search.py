@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress, pairwise
@@ -35,6 +35,7 @@ _IS_ALNUM = bytes(code > 127 or chr(code).isalnum() for code in range(256))
 
 _WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
 _LETTERS = bytes(range(97, 123)) + bytes(range(128, 256))
+_COMPONENTS = re.compile(rb"[|^~&\r\n]")
 _FIELDS = re.compile(rb"[|\r\n]")
 
 
@@ -138,6 +139,26 @@ def near(
     return False
 
 
+def alone(text: bytes) -> Iterator[bytes]:
+    """Give the words that are all the letters of a component of a folded text (``MDC_`` is no word)."""
+    for piece in _COMPONENTS.split(text):
+        words = [word for word in letter_words(piece) if word != b"mdc"]
+        if len(words) == 1:
+            yield words[0]
+
+
+def is_code(lines: Iterable[bytes], form: bytes, component: bytes) -> bool:
+    """Say whether OBX-3 (of whatever coding system) or OBX-4 is nothing but this."""
+    for line in lines:
+        fields = line.split(line[3:4], 5) if line.startswith(b"OBX") and len(line) > 4 else []
+        if len(fields) > 4 and form in (fields[4], *fields[4].split(component)):
+            return True
+        code = fields[3].split(component) if len(fields) > 3 else [b""]
+        if code[0] == form and not any(code[1:2] + code[3:]):
+            return True
+    return False
+
+
 def words_by_field(text: bytes) -> Iterator[list[bytes]]:
     """Give the letter words of each field of a folded text, in order."""
     return (letter_words(piece) for piece in _FIELDS.split(text))
@@ -205,5 +226,5 @@ def _in_a_row(before: bytes, after: bytes, separator: bytes) -> bool:
 
 
 __all__ = [
-    "Hit", "Needle", "birth", "full_name", "may_hold_name", "near", "numbers", "strong", "weak", "words_by_field",
+    "Hit", "Needle", "alone", "birth", "full_name", "is_code", "may_hold_name", "near", "numbers", "strong", "weak", "words_by_field",
 ]  # fmt: skip
