@@ -3,7 +3,7 @@
 Rules:
 - A date is day, month and year. A year of two digits needs a month's name, or two digits and one separator each.
 - Numbers are read in every order that people use: 1970-01-31, 31/01/1970, 01/31/1970, 19700131, 31011970.
-- Eight digits may be parted once anywhere (``1970.0131``); six (``700131``) must stand alone.
+- Eight digits may be parted once anywhere (``1970.0131``); six (``700131``) must be a field or a word.
 - Month names of eight languages, whole or shortened, in any order: ``Jan 31 1970``, ``31. Januar 70``.
 
 Deliberately absent: ages, weekdays, ISO ordinal and week dates, other calendars.
@@ -44,8 +44,8 @@ _NUMBERS = re.compile(
     rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
 )  # fmt: skip
 _OUTLINE = re.compile(rb"(?<!0)0{1,4}(?!0)([ .,/\-_^]{1,2})00?\1(?:0000|00?)(?!0)(?!\.0)")
-_SPLIT = re.compile(_ALONE + rb"([0-9]{1,7})[./\-_ ^]([0-9]{1,7})" + _ENDS)
-_SHORT = re.compile(rb"(?<![^|^~&\r\n ])([0-9]{6})(?![^|^~&\r\n ])")
+_SPLIT = re.compile(_ALONE + rb"([0-9]{1,7})[./\-_]([0-9]{1,7})" + _ENDS)
+_SHORT = re.compile(rb"(?<![^|\r\n ])([0-9]{6})(?![^|\r\n ])")
 _TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
 _LONGEST_FIRST = b"|".join(name for _, name in sorted((-len(name), name) for name in MONTHS))
 # Where the three numbers stand, by the last group that took part.
@@ -67,8 +67,8 @@ def together(born: date) -> tuple[bytes, ...]:
 
 
 def short(born: date) -> tuple[bytes, ...]:
-    """List the six digits of a date, year first and day first."""
-    return tuple(dict.fromkeys(born.strftime(order).encode() for order in ("%y%m%d", "%d%m%y")))
+    """List the six digits of a date, year first; in other orders too many numbers would be dates."""
+    return (born.strftime("%y%m%d").encode(),)
 
 
 def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
