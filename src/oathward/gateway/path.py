@@ -26,14 +26,14 @@ from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.gate import Gate, Known, NotTakenError
-from oathward.gateway.guard import Counted, Stop
+from oathward.gateway.verdict import Counted, Stop
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
 from oathward.patients.split import split
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
-from oathward.protocols.hl7v2.batch import split_batch
+from oathward.protocols.hl7v2.batch import FRAME_MESSAGES_MAX, split_batch
 from oathward.protocols.hl7v2.reader import Message, decode
 
 _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
@@ -42,7 +42,7 @@ _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
 def pieces_of(raw: bytes) -> list[bytes]:
     """Cut a frame into its messages; a broken batch stays whole, so that ``handle`` refuses and seals it."""
     try:
-        return split_batch(raw)
+        return split_batch(raw, messages_max=FRAME_MESSAGES_MAX)
     except DecodeError:
         return [raw]
 
@@ -178,6 +178,8 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         return
     outgoing_id = gate.outgoing_id(arrival.id, link.id)
     try:
+        if not link.carries_identity and not message.has_plain_type:
+            raise OathwardError("MSH-9", reason=Reason.DEID_FAILED)
         planned = gate.plan(link, permit.profile, permit.classes)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)

@@ -173,6 +173,11 @@ class Message:
         """Give MSH-``n`` (n from 2) as written, without a new split."""
         return self.header_fields[n - 1] if n <= len(self.header_fields) else b""
 
+    @property
+    def has_plain_type(self) -> bool:
+        """Whether MSH-9 says a type and nothing else; a name put there would travel as part of the structure."""
+        return _is_type(self.header_fields[8], _BYTES[self.separators.component])
+
     def _type(self) -> tuple[str, str, str]:
         return _type_of(self.header_fields[8], _BYTES[self.separators.component])
 
@@ -265,6 +270,13 @@ def _check(segments: list[bytes], view: bytes) -> None:
         raise DecodeError("MSH[2]", "one message", reason=Reason.BATCH_BROKEN)
     if segments[-1].startswith((b"BTS", b"FTS")):
         raise DecodeError("message", "one message, not a batch", reason=Reason.BATCH_BROKEN)
+
+
+@lru_cache(maxsize=256)
+def _is_type(msh9: bytes, component: bytes) -> bool:
+    code, *others = _type_of(msh9, component)
+    given = msh9.split(component)[1:3]
+    return bool(code) and all(word.encode() == part for word, part in zip(others, given, strict=False))
 
 
 def _type_of(msh9: bytes, component: bytes) -> tuple[str, str, str]:
