@@ -28,10 +28,11 @@ from oathward.core.errors import AuthorityError, KeeperError, OathwardError
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
-from oathward.gateway.guard import Guard, Verdict
+from oathward.gateway.guard import Guard
 from oathward.gateway.labelling import seen as seen_for_labels
 from oathward.gateway.labelling import type_of
 from oathward.gateway.stores import Stores
+from oathward.gateway.verdict import Verdict
 from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot

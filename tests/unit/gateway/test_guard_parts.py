@@ -4,8 +4,9 @@ import pytest
 
 from oathward.core.words import WordHasher
 from oathward.gateway import guard as guard_module
-from oathward.gateway.guard import CLEAN, Counted, Guard, Stop
+from oathward.gateway.guard import Guard
 from oathward.gateway.tokens import Tokens
+from oathward.gateway.verdict import CLEAN, Counted, Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.reader import decode
 

@@ -1,0 +1,34 @@
+"""What the guard says of bytes that would leave: clean, counted, or stop. Kinds and places, never a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Clean:
+    """Nothing of the persons was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Only weak tokens were found; ``hits``: place in the original, or ``card`` -> how many."""
+
+    hits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The bytes must not leave.
+
+    ``kind``: identifier, phone, e-mail, address, birth-date, name, name-parts, weak-identifiers, token, other-patient, canary, unsearchable.
+    ``where``: codes, e.g. ``PID-3 in segment 7 through base64, gzip``.
+    """
+
+    kind: str
+    where: str
+
+
+Verdict = Clean | Counted | Stop
+CLEAN = Clean()
