@@ -81,9 +81,7 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
         leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
     if leaves:
         sql.bump(db, site)
-        put_all(
-            db, documents
-        )  # where the keeper sees that they arrived: from then on none may be missing
+        put_all(db, documents)  # where the keeper sees that they arrived: from then on none may be missing
         append(db, site, leaves)
 
 

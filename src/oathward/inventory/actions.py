@@ -204,9 +204,7 @@ def store(
         leaves.append(prepare(Record(kind, body, now_us)))
     if held:
         sql.set_held_state(db, site, held, "adopted")
-    put_all(
-        db, documents
-    )  # where the keeper sees that they arrived: from then on none may be missing
+    put_all(db, documents)  # where the keeper sees that they arrived: from then on none may be missing
     append(db, site, leaves)
 
 
