@@ -28,7 +28,7 @@ def check(settings: Settings) -> None:
     path = path_of(settings)
     try:
         pinned = path.read_text().strip()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(str(path), "cannot be read") from error
