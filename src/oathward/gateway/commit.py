@@ -16,6 +16,7 @@ Deliberately absent: the event loop. ``Committer`` runs one thread and calls bac
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
 
 
+_GROUP_WORTH_WAITING = 8
+"""A sender alone never waits for company: only a group after one that held more than this."""
+
+
 class Committer:
     """One writer thread over a queue of prepared messages.
 
@@ -46,6 +51,7 @@ class Committer:
 
     def __init__(self, gate: Gate, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
         self._gate, self._done, self._group_max = gate, done, group_max
+        self._delay_s = gate.opened.settings.gateway.group_delay_ms / 1000
         self._queue: deque[Prepared] = deque()
         self._wake = threading.Event()
         self._stopping = False
@@ -81,13 +87,16 @@ class Committer:
                 )
 
     def _work(self) -> None:
-        queue = self._queue
+        queue, last = self._queue, 0
         while queue or not self._stopping:
             if not queue:
                 self._wake.wait()
                 self._wake.clear()
                 continue
+            if last > _GROUP_WORTH_WAITING and len(queue) < self._group_max:
+                time.sleep(self._delay_s)  # under load a fuller group costs each message less
             group = [queue.popleft() for _ in range(min(len(queue), self._group_max))]
+            last = len(group)
             self._commit(group)
             self._done(group)
 

@@ -57,6 +57,9 @@ def run(settings: Settings) -> None:
         SettingsError: a user is named that is not there, or whose socket we cannot make.
     """
     _close_to_others()
+    signal.signal(
+        signal.SIGTERM, _leave
+    )  # told to stop before the loop listens: nothing has begun that needs care
     server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
     try:
         asyncio.run(told_to_stop())
@@ -64,6 +67,10 @@ def run(settings: Settings) -> None:
         server.stop()
     if server.failed:
         raise KeeperError("keeper", "keeping house ended by itself", reason=Reason.INTERNAL)
+
+
+def _leave(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 class Server:
