@@ -2,6 +2,7 @@
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -19,11 +20,17 @@ settings.load_profile(os.environ.get("OATHWARD_HYPOTHESIS", "quick"))
 
 def pytest_collection_modifyitems(config, items):
     """Leave `long` tests out unless OATHWARD_LONG is set."""
-    import pytest
-
     if os.environ.get("OATHWARD_LONG"):
         return
     skip = pytest.mark.skip(reason="runs under `make test-long`")
     for item in items:
         if item.get_closest_marker("long"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _usual_umask():
+    """A command that ran in this process narrowed it; every test starts from the usual one."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
