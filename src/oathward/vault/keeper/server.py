@@ -57,14 +57,14 @@ def run(settings: Settings) -> None:
         SettingsError: a user is named that is not there, or whose socket we cannot make.
     """
     _close_to_others()
-    signal.signal(
-        signal.SIGTERM, _leave
-    )  # told to stop before the loop listens: nothing has begun that needs care
-    server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    signal.signal(signal.SIGTERM, _leave)  # told to stop before the loop listens
+    server = None
     try:
+        server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
         asyncio.run(told_to_stop())
     finally:
-        server.stop()
+        if server is not None:
+            server.stop()
     if server.failed:
         raise KeeperError("keeper", "keeping house ended by itself", reason=Reason.INTERNAL)
 
