@@ -32,7 +32,8 @@ _RESCAN_S = 2.0
 _DRAIN_POLL_S = 0.01
 
 Ready = Callable[[list[OutboxRow]], list[Item | Settled]]
-"""Opens rows that may still be sent; gives a settled failure for the others. Runs in a thread."""
+"""Opens rows that may still be sent; gives a settled failure for those that may not, and leaves out what cannot be
+told now. Runs in a thread."""
 
 
 class Feed:
@@ -67,6 +68,7 @@ class Feed:
         self._gone: set[int] = set()
         self._blocked: set[str] = set()
         self._blocking: dict[int, str] = {}  # blocked by an outcome that is not recorded yet
+        self._postponed: set[str] = set()
         self._after = 0
         self._rescan_at_s = 0.0
 
@@ -116,21 +118,33 @@ class Feed:
         if from_start:
             self._rescan_at_s = now_s + _RESCAN_S
         found, blocked = await asyncio.to_thread(self._read, from_start=from_start)
-        self._blocked = blocked | set(self._blocking.values())
+        if from_start:
+            self._postponed.clear()
+        self._blocked = blocked | set(self._blocking.values()) | self._postponed
         if turn != self._turn:
             return found  # everything is to be read anew, and in order
         room = self._limits.waiting_rows_max - len(self._loaded)
         rows = [row for row in found if self._is_new(row)][:room]
         self._loaded.update(row.seq for row in rows)
         self._after = max([self._after, *(row.seq for row in rows)])
-        for one in await asyncio.to_thread(self._ready, rows) if rows else ():
-            row = one.row if isinstance(one, Item) else one[0].row
+        opened = await asyncio.to_thread(self._ready, rows) if rows else []
+        self._postpone(rows, opened)
+        for one in opened:
+            row = _row_of(one)
             if turn != self._turn or row.sender in self._blocked:
                 self._loaded.discard(row.seq)  # decided under what held before, or overtaken by a block
             else:
                 point("courier.read")
                 self._put(one)
         return rows
+
+    def _postpone(self, rows: list[OutboxRow], opened: list[Item | Settled]) -> None:
+        """Let go of rows that cannot be told now; nothing of their senders overtakes them until the next look."""
+        told = {_row_of(one).seq for one in opened}
+        left = [row for row in rows if row.seq not in told]
+        self._loaded.difference_update(row.seq for row in left)
+        self._postponed.update(row.sender for row in left)
+        self._blocked = self._blocked | self._postponed
 
     def _is_new(self, row: OutboxRow) -> bool:
         # A row recorded while we read was still in our snapshot: it must not go out twice.
@@ -167,3 +181,7 @@ class Feed:
 def settled_error(row: OutboxRow, error: OathwardError) -> Settled:
     """Turn a row that cannot be opened or may not be sent into its outcome."""
     return Item(row, b""), Failed(error.reason), Delivery.DEAD
+
+
+def _row_of(one: Item | Settled) -> OutboxRow:
+    return one.row if isinstance(one, Item) else one[0].row

@@ -35,7 +35,7 @@ from oathward.courier.files import FileWire
 from oathward.courier.lane import Wire
 from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Item
-from oathward.courier.recheck import Now, refused_now
+from oathward.courier.recheck import Later, Now, refused_now
 from oathward.courier.record import Recorder, Settled
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
@@ -227,6 +227,9 @@ class Courier:
         with read(site.engine) as db:
             refused = [refused_now(db, site.site, row, now) for row in rows]
         for row, reason in zip(rows, refused, strict=True):
+            if isinstance(reason, Later):
+                self.counts["postponed"] += 1
+                continue
             try:
                 if reason is not None:
                     raise OathwardError(row.link, reason=reason)

@@ -41,12 +41,19 @@ class Now:
     clock_sure: bool
 
 
-def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason | None:
-    """Say why a delivery that was permitted may not go out now; ``None`` when it may."""
+@dataclass(frozen=True, slots=True)
+class Later:
+    """It cannot be told now: the row stays, its sender's later ones wait behind it, and it is asked again."""
+
+    why: Reason
+
+
+def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason | Later | None:
+    """Say why a delivery that was permitted may not go out (now); ``None`` when it may."""
     version, consents = now.consents[row.subject]
     expired = row.valid_until_us and now.at_us >= row.valid_until_us
     if row.bundle == now.label and row.consent_version == version and not expired:
-        return None if now.clock_sure or not row.valid_until_us else Reason.CLOCK_UNSURE
+        return None if now.clock_sure or not row.valid_until_us else Later(Reason.CLOCK_UNSURE)
     link = now.bundle.links.get(row.link)
     if link is None:
         return Reason.NO_LINK
@@ -63,7 +70,7 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
         case Deny(_, reasons):
             return reasons[0]
         case Indeterminate(_, why):
-            return why
+            return Later(why)
         case Permit():
             classes = frozenset(orjson.loads(plan)["classes"])
             as_then = (

@@ -48,7 +48,7 @@ def put(engine, names, sender="d0"):
 class Post:
     """A feed with its recorder, as the process wires them."""
 
-    def __init__(self, engine, recipient, *, ordered=True):
+    def __init__(self, engine, recipient, *, ordered=True, later=frozenset()):
         self.settling = set()
         loop = asyncio.get_running_loop()
 
@@ -67,7 +67,7 @@ class Post:
             self.recorder.put(settled)
 
         def ready(rows):
-            return [Item(row, b"") for row in rows]
+            return [Item(row, b"") for row in rows if row.id not in later]
 
         self.feed = Feed(engine, "link", [recipient], LIMITS, ready, settle, self.settling, ordered=ordered)
         self.task = asyncio.create_task(self.feed.run())
@@ -175,5 +175,25 @@ def test_a_discarded_delivery_lets_the_next_ones_go(engine, monkeypatch):
         await until(lambda: left(engine) == {("link", Delivery.DEAD): 1})
         await post.stop()
         assert recipient.kept == ["m1"]
+
+    asyncio.run(go())
+
+
+def test_what_cannot_be_told_now_waits_in_its_place_and_goes_out_later(engine, monkeypatch):
+    monkeypatch.setattr("oathward.courier.feed._RESCAN_S", 0.02)
+
+    async def go():
+        recipient, later = Recipient(), {"m0"}
+        put(engine, ["m0", "m1"], sender="unsure")
+        put(engine, ["m2"], sender="sure")
+        post = Post(engine, recipient, later=later)
+        await until(lambda: recipient.kept == ["m2"])
+        await asyncio.sleep(0.1)
+        assert recipient.kept == ["m2"], "nothing of its sender overtakes it"
+        assert left(engine) == {("link", Delivery.PENDING): 2}, "nothing was given up"
+        later.clear()
+        await until(lambda: not left(engine))
+        await post.stop()
+        assert recipient.kept == ["m2", "m0", "m1"]
 
     asyncio.run(go())
