@@ -31,7 +31,6 @@ _OK = Answer("AA", "0", 0x0000, 200, 0)
 # A privacy decision is never an error to a device (DESIGN step 12): stored is AA.
 _STORED = Answer("AA", "0", 0x0000, 202, 0)
 _BAD = Answer("AR", "100", 0xC000, 400, 65)
-_TYPE = Answer("AR", "200", 0xA900, 422, 65)
 _DATA = Answer("AE", "102", 0xC000, 422, 65)
 _DENIED = Answer("AE", "207", 0x0124, 403, 77)
 _BUSY = Answer("AR", "207", 0xA700, 503, 75)
@@ -59,13 +58,11 @@ class Reason(Enum):
     BATCH_BROKEN = "message.batch-broken", _BAD
     LIMIT_EXCEEDED = "message.limit-exceeded", _BAD
     VALUE_INVALID = "message.value-invalid", _DATA
-    TYPE_UNSUPPORTED = "message.type-unsupported", _TYPE
     CONTROL_ID_REUSED = "message.control-id-reused", _STORED
     DUPLICATE = "message.duplicate", _STORED
     # --- connection
     CONNECTION_LIMIT = "connection.limit", _BUSY
     RATE_LIMIT = "connection.rate-limit", _BUSY
-    TLS_REFUSED = "connection.tls-refused", _DENIED
     CERTIFICATE_REVOKED = "connection.certificate-revoked", _DENIED
     # --- who and about whom
     DEVICE_UNKNOWN = "device.unknown", _STORED
@@ -112,7 +109,6 @@ class Reason(Enum):
     RECIPIENT_UNREACHABLE = "delivery.unreachable", _BUSY
     RECIPIENT_REFUSED = "delivery.refused", _BUSY
     RECIPIENT_NO_ANSWER = "delivery.no-answer", _BUSY
-    RETRIES_EXHAUSTED = "delivery.retries-exhausted", _BUSY
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY
