@@ -26,8 +26,8 @@ from oathward.core.words import WordHasher
 from oathward.deid.plan import Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.gateway.guard import Guard
-from oathward.gateway.tokens import PERSON_SEGMENTS
-from oathward.gateway.verdict import Counted, Stop
+from oathward.gateway.guard.tokens import PERSON_SEGMENTS
+from oathward.gateway.guard.verdict import Counted, Stop
 from oathward.protocols.hl7v2.reader import Message, decode, joined
 
 PROFILES = ("safe-harbor", "limited-data-set", "device-telemetry")

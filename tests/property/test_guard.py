@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
-from oathward.gateway.verdict import Stop
+from oathward.gateway.guard.verdict import Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import decode

@@ -29,10 +29,10 @@ from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
+from oathward.gateway.guard.verdict import Verdict
 from oathward.gateway.labelling import seen as seen_for_labels
 from oathward.gateway.labelling import type_of
 from oathward.gateway.stores import Stores
-from oathward.gateway.verdict import Verdict
 from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot

@@ -28,7 +28,7 @@ from oathward.vault.seal import SealedMessage
 
 if TYPE_CHECKING:
     from oathward.gateway.gate import Gate, Known
-    from oathward.gateway.verdict import Stop
+    from oathward.gateway.guard.verdict import Stop
 
 _NO_BODY = BodyRef("", 0, 0, 0, b"")
 _UNDECODABLE_TYPE = "?"

@@ -26,7 +26,7 @@ from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.gate import Gate, Known, NotTakenError
-from oathward.gateway.verdict import Counted, Stop
+from oathward.gateway.guard.verdict import Counted, Stop
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution

@@ -8,10 +8,10 @@ import pytest
 from tests.unit.gateway.disguises import ALL, BARE, NAMES, NOT_CAUGHT
 
 from oathward.core.words import WordHasher
-from oathward.gateway import guard as guard_module
 from oathward.gateway.guard import Guard
-from oathward.gateway.tokens import Tokens
-from oathward.gateway.verdict import CLEAN, Counted, Stop
+from oathward.gateway.guard import guard as guard_module
+from oathward.gateway.guard.tokens import Tokens
+from oathward.gateway.guard.verdict import CLEAN, Counted, Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import decode
@@ -387,8 +387,8 @@ def test_forget_drops_every_value():
 
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(guard_module, "CONTEXTS_MAX", 8)
-    monkeypatch.setattr("oathward.gateway.outlines.OUTLINES_MAX", 50)
-    monkeypatch.setattr("oathward.gateway.outlines.HASHES_MAX", 100)
+    monkeypatch.setattr("oathward.gateway.guard.outlines.OUTLINES_MAX", 50)
+    monkeypatch.setattr("oathward.gateway.guard.outlines.HASHES_MAX", 100)
     guard = Guard(WordHasher(KEY))
     for n in range(200):
         original = message(HEADER, f"PID|1||{n + 5_000_000}^^^HOSP")

@@ -3,10 +3,10 @@
 import pytest
 
 from oathward.core.words import WordHasher
-from oathward.gateway import guard as guard_module
 from oathward.gateway.guard import Guard
-from oathward.gateway.tokens import Tokens
-from oathward.gateway.verdict import CLEAN, Counted, Stop
+from oathward.gateway.guard import guard as guard_module
+from oathward.gateway.guard.tokens import Tokens
+from oathward.gateway.guard.verdict import CLEAN, Counted, Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.reader import decode
 

@@ -6,8 +6,8 @@ import pytest
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
-from oathward.gateway.search import near
-from oathward.gateway.verdict import Stop
+from oathward.gateway.guard.search import near
+from oathward.gateway.guard.verdict import Stop
 from oathward.protocols.hl7v2.reader import decode
 
 HEAD = b"MSH|^~\\&|MON|ICU|E|H|20260301120000||ORU^R01|1|P|2.6\r"

@@ -17,8 +17,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from oathward.core.words import WordHasher
-from oathward.gateway.dates import may_hold
-from oathward.gateway.normalise import (
+from oathward.gateway.guard.dates import may_hold
+from oathward.gateway.guard.normalise import (
     decoded,
     fold,
     is_layered,
@@ -27,7 +27,7 @@ from oathward.gateway.normalise import (
     runs,
     squeeze,
 )
-from oathward.gateway.tokens import IDENTIFIER_LENGTH_MIN
+from oathward.gateway.guard.tokens import IDENTIFIER_LENGTH_MIN
 from oathward.protocols.hl7v2.reader import Message
 
 OUTLINES_MAX = 16_384

@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from oathward.core.words import token_of, variants
-from oathward.gateway.dates import short, together
-from oathward.gateway.normalise import fold, letter_words
+from oathward.gateway.guard.dates import short, together
+from oathward.gateway.guard.normalise import fold, letter_words
 from oathward.protocols.hl7v2.reader import Message
 
 IDENTIFIER_LENGTH_MIN = 6

@@ -12,9 +12,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 
-from oathward.gateway import search
-from oathward.gateway.context import Context, Weak
-from oathward.gateway.normalise import (
+from oathward.gateway.guard import search
+from oathward.gateway.guard.context import Context, Weak
+from oathward.gateway.guard.normalise import (
     DEPTH_MAX,
     Budget,
     Unsearchable,
@@ -24,9 +24,9 @@ from oathward.gateway.normalise import (
     squeeze,
     views,
 )
-from oathward.gateway.outlines import Outline, Outlines, pieces_of
-from oathward.gateway.tokens import PERSON_SEGMENTS
-from oathward.gateway.verdict import CLEAN, Counted, Stop, Verdict
+from oathward.gateway.guard.outlines import Outline, Outlines, pieces_of
+from oathward.gateway.guard.tokens import PERSON_SEGMENTS
+from oathward.gateway.guard.verdict import CLEAN, Counted, Stop, Verdict
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from oathward.gateway.outlines import Outline
-from oathward.gateway.tokens import Tokens
+from oathward.gateway.guard.outlines import Outline
+from oathward.gateway.guard.tokens import Tokens
 from oathward.patients.model import WordKind
 
 LINES_MAX = 64

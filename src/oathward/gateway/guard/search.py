@@ -20,9 +20,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import compress, pairwise
 
-from oathward.gateway.dates import which
-from oathward.gateway.normalise import Unsearchable, letter_words, squeeze
-from oathward.gateway.tokens import Name, Needle, Tokens
+from oathward.gateway.guard.dates import which
+from oathward.gateway.guard.normalise import Unsearchable, letter_words, squeeze
+from oathward.gateway.guard.tokens import Name, Needle, Tokens
 
 WORDS_BETWEEN_MAX = 3
 GAP_BYTES_MAX = 3

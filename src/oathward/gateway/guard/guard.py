@@ -25,12 +25,12 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from oathward.core.words import WordHasher
-from oathward.gateway.check import Check, Foreign
-from oathward.gateway.context import NO_CLASSES, NOTHING, Context
-from oathward.gateway.normalise import Unsearchable
-from oathward.gateway.outlines import Outlines
-from oathward.gateway.tokens import PERSON_SEGMENTS, Tokens, tokens_of, without
-from oathward.gateway.verdict import Stop, Verdict
+from oathward.gateway.guard.check import Check, Foreign
+from oathward.gateway.guard.context import NO_CLASSES, NOTHING, Context
+from oathward.gateway.guard.normalise import Unsearchable
+from oathward.gateway.guard.outlines import Outlines
+from oathward.gateway.guard.tokens import PERSON_SEGMENTS, Tokens, tokens_of, without
+from oathward.gateway.guard.verdict import Stop, Verdict
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
 

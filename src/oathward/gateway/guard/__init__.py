@@ -1,0 +1,17 @@
+"""The guard: one more look at the bytes that would leave, for words of the patient they are about, and of others.
+
+| file | what |
+|---|---|
+| ``guard`` | ``Guard``: its rules, and what it remembers about persons |
+| ``check`` | one check of one payload, line by line and behind encodings |
+| ``verdict`` | what it says: clean, counted, stop |
+| ``tokens`` | what the original says about its persons, as tokens to search for |
+| ``context`` | what is searched for in messages about one person, and what was found clean |
+| ``outlines`` | what is known of lines that differ in digits only |
+| ``search``, ``dates`` | finding tokens in a text, whatever stands between their characters |
+| ``normalise`` | plain forms, and the forms that text can be hidden in |
+"""
+
+from oathward.gateway.guard.guard import Guard
+
+__all__ = ["Guard"]
