@@ -24,7 +24,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, MetaData, Table, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -186,6 +186,22 @@ def insert_many(db: Connection, table: Table, rows: Sequence[tuple[Any, ...]], *
             flat = tuple(chain.from_iterable(rows[start : start + size]))
             raw.execute(_insert_sql(table, "sqlite", size, skip), flat)
             start += size
+
+
+def direct(db: Connection, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor | CursorResult[Any]:
+    """Run one hot statement with ``?`` marks on the driver itself; the answer has ``fetchone``, ``fetchall``, ``rowcount``.
+
+    ``FOR UPDATE`` is left out on SQLite, where the writer is alone anyway.
+    """
+    dialect = db.dialect.name
+    text = for_dialect(sql, dialect)
+    return _raw(db).execute(text, values) if dialect == "sqlite" else db.exec_driver_sql(text, tuple(values))
+
+
+@lru_cache(maxsize=256)
+def for_dialect(sql: str, dialect: str) -> str:
+    """Write a statement with ``?`` marks as a database's driver wants it."""
+    return sql.replace(" FOR UPDATE", "") if dialect == "sqlite" else sql.replace("?", "%s")
 
 
 def where_in(db: Connection, sql: str, keys: Sequence[Any]) -> Iterator[Any]:

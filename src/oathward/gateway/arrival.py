@@ -14,6 +14,7 @@ from oathward.inventory.model import Peer
 from oathward.ledger import Leaf
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow
 from oathward.patients.model import Resolution
+from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedBody, SealedMessage
 
 QUARANTINE = "quarantine"
@@ -58,10 +59,11 @@ class Arrival(NamedTuple):
 
 @dataclass(slots=True)
 class Outgoing:
-    """One sealed delivery and its outbox row; the row's body is filled in once it was appended."""
+    """One sealed delivery, its outbox row, and where the sealed body lies once it was appended."""
 
     sealed: SealedMessage
     row: OutboxRow
+    body: BodyRef | None = None
 
 
 class Original(NamedTuple):

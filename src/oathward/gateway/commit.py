@@ -148,7 +148,8 @@ def commit_group(gate: Gate, group: list[Prepared]) -> None:
                 if resolution.ticket:
                     patients.apply(db, gate.site, resolution)
         messages.insert_messages(db, [p.message for p in fresh if not p.arrival.release])
-        messages.insert_outbox(db, [o.row for p in fresh for o in p.outgoing])
+        outgoing = [o for p in fresh for o in p.outgoing]
+        messages.insert_outbox(db, [o.row for o in outgoing], [o.body for o in outgoing if o.body])
         messages.insert_held(db, [p.held for p in fresh if p.held is not None])
         kept.insert_rows(db, [row for p in fresh for row in kept_rows.get(id(p), ())])
         for prepared in fresh:
@@ -174,7 +175,7 @@ def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[An
     if outgoing:
         refs = gate.stores.outbox.append([o.sealed.data for o in outgoing])
         for one, ref in zip(outgoing, refs, strict=True):
-            one.row = one.row._replace(body=ref)
+            one.body = ref
     originals = [(id(p), p.arrival.at_us, o) for p in group for o in p.originals]
     refs = gate.stores.kept.append([o.sealed.data for _, _, o in originals]) if originals else []
     rows: dict[int, list[tuple[Any, ...]]] = {}

@@ -130,7 +130,7 @@ class ExportSource:
         if files:
             *_, line = (b"", *files[-1].read_bytes().rstrip(b"\n").rsplit(b"\n", 1))
             last = _row(line, files[-1].name).idx if line else int(files[-1].stem.partition("-")[2]) - 1
-        return Shape(m["size"], None, m["origin"], m["checkpoints"], 0, last, None)
+        return Shape(m["size"], None, m["origin"], m["checkpoints"], 0, last, None, None)
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Give the records of a range, in order."""

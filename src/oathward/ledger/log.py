@@ -13,10 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
-from oathward.core.db import insert_many
+from oathward.core.db import direct, insert_many
 from oathward.ledger import merkle
 from oathward.ledger.records import Leaf, Record, prepare
 from oathward.ledger.tables import RECORD, TILE, run
@@ -71,9 +72,9 @@ def append(
     Returns:
         The indexes the leaves got.
     """
+    size, frontier, removals = _locked_head(db, site)
     if facts:
-        _keep_facts(db, site, facts)
-    size, frontier = _locked_head(db, site)
+        _keep_facts(db, site, facts, removals)
     if not leaves:
         return range(size, size)
     rows, hashes = [], []
@@ -90,7 +91,7 @@ def append(
         for level, nodes in done.items():
             _write_node_tiles(db, site, level, size >> (merkle.TILE_HEIGHT * level), nodes)
     insert_many(db, RECORD, rows)
-    run(db, "UPDATE ledger_head SET size = ?, frontier = ? WHERE site = ?", (end, b"".join(frontier), site))
+    direct(db, _SET_HEAD, (end, b"".join(frontier), site))
     return range(size, end)
 
 
@@ -118,38 +119,51 @@ def locked_size(db: Connection, site: str) -> int:
     return _locked_head(db, site)[0]
 
 
-_FACTS_PAGE = 64
-_HEAD = "SELECT size, frontier FROM ledger_head WHERE site = ? FOR UPDATE"
+_FACTS_REMEMBERED_MAX = 100_000
+_HEAD = "SELECT size, frontier, facts_removals FROM ledger_head WHERE site = ? FOR UPDATE"
+_SET_HEAD = "UPDATE ledger_head SET size = ?, frontier = ? WHERE site = ?"
 _NEW_HEAD = (
-    "INSERT INTO ledger_head (site, size, frontier, origin, checkpoints) VALUES (?, 0, ?, ?, 0)"
+    "INSERT INTO ledger_head (site, size, frontier, origin, checkpoints, facts_removals) VALUES (?, 0, ?, ?, 0, 0)"
     " ON CONFLICT DO NOTHING"
 )
-_KEPT_FACTS = "SELECT digest FROM ledger_facts WHERE site = ? AND body IS NOT NULL"
-_KEPT_FACTS += f" AND digest IN ({', '.join('?' * _FACTS_PAGE)})"
+_KEPT_FACTS = "SELECT 1 FROM ledger_facts WHERE site = ? AND digest = ? AND body IS NOT NULL"
 _NEW_FACTS = (
     "INSERT INTO ledger_facts (site, digest, body) VALUES (?, ?, ?) ON CONFLICT (site, digest) DO UPDATE"
     " SET body = excluded.body, rule = NULL, removed_by = NULL WHERE ledger_facts.body IS NULL"
 )
 
 
-def _locked_head(db: Connection, site: str) -> tuple[int, list[bytes]]:
-    row = run(db, _HEAD, (site,)).first()
+def _locked_head(db: Connection, site: str) -> tuple[int, list[bytes], int]:
+    row = direct(db, _HEAD, (site,)).fetchone()
     if row is None:
         run(db, _NEW_HEAD, (site, b"", default_origin(site)))
-        row = run(db, _HEAD, (site,)).one()
-    return row[0], merkle.split_hashes(row[1])
+        row = direct(db, _HEAD, (site,)).fetchone()
+    size, frontier, removals = row  # type: ignore[misc]  # there is one now
+    return size, merkle.split_hashes(frontier), removals
 
 
-def _keep_facts(db: Connection, site: str, facts: Mapping[bytes, bytes]) -> None:
-    """Keep what is new or was removed; nearly always everything is there, and one look says so."""
-    digests = sorted(facts)  # in one order: two writers never wait for each other in a ring
-    for at in range(0, len(digests), _FACTS_PAGE):
-        page = digests[at : at + _FACTS_PAGE]
-        padded = page + page[-1:] * (_FACTS_PAGE - len(page))
-        kept = {row[0] for row in run(db, _KEPT_FACTS, (site, *padded))}
-        for digest in page:
-            if digest not in kept:
-                run(db, _NEW_FACTS, (site, digest, facts[digest]))
+class _Remembered:
+    """Facts of one database and site that were seen kept by an earlier transaction; void once any are removed."""
+
+    def __init__(self) -> None:
+        self.removals = -1
+        self.digests: set[bytes] = set()
+
+
+_remembered: WeakKeyDictionary[Engine, dict[str, _Remembered]] = WeakKeyDictionary()
+
+
+def _keep_facts(db: Connection, site: str, facts: Mapping[bytes, bytes], removals: int) -> None:
+    """Keep what is new or was removed; the head is locked, so nobody removes any meanwhile."""
+    of_site = _remembered.setdefault(db.engine, {}).setdefault(site, _Remembered())
+    if of_site.removals != removals or len(of_site.digests) > _FACTS_REMEMBERED_MAX:
+        of_site.removals, of_site.digests = removals, set()
+    unsure = sorted(facts.keys() - of_site.digests)
+    for digest in unsure:
+        if direct(db, _KEPT_FACTS, (site, digest)).fetchone() is None:
+            run(db, _NEW_FACTS, (site, digest, facts[digest]))
+        else:  # what this transaction adds is remembered only when a later one finds it: it may not be committed
+            of_site.digests.add(digest)
 
 
 def _write_leaf_tiles(db: Connection, site: str, size: int, hashes: Sequence[bytes]) -> None:

@@ -77,6 +77,7 @@ def remove_facts(db: Connection, site: str, digests: Iterable[bytes], rule: str,
     )
     gone = [digest for digest in wanted if run(db, sql, (rule, by, site, digest)).rowcount]
     if gone:
+        run(db, "UPDATE ledger_head SET facts_removals = facts_removals + 1 WHERE site = ?", (site,))
         body = {"digests": [digest.hex() for digest in gone], "rule": rule}
         log.append(db, site, [prepare(Record(log.FACTS_REMOVED, body, at_us))])
     return len(gone)

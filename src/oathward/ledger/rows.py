@@ -42,6 +42,7 @@ class RowChecks:
         self.origins: list[tuple[int, str]] = []  # (first index of, name)
         self.restores: list[tuple[int, Mapping[str, Any]]] = []
         self.wanted_facts: dict[bytes, int] = {}  # digest -> record that names it; emptied by the caller
+        self.facts_removals = 0
         self._seen_facts: set[bytes] = set()
 
     def check_block(self, rows: Sequence[Row], start: int) -> tuple[list[bytes], list[Checked]]:
@@ -151,6 +152,7 @@ class RowChecks:
             if kind == log.RESTORED:
                 self.restores.append((idx, body))
         else:
+            self.facts_removals += kind == log.FACTS_REMOVED
             self.check_removal(idx, kind, body)
 
     def _bad(self, idx: int, why: str) -> None:

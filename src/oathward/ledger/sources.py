@@ -53,6 +53,7 @@ class Shape(NamedTuple):
     first_index: int
     last_index: int
     tiles: int | None
+    facts_removals: int | None
 
 
 class Index(Protocol):
@@ -108,15 +109,15 @@ class DatabaseSource:
             " COALESCE((SELECT MIN(idx) FROM ledger_record WHERE site = ?), 0),"
             " COALESCE((SELECT MAX(idx) FROM ledger_record WHERE site = ?), -1),"
             " (SELECT COUNT(*) FROM ledger_tile WHERE site = ?),"
-            " h.size, h.frontier, h.origin, h.checkpoints"
+            " h.size, h.frontier, h.origin, h.checkpoints, h.facts_removals"
             " FROM (SELECT 1 AS one) AS always LEFT JOIN ledger_head AS h ON h.site = ?"
         )
         with read(self._engine) as db:
             first, last, tiles, *head = run(db, sql, (self.site,) * 4).one()
         if head[0] is None:  # a ledger without a head is empty
-            head = [0, b"", log.default_origin(self.site), 0]
-        size, frontier, origin, checkpoints = head
-        return Shape(size, frontier, origin, checkpoints, first, last, tiles)
+            head = [0, b"", log.default_origin(self.site), 0, 0]
+        size, frontier, origin, checkpoints, removals = head
+        return Shape(size, frontier, origin, checkpoints, first, last, tiles, removals)
 
     def rows(self, start: int, stop: int) -> list[Row]:
         """Give the stored records of a range, in order."""

@@ -19,13 +19,12 @@ on SQLite with 500 subjects, groups of 64, that index alone cost 16 to 33 µs of
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, CursorResult, Index, Integer, LargeBinary, Table, Text
 from sqlalchemy import text as literal
 
-from oathward.core.db import METADATA
+from oathward.core.db import METADATA, for_dialect
 
 RECORD = Table(
     "ledger_record",
@@ -59,6 +58,9 @@ HEAD = Table(
     Column("frontier", LargeBinary, nullable=False),
     Column("origin", Text, nullable=False),
     Column("checkpoints", BigInteger, nullable=False),
+    Column(
+        "facts_removals", BigInteger, nullable=False
+    ),  # how often facts were removed: what writers remember ends
 )
 
 TILE = Table(
@@ -115,9 +117,4 @@ def run(db: Connection, sql: str, values: Sequence[Any] = ()) -> CursorResult[*t
 
     ``FOR UPDATE`` is left out on SQLite, where the writer is alone anyway.
     """
-    return db.exec_driver_sql(_for_dialect(sql, db.dialect.name), tuple(values))
-
-
-@lru_cache(maxsize=256)
-def _for_dialect(sql: str, dialect: str) -> str:
-    return sql.replace(" FOR UPDATE", "") if dialect == "sqlite" else sql.replace("?", "%s")
+    return db.exec_driver_sql(for_dialect(sql, db.dialect.name), tuple(values))

@@ -283,6 +283,9 @@ class _Run:
             self._add(Problem(Reason.LEDGER_BROKEN, "tiles", why))
         if shape.origin is not None and shape.origin != self._origin_at(shape.size):
             self._add(Problem(Reason.LEDGER_BROKEN, "head", "names another origin than the records"))
+        if shape.facts_removals not in (None, self._rows.facts_removals):
+            why = "counts other removals of facts than the records"
+            self._add(Problem(Reason.LEDGER_BROKEN, "head", why))
         self._check_late_removals()
         beyond = [self._next_kept] if self._next_kept else []
         beyond += [*self._kept, *((found, "a checkpoint held outside") for found in self._held)]

@@ -45,6 +45,7 @@ message = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Index("message_duplicate", "duplicate_key", "digest", unique=True),
+    sqlite_with_rowid=False,
 )
 
 outbox = Table(
@@ -76,7 +77,8 @@ outbox = Table(
     Column("next_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
     Index("outbox_link", "link", "seq"),
-    Index("outbox_id", "site", "id", unique=True),
+    # By message: such ids ascend, so that a commit touches one page. By outgoing id it would be a page a row.
+    Index("outbox_message", "message", "link", unique=True),
     sqlite_autoincrement=True,
 )
 
@@ -114,10 +116,16 @@ def insert_messages(db: Connection, rows: Sequence[MessageRow]) -> None:
     insert_many(db, message, rows)
 
 
-def insert_outbox(db: Connection, rows: Sequence[OutboxRow]) -> None:
-    """Queue deliveries in the order given."""
-    after = _BODY_AT + 1
-    flat = [(*r[:_BODY_AT], *r.body, *r[after:_SEQ_AT], *r[_SEQ_AT + 1 :]) for r in rows]
+def insert_outbox(db: Connection, rows: Sequence[OutboxRow], bodies: Sequence[BodyRef] | None = None) -> None:
+    """Queue deliveries in the order given.
+
+    Args:
+        bodies: where the sealed bodies lie, one a row, where the rows do not say.
+    """
+    after, behind = _BODY_AT + 1, _SEQ_AT + 1
+    refs = [row.body for row in rows] if bodies is None else bodies
+    pairs = zip(rows, refs, strict=True)
+    flat = [(*r[:_BODY_AT], *ref, *r[after:_SEQ_AT], *r[behind:]) for r, ref in pairs]
     insert_many(db, outbox, flat, skip="seq")
 
 

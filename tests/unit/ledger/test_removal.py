@@ -1,5 +1,7 @@
 """Bodies go by rule, the tree stays, and nothing goes unsaid."""
 
+from hashlib import sha256
+
 import pytest
 from sqlalchemy import text
 from tests.unit.ledger import sample
@@ -69,6 +71,39 @@ def test_facts_come_back_when_a_later_decision_rests_on_them(engine):
         assert facts(db, SITE, digest) == body
     report = verify_database(engine, SITE, KEYS)
     assert (report.problems, report.facts, report.facts_removed) == ((), 5, 0)
+
+
+def test_facts_that_a_writer_remembers_come_back_too(engine):
+    digest, body = sample.facts_of(2)
+
+    def again():
+        with write(engine) as db:
+            append(db, SITE, [prepare(sample.record(1, facts=digest.hex()))], {digest: body})
+
+    again()  # found kept, and remembered
+    with write(engine) as db:
+        assert remove_facts(db, SITE, [digest], "facts/30-days", START_US) == 1
+    again()
+    with read(engine) as db:
+        assert facts(db, SITE, digest) == body
+    assert verify_database(engine, SITE, KEYS).problems == ()
+
+
+def test_facts_of_a_transaction_that_failed_are_not_remembered(engine):
+    body = b'{"new":1}'
+    digest = sha256(body).digest()
+
+    def attempt(*, fail):
+        with write(engine) as db:
+            append(db, SITE, [prepare(sample.record(1, facts=digest.hex()))], {digest: body})
+            if fail:
+                raise InputError("test", "give it up")
+
+    with pytest.raises(InputError):
+        attempt(fail=True)
+    attempt(fail=False)
+    with read(engine) as db:
+        assert facts(db, SITE, digest) == body
 
 
 @pytest.mark.parametrize("index", [0, 400, 401])

@@ -127,6 +127,7 @@ ATTACKS = [
     Attack("head origin", ("UPDATE ledger_head SET origin = 'other'",), "head", None),
     Attack("head gone", ("DELETE FROM ledger_head",), "record 0", 0, 699),
     Attack("head count", ("UPDATE ledger_head SET checkpoints = 3",), "checkpoints", None),
+    Attack("head removals", ("UPDATE ledger_head SET facts_removals = 7",), "head", None),
     Attack("tile", ("UPDATE ledger_tile SET hashes = zeroblob(8192) WHERE level = 0 AND idx = 1",), "tile 0/1", None),
     Attack("tile size", ("UPDATE ledger_tile SET hashes = zeroblob(9) WHERE level = 0 AND idx = 1",), "tile 0/1", None),
     Attack("tile gone", ("DELETE FROM ledger_tile WHERE level = 0 AND idx = 0",), "tile 0/0", None),
