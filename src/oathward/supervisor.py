@@ -7,6 +7,8 @@ Rules:
 - A port that is taken, a setting that cannot be: said once, before anything starts. A part that ends so
   before it was ready is not started again.
 - A process that ends by itself is started again after a pause that doubles up to a longest one.
+- A process of which a part has not moved for too long hangs: it is told to end, then killed, and started
+  again like one that ended by itself. ``run/supervisor.json`` says so; the ``app`` writes the finding.
 - Each runs as its own operating-system user where the settings name one and we may.
 - Children learn of our end by their standard input; nothing is left behind by a killed supervisor.
 
@@ -30,7 +32,9 @@ from typing import Any
 
 from oathward.core.clock import wall_s
 from oathward.core.errors import OathwardError, SettingsError, StorageError
-from oathward.core.process import STATUS_STALE_S, statuses
+from oathward.core.ids import uuid7
+from oathward.core.process import STATUS_STALE_S, SUPERVISOR, Status, statuses
+from oathward.core.pulse import FD_VARIABLE, Pulse, Silence
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings, check_users, doors
 
@@ -39,9 +43,15 @@ ROLES = ("keeper", "courier", "app", "gateway")
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 15.0
+HUNG_STOP_S_MAX = 2.0
+"""How long a process that hangs may take to end by itself; it has had its time."""
+
 _LOCK = "serve.lock"
 _FINAL = Reason.PORT_TAKEN.answer.exit_code
 """How a part ends that would end the same way again: its settings do not fit this machine."""
+_LOOK_S = 0.5
+_SETTLE_S = 2.0
+_HANGS_KEPT = 20
 _PAUSE_FIRST_S, _PAUSE_LONGEST_S, _HEALTHY_S = 0.2, 10.0, 30.0
 
 
@@ -53,6 +63,9 @@ class _Child:
     restarts: int = 0
     was_ready: bool = False
     watcher: asyncio.Task[None] | None = field(default=None)
+    pulse: Pulse = field(default_factory=Pulse)
+    pulse_fd: int = -1
+    hangs: int = 0
 
 
 class Supervisor:
@@ -69,6 +82,10 @@ class Supervisor:
         self._children = {role: _Child(role) for role in ROLES}
         self._stopping = False
         self._lock: int | None = None
+        self._status: Status | None = None
+        self._hung: list[dict[str, Any]] = []
+        self._looking: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
 
     async def start(self) -> dict[str, Any]:
         """Start every part and wait until each says it is ready; gives role -> status.
@@ -91,11 +108,18 @@ class Supervisor:
             await self._spawn(child)
             child.watcher = asyncio.create_task(self._watch(child))
             await self._ready(role, child)
-        return dict(statuses(self._settings.run_folder))
+        self._status = Status(self._settings.run_folder, SUPERVISOR)
+        self._say_status()
+        self._looking = asyncio.create_task(self._look())
+        found = statuses(self._settings.run_folder)
+        return {role: found[role] for role in ROLES if role in found}
 
     async def stop(self) -> None:
         """Stop the parts, last started first, each after the one before has ended."""
         self._stopping = True
+        for task in (self._looking, self._ending):
+            if task:
+                task.cancel()
         for child in reversed(self._children.values()):
             process = child.process
             if process is None or process.returncode is not None:
@@ -111,6 +135,9 @@ class Supervisor:
         for child in self._children.values():
             if child.watcher:
                 child.watcher.cancel()
+            self._deafen(child)
+        if self._status:
+            self._status.remove()
         self._unlock()
 
     def _unlock(self) -> None:
@@ -123,21 +150,99 @@ class Supervisor:
         # The keeper gives its sockets to the users of the others first, and becomes its own user then.
         user = None if child.role == "keeper" else getattr(settings.users, child.role) or None
         (settings.run_folder / f"{child.role}.json").unlink(missing_ok=True)
-        environment = os.environ | {"OATHWARD_SUPERVISED": "1"}
-        child.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "oathward.app",
-            child.role,
-            "--data",
-            str(settings.data),
-            *self._arguments,
-            stdin=asyncio.subprocess.PIPE,
-            env=environment,
-            user=user if user and os.geteuid() == 0 else None,
-            start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on, in order
-        )
+        its_end = self._listen(child)
+        environment = os.environ | {"OATHWARD_SUPERVISED": "1", FD_VARIABLE: str(its_end)}
+        command = [sys.executable, "-m", "oathward.app", child.role, "--data", str(settings.data)]
+        try:
+            child.process = await asyncio.create_subprocess_exec(
+                *command,
+                *self._arguments,
+                stdin=asyncio.subprocess.PIPE,
+                env=environment,
+                pass_fds=(its_end,),
+                user=user if user and os.geteuid() == 0 else None,
+                start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on, in order
+            )
+        finally:
+            os.close(its_end)
         child.started_s = time.monotonic()
+
+    def _listen(self, child: _Child) -> int:
+        """Open the pipe a new process of this role beats through; gives the end that is its."""
+        self._deafen(child)
+        ours, its_end = os.pipe()
+        os.set_blocking(ours, False)
+        child.pulse, child.pulse_fd = Pulse(), ours
+        asyncio.get_running_loop().add_reader(ours, self._hear, child)
+        return its_end
+
+    def _hear(self, child: _Child) -> None:
+        data = os.read(child.pulse_fd, 65_536)
+        if data:
+            child.pulse.read(data)
+        else:
+            self._deafen(child)
+
+    def _deafen(self, child: _Child) -> None:
+        if child.pulse_fd >= 0:
+            asyncio.get_running_loop().remove_reader(child.pulse_fd)
+            os.close(child.pulse_fd)
+            child.pulse_fd = -1
+
+    async def _look(self) -> None:
+        """Notice who hangs, and say how often who was started again."""
+        silent_s_max = self._settings.watchdog.silent_s_max
+        pause_s = min(_LOOK_S, silent_s_max / 4) if silent_s_max else _LOOK_S
+        last_s, due_s = time.monotonic(), 0.0
+        while True:
+            await asyncio.sleep(pause_s)
+            now_s = time.monotonic()
+            found = [(self._silence(child, now_s - last_s), child) for child in self._children.values()]
+            last_s = now_s
+            hanging = [(silence, child) for silence, child in found if silence is not None]
+            if hanging and (self._ending is None or self._ending.done()):
+                # One at a time: the others may only have waited for it. Who is silent altogether comes first.
+                silence, child = max(hanging, key=lambda one: (one[0].whole, one[0].silent_s))
+                self._ending = asyncio.create_task(self._end(child, silence))
+            if now_s >= due_s:
+                due_s = now_s + 1.0
+                self._say_status()
+
+    def _silence(self, child: _Child, elapsed_s: float) -> Silence | None:
+        limits, process = self._settings.watchdog, child.process
+        if process is None or process.returncode is not None or not limits.silent_s_max:
+            return None
+        child.pulse.look(elapsed_s)
+        silent_s_max = limits.keeper_silent_s_max if child.role == "keeper" else limits.silent_s_max
+        return child.pulse.silent(silent_s_max=silent_s_max, start_s_max=limits.start_s_max)
+
+    async def _end(self, child: _Child, silence: Silence) -> None:
+        """End a process that hangs; ``_watch`` starts another. Then see whether the others move again."""
+        process, part, silent_s = child.process, silence.part, silence.silent_s
+        assert process is not None
+        self._say(child.role, f"hangs: `{part}` has not moved for {silent_s:.0f} s; ending it")
+        child.hangs += 1
+        what = {"id": uuid7(), "role": child.role, "part": part, "silent_s": round(silent_s, 1)}
+        self._hung = [*self._hung, {**what, "at_s": wall_s()}][-_HANGS_KEPT:]
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+            try:
+                async with asyncio.timeout(HUNG_STOP_S_MAX):
+                    await process.wait()
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+        await asyncio.sleep(_SETTLE_S)
+
+    def _say_status(self) -> None:
+        assert self._status is not None
+        children = self._children.values()
+        self._status.write(
+            "ready",
+            restarts={child.role: child.restarts for child in children},
+            hangs={child.role: child.hangs for child in children},
+            hung=self._hung,
+        )
 
     async def _ready(self, role: str, child: _Child) -> None:
         deadline = time.monotonic() + READY_S_MAX

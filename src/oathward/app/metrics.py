@@ -55,14 +55,27 @@ class Collector:
         counts = CounterMetricFamily(
             "oathward_events", "What the processes counted since their start", labels=["role", "event"]
         )
+        restarts = CounterMetricFamily(
+            "oathward_process_restarts",
+            "Starts after an end that nobody asked for",
+            labels=["role"],
+        )
+        hangs = CounterMetricFamily(
+            "oathward_process_hangs", "Ends because a part stood still", labels=["role"]
+        )
         failing = GaugeMetricFamily("oathward_link_failing", "1 while a link cannot deliver", labels=["link"])
         for role, status in statuses(self._settings.run_folder).items():
             up.add_metric([role], float(status.get("state") == "ready"))
             age.add_metric([role], max(0.0, wall_s() - float(status.get("at_s", 0))))
+            for family, name in ((restarts, "restarts"), (hangs, "hangs")):
+                for of, count in (status.get(name) or {}).items():
+                    family.add_metric([of], float(count))
             for event, count in (status.get("counts") or {}).items():
                 counts.add_metric([role, event], float(count))
             for link, how in (status.get("links") or {}).items():
                 failing.add_metric([link], float(bool(how.get("trouble"))))
+        yield restarts
+        yield hangs
         yield failing
         yield up
         yield age

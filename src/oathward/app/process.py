@@ -3,6 +3,7 @@
 Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
+- Processes that hung become findings.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
 from oathward.core.clock import micros
 from oathward.core.db import checkpoint, read, write
@@ -26,6 +28,8 @@ from oathward.vault import kept
 from oathward.vault.opened import Opened
 
 _CHECKPOINT_S = 0.5
+_STATUS_S = 1.0
+_LOOK_S = 1.0
 _PURGE_S = 60.0
 _PURGE_ROWS = 1_000
 _DAY_US = 86_400_000_000
@@ -44,15 +48,26 @@ async def run(site: Opened) -> None:
         server, _ = start_http_server(metrics.port, metrics.host, registry)
         ports["metrics"] = server.server_port
     status.write("ready", ports=ports)
-    house = asyncio.create_task(_keep_house(site, status, ports))
+    tasks = [
+        asyncio.create_task(_say(status, ports)),
+        asyncio.create_task(_keep_house(site, status)),
+    ]
     await told_to_stop()
     status.write("stopping", ports=ports)
-    house.cancel()
+    for task in tasks:
+        task.cancel()
     status.remove()
 
 
-async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> None:
-    next_status_s = next_purge_s = 0.0
+async def _say(status: Status, ports: dict[str, int]) -> None:
+    while True:
+        await asyncio.sleep(_STATUS_S)
+        status.write("ready", ports=ports)
+
+
+async def _keep_house(site: Opened, status: Status) -> None:
+    next_look_s = next_purge_s = 0.0
+    hangs = Hangs(site)
     while True:
         now_s = time.monotonic()
         try:
@@ -60,14 +75,15 @@ async def _keep_house(site: Opened, status: Status, ports: dict[str, int]) -> No
             if now_s >= next_purge_s:
                 next_purge_s = now_s + _PURGE_S
                 await asyncio.to_thread(_purge, site)
-            if now_s >= next_status_s:
-                next_status_s = now_s + 1.0
+            if now_s >= next_look_s:
+                next_look_s = now_s + _LOOK_S
+                await asyncio.to_thread(hangs.record)
                 while await asyncio.to_thread(ledger.index, site.engine, site.site):
-                    pass
+                    status.moved("house")  # after a long absence this takes a while
                 site.clock.persist()
-                status.write("ready", ports=ports)
         except (OathwardError, OSError) as error:
             log.warning("house", error=type(error).__name__)
+        status.moved("house")
         await asyncio.sleep(_CHECKPOINT_S)
 
 

@@ -18,7 +18,7 @@ import typer
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core.clock import Clock, wall_s
 from oathward.core.errors import OathwardError
-from oathward.core.process import STATUS_STALE_S, statuses
+from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
 from oathward.core.settings import Settings
 
 APP = typer.Typer(
@@ -142,9 +142,35 @@ def _processes(settings: Settings) -> Iterator[Line]:
             yield Line("bad", "processes", f"{role} is {status.get('state')}: {trouble}")
         else:
             yield Line("ok", "processes", f"{role} ready, pid {status.get('pid')}")
-        for link, how in (status.get("links") or {}).items():
-            if how.get("trouble"):
-                yield Line("bad", "delivery", f"{link}: {_trouble(how)}")
+        yield from _links(status)
+    yield from _supervised(settings, found.get(SUPERVISOR, {}))
+
+
+def _links(status: Mapping[str, Any]) -> Iterator[Line]:
+    for link, how in (status.get("links") or {}).items():
+        if how.get("trouble"):
+            yield Line("bad", "delivery", f"{link}: {_trouble(how)}")
+
+
+def _supervised(settings: Settings, status: Mapping[str, Any]) -> Iterator[Line]:
+    """What the supervisor saw: whether it watches, who hung, who is started again and again."""
+    if not status or wall_s() - float(status.get("at_s", 0)) > STATUS_STALE_S:
+        yield Line(
+            "bad",
+            "watchdog",
+            "the supervisor says nothing: a process that ends or hangs is not started again",
+        )
+    elif not settings.watchdog.silent_s_max:
+        yield Line("note", "watchdog", "is off: a process that hangs is not noticed; [watchdog] silent_s_max")
+    for role, count in (status.get("restarts") or {}).items():
+        hangs = [one for one in status.get("hung") or () if one.get("role") == role]
+        why = ""
+        if hangs:
+            last, times = hangs[-1], (status.get("hangs") or {}).get(role, 0)
+            ago_s = wall_s() - float(last["at_s"])
+            why = f"; hung {times} times, last {ago_s:.0f} s ago, when `{last['part']}` stood still"
+        if count:
+            yield Line("note", "watchdog", f"{role} was started again {count} times since the start{why}")
 
 
 def _trouble(how: Mapping[str, Any]) -> str:

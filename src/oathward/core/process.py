@@ -3,6 +3,7 @@
 Rules:
 - A process writes ``run/<role>.json`` (pid, state, ports, counters) about once a second; counters are
   numbers under fixed names, never a value of a message.
+- Each time it also beats (``core.pulse``): the supervisor starts a process that does not beat anew.
 - SIGTERM and SIGINT ask it to stop; so does the end of its standard input, a pipe from the supervisor.
 """
 
@@ -20,23 +21,33 @@ from typing import Any
 import orjson
 
 from oathward.core.clock import wall_s
+from oathward.core.pulse import Beats
 
 STATUS_STALE_S = 10.0
+SUPERVISOR = "supervisor"
+"""The role in the status of the one who starts the others."""
 
 
 class Status:
-    """The status file of one process."""
+    """The status file of one process, and its beats: who writes it is the part ``work``."""
 
     def __init__(self, folder: Path, role: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"{role}.json"
         self._fixed: dict[str, Any] = {"role": role, "pid": os.getpid(), "started_s": wall_s()}
+        self._beats = Beats()
+
+    def moved(self, part: str) -> None:
+        """Count a turn of another part than the one that writes the status: a writer thread, say."""
+        self._beats.moved(part)
 
     def write(self, state: str, **values: Any) -> None:
         """Say how it goes: ``starting``, ``ready``, ``unhealthy`` or ``stopping``, and its counters."""
         partial = self._path.with_suffix(f".{os.getpid()}.part")
         with contextlib.suppress(OSError):  # on a full disk the work goes on; the status then wears its age
             self._write(partial, state, values)
+        self._beats.moved("work")
+        self._beats.send()
 
     def _write(self, partial: Path, state: str, values: Mapping[str, Any]) -> None:
         partial.write_bytes(orjson.dumps(self._fixed | {"state": state, "at_s": wall_s()} | dict(values)))

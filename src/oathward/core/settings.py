@@ -53,7 +53,14 @@ class Mllp:
     connections_per_peer_max: int = 300
     messages_per_s_per_peer_max: int = 20_000
     stranger_bytes_per_hour_max: int = 268_435_456  # kept for senders nobody knows; more is not acknowledged
+    handshake_time_s_max: float = 5.0  # from the connection to the end of the TLS handshake
+    handshakes_max: int = 512  # unfinished ones in all; beyond it the oldest is dropped
+    handshakes_per_peer_max: int = 64  # unfinished ones of one address
+    handshakes_per_s_per_peer_max: int = 100  # begun by one address; it may save up three seconds of them
     waiting_messages_max: int = 64  # per connection, accepted but not yet answered
+    waiting_bytes_max: int = 268_435_456  # received and not yet answered, of all; the largest senders go first
+    beside_bytes_min: int = 32_768  # heavier ones (marks and patients count as bytes) have a process of their own
+    beside_time_s_max: float = 60.0  # what takes it longer is tried once more, then held
     undecodable_reply: str = (
         "AR"  # AA, AE or AR: what a sender of undecodable bytes hears once they are stored
     )
@@ -117,6 +124,15 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Watchdog:
+    """When ``serve`` takes a process for hanging, ends it and starts it again."""
+
+    silent_s_max: float = 15.0  # a part of it has not moved for so long; 0 = off
+    keeper_silent_s_max: float = 60.0  # the keeper copies and exchanges keys in one go
+    start_s_max: float = 120.0  # it has not said a word since it was started
+
+
+@dataclass(frozen=True, slots=True)
 class Users:
     """Operating-system users of the processes; empty runs all as the caller (``doctor`` says what that allows)."""
 
@@ -139,6 +155,7 @@ class Settings:
     keeper: Keeper = field(default_factory=Keeper)
     witness: Witness = field(default_factory=Witness)
     metrics: Metrics = field(default_factory=Metrics)
+    watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 
     @property
@@ -235,7 +252,7 @@ def check_users(settings: Settings) -> None:
 
 _PORT_MAX = 65_535
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
-_MAY_BE_ZERO = frozenset({"group_delay_ms"})
+_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max"})
 _REPLIES = ("AA", "AE", "AR")
 
 

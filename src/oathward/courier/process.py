@@ -81,6 +81,7 @@ class Courier:
         self._unusable: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
+        self._turns_before = 0
         self._recorder = Recorder(
             site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
         )
@@ -129,6 +130,12 @@ class Courier:
     def recording(self) -> bool:
         """Whether outcomes are still written down."""
         return self._recorder.alive
+
+    def recorder_moves(self) -> bool:
+        """Whether the recorder wrote (or tried to) since the last look, or had nothing to do."""
+        turns, before = self._recorder.turns, self._turns_before
+        self._turns_before = turns
+        return turns != before or not self._settling
 
     async def stop(self) -> None:
         """Stop sending and record what was answered."""
@@ -311,6 +318,8 @@ async def _watch(courier: Courier, status: Status) -> None:
 
 
 def _say(status: Status, courier: Courier) -> None:
+    if courier.recorder_moves():
+        status.moved("recorder")
     state = "unhealthy" if courier.trouble else "ready"
     status.write(state, trouble=courier.trouble, links=courier.links(), counts=dict(courier.counts))
 

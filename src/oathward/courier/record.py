@@ -57,6 +57,8 @@ class Recorder:
         self._queue: deque[Settled] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+        self.turns = 0
+        """How often it began to write a group, tries included: stands still while it has something to do and hangs."""
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -91,6 +93,7 @@ class Recorder:
     def _record(self, group: list[Settled]) -> bool:
         """Record a group, trying until it is durable: the deliveries did happen."""
         while True:
+            self.turns += 1
             try:
                 record_group(self._engine, self._site, group, at_us=micros(self._clock.now()))
             except StorageError:

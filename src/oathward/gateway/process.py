@@ -3,6 +3,7 @@
 Rules:
 - It is ready once keys, policy and devices are loaded and every port is open.
 - The event loop frames, decides and seals; one thread commits. Nothing else writes on the hot path.
+- It beats only while the event loop turns and the committing thread finishes what it was given.
 - When bodies can no longer be written it ends itself: the supervisor starts one that reads the disk anew.
 """
 
@@ -14,6 +15,7 @@ import gc
 import resource
 import ssl
 from collections import Counter
+from collections.abc import Callable
 
 import structlog
 
@@ -53,7 +55,7 @@ async def run(site: Opened) -> None:
         gate.stores.discard_tails(db)
     loop = asyncio.get_running_loop()
     finished = _Finished(loop)
-    committer = Committer(gate, finished.hand_over, group_max=site.settings.gateway.group_messages_max)
+    committer = WatchedCommitter(gate, finished.hand_over, group_max=site.settings.gateway.group_messages_max)
     listener = MllpListener(gate, committer, site.settings.mllp)
     finished.listener = listener
     ports = await _listen(listener, site)
@@ -90,6 +92,30 @@ async def _listen(listener: MllpListener, site: Opened) -> dict[str, int]:
         raise SettingsError("[mllp] host or port", why) from error
 
 
+class WatchedCommitter(Committer):
+    """A committer of which can be told, from the event loop, whether its thread moves."""
+
+    def __init__(self, gate: Gate, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
+        self._given = self._finished = self._finished_before = 0
+
+        def counted(group: list[Prepared]) -> None:
+            done(group)
+            self._finished += len(group)
+
+        super().__init__(gate, counted, group_max=group_max)
+
+    def submit(self, prepared: Prepared) -> None:
+        """Queue one message; its outcome comes through ``done``."""
+        self._given += 1
+        super().submit(prepared)
+
+    def moves(self) -> bool:
+        """Whether it finished anything since the last look, or had nothing to do."""
+        finished, before = self._finished, self._finished_before
+        self._finished_before = finished
+        return finished != before or finished == self._given
+
+
 class _Finished:
     """Brings committed groups from the committer's thread to the event loop."""
 
@@ -103,7 +129,7 @@ class _Finished:
         self._loop.call_soon_threadsafe(self.listener.finished, group)
 
 
-async def _watch(gate: Gate, committer: Committer, status: Status, ports: dict[str, int]) -> None:
+async def _watch(gate: Gate, committer: WatchedCommitter, status: Status, ports: dict[str, int]) -> None:
     """Take in changes, say how it goes, keep house."""
     house_in_s = _HOUSE_S
     while committer.fatal is None:
@@ -160,7 +186,9 @@ def _write(gate: Gate, refusals: Counter[tuple[str, Reason]], findings: list[tup
 _REFUSAL_RECORDS_MAX = 100
 
 
-def _say(status: Status, gate: Gate, committer: Committer, ports: dict[str, int]) -> None:
+def _say(status: Status, gate: Gate, committer: WatchedCommitter, ports: dict[str, int]) -> None:
+    if committer.moves():
+        status.moved("writer")
     state = "unhealthy" if gate.trouble else "ready"
     status.write(
         state,
