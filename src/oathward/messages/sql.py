@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -13,7 +14,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    Row,
     Table,
     Text,
     delete,
@@ -22,7 +22,7 @@ from sqlalchemy import (
     update,
 )
 
-from oathward.core.db import METADATA, insert_many, where_in
+from oathward.core.db import METADATA, direct, insert_many, where_in
 from oathward.core.errors import StorageError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
@@ -131,6 +131,25 @@ def insert_outbox(db: Connection, rows: Sequence[OutboxRow], bodies: Sequence[Bo
 
 _BODY_AT = OutboxRow._fields.index("body")
 _SEQ_AT = OutboxRow._fields.index("seq")
+_FLAT = (
+    *OutboxRow._fields[:_BODY_AT],
+    *("store", "segment", "offset_bytes", "length_bytes", "sha256"),  # of BodyRef, in its order
+    *OutboxRow._fields[_BODY_AT + 1 :],
+)
+_OUTBOX = [outbox.c[name] for name in _FLAT]
+_BODY_END = _BODY_AT + len(BodyRef._fields)
+_ARRIVED = "SELECT link, max(seq) FROM outbox WHERE seq > ? GROUP BY link"
+_BLOCKED = "SELECT DISTINCT sender FROM outbox WHERE link = ? AND state = ?"
+_SET_DELIVERY = "UPDATE outbox SET state = ?, attempts = ?, next_us = ?, reason = ? WHERE seq = ?"
+
+
+@lru_cache
+def _pending_sql(skipped: int) -> str:
+    skip = f" AND sender NOT IN ({', '.join('?' * skipped)})" if skipped else ""
+    return (
+        f"SELECT {', '.join(_FLAT)} FROM outbox WHERE link = ? AND seq > ? AND state = ?{skip}"  # noqa: S608  names of our own
+        " ORDER BY seq LIMIT ?"
+    )
 
 
 def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:
@@ -146,21 +165,21 @@ def pending(
     db: Connection, link: str, after_seq: int, limit: int, *, skip_senders: Iterable[str] = ()
 ) -> list[OutboxRow]:
     """Read a link's waiting deliveries behind a position, in order."""
-    waiting = select(outbox).where(
-        outbox.c.link == link, outbox.c.seq > after_seq, outbox.c.state == Delivery.PENDING
-    )
-    blocked = list(skip_senders)
-    if blocked:
-        waiting = waiting.where(outbox.c.sender.not_in(blocked))
-    return [_outbox_row(row) for row in db.execute(waiting.order_by(outbox.c.seq).limit(limit))]
+    skipped = list(skip_senders)
+    if skipped:  # as many marks as a power of two: few texts, so that each stays prepared
+        skipped += skipped[-1:] * ((1 << (len(skipped) - 1).bit_length()) - len(skipped))
+    values = (link, after_seq, Delivery.PENDING.value, *skipped, limit)
+    return [_outbox_row(row) for row in direct(db, _pending_sql(len(skipped)), values).fetchall()]
+
+
+def arrived(db: Connection, after_seq: int) -> dict[str, int]:
+    """Say on which links deliveries were added behind a position, and up to which: link -> last ``seq``."""
+    return dict(direct(db, _ARRIVED, (after_seq,)).fetchall())  # type: ignore[arg-type]  # rows are pairs
 
 
 def blocked_senders(db: Connection, link: str) -> set[str]:
     """Senders of a link whose oldest delivery waits for a person."""
-    rows = db.execute(
-        select(outbox.c.sender).where(outbox.c.link == link, outbox.c.state == Delivery.BLOCKED).distinct()
-    )
-    return {sender for (sender,) in rows}
+    return {sender for (sender,) in direct(db, _BLOCKED, (link, Delivery.BLOCKED.value)).fetchall()}
 
 
 def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
@@ -176,22 +195,18 @@ def delete_delivery(db: Connection, seq: int) -> None:
 
 def set_delivery(db: Connection, seq: int, *, state: str, attempts: int, next_us: int, reason: str) -> None:
     """Note a failed try, or set a delivery aside."""
-    db.execute(
-        update(outbox)
-        .where(outbox.c.seq == seq)
-        .values(state=state, attempts=attempts, next_us=next_us, reason=reason)
-    )
+    direct(db, _SET_DELIVERY, (str(state), attempts, next_us, reason, seq))
 
 
 def outbox_by_id(db: Connection, id_: str) -> OutboxRow | None:
     """Find one delivery by its outgoing id."""
-    row = db.execute(select(outbox).where(outbox.c.id == id_)).first()
+    row = db.execute(select(*_OUTBOX).where(outbox.c.id == id_)).first()
     return _outbox_row(row) if row else None
 
 
 def outbox_rows(db: Connection, *, state: str | None, limit: int) -> list[OutboxRow]:
     """List deliveries that have not happened."""
-    query = select(outbox).order_by(outbox.c.seq).limit(limit)
+    query = select(*_OUTBOX).order_by(outbox.c.seq).limit(limit)
     if state:
         query = query.where(outbox.c.state == state)
     return [_outbox_row(row) for row in db.execute(query)]
@@ -222,7 +237,7 @@ def bodies_in_use(db: Connection, store: str) -> set[int]:
 def last_body(db: Connection, store: str) -> BodyRef | None:
     """The last body of a store that an undelivered row names."""
     query = (
-        select(outbox)
+        select(*_OUTBOX)
         .where(outbox.c.store == store)
         .order_by(outbox.c.segment.desc(), outbox.c.offset_bytes.desc())
     )
@@ -313,10 +328,7 @@ def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
     return db.execute(delete(message).where(message.c.id.in_(old))).rowcount
 
 
-def _outbox_row(row: Row[Any]) -> OutboxRow:
-    m = row._asdict()
-    body = BodyRef(
-        m.pop("store"), m.pop("segment"), m.pop("offset_bytes"), m.pop("length_bytes"), bytes(m.pop("sha256"))
-    )
-    m["facts"], m["plan"] = bytes(m["facts"]), bytes(m["plan"])
-    return OutboxRow(body=body, **m)
+def _outbox_row(row: Sequence[Any]) -> OutboxRow:
+    """Make a row of its columns in the order of ``_FLAT``."""
+    body = BodyRef._make(row[_BODY_AT:_BODY_END])
+    return OutboxRow._make((*row[:_BODY_AT], body, bool(row[_BODY_END]), *row[_BODY_END + 1 :]))
