@@ -70,8 +70,8 @@ def test_a_number_taken_meanwhile(engine):
     assert two.take(oru(A)).subject == a.subject
 
 
-def crosswise(engine, rounds):
-    """Let two processes merge the same pairs in opposite directions at the same time; count edges that do not fit."""
+def at_once(engine, rounds, *, crosswise):
+    """Let two processes merge the same pairs at the same time; count edges, those idle, and persons."""
     sites = [Site(engine), Site(engine)]
     for n in range(rounds):
         pair = [f"{n}1^^^HOSP^MR", f"{n}2^^^HOSP^MR"]
@@ -79,7 +79,11 @@ def crosswise(engine, rounds):
             for cx in pair:
                 site.take(oru(cx))
             site.refresh()
-        plans = [s.resolve(adt("A40", pid(pair[i]), mrg(pair[1 - i])), FEED) for i, s in enumerate(sites)]
+        ways = [pair, pair[::-1] if crosswise else pair]
+        plans = [
+            s.resolve(adt("A40", pid(into), mrg(gone)), FEED)
+            for s, (into, gone) in zip(sites, ways, strict=True)
+        ]
         gate = threading.Barrier(2)
 
         def run(site, plan, gate=gate):
@@ -96,17 +100,21 @@ def crosswise(engine, rounds):
             thread.join()
     with read(engine) as db:
         edges = sql.edges(db, "north")
-    return len(edges), Graph(edges).idle
+    graph = Graph(edges)
+    return len(edges), graph.idle, len({graph.effective(s) for e in edges for s in (e.child, e.parent)})
 
 
-def test_merges_crosswise_at_the_same_time_make_no_circle(engine):
-    assert crosswise(engine, 15) == (15, 0)
+def test_merges_crosswise_at_the_same_time_both_stand_and_make_no_circle(engine):
+    assert at_once(engine, 15, crosswise=True) == (30, 15, 15)
 
 
-def test_reverse_without_the_check_they_do(engine, monkeypatch):
+def test_the_same_merge_at_the_same_time_is_written_once(engine):
+    assert at_once(engine, 15, crosswise=False) == (15, 0, 15)
+
+
+def test_reverse_without_the_check_twice(engine, monkeypatch):
     monkeypatch.setattr(actions, "_check_edges", lambda *_: None)
-    edges, idle = crosswise(engine, 3)
-    assert (edges, idle) == (6, 3)
+    assert at_once(engine, 3, crosswise=False) == (6, 3, 3)
 
 
 def test_devices(engine):

@@ -139,19 +139,26 @@ def unmerge(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Undo one merge, join or link: from now on the two are decided for as they were before."""
-    from oathward.core.db import write
-    from oathward.patients import actions
+    """Undo one merge, join or link. What other merges tie stays tied; the answer names them."""
+    from oathward.core.db import read, write
+    from oathward.patients import actions, views
 
     if not reason.strip():
         raise InputError("--reason", "say why; it stands in the ledger")
-    with opened(data) as site, write(site.engine) as db:
-        undone = actions.unmerge(
-            db, site.site, edge, by=person_of(person), reason=reason.strip()[:200], now_us=now_us(site)
-        )
+    with opened(data) as site:
+        with write(site.engine) as db:
+            undone = actions.unmerge(
+                db, site.site, edge, by=person_of(person), reason=reason.strip()[:200], now_us=now_us(site)
+            )
+        with read(site.engine) as db:
+            ties = views.still_tied(db, site.site, undone.child, undone.parent)
 
     def human() -> None:
-        print(f"Undone. {undone.child} and {undone.parent} are two again; gateways know within a second.")
+        pair = f"{undone.child} and {undone.parent}"
+        if ties:
+            print(f"Undone, but {pair} are still one patient, by: {', '.join(ties)}")
+        else:
+            print(f"Undone. {pair} are two; gateways know within a second.")
 
     value = {"edge": undone.id, "undoes": edge, "child": undone.child, "parent": undone.parent}
-    emit(value, as_json=as_json, human=human)
+    emit(value | {"still_tied_by": ties}, as_json=as_json, human=human)

@@ -39,8 +39,8 @@ def apply(db: Connection, site: str, resolution: Resolution) -> None:
     """Write what one resolution brings, inside the transaction of its message.
 
     Raises:
-        IdentityMovedError: another process gave an identifier to another subject, or tied one of these subjects,
-            in between: roll back, resolve the message again, retry.
+        IdentityMovedError: another process gave an identifier to another subject, wrote the same edge, or erased
+            one of these subjects, in between: roll back, resolve the message again, retry.
     """
     rows = resolution.rows
     if rows.edges:
@@ -52,7 +52,7 @@ def apply(db: Connection, site: str, resolution: Resolution) -> None:
         if any(now.get(i.hash) != i.subject for i in rows.identifiers):
             raise IdentityMovedError("subject_identifier", _MOVED)
     if rows.edges:
-        _check_edges(db, rows.edges)
+        _check_edges(db, site, rows.edges)
         sql.insert_edges(db, site, rows.edges)
     if rows.establish:
         sql.establish(db, rows.establish)
@@ -62,14 +62,20 @@ def apply(db: Connection, site: str, resolution: Resolution) -> None:
 _MOVED = "IntegrityError: the identity changed meanwhile, resolve again"
 
 
-def _check_edges(db: Connection, new: tuple[Edge, ...]) -> None:
-    """Make sure that the new edges still fit: from one root to another, so that no circle can come of it."""
+def _check_edges(db: Connection, site: str, new: tuple[Edge, ...]) -> None:
+    """Make sure that the new edges say something new, of subjects that still are somebody.
+
+    A merge that stood twice would have to be undone twice; one into an erased person would take the other along.
+    """
     followed = [e for e in new if e.kind in FOLLOWED]
-    tied = sql.tied(db, {s for e in followed for s in (e.child, e.parent)}) if followed else set[str]()
-    for edge in followed:
-        if edge.child in tied or edge.parent in tied or edge.child == edge.parent:
-            raise IdentityMovedError("subject_edge", _MOVED)
-        tied.add(edge.child)
+    if not followed:
+        return
+    subjects = {s for e in followed for s in (e.child, e.parent)}
+    there = sql.standing(db, subjects)
+    if subjects - sql.named(db, site, subjects) or any(
+        (e.kind, e.child, e.parent) in there for e in followed
+    ):
+        raise IdentityMovedError("subject_edge", _MOVED)
 
 
 def put_card(
@@ -112,7 +118,7 @@ def set_canary(db: Connection, site: str, subject: str, *, on: bool, by: str, no
 
 
 def unmerge(db: Connection, site: str, edge_id: str, *, by: str, reason: str, now_us: int) -> Edge:
-    """Undo a merge, join, link or kinship; what it tied is as it was before.
+    """Undo a merge, join, link or kinship; what it alone tied is two again, what others tie too stays one.
 
     Args:
         by: who asks (a user or program name). reason: a code or words about the mistake, never about a patient.

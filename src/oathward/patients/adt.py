@@ -2,6 +2,8 @@
 
 Rules:
 - Nothing moves: a merge or a join is an edge; identifiers that name somebody keep naming them.
+- An edge, and whatever else is said, is of the subjects that the numbers name themselves, not of whoever stands for
+  them now: so each statement still holds when another one is undone.
 - Identifiers of a message are one person's because the source says so; but two people it established before,
   or a second number of an authority that the message does not list beside the first, are ambiguous: held.
 - A merge stays within an assigning authority: MRG may only name authorities that PID names.
@@ -70,10 +72,10 @@ def _upsert(work: Work, message: Message, group: Group) -> Whom:
     found = _person(work, group.spoken)
     if found.refused or found.kind != "known":
         return found
-    _claim(work, found.subject, group.spoken.visits)
-    _mother(work, found.subject, work.reading.identifiers(message.field(group.pid, PID_MOTHER)))
+    _claim(work, found.own, group.spoken.visits)
+    _mother(work, found.own, work.reading.identifiers(message.field(group.pid, PID_MOTHER)))
     if work.words:
-        work.add_words(found.subject, words_of_card(message, group.pid, work.words))
+        work.add_words(found.own, words_of_card(message, group.pid, work.words))
     return found
 
 
@@ -86,37 +88,38 @@ def _merge(work: Work, message: Message, group: Group) -> Whom:
         return found
     if not priors or not _within_authorities(priors, stay):
         work.findings.append(str(Reason.MERGE_REFUSED))
-        return Whom(found.subject, found.kind, Reason.MERGE_REFUSED)
+        return Whom(found.subject, found.kind, Reason.MERGE_REFUSED, found.own)
     for prior in priors:
-        survivor = work.effective(found.subject)
-        child = _named(work, prior)
-        if child != survivor:
-            work.edge(EdgeKind.MERGED, child, survivor)
-            if work.state.note_merge(work.source.id, work.now_us):
-                work.findings.append("patient.merge-storm")
+        _tie(work, _named(work, prior), _survivor(work, prior, stay))
     return found
 
 
 def _change(work: Work, message: Message, group: Group) -> Whom:
-    """Replace identifiers: both numbers name the same subject; two subjects become one."""
+    """Replace numbers: the prior and the new one are the same patient. A new number is a subject of its own."""
     priors = _priors(work, message, group)
-    fresh = group.spoken.wide
+    gone = {work.hasher.identifier(p) for p in priors}
+    fresh = [i for i in group.spoken.wide if work.hasher.identifier(i) not in gone]
     if not priors or not fresh or not _within_authorities(priors, fresh):
         work.findings.append(str(Reason.MERGE_REFUSED))
         found = whom(work, group.spoken)
-        return Whom(found.subject, found.kind, Reason.MERGE_REFUSED)
-    known = work.find([work.hasher.identifier(i) for i in (*priors, *fresh)])
-    subjects = unique_subjects(known.values())
-    keep = work.find([work.hasher.identifier(i) for i in fresh])
-    target = next(iter(keep.values()), subjects[0] if subjects else "")
-    if not target:
-        target = work.new_subject("known", established=True)
-    work.attach(target, [*fresh, *priors])
-    work.establish(target)
-    for other in subjects:
-        if work.effective(other) != work.effective(target):
-            work.edge(EdgeKind.MERGED, work.effective(other), work.effective(target))
-    return Whom(target, "known")
+        return Whom(found.subject, found.kind, Reason.MERGE_REFUSED, found.own)
+    known = work.find([work.hasher.identifier(i) for i in fresh])
+    used = tuple(i for i in fresh if work.hasher.identifier(i) in known)
+    keep = _person(work, Spoken(used, ())) if used else None
+    if keep is not None and keep.refused:
+        return keep
+    owns = [_named(work, p) for p in priors]
+    unused = [i for i in fresh if i not in used]
+    if unused:  # nobody used it before: those who are known keep standing for the patient
+        new = work.new_subject("known", established=True)
+        work.attach(new, unused)
+        _tie(work, new, keep.own if keep else owns[0])
+    for prior, own in zip(priors, owns, strict=True):
+        survivor = _survivor(work, prior, fresh)
+        if not work.has_edge(EdgeKind.MERGED, survivor, own):
+            _tie(work, own, survivor)
+    lead = keep.own if keep else owns[0]
+    return Whom(work.effective(lead), "known", own=lead)
 
 
 def _visits(work: Work, message: Message, group: Group) -> Whom:
@@ -127,7 +130,7 @@ def _visits(work: Work, message: Message, group: Group) -> Whom:
     for mrg in group.mrgs:
         visits += work.reading.identifiers(message.field(mrg, MRG_ACCOUNT), encounter="AN")
         visits += work.reading.identifiers(message.field(mrg, MRG_VISIT), encounter="VN")
-    _claim(work, found.subject, visits)
+    _claim(work, found.own, visits)
     return found
 
 
@@ -135,30 +138,36 @@ def _pair(work: Work, verb: Verb, groups: Sequence[Group]) -> Resolution:
     found = [whom(work, g.spoken) if verb is Verb.PAIR else _person(work, g.spoken) for g in groups]
     refused = next((f.refused for f in found if f.refused), None)
     if verb is not Verb.PAIR and refused is None:
-        a, b = (found[0].subject, found[1].subject) if len(found) == 2 else ("", "")
-        refused = _link(work, a, b) if verb is Verb.LINK else _unlink(work, a, b)
+        if len(found) != 2 or not all(f.own for f in found):
+            work.findings.append("patient.link-unclear")
+            refused = Reason.MERGE_REFUSED
+        else:
+            _link(work, *found) if verb is Verb.LINK else _unlink(work, *found)
     return work.finish(
         found[0].subject, found[0].kind, refused=refused, others=[f.subject for f in found[1:]]
     )
 
 
-def _link(work: Work, a: str, b: str) -> Reason | None:
-    if not a or a == b:
+def _link(work: Work, one: Whom, other: Whom) -> None:
+    if one.subject == other.subject:
         work.findings.append("patient.link-unclear")
-        return Reason.MERGE_REFUSED if not a else None
-    if not (work.has_edge(EdgeKind.LINKED, a, b) or work.has_edge(EdgeKind.LINKED, b, a)):
-        work.edge(EdgeKind.LINKED, a, b)
-    return None
+        return
+    pair = one.own, other.own
+    if not (work.has_edge(EdgeKind.LINKED, *pair) or work.has_edge(EdgeKind.LINKED, *reversed(pair))):
+        work.edge(EdgeKind.LINKED, *pair)
 
 
-def _unlink(work: Work, a: str, b: str) -> Reason | None:
+def _unlink(work: Work, one: Whom, other: Whom) -> None:
+    """Undo every link between the two persons, whichever of their numbers it named."""
     graph = work.state.graph
-    edges = [e for pair in ((a, b), (b, a)) if (e := graph.active(EdgeKind.LINKED, *pair)) is not None]
-    for edge in edges:
+    pairs = [
+        p for a in work.family(one.subject) for b in work.family(other.subject) for p in ((a, b), (b, a))
+    ]
+    edges = {e.id: e for pair in pairs for e in graph.standing(EdgeKind.LINKED, *pair)}
+    for edge in edges.values():
         work.edge(EdgeKind.UNDONE, edge.child, edge.parent, undoes=edge.id)
     if not edges:
         work.findings.append("patient.link-unclear")
-    return None
 
 
 # --- parts
@@ -175,20 +184,22 @@ def _person(work: Work, spoken: Spoken) -> Whom:
     if not subjects:
         subject = work.new_subject("known", established=True)
         work.attach(subject, wide)
-        return Whom(subject, "known")
+        return Whom(subject, "known", own=subject)
     settled = [s for s in subjects if s in work.established(subjects)]
     if len(settled) > 1:
         return ambiguous(work, list(hashes))
     target = settled[0] if settled else subjects[0]
+    own = next(work.own(h) for h in hashes if found.get(h) == target)
     new = [i for h, i in hashes.items() if h not in found]
     if new and _second_number(work, target, new, set(hashes)):
         return ambiguous(work, list(hashes))
-    for other in subjects:
-        if other != target:
-            work.edge(EdgeKind.JOINED, other, target)
-    work.attach(target, new)
-    work.establish(target)
-    return Whom(target, "known")
+    for h in found:
+        if work.effective(work.own(h)) != work.effective(own):
+            work.edge(EdgeKind.JOINED, work.own(h), own)
+    work.attach(own, new)
+    for one in dict.fromkeys((target, own)):
+        work.establish(one)
+    return Whom(work.effective(own), "known", own=own)
 
 
 def _second_number(work: Work, subject: str, new: Sequence[Identifier], listed: set[bytes]) -> bool:
@@ -204,14 +215,29 @@ def _within_authorities(priors: Sequence[Identifier], named: Sequence[Identifier
 
 
 def _named(work: Work, one: Identifier) -> str:
-    """Find the subject of one identifier, or make it."""
+    """Find the own subject of one identifier, or make it; the source speaks of it."""
     hashed = work.hasher.identifier(one)
-    known = work.find([hashed])
-    if hashed in known:
-        return known[hashed]
+    if hashed in work.find([hashed]):
+        work.establish(work.own(hashed))
+        return work.own(hashed)
     subject = work.new_subject("known", established=True)
     work.attach(subject, [one])
     return subject
+
+
+def _survivor(work: Work, prior: Identifier, stay: Sequence[Identifier]) -> str:
+    """Find the own subject of the number that takes a prior one's place: of the same authority, best of the same type."""
+    wide = [i for i in stay if not i.local]
+    return _named(work, min(wide, key=lambda i: (i.authority != prior.authority, i.type != prior.type)))
+
+
+def _tie(work: Work, child: str, parent: str) -> None:
+    """Merge one subject into another, unless that was said before and stands."""
+    if child == parent or work.has_edge(EdgeKind.MERGED, child, parent):
+        return
+    work.edge(EdgeKind.MERGED, child, parent)
+    if work.state.note_merge(work.source.id, work.now_us):
+        work.findings.append("patient.merge-storm")
 
 
 def _priors(work: Work, message: Message, group: Group) -> list[Identifier]:
@@ -237,13 +263,13 @@ def _claim(work: Work, subject: str, visits: Sequence[Identifier]) -> None:
             work.attach(subject, [visit])
         elif known[hashed] != work.effective(subject):
             work.attach_hashes(subject, [(mark, b"")])
-            work.edge(EdgeKind.SHARES_VISIT, subject, known[hashed])
+            work.edge(EdgeKind.SHARES_VISIT, subject, work.own(hashed))
             continue
         mine.append(hashed)
     for holding in sql.holding_for(work.db, work.state.site, mine):
         child = work.effective(holding)
         if child == holding and child != work.effective(subject):
-            work.edge(EdgeKind.JOINED, child, work.effective(subject))
+            work.edge(EdgeKind.JOINED, child, subject)
 
 
 def _mother(work: Work, child: str, identifiers: Sequence[Identifier]) -> None:
@@ -251,7 +277,7 @@ def _mother(work: Work, child: str, identifiers: Sequence[Identifier]) -> None:
         if one.local or one.encounter:
             continue
         mother = _named(work, one)
-        if mother == work.effective(child):
+        if work.effective(mother) == work.effective(child):
             work.findings.append("patient.mother-is-child")
         elif not work.has_edge(EdgeKind.CHILD_OF, child, mother):
             work.edge(EdgeKind.CHILD_OF, child, mother)

@@ -1,11 +1,12 @@
 """Who stands for whom: the edges between subjects, in memory.
 
 Rules:
-- Followed edges (merged, joined) form a forest: an edge goes from a root to a root of another tree, so there
-  is one effective subject, and no cycle whatever order merges come in.
-- An edge that does not fit is *idle*: it is kept, follows nothing, and is counted; undoing another edge may
-  wake it. What is active is decided by the order of edge ids, so every process decides alike.
-- Undoing an edge is another edge; nothing is ever removed but what was never committed.
+- An edge ties two subjects of their own: those that the identifiers named, not whoever stood for them then.
+- Subjects that standing edges of the followed kinds (merged, joined) connect are one person. Who stands for it is
+  computed from those edges in the order of their ids: each puts the child's person under the parent's. So every
+  process and every restart gives the same answer, and no order of merges makes a circle.
+- An edge between two who are one person already is *idle*: it stands, and ties once the others are undone.
+- Undoing an edge is another edge, in any order; nothing is ever removed but what was never committed.
 
 Deliberately absent: SQL, and any notion of identifiers.
 """
@@ -17,13 +18,42 @@ from collections.abc import Iterable, Iterator
 from oathward.patients.model import FOLLOWED, Edge, EdgeKind
 
 
+class _Ties:
+    """What the standing edges come to: ``parents`` of roots below roots, ``pairs`` that somebody tied."""
+
+    __slots__ = ("children", "idle", "pairs", "parents")
+
+    def __init__(self) -> None:
+        self.parents: dict[str, str] = {}
+        self.children: dict[str, list[str]] = {}
+        self.pairs: dict[tuple[EdgeKind, str, str], list[Edge]] = {}
+        self.idle: set[str] = set()
+
+    def top(self, subject: str) -> str:
+        parents = self.parents
+        while (above := parents.get(subject)) is not None:
+            subject = above
+        return subject
+
+    def add(self, edge: Edge) -> None:
+        self.pairs.setdefault((edge.kind, edge.child, edge.parent), []).append(edge)
+        if edge.kind in FOLLOWED:
+            below, above = self.top(edge.child), self.top(edge.parent)
+            if below == above:
+                self.idle.add(edge.id)
+            else:
+                self.children.setdefault(above, []).append(below)
+                self.parents[below] = above
+
+
 class Graph:
     """The edges of one site.
 
-    Invariant: ``effective`` is total, idempotent, and follows active edges only.
+    Invariant: ``effective`` is total, idempotent, and the same for two subjects exactly where standing edges of the
+    followed kinds connect them.
     """
 
-    __slots__ = ("_children", "_edges", "_pairs", "_parents", "_undone", "idle")
+    __slots__ = ("_edges", "_ties", "_undone")
 
     def __init__(self, edges: Iterable[Edge] = ()) -> None:
         self._edges: dict[str, Edge] = {e.id: e for e in edges}
@@ -38,29 +68,43 @@ class Graph:
     def __contains__(self, edge_id: object) -> bool:
         return edge_id in self._edges
 
+    @property
+    def idle(self) -> int:
+        """How many edges stand and tie nothing, because others tie the two already."""
+        return len(self._ties.idle)
+
+    def is_idle(self, edge_id: str) -> bool:
+        """Say whether an edge is one of those."""
+        return edge_id in self._ties.idle
+
     def effective(self, subject: str) -> str:
         """Give the subject that stands for this one; itself where nobody does."""
-        parents = self._parents
-        while (edge := parents.get(subject)) is not None:
-            subject = edge.parent
-        return subject
+        return self._ties.top(subject)
 
     def family(self, subject: str) -> tuple[str, ...]:
-        """List the subject and everyone it stands for."""
-        if subject not in self._children:
+        """List an effective subject and everyone it stands for."""
+        children = self._ties.children
+        if subject not in children:
             return (subject,)
         found = [subject]
         for one in found:
-            found += self._children.get(one, ())
+            found += children.get(one, ())
         return tuple(found)
 
-    def active(self, kind: EdgeKind, child: str, parent: str) -> Edge | None:
-        """Find the active edge of a kind between two subjects, in this direction."""
-        return self._pairs.get((kind, child, parent))
+    def standing(self, kind: EdgeKind, child: str, parent: str) -> list[Edge]:
+        """List the edges of a kind between two subjects, in this direction, that were not undone."""
+        return list(self._ties.pairs.get((kind, child, parent), ()))
 
-    def edges_of(self, subject: str) -> list[Edge]:
-        """List every edge that touches the subject, oldest first."""
-        return [e for e in self._edges.values() if subject in {e.child, e.parent}]
+    def still_tied_by(self, one: str, other: str) -> list[Edge]:
+        """List the followed edges that make two subjects one person; none where they are two."""
+        if self.effective(one) != self.effective(other):
+            return []
+        family = set(self.family(self.effective(one)))
+        return [
+            e
+            for e in self._edges.values()
+            if e.kind in FOLLOWED and e.id not in self._undone and {e.child, e.parent} <= family
+        ]
 
     def edge(self, edge_id: str) -> Edge | None:
         """Find an edge by its id."""
@@ -74,10 +118,10 @@ class Graph:
         """Take in one more edge."""
         last = next(reversed(self._edges), "")
         self._edges[edge.id] = edge
-        if edge.kind is EdgeKind.UNDONE or edge.id < last or self.idle:
+        if edge.kind is EdgeKind.UNDONE or edge.id < last:
             self._rebuild()
-        else:
-            self._activate(edge)
+        elif edge.id not in self._undone:
+            self._ties.add(edge)
 
     def discard(self, edge_ids: Iterable[str]) -> None:
         """Forget edges that were never committed."""
@@ -86,22 +130,11 @@ class Graph:
             self._rebuild()
 
     def _rebuild(self) -> None:
+        """Compute everything anew, and show it at once: other threads follow the ties without a lock."""
         self._edges = dict(sorted(self._edges.items()))
         self._undone = {e.undoes for e in self._edges.values() if e.kind is EdgeKind.UNDONE}
-        self._parents: dict[str, Edge] = {}
-        self._children: dict[str, list[str]] = {}
-        self._pairs: dict[tuple[EdgeKind, str, str], Edge] = {}
-        self.idle = 0
+        ties = _Ties()
         for edge in self._edges.values():
-            self._activate(edge)
-
-    def _activate(self, edge: Edge) -> None:
-        if edge.id in self._undone or edge.kind is EdgeKind.UNDONE:
-            return
-        if edge.kind in FOLLOWED:
-            if edge.child in self._parents or self.effective(edge.parent) == edge.child:
-                self.idle += 1
-                return
-            self._parents[edge.child] = edge
-            self._children.setdefault(edge.parent, []).append(edge.child)
-        self._pairs[edge.kind, edge.child, edge.parent] = edge
+            if edge.kind is not EdgeKind.UNDONE and edge.id not in self._undone:
+                ties.add(edge)
+        self._ties = ties

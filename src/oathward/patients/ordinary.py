@@ -22,11 +22,15 @@ from oathward.patients.work import Work, unique_subjects
 
 @dataclass(frozen=True, slots=True)
 class Whom:
-    """An answer for one PID."""
+    """An answer for one PID: the effective subject, and ``own``, whom its identifiers name themselves.
+
+    What a message says later counts for ``own``: after a merge is undone it is still said of that number.
+    """
 
     subject: str
     kind: SubjectKind
     refused: Reason | None = None
+    own: str = ""
 
 
 def whom(work: Work, spoken: Spoken) -> Whom:
@@ -41,10 +45,10 @@ def whom(work: Work, spoken: Spoken) -> Whom:
         if len(subjects) > 1:
             return ambiguous(work, hashes)
         if subjects:
-            return Whom(subjects[0], "known")
+            return Whom(subjects[0], "known", own=work.own(next(iter(found))))
         subject = work.new_subject("known")
         work.attach(subject, wide[:1])
-        return Whom(subject, "known")
+        return Whom(subject, "known", own=subject)
     return _by_visit(work, spoken) or _unnamed(work, spoken)
 
 

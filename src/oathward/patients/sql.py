@@ -207,13 +207,21 @@ def insert_edges(db: Connection, site: str, edges: Iterable[Edge]) -> None:
         db.execute(edge.insert(), rows)
 
 
-def tied(db: Connection, subjects: Iterable[str]) -> set[str]:
-    """Choose subjects that somebody else stands for: they have a followed edge that was not undone."""
+def standing(db: Connection, children: Iterable[str]) -> set[tuple[EdgeKind, str, str]]:
+    """List the followed edges of some children that were not undone: kind, child, parent."""
     undoing = edge.alias()
-    query = select(edge.c.child).where(
-        edge.c.child.in_(list(subjects)),
+    query = select(edge.c.kind, edge.c.child, edge.c.parent).where(
+        edge.c.child.in_(list(children)),
         edge.c.kind.in_([str(k) for k in FOLLOWED]),
         ~select(undoing.c.id).where(undoing.c.undoes == edge.c.id, undoing.c.undoes != "").exists(),
+    )
+    return {(EdgeKind(kind), child, parent) for kind, child, parent in db.execute(query)}
+
+
+def named(db: Connection, site: str, subjects: Iterable[str]) -> set[str]:
+    """Choose subjects that some identifier names; those of an erased person have none."""
+    query = select(identifier.c.subject).where(
+        identifier.c.site == site, identifier.c.subject.in_(list(subjects))
     )
     return set(db.execute(query).scalars())
 

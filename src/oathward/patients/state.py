@@ -104,6 +104,7 @@ class State:
         self._loaded = False
         self._newest_us = 0
         self._merges: dict[str, deque[int]] = {}
+        self._edge_ms = 0
 
     def refresh(self, db: Connection) -> bool:
         """Take in what other processes changed; says whether anything did. Call it about every second."""
@@ -217,6 +218,10 @@ class State:
             lost = {e.id for e in resolution.rows.edges} & self._open_edges
             self._open_edges -= lost
             self.graph.discard(lost)
+            if lost:
+                self._loaded = (
+                    False  # perhaps another process tied or erased these meanwhile: look before the retry
+                )
             for subject, *_ in resolution.rows.words:
                 self.words_written.drop(subject)
             self._changed()
@@ -230,6 +235,11 @@ class State:
     def _changed(self) -> None:
         self.hot.clear()
         self.soft.clear()
+
+    def edge_ms(self, now_ms: int) -> int:
+        """Give the time in the next edge's id: later than in every other of this process, since ids are their order."""
+        self._edge_ms = max(now_ms, self._edge_ms + 1)
+        return self._edge_ms
 
     def note_merge(self, source: str, now_us: int) -> bool:
         """Count a merge; says whether the source merges more than it should in a minute."""

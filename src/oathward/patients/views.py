@@ -15,7 +15,7 @@ from oathward.patients.model import Edge, EdgeKind
 
 @dataclass(frozen=True, slots=True)
 class EdgeView:
-    """One edge and whether it holds: ``active``, ``undone`` or ``idle`` (it does not fit, and ties nothing)."""
+    """One edge and whether it holds: ``active``, ``undone`` or ``idle`` (it stands, and others tie the two already)."""
 
     id: str
     kind: EdgeKind
@@ -61,6 +61,11 @@ def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     return graph.family(graph.effective(subject))
 
 
+def still_tied(db: Connection, site: str, one: str, other: str) -> list[str]:
+    """List the ids of the merges and joins that make two subjects one person; none where they are two."""
+    return [e.id for e in Graph(sql.edges(db, site)).still_tied_by(one, other)]
+
+
 def find(db: Connection, site: str, hasher: Hasher, identifier: Identifier) -> str | None:
     """Find the effective subject of one identifier."""
     found = sql.subjects_of(db, site, [hasher.identifier(identifier)])
@@ -75,4 +80,4 @@ def counts(db: Connection, site: str) -> dict[str, Any]:
 def _state(graph: Graph, edge: Edge) -> str:
     if graph.is_undone(edge.id):
         return "undone"
-    return "active" if graph.active(edge.kind, edge.child, edge.parent) is not None else "idle"
+    return "idle" if graph.is_idle(edge.id) else "active"

@@ -63,6 +63,7 @@ class Work:
         self._subjects: dict[str, NewSubject] = {}
         self._identifiers: dict[bytes, NewIdentifier] = {}
         self._edges: list[Edge] = []
+        self._ties: list[tuple[str, str]] = []  # what those come to: root below root
         self._words: dict[tuple[str, bytes], WordKind] = {}
         self._establish: list[str] = []
         self._records: list[Record] = []
@@ -80,16 +81,20 @@ class Work:
         self.missed = self.missed or len(hits) < len(set(hashes))
         return hits
 
+    def own(self, hashed: bytes) -> str:
+        """Give the subject that an identifier names by itself, whoever stands for it; one that ``find`` found."""
+        return self._found[hashed]
+
     def relies_on(self, opens: Iterable[Open]) -> None:
         """Carry rows that other messages bring and that are not committed yet."""
         self._opens += [o for o in opens if o not in self._opens]
 
     def effective(self, subject: str) -> str:
         """Give who stands for a subject, this message's own edges included."""
-        graph = self.state.graph
-        subject = graph.effective(subject)
-        while edge := next((e for e in self._edges if e.kind in FOLLOWED and e.child == subject), None):
-            subject = graph.effective(edge.parent)
+        subject = self.state.graph.effective(subject)
+        for below, above in self._ties:
+            if subject == below:
+                subject = above
         return subject
 
     def established(self, subjects: Iterable[str]) -> set[str]:
@@ -99,9 +104,14 @@ class Work:
         known |= {s.id for o in self._opens for s in o.rows.subjects if s.id in listed and s.established}
         return known | sql.established(self.db, listed - known) if listed - known else known
 
+    def family(self, subject: str) -> tuple[str, ...]:
+        """List everyone who is one person with a subject, this message's own edges left aside."""
+        graph = self.state.graph
+        return graph.family(graph.effective(subject))
+
     def scopes(self, subject: str) -> dict[bytes, bytes]:
         """List what identifies a subject: hash -> scope."""
-        family = self.state.graph.family(subject)
+        family = self.family(subject)
         found = sql.scopes_of(self.db, family)
         waiting = [i for o in self._opens for i in o.rows.identifiers] + list(self._identifiers.values())
         return found | {i.hash: i.scope for i in waiting if i.subject in family}
@@ -140,11 +150,14 @@ class Work:
             self._establish.append(subject)
 
     def edge(self, kind: EdgeKind, child: str, parent: str, *, undoes: str = "") -> None:
-        """Tie two subjects."""
-        edge = Edge(
-            uuid7(self.now_us // 1_000), kind, child, parent, self.event, self.source.id, self.now_us, undoes
-        )
+        """Tie two subjects of their own."""
+        id_ = uuid7(self.state.edge_ms(self.now_us // 1_000))
+        edge = Edge(id_, kind, child, parent, self.event, self.source.id, self.now_us, undoes)
         self._edges.append(edge)
+        if kind in FOLLOWED:
+            below, above = self.effective(child), self.effective(parent)
+            if below != above:
+                self._ties.append((below, above))
         body = {"edge": edge.id, "child": child, "event": self.event, "source": self.source.id}
         name = "subject.unlinked" if undoes and self.event == "A37" else _RECORDS[kind]
         self.record(name, parent, body | ({"undoes": undoes} if undoes else {}))
@@ -152,7 +165,7 @@ class Work:
     def has_edge(self, kind: EdgeKind, child: str, parent: str) -> bool:
         """Say whether two subjects are tied so, this message's own edges included."""
         mine = any(e.kind is kind and (e.child, e.parent) == (child, parent) for e in self._edges)
-        return mine or self.state.graph.active(kind, child, parent) is not None
+        return mine or bool(self.state.graph.standing(kind, child, parent))
 
     def add_words(self, subject: str, words: Sequence[tuple[bytes, WordKind]]) -> None:
         """Give the keyed words of a subject's card, unless the same ones were given last time."""

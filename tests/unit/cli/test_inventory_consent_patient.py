@@ -274,19 +274,29 @@ class TestConsent:
 
 
 class TestPatient:
-    @pytest.fixture
-    def edge(self, data):
+    def merge(self, data, into, gone):
         settings = load(data)
         with_key = build(settings, "gateway")
         resolver = Resolver(with_key.keeper.hello().index_key, "demo")
         merge = resolver.resolve(
-            with_key.engine, adt("A40", pid(f"{SECRET}^^^HOSP^MR"), mrg("2^^^HOSP^MR")), FEED, 1
+            with_key.engine, adt("A40", pid(f"{into}^^^HOSP^MR"), mrg(f"{gone}^^^HOSP^MR")), FEED, 1
         )
         with write(with_key.engine) as db:
             actions.apply(db, "demo", merge)
             append(db, "demo", [prepare(r) for r in merge.records])
         with_key.keeper.close()
         return merge.rows.edges[0]
+
+    @pytest.fixture
+    def edge(self, data):
+        return self.merge(data, SECRET, "2")
+
+    def test_what_another_merge_still_ties_is_said(self, command, data, edge, capsys):
+        other = self.merge(data, "2", SECRET)
+        undone = command("patient", "unmerge", edge.id, "--reason", "mistaken")
+        assert undone.value["still_tied_by"] == [other.id]
+        assert run(["patient", "unmerge", other.id, "--reason", "mistaken", "--data", str(data)]) == 0
+        assert "are two;" in capsys.readouterr().out
 
     def test_edges_are_listed_and_undone(self, command, edge):
         (shown,) = command("patient", "merge-edges").value["edges"]
@@ -295,7 +305,8 @@ class TestPatient:
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.parent, None]
         assert command("patient", "unmerge", edge.id).code == 2
-        assert command("patient", "unmerge", edge.id, "--reason", "mistaken").code == 0
+        undone = command("patient", "unmerge", edge.id, "--reason", "mistaken")
+        assert (undone.code, undone.value["still_tied_by"]) == (0, [])
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.child, None]
         assert (

@@ -1,13 +1,13 @@
 """What an authoritative source may say about identities, and what nobody may."""
 
 import pytest
-from tests.unit.patients.making import FEED, PUMP, SITE, Site, adt, message, mrg, oru, pid, pv1
+from tests.unit.patients.making import FEED, PUMP, SITE, adt, message, mrg, oru, pid, pv1
 
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.patients import adt as doing
-from oathward.patients import sql, state, views
-from oathward.patients.events import EVENTS, Verb
+from oathward.patients import views
+from oathward.patients.events import EVENTS
 from oathward.patients.model import EdgeKind
 
 A, B, C = "100001^^^HOSP^MR", "100002^^^HOSP^MR", "100003^^^HOSP^MR"
@@ -89,127 +89,6 @@ class TestAuthority:
             assert (taken.subject, taken.refused, taken.card) == (a, None, False)
 
 
-class TestMerge:
-    @pytest.mark.parametrize("event", [e for e, v in EVENTS.items() if v is Verb.MERGE])
-    def test_the_prior_number_is_the_survivor(self, site, event):
-        a, b = subject(site, A), subject(site, B)
-        prior = mrg("", id4=B) if event == "A39" else mrg(B)
-        taken = site.take(adt(event, pid(A), prior), FEED)
-        assert (taken.subject, taken.refused) == (a, None)
-        assert subject(site, B) == subject(site, A) == a
-        (edge,) = edges(site)
-        assert (edge.kind, edge.child, edge.parent, edge.event) == (EdgeKind.MERGED, b, a, event)
-
-    def test_identifiers_never_move(self, site):
-        a, b = subject(site, A), subject(site, B)
-
-        def stored():
-            with read(site.engine) as db:
-                return dict(db.exec_driver_sql("SELECT hash, subject FROM subject_identifier").all())
-
-        before = stored()
-        site.take(adt("A40", pid(A), mrg(B)), FEED)
-        assert stored() == before
-        assert set(before.values()) == {a, b}
-
-    def test_the_survivor_may_list_the_prior_number_too(self, site):
-        site.take(adt("A28", pid(A)), FEED)
-        site.take(adt("A28", pid(B)), FEED)
-        assert site.take(adt("A40", pid(f"{A}~{B}"), mrg(B)), FEED).refused is None
-        assert subject(site, A) == subject(site, B)
-
-    def test_unknown_numbers_are_merged_before_anybody_used_them(self, site):
-        site.take(adt("A40", pid(A), mrg(B)), FEED)
-        assert subject(site, A) == subject(site, B)
-
-    def test_a_chain_and_its_reversal(self, site):
-        a, b, c = (subject(site, x) for x in (A, B, C))
-        site.take(adt("A40", pid(B), mrg(C)), FEED)
-        site.take(adt("A40", pid(A), mrg(B)), FEED)
-        assert {subject(site, x) for x in (A, B, C)} == {a}
-        first = next(e for e in edges(site) if e.child == c)
-        site.unmerge(first.id)
-        assert [subject(site, x) for x in (A, B, C)] == [a, a, c]
-        second = next(e for e in edges(site) if e.child == b)
-        site.unmerge(second.id)
-        assert [subject(site, x) for x in (A, B, C)] == [a, b, c]
-
-    def test_again_and_back_to_front_changes_nothing(self, site):
-        a = subject(site, A)
-        site.take(adt("A40", pid(A), mrg(B)), FEED)
-        site.take(adt("A40", pid(A), mrg(B)), FEED)
-        site.take(adt("A40", pid(B), mrg(A)), FEED)
-        assert subject(site, B) == a
-        assert len(edges(site)) == 1
-
-    def test_it_stays_within_an_authority(self, site):
-        a, other = subject(site, A), subject(site, "100001^^^CLINIC^MR")
-        taken = site.take(adt("A40", pid(A), mrg("100001^^^CLINIC^MR")), FEED)
-        assert taken.refused is Reason.MERGE_REFUSED
-        assert (subject(site, A), subject(site, "100001^^^CLINIC^MR")) == (a, other)
-
-    @pytest.mark.parametrize("prior", ["", "100002", "UNKNOWN^^^HOSP^MR", "1^^^HOSP^AN", A])
-    def test_a_prior_that_names_nobody_else_merges_nobody(self, site, prior):
-        taken = site.take(adt("A40", pid(A), mrg(prior)), FEED)
-        assert taken.refused is Reason.MERGE_REFUSED
-        assert edges(site) == []
-
-    def test_several_merges_in_one_message(self, site):
-        a, _b, c, _d = (subject(site, x) for x in (A, B, C, "100004^^^HOSP^MR"))
-        taken = site.take(adt("A40", pid(A), mrg(B), pid(C), mrg("100004^^^HOSP^MR")), FEED)
-        assert (taken.subject, taken.others) == (a, (c,))
-        assert subject(site, B) == a
-        assert subject(site, "100004^^^HOSP^MR") == c
-
-    def test_later_messages_of_the_group_see_it_and_lose_it_if_it_fails(self, site):
-        a, b = subject(site, A), subject(site, B)
-        merge = site.resolve(adt("A40", pid(A), mrg(B)), FEED)
-        assert site.resolve(oru(B)).subject == a
-        site.resolver.rolled_back(merge)
-        assert site.resolve(oru(B)).subject == b
-        assert edges(site) == []
-
-    def test_a_storm_is_a_finding_and_still_done(self, site, monkeypatch):
-        monkeypatch.setattr(state, "MERGES_PER_MINUTE_MAX", 3)
-        found = [site.take(adt("A40", pid(A), mrg(f"2{n}^^^HOSP^MR")), FEED).findings for n in range(5)]
-        assert found[:3] == [()] * 3
-        assert found[4] == ("patient.merge-storm",)
-        assert subject(site, "24^^^HOSP^MR") == subject(site, A)
-
-    def test_john_doe_gets_his_name(self, site):
-        doe = site.take(adt("A01", pid("T900001^^^HOSP^MRT", "Zzunidentified^Unnamed")), FEED)
-        site.take(adt("A28", pid(A, "Quill^Iris")), FEED)
-        site.take(adt("A40", pid(A), mrg("T900001^^^HOSP^MRT")), FEED)
-        assert subject(site, "T900001^^^HOSP^MRT") == subject(site, A) != doe.subject
-
-
-class TestChange:
-    def test_both_numbers_name_the_same_subject(self, site):
-        a = subject(site, A)
-        site.take(adt("A47", pid(B), mrg(A)), FEED)
-        assert subject(site, A) == subject(site, B) == a
-        assert edges(site) == []
-
-    def test_two_that_were_known_become_one_by_an_edge(self, site):
-        subject(site, A)
-        b = subject(site, B)
-        site.take(adt("A47", pid(B), mrg(A)), FEED)
-        assert subject(site, A) == subject(site, B) == b
-        assert [e.kind for e in edges(site)] == [EdgeKind.MERGED]
-
-    def test_across_authorities_it_is_refused(self, site):
-        a = subject(site, A)
-        assert site.take(adt("A47", pid("1^^^CLINIC^MR"), mrg(A)), FEED).refused is Reason.MERGE_REFUSED
-        assert subject(site, A) == a != subject(site, "1^^^CLINIC^MR")
-
-    def test_an_event_we_do_not_do_is_a_finding(self, site):
-        a, b = subject(site, A), subject(site, B)
-        taken = site.take(adt("A43", pid(A), mrg(B)), FEED)
-        assert (taken.subject, taken.refused) == (a, Reason.MERGE_REFUSED)
-        assert taken.findings == ("patient.event-unsupported",)
-        assert subject(site, B) == b
-
-
 class TestPairs:
     def test_linked_people_stay_two(self, site):
         taken = site.take(adt("A24", pid(A), pid(B)), FEED)
@@ -226,6 +105,19 @@ class TestPairs:
         assert "subject.unlinked" in site.kinds
         site.take(adt("A24", pid(A), pid(B)), FEED)
         assert [e.state for e in edges(site)] == ["active", "undone"]
+
+    def test_a_link_is_taken_back_by_whoever_stands_for_them_now(self, site):
+        site.take(adt("A24", pid(A), pid(B)), FEED)
+        site.take(adt("A40", pid(C), mrg(A)), FEED)
+        site.take(adt("A37", pid(C), pid(B)), FEED)
+        assert [e.state for e in edges(site, "linked")] == ["undone"]
+
+    def test_a_link_outlives_an_undone_merge(self, site):
+        site.take(adt("A40", pid(C), mrg(A)), FEED)
+        site.take(adt("A24", pid(A), pid(B)), FEED)
+        site.unmerge(edges(site, "merged")[0].id)
+        (link,) = edges(site, "linked")
+        assert (link.child, link.parent, link.state) == (subject(site, A), subject(site, B), "active")
 
     def test_unlinking_strangers_is_a_finding(self, site):
         assert site.take(adt("A37", pid(A), pid(B)), FEED).findings == ("patient.link-unclear",)
@@ -345,22 +237,3 @@ def test_records_hold_no_value_of_a_message(site):
     ]
     text = repr([(t.records, t.rows, t.findings) for t in taken])
     assert not any(v in text for v in ("31415926", "27182818", "16180339", "Quill", "Iris"))
-
-
-def test_two_processes_that_merge_crosswise_do_not_make_a_circle(engine):
-    one, two = Site(engine), Site(engine)
-    for site in (one, two):
-        subject(site, A), subject(site, B)
-        site.refresh()
-    a = one.resolve(adt("A40", pid(A), mrg(B)), FEED)
-    b = two.resolve(adt("A40", pid(B), mrg(A)), FEED)
-    one.commit(a)
-    with pytest.raises(Exception, match="IntegrityError"):
-        two.commit(b)
-    two.resolver.rolled_back(b)
-    two.refresh()
-    two.take(adt("A40", pid(B), mrg(A)), FEED)
-    one.refresh()
-    assert {subject(s, x) for s in (one, two) for x in (A, B)} == {a.subject}
-    with read(engine) as db:
-        assert sql.edge_count(db, SITE) == 1

@@ -1,5 +1,7 @@
 """Edges: one effective subject whatever their order, and every edge can be taken back."""
 
+from random import Random
+
 import pytest
 
 from oathward.patients.graph import Graph
@@ -21,7 +23,6 @@ def test_it_follows_to_the_end():
     graph = Graph(CHAIN)
     assert {graph.effective(s) for s in "abcd"} == {"a"}
     assert set(graph.family("a")) == set("abcd")
-    assert set(graph.family("b")) == set("bcd")
     assert graph.family("x") == ("x",)
     assert graph.effective("x") == "x"
 
@@ -34,6 +35,7 @@ def test_added_one_by_one_or_loaded_is_the_same():
     for graph in (slowly, Graph(edges), Graph(reversed(edges))):
         assert [graph.effective(s) for s in "abcd"] == ["b", "b", "b", "b"]
         assert graph.idle == 0
+        assert set(graph.family("b")) == set("abcd")
 
 
 def test_an_edge_that_arrives_late_is_put_in_its_place():
@@ -42,11 +44,59 @@ def test_an_edge_that_arrives_late_is_put_in_its_place():
     assert graph.effective("c") == "a"
 
 
-@pytest.mark.parametrize("bad", [edge(9, "a", "c"), edge(9, "a", "a"), edge(9, "c", "x")])
-def test_circles_and_second_parents_follow_nothing(bad):
+@pytest.mark.parametrize("bad", [edge(9, "a", "c"), edge(9, "a", "a"), edge(9, "d", "c")])
+def test_what_others_tie_already_is_idle_and_makes_no_circle(bad):
     graph = Graph([*CHAIN, bad])
     assert graph.idle == 1
-    assert graph.effective("c") == "a"
+    assert graph.is_idle(bad.id)
+    assert {graph.effective(s) for s in "abcd"} == {"a"}
+
+
+def test_an_idle_edge_ties_once_the_others_are_undone():
+    there, back = edge(1, "a", "b"), edge(2, "b", "a")
+    graph = Graph([there, back])
+    assert (graph.effective("a"), graph.effective("b")) == ("b", "b")
+    graph.add(undo(3, there))
+    assert (graph.effective("a"), graph.effective("b"), graph.idle) == ("a", "a", 0)
+    graph.add(undo(4, back))
+    assert (graph.effective("a"), graph.effective("b")) == ("a", "b")
+
+
+def test_a_second_parent_takes_the_whole_person_and_gives_it_back():
+    first, second = edge(1, "c", "b"), edge(2, "c", "x")
+    assert [Graph([first, second]).effective(s) for s in "bcx"] == ["x", "x", "x"]
+    assert [Graph([first, second, undo(3, first)]).effective(s) for s in "bcx"] == ["b", "x", "x"]
+    assert [Graph([first, second, undo(3, second)]).effective(s) for s in "bcx"] == ["b", "b", "x"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_what_is_one_person_does_not_hang_on_the_order(seed):
+    """Against plain connectivity, computed another way, for random edges and undoings."""
+    chance = Random(seed)
+    edges = [edge(n, chance.choice("abcdefg"), chance.choice("abcdefg")) for n in range(12)]
+    undone = chance.sample(edges, 5)
+    graph = Graph()
+    for one in edges:
+        graph.add(one)
+    for n, one in enumerate(undone):
+        graph.add(undo(100 + n, one))
+    group = {s: {s} for s in "abcdefg"}
+    for one in edges:
+        if one not in undone:
+            union = group[one.child] | group[one.parent]
+            for s in union:
+                group[s] = union
+    for s in "abcdefg":
+        assert set(graph.family(graph.effective(s))) == group[s]
+        assert graph.effective(s) in group[s]
+    again = Graph(reversed(list(graph)))
+    assert [again.effective(s) for s in "abcdefg"] == [graph.effective(s) for s in "abcdefg"]
+
+
+def test_it_says_what_still_ties_two():
+    first, second = edge(1, "a", "b"), edge(2, "b", "a")
+    assert Graph([first, second, undo(3, first)]).still_tied_by("a", "b") == [second]
+    assert Graph([first, undo(3, first)]).still_tied_by("a", "b") == []
 
 
 def test_only_merges_and_joins_are_followed():
