@@ -132,7 +132,7 @@ class Bench:
 
     def prime(self, core: int | None) -> None:
         """Let every device speak of each of its patients once: what is new is not measured."""
-        messages = 2 * self.senders * PATIENTS_EACH
+        messages = 4 * self.senders * PATIENTS_EACH
         options = ("--connections", self.senders, "--senders", self.senders, "--patients", self.patients)
         generator = Generator.start(
             self.port, core, *options, *self.tls.load,

@@ -71,7 +71,7 @@ class Gateway:
     """The data path."""
 
     group_messages_max: int = 256
-    group_delay_ms: float = 0.0  # wait this long for a fuller group; 0 = commit what is there
+    group_delay_ms: float = 10.0  # while more messages keep coming, a group waits for them up to this long; 0: never
     duplicate_window_days: int = 7
     message_rows_days: int = 400  # how long metadata of received messages is kept; the ledger keeps its own
     seal_epoch_s: int = 3_600
@@ -125,11 +125,12 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Watchdog:
-    """When ``serve`` takes a process for hanging, ends it and starts it again."""
+    """When a process is taken for hanging (``serve`` ends it and starts it again), and a delivery for missing."""
 
     silent_s_max: float = 15.0  # a part of it has not moved for so long; 0 = off
     keeper_silent_s_max: float = 60.0  # the keeper copies and exchanges keys in one go
     start_s_max: float = 120.0  # it has not said a word since it was started
+    delivery_minutes_max: float = 5.0  # a permit older than this that was neither delivered nor waits is a finding
 
 
 @dataclass(frozen=True, slots=True)

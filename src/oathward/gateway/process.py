@@ -55,7 +55,8 @@ async def run(site: Opened) -> None:
         gate.stores.discard_tails(db)
     loop = asyncio.get_running_loop()
     finished = _Finished(loop)
-    committer = WatchedCommitter(gate, finished.hand_over, group_max=site.settings.gateway.group_messages_max)
+    group_max = site.settings.gateway.group_messages_max
+    committer = WatchedCommitter(gate, finished.hand_over, group_max=group_max, loop=loop)
     listener = MllpListener(gate, committer, site.settings.mllp)
     finished.listener = listener
     ports = await _listen(listener, site)
@@ -95,14 +96,21 @@ async def _listen(listener: MllpListener, site: Opened) -> dict[str, int]:
 class WatchedCommitter(Committer):
     """A committer of which can be told, from the event loop, whether its thread moves."""
 
-    def __init__(self, gate: Gate, done: Callable[[list[Prepared]], None], *, group_max: int) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        done: Callable[[list[Prepared]], None],
+        *,
+        group_max: int,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._given = self._finished = self._finished_before = 0
 
         def counted(group: list[Prepared]) -> None:
             done(group)
             self._finished += len(group)
 
-        super().__init__(gate, counted, group_max=group_max)
+        super().__init__(gate, counted, group_max=group_max, loop=loop)
 
     def submit(self, prepared: Prepared) -> None:
         """Queue one message; its outcome comes through ``done``."""

@@ -1,0 +1,82 @@
+"""Messages that come together are committed together; one that comes alone waits for nobody."""
+
+import asyncio
+import time
+
+import pytest
+from tests.site import Site, bundle
+from tests.wire import oru
+
+from oathward.app import build
+from oathward.gateway.arrival import Outcome
+from oathward.gateway.commit import Committer
+from oathward.gateway.gate import Gate
+from oathward.gateway.path import arrive
+from oathward.inventory.model import Device, Peer
+
+PEER = Peer("127.0.0.1", None, ())
+
+
+@pytest.fixture
+def gate(tmp_path):
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    gate = Gate(build(site.settings, "gateway"))
+    yield gate
+    gate.close()
+    gate.opened.keeper.close()
+
+
+def messages(gate, count, first=0):
+    return [arrive(gate, oru(f"m{n}"), PEER)[0] for n in range(first, first + count)]
+
+
+def submit_turn_by_turn(gate, prepared, *, delay_s=None, group_max=256):
+    """Submit one message a turn of the loop; gives the sizes of the groups."""
+
+    async def run():
+        loop, groups = asyncio.get_running_loop(), []
+        committer = Committer(gate, groups.append, group_max=group_max, loop=loop)
+        if delay_s is not None:
+            committer._delay_s = delay_s
+        for one in prepared:
+            committer.submit(one)
+            await asyncio.sleep(0)
+        await asyncio.to_thread(committer.stop)
+        assert all(one.outcome is Outcome.STORED for one in prepared)
+        return [len(group) for group in groups]
+
+    return asyncio.run(run())
+
+
+def test_what_comes_in_turns_that_follow_each_other_is_one_group(gate):
+    assert submit_turn_by_turn(gate, messages(gate, 20), delay_s=30.0) == [20]
+
+
+def test_without_a_delay_nothing_is_gathered(gate):
+    """The reverse: the writer takes what is there, and that is less than all."""
+    assert len(submit_turn_by_turn(gate, messages(gate, 20), delay_s=0.0)) > 1
+
+
+def test_a_group_is_never_larger_than_allowed(gate):
+    sizes = submit_turn_by_turn(gate, messages(gate, 20), delay_s=30.0, group_max=8)
+    assert sum(sizes) == 20
+    assert max(sizes) <= 8
+
+
+def test_a_message_alone_does_not_wait(gate):
+    """The longest wait is for those that others follow."""
+    [one] = messages(gate, 1)
+
+    async def run():
+        committer = Committer(gate, lambda _group: None, group_max=256, loop=asyncio.get_running_loop())
+        committer._delay_s = 3600.0
+        committer.submit(one)
+        until = time.monotonic() + 20
+        while one.outcome is None and time.monotonic() < until:
+            await asyncio.sleep(0.005)
+        await asyncio.to_thread(committer.stop)
+
+    asyncio.run(run())
+    assert one.outcome is Outcome.STORED
