@@ -42,6 +42,7 @@ def submit_turn_by_turn(gate, prepared, *, delay_s=None, group_max=256):
             committer._delay_s = delay_s
         for one in prepared:
             committer.submit(one)
+            time.sleep(0.01)  # noqa: ASYNC251  the loop is busy, and the writer could go ahead
             await asyncio.sleep(0)
         await asyncio.to_thread(committer.stop)
         assert all(one.outcome is Outcome.STORED for one in prepared)
