@@ -27,7 +27,7 @@ log = structlog.get_logger()
 def main() -> int:
     """Run the role until it is told to stop; exit code from the reason table where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m oathward.app")
-    parser.add_argument("role", choices=["gateway", "courier", "keeper", "app"])
+    parser.add_argument("role", choices=["gateway", "beside", "courier", "keeper", "app"])
     parser.add_argument("--data", required=True)
     parser.add_argument("--port-base", type=int)
     arguments = parser.parse_args()
@@ -51,11 +51,13 @@ def main() -> int:
 def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
     if role == "gateway":
         from oathward.gateway.process import run
+    elif role == "beside":
+        from oathward.gateway.beside import run
     elif role == "courier":
         from oathward.courier.process import run
     else:
         from oathward.app.process import run
-    return run(build(settings, role, become_keeper=False))
+    return run(build(settings, "gateway" if role == "beside" else role, become_keeper=False))
 
 
 if __name__ == "__main__":

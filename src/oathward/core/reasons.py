@@ -63,6 +63,10 @@ class Reason(Enum):
     # --- connection
     CONNECTION_LIMIT = "connection.limit", _BUSY
     RATE_LIMIT = "connection.rate-limit", _BUSY
+    MEMORY_LIMIT = "connection.memory-limit", _BUSY
+    HANDSHAKE_LIMIT = "connection.handshake-limit", _BUSY
+    HANDSHAKE_TIMEOUT = "connection.handshake-timeout", _BAD
+    HANDSHAKE_FAILED = "connection.handshake-failed", _DENIED
     CERTIFICATE_REVOKED = "connection.certificate-revoked", _DENIED
     # --- who and about whom
     DEVICE_UNKNOWN = "device.unknown", _STORED

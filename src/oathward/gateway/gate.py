@@ -318,12 +318,17 @@ class Gate:
         Raises:
             NotTakenError: too much in this hour: it is neither stored nor acknowledged.
         """
+        if size > self.stranger_room_bytes:
+            raise NotTakenError("strangers", "their room for this hour is used up", reason=Reason.RATE_LIMIT)
+        self._stranger_bytes += size
+
+    @property
+    def stranger_room_bytes(self) -> int:
+        """How much more may be kept for senders nobody knows in this hour."""
         hour = int(time.monotonic() // 3600)
         if hour != self._stranger_hour:
             self._stranger_hour, self._stranger_bytes = hour, 0
-        if self._stranger_bytes + size > self.opened.settings.mllp.stranger_bytes_per_hour_max:
-            raise NotTakenError("strangers", "their room for this hour is used up", reason=Reason.RATE_LIMIT)
-        self._stranger_bytes += size
+        return self.opened.settings.mllp.stranger_bytes_per_hour_max - self._stranger_bytes
 
     def refused(self, peer: Peer, reason: Reason) -> None:
         """Count a refused connection; records of them are written in sums, so that a flood is one record."""

@@ -72,6 +72,11 @@ class Framer:
         """Say whether a frame has begun and not ended: the listener's message clock runs."""
         return self._inside
 
+    @property
+    def pending_bytes(self) -> int:
+        """How much of an unfinished frame is kept."""
+        return len(self._buffer)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes, give the frames they finish.
 

@@ -1,0 +1,177 @@
+"""The process beside the gateway's: what is heavy goes the same path here, and holds up nobody.
+
+A megabyte of hostile text keeps whoever reads it busy for a second, and a regular expression gives the interpreter
+lock to no other thread meanwhile; alarms of other devices must not wait for that.
+
+Rules:
+- The same ``path.handle`` and ``commit_group`` as in the gateway, with keys, caches and body files of its own, as a
+  release has; a patient both meet for the first time is settled by the database, and prepared again.
+- Frames come by standard input, one at a time, each is answered by standard output; the end of input is the end.
+- What strangers may still be kept is the gateway's to say, frame by frame.
+- What was changed under us is taken in before a frame, not by a clock: nobody waits while nothing comes.
+
+Deliberately absent: sockets, and any limit: the gateway has them (``listeners/beside.py``).
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import time
+from collections import Counter
+from typing import IO, Any
+
+import orjson
+
+from oathward.core.db import read
+from oathward.core.errors import OathwardError
+from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.gateway import outcome
+from oathward.gateway.arrival import Arrival, Outcome, Prepared
+from oathward.gateway.commit import Committer
+from oathward.gateway.gate import Gate, NotTakenError
+from oathward.gateway.listeners.beside import packed
+from oathward.gateway.path import handle, pieces_of
+from oathward.inventory.model import Peer
+from oathward.vault.opened import Opened
+
+WRITER = "beside"
+_REFRESH_S = 0.5
+_HOUSE_S = 30.0
+_AGAIN_MAX = 5
+
+
+class _Gate(Gate):
+    """A gate that keeps for strangers what the gateway's has room for."""
+
+    room_bytes = 0
+    taken_bytes = 0
+
+    def take_stranger_bytes(self, size: int) -> None:
+        """Count what is kept for senders nobody knows.
+
+        Raises:
+            NotTakenError: more than there is room for.
+        """
+        if self.taken_bytes + size > self.room_bytes:
+            raise NotTakenError("strangers", "their room for this hour is used up", reason=Reason.RATE_LIMIT)
+        self.taken_bytes += size
+
+
+async def run(site: Opened) -> None:
+    """Handle frames until there is no more input."""
+    gate = _Gate(site, writer=WRITER)
+    with read(gate.engine) as db:
+        gate.stores.discard_tails(db)
+    finished: queue.SimpleQueue[list[Prepared]] = queue.SimpleQueue()
+    group_max = site.settings.gateway.group_messages_max
+    committer = Committer(gate, finished.put, group_max=group_max)
+    _serve(gate, committer, finished)
+    committer.stop()
+    gate.close()
+
+
+def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[Prepared]]) -> None:
+    refresh_at_s = time.monotonic() + _REFRESH_S
+    house_at_s = time.monotonic() + _HOUSE_S
+    while (job := _read(sys.stdin.buffer)) is not None:
+        now_s = time.monotonic()
+        try:
+            if now_s >= refresh_at_s:
+                gate.refresh()
+                refresh_at_s = time.monotonic() + _REFRESH_S
+            if now_s >= house_at_s:
+                with read(gate.engine) as db:
+                    gate.stores.drop_used_up(db)
+                house_at_s = now_s + _HOUSE_S
+        except (OathwardError, OSError) as error:
+            gate.unhealthy(error)
+        told, replies = _one(gate, committer, finished, *job)
+        sys.stdout.buffer.write(packed(told, replies))
+        sys.stdout.buffer.flush()
+        gate.trouble = ""
+        if committer.fatal is not None:
+            return  # bodies can no longer be written: the next of us reads the disk anew
+
+
+def _one(
+    gate: _Gate,
+    committer: Committer,
+    finished: queue.SimpleQueue[list[Prepared]],
+    head: dict[str, Any],
+    raw: bytes,
+) -> tuple[dict[str, object], list[bytes]]:
+    """Handle one frame; gives what is told of it, and its acknowledgements."""
+    gate.room_bytes, gate.taken_bytes = head["room"], 0
+    certificate = bytes.fromhex(head["certificate"]) or None
+    peer = Peer(head["address"], certificate, tuple(head["names"]))
+    pieces = [raw] if head["unread"] else pieces_of(raw)
+    prepared: list[Prepared] = []
+    refused: Reason | None = None
+    try:
+        for piece in pieces:
+            arrival = Arrival(uuid7(), piece, peer, gate.now_us())
+            prepared.append(_unread(gate, arrival) if head["unread"] else handle(gate, arrival))
+            committer.submit(prepared[-1])
+    except OathwardError as error:  # not sealed, or no room for strangers: unanswered, the sender keeps it
+        refused = error.reason
+        if not isinstance(error, NotTakenError):
+            gate.unhealthy(error)
+    _wait(gate, committer, finished, prepared)
+    replies: list[bytes] = []
+    stored = refused is None
+    for one in prepared:
+        if one.outcome not in {Outcome.STORED, Outcome.DUPLICATE}:
+            stored = False
+            break
+        replies += one.reply(one.answer)
+    counts, gate.counts = gate.counts, Counter()
+    findings, gate.findings = gate.findings, []
+    told = {
+        "stored": stored,
+        "refused": refused.code if refused else "",
+        "messages": len(pieces),
+        "strangers": gate.taken_bytes,
+        "counts": dict(counts),
+        "findings": findings,
+        "trouble": gate.trouble,
+    }
+    return told, replies
+
+
+def _unread(gate: Gate, arrival: Arrival) -> Prepared:
+    """Hold what could not be handled before, without a look into it."""
+    return outcome.quarantined(gate, arrival, None, Reason.LIMIT_EXCEEDED, "message")
+
+
+def _wait(
+    gate: Gate,
+    committer: Committer,
+    finished: queue.SimpleQueue[list[Prepared]],
+    prepared: list[Prepared],
+) -> None:
+    """Wait until everything has its outcome; what clashed with another process is prepared again, in its place."""
+    places = {id(one): i for i, one in enumerate(prepared)}
+    tries: Counter[int] = Counter()
+    left = len(prepared)
+    while left:
+        for one in finished.get():
+            place = places.pop(id(one))
+            tries[place] += 1
+            if one.outcome is Outcome.AGAIN and tries[place] < _AGAIN_MAX:
+                again = prepared[place] = handle(gate, one.arrival)
+                places[id(again)] = place
+                committer.submit(again)
+            else:
+                left -= 1
+
+
+def _read(source: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
+    """Read one frame with its head; none at the end of input."""
+    size = source.read(4)
+    if len(size) < 4:
+        return None
+    head = orjson.loads(source.read(int.from_bytes(size, "big")))
+    raw = source.read(head["sizes"][0])
+    return (head, raw) if len(raw) == head["sizes"][0] else None
