@@ -4,6 +4,7 @@ Rules:
 - Rows are read in order of ``seq``; at most ``waiting_rows_max`` of a link are in memory.
 - A sender whose oldest row is ``blocked`` is not read until a person has decided.
 - A row that must not be sent any more is settled here, never handed to a lane.
+- It reads when it is told that rows were added (``look.py``); a read that fails is tried again.
 - Every few seconds the whole link is read again from its start: rows a person put back, and rows that
   another writer committed late (PostgreSQL), are found without any signal.
 """
@@ -11,15 +12,17 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from typing import NamedTuple
 from zlib import crc32
 
 from sqlalchemy import Engine
 
 from oathward.core.db import read
-from oathward.core.errors import OathwardError
+from oathward.core.errors import OathwardError, StorageError
 from oathward.core.points import point
 from oathward.core.settings import Courier as Limits
 from oathward.courier.lane import Lane, Wire
@@ -30,10 +33,25 @@ from oathward.messages.model import Delivery, OutboxRow
 
 _RESCAN_S = 2.0
 _DRAIN_POLL_S = 0.01
+_FAILED_PAUSE_S = 0.5
 
 Ready = Callable[[list[OutboxRow]], list[Item | Settled]]
 """Opens rows that may still be sent; gives a settled failure for those that may not, and leaves out what cannot be
 told now. Runs in a thread."""
+
+
+class _Batch(NamedTuple):
+    """What one read gave.
+
+    ``blocked``: senders nothing was taken of. ``opened``: of ``rows``, without what cannot be told now. ``last_seq``:
+    how far it looked. ``more``: there may be something behind that.
+    """
+
+    blocked: set[str]
+    rows: list[OutboxRow]
+    opened: list[Item | Settled]
+    last_seq: int
+    more: bool
 
 
 class Feed:
@@ -71,6 +89,9 @@ class Feed:
         self._postponed: set[str] = set()
         self._after = 0
         self._rescan_at_s = 0.0
+        self._look_again = asyncio.Event()
+        self.trouble = ""
+        """Reason code of a read that failed; empty when the last one did not."""
 
     async def run(self) -> None:
         """Feed until cancelled."""
@@ -79,15 +100,19 @@ class Feed:
                 tasks.create_task(lane.run())
             tasks.create_task(self._feed())
 
+    def arrived(self) -> None:
+        """Note that rows of this link may have been added."""
+        self._look_again.set()
+
     def recorded(self, seq: int) -> None:
         """Note that a row's outcome is durable: it may be forgotten."""
-        self._loaded.discard(seq)
         self._gone.add(seq)
+        self._loaded.discard(seq)
 
     def reconsider(self) -> None:
         """Drop what is not yet on the wire and read it again: policy or consent has changed."""
         self._turn += 1
-        self._rescan_at_s = 0.0
+        self._read_from_start()
         for lane in self.lanes:
             self._dropped(lane.clear())
 
@@ -101,13 +126,35 @@ class Feed:
             await asyncio.sleep(_DRAIN_POLL_S)
 
     async def _feed(self) -> None:
+        limits = self._limits
+        least = max(
+            1, min(limits.batch_rows, limits.waiting_rows_max) // 2
+        )  # what a read is worth its while for
         while not self._closing:
-            rows = await self._load() if len(self._loaded) < self._limits.waiting_rows_max else []
-            if len(rows) < self._limits.batch_rows // 2:
-                await asyncio.sleep(self._limits.poll_s)
+            if limits.waiting_rows_max - len(self._loaded) < least:
+                await asyncio.sleep(limits.poll_s)
+                continue
+            self._look_again.clear()
+            try:
+                more = await self._load()
+                self.trouble = ""
+            except StorageError as error:
+                # From the start again: what lies behind may have been dropped, and nothing may overtake it.
+                self.trouble, self._rescan_at_s = error.reason.code, 0.0
+                await asyncio.sleep(_FAILED_PAUSE_S)
+                continue
+            if not more:
+                await self._rest()
 
-    async def _load(self) -> list[OutboxRow]:
-        """Read rows, have them checked and opened, give them to their lanes."""
+    async def _rest(self) -> None:
+        """Wait until rows may have been added, or it is time to read from the start."""
+        left_s = max(0.0, self._rescan_at_s - time.monotonic())
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(left_s):
+                await self._look_again.wait()
+
+    async def _load(self) -> bool:
+        """Read rows, have them checked and opened, give them to their lanes; says whether there may be more."""
         turn = self._turn
         # What was recorded before this read begins, the read itself shows.
         for seq in self._gone:
@@ -117,46 +164,56 @@ class Feed:
         from_start = now_s >= self._rescan_at_s
         if from_start:
             self._rescan_at_s = now_s + _RESCAN_S
-        found, blocked = await asyncio.to_thread(self._read, from_start=from_start)
-        if from_start:
             self._postponed.clear()
-        self._blocked = blocked | set(self._blocking.values()) | self._postponed
+        # What a person released the database says; what is not recorded yet, or cannot be told, only we know.
+        blocked = set(self._blocking.values()) if from_start else set(self._blocked)
+        got = await asyncio.to_thread(self._read, blocked, from_start=from_start)
         if turn != self._turn:
-            return found  # everything is to be read anew, and in order
-        room = self._limits.waiting_rows_max - len(self._loaded)
-        rows = [row for row in found if self._is_new(row)][:room]
-        self._loaded.update(row.seq for row in rows)
-        self._after = max([self._after, *(row.seq for row in rows)])
-        opened = await asyncio.to_thread(self._ready, rows) if rows else []
-        self._postpone(rows, opened)
-        for one in opened:
+            return True  # everything is to be read anew, and in order
+        self._blocked = got.blocked | set(self._blocking.values()) | self._postponed
+        # A read from the start that did not reach the end goes on from where it came to: rows of one sender may
+        # lie on both sides of the old position.
+        self._after = got.last_seq if got.more else max(self._after, got.last_seq)
+        self._postpone(got)
+        for one in got.opened:
             row = _row_of(one)
-            if turn != self._turn or row.sender in self._blocked:
-                self._loaded.discard(row.seq)  # decided under what held before, or overtaken by a block
-            else:
+            # Not: settled by a feed before this one, overtaken by a block, or behind a row that cannot be told now.
+            if self._is_new(row, self._blocked):
+                self._loaded.add(row.seq)
                 point("courier.read")
                 self._put(one)
-        return rows
+        return got.more
 
-    def _postpone(self, rows: list[OutboxRow], opened: list[Item | Settled]) -> None:
-        """Let go of rows that cannot be told now; nothing of their senders overtakes them until the next look."""
-        told = {_row_of(one).seq for one in opened}
-        left = [row for row in rows if row.seq not in told]
-        self._loaded.difference_update(row.seq for row in left)
-        self._postponed.update(row.sender for row in left)
+    def _postpone(self, got: _Batch) -> None:
+        """Nothing overtakes a row that cannot be told now, until the next look."""
+        told = {_row_of(one).seq for one in got.opened}
+        self._postponed.update(row.sender for row in got.rows if row.seq not in told)
         self._blocked = self._blocked | self._postponed
 
-    def _is_new(self, row: OutboxRow) -> bool:
+    def _is_new(self, row: OutboxRow, blocked: AbstractSet[str]) -> bool:
         # A row recorded while we read was still in our snapshot: it must not go out twice.
-        known = row.seq in self._loaded or row.seq in self._gone or row.seq in self._settling
-        return not known and row.sender not in self._blocked
+        known = row.seq in self._settling or row.seq in self._loaded or row.seq in self._gone
+        return not known and row.sender not in blocked
 
-    def _read(self, *, from_start: bool) -> tuple[list[OutboxRow], set[str]]:
-        limit = self._limits.waiting_rows_max if from_start else self._limits.batch_rows
+    def _read(self, blocked: set[str], *, from_start: bool) -> _Batch:
+        """Read what is there, choose what is new and have it opened; runs in a thread, in one go.
+
+        What it leaves out as known is only work that is spared: the loop looks again at each row before it goes on.
+        """
+        room = self._limits.waiting_rows_max - len(self._loaded)
+        limit = self._limits.waiting_rows_max if from_start else min(room, self._limits.batch_rows)
+        after = 0 if from_start else self._after
         with read(self._engine) as db:
-            blocked = messages.blocked_senders(db, self.link) if from_start else self._blocked
-            after = 0 if from_start else self._after
-            return messages.pending(db, self.link, after, limit, skip_senders=blocked), blocked
+            if from_start:
+                blocked |= messages.blocked_senders(db, self.link)
+            found = messages.pending(db, self.link, after, limit, skip_senders=blocked)
+        new = [row for row in found if self._is_new(row, blocked)]
+        rows = new[:room]
+        if len(new) > room:
+            last_seq, more = rows[-1].seq, True
+        else:
+            last_seq, more = (found[-1].seq if found else after), len(found) >= limit
+        return _Batch(blocked, rows, self._ready(rows) if rows else [], last_seq, more)
 
     def _put(self, one: Item | Settled) -> None:
         if isinstance(one, Item):
@@ -174,8 +231,12 @@ class Feed:
 
     def _dropped(self, items: list[Item]) -> None:
         # What was dropped lies behind what was read: only a read from the start finds it, in order.
-        self._rescan_at_s = 0.0
+        self._read_from_start()
         self._loaded.difference_update(item.row.seq for item in items)
+
+    def _read_from_start(self) -> None:
+        self._rescan_at_s = 0.0
+        self._look_again.set()
 
 
 def settled_error(row: OutboxRow, error: OathwardError) -> Settled:

@@ -14,7 +14,7 @@ import fcntl
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,9 +33,10 @@ from oathward.courier.carry import carry
 from oathward.courier.feed import Feed, settled_error
 from oathward.courier.files import FileWire
 from oathward.courier.lane import Wire
+from oathward.courier.look import Look
 from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Item
-from oathward.courier.recheck import Later, Now, refused_now
+from oathward.courier.recheck import Later, Now, refused_each
 from oathward.courier.record import Recorder, Settled
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
@@ -82,6 +83,8 @@ class Courier:
         self._said: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._turns_before = 0
+        look = Look(site.engine, site.settings.courier.poll_s, self._arrived)
+        self._looking = asyncio.create_task(look.run())
         self._recorder = Recorder(
             site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
         )
@@ -102,10 +105,13 @@ class Courier:
                 feed.feed.reconsider()
 
     async def _follow_bundle(self) -> None:
-        """Stop feeds whose link or recipient is not what it was; start those that are missing."""
+        """Stop feeds whose link or recipient is not what it was, or that ended; start those that are missing."""
         wanted = self._wanted()
+        for name, feed in self._feeds.items():
+            if feed.task.done():
+                log.error("courier.feed", link=name, trouble=type(feed.task.exception()).__name__)
         await self._stop_feeds(
-            [name for name, feed in self._feeds.items() if wanted.get(name) != feed.declared]
+            [n for n, feed in self._feeds.items() if wanted.get(n) != feed.declared or feed.task.done()]
         )
         for name, declared in wanted.items():
             if name not in self._feeds:
@@ -131,6 +137,11 @@ class Courier:
         """Whether outcomes are still written down."""
         return self._recorder.alive
 
+    @property
+    def looking(self) -> bool:
+        """Whether new rows are still looked for."""
+        return not self._looking.done()
+
     def recorder_moves(self) -> bool:
         """Whether the recorder wrote (or tried to) since the last look, or had nothing to do."""
         turns, before = self._recorder.turns, self._turns_before
@@ -139,6 +150,7 @@ class Courier:
 
     async def stop(self) -> None:
         """Stop sending and record what was answered."""
+        self._looking.cancel()
         await self._stop_feeds(list(self._feeds))
         await asyncio.to_thread(self._recorder.stop)
 
@@ -153,7 +165,7 @@ class Courier:
             failing = next((lane for lane in lanes if lane.failing), None)
             found[link] = {
                 "waiting": sum(lane.size for lane in lanes),
-                "trouble": failing.failing if failing else "",
+                "trouble": failing.failing if failing else running.feed.trouble,
                 "since_s": failing.failing_since_s if failing else 0.0,
                 "to": running.declared[1].address,
             }
@@ -221,19 +233,21 @@ class Courier:
             server_name=name,
         )
 
+    def _arrived(self, links: Iterable[str] | None) -> None:
+        for link in self._feeds if links is None else links:
+            running = self._feeds.get(link)
+            if running is not None:
+                running.feed.arrived()
+
     def _ready(self, recipient: Recipient, rows: Sequence[OutboxRow]) -> list[Item | Settled]:
         """Check rows again and open them for the wire; runs in a thread."""
         assert self.active is not None
         site = self.site
-        now_us = micros(site.clock.now())
-        consents = {row.subject: self.consents.of(site.engine, (row.subject,)) for row in rows}
-        now = Now(
-            self.active.bundle, self.active.label, self._plans, consents, now_us, clock_sure=site.clock.sure()
-        )
+        consents = {s: self.consents.of(site.engine, (s,)) for s in {row.subject for row in rows}}
+        at_us, sure = micros(site.clock.now()), site.clock.sure()
+        now = Now(self.active.bundle, self.active.label, self._plans, consents, at_us, clock_sure=sure)
         ready: list[Item | Settled] = []
-        with read(site.engine) as db:
-            refused = [refused_now(db, site.site, row, now) for row in rows]
-        for row, reason in zip(rows, refused, strict=True):
+        for row, reason in zip(rows, refused_each(site.engine, site.site, rows, now), strict=True):
             if isinstance(reason, Later):
                 self.counts["postponed"] += 1
                 continue
@@ -241,7 +255,11 @@ class Courier:
                 if reason is not None:
                     raise OathwardError(row.link, reason=reason)
                 ready.append(Item(row, self._body(recipient, row), row.attempts))
-            except (OathwardError, VaultError) as error:
+            except KeeperError:
+                self.counts["postponed"] += (
+                    1  # a key we have not seen: the keeper is asked again at the next look
+                )
+            except OathwardError as error:
                 ready.append(settled_error(row, error))
         return ready
 
@@ -315,6 +333,8 @@ async def _watch(courier: Courier, status: Status) -> None:
         _say(status, courier)
         if not courier.recording:
             raise StorageError("recorder", "ended by itself", reason=Reason.INTERNAL)
+        if not courier.looking:
+            raise StorageError("look", "ended by itself", reason=Reason.INTERNAL)
 
 
 def _say(status: Status, courier: Courier) -> None:

@@ -177,6 +177,11 @@ def arrived(db: Connection, after_seq: int) -> dict[str, int]:
     return dict(direct(db, _ARRIVED, (after_seq,)).fetchall())  # type: ignore[arg-type]  # rows are pairs
 
 
+def last_seq(db: Connection) -> int:
+    """Give the last ``seq`` of the outbox, 0 when it is empty."""
+    return int(direct(db, "SELECT coalesce(max(seq), 0) FROM outbox").fetchall()[0][0])
+
+
 def blocked_senders(db: Connection, link: str) -> set[str]:
     """Senders of a link whose oldest delivery waits for a person."""
     return {sender for (sender,) in direct(db, _BLOCKED, (link, Delivery.BLOCKED.value)).fetchall()}

@@ -1,6 +1,7 @@
 """What feed and recorder promise together on a real database: once each, in order, across restarts and refusals."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -8,8 +9,10 @@ import oathward.ledger.tables  # noqa: F401  declares the ledger's tables
 from oathward import ledger
 from oathward.core.clock import Clock
 from oathward.core.db import connect, create_tables, read, write
+from oathward.core.errors import StorageError
 from oathward.core.settings import Courier
 from oathward.courier.feed import Feed
+from oathward.courier.look import Look
 from oathward.courier.model import Item
 from oathward.courier.record import Recorder
 from oathward.messages import actions
@@ -48,7 +51,7 @@ def put(engine, names, sender="d0"):
 class Post:
     """A feed with its recorder, as the process wires them."""
 
-    def __init__(self, engine, recipient, *, ordered=True, later=frozenset()):
+    def __init__(self, engine, recipient, *, ordered=True, later=frozenset(), limits=LIMITS):
         self.settling = set()
         loop = asyncio.get_running_loop()
 
@@ -69,13 +72,15 @@ class Post:
         def ready(rows):
             return [Item(row, b"") for row in rows if row.id not in later]
 
-        self.feed = Feed(engine, "link", [recipient], LIMITS, ready, settle, self.settling, ordered=ordered)
-        self.task = asyncio.create_task(self.feed.run())
+        self.feed = Feed(engine, "link", [recipient], limits, ready, settle, self.settling, ordered=ordered)
+        look = Look(engine, limits.poll_s, lambda _links: self.feed.arrived())
+        self.tasks = [asyncio.create_task(self.feed.run()), asyncio.create_task(look.run())]
 
     async def stop(self):
         await self.feed.drain(1.0)
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
         await asyncio.to_thread(self.recorder.stop)
 
 
@@ -195,5 +200,78 @@ def test_what_cannot_be_told_now_waits_in_its_place_and_goes_out_later(engine, m
         await until(lambda: not left(engine))
         await post.stop()
         assert recipient.kept == ["m2", "m0", "m1"]
+
+    asyncio.run(go())
+
+
+def test_a_released_sender_with_more_waiting_than_fits_is_still_in_order(engine, monkeypatch):
+    monkeypatch.setattr("oathward.courier.feed._RESCAN_S", 0.02)
+    stuck, free = [f"m{n}" for n in range(100)], [f"f{n}" for n in range(30)]
+
+    async def go():
+        recipient = Recipient({"m0": ["refuse"] * 3})
+        put(engine, stuck, sender="stuck")
+        post = Post(engine, recipient, limits=replace(LIMITS, waiting_rows_max=16, batch_rows=8))
+        await until(lambda: ("link", Delivery.BLOCKED) in left(engine))
+        put(engine, free, sender="free")
+        await until(lambda: recipient.kept == free)
+        with write(engine) as db:
+            actions.retry(db, "m0", by="t", reason="mended", now_us=1)
+        for n in range(100, 140):  # what comes meanwhile lies behind all that waits
+            await asyncio.to_thread(put, engine, [f"m{n}"], "stuck")
+        await until(lambda: not left(engine))
+        await post.stop()
+        assert recipient.kept == free + stuck + [f"m{n}" for n in range(100, 140)]
+
+    asyncio.run(go())
+
+
+def test_rows_of_other_links_do_not_wake_a_feed_and_its_own_do_at_once(engine):
+    told = []
+    look = Look(engine, 1.0, told.append)
+    assert look.added() is None, "at first any link may have some"
+    put(engine, ["m0", "m1"])
+    assert look.added() == {"link": 2}
+    assert look.added() == {}
+    with write(engine) as db:
+        messages.delete_delivered(db, [1, 2])
+    put(engine, ["m2"])
+    assert look.added() == {"link": 3}, "numbers are never given again"
+
+
+def test_a_look_that_failed_sends_every_feed_to_read(engine):
+    look = Look(engine, 1.0, lambda _links: None)
+    look.added()
+    with write(engine) as db:
+        db.exec_driver_sql("ALTER TABLE outbox RENAME TO gone")
+    assert look.added() is None
+    with write(engine) as db:
+        db.exec_driver_sql("ALTER TABLE gone RENAME TO outbox")
+    put(engine, ["m0"])
+    assert look.added() is None, "where it stands is not known"
+    put(engine, ["m1"])
+    assert look.added() == {"link": 2}
+
+
+def test_a_read_that_fails_is_tried_again_from_the_start(engine, monkeypatch):
+    monkeypatch.setattr("oathward.courier.feed._FAILED_PAUSE_S", 0.01)
+    pending, failures = messages.pending, [StorageError("database", "busy")] * 3
+
+    def failing(*args, **kwargs):
+        if failures:
+            raise failures.pop()
+        return pending(*args, **kwargs)
+
+    monkeypatch.setattr(messages, "pending", failing)
+
+    async def go():
+        recipient = Recipient()
+        put(engine, ["m0", "m1"])
+        post = Post(engine, recipient)
+        await until(lambda: post.feed.trouble == "storage.failed")
+        await until(lambda: not left(engine))
+        assert post.feed.trouble == ""
+        await post.stop()
+        assert recipient.kept == ["m0", "m1"]
 
     asyncio.run(go())
