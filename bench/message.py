@@ -106,7 +106,7 @@ def _middle(patient: int, spare: int) -> str:
         "|P|2.6|||NE|AL||UNICODE UTF-8|||IHE_PCD_ORU_R01^IHE PCD^1.3.6.1.4.1.19376.1.6.1.1.1^ISO",
         (
             f"PID|1||{97_000_000 + patient}^^^HOSP^MR||{family}^Philippa||1961{1 + patient % 12:02d}{1 + patient % 28:02d}|F"
-            f"|||{10 + patient % 90} Quillfeather Lane{' ' * spare}^^Eastmarrow||0555{2_000_000 + patient}"
+            f"|||{10 + patient % 90} Quillfeather Lane{' ' * spare}^^Eastmarrow||0555{4_000_000 + patient}"
         ),
         f"PV1|1|I|ICU^{100 + patient % 800}^A",
         "OBR|1|||69837^MDC_DEV_METER_PHYSIO_MULTI_PARAM_MDS^MDC|||20260504081500+0000",
