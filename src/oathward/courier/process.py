@@ -25,7 +25,7 @@ import structlog
 from oathward.activation import Active, load_active
 from oathward.consent.views import Consents
 from oathward.core.clock import micros
-from oathward.core.db import read
+from oathward.core.db import GROUP_ROWS_MAX, read
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError, VaultError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
@@ -83,10 +83,16 @@ class Courier:
         self._said: dict[str, str] = {}
         self._loop = asyncio.get_running_loop()
         self._turns_before = 0
-        look = Look(site.engine, site.settings.courier.poll_s, self._arrived)
+        limits = site.settings.courier
+        look = Look(site.engine, limits.poll_s, self._arrived)
         self._looking = asyncio.create_task(look.run())
         self._recorder = Recorder(
-            site.engine, site.site, site.clock, self._recorded, group_max=site.settings.courier.batch_rows
+            site.engine,
+            site.site,
+            site.clock,
+            self._recorded,
+            group_max=min(limits.batch_rows, GROUP_ROWS_MAX),
+            group_delay_s=limits.group_delay_ms / 1000,
         )
 
     async def refresh(self) -> None:
