@@ -26,6 +26,7 @@ import orjson
 from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
@@ -67,6 +68,8 @@ async def run(site: Opened) -> None:
     finished: queue.SimpleQueue[list[Prepared]] = queue.SimpleQueue()
     group_max = site.settings.gateway.group_messages_max
     committer = Committer(gate, finished.put, group_max=group_max)
+    sys.stdout.buffer.write(packed({}, []))  # ready
+    sys.stdout.buffer.flush()
     _serve(gate, committer, finished)
     committer.stop()
     gate.close()
@@ -106,6 +109,8 @@ def _one(
     gate.room_bytes, gate.taken_bytes = head["room"], 0
     certificate = bytes.fromhex(head["certificate"]) or None
     peer = Peer(head["address"], certificate, tuple(head["names"]))
+    if not head["unread"]:
+        point("beside.frame")
     pieces = [raw] if head["unread"] else pieces_of(raw)
     prepared: list[Prepared] = []
     refused: Reason | None = None

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.patients.making import message
 
 from oathward.patients.split import PARTS_MAX, split
-from oathward.protocols.hl7v2.reader import decode
+from oathward.protocols.hl7v2.reader import Limits, decode
 
 
 def lines(raw):
@@ -32,5 +32,6 @@ def test_others_stay_as_they_are(m):
 
 
 def test_too_many_are_not_split():
-    m = message("ORU^R01", *["PID|1"] * (PARTS_MAX + 1))
+    raw = message("ORU^R01").raw + b"PID|1\r" * (PARTS_MAX + 1)
+    m = decode(raw, limits=Limits(patients_max=PARTS_MAX + 1))
     assert split(m) == [m.raw]

@@ -35,6 +35,7 @@ TRIES = 2
 """After so many failures with a frame it is held unread."""
 
 _FAILED_REMEMBERED_MAX = 1_000
+_START_S = 60.0
 _STOP_S = 5.0
 
 
@@ -110,24 +111,30 @@ class Beside:
                 self._queues[address] = queue  # last in the rotation now
             if heavy.owner.gone:
                 continue
-            try:
-                limit_s = self._limits.beside_time_s_max
-                heavy.outcome = await asyncio.wait_for(self._ask(heavy), limit_s)
-            except (TimeoutError, OSError, asyncio.IncompleteReadError):
-                heavy.outcome = Outcome.FAILED
-                self._remember_failure(heavy)
-                await self._kill()
+            heavy.outcome = await self._handled(heavy)
             heavy.owner.answer()
 
-    async def _ask(self, heavy: Heavy) -> Outcome:
+    async def _handled(self, heavy: Heavy) -> Outcome:
+        try:
+            process = await asyncio.wait_for(self._running(), _START_S)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):  # not the frame's fault
+            self._gate.unhealthy(OathwardError("beside", "did not start", reason=Reason.INTERNAL))
+            await self._kill()
+            return Outcome.FAILED
+        try:
+            return await asyncio.wait_for(self._ask(process, heavy), self._limits.beside_time_s_max)
+        except (TimeoutError, OSError, asyncio.IncompleteReadError):
+            self._remember_failure(heavy)
+            await self._kill()
+            return Outcome.FAILED
+
+    async def _ask(self, process: asyncio.subprocess.Process, heavy: Heavy) -> Outcome:
         """Have one frame handled.
 
         Raises:
-            OSError, asyncio.IncompleteReadError: the process ended, or could not be started.
+            OSError, asyncio.IncompleteReadError: the process ended.
         """
-        process = await self._running()
         assert process.stdin is not None
-        assert process.stdout is not None
         unread = bool(self._failed) and self._failed.get(sha256(heavy.raw).digest(), 0) >= TRIES
         peer = heavy.peer
         process.stdin.write(
@@ -143,9 +150,7 @@ class Beside:
             )
         )
         await process.stdin.drain()
-        head = await process.stdout.readexactly(4)
-        told = orjson.loads(await process.stdout.readexactly(int.from_bytes(head, "big")))
-        heavy.replies = [await process.stdout.readexactly(size) for size in told["sizes"]]
+        told, heavy.replies = await _read(process)
         return self._learn(heavy, told)
 
     def _learn(self, heavy: Heavy, told: dict[str, object]) -> Outcome:
@@ -180,6 +185,7 @@ class Beside:
             command = (sys.executable, "-m", "oathward.app", "beside", "--data", data)
             pipe = asyncio.subprocess.PIPE
             self._process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+            await _read(self._process)  # that it is ready
         return self._process
 
     async def _kill(self) -> None:
@@ -189,6 +195,13 @@ class Beside:
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+async def _read(process: asyncio.subprocess.Process) -> tuple[dict[str, object], list[bytes]]:
+    assert process.stdout is not None
+    size = int.from_bytes(await process.stdout.readexactly(4), "big")
+    told = orjson.loads(await process.stdout.readexactly(size))
+    return told, [await process.stdout.readexactly(size) for size in told["sizes"]]
 
 
 def packed(head: dict[str, object], parts: list[bytes]) -> bytes:

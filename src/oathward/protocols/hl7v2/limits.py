@@ -23,7 +23,8 @@ class Limits:
 
     ``parts``: repetitions, components and sub-components. The samples of an OBX-5 whose OBX-2 is NM, NA or MA
     count neither as repetitions nor as parts: a waveform may have any number, they are judged as one.
-    ``uncounted_bytes_max``: in so short a message only segments are counted; it cannot hold much.
+    ``patients_max``: segments whose name begins with PID; each is decided, sealed and stored on its own.
+    ``uncounted_bytes_max``: in so short a message only segments and patients are counted; it cannot hold much else.
     """
 
     message_bytes_max: int = 16_777_216
@@ -33,6 +34,7 @@ class Limits:
     repetitions_per_field_max: int = 1_000
     parts_per_message_max: int = 20_000
     uncounted_bytes_max: int = 4_096
+    patients_max: int = 200
 
 
 LIMITS = Limits()
@@ -70,6 +72,8 @@ def check_sizes(view: bytes, segments: list[bytes], separators: Separators, limi
     Raises:
         DecodeError: LIMIT_EXCEEDED.
     """
+    if view.count(b"PID") > limits.patients_max:
+        _check_patients(segments, limits.patients_max)
     if len(view) <= limits.uncounted_bytes_max:
         return
     field, repetition = bytes([separators.field]), bytes([separators.repetition])
@@ -82,6 +86,11 @@ def check_sizes(view: bytes, segments: list[bytes], separators: Separators, limi
     parts = repetitions + sum(map(view.count, inner))
     if repetitions > limits.repetitions_per_field_max or parts > limits.parts_per_message_max:
         _check_parts(segments, field, repetition, inner, limits)
+
+
+def _check_patients(segments: list[bytes], most: int) -> None:
+    if sum(segment.startswith(b"PID") for segment in segments) > most:
+        raise _exceeded("message", most, "patients")
 
 
 def _check_fields(segments: list[bytes], field: bytes, most: int) -> None:

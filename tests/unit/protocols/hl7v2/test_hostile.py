@@ -339,4 +339,4 @@ def test_a_frame_of_many_messages_is_refused_before_it_is_cut():
 
 
 def test_limits_are_those_that_were_measured():
-    assert Limits(16_777_216, 2_000, 1_000, 20_000, 1_000, 20_000, 4_096) == LIMITS
+    assert Limits(16_777_216, 2_000, 1_000, 20_000, 1_000, 20_000, 4_096, 200) == LIMITS
