@@ -70,7 +70,9 @@ def settings_page() -> str:
             meaning = " ".join(
                 comments[n] for n in range(item.lineno, (item.end_lineno or 0) + 1) if n in comments
             )
-            default = ast.get_source_segment(text, item.value)
+            default = ast.get_source_segment(text, item.value) or ""
+            if "default_factory=dict" in default:
+                default = "{}"
             name, type_ = ast.unparse(item.target), ast.unparse(item.annotation)
             lines.append(f"| `{name}` | `{default}` | {type_} | {cell(meaning)} |")
     return "\n".join(lines) + "\n"

@@ -143,11 +143,13 @@ def hasher_of(settings: Settings) -> Hasher:
     Raises:
         KeeperError: this caller may not ask as a gateway.
     """
+    from oathward.core.authorities import Authorities
     from oathward.patients.identifiers import Hasher
     from oathward.vault.keeper import client
 
+    authorities = Authorities(settings.patients.authorities)
     with client.connect(settings, "gateway") as keeper:
-        return Hasher(keeper.hello().index_key, settings.site.name)
+        return Hasher(keeper.hello().index_key, settings.site.name, authorities)
 
 
 def identifiers_in(path: str, hasher: Hasher) -> list[Any]:

@@ -22,6 +22,7 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oathward.core.authorities import Authorities
 from oathward.core.errors import SettingsError
 
 
@@ -58,8 +59,12 @@ class Mllp:
     handshakes_per_peer_max: int = 64  # unfinished ones of one address
     handshakes_per_s_per_peer_max: int = 100  # begun by one address; it may save up three seconds of them
     waiting_messages_max: int = 64  # per connection, accepted but not yet answered
-    waiting_bytes_max: int = 268_435_456  # received and not yet answered, of all; the largest senders go first
-    beside_bytes_min: int = 32_768  # heavier ones (marks and patients count as bytes) have a process of their own
+    waiting_bytes_max: int = (
+        268_435_456  # received and not yet answered, of all; the largest senders go first
+    )
+    beside_bytes_min: int = (
+        32_768  # heavier ones (marks and patients count as bytes) have a process of their own
+    )
     beside_time_s_max: float = 60.0  # what takes it longer is tried once more, then held
     undecodable_reply: str = (
         "AR"  # AA, AE or AR: what a sender of undecodable bytes hears once they are stored
@@ -71,11 +76,23 @@ class Gateway:
     """The data path."""
 
     group_messages_max: int = 256
-    group_delay_ms: float = 10.0  # while more messages keep coming, a group waits for them up to this long; 0: never
+    group_delay_ms: float = (
+        10.0  # while more messages keep coming, a group waits for them up to this long; 0: never
+    )
     duplicate_window_days: int = 7
     message_rows_days: int = 400  # how long metadata of received messages is kept; the ledger keeps its own
     seal_epoch_s: int = 3_600
     keeper_timeout_s: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Patients:
+    """Who is who."""
+
+    authorities: dict[str, list[str]] = field(
+        default_factory=dict,  # the site's name of an assigning authority -> its other names, each as in CX-4:
+        # `{ HOSP = ["HOSPITAL", "1.2.3"] }`; a namespace and a universal id not declared so are two authorities
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +148,9 @@ class Watchdog:
     silent_s_max: float = 15.0  # a part of it has not moved for so long; 0 = off
     keeper_silent_s_max: float = 60.0  # the keeper copies and exchanges keys in one go
     start_s_max: float = 120.0  # it has not said a word since it was started
-    delivery_minutes_max: float = 5.0  # a permit older than this that was neither delivered nor waits is a finding
+    delivery_minutes_max: float = (
+        5.0  # a permit older than this that was neither delivered nor waits is a finding
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +172,7 @@ class Settings:
     database: Database = field(default_factory=Database)
     mllp: Mllp = field(default_factory=Mllp)
     gateway: Gateway = field(default_factory=Gateway)
+    patients: Patients = field(default_factory=Patients)
     courier: Courier = field(default_factory=Courier)
     keeper: Keeper = field(default_factory=Keeper)
     witness: Witness = field(default_factory=Witness)
@@ -276,6 +296,12 @@ def _check_ranges(settings: Settings, source: str) -> None:
         raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
         raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
+    try:
+        Authorities(settings.patients.authorities)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{source} [patients] authorities, {error.where or '(empty)'}", error.why
+        ) from error
     _check_doors(settings, source)
 
 
@@ -311,6 +337,9 @@ def _section(kind: type, values: object, where: str) -> typing.Any:
     _known(values, hints, where)
     for key, value in values.items():
         wanted = hints[key]
+        if wanted == _NAMES:
+            _names(value, f"{where} {key}")
+            continue
         fits = (float, int) if wanted is float else wanted
         if (
             isinstance(fits, types.GenericAlias)
@@ -319,6 +348,15 @@ def _section(kind: type, values: object, where: str) -> typing.Any:
         ):
             raise SettingsError(f"{where} {key}", f"must be {wanted.__name__}")
     return kind(**values)
+
+
+_NAMES = dict[str, list[str]]
+
+
+def _names(value: object, where: str) -> None:
+    lists = list(value.values()) if isinstance(value, dict) else [None]
+    if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
+        raise SettingsError(where, 'must be a table of lists of names, as in { HOSP = ["1.2.3"] }')
 
 
 def _known(values: typing.Iterable[str], known: typing.Iterable[str], where: str) -> None:

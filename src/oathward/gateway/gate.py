@@ -22,6 +22,7 @@ import structlog
 from oathward.activation import Active, load_active
 from oathward.consent import sql as consent_sql
 from oathward.consent.views import Consents
+from oathward.core.authorities import Authorities
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError
@@ -93,7 +94,8 @@ class Gate:
         self._keys_until_s = time.monotonic() + site.settings.gateway.seal_epoch_s / 4
         self.words = WordHasher(keys.word_key)
         self.guard = Guard(self.words)
-        self.resolver = Resolver(keys.index_key, self.site, words=self.words)
+        authorities = Authorities(site.settings.patients.authorities)
+        self.resolver = Resolver(keys.index_key, self.site, words=self.words, authorities=authorities)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)

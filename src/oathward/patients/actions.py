@@ -94,6 +94,10 @@ def register(
     """
     hashes = [hasher.identifier(i) for i in identifiers]
     known = sql.subjects_of(db, site, hashes)
+    for one, hashed in zip(identifiers, hashes, strict=True):
+        others = {} if hashed in known else sql.subjects_of(db, site, hasher.others(one))
+        if others:
+            known[hashed] = next(iter(others.values()))
     leaves = []
     for one, hashed in zip(identifiers, hashes, strict=True):
         if hashed not in known:

@@ -25,6 +25,9 @@ class Verb(StrEnum):
     UNSUPPORTED = "unsupported"  # says something we do not do: findings, nothing changed
 
 
+TYING = frozenset((Verb.MERGE, Verb.CHANGE, Verb.LINK, Verb.UNLINK))
+"""Verbs that tie or part subjects."""
+
 EVENTS: dict[str, Verb] = {
     "A01": Verb.UPSERT,  # §3.3.1 admit
     "A04": Verb.UPSERT,  # §3.3.4 register

@@ -114,6 +114,11 @@ class Graph:
         """Say whether an edge was taken back."""
         return edge_id in self._undone
 
+    def was_undone(self, kind: EdgeKind, child: str, parent: str) -> bool:
+        """Say whether such an edge was taken back."""
+        undone = (self._edges[i] for i in self._undone if i in self._edges)
+        return any((e.kind, e.child, e.parent) == (kind, child, parent) for e in undone)
+
     def add(self, edge: Edge) -> None:
         """Take in one more edge."""
         last = next(reversed(self._edges), "")

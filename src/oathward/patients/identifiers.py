@@ -6,7 +6,8 @@ Rules:
 - Only types that name one person identify (``PERSON_TYPES``): insurance and social security numbers are
   shared by families and mistyped for years; they stay words of the card.
 - The authority is CX-4: its universal id where there is one, else its namespace, by the site's table of
-  aliases; else the source's configured one; else the identifier is *local* to the device.
+  names (``core/authorities.py``); else the source's configured one; else the identifier is *local* to the device,
+  whatever the table says.
 - Placeholders (``UNKNOWN``, ``0000``, ``""`` …) identify nobody.
 - The hash is keyed BLAKE2b, 16 bytes, over netstrings of site, authority, type and value: no value is kept.
 
@@ -18,11 +19,12 @@ Source: HL7 v2.8.2 §2A.3.14 (CX), §2A.3.33 (HD), §3.3.2 (PID), §3.3.5 (MRG),
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from oathward.core.authorities import Authorities, Named
 from oathward.core.phi import Phi
 from oathward.patients.model import Source
 from oathward.protocols.hl7v2.escapes import Separators, unescape_bytes
@@ -50,6 +52,8 @@ PLACEHOLDERS = frozenset(
     )
 )  # fmt: skip
 """Words that devices send where nobody has told them who the patient is."""
+
+NOBODY = Named("")
 
 _PERSON, _VISIT, _HOLDING, _SCOPE, _SEEN = b"patient", b"visit", b"holding", b"scope", b"seen"
 
@@ -86,25 +90,32 @@ class Hasher:
 
     Args:
         index_key: 16 to 64 bytes from the keeper.
-        aliases: namespace or universal id -> the one authority the site means by it.
+        authorities: what the site calls its assigning authorities.
     """
 
-    __slots__ = ("_aliases", "_key", "_site")
+    __slots__ = ("_key", "_site", "authorities")
 
-    def __init__(self, index_key: bytes, site: str, aliases: Mapping[str, str] | None = None) -> None:
+    def __init__(self, index_key: bytes, site: str, authorities: Authorities | None = None) -> None:
         if not 16 <= len(index_key) <= blake2b.MAX_KEY_SIZE:
             raise ValueError("an index key has 16 to 64 bytes")
-        self._key, self._site, self._aliases = index_key, site, dict(aliases or {})
-
-    def authority(self, name: str) -> str:
-        """Give the one name of an authority; none stays none."""
-        return self._aliases.get(name, name) if name else ""
+        self._key, self._site = index_key, site
+        self.authorities = authorities or Authorities()
 
     def identifier(self, one: Identifier) -> bytes:
         """Hash one identifier: 16 bytes. Persons and encounters never share a hash."""
         person = _VISIT if one.encounter else _PERSON
         place = "device" if one.local else "authority"
         return self._hash(person, HASH_BYTES, self._site, place, one.authority, one.type, one.value.reveal())
+
+    def others(self, one: Identifier) -> list[bytes]:
+        """Hash what the identifier was known by before its authority's other names were declared."""
+        if one.local:
+            return []
+        return [self.identifier(replace(one, authority=a)) for a in self.authorities.others(one.authority)]
+
+    def apart(self, device: str, hd: bytes) -> bytes:
+        """Hash what a device calls an authority, so that it is told of once."""
+        return self.seen(device, hd)
 
     def scope(self, one: Identifier) -> bytes:
         """Hash what an identifier is unique within: authority and type."""
@@ -136,13 +147,17 @@ class Hasher:
 
 
 class Reading:
-    """Read the identifiers of one message as one source means them."""
+    """Read the identifiers of one message as one source means them.
 
-    __slots__ = ("_codec", "_hasher", "_separators", "_source")
+    ``apart``: authorities of identifiers that were named in two ways not declared the same, hashed.
+    """
+
+    __slots__ = ("_codec", "_hasher", "_separators", "_source", "apart")
 
     def __init__(self, message: Message, source: Source, hasher: Hasher) -> None:
         self._separators: Separators = message.separators
         self._codec, self._source, self._hasher = message.charset, source, hasher
+        self.apart: list[bytes] = []
 
     def spoken(self, message: Message, pid: bytes, pv1: bytes | None) -> Spoken:
         """Read one PID segment and the PV1 that belongs to it."""
@@ -173,8 +188,16 @@ class Reading:
         value = self._text(parts[0])
         if is_placeholder(value):
             return None
-        authority = self._named_authority(parts[3]) if len(parts) > 3 else ""
+        authority, apart = self._named_authority(parts[3]) if len(parts) > 3 else NOBODY
         type_ = self._text(parts[4]).upper() if len(parts) > 4 else ""
+        found = self._of_type(value, authority, type_, encounter=encounter, named_only=named_only)
+        if apart and found is not None:
+            self.apart.append(self._hasher.apart(self._source.id, parts[3]))
+        return found
+
+    def _of_type(
+        self, value: str, authority: str, type_: str, *, encounter: str, named_only: bool
+    ) -> Identifier | None:
         if not authority and named_only:
             return None
         if encounter:
@@ -188,18 +211,15 @@ class Reading:
 
     def _placed(self, value: str, authority: str, type_: str, *, encounter: bool) -> Identifier:
         source = self._source
-        authority = authority or self._hasher.authority(source.default_authority)
+        authority = authority or self._hasher.authorities.written(source.default_authority)
         if not authority:
             return Identifier(Phi(value), source.id, type_, local=True, encounter=encounter)
         return Identifier(Phi(value), authority, type_, encounter=encounter)
 
-    def _named_authority(self, hd: bytes) -> str:
+    def _named_authority(self, hd: bytes) -> Named:
         parts = [self._text(p) for p in hd.split(bytes([self._separators.subcomponent]))]
         namespace, universal, kind = (*parts, "", "", "")[:3]
-        if universal and universal != '""':
-            name = universal.casefold().removeprefix("urn:oid:")
-            return self._hasher.authority(f"{kind.upper()}:{name}")
-        return self._hasher.authority(namespace) if namespace not in {"", '""'} else ""
+        return self._hasher.authorities.named(namespace, universal, kind)
 
     def _text(self, raw: bytes) -> str:
         text = unescape_bytes(raw, self._separators).decode(self._codec, "surrogateescape")
@@ -209,7 +229,8 @@ class Reading:
 def from_cx(text: str, hasher: Hasher, *, default_type: str = "MR") -> Identifier | None:
     """Read one identifier that a person wrote as in PID-3: ``12345^^^HOSP^MR``; None without value or authority."""
     parts = [*(p.strip() for p in text.strip().split("^")), "", "", "", "", ""]
-    value, authority, type_ = parts[0], hasher.authority(parts[3]), parts[4].upper() or default_type
+    value, authority = parts[0], hasher.authorities.written(parts[3])
+    type_ = parts[4].upper() or default_type
     if is_placeholder(value) or not authority:
         return None
     return Identifier(Phi(unicodedata.normalize("NFC", value)), authority, type_)

@@ -16,15 +16,17 @@ Deliberately absent: decisions, and any matching by demographics.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
+from oathward.core.authorities import Authorities
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
-from oathward.patients import adt, sql
-from oathward.patients.events import EVENTS
+from oathward.patients import adt, declared, sql
+from oathward.patients.events import EVENTS, TYING
 from oathward.patients.identifiers import Hasher, Reading, Spoken
 from oathward.patients.model import Resolution, Source, WordKind
 from oathward.patients.ordinary import ambiguous, whom
@@ -47,7 +49,7 @@ class Resolver:
     Args:
         index_key: from the keeper; 16 to 64 bytes.
         words: hashes the words of cards; without it none are kept, and the guard knows none.
-        authorities: name of an assigning authority -> the one name the site means (``HOSP`` and its OID).
+        authorities: what the site calls its assigning authorities (``HOSP`` and its OID are one).
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class Resolver:
         cache_size: int = CACHE_SIZE,
         *,
         words: WordHasher | None = None,
-        authorities: Mapping[str, str] | None = None,
+        authorities: Authorities | None = None,
     ) -> None:
         self._hasher = Hasher(index_key, site, authorities)
         self._state = State(site, cache_size)
@@ -217,6 +219,8 @@ class Resolver:
         groups = self._groups(message, reading)
         state = self._state
         with state.lock, read(engine) as db:
+            if verb in TYING and source.authoritative_adt:
+                state.refresh(db)  # what ties or parts people is read against the edges of now
             state.ready(db)
             work = Work(
                 db,
@@ -228,14 +232,19 @@ class Resolver:
                 event=event,
                 now_us=now_us,
             )
+            if any(state.note_apart(names) for names in reading.apart):
+                work.findings.append("patient.authority-undeclared")
+            for group in groups:
+                declared.take_over(work, group.spoken)
             if verb is not None and source.authoritative_adt and groups:
                 return adt.resolve(work, message, verb, groups)
             resolution = self._ordinary(work, groups, claimed=verb is not None)
             if key is not None and not resolution.ticket and resolution.refused is None:
+                kept = replace(resolution, findings=()) if resolution.findings else resolution
                 if work.missed:
-                    state.soft[key] = resolution
+                    state.soft[key] = kept
                 else:
-                    state.hot.put(key, resolution)
+                    state.hot.put(key, kept)
             return resolution
 
     def _ordinary(self, work: Work, groups: list[adt.Group], *, claimed: bool) -> Resolution:

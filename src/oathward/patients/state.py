@@ -36,6 +36,9 @@ TICKETS_MAX = 20_000
 """Resolutions that wait to be settled; the oldest is taken as rolled back beyond it. One that is committed after
 all is found again in the database."""
 
+APART_MAX = 1_000
+"""Undeclared pairs of names of one authority that are told of until the process starts anew."""
+
 _MINUTE_US = 60_000_000
 _LATE_US = 10 * _MINUTE_US
 """An edge that is committed this much later than it was made is found by counting, and costs a full reload."""
@@ -105,6 +108,7 @@ class State:
         self._newest_us = 0
         self._merges: dict[str, deque[int]] = {}
         self._edge_ms = 0
+        self._apart: set[bytes] = set()
 
     def refresh(self, db: Connection) -> bool:
         """Take in what other processes changed; says whether anything did. Call it about every second."""
@@ -235,6 +239,13 @@ class State:
     def _changed(self) -> None:
         self.hot.clear()
         self.soft.clear()
+
+    def note_apart(self, names: bytes) -> bool:
+        """Remember an authority that a device names in two ways; says whether that is news."""
+        if names in self._apart or len(self._apart) >= APART_MAX:
+            return False
+        self._apart.add(names)
+        return True
 
     def edge_ms(self, now_ms: int) -> int:
         """Give the time in the next edge's id: later than in every other of this process, since ids are their order."""

@@ -67,9 +67,10 @@ def still_tied(db: Connection, site: str, one: str, other: str) -> list[str]:
 
 
 def find(db: Connection, site: str, hasher: Hasher, identifier: Identifier) -> str | None:
-    """Find the effective subject of one identifier."""
-    found = sql.subjects_of(db, site, [hasher.identifier(identifier)])
-    return effective(db, site, next(iter(found.values()))) if found else None
+    """Find the effective subject of one identifier, under whatever name of its authority it was kept."""
+    hashes = [hasher.identifier(identifier), *hasher.others(identifier)]
+    found = sql.subjects_of(db, site, hashes)
+    return next((effective(db, site, found[h]) for h in hashes if h in found), None)
 
 
 def counts(db: Connection, site: str) -> dict[str, Any]:

@@ -81,6 +81,15 @@ class Work:
         self.missed = self.missed or len(hits) < len(set(hashes))
         return hits
 
+    def known(self, hashes: Sequence[bytes]) -> list[str]:
+        """Look up what may well be unknown, and tells nothing then: own subjects of those found, in order."""
+        asked = [h for h in hashes if h not in self._found]
+        if asked:
+            found, opens = self.state.find(self.db, asked)
+            self._found |= found
+            self.relies_on(opens)
+        return unique_subjects(self._found[h] for h in hashes if h in self._found)
+
     def own(self, hashed: bytes) -> str:
         """Give the subject that an identifier names by itself, whoever stands for it; one that ``find`` found."""
         return self._found[hashed]
@@ -149,16 +158,17 @@ class Work:
         if (row is None or not row.established) and not self.state.established.get(subject):
             self._establish.append(subject)
 
-    def edge(self, kind: EdgeKind, child: str, parent: str, *, undoes: str = "") -> None:
-        """Tie two subjects of their own."""
+    def edge(self, kind: EdgeKind, child: str, parent: str, *, undoes: str = "", event: str = "") -> None:
+        """Tie two subjects of their own; ``event``: what says so, where it is not the message."""
         id_ = uuid7(self.state.edge_ms(self.now_us // 1_000))
-        edge = Edge(id_, kind, child, parent, self.event, self.source.id, self.now_us, undoes)
+        event = event or self.event
+        edge = Edge(id_, kind, child, parent, event, self.source.id, self.now_us, undoes)
         self._edges.append(edge)
         if kind in FOLLOWED:
             below, above = self.effective(child), self.effective(parent)
             if below != above:
                 self._ties.append((below, above))
-        body = {"edge": edge.id, "child": child, "event": self.event, "source": self.source.id}
+        body = {"edge": edge.id, "child": child, "event": event, "source": self.source.id}
         name = "subject.unlinked" if undoes and self.event == "A37" else _RECORDS[kind]
         self.record(name, parent, body | ({"undoes": undoes} if undoes else {}))
 
@@ -166,6 +176,10 @@ class Work:
         """Say whether two subjects are tied so, this message's own edges included."""
         mine = any(e.kind is kind and (e.child, e.parent) == (child, parent) for e in self._edges)
         return mine or bool(self.state.graph.standing(kind, child, parent))
+
+    def was_undone(self, kind: EdgeKind, child: str, parent: str) -> bool:
+        """Say whether somebody took back such an edge between two subjects."""
+        return self.state.graph.was_undone(kind, child, parent)
 
     def add_words(self, subject: str, words: Sequence[tuple[bytes, WordKind]]) -> None:
         """Give the keyed words of a subject's card, unless the same ones were given last time."""

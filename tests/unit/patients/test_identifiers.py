@@ -3,11 +3,12 @@
 import pytest
 from tests.unit.patients.making import KEY, PUMP, SITE, Sender, message, oru, pid
 
+from oathward.core.authorities import Authorities
 from oathward.core.phi import Phi
 from oathward.patients import identifiers
 from oathward.patients.identifiers import Hasher, Identifier, Reading, from_cx, is_placeholder
 
-HASHER = Hasher(KEY, SITE, {"HOSPITAL": "HOSP", "ISO:1.2.3": "HOSP"})
+HASHER = Hasher(KEY, SITE, Authorities({"HOSP": ["HOSPITAL", "1.2.3"]}))
 
 
 def read(cx: str, source=PUMP, hasher=HASHER, **options):
