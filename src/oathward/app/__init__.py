@@ -12,6 +12,7 @@ from pathlib import Path
 import oathward.consent.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
+import oathward.messages.missing
 import oathward.messages.sql
 import oathward.patients.sql
 import oathward.vault.authority

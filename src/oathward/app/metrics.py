@@ -17,6 +17,7 @@ from oathward.core.clock import wall_s
 from oathward.core.db import read
 from oathward.core.process import statuses
 from oathward.core.settings import Settings
+from oathward.messages import missing
 from oathward.messages import sql as messages
 
 
@@ -32,6 +33,7 @@ class Collector:
         with read(self._engine) as db:
             outbox = messages.outbox_counts(db)
             held = messages.held_counts(db)
+            lost = missing.counts(db, self._settings.site.name)
             size = ledger.head(db, self._settings.site.name).size
         waiting = GaugeMetricFamily(
             "oathward_outbox_rows", "Deliveries that have not happened", labels=["link", "state"]
@@ -39,6 +41,12 @@ class Collector:
         for (link, state), count in outbox.items():
             waiting.add_metric([link, state], count)
         yield waiting
+        nowhere = GaugeMetricFamily(
+            "oathward_deliveries_missing", "Permitted, not delivered, not in the outbox", labels=["link"]
+        )
+        for link, count in lost.items():
+            nowhere.add_metric([link], count)
+        yield nowhere
         quarantine = GaugeMetricFamily("oathward_quarantine_messages", "Messages held now", labels=["reason"])
         for reason, count in held.items():
             quarantine.add_metric([reason], count)

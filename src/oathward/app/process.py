@@ -3,7 +3,7 @@
 Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
-- Processes that hung become findings.
+- Processes that hung, and deliveries that are nowhere, become findings.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
 from oathward.core.clock import micros
@@ -48,14 +49,17 @@ async def run(site: Opened) -> None:
         server, _ = start_http_server(metrics.port, metrics.host, registry)
         ports["metrics"] = server.server_port
     status.write("ready", ports=ports)
+    deliveries = Deliveries(site)
     tasks = [
         asyncio.create_task(_say(status, ports)),
-        asyncio.create_task(_keep_house(site, status)),
+        asyncio.create_task(_keep_house(site, status, deliveries)),
     ]
     await told_to_stop()
     status.write("stopping", ports=ports)
     for task in tasks:
         task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    deliveries.keep()
     status.remove()
 
 
@@ -65,7 +69,7 @@ async def _say(status: Status, ports: dict[str, int]) -> None:
         status.write("ready", ports=ports)
 
 
-async def _keep_house(site: Opened, status: Status) -> None:
+async def _keep_house(site: Opened, status: Status, deliveries: Deliveries) -> None:
     next_look_s = next_purge_s = 0.0
     hangs = Hangs(site)
     while True:
@@ -80,6 +84,8 @@ async def _keep_house(site: Opened, status: Status) -> None:
                 await asyncio.to_thread(hangs.record)
                 while await asyncio.to_thread(ledger.index, site.engine, site.site):
                     status.moved("house")  # after a long absence this takes a while
+                while await asyncio.to_thread(deliveries.turn):
+                    status.moved("house")
                 site.clock.persist()
         except (OathwardError, OSError) as error:
             log.warning("house", error=type(error).__name__)

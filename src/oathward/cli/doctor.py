@@ -9,12 +9,13 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
+from oathward.cli import comparing
+from oathward.cli.comparing import Line
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core.clock import Clock, wall_s
 from oathward.core.errors import OathwardError
@@ -30,21 +31,19 @@ FLUSHES = 50
 FLUSH_SLOW_MS = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One finding. ``level``: ``ok``, ``note`` or ``bad``."""
-
-    level: str
-    about: str
-    what: str
-
-
 @APP.command()
-def doctor(data: DataOption = None, as_json: JsonOption = False) -> None:
+def doctor(
+    data: DataOption = None,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Also pair every permit in the ledger with its delivery.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Look at everything that can be looked at from outside. Exit code 1 when something must be mended."""
     settings = settings_of(data, new=True)
     there = (settings.data / "trust" / "authority.pub").exists()
-    lines = [line for check in CHECKS if there or check is _folder for line in _guarded(check, settings)]
+    checks = (*CHECKS, comparing.all_deliveries) if deep else CHECKS
+    lines = [line for check in checks if there or check is _folder for line in _guarded(check, settings)]
 
     def human() -> None:
         signs = {"ok": "ok  ", "note": "note", "bad": "BAD "}
@@ -270,4 +269,15 @@ def _witness(settings: Settings) -> Iterator[Line]:
         yield Line("ok", "witness", f"{address} answers and holds a checkpoint of this ledger")
 
 
-CHECKS = (_folder, _disk, _clock, _processes, _database, _authority, _witness, _trust)
+CHECKS = (
+    _folder,
+    _disk,
+    _clock,
+    _processes,
+    _database,
+    _authority,
+    comparing.deliveries,
+    comparing.edges,
+    _witness,
+    _trust,
+)

@@ -32,11 +32,13 @@ def list_rows(
 ) -> None:
     """List deliveries that have not happened, oldest first, with their count per link."""
     from oathward.core.db import connect, read
-    from oathward.messages import sql
+    from oathward.messages import missing, sql
 
+    settings = settings_of(data)
     if state is not None and state not in set(Delivery):
         raise InputError("--state", f"one of {', '.join(Delivery)}")
-    with read(connect(settings_of(data).database_url)) as db:
+    with read(connect(settings.database_url)) as db:
+        nowhere = missing.rows(db, settings.site.name, limit=limit)
         rows = sql.outbox_rows(db, state=state, limit=limit)
         counts = sql.outbox_counts(db)
     value = {
@@ -48,11 +50,25 @@ def list_rows(
             }
             for r in rows
         ],
+        "missing": [
+            {
+                "id": r.id, "link": r.link, "message": r.message, "what": r.what, "record": r.record,
+                "since": iso(from_micros(r.at_us)),
+            }
+            for r in nowhere
+        ],
     }  # fmt: skip
 
     def human() -> None:
+        for lost in nowhere:
+            why = _MISSING[lost.what == "missing"]
+            print(f"MISSING  {lost.id} on {lost.link}: {why} (record {lost.record})")
         if not counts:
-            print("Nothing waits: every delivery that was permitted has happened.")
+            print(
+                "Nothing waits."
+                if nowhere
+                else "Nothing waits: every delivery that was permitted has happened."
+            )
             return
         print(f"{'rows':>8}  {'state':<8} link")
         for one in value["counts"]:
@@ -84,7 +100,8 @@ def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonO
 def discard(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Set a blocked delivery aside, so that its sender's next ones go on; take a dead one out of the outbox.
 
-    A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone.
+    A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone. One that is
+    missing is taken off the list of those.
     """
     from oathward.messages import actions
 
@@ -104,14 +121,27 @@ def _act(
     gone: str = "",
 ) -> None:
     from oathward.core.db import connect, write
+    from oathward.messages.actions import give_up_missing
 
     if not reason.strip():
         raise InputError("--reason", "say why; it stands in the ledger")
-    with write(connect(settings_of(data).database_url)) as db:
-        row = act(db, id_, by=getpass.getuser(), reason=reason, now_us=micros(Clock().now()))
-    word = gone if gone and row.state == Delivery.DEAD else word
+    settings = settings_of(data)
+    said: dict[str, Any] = {"by": getpass.getuser(), "reason": reason, "now_us": micros(Clock().now())}
+    with write(connect(settings.database_url)) as db:
+        nowhere = give_up_missing(db, settings.site.name, id_, **said) if gone else None
+        if nowhere is not None:
+            link, word = nowhere.link, "off the list of missing ones"
+        else:
+            row = act(db, id_, **said)
+            link, word = row.link, gone if gone and row.state == Delivery.DEAD else word
     emit(
-        {"id": row.id, "link": row.link, "done": word},
+        {"id": id_, "link": link, "done": word},
         as_json=as_json,
-        human=lambda: print(f"{row.id} on {row.link}: {word}"),
+        human=lambda: print(f"{id_} on {link}: {word}"),
     )
+
+
+_MISSING = {
+    True: "permitted, not delivered, and not in the outbox",
+    False: "its row in the outbox is not as it was permitted",
+}

@@ -38,7 +38,7 @@ class Beats:
     """The sender's side: counts of this process; says nothing where no supervisor listens."""
 
     def __init__(self) -> None:
-        fd = os.environ.get(FD_VARIABLE, "")
+        fd = os.environ.pop(FD_VARIABLE, "")  # a process this one starts has no such pipe
         self._fd = int(fd) if fd.isdecimal() else -1
         self._moved: Counter[str] = Counter()
         if self._fd >= 0:

@@ -10,7 +10,8 @@ from oathward import ledger
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
-from oathward.messages import sql
+from oathward.messages import missing, sql
+from oathward.messages.missing import MissingRow
 from oathward.messages.model import Delivery, HeldRow, OutboxRow
 from oathward.vault import kept
 
@@ -33,6 +34,19 @@ def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int) -> O
         InputError: ``not-found``, or ``conflict`` where it is neither blocked nor dead.
     """
     return _settle(db, id_, Delivery.DEAD, by=by, reason=reason, now_us=now_us)
+
+
+def give_up_missing(
+    db: Connection, site: str, id_: str, *, by: str, reason: str, now_us: int
+) -> MissingRow | None:
+    """Take a delivery that is nowhere off the list of those; gives it, or nothing where it is not on the list."""
+    row = missing.row(db, site, id_)
+    if row is not None:
+        missing.remove(db, site, [id_])
+        body = {"by": by, "id": id_, "reason": reason, "was": "missing"}
+        record = Record("delivery.discarded", body, now_us, "", (row.link,), row.message)
+        ledger.append(db, site, [prepare(record)])
+    return row
 
 
 def discard_held(db: Connection, rows: Sequence[HeldRow], *, by: str, reason: str, now_us: int) -> None:

@@ -37,7 +37,24 @@ def held(n, reason=MISMATCH, peer="10.0.0.1 -", device=""):
 
 
 def delivery(n, state):
-    values = ("demo", "m", "ehr", "pump-1", "s", "k", REF, False, "b1", 0, b"", b"", 0, micros(NOW), 0, state)
+    values = (
+        "demo",
+        f"m-{n}",
+        "ehr",
+        "pump-1",
+        "s",
+        "k",
+        REF,
+        False,
+        "b1",
+        0,
+        b"",
+        b"",
+        0,
+        micros(NOW),
+        0,
+        state,
+    )
     return OutboxRow(f"out-{n}", *values)
 
 
