@@ -1,10 +1,11 @@
 """One look at the outbox for all links of a site: which of them have something new.
 
 Rules:
-- On SQLite a look is one short query behind the last ``seq`` seen, in the event loop: readers wait for nobody there,
-  and an empty look costs a fraction of what a thread would.
+- On SQLite a look is one short query behind the last ``seq`` seen, in the event loop and on a connection of its own:
+  readers wait for nobody there, and an empty look costs a fraction of what a thread would.
 - On PostgreSQL rows are not committed in the order of their ``seq``: every look sends every feed to read for itself.
 - A look that fails knows nothing: every feed is sent, and the next look begins at the end of the outbox again.
+- When nothing has come for a while, looks are a little rarer.
 
 Deliberately absent: reading the rows (``feed.py``), and rows that were put back (a feed reads its link from the start
 every few seconds).
@@ -13,13 +14,16 @@ every few seconds).
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterable
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from oathward.core.db import read
-from oathward.core.errors import StorageError
 from oathward.messages import sql as messages
+
+_IDLE_AFTER_LOOKS = 50
+_IDLE_S = 0.05
 
 
 class Look:
@@ -32,28 +36,43 @@ class Look:
     def __init__(self, engine: Engine, poll_s: float, tell: Callable[[Iterable[str] | None], None]) -> None:
         self._engine, self._poll_s, self._tell = engine, poll_s, tell
         self._in_order = engine.dialect.name == "sqlite"
-        self._after: int | None = None
+        self._db: Connection | None = None
+        self._after = 0
 
     async def run(self) -> None:
         """Look and tell."""
-        while True:
-            links = self.added()
-            if links is None or links:
-                self._tell(links)
-            await asyncio.sleep(self._poll_s)
+        empty = 0
+        try:
+            while True:
+                links = self.added()
+                if links is None or links:
+                    self._tell(links)
+                    empty = 0
+                else:
+                    empty += 1
+                idle = empty > _IDLE_AFTER_LOOKS
+                await asyncio.sleep(max(_IDLE_S, self._poll_s) if idle else self._poll_s)
+        finally:
+            self._close()
 
     def added(self) -> Iterable[str] | None:
         """Give the links that got rows since the last call; ``None`` where that is not known."""
         if not self._in_order:
             return None
         try:
-            with read(self._engine) as db:
-                if self._after is None:
-                    self._after = messages.last_seq(db)
-                    return None
-                found = messages.arrived(db, self._after)
-        except StorageError:
-            self._after = None
+            if self._db is None:
+                self._db = self._engine.connect()
+                self._after = messages.last_seq(self._db)
+                return None
+            found = messages.arrived(self._db, self._after)
+        except (sqlite3.Error, DBAPIError):
+            self._close()
             return None
-        self._after = max([self._after, *found.values()])
+        if found:
+            self._after = max(found.values())
         return found
+
+    def _close(self) -> None:
+        if self._db is not None:
+            self._db.close()
+            self._db = None
