@@ -13,6 +13,8 @@ from oathward.protocols.hl7v2.reader import Message
 
 _CODED = {b"OBX": 3, b"OBR": 4, b"DG1": 3, b"AL1": 3, b"PR1": 3, b"RXA": 5, b"RXE": 2}
 _CODE_FIELDS_CACHED_MAX = 8_192
+_REMEMBERED_MAX = 4_096
+_BEGINNINGS_BYTES_MAX = 16_384
 
 
 def type_of(message: Message) -> str:
@@ -33,7 +35,7 @@ def seen(message: Message, table: LabelTable, device: Device) -> Read:
     asked = _asked(table)
     if not asked:
         return _NOTHING
-    codes = _codes(message) if "codes" in asked and _may_hold(message.raw, table) else _NO_CODES
+    codes = table.asked_for(_codes(message, device)) if "codes" in asked else _NO_CODES
     location = unit = ""
     if "location" in asked or "unit" in asked:
         pv1 = next((segment for segment in message.segments if segment[:3] == b"PV1"), b"")
@@ -73,42 +75,37 @@ def _asked(table: LabelTable) -> frozenset[str]:
     return found[1]
 
 
-def _may_hold(raw: bytes, table: LabelTable) -> bool:
-    """Whether some rule's code can be in a message: most hold none, and reading every code costs more.
+_Seen = tuple[tuple[bytes, ...], frozenset[str]]
+"""The beginnings of a message's segments, coded fields included, and the codes in them."""
 
-    A rule's word is looked for by its longest piece without ``*``; case does not count.
-    """
-    upper = raw.upper()
-    return any(piece in upper for piece in _pieces_of(table))
+_remembered: dict[tuple[str, int, int], _Seen] = {}
 
 
-_pieces: dict[int, tuple[LabelTable, tuple[bytes, ...]]] = {}
-
-
-def _pieces_of(table: LabelTable) -> tuple[bytes, ...]:
-    found = _pieces.get(id(table))
-    if found is None or found[0] is not table:
-        words = {code.rpartition("|")[2] for rule in table.rules for code in rule.codes}
-        longest = {max(word.split("*"), key=len).upper() for word in words}
-        _pieces.clear()
-        found = _pieces[id(table)] = (
-            table,
-            tuple(sorted(piece.encode("latin-1", "replace") for piece in longest)),
-        )
-    return found[1]
-
-
-def _codes(message: Message) -> frozenset[str]:
-    separators = message.separators
+def _codes(message: Message, device: Device) -> frozenset[str]:
+    """Read the codes of a message; a device sends the same list of them with other values again and again."""
+    segments, separators = message.segments, message.separators
+    key = (device.id, len(segments), separators.component)
+    known = _remembered.get(key)
+    if known is not None and all(map(bytes.startswith, segments, known[0])):
+        return known[1]
     between = bytes((separators.field,))
-    fields = []
-    for segment in message.segments:
+    fields: list[bytes] = []
+    beginnings: list[bytes] = []
+    for segment in segments:
         number = _CODED.get(segment[:3])
-        if number is not None:
-            parts = segment.split(between, number + 1)
-            if len(parts) > number:
-                fields.append(parts[number])
-    return _codes_of(tuple(fields), separators.component)
+        parts = segment.split(between, number + 1) if number is not None else []
+        if number is not None and len(parts) > number:
+            fields.append(parts[number])
+        # A beginning ends behind a separator, so that nothing can follow what it says.
+        beginnings.append(segment[: -len(parts[-1]) or None] if len(parts) > (number or 1) + 1 else b"")
+        if not beginnings[-1] and number is None and segment[3:4] == between:
+            beginnings[-1] = segment[:4]
+    found = _codes_of(tuple(fields), separators.component)
+    if all(beginnings) and sum(map(len, beginnings)) <= _BEGINNINGS_BYTES_MAX:
+        if len(_remembered) >= _REMEMBERED_MAX:
+            _remembered.clear()
+        _remembered[key] = tuple(beginnings), found
+    return found
 
 
 @lru_cache(maxsize=_CODE_FIELDS_CACHED_MAX)

@@ -77,6 +77,7 @@ class LabelTable:
     default: Confidentiality = Confidentiality.N
     rules: tuple[LabelRule, ...] = ()
     _cache: dict[Seen, Labels] = field(default_factory=dict, compare=False, repr=False)
+    _asked: dict[frozenset[str], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
 
     def label(self, seen: Seen) -> Labels:
         """Label one message; remembers the answer for equal inputs (at most 4,096 of them)."""
@@ -85,6 +86,17 @@ class LabelTable:
             if len(self._cache) >= _CACHE_MAX:
                 self._cache.clear()
             found = self._cache[seen] = self._label(seen)
+        return found
+
+    def asked_for(self, codes: frozenset[str]) -> frozenset[str]:
+        """Leave out codes that no rule asks for: they change no label, and without them equal things are equal."""
+        found = self._asked.get(codes)
+        if found is None:
+            words = frozenset().union(*(rule.codes for rule in self.rules))
+            if len(self._asked) >= _CACHE_MAX:
+                self._asked.clear()
+            found = frozenset(code for code in codes if any(_like(code, word) for word in words))
+            self._asked[codes] = found
         return found
 
     def _label(self, seen: Seen) -> Labels:
