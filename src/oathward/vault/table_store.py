@@ -1,7 +1,7 @@
 """Sealed bodies in a table: tier 2, where several hosts share one PostgreSQL.
 
 Rules:
-- The same verbs as ``bodies.SegmentStore``: ``append``, ``flush``, ``read``, ``discard_tail``, ``drop``.
+- The same verbs as ``bodies.SegmentStore``: ``append``, ``flush``, ``read``, ``read_many``, ``discard_tail``, ``drop``.
 - ``flush`` commits what was appended, before the transaction that names it; the row is the truth.
 - Ids count up within one (site, store); one writer a store, as with segments. Two writers clash on the
   key and neither overwrites the other.
@@ -84,6 +84,16 @@ class TableStore:
         if len(data) != ref.length or hashlib.sha256(data).digest() != ref.sha256:
             raise StorageError(where, "the stored bytes are not the ones that were written")
         return data
+
+    def read_many(self, refs: Sequence[BodyRef]) -> list[bytes | StorageError]:
+        """Give bodies in the order of ``refs``, or why one cannot be given."""
+        found: list[bytes | StorageError] = []
+        for ref in refs:
+            try:
+                found.append(self.read(ref))
+            except StorageError as error:
+                found.append(error)
+        return found
 
     def discard_tail(self, last: BodyRef | None) -> int:
         """Remove what lies behind the last body a committed row names; gives the number of bodies."""

@@ -67,6 +67,47 @@ def test_a_ref_that_is_not_what_was_stored_is_refused(any_store):
     assert refused.value.reason is Reason.NOT_FOUND
 
 
+def test_many_are_read_as_each_alone_in_any_order(any_store):
+    sent = [os.urandom(size) for size in (0, 1, 2_250, 2_250, 70_000, 10, 40_000, 30_000, 1, 0)]
+    refs = any_store.append(sent)
+    any_store.flush()
+    order = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 3, 3, 2, 8, 0]
+    assert any_store.read_many([refs[n] for n in order]) == [sent[n] for n in order]
+    assert any_store.read_many(refs[::3]) == sent[::3]
+    assert any_store.read_many([]) == []
+
+
+def test_among_many_each_bad_one_is_refused_alone(any_store):
+    sent = [b"one", b"two", b"three", b"four"]
+    refs = any_store.append(sent)
+    any_store.flush()
+    mixed = refs[1]._replace(sha256=refs[2].sha256)
+    bad = [
+        mixed,
+        refs[2]._replace(length=-1),
+        refs[3]._replace(length=10_000),
+        refs[3]._replace(id=999_999),
+        refs[3]._replace(store="kept/../x"),
+        refs[0]._replace(offset=-5 if refs[0].offset else 7, sha256=refs[1].sha256),
+    ]
+    for one in bad:
+        got = any_store.read_many([refs[0], one, refs[3]])
+        assert (got[0], got[2]) == (b"one", b"four")
+        assert isinstance(got[1], StorageError)
+
+
+def test_a_changed_byte_among_many_is_found(store):
+    refs = store.append([b"one", b"two", b"three"])
+    store.flush()
+    path = segment_path(store._root, store.store, refs[1].id)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"two")] ^= 1
+    path.write_bytes(raw)
+    got = store.read_many(refs)
+    assert (got[0], got[2]) == (b"one", b"three")
+    assert isinstance(got[1], StorageError)
+
+
 def test_a_changed_byte_on_disk_is_found_on_read_and_by_scan(store):
     ref, other = store.append([b"x" * 100, b"y" * 100])
     store.flush()
