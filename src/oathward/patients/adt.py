@@ -25,6 +25,7 @@ from oathward.patients.card import words_of_card
 from oathward.patients.events import Verb
 from oathward.patients.identifiers import (
     MRG_ACCOUNT,
+    MRG_ALTERNATE,
     MRG_PATIENT,
     MRG_PATIENT_ID,
     MRG_VISIT,
@@ -94,6 +95,13 @@ def _merge(work: Work, message: Message, group: Group) -> Whom:
     return found
 
 
+def _merge_all(work: Work, message: Message, group: Group) -> Whom:
+    found = _merge(work, message, group)
+    if not found.refused and found.kind == "known":
+        _claim(work, found.own, _accounts(work, message, group))
+    return found
+
+
 def _change(work: Work, message: Message, group: Group) -> Whom:
     """Replace numbers: the prior and the new one are the same patient. A new number is a subject of its own."""
     priors = _priors(work, message, group)
@@ -126,12 +134,16 @@ def _visits(work: Work, message: Message, group: Group) -> Whom:
     found = _person(work, group.spoken)
     if found.refused or found.kind != "known":
         return found
+    _claim(work, found.own, _accounts(work, message, group))
+    return found
+
+
+def _accounts(work: Work, message: Message, group: Group) -> list[Identifier]:
     visits = list(group.spoken.visits)
     for mrg in group.mrgs:
         visits += work.reading.identifiers(message.field(mrg, MRG_ACCOUNT), encounter="AN")
         visits += work.reading.identifiers(message.field(mrg, MRG_VISIT), encounter="VN")
-    _claim(work, found.own, visits)
-    return found
+    return visits
 
 
 def _pair(work: Work, verb: Verb, groups: Sequence[Group]) -> Resolution:
@@ -244,7 +256,8 @@ def _priors(work: Work, message: Message, group: Group) -> list[Identifier]:
     found: list[Identifier] = []
     for mrg in group.mrgs:
         listed = work.reading.identifiers(message.field(mrg, MRG_PATIENT))
-        listed += work.reading.identifiers(message.field(mrg, MRG_PATIENT_ID), named_only=True)
+        alone = MRG_ALTERNATE if work.event == "A48" else MRG_PATIENT_ID
+        listed += work.reading.identifiers(message.field(mrg, alone), named_only=True)
         found += [i for i in listed if not i.encounter and i not in found]
     return found
 
@@ -287,6 +300,7 @@ def _mother(work: Work, child: str, identifiers: Sequence[Identifier]) -> None:
 _DO: dict[Verb, Callable[[Work, Message, Group], Whom]] = {
     Verb.UPSERT: _upsert,
     Verb.MERGE: _merge,
+    Verb.MERGE_ALL: _merge_all,
     Verb.CHANGE: _change,
     Verb.VISITS: _visits,
 }

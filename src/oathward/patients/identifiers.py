@@ -39,7 +39,7 @@ REPETITIONS_MAX = 32
 
 PID_EXTERNAL, PID_LIST, PID_ALTERNATE, PID_ACCOUNT, PID_MOTHER = 2, 3, 4, 18, 21
 PV1_VISIT = 19
-MRG_PATIENT, MRG_ACCOUNT, MRG_PATIENT_ID, MRG_VISIT = 1, 3, 4, 5
+MRG_PATIENT, MRG_ALTERNATE, MRG_ACCOUNT, MRG_PATIENT_ID, MRG_VISIT = 1, 2, 3, 4, 5
 
 PERSON_TYPES = frozenset(("", "MR", "MRT", "PI", "PT", "PN", "PE", "NI", "NH", "JHN", "CZ"))
 """Types that name one person within their authority; ``NNxxx`` (national, by country) too."""

@@ -44,8 +44,8 @@ def pv1(visit: str = "") -> str:
     return "PV1|" + "|" * 18 + visit
 
 
-def mrg(ids: str = "", account: str = "", visit: str = "", id4: str = "") -> str:
-    return f"MRG|{ids}||{account}|{id4}|{visit}"
+def mrg(ids: str = "", account: str = "", visit: str = "", id4: str = "", id2: str = "") -> str:
+    return f"MRG|{ids}|{id2}|{account}|{id4}|{visit}"
 
 
 def oru(ids: str = "", visit: str = "", **more: str):
