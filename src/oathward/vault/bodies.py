@@ -19,6 +19,7 @@ all before; then records ``OWB1`` ‖ u32 length ‖ u32 CRC-32 of body ‖ body
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -101,23 +102,18 @@ class SegmentReader:
                 begin = ref.offset - run[0].offset + _RECORD.size
                 body = whole[begin : begin + ref.length]
                 sound = whole and len(body) == ref.length and hashlib.sha256(body).digest() == ref.sha256
-                found.append(body if sound else self._read_or_error(ref))
+                try:
+                    found.append(body if sound else self.read(ref))
+                except StorageError as error:
+                    found.append(error)
         return found
 
     def _read_run(self, run: Sequence[BodyRef]) -> bytes:
         """Read from the first record to the last one's end; nothing where that does not work."""
         size = run[-1].offset + _RECORD.size + run[-1].length - run[0].offset
-        with self._guard:
-            try:
-                return os.pread(self._file(run[0], ""), size, run[0].offset)
-            except (OSError, StorageError):
-                return b""
-
-    def _read_or_error(self, ref: BodyRef) -> bytes | StorageError:
-        try:
-            return self.read(ref)
-        except StorageError as error:
-            return error
+        with self._guard, contextlib.suppress(OSError, StorageError):
+            return os.pread(self._file(run[0], ""), size, run[0].offset)
+        return b""
 
     def close(self) -> None:
         """Close every file."""
@@ -355,8 +351,7 @@ def _runs(refs: Sequence[BodyRef]) -> Iterator[Sequence[BodyRef]]:
         if not (behind and near and (ref.store, ref.id) == (first.store, first.id)):
             yield refs[start:at]
             start = at
-    if refs:
-        yield refs[start:]
+    yield refs[start:]
 
 
 def scan(path: Path) -> Iterator[tuple[int, int, bool]]:
