@@ -105,12 +105,16 @@ def erase(
     person: PersonOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Destroy a subject's keys: nothing kept of them can ever be opened again, here or from a backup."""
+    """Destroy a subject's keys: nothing kept of them can ever be opened again, here or from a backup.
+
+    What was held before anybody knew whose it is stays: it is counted, by the day whose subject it lies under.
+    """
     import orjson
 
     from oathward import ledger
     from oathward.core.db import read, write
     from oathward.patients import actions, views
+    from oathward.vault import kept
     from oathward.vault.keeper.proof import admin_proof
 
     _sure(f"Destroy every key of subject {subject}? This cannot be undone", yes, as_json)
@@ -130,6 +134,8 @@ def erase(
                     db, site.site, subject, source=person_of(person), now_us=now_us(site)
                 )
                 ledger.append(db, site.site, [leaf])
+        with read(site.engine) as db:
+            unreached = kept.of_nobody(db, site.site)
     said = orjson.loads(certificate.body)
     whole = {
         "site": certificate.site,
@@ -151,8 +157,10 @@ def erase(
             f"From {_when(said['live_keys_destroyed_us'])} no living key can open an older copy of the database."
         )
         print(f"The last copy of the key store expires at {_when(said['last_backup_expires_us'])}.")
+        if unreached:
+            _say_unreached(unreached)
 
-    emit(said | {"certificate": whole}, as_json=as_json, human=human)
+    emit(said | {"certificate": whole, "unreached": unreached}, as_json=as_json, human=human)
 
 
 @APP.command()
@@ -230,6 +238,19 @@ def _sure(question: str, yes: bool, as_json: bool) -> None:
     if as_json or not sys.stdin.isatty():
         raise InputError("--yes", "is needed where nobody can be asked")
     typer.confirm(question, abort=True)
+
+
+def _say_unreached(unreached: dict[str, int]) -> None:
+    """Say what erasing could not reach, and how to settle it."""
+    days = ", ".join(f"{subject} ({count})" for subject, count in unreached.items())
+    print(f"Not reached: {sum(unreached.values())} messages held before anybody knew whose they are: {days}.")
+    print(
+        "Some may be about this person. `oathward quarantine list` shows them without values; `release` sends one"
+    )
+    print(
+        "through again, so that it gets its subject, which you then erase; `discard` lets one go. What is left of"
+    )
+    print("a day goes at once: `oathward keys erase SUBJECT`, with the day's subject.")
 
 
 def _has_traces(db: Connection, site: str, subject: str) -> bool:

@@ -24,6 +24,7 @@ from oathward.patients import actions as patients
 from oathward.policy.model import Link, Permit
 from oathward.protocols.hl7v2 import ack
 from oathward.protocols.hl7v2.reader import Message
+from oathward.vault import kept
 from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedMessage
 
@@ -138,7 +139,7 @@ def quarantined(
     if not device and not arrival.release:
         gate.take_stranger_bytes(len(arrival.raw))
     # One key a day, not one a message: junk must not cost the keeper a key each.
-    holding = f"unattributed-{from_micros(arrival.at_us):%Y%m%d}"
+    holding = f"{kept.NOBODYS}{from_micros(arrival.at_us):%Y%m%d}"
     held = _held(gate, arrival, device, why, where, "")
     gate.counts["message.held"] += 1
     return Prepared(

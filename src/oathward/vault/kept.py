@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    func,
     select,
     update,
 )
@@ -53,6 +54,9 @@ kept_body = Table(
 )
 
 _IN_MAX = 500
+
+NOBODYS = "unattributed-"
+"""What the subjects of a day begin with under which lies what was held before anybody knew whose it is (ADR 0010)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,16 @@ def of_subject(db: Connection, site: str, subject: str, *, after: str = "", limi
         kept_body.c.subject == subject, kept_body.c.message > after, kept_body.c.site == site
     )
     return [_kept(r) for r in db.execute(query.order_by(kept_body.c.message).limit(limit))]
+
+
+def of_nobody(db: Connection, site: str) -> dict[str, int]:
+    """Count the originals that can still be opened and belong to nobody: subject of the day -> how many."""
+    where = (
+        kept_body.c.subject.startswith(NOBODYS) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
+    )
+    query = select(kept_body.c.subject, func.count().label("originals")).where(where)
+    rows = db.execute(query.group_by(kept_body.c.subject).order_by(kept_body.c.subject))
+    return {row.subject: row.originals for row in rows}
 
 
 def mark_erased(db: Connection, site: str, subject: str) -> int:

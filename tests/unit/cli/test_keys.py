@@ -11,7 +11,7 @@ from tests.unit.vault.sites import asking, safe
 from oathward.app import create
 from oathward.cli.main import run
 from oathward.core.settings import load
-from oathward.vault import recipient
+from oathward.vault import kept, recipient
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.seal import PublicKey, Sealer
 
@@ -72,6 +72,23 @@ def test_erase_gives_a_certificate_that_a_stranger_verifies(site, keys, tmp_path
         whole["body"].encode(), bytes.fromhex(whole["signature"]),
     )  # fmt: skip
     verify(document, trust_anchor(site))
+
+
+def test_erase_says_what_it_could_not_reach(site, keys, capfdbinary):
+    """What was held before anybody knew whose it is may be about the person: counted by day, never erased with them."""
+    day = f"{kept.NOBODYS}20260504"
+    with sites.gateway(site) as gate:
+        gate.keep("s1", b"x")
+        gate.keep("s2", b"x")
+        for message in ("a", "b"):
+            gate.keep(day, b"x", purpose="quarantine", message=message)
+    first = keys("erase", "s1", "--reason", "gdpr.art17", "--yes")
+    assert (first["originals"], first["unreached"]) == (1, {day: 2})
+    assert run(["keys", "erase", "s2", "--reason", "gdpr.art17", "--yes", "--data", str(site.data)]) == 0
+    words = capfdbinary.readouterr().out.decode()
+    assert f"Not reached: 2 messages held before anybody knew whose they are: {day} (2)." in words
+    last = keys("erase", day, "--reason", "gdpr.art17", "--yes")
+    assert (last["originals"], last["unreached"]) == (2, {})
 
 
 def test_erase_asks_or_is_told(site, keys):
