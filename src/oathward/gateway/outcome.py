@@ -212,7 +212,7 @@ def _original(gate: Gate, arrival: Arrival, subject: str) -> Original:
 
 
 def _card_act(gate: Gate, part: Part, device: Device) -> Any:
-    subject, card, at_us = part.resolution.subject, part.card, part.arrival.at_us
+    subject, card, at_us = part.resolution.card, part.card, part.arrival.at_us
     assert card is not None
     return lambda db: patients.put_card(
         db, gate.site, subject, key_id=card.key_id, sealed=card.data, source=device.id, now_us=at_us

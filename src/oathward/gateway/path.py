@@ -136,7 +136,7 @@ def _part(
     part = Part(arrival, resolution)
     unsure = resolution.refused if resolution.refused in _HELD_WHOLE else None
     if resolution.card:
-        part.card = gate.sealer.seal_original(resolution.subject, arrival.id, "card", card_of(message))
+        part.card = gate.sealer.seal_original(resolution.card, arrival.id, "card", card_of(message))
     known = gate.facts_of(message, device, assurance, resolution)  # 6
     part.facts[known.key] = known.body
     for link in gate.links(arrival.only_links):

@@ -63,7 +63,7 @@ def resolve(work: Work, message: Message, verb: Verb, groups: Sequence[Group]) -
     answers = [_DO[verb](work, message, group) for group in groups]
     lead = answers[0]
     refused = next((a.refused for a in answers if a.refused), None)
-    card = verb is Verb.UPSERT and lead.kind == "known" and len(groups) == 1
+    card = lead.own if verb is Verb.UPSERT and lead.kind == "known" and len(groups) == 1 else ""
     return work.finish(
         lead.subject, lead.kind, refused=refused, others=[a.subject for a in answers[1:]], card=card
     )

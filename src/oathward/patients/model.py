@@ -2,7 +2,7 @@
 
 Rules:
 - A subject is a random id and nothing else. It never moves: merges and joins are edges between subjects,
-  so keys, ciphertext and ledger ids stay where they are, and every edge can be undone.
+  so keys, ciphertext and ledger ids stay where they are, and every edge can be undone, in any order (``graph.py``).
 - A *known* subject has an identifier with an assigning authority. A *holding* subject stands for whoever a
   device measured in one encounter when that could not be told; it may be joined to a known one later.
 - ``Resolution`` is complete before the transaction: rows, edges and ledger records. ``actions.apply`` writes
@@ -149,7 +149,8 @@ class Resolution:
             ``MERGE_REFUSED`` (the message flows, what it says about identities is not done).
         others: further effective subjects the message is about (A17, A24, A37, several merges in one A40):
             what they allow counts too.
-        card: an authoritative source gives demographics: seal ``card_of(message)`` and ``actions.put_card`` it.
+        card: whose demographics an authoritative source gives, the number's own subject, so that they stay its own
+            when a merge is undone; empty for none. Seal ``card_of(message)`` for it and ``actions.put_card`` it.
         records: ledger records to append with the message's own.
         findings: codes of what somebody should look at.
     """
@@ -158,7 +159,7 @@ class Resolution:
     kind: SubjectKind
     refused: Reason | None = None
     others: tuple[str, ...] = ()
-    card: bool = False
+    card: str = ""
     rows: SubjectRows = NO_ROWS
     records: tuple[Record, ...] = ()
     findings: tuple[str, ...] = ()

@@ -201,7 +201,7 @@ class Work:
         *,
         refused: Reason | None = None,
         others: Iterable[str] = (),
-        card: bool = False,
+        card: str = "",
     ) -> Resolution:
         """Make the resolution and let other messages see what it brings."""
         own = SubjectRows(

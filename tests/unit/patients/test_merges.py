@@ -102,9 +102,14 @@ class TestMerge:
         a, b = subject(site, A), subject(site, B)
         site.take(adt("A40", pid(B), mrg(A)), FEED)
         (merge,) = edges(site)
-        site.take(adt("A08", pid(f"{A}~7^^^GOV^NI", mother=C), pv1("V1^^^HOSP")), FEED)
+        said = adt("A08", pid(f"{A}~7^^^GOV^NI", "Quill^Iris", mother=C), pv1("V1^^^HOSP"))
+        assert site.take(said, FEED).card == a
+        quill = site.resolver._words.word("quill")
+        assert quill in site.resolver.words_of(site.engine, b, site.now)
         assert subject(site, "7^^^GOV^NI") == b
         site.unmerge(merge.id)
+        assert quill in site.resolver.words_of(site.engine, a, site.now)
+        assert quill not in site.resolver.words_of(site.engine, b, site.now)
         assert subject(site, "7^^^GOV^NI") == site.take(oru("", "V1^^^HOSP")).subject == a
         (kin,) = edges(site, "child-of")
         assert (kin.child, kin.parent) == (a, subject(site, C))
