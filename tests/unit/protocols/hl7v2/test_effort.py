@@ -14,12 +14,12 @@ OBX = b"OBX|1|NM|147842^MDC_ECG_HEART_RATE^MDC|1.0.0.1|72|264864^MDC_DIM_BEAT_PE
 HEAVY = Mllp().beside_bytes_min
 SHAPES = {
     "a megabyte of text": HEAD + PID + b"OBX|1|TX|1^x^L||" + b"a" * 1_000_000,
-    "fields": HEAD + PID + (b"OBX" + b"|1" * 990 + b"\r") * 5,
-    "fields of other separators": HEAD.replace(b"|", b"*") + (b"OBX" + b"*1" * 990 + b"\r") * 5,
+    "fields": HEAD + PID + (b"OBX" + b"|1" * 990 + b"\r") * 6,
+    "fields of other separators": HEAD.replace(b"|", b"*") + (b"OBX" + b"*1" * 990 + b"\r") * 6,
     "segments": HEAD + PID + b"NK1|1|Smith^Jo\r" * 400,
     "repetitions": HEAD + b"PID|1||" + b"1~" * 500 + b"\r",
-    "components": HEAD + PID + b"OBX|1|TX|1||" + b"^" * 4_000,
-    "patients": HEAD + b"PID|||1\r" * 5,
+    "components": HEAD + PID + b"OBX|1|TX|1||" + b"^" * 7_000,
+    "patients": HEAD + b"PID|||1\r" * 3,
     "no message": b"\n" * 1_000,
 }
 
@@ -30,7 +30,9 @@ def test_what_is_dear_is_heavy(name):
 
 
 def test_ordinary_messages_are_light():
-    assert effort(HEAD + PID + OBX * 20) < HEAVY / 1.5
+    assert effort(HEAD + PID + OBX * 20) < HEAVY / 4
+    assert effort(HEAD + PID + OBX * 100) < HEAVY
+    assert effort(HEAD + PID * 2 + OBX * 20) < HEAVY, "a mother and her child"
     assert effort(b"") == 0
 
 
