@@ -3,8 +3,8 @@
 Rules:
 - Servers of one round run one after another, each alone, started anew; rounds are repeated, so that a mood of the
   machine falls on all of them. A number is the median of the rounds with the lowest and the highest.
-- Server side on one core: gateway, courier, keeper, app and supervisor share it, as a peer's one process has it.
-  The load generator and the recipients share the other. Both are pinned.
+- What acknowledges has one core to itself, a peer's one process as Oathward's gateway. The load generator, the
+  recipients and Oathward's other processes (courier, keeper, app, supervisor) share the other. Both are pinned.
 - Closed loop, one message outstanding a connection; acknowledged means stored, decided, sealed and in the ledger for
   Oathward, and nothing but parsed for a peer.
 - Delivered is what recipients got while it was measured; what had not gone out by then is the backlog.
@@ -83,7 +83,7 @@ def main() -> int:
     numbers.say_about(about)
     server_core, load_core = site.cores()
     print(
-        f"pinned   servers on core {server_core}, load generator and recipients on core {load_core}\n",
+        f"pinned   what acknowledges on core {server_core}, everything else on core {load_core}\n",
         flush=True,
     )
     chosen = [s for s in SERVERS if not options.only or s.name in options.only]

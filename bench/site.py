@@ -65,6 +65,12 @@ def pinned(core: int | None) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def move(pid: int, core: int) -> None:
+    """Let a process that runs, all threads of it, run on one core."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(task.name), {core})
+
+
 @dataclass(frozen=True, slots=True)
 class Tls:
     """Files for the two ends: the sink's, and the generator's with ``{}`` for a sender's name."""
@@ -172,7 +178,7 @@ def running(
 
     Args:
         senders: how many devices, ``LOAD-000`` and on.
-        server: the core of all its processes; none lets the kernel choose.
+        server: the gateway's core, its other processes on ``load`` then; none lets the kernel choose for all of them.
         load: the core of the recipients.
         courier: settings of the courier, TOML lines.
     """
@@ -180,8 +186,10 @@ def running(
     try:
         bench = _set_up(shape, folder, senders, load, courier)
         try:
-            with pinned(server):
+            with pinned(load if server is not None else None):
                 bench.site.start()
+            if server is not None:
+                move(bench.processes()["gateway"], server)
             yield bench
         finally:
             bench.site.stop()
