@@ -9,7 +9,7 @@ Rules:
 - A process that ends by itself is started again after a pause that doubles up to a longest one.
 - A process of which a part has not moved for too long hangs: it is told to end, then killed, and started
   again like one that ended by itself. ``run/supervisor.json`` says so; the ``app`` writes the finding.
-- Each runs as its own operating-system user where the settings name one and we may.
+- Each becomes its own operating-system user where the settings name one and we may (``core.users``).
 - Children learn of our end by their standard input; nothing is left behind by a killed supervisor.
 
 Deliberately absent: any work on data.
@@ -30,13 +30,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from oathward.core import users
 from oathward.core.clock import wall_s
 from oathward.core.errors import OathwardError, SettingsError, StorageError
 from oathward.core.ids import uuid7
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, Status, statuses
 from oathward.core.pulse import FD_VARIABLE, Pulse, Silence
 from oathward.core.reasons import Reason
-from oathward.core.settings import Settings, check_users, doors
+from oathward.core.settings import Settings, doors
 
 ROLES = ("keeper", "courier", "app", "gateway")
 """In the order in which they start."""
@@ -95,7 +96,8 @@ class Supervisor:
             OathwardError: the site runs already, a port is taken, or a part did not become ready; all are
                 stopped again.
         """
-        check_users(self._settings)
+        users.check_users(self._settings)
+        users.prepare(self._settings)
         self._lock = _locked(self._settings.run_folder)
         try:
             await _left_over(self._settings.run_folder)
@@ -147,9 +149,7 @@ class Supervisor:
 
     async def _spawn(self, child: _Child) -> None:
         settings = self._settings
-        # The keeper gives its sockets to the users of the others first, and becomes its own user then.
-        user = None if child.role == "keeper" else getattr(settings.users, child.role) or None
-        (settings.run_folder / f"{child.role}.json").unlink(missing_ok=True)
+        (settings.run_folder_of(child.role) / f"{child.role}.json").unlink(missing_ok=True)
         its_end = self._listen(child)
         environment = os.environ | {"OATHWARD_SUPERVISED": "1", FD_VARIABLE: str(its_end)}
         command = [sys.executable, "-m", "oathward.app", child.role, "--data", str(settings.data)]
@@ -160,7 +160,6 @@ class Supervisor:
                 stdin=asyncio.subprocess.PIPE,
                 env=environment,
                 pass_fds=(its_end,),
-                user=user if user and os.geteuid() == 0 else None,
                 start_new_session=True,  # a Ctrl-C in the terminal is ours to pass on, in order
             )
         finally:

@@ -18,6 +18,7 @@ import oathward.patients.sql
 import oathward.vault.authority
 import oathward.vault.kept
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
+from oathward.core import users
 from oathward.core.clock import Clock
 from oathward.core.db import connect, create_tables
 from oathward.core.settings import Settings
@@ -45,6 +46,7 @@ def create(settings: Settings) -> bool:
             der, _ = keeper.certify("server", names, public, admin_proof("oathward init"))
         write_file(key, private, 0o640 if settings.users.gateway else 0o600)
         write_file(certificate, certificates.to_pem(der), 0o644)
+    users.prepare(settings)
     return new
 
 
@@ -70,5 +72,5 @@ def build(settings: Settings, role: str, *, become_keeper: bool = True) -> Opene
     engine = connect(settings.database_url)
     create_tables(engine)
     keeper = client.connect(settings, role, become=become_keeper)
-    mark = settings.data / f"clock-{role}"
+    mark = settings.own_folder_of(role) / f"clock-{role}"
     return Opened(settings, role, engine, Clock(mark), keeper, anchor, Seen(keeper.newest()))

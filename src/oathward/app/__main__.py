@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from oathward.app import build
+from oathward.core import users
 from oathward.core.errors import OathwardError
 from oathward.core.log import set_up
 from oathward.core.settings import Settings, load
@@ -57,7 +58,10 @@ def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
         from oathward.courier.process import run
     else:
         from oathward.app.process import run
-    return run(build(settings, "gateway" if role == "beside" else role, become_keeper=False))
+    role = "gateway" if role == "beside" else role
+    if os.geteuid() == 0:
+        users.become(settings, role)  # after the imports: they may lie where the other user cannot read
+    return run(build(settings, role, become_keeper=False))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class Deliveries:
 
     def __init__(self, site: Opened) -> None:
         self._site = site
-        self._path = site.settings.data / "app-deliveries"
+        self._path = site.settings.own_folder_of("app") / "app-deliveries"
         self._pairing: Pairing | None = None
         self._unsaid: list[MissingRow] = []
         self._rarely_s = 0.0

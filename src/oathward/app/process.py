@@ -40,7 +40,7 @@ log = structlog.get_logger()
 
 async def run(site: Opened) -> None:
     """Serve until told to stop."""
-    status = Status(site.settings.run_folder, "app")
+    status = Status(site.settings.run_folder_of("app"), "app")
     ports: dict[str, int] = {}
     metrics = site.settings.metrics
     if metrics.port >= 0:

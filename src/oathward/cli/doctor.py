@@ -17,6 +17,7 @@ import typer
 from oathward.cli import comparing
 from oathward.cli.comparing import Line
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core import users
 from oathward.core.clock import Clock, wall_s
 from oathward.core.errors import OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
@@ -115,7 +116,7 @@ def _flush_ms(path: Path) -> float:
 
 
 def _clock(settings: Settings) -> Iterator[Line]:
-    sure = Clock(settings.data / "clock-gateway").sure()
+    sure = Clock(settings.own_folder_of("gateway") / "clock-gateway").sure()
     yield (
         Line("ok", "clock", "not behind its high-water mark")
         if sure
@@ -216,14 +217,15 @@ def _authority(settings: Settings) -> Iterator[Line]:
 
 
 def _trust(settings: Settings) -> Iterator[Line]:
-    users = settings.users
-    named = {users.gateway, users.courier, users.keeper, users.app}
-    if "" in named or len(named) < len(("gateway", "courier", "keeper", "app")):
+    why = users.why_not_separated(settings)
+    if why:
         yield Line(
             "note",
             "users",
-            "processes share an operating-system user: a captured gateway could read the keeper's folder; name one each under [users]",
+            f"{why}; a captured gateway could read what others of its user can, the keeper's folder too",
         )
+    else:
+        yield from _apart(settings)
     if not settings.witness.address:
         yield Line(
             "note",
@@ -234,6 +236,33 @@ def _trust(settings: Settings) -> Iterator[Line]:
         "note",
         "root",
         "nothing here stops root of this machine while it runs; a witness elsewhere notices a changed past",
+    )
+
+
+def _apart(settings: Settings) -> Iterator[Line]:
+    """Users are named: do the processes that run have them?"""
+    wrong = []
+    for role in users.ROLES:
+        pid = statuses(settings.run_folder).get(role, {}).get("pid")
+        try:
+            uid = Path(f"/proc/{pid}").stat().st_uid if pid else None
+        except OSError:
+            continue
+        if uid is not None and uid != users.user_of(settings, role):
+            wrong.append(role)
+    if wrong:
+        named = ", ".join(wrong)
+        yield Line(
+            "bad",
+            "users",
+            f"{named} run as another user than [users] says; only root's `serve` can change users",
+        )
+    else:
+        yield Line("ok", "users", "every process has a user of its own under [users]")
+    yield Line(
+        "note",
+        "users",
+        "all of them may write the database: the ledger and its witness show what was changed",
     )
 
 

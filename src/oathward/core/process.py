@@ -61,7 +61,8 @@ class Status:
 def statuses(folder: Path) -> dict[str, Mapping[str, Any]]:
     """Read the status of every process that has one; a torn or foreign file is left out."""
     found: dict[str, Mapping[str, Any]] = {}
-    for path in sorted(folder.glob("*.json")):
+    own = (path for path in folder.glob("*/*.json") if path.stem == path.parent.name)
+    for path in (*sorted(folder.glob("*.json")), *own):
         try:
             value = orjson.loads(path.read_bytes())
         except (OSError, ValueError):

@@ -4,7 +4,7 @@ Rules:
 - An unknown section or key is an error that names the nearest known one.
 - Every setting has a default; an empty file is a working site on one machine.
 - A number out of range, two doors on one port, a first pause longer than the longest: errors that name the place.
-- Whether a user exists is asked of the machine that serves (``check_users``), not while reading.
+- Whether a user exists is asked of the machine that serves (``core.users``), not while reading.
 - Secrets are never settings: a setting may name the file that holds one.
 - ``docs/reference/settings.md`` is generated from this module (``scripts/reference.py``).
 """
@@ -15,7 +15,6 @@ import dataclasses
 import difflib
 import math
 import os
-import pwd
 import tomllib
 import types
 import typing
@@ -155,12 +154,17 @@ class Watchdog:
 
 @dataclass(frozen=True, slots=True)
 class Users:
-    """Operating-system users of the processes; empty runs all as the caller (``doctor`` says what that allows)."""
+    """Operating-system users of the processes, by name or number.
+
+    With one each and a group, root's ``serve`` keeps them apart; empty runs all as the caller (``doctor`` says what
+    that allows).
+    """
 
     gateway: str = ""
     courier: str = ""
     keeper: str = ""
     app: str = ""
+    group: str = ""  # what they share: the database and, to read, sealed bodies
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +187,9 @@ class Settings:
     @property
     def database_url(self) -> str:
         """The URL in force."""
-        return self.database.url or f"sqlite:///{self.data / 'oathward.db'}"
+        apart = self.data / "db"  # made where processes have users of their own (``core.users``)
+        folder = apart if not self.database.url and apart.is_dir() else self.data
+        return self.database.url or f"sqlite:///{folder / 'oathward.db'}"
 
     @property
     def keeper_folder(self) -> Path:
@@ -194,6 +200,16 @@ class Settings:
     def run_folder(self) -> Path:
         """Sockets, process ids and status of running parts."""
         return self.data / "run"
+
+    def run_folder_of(self, role: str) -> Path:
+        """Where one part has its status and sockets: a folder of its own where it has a user of its own."""
+        own = self.run_folder / role
+        return own if own.is_dir() else self.run_folder
+
+    def own_folder_of(self, role: str) -> Path:
+        """Where one part keeps what it remembers for itself."""
+        own = self.data / "own" / role
+        return own if own.is_dir() else self.data
 
 
 def load(
@@ -254,22 +270,6 @@ def doors(settings: Settings) -> dict[str, tuple[str, int]]:
         "[metrics] port": (settings.metrics.host, settings.metrics.port),
     }
     return {place: door for place, door in found.items() if door[1] >= 0}
-
-
-def check_users(settings: Settings) -> None:
-    """See that the users in ``[users]`` exist on this machine.
-
-    Raises:
-        SettingsError: one does not; names the place.
-    """
-    for role in dataclasses.asdict(settings.users):
-        name = getattr(settings.users, role)
-        try:
-            if name:
-                pwd.getpwnam(name)
-        except KeyError as error:
-            why = f"there is no user `{name}` on this machine; make it, or leave the setting out"
-            raise SettingsError(f"[users] {role}", why) from error
 
 
 _PORT_MAX = 65_535

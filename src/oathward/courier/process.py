@@ -314,8 +314,8 @@ async def run(site: Opened) -> None:
     Raises:
         StorageError: another courier has the lock.
     """
-    lock = _lock(site.settings.run_folder / "courier.lock")
-    status = Status(site.settings.run_folder, "courier")
+    lock = _lock(site.settings.run_folder_of("courier") / "courier.lock")
+    status = Status(site.settings.run_folder_of("courier"), "courier")
     courier = Courier(site)
     await courier.refresh()
     _say(status, courier)

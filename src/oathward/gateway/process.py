@@ -60,7 +60,7 @@ async def run(site: Opened) -> None:
     listener = MllpListener(gate, committer, site.settings.mllp)
     finished.listener = listener
     ports = await _listen(listener, site)
-    status = Status(site.settings.run_folder, "gateway")
+    status = Status(site.settings.run_folder_of("gateway"), "gateway")
     gc.collect()
     gc.freeze()
     _say(status, gate, committer, ports)

@@ -7,7 +7,8 @@ import pytest
 
 from oathward.cli.main import run
 from oathward.core.errors import SettingsError
-from oathward.core.settings import Users, check_users, load, moved
+from oathward.core.settings import Users, load, moved
+from oathward.core.users import check_users
 
 REFUSED = {
     "[mllp]\nport = 70000": "oathward.toml [mllp] port",

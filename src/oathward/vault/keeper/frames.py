@@ -67,7 +67,7 @@ def receive(sock: socket.socket, *, bytes_max: int, wait_s: float, time_s: float
 
 def socket_path(settings: Settings, role: str) -> Path:
     """Give the socket of a role."""
-    return settings.run_folder / f"keeper-{role}.sock"
+    return settings.run_folder_of("keeper") / f"keeper-{role}.sock"
 
 
 def short_path(folder_fd: int, name: str) -> str:

@@ -16,7 +16,6 @@ import asyncio
 import contextlib
 import ctypes
 import os
-import pwd
 import resource
 import signal
 import socket
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import structlog
 
+from oathward.core import users
 from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
@@ -83,14 +83,14 @@ class Server:
     def __init__(self, settings: Settings, *, on_failure: Callable[[], object] = bool) -> None:
         self.failed = False
         self._on_failure = on_failure
-        self._status = Status(settings.run_folder, "keeper")
+        self._status = Status(settings.run_folder_of("keeper"), "keeper")
         self._stopping = threading.Event()
         self._connections: dict[socket.socket, str] = {}
         self._guard = threading.Lock()
         allowed = {role: allowed_uids(settings, role) for role in ROLES}
         settings.run_folder.mkdir(parents=True, exist_ok=True)
         self._sockets = {role: _listen(settings, role) for role in ROLES}
-        _become(settings.users.keeper)
+        users.become(settings, "keeper")  # only now: the sockets are made
         self.keeper = Keeper(settings)
         for role in ROLES:  # only now: we hold the store, so whoever listened there is gone
             _unnamed(settings, role).replace(frames.socket_path(settings, role))
@@ -196,8 +196,8 @@ def allowed_uids(settings: Settings, role: str) -> frozenset[int]:
         SettingsError: the user named for the role does not exist.
     """
     if role == "admin":
-        return frozenset({0, os.geteuid(), _uid(settings.users.keeper)})
-    return frozenset({_uid(getattr(settings.users, role))})
+        return frozenset({0, os.geteuid(), users.user_of(settings, "keeper")})
+    return frozenset({users.user_of(settings, role)})
 
 
 def caller_of(connection: socket.socket, role: str) -> Caller:
@@ -207,19 +207,10 @@ def caller_of(connection: socket.socket, role: str) -> Caller:
     return Caller(role, uid, pid)
 
 
-def _uid(user: str) -> int:
-    if not user:
-        return os.geteuid()
-    try:
-        return pwd.getpwnam(user).pw_uid
-    except KeyError as error:
-        raise SettingsError("[users]", f"no user `{user}` on this machine") from error
-
-
 def _listen(settings: Settings, role: str) -> socket.socket:
     path = _unnamed(settings, role)
     path.unlink(missing_ok=True)
-    owner = _uid("" if role == "admin" else getattr(settings.users, role))
+    owner = os.geteuid() if role == "admin" else users.user_of(settings, role)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     folder_fd = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     before = os.umask(0o177)
@@ -240,19 +231,7 @@ def _listen(settings: Settings, role: str) -> socket.socket:
 
 
 def _unnamed(settings: Settings, role: str) -> Path:
-    return settings.run_folder / f".keeper-{role}.{os.getpid()}.sock"
-
-
-def _become(user: str) -> None:
-    """Give up root for the keeper's own user, once the sockets are made."""
-    if not user or _uid(user) == os.geteuid():
-        return
-    if os.geteuid() != 0:
-        raise SettingsError("[users] keeper", "start the keeper as this user, or as root")
-    entry = pwd.getpwnam(user)
-    os.initgroups(user, entry.pw_gid)
-    os.setgid(entry.pw_gid)
-    os.setuid(entry.pw_uid)
+    return settings.run_folder_of("keeper") / f".keeper-{role}.{os.getpid()}.sock"
 
 
 def _close_to_others() -> None:

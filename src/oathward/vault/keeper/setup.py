@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import pwd
 from pathlib import Path
 
-from oathward.core import site_name
+from oathward.core import site_name, users
 from oathward.core.clock import Clock, micros
 from oathward.core.db import connect, create_tables, write
 from oathward.core.errors import AuthorityError
@@ -37,6 +36,8 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
     """
     site_name.check(settings)
     now = (clock or Clock()).now()
+    if users.separated(settings) and not settings.data.joinpath("oathward.db").exists():
+        settings.data.joinpath("db").mkdir(parents=True, exist_ok=True)
     shared = any(dataclasses.astuple(settings.users))  # other users must be able to pass through
     for folder, mode in (
         (settings.data, 0o751 if shared else 0o700),
@@ -70,7 +71,7 @@ def init(settings: Settings, *, clock: Clock | None = None) -> None:
             write_file(site_name.path_of(settings), f"{site}\n".encode(), 0o644)
     finally:
         store.close()
-    _give(settings.keeper_folder, settings.users.keeper)
+    _give(settings)
 
 
 def _pin(path: Path, key: Signer) -> None:
@@ -95,9 +96,9 @@ def _begin_ledger(settings: Settings, key: Signer, now_us: int) -> None:
     engine.dispose()
 
 
-def _give(folder: Path, user: str) -> None:
-    if not user or os.geteuid() != 0:
+def _give(settings: Settings) -> None:
+    if not settings.users.keeper or os.geteuid() != 0:
         return
-    entry = pwd.getpwnam(user)
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, entry.pw_uid, entry.pw_gid)
+    uid = users.user_of(settings, "keeper")
+    for path in (settings.keeper_folder, *settings.keeper_folder.rglob("*")):
+        os.chown(path, uid, -1)
