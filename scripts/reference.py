@@ -109,6 +109,7 @@ def cell(text: str) -> str:
 
 def reasons_page() -> str:
     """Every reason with its answer on each wire."""
+    from oathward.core.meanings import MEANINGS
     from oathward.core.reasons import Reason
 
     lines = [
@@ -127,6 +128,16 @@ def reasons_page() -> str:
         lines.append(
             f"| `{reason.code}` | {a.hl7} | {a.hl7_error} | `{a.dicom:#06x}` | {a.http} | {a.exit_code} |"
         )
+    lines += [
+        "",
+        "## What they mean, and what to do",
+        "",
+        "| code | what happened | what to do |",
+        "|---|---|---|",
+    ]
+    for reason in Reason:
+        meaning = MEANINGS[reason]
+        lines.append(f"| `{reason.code}` | {cell(meaning.what)} | {cell(meaning.remedy)} |")
     return "\n".join(lines) + "\n"
 
 

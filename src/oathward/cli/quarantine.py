@@ -13,6 +13,7 @@ from oathward.cli.devices import ReasonOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import Clock, from_micros, iso
 from oathward.core.errors import InputError
+from oathward.core.meanings import MEANINGS, Meaning
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.messages.model import HeldRow
 
@@ -48,16 +49,6 @@ Stranger = Annotated[
         help="Every message from the certificate or address of this one of `oathward device held`.",
     ),
 ]
-WHAT_TO_DO = {
-    Reason.DEVICE_UNKNOWN: "see `oathward device held`; adopt the device, then release; or `oathward quarantine discard`",
-    Reason.DEVICE_MISMATCH: "its certificate or address is of another device than MSH-3/4 says; mend the device or its entry",
-    Reason.DEVICE_NOT_ENTITLED: "its inventory entry does not list this message type",
-    Reason.BUNDLE_MISSING: "activate a policy: `oathward policy activate DIR`, then release",
-    Reason.KEEPER_UNAVAILABLE: "the keeper did not answer; release once `oathward doctor` is content",
-    Reason.GUARD_STOPPED: "identifying text would have left; mend the link's profile or the sender",
-    Reason.PATIENT_AMBIGUOUS: "the patient could not be told; settle the identity (ADT), then release",
-    Reason.MESSAGE_UNDECODABLE: "the bytes are not HL7 v2; mend the sender",
-}
 
 
 @APP.command("list")
@@ -287,6 +278,7 @@ def _find(db: Connection, message: str) -> HeldRow:
 
 def _row(row: HeldRow) -> dict[str, str]:
     known = BY_CODE.get(row.reason)
+    meaning = MEANINGS[known] if known else Meaning("")
     return {
         "message": row.message,
         "state": row.state,
@@ -296,7 +288,6 @@ def _row(row: HeldRow) -> dict[str, str]:
         "reason": row.reason,
         "where": row.place,
         "links": row.links or "all",
-        "what_to_do": WHAT_TO_DO.get(known, "look at the reason; release once its cause is mended")
-        if known
-        else "",
+        "meaning": meaning.what,
+        "what_to_do": meaning.remedy,
     }

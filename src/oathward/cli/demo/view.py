@@ -196,14 +196,14 @@ class _View:
         counts = self._held()
         if not counts:
             return [Text("Nothing is held yet.", style="dim")]
-        from oathward.cli.quarantine import WHAT_TO_DO
+        from oathward.core.meanings import MEANINGS
         from oathward.core.reasons import BY_CODE
 
         lines = [Text(f"held {sum(counts.values()):,}", style="bold")]
         for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
             line = Text(f"{count:>7,}  {reason:<26} ", no_wrap=True, overflow="ellipsis")
             lines.append(
-                line.append(WHAT_TO_DO.get(BY_CODE[reason], "") if reason in BY_CODE else "", style="dim")
+                line.append(MEANINGS[BY_CODE[reason]].remedy if reason in BY_CODE else "", style="dim")
             )
         return lines
 

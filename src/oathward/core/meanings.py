@@ -1,0 +1,209 @@
+"""What each reason means and what a person may do about it: one line each, for the reference page and the CLI.
+
+Rules:
+- Every reason of ``core.reasons`` has a row, and no other; a test compares them.
+- Said to someone who looks at it for the first time, at night: what happened, then the next step, as a command
+  where there is one.
+
+Deliberately absent: values of messages, and anything about how the code does it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from oathward.core.reasons import Reason
+
+
+class Meaning(NamedTuple):
+    """What happened, and what to do; ``remedy`` is empty where nothing needs to be done."""
+
+    what: str
+    remedy: str = ""
+
+
+_SENDER = "mend the sender; `oathward doctor` counts such connections"
+_HELD = "settle what is named, then `oathward quarantine release MESSAGE`"
+_DECIDED = "nothing, if the policy is meant so; `oathward policy test` tries a message against it"
+_RETRIED = "nothing at first: it is tried again; look at the disk and `oathward doctor` if it stays"
+_LEDGER = (
+    "keep the data folder as it is, stop writing, and compare with the witness: `oathward ledger verify`"
+)
+
+MEANINGS: dict[Reason, Meaning] = {
+    Reason.FRAME_JUNK: Meaning("bytes between messages that belong to no frame", _SENDER),
+    Reason.FRAME_TOO_LARGE: Meaning(
+        "a frame longer than allowed", "raise `[mllp] message_size_bytes_max` if it is real"
+    ),
+    Reason.FRAME_NESTED: Meaning("a message began before the one before it had ended", _SENDER),
+    Reason.FRAME_UNTERMINATED: Meaning(
+        "the connection ended within a message", "the sender tries again by itself"
+    ),
+    Reason.FRAME_TIMEOUT: Meaning("a message did not come to its end in time", _SENDER),
+    Reason.MESSAGE_EMPTY: Meaning("a frame with nothing in it", _SENDER),
+    Reason.MESSAGE_UNDECODABLE: Meaning(
+        "the bytes are not HL7 v2; they lie sealed in quarantine", "mend the sender"
+    ),
+    Reason.SEPARATORS_INVALID: Meaning("MSH-1 or MSH-2 cannot separate anything", "mend the sender"),
+    Reason.HEADER_MISSING: Meaning("the message does not begin with MSH", "mend the sender"),
+    Reason.HEADER_INCOMPLETE: Meaning("MSH-9 names no message code", "mend the sender"),
+    Reason.CHARSET_UNSUPPORTED: Meaning(
+        "MSH-18 names a character set that is not known", "mend MSH-18 at the sender"
+    ),
+    Reason.CHARSET_BROKEN: Meaning(
+        "bytes that MSH-18's character set does not have", "mend MSH-18 at the sender"
+    ),
+    Reason.BATCH_BROKEN: Meaning("a batch whose headers and trailers do not pair", "mend the sender"),
+    Reason.LIMIT_EXCEEDED: Meaning(
+        "more segments, fields, parts or bytes than one message may have",
+        "mend the sender, or the limit named",
+    ),
+    Reason.VALUE_INVALID: Meaning("a byte that no message may hold (NUL, VT, FS)", "mend the sender"),
+    Reason.CONTROL_ID_REUSED: Meaning(
+        "the same MSH-10 again with other bytes: taken as a new message", "mend the sender's numbering"
+    ),
+    Reason.DUPLICATE: Meaning("the same message again: answered as the first time, delivered once"),
+    Reason.CONNECTION_LIMIT: Meaning(
+        "too many connections, in all or of one address", "close idle ones, or `[mllp] connections_*_max`"
+    ),
+    Reason.RATE_LIMIT: Meaning(
+        "more messages a second, or bytes of strangers an hour, than allowed",
+        "`[mllp] *_max`, if it is real traffic",
+    ),
+    Reason.MEMORY_LIMIT: Meaning("too many bytes wait for their answers", "slow the sender, or more memory"),
+    Reason.HANDSHAKE_LIMIT: Meaning(
+        "too many unfinished TLS handshakes", "look who opens them: `oathward doctor`"
+    ),
+    Reason.HANDSHAKE_TIMEOUT: Meaning("a TLS handshake did not end in time", _SENDER),
+    Reason.HANDSHAKE_FAILED: Meaning(
+        "no certificate, or one of another authority", "give the device one: `oathward device cert`"
+    ),
+    Reason.CERTIFICATE_REVOKED: Meaning(
+        "the device behind this certificate was revoked", "`oathward device cert` after it was adopted again"
+    ),
+    Reason.DEVICE_UNKNOWN: Meaning(
+        "nobody has declared this sender",
+        "see `oathward device held`; adopt the device, then release; or `oathward quarantine discard`",
+    ),
+    Reason.DEVICE_REVOKED: Meaning(
+        "the device was revoked", "if it should speak again, adopt it, then release"
+    ),
+    Reason.DEVICE_MISMATCH: Meaning(
+        "its certificate or address is of another device than MSH-3/4 says", "mend the device or its entry"
+    ),
+    Reason.DEVICE_NOT_ENTITLED: Meaning(
+        "its inventory entry does not list this message type", "add the type to the device, then release"
+    ),
+    Reason.DEVICE_ASSURANCE: Meaning(
+        "it proved less of who it is than the link asks for",
+        "give it a certificate, or lower `min_assurance`",
+    ),
+    Reason.PATIENTS_SEVERAL: Meaning("identifiers of one message lead to several patients", _HELD),
+    Reason.PATIENT_AMBIGUOUS: Meaning(
+        "the patient could not be told", "settle the identity (ADT), then release"
+    ),
+    Reason.SOURCE_NOT_AUTHORITATIVE: Meaning(
+        "a merge or move from a device that may not say so",
+        "mark the ADT feed `authoritative_adt`, if it is one",
+    ),
+    Reason.MERGE_REFUSED: Meaning(
+        "a merge or move that cannot be done as said", "look at the ADT message, mend it there"
+    ),
+    Reason.NO_LINK: Meaning("no link takes such messages of such devices", _DECIDED),
+    Reason.NO_CONSENT: Meaning(
+        "nobody consented, and the link needs it", "`oathward consent import`, or nothing"
+    ),
+    Reason.CONSENT_DENIES: Meaning("the patient said no", "nothing: it works as it should"),
+    Reason.LABEL_DENIES: Meaning("more confidential than the link may carry", _DECIDED),
+    Reason.POLICY_DENIES: Meaning("no Cedar policy permits it, or one forbids it", _DECIDED),
+    Reason.POLICY_ERROR: Meaning(
+        "a Cedar policy failed on this message", "`oathward policy check` and `policy test`"
+    ),
+    Reason.FACT_MISSING: Meaning("the decision hangs on something that is not known", _HELD),
+    Reason.NOTHING_LEFT: Meaning("what was permitted leaves nothing to send", _DECIDED),
+    Reason.BUNDLE_MISSING: Meaning(
+        "no policy is active", "activate one: `oathward policy activate DIR`, then release"
+    ),
+    Reason.CLOCK_UNSURE: Meaning(
+        "the clock went back or cannot be trusted, and the permit depends on time",
+        "mend the time source, then release",
+    ),
+    Reason.PERMIT_EXPIRED: Meaning("the permit ended before the message could be delivered", _DECIDED),
+    Reason.PERMIT_NARROWED: Meaning(
+        "policy or consent allows less now than when the message was prepared",
+        "nothing: it is not sent any more",
+    ),
+    Reason.NOT_PERMITTED: Meaning(
+        "this may not be done by whom, or as, it was asked", "ask somebody who may"
+    ),
+    Reason.UNCATALOGUED: Meaning(
+        "an element that nobody catalogued, on a link that holds such messages",
+        "see the place; review the catalogue",
+    ),
+    Reason.DEID_FAILED: Meaning(
+        "it could not be shaped as the profile asks", "see the place; mend the sender or the profile"
+    ),
+    Reason.GUARD_STOPPED: Meaning(
+        "identifying text would have left", "mend the link's profile or the sender, then release"
+    ),
+    Reason.KEY_UNAVAILABLE: Meaning(
+        "a key that is needed cannot be had now", "see `oathward doctor` and `oathward keys status`"
+    ),
+    Reason.KEY_DESTROYED: Meaning("erased for good: nobody can open it", "nothing"),
+    Reason.SEAL_BROKEN: Meaning(
+        "a sealed body is not what was sealed, or not where it belongs",
+        "keep the data folder as it is; restore from a backup",
+    ),
+    Reason.SIGNATURE_INVALID: Meaning(
+        "a signed document was changed", "see which with `oathward doctor`; put back the signed one"
+    ),
+    Reason.AUTHORITY_STALE: Meaning(
+        "a signed document is gone, or an older one was put back",
+        "see which with `oathward doctor`; put back the newest",
+    ),
+    Reason.KEEPER_REFUSED: Meaning("the keeper does not do that for this process", "see the keeper's log"),
+    Reason.KEEPER_UNAVAILABLE: Meaning(
+        "the keeper did not answer", "release once `oathward doctor` is content"
+    ),
+    Reason.RATE_OF_OPENING: Meaning(
+        "more originals opened in a day than one person may", "wait, or ask who may raise it"
+    ),
+    Reason.LEDGER_BROKEN: Meaning("a record, tile or checkpoint is not what was written", _LEDGER),
+    Reason.LEDGER_ROLLED_BACK: Meaning("the ledger is shorter than what was signed or witnessed", _LEDGER),
+    Reason.LEDGER_FORKED: Meaning("two ledgers were signed for one history", _LEDGER),
+    Reason.WITNESS_UNAVAILABLE: Meaning(
+        "the witness did not answer", "start it, or see `[witness]` in the settings"
+    ),
+    Reason.RECIPIENT_UNREACHABLE: Meaning(
+        "the recipient cannot be reached", "nothing is lost: mend the way, it is tried again"
+    ),
+    Reason.RECIPIENT_REFUSED: Meaning(
+        "the recipient said no", "see why there; `oathward outbox retry` or `discard`"
+    ),
+    Reason.RECIPIENT_NO_ANSWER: Meaning(
+        "the recipient took it and did not answer in time", "it is sent again with the same id"
+    ),
+    Reason.PORT_TAKEN: Meaning(
+        "another program listens there", "`--port-base`, or another port in the settings"
+    ),
+    Reason.ALREADY_RUNNING: Meaning("another Oathward serves this data folder", "stop it first"),
+    Reason.SETTINGS_INVALID: Meaning("the settings say something that cannot be", "mend the line named"),
+    Reason.BUNDLE_INVALID: Meaning(
+        "the policy folder has an error", "`oathward policy check DIR` names file and line"
+    ),
+    Reason.INPUT_INVALID: Meaning(
+        "what was given is not of the form asked for", "see the message; `--help` shows the form"
+    ),
+    Reason.NOT_FOUND: Meaning("there is no such thing", "list what there is"),
+    Reason.CONFLICT: Meaning(
+        "somebody else changed it meanwhile, or it exists already", "look again, then decide"
+    ),
+    Reason.STORAGE_FULL: Meaning(
+        "no space is left: nothing is acknowledged until there is", "free space; it goes on by itself"
+    ),
+    Reason.STORAGE_FAILED: Meaning("disk or database failed", _RETRIED),
+    Reason.INTERNAL: Meaning(
+        "a mistake of ours; the message lies sealed in quarantine",
+        "report it with the record, never with the message",
+    ),
+}
