@@ -2,6 +2,8 @@
 
 import socket
 import time
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from tests.site import Site, bundle
@@ -160,6 +162,50 @@ def test_without_the_process_beside_the_event_loop_does_it_itself(tmp_path, reci
         with Client(site.port(), timeout_s=60) as client:
             assert client.send(heavy("X2")) == "AA"
         assert beside(site) == 0
+    finally:
+        site.stop()
+
+
+def test_an_orphan_with_a_frame_that_never_ends_goes_too(tmp_path, recipient):
+    site = made(tmp_path / "s", recipient, mllp="beside_time_s_max = 2.0")
+    site.start(OATHWARD_KILL_AT="beside.frame", OATHWARD_HANG="1", OATHWARD_KILL_MARK=str(tmp_path / "hangs"))
+    try:
+        gateway = site.status("gateway")["pid"]
+        with Client(site.port(), timeout_s=60) as client:
+            client.write(frame(heavy("Y1")))
+            site.wait((tmp_path / "hangs").exists)
+            [orphan] = Path(f"/proc/{gateway}/task/{gateway}/children").read_text().split()
+            site.kill("gateway")
+        site.wait(lambda: not Path(f"/proc/{orphan}/cmdline").exists(), 30)
+        site.wait(lambda: site.status("gateway")["pid"] != gateway)
+        site.wait(lambda: heavy_taken(site, "Y1"), 60)
+    finally:
+        site.stop()
+
+
+def heavy_taken(site, control_id):
+    try:
+        with Client(site.port(), timeout_s=60) as client:
+            return client.send(heavy(control_id)) == "AA"
+    except OSError:
+        return False
+
+
+def test_unfinished_messages_have_so_much_memory_and_small_senders_always_some(tmp_path, recipient):
+    limits = "waiting_bytes_max = 2000000\nconnections_max = 200"  # each connection's own: 10 kB
+    site = made(tmp_path / "s", recipient, mllp=limits)
+    site.start()
+    try:
+        with ExitStack() as stack:
+            for _ in range(60):
+                greedy = stack.enter_context(Elsewhere(site.port()))
+                with suppress(ConnectionError):
+                    greedy.write(b"\x0bMSH|^~\\&|" + b"a" * 90_000)
+            site.wait(lambda: refusals(site, "connection.memory-limit") >= 60 - 23)
+            with Client(site.port(), timeout_s=60) as small:
+                assert [small.send(oru(f"Z{n}")) for n in range(5)] == ["AA"] * 5
+        site.wait(lambda: heavy_taken(site, "Z9"))
+        assert refusals(site, "connection.memory-limit") <= 60 - 20
     finally:
         site.stop()
 

@@ -8,6 +8,7 @@ Rules:
   release has; a patient both meet for the first time is settled by the database, and prepared again.
 - Frames come by standard input, one at a time, each is answered by standard output; the end of input is the end.
 - What strangers may still be kept is the gateway's to say, frame by frame.
+- A frame that never ends ends the process, also where nobody is left to end it: a successor needs its files.
 - What was changed under us is taken in before a frame, not by a clock: nobody waits while nothing comes.
 
 Deliberately absent: sockets, and any limit: the gateway has them (``listeners/beside.py``).
@@ -15,6 +16,8 @@ Deliberately absent: sockets, and any limit: the gateway has them (``listeners/b
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import queue
 import sys
 import time
@@ -41,6 +44,8 @@ WRITER = "beside"
 _REFRESH_S = 0.5
 _HOUSE_S = 30.0
 _AGAIN_MAX = 5
+_ORPHAN_S = 5.0
+"""How much longer than the gateway waits for a frame it is worked on."""
 
 
 class _Gate(Gate):
@@ -76,6 +81,8 @@ async def run(site: Opened) -> None:
 
 
 def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[Prepared]]) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    last_s = gate.opened.settings.mllp.beside_time_s_max + _ORPHAN_S
     refresh_at_s = time.monotonic() + _REFRESH_S
     house_at_s = time.monotonic() + _HOUSE_S
     while (job := _read(sys.stdin.buffer)) is not None:
@@ -90,7 +97,9 @@ def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[P
                 house_at_s = now_s + _HOUSE_S
         except (OathwardError, OSError) as error:
             gate.unhealthy(error)
+        faulthandler.dump_traceback_later(last_s, exit=True, file=nowhere)  # needs no interpreter lock
         told, replies = _one(gate, committer, finished, *job)
+        faulthandler.cancel_dump_traceback_later()
         sys.stdout.buffer.write(packed(told, replies))
         sys.stdout.buffer.flush()
         gate.trouble = ""

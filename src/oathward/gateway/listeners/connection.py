@@ -106,7 +106,8 @@ class MllpConnection(asyncio.Protocol):
 
     def _keep(self) -> None:
         """Count what is kept of this connection; refuse it where that is too much."""
-        kept = 0 if self._closing else self._unanswered_bytes + self._framer.pending_bytes
+        kept = 0 if self._closing else self._unanswered_bytes
+        kept += 0 if self.gone else self._framer.pending_bytes
         self._listener.kept_bytes += kept - self._kept_bytes
         self._kept_bytes = kept
         if not self.gone and not self._listener.within_memory(kept):
