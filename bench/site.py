@@ -44,7 +44,10 @@ PRIME_S_MAX = 180.0
 PARTS = ("gateway", "courier", "keeper", "app")
 PROFILES = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
 _TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
-_LIMITS = "messages_per_s_per_peer_max = 1000000\nconnections_per_peer_max = 2000\n"
+_LIMITS = (
+    "messages_per_s_per_peer_max = 1000000\nconnections_per_peer_max = 2000\n"
+    "handshakes_max = 2000\nhandshakes_per_peer_max = 2000\nhandshakes_per_s_per_peer_max = 2000\n"
+)
 
 
 def cores() -> tuple[int | None, int | None]:
