@@ -1,6 +1,7 @@
 """Whoever deletes a waiting delivery, or a merge, from the database is found out; on SQLite and on PostgreSQL."""
 
 import time
+import urllib.request
 
 import pytest
 from tests.postgres import postgres_server, postgres_url, why_not  # noqa: F401  fixtures
@@ -70,6 +71,9 @@ def test_a_waiting_delivery_that_is_deleted_is_a_finding(site):
     site.wait(lambda: missing(site) == [("away", "delivery.missing", "missing")])
     [lost] = site.cli("outbox", "list")["missing"]
     assert (lost["link"], lost["what"]) == ("away", "missing")
+    port = site.status("app")["ports"]["metrics"]
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+        assert 'oathward_deliveries_missing{link="away"} 1.0' in page.read().decode()
     told = doctor(site, "--deep", about="delivery")
     assert any(level == "bad" and lost["id"] in what for level, what in told)
     site.stop()

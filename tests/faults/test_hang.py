@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+import urllib.request
 
 import pytest
 from tests.faults.load import Sender, judge
@@ -12,7 +13,7 @@ from tests.wire import Recipient
 from oathward.inventory.model import Device
 
 SILENT_S = 1.5
-WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\n"
+WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\nkeeper_silent_s_max = {2 * SILENT_S}\n"
 NOTICED_S = SILENT_S + 3.5
 """Silence, a look, the time to end by itself, and the kill."""
 
@@ -70,7 +71,7 @@ def replaced(site, role, pid):
     return time.monotonic() - began_s
 
 
-@pytest.mark.parametrize("role", ["gateway", "courier", "app"])
+@pytest.mark.parametrize("role", ["gateway", "courier", "app", "keeper"])
 def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
     site = served(tmp_path / "s", recipient)
     try:
@@ -95,6 +96,9 @@ def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
             line["what"] for line in site.cli("doctor", check=False)["lines"] if line["about"] == "watchdog"
         ]
         assert any(line.startswith(f"{role} was started again 1 times") and "hung" in line for line in lines)
+        port = site.status("app")["ports"]["metrics"]
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
+            assert f'oathward_process_hangs_total{{role="{role}"}} 1.0' in page.read().decode()
         assert f"{role}: hangs: `process` has not moved" in site.log.read_text()
     finally:
         site.stop()

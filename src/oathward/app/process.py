@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 
 import structlog
@@ -59,7 +60,8 @@ async def run(site: Opened) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    deliveries.keep()
+    with contextlib.suppress(OSError):  # a full disk: the next one reads a little again
+        deliveries.keep()
     status.remove()
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import BigInteger, Column, Connection, Table, Text, delete, func
 from oathward.core.db import METADATA, where_in
 from oathward.messages.sql import outbox
 
-missing = Table(
+delivery_missing = Table(
     "delivery_missing",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -70,29 +70,41 @@ def insert(db: Connection, site: str, rows: Iterable[MissingRow]) -> None:
     """Note deliveries that are missing; one that is noted already is replaced."""
     for row in rows:
         remove(db, site, [row.id])
-        db.execute(missing.insert().values(site=site, **row._asdict()))
+        db.execute(delivery_missing.insert().values(site=site, **row._asdict()))
 
 
 def remove(db: Connection, site: str, ids: Sequence[str]) -> None:
     """Take deliveries off the list."""
-    db.execute(delete(missing).where(missing.c.site == site, missing.c.id.in_(ids)))
+    db.execute(
+        delete(delivery_missing).where(delivery_missing.c.site == site, delivery_missing.c.id.in_(ids))
+    )
 
 
 def rows(db: Connection, site: str, *, limit: int) -> list[MissingRow]:
     """List what is missing, oldest first."""
-    columns = [missing.c[name] for name in MissingRow._fields]
-    query = select(*columns).where(missing.c.site == site).order_by(missing.c.record, missing.c.id)
+    columns = [delivery_missing.c[name] for name in MissingRow._fields]
+    query = (
+        select(*columns)
+        .where(delivery_missing.c.site == site)
+        .order_by(delivery_missing.c.record, delivery_missing.c.id)
+    )
     return [MissingRow(*row) for row in db.execute(query.limit(limit))]
 
 
 def row(db: Connection, site: str, id_: str) -> MissingRow | None:
     """Find one by its outgoing id."""
-    columns = [missing.c[name] for name in MissingRow._fields]
-    found = db.execute(select(*columns).where(missing.c.site == site, missing.c.id == id_)).first()
+    columns = [delivery_missing.c[name] for name in MissingRow._fields]
+    found = db.execute(
+        select(*columns).where(delivery_missing.c.site == site, delivery_missing.c.id == id_)
+    ).first()
     return MissingRow(*found) if found else None
 
 
 def counts(db: Connection, site: str) -> dict[str, int]:
     """Count what is missing by link."""
-    query = select(missing.c.link, func.count()).where(missing.c.site == site).group_by(missing.c.link)
+    query = (
+        select(delivery_missing.c.link, func.count())
+        .where(delivery_missing.c.site == site)
+        .group_by(delivery_missing.c.link)
+    )
     return {link: count for link, count in db.execute(query)}  # noqa: C416  a Row is no pair to the type checker
