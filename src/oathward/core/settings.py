@@ -108,7 +108,7 @@ class Courier:
     window_messages: int = 1  # outstanding on one connection; more only where the recipient can take it
     waiting_rows_max: int = 2_048  # in memory per link; the rest waits in the outbox
     poll_s: float = 0.02  # how often new rows are looked for, for all links at once
-    group_delay_ms: float = 20.0  # outcomes are recorded at most this often; one alone is at once
+    group_delay_ms: float = 40.0  # outcomes are recorded at most this often; one alone is at once
 
 
 @dataclass(frozen=True, slots=True)

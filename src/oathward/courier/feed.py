@@ -186,6 +186,8 @@ class Feed:
 
     def _postpone(self, got: _Batch) -> None:
         """Nothing overtakes a row that cannot be told now, until the next look."""
+        if len(got.opened) == len(got.rows):
+            return
         told = {_row_of(one).seq for one in got.opened}
         self._postponed.update(row.sender for row in got.rows if row.seq not in told)
         self._blocked = self._blocked | self._postponed

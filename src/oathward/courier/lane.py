@@ -12,7 +12,7 @@ Deliberately absent: the wire (``mllp.py``, ``files.py``), the database (``recor
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
@@ -57,7 +57,7 @@ class Lane:
         self._wire, self._limits, self._settled, self._dropped = wire, limits, settled, dropped
         self._ordered = ordered
         self._queues: dict[str, deque[Item]] = {}
-        self._ready: deque[str] = deque()
+        self._ready: OrderedDict[str, None] = OrderedDict()  # in turn, each sender once
         self._flying: dict[str, int] = {}
         self._in_flight = 0
         self._returned: dict[str, list[Item]] = {}
@@ -88,7 +88,7 @@ class Lane:
         queue.append(item)
         busy = sender in self._returned or (self._ordered and self._flying.get(sender))
         if len(queue) == 1 and not busy:
-            self._ready.append(sender)
+            self._ready[sender] = None
         if self._open and self._in_flight < self._wire.window:
             self._pump()
         elif not self._open:
@@ -126,13 +126,13 @@ class Lane:
 
     def _pump(self) -> None:
         while self._open and self._ready and self._in_flight < self._wire.window:
-            sender = self._ready.popleft()
+            sender, _ = self._ready.popitem(last=False)
             queue = self._queues[sender]
             item = queue.popleft()
             if not queue:
                 del self._queues[sender]
             elif not self._ordered:
-                self._ready.append(sender)
+                self._ready[sender] = None
             self._in_flight += 1
             self._flying[sender] = self._flying.get(sender, 0) + 1
             self._wire.send(item, self._answered)
@@ -187,22 +187,20 @@ class Lane:
         if sender in self._returned:
             if not self._flying.get(sender):
                 self._give_back(sender)
-        elif self._ordered and sender in self._queues and sender not in self._ready:
-            self._ready.append(sender)
+        elif self._ordered and sender in self._queues:
+            self._ready[sender] = None
 
     def _give_back(self, sender: str) -> None:
         """Put returned items in front again, in their old order."""
         queue = self._queues.setdefault(sender, deque())
         for item in sorted(self._returned.pop(sender), key=lambda i: i.row.seq, reverse=True):
             queue.appendleft(item)
-        if sender not in self._ready:
-            self._ready.append(sender)
+        self._ready[sender] = None
 
     def _drop(self, sender: str) -> None:
         """Forget a blocked sender's items; they stay in the outbox until a person decides."""
         items = [*self._returned.pop(sender, ()), *self._queues.pop(sender, ())]
-        if sender in self._ready:
-            self._ready.remove(sender)
+        self._ready.pop(sender, None)
         self._dropped(items)
 
     def _stop_for(self, reason: str) -> None:

@@ -252,15 +252,19 @@ class Courier:
         consents = {s: self.consents.of(site.engine, (s,)) for s in {row.subject for row in rows}}
         at_us, sure = micros(site.clock.now()), site.clock.sure()
         now = Now(self.active.bundle, self.active.label, self._plans, consents, at_us, clock_sure=sure)
+        refused = refused_each(site.engine, site.site, rows, now)
+        sealed = iter(
+            self.bodies.read_many([r.body for r, no in zip(rows, refused, strict=True) if no is None])
+        )
         ready: list[Item | Settled] = []
-        for row, reason in zip(rows, refused_each(site.engine, site.site, rows, now), strict=True):
+        for row, reason in zip(rows, refused, strict=True):
             if isinstance(reason, Later):
                 self.counts["postponed"] += 1
                 continue
             try:
                 if reason is not None:
                     raise OathwardError(row.link, reason=reason)
-                ready.append(Item(row, self._body(recipient, row), row.attempts))
+                ready.append(Item(row, self._body(recipient, row, next(sealed)), row.attempts))
             except KeeperError:
                 self.counts["postponed"] += (
                     1  # a key we have not seen: the keeper is asked again at the next look
@@ -269,8 +273,9 @@ class Courier:
                 ready.append(settled_error(row, error))
         return ready
 
-    def _body(self, recipient: Recipient, row: OutboxRow) -> bytes:
-        sealed = self.bodies.read(row.body)
+    def _body(self, recipient: Recipient, row: OutboxRow, sealed: bytes | StorageError) -> bytes:
+        if isinstance(sealed, StorageError):
+            raise sealed
         if not row.end_to_end:
             opened = self._opened(sealed)
             if (opened.link, opened.outgoing_id, opened.site) != (row.link, row.id, row.site):
