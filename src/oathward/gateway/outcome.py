@@ -16,6 +16,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import QUARANTINE, Arrival, Original, Part, Prepared, peer_text
+from oathward.gateway.labelling import type_of
 from oathward.inventory import actions as inventory
 from oathward.inventory.model import Device
 from oathward.ledger import Leaf, Record, prepare
@@ -79,6 +80,8 @@ def guard_stopped(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:
 
 def together(gate: Gate, arrival: Arrival, message: Message, device: Device, parts: list[Part]) -> Prepared:
     """Put the parts of one message into what is committed and answered together."""
+    if len(parts) == 1 and _is_plain(parts[0]):
+        return _plain(gate, message, device, parts[0])
     first = next((part for part in parts if part.held_why), parts[0])
     why = first.held_why
     subject = parts[0].resolution.subject
@@ -105,6 +108,28 @@ def together(gate: Gate, arrival: Arrival, message: Message, device: Device, par
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
     gate.counts["message.held" if why else "message.accepted"] += 1
     return prepared
+
+
+def _is_plain(part: Part) -> bool:
+    """Whether there is nothing about a part but its deliveries: nearly always, and then little is to be put together."""
+    resolution = part.resolution
+    return not (part.held_why or part.findings or part.card or resolution.findings or resolution.records)
+
+
+def _plain(gate: Gate, message: Message, device: Device, part: Part) -> Prepared:
+    arrival, resolution = part.arrival, part.resolution
+    gate.counts["message.accepted"] += 1
+    return Prepared(
+        arrival,
+        _row(gate, arrival, message, device.id, resolution.subject, None),
+        part.leaves,
+        partial(_replies, message, arrival, None),
+        part.facts,
+        part.outgoing,
+        part.originals,
+        None,
+        [resolution],
+    )
 
 
 def unknown_device(
@@ -175,20 +200,13 @@ def _row(
 ) -> MessageRow:
     answer = "AA" if message is not None else gate.opened.settings.mllp.undecodable_reply
     sender = device or arrival.peer.address
-    return MessageRow(
-        id=arrival.id,
-        site=gate.site,
-        duplicate_key=gate.duplicate_key(sender, message),
-        digest=gate.digest(arrival.raw),
-        answer=answer,
-        received_us=arrival.at_us,
-        device=device,
-        subject=subject,
-        type=f"{message.code}^{message.trigger}"[:32] if message is not None else _UNDECODABLE_TYPE,
-        size_bytes=len(arrival.raw),
-        state=State.HELD if why else State.ACCEPTED,
-        reason=why.code if why else "",
-    )
+    kind = type_of(message)[:32] if message is not None else _UNDECODABLE_TYPE
+    state, reason = (State.HELD.value, why.code) if why else (State.ACCEPTED.value, "")
+    key, digest = gate.duplicate_key(sender, message), gate.digest(arrival.raw)
+    return MessageRow(  # by position, in the order of its fields
+        arrival.id, gate.site, key, digest, answer, arrival.at_us,
+        device, subject, kind, len(arrival.raw), state, reason,
+    )  # fmt: skip
 
 
 def _held(gate: Gate, arrival: Arrival, device: str, why: Reason, where: str, links: str) -> HeldRow:

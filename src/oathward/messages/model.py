@@ -75,7 +75,7 @@ class OutboxRow(NamedTuple):
     valid_until_us: int
     created_us: int
     seq: int = 0
-    state: str = Delivery.PENDING
+    state: str = Delivery.PENDING.value
     attempts: int = 0
     next_us: int = 0
     reason: str = ""
