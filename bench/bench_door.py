@@ -19,8 +19,9 @@ import threading
 import time
 from collections.abc import Callable
 
-from bench import numbers, site
 from tests.wire import Client, frame, oru
+
+from bench import numbers, site
 
 HOSTILE = 3
 GOAL_S = 0.100

@@ -44,6 +44,8 @@ WRITER = "beside"
 _REFRESH_S = 0.5
 _HOUSE_S = 30.0
 _AGAIN_MAX = 5
+_NICE = 10
+"""Behind the gateway where there are too few cores for both."""
 _ORPHAN_S = 5.0
 """How much longer than the gateway waits for a frame it is worked on."""
 
@@ -67,6 +69,7 @@ class _Gate(Gate):
 
 async def run(site: Opened) -> None:
     """Handle frames until there is no more input."""
+    os.nice(_NICE)
     gate = _Gate(site, writer=WRITER)
     with read(gate.engine) as db:
         gate.stores.discard_tails(db)
