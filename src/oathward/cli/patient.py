@@ -159,6 +159,9 @@ def unmerge(
             print(f"Undone, but {pair} are still one patient, by: {', '.join(ties)}")
         else:
             print(f"Undone. {pair} are two; gateways know within a second.")
+            print(
+                "What was sealed, or consented to by command, while they were one stays with whoever stood for both."
+            )
 
     value = {"edge": undone.id, "undoes": edge, "child": undone.child, "parent": undone.parent}
     emit(value | {"still_tied_by": ties}, as_json=as_json, human=human)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from oathward.core.reasons import Reason
-from oathward.patients import sql
+from oathward.patients import declared, sql
 from oathward.patients.card import words_of_card
 from oathward.patients.events import Verb
 from oathward.patients.identifiers import (
@@ -228,6 +228,7 @@ def _within_authorities(priors: Sequence[Identifier], named: Sequence[Identifier
 
 def _named(work: Work, one: Identifier) -> str:
     """Find the own subject of one identifier, or make it; the source speaks of it."""
+    declared.take_over_one(work, one)
     hashed = work.hasher.identifier(one)
     if hashed in work.find([hashed]):
         work.establish(work.own(hashed))

@@ -24,10 +24,11 @@ def take_over(work: Work, spoken: Spoken) -> None:
     if not work.hasher.authorities:
         return
     for one in (*spoken.persons, *spoken.visits):
-        _take_over(work, one)
+        take_over_one(work, one)
 
 
-def _take_over(work: Work, one: Identifier) -> None:
+def take_over_one(work: Work, one: Identifier) -> None:
+    """Let one number name whom it named under its authority's other names."""
     others = work.hasher.others(one)
     if not others:
         return

@@ -160,6 +160,15 @@ class TestDeclaredLater:
         assert later.take(adt("A08", pid(BY_BOTH)), FEED).refused is None
         assert len(edges(later)) == 1
 
+    def test_the_prior_number_of_a_merge_and_a_mothers_too(self, engine, site):
+        before = subject(site, BY_ID)
+        later = with_table(engine)
+        later.take(adt("A40", pid("100002^^^HOSP^MR"), mrg(BY_NAME)), FEED)
+        (edge,) = edges(later)
+        assert (edge.kind, edge.child) == (EdgeKind.MERGED, before)
+        later.take(adt("A28", pid("100003^^^HOSP^MR", mother=BY_NAME)), FEED)
+        assert edges(later)[0].parent == before
+
     def test_an_encounter_is_taken_over(self, engine, site):
         known = site.take(adt("A01", pid(BY_NAME), pv1("V1^^^&1.2.3&ISO^VN")), FEED).subject
         assert with_table(engine).take(oru("", "V1^^^HOSP^VN")).subject == known

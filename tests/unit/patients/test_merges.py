@@ -5,7 +5,7 @@ from tests.unit.patients.making import FEED, NOW, SITE, Site, adt, mrg, oru, pid
 
 from oathward.core.db import read, write
 from oathward.core.reasons import Reason
-from oathward.patients import actions, sql, state, views
+from oathward.patients import actions, resolver, sql, state, views
 from oathward.patients.events import EVENTS, Verb
 from oathward.patients.model import EdgeKind, IdentityMovedError
 
@@ -279,3 +279,16 @@ def test_reverse_without_that_check_twice(engine, monkeypatch):
     for site, resolution in both:
         site.commit(resolution)
     assert len(edges(one)) == 2
+
+
+@pytest.mark.parametrize("looked", [True, False])
+def test_a_merge_repeated_right_after_another_process_undid_it_is_not_lost(engine, monkeypatch, looked):
+    """And, reverse: without a look at the edges of now it is taken for said before."""
+    if not looked:
+        monkeypatch.setattr(resolver, "TYING", frozenset())
+    one, two = Site(engine), Site(engine)
+    one.take(adt("A40", pid(A), mrg(B)), FEED)
+    two.unmerge(edges(two)[0].id)
+    one.take(adt("A40", pid(A), mrg(B)), FEED)
+    one.refresh()
+    assert (subject(one, A) == subject(one, B)) is looked
