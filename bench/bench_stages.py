@@ -37,7 +37,7 @@ from oathward.core.db import read
 from oathward.core.ids import uuid7
 from oathward.courier.mllp import msa
 from oathward.courier.model import Delivered, Item
-from oathward.courier.recheck import Now, refused_now
+from oathward.courier.recheck import Now, refused_each
 from oathward.courier.record import Settled, record_group
 from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
@@ -59,7 +59,7 @@ from oathward.vault.keeper import client
 GOAL = 1.7
 GROUPS = (64, 256)
 DEVICES = 64
-DELIVERIES = 32
+DELIVERIES = 128
 """How many outcomes the recorder finds waiting, about, when the courier has much to do."""
 
 GC_THRESHOLD = 50_000  # as the gateway's process sets it
@@ -165,7 +165,7 @@ def _deliver(gate: Gate, found: dict[str, list[float]]) -> None:
             assert not any(refused), refused
             items = _timed(
                 spent, "courier: read and open body",
-                lambda rows=rows: [Item(row, opener.open(bodies.read(row.body)).data.reveal()) for row in rows],
+                lambda rows=rows: _items(bodies, opener, rows),
             )  # fmt: skip
             _timed(
                 spent,
@@ -197,12 +197,16 @@ def _pending(gate: Gate, link: str, after: int) -> list[OutboxRow]:
 
 
 def _recheck(gate: Gate, rows: list[OutboxRow]) -> list[Any]:
-    consents = {row.subject: gate.consents.of(gate.engine, (row.subject,)) for row in rows}
+    consents = {s: gate.consents.of(gate.engine, (s,)) for s in {row.subject for row in rows}}
     now = Now(
         gate.active_bundle, gate.bundle_name, _PLANS, consents, gate.now_us(), clock_sure=gate.clock.sure()
     )
-    with read(gate.engine) as db:
-        return [refused_now(db, gate.site, row, now) for row in rows]
+    return refused_each(gate.engine, gate.site, rows, now)
+
+
+def _items(bodies: SegmentReader, opener: Opener, rows: list[OutboxRow]) -> list[Item]:
+    sealed = bodies.read_many([row.body for row in rows])
+    return [Item(row, opener.open(data).data.reveal()) for row, data in zip(rows, sealed, strict=True)]
 
 
 def _outbox_keys(gate: Gate) -> dict[str, bytes]:
