@@ -377,25 +377,53 @@ def test_forget_drops_every_value():
     guard = Guard(WordHasher(KEY))
     check("John", guard=guard, card_words=CARD)
     check("88200199", guard=guard, carries_identity=True, foreign=foreign)
+    assert held_by(guard)
     guard.forget()
-    held = repr(
-        (guard._contexts, guard._outlines._known, guard._outlines._hashes, guard._words._memo, guard._last[0])
-    )
-    assert held == repr(({} if False else guard._contexts, {}, {}, {}, None))
-    assert not guard._contexts
+    assert not held_by(guard)
+
+
+def held_by(guard):
+    """List what a guard remembers that may hold values."""
+    return [
+        *guard._contexts,
+        *(line for outlines, _ in guard._readers.values() for line in (*outlines._known, *outlines._lines)),
+        *guard._hashes._tokens,
+        *guard._hashes._days,
+        *guard._hashes._words._memo,
+        *([guard._last] if guard._last else []),
+    ]
 
 
 def test_memory_is_bounded(monkeypatch):
     monkeypatch.setattr(guard_module, "CONTEXTS_MAX", 8)
     monkeypatch.setattr("oathward.gateway.guard.outlines.OUTLINES_MAX", 50)
-    monkeypatch.setattr("oathward.gateway.guard.outlines.HASHES_MAX", 100)
+    for name in ("LINES_MAX", "FRESH_MAX"):
+        monkeypatch.setattr(f"oathward.gateway.guard.outlines.{name}", 50)
+    for name in ("HASHES_MAX", "DAYS_MAX"):
+        monkeypatch.setattr(f"oathward.gateway.guard.hashes.{name}", 50)
+    monkeypatch.setattr("oathward.gateway.guard.context.OUTLINES_MAX", 20)
     guard = Guard(WordHasher(KEY))
-    for n in range(200):
-        original = message(HEADER, f"PID|1||{n + 5_000_000}^^^HOSP")
-        check("x" * (n % 70) + f" {n:08}", guard=guard, original=original, card_words=CARD)
+    for n in range(400):
+        original = message(HEADER, f"PID|1||{n // 2 + 5_000_000}^^^HOSP")
+        for _ in range(4):
+            text = "x" * (n % 70) + f" {n:08} 2026010{n % 9}{n // 10:06}"
+            check(text, guard=guard, original=original, card_words=CARD)
+    outlines, _ = guard._readers["utf-8", 92]
     assert len(guard._contexts) <= 8
-    assert len(guard._outlines._known) + len(guard._outlines._variants) <= 50
-    assert len(guard._outlines._hashes) <= 120
+    assert all(len(context.outlines) <= 20 for context in guard._contexts.values())
+    assert len(outlines._known) + len(outlines._variants) <= 50
+    assert 0 < len(outlines._lines) <= 50
+    assert 0 < len(outlines._by_tokens) <= 50
+    assert 0 < len(guard._hashes._tokens) <= 50
+    assert 0 < len(guard._hashes._days) <= 50
+
+
+def test_character_sets_that_come_by_turns_are_bounded():
+    guard = Guard(WordHasher(KEY))
+    for escape_character in "\\!$%/?@;":
+        original = message(HEADER.replace("\\", escape_character), "PID|1||5000000^^^HOSP")
+        assert check("all well", guard=guard, original=original) is CLEAN
+    assert len(guard._readers) == guard_module.READERS_MAX
 
 
 def test_a_digit_that_changes_is_seen_however_often_the_line_was_clean():

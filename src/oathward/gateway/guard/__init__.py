@@ -3,11 +3,12 @@
 | file | what |
 |---|---|
 | ``guard`` | ``Guard``: its rules, and what it remembers about persons |
+| ``message`` | what the links of one message share; tokens by their keyed hashes |
 | ``check`` | one check of one payload, line by line and behind encodings |
 | ``verdict`` | what it says: clean, counted, stop |
 | ``tokens`` | what the original says about its persons, as tokens to search for |
 | ``context`` | what is searched for in messages about one person, and what was found clean |
-| ``outlines`` | what is known of lines that differ in digits only |
+| ``outlines``, ``hashes`` | what is known of lines that differ in digits only; keyed hashes of what stands in them |
 | ``search``, ``dates`` | finding tokens in a text, whatever stands between their characters |
 | ``normalise`` | plain forms, and the forms that text can be hidden in |
 """

@@ -1,10 +1,13 @@
 """What the guard searches for in messages about one person, and what it already found clean of that.
 
 Rules:
-- One context per person, as told by the person-bearing segments; bounded, and emptied when the card changes.
+- One context per person, as told by the person-bearing segments, and per set of classes that may pass; one for all
+  links that carry identity, where nobody's own words are searched for.
+- It is bounded, and emptied when the card changes or outlines are dropped. What is known clean is an *outline*:
+  digits are searched for in each payload (``may_hold_number``), letters once.
 - It holds patient values in memory: ``Guard.forget`` drops it.
 
-Deliberately absent: searching (``guard``, ``search``), and where tokens come from (``tokens``).
+Deliberately absent: searching (``check``, ``search``), and where tokens come from (``tokens``).
 """
 
 from __future__ import annotations
@@ -13,35 +16,51 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
+from oathward.gateway.guard.normalise import outline, squeeze
 from oathward.gateway.guard.outlines import Outline
-from oathward.gateway.guard.tokens import Tokens
+from oathward.gateway.guard.tokens import Tokens, without_longer
 from oathward.patients.model import WordKind
 
-LINES_MAX = 64
 OUTLINES_MAX = 512
+OUTLINES_OF_ALL_MAX = 16_384
+"""Outlines known in the context that all patients share."""
 NOTHING: frozenset[bytes] = frozenset()
 NO_CLASSES: frozenset[str] = frozenset()
 Weak = tuple[tuple[str, bytes], ...]
 """Weak tokens of a line: places, and the word where it is a short name that stands alone."""
 _STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
+_NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Context:
-    """What is searched for, and the lines and outlines that were found clean of it.
+    """What is searched for, and the outlines that were found clean of it.
 
-    ``strong``: hashes of the card's strong tokens that the raw tokens do not cover. ``names``: of its names.
+    ``closed``: for links that may not carry identity. ``strong``: hashes of the card's strong tokens that the raw
+    tokens do not cover; ``names``: of its names. ``clean``: outlines whose lines need no look but at their
+    digits; ``outlines``: of all that were looked at, the weak tokens in their letters; ``lettered``: outlines whose
+    lines may hold a token of letters and digits.
     """
 
     tokens: Tokens
     clear: frozenset[str] = NO_CLASSES
+    closed: bool = True
     card: Mapping[bytes, WordKind] = field(default_factory=dict)
     canaries: AbstractSet[bytes] = NOTHING
     strong: frozenset[bytes] = NOTHING
     names: frozenset[bytes] = NOTHING
-    lines: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    generation: object = None
     outlines: dict[Outline, Weak] = field(default_factory=dict)
-    plain: dict[bytes, Outline] = field(default_factory=dict)
+    clean: set[Outline] = field(default_factory=set)
+    lettered: set[Outline] = field(default_factory=set)
+    _probes: tuple[bytes, ...] = field(init=False)
+    _shapes: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        weak = self.tokens.weak_numbers
+        self._probes = without_longer((*self.tokens.digit_forms, *filter(bytes.isdigit, weak)))
+        lettered = (*self.tokens.other_forms, *(form for form in weak if not form.isdigit()))
+        self._shapes = tuple({outline(form) for form in lettered})
 
     @property
     def searches(self) -> bool:
@@ -50,37 +69,53 @@ class Context:
         return bool(tokens.needles or tokens.names or tokens.births)
 
     def know(
-        self, card: Mapping[bytes, WordKind], canaries: AbstractSet[bytes], token_hash: Callable[[str], bytes]
+        self,
+        card: Mapping[bytes, WordKind],
+        canaries: AbstractSet[bytes],
+        generation: object,
+        token_hash: Callable[[str], bytes],
     ) -> None:
-        """Take the card's words and the canaries; other ones than before make every line new."""
-        if card is self.card and canaries is self.canaries:
-            return
-        if card != self.card or canaries != self.canaries:
+        """Take the card's words and the canaries; other ones than before make every outline new.
+
+        Args:
+            generation: of the outlines; those of another one are let go.
+        """
+        if card != self.card or canaries != self.canaries or generation is not self.generation:
             self._forget()
             strong = _STRONG - {WordKind.BIRTH} if "patient.birth-date" in self.clear else _STRONG
             self.strong = frozenset(hashed for hashed, kind in card.items() if kind in strong)
             self.strong -= {token_hash(token) for token in self.tokens.covered}
             self.names = frozenset(hashed for hashed, kind in card.items() if kind is WordKind.NAME)
-        self.card, self.canaries = card, canaries
+        self.card, self.canaries, self.generation = card, canaries, generation
+
+    def may_hold_number(self, lines: list[bytes]) -> bool:
+        """Say whether the digits of lines hold those of a token, whatever stands between them."""
+        if not self._probes:
+            return False
+        digits = b"\r".join(lines).translate(None, _NOT_DIGITS)
+        return any(map(digits.__contains__, self._probes))
 
     def know_outline(self, facts: Outline, weak: Weak) -> None:
-        """Note an outline without strong tokens, and the places of its weak ones.
-
-        One without any that needs no more than a look at digits is found by its shape.
-        """
-        if len(self.outlines) >= OUTLINES_MAX:
+        """Note an outline without strong tokens in its letters, and the places of its weak ones."""
+        if len(self.outlines) >= (OUTLINES_MAX if self.closed else OUTLINES_OF_ALL_MAX):
             self._forget()
+        lettered = self.is_lettered(facts)
         self.outlines[facts] = weak
-        if facts.plain and not weak:
-            self.plain[facts.shape] = facts
+        if lettered:
+            self.lettered.add(facts)
+        elif not (weak or facts.opened or (facts.dated and self.tokens.births)) and (
+            self.closed or not facts.encoded
+        ):
+            self.clean.add(facts)
 
-    def remember(self, lines: Mapping[bytes, tuple[bytes, ...]]) -> None:
-        """Note lines as clean, each with what must still be asked about: whose it is may change."""
-        if len(self.lines) > LINES_MAX:
-            self.lines.clear()
-        self.lines.update(lines)
+    def is_lettered(self, facts: Outline) -> bool:
+        """Say whether lines of an outline may hold a token of letters and digits."""
+        if facts in self.outlines:
+            return facts in self.lettered
+        letters = squeeze(facts.shape) if self._shapes else b""
+        return any(shape in letters for shape in self._shapes)
 
     def _forget(self) -> None:
-        self.lines.clear()
         self.outlines.clear()
-        self.plain.clear()
+        self.clean.clear()
+        self.lettered.clear()

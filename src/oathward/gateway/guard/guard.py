@@ -11,7 +11,8 @@ Rules:
 - Strong tokens stop, weak ones count. What cannot be searched within bounds stops too (``unsearchable``).
 - A verdict names kinds and places, never a value.
 - What was found out about a line's letters is remembered per person (``outlines``); digits are searched each
-  time. Memory is bounded, holds patient values, and ``forget`` empties it.
+  time. What the links of one message share is found out once (``message``, then ``link`` for each).
+- Memory changes no verdict. It is bounded, holds patient values, and ``forget`` empties it.
 
 Deliberately absent: what a verdict means. On a link for care the caller raises a finding and sends.
 
@@ -25,16 +26,20 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from oathward.core.words import WordHasher
-from oathward.gateway.guard.check import Check, Foreign
+from oathward.gateway.guard.check import check
 from oathward.gateway.guard.context import NO_CLASSES, NOTHING, Context
+from oathward.gateway.guard.hashes import Hashes
+from oathward.gateway.guard.message import Foreign, OneMessage
 from oathward.gateway.guard.normalise import Unsearchable
 from oathward.gateway.guard.outlines import Outlines
-from oathward.gateway.guard.tokens import PERSON_SEGMENTS, Tokens, tokens_of, without
+from oathward.gateway.guard.tokens import Tokens, tokens_of, without
 from oathward.gateway.guard.verdict import Stop, Verdict
 from oathward.patients.model import WordKind
 from oathward.protocols.hl7v2.reader import Message
 
 CONTEXTS_MAX = 4_096
+READERS_MAX = 4
+"""Pairs of character set and escape character whose lines are known at a time."""
 _NOBODY: Mapping[bytes, WordKind] = {}
 
 
@@ -46,11 +51,65 @@ class Guard:
     """
 
     def __init__(self, words: WordHasher) -> None:
-        self._words = words
-        self._outlines = Outlines(words)
+        self._hashes = Hashes(words)
+        self._readers: OrderedDict[tuple[str, int], tuple[Outlines, Context]] = OrderedDict()
         self._contexts: OrderedDict[tuple[object, ...], Context] = OrderedDict()
-        self._anyone = Context(Tokens())
-        self._last: tuple[Message | None, Context] = (None, self._anyone)
+        self._last: OneMessage | None = None
+
+    def message(
+        self,
+        original: Message,
+        *,
+        card_words: Mapping[bytes, WordKind] = _NOBODY,
+        foreign: Foreign | None = None,
+        canaries: AbstractSet[bytes] = NOTHING,
+    ) -> OneMessage:
+        """Begin with one message; what is asked of ``foreign`` for one link is not asked again for the next.
+
+        Args:
+            card_words: keyed words and tokens of the subject's card, with their kinds.
+            foreign: asked about tokens that look like identifiers, on every link.
+            canaries: keyed words and tokens of invented patients; any of them stops on any link.
+        """
+        how = original.charset, original.separators.escape
+        reader = self._readers.get(how)
+        if reader is None:
+            if len(self._readers) >= READERS_MAX:
+                self._readers.popitem(last=False)
+            reader = self._readers[how] = Outlines(self._hashes), Context(Tokens(), closed=False)
+        return OneMessage(original, *reader, self._hashes, card_words, foreign, canaries)
+
+    def link(
+        self,
+        message: OneMessage,
+        outgoing: bytes,
+        *,
+        carries_identity: bool,
+        clear: frozenset[str] = NO_CLASSES,
+    ) -> Verdict:
+        """Search what would leave on one link.
+
+        Args:
+            outgoing: a message of any protocol; lines end in CR.
+            clear: element classes that the link's plan lets pass unchanged (a limited data set keeps
+                ``patient.birth-date``): their tokens do not stop.
+        """
+        if carries_identity:
+            context, card = message.of_all, _NOBODY
+        else:
+            context, card = self._context(message, clear), message.card
+        if (
+            card is not context.card
+            or message.canaries is not context.canaries
+            or message.outlines.generation is not context.generation
+        ):
+            context.know(card, message.canaries, message.outlines.generation, self._hashes.whole)
+        if context.tokens.too_many:
+            return Stop("unsearchable", "message")
+        try:
+            return check(message, context, outgoing)
+        except Unsearchable:
+            return Stop("unsearchable", "message")
 
     def check(
         self,
@@ -63,49 +122,34 @@ class Guard:
         canaries: AbstractSet[bytes] = NOTHING,
         clear: frozenset[str] = NO_CLASSES,
     ) -> Verdict:
-        """Search what would leave.
-
-        Args:
-            outgoing: a message of any protocol; lines end in CR.
-            card_words: keyed words and tokens of the subject's card, with their kinds.
-            foreign: asked about tokens that look like identifiers, on every link.
-            canaries: keyed words and tokens of invented patients; any of them stops on any link.
-            clear: element classes that the link's plan lets pass unchanged (a limited data set keeps
-                ``patient.birth-date``): their tokens do not stop.
-        """
-        if carries_identity:
-            context = self._anyone
-            context.know(_NOBODY, canaries, self._words.token)
-            check = Check(self._outlines, context, original, foreign, card_words)
-        else:
-            context = self._context(original, clear)
-            context.know(card_words, canaries, self._words.token)
-            check = Check(self._outlines, context, original, foreign, card_words, closed=True)
-        try:
-            return Stop("unsearchable", "message") if context.tokens.too_many else check.run(outgoing)
-        except Unsearchable:
-            return Stop("unsearchable", "message")
+        """Search what would leave of a message with one link; see ``message`` and ``link``."""
+        one = self._last
+        if (
+            one is None
+            or original is not one.original
+            or card_words is not one.card
+            or canaries is not one.canaries
+        ):
+            one = self.message(original, card_words=card_words, foreign=foreign, canaries=canaries)
+        one.ask(foreign)
+        self._last = one
+        return self.link(one, outgoing, carries_identity=carries_identity, clear=clear)
 
     def forget(self) -> None:
         """Drop every value held in memory; call it when keys change."""
-        self._outlines.forget()
+        self._readers.clear()
         self._contexts.clear()
-        self._anyone = Context(Tokens())
-        self._last = (None, self._anyone)
-        self._words.forget()
+        self._last = None
+        self._hashes.forget()
 
-    def _context(self, original: Message, clear: frozenset[str]) -> Context:
-        if original is self._last[0] and clear == self._last[1].clear:
-            return self._last[1]
-        persons = [segment for segment in original.segments if segment[:3] in PERSON_SEGMENTS]
-        key = (clear, original.segments[0][3:9], original.charset, *persons)
+    def _context(self, message: OneMessage, clear: frozenset[str]) -> Context:
+        key = (clear, message.persons)
         context = self._contexts.get(key)
-        if context is None:
-            tokens = tokens_of(original)
-            context = self._contexts[key] = Context(without(tokens, clear) if clear else tokens, clear)
-            if len(self._contexts) > CONTEXTS_MAX:
-                self._contexts.popitem(last=False)
-        else:
+        if context is not None:
             self._contexts.move_to_end(key)
-        self._last = (original, context)
+            return context
+        tokens = tokens_of(message.original)
+        context = self._contexts[key] = Context(without(tokens, clear) if clear else tokens, clear)
+        if len(self._contexts) > CONTEXTS_MAX:
+            self._contexts.popitem(last=False)
         return context

@@ -4,20 +4,25 @@ Rules:
 - Two lines with one outline (``normalise.outline``) differ in digits only, so words, escapes and places of
   digits are the same. Runs of letters *and* digits, which may be an encoding, are compared with the line itself:
   a line whose runs are others than those remembered is a new outline.
-- Memory is bounded and holds values of messages; ``forget`` empties it.
+- A line that comes again is known by its bytes, another one by its outline and the tokens in it (``Line``). What
+  comes only once is not remembered: it would push out of the processor's caches what comes with every message.
+- One ``Outlines`` serves one character set and escape character: with others the same bytes say something else.
+- Memory is bounded and holds values of messages: its owner drops it as a whole.
 
-Deliberately absent: persons. Nothing here depends on whose line it is.
+Deliberately absent: persons and links. Nothing here depends on whose line it is, or where it goes.
 """
 
 from __future__ import annotations
 
 import re
-from binascii import unhexlify
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import compress
+from operator import itemgetter
+from typing import cast
 
-from oathward.core.words import WordHasher
 from oathward.gateway.guard.dates import may_hold
+from oathward.gateway.guard.hashes import Hashes, Once
 from oathward.gateway.guard.normalise import (
     decoded,
     fold,
@@ -31,10 +36,16 @@ from oathward.gateway.guard.tokens import IDENTIFIER_LENGTH_MIN
 from oathward.protocols.hl7v2.reader import Message
 
 OUTLINES_MAX = 16_384
-HASHES_MAX = 65_536
+OUTLINES_BYTES_MAX = 16_777_216
+LINES_MAX = 16_384
+FRESH_MAX = 1_024
+"""Lines of one message that came for the first time, kept for its other links."""
+LINE_BYTES_MAX = 1_024
+"""Longer lines are not known by their bytes, nor by their tokens."""
 TOKEN_LENGTH_MAX = 64
 JOINED_DIGITS_MAX = 16
 WHOLE_DIGITS_MIN = 7
+_DATE_DIGITS_MIN = 8
 _NO_LETTERS = b"0123456789-./ ()"
 
 _DIGITS = re.compile(rb"0{6,}")
@@ -44,13 +55,9 @@ _SEPARATORS = re.compile(rb"[\-./]")
 _RUNS = bytes(
     code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
 )
-_HEX_OF_DIGITS = re.compile(rb"(?:3[0-9]){6,}").fullmatch
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
 # Letters and digits in base64 never give one of these, so what hides a token has no short parts.
 _PART = re.compile(rb"[0A-Za-z]{8,}")
-_TIME = re.compile(
-    rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-9]{2}){0,4}"
-).fullmatch
 
 
 Spans = tuple[tuple[int, int], ...]
@@ -61,74 +68,160 @@ class Outline:
     """What all lines of one outline have in common; compared by identity.
 
     ``letters``: the line squeezed, without digits. ``hashes``: keyed hashes of its words, and of the longer
-    ones as tokens. ``spans``: where tokens with digits may stand; ``whole``: those that are hardly a measured value
-    or a code (``whole_of``). ``mixed``: where runs of letters and
-    digits stand that may be an encoding. ``encoded``: a run decodes to something. ``opened``: a line like this must be opened
-    each time. ``dated``: it may hold a date in parts.
+    ones as tokens. ``pieces``: takes what may be a token with digits, but for dates; ``whole``: which of these are
+    hardly a measured value or a code (``whole_of``). ``times``: where a date or a time may stand, and whether that
+    would be such a piece. ``mixed``: where runs of letters and digits stand that may be an encoding. ``encoded``: a
+    run decodes to something. ``opened``: a line like this must be opened each time. ``dated``: it may hold a date
+    in parts.
     """
 
     shape: bytes
     words: frozenset[bytes]
     letters: bytes
     hashes: frozenset[bytes]
-    spans: Spans
-    whole: Spans
+    pieces: Callable[[bytes], tuple[bytes, ...]]
+    whole: tuple[bool, ...]
+    times: tuple[tuple[int, int, bool], ...]
     mixed: Spans
     encoded: bool
     opened: bool
     dated: bool
 
-    @property
-    def plain(self) -> bool:
-        """Say whether lines of this outline need no other look than at their digits."""
-        return not (self.mixed or self.encoded or self.opened or self.dated)
+
+@dataclass(slots=True, eq=False)
+class Line:
+    """What all lines of one outline with the same tokens have in common: keyed hashes of those with digits.
+
+    ``tokens``: all of them, of a time its date. ``asked``: without dates, what may be somebody's identifier;
+    ``whole``: of these, what is hardly a measured value or a code.
+    """
+
+    outline: Outline
+    tokens: frozenset[bytes]
+    asked: frozenset[bytes]
+    whole: frozenset[bytes]
 
 
 class Outlines:
-    """Remember outlines and hashes."""
+    """Remember lines and their outlines.
 
-    __slots__ = ("_hashes", "_known", "_runs", "_variants", "_words", "times")
+    ``generation``: another object after everything was dropped; who still holds an outline then holds it alone.
+    """
 
-    def __init__(self, words: WordHasher) -> None:
-        self._words = words
-        self._hashes: dict[bytes, bytes] = {}
+    __slots__ = ("_by_tokens", "_bytes", "_hashes", "_known", "_lines", "_once", "_runs", "_variants", "generation")  # fmt: skip
+
+    def __init__(self, hashes: Hashes) -> None:
+        self._hashes = hashes
         self._known: dict[bytes, Outline] = {}
-        self._runs: dict[bytes, bool] = {}
         self._variants: dict[tuple[bytes, ...], Outline] = {}
-        self.times: set[bytes] = set()
+        self._bytes = 0
+        self._runs: dict[bytes, bool] = {}
+        self._by_tokens: dict[tuple[object, ...], Line] = {}
+        self._lines: dict[bytes, Line] = {}
+        self._once = Once()
+        self.generation: object = object()
 
-    def of(self, shape: bytes, line: bytes, original: Message) -> Outline:
-        """Give what is known of a line; ``shape`` is its outline."""
+    def read(self, lines: list[bytes], original: Message, fresh: dict[bytes, Line]) -> list[Line]:
+        """Give what is known of each line.
+
+        Args:
+            original: says character set and escape character.
+            fresh: lines of this message's other payloads that had not come before; what is new is put in.
+        """
+        found = list(map(self._lines.get, lines))
+        if len(fresh) > FRESH_MAX:
+            fresh.clear()
+        at = -1
+        for _ in range(found.count(None)):
+            at = found.index(None, at + 1)
+            line = lines[at]
+            one = fresh.get(line)
+            if one is None:
+                one = fresh[line] = self._read(line, original)
+            found[at] = one
+        return cast("list[Line]", found)
+
+    def _read(self, line: bytes, original: Message) -> Line:
+        """Look at a line that is not known by its bytes."""
+        facts = self._of(outline(line), line, original)
+        pieces = facts.pieces(line)
+        key = (facts, pieces, self._in_times(facts, line)) if facts.times else (facts, pieces)
+        found = self._by_tokens.get(key)
+        if found is None:
+            found = self._hashed(facts, pieces, line)
+            if len(line) <= LINE_BYTES_MAX and self._once.again(key):
+                if len(self._by_tokens) >= LINES_MAX:
+                    self._by_tokens.clear()
+                self._by_tokens[key] = found
+        elif len(line) <= LINE_BYTES_MAX and self._once.again(line):
+            if len(self._lines) >= LINES_MAX:
+                self._lines.clear()
+            self._lines[line] = found
+        return found
+
+    def _in_times(self, facts: Outline, line: bytes) -> tuple[object, ...]:
+        """Give the date of each time; what turns out to be none, in a tuple of its own."""
+        day = self._hashes.day
+        return tuple([day(line[start:end]) or (line[start:end],) for start, end, _ in facts.times])
+
+    def _hashed(self, facts: Outline, pieces: tuple[bytes, ...], line: bytes) -> Line:
+        token, day = self._hashes.token, self._hashes.day
+        asked = [token(piece) for piece in pieces]
+        whole = list(compress(asked, facts.whole))
+        dates = []
+        for start, end, is_whole in facts.times:
+            piece = line[start:end]
+            if day(piece):
+                dates.append(token(piece))
+                continue
+            asked.append(token(piece))
+            if is_whole:
+                whole.append(asked[-1])
+        others = frozenset(asked)
+        return Line(facts, others.union(dates) if dates else others, others, frozenset(whole))
+
+    def _of(self, shape: bytes, line: bytes, original: Message) -> Outline:
+        """Give the outline of a line; ``shape`` is how it looks."""
         facts = self._known.get(shape)
         if facts is not None and facts.mixed:
             facts = self._variants.get((shape, *(line[start:end] for start, end in facts.mixed)))
         return facts or self._learn(shape, line, original)
 
     def _learn(self, shape: bytes, line: bytes, original: Message) -> Outline:
-        """Look at a line for the first time. ``original`` says character set and escape character."""
+        """Look at an outline for the first time."""
         folded = fold(shape, original.charset)
         words = frozenset(letter_words(folded))
         spans = spans_of(shape)
+        whole = frozenset(whole_of(shape, spans))
+        times = [span for span in spans if _may_be_a_time(shape[span[0] : span[1]])]
+        others = [span for span in spans if span not in set(times)]
         found = Outline(
             shape=shape,
             words=words,
             letters=squeeze(folded).translate(None, b"0123456789"),
-            hashes=self.hashes_of(words),
-            spans=spans,
-            whole=whole_of(shape, spans),
+            hashes=self._hashes.words(words),
+            pieces=_taker(others),
+            whole=tuple(span in whole for span in others),
+            times=tuple((start, end, (start, end) in whole) for start, end in times),
             mixed=tuple(match.span() for match in _PART.finditer(shape) if _is_mixed(match[0])),
             encoded=any(map(self._decodes, runs(line))),
             opened=is_layered(shape, original.separators.escape)
             or (not shape.isascii() and _hides_digits(shape, folded)),
             dated=may_hold(folded, words),
         )
-        if len(self._known) + len(self._variants) >= OUTLINES_MAX:
-            self._known.clear()
-            self._variants.clear()
+        self._bytes += len(shape)
+        if len(self._known) + len(self._variants) >= OUTLINES_MAX or self._bytes > OUTLINES_BYTES_MAX:
+            self._forget()
+            self._bytes = len(shape)
         self._known[shape] = found
         if found.mixed:
             self._variants[shape, *(line[start:end] for start, end in found.mixed)] = found
         return found
+
+    def _forget(self) -> None:
+        for memory in (self._known, self._variants, self._by_tokens, self._lines):
+            memory.clear()
+        self.generation = object()
 
     def _decodes(self, run: bytes) -> bool:
         found = self._runs.get(run)
@@ -138,52 +231,17 @@ class Outlines:
             found = self._runs[run] = bool(decoded(run))
         return found
 
-    def hashes_of(self, words: Iterable[bytes]) -> frozenset[bytes]:
-        """Hash letter words, and the longer ones as tokens too: a name may be written in one."""
-        hashed = set()
-        for word in words:
-            text = word.decode("utf-8", "replace")
-            if len(text) >= 3 or not text.isascii():
-                hashed.add(self._words.word(text))
-                if len(text) >= IDENTIFIER_LENGTH_MIN or not text.isascii():
-                    hashed.add(self._words.token(text))
-        return frozenset(hashed)
 
-    def hash_of(self, word: bytes) -> bytes:
-        """Hash one letter word."""
-        return self._words.word(word.decode("utf-8", "replace"))
+def _taker(spans: list[tuple[int, int]]) -> Callable[[bytes], tuple[bytes, ...]]:
+    """Make what takes these pieces out of a line, in one call where there are several."""
+    if len(spans) > 1:
+        return itemgetter(*(slice(start, end) for start, end in spans))
+    return lambda line: tuple([line[start:end] for start, end in spans])
 
-    def token_hashes(self, pieces: set[bytes]) -> set[bytes]:
-        """Hash pieces of lines that may be tokens; of a time stamp its date (and it is noted in ``times``)."""
-        hashes = self._hashes
-        if len(hashes) + len(pieces) > HASHES_MAX:
-            hashes.clear()
-            self.times.clear()
-        for piece in pieces.difference(hashes):
-            self._hash(piece)
-        return set(map(hashes.__getitem__, pieces))
 
-    def token_hash(self, piece: bytes) -> bytes:
-        """Hash one piece."""
-        return self._hashes.get(piece) or self._hash(piece)
-
-    def _hash(self, piece: bytes) -> bytes:
-        token = squeeze(piece)
-        if _TIME(token):
-            self.times.add(piece)
-            token = token[:8]
-        elif _HEX_OF_DIGITS(token):
-            token = unhexlify(token)
-        found = self._hashes[piece] = self._words.token(token.decode("utf-8", "replace"))
-        return found
-
-    def forget(self) -> None:
-        """Drop everything."""
-        self._hashes.clear()
-        self._known.clear()
-        self._variants.clear()
-        self._runs.clear()
-        self.times.clear()
+def _may_be_a_time(part: bytes) -> bool:
+    digits = part.count(b"0")
+    return digits >= _DATE_DIGITS_MIN and not digits % 2 and not part.translate(None, _NO_LETTERS)
 
 
 def spans_of(shape: bytes) -> Spans:

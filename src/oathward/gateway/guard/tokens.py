@@ -17,7 +17,7 @@ Source: HL7 v2.8.2 §3.3.2 (PID), §3.3.5 (NK1), §6.5.5 (GT1), §6.5.6 (IN1), �
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -36,6 +36,8 @@ NEWBORN_DAYS = 31
 TOKENS_MAX = 400
 """Of one message; more is not a patient's, and such a message cannot be searched."""
 PERSONS_MAX = 100
+FORMS_COMPARED_MAX = 100
+"""Of one message, for comparing each with each."""
 LOCAL_PHONE_DIGITS = 7
 """Of a telephone number of the North American plan: what is dialled within the area."""
 
@@ -151,6 +153,14 @@ def _settle_forms(tokens: Tokens) -> list[bytes]:
     tokens.digit_forms = tuple(form for form in forms if form.isdigit())
     tokens.other_forms = tuple(form for form in forms if not form.isdigit())
     return dates
+
+
+def without_longer(forms: Iterable[bytes]) -> tuple[bytes, ...]:
+    """Leave out forms that hold another one: a text without that has none of them."""
+    listed = tuple(dict.fromkeys(forms))
+    if len(listed) > FORMS_COMPARED_MAX:
+        return listed
+    return tuple(form for form in listed if not any(one in form for one in listed if one != form))
 
 
 def without(tokens: Tokens, clear: AbstractSet[str]) -> Tokens:

@@ -1,0 +1,159 @@
+"""What the checks of one message share: its original, whom it is about, whose it must not be, and what was asked.
+
+Rules:
+- Made once for a message and used for each of its links: what was asked of the patients' index for one link, and
+  the lines in which one link's check found no number, are not looked at again for the next.
+- Tokens with digits are looked for by their keyed hashes: of canaries and of other patients on every link, of the
+  card on links that may not carry identity. On those only what is hardly a value or a code is asked about.
+- The date in a time is nobody's identifier; a newborn's birth date is in every time of its month.
+
+Deliberately absent: raw tokens, letters, encodings (``check``), and memory beyond the message (``guard``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from oathward.gateway.guard.context import Context
+from oathward.gateway.guard.hashes import Hashes
+from oathward.gateway.guard.normalise import squeeze
+from oathward.gateway.guard.outlines import Line, Outlines, pieces_of
+from oathward.gateway.guard.search import Hit
+from oathward.gateway.guard.tokens import PERSON_SEGMENTS
+from oathward.patients.model import WordKind
+from oathward.protocols.hl7v2.reader import Message
+
+Foreign = Callable[[Iterable[bytes]], AbstractSet[bytes]]
+"""Of keyed tokens (``WordHasher.token``), those that are identifiers of other patients."""
+_O = ord("O")
+_NONE: frozenset[Line] = frozenset()
+
+
+class OneMessage:
+    """One message under the guard; ``Guard.message`` makes it, ``Guard.link`` checks what would leave of it."""
+
+    __slots__ = ("_asked", "_clean", "_clean_of", "_noted", "_persons", "_whole", "canaries", "card", "foreign", "fresh", "hashes", "of_all", "original", "outlines")  # fmt: skip
+
+    def __init__(
+        self,
+        original: Message,
+        outlines: Outlines,
+        of_all: Context,
+        hashes: Hashes,
+        card: Mapping[bytes, WordKind],
+        foreign: Foreign | None,
+        canaries: AbstractSet[bytes],
+    ) -> None:
+        self.original, self.outlines, self.of_all, self.hashes = original, outlines, of_all, hashes
+        self.card, self.foreign, self.canaries = card, foreign, canaries
+        self.fresh: dict[bytes, Line] = {}
+        self._persons: tuple[object, ...] = ()
+        self._asked: frozenset[Line] = _NONE
+        self._whole: frozenset[Line] = _NONE
+        self._noted: tuple[bool, list[Line]] | None = None
+        self._clean: set[bytes] = set()
+        self._clean_of: frozenset[str] | None = None
+
+    @property
+    def persons(self) -> tuple[object, ...]:
+        """All that tells which tokens its persons have: their segments, how to read them, and the day."""
+        if not self._persons:
+            segments = self.original.segments
+            self._persons = (
+                self.original.header(7)[:8],
+                segments[0][3:9],
+                self.original.charset,
+                *[one for one in segments if one[0] != _O and one[:3] in PERSON_SEGMENTS],
+            )
+        return self._persons
+
+    # --- numbers in the clear
+
+    def may_hold_number(self, context: Context, lines: list[bytes]) -> bool:
+        """Say whether lines may hold a person's number; those found clean of it for another link do not."""
+        if (
+            self._clean_of is not None and self._clean_of <= context.clear
+        ):  # it looked for all of these, and more
+            lines = list(set(lines) - self._clean)
+        return context.may_hold_number(lines)
+
+    def clean(self, context: Context, lines: list[bytes]) -> None:
+        """Note that a payload of these lines was found clean."""
+        if self._clean_of is None and context.closed:
+            self._clean, self._clean_of = set(lines), context.clear
+
+    # --- keyed tokens
+
+    def search(self, context: Context, lines: list[bytes], found: list[Line]) -> tuple[Hit, bytes] | None:
+        """Search all lines of a payload: a hit, and its line.
+
+        Args:
+            found: what is known of the lines.
+        """
+        if context.canaries or context.strong:
+            tokens = frozenset().union(*[one.tokens for one in found])
+            if not (tokens.isdisjoint(context.canaries) and tokens.isdisjoint(context.strong)):
+                hits = [(hit, line) for line in lines if (hit := self._own(context, pieces_of(line)))]
+                if hits:
+                    return min(hits, key=lambda one: one[0].kind != "canary")
+        if self.foreign is None:
+            return None
+        asked = self._not_asked(context, found)
+        others = self._others(asked) if asked else None
+        if others:
+            line = next(
+                line for line, one in zip(lines, found, strict=True) if not others.isdisjoint(one.asked)
+            )
+            return Hit("other-patient", "patient index"), line
+        self._noted = (context.closed, found)
+        return None
+
+    def _not_asked(self, context: Context, found: list[Line]) -> set[bytes]:
+        """Collect the tokens that are asked about, of lines that no other link had."""
+        new: Iterable[Line] = found
+        if self._noted is not None:
+            closed, lines = self._noted
+            if closed:
+                self._whole = self._whole.union(lines)
+            else:
+                self._asked = self._asked.union(lines)
+            self._noted = None
+        if self._asked or (context.closed and self._whole):
+            new = set(found).difference(self._asked, self._whole if context.closed else ())
+        return set().union(*([one.whole for one in new] if context.closed else [one.asked for one in new]))
+
+    def ask(self, foreign: Foreign | None) -> None:
+        """Ask anew from now on."""
+        self.foreign = foreign
+        self._asked = self._whole = _NONE
+        self._noted = None
+
+    def search_text(self, context: Context, text: bytes) -> Hit | None:
+        """Search one text, as what an encoding hid."""
+        pieces = pieces_of(text)
+        hit = self._own(context, pieces)
+        if hit is None and self.foreign is not None:
+            asked = pieces_of(text, whole=True) if context.closed else pieces
+            token, day = self.hashes.token, self.hashes.day
+            if self._others({token(piece) for piece in asked if not day(piece)}):
+                hit = Hit("other-patient", "patient index")
+        return hit
+
+    def _own(self, context: Context, pieces: Iterable[bytes]) -> Hit | None:
+        """Search for canaries and the card."""
+        hashed = {piece: self.hashes.token(piece) for piece in pieces}
+        if not context.canaries.isdisjoint(hashed.values()):
+            return Hit("canary", "canary")
+        if any(one in context.strong and not self._is_today(piece) for piece, one in hashed.items()):
+            return Hit("token", "card")
+        return None
+
+    def _others(self, asked: set[bytes]) -> AbstractSet[bytes]:
+        """Choose those of other patients; the patient's own are not asked about."""
+        asked = asked.difference(self.card)
+        return self.foreign(asked) if asked and self.foreign is not None else frozenset()
+
+    def _is_today(self, piece: bytes) -> bool:
+        """Say whether a token is a date of the message's own month."""
+        return self.hashes.day(piece) != b"" and squeeze(piece)[:6] == self.original.header(7)[:6]
