@@ -24,7 +24,8 @@ from oathward.patients.work import Work, unique_subjects
 class Whom:
     """An answer for one PID: the effective subject, and ``own``, whom its identifiers name themselves.
 
-    What a message says later counts for ``own``: after a merge is undone it is still said of that number.
+    What a message says later counts for ``own``: after a merge is undone it is still said of that number. A subject
+    that nobody is known to be has none.
     """
 
     subject: str
@@ -67,7 +68,7 @@ def _by_visit(work: Work, spoken: Spoken) -> Whom | None:
     found = work.find([*hashes, *marks])
     subjects = unique_subjects(found[h] for h in hashes if h in found)
     if len(subjects) == 1 and not any(m in found for m in marks):
-        return Whom(subjects[0], "known")
+        return Whom(subjects[0], "known", own=work.own(next(h for h in hashes if h in found)))
     return None
 
 
@@ -79,7 +80,7 @@ def _unnamed(work: Work, spoken: Spoken) -> Whom:
     parts = ("id", local[0].type, local[0].value.reveal(), visit) if local else ("visit", visit)
     subject = _holding(work, parts, encounter)
     kind = work.effective(subject)
-    return Whom(subject, "holding" if kind == subject else "known")
+    return Whom(subject, "holding") if kind == subject else Whom(subject, "known", own=subject)
 
 
 def _holding(work: Work, parts: tuple[str, ...], encounter: bytes | None) -> str:

@@ -147,6 +147,7 @@ class Work:
 
     def attach_hashes(self, subject: str, hashes: Iterable[tuple[bytes, bytes]]) -> None:
         """Let (hash, scope) that name nobody yet name a subject; one that is taken stays."""
+        assert subject, "nobody to name"
         fresh = [(h, scope) for h, scope in hashes if h not in self._found]
         for h, scope in fresh:
             self._found[h] = subject
@@ -160,6 +161,8 @@ class Work:
 
     def edge(self, kind: EdgeKind, child: str, parent: str, *, undoes: str = "", event: str = "") -> None:
         """Tie two subjects of their own; ``event``: what says so, where it is not the message."""
+        assert child, "nobody to tie"
+        assert parent, "nobody to tie to"
         id_ = uuid7(self.state.edge_ms(self.now_us // 1_000))
         event = event or self.event
         edge = Edge(id_, kind, child, parent, event, self.source.id, self.now_us, undoes)

@@ -216,6 +216,32 @@ class TestVisits:
         assert site.take(oru("", "V1^^^HOSP")).kind == "holding"
 
 
+def test_the_feed_may_name_a_patient_by_a_visit_alone(site):
+    """What it says then is of the subject that the visit names, and of nobody else."""
+    known = site.take(adt("A01", pid(A), pv1("V1^^^HOSP")), FEED)
+    by_visit = site.take(adt("A08", pid("", "Quill^Iris", account="N1^^^HOSP"), pv1("V1^^^HOSP")), FEED)
+    assert (by_visit.subject, by_visit.card, by_visit.refused) == (known.subject, known.subject, None)
+    assert {s for s, *_ in by_visit.rows.words} == {known.subject}
+    assert site.take(message("ORU^R01", pid("", account="N1^^^HOSP"))).subject == known.subject
+
+
+def test_nothing_is_said_of_a_subject_without_a_name(site):
+    site.take(oru("BED5", "V1^^^HOSP"))
+    site.take(adt("A01", pid(A), pv1("V1^^^HOSP")), FEED)
+    for segments in ([pid("", "Quill^Iris")], [pid("BED5", "Quill^Iris"), pv1("V1^^^HOSP")], [pid("")]):
+        taken = site.take(adt("A08", *segments), FEED)
+        assert "" not in {s for s, *_ in taken.rows.words} | {i.subject for i in taken.rows.identifiers}
+        assert taken.card == "" or taken.kind == "known"
+    with read(site.engine) as db:
+        rows = db.exec_driver_sql("SELECT COUNT(*) FROM subject_identifier WHERE subject = ''").scalar()
+        assert rows == 0
+
+
+def test_two_whom_nobody_knows_are_not_linked(site):
+    taken = site.take(adt("A24", pid("7"), pid("8")), FEED)
+    assert (taken.refused, taken.findings) == (Reason.MERGE_REFUSED, ("patient.link-unclear",))
+
+
 def test_every_change_leaves_a_record(site):
     site.take(adt("A01", pid(A, mother=B), pv1("V1^^^HOSP")), FEED)
     site.take(adt("A40", pid(A), mrg(C)), FEED)
