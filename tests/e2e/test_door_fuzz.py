@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tests.site import Site, bundle
 from tests.wire import END, START, Client, Recipient, frame, oru
@@ -111,7 +111,14 @@ def counts(site):
     return site.status("gateway")["counts"].get("connection.refused", 0)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    phases=[
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ],  # a failure waits seconds: shrinking it takes minutes
+)
 @given(
     kinds=st.lists(good, max_size=6),
     trouble=broken,
