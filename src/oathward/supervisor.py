@@ -64,7 +64,7 @@ class _Child:
     restarts: int = 0
     was_ready: bool = False
     watcher: asyncio.Task[None] | None = field(default=None)
-    pulse: Pulse = field(default_factory=Pulse)
+    pulse: Pulse = field(default_factory=lambda: Pulse(_LOOK_S))
     pulse_fd: int = -1
     hangs: int = 0
 
@@ -85,6 +85,8 @@ class Supervisor:
         self._lock: int | None = None
         self._status: Status | None = None
         self._hung: list[dict[str, Any]] = []
+        silent_s_max = settings.watchdog.silent_s_max
+        self._look_s = min(_LOOK_S, silent_s_max / 8) if silent_s_max else _LOOK_S
         self._looking: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -171,7 +173,7 @@ class Supervisor:
         self._deafen(child)
         ours, its_end = os.pipe()
         os.set_blocking(ours, False)
-        child.pulse, child.pulse_fd = Pulse(), ours
+        child.pulse, child.pulse_fd = Pulse(2 * self._look_s), ours
         asyncio.get_running_loop().add_reader(ours, self._hear, child)
         return its_end
 
@@ -190,11 +192,9 @@ class Supervisor:
 
     async def _look(self) -> None:
         """Notice who hangs, and say how often who was started again."""
-        silent_s_max = self._settings.watchdog.silent_s_max
-        pause_s = min(_LOOK_S, silent_s_max / 4) if silent_s_max else _LOOK_S
         last_s, due_s = time.monotonic(), 0.0
         while True:
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(self._look_s)
             now_s = time.monotonic()
             found = [(self._silence(child, now_s - last_s), child) for child in self._children.values()]
             last_s = now_s

@@ -12,7 +12,7 @@ from tests.wire import Recipient
 
 from oathward.inventory.model import Device
 
-SILENT_S = 1.5
+SILENT_S = 2.5
 WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\nkeeper_silent_s_max = {2 * SILENT_S}\n"
 NOTICED_S = SILENT_S + 3.5
 """Silence, a look, the time to end by itself, and the kill."""

@@ -4,7 +4,7 @@ Rules:
 - A part (a loop, a writer thread) counts its own turns; what does not turn does not move.
 - The counters go through a pipe the supervisor opened, not through a file: a full disk is no hang, and no
   other process can speak for this one.
-- Silence is measured on the reader's side in looks, each worth at most ``_LOOK_S_MAX``: a machine that was stopped, a
+- Silence is measured on the reader's side in looks, each worth at most ``look_s_max``: a machine that was stopped, a
   clock that was set or a supervisor that slept make nobody silent.
 
 Deliberately absent: what is done about silence (``supervisor``).
@@ -22,7 +22,6 @@ import orjson
 
 FD_VARIABLE = "OATHWARD_PULSE_FD"
 _LINE_BYTES_MAX = 2_000
-_LOOK_S_MAX = 2.0
 _PARTS_MAX = 16
 
 
@@ -58,9 +57,14 @@ class Beats:
 
 
 class Pulse:
-    """The supervisor's side: for how long each part of one process has not moved."""
+    """The supervisor's side: for how long each part of one process has not moved.
 
-    def __init__(self) -> None:
+    Args:
+        look_s_max: how much silence one look may count, however long ago the last one was.
+    """
+
+    def __init__(self, look_s_max: float) -> None:
+        self._look_s_max = look_s_max
         self._counts: dict[str, int] = {}
         self._silent_s: dict[str, float] = {}
         self._since_start_s = 0.0
@@ -94,7 +98,7 @@ class Pulse:
 
     def look(self, elapsed_s: float) -> None:
         """Let the time since the last look count as silence, until something is read."""
-        elapsed_s = min(elapsed_s, _LOOK_S_MAX)
+        elapsed_s = min(elapsed_s, self._look_s_max)
         self._since_start_s += elapsed_s
         for part in self._silent_s:
             self._silent_s[part] += elapsed_s

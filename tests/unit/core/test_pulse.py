@@ -27,7 +27,7 @@ def looked(heard, seconds):
 
 
 def test_a_part_that_stands_still_is_named(line):
-    beats, heard = Beats(), Pulse()
+    beats, heard = Beats(), Pulse(1.0)
     for _ in range(5):
         beats.moved("work")
         beats.moved("writer")
@@ -48,29 +48,28 @@ def test_a_part_that_stands_still_is_named(line):
 
 
 def test_who_never_spoke_has_longer(line):
-    heard = Pulse()
+    heard = Pulse(1.0)
     assert looked(heard, 10) is None
     assert not heard.heard
     assert looked(heard, 1) == ("start", 11.0, True)
 
 
 def test_a_machine_that_stood_still_is_one_short_look():
-    heard = Pulse()
+    heard = Pulse(1.0)
     heard.read(b'{"work":1}\n')
     heard.look(3_600.0)
     assert heard.silent(**LIMITS) is None
 
 
-def test_without_the_cap_it_would_be_silence(monkeypatch):
-    monkeypatch.setattr(pulse, "_LOOK_S_MAX", 1e9)
-    heard = Pulse()
+def test_without_the_cap_it_would_be_silence():
+    heard = Pulse(1e9)
     heard.read(b'{"work":1}\n')
     heard.look(3_600.0)
     assert heard.silent(**LIMITS) == ("process", 3_600.0, True)
 
 
 def test_lines_may_come_in_pieces_and_nonsense_is_left_out():
-    heard = Pulse()
+    heard = Pulse(1.0)
     for piece in (b'{"wo', b'rk":1}\n[1]\nnot json\n{"x":"y"}\n{"work":', b"2}\n"):
         heard.read(piece)
     assert heard.heard
