@@ -7,6 +7,7 @@ import urllib.request
 
 import pytest
 from tests.faults.load import Sender, judge
+from tests.faults.test_disk import fill, small_disk  # noqa: F401  a fixture
 from tests.site import Site, bundle
 from tests.wire import Recipient
 
@@ -149,6 +150,21 @@ def test_a_machine_that_stood_still_kills_nobody(tmp_path, recipient):
         for pid in everyone:
             os.kill(pid, signal.SIGCONT)
         time.sleep(2 * SILENT_S)
+        assert {role: site.status(role)["pid"] for role in pids} == pids
+        assert set(site.status("supervisor")["hangs"].values()) == {0}
+    finally:
+        site.stop()
+
+
+def test_a_full_disk_is_no_hang(small_disk, recipient):  # noqa: F811  the fixture
+    """Status files cannot be written then; the beats do not go through a file."""
+    site = served(small_disk / "s", recipient)
+    pids = {role: site.status(role)["pid"] for role in ("keeper", "courier", "app", "gateway")}
+    try:
+        ballast = fill(small_disk)
+        time.sleep(3 * SILENT_S)
+        ballast.unlink()
+        site.wait(lambda: site.status("supervisor")["at_s"] > time.time() - 2)
         assert {role: site.status(role)["pid"] for role in pids} == pids
         assert set(site.status("supervisor")["hangs"].values()) == {0}
     finally:
