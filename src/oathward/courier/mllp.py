@@ -66,9 +66,12 @@ class MllpWire(asyncio.Protocol):
             return
         item.sent_at_s = time.monotonic()
         self._outstanding[item.row.id.encode()] = item, answered
-        if not self._out:
-            asyncio.get_running_loop().call_soon(self._flush)
-        self._out.append(wrap(item.body))
+        if self.window == 1:  # nothing else could leave with it
+            self._transport.write(wrap(item.body))
+        else:
+            if not self._out:
+                asyncio.get_running_loop().call_soon(self._flush)
+            self._out.append(wrap(item.body))
         if self._timer is None:
             self._arm()
 
