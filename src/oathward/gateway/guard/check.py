@@ -291,7 +291,7 @@ def _without_our_id(line: bytes, original: Message) -> bytes:
         return line
     separator = line[3:4]
     fields = line.split(separator, 10)
-    if len(fields) < 11 or not _OURS(fields[9]) or fields[9].isdigit() or fields[9] == original.control_id:
+    if len(fields) < 11 or not _OURS(fields[9]) or fields[9].isdigit() or fields[9] == original.header(10):
         return line
     fields[9] = b""
     return separator.join(fields)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import compress
 from operator import itemgetter
-from typing import cast
+from typing import TypeVar, cast
 
 from oathward.gateway.guard.dates import may_hold
 from oathward.gateway.guard.hashes import Hashes, Once
@@ -61,6 +61,9 @@ _PART = re.compile(rb"[0A-Za-z]{8,}")
 
 
 Spans = tuple[tuple[int, int], ...]
+Times = tuple[tuple[bytes, bool], ...]
+"""Dates, or what stands in their places: then it is asked about as any other piece."""
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,38 +148,38 @@ class Outlines:
         """Look at a line that is not known by its bytes."""
         facts = self._of(outline(line), line, original)
         pieces = facts.pieces(line)
-        key = (facts, pieces, self._in_times(facts, line)) if facts.times else (facts, pieces)
-        found = self._by_tokens.get(key)
-        if found is None:
-            found = self._hashed(facts, pieces, line)
-            if len(line) <= LINE_BYTES_MAX and self._once.again(key):
-                if len(self._by_tokens) >= LINES_MAX:
-                    self._by_tokens.clear()
-                self._by_tokens[key] = found
-        elif len(line) <= LINE_BYTES_MAX and self._once.again(line):
-            if len(self._lines) >= LINES_MAX:
-                self._lines.clear()
-            self._lines[line] = found
+        times = self._in_times(facts, line) if facts.times else ()
+        key = (facts, pieces, times)
+        found = self._by_tokens.get(key) or self._hashed(facts, pieces, times)
+        if len(line) <= LINE_BYTES_MAX:
+            if self._once.again(key):
+                _keep(self._by_tokens, key, found)
+            if self._once.again(line):
+                _keep(self._lines, line, found)
         return found
 
-    def _in_times(self, facts: Outline, line: bytes) -> tuple[object, ...]:
-        """Give the date of each time; what turns out to be none, in a tuple of its own."""
-        day = self._hashes.day
-        return tuple([day(line[start:end]) or (line[start:end],) for start, end, _ in facts.times])
+    def _in_times(self, facts: Outline, line: bytes) -> Times:
+        """Give the date of each time; what turns out to be none, marked as such."""
+        found = []
+        for start, end, _ in facts.times:
+            piece = line[start:end]
+            day = self._hashes.day(piece)
+            found.append((day or piece, not day))
+        return tuple(found)
 
-    def _hashed(self, facts: Outline, pieces: tuple[bytes, ...], line: bytes) -> Line:
-        token, day = self._hashes.token, self._hashes.day
+    def _hashed(self, facts: Outline, pieces: tuple[bytes, ...], times: Times) -> Line:
+        token = self._hashes.token
         asked = [token(piece) for piece in pieces]
         whole = list(compress(asked, facts.whole))
         dates = []
-        for start, end, is_whole in facts.times:
-            piece = line[start:end]
-            if day(piece):
-                dates.append(token(piece))
+        for (piece, is_asked), (_, _, is_whole) in zip(times, facts.times, strict=True):
+            hashed = token(piece)
+            if not is_asked:
+                dates.append(hashed)
                 continue
-            asked.append(token(piece))
+            asked.append(hashed)
             if is_whole:
-                whole.append(asked[-1])
+                whole.append(hashed)
         others = frozenset(asked)
         return Line(facts, others.union(dates) if dates else others, others, frozenset(whole))
 
@@ -230,6 +233,12 @@ class Outlines:
                 self._runs.clear()
             found = self._runs[run] = bool(decoded(run))
         return found
+
+
+def _keep(memory: dict[Key, Line], key: Key, found: Line) -> None:
+    if len(memory) >= LINES_MAX:
+        memory.clear()
+    memory[key] = found
 
 
 def _taker(spans: list[tuple[int, int]]) -> Callable[[bytes], tuple[bytes, ...]]:
