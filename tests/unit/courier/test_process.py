@@ -1,0 +1,114 @@
+"""What the courier's process promises about the parts it stands on: a keeper that is away, a feed that ended."""
+
+import asyncio
+
+import pytest
+from tests.site import Site, bundle
+from tests.wire import oru
+
+from oathward.app import build
+from oathward.core.errors import KeeperError
+from oathward.courier.process import Courier
+from oathward.gateway.arrival import Outcome
+from oathward.gateway.commit import commit_group
+from oathward.gateway.gate import Gate
+from oathward.gateway.path import arrive
+from oathward.inventory.model import Device, Peer
+
+PEER = Peer("127.0.0.1", None, ())
+COUNT = 5
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A site whose gateway took some messages for a folder; no courier yet."""
+    (tmp_path / "ehr").mkdir()
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": f"file://{tmp_path}/ehr"}))
+    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    gate = Gate(build(site.settings, "gateway"))
+    group = [one for n in range(COUNT) for one in arrive(gate, oru(f"m{n}"), PEER)]
+    commit_group(gate, group)
+    assert {one.outcome for one in group} == {Outcome.STORED}
+    gate.close()
+    gate.opened.keeper.close()
+    gate.engine.dispose()
+    return site
+
+
+def deliver(site, what):
+    """Run ``what`` with a courier in this process."""
+
+    async def go():
+        opened = build(site.settings, "courier")
+        courier = Courier(opened)
+        try:
+            await what(courier)
+        finally:
+            await courier.stop()
+            opened.keeper.close()
+            opened.engine.dispose()
+
+    asyncio.run(go())
+
+
+async def until(what, patience_s=10.0):
+    async with asyncio.timeout(patience_s):
+        while not what():
+            await asyncio.sleep(0.01)
+
+
+def states(site):
+    return [state for (state,) in site.rows("SELECT state FROM outbox")]
+
+
+def kept(site):
+    return len(list((site.folder.parent / "ehr").glob("*.hl7")))
+
+
+def test_a_keeper_that_is_away_gives_up_no_delivery(site, monkeypatch):
+    monkeypatch.setattr("oathward.courier.feed._RESCAN_S", 0.05)
+
+    async def go(courier):
+        keys = courier.site.keeper.outbox_keys
+        courier.opener.renew({})  # what these are sealed to is new to this courier
+
+        def away():
+            raise KeeperError("keeper", "did not answer in time")
+
+        monkeypatch.setattr(courier.site.keeper, "outbox_keys", away)
+        await courier.refresh()
+        await until(lambda: courier.counts["postponed"] > COUNT)
+        assert (kept(site), states(site)) == (0, ["pending"] * COUNT)
+        monkeypatch.setattr(courier.site.keeper, "outbox_keys", keys)
+        await until(lambda: not states(site))
+        assert kept(site) == COUNT
+
+    deliver(site, go)
+    assert not site.records("message.dead")
+
+
+def test_a_feed_that_ended_is_started_again(site):
+    async def go(courier):
+        bodies, courier.bodies = courier.bodies, None  # a bug of ours: the feed's task ends
+        await courier.refresh()
+        await until(courier._feeds["ehr"].task.done)
+        assert (kept(site), len(states(site))) == (0, COUNT)
+        courier.bodies = bodies
+        await courier.refresh()
+        await until(lambda: not states(site))
+        assert kept(site) == COUNT
+
+    deliver(site, go)
+
+
+def test_new_rows_are_looked_for_as_long_as_the_process_runs(site):
+    async def go(courier):
+        await courier.refresh()
+        await until(lambda: not states(site))
+        assert courier.looking
+        courier._looking.cancel()
+        await asyncio.sleep(0)
+        assert not courier.looking, "its process ends then, and is started anew"
+
+    deliver(site, go)
