@@ -1,9 +1,9 @@
-"""The courier process: one feed a link, one recorder, and an eye on policy and consent.
+"""The courier process: one look for all links, one feed a link, one recorder, and an eye on policy and consent.
 
 Rules:
 - One courier a site: a lock file says so (tier 1); a second one ends at once.
 - A new bundle or a changed consent makes every feed read its rows again and decide anew.
-- While policy or consents cannot be read, nothing leaves.
+- While policy or consents cannot be read, nothing leaves. What needs a keeper that is away waits in its place.
 """
 
 from __future__ import annotations
