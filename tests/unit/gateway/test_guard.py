@@ -144,6 +144,7 @@ def test_weak_tokens_count():
     verdict = check("Doe lives in Springwell 97477")
     assert isinstance(verdict, Counted)
     assert verdict.hits == {"PID-5": 1, "PID-11": 2}
+    assert verdict.places == ("PID-11", "PID-5")
 
 
 def test_a_short_row_of_numbers_is_no_identifier():

@@ -17,6 +17,11 @@ class Counted:
 
     hits: Mapping[str, int]
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The places alone, in order: of messages that say the same they are the same, so a finding can count them."""
+        return tuple(sorted(self.hits))
+
 
 @dataclass(frozen=True, slots=True)
 class Stop:
