@@ -247,11 +247,11 @@ class Courier:
 
     def _ready(self, recipient: Recipient, rows: Sequence[OutboxRow]) -> list[Item | Settled]:
         """Check rows again and open them for the wire; runs in a thread."""
-        assert self.active is not None
-        site = self.site
+        site, active, plans = self.site, self.active, self._plans
+        assert active is not None
         consents = {s: self.consents.of(site.engine, (s,)) for s in {row.subject for row in rows}}
         at_us, sure = micros(site.clock.now()), site.clock.sure()
-        now = Now(self.active.bundle, self.active.label, self._plans, consents, at_us, clock_sure=sure)
+        now = Now(active.bundle, active.label, plans, consents, at_us, clock_sure=sure)
         refused = refused_each(site.engine, site.site, rows, now)
         sealed = iter(
             self.bodies.read_many([r.body for r, no in zip(rows, refused, strict=True) if no is None])
@@ -266,9 +266,9 @@ class Courier:
                     raise OathwardError(row.link, reason=reason)
                 ready.append(Item(row, self._body(recipient, row, next(sealed)), row.attempts))
             except KeeperError:
-                self.counts["postponed"] += (
-                    1  # a key we have not seen: the keeper is asked again at the next look
-                )
+                # A key we have not seen. It is asked for again at the next look, and not for each row of this one.
+                self.counts["postponed"] += 1
+                break
             except OathwardError as error:
                 ready.append(settled_error(row, error))
         return ready

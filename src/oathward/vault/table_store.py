@@ -15,7 +15,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 
-from sqlalchemy import BigInteger, Column, Engine, LargeBinary, Table, Text, delete, func, select
+from sqlalchemy import BigInteger, Column, Connection, Engine, LargeBinary, Table, Text, delete, func, select
 
 from oathward.core.db import METADATA, insert_many, read, write
 from oathward.core.errors import StorageError
@@ -72,28 +72,36 @@ class TableStore:
         Raises:
             StorageError: ``NOT_FOUND`` if it is gone, ``STORAGE_FAILED`` if it is not what was stored.
         """
+        with read(self._engine) as db:
+            return self._read(db, ref)
+
+    def read_many(self, refs: Sequence[BodyRef]) -> list[bytes | StorageError]:
+        """Give bodies in the order of ``refs``, or why one cannot be given.
+
+        Raises:
+            StorageError: the database cannot be asked now; that says nothing of any body.
+        """
+        found: list[bytes | StorageError] = []
+        with read(self._engine) as db:
+            for ref in refs:
+                try:
+                    found.append(self._read(db, ref))
+                except StorageError as error:
+                    found.append(error)
+        return found
+
+    def _read(self, db: Connection, ref: BodyRef) -> bytes:
         where = f"bodies {ref.store}/{ref.id}"
         query = select(body.c.data).where(
             body.c.site == self._site, body.c.store == ref.store, body.c.id == ref.id
         )
-        with read(self._engine) as db:
-            data = db.execute(query).scalar()
+        data = db.execute(query).scalar()
         if data is None:
             raise StorageError(where, "the body is gone", reason=Reason.NOT_FOUND)
         data = bytes(data)
         if len(data) != ref.length or hashlib.sha256(data).digest() != ref.sha256:
             raise StorageError(where, "the stored bytes are not the ones that were written")
         return data
-
-    def read_many(self, refs: Sequence[BodyRef]) -> list[bytes | StorageError]:
-        """Give bodies in the order of ``refs``, or why one cannot be given."""
-        found: list[bytes | StorageError] = []
-        for ref in refs:
-            try:
-                found.append(self.read(ref))
-            except StorageError as error:
-                found.append(error)
-        return found
 
     def discard_tail(self, last: BodyRef | None) -> int:
         """Remove what lies behind the last body a committed row names; gives the number of bodies."""

@@ -67,18 +67,24 @@ def kept(site):
 
 
 def test_a_keeper_that_is_away_gives_up_no_delivery(site, monkeypatch):
-    monkeypatch.setattr("oathward.courier.feed._RESCAN_S", 0.05)
+    monkeypatch.setattr("oathward.courier.feed._RESCAN_S", 0.5)
 
     async def go(courier):
         keys = courier.site.keeper.outbox_keys
         courier.opener.renew({})  # what these are sealed to is new to this courier
 
+        asked = []
+
         def away():
+            asked.append(1)
             raise KeeperError("keeper", "did not answer in time")
 
         monkeypatch.setattr(courier.site.keeper, "outbox_keys", away)
         await courier.refresh()
-        await until(lambda: courier.counts["postponed"] > COUNT)
+        await until(lambda: courier.counts["postponed"])
+        await asyncio.sleep(0.1)
+        assert len(asked) == 1, "once a look, not once a row"
+        await until(lambda: len(asked) > 1)
         assert (kept(site), states(site)) == (0, ["pending"] * COUNT)
         monkeypatch.setattr(courier.site.keeper, "outbox_keys", keys)
         await until(lambda: not states(site))

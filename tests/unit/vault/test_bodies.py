@@ -96,6 +96,18 @@ def test_among_many_each_bad_one_is_refused_alone(any_store):
         assert isinstance(got[1], StorageError)
 
 
+def test_a_database_that_cannot_be_asked_says_nothing_of_any_body(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path / 't.db'}")
+    create_tables(engine)
+    made = TableStore(engine, "demo", "kept", "gateway")
+    refs = made.append([b"one", b"two"])
+    made.flush()
+    with engine.begin() as db:
+        db.exec_driver_sql("ALTER TABLE body RENAME TO away")
+    with pytest.raises(StorageError, match="database"):
+        made.read_many(refs)
+
+
 def test_a_changed_byte_among_many_is_found(store):
     refs = store.append([b"one", b"two", b"three"])
     store.flush()
