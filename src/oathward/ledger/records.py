@@ -15,7 +15,6 @@ Source: RFC 6962 §2.1, RFC 9162 §2.1.1 (leaf hash); C2SP tlog-tiles (an entry 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple, final
@@ -23,6 +22,7 @@ from typing import Any, NamedTuple, final
 import orjson
 
 from oathward.core.errors import LedgerError
+from oathward.core.ids import random16
 from oathward.core.reasons import Reason
 
 SALT_BYTES = 16
@@ -91,5 +91,5 @@ def prepare(record: Record) -> Leaf:
         raise LedgerError(
             record.kind, f"body over {ENTRY_BYTES_MAX - SALT_BYTES} bytes", reason=Reason.LIMIT_EXCEEDED
         )
-    salt = os.urandom(SALT_BYTES)
+    salt = random16()
     return Leaf(record, salt, body, sha256(b"\x00" + salt + body).digest(), _PREPARE)
