@@ -19,6 +19,7 @@ from sqlalchemy import (
     delete,
     func,
     select,
+    text,
     update,
 )
 
@@ -79,6 +80,13 @@ outbox = Table(
     Index("outbox_link", "link", "seq"),
     # By message: such ids ascend, so that a commit touches one page. By outgoing id it would be a page a row.
     Index("outbox_message", "message", "link", unique=True),
+    Index(
+        "outbox_blocked",
+        "link",
+        "sender",
+        sqlite_where=text("state = 'blocked'"),
+        postgresql_where=text("state = 'blocked'"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -139,7 +147,7 @@ _FLAT = (
 _OUTBOX = [outbox.c[name] for name in _FLAT]
 _BODY_END = _BODY_AT + len(BodyRef._fields)
 _ARRIVED = "SELECT link, max(seq) FROM outbox WHERE seq > ? GROUP BY link"
-_BLOCKED = "SELECT DISTINCT sender FROM outbox WHERE link = ? AND state = ?"
+_BLOCKED = "SELECT DISTINCT sender FROM outbox WHERE link = ? AND state = 'blocked'"  # as its index says
 _SET_DELIVERY = "UPDATE outbox SET state = ?, attempts = ?, next_us = ?, reason = ? WHERE seq = ?"
 
 
@@ -184,7 +192,7 @@ def last_seq(db: Connection) -> int:
 
 def blocked_senders(db: Connection, link: str) -> set[str]:
     """Senders of a link whose oldest delivery waits for a person."""
-    return {sender for (sender,) in direct(db, _BLOCKED, (link, Delivery.BLOCKED.value)).fetchall()}
+    return {sender for (sender,) in direct(db, _BLOCKED, (link,)).fetchall()}
 
 
 def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
