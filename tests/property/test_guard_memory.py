@@ -71,7 +71,18 @@ lines = st.builds(
     st.sampled_from(TEXTS),
     st.booleans(),
 )
-payloads = st.lists(lines, max_size=3).map(lambda more: "".join(f"{x}\r" for x in [*SAFE, *more]).encode())
+TIMES = ["20260301115931", "20260301120000", "20260220101500", "20261301115930", "20260301", "88200199115930", "99887766", "004711223"]  # fmt: skip
+times = st.sampled_from(TIMES)
+
+
+def stamped(more, time, other, count):
+    """Write observations that differ from those of other payloads in their time only, as a monitor does."""
+    many = [f"OBX|{n}|NM|150456^MDC^MDC|{n}|9{n}|u|||||F|||{time if n else other}" for n in range(count)]
+    trailed = [f"{line}|{other}|x" for line in many[1:2]]
+    return "".join(f"{x}\r" for x in [*SAFE, *more, *trailed, *many]).encode()
+
+
+payloads = st.builds(stamped, st.lists(lines, max_size=3), times, times, st.sampled_from([0, 4]))
 steps = st.tuples(
     st.sampled_from(ORIGINALS),
     payloads,

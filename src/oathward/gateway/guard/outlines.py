@@ -38,6 +38,8 @@ from oathward.protocols.hl7v2.reader import Message
 OUTLINES_MAX = 16_384
 OUTLINES_BYTES_MAX = 16_777_216
 LINES_MAX = 16_384
+STAMPED_MIN = 3
+"""Unknown lines of a payload from which on it is worth looking whether they differ from known ones in their time."""
 FRESH_MAX = 1_024
 """Lines of one message that came for the first time, kept for its other links."""
 LINE_BYTES_MAX = 1_024
@@ -111,7 +113,7 @@ class Outlines:
     ``generation``: another object after everything was dropped; who still holds an outline then holds it alone.
     """
 
-    __slots__ = ("_by_tokens", "_bytes", "_hashes", "_known", "_lines", "_once", "_runs", "_variants", "generation")  # fmt: skip
+    __slots__ = ("_by_tokens", "_bytes", "_hashes", "_known", "_lines", "_once", "_runs", "_stamped", "_variants", "generation")  # fmt: skip
 
     def __init__(self, hashes: Hashes) -> None:
         self._hashes = hashes
@@ -121,6 +123,7 @@ class Outlines:
         self._runs: dict[bytes, bool] = {}
         self._by_tokens: dict[tuple[object, ...], Line] = {}
         self._lines: dict[bytes, Line] = {}
+        self._stamped: dict[bytes, Line] = {}
         self._once = Once()
         self.generation: object = object()
 
@@ -134,15 +137,40 @@ class Outlines:
         found = list(map(self._lines.get, lines))
         if len(fresh) > FRESH_MAX:
             fresh.clear()
-        at = -1
-        for _ in range(found.count(None)):
-            at = found.index(None, at + 1)
+        missing = [at for at, one in enumerate(found) if one is None] if None in found else []
+        time, sign = (
+            self._time_of(lines[missing[-1]], original) if len(missing) >= STAMPED_MIN else (b"", b"")
+        )
+        for at in missing:
             line = lines[at]
             one = fresh.get(line)
             if one is None:
-                one = fresh[line] = self._read(line, original)
+                stamped = (line + b"|").replace(time, sign) if time else line
+                if 0 in stamped and 0 not in line:
+                    one = self._stamped.get(stamped) or self._read_stamped(line, stamped, original)
+                else:
+                    one = self._read(line, original)
+                fresh[line] = one
             found[at] = one
         return cast("list[Line]", found)
+
+    def _time_of(self, line: bytes, original: Message) -> tuple[bytes, bytes]:
+        """Give the first field of a line that is a time and nothing else, and what tells its day and length.
+
+        Lines with another time of that day and length in the same fields say the same.
+        """
+        for start, end, _ in self._of(outline(line), line, original).times:
+            alone = line[start - 1 : start] == b"|" and line[end : end + 1] in {b"|", b""}
+            day = self._hashes.day(line[start:end]) if alone else b""
+            if day:
+                return line[start - 1 : end] + b"|", b"|\0%d %b|" % (end - start, day)
+        return b"", b""
+
+    def _read_stamped(self, line: bytes, stamped: bytes, original: Message) -> Line:
+        found = self._read(line, original)
+        if len(line) <= LINE_BYTES_MAX and self._once.again(stamped):
+            _keep(self._stamped, stamped, found)
+        return found
 
     def _read(self, line: bytes, original: Message) -> Line:
         """Look at a line that is not known by its bytes."""
@@ -222,7 +250,7 @@ class Outlines:
         return found
 
     def _forget(self) -> None:
-        for memory in (self._known, self._variants, self._by_tokens, self._lines):
+        for memory in (self._known, self._variants, self._by_tokens, self._lines, self._stamped):
             memory.clear()
         self.generation = object()
 
