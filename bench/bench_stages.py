@@ -80,6 +80,7 @@ class Work:
     plans: dict[str, Any] = field(default_factory=dict)
     safe: dict[str, Any] = field(default_factory=dict)
     sealed: dict[str, Any] = field(default_factory=dict)
+    guarded: Any = None
     part: Any = None
 
 
@@ -322,7 +323,9 @@ def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None
 
     def guarded(w: Work) -> None:
         (plan, _), data = w.plans[link.id], w.safe[link.id].data
-        gate.check(w.message, data, link, plan.clear, w.resolution.subject, w.arrival.at_us)
+        if w.guarded is None:
+            w.guarded = gate.guarded(w.message, w.resolution.subject, w.arrival.at_us)
+        gate.check(w.guarded, data, link, plan.clear)
 
     def sealed(w: Work) -> None:
         _, seeds = w.plans[link.id]

@@ -11,6 +11,7 @@ from tests.wire import everything_in
 from oathward.app import build
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
+from oathward.gateway.guard.verdict import Counted
 from oathward.gateway.path import arrive
 from oathward.inventory.model import Device, Peer
 from oathward.policy import starter
@@ -156,3 +157,16 @@ def test_an_internal_error_is_quarantined_without_its_text(world, monkeypatch, c
     assert b"Zqsecretname" not in everything_in(site.folder)
     assert "Zqsecretname" not in caplog.text
     gate.trouble = ""
+
+
+def test_weak_hits_that_come_again_and_again_become_a_finding(world, monkeypatch):
+    """Once is no news: a name that is also a word. The tenth time somebody should look."""
+    _, gate = world
+    monkeypatch.setattr(gate.guard, "link", lambda *_args, **_options: Counted({"PID-5.1": 1}))
+    findings = []
+    for n in range(11):
+        [prepared] = arrive(gate, message({"PID-5"}, "Green", "1", 900 + n, "ORU^R01^ORU_R01"), PEER)
+        findings.append(sum(b'"guard.counted"' in leaf.body for leaf in prepared.leaves))
+        assert {"ehr", "vendor-cloud"} <= {one.row.link for one in prepared.outgoing}
+        commit_group(gate, [prepared])
+    assert findings == [0] * 9 + [2, 0]  # one a link

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from oathward.core.reasons import Reason
+from oathward.gateway.guard.message import OneMessage
 from oathward.inventory.model import Peer
 from oathward.ledger import Leaf
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow
@@ -91,6 +92,7 @@ class Part:
     held_why: Reason | None = None
     held_where: str = ""
     card: SealedBody | None = None
+    guarded: OneMessage | None = None
 
     def answer(self, link: str, word: str, *more: Any) -> None:
         """Note what was decided for a link: codes and counts."""

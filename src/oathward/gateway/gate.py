@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 
@@ -30,6 +30,7 @@ from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
+from oathward.gateway.guard.message import OneMessage
 from oathward.gateway.guard.verdict import Verdict
 from oathward.gateway.labelling import seen as seen_for_labels
 from oathward.gateway.labelling import type_of
@@ -58,6 +59,7 @@ SIFT_S = 30.0
 """How often identifiers that other processes wrote become known as another patient's."""
 
 _FACTS_CACHED_MAX = 50_000
+_OFTEN_MAX = 10_000
 _SEEDS_CACHED_MAX = 100_000
 _ID_BYTES = 10  # 20 characters in hexadecimal: what MSH-10 holds before v2.7
 
@@ -104,6 +106,7 @@ class Gate:
         self.refusals: Counter[tuple[str, Reason]] = Counter()
         self.findings: list[tuple[str, str]] = []
         self.trouble = ""
+        self._often: Counter[Hashable] = Counter()
         self._stranger_hour = self._stranger_bytes = 0
         self._active: Active | None = None
         self._plans = Plans()
@@ -256,30 +259,44 @@ class Gate:
             if now_s < self._keeper_rests_until_s:
                 raise KeeperError("seed", "the keeper does not answer", reason=Reason.KEEPER_UNAVAILABLE)
             try:
-                seed = self.opened.keeper.seed(subject, project)
-                device_key = self._device_keys[project] = self.opened.keeper.device_key(project)
+                # Of all projects at once: a patient's first message waits for one answer, not for one a link.
+                projects = sorted(
+                    {link.project for link in self.active_bundle.links.values()} - {"", project}
+                )
+                pairs = [(subject, name) for name in (project, *projects)]
+                found = dict(zip(pairs, self.opened.keeper.seeds(pairs), strict=True))
+                seed = found[subject, project]
+                if device_key is None:
+                    device_key = self._device_keys[project] = self.opened.keeper.device_key(project)
             except KeeperError as error:
                 if error.reason is Reason.KEEPER_UNAVAILABLE:
                     self._keeper_rests_until_s = now_s + KEEPER_REST_S
                 raise
             if len(self._seeds) >= _SEEDS_CACHED_MAX:
                 self._seeds.clear()
-            self._seeds[subject, project] = seed
+            self._seeds.update(found)
         return seed, device_key
 
-    def check(
-        self, message: Message, outgoing: bytes, link: Link, clear: frozenset[str], subject: str, now_us: int
-    ) -> Verdict:
-        """Ask the guard about the bytes that would leave."""
-        return self.guard.check(
+    def guarded(self, message: Message, subject: str, now_us: int) -> OneMessage:
+        """Put one message under the guard, for all its links."""
+        return self.guard.message(
             message,
-            outgoing,
-            carries_identity=link.carries_identity,
             card_words=self.resolver.card_words(self.engine, subject, now_us),
             canaries=self.resolver.canaries,
-            clear=clear,
             foreign=lambda tokens: self.resolver.foreign(self.engine, tokens, subject),
         )
+
+    def check(self, message: OneMessage, outgoing: bytes, link: Link, clear: frozenset[str]) -> Verdict:
+        """Ask the guard about the bytes that would leave."""
+        return self.guard.link(message, outgoing, carries_identity=link.carries_identity, clear=clear)
+
+    def often(self, what: Hashable) -> bool:
+        """Count what alone is no news; says so at the tenth time, the hundredth and so on."""
+        if len(self._often) > _OFTEN_MAX:
+            self._often.clear()
+        self._often[what] += 1
+        count = str(self._often[what])
+        return len(count) > 1 and count == "1" + "0" * (len(count) - 1)
 
     def recipient_key(self, link: Link) -> bytes | None:
         """The key that the recipient's deliveries are sealed to, if it has one."""

@@ -184,7 +184,9 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)
         safe = shape(message, planned.plan, seeds)  # 8
-        verdict = gate.check(message, safe.data, link, planned.clear, subject, arrival.at_us)  # 9
+        if part.guarded is None:
+            part.guarded = gate.guarded(message, subject, arrival.at_us)
+        verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9
         if isinstance(verdict, Stop):
             part.leaves.extend(outcome.guard_stopped(gate, part, link, verdict))
             if not link.for_care:
@@ -198,7 +200,11 @@ def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Perm
         return
     part.facts[planned.key] = planned.body
     part.send(sealed, outcome.outbox_row(gate, part, link, permit, known, planned.key, sealed))
-    weak = sum(verdict.hits.values()) if isinstance(verdict, Counted) else 0
-    part.answer(link.id, "permit", outgoing_id, safe.removed, *([weak] if weak else []))
+    weak = []
+    if isinstance(verdict, Counted):
+        weak = [sum(verdict.hits.values())]
+        if gate.often((known.facts.device, link.id, verdict.places)):
+            part.find("guard.counted", link.id)
+    part.answer(link.id, "permit", outgoing_id, safe.removed, *weak)
     if safe.uncatalogued:
         part.find("element.uncatalogued", link.id)
