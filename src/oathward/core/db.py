@@ -1,6 +1,6 @@
 """One door to the database: SQLite in the data folder, or PostgreSQL by URL.
 
-Rules (DESIGN §4):
+Rules:
 - SQLite runs ``WAL`` with ``synchronous=FULL``: an acknowledged row survives a power cut.
 - Every writer of a SQLite file takes one advisory ``flock`` beside it, then ``BEGIN IMMEDIATE``, for
   one bounded group, and yields after it; SQLite's own busy wait starves the smaller writer.

@@ -1,6 +1,6 @@
 """Words that every protocol, profile, link and decision share: element classes and labels.
 
-An *element class* is ``kind × role`` (DESIGN §1.5), written ``role.kind`` for what belongs to a
+An *element class* is ``kind × role``, written ``role.kind`` for what belongs to a
 person or thing (``patient.name``, ``staff.identifier``, ``device.identity``) and ``kind`` alone
 where no role applies (``observation.value``, ``note.text``). The same words stand in catalogues,
 profiles, links, facts of decisions and ledger records.
@@ -99,7 +99,7 @@ CARE_PURPOSES = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG})
 
 
 class Assurance(StrEnum):
-    """How sure we are which device is speaking, strongest first (DESIGN §3 step 3)."""
+    """How sure we are which device is speaking, strongest first."""
 
     CERTIFICATE = "certificate"
     VOUCHED = "vouched"

@@ -1,6 +1,6 @@
 """Every reason Oathward can give, with its answer on each wire.
 
-One table for all doors (DESIGN §6): HL7 acknowledgement code, HL7 table 0357 error code,
+One table for all doors: HL7 acknowledgement code, HL7 table 0357 error code,
 DICOM status, HTTP status, process exit code. A new reason is one new line here.
 
 Source: HL7 v2.6 tables 0008 and 0357; DICOM PS3.7 Annex C; RFC 9110; sysexits where they fit.
@@ -28,7 +28,7 @@ class Answer:
 
 
 _OK = Answer("AA", "0", 0x0000, 200, 0)
-# A privacy decision is never an error to a device (DESIGN step 12): stored is AA.
+# A privacy decision is never an error to a device: stored is AA.
 _STORED = Answer("AA", "0", 0x0000, 202, 0)
 _BAD = Answer("AR", "100", 0xC000, 400, 65)
 _DATA = Answer("AE", "102", 0xC000, 422, 65)

@@ -1,4 +1,4 @@
-"""Collect parts: one file, one constant, no registration (DESIGN §1.6).
+"""Collect parts: one file, one constant, no registration.
 
 A part is a module in a package that defines a constant with the agreed name, e.g. every module of
 ``oathward.deid.actions`` that has ``ACTION``. Third-party parts come by entry points and run only

@@ -1,6 +1,6 @@
 """Make prepared messages durable in groups, then let their answers go.
 
-Steps of one group (DESIGN §3 step 11):
+Steps of one group (step 11 of ARCHITECTURE):
 1. append and flush the sealed bodies that its rows will name;
 2. one transaction: find duplicates, insert rows, append the ledger records last, COMMIT;
 3. hand every message its outcome; only now may an acknowledgement leave.

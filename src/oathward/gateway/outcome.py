@@ -238,7 +238,7 @@ def _card_act(gate: Gate, part: Part, device: Device) -> Any:
 
 
 def _replies(source: Message | bytes, arrival: Arrival, why: Reason | None, answer: str) -> list[bytes]:
-    """Acknowledge as the sender's mode asks: stored is good, whatever was decided (DESIGN step 12)."""
+    """Acknowledge as the sender's mode asks: stored is good, whatever was decided (step 12)."""
     now = from_micros(arrival.at_us)
     good = answer == "AA"
     reason = None if good else why or Reason.MESSAGE_UNDECODABLE

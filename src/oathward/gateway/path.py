@@ -1,4 +1,4 @@
-"""One message, one function: from bytes to what must become durable together (DESIGN §3).
+"""One message, one function: from bytes to what must become durable together (the journey in ARCHITECTURE).
 
 Steps, each a named function of a library below; the branching is here:
  3 identify the device    4 decode     5 resolve the patient     6 label, collect facts
@@ -72,7 +72,7 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
         raise
     except OathwardError as error:
         return outcome.quarantined(gate, arrival, message, error.reason, error.where)
-    except Exception as error:  # noqa: BLE001  the one boundary of the data path (DESIGN §1.2)
+    except Exception as error:  # noqa: BLE001  the one boundary of the data path
         gate.unhealthy(error)
         return outcome.quarantined(gate, arrival, message, Reason.INTERNAL, type(error).__name__)
 

@@ -4,7 +4,7 @@ Rules:
 - A follower's position moves in the same transaction as its effects: on the same database each record acts once.
 - Effects outside the database (mail, a socket) may happen again after a crash and must be idempotent by record index.
 - A handler gives back the records it wants appended; they are appended last, as everywhere.
-- One follower's failure does not stop the others: ``follow_each`` is the follower loop of DESIGN §1.2, it tells
+- One follower's failure does not stop the others: ``follow_each`` is the follower loop, it tells
   the failure to its caller and leaves that follower where it was.
 
 Deliberately absent: sleeping and threads (the caller's), and any order between followers.

@@ -1,6 +1,6 @@
 """Append to the ledger and read its head.
 
-Rules (DESIGN §4 "Append is the last statement before COMMIT"):
+Rules:
 - The caller's transaction holds the change and its records; ``append`` is the last call before it ends.
 - On PostgreSQL the head row is locked ``FOR UPDATE``; on SQLite ``core.db.write`` is the only writer.
 - The head (size and frontier) is extended here; nothing is hashed but interior nodes.

@@ -7,7 +7,7 @@ Rules:
 - An encounter number identifies only if an authoritative source gave it to one patient alone.
 - Else a holding subject: per device and encounter, or device and local id in that encounter, or device.
 
-Source: DESIGN §2 (subjects), §3 step 5.
+Source: step 5 of the journey in ARCHITECTURE.
 """
 
 from __future__ import annotations

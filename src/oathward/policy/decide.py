@@ -1,4 +1,4 @@
-"""Decide: one link, the facts, the time → Permit, Deny or Indeterminate (DESIGN §3 step 7).
+"""Decide: one link, the facts, the time → Permit, Deny or Indeterminate (step 7 of ARCHITECTURE).
 
 Numbered steps, each of which may answer; the next only narrows:
 
@@ -317,7 +317,7 @@ def _content(classes: frozenset[str]) -> frozenset[str]:
 
 
 def _whole(classes: frozenset[str]) -> frozenset[str]:
-    """Step 7: an observation passes whole or not at all (DESIGN §1.5)."""
+    """Step 7: an observation passes whole or not at all."""
     return classes if classes >= OBSERVATION_CLASSES else classes - OBSERVATION_CLASSES
 
 

@@ -112,7 +112,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One declared flow: who may get what, why, on which legal ground, how protected (DESIGN §3).
+    """One declared flow: who may get what, why, on which legal ground, how protected.
 
     ``without_consent``: the legal basis does not rest on consent. ``objection``: whether a patient's
     denial narrows it all the same (``honoured``) or the law is stronger (``overruled``).

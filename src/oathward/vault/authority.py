@@ -1,4 +1,4 @@
-"""Signed documents: what may be decided is signed by the keeper, not just stored (DESIGN §4 "Processes").
+"""Signed documents: what may be decided is signed by the keeper, not just stored.
 
 Rules:
 - Bundle, role grants, devices, consents and public keys are documents: kind, id, version, body, signature.

@@ -1,6 +1,6 @@
 """Sealed bodies outside SQL: append-only, checksummed segment files, or a table on PostgreSQL.
 
-Rules (DESIGN §4):
+Rules:
 - A body is flushed before the commit that names it; the row is the truth. ``discard_tail`` removes
   what no row names when a writer starts.
 - One writer a folder (``<root>/<store>/<writer>/000001.seg``), held by a lock; readers need none.

@@ -1,6 +1,6 @@
 """Seal originals for the keeper and outgoing messages for their recipients.
 
-Rules (DESIGN §4 "Sealing"):
+Rules:
 - Originals: one AES-256-GCM data key per (subject, purpose, epoch, process), in memory only, HPKE-wrapped
   once to the keeper's signed intake key. The wrapped key goes into the database in the same transaction
   as the first body that uses it: ``pending_keys`` before, ``confirm_keys`` after the commit.

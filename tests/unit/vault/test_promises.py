@@ -92,7 +92,7 @@ def test_a_captured_gateway_cannot_read_an_older_message(site, tmp_path, taken_i
         thief = Thief(site, tmp_path / "stolen", gate.sealer, keys)
         assert not (thief.site.data / "keeper").exists()
         assert thief.try_everything(older) is None
-        # Reverse: the same attempts do read what this epoch's keys sealed, as DESIGN §4 says they can.
+        # Reverse: the same attempts do read what this epoch's keys sealed, as they can.
         assert thief.try_everything(current) == SECRET
     files = b"".join(p.read_bytes() for p in thief.site.data.rglob("*") if p.is_file())
     assert SECRET not in files

@@ -15,8 +15,6 @@ Rules:
 - Memory changes no verdict. It is bounded, holds patient values, and ``forget`` empties it.
 
 Deliberately absent: what a verdict means. On a link for care the caller raises a finding and sends.
-
-Source: DESIGN §3 "The guard".
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ Rules:
 
 Deliberately absent: staff. Who treated a patient identifies the patient only together with what this stops.
 
-Source: HL7 v2.8.2 §3.3.2 (PID), §3.3.5 (NK1), §6.5.5 (GT1), §6.5.6 (IN1), §3.3.9 (MRG); DESIGN §3 "The guard".
+Source: HL7 v2.8.2 §3.3.2 (PID), §3.3.5 (NK1), §6.5.5 (GT1), §6.5.6 (IN1), §3.3.9 (MRG).
 """
 
 from __future__ import annotations

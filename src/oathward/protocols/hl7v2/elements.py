@@ -11,7 +11,7 @@ Rules:
 
 Deliberately absent: actions, and any look at a message (``shapes`` does that).
 
-Source: HL7 v2.8.2 chapter 2A (datatypes); DESIGN §1.5.
+Source: HL7 v2.8.2 chapter 2A (datatypes).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ Rules:
 
 Deliberately absent: profiles, keys, and any knowledge of what an action is for.
 
-Source: HL7 v2.8.2 §2.5.3, §2.7, §7.4.2; DESIGN §1.5 (observations are atomic groups).
+Source: HL7 v2.8.2 §2.5.3, §2.7, §7.4.2. Observations are atomic groups.
 """
 
 from __future__ import annotations
