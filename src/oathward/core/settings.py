@@ -75,9 +75,7 @@ class Gateway:
     """The data path."""
 
     group_messages_max: int = 256
-    group_delay_ms: float = (
-        10.0  # while more messages keep coming, a group waits for them up to this long; 0: never
-    )
+    group_delay_ms: float = 10.0  # groups follow each other at this distance; one message alone never waits
     duplicate_window_days: int = 7
     message_rows_days: int = 400  # how long metadata of received messages is kept; the ledger keeps its own
     seal_epoch_s: int = 3_600

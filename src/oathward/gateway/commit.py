@@ -8,8 +8,10 @@ Steps of one group (step 11 of ARCHITECTURE):
 Rules:
 - A group that fails is retried message by message; one whose commit outcome is unknown is looked up first.
 - A full disk fails the messages, not the process; a body that could not be flushed ends the writing for good.
-- A group goes to the writer when a turn of the event loop brought nothing more for it: a sender alone never waits,
-  and many share the cost of a transaction (measured: groups of 8 cost 1.6 times the CPU of groups of 60).
+- A group goes to the writer when a turn of the event loop brought nothing more for it, and not sooner than
+  ``gateway.group_delay_ms`` after the one before: many share the cost of a transaction (measured: at 800 messages a
+  second with three recipients, groups that went at once cost the gateway 990 µs a message). One alone after one alone
+  never waits.
 - Nothing here decides, shapes or seals.
 
 Deliberately absent: sockets and replies. ``Committer`` runs one thread and calls back with whole groups.
@@ -41,12 +43,16 @@ if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
 
 
+_ALONE = 2
+"""Messages of this group and the last one together, up to which nobody waits: a sender that waits for each answer."""
+
+
 class Committer:
     """One writer thread over a queue of prepared messages.
 
     Args:
         done: called on the writer's thread with a finished group; must only hand it over.
-        loop: whose turns gather a group, up to ``gateway.group_delay_ms``; without one, what is there is a group.
+        loop: whose turns gather a group; without one, what is there is a group.
     """
 
     def __init__(
@@ -60,6 +66,7 @@ class Committer:
         self._gate, self._done, self._group_max = gate, done, group_max
         self._loop = loop
         self._gathering, self._seen, self._since_s = False, 0, 0.0
+        self._due_s, self._last = 0.0, 0  # when the next group may go, and how many the last one had
         self._delay_s = gate.opened.settings.gateway.group_delay_ms / 1000
         self._queue: deque[Prepared] = deque()
         self._wake = threading.Event()
@@ -79,16 +86,21 @@ class Committer:
             self._loop.call_soon(self._gather)
 
     def _gather(self) -> None:
-        """Let the writer have the group, unless the turn that has just ended brought more to it."""
-        count = len(self._queue)
-        full = count >= self._group_max or time.monotonic() - self._since_s > self._delay_s
-        if count == self._seen or full:
-            self._gathering = False
-            self._wake.set()
-        else:
-            self._seen = count
-            assert self._loop is not None
-            self._loop.call_soon(self._gather)
+        """Let the writer have the group, unless the turn that has just ended brought more to it, or it comes too soon."""
+        count, now_s = len(self._queue), time.monotonic()
+        assert self._loop is not None
+        if count < self._group_max:
+            if count != self._seen and now_s - self._since_s <= self._delay_s:
+                self._seen = count
+                self._loop.call_soon(self._gather)
+                return
+            if now_s < self._due_s and count + self._last > _ALONE:
+                self._seen = count
+                self._loop.call_later(self._due_s - now_s, self._gather)
+                return
+        self._gathering = False
+        self._due_s, self._last = now_s + self._delay_s, count
+        self._wake.set()
 
     @property
     def waiting(self) -> int:
