@@ -2,7 +2,7 @@
 
 Rules:
 - Bars carry their value; a thin line over a bar is the spread of its runs.
-- Series differ in shade and in pattern, so that print and colour-blind readers can tell them apart.
+- Series differ in shade too, and stand in the order of the legend, so that colour alone tells nothing apart.
 - Numbers come in; nothing here measures or sorts.
 """
 
@@ -34,8 +34,7 @@ def grouped_bars(title: str, note: str, groups: Sequence[str], series: Sequence[
     top = max((v[2] for s in series for v in s.values if v), default=1.0)
     step = _nice(top / 4)
     top = step * -(-top // step)
-    legend_rows = -(-len(series) // 3)
-    above = _TOP + 20 * legend_rows
+    above = _TOP + 20 * -(-len(series) // 2) + 24
     height = above + _PLOT + _BOTTOM
     parts = [
         (
@@ -47,7 +46,7 @@ def grouped_bars(title: str, note: str, groups: Sequence[str], series: Sequence[
         _text(_LEFT, 46, note, fill="#555555"),
     ]
     for n, one in enumerate(series):
-        x, y = _LEFT + 300 * (n % 3), _TOP + 20 * (n // 3)
+        x, y = _LEFT + 440 * (n % 2), _TOP + 20 * (n // 2)
         parts += [
             f'<rect x="{x}" y="{y - 10}" width="12" height="12" fill="{_FILLS[n % len(_FILLS)]}"/>',
             _text(x + 18, y, one.name),
