@@ -77,8 +77,7 @@ class SegmentReader:
         """Give the body a row names.
 
         Raises:
-            StorageError: ``NOT_FOUND`` if the segment is gone, ``STORAGE_FAILED`` if the bytes are not
-                the ones that were stored.
+            StorageError: ``NOT_FOUND`` if the segment is gone, ``STORAGE_FAILED`` if the bytes are others.
         """
         where = f"bodies {ref.store}/{ref.id:06d} at {ref.offset}"
         if not 0 <= ref.length <= BODY_BYTES_MAX or ref.offset < 0:
@@ -125,9 +124,11 @@ class SegmentReader:
     def _file(self, ref: BodyRef, where: str) -> int:
         key = (ref.store, ref.id)
         fd = self._files.get(key)
-        if fd is not None:
+        if fd is not None and os.fstat(fd).st_nlink:
             self._files.move_to_end(key)
             return fd
+        if fd is not None:  # deleted; a writer that finds no segment counts from 1 again
+            os.close(self._files.pop(key))
         try:
             fd = os.open(segment_path(self._root, ref.store, ref.id), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError as error:
@@ -390,8 +391,7 @@ def _write_all(fd: int, data: bytes, offset: int) -> None:
     view = memoryview(data)
     while view:
         done = os.pwrite(fd, view, offset)
-        view = view[done:]
-        offset += done
+        view, offset = view[done:], offset + done
 
 
 def _write_error(store: str, error: OSError) -> StorageError:

@@ -216,6 +216,24 @@ def test_without_any_row_everything_is_an_unreferenced_tail(store):
     store.close()
 
 
+def test_a_reader_follows_a_writer_that_counts_from_one_again(store):
+    """The courier runs on while a writer starts twice, with nothing waiting: the number is used for another file."""
+    reader = SegmentReader(store._root)
+    [first] = store.append([b"one"])
+    store.flush()
+    assert reader.read(first) == b"one"
+    store = again(store)
+    store.discard_tail(None)
+    store = again(store)
+    refs = store.append([b"another", b"and one"])
+    store.flush()
+    assert (refs[0].store, refs[0].id) == (first.store, first.id)
+    assert reader.read_many(refs) == [b"another", b"and one"]
+    assert reader.read(refs[1]) == b"and one"
+    reader.close()
+    store.close()
+
+
 def test_a_dropped_segment_is_gone_and_the_one_being_written_stays(store):
     (old,) = store.append([b"old"])
     store.flush()
