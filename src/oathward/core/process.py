@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from oathward.core.clock import wall_s
 from oathward.core.pulse import Beats
 
 STATUS_STALE_S = 10.0
+_STATUS_BYTES_MAX = 1 << 20
 SUPERVISOR = "supervisor"
 """The role in the status of the one who starts the others."""
 
@@ -59,17 +61,27 @@ class Status:
 
 
 def statuses(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """Read the status of every process that has one; a torn or foreign file is left out."""
+    """Read the status of every process that has one; a torn or foreign file is left out.
+
+    A file speaks for the role it is named after, and for no other.
+    """
     found: dict[str, Mapping[str, Any]] = {}
     own = (path for path in folder.glob("*/*.json") if path.stem == path.parent.name)
     for path in (*sorted(folder.glob("*.json")), *own):
         try:
-            value = orjson.loads(path.read_bytes())
+            value = orjson.loads(_status_bytes(path))
         except (OSError, ValueError):
             continue
-        if isinstance(value, dict) and isinstance(value.get("role"), str):
-            found[value["role"]] = value
+        if isinstance(value, dict) and value.get("role") == path.stem:
+            found[path.stem] = value
     return found
+
+
+def _status_bytes(path: Path) -> bytes:
+    """Read one status: its folder is its role's, which may have put there what has no end, or another's file."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(fd, "rb") as file:
+        return file.read(_STATUS_BYTES_MAX) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
 
 
 async def told_to_stop() -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -23,6 +24,8 @@ import orjson
 FD_VARIABLE = "OATHWARD_PULSE_FD"
 _LINE_BYTES_MAX = 2_000
 _PARTS_MAX = 16
+_NAME = re.compile(r"[a-z][a-z-]{0,31}", re.ASCII).fullmatch
+"""Of a part: it stands in log lines and in the ledger, and whoever speaks may have been captured."""
 
 
 class Silence(NamedTuple):
@@ -91,7 +94,7 @@ class Pulse:
     def _take(self, counts: Mapping[str, object]) -> None:
         for part, count in counts.items():
             new = part not in self._counts
-            if not isinstance(count, int) or (new and len(self._counts) >= _PARTS_MAX):
+            if not isinstance(count, int) or (new and (len(self._counts) >= _PARTS_MAX or not _NAME(part))):
                 continue
             if new or self._counts[part] != count:
                 self._counts[part], self._silent_s[part] = count, 0.0

@@ -24,6 +24,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import stat
 from pathlib import Path
 
 from oathward.core.errors import SettingsError
@@ -158,23 +159,26 @@ def _prepare_database(folder: Path, group: int) -> None:
 
 def _prepare_bodies(folder: Path, gateway: int, group: int) -> None:
     _give(folder, gateway, group, 0o2750)
-    for path in folder.rglob("*"):
-        released = "replay" in path.relative_to(folder).parts  # written by a person's command
-        owner = 0 if released else gateway
-        if path.is_dir():
-            _give(path, owner, group, 0o2750)
-        else:
-            _file(path, owner, group, 0o640)
+    for path in (path for path in sorted(folder.glob("*")) if path.is_dir() and not path.is_symlink()):
+        _walk(path, gateway, group, 0o2750, 0o640)
+        replay = path / "replay"  # written by a person's command
+        if replay.is_dir() and not replay.is_symlink():
+            _walk(replay, 0, group, 0o2750, 0o640)
 
 
 def _tree(folder: Path, uid: int, group: int) -> None:
     """Make a folder and all in it one user's alone."""
     _give(folder, uid, group, 0o700)
-    for path in folder.rglob("*"):
-        if path.is_dir() and not path.is_symlink():
-            _give(path, uid, group, 0o700)
-        else:
-            _file(path, uid, group, 0o600)
+    _walk(folder, uid, group, 0o700, 0o600)
+
+
+def _walk(folder: Path, uid: int, group: int, folder_mode: int, file_mode: int) -> None:
+    """Give away a folder and all in it, by handles: a role that swaps a name for a link meanwhile changes nothing."""
+    for _, _, names, at in os.fwalk(folder):
+        os.fchown(at, uid, group)
+        os.fchmod(at, folder_mode)
+        for name in names:
+            _file(name, uid, group, file_mode, folder=at)
 
 
 def _give(folder: Path, uid: int, group: int, mode: int) -> None:
@@ -183,14 +187,16 @@ def _give(folder: Path, uid: int, group: int, mode: int) -> None:
     folder.chmod(mode)
 
 
-def _file(path: Path, uid: int, group: int, mode: int) -> None:
-    """Give one plain file away; what a role put there in its stead is left alone."""
+def _file(path: Path | str, uid: int, group: int, mode: int, *, folder: int | None = None) -> None:
+    """Give one plain file away; what a role put there in its stead (a link, another's file) is left alone."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=folder)
     except OSError:
         return
     try:
-        os.fchown(fd, uid, group)
-        os.fchmod(fd, mode)
+        found = os.fstat(fd)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            os.fchown(fd, uid, group)
+            os.fchmod(fd, mode)
     finally:
         os.close(fd)

@@ -89,3 +89,13 @@ def test_nobody_waits_for_a_supervisor_that_does_not_read(line):
 def test_without_a_supervisor_nothing_is_sent(monkeypatch):
     monkeypatch.delenv(FD_VARIABLE, raising=False)
     Beats().send()
+
+
+def test_a_part_has_a_short_plain_name():
+    """It stands in the supervisor's log and in the ledger, and a captured process chooses it."""
+    heard = Pulse(1.0)
+    for name in ("Doe^Jane", "x\\nkeeper: hangs", "a" * 33, ""):
+        heard.read(b'{"%b":1}\n' % name.encode())
+    assert not heard.heard
+    heard.read(b'{"work":1}\n')
+    assert heard.heard

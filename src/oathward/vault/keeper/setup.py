@@ -101,4 +101,4 @@ def _give(settings: Settings) -> None:
         return
     uid = users.user_of(settings, "keeper")
     for path in (settings.keeper_folder, *settings.keeper_folder.rglob("*")):
-        os.chown(path, uid, -1)
+        os.chown(path, uid, -1, follow_symlinks=False)
