@@ -151,7 +151,8 @@ class Supervisor:
 
     async def _spawn(self, child: _Child) -> None:
         settings = self._settings
-        (settings.run_folder_of(child.role) / f"{child.role}.json").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # its folder is its own: it may hold anything of that name
+            (settings.run_folder_of(child.role) / f"{child.role}.json").unlink(missing_ok=True)
         its_end = self._listen(child)
         environment = os.environ | {"OATHWARD_SUPERVISED": "1", FD_VARIABLE: str(its_end)}
         command = [sys.executable, "-m", "oathward.app", child.role, "--data", str(settings.data)]
@@ -277,9 +278,15 @@ class Supervisor:
                 pause_s = _PAUSE_FIRST_S
             child.restarts += 1
             self._say(child.role, f"ended with code {code}; starting it again in {pause_s:.1f} s")
-            await asyncio.sleep(pause_s)
-            pause_s = min(_PAUSE_LONGEST_S, pause_s * 2)
-            await self._spawn(child)
+            while child.process is process and not self._stopping:
+                await asyncio.sleep(pause_s)
+                pause_s = min(_PAUSE_LONGEST_S, pause_s * 2)
+                try:
+                    await self._spawn(child)
+                except (
+                    OSError
+                ) as error:  # no memory, no process, no descriptor now: nobody else would try again
+                    self._say(child.role, f"cannot be started: {error.strerror}; again in {pause_s:.1f} s")
 
 
 def try_port(place: str, host: str, port: int) -> None:

@@ -106,3 +106,46 @@ def test_a_part_that_cannot_run_here_is_not_started_again(home, monkeypatch):
     with pytest.raises(SettingsError, match="its line above"):
         asyncio.run(Supervisor(settings, lambda *what: said.append(what)).start())
     assert said == []
+
+
+def test_a_part_that_cannot_be_started_again_now_is_tried_again(home, monkeypatch):
+    """Memory or processes are short for a moment: nobody else would start it."""
+    monkeypatch.setattr(supervisor, "_PAUSE_FIRST_S", 0.001)
+    tries = []
+
+    class Ended:
+        returncode = 1
+
+        async def wait(self):
+            await asyncio.sleep(0)
+            return 1
+
+    async def spawn(child):
+        tries.append(child.role)
+        if len(tries) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        serve._stopping = True
+        child.process = Ended()
+
+    said = []
+    serve = Supervisor(load(home), lambda _role, what: said.append(what))
+    monkeypatch.setattr(serve, "_spawn", spawn)
+    child = serve._children["app"]
+    child.process = Ended()
+    asyncio.run(serve._watch(child))
+    assert len(tries) == 3
+    assert [what for what in said if "cannot be started" in what]
+
+
+def test_a_role_that_put_a_folder_in_place_of_its_status_is_started_all_the_same(home, monkeypatch):
+    (home / "run" / "app.json").mkdir(parents=True)
+
+    async def go():
+        serve = serving(home)
+        child = serve._children["app"]
+        monkeypatch.setattr(sys, "executable", "/bin/true")
+        await serve._spawn(child)
+        await child.process.wait()
+        serve._deafen(child)
+
+    asyncio.run(go())
