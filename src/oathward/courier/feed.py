@@ -232,7 +232,9 @@ class Feed:
         self._settle((item, result, state))
 
     def _dropped(self, items: list[Item]) -> None:
-        # What was dropped lies behind what was read: only a read from the start finds it, in order.
+        # What was dropped lies behind what was read, and behind what is being read: only a read from the start
+        # finds it, in order.
+        self._turn += 1
         self._read_from_start()
         self._loaded.difference_update(item.row.seq for item in items)
 

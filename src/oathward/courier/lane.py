@@ -61,6 +61,7 @@ class Lane:
         self._flying: dict[str, int] = {}
         self._in_flight = 0
         self._returned: dict[str, list[Item]] = {}
+        self._stale: set[str] = set()  # senders with something outstanding from before ``clear``
         self._pause_s = 0.0
         self._open = False
         self._wake = asyncio.Event()
@@ -95,11 +96,15 @@ class Lane:
             self._wake.set()
 
     def clear(self) -> list[Item]:
-        """Give up what is not outstanding; it is read again from the outbox."""
+        """Give up what is not outstanding; it is read again from the outbox.
+
+        What is outstanding is given up too if it comes back: it was decided before.
+        """
         items = [item for part in (*self._queues.values(), *self._returned.values()) for item in part]
         self._queues.clear()
         self._returned.clear()
         self._ready.clear()
+        self._stale = set(self._flying)
         return items
 
     async def run(self) -> None:
@@ -152,6 +157,8 @@ class Lane:
                 self._next_of(sender)
             case Failed():
                 self._failed(item, result)
+        if not left and sender not in self._returned:
+            self._stale.discard(sender)
         self._pump()
 
     def _failed(self, item: Item, result: Failed) -> None:
@@ -187,18 +194,22 @@ class Lane:
         if sender in self._returned:
             if not self._flying.get(sender):
                 self._give_back(sender)
-        elif self._ordered and sender in self._queues:
+        elif self._ordered and sender in self._queues and not self._flying.get(sender):
             self._ready[sender] = None
 
     def _give_back(self, sender: str) -> None:
-        """Put returned items in front again, in their old order."""
+        """Put returned items in front again, in their old order; those of before ``clear`` are read and decided anew."""
+        if sender in self._stale:
+            self._drop(sender)
+            return
         queue = self._queues.setdefault(sender, deque())
         for item in sorted(self._returned.pop(sender), key=lambda i: i.row.seq, reverse=True):
             queue.appendleft(item)
         self._ready[sender] = None
 
     def _drop(self, sender: str) -> None:
-        """Forget a blocked sender's items; they stay in the outbox until a person decides."""
+        """Forget a sender's items: they stay in the outbox until a person has decided, or are read again."""
+        self._stale.discard(sender)
         items = [*self._returned.pop(sender, ()), *self._queues.pop(sender, ())]
         self._ready.pop(sender, None)
         self._dropped(items)

@@ -2,7 +2,7 @@
 
 Rules:
 - One courier a site: a lock file says so (tier 1); a second one ends at once.
-- A new bundle or a changed consent makes every feed read its rows again and decide anew.
+- A new bundle, a changed consent or merge makes every feed read its rows again and decide anew.
 - While policy or consents cannot be read, nothing leaves. What needs a keeper that is away waits in its place.
 """
 
@@ -40,6 +40,8 @@ from oathward.courier.recheck import Later, Now, refused_each
 from oathward.courier.record import Recorder, Settled
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
+from oathward.patients import sql as patients
+from oathward.patients.graph import Graph
 from oathward.plans import Plans
 from oathward.policy.model import Link, Recipient
 from oathward.vault.bodies import SegmentReader
@@ -70,7 +72,8 @@ class Courier:
     def __init__(self, site: Opened) -> None:
         self.site = site
         self.counts: Counter[str] = Counter()
-        self.consents = Consents(site.site, site.authority, site.seen)
+        self._graph, self._edge_count = Graph(), 0
+        self.consents = Consents(site.site, site.authority, site.seen, family=self._family)
         self.bodies = _bodies(site)
         self.opener = Opener(site.keeper.outbox_keys())
         self._keys_at_s = time.monotonic()
@@ -189,6 +192,10 @@ class Courier:
         site = self.site
         with read(site.engine) as db:
             moved = self.consents.refresh(db)
+            edge_count = patients.edge_count(db, site.site)
+            if edge_count != self._edge_count:
+                self._graph, self._edge_count = Graph(patients.edges(db, site.site)), edge_count
+                moved = True
             active = load_active(db, site.site, site.authority, site.seen, current=self.active)
             in_use = messages.outbox_keys_in_use(db) if time.monotonic() - self._keys_at_s > _KEYS_S else None
         if in_use is not None:
@@ -200,6 +207,11 @@ class Courier:
             moved = True
         self.active = active
         return moved
+
+    def _family(self, subject: str) -> tuple[str, ...]:
+        """List everyone who is one person with a subject: what any of them said counts, as in the gateway."""
+        graph = self._graph
+        return graph.family(graph.effective(subject))
 
     def _start(self, declared: tuple[Link, Recipient]) -> None:
         link, recipient = declared

@@ -189,6 +189,56 @@ def test_cleared_items_are_given_back_and_not_sent():
     assert kept == []
 
 
+@pytest.mark.parametrize("ordered", [True, False])
+@pytest.mark.parametrize("how", ["break", "refuse"])
+def test_what_was_outstanding_when_items_were_cleared_is_not_sent_a_second_time(ordered, how):
+    """Consent or policy changed: what comes back undelivered is read and decided anew."""
+
+    async def go():
+        recipient = Recipient({"m0": [how]})
+        dropped = []
+        lane = Lane(recipient, LIMITS, lambda *_: None, dropped.extend, ordered=ordered)
+        task = asyncio.create_task(lane.run())
+        lane.put(item(0, "d"))
+        while not lane.in_flight:
+            await asyncio.sleep(0)
+        assert lane.clear() == []
+        await asyncio.sleep(0.05)
+        assert (recipient.tries["m0"], recipient.kept, lane.size) == (1, [], 0)
+        assert [i.row.id for i in dropped] == ["m0"]
+        lane.put(item(0, "d"))  # decided anew
+        lane.put(item(1, "d"))
+        await asyncio.sleep(0.05)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return recipient.kept
+
+    assert asyncio.run(go()) == ["m0", "m1"]
+
+
+def test_a_pause_from_before_a_clear_lets_nothing_overtake():
+    async def go():
+        recipient = Recipient({"m0": ["refuse", "break", "take"]}, window=2)
+        lane = Lane(recipient, LIMITS, lambda *_: None, lambda _: None, ordered=True)
+        task = asyncio.create_task(lane.run())
+        lane.put(item(0, "d"))
+        while not recipient.tries["m0"]:
+            await asyncio.sleep(0)
+        assert [i.row.id for i in lane.clear()] == ["m0"]
+        sent = []
+        monkey = recipient.send
+        recipient.send = lambda one, answered: sent.append(one.row.id)  # no answer yet
+        lane.put(item(0, "d"))
+        lane.put(item(1, "d"))
+        await asyncio.sleep(0.02)  # the pause of the refusal is over
+        recipient.send = monkey
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return sent
+
+    assert asyncio.run(go()) == ["m0"]
+
+
 steps = st.lists(st.sampled_from(["refuse", "break", "take"]), max_size=3)
 
 

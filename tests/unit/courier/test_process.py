@@ -7,13 +7,18 @@ from tests.site import Site, bundle
 from tests.wire import oru
 
 from oathward.app import build
+from oathward.core.clock import Clock, micros
+from oathward.core.db import write
 from oathward.core.errors import KeeperError
+from oathward.core.ids import uuid7
 from oathward.courier.process import Courier
 from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
 from oathward.inventory.model import Device, Peer
+from oathward.patients import sql as patients
+from oathward.patients.model import Edge, EdgeKind
 
 PEER = Peer("127.0.0.1", None, ())
 COUNT = 5
@@ -116,5 +121,28 @@ def test_new_rows_are_looked_for_as_long_as_the_process_runs(site):
         courier._looking.cancel()
         await asyncio.sleep(0)
         assert not courier.looking, "its process ends then, and is started anew"
+
+    deliver(site, go)
+
+
+def test_a_denial_of_whoever_the_patient_is_now_holds_what_waits(site, tmp_path):
+    """A merge while a delivery waits, then a withdrawal: it is said of the person, the row names the former subject."""
+    identifiers = tmp_path / "ids"
+    identifiers.write_text("99999123^^^HOSP^MR\n")
+    now = site.cli("consent", "record", "--deny", "--identifier-file", str(identifiers))["subject"]
+    [(then,)] = site.rows("SELECT DISTINCT subject FROM outbox")
+    at_us = micros(Clock().now())
+
+    async def go(courier):
+        await courier.refresh()
+        assert not courier.consents.of(courier.site.engine, (then,))[1]
+        edge = Edge(uuid7(), EdgeKind.MERGED, then, now, "A40", "adt", at_us, "")
+        with write(courier.site.engine) as db:
+            patients.insert_edges(db, courier.site.site, [edge])
+        reconsidered = courier._feeds["ehr"].feed._turn
+        await courier.refresh()
+        assert courier._feeds["ehr"].feed._turn > reconsidered
+        [fact] = courier.consents.of(courier.site.engine, (then,))[1]
+        assert not fact.permit
 
     deliver(site, go)
