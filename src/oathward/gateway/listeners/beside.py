@@ -109,9 +109,8 @@ class Beside:
             heavy = queue.popleft()
             if queue:
                 self._queues[address] = queue  # last in the rotation now
-            if heavy.owner.gone:
-                continue
-            heavy.outcome = await self._handled(heavy)
+            # Of one that is gone nothing was promised; what it kept is given back.
+            heavy.outcome = Outcome.FAILED if heavy.owner.gone else await self._handled(heavy)
             heavy.owner.answer()
 
     async def _handled(self, heavy: Heavy) -> Outcome:

@@ -149,6 +149,7 @@ class MllpConnection(asyncio.Protocol):
     def _handle(self, piece: bytes) -> bool:
         """Take one message through the path; says whether the connection goes on."""
         gate = self._listener.gate
+        prepared = None
         try:
             prepared = handle(gate, Arrival(uuid7(), piece, self.peer, gate.now_us()))
         except OathwardError as error:
@@ -158,6 +159,11 @@ class MllpConnection(asyncio.Protocol):
                 gate.unhealthy(error)
             self._refuse(error.reason)
             return False
+        finally:
+            if (
+                prepared is None
+            ):  # also where it is a bug of ours: what comes behind it is not answered either
+                self.close()
         prepared.owner = self
         self._waiting.append(prepared)
         self._listener.committer.submit(prepared)
@@ -206,7 +212,12 @@ class MllpConnection(asyncio.Protocol):
 
     def _again(self, prepared: Prepared) -> None:
         """Prepare once more a message whose rows clashed; it keeps its place in the order."""
-        renewed = handle(self._listener.gate, prepared.arrival)
+        try:
+            renewed = handle(self._listener.gate, prepared.arrival)
+        except OathwardError as error:  # as in ``_handle``; other connections' answers must not end with it
+            self._listener.gate.unhealthy(error)
+            self._refuse(error.reason)
+            return
         renewed.owner = self
         self._waiting[0] = renewed
         self._listener.committer.submit(renewed)
@@ -257,6 +268,7 @@ class MllpConnection(asyncio.Protocol):
         """Close without answering what is still waiting."""
         self._closing = True
         self._inbox.clear()
+        self._keep()
         self._transport.close()
 
     def _refuse(self, reason: Reason) -> None:

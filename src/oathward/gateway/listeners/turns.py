@@ -44,15 +44,17 @@ class Turns:
 
     def _round(self) -> None:
         until_s = time.monotonic() + ROUND_S
-        while self._of:
-            address, queue = next(iter(self._of.items()))
-            del self._of[address]
-            one = queue.popleft()
-            if queue:
-                self._of[address] = queue  # last in the rotation now
-            one.turn()
-            if time.monotonic() >= until_s:
-                break
-        self._scheduled = bool(self._of)
-        if self._scheduled:
-            asyncio.get_running_loop().call_soon(self._round)
+        try:
+            while self._of:
+                address, queue = next(iter(self._of.items()))
+                del self._of[address]
+                one = queue.popleft()
+                if queue:
+                    self._of[address] = queue  # last in the rotation now
+                one.turn()
+                if time.monotonic() >= until_s:
+                    break
+        finally:  # also where a turn raised, which is a bug of ours: the others go on
+            self._scheduled = bool(self._of)
+            if self._scheduled:
+                asyncio.get_running_loop().call_soon(self._round)

@@ -79,3 +79,27 @@ def test_a_bucket_forgets_only_what_is_full_again():
     assert not buckets.take("a", 1, 0.5), "its debt stands"
     buckets.forget_full(10.0)
     assert buckets.take("a", 10, 10.0)
+
+
+def test_a_turn_that_raises_ends_nobody_elses():
+    log, raised = [], []
+
+    class Broken:
+        @staticmethod
+        def turn():
+            raise ZeroDivisionError
+
+    async def run():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, told: raised.append(told["exception"]))
+        turns = Turns()
+        turns.ask("broken", Broken())
+        Sender(turns, "well", log, 2)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        Sender(turns, "later", log, 1)
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    assert log == ["well", "well", "later"]
+    assert len(raised) == 1
