@@ -30,7 +30,7 @@ class Planned:
 
 
 class Plans:
-    """Compile once per (link, profile, classes).
+    """Compile once per profile, classes, and what the link says of uncatalogued elements.
 
     Args:
         texts: the site's own profiles, name -> TOML text.
@@ -41,11 +41,11 @@ class Plans:
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
         self._profiles = load_profiles(texts or {})
-        self._plans: dict[tuple[str, str, frozenset[str]], Planned] = {}
+        self._plans: dict[tuple[str, str, frozenset[str]], Planned] = {}  # by all that a plan is made of
 
     def of(self, link: Link, profile: str, classes: frozenset[str]) -> Planned:
         """Give the plan for a permit."""
-        key = (link.id, profile, classes)
+        key = (link.uncatalogued if link.for_care else "", profile, classes)
         found = self._plans.get(key)
         if found is None:
             found = self._plans[key] = self._compile(link, profile, classes)

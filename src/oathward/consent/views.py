@@ -66,7 +66,10 @@ class Consents:
     def of(self, engine: Engine, subjects: Iterable[str]) -> Known | Unknown:
         """Give version and facts for the people of a message; ``(None, None)`` where they are not known."""
         persons = tuple([self._family(s) for s in subjects])
-        found = self._remembered.get(persons)
+        remembered = (
+            self._remembered
+        )  # a refresh meanwhile puts another in its place: what is old stays out of that
+        found = remembered.get(persons)
         if found is not None:
             return found
         if persons in self._unknown:
@@ -80,9 +83,9 @@ class Consents:
         if found is None:
             self._unknown.add(persons)  # until the next refresh: it may be mended
             return UNKNOWN
-        if len(self._remembered) >= REMEMBERED_MAX:
-            self._remembered = {}
-        self._remembered[persons] = found
+        if len(remembered) >= REMEMBERED_MAX:
+            remembered.clear()
+        remembered[persons] = found
         return found
 
     def version(self, engine: Engine, subjects: Iterable[str]) -> int | None:

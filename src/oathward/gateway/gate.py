@@ -203,14 +203,22 @@ class Gate:
         self, message: Message, device: Device, assurance: Assurance, resolution: Resolution
     ) -> Known:
         """Collect what decisions read, as codes; the same for equal messages until something changes."""
-        bundle = self.active_bundle
+        active = self._active  # once: another may take its place at any moment
+        bundle = active.bundle if active is not None else self.active_bundle
         kind = type_of(message)
         present = classes_present(message)
         label_facts = seen_for_labels(message, bundle.labels, device)
         version, consents = self.consents.of(self.engine, (resolution.subject, *resolution.others))
         sure = self.clock.sure()
         # The facts that are remembered hold the consents, so that their identity is not given to others.
-        key = (device.id, assurance, resolution.kind, kind, present, label_facts, version, id(consents), sure)
+        # And all that facts are made of is in the key: what was computed before a change is not found after it.
+        of_device = device.id, device.kind, device.tags
+        bundle_version = active.version if active is not None else 0
+        key = (
+            *of_device,
+            *(assurance, resolution.kind, kind, present, label_facts, version, id(consents), sure),
+            bundle_version,
+        )
         known = self._facts.get(key)
         if known is None:
             labels = bundle.labels.label(Seen(*label_facts))
@@ -228,7 +236,7 @@ class Gate:
                 consent_version=version,
                 consents=consents,
                 clock_sure=sure,
-                bundle_version=self._active.version if self._active else 0,
+                bundle_version=bundle_version,
             )
             body = facts.body()
             known = Known(facts, sha256(body).digest(), body, kind)

@@ -87,12 +87,15 @@ class Snapshot:
             equipment: OBX-18 of the message, where a gateway speaks for what it names.
         """
         key = peer.address, peer.cert_sha256, sender
-        found = self._remembered.get(key)
+        remembered = (
+            self._remembered
+        )  # a refresh meanwhile puts another in its place: what is old stays out of that
+        found = remembered.get(key)
         if found is None:
             found = self._identify(peer, sender)
-            if len(self._remembered) >= REMEMBERED_MAX:
-                self._remembered = {}
-            self._remembered[key] = found
+            if len(remembered) >= REMEMBERED_MAX:
+                remembered.clear()
+            remembered[key] = found
         if (
             equipment
             and found.assurance is Assurance.CERTIFICATE

@@ -258,3 +258,18 @@ def test_history_of_one_subject(office, ann):
     assert [(r.version, r.valid, len(r.statements)) for r in rows] == [(2, True, 2), (1, True, 1)]
     assert actions.KIND == "consent"
     assert NOW
+
+
+def test_what_was_read_before_a_withdrawal_is_not_remembered_after_it(office, ann, monkeypatch):
+    office.record(ann, PERMIT)
+    load = office.consents._load
+
+    def while_it_is_withdrawn(db, persons):
+        found = load(db, persons)
+        office.record(ann, DENY)
+        return found
+
+    monkeypatch.setattr(office.consents, "_load", while_it_is_withdrawn)
+    assert office.of(ann)[0] == 1
+    monkeypatch.undo()
+    assert office.of(ann)[0] == 2

@@ -1,6 +1,7 @@
 """Messages that come together are committed together; one that comes alone waits for nobody."""
 
 import asyncio
+import dataclasses
 import time
 
 import pytest
@@ -8,11 +9,13 @@ from tests.site import Site, bundle
 from tests.wire import oru
 
 from oathward.app import build
+from oathward.core.labels import Assurance
 from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
 from oathward.inventory.model import Device, Peer
+from oathward.protocols.hl7v2.reader import decode
 
 PEER = Peer("127.0.0.1", None, ())
 
@@ -81,3 +84,23 @@ def test_a_message_alone_does_not_wait(gate):
 
     asyncio.run(run())
     assert one.outcome is Outcome.STORED
+
+
+def test_facts_of_a_message_are_of_one_bundle(gate, monkeypatch):
+    """A bundle becomes active in another thread, while a message is labelled."""
+    message, active = decode(oru("m1")), gate._active
+    device = gate.inventory.device("mon-1")
+    whom = gate.resolve(message, device, gate.now_us())
+    newer = dataclasses.replace(active, version=active.version + 1)
+
+    def meanwhile(*_):
+        gate._active = newer
+        gate._facts.clear()
+        return frozenset(), "", "", "", ""
+
+    monkeypatch.setattr("oathward.gateway.gate.seen_for_labels", meanwhile)
+    assert gate.facts_of(message, device, Assurance.ADDRESS, whom).facts.bundle_version == active.version
+    assert gate.facts_of(message, device, Assurance.ADDRESS, whom).facts.bundle_version == newer.version
+    other = dataclasses.replace(device, tags=frozenset({"research"}))
+    assert gate.facts_of(message, other, Assurance.ADDRESS, whom).facts.device_tags == {"research"}
+    gate.resolver.rolled_back(whom)

@@ -315,3 +315,19 @@ def test_entitlement():
     assert not dataclasses.replace(PUMP, message_types=frozenset()).entitled("ORU", "R01")
     assert PUMP.entitled("ORU", "R01")
     check(PUMP)
+
+
+def test_an_answer_from_before_a_change_is_not_remembered_after_it(inventory, monkeypatch):
+    """A refresh in its own thread, while the event loop looks somebody up: who was revoked must not stay in force."""
+    inventory.add(PUMP)
+    look = inventory.snapshot._identify
+
+    def while_it_is_revoked(who, says):
+        found = look(who, says)
+        inventory.add(dataclasses.replace(PUMP, status=Status.REVOKED), changes=True)
+        return found
+
+    monkeypatch.setattr(inventory.snapshot, "_identify", while_it_is_revoked)
+    inventory.snapshot.identify(peer(CERT), SAYS)
+    monkeypatch.undo()
+    assert inventory.snapshot.identify(peer(CERT), SAYS).reason is Reason.DEVICE_REVOKED
