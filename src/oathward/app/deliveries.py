@@ -53,8 +53,10 @@ class Deliveries:
         more = True
         for _ in range(PAGES_A_TURN):
             with read(site.engine) as db:
-                more = pairing.read(db, ledger.head(db, site.site).size)
+                size = ledger.head(db, site.site).size
+                pairing.read(db, size)
                 pairing.settle(db, before_us, JUDGED_A_TURN)
+            more = pairing.next < size  # not: whether more came meanwhile, which it always does
             if not more:
                 break
         with read(site.engine) as db:

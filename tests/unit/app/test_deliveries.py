@@ -1,5 +1,6 @@
 """The app tells once about each delivery that is nowhere, keeps its place over restarts, and takes back what turns up."""
 
+import itertools
 import time
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -147,3 +148,17 @@ def test_a_message_costs_the_app_little(book, opened):
     print(f"{spent_us:.2f} µs of CPU a message, at {datetime.now(UTC):%H:%M}")
     assert watch._pairing.settled
     assert spent_us < 15
+
+
+def test_a_ledger_that_grows_all_the_time_is_not_read_all_the_time(book, opened, monkeypatch):
+    """Else the loop that calls it does nothing else any more: no checkpoint of the log, no purge."""
+    numbers = itertools.count()
+    settle = deliveries.Pairing.settle
+
+    def while_more_comes(*arguments):
+        book.accept(f"m{next(numbers)}", "ehr")
+        settle(*arguments)
+
+    monkeypatch.setattr(deliveries.Pairing, "settle", while_more_comes)
+    book.accept("first", "ehr")
+    assert not Deliveries(opened).turn(), "it has read all there was"
