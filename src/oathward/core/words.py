@@ -29,6 +29,7 @@ WORD_HASH_BYTES = 8
 """64 bits: among 10^4 outgoing words and 10^2 card words a false hit comes once in 10^13 messages."""
 
 _MEMO_WORDS_MAX = 20_000
+_MEMO_LENGTH_MAX = 64
 
 _LETTERS = str.maketrans(
     {
@@ -109,7 +110,8 @@ class WordHasher:
             found = blake2b(
                 word.encode(), digest_size=WORD_HASH_BYTES, key=self._key, person=b"word"
             ).digest()
-            self._memo[word] = found
+            if len(word) <= _MEMO_LENGTH_MAX:
+                self._memo[word] = found
         return found
 
     def token(self, token: str) -> bytes:

@@ -13,6 +13,8 @@ from oathward.protocols.hl7v2.reader import Message
 
 _CODED = {b"OBX": 3, b"OBR": 4, b"DG1": 3, b"AL1": 3, b"PR1": 3, b"RXA": 5, b"RXE": 2}
 _CODE_FIELDS_CACHED_MAX = 8_192
+_CODE_FIELDS_BYTES_MAX = 4_096
+"""Of a message; more are read each time."""
 _REMEMBERED_MAX = 4_096
 _BEGINNINGS_BYTES_MAX = 16_384
 
@@ -100,7 +102,8 @@ def _codes(message: Message, device: Device) -> frozenset[str]:
         beginnings.append(segment[: -len(parts[-1]) or None] if len(parts) > (number or 1) + 1 else b"")
         if not beginnings[-1] and number is None and segment[3:4] == between:
             beginnings[-1] = segment[:4]
-    found = _codes_of(tuple(fields), separators.component)
+    few = sum(map(len, fields)) <= _CODE_FIELDS_BYTES_MAX
+    found = (_codes_of if few else _codes_of.__wrapped__)(tuple(fields), separators.component)
     if all(beginnings) and sum(map(len, beginnings)) <= _BEGINNINGS_BYTES_MAX:
         if len(_remembered) >= _REMEMBERED_MAX:
             _remembered.clear()

@@ -93,10 +93,11 @@ class LabelTable:
         found = self._asked.get(codes)
         if found is None:
             words = frozenset().union(*(rule.codes for rule in self.rules))
-            if len(self._asked) >= _CACHE_MAX:
-                self._asked.clear()
             found = frozenset(code for code in codes if any(_like(code, word) for word in words))
-            self._asked[codes] = found
+            if len(codes) <= _ASKED_CODES_MAX:
+                if len(self._asked) >= _CACHE_MAX:
+                    self._asked.clear()
+                self._asked[codes] = found
         return found
 
     def _label(self, seen: Seen) -> Labels:
@@ -112,6 +113,8 @@ class LabelTable:
 
 
 _CACHE_MAX = 4_096
+_ASKED_CODES_MAX = 512
+"""Of a message; what more of them come to is not remembered."""
 
 
 def _fires(rule: LabelRule, seen: Seen) -> bool | None:

@@ -50,3 +50,13 @@ def test_only_codes_that_a_rule_asks_for_are_told():
     text = HEAD + "OBX|1|NM|8867-4^HR^LN|1|9\rOBX|2|NM|150456^x^MDC|1|9\r"
     assert read(text) == {"MDC|150456"}
     assert read(text, LabelTable(rules=(LabelRule("none", codes=frozenset({"LN|1-1"})),))) == frozenset()
+
+
+def test_what_is_long_is_read_and_not_remembered():
+    """A device that sends other codes each time must not fill the memory."""
+    labelling._codes_of.cache_clear()
+    table = LabelTable(rules=(LabelRule("hiv", codes=frozenset({"LN|75622-1"})),))
+    many = "".join(f"OBX|{n}|NM|{n:>09}^x^LN|1|9\r" for n in range(1_000))
+    assert read(HEAD + many + "OBX|1|NM|75622-1^HIV^LN|1|9\r", table) == {"LN|75622-1"}
+    assert labelling._codes_of.cache_info().currsize == 0
+    assert not table._asked

@@ -259,7 +259,9 @@ class Outlines:
         if found is None:
             if len(self._runs) >= OUTLINES_MAX:
                 self._runs.clear()
-            found = self._runs[run] = bool(decoded(run))
+            found = bool(decoded(run))
+            if len(run) <= LINE_BYTES_MAX:
+                self._runs[run] = found
         return found
 
 
