@@ -1,0 +1,65 @@
+"""Transactions begin clean, whatever the one before left."""
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, Table
+
+from oathward.core.db import connect, direct, insert_many, read, write
+from oathward.core.errors import InputError, StorageError
+
+TABLE = Table("thing", MetaData(), Column("n", Integer, primary_key=True))
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/x.db")
+    with write(engine) as db:
+        TABLE.create(db)
+    yield engine
+    engine.dispose()
+
+
+def count(engine):
+    with read(engine) as db:
+        return direct(db, "SELECT count(*) FROM thing").fetchone()[0]
+
+
+def test_what_failed_is_not_there_and_the_next_one_is(engine):
+    def give_up():
+        with write(engine) as db:
+            insert_many(db, TABLE, [(1,)])
+            raise InputError("test", "give it up")
+
+    with pytest.raises(InputError):
+        give_up()
+    assert count(engine) == 0
+    with write(engine) as db:
+        insert_many(db, TABLE, [(2,)])
+    assert count(engine) == 1
+
+
+def test_a_transaction_that_was_left_open_is_not_continued(engine):
+    """As after a rollback that failed: the connection comes back from the pool inside a transaction."""
+    with engine.connect() as db:
+        raw = db.connection.driver_connection
+        raw.execute("BEGIN IMMEDIATE")
+        raw.execute("INSERT INTO thing VALUES (7)")
+    with write(engine) as db:
+        insert_many(db, TABLE, [(8,)])
+    with read(engine) as db:
+        assert direct(db, "SELECT n FROM thing").fetchall() == [(8,)]
+
+
+def test_a_constraint_is_told_without_values(engine):
+    with write(engine) as db:
+        insert_many(db, TABLE, [(424_242,)])
+    with pytest.raises(StorageError) as raised, write(engine) as db:
+        insert_many(db, TABLE, [(424_242,)])
+    assert "424242" not in str(raised.value)
+    assert count(engine) == 1
+
+
+def test_values_come_back_as_they_went(engine):
+    """The adapters say "as it is" to the driver; nothing else may be said."""
+    with read(engine) as db:
+        row = direct(db, "SELECT ?, ?, ?, ?, ?", (b"\x00\xff", None, True, "ä", 2**62)).fetchone()
+    assert tuple(row) == (b"\x00\xff", None, 1, "ä", 2**62)
