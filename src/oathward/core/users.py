@@ -160,8 +160,8 @@ def _prepare_database(folder: Path, group: int) -> None:
 def _prepare_bodies(folder: Path, gateway: int, group: int) -> None:
     _give(folder, gateway, group, 0o2750)
     for path in (path for path in sorted(folder.glob("*")) if path.is_dir() and not path.is_symlink()):
-        _walk(path, gateway, group, 0o2750, 0o640)
         replay = path / "replay"  # written by a person's command
+        _walk(path, gateway, group, 0o2750, 0o640, without=replay.name)
         if replay.is_dir() and not replay.is_symlink():
             _walk(replay, 0, group, 0o2750, 0o640)
 
@@ -172,9 +172,10 @@ def _tree(folder: Path, uid: int, group: int) -> None:
     _walk(folder, uid, group, 0o700, 0o600)
 
 
-def _walk(folder: Path, uid: int, group: int, folder_mode: int, file_mode: int) -> None:
+def _walk(folder: Path, uid: int, group: int, folder_mode: int, file_mode: int, *, without: str = "") -> None:
     """Give away a folder and all in it, by handles: a role that swaps a name for a link meanwhile changes nothing."""
-    for _, _, names, at in os.fwalk(folder):
+    for _, folders, names, at in os.fwalk(folder):
+        folders[:] = [name for name in folders if name != without]
         os.fchown(at, uid, group)
         os.fchmod(at, folder_mode)
         for name in names:
