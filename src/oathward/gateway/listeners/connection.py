@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _MESSAGES_A_TURN = 32
 _WRITE_HIGH_BYTES = 1 << 20
+_AGAIN_MAX = 5
+"""What clashes so often with other processes is not stored: unanswered, so that the sender keeps it."""
 _CUT_BYTES_MAX = 1 << 17
 """Larger frames are not even searched for several messages on the event loop."""
 
@@ -50,6 +52,7 @@ class MllpConnection(asyncio.Protocol):
         self._unanswered_bytes = self._kept_bytes = 0
         self._beside: Heavy | None = None
         self._asked = False
+        self._again_tries = 0
         self._paused = False
         self._write_paused = False
         self._closing = False  # by us
@@ -184,6 +187,7 @@ class MllpConnection(asyncio.Protocol):
                 self._again(one)
                 break
             waiting.popleft()
+            self._again_tries = 0
             self._unanswered_bytes -= len(one.raw if isinstance(one, Heavy) else one.arrival.raw)
             if isinstance(one, Heavy):
                 self._beside = None
@@ -212,6 +216,10 @@ class MllpConnection(asyncio.Protocol):
 
     def _again(self, prepared: Prepared) -> None:
         """Prepare once more a message whose rows clashed; it keeps its place in the order."""
+        self._again_tries += 1
+        if self._again_tries > _AGAIN_MAX:
+            self.close()
+            return
         try:
             renewed = handle(self._listener.gate, prepared.arrival)
         except OathwardError as error:  # as in ``_handle``; other connections' answers must not end with it

@@ -167,3 +167,20 @@ def test_a_bug_of_ours_ends_the_connection_it_met(listener, monkeypatch):
         assert not listener.committer.submitted
 
     asyncio.run(go())
+
+
+def test_what_clashes_for_ever_is_not_tried_for_ever(listener):
+    async def go():
+        one = connected(listener)
+        one.data_received(frame(LIGHT))
+        await turns()
+        submitted = listener.committer.submitted
+        for _ in range(20):
+            if one._transport.closed:
+                break
+            submitted[-1].outcome = Outcome.AGAIN
+            listener.finished([submitted[-1]])
+        assert one._transport.closed
+        assert len(submitted) == 6
+
+    asyncio.run(go())
