@@ -21,6 +21,7 @@ from oathward.cli.asking import (
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.consent.model import Statement
@@ -83,6 +84,8 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
     with opened(data) as site:
         if hasher is not None:
             subject = _subjects(site, hasher, identifiers, who)[0]
+        else:
+            _check_subject(site, subject)
         count = _store(site, {subject: [said]}, who, replaces=replace)
 
     def human() -> None:
@@ -145,7 +148,7 @@ def import_(
         for e in errors[:ERRORS_SHOWN_MAX]:
             print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
         if errors:
-            print(f"{len(errors)} errors; nothing was imported.")
+            print(f"{len(errors)} error{'s' if len(errors) > 1 else ''}; nothing was imported.")
         else:
             state = "Would record" if dry_run else "Recorded"
             count = len(per_patient) if dry_run else recorded
@@ -164,7 +167,7 @@ def import_(
 @APP.command("list")
 def list_(
     subject: Annotated[str, typer.Option(help="Every version of one subject.")] = "",
-    limit: Annotated[int, typer.Option(help="At most this many, latest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, latest first.")] = 50,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -177,6 +180,9 @@ def list_(
 
     def human() -> None:
         if not rows:
+            if subject:
+                print("No consent facts of this subject.")
+                return
             print("No consent facts. `oathward consent import FILE` brings them.")
             return
         from rich.table import Table
@@ -192,6 +198,22 @@ def list_(
         console().print(table)
 
     emit({"consents": [_plain(row) for row in rows]}, as_json=as_json, human=human)
+
+
+def _check_subject(site: Opened, subject: str) -> None:
+    """Refuse a subject id that nobody has: a denial of a typo would deny nothing.
+
+    Raises:
+        InputError: ``not-found``, or no subject id at all.
+    """
+    from oathward.consent.model import check_subject
+    from oathward.core.db import read
+    from oathward.patients import views
+
+    check_subject(subject)
+    with read(site.engine) as db:
+        if not views.exists(db, site.site, subject):
+            raise InputError("--subject", "no such subject", reason=Reason.NOT_FOUND)
 
 
 def _check_recipients(settings: Settings, said: Statement) -> None:

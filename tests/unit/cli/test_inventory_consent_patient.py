@@ -245,6 +245,13 @@ class TestConsent:
     def test_what_is_not_clear_is_refused(self, command, arguments):
         assert command("consent", "record", *arguments, stdin=f"{SECRET}\n").code == 65
 
+    def test_a_subject_that_nobody_is_cannot_deny_anything(self, command):
+        known = command("consent", "record", "--deny", "--identifier-file", "-", stdin=WHO).value["subject"]
+        slip = f"{known[:-4]}{'0000' if known[-4:] != '0000' else '1111'}"
+        assert command("consent", "record", "--deny", "--subject", slip).code == 66
+        assert [row["subject"] for row in command("consent", "list").value["consents"]] == [known]
+        assert command("consent", "record", "--deny", "--purpose", "HRESCH", "--subject", known).code == 0
+
     def test_a_recipient_the_policy_does_not_have_is_refused(self, command, data):
         who = ("--identifier-file", "-")
         assert command("consent", "record", "--deny", "--recipient", "ehx", *who, stdin=WHO).code == 0
