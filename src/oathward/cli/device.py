@@ -41,7 +41,7 @@ from oathward.cli.devices import (
     reason_of,
     set_status,
 )
-from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.output import DataOption, JsonOption, emit, one_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -149,7 +149,12 @@ def import_(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Add and change devices from a CSV file; columns are found by their names. One error, and nothing is done."""
+    """Add and change devices from a CSV file; columns are found by their names. One error, and nothing is done.
+
+    Columns: id, name, kind, make, model, udi, serial, location, owner, status, certificates, certificate_names, senders,
+    addresses, equipment, tags, message_types, vouches_for, default_authority, default_identifier_type,
+    authoritative_adt. All may be missing but id and something that identifies it. Several values in one cell are parted by `;`.
+    """
     from oathward.core.db import read
     from oathward.inventory import actions, sheet
 
@@ -190,14 +195,21 @@ def list_(
     """List devices: how each proves itself, what it may be, whether its entry verifies."""
     from oathward.core.db import read
     from oathward.inventory import views
+    from oathward.inventory.model import Status
 
+    if status:
+        one_of("--status", status, Status, "status")
     with opened(data) as site, read(site.engine) as db:
         found = views.devices(db, site.site, site.authority, site.seen)
     found = [v for v in found if kind in {"", v.device.kind} and status in {"", v.status}]
 
     def human() -> None:
         if not found:
-            print("No devices. `oathward device add` or `oathward device import` brings them.")
+            print(
+                "No such devices."
+                if kind or status
+                else "No devices. `oathward device add` or `oathward device import` brings them."
+            )
             return
         print_devices(found)
 

@@ -225,11 +225,13 @@ def print_held(found: Sequence[HeldView]) -> None:
 
 def print_hints(found: Sequence[HeldView], known: Known) -> None:
     """Say for each that is held whose name or certificate it has, and the command that makes it a device."""
-    print()
+    found = [h for h in found if h.state == "held"]  # of the others somebody has decided
+    if found:
+        print()
     for h in found[:HINTS_SHOWN_MAX]:
         for warning in _warnings(h, known):
             print(f"{h.id}: {warning}")
-        if h.state == "held" and (h.address or h.certificate) and not (h.certificate and _owners(h, known)):
+        if (h.address or h.certificate) and not (h.certificate and _owners(h, known)):
             print(f"oathward device adopt {h.id} ID{'' if h.certificate else ' --pin-address'}")
     if len(found) > HINTS_SHOWN_MAX:
         print(f"{len(found) - HINTS_SHOWN_MAX} more; --json says as much of each.")
@@ -274,7 +276,7 @@ def print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
     for e in plan.errors[:ERRORS_SHOWN_MAX]:
         print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
     if plan.errors:
-        print(f"{len(plan.errors)} errors; nothing was imported.")
+        print(f"{len(plan.errors)} error{'s' if len(plan.errors) > 1 else ''}; nothing was imported.")
         return
     counts = f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.unchanged)} unchanged"
     print(f"{'Would be ' if dry_run else ''}{counts}.")

@@ -27,7 +27,7 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in th
 def list_rows(
     data: DataOption = None,
     state: Annotated[str | None, typer.Option(help="pending, blocked or dead.")] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, oldest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, oldest first.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List deliveries that have not happened, oldest first, with their count per link."""
@@ -63,11 +63,13 @@ def list_rows(
         for lost in nowhere:
             why = _MISSING[lost.what == "missing"]
             print(f"MISSING  {lost.id} on {lost.link}: {why} (record {lost.record})")
+        if nowhere:
+            print("`oathward outbox discard ID --reason WHY` takes one off this list, once you know why.")
         if not counts:
             print(
                 "Nothing waits."
                 if nowhere
-                else "Nothing waits: every delivery that was permitted has happened."
+                else "Nothing waits: every delivery that was permitted has happened or was given up."
             )
             return
         print(f"{'rows':>8}  {'state':<8} link")
@@ -100,8 +102,9 @@ def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonO
 def discard(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Set a blocked delivery aside, so that its sender's next ones go on; take a dead one out of the outbox.
 
-    A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone. One that is
-    missing is taken off the list of those.
+    A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone.
+
+    A missing one is taken off the list of those.
     """
     from oathward.messages import actions
 

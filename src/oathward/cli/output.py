@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
@@ -63,6 +63,19 @@ def settings_of(data: str | None, *, new: bool = False) -> Settings:
     if not new:
         site_name.check(settings)
     return settings
+
+
+def one_of(option: str, text: str, known: Iterable[str], what: str) -> None:
+    """Refuse a word that nothing can bear: a list of nothing would say that all is well.
+
+    Raises:
+        InputError: says what was probably meant, or what there is.
+    """
+    from oathward.policy.reading import near
+
+    names = list(known)
+    if text not in names:
+        raise InputError(option, f"there is no such {what}; {near(text, names)}")
 
 
 def emit(value: object, *, as_json: bool, human: Callable[[], None]) -> None:

@@ -89,7 +89,7 @@ def merge_edges(
     kind: Annotated[
         str, typer.Option(help="Only merged, joined, linked, child-of, shares-visit or erased.")
     ] = "",
-    limit: Annotated[int, typer.Option(help="At most this many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -99,8 +99,9 @@ def merge_edges(
     from oathward.patients.model import EdgeKind
 
     settings = settings_of(data)
-    if kind and kind not in set(EdgeKind):
-        raise InputError("--kind", f"one of {', '.join(EdgeKind)}")
+    listed = [one for one in EdgeKind if one is not EdgeKind.UNDONE]  # that one is a state of the others
+    if kind and kind not in listed:
+        raise InputError("--kind", f"one of {', '.join(listed)}")
     site = settings.site.name
     hasher = hasher_of(settings) if identifier_file else None
     with read(connect(settings.database_url)) as db:
@@ -112,6 +113,9 @@ def merge_edges(
 
     def human() -> None:
         if not edges:
+            if subject or kind:
+                print("No such edges.")
+                return
             print("No edges. Merges (A40), links (A24) and newborns come from the authoritative ADT source.")
             return
         from rich.table import Table

@@ -119,7 +119,7 @@ def _placeholders(files: Mapping[str, bytes], addresses: Mapping[str, str]) -> l
 def check(folder: FolderArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Check a bundle as a whole: every mistake with file, line and what to write instead.
 
-    Says as well which files of [tls] tables are not yet in the data folder, where there is one.
+    Says as well which files of `tls` tables are not yet in the data folder, where there is one.
     """
     bundle = _checked(folder)
     settings = load(data)

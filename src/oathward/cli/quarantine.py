@@ -10,7 +10,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, person_of
 from oathward.cli.devices import ReasonOption, reason_of
-from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
 from oathward.core.clock import Clock, from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.meanings import MEANINGS, Meaning
@@ -55,13 +55,15 @@ Stranger = Annotated[
 def list_held(
     data: DataOption = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
-    limit: Annotated[int, typer.Option(help="At most this many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List what is held now, newest first: when, from which device, why, for which links."""
     from oathward.core.db import connect, read
     from oathward.messages import sql
 
+    if reason is not None:
+        one_of("--reason", reason, BY_CODE, "reason code")
     engine = connect(settings_of(data).database_url)
     with read(engine) as db:
         rows = sql.held_rows(db, reason=reason, limit=limit)
@@ -69,6 +71,9 @@ def list_held(
 
     def human() -> None:
         if not rows:
+            if reason and counts:
+                print(f"Nothing is held for {reason}; {sum(counts.values())} for other reasons.")
+                return
             print(
                 "Nothing is held. Messages come here when a device is unknown, a patient cannot be told, or a rule cannot decide."
             )
@@ -235,11 +240,13 @@ def _chosen(
     """Read the held messages that a command names, one by one or by what they have in common.
 
     Raises:
-        InputError: both or neither were named; ``not-found``: none is held.
+        InputError: both or neither were named, or no reason code; ``not-found``: none is held.
     """
     from oathward.inventory import sql as inventory
     from oathward.messages import sql
 
+    if every:
+        one_of("--all-with-reason", every, BY_CODE, "reason code")
     if bool(messages) == bool(every or stranger):
         raise InputError("messages", "name messages, or --all-with-reason, or --device-held")
     peer = None

@@ -21,12 +21,14 @@ from oathward.cli.devices import (
     print_held,
     print_hints,
 )
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, emit, one_of, settings_of
+
+STATES = ("held", "adopted", "dismissed")
 
 
 def held(
     state: Annotated[str, typer.Option(help="held, adopted or dismissed.")] = "held",
-    limit: Annotated[int, typer.Option(help="At most this many, last heard first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, last heard first.")] = 100,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -34,6 +36,7 @@ def held(
     from oathward.core.db import connect, read
     from oathward.inventory import views
 
+    one_of("--state", state, STATES, "state")
     settings = settings_of(data)
     with read(connect(settings.database_url)) as db:
         found = views.unknown(db, settings.site.name, state=state, limit=limit)
@@ -41,6 +44,9 @@ def held(
 
     def human() -> None:
         if not found:
+            if state != "held":
+                print(f"Nobody was {state}.")
+                return
             print("Nobody. Devices come here when they send and the inventory does not know them.")
             return
         print_held(found)

@@ -74,7 +74,11 @@ def _settle(db: Connection, id_: str, state: Delivery, *, by: str, reason: str, 
     if row is None:
         raise InputError("id", "no such delivery waits", reason=Reason.NOT_FOUND)
     if row.state == Delivery.PENDING:
-        raise InputError("id", f"it is {row.state} already", reason=Reason.CONFLICT)
+        raise InputError(
+            "id",
+            "it waits its turn; only a blocked or a dead one can be retried or discarded",
+            reason=Reason.CONFLICT,
+        )
     if row.state == state:  # discarded twice: set aside, then given up
         sql.delete_delivery(db, row.seq)
     else:

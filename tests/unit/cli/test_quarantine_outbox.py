@@ -118,6 +118,49 @@ class TestTable:
         assert held(1).message in self.shown(200, [held(1)])
 
 
+class TestList:
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            ("quarantine", "list", "--reason", "device.unknwon"),
+            ("quarantine", "release", "--all-with-reason", "device.unknwon", "--reason", "x"),
+            ("quarantine", "discard", "--all-with-reason", "device.unknwon", "--reason", "x"),
+            ("device", "list", "--status", "unknown"),
+            ("device", "held", "--state", "unknown"),
+            ("patient", "merge-edges", "--kind", "undone"),
+        ],
+    )
+    def test_a_word_that_nothing_can_bear_is_an_error_and_not_an_empty_list(self, command, wrong):
+        shown = command(*wrong)
+        assert (shown.code, shown.out) == (65, "")
+        assert json.loads(shown.error)["error"] == "input.invalid"
+        if "device.unknwon" in wrong:
+            assert "did you mean `device.unknown`?" in shown.error
+
+    @pytest.mark.parametrize(
+        "list_", [("quarantine", "list"), ("outbox", "list"), ("patient", "merge-edges"), ("device", "held")]
+    )
+    def test_a_limit_of_nothing_is_wrong_use(self, command, list_):
+        for limit in ("0", "-1"):
+            assert command(*list_, "--limit", limit).code == 2
+        assert command(*list_, "--limit", "1").code == 0
+
+    def test_nothing_for_one_reason_does_not_say_that_nothing_is_held(self, command):
+        said = command("quarantine", "list", "--reason", "guard.stopped", as_json=False).out
+        assert said == "Nothing is held for guard.stopped; 4 for other reasons.\n"
+
+    def test_who_was_adopted_is_not_called_an_impostor_of_itself(self, command, data):
+        with write(connect(load(data).database_url)) as db:
+            remember_unknown(db, "demo", Peer("10.0.0.9"), (b"PUMP9", b"ICU"), 1, Reason.DEVICE_UNKNOWN)
+        id_ = command("device", "held").value["held"][0]["id"]
+        assert f"oathward device adopt {id_} ID --pin-address" in command("device", "held", as_json=False).out
+        assert command("device", "adopt", id_, "pump-9", "--pin-address").code == 0
+        said = command("device", "held", "--state", "adopted", as_json=False).out
+        assert id_ in said
+        assert "may not call itself so" not in said
+        assert "device adopt" not in said
+
+
 class TestShow:
     def test_the_end_of_an_id_is_enough_if_only_one_has_it(self, command):
         assert command("quarantine", "show", "000000000001").value["message"] == held(1).message

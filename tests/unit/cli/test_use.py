@@ -5,7 +5,10 @@ import shlex
 
 import pytest
 
+from oathward.cli import device, outbox, policy
+from oathward.cli.device import import_
 from oathward.cli.main import run
+from oathward.inventory.sheet import COLUMNS
 
 
 def test_a_slip_of_the_pen_names_the_nearest_command(capsys):
@@ -26,6 +29,21 @@ def test_wrong_use_is_json_where_json_was_asked_for(capsys, wrong):
     assert json.loads(said.err)["error"] == "usage"
     assert json.loads(said.err)["why"]
     assert said.out == ""
+
+
+def test_the_help_of_an_import_lists_the_columns_it_takes():
+    written = (import_.__doc__ or "").partition("Columns: ")[2].partition(".")[0]
+    assert written.replace(",", " ").split() == list(COLUMNS)
+
+
+def test_no_help_loses_a_word_in_brackets():
+    """What stands in square brackets is markup to who draws the help."""
+    commands = [
+        command.callback for part in (policy, device, outbox) for command in part.APP.registered_commands
+    ]
+    assert commands
+    for command in commands:
+        assert "[" not in (command.__doc__ or "").partition("Raises:")[0], command
 
 
 def test_a_data_folder_that_cannot_be_made_is_told_in_words(tmp_path, capsys):
