@@ -100,7 +100,8 @@ def _named(file: Path, name: str) -> str | None:
         return None
     if known is not None:
         raise SettingsError(
-            f"{file.name} [site] name", f"is `{known}` already; change it there, before the first init"
+            f"{file.name} [site] name",
+            f"is `{known}`; leave --site out, or change it there if there was no init yet",
         )
     line = f'name = "{name}"'
     if "site" not in table:

@@ -374,7 +374,9 @@ def _readable(option: str, file: Path) -> None:
 
 def _unfit(cert: Path, key: Path | None, error: ssl.SSLError) -> InputError:
     """Say which of certificate and key it is."""
-    if "MISMATCH" in (error.reason or ""):
+    if any(
+        word in (error.reason or "") for word in ("MISMATCH", "NO_CERTIFICATE_ASSIGNED")
+    ):  # the latter: of another kind
         return InputError("--key", f"{key or cert} is not the key of {cert}")
     if b"-----BEGIN CERTIFICATE-----" not in cert.read_bytes():
         return InputError("--cert", f"{cert} holds no certificate in PEM")

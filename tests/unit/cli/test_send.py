@@ -7,6 +7,8 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from oathward.cli.main import run
 from oathward.cli.send import messages_of
@@ -189,6 +191,9 @@ def test_a_file_without_a_message_is_65_and_nothing_is_sent(tmp_path, capsys, co
 def test_which_file_of_tls_is_wrong(tmp_path, capsys):
     ca = Authority(tmp_path, "ca")
     one, two = ca.issue("one"), ca.issue("two")
+    rsa = tmp_path / "rsa.key"
+    pem = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    rsa.write_bytes(generate_private_key(65537, 2048).private_bytes(*pem))
     path = write(tmp_path, "a.hl7", ONE)
     for options, said in (
         (["--ca", path], f"--ca: {path} holds no certificate"),
@@ -197,6 +202,7 @@ def test_which_file_of_tls_is_wrong(tmp_path, capsys):
         (["--cert", str(one.cert)], f"--key: give the private key of {one.cert}"),
         (["--cert", str(one.cert), "--key", path], f"--key: {path} holds no private key"),
         (["--cert", str(one.cert), "--key", str(two.key)], f"--key: {two.key} is not the key of"),
+        (["--cert", str(one.cert), "--key", str(rsa)], f"--key: {rsa} is not the key of"),
         (["--key", str(one.key)], "--key: goes with --cert"),
     ):
         assert run(["send", path, "--to", "127.0.0.1:1", *options]) in {65, 66}
