@@ -198,7 +198,7 @@ def _pending(gate: Gate, link: str, after: int) -> list[OutboxRow]:
 
 
 def _recheck(gate: Gate, rows: list[OutboxRow]) -> list[Any]:
-    consents = {s: gate.consents.of(gate.engine, (s,)) for s in {row.subject for row in rows}}
+    consents = {who: gate.consents.of(gate.engine, who) for who in {row.persons for row in rows}}
     now = Now(
         gate.active_bundle, gate.bundle_name, _PLANS, consents, gate.now_us(), clock_sure=gate.clock.sure()
     )

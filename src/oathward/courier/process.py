@@ -261,7 +261,7 @@ class Courier:
         """Check rows again and open them for the wire; runs in a thread."""
         site, active, plans = self.site, self.active, self._plans
         assert active is not None
-        consents = {s: self.consents.of(site.engine, (s,)) for s in {row.subject for row in rows}}
+        consents = {who: self.consents.of(site.engine, who) for who in {row.persons for row in rows}}
         at_us, sure = micros(site.clock.now()), site.clock.sure()
         now = Now(active.bundle, active.label, plans, consents, at_us, clock_sure=sure)
         refused = refused_each(site.engine, site.site, rows, now)

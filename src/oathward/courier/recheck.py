@@ -31,13 +31,13 @@ from oathward.policy.model import Deny, Facts, Indeterminate, Permit
 class Now:
     """The state of the world a batch of rows is checked against.
 
-    ``label``: name and version of the bundle. ``consents``: subject -> (version, facts), for every subject of the batch.
+    ``label``: name and version of the bundle. ``consents``: persons of a row -> (version, facts), for every row of the batch.
     """
 
     bundle: Bundle
     label: str
     plans: Plans
-    consents: Mapping[str, Known | Unknown]
+    consents: Mapping[tuple[str, ...], Known | Unknown]
     at_us: int
     clock_sure: bool
 
@@ -52,7 +52,7 @@ class Later:
 def _stands(row: OutboxRow, now: Now) -> bool:
     """Whether bundle, consents and the end of the permit are what they were when it was given."""
     expired = row.valid_until_us and now.at_us >= row.valid_until_us
-    known = row.bundle == now.label and row.consent_version == now.consents[row.subject][0]
+    known = row.bundle == now.label and row.consent_version == now.consents[row.persons][0]
     return known and not expired
 
 
@@ -70,7 +70,7 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
     """Say why a delivery that was permitted may not go out (now); ``None`` when it may."""
     if _stands(row, now):
         return None if now.clock_sure or not row.valid_until_us else Later(Reason.CLOCK_UNSURE)
-    version, consents = now.consents[row.subject]
+    version, consents = now.consents[row.persons]
     link = now.bundle.links.get(row.link)
     if link is None:
         return Reason.NO_LINK

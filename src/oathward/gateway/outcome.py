@@ -62,11 +62,13 @@ def outbox_row(
 ) -> OutboxRow:
     """The delivery's row; its body is known once the sealed bytes were appended."""
     arrival, facts = part.arrival, known.facts
-    return OutboxRow(  # by position, in the order of its fields: names would cost twice as much
+    row = OutboxRow(  # by position, in the order of its fields: names would cost twice as much
         *(sealed.outgoing_id, gate.site, arrival.id, link.id, facts.device or "", part.resolution.subject),
         *(sealed.key_id, _NO_BODY, sealed.end_to_end, gate.bundle_name, facts.consent_version or 0),
         *(known.key, plan, permit.valid_until_us or 0, arrival.at_us),
     )
+    others = part.resolution.others
+    return row._replace(others=" ".join(others)) if others else row
 
 
 def guard_stopped(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:

@@ -57,6 +57,7 @@ class OutboxRow(NamedTuple):
         facts: digest of the decision's facts, for the recheck at delivery.
         plan: digest of what was permitted (profile and classes), likewise.
         valid_until_us: 0 when the permit has no end.
+        others: further subjects the message is about (A17, A24, A37), with spaces between.
     """
 
     id: str
@@ -79,6 +80,12 @@ class OutboxRow(NamedTuple):
     attempts: int = 0
     next_us: int = 0
     reason: str = ""
+    others: str = ""
+
+    @property
+    def persons(self) -> tuple[str, ...]:
+        """All the message is about: what each of them said counts."""
+        return (self.subject, *self.others.split()) if self.others else (self.subject,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ outbox = Table(
     Column("attempts", Integer, nullable=False),
     Column("next_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("others", Text, nullable=False),
     Index("outbox_link", "link", "seq"),
     # By message: such ids ascend, so that a commit touches one page. By outgoing id it would be a page a row.
     Index("outbox_message", "message", "link", unique=True),

@@ -20,10 +20,13 @@ def row(**changes):
     return item(1, "d").row._replace(**{**as_decided, **changes})
 
 
-def refused(rows, engine=None, *, consent=(3, ()), sure=True):
+def refused(rows, engine=None, *, consent=(3, ()), sure=True, withdrawn=False):
     """The bundle has no link any more: a row that is decided again is refused for that."""
     nothing = SimpleNamespace(links={})
-    now = Now(nothing, "b@1", Plans(), {"p": consent}, NOW_US, clock_sure=sure)
+    consents = {("p",): consent, ("p", "q"): (consent[0], ())}
+    if withdrawn:
+        consents["p", "q"] = (consent[0] + 1, ())
+    now = Now(nothing, "b@1", Plans(), consents, NOW_US, clock_sure=sure)
     return refused_each(engine, "s", rows, now)
 
 
@@ -42,6 +45,11 @@ def test_what_stands_goes_out_without_a_look_at_the_database():
 @pytest.mark.parametrize("moved", [{"bundle": "b@0"}, {"consent_version": 2}, {"valid_until_us": NOW_US}])
 def test_one_that_moved_is_decided_again_and_the_others_are_not_held_up(engine, moved):
     assert refused([row(), row(**moved), row()], engine) == [None, Reason.NO_LINK, None]
+
+
+def test_what_the_second_person_of_a_message_says_counts(engine):
+    assert refused([row(others="q")]) == [None]
+    assert refused([row(), row(others="q")], engine, withdrawn=True) == [None, Reason.NO_LINK]
 
 
 def test_consents_that_are_not_known_never_stand(engine):

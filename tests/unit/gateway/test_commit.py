@@ -9,12 +9,14 @@ from tests.site import Site, bundle
 from tests.wire import oru
 
 from oathward.app import build
+from oathward.core.db import read
 from oathward.core.labels import Assurance
 from oathward.gateway.arrival import Outcome
-from oathward.gateway.commit import Committer
+from oathward.gateway.commit import Committer, commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
 from oathward.inventory.model import Device, Peer
+from oathward.messages import sql as messages
 from oathward.protocols.hl7v2.reader import decode
 
 PEER = Peer("127.0.0.1", None, ())
@@ -24,14 +26,22 @@ PEER = Peer("127.0.0.1", None, ())
 def gate(tmp_path):
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(
+        Device(
+            id="mon-1",
+            kind="monitor",
+            addresses=frozenset({"127.0.0.1"}),
+            default_authority="HOSP",
+            authoritative_adt=True,
+        )
+    )
     gate = Gate(build(site.settings, "gateway"))
     yield gate
     gate.close()
     gate.opened.keeper.close()
 
 
-def messages(gate, count, first=0):
+def results(gate, count, first=0):
     return [arrive(gate, oru(f"m{n}"), PEER)[0] for n in range(first, first + count)]
 
 
@@ -55,23 +65,23 @@ def submit_turn_by_turn(gate, prepared, *, delay_s=None, group_max=256):
 
 
 def test_what_comes_in_turns_that_follow_each_other_is_one_group(gate):
-    assert submit_turn_by_turn(gate, messages(gate, 20), delay_s=30.0) == [20]
+    assert submit_turn_by_turn(gate, results(gate, 20), delay_s=30.0) == [20]
 
 
 def test_without_a_delay_nothing_is_gathered(gate):
     """The reverse: the writer takes what is there, and that is less than all."""
-    assert len(submit_turn_by_turn(gate, messages(gate, 20), delay_s=0.0)) > 1
+    assert len(submit_turn_by_turn(gate, results(gate, 20), delay_s=0.0)) > 1
 
 
 def test_a_group_is_never_larger_than_allowed(gate):
-    sizes = submit_turn_by_turn(gate, messages(gate, 20), delay_s=30.0, group_max=8)
+    sizes = submit_turn_by_turn(gate, results(gate, 20), delay_s=30.0, group_max=8)
     assert sum(sizes) == 20
     assert max(sizes) <= 8
 
 
 def test_a_message_alone_does_not_wait(gate):
     """The longest wait is for those that others follow."""
-    [one] = messages(gate, 1)
+    [one] = results(gate, 1)
 
     async def run():
         committer = Committer(gate, lambda _group: None, group_max=256, loop=asyncio.get_running_loop())
@@ -104,3 +114,16 @@ def test_facts_of_a_message_are_of_one_bundle(gate, monkeypatch):
     other = dataclasses.replace(device, tags=frozenset({"research"}))
     assert gate.facts_of(message, other, Assurance.ADDRESS, whom).facts.device_tags == {"research"}
     gate.resolver.rolled_back(whom)
+
+
+def test_a_delivery_about_two_persons_names_both(gate):
+    raw = (
+        b"MSH|^~\\&|MON1|WARD|OATHWARD|SITE|20260504081500+0000||ADT^A24^ADT_A24|1|P|2.6\rEVN|A24|20260504\r"
+        b"PID|1||11111111^^^HOSP^MR||Doe^Jane\rPID|2||22222222^^^HOSP^MR||Doe^June\r"
+    )
+    [prepared] = arrive(gate, raw, PEER)
+    commit_group(gate, [prepared])
+    with read(gate.engine) as db:
+        [row] = messages.pending(db, "ehr", 0, 10)
+    assert len(set(row.persons)) == 2
+    assert row.persons[0] == row.subject
