@@ -8,7 +8,7 @@ from tests.unit.vault.keeper.test_opening import refused
 from tests.unit.vault.sites import ME, asking
 
 from oathward.core.db import connect, create_tables, read, write
-from oathward.core.errors import AuthorityError
+from oathward.core.errors import AuthorityError, StorageError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.core.settings import load
@@ -96,3 +96,22 @@ def test_documents(site, engine):
     with read(engine) as db, pytest.raises(AuthorityError) as caught:
         authority.load_all(db, "demo", "device", anchor, seen)
     assert caught.value.reason is Reason.AUTHORITY_STALE
+
+
+def test_a_second_writer_of_a_store_is_refused_until_the_first_has_ended(site, engine):
+    """One that has not quite died would lose what it still commits to the one that starts anew."""
+    other = connect(site.database_url)
+    first = TableStore(engine, "demo", "kept", "gateway", alone=True)
+    with pytest.raises(StorageError) as raised:
+        TableStore(other, "demo", "kept", "gateway", alone=True)
+    assert raised.value.reason is Reason.CONFLICT
+    TableStore(other, "demo", "outbox", "gateway", alone=True).close()
+    reader = TableStore(other, "demo", "kept", "gateway")
+    [ref] = first.append([b"sealed"])
+    first.flush()
+    assert reader.read(ref) == b"sealed"
+    first.close()
+    again = TableStore(other, "demo", "kept", "gateway", alone=True)
+    assert again.append([b"more"])[0].id == ref.id + 1
+    again.close()
+    other.dispose()

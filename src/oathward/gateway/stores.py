@@ -28,8 +28,8 @@ class Stores:
         if site.engine.dialect.name == "sqlite":
             self.kept, self.outbox = SegmentStore(root, "kept", writer), SegmentStore(root, "outbox", writer)
         else:
-            self.kept = TableStore(site.engine, site.site, "kept", writer)
-            self.outbox = TableStore(site.engine, site.site, "outbox", writer)
+            self.kept = TableStore(site.engine, site.site, "kept", writer, alone=True)
+            self.outbox = TableStore(site.engine, site.site, "outbox", writer, alone=True)
 
     def flush(self, *, kept: bool, outbox: bool) -> None:
         """Make what was appended durable; both at once, since a flush is mostly waiting.

@@ -3,8 +3,9 @@
 Rules:
 - The same verbs as ``bodies.SegmentStore``: ``append``, ``flush``, ``read``, ``read_many``, ``discard_tail``, ``drop``.
 - ``flush`` commits what was appended, before the transaction that names it; the row is the truth.
-- Ids count up within one (site, store); one writer a store, as with segments. Two writers clash on the
-  key and neither overwrites the other.
+- Ids count up within one (site, store); one writer a store, as with segments: on PostgreSQL a writer holds an
+  advisory lock until it is closed or its connection ends. Without it a process that starts anew would take what one
+  that has not quite died writes for a tail, and remove it.
 
 Deliberately absent: large objects, and any use on SQLite beyond tests (segment files are a third of its cost).
 """
@@ -16,8 +17,9 @@ import threading
 from collections.abc import Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, LargeBinary, Table, Text, delete, func, select
+from sqlalchemy.exc import DBAPIError
 
-from oathward.core.db import METADATA, insert_many, read, write
+from oathward.core.db import METADATA, insert_many, read, storage_error, write
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
 from oathward.vault.bodies import BodyRef
@@ -33,13 +35,23 @@ body = Table(
 
 
 class TableStore:
-    """Write bodies of one store into the table; reads those of all stores of the site."""
+    """Write bodies of one store into the table; reads those of all stores of the site.
 
-    def __init__(self, engine: Engine, site: str, store: str = "kept", writer: str = "main") -> None:
+    Args:
+        alone: be the only writer of this store; a reader need not.
+
+    Raises:
+        StorageError: ``CONFLICT`` when another process writes there.
+    """
+
+    def __init__(
+        self, engine: Engine, site: str, store: str = "kept", writer: str = "main", *, alone: bool = False
+    ) -> None:
         self.store = f"{store}/{writer}"
         self._engine, self._site = engine, site
         self._guard = threading.Lock()
         self._waiting: list[tuple[str, str, int, bytes]] = []
+        self._lock = self._locked() if alone and engine.dialect.name == "postgresql" else None
         with read(engine) as db:
             query = select(func.max(body.c.id)).where(body.c.site == site, body.c.store == self.store)
             self._last = db.execute(query).scalar() or 0
@@ -65,6 +77,20 @@ class TableStore:
             with write(self._engine) as db:
                 insert_many(db, body, self._waiting)
             self._waiting = []
+
+    def _locked(self) -> Connection:
+        key = int.from_bytes(
+            hashlib.sha256(f"{self._site}|{self.store}".encode()).digest()[:8], "big", signed=True
+        )
+        try:
+            lock = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            got = lock.exec_driver_sql("SELECT pg_try_advisory_lock(%s)", (key,)).scalar()
+        except DBAPIError as error:
+            raise storage_error(error) from error
+        if not got:
+            lock.close()
+            raise StorageError(self.store, "another process writes here", reason=Reason.CONFLICT)
+        return lock
 
     def read(self, ref: BodyRef) -> bytes:
         """Give the body a row names.
@@ -121,5 +147,9 @@ class TableStore:
             )
 
     def close(self) -> None:
-        """Give up what was not flushed."""
+        """Give up what was not flushed, and the lock."""
         self._waiting = []
+        if self._lock is not None:
+            self._lock.invalidate()  # the connection itself ends: back in the pool it would keep the lock
+            self._lock.close()
+            self._lock = None
