@@ -14,7 +14,7 @@ import os
 import sys
 
 from oathward import __version__
-from oathward.core.errors import OathwardError
+from oathward.core.errors import InputError, OathwardError
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
@@ -91,7 +91,10 @@ def _run(name: str, arguments: list[str]) -> int:
             return error.exit_code
         return _misused(f"oathward {name}", error.format_message(), arguments)
     except BrokenPipeError:
-        return 0
+        result = 0
+    except PermissionError as error:
+        why = "permission denied; run it as a user who may, root for one"
+        return _explain(InputError(str(error.filename or ""), why), as_json="--json" in arguments)
     return result if isinstance(result, int) else 0
 
 

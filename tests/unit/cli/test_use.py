@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -54,6 +55,24 @@ def test_a_data_folder_that_cannot_be_made_is_told_in_words(tmp_path, capsys):
         assert err.startswith(f"error[input.invalid] {bad}: cannot be made")
         assert err.count("\n") == 1
     assert (tmp_path / "file").read_text() == "x"
+
+
+@pytest.mark.parametrize("command", [["doctor"], ["ledger", "verify", "{}"], ["ledger", "verify"]])
+def test_a_folder_of_somebody_else_is_told_in_one_line(tmp_path, capsys, monkeypatch, command):
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+
+    def refuse(path, **_):
+        if path.is_relative_to(folder) and path != folder:
+            raise PermissionError(13, "Permission denied", str(path))
+        return True
+
+    monkeypatch.setattr(Path, "exists", refuse)  # whoever tests may be root, who is refused nothing
+    more = [] if "{}" in command else ["--data", str(folder)]
+    assert run([*(part.format(folder) for part in command), *more, "--json"]) == 65
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert json.loads(said.err)["why"].startswith("permission denied")
 
 
 def test_the_commands_that_init_names_work_in_their_order(tmp_path, capsys, monkeypatch):
