@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections import Counter
+from collections import Counter, deque
 from typing import TYPE_CHECKING, cast
 
 from oathward.core.reasons import Reason
@@ -87,11 +87,15 @@ class MllpListener:
 
     def finished(self, group: list[Prepared]) -> None:
         """Answer a committed group; runs on the event loop."""
-        touched: dict[MllpConnection, None] = {}
-        for prepared in group:
-            touched[cast("MllpConnection", prepared.owner)] = None
-        for connection in touched:
-            connection.answer()
+        self._answer(deque(dict.fromkeys(cast("MllpConnection", prepared.owner) for prepared in group)))
+
+    def _answer(self, connections: deque[MllpConnection]) -> None:
+        try:
+            while connections:
+                connections.popleft().answer()
+        finally:  # also where an answer raised, which is a bug of ours: the others go on
+            if connections:
+                asyncio.get_running_loop().call_soon(self._answer, connections)
 
     def admit(self, connection: MllpConnection) -> Reason | None:
         """Count a new connection, or say why it may not stay."""

@@ -184,3 +184,26 @@ def test_what_clashes_for_ever_is_not_tried_for_ever(listener):
         assert len(submitted) == 6
 
     asyncio.run(go())
+
+
+def test_an_answer_that_fails_leaves_the_others_of_its_group_answered(listener):
+    answered = []
+
+    class Owner:
+        def __init__(self, name):
+            self.name = name
+
+        def answer(self):
+            answered.append(self.name)
+            if self.name == 1:
+                raise RuntimeError("a bug of ours")
+
+    async def go():
+        asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
+        group = [Prepared(None, None, [], None, owner=Owner(n)) for n in range(4)]
+        with pytest.raises(RuntimeError):
+            listener.finished(group)
+        await turns()
+
+    asyncio.run(go())
+    assert answered == [0, 1, 2, 3]
