@@ -203,7 +203,7 @@ def _authority(settings: Settings) -> Iterator[Line]:
     from oathward.app import build
     from oathward.core.db import read
 
-    site = build(settings, "app")
+    site = build(settings, "admin")
     try:
         with read(site.engine) as db:
             active = load_active(db, site.site, site.authority, site.seen)

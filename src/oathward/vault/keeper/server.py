@@ -192,15 +192,12 @@ class Server:
 def allowed_uids(settings: Settings, role: str) -> frozenset[int]:
     """Say which users may be at the other end of a role's socket.
 
-    Root may at each: a release and `oathward doctor` are commands of root beside a site that runs, and root could
-    become the role's user anyway.
-
     Raises:
         SettingsError: the user named for the role does not exist.
     """
     if role == "admin":
         return frozenset({0, os.geteuid(), users.user_of(settings, "keeper")})
-    return frozenset({0, users.user_of(settings, role)})
+    return frozenset({users.user_of(settings, role)})
 
 
 def caller_of(connection: socket.socket, role: str) -> Caller:
