@@ -103,7 +103,15 @@ def served(folder, recipient, more=USERS):
     site = Site.make(folder / "s", more=more, tls=True)
     site.log = folder / "serve.log"
     site.activate(bundle({"ehr": recipient.address, "away": "mllp://127.0.0.1:9"}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(
+        Device(
+            id="mon-1",
+            kind="monitor",
+            senders=frozenset({"MON1"}),
+            addresses=frozenset({"127.0.0.1"}),
+            default_authority="HOSP",
+        )
+    )
     return site.start()
 
 
@@ -162,6 +170,7 @@ def test_a_site_whose_processes_are_users_of_their_own(near, recipient):
         told = {line["what"] for line in site.cli("doctor", check=False)["lines"] if line["about"] == "users"}
         assert "every process has a user of its own under [users]" in told
         _doctor_is_content(site)
+        _release_is_heard(site)
         assert site.cli("ledger", "verify")["ok"]
         site.stop()
         site.activate(bundle({"ehr": recipient.address}))  # root writes while nobody serves
@@ -170,6 +179,26 @@ def test_a_site_whose_processes_are_users_of_their_own(near, recipient):
     finally:
         print(site.log.read_text()[-3000:])
         site.stop()
+
+
+def _release_is_heard(site):
+    """Root sends a held message again beside the running site: the keeper hears the gateway's user, not root."""
+    with Client(site.parts["gateway"]["ports"]["mllp"]) as client:
+        assert client.send(oru("U9", sender="MON9")) == "AA"
+    [(held,)] = site.rows("SELECT message FROM quarantine WHERE state = 'held'")
+    said = site.cli("quarantine", "release", held, "--reason", "try", check=False)
+    assert [one["reason"] for one in said["released"]] == ["device.identity-mismatch"], said
+    site.add(
+        Device(
+            id="mon-9",
+            kind="monitor",
+            senders=frozenset({"MON9"}),
+            addresses=frozenset({"127.0.0.1"}),
+            default_authority="HOSP",
+        )
+    )
+    said = site.cli("quarantine", "release", held, "--reason", "try")
+    assert [one["released"] for one in said["released"]] == [True], said
 
 
 def _doctor_is_content(site):

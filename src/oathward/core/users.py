@@ -25,6 +25,8 @@ import grp
 import os
 import pwd
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from oathward.core.errors import SettingsError
@@ -146,6 +148,27 @@ def become(settings: Settings, role: str) -> None:
         os.initgroups(name, own)
     os.setgid(own)
     os.setuid(uid)
+
+
+@contextmanager
+def speaking_as(uid: int, group: int) -> Iterator[None]:
+    """As root, be another user for the moment of a connection; the far side sees that one. For commands: all threads change.
+
+    Args:
+        group: -1 keeps our own.
+    """
+    if os.geteuid() != 0 or uid == 0:
+        yield
+        return
+    before = os.getegid()
+    if group >= 0:
+        os.setegid(group)
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(before)
 
 
 def _prepare_database(folder: Path, group: int) -> None:

@@ -15,6 +15,7 @@ Deliberately absent: retries of refused requests, caching (callers know how long
 from __future__ import annotations
 
 import base64
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from typing import Any, Self
 
 import orjson
 
+from oathward.core import users
 from oathward.core.errors import AuthorityError, KeeperError, VaultError
 from oathward.core.phi import Phi
 from oathward.core.reasons import BY_CODE, Reason
@@ -260,9 +262,13 @@ def connect(settings: Settings, role: str, *, become: bool = True) -> Client:
     """
     authority = trust_anchor(settings)
     patience_s = settings.gateway.keeper_timeout_s if role in {"gateway", "courier"} else ADMIN_S_MAX
+    # A command of root on a site with users of its own: each door is for its own user, and root may be that one.
+    uid = users.user_of(settings, role) if role in users.ROLES else os.geteuid()
     ends_s = time.monotonic() + START_S_MAX
     while True:
-        over_socket = SocketTransport(frames.socket_path(settings, role), patience_s)
+        over_socket = SocketTransport(
+            frames.socket_path(settings, role), patience_s, uid, users.group_of(settings)
+        )
         if over_socket.reach():
             return Client(over_socket, role, authority)
         if not become:

@@ -19,6 +19,7 @@ from typing import Any, Protocol
 
 import orjson
 
+from oathward.core import users
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
@@ -38,10 +39,15 @@ class Transport(Protocol):
 
 
 class SocketTransport:
-    """One connection to a running keeper, made again when it was lost between requests."""
+    """One connection to a running keeper, made again when it was lost between requests.
 
-    def __init__(self, path: Path, patience_s: float) -> None:
+    Args:
+        uid, group: whom the keeper is to see where root connects; our own user otherwise.
+    """
+
+    def __init__(self, path: Path, patience_s: float, uid: int, group: int) -> None:
         self._path, self._patience_s = path, patience_s
+        self._uid, self._group = uid, group
         self._guard = threading.Lock()
         self._sock: socket.socket | None = None
 
@@ -101,7 +107,11 @@ class SocketTransport:
             folder_fd = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 sock.settimeout(self._patience_s)
-                sock.connect(frames.short_path(folder_fd, self._path.name))
+                name = frames.short_path(folder_fd, self._path.name)
+                if self._uid != os.geteuid():
+                    name = str(self._path)  # another user may not go through our open folders
+                with users.speaking_as(self._uid, self._group):
+                    sock.connect(name)
             finally:
                 os.close(folder_fd)
         except OSError:
