@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from oathward.core.settings import Settings
 
@@ -43,20 +42,20 @@ def all_deliveries(settings: Settings) -> Iterator[Line]:
     from oathward.messages import pairing
 
     engine = connect(settings.database_url)
-    links: Counter[str] = Counter()
+    links: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
     try:
-        lost = pairing.check_all(engine, settings.site.name)
-        first = list(islice(lost, NAMED_MAX))
-        links.update(row.link for row in first)
-        links.update(row.link for row in lost)
+        for row in pairing.check_all(engine, settings.site.name):
+            counts[row.link] += 1
+            named = links.setdefault(row.link, [])
+            if len(named) < NAMED_MAX:
+                named.append(f"{row.id} ({row.what}, record {row.record})")
     finally:
         engine.dispose()
-    for row in first:
-        yield Line(
-            "bad", "delivery", f"delivery.missing: {row.id} on {row.link}: {row.what}, record {row.record}"
-        )
-    for link, count in sorted(links.items()):
-        yield Line("bad", "delivery", f"delivery.missing: {count} in all on {link}")
+    for link, named in sorted(links.items()):
+        more = f" and {counts[link] - len(named)} more" if counts[link] > len(named) else ""
+        what = f"delivery.missing: {counts[link]} permitted on {link} are neither delivered nor in the outbox as they were"
+        yield Line("bad", "delivery", f"{what}: {', '.join(named)}{more}")
     if not links:
         yield Line("ok", "delivery", "every permit was delivered, given up, or waits in the outbox")
 

@@ -117,9 +117,11 @@ def of_nobody(db: Connection, site: str) -> dict[str, int]:
 
 
 def mark_erased(db: Connection, site: str, subject: str) -> int:
-    """Note that a subject's originals can never be opened again; gives how many."""
+    """Note that a subject's originals can never be opened again; gives how many, those noted before too."""
     where = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
-    return db.execute(update(kept_body).where(where).values(state="erased")).rowcount
+    db.execute(update(kept_body).where(where).values(state="erased"))
+    gone = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "erased")
+    return db.execute(select(func.count()).select_from(kept_body).where(gone)).scalar_one()
 
 
 def delete_before(db: Connection, site: str, purpose: str, before_us: int, limit: int) -> int:

@@ -68,6 +68,29 @@ def test_what_comes_in_turns_that_follow_each_other_is_one_group(gate):
     assert submit_turn_by_turn(gate, results(gate, 20), delay_s=30.0) == [20]
 
 
+@pytest.mark.parametrize(("delay_s", "sizes"), [(30.0, [3, 2]), (0.0, [3, 1, 1])])
+def test_groups_follow_each_other_at_a_distance(gate, delay_s, sizes):
+    """Two that come one by one after a group share the next one; without a delay each has a transaction of its own."""
+    prepared = results(gate, 5)
+
+    async def run():
+        groups = []
+        committer = Committer(gate, groups.append, group_max=256, loop=asyncio.get_running_loop())
+        committer._delay_s = 30.0
+        for one in prepared[:3]:
+            committer.submit(one)
+        while not groups:
+            await asyncio.sleep(0.005)
+        committer._delay_s = delay_s
+        for one in prepared[3:]:
+            committer.submit(one)
+            await asyncio.sleep(0.2)
+        await asyncio.to_thread(committer.stop)
+        return [len(group) for group in groups]
+
+    assert asyncio.run(run()) == sizes
+
+
 def test_without_a_delay_nothing_is_gathered(gate):
     """The reverse: the writer takes what is there, and that is less than all."""
     assert len(submit_turn_by_turn(gate, results(gate, 20), delay_s=0.0)) > 1

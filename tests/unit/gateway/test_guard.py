@@ -391,7 +391,6 @@ def held_by(guard):
         *guard._hashes._tokens,
         *guard._hashes._days,
         *guard._hashes._words._memo,
-        *([guard._last] if guard._last else []),
     ]
 
 

@@ -52,7 +52,6 @@ class Guard:
         self._hashes = Hashes(words)
         self._readers: OrderedDict[tuple[str, int], tuple[Outlines, Context]] = OrderedDict()
         self._contexts: OrderedDict[tuple[object, ...], Context] = OrderedDict()
-        self._last: OneMessage | None = None
 
     def message(
         self,
@@ -120,24 +119,14 @@ class Guard:
         canaries: AbstractSet[bytes] = NOTHING,
         clear: frozenset[str] = NO_CLASSES,
     ) -> Verdict:
-        """Search what would leave of a message with one link; see ``message`` and ``link``."""
-        one = self._last
-        if (
-            one is None
-            or original is not one.original
-            or card_words is not one.card
-            or canaries is not one.canaries
-        ):
-            one = self.message(original, card_words=card_words, foreign=foreign, canaries=canaries)
-        one.ask(foreign)
-        self._last = one
+        """Search what would leave of a message with one link only; see ``message`` and ``link``."""
+        one = self.message(original, card_words=card_words, foreign=foreign, canaries=canaries)
         return self.link(one, outgoing, carries_identity=carries_identity, clear=clear)
 
     def forget(self) -> None:
         """Drop every value held in memory; call it when keys change."""
         self._readers.clear()
         self._contexts.clear()
-        self._last = None
         self._hashes.forget()
 
     def _context(self, message: OneMessage, clear: frozenset[str]) -> Context:

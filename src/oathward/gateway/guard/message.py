@@ -123,12 +123,6 @@ class OneMessage:
             new = set(found).difference(self._asked, self._whole if context.closed else ())
         return set().union(*([one.whole for one in new] if context.closed else [one.asked for one in new]))
 
-    def ask(self, foreign: Foreign | None) -> None:
-        """Ask anew from now on."""
-        self.foreign = foreign
-        self._asked = self._whole = _NONE
-        self._noted = None
-
     def search_text(self, context: Context, text: bytes) -> Hit | None:
         """Search one text, as what an encoding hid."""
         pieces = pieces_of(text)

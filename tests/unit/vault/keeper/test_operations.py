@@ -253,6 +253,8 @@ def test_erasing_gives_a_signed_certificate_with_both_dates(site, admin):
     assert erased["subject"] == "s1"
     assert erased["body"]["originals"] == 2
     assert [r["body"]["tombstone"] for r in records(site, "key.destroyed")] == [1]
+    again = orjson.loads(admin.erase("s1", "gdpr.art17", ME).body)
+    assert {**again, "last_backup_expires_us": 0} == {**body, "last_backup_expires_us": 0}
 
 
 def test_a_reason_with_words_about_a_person_is_refused(site, admin):
