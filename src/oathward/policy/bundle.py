@@ -105,6 +105,7 @@ def load(
     checks.names(stated, protection.zones, projects, views)
     checks.grounds(stated)
     checks.shapes(stated, projects, views)
+    checks.formats(stated)
     checks.protections(stated, protection, errors)
     labels = _one(clean, "labels.toml", parts.labels, LabelTable(), errors)
     policies, cuts = _policies(clean, recipients, stated, errors)

@@ -20,6 +20,7 @@ from oathward.policy.model import (
     ProfileView,
     Project,
     Recipient,
+    outgoing_wire,
 )
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Section, near
@@ -113,6 +114,26 @@ def shapes(
             _profile(link, section, view)
 
 
+def formats(stated: Stated) -> None:
+    """Note links that ask for, or take, what their recipient's protocol cannot carry."""
+    recipients = {recipient.id: recipient for recipient, _ in stated.recipients}
+    for link, section in stated.links:
+        recipient = recipients.get(link.recipient)
+        if recipient is None:
+            if link.format is not None:
+                section.note("format", "what is kept stays as it came; remove this line")
+            continue
+        if link.format and recipient.wire not in (None, link.format):
+            section.note(
+                "format", f"`{recipient.id}` speaks {recipient.wire}; remove this line, or change its address"
+            )
+        wire = outgoing_wire(link, recipient, "fhir")
+        if wire != "fhir" and any(kind.startswith("FHIR^") for kind in link.sources.message_types):
+            section.note(
+                "sources", f"FHIR is not written as HL7 v2 for `{recipient.id}`; name no FHIR^ message types"
+            )
+
+
 def _profile(link: Link, section: Section, view: ProfileView) -> None:
     """Note what a link says of its profile and the profile does not do."""
     who = view.keeps & link.classes & IDENTITY_CLASSES
@@ -159,7 +180,7 @@ def protections(stated: Stated, protection: Protection, errors: list[PolicyError
         why = rule.where if rule else section.document.at(("min_protection",))
         if theirs.has("public_key") and recipient.public_key is None:
             continue  # the key itself is wrong, and already noted
-        if recipient.kind == "mllps" and recipient.tls is None:
+        if recipient.kind in ("mllps", "fhir") and recipient.tls is None:
             continue  # the same
         if needed == "mtls+e2e" and recipient.public_key is None:
             theirs.note(
@@ -182,6 +203,6 @@ def protections(stated: Stated, protection: Protection, errors: list[PolicyError
 def _raise(recipient: Recipient) -> str:
     if recipient.kind == "mllp":
         return "write mllps:// and a table [tls] with ca, certificate and key"
-    if recipient.kind == "mllps":
+    if recipient.kind in ("mllps", "fhir"):
         return "write certificate and key under [tls]"
     return "write public_key = the recipient's X25519 key"

@@ -40,7 +40,9 @@ IDENTITY_CLASSES = frozenset(
 )
 """Left as they are, these say who it is."""
 
-RecipientKind = Literal["mllp", "mllps", "file", "keep"]
+RecipientKind = Literal["mllp", "mllps", "fhir", "file", "keep"]
+Wire = Literal["hl7v2", "fhir"]
+"""A protocol, as a link's `format` names it."""
 SubjectKind = Literal["known", "holding", "none"]
 
 
@@ -64,7 +66,7 @@ class Tls:
 class Recipient:
     """Where data may go.
 
-    ``address``: ``host:port`` for mllp and mllps, a folder for file, empty for keep.
+    ``address``: ``host:port`` for mllp and mllps, ``https://host:port/base`` for fhir, a folder for file, empty for keep.
     ``public_key``: X25519, 32 bytes; with it, what leaves is sealed end to end.
     ``party``: the legal person behind it; ``external`` when that is not this site.
     """
@@ -96,6 +98,13 @@ class Recipient:
             return "tls"
         return "mtls+e2e" if sealed else "mtls"
 
+    @property
+    def wire(self) -> Wire | None:
+        """The protocol it speaks; None where it takes what comes."""
+        if self.kind == "fhir":
+            return "fhir"
+        return "hl7v2" if self.kind in ("mllp", "mllps") else None
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -118,6 +127,7 @@ class Link:
     denial narrows it all the same (``honoured``) or the law is stronger (``overruled``).
     ``indeterminate``: what happens when it cannot be told: ``hold``, or ``care-team`` (care links only).
     ``sensitivity_denied``: sensitivity code → classes that then do not pass.
+    ``format``: what leaves, whatever came in; None is what the recipient speaks, else as it came.
     ``valid_from_us``, ``valid_until_us``: microseconds UTC of the agreement; ``None`` is unbounded.
     """
 
@@ -136,6 +146,7 @@ class Link:
     agreement: str = ""
     indeterminate: Literal["hold", "care-team"] = "hold"
     retention_days: int = 0
+    format: Wire | None = None
     on_exhausted: Literal["block", "skip"] = "block"
     carries_identity: bool = False
     uncatalogued: Literal["remove", "pass", "hold"] = "remove"
@@ -157,6 +168,11 @@ class Link:
         return not self.carries_identity and not any(
             c.startswith(("patient.", "relative.")) for c in self.classes
         )
+
+
+def outgoing_wire(link: Link, recipient: Recipient, incoming: Wire) -> Wire:
+    """Say which protocol leaves on a link for what came in by another."""
+    return recipient.wire or link.format or incoming
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 from oathward.core.labels import CARE_PURPOSES, CLASSES, Assurance, Confidentiality, Purpose, expand
 from oathward.policy.labels import SENSITIVITIES, LabelRule, LabelTable
@@ -24,6 +24,7 @@ from oathward.policy.model import (
     RecipientKind,
     Sources,
     Tls,
+    Wire,
 )
 from oathward.policy.protection import ANY_WORD, CROSSINGS, EXPOSURES, Protection, Rule
 from oathward.policy.reading import ID_FORM, Section, near
@@ -31,10 +32,11 @@ from oathward.policy.reading import ID_FORM, Section, near
 BUNDLE_SCHEMA = 1
 _KEY_BYTES = 32
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_MESSAGE_TYPE = re.compile(r"\*|[A-Z][A-Z0-9]{2}\^(\*|[A-Z0-9]{3})")
+_MESSAGE_TYPE = re.compile(r"\*|[A-Z][A-Z0-9]{2}\^(\*|[A-Z0-9]{3})|FHIR\^(\*|[A-Z][A-Za-z]{2,63})")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 _PORT_MAX = 65_535
-_ADDRESS_FORMS = '"mllps://host:port", "mllp://host:port" or "file:folder"'
+_BASE = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
+_ADDRESS_FORMS = '"mllps://host:port", "https://host:port/base", "mllp://host:port" or "file:folder"'
 
 
 def about(section: Section) -> tuple[str, str]:
@@ -55,10 +57,11 @@ def recipient(section: Section) -> Recipient:
         section.note("id", f"`{KEEP}` is Oathward itself and needs no recipient file; choose another id")
     kind, address = _address(section)
     tls = _tls(section)
-    if kind == "mllps" and tls is None:
-        section.note("address", 'mllps needs a table [tls] with ca = "site-ca.pem" (and certificate, key)')
-    if kind != "mllps" and tls is not None:
-        section.note("tls", "only mllps uses TLS; write mllps:// in `address` or remove [tls]")
+    if kind in _OVER_TLS and tls is None:
+        scheme = _OVER_TLS[kind]
+        section.note("address", f'{scheme} needs a table [tls] with ca = "site-ca.pem" (and certificate, key)')
+    if kind not in _OVER_TLS and tls is not None:
+        section.note("tls", "only mllps and https use TLS; write mllps:// in `address` or remove [tls]")
     found = Recipient(
         id=name,
         name=section.text("name", example="Electronic health record"),
@@ -74,6 +77,9 @@ def recipient(section: Section) -> Recipient:
     return found
 
 
+_OVER_TLS = {"mllps": "mllps", "fhir": "https"}
+
+
 def _address(section: Section) -> tuple[RecipientKind, str]:
     value = section.text("address", example="mllps://ehr.example:2576")
     scheme, _, rest = value.partition(":")
@@ -82,6 +88,12 @@ def _address(section: Section) -> tuple[RecipientKind, str]:
         if not found or not 0 < int(found["port"]) <= _PORT_MAX:
             section.note("address", f'write host and port: address = "{scheme}://ehr.example:2576"')
         return cast("RecipientKind", scheme), rest[2:]
+    if scheme == "https" and rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        found = _HOST_PORT.fullmatch(host if ":" in host else f"{host}:443")
+        if not found or not 0 < int(found["port"]) <= _PORT_MAX or not _BASE.fullmatch(slash + path):
+            section.note("address", 'write the base of the FHIR server: address = "https://ehr.example:8443/fhir"')
+        return "fhir", value.rstrip("/")
     if scheme == "file":
         if not rest or ".." in rest.split("/") or "\\" in rest:
             section.note("address", 'write a folder without `..`: address = "file:drop/registry"')
@@ -159,6 +171,7 @@ def link(section: Section) -> Link:
             "Literal['hold', 'care-team']", section.choice("indeterminate", ("hold", "care-team"), "hold")
         ),
         retention_days=section.whole("retention_days", 0),
+        format=cast("Wire | None", section.choice("format", ("", *get_args(Wire)), "") or None),
         on_exhausted=cast(
             "Literal['block', 'skip']", section.choice("on_exhausted", ("block", "skip"), "block")
         ),
@@ -217,7 +230,7 @@ def _sources(section: Section) -> Sources:
         table.note("", f'no device can match; write devices, kinds or tags, or devices = ["{ANY}"] for any')
     for word in sorted(sources.message_types):
         if not _MESSAGE_TYPE.fullmatch(word):
-            table.note("message_types", f'`{word}` is no message type; write "ORU^R01", "ADT^*" or "*"', word)
+            table.note("message_types", f'`{word}` is no message type; write "ORU^R01", "FHIR^Observation", "ADT^*" or "*"', word)
     table.done()
     return sources
 
