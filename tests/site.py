@@ -34,6 +34,8 @@ tls_port = {tls_port}
 {mllp}
 [metrics]
 port = 0
+[console]
+port = 0
 [courier]
 retry_first_s = 0.05
 retry_longest_s = 0.5

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import math
 import os
 import tomllib
@@ -139,6 +140,17 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Console:
+    """The staff console: pages on this machine's own address; from elsewhere through a tunnel of your own."""
+
+    host: str = "127.0.0.1"  # a loopback address, and nothing else
+    port: int = 2579  # 0 = a free port, -1 = off
+    link_minutes_max: float = 10.0  # how long a one-time link of `oathward console` waits to be used
+    idle_minutes_max: float = 30.0  # a session nobody uses ends
+    session_hours_max: float = 8.0  # and every session ends after so long
+
+
+@dataclass(frozen=True, slots=True)
 class Watchdog:
     """When a process is taken for hanging (``serve`` ends it and starts it again), and a delivery for missing."""
 
@@ -179,6 +191,7 @@ class Settings:
     keeper: Keeper = field(default_factory=Keeper)
     witness: Witness = field(default_factory=Witness)
     metrics: Metrics = field(default_factory=Metrics)
+    console: Console = field(default_factory=Console)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 
@@ -218,7 +231,7 @@ def load(
     Args:
         data: the folder; else ``OATHWARD_DATA``, else ``./oathward-data``.
         file: the TOML file; else ``oathward.toml`` in the folder, which may be absent.
-        port_base: moves every port: MLLP base+0, MLLP/TLS base+1, metrics base+2.
+        port_base: moves every port: see ``moved``.
 
     Raises:
         SettingsError: unknown section or key, a value of another type or out of range; names the place.
@@ -246,17 +259,18 @@ def load(
 
 
 def moved(settings: Settings, port_base: int) -> Settings:
-    """Move every port: MLLP to the base, MLLP/TLS one above it, metrics two above it.
+    """Move every port: MLLP to the base, MLLP/TLS one above it, metrics two, FHIR three, the console four.
 
     Raises:
         SettingsError: one of them would be no port.
     """
-    if not 1 <= port_base <= _PORT_MAX - 2:
-        raise SettingsError("--port-base", f"must be 1 to {_PORT_MAX - 2}: two more ports follow it")
+    if not 1 <= port_base <= _PORT_MAX - 4:
+        raise SettingsError("--port-base", f"must be 1 to {_PORT_MAX - 4}: four more ports follow it")
     return dataclasses.replace(
         settings,
         mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
         metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
+        console=dataclasses.replace(settings.console, port=port_base + 4),
     )
 
 
@@ -266,6 +280,7 @@ def doors(settings: Settings) -> dict[str, tuple[str, int]]:
         "[mllp] port": (settings.mllp.host, settings.mllp.port),
         "[mllp] tls_port": (settings.mllp.host, settings.mllp.tls_port),
         "[metrics] port": (settings.metrics.host, settings.metrics.port),
+        "[console] port": (settings.console.host, settings.console.port),
     }
     return {place: door for place, door in found.items() if door[1] >= 0}
 
@@ -292,6 +307,10 @@ def _check_ranges(settings: Settings, source: str) -> None:
         raise SettingsError(f"{source} [site] name", "must not be empty")
     if settings.mllp.undecodable_reply not in _REPLIES:
         raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
+    if not _is_loopback(settings.console.host):
+        raise SettingsError(
+            f"{source} [console] host", "must be a loopback address: 127.0.0.1, ::1 or localhost"
+        )
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
         raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
     try:
@@ -316,6 +335,14 @@ def _out_of_range(name: str, value: object) -> str:
     if name in _MAY_BE_ZERO:
         return "" if value >= 0 else "must not be below 0"
     return "" if value > 0 else "must be above 0"
+
+
+def _is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches a host: what the console serves is not encrypted on its way."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _check_doors(settings: Settings, source: str) -> None:

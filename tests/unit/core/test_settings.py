@@ -14,6 +14,9 @@ REFUSED = {
     "[mllp]\nport = 70000": "oathward.toml [mllp] port",
     "[mllp]\nport = -2": "oathward.toml [mllp] port",
     "[metrics]\nport = 65536": "oathward.toml [metrics] port",
+    "[console]\nport = 9464": "oathward.toml [console] port",
+    '[console]\nhost = "0.0.0.0"': "oathward.toml [console] host",
+    '[console]\nhost = "console.example"': "oathward.toml [console] host",
     "[mllp]\nport = 3000\ntls_port = 3000": "oathward.toml [mllp] tls_port",
     "[mllp]\nport = 9464": "oathward.toml [metrics] port",
     '[mllp]\nhost = "0.0.0.0"\nport = 9464': "oathward.toml [metrics] port",
@@ -42,6 +45,7 @@ FINE = [
     "[mllp]\nport = 0\ntls_port = 0\n[metrics]\nport = 0",
     "[mllp]\nport = -1\ntls_port = -1\n[metrics]\nport = -1",
     "[mllp]\nport = 65535",
+    '[console]\nhost = "::1"\nport = -1',
     '[patients.authorities]\nHOSP = ["HOSPITAL", "1.2.3"]\nGOV = []',
     '[patients]\nauthorities = { HOSP = ["&1.2.3&ISO"] }',
     '[mllp]\nhost = "10.0.0.1"\nport = 9464',
@@ -75,15 +79,16 @@ def test_bytes_that_are_no_text_and_a_folder_instead_of_a_file(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("base", [70_000, 65_534, 0, -1])
-def test_a_port_base_leaves_room_for_three(tmp_path, base):
+@pytest.mark.parametrize("base", [70_000, 65_532, 0, -1])
+def test_a_port_base_leaves_room_for_all(tmp_path, base):
     with pytest.raises(SettingsError, match="--port-base"):
         load(tmp_path, port_base=base)
 
 
-def test_a_port_base_moves_all_three(tmp_path):
-    settings = moved(load(tmp_path), 65_533)
-    assert (settings.mllp.port, settings.mllp.tls_port, settings.metrics.port) == (65_533, 65_534, 65_535)
+def test_a_port_base_moves_all(tmp_path):
+    settings = moved(load(tmp_path), 65_531)
+    assert (settings.mllp.port, settings.mllp.tls_port, settings.metrics.port) == (65_531, 65_532, 65_533)
+    assert settings.console.port == 65_535
 
 
 def test_users_must_exist_where_the_site_is_served(tmp_path):

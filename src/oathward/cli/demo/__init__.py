@@ -28,7 +28,7 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = 1,
     rate: Annotated[float, typer.Option(help="Messages a second of each device.", min=0.1)] = 2.0,
     port_base: Annotated[
-        int | None, typer.Option(help="Ports: MLLP here, MLLP/TLS +1, metrics +2; free ones by default.")
+        int | None, typer.Option(help="Ports: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4; free ones by default.")
     ] = None,
     drop_one: Annotated[
         bool, typer.Option("--drop-one", help="Let a recipient lose one delivery: the count must say 1 lost.")
