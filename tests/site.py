@@ -34,6 +34,9 @@ tls_port = {tls_port}
 {mllp}
 [metrics]
 port = 0
+[fhir]
+port = {fhir_port}
+{fhir}
 [console]
 port = 0
 [courier]
@@ -116,11 +119,19 @@ class Site:
 
     @classmethod
     def make(
-        cls, folder: Path, *, mllp: str = "", courier: str = "", more: str = "", tls: bool = False
+        cls,
+        folder: Path,
+        *,
+        mllp: str = "",
+        fhir: str | None = None,
+        courier: str = "",
+        more: str = "",
+        tls: bool = False,
     ) -> Site:
-        """Create the folder with its keys."""
+        """Create the folder with its keys. ``fhir``: more of that section; without it there is no such door."""
         folder.mkdir(parents=True, exist_ok=True)
-        text = SETTINGS.format(tls_port=0 if tls else -1, mllp=mllp, courier=courier, more=more)
+        ports = {"tls_port": 0 if tls else -1, "fhir_port": -1 if fhir is None else 0}
+        text = SETTINGS.format(**ports, mllp=mllp, fhir=fhir or "", courier=courier, more=more)
         (folder / "oathward.toml").write_text(text)
         create(load(folder))
         return cls(folder)

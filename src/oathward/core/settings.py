@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
-import math
 import os
 import tomllib
 import types
@@ -22,8 +20,8 @@ import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oathward.core.authorities import Authorities
 from oathward.core.errors import SettingsError
+from oathward.core.settings_check import PORT_MAX, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +70,32 @@ class Mllp:
 
 
 @dataclass(frozen=True, slots=True)
+class Fhir:
+    """The FHIR door: HTTPS, with a client certificate or a token got with a registered key.
+
+    What heavy requests and unfinished handshakes may take is said under `[mllp]`, for both doors.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 2578  # 0 = a free port, -1 = off
+    url: str = ""  # how devices reach it, `https://gateway.example:2578/fhir`; empty: localhost and its port
+    header_bytes_max: int = 16_384  # request line and headers of one request
+    body_bytes_max: int = 4_194_304  # as sent, and again once decompressed
+    expands_max: int = 100  # how many times longer a compressed body may become
+    header_time_s_max: float = 10.0  # from a request's first byte to the end of its headers
+    body_time_s_max: float = 30.0  # from there to the end of its body
+    idle_s_max: float = 300.0  # a connection on which nothing is asked
+    connections_max: int = 2_000
+    connections_per_peer_max: int = 300
+    messages_per_s_per_peer_max: int = 10_000  # requests, and entries of batches
+    waiting_messages_max: int = 64  # per connection, asked and not yet answered
+    waiting_bytes_max: int = 268_435_456  # received and not yet answered, of all
+    beside_bytes_min: int = 65_536  # longer bodies have a process of their own
+    token_time_s: int = 300  # how long an access token lives
+    tokens_per_s_per_peer_max: int = 5  # asked for by one address
+
+
+@dataclass(frozen=True, slots=True)
 class Gateway:
     """The data path."""
 
@@ -103,6 +127,7 @@ class Courier:
     attempts_max: int = 12
     retry_first_s: float = 0.5
     retry_longest_s: float = 60.0
+    retry_after_longest_s: float = 300.0  # how long a recipient may ask to be left alone
     lanes: int = 4  # connections to each recipient; a sender stays on one of them
     window_messages: int = 1  # outstanding on one connection; more only where the recipient can take it
     waiting_rows_max: int = 2_048  # in memory per link; the rest waits in the outbox
@@ -185,6 +210,7 @@ class Settings:
     site: Site = field(default_factory=Site)
     database: Database = field(default_factory=Database)
     mllp: Mllp = field(default_factory=Mllp)
+    fhir: Fhir = field(default_factory=Fhir)
     gateway: Gateway = field(default_factory=Gateway)
     patients: Patients = field(default_factory=Patients)
     courier: Courier = field(default_factory=Courier)
@@ -254,7 +280,7 @@ def load(
     hints = typing.get_type_hints(Settings)
     parts = {name: _section(hints[name], table.get(name, {}), f"{source.name} [{name}]") for name in sections}
     settings = Settings(data=folder, **parts)
-    _check_ranges(settings, source.name)
+    check(settings, doors(settings), source.name)
     return settings if port_base is None else moved(settings, port_base)
 
 
@@ -264,12 +290,13 @@ def moved(settings: Settings, port_base: int) -> Settings:
     Raises:
         SettingsError: one of them would be no port.
     """
-    if not 1 <= port_base <= _PORT_MAX - 4:
-        raise SettingsError("--port-base", f"must be 1 to {_PORT_MAX - 4}: four more ports follow it")
+    if not 1 <= port_base <= PORT_MAX - 4:
+        raise SettingsError("--port-base", f"must be 1 to {PORT_MAX - 4}: four more ports follow it")
     return dataclasses.replace(
         settings,
         mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
         metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
+        fhir=dataclasses.replace(settings.fhir, port=port_base + 3),
         console=dataclasses.replace(settings.console, port=port_base + 4),
     )
 
@@ -280,79 +307,10 @@ def doors(settings: Settings) -> dict[str, tuple[str, int]]:
         "[mllp] port": (settings.mllp.host, settings.mllp.port),
         "[mllp] tls_port": (settings.mllp.host, settings.mllp.tls_port),
         "[metrics] port": (settings.metrics.host, settings.metrics.port),
+        "[fhir] port": (settings.fhir.host, settings.fhir.port),
         "[console] port": (settings.console.host, settings.console.port),
     }
     return {place: door for place, door in found.items() if door[1] >= 0}
-
-
-_PORT_MAX = 65_535
-_ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
-_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max"})
-_REPLIES = ("AA", "AE", "AR")
-
-
-def _check_ranges(settings: Settings, source: str) -> None:
-    """See that every number can be meant: ports are ports, times and counts are above zero.
-
-    Raises:
-        SettingsError: the first that is not.
-    """
-    for section in dataclasses.fields(settings)[1:]:
-        part = getattr(settings, section.name)
-        for one in dataclasses.fields(part):
-            why = _out_of_range(one.name, getattr(part, one.name))
-            if why:
-                raise SettingsError(f"{source} [{section.name}] {one.name}", why)
-    if not settings.site.name.strip():
-        raise SettingsError(f"{source} [site] name", "must not be empty")
-    if settings.mllp.undecodable_reply not in _REPLIES:
-        raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
-    if not _is_loopback(settings.console.host):
-        raise SettingsError(
-            f"{source} [console] host", "must be a loopback address: 127.0.0.1, ::1 or localhost"
-        )
-    if settings.courier.retry_first_s > settings.courier.retry_longest_s:
-        raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
-    try:
-        Authorities(settings.patients.authorities)
-    except SettingsError as error:
-        raise SettingsError(
-            f"{source} [patients] authorities, {error.where or '(empty)'}", error.why
-        ) from error
-    _check_doors(settings, source)
-
-
-def _out_of_range(name: str, value: object) -> str:
-    """Say what the value of a setting must be, or nothing where it may be what it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return ""
-    if name.endswith("port"):
-        return (
-            "" if -1 <= value <= _PORT_MAX else f"must be 1 to {_PORT_MAX}, 0 for a free port or -1 for none"
-        )
-    if not math.isfinite(value):
-        return "must be a finite number"
-    if name in _MAY_BE_ZERO:
-        return "" if value >= 0 else "must not be below 0"
-    return "" if value > 0 else "must be above 0"
-
-
-def _is_loopback(host: str) -> bool:
-    """Say whether only this machine reaches a host: what the console serves is not encrypted on its way."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _check_doors(settings: Settings, source: str) -> None:
-    """See that no two doors share a port of one address."""
-    taken: list[tuple[str, str, int]] = []
-    for place, (host, port) in doors(settings).items():
-        for other, its_host, its_port in taken:
-            if port == its_port > 0 and (host == its_host or _ANY_HOST & {host, its_host}):
-                raise SettingsError(f"{source} {place}", f"is the same as {other}; each needs its own")
-        taken.append((place, host, port))
 
 
 def _section(kind: type, values: object, where: str) -> typing.Any:

@@ -17,6 +17,9 @@ REFUSED = {
     "[console]\nport = 9464": "oathward.toml [console] port",
     '[console]\nhost = "0.0.0.0"': "oathward.toml [console] host",
     '[console]\nhost = "console.example"': "oathward.toml [console] host",
+    "[fhir]\nport = 2575": "oathward.toml [fhir] port",
+    '[fhir]\nurl = "http://gateway.example/fhir"': "oathward.toml [fhir] url",
+    "[fhir]\nbody_bytes_max = 0": "oathward.toml [fhir] body_bytes_max",
     "[mllp]\nport = 3000\ntls_port = 3000": "oathward.toml [mllp] tls_port",
     "[mllp]\nport = 9464": "oathward.toml [metrics] port",
     '[mllp]\nhost = "0.0.0.0"\nport = 9464': "oathward.toml [metrics] port",
@@ -51,6 +54,7 @@ FINE = [
     '[mllp]\nhost = "10.0.0.1"\nport = 9464',
     "[gateway]\ngroup_delay_ms = 0",
     "[courier]\nretry_first_s = 60",
+    '[fhir]\nurl = "https://gateway.example:8443/fhir"\nport = -1',
 ]
 
 

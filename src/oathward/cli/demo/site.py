@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _START_S_MAX = 40.0
 _STOP_S_MAX = 20.0
-_FREE_PORTS = "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[console]\nport = 0\n"
+_FREE_PORTS = "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
 
 
 @dataclass(slots=True)

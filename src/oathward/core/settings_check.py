@@ -1,0 +1,95 @@
+"""Whether settings can be meant: ranges, and doors that do not stand in each other's way.
+
+Rules:
+- A port is a port, a time or a count is above zero; the first that is not is an error that names its place.
+- No two doors share a port of one address.
+
+Deliberately absent: reading the file (``core.settings``), the machine that serves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from oathward.core.authorities import Authorities
+from oathward.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from oathward.core.settings import Settings
+
+PORT_MAX = 65_535
+_ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
+_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max"})
+_REPLIES = ("AA", "AE", "AR")
+_URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+/fhir")
+
+
+def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str) -> None:
+    """See that every number can be meant: ports are ports, times and counts are above zero.
+
+    Raises:
+        SettingsError: the first that is not.
+    """
+    for section in dataclasses.fields(settings)[1:]:
+        part = getattr(settings, section.name)
+        for one in dataclasses.fields(part):
+            why = _out_of_range(one.name, getattr(part, one.name))
+            if why:
+                raise SettingsError(f"{source} [{section.name}] {one.name}", why)
+    if not settings.site.name.strip():
+        raise SettingsError(f"{source} [site] name", "must not be empty")
+    if settings.mllp.undecodable_reply not in _REPLIES:
+        raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
+    if not _is_loopback(settings.console.host):
+        raise SettingsError(
+            f"{source} [console] host", "must be a loopback address: 127.0.0.1, ::1 or localhost"
+        )
+    if settings.courier.retry_first_s > settings.courier.retry_longest_s:
+        raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
+    try:
+        Authorities(settings.patients.authorities)
+    except SettingsError as error:
+        raise SettingsError(
+            f"{source} [patients] authorities, {error.where or '(empty)'}", error.why
+        ) from error
+    if settings.fhir.url and not _URL.fullmatch(settings.fhir.url):
+        raise SettingsError(
+            f"{source} [fhir] url", "must be https://HOST:PORT/fhir, without a slash at its end"
+        )
+    _check_doors(doors, source)
+
+
+def _out_of_range(name: str, value: object) -> str:
+    """Say what the value of a setting must be, or nothing where it may be what it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if name.endswith("port"):
+        return "" if -1 <= value <= PORT_MAX else f"must be 1 to {PORT_MAX}, 0 for a free port or -1 for none"
+    if not math.isfinite(value):
+        return "must be a finite number"
+    if name in _MAY_BE_ZERO:
+        return "" if value >= 0 else "must not be below 0"
+    return "" if value > 0 else "must be above 0"
+
+
+def _is_loopback(host: str) -> bool:
+    """Say whether only this machine reaches a host: what the console serves is not encrypted on its way."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_doors(doors: Mapping[str, tuple[str, int]], source: str) -> None:
+    """See that no two doors share a port of one address."""
+    taken: list[tuple[str, str, int]] = []
+    for place, (host, port) in doors.items():
+        for other, its_host, its_port in taken:
+            if port == its_port > 0 and (host == its_host or _ANY_HOST & {host, its_host}):
+                raise SettingsError(f"{source} {place}", f"is the same as {other}; each needs its own")
+        taken.append((place, host, port))
