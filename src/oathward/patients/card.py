@@ -4,6 +4,7 @@ Rules:
 - ``card_of`` gives canonical JSON for the vault to seal; nothing here keeps it.
 - ``words_of_card`` gives keyed hashes for the guard: each word of names and addresses, and as whole tokens
   full names (family first and given first), telephone numbers, e-mail, birth date, identifiers.
+- A Patient resource gives a card of the same form (``fhir_card``), so both share what is hashed (``words_of``).
 - Identifiers of 6 characters or more are ``IDENTIFIER``: met in a message about somebody else they are
   *another patient's*. Shorter ones are words.
 
@@ -57,14 +58,24 @@ _PLAIN = {
 def card_of(message: Message, pid: bytes | None = None) -> bytes:
     """Write the demographics of a PID (the first one by default) as canonical JSON; patient data: seal it."""
     segment = pid if pid is not None else next(iter(message.named(b"PID")), b"")
-    return orjson.dumps(_read(message, segment), option=orjson.OPT_SORT_KEYS)
+    return written(_read(message, segment))
 
 
 def words_of_card(message: Message, pid: bytes, hasher: WordHasher) -> list[tuple[bytes, WordKind]]:
-    """Hash what stands in a PID for the guard; the strongest kind where a hash comes twice."""
+    """Hash what stands in a PID for the guard."""
+    return words_of(_read(message, pid), hasher)
+
+
+def written(card: dict[str, Any]) -> bytes:
+    """Write a card as canonical JSON; patient data: seal it."""
+    return orjson.dumps(card, option=orjson.OPT_SORT_KEYS)
+
+
+def words_of(card: dict[str, Any], hasher: WordHasher) -> list[tuple[bytes, WordKind]]:
+    """Hash what stands on a card; the strongest kind where a hash comes twice."""
     strength = list(WordKind)
     found: dict[bytes, WordKind] = {}
-    for hashed, kind in _hashes(_read(message, pid), hasher):
+    for hashed, kind in _hashes(card, hasher):
         known = found.get(hashed)
         if known is None or strength.index(kind) < strength.index(known):
             found[hashed] = kind
@@ -132,11 +143,24 @@ def _name(row: dict[str, str], hasher: WordHasher) -> Iterator[tuple[bytes, Word
     for part in (family, given, row.get("further", "")):
         for spelling in variants(part):
             yield from _words(spelling, WordKind.NAME, hasher)
+    if row.get("text"):
+        yield from _name_in_one(row["text"], hasher)
     if family and given:
         for f in variants(family):
             for g in variants(given):
                 yield hasher.token(token_of(f + g)), WordKind.TOKEN
                 yield hasher.token(token_of(g + f)), WordKind.TOKEN
+
+
+def _name_in_one(text: str, hasher: WordHasher) -> Iterator[tuple[bytes, WordKind]]:
+    """Hash a name of which nobody says where the family's begins: it is first or last."""
+    first, comma, rest = text.partition(",")
+    words = text.split()
+    told = [(first, rest.split())] if comma else [(words[-1], words[:-1]), (words[0], words[1:])]
+    for family, parts in told:
+        row = {"family": family, "given": next(iter(parts), ""), "further": " ".join(parts[1:])}
+        yield from _name(row, hasher)
+        yield from _name(row | {"given": " ".join(parts)}, hasher)
 
 
 def _contact(row: dict[str, str], hasher: WordHasher) -> Iterator[tuple[bytes, WordKind]]:
