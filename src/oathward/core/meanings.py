@@ -81,6 +81,67 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CERTIFICATE_REVOKED: Meaning(
         "the device behind this certificate was revoked", "`oathward device cert` after it was adopted again"
     ),
+    Reason.HTTP_MALFORMED: Meaning(
+        "bytes that are no HTTP/1.1 request, or one that two readers would cut in different places", _SENDER
+    ),
+    Reason.HTTP_VERSION: Meaning("another version of HTTP than 1.0 or 1.1", _SENDER),
+    Reason.HTTP_TIMEOUT: Meaning(
+        "headers or a body that did not come to their end in time",
+        "`[fhir] header_time_s_max`, `body_time_s_max`",
+    ),
+    Reason.HTTP_LENGTH_MISSING: Meaning("a request without a body, or without its length", _SENDER),
+    Reason.HTTP_HEADERS_TOO_LARGE: Meaning("more headers than allowed", "`[fhir] header_bytes_max`"),
+    Reason.HTTP_BODY_TOO_LARGE: Meaning(
+        "a body longer than allowed", "raise `[fhir] body_bytes_max` if it is real"
+    ),
+    Reason.HTTP_BODY_EXPANDS: Meaning(
+        "a compressed body that grows too much", "raise `[fhir] expands_max` if it is real"
+    ),
+    Reason.HTTP_ENCODING_BROKEN: Meaning("a compressed body that cannot be read to its end", _SENDER),
+    Reason.HTTP_ENCODING_UNSUPPORTED: Meaning(
+        "a Content-Encoding that is neither gzip nor deflate", "mend the sender"
+    ),
+    Reason.HTTP_MEDIA_TYPE: Meaning(
+        "a body that is not FHIR R4 in JSON and UTF-8 by its Content-Type", "mend the sender"
+    ),
+    Reason.HTTP_NOT_ACCEPTABLE: Meaning(
+        "an answer in another form than JSON was asked for", "mend the sender"
+    ),
+    Reason.HTTP_EXPECTATION: Meaning("an Expect header that nobody here can meet", "mend the sender"),
+    Reason.INTERACTION_UNSUPPORTED: Meaning(
+        "something other than create, update, batch or transaction",
+        "`GET [base]/metadata` says what there is",
+    ),
+    Reason.CONDITION_UNSUPPORTED: Meaning(
+        "a condition on anything but one identifier or one version", "mend the sender"
+    ),
+    Reason.VERSION_MISMATCH: Meaning(
+        "an update of another version than the one that was taken last", "the sender must look again"
+    ),
+    Reason.CREDENTIALS_MISSING: Meaning(
+        "neither a client certificate nor an access token", "`oathward device cert` or `oathward device key`"
+    ),
+    Reason.TOKEN_INVALID: Meaning("an access token that is not in force", "the sender asks for another"),
+    Reason.TOKEN_SCOPE: Meaning(
+        "what was asked for is outside the token's scopes", "the sender asks for more"
+    ),
+    Reason.TOKEN_REQUEST: Meaning(
+        "a request for a token that is not in the form of SMART", "mend the sender"
+    ),
+    Reason.ASSERTION_INVALID: Meaning(
+        "a client assertion that no key of a device in the inventory signed",
+        "`oathward device show` lists keys",
+    ),
+    Reason.ASSERTION_ALGORITHM: Meaning(
+        "a client assertion signed in another way than RS384 or ES384", "mend the sender"
+    ),
+    Reason.ASSERTION_AUDIENCE: Meaning(
+        "a client assertion made for somebody else", "`[fhir] url` must be the address that senders use"
+    ),
+    Reason.ASSERTION_EXPIRED: Meaning(
+        "a client assertion that is over, or would live for more than five minutes", "set the sender's clock"
+    ),
+    Reason.ASSERTION_REPLAYED: Meaning("a client assertion that was used before", _SENDER),
     Reason.DEVICE_UNKNOWN: Meaning(
         "nobody has declared this sender",
         "see `oathward device held`; adopt the device, then release; or `oathward quarantine discard`",
@@ -182,6 +243,24 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.RECIPIENT_NO_ANSWER: Meaning(
         "the recipient took it and did not answer in time", "it is sent again with the same id"
+    ),
+    Reason.RECIPIENT_UNAVAILABLE: Meaning(
+        "the recipient answers that it cannot take anything now", "nothing is lost: it is tried again"
+    ),
+    Reason.RECIPIENT_UNTRUSTED: Meaning(
+        "the recipient's certificate is not the one its name and authority ask for",
+        "nothing was sent: see its certificate, then `ca` and `server_name` of the recipient in the bundle",
+    ),
+    Reason.RECIPIENT_DISTRUSTS: Meaning(
+        "the recipient does not accept who we are", "nothing is lost: have our certificate accepted there"
+    ),
+    Reason.RECIPIENT_UNCLEAR: Meaning(
+        "the recipient's answer does not say whether it took it",
+        "see why there; it is sent again with the same id",
+    ),
+    Reason.DELIVERY_FORM: Meaning(
+        "what waits is not in the form that this recipient takes",
+        "was the link's `format` or the recipient's address changed? `oathward outbox discard`, then release it again",
     ),
     Reason.PORT_TAKEN: Meaning(
         "another program listens there", "`--port-base`, or another port in the settings"

@@ -39,6 +39,12 @@ _CONFIG = Answer("AE", "207", 0x0110, 500, 78)
 _MISSING = Answer("AE", "204", 0x0112, 404, 66)
 
 
+def _http(status: int) -> Answer:
+    """Only a wire over HTTP can be wrong in this way; elsewhere it is bad input or no permission."""
+    base = _DENIED if status in {401, 403} else _BAD
+    return Answer(base.hl7, base.hl7_error, base.dicom, status, base.exit_code)
+
+
 class Reason(Enum):
     """A reason code as it stands in records, answers and exit codes."""
 
@@ -60,6 +66,8 @@ class Reason(Enum):
     VALUE_INVALID = "message.value-invalid", _DATA
     CONTROL_ID_REUSED = "message.control-id-reused", _STORED
     DUPLICATE = "message.duplicate", _STORED
+    VERSION_MISMATCH = "message.version-mismatch", Answer("AE", "207", 0xC000, 412, 65)
+    CONDITION_UNSUPPORTED = "message.condition-unsupported", Answer("AE", "200", 0xC000, 412, 65)
     # --- connection
     CONNECTION_LIMIT = "connection.limit", _BUSY
     RATE_LIMIT = "connection.rate-limit", _BUSY
@@ -68,6 +76,29 @@ class Reason(Enum):
     HANDSHAKE_TIMEOUT = "connection.handshake-timeout", _BAD
     HANDSHAKE_FAILED = "connection.handshake-failed", _DENIED
     CERTIFICATE_REVOKED = "connection.certificate-revoked", _DENIED
+    # --- requests over HTTP
+    HTTP_MALFORMED = "http.malformed", _http(400)
+    HTTP_VERSION = "http.version", _http(505)
+    HTTP_TIMEOUT = "http.timeout", _http(408)
+    HTTP_LENGTH_MISSING = "http.length-missing", _http(411)
+    HTTP_HEADERS_TOO_LARGE = "http.headers-too-large", _http(431)
+    HTTP_BODY_TOO_LARGE = "http.body-too-large", _http(413)
+    HTTP_BODY_EXPANDS = "http.body-expands", _http(413)
+    HTTP_ENCODING_BROKEN = "http.encoding-broken", _http(400)
+    HTTP_ENCODING_UNSUPPORTED = "http.encoding-unsupported", _http(415)
+    HTTP_MEDIA_TYPE = "http.media-type", _http(415)
+    HTTP_NOT_ACCEPTABLE = "http.not-acceptable", _http(406)
+    HTTP_EXPECTATION = "http.expectation", _http(417)
+    INTERACTION_UNSUPPORTED = "fhir.interaction-unsupported", _http(501)
+    CREDENTIALS_MISSING = "credentials.missing", _http(401)
+    TOKEN_INVALID = "token.invalid", _http(401)
+    TOKEN_SCOPE = "token.scope", _http(403)
+    TOKEN_REQUEST = "token.request-invalid", _http(400)
+    ASSERTION_INVALID = "assertion.invalid", _http(401)
+    ASSERTION_ALGORITHM = "assertion.algorithm", _http(401)
+    ASSERTION_AUDIENCE = "assertion.audience", _http(401)
+    ASSERTION_EXPIRED = "assertion.expired", _http(401)
+    ASSERTION_REPLAYED = "assertion.replayed", _http(401)
     # --- who and about whom
     DEVICE_UNKNOWN = "device.unknown", _STORED
     DEVICE_REVOKED = "device.revoked", _STORED
@@ -113,6 +144,11 @@ class Reason(Enum):
     RECIPIENT_UNREACHABLE = "delivery.unreachable", _BUSY
     RECIPIENT_REFUSED = "delivery.refused", _BUSY
     RECIPIENT_NO_ANSWER = "delivery.no-answer", _BUSY
+    RECIPIENT_UNAVAILABLE = "delivery.unavailable", _BUSY
+    RECIPIENT_UNTRUSTED = "delivery.recipient-untrusted", _BUSY
+    RECIPIENT_DISTRUSTS = "delivery.not-authorised", _BUSY
+    RECIPIENT_UNCLEAR = "delivery.answer-unclear", _BUSY
+    DELIVERY_FORM = "delivery.form-mismatch", _OURS
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY
