@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.inventory import sql
+from oathward.inventory.keys import parse_key, thumbprint
 from oathward.inventory.model import KIND, Device, Status, canonical, check, from_canonical
 from oathward.inventory.sheet import LineError, Sheet
 from oathward.inventory.strangers import remember_unknown
@@ -32,6 +33,7 @@ __all__ = [
     "plan_adoption",
     "plan_certificate",
     "plan_import",
+    "plan_keys",
     "plan_status",
     "remember_unknown",
     "revoke",
@@ -140,6 +142,20 @@ def plan_certificate(db: Connection, site: str, id_: str, sha256: bytes, *, keep
     return plan(db, site, [device], changes=True)[0]
 
 
+def plan_keys(db: Connection, site: str, id_: str, keys: frozenset[str], *, keep: bool) -> Document:
+    """Write the unsigned document of a device with other keys.
+
+    Args:
+        keys: as ``keys.canonical`` writes them. keep: those it had stay valid beside them.
+
+    Raises:
+        InputError: ``not-found``, or ``conflict`` where one is another device's.
+    """
+    device = _stored(db, site, id_)
+    device = dataclasses.replace(device, keys=(device.keys if keep else frozenset()) | keys)
+    return plan(db, site, [device], changes=True)[0]
+
+
 def plan_adoption(db: Connection, site: str, held_id: str, device: Device, *, pin_address: bool) -> Document:
     """Write the unsigned document of somebody who was held: how it proved itself is added to ``device``.
 
@@ -236,9 +252,11 @@ def dismiss(db: Connection, site: str, held_id: str, *, by: str, now_us: int) ->
 
 
 def identities_of(device: Device) -> list[tuple[str, str]]:
-    """List what only one device may have: certificate fingerprints, and names in certificates."""
-    return [("certificate", c) for c in sorted(device.certificates)] + [
-        ("certificate name", n) for n in sorted(device.certificate_names)
+    """List what only one device may have: certificate fingerprints, names in certificates, and keys."""
+    return [
+        *(("certificate", c) for c in sorted(device.certificates)),
+        *(("certificate name", n) for n in sorted(device.certificate_names)),
+        *(("key", k) for k in sorted(thumbprint(parse_key(key)) for key in device.keys)),
     ]
 
 

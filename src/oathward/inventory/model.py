@@ -25,6 +25,7 @@ import orjson
 from oathward.core.errors import InputError
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
+from oathward.inventory.keys import KEY_LENGTH_MAX, parse_key
 
 KIND = "device"
 """Kind of the signed document."""
@@ -35,7 +36,7 @@ SET_SIZE_MAX = 5_000
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
-_TYPE = re.compile(r"\*|[A-Z0-9]{3}\^(\*|[A-Z0-9]{3})")
+_TYPE = re.compile(r"\*|[A-Z0-9]{3}\^(\*|[A-Z0-9]{3})|FHIR\^(\*|[A-Z][A-Za-z]{2,63})")
 
 
 class Status(StrEnum):
@@ -52,12 +53,14 @@ class Peer:
     """Who is at the other end of a connection, as far as the transport proves it.
 
     ``cert_sha256``: of the client certificate in DER, 32 bytes; ``None`` without one. ``cert_names``: its
-    subject alternative names, ``DNS:pump-1``. The listener has checked the chain.
+    subject alternative names, ``DNS:pump-1``. The listener has checked the chain. ``key``: thumbprint of the
+    registered key that signed for this connection's access token, hex; empty without one.
     """
 
     address: str
     cert_sha256: bytes | None = None
     cert_names: tuple[str, ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class Device:
         id: stands in records, links and facts; says nothing about a patient.
         kind: ``pump``, ``monitor``, ``gateway``, ``adt`` …; ``tags`` group devices for links.
         certificates: SHA-256 of its certificates, hex; ``certificate_names``: names in certificates of our CA.
+        keys: public keys it signs requests for access tokens with, each as ``keys.canonical`` writes it.
         senders: MSH-3 and MSH-4 it may use, ``application|facility``; one part alone is ``application``, with
             any facility. Empty: any, which only a certificate or a pinned address makes safe.
         addresses: IP addresses or networks it is pinned to; identifies with less assurance.
@@ -91,6 +95,7 @@ class Device:
     status: Status = Status.ACTIVE
     certificates: frozenset[str] = frozenset()
     certificate_names: frozenset[str] = frozenset()
+    keys: frozenset[str] = frozenset()
     senders: frozenset[str] = frozenset()
     addresses: frozenset[str] = frozenset()
     equipment: frozenset[str] = frozenset()
@@ -132,6 +137,8 @@ def canonical(device: Device) -> bytes:
     """Write a device as the bytes that are signed."""
     row: dict[str, Any] = {name: getattr(device, name) for name in TEXTS}
     row |= {name: sorted(getattr(device, name)) for name in SETS}
+    if not device.keys:
+        del row["keys"]  # as it was written before there were any: a signature stays valid
     row |= {"authoritative_adt": device.authoritative_adt, "status": str(device.status)}
     return orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
 
@@ -144,10 +151,13 @@ def from_canonical(body: bytes) -> Device:
     """
     row = orjson.loads(body)
     try:
+        row = {"keys": []} | row
         row |= {name: frozenset(row[name]) for name in SETS}
         row["status"] = Status(row["status"])
+        for key in row["keys"]:
+            parse_key(key)
         return Device(**row)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, InputError) as error:
         raise ValueError("not a device") from error
 
 
@@ -174,22 +184,25 @@ def check_fields(device: Device) -> None:
             raise InputError(name, f"printable text of at most {TEXT_LENGTH_MAX} characters")
     for name in SETS:
         values = getattr(device, name)
-        if len(values) > SET_SIZE_MAX or not all(v and _is_short(v) for v in values):
+        longest = KEY_LENGTH_MAX if name == "keys" else TEXT_LENGTH_MAX
+        if len(values) > SET_SIZE_MAX or not all(v and _is_short(v, longest) for v in values):
             raise InputError(name, f"at most {SET_SIZE_MAX} printable words")
     if not all(_FINGERPRINT.fullmatch(c) for c in device.certificates):
         raise InputError("certificates", "SHA-256 of the certificate, 64 hexadecimal digits")
     if not all(_TYPE.fullmatch(t) for t in device.message_types):
-        raise InputError("message_types", "ORU^R01, ADT^* or *")
+        raise InputError("message_types", "ORU^R01, FHIR^Observation, ADT^* or *")
     for address in device.addresses:
         _check_address(address)
+    for key in device.keys:
+        parse_key(key)
 
 
-def _is_short(text: str) -> bool:
-    return len(text) <= TEXT_LENGTH_MAX and text.isprintable()
+def _is_short(text: str, longest: int = TEXT_LENGTH_MAX) -> bool:
+    return len(text) <= longest and text.isprintable()
 
 
 def _check_identity(device: Device) -> None:
-    proofs = device.certificates or device.certificate_names or device.addresses
+    proofs = device.certificates or device.certificate_names or device.addresses or device.keys
     if not (proofs or device.senders or device.equipment):
         raise InputError(
             "certificates",

@@ -41,6 +41,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "status": ("status", "state"),
     "certificates": ("certificates", "certificate", "certificate sha256", "fingerprint"),
     "certificate_names": ("certificate names", "certificate name", "san"),
+    "keys": ("keys", "client keys", "jwk", "jwks"),
     "senders": ("senders", "sender", "msh 3", "sending application"),
     "addresses": ("addresses", "address", "ip", "ip address"),
     "equipment": ("equipment", "equipment id", "obx 18", "eui 64", "eui64"),

@@ -1,7 +1,8 @@
 """Who is speaking: every device of a site in memory, looked up in under two microseconds.
 
 Steps of ``identify``, strongest first:
-1. certificate: its fingerprint, else a name in it → that device, if it may use MSH-3/4;
+1. certificate: its fingerprint, else a name in it → that device, if it may use MSH-3/4; a registered key that
+   signed for an access token counts as much;
 2. vouched: the certificate is a gateway's, and MSH-3/4 (or OBX-18) is a device's it vouches for;
 3. address: a device pinned to it, that may use MSH-3/4; several on one address need MSH-3/4 to tell them apart;
 4. claimed: MSH-3/4 alone names nobody, however well it is known.
@@ -28,6 +29,7 @@ from oathward.core.errors import AuthorityError
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.inventory import sql
+from oathward.inventory.keys import parse_key, thumbprint
 from oathward.inventory.model import KIND, Device, Identified, Peer, Status
 from oathward.vault.authority import Seen
 from oathward.vault.sign import Verifier
@@ -56,7 +58,7 @@ class Snapshot:
         self._entries: dict[str, _Entry] = {}
         self._index: dict[tuple[str, object], tuple[str, ...]] = {}
         self._networks: list[tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, str]] = []
-        self._remembered: dict[tuple[str, bytes | None, _Sender], Identified] = {}
+        self._remembered: dict[tuple[str, bytes | str, _Sender | None], Identified] = {}
         self._change = -1
         self._findings: list[tuple[str, str]] = []
 
@@ -79,14 +81,14 @@ class Snapshot:
             self._remembered = {}
         return True
 
-    def identify(self, peer: Peer, sender: _Sender, equipment: tuple[bytes, ...] = ()) -> Identified:
+    def identify(self, peer: Peer, sender: _Sender | None, equipment: tuple[bytes, ...] = ()) -> Identified:
         """Say who is speaking and how sure that is.
 
         Args:
-            sender: MSH-3 and MSH-4 as written.
+            sender: MSH-3 and MSH-4 as written; None where the protocol names no sender.
             equipment: OBX-18 of the message, where a gateway speaks for what it names.
         """
-        key = peer.address, peer.cert_sha256, sender
+        key = peer.address, peer.cert_sha256 or peer.key, sender
         remembered = (
             self._remembered
         )  # a refresh meanwhile puts another in its place: what is old stays out of that
@@ -107,7 +109,7 @@ class Snapshot:
 
     def revoked(self, peer: Peer) -> bool:
         """Say whether the device behind a connection was revoked: cut it off."""
-        candidates = [*self._by_certificate(peer), *self._by_address(peer)]
+        candidates = [*self._by_proof(peer), *self._by_address(peer)]
         return bool(candidates) and all(e.device.status is Status.REVOKED for e in candidates)
 
     def device(self, id_: str) -> Device | None:
@@ -123,10 +125,9 @@ class Snapshot:
 
     # --- inside
 
-    def _identify(self, peer: Peer, sender: _Sender) -> Identified:
-        if peer.cert_sha256 is not None:
-            for entry in self._by_certificate(peer):
-                return self._certified(entry.device, sender)
+    def _identify(self, peer: Peer, sender: _Sender | None) -> Identified:
+        for entry in self._by_proof(peer):
+            return self._certified(entry.device, sender)
         candidates = list(self._by_address(peer))
         fitting = [e.device for e in candidates if _may_use(e.device, sender)]
         exact = [d for d in fitting if d.senders] or fitting
@@ -137,7 +138,7 @@ class Snapshot:
         claimed = any(True for _ in self._by_sender(sender))
         return Identified(None, Assurance.CLAIMED if claimed else Assurance.NONE, Reason.DEVICE_UNKNOWN)
 
-    def _certified(self, device: Device, sender: _Sender) -> Identified:
+    def _certified(self, device: Device, sender: _Sender | None) -> Identified:
         if device.status is not Status.ACTIVE or _may_use(device, sender):
             return _in_force(device, Assurance.CERTIFICATE)
         vouched = [e.device for e in self._by_sender(sender) if device.vouches(e.device)]
@@ -156,7 +157,9 @@ class Snapshot:
             return Identified(gateway.device, Assurance.NONE, Reason.DEVICE_MISMATCH)
         return _in_force(known[0], Assurance.VOUCHED)
 
-    def _by_certificate(self, peer: Peer) -> Iterator[_Entry]:
+    def _by_proof(self, peer: Peer) -> Iterator[_Entry]:
+        if peer.key:
+            yield from self._entries_at(("key", peer.key))
         if peer.cert_sha256 is None:
             return
         yield from self._entries_at(("certificate", peer.cert_sha256.hex()))
@@ -175,9 +178,9 @@ class Snapshot:
                 if entry is not None and address in network and self._trusted(entry):
                     yield entry
 
-    def _by_sender(self, sender: _Sender) -> Iterator[_Entry]:
+    def _by_sender(self, sender: _Sender | None) -> Iterator[_Entry]:
         seen: set[str] = set()
-        for form in _forms(sender):
+        for form in _forms(sender) if sender else ():
             for entry in self._entries_at(("sender", form)):
                 if entry.device.id not in seen:
                     seen.add(entry.device.id)
@@ -246,6 +249,7 @@ def _narrowed(device: Device, status: str) -> Device:
 def _places(device: Device) -> Iterable[tuple[str, object]]:
     yield from (("certificate", c) for c in device.certificates)
     yield from (("name", n) for n in device.certificate_names)
+    yield from (("key", thumbprint(parse_key(k))) for k in device.keys)
     yield from (("address", a) for a in device.addresses if "/" not in a)
     yield from (("sender", _sender(s)) for s in device.senders)
     yield from (("equipment", _first(e.encode())) for e in device.equipment)
@@ -268,8 +272,8 @@ def _forms(sender: _Sender) -> Iterator[_Sender]:
             yield app, place
 
 
-def _may_use(device: Device, sender: _Sender) -> bool:
-    if not device.senders:
+def _may_use(device: Device, sender: _Sender | None) -> bool:
+    if not device.senders or sender is None:
         return True
     allowed = {_sender(s) for s in device.senders}
     return any(form in allowed for form in _forms(sender))
