@@ -3,16 +3,17 @@
 Rules:
 - A ruling is ``KEEP``, ``REMOVE`` or a transform; a transform that gives nothing removes.
 - Rulings are asked for by element class and part, once, when a plan is compiled; never by value.
+- Whatever the wire, what a rewriter gives is a ``Rewritten``.
 
 Deliberately absent: the actions that make rulings (``deid/actions``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 
 class Fate(Enum):
@@ -48,3 +49,17 @@ Ruling = Fate | Transform
 
 Decide = Callable[[str, str], Ruling]
 """(element class, part: empty, ``rest``, ``text``, ``street``, ``city``, ``state``, ``postcode``, ``country``)."""
+
+
+class Rewritten(NamedTuple):
+    """What may leave, and what was done. Counts are of values, by class.
+
+    ``uncatalogued``: values nobody catalogued, removed or not. ``observations``: those removed whole.
+    """
+
+    data: bytes
+    removed: Mapping[str, int]
+    changed: Mapping[str, int]
+    kept: frozenset[str]
+    uncatalogued: int
+    observations: int

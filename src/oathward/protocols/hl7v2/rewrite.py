@@ -22,7 +22,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
@@ -40,7 +39,7 @@ from oathward.protocols.hl7v2.elements import TEXT
 from oathward.protocols.hl7v2.escapes import escape_bytes
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.hl7v2.shapes import ALL, Field, Leaf, Shape, generation, shapes
-from oathward.protocols.shaping import KEEP, REMOVE, Decide, Ruling
+from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten, Ruling
 
 MEANING = frozenset((2, 3, 4, 5, 6, 11, 14))
 """Fields of OBX without which it says something else, or nothing."""
@@ -54,20 +53,6 @@ REMEMBERED_MAX = 2_000
 
 SEGMENTS_REMEMBERED_MAX = 300
 """A longer message is not remembered: each is another."""
-
-
-class Rewritten(NamedTuple):
-    """What may leave, and what was done. Counts are of values, by class.
-
-    ``uncatalogued``: values nobody catalogued, removed or not. ``observations``: OBX removed whole.
-    """
-
-    data: bytes
-    removed: Mapping[str, int]
-    changed: Mapping[str, int]
-    kept: frozenset[str]
-    uncatalogued: int
-    observations: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,8 @@ from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.protocols.hl7v2 import rewrite
 from oathward.protocols.hl7v2.reader import decode
-from oathward.protocols.hl7v2.rewrite import Rewritten, compile_rewriter
-from oathward.protocols.shaping import KEEP, REMOVE, Ruling
+from oathward.protocols.hl7v2.rewrite import compile_rewriter
+from oathward.protocols.shaping import KEEP, REMOVE, Rewritten, Ruling
 
 HEAD = "MSH|^~\\&|A|B|C|D|20260102030405||ORU^R01^ORU_R01|IN-77|P|2.6"
 
