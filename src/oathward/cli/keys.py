@@ -194,7 +194,10 @@ def recipient(
 @APP.command()
 def unseal(
     file: Annotated[
-        str, typer.Argument(help="Envelope: a .sealed file, base64, or the HL7 message; - for stdin.")
+        str,
+        typer.Argument(
+            help="Envelope: a .sealed file, base64, the HL7 message, or the FHIR Binary; - for stdin."
+        ),
     ],
     key: Annotated[Path, typer.Option("--key", help="The recipient's private key file.")],
     out: Annotated[

@@ -57,14 +57,21 @@ class FileWire:
         self._busy = None
 
 
+def suffix_of(item: Item) -> str:
+    """Name the kind of a file: HL7 v2 is ``hl7``, FHIR ``json``, an envelope ``sealed``."""
+    if item.row.end_to_end:
+        return "sealed"
+    return "json" if item.body.startswith(b"{") else "hl7"
+
+
 def write_files(folder: Path, items: list[Item]) -> None:
-    """Write items as ``<outgoing id>.hl7`` or ``.sealed``, durable when this returns.
+    """Write items as ``<outgoing id>.hl7``, ``.json`` or ``.sealed``, durable when this returns.
 
     Raises:
         OSError: not all were written; writing them again is harmless.
     """
     for item in items:
-        name = f"{item.row.id}.{'sealed' if item.row.end_to_end else 'hl7'}"
+        name = f"{item.row.id}.{suffix_of(item)}"
         partial = folder / f".{name}.part"
         with partial.open("wb") as file:
             file.write(item.body)

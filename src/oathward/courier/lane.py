@@ -4,21 +4,29 @@ Rules:
 - Within a sender, the next message leaves only when the one before was answered (``block`` links); on
   ``skip`` links a refused message is set aside and the order of the others stays.
 - A connection that breaks puts what was outstanding back in front: same id, same bytes, same order.
-- The pause between tries doubles up to a longest one; a success resets it.
+- The pause between tries doubles up to a longest one; a success resets it. A recipient may ask for a longer one.
+- What the recipient answered that would be answered again is final: it is set aside at once.
 
-Deliberately absent: the wire (``mllp.py``, ``files.py``), the database (``record.py``).
+Deliberately absent: the wire (``mllp.py``, ``fhir.py``, ``files.py``), the database (``record.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol
 
 from oathward.core.clock import wall_s
+from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.model import Delivered, Failed, Item, Result
+
+_OF_THE_WAY = frozenset(
+    {Reason.RECIPIENT_UNREACHABLE, Reason.RECIPIENT_NO_ANSWER, Reason.RECIPIENT_UNTRUSTED}
+)
+"""Over once there is a connection; what a recipient answers is over when it takes something."""
 
 
 class Wire(Protocol):
@@ -65,9 +73,13 @@ class Lane:
         self._pause_s = 0.0
         self._open = False
         self._wake = asyncio.Event()
-        self.failing = ""
-        """Reason code of the trouble this lane is in; empty when all is well."""
+        self._trouble: Reason | None = None
         self.failing_since_s = 0.0
+
+    @property
+    def failing(self) -> str:
+        """Reason code of the trouble this lane is in; empty when all is well."""
+        return self._trouble.code if self._trouble else ""
 
     @property
     def size(self) -> int:
@@ -118,10 +130,12 @@ class Lane:
                     await asyncio.sleep(self._pause_s)
                 try:
                     await self._wire.open()
-                except OSError:  # TimeoutError is one
-                    self._back_off("delivery.unreachable")
+                except OSError as error:  # TimeoutError is one
+                    self._back_off(reason_of(error, Reason.RECIPIENT_UNREACHABLE))
                     continue
-                self._open, self.failing = True, ""
+                self._open = True
+                if self._trouble in _OF_THE_WAY:
+                    self._trouble = None
                 self._pump()
                 self._wake.clear()
                 await self._wake.wait()  # until the wire breaks or a refusal asks for a pause
@@ -152,7 +166,7 @@ class Lane:
             del self._flying[sender]
         match result:
             case Delivered():
-                self._pause_s = 0.0
+                self._pause_s, self._trouble = 0.0, None
                 self._settled(item, result)
                 self._next_of(sender)
             case Failed():
@@ -165,7 +179,7 @@ class Lane:
         sender = item.row.sender
         # An ordered link waits for a recipient that is away; only its own "no" uses up the tries.
         item.attempts += result.refused or not self._ordered
-        if item.attempts >= self._limits.attempts_max:
+        if result.final or item.attempts >= self._limits.attempts_max:
             self._settled(item, result)
             if self._ordered:
                 self._drop(sender)
@@ -180,7 +194,7 @@ class Lane:
             return
         if not self._flying.get(sender):
             self._give_back(sender)
-        self._stop_for(result.reason.code)
+        self._stop_for(result)
 
     def _resume(self, sender: str) -> None:
         self._next_of(sender)
@@ -214,17 +228,28 @@ class Lane:
         self._ready.pop(sender, None)
         self._dropped(items)
 
-    def _stop_for(self, reason: str) -> None:
+    def _stop_for(self, result: Failed) -> None:
         """Leave the wire for a pause; what is still outstanding comes back through ``_answered``."""
         if self._open:
             self._open = False
-            self._back_off(reason)
+            self._back_off(result.reason, result.pause_s)
             self._wire.close()
             self._wake.set()
 
-    def _back_off(self, reason: str) -> None:
-        if not self.failing:
+    def _back_off(self, reason: Reason, least_s: float = 0.0) -> None:
+        if self._trouble is None:
             self.failing_since_s = wall_s()
-        self.failing = reason
+        self._trouble = reason
         first, longest = self._limits.retry_first_s, self._limits.retry_longest_s
-        self._pause_s = min(longest, self._pause_s * 2 if self._pause_s else first)
+        self._pause_s = max(least_s, min(longest, self._pause_s * 2 if self._pause_s else first))
+
+
+def reason_of(error: OSError, otherwise: Reason) -> Reason:
+    """Say what a broken connection means: TLS names two of its troubles."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return Reason.RECIPIENT_UNTRUSTED
+    if isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or ""):
+        return (
+            Reason.RECIPIENT_DISTRUSTS
+        )  # in TLS 1.3 the server looks at our certificate after the handshake
+    return otherwise

@@ -3,13 +3,14 @@
 Rules:
 - One courier a site: a lock file says so (tier 1); a second one ends at once.
 - A new bundle, a changed consent or merge makes every feed read its rows again and decide anew.
+- A link whose recipient's certificate or ours is not accepted raises a finding once; its rows wait.
 - While policy or consents cannot be read, nothing leaves. What needs a keeper that is away waits in its place.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
+import contextlib
 import fcntl
 import os
 import time
@@ -18,7 +19,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import structlog
 
@@ -28,16 +28,13 @@ from oathward.core.clock import micros
 from oathward.core.db import GROUP_ROWS_MAX, read
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError, VaultError
 from oathward.core.process import Status, told_to_stop
-from oathward.core.reasons import Reason
-from oathward.courier.carry import carry
+from oathward.core.reasons import BY_CODE, Reason
 from oathward.courier.feed import Feed, settled_error
-from oathward.courier.files import FileWire
-from oathward.courier.lane import Wire
 from oathward.courier.look import Look
-from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Item
 from oathward.courier.recheck import Later, Now, refused_each
-from oathward.courier.record import Recorder, Settled
+from oathward.courier.record import Recorder, Settled, record_trouble
+from oathward.courier.wires import check_form, sealed_for, wires_of
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
 from oathward.patients import sql as patients
@@ -53,6 +50,8 @@ from oathward.vault.table_store import TableStore
 _REFRESH_S = 0.5
 _KEYS_S = 60.0
 _DRAIN_S = 5.0
+_FOR_PEOPLE = frozenset({Reason.RECIPIENT_DISTRUSTS.code, Reason.RECIPIENT_UNTRUSTED.code})
+"""Troubles of a link that do not pass by themselves."""
 
 log = structlog.get_logger()
 
@@ -84,6 +83,7 @@ class Courier:
         self._settling: set[int] = set()
         self._unusable: dict[str, str] = {}
         self._said: dict[str, str] = {}
+        self._noted: dict[str, Reason] = {}
         self._loop = asyncio.get_running_loop()
         self._turns_before = 0
         limits = site.settings.courier
@@ -188,6 +188,16 @@ class Courier:
                 log.warning("courier.link", link=link, trouble=trouble or "none any more")
         self._said = troubles
 
+    async def note_troubles(self) -> None:
+        """Raise a finding, once, for each link that is in a trouble which only people can end."""
+        troubles = {link: str(how["trouble"]) for link, how in self.links().items()}
+        now = {link: BY_CODE[code] for link, code in troubles.items() if code in _FOR_PEOPLE}
+        for link, reason in now.items():
+            if self._noted.get(link) is not reason:
+                at_us = micros(self.site.clock.now())
+                await asyncio.to_thread(record_trouble, self.site.engine, self.site.site, link, reason, at_us)
+        self._noted = now
+
     def _load(self) -> bool:
         site = self.site
         with read(site.engine) as db:
@@ -217,7 +227,7 @@ class Courier:
         link, recipient = declared
         limits = self.site.settings.courier
         try:
-            wires = [self._wire(recipient) for _ in range(1 if recipient.kind == "file" else limits.lanes)]
+            wires = wires_of(recipient, self.site.settings)
         except (OSError, OathwardError) as error:
             # Files of a certificate that are not there (yet), say: tried again at every look, said once.
             self._unusable[link.id] = str(getattr(error, "filename", None) or error)
@@ -229,27 +239,6 @@ class Courier:
             self.site.engine, link.id, wires, limits, ready, self._settle, self._settling, ordered=ordered
         )
         self._feeds[link.id] = _Running(feed, asyncio.create_task(feed.run()), declared)
-
-    def _wire(self, recipient: Recipient) -> Wire:
-        if recipient.kind == "file":
-            return FileWire(Path(recipient.address))
-        where = urlsplit(f"//{recipient.address}")
-        context = None
-        if recipient.kind == "mllps" and recipient.tls is not None:
-            folder, tls = self.site.settings.data / "recipients", recipient.tls
-            for name in (tls.ca, tls.certificate, tls.key):
-                if name and not (folder / name).exists():
-                    raise FileNotFoundError(errno.ENOENT, "missing", str(folder / name))
-            certificate, key = (str(folder / name) if name else "" for name in (tls.certificate, tls.key))
-            context = client_context(str(folder / tls.ca), certificate, key)
-        name = recipient.tls.server_name if recipient.tls else ""
-        return MllpWire(
-            where.hostname or "",
-            where.port or 0,
-            self.site.settings.courier,
-            context=context,
-            server_name=name,
-        )
 
     def _arrived(self, links: Iterable[str] | None) -> None:
         for link in self._feeds if links is None else links:
@@ -294,10 +283,10 @@ class Courier:
                 raise VaultError(
                     row.link, "the sealed body is of another delivery", reason=Reason.SEAL_BROKEN
                 )
-            return opened.data.reveal()
-        if recipient.kind == "file":
-            return sealed
-        return carry(row.id, sealed, self.site.clock.now())
+            body = opened.data.reveal()
+            check_form(recipient, row, body)
+            return body
+        return sealed_for(recipient, row, sealed, self.site.clock.now())
 
     def _opened(self, sealed: bytes) -> Envelope:
         try:
@@ -353,6 +342,8 @@ async def _watch(courier: Courier, status: Status) -> None:
         await asyncio.sleep(_REFRESH_S)
         await courier.refresh()
         courier.say_changes()
+        with contextlib.suppress(StorageError):  # said at the next look
+            await courier.note_troubles()
         _say(status, courier)
         if not courier.recording:
             raise StorageError("recorder", "ended by itself", reason=Reason.INTERNAL)

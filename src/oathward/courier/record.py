@@ -5,7 +5,8 @@ Rules:
   and is sent again with the same id.
 - A transaction costs what dozens of records cost: a group begins at the earliest some milliseconds after the one
   before, so that under load it is large. A delivery alone never waits.
-- A delivery set aside keeps its row (``dead`` or ``blocked``) and raises a finding.
+- A delivery set aside keeps its row (``dead`` or ``blocked``) and raises a finding. So does a link in a trouble that only
+  people can end.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from oathward.core.clock import Clock, micros
 from oathward.core.db import write
 from oathward.core.errors import StorageError
 from oathward.core.points import point
+from oathward.core.reasons import Reason
 from oathward.courier.model import Delivered, Failed, Item, Result
 from oathward.ledger import Leaf, Record, prepare
 from oathward.messages import sql as messages
@@ -126,6 +128,17 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
     point("courier.recorded")
 
 
+def record_trouble(engine: Engine, site: str, link: str, reason: Reason, at_us: int) -> None:
+    """Raise a finding about a link that will not get better by waiting.
+
+    Raises:
+        StorageError: it was not recorded.
+    """
+    body: dict[str, object] = {"finding": "delivery.trouble", "reason": reason.code}
+    with write(engine) as db:
+        ledger.append(db, site, [prepare(Record("finding.raised", body, at_us, "", (link,)))])
+
+
 def _set_aside(db: Connection, item: Item, result: Failed, state: str) -> None:
     messages.set_delivery(
         db, item.row.seq, state=state, attempts=item.attempts, next_us=0, reason=result.reason.code
@@ -137,11 +150,13 @@ def _leaves(settled: Settled, at_us: int) -> list[Leaf]:
     row = item.row
     body: dict[str, object] = {"id": row.id, "sha256": row.body.sha256.hex(), "tries": item.attempts + 1}
     match result:
-        case Delivered(answer):
-            body["answer"] = answer
+        case Delivered(answer, receipt):
+            body |= {"answer": answer, "receipt": receipt} if receipt else {"answer": answer}
             return [prepare(Record("message.delivered", body, at_us, row.subject, (row.link,), row.message))]
-        case Failed(reason, _):
+        case Failed(reason):
             body["reason"] = reason.code
+            said = {"answer": result.answer, "codes": list(result.codes)}
+            body |= {key: value for key, value in said.items() if value}
             dead = Record(
                 "message.dead", {**body, "state": state}, at_us, row.subject, (row.link,), row.message
             )

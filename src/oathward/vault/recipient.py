@@ -2,7 +2,7 @@
 
 Rules:
 - A private key file has mode 0600 and holds the key as base64 text; raw 32 bytes and PEM (PKCS#8) are read too.
-- An envelope comes as it is (files), as base64, or in ``ZOW-2`` of an HL7 v2 message (MLLP).
+- An envelope comes as it is (files), as base64, in ``ZOW-2`` of an HL7 v2 message (MLLP), or as a FHIR ``Binary``.
 
 Deliberately absent: anything of a site; this works with a key file and the envelope alone.
 """
@@ -13,6 +13,7 @@ import base64
 import binascii
 from pathlib import Path
 
+import orjson
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -85,7 +86,18 @@ def _envelope(carried: bytes) -> bytes:
             if fields[0] == b"ZOW" and len(fields) > 2:
                 return _base64(fields[2]) or b""
         return b""
+    if carried.lstrip().startswith(b"{"):
+        return _of_binary(carried)
     return _base64(carried.strip()) or carried
+
+
+def _of_binary(carried: bytes) -> bytes:
+    try:
+        binary = orjson.loads(carried)
+    except orjson.JSONDecodeError:
+        return b""
+    data = binary.get("data")
+    return (_base64(data.encode()) if isinstance(data, str) else None) or b""
 
 
 def _base64(text: bytes) -> bytes | None:

@@ -11,6 +11,7 @@ from tests.unit.vault.sites import asking, safe
 from oathward.app import create
 from oathward.cli.main import run
 from oathward.core.settings import load
+from oathward.courier.carry import carry_fhir
 from oathward.vault import kept, recipient
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.seal import PublicKey, Sealer
@@ -155,7 +156,8 @@ def test_a_recipient_makes_a_key_and_opens_what_is_sent(tmp_path, capfdbinary, e
     assert key.stat().st_mode & 0o777 == 0o600
     sealed = envelope(public)
     hl7 = b"MSH|^~\\&|OATHWARD||||20300101||ZOW^Z01|out-1|P|2.6\rZOW|1|" + base64.b64encode(sealed) + b"\r"
-    for form in (sealed, base64.b64encode(sealed) + b"\n", hl7):
+    forms = (sealed, base64.b64encode(sealed) + b"\n", hl7, carry_fhir("OUT-1", sealed))
+    for form in forms:
         (tmp_path / "e").write_bytes(form)
         assert run(["keys", "unseal", str(tmp_path / "e"), "--key", str(key)]) == 0
         assert capfdbinary.readouterr().out == safe().data
@@ -180,6 +182,8 @@ def test_what_does_not_open_says_so_and_writes_nothing(tmp_path, capfd, envelope
             (b"MSH|^~\\&|\rZOW|1|!!\r", key),
             (b"MSH|", key),
             (b"AAAA", key),
+            (b'{"resourceType":"Binary","data":7}', key),
+            (b"{", key),
         ]
     ):
         (tmp_path / "e").write_bytes(data)

@@ -123,6 +123,12 @@ def test_a_group_that_could_not_be_recorded_is_tried_until_it_is(engine, monkeyp
     ("result", "state", "kinds"),
     [
         (Delivered("AA"), "", ["message.delivered"]),
+        (Delivered("201", "ab" * 32), "", ["message.delivered"]),
+        (
+            Failed(Reason.RECIPIENT_REFUSED, refused=True, final=True, answer="422", codes=("required",)),
+            Delivery.DEAD,
+            ["message.dead", "finding.raised"],
+        ),
         (
             Failed(Reason.RECIPIENT_REFUSED, refused=True),
             Delivery.BLOCKED,
@@ -139,3 +145,19 @@ def test_an_outcome_is_recorded_as_the_ledger_would_write_it(result, state, kind
     for leaf in leaves:
         again = prepare(Record(leaf.record.kind, leaf.record.body, 5, leaf.record.subject, ("link",), "m7"))
         assert (leaf.record, leaf.body) == (again.record, again.body)
+
+
+def test_what_a_recipient_answered_stands_in_the_record():
+    said = Failed(Reason.RECIPIENT_REFUSED, refused=True, final=True, answer="422", codes=("required",))
+    [dead, _] = record._leaves((item(7, "d"), said, Delivery.DEAD), 5)
+    assert (
+        dead.record.body.items()
+        >= {"answer": "422", "codes": ["required"], "reason": "delivery.refused"}.items()
+    )
+    [delivered] = record._leaves((item(7, "d"), Delivered("201", "ab"), ""), 5)
+    assert delivered.record.body.items() >= {"answer": "201", "receipt": "ab"}.items()
+
+
+def test_a_link_in_trouble_raises_a_finding(engine):
+    record.record_trouble(engine, "s", "ehr", Reason.RECIPIENT_DISTRUSTS, 5)
+    assert recorded(engine) == ["finding.raised"]
