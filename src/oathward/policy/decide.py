@@ -6,7 +6,7 @@ Numbered steps, each of which may answer; the next only narrows:
 2. facts: one that is not known makes it Indeterminate, never wider;
 3. dates of the link's agreement;
 4. subject: an unknown patient has said nothing, so only care and person-free links go on;
-5. consent: what was granted for this purpose and recipient now, less what was denied;
+5. consent (``granted.py``): what was granted for this purpose and recipient now, less what was denied;
 6. labels: too confidential, or a sensitivity this link does not take;
 7. what is left: observations whole or not at all, and something of this message;
 8. Cedar: exceptions and conditions; any error is Indeterminate.
@@ -22,19 +22,18 @@ Deliberately absent: the profile (``deid`` removes what it removes) and any cloc
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from operator import attrgetter
 
-from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, Assurance, expand
+from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, Assurance
 from oathward.core.reasons import Reason
 from oathward.policy import cedar
 from oathward.policy.bundle import Bundle
+from oathward.policy.granted import FOREVER_US, Granted, Span, consented
 from oathward.policy.labels import RANK
 from oathward.policy.model import (
     ANY,
     TRANSPORT_CLASSES,
-    ConsentFact,
     Decision,
     Deny,
     Facts,
@@ -45,9 +44,6 @@ from oathward.policy.model import (
     Permit,
     TravelLabel,
 )
-
-FOREVER_US = 1 << 62
-"""Later than any date (the year 148108): the end of what has no end."""
 
 _FACTS_READ = (
     "site",
@@ -64,9 +60,13 @@ _FACTS_READ = (
     "consents",
     "clock_sure",
 )
+"""``codes_present`` is asked for only where some consent speaks by code."""
+
 _SURE = {assurance: assurance.rank for assurance in Assurance}
 _read_all = attrgetter(*_FACTS_READ)
-_NEVER_UNKNOWN = frozenset({"site", "device", "device_kind", "assurance", "message_type", "classes_present"})
+_NEVER_UNKNOWN = frozenset(
+    {"site", "device", "device_kind", "assurance", "message_type", "classes_present", "codes_present"}
+)
 _CONTENT = CLASSES - TRANSPORT_CLASSES - {"uncatalogued"}
 _PERSON_PREFIXES = ("patient.", "relative.")
 
@@ -84,7 +84,7 @@ def decide(bundle: Bundle, link: Link, facts: Facts, now_us: int) -> Decision:
     held = bundle.answers.get(key)
     if held is not None and held[0] <= now_us < held[1]:
         return held[2]
-    dates = _Span(now_us)
+    dates = Span(now_us)
     answer = _decide(bundle, link, facts, dates)
     bundle.answers.put(key, (dates.since_us, dates.until_us, answer))
     return answer
@@ -103,51 +103,13 @@ def care_first(link: Link, answer: Indeterminate) -> Permit | Indeterminate:
     )
 
 
-@dataclass(slots=True)
-class _Span:
-    """The time of a decision, and the span around it in which every date that was read stays as it is."""
-
-    now_us: int
-    since_us: int = -FOREVER_US
-    until_us: int = FOREVER_US
-
-    def holds(self, start_us: int | None, end_us: int | None) -> bool:
-        """Whether now is in a span of dates; remembers both dates."""
-        for date in (start_us, end_us):
-            if date is None:
-                continue
-            if date <= self.now_us:
-                self.since_us = max(self.since_us, date)
-            else:
-                self.until_us = min(self.until_us, date)
-        return (start_us is None or start_us <= self.now_us) and (end_us is None or self.now_us < end_us)
-
-
-@dataclass(slots=True)
-class _Consent:
-    """What consents leave: classes granted (``None``: not asked), denied, ids, and the earliest end.
-
-    ``unsure``: grants with dates that could not be counted, because the clock is not sure.
-    """
-
-    granted: frozenset[str] | None
-    denied: frozenset[str] = frozenset()
-    basis: list[str] = field(default_factory=list)
-    end_us: int = FOREVER_US
-    unsure: list[str] = field(default_factory=list)
-
-    def refuses(self, link: Link, *reasons: Reason) -> Deny | Indeterminate:
-        """Deny, unless a grant that could not be counted might have said otherwise."""
-        if self.unsure:
-            return Indeterminate(link.id, Reason.CLOCK_UNSURE, tuple(sorted(self.unsure)))
-        return Deny(link.id, reasons, tuple(self.basis))
-
-
-def _decide(bundle: Bundle, link: Link, facts: Facts, dates: _Span) -> Decision:
+def _decide(bundle: Bundle, link: Link, facts: Facts, dates: Span) -> Decision:
     early = _source(link, facts) or _known(link, facts) or _dates(link, facts, dates) or _subject(link, facts)
     if early is not None:
         return early
-    consent = _consent(link, link.recipient, facts, dates)
+    recipient = bundle.recipients.get(link.recipient)
+    words = frozenset((link.recipient,)) | (recipient.actors if recipient else frozenset())
+    consent = consented(link, words, facts, dates)
     if isinstance(consent, Indeterminate):
         return consent
     granted = link.classes if consent.granted is None else link.classes & consent.granted
@@ -196,7 +158,7 @@ def _missing(facts: Facts, names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if getattr(facts, name) is None)
 
 
-def _dates(link: Link, facts: Facts, dates: _Span) -> Deny | Indeterminate | None:
+def _dates(link: Link, facts: Facts, dates: Span) -> Deny | Indeterminate | None:
     """Step 3: the agreement's dates."""
     if link.valid_from_us is None and link.valid_until_us is None:
         return None
@@ -226,64 +188,7 @@ def _subject(link: Link, facts: Facts) -> Deny | Indeterminate | None:
     return None
 
 
-def _consent(link: Link, recipient: str, facts: Facts, dates: _Span) -> _Consent | Indeterminate:
-    """Step 5: read the consents that speak of this purpose and recipient.
-
-    While the clock is not sure, a grant with dates does not count, and a denial with dates cannot be told.
-    """
-    found, untold = _Consent(None if link.without_consent else frozenset()), list[str]()
-    if link.objection == "overruled":
-        return found
-    for consent in facts.consents or ():
-        if (consent.permit and link.without_consent) or not (
-            _speaks(consent, consent.purposes, link.purpose)
-            and _speaks(consent, consent.recipients, recipient)
-        ):
-            continue
-        name = f"consent:{consent.id}"
-        if not facts.clock_sure and (consent.start_us is not None or consent.end_us is not None):
-            (found.unsure if consent.permit else untold).append(name)
-        elif dates.holds(consent.start_us, consent.end_us):
-            found.basis.append(name)
-            _count(found, consent)
-        elif not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
-            found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
-    if untold:
-        return Indeterminate(link.id, Reason.CLOCK_UNSURE, tuple(sorted(untold)))
-    if found.granted is not None:
-        found.granted |= TRANSPORT_CLASSES
-    found.basis.sort()
-    return found
-
-
-def _count(found: _Consent, consent: ConsentFact) -> None:
-    words = _classes(consent.classes, consent.permit)
-    if consent.permit:
-        found.granted = words | (found.granted or frozenset())
-        found.end_us = min(found.end_us, FOREVER_US if consent.end_us is None else consent.end_us)
-    else:
-        found.denied |= words - TRANSPORT_CLASSES
-
-
-def _speaks(consent: ConsentFact, words: frozenset[str], about: str) -> bool:
-    """Whether a consent names it; an empty set is nothing in a permit, everything in a denial."""
-    return about in words or ANY in words or (not words and not consent.permit)
-
-
-@lru_cache(maxsize=4_096)
-def _classes(words: frozenset[str], permit: bool) -> frozenset[str]:  # noqa: FBT001  a cache key, called once
-    """Expand the classes of a consent; a word nobody knows grants nothing and denies everything."""
-    found: frozenset[str] = frozenset()
-    for word in words:
-        try:
-            found |= expand([word])
-        except KeyError:
-            if not permit:
-                return CLASSES
-    return found if words or permit else CLASSES
-
-
-def _refused(link: Link, consent: _Consent, granted: frozenset[str]) -> Deny | Indeterminate | None:
+def _refused(link: Link, consent: Granted, granted: frozenset[str]) -> Deny | Indeterminate | None:
     """Step 5, end: nothing of a person's was granted, or all of it was denied."""
     content = _content(link.classes)
     if granted & content and not content & granted - consent.denied:
@@ -321,9 +226,7 @@ def _whole(classes: frozenset[str]) -> frozenset[str]:
     return classes if classes >= OBSERVATION_CLASSES else classes - OBSERVATION_CLASSES
 
 
-def _left(
-    link: Link, facts: Facts, classes: frozenset[str], consent: _Consent
-) -> Deny | Indeterminate | None:
+def _left(link: Link, facts: Facts, classes: frozenset[str], consent: Granted) -> Deny | Indeterminate | None:
     """Step 7: something of this message must be left, and its observations if it is about them."""
     assert facts.classes_present is not None
     lost = OBSERVATION_CLASSES & link.classes & facts.classes_present - classes
@@ -333,7 +236,7 @@ def _left(
 
 
 def _cedar(
-    bundle: Bundle, link: Link, facts: Facts, classes: frozenset[str], consent: _Consent
+    bundle: Bundle, link: Link, facts: Facts, classes: frozenset[str], consent: Granted
 ) -> Permit | Deny | Indeterminate:
     """Step 8: exceptions and conditions. The verdict hangs on the message's kind, not on who it is about."""
     assert facts.device is not None
@@ -356,6 +259,8 @@ def _cedar(
         _obligations(link, facts, verdict.notify),
         (f"link:{link.id}", *consent.basis, *named),
         min(ends, default=None),
+        consent.withheld,
+        consent.only if classes >= OBSERVATION_CLASSES else None,
     )
 
 

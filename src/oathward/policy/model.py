@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Literal
@@ -21,9 +21,17 @@ import orjson
 
 from oathward.core.labels import CARE_PURPOSES, Assurance, Confidentiality, Purpose
 from oathward.core.reasons import Reason
+from oathward.policy.consents import ANY, ConsentFact, codes_asked, in_order
 
-FACTS_VERSION = 1
-ANY = "*"
+__all__ = [
+    "ANY", "FACTS_VERSION", "IDENTITY_CLASSES", "KEEP", "PROTECTION", "TRANSPORT_CLASSES", "ConsentFact", "Decision",
+    "Deny", "Facts", "Indeterminate", "Link", "Notify", "Obligation", "Permit", "ProfileView", "Project", "Recipient",
+    "RecipientKind", "Sources", "SubjectKind", "Tls", "TravelLabel", "Wire", "in_order",
+]  # fmt: skip
+
+FACTS_VERSION = 2
+"""2 added ``codes_present``; bodies of 1 are still read, as of messages whose codes are not known."""
+
 KEEP = "keep"
 """The recipient that stands for what Oathward keeps for itself."""
 
@@ -46,12 +54,6 @@ Wire = Literal["hl7v2", "fhir"]
 SubjectKind = Literal["known", "holding", "none"]
 
 
-@lru_cache(maxsize=4_096)
-def in_order(words: frozenset[str]) -> tuple[str, ...]:
-    """Sort a set of words; the same few sets come with every message, so remember."""
-    return tuple(sorted(words))
-
-
 @dataclass(frozen=True, slots=True)
 class Tls:
     """Files for TLS to a recipient, by name; they lie in ``recipients`` of the data folder."""
@@ -69,6 +71,7 @@ class Recipient:
     ``address``: ``host:port`` for mllp and mllps, ``https://host:port/base`` for fhir, a folder for file, empty for keep.
     ``public_key``: X25519, 32 bytes; with it, what leaves is sealed end to end.
     ``party``: the legal person behind it; ``external`` when that is not this site.
+    ``actors``: what consents call those behind it: ``Organization/54``, ``system|value``.
     """
 
     id: str
@@ -80,6 +83,7 @@ class Recipient:
     external: bool = False
     public_key: bytes | None = None
     tls: Tls | None = None
+    actors: frozenset[str] = frozenset()
 
     @property
     def protection(self) -> str:
@@ -201,40 +205,12 @@ class ProfileView:
     shifts_dates: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentFact:
-    """One thing a patient said: allow or deny classes, to recipients, for purposes, in a time.
-
-    ``*`` is any. An empty set means nothing in a permit and everything in a denial: what got lost
-    never widens. Times in microseconds UTC, start inclusive, end exclusive; ``None`` is unbounded.
-    """
-
-    id: str
-    permit: bool
-    purposes: frozenset[str]
-    recipients: frozenset[str]
-    classes: frozenset[str]
-    start_us: int | None = None
-    end_us: int | None = None
-
-    def row(self) -> list[Any]:
-        """Its fields in order, sets sorted: the form it takes in ``Facts.body()``."""
-        return [
-            self.id,
-            self.permit,
-            in_order(self.purposes),
-            in_order(self.recipients),
-            in_order(self.classes),
-            self.start_us,
-            self.end_us,
-        ]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything one decision reads, as codes. ``None`` is *not known*.
 
     ``consents``: all that stands for this subject at ``consent_version``; ``()`` is known to be none.
+    ``codes_present``: the message's codes that some of ``consents`` speaks of, as ``consents.codes_met`` gives them.
     ``message_type``: ``ORU^R01``. ``bundle_version``: the version these facts were first decided under.
     """
 
@@ -252,6 +228,7 @@ class Facts:
     consents: tuple[ConsentFact, ...] | None
     clock_sure: bool | None
     bundle_version: int
+    codes_present: frozenset[str] | None = None
     _digest: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
@@ -281,8 +258,11 @@ class Facts:
             ValueError: not such a body, or of another version.
         """
         row = orjson.loads(body)
-        if not isinstance(row, dict) or row.pop("version", None) != FACTS_VERSION:
+        version = row.pop("version", None) if isinstance(row, dict) else None
+        if version not in (1, FACTS_VERSION):
             raise ValueError("not facts of this version")
+        if version == 1:
+            row["codes_present"] = None
         try:
             for name in _SET_FACTS:
                 row[name] = None if row[name] is None else frozenset(row[name])
@@ -291,13 +271,26 @@ class Facts:
             if row["confidentiality"] is not None:
                 row["confidentiality"] = Confidentiality(row["confidentiality"])
             if row["consents"] is not None:
-                row["consents"] = tuple(
-                    ConsentFact(i, p, frozenset(u), frozenset(r), frozenset(c), s, e)
-                    for i, p, u, r, c, s, e in row["consents"]
-                )
+                row["consents"] = tuple(map(ConsentFact.from_row, row["consents"]))
             return cls(**row)
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError("not facts of this version") from error
+
+    def renewed(
+        self, *, consent_version: int | None, consents: tuple[ConsentFact, ...] | None, clock_sure: bool
+    ) -> Facts:
+        """Give the same message's facts under what its subject says now.
+
+        What is said now of codes that nobody asked for then cannot be told of this message any more.
+        """
+        known = codes_asked(consents) <= codes_asked(self.consents)
+        return replace(
+            self,
+            consent_version=consent_version,
+            consents=consents,
+            clock_sure=clock_sure,
+            codes_present=self.codes_present if known else None,
+        )
 
 
 @lru_cache(maxsize=4_096)
@@ -324,7 +317,7 @@ _PLAIN_FACTS = (
     "bundle_version",
 )
 _plain = attrgetter(*_PLAIN_FACTS)
-_SET_FACTS = ("device_tags", "sensitivity", "classes_present")
+_SET_FACTS = ("device_tags", "sensitivity", "classes_present", "codes_present")
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +344,10 @@ class Permit:
 
     ``basis``: what it rests on: ``link:…``, ``consent:…``, ``policy:…``. ``valid_until_us``: the earliest
     end of any of it, exclusive; ``None`` is unbounded.
+
+    Both of these narrow what may leave, whole items at a time, before it is shaped. ``withheld``: whatever bears one
+    of these codes does not leave. ``only``: observations leave only where they bear one of these; ``None``: all may.
+    Their words stand as the message has them; nothing that observes is left where they take every observation.
     """
 
     link: str
@@ -359,6 +356,18 @@ class Permit:
     obligations: tuple[Obligation, ...] = ()
     basis: tuple[str, ...] = ()
     valid_until_us: int | None = None
+    withheld: frozenset[str] = frozenset()
+    only: frozenset[str] | None = None
+
+    def covers(
+        self,
+        classes: frozenset[str],
+        withheld: frozenset[str] = frozenset(),
+        only: frozenset[str] | None = None,
+    ) -> bool:
+        """Whether all that was to leave once may leave under this answer."""
+        fits = self.only is None or (only is not None and only <= self.only)
+        return fits and classes <= self.classes and self.withheld <= withheld
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,10 @@ from oathward.policy.reading import ID_FORM, Section, near
 
 BUNDLE_SCHEMA = 1
 _KEY_BYTES = 32
+_ACTOR = re.compile(
+    r"(?:https?://[^\s|]+/)?[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}|[^\s|]+\|[^\s|](?:[^|\r\n]*[^\s|])?"
+)
+"""A reference without its version, or an identifier with its system: what a Consent's actor can be named by."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MESSAGE_TYPE = re.compile(r"\*|[A-Z][A-Z0-9]{2}\^(\*|[A-Z0-9]{3})|FHIR\^(\*|[A-Z][A-Za-z]{2,63})")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
@@ -59,7 +63,9 @@ def recipient(section: Section) -> Recipient:
     tls = _tls(section)
     if kind in _OVER_TLS and tls is None:
         scheme = _OVER_TLS[kind]
-        section.note("address", f'{scheme} needs a table [tls] with ca = "site-ca.pem" (and certificate, key)')
+        section.note(
+            "address", f'{scheme} needs a table [tls] with ca = "site-ca.pem" (and certificate, key)'
+        )
     if kind not in _OVER_TLS and tls is not None:
         section.note("tls", "only mllps and https use TLS; write mllps:// in `address` or remove [tls]")
     found = Recipient(
@@ -72,9 +78,22 @@ def recipient(section: Section) -> Recipient:
         external=section.flag("external", default=False),
         public_key=_public_key(section),
         tls=tls,
+        actors=_actors(section),
     )
     section.done()
     return found
+
+
+def _actors(section: Section) -> frozenset[str]:
+    words = section.words("actors", ())
+    for word in words:
+        if not _ACTOR.fullmatch(word):
+            section.note(
+                "actors",
+                f'`{word}` is no actor; write as consents do: "Organization/54" or "system|value"',
+                word,
+            )
+    return frozenset(words)
 
 
 _OVER_TLS = {"mllps": "mllps", "fhir": "https"}
@@ -92,7 +111,9 @@ def _address(section: Section) -> tuple[RecipientKind, str]:
         host, slash, path = rest[2:].partition("/")
         found = _HOST_PORT.fullmatch(host if ":" in host else f"{host}:443")
         if not found or not 0 < int(found["port"]) <= _PORT_MAX or not _BASE.fullmatch(slash + path):
-            section.note("address", 'write the base of the FHIR server: address = "https://ehr.example:8443/fhir"')
+            section.note(
+                "address", 'write the base of the FHIR server: address = "https://ehr.example:8443/fhir"'
+            )
         return "fhir", value.rstrip("/")
     if scheme == "file":
         if not rest or ".." in rest.split("/") or "\\" in rest:
@@ -230,7 +251,11 @@ def _sources(section: Section) -> Sources:
         table.note("", f'no device can match; write devices, kinds or tags, or devices = ["{ANY}"] for any')
     for word in sorted(sources.message_types):
         if not _MESSAGE_TYPE.fullmatch(word):
-            table.note("message_types", f'`{word}` is no message type; write "ORU^R01", "FHIR^Observation", "ADT^*" or "*"', word)
+            table.note(
+                "message_types",
+                f'`{word}` is no message type; write "ORU^R01", "FHIR^Observation", "ADT^*" or "*"',
+                word,
+            )
     table.done()
     return sources
 

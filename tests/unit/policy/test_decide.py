@@ -10,6 +10,7 @@ from oathward.core.labels import CLASSES, OBSERVATION_CLASSES, Assurance, Confid
 from oathward.core.reasons import Reason
 from oathward.policy import cedar
 from oathward.policy.bundle import Bundle
+from oathward.policy.consents import Box
 from oathward.policy.decide import care_first, decide
 from oathward.policy.memo import Memo
 from oathward.policy.model import (
@@ -314,6 +315,10 @@ def test_care_goes_on_where_the_link_says_so():
     for name in ("device", "assurance", "message_type", "classes_present"):
         unknown = ask(EHR, **{name: None})
         assert care_first(EHR, unknown) is unknown
+    by_code = replace(consent(permit=False, purposes="*", recipients="*"), codes=frozenset({"LN|1"}))
+    unknown = ask(EHR, consents=(by_code,), codes_present=None)
+    assert isinstance(unknown, Indeterminate)
+    assert care_first(EHR, unknown) is unknown, "a denial by code holds although the codes are not known"
 
 
 # --- memory
@@ -378,14 +383,32 @@ def test_facts_do_not_change_by_the_way_they_are_written():
 def test_the_form_of_facts_is_fixed():
     """Written once, read for years: a change of form needs a new FACTS_VERSION."""
     row = facts(classes_present=frozenset({"structure"}), consents=(consent(end_us=5),), device_tags=None)
-    assert row.body() == (
+    first = (
         b'{"assurance":"certificate","bundle_version":1,"classes_present":["structure"],"clock_sure":true,'
         b'"confidentiality":"N","consent_version":1,'
         b'"consents":[["c1",true,["HRESCH"],["research-registry"],["*"],null,5]],"device":"d1",'
         b'"device_kind":"infusion-pump","device_tags":null,"message_type":"ORU^R01","sensitivity":[],'
         b'"site":"test","subject_kind":"known","version":1}'
     )
-    assert row.digest.hex() == "03da456814dd96ca3c1e09a8a04a0218"
-    for body in (b"[]", b"{}", row.body().replace(b'"version":1}', b'"version":2}'), b'{"version":1}'):
+    second = first.replace(b'"clock_sure":true,', b'"clock_sure":true,"codes_present":null,')
+    assert row.body() == second.replace(b'"version":1}', b'"version":2}')
+    assert row.digest.hex() == "b126447e290446e924c041523101797e"
+    assert Facts.from_body(first) == row, "what version 1 wrote is still read: its codes are not known"
+    for body in (b"[]", b"{}", first.replace(b'"version":1}', b'"version":2}'), b'{"version":1}'):
         with pytest.raises(ValueError, match="not facts of this version"):
             Facts.from_body(body)
+
+
+def test_the_form_of_what_consents_say_of_codes_is_fixed():
+    box = Box(frozenset({"HRESCH"}), codes=frozenset({"LN|2"}), end_us=9)
+    said = replace(consent(permit=False), codes=frozenset({"LN|1"}), labels=frozenset({"PSY"}), unless=(box,))
+    row = facts(consents=(said,), codes_present=frozenset({"LN|1"}))
+    assert (
+        b'[["c1",false,["HRESCH"],["research-registry"],["*"],null,null,{"codes":["LN|1"],"labels":["PSY"],'
+        b'"unless":[[["HRESCH"],["*"],["*"],["LN|2"],["*"],null,9]]}]]'
+    ) in row.body()
+    assert Facts.from_body(row.body()) == row
+    for old, new in ((b'"LN|1"]', b"7]"), (b'"codes"', b'"kodes"'), (b'["LN|2"]', b'"LN|2"'), (b",9]", b"]")):
+        assert old in row.body()
+        with pytest.raises(ValueError, match="not facts of this version"):
+            Facts.from_body(row.body().replace(old, new))
