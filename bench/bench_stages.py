@@ -45,6 +45,7 @@ from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
@@ -156,7 +157,7 @@ def _deliver(gate: Gate, found: dict[str, list[float]]) -> None:
     bodies = SegmentReader(opened.settings.data / "bodies")
     spent: dict[str, float] = defaultdict(float)
     count = 0
-    for link in gate.links(None):
+    for link in gate.links(None, "hl7v2"):
         after = 0
         while rows := _timed(
             spent, "courier: read rows", lambda link=link, after=after: _pending(gate, link.id, after)
@@ -254,12 +255,12 @@ def _run_stages(gate: Gate, raws: list[bytes], peer: Peer, found: dict[str, list
             step(one)
         found[name].append((time.process_time() - begin) / len(works) * 1e6)
 
-    works = [Work(raw, Arrival(uuid7(), raw, peer, gate.now_us())) for raw in raws]
+    works = [Work(raw, Arrival(uuid7(), raw, peer, gate.now_us(), HL7V2)) for raw in raws]
     timed("(loop)", lambda _one: None)
     timed("clock, id", lambda _one: (gate.now_us(), uuid7()))
     for name, step in _before_links(gate):
         timed(name, step)
-    links = list(gate.links(None))
+    links = list(gate.links(None, "hl7v2"))
     timed("decide, all links", lambda w: _decide(gate, w, links))
     for link in links:
         for name, step in _of_link(gate, link):
@@ -293,10 +294,10 @@ def _before_links(gate: Gate) -> Iterator[tuple[str, Callable[[Work], None]]]:
         w.device, w.assurance, _ = gate.inventory.identify(w.arrival.peer, w.message.sender)
 
     def resolved(w: Work) -> None:
-        w.resolution = gate.resolve(w.message, w.device, w.arrival.at_us)
+        w.resolution = gate.resolve(HL7V2, w.message, w.device, w.arrival.at_us)
 
     def known(w: Work) -> None:
-        w.known = gate.facts_of(w.message, w.device, w.assurance, w.resolution)
+        w.known = gate.facts_of(HL7V2, w.message, w.device, w.assurance, w.resolution)
 
     yield "decode", decoded
     yield "identify", identified
@@ -312,7 +313,7 @@ def _decide(gate: Gate, w: Work, links: list[Any]) -> None:
 def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None]]]:
     def planned(w: Work) -> None:
         permit = w.permits[link.id]
-        plan = gate.plan(link, permit.profile, permit.classes)
+        plan = gate.plan("hl7v2", link, permit.profile, permit.classes)
         secrets = gate.seeds(w.resolution.subject, link.project) if plan.plan.needs_seeds else (b"", b"")
         outgoing_id = gate.outgoing_id(w.arrival.id, link.id)
         w.plans[link.id] = plan, Seeds(*secrets, outgoing_id, gate.year)
@@ -324,7 +325,7 @@ def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None
     def guarded(w: Work) -> None:
         (plan, _), data = w.plans[link.id], w.safe[link.id].data
         if w.guarded is None:
-            w.guarded = gate.guarded(w.message, w.resolution.subject, w.arrival.at_us)
+            w.guarded = gate.guarded(HL7V2.original(w.message), w.resolution.subject, w.arrival.at_us)
         gate.check(w.guarded, data, link, plan.clear)
 
     def sealed(w: Work) -> None:

@@ -11,9 +11,10 @@ from hashlib import sha256
 
 import orjson
 
-from oathward.deid.plan import Plan, compile_plan
+from oathward.deid.plan import Plan, Route, compile_plan
 from oathward.deid.profile import load_profiles
-from oathward.policy.model import Link
+from oathward.policy.bundle import Bundle
+from oathward.policy.model import Link, Wire, outgoing_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,16 @@ class Planned:
     clear: frozenset[str]
 
 
+def route_of(bundle: Bundle, link: Link, came: Wire) -> Route:
+    """Say by which protocol leaves on a link what came by another."""
+    return Route(came, outgoing_wire(link, bundle.recipients[link.recipient], came))
+
+
+def wire_of_type(message_type: str | None) -> Wire:
+    """Say by which protocol a message of a type came."""
+    return "fhir" if message_type and message_type.startswith("FHIR^") else "hl7v2"
+
+
 class Plans:
     """Compile once per profile, classes, and what the link says of uncatalogued elements.
 
@@ -41,22 +52,22 @@ class Plans:
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
         self._profiles = load_profiles(texts or {})
-        self._plans: dict[tuple[str, str, frozenset[str]], Planned] = {}  # by all that a plan is made of
+        self._plans: dict[tuple[Route, str, str, frozenset[str]], Planned] = {}  # by all a plan is made of
 
-    def of(self, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+    def of(self, route: Route, link: Link, profile: str, classes: frozenset[str]) -> Planned:
         """Give the plan for a permit."""
-        key = (link.uncatalogued if link.for_care else "", profile, classes)
+        key = (route, link.uncatalogued if link.for_care else "", profile, classes)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = self._compile(link, profile, classes)
+            found = self._plans[key] = self._compile(route, link, profile, classes)
         return found
 
-    def _compile(self, link: Link, name: str, classes: frozenset[str]) -> Planned:
+    def _compile(self, route: Route, link: Link, name: str, classes: frozenset[str]) -> Planned:
         profile = self._profiles[name]
         if link.for_care:
             # What nobody catalogued: the treatment link itself says whether it passes with a finding or is held.
             profile = replace(profile, uncatalogued=link.uncatalogued)
-        plan = compile_plan(profile, classes)
+        plan = compile_plan(profile, classes, route)
         row = {"classes": sorted(classes), "plan": plan.digest.hex(), "profile": name}
         body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
         clear = classes & frozenset(cls for cls, action in profile.actions if action == "keep")

@@ -79,6 +79,10 @@ class Authorities:
         parts = [*(p.strip() for p in text.split("&")), "", ""]
         return self.named(*parts[:3]).authority
 
+    def written_uri(self, uri: str) -> str:
+        """Give the authority that a FHIR ``Identifier.system`` names: ``urn:oid:1.2.3``, ``urn:uuid:…`` or a URL."""
+        return self.named("", uri.strip(), "URI").authority
+
     def others(self, authority: str) -> tuple[str, ...]:
         """List what else an authority is called: numbers may have been kept under it before it was declared."""
         return self._others.get(authority, ())
@@ -94,6 +98,8 @@ def keys_of(namespace: str, universal: str = "", kind: str = "") -> tuple[str, s
         namespace, universal, kind = "", namespace, universal  # 1.2.3&ISO: a part too early
     if not universal and _OID.fullmatch(_bare(namespace)):
         namespace, universal = "", namespace
+    if not universal and "://" in namespace:
+        namespace, universal, kind = "", namespace, "URI"
     by_id = _by_id(universal, kind) if universal else ""
     # A colon is ours: a namespace that has one cannot pass for a universal id.
     return (f":{namespace}" if ":" in namespace else namespace), by_id

@@ -21,7 +21,7 @@ from oathward.consent.views import Known, Unknown
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.messages.model import OutboxRow
-from oathward.plans import Plans
+from oathward.plans import Plans, route_of, wire_of_type
 from oathward.policy.bundle import Bundle
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import Deny, Facts, Indeterminate, Permit
@@ -90,8 +90,10 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
             return Later(why)
         case Permit():
             classes = frozenset(orjson.loads(plan)["classes"])
+            route = route_of(now.bundle, link, wire_of_type(renewed.message_type))
             as_then = (
-                classes <= answer.classes and now.plans.of(link, answer.profile, classes).key == row.plan
+                classes <= answer.classes
+                and now.plans.of(route, link, answer.profile, classes).key == row.plan
             )
             return None if as_then else Reason.PERMIT_NARROWED
         case _ as never:

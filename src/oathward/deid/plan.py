@@ -13,8 +13,9 @@ Deliberately absent: caching of plans (the caller has the digests), and sealing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import InitVar, dataclass, field
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,11 +23,15 @@ from oathward.core.errors import PolicyError
 from oathward.core.labels import CLASSES
 from oathward.deid.action import Seeds, actions
 from oathward.deid.profile import Profile
-from oathward.protocols.hl7v2.reader import Message
-from oathward.protocols.hl7v2.rewrite import Rewriter, compile_rewriter
-from oathward.protocols.shaping import KEEP, REMOVE, Ruling
+from oathward.protocols.hl7v2 import rewrite as hl7v2
+from oathward.protocols.hl7v2.reader import decode
+from oathward.protocols.hl7v2.rewrite import Rewritten
+from oathward.protocols.shaping import KEEP, REMOVE, Decide, Ruling
 
 __all__ = ["Plan", "SafeMessage", "Seeds", "compile_plan", "shape"]
+
+Rewriter = Callable[[Any, str, Any], Rewritten]
+"""(message, outgoing id, context for transforms) -> what may leave."""
 
 _TOKEN = object()
 
@@ -70,7 +75,17 @@ class Plan:
     rewriter: Rewriter = field(repr=False, compare=False)
 
 
-def compile_plan(profile: Profile, classes: frozenset[str]) -> Plan:
+class Route(NamedTuple):
+    """By which protocol a message came, and by which it leaves: ``hl7v2`` or ``fhir``."""
+
+    came: str
+    leaves: str
+
+
+HL7V2 = Route("hl7v2", "hl7v2")
+
+
+def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2) -> Plan:
     """Compile a profile for what is permitted.
 
     Args:
@@ -99,7 +114,7 @@ def compile_plan(profile: Profile, classes: frozenset[str]) -> Plan:
         "classes": sorted(classes),
         "parameters": profile.parameters,
         "profile": profile.name,
-        "protocol": "hl7v2",
+        "protocol": route.came if route.came == route.leaves else ">".join(route),
         "uncatalogued": profile.uncatalogued,
     }
     return Plan(
@@ -107,11 +122,32 @@ def compile_plan(profile: Profile, classes: frozenset[str]) -> Plan:
         classes,
         hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest(),
         any(known[action].keyed for cls, action in profile.actions if cls in classes),
-        compile_rewriter(decide, hold_uncatalogued=profile.uncatalogued == "hold"),
+        _rewriter(route, decide, hold_uncatalogued=profile.uncatalogued == "hold"),
     )
 
 
-def shape(message: Message, plan: Plan, seeds: Seeds) -> SafeMessage:
+def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewriter:
+    """Choose who writes; HL7 v2 is written first, and what may leave of it is then mapped."""
+    if route == HL7V2:
+        return hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+    if route.leaves != "fhir":
+        raise PolicyError("format", f"{route.came} is not written as {route.leaves}")
+    if route.came == "fhir":
+        from oathward.protocols.fhir import rewrite as fhir
+
+        return fhir.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+    from oathward.protocols.v2fhir import to_fhir
+
+    write = hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+
+    def written_and_mapped(message: Any, outgoing_id: str, context: object) -> Rewritten:
+        done = write(message, outgoing_id, context)
+        return done._replace(data=to_fhir(decode(done.data), outgoing_id))
+
+    return written_and_mapped
+
+
+def shape(message: Any, plan: Plan, seeds: Seeds) -> SafeMessage:
     """Write what may leave of one message.
 
     Args:

@@ -11,6 +11,8 @@ from sqlalchemy import Connection
 
 from oathward.core.reasons import Reason
 from oathward.gateway.guard.message import OneMessage
+from oathward.gateway.wires import HL7V2, Wire
+from oathward.gateway.wires.wire import Identity
 from oathward.inventory.model import Peer
 from oathward.ledger import Leaf
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow
@@ -22,11 +24,15 @@ QUARANTINE = "quarantine"
 """Purpose an original is sealed under while it waits for a person."""
 
 
+NO_IDENTITY = Identity(b"")
+
+
 class Outcome(Enum):
     """How a message's try to become durable ended."""
 
     STORED = "stored"
     DUPLICATE = "duplicate"
+    MISMATCH = "mismatch"  # not stored: an update of a version that is not the newest
     AGAIN = "again"  # rows clashed with another process: prepare it once more
     FAILED = "failed"  # not stored: no answer, close, the sender tries again
 
@@ -35,6 +41,7 @@ class Arrival(NamedTuple):
     """A message before anything is decided.
 
     Args:
+        wire: the protocol it came by. message: as the wire's ``decode`` gives it, where that was done already.
         only_links: a release serves the links a message was held for, and no others; ``2:ehr`` is link ``ehr``
             for the third patient of a message about several.
         release: id and reason of the release this is, empty for what comes from a device.
@@ -44,6 +51,8 @@ class Arrival(NamedTuple):
     raw: bytes
     peer: Peer
     at_us: int
+    wire: Wire = HL7V2
+    message: Any = None
     only_links: frozenset[str] | None = None
     release: str = ""
     number: int = 0
@@ -55,7 +64,7 @@ class Arrival(NamedTuple):
             pairs = [token.rpartition(":")[::2] for token in only]
             only = frozenset(link for part, link in pairs if int(part or 0) == number)
         id_ = f"{self.id}.{number}" if number else self.id
-        return self._replace(id=id_, raw=raw, only_links=only, number=number)
+        return self._replace(id=id_, raw=raw, message=None, only_links=only, number=number)
 
 
 @dataclass(slots=True)
@@ -125,7 +134,10 @@ class Prepared:
     Args:
         reply: answer code -> acknowledgements to send, in order; none where the sender wants none.
         release_of: the quarantined message this is a release of; its row is settled instead of a new one.
+        identity: what makes it the same message for its sender.
         owner: the listener's own.
+        stored_id: once committed, the id it is stored under: of the first one where this is a duplicate.
+        version: of what is stored, as ``If-Match`` may name it.
     """
 
     arrival: Arrival
@@ -138,17 +150,26 @@ class Prepared:
     held: HeldRow | None = None
     resolutions: list[Resolution] = field(default_factory=list)
     acts: list[Callable[[Connection], object]] = field(default_factory=list)
+    identity: Identity = NO_IDENTITY
     owner: Any = None
     outcome: Outcome | None = None
     answer: str = ""
+    stored_id: str = ""
+    version: str = ""
 
 
 def peer_text(peer: Peer) -> str:
     """Write a peer so that a release can identify the device as its message did."""
-    return " ".join((peer.address, peer.cert_sha256.hex() if peer.cert_sha256 else "-", *peer.cert_names))
+    proof = peer.cert_sha256.hex() if peer.cert_sha256 else f"{_KEY}{peer.key}" if peer.key else "-"
+    return " ".join((peer.address, proof, *peer.cert_names))
 
 
 def peer_of(text: str) -> Peer:
     """Invert ``peer_text``."""
-    address, certificate, *names = text.split(" ")
-    return Peer(address, None if certificate == "-" else bytes.fromhex(certificate), tuple(names))
+    address, proof, *names = text.split(" ")
+    if proof.startswith(_KEY):
+        return Peer(address, None, tuple(names), proof.removeprefix(_KEY))
+    return Peer(address, None if proof == "-" else bytes.fromhex(proof), tuple(names))
+
+
+_KEY = "key:"

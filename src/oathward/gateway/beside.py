@@ -36,7 +36,8 @@ from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate, NotTakenError
 from oathward.gateway.listeners.beside import packed
-from oathward.gateway.path import handle, pieces_of
+from oathward.gateway.path import handle
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.vault.opened import Opened
 
@@ -123,7 +124,7 @@ def _one(
     peer = Peer(head["address"], certificate, tuple(head["names"]))
     if not head["unread"]:
         point("beside.frame")
-    pieces = [raw] if head["unread"] else pieces_of(raw)
+    pieces = [raw] if head["unread"] else HL7V2.pieces(raw)
     prepared: list[Prepared] = []
     refused: Reason | None = None
     try:

@@ -23,7 +23,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
@@ -34,8 +34,10 @@ from oathward.core.errors import StorageError
 from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Outcome, Prepared
+from oathward.gateway.wires.wire import Identity
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
+from oathward.messages.model import MessageRow
 from oathward.patients import actions as patients
 from oathward.vault import intake, kept
 
@@ -200,6 +202,7 @@ def commit_group(gate: Gate, group: list[Prepared]) -> None:
     gate.sealer.confirm_keys(new_keys)
     for prepared in fresh:
         prepared.outcome, prepared.answer = Outcome.STORED, prepared.message.answer
+        prepared.stored_id, prepared.version = prepared.message.id, version_of(prepared.message.digest)
         for resolution in prepared.resolutions:
             gate.resolver.committed(resolution)
 
@@ -232,21 +235,54 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
             fresh.append(prepared)
             continue
         earlier = known.setdefault(row.duplicate_key, [])
-        same = next((e for e in earlier if e[0] == row.digest), None)
-        if same and row.received_us - same[3] > gate.duplicate_window_us:
+        identity = prepared.identity
+        same = _the_same(earlier, row, identity)
+        if same and not identity.versions and row.received_us - same[3] > gate.duplicate_window_us:
             messages.retire_duplicate_key(db, same[2], gate.random_key())
             same = None
         if same:
-            prepared.outcome, prepared.answer = Outcome.DUPLICATE, same[1]
+            prepared.outcome, prepared.answer, prepared.stored_id = Outcome.DUPLICATE, same[1], same[2]
+            prepared.version = version_of(same[0])
+            gate.counts["message.duplicate"] += 1
+        elif identity.if_version and identity.if_version != _version(earlier):
+            prepared.outcome = Outcome.MISMATCH
+            gate.counts["message.version-mismatch"] += 1
+        if prepared.outcome is not None:
             for resolution in prepared.resolutions:
                 gate.resolver.rolled_back(resolution)
-            gate.counts["message.duplicate"] += 1
             continue
-        if earlier:
+        if identity.versions:
+            for one in earlier:  # only the newest version is compared with
+                messages.retire_duplicate_key(db, one[2], gate.random_key())
+            earlier.clear()
+        elif earlier:
             prepared.leaves.append(_reused_control_id(prepared))
         earlier.append((row.digest, row.answer, row.id, row.received_us))
         fresh.append(prepared)
     return fresh
+
+
+_Earlier = tuple[bytes, str, str, int]
+"""Digest, answer, id and time of an earlier message of one identity."""
+
+
+def _the_same(earlier: Sequence[_Earlier], row: MessageRow, identity: Identity) -> _Earlier | None:
+    """Choose the earlier message that this one repeats."""
+    if identity.once:
+        return min(earlier, key=lambda e: e[3], default=None)
+    if identity.versions:
+        newest = max(earlier, key=lambda e: e[3], default=None)
+        return newest if newest and newest[0] == row.digest else None
+    return next((e for e in earlier if e[0] == row.digest), None)
+
+
+def version_of(digest: bytes) -> str:
+    """Name a version of a resource, as ``ETag`` and ``If-Match`` do."""
+    return digest.hex()
+
+
+def _version(earlier: Sequence[_Earlier]) -> str:
+    return version_of(max(earlier, key=lambda e: e[3])[0]) if earlier else ""
 
 
 def _reused_control_id(prepared: Prepared) -> ledger.Leaf:
@@ -265,6 +301,7 @@ def _stored_already(gate: Gate, prepared: Prepared) -> bool:
     if row is None:
         return False
     prepared.outcome, prepared.answer = Outcome.STORED, row.answer
+    prepared.stored_id, prepared.version = row.id, version_of(row.digest)
     for resolution in prepared.resolutions:
         gate.resolver.committed(resolution)
     return True

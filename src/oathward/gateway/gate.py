@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
+from typing import Any
 
 import structlog
 
@@ -32,20 +33,20 @@ from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.message import OneMessage
 from oathward.gateway.guard.verdict import Verdict
-from oathward.gateway.labelling import seen as seen_for_labels
-from oathward.gateway.labelling import type_of
+
+from oathward.gateway.guard.original import Original
 from oathward.gateway.stores import Stores
+from oathward.gateway.wires.wire import Identity, Wire
 from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
-from oathward.plans import Planned, Plans
+from oathward.plans import Planned, Plans, route_of
+from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
 from oathward.policy.labels import Seen
 from oathward.policy.model import Facts, Link
-from oathward.protocols.hl7v2.catalogue import classes_present
-from oathward.protocols.hl7v2.reader import Message
 from oathward.vault.opened import Opened
 from oathward.vault.seal import Sealer
 
@@ -132,9 +133,9 @@ class Gate:
             raise OathwardError("bundle", "none is active", reason=Reason.BUNDLE_MISSING)
         return self._active.bundle
 
-    def links(self, only: frozenset[str] | None) -> Iterable[Link]:
-        """The links to decide: all, or those a release is for."""
-        links = self.active_bundle.links.values()
+    def links(self, only: frozenset[str] | None, wire: policy.Wire) -> Iterable[Link]:
+        """The links to decide for what came by a protocol: all that can carry it, or those a release is for."""
+        links = self.active_bundle.carriers(wire)
         return links if only is None else [link for link in links if link.id in only]
 
     @property
@@ -195,19 +196,19 @@ class Gate:
 
     # --- step 5 and 6
 
-    def resolve(self, message: Message, device: Device, now_us: int) -> Resolution:
+    def resolve(self, wire: Wire, message: Any, device: Device, now_us: int) -> Resolution:
         """Say whom a message is about."""
-        return self.resolver.resolve(self.engine, message, device, now_us)
+        return wire.resolve(self.resolver, self.engine, message, device, now_us)
 
     def facts_of(
-        self, message: Message, device: Device, assurance: Assurance, resolution: Resolution
+        self, wire: Wire, message: Any, device: Device, assurance: Assurance, resolution: Resolution
     ) -> Known:
         """Collect what decisions read, as codes; the same for equal messages until something changes."""
         active = self._active  # once: another may take its place at any moment
         bundle = active.bundle if active is not None else self.active_bundle
-        kind = type_of(message)
-        present = classes_present(message)
-        label_facts = seen_for_labels(message, bundle.labels, device)
+        kind = wire.type_of(message)
+        present = wire.classes(message)
+        label_facts = wire.labelled(message, bundle.labels, device)
         version, consents = self.consents.of(self.engine, (resolution.subject, *resolution.others))
         sure = self.clock.sure()
         # The facts that are remembered hold the consents, so that their identity is not given to others.
@@ -247,9 +248,9 @@ class Gate:
 
     # --- step 8 to 10
 
-    def plan(self, link: Link, profile: str, classes: frozenset[str]) -> Planned:
-        """Give the compiled plan for what was permitted."""
-        return self._plans.of(link, profile, classes)
+    def plan(self, wire: policy.Wire, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+        """Give the compiled plan for what was permitted of a message that came by a protocol."""
+        return self._plans.of(route_of(self.active_bundle, link, wire), link, profile, classes)
 
     def seeds(self, subject: str, project: str) -> tuple[bytes, bytes]:
         """Give the shaping seed of a subject in a project, and the project's device key.
@@ -285,10 +286,10 @@ class Gate:
             self._seeds.update(found)
         return seed, device_key
 
-    def guarded(self, message: Message, subject: str, now_us: int) -> OneMessage:
+    def guarded(self, original: Original, subject: str, now_us: int) -> OneMessage:
         """Put one message under the guard, for all its links."""
         return self.guard.message(
-            message,
+            original,
             card_words=self.resolver.card_words(self.engine, subject, now_us),
             canaries=self.resolver.canaries,
             foreign=lambda tokens: self.resolver.foreign(self.engine, tokens, subject),
@@ -317,15 +318,15 @@ class Gate:
         name = f"{message_id}|{link}".encode()
         return blake2b(name, digest_size=_ID_BYTES, key=self._duplicate_key).hexdigest().upper()
 
-    def duplicate_key(self, source: str, message: Message | None) -> bytes:
-        """Keyed hash of sender and MSH-10; random where there is none to compare.
+    def duplicate_key(self, source: str, identity: Identity) -> bytes:
+        """Keyed hash of what makes a message the same one for its sender; random where nothing does.
 
         Args:
             source: the device's id, or the peer's address where the device is not known.
         """
-        if message is None or not message.control_id:
+        if not identity.words:
             return self.random_key()
-        sender = b"|".join((source.encode(), *message.sender, message.control_id))
+        sender = b"|".join((source.encode(), identity.words))
         return blake2b(sender, digest_size=16, key=self._duplicate_key).digest()
 
     @staticmethod

@@ -29,15 +29,20 @@ def _type(code: str, trigger: str) -> str:
     return f"{code}^{trigger}"
 
 
+def codes_of(message: Message) -> frozenset[str]:
+    """Give all clinical codes of a message: ``system|code``, and those of alternates."""
+    return _codes(message, "")
+
+
 def seen(message: Message, table: LabelTable, device: Device) -> Read:
     """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal.
 
     Gives the fields of ``Seen`` in order, as a tuple: most messages need no more than to be found again.
     """
-    asked = _asked(table)
+    asked = table.asked
     if not asked:
         return _NOTHING
-    codes = table.asked_for(_codes(message, device)) if "codes" in asked else _NO_CODES
+    codes = table.asked_for(_codes(message, device.id)) if "codes" in asked else _NO_CODES
     location = unit = ""
     if "location" in asked or "unit" in asked:
         pv1 = next((segment for segment in message.segments if segment[:3] == b"PV1"), b"")
@@ -54,7 +59,6 @@ def seen(message: Message, table: LabelTable, device: Device) -> Read:
 Read = tuple[frozenset[str], str, str, str, str]
 _NO_CODES = frozenset[str]()
 _NOTHING: Read = (_NO_CODES, "", "", "", "")
-_INPUTS = ("codes", "location", "unit", "device_kind", "sender")
 
 
 @lru_cache(maxsize=4_096)
@@ -65,28 +69,16 @@ def _place(pv1: bytes, separator: int) -> tuple[str, str]:
     return fields[3].decode("latin-1"), fields[10].decode("latin-1")
 
 
-_asked_of: dict[int, tuple[LabelTable, frozenset[str]]] = {}
-
-
-def _asked(table: LabelTable) -> frozenset[str]:
-    found = _asked_of.get(id(table))
-    if found is None or found[0] is not table:
-        asked = frozenset(name for rule in table.rules for name in _INPUTS if getattr(rule, name))
-        _asked_of.clear()
-        found = _asked_of[id(table)] = table, asked
-    return found[1]
-
-
 _Seen = tuple[tuple[bytes, ...], frozenset[str]]
 """The beginnings of a message's segments, coded fields included, and the codes in them."""
 
 _remembered: dict[tuple[str, int, int], _Seen] = {}
 
 
-def _codes(message: Message, device: Device) -> frozenset[str]:
+def _codes(message: Message, device: str) -> frozenset[str]:
     """Read the codes of a message; a device sends the same list of them with other values again and again."""
     segments, separators = message.segments, message.separators
-    key = (device.id, len(segments), separators.component)
+    key = (device, len(segments), separators.component)
     known = _remembered.get(key)
     if known is not None and all(map(bytes.startswith, segments, known[0])):
         return known[1]

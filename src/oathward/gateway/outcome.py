@@ -8,23 +8,19 @@ Rules:
 from __future__ import annotations
 
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from oathward.core.clock import from_micros
-from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
-from oathward.gateway.arrival import QUARANTINE, Arrival, Original, Part, Prepared, peer_text
-from oathward.gateway.labelling import type_of
+from oathward.gateway.arrival import NO_IDENTITY, QUARANTINE, Arrival, Original, Part, Prepared, peer_text
+from oathward.gateway.wires.wire import Identity
 from oathward.inventory import actions as inventory
 from oathward.inventory.model import Device
 from oathward.ledger import Leaf, Record, prepare
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow, State
 from oathward.patients import actions as patients
 from oathward.policy.model import Link, Permit
-from oathward.protocols.hl7v2 import ack
-from oathward.protocols.hl7v2.reader import Message
 from oathward.vault import kept
 from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedMessage
@@ -35,6 +31,7 @@ if TYPE_CHECKING:
 
 _NO_BODY = BodyRef("", 0, 0, 0, b"")
 _UNDECODABLE_TYPE = "?"
+NO_SENDER = (b"", b"")
 _REMEMBERED = (Reason.DEVICE_UNKNOWN, Reason.DEVICE_MISMATCH)
 
 
@@ -80,7 +77,7 @@ def guard_stopped(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:
     return [prepare(Record("guard.stopped", body, arrival.at_us, subject, (link.id,), arrival.id))]
 
 
-def together(gate: Gate, arrival: Arrival, message: Message, device: Device, parts: list[Part]) -> Prepared:
+def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: list[Part]) -> Prepared:
     """Put the parts of one message into what is committed and answered together."""
     if len(parts) == 1 and _is_plain(parts[0]):
         return _plain(gate, message, device, parts[0])
@@ -96,16 +93,18 @@ def together(gate: Gate, arrival: Arrival, message: Message, device: Device, par
         originals.append(_original(gate, arrival, subject))
         named = tuple(sorted({link.rpartition(":")[2] for link in held_for}))
         leaves.append(_held_record(held, subject, named))
+    identity = arrival.wire.identity(message)
     prepared = Prepared(
         arrival,
-        _row(gate, arrival, message, device.id, subject, why),
+        _row(gate, arrival, message, identity, device.id, subject, why),
         leaves,
-        partial(_replies, message, arrival, None),
+        partial(arrival.wire.replies, message, arrival.at_us, None),
         {key: body for part in parts for key, body in part.facts.items()},
         [one for part in parts for one in part.outgoing],
         originals,
         held,
         [part.resolution for part in parts],
+        identity=identity,
     )
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
     gate.counts["message.held" if why else "message.accepted"] += 1
@@ -118,36 +117,37 @@ def _is_plain(part: Part) -> bool:
     return not (part.held_why or part.findings or part.card or resolution.findings or resolution.records)
 
 
-def _plain(gate: Gate, message: Message, device: Device, part: Part) -> Prepared:
+def _plain(gate: Gate, message: Any, device: Device, part: Part) -> Prepared:
     arrival, resolution = part.arrival, part.resolution
     gate.counts["message.accepted"] += 1
+    identity = arrival.wire.identity(message)
     return Prepared(
         arrival,
-        _row(gate, arrival, message, device.id, resolution.subject, None),
+        _row(gate, arrival, message, identity, device.id, resolution.subject, None),
         part.leaves,
-        partial(_replies, message, arrival, None),
+        partial(arrival.wire.replies, message, arrival.at_us, None),
         part.facts,
         part.outgoing,
         part.originals,
         None,
         [resolution],
+        identity=identity,
     )
 
 
 def unknown_device(
-    gate: Gate, arrival: Arrival, message: Message, why: Reason, device: Device | None = None
+    gate: Gate, arrival: Arrival, message: Any, why: Reason, device: Device | None = None
 ) -> Prepared:
     """Hold a message whose device is not known, not sure enough, or revoked.
 
     Args:
         device: whose certificate it was, where that is known and the message calls itself another's.
     """
-    prepared = quarantined(gate, arrival, message, why, "MSH-3")
+    prepared = quarantined(gate, arrival, message, why, arrival.wire.where_sender)
     if why in _REMEMBERED:
+        sender = arrival.wire.sender(message) or NO_SENDER
         prepared.acts.append(
-            lambda db: inventory.remember_unknown(
-                db, gate.site, arrival.peer, message.sender, arrival.at_us, why
-            )
+            lambda db: inventory.remember_unknown(db, gate.site, arrival.peer, sender, arrival.at_us, why)
         )
         body = {"reason": why.code} | ({"device": device.id} if device else {})
         record = Record("device.unrecognised", body, arrival.at_us, "", (), arrival.id)
@@ -156,7 +156,7 @@ def unknown_device(
 
 
 def quarantined(
-    gate: Gate, arrival: Arrival, message: Message | None, why: Reason, where: str, device: str = ""
+    gate: Gate, arrival: Arrival, message: Any, why: Reason, where: str, device: str = ""
 ) -> Prepared:
     """Hold a whole message: its original sealed for nobody known, a record, nothing leaves.
 
@@ -169,13 +169,15 @@ def quarantined(
     holding = f"{kept.NOBODYS}{from_micros(arrival.at_us):%Y%m%d}"
     held = _held(gate, arrival, device, why, where, "")
     gate.counts["message.held"] += 1
+    identity = _identity(arrival, message)
     return Prepared(
         arrival,
-        _row(gate, arrival, message, device, holding, why),
+        _row(gate, arrival, message, identity, device, holding, why),
         [_held_record(held, holding, ())],
-        partial(_replies, message or arrival.raw, arrival, why),
+        partial(arrival.wire.replies, message or arrival.raw, arrival.at_us, why),
         originals=[_original(gate, arrival, holding)],
         held=held,
+        identity=identity,
     )
 
 
@@ -197,14 +199,24 @@ def _leaves_of(part: Part) -> list[Leaf]:
     return part.leaves + [prepare(record) for record in records]
 
 
+def _identity(arrival: Arrival, message: Any) -> Identity:
+    return NO_IDENTITY if message is None else arrival.wire.identity(message)
+
+
 def _row(
-    gate: Gate, arrival: Arrival, message: Message | None, device: str, subject: str, why: Reason | None
+    gate: Gate,
+    arrival: Arrival,
+    message: Any,
+    identity: Identity,
+    device: str,
+    subject: str,
+    why: Reason | None,
 ) -> MessageRow:
-    answer = "AA" if message is not None else gate.opened.settings.mllp.undecodable_reply
+    answer = arrival.wire.answer(message, gate.opened.settings.mllp.undecodable_reply)
     sender = device or arrival.peer.address
-    kind = type_of(message)[:32] if message is not None else _UNDECODABLE_TYPE
+    kind = arrival.wire.type_of(message)[:32] if message is not None else _UNDECODABLE_TYPE
     state, reason = (State.HELD.value, why.code) if why else (State.ACCEPTED.value, "")
-    key, digest = gate.duplicate_key(sender, message), gate.digest(arrival.raw)
+    key, digest = gate.duplicate_key(sender, identity), gate.digest(arrival.raw)
     return MessageRow(  # by position, in the order of its fields
         arrival.id, gate.site, key, digest, answer, arrival.at_us,
         device, subject, kind, len(arrival.raw), state, reason,
@@ -237,25 +249,3 @@ def _card_act(gate: Gate, part: Part, device: Device) -> Any:
     return lambda db: patients.put_card(
         db, gate.site, subject, key_id=card.key_id, sealed=card.data, source=device.id, now_us=at_us
     )
-
-
-def _replies(source: Message | bytes, arrival: Arrival, why: Reason | None, answer: str) -> list[bytes]:
-    """Acknowledge as the sender's mode asks: stored is good, whatever was decided (step 12)."""
-    now = from_micros(arrival.at_us)
-    good = answer == "AA"
-    reason = None if good else why or Reason.MESSAGE_UNDECODABLE
-    if isinstance(source, bytes):
-        return [ack.acknowledge(source, answer, now=now, control_id=_control_id(), reason=reason)]
-    mode = ack.mode(source)
-    codes = [f"C{answer[1]}"] if mode.wants_accept(good=good) else []
-    codes += [answer] if mode.wants_application(good=good) else []
-    return [ack.acknowledge(source, code, now=now, control_id=_control_id(), reason=reason) for code in codes]
-
-
-_started = uuid7().rpartition("-")[2]
-_acknowledgements = count(1)
-
-
-def _control_id() -> str:
-    """An acknowledgement's own MSH-10, 20 characters: a random part of this process, and a number."""
-    return f"{_started}{next(_acknowledgements):08x}"

@@ -16,9 +16,9 @@ Deliberately absent: I/O other than a cached look-up, and every rule: rules live
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_never
+from typing import Any, assert_never
 
-from oathward.core.errors import DecodeError, OathwardError
+from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
@@ -27,24 +27,13 @@ from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.gate import Gate, Known, NotTakenError
 from oathward.gateway.guard.verdict import Counted, Stop
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Device, Identified, Peer
-from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
-from oathward.patients.split import split
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
-from oathward.protocols.hl7v2.batch import FRAME_MESSAGES_MAX, split_batch
-from oathward.protocols.hl7v2.reader import Message, decode
 
 _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
-
-
-def pieces_of(raw: bytes) -> list[bytes]:
-    """Cut a frame into its messages; a broken batch stays whole, so that ``handle`` refuses and seals it."""
-    try:
-        return split_batch(raw, messages_max=FRAME_MESSAGES_MAX)
-    except DecodeError:
-        return [raw]
 
 
 def arrive(gate: Gate, raw: bytes, peer: Peer) -> list[Prepared]:
@@ -54,7 +43,8 @@ def arrive(gate: Gate, raw: bytes, peer: Peer) -> list[Prepared]:
         VaultError, NotTakenError: nothing of it may be acknowledged; see ``handle``.
     """
     at_us = gate.now_us()
-    return [handle(gate, Arrival(uuid7(), piece, peer, at_us)) for piece in pieces_of(raw)]
+    pieces = HL7V2.pieces(raw)
+    return [handle(gate, Arrival(uuid7(), piece, peer, at_us, HL7V2)) for piece in pieces]
 
 
 def handle(gate: Gate, arrival: Arrival) -> Prepared:
@@ -64,9 +54,10 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
         VaultError: the original cannot even be sealed: it must not be acknowledged.
         NotTakenError: no room is left for what strangers send.
     """
-    message: Message | None = None
+    message: Any = arrival.message
     try:
-        message = decode(arrival.raw)  # 4
+        if message is None:
+            message = arrival.wire.decode(arrival.raw)  # 4
         return _handled(gate, arrival, message)
     except NotTakenError:
         raise
@@ -77,12 +68,14 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
         return outcome.quarantined(gate, arrival, message, Reason.INTERNAL, type(error).__name__)
 
 
-def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
+def _handled(gate: Gate, arrival: Arrival, message: Any) -> Prepared:
     device, assurance, why = _identified(gate, arrival, message)  # 3
     if device is None or why is not None:
         return outcome.unknown_device(gate, arrival, message, why or Reason.DEVICE_UNKNOWN, device)
-    if not device.entitled(message.code, message.trigger):
-        return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, "MSH-9", device.id)
+    wire = arrival.wire
+    if not all(device.entitled(code, trigger) for code, trigger in wire.types(message)):
+        where = wire.where_type(message)
+        return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, where, device.id)
     resolved: list[Resolution] = []
     prepared = None
     try:
@@ -98,21 +91,22 @@ def _handled(gate: Gate, arrival: Arrival, message: Message) -> Prepared:
     return prepared
 
 
-def _identified(gate: Gate, arrival: Arrival, message: Message) -> Identified:
-    """Say who is speaking; a gateway that vouches for others names them in OBX-18."""
-    found = gate.inventory.identify(arrival.peer, message.sender)
+def _identified(gate: Gate, arrival: Arrival, message: Any) -> Identified:
+    """Say who is speaking; a gateway that vouches for others names them in its messages."""
+    sender = arrival.wire.sender(message)
+    found = gate.inventory.identify(arrival.peer, sender)
     if found.device is not None and found.device.vouches_for:
-        equipment = {message.field(segment, 18) for segment in message.named(b"OBX")} - {b""}
-        return gate.inventory.identify(arrival.peer, message.sender, tuple(sorted(equipment)))
+        return gate.inventory.identify(arrival.peer, sender, arrival.wire.equipment(message))
     return found
 
 
 def _resolved(
-    gate: Gate, arrival: Arrival, message: Message, device: Device
-) -> Iterator[tuple[Arrival, Message, Resolution]]:
+    gate: Gate, arrival: Arrival, message: Any, device: Device
+) -> Iterator[tuple[Arrival, Any, Resolution]]:
     """Say whom a message is about; one about several patients is split first, a part a patient."""
-    resolution = gate.resolve(message, device, arrival.at_us)
-    pieces = split(message) if resolution.refused is Reason.PATIENTS_SEVERAL else []
+    wire = arrival.wire
+    resolution = gate.resolve(wire, message, device, arrival.at_us)
+    pieces = wire.split(message) if resolution.refused is Reason.PATIENTS_SEVERAL else []
     if len(pieces) < 2:
         yield arrival, message, resolution
         return
@@ -120,14 +114,14 @@ def _resolved(
     for number, piece in enumerate(pieces):
         own = arrival.part(number, piece)
         if own.only_links is None or own.only_links:  # a release serves only the parts that were held
-            one = decode(piece)
-            yield own, one, gate.resolve(one, device, arrival.at_us)
+            one = wire.decode(piece)
+            yield own, one, gate.resolve(wire, one, device, arrival.at_us)
 
 
 def _part(
     gate: Gate,
     arrival: Arrival,
-    message: Message,
+    message: Any,
     device: Device,
     assurance: Assurance,
     resolution: Resolution,
@@ -136,10 +130,11 @@ def _part(
     part = Part(arrival, resolution)
     unsure = resolution.refused if resolution.refused in _HELD_WHOLE else None
     if resolution.card:
-        part.card = gate.sealer.seal_original(resolution.card, arrival.id, "card", card_of(message))
-    known = gate.facts_of(message, device, assurance, resolution)  # 6
+        card = arrival.wire.card(message)
+        part.card = gate.sealer.seal_original(resolution.card, arrival.id, "card", card)
+    known = gate.facts_of(arrival.wire, message, device, assurance, resolution)  # 6
     part.facts[known.key] = known.body
-    for link in gate.links(arrival.only_links):
+    for link in gate.links(arrival.only_links, arrival.wire.name):
         decision = decide(gate.active_bundle, link, known.facts, arrival.at_us)  # 7
         if isinstance(decision, Indeterminate):
             decision = care_first(link, decision)
@@ -169,23 +164,23 @@ def _concerns(decision: Permit | Deny) -> bool:
     return isinstance(decision, Permit) or decision.reasons != (Reason.NO_LINK,)
 
 
-def _disclose(gate: Gate, message: Message, part: Part, link: Link, permit: Permit, known: Known) -> None:
+def _disclose(gate: Gate, message: Any, part: Part, link: Link, permit: Permit, known: Known) -> None:
     """Shape, check and seal for one link; a failure holds the message for this link only."""
-    arrival, subject = part.arrival, part.resolution.subject
+    arrival, subject, wire = part.arrival, part.resolution.subject, part.arrival.wire
     if link.recipient == KEEP:
         part.keep(link.id, gate.sealer.seal_original(subject, arrival.id, link.id, arrival.raw))
         part.answer(link.id, "permit")
         return
     outgoing_id = gate.outgoing_id(arrival.id, link.id)
     try:
-        if not link.carries_identity and not message.has_plain_type:
-            raise OathwardError("MSH-9", reason=Reason.DEID_FAILED)
-        planned = gate.plan(link, permit.profile, permit.classes)
+        if not link.carries_identity and not wire.plain_type(message):
+            raise OathwardError(wire.where_type(message), reason=Reason.DEID_FAILED)
+        planned = gate.plan(wire.name, link, permit.profile, permit.classes)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)
         safe = shape(message, planned.plan, seeds)  # 8
         if part.guarded is None:
-            part.guarded = gate.guarded(message, subject, arrival.at_us)
+            part.guarded = gate.guarded(wire.original(message), subject, arrival.at_us)
         verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9
         if isinstance(verdict, Stop):
             part.leaves.extend(outcome.guard_stopped(gate, part, link, verdict))

@@ -19,6 +19,7 @@ from oathward.gateway.arrival import QUARANTINE, Arrival, Outcome, peer_of
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import handle
+from oathward.gateway.wires import of_raw
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages.model import HeldRow
@@ -56,7 +57,10 @@ def release(
 
 def _one(gate: Gate, row: HeldRow, original: Phi[bytes], by: str, reason: str, release_id: str) -> Released:
     links = frozenset(row.links.split()) or None
-    arrival = Arrival(row.message, original.reveal(), peer_of(row.peer), gate.now_us(), links, release_id)
+    raw = original.reveal()
+    arrival = Arrival(
+        row.message, raw, peer_of(row.peer), gate.now_us(), of_raw(raw), only_links=links, release=release_id
+    )
     prepared = handle(gate, arrival)
     if prepared.held is not None:
         for resolution in prepared.resolutions:

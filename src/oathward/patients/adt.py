@@ -70,11 +70,11 @@ def resolve(work: Work, message: Message, verb: Verb, groups: Sequence[Group]) -
 
 
 def _upsert(work: Work, message: Message, group: Group) -> Whom:
-    found = _person(work, group.spoken)
+    found = person(work, group.spoken)
     if found.refused or found.kind != "known":
         return found
-    _claim(work, found.own, group.spoken.visits)
-    _mother(work, found.own, work.reading.identifiers(message.field(group.pid, PID_MOTHER)))
+    claim(work, found.own, group.spoken.visits)
+    _mother(work, found.own, work.read(message.field(group.pid, PID_MOTHER)))
     if work.words:
         work.add_words(found.own, words_of_card(message, group.pid, work.words))
     return found
@@ -84,7 +84,7 @@ def _merge(work: Work, message: Message, group: Group) -> Whom:
     priors = _priors(work, message, group)
     gone = {work.hasher.identifier(p) for p in priors}
     stay = tuple(i for i in group.spoken.persons if work.hasher.identifier(i) not in gone)
-    found = _person(work, Spoken(stay, ()) if stay else group.spoken)
+    found = person(work, Spoken(stay, ()) if stay else group.spoken)
     if found.refused:
         return found
     if not priors or not _within_authorities(priors, stay):
@@ -98,7 +98,7 @@ def _merge(work: Work, message: Message, group: Group) -> Whom:
 def _merge_all(work: Work, message: Message, group: Group) -> Whom:
     found = _merge(work, message, group)
     if not found.refused and found.kind == "known":
-        _claim(work, found.own, _accounts(work, message, group))
+        claim(work, found.own, _accounts(work, message, group))
     return found
 
 
@@ -113,7 +113,7 @@ def _change(work: Work, message: Message, group: Group) -> Whom:
         return Whom(found.subject, found.kind, Reason.MERGE_REFUSED, found.own)
     known = work.find([work.hasher.identifier(i) for i in fresh])
     used = tuple(i for i in fresh if work.hasher.identifier(i) in known)
-    keep = _person(work, Spoken(used, ())) if used else None
+    keep = person(work, Spoken(used, ())) if used else None
     if keep is not None and keep.refused:
         return keep
     owns = [_named(work, p) for p in priors]
@@ -131,23 +131,23 @@ def _change(work: Work, message: Message, group: Group) -> Whom:
 
 
 def _visits(work: Work, message: Message, group: Group) -> Whom:
-    found = _person(work, group.spoken)
+    found = person(work, group.spoken)
     if found.refused or found.kind != "known":
         return found
-    _claim(work, found.own, _accounts(work, message, group))
+    claim(work, found.own, _accounts(work, message, group))
     return found
 
 
 def _accounts(work: Work, message: Message, group: Group) -> list[Identifier]:
     visits = list(group.spoken.visits)
     for mrg in group.mrgs:
-        visits += work.reading.identifiers(message.field(mrg, MRG_ACCOUNT), encounter="AN")
-        visits += work.reading.identifiers(message.field(mrg, MRG_VISIT), encounter="VN")
+        visits += work.read(message.field(mrg, MRG_ACCOUNT), encounter="AN")
+        visits += work.read(message.field(mrg, MRG_VISIT), encounter="VN")
     return visits
 
 
 def _pair(work: Work, verb: Verb, groups: Sequence[Group]) -> Resolution:
-    found = [whom(work, g.spoken) if verb is Verb.PAIR else _person(work, g.spoken) for g in groups]
+    found = [whom(work, g.spoken) if verb is Verb.PAIR else person(work, g.spoken) for g in groups]
     refused = next((f.refused for f in found if f.refused), None)
     if verb is not Verb.PAIR and refused is None:
         if len(found) != 2 or not all(f.own for f in found):
@@ -185,7 +185,7 @@ def _unlink(work: Work, one: Whom, other: Whom) -> None:
 # --- parts
 
 
-def _person(work: Work, spoken: Spoken) -> Whom:
+def person(work: Work, spoken: Spoken) -> Whom:
     """Find or make the one established subject of these identifiers."""
     wide = spoken.wide
     if not wide:
@@ -256,14 +256,14 @@ def _tie(work: Work, child: str, parent: str) -> None:
 def _priors(work: Work, message: Message, group: Group) -> list[Identifier]:
     found: list[Identifier] = []
     for mrg in group.mrgs:
-        listed = work.reading.identifiers(message.field(mrg, MRG_PATIENT))
+        listed = work.read(message.field(mrg, MRG_PATIENT))
         alone = MRG_ALTERNATE if work.event == "A48" else MRG_PATIENT_ID
-        listed += work.reading.identifiers(message.field(mrg, alone), named_only=True)
+        listed += work.read(message.field(mrg, alone), named_only=True)
         found += [i for i in listed if not i.encounter and i not in found]
     return found
 
 
-def _claim(work: Work, subject: str, visits: Sequence[Identifier]) -> None:
+def claim(work: Work, subject: str, visits: Sequence[Identifier]) -> None:
     """Give encounter numbers to a subject; one that is another's is marked as shared."""
     wide = {work.hasher.identifier(v): v for v in visits if not v.local}
     marks = {hashed: work.hasher.shared(hashed) for hashed in wide}

@@ -205,7 +205,7 @@ class Reading:
         type_ = type_ or self._source.default_identifier_type
         if type_ in ENCOUNTER_TYPES:
             return self._placed(value, authority, type_, encounter=True)
-        if type_ in PERSON_TYPES or (type_.startswith("NN") and len(type_) == 5):
+        if is_person_type(type_):
             return self._placed(value, authority, type_, encounter=False)
         return None
 
@@ -234,6 +234,11 @@ def from_cx(text: str, hasher: Hasher, *, default_type: str = "MR") -> Identifie
     if is_placeholder(value) or not authority:
         return None
     return Identifier(Phi(unicodedata.normalize("NFC", value)), authority, type_)
+
+
+def is_person_type(type_: str) -> bool:
+    """Say whether identifiers of a type (HL7 table 0203) name one person within their authority."""
+    return type_ in PERSON_TYPES or (type_.startswith("NN") and len(type_) == 5)
 
 
 def is_placeholder(value: str) -> bool:

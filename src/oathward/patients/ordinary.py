@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oathward.core.reasons import Reason
-from oathward.patients.identifiers import Spoken
+from oathward.patients.identifiers import Identifier, Spoken
 from oathward.patients.model import SubjectKind
 from oathward.patients.work import Work, unique_subjects
 
@@ -81,6 +81,20 @@ def _unnamed(work: Work, spoken: Spoken) -> Whom:
     subject = _holding(work, parts, encounter)
     kind = work.effective(subject)
     return Whom(subject, "holding") if kind == subject else Whom(subject, "known", own=subject)
+
+
+def holding_of(work: Work, one: Identifier, *, make: bool = True) -> tuple[str, SubjectKind]:
+    """Give who stands for an identifier of the device's own, and whether that is a known person by now.
+
+    Args:
+        make: a holding subject where there is none; else nobody, an empty id.
+    """
+    parts = ("id", one.type, one.value.reveal(), "")
+    if not make and not work.known([work.hasher.holding(work.source.id, *parts)]):
+        return "", "holding"
+    subject = _holding(work, parts, None)
+    effective = work.effective(subject)
+    return effective, "holding" if effective == subject else "known"
 
 
 def _holding(work: Work, parts: tuple[str, ...], encounter: bytes | None) -> str:

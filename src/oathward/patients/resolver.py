@@ -15,7 +15,7 @@ Deliberately absent: decisions, and any matching by demographics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from oathward.core.authorities import Authorities
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
-from oathward.patients import adt, declared, sql
+from oathward.patients import adt, declared, fhir, sql
 from oathward.patients.events import EVENTS, TYING
 from oathward.patients.identifiers import Hasher, Reading, Spoken
 from oathward.patients.model import Resolution, Source, WordKind
@@ -36,6 +36,7 @@ from oathward.patients.work import Work, unique_subjects
 from oathward.protocols.hl7v2.escapes import USUAL
 
 if TYPE_CHECKING:
+    from oathward.protocols.fhir.message import Person
     from oathward.protocols.hl7v2.reader import Message
 
 CACHE_SIZE = 50_000
@@ -90,6 +91,31 @@ class Resolver:
             if found is not None:
                 return found
         return self._slowly(engine, message, source, now_us, key)
+
+    def resolve_fhir(
+        self, engine: Engine, people: Sequence[Person], source: Source, now_us: int
+    ) -> Resolution:
+        """Say whom a FHIR message is about.
+
+        Args:
+            people: of ``protocols.fhir.persons``.
+
+        Raises:
+            StorageError: the database could not be read.
+        """
+        state = self._state
+        told = fhir.key_of(people)
+        key = None if told is None else self._hasher.seen(self._prefix(source), told)
+        if key is not None:
+            found = state.hot.get(key) or state.soft.get(key)
+            if found is not None:
+                return found
+        with state.lock, read(engine) as db:
+            state.ready(db)
+            work = self._work(db, source, "Patient" if key is None else "", now_us)
+            resolution = fhir.resolve(work, people)
+            self._remember(key, resolution, work)
+            return resolution
 
     def committed(self, resolution: Resolution) -> None:
         """Say that the transaction with this resolution's rows is durable."""
@@ -204,11 +230,33 @@ class Resolver:
         fields = _identifying(pid, pv1)
         if not fields.isascii():
             fields += b"\r\r" + message.charset.encode()
+        return self._hasher.seen(self._prefix(source), fields)
+
+    def _prefix(self, source: Source) -> str:
+        """Give what tells apart equal fields of different sources."""
         settings = source.id, source.default_authority, source.default_identifier_type
         prefix = self._prefixes.get(settings)
         if prefix is None:
             prefix = self._prefixes[settings] = "\r".join(settings)
-        return self._hasher.seen(prefix, fields)
+        return prefix
+
+    def _work(
+        self, db: Connection, source: Source, event: str, now_us: int, reading: Reading | None = None
+    ) -> Work:
+        state, hasher = self._state, self._hasher
+        return Work(
+            db, state, hasher, words=self._words, source=source, reading=reading, event=event, now_us=now_us
+        )
+
+    def _remember(self, key: bytes | None, resolution: Resolution, work: Work) -> None:
+        """Answer the same at once next time, where nothing was written and nothing is doubtful."""
+        if key is None or resolution.ticket or resolution.refused is not None:
+            return
+        kept = replace(resolution, findings=()) if resolution.findings else resolution
+        if work.missed:
+            self._state.soft[key] = kept
+        else:
+            self._state.hot.put(key, kept)
 
     def _slowly(
         self, engine: Engine, message: Message, source: Source, now_us: int, key: bytes | None
@@ -222,16 +270,7 @@ class Resolver:
             if verb in TYING and source.authoritative_adt:
                 state.refresh(db)  # what ties or parts people is read against the edges of now
             state.ready(db)
-            work = Work(
-                db,
-                state,
-                self._hasher,
-                words=self._words,
-                source=source,
-                reading=reading,
-                event=event,
-                now_us=now_us,
-            )
+            work = self._work(db, source, event, now_us, reading)
             if any(state.note_apart(names) for names in reading.apart):
                 work.findings.append("patient.authority-undeclared")
             for group in groups:
@@ -239,12 +278,7 @@ class Resolver:
             if verb is not None and source.authoritative_adt and groups:
                 return adt.resolve(work, message, verb, groups)
             resolution = self._ordinary(work, groups, claimed=verb is not None)
-            if key is not None and not resolution.ticket and resolution.refused is None:
-                kept = replace(resolution, findings=()) if resolution.findings else resolution
-                if work.missed:
-                    state.soft[key] = kept
-                else:
-                    state.hot.put(key, kept)
+            self._remember(key, resolution, work)
             return resolution
 
     def _ordinary(self, work: Work, groups: list[adt.Group], *, claimed: bool) -> Resolution:

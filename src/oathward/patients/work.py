@@ -50,7 +50,7 @@ class Work:
         *,
         words: WordHasher | None,
         source: Source,
-        reading: Reading,
+        reading: Reading | None,
         event: str,
         now_us: int,
     ) -> None:
@@ -69,6 +69,11 @@ class Work:
         self._records: list[Record] = []
 
     # --- looking up
+
+    def read(self, field: bytes, *, encounter: str = "", named_only: bool = False) -> list[Identifier]:
+        """Read the identifiers of a field of the HL7 v2 message (``Reading.identifiers``)."""
+        assert self.reading is not None, "not an HL7 v2 message"
+        return self.reading.identifiers(field, encounter=encounter, named_only=named_only)
 
     def find(self, hashes: Sequence[bytes]) -> dict[bytes, str]:
         """Look identifiers up: hash -> effective subject, those known."""

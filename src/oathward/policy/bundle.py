@@ -23,7 +23,16 @@ from oathward.policy.errors import PolicyErrors
 from oathward.policy.files import canonical, normalise, unpack
 from oathward.policy.labels import LabelTable
 from oathward.policy.memo import Memo
-from oathward.policy.model import KEEP, Decision, Link, ProfileView, Project, Recipient
+from oathward.policy.model import (
+    KEEP,
+    Decision,
+    Link,
+    ProfileView,
+    Project,
+    Recipient,
+    Wire,
+    outgoing_wire,
+)
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Document, Section, near
 
@@ -62,6 +71,19 @@ class Bundle:
     verdicts: Memo[tuple[str, str, str], cedar.Verdict] = field(
         default_factory=Memo, repr=False, compare=False
     )
+    _carriers: dict[Wire, tuple[Link, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def carriers(self, wire: Wire) -> tuple[Link, ...]:
+        """List the links that can carry what came by a protocol: FHIR is not written as HL7 v2."""
+        found = self._carriers.get(wire)
+        if found is None:
+            able = (link for link in self.links.values() if self._carries(link, wire))
+            found = self._carriers[wire] = tuple(able)
+        return found
+
+    def _carries(self, link: Link, wire: Wire) -> bool:
+        leaves = outgoing_wire(link, self.recipients[link.recipient], wire)
+        return leaves == wire or leaves == "fhir"
 
     @property
     def keep(self) -> Link | None:

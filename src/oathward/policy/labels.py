@@ -78,6 +78,12 @@ class LabelTable:
     rules: tuple[LabelRule, ...] = ()
     _cache: dict[Seen, Labels] = field(default_factory=dict, compare=False, repr=False)
     _asked: dict[frozenset[str], frozenset[str]] = field(default_factory=dict, compare=False, repr=False)
+    asked: frozenset[str] = field(init=False, compare=False, repr=False)
+    """Names of the inputs that some rule reads: the rest need not be looked at."""
+
+    def __post_init__(self) -> None:
+        asked = frozenset(name for rule in self.rules for name in _INPUTS if getattr(rule, name))
+        object.__setattr__(self, "asked", asked)
 
     def label(self, seen: Seen) -> Labels:
         """Label one message; remembers the answer for equal inputs (at most 4,096 of them)."""
@@ -112,6 +118,7 @@ class LabelTable:
         return Labels(level, sensitivity)
 
 
+_INPUTS = ("codes", "location", "unit", "device_kind", "sender")
 _CACHE_MAX = 4_096
 _ASKED_CODES_MAX = 512
 """Of a message; what more of them come to is not remembered."""

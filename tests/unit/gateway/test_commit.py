@@ -15,6 +15,7 @@ from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import Committer, commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Device, Peer
 from oathward.messages import sql as messages
 from oathward.protocols.hl7v2.reader import decode
@@ -123,7 +124,7 @@ def test_facts_of_a_message_are_of_one_bundle(gate, monkeypatch):
     """A bundle becomes active in another thread, while a message is labelled."""
     message, active = decode(oru("m1")), gate._active
     device = gate.inventory.device("mon-1")
-    whom = gate.resolve(message, device, gate.now_us())
+    whom = gate.resolve(HL7V2, message, device, gate.now_us())
     newer = dataclasses.replace(active, version=active.version + 1)
 
     def meanwhile(*_):
@@ -131,11 +132,15 @@ def test_facts_of_a_message_are_of_one_bundle(gate, monkeypatch):
         gate._facts.clear()
         return frozenset(), "", "", "", ""
 
-    monkeypatch.setattr("oathward.gateway.gate.seen_for_labels", meanwhile)
-    assert gate.facts_of(message, device, Assurance.ADDRESS, whom).facts.bundle_version == active.version
-    assert gate.facts_of(message, device, Assurance.ADDRESS, whom).facts.bundle_version == newer.version
+    monkeypatch.setattr("oathward.gateway.labelling.seen", meanwhile)
+    assert (
+        gate.facts_of(HL7V2, message, device, Assurance.ADDRESS, whom).facts.bundle_version == active.version
+    )
+    assert (
+        gate.facts_of(HL7V2, message, device, Assurance.ADDRESS, whom).facts.bundle_version == newer.version
+    )
     other = dataclasses.replace(device, tags=frozenset({"research"}))
-    assert gate.facts_of(message, other, Assurance.ADDRESS, whom).facts.device_tags == {"research"}
+    assert gate.facts_of(HL7V2, message, other, Assurance.ADDRESS, whom).facts.device_tags == {"research"}
     gate.resolver.rolled_back(whom)
 
 

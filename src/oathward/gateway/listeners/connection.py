@@ -25,7 +25,8 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.listeners.beside import Heavy
-from oathward.gateway.path import handle, pieces_of
+from oathward.gateway.path import handle
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.protocols.hl7v2.limits import effort
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
@@ -98,7 +99,7 @@ class MllpConnection(asyncio.Protocol):
     def _take(self, frames: list[bytes], now: float) -> None:
         count = 0
         for frame in frames:
-            pieces = pieces_of(frame) if len(frame) <= _CUT_BYTES_MAX else [frame]
+            pieces = HL7V2.pieces(frame) if len(frame) <= _CUT_BYTES_MAX else [frame]
             self._inbox.extend((piece, effort(piece)) for piece in pieces)
             count += len(pieces)
             self._unanswered_bytes += sum(map(len, pieces))

@@ -1,0 +1,202 @@
+"""FHIR R4 for the path.
+
+Rules of what is the same request again (``identity``):
+- An update (``PUT Type/id``) is a version of that resource; the same bytes as the newest version are a duplicate.
+- A create with ``If-None-Exist`` by identifier is done once, whatever its bytes are later.
+- A create whose resource has an identifier is the same when its bytes are; other bytes under it are a finding.
+- Anything else is the same when its bytes are: a sender that did not hear the answer sends again.
+
+Source: FHIR R4 §3.1.0.4 (update), §3.1.0.8.1 (conditional create), §3.1.0.5 (managing resource contention).
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Engine
+
+from oathward.core.errors import DecodeError
+from oathward.core.reasons import Reason
+from oathward.gateway.wires.wire import Identity, LabelFacts
+from oathward.inventory.model import Device
+from oathward.patients.fhir_card import card_of_patient
+from oathward.patients.model import Resolution
+from oathward.patients.resolver import Resolver
+from oathward.policy import model as policy
+from oathward.policy.labels import LabelTable
+from oathward.protocols.fhir.message import Entry, Message
+
+_VERSION = re.compile(r'(?:W/)?"([^"]{1,64})"').fullmatch
+_ONCE = re.compile(r"\??identifier=([^&=|]*)(?:\||%7[Cc])([^&=|]+)").fullmatch
+
+
+try:
+    from oathward.gateway.guard.original import Original, of_fhir
+    from oathward.protocols.fhir import catalogue, persons
+    from oathward.protocols.fhir.reader import decode
+except ImportError:
+    pass
+
+
+class Fhir:
+    """FHIR over HTTPS; see ``wire.Wire``."""
+
+    name: policy.Wire = "fhir"
+    where_sender = "certificate"
+
+    def pieces(self, raw: bytes) -> list[bytes]:
+        """One request is one message; the door has cut a batch already."""
+        return [raw]
+
+    def decode(self, raw: bytes) -> Message:
+        """Read a request."""
+        return decode(raw)
+
+    def sender(self, _message: Message) -> None:
+        """FHIR names no sender."""
+
+    def equipment(self, message: Message) -> tuple[bytes, ...]:
+        """List the identifiers of devices a hub speaks for: of ``Observation.device``, and of Device resources."""
+        found = {value for entry in message.entries for value in _device_identifiers(entry.resource)}
+        return tuple(sorted(value.encode("utf-8", "replace") for value in found))
+
+    def types(self, message: Message) -> list[tuple[str, str]]:
+        """Every resource's type."""
+        return [(message.code, type_) for type_ in dict.fromkeys(entry.type for entry in message.entries)]
+
+    def type_of(self, message: Message) -> str:
+        """``FHIR^Observation``, ``FHIR^Bundle``."""
+        return f"{message.code}^{message.trigger}"
+
+    def where_type(self, message: Message) -> str:
+        """The element that says the type."""
+        return f"{message.trigger}.resourceType"
+
+    def plain_type(self, _message: Message) -> bool:
+        """A resource type is one of R4's: the reader takes no other."""
+        return True
+
+    def resolve(
+        self, resolver: Resolver, engine: Engine, message: Message, device: Device, now_us: int
+    ) -> Resolution:
+        """By subject, patient and their kin, and Patient resources.
+
+        Raises:
+            OathwardError: ``PATIENTS_SEVERAL``; one resource is about several patients and cannot be cut.
+        """
+        mixed = persons.mixed(message)
+        if mixed:
+            where = f"Bundle.entry[{message.entries[mixed[0]].index}]" if message.bundle else message.trigger
+            raise DecodeError(where, "one patient", reason=Reason.PATIENTS_SEVERAL)
+        return resolver.resolve_fhir(engine, persons.persons(message), device, now_us)
+
+    def split(self, message: Message) -> list[bytes]:
+        """By patient."""
+        return persons.split(message)
+
+    def card(self, message: Message) -> bytes:
+        """Of the Patient resource."""
+        found = next((p.resource for p in persons.persons(message) if p.resource is not None), {})
+        return card_of_patient(found)
+
+    def classes(self, message: Message) -> frozenset[str]:
+        """By the catalogue."""
+        return catalogue.classes_present(message)
+
+    def codes(self, message: Message) -> frozenset[str]:
+        """Of coded clinical content."""
+        return catalogue.codes(message)
+
+    def without(self, message: Message, codes: frozenset[str]) -> Message:
+        """Leave out resources and components by their code."""
+        return catalogue.without_codes(message, codes)
+
+    def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
+        """Codes, place of the encounter, kind of device."""
+        asked = table.asked
+        if not asked:
+            return _NOTHING
+        codes = table.asked_for(catalogue.codes(message)) if "codes" in asked else frozenset[str]()
+        location = _location(message) if "location" in asked else ""
+        return codes, location, "", device.kind if "device_kind" in asked else "", ""
+
+    def original(self, message: Message) -> Original:
+        """For the guard."""
+        return of_fhir(message)
+
+    def identity(self, message: Message) -> Identity:
+        """See the module."""
+        if message.bundle:
+            named = _identifier(message.body.get("identifier"))
+            return Identity(_words("bundle", named) if named else _bytes(message))
+        entry = message.entries[0]
+        if entry.method == "PUT":
+            found = _VERSION(entry.if_match)
+            return Identity(
+                _words("put", entry.type, entry.id),
+                versions=True,
+                if_version=found[1] if found else entry.if_match,
+            )
+        once = _ONCE(entry.if_none_exist)
+        if once is not None:
+            return Identity(_words("post", entry.type, f"{once[1]}|{once[2]}"), once=True)
+        named = _named(entry)
+        return Identity(_words("post", entry.type, named) if named else _bytes(message))
+
+    def answer(self, message: Message | None, undecodable: str) -> str:  # noqa: ARG002  an MLLP setting
+        """The HTTP status of what is stored: created, updated, or what is wrong with it."""
+        if message is None:
+            return str(Reason.MESSAGE_UNDECODABLE.answer.http)
+        return "200" if message.request.method == "PUT" or message.bundle else "201"
+
+    def replies(self, source: Any, at_us: int, why: Reason | None, answer: str) -> list[bytes]:  # noqa: ARG002
+        """The door writes its own answers."""
+        return []
+
+
+FHIR = Fhir()
+
+_NOTHING: LabelFacts = (frozenset(), "", "", "", "")
+
+
+def _words(*words: str) -> bytes:
+    return b"\r".join(word.encode("utf-8", "surrogatepass") for word in ("fhir", *words))
+
+
+def _bytes(message: Message) -> bytes:
+    return b"fhir\rbytes\r" + sha256(message.raw).digest()
+
+
+def _named(entry: Entry) -> str:
+    listed = entry.resource.get("identifier")
+    for one in listed if isinstance(listed, list) else [listed]:
+        if found := _identifier(one):
+            return found
+    return ""
+
+
+def _identifier(one: Any) -> str:
+    """Write an Identifier as a search does: ``system|value``; empty without a value."""
+    if not isinstance(one, dict) or not one.get("value"):
+        return ""
+    return f"{one.get('system', '')}|{one['value']}"
+
+
+def _device_identifiers(resource: dict[str, Any]) -> list[str]:
+    found = [resource["device"]["identifier"]] if "identifier" in resource.get("device", ()) else []
+    if resource.get("resourceType") == "Device":
+        found += resource.get("identifier", [])
+    return [one["value"] for one in found if isinstance(one, dict) and "value" in one]
+
+
+def _location(message: Message) -> str:
+    """The place an Encounter names: identifier, or logical id of its newest location."""
+    for entry in message.entries:
+        if entry.type == "Encounter" and entry.resource.get("location"):
+            place = entry.resource["location"][-1].get("location", {})
+            return str(
+                place.get("identifier", {}).get("value") or place.get("reference", "").rpartition("/")[2]
+            )
+    return ""
