@@ -138,6 +138,7 @@ class Prepared:
         owner: the listener's own.
         stored_id: once committed, the id it is stored under: of the first one where this is a duplicate.
         version: of what is stored, as ``If-Match`` may name it.
+        newer: whether something was taken before that this is the next version of.
     """
 
     arrival: Arrival
@@ -156,6 +157,7 @@ class Prepared:
     answer: str = ""
     stored_id: str = ""
     version: str = ""
+    newer: bool = False
 
 
 def peer_text(peer: Peer) -> str:

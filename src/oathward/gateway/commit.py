@@ -234,6 +234,7 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
         if prepared.arrival.release:
             fresh.append(prepared)
             continue
+        prepared.outcome = None  # of a try before this one that was rolled back
         earlier = known.setdefault(row.duplicate_key, [])
         identity = prepared.identity
         same = _the_same(earlier, row, identity)
@@ -252,6 +253,7 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
                 gate.resolver.rolled_back(resolution)
             continue
         if identity.versions:
+            prepared.newer = bool(earlier)
             for one in earlier:  # only the newest version is compared with
                 messages.retire_duplicate_key(db, one[2], gate.random_key())
             earlier.clear()

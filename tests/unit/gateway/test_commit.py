@@ -10,7 +10,9 @@ from tests.wire import oru
 
 from oathward.app import build
 from oathward.core.db import read
+from oathward.core.errors import StorageError
 from oathward.core.labels import Assurance
+from oathward.gateway import commit
 from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import Committer, commit_group
 from oathward.gateway.gate import Gate
@@ -155,3 +157,22 @@ def test_a_delivery_about_two_persons_names_both(gate):
         [row] = messages.pending(db, "ehr", 0, 10)
     assert len(set(row.persons)) == 2
     assert row.persons[0] == row.subject
+
+
+def test_a_duplicate_of_a_message_whose_commit_failed_is_stored_at_the_next_try(gate, monkeypatch):
+    """What it was a duplicate of was rolled back: it must not be answered as one."""
+    first, again = arrive(gate, oru("F1"), PEER)[0], arrive(gate, oru("F1"), PEER)[0]
+    appended = commit.ledger.append
+
+    def fails(*_arguments):
+        raise StorageError("disk", "fails once")
+
+    monkeypatch.setattr(commit.ledger, "append", fails)
+    with pytest.raises(StorageError):
+        commit_group(gate, [first, again])
+    assert again.outcome is Outcome.DUPLICATE
+    monkeypatch.setattr(commit.ledger, "append", appended)
+    commit_group(gate, [again])
+    assert again.outcome is Outcome.STORED
+    with read(gate.engine) as db:
+        assert messages.message_row(db, again.message.id) is not None
