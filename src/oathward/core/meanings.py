@@ -59,6 +59,34 @@ MEANINGS: dict[Reason, Meaning] = {
         "mend the sender, or the limit named",
     ),
     Reason.VALUE_INVALID: Meaning("a byte that no message may hold (NUL, VT, FS)", "mend the sender"),
+    Reason.FORMAT_UNSUPPORTED: Meaning(
+        "a body in another format than FHIR's JSON", "send `application/fhir+json`"
+    ),
+    Reason.JSON_INVALID: Meaning("the body is not JSON", "mend the sender"),
+    Reason.DUPLICATE_KEY: Meaning(
+        "a JSON object with the same key twice: two readers could read two things", "mend the sender"
+    ),
+    Reason.NUMBER_UNBOUNDED: Meaning("a number longer or larger than any reading", "mend the sender"),
+    Reason.REQUEST_INVALID: Meaning(
+        "address, conditions and body of a request do not go together",
+        "mend the sender; `where` says which part",
+    ),
+    Reason.TYPE_UNKNOWN: Meaning("a resource type that FHIR R4 does not have", "mend the sender"),
+    Reason.ELEMENT_UNKNOWN: Meaning(
+        "an element that FHIR R4 does not have there", "mend the sender, or use an extension"
+    ),
+    Reason.ELEMENT_MISSING: Meaning("an element that FHIR R4 requires is not there", "mend the sender"),
+    Reason.ELEMENT_REPEATED: Meaning("two values where FHIR R4 has one", "mend the sender"),
+    Reason.ELEMENT_TYPE: Meaning("an element of another type than FHIR R4 says", "mend the sender"),
+    Reason.CODE_NOT_ALLOWED: Meaning(
+        "a code that is not in the value set FHIR R4 requires", "mend the sender"
+    ),
+    Reason.TARGET_NOT_ALLOWED: Meaning(
+        "a reference to a type of resource that it may not point to", "mend the sender"
+    ),
+    Reason.RULE_BROKEN: Meaning(
+        "elements that do not go together, by a rule of FHIR R4", "mend the sender; the answer names the rule"
+    ),
     Reason.CONTROL_ID_REUSED: Meaning(
         "the same MSH-10 again with other bytes: taken as a new message", "mend the sender's numbering"
     ),

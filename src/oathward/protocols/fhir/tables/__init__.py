@@ -84,6 +84,17 @@ def elements_of(kind: str) -> tuple[Row, ...]:
 
 
 @cache
+def element_names() -> frozenset[str]:
+    """Give every name that some element of some type has in JSON, choices with their types aside.
+
+    What is in here says nothing about anybody: an error may repeat it.
+    """
+    every = (line for _, body in _blocks().values() for line in body.splitlines())
+    names = (line.partition("\t")[0].rpartition(".")[2] for line in every)
+    return frozenset(name.removesuffix("[x]") for name in names) | {"resourceType"}
+
+
+@cache
 def resource_types() -> frozenset[str]:
     """Give the names of all resource types that there can be one of."""
     resources = ("Resource", "DomainResource")
