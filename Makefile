@@ -39,5 +39,5 @@ peers: ## Set up the programs Oathward is measured beside, under .peers
 	@$(RUN) scripts/peers.py all
 
 clean: ## Remove what these commands made: environments, peers, caches, results
-	rm -rf .venv .peers .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench/out
+	rm -rf .venv .peers assets/node_modules src/oathward/web/static screenshots .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist bench/out
 	find src tests scripts bench -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,8 +3,8 @@
 Rules:
 - Python: ``uv pip compile`` of ``requirements/*.in`` and ``bench/peers/*/requirements.in``; all of
   ``base`` and ``build`` take the versions of ``dev``.
-- npm: ``package-lock.json`` of each folder in ``bench/peers`` that has a ``package.json``, with integrity
-  hashes and without addresses (``omit-lockfile-registry-resolved``).
+- npm: ``package-lock.json`` of ``assets`` and of each folder in ``bench/peers`` that has a ``package.json``, with
+  integrity hashes and without addresses (``omit-lockfile-registry-resolved``).
 - ``--upgrade`` takes newer versions; without it, versions already locked stay.
 """
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+
+import assets
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements"
@@ -37,12 +39,9 @@ def main(*, upgrade: bool) -> None:
         compile_one(REQUIREMENTS / f"{name}.in", ["--upgrade", "--constraints", str(dev)])
     for source in sorted(PEERS.glob("*/requirements.in")):
         compile_one(source, more)
-    for source in sorted(PEERS.glob("*/package.json")):
-        sys.path.insert(0, str(ROOT))
-        from bench.peers.setup import npm
-
-        print(f"lock: {source.parent.relative_to(ROOT)}/package-lock.json", flush=True)
-        subprocess.run([*npm(), *NPM_LOCK], cwd=source.parent, check=True, stdin=subprocess.DEVNULL)
+    for folder in (ROOT / "assets", *(source.parent for source in sorted(PEERS.glob("*/package.json")))):
+        print(f"lock: {folder.relative_to(ROOT)}/package-lock.json", flush=True)
+        subprocess.run([*assets.npm(), *NPM_LOCK], cwd=folder, check=True, stdin=subprocess.DEVNULL)
 
 
 def compile_one(source: Path, more: list[str]) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+STATIC = ROOT / "src" / "oathward" / "web" / "static"
 LEVELS = {"base": ("base.txt", "build.txt"), "dev": ("dev.txt",)}
 """Lock files of each level; ``dev`` holds all of ``base`` in the same versions."""
 
@@ -38,7 +39,7 @@ def main(level: str) -> int:
     lock = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)  # two makes at once: the second waits, then finds all done
     begin = time.monotonic()
-    steps = [step for step in (environment, lambda: packages(level), project) if step()]
+    steps = [step for step in (environment, lambda: packages(level), project, assets) if step()]
     if steps:
         say(f"ready in {time.monotonic() - begin:.0f} s: {VENV.relative_to(ROOT)}")
     return 0
@@ -88,6 +89,13 @@ def project() -> bool:
     pip("install", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
     write("project", stamp)
     return True
+
+
+def assets() -> bool:
+    """Build the console's assets again when their sources have changed since the checkout was installed."""
+    before = (STATIC / ".stamp").read_text() if (STATIC / ".stamp").exists() else ""
+    run(str(PYTHON), str(ROOT / "scripts" / "assets.py"))
+    return (STATIC / ".stamp").read_text() != before
 
 
 def works() -> bool:

@@ -1,0 +1,16 @@
+// Bundle the console's script and style: `node build.mjs OUT`. Called by scripts/assets.py, never by hand.
+import { build } from "esbuild";
+
+const [out] = process.argv.slice(2);
+await build({
+  entryPoints: ["src/console.ts", "src/console.css"],
+  outdir: out,
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: "es2022",
+  charset: "utf8",
+  legalComments: "inline",
+  loader: { ".svg": "copy" },
+  logLevel: "warning",
+});
