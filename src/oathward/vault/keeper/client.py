@@ -56,6 +56,40 @@ class GatewayKeys:
     outbox: PublicKey
 
 
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Somebody signed in at the console. ``acts``: may order and adopt; ``left_s``: until the session ends for good."""
+
+    id: str
+    person: str
+    acts: bool
+    left_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What became of a release somebody ordered: ``waiting``, ``taken``, ``done`` or ``refused`` and why.
+
+    ``outcome``: message -> the reason it stays held for, empty where it was released.
+    """
+
+    id: str
+    state: str
+    messages: tuple[str, ...]
+    outcome: Mapping[str, str]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """A release that was taken, with its opened originals; for the gateway's replay."""
+
+    id: str
+    person: str
+    reason: str
+    originals: tuple[Original, ...]
+
+
 class Client:
     """The keeper as one role sees it; safe in threads. The keeper refuses what the role may not ask."""
 
@@ -121,6 +155,23 @@ class Client:
         """Get the key of a project's device aliases, 32 bytes."""
         return _raw(self._call("device_key", project=project))
 
+    def releases_waiting(self) -> int:
+        """Count releases that people ordered and nobody took yet."""
+        count: int = self._call("releases_waiting")
+        return count
+
+    def release_take(self) -> Ordered | None:
+        """Take the oldest ordered release, its originals opened; nothing where none waits."""
+        found = self._call("release_take")
+        if found is None:
+            return None
+        originals = tuple(_original(one) for one in found["originals"])
+        return Ordered(found["id"], found["person"], found["reason"], originals)
+
+    def release_settle(self, id_: str, outcome: Sequence[tuple[str, str]], why: str = "") -> None:
+        """Say what became of it: each message with the reason it stays held for, empty where released."""
+        self._call("release_settle", id=id_, outcome=[list(one) for one in outcome], why=why)
+
     # --- courier
 
     def outbox_keys(self) -> dict[str, bytes]:
@@ -132,7 +183,52 @@ class Client:
         gone: list[str] = self._call("outbox_done", in_use=list(in_use))
         return gone
 
+    # --- app, for a person who is signed in at the console
+
+    def session_begin(self, key: str) -> tuple[str, Visit]:
+        """Use a one-time link up; gives the secret of the session, and whose it is.
+
+        Raises:
+            KeeperError: ``NOT_PERMITTED``; used already, too old, or never made.
+        """
+        found = self._call("session_begin", key=key)
+        return found.pop("secret"), Visit(**found)
+
+    def session_check(self, proof: Mapping[str, str], *, used: bool) -> Visit:
+        """Ask who is signed in; ``used`` counts as use of the session.
+
+        Raises:
+            KeeperError: ``NOT_PERMITTED``; it has ended.
+        """
+        return Visit(**self._call("session_check", used=used, proof=dict(proof)))
+
+    def session_end(self, proof: Mapping[str, str]) -> None:
+        """Sign out."""
+        self._call("session_end", proof=dict(proof))
+
+    def release_order(self, messages: Sequence[str], reason: str, proof: Mapping[str, str]) -> Release:
+        """Order the release of held messages; the gateway's replay carries it out."""
+        return _release(
+            self._call("release_order", messages=list(messages), reason=reason, proof=dict(proof))
+        )
+
+    def release_ordered(self, id_: str, proof: Mapping[str, str]) -> Release:
+        """Ask what became of a release this person ordered."""
+        return _release(self._call("release_ordered", id=id_, proof=dict(proof)))
+
+    def sign_devices(
+        self, documents: Sequence[tuple[str, str, int, bytes]], proof: Mapping[str, str]
+    ) -> list[Document]:
+        """Have device documents signed for the person who is signed in; as ``sign_many``."""
+        answer = self._call("sign_devices", documents=_wanted(documents), proof=dict(proof))
+        return [self._document(one) for one in answer]
+
     # --- admin
+
+    def session_invite(self, proof: Mapping[str, str], *, acts: bool) -> str:
+        """Make the key of a one-time link to the console for a person."""
+        key: str = self._call("session_invite", acts=acts, proof=dict(proof))
+        return key
 
     def open(
         self, subject: str, messages: Sequence[str], purpose: str, proof: Mapping[str, str]
@@ -181,10 +277,7 @@ class Client:
         Raises:
             KeeperError: ``CONFLICT`` for a version that was signed before with another body.
         """
-        wanted = [
-            {"kind": kind, "id": id_, "version": version, "body": base64.b64encode(body).decode()}
-            for kind, id_, version, body in documents
-        ]
+        wanted = _wanted(documents)
         answer = self._call("sign_authority", documents=wanted, approvals=[dict(a) for a in approvals])
         return [self._document(one) for one in answer]
 
@@ -289,6 +382,17 @@ def connect(settings: Settings, role: str, *, become: bool = True) -> Client:
 
 def _raw(text: str) -> bytes:
     return base64.b64decode(text)
+
+
+def _wanted(documents: Sequence[tuple[str, str, int, bytes]]) -> list[dict[str, Any]]:
+    return [
+        {"kind": kind, "id": id_, "version": version, "body": base64.b64encode(body).decode()}
+        for kind, id_, version, body in documents
+    ]
+
+
+def _release(one: Mapping[str, Any]) -> Release:
+    return Release(one["id"], one["state"], tuple(one["messages"]), dict(one["outcome"]), one["why"])
 
 
 def _original(one: Mapping[str, str]) -> Original:

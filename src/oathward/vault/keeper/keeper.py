@@ -28,6 +28,8 @@ from oathward.ledger import Record
 from oathward.vault.authority import trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
 from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
+from oathward.vault.keeper.orders import Orders
+from oathward.vault.keeper.sessions import Sessions
 from oathward.vault.keeper.store import Store
 from oathward.vault.table_store import TableStore
 
@@ -67,6 +69,11 @@ class Keeper:
             create_tables(self.engine)
             self.guard = threading.Lock()
             self.seeds_issued: Counter[str] = Counter()
+            limits = settings.console
+            self.sessions = Sessions(
+                limits.link_minutes_max * 60, limits.idle_minutes_max * 60, limits.session_hours_max * 3_600
+            )
+            self.orders = Orders()
             self.bodies: BodyReader = (
                 SegmentReader(settings.data / "bodies")
                 if self.engine.dialect.name == "sqlite"

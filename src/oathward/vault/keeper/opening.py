@@ -73,18 +73,29 @@ def open_originals(
         VaultError: a seal does not open; recorded too.
         StorageError: a body or the record could not be read or written; nothing is returned.
     """
-    person = ""
     try:
-        person = proof.check(evidence, caller).name
+        person = proof.check(evidence, caller)
+    except OathwardError as error:
+        keeper.record([_record(keeper, "keeper.refused", request, "", caller, {"why": error.reason.code})])
+        raise
+    return open_for(keeper, request, person, caller)
+
+
+def open_for(keeper: Keeper, request: Request, person: proof.Person, caller: proof.Caller) -> list[Original]:
+    """Open originals for a person who has proved to be that person, recorded before they are returned.
+
+    Raises:
+        KeeperError, VaultError, StorageError: as ``open_originals``.
+    """
+    try:
         _check_request(request)
-        _check_limits(keeper, person, len(request.messages))
+        _check_limits(keeper, person.name, len(request.messages))
         opened = _open(keeper, request)
     except OathwardError as error:
-        keeper.record(
-            [_record(keeper, "keeper.refused", request, person, caller, {"why": error.reason.code})]
-        )
+        refused = _record(keeper, "keeper.refused", request, person.name, caller, {"why": error.reason.code})
+        keeper.record([refused])
         raise
-    keeper.record([_record(keeper, "keeper.opened", request, person, caller, {"opened": len(opened)})])
+    keeper.record([_record(keeper, "keeper.opened", request, person.name, caller, {"opened": len(opened)})])
     return opened
 
 

@@ -3,9 +3,9 @@
 | role | may |
 |---|---|
 | ``any`` | ask for its state and for the newest versions of signed documents |
-| ``gateway`` | get working keys and public keys; shaping seeds (counted) |
+| ``gateway`` | get working keys and public keys; shaping seeds (counted); take releases that people ordered |
 | ``courier`` | get the private outbox keys of rows in flight; say which are done |
-| ``app`` | nothing more yet |
+| ``app`` | begin and end sessions of people; with a session's secret: order a release, sign a device (``console``) |
 | ``admin`` | open, sign, erase, rotate, certify, back up: each with the proof of a person |
 
 Rules:
@@ -30,6 +30,7 @@ from oathward.vault.authority import Document
 from oathward.vault.keeper import (
     backups,
     checkpoints,
+    console,
     erasing,
     keyring,
     opening,
@@ -246,6 +247,23 @@ def _restart_checkpoints(keeper: Keeper, caller: Caller, proofs: list[dict[str, 
     checkpoints.restart(keeper, _people(caller, proofs))
 
 
+def _sign_devices(keeper: Keeper, caller: Caller, **arguments: Any) -> list[dict[str, Any]]:
+    return [_document(d) for d in console.sign_devices(keeper, caller, **arguments)]
+
+
+def _release_take(keeper: Keeper, caller: Caller) -> dict[str, Any] | None:
+    taken = console.take(keeper, caller)
+    if taken is None:
+        return None
+    order, originals = taken
+    return {
+        "id": order.id,
+        "originals": [_original(one) for one in originals],
+        "person": order.person,
+        "reason": order.reason,
+    }
+
+
 def _intake_counts(keeper: Keeper) -> tuple[int, int]:
     from oathward.core.db import read
 
@@ -300,6 +318,7 @@ _DOCUMENT = shapes.table(
 )
 _PROOFS = shapes.listed(shapes.proof, 16)
 _PAIR = shapes.listed(_ID, 2, least=2)
+_OUTCOME = shapes.listed(shapes.text(empty=True), 2, least=2)
 
 TABLES: Mapping[str, Mapping[str, Operation]] = {
     "any": {
@@ -312,12 +331,36 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         "hello": Operation(_hello, shapes.table()),
         "seeds": Operation(_seeds, shapes.table(pairs=shapes.listed(_PAIR, SEEDS_MAX, least=1))),
         "device_key": Operation(_device_key, shapes.table(project=_ID)),
+        "releases_waiting": Operation(console.waiting, shapes.table()),
+        "release_take": Operation(_release_take, shapes.table()),
+        "release_settle": Operation(
+            console.settle,
+            shapes.table(
+                id=_ID,
+                outcome=shapes.listed(_OUTCOME, opening.MESSAGES_MAX),
+                why=shapes.text(empty=True),
+            ),
+        ),
     },
     "courier": {
         "outbox_keys": Operation(_outbox_keys, shapes.table()),
         "outbox_done": Operation(_outbox_done, shapes.table(in_use=shapes.listed(_ID, 10_000))),
     },
-    "app": {},
+    "app": {
+        "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
+        "session_check": Operation(console.check, shapes.table(used=shapes.flag, proof=shapes.proof)),
+        "session_end": Operation(console.end, shapes.table(proof=shapes.proof)),
+        "release_order": Operation(
+            console.order, shapes.table(messages=_IDS, reason=shapes.text(200), proof=shapes.proof)
+        ),
+        "release_ordered": Operation(console.ordered, shapes.table(id=_ID, proof=shapes.proof)),
+        "sign_devices": Operation(
+            _sign_devices,
+            shapes.table(
+                documents=shapes.listed(_DOCUMENT, console.DOCUMENTS_MAX, least=1), proof=shapes.proof
+            ),
+        ),
+    },
     "admin": {
         "open": Operation(_open, shapes.table(subject=_ID, messages=_IDS, purpose=_WORD, proof=shapes.proof)),
         "open_held": Operation(
@@ -336,6 +379,7 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
                 documents=shapes.listed(_DOCUMENT, signing.DOCUMENTS_MAX, least=1), approvals=_PROOFS
             ),
         ),
+        "session_invite": Operation(console.invite, shapes.table(acts=shapes.flag, proof=shapes.proof)),
         "erase": Operation(_erase, shapes.table(subject=_ID, reason=_WORD, proof=shapes.proof)),
         "rotate_site_key": Operation(_rotate_site_key, shapes.table(proof=shapes.proof)),
         "rotate_exchange": Operation(_rotate_exchange, shapes.table(kind=_WORD, proof=shapes.proof)),

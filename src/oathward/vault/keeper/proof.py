@@ -2,10 +2,10 @@
 
 Rules:
 - The caller's process is known by its socket's peer credentials; the socket it may reach is its role.
-- A person is named by a proof. ``check`` is the one place that turns a proof into a ``Person``; nothing
-  else in the keeper looks inside one.
-- Today there is one kind, ``admin``: whoever may reach the admin socket says a name, and the record holds
-  both the name and the process's user. Issue 4 adds passkey, TOTP and role grants here, as more kinds.
+- A person is named by a proof. This is the one place that looks inside one and says whose it is.
+- ``admin``: whoever may reach the admin socket says a name, and the record holds both the name and the process's user.
+- ``console``: the secret of a session that began with a one-time link; only the console's socket may show one, and it
+  is good for that socket's operations alone. Issue 4 adds passkey, TOTP and role grants here, as more kinds.
 
 Deliberately absent: trust in a name that comes over any socket but the admin's.
 """
@@ -19,6 +19,7 @@ from typing import Any
 
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
+from oathward.vault.keeper.sessions import Session, Sessions
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 
@@ -45,6 +46,11 @@ def admin_proof(name: str) -> dict[str, str]:
     return {"kind": "admin", "person": name}
 
 
+def console_proof(secret: str) -> dict[str, str]:
+    """Make the proof of a person who is signed in at the console."""
+    return {"kind": "console", "session": secret}
+
+
 def check(proof: Mapping[str, Any], caller: Caller) -> Person:
     """Turn a proof into a person.
 
@@ -57,3 +63,18 @@ def check(proof: Mapping[str, Any], caller: Caller) -> Person:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise KeeperError("proof person", "must be a name of 1 to 64 characters", reason=Reason.NOT_PERMITTED)
     return Person(name, f"uid {caller.uid}")
+
+
+def session_of(proof: Mapping[str, Any], caller: Caller, sessions: Sessions, *, used: bool = True) -> Session:
+    """Find the session whose secret a proof shows.
+
+    Args:
+        used: count it as used now.
+
+    Raises:
+        KeeperError: ``NOT_PERMITTED``; no such kind, not from this caller, or the session has ended.
+    """
+    secret = proof.get("session")
+    if proof.get("kind") != "console" or caller.role != "app" or not isinstance(secret, str):
+        raise KeeperError("proof", "not a proof this caller may give", reason=Reason.NOT_PERMITTED)
+    return sessions.find(secret, used=used)

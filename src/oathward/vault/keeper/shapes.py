@@ -67,6 +67,13 @@ def number(least: int, most: int) -> Shape:
     return shape
 
 
+def flag(value: Any, where: str) -> bool:
+    """Shape a yes or no."""
+    if not isinstance(value, bool):
+        raise refuse(where, "must be true or false")
+    return value
+
+
 def listed(item: Shape, length_max: int, *, least: int = 0) -> Shape:
     """Shape a list of things of one shape."""
 
