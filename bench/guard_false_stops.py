@@ -26,7 +26,8 @@ from oathward.core.words import WordHasher
 from oathward.deid.plan import Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.gateway.guard import Guard
-from oathward.gateway.guard.tokens import PERSON_SEGMENTS
+from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.verdict import Counted, Stop
 from oathward.protocols.hl7v2.reader import Message, decode, joined
 
@@ -127,7 +128,7 @@ def synthetic_rates(seed: int, count: int) -> dict[int, Tally]:
     for length in NUMBER_LENGTHS:
         guard, tally = Guard(WordHasher(bytes(32))), Tally()
         for message, outgoing in synthetic(seed, count, length):
-            tally.take(guard.check(message, outgoing, carries_identity=False))
+            tally.take(guard.check(of_hl7v2(message), outgoing, carries_identity=False))
         rates[length] = tally
     return rates
 
@@ -157,7 +158,7 @@ def corpus_rates(messages: Iterable[tuple[str, Message]]) -> dict[str, Tally]:
                 safe = shape(message, plan, seeds)
             except OathwardError:
                 continue
-            tally.take(guard.check(message, safe.data, carries_identity=False, clear=clear))
+            tally.take(guard.check(of_hl7v2(message), safe.data, carries_identity=False, clear=clear))
         rates[name] = tally
     return rates
 
@@ -169,7 +170,7 @@ def crossed_rate(messages: list[tuple[str, Message]]) -> Tally:
     for name, message in messages:
         for other, outgoing in left:
             if other != name:
-                tally.take(guard.check(message, outgoing, carries_identity=False))
+                tally.take(guard.check(of_hl7v2(message), outgoing, carries_identity=False))
     return tally
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.verdict import Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.escapes import escape
@@ -66,12 +67,12 @@ WARM = Guard(HASHER)
 def test_what_a_guard_remembers_changes_no_verdict(payloads):
     for texts in payloads:
         data = payload(texts)
-        cold = Guard(HASHER).check(ORIGINAL, data, carries_identity=False, card_words=CARD)
-        assert WARM.check(ORIGINAL, data, carries_identity=False, card_words=CARD) == cold
+        cold = Guard(HASHER).check(of_hl7v2(ORIGINAL), data, carries_identity=False, card_words=CARD)
+        assert WARM.check(of_hl7v2(ORIGINAL), data, carries_identity=False, card_words=CARD) == cold
         # A digit changed: same outline, and still the same answer as from nothing.
         turned = data.translate(bytes.maketrans(b"47", b"58"))
-        cold = Guard(HASHER).check(ORIGINAL, turned, carries_identity=False, card_words=CARD)
-        assert WARM.check(ORIGINAL, turned, carries_identity=False, card_words=CARD) == cold
+        cold = Guard(HASHER).check(of_hl7v2(ORIGINAL), turned, carries_identity=False, card_words=CARD)
+        assert WARM.check(of_hl7v2(ORIGINAL), turned, carries_identity=False, card_words=CARD) == cold
 
 
 def upper(text):
@@ -114,13 +115,13 @@ def test_a_planted_value_is_seen_through_any_layers(value, layers, around, separ
         value = layer(value)
     text = separator.join([*around, value, *around])
     data = "".join(f"{line}\r" for line in [HEADER, f"NTE|1||{text}|F"]).encode()
-    assert isinstance(Guard(HASHER).check(ORIGINAL, data, carries_identity=False), Stop)
+    assert isinstance(Guard(HASHER).check(of_hl7v2(ORIGINAL), data, carries_identity=False), Stop)
 
 
 @given(st.binary(max_size=300), st.booleans())
 def test_any_bytes_get_a_verdict_that_prints_no_value(data, identity):
     verdict = Guard(HASHER).check(
-        ORIGINAL, data, carries_identity=identity, card_words=CARD, foreign=lambda _: frozenset()
+        of_hl7v2(ORIGINAL), data, carries_identity=identity, card_words=CARD, foreign=lambda _: frozenset()
     )
     assert "ernandez" not in repr(verdict)
     assert "471122" not in repr(verdict)

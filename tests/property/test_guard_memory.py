@@ -8,6 +8,7 @@ from tests.unit.gateway.disguises import ALL
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.context import Context
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.verdict import CLEAN, Stop
 from oathward.patients.card import words_of_card
 from oathward.protocols.hl7v2.reader import decode
@@ -111,13 +112,13 @@ def test_a_warm_guard_says_what_a_new_one_says(history):
             "canaries": CANARIES if canaried else frozenset(),
             "foreign": asking(who) if index else None,
         }
-        one = WARM.message(message, **known)
+        one = WARM.message(of_hl7v2(message), **known)
         for (identity, clear), data in zip(links, payload, strict=True):
             link = {"carries_identity": identity, "clear": clear}
-            cold = Guard(HASHER).check(message, data, **link, **known)
+            cold = Guard(HASHER).check(of_hl7v2(message), data, **link, **known)
             assert WARM.link(one, data, **link) == cold  # with what the message's other links found out
             assert WARM.link(one, data, **link) == cold
-            assert WARM.check(message, data, **link, **known) == cold
+            assert WARM.check(of_hl7v2(message), data, **link, **known) == cold
 
 
 @pytest.mark.parametrize(
@@ -126,9 +127,9 @@ def test_a_warm_guard_says_what_a_new_one_says(history):
 def test_reverse_a_short_cut_that_says_no_too_often_lets_values_pass(name, text, monkeypatch):
     _, message = ORIGINALS[0]
     data = "".join(f"{line}\r" for line in [*SAFE, f"OBX|3|ST|1^X^L||{text}"]).encode()
-    assert isinstance(Guard(HASHER).check(message, data, carries_identity=False), Stop)
+    assert isinstance(Guard(HASHER).check(of_hl7v2(message), data, carries_identity=False), Stop)
     monkeypatch.setattr(Context, name, lambda *_: False)
-    assert Guard(HASHER).check(message, data, carries_identity=False) is CLEAN
+    assert Guard(HASHER).check(of_hl7v2(message), data, carries_identity=False) is CLEAN
 
 
 def test_a_newborn_grows_older():
@@ -138,8 +139,8 @@ def test_a_newborn_grows_older():
         original(PERSONS[1], at, "UNICODE UTF-8") for at in ("20260301120000", "20260415120000")
     )
     for _ in range(2):
-        assert not isinstance(guard.check(newborn, data, carries_identity=False), Stop)
-        assert isinstance(guard.check(later, data, carries_identity=False), Stop)
+        assert not isinstance(guard.check(of_hl7v2(newborn), data, carries_identity=False), Stop)
+        assert isinstance(guard.check(of_hl7v2(later), data, carries_identity=False), Stop)
 
 
 def test_one_index_answer_serves_the_links_of_one_message_only():
@@ -151,10 +152,10 @@ def test_one_index_answer_serves_the_links_of_one_message_only():
         asked.append(set(tokens))
         return frozenset()
 
-    one = guard.message(message, foreign=ask)
+    one = guard.message(of_hl7v2(message), foreign=ask)
     for identity in (True, False, True):
         assert guard.link(one, data, carries_identity=identity) is CLEAN
     assert len(asked) == 1
-    assert guard.link(guard.message(message, foreign=ask), data, carries_identity=False) is CLEAN
+    assert guard.link(guard.message(of_hl7v2(message), foreign=ask), data, carries_identity=False) is CLEAN
     assert asked[1] < asked[0]
-    assert isinstance(guard.check(message, data, carries_identity=True, foreign=asking(0)), Stop)
+    assert isinstance(guard.check(of_hl7v2(message), data, carries_identity=True, foreign=asking(0)), Stop)

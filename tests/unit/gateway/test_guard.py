@@ -10,6 +10,8 @@ from tests.unit.gateway.disguises import ALL, BARE, NAMES, NOT_CAUGHT
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard import guard as guard_module
+from oathward.gateway.guard import of_hl7v2 as hl7v2_tokens
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.tokens import Tokens
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop
 from oathward.patients.card import words_of_card
@@ -50,7 +52,7 @@ def check(text, *, guard=None, original=ORIGINAL, place="OBX|3|TX|1^NOTE^L||{}||
     """Ask about a safe message with one more segment that holds the text."""
     outgoing = "".join(f"{line}\r" for line in [*SAFE, place.format(text)]).encode()
     options = {"carries_identity": False} | options
-    return (guard or Guard(WordHasher(KEY))).check(original, outgoing, **options)
+    return (guard or Guard(WordHasher(KEY))).check(of_hl7v2(original), outgoing, **options)
 
 
 def test_a_safe_message_is_clean():
@@ -67,7 +69,7 @@ def test_a_disguise_is_caught(disguise):
 
 @pytest.mark.parametrize("disguise", ALL)
 def test_reverse_without_tokens_nothing_is_caught(disguise, monkeypatch):
-    monkeypatch.setattr(guard_module, "tokens_of", lambda _: Tokens())
+    monkeypatch.setattr(hl7v2_tokens, "tokens_of", lambda _: Tokens())
     assert check(ALL[disguise]) is CLEAN
 
 
@@ -195,9 +197,9 @@ def test_other_separators_and_character_sets_are_read():
     header = "MSH#$%*@#MON#ICU###20260301##ORU$R01#1#P#2.6######8859/1\r"
     original = decode((header + "PID#1##004711223$$$HOSP##Müller$Jörg#\r").encode("latin-1"))
     outgoing = (header + "NTE#1##seen: Jörg Müller\r").encode("latin-1")
-    assert isinstance(Guard(HASHER).check(original, outgoing, carries_identity=False), Stop)
+    assert isinstance(Guard(HASHER).check(of_hl7v2(original), outgoing, carries_identity=False), Stop)
     outgoing = (header + "NTE#1##seen: J*XF6*rg M*XFC*ller\r").encode("latin-1")
-    assert isinstance(Guard(HASHER).check(original, outgoing, carries_identity=False), Stop)
+    assert isinstance(Guard(HASHER).check(of_hl7v2(original), outgoing, carries_identity=False), Stop)
 
 
 # --- hostile payloads
@@ -217,7 +219,7 @@ def test_layers_without_end_are_stopped():
 
 def test_a_packed_payload_is_opened():
     packed = gzip.compress(b"the note of John Doe", mtime=0)
-    verdict = Guard(HASHER).check(ORIGINAL, packed, carries_identity=False)
+    verdict = Guard(HASHER).check(of_hl7v2(ORIGINAL), packed, carries_identity=False)
     assert isinstance(verdict, Stop)
     assert verdict.where == "PID-5 in segment 1 through gzip"
 
@@ -227,7 +229,7 @@ def test_a_packed_payload_is_opened():
     [b"", b"\r\r\r", b"\x00", b"\xff\xfe", b"MSH", b"MSH|", b"\x1f\x8b", b"PK\x03\x04", b"\\", b"%", b"&#;"],
 )
 def test_any_bytes_get_a_verdict(outgoing):
-    assert Guard(HASHER).check(ORIGINAL, outgoing, carries_identity=False) is CLEAN
+    assert Guard(HASHER).check(of_hl7v2(ORIGINAL), outgoing, carries_identity=False) is CLEAN
 
 
 def test_an_id_of_ours_is_not_searched_but_one_of_the_senders_is():
@@ -235,7 +237,7 @@ def test_an_id_of_ours_is_not_searched_but_one_of_the_senders_is():
     original = message(sent, *PERSONS)
     for line in (sent, HEADER.replace("MSG77", BARE), HEADER.replace("MSG77", "00000000000004711223")):
         outgoing = f"{line}\rPID|1\r".encode()
-        stopped = isinstance(Guard(HASHER).check(original, outgoing, carries_identity=False), Stop)
+        stopped = isinstance(Guard(HASHER).check(of_hl7v2(original), outgoing, carries_identity=False), Stop)
         assert stopped == ("ABC" not in line)
 
 

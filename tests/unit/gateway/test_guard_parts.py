@@ -4,7 +4,8 @@ import pytest
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
-from oathward.gateway.guard import guard as guard_module
+from oathward.gateway.guard import of_hl7v2 as hl7v2_tokens
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.tokens import Tokens
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop
 from oathward.patients.card import words_of_card
@@ -28,7 +29,9 @@ ORIGINAL = message(PID, NK1)
 
 def check(*lines, guard=None, original=ORIGINAL, **options):
     outgoing = "".join(f"{line}\r" for line in (HEADER, "OBX|1|NM|8867-4^^LN|1|72", *lines)).encode()
-    return (guard or Guard(HASHER)).check(original, outgoing, **({"carries_identity": False} | options))
+    return (guard or Guard(HASHER)).check(
+        of_hl7v2(original), outgoing, **({"carries_identity": False} | options)
+    )
 
 
 NAMES = [
@@ -51,7 +54,7 @@ def test_a_name_that_is_a_whole_component_is_stopped(line, monkeypatch):
         verdict = check(line, guard=guard)
         assert isinstance(verdict, Stop)
         assert verdict == Stop("name-parts", "PID-5 in segment 3")
-    monkeypatch.setattr(guard_module, "tokens_of", lambda _: Tokens())
+    monkeypatch.setattr(hl7v2_tokens, "tokens_of", lambda _: Tokens())
     assert check(line) is CLEAN  # reverse
 
 

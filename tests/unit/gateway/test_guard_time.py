@@ -6,6 +6,7 @@ import pytest
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
+from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.search import near
 from oathward.gateway.guard.verdict import Stop
 from oathward.protocols.hl7v2.reader import decode
@@ -24,7 +25,7 @@ def seconds(unit, size_bytes, *, identity=False):
     data = HEAD + b"OBX|1|TX|1^x^L||" + unit * (size_bytes // len(unit)) + b"\r"
     guard = Guard(WordHasher(b"k" * 32))
     start = time.process_time()
-    guard.check(ORIGINAL, data, carries_identity=identity, foreign=lambda _: frozenset())
+    guard.check(of_hl7v2(ORIGINAL), data, carries_identity=identity, foreign=lambda _: frozenset())
     return time.process_time() - start
 
 
@@ -52,15 +53,17 @@ def test_names_that_are_far_apart_are_told_at_once():
 
 def test_an_entity_of_thousands_of_digits_gets_a_verdict():
     data = HEAD + b"OBX|1|TX|1^x^L||&#" + b"1" * 5_000 + b";\r"
-    verdict = Guard(WordHasher(b"k" * 32)).check(ORIGINAL, data, carries_identity=False)
+    verdict = Guard(WordHasher(b"k" * 32)).check(of_hl7v2(ORIGINAL), data, carries_identity=False)
     assert isinstance(verdict, Stop)
     assert verdict.kind == "unsearchable"
 
 
 def test_more_persons_than_a_message_has_cannot_be_searched():
     many = b"".join(b"NK1|%d|Do%s^Jane\r" % (i, bytes([97 + i % 26, 97 + i // 26])) for i in range(300))
-    verdict = Guard(WordHasher(b"k" * 32)).check(decode(HEAD + many + PID), HEAD, carries_identity=False)
+    verdict = Guard(WordHasher(b"k" * 32)).check(
+        of_hl7v2(decode(HEAD + many + PID)), HEAD, carries_identity=False
+    )
     assert verdict == Stop("unsearchable", "message")
     assert not isinstance(
-        Guard(WordHasher(b"k" * 32)).check(ORIGINAL, HEAD, carries_identity=False), Stop
+        Guard(WordHasher(b"k" * 32)).check(of_hl7v2(ORIGINAL), HEAD, carries_identity=False), Stop
     )  # reverse

@@ -25,10 +25,11 @@ from oathward.gateway.guard.normalise import (
     squeeze,
     views,
 )
+from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
+from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.outlines import Line, Outline
-from oathward.gateway.guard.tokens import PERSON_SEGMENTS
+from oathward.gateway.guard.tokens import role_of
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop, Verdict
-from oathward.protocols.hl7v2.reader import Message
 
 EXPANSION = 8
 """Opened layers of a message may be this many times its size, of what is beyond ``EXPANSION_BYTES_MIN`` only
@@ -51,7 +52,7 @@ COMMON = frozenset(
     winters wise wood woods wright young zoll""".split()
 )
 """Names that are also words, places, scales, makers or parts of the body, in codes and units too."""
-_OWN = frozenset(("PID", "MRG", "car"))
+_CARD = "card"
 
 _OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _OUTLINE = attrgetter("outline")
@@ -179,7 +180,7 @@ class Check:
         parts = self._name_parts(line, facts, found)
         if isinstance(parts, Stop):
             return parts
-        return (*weak, *(("card", b"") for _ in found), *parts)
+        return (*weak, *((_CARD, b"") for _ in found), *parts)
 
     def _name_parts(self, line: bytes, facts: Outline, found: AbstractSet[bytes]) -> Stop | Weak:
         """Search names that are all of a component: stop at a long one, give the short ones."""
@@ -192,10 +193,8 @@ class Check:
             return ()  # a hospital's name, or a town that the plan keeps
         short = []
         for word in set(search.alone(fold(line, self._original.charset))) - COMMON:
-            place = names.get(word) or (
-                "card" if carded and self._message.hashes.word(word) in carded else ""
-            )
-            if len(word) >= NAME_ALONE_MIN and place and place[:3] in _OWN:
+            place = names.get(word) or (_CARD if carded and self._message.hashes.word(word) in carded else "")
+            if len(word) >= NAME_ALONE_MIN and place and (place == _CARD or role_of(place) == "patient"):
                 return Stop("name-parts", self._place(place, line))
             if place:
                 short.append((place, word))
@@ -205,7 +204,7 @@ class Check:
         """Search the card's words: a whole token, or two words of names close together."""
         context = self._context
         if not hashes.isdisjoint(context.strong):
-            return search.Hit("token", "card")
+            return search.Hit("token", _CARD)
         found = hashes & context.names
         if len(found) < 2:
             return None
@@ -215,7 +214,7 @@ class Check:
         close = any(
             search.near(iter(fields), {one}, found - {one}, search.WORDS_BETWEEN_MAX + 1) for one in found
         )
-        return search.Hit("name", "card") if close else None
+        return search.Hit("name", _CARD) if close else None
 
     def _numbers(self) -> Stop | None:
         tokens, body = self._context.tokens, b"\r".join(self._lines)
@@ -285,13 +284,13 @@ class Check:
         return _place(place, line, self._lines)
 
 
-def _without_our_id(line: bytes, original: Message) -> bytes:
+def _without_our_id(line: bytes, original: Original) -> bytes:
     """Blank MSH-10 where it is an id that Oathward made: random letters that would make every line new."""
     if not line.startswith(b"MSH") or len(line) < 4:
         return line
     separator = line[3:4]
     fields = line.split(separator, 10)
-    if len(fields) < 11 or not _OURS(fields[9]) or fields[9].isdigit() or fields[9] == original.header(10):
+    if len(fields) < 11 or not _OURS(fields[9]) or fields[9].isdigit() or fields[9] == original.control_id:
         return line
     fields[9] = b""
     return separator.join(fields)

@@ -29,11 +29,11 @@ from oathward.gateway.guard.context import NO_CLASSES, NOTHING, Context
 from oathward.gateway.guard.hashes import Hashes
 from oathward.gateway.guard.message import Foreign, OneMessage
 from oathward.gateway.guard.normalise import Unsearchable
+from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.outlines import Outlines
-from oathward.gateway.guard.tokens import Tokens, tokens_of, without
+from oathward.gateway.guard.tokens import Tokens, without
 from oathward.gateway.guard.verdict import Stop, Verdict
 from oathward.patients.model import WordKind
-from oathward.protocols.hl7v2.reader import Message
 
 CONTEXTS_MAX = 4_096
 READERS_MAX = 4
@@ -55,7 +55,7 @@ class Guard:
 
     def message(
         self,
-        original: Message,
+        original: Original,
         *,
         card_words: Mapping[bytes, WordKind] = _NOBODY,
         foreign: Foreign | None = None,
@@ -110,7 +110,7 @@ class Guard:
 
     def check(
         self,
-        original: Message,
+        original: Original,
         outgoing: bytes,
         *,
         carries_identity: bool,
@@ -135,7 +135,7 @@ class Guard:
         if context is not None:
             self._contexts.move_to_end(key)
             return context
-        tokens = tokens_of(message.original)
+        tokens = message.original.tokens()
         context = self._contexts[key] = Context(without(tokens, clear) if clear else tokens, clear)
         if len(self._contexts) > CONTEXTS_MAX:
             self._contexts.popitem(last=False)

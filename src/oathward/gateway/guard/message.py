@@ -18,15 +18,13 @@ from collections.abc import Set as AbstractSet
 from oathward.gateway.guard.context import Context
 from oathward.gateway.guard.hashes import Hashes
 from oathward.gateway.guard.normalise import squeeze
+from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.outlines import Line, Outlines, pieces_of
 from oathward.gateway.guard.search import Hit
-from oathward.gateway.guard.tokens import PERSON_SEGMENTS
 from oathward.patients.model import WordKind
-from oathward.protocols.hl7v2.reader import Message
 
 Foreign = Callable[[Iterable[bytes]], AbstractSet[bytes]]
 """Of keyed tokens (``WordHasher.token``), those that are identifiers of other patients."""
-_O = ord("O")
 _NONE: frozenset[Line] = frozenset()
 
 
@@ -37,7 +35,7 @@ class OneMessage:
 
     def __init__(
         self,
-        original: Message,
+        original: Original,
         outlines: Outlines,
         of_all: Context,
         hashes: Hashes,
@@ -57,15 +55,9 @@ class OneMessage:
 
     @property
     def persons(self) -> tuple[object, ...]:
-        """All that tells which tokens its persons have: their segments, how to read them, and the day."""
+        """All that tells which tokens its persons have."""
         if not self._persons:
-            segments = self.original.segments
-            self._persons = (
-                self.original.header(7)[:8],
-                segments[0][3:9],
-                self.original.charset,
-                *[one for one in segments if one[0] != _O and one[:3] in PERSON_SEGMENTS],
-            )
+            self._persons = self.original.persons()
         return self._persons
 
     # --- numbers in the clear
@@ -150,4 +142,4 @@ class OneMessage:
 
     def _is_today(self, piece: bytes) -> bool:
         """Say whether a token is a date of the message's own month."""
-        return self.hashes.day(piece) != b"" and squeeze(piece)[:6] == self.original.header(7)[:6]
+        return self.hashes.day(piece) != b"" and squeeze(piece)[:6] == self.original.day()[:6]

@@ -32,8 +32,8 @@ from oathward.gateway.guard.normalise import (
     runs,
     squeeze,
 )
+from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.tokens import IDENTIFIER_LENGTH_MIN
-from oathward.protocols.hl7v2.reader import Message
 
 OUTLINES_MAX = 16_384
 OUTLINES_BYTES_MAX = 16_777_216
@@ -127,7 +127,7 @@ class Outlines:
         self._once = Once()
         self.generation: object = object()
 
-    def read(self, lines: list[bytes], original: Message, fresh: dict[bytes, Line]) -> list[Line]:
+    def read(self, lines: list[bytes], original: Original, fresh: dict[bytes, Line]) -> list[Line]:
         """Give what is known of each line.
 
         Args:
@@ -154,7 +154,7 @@ class Outlines:
             found[at] = one
         return cast("list[Line]", found)
 
-    def _time_of(self, line: bytes, original: Message) -> tuple[bytes, bytes]:
+    def _time_of(self, line: bytes, original: Original) -> tuple[bytes, bytes]:
         """Give the first field of a line that is a time and nothing else, and what tells its day and length.
 
         Lines with another time of that day and length in the same fields say the same.
@@ -166,13 +166,13 @@ class Outlines:
                 return line[start - 1 : end] + b"|", b"|\0%d %b|" % (end - start, day)
         return b"", b""
 
-    def _read_stamped(self, line: bytes, stamped: bytes, original: Message) -> Line:
+    def _read_stamped(self, line: bytes, stamped: bytes, original: Original) -> Line:
         found = self._read(line, original)
         if len(line) <= LINE_BYTES_MAX and self._once.again(stamped):
             _keep(self._stamped, stamped, found)
         return found
 
-    def _read(self, line: bytes, original: Message) -> Line:
+    def _read(self, line: bytes, original: Original) -> Line:
         """Look at a line that is not known by its bytes."""
         facts = self._of(outline(line), line, original)
         pieces = facts.pieces(line)
@@ -211,14 +211,14 @@ class Outlines:
         others = frozenset(asked)
         return Line(facts, others.union(dates) if dates else others, others, frozenset(whole))
 
-    def _of(self, shape: bytes, line: bytes, original: Message) -> Outline:
+    def _of(self, shape: bytes, line: bytes, original: Original) -> Outline:
         """Give the outline of a line; ``shape`` is how it looks."""
         facts = self._known.get(shape)
         if facts is not None and facts.mixed:
             facts = self._variants.get((shape, *(line[start:end] for start, end in facts.mixed)))
         return facts or self._learn(shape, line, original)
 
-    def _learn(self, shape: bytes, line: bytes, original: Message) -> Outline:
+    def _learn(self, shape: bytes, line: bytes, original: Original) -> Outline:
         """Look at an outline for the first time."""
         folded = fold(shape, original.charset)
         words = frozenset(letter_words(folded))
