@@ -313,7 +313,7 @@ def _decide(gate: Gate, w: Work, links: list[Any]) -> None:
 def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None]]]:
     def planned(w: Work) -> None:
         permit = w.permits[link.id]
-        plan = gate.plan("hl7v2", link, permit.profile, permit.classes)
+        plan = gate.plan("hl7v2", link, permit)
         secrets = gate.seeds(w.resolution.subject, link.project) if plan.plan.needs_seeds else (b"", b"")
         outgoing_id = gate.outgoing_id(w.arrival.id, link.id)
         w.plans[link.id] = plan, Seeds(*secrets, outgoing_id, gate.year)

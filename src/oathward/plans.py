@@ -14,7 +14,7 @@ import orjson
 from oathward.deid.plan import Plan, Route, compile_plan
 from oathward.deid.profile import load_profiles
 from oathward.policy.bundle import Bundle
-from oathward.policy.model import Link, Wire, outgoing_wire
+from oathward.policy.model import Link, Permit, Wire, outgoing_wire
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,10 @@ def wire_of_type(message_type: str | None) -> Wire:
     return "fhir" if message_type and message_type.startswith("FHIR^") else "hl7v2"
 
 
+PLANS_MAX = 4_096
+"""Kept at a time: what consents withhold differs from patient to patient."""
+
+
 class Plans:
     """Compile once per profile, classes, and what the link says of uncatalogued elements.
 
@@ -52,23 +56,54 @@ class Plans:
 
     def __init__(self, texts: Mapping[str, str] | None = None) -> None:
         self._profiles = load_profiles(texts or {})
-        self._plans: dict[tuple[Route, str, str, frozenset[str]], Planned] = {}  # by all a plan is made of
+        self._compiled: dict[tuple[object, ...], tuple[Plan, frozenset[str]]] = {}
+        self._plans: dict[tuple[object, ...], Planned] = {}  # by all that a plan is made of
 
-    def of(self, route: Route, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+    def of(self, route: Route, link: Link, permit: Permit) -> Planned:
         """Give the plan for a permit."""
-        key = (route, link.uncatalogued if link.for_care else "", profile, classes)
+        how = (route, link.uncatalogued if link.for_care else "", permit.profile, permit.classes)
+        key = (how, permit.withheld, permit.only)
         found = self._plans.get(key)
         if found is None:
-            found = self._plans[key] = self._compile(route, link, profile, classes)
+            compiled = self._compiled.get(how)
+            if compiled is None:
+                compiled = self._compiled[how] = self._compile(route, link, permit)
+            if len(self._plans) >= PLANS_MAX:
+                self._plans.clear()
+            found = self._plans[key] = _planned(*compiled, permit)
         return found
 
-    def _compile(self, route: Route, link: Link, name: str, classes: frozenset[str]) -> Planned:
-        profile = self._profiles[name]
+    def _compile(self, route: Route, link: Link, permit: Permit) -> tuple[Plan, frozenset[str]]:
+        """Compile a profile; gives also the classes that pass as they are."""
+        profile = self._profiles[permit.profile]
         if link.for_care:
             # What nobody catalogued: the treatment link itself says whether it passes with a finding or is held.
             profile = replace(profile, uncatalogued=link.uncatalogued)
-        plan = compile_plan(profile, classes, route)
-        row = {"classes": sorted(classes), "plan": plan.digest.hex(), "profile": name}
-        body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
-        clear = classes & frozenset(cls for cls, action in profile.actions if action == "keep")
-        return Planned(plan, sha256(body).digest(), body, clear)
+        plan = compile_plan(profile, permit.classes, route)
+        return plan, frozenset(cls for cls, action in profile.actions if action == "keep")
+
+
+def _planned(plan: Plan, kept: frozenset[str], permit: Permit) -> Planned:
+    row: dict[str, object] = {
+        "classes": sorted(permit.classes),
+        "plan": plan.digest.hex(),
+        "profile": permit.profile,
+    }
+    if permit.withheld:
+        row["withheld"] = sorted(permit.withheld)
+    if permit.only is not None:
+        row["only"] = sorted(permit.only)
+    body = orjson.dumps(row, option=orjson.OPT_SORT_KEYS)
+    return Planned(plan, sha256(body).digest(), body, permit.classes & kept)
+
+
+def permit_of(body: bytes, answer: Permit) -> Permit:
+    """Give the permit that a plan was made for, as far as ``Planned.body`` says, in the place of today's answer."""
+    row = orjson.loads(body)
+    only = row.get("only")
+    return replace(
+        answer,
+        classes=frozenset(row["classes"]),
+        withheld=frozenset(row.get("withheld", ())),
+        only=None if only is None else frozenset(only),
+    )

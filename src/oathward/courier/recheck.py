@@ -10,10 +10,9 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import assert_never
 
-import orjson
 from sqlalchemy import Connection, Engine
 
 from oathward import ledger
@@ -21,7 +20,7 @@ from oathward.consent.views import Known, Unknown
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.messages.model import OutboxRow
-from oathward.plans import Plans, route_of, wire_of_type
+from oathward.plans import Plans, permit_of, route_of, wire_of_type
 from oathward.policy.bundle import Bundle
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import Deny, Facts, Indeterminate, Permit
@@ -77,8 +76,8 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
     facts, plan = (ledger.facts(db, site, digest) for digest in (row.facts, row.plan))
     if facts is None or plan is None:
         return Reason.FACT_MISSING
-    renewed = replace(
-        Facts.from_body(facts), consent_version=version, consents=consents, clock_sure=now.clock_sure
+    renewed = Facts.from_body(facts).renewed(
+        consent_version=version, consents=consents, clock_sure=now.clock_sure
     )
     answer = decide(now.bundle, link, renewed, now.at_us)
     if isinstance(answer, Indeterminate):
@@ -89,11 +88,11 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
         case Indeterminate(_, why):
             return Later(why)
         case Permit():
-            classes = frozenset(orjson.loads(plan)["classes"])
+            then = permit_of(plan, answer)
             route = route_of(now.bundle, link, wire_of_type(renewed.message_type))
             as_then = (
-                classes <= answer.classes
-                and now.plans.of(route, link, answer.profile, classes).key == row.plan
+                answer.covers(then.classes, then.withheld, then.only)
+                and now.plans.of(route, link, then).key == row.plan
             )
             return None if as_then else Reason.PERMIT_NARROWED
         case _ as never:

@@ -14,8 +14,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -30,11 +29,11 @@ from oathward.core.errors import AuthorityError, KeeperError, OathwardError
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
+from oathward.gateway.facts import Around, Known, known_of, read_of
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.message import OneMessage
-from oathward.gateway.guard.verdict import Verdict
-
 from oathward.gateway.guard.original import Original
+from oathward.gateway.guard.verdict import Verdict
 from oathward.gateway.stores import Stores
 from oathward.gateway.wires.wire import Identity, Wire
 from oathward.inventory import sql as inventory_sql
@@ -45,8 +44,7 @@ from oathward.patients.resolver import Resolver
 from oathward.plans import Planned, Plans, route_of
 from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
-from oathward.policy.labels import Seen
-from oathward.policy.model import Facts, Link
+from oathward.policy.model import Link, Permit
 from oathward.vault.opened import Opened
 from oathward.vault.seal import Sealer
 
@@ -69,16 +67,6 @@ log = structlog.get_logger()
 
 class NotTakenError(OathwardError):
     """A message that is not stored and not acknowledged; the sender keeps it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """The facts of a decision, their SHA-256, and the canonical body the ledger keeps once."""
-
-    facts: Facts
-    key: bytes
-    body: bytes
-    type: str
 
 
 class Gate:
@@ -206,41 +194,24 @@ class Gate:
         """Collect what decisions read, as codes; the same for equal messages until something changes."""
         active = self._active  # once: another may take its place at any moment
         bundle = active.bundle if active is not None else self.active_bundle
-        kind = wire.type_of(message)
-        present = wire.classes(message)
-        label_facts = wire.labelled(message, bundle.labels, device)
         version, consents = self.consents.of(self.engine, (resolution.subject, *resolution.others))
-        sure = self.clock.sure()
+        read = read_of(wire, message, bundle, device, consents)
+        around = Around(
+            self.site,
+            assurance,
+            resolution.kind,
+            version,
+            consents,
+            self.clock.sure(),
+            active.version if active is not None else 0,
+        )
         # The facts that are remembered hold the consents, so that their identity is not given to others.
         # And all that facts are made of is in the key: what was computed before a change is not found after it.
         of_device = device.id, device.kind, device.tags
-        bundle_version = active.version if active is not None else 0
-        key = (
-            *of_device,
-            *(assurance, resolution.kind, kind, present, label_facts, version, id(consents), sure),
-            bundle_version,
-        )
+        key = (*of_device, *read, assurance, resolution.kind, version, id(consents), *around[-2:])
         known = self._facts.get(key)
         if known is None:
-            labels = bundle.labels.label(Seen(*label_facts))
-            facts = Facts(
-                site=self.site,
-                device=device.id,
-                device_kind=device.kind,
-                device_tags=device.tags,
-                assurance=assurance,
-                subject_kind=resolution.kind,
-                message_type=kind,
-                confidentiality=labels.confidentiality,
-                sensitivity=labels.sensitivity,
-                classes_present=present,
-                consent_version=version,
-                consents=consents,
-                clock_sure=sure,
-                bundle_version=bundle_version,
-            )
-            body = facts.body()
-            known = Known(facts, sha256(body).digest(), body, kind)
+            known = known_of(read, around, bundle, device)
             if len(self._facts) >= _FACTS_CACHED_MAX:
                 self._facts.clear()
             self._facts[key] = known
@@ -248,9 +219,9 @@ class Gate:
 
     # --- step 8 to 10
 
-    def plan(self, wire: policy.Wire, link: Link, profile: str, classes: frozenset[str]) -> Planned:
+    def plan(self, wire: policy.Wire, link: Link, permit: Permit) -> Planned:
         """Give the compiled plan for what was permitted of a message that came by a protocol."""
-        return self._plans.of(route_of(self.active_bundle, link, wire), link, profile, classes)
+        return self._plans.of(route_of(self.active_bundle, link, wire), link, permit)
 
     def seeds(self, subject: str, project: str) -> tuple[bytes, bytes]:
         """Give the shaping seed of a subject in a project, and the project's device key.

@@ -29,11 +29,6 @@ def _type(code: str, trigger: str) -> str:
     return f"{code}^{trigger}"
 
 
-def codes_of(message: Message) -> frozenset[str]:
-    """Give all clinical codes of a message: ``system|code``, and those of alternates."""
-    return _codes(message, "")
-
-
 def seen(message: Message, table: LabelTable, device: Device) -> Read:
     """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal.
 

@@ -26,7 +26,8 @@ from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedMessage
 
 if TYPE_CHECKING:
-    from oathward.gateway.gate import Gate, Known
+    from oathward.gateway.facts import Known
+    from oathward.gateway.gate import Gate
     from oathward.gateway.guard.verdict import Stop
 
 _NO_BODY = BodyRef("", 0, 0, 0, b"")

@@ -25,9 +25,10 @@ from oathward.core.reasons import Reason
 from oathward.deid.plan import Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
-from oathward.gateway.gate import Gate, Known, NotTakenError
+from oathward.gateway.facts import Known
+from oathward.gateway.gate import Gate, NotTakenError
 from oathward.gateway.guard.verdict import Counted, Stop
-from oathward.gateway.wires import HL7V2
+from oathward.gateway.wires import HL7V2, Wire
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.model import Resolution
 from oathward.policy.decide import care_first, decide
@@ -164,6 +165,13 @@ def _concerns(decision: Permit | Deny) -> bool:
     return isinstance(decision, Permit) or decision.reasons != (Reason.NO_LINK,)
 
 
+def _narrowed(wire: Wire, message: Any, permit: Permit) -> Any:
+    """Leave out what a consent withholds by its code."""
+    if not permit.withheld and permit.only is None:
+        return message
+    return wire.narrowed(message, permit.withheld, permit.only)
+
+
 def _disclose(gate: Gate, message: Any, part: Part, link: Link, permit: Permit, known: Known) -> None:
     """Shape, check and seal for one link; a failure holds the message for this link only."""
     arrival, subject, wire = part.arrival, part.resolution.subject, part.arrival.wire
@@ -175,10 +183,10 @@ def _disclose(gate: Gate, message: Any, part: Part, link: Link, permit: Permit, 
     try:
         if not link.carries_identity and not wire.plain_type(message):
             raise OathwardError(wire.where_type(message), reason=Reason.DEID_FAILED)
-        planned = gate.plan(wire.name, link, permit.profile, permit.classes)
+        planned = gate.plan(wire.name, link, permit)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)
-        safe = shape(message, planned.plan, seeds)  # 8
+        safe = shape(_narrowed(wire, message, permit), planned.plan, seeds)  # 8
         if part.guarded is None:
             part.guarded = gate.guarded(wire.original(message), subject, arrival.at_us)
         verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9

@@ -109,9 +109,9 @@ class Fhir:
         """Of coded clinical content."""
         return catalogue.codes(message)
 
-    def without(self, message: Message, codes: frozenset[str]) -> Message:
-        """Leave out resources and components by their code."""
-        return catalogue.without_codes(message, codes)
+    def narrowed(self, message: Message, withheld: frozenset[str], only: frozenset[str] | None) -> Message:
+        """Resources and components by their code."""
+        return catalogue.narrowed(message, withheld, only)
 
     def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
         """Codes, place of the encounter, kind of device."""

@@ -24,11 +24,7 @@ from oathward.protocols.hl7v2 import ack
 from oathward.protocols.hl7v2.batch import FRAME_MESSAGES_MAX, split_batch
 from oathward.protocols.hl7v2.catalogue import classes_present
 from oathward.protocols.hl7v2.reader import Message, decode
-
-try:
-    from oathward.protocols.hl7v2.withheld import without_codes
-except ImportError:
-    pass
+from oathward.protocols.hl7v2.withheld import codes_of, without_codes
 
 
 class Hl7v2:
@@ -91,12 +87,12 @@ class Hl7v2:
         return classes_present(message)
 
     def codes(self, message: Message) -> frozenset[str]:
-        """Of OBX-3 and its kin."""
-        return labelling.codes_of(message)
+        """Of OBX-3 and its kin, as ``narrowed`` knows them."""
+        return codes_of(message)
 
-    def without(self, message: Message, codes: frozenset[str]) -> Message:
-        """Leave out observations by their code."""
-        return without_codes(message, codes)
+    def narrowed(self, message: Message, withheld: frozenset[str], only: frozenset[str] | None) -> Message:
+        """By OBX-3 and its kin."""
+        return without_codes(message, withheld, only)
 
     def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
         """Codes, PV1-3, PV1-10, MSH-3."""

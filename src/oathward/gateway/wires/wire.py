@@ -94,8 +94,8 @@ class Wire(Protocol):
     def codes(self, message: Any) -> frozenset[str]:
         """List the clinical codes in a message: ``LN|8867-4``."""
 
-    def without(self, message: Any, codes: frozenset[str]) -> Any:
-        """Leave out what has one of these codes, whole."""
+    def narrowed(self, message: Any, withheld: frozenset[str], only: frozenset[str] | None) -> Any:
+        """Leave out what bears a code that is withheld, and observations that bear none of ``only``; whole items."""
 
     def labelled(self, message: Any, table: LabelTable, device: Device) -> LabelFacts:
         """Read what labelling asks for."""
