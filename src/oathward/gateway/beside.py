@@ -22,7 +22,7 @@ import queue
 import sys
 import time
 from collections import Counter
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import orjson
 
@@ -35,10 +35,12 @@ from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate, NotTakenError
-from oathward.gateway.listeners.beside import packed
+from oathward.gateway.listeners.beside import packed as frame
+from oathward.gateway.listeners.fhir_work import Told, begin, cut, packed, told_of, unstored
 from oathward.gateway.path import handle
-from oathward.gateway.wires import HL7V2
+from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Peer
+from oathward.protocols.fhir.bundle import Piece
 from oathward.vault.opened import Opened
 
 WRITER = "beside"
@@ -77,7 +79,7 @@ async def run(site: Opened) -> None:
     finished: queue.SimpleQueue[list[Prepared]] = queue.SimpleQueue()
     group_max = site.settings.gateway.group_messages_max
     committer = Committer(gate, finished.put, group_max=group_max)
-    sys.stdout.buffer.write(packed({}, []))  # ready
+    sys.stdout.buffer.write(frame({}, []))  # ready
     sys.stdout.buffer.flush()
     _serve(gate, committer, finished)
     committer.stop()
@@ -104,7 +106,7 @@ def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[P
         faulthandler.dump_traceback_later(last_s, exit=True, file=nowhere)  # needs no interpreter lock
         told, replies = _one(gate, committer, finished, *job)
         faulthandler.cancel_dump_traceback_later()
-        sys.stdout.buffer.write(packed(told, replies))
+        sys.stdout.buffer.write(frame(told, replies))
         sys.stdout.buffer.flush()
         gate.trouble = ""
         if committer.fatal is not None:
@@ -121,16 +123,51 @@ def _one(
     """Handle one frame; gives what is told of it, and its acknowledgements."""
     gate.room_bytes, gate.taken_bytes = head["room"], 0
     certificate = bytes.fromhex(head["certificate"]) or None
-    peer = Peer(head["address"], certificate, tuple(head["names"]))
+    peer = Peer(head["address"], certificate, tuple(head["names"]), head["key"])
     if not head["unread"]:
         point("beside.frame")
-    pieces = [raw] if head["unread"] else HL7V2.pieces(raw)
+    handled = _fhir if head["wire"] == FHIR.name else _hl7v2
+    work = handled(gate, committer, finished, raw, peer, unread=head["unread"])
+    counts, gate.counts = gate.counts, Counter()
+    findings, gate.findings = gate.findings, []
+    told = {
+        "stored": work.stored,
+        "refused": work.refused.code if work.refused else "",
+        "messages": work.messages,
+        "strangers": gate.taken_bytes,
+        "counts": dict(counts),
+        "findings": findings,
+        "trouble": gate.trouble,
+    }
+    return told, work.replies
+
+
+class _Work(NamedTuple):
+    """What became of one frame."""
+
+    stored: bool
+    messages: int
+    replies: list[bytes]
+    refused: Reason | None = None
+
+
+def _hl7v2(
+    gate: _Gate,
+    committer: Committer,
+    finished: queue.SimpleQueue[list[Prepared]],
+    raw: bytes,
+    peer: Peer,
+    *,
+    unread: bool,
+) -> _Work:
+    """Handle the messages of a frame up to the first that cannot be stored."""
+    pieces = [raw] if unread else HL7V2.pieces(raw)
     prepared: list[Prepared] = []
     refused: Reason | None = None
     try:
         for piece in pieces:
             arrival = Arrival(uuid7(), piece, peer, gate.now_us())
-            prepared.append(_unread(gate, arrival) if head["unread"] else handle(gate, arrival))
+            prepared.append(_unread(gate, arrival) if unread else handle(gate, arrival))
             committer.submit(prepared[-1])
     except OathwardError as error:  # not sealed, or no room for strangers: unanswered, the sender keeps it
         refused = error.reason
@@ -144,18 +181,41 @@ def _one(
             stored = False
             break
         replies += one.reply(one.answer)
-    counts, gate.counts = gate.counts, Counter()
-    findings, gate.findings = gate.findings, []
-    told = {
-        "stored": stored,
-        "refused": refused.code if refused else "",
-        "messages": len(pieces),
-        "strangers": gate.taken_bytes,
-        "counts": dict(counts),
-        "findings": findings,
-        "trouble": gate.trouble,
-    }
-    return told, replies
+    return _Work(stored, len(pieces), replies, refused)
+
+
+def _fhir(
+    gate: _Gate,
+    committer: Committer,
+    finished: queue.SimpleQueue[list[Prepared]],
+    raw: bytes,
+    peer: Peer,
+    *,
+    unread: bool,
+) -> _Work:
+    """Handle one request; of a batch each message has its own answer."""
+    pieces = [Piece(raw, (), None, None)] if unread else cut(raw)
+    parts: list[Told | Prepared] = []
+    for piece in pieces:
+        try:
+            if unread:
+                one = _unread(gate, Arrival(uuid7(), raw, peer, gate.now_us(), FHIR))
+            else:
+                one = begin(gate, piece, peer)
+        except OathwardError as error:
+            parts.append(unstored(gate, piece, peer, error))
+        else:
+            parts.append(one)
+            committer.submit(one)
+    prepared = [one for one in parts if isinstance(one, Prepared)]
+    _wait(gate, committer, finished, prepared)  # puts what was prepared again in its place
+    again = iter(prepared)
+    told = [
+        told_of(next(again), piece) if isinstance(one, Prepared) else one
+        for one, piece in zip(parts, pieces, strict=True)
+    ]
+    messages = sum(len(piece.indices) or 1 for piece in pieces)
+    return _Work(stored=True, messages=messages, replies=packed(told))
 
 
 def _unread(gate: Gate, arrival: Arrival) -> Prepared:

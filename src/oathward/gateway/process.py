@@ -27,7 +27,11 @@ from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
+from oathward.gateway.listeners import answers
+from oathward.gateway.listeners.beside import Beside
+from oathward.gateway.listeners.fhir import FhirListener
 from oathward.gateway.listeners.mllp import MllpListener, server_context
+from oathward.gateway.listeners.turns import Turns
 from oathward.ledger import Record, prepare
 from oathward.vault.opened import Opened
 
@@ -57,9 +61,11 @@ async def run(site: Opened) -> None:
     finished = _Finished(loop)
     group_max = site.settings.gateway.group_messages_max
     committer = WatchedCommitter(gate, finished.hand_over, group_max=group_max, loop=loop)
-    listener = MllpListener(gate, committer, site.settings.mllp)
-    finished.listener = listener
+    turns, beside = Turns(), Beside(gate, site.settings.mllp)
+    listener = MllpListener(gate, committer, site.settings.mllp, turns, beside)
     ports = await _listen(listener, site)
+    fhir = FhirListener(gate, committer, site.settings.fhir, turns, beside)
+    ports |= await _listen_fhir(fhir, site)
     status = Status(site.settings.run_folder_of("gateway"), "gateway")
     gc.collect()
     gc.freeze()
@@ -72,6 +78,8 @@ async def run(site: Opened) -> None:
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping", ports=ports)
     await listener.stop()
+    await fhir.stop()
+    await beside.stop()
     await asyncio.to_thread(committer.stop)
     for task in tasks:
         task.cancel()
@@ -83,7 +91,8 @@ async def run(site: Opened) -> None:
 
 async def _listen(listener: MllpListener, site: Opened) -> dict[str, int]:
     try:
-        return await listener.start(_tls(site))
+        with_tls = site.settings.mllp.tls_port >= 0
+        return await listener.start(_tls(site, required=True) if with_tls else None)
     except OSError as error:
         mllp = site.settings.mllp
         if error.errno == errno.EADDRINUSE:
@@ -91,6 +100,22 @@ async def _listen(listener: MllpListener, site: Opened) -> dict[str, int]:
             raise OathwardError("gateway", why, reason=Reason.PORT_TAKEN) from error
         why = f"cannot listen on {mllp.host}: {error.strerror or 'no such address'}"
         raise SettingsError("[mllp] host or port", why) from error
+
+
+async def _listen_fhir(listener: FhirListener, site: Opened) -> dict[str, int]:
+    fhir = site.settings.fhir
+    if fhir.port < 0:
+        return {}
+    tls = _tls(site, required=False)
+    tls.set_alpn_protocols(["http/1.1"])
+    try:
+        return await listener.start(tls)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {fhir.port} of {fhir.host} is taken; --port-base, or [fhir] port"
+            raise OathwardError("gateway", why, reason=Reason.PORT_TAKEN) from error
+        why = f"cannot listen on {fhir.host}: {error.strerror or 'no such address'}"
+        raise SettingsError("[fhir] host or port", why) from error
 
 
 class WatchedCommitter(Committer):
@@ -129,12 +154,10 @@ class _Finished:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self.listener: MllpListener | None = None
 
     def hand_over(self, group: list[Prepared]) -> None:
         """Called on the committer's thread."""
-        assert self.listener is not None
-        self._loop.call_soon_threadsafe(self.listener.finished, group)
+        self._loop.call_soon_threadsafe(answers.finished, group)
 
 
 async def _watch(gate: Gate, committer: WatchedCommitter, status: Status, ports: dict[str, int]) -> None:
@@ -208,9 +231,8 @@ def _say(status: Status, gate: Gate, committer: WatchedCommitter, ports: dict[st
     )
 
 
-def _tls(site: Opened) -> ssl.SSLContext | None:
+def _tls(site: Opened, *, required: bool) -> ssl.SSLContext:
     """TLS for devices, with the certificate the site's own CA gave this gateway."""
-    if site.settings.mllp.tls_port < 0:
-        return None
     trust = site.settings.data / "trust"
-    return server_context(str(trust / "mllp.pem"), str(trust / "mllp.key"), str(trust / "device-ca.pem"))
+    files = (str(trust / name) for name in ("mllp.pem", "mllp.key", "device-ca.pem"))
+    return server_context(*files, required=required)

@@ -29,6 +29,7 @@ from oathward.vault.authority import Document, put_all
 
 __all__ = [
     "dismiss",
+    "give_token",
     "plan",
     "plan_adoption",
     "plan_certificate",
@@ -237,6 +238,21 @@ def revoke(db: Connection, site: str, id_: str, *, by: str, reason: str, now_us:
         raise InputError(id_, "no such device", reason=Reason.NOT_FOUND)
     body = {"by": by, "device": id_, "reason": reason}
     append(db, site, [prepare(Record("device.revoked", body, now_us))])
+
+
+def give_token(
+    db: Connection, site: str, id_: str, key: str, digest: bytes, *, until_us: int, now_us: int
+) -> bool:
+    """Note a signed request for an access token and record that one was given; says whether it may be.
+
+    Args:
+        key: thumbprint of the key that signed it. digest: of what makes the request the same.
+        until_us: when the request is over, and need not be remembered any more.
+    """
+    if not sql.use_assertion(db, site, digest, until_us=until_us, now_us=now_us):
+        return False
+    append(db, site, [prepare(Record("token.given", {"device": id_, "key": key}, now_us))])
+    return True
 
 
 def dismiss(db: Connection, site: str, held_id: str, *, by: str, now_us: int) -> None:

@@ -3,8 +3,9 @@
 | table | holds |
 |---|---|
 | ``device`` | the newest signed document of each device; ``status`` may be narrower than the document says |
-| ``device_identity`` | certificate fingerprints and names -> device, one device each; derived |
+| ``device_identity`` | certificate fingerprints, names and keys -> device, one device each; derived |
 | ``device_change`` | a counter: what changed since a process last looked |
+| ``device_assertion`` | signed requests for access tokens that were used, until they are over: keyed by digest |
 | ``held_device`` | who spoke and is not known, once each, counted |
 """
 
@@ -48,6 +49,7 @@ device = Table(
     Column("change", BigInteger, nullable=False),
 )
 Index("device_changed", device.c.site, device.c.change)
+Index("device_status", device.c.site, device.c.status)  # to count without reading documents
 
 identity = Table(
     "device_identity",
@@ -57,6 +59,14 @@ identity = Table(
     Column("value", Text, primary_key=True),
     Column("device", Text, nullable=False),
 )
+assertion = Table(
+    "device_assertion",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("until_us", BigInteger, nullable=False),
+)
+
 Index("device_identity_device", identity.c.site, identity.c.device)
 
 change = Table(
@@ -177,6 +187,14 @@ def set_status(db: Connection, site: str, id_: str, status: str, n: int) -> bool
     return done.rowcount > 0
 
 
+def use_assertion(db: Connection, site: str, digest: bytes, *, until_us: int, now_us: int) -> bool:
+    """Note that a signed request was used; says whether this is its first time. Forgets those that are over."""
+    db.execute(delete(assertion).where(assertion.c.site == site, assertion.c.until_us < now_us))
+    values = {"site": site, "digest": digest, "until_us": until_us}
+    statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(assertion).values(**values)
+    return db.execute(statement.on_conflict_do_nothing()).rowcount > 0
+
+
 def note_held(db: Connection, site: str, id_: str, *, last_us: int, reason: str = "") -> bool:
     """Count one more message of somebody who was heard before; says whether there is such a one."""
     why = {"reason": reason} if reason else {}
@@ -198,6 +216,20 @@ def new_held(db: Connection, values: dict[str, Any]) -> None:
 def held_since(db: Connection, site: str, since_us: int) -> int:
     """Count those first heard since a time."""
     query = select(func.count()).where(held.c.site == site, held.c.first_us >= since_us)
+    return db.execute(query).scalar_one()
+
+
+def status_counts(db: Connection, site: str) -> dict[str, int]:
+    """Count devices by the status in force."""
+    rows = db.execute(
+        select(device.c.status, func.count()).where(device.c.site == site).group_by(device.c.status)
+    )
+    return {status: count for status, count in rows}  # noqa: C416  a Row is no pair to the type checker
+
+
+def held_count(db: Connection, site: str) -> int:
+    """Count who is held now."""
+    query = select(func.count()).where(held.c.site == site, held.c.state == "held")
     return db.execute(query).scalar_one()
 
 

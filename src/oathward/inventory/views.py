@@ -63,6 +63,11 @@ def unknown(db: Connection, site: str, *, state: str = "held", limit: int = 1_00
     ]
 
 
+def counts(db: Connection, site: str) -> tuple[dict[str, int], int]:
+    """Count devices by status, and who is held."""
+    return sql.status_counts(db, site), sql.held_count(db, site)
+
+
 def called(db: Connection, site: str, address: str, certificate: str, *, limit: int = 3) -> list[str]:
     """Say what somebody called itself, ``MSH-3|MSH-4``, last heard first: a device's words, made printable.
 

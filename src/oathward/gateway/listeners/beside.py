@@ -57,6 +57,7 @@ class Heavy:
     raw: bytes
     peer: Peer
     owner: Sender
+    wire: str = "hl7v2"
     outcome: Outcome | None = None
     answer: str = ""
     replies: list[bytes] = field(default_factory=list)
@@ -68,14 +69,14 @@ class Heavy:
 
 
 class Beside:
-    """The other process, as the listener sees it.
+    """The other process, as the listeners see it; all doors of a gateway share it.
 
-    Args:
-        counted: told of each answered frame's address and how many messages were in it.
+    ``counted``: by wire, what is told of each answered frame's address and how many messages were in it.
     """
 
-    def __init__(self, gate: Gate, limits: Mllp, counted: Callable[[str, int], None]) -> None:
-        self._gate, self._limits, self._counted = gate, limits, counted
+    def __init__(self, gate: Gate, limits: Mllp) -> None:
+        self._gate, self._limits = gate, limits
+        self.counted: dict[str, Callable[[str, int], None]] = {}
         self._queues: dict[str, deque[Heavy]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._task: asyncio.Task[None] | None = None
@@ -142,6 +143,8 @@ class Beside:
                     "address": peer.address,
                     "certificate": peer.cert_sha256.hex() if peer.cert_sha256 else "",
                     "names": peer.cert_names,
+                    "key": peer.key,
+                    "wire": heavy.wire,
                     "room": self._gate.stranger_room_bytes,
                     "unread": unread,
                 },
@@ -165,7 +168,7 @@ class Beside:
         if told["trouble"]:
             trouble = BY_CODE.get(str(told["trouble"]), Reason.INTERNAL)
             gate.unhealthy(OathwardError("beside", "it cannot work well", reason=trouble))
-        self._counted(heavy.peer.address, int(str(told["messages"])))
+        self.counted[heavy.wire](heavy.peer.address, int(str(told["messages"])))
         if told["refused"]:
             heavy.why = BY_CODE[str(told["refused"])]
         return Outcome.STORED if told["stored"] else Outcome.FAILED

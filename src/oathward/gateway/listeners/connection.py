@@ -70,7 +70,7 @@ class MllpConnection(asyncio.Protocol):
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
-        self.peer = _peer(transport)
+        self.peer = peer_of(transport)
         reason = self._listener.admit(self)
         if reason is not None:
             self._refuse(reason)
@@ -285,7 +285,7 @@ class MllpConnection(asyncio.Protocol):
         self.close()
 
 
-def _peer(transport: asyncio.BaseTransport) -> Peer:
+def peer_of(transport: asyncio.BaseTransport) -> Peer:
     """Who is at the other end, as far as the transport proves it."""
     name: Any = transport.get_extra_info("peername")
     address = str(name[0]) if isinstance(name, tuple) and name else "local"

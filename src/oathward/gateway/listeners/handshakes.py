@@ -72,9 +72,11 @@ class Handshakes:
         context: ssl.SSLContext,
         protocol: Callable[[], asyncio.Protocol],
         connections: Counter[str],
+        connections_per_peer_max: int,
     ) -> None:
         self._gate, self._limits, self._context = gate, limits, context
         self._protocol, self._connections = protocol, connections
+        self._connections_per_peer_max = connections_per_peer_max
         self._buckets = Buckets(float(limits.handshakes_per_s_per_peer_max), SAVED_S)
         self._unfinished: dict[asyncio.Task[None], str] = {}  # oldest first
         self._listening: list[socket.socket] = []
@@ -147,7 +149,7 @@ class Handshakes:
     def _may_not(self, address: str) -> Reason | None:
         """Say why an address may not begin another handshake now."""
         limits, unfinished = self._limits, self._of[address]
-        if unfinished + self._connections[address] >= limits.connections_per_peer_max:
+        if unfinished + self._connections[address] >= self._connections_per_peer_max:
             return Reason.CONNECTION_LIMIT
         if unfinished >= limits.handshakes_per_peer_max:
             return Reason.HANDSHAKE_LIMIT

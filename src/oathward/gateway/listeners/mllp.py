@@ -16,12 +16,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections import Counter, deque
-from typing import TYPE_CHECKING, cast
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from oathward.core.reasons import Reason
 from oathward.core.settings import Mllp
-from oathward.gateway.arrival import Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.listeners.beside import Beside
 from oathward.gateway.listeners.connection import MllpConnection
@@ -40,16 +39,25 @@ class MllpListener:
     Args:
         gate: what the path needs.
         limits: the settings section.
+        turns, beside: those of the whole gateway, where it has other doors too.
     """
 
-    def __init__(self, gate: Gate, committer: Committer, limits: Mllp) -> None:
+    def __init__(
+        self,
+        gate: Gate,
+        committer: Committer,
+        limits: Mllp,
+        turns: Turns | None = None,
+        beside: Beside | None = None,
+    ) -> None:
         self.gate, self.committer, self.limits = gate, committer, limits
         self.connections: set[MllpConnection] = set()
         self.per_peer: Counter[str] = Counter()
         self.kept_bytes = 0
         """Received and not yet answered, of all connections."""
-        self.turns = Turns()
-        self.beside = Beside(gate, limits, self._count_late)
+        self.turns = turns or Turns()
+        self.beside = beside or Beside(gate, limits)
+        self.beside.counted["hl7v2"] = self._count_late
         self._messages = Buckets(float(limits.messages_per_s_per_peer_max))
         self._handshakes: Handshakes | None = None
         self._servers: list[asyncio.Server] = []
@@ -67,7 +75,8 @@ class MllpListener:
             self._servers.append(server)
             ports["mllp"] = server.sockets[0].getsockname()[1]
         if tls is not None and self.limits.tls_port >= 0:
-            self._handshakes = Handshakes(self.gate, self.limits, tls, self._connection, self.per_peer)
+            most = self.limits.connections_per_peer_max
+            self._handshakes = Handshakes(self.gate, self.limits, tls, self._connection, self.per_peer, most)
             ports["mllp_tls"] = await self._handshakes.listen(self.limits.host, self.limits.tls_port)
         self._sweeper = loop.create_task(self._sweep())
         return ports
@@ -83,19 +92,6 @@ class MllpListener:
             self._handshakes.stop()
         for connection in list(self.connections):
             connection.close()
-        await self.beside.stop()
-
-    def finished(self, group: list[Prepared]) -> None:
-        """Answer a committed group; runs on the event loop."""
-        self._answer(deque(dict.fromkeys(cast("MllpConnection", prepared.owner) for prepared in group)))
-
-    def _answer(self, connections: deque[MllpConnection]) -> None:
-        try:
-            while connections:
-                connections.popleft().answer()
-        finally:  # also where an answer raised, which is a bug of ours: the others go on
-            if connections:
-                asyncio.get_running_loop().call_soon(self._answer, connections)
 
     def admit(self, connection: MllpConnection) -> Reason | None:
         """Count a new connection, or say why it may not stay."""
@@ -144,15 +140,16 @@ class MllpListener:
                 self._handshakes.sweep(now)
 
 
-def server_context(certificate: str, key: str, ca: str) -> ssl.SSLContext:
-    """TLS as a server that requires a client certificate; 1.2 is the floor.
+def server_context(certificate: str, key: str, ca: str, *, required: bool = True) -> ssl.SSLContext:
+    """TLS as a server that asks for a client certificate; 1.2 is the floor.
 
     Args:
         certificate, key, ca: paths of PEM files.
+        required: whether there is no connection without one; one that is shown is checked in any case.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(ca)
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")

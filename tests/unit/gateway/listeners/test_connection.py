@@ -9,7 +9,7 @@ from tests.wire import frame, oru
 from oathward.core.errors import VaultError
 from oathward.core.settings import Mllp
 from oathward.gateway.arrival import Outcome, Prepared
-from oathward.gateway.listeners import connection
+from oathward.gateway.listeners import answers, connection
 from oathward.gateway.listeners.beside import Beside
 from oathward.gateway.listeners.connection import MllpConnection
 from oathward.gateway.listeners.mllp import MllpListener
@@ -107,7 +107,7 @@ def test_a_heavy_frame_whose_sender_went_away_keeps_no_memory(listener, monkeypa
         assert len(begun) == 1, "nobody is there to be answered"
         for prepared in listener.committer.submitted:
             prepared.outcome = Outcome.STORED
-        listener.finished(listener.committer.submitted)
+        answers.finished(listener.committer.submitted)
         assert listener.kept_bytes == 0
 
     asyncio.run(go())
@@ -122,7 +122,7 @@ def test_a_message_whose_sender_went_away_keeps_no_memory(listener, outcome):
         one.connection_lost(None)
         [prepared] = listener.committer.submitted
         prepared.outcome = outcome
-        listener.finished([prepared])
+        answers.finished([prepared])
         assert listener.kept_bytes == 0
 
     asyncio.run(go())
@@ -141,7 +141,7 @@ def test_what_cannot_be_prepared_again_ends_its_own_connection_alone(listener, m
             raise VaultError("seal", "no key")
 
         monkeypatch.setattr(connection, "handle", cannot)
-        listener.finished([again, stored])
+        answers.finished([again, stored])
         assert first._transport.closed
         assert not second._transport.closed
         assert not second._waiting, "it was answered"
@@ -179,7 +179,7 @@ def test_what_clashes_for_ever_is_not_tried_for_ever(listener):
             if one._transport.closed:
                 break
             submitted[-1].outcome = Outcome.AGAIN
-            listener.finished([submitted[-1]])
+            answers.finished([submitted[-1]])
         assert one._transport.closed
         assert len(submitted) == 6
 
@@ -202,7 +202,7 @@ def test_an_answer_that_fails_leaves_the_others_of_its_group_answered(listener):
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         group = [Prepared(None, None, [], None, owner=Owner(n)) for n in range(4)]
         with pytest.raises(RuntimeError):
-            listener.finished(group)
+            answers.finished(group)
         await turns()
 
     asyncio.run(go())

@@ -1,0 +1,144 @@
+"""One FHIR request through the path, the same in the gateway and in the process beside it.
+
+Rules:
+- A batch is cut into what is about one patient each and what is bad, each a message of its own; a transaction is one
+  message, and a resource is one.
+- What became of a message is told as codes, ids and places (``Told``), so that it can cross to another process; the
+  answer is written from it alone.
+- What is bad of a batch is kept as it is alone, and told with its place in what came.
+
+Deliberately absent: sockets and HTTP (``fhir``), decisions (``gateway/path.py``).
+
+Source: FHIR R4 §3.1.0.11 (batch and transaction).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import orjson
+
+from oathward.core.errors import OathwardError
+from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.gateway.arrival import Arrival, Outcome, Prepared
+from oathward.gateway.path import handle
+from oathward.gateway.wires import FHIR
+from oathward.inventory.model import Peer
+from oathward.protocols.fhir.bundle import Piece, pieces
+
+if TYPE_CHECKING:
+    from oathward.gateway.gate import Gate
+
+_BUNDLE = b"POST \n"
+_GOOD = frozenset(("200", "201"))
+"""Answers that the wire gives for what it could read."""
+
+
+class Told(NamedTuple):
+    """What became of one message, as far as its sender is told.
+
+    Args:
+        outcome: a value of ``arrival.Outcome``.
+        requests: ``POST Observation``, ``PUT Observation/123`` for each resource in it; empty where it is bad.
+        indices: places of those in the bundle that came; empty for no bundle.
+        bundle: ``batch``, ``transaction`` or empty.
+        reason: code of why it was not taken as it is; empty for nothing wrong. ``where``: its place.
+        created: there was nothing before under the same id.
+        waits: it is stored, and waits for a person before anything is decided.
+    """
+
+    outcome: str
+    requests: tuple[str, ...] = ()
+    indices: tuple[int, ...] = ()
+    bundle: str = ""
+    id: str = ""
+    version: str = ""
+    reason: str = ""
+    where: str = ""
+    created: bool = False
+    waits: bool = False
+
+    @property
+    def stored(self) -> bool:
+        """Whether the sender may forget it."""
+        return self.outcome in {Outcome.STORED.value, Outcome.DUPLICATE.value}
+
+
+def cut(raw: bytes) -> list[Piece]:
+    """Cut a request into its messages; one resource is decoded where everything foreign is, in ``path.handle``."""
+    if not raw.startswith(_BUNDLE):
+        return [Piece(raw, (), None, None)]
+    return pieces(raw)
+
+
+def begin(gate: Gate, piece: Piece, peer: Peer) -> Prepared:
+    """Take one message through the path.
+
+    Raises:
+        OathwardError: it cannot be kept: nothing may be promised.
+    """
+    return handle(gate, Arrival(uuid7(), piece.raw, peer, gate.now_us(), FHIR, piece.message))
+
+
+def told_of(prepared: Prepared, piece: Piece) -> Told:
+    """Say what became of a message that has its outcome."""
+    outcome, held, row = prepared.outcome, prepared.held, prepared.message
+    assert outcome is not None
+    bundle = _bundle_of(piece)
+    if outcome in {Outcome.FAILED, Outcome.AGAIN}:
+        return Told(Outcome.FAILED.value, (), piece.indices, bundle, reason=Reason.STORAGE_FAILED.code)
+    if outcome is Outcome.MISMATCH:
+        reason = Reason.VERSION_MISMATCH.code
+        return Told(outcome.value, (), piece.indices, bundle, reason=reason, where="If-Match")
+    if row.answer not in _GOOD:
+        where = piece.error.where if piece.error is not None else held.place if held is not None else ""
+        return Told(outcome.value, (), piece.indices, bundle, reason=row.reason, where=where)
+    return Told(
+        outcome.value,
+        _requests(prepared.arrival.raw, piece),
+        piece.indices,
+        bundle,
+        prepared.stored_id,
+        prepared.version,
+        created=outcome is Outcome.STORED and not prepared.newer,
+        waits=held is not None and not held.links,
+    )
+
+
+def unstored(gate: Gate, piece: Piece, peer: Peer, error: OathwardError) -> Told:
+    """Say that a message could not be kept, and count it."""
+    if error.reason is not Reason.RATE_LIMIT:  # of strangers, who send too much
+        gate.unhealthy(error)
+    gate.refused(peer, error.reason)
+    bundle = _bundle_of(piece)
+    return Told(Outcome.FAILED.value, (), piece.indices, bundle, reason=error.reason.code, where=error.where)
+
+
+def packed(told: Sequence[Told]) -> list[bytes]:
+    """Write what became of a request's messages for another process."""
+    return [orjson.dumps(one) for one in told]
+
+
+def unpacked(parts: Sequence[bytes]) -> list[Told]:
+    """Invert ``packed``."""
+    rows = (orjson.loads(part) for part in parts)
+    return [
+        Told(outcome, tuple(requests), tuple(indices), *rest) for outcome, requests, indices, *rest in rows
+    ]
+
+
+def _bundle_of(piece: Piece) -> str:
+    if piece.message is not None:
+        return piece.message.bundle
+    return "batch" if piece.indices else ""
+
+
+def _requests(raw: bytes, piece: Piece) -> tuple[str, ...]:
+    if piece.message is None:
+        return (raw.partition(b"\n")[0].decode("latin-1"),)
+    entries = piece.message.entries
+    return tuple(
+        f"{e.method} {e.type}/{e.id}" if e.method == "PUT" else f"{e.method} {e.type}" for e in entries
+    )
