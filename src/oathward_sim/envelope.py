@@ -2,7 +2,8 @@
 
 Layout: ``OWE1`` ‖ suite (1 byte) ‖ site ‖ link ‖ outgoing id (each two bytes of length, then UTF-8) ‖ first 8
 bytes of SHA-256 of the recipient's public key ‖ HPKE-wrapped data key (80 bytes) ‖ nonce (12 bytes) ‖
-AES-256-GCM ciphertext; everything before the ciphertext is its additional data. Over MLLP it travels in base64 as ZOW-2.
+AES-256-GCM ciphertext; everything before the ciphertext is its additional data. Over MLLP it travels in base64 as ZOW-2, over
+FHIR as the data of a Binary.
 
 Source: RFC 9180 (base mode, DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM), NIST SP 800-38D.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,7 +88,12 @@ class Reader:
 
 
 def _carried(data: bytes) -> bytes:
-    """Take an envelope out of the HL7 message that carries it over MLLP: ZOW-2, in base64."""
+    """Take an envelope out of what carries it: over MLLP ZOW-2, over FHIR the data of a Binary, both in base64."""
+    if data.startswith(b"{"):
+        try:
+            return base64.b64decode(json.loads(data)["data"], validate=True)
+        except (ValueError, KeyError, TypeError):  # binascii.Error is one of these
+            return b""
     if not data.startswith(b"MSH"):
         return data
     for line in data.split(b"\r"):

@@ -25,6 +25,7 @@ AUTHORITY = "HOSP"
 
 WARDS = ("ICU", "CCU", "MED", "SUR")
 _FIRST_NUMBER = 97_100_000
+_MESSAGE_TYPES = {"adt": "ADT^*", "hub": "FHIR^*", "wearable": "FHIR^*"}
 
 
 class Choice(StrEnum):
@@ -89,7 +90,7 @@ class Device:
     Args:
         name: stands in MSH-3.1 and names its certificate files.
         eui: EUI-64 in hex, MSH-3.2 and OBX-18.3.
-        kind: ``pump``, ``monitor``, ``adt`` …
+        kind: ``pump``, ``monitor``, ``adt``, ``hub``, ``wearable``.
         known: whether the inventory is told of it.
     """
 
@@ -125,6 +126,8 @@ class Hospital:
     pumps: tuple[Device, ...]
     monitors: tuple[Device, ...]
     feed: Device
+    hubs: tuple[Device, ...] = ()
+    wearables: tuple[Device, ...] = ()
 
     @property
     def everyone(self) -> tuple[Patient, ...]:
@@ -139,17 +142,36 @@ class Hospital:
     @property
     def devices(self) -> tuple[Device, ...]:
         """Every device the inventory is told of."""
-        return (self.feed, *self.pumps, *self.monitors)
+        return (self.feed, *self.pumps, *self.monitors, *self.hubs, *self.wearables)
+
+    @property
+    def withdraws(self) -> Patient:
+        """The patient who permits research and takes it back half-way: in bed with a pump and a monitor, and at home."""
+        return self.patients[0]
+
+    def household(self, number: int) -> tuple[Patient, Patient]:
+        """Name the two people whom a hub serves."""
+        return self.patients[number], self.patients[number + 3]
 
 
-def build(seed: int, start: datetime, *, patients: int = 24, pumps: int = 6, monitors: int = 6) -> Hospital:
+def build(
+    seed: int,
+    start: datetime,
+    *,
+    patients: int = 24,
+    pumps: int = 6,
+    monitors: int = 6,
+    hubs: int = 2,
+    wearables: int = 4,
+) -> Hospital:
     """Make a hospital.
 
     Args:
         start: aware UTC; birth dates, consents and stays count from it.
-        patients: with a bed; at least one for each pump and monitor, and eight.
+        patients: with a bed; at least one for each pump, monitor and wearable, and eight.
+        hubs: at most four.
     """
-    if patients < max(8, pumps, monitors):
+    if patients < max(8, pumps, monitors, wearables) or hubs > 4:
         raise ValueError("a hospital needs at least eight patients and one for each device")
     rng = Random(f"{seed}/people")
     people = [_patient(rng, index, start, _choice_of(index)) for index in range(patients)]
@@ -176,6 +198,8 @@ def build(seed: int, start: datetime, *, patients: int = 24, pumps: int = 6, mon
         tuple(_device("pump", i) for i in range(pumps)),
         tuple(_device("monitor", i) for i in range(monitors)),
         Device("ADT-FEED", "00AC3F0000000001", "adt", "Registrar", "Patient index 9", "RG-9-0001", ""),
+        tuple(_at_home("hub", i) for i in range(hubs)),
+        tuple(_at_home("wearable", i) for i in range(wearables)),
     )  # fmt: skip
 
 
@@ -221,7 +245,7 @@ def device_csv(hospital: Hospital) -> str:
                 "owner": "Biomedical engineering",
                 "senders": d.name,
                 "equipment": d.eui,
-                "message types": "ADT^*" if d.kind == "adt" else "ORU^R01;ORU^R40",
+                "message types": _MESSAGE_TYPES.get(d.kind, "ORU^R01;ORU^R40"),
                 "assigning authority": AUTHORITY,
             }
             for d in hospital.devices
@@ -333,4 +357,27 @@ def _device(kind: str, index: int) -> Device:
         "Vigil M8",
         f"CV8-{71_300 + number}",
         WARDS[index % len(WARDS)],
+    )
+
+
+def _at_home(kind: str, index: int) -> Device:
+    number = index + 1
+    if kind == "hub":
+        return Device(
+            f"HOMEHUB-{number:02d}",
+            f"0019770000C3{number:04X}",
+            kind,
+            "Farnleigh",
+            "Hearth 2",
+            f"FH2-{52_100 + number}",
+            "",
+        )
+    return Device(
+        f"WATCH-{number:02d}",
+        f"0019770000D4{number:04X}",
+        kind,
+        "Pellworth",
+        "Wrist 5",
+        f"PW5-{33_700 + number}",
+        "",
     )

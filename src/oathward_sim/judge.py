@@ -4,8 +4,11 @@ Rules:
 - *Lost*: acknowledged, due at a recipient, and absent there when everything had time to arrive.
 - *Duplicated*: the same source message at one recipient more than once, unless the recipient never
   acknowledged the earlier copy and the id is the same (then the sender had to repeat it).
+- *Disordered*: two messages of one sender in the other order, where order is promised.
 - *Leaked*: delivered to somebody it was not for; or a trace of any patient or device in the bytes of a
   recipient that may not see that kind; or a trace of *another* patient where identity is allowed; or bytes that match nothing sent.
+- A patient who withdraws: what was on its way then need not arrive, and what arrives at those recipients later than the
+  time allowed for it to take effect is leaked. That time is measured.
 - A message of somebody unknown is for nobody until it is ``adopted`` (whoever runs the site says so, and the
   demo asks the inventory); what was released then counts as an extra delivery, not as one that was due.
 - Findings name kind, recipient and the source's control id; never a value.
@@ -27,8 +30,11 @@ from oathward_sim.recipients import Kept
 from oathward_sim.traces import Index
 
 _MARKER = re.compile(rf"\d{{1,2}}\.\d{{{MARKER_DECIMALS}}}")
+_JSON_MARKER = re.compile(rb'"value"\s*:\s*"?(\d{1,2}\.\d{%d})(?=["\s,}])' % MARKER_DECIMALS)
 _STRONG = frozenset({"identifier", "phone", "email"})
 _OBX_VALUE, _EVENT_TIME = 5, 2
+_ON_ITS_WAY_S = 5.0
+"""What was answered this long before a withdrawal, or less, may be overtaken by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,36 @@ class Finding:
 
 
 @dataclass(slots=True)
+class Withdrawal:
+    """A patient took permission back.
+
+    Args:
+        mrn: whose. recipients: for whom it holds.
+        asked_s, told_s: when the site began to be told, and when it said that it knows; seconds since 1970.
+        effect_s_max: what arrives later than this after ``told_s`` is leaked.
+        last_s: when something of this patient last arrived at one of them after ``asked_s``; 0 for never.
+        stopped: messages that would have gone there without it.
+    """
+
+    mrn: str
+    recipients: frozenset[str]
+    asked_s: float
+    told_s: float
+    effect_s_max: float
+    last_s: float = 0.0
+    stopped: int = 0
+
+    @property
+    def effect_s(self) -> float:
+        """How long after the site said that it knows something still arrived; 0 for nothing."""
+        return max(0.0, self.last_s - self.told_s)
+
+    def overtakes(self, sent: Sent) -> bool:
+        """Whether it was said before this message was safely there."""
+        return self.mrn in sent.plan.patients and sent.answered_s > self.asked_s - _ON_ITS_WAY_S
+
+
+@dataclass(slots=True)
 class Verdict:
     """The count.
 
@@ -77,13 +113,15 @@ class Verdict:
     lost: int = 0
     duplicated: int = 0
     duplicated_new_id: int = 0
+    disordered: int = 0
     leaked: int = 0
+    withdrawals: list[Withdrawal] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        """Nothing lost, duplicated or leaked."""
-        return self.lost == self.duplicated == self.leaked == 0
+        """Nothing lost, duplicated, disordered or leaked."""
+        return self.lost == self.duplicated == self.disordered == self.leaked == 0
 
 
 class Judge:
@@ -105,6 +143,10 @@ class Judge:
         self._optional: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
         self._early: list[tuple[str, Finding]] = []  # sender, and what is a leak as long as it is not adopted
         self._adopted: set[str] = set()
+        self._ordered = {rule.recipient for rule in rules if rule.ordered}
+        self._newest: dict[tuple[str, str], int] = {}  # recipient and sender -> request that came last
+        self._withdrawals: list[Withdrawal] = []
+        self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
         self._repeated = self._new_ids = 0
         self._findings: list[Finding] = []
 
@@ -126,11 +168,48 @@ class Judge:
         key = (delivery.recipient, source.plan.control_id)
         earlier = self._last.get(key)
         self._last[key] = delivery.kept
-        if earlier is None:
-            self._delivered[delivery.recipient] += 1
-            self._optional[delivery.recipient] += delivery.recipient not in source.plan.must
-        else:
+        if earlier is not None:
             self._compare(key, earlier, delivery.kept)
+            return
+        must = delivery.recipient in source.plan.must
+        if self._withdrawn(delivery, source):
+            self._overtaken.add(key)
+            must = False
+        self._delivered[delivery.recipient] += 1
+        self._optional[delivery.recipient] += not must
+        if must and delivery.recipient in self._ordered:
+            self._in_order(delivery.recipient, source)
+
+    def withdraw(
+        self, mrn: str, recipients: Iterable[str], asked_s: float, told_s: float, effect_s_max: float
+    ) -> None:
+        """Learn that a patient took permission back; times as in ``Withdrawal``."""
+        self._withdrawals.append(Withdrawal(mrn, frozenset(recipients), asked_s, told_s, effect_s_max))
+
+    def _withdrawn(self, delivery: Delivery, source: Sent) -> bool:
+        """Whether a withdrawal might have stopped this; one that had to is a leak."""
+        found = False
+        for one in self._withdrawals:
+            at_s = delivery.kept.at_s
+            if (
+                delivery.recipient in one.recipients
+                and one.mrn in source.plan.patients
+                and at_s > one.asked_s
+            ):
+                one.last_s = max(one.last_s, at_s)
+                found = found or one.overtakes(source)
+                if at_s > one.told_s + one.effect_s_max:
+                    what = "after the patient withdrew"
+                    self._findings.append(Finding("leaked", delivery.recipient, source.plan.control_id, what))
+        return found
+
+    def _in_order(self, recipient: str, source: Sent) -> None:
+        key = (recipient, source.sender)
+        if source.number < self._newest.get(key, 0):
+            self._findings.append(
+                Finding("disordered", recipient, source.plan.control_id, "after a later one")
+            )
+        self._newest[key] = max(self._newest.get(key, 0), source.number)
 
     def see_unopened(self, recipient: str, data: bytes) -> None:
         """Take in bytes that their recipient could not open: still nothing may be read in them."""
@@ -156,12 +235,13 @@ class Judge:
             sent=len(self._by_marker), accepted=self._settled["accepted"], refused=self._settled["refused"],
             held=self._settled["held"], delivered=dict(self._delivered), expected=dict(self._expected),
             optional=dict(self._optional), repeated=self._repeated, duplicated_new_id=self._new_ids,
+            withdrawals=self._withdrawals,
             findings=[*self._findings, *(f for who, f in self._early if who not in self._adopted)],
         )  # fmt: skip
         for sent in self._open.values():
             verdict.accepted += sent.accepted
             verdict.waiting += not sent.answer
-            for recipient in sent.plan.must & self._expected.keys() if sent.accepted else ():
+            for recipient in self._due(sent):
                 verdict.expected[recipient] += 1
             if sent.answered_s <= answered_before_s:
                 verdict.findings += [
@@ -169,6 +249,7 @@ class Judge:
                 ]
         kinds = Counter(f.kind for f in verdict.findings)
         verdict.lost, verdict.duplicated = kinds["lost"], kinds["duplicated"]
+        verdict.disordered = kinds["disordered"]
         verdict.leaked = len({(f.recipient, f.message) for f in verdict.findings if f.kind == "leaked"})
         return verdict
 
@@ -180,13 +261,24 @@ class Judge:
             self._settled["accepted" if sent.accepted else "refused"] += 1
             self._settled["held"] += sent.accepted and not sent.plan.must and not sent.plan.may
             if sent.accepted:
-                self._expected.update(sent.plan.must & self._expected.keys())
+                self._expected.update(self._due(sent))
+            for one in self._withdrawals:
+                stopped = one.recipients & sent.plan.must if sent.accepted and one.overtakes(sent) else ()
+                one.stopped += any((r, sent.plan.control_id) not in self._last for r in stopped)
+
+    def _due(self, sent: Sent) -> frozenset[str]:
+        """Name who has to have an accepted message: whom it was meant for, less what a withdrawal overtook."""
+        if not sent.accepted:
+            return frozenset()
+        due = sent.plan.must & self._expected.keys()
+        for one in self._withdrawals:
+            if one.overtakes(sent):
+                keys = ((r, sent.plan.control_id) for r in one.recipients & due)
+                due -= {r for r, id_ in keys if (r, id_) not in self._last or (r, id_) in self._overtaken}
+        return frozenset(due)
 
     def _missing(self, sent: Sent) -> list[str]:
-        if not sent.accepted:
-            return []
-        wanted = sorted(sent.plan.must & self._expected.keys())
-        return [r for r in wanted if (r, sent.plan.control_id) not in self._last]
+        return [r for r in sorted(self._due(sent)) if (r, sent.plan.control_id) not in self._last]
 
     def _compare(self, key: tuple[str, str], earlier: Kept, later: Kept) -> None:
         if earlier.id != later.id:
@@ -230,7 +322,9 @@ def judge(
 
 
 def markers_in(data: bytes) -> list[str]:
-    """List the markers of a message: numbers in OBX-5, and EVN-2."""
+    """List the markers of a message: numbers in OBX-5, and EVN-2; of FHIR any value that has the form of one."""
+    if data.startswith(b"{"):
+        return [mark.decode() for mark in _JSON_MARKER.findall(data)]
     found = []
     for line in data.split(b"\r"):
         name = line[:3]

@@ -37,12 +37,13 @@ class Rule:
 
     Args:
         recipient: its id.
-        sources: device kinds whose messages it gets: ``adt``, ``pump``, ``monitor``.
-        types: MSH-9 code and trigger, e.g. ``ORU^R01``; ``ADT`` stands for all of its triggers.
+        sources: device kinds whose messages it gets: ``adt``, ``pump``, ``monitor``, ``hub``, ``wearable``.
+        types: MSH-9 code and trigger, e.g. ``ORU^R01``, or ``FHIR^Observation``; ``ADT`` stands for all of its triggers.
         needs_permission: only patients who permit research, by a registration the feed or consent list knows.
         identity: kinds of identity it may see of the message's own patients: ``name``, ``identifier``,
             ``phone``, ``email``, ``birth-date``, ``address``; ``device`` for what names one device.
         care: whether it treats the patient; the canary's record goes to nobody else.
+        ordered: whether messages of one sender must arrive there in the order they were sent.
     """
 
     recipient: str
@@ -51,6 +52,7 @@ class Rule:
     needs_permission: bool = False
     identity: frozenset[str] = frozenset()
     care: bool = False
+    ordered: bool = False
 
     def wants(self, source: str, type_: str, patients: Iterable[Patient]) -> bool:
         """Say whether a message of this kind about these patients has to reach the recipient."""
@@ -64,17 +66,34 @@ class Rule:
 
 EVERYTHING = frozenset({"name", "identifier", "phone", "email", "birth-date", "address", "device"})
 
+_DEVICES, _HOME = frozenset({"pump", "monitor"}), frozenset({"hub", "wearable"})
+_RESULTS, _READINGS = frozenset({"ORU^R01"}), frozenset({"FHIR^Observation", "FHIR^Bundle"})
+
 DEMO_RULES = (
-    Rule("ehr", frozenset({"adt", "pump", "monitor"}), frozenset({"ADT", "ORU^R01", "ORU^R40"}), identity=EVERYTHING, care=True),
-    Rule("vendor-cloud", frozenset({"pump", "monitor"}), frozenset({"ORU^R01", "ORU^R40"})),
-    Rule("research-registry", frozenset({"pump", "monitor"}), frozenset({"ORU^R01"}), needs_permission=True),
-)  # fmt: skip
+    Rule(
+        "ehr",
+        _DEVICES | {"adt"},
+        frozenset({"ADT", "ORU^R01", "ORU^R40"}),
+        identity=EVERYTHING,
+        care=True,
+        ordered=True,
+    ),
+    Rule("home-care", _HOME, frozenset({"FHIR"}), identity=EVERYTHING, care=True, ordered=True),
+    Rule("vendor-cloud", _DEVICES, frozenset({"ORU^R01", "ORU^R40"})),
+    Rule("research-registry", _DEVICES | _HOME, _RESULTS | _READINGS, needs_permission=True),
+)
 """The starter bundle in the simulator's words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """One message before it is sent."""
+    """One message before it is sent.
+
+    Args:
+        data: HL7 v2 as it stands; FHIR with a line before it that says method and target below the base.
+        more: what else the same request holds, each with a marker of its own and no data.
+        each: whether the answer tells of each of them (a batch), or of all at once.
+    """
 
     control_id: str
     marker: str
@@ -84,6 +103,12 @@ class Planned:
     must: frozenset[str]
     may: frozenset[str] = frozenset()
     once_adopted: frozenset[str] = frozenset()
+    more: tuple[Planned, ...] = ()
+    each: bool = False
+
+
+ACCEPTED = frozenset({"AA", "CA", "2xx"})
+"""Answers by which a gateway takes responsibility; of HTTP any that says yes."""
 
 
 @dataclass(slots=True)
@@ -93,6 +118,7 @@ class Sent:
     Args:
         tries: how often its bytes were written to a connection.
         answer: acknowledgement code, or empty while there is none.
+        number: of the request that held it, counted by its sender from 1.
         turned_away: the door stayed shut and the sender gave up: nobody ever had the message.
     """
 
@@ -104,11 +130,12 @@ class Sent:
     answered_s: float = 0.0
     answers: list[str] = field(default_factory=list)
     turned_away: bool = False
+    number: int = 0
 
     @property
     def accepted(self) -> bool:
         """Whether the gateway took responsibility for it."""
-        return self.answer in {"AA", "CA"}
+        return self.answer in ACCEPTED
 
 
 def targets(rules: Iterable[Rule], source: str, type_: str, patients: Iterable[Patient]) -> frozenset[str]:

@@ -5,7 +5,7 @@ Rules:
 - Every fault is switched on by a test or the demo and counted, so that the judge knows what to forgive: a
   second copy is forgiven only if the first one was never acknowledged.
 
-Source: HL7 v2.6 §2.9.2; MLLP release 1.
+Source: HL7 v2.6 §2.9.2; MLLP release 1; FHIR R4 §3.1.0.4, §3.1.0.11.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from oathward_sim import https
 from oathward_sim.hl7 import END, START, answer, frame, header_field
 
 _FRAME_BYTES_MAX = 16 * 1024 * 1024
@@ -31,7 +33,7 @@ class Kept:
     """One thing a recipient got.
 
     Args:
-        id: the outgoing id: MSH-10, or what an envelope or file name says.
+        id: the outgoing id: MSH-10, what an envelope or file name says, or where FHIR was put.
         data: as it came off the wire or the folder.
         acked: whether the recipient answered it; False forgives a second copy.
     """
@@ -50,7 +52,7 @@ class Faults:
         refuse: close every connection at once. stall: take bytes, never answer.
         close_mid_ack: for so many messages, answer half and close. slow_s: wait before each answer.
         drop: acknowledge so many messages and keep nothing: the judge must then report them lost.
-        code: answer this instead of AA.
+        code: answer this instead of AA, or of a status that says yes.
     """
 
     refuse: bool = False
@@ -58,7 +60,7 @@ class Faults:
     close_mid_ack: int = 0
     slow_s: float = 0.0
     drop: int = 0
-    code: str = "AA"
+    code: str = ""
 
 
 @dataclass(slots=True)
@@ -108,44 +110,46 @@ class Recipient:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._writers.add(writer)
         try:
-            while not self.faults.refuse:
-                framed = await reader.readuntil(END)
-                if not await self._take(framed.removeprefix(START).removesuffix(END), writer):
-                    break
-        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
-            pass  # the far side went away, or we are stopping
+            while not self.faults.refuse and await self._next(reader, writer):
+                pass
+        except (OSError, EOFError, ValueError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # the far side went away or talks nonsense, or we are stopping
         finally:
             self._writers.discard(writer)
             writer.close()
 
-    async def _take(self, body: bytes, writer: asyncio.StreamWriter) -> bool:
+    async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Read and take one message; False closes the connection."""
+        body = (await reader.readuntil(END)).removeprefix(START).removesuffix(END)
+        item = Kept(time.time(), header_field(body, 10).decode("ascii", "replace"), body, acked=False)
+        code = self.faults.code or "AA"
+        reply = frame(answer(body, code, datetime.now(UTC)))
+        return await self._take(item, reply, writer, yes=code in {"AA", "CA"})
+
+    async def _take(self, item: Kept, reply: bytes, writer: asyncio.StreamWriter, *, yes: bool) -> bool:
         """Keep and answer one message; False closes the connection."""
         faults = self.faults
         if faults.drop > 0:
             faults.drop -= 1
             self.dropped += 1
-            await self._answer(body, writer)
+            writer.write(reply)
+            await writer.drain()
             return True
-        item = Kept(time.time(), header_field(body, 10).decode("ascii", "replace"), body, acked=False)
-        if faults.code in {"AA", "CA"}:
+        if yes:
             self._keep(item)
         if faults.stall:
             return True
         if faults.close_mid_ack > 0:
             faults.close_mid_ack -= 1
-            reply = frame(answer(body, faults.code, datetime.now(UTC)))
             writer.write(reply[: len(reply) // 2])
             await writer.drain()
             return False
         if faults.slow_s:
             await asyncio.sleep(faults.slow_s)
-        await self._answer(body, writer)
+        writer.write(reply)
+        await writer.drain()
         item.acked = True
         return True
-
-    async def _answer(self, body: bytes, writer: asyncio.StreamWriter) -> None:
-        writer.write(frame(answer(body, self.faults.code, datetime.now(UTC))))
-        await writer.drain()
 
     def _keep(self, item: Kept) -> None:
         self.kept.append(item)
@@ -153,6 +157,55 @@ class Recipient:
             line = {"at": item.at_s, "id": item.id, "data": base64.b64encode(item.data).decode()}
             with self.journal.open("a") as out:
                 out.write(json.dumps(line) + "\n")
+
+
+@dataclass(slots=True)
+class FhirRecipient(Recipient):
+    """An HTTPS server that takes updates and transactions of updates, as a FHIR server does.
+
+    What is kept is known by where it was put: the same thing put there again is a second copy of it.
+
+    Args:
+        resources: type and id -> JSON, as they are now.
+    """
+
+    resources: dict[str, bytes] = field(default_factory=dict)
+
+    async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        asked = await https.read_request(reader)
+        places, status = _places(asked)
+        status = int(self.faults.code or status)
+        item = Kept(time.time(), " ".join(sorted(places)), asked.body, acked=False)
+        taken = status < 300
+        said: list[dict[str, Any]] = [{"response": {"status": "200"}} for _ in places]
+        body = b""
+        if asked.method == "POST" and taken:
+            body = json.dumps(
+                {"resourceType": "Bundle", "type": "transaction-response", "entry": said}
+            ).encode()
+        headers = (
+            {} if asked.method == "POST" else {"ETag": 'W/"1"', "Location": f"{asked.target}/_history/1"}
+        )
+        if taken and not self.faults.drop:
+            self.resources.update(places)
+        return await self._take(item, https.answer(status, body, headers), writer, yes=taken)
+
+
+def _places(asked: https.Request) -> tuple[dict[str, bytes], int]:
+    """Say what is put where, and with what status that is answered."""
+    try:
+        body = json.loads(asked.body)
+        if asked.method == "PUT":
+            place = f"{body['resourceType']}/{body['id']}"
+            return ({place: asked.body}, 201) if asked.target.endswith(f"/{place}") else ({}, 400)
+        if asked.method != "POST" or body["type"] != "transaction":
+            return {}, 405
+        entries = [(entry["request"], entry["resource"]) for entry in body["entry"]]
+        if any(request["method"] != "PUT" for request, _ in entries):
+            return {}, 422
+        return {request["url"]: json.dumps(resource).encode() for request, resource in entries}, 200
+    except (ValueError, KeyError, TypeError):
+        return {}, 400
 
 
 @dataclass(slots=True)

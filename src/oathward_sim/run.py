@@ -17,17 +17,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from oathward_sim import monitors, pumps, strangers
+from oathward_sim import home, monitors, pumps, strangers
 from oathward_sim.adt import Feed
 from oathward_sim.envelope import NotForUsError, Reader
-from oathward_sim.hospital import Device, Hospital, build
+from oathward_sim.hospital import Device, Hospital, Patient, build
 from oathward_sim.judge import Delivery, Judge, Verdict
 from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
 from oathward_sim.recipients import Folder, Kept, Recipient
-from oathward_sim.senders import Door, Sender, TlsFiles
+from oathward_sim.senders import Door, FhirSender, Sender, TlsFiles
 
 _POLL_S, _LOOK_S = 0.1, 0.25
-_MONITOR_SOURCE_FIRST = 41
+_MONITOR_SOURCE_FIRST, _HOME_SOURCE_FIRST = 41, 61
 _FINISH_S = 15.0
 
 
@@ -37,6 +37,7 @@ class Config:
 
     Args:
         plain, secure: the gateway's doors; ``secure`` names no certificate, ``device_tls`` has one a device.
+        fhir: the gateway's FHIR door; without it nobody at home sends.
         device_tls: device name -> TLS files; devices without one use the plain door.
         foreign: a certificate nobody trusts, for the intruder.
         rate_s, feed_rate_s: messages a second a device, and of the feed; 0 = as fast as acknowledged.
@@ -59,6 +60,7 @@ class Config:
     drain_s: float = 15.0
     settle_s: float = 1.0
     forget: bool = False
+    fhir: Door | None = None
 
 
 @dataclass(slots=True)
@@ -125,7 +127,7 @@ class Outcome:
 
     @property
     def clean(self) -> bool:
-        """Nothing lost, duplicated or leaked, and every answer the same twice."""
+        """Nothing lost, duplicated, disordered or leaked, and every answer the same twice."""
         return self.verdict.clean and self.answers_differ == 0
 
 
@@ -168,6 +170,8 @@ class Simulation:
         feed = Feed(self.hospital, self.rules)
         feeder = self._sender(self.hospital.feed, feed.day(), config, config.feed_rate_s)
         devices = [self._sender(d, plans, config, config.rate_s) for d, plans in self._device_plans()]
+        if config.fhir is not None:
+            devices += [self._home_sender(d, plans, config, config.fhir) for d, plans in self._home_plans()]
         others = self._others(config)
         self.senders = [feeder, *devices, *others]
         await feeder.send_all(feed.opening())
@@ -203,6 +207,11 @@ class Simulation:
             self._told[sender.name] = told + len(fresh)
         for inbox in self.inboxes.values():
             inbox.fresh(self.judge, forget=self._forget)
+
+    def withdrawn(self, who: Patient, asked_s: float, told_s: float, effect_s_max: float) -> None:
+        """Tell the judge that a patient took permission back: whoever needs it may not have anything more."""
+        needing = [rule.recipient for rule in self.rules if rule.needs_permission]
+        self.judge.withdraw(who.mrn, needing, asked_s, told_s, effect_s_max)
 
     def outstanding(self) -> int:
         """Count deliveries that are due and have not arrived."""
@@ -241,6 +250,25 @@ class Simulation:
                     self.hospital, monitor, _MONITOR_SOURCE_FIRST + number, people[number], self.rules
                 ),
             )
+
+    def _home_plans(self) -> Iterable[tuple[Device, Iterable[Planned]]]:
+        source = _HOME_SOURCE_FIRST
+        for number, hub in enumerate(self.hospital.hubs):
+            household = self.hospital.household(number)
+            yield hub, home.hub(self.hospital, hub, source, household, self.rules)
+            source += len(household)
+        for number, worn in enumerate(self.hospital.wearables):
+            who = self.hospital.patients[number]
+            yield worn, home.wearable(self.hospital, worn, source + number, who, self.rules)
+
+    def _home_sender(
+        self, device: Device, plans: Iterable[Planned], config: Config, door: Door
+    ) -> FhirSender:
+        return FhirSender(
+            device.name, replace(door, tls=config.device_tls.get(device.name)), iter(plans), config.rate_s,
+            config.count, config.repeat_share, self.hospital.seed, reply_timeout_s=config.reply_timeout_s,
+            forget=config.forget,
+        )  # fmt: skip
 
     def _sender(self, device: Device, plans: Iterable[Planned], config: Config, rate_s: float) -> Sender:
         tls = config.device_tls.get(device.name)

@@ -6,12 +6,13 @@ Rules, as careful devices follow them:
 - A negative answer (AE, AR, CE, CR) is an answer: it is noted and the message is not sent again.
 - Now and then a message that was answered is sent once more, as by a device that lost the answer.
 
-Source: HL7 v2.6 §2.9.2; MLLP release 1.
+Source: HL7 v2.6 §2.9.2; MLLP release 1; FHIR R4 §3.1.0.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import ssl
 import time
@@ -20,12 +21,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
 
+from oathward_sim import https
 from oathward_sim.hl7 import END, START, frame
 from oathward_sim.plan import Planned, Sent
 
 REPLY_TIMEOUT_S = 10.0
 _RETRY_FIRST_S, _RETRY_LONGEST_S = 0.05, 1.0
 _REPLY_BYTES_MAX = 65_536
+_AGAIN = frozenset({408, 429})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Sender:
     refused_connections: int = 0
     reconnects: int = 0
     repeats: int = 0
+    requests: int = 0
     _reader: asyncio.StreamReader | None = None
     _writer: asyncio.StreamWriter | None = None
 
@@ -94,48 +98,56 @@ class Sender:
                     break
                 if self.rate_s and await _waits(stop, started + number / self.rate_s - time.monotonic()):
                     break
-                sent = Sent(planned, self.name, time.time())
-                self.sent.append(sent)
-                await self._deliver(sent)
-                if sent.answer and self.repeat_share and rng.random() < self.repeat_share:
+                group = self._begin(planned)
+                await self._deliver(group)
+                if group[0].answer and self.repeat_share and rng.random() < self.repeat_share:
                     self.repeats += 1
-                    await self._deliver(sent)
+                    await self._deliver(group)
                 if self.forget:
-                    sent.plan = replace(sent.plan, data=b"")
+                    group[0].plan = replace(group[0].plan, data=b"", more=())
         finally:
             await self._close()
 
     async def send_all(self, plans: Iterable[Planned]) -> None:
         """Send these, in order, before ``run``."""
         for planned in plans:
-            sent = Sent(planned, self.name, time.time())
-            self.sent.append(sent)
-            await self._deliver(sent)
+            await self._deliver(self._begin(planned))
 
-    async def _deliver(self, sent: Sent) -> None:
-        """Try until the message is answered, or give up where that is allowed."""
+    def _begin(self, planned: Planned) -> list[Sent]:
+        """Note a request and all it holds."""
+        self.requests += 1
+        group = [Sent(p, self.name, time.time(), number=self.requests) for p in (planned, *planned.more)]
+        self.sent += group
+        return group
+
+    async def _deliver(self, group: list[Sent]) -> None:
+        """Try until the request is answered, or give up where that is allowed."""
         pause_s = _RETRY_FIRST_S
         while True:
             try:
                 await self._connect()
-                sent.tries += 1
-                code = await asyncio.wait_for(self._exchange(sent.plan), self.reply_timeout_s)
+                for sent in group:
+                    sent.tries += 1
+                codes = await asyncio.wait_for(self._exchange(group[0].plan), self.reply_timeout_s)
             except (OSError, EOFError, ssl.SSLError, TimeoutError, ValueError, asyncio.LimitOverrunError):
                 await self._close()
                 self.refused_connections += 1
                 if self.gives_up:
-                    sent.turned_away = True
+                    for sent in group:
+                        sent.turned_away = True
                     return
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, _RETRY_LONGEST_S)
                 continue
-            if not sent.answer:
-                sent.answer, sent.answered_s = code, time.time()
-                self.accepted += sent.accepted
-            sent.answers.append(code)
+            for sent, code in zip(group, codes, strict=True):
+                if not sent.answer:
+                    sent.answer, sent.answered_s = code, time.time()
+                    self.accepted += sent.accepted
+                sent.answers.append(code)
             return
 
-    async def _exchange(self, planned: Planned) -> str:
+    async def _exchange(self, planned: Planned) -> list[str]:
+        """Send one request; gives an answer for each thing it holds."""
         if self._reader is None or self._writer is None:
             raise ConnectionError("not connected")
         self._writer.write(frame(planned.data))
@@ -144,7 +156,7 @@ class Sender:
         code, control_id = _msa(reply.removeprefix(START).removesuffix(END))
         if control_id != planned.control_id:
             raise ValueError("an answer to another message")
-        return code
+        return [code]
 
     async def _connect(self) -> None:
         if self._writer is not None and not self._writer.is_closing():
@@ -191,6 +203,37 @@ async def _waits(stop: asyncio.Event, seconds: float) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+@dataclass(slots=True)
+class FhirSender(Sender):
+    """A sender that posts FHIR over HTTPS.
+
+    Any answer that says yes is one; ``408 429`` and ``5xx`` mean *not stored*: it tries again.
+
+    Args:
+        base: path of the door's base.
+    """
+
+    base: str = "/fhir"
+
+    async def _exchange(self, planned: Planned) -> list[str]:
+        if self._reader is None or self._writer is None:
+            raise ConnectionError("not connected")
+        line, _, body = planned.data.partition(b"\n")
+        method, _, below = line.decode().partition(" ")
+        target = f"{self.base}/{below}".rstrip("/")
+        self._writer.write(https.request(method, target, f"{self.door.host}:{self.door.port}", body))
+        await self._writer.drain()
+        answer = await https.read_answer(self._reader)
+        if answer.status in _AGAIN or answer.status >= 500:
+            raise ConnectionError("not now")
+        statuses = [str(answer.status)] * (1 + len(planned.more))
+        if planned.each and answer.taken:
+            statuses = [entry["response"]["status"] for entry in json.loads(answer.body)["entry"]]
+        if answer.headers.get("connection", "").lower() == "close":
+            await self._close()
+        return ["2xx" if status.startswith("2") else status[:3] for status in statuses]
 
 
 class _ignored:  # noqa: N801  reads as a word

@@ -5,8 +5,8 @@ Rules:
 - Every hit names a kind, a person and the form it was found in, never the value.
 - Words of names count as whole words; numbers, addresses and e-mails count anywhere inside a field once
   everything but letters and digits is taken out.
-- Forms: as it stands; HL7 escapes; UTF-16; base64, hex, percent and JSON escapes; deflate, zlib and gzip inside
-  those; each inside the other, three deep.
+- Forms: as it stands; HL7 escapes; each name and value of a JSON document by itself; UTF-16; base64, hex, percent and
+  JSON escapes; deflate, zlib and gzip inside those; each inside the other, three deep.
 
 Deliberately absent: staff and organisations (a profile may keep them); a newborn's date of birth, which is
 the date of every message of that day.
@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import gzip
+import json
 import re
 import unicodedata
 import urllib.parse
@@ -172,6 +173,9 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
     if data.count(0) * 4 >= len(data) > 0:  # as in UTF-16 of any European text
         for codec in ("utf-16-le", "utf-16-be"):
             yield codec, data.decode(codec, "replace")
+    if scalars := _scalars(data):
+        yield "json", scalars
+        return
     try:
         yield "utf-8", data.decode()
     except UnicodeDecodeError:
@@ -179,6 +183,25 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
             yield "latin-1", data.decode("latin-1")
         else:  # binary: what a person would see in it; random bytes must not look like names
             yield "strings", "\n".join(run.decode() for run in _ASCII_RUNS.findall(data))
+
+
+def _scalars(data: bytes) -> str:
+    """Give what stands in a JSON document, one a line: digits of neighbours must not make one number. Else empty."""
+    if data.lstrip()[:1] not in {b"{", b"["}:
+        return ""
+    try:
+        found = json.loads(data, parse_float=str, parse_int=str, object_pairs_hook=list)
+    except (ValueError, RecursionError):
+        return ""
+    return "\n".join(_walk(found))
+
+
+def _walk(value: object) -> Iterator[str]:
+    if isinstance(value, list | tuple):  # an object is a list of pairs: a name may stand there twice
+        for inner in value:
+            yield from _walk(inner)
+    elif isinstance(value, str):
+        yield value
 
 
 def _rewritten(text: str) -> Iterator[tuple[str, str]]:
