@@ -229,6 +229,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "an element that nobody catalogued, on a link that holds such messages",
         "see the place; review the catalogue",
     ),
+    Reason.MAPPING_UNSUPPORTED: Meaning(
+        "a link asks for FHIR, and this message type has no mapping to it",
+        "name the types that have one in the link (`docs/reference/v2-to-fhir.md`), or send it as HL7 v2",
+    ),
     Reason.DEID_FAILED: Meaning(
         "it could not be shaped as the profile asks", "see the place; mend the sender or the profile"
     ),

@@ -138,6 +138,7 @@ class Reason(Enum):
     NOT_PERMITTED = "decision.not-permitted", _DENIED
     # --- protection
     UNCATALOGUED = "deid.uncatalogued", _STORED
+    MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
     DEID_FAILED = "deid.failed", _STORED
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED

@@ -1,0 +1,232 @@
+"""A whole message to a transaction Bundle: which resources its segments make, and how they refer to each other.
+
+Rules:
+- The message is shaped before: what was removed is not there, and is not made up. A resource that has nothing to
+  say is not made; elements FHIR requires are filled with what is known, or say that it is unknown.
+- Each entry is a PUT to an id that is fixed: by identifiers where the message names them, else by the message
+  and its place. The same message gives the same bytes.
+- A new PID begins another patient; a new PV1 another visit; a new OBR another report. Segments that no row names
+  are left out; ``losses`` says which and why.
+- A message type that ``events.tsv`` does not name is refused.
+
+Deliberately absent: shaping, decisions; POST; MessageHeader, Provenance.
+
+Source: HL7 v2-to-FHIR IG, message maps ORU_R01 and ADT_A01; FHIR R4 §3.1.0.11 (transaction).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from oathward.core.errors import OathwardError
+from oathward.core.reasons import Reason
+from oathward.protocols.hl7v2.reader import Message
+from oathward.protocols.v2fhir import tables
+from oathward.protocols.v2fhir.authorities import key_of
+from oathward.protocols.v2fhir.engine import fill
+from oathward.protocols.v2fhir.observation import UNCODED, Scope, add_row
+from oathward.protocols.v2fhir.paths import absent
+from oathward.protocols.v2fhir.primitives import string, time_forward
+from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+
+NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
+TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
+REPORT_NOTE = tables.extensions()["report-note"]
+
+
+def mappable(code: str, trigger: str) -> bool:
+    """Say whether a message type (MSH-9.1, MSH-9.2) has a mapping."""
+    return f"{code}^{trigger}" in tables.events()
+
+
+def to_fhir(message: Message, outgoing_id: str) -> bytes:
+    """Map one shaped message to a Bundle of type ``transaction``.
+
+    Args:
+        message: as it may leave.
+        outgoing_id: of this message on this link; ids of resources without identifiers begin with it.
+
+    Raises:
+        OathwardError: MAPPING_UNSUPPORTED, a message type without a mapping, or one of which nothing is left to map.
+    """
+    if not mappable(message.code, message.trigger):
+        raise OathwardError("MSH-9", "a message type with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
+    r = Reading(message, outgoing_id)
+    work = _Work(message, r)
+    bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "transaction"}
+    for segment in message.segments:
+        work.take(message.fields(segment), bundle)
+    if not r.entries:
+        raise OathwardError("message", "a segment with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
+    tested = bundle.get("meta", {}).get("tag", [{}])[0].get("code") in {"T", "D", "N"}
+    bundle["entry"] = [_entry(*entry, tested=tested) for entry in r.entries]
+    return orjson.dumps(bundle)
+
+
+def _entry(type_: str, id_: str, resource: dict[str, Any], *, tested: bool) -> dict[str, Any]:
+    whole = {"resourceType": type_, "id": id_, **resource}
+    if tested:
+        meta = whole.get("meta", {})
+        whole["meta"] = {**meta, "security": [*meta.get("security", ()), TEST]}
+    return {"resource": whole, "request": {"method": "PUT", "url": f"{type_}/{id_}"}}
+
+
+class _Work:
+    """Where the walk over the segments stands."""
+
+    def __init__(self, message: Message, r: Reading) -> None:
+        self.r = r
+        self.scope = Scope()
+        self.status, self.merges = tables.events()[f"{message.code}^{message.trigger}"]
+        self.patient: dict[str, Any] | None = None
+        self.patient_reference = ""
+        self.patient_key: tuple[str, ...] = ()
+        self.encounter: dict[str, Any] | None = None
+        self.noted: dict[str, Any] | None = None
+
+    def take(self, fields: list[bytes], bundle: dict[str, Any]) -> None:
+        """Map one segment; the Bundle itself is for MSH."""
+        name = fields[0]
+        if name == b"OBX":
+            self.noted = add_row(fields, self.r, self.scope)
+        elif name == b"NTE":
+            self._note(fields)
+        elif name == b"MSH":
+            fill(bundle, fields, "MSH", "Bundle", self.r)
+        elif name in _STEPS:
+            _STEPS[name](self, fields)
+            self.noted = self.scope.report if name == b"OBR" else None
+
+    def person(self, fields: list[bytes]) -> None:
+        """PID: the patient, and the account the message names."""
+        self.scope, self.encounter, self.patient = Scope(), None, None
+        self.patient_key = ()
+        resource: dict[str, Any] = {}
+        fill(resource, fields, "PID", "Patient", self.r)
+        if resource:
+            self.patient_key = self._key(resource)
+            id_ = digest("Patient", *self.patient_key) if self.patient_key else ""
+            self.patient_reference = self.r.add("Patient", id_, resource)
+            self.patient = resource
+            self.scope.shared["subject"] = {"reference": self.patient_reference}
+        account: dict[str, Any] = {}
+        fill(account, fields, "PID", "Account", self.r)
+        if account:
+            key = key_of(account["identifier"][0])
+            account["status"] = "active"
+            if self.patient is not None:
+                account["subject"] = [self.scope.shared["subject"]]
+            known = self.patient_key if not any(key[:2]) else ()
+            self.r.add("Account", digest("Account", *key, *known) if key[2] else "", account)
+
+    def _key(self, resource: dict[str, Any]) -> tuple[str, ...]:
+        identifiers = resource.get("identifier") or [{}]
+        key = key_of(identifiers[0])
+        return key if key[2] else ()
+
+    def more(self, fields: list[bytes]) -> None:
+        """PD1: more about the patient."""
+        if self.patient is not None:
+            fill(self.patient, fields, "PD1", "Patient", self.r)
+
+    def relative(self, fields: list[bytes]) -> None:
+        """NK1: somebody to turn to."""
+        contact: dict[str, Any] = {}
+        fill(contact, fields, "NK1", "Patient.contact", self.r)
+        if contact and self.patient is not None:
+            if not contact.keys() & {"name", "telecom", "address", "organization"}:
+                contact["name"] = {"extension": [absent()]}
+            self.patient.setdefault("contact", []).append(contact)
+
+    def merged(self, fields: list[bytes]) -> None:
+        """MRG: the number a patient had before."""
+        if not self.merges or self.patient is None:
+            return
+        prior: dict[str, Any] = {}
+        fill(prior, fields, "MRG", "Patient", self.r)
+        if not prior:
+            return
+        key = self._key(prior)
+        prior["active"] = False
+        prior["link"] = [{"other": {"reference": self.patient_reference}, "type": "replaced-by"}]
+        reference = self.r.add("Patient", digest("Patient", *key) if key else "", prior)
+        self.patient.setdefault("link", []).append({"other": {"reference": reference}, "type": "replaces"})
+
+    def visit(self, fields: list[bytes]) -> None:
+        """PV1: the visit."""
+        resource: dict[str, Any] = {}
+        fill(resource, fields, "PV1", "Encounter", self.r)
+        self.encounter = None
+        self.scope.shared.pop("encounter", None)
+        if not resource:
+            return
+        of_class = resource.get("class", {}).get("code", "")
+        ended = "end" in resource.get("period", {})
+        known = _CLASS_STATUS.get(of_class, "unknown")
+        resource["status"] = self.status or ("finished" if ended else known)
+        resource.setdefault("class", {"system": NULL_FLAVOR, "code": "UNK"})
+        if self.patient is not None:
+            resource["subject"] = self.scope.shared["subject"]
+        key = key_of((resource.get("identifier") or [{}])[0])
+        owner = self.patient_key if not any(key[:2]) else ()
+        reference = self.r.add("Encounter", digest("Encounter", *key, *owner) if key[2] else "", resource)
+        self.encounter = resource
+        self.scope.shared["encounter"] = {"reference": reference}
+
+    def visit_more(self, fields: list[bytes]) -> None:
+        """PV2: more about the visit."""
+        if self.encounter is not None:
+            fill(self.encounter, fields, "PV2", "Encounter", self.r)
+
+    def report(self, fields: list[bytes]) -> None:
+        """OBR: a report, whose observations follow."""
+        resource: dict[str, Any] = {}
+        fill(resource, fields, "OBR", "DiagnosticReport", self.r)
+        raw = fields[7] if len(fields) > 7 else b""
+        value, beside = time_forward(raw, self.r) if raw and raw != NULL else (None, None)
+        period = resource.get("effectivePeriod")
+        target, name = (resource, "effectiveDateTime") if period is None else (period, "start")
+        if value:
+            target[name] = value
+        if beside:
+            target[f"_{name}"] = {"extension": beside}
+        self.scope.time = {key: resource[key] for key in _TIMES if key in resource}
+        if not resource:
+            self.scope.report = None
+            return
+        resource.setdefault("status", "unknown")
+        resource.setdefault("code", UNCODED)
+        resource.update(self.scope.shared)
+        self.scope.report = resource
+        self.r.add("DiagnosticReport", "", resource)
+
+    def _note(self, fields: list[bytes]) -> None:
+        if self.noted is None or len(fields) < 4 or fields[3] in {b"", NULL}:
+            return
+        text = string("\n".join(self.r.text(piece) for piece in fields[3].split(self.r.repetition)))
+        if not text:
+            return
+        note: dict[str, Any] = {}
+        fill(note, fields, "NTE", "Annotation", self.r)
+        note["text"] = text
+        if self.noted is self.scope.report:
+            self.noted.setdefault("extension", []).append({"url": REPORT_NOTE, "valueAnnotation": note})
+        else:
+            self.noted.setdefault("note", []).append(note)
+
+
+_TIMES = ("effectiveDateTime", "_effectiveDateTime", "effectivePeriod")
+_CLASS_STATUS = {
+    tables.forward("0004")[code][0]: status for code, (status, _) in tables.forward("0004status").items()
+}
+_STEPS = {
+    b"PID": _Work.person,
+    b"PD1": _Work.more,
+    b"NK1": _Work.relative,
+    b"MRG": _Work.merged,
+    b"PV1": _Work.visit,
+    b"PV2": _Work.visit_more,
+    b"OBR": _Work.report,
+}

@@ -1,0 +1,309 @@
+"""Datatypes of several components, by the rows of ``datatypes.tsv``; phone numbers, places and people apart.
+
+Rules:
+- A component is mapped by its row and by nothing else; sub-components where a row names them, else the first.
+- XCN becomes a Practitioner and PL a chain of Locations, resources of their own that are referred to.
+
+Deliberately absent: which fields have these datatypes (``segments.tsv``).
+
+Source: HL7 v2-to-FHIR IG, datatype maps; XTN[ContactPoint], PL[Location], XCN[Practitioner].
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any, NamedTuple
+
+from oathward.protocols.v2fhir import codes, tables
+from oathward.protocols.v2fhir.authorities import authority_back, key_of, name_authority
+from oathward.protocols.v2fhir.paths import Extensions, Step, absent, find, put, steps
+from oathward.protocols.v2fhir.primitives import (
+    KINDS,
+    Kind,
+    Number,
+    decimal,
+    original,
+    original_of,
+    string,
+    time_forward,
+)
+from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+
+UCUM = "http://unitsofmeasure.org"
+
+
+class Part(NamedTuple):
+    """One row: which component, of which kind, where to; ``sub`` 0 where the whole component is meant."""
+
+    component: int
+    sub: int
+    kind: str
+    path: tuple[Step, ...]
+
+
+@cache
+def parts_of(datatype: str) -> tuple[Part, ...]:
+    """Give the rows of one datatype."""
+    found = []
+    for name, place, kind, path in tables.rows("datatypes.tsv", 4):
+        if name == datatype:
+            component, _, sub = place.partition(".")
+            found.append(Part(int(component), int(sub or 0), kind, steps(path)))
+    return tuple(found)
+
+
+@cache
+def _handlers(datatype: str) -> dict[int, tuple[Part, ...]]:
+    rows = parts_of(datatype)
+    return {part.component: tuple(p for p in rows if p.component == part.component) for part in rows}
+
+
+def forward(datatype: str, raw: bytes, r: Reading) -> dict[str, Any]:
+    """Map one repetition by its rows; empty for nothing."""
+    out: dict[str, Any] = {}
+    handlers = _handlers(datatype)
+    pieces = raw.split(r.component)
+    for n, piece in enumerate(pieces, 1):
+        if not piece or n not in handlers:
+            continue
+        for part in handlers[n]:
+            if part.kind in {"HD", "HDX"}:
+                _authority(out, part, pieces, r)
+                continue
+            value = piece
+            if part.sub:
+                subs = piece.split(r.sub, part.sub)
+                value = subs[part.sub - 1] if part.sub <= len(subs) else b""
+            if value and value != NULL:
+                json, beside = kind_of(part.kind).forward(value, r)
+                if json is not None or beside:
+                    put(out, part.path, json, beside)
+    if datatype == "EI" and len(pieces) > 2 and not pieces[1] and any(pieces[2:4]):
+        _authority(out, parts_of("EI")[1], pieces, r)
+    return out
+
+
+def _authority(out: dict[str, Any], part: Part, pieces: list[bytes], r: Reading) -> None:
+    subs = pieces[1:4] if part.kind == "HDX" else pieces[part.component - 1].split(r.sub)
+    found: dict[str, Any] = {}
+    name_authority(found, subs, r)
+    if found and part.path and part.path[-1].kind == "item":
+        known = out.setdefault(part.path[-1].name, [{}])
+        known[0].update(found)
+    elif found and part.path:
+        out.setdefault(part.path[-1].name, {}).update(found)
+    else:
+        out.update(found)
+
+
+def backward(datatype: str, value: dict[str, Any]) -> dict[str, str]:
+    """Give the components again."""
+    result: dict[str, str] = {}
+    for part in parts_of(datatype):
+        if part.kind in {"HD", "HDX"}:
+            holder = value
+            for step in part.path:
+                child = holder.get(step.name) or {}
+                holder = (child[0] if child else {}) if isinstance(child, list) else child
+            first = part.component
+            for i, text in enumerate(authority_back(holder)):
+                place = f"{first}.{i + 1}" if part.kind == "HD" else str(first + i)
+                result[place] = text
+            continue
+        for _, json, beside in find(value, part.path):
+            place = f"{part.component}.{part.sub}" if part.sub else str(part.component)
+            for inner, text in kind_of(part.kind).backward(json, beside).items():
+                result[place if inner in {"", "1"} else f"{place}.{inner}"] = text
+            break
+    return {place: text for place, text in result.items() if text}
+
+
+def composite(datatype: str) -> Kind:
+    """Make the kind of a datatype that rows describe."""
+    return Kind(
+        lambda raw, r: (forward(datatype, raw, r) or None, None), lambda value, _: backward(datatype, value)
+    )
+
+
+# --- phone numbers
+
+_ADDRESSES = frozenset(("Internet", "X.400"))
+_NUMBER_PARTS = (
+    (5, "contactpoint-country"),
+    (6, "contactpoint-area"),
+    (7, "contactpoint-local"),
+    (8, "contactpoint-extension"),
+)
+
+
+def _telecom(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
+    parts = ["", *(r.text(part.partition(r.sub)[0]) if part else "" for part in raw.split(r.component))]
+    parts += [""] * (19 - len(parts))
+    out: dict[str, Any] = {}
+    listed = [
+        {"url": tables.extensions()[name], "valueString": parts[n]}
+        for n, name in _NUMBER_PARTS
+        if string(parts[n])
+    ]
+    if listed:
+        out["extension"] = listed
+    _system(out, parts)
+    value, other = _number(parts)
+    if string(value):
+        out["value"] = value
+        if other:
+            out["_value"] = {"extension": [original(other)]}
+    if parts[2]:
+        use, beside = codes.kind("map:0201").forward(raw.split(r.component)[1], r)
+        put(out, steps("use"), use, beside)
+    for n, path in ((13, "period.start"), (14, "period.end")):
+        if parts[n]:
+            put(out, steps(path), *time_forward(raw.split(r.component)[n - 1], r))
+    if parts[18] and (rank := KINDS["INT"].forward(raw.split(r.component)[17], r))[0]:
+        put(out, steps("rank"), *rank)
+    return (out, None) if set(out) - {"_system"} else (None, None)
+
+
+def _system(out: dict[str, Any], parts: list[str]) -> None:
+    again, others = tables.back("0202"), tables.forward("0202")
+    if parts[3]:
+        known = others.get(parts[3])
+        if known:
+            out["system"] = known[0]
+        if not known or again[known[0]] != parts[3]:
+            out["_system"] = {"extension": [codes.alternate({"coding": [{"code": parts[3]}]})]}
+    elif parts[4]:
+        out["system"] = "email"
+    else:
+        out["_system"] = {"extension": [absent()]}
+
+
+def _number(parts: list[str]) -> tuple[str, str]:
+    """Give the value, and what XTN.1 says where the value says something else."""
+    if parts[3] in _ADDRESSES or (not parts[3] and parts[4]):
+        return (parts[4], parts[1]) if parts[4] else (parts[1], "")
+    if parts[12]:
+        return parts[12], parts[1]
+    if not parts[7]:
+        return parts[1], ""
+    start = f"+{parts[5]} " if parts[5] else ""
+    area = f"{parts[6]} " if parts[6] else ""
+    extension = f" X{parts[8]}" if parts[8] else ""
+    return f"{start}{area}{parts[7]}{extension}", parts[1]
+
+
+def _telecom_back(value: Any, _: Extensions) -> dict[str, str]:
+    result: dict[str, str] = {}
+    known = {extension["url"]: extension["valueString"] for extension in value.get("extension", ())}
+    for n, name in _NUMBER_PARTS:
+        result[str(n)] = known.get(tables.extensions()[name], "")
+    system = value.get("_system", {}).get("extension")
+    other = codes.alternate_of(system)
+    if other:
+        result["3"] = other["coding"][0]["code"]
+    elif "system" in value:
+        result["3"] = tables.back("0202").get(value["system"], "")
+    text, first = value.get("value", ""), original_of(value.get("_value", {}).get("extension"))
+    if value.get("system") == "email":
+        result["4"], result["1"] = text, first
+    elif result["7"]:
+        result["1"] = first
+    elif first:
+        result["1"], result["12"] = first, text
+    else:
+        result["1"] = text
+    use = codes.kind("map:0201").backward(value.get("use"), value.get("_use", {}).get("extension"))
+    result["2"] = use.get("1", "")
+    for n, path in ((13, "period.start"), (14, "period.end")):
+        for _item, time, beside in find(value, steps(path)):
+            result[str(n)] = KINDS["DTM"].backward(time, beside)[""]
+    if "rank" in value or "_rank" in value:
+        result["18"] = KINDS["INT"].backward(value.get("rank"), value.get("_rank", {}).get("extension"))[""]
+    return {place: text for place, text in result.items() if text}
+
+
+# --- people and places
+
+LEVELS = ((4, "si"), (7, "bu"), (8, "lvl"), (1, "wa"), (2, "ro"), (3, "bd"))
+"""Components of PL from the outermost place in, and their location-physical-type."""
+PHYSICAL = "http://terminology.hl7.org/CodeSystem/location-physical-type"
+
+
+def _practitioner(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
+    resource = forward("XCN", raw, r)
+    if not resource:
+        return None, None
+    identifier = resource.get("identifier", [{}])[0]
+    id_ = digest("Practitioner", *key_of(identifier)) if identifier.get("value") else ""
+    return {"reference": r.add("Practitioner", id_, resource)}, None
+
+
+def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
+    parts = raw.split(r.component)
+    reference, keys = "", ["Location"]
+    innermost = max((i for i, (n, _) in enumerate(LEVELS) if n <= len(parts) and parts[n - 1]), default=-1)
+    for i, (n, level) in enumerate(LEVELS):
+        identifier: dict[str, Any] = {}
+        subs = parts[n - 1].split(r.sub) if n <= len(parts) else []
+        name_authority(identifier, subs, r)
+        if assigner := identifier.pop("assigner", None):
+            identifier["value"] = assigner["display"]
+        if not identifier:
+            continue
+        resource = {
+            "identifier": [identifier],
+            "mode": "instance",
+            "physicalType": {"coding": [{"system": PHYSICAL, "code": level}]},
+        }
+        if reference:
+            resource["partOf"] = {"reference": reference}
+        if i == innermost and len(parts) > 8 and (described := string(r.text(parts[8]))):
+            resource["description"] = described
+        keys += [level, identifier.get("system", ""), identifier.get("value", "")]
+        reference = r.add("Location", digest(*keys), resource)
+    return ({"reference": reference}, None) if reference else (None, None)
+
+
+def location_back(resource: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Give a PL again from the innermost Location; ``others``: reference -> resource."""
+    places = {level: n for n, level in LEVELS}
+    result = {"9": resource.get("description", "")}
+    while resource:
+        n = places[resource["physicalType"]["coding"][0]["code"]]
+        identifier = resource["identifier"][0]
+        _, result[f"{n}.2"], result[f"{n}.3"] = authority_back(identifier)
+        result[f"{n}.1"] = identifier.get("value", "")
+        resource = others.get(resource.get("partOf", {}).get("reference", ""), {})
+    return {place: text for place, text in result.items() if text}
+
+
+def _days(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
+    value = decimal(r.text(raw))
+    return ({"value": value, "unit": "d", "system": UCUM, "code": "d"}, None) if value else (None, None)
+
+
+def _referred(_value: Any, _beside: Extensions) -> dict[str, str]:
+    """Is answered by ``back``, which has the resources."""
+    return {}
+
+
+_OWN: dict[str, Kind] = {
+    "XTN": Kind(_telecom, _telecom_back),
+    "XCN": Kind(_practitioner, _referred),
+    "PL": Kind(_location, _referred),
+    "DAYS": Kind(_days, lambda value, _: {"": str(Number(value["value"]))}),
+}
+
+
+@cache
+def kind_of(name: str) -> Kind:
+    """Give the kind that a row names."""
+    if name in KINDS:
+        return KINDS[name]
+    if name in _OWN:
+        return _OWN[name]
+    if name.startswith(("CC", "CODING:", "map:")):
+        return codes.kind(name)
+    if not parts_of(name):
+        raise KeyError(name)
+    return composite(name)

@@ -1,0 +1,198 @@
+"""OBX to Observation, or to the Device a row stands for.
+
+Rules:
+- A row with a value, or with a code and no containment, is an Observation: status by OBX-11, time by OBX-14, else by
+  OBR-7 and OBR-8; without a value it says why.
+- Fields beyond those of every row are mapped by ``segments.tsv``.
+
+Deliberately absent: any judgement of the value.
+
+Source: HL7 v2-to-FHIR IG, OBX[Observation]; HL7 PoCD IG, "IHE PCD-01 mapping"; FHIR R4 §10.1 (obs-6, obs-7).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from orjson import Fragment
+
+from oathward.protocols.v2fhir import flags, tables, values
+from oathward.protocols.v2fhir.codes import Concept, concept
+from oathward.protocols.v2fhir.devices import Devices, Place, attributes, place_of
+from oathward.protocols.v2fhir.engine import fill
+from oathward.protocols.v2fhir.paths import absent
+from oathward.protocols.v2fhir.primitives import number, time_forward
+from oathward.protocols.v2fhir.reading import NULL, Reading
+from oathward.protocols.v2fhir.units import NONE, Unit, unit_of
+from oathward.protocols.v2fhir.values import Setting, Value
+
+SUB_ID = tables.extensions()["observation-v2-subid"]
+VALUE = tables.extensions()["observation-value"]
+ALARM_LIMITS = {
+    "coding": [
+        {"system": "http://hl7.org/fhir/uv/pocd/CodeSystem/reference-range-type", "code": "alarm-limits"}
+    ]
+}
+UNCODED: Concept = {"extension": [absent()]}
+
+_FIELDS = 32
+_LIMITS = re.compile(r"([0-9]+(?:\.[0-9]+)?)-([0-9]+(?:\.[0-9]+)?)").fullmatch
+_MS = {"ms": 1.0, "us": 0.001, "s": 1000.0}
+
+
+class Scope:
+    """What an OBX inherits: the patient, the visit, the report with its time, the devices so far."""
+
+    __slots__ = ("devices", "periods", "report", "shared", "time")
+
+    def __init__(self) -> None:
+        self.devices = Devices()
+        self.shared: dict[str, Any] = {}
+        """``subject`` and ``encounter``, as they stand in every resource."""
+        self.report: dict[str, Any] | None = None
+        self.time: dict[str, Any] = {}
+        """``effectiveDateTime`` or ``effectivePeriod`` of the report."""
+        self.periods: dict[Place, Fragment] | None = None
+
+
+def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | None:
+    """Map one OBX; give the Observation, or None for a row that is a Device."""
+    count = len(fields)
+    fields += [b""] * (_FIELDS - count)
+    code = concept(fields[3], r) if fields[3] else None
+    place = place_of(fields[4], code)
+    value = fields[5] if fields[5] != NULL else b""
+    if place and place[3:] == (b"0",) and not fields[2] and not value:
+        scope.devices.add_device(place, code, fields[18], r)
+        return None
+    unit = unit_of(fields[6], r) if fields[6] else NONE
+    row: dict[str, Any] = {}
+    if place and code and not _describes(code):
+        row["device"] = {
+            "reference": scope.devices.metric(place, code, unit.concept, fields[17], fields[18], r)
+        }
+    else:
+        source = scope.devices.source(scope.devices.nearest(place) if place else None, fields[18], r)
+        if source:
+            row["device"] = {"reference": source.reference}
+    _status(row, fields, r, has_value=bool(value))
+    row["code"] = code or UNCODED
+    row.update(scope.shared)
+    _time(row, fields[14], r, scope)
+    _value(row, fields, value, r, _setting(fields, unit, place, r, scope))
+    if fields[7] and fields[7] != NULL:
+        _range(row, fields[7], unit, place, r)
+    if fields[4] and fields[4] != NULL and (sub := r.text(fields[4])):
+        inner = {"url": "original-sub-identifier", "valueString": sub}
+        row.setdefault("extension", []).append({"url": SUB_ID, "extension": [inner]})
+    if count > 10:
+        fill(row, fields, "OBX", "Observation", r)
+    if scope.report is not None:
+        scope.report.setdefault("result", []).append({"reference": f"Observation/{r.made_up()}"})
+    r.entries.append(("Observation", r.made_up(), row))
+    return row
+
+
+def _describes(code: Concept) -> bool:
+    known = attributes()
+    return any(coding.get("display") in known for coding in code.get("coding", ()))
+
+
+def _status(row: dict[str, Any], fields: list[bytes], r: Reading, *, has_value: bool) -> None:
+    row["status"], beside = flags.status(fields[11], r)
+    if beside:
+        row["_status"] = {"extension": beside}
+    found: list[str] = []
+    if fields[8] and fields[8] != NULL:
+        concepts, found = flags.interpretation(fields[8], r)
+        if concepts:
+            row["interpretation"] = concepts
+        if labels := flags.labels(found):
+            row["meta"] = {"security": labels}
+    if not has_value:
+        row["dataAbsentReason"] = flags.why_absent(fields[11], found)
+
+
+def _time(row: dict[str, Any], raw: bytes, r: Reading, scope: Scope) -> None:
+    if not raw or raw == NULL:
+        row.update(scope.time)
+        return
+    value, beside = time_forward(raw, r)
+    if value:
+        row["effectiveDateTime"] = value
+    if beside:
+        row["_effectiveDateTime"] = {"extension": beside}
+
+
+def _setting(fields: list[bytes], unit: Unit, place: Place | None, r: Reading, scope: Scope) -> Setting:
+    if fields[2] != b"NA":
+        return Setting(unit, metric=place is not None)
+    if scope.periods is None:
+        scope.periods = _periods(r)
+    return Setting(unit, metric=place is not None, period_ms=scope.periods.get(place[:4]) if place else None)
+
+
+def _periods(r: Reading) -> dict[Place, Fragment]:
+    """Find the time between samples that rows of the message say, by the place of their metric."""
+    found: dict[Place, Fragment] = {}
+    for segment in r.message.named(b"OBX"):
+        fields = [*r.message.fields(segment), b"", b"", b"", b""]
+        rate = b"MDC_ATTR_SAMP_RATE" in fields[3]
+        text = number(r.text(fields[5])) if rate or b"MDC_ATTR_TIME_PD_SAMP" in fields[3] else None
+        if text is None or float(text) <= 0:
+            continue
+        ms = (
+            1000 / float(text)
+            if rate
+            else float(text) * _MS.get(unit_of(fields[6], r).quantity.get("code", ""), 0)
+        )
+        if ms:
+            found[tuple(fields[4].split(b"."))[:4]] = Fragment(f"{ms:.6f}".rstrip("0").rstrip(".").encode())
+    return found
+
+
+def _value(row: dict[str, Any], fields: list[bytes], value: bytes, r: Reading, setting: Setting) -> None:
+    if not value:
+        return
+    found = values.forward(fields[2], value, r, setting)
+    if not found:
+        row["dataAbsentReason"] = flags.why_absent(fields[11], [])
+    elif len(found) == 1:
+        _put(row, found[0])
+    else:
+        row["component"] = [_component(row["code"], one) for one in found]
+
+
+def _component(code: Concept, value: Value) -> dict[str, Any]:
+    component: dict[str, Any] = {"code": code}
+    _put(component, value)
+    return component
+
+
+def _put(row: dict[str, Any], value: Value) -> None:
+    if value.element == "valueAttachment":
+        row.setdefault("extension", []).append({"url": VALUE, "valueAttachment": value.json})
+        return
+    if value.json is not None:
+        row[value.element] = value.json
+    if value.beside:
+        row[f"_{value.element}"] = {"extension": value.beside}
+
+
+def _range(row: dict[str, Any], raw: bytes, unit: Unit, place: Place | None, r: Reading) -> None:
+    text = r.text(raw)
+    if not text.strip():
+        return
+    found: dict[str, Any] = {"text": text}
+    limits = _LIMITS(text)
+    if limits and unit.quantity:
+        low, high = (Fragment((number(limits[n]) or "0").encode()) for n in (1, 2))
+        found = {
+            "low": {"value": low, **unit.quantity},
+            "high": {"value": high, **unit.quantity},
+            "text": text,
+        }
+    if place:
+        found["type"] = ALARM_LIMITS
+    row["referenceRange"] = [found]
