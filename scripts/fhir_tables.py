@@ -84,9 +84,9 @@ def elements(definitions: list[Definition], sets: dict[str, str]) -> str:
         base = definition.get("baseDefinition", "").rpartition("/")[2]
         lines = [f"= {definition['name']} {base or '-'}"]
         for element in definition["snapshot"]["element"][1:]:
-            if not own(definition, element) or element["path"].endswith((".extension", ".id")):
-                if definition["name"] not in ABSTRACT:
-                    continue
+            inherited = not own(definition, element) or element["path"].endswith((".extension", ".id"))
+            if inherited and definition["name"] not in ABSTRACT:
+                continue
             name = element["path"].partition(".")[2]
             count = COUNTS[element["min"], element["max"]]
             row = [name, count, kinds(element)]

@@ -57,7 +57,7 @@ def loads(body: bytes, limits: Limits = LIMITS) -> Resource:
     if b"\\" in body and (place := _CONTROL.search(body)) is not None:
         where = f"body, byte {place.end()}"
         raise DecodeError(where, "no control characters in a string", reason=Reason.VALUE_INVALID)
-    return found if same else _exactly(body, limits)  # type: ignore[no-any-return]
+    return found if same else _exactly(body, limits)
 
 
 def dumps(resource: Resource) -> bytes:
@@ -112,27 +112,33 @@ def _unbounded(why: str) -> DecodeError:
 
 def _why_not(body: bytes, error: orjson.JSONDecodeError, limits: Limits) -> DecodeError:
     """Say why a body is not JSON; the reader's own words may hold values, its place does not."""
-    start = body[:16].lstrip()
-    if not start and not body.strip():
-        return DecodeError("body", "a resource", reason=Reason.MESSAGE_EMPTY)
-    if body.startswith((_BOM, b"\xff\xfe", b"\xfe\xff")):
-        why = "UTF-8 without a byte order mark"
-        return DecodeError("body", why, reason=Reason.CHARSET_UNSUPPORTED)
-    if start.startswith(b"<"):
-        return DecodeError("body", "FHIR in JSON; XML is not taken", reason=Reason.FORMAT_UNSUPPORTED)
-    try:
-        body.decode("utf-8")
-    except UnicodeDecodeError as broken:
-        return DecodeError(f"body, byte {broken.start}", "UTF-8", reason=Reason.CHARSET_BROKEN)
+    other = _other(body)
+    if other is not None:
+        return other
     if _too_deep(body):
         return exceeded("body", NESTED_MAX, "objects and arrays within each other")
     try:
+        body.decode("utf-8")
         _exactly(body, limits)
+    except UnicodeDecodeError as broken:
+        return DecodeError(f"body, byte {broken.start}", "UTF-8", reason=Reason.CHARSET_BROKEN)
     except DecodeError as known:
         return known
     except ValueError:
         pass
     return DecodeError(f"body, byte {error.pos}", "JSON (RFC 8259)", reason=Reason.JSON_INVALID)
+
+
+def _other(body: bytes) -> DecodeError | None:
+    """Say what a body is that is no JSON at first sight."""
+    start = body[:16].lstrip()
+    if not start and not body.strip():
+        return DecodeError("body", "a resource", reason=Reason.MESSAGE_EMPTY)
+    if body.startswith((_BOM, b"\xff\xfe", b"\xfe\xff")):
+        return DecodeError("body", "UTF-8 without a byte order mark", reason=Reason.CHARSET_UNSUPPORTED)
+    if start.startswith(b"<"):
+        return DecodeError("body", "FHIR in JSON; XML is not taken", reason=Reason.FORMAT_UNSUPPORTED)
+    return None
 
 
 def _too_deep(body: bytes) -> bool:

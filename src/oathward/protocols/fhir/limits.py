@@ -24,6 +24,7 @@ class Limits:
     ``containers_max``: objects and arrays. ``values_max``: commas, those of texts too.
     ``depth_max``: objects within objects. ``number_chars_max``: digits, sign, point and exponent of a number.
     ``head_bytes_max``: method, target and conditions. ``uncounted_bytes_max``: so short a body cannot hold much.
+    ``parts_bytes_max``: of all parts of a bundle that is cut; what several patients refer to is in each.
     ``issues_max``: how many mistakes of one resource are told.
     """
 
@@ -34,6 +35,7 @@ class Limits:
     depth_max: int = 48
     entries_max: int = 5_000
     patients_max: int = 200
+    parts_bytes_max: int = 67_108_864
     number_chars_max: int = 64
     exponent_max: int = 300
     uncounted_bytes_max: int = 65_536

@@ -13,20 +13,22 @@ Source: FHIR R4 §2.4.0 (narrative), invariants txt-1 and txt-2.
 
 from __future__ import annotations
 
+from typing import Any
 from xml.parsers import expat
 
 XHTML = "http://www.w3.org/1999/xhtml"
 DEPTH_MAX = 100
 
-_ELEMENTS = frozenset(
-    """a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i
-    img li ol p pre q samp small span strong sub sup table tbody td tfoot th thead tr tt ul var""".split()
-)
-_ATTRIBUTES = frozenset(
-    """title style class id lang xml:lang xml:space dir accesskey tabindex span width align valign char charoff abbr
-    axis headers scope rowspan colspan summary border frame rules cellpadding cellspacing cite start type value
-    name href rel rev charset hreflang shape coords alt longdesc height src nowrap compact clear xmlns""".split()
-)
+_ELEMENT_NAMES = """
+a abbr acronym b big blockquote br caption cite code col colgroup dd dfn div dl dt em h1 h2 h3 h4 h5 h6 hr i img li
+ol p pre q samp small span strong sub sup table tbody td tfoot th thead tr tt ul var
+"""
+_ATTRIBUTE_NAMES = """
+title style class id lang xml:lang xml:space dir accesskey tabindex span width align valign char charoff abbr axis
+headers scope rowspan colspan summary border frame rules cellpadding cellspacing cite start type value name href rel
+rev charset hreflang shape coords alt longdesc height src nowrap compact clear xmlns
+"""
+_ELEMENTS, _ATTRIBUTES = frozenset(_ELEMENT_NAMES.split()), frozenset(_ATTRIBUTE_NAMES.split())
 _SCHEMES = ("http:", "https:", "mailto:", "tel:", "#")
 _IMAGES = ("#", "data:image/")
 _STYLE_FORBIDDEN = ("url(", "expression(", "@import", "javascript:", "\\")
@@ -36,9 +38,9 @@ class _UnsafeError(Exception):
     """Something stands in a narrative that may not."""
 
 
-def is_narrative(text: str) -> bool:
+def is_narrative(text: Any) -> bool:
     """Say whether a text is a narrative as FHIR allows it."""
-    if not text.startswith("<div") or "<!" in text.replace("<!--", ""):
+    if text.__class__ is not str or not text.startswith("<div") or "<!" in text.replace("<!--", ""):
         return False
     reader = _Reader()
     try:

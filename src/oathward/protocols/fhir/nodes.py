@@ -22,25 +22,30 @@ from oathward.protocols.fhir.rules import RULES, Rule
 
 NO_TARGETS: frozenset[str] = frozenset()
 
+_BACKBONES = ("Element", "BackboneElement")
+
 Systems = dict[str, frozenset[str]]
 
 
 class Node:
     """What an object of one type or backbone element may hold.
 
-    ``required``: names that must stand. ``required_choices``: (name of the choice, its JSON names).
-    ``resource``: whether it is a whole resource. ``any``: a resource that says itself which one it is.
+    ``plain``: of its fields the single primitives that belong to no choice, by their test.
+    ``required``: names that must stand. ``choices``: (name, its JSON names and their siblings, whether it must stand).
+    ``exacting``: whether it asks for anything as a whole. ``resource``: whether it is a whole resource.
+    ``any``: a resource that says itself which one it is.
     """
 
-    __slots__ = ("any", "fields", "name", "required", "required_choices", "resource", "rules")
+    __slots__ = ("any", "choices", "exacting", "fields", "name", "plain", "required", "resource", "rules")
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.fields: dict[str, Field] = {}
+        self.plain: dict[str, Test] = {}
         self.required: tuple[str, ...] = ()
-        self.required_choices: tuple[tuple[str, tuple[str, ...]], ...] = ()
+        self.choices: tuple[tuple[str, frozenset[str], bool], ...] = ()
         self.rules: tuple[Rule, ...] = ()
-        self.resource = self.any = False
+        self.resource = self.any = self.exacting = False
 
 
 class Field(NamedTuple):
@@ -48,29 +53,29 @@ class Field(NamedTuple):
 
     Args:
         many: an array.
-        classes: JSON types of a primitive.
-        test: form or codes of a primitive; None where the JSON type says all.
         node: of a complex type; None for a primitive.
-        group: name of the choice it belongs to; empty for none.
+        test: form or codes of a primitive; it may raise TypeError.
         targets: of a Reference: resource types it may point to, none for any; None for another type.
-        systems: of a CodeableConcept or Coding: what its required binding takes; None for no such binding.
+        systems: of a CodeableConcept: what its required binding takes; None for no such binding.
+        classes: JSON types of a primitive.
         kind: its type, as the definitions name it.
         coded: whether ``test`` looks for one of some codes.
     """
 
     many: bool
-    classes: tuple[type, ...]
-    test: Test | None
     node: Node | None
-    group: str
-    targets: frozenset[str] | None
-    systems: Systems | None
-    kind: str
-    coded: bool
+    test: Test
+    targets: frozenset[str] | None = None
+    systems: Systems | None = None
+    classes: tuple[type, ...] = (dict,)
+    kind: str = ""
+    coded: bool = False
 
 
 ANY = Node("Resource")
 ANY.any = True
+NOTHING = Node("")
+"""Stands for a type that there is not: what has it is not looked into."""
 
 
 def resource_node(kind: str) -> Node | None:
@@ -114,94 +119,105 @@ def _data_nodes() -> dict[str, Node]:
         _compile(kind, nodes)
     for name in ("SimpleQuantity", "MoneyQuantity"):
         node, plain = nodes[name], nodes["Quantity"]
-        node.fields, node.rules = plain.fields, (*plain.rules, *RULES[name])
+        node.fields, node.plain, node.exacting = plain.fields, plain.plain, True
+        node.rules = (*plain.rules, *RULES[name])
     return nodes
 
 
 def _compile(kind: str, nodes: dict[str, Node]) -> Node:
-    """Compile one type: its ancestors' elements, then its own, backbones within."""
+    """Compile one type: its ancestors' elements, then its own, backbone elements within."""
     root = nodes.get(kind) or Node(kind)
     inside = {"": root}
-    rows = [(*_inherited(kind), *tables.elements_of(kind))]
+    rows = (*_inherited(kind), *tables.elements_of(kind))
     root.resource = kind in tables.resource_types()
     if root.resource:
-        same = kind.__eq__
-        root.fields["resourceType"] = Field(False, (str,), same, None, "", None, None, "code", True)
-    for row in rows[0]:
-        if any(word in ("Element", "BackboneElement") for word in row.kinds) and row.path not in inside:
-            inside[row.path] = _backbone(f"{kind}.{row.path}", row.kinds[0], nodes)
-    for row in rows[0]:
+        root.fields["resourceType"] = Field(False, None, kind.__eq__, classes=(str,), kind="code", coded=True)
+    for row in rows:
+        if row.kinds[0] in _BACKBONES:
+            inside[row.path] = Node(f"{kind}.{row.path}")
+            for own in (*_inherited(row.kinds[0]), *tables.elements_of(row.kinds[0])):
+                _add(inside[row.path], own, {}, nodes, "")
+    for row in rows:
         parent, _, name = row.path.rpartition(".")
-        _add(inside[parent], row._replace(path=name), inside, nodes, f"{kind}.{row.path}")
+        _add(inside[parent], row._replace(path=name), inside, nodes, row.path)
     for node in inside.values():
-        node.rules = (*RULES.get(node.name, ()), *node.rules)
+        _finish(node)
     return root
 
 
+def _finish(node: Node) -> None:
+    node.rules = RULES.get(node.name, ())
+    grouped = {name for _, names, _ in node.choices for name in names}
+    node.plain = {
+        name: field.test
+        for name, field in node.fields.items()
+        if field.node is None and not field.many and name not in grouped
+    }
+    node.exacting = bool(node.rules or node.required or node.choices or node.resource)
+
+
 def _inherited(kind: str) -> list[tables.Row]:
-    rows: list[tables.Row] = []
+    """Give what a type has from its ancestors; of two elements with one name the nearer ancestor's."""
+    rows: dict[str, tables.Row] = {}
     base = tables.base_of(kind)
     while base != "-":
-        rows = [*tables.elements_of(base), *rows] if base in tables.ANCESTORS else rows
+        if base in tables.ANCESTORS:
+            rows = {row.path: row for row in tables.elements_of(base)} | rows
         base = tables.base_of(base)
-    return list({row.path: row for row in rows}.values())
-
-
-def _backbone(name: str, base: str, nodes: dict[str, Node]) -> Node:
-    node = Node(name)
-    for row in (*_inherited(base), *tables.elements_of(base)):
-        _add(node, row, {}, nodes, name)
-    return node
+    return list(rows.values())
 
 
 def _add(node: Node, row: tables.Row, inside: dict[str, Node], nodes: dict[str, Node], path: str) -> None:
-    """Add the field or fields of one element to its node."""
-    if row.count == "0":
+    """Add the field of one element to its node, or the fields of a choice."""
+    if row.often == "0":
         return
-    many, name = row.count in "*+", row.path
+    many, stem = row.often in "*+", row.path.removesuffix("[x]")
+    choice, needed = stem != row.path, row.often in "1+"
     names = []
     for kind in row.kinds:
         plain, _, targets = kind.partition("(")
-        full = name.removesuffix("[x]")
-        if name.endswith("[x]"):
-            said = "Quantity" if plain.endswith("Quantity") else plain
-            full += said[0].upper() + said[1:]
-        names.append(full)
+        said = "Quantity" if plain.endswith("Quantity") else plain
+        names.append(f"{stem}{said[0].upper()}{said[1:]}" if choice else stem)
         child = _child(plain, path, inside, nodes)
         only = frozenset(targets.rstrip(")").split("|")) if targets else NO_TARGETS
-        field = Field(
-            many, *_form(node, name, plain, row.codes), child, name if name.endswith("[x]") else "",
-            only if plain == "Reference" else None, _systems(plain, row.codes), plain,
-            plain in FORMS and _listed(row.codes),
-        )  # fmt: skip
-        node.fields[full] = field
-    if row.count in "1+":
-        if name.endswith("[x]"):
-            node.required_choices += ((name, tuple(names)),)
-        else:
-            node.required += (name,)
+        field = _form(node, stem, plain, row.codes) if child is None else Field(False, child, _never)
+        node.fields[names[-1]] = field._replace(
+            many=many,
+            kind=plain,
+            targets=only if plain == "Reference" else None,
+            systems=_systems(plain, row.codes),
+        )
+    if choice:
+        both = frozenset((*names, *(f"_{name}" for name in names)))
+        node.choices += ((row.path, both, needed),)
+    elif needed:
+        node.required += (stem,)
 
 
 def _child(kind: str, path: str, inside: dict[str, Node], nodes: dict[str, Node]) -> Node | None:
+    """Give the node of an element's type; None for a primitive."""
     if kind in FORMS:
         return None
+    if kind in _BACKBONES:
+        return inside[path]
     if kind == "Resource":
         return ANY
     if kind.startswith("#"):
         return inside[kind.partition(".")[2]]
-    if kind in ("Element", "BackboneElement"):
-        return inside[path.partition(".")[2]]
     return nodes[kind] if nodes else data_node(kind)
 
 
-def _form(node: Node, name: str, kind: str, codes: str) -> tuple[tuple[type, ...], Test | None]:
-    if kind not in FORMS:
-        return (dict,), None
+def _form(node: Node, name: str, kind: str, codes: str) -> Field:
     if name == "id" and node.resource:
-        return FORMS["id"]
+        kind = "id"
+    classes, test = FORMS[kind]
     if _listed(codes):
-        return (str,), tables.codes_of(codes).__contains__
-    return FORMS[kind]
+        return Field(False, None, tables.codes_of(codes).__contains__, classes=classes, coded=True)
+    return Field(False, None, test, classes=classes)
+
+
+def _never(_: object) -> bool:
+    return False
 
 
 def _listed(codes: str) -> bool:
@@ -209,4 +225,4 @@ def _listed(codes: str) -> bool:
 
 
 def _systems(kind: str, codes: str) -> Systems | None:
-    return tables.systems_of(codes) if kind in ("CodeableConcept", "Coding") and _listed(codes) else None
+    return tables.systems_of(codes) if kind == "CodeableConcept" and _listed(codes) else None

@@ -1,7 +1,7 @@
 """The forms of FHIR's primitive types: which JSON type each has, and what its text must look like.
 
 Rules:
-- A test takes one value of the right JSON type and says whether it has the form; it never raises.
+- A test takes any value and says whether it has the form, or raises TypeError where its JSON type is another.
 - A date exists in the calendar. A number is within the range of its type.
 - Nothing here remembers a value.
 
@@ -37,7 +37,7 @@ _uri = re.compile(r"\S+").fullmatch
 _code = re.compile(r"\S+(?:\s\S+)*").fullmatch
 
 Test = Callable[[Any], Any]
-"""Says whether a value has a form: something true or something false."""
+"""Says whether a value has a form: something true or something false; TypeError for a value of another JSON type."""
 
 
 def _in_calendar(form: Test) -> Test:
@@ -57,11 +57,25 @@ def _in_calendar(form: Test) -> Test:
     return test
 
 
-def _string(value: str) -> bool:
-    return 0 < len(value) <= STRING_CHARS_MAX
+def _string(value: Any) -> bool:
+    return value.__class__ is str and 0 < len(value) <= STRING_CHARS_MAX
 
 
-def _base64(value: str) -> bool:
+def _boolean(value: Any) -> bool:
+    return value is True or value is False
+
+
+def _decimal(value: Any) -> bool:
+    return value.__class__ in _NUMBER
+
+
+def _within(least: int) -> Test:
+    return lambda value: value.__class__ is int and least <= value <= INTEGER_MAX
+
+
+def _base64(value: Any) -> bool:
+    if value.__class__ is not str or not value:
+        return False
     try:
         binascii.a2b_base64(value, strict_mode=True)
     except ValueError:  # line breaks are allowed, and rare
@@ -69,22 +83,18 @@ def _base64(value: str) -> bool:
             binascii.a2b_base64("".join(value.split()), strict_mode=True)
         except ValueError:
             return False
-    return bool(value)
+    return True
 
 
-def _within(least: int) -> Test:
-    return lambda value: least <= value <= INTEGER_MAX
-
-
-_TEXT = (str,)
+_TEXT, _INTEGER = (str,), (int,)
 _NUMBER = (int, float, Verbatim)
 
-FORMS: dict[str, tuple[tuple[type, ...], Test | None]] = {
-    "boolean": ((bool,), None),
-    "integer": ((int,), _within(-INTEGER_MAX - 1)),
-    "unsignedInt": ((int,), _within(0)),
-    "positiveInt": ((int,), _within(1)),
-    "decimal": (_NUMBER, None),
+FORMS: dict[str, tuple[tuple[type, ...], Test]] = {
+    "boolean": ((bool,), _boolean),
+    "integer": (_INTEGER, _within(-INTEGER_MAX - 1)),
+    "unsignedInt": (_INTEGER, _within(0)),
+    "positiveInt": (_INTEGER, _within(1)),
+    "decimal": (_NUMBER, _decimal),
     "string": (_TEXT, _string),
     "markdown": (_TEXT, _string),
     "uri": (_TEXT, _uri),
@@ -101,4 +111,4 @@ FORMS: dict[str, tuple[tuple[type, ...], Test | None]] = {
     "base64Binary": (_TEXT, _base64),
     "xhtml": (_TEXT, is_narrative),
 }
-"""Primitive type -> its JSON types, and the test of its form; None where the JSON type says all."""
+"""Primitive type -> its JSON types, and the test of its form."""

@@ -37,9 +37,12 @@ _BUNDLES = ("batch", "transaction")
 
 
 class Checked(Message):
-    """A message whose references were collected while it was checked: for each entry those it has."""
+    """A message whose references were collected while it was checked.
 
-    __slots__ = ("found",)
+    ``found``: for each entry the references it has. ``names``: what they lead to, once somebody asked (``persons``).
+    """
+
+    __slots__ = ("found", "names")
 
     def __init__(
         self,
@@ -52,6 +55,7 @@ class Checked(Message):
     ) -> None:
         super().__init__(raw, request, body, bundle, entries)
         self.found = found
+        self.names: Any = None
 
 
 class Read(NamedTuple):
@@ -117,7 +121,7 @@ def _head(head: bytes) -> Request:
     except UnicodeDecodeError:
         raise DecodeError("request", "plain text", reason=Reason.REQUEST_INVALID) from None
     method, _, target = first.partition(" ")
-    conditions = []
+    conditions: list[tuple[str, str]] = []
     for line in rest:
         name, colon, value = line.partition(": ")
         if not colon or name not in CONDITIONS or name in dict(conditions) or not _PLAIN(value):
@@ -287,8 +291,9 @@ def _across(kind: str, reads: list[Read]) -> None:
         if entry.method == "PUT":
             targets.add((entry.type, entry.id))
     for i, read in enumerate(reads):
-        if urls and (error := _points(read.found, urls)) is not None:
-            reads[i] = Read(None, (), error)
+        wrong = _points(read.found, urls) if urls else None
+        if wrong is not None:
+            reads[i] = Read(None, (), wrong)
 
 
 def _points(found: tuple[Found, ...], urls: dict[str, str]) -> DecodeError | None:

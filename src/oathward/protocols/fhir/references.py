@@ -33,7 +33,7 @@ def kind_of(text: str) -> str | None:
     if text[:1] == "#" or head[:4] == "urn:":
         return ""
     if head in ("http:", "https:"):
-        parts = text.split("/_history/")[0].rsplit("/", 2)
+        parts = text.partition("/_history/")[0].rsplit("/", 2)
         return parts[1] if len(parts) == 3 and parts[1] in _types() else ""
     name, mark, _ = text.partition("?")
     return name if mark and name in _types() else None

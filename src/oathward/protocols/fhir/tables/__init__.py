@@ -26,13 +26,13 @@ class Row(NamedTuple):
 
     Args:
         path: below the type: ``component.value[x]``.
-        count: ``?`` (0..1), ``1``, ``*`` (0..n), ``+`` (1..n), ``0`` (withdrawn by this type).
+        often: ``?`` (0..1), ``1``, ``*`` (0..n), ``+`` (1..n), ``0`` (withdrawn by this type).
         kinds: its types: ``("Quantity", "string")``, ``("Reference(Group|Patient)",)``, ``("#Bundle.link",)``.
         codes: required value set; empty for none.
     """
 
     path: str
-    count: str
+    often: str
     kinds: tuple[str, ...]
     codes: str
 
@@ -78,8 +78,8 @@ def elements_of(kind: str) -> tuple[Row, ...]:
     """
     found = []
     for line in _blocks()[kind][1].splitlines():
-        path, count, kinds, *codes = line.split("\t")
-        found.append(Row(path, count, tuple(kinds.split(" ")), codes[0] if codes else ""))
+        path, often, kinds, *codes = line.split("\t")
+        found.append(Row(path, often, tuple(kinds.split(" ")), codes[0] if codes else ""))
     return tuple(found)
 
 
