@@ -13,6 +13,7 @@ Source: FHIR R4 4.0.1 definitions; §2.6.2 (names in JSON).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import NamedTuple
 
@@ -139,7 +140,7 @@ def _compile(kind: str, nodes: dict[str, Node]) -> Node:
                 _add(inside[row.path], own, {}, nodes, "")
     for row in rows:
         parent, _, name = row.path.rpartition(".")
-        _add(inside[parent], row._replace(path=name), inside, nodes, row.path)
+        _add(inside[parent], replace(row, path=name), inside, nodes, row.path)
     for node in inside.values():
         _finish(node)
     return root
@@ -169,10 +170,10 @@ def _inherited(kind: str) -> list[tables.Row]:
 
 def _add(node: Node, row: tables.Row, inside: dict[str, Node], nodes: dict[str, Node], path: str) -> None:
     """Add the field of one element to its node, or the fields of a choice."""
-    if row.often == "0":
+    if row.count == "0":
         return
-    many, stem = row.often in "*+", row.path.removesuffix("[x]")
-    choice, needed = stem != row.path, row.often in "1+"
+    many, stem = row.count in "*+", row.path.removesuffix("[x]")
+    choice, needed = stem != row.path, row.count in "1+"
     names = []
     for kind in row.kinds:
         plain, _, targets = kind.partition("(")

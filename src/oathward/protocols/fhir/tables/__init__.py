@@ -13,6 +13,7 @@ Source: FHIR R4 4.0.1 definitions (CC0).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
@@ -21,18 +22,19 @@ ANCESTORS = ("Element", "BackboneElement", "Resource", "DomainResource")
 """Types that others only inherit from."""
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One element of a type.
 
     Args:
         path: below the type: ``component.value[x]``.
-        often: ``?`` (0..1), ``1``, ``*`` (0..n), ``+`` (1..n), ``0`` (withdrawn by this type).
+        count: ``?`` (0..1), ``1``, ``*`` (0..n), ``+`` (1..n), ``0`` (withdrawn by this type).
         kinds: its types: ``("Quantity", "string")``, ``("Reference(Group|Patient)",)``, ``("#Bundle.link",)``.
         codes: required value set; empty for none.
     """
 
     path: str
-    often: str
+    count: str
     kinds: tuple[str, ...]
     codes: str
 
@@ -78,8 +80,8 @@ def elements_of(kind: str) -> tuple[Row, ...]:
     """
     found = []
     for line in _blocks()[kind][1].splitlines():
-        path, often, kinds, *codes = line.split("\t")
-        found.append(Row(path, often, tuple(kinds.split(" ")), codes[0] if codes else ""))
+        path, count, kinds, *codes = line.split("\t")
+        found.append(Row(path, count, tuple(kinds.split(" ")), codes[0] if codes else ""))
     return tuple(found)
 
 
