@@ -1,0 +1,162 @@
+"""What each element of a FHIR resource is: ``classes_present`` and ``codes`` for a message, ``rows`` for the page.
+
+Rules:
+- The data type speaks first, a reviewed row for the element speaks louder, siblings decide codes, quantities and
+  the values of observations.
+- Every class is a word of ``core.labels.CLASSES``.
+- What nobody catalogued (extensions that nobody reviewed) is ``uncatalogued``.
+- ``docs/reference/fhir-catalogue.md`` shows all of it and what is unreviewed.
+- A message is read once: the last one is remembered, however many links ask.
+
+Deliberately absent: what may happen to a class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from oathward.core.code_systems import name_of
+from oathward.protocols.fhir import elements, tables
+from oathward.protocols.fhir.edits import MASKED, Run
+from oathward.protocols.fhir.message import Entry, Message
+from oathward.protocols.fhir.overrides import id_class
+from oathward.protocols.fhir.resources import Shaped, shape
+from oathward.protocols.fhir.steps import Compiler
+from oathward.protocols.shaping import KEEP
+
+_READER = Compiler(lambda _cls, _part: KEEP, hold=False)
+
+
+class Reading(NamedTuple):
+    """What stands in a message.
+
+    ``classes``: of all values. ``uncatalogued``: how many values nobody catalogued.
+    """
+
+    classes: frozenset[str]
+    codes: frozenset[str]
+    uncatalogued: int
+
+
+_last: tuple[Message | None, Reading] = (None, Reading(frozenset(), frozenset(), 0))
+
+
+def read(message: Message) -> Reading:
+    """Read a message once."""
+    global _last  # noqa: PLW0603  one tuple, replaced whole: the last message and what stands in it
+    seen, found = _last
+    if seen is message:
+        return found
+    classes: set[str] = set()
+    codes: set[str] = set()
+    uncatalogued = 0
+    for entry in message.entries:
+        one, own = _read(entry)
+        classes.update(one.run.kept, one.run.removed, one.run.told)
+        classes.update((id_class(entry.type),) if entry.id else ())
+        codes.update(own)
+        uncatalogued += one.run.uncatalogued
+    found = Reading(frozenset(classes), frozenset(codes), uncatalogued)
+    _last = (message, found)
+    return found
+
+
+def _read(entry: Entry) -> tuple[Shaped, set[str]]:
+    names = Run(None)
+    names.codes = set()
+    one = shape(_READER, entry.resource, entry.type, names)
+    return one, {f"{name_of(system) or system}|{code}" for system, code in names.codes}
+
+
+def classes_present(message: Message) -> frozenset[str]:
+    """Give the classes of all values of a message."""
+    return read(message).classes
+
+
+def codes(message: Message) -> frozenset[str]:
+    """Give all coded content of a message: ``LN|8867-4``, by the system's name in HL7 v2 or its URI."""
+    return read(message).codes
+
+
+def without_codes(message: Message, withheld: frozenset[str]) -> Message:
+    """Give a message without the resources that hold one of some codes; nothing refers to them either.
+
+    Args:
+        withheld: as ``codes`` gives them.
+    """
+    gone = [entry for entry in message.entries if _read(entry)[1] & withheld]
+    if not gone:
+        return message
+    names = {f"{entry.type}/{entry.id}" for entry in gone if entry.id} | {entry.full_url for entry in gone}
+    left = tuple(
+        entry if not names else entry_without(entry, names - {""})
+        for entry in message.entries
+        if entry not in gone
+    )
+    return Message(message.raw, message.request, message.body, message.bundle or "transaction", left)
+
+
+def entry_without(entry: Entry, names: set[str]) -> Entry:
+    """Give an entry whose references to some others are masked."""
+    return Entry(
+        _unreferred(entry.resource, names),
+        entry.method,
+        entry.type,
+        entry.id,
+        entry.full_url,
+        entry.if_none_exist,
+        entry.if_match,
+        entry.index,
+    )
+
+
+def _unreferred(value: Any, names: set[str]) -> Any:
+    if value.__class__ is dict:
+        if value.get("reference") in names:
+            return MASKED
+        return {key: _unreferred(item, names) for key, item in value.items()}
+    if value.__class__ is list:
+        return [_unreferred(item, names) for item in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One element of the catalogue.
+
+    ``classes``: of its parts, the element's own first. ``source``: empty where its data type speaks alone.
+    """
+
+    kind: str
+    path: str
+    types: str
+    classes: tuple[str, ...]
+    lost: str
+    source: str
+
+
+def rows() -> Iterator[Row]:
+    """Give every element of every resource type, in order."""
+    for kind in sorted(tables.resource_types()):
+        yield from _rows(kind, elements.resource(kind), "", frozenset())
+
+
+def _rows(
+    kind: str, element: elements.Element, above: str, seen: frozenset[tuple[str, str]]
+) -> Iterator[Row]:
+    for key, child in elements.children(element).items():
+        if key in ("resourceType", "extension", "modifierExtension", "contained") or (above and key == "id"):
+            continue
+        path = f"{above}{key}"
+        if child.kind == "object":
+            if child.within not in seen:
+                yield from _rows(kind, child, f"{path}.", seen | {child.within})
+            continue
+        yield Row(kind, path, child.kind, tuple(leaf_classes(child)), child.lost, child.source)
+
+
+def leaf_classes(element: elements.Element) -> list[str]:
+    """Give the classes of the parts of an element, its own first."""
+    return [element.cls] if element.cls else []

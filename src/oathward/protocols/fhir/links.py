@@ -1,0 +1,210 @@
+"""What things are called on what leaves: logical ids, references to them, and extensions by their URL.
+
+Rules:
+- A logical id has the class of its type (``overrides.ID_CLASSES``). Kept or changed it is that of what leaves; else
+  the resource is called after the outgoing message: ``out-1-0``.
+- A reference takes the ruling of its target's id, so both stay consistent. Inside the message it follows the target,
+  whatever that is called now, and goes where the target goes.
+- A pseudonym stands for one person: a reference to another patient goes.
+- A reference whose target nobody can tell is a note.
+- An extension that nobody reviewed is ``uncatalogued``, whole.
+
+Deliberately absent: fetching what a reference points to.
+
+Source: FHIR R4 §2.3.0 (references), §3.1.0.11.2 (references in transactions), §2.4 (extensions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from oathward.protocols.fhir import tables
+from oathward.protocols.fhir.edits import NOTE, Run, Step
+from oathward.protocols.fhir.elements import NAMES, REST, Element, strictness
+from oathward.protocols.fhir.message import Entry, Resource
+from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.fhir.primitives import FORMS
+from oathward.protocols.fhir.references import kind_of
+from oathward.protocols.shaping import KEEP, REMOVE, Ruling
+
+_is_id = FORMS["id"][1]
+IdRuling = Callable[[str], Ruling]
+"""Resource type -> what happens to its logical ids."""
+
+
+# --- names of entries
+
+
+def name_entries(run: Run, entries: Sequence[Entry], outgoing_id: str, ruling_of: IdRuling) -> None:
+    """Decide what each entry is called on what leaves."""
+    taken: dict[str, int] = {}
+    patient = False
+    for index, entry in enumerate(entries):
+        ruling = ruling_of(entry.type)
+        new = _named(entry, ruling, run) or f"{outgoing_id.lower()}-{entry.index}"
+        name = f"{entry.type}/{new}"
+        if callable(ruling) and entry.type == "Patient":
+            # One pseudonym for two people would make them one.
+            name, patient = "" if patient else name, True
+        first = taken.setdefault(name, index) if name else index
+        run.outgoing.append(name if first == index else "")
+        for called in (f"{entry.type}/{entry.id}" if entry.id else "", entry.full_url):
+            if called:
+                run.names.setdefault(called, first)
+
+
+def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
+    """Give the id an entry has or gets by its ruling; empty where it is called after the message."""
+    if ruling is REMOVE:
+        return ""
+    old = entry.id
+    if ruling is KEEP:
+        return old
+    value = old or _identifier(entry.resource)
+    found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
+    return found if found and _is_id(found) else ""  # type: ignore[misc]
+
+
+def _identifier(resource: Resource) -> str:
+    listed = resource.get("identifier")
+    for identifier in listed if isinstance(listed, list) else ():
+        if identifier.get("value"):
+            return str(identifier["value"])
+    return ""
+
+
+def own_patient(entries: Sequence[Entry]) -> str:
+    """Give the name of the patient that a message is about, as references have it; empty where it has none."""
+    for entry in entries:
+        if entry.type == "Patient":
+            return f"Patient/{entry.id}" if entry.id else entry.full_url
+    for entry in entries:
+        subjects = tables.compartment().get(entry.type)
+        for path in subjects.main if subjects else ():
+            for text in _at(entry.resource, path.split(".")):
+                if kind_of(text) in ("Patient", ""):
+                    return text
+    return ""
+
+
+def _at(value: Any, path: list[str]) -> list[str]:
+    if isinstance(value, list):
+        return [text for item in value for text in _at(item, path)]
+    if not isinstance(value, dict):
+        return []
+    if path:
+        return _at(value.get(path[0]), path[1:])
+    text = value.get("reference")
+    return [text] if isinstance(text, str) else []
+
+
+# --- references
+
+
+def target_class(targets: tuple[str, ...], said: str) -> str:
+    """Give the class of the id of what is referred to: by what the reference says, else the strictest possible."""
+    kinds = (said,) if said in tables.resource_types() else targets
+    return max((id_class(kind) for kind in kinds), key=strictness, default=NOTE)
+
+
+def name_class(targets: tuple[str, ...], said: str) -> str:
+    """Give the class of the display of a reference: a name of somebody, or a note."""
+    role = target_class(targets, said).partition(".")[0]
+    return NAMES.get(role, NOTE)
+
+
+class Referrer:
+    """Writes references anew, by the ruling of their target's id."""
+
+    def __init__(self, ruling_of: IdRuling, note: Ruling) -> None:
+        self._ruling_of, self._note = ruling_of, note
+        self._rulings: dict[str, tuple[Ruling, str]] = {}
+
+    def step(self, element: Element) -> Step:
+        """Make the step of ``Reference.reference`` of one element."""
+        rest = element.part == REST
+
+        def walk(text: str, run: Run) -> str | None:
+            cls, found = self._found(text, run, rest=rest)
+            if found:
+                run.told.add(cls)
+                if found != text:
+                    run.links.append(cls)
+                return found
+            run.remove(cls)
+            return None
+
+        return walk
+
+    def _found(self, text: str, run: Run, *, rest: bool) -> tuple[str, str]:
+        """Give the class of a reference and what stands in its place."""
+        index = run.names.get(text)
+        if index is not None:
+            new = run.outgoing[index]
+            if new:
+                run.referred.add(index)
+            return id_class(new.partition("/")[0] or kind_of(text) or ""), new
+        if text[:1] == "#":
+            run.used.add(text[1:])
+            return "structure", run.local.get(text[1:], "")
+        kind, _, ident = text.partition("/")
+        known = self._rulings.get(kind)
+        if known is None or "/" in ident:
+            return self._unusual(text, run, rest=rest)
+        return self._literal(kind, ident, text, known, run, rest=rest)
+
+    def _literal(  # noqa: PLR0913  one call a reference: its parts as they were found
+        self, kind: str, ident: str, text: str, known: tuple[Ruling, str], run: Run, *, rest: bool
+    ) -> tuple[str, str]:
+        ruling, cls = known
+        if ruling is KEEP:
+            return cls, text
+        if ruling is REMOVE or rest:
+            return cls, ""
+        if kind == "Patient":
+            run.own = run.own or text
+            if run.own not in (text, f"Patient/{ident}"):
+                return cls, ""
+        made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
+        return cls, f"{kind}/{made}" if made and _is_id(made) else ""  # type: ignore[misc]
+
+    def _unusual(self, text: str, run: Run, *, rest: bool) -> tuple[str, str]:
+        """Read what is no ``Type/id``: a version, another server's, a search, or nothing we know."""
+        kind = kind_of(text)
+        if not kind:
+            return NOTE, text if self._note is KEEP else ""
+        known = self._rulings.get(kind)
+        if known is None:
+            known = self._rulings[kind] = self._ruling_of(kind), id_class(kind)
+        if known[0] is KEEP:
+            return known[1], text
+        if "?" in text:
+            return known[1], ""
+        plain = "/".join(text.partition("/_history/")[0].rsplit("/", 2)[-2:])
+        if plain in run.names:
+            return self._found(plain, run, rest=rest)
+        return self._literal(kind, plain.partition("/")[2], plain, known, run, rest=rest)
+
+
+# --- what is kept as it came
+
+
+def relinked(value: Any, names: dict[str, str]) -> Any:
+    """Copy a value, every string that is a name of an entry written as that entry is called now."""
+    if value.__class__ is str:
+        return names.get(value, value)
+    if value.__class__ is dict:
+        return {key: relinked(item, names) for key, item in value.items()}
+    if value.__class__ is list:
+        return [relinked(item, names) for item in value]
+    return value
+
+
+def renamed(run: Run) -> dict[str, str]:
+    """Map what entries were called to what they are called now, where that is another name."""
+    return {
+        old: run.outgoing[index]
+        for old, index in run.names.items()
+        if run.outgoing[index] and run.outgoing[index] != old
+    }

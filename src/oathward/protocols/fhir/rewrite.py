@@ -1,0 +1,174 @@
+"""Write the part of a message that may leave: one resource, or a transaction of PUTs.
+
+Rules:
+- What stays is listed by class; unlisted is gone. What is kept whole is not copied.
+- An observation is one thing: if a part that carries its meaning would be removed, it goes whole; a component too.
+  Which elements those are, of observations and of other types, says ``tables/reviewed.tsv``.
+- What is left is valid R4: where an element is asked for, an extension says that it was masked.
+- A resource of which only structure is left goes, but for one that others refer to by a name that may leave.
+- What leaves is idempotent: each entry is a PUT under an id that is fixed for this message and link.
+- Where nothing may be changed, everything is kept as it came but for names that the message made up for itself.
+
+Deliberately absent: profiles, keys, and any knowledge of what an action is for.
+
+Source: FHIR R4 §3.1.0.11 (transactions), §2.3.0 (references).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from oathward.core.labels import CLASSES
+from oathward.protocols.fhir import catalogue, links
+from oathward.protocols.fhir.edits import Run
+from oathward.protocols.fhir.elements import REST, TEXT
+from oathward.protocols.fhir.json import dumps
+from oathward.protocols.fhir.message import Entry, Message, Resource
+from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.fhir.resources import Shaped, shape
+from oathward.protocols.fhir.steps import Compiler
+from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten
+
+PARTS = ("", REST, TEXT, "street", "city", "state", "postcode", "country")
+
+
+class Rewriter:
+    """A compiled set of rulings; made by ``compile_rewriter``, good for any number of messages."""
+
+    def __init__(self, decide: Decide, *, hold_uncatalogued: bool) -> None:
+        self._compiler = Compiler(decide, hold=hold_uncatalogued)
+        rulings = (decide(cls, part) for cls in CLASSES - {"structure"} for part in PARTS)
+        self._unchanged = not hold_uncatalogued and all(ruling is KEEP for ruling in rulings)
+
+    def __call__(self, message: Message, outgoing_id: str, context: object) -> Rewritten:
+        """Write what may leave of one message.
+
+        Args:
+            message: as decoded.
+            outgoing_id: of the outgoing message; ids made for it begin with this, in lower case.
+            context: handed to the transforms as it is.
+
+        Raises:
+            DeidentificationError: UNCATALOGUED, where such values are to be held; names the first place.
+        """
+        entries = message.entries
+        names = Run(context)
+        ruling_of = self._compiler.id_ruling
+        links.name_entries(names, entries, outgoing_id, ruling_of)
+        if self._unchanged:
+            return _as_it_came(message, names)
+        names.own = links.own_patient(entries) if callable(ruling_of("Patient")) else ""
+        while True:
+            shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
+            staying = self._staying(entries, shaped, names)
+            lost = {target for index in staying for target in shaped[index].run.referred} - staying
+            if not lost:
+                return self._written(entries, shaped, staying, names)
+            # What stays refers to what goes: once more, and those references go too.
+            for target in lost:
+                names.outgoing[target] = ""
+
+    def _staying(self, entries: Sequence[Entry], shaped: Sequence[Shaped], names: Run) -> set[int]:
+        """Say which entries leave: what says something, and what that refers to by a name that may leave."""
+        named = {i for i, one in enumerate(shaped) if names.outgoing[i] and one.made is not None}
+        staying = {i for i in named if shaped[i].content}
+        waiting = list(staying)
+        while waiting:
+            for target in shaped[waiting.pop()].run.referred:
+                if target in named and target not in staying and not self._nameless(entries[target].type):
+                    staying.add(target)
+                    waiting.append(target)
+        return staying
+
+    def _nameless(self, kind: str) -> bool:
+        """Say whether a name of this type would be all that is left of something that may have none."""
+        return id_class(kind) != CONTROL and self._compiler.id_ruling(kind) is REMOVE
+
+    def _written(
+        self, entries: Sequence[Entry], shaped: Sequence[Shaped], staying: set[int], names: Run
+    ) -> Rewritten:
+        total = Run(None)
+        resources = []
+        for index, one in enumerate(shaped):
+            entry = entries[index]
+            if index not in staying or one.made is None:
+                total.lose(one.run)
+                total.removed += [id_class(entry.type)] * bool(entry.id)
+                continue
+            total.add(one.run)
+            _count_name(entry, names.outgoing[index], total, kept=not self._nameless(entry.type))
+            resources.append(_with_id(one.made, names.outgoing[index]))
+        return Rewritten(
+            _output(resources),
+            dict(Counter(total.removed)),
+            dict(Counter(total.changed + total.links)),
+            frozenset(total.kept).union(total.changed, total.told),
+            total.uncatalogued,
+            total.observations,
+        )
+
+
+def _count_name(entry: Entry, name: str, total: Run, *, kept: bool) -> None:
+    """Count what became of the id of an entry that stays."""
+    cls = id_class(entry.type) if kept else CONTROL
+    total.told.add(cls)
+    if name != f"{entry.type}/{entry.id}":
+        total.changed.append(cls)
+    if entry.id and not kept:
+        total.removed.append(id_class(entry.type))
+
+
+def _with_id(resource: Resource, name: str) -> Resource:
+    kind, _, ident = name.partition("/")
+    return {"resourceType": kind, "id": ident} | {
+        key: value for key, value in resource.items() if key not in ("resourceType", "id")
+    }
+
+
+def _output(resources: Sequence[Resource]) -> bytes:
+    """Write one resource, or a transaction."""
+    if len(resources) == 1:
+        return dumps(resources[0])
+    entries = [
+        {"resource": one, "request": {"method": "PUT", "url": f"{one['resourceType']}/{one['id']}"}}
+        for one in resources
+    ]
+    body: Resource = {"resourceType": "Bundle", "type": "transaction"}
+    return dumps(body | {"entry": entries} if entries else body)
+
+
+def _as_it_came(message: Message, names: Run) -> Rewritten:
+    """Write everything, under names that leave."""
+    reading = catalogue.read(message)
+    changed = links.renamed(names)
+    resources = []
+    for entry, name in zip(message.entries, names.outgoing, strict=True):
+        if not name:
+            continue
+        resource = entry.resource
+        if changed:
+            resource = {key: links.relinked(value, changed) for key, value in resource.items()}
+        resources.append(_with_id(resource, name))
+    made = sum(
+        name != f"{entry.type}/{entry.id}"
+        for entry, name in zip(message.entries, names.outgoing, strict=True)
+    )
+    return Rewritten(
+        _output(resources),
+        {},
+        {CONTROL: made} if made else {},
+        reading.classes | {CONTROL},
+        reading.uncatalogued,
+        0,
+    )
+
+
+def compile_rewriter(decide: Decide, *, hold_uncatalogued: bool = False) -> Rewriter:
+    """Prepare rulings by class and part for use on messages.
+
+    Args:
+        decide: asked once for each class and part that turns up.
+        hold_uncatalogued: refuse messages that hold a value nobody catalogued.
+    """
+    return Rewriter(decide, hold_uncatalogued=hold_uncatalogued)

@@ -1,0 +1,351 @@
+"""From elements and rulings to steps: each key of each type gets its step when it first turns up.
+
+Rules:
+- One compiler serves one plan: it asks for a ruling once for each class and part.
+- What an element says of its going (``overrides.LOST``) is built into its step.
+- Steps are found by keys of the definitions and by URLs of reviewed extensions only: nothing that a sender writes
+  makes a compiler grow.
+
+Deliberately absent: whole messages (``rewrite``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.protocols.fhir import edits, elements, links, tables, values, verdicts
+from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Object, Run, Step
+from oathward.protocols.fhir.elements import REST, Element
+from oathward.protocols.fhir.message import Resource
+from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.shaping import KEEP, Decide, Ruling
+
+UNCATALOGUED = "uncatalogued"
+_Find = tuple[Step, str]
+
+
+class Compiler:
+    """Makes and remembers the steps of one plan.
+
+    Args:
+        decide: see ``shaping.Decide``.
+        hold: refuse what nobody catalogued.
+    """
+
+    def __init__(self, decide: Decide, *, hold: bool) -> None:
+        self._decide, self._hold = decide, hold
+        self._rulings: dict[tuple[str, str], Ruling] = {}
+        self._steps: dict[Element, Step] = {}
+        self._referrer = links.Referrer(self.id_ruling, self.ruling(NOTE, ""))
+        self.resources: dict[str, Step] = {}
+
+    def ruling(self, cls: str, part: str) -> Ruling:
+        """Give what happens to a class; structure always stays."""
+        known = self._rulings.get((cls, part))
+        if known is None:
+            known = KEEP if cls == STRUCTURE else self._decide(cls, part)
+            self._rulings[cls, part] = known
+        return known
+
+    def id_ruling(self, kind: str) -> Ruling:
+        """Give what happens to logical ids of a resource type."""
+        return self.ruling(id_class(kind), "")
+
+    def resource(self, kind: str) -> Step:
+        """Give the step of a whole resource; its id stands with whoever names it."""
+        step = self.resources.get(kind)
+        if step is None:
+            element = elements.resource(kind)
+            if element.kind == "unknown":
+                return self._unknown(kind)
+            step = self.resources[kind] = self._object(element)
+        return step
+
+    # --- one element
+
+    def _leaf(self, kind: str, cls: str, part: str) -> Step:
+        return edits.leaf(kind, cls, self.ruling(cls, part))
+
+    def _of(self, element: Element) -> Step:
+        """Give the step of one value of an element, whatever happens when it goes."""
+        step = self._steps.get(element)
+        if step is None:
+            step = self._steps[element] = self._made(element)
+        return step
+
+    def _made(self, element: Element) -> Step:
+        kind = element.kind
+        if element.form == "observed":
+            return values.observed(lambda *found: self._variant(element, *found), kind)
+        if kind == "type":
+            return edits.plain
+        if kind == "Extension":
+            return self._extension(element)
+        if kind == "Resource":
+            return _contained
+        if kind in elements.PRIMITIVES:
+            return self._primitive(element)
+        if not element.whole:
+            if kind in elements.CODED or kind in elements.QUANTITIES:
+                return self._variant(element, element.cls, element.form, 7)
+            if kind == "Reference":
+                return self._reference(element)
+        return self._object(element)
+
+    def _variant(self, element: Element, cls: str, form: str, digits: int) -> Step:
+        """Give the step of a value that its siblings decide."""
+        kind, part = element.kind, element.part
+        plain = replace(element, form="")
+        if kind in elements.CODED:
+            codings = values.coding(
+                cls,
+                part,
+                "" if form in ("word", "words") else form,
+                self._leaf,
+                self._others(plain, "Coding"),
+            )
+            if form == "word":
+                return self._whole(plain, cls)
+            return (
+                codings
+                if kind == "Coding"
+                else values.concept(cls, part, codings, self._leaf, self._others(plain, kind))
+            )
+        if kind in elements.QUANTITIES:
+            return values.quantity(cls, part, digits, self._leaf, self._others(plain, kind))
+        if kind == "string" and form != "words":
+            return self._leaf(kind, cls, part)
+        made = replace(plain, cls=cls, form="number" if kind == "integer" else form)
+        if kind in ("Period", "Timing"):
+            made = replace(made, whole=True)
+        elif kind in ("Range", "Ratio", "SampledData"):
+            made = replace(made, form="", subject=replace(element.subject, code=cls))
+        return self._of(made)
+
+    def _whole(self, element: Element, cls: str) -> Step:
+        return self._object(replace(element, cls=cls, whole=True))
+
+    def _others(self, element: Element, kind: str) -> Callable[[str], Step]:
+        """Give steps of what may stand beside the parts that a data type is known for."""
+        found = self._children(replace(element, kind=kind, within=("", "")))
+        known: dict[str, Step] = {}
+
+        def other(key: str) -> Step:
+            step = known.get(key)
+            if step is None:
+                step = known[key] = found(key)[0]
+            return step
+
+        return other
+
+    def _primitive(self, element: Element) -> Step:
+        bound = bool(element.codes) and bool(tables.codes_of(element.codes))
+        ruling = self.ruling(element.cls, element.part)
+        step = edits.leaf(element.kind, element.cls, ruling, codes=bound)
+        if element.cls == UNCATALOGUED:
+            return self._unknown(element.place)
+        if bound or not element.form:
+            return step
+        otherwise = self._leaf(element.kind, NOTE, element.part)
+        if element.form == "number":
+            return edits.tested(verdicts.number, step, otherwise)
+        return edits.tested(verdicts.FITS[element.form], step, otherwise)
+
+    # --- references and extensions
+
+    def _reference(self, element: Element) -> Step:
+        plain = replace(element, kind="Reference", within=("", ""), whole=False, form="")
+        find = self._children(plain)
+        steps: dict[str, Step] = {"reference": self._referrer.step(element), "type": _type_step()}
+        told: dict[str, dict[str, Step]] = {}
+
+        def walk(value: Resource, run: Run) -> Resource | None:
+            out: Resource = {}
+            for key, item in value.items():
+                if key in ("display", "identifier"):
+                    said = value.get("type") or value.get("reference", "").partition("/")[0]
+                    said = said if said in tables.resource_types() else ""
+                    step = (told.get(said) or told.setdefault(said, self._told(element, said)))[key]
+                else:
+                    step = steps.get(key) or steps.setdefault(key, find(key)[0])
+                made = step(item, run)
+                if made is not None:
+                    out[key] = made
+            # The type of a target says nothing without the target.
+            return out if out and tuple(out) != ("type",) else None
+
+        return walk
+
+    def _told(self, element: Element, said: str) -> dict[str, Step]:
+        """Give the steps of what a reference says of its target: its name and its identifier."""
+        kinds = (said,) if said else element.targets
+        classes = {id_class(kind) for kind in kinds}
+        cls = links.target_class(element.targets, said)
+        # Whose identifier it is must be sure before it becomes anybody's pseudonym.
+        part = element.part if len(classes) == 1 else REST
+        cls = "order" if cls == CONTROL else cls
+        identifier = Element(
+            f"{element.place}.identifier", "Identifier", cls, part, whole=True, subject=element.subject
+        )
+        name = links.name_class(element.targets, said)
+        return {"identifier": self._of(identifier), "display": self._leaf("string", name, element.part)}
+
+    def _extension(self, element: Element, outer: str = "") -> Step:
+        """Make the step of one extension of an element."""
+        known: dict[str, Step] = {}
+        unknown = self._unknown(element.place)
+        parent = replace(element, place=element.place.removesuffix(".extension"))
+
+        def walk(value: Resource, run: Run) -> Resource | None:
+            url = outer + value["url"]
+            step = known.get(url)
+            if step is None:
+                found = elements.extension(url, parent)
+                if found is None:
+                    return unknown(value, run)  # type: ignore[no-any-return]  # an object
+                step = known[url] = self._known(found, url)
+            return step(value, run)  # type: ignore[no-any-return]  # an object
+
+        return walk
+
+    def _known(self, element: Element, url: str) -> Step:
+        children = elements.extended(element)
+
+        def find(key: str) -> _Find:
+            if key == "extension":
+                return edits.each(self._extension(children[key], f"{url}#")), key
+            return self._find(children, key)
+
+        step = Object(find, frozenset(), group=False, pair=lambda _key: None).walker()
+
+        def walk(value: Resource, run: Run) -> Resource | None:
+            made = step(value, run)
+            says = made and any(key.startswith("value") or key == "extension" for key in made)
+            return made if says else None
+
+        return walk
+
+    def _unknown(self, place: str) -> Step:
+        """Make the step of what nobody catalogued."""
+        if self._hold:
+
+            def held(_value: object, _run: Run) -> None:
+                raise DeidentificationError(place, "an element of the catalogue", reason=Reason.UNCATALOGUED)
+
+            return held
+        step = edits.leaf("string", UNCATALOGUED, self.ruling(UNCATALOGUED, ""))
+
+        def walk(value: object, run: Run) -> object:
+            run.uncatalogued += 1
+            made = step(value, run)
+            return made if made is None or not run.names else links.relinked(made, links.renamed(run))
+
+        return walk
+
+    # --- objects
+
+    def _object(self, element: Element) -> Step:
+        children = elements.children(element)
+        masks = frozenset(
+            key
+            for key, child in children.items()
+            if child.kind in elements.PRIMITIVES and child.lost == "masked" and child.cls != STRUCTURE
+        )
+        masked = masks or any(
+            child.lost == "masked" and child.cls != STRUCTURE for child in children.values()
+        )
+        group = any(child.lost == "group" for child in children.values())
+        made = Object(
+            lambda key: self._find(children, key),
+            masks | {""} if masked else frozenset(),
+            group=group,
+            pair=lambda key: self._pair(children, key),
+        )
+        step = made.walker()
+        return _observing(element, step) if any(c.form == "observed" for c in children.values()) else step
+
+    def _children(self, element: Element) -> Callable[[str], _Find]:
+        children = elements.children(element)
+        return lambda key: self._find(children, key)
+
+    def _find(self, children: Mapping[str, Element], key: str) -> _Find:
+        """Find the step of a key, and the key its value is written under."""
+        beside = key[:1] == "_"
+        child = children.get(key[1:] if beside else key)
+        if child is None:
+            return self._unknown(next(iter(children.values())).place.rpartition(".")[0]), key
+        if child.kind == "id" and child.place.count(".") == 1:
+            return edits.nothing, key
+        name = key
+        if child.kind == "instant" and callable(self.ruling(child.cls, child.part)):
+            other = key.replace("Instant", "DateTime")
+            name = other if other.removeprefix("_") in children else key
+            child = replace(child, kind="dateTime") if name != key else child
+        return (self._beside(child) if beside else self._step(child)), name
+
+    def _step(self, child: Element) -> Step:
+        """Give the step of an element, a list of it, and of what happens when it goes."""
+        step = self._of(child)
+        if child.many and child.place.endswith(".contained"):
+            return step
+        if child.many and child.lost in ("whole", "group"):
+            step = edits.all_of(step)
+        elif child.many:
+            changed = child.whole and callable(self.ruling(child.cls, child.part))
+            step = edits.each(step, unique=changed)
+        if child.lost == "whole":
+            return edits.whole(step)
+        if child.lost == "group":
+            return edits.grouped(step)
+        if child.lost == "masked" and child.cls != STRUCTURE:
+            return edits.masking(step, many=child.many)
+        return step
+
+    def _beside(self, child: Element) -> Step:
+        """Give the step of what stands beside a primitive: its extensions."""
+        return self._of(Element(child.place, "Element", child.cls, child.part, subject=child.subject))
+
+    def _pair(self, children: Mapping[str, Element], key: str) -> tuple[Step, Step] | None:
+        child = children.get(key)
+        return None if child is None else (self._of(child), self._beside(child))
+
+
+def _contained(_value: object, run: Run) -> list[Resource] | None:
+    """Put in what was made of contained resources before."""
+    return run.contained or None
+
+
+def _type_step() -> Step:
+    def walk(value: str, run: Run) -> str | None:
+        if value in tables.resource_types():
+            run.keep(STRUCTURE)
+            return value
+        run.remove(NOTE)
+        return None
+
+    return walk
+
+
+def _observing(element: Element, step: Step) -> Step:
+    """Make the step of an observation, or a component of one: its code first, and none without a value."""
+    top = element.kind == "Resource"
+
+    def walk(value: Resource, run: Run) -> Resource | None:
+        before, run.observed = run.observed, verdicts.observed(value.get("code") or {})
+        made = step(value, run)
+        run.observed = before
+        if not top:
+            run.observations += made is None
+        elif made is not None and _says(value) and not _says(made):
+            run.broken = True
+        return made  # type: ignore[no-any-return]  # an object
+
+    return walk
+
+
+def _says(observation: Resource) -> bool:
+    """Say whether an observation has a value of its own or in a component."""
+    return any(key.startswith(("value", "component")) for key in observation)
