@@ -44,15 +44,14 @@ from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
-from oathward.gateway.path import arrive
-from oathward.gateway.wires import HL7V2
+from oathward.gateway.path import handle
+from oathward.gateway.wires import HL7V2, Wire
 from oathward.inventory.model import Peer
 from oathward.messages import sql as messages
 from oathward.messages.model import OutboxRow
 from oathward.plans import Plans
 from oathward.policy.decide import decide
 from oathward.protocols.hl7v2.mllp import wrap
-from oathward.protocols.hl7v2.reader import decode
 from oathward.vault.bodies import SegmentReader
 from oathward.vault.envelope import Opener
 from oathward.vault.keeper import client
@@ -135,16 +134,16 @@ def _stages(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     raws = _messages(options.messages * (2 * options.runs + 1) + DEVICES * site.PATIENTS_EACH)
     peer = Peer("127.0.0.1", None, ())
-    _whole(gate, [next(raws) for _ in range(DEVICES * site.PATIENTS_EACH)], peer, 256)
-    _whole(gate, [next(raws) for _ in range(options.messages)], peer, 256)
+    whole(gate, [next(raws) for _ in range(DEVICES * site.PATIENTS_EACH)], peer, 256)
+    whole(gate, [next(raws) for _ in range(options.messages)], peer, 256)
     _deliver(gate, defaultdict(list))
     for _ in range(options.runs):
-        _run_stages(gate, [next(raws) for _ in range(options.messages)], peer, found)
+        run_stages(gate, [next(raws) for _ in range(options.messages)], peer, found)
         gate.refresh()
         batch = [next(raws) for _ in range(options.messages)]
         half = len(batch) // 2
         for group, part in zip(GROUPS, (batch[:half], batch[half:]), strict=True):
-            path_us, commit_us = _whole(gate, part, peer, group)
+            path_us, commit_us = whole(gate, part, peer, group)
             found["whole path"].append(path_us)
             found[f"whole commit at {group}"].append(commit_us)
         _deliver(gate, found)
@@ -229,12 +228,16 @@ def _messages(count: int) -> Iterator[bytes]:
         yield forms[number % DEVICES].message(number, number // DEVICES)
 
 
-def _whole(gate: Gate, raws: list[bytes], peer: Peer, group: int) -> tuple[float, float]:
+def whole(gate: Gate, raws: list[bytes], peer: Peer, group: int, wire: Wire = HL7V2) -> tuple[float, float]:
     """The path and the commit as the gateway runs them; gives CPU µs a message of each."""
     path_s = commit_s = 0.0
     for at in range(0, len(raws), group):
         begin = time.process_time()
-        prepared = [one for raw in raws[at : at + group] for one in arrive(gate, raw, peer)]
+        prepared = [
+            handle(gate, Arrival(uuid7(), piece, peer, gate.now_us(), wire))
+            for raw in raws[at : at + group]
+            for piece in wire.pieces(raw)
+        ]
         path_s += time.process_time() - begin
         commit_s += _commit(gate, prepared)
     return path_s / len(raws) * 1e6, commit_s / len(raws) * 1e6
@@ -248,19 +251,21 @@ def _commit(gate: Gate, prepared: list[Prepared]) -> float:
     return time.process_time() - begin
 
 
-def _run_stages(gate: Gate, raws: list[bytes], peer: Peer, found: dict[str, list[float]]) -> None:
+def run_stages(
+    gate: Gate, raws: list[bytes], peer: Peer, found: dict[str, list[float]], wire: Wire = HL7V2
+) -> None:
     def timed(name: str, step: Callable[[Work], None]) -> None:
         begin = time.process_time()
         for one in works:
             step(one)
         found[name].append((time.process_time() - begin) / len(works) * 1e6)
 
-    works = [Work(raw, Arrival(uuid7(), raw, peer, gate.now_us(), HL7V2)) for raw in raws]
+    works = [Work(raw, Arrival(uuid7(), raw, peer, gate.now_us(), wire)) for raw in raws]
     timed("(loop)", lambda _one: None)
     timed("clock, id", lambda _one: (gate.now_us(), uuid7()))
     for name, step in _before_links(gate):
         timed(name, step)
-    links = list(gate.links(None, "hl7v2"))
+    links = list(gate.links(None, wire.name))
     timed("decide, all links", lambda w: _decide(gate, w, links))
     for link in links:
         for name, step in _of_link(gate, link):
@@ -288,16 +293,16 @@ def _run_stages(gate: Gate, raws: list[bytes], peer: Peer, found: dict[str, list
 
 def _before_links(gate: Gate) -> Iterator[tuple[str, Callable[[Work], None]]]:
     def decoded(w: Work) -> None:
-        w.message = decode(w.raw)
+        w.message = w.arrival.wire.decode(w.raw)
 
     def identified(w: Work) -> None:
-        w.device, w.assurance, _ = gate.inventory.identify(w.arrival.peer, w.message.sender)
+        w.device, w.assurance, _ = gate.inventory.identify(w.arrival.peer, w.arrival.wire.sender(w.message))
 
     def resolved(w: Work) -> None:
-        w.resolution = gate.resolve(HL7V2, w.message, w.device, w.arrival.at_us)
+        w.resolution = gate.resolve(w.arrival.wire, w.message, w.device, w.arrival.at_us)
 
     def known(w: Work) -> None:
-        w.known = gate.facts_of(HL7V2, w.message, w.device, w.assurance, w.resolution)
+        w.known = gate.facts_of(w.arrival.wire, w.message, w.device, w.assurance, w.resolution)
 
     yield "decode", decoded
     yield "identify", identified
@@ -313,7 +318,7 @@ def _decide(gate: Gate, w: Work, links: list[Any]) -> None:
 def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None]]]:
     def planned(w: Work) -> None:
         permit = w.permits[link.id]
-        plan = gate.plan("hl7v2", link, permit)
+        plan = gate.plan(w.arrival.wire.name, link, permit)
         secrets = gate.seeds(w.resolution.subject, link.project) if plan.plan.needs_seeds else (b"", b"")
         outgoing_id = gate.outgoing_id(w.arrival.id, link.id)
         w.plans[link.id] = plan, Seeds(*secrets, outgoing_id, gate.year)
@@ -325,7 +330,9 @@ def _of_link(gate: Gate, link: Any) -> Iterator[tuple[str, Callable[[Work], None
     def guarded(w: Work) -> None:
         (plan, _), data = w.plans[link.id], w.safe[link.id].data
         if w.guarded is None:
-            w.guarded = gate.guarded(HL7V2.original(w.message), w.resolution.subject, w.arrival.at_us)
+            w.guarded = gate.guarded(
+                w.arrival.wire.original(w.message), w.resolution.subject, w.arrival.at_us
+            )
         gate.check(w.guarded, data, link, plan.clear)
 
     def sealed(w: Work) -> None:
