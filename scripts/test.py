@@ -2,7 +2,7 @@
 
 Rules:
 - Every step is named and timed; all run, even after a failure; the last lines say which failed.
-- Debian's peers (PostgreSQL, OpenSSL, tshark) are installed where this is root on a machine with
+- Debian's peers (PostgreSQL, OpenSSL, tshark) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
 - Tests that only compute run side by side (pytest-xdist); tests that start processes, kill them or
   watch the clock run one at a time.
@@ -29,7 +29,7 @@ BIN = ROOT / ".venv" / "bin"
 LONG = bool(os.environ.get("OATHWARD_LONG"))
 WORKERS = 2
 TEST_S_MAX = 7_200 if LONG else 120
-DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark"}
+DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark", "chromium": "chromium"}
 """Debian package -> a program of it."""
 
 SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")

@@ -1,15 +1,17 @@
-"""The ``app`` process: metrics now, pages and followers later, and keeping house off the hot paths.
+"""The ``app`` process: the console's pages, metrics, and keeping house off the hot paths.
 
 Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
 - Processes that hung, and deliveries that are nowhere, become findings.
+- Pages are served by a thread with a loop of its own (``web.server``); one that ends by an error of ours ends the process.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import time
 
 import structlog
@@ -22,12 +24,14 @@ from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
 from oathward.core.clock import micros
 from oathward.core.db import checkpoint, read, write
-from oathward.core.errors import OathwardError
+from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.process import Status, told_to_stop
+from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.vault import kept
 from oathward.vault.opened import Opened
+from oathward.web.server import Server
 
 _CHECKPOINT_S = 0.5
 _STATUS_S = 1.0
@@ -49,26 +53,53 @@ async def run(site: Opened) -> None:
         registry.register(Collector(site.settings, site.engine))
         server, _ = start_http_server(metrics.port, metrics.host, registry)
         ports["metrics"] = server.server_port
+    console = _console(site)
+    if console is not None:
+        ports["console"] = console.port
     status.write("ready", ports=ports)
     deliveries = Deliveries(site)
     tasks = [
-        asyncio.create_task(_say(status, ports)),
+        asyncio.create_task(_say(status, ports, console)),
         asyncio.create_task(_keep_house(site, status, deliveries)),
+        asyncio.create_task(told_to_stop()),
     ]
-    await told_to_stop()
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping", ports=ports)
+    if console is not None:
+        await asyncio.to_thread(console.stop)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     with contextlib.suppress(OSError):  # a full disk: the next one reads a little again
         deliveries.keep()
     status.remove()
+    for task in done:
+        task.result()
 
 
-async def _say(status: Status, ports: dict[str, int]) -> None:
-    while True:
+def _console(site: Opened) -> Server | None:
+    """Open the console where it is on.
+
+    Raises:
+        OathwardError: ``port.taken``. SettingsError: this machine has no such address.
+    """
+    settings = site.settings.console
+    if settings.port < 0:
+        return None
+    try:
+        return Server(site, settings)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            why = f"port {settings.port} of {settings.host} is taken; --port-base, or [console] port"
+            raise OathwardError("app", why, reason=Reason.PORT_TAKEN) from error
+        raise SettingsError("[console] host or port", error.strerror or "cannot be opened") from error
+
+
+async def _say(status: Status, ports: dict[str, int], console: Server | None) -> None:
+    while console is None or console.alive:
         await asyncio.sleep(_STATUS_S)
         status.write("ready", ports=ports)
+    raise OathwardError("console", "ended by itself", reason=Reason.INTERNAL)
 
 
 async def _keep_house(site: Opened, status: Status, deliveries: Deliveries) -> None:

@@ -21,6 +21,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "demo": "Start Oathward with a simulated hospital and watch it work.",
         "init": "Create a data folder with its keys and trust anchor.",
         "serve": "Run gateway, courier, keeper and followers.",
+        "console": "Sign in at the console: a one-time link.",
         "doctor": "Check settings, keys, disk, clock and what the set-up does not stop.",
     },
     "See": {
@@ -30,6 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
         "consent": "Consent facts: record, import, list.",
+        "selftest": "Try what should hold on your own policy: wires.",
     },
     "Protect": {
         "quarantine": "Messages held back: list, show, release.",

@@ -103,6 +103,14 @@ quarantine = Table(
     Column("place", Text, nullable=False),
     Column("links", Text, nullable=False),
     Column("state", Text, nullable=False),
+    # What is held now is little beside what was; people list it newest first and count it by reason.
+    Index(
+        "quarantine_held",
+        "message",
+        "reason",
+        sqlite_where=text("state = 'held'"),
+        postgresql_where=text("state = 'held'"),
+    ),
 )
 
 
@@ -223,6 +231,12 @@ def outbox_rows(db: Connection, *, state: str | None, limit: int) -> list[Outbox
     query = select(*_OUTBOX).order_by(outbox.c.seq).limit(limit)
     if state:
         query = query.where(outbox.c.state == state)
+    return [_outbox_row(row) for row in db.execute(query)]
+
+
+def outbox_rows_of(db: Connection, message_id: str) -> list[OutboxRow]:
+    """List the deliveries of one message that have not happened."""
+    query = select(*_OUTBOX).where(outbox.c.message == message_id).order_by(outbox.c.link)
     return [_outbox_row(row) for row in db.execute(query)]
 
 

@@ -1,0 +1,208 @@
+"""Read messages, quarantine and deliveries for people: pages of rows, counts that know where they stop.
+
+Rules:
+- A page begins behind an id and goes back in time; ids sort by time, so the primary key serves every list.
+- A filter no key serves looks at ``LOOK_MAX`` rows at most and says how far it came: the next page goes on from there.
+- A count of many stops at a bound and says so; nothing here reads a million rows to write a number.
+
+Deliberately absent: any column that could hold a value of a message; there is none in these tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Select, Table, func, select
+
+from oathward.messages.model import HeldRow, MessageRow, OutboxRow
+from oathward.messages.sql import message, outbox, outbox_rows_of, quarantine
+
+LOOK_MAX = 20_000
+COUNT_MAX = 10_000
+NEW_MAX = 100
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Row]):
+    """One page of a list, newest first.
+
+    Args:
+        after: the id to go on behind; empty at the end. looked_us: how far back was looked, where a filter made that less
+            than what there is.
+    """
+
+    rows: list[Row]
+    after: str = ""
+    looked_us: int = 0
+
+
+class Counted(NamedTuple):
+    """A count that may have stopped: ``more`` says that there are more than ``count``."""
+
+    count: int
+    more: bool
+
+
+class Waiting(NamedTuple):
+    """What of one link has not been delivered, by state, and since when the oldest waits."""
+
+    link: str
+    states: dict[str, int]
+    oldest_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a list of messages shows; empty shows all. Times are microseconds."""
+
+    state: str = ""
+    type: str = ""
+    device: str = ""
+    reason: str = ""
+    until_us: int = 0
+
+
+def messages(
+    db: Connection, site: str, filters: Filters, *, after: str = "", limit: int = 50
+) -> Listed[MessageRow]:
+    """List received messages, newest first.
+
+    Args:
+        after: only older ones than this id: ``Listed.after`` of the page before.
+    """
+    query = select(message).where(message.c.site == site)
+    if filters.until_us:
+        query = query.where(message.c.id < _from(filters.until_us + 1_000))
+    wanted = {
+        "state": filters.state,
+        "type": filters.type,
+        "device": filters.device,
+        "reason": filters.reason,
+    }
+    rows, last, more = _look(db, query, message, "id", wanted, after, limit)
+    found = [MessageRow(**row._asdict()) for row in rows]
+    return _listed(found, [row.id for row in found], last, more=more, limit=limit)
+
+
+def held(
+    db: Connection, site: str, *, reason: str = "", device: str = "", state: str = "held",
+    after: str = "", limit: int = 50,
+) -> Listed[HeldRow]:  # fmt: skip
+    """List quarantine, newest first; ``state``: held, released or discarded, any where empty."""
+    query = select(quarantine).where(quarantine.c.site == site)
+    keyed = state == "held"
+    if keyed:  # its own small key: what was settled long ago is not walked through
+        query = query.where(quarantine.c.state == "held")
+    wanted = {"device": device, "reason": reason, "state": "" if keyed else state}
+    rows, last, more = _look(db, query, quarantine, "message", wanted, after, limit)
+    found = [HeldRow(**row._asdict()) for row in rows]
+    return _listed(found, [row.message for row in found], last, more=more, limit=limit)
+
+
+def deliveries(db: Connection, message_id: str) -> list[OutboxRow]:
+    """List the deliveries of one message that have not happened."""
+    return outbox_rows_of(db, message_id)
+
+
+def received_since(db: Connection, site: str, since_us: int) -> Counted:
+    """Count messages received since a time."""
+    newer = select(message.c.id).where(message.c.site == site, message.c.id >= _from(since_us))
+    return _counted(db, newer, COUNT_MAX)
+
+
+def newer(db: Connection, site: str, than: str, *, state: str = "") -> Counted:
+    """Count messages received after one: how many rows an open page does not show yet."""
+    query = select(message.c.id).where(message.c.site == site, message.c.id > than)
+    query = query.where(message.c.state == state) if state else query
+    return _counted(db, query, NEW_MAX)
+
+
+def newer_held(db: Connection, site: str, than: str) -> Counted:
+    """Count messages that are held and came after one."""
+    query = select(quarantine.c.message).where(
+        quarantine.c.site == site, quarantine.c.message > than, quarantine.c.state == "held"
+    )
+    return _counted(db, query, NEW_MAX)
+
+
+def latest(db: Connection, site: str) -> MessageRow | None:
+    """Give the message received last."""
+    query = select(message).where(message.c.site == site).order_by(message.c.id.desc()).limit(1)
+    row = db.execute(query).first()
+    return MessageRow(**row._asdict()) if row else None
+
+
+def received_by(db: Connection, site: str, bounds_us: Sequence[int]) -> list[int]:
+    """Count messages between each two times that follow each other; each count stops at ``COUNT_MAX``."""
+    counts = []
+    for since_us, until_us in pairwise(bounds_us):
+        query = select(message.c.id).where(
+            message.c.site == site,
+            message.c.id >= _from(since_us),
+            message.c.id < _from(until_us),
+        )
+        counts.append(_counted(db, query, COUNT_MAX).count)
+    return counts
+
+
+def waiting(db: Connection) -> list[Waiting]:
+    """Say what waits on each link that has anything in the outbox."""
+    query = select(outbox.c.link, outbox.c.state, func.count(), func.min(outbox.c.created_us))
+    found: dict[str, Waiting] = {}
+    for link, state, count, oldest_us in db.execute(query.group_by(outbox.c.link, outbox.c.state)):
+        before = found.get(link, Waiting(link, {}, oldest_us))
+        found[link] = Waiting(link, before.states | {state: count}, min(before.oldest_us, oldest_us))
+    return [found[link] for link in sorted(found)]
+
+
+def _look(
+    db: Connection, query: Select[Any], table: Table, key: str, wanted: dict[str, str], after: str, limit: int
+) -> tuple[list[Any], str, bool]:
+    """Read one page; gives its rows, the id looked at last, and whether there is more behind that."""
+    column = table.c[key]
+    query = query.order_by(column.desc())
+    if after:
+        query = query.where(column < after)
+    wanted = {name: value for name, value in wanted.items() if value}
+    if not wanted:
+        rows = list(db.execute(query.limit(limit + 1)))
+        return rows[:limit], getattr(rows[limit - 1], key) if len(rows) > limit else "", len(rows) > limit
+    window = query.limit(LOOK_MAX).subquery()
+    matching = select(window).where(*(window.c[name] == value for name, value in wanted.items()))
+    rows = list(db.execute(matching.order_by(window.c[key].desc()).limit(limit + 1)))
+    if len(rows) > limit:
+        return rows[:limit], getattr(rows[limit - 1], key), True
+    keys = query.with_only_columns(column).limit(LOOK_MAX).subquery()
+    last, looked = db.execute(select(func.min(keys.c[key]), func.count())).one()
+    return rows, last or "", looked == LOOK_MAX
+
+
+def _listed(found: list[Row], ids: list[str], last: str, *, more: bool, limit: int) -> Listed[Row]:
+    if not more:
+        return Listed(found)
+    cut = len(found) < limit  # the look ended before the page was full
+    return Listed(found, last if cut else ids[-1], time_of(last) if cut else 0)
+
+
+def time_of(id_: str) -> int:
+    """Read the time in an id, in microseconds; 0 where it has none."""
+    try:
+        return int(id_.replace("-", "")[:12], 16) * 1_000
+    except ValueError:
+        return 0
+
+
+def _from(at_us: int) -> str:
+    """Give what sorts before every id of a time (to its millisecond) and behind every earlier one."""
+    text = f"{at_us // 1_000:012x}"
+    return f"{text[:8]}-{text[8:]}"
+
+
+def _counted(db: Connection, query: Select[Any], most: int) -> Counted:
+    count = db.execute(select(func.count()).select_from(query.limit(most + 1).subquery())).scalar_one()
+    return Counted(min(count, most), count > most)

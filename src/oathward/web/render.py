@@ -1,0 +1,94 @@
+"""Templates: Jinja with escaping always on, and what every page is given beside its own values.
+
+Rules:
+- A name a template asks for and nobody gave is an error, not an empty place.
+- Script and style are named with a digest of their content; where they were not built, pages do without.
+
+Deliberately absent: ``|safe`` and ``Markup`` (a test looks), and reading from anywhere but the view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from oathward import __version__
+from oathward.core.clock import iso
+from oathward.web import words
+from oathward.web.page import GROUPS, Page
+from oathward.web.security import token_of
+
+if TYPE_CHECKING:
+    from oathward.web.view import View
+
+HERE = Path(__file__).resolve().parent
+STATIC = HERE / "static"
+TYPES = {"console.js": "text/javascript", "console.css": "text/css", "icon.svg": "image/svg+xml"}
+THEME_COOKIE = "oathward_theme"
+THEMES = ("light", "dark")
+
+log = structlog.get_logger()
+
+
+class Renderer:
+    """Renders pages of one site."""
+
+    def __init__(self, site: str, pages: list[Page]) -> None:
+        self.static = _static()
+        self.version = hashlib.sha256(b"".join(self.static.values())).hexdigest()[:12]
+        self._environment = Environment(
+            loader=FileSystemLoader(HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= {
+            "site_name": site,
+            "version": __version__,
+            "menu": [
+                (g, [p for p in pages if p.group == g]) for g in GROUPS if any(p.group == g for p in pages)
+            ],
+            "assets": {name: f"/static/{self.version}/{name}" for name in self.static},
+            "age": words.age,
+            "at": words.at,
+            "exact": words.exact,
+            "iso": iso,
+            "meaning": words.meaning,
+            "number": words.number,
+            "plural": words.plural,
+            "short": words.short,
+            "size": words.size,
+            "span": words.span,
+        }
+
+    def page(self, template: str, view: View, values: Mapping[str, Any]) -> str:
+        """Render a whole page."""
+        return self._environment.get_template(template).render(self._shared(view), **values)
+
+    def piece(self, template: str, view: View, values: Mapping[str, Any]) -> str:
+        """Render a piece of one."""
+        return self.page(template, view, values)
+
+    def _shared(self, view: View) -> dict[str, Any]:
+        theme = view.request.cookies.get(THEME_COOKIE, "")
+        return {
+            "view": view,
+            "now": view.now,
+            "here": view.request.url.path,
+            "theme": theme if theme in THEMES else "",
+            "token": token_of(view.secret) if view.secret else "",
+        }
+
+
+def _static() -> dict[str, bytes]:
+    """Read the built assets; those that are not there are told once."""
+    found = {name: (STATIC / name).read_bytes() for name in TYPES if (STATIC / name).is_file()}
+    if len(found) < len(TYPES):
+        log.warning("console assets missing", count=len(TYPES) - len(found))
+    return found

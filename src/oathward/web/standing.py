@@ -1,0 +1,298 @@
+"""Is anything wrong? Asked once for Home and Health, from what every process says of itself and what the database holds.
+
+Rules:
+- One line a thing: ``ok``, ``note`` (works, and somebody should know) or ``bad`` (somebody must act), with a link to the rows.
+- What is old says so: a status nobody renewed is not believed.
+- A thing that cannot be asked is a line that says so, never a missing one.
+
+Deliberately absent: mending, and anything ``oathward doctor`` must stop to find out (every record, every flush).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from oathward import ledger
+from oathward.activation import load_active
+from oathward.core.clock import micros, wall_s
+from oathward.core.db import read
+from oathward.core.errors import AuthorityError, OathwardError
+from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
+from oathward.ledger import checkpoint, note
+from oathward.messages import missing, views
+from oathward.messages import sql as messages
+from oathward.web import words
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from oathward.activation import Active
+    from oathward.messages.model import MessageRow
+    from oathward.vault.opened import Opened
+
+PARTS = {
+    "gateway": "takes messages in, decides, shapes, seals",
+    "courier": "delivers",
+    "keeper": "holds the keys, signs",
+    "app": "these pages, house-keeping, metrics",
+}
+"""Role -> what it does, in the order in which a message meets them."""
+
+FREE_BYTES_MIN = 1 << 30
+WAIT_NOTE_S = 60.0
+UNSIGNED_NOTE_RECORDS = 20_000
+_KEPT_S = 1.0
+_RECENT = 20
+"""So many checkpoints are looked at: the witness signs a moment after the site."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One thing and how it is.
+
+    Args:
+        about: as on Health: ``gateway``, ``disk``. href: to the rows behind it.
+    """
+
+    level: str
+    about: str
+    what: str
+    href: str = ""
+    at_us: int = 0
+
+
+@dataclass(slots=True)
+class Standing:
+    """What Home and Health show; read in one go, so that their numbers agree."""
+
+    at_us: int
+    parts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    waiting: list[views.Waiting] = field(default_factory=list)
+    held: dict[str, int] = field(default_factory=dict)
+    lost: dict[str, int] = field(default_factory=dict)
+    latest: MessageRow | None = None
+    size: int = 0
+    signed: int = 0
+    cosigned: int = 0
+    keys: Mapping[str, Any] = field(default_factory=dict)
+    keeper_silent: str = ""
+    free_bytes: int = 0
+    active: Active | None = None
+    policy_wrong: str = ""
+    lines: list[Line] = field(default_factory=list)
+
+    @property
+    def bad(self) -> list[Line]:
+        """What somebody must act on."""
+        return [line for line in self.lines if line.level == "bad"]
+
+    @property
+    def notes(self) -> list[Line]:
+        """What somebody should know."""
+        return [line for line in self.lines if line.level == "note"]
+
+
+def standing(site: Opened, now: datetime) -> Standing:
+    """Look at everything that can be looked at quickly; what was seen within a second is not read again."""
+    kept = _kept.get(id(site))
+    if kept is not None and time.monotonic() - kept[0] < _KEPT_S:
+        return kept[1]
+    found = Standing(micros(now), dict(statuses(site.settings.run_folder)))
+    with read(site.engine) as db:
+        found.waiting = views.waiting(db)
+        found.held = messages.held_counts(db)
+        found.lost = missing.counts(db, site.site)
+        found.latest = views.latest(db, site.site)
+        found.size = ledger.head(db, site.site).size
+        last = checkpoint.latest(db, site.site)
+        recent = checkpoint.page(db, site.site, last.seq - _RECENT) if last else []
+        try:
+            current = kept[1].active if kept else None  # compiling a bundle takes longer than a page may
+            found.active = load_active(db, site.site, site.authority, site.seen, current=current)
+        except AuthorityError as error:
+            found.policy_wrong = f"{error.reason.code} {error.where}"
+    found.signed = last.size if last else 0
+    found.cosigned = max((one.size for one in recent if _is_cosigned(one.note)), default=0)
+    try:
+        found.keys = site.keeper.state()
+    except OathwardError as error:
+        found.keeper_silent = error.reason.code
+    found.free_bytes = shutil.disk_usage(site.settings.data).free
+    for look in (_processes, _policy, _deliveries, _quarantine, _storage, _clock, _ledger, _keys):
+        found.lines += look(site, found)
+    _kept[id(site)] = (time.monotonic(), found)
+    return found
+
+
+_kept: dict[int, tuple[float, Standing]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class LinkStanding:
+    """One link of the policy, and how its deliveries do."""
+
+    id: str
+    recipient: str
+    purpose: str
+    waiting: int
+    set_aside: int
+    oldest_us: int
+    trouble: str
+
+    @property
+    def level(self) -> str:
+        """``bad`` where somebody must act."""
+        return "bad" if self.trouble or self.set_aside else "ok"
+
+
+def links(found: Standing) -> list[LinkStanding]:
+    """List the links by which anything leaves."""
+    if found.active is None:
+        return []
+    bundle, rows = found.active.bundle, {one.link: one for one in found.waiting}
+    said = found.parts.get("courier", {}).get("links") or {}
+    none = views.Waiting("", {}, 0)
+    return [
+        LinkStanding(
+            link.id,
+            bundle.recipients[link.recipient].name,
+            link.purpose.value,
+            (row := rows.get(link.id, none)).states.get("pending", 0),
+            sum(count for state, count in row.states.items() if state != "pending"),
+            row.oldest_us,
+            str((said.get(link.id) or {}).get("trouble") or ""),
+        )
+        for link in bundle.links.values()
+        if link is not bundle.keep
+    ]
+
+
+def age_s(status: Mapping[str, Any]) -> float:
+    """Say how long ago a process said anything."""
+    return max(0.0, wall_s() - float(status.get("at_s", 0)))
+
+
+def level_of(status: Mapping[str, Any] | None) -> tuple[str, str]:
+    """Give the level and the word of a process's own status."""
+    if status is None:
+        return "bad", "does not run"
+    if age_s(status) > STATUS_STALE_S:
+        return "bad", "silent"
+    if status.get("state") != "ready" or status.get("trouble") or status.get("reason"):
+        return "bad", str(status.get("state", "unhealthy")) if status.get(
+            "state"
+        ) != "ready" else "in trouble"
+    return "ok", "ready"
+
+
+def _is_cosigned(signed: str) -> bool:
+    """Say whether somebody signed beside the site itself; ``ledger verify`` checks that it was the witness."""
+    return len(note.split(signed)[1]) > 1
+
+
+def _processes(_site: Opened, found: Standing) -> Iterator[Line]:
+    for role in PARTS:
+        status = found.parts.get(role)
+        level, word = level_of(status)
+        if level == "ok":
+            yield Line("ok", role, "ready", "/health#parts")
+        else:
+            said = status or {}
+            why = said.get("trouble") or said.get("reason") or ""
+            silent = f" for {words.span(age_s(said))}" if word == "silent" else ""
+            what = f"{role}: {word}{silent}{f', {why}' if why else ''}"
+            yield Line("bad", role, what, "/health#parts")
+    supervisor = found.parts.get(SUPERVISOR, {})
+    for role, count in (supervisor.get("restarts") or {}).items():
+        if count:
+            what = f"{role} was started again {words.plural(int(count), 'time')} since the start"
+            yield Line("note", role, what, "/health#parts")
+
+
+def _policy(_site: Opened, found: Standing) -> Iterator[Line]:
+    if found.policy_wrong:
+        what = f"the policy cannot be used: {found.policy_wrong}"
+        yield Line("bad", "policy", what, "/health#policy")
+    elif found.active is None:
+        what = "no policy is active: every message is held"
+        yield Line("bad", "policy", what, "/health#policy")
+    else:
+        yield Line("ok", "policy", f"{found.active.label} is active", "/health#policy", found.active.at_us)
+
+
+def _deliveries(_site: Opened, found: Standing) -> Iterator[Line]:
+    for link, how in (found.parts.get("courier", {}).get("links") or {}).items():
+        if how.get("trouble"):
+            since_s = float(how.get("since_s") or 0)
+            since = f" for {words.span(wall_s() - since_s)}" if since_s else ""
+            yield Line(
+                "bad", "deliveries", f"{link} cannot deliver{since}: {how['trouble']}", "/health#links"
+            )
+    for one in found.waiting:
+        for state in ("blocked", "dead"):
+            if count := one.states.get(state):
+                what = f"{words.plural(count, 'delivery', 'deliveries')} on {one.link} {state}"
+                yield Line("bad", "deliveries", what, "/health#links", one.oldest_us)
+        old_s = (found.at_us - one.oldest_us) / 1e6
+        if one.states.get("pending") and old_s > WAIT_NOTE_S:
+            what = f"{one.states['pending']:,} wait on {one.link}, the oldest {words.span(old_s)}"
+            yield Line("note", "deliveries", what, "/health#links", one.oldest_us)
+    for link, count in found.lost.items():
+        what = f"{words.plural(count, 'delivery', 'deliveries')} permitted on {link} went nowhere"
+        yield Line("bad", "deliveries", what, "/health#links")
+
+
+def _quarantine(_site: Opened, found: Standing) -> Iterator[Line]:
+    total = sum(found.held.values())
+    if total:
+        yield Line("note", "quarantine", f"{words.plural(total, 'message')} held", "/quarantine")
+    else:
+        yield Line("ok", "quarantine", "nothing is held", "/quarantine")
+
+
+def _storage(site: Opened, found: Standing) -> Iterator[Line]:
+    level = "ok" if found.free_bytes >= FREE_BYTES_MIN else "bad"
+    more = "" if level == "ok" else "; on a full disk nothing is acknowledged"
+    yield Line(level, "disk", f"{words.size(found.free_bytes)} free{more}", "/health#disk")
+    if not os.access(site.settings.data, os.R_OK):
+        yield Line("bad", "disk", "the data folder cannot be read", "/health#disk")
+
+
+def _clock(site: Opened, _found: Standing) -> Iterator[Line]:
+    if site.clock.sure():
+        yield Line("ok", "clock", "runs evenly and is not behind its mark", "/health#clock")
+    else:
+        what = "the clock went back or jumped: what depends on time is held; mend the time source"
+        yield Line("bad", "clock", what, "/health#clock")
+
+
+def _ledger(site: Opened, found: Standing) -> Iterator[Line]:
+    unsigned = found.size - found.signed
+    level = "note" if unsigned > UNSIGNED_NOTE_RECORDS else "ok"
+    what = f"{found.size:,} records, {found.signed:,} under a signed checkpoint"
+    yield Line(level, "ledger", what, "/health#ledger")
+    if not site.settings.witness.address:
+        yield Line("note", "witness", "not independently witnessed: no witness is set", "/health#ledger")
+    elif not found.cosigned and found.signed:
+        yield Line("note", "witness", "no recent checkpoint is cosigned", "/health#ledger")
+    else:
+        yield Line(
+            "ok", "witness", f"{found.cosigned:,} records under a cosigned checkpoint", "/health#ledger"
+        )
+
+
+def _keys(_site: Opened, found: Standing) -> Iterator[Line]:
+    if found.keeper_silent:
+        yield Line("bad", "keys", f"the keeper does not answer: {found.keeper_silent}", "/health#keys")
+        return
+    refused = int(found.keys.get("intake_refused") or 0)
+    if refused:
+        what = f"{words.plural(refused, 'key')} could not be taken in"
+        yield Line("bad", "keys", what, "/health#keys")
+    else:
+        yield Line("ok", "keys", "the keeper answers, and has taken in every key", "/health#keys")
