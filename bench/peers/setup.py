@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "bench" / "peers"
 HOME = ROOT / ".peers"
-PEERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7")
+PEERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7", "fhir-resources")
 """Acknowledge only: nothing is stored, decided or sealed by any of them."""
 
 

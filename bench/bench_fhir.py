@@ -1,0 +1,240 @@
+"""FHIR: CPU time of the path for an Observation and for a bundle of them, and what the door takes.
+
+In this process, with keeper and database, as ``bench_stages`` does for HL7 v2:
+- one Observation a request, each stage by itself and the whole path with its commit;
+- bundles of 100 Observations of one patient.
+Beside it in the same run: ``fhir.resources``, which only reads a resource into its models and writes it again.
+
+Goals: 4,000 Observations/s a core through the whole path, 60 bundles of 100 a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.site import LINK, RECIPIENT, Site, bundle
+
+from bench import numbers
+from bench.bench_stages import GC_THRESHOLD, run_stages, whole
+from bench.peers.setup import ready
+from oathward.app import build
+from oathward.gateway.gate import Gate
+from oathward.gateway.wires import FHIR
+from oathward.inventory.model import Device, Peer
+from oathward.protocols.fhir.json import dumps
+from oathward.protocols.fhir.message import Request, Resource
+from oathward.protocols.fhir.reader import request_bytes
+
+PATIENTS = 256
+BUNDLE = 100
+GOAL_PER_S, GOAL_BUNDLES_PER_S = 4_000, 60
+HUB = Peer("127.0.0.1", b"\x01" * 32, ())
+_TLS = '\n[tls]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\nserver_name = "localhost"\n'
+_LINKS = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
+_PROJECT = {"registry": "registry", "maker": "telemetry"}
+_PURPOSE = {"registry": "HRESCH", "maker": "HOPERAT"}
+
+
+def main() -> int:
+    """Measure, print, keep; 1 when a goal was missed."""
+    options = _options()
+    about = numbers.about()
+    numbers.say_about(about)
+    gc.set_threshold(GC_THRESHOLD, 20, 20)
+    table: dict[str, dict[str, list[float]]] = {}
+    for links in (("ehr",), ("ehr", "registry", "maker")):
+        with _gate(links) as gate:
+            table[f"{len(links)} links"] = _measured(gate, options)
+    peer = _peer(options)
+    missed = _say(table, peer)
+    kept = {name: {stage: numbers.triple(v) for stage, v in rows.items()} for name, rows in table.items()}
+    numbers.keep("fhir", {"about": about, "stages": kept, "fhir.resources": peer})
+    return missed
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--messages", type=int, default=2_048)
+    parser.add_argument("--bundles", type=int, default=64)
+    parser.add_argument("--runs", type=int, default=5)
+    return parser.parse_args()
+
+
+def observation(number: int, patient: int) -> Resource:
+    """A wearable's reading, about 1 KB."""
+    second, minute = number % 60, number // 60 % 60
+    return {
+        "resourceType": "Observation",
+        "meta": {"profile": ["http://hl7.org/fhir/StructureDefinition/vitalsigns"]},
+        "identifier": [{"system": "urn:oid:1.2.826.0.1.3680043.10.2", "value": f"reading-{number:09d}"}],
+        "status": "final",
+        "category": [
+            {
+                "coding": [
+                    {
+                        "system": "http://terminology.hl7.org/CodeSystem/observation-category",
+                        "code": "vital-signs",
+                        "display": "Vital Signs",
+                    }
+                ]
+            }
+        ],
+        "code": {
+            "coding": [
+                {"system": "urn:iso:std:iso:11073:10101", "code": "150456", "display": "MDC_PULS_OXIM_SAT_O2"},
+                {"system": "http://loinc.org", "code": "59408-5", "display": "Oxygen saturation"},
+            ]
+        },
+        "subject": {
+            "reference": f"Patient/p{patient:05d}",
+            "identifier": {
+                "type": {
+                    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]
+                },
+                "system": "urn:oid:1.2.826.0.1.3680043.10.1",
+                "value": f"70001{patient:05d}",
+            },
+        },
+        "effectiveDateTime": f"2026-03-01T08:{minute:02d}:{second:02d}+00:00",
+        "valueQuantity": {
+            "value": 90 + number % 10,
+            "unit": "%",
+            "system": "http://unitsofmeasure.org",
+            "code": "%",
+        },
+        "device": {"identifier": {"system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680", "value": "0011223344556677"}},
+    }  # fmt: skip
+
+
+def _singles(count: int, start: int = 0) -> list[bytes]:
+    post = Request("POST", "Observation")
+    return [request_bytes(post, dumps(observation(n, n % PATIENTS))) for n in range(start, start + count)]
+
+
+def _bundles(count: int, start: int) -> list[bytes]:
+    """Transactions of 100 readings of one patient."""
+    return [_bundle(n, start + n * BUNDLE) for n in range(count)]
+
+
+def _bundle(patient: int, start: int) -> bytes:
+    entries = [
+        {"resource": observation(n, patient % PATIENTS), "request": {"method": "POST", "url": "Observation"}}
+        for n in range(start, start + BUNDLE)
+    ]
+    body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    return request_bytes(Request("POST", ""), dumps(body))
+
+
+@contextmanager
+def _gate(links: tuple[str, ...]) -> Iterator[Gate]:
+    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
+    try:
+        made = Site.make(folder / "data")
+        made.add(Device(id="hub", kind="hub", certificates=frozenset({HUB.cert_sha256.hex()})))  # type: ignore[union-attr]
+        made.activate(_policy(links))
+        opened = build(made.settings, "gateway")
+        gate = Gate(opened)
+        yield gate
+        gate.close()
+        opened.engine.dispose()
+        opened.keeper.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _policy(links: tuple[str, ...]) -> dict[str, bytes]:
+    files = bundle(dict.fromkeys(links, "mllp://127.0.0.1:1"))
+    policies = files["policies/links.cedar"].decode().splitlines(keepends=True)
+    files["policies/links.cedar"] = "".join(line for line in policies if '"keep"' not in line).encode()
+    del files["links/keep.toml"]
+    for name in links:
+        files[f"recipients/{name}.toml"] = (
+            RECIPIENT.format(id=name, address="https://localhost:1/fhir") + _TLS
+        ).encode()
+        link = LINK.format(id=name)
+        if name != "ehr":
+            link = (
+                link.replace('"TREAT"', f'"{_PURPOSE[name]}"')
+                .replace('profile = "treatment"', f'profile = "{_LINKS[name]}"\nproject = "{_PROJECT[name]}"')
+                .replace("carries_identity = true\n", "")
+                .replace('uncatalogued = "pass"\n', "")
+                .replace('indeterminate = "care-team"\n', "")
+                .replace('"block"', '"skip"')
+                .replace('confidentiality_max = "V"', 'confidentiality_max = "N"')
+            )
+        files[f"links/{name}.toml"] = link.encode()
+    return files
+
+
+def _measured(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = defaultdict(list)
+    at = 0
+    for count in (PATIENTS, options.messages):  # each patient once, then everything warm
+        whole(gate, _singles(count, at), HUB, 256, FHIR)
+        at += count
+    whole(gate, _bundles(4, at), HUB, 4, FHIR)
+    at += 4 * BUNDLE
+    for _ in range(options.runs):
+        run_stages(gate, _singles(options.messages, at), HUB, found, FHIR)
+        at += options.messages
+        gate.refresh()
+        path_us, commit_us = whole(gate, _singles(options.messages, at), HUB, 64, FHIR)
+        at += options.messages
+        found["whole path"].append(path_us)
+        found["whole commit at 64"].append(commit_us)
+        path_us, commit_us = whole(gate, _bundles(options.bundles, at), HUB, 8, FHIR)
+        at += options.bundles * BUNDLE
+        found["bundle of 100, path"].append(path_us)
+        found["bundle of 100, commit at 8"].append(commit_us)
+    return dict(found)
+
+
+def _peer(options: argparse.Namespace) -> float:
+    """Observations a second that ``fhir.resources`` reads and writes again, on one core."""
+    home = ready("fhir-resources")
+    lines = "\n".join(json.dumps(observation(n, n % PATIENTS)) for n in range(options.messages))
+    done = subprocess.run(
+        [str(home / "venv" / "bin" / "python"), str(home / "inout.py")],
+        input=lines, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout)
+
+
+def _say(table: dict[str, dict[str, list[float]]], peer: float) -> int:
+    missed = 0
+    for kind, rows in table.items():
+        print(f"\n{kind}: CPU µs a request\n\n| stage | µs |\n|---|---|")
+        for name, values in rows.items():
+            if not name.startswith("("):
+                print(f"| {name} | {numbers.spread(values, 1)} |")
+        one = numbers.triple(rows["whole path"])[0] + numbers.triple(rows["whole commit at 64"])[0]
+        many = (
+            numbers.triple(rows["bundle of 100, path"])[0]
+            + numbers.triple(rows["bundle of 100, commit at 8"])[0]
+        )
+        per_s, bundles = 1e6 / one, 1e6 / many
+        print(f"| **Observations a second and core** | {per_s:.0f}, goal {GOAL_PER_S} |")
+        print(f"| **bundles of 100 a second and core** | {bundles:.0f}, goal {GOAL_BUNDLES_PER_S} |")
+        if kind == "1 links":
+            missed += (per_s < GOAL_PER_S) + (bundles < GOAL_BUNDLES_PER_S)
+    print(f"\nfhir.resources, in and out only: {peer:.0f} Observations a second and core")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    begin = time.monotonic()
+    code = main()
+    print(f"{time.monotonic() - begin:.0f} s")
+    raise SystemExit(code)
