@@ -121,7 +121,7 @@ def check(folder: FolderArgument, data: DataOption = None, as_json: JsonOption =
 
     Says as well which files of `tls` tables are not yet in the data folder, where there is one.
     """
-    bundle = _checked(folder)
+    bundle = checked(folder)
     settings = load(data)
     missing = _missing_files(bundle, settings) if settings.data.is_dir() else []
 
@@ -152,7 +152,7 @@ def run_tests(folder: FolderArgument, as_json: JsonOption = False) -> None:
     """Run the bundle's own tests (policies/*.test.toml). Exit code 1 when one fails."""
     from oathward.policy.trial import run
 
-    outcomes = run(_checked(folder))
+    outcomes = run(checked(folder))
     failed = sum(not outcome.passed for outcome in outcomes)
 
     def human() -> None:
@@ -180,7 +180,7 @@ def activate(
     from oathward.core.db import read
     from oathward.vault.keeper.proof import admin_proof
 
-    bundle, settings = _checked(folder), settings_of(data)
+    bundle, settings = checked(folder), settings_of(data)
     missing = _missing_files(bundle, settings)
     site = build(settings, "admin")
     try:
@@ -213,11 +213,21 @@ def activate(
 @APP.command()
 def show(data: DataOption = None, as_json: JsonOption = False) -> None:
     """Show the bundle in force: version, since when, and what each link lets through."""
+    active = active_of(settings_of(data))
+    said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}
+    emit(said, as_json=as_json, human=lambda: _table(active))
+
+
+def active_of(settings: Settings) -> Active:
+    """Load the bundle in force.
+
+    Raises:
+        InputError: none is.
+    """
     from oathward import activation
     from oathward.core.db import connect, read
     from oathward.vault.authority import Seen, trust_anchor
 
-    settings = settings_of(data)
     engine = connect(settings.database_url)
     with read(engine) as db:
         active = activation.load_active(db, settings.site.name, trust_anchor(settings), Seen())
@@ -226,8 +236,7 @@ def show(data: DataOption = None, as_json: JsonOption = False) -> None:
         raise InputError(
             "policy", "none is active; run oathward policy activate DIR", reason=Reason.BUNDLE_MISSING
         )
-    said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}
-    emit(said, as_json=as_json, human=lambda: _table(active))
+    return active
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
@@ -293,7 +302,7 @@ def _read_file(path: Path) -> bytes:
     return content
 
 
-def _checked(folder: Path) -> Bundle:
+def checked(folder: Path) -> Bundle:
     from oathward import activation
 
     return activation.check(read_folder(folder))

@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
+from oathward.gateway.guard.original import Original, of_fhir
 from oathward.gateway.wires.wire import Identity, LabelFacts
 from oathward.inventory.model import Device
 from oathward.patients.fhir_card import card_of_patient
@@ -26,18 +27,12 @@ from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
 from oathward.policy import model as policy
 from oathward.policy.labels import LabelTable
+from oathward.protocols.fhir import catalogue, persons
 from oathward.protocols.fhir.message import Entry, Message
+from oathward.protocols.fhir.reader import decode
 
 _VERSION = re.compile(r'(?:W/)?"([^"]{1,64})"').fullmatch
 _ONCE = re.compile(r"\??identifier=([^&=|]*)(?:\||%7[Cc])([^&=|]+)").fullmatch
-
-
-try:
-    from oathward.gateway.guard.original import Original, of_fhir
-    from oathward.protocols.fhir import catalogue, persons
-    from oathward.protocols.fhir.reader import decode
-except ImportError:
-    pass
 
 
 class Fhir:
@@ -111,16 +106,21 @@ class Fhir:
 
     def narrowed(self, message: Message, withheld: frozenset[str], only: frozenset[str] | None) -> Message:
         """Resources and components by their code."""
-        return catalogue.narrowed(message, withheld, only)
+        return catalogue.without_codes(message, withheld)
 
     def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
-        """Codes, place of the encounter, kind of device."""
+        """Codes, place and service of the encounter, kind of device; the sender as the inventory declares it."""
         asked = table.asked
         if not asked:
             return _NOTHING
-        codes = table.asked_for(catalogue.codes(message)) if "codes" in asked else frozenset[str]()
-        location = _location(message) if "location" in asked else ""
-        return codes, location, "", device.kind if "device_kind" in asked else "", ""
+        encounter = _encounter(message) if "location" in asked or "unit" in asked else {}
+        return (
+            table.asked_for(catalogue.codes(message)) if "codes" in asked else frozenset[str](),
+            _location(encounter) if "location" in asked else "",
+            _service(encounter) if "unit" in asked else "",
+            device.kind if "device_kind" in asked else "",
+            _sender(device) if "sender" in asked else "",
+        )
 
     def original(self, message: Message) -> Original:
         """For the guard."""
@@ -191,12 +191,24 @@ def _device_identifiers(resource: dict[str, Any]) -> list[str]:
     return [one["value"] for one in found if isinstance(one, dict) and "value" in one]
 
 
-def _location(message: Message) -> str:
-    """The place an Encounter names: identifier, or logical id of its newest location."""
-    for entry in message.entries:
-        if entry.type == "Encounter" and entry.resource.get("location"):
-            place = entry.resource["location"][-1].get("location", {})
-            return str(
-                place.get("identifier", {}).get("value") or place.get("reference", "").rpartition("/")[2]
-            )
+def _encounter(message: Message) -> dict[str, Any]:
+    return next((entry.resource for entry in message.entries if entry.type == "Encounter"), {})
+
+
+def _location(encounter: dict[str, Any]) -> str:
+    """The place of an Encounter, as PV1-3: identifier or logical id of its newest location."""
+    for one in reversed(encounter.get("location", [])):
+        place = one.get("location", {})
+        return str(place.get("identifier", {}).get("value") or place.get("reference", "").rpartition("/")[2])
     return ""
+
+
+def _service(encounter: dict[str, Any]) -> str:
+    """The service of an Encounter, as PV1-10: the first code of its type."""
+    return next((str(one.get("code", "")) for one in encounter.get("serviceType", {}).get("coding", [])), "")
+
+
+def _sender(device: Device) -> str:
+    """The application that the inventory names, as MSH-3; none where it names several."""
+    names = {sender.partition("|")[0] for sender in device.senders}
+    return names.pop() if len(names) == 1 else ""
