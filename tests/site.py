@@ -99,6 +99,9 @@ def bundle(
         link = rendered["links/research-registry.toml"].replace(
             b'min_assurance = "vouched"', b'min_assurance = "address"'
         )
+        link = link.replace(
+            b'format = "fhir" # whatever came in\n', b""
+        )  # what came in is what these tests look for
         files["links/research-registry.toml"] = link
         allowed.append("research-registry")
     files["policies/links.cedar"] = "".join(ALLOW.format(id=id_) for id_ in allowed).encode()

@@ -53,9 +53,9 @@ def init(
     files = starter.files()
     _known_recipients(files, addresses, keys)
     hosts = {
-        name: form["host"].strip("[]")
+        name: (form["host"] or "").strip("[]")
         for name, text in addresses.items()
-        if (form := _ADDRESS.fullmatch(text)) and text.startswith("mllps:")
+        if text.startswith(("mllps:", "https:")) and (form := _form(text))
     }
     files = starter.files(addresses, {name: _key(text) for name, text in keys.items()}, hosts)
     left = _placeholders(files, addresses)
@@ -92,16 +92,26 @@ def _known_recipients(
             if name not in known:
                 raise InputError(option, f"takes {', '.join(known)}; the starter has no `{name}` there")
     for name, address in addresses.items():
-        form = _ADDRESS.fullmatch(address)
-        if not form or int(form["port"] or 1) not in _PORTS:
-            raise InputError("--address", f"{name}: write mllps://HOST:PORT, mllp://HOST:PORT or file:FOLDER")
+        form = _form(address)
+        if form is None or int(form.get("port") or 1) not in _PORTS:
+            forms = "mllps://HOST:PORT, https://HOST:PORT/BASE, mllp://HOST:PORT or file:FOLDER"
+            raise InputError("--address", f"{name}: write {forms}")
 
 
 _RECIPIENTS = "recipients/"
-_ADDRESS = re.compile(
-    r"mllps?://(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})|file:[^\s\"\\]+", re.ASCII
+_HOST = r"(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\])"
+_FORMS = (
+    re.compile(rf"mllps?://{_HOST}:(?P<port>\d{{1,5}})", re.ASCII),
+    re.compile(rf"https://{_HOST}(?::(?P<port>\d{{1,5}}))?(?:/[\w.~-]+)*/?", re.ASCII),
+    re.compile(r"file:[^\s\"\\]+", re.ASCII),
 )
 _PORTS = range(1, 65_536)
+
+
+def _form(address: str) -> dict[str, str | None] | None:
+    """Take an address apart; ``None`` where it has no known form."""
+    found = next((match for form in _FORMS if (match := form.fullmatch(address))), None)
+    return found.groupdict() if found else None
 
 
 def _placeholders(files: Mapping[str, bytes], addresses: Mapping[str, str]) -> list[str]:
@@ -111,7 +121,10 @@ def _placeholders(files: Mapping[str, bytes], addresses: Mapping[str, str]) -> l
         path
         for path, content in files.items()
         if path.startswith(_RECIPIENTS)
-        and ((path not in given and b".example:" in content) or b'"PASTE-THE-KEY' in content)
+        and (
+            (path not in given and (b".example:" in content or b".example/" in content))
+            or b'"PASTE-THE-KEY' in content
+        )
     )
 
 

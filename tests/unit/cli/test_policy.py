@@ -80,7 +80,9 @@ def test_init_takes_addresses_and_keys(tmp_path: Path):
         ("--address", "nobody=file:x"),
         ("--address", "ehr=mllp:/foo"),
         ("--address", "ehr=mllps://host:99999"),
-        ("--address", "ehr=https://host:1"),
+        ("--address", "home-care=https://host:99999/fhir"),
+        ("--address", "home-care=https:///fhir"),
+        ("--address", "home-care=https://host/fhir?x"),
         ("--address", "ehr=file:"),
     ],
 )
@@ -90,7 +92,10 @@ def test_init_refuses_what_does_not_fit(tmp_path: Path, wrong):
 
 def test_init_lists_the_recipients_there_are(tmp_path: Path, capfd):
     assert run(["policy", "init", str(tmp_path / "p"), "--address", "her=file:x"]) == 65
-    assert "takes ehr, research-registry, vendor-cloud; the starter has no `her`" in capfd.readouterr().err
+    assert (
+        "takes ehr, home-care, research-registry, vendor-cloud; the starter has no `her`"
+        in capfd.readouterr().err
+    )
     assert run(["policy", "init", str(tmp_path / "p"), "--key", f"ehr={KEY}"]) == 65
     assert "takes research-registry;" in capfd.readouterr().err
 
@@ -101,9 +106,15 @@ def test_init_says_what_is_left_to_fill_in_and_nothing_when_nothing_is(tmp_path:
     out = capfd.readouterr().out
     assert [line for line in out.splitlines() if line.startswith("Fill in")] == [
         f"Fill in {one}/recipients/{name}.toml: what stands there is a placeholder."
-        for name in ("ehr", "vendor-cloud")
+        for name in ("ehr", "home-care", "research-registry", "vendor-cloud")
     ]
     addresses = ("--address", "ehr=mllps://ehr.here:2576", "--address", "vendor-cloud=mllps://v.there:2576")
+    addresses += (
+        "--address",
+        "home-care=https://care.here:8443/fhir",
+        "--address",
+        "research-registry=file:/srv/drop",
+    )
     assert run(["policy", "init", str(two), *NAMED, *addresses]) == 0
     out = capfd.readouterr().out
     assert "Fill in" not in out
@@ -115,15 +126,15 @@ def test_files_that_tls_needs_and_nobody_put_there_are_a_warning(tmp_path: Path,
     data = tmp_path / "data"
     assert run(["init", "--data", str(data)]) == 0
     found = said(capfd, "check", str(folder), "--data", str(data))["warnings"]
-    assert len(found) == 6
+    assert len(found) == 12
     assert f"recipients/ehr.toml [tls] ca: site-ca.pem is not in {data}/recipients;" in found[0]
     (data / "recipients").mkdir(exist_ok=True)
-    for name in ("site-ca.pem", "vendor-ca.pem", "courier.pem", "courier.key"):
+    for name in ("site-ca.pem", "vendor-ca.pem", "registry-ca.pem", "courier.pem", "courier.key"):
         (data / "recipients" / name).touch()
     assert said(capfd, "check", str(folder), "--data", str(data))["warnings"] == []
     (data / "recipients" / "courier.key").unlink()
     assert run(["policy", "activate", str(folder), "--data", str(data)]) == 0
-    assert capfd.readouterr().err.count("warning: recipients/") == 2
+    assert capfd.readouterr().err.count("warning: recipients/") == 4
 
 
 def test_the_bundle_in_force_is_not_activated_twice(tmp_path: Path, folder: Path, capfd):
@@ -147,7 +158,7 @@ def test_init_overwrites_nothing(folder: Path):
 
 
 def test_check_names_every_mistake(folder: Path, capfd):
-    assert said(capfd, "check", str(folder))["tests"] == 15
+    assert said(capfd, "check", str(folder))["tests"] == 18
     edit(folder / "links" / "ehr.toml", "retention_days", "retention_day")
     edit(folder / "labels.toml", '["PSY"]', '["PSI"]')
     assert run(["policy", "check", str(folder)]) == 65
@@ -171,7 +182,7 @@ def test_a_failing_test_is_exit_code_1(folder: Path, capfd):
     assert (
         "FAIL  the record gets a plain result  (policies/links.test.toml:1): expected deny, got permit" in out
     )
-    assert "14 of 15 tests passed." in out
+    assert "17 of 18 tests passed." in out
 
 
 # --- reading a folder

@@ -54,7 +54,8 @@ def test_the_starter_takes_addresses_and_keys():
         starter.files(
             addresses={
                 "ehr": "mllps://127.0.0.1:4001",
-                "research-registry": "mllps://127.0.0.1:4002",
+                "home-care": "https://127.0.0.1:4004/fhir",
+                "research-registry": "https://127.0.0.1:4002/r4",
                 "vendor-cloud": "mllps://127.0.0.1:4003",
             },
             keys={"research-registry": small.KEY},
@@ -68,12 +69,21 @@ def test_the_starter_takes_addresses_and_keys():
         "localhost",
     )
     assert (registry.address, registry.public_key, registry.protection) == (
-        "127.0.0.1:4002",
+        "https://127.0.0.1:4002/r4",
         small.KEY,
         "mtls+e2e",
     )
     assert registry.tls
     assert registry.tls.server_name == "registry"
+    care = bundle.recipients["home-care"]
+    assert (care.kind, care.wire, care.protection) == ("fhir", "fhir", "mtls")
+    dropped = load(
+        starter.files({"research-registry": "file:drop/registry"}, {"research-registry": small.KEY})
+    )
+    assert (dropped.recipients["research-registry"].tls, dropped.links["research-registry"].format) == (
+        None,
+        "fhir",
+    )
     plain = starter.files(addresses={"ehr": "mllp://127.0.0.1:4001"}, keys={"research-registry": small.KEY})
     with pytest.raises(PolicyErrors, match="gives none, link `ehr` needs mtls"):
         load(plain)

@@ -358,10 +358,10 @@ def test_a_set_holds_only_the_policies_of_its_link():
     many = "\n".join(
         f'@id("p{n}") forbid(principal, action == Action::"Disclose", resource == Link::"{link}") '
         f'when {{ context.device_kind == "kind-{n}" }};'
-        for n, link in enumerate(["keep", "ehr", "vendor-cloud", "research-registry"] * 100)
+        for n, link in enumerate(["keep", "ehr", "vendor-cloud", "research-registry", "home-care"] * 100)
     )
     bundle = small.with_policy(many)
-    assert len(bundle.policies) == 406
+    assert len(bundle.policies) == 507
     assert {len(cut.policies) for cut in bundle.cuts.values()} == {102, 103}
     other = small.with_policy('@id("r") forbid(principal, action == Action::"Open", resource);')
     assert "r" not in other.cuts["ehr"].policies

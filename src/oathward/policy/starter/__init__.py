@@ -36,8 +36,8 @@ def files(
     """Render the starter bundle.
 
     Args:
-        addresses: recipient id → ``mllps://host:port``, ``mllp://host:port`` or ``file:folder``; mllps
-            brings the table of TLS files along.
+        addresses: recipient id → ``mllps://host:port``, ``https://host:port/base``, ``mllp://host:port`` or
+            ``file:folder``; those over TLS bring the table of its files along.
         keys: recipient id → its X25519 public key, 32 bytes.
         server_names: recipient id → the name in its TLS certificate.
 
@@ -47,7 +47,7 @@ def files(
     rendered = dict(_walk(resources(_HOME)))
     for recipient, address in (addresses or {}).items():
         path = f"recipients/{recipient}.toml"
-        rendered[path] = _with_tls(rendered[path], wanted=address.startswith("mllps:"))
+        rendered[path] = _with_tls(rendered[path], wanted=address.startswith(("mllps:", "https:")))
     changes = (
         ("address", addresses or {}),
         ("public_key", {name: base64.b64encode(key).decode() for name, key in (keys or {}).items()}),
