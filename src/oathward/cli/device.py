@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from oathward.cli import strangers
+from oathward.cli import device_keys, strangers
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.devices import (
     Addresses,
     Adt,
     Authority,
     Certificates,
+    ClientKeys,
     DeviceId,
     Equipment,
     IdentifierType,
@@ -34,6 +35,7 @@ from oathward.cli.devices import (
     fingerprint_of,
     folder_for,
     issue,
+    keys_of,
     plain_of,
     plain_plan,
     print_devices,
@@ -64,6 +66,7 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
     senders: Senders = None,
     addresses: Addresses = None,
     certificates: Certificates = None,
+    client_keys: ClientKeys = None,
     equipment: Equipment = None,
     tags: Tags = None,
     types: Types = None,
@@ -84,7 +87,7 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
 ) -> None:
     """Add one device. It needs something that identifies it.
 
-    --with-certificate issues a certificate at once; else --address, --certificate or --sender.
+    --with-certificate issues a certificate at once; else --address, --certificate, --client-key or --sender.
     """
     import dataclasses
 
@@ -103,6 +106,7 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
         location,
         owner,
         certificates=frozenset(fingerprint_of(c) for c in certificates or ()),
+        keys=frozenset(key for file in client_keys or () for key in keys_of(file)),
         senders=frozenset(senders or ()),
         addresses=frozenset(addresses or ()),
         equipment=frozenset(equipment or ()),
@@ -132,7 +136,8 @@ def add(  # noqa: PLR0913, PLR0917  one parameter an option
             actions.store(db, site.site, documents, kind="device.added", by=who, now_us=now_us(site))
 
     def human() -> None:
-        print(f"Added {id_}." if device.certificates else f"Added {id_}. Next: oathward device cert {id_}")
+        known = device.certificates or device.keys
+        print(f"Added {id_}." if known else f"Added {id_}. Next: oathward device cert {id_}")
         if files:
             print(f"{files['certificate']} and {files['key']}; give the key to the device alone")
 
@@ -151,7 +156,7 @@ def import_(
 ) -> None:
     """Add and change devices from a CSV file; columns are found by their names. One error, and nothing is done.
 
-    Columns: id, name, kind, make, model, udi, serial, location, owner, status, certificates, certificate_names, senders,
+    Columns: id, name, kind, make, model, udi, serial, location, owner, status, certificates, certificate_names, keys, senders,
     addresses, equipment, tags, message_types, vouches_for, default_authority, default_identifier_type,
     authoritative_adt. All may be missing but id and something that identifies it. Several values in one cell are parted by `;`.
     """
@@ -343,4 +348,5 @@ def export(
     emit(value, as_json=as_json, human=lambda: print(f"{len(found)} devices in {out}."))
 
 
+device_keys.register(APP)
 strangers.register(APP)

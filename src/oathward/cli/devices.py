@@ -43,6 +43,10 @@ Certificates = Annotated[
     list[str] | None,
     typer.Option("--certificate", help="SHA-256 of its certificate in hex, or the file; may be repeated."),
 ]
+ClientKeys = Annotated[
+    list[str] | None,
+    typer.Option("--client-key", help="File of a public key it signs token requests with; may be repeated."),
+]
 Equipment = Annotated[
     list[str] | None, typer.Option("--equipment", help="How OBX-18 names it; may be repeated.")
 ]
@@ -166,6 +170,44 @@ def fingerprint_of(given: str) -> str:
     except ValueError as error:
         raise InputError(given, "must be a certificate in PEM or DER") from error
     return hashlib.sha256(der).hexdigest()
+
+
+def keys_of(file: str) -> frozenset[str]:
+    """Read the public keys in a file: a JWK, a JWK set or a PEM.
+
+    Raises:
+        InputError: it is something else, or holds a private key.
+    """
+    import orjson
+    from joserfc.errors import JoseError
+    from joserfc.jwk import import_key
+
+    from oathward.inventory.keys import canonical
+
+    raw = read_bytes(file)
+    try:
+        told = _of_pem(raw) if raw.lstrip().startswith(b"-----BEGIN") else orjson.loads(raw)
+        found = told["keys"] if isinstance(told, dict) and "keys" in told else [told]
+        texts = frozenset(canonical(one) for one in found)
+        for one in found:  # a point that is not on its curve is no key
+            import_key(one)
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise InputError(file, "must be a public key as JWK, JWK set or PEM") from error
+    if not texts:
+        raise InputError(file, "holds no key")
+    return texts
+
+
+def _of_pem(raw: bytes) -> dict[str, Any]:
+    from joserfc.errors import InvalidKeyTypeError
+    from joserfc.jwk import ECKey, RSAKey
+
+    if b"PRIVATE" in raw:
+        raise ValueError("a private key")
+    try:
+        return dict(ECKey.import_key(raw).as_dict())
+    except InvalidKeyTypeError:
+        return dict(RSAKey.import_key(raw).as_dict())
 
 
 def reason_of(text: str) -> str:
@@ -294,6 +336,8 @@ def proof_of(device: Device) -> str:
     """Say how a device proves itself."""
     if device.certificates or device.certificate_names:
         return "certificate"
+    if device.keys:
+        return "signed token request"
     return "address" if device.addresses else "nothing: messages are held"
 
 

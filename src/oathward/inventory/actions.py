@@ -153,7 +153,9 @@ def plan_keys(db: Connection, site: str, id_: str, keys: frozenset[str], *, keep
         InputError: ``not-found``, or ``conflict`` where one is another device's.
     """
     device = _stored(db, site, id_)
-    device = dataclasses.replace(device, keys=(device.keys if keep else frozenset()) | keys)
+    names = {thumbprint(parse_key(key)) for key in keys}
+    kept = {key for key in device.keys if keep and thumbprint(parse_key(key)) not in names}
+    device = dataclasses.replace(device, keys=keys | kept)
     return plan(db, site, [device], changes=True)[0]
 
 
@@ -272,7 +274,7 @@ def identities_of(device: Device) -> list[tuple[str, str]]:
     return [
         *(("certificate", c) for c in sorted(device.certificates)),
         *(("certificate name", n) for n in sorted(device.certificate_names)),
-        *(("key", k) for k in sorted(thumbprint(parse_key(key)) for key in device.keys)),
+        *(("key", k) for k in sorted({thumbprint(parse_key(key)) for key in device.keys})),
     ]
 
 
