@@ -214,7 +214,7 @@ def test_what_may_leave_does_leave(world, opener):
 
 def test_what_may_leave_of_hl7v2_leaves_as_fhir(world, opener):
     site, gate = world
-    raw = hl7_message({"PID-5"}, "Zqmapped", "1", 6, "ORU^R01^ORU_R01")
+    raw = hl7_message({"PID-5", "PID-3"}, "Zqmapped", "7009876543", 6, "ORU^R01^ORU_R01")
     prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), HL7V2))
     sent = {o.sealed.link: json.loads(opener.open(o.sealed.data).data.reveal()) for o in prepared.outgoing}
     types = {link: {e["resource"]["resourceType"] for e in body["entry"]} for link, body in sent.items()}
