@@ -1,0 +1,199 @@
+"""Messages: what came in, newest first; and one message with what was decided for each link, and why. Metadata only.
+
+Rules:
+- New rows wait behind a count: nothing moves under the pointer.
+- One message shows its records as they stand in the ledger: what is not recorded did not happen.
+- A delivery that is blocked or dead can be tried again or given up, with the person's words; each is a record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from oathward import ledger
+from oathward.core.clock import micros
+from oathward.core.db import read, write
+from oathward.core.errors import InputError
+from oathward.core.reasons import BY_CODE, Reason
+from oathward.ledger import Entry, Query
+from oathward.messages import actions, views
+from oathward.messages import sql as rows
+from oathward.messages.model import Delivery, State
+from oathward.messages.views import Filters
+from oathward.web.page import Page, Route
+from oathward.web.view import View
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+ROWS = 50
+RECORDS_MAX = 200
+PARTS_MAX = 16
+STATES = {state.value: state.value for state in State}
+ANSWERS = {
+    "permit": ("ok", "Permitted"),
+    "deny": ("off", "Denied"),
+    "held": ("note", "Held"),
+    "indeterminate": ("note", "Held, could not decide"),
+}
+"""What a decision's word means: level and what people read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one link of one part of a message."""
+
+    part: str
+    link: str
+    level: str
+    word: str
+    reasons: tuple[str, ...]
+    outgoing: str
+    removed: int
+    at_us: int
+    bundle: str
+    release: bool
+    delivered_us: int
+    fate: str
+
+
+def show(view: View) -> Response:
+    """List messages."""
+    filters = _filters(view)
+    with read(view.site.engine) as db:
+        found = views.messages(db, view.site.site, filters, after=view.asked("after"), limit=ROWS)
+        total = views.received_since(db, view.site.site, 0)
+    first_page = not view.asked("after") and not filters.until_us
+    newest = found.rows[0].id if found.rows else ""
+    return view.page(
+        "messages.html",
+        filters=filters,
+        found=found,
+        live=view.link("/messages/new", than=newest, state=filters.state) if first_page and newest else "",
+        reasons=sorted(BY_CODE),
+        states=STATES,
+        total=total,
+        until=view.asked("until"),
+    )
+
+
+def new(view: View) -> Response:
+    """Count what came since an open page was made."""
+    with read(view.site.engine) as db:
+        count = views.newer(db, view.site.site, view.asked("than"), state=view.asked("state", known=STATES))
+    return view.piece("new.html", count=count, what="message", back="/messages")
+
+
+def one(view: View) -> Response:
+    """Show one message."""
+    id_ = view.part("message")
+    with read(view.site.engine) as db:
+        message, held = rows.message_row(db, id_), rows.held(db, id_)
+        waiting = views.deliveries(db, id_)
+        records = list(_records(db, view.site.site, id_))
+    if message is None and held is None and not records:
+        raise InputError(
+            "message", "there is no such message, or its row was forgotten", reason=Reason.NOT_FOUND
+        )
+    return view.page(
+        "message.html",
+        decisions=_decisions(records, {row.id: row.state for row in waiting}),
+        held=held,
+        id=id_,
+        message=message,
+        records=records,
+        stuck=[row for row in waiting if row.state != Delivery.PENDING],
+    )
+
+
+def deliver(view: View) -> Response:
+    """Try a blocked or dead delivery again, or give it up."""
+    id_, delivery = view.part("message"), view.form.get("delivery", "")
+    if view.visit is None or not view.visit.acts:
+        raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
+    act = {"retry": actions.retry, "discard": actions.discard}.get(view.form.get("act", ""))
+    if act is None:
+        raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
+    with write(view.site.engine) as db:
+        act(db, delivery, by=view.person, reason=view.reason(), now_us=view.now_us)
+    return view.go(f"/messages/{id_}#deliveries")
+
+
+def _filters(view: View) -> Filters:
+    return Filters(
+        state=view.asked("state", known=STATES),
+        type=view.asked("type"),
+        device=view.asked("device"),
+        reason=view.asked("reason", known=BY_CODE),
+        until_us=_until(view.asked("until")),
+    )
+
+
+def _until(text: str) -> int:
+    """Read a time of a filter, UTC; 0 where it is none: an old link still opens."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return 0
+    return max(0, micros(at.replace(tzinfo=at.tzinfo or UTC)))
+
+
+def _records(db: Connection, site: str, id_: str) -> Iterator[Entry]:
+    """Read what is recorded of a message and of its parts, oldest first."""
+    found = ledger.search(db, site, Query(message=id_), limit=RECORDS_MAX)
+    for number in range(1, PARTS_MAX + 1):  # a message about several patients is decided part by part
+        part = ledger.search(db, site, Query(message=f"{id_}.{number}"), limit=RECORDS_MAX)
+        found += part
+        if not part and number > 1:
+            break
+    yield from sorted(found, key=lambda entry: entry.index)
+
+
+def _decisions(records: list[Entry], waiting: dict[str, str]) -> list[Decision]:
+    """Read the decisions out of the records, the newest of each link and part first."""
+    fates = {str(e.body.get("id")): e for e in records if e.kind in _FATES}
+    found = []
+    for entry in records:
+        if entry.kind != "message.accepted":
+            continue
+        for link, word, *more in entry.body.get("answers", ()):
+            level, said = ANSWERS.get(word, ("off", word))
+            outgoing = str(more[0]) if word == "permit" and more else ""
+            removed = int(more[1]) if word == "permit" and len(more) > 1 else 0
+            fate = fates.get(outgoing)
+            found.append(
+                Decision(
+                    *(entry.message.partition(".")[2], link, level, said),
+                    tuple(str(one) for one in more) if word != "permit" else (),
+                    *(outgoing, removed, entry.at_us, str(entry.body.get("bundle", ""))),
+                    "release" in entry.body,
+                    fate.at_us if fate else 0,
+                    _FATES[fate.kind] if fate else waiting.get(outgoing, ""),
+                )
+            )
+    return found
+
+
+_FATES = {
+    "message.delivered": "delivered",
+    "message.dead": "set aside",
+    "delivery.discarded": "given up",
+}
+
+PAGE = Page(
+    "Messages",
+    (
+        Route("/messages", show),
+        Route("/messages/new", new, quiet=True),
+        Route("/messages/{message}", one),
+        Route("/messages/{message}/deliveries", deliver, "POST"),
+    ),
+    group="See",
+    key="m",
+    order=10,
+)
