@@ -28,6 +28,7 @@ from oathward.gateway.guard.normalise import (
 from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
 from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.outlines import Line, Outline
+from oathward.gateway.guard.payload import ADDRESS, Objects, is_json, objects_of, pieces, without_our_ids
 from oathward.gateway.guard.tokens import role_of
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop, Verdict
 
@@ -67,26 +68,82 @@ def check(message: OneMessage, context: Context, outgoing: bytes) -> Verdict:
     Raises:
         Unsearchable: it cannot be searched within bounds.
     """
+    if is_json(outgoing):
+        return _check_json(message, context, outgoing)
     lines = outgoing.split(b"\r")
     lines[0] = _without_our_id(lines[0], message.original)
     found = message.outlines.read(lines, message.original, message.fresh)
     numbers = context.closed and message.may_hold_number(context, lines)
     packed = 0 in outgoing or outgoing[:2] in _PACKED
     if packed or numbers or not context.clean.issuperset(map(_OUTLINE, found)):
-        return Check(message, context, lines, found).run(outgoing, numbers=numbers, packed=packed)
+        return Check(message, context, lines, found, _Segments(lines, message.original)).run(
+            outgoing, numbers=numbers, packed=packed
+        )
     hit = message.search(context, lines, found)
     if hit is not None:
-        return Stop(hit[0].kind, _place(hit[0].place, hit[1], lines))
+        return Stop(hit[0].kind, f"{hit[0].place} in {_Segments(lines, message.original).place_of(hit[1])}")
     message.clean(context, lines)
     return CLEAN
+
+
+def _check_json(message: OneMessage, context: Context, outgoing: bytes) -> Verdict:
+    """Search JSON: object by object where any of its pieces asks for it."""
+    outgoing = without_our_ids(outgoing, message.original.raw)
+    if _is_quiet(message, context, outgoing):
+        return CLEAN
+    objects = objects_of(outgoing)
+    found = message.outlines.read(objects.lines, message.original, message.fresh)
+    numbers = context.closed and message.may_hold_number(context, objects.lines)
+    return Check(message, context, objects.lines, found, objects).run(outgoing, numbers=numbers, packed=False)
+
+
+def _is_quiet(message: OneMessage, context: Context, outgoing: bytes) -> bool:
+    """Say whether no piece of JSON holds a word, a number or an encoding that may be a person's."""
+    cut = pieces(outgoing)
+    if not cut or 0 in outgoing or (context.closed and message.may_hold_number(context, cut)):
+        return False
+    found = message.outlines.read(cut, message.original, message.fresh)
+    if not context.quiet.issuperset(map(_OUTLINE, found)) and not all(
+        map(context.is_quiet, {one.outline for one in found})
+    ):
+        return False
+    if message.search(context, cut, found) is not None:
+        return False
+    message.clean(context, cut)
+    return True
+
+
+class _Segments:
+    """Where the lines of HL7 v2 stand: segments by number, because their names are the sender's."""
+
+    __slots__ = ("_component", "_lines")
+
+    def __init__(self, lines: list[bytes], original: Original) -> None:
+        self._lines, self._component = lines, bytes([original.separators.component])
+
+    def place_of(self, line: bytes) -> str:
+        """Say where a line stands."""
+        return f"segment {self._lines.index(line) + 1}" if line in self._lines else "message"
+
+    def is_value(self, form: bytes) -> bool:
+        """Say whether a code or sub-id is nothing but this."""
+        return search.is_code(self._lines, form, self._component)
 
 
 class Check:
     """A closer look at one payload."""
 
-    __slots__ = ("_alone", "_budget", "_context", "_found", "_hits", "_lettered", "_lines", "_message", "_open", "_opened_clean", "_original", "_seen")  # fmt: skip
+    __slots__ = ("_alone", "_budget", "_context", "_found", "_hits", "_lettered", "_lines", "_message", "_open", "_opened_clean", "_original", "_places", "_seen")  # fmt: skip
 
-    def __init__(self, message: OneMessage, context: Context, lines: list[bytes], found: list[Line]) -> None:
+    def __init__(
+        self,
+        message: OneMessage,
+        context: Context,
+        lines: list[bytes],
+        found: list[Line],
+        places: _Segments | Objects,
+    ) -> None:
+        self._places = places
         self._message, self._context, self._original = message, context, message.original
         self._lines, self._found = lines, found
         self._hits: Counter[str] = Counter()
@@ -189,7 +246,9 @@ class Check:
         carded = found & context.names
         if not context.closed or not (carded or facts.words & names.keys()):
             return ()
-        if line.startswith(b"MSH") or (context.clear and line[:3] in PERSON_SEGMENTS):
+        if line.startswith(b"MSH") or (
+            context.clear and (line[:3] in PERSON_SEGMENTS or line.startswith(ADDRESS))
+        ):
             return ()  # a hospital's name, or a town that the plan keeps
         short = []
         for word in set(search.alone(fold(line, self._original.charset))) - COMMON:
@@ -225,9 +284,8 @@ class Check:
             return Stop(hit.kind, self._place(hit.place, line))
         for place in search.weak(body, squeezed, tokens):
             self._hits[place] += 1
-        component = bytes([self._original.separators.component])
         for form, place in tokens.weak_ids.items():
-            if form in squeezed and search.is_code(self._lines, form, component):
+            if form in squeezed and self._places.is_value(form):
                 return Stop("weak-identifiers", f"{place} in message")
         return None
 
@@ -281,7 +339,7 @@ class Check:
         return hit
 
     def _place(self, place: str, line: bytes) -> str:
-        return _place(place, line, self._lines)
+        return f"{place} in {self._places.place_of(line)}"
 
 
 def _without_our_id(line: bytes, original: Original) -> bytes:
@@ -294,8 +352,3 @@ def _without_our_id(line: bytes, original: Original) -> bytes:
         return line
     fields[9] = b""
     return separator.join(fields)
-
-
-def _place(place: str, line: bytes, lines: list[bytes]) -> str:
-    """Say where; a segment by its number, because its name is the sender's."""
-    return f"{place} in segment {lines.index(line) + 1}" if line in lines else f"{place} in message"

@@ -12,6 +12,7 @@ Deliberately absent: searching (``check``, ``search``), and where tokens come fr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -29,6 +30,7 @@ NO_CLASSES: frozenset[str] = frozenset()
 Weak = tuple[tuple[str, bytes], ...]
 """Weak tokens of a line: places, and the word where it is a short name that stands alone."""
 _STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
+_MEMBER = re.compile(rb'"[^"]*"\s*:')
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 
 
@@ -38,7 +40,7 @@ class Context:
 
     ``closed``: for links that may not carry identity. ``strong``: hashes of the card's strong tokens that the raw
     tokens do not cover; ``names``: of its names. ``clean``: outlines whose lines need no look but at their
-    digits; ``outlines``: of all that were looked at, the weak tokens in their letters; ``lettered``: outlines whose
+    digits; ``quiet``: the same of pieces of JSON; ``outlines``: of all that were looked at, the weak tokens in their letters; ``lettered``: outlines whose
     lines may hold a token of letters and digits.
     """
 
@@ -53,6 +55,8 @@ class Context:
     outlines: dict[Outline, Weak] = field(default_factory=dict)
     clean: set[Outline] = field(default_factory=set)
     lettered: set[Outline] = field(default_factory=set)
+    quiet: set[Outline] = field(default_factory=set)
+    _words: frozenset[bytes] = field(init=False)
     _probes: tuple[bytes, ...] = field(init=False)
     _shapes: tuple[bytes, ...] = field(init=False)
 
@@ -61,6 +65,10 @@ class Context:
         self._probes = without_longer((*self.tokens.digit_forms, *filter(bytes.isdigit, weak)))
         lettered = (*self.tokens.other_forms, *(form for form in weak if not form.isdigit()))
         self._shapes = tuple({outline(form) for form in lettered})
+        names = [(n.family, n.given, n.family_backwards, n.given_backwards) for n in self.tokens.names]
+        self._words = frozenset(self.tokens.weak_words).union(
+            self.tokens.name_words, *(w for n in names for w in n)
+        )
 
     @property
     def searches(self) -> bool:
@@ -108,6 +116,27 @@ class Context:
         ):
             self.clean.add(facts)
 
+    def is_quiet(self, facts: Outline) -> bool:
+        """Say whether nothing in the letters of a piece of JSON needs a look at the objects it belongs to.
+
+        Words of names may stand in several pieces of one object: each alone is enough to look.
+        """
+        if facts in self.quiet:
+            return True
+        if facts.opened or facts.encoded or (facts.dated and self.tokens.births) or self.is_lettered(facts):
+            return False
+        if not (
+            self._words.isdisjoint(facts.words) and facts.hashes.isdisjoint(self.card.keys() | self.canaries)
+        ):
+            return False
+        letters = (facts.letters, squeeze(_MEMBER.sub(b"", facts.shape)).translate(None, b"0"))
+        if any(form in text for text in letters for name in self.tokens.names for form in name.joined):
+            return False
+        if len(self.quiet) >= (OUTLINES_MAX if self.closed else OUTLINES_OF_ALL_MAX):
+            self.quiet.clear()
+        self.quiet.add(facts)
+        return True
+
     def is_lettered(self, facts: Outline) -> bool:
         """Say whether lines of an outline may hold a token of letters and digits."""
         if facts in self.outlines:
@@ -119,3 +148,4 @@ class Context:
         self.outlines.clear()
         self.clean.clear()
         self.lettered.clear()
+        self.quiet.clear()

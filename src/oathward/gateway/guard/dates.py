@@ -43,7 +43,8 @@ _NUMBERS = re.compile(
     rb"|([0-9]{1,2})([ .,/\-_^]{1,2})([0-9]{1,2})\6([0-9]{4})"
     rb"|([0-9]{2})([./\-])([0-9]{2})\10([0-9]{2}))" + _ENDS
 )  # fmt: skip
-_OUTLINE = re.compile(rb"(?<!0)0{1,4}(?!0)([ .,/\-_^]{1,2})00?\1(?:0000|00?)(?!0)(?!\.0)")
+_OUTLINE = re.compile(rb"(?<!0)(0{1,4})(?!0)(?P<gap>[ .,/\-_^]{1,2})(00?)(?P=gap)(0000|00?)(?!0)(?!\.0)")
+_WHOLE = frozenset(((4, 2, 2), (2, 2, 4)))
 _SPLIT = re.compile(_ALONE + rb"([0-9]{1,7})[./\-_]([0-9]{1,7})" + _ENDS)
 _SHORT = re.compile(rb"(?<![^|\r\n ])([0-9]{6})(?![^|\r\n ])")
 _TOGETHER = re.compile(rb"(?<![0-9])([0-9]{8})(?=(?:[0-9]{2}){0,4}(?![0-9]))")
@@ -72,11 +73,16 @@ def short(born: date) -> tuple[bytes, ...]:
 
 
 def may_hold(outline: bytes, words: AbstractSet[bytes]) -> bool:
-    """Say whether lines of a folded outline (every digit a 0) may hold a date in parts or with a month's name."""
+    """Say whether lines of a folded outline (every digit a 0) may hold a short date in parts or one with a month's name."""
     if not words.isdisjoint(MONTHS):
         return True
-    # What stands behind a full stop is the middle of a number like 1.1.1.3.
-    return any(outline[match.start() - 1 : match.start()] != b"." for match in _OUTLINE.finditer(outline))
+    # What stands behind a full stop is the middle of a number like 1.1.1.3. Of a date with all its digits these make one
+    # of the eight digits that are looked for anyway (``together``).
+    return any(
+        outline[match.start() - 1 : match.start()] != b"."
+        and (len(match[1]), len(match[3]), len(match[4])) not in _WHOLE
+        for match in _OUTLINE.finditer(outline)
+    )
 
 
 def holds(text: bytes, born: date) -> bool:

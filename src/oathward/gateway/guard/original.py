@@ -25,11 +25,12 @@ from oathward.protocols.hl7v2.reader import Message
 class Original:
     """One original.
 
-    ``charset``: the Python codec of its bytes. ``separators``: of components, escapes and so on; the usual ones where
+    ``raw``: what came. ``charset``: the Python codec of its bytes. ``separators``: of components, escapes and so on; the usual ones where
     the protocol has none. ``day``: gives that of the message, ``YYYYMMDD``; empty where it does not say. ``control_id``: as the
     sender wrote it. ``persons``: gives all that tells which tokens it has. ``tokens``: gives these.
     """
 
+    raw: bytes
     charset: str
     separators: Separators
     day: Callable[[], bytes]
@@ -44,6 +45,7 @@ class Original:
 def of_hl7v2(message: Message) -> Original:
     """Take an HL7 v2 message as the original."""
     return Original(
+        message.raw,
         message.charset,
         message.separators,
         partial(hl7v2.day_of, message),
@@ -56,6 +58,7 @@ def of_hl7v2(message: Message) -> Original:
 def of_fhir(message: fhir_message.Message) -> Original:
     """Take a FHIR request as the original."""
     return Original(
+        message.raw,
         "utf-8",
         USUAL,
         partial(fhir.day_of, message),

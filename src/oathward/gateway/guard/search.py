@@ -22,6 +22,7 @@ from itertools import compress, pairwise
 
 from oathward.gateway.guard.dates import which
 from oathward.gateway.guard.normalise import Unsearchable, letter_words, squeeze
+from oathward.gateway.guard.payload import OBJECT
 from oathward.gateway.guard.tokens import Name, Needle, Tokens
 
 WORDS_BETWEEN_MAX = 3
@@ -36,6 +37,8 @@ _IS_ALNUM = bytes(code > 127 or chr(code).isalnum() for code in range(256))
 _WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
 _LETTERS = bytes(range(97, 123)) + bytes(range(128, 256))
 _COMPONENTS = re.compile(rb"[|^~&\r\n]")
+_PARTS = re.compile(rb"[{|^~&\r\n/:#?=]")
+"""In JSON also of URLs and references."""
 _FIELDS = re.compile(rb"[|\r\n]")
 
 
@@ -141,7 +144,7 @@ def near(
 
 def alone(text: bytes) -> Iterator[bytes]:
     """Give the words that are all the letters of a component of a folded text (``MDC_`` is no word)."""
-    for piece in _COMPONENTS.split(text):
+    for piece in (_PARTS if text[:1] == OBJECT else _COMPONENTS).split(text):
         words = [word for word in letter_words(piece) if word != b"mdc"]
         if len(words) == 1:
             yield words[0]
@@ -160,8 +163,8 @@ def is_code(lines: Iterable[bytes], form: bytes, component: bytes) -> bool:
 
 
 def words_by_field(text: bytes) -> Iterator[list[bytes]]:
-    """Give the letter words of each field of a folded text, in order."""
-    return (letter_words(piece) for piece in _FIELDS.split(text))
+    """Give the letter words of each field of a folded text, in order; an object is one field."""
+    return (letter_words(piece) for piece in ([text] if text[:1] == OBJECT else _FIELDS.split(text)))
 
 
 def _holds_name(text: bytes, name: Name) -> bool:
