@@ -32,11 +32,13 @@ def draft(
     authority: Verifier,
     seen: Seen,
     replaces: bool = False,
+    instead_of: frozenset[str] = frozenset(),
 ) -> Document | None:
     """Write the unsigned next version of what a subject says; None where nothing new is said.
 
     Args:
         replaces: these are all that stands from now on; else they come to what stood.
+        instead_of: origins; what was said under one of them stands no longer.
 
     Raises:
         AuthorityError: what stands does not verify; only a replacement can follow it.
@@ -46,11 +48,12 @@ def draft(
     stood: tuple[Statement, ...] = ()
     if not replaces:
         _, stood = facts_of(db, site, subject, authority, seen)
-    known = {_said(s) for s in stood}
+    kept = [s for s in stood if not s.origins & instead_of or _said(s) in {_said(new) for new in statements}]
+    known = {_said(s) for s in kept}
     fresh = [s for s in statements if _said(s) not in known]
-    if not fresh and not replaces:
+    if not fresh and len(kept) == len(stood) and not replaces:
         return None
-    whole = [*stood, *fresh]
+    whole = [*kept, *fresh]
     if len(whole) > STATEMENTS_MAX:
         raise InputError(
             "statements", f"at most {STATEMENTS_MAX} of one patient", reason=Reason.LIMIT_EXCEEDED

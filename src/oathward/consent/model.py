@@ -9,7 +9,7 @@ Rules:
   grow with the vocabulary.
 - What cannot be read is not known, never "none" and never a permit.
 
-Deliberately absent: FHIR Consent, forms and languages (a later issue); why somebody decided so.
+Deliberately absent: FHIR's form of it (``fhir.py``), paper forms and languages; why somebody decided so.
 
 Source: HL7 v3 ActReason (purposes); FHIR R4 Consent.provision (type, period, actor, purpose, class) for the shape.
 """
@@ -27,7 +27,7 @@ import orjson
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Purpose, expand
-from oathward.policy.model import ANY, ConsentFact
+from oathward.policy.consents import ANY, Box, ConsentFact, in_order, meet, words_of
 
 KIND = "consent"
 """Kind of the signed document; its id is the subject."""
@@ -37,16 +37,21 @@ SOURCE_LENGTH_MAX = 100
 COMMON_MAX = 64
 """Permits that hold for several people at once; beyond it, it is not known."""
 
+_PLAIN_COLUMNS = 7
 _RECIPIENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUBJECT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """One consent fact with where it comes from (``paper form``, ``portal``); never words about a patient."""
+    """One consent fact with where it comes from (``paper form``, ``portal``); never words about a patient.
+
+    ``origins``: what the document it was read from is known by, hashed: a later version of that takes its place.
+    """
 
     fact: ConsentFact
     source: str = ""
+    origins: frozenset[str] = frozenset()
 
 
 def statement(
@@ -94,8 +99,14 @@ def statement(
 
 def canonical(subject: str, statements: Sequence[Statement]) -> bytes:
     """Write all that stands for a subject as the bytes that are signed."""
-    rows = [[*s.fact.row(), s.source] for s in statements]
+    rows = [_row(s) for s in statements]
     return orjson.dumps({"statements": rows, "subject": subject}, option=orjson.OPT_SORT_KEYS)
+
+
+def _row(one: Statement) -> list[Any]:
+    """Write a statement: what most say in eight columns, the rest by name in a ninth."""
+    more = one.fact.more() | ({"origins": in_order(one.origins)} if one.origins else {})
+    return [*one.fact.row()[:_PLAIN_COLUMNS], one.source, *([more] if more else ())]
 
 
 def from_canonical(body: bytes, subject: str) -> tuple[Statement, ...]:
@@ -142,26 +153,18 @@ def common(persons: Sequence[tuple[ConsentFact, ...]]) -> tuple[ConsentFact, ...
 
 
 def _both(facts: Sequence[ConsentFact]) -> ConsentFact | None:
+    """Give what each of some permits allows; None where that is nothing."""
     first, *rest = facts
+    box: Box | None = first.box
     for other in rest:
-        starts = [t for t in (first.start_us, other.start_us) if t is not None]
-        ends = [t for t in (first.end_us, other.end_us) if t is not None]
-        first = replace(
-            first,
-            id=f"{first.id}+{other.id}",
-            purposes=_meet(first.purposes, other.purposes),
-            recipients=_meet(first.recipients, other.recipients),
-            classes=_meet(first.classes, other.classes),
-            start_us=max(starts, default=None),
-            end_us=min(ends, default=None),
-        )
-    return first if first.purposes and first.recipients and first.classes else None
-
-
-def _meet(a: frozenset[str], b: frozenset[str]) -> frozenset[str]:
-    if ANY in a:
-        return b
-    return a if ANY in b else a & b
+        box = box and meet(box, other.box, wide=False)
+    if box is None:
+        return None
+    return replace(
+        first,
+        id="+".join(fact.id for fact in facts),
+        **{name: getattr(box, name) for name in Box.__slots__},
+    )
 
 
 def _classes(patterns: set[str]) -> frozenset[str]:
@@ -174,10 +177,9 @@ def _classes(patterns: set[str]) -> frozenset[str]:
 
 
 def _statement(row: list[Any]) -> Statement:
-    id_, permit, purposes, recipients, classes, start_us, end_us, source = row
-    if not isinstance(permit, bool):
-        raise TypeError("permit")
-    fact = ConsentFact(
-        id_, permit, frozenset(purposes), frozenset(recipients), frozenset(classes), start_us, end_us
-    )
-    return Statement(fact, source)
+    *plain, source = row[: _PLAIN_COLUMNS + 1]
+    more = dict(row[_PLAIN_COLUMNS + 1]) if len(row) > _PLAIN_COLUMNS + 1 else {}
+    origins = words_of(more.pop("origins", ()))
+    if len(row) > _PLAIN_COLUMNS + 2 or not isinstance(source, str):
+        raise TypeError("not a statement")
+    return Statement(ConsentFact.from_row([*plain, *([more] if more else ())]), source, origins)

@@ -87,6 +87,12 @@ class ConsentFact:
     labels: frozenset[str] = EVERY
     unless: tuple[Box, ...] = ()
 
+    @property
+    def box(self) -> Box:
+        """All that it speaks of, exceptions aside."""
+        sets = (self.purposes, self.recipients, self.classes, self.codes, self.labels)
+        return Box(*sets, self.start_us, self.end_us)
+
     def row(self) -> list[Any]:
         """Its fields in order, sets sorted: the form it takes in ``Facts.body()``; the last only where there is more."""
         more = self.more()
@@ -216,3 +222,50 @@ def labels_meet(labels: frozenset[str], level: str, sensitivity: frozenset[str],
     if not kinds:
         return True
     return bool(sensitivity) and sensitivity <= kinds if permit else not sensitivity.isdisjoint(kinds)
+
+
+def meet(a: Box, b: Box, *, wide: bool) -> Box | None:
+    """Give a box of what is in both; ``None`` where nothing is.
+
+    Args:
+        wide: where no box says exactly that (a thing may bear two codes, a recipient two names), what is in the
+            second of it, which is more; else less.
+    """
+    purposes, classes = _both(a.purposes, b.purposes), _both(a.classes, b.classes)
+    recipients, codes = (
+        _either(x, y, wide=wide) for x, y in ((a.recipients, b.recipients), (a.codes, b.codes))
+    )
+    labels = _labels_both(a.labels, b.labels, wide=wide)
+    start_us = max((t for t in (a.start_us, b.start_us) if t is not None), default=None)
+    end_us = min((t for t in (a.end_us, b.end_us) if t is not None), default=None)
+    if start_us is not None and end_us is not None and start_us >= end_us:
+        return None
+    if not (purposes and recipients and classes and codes and labels):
+        return None
+    return Box(purposes, recipients, classes, codes, labels, start_us, end_us)
+
+
+def _both(a: frozenset[str], b: frozenset[str]) -> frozenset[str]:
+    """What is one word of each."""
+    if ANY in a:
+        return b
+    return a if ANY in b else a & b
+
+
+def _either(a: frozenset[str], b: frozenset[str], *, wide: bool) -> frozenset[str]:
+    """What has a word of each, though not always the same word."""
+    if ANY in a:
+        return b
+    if ANY in b or (wide and a <= b):
+        return a
+    return b if wide else a & b
+
+
+def _labels_both(a: frozenset[str], b: frozenset[str], *, wide: bool) -> frozenset[str]:
+    if ANY in a or ANY in b:
+        return _both(a, b)
+    levels = _both(a & _LEVELS or EVERY, b & _LEVELS or EVERY)
+    kinds = _either(a - _LEVELS or EVERY, b - _LEVELS or EVERY, wide=wide)
+    if not levels or not kinds:
+        return frozenset()
+    return (levels | kinds) - EVERY
