@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 import sys
 from collections.abc import Coroutine
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 def main() -> int:
     """Run the role until it is told to stop; exit code from the reason table where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m oathward.app")
-    parser.add_argument("role", choices=["gateway", "beside", "courier", "keeper", "app"])
+    parser.add_argument("role", choices=["gateway", "beside", "replay", "courier", "keeper", "app"])
     parser.add_argument("--data", required=True)
     parser.add_argument("--port-base", type=int)
     arguments = parser.parse_args()
@@ -54,11 +55,16 @@ def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
         from oathward.gateway.process import run
     elif role == "beside":
         from oathward.gateway.beside import run
+    elif role == "replay":
+        from oathward.gateway.orders import KEEPER_TIMEOUT_S, run
+
+        patient = dataclasses.replace(settings.gateway, keeper_timeout_s=KEEPER_TIMEOUT_S)
+        settings = dataclasses.replace(settings, gateway=patient)
     elif role == "courier":
         from oathward.courier.process import run
     else:
         from oathward.app.process import run
-    role = "gateway" if role == "beside" else role
+    role = "gateway" if role in {"beside", "replay"} else role
     if os.geteuid() == 0:
         users.become(settings, role)  # after the imports: they may lie where the other user cannot read
     return run(build(settings, role, become_keeper=False))

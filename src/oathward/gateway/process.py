@@ -24,6 +24,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import OathwardError, SettingsError, StorageError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
+from oathward.gateway import orders
 from oathward.gateway.arrival import Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
@@ -73,6 +74,7 @@ async def run(site: Opened) -> None:
     tasks = [
         asyncio.create_task(_watch(gate, committer, status, ports)),
         asyncio.create_task(_record_refusals(gate)),
+        asyncio.create_task(orders.watch(site)),
         asyncio.create_task(told_to_stop()),
     ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -20,6 +20,9 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 
 WAIT_S_MAX = 60.0
+TAKEN_S_MAX = 300.0
+"""After so long nobody will say any more what became of it: what was released is on record, the rest is held."""
+
 ORDERS_MAX = 64
 
 
@@ -76,7 +79,7 @@ class Orders:
             self._age()
             order = next((one for one in self._orders.values() if one.state == "waiting"), None)
             if order is not None:
-                order.state = "taken"
+                order.state, order.until_s = "taken", self._monotonic() + TAKEN_S_MAX
         return order
 
     def settle(self, id_: str, outcome: Sequence[tuple[str, str]], *, why: str = "") -> None:
@@ -107,5 +110,6 @@ class Orders:
     def _age(self) -> None:
         now_s = self._monotonic()
         for order in self._orders.values():
-            if order.state == "waiting" and order.until_s <= now_s:
-                order.state, order.why = "refused", Reason.KEEPER_UNAVAILABLE.code
+            if order.state in {"waiting", "taken"} and order.until_s <= now_s:
+                order.why = (Reason.KEEPER_UNAVAILABLE if order.state == "waiting" else Reason.INTERNAL).code
+                order.state = "refused"

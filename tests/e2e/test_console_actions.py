@@ -1,0 +1,124 @@
+"""What people change at the console, by keyboard alone: release from quarantine, giving up, a stuck delivery; and who may not."""
+
+import pytest
+from tests.e2e.browser import browser, needs_chromium, signed_in
+from tests.e2e.console_site import SECRETS, about
+from tests.site import Site, bundle
+from tests.wire import Client, Recipient
+
+from oathward.inventory.model import Device
+
+pytestmark = needs_chromium
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture
+def held(tmp_path):
+    """A served site with three messages of somebody nobody declared."""
+    recipient = Recipient()
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": recipient.address}))
+    site.start()
+    try:
+        with Client(site.port()) as client:
+            for n in range(3):
+                assert client.send(about(f"H{n}", sender="NEW1", value=f"5{n}.25")) == "AA"
+        yield site, recipient
+    finally:
+        site.stop()
+        recipient.close()
+
+
+def tick(console, times: int) -> None:
+    """Go to the first box and tick, then to the next ones."""
+    for n in range(times):
+        while console.page.evaluate("document.activeElement.type") != "checkbox" or (
+            n and console.page.evaluate("document.activeElement.checked")
+        ):
+            console.press("Tab")
+        console.press("Space")
+
+
+def test_held_messages_are_released_by_keyboard_in_the_persons_name(held, chromium):
+    site, recipient = held
+    site.add(Device(id="new-1", kind="monitor", senders=frozenset({"NEW1"}), addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))  # fmt: skip
+    with signed_in(chromium, site) as console:
+        console.press("g", "q")
+        console.page.wait_for_url("**/quarantine")
+        assert "3 messages held" in console.page.inner_text("h1")
+        tick(console, 2)
+        console.tab_to("Why")
+        console.page.keyboard.type("the device was declared")
+        console.press("Enter")
+        console.page.wait_for_url("**/quarantine/releases/*")
+        console.page.wait_for_selector("text=2 released, 0 still held")
+        assert [s for s in SECRETS if s in console.page.content()] == []
+    site.wait(lambda: len(recipient.kept) == 2)
+    released = site.records("message.released")
+    assert {r["body"]["by"] for r in released} == {"Dana"}
+    assert {r["body"]["reason"] for r in released} == {"the device was declared"}
+    [opened] = site.records("keeper.opened")
+    assert (opened["body"]["person"], opened["body"]["process"].split()[0]) == ("Dana", "gateway")
+    [ordered] = site.records("release.ordered")
+    assert len(ordered["body"]["messages"]) == 2
+    assert site.cli("ledger", "verify")["ok"]
+
+
+def test_what_the_path_holds_again_stays_held_and_says_why(held, chromium):
+    site, recipient = held
+    with signed_in(chromium, site) as console:
+        console.open("/quarantine?reason=device.unknown")
+        console.tab_to("Why")
+        console.page.keyboard.type("to see")
+        console.tab_to("Release all 3 held for device.unknown")
+        console.press("Enter")
+        console.page.wait_for_url("**/quarantine/releases/*")
+        console.page.wait_for_selector("text=0 released, 3 still held")
+        assert "nobody has declared this sender" in console.page.inner_text("main")
+    assert recipient.kept == []
+
+
+def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium):
+    site, _ = held
+    with signed_in(chromium, site) as console:
+        console.press("g", "q")
+        console.page.wait_for_url("**/quarantine")
+        tick(console, 1)
+        console.tab_to("Why")
+        console.page.keyboard.type("a test device")
+        console.tab_to("Give up ticked")
+        console.press("Enter")
+        console.page.wait_for_selector("text=This cannot be undone")
+        assert site.records("message.discarded") == [], "only asked so far"
+        console.tab_to("I know")
+        console.press("Space")
+        console.tab_to("Give up 1 message")
+        console.press("Enter")
+        console.page.wait_for_url("**/quarantine")
+        assert "2 messages held" in console.page.inner_text("h1")
+    [record] = site.records("message.discarded")
+    assert (record["body"]["by"], record["body"]["reason"]) == ("Dana", "a test device")
+
+
+def test_a_session_to_look_only_can_change_nothing(held, chromium):
+    site, _ = held
+    with signed_in(chromium, site, look=True, forgiven=("403",)) as console:
+        console.open("/quarantine")
+        assert console.page.query_selector("button.grave") is None
+        [message] = [m for (m,) in site.rows("SELECT message FROM quarantine ORDER BY message LIMIT 1")]
+        for path in ("/quarantine/release", "/quarantine/discard"):
+            status = console.page.evaluate(
+                """async ([path, message]) => {
+                    const token = document.querySelector("input[name=token]").value;
+                    const body = new URLSearchParams({token, message, reason: "try", sure: "yes"});
+                    return (await fetch(path, {method: "POST", body})).status;
+                }""",
+                [path, message],
+            )
+            assert status == 403, path
+    assert site.records("message.discarded") == site.records("release.ordered") == []
