@@ -109,12 +109,13 @@ def _asked(method: str, target: str) -> tuple[Ask, str]:
     kind, _, id_ = below.partition("/")
     if kind and kind not in resource_types() and kind != "metadata" and kind[0] not in "_$":
         raise OathwardError("path", reason=Reason.NOT_FOUND)
+    taken = kind in resource_types() - NOT_KEPT
     if _QUERY.fullmatch(query):  # else a conditional update, or a search by POST
-        if method == "POST" and below == kind and kind not in NOT_KEPT:
-            return (Ask.CREATE if kind in resource_types() else Ask.BUNDLE), kind
-        if method == "PUT" and kind in resource_types() and _ID.fullmatch(id_) and kind not in NOT_KEPT:
-            return Ask.UPDATE, below
-        if method == "PUT" and id_ and "/" not in id_:
+        if method == "POST" and below == kind and (taken or not kind):
+            return (Ask.CREATE if kind else Ask.BUNDLE), kind
+        if method == "PUT" and taken and id_ and "/" not in id_:
+            if _ID.fullmatch(id_):
+                return Ask.UPDATE, below
             raise OathwardError(
                 "path", "Type/id, the id of letters, digits, - and .", reason=Reason.REQUEST_INVALID
             )

@@ -173,6 +173,8 @@ class Reader:
         version = self._parser.get_http_version()
         headers = self._headers
         try:
+            if self._parser.should_upgrade():
+                raise OathwardError("Upgrade", reason=Reason.HTTP_MALFORMED)
             target = _target(self._target, headers, version)
             coding = _framed(method, version, headers, self._limits)
         except OathwardError as error:
