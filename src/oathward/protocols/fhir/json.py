@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import re
+from math import isinf
 from typing import Any
 
 import orjson
@@ -33,6 +34,7 @@ NESTED_MAX = 254
 _BOM = b"\xef\xbb\xbf"
 _INT_CHARS_EXACT = 18
 _CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
+_SOMETHING = re.compile(r"[-.0]*[1-9]").match
 _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -77,10 +79,9 @@ def _exactly(body: bytes, limits: Limits) -> Resource:
     def number(text: str) -> float:
         if len(text) > limits.number_chars_max:
             raise _unbounded(f"at most {limits.number_chars_max} characters in a number")
-        exponent = text.lower().partition("e")[2]
-        if exponent and abs(int(exponent)) > limits.exponent_max:
-            raise _unbounded(f"an exponent of at most {limits.exponent_max}")
         value = float(text)
+        if isinf(value) or (value == 0 and _SOMETHING(text)):
+            raise _unbounded("a number that a double can hold")
         return value if repr(value) == text else Verbatim(text)
 
     def integer(text: str) -> float:

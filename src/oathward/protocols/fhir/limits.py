@@ -37,7 +37,6 @@ class Limits:
     patients_max: int = 200
     parts_bytes_max: int = 67_108_864
     number_chars_max: int = 64
-    exponent_max: int = 300
     uncounted_bytes_max: int = 65_536
     issues_max: int = 20
 

@@ -143,7 +143,8 @@ def _of(people: list[frozenset[Key]], key: Key) -> list[int]:
 def _carried(names: Names, people: list[frozenset[Key]]) -> dict[Key, set[int]]:
     """Say which entries that are about nobody go with each patient: what its entries refer to.
 
-    A resource of a patient's compartment that names nobody goes with nobody where several refer to it.
+    What says something of a patient but names none (a result without subject) goes with nobody where several refer
+    to it. A device may serve several.
     """
     carried: dict[Key, set[int]] = {}
     owners: dict[int, set[Key]] = {}
@@ -155,9 +156,9 @@ def _carried(names: Names, people: list[frozenset[Key]]) -> dict[Key, set[int]]:
                     seen.add(target)
                     owners.setdefault(target, set()).add(key)
                     waiting.append(target)
-    clinical = compartment()
+    telling = compartment().keys() - {"Device"}
     for i, keys in owners.items():
-        if len(keys) > 1 and names.message.entries[i].type in clinical:
+        if len(keys) > 1 and names.message.entries[i].type in telling:
             for key in keys:
                 carried[key].discard(i)
     return carried
