@@ -25,13 +25,14 @@ from oathward.core.reasons import Reason
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.v2fhir import tables
 from oathward.protocols.v2fhir.authorities import key_of
+from oathward.protocols.v2fhir.codes import NULL_FLAVOR
 from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.observation import UNCODED, Scope, add_row
 from oathward.protocols.v2fhir.paths import absent
-from oathward.protocols.v2fhir.primitives import string, time_forward
+from oathward.protocols.v2fhir.primitives import before, date_time_back, original, string, time_forward
 from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+from oathward.protocols.v2fhir.values import LINED, lines
 
-NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
 REPORT_NOTE = tables.extensions()["report-note"]
 
@@ -106,11 +107,7 @@ class _Work:
         resource: dict[str, Any] = {}
         fill(resource, fields, "PID", "Patient", self.r)
         if resource:
-            self.patient_key = self._key(resource)
-            id_ = digest("Patient", *self.patient_key) if self.patient_key else ""
-            self.patient_reference = self.r.add("Patient", id_, resource)
-            self.patient = resource
-            self.scope.shared["subject"] = {"reference": self.patient_reference}
+            self._known_patient(resource)
         account: dict[str, Any] = {}
         fill(account, fields, "PID", "Account", self.r)
         if account:
@@ -121,6 +118,22 @@ class _Work:
             known = self.patient_key if not any(key[:2]) else ()
             self.r.add("Account", digest("Account", *key, *known) if key[2] else "", account)
 
+    def _known_patient(self, resource: dict[str, Any]) -> None:
+        self.patient_key = self._key(resource)
+        id_ = digest("Patient", *self.patient_key) if self.patient_key else ""
+        self.patient_reference = self.r.add("Patient", id_, resource)
+        self.patient = resource
+        self.scope.shared["subject"] = {"reference": self.patient_reference}
+
+    def _add_to_patient(self, said: dict[str, Any]) -> None:
+        """Put what another segment says to the patient; one without a PID is of this message alone."""
+        if self.patient is None:
+            self._known_patient({})
+        if self.patient is not None:
+            for name, value in said.items():
+                known = self.patient.get(name)
+                self.patient[name] = [*known, *value] if isinstance(known, list) else value
+
     def _key(self, resource: dict[str, Any]) -> tuple[str, ...]:
         identifiers = resource.get("identifier") or [{}]
         key = key_of(identifiers[0])
@@ -128,31 +141,35 @@ class _Work:
 
     def more(self, fields: list[bytes]) -> None:
         """PD1: more about the patient."""
-        if self.patient is not None:
-            fill(self.patient, fields, "PD1", "Patient", self.r)
+        said: dict[str, Any] = {}
+        fill(said, fields, "PD1", "Patient", self.r)
+        if said:
+            self._add_to_patient(said)
 
     def relative(self, fields: list[bytes]) -> None:
         """NK1: somebody to turn to."""
         contact: dict[str, Any] = {}
         fill(contact, fields, "NK1", "Patient.contact", self.r)
-        if contact and self.patient is not None:
+        if contact:
+            _in_order(contact)
             if not contact.keys() & {"name", "telecom", "address", "organization"}:
                 contact["name"] = {"extension": [absent()]}
-            self.patient.setdefault("contact", []).append(contact)
+            self._add_to_patient({"contact": [contact]})
 
     def merged(self, fields: list[bytes]) -> None:
         """MRG: the number a patient had before."""
-        if not self.merges or self.patient is None:
-            return
         prior: dict[str, Any] = {}
-        fill(prior, fields, "MRG", "Patient", self.r)
+        if self.merges:
+            fill(prior, fields, "MRG", "Patient", self.r)
         if not prior:
             return
+        if self.patient is None:
+            self._known_patient({})
         key = self._key(prior)
         prior["active"] = False
         prior["link"] = [{"other": {"reference": self.patient_reference}, "type": "replaced-by"}]
         reference = self.r.add("Patient", digest("Patient", *key) if key else "", prior)
-        self.patient.setdefault("link", []).append({"other": {"reference": reference}, "type": "replaces"})
+        self._add_to_patient({"link": [{"other": {"reference": reference}, "type": "replaces"}]})
 
     def visit(self, fields: list[bytes]) -> None:
         """PV1: the visit."""
@@ -160,8 +177,11 @@ class _Work:
         fill(resource, fields, "PV1", "Encounter", self.r)
         self.encounter = None
         self.scope.shared.pop("encounter", None)
-        if not resource:
-            return
+        if resource:
+            self._known_visit(resource)
+
+    def _known_visit(self, resource: dict[str, Any]) -> None:
+        _in_order(resource)
         of_class = resource.get("class", {}).get("code", "")
         ended = "end" in resource.get("period", {})
         known = _CLASS_STATUS.get(of_class, "unknown")
@@ -177,8 +197,12 @@ class _Work:
 
     def visit_more(self, fields: list[bytes]) -> None:
         """PV2: more about the visit."""
-        if self.encounter is not None:
-            fill(self.encounter, fields, "PV2", "Encounter", self.r)
+        said: dict[str, Any] = {}
+        fill(said, fields, "PV2", "Encounter", self.r)
+        if said and self.encounter is None:
+            self._known_visit({})
+        if said and self.encounter is not None:
+            self.encounter.update(said)
 
     def report(self, fields: list[bytes]) -> None:
         """OBR: a report, whose observations follow."""
@@ -192,6 +216,8 @@ class _Work:
             target[name] = value
         if beside:
             target[f"_{name}"] = {"extension": beside}
+        if period is not None:
+            _order(period)
         self.scope.time = {key: resource[key] for key in _TIMES if key in resource}
         if not resource:
             self.scope.report = None
@@ -205,16 +231,33 @@ class _Work:
     def _note(self, fields: list[bytes]) -> None:
         if self.noted is None or len(fields) < 4 or fields[3] in {b"", NULL}:
             return
-        text = string("\n".join(self.r.text(piece) for piece in fields[3].split(self.r.repetition)))
+        pieces = fields[3].split(self.r.repetition)
+        joined = lines(pieces, self.r) if len(pieces) > 1 else None
+        text = joined or string("\n".join(self.r.text(piece) for piece in pieces))
         if not text:
             return
-        note: dict[str, Any] = {}
+        note: dict[str, Any] = {"extension": [LINED]} if joined else {}
         fill(note, fields, "NTE", "Annotation", self.r)
         note["text"] = text
         if self.noted is self.scope.report:
             self.noted.setdefault("extension", []).append({"url": REPORT_NOTE, "valueAnnotation": note})
         else:
             self.noted.setdefault("note", []).append(note)
+
+
+def _in_order(resource: dict[str, Any]) -> None:
+    if "period" in resource:
+        _order(resource["period"])
+
+
+def _order(period: dict[str, Any]) -> None:
+    """Take an end that is before the start out of a Period; its text stays beside (per-1)."""
+    start, end = period.get("start", ""), period.get("end", "")
+    if start and end and not before(start, end):
+        period["_end"] = {
+            "extension": [*period.get("_end", {}).get("extension", ()), original(date_time_back(end))]
+        }
+        del period["end"]
 
 
 _TIMES = ("effectiveDateTime", "_effectiveDateTime", "effectivePeriod")

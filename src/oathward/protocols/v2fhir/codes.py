@@ -22,11 +22,12 @@ from typing import Any
 from oathward.core import code_systems
 from oathward.core.code_systems import HL7_TABLES
 from oathward.protocols.v2fhir import tables
-from oathward.protocols.v2fhir.paths import Extensions
+from oathward.protocols.v2fhir.paths import FIELD, Extensions
 from oathward.protocols.v2fhir.primitives import Kind, code, string
 from oathward.protocols.v2fhir.reading import Reading
 
 ALTERNATE = "http://hl7.org/fhir/StructureDefinition/alternate-codes"
+NULL_FLAVOR = "http://terminology.hl7.org/CodeSystem/v3-NullFlavor"
 LOCAL = "urn:oathward:v2-0396:"
 TRIPLETS = ((0, 6), (3, 7), (9, 12))
 """Places of code, text and system (three in a row) in CWE, and of the version that goes with them."""
@@ -91,7 +92,12 @@ def _concept(raw: bytes, r: Reading, table: str) -> Concept | None:
     parts = [r.text(part.partition(r.sub)[0]) if part else "" for part in raw.split(r.component)]
     if len(parts) == 1:
         parts += ["", ""]
-    codings = [found for at, version in TRIPLETS if (found := _coding(parts, at, version, table))]
+    codings: list[dict[str, Any]] = []
+    for at, version in TRIPLETS:
+        if found := _coding(parts, at, version, table):
+            if TRIPLETS[len(codings)][0] != at:
+                found["extension"] = [{"url": FIELD, "valueString": f"CWE.{at + 1}"}]
+            codings.append(found)
     result: Concept = {}
     if codings:
         result["coding"] = _translated(codings, table)
@@ -101,8 +107,8 @@ def _concept(raw: bytes, r: Reading, table: str) -> Concept | None:
 
 
 def _coding(parts: list[str], at: int, version: int, table: str) -> dict[str, Any] | None:
-    own = [part.strip() for part in (*parts[at : at + 3], "", "")[:3]]
-    if not any(own):
+    own = [part.strip() for part in (*parts[at : at + 3], "", "", "")[:3]]
+    if not any(own) and not (len(parts) > version and parts[version].strip()):
         return None
     found: dict[str, Any] = {}
     if system := uri_of(own[2], table if own[0] else ""):
@@ -144,7 +150,8 @@ def concept_back(value: Concept, table: str = "") -> dict[str, str]:
         for coding in value.get("coding", ())
         if (coding.get("code"), coding.get("system")) not in added
     ]
-    for coding, (at, version) in zip(codings, TRIPLETS, strict=False):
+    for number, coding in enumerate(codings[: len(TRIPLETS)]):
+        at, version = _triplet(coding, number)
         name = name_of(coding.get("system", ""), table if coding.get("code") else "")
         for place, text in (
             (at, coding.get("code")),
@@ -157,6 +164,14 @@ def concept_back(value: Concept, table: str = "") -> dict[str, str]:
     if "text" in value:
         result["9"] = value["text"]
     return result
+
+
+def _triplet(coding: dict[str, Any], number: int) -> tuple[int, int]:
+    """Say where in CWE a coding stood: in order, unless it says otherwise."""
+    for extension in coding.get("extension", ()):
+        if extension["url"] == FIELD:
+            return next(pair for pair in TRIPLETS if extension["valueString"] == f"CWE.{pair[0] + 1}")
+    return TRIPLETS[number]
 
 
 def alternate(value: Concept) -> dict[str, Any]:
@@ -229,6 +244,8 @@ def _as_coding(table: str) -> Kind:
         return concept_back({"coding": [value]}, table)
 
     def backward(value: Any, _: Extensions) -> dict[str, str]:
+        if value.get("system") == NULL_FLAVOR and "extension" not in value:
+            return {}
         other = alternate_of(value.get("extension"))
         return concept_back(other, table) if other else _coding_back(value)
 

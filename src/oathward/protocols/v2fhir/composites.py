@@ -14,22 +14,32 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, NamedTuple
 
+from orjson import Fragment
+
 from oathward.protocols.v2fhir import codes, tables
 from oathward.protocols.v2fhir.authorities import authority_back, key_of, name_authority
-from oathward.protocols.v2fhir.paths import Extensions, Step, absent, find, put, steps
+from oathward.protocols.v2fhir.paths import FIELD, Extensions, Step, absent, find, put, steps
 from oathward.protocols.v2fhir.primitives import (
     KINDS,
     Kind,
-    Number,
-    decimal,
+    integer,
+    number,
     original,
     original_of,
     string,
     time_forward,
 )
 from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+from oathward.protocols.v2fhir.values import encoded
+from oathward.protocols.v2fhir.values_back import decoded
 
 UCUM = "http://unitsofmeasure.org"
+
+
+OLD_NUMBER, NEW_NUMBER = 3, 10
+"""Components of XON that identify an organisation, the first until v2.6."""
+OLD = {"url": FIELD, "valueString": "XON.3"}
+ADDRESS_TYPE = 7
 
 
 class Part(NamedTuple):
@@ -64,23 +74,49 @@ def forward(datatype: str, raw: bytes, r: Reading) -> dict[str, Any]:
     handlers = _handlers(datatype)
     pieces = raw.split(r.component)
     for n, piece in enumerate(pieces, 1):
-        if not piece or n not in handlers:
-            continue
-        for part in handlers[n]:
-            if part.kind in {"HD", "HDX"}:
-                _authority(out, part, pieces, r)
-                continue
-            value = piece
-            if part.sub:
-                subs = piece.split(r.sub, part.sub)
-                value = subs[part.sub - 1] if part.sub <= len(subs) else b""
-            if value and value != NULL:
-                json, beside = kind_of(part.kind).forward(value, r)
-                if json is not None or beside:
-                    put(out, part.path, json, beside)
-    if datatype == "EI" and len(pieces) > 2 and not pieces[1] and any(pieces[2:4]):
-        _authority(out, parts_of("EI")[1], pieces, r)
+        if piece and n in handlers:
+            for part in handlers[n]:
+                _part(out, part, piece, pieces, r)
+    if datatype in _AFTER:
+        _AFTER[datatype](out, pieces, r)
     return out
+
+
+def _part(out: dict[str, Any], part: Part, piece: bytes, pieces: list[bytes], r: Reading) -> None:
+    if part.kind in {"HD", "HDX"}:
+        _authority(out, part, pieces, r)
+        return
+    if part.sub:
+        subs = piece.split(r.sub, part.sub)
+        piece = subs[part.sub - 1] if part.sub <= len(subs) else b""
+    if piece and piece != NULL:
+        json, beside = kind_of(part.kind).forward(piece, r)
+        if json is not None or beside:
+            put(out, part.path, json, beside)
+
+
+def _old_number(out: dict[str, Any], pieces: list[bytes], _: Reading) -> None:
+    """Say that an organisation's number is the old one."""
+    old, new = (n <= len(pieces) and bool(pieces[n - 1]) for n in (OLD_NUMBER, NEW_NUMBER))
+    if old and not new and "identifier" in out:
+        out["identifier"].setdefault("extension", []).append(OLD)
+
+
+def _address_type(out: dict[str, Any], pieces: list[bytes], r: Reading) -> None:
+    """Say of a mailing address that it is one."""
+    word = r.text(pieces[ADDRESS_TYPE - 1]) if len(pieces) >= ADDRESS_TYPE else ""
+    if known := tables.forward("0190type").get(word):
+        out["type"] = known[0]
+
+
+def _unnamed_authority(out: dict[str, Any], pieces: list[bytes], r: Reading) -> None:
+    """Read a universal id that no namespace stands before."""
+    if len(pieces) > 2 and not pieces[1] and any(pieces[2:4]):
+        _authority(out, parts_of("EI")[1], pieces, r)
+
+
+_AFTER = {"XON": _old_number, "XAD": _address_type, "EI": _unnamed_authority}
+"""What a datatype needs besides its rows."""
 
 
 def _authority(out: dict[str, Any], part: Part, pieces: list[bytes], r: Reading) -> None:
@@ -115,6 +151,9 @@ def backward(datatype: str, value: dict[str, Any]) -> dict[str, str]:
             for inner, text in kind_of(part.kind).backward(json, beside).items():
                 result[place if inner in {"", "1"} else f"{place}.{inner}"] = text
             break
+    if datatype == "XON":
+        old = OLD in value.get("identifier", {}).get("extension", ())
+        result.pop(str(NEW_NUMBER if old else OLD_NUMBER), None)
     return {place: text for place, text in result.items() if text}
 
 
@@ -137,7 +176,8 @@ _NUMBER_PARTS = (
 
 
 def _telecom(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
-    parts = ["", *(r.text(part.partition(r.sub)[0]) if part else "" for part in raw.split(r.component))]
+    pieces = raw.split(r.component)
+    parts = ["", *(r.text(part.partition(r.sub)[0]) if part else "" for part in pieces)]
     parts += [""] * (19 - len(parts))
     out: dict[str, Any] = {}
     listed = [
@@ -148,20 +188,27 @@ def _telecom(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     if listed:
         out["extension"] = listed
     _system(out, parts)
-    value, other = _number(parts)
-    if string(value):
+    if value := string(_number(parts)):
         out["value"] = value
-        if other:
-            out["_value"] = {"extension": [original(other)]}
+    if parts[3] == "CP" and not parts[2]:
+        out["use"] = "mobile"
     if parts[2]:
-        use, beside = codes.kind("map:0201").forward(raw.split(r.component)[1], r)
-        put(out, steps("use"), use, beside)
+        put(out, steps("use"), *codes.kind("map:0201").forward(pieces[1], r))
     for n, path in ((13, "period.start"), (14, "period.end")):
         if parts[n]:
-            put(out, steps(path), *time_forward(raw.split(r.component)[n - 1], r))
-    if parts[18] and (rank := KINDS["INT"].forward(raw.split(r.component)[17], r))[0]:
-        put(out, steps("rank"), *rank)
-    return (out, None) if set(out) - {"_system"} else (None, None)
+            put(out, steps(path), *time_forward(pieces[n - 1], r))
+    if (rank := integer(parts[18])) is not None:
+        out["rank"] = rank
+    if not any(parts):
+        return None, None
+    if _telecom_back(out, None) != _mapped(pieces, r):
+        out["extension"] = [*out.get("extension", ()), original(encoded(raw, r))]
+    return out, None
+
+
+def _mapped(pieces: list[bytes], r: Reading) -> dict[str, str]:
+    """Give the components of XTN that have a place."""
+    return {str(n): text for n, part in enumerate(pieces, 1) if part != NULL and (text := r.text(part))}
 
 
 def _system(out: dict[str, Any], parts: list[str]) -> None:
@@ -178,47 +225,39 @@ def _system(out: dict[str, Any], parts: list[str]) -> None:
         out["_system"] = {"extension": [absent()]}
 
 
-def _number(parts: list[str]) -> tuple[str, str]:
-    """Give the value, and what XTN.1 says where the value says something else."""
+def _number(parts: list[str]) -> str:
+    """Give the value: the number as it is written, else put together."""
     if parts[3] in _ADDRESSES or (not parts[3] and parts[4]):
-        return (parts[4], parts[1]) if parts[4] else (parts[1], "")
-    if parts[12]:
-        return parts[12], parts[1]
-    if not parts[7]:
-        return parts[1], ""
+        return parts[4] or parts[1]
+    if parts[12] or not parts[7]:
+        return parts[12] or parts[1]
     start = f"+{parts[5]} " if parts[5] else ""
     area = f"{parts[6]} " if parts[6] else ""
     extension = f" X{parts[8]}" if parts[8] else ""
-    return f"{start}{area}{parts[7]}{extension}", parts[1]
+    return f"{start}{area}{parts[7]}{extension}"
 
 
 def _telecom_back(value: Any, _: Extensions) -> dict[str, str]:
+    if text := original_of(value.get("extension")):
+        return decoded(text)
     result: dict[str, str] = {}
-    known = {extension["url"]: extension["valueString"] for extension in value.get("extension", ())}
+    known = {extension["url"]: extension.get("valueString", "") for extension in value.get("extension", ())}
     for n, name in _NUMBER_PARTS:
         result[str(n)] = known.get(tables.extensions()[name], "")
-    system = value.get("_system", {}).get("extension")
-    other = codes.alternate_of(system)
+    other = codes.alternate_of(value.get("_system", {}).get("extension"))
     if other:
         result["3"] = other["coding"][0]["code"]
     elif "system" in value:
         result["3"] = tables.back("0202").get(value["system"], "")
-    text, first = value.get("value", ""), original_of(value.get("_value", {}).get("extension"))
-    if value.get("system") == "email":
-        result["4"], result["1"] = text, first
-    elif result["7"]:
-        result["1"] = first
-    elif first:
-        result["1"], result["12"] = first, text
-    else:
-        result["1"] = text
+    if not result["7"]:
+        result["4" if value.get("system") == "email" else "1"] = value.get("value", "")
     use = codes.kind("map:0201").backward(value.get("use"), value.get("_use", {}).get("extension"))
     result["2"] = use.get("1", "")
     for n, path in ((13, "period.start"), (14, "period.end")):
         for _item, time, beside in find(value, steps(path)):
             result[str(n)] = KINDS["DTM"].backward(time, beside)[""]
-    if "rank" in value or "_rank" in value:
-        result["18"] = KINDS["INT"].backward(value.get("rank"), value.get("_rank", {}).get("extension"))[""]
+    if "rank" in value:
+        result["18"] = KINDS["INT"].backward(value["rank"], None)[""]
     return {place: text for place, text in result.items() if text}
 
 
@@ -242,6 +281,11 @@ def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     parts = raw.split(r.component)
     reference, keys = "", ["Location"]
     innermost = max((i for i, (n, _) in enumerate(LEVELS) if n <= len(parts) and parts[n - 1]), default=-1)
+    described = string(r.text(parts[8])) if len(parts) > 8 else None
+    if innermost < 0 and described:
+        return {
+            "reference": r.add("Location", digest("Location", "", described), {"description": described})
+        }, None
     for i, (n, level) in enumerate(LEVELS):
         identifier: dict[str, Any] = {}
         subs = parts[n - 1].split(r.sub) if n <= len(parts) else []
@@ -257,7 +301,7 @@ def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
         }
         if reference:
             resource["partOf"] = {"reference": reference}
-        if i == innermost and len(parts) > 8 and (described := string(r.text(parts[8]))):
+        if i == innermost and described:
             resource["description"] = described
         keys += [level, identifier.get("system", ""), identifier.get("value", "")]
         reference = r.add("Location", digest(*keys), resource)
@@ -268,7 +312,7 @@ def location_back(resource: dict[str, Any], others: dict[str, dict[str, Any]]) -
     """Give a PL again from the innermost Location; ``others``: reference -> resource."""
     places = {level: n for n, level in LEVELS}
     result = {"9": resource.get("description", "")}
-    while resource:
+    while "physicalType" in resource:
         n = places[resource["physicalType"]["coding"][0]["code"]]
         identifier = resource["identifier"][0]
         _, result[f"{n}.2"], result[f"{n}.3"] = authority_back(identifier)
@@ -278,8 +322,18 @@ def location_back(resource: dict[str, Any], others: dict[str, dict[str, Any]]) -
 
 
 def _days(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
-    value = decimal(r.text(raw))
-    return ({"value": value, "unit": "d", "system": UCUM, "code": "d"}, None) if value else (None, None)
+    text = r.text(raw)
+    if not text.strip():
+        return None, None
+    value = number(text)
+    if value is None:
+        return {"extension": [original(text)]}, None
+    found: dict[str, Any] = {"extension": [original(text)]} if value != text else {}
+    return {**found, "value": Fragment(value.encode()), "unit": "d", "system": UCUM, "code": "d"}, None
+
+
+def _days_back(value: Any, _: Extensions) -> dict[str, str]:
+    return {"": original_of(value.get("extension")) or str(value["value"])}
 
 
 def _referred(_value: Any, _beside: Extensions) -> dict[str, str]:
@@ -291,7 +345,7 @@ _OWN: dict[str, Kind] = {
     "XTN": Kind(_telecom, _telecom_back),
     "XCN": Kind(_practitioner, _referred),
     "PL": Kind(_location, _referred),
-    "DAYS": Kind(_days, lambda value, _: {"": str(Number(value["value"]))}),
+    "DAYS": Kind(_days, _days_back),
 }
 
 

@@ -112,18 +112,15 @@ def values(target: dict[str, Any], segment: str, resource: str) -> list[tuple[Ro
 
 
 def _same_list(one: Row, other: Row) -> bool:
-    return bool(one.repeats and other.repeats and one.path[0] == other.path[0])
+    return one.repeats and other.repeats and _list_of(one) == _list_of(other)
+
+
+def _list_of(row: Row) -> tuple[Step, ...]:
+    ends = next(i for i, step in enumerate(row.path) if step.kind in {"new", "ext+"})
+    return row.path[: ends + 1]
 
 
 def _owns(row: Row, rivals: list[Row], holder: dict[str, Any]) -> bool:
     if row.mark:
-        better = [r for r in rivals if len(r.mark) > len(row.mark) and matches(holder, r.mark)]
-        return matches(holder, row.mark) and not better
-    if any(rival.mark and matches(holder, rival.mark) for rival in rivals):
-        return False
-    table = (holder.get("coding") or [{}])[0].get("system", "")[-4:]
-    if table and table == row.kind.partition(":")[2]:
-        return True
-    if any(table and table == rival.kind.partition(":")[2] for rival in rivals):
-        return False
-    return all(rival.mark or every().index(row) < every().index(rival) for rival in rivals)
+        return matches(holder, row.mark)
+    return not any(matches(holder, rival.mark) for rival in rivals)

@@ -22,13 +22,23 @@ from oathward.protocols.v2fhir.codes import Concept, concept
 from oathward.protocols.v2fhir.devices import Devices, Place, attributes, place_of
 from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.paths import absent
-from oathward.protocols.v2fhir.primitives import number, time_forward
+from oathward.protocols.v2fhir.primitives import decimal, number, string, time_forward
 from oathward.protocols.v2fhir.reading import NULL, Reading
 from oathward.protocols.v2fhir.units import NONE, Unit, unit_of
 from oathward.protocols.v2fhir.values import Setting, Value
+from oathward.protocols.v2fhir.values_back import usual
 
 SUB_ID = tables.extensions()["observation-v2-subid"]
 VALUE = tables.extensions()["observation-value"]
+SUB_ID_PARTS = (
+    ("original-sub-identifier", "valueString"),
+    ("group", "valueDecimal"),
+    ("sequence", "valueDecimal"),
+    ("identifier", "valueString"),
+)
+"""Components of OG and where they stand."""
+VALUE_TYPE = tables.extensions()["value-type"]
+UNIT = tables.extensions()["unit"]
 ALARM_LIMITS = {
     "coding": [
         {"system": "http://hl7.org/fhir/uv/pocd/CodeSystem/reference-range-type", "code": "alarm-limits"}
@@ -36,6 +46,8 @@ ALARM_LIMITS = {
 }
 UNCODED: Concept = {"extension": [absent()]}
 
+_MEASURED = frozenset(("valueQuantity", "valueRange", "valueRatio", "valueSampledData"))
+_USUAL = {"valueQuantity": b"NM", "valueString": b"ST", "valueCodeableConcept": b"CWE"}
 _FIELDS = 32
 _LIMITS = re.compile(r"([0-9]+(?:\.[0-9]+)?)-([0-9]+(?:\.[0-9]+)?)").fullmatch
 _MS = {"ms": 1.0, "us": 0.001, "s": 1000.0}
@@ -83,15 +95,26 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
     _value(row, fields, value, r, _setting(fields, unit, place, r, scope))
     if fields[7] and fields[7] != NULL:
         _range(row, fields[7], unit, place, r)
-    if fields[4] and fields[4] != NULL and (sub := r.text(fields[4])):
-        inner = {"url": "original-sub-identifier", "valueString": sub}
-        row.setdefault("extension", []).append({"url": SUB_ID, "extension": [inner]})
+    if fields[4] and fields[4] != NULL:
+        _sub_id(row, fields[4], r)
     if count > 10:
         fill(row, fields, "OBX", "Observation", r)
     if scope.report is not None:
         scope.report.setdefault("result", []).append({"reference": f"Observation/{r.made_up()}"})
     r.entries.append(("Observation", r.made_up(), row))
     return row
+
+
+def _sub_id(row: dict[str, Any], raw: bytes, r: Reading) -> None:
+    inner: list[dict[str, Any]] = []
+    for (url, element), part in zip(SUB_ID_PARTS, raw.split(r.component), strict=False):
+        if part and (text := string(r.text(part))):
+            value = decimal(text) if element == "valueDecimal" else text
+            inner.append(
+                {"url": url, element: value} if value is not None else {"url": url, "valueString": text}
+            )
+    if inner:
+        row.setdefault("extension", []).append({"url": SUB_ID, "extension": inner})
 
 
 def _describes(code: Concept) -> bool:
@@ -154,14 +177,24 @@ def _periods(r: Reading) -> dict[Place, Fragment]:
 
 def _value(row: dict[str, Any], fields: list[bytes], value: bytes, r: Reading, setting: Setting) -> None:
     if not value:
+        if fields[2] and (text := r.text(fields[2]).strip()):
+            row.setdefault("extension", []).append({"url": VALUE_TYPE, "valueString": text})
         return
     found = values.forward(fields[2], value, r, setting)
     if not found:
         row["dataAbsentReason"] = flags.why_absent(fields[11], [])
-    elif len(found) == 1:
+        return
+    if len(found) == 1:
         _put(row, found[0])
     else:
         row["component"] = [_component(row["code"], one) for one in found]
+    first = found[0]
+    if fields[2] != _USUAL.get(first.element) and (text := r.text(fields[2]).strip()) != usual(
+        first.element, first.json
+    ):
+        row.setdefault("extension", []).append({"url": VALUE_TYPE, "valueString": text})
+    if setting.unit.concept and not setting.metric and first.element not in _MEASURED:
+        row.setdefault("extension", []).append({"url": UNIT, "valueCodeableConcept": setting.unit.concept})
 
 
 def _component(code: Concept, value: Value) -> dict[str, Any]:
@@ -186,7 +219,7 @@ def _range(row: dict[str, Any], raw: bytes, unit: Unit, place: Place | None, r: 
         return
     found: dict[str, Any] = {"text": text}
     limits = _LIMITS(text)
-    if limits and unit.quantity:
+    if limits and unit.quantity and float(limits[1]) <= float(limits[2]):
         low, high = (Fragment((number(limits[n]) or "0").encode()) for n in (1, 2))
         found = {
             "low": {"value": low, **unit.quantity},

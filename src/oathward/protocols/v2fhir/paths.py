@@ -24,6 +24,8 @@ Extensions = list[dict[str, Any]] | None
 
 _STEP = re.compile(r"(ext\+?)\(([\w-]+)\)|(\w+)(\[0\]|\[\]|#(\d)|\{(\w*)\})?")
 _QUALIFIER = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier"
+FIELD = "urn:oathward:v2:field"
+"""Extension that names the field an item of a shared list came from."""
 _ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 
@@ -80,8 +82,7 @@ def put(
     elif value is not None:
         _word(target, last, value)
     if mark:
-        for name, known in mark.items():
-            (value if item is None else item).setdefault(name, known)
+        _mark(value if item is None else item, mark)
 
 
 def find(
@@ -106,8 +107,18 @@ def find(
 
 
 def matches(item: dict[str, Any], mark: dict[str, Any]) -> bool:
-    """Say whether an item bears a mark."""
+    """Say whether an item bears a mark: the field it names, else all of it."""
+    if "field" in mark:
+        return {"url": FIELD, "valueString": mark["field"]} in item.get("extension", ())
     return all(item.get(name) == value for name, value in mark.items())
+
+
+def _mark(item: dict[str, Any], mark: dict[str, Any]) -> None:
+    for name, known in mark.items():
+        if name == "field":
+            item["extension"] = [*item.get("extension", ()), {"url": FIELD, "valueString": known}]
+        else:
+            item.setdefault(name, known)
 
 
 def _into(target: dict[str, Any], step: Step) -> dict[str, Any]:

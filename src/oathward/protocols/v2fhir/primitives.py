@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from orjson import Fragment
@@ -136,6 +136,13 @@ def _in_calendar(year: int, month: int, day: int) -> bool:
 def _on_the_clock(hour: str, minute: str | None, second: str | None, zone: str) -> bool:
     inside = hour < "24" and (minute or "00") < "60" and (second or "00") < "60"
     return inside and (zone[1:3] < "14" or zone[1:] == "1400") and zone[3:] < "60"
+
+
+def before(start: str, end: str) -> bool:
+    """Say whether one dateTime is not after another, as far as both are as precise."""
+    if "T" not in start or "T" not in end:
+        return start[: min(len(start), len(end))] <= end[: min(len(start), len(end))]
+    return datetime.fromisoformat(start) <= datetime.fromisoformat(end)
 
 
 def date_time_back(value: str) -> str:

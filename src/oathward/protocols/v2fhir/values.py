@@ -1,10 +1,11 @@
 """OBX-5 by OBX-2: what was observed, as ``value[x]``, each way.
 
 Rules:
-- A value keeps its digits and its precision. What FHIR has no type for becomes text, which a person can read; the
-  loss list says which types come back as another.
+- A value keeps its digits and its precision. What FHIR has no type for becomes text, which a person can read, and
+  the field as it was encoded stands beside it.
 - Several repetitions of text are its lines; of anything else, components with the observation's own code.
 - A structured number is a Quantity, a Range or a Ratio where its parts say so and nothing else; else text.
+- OBX-2 stands in an extension where the element does not say it.
 
 Deliberately absent: limits of plausibility; a look at OBX-3.
 
@@ -21,20 +22,12 @@ from typing import Any, NamedTuple
 
 from orjson import Fragment
 
-from oathward.protocols.v2fhir.codes import concept, concept_back
-from oathward.protocols.v2fhir.paths import Extensions
-from oathward.protocols.v2fhir.primitives import (
-    KINDS,
-    clock,
-    decimal,
-    number,
-    original_of,
-    simple,
-    string,
-    time_forward,
-)
+from oathward.protocols.hl7v2.escapes import escape
+from oathward.protocols.v2fhir.codes import concept
+from oathward.protocols.v2fhir.paths import Extensions, absent
+from oathward.protocols.v2fhir.primitives import clock, number, original, simple, string, time_forward
 from oathward.protocols.v2fhir.reading import Reading
-from oathward.protocols.v2fhir.units import NONE, Unit, quantity_back, with_unit
+from oathward.protocols.v2fhir.units import NONE, Unit, with_unit
 
 
 class Value(NamedTuple):
@@ -60,6 +53,13 @@ COMPARATORS = frozenset(("<", "<=", ">", ">="))
 _TOP = frozenset(("application", "audio", "image", "text", "video", "multipart", "model"))
 
 
+def encoded(raw: bytes, r: Reading) -> str:
+    """Write a repetition as HL7 text with the usual separators."""
+    return "^".join(
+        "&".join(escape(r.text(sub)) for sub in part.split(r.sub)) for part in raw.split(r.component)
+    )
+
+
 def _parts(raw: bytes, r: Reading) -> list[str]:
     return [r.text(part) if part else "" for part in raw.split(r.component)]
 
@@ -69,46 +69,53 @@ def _text(raw: bytes, r: Reading, _: Setting) -> Value | None:
     return Value("valueString", text) if text else None
 
 
-def _words(raw: bytes, r: Reading, _: Setting) -> Value | None:
-    """Write what FHIR has no type for, its parts one after another."""
-    text = string(" ".join(part for part in _parts(raw.replace(r.sub, b" "), r) if part))
-    return Value("valueString", text) if text else None
+def _words(raw: bytes, r: Reading, setting: Setting) -> Value | None:
+    """Write what FHIR has no type for: its parts one after another, then the unit."""
+    unit = setting.unit.quantity.get("unit", "")
+    parts = [*(part for part in _parts(raw.replace(r.sub, b" "), r) if part), unit]
+    text = string(" ".join(part for part in parts if part))
+    return Value("valueString", text, [original(encoded(raw, r))]) if text else None
+
+
+def _quantity(value: str, setting: Setting) -> dict[str, Any]:
+    return with_unit({"value": Fragment(value.encode())}, setting.unit, metric=setting.metric)
 
 
 def _number(raw: bytes, r: Reading, setting: Setting) -> Value | None:
-    value = decimal(r.text(raw))
+    text = r.text(raw)
+    value = number(text)
     if value is None:
-        return _text(raw, r, setting)
-    return Value("valueQuantity", with_unit({"value": value}, setting.unit, metric=setting.metric))
+        return _words(raw, r, setting)
+    quantity = _quantity(value, setting)
+    if value != text:
+        quantity["extension"] = [*quantity.get("extension", ()), original(text)]
+    return Value("valueQuantity", quantity)
 
 
 def _structured(raw: bytes, r: Reading, setting: Setting) -> Value | None:
-    comparator, one, separator, two = (*_parts(raw, r), "", "", "", "")[:4]
-    first, second = (number(text) if text else None for text in (one, two))
-    plain = number(one) == one and (not two or number(two) == two) and raw.count(r.component) < 4
-
-    def quantity(value: str, **more: Any) -> dict[str, Any]:
-        return with_unit({"value": Fragment(value.encode()), **more}, setting.unit, metric=setting.metric)
-
-    if plain and first and not separator and not two and (not comparator or comparator in COMPARATORS):
-        more = {"comparator": comparator} if comparator else {}
-        return Value("valueQuantity", quantity(first, **more))
-    if plain and first and second and not comparator and separator == "-":
-        return Value("valueRange", {"low": quantity(first), "high": quantity(second)})
-    if plain and first and second and not comparator and separator == ":":
-        return Value("valueRatio", {"numerator": quantity(first), "denominator": quantity(second)})
+    comparator, one, sign, two = (*_parts(raw, r), "", "", "", "")[:4]
+    if r.sub in raw or raw.count(r.component) > 3 or number(one) != one:
+        return _words(raw, r, setting)
+    if not sign and not two and (not comparator or comparator in COMPARATORS):
+        quantity = _quantity(one, setting)
+        return Value("valueQuantity", {**quantity, "comparator": comparator} if comparator else quantity)
+    if not comparator and number(two) == two:
+        low, high = _quantity(one, setting), _quantity(two, setting)
+        if sign == "-" and float(one) <= float(two):
+            return Value("valueRange", {"low": low, "high": high})
+        if sign == ":":
+            return Value("valueRatio", {"numerator": low, "denominator": high})
     return _words(raw, r, setting)
 
 
 def _range(raw: bytes, r: Reading, setting: Setting) -> Value | None:
-    low, high = (*_parts(raw, r), "")[:2]
-    if raw.count(r.component) > 1 or number(low) != low or number(high) != high:
+    parts = _parts(raw, r)
+    if r.sub in raw or len(parts) != 2 or any(number(text) != text for text in parts):
         return _words(raw, r, setting)
-    found = {
-        name: with_unit({"value": decimal(text)}, setting.unit, metric=setting.metric)
-        for name, text in (("low", low), ("high", high))
-    }
-    return Value("valueRange", found)
+    low, high = parts
+    if float(low) > float(high):
+        return _words(raw, r, setting)
+    return Value("valueRange", {"low": _quantity(low, setting), "high": _quantity(high, setting)})
 
 
 def _coded(raw: bytes, r: Reading, _: Setting) -> Value | None:
@@ -129,24 +136,29 @@ def _clock(raw: bytes, r: Reading, _: Setting) -> Value | None:
     return Value("valueTime", value, beside) if value or beside else None
 
 
-def _period(raw: bytes, r: Reading, _: Setting) -> Value | None:
-    found: dict[str, Any] = {}
-    for name, part in zip(("start", "end"), raw.split(r.component), strict=False):
-        value, beside = time_forward(part, r) if part else (None, None)
-        if value:
-            found[name] = value
-        if beside:
-            found[f"_{name}"] = {"extension": beside}
-    return Value("valuePeriod", found) if found else None
+def _period(raw: bytes, r: Reading, setting: Setting) -> Value | None:
+    times = [time_forward(part, r) if part else (None, None) for part in raw.split(r.component)]
+    if len(times) > 2 or r.sub in raw or any(beside for _, beside in times):
+        return _words(raw, r, setting)
+    found = {name: value for name, (value, _) in zip(("start", "end"), times, strict=False) if value}
+    if not found or len({len(value) for value in found.values()}) > 1 or not _in_order(found):
+        return _words(raw, r, setting)
+    return Value("valuePeriod", found)
+
+
+def _in_order(found: dict[str, str]) -> bool:
+    # Zones may differ: only what is in order as it stands is taken for a period.
+    return len(found) < 2 or (found["start"][-6:] == found["end"][-6:] and found["start"] <= found["end"])
 
 
 def _samples(raw: bytes, r: Reading, setting: Setting) -> Value | None:
-    samples = [part.strip() for part in raw.decode("ascii", "replace").split(r.component.decode())]
-    if any(number(sample) is None for sample in samples if sample):
+    samples = _parts(raw, r)
+    if any(number(sample) != sample for sample in samples if sample):
         return _words(raw, r, setting)
-    found: dict[str, Any] = {"origin": with_unit({"value": 0}, setting.unit, metric=setting.metric)}
+    origin = with_unit({"value": 0}, setting.unit, metric=setting.metric)
+    found: dict[str, Any] = {"origin": origin}
     if setting.period_ms is None:
-        found["_period"] = {"extension": [_UNKNOWN]}
+        found["_period"] = {"extension": [absent()]}
     else:
         found["period"] = setting.period_ms
     found["dimensions"] = 1
@@ -154,42 +166,53 @@ def _samples(raw: bytes, r: Reading, setting: Setting) -> Value | None:
     return Value("valueSampledData", found)
 
 
-_UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
-
-
-def _attachment(raw: bytes, r: Reading, _: Setting) -> Value | None:
-    _source, type_, subtype, encoding, data = (*_parts(raw, r), "", "", "", "", "")[:5]
+def _attachment(raw: bytes, r: Reading, setting: Setting) -> Value | None:
+    head, encoding, data = _split_data(raw, r)
     if not data:
-        return None
-    found = _content_type(type_, subtype)
-    if encoding.lower() == "base64":
+        return _words(raw, r, setting)
+    found = _content_type(head, r)
+    if encoding == "base64":
         try:
             base64.b64decode(data, validate=True)
         except binascii.Error:
-            return Value("valueString", string(data))
+            return _words(raw, r, setting)
         found["data"] = data
+    elif encoding == "hex" and _is_hex(data):
+        found["data"] = base64.b64encode(bytes.fromhex(data)).decode()
     else:
-        plain = bytes.fromhex(data) if encoding.lower() == "hex" and _is_hex(data) else data.encode()
-        found["data"] = base64.b64encode(plain).decode()
+        found["data"] = base64.b64encode(data.encode()).decode()
+    if not found["data"]:
+        return None
+    found["extension"] = [original(encoded(r.component.join(head), r))]
     return Value("valueAttachment", found)
+
+
+def _split_data(raw: bytes, r: Reading) -> tuple[list[bytes], str, str]:
+    """Give what stands before the data of ED, its encoding in lower case, and the data."""
+    parts = raw.split(r.component, 4)
+    if len(parts) < 5:
+        return parts, "", ""
+    return parts[:4], r.text(parts[3]).lower(), r.text(parts[4])
 
 
 def _is_hex(data: str) -> bool:
     return len(data) % 2 == 0 and all(char in "0123456789abcdefABCDEF" for char in data)
 
 
-def _content_type(type_: str, subtype: str) -> dict[str, Any]:
-    if type_.lower() in _TOP and subtype and " " not in subtype:
-        return {"contentType": f"{type_.lower()}/{subtype.lower()}"}
-    words = string(f"{type_} {subtype}".strip())
-    return {"title": words} if words else {}
+def _content_type(head: list[bytes], r: Reading) -> dict[str, Any]:
+    type_, subtype = (r.text(part).strip().lower() for part in (*head, b"", b"", b"")[1:3])
+    if type_ in _TOP and subtype and " " not in subtype:
+        return {"contentType": f"{type_}/{subtype}"}
+    return {"_contentType": {"extension": [absent()]}}
 
 
 def _pointer(raw: bytes, r: Reading, setting: Setting) -> Value | None:
-    pointer, _application, type_, subtype = (*_parts(raw, r), "", "", "", "")[:4]
+    parts = raw.split(r.component)
+    pointer = r.text(parts[0])
     if not pointer or any(char.isspace() for char in pointer):
         return _words(raw, r, setting)
-    return Value("valueAttachment", {**_content_type(type_, subtype), "url": pointer})
+    found = _content_type([b"", *parts[2:4]], r)
+    return Value("valueAttachment", {"extension": [original(encoded(raw, r))], **found, "url": pointer})
 
 
 FORWARD: dict[bytes, Callable[[bytes, Reading, Setting], Value | None]] = {
@@ -209,83 +232,25 @@ FORWARD: dict[bytes, Callable[[bytes, Reading, Setting], Value | None]] = {
 """OBX-2 -> how its value is mapped; any other type becomes text (``_words``)."""
 
 LINES = frozenset((b"ST", b"TX", b"FT"))
-BACK_TYPES = {
-    "valueQuantity": "NM",
-    "valueRange": "SN",
-    "valueRatio": "SN",
-    "valueString": "ST",
-    "valueCodeableConcept": "CWE",
-    "valueDateTime": "DTM",
-    "valueTime": "TM",
-    "valuePeriod": "DR",
-    "valueSampledData": "NA",
-    "valueAttachment": "ED",
-}
-"""Element -> the OBX-2 that comes back; SN for a quantity with a comparator, RP for an attachment with a URL."""
 
 
 def forward(datatype: bytes, raw: bytes, r: Reading, setting: Setting) -> list[Value]:
     """Map all of OBX-5."""
-    if datatype in LINES:
-        if r.repetition not in raw:
-            value = _text(raw, r, setting)
-        else:
-            text = string("\n".join(r.text(piece) for piece in raw.split(r.repetition)))
-            value = Value("valueString", text) if text else None
-        return [value] if value else []
     make = FORWARD.get(datatype, _words)
     if r.repetition not in raw:
         value = make(raw, r, setting)
         return [value] if value else []
-    return [value for piece in raw.split(r.repetition) if piece and (value := make(piece, r, setting))]
+    pieces = raw.split(r.repetition)
+    if datatype in LINES and (text := lines(pieces, r)):
+        return [Value("valueString", text, [LINED])]
+    return [value for piece in pieces if piece and (value := make(piece, r, setting))]
 
 
-def backward(element: str, json: Any, beside: Extensions) -> tuple[str, dict[str, str], dict[str, str]]:
-    """Give OBX-2, the components of one repetition of OBX-5, and those of OBX-6."""
-    datatype = BACK_TYPES[element]
-    if element == "valueQuantity":
-        comparator = json.get("comparator", "")
-        unit = quantity_back(json)
-        if comparator:
-            return "SN", {"1": comparator, "2": str(json["value"])}, unit
-        return "NM", {"": str(json["value"])}, unit
-    if element in {"valueRange", "valueRatio"}:
-        low, high = ("low", "high") if element == "valueRange" else ("numerator", "denominator")
-        sign = "-" if element == "valueRange" else ":"
-        value = {"2": str(json[low]["value"]), "3": sign, "4": str(json[high]["value"])}
-        return datatype, value, quantity_back(json[low])
-    if element == "valueSampledData":
-        samples = [sample if sample != "E" else "" for sample in json["data"].split(" ")]
-        return (
-            datatype,
-            {str(i): sample for i, sample in enumerate(samples, 1)},
-            quantity_back(json["origin"]),
-        )
-    return _other_back(element, json, beside)
+LINED = {"url": "urn:oathward:v2:lines", "valueBoolean": True}
+"""Says that the lines of a text were repetitions."""
 
 
-def _other_back(element: str, json: Any, beside: Extensions) -> tuple[str, dict[str, str], dict[str, str]]:
-    datatype = BACK_TYPES[element]
-    if element == "valueCodeableConcept":
-        return datatype, concept_back(json), {}
-    if element == "valueDateTime":
-        return datatype, KINDS["DTM"].backward(json, beside), {}
-    if element == "valueTime":
-        return datatype, {"": original_of(beside) or json.replace(":", "")}, {}
-    if element == "valuePeriod":
-        value = {}
-        for place, name in (("1", "start"), ("2", "end")):
-            other = (json.get(f"_{name}") or {}).get("extension")
-            if name in json or other:
-                value[place] = KINDS["DTM"].backward(json.get(name, ""), other)[""]
-        return datatype, value, {}
-    if element == "valueAttachment":
-        return _attachment_back(json)
-    return datatype, {"": json}, {}
-
-
-def _attachment_back(json: Any) -> tuple[str, dict[str, str], dict[str, str]]:
-    type_, _, subtype = json.get("contentType", "").partition("/")
-    if "url" in json:
-        return "RP", {"1": json["url"], "3": type_, "4": subtype}, {}
-    return "ED", {"2": type_, "3": subtype, "4": "Base64", "5": json["data"]}, {}
+def lines(pieces: list[bytes], r: Reading) -> str | None:
+    """Join repetitions as lines; None where one has lines of its own."""
+    texts = [r.text(piece) for piece in pieces]
+    return None if any("\n" in text for text in texts) else string("\n".join(texts))
