@@ -71,7 +71,9 @@ class Bundle:
     verdicts: Memo[tuple[str, str, str], cedar.Verdict] = field(
         default_factory=Memo, repr=False, compare=False
     )
-    _carriers: dict[Wire, tuple[Link, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _carriers: dict[Wire, tuple[Link, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def carriers(self, wire: Wire) -> tuple[Link, ...]:
         """List the links that can carry what came by a protocol: FHIR is not written as HL7 v2."""
