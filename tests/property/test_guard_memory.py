@@ -4,9 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.gateway.disguises import ALL
+from tests.unit.gateway.fhir_disguises import ALL as FRAGMENTS
+from tests.unit.gateway.fhir_disguises import SAFE as SAFE_FRAGMENTS
+from tests.unit.gateway.guarding import FHIR_ORIGINAL, UUID, fhir
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard import Guard
+from oathward.gateway.guard import check as check_module
 from oathward.gateway.guard.context import Context
 from oathward.gateway.guard.original import of_hl7v2
 from oathward.gateway.guard.verdict import CLEAN, Stop
@@ -39,6 +43,44 @@ ORIGINALS = [
     for n, person in enumerate(PERSONS)
     for at in ("20260301120000", "20260415120000")
     for charset in ("UNICODE UTF-8", "8859/1")
+]
+BABY = {
+    "resourceType": "Patient",
+    "id": "88200199",
+    "name": [{"family": "White", "given": ["May"]}],
+    "birthDate": "2026-02-20",
+}
+SHORT = {
+    "resourceType": "Patient",
+    "identifier": [{"value": "4821"}],
+    "name": [{"family": "Li", "given": ["Na"]}],
+}
+
+
+def measured(at, **more):
+    return {"resourceType": "Observation", "id": "o1", "effectiveDateTime": at} | more
+
+
+FHIR_ORIGINALS = [
+    (who, fhir(resources))
+    for at in ("2026-03-01T12:00:00Z", "2026-04-15T12:00:00Z")
+    for who, resources in (
+        (0, (*FHIR_ORIGINAL[:-1], measured(at))),
+        (1, (BABY, measured(at, subject={"reference": "Patient/88200199"}))),
+        (2, (SHORT, measured(at))),
+        (0, (measured(at, subject={"reference": "Patient/pat-88x21z", "display": "John Doe"}),)),
+        (
+            3,
+            (
+                measured(
+                    at,
+                    subject={"reference": UUID},
+                    performer=[{"identifier": {"value": "99887766"}, "type": "Patient"}],
+                ),
+            ),
+        ),
+        (3, (measured(at),)),
+    )
 ]
 CARDS = [
     dict(words_of_card(one, one.segments[1], HASHER))
@@ -83,9 +125,50 @@ def stamped(more, time, other, count):
     return "".join(f"{x}\r" for x in [*SAFE, *more, *trailed, *many]).encode()
 
 
-payloads = st.builds(stamped, st.lists(lines, max_size=3), times, times, st.sampled_from([0, 4]))
+OUR_ID = "0a1b2c3d4e5f6a7b8c9d"
+RESOURCE = (
+    '{"resourceType":"Observation","id":"%s-%d","status":"final","code":{"coding":[{"system":"http://loinc.org","code":'
+    '"59408-5"}]},"subject":{"reference":"Patient/px55abq"},"effectiveDateTime":"%s","valueQuantity":{"value":9%d,'
+    '"unit":"%%"}%s}'
+)
+MORE = [
+    *FRAGMENTS.values(), *SAFE_FRAGMENTS.values(), '"x":"99887766"', '"x":99887766', '"x":"9988-7766"', '"x":"OTk4ODc3NjY="',
+    '"note":[{"text":"Zyxwutonia"}]', '"x":"990-007-77001"', '"code":{"text":"White"}', '"x":"2026-02-20"', '"code":"4821"',
+    '"value":"4821"', '"id":"4821"', '"family":"Li","given":["Na"]', '"family":"Li","a":{},"given":["Na"]', '"x":"Na Li"',
+    '"x":"\\u0039\\u0039887766"', '"city":"White"', f'"x":"{UUID}"', f'"x":"{OUR_ID}"', f'"id":"{OUR_ID}-1"', '"x":{', '"x":\\',
+]  # fmt: skip
+
+
+def observed(fragments, time, count, ours, bundled):
+    """Write one Observation or more, the first with more members."""
+    many = [
+        RESOURCE % (ours, n, time, n % 7, "".join(f",{one}" for one in (fragments if n == 0 else ())))
+        for n in range(count)
+    ]
+    entries = ",".join(f'{{"resource":{one}}}' for one in many)
+    text = f'{{"resourceType":"Bundle","type":"transaction","entry":[{entries}]}}'
+    return (text if bundled else many[0]).encode("utf-8", "surrogatepass")
+
+
+json_lines = st.builds(
+    lambda text, turned: text.translate(TURNED) if turned else text, st.sampled_from(MORE), st.booleans()
+)
+INSTANTS = [
+    "2026-03-01T11:59:30.120Z",
+    "2026-03-01T11:59:31+01:00",
+    "2026-02-20",
+    "1970-01-31",
+    "2026-03-01T11:59:30.004711223Z",
+]
+json_payloads = st.builds(
+    observed, st.lists(json_lines, max_size=3), st.sampled_from(INSTANTS), st.sampled_from([1, 5]),
+    st.sampled_from([OUR_ID, "ffa1b2c3d4e5f6a7b8c0", "obs", "00471122347112230000"]), st.booleans(),
+)  # fmt: skip
+payloads = json_payloads | st.builds(
+    stamped, st.lists(lines, max_size=3), times, times, st.sampled_from([0, 4])
+)
 steps = st.tuples(
-    st.sampled_from(ORIGINALS),
+    st.sampled_from([*((who, of_hl7v2(one)) for who, one in ORIGINALS), *FHIR_ORIGINALS]),
     st.lists(payloads, min_size=len(LINKS), max_size=len(LINKS)),  # each link's own
     st.permutations(LINKS),
     st.booleans(),  # with the card
@@ -112,13 +195,23 @@ def test_a_warm_guard_says_what_a_new_one_says(history):
             "canaries": CANARIES if canaried else frozenset(),
             "foreign": asking(who) if index else None,
         }
-        one = WARM.message(of_hl7v2(message), **known)
+        one = WARM.message(message, **known)
         for (identity, clear), data in zip(links, payload, strict=True):
             link = {"carries_identity": identity, "clear": clear}
-            cold = Guard(HASHER).check(of_hl7v2(message), data, **link, **known)
+            cold = Guard(HASHER).check(message, data, **link, **known)
             assert WARM.link(one, data, **link) == cold  # with what the message's other links found out
             assert WARM.link(one, data, **link) == cold
-            assert WARM.check(of_hl7v2(message), data, **link, **known) == cold
+            assert WARM.check(message, data, **link, **known) == cold
+
+
+@given(st.sampled_from(FHIR_ORIGINALS), json_payloads, st.booleans(), st.booleans())
+def test_a_quick_look_at_json_says_what_a_closer_one_says(whose, data, carded, identity):
+    who, message = whose
+    known = {"card_words": CARDS[who] if carded else {}, "canaries": CANARIES, "foreign": asking(who)}
+    quick = Guard(HASHER).check(message, data, carries_identity=identity, **known)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(check_module, "_is_quiet", lambda *_: False)
+        assert Guard(HASHER).check(message, data, carries_identity=identity, **known) == quick
 
 
 @pytest.mark.parametrize(

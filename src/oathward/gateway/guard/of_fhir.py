@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -42,6 +43,8 @@ _WITHOUT_PERSONS = frozenset(
 )  # fmt: skip
 """Elements that refer to nobody, but by an extension."""
 _NOTHING: frozenset[str] = frozenset()
+_SEARCHED = ("patient", "subject", "beneficiary")
+"""Search parameters that name a person in a search for something else."""
 _TYPE = re.compile(r"(?:\A|/)([A-Z][A-Za-z]+)[/?]").search
 _TIMES = (
     "effectiveDateTime", "effectiveInstant", "issued", "recorded", "date", "authoredOn", "occurrenceDateTime",
@@ -109,17 +112,18 @@ def _key(value: object) -> object:
 
 def _told(message: Message) -> list[Told]:
     """List what a message says of persons, in an order that is the same for equal messages."""
-    request = message.request
-    found = _in_request(
-        *request.target.partition("/")[::2], dict(request.conditions).get("if-none-exist", "")
-    )
+    target, conditions = message.request.target, message.request.conditions
+    found: list[Told] = []
+    if "/" in target or conditions:
+        found += _in_request(*target.partition("/")[::2], dict(conditions).get("if-none-exist", ""))
     types = {one.full_url: one.type for one in message.entries if one.full_url}
     raw = message.raw
     leave = _NOTHING if b"xtension" in raw or b"\\" in raw or not raw else _WITHOUT_PERSONS
     for entry in message.entries:
-        found += _in_request(entry.type, entry.id, entry.if_none_exist)
-        if entry.full_url and entry.type in PERSONS:
-            found.append(("reference", entry.type, {"reference": entry.full_url}))
+        if entry.type in PERSONS or entry.if_none_exist:
+            found += _in_request(entry.type, entry.id, entry.if_none_exist)
+            if entry.full_url and entry.type in PERSONS:
+                found.append(("reference", entry.type, {"reference": entry.full_url}))
         local: dict[str, str] = {}
         for name, reference in _walk(entry.resource, found, local, leave):
             meant = _meant(name, reference, types, local)
@@ -131,7 +135,8 @@ def _told(message: Message) -> list[Told]:
 def _in_request(type_: str, id_: str, query: str) -> list[Told]:
     """What a request itself says: whose resource is written, and unless which one exists."""
     if type_ not in PERSONS:
-        return [("query", "", query)] if query else []
+        named = [value for name, value in parse_qsl(query) if name.startswith(_SEARCHED)]
+        return [("id", "Patient", value.rpartition("|")[2].rpartition("/")[2]) for value in named]
     return [one for one in (("id", type_, id_), ("query", type_, query)) if one[2]]
 
 
@@ -145,36 +150,33 @@ def _walk(
         leave: elements that are not looked into.
     """
     references = []
-    stack = [] if _is_person(resource, found, local) else [resource]
+    stack = [_without_person(resource, found, local)]
     while stack:
         for name, value in stack.pop().items():
-            if type(value) is dict:
-                many: list[Any] = [value]
-            elif type(value) is list:
-                many = value
-            else:
+            kind = type(value)
+            if kind is str or name in leave:
                 continue
-            if name in leave:
-                continue
-            for one in many:
-                if type(one) is not dict or ("resourceType" in one and _is_person(one, found, local)):
+            for one in value if kind is list else (value,):
+                if type(one) is not dict:
                     continue
                 if "reference" in one or "identifier" in one or name in _ROLES:
                     references.append((name, one))
-                stack.append(one)
+                stack.append(_without_person(one, found, local) if "resourceType" in one else one)
     return references
 
 
-def _is_person(node: dict[str, Any], found: list[Told], local: dict[str, str]) -> bool:
+def _without_person(node: dict[str, Any], found: list[Told], local: dict[str, str]) -> dict[str, Any]:
+    """Take what is a person; gives what must be looked into."""
     kind = node.get("resourceType")
-    if type(node.get("id")) is str:
-        local["#" + node["id"]] = str(kind)
     if kind in PERSONS:
         found.append(("resource", kind, node))
-        return True
-    if kind in _IN_PART:
+    elif kind in _IN_PART:
         found.append(("part", kind, node))
-    return False
+    if "contained" in node:
+        for one in node["contained"]:
+            if type(one) is dict and type(one.get("id")) is str:
+                local["#" + one["id"]] = str(one.get("resourceType"))
+    return {"contained": node.get("contained")} if kind in PERSONS else node
 
 
 def _meant(name: str, reference: dict[str, Any], types: dict[str, str], local: dict[str, str]) -> str:

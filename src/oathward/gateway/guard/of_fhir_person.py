@@ -100,21 +100,18 @@ class Taker:
         return True
 
     def query(self, kind: str, query: str) -> bool:
-        """Take what somebody searches a person by; without a kind, what names a person in another search."""
+        """Take what somebody searches a person by."""
         said = {name.partition(":")[0]: value for name, value in parse_qsl(query)}
-        names = {"family": "", "given": "", "name": ""} | said
-        if kind:
-            makers.take_name(self.tokens, f"{kind}.name", names["family"], names["given"])
-            self._name_text(f"{kind}.name", names["name"])
+        makers.take_name(self.tokens, f"{kind}.name", said.get("family", ""), said.get("given", ""))
+        self._name_text(f"{kind}.name", said.get("name", ""))
         for name, value in said.items():
-            if name.startswith(("subject", "patient", "beneficiary")):
-                self.id("Patient", value.rpartition("|")[2].rpartition("/")[2])
-            elif name == "birthdate" and kind:
+            plain = value.rpartition("|")[2]
+            if name == "birthdate":
                 makers.take_birth(self.tokens, f"{kind}.birthDate", value.lstrip("eqgtlnsab"))
-            elif kind and name in {"identifier", "_id"}:
-                makers.take_identifier(self.tokens, f"{kind}.identifier", value.rpartition("|")[2])
-            elif kind:
-                self._telecom(f"{kind}.telecom", {"value": value.rpartition("|")[2]})
+            elif name in {"identifier", "_id"}:
+                makers.take_identifier(self.tokens, f"{kind}.identifier", plain)
+            else:
+                self._telecom(f"{kind}.telecom", {"value": plain})
         return True
 
     def id(self, kind: str, text: str) -> bool:

@@ -4,6 +4,7 @@ Rules:
 - Two lines with one outline (``normalise.outline``) differ in digits only, so words, escapes and places of
   digits are the same. Runs of letters *and* digits, which may be an encoding, are compared with the line itself:
   a line whose runs are others than those remembered is a new outline.
+- A time as ISO 8601 writes it is its date; the digits of a UUID are no numbers of their own.
 - A line that comes again is known by its bytes, another one by its outline and the tokens in it (``Line``). What
   comes only once is not remembered: it would push out of the processor's caches what comes with every message.
 - One ``Outlines`` serves one character set and escape character: with others the same bytes say something else.
@@ -15,6 +16,7 @@ Deliberately absent: persons and links. Nothing here depends on whose line it is
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import compress
@@ -53,6 +55,9 @@ _NO_LETTERS = b"0123456789-./ ()"
 _DIGITS = re.compile(rb"0{6,}")
 # Runs are bounded and start where digits start: a long row of digits is looked at once.
 _GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
+_ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)T00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
+_UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
+_UUID_HYPHENS = 4
 _SEPARATORS = re.compile(rb"[\-./]")
 _RUNS = bytes(
     code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
@@ -294,7 +299,28 @@ def spans_of(shape: bytes) -> Spans:
         at = shape.index(run, at)
         found += _in_run(run, at)
         at += len(run)
+    if b"T00:" in shape:
+        found = _without_parts(found, [(match.span(), match.span(1)) for match in _ISO_TIME.finditer(shape)])
+    if shape.count(b"-") >= _UUID_HYPHENS:
+        found = _without_parts(found, [(match.span(), match.span()) for match in _UUID.finditer(shape)])
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
+
+
+def _without_parts(
+    found: list[tuple[int, int]], wholes: list[tuple[tuple[int, int], tuple[int, int]]]
+) -> list[tuple[int, int]]:
+    """Leave out what is part of a whole, and put in what stands for it: of a time its date, of a UUID itself.
+
+    Args:
+        wholes: in order, none over another.
+    """
+    starts = [start for (start, _), _ in wholes]
+    left = []
+    for start, end in found:
+        at = bisect_left(starts, end) - 1
+        if at < 0 or wholes[at][0][1] <= start:
+            left.append((start, end))
+    return left + [span for _, span in wholes]
 
 
 def whole_of(shape: bytes, spans: Spans) -> Spans:
