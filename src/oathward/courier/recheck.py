@@ -4,7 +4,8 @@ Rules:
 - A row is looked at again when the bundle, the subject's consents or the end of its permit moved.
 - It goes out only if the new answer permits every class that the old one did; else it is withheld,
   with a record. A wider answer changes nothing: what was left out stays out.
-- What cannot be told is not sent now; the row stays and is tried again.
+- What cannot be told is not sent now; the row stays and is tried again. Only what was denied or granted by code
+  meanwhile, of codes that nobody had asked for, is withheld: the message is not there any more to be looked at.
 """
 
 from __future__ import annotations
@@ -85,8 +86,9 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
     match answer:
         case Deny(_, reasons):
             return reasons[0]
-        case Indeterminate(_, why):
-            return Later(why)
+        case Indeterminate(_, why, about):
+            # What was not looked at then cannot be looked at any more: it would wait for ever.
+            return Reason.PERMIT_NARROWED if about == ("codes_present",) else Later(why)
         case Permit():
             then = permit_of(plan, answer)
             route = route_of(now.bundle, link, wire_of_type(renewed.message_type))

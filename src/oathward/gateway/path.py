@@ -16,7 +16,7 @@ Deliberately absent: I/O other than a cached look-up, and every rule: rules live
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
@@ -28,7 +28,7 @@ from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
 from oathward.gateway.gate import Gate, NotTakenError
 from oathward.gateway.guard.verdict import Counted, Stop
-from oathward.gateway.wires import HL7V2, Wire
+from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.model import Resolution
 from oathward.policy.decide import care_first, decide
@@ -147,7 +147,7 @@ def _part(
                 part.answer(link.id, "held", unsure.code)
                 part.hold(link.id, unsure, "PID-3")
             case Permit():
-                _disclose(gate, message, part, link, decision, known)
+                _permitted(gate, message, part, link, decision, known)
             case Deny(_, reasons):
                 if _concerns(decision):
                     part.answer(link.id, "deny", *(reason.code for reason in reasons))
@@ -165,30 +165,43 @@ def _concerns(decision: Permit | Deny) -> bool:
     return isinstance(decision, Permit) or decision.reasons != (Reason.NO_LINK,)
 
 
-def _narrowed(wire: Wire, message: Any, permit: Permit) -> Any:
-    """Leave out what a consent withholds by its code."""
-    if not permit.withheld and permit.only is None:
-        return message
-    return wire.narrowed(message, permit.withheld, permit.only)
+class Narrowed(NamedTuple):
+    """A message as it came, and what of it may be shaped."""
+
+    whole: Any
+    left: Any
 
 
-def _disclose(gate: Gate, message: Any, part: Part, link: Link, permit: Permit, known: Known) -> None:
+def _permitted(gate: Gate, message: Any, part: Part, link: Link, permit: Permit, known: Known) -> None:
+    """Keep or disclose a message, less what a consent withholds by its code; an original is kept whole or not."""
+    wire, left = part.arrival.wire, message
+    if permit.withheld or permit.only is not None:
+        left = wire.narrowed(message, permit.withheld, permit.only)
+    if left is not message and (link.recipient == KEEP or (wire.tells(message) and not wire.tells(left))):
+        part.answer(link.id, "deny", Reason.NOTHING_LEFT.code)
+    elif link.recipient == KEEP:
+        part.keep(
+            link.id,
+            gate.sealer.seal_original(part.resolution.subject, part.arrival.id, link.id, part.arrival.raw),
+        )
+        part.answer(link.id, "permit")
+    else:
+        _disclose(gate, Narrowed(message, left), part, link, permit, known)
+
+
+def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Permit, known: Known) -> None:
     """Shape, check and seal for one link; a failure holds the message for this link only."""
     arrival, subject, wire = part.arrival, part.resolution.subject, part.arrival.wire
-    if link.recipient == KEEP:
-        part.keep(link.id, gate.sealer.seal_original(subject, arrival.id, link.id, arrival.raw))
-        part.answer(link.id, "permit")
-        return
     outgoing_id = gate.outgoing_id(arrival.id, link.id)
     try:
-        if not link.carries_identity and not wire.plain_type(message):
-            raise OathwardError(wire.where_type(message), reason=Reason.DEID_FAILED)
+        if not link.carries_identity and not wire.plain_type(message.whole):
+            raise OathwardError(wire.where_type(message.whole), reason=Reason.DEID_FAILED)
         planned = gate.plan(wire.name, link, permit)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         seeds = Seeds(*secrets, outgoing_id, gate.year)
-        safe = shape(_narrowed(wire, message, permit), planned.plan, seeds)  # 8
+        safe = shape(message.left, planned.plan, seeds)  # 8
         if part.guarded is None:
-            part.guarded = gate.guarded(wire.original(message), subject, arrival.at_us)
+            part.guarded = gate.guarded(wire.original(message.whole), subject, arrival.at_us)
         verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9
         if isinstance(verdict, Stop):
             part.leaves.extend(outcome.guard_stopped(gate, part, link, verdict))

@@ -25,7 +25,7 @@ def cases() -> list[tuple[str, str, str, str]]:
     """Rows of GOLD.md: case, consent, decision, obligations."""
     if not FOLDER.is_dir():
         return []
-    rows = [line.strip("| \n").split(" | ") for line in (FOLDER / "GOLD.md").open()]
+    rows = [line.strip("| \n").split(" | ") for line in (FOLDER / "GOLD.md").read_text().splitlines()]
     return [tuple(row) for row in rows if len(row) == 4 and set(row[0]) != {"-"} and row[0] != "case"]
 
 

@@ -106,7 +106,11 @@ class Fhir:
 
     def narrowed(self, message: Message, withheld: frozenset[str], only: frozenset[str] | None) -> Message:
         """Resources and components by their code."""
-        return catalogue.without_codes(message, withheld)
+        return catalogue.without_codes(message, withheld, only)
+
+    def tells(self, message: Message) -> bool:
+        """Any resource but of persons, places and things."""
+        return any(entry.type not in catalogue.ABOUT for entry in message.entries)
 
     def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
         """Codes, place and service of the encounter, kind of device; the sender as the inventory declares it."""

@@ -24,7 +24,7 @@ from oathward.protocols.hl7v2 import ack
 from oathward.protocols.hl7v2.batch import FRAME_MESSAGES_MAX, split_batch
 from oathward.protocols.hl7v2.catalogue import classes_present
 from oathward.protocols.hl7v2.reader import Message, decode
-from oathward.protocols.hl7v2.withheld import codes_of, without_codes
+from oathward.protocols.hl7v2.withheld import codes_of, tells, without_codes
 
 
 class Hl7v2:
@@ -93,6 +93,10 @@ class Hl7v2:
     def narrowed(self, message: Message, withheld: frozenset[str], only: frozenset[str] | None) -> Message:
         """By OBX-3 and its kin."""
         return without_codes(message, withheld, only)
+
+    def tells(self, message: Message) -> bool:
+        """OBX, OBR, RXA and their kin."""
+        return tells(message)
 
     def labelled(self, message: Message, table: LabelTable, device: Device) -> LabelFacts:
         """Codes, PV1-3, PV1-10, MSH-3."""

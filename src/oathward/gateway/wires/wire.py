@@ -97,6 +97,9 @@ class Wire(Protocol):
     def narrowed(self, message: Any, withheld: frozenset[str], only: frozenset[str] | None) -> Any:
         """Leave out what bears a code that is withheld, and observations that bear none of ``only``; whole items."""
 
+    def tells(self, message: Any) -> bool:
+        """Say whether anything was observed or ordered, and not only whom and what it is about."""
+
     def labelled(self, message: Any, table: LabelTable, device: Device) -> LabelFacts:
         """Read what labelling asks for."""
 

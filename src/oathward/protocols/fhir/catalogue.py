@@ -18,13 +18,22 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from oathward.core.code_systems import name_of
+from oathward.core.labels import OBSERVATION_CLASSES
 from oathward.protocols.fhir import elements, tables
 from oathward.protocols.fhir.edits import MASKED, Run
-from oathward.protocols.fhir.message import Entry, Message
+from oathward.protocols.fhir.message import Entry, Message, Resource
 from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.resources import Shaped, shape
 from oathward.protocols.fhir.steps import Compiler
 from oathward.protocols.shaping import KEEP
+
+ABOUT = frozenset(
+    (
+        "Patient", "Person", "RelatedPerson", "Practitioner", "PractitionerRole", "Organization", "Location", "Device",
+        "DeviceMetric", "Encounter", "EpisodeOfCare", "Account", "Provenance", "AuditEvent", "CareTeam",
+    )
+)  # fmt: skip
+"""Types that say whom, where and by what, and by themselves nothing of what was found."""
 
 _READER = Compiler(lambda _cls, _part: KEEP, hold=False)
 
@@ -80,13 +89,14 @@ def codes(message: Message) -> frozenset[str]:
     return read(message).codes
 
 
-def without_codes(message: Message, withheld: frozenset[str]) -> Message:
+def without_codes(message: Message, withheld: frozenset[str], only: frozenset[str] | None = None) -> Message:
     """Give a message without the resources that hold one of some codes; nothing refers to them either.
 
     Args:
         withheld: as ``codes`` gives them.
+        only: of resources that observe, those alone stay whose ``code`` is one of these; ``None``: all.
     """
-    gone = [entry for entry in message.entries if _read(entry)[1] & withheld]
+    gone = [entry for entry in message.entries if _leaves(entry, withheld, only)]
     if not gone:
         return message
     names = {f"{entry.type}/{entry.id}" for entry in gone if entry.id} | {entry.full_url for entry in gone}
@@ -96,6 +106,22 @@ def without_codes(message: Message, withheld: frozenset[str]) -> Message:
         if entry not in gone
     )
     return Message(message.raw, message.request, message.body, message.bundle or "transaction", left)
+
+
+def _leaves(entry: Entry, withheld: frozenset[str], only: frozenset[str] | None) -> bool:
+    one, held = _read(entry)
+    if held & withheld:
+        return True
+    observes = not OBSERVATION_CLASSES.isdisjoint((*one.run.kept, *one.run.removed))
+    return only is not None and observes and not _named(entry.resource) & only
+
+
+def _named(resource: Resource) -> set[str]:
+    """Give the codes that say what a resource is of, those of ``Resource.code``."""
+    code = resource.get("code")
+    codings = code.get("coding", ()) if isinstance(code, dict) else ()
+    named = ((one.get("system", ""), one["code"]) for one in codings if "code" in one)
+    return {f"{name_of(system) or system}|{code}" for system, code in named}
 
 
 def entry_without(entry: Entry, names: set[str]) -> Entry:

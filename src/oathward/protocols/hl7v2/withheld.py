@@ -46,6 +46,7 @@ _ORDERED: dict[bytes, tuple[int, ...]] = {
 """Segment -> its coded fields; the order leaves."""
 
 _MEDICATION = frozenset((b"RXO", b"RXE", b"RXD", b"RXG", b"RXA"))
+_TELLING = _MEDICATION | {b"OBX", b"OBR"}
 _ENDS = frozenset((b"MSH", b"EVN", b"PID", b"PV1", b"DSC", b"BTS", b"FTS", b"QRD", b"QRF"))
 """What belongs to no order: a patient, a visit, the envelope."""
 
@@ -103,6 +104,11 @@ class _Orders:
 def codes_of(message: Message) -> frozenset[str]:
     """Give the codes of all items, ``LN|8867-4``."""
     return frozenset().union(*(item.codes for item in _items(message)))
+
+
+def tells(message: Message) -> bool:
+    """Say whether anything was observed or ordered, and not only whom it is about."""
+    return any(message.name(index) in _TELLING for index in range(len(message.segments)))
 
 
 def without_codes(message: Message, codes: frozenset[str], only: frozenset[str] | None = None) -> Message:

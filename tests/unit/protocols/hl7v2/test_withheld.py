@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oathward.protocols.hl7v2.reader import Message, decode
-from oathward.protocols.hl7v2.withheld import codes_of, without_codes
+from oathward.protocols.hl7v2.withheld import codes_of, tells, without_codes
 
 HEAD = "MSH|^~\\&|MON|ICU|R|H|20260701||ORU^R01^ORU_R01|1|P|2.6"
 PID = "PID|||1^^^HOSP^MR"
@@ -160,6 +160,13 @@ def test_separators_escapes_and_character_sets():
     whole = decode("\r".join((head, "OBX|1|NM|pr!F!ä##L||1", SPO2.replace("^", "#"))).encode())
     assert codes_of(whole) == {"L|pr|ä", "MDC|150456"}
     assert len(without_codes(whole, frozenset({"L|pr|ä"})).segments) == 2
+
+
+def test_what_is_left_says_something_or_not():
+    assert tells(message(PID, HR))
+    assert tells(message(PID, "ORC|RE", "RXA|0|1|2026|2026|207^^CVX"))
+    assert not tells(message(PID, "PV1|1", "DG1|1||F10^^I10"))
+    assert not tells(without_codes(message(PID, "PV1|1", HR), codes("LN|8867-4")))
 
 
 SEGMENTS = [PID, HR, SPO2, HIV, KETAMINE, "NTE|1||n", "ORC|RE", "OBR|1|||panel^^L", "OBR|2|||8867-4^^LN", "DG1|1||F10^^I10",
