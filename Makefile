@@ -3,11 +3,11 @@ PYTHON ?= python3
 SETUP := $(PYTHON) scripts/setup.py
 RUN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench lock reference peers clean
+.PHONY: help demo test test-long bench screenshots lock reference peers clean
 
 help: ## Say what each command does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
-	  printf '  make %-10s %s\n' "$$name" "$$text"; done
+	  printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: ## Start Oathward with the simulated hospital; more options: make demo ARGS="--for 20 --json"
 	@$(SETUP) base
@@ -25,6 +25,10 @@ bench: ## Measure speed beside the peers, in one run
 	@$(SETUP) dev
 	@$(RUN) scripts/peers.py all
 	@$(RUN) scripts/bench.py $(ARGS)
+
+screenshots: ## Make pictures of every page of the console, in both themes, into screenshots/
+	@$(SETUP) dev
+	@$(RUN) scripts/screenshots.py $(ARGS)
 
 lock: ## Lock all dependencies again; newer versions: make lock ARGS=--upgrade
 	@$(SETUP) dev

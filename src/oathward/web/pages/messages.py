@@ -46,7 +46,7 @@ ANSWERS = {
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What was decided for one link of one part of a message."""
+    """What was decided for one link of one part of a message. ``removed``: class of data -> how many values."""
 
     part: str
     link: str
@@ -54,7 +54,7 @@ class Decision:
     word: str
     reasons: tuple[str, ...]
     outgoing: str
-    removed: int
+    removed: tuple[tuple[str, int], ...]
     at_us: int
     bundle: str
     release: bool
@@ -164,7 +164,8 @@ def _decisions(records: list[Entry], waiting: dict[str, str]) -> list[Decision]:
         for link, word, *more in entry.body.get("answers", ()):
             level, said = ANSWERS.get(word, ("off", word))
             outgoing = str(more[0]) if word == "permit" and more else ""
-            removed = int(more[1]) if word == "permit" and len(more) > 1 else 0
+            counts = more[1] if word == "permit" and len(more) > 1 and isinstance(more[1], dict) else {}
+            removed = tuple(sorted((str(name), int(count)) for name, count in counts.items()))
             fate = fates.get(outgoing)
             found.append(
                 Decision(

@@ -1,0 +1,76 @@
+"""What must hold on every page of the console, in both themes, in a real browser."""
+
+import pytest
+from tests.e2e.browser import THEMES, axe_source, browser, needs_chromium, signed_in
+from tests.e2e.console_pages import PAGES, addresses
+from tests.e2e.console_site import SECRETS, busy_site
+
+pytestmark = needs_chromium
+NARROW = {"width": 720, "height": 450}
+"""A screen of 1440 by 900 at a zoom of 200 %."""
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    with busy_site(tmp_path_factory.mktemp("pages") / "s") as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return axe_source()
+
+
+@pytest.fixture(scope="module", params=THEMES)
+def console(request, busy, chromium):
+    """One window a theme for all pages: what the browser complained about fails at the end."""
+    with signed_in(chromium, busy, theme=request.param) as window:
+        yield window
+        window.complaints.clear()  # each test has looked at its own
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_and_no_value_of_a_message_is_there(name, busy, console, axe):
+    console.complaints.clear()
+    answer = console.open(addresses(busy)[name])
+    assert answer.status == 200, console.page.inner_text("main")
+    assert console.violations(axe) == []
+    content = console.page.content()
+    assert [s for s in SECRETS if s in content] == []
+    assert console.page.inner_text("h1").strip()
+    assert console.complaints == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_at_200_percent_nothing_is_cut_off(name, busy, chromium, console):
+    console.page.set_viewport_size(NARROW)
+    console.complaints.clear()
+    try:
+        console.open(addresses(busy)[name])
+        wide = console.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        assert wide <= 0, "the page scrolls sideways; only tables may, in their own region"
+        assert console.complaints == []
+    finally:
+        console.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_the_planted_words_would_be_found(busy, console):
+    """Reverse: a page that said one of them would be seen."""
+    console.open("/")
+    console.page.evaluate("word => document.querySelector('main').append(word)", SECRETS[0])
+    assert [s for s in SECRETS if s in console.page.content()] == [SECRETS[0]]
+
+
+def test_axe_would_find_a_fault(console, axe):
+    """Reverse: an image without words, a button without a name."""
+    console.open("/")
+    console.page.evaluate("document.querySelector('main').append(document.createElement('button'))")
+    assert any(found.startswith("button-name") for found in console.violations(axe))
