@@ -87,6 +87,14 @@ class Reader:
         return found
 
 
+def outside(data: bytes) -> bytes:
+    """Give what anyone on the way can read of a sealed delivery: base64 is read as what it stands for."""
+    envelope = _carried(data)
+    if envelope is data or not envelope:
+        return data
+    return data.replace(base64.b64encode(envelope), b"") + b"\n" + envelope
+
+
 def _carried(data: bytes) -> bytes:
     """Take an envelope out of what carries it: over MLLP ZOW-2, over FHIR the data of a Binary, both in base64."""
     if data.startswith(b"{"):

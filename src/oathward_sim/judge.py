@@ -161,10 +161,13 @@ class Judge:
 
     def see(self, delivery: Delivery) -> None:
         """Take in one delivery: whose it is, whether it came before, what can be read in it."""
-        source = next((s for m in markers_in(delivery.data) if (s := self._by_marker.get(m))), None)
-        self._findings += self._leaks(delivery, source)
-        if source is None:
-            return
+        found = (self._by_marker.get(mark) for mark in markers_in(delivery.data))
+        sources = list({s.plan.marker: s for s in found if s is not None}.values())
+        self._findings += self._leaks(delivery, sources)
+        for source in sources:  # what was sent in one batch may leave as one
+            self._arrived(delivery, source)
+
+    def _arrived(self, delivery: Delivery, source: Sent) -> None:
         key = (delivery.recipient, source.plan.control_id)
         earlier = self._last.get(key)
         self._last[key] = delivery.kept
@@ -289,17 +292,14 @@ class Judge:
         else:
             self._repeated += 1
 
-    def _leaks(self, delivery: Delivery, source: Sent | None) -> list[Finding]:
+    def _leaks(self, delivery: Delivery, sources: Sequence[Sent]) -> list[Finding]:
         recipient = delivery.recipient
-        if source is None:
+        if not sources:
             return [Finding("leaked", recipient, "", "matches nothing that was sent")]
-        plan, whats = source.plan, []
-        if recipient not in plan.must | plan.may:
-            what = f"{plan.type} is not for this recipient"
-            if recipient in plan.once_adopted:
-                self._early.append((source.sender, Finding("leaked", recipient, plan.control_id, what)))
-            else:
-                whats.append(what)
+        found = [self._not_for(recipient, source) for source in sources]
+        plan, whats = sources[0].plan, [what for what in found if what]
+        if len({source.plan.patients for source in sources}) > 1:
+            whats.append("messages of several patients in one")
         own, allowed = set(plan.patients), self._rights.get(recipient, frozenset())
         whats += [f"{trace.kind} on the wire, in {trace.form}" for trace in self._index.search(delivery.wire)]
         for trace in self._index.search(delivery.data):
@@ -308,6 +308,17 @@ class Judge:
             elif trace.kind in _STRONG and not trace.owners & own:
                 whats.append(f"another patient's {trace.kind} in {trace.form}")
         return [Finding("leaked", recipient, plan.control_id, what) for what in whats]
+
+    def _not_for(self, recipient: str, source: Sent) -> str:
+        """Say that a message is not for a recipient; of a stranger's, that is told later, unless it is adopted."""
+        plan = source.plan
+        if recipient in plan.must | plan.may:
+            return ""
+        what = f"{plan.type} is not for this recipient"
+        if recipient not in plan.once_adopted:
+            return what
+        self._early.append((source.sender, Finding("leaked", recipient, plan.control_id, what)))
+        return ""
 
 
 def judge(

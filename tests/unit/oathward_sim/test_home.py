@@ -113,6 +113,14 @@ def test_a_name_in_a_note_is_a_leak():
     assert not any(p.family in said or p.mrn in said for p in simulation.hospital.patients)
 
 
+def test_messages_of_two_people_in_one_delivery_are_a_leak():
+    outcome, _, _ = a_run(prepare=lambda g, _: setattr(g, "mixes", True))
+    assert outcome.verdict.leaked > 0
+    assert {f.what for f in outcome.verdict.findings if f.kind == "leaked"} >= {
+        "messages of several patients in one"
+    }
+
+
 def test_another_order_is_seen_where_order_is_promised():
     def prepare(gateway, _):
         gateway.late |= {("home-care", n) for n in range(5, 30)}

@@ -11,7 +11,7 @@ class TinyFhirGateway:
     """Take FHIR, answer, deliver by the hospital's own facts.
 
     Faults: ``lose``, ``twice``, ``leak`` and ``late`` hold (recipient, how many-eth delivery from 1); ``deaf`` never
-    hears of a withdrawal; ``unavailable`` answers 503 so many times.
+    hears of a withdrawal; ``mixes`` does not part the people of a transaction; ``unavailable`` answers 503 so many times.
     """
 
     def __init__(self, hospital, addresses, seal=None):
@@ -20,7 +20,7 @@ class TinyFhirGateway:
         self.people, self.known, self.seen = {}, {}, {}
         self.ids, self.count = itertools.count(1), {}
         self.lose, self.twice, self.leak, self.late = set(), set(), set(), set()
-        self.deaf, self.unavailable = False, 0
+        self.deaf, self.mixes, self.unavailable = False, False, 0
         self.queues, self.tasks, self.kept_back, self.writers = {}, [], {}, []
 
     async def __aenter__(self):
@@ -70,8 +70,10 @@ class TinyFhirGateway:
         for one in entries:
             if one["resourceType"] == "Patient":
                 self.people[f"Patient/{one['id']}"] = one
-        parts = [[one] for one in entries]
-        if body.get("type") == "transaction":
+        parts = [entries] if body.get("type") == "batch" else [[one] for one in entries]
+        if self.mixes and body.get("type") == "transaction":
+            parts = [[one for one in entries if one["resourceType"] == "Observation"]]
+        elif body.get("type") == "transaction":
             whose = [one for one in entries if one["resourceType"] == "Observation"]
             parts = [[self.people[one["subject"]["reference"]], one] for one in whose]
         for part in parts:
@@ -83,8 +85,9 @@ class TinyFhirGateway:
         person = self.people[subject]
         self.deliver("home-care", part)
         if part[-1]["resourceType"] == "Observation" and person["identifier"][0]["value"] in self.permits:
-            safe = {k: v for k, v in part[-1].items() if k not in {"subject", "device"}}
-            number = self.deliver("research-registry", [safe])
+            readings = [one for one in part if one["resourceType"] == "Observation"]
+            safe = [{k: v for k, v in one.items() if k not in {"subject", "device"}} for one in readings]
+            number = self.deliver("research-registry", safe)
             if ("research-registry", number) in self.leak:
                 self.deliver(
                     "research-registry", [part[-1] | {"note": [{"text": person["name"][0]["family"]}]}]
