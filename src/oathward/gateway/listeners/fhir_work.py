@@ -118,7 +118,7 @@ def unstored(gate: Gate, piece: Piece, peer: Peer, error: OathwardError) -> Told
 
 def packed(told: Sequence[Told]) -> list[bytes]:
     """Write what became of a request's messages for another process."""
-    return [orjson.dumps(one) for one in told]
+    return [orjson.dumps([*one]) for one in told]
 
 
 def unpacked(parts: Sequence[bytes]) -> list[Told]:
