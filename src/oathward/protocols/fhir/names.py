@@ -29,6 +29,8 @@ Identifier = tuple[str, str, str]
 """(system, value, type of HL7 table 0203)."""
 
 ONE_PERSON = frozenset(("", "MR", "MRT", "PI", "PT", "PN", "PE", "NI", "NH", "JHN", "CZ"))
+_SUBJECTS = frozenset(("subject", "patient", "for", "beneficiary", "individual", "candidate"))
+"""Names of elements that say whom a resource is about; ``who``, ``actor``, ``target`` may be anybody."""
 _VISITS = ("Encounter", "EpisodeOfCare")
 _TABLE_0203 = "v2-0203"
 _ESCAPED = re.compile("%([0-9A-Fa-f]{2})")
@@ -265,4 +267,5 @@ def _main(entry: Entry, found: Found) -> bool:
             at = at[0]
         kind = entry.resource["contained"][at[2]]["resourceType"]
         path = path.removeprefix("contained.")
-    return kind in compartment() and path in compartment()[kind].main
+    named = path.rpartition(".")[2] in _SUBJECTS
+    return named and kind in compartment() and path in compartment()[kind].main

@@ -369,7 +369,16 @@ def test_every_resource_type_has_a_definition(kind):
 def test_definitions_are_those_of_4_0_1():
     assert len(tables.resource_types()) == 146
     assert tables.codes_of("observation-status") == frozenset(
-        "registered preliminary final amended corrected cancelled entered-in-error unknown".split()
+        [
+            "registered",
+            "preliminary",
+            "final",
+            "amended",
+            "corrected",
+            "cancelled",
+            "entered-in-error",
+            "unknown",
+        ]
     )
     assert nodes.part_node("Questionnaire.item").fields["item"].node is nodes.part_node("Questionnaire.item")
     assert "Patient" in nodes.resource_node("Observation").fields["subject"].targets

@@ -106,6 +106,21 @@ def test_by_the_element_of_each_type(kind, more):
     assert found.server_id == "123"
 
 
+def test_who_may_be_anybody_is_no_patient_unless_it_says_so():
+    def event(who):
+        return {
+            "resourceType": "AuditEvent",
+            "type": {"code": "a"},
+            "recorded": "2026-01-01T00:00:00Z",
+            "agent": [{"requestor": True, "who": who}],
+            "source": {"observer": {"display": "a"}},
+        }
+
+    assert people(event({"identifier": identifier("1")})) == ()
+    assert len(people(event({"type": "Patient", "identifier": identifier("1")}))) == 1
+    assert len(people(event({"reference": "Patient/1"}))) == 1
+
+
 # --- visits
 
 
