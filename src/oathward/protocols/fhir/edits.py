@@ -369,7 +369,7 @@ class Object:
             masked = [
                 key
                 for key, made in out.items()
-                if made is MASKED or made.__class__ is list and made[0] is MASKED
+                if made is MASKED or (made.__class__ is list and made[0] is MASKED)
             ]
             if len(masked) == len(out):
                 return None

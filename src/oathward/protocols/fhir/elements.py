@@ -222,14 +222,22 @@ def _element(
             source=review.source,
         )
     required = row.count in ("1", "+")
-    unmaskable = made.kind == "object" or head in ("xhtml", "Resource")
-    lost = ("group" if unmaskable else "masked") if required else "gone"
+    lost = ("masked" if _maskable(made.kind) else "group") if required else "gone"
     return replace(
         made,
         many=row.count in ("*", "+"),
         lost=(review.lost if review else "") or lost,
         codes=row.codes,
     )
+
+
+@cache
+def _maskable(kind: str) -> bool:
+    """Say whether an extension can stand for an element of this type: one that asks for no element itself."""
+    if kind in ("object", "xhtml", "Resource"):
+        return False
+    rows = tables.elements_of(kind) if kind in tables.data_types() else ()
+    return not any(row.count in ("1", "+") and "." not in row.path for row in rows)
 
 
 def _backbone(place: str, kind: str, row: tables.Row, head: str, subject: Subject, cls: str) -> Element:

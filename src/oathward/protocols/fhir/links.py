@@ -23,7 +23,7 @@ from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.edits import NOTE, Run, Step
 from oathward.protocols.fhir.elements import NAMES, REST, Element, strictness
 from oathward.protocols.fhir.message import Entry, Resource
-from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.primitives import FORMS
 from oathward.protocols.fhir.references import kind_of
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
@@ -154,7 +154,7 @@ class Referrer:
             return self._unusual(text, run, rest=rest)
         return self._literal(kind, ident, text, known, run, rest=rest)
 
-    def _literal(  # noqa: PLR0913  one call a reference: its parts as they were found
+    def _literal(
         self, kind: str, ident: str, text: str, known: tuple[Ruling, str], run: Run, *, rest: bool
     ) -> tuple[str, str]:
         ruling, cls = known

@@ -31,11 +31,13 @@ class Shaped(NamedTuple):
         made: what is left, without its id; None where it goes whole.
         run: what was counted.
         content: whether what is left says something.
+        untouched: whether nothing was removed; it may have said nothing when it came.
     """
 
     made: Resource | None
     run: Run
     content: bool
+    untouched: bool
 
 
 def shape(compiler: Compiler, resource: Resource, kind: str, names: Run) -> Shaped:
@@ -55,9 +57,9 @@ def _alone(compiler: Compiler, resource: Resource, kind: str, run: Run) -> Shape
     if made is None or run.broken:
         run.undo((0, 0, 0))
         run.observations += kind == "Observation"
-        return Shaped(None, run, content=False)
+        return Shaped(None, run, content=False, untouched=False)
     content = not (HOLLOW.issuperset(run.kept) and HOLLOW.issuperset(run.changed))
-    return Shaped(made, run, content)
+    return Shaped(made, run, content, untouched=not run.removed)
 
 
 def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Run) -> Shaped:
@@ -79,7 +81,7 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
             if old in staying
         ]
         whole = _alone(compiler, resource, kind, run)
-        left = _reached(run.used, inner) & {old for old, one in inner.items() if one.content}
+        left = _reached(run.used, inner) & {old for old, one in inner.items() if one.content or one.untouched}
         if left >= staying or whole.made is None:
             break
         staying &= left
@@ -89,7 +91,7 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
         else:
             run.lose(one.run)
     content = whole.content or any(one.content for old, one in inner.items() if old in staying)
-    return Shaped(whole.made, run, content and whole.made is not None)
+    return Shaped(whole.made, run, content and whole.made is not None, untouched=not run.removed)
 
 
 def _reached(used: set[str], inner: dict[str, Shaped]) -> set[str]:

@@ -72,7 +72,11 @@ class Rewriter:
     def _staying(self, entries: Sequence[Entry], shaped: Sequence[Shaped], names: Run) -> set[int]:
         """Say which entries leave: what says something, and what that refers to by a name that may leave."""
         named = {i for i, one in enumerate(shaped) if names.outgoing[i] and one.made is not None}
-        staying = {i for i in named if shaped[i].content}
+        staying = {
+            i
+            for i in named
+            if shaped[i].content or (shaped[i].untouched and not self._nameless(entries[i].type))
+        }
         waiting = list(staying)
         while waiting:
             for target in shaped[waiting.pop()].run.referred:

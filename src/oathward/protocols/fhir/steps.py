@@ -21,6 +21,7 @@ from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Object, Run, Step
 from oathward.protocols.fhir.elements import REST, Element
 from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.fhir.rules import RULES, Rule
 from oathward.protocols.shaping import KEEP, Decide, Ruling
 
 UNCATALOGUED = "uncatalogued"
@@ -159,7 +160,10 @@ class Compiler:
     def _reference(self, element: Element) -> Step:
         plain = replace(element, kind="Reference", within=("", ""), whole=False, form="")
         find = self._children(plain)
-        steps: dict[str, Step] = {"reference": self._referrer.step(element), "type": _type_step()}
+        steps: dict[str, Step] = {
+            "reference": self._referrer.step(element),
+            "type": self._target_type(element),
+        }
         told: dict[str, dict[str, Step]] = {}
 
         def walk(value: Resource, run: Run) -> Resource | None:
@@ -178,6 +182,10 @@ class Compiler:
             return out if out and tuple(out) != ("type",) else None
 
         return walk
+
+    def _target_type(self, element: Element) -> Step:
+        known, note = self._leaf("uri", STRUCTURE, ""), self._leaf("uri", NOTE, element.part)
+        return edits.tested(lambda value: value in tables.resource_types(), known, note)
 
     def _told(self, element: Element, said: str) -> dict[str, Step]:
         """Give the steps of what a reference says of its target: its name and its identifier."""
@@ -249,14 +257,8 @@ class Compiler:
 
     def _object(self, element: Element) -> Step:
         children = elements.children(element)
-        masks = frozenset(
-            key
-            for key, child in children.items()
-            if child.kind in elements.PRIMITIVES and child.lost == "masked" and child.cls != STRUCTURE
-        )
-        masked = masks or any(
-            child.lost == "masked" and child.cls != STRUCTURE for child in children.values()
-        )
+        masked = {key: child for key, child in children.items() if child.lost == "masked" and _may_go(child)}
+        masks = frozenset(key for key, child in masked.items() if child.kind in elements.PRIMITIVES)
         group = any(child.lost == "group" for child in children.values())
         made = Object(
             lambda key: self._find(children, key),
@@ -265,6 +267,12 @@ class Compiler:
             pair=lambda key: self._pair(children, key),
         )
         step = made.walker()
+        rules = RULES.get(".".join(filter(None, element.within)) or element.kind, ())
+        if rules:
+            step = _ruled(step, rules)
+        if element.whole:
+            mains = frozenset(key for key, child in children.items() if child.cls and child.part != REST)
+            return _substantial(step, mains)
         return _observing(element, step) if any(c.form == "observed" for c in children.values()) else step
 
     def _children(self, element: Element) -> Callable[[str], _Find]:
@@ -277,7 +285,7 @@ class Compiler:
         child = children.get(key[1:] if beside else key)
         if child is None:
             return self._unknown(next(iter(children.values())).place.rpartition(".")[0]), key
-        if child.kind == "id" and child.place.count(".") == 1:
+        if child.kind == "id" and child.place.endswith(".id"):
             return edits.nothing, key
         name = key
         if child.kind == "instant" and callable(self.ruling(child.cls, child.part)):
@@ -300,7 +308,7 @@ class Compiler:
             return edits.whole(step)
         if child.lost == "group":
             return edits.grouped(step)
-        if child.lost == "masked" and child.cls != STRUCTURE:
+        if child.lost == "masked" and _may_go(child):
             return edits.masking(step, many=child.many)
         return step
 
@@ -313,17 +321,42 @@ class Compiler:
         return None if child is None else (self._of(child), self._beside(child))
 
 
+def _may_go(child: Element) -> bool:
+    """Say whether an element may be removed: structure that may have any value, or one of its codes, may not."""
+    free = not child.form or bool(child.codes and tables.codes_of(child.codes))
+    return not (child.cls == STRUCTURE and child.kind in elements.PRIMITIVES and free)
+
+
 def _contained(_value: object, run: Run) -> list[Resource] | None:
     """Put in what was made of contained resources before."""
     return run.contained or None
 
 
-def _type_step() -> Step:
-    def walk(value: str, run: Run) -> str | None:
-        if value in tables.resource_types():
-            run.keep(STRUCTURE)
-            return value
-        run.remove(NOTE)
+def _ruled(step: Step, rules: tuple[Rule, ...]) -> Step:
+    """Make the step of an object that goes where what is left of it would break a rule of R4."""
+
+    def walk(value: Resource, run: Run) -> Resource | None:
+        mark = run.mark()
+        made: Resource | None = step(value, run)
+        if made is None or all(rule.holds(made) for rule in rules):
+            return made
+        run.undo(mark)
+        return None
+
+    return walk
+
+
+def _substantial(step: Step, mains: frozenset[str]) -> Step:
+    """Make the step of one thing, which goes with itself: a label or a period of nothing says nothing."""
+
+    def walk(value: Resource, run: Run) -> Resource | None:
+        mark = run.mark()
+        made: Resource | None = step(value, run)
+        if made is None or not mains.isdisjoint(made):
+            return made
+        if mains.isdisjoint(value) and any(cls != STRUCTURE for cls in run.kept[mark[0] :]):
+            return made
+        run.undo(mark)
         return None
 
     return walk

@@ -106,6 +106,7 @@ def quantity(cls: str, part: str, digits: int, leaf: Leaf, others: Callable[[str
     """Make the step of a Quantity; ``digits``: more before the point are an identifier."""
     own, note = leaf("decimal", cls, part), leaf("decimal", NOTE, part)
     structure, code_note = leaf("code", STRUCTURE, ""), leaf("code", NOTE, part)
+    local = leaf("code", cls, REST)
     known, system, typed = leaf("uri", STRUCTURE, ""), leaf("uri", cls, REST), leaf("string", NOTE, REST)
     beside, alone, unit = (
         leaf("string", NOTE, TEXT),
@@ -127,7 +128,7 @@ def quantity(cls: str, part: str, digits: int, leaf: Leaf, others: Callable[[str
             elif key == "unit":
                 step = unit if found & SAME else beside if code else alone
             elif key == "code":
-                step = structure if found & TOKEN else code_note
+                step = code_note if not found & TOKEN else structure if found & KNOWN else local
             elif key == "system":
                 step = known if found & KNOWN else system if found & SYSTEM else typed
             else:
@@ -147,7 +148,7 @@ def _says_all(value: Resource, out: Resource) -> bool:
     """Say whether what is left of a quantity says as much as it did."""
     return all(
         key in out or key not in value
-        for key in ("value", "comparator", "code", *(() if "code" in value else ("unit",)))
+        for key in ("value", "comparator", *(("code", "system") if "code" in value else ("unit",)))
     )
 
 
