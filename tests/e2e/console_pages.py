@@ -11,6 +11,10 @@ PAGES: dict[str, str] = {
     "quarantine-reason": "/quarantine?reason=device.identity-mismatch",
     "quarantine-none": "/quarantine?reason=guard.stopped",
     "health": "/health",
+    "links": "/links",
+    "link-sample": "/links/research-registry?said=yes",
+    "link-sample-denied": "/links/research-registry?said=yes&label=psychiatric-ward",
+    "link-sample-fhir": "/links/keep?wire=fhir",
 }
 """Name -> address; ``{accepted}`` and ``{held}`` are ids of such messages of ``console_site``."""
 

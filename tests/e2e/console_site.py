@@ -3,6 +3,7 @@
 from contextlib import contextmanager
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
 
@@ -25,7 +26,10 @@ def busy_site(folder: Path, *, messages: int = 60):
     away_address = away.address
     away.close()
     site = Site.make(folder, mllp="message_size_bytes_max = 100000", tls=True)
-    site.activate(bundle({"ehr": ehr.address, "ward-display": away_address}))
+    drop = folder / "drop"
+    drop.mkdir()
+    registry = (f"file:{drop}", X25519PrivateKey.generate().public_key().public_bytes_raw())
+    site.activate(bundle({"ehr": ehr.address, "ward-display": away_address}, registry))
     site.add(
         *(
             Device(

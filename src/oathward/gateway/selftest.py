@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -24,13 +24,12 @@ from oathward.core.labels import OBSERVATION_CLASSES, Assurance
 from oathward.deid.plan import Seeds, shape
 from oathward.gateway.facts import Around, known_of, read_of
 from oathward.gateway.sample import device_for
-from oathward.gateway.twins import Story, as_fhir, as_hl7v2
+from oathward.gateway.twins import Story, as_fhir, as_hl7v2, labelled
 from oathward.gateway.wires import FHIR, HL7V2, Wire
 from oathward.plans import Plans, route_of
 from oathward.policy.bundle import Bundle
 from oathward.policy.consents import ConsentFact
 from oathward.policy.decide import care_first, decide
-from oathward.policy.labels import LabelRule
 from oathward.policy.model import ANY, KEEP, Decision, Deny, Indeterminate, Link, Permit, SubjectKind
 from oathward.protocols.hl7v2.reader import decode
 
@@ -100,7 +99,7 @@ def cases_of(bundle: Bundle, link: Link) -> Iterator[Case]:
     """List the situations for one link: every label rule, every kind of subject, everything a patient may say."""
     plain = Story()
     stories = [("plain", plain)]
-    stories += [(f"label {r.id}", told) for r in bundle.labels.rules if (told := _labelled(r, plain))]
+    stories += [(f"label {r.id}", told) for r in bundle.labels.rules if (told := labelled(r, plain))]
     for label, story in stories:
         for said, consents in _said(link, story):
             yield Case(f"{label}, {said}", story, "known", consents)
@@ -138,19 +137,6 @@ def _nothing_to_compare(bundle: Bundle, link: Link) -> str:
         if not types & {ANY, kind, f"{kind.partition('^')[0]}^{ANY}"}:
             return f"it does not take {kind}"
     return ""
-
-
-def _labelled(rule: LabelRule, story: Story) -> Story | None:
-    """Tell the story so that a label rule speaks of it; None where only the device could make it."""
-    if rule.device_kind:
-        return None
-    more: dict[str, str] = {}
-    for name, words in (("location", rule.location), ("service", rule.unit), ("application", rule.sender)):
-        if words:
-            more[name] = min(words).replace("*", "X")
-    if rule.codes:
-        more |= {"code": min(rule.codes).replace("*", "1"), "name": "TWIN"}
-    return replace(story, **more)
 
 
 def _decided(wire: Wire, bundle: Bundle, link: Link, case: Case) -> Decision:
@@ -243,7 +229,7 @@ def _of_fhir(data: bytes) -> dict[str, str]:
     resources = [e["resource"] for e in body["entry"]] if body["resourceType"] == "Bundle" else [body]
     by_type = {resource["resourceType"]: resource for resource in resources}
     patient, device = by_type.get("Patient", {}), by_type.get("Device", {})
-    seen = next((r for r in resources if r["resourceType"] == "Observation"), {})
+    seen: dict[str, Any] = next((r for r in resources if r["resourceType"] == "Observation"), {})
     value = seen.get("valueQuantity", {}).get("value", "")
     found = {
         "patient": _first(patient),

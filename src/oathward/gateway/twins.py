@@ -7,10 +7,11 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oathward.core.code_systems import uri_of
+from oathward.policy.labels import LabelRule
 from oathward.protocols.fhir.json import dumps
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
@@ -86,6 +87,19 @@ def as_fhir(story: Story) -> bytes:
     ]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     return request_bytes(Request("POST", ""), dumps(bundle))
+
+
+def labelled(rule: LabelRule, story: Story) -> Story | None:
+    """Tell the story so that a label rule speaks of it; None where only the device could make it."""
+    if rule.device_kind:
+        return None
+    more: dict[str, str] = {}
+    for name, words in (("location", rule.location), ("service", rule.unit), ("application", rule.sender)):
+        if words:
+            more[name] = min(words).replace("*", "X")
+    if rule.codes:
+        more |= {"code": min(rule.codes).replace("*", "1"), "name": "TWIN"}
+    return replace(story, **more)
 
 
 def _patient(story: Story) -> dict[str, Any]:
