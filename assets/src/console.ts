@@ -3,7 +3,9 @@ import "htmx.org";
 import { keys } from "./keys";
 import { ages } from "./ages";
 import { copying } from "./copy";
+import { ticking } from "./tick";
 
 keys();
 ages();
 copying();
+ticking();

@@ -47,6 +47,7 @@ FREE_BYTES_MIN = 1 << 30
 WAIT_NOTE_S = 60.0
 UNSIGNED_NOTE_RECORDS = 20_000
 _KEPT_S = 1.0
+_GRAVEST = ("bad", "note", "ok")
 _RECENT = 20
 """So many checkpoints are looked at: the witness signs a moment after the site."""
 
@@ -125,6 +126,7 @@ def standing(site: Opened, now: datetime) -> Standing:
     found.free_bytes = shutil.disk_usage(site.settings.data).free
     for look in (_processes, _policy, _deliveries, _quarantine, _storage, _clock, _ledger, _keys):
         found.lines += look(site, found)
+    found.lines.sort(key=lambda line: _GRAVEST.index(line.level))
     _kept[id(site)] = (time.monotonic(), found)
     return found
 
@@ -230,9 +232,8 @@ def _deliveries(_site: Opened, found: Standing) -> Iterator[Line]:
         if how.get("trouble"):
             since_s = float(how.get("since_s") or 0)
             since = f" for {words.span(wall_s() - since_s)}" if since_s else ""
-            yield Line(
-                "bad", "deliveries", f"{link} cannot deliver{since}: {how['trouble']}", "/health#links"
-            )
+            why = words.meaning(how["trouble"]).what or how["trouble"]
+            yield Line("bad", "deliveries", f"{link} cannot deliver{since}: {why}", "/health#links")
     for one in found.waiting:
         for state in ("blocked", "dead"):
             if count := one.states.get(state):

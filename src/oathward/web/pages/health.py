@@ -95,7 +95,10 @@ def _last(site: Opened, found: Standing) -> dict[str, tuple[int, str]]:
     """Find the last thing each part did: that it runs says less."""
     last: dict[str, tuple[int, str]] = {}
     if found.latest is not None:
-        last["gateway"] = (found.latest.received_us, f"took a {found.latest.type}")
+        last["gateway"] = (
+            found.latest.received_us,
+            "took what is no message" if found.latest.type == "?" else f"took {found.latest.type}",
+        )
     with read(site.engine) as db:
         for role, kind in LAST.items():
             for entry in ledger.search(db, site.site, Query(kind=kind), limit=1):
