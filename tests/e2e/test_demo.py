@@ -48,12 +48,20 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
     seconds = time.monotonic() - begun
     assert demo.returncode == 0, err[-2000:] + out[-2000:]
     said = json.loads(out)
-    assert (said["lost"], said["duplicated"], said["leaked"], said["findings"]) == (0, 0, 0, [])
+    assert (said["lost"], said["duplicated"], said["disordered"], said["leaked"], said["findings"]) == (
+        0,
+        0,
+        0,
+        0,
+        [],
+    )
+    [withdrawal] = said["withdrawals"]
+    assert withdrawal["effect_s"] <= withdrawal["effect_s_max"] <= 2.0
     assert said["ok"] is said["ledger"]["ok"] is True
     assert said["sent"] == said["accepted"] > 100
     assert said["held"] > 0
     assert said["connections_turned_away"] > 0
-    assert set(said["delivered"]) == {"ehr", "vendor-cloud", "research-registry"}
+    assert set(said["delivered"]) == {"ehr", "home-care", "vendor-cloud", "research-registry"}
     assert all(said["delivered"][r] >= said["due"][r] > 0 for r in said["due"])
     assert said["ledger"]["witnessed_size"] > 0
     assert seconds < 3 + IN_ALL_S_MAX

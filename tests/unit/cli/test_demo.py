@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,10 +11,11 @@ from rich.console import Console
 
 from oathward.cli.demo.report import Report, print_report
 from oathward.cli.demo.site import DemoSite
+from oathward.cli.demo.story import STEPS, Story, withdrawal
 from oathward.cli.demo.view import _program, _View
 from oathward.cli.main import run
 from oathward_sim.hospital import build
-from oathward_sim.judge import Finding, Verdict
+from oathward_sim.judge import Finding, Verdict, Withdrawal
 from oathward_sim.recipients import Recipient
 from oathward_sim.run import Outcome, Simulation
 from oathward_sim.senders import Door, Sender
@@ -23,10 +25,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:The Result.tuples:DeprecationWar
 
 FINE = Verdict(sent=10, accepted=10, held=1, delivered={"ehr": 9}, expected={"ehr": 9})
 OUTCOME = Outcome(FINE, 1.0, turned_away=0, resent=0, repeats=0, answers_differ=0, dropped_on_purpose=0)
+WITHDRAWN = Withdrawal("97100000", frozenset({"research-registry"}), 10.0, 11.0, 2.0, last_s=11.4, stopped=7)
 LEDGER = {"ok": True, "size": 12, "witnessed_size": 12}
 WRONG = {
     "lost": (replace(OUTCOME, verdict=replace(FINE, lost=1)), LEDGER),
     "duplicated": (replace(OUTCOME, verdict=replace(FINE, duplicated=1)), LEDGER),
+    "out of order": (replace(OUTCOME, verdict=replace(FINE, disordered=1)), LEDGER),
     "leaked": (replace(OUTCOME, verdict=replace(FINE, leaked=1)), LEDGER),
     "nothing accepted": (replace(OUTCOME, verdict=replace(FINE, accepted=0)), LEDGER),
     "nothing delivered": (replace(OUTCOME, verdict=replace(FINE, delivered={"ehr": 0})), LEDGER),
@@ -114,8 +118,8 @@ def test_hints_fit_80_columns_and_name_commands_there_are(view, capsys):
 
     from oathward.cli.demo.view import opening
 
-    view._site.ports |= {"mllp": 12575, "mllp_tls": 12576, "metrics": 19464}
-    opening(view._site)
+    view._site.ports |= {"mllp": 12575, "mllp_tls": 12576, "metrics": 19464, "fhir": 12578}
+    opening(view._site, view._simulation.hospital)
     out = capsys.readouterr().out
     hints = [
         line.split("oathward ", 1)[1]
@@ -128,3 +132,45 @@ def test_hints_fit_80_columns_and_name_commands_there_are(view, capsys):
         name, verb, *rest = shlex.split(hint)
         command = get_command(importlib.import_module(f"oathward.cli.{name}").APP).commands[verb]
         command.make_context(verb, rest)  # raises when an option is none
+
+
+def told(story, verdict, *, after_s):
+    """What the story says at an age."""
+    story.began_s = time.monotonic() - after_s
+    return list(story.next(verdict))
+
+
+def test_the_story_is_told_in_its_order_and_each_step_once():
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+    story = Story(hospital, lambda: {"device.unknown": 3})
+    withdrawn = replace(FINE, withdrawals=[WITHDRAWN])
+    assert told(story, FINE, after_s=1) == []
+    assert told(story, FINE, after_s=60)[1] == f"2 {STEPS[1]}"
+    assert told(story, FINE, after_s=60)[1] == f"3 {STEPS[2]}"
+    assert told(story, FINE, after_s=60) == [], "nobody has withdrawn"
+    assert told(story, withdrawn, after_s=60)[1] == f"4 {STEPS[3]}"
+    assert told(story, withdrawn, after_s=60) == list(story.rest(withdrawn)) == []
+
+
+def test_a_short_run_tells_the_rest_at_its_end_and_nothing_that_did_not_happen():
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+    heads = [line[:1] for line in Story(hospital, dict).rest(FINE) if line[:1].isdigit()]
+    assert heads == ["2", "3"]
+
+
+def test_the_withdrawal_is_told_with_its_time_and_names_nobody():
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+    said = "\n".join(withdrawal(hospital, WITHDRAWN))
+    assert "0.4 s later" in said
+    assert "7 messages since then" in said
+    assert "nothing of this patient" in "\n".join(withdrawal(hospital, replace(WITHDRAWN, last_s=0.0)))
+    who = hospital.withdraws
+    assert not any(value in said for value in (who.family, who.given, who.mrn))
+    assert max(map(len, said.splitlines())) < 110
+
+
+def test_the_report_tells_the_time_to_effect():
+    found = Report.of(
+        replace(OUTCOME, verdict=replace(FINE, withdrawals=[WITHDRAWN])), LEDGER, 1, 2.0
+    ).as_dict()
+    assert found["withdrawals"] == [{"told_after_s": 1.0, "effect_s": 0.4, "effect_s_max": 2.0, "stopped": 7}]

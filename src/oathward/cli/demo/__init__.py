@@ -5,7 +5,7 @@ Rules:
 - What it counts comes from the simulator's own list of what it sent and from what its recipients kept,
   never from Oathward's counters.
 
-Exit codes: 0 nothing lost, duplicated or leaked, and the ledger verifies; 1 otherwise.
+Exit codes: 0 nothing lost, duplicated, out of order or leaked, and the ledger verifies; 1 otherwise.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="Another seed, another hospital.")] = 1,
     rate: Annotated[float, typer.Option(help="Messages a second of each device.", min=0.1)] = 2.0,
     port_base: Annotated[
-        int | None, typer.Option(help="Ports: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4; free ones by default.")
+        int | None,
+        typer.Option(
+            help="Ports: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4; free ones by default."
+        ),
     ] = None,
     drop_one: Annotated[
         bool, typer.Option("--drop-one", help="Let a recipient lose one delivery: the count must say 1 lost.")
@@ -40,7 +43,8 @@ def demo(
 ) -> None:
     """Run the simulated hospital against a new site.
 
-    Without --for: a live view of what flows, what is held and why, and whether anything is wrong.
+    It tells in five steps who is who, what flows, what is held and why, what a withdrawal does, and the proof. Without
+    --for it goes on, with a live view, until Ctrl-C.
     """
     import asyncio
 

@@ -2,6 +2,7 @@
 
 Rules:
 - Whatever happens, the processes end and the folder goes (unless it is to stay).
+- Half-way a patient takes permission back; the judge is told when.
 - Ctrl-C ends the traffic, waits for what is on its way, counts and clears away; a second one does not wait.
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from oathward.cli.demo.report import Report
 from oathward.cli.demo.site import DemoSite
+from oathward.cli.demo.story import Story
 from oathward.core.clock import Clock
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from oathward_sim.run import Config, Simulation
 
 _DRAIN_S, _DRAIN_S_MIN = 10.0, 3.0
+_WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
+"""When a patient withdraws at the latest, and how long after the site was told the first row would be a leak."""
 _REST_S_MAX = 22.0
 """Set-up and draining together; with verifying and stopping, a run ends within 30 s beside its traffic."""
 
@@ -72,25 +76,43 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     _say(options, "Making a site: keys, policy, devices, consents …")
     reader = simulation.inboxes["research-registry"].reader
     assert reader is not None  # _cast gives it one
-    await site.set_up(simulation.hospital, _addresses(site, simulation), reader.public)
+    await site.set_up(simulation.hospital, _addresses(simulation), reader.public)
     await site.start()
     config = _config(options, site, simulation.hospital)
+    story = Story(simulation.hospital, site.held)
     if not options.quiet:
-        opening(site)
+        opening(site, simulation.hospital)
     driving = asyncio.ensure_future(simulation.drive(config))
-    watching = asyncio.ensure_future(watch(site, simulation, options.quiet))
+    watching = asyncio.ensure_future(watch(site, simulation, story, options.quiet))
+    withdrawing = asyncio.ensure_future(_withdraw(options, site, simulation))
     try:
         await driving
+        await withdrawing
         left_s = max(_DRAIN_S_MIN, started + (options.for_s or 0.0) + _REST_S_MAX - time.monotonic())
         await simulation.drain(replace(config, drain_s=min(_DRAIN_S, left_s)))
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, driving, return_exceptions=True)
+        for task in (watching, withdrawing):
+            task.cancel()
+        await asyncio.gather(watching, withdrawing, driving, return_exceptions=True)
     for sender in site.adopted():
         simulation.judge.adopt(sender)
     outcome = simulation.outcome()
+    if not options.quiet:
+        print("\n".join(story.rest(outcome.verdict)))
     ledger = await asyncio.to_thread(site.verify)
     return Report.of(outcome, ledger, options.seed, time.monotonic() - started)
+
+
+async def _withdraw(options: Options, site: DemoSite, simulation: Simulation) -> None:
+    """Let one patient take permission back, half-way."""
+    who = simulation.hospital.withdraws
+    half_s = min(_WITHDRAWS_AFTER_S, (options.for_s or 2 * _WITHDRAWS_AFTER_S) / 2)
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(simulation.stop.wait(), half_s)
+    if options.for_s is None and simulation.stop.is_set():
+        return  # ended before it came to that
+    asked_s, told_s = await site.withdraw(who)
+    simulation.withdrawn(who, asked_s, told_s, _EFFECT_S_MAX)
 
 
 def _cast(options: Options, site: DemoSite) -> Simulation:
@@ -98,7 +120,7 @@ def _cast(options: Options, site: DemoSite) -> Simulation:
     from oathward_sim.envelope import Reader
     from oathward_sim.hospital import build
     from oathward_sim.pki import Authority, server_context
-    from oathward_sim.recipients import Folder, Recipient
+    from oathward_sim.recipients import FhirRecipient, Recipient
     from oathward_sim.run import Simulation
 
     outside = Authority(site.folder / "outside", "recipients")
@@ -107,37 +129,42 @@ def _cast(options: Options, site: DemoSite) -> Simulation:
         {
             "site-ca.pem": outside.file,
             "vendor-ca.pem": outside.file,
+            "registry-ca.pem": outside.file,
             "courier.pem": courier.cert,
             "courier.key": courier.key,
         }
     )
-    site.drop.mkdir(parents=True)
-    ehr, vendor = (
-        Recipient(id_, tls=server_context(outside.issue(id_), outside.file))
-        for id_ in ("ehr", "vendor-cloud")
-    )
-    ehr.faults.drop = int(options.drop_one)
-    hospital = build(options.seed, Clock().now().replace(microsecond=0))
-    registry = Folder("research-registry", site.drop)
-    return Simulation(hospital, [ehr, vendor, registry], readers={"research-registry": Reader()})
-
-
-def _addresses(site: DemoSite, simulation: Simulation) -> dict[str, str]:
-    from oathward_sim.recipients import Recipient
-
-    return {
-        id_: f"mllps://127.0.0.1:{inbox.recipient.port}"
-        if isinstance(inbox.recipient, Recipient)
-        else f"file:{site.drop}"
-        for id_, inbox in simulation.inboxes.items()
+    kinds = {
+        "ehr": Recipient,
+        "home-care": FhirRecipient,
+        "vendor-cloud": Recipient,
+        "research-registry": FhirRecipient,
     }
+    recipients = {
+        id_: kind(id_, tls=server_context(outside.issue(id_), outside.file)) for id_, kind in kinds.items()
+    }
+    recipients["ehr"].faults.drop = int(options.drop_one)
+    hospital = build(options.seed, Clock().now().replace(microsecond=0))
+    return Simulation(hospital, recipients.values(), readers={"research-registry": Reader()})
+
+
+def _addresses(simulation: Simulation) -> dict[str, str]:
+    from oathward_sim.recipients import FhirRecipient, Recipient
+
+    addresses = {}
+    for id_, inbox in simulation.inboxes.items():
+        assert isinstance(inbox.recipient, Recipient)  # _cast has no others
+        where = f"127.0.0.1:{inbox.recipient.port}"
+        fhir = isinstance(inbox.recipient, FhirRecipient)
+        addresses[id_] = f"https://{where}/fhir" if fhir else f"mllps://{where}"
+    return addresses
 
 
 def _config(options: Options, site: DemoSite, hospital: Hospital) -> Config:
     from oathward_sim.pki import Authority
     from oathward_sim.run import Config
 
-    plain, secure = site.doors()
+    plain, secure, fhir = site.doors()
     intruder = Authority(site.folder / "intruder", "intruder")
     return Config(
         plain,
@@ -149,6 +176,7 @@ def _config(options: Options, site: DemoSite, hospital: Hospital) -> Config:
         duration_s=options.for_s,
         drain_s=_DRAIN_S,
         forget=options.for_s is None,
+        fhir=fhir,
     )
 
 

@@ -6,12 +6,14 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from oathward.cli.demo.story import STEPS
+
 if TYPE_CHECKING:
     from oathward_sim.run import Outcome
 
 _FINDINGS_SHOWN_MAX = 8
 _WIDTH = 79
-_MAY_COME = "That may come, and need not: a message that has a name where the guard looks, and those of a device adopted meanwhile."
+_MAY_COME = "That may come, and need not: a message that has a name where the guard looks, those of a device adopted meanwhile, and what a withdrawal overtook."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Something was sent and reached everyone it was for, nothing was lost, duplicated or leaked, and the ledger verifies."""
+        """Something was sent and reached everyone it was for, nothing was lost, duplicated, disordered or leaked, and the ledger verifies."""
         verdict = self.outcome.verdict
         flowed = verdict.accepted > 0 and all(verdict.delivered.values())
         return flowed and self.outcome.clean and bool(self.ledger and self.ledger.get("ok"))
@@ -55,7 +57,17 @@ class Report:
             "delivered_not_due": verdict.optional,
             "lost": verdict.lost,
             "duplicated": verdict.duplicated,
+            "disordered": verdict.disordered,
             "leaked": verdict.leaked,
+            "withdrawals": [
+                {
+                    "told_after_s": round(one.told_s - one.asked_s, 3),
+                    "effect_s": round(one.effect_s, 3),
+                    "effect_s_max": one.effect_s_max,
+                    "stopped": one.stopped,
+                }
+                for one in verdict.withdrawals
+            ],
             "connections_turned_away": outcome.turned_away,
             "sent_again": outcome.resent + outcome.repeats,
             "answers_that_differ": outcome.answers_differ,
@@ -80,8 +92,9 @@ def _print(text: str) -> None:
 def print_report(report: Report) -> None:
     """Say it in words."""
     verdict, outcome = report.outcome.verdict, report.outcome
+    print(f"\n{len(STEPS)} {STEPS[-1]}")
     _print(
-        f"\n{verdict.sent} messages sent, {verdict.accepted} accepted, {verdict.held} of them from devices that must be held."
+        f"{verdict.sent} messages sent, {verdict.accepted} accepted, {verdict.held} of them from devices that must be held."
     )
     for recipient, count in verdict.delivered.items():
         due = verdict.expected[recipient]
@@ -91,7 +104,7 @@ def print_report(report: Report) -> None:
     if any(verdict.optional.values()):
         _print(_MAY_COME)
     _print(
-        f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}: counted from what was sent and what recipients kept."
+        f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, out of order {verdict.disordered}: counted from what was sent and what recipients kept."
     )
     for finding in verdict.findings[:_FINDINGS_SHOWN_MAX]:
         print(f"  {finding.kind} at {finding.recipient}: {finding.message} {finding.what}")

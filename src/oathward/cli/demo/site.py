@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from oathward.core.clock import wall_s
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import BY_CODE, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from oathward_sim.hospital import Hospital
+    from oathward_sim.hospital import Hospital, Patient
     from oathward_sim.senders import Door, TlsFiles
 
 _START_S_MAX = 40.0
 _STOP_S_MAX = 20.0
-_FREE_PORTS = "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
+_COMMAND_S_MAX = 60.0
+_FREE_PORTS = (
+    "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
+)
 
 
 @dataclass(slots=True)
@@ -34,7 +38,7 @@ class DemoSite:
     """One site in a folder.
 
     Args:
-        folder: new and empty; ``drop`` in it is the research registry's.
+        folder: new and empty.
         port_base: None takes free ports.
     """
 
@@ -43,11 +47,6 @@ class DemoSite:
     ports: dict[str, int] = field(default_factory=dict)
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
     _engine: Engine | None = None
-
-    @property
-    def drop(self) -> Path:
-        """Folder of the research registry."""
-        return self.folder / "drop" / "research-registry"
 
     @property
     def data(self) -> Path:
@@ -94,17 +93,31 @@ class DemoSite:
 
     def adopted(self) -> frozenset[str]:
         """Name the simulator's senders that somebody adopted meanwhile: only an unknown one can be, never one that lies."""
-        from oathward.core.db import connect, read
+        from oathward.core.db import read
         from oathward.core.settings import load
         from oathward.inventory.views import unknown
         from oathward_sim.strangers import UNKNOWN
 
         settings = load(self.data)
-        if self._engine is None:
-            self._engine = connect(settings.database_url)
-        with read(self._engine) as db:
+        with read(self._database()) as db:
             found = unknown(db, settings.site.name, state="adopted")
         return frozenset("unknown" for one in found if one.application.partition("^")[0] == UNKNOWN.name)
+
+    def held(self) -> dict[str, int]:
+        """Count what is held, by reason."""
+        from oathward.core.db import read
+        from oathward.messages import sql
+
+        with read(self._database()) as db:
+            return sql.held_counts(db)
+
+    def _database(self) -> Engine:
+        from oathward.core.db import connect
+        from oathward.core.settings import load
+
+        if self._engine is None:
+            self._engine = connect(load(self.data).database_url)
+        return self._engine
 
     async def set_up(self, hospital: Hospital, addresses: Mapping[str, str], registry_key: bytes) -> None:
         """Make keys, start a witness, and bring in policy, devices with certificates, and consents.
@@ -112,13 +125,17 @@ class DemoSite:
         Args:
             addresses: recipient id -> address as a bundle writes it.
         """
-        from oathward_sim.hospital import authority_csv, consent_csv, device_csv
+        from oathward_sim.fhir import SYSTEM
+        from oathward_sim.hospital import AUTHORITY, authority_csv, consent_csv, device_csv
 
         self.data.mkdir(parents=True, exist_ok=True)
         settings = self.data / "oathward.toml"
-        settings.write_text(_FREE_PORTS)
+        text = (
+            _FREE_PORTS + f'\n[patients.authorities]\n{AUTHORITY} = ["{SYSTEM.removeprefix("urn:oid:")}"]\n'
+        )
+        settings.write_text(text)
         self.command("init")
-        settings.write_text(_FREE_PORTS + await self._start_witness())
+        settings.write_text(text + await self._start_witness())
         self._write_policy(addresses, registry_key)
         self.command("policy", "activate", str(self.folder / "policy"))
         self._import("device", "devices.csv", device_csv(hospital))
@@ -130,7 +147,9 @@ class DemoSite:
     def _write_policy(self, addresses: Mapping[str, str], registry_key: bytes) -> None:
         from oathward.policy import starter
 
-        names = dict.fromkeys((n for n, a in addresses.items() if a.startswith("mllps")), "localhost")
+        names = dict.fromkeys(
+            (n for n, a in addresses.items() if a.startswith(("mllps", "https"))), "localhost"
+        )
         for path, content in starter.files(addresses, {"research-registry": registry_key}, names).items():
             file = self.folder / "policy" / path
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -150,6 +169,42 @@ class DemoSite:
         file.write_text(content)
         self.command(what, "import", str(file))
 
+    async def withdraw(self, who: Patient) -> tuple[float, float]:
+        """Record that a patient says no to research, as someone at a desk would; gives when it began and when it was told.
+
+        Raises:
+            OathwardError: the command failed.
+        """
+        from oathward_sim.hospital import AUTHORITY
+
+        file = self.folder / "withdrawal"
+        file.touch(0o600)
+        file.write_text(f"{who.mrn}^^^{AUTHORITY}^MR\n")
+        asked_s = wall_s()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "oathward.cli", "consent", "record", "--deny", "--purpose", "HRESCH", "--identifier-file",
+            str(file), "--source", "said at the desk", "--data", str(self.data), "--json",
+            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(_COMMAND_S_MAX):
+                _, said = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        if process.returncode:
+            raise OathwardError(
+                "oathward consent record", said.decode().strip()[-200:], reason=Reason.INTERNAL
+            )
+        return asked_s, wall_s()
+
+    def console(self) -> str:
+        """Ask for a link that signs in at the console once; empty where there is no console."""
+        if "console" not in self.ports:
+            return ""
+        return str(self.command("console", fine=(0,))["link"])
+
     def trust_recipients(self, files: Mapping[str, Path]) -> None:
         """Put the files that recipients gave us where the courier looks: name -> file."""
         folder = self.data / "recipients"
@@ -168,11 +223,12 @@ class DemoSite:
             d.name: TlsFiles(ca, folder / f"{d.name}.pem", folder / f"{d.name}.key") for d in hospital.devices
         }
 
-    def doors(self) -> tuple[Door, Door]:
-        """Give the plain and the TLS door."""
+    def doors(self) -> tuple[Door, Door, Door]:
+        """Give the plain door, the one with TLS and the FHIR door."""
         from oathward_sim.senders import Door
 
-        return Door("127.0.0.1", self.ports["mllp"]), Door("127.0.0.1", self.ports["mllp_tls"])
+        plain, secure, fhir = (Door("127.0.0.1", self.ports[name]) for name in ("mllp", "mllp_tls", "fhir"))
+        return plain, secure, fhir
 
     async def start(self) -> None:
         """Start ``oathward serve`` and learn its ports.

@@ -23,24 +23,18 @@ from rich.table import Table
 from rich.text import Text
 
 from oathward.cli.demo.site import DemoSite
+from oathward.cli.demo.story import GETS, Story, headed, who_is_who
 from oathward.core.clock import wall_s
-from oathward.core.db import connect, read
 from oathward.core.process import STATUS_STALE_S, statuses
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
-
+    from oathward_sim.hospital import Hospital
     from oathward_sim.judge import Verdict
     from oathward_sim.run import Simulation
 
 _REFRESH_S, _LINE_S, _LATE_S = 0.5, 5.0, 3.0
 _WIDE, _NARROW, _HIGH = 96, 64, 36
 
-_GETS = {
-    "ehr": "everything about its patients, over mutual TLS",
-    "vendor-cloud": "devices and measurements, nobody's name",
-    "research-registry": "only who permits it, sealed to its own key",
-}
 _STRANGERS = {
     "unknown": ("INFUSER-99", "nobody told the inventory of it: held"),
     "no certificate": ("a PUMP-01 without certificate", "a name alone is no identity: held"),
@@ -49,13 +43,18 @@ _STRANGERS = {
 }
 
 
-def opening(site: DemoSite) -> None:
-    """Print where everything is and three things to try."""
+def opening(site: DemoSite, hospital: Hospital) -> None:
+    """Print the console's address, who is who, where everything is and three things to try."""
     program = _program()
+    link = site.console()
     lines = [
         "",
         "Oathward runs with a simulated hospital around it.",
+        *_console_lines(link),
+        *headed(1, who_is_who(hospital)),
+        "",
         f"  MLLP 127.0.0.1:{site.ports['mllp']}   MLLP/TLS 127.0.0.1:{site.ports['mllp_tls']}",
+        f"  FHIR https://127.0.0.1:{site.ports['fhir']}/fhir",
         f"  metrics http://127.0.0.1:{site.ports['metrics']}/metrics",
         f"  data folder {site.data}",
         "",
@@ -64,6 +63,13 @@ def opening(site: DemoSite) -> None:
         "",
     ]
     print("\n".join(lines), flush=True)
+
+
+def _console_lines(link: str) -> list[str]:
+    if not link:
+        return []
+    again = f"Open it in a browser; it works once, within minutes. `{_program()} console` gives another."
+    return ["", "The console:", link, again]
 
 
 def _tries(site: DemoSite, program: str) -> list[str]:
@@ -84,18 +90,21 @@ def _tries(site: DemoSite, program: str) -> list[str]:
 _UNKNOWN_REASON = "device.unknown"
 
 
-async def watch(site: DemoSite, simulation: Simulation, quiet: bool) -> None:
-    """Show the view until cancelled."""
+async def watch(site: DemoSite, simulation: Simulation, story: Story, quiet: bool) -> None:
+    """Show the view until cancelled, and tell the story's next step above it when it is its time."""
     if quiet:
         return
     view = _View(site, simulation)
     if not sys.stdout.isatty():
         while True:
             await asyncio.sleep(_LINE_S)
-            print(view.line(), flush=True)
+            for line in (*story.next(view.verdict()), view.line()):
+                print(line, flush=True)
     console = Console()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
+            if told := "\n".join(story.next(view.verdict())):
+                live.console.print(told, highlight=False, markup=False)
             live.update(view.render(console.width, console.height), refresh=True)
             await asyncio.sleep(_REFRESH_S)
 
@@ -106,23 +115,22 @@ class _View:
     def __init__(self, site: DemoSite, simulation: Simulation) -> None:
         self._site, self._simulation = site, simulation
         self._began = time.monotonic()
-        self._engine: Engine | None = None
         self._before: dict[str, tuple[float, int]] = {}
 
     def line(self) -> str:
         """Say all in one line."""
-        verdict = self._verdict()
+        verdict = self.verdict()
         arrived = ", ".join(
             f"{name} {count} of {verdict.expected[name]} due"
             if not (more := verdict.optional.get(name, 0))
             else f"{name} {count - more} of {verdict.expected[name]} due and {more} that may come"
             for name, count in verdict.delivered.items()
         )
-        return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._held().values())}"
+        return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._site.held().values())}"
 
     def render(self, width: int, height: int) -> RenderableType:
         """Draw it for a terminal of this size."""
-        verdict = self._verdict()
+        verdict = self.verdict()
         parts: list[RenderableType] = [self._head(verdict), Text()]
         parts += [self._senders(width), Text(), self._recipients(width, verdict), Text()]
         parts += [*self._held_lines(), Text(), self._ledger()]
@@ -139,7 +147,8 @@ class _View:
         head = Text("Oathward demo", style="bold", no_wrap=True, overflow="ellipsis")
         return head.append(f"  {self._age()}  ", style="not bold").append(f"{mark} {said}", style=style)
 
-    def _verdict(self) -> Verdict:
+    def verdict(self) -> Verdict:
+        """Count as of now."""
         self._simulation.look()
         for sender in self._site.adopted():
             self._simulation.judge.adopt(sender)
@@ -156,6 +165,8 @@ class _View:
         names = {hospital.feed.name: "patient administration"}
         names |= {d.name: f"{len(hospital.pumps)} infusion pumps" for d in hospital.pumps}
         names |= {d.name: f"{len(hospital.monitors)} patient monitors" for d in hospital.monitors}
+        names |= {d.name: f"{len(hospital.hubs)} home hubs (FHIR)" for d in hospital.hubs}
+        names |= {d.name: f"{len(hospital.wearables)} wearables (FHIR)" for d in hospital.wearables}
         for sender in self._simulation.senders:
             groups.setdefault(names.get(sender.name, sender.name), []).append(sender)
         for name, senders in groups.items():
@@ -181,7 +192,7 @@ class _View:
                 f"{verdict.expected[name]:,}",
                 f"{arrived:,} + {more}" if more else f"{arrived:,}",
                 self._rate(f"→{name}", count),
-                _GETS.get(name, ""),
+                GETS.get(name, ""),
             )
         return table
 
@@ -193,7 +204,7 @@ class _View:
         return f"{(count - before) / (now - at):.1f}" if now > at else "–"
 
     def _held_lines(self) -> list[Text]:
-        counts = self._held()
+        counts = self._site.held()
         if not counts:
             return [Text("Nothing is held yet.", style="dim")]
         from oathward.core.meanings import MEANINGS
@@ -206,15 +217,6 @@ class _View:
                 line.append(MEANINGS[BY_CODE[reason]].remedy if reason in BY_CODE else "", style="dim")
             )
         return lines
-
-    def _held(self) -> dict[str, int]:
-        from oathward.core.settings import load
-        from oathward.messages import sql
-
-        if self._engine is None:
-            self._engine = connect(load(self._site.data).database_url)
-        with read(self._engine) as db:
-            return sql.held_counts(db)
 
     def _trouble(self) -> str:
         if not self._site.running:
@@ -252,7 +254,8 @@ class _View:
 def _sentence(verdict: Verdict) -> tuple[str, str]:
     if verdict.clean:
         return "nothing lost, duplicated or leaked", "green"
-    return f"lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}", "bold red"
+    wrong = f"lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, out of order {verdict.disordered}"
+    return wrong, "bold red"
 
 
 def _table(width: int, *heads: str) -> Table:
