@@ -19,6 +19,7 @@ from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.bundle import pieces
 from oathward.protocols.fhir.check import check
 from oathward.protocols.fhir.json import dumps, loads
+from oathward.protocols.fhir.limits import LIMITS
 from oathward.protocols.fhir.nodes import part_node
 from oathward.protocols.fhir.persons import mixed, persons, split
 from oathward.protocols.fhir.reader import decode
@@ -97,7 +98,7 @@ def test_a_real_resource_is_read_or_refused_for_a_reason(path):
 def test_every_line_is_a_resource(path):
     for line in path.read_bytes().splitlines():
         message = decode(request_of(line))
-        assert len(persons(message)) == (message.trigger not in {"Organization"})
+        assert len(persons(message)) == (message.trigger != "Organization")
         assert dumps(message.body) == orjson.dumps(orjson.loads(line)) or b".0" in line or b"E" in line
 
 
@@ -132,6 +133,15 @@ def test_bundles_of_two_patients_are_cut_where_they_were_joined():
         other = next(persons(m)[0].resource["id"].encode() for m in found[:2] if m is not message)
         assert own in message.raw
         assert other not in message.raw
+
+
+def test_limits_leave_room_for_what_is_real():
+    for path in JSONS:
+        body = path.read_bytes()
+        assert len(body) * 4 < LIMITS.message_bytes_max
+        assert (body.count(b"{") + body.count(b"[")) * 4 < LIMITS.containers_max
+        assert body.count(b",") * 4 < LIMITS.values_max
+        assert body.count(b'"resource"') * 4 < LIMITS.entries_max
 
 
 # --- the second judge
@@ -233,7 +243,7 @@ def broken_ones(resource, node):
     for name in node.required:
         yield {key: value for key, value in resource.items() if key not in (name, f"_{name}")}, "required"
     yield resource | {"notAnElement": True}, "unknown"
-    for key, value in resource.items():
+    for key in resource:
         field = node.fields.get(key)
         if field is None:
             continue

@@ -18,9 +18,9 @@ from dataclasses import dataclass, field, replace
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir.json import dumps
-from oathward.protocols.fhir.limits import LIMITS, Limits, exceeded
+from oathward.protocols.fhir.limits import LIMITS, Limits
 from oathward.protocols.fhir.message import Message, Request, Resource
-from oathward.protocols.fhir.persons import part_body, parts
+from oathward.protocols.fhir.persons import part_body, parts, too_much
 from oathward.protocols.fhir.reader import Checked, Read, decode, open_request, read_bundle, request_bytes
 
 _BASE = Request("POST", "")
@@ -68,16 +68,16 @@ def _cut(raw: bytes, limits: Limits) -> list[Piece]:
     message = _checked(raw, request, body, kind, reads)
     if kind == "transaction":
         return [Piece(raw, tuple(range(len(reads))), None, message)]
-    groups = parts(message) if message.entries else []
+    groups = parts(message, limits) if message.entries else []
     if not bad and len(groups) == 1:
         return [Piece(raw, tuple(range(len(reads))), None, message)]
     made = [_refused(body, i, reads[i], limits) for i in bad]
-    size = 0
+    room = len(raw) + limits.repeated_bytes_max
     for group in groups:
         made.append(_part(message, group))
-        size += len(made[-1].raw)
-        if size > limits.parts_bytes_max:
-            raise exceeded("Bundle", limits.parts_bytes_max, "bytes in all parts")
+        room -= len(made[-1].raw)
+        if room < 0:
+            raise too_much(limits)
     return sorted(made, key=lambda piece: piece.indices)
 
 

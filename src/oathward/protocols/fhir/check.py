@@ -85,9 +85,14 @@ class Report:
         self.inner = False
         self.depth_max, self.issues_max = limits.depth_max, limits.issues_max
 
+    @property
+    def full(self) -> bool:
+        """Say whether there is no room for another mistake."""
+        return len(self.issues) >= self.issues_max
+
     def add(self, at: At, reason: Reason, why: str) -> None:
         """Note a mistake, while there is room."""
-        if len(self.issues) < self.issues_max:
+        if not self.full:
             self.issues.append(Issue(place(at), reason, why))
 
     def refuse(self) -> None:
@@ -194,7 +199,8 @@ def _ask_rules(node: Node, value: Resource, at: At, first: int, report: Report) 
             report.add(at, Reason.RULE_BROKEN, f"{rule.why} ({rule.name})")
     if node.resource and at[1] != "contained" and (report.inner or "contained" in value):
         for inner, why in contained(value, [(place(f.at), f.value) for f in report.found[first:]]):
-            report.issues.append(Issue(inner or place(at), Reason.RULE_BROKEN, why))
+            if not report.full:
+                report.issues.append(Issue(inner or place(at), Reason.RULE_BROKEN, why))
 
 
 def _array(field: Field, value: Resource, key: str, at: At, depth: int, report: Report) -> None:
@@ -249,6 +255,8 @@ def _stranger(node: Node, value: Resource, key: str, at: At, depth: int, report:
     """Check what is no element: the sibling of a primitive that holds its id and extensions, or a mistake."""
     field = node.fields.get(key[1:]) if key[:1] == "_" and key != "_resourceType" else None
     if field is None or field.node is not None:
+        if report.full:  # to number a name takes longer the more there are
+            return
         known = key in tables.element_names()
         name = key if known else f"children()[{list(value).index(key)}]"
         why = "no such element here" if known else "no element that FHIR R4 does not have"

@@ -11,6 +11,7 @@ Source: FHIR R4 §2.4.0.6 (contained resources), invariants of DomainResource an
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -25,19 +26,18 @@ def contained(value: Resource, found: Sequence[tuple[str, Resource]]) -> Iterato
         found: place and value of each Reference in it and in what it contains.
     """
     inner = value.get("contained", [])
-    ids = [each.get("id") for each in inner]
+    ids = Counter(each.get("id") for each in inner)
     for i, each in enumerate(inner):
         yield from ((f"{value['resourceType']}.contained[{i}]", why) for why in _wrong(each, ids))
     for place, reference in found:
         text = reference.get("reference", "")
         if text[:1] == "#" and text[1:] not in ids and not (text == "#" and ".contained[" in place):
             yield f"{place}.reference", "the id of a contained resource (ref-1)"
-    lonely = _unreferenced(value, inner, found)
-    for i in lonely:
+    for i in _unreferenced(value, inner, found):
         yield f"{value['resourceType']}.contained[{i}]", "a resource that something refers to (dom-3)"
 
 
-def _wrong(each: Resource, ids: list[str | None]) -> Iterator[str]:
+def _wrong(each: Resource, ids: Counter[str | None]) -> Iterator[str]:
     meta = each.get("meta", {})
     if "contained" in each:
         yield "no contained resources in a contained resource (dom-2)"
@@ -45,7 +45,7 @@ def _wrong(each: Resource, ids: list[str | None]) -> Iterator[str]:
         yield "no version of its own (dom-4)"
     if "security" in meta:
         yield "no security label of its own (dom-5)"
-    if "id" not in each or ids.count(each["id"]) > 1:
+    if "id" not in each or ids[each["id"]] > 1:
         yield "an id of its own"
 
 

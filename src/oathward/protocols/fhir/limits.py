@@ -24,18 +24,18 @@ class Limits:
     ``containers_max``: objects and arrays. ``values_max``: commas, those of texts too.
     ``depth_max``: objects within objects. ``number_chars_max``: digits, sign, point and exponent of a number.
     ``head_bytes_max``: method, target and conditions. ``uncounted_bytes_max``: so short a body cannot hold much.
-    ``parts_bytes_max``: of all parts of a bundle that is cut; what several patients refer to is in each.
+    ``repeated_bytes_max``: what a bundle grows by when it is cut; what several patients refer to is in each part.
     ``issues_max``: how many mistakes of one resource are told.
     """
 
     message_bytes_max: int = 16_777_216
     head_bytes_max: int = 4_096
-    containers_max: int = 500_000
-    values_max: int = 2_000_000
+    containers_max: int = 200_000
+    values_max: int = 500_000
     depth_max: int = 48
     entries_max: int = 5_000
     patients_max: int = 200
-    parts_bytes_max: int = 67_108_864
+    repeated_bytes_max: int = 4_194_304
     number_chars_max: int = 64
     uncounted_bytes_max: int = 65_536
     issues_max: int = 20

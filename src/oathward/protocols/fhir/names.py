@@ -49,6 +49,7 @@ class Names:
         "_by_identifier",
         "_by_name",
         "_found",
+        "_inside",
         "contained",
         "direct",
         "identifiers",
@@ -60,6 +61,7 @@ class Names:
     def __init__(self, message: Message) -> None:
         self.message = message
         self._found = found_in(message)
+        self._inside = [_inside(entry.resource) for entry in message.entries]
         self._by_name: dict[str, int] = {}
         self._by_identifier: dict[tuple[str, str], Key] = {}
         self.identifiers: dict[Key, dict[Identifier, None]] = {}
@@ -84,7 +86,7 @@ class Names:
             if kind not in _VISITS and not (not kind and found.targets and found.targets.issubset(_VISITS)):
                 continue
             at = self._by_name.get(text)
-            inner = _inside(entry.resource, text[1:]) if text[:1] == "#" else None
+            inner = self._inside[i].get(text)
             if at is not None:
                 listed += self._of_visit(at)
             elif inner is not None:
@@ -142,7 +144,7 @@ class Names:
                 self.spoken.setdefault(key, text)
                 if "identifier" in found.value:
                     self.identifiers.setdefault(key, {}).update(dict.fromkeys(identifiers_of(found.value)))
-        for inner in entry.resource.get("contained", ()):
+        for inner in self._inside[i].values():
             if inner["resourceType"] == "Patient":
                 keys[self._contained(i, inner)] = None
         self.direct.append(keys)
@@ -153,9 +155,8 @@ class Names:
         if at is not None:
             return ("entry", str(at)) if self.message.entries[at].type == "Patient" else None
         if text[:1] == "#":
-            inner = _inside(entry.resource, text[1:])
-            patient = inner is not None and inner["resourceType"] == "Patient"
-            return self._contained(i, inner) if patient and inner is not None else None
+            inner = self._inside[i].get(text)
+            return self._contained(i, inner) if inner and inner["resourceType"] == "Patient" else None
         kind = found.kind or declared(found.value)
         if kind != "Patient" and (kind or not _main(entry, found)):
             return None
@@ -231,8 +232,9 @@ def _plain(text: str) -> str:
     return text.partition("/_history/")[0]
 
 
-def _inside(resource: Resource, name: str) -> Resource | None:
-    return next((inner for inner in resource.get("contained", ()) if inner.get("id") == name), None)
+def _inside(resource: Resource) -> dict[str, Resource]:
+    """Map ``#id`` to the contained resources of one."""
+    return {f"#{inner.get('id')}": inner for inner in resource.get("contained", ())}
 
 
 def _elsewhere(text: str) -> Identifier | None:

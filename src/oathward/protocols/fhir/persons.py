@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from oathward.core.errors import DecodeError
 from oathward.protocols.fhir.json import dumps
 from oathward.protocols.fhir.limits import LIMITS, Limits, exceeded
 from oathward.protocols.fhir.message import Message, Person, Request
@@ -36,9 +37,7 @@ def persons(message: Message, limits: Limits = LIMITS) -> tuple[Person, ...]:
         DecodeError: LIMIT_EXCEEDED, more patients than one message may have.
     """
     names = names_of(message)
-    order = list(dict.fromkeys(key for keys in names.direct for key in keys))
-    if len(order) > limits.patients_max:
-        raise exceeded("Bundle.entry", limits.patients_max, "patients")
+    order = _order(names, limits)
     if len(order) == 1:
         return (_person(names, order[0], tuple(range(len(message.entries)))),)
     people = _people(names)
@@ -62,25 +61,35 @@ def split(message: Message, limits: Limits = LIMITS) -> list[bytes]:
     What ``mixed`` names stays a part of its own, as it is.
 
     Raises:
-        DecodeError: LIMIT_EXCEEDED, the parts together are much larger than a message may be.
+        DecodeError: LIMIT_EXCEEDED, too many patients, or parts that are together much larger than the message.
     """
-    found = parts(message)
+    found = parts(message, limits)
     if len(found) < 2:
         return [message.raw]
-    made, size = [], 0
+    made: list[bytes] = []
+    room = len(message.raw) + limits.repeated_bytes_max
     for part in found:
         made.append(part_bytes(message, part))
-        size += len(made[-1])
-        if size > limits.parts_bytes_max:
-            raise exceeded("Bundle", limits.parts_bytes_max, "bytes in all parts")
+        room -= len(made[-1])
+        if room < 0:
+            raise too_much(limits)
     return made
 
 
-def parts(message: Message) -> list[tuple[int, ...]]:
-    """Give the places in ``message.entries`` that belong together: one group a patient, then the rest."""
+def too_much(limits: Limits) -> DecodeError:
+    """Say that the parts of a bundle are much larger than it."""
+    return exceeded("Bundle", limits.repeated_bytes_max, "bytes of what several patients refer to")
+
+
+def parts(message: Message, limits: Limits = LIMITS) -> list[tuple[int, ...]]:
+    """Give the places in ``message.entries`` that belong together: one group a patient, then the rest.
+
+    Raises:
+        DecodeError: LIMIT_EXCEEDED, more patients than one message may have.
+    """
     names = names_of(message)
     every = tuple(range(len(message.entries)))
-    order = list(dict.fromkeys(key for keys in names.direct for key in keys))
+    order = _order(names, limits)
     if not message.bundle or (len(order) < 2 and all(names.direct)) or not order:
         return [every]
     people = _people(names)
@@ -105,6 +114,13 @@ def part_body(message: Message, part: tuple[int, ...]) -> dict[str, Any]:
     entries = message.body["entry"]
     chosen = [entries[message.entries[i].index] for i in part]
     return {"resourceType": "Bundle", "type": message.bundle, "entry": chosen}
+
+
+def _order(names: Names, limits: Limits) -> list[Key]:
+    order = list(dict.fromkeys(key for keys in names.direct for key in keys))
+    if len(order) > limits.patients_max:
+        raise exceeded("Bundle.entry", limits.patients_max, "patients")
+    return order
 
 
 def _people(names: Names) -> list[frozenset[Key]]:

@@ -386,7 +386,7 @@ def test_what_all_refer_to_cannot_grow_without_bound():
     message = decode(raw(whole))
     assert len(persons.split(message)) == 20
     with pytest.raises(DecodeError) as caught:
-        persons.split(message, Limits(parts_bytes_max=100_000))
+        persons.split(message, Limits(repeated_bytes_max=100_000))
     assert caught.value.reason is Reason.LIMIT_EXCEEDED
 
 
@@ -403,7 +403,7 @@ def test_a_message_that_nobody_read_is_looked_through():
 def test_without_the_look_into_contained_resources_a_patient_would_hide(monkeypatch):
     resource = SMUGGLED["contained patient"]
     assert mixed(resource) == (0,)
-    monkeypatch.setattr(names, "_inside", lambda *_: None)
+    monkeypatch.setattr(names, "_inside", lambda _: {})
     monkeypatch.setattr(names.Names, "_contained", lambda *_: ("id", "123"))
     assert mixed(resource) == ()
 
