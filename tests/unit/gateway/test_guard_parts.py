@@ -147,10 +147,12 @@ def test_codes_fractions_ranges_and_days_are_not_asked_about(value):
     assert check(f"OBX|1|NM|8867-4^^LN|1|{value}", foreign=known) is CLEAN
 
 
-def test_encoded_identifiers_clean_for_one_patient_are_asked_about_for_another():
+@pytest.mark.parametrize("identity", [True, False])
+def test_encoded_identifiers_clean_once_are_asked_about_again(identity):
     guard, line = Guard(HASHER), "OBX|1|ED|8867-4^^LN|1|ODc2NTQzOTkg"
-    assert check(line, guard=guard, carries_identity=True, foreign=others()) is CLEAN
-    assert isinstance(check(line, guard=guard, carries_identity=True, foreign=others("87654399")), Stop)
+    for known in (None, others()):
+        assert check(line, guard=guard, carries_identity=identity, foreign=known) is CLEAN
+    assert isinstance(check(line, guard=guard, carries_identity=identity, foreign=others("87654399")), Stop)
 
 
 # --- dates and telephones

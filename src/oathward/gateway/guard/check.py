@@ -28,7 +28,16 @@ from oathward.gateway.guard.normalise import (
 from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
 from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.outlines import Line, Outline
-from oathward.gateway.guard.payload import ADDRESS, Objects, is_json, objects_of, pieces, without_our_ids
+from oathward.gateway.guard.payload import (
+    ADDRESS,
+    CODES,
+    OBJECT,
+    Objects,
+    is_json,
+    objects_of,
+    pieces,
+    without_our_ids,
+)
 from oathward.gateway.guard.tokens import role_of
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop, Verdict
 
@@ -210,8 +219,8 @@ class Check:
                 self._opened_clean.append((facts, weak))
             else:
                 context.know_outline(facts, weak)
-        elif facts.encoded and self._message.foreign is not None and not context.closed:
-            self._open.append(line)  # clean for one patient is not clean for another
+        elif facts.encoded and self._message.foreign is not None:
+            self._open.append(line)  # clean for one patient is not clean for another, nor for ever
         for place, word in weak:
             if word:
                 self._alone[word] = place
@@ -251,7 +260,8 @@ class Check:
         ):
             return ()  # a hospital's name, or a town that the plan keeps
         short = []
-        for word in set(search.alone(fold(line, self._original.charset))) - COMMON:
+        codes = COMMON | CODES if line.startswith(OBJECT) else COMMON
+        for word in set(search.alone(fold(line, self._original.charset))) - codes:
             place = names.get(word) or (_CARD if carded and self._message.hashes.word(word) in carded else "")
             if len(word) >= NAME_ALONE_MIN and place and (place == _CARD or role_of(place) == "patient"):
                 return Stop("name-parts", self._place(place, line))

@@ -111,9 +111,7 @@ class Context:
         self.outlines[facts] = weak
         if lettered:
             self.lettered.add(facts)
-        elif not (weak or facts.opened or (facts.dated and self.tokens.births)) and (
-            self.closed or not facts.encoded
-        ):
+        elif not (weak or facts.opened or facts.encoded or (facts.dated and self.tokens.births)):
             self.clean.add(facts)
 
     def is_quiet(self, facts: Outline) -> bool:

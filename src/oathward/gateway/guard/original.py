@@ -21,7 +21,7 @@ from oathward.protocols.hl7v2.escapes import USUAL, Separators
 from oathward.protocols.hl7v2.reader import Message
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Original:
     """One original.
 

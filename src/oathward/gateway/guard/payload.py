@@ -6,7 +6,7 @@ Rules:
 - A line of JSON is ``{`` and the scalars of one object with ``|`` between them, and ``^`` between those of one array: a
   name's parts stand together, as in a field. Names of members are text too, but for those that FHIR gives them often (``MEMBERS``).
 - JSON inside a string is cut into lines of its own.
-- What begins as JSON and is none cannot be searched.
+- What begins as JSON and is none cannot be searched, but for what its pieces show at once.
 - ``pieces`` cuts it where objects begin without reading it: enough to see that there is nothing to look at.
 
 Deliberately absent: FHIR. Any object of any type is a line.
@@ -53,6 +53,13 @@ _MEMBERS = """
 """
 MEMBERS = frozenset(_MEMBERS.split())
 """Names of members that say nothing; any other one is searched as a value is."""
+_CODES = b"""
+    active additional amended appended arrived billing both cancelled completed confirmed corrected draft email empty extensions
+    female final finished generated home inactive male mobile nickname official other pager phone physical planned postal
+    preliminary private proposal registered suspended temp triaged usual work
+"""
+CODES = frozenset(_CODES.split())
+"""Words of the codes that FHIR itself gives; a few of them are names too."""
 _ADDRESS_MEMBERS = frozenset(("city", "line", "postalCode", "district"))
 _TYPES = frozenset(("Patient", "Person", "RelatedPerson"))
 _REFERENCES = (*(f"{one}/" for one in _TYPES), *_TYPES)
@@ -94,7 +101,7 @@ class Objects:
 
     lines: list[bytes]
     told: list[list[Scalar]]
-    places: list[Place]
+    places: list[Place | None]
 
     def place_of(self, line: bytes) -> str:
         """Say where a line stands; members with names of the sender's own are not told."""
@@ -143,7 +150,7 @@ def objects_of(outgoing: bytes) -> Objects:
         if type(node) is _Members or scalars:
             found.lines.append(_line(node, scalars))
             found.told.append(scalars)
-            found.places.append(place or (None, "", -1))
+            found.places.append(place)
         stack += reversed(below)
     return found
 
