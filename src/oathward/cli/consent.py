@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,22 +11,26 @@ from oathward.cli.asking import (
     PersonOption,
     hasher_of,
     identifiers_in,
-    now_us,
     opened,
     person_of,
     read_bytes,
-    sign_and_store,
+)
+from oathward.cli.consents import (
+    check_recipients,
+    check_subject,
+    in_words,
+    plain,
+    store,
+    subjects_of,
 )
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
-from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from oathward.cli.consent_fhir import Options
     from oathward.consent.model import Statement
-    from oathward.core.settings import Settings
-    from oathward.patients.identifiers import Hasher, Identifier
-    from oathward.vault.opened import Opened
+    from oathward.patients.identifiers import Identifier
 
 APP = typer.Typer(help="Consent facts: record, import, list.", add_completion=False, no_args_is_help=True)
 
@@ -76,17 +79,17 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
         source=source,
     )
     who = person_of(person)
-    _check_recipients(settings_of(data), said)
+    check_recipients(settings_of(data), said)
     hasher = hasher_of(settings_of(data)) if identifier_file else None
     identifiers = identifiers_in(identifier_file, hasher) if identifier_file and hasher else []
     if len(identifiers) > 1:
         raise InputError("--identifier-file", "must hold one identifier; import takes many patients")
     with opened(data) as site:
         if hasher is not None:
-            subject = _subjects(site, hasher, identifiers, who)[0]
+            subject = subjects_of(site, hasher, identifiers, who)[0]
         else:
-            _check_subject(site, subject)
-        count = _store(site, {subject: [said]}, who, replaces=replace)
+            check_subject(site, subject)
+        count = store(site, {subject: [said]}, who, replaces=replace)
 
     def human() -> None:
         print(
@@ -104,8 +107,14 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
 
 
 @APP.command("import")
-def import_(
-    file: Annotated[str, typer.Argument(help="CSV file, or - for stdin.")],
+def import_(  # noqa: PLR0913, PLR0917  one parameter an option
+    file: Annotated[str, typer.Argument(help="CSV file, or - for stdin; with --fhir a file or a folder.")],
+    fhir: Annotated[
+        bool, typer.Option("--fhir", help="FHIR R4: a Consent, a Bundle, or a folder of them.")
+    ] = False,
+    zone: Annotated[str, typer.Option(help="Time zone of dates that say none, as in Europe/Berlin.")] = "UTC",
+    subject: Annotated[str, typer.Option(help="With --fhir: whose they all are, by subject id.")] = "",
+    identifier_file: IdentifierFileOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, say what would happen, change nothing.")
     ] = False,
@@ -119,13 +128,26 @@ def import_(
     """Import statements: identifier, authority, permit, purposes, recipients, classes, from, until, source.
 
     With an error in any line nothing is imported. Patients nobody heard of yet get their subject now.
+    With --fhir a consent takes the place of what an earlier version of it said; one that is not active says nothing more.
     """
+    from oathward.cli.consent_fhir import Options
+
+    options = Options(file, zone, subject, identifier_file, dry_run, replace, person, data)
+    if fhir:
+        _import_fhir(options, as_json=as_json)
+    elif subject or identifier_file:
+        raise InputError("options", "a CSV file names its patients itself")
+    else:
+        _import_csv(options, as_json=as_json)
+
+
+def _import_csv(options: Options, *, as_json: bool) -> None:
     from oathward.consent import sheet
     from oathward.patients.identifiers import from_cx
 
-    found = sheet.parse(read_bytes(file))
+    found = sheet.parse(read_bytes(options.path))
     errors = list(found.errors)
-    settings = settings_of(data)
+    settings = settings_of(options.data)
     hasher = hasher_of(settings)
     per_patient: dict[Identifier, list[Statement]] = {}
     for row in found.rows:
@@ -135,14 +157,14 @@ def import_(
         else:
             per_patient.setdefault(one, []).append(row.statement)
     recorded = 0
-    if not errors and not dry_run:
-        who = person_of(person)
-        with opened(data) as site:
-            subjects = _subjects(site, hasher, list(per_patient), who)
+    if not errors and not options.dry_run:
+        who = person_of(options.person)
+        with opened(options.data) as site:
+            subjects = subjects_of(site, hasher, list(per_patient), who)
             said: dict[str, list[Statement]] = {}
             for subject, statements in zip(subjects, per_patient.values(), strict=True):
                 said.setdefault(subject, []).extend(statements)
-            recorded = _store(site, said, who, replaces=replace)
+            recorded = store(site, said, who, replaces=options.replace)
 
     def human() -> None:
         for e in errors[:ERRORS_SHOWN_MAX]:
@@ -150,18 +172,80 @@ def import_(
         if errors:
             print(f"{len(errors)} error{'s' if len(errors) > 1 else ''}; nothing was imported.")
         else:
-            state = "Would record" if dry_run else "Recorded"
-            count = len(per_patient) if dry_run else recorded
+            state = "Would record" if options.dry_run else "Recorded"
+            count = len(per_patient) if options.dry_run else recorded
             print(f"{state} statements of {count} patients ({len(found.rows)} rows).")
 
     value: dict[str, Any] = {"rows": len(found.rows), "patients": len(per_patient), "recorded": recorded}
     value |= {
-        "dry_run": dry_run,
+        "dry_run": options.dry_run,
         "errors": [{"line": e.line, "column": e.column, "why": e.why} for e in errors],
     }
     emit(value, as_json=as_json, human=human)
     if errors:
         raise typer.Exit(65)
+
+
+def _import_fhir(options: Options, *, as_json: bool) -> None:
+    from oathward.cli.consent_fhir import import_ as import_fhir
+    from oathward.cli.consent_fhir import said
+
+    done = import_fhir(options)
+
+    def human() -> None:
+        for p in done.problems[:ERRORS_SHOWN_MAX]:
+            print(f"{p.file}: {p.where}: {p.why}")
+        for name, remark in done.remarks[:ERRORS_SHOWN_MAX]:
+            print(f"{name}: {said(remark)}")
+        if done.problems:
+            print(f"{len(done.problems)} error{'s' if len(done.problems) > 1 else ''}; nothing was imported.")
+        else:
+            state = "Would record" if options.dry_run else "Recorded"
+            print(
+                f"{state} {done.consents} consents ({done.active} active) of {done.patients} patients; "
+                f"{done.recorded} patients' statements changed."
+            )
+
+    emit(done.value() | {"dry_run": options.dry_run}, as_json=as_json, human=human)
+    if done.problems:
+        raise typer.Exit(65)
+
+
+@APP.command()
+def check(  # noqa: PLR0913, PLR0917  one parameter an option
+    purpose: Annotated[str, typer.Option(help="HRESCH, TREAT …")],
+    recipient: Annotated[str, typer.Option(help="Id of a recipient of the policy in force.")] = "",
+    actor: Annotated[
+        list[str] | None, typer.Option(help="What consents call who gets it: Organization/54, system|value.")
+    ] = None,
+    class_: Annotated[str, typer.Option("--class", help="Element class of the data.")] = "observation.value",
+    code: Annotated[list[str] | None, typer.Option(help="Code that the data bear, as in LN|8867-4.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Confidentiality or sensitivity of the data.")
+    ] = None,
+    at: Annotated[str, typer.Option(help="Day, or time with zone; empty: now.")] = "",
+    fhir: Annotated[
+        str, typer.Option("--fhir", help="FHIR consents: a file, a folder, or - for stdin.")
+    ] = "",
+    zone: Annotated[str, typer.Option(help="Time zone of dates that say none.")] = "UTC",
+    subject: Annotated[str, typer.Option(help="What stands for this subject, instead of files.")] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask consents about one datum: permitted, denied or neither, and by which provision."""
+    from oathward.cli.consent_fhir import WORDS, Question
+    from oathward.cli.consent_fhir import check as answer
+
+    question = Question(purpose, recipient, actor or [], class_, code or [], label or [], at)
+    found = answer(question, path=fhir, zone=zone, subject=subject, data=data)
+
+    def human() -> None:
+        print(WORDS[found["decision"]])
+        for one in found["by"]:
+            place = " ".join(word for word in (one["file"], one["source"].rpartition(" ")[2]) if word)
+            print(f"  {place}: {one['says']}")
+
+    emit(found, as_json=as_json, human=human)
 
 
 @APP.command("list")
@@ -190,130 +274,21 @@ def list_(
         table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
         table.columns[0].no_wrap = True
         for row in rows:
-            says = "; ".join(_in_words(s) for s in row.statements) or "nothing"
+            says = "; ".join(in_words(s) for s in row.statements) or "nothing"
             when = f"{from_micros(row.at_us):%Y-%m-%d %H:%M}"
             table.add_row(
                 row.subject, str(row.version), when, says if row.valid else "SIGNATURE DOES NOT VERIFY"
             )
         console().print(table)
 
-    emit({"consents": [_plain(row) for row in rows]}, as_json=as_json, human=human)
+    emit({"consents": [_row(row) for row in rows]}, as_json=as_json, human=human)
 
 
-def _check_subject(site: Opened, subject: str) -> None:
-    """Refuse a subject id that nobody has: a denial of a typo would deny nothing.
-
-    Raises:
-        InputError: ``not-found``, or no subject id at all.
-    """
-    from oathward.consent.model import check_subject
-    from oathward.core.db import read
-    from oathward.patients import views
-
-    check_subject(subject)
-    with read(site.engine) as db:
-        if not views.exists(db, site.site, subject):
-            raise InputError("--subject", "no such subject", reason=Reason.NOT_FOUND)
-
-
-def _check_recipients(settings: Settings, said: Statement) -> None:
-    """Refuse a recipient that the policy in force does not have: a denial of a typo would deny nothing.
-
-    Raises:
-        InputError: says which one was probably meant.
-    """
-    from oathward import activation
-    from oathward.core.db import connect, read
-    from oathward.core.errors import AuthorityError
-    from oathward.policy.model import ANY
-    from oathward.policy.reading import near
-    from oathward.vault.authority import Seen, trust_anchor
-
-    engine = connect(settings.database_url)
-    try:
-        with read(engine) as db:
-            active = activation.load_active(db, settings.site.name, trust_anchor(settings), Seen())
-    except AuthorityError:  # `oathward doctor` says so; what a patient says can be recorded all the same
-        active = None
-    finally:
-        engine.dispose()
-    if active is None:
-        return
-    known = {*active.bundle.recipients, *(link.recipient for link in active.bundle.links.values())}
-    for one in sorted(said.fact.recipients - {ANY} - known):
-        raise InputError("--recipient", f"the policy in force has no `{one}`; {near(one, known)}")
-
-
-def _subjects(site: Opened, hasher: Hasher, identifiers: Sequence[Identifier], person: str) -> list[str]:
-    from oathward.core.db import write
-    from oathward.patients import actions
-
-    found: list[str] = []
-    for start in range(0, len(identifiers), 200):
-        with write(site.engine) as db:
-            some = identifiers[start : start + 200]
-            found += actions.register(db, site.site, hasher, some, by=person, now_us=now_us(site))
-    return found
-
-
-def _store(site: Opened, said: dict[str, list[Statement]], person: str, *, replaces: bool) -> int:
-    from oathward.consent import actions
-    from oathward.core.db import read
-
-    drafts = []
-    with read(site.engine) as db:
-        for subject, statements in said.items():
-            one = actions.draft(
-                db,
-                site.site,
-                subject,
-                statements,
-                authority=site.authority,
-                seen=site.seen,
-                replaces=replaces,
-            )
-            if one is not None:
-                drafts.append(one)
-    sign_and_store(
-        site,
-        drafts,
-        person,
-        lambda db, signed: actions.store(db, site.site, signed, by=person, now_us=now_us(site)),
-        "consents",
-    )
-    return len(drafts)
-
-
-def _in_words(one: Statement) -> str:
-    fact = one.fact
-    what = f"{'permit' if fact.permit else 'deny'} {_set(fact.purposes)} to {_set(fact.recipients)}: {_set(fact.classes)}"
-    if fact.end_us is not None:
-        what += f" until {from_micros(fact.end_us):%Y-%m-%d %H:%M}"
-    return what
-
-
-def _set(words: frozenset[str]) -> str:
-    shown = sorted(words)
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")
-
-
-def _plain(row: Any) -> dict[str, Any]:
+def _row(row: Any) -> dict[str, Any]:
     return {
         "subject": row.subject,
         "version": row.version,
         "at": iso(from_micros(row.at_us)),
         "valid": row.valid,
-        "statements": [
-            {
-                "id": s.fact.id,
-                "permit": s.fact.permit,
-                "purposes": sorted(s.fact.purposes),
-                "recipients": sorted(s.fact.recipients),
-                "classes": sorted(s.fact.classes),
-                "from": iso(from_micros(s.fact.start_us)) if s.fact.start_us is not None else None,
-                "until": iso(from_micros(s.fact.end_us)) if s.fact.end_us is not None else None,
-                "source": s.source,
-            }
-            for s in row.statements
-        ],
+        "statements": [plain(s) for s in row.statements],
     }

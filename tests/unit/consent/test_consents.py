@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import orjson
 import pytest
 from tests.unit.consent.conftest import NOW, SITE, says
 
@@ -11,6 +12,7 @@ from oathward.core.db import read
 from oathward.core.errors import AuthorityError, InputError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
+from oathward.policy.consents import Box
 from oathward.policy.model import ConsentFact
 from oathward.vault.authority import Seen
 
@@ -273,3 +275,62 @@ def test_what_was_read_before_a_withdrawal_is_not_remembered_after_it(office, an
     assert office.of(ann)[0] == 1
     monkeypatch.undo()
     assert office.of(ann)[0] == 2
+
+
+class TestRicherStatements:
+    """Codes, labels, exceptions and origins: kept with what is signed, and met where several people are meant."""
+
+    def rich(self, **more):
+        box = Box(codes=frozenset({"LN|1"}), end_us=5)
+        extended = dataclasses.replace(
+            says(permit=False).fact,
+            codes=frozenset({"LN|1", "LN|2"}),
+            labels=frozenset({"R", "V"}),
+            unless=(box,),
+        )
+        return model.Statement(dataclasses.replace(extended, **more), "fhir", frozenset({"a", "b"}))
+
+    def test_what_is_signed_reads_back(self, ann):
+        both = (PERMIT, self.rich())
+        body = canonical(ann, both)
+        assert from_canonical(body, ann) == both
+        for old, new in (
+            (b'"origins"', b'"origin"'),
+            (b'"codes":["LN|1","LN|2"]', b'"codes":"LN|1"'),
+            (b'["a","b"]', b'"ab"'),
+        ):
+            assert old in body
+            with pytest.raises(ValueError):  # noqa: PT011  any kind of it
+                from_canonical(body.replace(old, new), ann)
+
+    def test_the_form_of_plain_statements_is_what_it_was(self, ann):
+        """What was signed before codes were known still reads, and is still written so."""
+        rows = orjson.loads(canonical(ann, (PERMIT,)))["statements"]
+        assert [len(row) for row in rows] == [8]
+
+    def test_a_later_version_takes_the_place_of_an_earlier_one(self, office, ann):
+        first, other = self.rich(), dataclasses.replace(self.rich(permit=True), origins=frozenset({"c"}))
+        office.record(ann, first, other, PERMIT)
+        with read(office.engine) as db:
+            options = {"authority": office.signer, "seen": office.seen, "instead_of": frozenset({"b"})}
+            same = actions.draft(db, SITE, ann, [self.rich()], **options)
+            gone = actions.draft(db, SITE, ann, [], **options)
+            changed = actions.draft(db, SITE, ann, [self.rich(end_us=7)], **options)
+        assert same is None, "nothing new"
+        assert [s.origins for s in from_canonical(gone.body, ann)] == [frozenset({"c"}), frozenset()]
+        assert [s.fact.end_us for s in from_canonical(changed.body, ann)] == [None, None, 7]
+
+    def test_several_people_permit_what_each_permits(self):
+        one = dataclasses.replace(
+            PERMIT.fact, codes=frozenset({"LN|1", "LN|2"}), labels=frozenset({"N", "R", "HIV"})
+        )
+        two = dataclasses.replace(
+            PERMIT.fact, id="two", codes=frozenset({"LN|2"}), labels=frozenset({"N"}), end_us=9
+        )
+        [both] = common([(one,), (two,)])
+        assert (both.codes, both.labels, both.end_us) == ({"LN|2"}, {"N", "HIV"}, 9)
+        assert both.id == f"{one.id}+two"
+        none = dataclasses.replace(two, codes=frozenset({"LN|3"}))
+        assert common([(one,), (none,)]) == ()
+        denial = self.rich().fact
+        assert common([(one, denial), (two,)])[0] is denial

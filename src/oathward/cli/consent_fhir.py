@@ -1,0 +1,260 @@
+"""``oathward consent import --fhir`` and ``consent check``: consents as FHIR writes them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from oathward.cli.asking import hasher_of, identifiers_in, opened, person_of, read_bytes
+from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain, store, subjects_of
+from oathward.cli.output import settings_of
+from oathward.core.errors import InputError
+from oathward.core.phi import Phi
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.consent.fhir_parts import Remark
+    from oathward.consent.fhir_set import Consents, Named, Problem
+    from oathward.consent.model import Statement
+    from oathward.patients.identifiers import Hasher, Identifier
+    from oathward.policy.bundle import Bundle
+    from oathward.vault.opened import Opened
+
+WORDS = {"permit": "PERMIT", "deny": "DENY", "none": "NO CONSENT"}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What was asked of an import. ``subject``, ``identifier_file``: whose all of them are."""
+
+    path: str
+    zone: str = "UTC"
+    subject: str = ""
+    identifier_file: str | None = None
+    dry_run: bool = False
+    replace: bool = False
+    person: str | None = None
+    data: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of it; with ``problems`` nothing was stored."""
+
+    consents: int
+    active: int
+    patients: int
+    recorded: int
+    problems: list[Problem]
+    remarks: list[tuple[str, Remark]]
+
+    def value(self) -> dict[str, Any]:
+        """Give it as JSON."""
+        return {
+            "consents": self.consents,
+            "active": self.active,
+            "patients": self.patients,
+            "recorded": self.recorded,
+            "errors": [{"file": p.file, "where": p.where, "why": p.why} for p in self.problems],
+            "remarks": [{"file": file, "code": r.code, "where": r.where} for file, r in self.remarks],
+        }
+
+
+def import_(options: Options) -> Imported:
+    """Read consents and store what they say, each in place of what an earlier version of it said."""
+    from oathward.consent.fhir_set import Problem
+
+    if options.subject and options.identifier_file:
+        raise InputError("options", "say --subject or --identifier-file, not both")
+    settings = settings_of(options.data)
+    found = gathered(options.path, options.zone)
+    problems = list(found.problems)
+    remarks = [(one.file, remark) for one in found.found for remark in one.reading.remarks]
+    remarks += _strangers(found, bundle_in_force(settings))
+    hasher = None if options.subject else hasher_of(settings)
+    whose: list[list[Identifier]] = []
+    if hasher is not None:
+        given = identifiers_in(options.identifier_file, hasher) if options.identifier_file else []
+        if len(given) > 1:
+            raise InputError("--identifier-file", "must hold one identifier")
+        whose = [given or _identifiers(one, hasher) for one in found.found]
+        problems += [
+            Problem(one.file, "Consent.patient", "names nobody by an identifier; give --identifier-file")
+            for one, identifiers in zip(found.found, whose, strict=True)
+            if not identifiers
+        ]
+    active = sum(one.reading.active for one in found.found)
+    patients = len(set(map(tuple, whose))) if hasher else 1
+    recorded = 0
+    if not problems and not options.dry_run:
+        recorded = _store(options, found, hasher, whose)
+    return Imported(len(found.found), active, patients, recorded, problems, remarks)
+
+
+def gathered(path: str, zone: str) -> Consents:
+    """Read a file, stdin for ``-``, or every ``*.json`` below a folder.
+
+    Raises:
+        InputError: it is not there, or the zone is none.
+    """
+    from oathward.consent.fhir_set import FILES_MAX, gather
+
+    folder = Path(path)
+    if path == "-" or not folder.is_dir():
+        return gather([(path, read_bytes(path))], zone=_zone(zone))
+    files = sorted(file for file in folder.rglob("*.json") if file.is_file())
+    if not files or len(files) > FILES_MAX:
+        raise InputError(path, f"a folder with 1 to {FILES_MAX} *.json", reason=Reason.NOT_FOUND)
+    named = ((str(file.relative_to(folder)), read_bytes(str(file))) for file in files)
+    return gather(named, zone=_zone(zone))
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError("--zone", "a time zone such as Europe/Berlin") from error
+
+
+def _identifiers(one: Named, hasher: Hasher) -> list[Identifier]:
+    """Give the identifiers of a Consent's patient that name one person."""
+    from oathward.patients.identifiers import Identifier, is_person_type, is_placeholder
+
+    found = []
+    for system, value, type_ in one.patient:
+        authority = hasher.authorities.written_uri(system) if system else ""
+        if authority and is_person_type(type_) and not is_placeholder(value.reveal().strip()):
+            found.append(Identifier(Phi(value.reveal().strip()), authority, type_ or "MR"))
+    return found
+
+
+def _store(options: Options, found: Consents, hasher: Hasher | None, whose: list[list[Identifier]]) -> int:
+    who = person_of(options.person)
+    with opened(options.data) as site:
+        if hasher is None:
+            check_subject(site, options.subject)
+        said: dict[str, list[Statement]] = {}
+        origins: dict[str, frozenset[str]] = {}
+        for number, one in enumerate(found.found):
+            subjects = [options.subject] if hasher is None else _subjects(site, hasher, whose[number], who)
+            for subject in subjects:
+                said.setdefault(subject, []).extend(one.reading.statements)
+                origins[subject] = origins.get(subject, frozenset()) | one.reading.origins
+        return store(site, said, who, replaces=options.replace, instead_of=origins)
+
+
+def _subjects(site: Opened, hasher: Hasher, identifiers: list[Identifier], person: str) -> list[str]:
+    """Give the subjects that some of the identifiers name; where nobody is known yet, one for the first of them."""
+    from oathward.core.db import read
+    from oathward.patients import views
+
+    with read(site.engine) as db:
+        known = [views.find(db, site.site, hasher, one) for one in identifiers]
+    subjects = list(dict.fromkeys(subject for subject in known if subject))
+    return subjects or subjects_of(site, hasher, identifiers[:1], person)
+
+
+def _strangers(found: Consents, bundle: Bundle | None) -> list[tuple[str, Remark]]:
+    """Remark on actors that no recipient of the policy in force declares."""
+    from oathward.consent.fhir_parts import Remark
+    from oathward.policy.consents import ANY
+
+    if bundle is None:
+        return []
+    known = {ANY, *bundle.recipients, *(word for r in bundle.recipients.values() for word in r.actors)}
+    return list(
+        dict.fromkeys(
+            (one.file, Remark("consent.actor-unknown", f"Consent.{s.source.split()[-1]}.actor"))
+            for one in found.found
+            for s in one.reading.statements
+            if not s.fact.recipients & known
+        )
+    )
+
+
+# --- check
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What ``consent check`` was asked, as it was written."""
+
+    purpose: str
+    recipient: str
+    actors: list[str]
+    class_: str
+    codes: list[str]
+    labels: list[str]
+    at: str
+
+
+def check(question: Question, *, path: str, zone: str, subject: str, data: str | None) -> dict[str, Any]:
+    """Say what consents come to for one datum, and which provision of which file says so."""
+    from oathward.consent.query import Query, ask
+    from oathward.consent.sheet import moment
+    from oathward.core.clock import wall_s
+    from oathward.core.labels import CLASSES, Confidentiality, Purpose
+
+    if bool(path) == bool(subject):
+        raise InputError("options", "say --fhir or --subject")
+    if question.purpose not in {str(p) for p in Purpose}:
+        raise InputError("--purpose", f"of {', '.join(sorted(str(p) for p in Purpose))}")
+    if question.class_ not in CLASSES:
+        raise InputError("--class", "an element class such as observation.value")
+    statements = _stored(subject, data) if subject else _of_files(path, zone)
+    words = {question.recipient, *question.actors} - {""}
+    if question.recipient:
+        bundle = bundle_in_force(settings_of(data))
+        recipient = bundle.recipients.get(question.recipient) if bundle else None
+        words |= recipient.actors if recipient else frozenset()
+    levels = {str(level) for level in Confidentiality}
+    asked = moment(question.at, "--at", end=False)
+    query = Query(
+        purpose=question.purpose,
+        recipient=frozenset(words),
+        at_us=int(wall_s() * 1_000_000) if asked is None else asked,
+        class_=question.class_,
+        codes=frozenset(question.codes),
+        confidentiality=next((word for word in question.labels if word in levels), "N"),
+        sensitivity=frozenset(question.labels) - levels,
+    )
+    answer = ask([statement for _, statement in statements], query)
+    files = {id(statement): file for file, statement in statements}
+    return {
+        "decision": answer.word,
+        "by": [{"file": files[id(one)], "says": in_words(one), **plain(one)} for one in answer.by],
+    }
+
+
+def _of_files(path: str, zone: str) -> list[tuple[str, Statement]]:
+    found = gathered(path, zone)
+    for problem in found.problems:
+        raise InputError(f"{problem.file}: {problem.where}", problem.why)
+    for one in found.found:
+        for remark in one.reading.remarks:
+            print(f"{one.file}: {said(remark)}", file=sys.stderr)
+    return [(one.file, statement) for one in found.found for statement in one.reading.statements]
+
+
+def _stored(subject: str, data: str | None) -> list[tuple[str, Statement]]:
+    from oathward.consent.views import facts_of
+    from oathward.core.db import read
+    from oathward.patients import views
+
+    with opened(data) as site:
+        check_subject(site, subject)
+        with read(site.engine) as db:
+            family = views.family(db, site.site, subject)
+            each = [facts_of(db, site.site, one, site.authority, site.seen)[1] for one in family]
+    return [("", statement) for statements in each for statement in statements]
+
+
+def said(remark: Remark) -> str:
+    """Say a remark in one line."""
+    from oathward.consent.fhir_parts import REMARKS
+
+    return f"{remark.where}: {REMARKS[remark.code]} ({remark.code})"
