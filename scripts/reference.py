@@ -2,7 +2,7 @@
 
 Rules:
 - One source for each fact: settings from ``core/settings.py``, reasons from ``core/reasons.py``, parts from their own files,
-  HL7 v2 elements from the catalogue (``reference_catalogue.py``).
+  HL7 v2 and FHIR elements from the catalogues (``reference_catalogue.py``, ``reference_fhir.py``).
 - ``--check`` writes nothing and names the pages that are not current; a test runs it.
 - Pages come from the text of the source, so that a field's comment is its description.
 """
@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import ast
+import importlib
 import io
 import re
 import sys
@@ -44,7 +45,8 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "reasons.md": reasons_page(),
         "parts.md": parts_page(),
-        "hl7v2-catalogue.md": catalogue_page(),
+        "hl7v2-catalogue.md": catalogue_page("reference_catalogue"),
+        "fhir-catalogue.md": catalogue_page("reference_fhir"),
     }
 
 
@@ -187,12 +189,10 @@ def parts_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def catalogue_page() -> str:
-    """Every element of an HL7 v2 message with its class."""
+def catalogue_page(script: str) -> str:
+    """Every element of one protocol's messages with its class; ``script``: beside this one, has ``render``."""
     sys.path.insert(0, str(Path(__file__).parent))
-    import reference_catalogue
-
-    return reference_catalogue.render()
+    return str(importlib.import_module(script).render())
 
 
 if __name__ == "__main__":

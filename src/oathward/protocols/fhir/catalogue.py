@@ -19,8 +19,9 @@ from typing import Any, NamedTuple
 
 from oathward.core.code_systems import name_of
 from oathward.core.labels import OBSERVATION_CLASSES
-from oathward.protocols.fhir import elements, tables
+from oathward.protocols.fhir import elements, tables, values
 from oathward.protocols.fhir.edits import MASKED, Run
+from oathward.protocols.fhir.elements import Element
 from oathward.protocols.fhir.message import Entry, Message, Resource
 from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.resources import Shaped, shape
@@ -152,37 +153,59 @@ def _unreferred(value: Any, names: set[str]) -> Any:
 class Row:
     """One element of the catalogue.
 
-    ``classes``: of its parts, the element's own first. ``source``: empty where its data type speaks alone.
+    ``classes``: of its parts, the element's own first; of a reference, of the ids of its targets. ``lost``: see
+    ``overrides.LOST``. ``source``: empty where its data type speaks alone.
     """
 
     kind: str
     path: str
-    types: str
+    type: str
     classes: tuple[str, ...]
     lost: str
     source: str
 
 
+_COMMON = frozenset(
+    (
+        *("resourceType", "id", "meta", "implicitRules", "language", "text", "contained", "extension"),
+        "modifierExtension",
+    )
+)
+"""What every type has."""
+
+
 def rows() -> Iterator[Row]:
-    """Give every element of every resource type, in order."""
+    """Give every element of every resource type, in order; what every type has is left out."""
     for kind in sorted(tables.resource_types()):
         yield from _rows(kind, elements.resource(kind), "", frozenset())
 
 
-def _rows(
-    kind: str, element: elements.Element, above: str, seen: frozenset[tuple[str, str]]
-) -> Iterator[Row]:
+def _rows(kind: str, element: Element, above: str, seen: frozenset[tuple[str, str]]) -> Iterator[Row]:
     for key, child in elements.children(element).items():
-        if key in ("resourceType", "extension", "modifierExtension", "contained") or (above and key == "id"):
+        if key in _COMMON and (not above or key in ("id", "extension", "modifierExtension")):
             continue
         path = f"{above}{key}"
-        if child.kind == "object":
-            if child.within not in seen:
-                yield from _rows(kind, child, f"{path}.", seen | {child.within})
-            continue
-        yield Row(kind, path, child.kind, tuple(leaf_classes(child)), child.lost, child.source)
+        if child.kind != "object":
+            lost = child.lost if elements.may_go(child) else "gone"
+            yield Row(kind, path, child.kind, classes_of(child), lost, child.source)
+        elif child.within not in seen:
+            yield from _rows(kind, child, f"{path}.", seen | {child.within})
 
 
-def leaf_classes(element: elements.Element) -> list[str]:
+def classes_of(element: Element) -> tuple[str, ...]:
     """Give the classes of the parts of an element, its own first."""
-    return [element.cls] if element.cls else []
+    if element.form == "observed":
+        return (values.of_value(element.kind, "", known=True)[0],)
+    if element.kind == "Reference":
+        return tuple(dict.fromkeys(id_class(kind) for kind in element.targets)) or ("by target",)
+    if element.whole or element.kind in elements.PRIMITIVES | elements.CODED | elements.QUANTITIES:
+        return (element.cls,)
+    if element.kind in ("Resource", "Extension"):
+        return ("by type" if element.kind == "Resource" else "by URL",)
+    found = [
+        cls
+        for key, child in elements.children(element).items()
+        if key not in ("id", "extension", "modifierExtension")
+        for cls in classes_of(child)
+    ]
+    return tuple(dict.fromkeys([element.cls, *found] if element.cls in found else found))

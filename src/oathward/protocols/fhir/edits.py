@@ -21,7 +21,7 @@ from typing import Any
 from oathward.protocols.fhir.message import Resource, Verbatim
 from oathward.protocols.fhir.primitives import FORMS
 from oathward.protocols.fhir.verdicts import NOTHING, Observed
-from oathward.protocols.shaping import KEEP, REMOVE, Quick, Ruling, Transform
+from oathward.protocols.shaping import KEEP, Fate, Quick, Ruling, Transform
 
 MASKED = {
     "extension": [
@@ -135,13 +135,13 @@ def leaf(kind: str, cls: str, ruling: Ruling, *, codes: bool = False) -> Step:
             return value
 
         return kept
-    if ruling is REMOVE:
+    if isinstance(ruling, Fate):
 
         def removed(_value: Any, run: Run) -> None:
             run.remove(cls)
 
         return removed
-    return _changed(kind, cls, ruling, codes=codes)  # type: ignore[arg-type]  # no fate is left
+    return _changed(kind, cls, ruling, codes=codes)
 
 
 def _changed(kind: str, cls: str, transform: Transform, *, codes: bool) -> Step:
@@ -170,7 +170,7 @@ def _changed(kind: str, cls: str, transform: Transform, *, codes: bool) -> Step:
 def written(value: Any) -> str:
     """Give a primitive as text."""
     if value.__class__ is str:
-        return value  # type: ignore[no-any-return]
+        return str(value)
     if value.__class__ is bool:
         return "true" if value else "false"
     return value.text if value.__class__ is Verbatim else str(value)
@@ -386,11 +386,12 @@ def compose(steps: Mapping[str, Step]) -> Step:
     """Make the step of an object with a few keys that are known; others are left out."""
 
     def walk(value: Resource, run: Run) -> Resource | None:
-        out = {
-            key: made
-            for key, item in value.items()
-            if (made := steps.get(key, nothing)(item, run)) is not None
-        }
+        out = {}
+        for key, item in value.items():
+            step: Step = steps.get(key, nothing)
+            made = step(item, run)
+            if made is not None:
+                out[key] = made
         return out or None
 
     return walk

@@ -23,6 +23,7 @@ from functools import cache
 from oathward.core.labels import ROLES
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.overrides import (
+    CLINICAL,
     CONTROL,
     OF_PARENT,
     OF_ROLE,
@@ -114,7 +115,7 @@ class Element:
     many: bool = False
     lost: str = "gone"
     whole: bool = False
-    subject: Subject = Subject()
+    subject: Subject = CLINICAL
     within: tuple[str, str] = ("", "")
     targets: tuple[str, ...] = ()
     codes: str = ""
@@ -258,10 +259,21 @@ def _whole_part(parent: Element, place: str, head: str, key: str) -> Element:
         part = REST
     else:
         keys = (ONE_THING.get(parent.kind) or WHOLE.get(parent.kind) or ("", {key: ""}))[1]
-        part = (keys[key] if key in keys else REST) or parent.part
+        part = keys.get(key, REST) or parent.part
     if head == "Reference":
         return Element(place, head, subject=parent.subject)
     return Element(place, head, parent.cls, part, whole=True, subject=parent.subject)
+
+
+def may_go(element: Element) -> bool:
+    """Say whether an element may be removed: structure that may have any value, or one of its codes, may not."""
+    free = not element.form or bool(element.codes and tables.codes_of(element.codes))
+    return not (element.cls == "structure" and element.kind in PRIMITIVES and free)
+
+
+def by_type(kind: str) -> Element:
+    """Give a data type as it is read in a resource about the patient."""
+    return _typed(kind, kind, subject_of(""), "")
 
 
 @cache

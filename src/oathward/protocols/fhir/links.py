@@ -63,7 +63,7 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
         return old
     value = old or _identifier(entry.resource)
     found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
-    return found if found and _is_id(found) else ""  # type: ignore[misc]
+    return found if found and _is_id(found) else ""
 
 
 def _identifier(resource: Resource) -> str:
@@ -167,7 +167,7 @@ class Referrer:
             if run.own not in (text, f"Patient/{ident}"):
                 return cls, ""
         made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
-        return cls, f"{kind}/{made}" if made and _is_id(made) else ""  # type: ignore[misc]
+        return cls, f"{kind}/{made}" if made and _is_id(made) else ""
 
     def _unusual(self, text: str, run: Run, *, rest: bool) -> tuple[str, str]:
         """Read what is no ``Type/id``: a version, another server's, a search, or nothing we know."""

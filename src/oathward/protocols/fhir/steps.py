@@ -25,6 +25,9 @@ from oathward.protocols.fhir.rules import RULES, Rule
 from oathward.protocols.shaping import KEEP, Decide, Ruling
 
 UNCATALOGUED = "uncatalogued"
+JUDGED = elements.CODED | elements.QUANTITIES
+"""Types whose parts are judged together."""
+
 _Find = tuple[Step, str]
 
 
@@ -81,40 +84,25 @@ class Compiler:
         kind = element.kind
         if element.form == "observed":
             return values.observed(lambda *found: self._variant(element, *found), kind)
-        if kind == "type":
-            return edits.plain
-        if kind == "Extension":
-            return self._extension(element)
-        if kind == "Resource":
-            return _contained
         if kind in elements.PRIMITIVES:
             return self._primitive(element)
+        if not element.whole and kind in JUDGED:
+            return self._variant(element, element.cls, element.form, 7)
+        own: dict[str, Callable[[Element], Step]] = {
+            "type": _itself,
+            "Extension": self._extension,
+            "Resource": self._resource_in,
+        }
         if not element.whole:
-            if kind in elements.CODED or kind in elements.QUANTITIES:
-                return self._variant(element, element.cls, element.form, 7)
-            if kind == "Reference":
-                return self._reference(element)
-        return self._object(element)
+            own["Reference"] = self._reference
+        return own.get(kind, self._object)(element)
 
     def _variant(self, element: Element, cls: str, form: str, digits: int) -> Step:
         """Give the step of a value that its siblings decide."""
         kind, part = element.kind, element.part
         plain = replace(element, form="")
         if kind in elements.CODED:
-            codings = values.coding(
-                cls,
-                part,
-                "" if form in ("word", "words") else form,
-                self._leaf,
-                self._others(plain, "Coding"),
-            )
-            if form == "word":
-                return self._whole(plain, cls)
-            return (
-                codings
-                if kind == "Coding"
-                else values.concept(cls, part, codings, self._leaf, self._others(plain, kind))
-            )
+            return self._coded(plain, cls, form)
         if kind in elements.QUANTITIES:
             return values.quantity(cls, part, digits, self._leaf, self._others(plain, kind))
         if kind == "string" and form != "words":
@@ -125,6 +113,19 @@ class Compiler:
         elif kind in ("Range", "Ratio", "SampledData"):
             made = replace(made, form="", subject=replace(element.subject, code=cls))
         return self._of(made)
+
+    def _coded(self, plain: Element, cls: str, form: str) -> Step:
+        if form == "word":
+            return self._whole(plain, cls)
+        form = "" if form == "words" else form
+        step = values.coding(cls, plain.part, form, self._leaf, self._others(plain, "Coding"))
+        if plain.kind == "Coding":
+            return step
+        return values.concept(cls, plain.part, step, self._leaf, self._others(plain, plain.kind))
+
+    def _resource_in(self, element: Element) -> Step:
+        """Give the step of a resource in another: contained ones were made before, others nobody expects."""
+        return _contained if element.place.endswith(".contained") else self._unknown(element.place)
 
     def _whole(self, element: Element, cls: str) -> Step:
         return self._object(replace(element, cls=cls, whole=True))
@@ -257,7 +258,9 @@ class Compiler:
 
     def _object(self, element: Element) -> Step:
         children = elements.children(element)
-        masked = {key: child for key, child in children.items() if child.lost == "masked" and _may_go(child)}
+        masked = {
+            key: child for key, child in children.items() if child.lost == "masked" and elements.may_go(child)
+        }
         masks = frozenset(key for key, child in masked.items() if child.kind in elements.PRIMITIVES)
         group = any(child.lost == "group" for child in children.values())
         made = Object(
@@ -308,7 +311,7 @@ class Compiler:
             return edits.whole(step)
         if child.lost == "group":
             return edits.grouped(step)
-        if child.lost == "masked" and _may_go(child):
+        if child.lost == "masked" and elements.may_go(child):
             return edits.masking(step, many=child.many)
         return step
 
@@ -321,10 +324,8 @@ class Compiler:
         return None if child is None else (self._of(child), self._beside(child))
 
 
-def _may_go(child: Element) -> bool:
-    """Say whether an element may be removed: structure that may have any value, or one of its codes, may not."""
-    free = not child.form or bool(child.codes and tables.codes_of(child.codes))
-    return not (child.cls == STRUCTURE and child.kind in elements.PRIMITIVES and free)
+def _itself(_element: Element) -> Step:
+    return edits.plain
 
 
 def _contained(_value: object, run: Run) -> list[Resource] | None:

@@ -169,13 +169,20 @@ def observed(variant: Callable[[str, str, int], Step], kind: str) -> Step:
         key = code.personal, code.known
         step = known.get(key)
         if step is None:
-            step = known[key] = variant(*_of_value(kind, code.personal, known=code.known))
+            step = known[key] = variant(*of_value(kind, code.personal, known=code.known))
         return step(value, run)
 
     return walk
 
 
-def _of_value(kind: str, personal: str, *, known: bool) -> tuple[str, str, int]:
+def of_value(kind: str, personal: str, *, known: bool) -> tuple[str, str, int]:
+    """Give class, form and number of digits of the value of an observation.
+
+    Args:
+        kind: its type.
+        personal: what the code says that it is, if it is no measurement.
+        known: whether the code is a standard one.
+    """
     digits = 10 if known else 6
     if personal:
         return personal, {"device.type": "words"}.get(personal, ""), digits
