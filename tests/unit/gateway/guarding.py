@@ -74,7 +74,7 @@ def hl7v2(lines):
 def request(resources, *, target="", conditions=()):
     """Make a FHIR request of resources; the first one has a full URL."""
     entries = tuple(
-        Entry(one, "POST", one["resourceType"], one.get("id", ""), UUID if n == 0 else "", index=n)
+        Entry(one, "POST", one["resourceType"], str(one.get("id") or ""), UUID if n == 0 else "", index=n)
         for n, one in enumerate(resources)
     )
     body = {"resourceType": "Bundle", "type": "batch", "entry": [{"resource": one} for one in resources]}

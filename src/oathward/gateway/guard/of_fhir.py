@@ -172,11 +172,11 @@ def _without_person(node: dict[str, Any], found: list[Told], local: dict[str, st
         found.append(("resource", kind, node))
     elif kind in _IN_PART:
         found.append(("part", kind, node))
-    if "contained" in node:
-        for one in node["contained"]:
-            if type(one) is dict and type(one.get("id")) is str:
-                local["#" + one["id"]] = str(one.get("resourceType"))
-    return {"contained": node.get("contained")} if kind in PERSONS else node
+    contained = node.get("contained")
+    for one in contained if type(contained) is list else ():
+        if type(one) is dict and type(one.get("id")) is str:
+            local["#" + one["id"]] = str(one.get("resourceType"))
+    return {"contained": contained} if kind in PERSONS else node
 
 
 def _meant(name: str, reference: dict[str, Any], types: dict[str, str], local: dict[str, str]) -> str:

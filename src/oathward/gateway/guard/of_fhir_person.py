@@ -156,31 +156,34 @@ class Taker:
         return self._special(place, name, one)
 
     def _special(self, place: str, name: str, one: dict[str, Any]) -> frozenset[str]:
-        root, url = place.partition(".")[0], str(one.get("url"))
         if "reference" in one:
             if name in _LINKS or any(map(_TYPED, texts(one["reference"]))):
-                self.reference(root, one)
+                self.reference(place.partition(".")[0], one)
             return frozenset(one)
-        if name == "extension" and url.endswith("mothersMaidenName"):
+        if name == "extension":
+            return self._extension(place, one)
+        if name in {"photo", "valueAttachment"}:
+            for text in texts(one.get("url")):
+                self._url(place, text)
+        for text in texts(one.get("div")):
+            self._words(place, html.unescape(_TAG.sub(" ", text)))
+        return frozenset(("div",))
+
+    def _extension(self, place: str, one: dict[str, Any]) -> frozenset[str]:
+        root, url = place.partition(".")[0], str(one.get("url"))
+        if url.endswith("mothersMaidenName"):
             for text in texts(one.get("valueString")):
                 self._name_text(f"{root}.mothersMaidenName", text)
             return frozenset(("valueString",))
-        if name == "extension" and url.endswith("birthTime"):
+        if url.endswith("birthTime"):
             for text in texts(one.get("valueDateTime")):
                 makers.take_birth(self.tokens, f"{root}.birthDate", text)
             return frozenset(("valueDateTime",))
-        if name in {"photo", "valueAttachment"}:
-            self._attachment(place, one)
-        if "div" in one:
-            for text in texts(one["div"]):
-                self._words(place, html.unescape(_TAG.sub(" ", text)))
-            return frozenset(("div",))
         return frozenset()
 
-    def _attachment(self, place: str, attachment: dict[str, Any]) -> None:
-        for text in texts(attachment.get("url")):
-            makers.take_identifier(self.tokens, place, text)
-            makers.take_by_shape(self.tokens, place, text.rpartition("/")[2].partition(".")[0])
+    def _url(self, place: str, text: str) -> None:
+        makers.take_identifier(self.tokens, place, text)
+        makers.take_by_shape(self.tokens, place, text.rpartition("/")[2].partition(".")[0])
 
     def _scalar(self, place: str, name: str, text: str) -> None:
         if name == "birthDate":
@@ -242,7 +245,9 @@ class Taker:
         for text in texts(point.get("value")):
             if not makers.take_email(self.tokens, place, text):
                 makers.take_phone(self.tokens, place, (makers.without_extension(text),))
-                if point.get("system") not in _TELECOM:
+                if "://" in text:
+                    self._url(place, text)
+                elif point.get("system") not in _TELECOM:
                     makers.take_by_shape(self.tokens, place, text)
 
 
