@@ -36,9 +36,9 @@ def held(tmp_path):
 
 def tick(console, times: int) -> None:
     """Go to the first box and tick, then to the next ones."""
-    for n in range(times):
-        while console.page.evaluate("document.activeElement.type") != "checkbox" or (
-            n and console.page.evaluate("document.activeElement.checked")
+    for _ in range(times):
+        while not console.page.evaluate(
+            "() => { const e = document.activeElement; return e.type === 'checkbox' && !e.checked && !('tickAll' in e.dataset) }"
         ):
             console.press("Tab")
         console.press("Space")

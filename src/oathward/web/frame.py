@@ -1,6 +1,6 @@
 """From an address to a page: whose host, who is signed in, whose form, then the page's own function.
 
-Steps: 1 the host is this machine · 2 the form's fields, under a limit · 3 what changes comes from our own page ·
+Steps: 1 the host is this machine · 2 what changes comes from our own page · 3 the form's fields, under a limit ·
 4 the session's secret in the cookie, checked by the keeper · 5 the form was made for this session ·
 6 the page, on a thread · 7 an error becomes a page that says what to do next.
 
@@ -83,9 +83,10 @@ class Frame:
 
         async def endpoint(request: Request) -> Response:
             security.check_host(request)
-            fields = await _fields(request) if route.method == "POST" else ()
+            fields: tuple[tuple[str, str], ...] = ()
             if route.method == "POST":
                 security.check_origin(request)
+                fields = await _fields(request)
             return await run_in_threadpool(self._answer, route, request, fields)
 
         return endpoint

@@ -1,0 +1,89 @@
+"""Rules for templates: nothing inline, nothing unescaped, nothing of htmx that would need eval, no address of elsewhere."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from oathward.web import words
+from oathward.web.page import GROUPS, pages
+
+TEMPLATES = Path(words.__file__).parent / "templates"
+ALLOWED_HTMX = {"hx-get", "hx-trigger", "hx-swap", "hx-target"}
+RULES = {
+    "inline style": r"\sstyle\s*=|<style",
+    "inline script": r"<script(?![^>]*\ssrc=)|\son\w+\s*=|javascript:",
+    "htmx that evaluates": r"hx-on|hx-vals|hx-headers|js:|\[[^\]\"']*\]\s*\"\s*>(?=)|hx-trigger=\"[^\"]*\[",
+    "unescaped": r"\|\s*safe|Markup|autoescape",
+    "address of elsewhere": r"(?:src|href|action)\s*=\s*\"(?:https?:)?//",
+}
+FILES = sorted(TEMPLATES.glob("*.html"))
+
+
+def offences(text: str) -> list[str]:
+    found = [name for name, pattern in RULES.items() if re.search(pattern, text)]
+    return found + sorted(set(re.findall(r"\bhx-[\w-]+", text)) - ALLOWED_HTMX)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_templates_keep_the_rules(file):
+    assert offences(file.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ('<p style="color:red">', "inline style"),
+        ("<script>x()</script>", "inline script"),
+        ('<b onclick="x()">', "inline script"),
+        ('<div hx-on:click="x()">', "htmx that evaluates"),
+        ('<div hx-trigger="click[ctrlKey]">', "htmx that evaluates"),
+        ("{{ name | safe }}", "unescaped"),
+        ('<img src="//cdn.example/x.png">', "address of elsewhere"),
+        ('<div hx-boost="true">', "hx-boost"),
+    ],
+)
+def test_each_offence_is_found(text, rule):
+    assert rule in offences(text)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_forms_that_change_something_carry_the_token(file):
+    for form in re.findall(r"<form[^>]*method=\"post\".*?</form>|<form[^>]*method=\"post\"[^>]*>.{0,400}", file.read_text(), re.DOTALL):  # fmt: skip
+        assert "ui.token(token)" in form or 'action="/sign-in"' in form, form[:120]
+
+
+def test_the_navigation_goes_by_task():
+    found = pages()
+    assert {page.group for page in found} - {""} <= set(GROUPS)
+    shown = [page for page in found if page.group]
+    keys = [page.key for page in shown]
+    assert len(keys) == len(set(keys))
+    assert all(len(key) == 1 for key in keys)
+    assert [GROUPS.index(page.group) for page in shown] == sorted(GROUPS.index(p.group) for p in shown)
+    paths = [(route.method, route.path) for page in found for route in page.routes]
+    assert len(paths) == len(set(paths))
+
+
+def test_quiet_routes_only_read_and_public_ones_are_known():
+    routes = [route for page in pages() for route in page.routes]
+    assert all(route.method == "GET" for route in routes if route.quiet)
+    assert {route.path for route in routes if route.public} == {"/sign-in"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(-5, "now"), (0, "now"), (1.9, "now"), (2, "2 s ago"), (59.9, "59 s ago"), (60, "1 min ago"), (3_599, "59 min ago"), (3_600, "1 h ago"), (86_399, "23 h ago"), (86_400, "1 d ago"), (8_640_000, "100 d ago")],
+)  # fmt: skip
+def test_ages_are_said_in_whole_units(seconds, said):
+    assert words.age(seconds) == said
+
+
+def test_sizes_numbers_and_counts():
+    assert [words.size(n) for n in (0, 1_023, 1_024, 1_572_864, 5 << 30)] == ["0 bytes", "1,023 bytes", "1.0 KiB", "1.5 MiB", "5.0 GiB"]  # fmt: skip
+    assert words.number(1_204_331) == "1,204,331"
+    assert [words.plural(n, "delivery", "deliveries") for n in (0, 1, 2)] == ["0 deliveries", "1 delivery", "2 deliveries"]  # fmt: skip
+    assert words.plural(2, "message") == "2 messages"
+    assert words.short("01a20122-0600-7704-bc29-4590b06c4192") == "4590b06c4192"
+    assert words.short("A1") == "A1"
+    assert words.meaning("no such reason").what == ""
