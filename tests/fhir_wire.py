@@ -90,11 +90,12 @@ class Http:
     """One connection to the FHIR door, byte by byte."""
 
     def __init__(self, site: Site, id_=None, *, timeout_s=20.0, address="127.0.0.1", made=None):
+        made = made or context(site, id_)  # before there is a connection: a certificate may have to be issued
         raw = socket.create_connection(
             ("127.0.0.1", site.port("fhir")), timeout=timeout_s, source_address=(address, 0)
         )
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket = (made or context(site, id_)).wrap_socket(raw, server_hostname="localhost")
+        self.socket = made.wrap_socket(raw, server_hostname="localhost")
         self._buffer = b""
 
     def write(self, data: bytes):
