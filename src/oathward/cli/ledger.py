@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from oathward.core.settings import Settings
     from oathward.ledger.report import Report
     from oathward.ledger.verify import Keys
+    from oathward.vault.sign import Verifier
 
 APP = typer.Typer(
     help="The ledger: verify, prove, export, search.", add_completion=False, no_args_is_help=True
@@ -252,29 +253,25 @@ def _verify_database(
     Raises:
         LedgerError: the witness named by an option cannot be reached: it was the question.
     """
+    from oathward.app import verifying
     from oathward.core.db import read
-    from oathward.core.errors import LedgerError
     from oathward.ledger import log
-    from oathward.ledger import verify as verifying
 
     address = settings.witness.address if witness is None else witness.removeprefix("none")
     with _engine(settings) as engine:
         with read(engine) as db:
-            origin = log.origin(db, settings.site.name)
             _check_begun(log.sites(db), settings.site.name)
-        notes, not_asked = _held(held), ""
-        try:
-            notes += _held_by(address, origin)
-        except LedgerError as error:
-            if witness is not None or error.reason is not Reason.WITNESS_UNAVAILABLE:
-                raise
-            not_asked = f"{error.reason.code}: {address} {error.why}"
-        report = _with_progress(
-            lambda step: verifying.verify_database(
-                engine, settings.site.name, keys, held=notes, progress=step
+        return _with_progress(
+            lambda step: verifying.verify_site(
+                engine,
+                settings,
+                keys,
+                address=address,
+                must_ask=witness is not None,
+                held=_held(held),
+                progress=step,
             )
         )
-    return report, not_asked
 
 
 def _check_begun(sites: list[str], site: str) -> None:
@@ -300,21 +297,6 @@ def _held(files: list[Path] | None) -> list[str]:
     return [_text(file) for file in files or ()]
 
 
-def _held_by(address: str, origin: str) -> list[str]:
-    """Ask a witness, if one is named, for the checkpoint it holds, if any."""
-    from oathward.core.errors import LedgerError
-    from oathward.ledger import witness_client
-
-    if not address:
-        return []
-    try:
-        return [witness_client.ask_held(address, origin)]
-    except LedgerError as error:
-        if error.reason is not Reason.NOT_FOUND:
-            raise
-    return []
-
-
 def _check_proof(path: Path, keys: Keys, *, as_json: bool) -> None:
     from oathward.ledger import offline
 
@@ -326,33 +308,28 @@ def _check_proof(path: Path, keys: Keys, *, as_json: bool) -> None:
 
 def _keys(settings: Settings, log: list[str] | None, witnesses: list[str] | None) -> Keys:
     """Gather the keys to trust: those given, else the data folder's pinned key and the settings' witness."""
+    from oathward.app import verifying
     from oathward.ledger.verify import Keys
-    from oathward.vault.keeper import witnessing
 
-    pinned = settings.data / "trust" / "ledger.pub"
-    logs = log or ([str(pinned)] if pinned.exists() else [])
-    if witnesses or not settings.witness.public_key_file:
-        others = [_key(text) for text in witnesses or ()]
-    else:
-        others = [witnessing.witness_key(settings)]
-    return Keys([_key(text) for text in logs], others)
+    own = Keys() if log and witnesses else verifying.keys_of(settings)
+    return Keys(
+        [_key(text) for text in log] if log else own.log,
+        [_key(text) for text in witnesses] if witnesses else own.witnesses,
+    )
 
 
-def _key(given: str) -> Any:
-    from oathward.ledger import note
-    from oathward.vault.sign import Verifier
+def _key(given: str) -> Verifier:
+    from oathward.app import verifying
 
     path = Path(given)
     text = given if "+" in given and not path.exists() else _text(path)
-    name, _, public = note.decode_key(text, path.name)
-    return Verifier(name, public)
+    return verifying.verifier(text, path.name)
 
 
 def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path.name, "cannot be read", reason=Reason.NOT_FOUND) from error
+    from oathward.app import verifying
+
+    return verifying.text_of(path)
 
 
 @contextmanager
