@@ -63,7 +63,7 @@ def universal_of(system: str) -> tuple[str, str]:
 
 def name_authority(identifier: dict[str, Any], parts: list[bytes], r: Reading) -> None:
     """Write namespace, universal id and type into an Identifier."""
-    texts = [r.text(part) if part else "" for part in (*parts[:3], b"", b"", b"")[:3]]
+    texts = [r.text(part.partition(r.sub)[0]) if part else "" for part in (*parts[:3], b"", b"", b"")[:3]]
     if system := system_of(texts[1].strip(), texts[2].strip()):
         identifier["system"] = system
     if namespace := string(texts[0]):
@@ -79,7 +79,7 @@ def authority_back(identifier: dict[str, Any]) -> tuple[str, str, str]:
 def equipment(raw: bytes, r: Reading) -> dict[str, Any] | None:
     """Map EI of OBX-18 to the Identifier of a device."""
     parts = raw.split(r.component)
-    value = r.text(parts[0])
+    value = r.text(parts[0].partition(r.sub)[0])
     if len(parts) > 3 and parts[3] == b"EUI-64" and parts[0] == parts[2] and not parts[1] and _EUI(value):
         return {"system": EUI_64, "value": value}
     identifier: dict[str, Any] = {}

@@ -16,6 +16,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from oathward.protocols.hl7v2.escapes import unescape
 from oathward.protocols.v2fhir import flags, tables, values_back
 from oathward.protocols.v2fhir.authorities import equipment_back
 from oathward.protocols.v2fhir.codes import concept_back
@@ -25,7 +26,7 @@ from oathward.protocols.v2fhir.engine import Row
 from oathward.protocols.v2fhir.engine import values as found_values
 from oathward.protocols.v2fhir.leaves import place
 from oathward.protocols.v2fhir.observation import SUB_ID, SUB_ID_PARTS, UNIT, VALUE, VALUE_TYPE
-from oathward.protocols.v2fhir.primitives import KINDS, Number
+from oathward.protocols.v2fhir.primitives import KINDS, Number, original_of
 from oathward.protocols.v2fhir.values import LINED
 
 REPORT_NOTE = tables.extensions()["report-note"]
@@ -56,7 +57,7 @@ class _Back:
             step = _STEPS.get(resource["resourceType"])
             if step:
                 step(self, resource)
-        return {at: text for at, text in self.found.items() if text}
+        return {at: text for at, text in self.found.items() if text.strip()}
 
     def _put(
         self, role: str, occurrence: int, field: int, parts: dict[str, str], repetition: int = 1
@@ -176,9 +177,13 @@ class _Back:
     def _note(self, role: str, note: Resource) -> None:
         self.counts[role] += 1
         n = self.counts[role]
-        pieces = note["text"].split("\n") if LINED in note.get("extension", ()) else [note["text"]]
-        for repetition, text in enumerate(pieces, 1):
-            self._put(role, n, 3, {"": text}, repetition)
+        text = note.get("text", "")
+        exact = original_of(note.get("_text", {}).get("extension"))
+        pieces = text.split("\n") if LINED in note.get("extension", ()) else [text]
+        if exact:
+            pieces = [unescape(piece) for piece in exact.split("~")]
+        for repetition, piece in enumerate(pieces, 1):
+            self._put(role, n, 3, {"": piece}, repetition)
         for row, repetition, value, beside in found_values(note, "NTE", "Annotation"):
             self._put(role, n, row.field, self._parts(row, value, beside), repetition)
 

@@ -22,6 +22,7 @@ import orjson
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
+from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.v2fhir import tables
 from oathward.protocols.v2fhir.authorities import key_of
@@ -208,7 +209,7 @@ class _Work:
         """OBR: a report, whose observations follow."""
         resource: dict[str, Any] = {}
         fill(resource, fields, "OBR", "DiagnosticReport", self.r)
-        raw = fields[7] if len(fields) > 7 else b""
+        raw = fields[7].partition(self.r.repetition)[0] if len(fields) > 7 else b""
         value, beside = time_forward(raw, self.r) if raw and raw != NULL else (None, None)
         period = resource.get("effectivePeriod")
         target, name = (resource, "effectiveDateTime") if period is None else (period, "start")
@@ -229,16 +230,23 @@ class _Work:
         self.r.add("DiagnosticReport", "", resource)
 
     def _note(self, fields: list[bytes]) -> None:
-        if self.noted is None or len(fields) < 4 or fields[3] in {b"", NULL}:
+        if self.noted is None:
             return
-        pieces = fields[3].split(self.r.repetition)
+        raw = fields[3] if len(fields) > 3 and fields[3] != NULL else b""
+        pieces = raw.split(self.r.repetition)
         joined = lines(pieces, self.r) if len(pieces) > 1 else None
         text = joined or string("\n".join(self.r.text(piece) for piece in pieces))
-        if not text:
-            return
         note: dict[str, Any] = {"extension": [LINED]} if joined else {}
         fill(note, fields, "NTE", "Annotation", self.r)
-        note["text"] = text
+        if text:
+            note["text"] = text
+            if len(pieces) > 1 and not joined:
+                exact = "~".join(escape(self.r.text(piece)) for piece in pieces)
+                note["_text"] = {"extension": [original(exact)]}
+        elif note:
+            note["_text"] = {"extension": [absent()]}
+        else:
+            return
         if self.noted is self.scope.report:
             self.noted.setdefault("extension", []).append({"url": REPORT_NOTE, "valueAnnotation": note})
         else:

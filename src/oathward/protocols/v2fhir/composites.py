@@ -22,6 +22,8 @@ from oathward.protocols.v2fhir.paths import FIELD, Extensions, Step, absent, fin
 from oathward.protocols.v2fhir.primitives import (
     KINDS,
     Kind,
+    code,
+    first,
     integer,
     number,
     original,
@@ -95,9 +97,9 @@ def _part(out: dict[str, Any], part: Part, piece: bytes, pieces: list[bytes], r:
             put(out, part.path, json, beside)
 
 
-def _old_number(out: dict[str, Any], pieces: list[bytes], _: Reading) -> None:
+def _old_number(out: dict[str, Any], pieces: list[bytes], r: Reading) -> None:
     """Say that an organisation's number is the old one."""
-    old, new = (n <= len(pieces) and bool(pieces[n - 1]) for n in (OLD_NUMBER, NEW_NUMBER))
+    old, new = (n <= len(pieces) and bool(first(pieces[n - 1], r).strip()) for n in (OLD_NUMBER, NEW_NUMBER))
     if old and not new and "identifier" in out:
         out["identifier"].setdefault("extension", []).append(OLD)
 
@@ -213,12 +215,12 @@ def _mapped(pieces: list[bytes], r: Reading) -> dict[str, str]:
 
 def _system(out: dict[str, Any], parts: list[str]) -> None:
     again, others = tables.back("0202"), tables.forward("0202")
-    if parts[3]:
+    if parts[3].strip():
         known = others.get(parts[3])
         if known:
             out["system"] = known[0]
         if not known or again[known[0]] != parts[3]:
-            out["_system"] = {"extension": [codes.alternate({"coding": [{"code": parts[3]}]})]}
+            out["_system"] = {"extension": [codes.alternate({"coding": [{"code": code(parts[3])}]})]}
     elif parts[4]:
         out["system"] = "email"
     else:
@@ -280,20 +282,12 @@ def _practitioner(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
 def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     parts = raw.split(r.component)
     reference, keys = "", ["Location"]
-    innermost = max((i for i, (n, _) in enumerate(LEVELS) if n <= len(parts) and parts[n - 1]), default=-1)
-    described = string(r.text(parts[8])) if len(parts) > 8 else None
-    if innermost < 0 and described:
-        return {
-            "reference": r.add("Location", digest("Location", "", described), {"description": described})
-        }, None
-    for i, (n, level) in enumerate(LEVELS):
-        identifier: dict[str, Any] = {}
-        subs = parts[n - 1].split(r.sub) if n <= len(parts) else []
-        name_authority(identifier, subs, r)
-        if assigner := identifier.pop("assigner", None):
-            identifier["value"] = assigner["display"]
-        if not identifier:
-            continue
+    described = string(r.text(parts[8].partition(r.sub)[0])) if len(parts) > 8 else None
+    levels = [(level, found) for n, level in LEVELS if n <= len(parts) and (found := _level(parts[n - 1], r))]
+    if not levels and described:
+        resource: dict[str, Any] = {"description": described}
+        return {"reference": r.add("Location", digest("Location", "", described), resource)}, None
+    for i, (level, identifier) in enumerate(levels, 1):
         resource = {
             "identifier": [identifier],
             "mode": "instance",
@@ -301,11 +295,20 @@ def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
         }
         if reference:
             resource["partOf"] = {"reference": reference}
-        if i == innermost and described:
+        if described and i == len(levels):
             resource["description"] = described
         keys += [level, identifier.get("system", ""), identifier.get("value", "")]
         reference = r.add("Location", digest(*keys), resource)
     return ({"reference": reference}, None) if reference else (None, None)
+
+
+def _level(raw: bytes, r: Reading) -> dict[str, Any]:
+    """Give the Identifier of one level of a place; empty for none."""
+    identifier: dict[str, Any] = {}
+    name_authority(identifier, raw.split(r.sub), r)
+    if assigner := identifier.pop("assigner", None):
+        identifier["value"] = assigner["display"]
+    return identifier
 
 
 def location_back(resource: dict[str, Any], others: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -322,7 +325,7 @@ def location_back(resource: dict[str, Any], others: dict[str, dict[str, Any]]) -
 
 
 def _days(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
-    text = r.text(raw)
+    text = first(raw, r)
     if not text.strip():
         return None, None
     value = number(text)

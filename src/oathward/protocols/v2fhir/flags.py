@@ -63,7 +63,7 @@ def interpretation(raw: bytes, r: Reading) -> tuple[list[dict[str, Any]], list[s
             if value:
                 found.append(value)
                 flags += [coding["code"] for coding in value.get("coding", ())[:1] if "code" in coding]
-        elif piece and piece != NULL and (flag := r.text(piece).strip()):
+        elif piece and piece != NULL and (flag := r.text(piece.partition(r.sub)[0]).strip()):
             found.append(_coded(flag))
             flags.append(flag)
     return found, flags

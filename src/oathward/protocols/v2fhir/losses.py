@@ -26,6 +26,7 @@ from oathward.protocols.v2fhir.codes import TRIPLETS, uri_of
 from oathward.protocols.v2fhir.composites import parts_of
 from oathward.protocols.v2fhir.engine import Row, every
 from oathward.protocols.v2fhir.leaves import of_message, place
+from oathward.protocols.v2fhir.observation import SUB_ID_PARTS
 
 FORMS = {
     "zone": "a time without a zone comes back with that of MSH-7",
@@ -39,8 +40,8 @@ TEXTS = frozenset(("ST", "TX", "FT"))
 PL_DESCRIPTION = 9
 _PLACE = re.compile(r"([A-Z0-9:a-z]+)\[(\d+)\]-(\d+)(?:\[(\d+)\])?(?:\.(\d+))?(?:\.(\d+))?").fullmatch
 _ONCE = frozenset((("OBR", 7), *(("OBX", n) for n in (2, 3, 4, 6, 7, 11, 14, 18))))
-_CODED = frozenset((("OBX", 3), ("OBX", 6), ("OBX", 8), ("OBX:device", 3)))
-_TABLES = {("OBX", 8): "0078"}
+_CODED = frozenset((("OBX", 3), ("OBX", 6), ("OBX", 8), ("OBX", 11), ("OBX:device", 3)))
+_TABLES = {("OBX", 8): "0078", ("OBX", 11): "0085"}
 
 
 class Leaf(NamedTuple):
@@ -121,7 +122,9 @@ def explain(where: str, there: Mapping[str, str]) -> Loss | None:
     names = [leaf.role, f"{leaf.role}-{leaf.field}"]
     row = row_of(leaf)
     if row is not None:
-        names.append(f"{datatype_of(row, leaf, there)}.{leaf.component}")
+        datatype = datatype_of(row, leaf, there)
+        if datatype == "CWE" or (row.segment, row.field) != ("OBX", 5):
+            names.append(f"{datatype}.{leaf.component}")
     for name in (*names, "*"):
         for loss in _by_place().get(name, ()):
             if not loss.when or _CONDITIONS[loss.when](leaf, row, there):
@@ -182,12 +185,11 @@ def _another_part(leaf: Leaf, row: Row | None, there: Mapping[str, str]) -> bool
     if (row.segment, row.field) == ("OBX", 5) and datatype != "CWE":
         return False
     if datatype in {"CWE", "OG"}:
-        return leaf.sub > 1
+        return leaf.sub > 1 or (datatype == "OG" and leaf.component > len(SUB_ID_PARTS))
     if datatype == "PL":
         return leaf.sub > (3 if leaf.component < PL_DESCRIPTION else 1)  # HD has three
-    if not parts_of(datatype):
-        return leaf.component > 1 or leaf.sub > 1
-    return not _is_known(leaf, datatype)
+    simple = (leaf.component, leaf.sub) == (1, 1)
+    return not (_is_known(leaf, datatype) if parts_of(datatype) else simple)
 
 
 def _is_place(leaf: Leaf, wanted: tuple[int, ...]) -> bool:
@@ -238,7 +240,7 @@ def same(text: str, again: str, zone: str = "") -> str | None:
         return ""
     if zone and again == text + zone:
         return "zone"
-    if " ".join(text.split()) == again:
+    if again in {text.strip(), " ".join(text.split())}:
         return "spaces"
     if code_systems.uri_of(text.strip()) and code_systems.canonical(text.strip()) == again:
         return "alias"

@@ -22,7 +22,7 @@ from oathward.protocols.v2fhir.codes import Concept, concept
 from oathward.protocols.v2fhir.devices import Devices, Place, attributes, place_of
 from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.paths import absent
-from oathward.protocols.v2fhir.primitives import decimal, number, string, time_forward
+from oathward.protocols.v2fhir.primitives import decimal, first, number, string, time_forward
 from oathward.protocols.v2fhir.reading import NULL, Reading
 from oathward.protocols.v2fhir.units import NONE, Unit, unit_of
 from oathward.protocols.v2fhir.values import Setting, Value
@@ -49,6 +49,8 @@ UNCODED: Concept = {"extension": [absent()]}
 _MEASURED = frozenset(("valueQuantity", "valueRange", "valueRatio", "valueSampledData"))
 _USUAL = {"valueQuantity": b"NM", "valueString": b"ST", "valueCodeableConcept": b"CWE"}
 _FIELDS = 32
+_ONCE = (2, 3, 4, 6, 7, 11, 14, 18)
+"""Fields of which the first repetition counts."""
 _LIMITS = re.compile(r"([0-9]+(?:\.[0-9]+)?)-([0-9]+(?:\.[0-9]+)?)").fullmatch
 _MS = {"ms": 1.0, "us": 0.001, "s": 1000.0}
 
@@ -72,6 +74,9 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
     """Map one OBX; give the Observation, or None for a row that is a Device."""
     count = len(fields)
     fields += [b""] * (_FIELDS - count)
+    for n in _ONCE:
+        if r.repetition in fields[n]:
+            fields[n] = fields[n].partition(r.repetition)[0]
     code = concept(fields[3], r) if fields[3] else None
     place = place_of(fields[4], code)
     value = fields[5] if fields[5] != NULL else b""
@@ -108,11 +113,9 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
 def _sub_id(row: dict[str, Any], raw: bytes, r: Reading) -> None:
     inner: list[dict[str, Any]] = []
     for (url, element), part in zip(SUB_ID_PARTS, raw.split(r.component), strict=False):
-        if part and (text := string(r.text(part))):
-            value = decimal(text) if element == "valueDecimal" else text
-            inner.append(
-                {"url": url, element: value} if value is not None else {"url": url, "valueString": text}
-            )
+        if part and (text := string(r.text(part.partition(r.sub)[0]))):
+            exact = element == "valueDecimal" and number(text) == text
+            inner.append({"url": url, element: decimal(text)} if exact else {"url": url, "valueString": text})
     if inner:
         row.setdefault("extension", []).append({"url": SUB_ID, "extension": inner})
 
@@ -176,25 +179,24 @@ def _periods(r: Reading) -> dict[Place, Fragment]:
 
 
 def _value(row: dict[str, Any], fields: list[bytes], value: bytes, r: Reading, setting: Setting) -> None:
-    if not value:
-        if fields[2] and (text := r.text(fields[2]).strip()):
-            row.setdefault("extension", []).append({"url": VALUE_TYPE, "valueString": text})
-        return
-    found = values.forward(fields[2], value, r, setting)
+    found = values.forward(fields[2], value, r, setting) if value else []
+    told = (
+        r.text(fields[2]).strip()
+        if fields[2] and (not found or fields[2] != _USUAL.get(found[0].element))
+        else ""
+    )
+    if told and not (found and told == usual(found[0].element, found[0].json)):
+        row.setdefault("extension", []).append({"url": VALUE_TYPE, "valueString": told})
+    measured = found and found[0].element in _MEASURED
+    if setting.unit.concept and not setting.metric and not measured:
+        row.setdefault("extension", []).append({"url": UNIT, "valueCodeableConcept": setting.unit.concept})
     if not found:
-        row["dataAbsentReason"] = flags.why_absent(fields[11], [])
+        row.setdefault("dataAbsentReason", flags.why_absent(fields[11], []))
         return
     if len(found) == 1:
         _put(row, found[0])
     else:
         row["component"] = [_component(row["code"], one) for one in found]
-    first = found[0]
-    if fields[2] != _USUAL.get(first.element) and (text := r.text(fields[2]).strip()) != usual(
-        first.element, first.json
-    ):
-        row.setdefault("extension", []).append({"url": VALUE_TYPE, "valueString": text})
-    if setting.unit.concept and not setting.metric and first.element not in _MEASURED:
-        row.setdefault("extension", []).append({"url": UNIT, "valueCodeableConcept": setting.unit.concept})
 
 
 def _component(code: Concept, value: Value) -> dict[str, Any]:
@@ -214,7 +216,7 @@ def _put(row: dict[str, Any], value: Value) -> None:
 
 
 def _range(row: dict[str, Any], raw: bytes, unit: Unit, place: Place | None, r: Reading) -> None:
-    text = r.text(raw)
+    text = first(raw, r)
     if not text.strip():
         return
     found: dict[str, Any] = {"text": text}

@@ -156,24 +156,31 @@ def time_forward(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     """Map DTM, TS or DT to dateTime; each text of a message once."""
     known = r.times.get(raw)
     if known is None:
-        known = r.times[raw] = _time(r.text(raw.partition(r.component)[0]), r.zone, 6)
+        known = r.times[raw] = _time(first(raw, r), r.zone, 6)
     return known
 
 
 def day_forward(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     """Map DTM or DT to a date."""
-    return _time(r.text(raw.partition(r.component)[0]), r.zone, 3)
+    return _time(first(raw, r), r.zone, 3)
 
 
 def instant_forward(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     """Map DTM to an instant, which is exact to the second or not there."""
-    text = r.text(raw.partition(r.component)[0])
+    text = first(raw, r)
     value, beside = _time(text, r.zone, 6)
-    return (value, beside) if value and "T" in value else (None, [original(text)] if text else None)
+    return (value, beside) if value and "T" in value else (None, [original(text)] if text.strip() else None)
+
+
+def first(raw: bytes, r: Reading) -> str:
+    """Read a simple field: its first component, of that the first sub-component."""
+    if r.component in raw or r.sub in raw:
+        raw = raw.partition(r.component)[0].partition(r.sub)[0]
+    return r.text(raw)
 
 
 def _time(text: str, zone: str, parts: int) -> tuple[Any, Extensions]:
-    if not text:
+    if not text.strip():
         return None, None
     value = date_time(text, zone, parts)
     if value is not None:
@@ -213,13 +220,11 @@ def simple(there: Callable[[str], Any], again: Callable[[Any], str]) -> Kind:
     """Make a kind of two functions of text; what does not come back stands beside the value."""
 
     def forward(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
-        text = r.text(raw)
-        if not text:
+        text = first(raw, r)
+        if not text.strip():
             return None, None
         value = there(text)
-        if value is not None and again(value) == text:
-            return value, None
-        return (value, [original(text)]) if text.strip() else (None, None)
+        return (value, None) if value is not None and again(value) == text else (value, [original(text)])
 
     def backward(value: Any, beside: Extensions) -> dict[str, str]:
         return {"": original_of(beside) or again(value)}
@@ -232,7 +237,7 @@ def _timely(forward: Forward) -> Kind:
 
 
 KINDS: dict[str, Kind] = {
-    "ST": Kind(lambda raw, r: (string(r.text(raw.partition(r.sub)[0])), None), lambda value, _: {"": value}),
+    "ST": Kind(lambda raw, r: (string(first(raw, r)), None), lambda value, _: {"": value}),
     "CODE": simple(code, str),
     "INT": simple(integer, str),
     "BOOL": simple(boolean, lambda value: "Y" if value else "N"),

@@ -124,6 +124,8 @@ def _coded(raw: bytes, r: Reading, _: Setting) -> Value | None:
 
 
 def _time(raw: bytes, r: Reading, _: Setting) -> Value | None:
+    if r.component in raw or r.sub in raw:
+        return _words(raw, r, _)
     value, beside = time_forward(raw, r)
     return Value("valueDateTime", value, beside) if value or beside else None
 
@@ -132,6 +134,8 @@ _CLOCK = simple(clock, lambda value: value.replace(":", ""))
 
 
 def _clock(raw: bytes, r: Reading, _: Setting) -> Value | None:
+    if r.component in raw or r.sub in raw:
+        return _words(raw, r, _)
     value, beside = _CLOCK.forward(raw, r)
     return Value("valueTime", value, beside) if value or beside else None
 
@@ -191,6 +195,8 @@ def _split_data(raw: bytes, r: Reading) -> tuple[list[bytes], str, str]:
     """Give what stands before the data of ED, its encoding in lower case, and the data."""
     parts = raw.split(r.component, 4)
     if len(parts) < 5:
+        return parts, "", ""
+    if r.component in parts[4] or r.sub in parts[4]:
         return parts, "", ""
     return parts[:4], r.text(parts[3]).lower(), r.text(parts[4])
 
