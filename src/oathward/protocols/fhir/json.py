@@ -88,7 +88,7 @@ def _exactly(body: bytes, limits: Limits) -> Resource:
         exact = len(text) <= _INT_CHARS_EXACT and text != "-0"
         return int(text) if exact else number(text)
 
-    return json.loads(  # type: ignore[no-any-return]
+    return json.loads(  # type: ignore[no-any-return]  # what it gives was seen to be an object
         body, object_pairs_hook=_unrepeated, parse_float=number, parse_int=integer, parse_constant=_constant
     )
 
@@ -97,7 +97,7 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> Resource:
     found = dict(pairs)
     if len(found) != len(pairs):
         seen: set[str] = set()
-        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]  # that is its use here
         name = f"`{twice}`" if twice in tables.element_names() else "a key"
         raise DecodeError("body", f"{name} stands twice in one object", reason=Reason.DUPLICATE_KEY)
     return found

@@ -33,7 +33,7 @@ class Rule(NamedTuple):
 
 
 def _has(value: Resource, *names: str) -> bool:
-    for name in names:  # noqa: SIM110 - half the time of any()
+    for name in names:  # noqa: SIM110  half the time of any()
         if name in value or f"_{name}" in value:
             return True
     return False
@@ -127,7 +127,7 @@ def _status_of(value: Resource, element: str, system: str) -> set[str]:
     return _codes(value.get(element), f"{_FORMS}{system}")
 
 
-def _allergy(wrong: bool, value: Resource) -> bool:  # noqa: FBT001 - which of two rules
+def _allergy(wrong: bool, value: Resource) -> bool:  # noqa: FBT001  which of two rules
     mistaken = "entered-in-error" in _status_of(
         value, "verificationStatus", "allergyintolerance-verification"
     )
