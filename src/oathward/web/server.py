@@ -9,10 +9,12 @@ Deliberately absent: TLS (the address is a loopback one, ``core.settings``), pro
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 from typing import TYPE_CHECKING
 
+from oathward.core.errors import OathwardError
 from oathward.core.settings import Console
 
 if TYPE_CHECKING:
@@ -71,7 +73,12 @@ class Server:
         import uvicorn
 
         from oathward.web.frame import create
+        from oathward.web.standing import standing
 
+        with contextlib.suppress(
+            OathwardError
+        ):  # the policy is compiled now, not while the first person waits
+            standing(self._site, self._site.clock.now())
         config = uvicorn.Config(
             create(self._site),
             http="httptools",
