@@ -211,13 +211,13 @@ class FhirListener:
             return peer
         grant = self._tokens.grant(authorization)
         by_token = Peer(peer.address, None, (), grant.key)
-        known = self.gate.inventory.identify(by_token, None).device
-        if known is None or known.id != grant.device:  # revoked, held, or the key is no longer its own
-            raise OathwardError("Authorization", reason=Reason.TOKEN_INVALID)
+        known = self.gate.inventory.identify(by_token, None)
+        owners = {known.device.id} if known.device is not None and known.reason is None else set[str]()
         if peer.cert_sha256 is not None:
             other = self.gate.inventory.identify(peer, None).device
-            if other is None or other.id != known.id:
-                raise OathwardError("Authorization", reason=Reason.TOKEN_INVALID)
+            owners.add(other.id if other is not None else "")
+        if owners != {grant.device}:  # revoked, held, the key is no longer its own, or another's connection
+            raise OathwardError("Authorization", reason=Reason.TOKEN_INVALID)
         kind = wish.target.partition("/")[0] or "*"
         letters = {Ask.CREATE: "c", Ask.UPDATE: "cu"}.get(wish.ask, "cu")
         if not grant.allows(kind, letters):
