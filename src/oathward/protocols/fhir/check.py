@@ -262,11 +262,10 @@ def _stranger(node: Node, value: Resource, key: str, at: At, depth: int, report:
         why = "no such element here" if known else "no element that FHIR R4 does not have"
         report.add((at, name, -1), Reason.ELEMENT_UNKNOWN, why)
         return
-    item, inner, element = value[key], (at, key, -1), data_node("Element")
+    item, inner, values = value[key], (at, key, -1), value.get(key[1:])
     if not field.many:
-        _walk(element, item, inner, depth + 1, report)
+        _sibling(item, values, inner, depth, report)
         return
-    values = value.get(key[1:])
     if item.__class__ is not list or not item:
         report.add(inner, Reason.ELEMENT_TYPE, "an array with something in it")
         return
@@ -274,9 +273,16 @@ def _stranger(node: Node, value: Resource, key: str, at: At, depth: int, report:
         report.add(inner, Reason.ELEMENT_TYPE, "as many as there are values, null where there is nothing")
     for i, each in enumerate(item):
         if each is not None:
-            _walk(element, each, (at, key, i), depth + 1, report)
+            _sibling(each, _beside(values, i), (at, key, i), depth, report)
         elif _beside(values, i) is None:
             report.add((at, key, i), Reason.ELEMENT_TYPE, "a value or an extension, not null beside null")
+
+
+def _sibling(item: Any, value: Any, at: At, depth: int, report: Report) -> None:
+    """Check what a primitive has beside its value: beside one, an id alone is something (ele-1)."""
+    alone = item.__class__ is dict and len(item) == 1 and item.get("id").__class__ is str
+    if not (alone and item["id"] and value is not None):
+        _walk(data_node("Element"), item, at, depth + 1, report)
 
 
 def _wrong(field: Field, item: Any, at: At, report: Report) -> None:

@@ -48,6 +48,8 @@ class Names:
     __slots__ = (
         "_by_identifier",
         "_by_name",
+        "_by_url",
+        "_first",
         "_found",
         "_inside",
         "contained",
@@ -63,6 +65,8 @@ class Names:
         self._found = found_in(message)
         self._inside = [_inside(entry.resource) for entry in message.entries]
         self._by_name: dict[str, int] = {}
+        self._by_url: dict[str, int] = {}
+        self._first: dict[int, int] = {}
         self._by_identifier: dict[tuple[str, str], Key] = {}
         self.identifiers: dict[Key, dict[Identifier, None]] = {}
         self.spoken: dict[Key, str] = {}
@@ -85,7 +89,7 @@ class Names:
             kind = found.kind or declared(value)
             if kind not in _VISITS and not (not kind and found.targets and found.targets.issubset(_VISITS)):
                 continue
-            at = self._by_name.get(text)
+            at = self._find(text, entry)
             inner = self._inside[i].get(text)
             if at is not None:
                 listed += self._of_visit(at)
@@ -104,25 +108,49 @@ class Names:
         return [*identifiers_of(entry.resource), *own]
 
     def _note_entries(self) -> None:
+        """Note what entries are called. An id that two have names neither, but for two updates of one resource."""
+        updated: dict[str, int] = {}
+        several = set()
         for i, entry in enumerate(self.message.entries):
             if entry.full_url:
-                self._by_name[entry.full_url] = i
-            if entry.id:
-                self._by_name.setdefault(f"{entry.type}/{entry.id}", i)
+                self._by_url[entry.full_url] = i
+            if not entry.id:
+                continue
+            name = f"{entry.type}/{entry.id}"
+            if entry.method == "PUT":
+                self._first[i] = updated.setdefault(name, i)
+            if self._by_name.setdefault(name, i) != self._first.get(i, i):
+                several.add(name)
+        for name in several:
+            del self._by_name[name]
+
+    def _find(self, text: str, entry: Entry) -> int | None:
+        """Give the entry that a reference of another one leads to; None where it leads out of the message."""
+        if not self._by_url and not self._by_name:
+            return None
+        text = _plain(text)
+        at = self._by_url.get(text)
+        if at is None and entry.full_url.startswith("http"):
+            base = entry.full_url.removesuffix(f"{entry.type}/{entry.id}")
+            at = self._by_url.get(f"{base}{text}")
+        return self._by_name.get(text) if at is None else at
+
+    def _entry_key(self, i: int) -> Key:
+        return "entry", str(self._first.get(i, i))
 
     def _note_ids(self) -> None:
         """Note which identifier is whose: of Patient resources, then of references with both."""
         for i, entry in enumerate(self.message.entries):
             if entry.type == "Patient":
                 for one in _telling(entry.resource):
-                    self._by_identifier.setdefault(one, ("entry", str(i)))
-        for founds in self._found:
+                    self._by_identifier.setdefault(one, self._entry_key(i))
+        for entry, founds in zip(self.message.entries, self._found, strict=True):
             for found in founds:
                 value = found.value
                 if "identifier" in value and value.get("reference", "").startswith("Patient/"):
-                    name = _plain(value["reference"])
-                    at = self._by_name.get(name)
-                    key = ("id", name.partition("/")[2]) if at is None else ("entry", str(at))
+                    at = self._find(value["reference"], entry)
+                    name = _plain(value["reference"]).partition("/")[2]
+                    key = ("id", name) if at is None else self._entry_key(at)
                     for one in _telling(value):
                         self._by_identifier.setdefault(one, key)
 
@@ -130,30 +158,37 @@ class Names:
         keys: dict[Key, None] = {}
         targets: dict[int, None] = {}
         if entry.type == "Patient":
-            keys["entry", str(i)] = None
+            keys[self._entry_key(i)] = None
         for found in self._found[i]:
             text = found.value.get("reference", "")
-            at = self._by_name.get(_plain(text)) if text else None
+            at = self._find(text, entry) if text else None
             if at is not None and at != i:
                 targets[at] = None
             if entry.type == "Patient" and _link(found.at):
                 continue
             key = self._key(found, text, at, i, entry)
             if key is not None:
-                keys[key] = None
+                keys |= dict.fromkeys((key, *self._contradicting(key, found.value)))
                 self.spoken.setdefault(key, text)
-                if "identifier" in found.value:
-                    self.identifiers.setdefault(key, {}).update(dict.fromkeys(identifiers_of(found.value)))
         for inner in self._inside[i].values():
             if inner["resourceType"] == "Patient":
                 keys[self._contained(i, inner)] = None
         self.direct.append(keys)
         self.targets.append([t for t in targets if self.message.entries[t].type != "Patient"])
 
+    def _contradicting(self, key: Key, value: Resource) -> list[Key]:
+        """Note the identifiers that a reference to a patient says, and give other patients that bear them."""
+        if "identifier" not in value:
+            return []
+        self.identifiers.setdefault(key, {}).update(dict.fromkeys(identifiers_of(value)))
+        return [
+            self._by_identifier[one] for one in _telling(value) if self._by_identifier.get(one, key) != key
+        ]
+
     def _key(self, found: Found, text: str, at: int | None, i: int, entry: Entry) -> Key | None:
         """Say which patient a reference is to; None for anything else."""
         if at is not None:
-            return ("entry", str(at)) if self.message.entries[at].type == "Patient" else None
+            return self._entry_key(at) if self.message.entries[at].type == "Patient" else None
         if text[:1] == "#":
             inner = self._inside[i].get(text)
             return self._contained(i, inner) if inner and inner["resourceType"] == "Patient" else None

@@ -34,6 +34,8 @@ GOOD = {
     "a patient": patient(),
     "a required code that is absent, with why": observation(status=None, _status=ABSENT),
     "a primitive with an extension": patient(_birthDate={"id": "b", "extension": ABSENT["extension"]}),
+    "a primitive with an id": patient(_birthDate={"id": "b"}),
+    "a primitive in an array with an id": patient(name=[{"given": ["Kim"], "_given": [{"id": "b"}]}]),
     "nulls beside extensions": patient(name=[{"given": ["Kim", None], "_given": [None, ABSENT]}]),
     "extensions beside nothing": patient(name=[{"_given": [ABSENT]}]),
     "extensions in extensions": patient(
@@ -145,6 +147,8 @@ BAD = {
     "sibling array for one value": (patient(_birthDate=[ABSENT]), "Patient._birthDate", TYPE),
     "a fraction where whole numbers are": (
         patient(multipleBirthInteger=1.5), "Patient.multipleBirthInteger", TYPE),
+    "an id beside nothing": (patient(birthDate=None, _birthDate={"id": "b"}), "Patient._birthDate", RULE),
+    "an id that is no text": (patient(_birthDate={"id": 1}), "Patient._birthDate.id", TYPE),
     # --- forms
     "empty text": (patient(name=[{"family": ""}]), "Patient.name[0].family", VALUE),
     "date that is none": (patient(birthDate="29.02.1980"), "Patient.birthDate", VALUE),

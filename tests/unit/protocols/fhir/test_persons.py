@@ -195,6 +195,37 @@ def test_an_identifier_that_families_share_joins_nobody():
     assert len(bodies(whole)) == 2
 
 
+def test_two_updates_of_one_patient_are_one_person():
+    whole = bundle(entry(patient("1", "A"), "PUT"), entry(patient("1", "B"), "PUT"), kind="batch")
+    whole["entry"].append(entry(observation(subject={"reference": "Patient/1"})))
+    (found,) = people(whole)
+    assert (found.server_id, found.entries) == ("1", (0, 1, 2))
+
+
+def test_an_id_is_that_of_the_server_the_entry_is_of():
+    def at(server, n, resource):
+        return entry(resource, full_url=f"https://{server}.example/fhir/{resource['resourceType']}/{n}")
+
+    whole = bundle(
+        at("a", "1", patient("1", "A")),
+        at("b", "1", patient("1", "B")),
+        at("b", "x", observation(id="x", subject={"reference": "Patient/1"})),
+        at("a", "y", observation(id="y", subject={"reference": "Patient/1"})),
+        entry(observation(subject={"reference": "Patient/1"})),
+    )
+    assert [person.entries for person in people(whole)] == [(0, 3), (1, 2), (4,)]
+    assert mixed(whole) == ()
+
+
+def test_a_reference_that_contradicts_itself_is_about_two():
+    whole = bundle(
+        entry(patient("1", "A"), "PUT"),
+        entry(patient("2", "B"), "PUT"),
+        entry(observation(subject={"reference": "Patient/1", "identifier": identifier("B")})),
+    )
+    assert mixed(whole) == (2,)
+
+
 # --- several patients
 
 
