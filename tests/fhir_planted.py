@@ -300,12 +300,26 @@ def _same_choice(key: str) -> list[str]:
 
 
 def plants(kind: str, start: int = 0) -> list[Plant]:
-    """Plant every primitive of a resource type, one resource each."""
+    """Plant every element of a resource type, one resource each; what only qualifies one, once for each type."""
     found = []
+    seen: set[object] = set()
     for n, chain in enumerate(chains(elements.resource(kind)), start):
         if chain[0][0] in ("meta", "text") and kind != "Observation":
             continue  # the same in every type
+        alike = _alike(chain)
+        if alike in seen:
+            continue
+        seen.add(alike)
         made = plant(kind, chain, n)
         if made is not None:
             found.append(made)
     return found
+
+
+def _alike(chain: tuple[tuple[str, Element], ...]) -> object:
+    """Give what makes a planted value another than those before: its way, or that of what it qualifies."""
+    key, last = chain[-1]
+    data = next((i for i, (_, element) in enumerate(chain) if element.kind != "object"), len(chain) - 1)
+    if last.kind != "Extension" and last.part != "rest" and len(chain) - data < 4:
+        return tuple(name for name, _ in chain)
+    return chain[data][1].cls, *((element.kind, name) for name, element in chain[data + 1 :]), key
