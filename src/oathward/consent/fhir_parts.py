@@ -5,7 +5,7 @@ Rules:
 - ``action``: of data that goes to a recipient, only access and disclosure are permitted; denials of use and collection
   stop it too. A denial of correction alone is of no flow.
 - ``actor``: by reference and by identifier, in the roles of a recipient. A denial by absolute reference means the
-  relative one too.
+  relative one too. Identifiers of patients and relatives are not kept.
 - ``code``: the coding's system in its one form (``core/code_systems.py``); of several codings one is enough.
 
 Deliberately absent: how provisions stand in each other (``provisions.py``).
@@ -36,6 +36,7 @@ _KNOWN = frozenset(
 )  # fmt: skip
 _VERSION = re.compile(r"/_history/[^/]+$")
 _TAIL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$")
+_PRIVATE = frozenset(("Patient", "RelatedPerson", "Person"))
 _NONE = frozenset[str]()
 
 
@@ -213,22 +214,27 @@ class Parts:
             return _NONE, _NONE
         exact, loose = set[str](), set[str]()
         literal, identifiers = reference.get("reference"), [reference.get("identifier")]
+        kind = reference.get("type", "")
         if isinstance(literal, str) and literal.startswith("#"):
-            identifiers += objects(self._contained.get(literal[1:], {}).get("identifier"))
+            contained = self._contained.get(literal[1:], {})
+            kind = contained.get("resourceType", "")
+            identifiers += objects(contained.get("identifier"))
         elif isinstance(literal, str) and literal:
             word = _VERSION.sub("", literal)
-            exact.add(word)
             tail = _TAIL.search(word)
-            if tail:
-                loose.add(tail[0])
-        for one in identifiers:
-            if (
-                isinstance(one, dict)
-                and isinstance(one.get("value"), str)
-                and isinstance(one.get("system"), str)
-            ):
-                exact.add(f"{one['system']}|{one['value']}")
-        return frozenset(exact), frozenset(loose)
+            kind = tail[0].partition("/")[0] if tail else kind
+            exact.add(word)
+            loose |= {tail[0]} if tail else set()
+        named = {
+            f"{one['system']}|{one['value']}"
+            for one in identifiers
+            if isinstance(one, dict)
+            and isinstance(one.get("system"), str)
+            and isinstance(one.get("value"), str)
+        }
+        if named and kind in _PRIVATE:
+            named = {f"{kind}/-"}  # what numbers relatives have stands nowhere; no recipient is one of them
+        return frozenset(exact | named), frozenset(loose)
 
     def _period(self, own: dict[str, Any], place: str) -> tuple[int | None, int | None] | None:
         """Read the period in microseconds; ``None`` where it cannot be read."""

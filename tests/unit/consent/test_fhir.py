@@ -222,6 +222,20 @@ def test_a_contained_actor_is_known_by_its_identifiers():
     assert answer(consent(rule("deny", actor=[actor("#gone")]))) == "deny"
 
 
+def test_the_numbers_of_relatives_are_not_kept():
+    by_id = {"system": "urn:ssn", "value": "078-05-1120"}
+    mother = {"resourceType": "RelatedPerson", "id": "m", "identifier": [by_id]}
+    for reference in (
+        {"reference": "RelatedPerson/7", "identifier": by_id},
+        {"type": "RelatedPerson", "identifier": by_id},
+        {"reference": "#m"},
+    ):
+        for type_ in ("permit", "deny"):
+            resource = consent(rule(type_, actor=[actor(reference)]), contained=[mother])
+            assert "078-05-1120" not in repr(reading(resource).statements)
+            assert answer(resource) == "none", "no recipient is one of them"
+
+
 # --- what cannot be read
 
 UNREAD = [

@@ -5,8 +5,9 @@ Rules:
   where it is coded), DG1, AL1, IAM, PR1, PRB, FT1, PV2.
 - What an order bears (OBR, RXA, RXE …) takes the whole order: from its ORC to the next order or patient.
 - An item leaves as soon as one of its codes is withheld, of alternates too.
-- ``only`` is of observations: an OBX stays where its OBX-3 has one of these codes. An order none of whose observations
-  stay leaves; one that keeps some says no more what else was asked for (OBR-4, 26, 44, 50), unless that may be said.
+- An order none of whose observations stay leaves with them: that it was asked for says as much.
+- ``only`` is of observations: an OBX stays where its OBX-3 has one of these codes. An order that keeps some says no more
+  what else was asked for (OBR-4, 26, 44, 50), unless that may be said; one that never had any leaves.
 - Codes are ``system|code`` as the message writes them; a system in another spelling is another word.
 
 Deliberately absent: which codes those are, and what classes of the rest may pass.
@@ -123,27 +124,27 @@ def without_codes(message: Message, codes: frozenset[str], only: frozenset[str] 
     gone = {item.order for item in items if item.kind in _ORDERED and item.codes & codes} - {0}
     kept = [item for item in items if item.order not in gone and not item.codes & codes]
     if only is not None:
-        kept = _only(message, kept, only)
+        kept = [item for item in kept if item.kind != b"OBX" or item.named & only]
+    kept = _without_empty_orders(items, kept, only)
+    if only is not None:
+        for item in kept:
+            if item.kind == b"OBR" and not item.named & only:
+                item.segments[0] = _emptied(message, item.segments[0])
     segments = [segment for item in kept for segment in item.segments]
     if segments == message.segments:
         return message
     return Message(joined(segments), message.separators, segments, message.charset, message.header_fields)
 
 
-def _only(message: Message, items: list[_Item], only: frozenset[str]) -> list[_Item]:
-    """Keep of observations those that bear one of some codes."""
-    staying = [item for item in items if item.kind != b"OBX" or item.named & only]
-    orders = {item.order for item in staying if item.kind == b"OBX"}
-    orders |= {item.order for item in staying if item.kind == b"OBR" and item.named & only}
-    asked = {item.order for item in items if item.kind == b"OBR"} - {0}
-    found = []
-    for item in staying:
-        if item.order in asked - orders:
-            continue
-        if item.kind == b"OBR" and not item.named & only:
-            item.segments[0] = _emptied(message, item.segments[0])
-        found.append(item)
-    return found
+def _without_empty_orders(items: list[_Item], kept: list[_Item], only: frozenset[str] | None) -> list[_Item]:
+    """Leave out orders none of whose observations stay; under ``only`` also those that never had any."""
+    observed = {item.order for item in items if item.kind == b"OBX"}
+    staying = {item.order for item in kept if item.kind == b"OBX"}
+    empty = observed - staying - {0}
+    if only is not None:
+        named = {item.order for item in kept if item.kind == b"OBR" and item.named & only}
+        empty = {item.order for item in items if item.kind == b"OBR"} - staying - named
+    return [item for item in kept if item.order not in empty]
 
 
 def _emptied(message: Message, obr: bytes) -> bytes:

@@ -108,6 +108,16 @@ def test_an_order_leaves_with_all_it_brought(order):
     assert left(without_codes(whole, codes("L|X"))) == [PID, *other, *after]
 
 
+def test_an_order_none_of_whose_observations_stay_leaves_too():
+    first, second = ["ORC|RE", "OBR|1|||1^^L", HR, "SPM|1"], ["OBR|2|||2^^L", SPO2]
+    assert left(without_codes(message(PID, *first, *second), codes("LN|8867-4"))) == [PID, *second]
+    asked = ["ORC|RE", "OBR|1|||1^^L"]
+    assert left(without_codes(message(PID, *asked, HR), codes("LN|8867-4"))) == [PID]
+    whole = message(PID, *asked, "OBR|2|||2^^L", HR)
+    assert left(without_codes(whole, codes("LN|8867-4"))) == [PID, *asked], "it never had any"
+    assert left(without_codes(message(PID, HR, SPO2), codes("LN|8867-4"))) == [PID, SPO2]
+
+
 def test_the_second_panel_of_an_order_leaves_alone():
     first, second = ["ORC|RE", "OBR|1|||1^^L", HR], ["OBR|2|||X^^L", SPO2]
     assert left(without_codes(message(PID, *first, *second), codes("L|X"))) == [PID, *first]
