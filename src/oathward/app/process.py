@@ -50,7 +50,7 @@ async def run(site: Opened) -> None:
     metrics = site.settings.metrics
     if metrics.port >= 0:
         registry = CollectorRegistry()
-        registry.register(Collector(site.settings, site.engine))
+        registry.register(Collector(site))
         server, _ = start_http_server(metrics.port, metrics.host, registry)
         ports["metrics"] = server.server_port
     console = _console(site)

@@ -299,6 +299,15 @@ def _witness(settings: Settings) -> Iterator[Line]:
         yield Line("ok", "witness", f"{address} answers and holds a checkpoint of this ledger")
 
 
+def _console(settings: Settings) -> Iterator[Line]:
+    from oathward.web.render import STATIC, TYPES
+
+    lacking = [name for name in TYPES if not (STATIC / name).is_file()]
+    if settings.console.port >= 0 and lacking:
+        what = f"{', '.join(lacking)} not built: pages work, plain; in a checkout run `python scripts/assets.py`"
+        yield Line("note", "console", what)
+
+
 CHECKS = (
     _folder,
     _disk,
@@ -309,5 +318,6 @@ CHECKS = (
     comparing.deliveries,
     comparing.edges,
     _witness,
+    _console,
     _trust,
 )
