@@ -1,10 +1,13 @@
 """JSON that two readers could read differently is refused, with its reason; numbers keep their digits."""
 
+import re
+
 import orjson
 import pytest
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
+from oathward.protocols.fhir import json as reader
 from oathward.protocols.fhir.json import NESTED_MAX, dumps, loads
 from oathward.protocols.fhir.limits import LIMITS, Limits, effort
 from oathward.protocols.fhir.message import Verbatim
@@ -121,6 +124,21 @@ def test_only_a_number_that_changes_is_kept_as_text():
 def test_what_cannot_be_written_is_an_error():
     with pytest.raises(TypeError):
         dumps({"a": object()})
+
+
+def test_without_the_look_at_keys_the_last_one_would_win(monkeypatch):
+    monkeypatch.setattr(reader, "_unrepeated", dict)
+    assert loads(b'{"a":1,"a":2}') == {"a": 2}
+
+
+def test_without_the_look_at_control_characters_they_would_pass(monkeypatch):
+    monkeypatch.setattr(reader, "_CONTROL", re.compile(rb"(?!)"))
+    assert loads(rb'{"a":"\u0000"}') == {"a": "\0"}
+
+
+def test_without_the_comparison_digits_would_be_lost(monkeypatch):
+    monkeypatch.setattr(reader, "_exactly", lambda body, _: orjson.loads(body))
+    assert dumps(loads(b'{"a":1.00}')) == b'{"a":1.0}'
 
 
 def test_effort_weighs_what_costs_more_than_its_bytes():
