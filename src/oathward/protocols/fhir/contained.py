@@ -2,6 +2,8 @@
 
 Rules:
 - They have an id that is theirs alone, no version, no security label, and contain nothing themselves.
+- What holds whole resources itself (Bundle, Parameters) is not contained: a patient could hide in it. FHIR would
+  allow it; nobody needs it.
 - Each is referred to, or refers to what it is in; each reference ``#id`` leads to one.
 
 Deliberately absent: whom a contained resource is about (``names``).
@@ -16,6 +18,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oathward.protocols.fhir.message import Resource
+
+
+HOLDERS = frozenset(("Bundle", "Parameters"))
+"""Types whose elements are whole resources."""
 
 
 def contained(value: Resource, found: Sequence[tuple[str, Resource]]) -> Iterator[tuple[str, str]]:
@@ -45,6 +51,8 @@ def _wrong(each: Resource, ids: Counter[str | None]) -> Iterator[str]:
         yield "no version of its own (dom-4)"
     if "security" in meta:
         yield "no security label of its own (dom-5)"
+    if each["resourceType"] in HOLDERS:
+        yield "no Bundle and no Parameters in a resource"
     if "id" not in each or ids[each["id"]] > 1:
         yield "an id of its own"
 

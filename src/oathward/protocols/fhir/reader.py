@@ -21,12 +21,13 @@ from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.check import DefinitionError, Found, Issue, Report, check, check_but
+from oathward.protocols.fhir.contained import HOLDERS
 from oathward.protocols.fhir.json import loads
 from oathward.protocols.fhir.limits import LIMITS, Limits, exceeded
 from oathward.protocols.fhir.message import CONDITIONS, Entry, Message, Request, Resource
 
 METHODS = ("POST", "PUT")
-NOT_KEPT = frozenset(("Bundle", "Parameters"))
+NOT_KEPT = HOLDERS
 """Types that are sent but not stored: a document or a collection is not taken as one resource."""
 
 _END = b"\n\n"

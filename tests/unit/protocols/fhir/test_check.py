@@ -248,6 +248,14 @@ BAD = {
     "two contained with one id": (
         observation(subject={"reference": "#p"}, contained=[patient("p"), patient("p")]),
         "Observation.contained[0]", RULE),
+    "a bundle in a resource": (
+        observation(hasMember=[{"reference": "#b"}], contained=[
+            {"resourceType": "Bundle", "id": "b", "type": "collection", "entry": [{"resource": patient()}]}]),
+        "Observation.contained[0]", RULE),
+    "a resource in parameters in a resource": (
+        observation(hasMember=[{"reference": "#b"}], contained=[
+            {"resourceType": "Parameters", "id": "b", "parameter": [{"name": "a", "resource": patient()}]}]),
+        "Observation.contained[0]", RULE),
     "mistake in a contained resource": (
         observation(subject={"reference": "#p"}, contained=[patient("p", gender="x")]),
         "Observation.contained[0].gender", CODE),
