@@ -19,7 +19,6 @@ from typing import Any
 
 from oathward.protocols.fhir.message import Resource
 
-
 HOLDERS = frozenset(("Bundle", "Parameters"))
 """Types whose elements are whole resources."""
 

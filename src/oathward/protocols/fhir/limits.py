@@ -24,6 +24,7 @@ class Limits:
     ``containers_max``: objects and arrays. ``values_max``: commas, those of texts too.
     ``depth_max``: objects within objects. ``number_chars_max``: digits, sign, point and exponent of a number.
     ``head_bytes_max``: method, target and conditions. ``uncounted_bytes_max``: so short a body cannot hold much.
+    ``identifiers_max``, ``visits_max``: of one patient, in one message: each is looked for.
     ``repeated_bytes_max``: what a bundle grows by when it is cut; what several patients refer to is in each part.
     ``issues_max``: how many mistakes of one resource are told.
     """
@@ -35,6 +36,8 @@ class Limits:
     depth_max: int = 48
     entries_max: int = 5_000
     patients_max: int = 200
+    identifiers_max: int = 100
+    visits_max: int = 2_000
     repeated_bytes_max: int = 4_194_304
     number_chars_max: int = 64
     uncounted_bytes_max: int = 65_536

@@ -34,16 +34,17 @@ def persons(message: Message, limits: Limits = LIMITS) -> tuple[Person, ...]:
     names this patient.
 
     Raises:
-        DecodeError: LIMIT_EXCEEDED, more patients than one message may have.
+        DecodeError: LIMIT_EXCEEDED, more patients, identifiers or encounters than one message may have.
     """
     names = names_of(message)
     order = _order(names, limits)
     if len(order) == 1:
-        return (_person(names, order[0], tuple(range(len(message.entries)))),)
+        return (_person(names, order[0], tuple(range(len(message.entries))), limits),)
     people = _people(names)
     carried = _carried(names, people)
     return tuple(
-        _person(names, key, tuple(sorted({*_of(people, key), *carried.get(key, ())}))) for key in order
+        _person(names, key, tuple(sorted({*_of(people, key), *carried.get(key, ())})), limits)
+        for key in order
     )
 
 
@@ -180,7 +181,7 @@ def _carried(names: Names, people: list[frozenset[Key]]) -> dict[Key, set[int]]:
     return carried
 
 
-def _person(names: Names, key: Key, entries: tuple[int, ...]) -> Person:
+def _person(names: Names, key: Key, entries: tuple[int, ...], limits: Limits) -> Person:
     identifiers: dict[Identifier, None] = dict.fromkeys(names.identifiers.get(key, ()))
     visits: dict[Identifier, None] = {}
     for i in entries:
@@ -197,4 +198,8 @@ def _person(names: Names, key: Key, entries: tuple[int, ...]) -> Person:
         server_id = own if kind == "id" else ""
         reference = names.spoken.get(key, "")
         resource = names.contained.get(key)
+    if len(identifiers) > limits.identifiers_max:
+        raise exceeded("Patient.identifier", limits.identifiers_max, "identifiers of a patient")
+    if len(visits) > limits.visits_max:
+        raise exceeded("Bundle.entry", limits.visits_max, "encounters of a patient")
     return Person(reference, tuple(identifiers), server_id, tuple(visits), resource, entries)

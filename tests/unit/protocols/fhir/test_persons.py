@@ -401,6 +401,19 @@ def test_patients_are_bounded():
     assert caught.value.reason is Reason.LIMIT_EXCEEDED
 
 
+def test_identifiers_and_visits_are_bounded():
+    many = decode(raw(patient(identifier=[identifier(f"{n}") for n in range(5)])))
+    assert len(persons.persons(many, Limits(identifiers_max=5))[0].identifiers) == 5
+    seen = decode(
+        raw(bundle(*(entry(observation(encounter={"reference": f"Encounter/{n}"})) for n in range(5))))
+    )
+    assert len(persons.persons(seen, Limits(visits_max=5))[0].visits) == 5
+    for message, limits in ((many, Limits(identifiers_max=4)), (seen, Limits(visits_max=4))):
+        with pytest.raises(DecodeError) as caught:
+            persons.persons(message, limits)
+        assert caught.value.reason is Reason.LIMIT_EXCEEDED
+
+
 def test_what_all_refer_to_cannot_grow_without_bound():
     big = {"resourceType": "Organization", "id": "o", "name": "a" * 10_000}
     whole = bundle(
