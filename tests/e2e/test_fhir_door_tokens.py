@@ -104,6 +104,14 @@ def test_a_token_covers_its_scopes_and_nothing_else(site):
         assert client.put("/fhir/Observation/o-1", observation(id="o-1"), **every).status == 201
 
 
+def unsigned(site):
+    import base64
+
+    claims = {"iss": "hub-1", "sub": "hub-1", "aud": audience(site), "exp": int(time.time()) + 60, "jti": "x"}
+    parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
+
+
 REFUSED = {
     "another device's key": (lambda s: signed(s, "hub-2", KEYS["hub-1"]), "assertion.invalid"),
     "a stranger": (lambda s: signed(s, "hub-9", KEYS["hub-1"]), "assertion.invalid"),
@@ -113,14 +121,6 @@ REFUSED = {
     "for elsewhere": (lambda s: signed(s, aud="https://elsewhere.example/token"), "assertion.audience"),
     "unsigned": (unsigned, "assertion.algorithm"),
 }
-
-
-def unsigned(site):
-    import base64
-
-    claims = {"iss": "hub-1", "sub": "hub-1", "aud": audience(site), "exp": int(time.time()) + 60, "jti": "x"}
-    parts = (json.dumps(part).encode() for part in ({"alg": "none"}, claims))
-    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts) + "."
 
 
 @pytest.mark.parametrize("name", REFUSED)
