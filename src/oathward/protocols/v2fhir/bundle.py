@@ -24,17 +24,19 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
-from oathward.protocols.v2fhir import tables
+from oathward.protocols.v2fhir import quick, tables
 from oathward.protocols.v2fhir.authorities import key_of
 from oathward.protocols.v2fhir.codes import NULL_FLAVOR
 from oathward.protocols.v2fhir.engine import fill
-from oathward.protocols.v2fhir.observation import UNCODED, Scope, add_row
+from oathward.protocols.v2fhir.observation import UNCODED, Scope
 from oathward.protocols.v2fhir.paths import absent
 from oathward.protocols.v2fhir.primitives import before, date_time_back, original, string, time_forward
-from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+from oathward.protocols.v2fhir.reading import NULL, Reading, digest, entry
 from oathward.protocols.v2fhir.values import LINED, lines
 
 TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
+TESTS = frozenset(("T", "D", "N"))
+"""Processing ids (MSH-11) of messages that are not real."""
 REPORT_NOTE = tables.extensions()["report-note"]
 
 
@@ -58,21 +60,24 @@ def to_fhir(message: Message, outgoing_id: str) -> bytes:
     r = Reading(message, outgoing_id)
     work = _Work(message, r)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "transaction"}
-    for segment in message.segments:
-        work.take(message.fields(segment), bundle)
+    following = [*message.segments[1:], b""]
+    for segment, after in zip(message.segments, following, strict=True):
+        work.take(message.fields(segment), bundle, noted=after.startswith(b"NTE"))
     if not r.entries:
         raise OathwardError("message", "a segment with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
-    tested = bundle.get("meta", {}).get("tag", [{}])[0].get("code") in {"T", "D", "N"}
-    bundle["entry"] = [_entry(*entry, tested=tested) for entry in r.entries]
+    written = _tested if work.tested else _written
+    bundle["entry"] = [written(one) for one in r.entries]
     return orjson.dumps(bundle)
 
 
-def _entry(type_: str, id_: str, resource: dict[str, Any], *, tested: bool) -> dict[str, Any]:
-    whole = {"resourceType": type_, "id": id_, **resource}
-    if tested:
-        meta = whole.get("meta", {})
-        whole["meta"] = {**meta, "security": [*meta.get("security", ()), TEST]}
-    return {"resource": whole, "request": {"method": "PUT", "url": f"{type_}/{id_}"}}
+def _written(one: Any) -> Any:
+    return entry(*one) if one.__class__ is tuple else one
+
+
+def _tested(one: Any) -> Any:
+    type_, id_, resource = one
+    meta = resource.get("meta", {})
+    return entry(type_, id_, {**resource, "meta": {**meta, "security": [*meta.get("security", ()), TEST]}})
 
 
 class _Work:
@@ -87,18 +92,28 @@ class _Work:
         self.patient_key: tuple[str, ...] = ()
         self.encounter: dict[str, Any] | None = None
         self.noted: dict[str, Any] | None = None
+        self.tested = False
 
-    def take(self, fields: list[bytes], bundle: dict[str, Any]) -> None:
-        """Map one segment; the Bundle itself is for MSH."""
+    def take(self, fields: list[bytes], bundle: dict[str, Any], *, noted: bool) -> None:
+        """Map one segment.
+
+        Args:
+            fields: item n is field n.
+            bundle: for what MSH says.
+            noted: a note follows.
+        """
         name = fields[0]
         if name == b"OBX":
-            self.noted = add_row(fields, self.r, self.scope)
+            self.noted = quick.add(fields, self.r, self.scope, noted=noted)
         elif name == b"NTE":
             self._note(fields)
         elif name == b"MSH":
             fill(bundle, fields, "MSH", "Bundle", self.r)
+            self.tested = bundle.get("meta", {}).get("tag", [{}])[0].get("code") in TESTS
+            self.r.quick = self.r.plain and not self.tested
         elif name in _STEPS:
             _STEPS[name](self, fields)
+            self.scope.changed()
             self.noted = self.scope.report if name == b"OBR" else None
 
     def person(self, fields: list[bytes]) -> None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
 from orjson import Fragment
 
 from oathward.protocols.v2fhir import flags, tables, values
@@ -58,7 +59,7 @@ _MS = {"ms": 1.0, "us": 0.001, "s": 1000.0}
 class Scope:
     """What an OBX inherits: the patient, the visit, the report with its time, the devices so far."""
 
-    __slots__ = ("devices", "periods", "report", "shared", "time")
+    __slots__ = ("devices", "periods", "report", "shared", "tails", "time")
 
     def __init__(self) -> None:
         self.devices = Devices()
@@ -68,6 +69,28 @@ class Scope:
         self.time: dict[str, Any] = {}
         """``effectiveDateTime`` or ``effectivePeriod`` of the report."""
         self.periods: dict[Place, Fragment] | None = None
+        self.tails: dict[bytes, bytes | None] = {}
+
+    def tail(self, raw: bytes, r: Reading) -> bytes | None:
+        """Give what a row inherits, and its OBX-14, as JSON behind a comma; None where that time is no plain value."""
+        try:
+            return self.tails[raw]
+        except KeyError:
+            found = self.tails[raw] = self._tail(raw, r)
+            return found
+
+    def _tail(self, raw: bytes, r: Reading) -> bytes | None:
+        whole = {**self.shared, **self.time}
+        if raw and raw != NULL:
+            value, beside = time_forward(raw, r)
+            if beside or value is None:
+                return None
+            whole = {**self.shared, "effectiveDateTime": value}
+        return b"," + orjson.dumps(whole)[1:-1] if whole else b""
+
+    def changed(self) -> None:
+        """Forget what was made of the patient, the visit and the time."""
+        self.tails.clear()
 
 
 def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | None:

@@ -33,6 +33,14 @@ def digest(*parts: str) -> str:
     return hashlib.sha256(text).hexdigest()[:32].translate(_LETTERS)
 
 
+def entry(type_: str, id_: str, resource: dict[str, Any]) -> dict[str, Any]:
+    """Make one entry of the bundle: a PUT to the resource's own id."""
+    return {
+        "resource": {"resourceType": type_, "id": id_, **resource},
+        "request": {"method": "PUT", "url": f"{type_}/{id_}"},
+    }
+
+
 class Reading:
     """What converters need to know of the message, and where they put resources of their own."""
 
@@ -43,6 +51,7 @@ class Reading:
         "message",
         "plain",
         "prefix",
+        "quick",
         "repetition",
         "sub",
         "times",
@@ -57,6 +66,8 @@ class Reading:
         self.sub = bytes([separators.subcomponent])
         self.plain = separators == USUAL
         self.prefix = outgoing_id.lower()
+        self.quick = self.plain
+        """Whether rows may be written by their form (``quick``)."""
         self.entries: list[Any] = []
         self.known: dict[tuple[str, str], dict[str, Any]] = {}
         self.times: dict[bytes, tuple[Any, Any]] = {}
