@@ -40,25 +40,29 @@ MEANINGS: dict[Reason, Meaning] = {
         "the connection ended within a message", "the sender tries again by itself"
     ),
     Reason.FRAME_TIMEOUT: Meaning("a message did not come to its end in time", _SENDER),
-    Reason.MESSAGE_EMPTY: Meaning("a frame with nothing in it", _SENDER),
+    Reason.MESSAGE_EMPTY: Meaning("a frame or a body with nothing in it", _SENDER),
     Reason.MESSAGE_UNDECODABLE: Meaning(
-        "the bytes are not HL7 v2; they lie sealed in quarantine", "mend the sender"
+        "the bytes are no message of their protocol; they lie sealed in quarantine", "mend the sender"
     ),
     Reason.SEPARATORS_INVALID: Meaning("MSH-1 or MSH-2 cannot separate anything", "mend the sender"),
     Reason.HEADER_MISSING: Meaning("the message does not begin with MSH", "mend the sender"),
     Reason.HEADER_INCOMPLETE: Meaning("MSH-9 names no message code", "mend the sender"),
     Reason.CHARSET_UNSUPPORTED: Meaning(
-        "MSH-18 names a character set that is not known", "mend MSH-18 at the sender"
+        "MSH-18 names a character set that is not known, or FHIR came in another than UTF-8",
+        "mend MSH-18 at the sender; FHIR is UTF-8 without a byte order mark",
     ),
     Reason.CHARSET_BROKEN: Meaning(
-        "bytes that MSH-18's character set does not have", "mend MSH-18 at the sender"
+        "bytes that MSH-18's character set, or UTF-8 in FHIR, does not have", "mend the sender"
     ),
     Reason.BATCH_BROKEN: Meaning("a batch whose headers and trailers do not pair", "mend the sender"),
     Reason.LIMIT_EXCEEDED: Meaning(
-        "more segments, fields, parts or bytes than one message may have",
+        "more segments, fields, elements, parts or bytes than one message may have",
         "mend the sender, or the limit named",
     ),
-    Reason.VALUE_INVALID: Meaning("a byte that no message may hold (NUL, VT, FS)", "mend the sender"),
+    Reason.VALUE_INVALID: Meaning(
+        "a value without the form that its element has, or a byte that no message may hold (NUL, VT, FS)",
+        "mend the sender",
+    ),
     Reason.FORMAT_UNSUPPORTED: Meaning(
         "a body in another format than FHIR's JSON", "send `application/fhir+json`"
     ),
@@ -187,7 +191,7 @@ MEANINGS: dict[Reason, Meaning] = {
         "it proved less of who it is than the link asks for",
         "give it a certificate, or lower `min_assurance`",
     ),
-    Reason.PATIENTS_SEVERAL: Meaning("identifiers of one message lead to several patients", _HELD),
+    Reason.PATIENTS_SEVERAL: Meaning("one message, or one resource, is about several patients", _HELD),
     Reason.PATIENT_AMBIGUOUS: Meaning(
         "the patient could not be told", "settle the identity (ADT), then release"
     ),

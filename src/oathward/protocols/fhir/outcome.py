@@ -74,14 +74,15 @@ def issue_type(reason: Reason) -> str:
     return _BY_REASON.get(reason) or _BY_STATUS.get(reason.answer.http, "processing")
 
 
-def operation_outcome(reason: Reason, where: str = "", severity: str = "error") -> bytes:
+def operation_outcome(reason: Reason, where: str = "", severity: str = "error", why: str = "") -> bytes:
     """Write an OperationOutcome of one issue.
 
     Args:
         where: element or part of the request, as an error has it.
         severity: ``fatal``, ``error``, ``warning`` or ``information``.
+        why: what was expected, as an error has it; an invariant says its name there.
     """
-    return _written([issue(reason, where, severity)])
+    return _written([issue(reason, where, severity, why)])
 
 
 def outcome_of(error: DecodeError) -> bytes:

@@ -42,6 +42,16 @@ def test_every_mistake_is_told_and_no_value():
     assert "Kim" not in said.decode()
 
 
+def test_a_broken_rule_is_named():
+    with pytest.raises(DecodeError) as caught:
+        decode(raw(observation(component=None, valueString="a", dataAbsentReason={"text": "b"})))
+    error = caught.value
+    said = orjson.loads(operation_outcome(error.reason, error.where, why=error.why))["issue"][0]
+    assert (said["code"], said["expression"]) == ("invariant", ["Observation"])
+    assert said["diagnostics"].endswith("(obs-6)")
+    assert orjson.loads(outcome_of(error))["issue"] == [said]
+
+
 def test_an_error_without_list_is_one_issue():
     found = orjson.loads(outcome_of(DecodeError("body", "JSON", reason=Reason.JSON_INVALID)))
     assert [one["diagnostics"] for one in found["issue"]] == ["expected: JSON"]
