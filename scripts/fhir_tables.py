@@ -17,13 +17,14 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
+
+import assets
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLES = ROOT / "src/oathward/protocols/fhir/tables"
@@ -182,10 +183,8 @@ def tables(folder: Path) -> dict[str, str]:
 
 def unpack(folder: Path) -> Path:
     """Fetch the package by the registry's own client and unpack its definitions."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SystemExit("npm is needed, or the folder of the unpacked definitions")
-    subprocess.run([npm, "pack", "--silent", PACKAGE], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    command = [*assets.npm(), "pack", "--silent", PACKAGE]
+    subprocess.run(command, cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     packed = next(folder.glob("*.tgz")).read_bytes()
     if hashlib.sha256(packed).hexdigest() != SHA256:
         raise SystemExit(f"{PACKAGE} is not what it was")
