@@ -262,6 +262,8 @@ def _whole_part(parent: Element, place: str, head: str, key: str) -> Element:
         part = keys.get(key, REST) or parent.part
     if head == "Reference":
         return Element(place, head, subject=parent.subject)
+    if parent.kind == "Timing" and head in CODED:
+        return Element(place, head, parent.cls, part, subject=parent.subject)
     return Element(place, head, parent.cls, part, whole=True, subject=parent.subject)
 
 
