@@ -11,6 +11,11 @@ PAGES: dict[str, str] = {
     "quarantine-reason": "/quarantine?reason=device.identity-mismatch",
     "quarantine-none": "/quarantine?reason=guard.stopped",
     "health": "/health",
+    "devices": "/devices",
+    "devices-none": "/devices?id=no-such",
+    "device": "/devices/mon-1",
+    "unknown": "/devices/unknown",
+    "adopt": "/devices/unknown/{unknown}",
     "ledger": "/ledger",
     "ledger-kind": "/ledger?kind=message.quarantined",
     "ledger-none": "/ledger?kind=no.such",
@@ -20,11 +25,13 @@ PAGES: dict[str, str] = {
     "link-sample-denied": "/links/research-registry?said=yes&label=psychiatric-ward",
     "link-sample-fhir": "/links/keep?wire=fhir",
 }
-"""Name -> address; ``{accepted}`` and ``{held}`` are ids of such messages of ``console_site``."""
+"""Name -> address; ``{accepted}``, ``{held}`` and ``{unknown}`` are ids of such messages and devices of ``console_site``."""
 
 
 def addresses(site) -> dict[str, str]:
     """Fill the addresses in for a site."""
     [(accepted,)] = site.rows("SELECT id FROM message WHERE state = 'accepted' ORDER BY id LIMIT 1")
     [(held,)] = site.rows("SELECT id FROM message WHERE state = 'held' ORDER BY id LIMIT 1")
-    return {name: path.format(accepted=accepted, held=held) for name, path in PAGES.items()}
+    [(unknown,)] = site.rows("SELECT id FROM held_device WHERE state = 'held' ORDER BY id LIMIT 1")
+    ids = {"accepted": accepted, "held": held, "unknown": unknown}
+    return {name: path.format(**ids) for name, path in PAGES.items()}

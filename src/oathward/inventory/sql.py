@@ -141,6 +141,16 @@ def rows(db: Connection, site: str) -> list[DeviceRow]:
     return [_row(r) for r in db.execute(select(device).where(device.c.site == site).order_by(device.c.id))]
 
 
+def page(db: Connection, site: str, *, after: str, before: str, status: str, limit: int) -> list[DeviceRow]:
+    """Read some devices by id: those behind ``after``, and ahead of ``before`` where it is given."""
+    query = select(device).where(device.c.site == site, device.c.id > after)
+    if before:
+        query = query.where(device.c.id < before)
+    if status:
+        query = query.where(device.c.status == status)
+    return [_row(r) for r in db.execute(query.order_by(device.c.id).limit(limit))]
+
+
 def owners(db: Connection, site: str, identities: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Find whose certificates and names these are: (kind, value) -> device."""
     found: dict[tuple[str, str], str] = {}

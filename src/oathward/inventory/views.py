@@ -48,6 +48,29 @@ def devices(db: Connection, site: str, authority: Verifier, seen: Seen) -> list[
     return [view for view in found if view is not None]
 
 
+def page(
+    db: Connection,
+    site: str,
+    authority: Verifier,
+    seen: Seen,
+    *,
+    begins: str = "",
+    status: str = "",
+    after: str = "",
+    limit: int = 50,
+) -> list[DeviceView]:
+    """List some devices by id, each signature checked.
+
+    Args:
+        begins: only ids that begin so. status: only those in force so. after: the last id of the page before.
+    """
+    first = max(after, begins[:-1] + chr(ord(begins[-1]) - 1) + _LAST if begins else "")
+    end = begins[:-1] + chr(ord(begins[-1]) + 1) if begins else ""
+    found = sql.page(db, site, after=first, before=end, status=status, limit=limit)
+    views = (_view(row, authority, seen) for row in found)
+    return [view for view in views if view is not None]
+
+
 def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> DeviceView | None:
     """Show one device."""
     row = sql.row(db, site, id_)
@@ -63,6 +86,14 @@ def unknown(db: Connection, site: str, *, state: str = "held", limit: int = 1_00
     ]
 
 
+def heard(db: Connection, site: str, id_: str) -> HeldView | None:
+    """Show one of those who are held now."""
+    row = sql.held_row(db, site, id_)
+    if row is None or row.state != "held":
+        return None
+    return HeldView(**{n: getattr(row, n) for n in HeldView.__slots__})
+
+
 def counts(db: Connection, site: str) -> tuple[dict[str, int], int]:
     """Count devices by status, and who is held."""
     return sql.status_counts(db, site), sql.held_count(db, site)
@@ -76,6 +107,10 @@ def called(db: Connection, site: str, address: str, certificate: str, *, limit: 
     """
     found = sql.held_from(db, site, address, certificate, limit)
     return [f"{r.application}|{r.facility}" for r in found if r.application or r.facility]
+
+
+_LAST = "\x7f"
+"""Behind every character an id may have."""
 
 
 class Known:
