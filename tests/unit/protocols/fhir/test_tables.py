@@ -95,6 +95,18 @@ def test_every_rule_has_a_name_of_its_own_and_says_what_it_asks():
     assert all(rule.why and not rule.why.endswith(".") for rule in listed)
 
 
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [("Observation", "value"), ("Extension", "value"), ("Parameters.parameter", "value"), ("Condition", "abatement"),
+     ("FamilyMemberHistory", "age"), ("FamilyMemberHistory", "born"), ("Goal.target", "detail"),
+     ("MedicationAdministration.dosage", "rate")],
+)  # fmt: skip
+def test_a_choice_that_a_rule_asks_for_is_alone_with_its_beginning(place, name):
+    node = nodes.data_node(place) if place in tables.data_types() else nodes.part_node(place)
+    chosen = next(names for choice, names, _ in node.choices if choice == f"{name}[x]")
+    assert {key for key in node.fields if key.startswith(name)} <= chosen
+
+
 def test_a_type_that_there_is_not():
     assert nodes.resource_node("Observations") is None
     with pytest.raises(KeyError):
