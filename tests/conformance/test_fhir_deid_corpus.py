@@ -59,7 +59,13 @@ def read(path: Path) -> Message | None:
 
 def secrets(message: Message) -> dict[str, set[str]]:
     """Give every string of the patients' identifiers, names, addresses and contacts: kind -> strings."""
-    found: dict[str, set[str]] = {"name": set(), "identifier": set(), "line": set(), "city": set(), "telecom": set()}
+    found: dict[str, set[str]] = {
+        "name": set(),
+        "identifier": set(),
+        "line": set(),
+        "city": set(),
+        "telecom": set(),
+    }
     for entry in message.entries:
         if entry.type != "Patient":
             continue
@@ -151,7 +157,10 @@ def test_numbers_keep_their_written_form():
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_no_class_is_left_that_the_profile_does_not_list(profile: str):
-    listed = {cls for cls, action in PLANS_ACTIONS[profile] if action != "remove"} | {"structure", "message.control"}
+    listed = {cls for cls, action in PLANS_ACTIONS[profile] if action != "remove"} | {
+        "structure",
+        "message.control",
+    }
     for path in (*BUNDLES[:2], *SINGLES):
         message = read(path)
         if message is None:
@@ -159,11 +168,15 @@ def test_no_class_is_left_that_the_profile_does_not_list(profile: str):
         for resource in resources(shape(message, PLANS[profile], SEEDS).data):
             own = classes_present(put(resource))
             # A name that the message made up is nobody's, whatever the type of its bearer.
-            made = {
-                "patient.encounter",
-                "device.identity",
-                "location",
-            } if resource["id"].startswith("out-1") or "out-1" in json.dumps(resource) else set()
+            made = (
+                {
+                    "patient.encounter",
+                    "device.identity",
+                    "location",
+                }
+                if resource["id"].startswith("out-1") or "out-1" in json.dumps(resource)
+                else set()
+            )
             assert own <= listed | made, (path.name, own - listed)
 
 
@@ -217,8 +230,10 @@ def test_what_another_anonymizer_takes_away_is_gone_under_safe_harbor():
             continue
         for one in by_kind.setdefault(kind, plants(kind)):
             below = one.place.removeprefix(f"{kind}.")
-            inside = below == path or below.startswith(f"{path}.") or (
-                below.startswith(path) and below[len(path) : len(path) + 1].isupper()
+            inside = (
+                below == path
+                or below.startswith(f"{path}.")
+                or (below.startswith(path) and below[len(path) : len(path) + 1].isupper())
             )
             if not inside or one.cls in ("clinical.code", "structure", "observation.value"):
                 continue

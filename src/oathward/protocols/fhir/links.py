@@ -84,8 +84,13 @@ def own_patient(entries: Sequence[Entry]) -> str:
         for path in subjects.main if subjects else ():
             for text in _at(entry.resource, path.split(".")):
                 if kind_of(text) in ("Patient", ""):
-                    return text
+                    return plain(text)
     return ""
+
+
+def plain(text: str) -> str:
+    """Give a reference without the version it names; what it names stays at its server."""
+    return text.partition("/_history/")[0]
 
 
 def _at(value: Any, path: list[str]) -> list[str]:
@@ -164,7 +169,7 @@ class Referrer:
             return cls, ""
         if kind == "Patient":
             run.own = run.own or text
-            if run.own not in (text, f"Patient/{ident}"):
+            if run.own != text:
                 return cls, ""
         made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
         return cls, f"{kind}/{made}" if made and _is_id(made) else ""
@@ -181,10 +186,10 @@ class Referrer:
             return known[1], text
         if "?" in text:
             return known[1], ""
-        plain = "/".join(text.partition("/_history/")[0].rsplit("/", 2)[-2:])
-        if plain in run.names:
-            return self._found(plain, run, rest=rest)
-        return self._literal(kind, plain.partition("/")[2], plain, known, run, rest=rest)
+        short = plain(text)
+        if short in run.names:
+            return self._found(short, run, rest=rest)
+        return self._literal(kind, short.rpartition("/")[2], short, known, run, rest=rest)
 
 
 # --- what is kept as it came

@@ -224,7 +224,8 @@ def test_rows_cover_every_type_with_known_classes():
 def test_the_page_is_current():
     path = ROOT / "scripts" / "reference_fhir.py"
     spec = importlib.util.spec_from_file_location("reference_fhir", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.render() == (ROOT / "docs" / "reference" / "fhir-catalogue.md").read_text()

@@ -153,8 +153,10 @@ def test_an_element_reviewed_twice_does_not_load(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("kind", "cls"),
-    [("Patient", "patient.identifier"), ("Device", "device.identity"), ("Encounter", "patient.encounter")]
-    + [
+    [
+        ("Patient", "patient.identifier"),
+        ("Device", "device.identity"),
+        ("Encounter", "patient.encounter"),
         ("Observation", "message.control"),
         ("Practitioner", "staff.identifier"),
         ("Basic", "message.control"),
