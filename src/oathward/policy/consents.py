@@ -18,6 +18,7 @@ Source: FHIR R4 §6.2 (Consent.provision); HL7 v3 ActReason, Confidentiality, Ac
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -197,17 +198,26 @@ def form_of(code: str) -> str:
     return f"{canonical(system)}{bar}{value}"
 
 
-@lru_cache(maxsize=4_096)
 def classes_of(words: frozenset[str], *, permit: bool) -> frozenset[str]:
     """Expand the classes of a consent; a word nobody knows grants nothing and denies everything."""
+    return _granted_classes(words) if permit else _denied_classes(words)
+
+
+@lru_cache(maxsize=4_096)
+def _granted_classes(words: frozenset[str]) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for word in words:
-        try:
+        with suppress(KeyError):
             found |= expand([word])
-        except KeyError:
-            if not permit:
-                return CLASSES
-    return found if words or permit else CLASSES
+    return found
+
+
+@lru_cache(maxsize=4_096)
+def _denied_classes(words: frozenset[str]) -> frozenset[str]:
+    try:
+        return expand(words) if words else CLASSES
+    except KeyError:
+        return CLASSES
 
 
 def labels_meet(labels: frozenset[str], level: str, sensitivity: frozenset[str], *, permit: bool) -> bool:

@@ -13,6 +13,7 @@ Deliberately absent: where consents come from, the link's own classes, and Cedar
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from oathward.core.labels import OBSERVATION_CLASSES
 from oathward.core.reasons import Reason
@@ -74,18 +75,19 @@ class Granted:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """What one decision asks of each consent."""
+    """What one decision asks of each consent. ``purpose``, ``recipient``: the words that mean them, ``*`` among them."""
 
-    link: Link
+    purpose: frozenset[str]
     recipient: frozenset[str]
     facts: Facts
     dates: Span
 
     def speaks(self, one: ConsentFact | Box, *, permit: bool) -> bool:
         """Whether it is about this purpose, recipient and message, dates aside."""
+        purposes, recipients = one.purposes, one.recipients
         return (
-            _names(one.purposes, permit=permit, about=frozenset((self.link.purpose,)))
-            and _names(one.recipients, permit=permit, about=self.recipient)
+            not (self.purpose.isdisjoint(purposes) and (purposes or permit))
+            and not (self.recipient.isdisjoint(recipients) and (recipients or permit))
             and (one.labels is EVERY or self._labelled(one, permit=permit))
         )
 
@@ -114,7 +116,7 @@ def consented(link: Link, recipient: frozenset[str], facts: Facts, dates: Span) 
     found = Granted(None if link.without_consent else _NONE)
     if link.objection == "overruled":
         return found
-    asked = _Asked(link, recipient, facts, dates)
+    asked = _Asked(_any_or(link.purpose), recipient | EVERY, facts, dates)
     for consent in facts.consents or ():
         if (consent.permit and link.without_consent) or not asked.speaks(consent, permit=consent.permit):
             continue
@@ -129,12 +131,11 @@ def consented(link: Link, recipient: frozenset[str], facts: Facts, dates: Span) 
                 _deny(found, consent, asked)
         elif not consent.permit and consent.start_us is not None and consent.start_us > dates.now_us:
             found.end_us = min(found.end_us, consent.start_us)  # a denial begins: the permit ends
-    return _told(found, asked)
+    return _told(link, found, asked)
 
 
-def _told(found: Granted, asked: _Asked) -> Granted | Indeterminate:
+def _told(link: Link, found: Granted, asked: _Asked) -> Granted | Indeterminate:
     """Say what it comes to, once all consents are read."""
-    link = asked.link
     if found.untold:
         return Indeterminate(link.id, Reason.CLOCK_UNSURE, tuple(sorted(found.untold)))
     if found.granted is not None:
@@ -157,11 +158,12 @@ def _told(found: Granted, asked: _Asked) -> Granted | Indeterminate:
 
 def _grant(found: Granted, consent: ConsentFact) -> None:
     words = classes_of(consent.classes, permit=True)
-    if ANY in consent.codes:
+    if consent.codes is EVERY or ANY in consent.codes:
         found.granted = words | (found.granted or _NONE)
     elif words >= OBSERVATION_CLASSES:
         found.by_code |= consent.codes
-    found.end_us = min(found.end_us, FOREVER_US if consent.end_us is None else consent.end_us)
+    if consent.end_us is not None and consent.end_us < found.end_us:
+        found.end_us = consent.end_us
 
 
 def _deny(found: Granted, consent: ConsentFact, asked: _Asked) -> None:
@@ -210,6 +212,6 @@ def _narrow(found: Granted, codes: frozenset[str]) -> None:
     found.only = codes if found.only is None else found.only & codes
 
 
-def _names(words: frozenset[str], *, permit: bool, about: frozenset[str]) -> bool:
-    """Whether a consent names one of them; an empty set is nothing in a permit, everything in a denial."""
-    return ANY in words or not words.isdisjoint(about) or (not words and not permit)
+@lru_cache(maxsize=64)
+def _any_or(word: str) -> frozenset[str]:
+    return EVERY | {word}
