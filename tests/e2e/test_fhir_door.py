@@ -187,6 +187,20 @@ def test_a_batch_is_answered_in_order_each_entry_by_itself(site, client):
     assert len(subjects) == 2, "two patients, two messages"
 
 
+def test_a_version_inside_a_bundle_is_refused_since_it_is_not_compared(site, client):
+    body = bundle_of(
+        "batch", ("PUT", "Observation/v-1", observation(id="v-1")), ("POST", "Observation", observation())
+    )
+    body["entry"][0]["request"]["ifMatch"] = 'W/"1"'
+    answer = client.post("/fhir", body)
+    first, second = (entry["response"] for entry in answer.json["entry"])
+    assert (first["status"][:3], second["status"][:3]) == ("412", "201")
+    assert first["outcome"]["issue"][0]["expression"] == ["Bundle.entry[0].request.ifMatch"]
+    body["type"] = "transaction"
+    answer = client.post("/fhir", body)
+    assert (answer.status, answer.reason) == (412, "message.condition-unsupported")
+
+
 def test_a_heavy_bundle_is_handled_beside_and_answered_the_same(site, client):
     before = site.status("gateway")["counts"].get("message.beside", 0)
     entries = [("POST", "Observation", observation(value=float(n), mrn=f"9{n % 3}")) for n in range(60)]

@@ -190,7 +190,10 @@ class FhirListener:
         if wish.ask in OPEN:
             kind = JSON if wish.ask is Ask.CONFIGURATION else answers.FHIR_JSON
             return Answered(request, Response(200, self._said[wish.ask], content_type=kind))
-        return Messages(self, connection, request, wish, peer)
+        try:
+            return Messages(self, connection, request, wish, peer)
+        except OathwardError as error:  # what cannot even be written down as a request
+            return Answered(request, self.refusal(connection, error.reason, error.where))
 
     # --- inside
 

@@ -174,7 +174,13 @@ class HttpConnection(asyncio.Protocol):
         while room > 0 and left > 0 and self._may_begin():
             request = self._inbox.popleft()
             left, room = left - request.weight, room - 1
-            self._waiting.append(self._door.begin(self, request))
+            exchange = None
+            try:
+                exchange = self._door.begin(self, request)
+            finally:
+                if exchange is None:  # a bug of ours: what comes behind it is not answered either
+                    self.close()
+            self._waiting.append(exchange)
         self.answer()
 
     @property
@@ -195,7 +201,7 @@ class HttpConnection(asyncio.Protocol):
         if out and not self._transport.is_closing():
             self._transport.write(b"".join(out))
         if last:
-            self._end(linger=True)
+            self._end()
             return
         self._keep()
         self._ask()
@@ -241,17 +247,15 @@ class HttpConnection(asyncio.Protocol):
         """Send an answer out of turn and end."""
         if not self._transport.is_closing():
             self._transport.write(written(response, self._door.now_us(), method="", last=True))
-        self._end(linger=True)
+        self._end()
 
-    def _end(self, *, linger: bool) -> None:
-        """End after what was written, unanswered what waits; with ``linger`` what still comes is thrown away."""
+    def _end(self) -> None:
+        """End after what was written, unanswered what waits; what still comes is thrown away."""
         self._deaf = True
         self._inbox.clear()
         self._waiting.clear()
         self._unanswered_bytes = 0
-        if not linger:
-            self.close()
-            return
+        self._reader.drop()
         self._linger_until_s = time.monotonic() + LINGER_S
         self._keep()
         if self._paused:

@@ -125,6 +125,12 @@ class Reader:
         done, self._done = self._done, []
         return done
 
+    def drop(self) -> None:
+        """Keep nothing any more; it is not fed again."""
+        self._body = self._request = None
+        self._headers, self._head_bytes, self._done = {}, 0, []
+        self.state, self.owes_continue = "idle", False
+
     def _feed(self, data: memoryview) -> None:
         count, state = self._count, self.state
         self._parser.feed_data(data)

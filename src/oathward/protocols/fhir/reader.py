@@ -254,6 +254,9 @@ def _entry(i: int, value: Resource, where: str) -> Entry:
         raise DecodeError(
             f"{where}.request", "conditions of a create or update", reason=Reason.REQUEST_INVALID
         )
+    if "ifMatch" in asked:  # what is not compared must not be taken for what fits
+        why = "an update of its own: inside a bundle no version is compared"
+        raise DecodeError(f"{where}.request.ifMatch", why, reason=Reason.CONDITION_UNSUPPORTED)
     full = value.get("fullUrl", "")
     own = name or resource.get("id", "")
     _full_url(full, own, f"{where}.fullUrl")
