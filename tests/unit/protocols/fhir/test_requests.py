@@ -72,9 +72,6 @@ BAD_HEADS = {
     "condition twice": (b"POST Observation\nif-none-exist: a\nif-none-exist: b\n\n", REQUEST),
     "condition without value": (b"POST Observation\nif-none-exist\n\n", REQUEST),
     "if-match of a create": (b'POST Observation\nif-match: W/"1"\n\n', REQUEST),
-    "a version that nobody compares": (
-        bundle(entry(patient(), "PUT", ifMatch='W/"1"')), "Bundle.entry[0].request.ifMatch",
-        Reason.CONDITION_UNSUPPORTED),
     "if-none-exist of an update": (b"PUT Observation/1\nif-none-exist: a\n\n", REQUEST),
     "long head": (b"POST Observation\nif-none-exist: " + b"a" * 5_000 + b"\n\n", REQUEST),
     "read": (b"GET Observation/1\n\n", UNSUPPORTED),
@@ -187,6 +184,9 @@ BAD_BUNDLES = {
         bundle(entry(patient("7"), "PUT", "Patient/8")), "Bundle.entry[0].resource.id", REQUEST),
     "unknown type": (entry_of(request={"method": "POST", "url": "Foo"}), "Bundle.entry[0].request", TYPE),
     "if-match of a create": (bundle(entry(observation(), ifMatch='W/"1"')), "Bundle.entry[0].request", REQUEST),
+    "a version that nobody compares": (
+        bundle(entry(patient(), "PUT", ifMatch='W/"1"')), "Bundle.entry[0].request.ifMatch",
+        Reason.CONDITION_UNSUPPORTED),
     "if-none-exist of an update": (
         bundle(entry(patient(), "PUT", ifNoneExist="a=b")), "Bundle.entry[0].request", REQUEST),
     "if-none-match": (bundle(entry(observation(), ifNoneMatch='W/"1"')), "Bundle.entry[0].request", REQUEST),
