@@ -1,8 +1,11 @@
 """How often the guard stops a message that holds nothing of its patient: ``python -m bench.guard_false_stops``.
 
-Three measures, each as stops per million checks:
+Measures, each as stops per million checks:
 - synthetic: monitors, laboratories and notes with random numbers and words; the patient's segments are taken out,
   so every stop is a false one. By the length of the hospital number, because short numbers occur by chance.
+- FHIR: the same of Observations, alone and in bundles, with ids as gateways and senders give them; and against an index
+  of other patients, on links that may carry identity and on those that may not.
+- recall: the disguises of the tests, planted in such Observations; all of them must stop.
 - corpus: real messages, where there are some (--corpus FOLDER), shaped under each profile that carries no identity.
   Not every stop is false: the place says what to look at.
 - crossed: what is left of each such message without its persons, against the persons of messages of other sets.
@@ -18,8 +21,11 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
+from bench.guard_fhir import planted, traffic
+from bench.guard_words import WORDS, name_of
 from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
 from oathward.core.words import WordHasher
@@ -27,57 +33,20 @@ from oathward.deid.plan import Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
-from oathward.gateway.guard.original import of_hl7v2
+from oathward.gateway.guard.original import of_fhir, of_hl7v2
 from oathward.gateway.guard.verdict import Counted, Stop
 from oathward.protocols.hl7v2.reader import Message, decode, joined
 
 PROFILES = ("safe-harbor", "limited-data-set", "device-telemetry")
 NUMBER_LENGTHS = (6, 7, 8, 9, 10)
+INDEX_PATIENTS = 200_000
+RECALL_ROUNDS = 10
 
 _CODES = (
     "147842^MDC_ECG_HEART_RATE", "150456^MDC_PULS_OXIM_SAT_O2", "151562^MDC_RESP_RATE", "150364^MDC_TEMP_BODY",
     "150037^MDC_PRESS_BLD_ART_ABP_SYS", "2160-0^Creatinine", "2345-7^Glucose", "718-7^Hemoglobin", "LI^Lithium",
 )  # fmt: skip
 _UNITS = ("264864^MDC_DIM_BEAT_PER_MIN", "mmol/L", "mg/dL", "%", "262688^MDC_DIM_PERCENT", "Cel")
-_TEXT = """
-patient comfortable on room air saturation stable mild oedema both ankles review tomorrow morning family
-informed may mobilise with help no fever heart rate regular creatinine rising slightly continue furosemide
-40 mg 2 x daily check potassium after 3 days dressing changed wound clean dry grey white brown green hill
-stone young long short black field wood lane street baker smith carter
-"""
-_WORDS = _TEXT.split()
-_SYLLABLES = (
-    "ka",
-    "ro",
-    "mi",
-    "len",
-    "tor",
-    "bas",
-    "el",
-    "quin",
-    "dra",
-    "po",
-    "wen",
-    "sha",
-    "ul",
-    "ber",
-    "ing",
-)
-_SHORT_NAMES = (
-    "Li",
-    "Na",
-    "May",
-    "Rose",
-    "Grey",
-    "Hill",
-    "Young",
-    "White",
-    "Long",
-    "Baker",
-    "Lane",
-    "Mark",
-    "Art",
-)
 
 
 @dataclass(slots=True)
@@ -111,8 +80,8 @@ def synthetic(seed: int, count: int, number_length: int) -> Iterator[tuple[Messa
         header = f"MSH|^~\\&|DEV{chance.randint(1, 99)}|ICU|X|Y|{at}0000||ORU^R01^ORU_R01|{i:020X}|P|2.6"
         pid = (
             f"PID|1||{chance.randrange(10 ** (number_length - 1), 10**number_length)}^^^HOSP^MR||"
-            f"{_name(chance)}^{_name(chance)}||{chance.randint(1930, 2025)}{chance.randint(1, 12):02}"
-            f"{chance.randint(1, 28):02}|F|||{chance.randint(1, 200)} {_name(chance)} Street^^{_name(chance)}^^"
+            f"{name_of(chance)}^{name_of(chance)}||{chance.randint(1930, 2025)}{chance.randint(1, 12):02}"
+            f"{chance.randint(1, 28):02}|F|||{chance.randint(1, 200)} {name_of(chance)} Street^^{name_of(chance)}^^"
             f"{chance.randint(10000, 99999)}||({chance.randint(200, 999)}) {chance.randint(200, 999)}-"
             f"{chance.randint(1000, 9999)}"
         )
@@ -131,6 +100,48 @@ def synthetic_rates(seed: int, count: int) -> dict[int, Tally]:
             tally.take(guard.check(of_hl7v2(message), outgoing, carries_identity=False))
         rates[length] = tally
     return rates
+
+
+def fhir_rates(seed: int, count: int) -> dict[int, Tally]:
+    """Check made-up FHIR traffic on a link without identity: length of the hospital number -> tally."""
+    rates = {}
+    for length in NUMBER_LENGTHS:
+        guard, tally = Guard(WordHasher(bytes(32))), Tally()
+        for message, outgoing in traffic(seed, count, length):
+            tally.take(guard.check(of_fhir(message), outgoing, carries_identity=False))
+        rates[length] = tally
+    return rates
+
+
+def index_rates(seed: int, count: int, length: int, patients: int) -> dict[str, Tally]:
+    """Check made-up FHIR traffic against an index of other patients with numbers of one length: link -> tally."""
+    hasher = WordHasher(bytes(32))
+    chance = random.Random(f"index/{seed}/{length}")
+    index = {hasher.token(str(chance.randrange(10 ** (length - 1), 10**length))) for _ in range(patients)}
+    rates = {}
+    for name, identity in (("with identity", True), ("without identity", False)):
+        guard, tally = Guard(hasher), Tally()
+        for message, outgoing in traffic(seed, count, length):
+            one = guard.message(of_fhir(message), foreign=lambda tokens: index & set(tokens))
+            tally.take(guard.link(one, outgoing, carries_identity=identity))
+        rates[name] = tally
+    return rates
+
+
+def recall(seed: int, rounds: int) -> tuple[int, int, list[str]]:
+    """Plant the disguises of the tests: how many were stopped, of how many, and the names of those that were not."""
+    disguises, guarding = (
+        import_module(f"tests.unit.gateway.{name}") for name in ("fhir_disguises", "guarding")
+    )
+    guard, missed, number = Guard(WordHasher(bytes(32))), [], 0
+    for n in range(rounds):
+        for name, message, outgoing in planted(
+            disguises.ALL, guarding.request(guarding.FHIR_ORIGINAL), seed + n
+        ):
+            number += 1
+            if not isinstance(guard.check(of_fhir(message), outgoing, carries_identity=False), Stop):
+                missed.append(name)
+    return number - len(missed), number, missed
 
 
 def corpus(folder: Path) -> list[tuple[str, Message]]:
@@ -174,17 +185,11 @@ def crossed_rate(messages: list[tuple[str, Message]]) -> Tally:
     return tally
 
 
-def _name(chance: random.Random) -> str:
-    if chance.random() < 0.05:
-        return chance.choice(_SHORT_NAMES)
-    return "".join(chance.choices(_SYLLABLES, k=chance.randint(2, 4))).capitalize()
-
-
 def _observation(chance: random.Random, n: int, at: str) -> str:
     code = chance.choice(_CODES)
     kind = chance.random()
     if kind < 0.1:
-        text = " ".join(chance.choices(_WORDS, k=chance.randint(5, 40)))
+        text = " ".join(chance.choices(WORDS, k=chance.randint(5, 40)))
         return f"OBX|{n}|TX|1^NOTE||{text}||||||F|||{at}{chance.randint(0, 59):02}00"
     if kind < 0.15:
         values = "^".join(str(chance.randint(0, 4095)) for _ in range(chance.randint(10, 120)))
@@ -212,6 +217,17 @@ def main() -> int:
     print(f"seed {options.seed}")
     for length, tally in synthetic_rates(options.seed, options.count).items():
         _print(f"synthetic, hospital numbers of {length} digits", tally)
+    for length, tally in fhir_rates(options.seed, options.count).items():
+        _print(f"FHIR, hospital numbers of {length} digits", tally)
+    for length in (7, 8):
+        for name, tally in index_rates(options.seed, options.count, length, INDEX_PATIENTS).items():
+            _print(
+                f"FHIR, {INDEX_PATIENTS:,} other patients with numbers of {length} digits, link {name}", tally
+            )
+    stopped, number, missed = recall(options.seed, RECALL_ROUNDS)
+    print(
+        f"FHIR, recall: {stopped} of {number} planted disguises stopped{': not ' if missed else ''}{', '.join(missed)}"
+    )
     if options.corpus is not None:
         messages = corpus(options.corpus)
         for name, tally in corpus_rates(messages).items():

@@ -1,7 +1,15 @@
 """False stops of the guard, counted: few on made-up messages, none on what is shaped."""
 
 import pytest
-from bench.guard_false_stops import PROFILES, corpus, corpus_rates, synthetic_rates
+from bench.guard_false_stops import (
+    PROFILES,
+    corpus,
+    corpus_rates,
+    fhir_rates,
+    index_rates,
+    recall,
+    synthetic_rates,
+)
 from tests.corpus import CORPUS, needs_corpus
 
 SEED, COUNT = 20_260_301, 200
@@ -13,6 +21,28 @@ def test_false_stops_on_made_up_messages_are_rare():
         print(f"seed {SEED}, hospital numbers of {length} digits: {tally.per_million:.0f} stops per million")
         assert tally.checks == COUNT
         assert sum(tally.stops.values()) <= STOPS_MAX, tally.stops
+
+
+def test_false_stops_on_made_up_fhir_traffic_are_rare():
+    for length, tally in fhir_rates(SEED, COUNT).items():
+        print(
+            f"seed {SEED}, FHIR, hospital numbers of {length} digits: {tally.per_million:.0f} stops per million"
+        )
+        assert tally.checks == COUNT
+        assert sum(tally.stops.values()) <= STOPS_MAX, tally.stops
+
+
+def test_ids_and_times_of_fhir_are_not_taken_for_other_patients():
+    for name, tally in index_rates(SEED, COUNT, 8, 20_000).items():
+        print(f"seed {SEED}, FHIR, link {name}: {tally.per_million:.0f} stops per million")
+        assert tally.checks == COUNT
+        assert sum(tally.stops.values()) <= STOPS_MAX, tally.stops
+
+
+def test_every_planted_disguise_is_stopped():
+    stopped, number, missed = recall(SEED, 1)
+    assert not missed
+    assert stopped == number >= 100
 
 
 @needs_corpus

@@ -67,3 +67,64 @@ def test_more_persons_than_a_message_has_cannot_be_searched():
     assert not isinstance(
         Guard(WordHasher(b"k" * 32)).check(of_hl7v2(ORIGINAL), HEAD, carries_identity=False), Stop
     )  # reverse
+
+
+# --- JSON
+
+TEXTS = [
+    "a", "7", "0123 ", "12345678 ", "1234567 8 ", "QUJD", "QUJDREVG%41", "&#x41;", "<a", "19700131", "1970-01-31T08:30:00Z ",
+    "rosenqvist ", "912345678 ", "6f1c2b44-9a77-4c1e-8d2e-3b5f0c9a7e11 ", "\\u0041", "\\n", "{", "[", '{\\"a\\":[', "http://x/%41/",
+]  # fmt: skip
+ITEMS = [
+    "{}", '{"a":1}', "[]", "1", "19700131", '"rosenqvist"', '"x"', '{"a":{"b":"adalbert"}}', '"12345678"', '{"rosenqvist":1}',
+    '"6f1c2b44-9a77-4c1e-8d2e-3b5f0c9a7e11"', '"{\\"a\\":1}"',
+]  # fmt: skip
+RESOURCE = '{"resourceType":"Observation","id":"0a1b2c3d4e5f6a7b8c9d-1",%s}'
+
+
+def json_seconds(payload, *, identity):
+    guard = Guard(WordHasher(b"k" * 32))
+    start = time.process_time()
+    guard.check(
+        of_hl7v2(ORIGINAL), payload.encode(), carries_identity=identity, foreign=lambda _: frozenset()
+    )
+    return time.process_time() - start
+
+
+def in_text(unit, size_bytes):
+    return RESOURCE % f'"note":"{unit * (size_bytes // len(unit))}"'
+
+
+def in_array(unit, size_bytes):
+    return RESOURCE % f'"x":[{",".join([unit] * (size_bytes // (len(unit) + 1)))}]'
+
+
+def in_members(unit, size_bytes):
+    many = (f'"m{n}":{unit}' for n in range(size_bytes // (len(unit) + 8)))
+    return RESOURCE % ",".join(many)
+
+
+@pytest.mark.parametrize("identity", [False, True])
+@pytest.mark.parametrize(
+    ("way", "unit"),
+    [*((in_text, one) for one in TEXTS), *((way, one) for way in (in_array, in_members) for one in ITEMS)],
+    ids=lambda one: one if isinstance(one, str) else one.__name__,
+)
+def test_twice_the_json_takes_about_twice_the_time(way, unit, identity):
+    once = min(json_seconds(way(unit, 20_000), identity=identity) for _ in range(2))
+    twice = min(json_seconds(way(unit, 40_000), identity=identity) for _ in range(2))
+    assert twice < 3 * once + 0.02, (once, twice)
+
+
+@pytest.mark.parametrize("way", [in_array, in_members, in_text])
+def test_a_megabyte_of_json_is_answered_soon(way):
+    assert (
+        json_seconds(way('"12345678"' if way is not in_text else "12345678 ", 1_000_000), identity=True) < 5
+    )
+
+
+def test_json_as_deep_as_can_be_read_is_answered():
+    for opens, closes in (("[", "]"), ('{"a":', "}")):
+        for depth in (900, 5_000):
+            payload = RESOURCE % ('"x":"\\n","y":' + opens * depth + "1" + closes * depth)
+            assert json_seconds(payload, identity=False) < 2

@@ -230,7 +230,8 @@ class Outlines:
         spans = spans_of(shape)
         whole = frozenset(whole_of(shape, spans))
         times = [span for span in spans if _may_be_a_time(shape[span[0] : span[1]])]
-        others = [span for span in spans if span not in set(times)]
+        timed = set(times)
+        others = [span for span in spans if span not in timed]
         found = Outline(
             shape=shape,
             words=words,
