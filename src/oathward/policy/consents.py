@@ -155,7 +155,8 @@ def words_of(value: Any) -> frozenset[str]:
 
 def codes_asked(consents: Iterable[ConsentFact] | None) -> frozenset[str]:
     """Give the codes that some consent speaks of; without any, nobody need read a message's codes."""
-    return _asked(tuple(consents)) if consents else frozenset()
+    some = tuple(c for c in consents or () if c.codes is not EVERY or c.unless)
+    return _asked(some) if some else frozenset()
 
 
 def codes_met(consents: Iterable[ConsentFact] | None, codes: frozenset[str]) -> frozenset[str]:

@@ -1,14 +1,21 @@
 """What is decided again before it leaves: whatever moved, and only that."""
 
+import dataclasses
+from hashlib import sha256
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.policy import small
 
+from oathward import ledger
 from oathward.consent.views import UNKNOWN
-from oathward.core.db import connect, create_tables
+from oathward.core.db import connect, create_tables, write
 from oathward.core.reasons import Reason
 from oathward.courier.recheck import Later, Now, refused_each
-from oathward.plans import Plans
+from oathward.plans import Plans, route_of
+from oathward.policy.consents import codes_met
+from oathward.policy.decide import decide
+from oathward.policy.memo import Memo
 
 from .test_lane import item
 
@@ -61,3 +68,63 @@ def test_while_the_clock_is_not_sure_what_has_an_end_waits(engine):
         None,
         Later(Reason.CLOCK_UNSURE),
     ]
+
+
+class TestByCode:
+    """A row that was decided while some consents spoke by code, and what they say since."""
+
+    HR, SPO2 = "LN|8867-4", "LN|2708-6"
+    BUNDLE = small.bundle()
+    LINK = BUNDLE.links["research-registry"]
+
+    def decided(self, engine, *consents, codes=(HR, SPO2)):
+        """Decide as the gateway does, and keep facts and plan as it does; gives the row."""
+        row = small.facts(consents=consents, codes_present=codes_met(consents, frozenset(codes)))
+        permit = decide(self.bundle(), self.LINK, row, small.NOW_US)
+        plan = Plans().of(route_of(self.BUNDLE, self.LINK, "hl7v2"), self.LINK, permit)
+        bodies = {sha256(body).digest(): body for body in (row.body(), plan.body)}
+        with write(engine) as db:
+            ledger.append(db, "s", [], facts=bodies)
+        of_facts = sha256(row.body()).digest()
+        return item(1, "d").row._replace(
+            link=self.LINK.id, subject="p", bundle="b@1", consent_version=1, facts=of_facts, plan=plan.key
+        )
+
+    def bundle(self):
+        return dataclasses.replace(self.BUNDLE, answers=Memo(), verdicts=Memo())
+
+    def again(self, engine, row, *consents):
+        now = Now(self.bundle(), "b@1", Plans(), {("p",): (2, consents)}, small.NOW_US, clock_sure=True)
+        return refused_each(engine, "s", [row], now)[0]
+
+    GRANT = small.consent()
+
+    def by_code(self, code, *, permit=False):
+        return dataclasses.replace(small.consent(f"of-{code}", permit=permit), codes=frozenset({code}))
+
+    def test_the_same_again_goes_out(self, engine):
+        denial = self.by_code(self.HR)
+        row = self.decided(engine, self.GRANT, denial)
+        assert self.again(engine, row, self.GRANT, dataclasses.replace(denial, id="again")) is None
+
+    def test_what_was_withheld_stays_out_although_it_would_be_permitted_now(self, engine):
+        assert self.again(engine, self.decided(engine, self.GRANT, self.by_code(self.HR)), self.GRANT) is None
+
+    def test_a_further_denial_by_code_withholds_the_row(self, engine):
+        denials = self.by_code(self.HR), self.by_code(self.SPO2)
+        row = self.decided(engine, self.GRANT, denials[0])
+        narrowed = self.again(engine, row, self.GRANT, *denials)
+        assert narrowed is Reason.PERMIT_NARROWED, "nobody looked whether it holds that code"
+
+    def test_a_denial_of_a_code_that_was_looked_for_and_is_not_there_changes_nothing(self, engine):
+        either = dataclasses.replace(
+            self.by_code(self.HR, permit=True), codes=frozenset({self.HR, self.SPO2})
+        )
+        row = self.decided(engine, self.GRANT, either, codes=(self.HR,))
+        assert self.again(engine, row, self.GRANT, self.by_code(self.SPO2)) is None
+        assert self.again(engine, row, self.GRANT, self.by_code(self.HR)) is Reason.PERMIT_NARROWED
+
+    def test_a_permit_that_is_only_by_code_now(self, engine):
+        row = self.decided(engine, self.GRANT, self.by_code(self.HR, permit=True))
+        assert self.again(engine, row, self.GRANT) is None
+        assert self.again(engine, row, self.by_code(self.HR, permit=True)) is Reason.PERMIT_NARROWED
