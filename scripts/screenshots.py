@@ -44,13 +44,13 @@ def main(wanted: list[str]) -> int:
 
 def shoot(chromium: object, site: object, theme: str, pages: dict[str, str]) -> None:
     """Make the pictures of one theme."""
-    from tests.e2e.browser import WIDE, signed_in, window
+    from tests.e2e.browser import WIDE, link_for, signed_in, window
 
     folder = OUT / theme
-    made = site.cli("console", "--as", "Dana")  # type: ignore[attr-defined]  # tests.site.Site
-    base = made["link"].partition("/sign-in")[0]
+    link = link_for(site)
+    base = link.partition("/sign-in")[0]
     with window(chromium, base, theme=theme) as console:
-        for name, address in (("sign-in", "/sign-in"), ("sign-in-link", made["link"].removeprefix(base))):
+        for name, address in (("sign-in", "/sign-in"), ("sign-in-link", link.removeprefix(base))):
             console.open(address)
             console.page.screenshot(path=folder / f"{name}.png", full_page=True)
     with signed_in(chromium, site, theme=theme, forgiven=("404",)) as console:

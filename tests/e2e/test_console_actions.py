@@ -1,7 +1,10 @@
 """What people change at the console, by keyboard alone: release from quarantine, giving up, a stuck delivery; and who may not."""
 
+import os
+import signal
+
 import pytest
-from tests.e2e.browser import browser, needs_chromium, signed_in
+from tests.e2e.browser import axe_source, browser, needs_chromium, signed_in
 from tests.e2e.console_site import SECRETS, about
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient
@@ -15,6 +18,11 @@ pytestmark = needs_chromium
 def chromium():
     with browser() as launched:
         yield launched
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return axe_source()
 
 
 @pytest.fixture
@@ -44,7 +52,7 @@ def tick(console, times: int) -> None:
         console.press("Space")
 
 
-def test_held_messages_are_released_by_keyboard_in_the_persons_name(held, chromium):
+def test_held_messages_are_released_by_keyboard_in_the_persons_name(held, chromium, axe):
     site, recipient = held
     site.add(Device(id="new-1", kind="monitor", senders=frozenset({"NEW1"}), addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))  # fmt: skip
     with signed_in(chromium, site) as console:
@@ -58,6 +66,7 @@ def test_held_messages_are_released_by_keyboard_in_the_persons_name(held, chromi
         console.page.wait_for_url("**/quarantine/releases/*")
         console.page.wait_for_selector("text=2 released, 0 still held")
         assert [s for s in SECRETS if s in console.page.content()] == []
+        assert console.violations(axe) == []
     site.wait(lambda: len(recipient.kept) == 2)
     released = site.records("message.released")
     assert {r["body"]["by"] for r in released} == {"Dana"}
@@ -83,7 +92,7 @@ def test_what_the_path_holds_again_stays_held_and_says_why(held, chromium):
     assert recipient.kept == []
 
 
-def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium):
+def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium, axe):
     site, _ = held
     with signed_in(chromium, site) as console:
         console.press("g", "q")
@@ -95,6 +104,7 @@ def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium):
         console.press("Enter")
         console.page.wait_for_selector("text=This cannot be undone")
         assert site.records("message.discarded") == [], "only asked so far"
+        assert console.violations(axe) == []
         console.tab_to("I know")
         console.press("Space")
         console.tab_to("Give up 1 message")
@@ -103,6 +113,25 @@ def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium):
         assert "2 messages held" in console.page.inner_text("h1")
     [record] = site.records("message.discarded")
     assert (record["body"]["by"], record["body"]["reason"]) == ("Dana", "a test device")
+
+
+def test_without_a_gateway_an_order_waits_and_nothing_is_released(held, chromium, axe):
+    site, recipient = held
+    gateway = site.status("gateway")["pid"]
+    os.kill(gateway, signal.SIGSTOP)  # it lives and takes nothing
+    try:
+        with signed_in(chromium, site) as console:
+            console.open("/quarantine?reason=device.unknown")
+            console.page.fill("#why", "to see")
+            console.page.click("text=Release all 3 held")
+            console.page.wait_for_url("**/quarantine/releases/*")
+            assert "on its way" in console.page.inner_text("h1")
+            assert console.violations(axe) == []
+            os.kill(gateway, signal.SIGCONT)
+            console.page.wait_for_selector("text=0 released, 3 still held")  # the page loads itself anew
+    finally:
+        os.kill(gateway, signal.SIGCONT)
+    assert recipient.kept == []
 
 
 def test_a_session_to_look_only_can_change_nothing(held, chromium):
