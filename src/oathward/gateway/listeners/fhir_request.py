@@ -18,6 +18,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
@@ -122,6 +123,7 @@ def _asked(method: str, target: str) -> tuple[Ask, str]:
     raise OathwardError("request", reason=Reason.INTERACTION_UNSUPPORTED)
 
 
+@lru_cache(maxsize=256)
 def _check_accept(accept: str) -> None:
     """See that JSON is among what the sender takes."""
     for one in accept.split(","):
@@ -133,6 +135,7 @@ def _check_accept(accept: str) -> None:
     raise OathwardError("Accept", reason=Reason.HTTP_NOT_ACCEPTABLE)
 
 
+@lru_cache(maxsize=256)
 def _check_content_type(content_type: str, only: str) -> None:
     kind, *parameters = (part.strip().lower() for part in content_type.split(";"))
     if kind not in ({only} if only else _JSON):

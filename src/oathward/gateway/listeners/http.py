@@ -100,7 +100,7 @@ class HttpConnection(asyncio.Protocol):
         self._asked = self._paused = self._write_paused = False
         self._deaf = False  # nothing more is read: an answer that ends the connection is on its way
         self._closing = self._lost = False
-        self._linger_until_s = 0.0
+        self._lingers: asyncio.TimerHandle | None = None
         self._since_s, self._place = 0.0, self._reader.place
         self._last_s = time.monotonic()
         self.peer = Peer("")
@@ -114,8 +114,9 @@ class HttpConnection(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=_WRITE_HIGH_BYTES)
         self.peer = self._peer_of(transport)
         reason = self._door.admit(self)
-        if reason is not None:
-            self._end_with(self._door.refusal(self, reason, "connection"))
+        if reason is not None:  # not counted, so nobody would end it later
+            self._write(self._door.refusal(self, reason, "connection"))
+            self.close()
 
     def data_received(self, data: bytes) -> None:
         """Read on, and start what is whole."""
@@ -164,8 +165,8 @@ class HttpConnection(asyncio.Protocol):
         self._door.kept_bytes += kept - self._kept_bytes
         self._kept_bytes = kept
         if not self.gone and not self._deaf and not self._door.within_memory(kept):
-            self._deaf = True
-            self._end_with(self._door.refusal(self, Reason.MEMORY_LIMIT, "connection"))
+            self._write(self._door.refusal(self, Reason.MEMORY_LIMIT, "connection"))
+            self._end()
 
     def turn(self) -> None:
         """Begin a bounded number of requests, then let the others have a turn."""
@@ -199,6 +200,7 @@ class HttpConnection(asyncio.Protocol):
             last = one.request.last or response.last
             out.append(written(response, self._door.now_us(), method=one.request.method, last=last))
         if out and not self._transport.is_closing():
+            self._last_s = time.monotonic()
             self._transport.write(b"".join(out))
         if last:
             self._end()
@@ -211,7 +213,7 @@ class HttpConnection(asyncio.Protocol):
     def _pause_or_resume(self) -> None:
         full = bool(self._inbox) or self._is_beside() or self._write_paused
         full = full or len(self._waiting) >= self._door.limits.waiting_messages_max
-        if self.gone or full is self._paused or self._linger_until_s:
+        if self.gone or full is self._paused or self._lingers is not None:
             return
         self._paused = full
         if full:
@@ -222,41 +224,33 @@ class HttpConnection(asyncio.Protocol):
 
     def check_time(self, now_s: float) -> None:
         """Refuse a sender that dribbles, close one that idles, cut off one that may no longer speak."""
-        limits = self._door.limits
-        if self._linger_until_s:
-            if now_s > self._linger_until_s:
-                self.close()
-            return
+        limits, state = self._door.limits, self._reader.state
         reason = self._door.cut_off(self)
         if reason is not None:
             self._door.refusal(self, reason, "connection")
             self.close()
-        elif self._deaf or self._paused:
-            return
-        elif self._reader.state == "idle":
-            if not self._waiting and now_s - self._last_s > limits.idle_s_max:
-                self.close()
-        else:
-            most_s = limits.header_time_s_max if self._reader.state == "head" else limits.body_time_s_max
+        elif not self._waiting and now_s - self._last_s > limits.idle_s_max:
+            self.close()  # also one that does not take its answers
+        elif not (self._deaf or self._paused or state == "idle"):
+            most_s = limits.header_time_s_max if state == "head" else limits.body_time_s_max
             if now_s - self._since_s > most_s:
                 self._deaf = True
-                self._inbox.append(_unreadable(OathwardError(self._reader.state, reason=Reason.HTTP_TIMEOUT)))
+                self._inbox.append(_unreadable(OathwardError(state, reason=Reason.HTTP_TIMEOUT)))
                 self._ask()
 
-    def _end_with(self, response: Response) -> None:
-        """Send an answer out of turn and end."""
+    def _write(self, response: Response) -> None:
+        """Send an answer out of turn, the last one."""
         if not self._transport.is_closing():
             self._transport.write(written(response, self._door.now_us(), method="", last=True))
-        self._end()
 
     def _end(self) -> None:
-        """End after what was written, unanswered what waits; what still comes is thrown away."""
+        """End after what was written, unanswered what waits; what still comes is thrown away for a while."""
         self._deaf = True
         self._inbox.clear()
         self._waiting.clear()
         self._unanswered_bytes = 0
         self._reader.drop()
-        self._linger_until_s = time.monotonic() + LINGER_S
+        self._lingers = asyncio.get_running_loop().call_later(LINGER_S, self.close)
         self._keep()
         if self._paused:
             self._paused = False
@@ -281,6 +275,8 @@ class HttpConnection(asyncio.Protocol):
     def connection_lost(self, _exc: Exception | None) -> None:
         """Forget the connection; what came whole is still committed."""
         self._lost = True
+        if self._lingers is not None:
+            self._lingers.cancel()
         self._door.forget(self)
         self._keep()
 

@@ -8,7 +8,8 @@ import pytest
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
-from oathward.gateway.listeners.http import LINGER_S, HttpConnection
+from oathward.gateway.listeners import http
+from oathward.gateway.listeners.http import HttpConnection
 from oathward.gateway.listeners.http_answer import Response
 from oathward.gateway.listeners.turns import Turns
 from oathward.inventory.model import Peer
@@ -200,7 +201,9 @@ def test_a_sender_that_does_not_take_its_answers_is_not_read():
     run(go)
 
 
-def test_what_is_not_stored_is_told_and_ends_the_connection_with_all_behind_it():
+def test_what_is_not_stored_is_told_and_ends_the_connection_with_all_behind_it(monkeypatch):
+    monkeypatch.setattr(http, "LINGER_S", 0.05)
+
     async def go():
         one = made()
         one.connection.data_received(post() * 3)
@@ -215,7 +218,7 @@ def test_what_is_not_stored_is_told_and_ends_the_connection_with_all_behind_it()
         await turns()
         assert len(one.door.begun) == 3, "deaf from now on"
         assert not one.transport.closed, "so that the answer is heard"
-        one.connection.check_time(asyncio.get_running_loop().time() + LINGER_S + 60)
+        await asyncio.sleep(0.2)
         assert one.transport.closed
         assert one.door.kept_bytes == 0
 
@@ -335,12 +338,26 @@ def test_an_idle_connection_is_closed_and_one_that_waits_for_us_is_not():
     async def go():
         import time
 
-        one, other = made(), made()
+        one, other, deaf = made(), made(), made()
         other.connection.data_received(post())
         await turns()
-        for each in (one, other):
+        deaf.connection.pause_writing()
+        deaf.connection.data_received(post())
+        for each in (one, other, deaf):
             each.connection.check_time(time.monotonic() + 301)
         assert one.transport.closed
         assert not other.transport.closed
+        assert deaf.transport.closed, "it does not take its answers"
+
+    run(go)
+
+
+def test_one_connection_too_many_is_told_so_and_closed_at_once():
+    async def go():
+        door, transport = Door(), Transport()
+        door.admit = lambda _connection: Reason.CONNECTION_LIMIT
+        HttpConnection(door, lambda _transport: Peer("10.0.0.1")).connection_made(transport)
+        assert transport.statuses == [503]
+        assert transport.closed
 
     run(go)
