@@ -57,6 +57,7 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
     )
     [withdrawal] = said["withdrawals"]
     assert withdrawal["effect_s"] <= withdrawal["effect_s_max"] <= 2.0
+    assert withdrawal["stopped"] > 0, "the traffic went on after it"
     assert said["ok"] is said["ledger"]["ok"] is True
     assert said["sent"] == said["accepted"] > 100
     assert said["held"] > 0
@@ -64,7 +65,7 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
     assert set(said["delivered"]) == {"ehr", "home-care", "vendor-cloud", "research-registry"}
     assert all(said["delivered"][r] >= said["due"][r] > 0 for r in said["due"])
     assert said["ledger"]["witnessed_size"] > 0
-    assert seconds < 3 + IN_ALL_S_MAX
+    assert seconds < said["traffic_s"] + IN_ALL_S_MAX
     assert list(tmp_path.iterdir()) == []
     assert gone(tmp_path)
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from oathward.cli.demo.desk import Desk
 from oathward.cli.demo.report import Report
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import Story
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _DRAIN_S, _DRAIN_S_MIN = 10.0, 3.0
 _WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
 """When a patient withdraws at the latest, and how long after the site was told the first row would be a leak."""
+_SEEN_S, _TOLD_S_MAX = 3.0, 10.0
+"""How long the traffic goes on after a withdrawal at least, so that its effect is seen; and how long it waits for it."""
 _REST_S_MAX = 22.0
 """Set-up and draining together; with verifying and stopping, a run ends within 30 s beside its traffic."""
 
@@ -82,18 +85,21 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     story = Story(simulation.hospital, site.held)
     if not options.quiet:
         opening(site, simulation.hospital)
+    desk = await Desk.ready(site.data)
     driving = asyncio.ensure_future(simulation.drive(config))
     watching = asyncio.ensure_future(watch(site, simulation, story, options.quiet))
-    withdrawing = asyncio.ensure_future(_withdraw(options, site, simulation))
+    withdrawing = asyncio.ensure_future(_withdraw(options, desk, simulation))
+    ending = asyncio.ensure_future(_end(options, simulation, withdrawing))
     try:
         await driving
         await withdrawing
         left_s = max(_DRAIN_S_MIN, started + (options.for_s or 0.0) + _REST_S_MAX - time.monotonic())
         await simulation.drain(replace(config, drain_s=min(_DRAIN_S, left_s)))
     finally:
-        for task in (watching, withdrawing):
+        for task in (watching, withdrawing, ending):
             task.cancel()
-        await asyncio.gather(watching, withdrawing, driving, return_exceptions=True)
+        await asyncio.gather(watching, withdrawing, ending, driving, return_exceptions=True)
+        await desk.close()
     for sender in site.adopted():
         simulation.judge.adopt(sender)
     outcome = simulation.outcome()
@@ -103,7 +109,7 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     return Report.of(outcome, ledger, options.seed, time.monotonic() - started)
 
 
-async def _withdraw(options: Options, site: DemoSite, simulation: Simulation) -> None:
+async def _withdraw(options: Options, desk: Desk, simulation: Simulation) -> None:
     """Let one patient take permission back, half-way."""
     who = simulation.hospital.withdraws
     half_s = min(_WITHDRAWS_AFTER_S, (options.for_s or 2 * _WITHDRAWS_AFTER_S) / 2)
@@ -111,8 +117,19 @@ async def _withdraw(options: Options, site: DemoSite, simulation: Simulation) ->
         await asyncio.wait_for(simulation.stop.wait(), half_s)
     if options.for_s is None and simulation.stop.is_set():
         return  # ended before it came to that
-    asked_s, told_s = await site.withdraw(who)
+    asked_s, told_s = await desk.withdraw(who)
     simulation.withdrawn(who, asked_s, told_s, _EFFECT_S_MAX)
+
+
+async def _end(options: Options, simulation: Simulation, withdrawing: asyncio.Future[None]) -> None:
+    """End the traffic when its time is over and the effect of the withdrawal could be seen."""
+    if options.for_s is None:
+        return
+    begun = time.monotonic()
+    await asyncio.sleep(options.for_s / 2)
+    await asyncio.wait({withdrawing}, timeout=options.for_s / 2 + _TOLD_S_MAX)
+    await asyncio.sleep(max(_SEEN_S, begun + options.for_s - time.monotonic()))
+    simulation.stop.set()
 
 
 def _cast(options: Options, site: DemoSite) -> Simulation:
@@ -173,7 +190,7 @@ def _config(options: Options, site: DemoSite, hospital: Hospital) -> Config:
         intruder.client("PUMP-01", site.folder / "devices" / "device-ca.pem"),
         rate_s=options.rate_s,
         feed_rate_s=options.rate_s,
-        duration_s=options.for_s,
+        duration_s=None,
         drain_s=_DRAIN_S,
         forget=options.for_s is None,
         fhir=fhir,

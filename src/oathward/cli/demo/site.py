@@ -15,19 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from oathward.core.clock import wall_s
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import BY_CODE, Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from oathward_sim.hospital import Hospital, Patient
+    from oathward_sim.hospital import Hospital
     from oathward_sim.senders import Door, TlsFiles
 
 _START_S_MAX = 40.0
 _STOP_S_MAX = 20.0
-_COMMAND_S_MAX = 60.0
 _FREE_PORTS = (
     "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
 )
@@ -168,36 +166,6 @@ class DemoSite:
         file = self.folder / name
         file.write_text(content)
         self.command(what, "import", str(file))
-
-    async def withdraw(self, who: Patient) -> tuple[float, float]:
-        """Record that a patient says no to research, as someone at a desk would; gives when it began and when it was told.
-
-        Raises:
-            OathwardError: the command failed.
-        """
-        from oathward_sim.hospital import AUTHORITY
-
-        file = self.folder / "withdrawal"
-        file.touch(0o600)
-        file.write_text(f"{who.mrn}^^^{AUTHORITY}^MR\n")
-        asked_s = wall_s()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "oathward.cli", "consent", "record", "--deny", "--purpose", "HRESCH", "--identifier-file",
-            str(file), "--source", "said at the desk", "--data", str(self.data), "--json",
-            stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        try:
-            async with asyncio.timeout(_COMMAND_S_MAX):
-                _, said = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        if process.returncode:
-            raise OathwardError(
-                "oathward consent record", said.decode().strip()[-200:], reason=Reason.INTERNAL
-            )
-        return asked_s, wall_s()
 
     def console(self) -> str:
         """Ask for a link that signs in at the console once; empty where there is no console."""
