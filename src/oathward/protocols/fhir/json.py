@@ -35,7 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 _INT_CHARS_EXACT = 18
 _CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
 _SOMETHING = re.compile(r"[-.0]*[1-9]").match
-_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', re.DOTALL)
+_MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
 def loads(body: bytes, limits: Limits = LIMITS) -> Resource:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import orjson
 import pytest
-from tests.fhir import bundle, entry, observation, patient, raw, urn
+from tests.fhir import bundle, entry, identifier, observation, patient, raw, urn
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
@@ -29,7 +29,9 @@ def seconds(work):
 
 def tried(data):
     with suppress(DecodeError):
-        decode(data)
+        message = decode(data)
+        persons(message)
+        mixed(message)
 
 
 MB = 1_000_000
@@ -48,6 +50,8 @@ HOSTILE = {
     "backslashes": b'{"a":"' + rb"\\" * (MB // 2) + b'"}',
     "backslashes at the end": b'{"a":"' + b"\\" * (MB + 1) + b'"}',
     "open text": b'{"a":"' + b"a" * MB,
+    "open text of escaped quotes": b'{"a":"' + rb"\"" * (MB // 2),
+    "open text of quotes and escapes": b'{"a":' + rb'"\\' * (MB // 3),
     "broken escapes": b'{"a":"' + rb"\u000" * (MB // 5) + b'"}',
     "blanks": b" " * MB,
     "blanks and XML": b" " * MB + b"<a/>",
@@ -76,8 +80,14 @@ HOSTILE = {
     "a time": orjson.dumps({"resourceType": "Observation", "issued": "2026-01-01T00:00:00." + "0" * MB}),
     "an oid": orjson.dumps({"resourceType": "Patient", "extension": [{"url": "a", "valueOid": "urn:oid:1" + ".1" * (MB // 2)}]}),
     "base64 in lines": orjson.dumps({"resourceType": "Binary", "contentType": "a", "data": "YQ==\n" * (MB // 5)}),
-    "a reference": orjson.dumps({"resourceType": "Observation", "subject": {"reference": "https://" + "a/" * (MB // 2)}}),
-    "a condition": orjson.dumps({"resourceType": "Observation", "subject": {"reference": "Patient?" + "identifier=" * (MB // 11)}}),
+    "a reference": orjson.dumps(observation(subject={"reference": "https://" + "a/" * (MB // 2)})),
+    "a condition": orjson.dumps(observation(subject={"reference": "Patient?" + "identifier=" * (MB // 11)})),
+    "conditions": orjson.dumps(observation(subject={"reference": "Patient?" + "&identifier=" * (MB // 12)})),
+    "conditions of many": orjson.dumps(observation(subject={"reference": "Patient?" + "&identifier=a|" * (MB // 14)})),
+    "many references": orjson.dumps(observation(performer=[{"reference": f"Patient/{i}"} for i in range(MB // 30)])),
+    "many identifiers": orjson.dumps(
+        observation(performer=[{"type": "Patient", "identifier": identifier(f"{i}")} for i in range(MB // 200)])
+    ),
     "a narrative": orjson.dumps(
         {"resourceType": "Patient", "text": {"status": "empty", "div": "<div>" + "<p>" * (MB // 3)}}
     ),
