@@ -6,6 +6,7 @@ must change, with what to write instead.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
@@ -24,6 +25,9 @@ from oathward.policy.model import (
 )
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Section, near
+
+_CONSENT_GROUND = re.compile(r"\b164\.508\b|\b6\(1\)\(a\)|\b9\(2\)\(a\)")
+_OTHER_GROUND = re.compile(r"\b164\.5\d\d\b|\b6\(1\)\([b-f]\)|\b9\(2\)\([b-j]\)")
 
 
 class Stated(NamedTuple):
@@ -85,11 +89,23 @@ def grounds(stated: Stated) -> None:
             section.note(
                 "indeterminate", 'only care links inside this site may; write indeterminate = "hold"'
             )
+        if link.without_consent and _rests_on_consent(link.legal_basis):
+            section.note(
+                "without_consent",
+                "the legal basis is the patient's consent; write without_consent = false, or name the ground that holds "
+                "without it",
+            )
         if link.recipient == KEEP and not link.retention_days:
             section.note("recipient", "what is kept needs an end; write retention_days = 30")
         start, end = link.valid_from_us, link.valid_until_us
         if start is not None and end is not None and start >= end:
             section.note("valid_until", "ends before it begins; write a date after `valid_from`")
+
+
+def _rests_on_consent(basis: str) -> bool:
+    """Whether consent is all that a legal basis names: GDPR Art. 6(1)(a), 9(2)(a); HIPAA 45 CFR 164.508."""
+    rest, count = _CONSENT_GROUND.subn("", basis)
+    return bool(count) and not _OTHER_GROUND.search(rest)
 
 
 def shapes(

@@ -57,6 +57,7 @@ TABLE = {
     "unknown message type": Broken(EHR, 'message_types = ["*"]', 'message_types = ["ORU"]', "ORU", '"ORU^R01", "FHIR^Observation"'),
     "unknown profile": Broken(REGISTRY, '"safe-harbor"', '"safe-harbour"', "safe-harbour", "did you mean `safe-harbor`?"),
     "unknown recipient": Broken(EHR, 'recipient = "ehr"', 'recipient = "her"', "her", "did you mean `ehr`?"),
+    "a ground that is consent": Broken(REGISTRY, "without_consent = false", "without_consent = true", "without_consent", "the legal basis is the patient's consent; write without_consent = false"),
     "no actor": Broken(TO_EHR, 'id = "ehr"', 'id = "ehr"\nactors = ["Organization/54", "Good Health"]', "Good Health", 'write as consents do: "Organization/54"'),
     "unknown project": Broken(REGISTRY, 'project = "registry"', 'project = "register"', 'project = "register"', "did you mean `registry`?"),
     "unknown zone": Broken(TO_REGISTRY, 'zone = "research"', 'zone = "reserch"', "zone", "did you mean `research`?"),
