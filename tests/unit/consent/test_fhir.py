@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+from tests.corpus import CORPUS, needs_corpus
 from tests.unit.policy.small import NOW_US
 
 from oathward.consent import fhir_words as words
@@ -469,3 +470,23 @@ def test_the_end_of_all_time_is_no_end():
 def test_what_is_no_time(text):
     with pytest.raises(ValueError, match=r"."):
         moment(text, end=False, zone=dt.UTC)
+
+
+# --- examples of others
+
+
+@needs_corpus
+def test_the_example_of_the_standard():
+    """It opts in, until the end of the first day of 2016."""
+    body = (CORPUS / "fhir/r4-examples/consent-example.json").read_bytes()
+    found = read(orjson.loads(body), body)
+    assert not found.remarks
+    for day, word in (
+        ("1963-12-31", "none"),
+        ("1964-01-01", "permit"),
+        ("2016-01-01", "permit"),
+        ("2016-01-02", "none"),
+    ):
+        at_us = moment(day, end=False, zone=dt.UTC)
+        asked = Query("TREAT", frozenset({"anybody"}), at_us)
+        assert ask(found.statements, asked).word == word
