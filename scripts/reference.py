@@ -47,6 +47,7 @@ def pages() -> dict[str, str]:
         "parts.md": parts_page(),
         "hl7v2-catalogue.md": catalogue_page("reference_catalogue"),
         "fhir-catalogue.md": catalogue_page("reference_fhir"),
+        "v2-to-fhir.md": catalogue_page("reference_mapping"),
     }
 
 

@@ -238,11 +238,16 @@ MDS = "69965^MDC_MON_PHYSIO_MULTI_PARAM_MDS^MDC"
 EUI = "0123456789ABCDEF^^0123456789ABCDEF^EUI-64"
 
 
-def device() -> Message:
-    """Make a PCD-01 report: levels of a device, metrics with and without equipment, a waveform, attributes."""
+def device(*, full: bool = True) -> Message:
+    """Make a PCD-01 report: levels of a device, metrics with and without equipment, a waveform, attributes.
+
+    Args:
+        full: its first row has every field, and a note.
+    """
+    write = segment if full else sparse
     rows = [
-        segment("OBX", f2="", f3=MDS, f4="1.0.0.0", f5="", f18=EUI),
-        segment("NTE"),
+        write("OBX", f2="", f3=MDS, f4="1.0.0.0", f5="", f18=EUI),
+        *([segment("NTE")] if full else []),
         sparse("OBX", f3="69966^MDC_MON_PHYSIO_MULTI_PARAM_VMD^MDC", f4="1.1.0.0", f11="X"),
         sparse("OBX", f3="69967^MDC_MON_PHYSIO_MULTI_PARAM_CHAN^MDC", f4="1.1.1.0", f11="X"),
         sparse("OBX", f2="NM", f3="147842^MDC_ECG_HEART_RATE^MDC", f4="1.1.1.1", f5="72", f6="264864^MDC_DIM_BEAT_PER_MIN^MDC", f7="40-120", f8="QUES~H", f11="R", f14="20210709113300+0200", f17="AMEAS^auto-measurement^MDC"),

@@ -65,19 +65,16 @@ def to_fhir(message: Message, outgoing_id: str) -> bytes:
         work.take(message.fields(segment), bundle, noted=after.startswith(b"NTE"))
     if not r.entries:
         raise OathwardError("message", "a segment with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
-    written = _tested if work.tested else _written
-    bundle["entry"] = [written(one) for one in r.entries]
+    if work.tested:
+        r.entries = [_tested(*one) for one in r.entries]
+    bundle["entry"] = [entry(*one) if one.__class__ is tuple else one for one in r.entries]
     return orjson.dumps(bundle)
 
 
-def _written(one: Any) -> Any:
-    return entry(*one) if one.__class__ is tuple else one
-
-
-def _tested(one: Any) -> Any:
-    type_, id_, resource = one
+def _tested(type_: str, id_: str, resource: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Say of a resource that it is of a test."""
     meta = resource.get("meta", {})
-    return entry(type_, id_, {**resource, "meta": {**meta, "security": [*meta.get("security", ()), TEST]}})
+    return type_, id_, {**resource, "meta": {**meta, "security": [*meta.get("security", ()), TEST]}}
 
 
 class _Work:

@@ -37,6 +37,8 @@ _SAFE = re.compile(r"[^A-Za-z0-9._~-]")
 _QUOTED = re.compile(r"(?:%[0-9A-F]{2})+")
 _REMEMBERED_MAX = 4096
 _REMEMBERED_BYTES_MAX = 96
+_SHORT = 3
+"""Letters of a bare code that is remembered."""
 _STANDARD = (b"^MDC", b"^LN", b"^SCT", b"^UCUM")
 
 Concept = dict[str, Any]
@@ -77,7 +79,8 @@ def name_of(uri: str, table: str = "") -> str:
 
 def concept(raw: bytes, r: Reading, table: str = "") -> Concept | None:
     """Map one CWE, CE, CNE, IS or ID to a CodeableConcept; None for nothing. Never to be changed."""
-    if len(raw) > _REMEMBERED_BYTES_MAX or not raw.endswith(_STANDARD) or not r.plain or not raw.isascii():
+    standard = len(raw) <= _REMEMBERED_BYTES_MAX and raw.endswith(_STANDARD) and raw.isascii()
+    if not (standard or (len(raw) <= _SHORT and raw.isalpha())) or not r.plain:
         return _concept(raw, r, table)
     try:
         return _known[raw, table]
@@ -225,8 +228,16 @@ def _as_code(table: str) -> Kind:
 
 def _as_coding(table: str) -> Kind:
     others, again = tables.forward(table), tables.back(table)
+    usual = {
+        code: {"system": system, "code": other}
+        for code, (other, system) in others.items()
+        if again[other] == code
+    }
 
     def forward(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
+        text = r.text(raw)
+        if text in usual:
+            return usual[text], None
         found = concept(raw, r, table)
         if found is None:
             return None, None

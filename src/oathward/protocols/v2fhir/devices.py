@@ -18,14 +18,10 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-import orjson
-from orjson import Fragment
-
 from oathward.protocols.v2fhir import tables
 from oathward.protocols.v2fhir.authorities import equipment, key_of
-from oathward.protocols.v2fhir.codes import Concept, concept
-from oathward.protocols.v2fhir.reading import NULL, Reading, digest, entry
-from oathward.protocols.v2fhir.units import unit_of
+from oathward.protocols.v2fhir.codes import Concept
+from oathward.protocols.v2fhir.reading import NULL, Reading, digest
 
 CONTAINMENT = "urn:oathward:v2:containment"
 MDC = "urn:iso:std:iso:11073:10101"
@@ -39,11 +35,6 @@ _CATEGORIES = {
 
 Place = tuple[bytes, ...]
 Identity = tuple[str, str, str]
-
-
-MetricKey = tuple[str, Identity, bytes, bytes, bytes, bytes]
-METRICS_MAX = 4096
-_metrics: dict[MetricKey, tuple[str, dict[str, Any], Fragment]] = {}
 
 
 class Level(NamedTuple):
@@ -80,21 +71,15 @@ def above(place: Place) -> list[Place]:
 class Devices:
     """The devices of one message; ``levels``: place -> Device."""
 
-    __slots__ = ("levels", "near")
+    __slots__ = ("levels",)
 
     def __init__(self) -> None:
         self.levels: dict[Place, Level] = {}
-        self.near: dict[Place, Level | None] = {}
 
     def nearest(self, place: Place) -> Level | None:
         """Find the nearest level above a place."""
-        try:
-            return self.near[place]
-        except KeyError:
-            levels = self.levels
-            found = next((levels[level] for level in above(place) if level in levels), None)
-            self.near[place] = found
-            return found
+        levels = self.levels
+        return next((levels[level] for level in above(place) if level in levels), None) if levels else None
 
     def add_device(self, place: Place, code: Concept | None, raw: bytes, r: Reading) -> dict[str, Any] | None:
         """Make the Device of a row; None where a row named it before."""
@@ -116,7 +101,6 @@ class Devices:
         identity = own or inherited
         key = digest("Device", *identity, *_inner(place, own, inherited)) if identity else ""
         self.levels[place] = Level(r.add("Device", key, resource), identity)
-        self.near.clear()
         return resource
 
     def metric(
@@ -139,34 +123,6 @@ class Devices:
         named = (coding.get("system", ""), coding.get("code", "") or coding.get("display", ""))
         key = digest("DeviceMetric", *source.identity, b".".join(place).decode(), *named)
         return r.add("DeviceMetric", key, resource)
-
-    def metric_of(self, place: Place, key: tuple[bytes, ...], fields: list[bytes], r: Reading) -> str:
-        """Make the DeviceMetric of a row whose codes were met before, as ``metric``; none has equipment of its own."""
-        parent = self.nearest(place)
-        if parent is not None and parent.identity is not None:
-            known = _metrics.get((parent.reference, parent.identity, key[0], key[1], key[2], key[6]))
-            if known is not None:
-                id_, resource, entry = known
-                there = r.known.get(("DeviceMetric", id_))
-                if there is None:
-                    r.known["DeviceMetric", id_] = resource
-                    r.entries.append(entry)
-                if there is None or there is resource:
-                    return f"DeviceMetric/{id_}"
-        code = concept(fields[3], r) or {}
-        reference = self.metric(place, code, unit_of(fields[6], r).concept, key[6], b"", r)
-        if parent is not None and parent.identity is not None:
-            self._remember(reference, (parent.reference, parent.identity, key[0], key[1], key[2], key[6]), r)
-        return reference
-
-    def _remember(self, reference: str, key: MetricKey, r: Reading) -> None:
-        """Keep the DeviceMetric of known equipment as it is written: it is the same in every message."""
-        type_, id_, resource = r.entries[-1] if isinstance(r.entries[-1], tuple) else ("", "", {})
-        if reference != f"DeviceMetric/{id_}" or id_.startswith(r.prefix) or type_ != "DeviceMetric":
-            return
-        if len(_metrics) >= METRICS_MAX:
-            _metrics.clear()
-        _metrics[key] = (id_, resource, Fragment(orjson.dumps(entry(type_, id_, resource))))
 
     def source(self, parent: Level | None, equipped: bytes, r: Reading) -> Level | None:
         """Find the Device a row came from: its own equipment, else that of the level above."""
