@@ -1,0 +1,111 @@
+"""Is anything wrong? Each thing that can be is said with its level and where to look; what is old is not believed."""
+
+import time
+from datetime import UTC, datetime
+
+import orjson
+import pytest
+from tests.site import bundle
+
+from oathward.core.db import write
+from oathward.core.ids import uuid7
+from oathward.messages import missing
+from oathward.messages import sql as messages
+from oathward.messages.missing import MissingRow
+from oathward.messages.model import HeldRow, OutboxRow
+from oathward.vault.bodies import BodyRef
+from oathward.web import standing
+
+
+@pytest.fixture
+def look(opened):
+    """Look anew each time, at what processes say of themselves."""
+    run = opened.settings.run_folder
+    run.mkdir(exist_ok=True)
+
+    def now(**said):
+        for file in run.glob("*.json"):
+            file.unlink()
+        for role, status in said.items():
+            whole = {"role": role, "pid": 1, "state": "ready", "at_s": time.time(), "started_s": 1} | status
+            (run / f"{role}.json").write_bytes(orjson.dumps(whole))
+        standing._kept.clear()
+        return standing.standing(opened, datetime.now(UTC))
+
+    yield now
+    for file in run.glob("*.json"):
+        file.unlink()
+    standing._kept.clear()
+
+
+WELL = {role: {} for role in standing.PARTS}
+
+
+def lines(found, about: str) -> list[tuple[str, str]]:
+    return [(line.level, line.what) for line in found.lines if line.about == about]
+
+
+def test_a_part_that_does_not_run_is_silent_or_in_trouble_is_bad(look):
+    said = WELL | {"courier": {"at_s": time.time() - 120}, "gateway": {"trouble": "storage.full"}, "keeper": {"state": "unhealthy", "reason": "witness.unavailable"}}  # fmt: skip
+    del said["app"]
+    found = look(**said)
+    assert lines(found, "app") == [("bad", "app: does not run")]
+    assert lines(found, "courier") == [("bad", "courier: silent for 2 min")]
+    assert lines(found, "gateway") == [("bad", "gateway: in trouble, storage.full")]
+    assert lines(found, "keeper") == [("bad", "keeper: unhealthy, witness.unavailable")]
+    assert [line.level for line in look(**WELL).lines if line.about in standing.PARTS] == ["ok"] * 4
+
+
+def test_starts_again_are_known(look):
+    found = look(**WELL, supervisor={"restarts": {"gateway": 2, "app": 0}})
+    assert ("note", "gateway was started again 2 times since the start") in lines(found, "gateway")
+
+
+def test_without_a_policy_everything_is_held_and_said_so(look, prepared, opened):
+    assert lines(look(), "policy") == [("bad", "no policy is active: every message is held")]
+    prepared.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
+    found = look()
+    assert lines(found, "policy")[0][0] == "ok"
+    assert [link.id for link in standing.links(found)] == ["ehr"], "what is kept here goes nowhere"
+    kept = standing.standing(opened, datetime.now(UTC))
+    assert kept is found, "what was seen within a second is not read again"
+
+
+def test_deliveries_that_need_somebody_are_bad_and_late_ones_a_note(look, opened):
+    at_us = int(time.time() * 1e6) - 300_000_000
+    rows = [
+        OutboxRow(f"S{n}", opened.site, uuid7(), link, "d", "s", "k", BodyRef("o", 1, n, 9, bytes(32)), False, "b@1", 0, bytes(32), bytes(32), 0, at_us, state=state)
+        for n, (link, state) in enumerate([("ehr", "pending"), ("ehr", "dead"), ("x", "blocked")])
+    ]  # fmt: skip
+    with write(opened.engine) as db:
+        messages.insert_outbox(db, rows)
+        messages.insert_held(db, [HeldRow(uuid7(), opened.site, at_us, "d", "1.1.1.1 -", "device.unknown", "MSH-3", "")])  # fmt: skip
+        missing.insert(db, opened.site, [MissingRow("S9", "m", "ehr", "missing", 3, at_us)])
+    trouble = {"ehr": {"trouble": "delivery.unreachable", "since_s": time.time() - 90}}
+    found = look(**WELL | {"courier": {"links": trouble}})
+    said = lines(found, "deliveries")
+    assert ("bad", "ehr cannot deliver for 1 min: the recipient cannot be reached") in said
+    assert ("bad", "1 delivery on ehr dead") in said
+    assert ("bad", "1 delivery on x blocked") in said
+    assert ("bad", "1 delivery permitted on ehr went nowhere") in said
+    assert any(level == "note" and what.startswith("1 wait on ehr, the oldest 5 min") for level, what in said)
+    assert lines(found, "quarantine") == [("note", "1 message held")]
+    assert [line.level for line in found.lines] == sorted((line.level for line in found.lines), key=standing._GRAVEST.index)  # fmt: skip
+
+
+def test_a_full_disk_and_a_silent_keeper_are_bad(look, opened, monkeypatch):
+    usage = type("Usage", (), {"free": 5 << 20, "total": 1 << 40})
+    monkeypatch.setattr(standing.shutil, "disk_usage", lambda _path: usage)
+    opened.keeper.close()
+    found = look(**WELL)
+    assert lines(found, "disk") == [("bad", "5.0 MiB free; on a full disk nothing is acknowledged")]
+    assert lines(found, "keys") == [("bad", "the keeper does not answer: keeper.unavailable")]
+
+
+def test_a_clock_that_went_back_is_bad(look, opened, monkeypatch):
+    monkeypatch.setattr(type(opened.clock), "sure", lambda _self: False)
+    assert lines(look(**WELL), "clock")[0][0] == "bad"
+
+
+def test_without_a_witness_the_page_says_so(look):
+    assert lines(look(**WELL), "witness") == [("note", "not independently witnessed: no witness is set")]
