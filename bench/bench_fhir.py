@@ -38,7 +38,8 @@ from oathward.protocols.fhir.reader import request_bytes
 PATIENTS = 256
 BUNDLE = 100
 GOAL_PER_S, GOAL_BUNDLES_PER_S = 4_000, 60
-HUB = Peer("127.0.0.1", b"\x01" * 32, ())
+CERTIFICATE = b"\x01" * 32
+HUB = Peer("127.0.0.1", CERTIFICATE, ())
 _TLS = '\n[tls]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\nserver_name = "localhost"\n'
 _LINKS = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
 _PROJECT = {"registry": "registry", "maker": "telemetry"}
@@ -142,7 +143,7 @@ def _gate(links: tuple[str, ...]) -> Iterator[Gate]:
     folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
     try:
         made = Site.make(folder / "data")
-        made.add(Device(id="hub", kind="hub", certificates=frozenset({HUB.cert_sha256.hex()})))  # type: ignore[union-attr]
+        made.add(Device(id="hub", kind="hub", certificates=frozenset({CERTIFICATE.hex()})))
         made.activate(_policy(links))
         opened = build(made.settings, "gateway")
         gate = Gate(opened)

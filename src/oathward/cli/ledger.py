@@ -253,7 +253,7 @@ def _verify_database(
     Raises:
         LedgerError: the witness named by an option cannot be reached: it was the question.
     """
-    from oathward.app import verifying
+    from oathward import verifying
     from oathward.core.db import read
     from oathward.ledger import log
 
@@ -308,7 +308,7 @@ def _check_proof(path: Path, keys: Keys, *, as_json: bool) -> None:
 
 def _keys(settings: Settings, log: list[str] | None, witnesses: list[str] | None) -> Keys:
     """Gather the keys to trust: those given, else the data folder's pinned key and the settings' witness."""
-    from oathward.app import verifying
+    from oathward import verifying
     from oathward.ledger.verify import Keys
 
     own = Keys() if log and witnesses else verifying.keys_of(settings)
@@ -319,7 +319,7 @@ def _keys(settings: Settings, log: list[str] | None, witnesses: list[str] | None
 
 
 def _key(given: str) -> Verifier:
-    from oathward.app import verifying
+    from oathward import verifying
 
     path = Path(given)
     text = given if "+" in given and not path.exists() else _text(path)
@@ -327,7 +327,7 @@ def _key(given: str) -> Verifier:
 
 
 def _text(path: Path) -> str:
-    from oathward.app import verifying
+    from oathward import verifying
 
     return verifying.text_of(path)
 

@@ -28,6 +28,7 @@ from oathward.patients.resolver import Resolver
 from oathward.policy import model as policy
 from oathward.policy.labels import LabelTable
 from oathward.protocols.fhir import catalogue, persons
+from oathward.protocols.fhir.labels import labels_of
 from oathward.protocols.fhir.message import Entry, Message
 from oathward.protocols.fhir.reader import decode
 
@@ -126,6 +127,10 @@ class Fhir:
             _sender(device) if "sender" in asked else "",
         )
 
+    def own_labels(self, message: Message) -> frozenset[str]:
+        """``meta.security`` of the bundle and of each resource."""
+        return labels_of(message)
+
     def original(self, message: Message) -> Original:
         """For the guard."""
         return of_fhir(message)
@@ -155,7 +160,7 @@ class Fhir:
             return str(Reason.MESSAGE_UNDECODABLE.answer.http)
         return "200" if message.request.method == "PUT" or message.bundle else "201"
 
-    def replies(self, source: Any, at_us: int, why: Reason | None, answer: str) -> list[bytes]:  # noqa: ARG002
+    def replies(self, source: Any, at_us: int, why: Reason | None, answer: str) -> list[bytes]:  # noqa: ARG002  another wire writes them
         """The door writes its own answers."""
         return []
 

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 from starlette.responses import Response
 
-from oathward import ledger
-from oathward.app import verifying
+from oathward import ledger, verifying
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import InputError, LedgerError, OathwardError
