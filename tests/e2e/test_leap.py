@@ -236,6 +236,24 @@ def test_a_permit_by_code_is_of_that_observation_alone(world):
     assert not any(b"|%d|" % by_v2 in body for body in world.v2["somebody"].kept)
 
 
+def test_a_denial_by_label_is_of_what_says_so_itself(world):
+    restricted = {"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}
+    nested = {"type": "deny", "securityLabel": [restricted]}
+    world.say(write(world, resource({"type": "permit", "provision": [nested]})))
+    with Http(world.site, "mon-1") as client:
+        for value, labels in ((9005.5, []), (9006.5, [restricted])):
+            subject = {
+                "identifier": {"type": {"coding": [RECORD_NUMBER]}, "system": MEDICARE, "value": PATIENT}
+            }
+            seen = observation(
+                value=value, subject=subject, meta={"security": labels} if labels else {"profile": ["urn:x"]}
+            )
+            assert client.post("/fhir/Observation", seen).status == 201
+    _, fhir = world.got("somebody")
+    assert 9005.5 in fhir
+    assert 9006.5 not in fhir
+
+
 def test_where_only_what_is_denied_was_observed_nothing_goes_out(world):
     codes = [
         {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},

@@ -16,7 +16,7 @@ from oathward.gateway.wires.wire import LabelFacts, Wire
 from oathward.inventory.model import Device
 from oathward.policy.bundle import Bundle
 from oathward.policy.consents import ConsentFact, codes_asked, codes_met
-from oathward.policy.labels import Seen
+from oathward.policy.labels import Seen, raised
 from oathward.policy.model import Facts, SubjectKind
 
 
@@ -37,6 +37,7 @@ class Read(NamedTuple):
     classes: frozenset[str]
     labels: LabelFacts
     codes: frozenset[str]
+    own_labels: frozenset[str]
 
 
 class Around(NamedTuple):
@@ -60,13 +61,19 @@ def read_of(
     """Read a message for a decision."""
     codes = codes_met(consents, wire.codes(message)) if consents and codes_asked(consents) else _NO_CODES
     return Read(
-        wire.type_of(message), wire.classes(message), wire.labelled(message, bundle.labels, device), codes
+        wire.type_of(message),
+        wire.classes(message),
+        wire.labelled(message, bundle.labels, device),
+        codes,
+        wire.own_labels(message),
     )
 
 
 def known_of(read: Read, around: Around, bundle: Bundle, device: Device) -> Known:
     """Put together the facts of one decision."""
     labels = bundle.labels.label(Seen(*read.labels))
+    if read.own_labels:
+        labels = raised(labels, read.own_labels)
     facts = Facts(
         site=around.site,
         device=device.id,

@@ -29,6 +29,15 @@ def _type(code: str, trigger: str) -> str:
     return f"{code}^{trigger}"
 
 
+def own(message: Message) -> frozenset[str]:
+    """Give the confidentiality that a message bears itself: MSH-26, HL7 table 0952, since v2.9."""
+    field = message.header(26)
+    if not field:
+        return _NO_CODES
+    parts = (message.part(one, 1) for one in message.repetitions(field))
+    return frozenset(part.decode("latin-1") for part in parts)
+
+
 def seen(message: Message, table: LabelTable, device: Device) -> Read:
     """Read what the table's rules ask for; what none asks for stays empty, so that equal things stay equal.
 

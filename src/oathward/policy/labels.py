@@ -70,6 +70,19 @@ class Labels:
 UNKNOWN = Labels(None, None)
 
 
+@lru_cache(maxsize=1_024)
+def raised(labels: Labels, own: frozenset[str]) -> Labels:
+    """Add the labels that a message bears itself: confidentialities and sensitivities, as words; they only raise.
+
+    What is not known stays so. Words that are neither say nothing here.
+    """
+    if labels.confidentiality is None or labels.sensitivity is None:
+        return labels
+    levels = {level for level in Confidentiality if level in own}
+    level = max({labels.confidentiality, *levels}, key=RANK.__getitem__)
+    return Labels(level, labels.sensitivity | (own & SENSITIVITIES))
+
+
 @dataclass(frozen=True, slots=True)
 class LabelTable:
     """All rules of a bundle and the confidentiality of what no rule raises."""

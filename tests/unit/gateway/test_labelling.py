@@ -60,3 +60,13 @@ def test_what_is_long_is_read_and_not_remembered():
     assert read(HEAD + many + "OBX|1|NM|75622-1^HIV^LN|1|9\r", table) == {"LN|75622-1"}
     assert labelling._codes_of.cache_info().currsize == 0
     assert not table._asked
+
+
+def test_the_confidentiality_that_a_message_bears_itself():
+    plain = "MSH|^~\\&|A|B|C|D|2026||ORU^R01|1|P|2.9"
+    for tail, expected in (
+        ("", set()),
+        ("|" * 14 + "R^restricted^HL70952", {"R"}),
+        ("|" * 14 + "R~V", {"R", "V"}),
+    ):
+        assert labelling.own(decode(f"{plain}{tail}\r".encode())) == expected

@@ -6,7 +6,7 @@ import pytest
 from tests.unit.policy import small
 
 from oathward.core.labels import Confidentiality
-from oathward.policy.labels import UNKNOWN, LabelRule, Labels, LabelTable, Seen
+from oathward.policy.labels import UNKNOWN, LabelRule, Labels, LabelTable, Seen, raised
 
 N, R, V = Confidentiality.N, Confidentiality.R, Confidentiality.V
 PLAIN = Seen(frozenset({"MDC|150456"}), "ICU", "MED", "monitor", "GATEWAY")
@@ -69,3 +69,13 @@ def test_memory_is_bounded():
     for n in range(5_000):
         TABLE.label(replace(PLAIN, sender=str(n)))
     assert len(TABLE._cache) <= 4_096
+
+
+def test_labels_that_a_message_bears_itself_only_raise():
+    plain = Labels(Confidentiality.N, frozenset({"PSY"}))
+    assert raised(plain, frozenset()) == plain
+    assert raised(plain, frozenset({"L", "U"})) == plain
+    assert raised(plain, frozenset({"R", "HIV", "NODSCLCD"})) == Labels(
+        Confidentiality.R, frozenset({"PSY", "HIV"})
+    )
+    assert raised(UNKNOWN, frozenset({"V"})) == UNKNOWN

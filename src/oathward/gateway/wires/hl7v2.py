@@ -102,6 +102,10 @@ class Hl7v2:
         """Codes, PV1-3, PV1-10, MSH-3."""
         return labelling.seen(message, table, device)
 
+    def own_labels(self, message: Message) -> frozenset[str]:
+        """MSH-26, since v2.9."""
+        return labelling.own(message)
+
     def original(self, message: Message) -> Original:
         """For the guard."""
         return of_hl7v2(message)

@@ -103,6 +103,9 @@ class Wire(Protocol):
     def labelled(self, message: Any, table: LabelTable, device: Device) -> LabelFacts:
         """Read what labelling asks for."""
 
+    def own_labels(self, message: Any) -> frozenset[str]:
+        """List the confidentialities and sensitivities that the message says it has."""
+
     def original(self, message: Any) -> Original:
         """Give the message as the guard reads it."""
 
