@@ -109,7 +109,7 @@ def cases_of(bundle: Bundle, link: Link) -> Iterator[Case]:
 def _said(link: Link, story: Story) -> Iterator[tuple[str, tuple[ConsentFact, ...] | None]]:
     """Give what a patient may have said."""
 
-    def fact(permit: bool, classes: frozenset[str] = _ANYTHING, **more: Any) -> ConsentFact:  # noqa: FBT001
+    def fact(*, permit: bool, classes: frozenset[str] = _ANYTHING, **more: Any) -> ConsentFact:
         purposes, recipients = frozenset({link.purpose.value}), frozenset({link.recipient})
         return ConsentFact("said", permit, purposes, recipients, classes, **more)
 
