@@ -6,7 +6,7 @@ Measures, each as stops per million checks:
 - FHIR: the same of Observations, alone and in bundles, with ids as gateways and senders give them; and against an index
   of other patients, on links that may carry identity and on those that may not.
 - recall: the disguises of the tests, planted in such Observations; all of them must stop.
-- corpus: real messages, where there are some (--corpus FOLDER), shaped under each profile that carries no identity.
+- corpus: real messages, where there are some (--corpus FOLDER with hl7v2 and fhir), shaped under each profile that carries no identity.
   Not every stop is false: the place says what to look at.
 - crossed: what is left of each such message without its persons, against the persons of messages of other sets.
   What stops are values that two authors made up alike, or numbers that meet by chance.
@@ -17,24 +17,30 @@ Nothing is printed of a message but places and kinds.
 from __future__ import annotations
 
 import argparse
+import json
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from bench.guard_fhir import planted, traffic
 from bench.guard_words import WORDS, name_of
 from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
 from oathward.core.words import WordHasher
-from oathward.deid.plan import Seeds, compile_plan, shape
+from oathward.deid.plan import HL7V2, Route, Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.of_hl7v2 import PERSON_SEGMENTS
 from oathward.gateway.guard.original import of_fhir, of_hl7v2
 from oathward.gateway.guard.verdict import Counted, Stop
+from oathward.protocols.fhir.message import Message as FhirMessage
+from oathward.protocols.fhir.message import Request
+from oathward.protocols.fhir.reader import decode as decode_fhir
+from oathward.protocols.fhir.reader import request_bytes
 from oathward.protocols.hl7v2.reader import Message, decode, joined
 
 PROFILES = ("safe-harbor", "limited-data-set", "device-telemetry")
@@ -155,13 +161,29 @@ def corpus(folder: Path) -> list[tuple[str, Message]]:
     return messages
 
 
-def corpus_rates(messages: Iterable[tuple[str, Message]]) -> dict[str, Tally]:
+def fhir_corpus(folder: Path) -> list[tuple[str, FhirMessage]]:
+    """Decode what can be decoded as a request of its own: its set and the message."""
+    messages = []
+    for path in sorted(folder.rglob("*.json")):
+        raw = path.read_bytes()
+        try:
+            body = json.loads(raw)
+            kind = body["resourceType"]
+            alone = Request("PUT", f"{kind}/{body.get('id', 'x')}")
+            request = Request("POST", "") if kind == "Bundle" else alone
+            messages.append((path.relative_to(folder).parts[0], decode_fhir(request_bytes(request, raw))))
+        except (OathwardError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return messages
+
+
+def corpus_rates(messages: Iterable[tuple[str, Any]], route: Route = HL7V2) -> dict[str, Tally]:
     """Shape messages under each profile without identity and check them: profile -> tally."""
     rates = {}
-    seeds = Seeds(bytes(range(32)), bytes(32), "0ABCDEFGHIJKLMNOPQ12")
+    seeds = Seeds(bytes(range(32)), bytes(32), "0ABCDEFABCDEF0123456")
     for name in PROFILES:
         profile = builtin_profiles()[name]
-        plan = compile_plan(profile, CLASSES)
+        plan = compile_plan(profile, CLASSES, route)
         clear = frozenset(one for one, action in profile.actions if action == "keep")
         guard, tally = Guard(WordHasher(bytes(32))), Tally()
         for _, message in messages:
@@ -169,7 +191,8 @@ def corpus_rates(messages: Iterable[tuple[str, Message]]) -> dict[str, Tally]:
                 safe = shape(message, plan, seeds)
             except OathwardError:
                 continue
-            tally.take(guard.check(of_hl7v2(message), safe.data, carries_identity=False, clear=clear))
+            original = of_hl7v2(message) if route.came == "hl7v2" else of_fhir(message)
+            tally.take(guard.check(original, safe.data, carries_identity=False, clear=clear))
         rates[name] = tally
     return rates
 
@@ -229,11 +252,19 @@ def main() -> int:
         f"FHIR, recall: {stopped} of {number} planted disguises stopped{': not ' if missed else ''}{', '.join(missed)}"
     )
     if options.corpus is not None:
-        messages = corpus(options.corpus)
-        for name, tally in corpus_rates(messages).items():
-            _print(f"corpus, {name}", tally)
-        _print("corpus, crossed", crossed_rate(messages))
+        _print_corpus(options.corpus)
     return 0
+
+
+def _print_corpus(folder: Path) -> None:
+    messages = corpus(folder / "hl7v2")
+    came: list[tuple[Route, Iterable[tuple[str, Any]]]] = [
+        (HL7V2, messages), (Route("hl7v2", "fhir"), messages), (Route("fhir", "fhir"), fhir_corpus(folder / "fhir")),
+    ]  # fmt: skip
+    for route, listed in came:
+        for name, tally in corpus_rates(listed, route).items():
+            _print(f"corpus, {route.came} to {route.leaves}, {name}", tally)
+    _print("corpus, crossed", crossed_rate(messages))
 
 
 def _print(what: str, tally: Tally) -> None:

@@ -57,7 +57,7 @@ def named(*resources, **how):
         (patient(text={"div": "<div>&#52;711223</div>"}), "4711223"),
         (patient(extension=[{"url": "x", "valueString": "99-00-5512-7"}]), "990055127"),
         (patient(extension=[{"url": "x", "extension": [{"url": "y", "valueInteger": 4711223}]}]), "4711223"),
-        (patient(extension=[{"url": "x", "valueDecimal": Verbatim("47.11223")}]), "4711223"),
+        (patient(address=[{"extension": [{"url": "x", "valueDecimal": Verbatim("47.11223")}]}]), "4711223"),
         (patient(extension=[{"url": "x", "valueIdentifier": {"value": "AB123456"}}]), "ab123456"),
         (patient(extension=[{"url": "x", "valueContactPoint": {"system": "phone", "value": "5552718281"}}]), "552718281"),
         (patient(extension=[{"url": "x", "valueAddress": {"line": ["9 Elm Way"]}}]), "9elmway"),
@@ -173,6 +173,8 @@ def test_weak_tokens_only_count():
 @pytest.mark.parametrize(
     "resource",
     [
+        patient(extension=[{"url": "x", "valueDecimal": Verbatim("14.0626559")}, {"url": "x", "valueDecimal": 14.0626559}]),
+        patient(address=[{"text": "Rainbow, Vic  3999", "state": "Vic", "postalCode": "3999"}, {"text": "Springwell, OR 97477"}]),
         patient(meta={"profile": ["http://x.example/1234567"], "versionId": "1234567"}),
         patient(generalPractitioner=[{"reference": "Practitioner/1234567", "display": "Gregory House"}]),
         patient(managingOrganization={"reference": "urn:uuid:77123ab4-0000-4000-8000-000000000001", "display": "Good Hospital"}),

@@ -3,6 +3,7 @@
 Rules:
 - Types show by their elements, not by where they stand: what has a ``family`` is a name also in an extension.
 - Codes are no tokens, nor are systems, uses, periods and profiles; a date is none that is not of birth.
+- A number is an identifier where it is a whole one; a fraction only of an address, where it says on which spot.
 - A narrative says what the elements say; of what it says more, single words are taken by shape.
 
 Deliberately absent: where persons stand (``of_fhir``), photographs and other attached data.
@@ -48,6 +49,9 @@ _TAG = re.compile(r"<[^<>]*>")
 _ID = re.compile(r"(?:(?:\A|/)(?:Patient|RelatedPerson|Person)/|\Aurn:(?:uuid|oid):)([^/?#]+)").search
 _TYPED = re.compile(r"(?:\A|/)(?:Patient|RelatedPerson|Person)[/?]").search
 _DATE = re.compile(r"\d{4}-\d\d(?:-\d\d(?:T.*)?)?|\d{1,2}[./\-]\d{1,2}[./\-]\d{4}").fullmatch
+_TOWN = ("city", "district", "state", "postalCode", "country")
+_POSTCODE = re.compile(r"\s*[A-Za-z]{0,3}\.?\s*\d{4,}(?:-\d+)?\s*").fullmatch
+"""Of an address in one text, what is no line: ``OR 97477``."""
 _SPLIT = re.compile(r"[,;\n]")
 
 
@@ -133,7 +137,9 @@ class Taker:
                 if isinstance(one, dict):
                     if not self._inside(here, one, self._object(here, name, one), depth + 1):
                         return False
-                elif isinstance(one, str | int | float) and not isinstance(one, bool):
+                elif (
+                    isinstance(one, str) or type(one) is int or (isinstance(one, float) and "address" in here)
+                ):
                     self._scalar(here, name, getattr(one, "text", None) or str(one))
         return True
 
@@ -235,11 +241,18 @@ class Taker:
             makers.take_name(self.tokens, place, words[0], words[1], " ".join(words[2:]))
 
     def _address(self, place: str, address: dict[str, Any]) -> None:
-        lines = texts(address.get("line")) + [
-            p for text in texts(address.get("text")) for p in _SPLIT.split(text)
+        town, code = (
+            " ".join(text for name in names for text in texts(address.get(name)))
+            for names in (("city", "district"), ("postalCode",))
+        )
+        rest = {word for name in _TOWN for text in texts(address.get(name)) for word in text.split()}
+        parts = [part for text in texts(address.get("text")) for part in _SPLIT.split(text)]
+        lines = [
+            " ".join(word for word in part.split() if word not in rest)
+            for part in parts
+            if not _POSTCODE(part)
         ]
-        towns = " ".join(texts(address.get("city")) + texts(address.get("district")))
-        makers.take_address(self.tokens, place, lines, towns, " ".join(texts(address.get("postalCode"))))
+        makers.take_address(self.tokens, place, texts(address.get("line")) + lines, town, code)
 
     def _telecom(self, place: str, point: dict[str, Any]) -> None:
         for text in texts(point.get("value")):
