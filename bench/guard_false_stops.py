@@ -20,7 +20,7 @@ import argparse
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -177,7 +177,7 @@ def fhir_corpus(folder: Path) -> list[tuple[str, FhirMessage]]:
     return messages
 
 
-def corpus_rates(messages: Iterable[tuple[str, Any]], route: Route = HL7V2) -> dict[str, Tally]:
+def corpus_rates(messages: Sequence[tuple[str, Any]], route: Route = HL7V2) -> dict[str, Tally]:
     """Shape messages under each profile without identity and check them: profile -> tally."""
     rates = {}
     seeds = Seeds(bytes(range(32)), bytes(32), "0ABCDEFABCDEF0123456")
@@ -258,7 +258,7 @@ def main() -> int:
 
 def _print_corpus(folder: Path) -> None:
     messages = corpus(folder / "hl7v2")
-    came: list[tuple[Route, Iterable[tuple[str, Any]]]] = [
+    came: list[tuple[Route, Sequence[tuple[str, Any]]]] = [
         (HL7V2, messages), (Route("hl7v2", "fhir"), messages), (Route("fhir", "fhir"), fhir_corpus(folder / "fhir")),
     ]  # fmt: skip
     for route, listed in came:

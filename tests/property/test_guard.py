@@ -1,6 +1,7 @@
 """The guard for any payload: memory changes no verdict, planted values are seen, bytes of any kind are answered."""
 
 import base64
+import json
 import zlib
 
 from hypothesis import given
@@ -116,6 +117,71 @@ def test_a_planted_value_is_seen_through_any_layers(value, layers, around, separ
     text = separator.join([*around, value, *around])
     data = "".join(f"{line}\r" for line in [HEADER, f"NTE|1||{text}|F"]).encode()
     assert isinstance(Guard(HASHER).check(of_hl7v2(ORIGINAL), data, carries_identity=False), Stop)
+
+
+def as_value(text):
+    return f'"x":{json.dumps(text)}'
+
+
+def as_escapes(text):
+    return '"note":[{"text":"' + "".join(f"\\u{ord(c):04x}" for c in text) + '"}]'
+
+
+def as_member(text):
+    return f"{json.dumps(text)}:1"
+
+
+def as_extension(text):
+    return f'"extension":[{{"url":"u","extension":[{{"url":"v","valueString":{json.dumps(text, ensure_ascii=False)}}}]}}]'
+
+
+def as_json(text):
+    return f'"x":{json.dumps(json.dumps({"a": [{"b": text}]}))}'
+
+
+def as_entities(text):
+    return f'"text":{{"div":"<div>{"".join(f"&#{ord(c)};" for c in text)}</div>"}}'
+
+
+def as_first_of_two(text):
+    return f'"x":{json.dumps(text)},"x":"y"'
+
+
+@given(
+    st.sampled_from(STRONG),
+    st.lists(st.sampled_from(LAYERS), max_size=2),
+    st.sampled_from([as_value, as_escapes, as_member, as_extension, as_json, as_entities, as_first_of_two]),
+    st.lists(words.filter(lambda text: not text.isdigit()), max_size=2),
+)
+def test_a_planted_value_is_seen_in_json_through_any_layers(value, layers, way, around):
+    if upper in layers[1:]:
+        return  # capitals of an encoding are another text
+    for layer in layers:
+        value = layer(value)
+    more = "".join(f',"y{n}":{json.dumps(text)}' for n, text in enumerate(around))
+    data = f'{{"resourceType":"Observation","id":"0a1b2c3d4e5f6a7b8c9d-1",{way(value)}{more}}}'.encode()
+    assert isinstance(Guard(HASHER).check(of_hl7v2(ORIGINAL), data, carries_identity=False), Stop)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=10) | pieces,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=6) | pieces, inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.lists(json_values, min_size=1, max_size=3), st.booleans(), st.booleans())
+def test_any_json_gets_a_verdict_and_memory_does_not_change_it(values, identity, ascii_only):
+    known = {"carries_identity": identity, "card_words": CARD, "foreign": lambda _: frozenset()}
+    for value in values:
+        data = json.dumps({"x": value}, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+        cold = Guard(HASHER).check(of_hl7v2(ORIGINAL), data, **known)
+        assert WARM.check(of_hl7v2(ORIGINAL), data, **known) == cold
+        turned = data.translate(bytes.maketrans(b"47", b"58"))
+        cold = Guard(HASHER).check(of_hl7v2(ORIGINAL), turned, **known)
+        assert WARM.check(of_hl7v2(ORIGINAL), turned, **known) == cold
 
 
 @given(st.binary(max_size=300), st.booleans())

@@ -410,8 +410,11 @@ def test_memory_is_bounded(monkeypatch):
             original = message(HEADER, f"PID|1||{n // 2 + 5_000_000}^^^HOSP")
             text = "x" * (n % 70) + f" {n:08} 2026010{n % 9}{n // 10:06}"
             check(text, guard=guard, original=original, card_words=CARD)
+            outgoing = f'{{"x":"{text}","y":[{{"z":"{"a" * (n % 60)}"}}]}}'.encode()
+            guard.check(of_hl7v2(original), outgoing, carries_identity=False, card_words=CARD)
     outlines, _ = guard._readers["utf-8", 92]
     assert len(guard._contexts) <= 8
+    assert all(0 < len(context.quiet) <= 20 for context in guard._contexts.values())
     assert all(len(context.outlines) <= 20 for context in guard._contexts.values())
     assert len(outlines._known) + len(outlines._variants) <= 50
     assert 0 < len(outlines._lines) <= 50

@@ -3,10 +3,12 @@
 | file | what |
 |---|---|
 | ``guard`` | ``Guard``: its rules, and what it remembers about persons |
+| ``original`` | what came, of any protocol; ``of_hl7v2``, ``of_fhir``, ``of_fhir_person`` say where its persons stand |
+| ``tokens``, ``makers`` | what it says about them, as tokens to search for, and how those are made |
+| ``payload`` | what would leave, in lines: segments, or the objects of JSON |
 | ``message`` | what the links of one message share; tokens by their keyed hashes |
 | ``check`` | one check of one payload, line by line and behind encodings |
 | ``verdict`` | what it says: clean, counted, stop |
-| ``tokens`` | what the original says about its persons, as tokens to search for |
 | ``context`` | what is searched for in messages about one person, and what was found clean |
 | ``outlines``, ``hashes`` | what is known of lines that differ in digits only; keyed hashes of what stands in them |
 | ``search``, ``dates`` | finding tokens in a text, whatever stands between their characters |

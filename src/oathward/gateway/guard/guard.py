@@ -1,12 +1,13 @@
 """The last look at what leaves: independent of shaping, and of the catalogue on purpose.
 
 Rules:
+- Originals and payloads are of any protocol, in any pair: what came as HL7 v2 may leave as JSON (``payload``).
 - On a link that may not carry identity the outgoing bytes are searched for the tokens of the original's persons
   (``tokens``) and for the keyed words of the subject's card, in plain sight and behind encodings.
 - On every link they are searched for identifiers of *another* patient; on one that may not carry identity only
   for those with letters or of seven digits and more, written in one piece: shorter numbers are codes and values.
 - A name of five letters or more that is all of a component stops there too, as do two shorter ones, and a short
-  identifier that is all of OBX-3 or OBX-4. Words that are surnames and something else (``COMMON``) only count.
+  identifier that is all of OBX-3 or OBX-4, or of an id, a reference or a code in JSON. Words that are surnames and something else (``COMMON``) only count.
 - Canaries are searched for on every link.
 - Strong tokens stop, weak ones count. What cannot be searched within bounds stops too (``unsearchable``).
 - A verdict names kinds and places, never a value.
@@ -87,7 +88,7 @@ class Guard:
         """Search what would leave on one link.
 
         Args:
-            outgoing: a message of any protocol; lines end in CR.
+            outgoing: HL7 v2, lines end in CR; or JSON, or any other bytes.
             clear: element classes that the link's plan lets pass unchanged (a limited data set keeps
                 ``patient.birth-date``): their tokens do not stop.
         """

@@ -64,6 +64,9 @@ _ADDRESS_MEMBERS = frozenset(("city", "line", "postalCode", "district"))
 _TYPES = frozenset(("Patient", "Person", "RelatedPerson"))
 _REFERENCES = (*(f"{one}/" for one in _TYPES), *_TYPES)
 _VALUES = frozenset(("id", "reference", "value", "code", "valueString", "display", "text"))
+_MARKS = b" \t\r\n\xef\xbb\xbf"
+_BEGINS = frozenset((b"{", b"["))
+_BEFORE = frozenset(bytes([code]) for code in _MARKS + b"[")
 _OUR_ID = re.compile(rb'"id":"([0-9a-v]{20})-[0-9]{1,6}"').search
 _NESTED = re.compile(r"\s*[\[{]").match
 
@@ -75,7 +78,8 @@ Scalar = tuple[str, int, str]
 
 def is_json(outgoing: bytes) -> bool:
     """Say whether a payload is to be read as JSON."""
-    return outgoing[:1] == OBJECT or outgoing[:64].lstrip(b" \t\r\n\xef\xbb\xbf")[:1] in {b"{", b"["}
+    first = outgoing[:1]
+    return first == OBJECT or (first in _BEFORE and outgoing[:64].lstrip(_MARKS)[:1] in _BEGINS)
 
 
 def without_our_ids(outgoing: bytes, original: bytes) -> bytes:
