@@ -100,13 +100,15 @@ class FhirWire:
 
     async def _send(self, item: Item, answered: Callable[[Item, Result], None]) -> None:
         tried_at_s, item.sent_at_s = item.sent_at_s, time.monotonic()
+        result: Result = Failed(Reason.INTERNAL)  # a bug of ours must not leave a lane waiting for ever
         try:
             result = await self._exchange(item, tried_at_s)
         except OSError as error:
             result = Failed(reason_of(error, Reason.RECIPIENT_NO_ANSWER))
-        if isinstance(result, Delivered):
-            self._took_at_s = time.monotonic()
-        answered(item, result)
+        finally:
+            if isinstance(result, Delivered):
+                self._took_at_s = time.monotonic()
+            answered(item, result)
 
     async def _exchange(self, item: Item, tried_at_s: float) -> Result:
         target = target_of(item.body)
@@ -125,7 +127,7 @@ class FhirWire:
 
     async def _ask(self, request: bytes) -> Answer:
         """Ask; on a connection that the server closed while nothing was outstanding, once more on a new one."""
-        used = self._http.served > 0
+        used = self._http.is_used
         try:
             return await self._ask_once(request)
         except AnswerBrokenError:

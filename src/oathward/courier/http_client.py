@@ -46,7 +46,7 @@ class Answer:
     whole: bool = True
 
 
-class HttpConnection(asyncio.Protocol):
+class HttpConnection:
     """A client's connection, opened again whenever it is asked to.
 
     Args:
@@ -69,15 +69,17 @@ class HttpConnection(asyncio.Protocol):
         self._host, self._port, self._context = host, port, context
         self._server_name = server_name or host
         self._connect_timeout_s, self._reply_timeout_s = connect_timeout_s, reply_timeout_s
-        self._transport: asyncio.Transport | None = None
-        self._reading: _Reading | None = None
-        self.served = 0
-        """Answers that this very connection gave."""
+        self._line: _Line | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a request could be written now."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._line is not None and self._line.is_open
+
+    @property
+    def is_used(self) -> bool:
+        """Whether this very connection gave an answer already: its end says nothing about the next request."""
+        return self._line is not None and self._line.served > 0
 
     async def open(self) -> None:
         """Connect unless connected.
@@ -88,8 +90,8 @@ class HttpConnection(asyncio.Protocol):
         if self.is_open:
             return
         async with asyncio.timeout(self._connect_timeout_s):
-            await asyncio.get_running_loop().create_connection(
-                lambda: self,
+            _, self._line = await asyncio.get_running_loop().create_connection(
+                _Line,
                 self._host,
                 self._port,
                 ssl=self._context,
@@ -102,33 +104,56 @@ class HttpConnection(asyncio.Protocol):
         Raises:
             OSError: the connection broke, what came is no answer, or none came in time: the outcome is unknown.
         """
-        if self._transport is None or self._transport.is_closing():
+        line = self._line
+        if line is None or not line.is_open:
             raise ConnectionResetError
+        try:
+            async with asyncio.timeout(self._reply_timeout_s):
+                return await line.ask(request)
+        except BaseException:
+            line.close()
+            raise
+
+    def close(self) -> None:
+        """Break off; what is outstanding fails."""
+        if self._line is not None:
+            self._line.close()
+
+
+class _Line(asyncio.Protocol):
+    """One connection, from made to lost; another one is another object, so that the end of one never ends the next."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._reading: _Reading | None = None
+        self.served = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    async def ask(self, request: bytes) -> Answer:
+        assert self._transport is not None
         assert self._reading is None, "one request at a time"
         self._reading = reading = _Reading()
         try:
             self._transport.write(request)
-            async with asyncio.timeout(self._reply_timeout_s):
-                answer = await reading.done
-            self.served += 1
-            # A request that is still being written when its answer is there was cut off by it.
-            if not reading.keep or self._transport is None or self._transport.get_write_buffer_size():
-                self.close()
-        except BaseException:
-            self.close()
-            raise
+            answer = await reading.done
         finally:
             self._reading = None
+        self.served += 1
+        # A request that is still being written when its answer is there was cut off by it.
+        if not reading.keep or self._transport is None or self._transport.get_write_buffer_size():
+            self.close()
         return answer
 
     def close(self) -> None:
-        """Break off; what is outstanding fails."""
         if self._transport is not None:
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to send."""
-        self._transport, self.served = cast("asyncio.Transport", transport), 0
+        self._transport = cast("asyncio.Transport", transport)
         raw = transport.get_extra_info("socket")
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
