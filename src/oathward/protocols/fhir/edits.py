@@ -15,7 +15,7 @@ Source: FHIR R4 §2.6.2 (JSON), data-absent-reason extension.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from oathward.protocols.fhir.message import Resource, Verbatim
@@ -52,7 +52,7 @@ class Run:
             "local",
         ),
         *("names", "observations", "observed", "outgoing", "own", "pairs", "referred", "remove", "removed"),
-        *("told", "uncatalogued", "used"),
+        *("told", "tokens", "uncatalogued", "used"),
     )
 
     def __init__(self, context: object) -> None:
@@ -78,6 +78,8 @@ class Run:
         self.referred: set[int] = set()
         self.own = ""
         """The patient that pseudonyms stand for: ``Patient/123``."""
+        self.tokens: dict[str, str] = {}
+        """References to what has another name on what leaves; a transform is asked once for each."""
         self.local: dict[str, str] = {}
         """Ids of contained resources -> references to them on what leaves."""
         self.used: set[str] = set()
@@ -88,7 +90,7 @@ class Run:
         """Start a run for a part, with counts of its own and the same names."""
         run = Run(self.context)
         run.names, run.outgoing, run.own = self.names, self.outgoing, self.own
-        run.local, run.codes = self.local, self.codes
+        run.local, run.codes, run.tokens = self.local, self.codes, self.tokens
         return run
 
     def add(self, part: Run) -> None:
@@ -380,18 +382,3 @@ class Object:
             return out
 
         return careful
-
-
-def compose(steps: Mapping[str, Step]) -> Step:
-    """Make the step of an object with a few keys that are known; others are left out."""
-
-    def walk(value: Resource, run: Run) -> Resource | None:
-        out = {}
-        for key, item in value.items():
-            step: Step = steps.get(key, nothing)
-            made = step(item, run)
-            if made is not None:
-                out[key] = made
-        return out or None
-
-    return walk

@@ -17,6 +17,7 @@ Source: FHIR R4 §2.3.0 (references), §3.1.0.11.2 (references in transactions),
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from oathward.protocols.fhir import tables
@@ -80,12 +81,18 @@ def own_patient(entries: Sequence[Entry]) -> str:
         if entry.type == "Patient":
             return f"Patient/{entry.id}" if entry.id else entry.full_url
     for entry in entries:
-        subjects = tables.compartment().get(entry.type)
-        for path in subjects.main if subjects else ():
-            for text in _at(entry.resource, path.split(".")):
-                if kind_of(text) in ("Patient", ""):
+        for path in _subjects(entry.type):
+            for text in _at(entry.resource, path):
+                if text.startswith("Patient/") or kind_of(text) in ("Patient", ""):
                     return plain(text)
     return ""
+
+
+@cache
+def _subjects(kind: str) -> tuple[tuple[str, ...], ...]:
+    """Give the paths to the elements that say whom a type is about."""
+    subjects = tables.compartment().get(kind)
+    return tuple(tuple(path.split(".")) for path in sorted(subjects.main)) if subjects else ()
 
 
 def plain(text: str) -> str:
@@ -93,7 +100,7 @@ def plain(text: str) -> str:
     return text.partition("/_history/")[0]
 
 
-def _at(value: Any, path: list[str]) -> list[str]:
+def _at(value: Any, path: tuple[str, ...]) -> list[str]:
     if isinstance(value, list):
         return [text for item in value for text in _at(item, path)]
     if not isinstance(value, dict):
@@ -171,8 +178,11 @@ class Referrer:
             run.own = run.own or text
             if run.own != text:
                 return cls, ""
-        made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
-        return cls, f"{kind}/{made}" if made and _is_id(made) else ""
+        found = run.tokens.get(text)
+        if found is None:
+            made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
+            found = run.tokens[text] = f"{kind}/{made}" if made and _is_id(made) else ""
+        return cls, found
 
     def _unusual(self, text: str, run: Run, *, rest: bool) -> tuple[str, str]:
         """Read what is no ``Type/id``: a version, another server's, a search, or nothing we know."""

@@ -16,15 +16,18 @@ from dataclasses import replace
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.protocols.fhir import edits, elements, links, tables, values, verdicts
+from oathward.protocols.fhir import edits, elements, links, tables, values, verdicts, wholes
 from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Object, Run, Step
 from oathward.protocols.fhir.elements import REST, Element
 from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.overrides import CONTROL, id_class
-from oathward.protocols.fhir.rules import RULES, Rule
+from oathward.protocols.fhir.rules import RULES
 from oathward.protocols.shaping import KEEP, Decide, Ruling
 
 UNCATALOGUED = "uncatalogued"
+UNBREAKABLE = frozenset(("obs-6", "obs-7"))
+"""Rules against two things at once: leaving one out cannot break them."""
+
 JUDGED = elements.CODED | elements.QUANTITIES
 """Types whose parts are judged together."""
 
@@ -73,6 +76,9 @@ class Compiler:
     def _leaf(self, kind: str, cls: str, part: str) -> Step:
         return edits.leaf(kind, cls, self.ruling(cls, part))
 
+    def _keeps(self, cls: str, part: str) -> bool:
+        return self.ruling(cls, part) is KEEP
+
     def _of(self, element: Element) -> Step:
         """Give the step of one value of an element, whatever happens when it goes."""
         step = self._steps.get(element)
@@ -104,7 +110,7 @@ class Compiler:
         if kind in elements.CODED:
             return self._coded(plain, cls, form)
         if kind in elements.QUANTITIES:
-            return values.quantity(cls, part, digits, self._leaf, self._others(plain, kind))
+            return values.quantity(cls, part, digits, self._maker(plain, kind))
         if kind == "string" and form != "words":
             return self._leaf(kind, cls, part)
         made = replace(plain, cls=cls, form="number" if kind == "integer" else form)
@@ -118,10 +124,13 @@ class Compiler:
         if form == "word":
             return self._whole(plain, cls)
         form = "" if form == "words" else form
-        step = values.coding(cls, plain.part, form, self._leaf, self._others(plain, "Coding"))
+        step = values.coding(cls, plain.part, form, self._maker(plain, "Coding"))
         if plain.kind == "Coding":
             return step
-        return values.concept(cls, plain.part, step, self._leaf, self._others(plain, plain.kind))
+        return values.concept(cls, plain.part, step, self._maker(plain, plain.kind))
+
+    def _maker(self, plain: Element, kind: str) -> values.Maker:
+        return values.Maker(self._leaf, self._others(plain, kind), self._keeps)
 
     def _resource_in(self, element: Element) -> Step:
         """Give the step of a resource in another: contained ones were made before, others nobody expects."""
@@ -161,22 +170,27 @@ class Compiler:
     def _reference(self, element: Element) -> Step:
         plain = replace(element, kind="Reference", within=("", ""), whole=False, form="")
         find = self._children(plain)
-        steps: dict[str, Step] = {
-            "reference": self._referrer.step(element),
-            "type": self._target_type(element),
-        }
+        refer = self._referrer.step(element)
+        steps: dict[str, Step] = {"type": self._target_type(element)}
         told: dict[str, dict[str, Step]] = {}
 
+        def step_of(key: str, value: Resource, *, lost: bool) -> Step:
+            if key not in ("display", "identifier"):
+                return steps.get(key) or steps.setdefault(key, find(key)[0])
+            said = value.get("type") or value.get("reference", "").partition("/")[0]
+            said = said if said in tables.resource_types() else ""
+            known = told.get(said) or told.setdefault(said, self._told(element, said))
+            return known["lost" if lost and key == "identifier" else key]
+
         def walk(value: Resource, run: Run) -> Resource | None:
+            text = value.get("reference")
+            found = None if text is None else refer(text, run)
+            if len(value) == 1 and text is not None:
+                return {"reference": found} if found else None
             out: Resource = {}
+            lost = text is not None and found is None
             for key, item in value.items():
-                if key in ("display", "identifier"):
-                    said = value.get("type") or value.get("reference", "").partition("/")[0]
-                    said = said if said in tables.resource_types() else ""
-                    step = (told.get(said) or told.setdefault(said, self._told(element, said)))[key]
-                else:
-                    step = steps.get(key) or steps.setdefault(key, find(key)[0])
-                made = step(item, run)
+                made = found if key == "reference" else step_of(key, value, lost=lost)(item, run)
                 if made is not None:
                     out[key] = made
             # The type of a target says nothing without the target.
@@ -200,7 +214,12 @@ class Compiler:
             f"{element.place}.identifier", "Identifier", cls, part, whole=True, subject=element.subject
         )
         name = links.name_class(element.targets, said)
-        return {"identifier": self._of(identifier), "display": self._leaf("string", name, element.part)}
+        return {
+            "identifier": self._of(identifier),
+            # Of whom the reference may not name it may be anybody's.
+            "lost": self._of(replace(identifier, part=REST)),
+            "display": self._leaf("string", name, element.part),
+        }
 
     def _extension(self, element: Element, outer: str = "") -> Step:
         """Make the step of one extension of an element."""
@@ -271,12 +290,14 @@ class Compiler:
         )
         step = made.walker()
         rules = RULES.get(".".join(filter(None, element.within)) or element.kind, ())
-        if rules:
-            step = _ruled(step, rules)
+        breakable = tuple(rule for rule in rules if rule.name not in UNBREAKABLE)
+        if breakable:
+            step = wholes.ruled(step, breakable)
         if element.whole:
             mains = frozenset(key for key, child in children.items() if child.cls and child.part != REST)
-            return _substantial(step, mains)
-        return _observing(element, step) if any(c.form == "observed" for c in children.values()) else step
+            return wholes.substantial(step, mains)
+        says = frozenset(key for key, child in children.items() if child.form == "observed")
+        return wholes.observing(element, step, says | {"component"}) if says else step
 
     def _children(self, element: Element) -> Callable[[str], _Find]:
         children = elements.children(element)
@@ -331,55 +352,3 @@ def _itself(_element: Element) -> Step:
 def _contained(_value: object, run: Run) -> list[Resource] | None:
     """Put in what was made of contained resources before."""
     return run.contained or None
-
-
-def _ruled(step: Step, rules: tuple[Rule, ...]) -> Step:
-    """Make the step of an object that goes where what is left of it would break a rule of R4."""
-
-    def walk(value: Resource, run: Run) -> Resource | None:
-        mark = run.mark()
-        made: Resource | None = step(value, run)
-        if made is None or all(rule.holds(made) for rule in rules):
-            return made
-        run.undo(mark)
-        return None
-
-    return walk
-
-
-def _substantial(step: Step, mains: frozenset[str]) -> Step:
-    """Make the step of one thing, which goes with itself: a label or a period of nothing says nothing."""
-
-    def walk(value: Resource, run: Run) -> Resource | None:
-        mark = run.mark()
-        made: Resource | None = step(value, run)
-        if made is None or not mains.isdisjoint(made):
-            return made
-        if mains.isdisjoint(value) and any(cls != STRUCTURE for cls in run.kept[mark[0] :]):
-            return made
-        run.undo(mark)
-        return None
-
-    return walk
-
-
-def _observing(element: Element, step: Step) -> Step:
-    """Make the step of an observation, or a component of one: its code first, and none without a value."""
-    top = element.kind == "Resource"
-
-    def walk(value: Resource, run: Run) -> Resource | None:
-        before, run.observed = run.observed, verdicts.observed(value.get("code") or {})
-        made = step(value, run)
-        run.observed = before
-        if not top:
-            run.observations += made is None
-        elif made is not None and _says(value) and not _says(made):
-            run.broken = True
-        return made  # type: ignore[no-any-return]  # an object
-
-    return walk
-
-
-def _says(observation: Resource) -> bool:
-    """Say whether an observation has a value of its own or in a component."""
-    return any(key.startswith(("value", "component")) for key in observation)

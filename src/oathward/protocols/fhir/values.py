@@ -14,10 +14,10 @@ Source: FHIR R4 §2.24.0.7 (Coding), §2.24.0.8 (CodeableConcept), §2.24.0.11 (
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from oathward.protocols.fhir import verdicts
-from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Run, Step, compose
+from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Run, Step
 from oathward.protocols.fhir.elements import REST, TEXT
 from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.verdicts import CODE, KNOWN, SAME, STANDARD, SYSTEM, TOKEN
@@ -25,118 +25,192 @@ from oathward.protocols.fhir.verdicts import CODE, KNOWN, SAME, STANDARD, SYSTEM
 Leaf = Callable[[str, str, str], Step]
 """(type, class, part) -> the step of such a primitive."""
 
+Keeps = Callable[[str, str], bool]
+"""(class, part) -> whether such a value stays as it is."""
+
+USUAL = TOKEN | SAME | KNOWN
+"""Of a unit: its code is one of a system that everyone knows, its text looks like a unit."""
+
+MEASURED = frozenset(("comparator", "unit", "system", "code"))
+"""Parts of a quantity beside its value."""
+
+MASKING = frozenset(("extension", "_code", "_display"))
+"""Where a coding that says nothing else may say why."""
+
 NEEDS = {"": TOKEN, "strict": STANDARD, "code": CODE, "token": TOKEN}
 
 
-def coding(cls: str, part: str, form: str, leaf: Leaf, others: Callable[[str], Step]) -> Step:
+class Maker(NamedTuple):
+    """Who gives steps.
+
+    ``leaf``: of primitives. ``others``: of ``id``, extensions and what stands beside primitives. ``keeps``: says
+    whether values of a class and part stay as they are.
+    """
+
+    leaf: Leaf
+    others: Callable[[str], Step]
+    keeps: Keeps
+
+
+class _Coding:
+    """The steps of the parts of a Coding, by what was found of it."""
+
+    __slots__ = (
+        *("_beside", "_known", "_need", "_note", "_others", "_own", "_same", "_selected", "_system"),
+        *("_typed", "_version"),
+    )
+
+    def __init__(self, cls: str, part: str, need: int, maker: Maker) -> None:
+        leaf = maker.leaf
+        self._need, self._others = need, maker.others
+        self._own, self._note = leaf("code", cls, part), leaf("string", NOTE, part)
+        self._known, self._system = leaf("uri", STRUCTURE, ""), leaf("uri", cls, REST)
+        self._typed, self._version = leaf("string", NOTE, REST), leaf("string", cls, REST)
+        self._same, self._beside = leaf("string", cls, TEXT), leaf("string", NOTE, TEXT)
+        self._selected = leaf("boolean", STRUCTURE, "")
+
+    def step(self, key: str, item: Any, found: int, *, coded: bool) -> Step:
+        """Give the step of one part."""
+        if key == "code":
+            return self._own if found & self._need else self._note
+        if key == "system":
+            return self._known if found & KNOWN else self._system if found & SYSTEM else self._typed
+        if key == "display":
+            return self._same if found & SAME else self._beside if coded else self._note
+        if key == "version":
+            return self._version if verdicts.FITS["code"](item) else self._typed
+        return self._selected if key == "userSelected" else self._others(key)
+
+
+def coding(cls: str, part: str, form: str, maker: Maker) -> Step:
     """Make the step of a Coding.
 
     Args:
         cls: class of the code.
         part: of the element it is.
         form: ``strict``: only codes of standard systems; ``code``: as long as those of observations.
-        leaf: gives steps of primitives.
-        others: gives the step of ``id`` and of extensions.
+        maker: gives steps.
     """
     need = NEEDS[form]
-    own, note = leaf("code", cls, part), leaf("string", NOTE, part)
-    known, system, typed = leaf("uri", STRUCTURE, ""), leaf("uri", cls, REST), leaf("string", NOTE, REST)
-    same, display = leaf("string", cls, TEXT), leaf("string", NOTE, TEXT)
-    version, selected = leaf("string", cls, REST), leaf("boolean", STRUCTURE, "")
+    parts = _Coding(cls, part, need, maker)
+    usual, named = need | KNOWN, need | KNOWN | SAME
+    all_kept = maker.keeps(cls, part) and maker.keeps(cls, TEXT)
 
     def walk(value: Resource, run: Run) -> Resource | None:
         uri, code, text = value.get("system", ""), value.get("code", ""), value.get("display", "")
         found = verdicts.of_coding(uri, code, text)
+        # The usual one, of which everything stays: a code of a system that everyone knows.
+        if all_kept and run.codes is None and len(value) == (3 if text else 2):
+            whole = named if text else usual
+            if found & whole == whole:
+                run.kept += (cls, STRUCTURE)
+                return value
         mark = run.mark()
         out: Resource = {}
         for key, item in value.items():
-            if key == "code":
-                step = own if found & need else note
-            elif key == "system":
-                step = known if found & KNOWN else system if found & SYSTEM else typed
-            elif key == "display":
-                step = same if found & SAME else display if code else note
-            elif key == "version":
-                step = version if verdicts.FITS["code"](item) else typed
-            else:
-                step = selected if key == "userSelected" else others(key)
-            made = step(item, run)
+            made = parts.step(key, item, found, coded=bool(code))(item, run)
             if made is not None:
                 out[key] = made
-        if ("code" if code else "display") in out:
-            if run.codes is not None and code and found & need:
-                run.codes.add((uri, code))
-            return out
-        run.undo(mark)
-        return None
+        if ("code" if code else "display") not in out and not (MASKING & {*out} and not code and not text):
+            run.undo(mark)
+            return None
+        if run.codes is not None and code and found & need:
+            run.codes.add((uri, code))
+        return out
 
     return walk
 
 
-def concept(cls: str, part: str, coding_step: Step, leaf: Leaf, others: Callable[[str], Step]) -> Step:
+def concept(cls: str, part: str, coding_step: Step, maker: Maker) -> Step:
     """Make the step of a CodeableConcept; ``coding_step``: of each of its codings."""
+    leaf, others = maker.leaf, maker.others
     same, beside, alone = leaf("string", cls, TEXT), leaf("string", NOTE, TEXT), leaf("string", NOTE, part)
 
+    def text(item: str, codings: list[Any] | None) -> Step:
+        if codings is None:
+            return alone
+        return same if verdicts.text_of_codings(item, codings) else beside
+
     def walk(value: Resource, run: Run) -> Resource | None:
-        out: Resource = {}
         codings = value.get("coding")
+        out: Resource = {}
         if codings is not None:
             made = [found for item in codings if (found := coding_step(item, run)) is not None]
             if made:
                 out["coding"] = made
+            if len(value) == 1:
+                return out or None
         for key, item in value.items():
-            if key == "coding":
-                continue
-            if key == "text":
-                if codings is None:
-                    step = alone
-                else:
-                    step = same if verdicts.text_of_codings(item, codings) else beside
-            else:
-                step = others(key)
-            left = step(item, run)
-            if left is not None:
-                out[key] = left
-        return out if ("text" if codings is None else "coding") in out else None
+            if key != "coding":
+                left = (text(item, codings) if key == "text" else others(key))(item, run)
+                if left is not None:
+                    out[key] = left
+        meant = "coding" if codings is not None else "text"
+        return out if out and (meant in out or meant not in value) else None
 
     return walk
 
 
-def quantity(cls: str, part: str, digits: int, leaf: Leaf, others: Callable[[str], Step]) -> Step:
-    """Make the step of a Quantity; ``digits``: more before the point are an identifier."""
-    own, note = leaf("decimal", cls, part), leaf("decimal", NOTE, part)
-    structure, code_note = leaf("code", STRUCTURE, ""), leaf("code", NOTE, part)
-    local = leaf("code", cls, REST)
-    known, system, typed = leaf("uri", STRUCTURE, ""), leaf("uri", cls, REST), leaf("string", NOTE, REST)
-    beside, alone, unit = (
-        leaf("string", NOTE, TEXT),
-        leaf("string", NOTE, part),
-        leaf("string", STRUCTURE, ""),
+class _Quantity:
+    """The steps of the parts of a Quantity, by what was found of its unit."""
+
+    __slots__ = (
+        *("_alone", "_bare", "_beside", "_code_note", "_digits", "_known", "_local", "_note", "_others"),
+        *("_own", "_structure", "_system", "_typed", "_unit"),
     )
-    bare = compose(dict.fromkeys(("unit", "code", "system", "comparator"), leaf("string", cls, REST)))
+
+    def __init__(self, cls: str, part: str, digits: int, maker: Maker) -> None:
+        leaf = maker.leaf
+        self._digits, self._others = digits, maker.others
+        self._own, self._note = leaf("decimal", cls, part), leaf("decimal", NOTE, part)
+        self._structure, self._code_note = leaf("code", STRUCTURE, ""), leaf("code", NOTE, part)
+        self._local, self._bare = leaf("code", cls, REST), leaf("string", cls, REST)
+        self._known, self._system = leaf("uri", STRUCTURE, ""), leaf("uri", cls, REST)
+        self._typed, self._unit = leaf("string", NOTE, REST), leaf("string", STRUCTURE, "")
+        self._beside, self._alone = leaf("string", NOTE, TEXT), leaf("string", NOTE, part)
+
+    def step(self, key: str, item: Any, found: int, value: Resource) -> Step:
+        """Give the step of one part."""
+        if key == "value":
+            return self._own if verdicts.number(item, self._digits) else self._note
+        if key not in MEASURED:
+            return self._others(key)
+        # A unit of nothing is whatever the element is.
+        return self._bare if "value" not in value else self._of_unit(key, found, coded="code" in value)
+
+    def _of_unit(self, key: str, found: int, *, coded: bool) -> Step:
+        if key == "unit":
+            return self._unit if found & SAME else self._beside if coded else self._alone
+        if key == "code":
+            return self._code_note if not found & TOKEN else self._structure if found & KNOWN else self._local
+        if key == "system":
+            return self._known if found & KNOWN else self._system if found & SYSTEM else self._typed
+        return self._structure
+
+
+def quantity(cls: str, part: str, digits: int, maker: Maker) -> Step:
+    """Make the step of a Quantity; ``digits``: more before the point are an identifier."""
+    parts = _Quantity(cls, part, digits, maker)
+    all_kept = maker.keeps(cls, part)
+
+    def usual(value: Resource, found: int) -> bool:
+        """Say whether everything stays of a quantity: a number with a unit that everyone knows."""
+        known = found & USUAL == USUAL and len(value) == (4 if "unit" in value else 3)
+        return known and "comparator" not in value and verdicts.number(value.get("value", 1e99), digits)
 
     def walk(value: Resource, run: Run) -> Resource | None:
-        if "value" not in value:
-            return bare(value, run)  # type: ignore[no-any-return]  # an object
         uri, code, text = value.get("system", ""), value.get("code", ""), value.get("unit", "")
         found = verdicts.unit(uri, code, text)
+        if all_kept and usual(value, found):
+            run.kept += (cls, STRUCTURE)
+            return value
         mark = run.mark()
         out: Resource = {}
         for key, item in value.items():
-            if key == "value":
-                step = own if verdicts.number(item, digits) else note
-            elif key == "unit":
-                step = unit if found & SAME else beside if code else alone
-            elif key == "code":
-                step = code_note if not found & TOKEN else structure if found & KNOWN else local
-            elif key == "system":
-                step = known if found & KNOWN else system if found & SYSTEM else typed
-            else:
-                step = structure if key == "comparator" else others(key)
-            made = step(item, run)
+            made = parts.step(key, item, found, value)(item, run)
             if made is not None:
                 out[key] = made
-        if len(out) == len(value) or _says_all(value, out):
+        if out and (len(out) == len(value) or _says_all(value, out)):
             return out
         run.undo(mark)
         return None

@@ -106,10 +106,17 @@ def unit(system: str, code: str, text: str) -> int:
     if known is None:
         coding = _coding(system, code, "")
         found = coding & (SYSTEM | KNOWN | TOKEN)
-        if text and forms.FITS[forms.UNIT](normal(text)):
+        if not text or forms.FITS[forms.UNIT](normal(text)):
             found |= SAME
         known = _remember(key, found)
     return known
+
+
+def uri(text: str) -> int:
+    """Say whether text has the form of a URI without a long number in it."""
+    key = hash((text, 1))
+    known = _known.get(key)
+    return _remember(key, int(_URI(normal(text)) is not None)) if known is None else known
 
 
 def number(value: Any, digits: int = 7) -> bool:
@@ -190,7 +197,7 @@ FITS: dict[str, Callable[[str], object]] = {
     "di": _form(forms.DI),
     "unit": _form(forms.UNIT),
     "range": _form(forms.RANGE),
-    "uri": lambda text: _URI(normal(text)),
+    "uri": uri,
     "language": lambda text: _LANGUAGE(normal(text)),
     "samples": samples,
 }

@@ -105,6 +105,13 @@ def test_a_pseudonym_stands_for_one_patient():
     assert left_of(resource, {"staff.name": REMOVE})[0]["focus"] == resource["focus"]
 
 
+def test_another_patients_identifier_becomes_nobodys_pseudonym():
+    other = [{"reference": "Patient/p2", "identifier": {"value": "77"}}]
+    resource = observation(valueInteger=1, subject={"reference": "Patient/p1"}, focus=other)
+    (left,) = left_of(resource, {"patient.identifier": named})
+    assert "focus" not in left
+
+
 def test_two_patients_do_not_become_one():
     left, _ = ruled(
         transaction(patient(gender="male"), patient(id="p2", gender="female")),
@@ -420,6 +427,15 @@ def test_the_long_way_keeps_everything_too():
         valueInteger=1, subject={"reference": "Patient/p1", "display": "Anna"}, note=[{"text": "x"}]
     )
     assert left_of(resource, {}) == left_of(resource, {"financial": REMOVE}) == [resource]
+
+
+@pytest.mark.parametrize("key", ["valueQuantity", "valueCodeableConcept", "method", "bodySite"])
+def test_what_says_only_why_there_is_nothing_stays(key: str):
+    resource = observation(component=[]) | {key: MASKED, "valueInteger": 1}
+    del resource["component"]
+    if key.startswith("value"):
+        del resource["valueInteger"]
+    assert left_of(resource, {"financial": REMOVE}) == [resource]
 
 
 def test_the_same_message_may_be_written_by_several_links():
