@@ -12,7 +12,7 @@ TEMPLATES = Path(words.__file__).parent / "templates"
 ALLOWED_HTMX = {"hx-get", "hx-trigger", "hx-swap", "hx-target"}
 RULES = {
     "inline style": r"\sstyle\s*=|<style",
-    "inline script": r"<script(?![^>]*\ssrc=)|\son\w+\s*=|javascript:",
+    "inline script": r"<script(?![^>]*\ssrc=)|\son\w+\s*=\s*[\"']|javascript:",
     "htmx that evaluates": r"hx-on|hx-vals|hx-headers|js:|\[[^\]\"']*\]\s*\"\s*>(?=)|hx-trigger=\"[^\"]*\[",
     "unescaped": r"\|\s*safe|Markup|autoescape",
     "address of elsewhere": r"(?:src|href|action)\s*=\s*\"(?:https?:)?//",
