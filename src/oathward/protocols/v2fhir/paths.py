@@ -128,17 +128,17 @@ def _into(target: dict[str, Any], step: Step) -> dict[str, Any]:
         return found
     if step.kind in {"ext", "ext+"}:
         listed = target.setdefault("extension", [])
-        known = [extension for extension in listed if extension["url"] == step.name]
-        if step.kind == "ext" and known:
-            return known[0]  # type: ignore[no-any-return]
-        listed.append({"url": step.name})
+        known = [extension for extension in listed if extension["url"] == step.name and step.kind == "ext"]
+        fresh = {"url": step.name}
     else:
         listed = target.setdefault(step.name, [])
-        if step.kind == "item" and listed:
-            return listed[0]  # type: ignore[no-any-return]
-        listed.append({})
-    found = listed[-1]
-    return found
+        known = listed if step.kind == "item" else []
+        fresh = {}
+    if known:
+        found = known[0]
+        return found
+    listed.append(fresh)
+    return fresh
 
 
 def _children(node: dict[str, Any], step: Step) -> list[dict[str, Any]]:
