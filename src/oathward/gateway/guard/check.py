@@ -1,10 +1,8 @@
 """One check of one payload against its original: line by line, then what lines hide.
 
 Rules: those of ``guard``. A payload of which every line has an outline found clean before, and whose digits hold
-no number of the person's, needs no closer look than at its keyed tokens.
-
-- JSON is looked at twice: first its pieces as they are written, which says of nearly all that they hold no word and no
-  number of anybody's; what else there is, object by object.
+no number of the person's, needs no closer look than at its keyed tokens. JSON is looked at twice: first its pieces
+as they are written, of which nearly all hold no word and no number of anybody's; else object by object.
 
 Deliberately absent: memory (``context``), keyed tokens (``message``), and what a token is (``tokens``).
 """
