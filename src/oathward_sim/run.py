@@ -282,7 +282,13 @@ class Simulation:
         if not config.with_strangers:
             return []
         found = strangers.senders(
-            self.hospital, config.plain, config.secure, config.device_tls, config.foreign, self.rules
+            self.hospital,
+            config.plain,
+            config.secure,
+            config.device_tls,
+            config.foreign,
+            self.rules,
+            config.fhir,
         )
         for sender in found:
             sender.count = config.count

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from oathward_sim import pumps
+from oathward_sim import home, pumps
 from oathward_sim.hospital import Device, Hospital
 from oathward_sim.plan import Planned, Rule
-from oathward_sim.senders import Door, Sender, TlsFiles
+from oathward_sim.senders import Door, FhirSender, Sender, TlsFiles
 
 UNKNOWN = Device("INFUSER-99", "00AC3F00DEADBEEF", "pump", "Unlisted", "Drip 1", "UN-1", "MED", known=False)
 """A pump nobody told the inventory of."""
@@ -30,12 +30,14 @@ def senders(
     device_tls: Mapping[str, TlsFiles],
     foreign: TlsFiles | None,
     rules: Sequence[Rule] = (),
+    fhir: Door | None = None,
 ) -> list[Sender]:
     """Make the strangers that can exist with these doors.
 
     Args:
         foreign: TLS files of a certificate that no authority of ours signed.
         rules: where messages of a device of ours go.
+        fhir: the FHIR door.
     """
     first, second = hospital.pumps[:2]
     found = [_sender("unknown", plain, hospital, UNKNOWN, 0, rules)]
@@ -49,6 +51,13 @@ def senders(
         sender = _sender("foreign certificate", replace(secure, tls=foreign), hospital, first, 3)
         sender.gives_up = True
         found.append(sender)
+    if foreign is not None and fhir is not None:
+        worn = hospital.wearables[0]
+        plans = home.wearable(hospital, worn, _SOURCE_FIRST + 4, hospital.patients[0], ())
+        door = replace(fhir, tls=foreign)
+        found.append(
+            FhirSender("foreign certificate, FHIR", door, plans, _RATE_S, seed=hospital.seed, gives_up=True)
+        )
     return found
 
 

@@ -12,10 +12,11 @@ from tests.unit.oathward_sim.envelopes import seal
 from tests.unit.oathward_sim.tiny import TinyGateway
 from tests.unit.oathward_sim.tiny_fhir import TinyFhirGateway
 
-from oathward_sim import home
+from oathward_sim import home, https, strangers
 from oathward_sim.envelope import Reader
 from oathward_sim.hospital import build
 from oathward_sim.judge import markers_in
+from oathward_sim.pki import Authority, server_context
 from oathward_sim.plan import DEMO_RULES
 from oathward_sim.recipients import FhirRecipient
 from oathward_sim.run import Config, Simulation
@@ -213,3 +214,36 @@ def test_neighbours_in_json_make_no_number_and_a_name_twice_hides_nothing():
     name = hospital.canary.family
     escaped = "".join(f"\\u{ord(c):04x}" for c in name)
     assert {t.kind for t in index.search(f'{{"a":"{escaped}"}}'.encode())} == {"name"}
+
+
+def test_a_foreign_certificate_is_turned_away_at_the_fhir_door(tmp_path):
+    """The stranger gives up, and nobody has its messages."""
+    hospital = build(1, START)
+    server, devices = Authority(tmp_path / "server", "server"), Authority(tmp_path / "devices", "devices")
+    foreign = Authority(tmp_path / "foreign", "foreign").client("WATCH-01", server.file)
+    taken = []
+
+    async def go():
+        async def serve(reader, writer):
+            try:
+                while asked := await https.read_request(reader):
+                    taken.append(asked)
+                    writer.write(https.answer(201))
+            except EOFError:
+                pass
+            finally:
+                writer.transport.abort()
+
+        door = server_context(server.issue("gateway"), devices.file)
+        listening = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=door)
+        at = Door("127.0.0.1", listening.sockets[0].getsockname()[1])
+        [*_, stranger] = strangers.senders(hospital, at, at, {}, foreign, (), at)
+        stranger.count, stranger.rate_s = 3, 0.0
+        await stranger.run(asyncio.Event())
+        listening.close()
+        await asyncio.sleep(0.05)
+        return stranger
+
+    stranger = asyncio.run(go())
+    assert (taken, stranger.refused_connections) == ([], 3)
+    assert all(sent.turned_away for sent in stranger.sent)

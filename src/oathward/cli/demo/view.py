@@ -40,6 +40,7 @@ _STRANGERS = {
     "no certificate": ("a PUMP-01 without certificate", "a name alone is no identity: held"),
     "another's certificate": ("a PUMP-01 with PUMP-02's", "certificate and sender differ: held"),
     "foreign certificate": ("a PUMP-01 with a foreign one", "turned away at the door"),
+    "foreign certificate, FHIR": ("a WATCH-01 with a foreign one", "turned away at the FHIR door"),
 }
 
 
@@ -173,7 +174,7 @@ class _View:
             sent = sum(len(s.sent) for s in senders)
             accepted = sum(s.accepted for s in senders)
             label, why = _STRANGERS.get(name, (name, ""))
-            if name == "foreign certificate":
+            if name.startswith("foreign certificate"):
                 sent = sum(s.refused_connections for s in senders)
             _row(table, width, label, f"{sent:,}", f"{accepted:,}", self._rate(name, accepted), why)
         return table
