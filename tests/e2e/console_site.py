@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from tests.fhir_wire import Http, bundle_of, device, observation
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
 
@@ -19,13 +20,32 @@ def about(control_id: str, **more: str) -> bytes:
     return body.replace(b"19700131", b"19310203")
 
 
+def about_in_fhir() -> list[bytes | dict]:
+    """The same patient as FHIR: a bundle, a note full of names, and bytes that are no JSON."""
+    family, given, mrn, _ = SECRETS
+    patient = {
+        "resourceType": "Patient",
+        "id": mrn,
+        "name": [{"family": family, "given": [given]}],
+        "birthDate": "1931-02-03",
+        "identifier": [{"system": "urn:oid:1.2.3.4", "value": mrn}],
+    }
+    note = observation(mrn=mrn, note=[{"text": f"{given} {family} slept well"}])
+    pair = bundle_of("transaction", ("PUT", f"Patient/{mrn}", patient), ("POST", "Observation", note))
+    return [pair, note, f'{{"resourceType": "Observation", "note": "{family} {given} {mrn}'.encode()]
+
+
 @contextmanager
-def busy_site(folder: Path, *, messages: int = 60):
-    """A served site: two recipients of which one is away, known and unknown devices, messages accepted and held."""
+def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
+    """A served site: two recipients of which one is away, known and unknown devices, messages accepted and held.
+
+    Args:
+        fhir: also a home hub that posts FHIR about the same patient.
+    """
     ehr, away = Recipient(), Recipient()
     away_address = away.address
     away.close()
-    site = Site.make(folder, mllp="message_size_bytes_max = 100000", tls=True)
+    site = Site.make(folder, mllp="message_size_bytes_max = 100000", tls=True, fhir="" if fhir else None)
     drop = folder / "drop"
     drop.mkdir()
     registry = (f"file:{drop}", X25519PrivateKey.generate().public_key().public_bytes_raw())
@@ -43,8 +63,17 @@ def busy_site(folder: Path, *, messages: int = 60):
             )
         )
     )  # fmt: skip
+    if fhir:
+        site.add(device("hub-1", kind="hub", name="Home hub"))
     site.start()
     try:
+        if fhir:
+            with Http(site, "hub-1") as hub:
+                assert [hub.post("/fhir", one).status for one in about_in_fhir()[:1]] == [200]
+                assert [hub.post("/fhir/Observation", one).status for one in about_in_fhir()[1:]] == [
+                    201,
+                    400,
+                ]
         with Client(site.port()) as client:
             for n in range(messages):
                 sender = ("MON1", "MON2", "PUMP1")[n % 3]

@@ -12,7 +12,7 @@ NARROW = {"width": 720, "height": 450}
 
 @pytest.fixture(scope="module")
 def busy(tmp_path_factory):
-    with busy_site(tmp_path_factory.mktemp("pages") / "s") as site:
+    with busy_site(tmp_path_factory.mktemp("pages") / "s", fhir=True) as site:
         yield site
 
 
@@ -60,6 +60,16 @@ def test_at_200_percent_nothing_is_cut_off(name, busy, chromium, console):
         assert console.complaints == []
     finally:
         console.page.set_viewport_size({"width": 1440, "height": 900})
+
+
+def test_messages_of_both_wires_are_on_the_pages_that_were_looked_at(busy, console):
+    console.open("/messages?device=hub-1")
+    text = console.page.inner_text("main")
+    assert "FHIR^Bundle" in text
+    assert "FHIR^Observation" in text
+    for (id_,) in busy.rows("SELECT id FROM message WHERE device = 'hub-1'"):
+        console.open(f"/messages/{id_}")
+        assert [s for s in SECRETS if s in console.page.content()] == []
 
 
 def test_the_planted_words_would_be_found(busy, console):
