@@ -6,6 +6,9 @@ import subprocess
 
 import httpx2
 import pytest
+from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.capabilitystatement import CapabilityStatement
+from fhir.resources.R4B.operationoutcome import OperationOutcome
 from tests.fhir_wire import certificate, context, device, observation
 from tests.site import Site, bundle
 
@@ -46,10 +49,12 @@ def test_curl_creates_and_reads_what_there_is(site):
     assert status == 201
     status, said = curl(site, f"{base}/metadata")
     assert (status, json.loads(said)["resourceType"]) == (200, "CapabilityStatement")
+    assert CapabilityStatement.model_validate_json(said).fhirVersion == "4.0.1"
     status, _ = curl(site, "-I", f"{base}/metadata")
     assert status == 200
     status, said = curl(site, f"{base}/Observation/1")
-    assert (status, json.loads(said)["resourceType"]) == (501, "OperationOutcome")
+    assert status == 501
+    assert OperationOutcome.model_validate_json(said).issue[0].code == "not-supported"
 
 
 @needs_curl
@@ -108,7 +113,7 @@ def test_httpx2_creates_updates_and_sends_bundles_on_one_connection(site):
         entry = {"resource": observation(value=63.25), "request": {"method": "POST", "url": "Observation"}}
         whole = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
         done = client.post(base, json=whole, headers=headers)
-        assert [e["response"]["status"] for e in done.json()["entry"]] == ["201 Created"]
+        assert [e.response.status for e in Bundle.model_validate_json(done.content).entry] == ["201 Created"]
         chunked = client.post(
             f"{base}/Observation", content=iter([b'{"resourceType":', b'"Nothing"}']), headers=headers
         )

@@ -47,3 +47,23 @@ def test_a_request_whose_gateway_dies_is_stored_once_when_it_is_sent_again(tmp_p
         assert site.cli("ledger", "verify")["ok"]
     finally:
         site.stop()
+
+
+def test_a_process_beside_that_dies_with_a_request_leaves_it_to_the_sender(tmp_path):
+    site = Site.make(tmp_path / "s", fhir="beside_bytes_min = 1000")
+    site.activate(bundle({}))
+    site.add(device("mon-1"))
+    made = context(site, "mon-1")
+    site.start(OATHWARD_KILL_AT="beside.frame", OATHWARD_KILL_MARK=str(tmp_path / "died"))
+    try:
+        heavy = observation(note=[{"text": "breathing calmly " * 500}])
+        with Http(site, made=made, timeout_s=60) as client:
+            answer = client.post("/fhir/Observation", heavy)
+            assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+            assert answer.headers["connection"] == "close"
+        assert site.rows(STORED) == [(0,)]
+        with Http(site, made=made, timeout_s=60) as client:
+            assert client.post("/fhir/Observation", heavy).status == 201, "the next process takes it"
+        assert site.rows(STORED) == [(1,)]
+    finally:
+        site.stop()
