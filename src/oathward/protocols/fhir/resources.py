@@ -12,6 +12,7 @@ Source: FHIR R4 §2.4 (contained resources; dom-3).
 
 from __future__ import annotations
 
+from itertools import count
 from typing import NamedTuple
 
 from oathward.protocols.fhir.edits import Run
@@ -19,6 +20,9 @@ from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.overrides import CONTROL
 from oathward.protocols.fhir.steps import Compiler
 from oathward.protocols.shaping import KEEP
+
+PASSES_MAX = 8
+"""How often contained resources are shaped again because one that they referred to went."""
 
 HOLLOW = frozenset(("structure", "message.time", "message.party", CONTROL))
 """Classes that are no content: a resource of which nothing else is left says nothing."""
@@ -69,7 +73,7 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
         for i, (old, item) in enumerate(listed.items())
     }
     staying = set(ids)
-    while True:
+    for passed in count(1):
         run = names.inner()
         run.local = {"": "#", **{old: f"#{ids[old]}" for old in staying}}
         inner = {
@@ -84,7 +88,8 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
         left = _reached(run.used, inner) & {old for old, one in inner.items() if one.content or one.untouched}
         if left >= staying or whole.made is None:
             break
-        staying &= left
+        # Who writes a chain of references could have us look once for each: after a few times all of them go.
+        staying &= left if passed < PASSES_MAX else set()
     for old, one in inner.items():
         if old in staying and whole.made is not None:
             run.add(one.run)

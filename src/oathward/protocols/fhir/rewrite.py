@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 
 from oathward.core.labels import CLASSES
 from oathward.protocols.fhir import catalogue, links
@@ -33,6 +34,8 @@ from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten
 PARTS = ("", REST, TEXT, "street", "city", "state", "postcode", "country")
 
 COUNTED_MAX = 100
+PASSES_MAX = 8
+"""How often the entries of one message are shaped again because something they referred to went."""
 
 
 class Rewriter:
@@ -61,15 +64,17 @@ class Rewriter:
         if self._unchanged:
             return _as_it_came(message, names)
         names.own = links.own_patient(entries) if callable(ruling_of("Patient")) else ""
-        while True:
+        for passed in count(1):
             shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
             staying = self._staying(entries, shaped, names)
             lost = {target for index in staying for target in shaped[index].run.referred} - staying
             if not lost:
                 return self._written(entries, shaped, staying, names)
-            # What stays refers to what goes: once more, and those references go too.
-            for target in lost:
+            # What stays refers to what goes: once more, and those references go too. Who writes a chain of
+            # references could have us do so for each: after a few times what refers to them goes as well.
+            for target in lost if passed < PASSES_MAX else _with_referrers(lost, shaped):
                 names.outgoing[target] = ""
+        raise AssertionError  # it ends above
 
     def _staying(self, entries: Sequence[Entry], shaped: Sequence[Shaped], names: Run) -> set[int]:
         """Say which entries leave: what says something, and what that refers to by a name that may leave."""
@@ -115,6 +120,21 @@ class Rewriter:
             total.uncatalogued,
             total.observations,
         )
+
+
+def _with_referrers(lost: set[int], shaped: Sequence[Shaped]) -> set[int]:
+    """Give some entries and all that refer to them, or to those."""
+    referrers: dict[int, list[int]] = {}
+    for index, one in enumerate(shaped):
+        for target in one.run.referred:
+            referrers.setdefault(target, []).append(index)
+    found, waiting = set(lost), list(lost)
+    while waiting:
+        for index in referrers.get(waiting.pop(), ()):
+            if index not in found:
+                found.add(index)
+                waiting.append(index)
+    return found
 
 
 def _counted(told: list[str]) -> dict[str, int]:

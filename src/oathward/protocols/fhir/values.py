@@ -100,11 +100,12 @@ def coding(cls: str, part: str, form: str, maker: Maker) -> Step:
         uri, code, text = value.get("system", ""), value.get("code", ""), value.get("display", "")
         found = verdicts.of_coding(uri, code, text)
         # The usual one, of which everything stays: a code of a system that everyone knows.
-        if all_kept and run.codes is None and len(value) == (3 if text else 2):
-            whole = named if text else usual
-            if found & whole == whole:
-                run.kept += (cls, STRUCTURE)
-                return value
+        whole = named if text else usual
+        if all_kept and found & whole == whole and len(value) == (3 if text else 2):
+            run.kept += (cls, STRUCTURE)
+            if run.codes is not None:
+                run.codes.add((uri, code))
+            return value
         mark = run.mark()
         out: Resource = {}
         for key, item in value.items():

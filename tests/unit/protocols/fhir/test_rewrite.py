@@ -9,7 +9,7 @@ from tests.fhir_shaped import Resource, put, ruled, shaped, transaction
 from oathward.core.errors import DecodeError, DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.actions.year import ACTION as YEAR
-from oathward.protocols.fhir import links, resources, steps
+from oathward.protocols.fhir import links, resources, rewrite, steps
 from oathward.protocols.fhir.catalogue import without_codes
 from oathward.protocols.fhir.edits import MASKED
 from oathward.protocols.fhir.message import Request
@@ -349,6 +349,54 @@ def test_what_nothing_refers_to_any_more_is_not_contained():
     assert left["contained"] == resource["contained"]
 
 
+def provenance(n: int) -> Resource:
+    target = f"Provenance/e{n - 1}" if n else "Observation/o1"
+    return {
+        "resourceType": "Provenance",
+        "id": f"e{n}",
+        "target": [{"reference": target}],
+        "recorded": "2020-01-01T00:00:00Z",
+        "agent": [{"who": {"reference": "Practitioner/d1"}}],
+    }
+
+
+def test_a_chain_of_references_costs_a_few_passes(monkeypatch: pytest.MonkeyPatch):
+    """Each would go because the one before it went: looking once for each would take the square of their number."""
+    looked: list[str] = []
+    real = rewrite.shape
+
+    def counting(*of: Any) -> Any:
+        looked.append(of[2])
+        return real(*of)
+
+    monkeypatch.setattr(rewrite, "shape", counting)
+    chain = [provenance(n) for n in range(60)]
+    message = transaction(observation(valueString="typed"), observation(id="o2", valueInteger=1), *chain)
+    left, _ = ruled(message, {"note.text": REMOVE})
+    assert [one["id"] for one in left] == ["o2"]
+    assert len(looked) <= 10 * len(message.entries)
+
+
+def test_a_chain_of_contained_resources_costs_a_few_passes(monkeypatch: pytest.MonkeyPatch):
+    looked: list[str] = []
+    real = resources._alone
+
+    def counting(*of: Any) -> Any:
+        looked.append(of[2])
+        return real(*of)
+
+    monkeypatch.setattr(resources, "_alone", counting)
+    inner: list[Resource] = [{"resourceType": "Patient", "id": "c0", "name": [{"family": "Smith"}]}]
+    inner += [
+        {"resourceType": "Basic", "id": f"c{n}", "code": MASKED, "subject": {"reference": f"#c{n - 1}"}}
+        for n in range(1, 60)
+    ]
+    resource = observation(valueInteger=1, contained=inner, focus=[{"reference": "#c59"}])
+    (left,) = left_of(resource, {"patient.name": REMOVE, "message.control": REMOVE})
+    assert "contained" not in left
+    assert len(looked) <= 10 * (len(inner) + 1)
+
+
 # --- transforms
 
 
@@ -466,6 +514,18 @@ def test_reverse_rules_of_r4(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(steps, "RULES", {})
     with pytest.raises(DecodeError, match="org-1"):
         test_a_rule_of_r4_is_kept_by_leaving_more_out()
+
+
+@pytest.mark.parametrize("of", ["entries", "contained"])
+def test_reverse_chains(of: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(rewrite if of == "entries" else resources, "PASSES_MAX", 1_000)
+    chain = (
+        test_a_chain_of_references_costs_a_few_passes
+        if of == "entries"
+        else test_a_chain_of_contained_resources_costs_a_few_passes
+    )
+    with pytest.raises(AssertionError):
+        chain(monkeypatch)
 
 
 def test_reverse_hollow_resources(monkeypatch: pytest.MonkeyPatch):
