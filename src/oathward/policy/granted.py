@@ -178,7 +178,7 @@ def _deny(found: Granted, consent: ConsentFact, asked: _Asked) -> None:
         # Of a denial by code an exception must lift every class: what bears the code leaves whole.
         found.withheld |= asked.met(consent.codes, permit=False) - codes
         return
-    if codes and left >= OBSERVATION_CLASSES:
+    if codes and left & OBSERVATION_CLASSES:
         _narrow(found, codes)
         left -= OBSERVATION_CLASSES
     found.denied |= left

@@ -88,6 +88,7 @@ EXCEPTIONS = [
     ("except half an observation", [box(classes="observation.value")], GONE),
     ("except one code", [box(codes=HR)], f"only {HR} without none"),
     ("except two codes, in two boxes", [box(codes=HR), box(codes=SPO2)], f"only {HR} {SPO2} without none"),
+    ("except one code, and a part of all", [box(codes=HR), box(classes="observation.value")], f"only {HR} without none"),
     ("except a code that is not there", [box(codes=HIV)], "deny decision.consent-denies"),
     ("except now", [box(start_us=NOW_US, end_us=NOW_US + 1)], ALL),
     ("except until just now", [box(end_us=NOW_US)], "deny decision.consent-denies"),
