@@ -63,6 +63,10 @@ def universal_of(system: str) -> tuple[str, str]:
 
 def name_authority(identifier: dict[str, Any], parts: list[bytes], r: Reading) -> None:
     """Write namespace, universal id and type into an Identifier."""
+    if len(parts) == 1:
+        if namespace := string(r.text(parts[0].partition(r.sub)[0])):
+            identifier["assigner"] = {"display": namespace}
+        return
     texts = [r.text(part.partition(r.sub)[0]) if part else "" for part in (*parts[:3], b"", b"", b"")[:3]]
     if system := system_of(texts[1].strip(), texts[2].strip()):
         identifier["system"] = system

@@ -70,13 +70,29 @@ def _handlers(datatype: str) -> dict[int, tuple[Part, ...]]:
     return {part.component: tuple(p for p in rows if p.component == part.component) for part in rows}
 
 
+@cache
+def _words(datatype: str) -> dict[int, str]:
+    """Map the components that are words to the names of their elements: the usual case, without detours."""
+    return {
+        component: parts[0].path[0].name
+        for component, parts in _handlers(datatype).items()
+        if len(parts) == 1 and parts[0].kind == "ST" and not parts[0].sub
+        and len(parts[0].path) == 1 and parts[0].path[0].kind == "key"
+    }  # fmt: skip
+
+
 def forward(datatype: str, raw: bytes, r: Reading) -> dict[str, Any]:
     """Map one repetition by its rows; empty for nothing."""
     out: dict[str, Any] = {}
-    handlers = _handlers(datatype)
+    handlers, words = _handlers(datatype), _words(datatype)
     pieces = raw.split(r.component)
     for n, piece in enumerate(pieces, 1):
-        if piece and n in handlers:
+        if not piece:
+            continue
+        if n in words and r.sub not in piece:
+            if text := string(r.text(piece)):
+                out[words[n]] = text
+        elif n in handlers:
             for part in handlers[n]:
                 _part(out, part, piece, pieces, r)
     if datatype in _AFTER:
@@ -201,7 +217,7 @@ def _telecom(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
             put(out, steps(path), *time_forward(pieces[n - 1], r))
     if (rank := integer(parts[18])) is not None:
         out["rank"] = rank
-    if not any(parts):
+    if not any(parts) and not _mapped(pieces, r):
         return None, None
     if _telecom_back(out, None) != _mapped(pieces, r):
         out["extension"] = [*out.get("extension", ()), original(encoded(raw, r))]

@@ -77,7 +77,7 @@ def fill(target: dict[str, Any], fields: list[bytes], segment: str, resource: st
 
 
 def _fill_one(target: dict[str, Any], raw: bytes, row: Row, kind: Kind, r: Reading) -> None:
-    for piece in raw.split(r.repetition):
+    for piece in raw.split(r.repetition) if r.repetition in raw else (raw,):
         if row.place:
             piece = _part(piece, row.place, r)
         if piece and piece != NULL:
