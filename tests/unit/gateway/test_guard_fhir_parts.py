@@ -246,6 +246,40 @@ def test_the_cards_values_are_caught_in_a_message_without_them(fragment):
     assert check(fragment, original=NOBODY) is CLEAN
 
 
+def test_what_encodings_hide_is_asked_about_each_time_and_looked_at_once():
+    fragment = member("hash", base64.b64encode(b"chart 88200199 ok").decode())
+    guard = Guard(HASHER)
+    for _ in range(2):
+        assert check(fragment, guard=guard, foreign=others()) is CLEAN
+        assert check(fragment, guard=guard, foreign=others("88200199")).kind == "other-patient"
+        own = {HASHER.token("88200199"): None}
+        assert (
+            check(
+                fragment,
+                guard=guard,
+                original=NOBODY,
+                foreign=others("88200199"),
+                carries_identity=True,
+                card_words=own,
+            )
+            is CLEAN
+        )
+        assert (
+            check(
+                fragment, guard=guard, original=NOBODY, foreign=others("88200199"), carries_identity=True
+            ).kind
+            == "other-patient"
+        )
+
+
+def test_a_hidden_date_of_the_card_stops_when_its_month_is_over():
+    card = dict(words_of_patient({"birthDate": "2026-02-20"}, HASHER))
+    fragment, guard = member("data", base64.b64encode(b"of 2026-02-20 x").decode()), Guard(HASHER)
+    for day, stops in (("2026-02-25", False), ("2026-03-25", True)) * 2:
+        original = fhir(({"resourceType": "Observation", "effectiveDateTime": day},))
+        assert isinstance(check(fragment, guard=guard, original=original, card_words=card), Stop) == stops
+
+
 # --- ids of ours
 
 

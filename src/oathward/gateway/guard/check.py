@@ -113,14 +113,27 @@ def _is_quiet(message: OneMessage, context: Context, outgoing: bytes) -> bool:
     if not cut or 0 in outgoing or (context.closed and message.may_hold_number(context, cut)):
         return False
     found = message.outlines.read(cut, message.original, message.fresh)
-    if not context.quiet.issuperset(map(_OUTLINE, found)) and not all(
-        map(context.is_quiet, {one.outline for one in found})
-    ):
-        return False
-    if message.search(context, cut, found) is not None:
+    if not context.quiet.issuperset(map(_OUTLINE, found)):
+        for piece, one in zip(cut, found, strict=True):
+            if one.outline.encoded and one.outline not in context.hidden:
+                _open_piece(message, context, piece, one)
+        if not all(map(context.is_quiet, {one.outline for one in found})):
+            return False
+    if message.search(context, cut, found) is not None or message.asks_of_hidden(context, found):
         return False
     message.clean(context, cut)
     return True
+
+
+def _open_piece(message: OneMessage, context: Context, piece: bytes, line: Line) -> None:
+    """Search what a piece's encodings hide; where that is clean, note what must be asked about it each time."""
+    alone, asked = message.asking()
+    close = Check(alone, context, [piece], [line], _Segments([piece], message.original))
+    try:
+        if close.hides() is None:
+            context.know_hidden(line.outline, frozenset(asked))
+    except Unsearchable:
+        return
 
 
 class _Segments:
@@ -220,8 +233,8 @@ class Check:
                 self._opened_clean.append((facts, weak))
             else:
                 context.know_outline(facts, weak)
-        elif facts.encoded and self._message.foreign is not None:
-            self._open.append(line)  # clean for one patient is not clean for another, nor for ever
+        elif facts.encoded and (self._message.foreign is not None or context.strong):
+            self._open.append(line)  # clean for one patient is not clean for another, nor in another month
         for place, word in weak:
             if word:
                 self._alone[word] = place
@@ -306,6 +319,11 @@ class Check:
         return None if hit is None else Stop(hit[0].kind, self._place(hit[0].place, hit[1]))
 
     # --- behind encodings
+
+    def hides(self) -> Stop | None:
+        """Search what the lines' encodings hide, and nothing else."""
+        self._open = list(self._lines)
+        return self._opened(sum(map(len, self._lines)))
 
     def _opened(self, size_bytes: int) -> Stop | None:
         small = min(size_bytes, EXPANSION_BYTES_MIN)

@@ -40,7 +40,8 @@ class Context:
 
     ``closed``: for links that may not carry identity. ``strong``: hashes of the card's strong tokens that the raw
     tokens do not cover; ``names``: of its names. ``clean``: outlines whose lines need no look but at their
-    digits; ``quiet``: the same of pieces of JSON; ``outlines``: of all that were looked at, the weak tokens in their letters; ``lettered``: outlines whose
+    digits; ``quiet``: the same of pieces of JSON; ``hidden``: of
+    those with encodings, the tokens behind these that are asked about; ``outlines``: of all that were looked at, the weak tokens in their letters; ``lettered``: outlines whose
     lines may hold a token of letters and digits.
     """
 
@@ -56,6 +57,7 @@ class Context:
     clean: set[Outline] = field(default_factory=set)
     lettered: set[Outline] = field(default_factory=set)
     quiet: set[Outline] = field(default_factory=set)
+    hidden: dict[Outline, frozenset[bytes]] = field(default_factory=dict)
     _words: frozenset[bytes] = field(init=False)
     _probes: tuple[bytes, ...] = field(init=False)
     _shapes: tuple[bytes, ...] = field(init=False)
@@ -121,7 +123,9 @@ class Context:
         """
         if facts in self.quiet:
             return True
-        if facts.opened or facts.encoded or (facts.dated and self.tokens.births) or self.is_lettered(facts):
+        if facts.encoded and facts not in self.hidden:
+            return False
+        if facts.opened or (facts.dated and self.tokens.births) or self.is_lettered(facts):
             return False
         if not (
             self._words.isdisjoint(facts.words) and facts.hashes.isdisjoint(self.card.keys() | self.canaries)
@@ -135,6 +139,13 @@ class Context:
         self.quiet.add(facts)
         return True
 
+    def know_hidden(self, facts: Outline, asked: frozenset[bytes]) -> None:
+        """Note that what a piece's encodings hide was found clean, and which tokens there are asked about each time."""
+        if len(self.hidden) >= OUTLINES_MAX:
+            self.hidden.clear()
+            self.quiet.clear()
+        self.hidden[facts] = asked
+
     def is_lettered(self, facts: Outline) -> bool:
         """Say whether lines of an outline may hold a token of letters and digits."""
         if facts in self.outlines:
@@ -147,3 +158,4 @@ class Context:
         self.clean.clear()
         self.lettered.clear()
         self.quiet.clear()
+        self.hidden.clear()

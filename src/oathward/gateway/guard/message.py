@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 
-from oathward.gateway.guard.context import Context
+from oathward.gateway.guard.context import NOTHING, Context
 from oathward.gateway.guard.hashes import Hashes
 from oathward.gateway.guard.normalise import squeeze
 from oathward.gateway.guard.original import Original
@@ -114,6 +115,24 @@ class OneMessage:
         if self._asked or (context.closed and self._whole):
             new = set(found).difference(self._asked, self._whole if context.closed else ())
         return set().union(*([one.whole for one in new] if context.closed else [one.asked for one in new]))
+
+    def asking(self) -> tuple[OneMessage, set[bytes]]:
+        """Give the same message of no day, with nobody's card and an index that knows nobody; and what that is asked."""
+        asked: set[bytes] = set()
+
+        def ask(tokens: Iterable[bytes]) -> AbstractSet[bytes]:
+            asked.update(tokens)
+            return NOTHING
+
+        original = replace(self.original, day=bytes)
+        return OneMessage(original, self.outlines, self.of_all, self.hashes, {}, ask, self.canaries), asked
+
+    def asks_of_hidden(self, context: Context, found: list[Line]) -> bool:
+        """Say whether tokens behind encodings that were found clean are other patients'."""
+        if self.foreign is None or not context.hidden:
+            return False
+        hidden = [context.hidden[one.outline] for one in found if one.outline.encoded]
+        return bool(hidden) and bool(self._others(set().union(*hidden)))
 
     def search_text(self, context: Context, text: bytes) -> Hit | None:
         """Search one text, as what an encoding hid."""
