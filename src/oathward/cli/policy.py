@@ -316,6 +316,7 @@ def _read_file(path: Path) -> bytes:
 
 
 def checked(folder: Path) -> Bundle:
+    """Read the bundle in a folder and check all of it, as ``policy check`` does."""
     from oathward import activation
 
     return activation.check(read_folder(folder))

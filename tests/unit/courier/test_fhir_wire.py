@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier
@@ -290,6 +293,27 @@ def test_retry_after_is_honoured_and_bounded():
         _, _, far = run([answer(429, Retry_After=asked)])
         pause_s = far.at_s[1] - far.at_s[0]
         assert least <= pause_s < most, asked
+
+
+QUICK = sorted(TAKEN_IN_THE_END.keys() - {"silent", "half", "409", "412"})
+
+
+@given(troubles=st.lists(st.sampled_from(QUICK), max_size=6), senders=st.integers(1, 3))
+def test_under_any_trouble_each_is_at_the_far_end_once_and_in_order(troubles, senders):
+    items = [item(n, f"d{n % senders}") for n in range(9)]
+    patient = replace(LIMITS, attempts_max=99)
+    script = [TAKEN_IN_THE_END[name] for name in troubles]
+    results, dropped, far = run(*script, items=items, settle_s=10.0, limits=patient)
+    assert dropped == []
+    assert {type(result) for result in results.values()} == {Delivered}
+    store = {}
+    for line, body in far.requests:
+        assert store.setdefault(line, body) == body
+    assert len(store) == 9
+    first = [int(line.split("o-")[1].split(" ")[0]) for line in store]
+    for sender in range(senders):
+        mine = [n for n in first if n % senders == sender]
+        assert mine == sorted(mine)
 
 
 # --- transactions
