@@ -20,6 +20,7 @@ from typing import cast
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
+from oathward.courier.lane import reason_of
 from oathward.courier.model import Delivered, Failed, Item, Result
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
@@ -95,7 +96,7 @@ class MllpWire(asyncio.Protocol):
         except DecodeError:
             self.close()
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         """Answer everything outstanding as failed: its outcome is unknown."""
         self._transport = None
         self._out.clear()
@@ -103,8 +104,11 @@ class MllpWire(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         outstanding, self._outstanding = self._outstanding, {}
+        reason = Reason.RECIPIENT_NO_ANSWER
+        if isinstance(exc, OSError):
+            reason = reason_of(exc, reason)
         for item, answered in outstanding.values():
-            answered(item, Failed(Reason.RECIPIENT_NO_ANSWER))
+            answered(item, Failed(reason))
 
     def _acknowledged(self, frame: bytes) -> None:
         code, control_id = msa(frame)

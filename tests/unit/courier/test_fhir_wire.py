@@ -24,7 +24,7 @@ from oathward.core.settings import Courier
 from oathward.courier import fhir
 from oathward.courier.fhir import FhirWire, target_of
 from oathward.courier.lane import Lane
-from oathward.courier.mllp import client_context
+from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Failed, Item
 from oathward.messages.model import OutboxRow
 from oathward.vault.bodies import BodyRef
@@ -490,6 +490,16 @@ def test_a_server_that_does_not_accept_our_certificate_says_so(issue, tmp_path, 
     assert results == {"waiting": "delivery.not-authorised"}
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_over_mllp_it_is_told_the_same(issue, tmp_path, version):
+    tls = server_context(issue("server"), clients=tmp_path / "ca.pem", most=version)
+    context = client_context(str(tmp_path / "ca.pem"), "", "")
+    with Alerting(tls) as port:
+        wire = MllpWire("localhost", port, LIMITS, context=context)
+        results, _ = asyncio.run(deliver(wire, [item(0, body=b"MSH|")], settle_s=0.6))
+    assert results == {"waiting": "delivery.not-authorised"}
+
+
 class Alerting:
     """A TLS server in a thread: unlike asyncio's it sends its alert before it closes."""
 
@@ -510,8 +520,14 @@ class Alerting:
         with contextlib.suppress(OSError):
             while True:
                 raw, _ = self.listener.accept()
-                with raw, contextlib.suppress(OSError):
-                    self.context.wrap_socket(raw, server_side=True).close()
+                tls = self.context.wrap_socket(raw, server_side=True, do_handshake_on_connect=False)
+                with contextlib.suppress(OSError):
+                    tls.do_handshake()
+                # What is unread when it closes would make a reset of the alert.
+                with socket.socket(fileno=tls.detach()) as rest, contextlib.suppress(OSError):
+                    rest.settimeout(0.5)
+                    while rest.recv(65_536):
+                        pass
 
 
 def test_each_rule_about_an_answer_is_what_makes_its_test_green(monkeypatch):
