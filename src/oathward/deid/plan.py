@@ -25,8 +25,7 @@ from oathward.deid.action import Seeds, actions
 from oathward.deid.profile import Profile
 from oathward.protocols.hl7v2 import rewrite as hl7v2
 from oathward.protocols.hl7v2.reader import decode
-from oathward.protocols.hl7v2.rewrite import Rewritten
-from oathward.protocols.shaping import KEEP, REMOVE, Decide, Ruling
+from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten, Ruling
 
 __all__ = ["Plan", "SafeMessage", "Seeds", "compile_plan", "shape"]
 

@@ -236,23 +236,12 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
             continue
         prepared.outcome = None  # of a try before this one that was rolled back
         earlier = known.setdefault(row.duplicate_key, [])
-        identity = prepared.identity
-        same = _the_same(earlier, row, identity)
-        if same and not identity.versions and row.received_us - same[3] > gate.duplicate_window_us:
-            messages.retire_duplicate_key(db, same[2], gate.random_key())
-            same = None
-        if same:
-            prepared.outcome, prepared.answer, prepared.stored_id = Outcome.DUPLICATE, same[1], same[2]
-            prepared.version = version_of(same[0])
-            gate.counts["message.duplicate"] += 1
-        elif identity.if_version and identity.if_version != _version(earlier):
-            prepared.outcome = Outcome.MISMATCH
-            gate.counts["message.version-mismatch"] += 1
+        _settle(gate, db, prepared, earlier)
         if prepared.outcome is not None:
             for resolution in prepared.resolutions:
                 gate.resolver.rolled_back(resolution)
             continue
-        if identity.versions:
+        if prepared.identity.versions:
             prepared.newer = bool(earlier)
             for one in earlier:  # only the newest version is compared with
                 messages.retire_duplicate_key(db, one[2], gate.random_key())
@@ -266,6 +255,22 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
 
 _Earlier = tuple[bytes, str, str, int]
 """Digest, answer, id and time of an earlier message of one identity."""
+
+
+def _settle(gate: Gate, db: Connection, prepared: Prepared, earlier: Sequence[_Earlier]) -> None:
+    """Give a message its outcome where it is not to be stored: it was before, or it updates what is not the newest."""
+    row, identity = prepared.message, prepared.identity
+    same = _the_same(earlier, row, identity)
+    if same and not identity.versions and row.received_us - same[3] > gate.duplicate_window_us:
+        messages.retire_duplicate_key(db, same[2], gate.random_key())
+        same = None
+    if same:
+        prepared.outcome, prepared.answer, prepared.stored_id = Outcome.DUPLICATE, same[1], same[2]
+        prepared.version = version_of(same[0])
+        gate.counts["message.duplicate"] += 1
+    elif identity.if_version and identity.if_version != _version(earlier):
+        prepared.outcome = Outcome.MISMATCH
+        gate.counts["message.version-mismatch"] += 1
 
 
 def _the_same(earlier: Sequence[_Earlier], row: MessageRow, identity: Identity) -> _Earlier | None:

@@ -41,7 +41,8 @@ class Listed(Generic[Row]):
     looked_us: int = 0
 
 
-class Counted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Counted:
     """A count that may have stopped: ``more`` says that there are more than ``count``."""
 
     count: int

@@ -84,8 +84,7 @@ class Bundle:
         return found
 
     def _carries(self, link: Link, wire: Wire) -> bool:
-        leaves = outgoing_wire(link, self.recipients[link.recipient], wire)
-        return leaves == wire or leaves == "fhir"
+        return outgoing_wire(link, self.recipients[link.recipient], wire) in {wire, "fhir"}
 
     @property
     def keep(self) -> Link | None:

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.policy import small
 from tests.unit.policy.small import DAY_US, NOW_US, consent, facts
 
-from oathward.cli.policy import read_folder
+from oathward.cli.bundle_folder import read_folder
 from oathward.core.labels import OBSERVATION_CLASSES
 from oathward.policy import bundle as bundles
 from oathward.policy import checks
