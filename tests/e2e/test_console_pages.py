@@ -6,8 +6,8 @@ from tests.e2e.console_pages import PAGES, addresses
 from tests.e2e.console_site import SECRETS, busy_site
 
 pytestmark = needs_chromium
-NARROW = {"width": 720, "height": 450}
-"""A screen of 1440 by 900 at a zoom of 200 %."""
+WHOLE, ZOOMED, LARGE = ({"width": w, "height": h} for w, h in ((1440, 900), (720, 450), (2560, 1440)))
+"""A usual screen, the same at a zoom of 200 %, and a large one."""
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,9 @@ def test_axe_finds_nothing_and_no_value_of_a_message_is_there(name, busy, consol
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_at_200_percent_nothing_is_cut_off(name, busy, chromium, console):
-    console.page.set_viewport_size(NARROW)
+@pytest.mark.parametrize("size", [WHOLE, ZOOMED, LARGE], ids=["100", "200", "large"])
+def test_nothing_is_cut_off_at_any_zoom(name, size, busy, console):
+    console.page.set_viewport_size(size)
     console.complaints.clear()
     try:
         console.open(addresses(busy)[name])
@@ -59,7 +60,7 @@ def test_at_200_percent_nothing_is_cut_off(name, busy, chromium, console):
         assert wide <= 0, "the page scrolls sideways; only tables may, in their own region"
         assert console.complaints == []
     finally:
-        console.page.set_viewport_size({"width": 1440, "height": 900})
+        console.page.set_viewport_size(WHOLE)
 
 
 def test_messages_of_both_wires_are_on_the_pages_that_were_looked_at(busy, console):
