@@ -41,11 +41,10 @@ class Listed(Generic[Row]):
     looked_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """A count that may have stopped: ``more`` says that there are more than ``count``."""
 
-    count: int
+    count: int  # type: ignore[assignment]  the tuple's own method is not needed
     more: bool
 
 

@@ -12,7 +12,7 @@ Source: FHIR R4 §3.1 (RESTful API), §3.1.0.11 (batch and transaction).
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 Resource = dict[str, Any]
 
@@ -27,7 +27,7 @@ class Verbatim(float):
 
     text: str
 
-    def __new__(cls, text: str) -> Verbatim:
+    def __new__(cls, text: str) -> Self:
         """Read a JSON number."""
         self = super().__new__(cls, text)
         self.text = text
