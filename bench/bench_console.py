@@ -35,7 +35,8 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.inventory import sql as inventory
 from oathward.inventory.actions import identities_of
-from oathward.inventory.model import KIND, Device, canonical
+from oathward.inventory.model import KIND, Device, Peer, canonical
+from oathward.inventory.strangers import remember_unknown
 from oathward.ledger import Record, append, prepare
 from oathward.messages import sql as messages
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow
@@ -104,6 +105,7 @@ def make(folder: Path, devices: int, count: int, chance: random.Random) -> Site:
         signer = opened.keeper._transport._keeper.authority  # noqa: SLF001  a hundred thousand devices, signed one by one
         now_us = opened.clock.now().timestamp() * 1e6
         _devices(opened.engine, site.settings.site.name, devices, signer)
+        _unknown(opened.engine, site.settings.site.name, int(now_us))
         _messages(opened.engine, site.settings.site.name, count, devices, int(now_us), chance)
         while ledger.index(opened.engine, site.settings.site.name):
             pass
@@ -130,6 +132,13 @@ def _devices(engine, site: str, count: int, signer) -> None:
                 status = "active" if hash(device.id) % 50 else "revoked"
                 inventory.put(db, document, status=status, identities=identities_of(device), n=1)
             authority.put_all(db, [document for _, document in documents])
+
+
+def _unknown(engine, site: str, now_us: int) -> None:
+    with write(engine) as db:
+        for n in range(40):
+            peer = Peer(f"10.9.0.{n}")
+            remember_unknown(db, site, peer, (b"STRANGER%d" % n, b"WARD"), now_us)
 
 
 def _messages(engine, site: str, count: int, devices: int, now_us: int, chance: random.Random) -> None:

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 ROWS = 50
 UNKNOWN_MAX = 200
+KNOWN_MAX = 5_000
+"""Of so many devices all documents are read to say whose address it is; more would hold the page up."""
+
 LEVELS = {"active": "ok", "held": "note", "revoked": "bad", "retired": "off"}
 STATES = {status.value: status.value for status in Status}
 TYPES = {
@@ -84,7 +87,8 @@ def unknown(view: View) -> Response:
     site = view.site
     with read(site.engine) as db:
         rows = views.unknown(db, site.site, limit=UNKNOWN_MAX)
-        known = views.Known(db, site.site) if rows and len(rows) <= ROWS else None
+        few = sum(views.counts(db, site.site)[0].values()) <= KNOWN_MAX
+        known = views.Known(db, site.site) if few and 0 < len(rows) <= ROWS else None
     whose = {row.id: known.owners(row.address, row.certificate) for row in rows} if known else {}
     return view.page("unknown.html", most=UNKNOWN_MAX, rows=rows, whose=whose)
 
