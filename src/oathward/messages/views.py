@@ -44,7 +44,7 @@ class Listed(Generic[Row]):
 class Counted(NamedTuple):
     """A count that may have stopped: ``more`` says that there are more than ``count``."""
 
-    count: int  # type: ignore[assignment]  the tuple's own method is not needed
+    count: int  # type: ignore[assignment]  # the tuple's own method is not needed
     more: bool
 
 
