@@ -89,8 +89,8 @@ def asks(one: ConsentFact | Box, permit: bool, link: Link, facts: Facts, now: in
     if "*" not in one.labels:
         levels = [w for w in one.labels if len(w) == 1]
         kinds = set(one.labels) - set(levels)
-        if not one.labels:
-            return not permit
+        if not one.labels and permit:
+            return False
         if levels and str(facts.confidentiality) not in levels:
             return False
         has = set(facts.sensitivity)
