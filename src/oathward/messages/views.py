@@ -42,9 +42,9 @@ class Listed(Generic[Row]):
 
 
 class Counted(NamedTuple):
-    """A count that may have stopped: ``more`` says that there are more than ``count``."""
+    """A count that may have stopped: ``more`` says that there are more than so many."""
 
-    count: int  # type: ignore[assignment]  # the tuple's own method is not needed
+    number: int
     more: bool
 
 
@@ -146,7 +146,7 @@ def received_by(db: Connection, site: str, bounds_us: Sequence[int]) -> list[int
             message.c.id >= _from(since_us),
             message.c.id < _from(until_us),
         )
-        counts.append(_counted(db, query, COUNT_MAX).count)
+        counts.append(_counted(db, query, COUNT_MAX).number)
     return counts
 
 
