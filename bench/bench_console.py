@@ -73,20 +73,24 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--folder", type=Path, help="keep the database here, and use the one that is here")
     options = parser.parse_args()
     about = numbers.about()
     numbers.say_about(about)
-    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="oathward-bench-"))
     try:
         began = time.monotonic()
-        site = make(folder / "s", options.devices, options.messages, random.Random(numbers.seed()))
+        there = (folder / "s" / "made").exists()
+        chance = random.Random(numbers.seed())
+        site = Site(folder / "s") if there else make(folder / "s", options.devices, options.messages, chance)
         size = sum(f.stat().st_size for f in site.folder.glob("oathward.db*")) / 2**30
         print(
             f"made in {time.monotonic() - began:.0f} s: {options.devices:,} devices, {options.messages:,} messages, {size:.1f} GiB"
         )
         pages = measure(site, options.rounds)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if options.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
     numbers.keep(
         "console", {"about": about, "devices": options.devices, "messages": options.messages, "pages": pages}
     )
@@ -110,6 +114,7 @@ def make(folder: Path, devices: int, count: int, chance: random.Random) -> Site:
         while ledger.index(opened.engine, site.settings.site.name):
             pass
         checkpoint(opened.engine)
+    (folder / "made").touch()
     return site
 
 
@@ -118,7 +123,7 @@ def _devices(engine, site: str, count: int, signer) -> None:
         documents = []
         for n in range(start, min(start + GROUP, count)):
             device = Device(
-                id=f"dev-{n}", name=f"Infusion pump {n}", kind=("pump", "monitor", "ventilator")[n % 3],
+                id=f"dev-{n}" if n else "mon-1", name=f"Infusion pump {n}", kind=("pump", "monitor", "ventilator")[n % 3],
                 make="Acme", model=f"M{n % 7}", serial=f"S{n:08d}", location=f"WARD-{n % 90}", owner="biomed",
                 senders=frozenset({f"DEV{n}"}), certificates=frozenset({f"{n:064x}"}), tags=frozenset({"icu"}),
             )  # fmt: skip
