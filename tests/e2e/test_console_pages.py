@@ -1,5 +1,7 @@
 """What must hold on every page of the console, in both themes, in a real browser."""
 
+from contextlib import ExitStack
+
 import pytest
 from tests.e2e.browser import THEMES, axe_source, browser, needs_chromium, signed_in
 from tests.e2e.console_pages import PAGES, addresses
@@ -27,12 +29,20 @@ def axe():
     return axe_source()
 
 
-@pytest.fixture(scope="module", params=THEMES)
-def console(request, busy, chromium):
-    """One window a theme for all pages: what the browser complained about fails at the end."""
-    with signed_in(chromium, busy, theme=request.param) as window:
-        yield window
-        window.complaints.clear()  # each test has looked at its own
+@pytest.fixture(scope="module")
+def windows(busy, chromium):
+    """One window a theme for all pages; each test looks at its own complaints."""
+    with ExitStack() as stack:
+        found = {
+            theme: stack.enter_context(signed_in(chromium, busy, theme=theme, forgiven=("",)))
+            for theme in THEMES
+        }
+        yield found
+
+
+@pytest.fixture(params=THEMES)
+def console(request, windows):
+    return windows[request.param]
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -49,7 +59,8 @@ def test_axe_finds_nothing_and_no_value_of_a_message_is_there(name, busy, consol
 
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("size", [WHOLE, ZOOMED, LARGE], ids=["100", "200", "large"])
-def test_nothing_is_cut_off_at_any_zoom(name, size, busy, console):
+def test_nothing_is_cut_off_at_any_zoom(name, size, busy, windows):
+    console = windows["light"]  # a theme changes colours alone
     console.page.set_viewport_size(size)
     console.complaints.clear()
     try:

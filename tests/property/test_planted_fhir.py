@@ -16,6 +16,7 @@ from oathward.core.ids import uuid7
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
+from oathward.gateway.listeners import fhir_work
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Device, Peer
@@ -202,7 +203,7 @@ def test_what_came_as_hl7v2_and_leaves_as_fhir_neither(world, opener, places, wo
 
 def test_what_may_leave_does_leave(world, opener):
     """The reverse: the care link gets the name, and the registry the measurement."""
-    site, gate = world
+    _, gate = world
     prepared = handle(
         gate, Arrival(uuid7(), request({"name.family"}, "Zqcare", "1", 5), HUB, gate.now_us(), FHIR)
     )
@@ -213,7 +214,7 @@ def test_what_may_leave_does_leave(world, opener):
 
 
 def test_what_may_leave_of_hl7v2_leaves_as_fhir(world, opener):
-    site, gate = world
+    _, gate = world
     raw = hl7_message({"PID-5", "PID-3"}, "Zqmapped", "7009876543", 6, "ORU^R01^ORU_R01")
     prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), HL7V2))
     sent = {o.sealed.link: json.loads(opener.open(o.sealed.data).data.reveal()) for o in prepared.outgoing}
@@ -222,3 +223,21 @@ def test_what_may_leave_of_hl7v2_leaves_as_fhir(world, opener):
     assert "Observation" in types["registry"]
     assert "Zqmapped" in json.dumps(sent["ehr"])
     assert "Zqmapped" not in json.dumps(sent["registry"])
+
+
+def test_a_bug_while_cutting_loses_nothing_and_says_nothing(world, monkeypatch):
+    """The request stays one message and goes on; the gate says that something is wrong, and no value."""
+    _, gate = world
+
+    def broken(_raw):
+        raise RuntimeError("Zqsecretname")
+
+    monkeypatch.setattr(fhir_work, "pieces", broken)
+    raw = request({"name.family"}, "Zqsecretname", "1", 9)
+    [piece] = fhir_work.cut(gate, raw)
+    assert piece.raw == raw
+    assert gate.trouble == "RuntimeError"
+    gate.trouble = ""
+    prepared = fhir_work.begin(gate, piece, HUB)
+    commit_group(gate, [prepared])
+    assert {o.sealed.link for o in prepared.outgoing} == {"ehr", "registry"}

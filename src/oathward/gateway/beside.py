@@ -31,7 +31,7 @@ from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.points import point
 from oathward.core.reasons import Reason
-from oathward.gateway import outcome
+from oathward.gateway import outcome, path
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate, NotTakenError
@@ -161,7 +161,7 @@ def _hl7v2(
     unread: bool,
 ) -> _Work:
     """Handle the messages of a frame up to the first that cannot be stored."""
-    pieces = [raw] if unread else HL7V2.pieces(raw)
+    pieces = [raw] if unread else path.cut(gate, raw, HL7V2.pieces, bytes)
     prepared: list[Prepared] = []
     refused: Reason | None = None
     try:
@@ -194,7 +194,7 @@ def _fhir(
     unread: bool,
 ) -> _Work:
     """Handle one request; of a batch each message has its own answer."""
-    pieces = [Piece(raw, (), None, None)] if unread else cut(raw)
+    pieces = [Piece(raw, (), None, None)] if unread else cut(gate, raw)
     parts: list[Told | Prepared] = []
     for piece in pieces:
         try:

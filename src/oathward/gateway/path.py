@@ -8,15 +8,15 @@ The committer does 11 (one group commit), the listener 12 (reply), the courier 1
 Rules:
 - Any failure of a message puts its sealed original in quarantine with a record; nothing of it leaves.
 - A failure that belongs to one link holds the message for that link; the others are served.
-- ``handle`` is the only place on the data path that catches everything.
+- ``handle``, and ``cut`` before it, are the only places on the data path that catch everything.
 
 Deliberately absent: I/O other than a cached look-up, and every rule: rules live in the libraries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple, assert_never
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
@@ -34,6 +34,7 @@ from oathward.patients.model import Resolution
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
 
+T = TypeVar("T")
 _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
 
 
@@ -46,6 +47,15 @@ def arrive(gate: Gate, raw: bytes, peer: Peer) -> list[Prepared]:
     at_us = gate.now_us()
     pieces = HL7V2.pieces(raw)
     return [handle(gate, Arrival(uuid7(), piece, peer, at_us, HL7V2)) for piece in pieces]
+
+
+def cut(gate: Gate, raw: bytes, pieces: Callable[[bytes], list[T]], whole: Callable[[bytes], T]) -> list[T]:
+    """Cut what came at once into messages; where that meets a bug of ours it stays one, and ``handle`` has it."""
+    try:
+        return pieces(raw)
+    except Exception as error:  # noqa: BLE001  what a sender wrote must not end its connection unread
+        gate.unhealthy(error)
+        return [whole(raw)]
 
 
 def handle(gate: Gate, arrival: Arrival) -> Prepared:

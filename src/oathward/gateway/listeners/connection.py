@@ -25,7 +25,7 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.listeners.beside import Heavy
-from oathward.gateway.path import handle
+from oathward.gateway.path import cut, handle
 from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.protocols.hl7v2.limits import effort
@@ -99,7 +99,9 @@ class MllpConnection(asyncio.Protocol):
     def _take(self, frames: list[bytes], now: float) -> None:
         count = 0
         for frame in frames:
-            pieces = HL7V2.pieces(frame) if len(frame) <= _CUT_BYTES_MAX else [frame]
+            pieces = [frame]
+            if len(frame) <= _CUT_BYTES_MAX:
+                pieces = cut(self._listener.gate, frame, HL7V2.pieces, bytes)
             self._inbox.extend((piece, effort(piece)) for piece in pieces)
             count += len(pieces)
             self._unanswered_bytes += sum(map(len, pieces))

@@ -101,7 +101,7 @@ class Messages:
         request.body = b""  # kept once
         most = listener.limits.beside_bytes_min
         if request.weight <= most:
-            self._pieces = cut(raw)
+            self._pieces = cut(listener.gate, raw)
         if request.weight > most or len(self._pieces) > PIECES_MAX:
             self._heavy = Heavy(raw, peer, connection, wire=FHIR.name)
             listener.beside.submit(self._heavy)

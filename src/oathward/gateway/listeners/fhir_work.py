@@ -22,6 +22,7 @@ import orjson
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
+from oathward.gateway import path
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR
@@ -66,11 +67,13 @@ class Told(NamedTuple):
         return self.outcome in {Outcome.STORED.value, Outcome.DUPLICATE.value}
 
 
-def cut(raw: bytes) -> list[Piece]:
+def cut(gate: Gate, raw: bytes) -> list[Piece]:
     """Cut a request into its messages; one resource is decoded where everything foreign is, in ``path.handle``."""
-    if not raw.startswith(_BUNDLE):
-        return [Piece(raw, (), None, None)]
-    return pieces(raw)
+    return path.cut(gate, raw, pieces, _whole) if raw.startswith(_BUNDLE) else [_whole(raw)]
+
+
+def _whole(raw: bytes) -> Piece:
+    return Piece(raw, (), None, None)
 
 
 def begin(gate: Gate, piece: Piece, peer: Peer) -> Prepared:
