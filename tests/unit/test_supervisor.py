@@ -21,7 +21,9 @@ from oathward.supervisor import Supervisor, port_trouble, try_port
 
 @pytest.fixture
 def home(tmp_path):
-    (tmp_path / "oathward.toml").write_text("[mllp]\nport = 0\ntls_port = 0\n[metrics]\nport = 0\n[fhir]\nport = 0\n[console]\nport = 0\n")
+    (tmp_path / "oathward.toml").write_text(
+        "[mllp]\nport = 0\ntls_port = 0\n[metrics]\nport = 0\n[fhir]\nport = 0\n[console]\nport = 0\n"
+    )
     assert run(["init", "--data", str(tmp_path)]) == 0
     return tmp_path
 
@@ -43,7 +45,9 @@ def serving(home):
 
 
 def test_a_port_in_use_is_one_line_and_nothing_starts(home, busy, capsys):
-    (home / "oathward.toml").write_text(f"[mllp]\nport = {busy}\ntls_port = 0\n[metrics]\nport = 0\n[fhir]\nport = 0\n[console]\nport = 0\n")
+    (home / "oathward.toml").write_text(
+        f"[mllp]\nport = {busy}\ntls_port = 0\n[metrics]\nport = 0\n[fhir]\nport = 0\n[console]\nport = 0\n"
+    )
     assert run(["serve", "--data", str(home)]) == 78
     err = capsys.readouterr().err
     assert err.startswith(f"error[port.taken] serve: port {busy} of 127.0.0.1 is taken; choose others with")

@@ -304,7 +304,9 @@ def _console(settings: Settings) -> Iterator[Line]:
 
     lacking = [name for name in TYPES if not (STATIC / name).is_file()]
     if settings.console.port >= 0 and lacking:
-        what = f"{', '.join(lacking)} not built: pages work, plain; in a checkout run `python scripts/assets.py`"
+        what = (
+            f"{', '.join(lacking)} not built: pages work, plain; in a checkout run `python scripts/assets.py`"
+        )
         yield Line("note", "console", what)
 
 

@@ -21,7 +21,8 @@ APP = typer.Typer(help="Run gateway, courier, keeper and followers.", add_comple
 def serve(
     data: DataOption = None,
     port_base: Annotated[
-        int | None, typer.Option(help="Move every port: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4.")
+        int | None,
+        typer.Option(help="Move every port: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -159,11 +159,11 @@ def _opened(assertion: str) -> tuple[dict[str, Any], str]:
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise invalid from error
     algorithm = header.get("alg")
-    if algorithm not in _KINDS:
+    if not isinstance(algorithm, str) or algorithm not in _KINDS:
         raise OathwardError("client_assertion", reason=Reason.ASSERTION_ALGORITHM)
     if "crit" in header or not isinstance(header.get("kid", ""), str):
         raise invalid
-    return header, str(algorithm)
+    return header, algorithm
 
 
 def _verified(

@@ -137,7 +137,9 @@ class Sessions:
         """Say whether a refused link is to be recorded: one a second tells enough and fills nothing."""
         with self._guard:
             now_s = self._monotonic()
-            due, self._noted_s = now_s - self._noted_s >= 1.0, now_s
+            due = now_s - self._noted_s >= 1.0
+            if due:  # counted from the last one noted: who tries on and on is noted each second
+                self._noted_s = now_s
         return due
 
     def left_s(self, session: Session) -> float:
