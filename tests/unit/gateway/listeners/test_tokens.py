@@ -104,6 +104,10 @@ REFUSED = {
         lambda: f"{part({'alg': 'nOnE'})}.{part(claims())}.",
         Reason.ASSERTION_ALGORITHM,
     ),
+    "no name of an algorithm": (
+        lambda: f"{part({'alg': ['ES384']})}.{part(claims())}.AAAA",
+        Reason.ASSERTION_ALGORITHM,
+    ),
     "a public key as secret": (by_public_key, Reason.ASSERTION_ALGORITHM),
     "ES256": (lambda: assertion(P256, "hub-1", HERE, algorithm="ES256"), Reason.ASSERTION_ALGORITHM),
     "RS256": (lambda: assertion(RSA, "hub-1", HERE, algorithm="RS256"), Reason.ASSERTION_ALGORITHM),
