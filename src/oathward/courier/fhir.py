@@ -40,7 +40,7 @@ _NOT_US = frozenset({401, 403})
 _CLASH = frozenset({409, 412})
 _CLASHES_MAX = 1
 _ISSUES_MAX = 8
-_TYPE, _ID = re.compile(r"[A-Z][A-Za-z]{1,63}"), re.compile(r"[A-Za-z0-9.-]{1,64}")
+_TYPE, _ID = re.compile(r"[A-Z][A-Za-z]{1,63}"), re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
 _STATUS = re.compile(r"([1-5]\d\d)(?:\s|$)")
 
 ISSUE_CODES = frozenset(
@@ -179,7 +179,7 @@ def _failure(status: int, *, others: bool, clashes: int) -> Failed:
 def target_of(body: bytes) -> tuple[str, str, int] | None:
     """Say how a body is sent: method, target below the base, and entries of a transaction; ``None`` where it is none.
 
-    A type or an id that does not have FHIR's form never comes into a request line.
+    A type or an id that does not have FHIR's form, or is a step in a path (``..``), never comes into a request line.
     """
     try:
         resource = orjson.loads(body)

@@ -128,6 +128,7 @@ def test_one_resource_is_put_under_its_own_id_and_a_transaction_posted_to_the_ba
     [
         b"MSH|^~\\&|", b"", b"[]", b"null", b'"x"', b"{", b"{}", b'{"resourceType":"Observation"}', b'{"resourceType":"Observation","id":""}',
         b'{"resourceType":"Observation","id":"a b"}', b'{"resourceType":"Observation","id":"a\\r\\nX: y"}',
+        b'{"resourceType":"Observation","id":".."}', b'{"resourceType":"Observation","id":"."}',
         b'{"resourceType":"Observation","id":"../Patient/1"}', b'{"resourceType":"../x","id":"1"}', b'{"resourceType":"Observation","id":7}',
         b'{"resourceType":"Bundle","id":"b","type":"batch","entry":[{}]}', b'{"resourceType":"Bundle","type":"transaction","entry":[]}',
         b'{"resourceType":"Bundle","type":"transaction","entry":{}}', b'{"resourceType":"Observation","id":"' + b"a" * 65 + b'"}',

@@ -30,6 +30,8 @@ from oathward.protocols.fhir.references import kind_of
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 
 _is_id = FORMS["id"][1]
+STEPS = frozenset((".", ".."))
+"""Ids that FHIR takes and an address does not: there they are a step in the path, out of the type and the base."""
 IdRuling = Callable[[str], Ruling]
 """Resource type -> what happens to its logical ids."""
 
@@ -61,10 +63,10 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
         return ""
     old = entry.id
     if ruling is KEEP:
-        return old
+        return "" if old in STEPS else old
     value = old or _identifier(entry.resource)
     found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
-    return found if found and _is_id(found) else ""
+    return found if found and _is_id(found) and found not in STEPS else ""
 
 
 def _identifier(resource: Resource) -> str:

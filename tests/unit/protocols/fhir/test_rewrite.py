@@ -45,6 +45,17 @@ def test_a_control_id_that_may_not_leave_is_made_up_from_the_outgoing_id():
     assert left["id"] == "out-1-0"
 
 
+@pytest.mark.parametrize("step", [".", ".."])
+@pytest.mark.parametrize("ruling", [{}, {"message.time": REMOVE}])
+def test_an_id_that_is_a_step_in_a_path_is_not_kept(step: str, ruling: dict[str, Any]):
+    """``PUT base/Patient/..`` would be the base, for whoever takes the address apart."""
+    left, _ = ruled(
+        transaction(patient(id=step), observation(subject={"reference": f"Patient/{step}"})), ruling
+    )
+    assert left[0]["id"] == "out-1-0"
+    assert left[1]["subject"] == {"reference": "Patient/out-1-0"}
+
+
 def test_references_follow_the_name_of_their_target():
     message = transaction(
         patient(),
