@@ -103,6 +103,26 @@ def test_a_conditional_create_is_done_once_whatever_the_bytes(site, client):
     assert (free.status, free.reason) == (412, "message.condition-unsupported")
 
 
+def test_a_conditional_create_of_another_patient_is_stored_and_a_finding(site, client):
+    only = {"If_None_Exist": "identifier=urn%3Ax%7Cn-3"}
+    first = client.post("/fhir/Observation", named("n-3", mrn="31313131"), **only)
+    other = client.post("/fhir/Observation", named("n-3", mrn="32323232"), **only)
+    again = client.post("/fhir/Observation", named("n-3", mrn="31313131"), **only)
+    assert [a.status for a in (first, other, again)] == [201, 201, 200]
+    assert place(first) == place(again) != place(other)
+    [held] = [r["body"] for r in site.records("finding.raised")][-1:]
+    assert held["finding"] == "message.control-id-reused"
+
+
+def test_a_condition_that_the_resource_itself_does_not_meet_holds_nothing_back(client):
+    """A search by it would never find what was stored: a hub with one condition for all would lose all but the first."""
+    only = {"If_None_Exist": "identifier=urn:x|always"}
+    answers = [client.post("/fhir/Observation", named(f"n-4-{n}", value=50.0 + n), **only) for n in range(3)]
+    assert [a.status for a in answers] == [201, 201, 201]
+    bare = [client.post("/fhir/Observation", observation(value=70.0 + n), **only) for n in (0, 1, 1)]
+    assert [a.status for a in bare] == [201, 201, 200]
+
+
 def test_an_update_has_versions_and_if_match_is_held_to(site, client):
     def put(value, **headers):
         return client.put("/fhir/Observation/o-1", observation(value=value, id="o-1"), **headers)

@@ -248,13 +248,13 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
             earlier.clear()
         elif earlier:
             prepared.leaves.append(_reused_control_id(prepared))
-        earlier.append((row.digest, row.answer, row.id, row.received_us))
+        earlier.append((row.digest, row.answer, row.id, row.received_us, row.subject))
         fresh.append(prepared)
     return fresh
 
 
-_Earlier = tuple[bytes, str, str, int]
-"""Digest, answer, id and time of an earlier message of one identity."""
+_Earlier = tuple[bytes, str, str, int, str]
+"""Digest, answer, id, time and subject of an earlier message of one identity."""
 
 
 def _settle(gate: Gate, db: Connection, prepared: Prepared, earlier: Sequence[_Earlier]) -> None:
@@ -274,9 +274,10 @@ def _settle(gate: Gate, db: Connection, prepared: Prepared, earlier: Sequence[_E
 
 
 def _the_same(earlier: Sequence[_Earlier], row: MessageRow, identity: Identity) -> _Earlier | None:
-    """Choose the earlier message that this one repeats."""
+    """Choose the earlier message that this one repeats; another patient's is never it, unless its bytes are."""
     if identity.once:
-        return min(earlier, key=lambda e: e[3], default=None)
+        same = (e for e in earlier if e[0] == row.digest or e[4] == row.subject)
+        return min(same, key=lambda e: e[3], default=None)
     if identity.versions:
         newest = max(earlier, key=lambda e: e[3], default=None)
         return newest if newest and newest[0] == row.digest else None

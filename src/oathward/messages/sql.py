@@ -114,12 +114,13 @@ quarantine = Table(
 )
 
 
-def known(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str, int]]]:
-    """Find earlier messages with these duplicate keys: key -> [(digest, answer, id, received_us)]."""
-    found: dict[bytes, list[tuple[bytes, str, str, int]]] = {}
-    sql = "SELECT duplicate_key, digest, answer, id, received_us FROM message WHERE duplicate_key IN ({})"
-    for key, digest, answer, id_, received_us in where_in(db, sql, keys):
-        found.setdefault(bytes(key), []).append((bytes(digest), answer, id_, received_us))
+def known(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str, int, str]]]:
+    """Find earlier messages with these duplicate keys: key -> [(digest, answer, id, received_us, subject)]."""
+    found: dict[bytes, list[tuple[bytes, str, str, int, str]]] = {}
+    columns = "duplicate_key, digest, answer, id, received_us, subject"
+    sql = f"SELECT {columns} FROM message WHERE duplicate_key IN ({{}})"
+    for key, digest, answer, id_, received_us, subject in where_in(db, sql, keys):
+        found.setdefault(bytes(key), []).append((bytes(digest), answer, id_, received_us, subject))
     return found
 
 

@@ -2,7 +2,8 @@
 
 Rules of what is the same request again (``identity``):
 - An update (``PUT Type/id``) is a version of that resource; the same bytes as the newest version are a duplicate.
-- A create with ``If-None-Exist`` by identifier is done once, whatever its bytes are later.
+- A create with ``If-None-Exist`` by identifier is done once for a patient, whatever its bytes are later; of an
+  identifier that the resource does not have the condition finds nothing, and says nothing here.
 - A create whose resource has an identifier is the same when its bytes are; other bytes under it are a finding.
 - Anything else is the same when its bytes are: a sender that did not hear the answer sends again.
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from typing import Any
+from urllib.parse import unquote
 
 from sqlalchemy import Engine
 
@@ -149,9 +151,11 @@ class Fhir:
                 if_version=found[1] if found else entry.if_match,
             )
         once = _ONCE(entry.if_none_exist)
-        if once is not None:
-            return Identity(_words("post", entry.type, f"{once[1]}|{once[2]}"), once=True)
-        named = _named(entry)
+        names = _names(entry)
+        asked = f"{unquote(once[1])}|{unquote(once[2])}" if once is not None else ""
+        if asked in names:
+            return Identity(_words("post", entry.type, asked), once=True)
+        named = next(iter(names), "")
         return Identity(_words("post", entry.type, named) if named else _bytes(message))
 
     def answer(self, message: Message | None, undecodable: str) -> str:  # noqa: ARG002  an MLLP setting
@@ -178,12 +182,11 @@ def _bytes(message: Message) -> bytes:
     return b"fhir\rbytes\r" + sha256(message.raw).digest()
 
 
-def _named(entry: Entry) -> str:
+def _names(entry: Entry) -> list[str]:
+    """List the identifiers of a resource, as a search writes them."""
     listed = entry.resource.get("identifier")
-    for one in listed if isinstance(listed, list) else [listed]:
-        if found := _identifier(one):
-            return found
-    return ""
+    found = map(_identifier, listed if isinstance(listed, list) else [listed])
+    return [one for one in found if one]
 
 
 def _identifier(one: Any) -> str:
