@@ -1,0 +1,70 @@
+"""The console's assets: exact versions, built from what is committed, of the right types, and small."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from tests.architecture import tracked
+
+ASSETS = tracked.ROOT / "assets"
+BYTES_MAX = 120_000
+"""Of all that a browser loads; a page over a slow line must be there within seconds."""
+
+
+@pytest.fixture(scope="module")
+def assets():
+    return tracked.script("assets")
+
+
+def test_versions_are_exact_and_locked():
+    package = json.loads((ASSETS / "package.json").read_text())
+    lock = json.loads((ASSETS / "package-lock.json").read_text())
+    wanted = package["dependencies"] | package["devDependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
+    assert {name: lock["packages"][f"node_modules/{name}"]["version"] for name in wanted} == wanted
+    locked = [entry for name, entry in lock["packages"].items() if name]
+    assert all(entry["integrity"].startswith("sha512-") for entry in locked)
+
+
+def test_what_is_built_is_current_and_small(assets):
+    assets.build()
+    assert assets.current()
+    assert sum((assets.OUTPUT / name).stat().st_size for name in assets.PRODUCED) < BYTES_MAX
+    assert not [path for path in tracked.files() if path.is_relative_to(assets.OUTPUT)]
+
+
+def test_a_second_build_does_nothing_and_a_changed_source_is_seen(assets, tmp_path, monkeypatch):
+    assert not assets.build()
+    before = assets.digest()
+    source = tmp_path / "assets"
+    (source / "src").mkdir(parents=True)
+    for path in (*ASSETS.glob("*.json"), *ASSETS.glob("*.mjs"), *(ASSETS / "src").iterdir()):
+        (source / path.relative_to(ASSETS)).write_bytes(path.read_bytes())
+    monkeypatch.setattr(assets, "SOURCE", source)
+    assert assets.digest() == before
+    (source / "src" / "print.css").write_text("/* changed */")
+    assert assets.digest() != before
+    assert not assets.current()
+
+
+def test_an_output_that_lacks_a_file_is_not_current(assets, tmp_path, monkeypatch):
+    output = tmp_path / "static"
+    output.mkdir()
+    (output / assets.STAMP).write_text(assets.digest())
+    monkeypatch.setattr(assets, "OUTPUT", output)
+    assert not assets.current()
+
+
+def test_types_are_right(assets):
+    """esbuild takes types away without reading them; the compiler reads them."""
+    compiler = assets.modules(development=True) / "typescript" / "bin" / "tsc"
+    done = subprocess.run([assets.node(), compiler, "--noEmit", "-p", "."], cwd=ASSETS, capture_output=True, text=True, check=False)  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_a_wrong_type_is_found(assets, tmp_path):
+    compiler = assets.modules(development=True) / "typescript" / "bin" / "tsc"
+    (tmp_path / "x.ts").write_text("const n: number = 'one';\n")
+    done = subprocess.run([assets.node(), compiler, "--noEmit", "--strict", tmp_path / "x.ts"], capture_output=True, text=True, check=False)  # fmt: skip
+    assert "TS2322" in done.stdout
