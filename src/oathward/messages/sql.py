@@ -117,8 +117,10 @@ quarantine = Table(
 def known(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes, str, str, int, str]]]:
     """Find earlier messages with these duplicate keys: key -> [(digest, answer, id, received_us, subject)]."""
     found: dict[bytes, list[tuple[bytes, str, str, int, str]]] = {}
-    columns = "duplicate_key, digest, answer, id, received_us, subject"
-    sql = f"SELECT {columns} FROM message WHERE duplicate_key IN ({{}})"
+    sql = (
+        "SELECT duplicate_key, digest, answer, id, received_us, subject FROM message"
+        " WHERE duplicate_key IN ({})"
+    )
     for key, digest, answer, id_, received_us, subject in where_in(db, sql, keys):
         found.setdefault(bytes(key), []).append((bytes(digest), answer, id_, received_us, subject))
     return found
