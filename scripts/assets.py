@@ -12,6 +12,7 @@ Deliberately absent: watching files, source maps, anything fetched beside what t
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import importlib.util
@@ -20,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,12 +44,10 @@ def build() -> bool:
     Raises:
         subprocess.CalledProcessError: npm or esbuild failed; its words are on stderr.
     """
-    lock = os.open(SOURCE, os.O_RDONLY)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two installs at once: the second finds all done
+    with _alone():
         if current():
             return False
-        modules()
+        _modules(development=False)
         with tempfile.TemporaryDirectory(dir=ROOT, prefix=".assets-") as made:
             run([str(node()), "build.mjs", made])
             shutil.copyfile(SOURCE / "src" / "icon.svg", Path(made) / "icon.svg")
@@ -55,9 +55,18 @@ def build() -> bool:
             OUTPUT.mkdir(parents=True, exist_ok=True)
             for name in (*PRODUCED, STAMP):  # the stamp last: it speaks for the others
                 (Path(made) / name).replace(OUTPUT / name)
+    return True
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Let one install or test at a time work on the packages: the second finds all done."""
+    lock = os.open(SOURCE, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
     finally:
         os.close(lock)
-    return True
 
 
 def current() -> bool:
@@ -85,6 +94,11 @@ def modules(*, development: bool = False) -> Path:
     Args:
         development: also those that only tests need.
     """
+    with _alone():
+        return _modules(development=development)
+
+
+def _modules(*, development: bool) -> Path:
     folder = SOURCE / "node_modules"
     stamp = folder / STAMP
     wanted = hashlib.sha256((SOURCE / "package-lock.json").read_bytes()).hexdigest()
