@@ -22,7 +22,7 @@ from oathward.activation import load_active
 from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
-from oathward.core.clock import micros
+from oathward.core.clock import micros, wall_s
 from oathward.core.db import checkpoint, read, write
 from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.process import Status, told_to_stop
@@ -58,9 +58,10 @@ async def run(site: Opened) -> None:
         ports["console"] = console.port
     status.write("ready", ports=ports)
     deliveries = Deliveries(site)
+    did: dict[str, float] = {}
     tasks = [
-        asyncio.create_task(_say(status, ports, console)),
-        asyncio.create_task(_keep_house(site, status, deliveries)),
+        asyncio.create_task(_say(status, ports, console, did)),
+        asyncio.create_task(_keep_house(site, status, deliveries, did)),
         asyncio.create_task(told_to_stop()),
     ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -95,14 +96,14 @@ def _console(site: Opened) -> Server | None:
         raise SettingsError("[console] host or port", error.strerror or "cannot be opened") from error
 
 
-async def _say(status: Status, ports: dict[str, int], console: Server | None) -> None:
+async def _say(status: Status, ports: dict[str, int], console: Server | None, did: dict[str, float]) -> None:
     while console is None or console.alive:
         await asyncio.sleep(_STATUS_S)
-        status.write("ready", ports=ports)
+        status.write("ready", ports=ports, **did)
     raise OathwardError("console", "ended by itself", reason=Reason.INTERNAL)
 
 
-async def _keep_house(site: Opened, status: Status, deliveries: Deliveries) -> None:
+async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did: dict[str, float]) -> None:
     next_look_s = next_purge_s = 0.0
     hangs = Hangs(site)
     while True:
@@ -120,6 +121,7 @@ async def _keep_house(site: Opened, status: Status, deliveries: Deliveries) -> N
                 while await asyncio.to_thread(deliveries.turn):
                     status.moved("house")
                 site.clock.persist()
+                did["house_s"] = wall_s()
         except (OathwardError, OSError) as error:
             log.warning("house", error=type(error).__name__)
         status.moved("house")

@@ -102,13 +102,14 @@ def _last(site: Opened, found: Standing) -> dict[str, tuple[int, str]]:
     with read(site.engine) as db:
         for role, kind in LAST.items():
             for entry in ledger.search(db, site.site, Query(kind=kind), limit=1):
-                last[role] = (entry.at_us, "delivered" if role == "courier" else "signed")
-    keeper_s = found.parts.get("keeper", {}).get("at_s")
-    if found.signed and keeper_s:
-        last["keeper"] = (int(float(keeper_s) * 1e6), f"checkpoint of {found.signed:,} records")
-    app_s = found.parts.get("app", {}).get("at_s")
-    if app_s:
-        last["app"] = (int(float(app_s) * 1e6), "kept house")
+                last[role] = (entry.at_us, "delivered" if role == "courier" else "signed documents")
+        if found.signed:  # a checkpoint bears no time; the newest record under it does
+            newest = ledger.entry(db, site.site, found.signed - 1)
+            if newest.at_us > last.get("keeper", (0, ""))[0]:
+                last["keeper"] = (newest.at_us, f"signed a checkpoint of {found.signed:,} records")
+    house_s = float(found.parts.get("app", {}).get("house_s") or 0)
+    if house_s:
+        last["app"] = (int(house_s * 1e6), "kept house")
     return {role: (at_us, what) for role, (at_us, what) in last.items() if from_micros(at_us).year > 1970}
 
 
