@@ -1,11 +1,13 @@
 """One decision for every wire: the same story as HL7 v2 and as FHIR; and each difference is found."""
 
+import json
 from dataclasses import replace
 
 import pytest
 from tests.unit.policy import small
 
 from oathward.gateway import selftest
+from oathward.gateway.sample import sample
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.policy.bundle import Bundle, load
 
@@ -73,3 +75,14 @@ def test_a_link_of_one_wire_says_so(bundle):
     report = selftest.run(replace(bundle, links={"ehr": narrowed}))
     assert report.skipped == {"ehr": "it does not take ORU^R01"}
     assert report.cases == 0
+
+
+def test_a_patient_and_a_unit_have_one_id_at_a_recipient_of_fhir(bundle):
+    """Whichever wire told of them, a recipient does not get them twice."""
+    names = []
+    for wire in (HL7V2, FHIR):
+        entries = json.loads(sample(bundle, bundle.links["ehr"], wire).document)["entry"]
+        urls = {one["request"]["url"] for one in entries}
+        names.append({url for url in urls if url.startswith(("Patient/", "Device/"))})
+    assert names[0] == names[1]
+    assert len(names[0]) == 2

@@ -2,7 +2,8 @@
 
 Rules:
 - A logical id has the class of its type (``overrides.ID_CLASSES``). Kept or changed it is that of what leaves; else
-  the resource is called after the outgoing message: ``out-1-0``.
+  the resource is called after the outgoing message: ``out-1-0``; or after what it is known by (``known``), where
+  ids of its type may leave and the sender gave none.
 - A reference takes the ruling of its target's id, so both stay consistent. Inside the message it follows the target,
   whatever that is called now, and goes where the target goes.
 - A pseudonym stands for one person: a reference to another patient goes.
@@ -23,6 +24,7 @@ from typing import Any
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.edits import NOTE, Run, Step
 from oathward.protocols.fhir.elements import NAMES, REST, Element, strictness
+from oathward.protocols.fhir.known import digest, key_of
 from oathward.protocols.fhir.message import Entry, Resource
 from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.primitives import FORMS
@@ -32,6 +34,8 @@ from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 _is_id = FORMS["id"][1]
 STEPS = frozenset((".", ".."))
 """Ids that FHIR takes and an address does not: there they are a step in the path, out of the type and the base."""
+BY_IDENTIFIER = frozenset(("Patient", "Device", "Encounter", "Practitioner"))
+"""Types that are told of again and again: without an id of the sender's they are named after their identifier."""
 IdRuling = Callable[[str], Ruling]
 """Resource type -> what happens to its logical ids."""
 
@@ -63,10 +67,19 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
         return ""
     old = entry.id
     if ruling is KEEP:
-        return "" if old in STEPS else old
+        return _by_identifier(entry) if not old else "" if old in STEPS else old
     value = old or _identifier(entry.resource)
     found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
     return found if found and _is_id(found) and found not in STEPS else ""
+
+
+def _by_identifier(entry: Entry) -> str:
+    """Give the id that follows from what it is known by; empty where the type or the identifier says too little."""
+    listed = entry.resource.get("identifier") if entry.type in BY_IDENTIFIER else None
+    for identifier in listed if isinstance(listed, list) else ():
+        if identifier.get("system") and identifier.get("value"):
+            return digest(entry.type, *key_of(identifier))
+    return ""
 
 
 def _identifier(resource: Resource) -> str:

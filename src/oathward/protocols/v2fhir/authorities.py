@@ -100,12 +100,3 @@ def equipment_back(identifier: dict[str, Any]) -> dict[str, str]:
         return {"1": value, "3": value, "4": "EUI-64"}
     namespace, universal, kind = authority_back(identifier)
     return {"1": value, "2": namespace, "3": universal, "4": kind}
-
-
-def key_of(identifier: dict[str, Any]) -> tuple[str, str, str]:
-    """Say what makes two identifiers the same: system, namespace, value."""
-    return (
-        identifier.get("system", ""),
-        identifier.get("assigner", {}).get("display", ""),
-        identifier.get("value", ""),
-    )

@@ -22,16 +22,16 @@ import orjson
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
+from oathward.protocols.fhir.known import digest, key_of
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.v2fhir import quick, tables
-from oathward.protocols.v2fhir.authorities import key_of
 from oathward.protocols.v2fhir.codes import NULL_FLAVOR
 from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.observation import UNCODED, Scope
 from oathward.protocols.v2fhir.paths import absent
 from oathward.protocols.v2fhir.primitives import before, date_time_back, original, string, time_forward
-from oathward.protocols.v2fhir.reading import NULL, Reading, digest, entry
+from oathward.protocols.v2fhir.reading import NULL, Reading, entry
 from oathward.protocols.v2fhir.values import LINED, lines
 
 TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple
 
 from orjson import Fragment
 
+from oathward.protocols.fhir.known import digest, key_of
 from oathward.protocols.v2fhir import codes, tables
-from oathward.protocols.v2fhir.authorities import authority_back, key_of, name_authority
+from oathward.protocols.v2fhir.authorities import authority_back, name_authority
 from oathward.protocols.v2fhir.paths import FIELD, Extensions, Step, absent, find, put, steps
 from oathward.protocols.v2fhir.primitives import (
     KINDS,
@@ -31,7 +32,7 @@ from oathward.protocols.v2fhir.primitives import (
     string,
     time_forward,
 )
-from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+from oathward.protocols.v2fhir.reading import NULL, Reading
 from oathward.protocols.v2fhir.values import encoded
 from oathward.protocols.v2fhir.values_back import decoded
 

@@ -18,10 +18,11 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
+from oathward.protocols.fhir.known import digest, key_of
 from oathward.protocols.v2fhir import tables
-from oathward.protocols.v2fhir.authorities import equipment, key_of
+from oathward.protocols.v2fhir.authorities import equipment
 from oathward.protocols.v2fhir.codes import Concept
-from oathward.protocols.v2fhir.reading import NULL, Reading, digest
+from oathward.protocols.v2fhir.reading import NULL, Reading
 
 CONTAINMENT = "urn:oathward:v2:containment"
 MDC = "urn:iso:std:iso:11073:10101"

@@ -3,8 +3,7 @@
 Rules:
 - Values are unescaped and decoded here, and nowhere else of this package.
 - A time without a zone has the zone of MSH-7, if that names one.
-- Identifiers that a resource is known by are hashed into its id: equal in, equal out, and the id shows nothing. The
-  letters have no vowels and no digits, so that no name and no number can stand in one by chance.
+- Identifiers that a resource is known by are hashed into its id (``fhir.known``).
 - What has no identifier gets the id of the message and its place in the bundle.
 
 Deliberately absent: default assigning authorities; any memory from message to message.
@@ -14,7 +13,6 @@ Source: HL7 v2.8.2 §2.14.9.7 (the zone of MSH-7 is the default of the message);
 
 from __future__ import annotations
 
-import hashlib
 import re
 from typing import Any
 
@@ -22,15 +20,8 @@ from oathward.protocols.hl7v2.escapes import USUAL
 from oathward.protocols.hl7v2.reader import Message
 
 NULL = b'""'
-_LETTERS = str.maketrans("0123456789abcdef", "bcdfghjkmnpqrstv")
 _ZONE = re.compile(rb"[0-9]{4,14}(?:\.[0-9]{1,4})?([+-][0-9]{4})").fullmatch
 _CONTROL = {code: None for code in (*range(0x20), 0x7F) if code not in (9, 10, 13)}
-
-
-def digest(*parts: str) -> str:
-    """Make an id from identifiers."""
-    text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.sha256(text).hexdigest()[:32].translate(_LETTERS)
 
 
 def entry(type_: str, id_: str, resource: dict[str, Any]) -> dict[str, Any]:
