@@ -39,7 +39,7 @@ function act(key: string): boolean {
     case "k":
       return step(-1);
     case "n":
-      return press(document.querySelector<HTMLElement>("[data-new] a"));
+      return press(document.querySelector<HTMLElement>("[data-new] a:not(:has(span:empty))"));
     default:
       return false;
   }

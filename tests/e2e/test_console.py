@@ -71,11 +71,16 @@ def test_new_rows_wait_behind_their_count_until_one_asks(busy, chromium):
                 assert client.send(about(f"N{n}", sender="MON1")) == "AA"
         console.page.wait_for_selector("[data-new] >> text=2 new")
         assert console.page.evaluate(rows) == before, "nothing moved"
+        console.tab_to("2 new")
+        with Client(busy.port()) as client:
+            assert client.send(about("N2", sender="MON1")) == "AA"
+        console.page.wait_for_selector("[data-new] >> text=3 new")
+        assert console.page.evaluate("document.activeElement.innerText") == "3 new", "the focus stays"
         console.press("n")
         console.page.wait_for_load_state()
-        console.page.wait_for_selector("h1 >> text=68 received")
+        console.page.wait_for_selector("h1 >> text=69 received")
         assert console.page.inner_text("[data-new]") == ""
-        assert console.page.evaluate(rows)[2:] == before[:-2], "now they are there"
+        assert console.page.evaluate(rows)[3:] == before[:-3], "now they are there"
 
 
 def test_everything_is_reached_by_keyboard(busy, chromium):

@@ -69,13 +69,14 @@ def show(view: View) -> Response:
     with read(view.site.engine) as db:
         found = views.messages(db, view.site.site, filters, after=view.asked("after"), limit=ROWS)
         total = _total(view, db)
-    first_page = not view.asked("after") and not filters.until_us
+    # What is counted as new must be what the list would show: all, or all of one outcome.
+    live = not view.asked("after") and filters == Filters(state=filters.state)
     newest = found.rows[0].id if found.rows else ""
     return view.page(
         "messages.html",
         filters=filters,
         found=found,
-        live=view.link("/messages/new", than=newest, state=filters.state) if first_page and newest else "",
+        live=view.link("/messages/new", than=newest, state=filters.state) if live else "",
         reasons=sorted(BY_CODE),
         states=STATES,
         total=total,
@@ -87,7 +88,7 @@ def new(view: View) -> Response:
     """Count what came since an open page was made."""
     with read(view.site.engine) as db:
         count = views.newer(db, view.site.site, view.asked("than"), state=view.asked("state", known=STATES))
-    return view.piece("new.html", count=count, what="message", back="/messages")
+    return view.piece("new.html", count=count)
 
 
 def one(view: View) -> Response:

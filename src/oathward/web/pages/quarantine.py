@@ -44,13 +44,13 @@ def show(view: View) -> Response:
         )
         counts = rows.held_counts(db)
     newest = found.rows[0].message if found.rows else ""
-    live = not view.asked("after") and state == "held" and bool(newest)
+    live = state == "held" and not (reason or device or view.asked("after"))
     return view.page(
         "quarantine.html",
         counts=counts,
         device=device,
         found=found,
-        live=view.link("/quarantine/new", than=newest, reason=reason) if live else "",
+        live=view.link("/quarantine/new", than=newest) if live else "",
         most=MESSAGES_MAX,
         reason=reason,
         state=state,
@@ -63,8 +63,7 @@ def new(view: View) -> Response:
     """Count what was held since an open page was made."""
     with read(view.site.engine) as db:
         count = views.newer_held(db, view.site.site, view.asked("than"))
-    back = view.link("/quarantine", reason=view.asked("reason", known=BY_CODE))
-    return view.piece("new.html", count=count, what="held message", back=back)
+    return view.piece("new.html", count=count)
 
 
 def release(view: View) -> Response:
