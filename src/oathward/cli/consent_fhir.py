@@ -122,13 +122,13 @@ def _zone(name: str) -> tzinfo:
 
 def _identifiers(one: Named, hasher: Hasher) -> list[Identifier]:
     """Give the identifiers of a Consent's patient that name one person."""
-    from oathward.patients.identifiers import Identifier, is_person_type, is_placeholder
+    from oathward.patients.identifiers import UNTYPED, Identifier, is_person_type, is_placeholder
 
     found = []
     for system, value, type_ in one.patient:
         authority = hasher.authorities.written_uri(system) if system else ""
         if authority and is_person_type(type_) and not is_placeholder(value.reveal().strip()):
-            found.append(Identifier(Phi(value.reveal().strip()), authority, type_ or "MR"))
+            found.append(Identifier(Phi(value.reveal().strip()), authority, type_ or UNTYPED))
     return found
 
 

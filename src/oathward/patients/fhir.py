@@ -3,7 +3,8 @@
 Rules:
 - ``Identifier.system`` names the assigning authority as CX-4 does: ``urn:oid:1.2.3``, ``urn:uuid:…`` or a URL, by
   the site's table; so a patient is one subject on every wire. What has no system is the sender's own.
-- Types are those of HL7 table 0203; only types that name one person identify (``PERSON_TYPES``).
+- Types are those of HL7 table 0203; only types that name one person identify (``PERSON_TYPES``). FHIR seldom says
+  one: the system is the name space. Then it is the sender's configured type, else ``UNTYPED``.
 - A logical id (``Patient/123``) means something at the sender alone. A Patient resource that bears it and an
   identifier ties it to that person; before that, its messages are a holding subject's, which joins then. A logical
   id that the sender gives to a second person is ambiguous: held.
@@ -26,6 +27,7 @@ from oathward.patients import adt, declared
 from oathward.patients.fhir_card import words_of_patient
 from oathward.patients.identifiers import (
     ENCOUNTER_TYPES,
+    UNTYPED,
     Hasher,
     Identifier,
     Spoken,
@@ -84,7 +86,7 @@ def _identifier(
     text = unicodedata.normalize("NFC", value).strip()
     if is_placeholder(text):
         return None
-    type_ = type_.strip().upper() or ("VN" if encounter else source.default_identifier_type)
+    type_ = type_.strip().upper() or ("VN" if encounter else source.default_identifier_type or UNTYPED)
     encounter = encounter or type_ in ENCOUNTER_TYPES
     if not encounter and not is_person_type(type_):
         return None

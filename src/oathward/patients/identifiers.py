@@ -8,6 +8,7 @@ Rules:
 - The authority is CX-4: its universal id where there is one, else its namespace, by the site's table of
   names (``core/authorities.py``); else the source's configured one; else the identifier is *local* to the device,
   whatever the table says.
+- A number that says no type is of the source's configured one, else ``UNTYPED``.
 - Placeholders (``UNKNOWN``, ``0000``, ``""`` …) identify nobody.
 - The hash is keyed BLAKE2b, 16 bytes, over netstrings of site, authority, type and value: no value is kept.
 
@@ -43,6 +44,8 @@ MRG_PATIENT, MRG_ALTERNATE, MRG_ACCOUNT, MRG_PATIENT_ID, MRG_VISIT = 1, 2, 3, 4,
 
 PERSON_TYPES = frozenset(("", "MR", "MRT", "PI", "PT", "PN", "PE", "NI", "NH", "JHN", "CZ"))
 """Types that name one person within their authority; ``NNxxx`` (national, by country) too."""
+UNTYPED = "MR"
+"""Type of a patient's number that says none, on every wire and in every consent: who objects must be who was meant."""
 ENCOUNTER_TYPES = frozenset(("AN", "ANC", "AND", "ANT", "VN"))
 
 PLACEHOLDERS = frozenset(
@@ -202,7 +205,7 @@ class Reading:
             return None
         if encounter:
             return self._placed(value, authority, type_ or encounter, encounter=True)
-        type_ = type_ or self._source.default_identifier_type
+        type_ = type_ or self._source.default_identifier_type or UNTYPED
         if type_ in ENCOUNTER_TYPES:
             return self._placed(value, authority, type_, encounter=True)
         if is_person_type(type_):
@@ -226,7 +229,7 @@ class Reading:
         return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip()
 
 
-def from_cx(text: str, hasher: Hasher, *, default_type: str = "MR") -> Identifier | None:
+def from_cx(text: str, hasher: Hasher, *, default_type: str = UNTYPED) -> Identifier | None:
     """Read one identifier that a person wrote as in PID-3: ``12345^^^HOSP^MR``; None without value or authority."""
     parts = [*(p.strip() for p in text.strip().split("^")), "", "", "", "", ""]
     value, authority = parts[0], hasher.authorities.written(parts[3])

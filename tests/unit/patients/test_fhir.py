@@ -124,3 +124,13 @@ def test_what_is_known_by_heart_is_no_value(site):
     kept = repr(list(site.resolver._state.hot._young) + list(site.resolver._state.hot._old))
     assert "100001" not in kept
     assert site.resolver._state.hot._young
+
+
+def test_a_number_that_says_no_type_is_the_one_a_consent_means(site):
+    meant = site.take(oru("100001^^^&1.2.3.4&ISO^MR")).subject
+    assert take(site, person((OID, "100001", ""))).subject == meant
+    assert site.take(oru("100001^^^&1.2.3.4&ISO")).subject == meant
+    assert (
+        take(site, person((OID, "100001", "")), source=Sender("hub-2", default_identifier_type="NI")).subject
+        != meant
+    )

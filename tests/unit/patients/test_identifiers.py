@@ -20,7 +20,7 @@ def read(cx: str, source=PUMP, hasher=HASHER, **options):
     ("cx", "authority", "type_"),
     [
         ("123^^^HOSP^MR", "HOSP", "MR"),
-        ("123^^^HOSP", "HOSP", ""),
+        ("123^^^HOSP", "HOSP", "MR"),
         ("123^^^HOSP^mr", "HOSP", "MR"),
         ("123^^^HOSPITAL^MR", "HOSP", "MR"),
         ("123^^^HOSP&1.2.3&ISO^MR", "HOSP", "MR"),
