@@ -129,6 +129,8 @@ NAMES = {
     "URL, percent twice": member(
         "url", "https://ehr.example/" + urllib.parse.quote("".join(f"%{ord(c):02X}" for c in "John Doe"))
     ),
+    "URL, base64": member("url", "https://ehr.example/" + b64("John Doe")),
+    "URL, base64, later": member("url", "https://ehr.example/a/bc/" + b64(f"no {ID}") + "/d"),
     "search reference": member("subject", {"reference": "Patient?family=Doe&given=John"}),
     "extension": extension(valueString="John Doe"),
     "extension, name": extension(valueHumanName=FRAGMENT),

@@ -233,8 +233,13 @@ def _unbackslashed(match: re.Match[bytes]) -> bytes:
 
 
 def decoded(run: bytes) -> list[tuple[str, bytes]]:
-    """Decode a run as base64 at each of its four offsets and as hexadecimal; what makes sense of it."""
+    """Decode a run as base64 at each of its four offsets and as hexadecimal; what makes sense of it.
+
+    A part between slashes is decoded by itself too: in an address it begins where it likes.
+    """
     found: list[tuple[str, bytes]] = []
+    if b"/" in run and len(run) < _BLOB_LENGTH * 4:
+        found += [one for part in run.split(b"/") if len(part) >= RUN_LENGTH_MIN for one in decoded(part)]
     joined = run.translate(_STANDARD_ALPHABET, b"\r\n=")
     if not joined.isdigit():
         for offset in range(4 if len(joined) < _BLOB_LENGTH * 4 else 1):
