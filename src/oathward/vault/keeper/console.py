@@ -95,6 +95,7 @@ def order(
     placed = keeper.orders.put(session.person, f"session {session.id}", messages, reason)
     body = {"messages": list(placed.messages), "order": placed.id, "reason": reason}
     keeper.note("release.ordered", body | {"person": session.person, "session": session.id})
+    keeper.orders.ready(placed)
     return _plain(placed)
 
 

@@ -24,11 +24,15 @@ TAKEN_S_MAX = 300.0
 """After so long nobody will say any more what became of it: what was released is on record, the rest is held."""
 
 ORDERS_MAX = 64
+_OPEN = frozenset({"placed", "waiting", "taken"})
 
 
 @dataclass(slots=True)
 class Order:
-    """One order. ``state``: waiting, taken, done or refused; ``outcome``: message and reason it stays held for, empty if released."""
+    """One order. ``state``: placed (not on record yet), waiting, taken, done or refused.
+
+    ``outcome``: message and the reason it stays held for, empty if released.
+    """
 
     id: str
     person: str
@@ -36,7 +40,7 @@ class Order:
     reason: str
     messages: tuple[str, ...]
     until_s: float
-    state: str = "waiting"
+    state: str = "placed"
     outcome: list[tuple[str, str]] = field(default_factory=list)
     why: str = ""
 
@@ -50,22 +54,27 @@ class Orders:
         self._guard = threading.Lock()
 
     def put(self, person: str, by: str, messages: Sequence[str], reason: str) -> Order:
-        """Take an order down.
+        """Take an order down; nobody gets it before it is ``ready``.
 
         Raises:
             KeeperError: ``LIMIT_EXCEEDED``: too many wait.
         """
         with self._guard:
             self._age()
-            if sum(one.state in {"waiting", "taken"} for one in self._orders.values()) >= ORDERS_MAX:
+            if sum(one.state in _OPEN for one in self._orders.values()) >= ORDERS_MAX:
                 raise KeeperError("releases", "too many wait", reason=Reason.LIMIT_EXCEEDED)
             while len(self._orders) >= ORDERS_MAX:
-                settled = (k for k, one in self._orders.items() if one.state not in {"waiting", "taken"})
+                settled = (k for k, one in self._orders.items() if one.state not in _OPEN)
                 del self._orders[next(settled)]
             until_s = self._monotonic() + WAIT_S_MAX
             order = Order(uuid7(), person, by, reason, tuple(dict.fromkeys(messages)), until_s)
             self._orders[order.id] = order
         return order
+
+    def ready(self, order: Order) -> None:
+        """Let an order be taken: it stands on record."""
+        with self._guard:
+            order.state = "waiting"
 
     def waiting(self) -> int:
         """Count what nobody took yet."""
@@ -110,6 +119,6 @@ class Orders:
     def _age(self) -> None:
         now_s = self._monotonic()
         for order in self._orders.values():
-            if order.state in {"waiting", "taken"} and order.until_s <= now_s:
-                order.why = (Reason.KEEPER_UNAVAILABLE if order.state == "waiting" else Reason.INTERNAL).code
+            if order.state in _OPEN and order.until_s <= now_s:
+                order.why = (Reason.INTERNAL if order.state == "taken" else Reason.KEEPER_UNAVAILABLE).code
                 order.state = "refused"

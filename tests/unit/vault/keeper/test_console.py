@@ -1,7 +1,7 @@
 """Promises of the console's door at the keeper: links once, sessions end, orders are people's, nothing else is signed."""
 
 import pytest
-from tests.unit.vault.keeper.test_opening import kept, records, refused  # noqa: F401  kept is a fixture
+from tests.unit.vault.keeper.test_opening import change, kept, records, refused  # noqa: F401  kept is a fixture
 from tests.unit.vault.sites import ME, OTHER, asking
 
 from oathward.core.errors import KeeperError
@@ -209,14 +209,30 @@ def test_links_are_bounded_and_kept_hashed():
     assert min(map(len, keys)) >= 43, "32 random bytes"
 
 
+def test_an_order_that_is_not_on_record_is_not_carried_out(site, admin, app, gate, kept):  # noqa: F811  the fixture
+    one = kept.keep("s1", b"MSH|one", purpose="quarantine")
+    proof, _ = enter(admin, app)
+    change(site, "ALTER TABLE ledger_record RENAME TO away")
+    assert refused(lambda: app.release_order([one], "why", proof)) is Reason.STORAGE_FAILED
+    change(site, "ALTER TABLE away RENAME TO ledger_record")
+    assert gate.releases_waiting() == 0
+    assert gate.release_take() is None
+
+
+def placed(orders, message="m1"):
+    order = orders.put("ada", "s", [message], "why")
+    orders.ready(order)
+    return order
+
+
 def test_orders_nobody_takes_or_finishes_are_void():
     now = Now()
     orders = Orders(monotonic=now)
-    waits = orders.put("ada", "s", ["m1"], "why")
+    waits = placed(orders)
     now.s += WAIT_S_MAX + 1
     assert orders.take() is None
     assert (orders.of(waits.id, "ada").state, waits.why) == ("refused", Reason.KEEPER_UNAVAILABLE.code)
-    taken = orders.put("ada", "s", ["m1"], "why")
+    taken = placed(orders)
     assert orders.take() is taken
     with pytest.raises(KeeperError):
         orders.settle(taken.id, [("another", "")])
@@ -229,7 +245,7 @@ def test_orders_nobody_takes_or_finishes_are_void():
 def test_orders_are_bounded():
     orders = Orders(monotonic=Now())
     for n in range(ORDERS_MAX):
-        orders.put("ada", "s", [f"m{n}"], "why")
+        placed(orders, f"m{n}")
     with pytest.raises(KeeperError):
         orders.put("ada", "s", ["more"], "why")
     first = orders.take()
