@@ -72,13 +72,17 @@ def init(
 def _next(settings: Settings, data: str | None) -> list[str]:
     """List the commands from here to a site that serves, as they can be typed; KEY, HOST and PORT are the recipients'."""
     named = f" --data {shlex.quote(str(settings.data))}" if data else ""
-    addresses = "--address ehr=mllps://HOST:PORT --address vendor-cloud=mllps://HOST:PORT"
+    addresses = (
+        "--address ehr=mllps://HOST:PORT --address home-care=https://HOST:PORT/BASE "
+        "--address vendor-cloud=mllps://HOST:PORT --address research-registry=file:FOLDER"
+    )
     return [
         f"oathward policy init POLICY --key research-registry=KEY {addresses}",
         "oathward policy check POLICY",
         f"oathward policy activate POLICY{named}",
         f"oathward device add PUMP-01 --kind pump --sender PUMP-01 --with-certificate{named}",
         f"oathward serve{named}",
+        f"oathward console{named}",
     ]
 
 

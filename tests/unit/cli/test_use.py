@@ -82,8 +82,11 @@ def test_the_commands_that_init_names_work_in_their_order(tmp_path, capsys, monk
     commands = [line.strip() for line in lines if line.startswith("  oathward ")]
     assert run(["keys", "recipient", "--out", "key", "--json"]) == 0
     key = json.loads(capsys.readouterr().out)["public_key"]
-    assert commands[-1].startswith("oathward serve --data ")
-    for command in commands[:-1]:
+    *before, serve, console = commands
+    assert serve.startswith("oathward serve --data ")
+    assert console.startswith("oathward console --data ")
+    for command in before:
         filled = command.replace("=KEY", f"={key}").replace("HOST", "host.here").replace("PORT", "2576")
         assert run(shlex.split(filled)[1:]) == 0, capsys.readouterr().err
+        assert "placeholder" not in capsys.readouterr().out, "it names every recipient of the starter"
     assert (tmp_path / "POLICY" / "bundle.toml").exists()
