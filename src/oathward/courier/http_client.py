@@ -4,7 +4,7 @@ Rules:
 - One request at a time; nothing is pipelined. The connection stays open between requests.
 - What nobody asked for (bytes while nothing is outstanding, or behind an answer) ends the connection.
 - An answer's header has one size limit, interim answers included; of its body only the first bytes are kept, and an
-  answer that was cut says so.
+  answer that was cut says so. So have chunk sizes and trailers.
 - It connects where it was told to and nowhere else.
 
 Deliberately absent: redirects, proxies, cookies, content encodings, HTTP/2, any reading of what came.
@@ -24,6 +24,8 @@ import httptools
 
 HEADER_BYTES_MAX = 32_768
 BODY_BYTES_MAX = 1_048_576
+_FRAMING_TIMES = 8
+"""What chunks of one byte cost, and a little: more than this many times a body is no framing of it."""
 
 
 class AnswerBrokenError(ConnectionError):
@@ -179,7 +181,7 @@ class _Reading:
         self._parser = httptools.HttpResponseParser(self)
         self._headers: dict[str, str] = {}
         self._body: list[bytes] = []
-        self._header_bytes = self._named_bytes = self._body_bytes = 0
+        self._header_bytes = self._named_bytes = self._body_bytes = self._passed_bytes = 0
         self._in_body = False
 
     def feed(self, data: bytes) -> bool:
@@ -187,7 +189,9 @@ class _Reading:
         if self.done.done():
             self.keep = False
             return False
-        if not self._in_body:
+        if self._in_body:
+            self._passed_bytes += len(data)
+        else:
             self._header_bytes += len(data)
         try:
             self._parser.feed_data(data)
@@ -196,6 +200,8 @@ class _Reading:
             return False
         if not self._in_body and self._header_bytes > HEADER_BYTES_MAX:
             self._fail(AnswerBrokenError("a header too large"))
+        if self._passed_bytes > _FRAMING_TIMES * self._body_bytes + HEADER_BYTES_MAX:
+            self._fail(AnswerBrokenError("a trailer too large"))  # the parser keeps one until it is whole
         return not (self.done.done() and not self.keep)
 
     def ended(self, exc: Exception | None) -> None:

@@ -57,6 +57,14 @@ BROKEN = {
     "switches protocols": [b"HTTP/1.1 101 Go\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"],
     "one header too large": [b"HTTP/1.1 200 OK\r\nA: " + b"a" * (HEADER_BYTES_MAX + 1) + b"\r\n\r\n"],
     "a header line without end": [b"HTTP/1.1 200 OK\r\nA: " + b"a" * (HEADER_BYTES_MAX + 9)],
+    "a trailer line without end": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nA: ",
+        *[b"a" * HEADER_BYTES_MAX] * 64,
+    ],
+    "a chunk's extension without end": [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;",
+        *[b"a" * HEADER_BYTES_MAX] * 64,
+    ],
     "many headers": [b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * HEADER_BYTES_MAX],
     "interim answers for ever": [b"HTTP/1.1 102 Wait\r\n\r\n" * 4_000],
     "silence": [SILENT],
@@ -71,6 +79,13 @@ def test_what_is_no_answer_breaks_the_connection_in_bounded_time(name):
     [found], _ = ask(BROKEN[name])
     assert isinstance(found, OSError)
     assert time.monotonic() - begun < REPLY_TIMEOUT_S + 1.0
+
+
+@pytest.mark.parametrize("name", ["a trailer line without end", "a chunk's extension without end"])
+def test_what_surrounds_a_body_is_bounded_by_size_too(name):
+    """Else a parser keeps what a fast far end sends until the time is over."""
+    [found], _ = ask(BROKEN[name])
+    assert isinstance(found, AnswerBrokenError)
 
 
 def test_a_connection_serves_many_requests():
