@@ -109,7 +109,11 @@ class Frame:
             return _to_sign_in(route, request)
         if route.method == "POST" and not route.public:
             security.check_token(secret, dict(fields))
-        return route.answer(self._view(request, visit, secret if visit else "", fields))
+        try:
+            return route.answer(self._view(request, visit, secret if visit else "", fields))
+        finally:
+            if route.method == "POST":  # it may have ended the session
+                self._believed.forget(secret)
 
     def _visit(self, route: Route, secret: str) -> Visit | None:
         """Find who is signed in; nobody where the session has ended."""
@@ -187,6 +191,11 @@ class Believed:
                 self._known.clear()
             self._known[key] = (now_s + BELIEVED_S, used, visit)
         return visit
+
+    def forget(self, secret: str) -> None:
+        """Believe nothing of a session any more."""
+        with self._guard:
+            self._known.pop(hashlib.sha256(secret.encode()).digest(), None)
 
 
 def cookie_name(request: Request) -> str:

@@ -155,6 +155,9 @@ def test_signing_out_ends_the_session_at_the_keeper_too(browser):
     secret = browser.client.cookies["oathward_2579"]
     browser.post("/sign-out", {})
     browser.client.cookies.set("oathward_2579", secret)
+    assert browser.get("/").status_code == 303, (
+        "at once, and not when what was confirmed is no longer believed"
+    )
     assert browser.post("/theme", {"theme": "dark"}, token=False).status_code == 403
 
 
