@@ -18,8 +18,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "bench" / "peers"
 HOME = ROOT / ".peers"
-PEERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7", "fhir-resources")
+SERVERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7")
 """Acknowledge only: nothing is stored, decided or sealed by any of them."""
+PEERS = (*SERVERS, "fhir-resources")
 
 
 def ready(name: str) -> Path:

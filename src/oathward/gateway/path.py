@@ -8,7 +8,7 @@ The committer does 11 (one group commit), the listener 12 (reply), the courier 1
 Rules:
 - Any failure of a message puts its sealed original in quarantine with a record; nothing of it leaves.
 - A failure that belongs to one link holds the message for that link; the others are served.
-- ``handle``, and ``cut`` before it, are the only places on the data path that catch everything.
+- ``_bounded`` is the only place on the data path that catches everything.
 
 Deliberately absent: I/O other than a cached look-up, and every rule: rules live in the libraries.
 """
@@ -51,11 +51,7 @@ def arrive(gate: Gate, raw: bytes, peer: Peer) -> list[Prepared]:
 
 def cut(gate: Gate, raw: bytes, pieces: Callable[[bytes], list[T]], whole: Callable[[bytes], T]) -> list[T]:
     """Cut what came at once into messages; where that meets a bug of ours it stays one, and ``handle`` has it."""
-    try:
-        return pieces(raw)
-    except Exception as error:  # noqa: BLE001  what a sender wrote must not end its connection unread
-        gate.unhealthy(error)
-        return [whole(raw)]
+    return _bounded(gate, lambda: pieces(raw), lambda _why, _where: [whole(raw)])
 
 
 def handle(gate: Gate, arrival: Arrival) -> Prepared:
@@ -66,17 +62,30 @@ def handle(gate: Gate, arrival: Arrival) -> Prepared:
         NotTakenError: no room is left for what strangers send.
     """
     message: Any = arrival.message
-    try:
+
+    def handled() -> Prepared:
+        nonlocal message
         if message is None:
             message = arrival.wire.decode(arrival.raw)  # 4
         return _handled(gate, arrival, message)
+
+    def held(why: Reason, where: str) -> Prepared:
+        return outcome.quarantined(gate, arrival, message, why, where)
+
+    return _bounded(gate, handled, held)
+
+
+def _bounded(gate: Gate, step: Callable[[], T], instead: Callable[[Reason, str], T]) -> T:
+    """Do what a sender's bytes are in the hands of; whatever goes wrong ends here, as a reason and a place."""
+    try:
+        return step()
     except NotTakenError:
         raise
     except OathwardError as error:
-        return outcome.quarantined(gate, arrival, message, error.reason, error.where)
+        return instead(error.reason, error.where)
     except Exception as error:  # noqa: BLE001  the one boundary of the data path
         gate.unhealthy(error)
-        return outcome.quarantined(gate, arrival, message, Reason.INTERNAL, type(error).__name__)
+        return instead(Reason.INTERNAL, type(error).__name__)
 
 
 def _handled(gate: Gate, arrival: Arrival, message: Any) -> Prepared:

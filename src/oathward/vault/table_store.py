@@ -12,6 +12,7 @@ Deliberately absent: large objects, and any use on SQLite beyond tests (segment 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Sequence
@@ -150,6 +151,10 @@ class TableStore:
         """Give up what was not flushed, and the lock."""
         self._waiting = []
         if self._lock is not None:
+            with contextlib.suppress(
+                DBAPIError
+            ):  # so that a successor need not wait until the server noticed
+                self._lock.exec_driver_sql("SELECT pg_advisory_unlock_all()")
             self._lock.invalidate()  # the connection itself ends: back in the pool it would keep the lock
             self._lock.close()
             self._lock = None

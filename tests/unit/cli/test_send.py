@@ -26,10 +26,10 @@ class Scripted(Recipient):
 
     answers = ()
 
-    async def _answer(self, body, writer):
-        for reply in self.answers.pop(0) if self.answers else [("AA", NOW)]:
-            writer.write(reply if isinstance(reply, bytes) else frame(answer(body, *reply)))
-        await writer.drain()
+    async def _take(self, item, reply, writer, *, yes):
+        told = self.answers.pop(0) if self.answers else [("AA", NOW)]
+        replies = (one if isinstance(one, bytes) else frame(answer(item.data, *one)) for one in told)
+        return await super()._take(item, b"".join(replies), writer, yes=yes)
 
 
 class Server:
