@@ -10,6 +10,8 @@ PAGES: dict[str, str] = {
     "quarantine": "/quarantine",
     "quarantine-reason": "/quarantine?reason=device.identity-mismatch",
     "quarantine-none": "/quarantine?reason=guard.stopped",
+    "deliveries": "/deliveries",
+    "deliveries-none": "/deliveries?state=blocked",
     "health": "/health",
     "devices": "/devices",
     "devices-none": "/devices?id=no-such",

@@ -156,7 +156,7 @@ _FLAT = (
     *("store", "segment", "offset_bytes", "length_bytes", "sha256"),  # of BodyRef, in its order
     *OutboxRow._fields[_BODY_AT + 1 :],
 )
-_OUTBOX = [outbox.c[name] for name in _FLAT]
+OUTBOX_COLUMNS = [outbox.c[name] for name in _FLAT]
 _BODY_END = _BODY_AT + len(BodyRef._fields)
 _ARRIVED = "SELECT link, max(seq) FROM outbox WHERE seq > ? GROUP BY link"
 _BLOCKED = "SELECT DISTINCT sender FROM outbox WHERE link = ? AND state = 'blocked'"  # as its index says
@@ -189,7 +189,7 @@ def pending(
     if skipped:  # as many marks as a power of two: few texts, so that each stays prepared
         skipped += skipped[-1:] * ((1 << (len(skipped) - 1).bit_length()) - len(skipped))
     values = (link, after_seq, Delivery.PENDING.value, *skipped, limit)
-    return [_outbox_row(row) for row in direct(db, _pending_sql(len(skipped)), values).fetchall()]
+    return [outbox_row(row) for row in direct(db, _pending_sql(len(skipped)), values).fetchall()]
 
 
 def arrived(db: Connection, after_seq: int) -> dict[str, int]:
@@ -225,22 +225,22 @@ def set_delivery(db: Connection, seq: int, *, state: str, attempts: int, next_us
 
 def outbox_by_id(db: Connection, id_: str) -> OutboxRow | None:
     """Find one delivery by its outgoing id."""
-    row = db.execute(select(*_OUTBOX).where(outbox.c.id == id_)).first()
-    return _outbox_row(row) if row else None
+    row = db.execute(select(*OUTBOX_COLUMNS).where(outbox.c.id == id_)).first()
+    return outbox_row(row) if row else None
 
 
 def outbox_rows(db: Connection, *, state: str | None, limit: int) -> list[OutboxRow]:
     """List deliveries that have not happened."""
-    query = select(*_OUTBOX).order_by(outbox.c.seq).limit(limit)
+    query = select(*OUTBOX_COLUMNS).order_by(outbox.c.seq).limit(limit)
     if state:
         query = query.where(outbox.c.state == state)
-    return [_outbox_row(row) for row in db.execute(query)]
+    return [outbox_row(row) for row in db.execute(query)]
 
 
 def outbox_rows_of(db: Connection, message_id: str) -> list[OutboxRow]:
     """List the deliveries of one message that have not happened."""
-    query = select(*_OUTBOX).where(outbox.c.message == message_id).order_by(outbox.c.link)
-    return [_outbox_row(row) for row in db.execute(query)]
+    query = select(*OUTBOX_COLUMNS).where(outbox.c.message == message_id).order_by(outbox.c.link)
+    return [outbox_row(row) for row in db.execute(query)]
 
 
 def outbox_counts(db: Connection) -> dict[tuple[str, str], int]:
@@ -268,12 +268,12 @@ def bodies_in_use(db: Connection, store: str) -> set[int]:
 def last_body(db: Connection, store: str) -> BodyRef | None:
     """The last body of a store that an undelivered row names."""
     query = (
-        select(*_OUTBOX)
+        select(*OUTBOX_COLUMNS)
         .where(outbox.c.store == store)
         .order_by(outbox.c.segment.desc(), outbox.c.offset_bytes.desc())
     )
     row = db.execute(query.limit(1)).first()
-    return _outbox_row(row).body if row else None
+    return outbox_row(row).body if row else None
 
 
 def held_rows(
@@ -359,7 +359,7 @@ def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
     return db.execute(delete(message).where(message.c.id.in_(old))).rowcount
 
 
-def _outbox_row(row: Sequence[Any]) -> OutboxRow:
+def outbox_row(row: Sequence[Any]) -> OutboxRow:
     """Make a row of its columns in the order of ``_FLAT``."""
     body = BodyRef._make(row[_BODY_AT:_BODY_END])
     return OutboxRow._make((*row[:_BODY_AT], body, bool(row[_BODY_END]), *row[_BODY_END + 1 :]))

@@ -15,14 +15,26 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, case, func, select
 
-from oathward.messages.model import HeldRow, MessageRow, OutboxRow
-from oathward.messages.sql import message, outbox, outbox_rows_of, quarantine
+from oathward.core.reasons import Reason
+from oathward.messages.model import Delivery, HeldRow, MessageRow, OutboxRow
+from oathward.messages.sql import OUTBOX_COLUMNS, message, outbox, outbox_row, outbox_rows_of, quarantine
 
 LOOK_MAX = 20_000
 COUNT_MAX = 10_000
 NEW_MAX = 100
+WITHDRAWN = tuple(
+    reason.code
+    for reason in (
+        Reason.PERMIT_NARROWED,
+        Reason.PERMIT_EXPIRED,
+        Reason.CONSENT_DENIES,
+        Reason.NO_CONSENT,
+        Reason.KEY_DESTROYED,
+    )
+)
+"""Why a delivery may not be sent any more: it lies in the outbox for the record, and nobody needs to act."""
 
 Row = TypeVar("Row")
 
@@ -49,11 +61,15 @@ class Counted(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What of one link has not been delivered, by state, and since when the oldest waits."""
+    """What of one link has not been delivered, by state, and since when the oldest waits.
+
+    ``withdrawn``: of the dead ones, those that may not be sent any more; that is as it should be.
+    """
 
     link: str
     states: dict[str, int]
     oldest_us: int
+    withdrawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +125,21 @@ def deliveries(db: Connection, message_id: str) -> list[OutboxRow]:
     return outbox_rows_of(db, message_id)
 
 
+def outbox_page(
+    db: Connection, site: str, *, link: str = "", state: str = "", after: int = 0, limit: int = 50
+) -> list[OutboxRow]:
+    """List deliveries that have not happened, the newest first.
+
+    Args:
+        after: only those before this ``seq``: of the last row of the page before.
+    """
+    query = select(*OUTBOX_COLUMNS).where(outbox.c.site == site).order_by(outbox.c.seq.desc())
+    query = query.where(outbox.c.link == link) if link else query
+    query = query.where(outbox.c.state == state) if state else query
+    query = query.where(outbox.c.seq < after) if after else query
+    return [outbox_row(row) for row in db.execute(query.limit(limit))]
+
+
 def received_since(db: Connection, site: str, since_us: int) -> Counted:
     """Count messages received since a time."""
     newer = select(message.c.id).where(message.c.site == site, message.c.id >= _from(since_us))
@@ -152,11 +183,16 @@ def received_by(db: Connection, site: str, bounds_us: Sequence[int]) -> list[int
 
 def waiting(db: Connection) -> list[Waiting]:
     """Say what waits on each link that has anything in the outbox."""
-    query = select(outbox.c.link, outbox.c.state, func.count(), func.min(outbox.c.created_us))
+    gone = (outbox.c.state == Delivery.DEAD) & outbox.c.reason.in_(WITHDRAWN)
+    counts = (func.count(), func.min(outbox.c.created_us), func.sum(case((gone, 1), else_=0)))
+    query = select(outbox.c.link, outbox.c.state, *counts).group_by(outbox.c.link, outbox.c.state)
     found: dict[str, Waiting] = {}
-    for link, state, count, oldest_us in db.execute(query.group_by(outbox.c.link, outbox.c.state)):
+    for link, state, count, oldest_us, withdrawn in db.execute(query):
         before = found.get(link, Waiting(link, {}, oldest_us))
-        found[link] = Waiting(link, before.states | {state: count}, min(before.oldest_us, oldest_us))
+        found[link] = Waiting(
+            *(link, before.states | {state: count}, min(before.oldest_us, oldest_us)),
+            before.withdrawn + int(withdrawn),
+        )
     return [found[link] for link in sorted(found)]
 
 

@@ -143,6 +143,7 @@ class LinkStanding:
     purpose: str
     waiting: int
     set_aside: int
+    withdrawn: int
     oldest_us: int
     trouble: str
 
@@ -165,7 +166,8 @@ def links(found: Standing) -> list[LinkStanding]:
             bundle.recipients[link.recipient].name,
             link.purpose.value,
             (row := rows.get(link.id, none)).states.get("pending", 0),
-            sum(count for state, count in row.states.items() if state != "pending"),
+            sum(count for state, count in row.states.items() if state != "pending") - row.withdrawn,
+            row.withdrawn,
             row.oldest_us,
             str((said.get(link.id) or {}).get("trouble") or ""),
         )
@@ -233,19 +235,20 @@ def _deliveries(_site: Opened, found: Standing) -> Iterator[Line]:
             since_s = float(how.get("since_s") or 0)
             since = f" for {words.span(wall_s() - since_s)}" if since_s else ""
             why = words.meaning(how["trouble"]).what or how["trouble"]
-            yield Line("bad", "deliveries", f"{link} cannot deliver{since}: {why}", "/health#links")
+            yield Line("bad", "deliveries", f"{link} cannot deliver{since}: {why}", "/deliveries")
     for one in found.waiting:
         for state in ("blocked", "dead"):
-            if count := one.states.get(state):
+            count = one.states.get(state, 0) - (one.withdrawn if state == "dead" else 0)
+            if count:
                 what = f"{words.plural(count, 'delivery', 'deliveries')} on {one.link} {state}"
-                yield Line("bad", "deliveries", what, "/health#links", one.oldest_us)
+                yield Line("bad", "deliveries", what, "/deliveries", one.oldest_us)
         old_s = (found.at_us - one.oldest_us) / 1e6
         if one.states.get("pending") and old_s > WAIT_NOTE_S:
             what = f"{one.states['pending']:,} wait on {one.link}, the oldest {words.span(old_s)}"
-            yield Line("note", "deliveries", what, "/health#links", one.oldest_us)
+            yield Line("note", "deliveries", what, "/deliveries", one.oldest_us)
     for link, count in found.lost.items():
         what = f"{words.plural(count, 'delivery', 'deliveries')} permitted on {link} went nowhere"
-        yield Line("bad", "deliveries", what, "/health#links")
+        yield Line("bad", "deliveries", what, "/deliveries")
 
 
 def _quarantine(_site: Opened, found: Standing) -> Iterator[Line]:

@@ -93,6 +93,17 @@ def test_deliveries_that_need_somebody_are_bad_and_late_ones_a_note(look, opened
     assert [line.level for line in found.lines] == sorted((line.level for line in found.lines), key=standing._GRAVEST.index)  # fmt: skip
 
 
+def test_what_may_not_be_sent_any_more_needs_nobody(look, opened):
+    at_us = int(time.time() * 1e6)
+    row = OutboxRow("W1", opened.site, uuid7(), "withdrawn", "d", "s", "k", BodyRef("o", 1, 1, 9, bytes(32)), False, "b@1", 0, bytes(32), bytes(32), 0, at_us, state="dead", reason="decision.permit-narrowed")  # fmt: skip
+    with write(opened.engine) as db:
+        messages.insert_outbox(db, [row])
+    assert not [what for _, what in lines(look(**WELL), "deliveries") if "withdrawn" in what]
+    with write(opened.engine) as db:
+        messages.insert_outbox(db, [row._replace(id="W2", message=uuid7(), reason="delivery.refused")])
+    assert ("bad", "1 delivery on withdrawn dead") in lines(look(**WELL), "deliveries")
+
+
 def test_a_full_disk_and_a_silent_keeper_are_bad(look, opened, monkeypatch):
     usage = type("Usage", (), {"free": 5 << 20, "total": 1 << 40})
     monkeypatch.setattr(standing.shutil, "disk_usage", lambda _path: usage)

@@ -25,7 +25,7 @@ from oathward.ledger import Entry, Query
 from oathward.messages import actions, views
 from oathward.messages import sql as rows
 from oathward.messages.model import Delivery, State
-from oathward.messages.views import Counted, Filters
+from oathward.messages.views import WITHDRAWN, Counted, Filters
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -109,7 +109,7 @@ def one(view: View) -> Response:
         id=id_,
         message=message,
         records=records,
-        stuck=[row for row in waiting if row.state != Delivery.PENDING],
+        stuck=[r for r in waiting if r.state != Delivery.PENDING and r.reason not in WITHDRAWN],
     )
 
 
@@ -189,10 +189,16 @@ def _decisions(records: list[Entry], waiting: dict[str, str]) -> list[Decision]:
                     *(outgoing, removed, entry.at_us, str(entry.body.get("bundle", ""))),
                     "release" in entry.body,
                     fate.at_us if fate else 0,
-                    _FATES[fate.kind] if fate else waiting.get(outgoing, ""),
+                    _fate(fate) if fate else waiting.get(outgoing, ""),
                 )
             )
     return found
+
+
+def _fate(entry: Entry) -> str:
+    """Say what became of a delivery; one that may not be sent any more is as it should be."""
+    withdrawn = entry.kind == "message.dead" and entry.body.get("reason") in WITHDRAWN
+    return "not sent any more" if withdrawn else _FATES[entry.kind]
 
 
 _FATES = {
