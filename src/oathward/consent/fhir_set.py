@@ -2,7 +2,8 @@
 
 Rules:
 - Each file is one JSON resource; of a Bundle its Consent and Patient entries count. Other resources are passed over.
-- A reference to a patient is followed within what was given, by type and id or by ``fullUrl``.
+- A reference to a patient is followed within what was given, by type and id or by ``fullUrl``: in its own file first,
+  for ``Patient/1`` of another server is somebody else. One that leads to two different patients is a mistake.
 - Every mistake has its file and place, never a value; with any, nothing of the set may be used.
 
 Deliberately absent: opening files, and whose subject a patient is.
@@ -59,7 +60,7 @@ def gather(files: Iterable[tuple[str, bytes]], *, zone: tzinfo = UTC) -> Consent
         zone: in which dates without a time are meant.
     """
     consents = Consents()
-    patients: dict[str, list[dict[str, Any]]] = {}
+    patients = _Patients()
     for name, data in files:
         try:
             for resource, url, body in _resources(data):
@@ -67,11 +68,10 @@ def gather(files: Iterable[tuple[str, bytes]], *, zone: tzinfo = UTC) -> Consent
                     one = read(resource, body, zone=zone)
                     consents.found.append(Named(name, one, one.patient.identifiers))
                 elif resource.get("resourceType") == "Patient":
-                    identifiers = list(objects(resource.get("identifier")))
-                    patients |= {key: identifiers for key in (url, f"Patient/{resource.get('id')}") if key}
+                    patients.add(name, resource, url)
         except OathwardError as error:
             consents.problems.append(Problem(name, error.where, error.why))
-    consents.found = [_of_patient(one, patients) for one in consents.found]
+    consents.found = [_of_patient(one, patients, consents.problems) for one in consents.found]
     _twice(consents)
     return consents
 
@@ -88,11 +88,35 @@ def _resources(data: bytes) -> Iterator[tuple[dict[str, Any], str, bytes]]:
             yield inner, url if isinstance(url, str) else "", dumps(inner)
 
 
-def _of_patient(one: Named, patients: dict[str, list[dict[str, Any]]]) -> Named:
+class _Patients:
+    """The identifiers of the patients of a set, by reference: of each file, and of all of them."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str | None, str], list[dict[str, Any]] | None] = {}
+
+    def add(self, file: str, resource: dict[str, Any], url: str) -> None:
+        """Take a Patient resource; ``url``: its ``fullUrl``, empty for none."""
+        identifiers = list(objects(resource.get("identifier")))
+        for reference in (url, f"Patient/{resource.get('id')}"):
+            for key in ((file, reference), (None, reference)):
+                if reference and self._known.setdefault(key, identifiers) != identifiers:
+                    self._known[key] = None
+
+    def of(self, file: str, reference: str) -> list[dict[str, Any]] | None:
+        """Give the identifiers of whom a reference in a file means; ``None``: of different people."""
+        key = (file, reference)
+        return self._known[key] if key in self._known else self._known.get((None, reference), [])
+
+
+def _of_patient(one: Named, patients: _Patients, problems: list[Problem]) -> Named:
     if one.patient:
         return one
-    reference = one.reading.patient.reference.reveal()
-    return replace(one, patient=tuple(identifiers_of(patients.get(reference, []))))
+    found = patients.of(one.file, one.reading.patient.reference.reveal())
+    if found is None:
+        problems.append(
+            Problem(one.file, "Consent.patient", "leads to different patients; import them apart")
+        )
+    return replace(one, patient=tuple(identifiers_of(found or [])))
 
 
 def _twice(consents: Consents) -> None:
