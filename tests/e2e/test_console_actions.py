@@ -151,3 +151,22 @@ def test_a_session_to_look_only_can_change_nothing(held, chromium):
             )
             assert status == 403, path
     assert site.records("message.discarded") == site.records("release.ordered") == []
+
+
+def test_an_adoption_that_is_refused_keeps_what_was_said(held, chromium):
+    site, _ = held
+    with signed_in(chromium, site, forgiven=("status of 422",)) as console:
+        console.open("/devices/unknown")
+        page = console.page
+        page.get_by_role("link", name="Adopt").first.click()
+        page.fill("[name=id]", "new-1")
+        page.fill("[name=kind]", "monitor")
+        page.check("[name=types][value='ORU^R01']")
+        page.fill("[name=reason]", "on the ward since today")
+        page.get_by_role("button", name="Adopt").click()
+        page.wait_for_selector("text=Not adopted")
+        assert page.is_checked("[name=types][value='ORU^R01']")
+        assert page.input_value("[name=reason]") == "on the ward since today"
+        page.check("[name=pin]")
+        page.get_by_role("button", name="Adopt").click()
+        page.wait_for_url("**/devices/new-1?adopted=yes")

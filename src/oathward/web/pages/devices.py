@@ -137,9 +137,8 @@ def dismiss(view: View) -> Response:
 
 
 def _asked(view: View, held: HeldView, wrong: dict[str, str]) -> Response:
-    return view.page(
-        "adopt.html", status=422 if wrong else 200, form=view.form, held=held, types=TYPES, wrong=wrong
-    )
+    more = {"form": view.form, "chosen": view.many("types"), "held": held, "types": TYPES, "wrong": wrong}
+    return view.page("adopt.html", status=422 if wrong else 200, **more)
 
 
 def _held(view: View) -> HeldView:
