@@ -40,12 +40,16 @@ class Seeds:
         device_key: 32 bytes, of this project.
         outgoing_id: the control id of the outgoing message.
         year: the current year, UTC; 0 where unknown, then no year of birth passes.
+        source: id of the device that sent it; a logical id means something at its sender alone.
+        identity: identifiers leave as they are; else pseudonyms stand in their places.
     """
 
     subject_seed: bytes = field(repr=False)
     device_key: bytes = field(repr=False)
     outgoing_id: str
     year: int = 0
+    source: str = field(default="", repr=False)
+    identity: bool = field(default=True, repr=False)
 
 
 Parameters = Mapping[str, tuple[str, ...]]

@@ -135,13 +135,15 @@ def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewri
         from oathward.protocols.fhir import rewrite as fhir
 
         return fhir.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+    from oathward.protocols.fhir.known import Naming
     from oathward.protocols.v2fhir import to_fhir
 
     write = hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
 
-    def written_and_mapped(message: Any, outgoing_id: str, context: object) -> Rewritten:
+    def written_and_mapped(message: Any, outgoing_id: str, context: Seeds) -> Rewritten:
         done = write(message, outgoing_id, context)
-        return done._replace(data=to_fhir(decode(done.data), outgoing_id))
+        naming = Naming(context.source, raw=context.identity)
+        return done._replace(data=to_fhir(decode(done.data), outgoing_id, naming))
 
     return written_and_mapped
 

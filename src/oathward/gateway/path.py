@@ -217,7 +217,8 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
             raise OathwardError(wire.where_type(message.whole), reason=Reason.DEID_FAILED)
         planned = gate.plan(wire.name, link, permit)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
-        seeds = Seeds(*secrets, outgoing_id, gate.year)
+        source = known.facts.device or ""
+        seeds = Seeds(*secrets, outgoing_id, gate.year, source, link.carries_identity)
         safe = shape(message.left, planned.plan, seeds)  # 8
         if part.guarded is None:
             part.guarded = gate.guarded(wire.original(message.whole), subject, arrival.at_us)

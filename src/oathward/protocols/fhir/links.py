@@ -1,7 +1,8 @@
 """What things are called on what leaves: logical ids, references to them, and extensions by their URL.
 
 Rules:
-- A logical id has the class of its type (``overrides.ID_CLASSES``). Kept or changed it is that of what leaves; else
+- A logical id means something at its sender alone: kept, it is hashed with the sender (``known``), so that two
+  senders' ``Patient/1`` are never one at a recipient. It has the class of its type (``overrides.ID_CLASSES``). Kept or changed it is that of what leaves; else
   the resource is called after the outgoing message: ``out-1-0``; or after what it is known by (``known``), where
   ids of its type may leave and the sender gave none.
 - A reference takes the ruling of its target's id, so both stay consistent. Inside the message it follows the target,
@@ -24,7 +25,7 @@ from typing import Any
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.edits import NOTE, Run, Step
 from oathward.protocols.fhir.elements import NAMES, REST, Element, strictness
-from oathward.protocols.fhir.known import digest, key_of
+from oathward.protocols.fhir.known import Naming, id_of, key_of, sent_id
 from oathward.protocols.fhir.message import Entry, Resource
 from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.primitives import FORMS
@@ -67,18 +68,31 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
         return ""
     old = entry.id
     if ruling is KEEP:
-        return _by_identifier(entry) if not old else "" if old in STEPS else old
+        return _by_identifier(entry, run) if not old else "" if old in STEPS else _sent(entry.type, old, run)
     value = old or _identifier(entry.resource)
     found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
     return found if found and _is_id(found) and found not in STEPS else ""
 
 
-def _by_identifier(entry: Entry) -> str:
+def has_source(run: Run) -> bool:
+    """Say whether it is known who sent the message."""
+    return bool(_source(run))
+
+
+def _source(run: Run) -> str:
+    return str(getattr(run.context, "source", ""))
+
+
+def _sent(kind: str, ident: str, run: Run) -> str:
+    return sent_id(kind, ident, _source(run))
+
+
+def _by_identifier(entry: Entry, run: Run) -> str:
     """Give the id that follows from what it is known by; empty where the type or the identifier says too little."""
     listed = entry.resource.get("identifier") if entry.type in BY_IDENTIFIER else None
     for identifier in listed if isinstance(listed, list) else ():
-        if identifier.get("system") and identifier.get("value"):
-            return digest(entry.type, *key_of(identifier))
+        if identifier.get("value"):
+            return id_of(entry.type, key_of(identifier), Naming(_source(run)))
     return ""
 
 
@@ -186,7 +200,7 @@ class Referrer:
     ) -> tuple[str, str]:
         ruling, cls = known
         if ruling is KEEP:
-            return cls, text
+            return cls, f"{kind}/{_sent(kind, ident, run)}"
         if ruling is REMOVE or rest:
             return cls, ""
         if kind == "Patient":
@@ -207,27 +221,43 @@ class Referrer:
         known = self._rulings.get(kind)
         if known is None:
             known = self._rulings[kind] = self._ruling_of(kind), id_class(kind)
-        if known[0] is KEEP:
-            return known[1], text
-        if "?" in text:
-            return known[1], ""
         short = plain(text)
         if short in run.names:
             return self._found(short, run, rest=rest)
+        if known[0] is KEEP:
+            return known[1], kept_reference(text, run)
+        if "?" in text:
+            return known[1], ""
         return self._literal(kind, short.rpartition("/")[2], short, known, run, rest=rest)
 
 
 # --- what is kept as it came
 
 
-def relinked(value: Any, names: dict[str, str]) -> Any:
-    """Copy a value, every string that is a name of an entry written as that entry is called now."""
+def kept_reference(text: str, run: Run) -> str:
+    """Write a reference to what is not in the message: a sender's own ids are called as that sender's resources are."""
+    kind, slash, ident = text.partition("/")
+    ident, _, version = ident.partition("/_history/")
+    if not slash or "/" in ident or not _is_id(ident) or kind not in tables.resource_types():
+        return text  # another server's, a search, a fragment: they mean the same wherever they stand
+    return f"{kind}/{_sent(kind, ident, run)}" + (
+        f"/_history/{version}" if version and not _source(run) else ""
+    )
+
+
+def relinked(value: Any, names: dict[str, str], run: Run) -> Any:
+    """Copy a value, every string that is a name of an entry, and every reference, as it is called now."""
     if value.__class__ is str:
         return names.get(value, value)
     if value.__class__ is dict:
-        return {key: relinked(item, names) for key, item in value.items()}
+        return {
+            key: names.get(item) or names.get(plain(item)) or kept_reference(item, run)
+            if key == "reference" and item.__class__ is str
+            else relinked(item, names, run)
+            for key, item in value.items()
+        }
     if value.__class__ is list:
-        return [relinked(item, names) for item in value]
+        return [relinked(item, names, run) for item in value]
     return value
 
 

@@ -174,14 +174,14 @@ def _output(resources: Sequence[Resource]) -> bytes:
 def _as_it_came(message: Message, names: Run) -> Rewritten:
     """Write everything, under names that leave."""
     reading = catalogue.read(message)
-    changed = links.renamed(names)
+    changed, sourced = links.renamed(names), links.has_source(names)
     resources = []
     for entry, name in zip(message.entries, names.outgoing, strict=True):
         if not name:
             continue
         resource = entry.resource
-        if changed:
-            resource = {key: links.relinked(value, changed) for key, value in resource.items()}
+        if changed or sourced:
+            resource = {key: links.relinked(value, changed, names) for key, value in resource.items()}
         resources.append(_with_id(resource, name))
     made = sum(
         name != f"{entry.type}/{entry.id}"

@@ -269,7 +269,7 @@ class Compiler:
         def walk(value: object, run: Run) -> object:
             run.uncatalogued += 1
             made = step(value, run)
-            return made if made is None or not run.names else links.relinked(made, links.renamed(run))
+            return made if made is None or not run.names else links.relinked(made, links.renamed(run), run)
 
         return walk
 

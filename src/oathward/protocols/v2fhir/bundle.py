@@ -22,7 +22,7 @@ import orjson
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.protocols.fhir.known import digest, key_of
+from oathward.protocols.fhir.known import Naming, digest, id_of, key_of
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.v2fhir import quick, tables
@@ -31,7 +31,7 @@ from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.observation import UNCODED, Scope
 from oathward.protocols.v2fhir.paths import absent
 from oathward.protocols.v2fhir.primitives import before, date_time_back, original, string, time_forward
-from oathward.protocols.v2fhir.reading import NULL, Reading, entry
+from oathward.protocols.v2fhir.reading import NULL, UNTOLD, Reading, entry
 from oathward.protocols.v2fhir.values import LINED, lines
 
 TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
@@ -45,19 +45,20 @@ def mappable(code: str, trigger: str) -> bool:
     return f"{code}^{trigger}" in tables.events()
 
 
-def to_fhir(message: Message, outgoing_id: str) -> bytes:
+def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD) -> bytes:
     """Map one shaped message to a Bundle of type ``transaction``.
 
     Args:
         message: as it may leave.
         outgoing_id: of this message on this link; ids of resources without identifiers begin with it.
+        naming: how other ids are made.
 
     Raises:
         OathwardError: MAPPING_UNSUPPORTED, a message type without a mapping, or one of which nothing is left to map.
     """
     if not mappable(message.code, message.trigger):
         raise OathwardError("MSH-9", "a message type with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
-    r = Reading(message, outgoing_id)
+    r = Reading(message, outgoing_id, naming)
     work = _Work(message, r)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "transaction"}
     following = [*message.segments[1:], b""]
@@ -128,12 +129,18 @@ class _Work:
             account["status"] = "active"
             if self.patient is not None:
                 account["subject"] = [self.scope.shared["subject"]]
-            known = self.patient_key if not any(key[:2]) else ()
-            self.r.add("Account", digest("Account", *key, *known) if key[2] else "", account)
+            self.r.add("Account", self._of_patient("Account", key), account)
+
+    def _of_patient(self, kind: str, key: tuple[str, str, str]) -> str:
+        """Give the id of what has a number; one without an authority is the patient's, and the sender's."""
+        naming = self.r.naming
+        if not key[2] or any(key[:2]) or not naming.raw:
+            return id_of(kind, key, naming)
+        return digest(kind, *key, *self.patient_key, naming.source)
 
     def _known_patient(self, resource: dict[str, Any]) -> None:
         self.patient_key = self._key(resource)
-        id_ = digest("Patient", *self.patient_key) if self.patient_key else ""
+        id_ = id_of("Patient", self.patient_key, self.r.naming)
         self.patient_reference = self.r.add("Patient", id_, resource)
         self.patient = resource
         self.scope.shared["subject"] = {"reference": self.patient_reference}
@@ -181,7 +188,7 @@ class _Work:
         key = self._key(prior)
         prior["active"] = False
         prior["link"] = [{"other": {"reference": self.patient_reference}, "type": "replaced-by"}]
-        reference = self.r.add("Patient", digest("Patient", *key) if key else "", prior)
+        reference = self.r.add("Patient", id_of("Patient", key, self.r.naming), prior)
         self._add_to_patient({"link": [{"other": {"reference": reference}, "type": "replaces"}]})
 
     def visit(self, fields: list[bytes]) -> None:
@@ -203,8 +210,7 @@ class _Work:
         if self.patient is not None:
             resource["subject"] = self.scope.shared["subject"]
         key = key_of((resource.get("identifier") or [{}])[0])
-        owner = self.patient_key if not any(key[:2]) else ()
-        reference = self.r.add("Encounter", digest("Encounter", *key, *owner) if key[2] else "", resource)
+        reference = self.r.add("Encounter", self._of_patient("Encounter", key), resource)
         self.encounter = resource
         self.scope.shared["encounter"] = {"reference": reference}
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from orjson import Fragment
 
-from oathward.protocols.fhir.known import digest, key_of
+from oathward.protocols.fhir.known import digest, id_of, key_of
 from oathward.protocols.v2fhir import codes, tables
 from oathward.protocols.v2fhir.authorities import authority_back, name_authority
 from oathward.protocols.v2fhir.paths import FIELD, Extensions, Step, absent, find, put, steps
@@ -292,7 +292,7 @@ def _practitioner(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
     if not resource:
         return None, None
     identifier = resource.get("identifier", [{}])[0]
-    id_ = digest("Practitioner", *key_of(identifier)) if identifier.get("value") else ""
+    id_ = id_of("Practitioner", key_of(identifier), r.naming)
     return {"reference": r.add("Practitioner", id_, resource)}, None
 
 

@@ -18,7 +18,7 @@ import re
 from functools import cache
 from typing import Any, NamedTuple
 
-from oathward.protocols.fhir.known import digest, key_of
+from oathward.protocols.fhir.known import digest, id_of, key_of
 from oathward.protocols.v2fhir import tables
 from oathward.protocols.v2fhir.authorities import equipment
 from oathward.protocols.v2fhir.codes import Concept
@@ -100,7 +100,7 @@ class Devices:
         if parent:
             resource["parent"] = {"reference": parent.reference}
         identity = own or inherited
-        key = digest("Device", *identity, *_inner(place, own, inherited)) if identity else ""
+        key = _of_level(identity, _inner(place, own, inherited), r) if identity else ""
         self.levels[place] = Level(r.add("Device", key, resource), identity)
         return resource
 
@@ -134,7 +134,13 @@ class Devices:
         for level in self.levels.values():
             if level.identity == own:
                 return level
-        return Level(r.add("Device", digest("Device", *own), {"identifier": [identifier]}), own)
+        return Level(r.add("Device", id_of("Device", own, r.naming), {"identifier": [identifier]}), own)
+
+
+def _of_level(identity: tuple[str, ...], inner: tuple[str, ...], r: Reading) -> str:
+    """Give the id of a unit, or of a part of one."""
+    whole = id_of("Device", identity, r.naming)
+    return digest("Device", whole, *inner) if inner else whole
 
 
 def _equipment(raw: bytes, r: Reading) -> dict[str, Any] | None:

@@ -16,10 +16,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from oathward.protocols.fhir.known import Naming
 from oathward.protocols.hl7v2.escapes import USUAL
 from oathward.protocols.hl7v2.reader import Message
 
 NULL = b'""'
+UNTOLD = Naming()
 _ZONE = re.compile(rb"[0-9]{4,14}(?:\.[0-9]{1,4})?([+-][0-9]{4})").fullmatch
 _CONTROL = {code: None for code in (*range(0x20), 0x7F) if code not in (9, 10, 13)}
 
@@ -40,6 +42,7 @@ class Reading:
         "entries",
         "known",
         "message",
+        "naming",
         "plain",
         "prefix",
         "quick",
@@ -49,7 +52,8 @@ class Reading:
         "zone",
     )
 
-    def __init__(self, message: Message, outgoing_id: str) -> None:
+    def __init__(self, message: Message, outgoing_id: str, naming: Naming = UNTOLD) -> None:
+        self.naming = naming
         separators = message.separators
         self.message = message
         self.component = bytes([separators.component])
