@@ -18,6 +18,7 @@ Source: FHIR R4 §2.3.0 (references), §3.1.0.11.2 (references in transactions),
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -33,6 +34,7 @@ from oathward.protocols.fhir.references import kind_of
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 
 _is_id = FORMS["id"][1]
+_REFERENCE = re.compile(rb'"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9./_-]+)"')
 STEPS = frozenset((".", ".."))
 """Ids that FHIR takes and an address does not: there they are a step in the path, out of the type and the base."""
 BY_IDENTIFIER = frozenset(("Patient", "Device", "Encounter", "Practitioner"))
@@ -72,11 +74,6 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
     value = old or _identifier(entry.resource)
     found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
     return found if found and _is_id(found) and found not in STEPS else ""
-
-
-def has_source(run: Run) -> bool:
-    """Say whether it is known who sent the message."""
-    return bool(_source(run))
 
 
 def _source(run: Run) -> str:
@@ -243,6 +240,18 @@ def kept_reference(text: str, run: Run) -> str:
     return f"{kind}/{_sent(kind, ident, run)}" + (
         f"/_history/{version}" if version and not _source(run) else ""
     )
+
+
+def referred_anew(data: bytes, run: Run) -> bytes:
+    """Write every reference of a document as ``kept_reference`` does, where no entry has another name than it had.
+
+    A quotation mark inside a text is escaped, so that nothing but a key and its value looks like this.
+    """
+
+    def anew(match: re.Match[bytes]) -> bytes:
+        return b'"reference":"%b"' % kept_reference(match[1].decode(), run).encode()
+
+    return _REFERENCE.sub(anew, data) if _source(run) else data
 
 
 def relinked(value: Any, names: dict[str, str], run: Run) -> Any:

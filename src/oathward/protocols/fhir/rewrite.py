@@ -174,21 +174,22 @@ def _output(resources: Sequence[Resource]) -> bytes:
 def _as_it_came(message: Message, names: Run) -> Rewritten:
     """Write everything, under names that leave."""
     reading = catalogue.read(message)
-    changed, sourced = links.renamed(names), links.has_source(names)
+    changed = links.renamed(names)
     resources = []
     for entry, name in zip(message.entries, names.outgoing, strict=True):
         if not name:
             continue
         resource = entry.resource
-        if changed or sourced:
+        if changed:
             resource = {key: links.relinked(value, changed, names) for key, value in resource.items()}
         resources.append(_with_id(resource, name))
     made = sum(
         name != f"{entry.type}/{entry.id}"
         for entry, name in zip(message.entries, names.outgoing, strict=True)
     )
+    data = _output(resources)
     return Rewritten(
-        _output(resources),
+        data if changed else links.referred_anew(data, names),
         {},
         {CONTROL: made} if made else {},
         reading.classes | {CONTROL},

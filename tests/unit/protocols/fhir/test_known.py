@@ -118,3 +118,22 @@ def test_a_pseudonym_is_the_id_on_both_wires_and_nothing_refers_into_the_void(pr
     [of_hl7] = {url for url in urls(mapped) if url.startswith("Patient/")}
     assert references(sent(observation(), "hub-2", profile)) == {of_hl7}
     assert urls(sent(patient(), "hub-3", profile)) == {of_hl7}
+
+
+def test_references_are_the_same_whether_names_changed_or_not():
+    """One way writes them in the document, the other in its objects."""
+    body = json.loads(observation().partition(b"\n\n")[2])
+    del body["id"]
+    body["note"] = [{"text": 'a "reference":"Patient/1" in words'}]
+    body["hasMember"] = [{"reference": "Observation/9/_history/3"}]
+    body["performer"] = [{"reference": "https://o.example/Patient/1"}]
+    single = request_bytes(Request("POST", "Observation"), json.dumps(body).encode())
+    entries = [
+        {"fullUrl": "urn:uuid:00000000-0000-4000-8000-000000000001", "resource": body, "request": {"method": "POST", "url": "Observation"}}
+    ]  # fmt: skip
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    whole = request_bytes(Request("POST", ""), json.dumps(bundle).encode())
+    one, other = sent(single, "hub-1"), sent(whole, "hub-1")
+    assert references(one) == references(other)
+    assert 'a \\"reference\\":\\"Patient/1\\" in words' in one.decode()
+    assert "Patient/1" not in references(one)
