@@ -29,7 +29,7 @@ from oathward.plans import Plans, route_of
 from oathward.policy.bundle import Bundle
 from oathward.policy.consents import ConsentFact
 from oathward.policy.decide import care_first, decide
-from oathward.policy.model import ANY, KEEP, Decision, Deny, Indeterminate, Link, Permit
+from oathward.policy.model import ANY, KEEP, Decision, Deny, Indeterminate, Link, Permit, SubjectKind
 from oathward.protocols.fhir import elements, links
 from oathward.protocols.hl7v2 import shapes
 from oathward.protocols.hl7v2.reader import Message, decode
@@ -38,7 +38,7 @@ What = Literal["kept", "changed", "removed"]
 Leaves = dict[str, tuple[str, str]]
 """Place → (element class, value as it is shown)."""
 
-_SEEDS = Seeds(b"\x01" * 32, b"\x02" * 32, "0123456789ABCDEFGHIJ", 2026)
+SEEDS = Seeds(b"\x01" * 32, b"\x02" * 32, "0123456789ABCDEFGHIJ", 2026)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ def sample(
     story = story or Story()
     if link not in bundle.carriers(wire.name):
         return Sample(link.id, link.recipient, wire.name, "not taken", ("decision.no-link",))
-    message = wire.decode(as_hl7v2(story) if wire is HL7V2 else as_fhir(story))
-    answer = _decided(bundle, link, wire, message, story, consents)
+    message = told(wire, story)
+    answer = decided(bundle, link, wire, story, consents)
     match answer:
         case Permit():
             try:
@@ -116,11 +116,25 @@ def device_for(link: Link, story: Story) -> Device:
     )
 
 
-def _decided(
-    bundle: Bundle, link: Link, wire: Wire, message: Any, story: Story, consents: tuple[ConsentFact, ...]
+def told(wire: Wire, story: Story) -> Any:
+    """Give a story as a message of one wire."""
+    return wire.decode(as_hl7v2(story) if wire is HL7V2 else as_fhir(story))
+
+
+def decided(
+    bundle: Bundle,
+    link: Link,
+    wire: Wire,
+    story: Story,
+    consents: tuple[ConsentFact, ...] | None,
+    subject: SubjectKind = "known",
 ) -> Decision:
-    device = device_for(link, story)
-    around = Around("sample", Assurance.CERTIFICATE, "known", 1, consents, clock_sure=True, bundle_version=1)
+    """Decide a story for one link as the gateway does."""
+    device, message = device_for(link, story), told(wire, story)
+    version = None if consents is None else 1
+    around = Around(
+        "sample", Assurance.CERTIFICATE, subject, version, consents, clock_sure=True, bundle_version=1
+    )
     known = known_of(read_of(wire, message, bundle, device, consents), around, bundle, device)
     answer = decide(bundle, link, known.facts, now_us=0)
     return care_first(link, answer) if isinstance(answer, Indeterminate) else answer
@@ -137,10 +151,10 @@ def _permitted(bundle: Bundle, link: Link, wire: Wire, message: Any, permit: Per
     allowed = message
     if permit.withheld or permit.only is not None:
         allowed = wire.narrowed(message, permit.withheld, permit.only)
-    data = shape(allowed, plans.of(route, link, permit).plan, _SEEDS).data
+    data = shape(allowed, plans.of(route, link, permit).plan, SEEDS).data
     compared = data
     if route.came != route.leaves:  # what is removed and changed is so before it is mapped
-        compared = shape(allowed, plans.of(ROUTE_HL7V2, link, permit).plan, _SEEDS).data
+        compared = shape(allowed, plans.of(ROUTE_HL7V2, link, permit).plan, SEEDS).data
     after = _of_hl7v2(decode(compared)) if wire is HL7V2 else _of_fhir(_resources(orjson.loads(compared)))
     profile = load_profiles(bundle.profiles)[permit.profile]
     rows = tuple(_compared(link, permit, profile, _leaves(wire, message), after))

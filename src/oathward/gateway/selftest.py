@@ -20,21 +20,17 @@ from typing import Any
 
 import orjson
 
-from oathward.core.labels import OBSERVATION_CLASSES, Assurance
-from oathward.deid.plan import Seeds, shape
-from oathward.gateway.facts import Around, known_of, read_of
-from oathward.gateway.sample import device_for
-from oathward.gateway.twins import Story, as_fhir, as_hl7v2, labelled
-from oathward.gateway.wires import FHIR, HL7V2, Wire
+from oathward.core.labels import OBSERVATION_CLASSES
+from oathward.deid.plan import shape
+from oathward.gateway.sample import SEEDS, decided, told
+from oathward.gateway.twins import Story, labelled
+from oathward.gateway.wires import FHIR, HL7V2
 from oathward.plans import Plans, route_of
 from oathward.policy.bundle import Bundle
 from oathward.policy.consents import ConsentFact
-from oathward.policy.decide import care_first, decide
 from oathward.policy.model import ANY, KEEP, Decision, Deny, Indeterminate, Link, Permit, SubjectKind
 from oathward.protocols.hl7v2.reader import decode
 
-_SEEDS = Seeds(b"\x01" * 32, b"\x02" * 32, "0123456789ABCDEFGHIJ", 2026)
-_SITE = "selftest"
 _TYPES = ("ORU^R01", "FHIR^Bundle")
 _ANYTHING = frozenset({ANY})
 
@@ -84,7 +80,9 @@ def run(bundle: Bundle) -> Report:
             continue
         for case in cases_of(bundle, link):
             cases += 1
-            answers = [_decided(wire, bundle, link, case) for wire in (HL7V2, FHIR)]
+            answers = [
+                decided(bundle, link, wire, case.story, case.consents, case.subject) for wire in (HL7V2, FHIR)
+            ]
             differences = list(_compared(link, case, *answers))
             found += differences
             if not differences and isinstance(answers[0], Permit):
@@ -139,22 +137,6 @@ def _nothing_to_compare(bundle: Bundle, link: Link) -> str:
     return ""
 
 
-def _decided(wire: Wire, bundle: Bundle, link: Link, case: Case) -> Decision:
-    device = device_for(link, case.story)
-    message = _told(wire, case.story)
-    version = None if case.consents is None else 1
-    around = Around(
-        _SITE, Assurance.CERTIFICATE, case.subject, version, case.consents, clock_sure=True, bundle_version=1
-    )
-    known = known_of(read_of(wire, message, bundle, device, case.consents), around, bundle, device)
-    answer = decide(bundle, link, known.facts, now_us=0)
-    return care_first(link, answer) if isinstance(answer, Indeterminate) else answer
-
-
-def _told(wire: Wire, story: Story) -> Any:
-    return wire.decode(as_hl7v2(story) if wire is HL7V2 else as_fhir(story))
-
-
 def _compared(link: Link, case: Case, one: Decision, other: Decision) -> Iterator[Difference]:
     if type(one) is not type(other):
         yield Difference(link.id, case.name, "answer", _word(one), _word(other))
@@ -192,20 +174,20 @@ def _shaped(
     plans: Plans, bundle: Bundle, link: Link, case: Case, one: Decision, other: Decision
 ) -> Iterator[Difference]:
     """Shape both tellings; names, aliases and measurements in what leaves must be the same."""
-    told: list[dict[str, str]] = []
+    found: list[dict[str, str]] = []
     for wire, permit in ((HL7V2, one), (FHIR, other)):
         assert isinstance(permit, Permit)
         planned = plans.of(route_of(bundle, link, wire.name), link, permit)
-        message = _told(wire, case.story)
+        message = told(wire, case.story)
         if permit.withheld or permit.only is not None:
             message = wire.narrowed(message, permit.withheld, permit.only)
-        data = shape(message, planned.plan, _SEEDS).data
-        told.append(_of_fhir(data) if data.startswith(b"{") else _of_hl7v2(data))
-    if "value" not in told[0] and "value" not in told[1]:  # a unit alone says nothing of a measurement
-        for one_told in told:
-            one_told.pop("unit", None)
-    for what in told[0].keys() | told[1].keys():
-        mine, its = told[0].get(what, "absent"), told[1].get(what, "absent")
+        data = shape(message, planned.plan, SEEDS).data
+        found.append(_of_fhir(data) if data.startswith(b"{") else _of_hl7v2(data))
+    if "value" not in found[0] and "value" not in found[1]:  # a unit alone says nothing of a measurement
+        for one_found in found:
+            one_found.pop("unit", None)
+    for what in found[0].keys() | found[1].keys():
+        mine, its = found[0].get(what, "absent"), found[1].get(what, "absent")
         if mine != its:
             yield Difference(link.id, case.name, f"{what} in what leaves", mine, its)
 

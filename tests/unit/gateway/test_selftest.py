@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.unit.policy import small
 
-from oathward.gateway import selftest
+from oathward.gateway import selftest, twins
 from oathward.gateway.sample import sample
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.policy.bundle import Bundle, load
@@ -63,8 +63,10 @@ def test_a_wire_that_labels_otherwise_is_found(bundle, monkeypatch):
 
 def test_another_name_for_the_patient_is_found(bundle, monkeypatch):
     """Reverse: what leaves is compared too."""
-    real = selftest.as_fhir
-    monkeypatch.setattr(selftest, "as_fhir", lambda story: real(replace(story, identifier="7009999999")))
+    real = twins.as_fhir
+    monkeypatch.setattr(
+        "oathward.gateway.sample.as_fhir", lambda story: real(replace(story, identifier="7009999999"))
+    )
     found = selftest.run(bundle).differences
     assert {one.what for one in found} == {"patient in what leaves"}
 

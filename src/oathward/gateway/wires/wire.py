@@ -22,8 +22,6 @@ from oathward.policy.labels import LabelTable
 LabelFacts = tuple[frozenset[str], str, str, str, str]
 """The fields of ``policy.labels.Seen`` in order; what no rule asks for is empty."""
 
-ORIGINAL_MODE_GOOD = "AA"
-
 
 class Identity(NamedTuple):
     """What makes a message the same one for its sender.

@@ -164,6 +164,10 @@ def _verify(site: Opened, mine: Verification) -> None:
     except (OathwardError, OSError) as error:
         mine.trouble = str(error)
     finally:
+        if (
+            mine.report is None
+        ):  # also where a bug of ours ended it: the page must not take that for an answer
+            mine.trouble = mine.trouble or Reason.INTERNAL.code
         mine.ended_us = max(micros(site.clock.now()), mine.started_us)
         mine.runs = False
 
