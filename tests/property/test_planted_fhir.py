@@ -241,3 +241,30 @@ def test_a_bug_while_cutting_loses_nothing_and_says_nothing(world, monkeypatch):
     prepared = fhir_work.begin(gate, piece, HUB)
     commit_group(gate, [prepared])
     assert {o.sealed.link for o in prepared.outgoing} == {"ehr", "registry"}
+
+
+def test_what_a_profile_leaves_nothing_of_does_not_leave_as_an_empty_envelope(world):
+    _, gate = world
+    known = {"type": "Patient", "identifier": {"system": "urn:oid:1.2.3.4", "value": "7001239999"}}
+    body = {key: value for key, value in OBSERVATION.items() if key != "valueQuantity"}
+    body |= {"id": "words", "subject": known, "valueString": "said by Zqdoctor"}
+    raw = request_bytes(Request("PUT", "Observation/words"), json.dumps(body).encode())
+    prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), FHIR))
+    commit_group(gate, [prepared])
+    assert {one.sealed.link for one in prepared.outgoing} == {"ehr"}
+    [accepted] = [json.loads(leaf.body) for leaf in prepared.leaves if b'"answers"' in leaf.body]
+    answers = {link: told for link, *told in accepted.get("body", accepted)["answers"]}
+    assert answers["registry"] == ["deny", "decision.nothing-left"]
+
+
+def test_and_would_if_nobody_looked(world, monkeypatch):
+    """Reverse."""
+    _, gate = world
+    monkeypatch.setattr("oathward.gateway.path.EMPTY", b"")
+    known = {"type": "Patient", "identifier": {"system": "urn:oid:1.2.3.4", "value": "7001239999"}}
+    body = {key: value for key, value in OBSERVATION.items() if key != "valueQuantity"}
+    body |= {"id": "words2", "subject": known, "valueString": "said by Zqdoctor"}
+    raw = request_bytes(Request("PUT", "Observation/words2"), json.dumps(body).encode())
+    prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), FHIR))
+    commit_group(gate, [prepared])
+    assert {one.sealed.link for one in prepared.outgoing} == {"ehr", "registry"}

@@ -22,7 +22,7 @@ from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
-from oathward.deid.plan import Seeds, shape
+from oathward.deid.plan import Plan, SafeMessage, Seeds, shape
 from oathward.gateway import outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
@@ -33,6 +33,7 @@ from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.model import Resolution
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
+from oathward.protocols.fhir.rewrite import EMPTY
 
 T = TypeVar("T")
 _HELD_WHOLE = frozenset({Reason.PATIENTS_SEVERAL, Reason.PATIENT_AMBIGUOUS})
@@ -208,6 +209,27 @@ def _permitted(gate: Gate, message: Any, part: Part, link: Link, permit: Permit,
         _disclose(gate, Narrowed(message, left), part, link, permit, known)
 
 
+def _shaped(message: Any, plan: Plan, seeds: Seeds) -> SafeMessage:
+    """Shape for one link; what a profile leaves nothing of does not leave as an empty envelope.
+
+    Raises:
+        OathwardError: ``NOTHING_LEFT``; or it cannot be shaped.
+    """
+    safe = shape(message, plan, seeds)
+    if safe.data == EMPTY:
+        raise OathwardError("message", reason=Reason.NOTHING_LEFT)
+    return safe
+
+
+def _not_disclosed(part: Part, link: Link, error: OathwardError) -> None:
+    """Note why nothing leaves on one link: there was nothing to leave, or it waits for a person."""
+    if error.reason is Reason.NOTHING_LEFT:
+        part.answer(link.id, "deny", error.reason.code)
+        return
+    part.answer(link.id, "held", error.reason.code)
+    part.hold(link.id, error.reason, error.where)
+
+
 def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Permit, known: Known) -> None:
     """Shape, check and seal for one link; a failure holds the message for this link only."""
     arrival, subject, wire = part.arrival, part.resolution.subject, part.arrival.wire
@@ -219,7 +241,7 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         source = known.facts.device or ""
         seeds = Seeds(*secrets, outgoing_id, gate.year, source, link.carries_identity)
-        safe = shape(message.left, planned.plan, seeds)  # 8
+        safe = _shaped(message.left, planned.plan, seeds)  # 8
         if part.guarded is None:
             part.guarded = gate.guarded(wire.original(message.whole), subject, arrival.at_us)
         verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9
@@ -231,8 +253,7 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
             safe, link.id, arrival.id, outgoing_id, gate.recipient_key(link)
         )  # 10
     except OathwardError as error:
-        part.answer(link.id, "held", error.reason.code)
-        part.hold(link.id, error.reason, error.where)
+        _not_disclosed(part, link, error)
         return
     part.facts[planned.key] = planned.body
     part.send(sealed, outcome.outbox_row(gate, part, link, permit, known, planned.key, sealed))

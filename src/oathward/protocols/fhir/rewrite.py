@@ -38,6 +38,10 @@ PASSES_MAX = 8
 """How often the entries of one message are shaped again because something they referred to went."""
 
 
+EMPTY = b'{"resourceType":"Bundle","type":"transaction"}'
+"""What is written of a message of which nothing is left."""
+
+
 class Rewriter:
     """A compiled set of rulings; made by ``compile_rewriter``, good for any number of messages."""
 
