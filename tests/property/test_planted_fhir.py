@@ -2,6 +2,7 @@
 
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,16 +13,19 @@ from tests.site import LINK, RECIPIENT, Site, bundle
 from tests.wire import everything_in
 
 from oathward.app import build
+from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.listeners import fhir_work
-from oathward.gateway.path import handle
+from oathward.gateway.path import _shaped, handle
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Device, Peer
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
+from oathward.protocols.fhir.rewrite import EMPTY
 from oathward.vault.envelope import Opener
 from oathward.vault.keeper.server import Server
 
@@ -151,7 +155,8 @@ def request(places, word, number, key):
         for r in resources
     ]
     body = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
-    return request_bytes(Request("POST", ""), json.dumps(body).encode())
+    own = json.dumps(body).replace("Patient/p1", f"Patient/p{key}").replace('"id": "p1"', f'"id": "p{key}"')
+    return request_bytes(Request("POST", ""), own.encode())
 
 
 def look(site, gate, opener, prepared, secrets, what):
@@ -243,28 +248,12 @@ def test_a_bug_while_cutting_loses_nothing_and_says_nothing(world, monkeypatch):
     assert {o.sealed.link for o in prepared.outgoing} == {"ehr", "registry"}
 
 
-def test_what_a_profile_leaves_nothing_of_does_not_leave_as_an_empty_envelope(world):
-    _, gate = world
-    known = {"type": "Patient", "identifier": {"system": "urn:oid:1.2.3.4", "value": "7001239999"}}
-    body = {key: value for key, value in OBSERVATION.items() if key != "valueQuantity"}
-    body |= {"id": "words", "subject": known, "valueString": "said by Zqdoctor"}
-    raw = request_bytes(Request("PUT", "Observation/words"), json.dumps(body).encode())
-    prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), FHIR))
-    commit_group(gate, [prepared])
-    assert {one.sealed.link for one in prepared.outgoing} == {"ehr"}
-    [accepted] = [json.loads(leaf.body) for leaf in prepared.leaves if b'"answers"' in leaf.body]
-    answers = {link: told for link, *told in accepted.get("body", accepted)["answers"]}
-    assert answers["registry"] == ["deny", "decision.nothing-left"]
-
-
-def test_and_would_if_nobody_looked(world, monkeypatch):
-    """Reverse."""
-    _, gate = world
-    monkeypatch.setattr("oathward.gateway.path.EMPTY", b"")
-    known = {"type": "Patient", "identifier": {"system": "urn:oid:1.2.3.4", "value": "7001239999"}}
-    body = {key: value for key, value in OBSERVATION.items() if key != "valueQuantity"}
-    body |= {"id": "words2", "subject": known, "valueString": "said by Zqdoctor"}
-    raw = request_bytes(Request("PUT", "Observation/words2"), json.dumps(body).encode())
-    prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), FHIR))
-    commit_group(gate, [prepared])
-    assert {one.sealed.link for one in prepared.outgoing} == {"ehr", "registry"}
+def test_what_a_profile_leaves_nothing_of_is_no_message(monkeypatch):
+    """An empty envelope does not leave; and anything else does."""
+    written = {"data": EMPTY}
+    monkeypatch.setattr("oathward.gateway.path.shape", lambda *_: SimpleNamespace(**written))
+    with pytest.raises(OathwardError) as caught:
+        _shaped(None, None, None)
+    assert caught.value.reason is Reason.NOTHING_LEFT
+    written["data"] = b"{}"
+    assert _shaped(None, None, None).data == b"{}"
