@@ -13,7 +13,7 @@ import socket
 
 import uvloop
 
-from oathward.gateway.listeners.mllp import server_context
+from oathward.gateway.listeners.tls import server_context
 from oathward.protocols.hl7v2.mllp import Framer, wrap
 
 _ANSWER = b"MSH|^~\\&|OATHWARD|OATHGEN|LOAD|WARD4|20260504081500+0000||ACK^R01^ACK|0|P|2.6||||||UNICODE UTF-8\rMSA|AA|%b\r"

@@ -21,6 +21,8 @@ PLANTS = [
     ("layers", "oathward/deid/planted.py", "import oathward.policy"),
     ("layers", "oathward/planted/__init__.py", ""),
     ("contexts", "oathward/inventory/model.py", "import oathward.inventory.sql"),
+    ("doors", "oathward/gateway/listeners/mllp/planted.py", "import oathward.gateway.listeners.fhir.tokens"),
+    ("doors", "oathward/gateway/listeners/tls.py", "import oathward.gateway.listeners.http.body"),
     ("pure", "oathward/protocols/planted.py", "import socket"),
     ("pure", "oathward/deid/planted.py", "def lazy():\n    import oathward.core.db"),
     ("pure", "oathward/policy/planted.py", "import asyncio"),

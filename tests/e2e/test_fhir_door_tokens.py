@@ -9,7 +9,7 @@ from joserfc.jwk import ECKey
 from tests.fhir_wire import Http, assertion, bundle_of, device, observation
 from tests.site import Site, bundle
 
-from oathward.gateway.listeners.tokens import ASSERTION_TYPE
+from oathward.gateway.listeners.fhir.tokens import ASSERTION_TYPE
 from oathward.inventory.keys import canonical
 from oathward.inventory.model import Device
 

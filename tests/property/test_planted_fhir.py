@@ -19,7 +19,7 @@ from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
-from oathward.gateway.listeners import fhir_work
+from oathward.gateway.listeners.fhir import work as fhir_work
 from oathward.gateway.path import _shaped, handle
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Device, Peer

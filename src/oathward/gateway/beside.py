@@ -36,7 +36,7 @@ from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate, NotTakenError
 from oathward.gateway.listeners.beside import packed as frame
-from oathward.gateway.listeners.fhir_work import Told, begin, cut, packed, told_of, unstored
+from oathward.gateway.listeners.fhir.work import Told, begin, cut, packed, told_of, unstored
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Peer

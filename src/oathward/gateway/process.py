@@ -30,8 +30,9 @@ from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
 from oathward.gateway.listeners import answers
 from oathward.gateway.listeners.beside import Beside
-from oathward.gateway.listeners.fhir import FhirListener
-from oathward.gateway.listeners.mllp import MllpListener, server_context
+from oathward.gateway.listeners.fhir.listener import FhirListener
+from oathward.gateway.listeners.mllp.listener import MllpListener
+from oathward.gateway.listeners.tls import server_context
 from oathward.gateway.listeners.turns import Turns
 from oathward.ledger import Record, prepare
 from oathward.vault.opened import Opened

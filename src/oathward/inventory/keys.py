@@ -6,7 +6,7 @@ Rules:
   which the device names it, is part of it.
 - Its name here is the SHA-256 thumbprint of RFC 7638, in hexadecimal.
 
-Deliberately absent: checking signatures (``gateway/listeners/tokens.py``), private keys.
+Deliberately absent: checking signatures (``gateway/listeners/fhir/tokens.py``), private keys.
 
 Source: RFC 7517, RFC 7518 §6, RFC 7638; SMART App Launch 2.2, "Asymmetric authentication".
 """

@@ -8,7 +8,7 @@ Rules:
   holding handshakes open: who finishes in time gets in.
 - Each refusal is counted with a reason and the address; a peer that goes away before its handshake ends is none.
 
-Deliberately absent: certificates' meaning (``inventory``), messages (``mllp``), per-network limits.
+Deliberately absent: certificates' meaning (``inventory``), messages (the doors), per-network limits.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ import httptools
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
-from oathward.gateway.listeners.http_body import CODINGS, Body
+from oathward.gateway.listeners.http.body import CODINGS, Body
 
 HEADERS_MAX = 100
 _SLICE_BYTES = 16_384

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
-from oathward.gateway.listeners.http_body import Body
-from oathward.gateway.listeners.http_reading import Reader
+from oathward.gateway.listeners.http.body import Body
+from oathward.gateway.listeners.http.reading import Reader
 
 LIMITS = Fhir(header_bytes_max=2_000, body_bytes_max=100_000)
 HEAD = b"POST /fhir/Observation HTTP/1.1\r\nHost: x\r\n"

@@ -5,7 +5,7 @@ Rules:
   long, beyond a first part that any small body may take.
 - A compressed body ends where its stream ends: what is missing or follows is broken.
 
-Deliberately absent: HTTP framing (``http_reading``), what the bytes mean.
+Deliberately absent: HTTP framing (``reading``), what the bytes mean.
 
 Source: RFC 9110 §8.4 (content codings), RFC 1950, RFC 1951, RFC 1952.
 """

@@ -23,8 +23,8 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import Mllp
 from oathward.gateway.commit import Committer
 from oathward.gateway.listeners.beside import Beside
-from oathward.gateway.listeners.connection import MllpConnection
 from oathward.gateway.listeners.handshakes import Buckets, Handshakes
+from oathward.gateway.listeners.mllp.connection import MllpConnection
 from oathward.gateway.listeners.turns import Turns
 
 if TYPE_CHECKING:
@@ -138,20 +138,3 @@ class MllpListener:
             self._messages.forget_full(now)
             if self._handshakes is not None:
                 self._handshakes.sweep(now)
-
-
-def server_context(certificate: str, key: str, ca: str, *, required: bool = True) -> ssl.SSLContext:
-    """TLS as a server that asks for a client certificate; 1.2 is the floor.
-
-    Args:
-        certificate, key, ca: paths of PEM files.
-        required: whether there is no connection without one; one that is shown is checked in any case.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
-    context.load_cert_chain(certificate, key)
-    context.load_verify_locations(ca)
-    context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
-    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
-    return context

@@ -4,8 +4,8 @@ import pytest
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.gateway.listeners.fhir_request import Ask, wish_of
-from oathward.gateway.listeners.http_reading import Request
+from oathward.gateway.listeners.fhir.request import Ask, wish_of
+from oathward.gateway.listeners.http.reading import Request
 
 JSON = {"content-type": "application/fhir+json"}
 DONE = {

@@ -7,7 +7,7 @@ Rules:
 - A condition is one identifier (``If-None-Exist``) or one version (``If-Match``); on anything else it is 412: a
   condition that is not understood is never taken for met.
 
-Deliberately absent: who asks (``fhir``, ``tokens``), the body.
+Deliberately absent: who asks (``listener``, ``tokens``), the body.
 
 Source: FHIR R4 §3.1.0 (RESTful API), §3.1.0.1.11 (content types), §3.1.0.8.1 (conditional create), §3.1.0.5
 (managing resource contention); RFC 9110 §12.5.1 (Accept); RFC 7240 (Prefer).
@@ -22,7 +22,7 @@ from functools import lru_cache
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.gateway.listeners.http_reading import Request
+from oathward.gateway.listeners.http.reading import Request
 from oathward.protocols.fhir.reader import NOT_KEPT
 from oathward.protocols.fhir.tables import resource_types
 

@@ -12,7 +12,7 @@ from tests.fhir_wire import assertion
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.gateway.listeners import tokens
+from oathward.gateway.listeners.fhir import tokens
 from oathward.inventory.keys import canonical, thumbprint
 from oathward.inventory.model import Device, Status
 

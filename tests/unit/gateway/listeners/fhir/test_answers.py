@@ -5,9 +5,9 @@ import json
 import pytest
 
 from oathward.core.reasons import Reason
-from oathward.gateway.listeners.fhir_answers import answered, no_token, refused
-from oathward.gateway.listeners.fhir_request import Ask, Wish
-from oathward.gateway.listeners.fhir_work import Told, packed, unpacked
+from oathward.gateway.listeners.fhir.answers import answered, no_token, refused
+from oathward.gateway.listeners.fhir.request import Ask, Wish
+from oathward.gateway.listeners.fhir.work import Told, packed, unpacked
 
 BASE = "https://gateway.example/fhir"
 WISH = Wish(Ask.CREATE, "Observation")

@@ -8,7 +8,7 @@ Rules:
   everything before it is stored, is handled beside the loop, and nothing of this sender goes on meanwhile: the
   order in which its messages become durable is the order in which they came.
 
-Deliberately absent: who may connect and whose turn it is (``mllp``).
+Deliberately absent: who may connect and whose turn it is (``listener``).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ import asyncio
 import socket
 import time
 from collections import deque
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.listeners.beside import Heavy
+from oathward.gateway.listeners.tls import peer_of
 from oathward.gateway.path import cut, handle
 from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
@@ -32,7 +32,7 @@ from oathward.protocols.hl7v2.limits import effort
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
 if TYPE_CHECKING:
-    from oathward.gateway.listeners.mllp import MllpListener
+    from oathward.gateway.listeners.mllp.listener import MllpListener
 
 _MESSAGES_A_TURN = 32
 _WRITE_HIGH_BYTES = 1 << 20
@@ -285,15 +285,3 @@ class MllpConnection(asyncio.Protocol):
     def _refuse(self, reason: Reason) -> None:
         self._listener.gate.refused(self.peer, reason)
         self.close()
-
-
-def peer_of(transport: asyncio.BaseTransport) -> Peer:
-    """Who is at the other end, as far as the transport proves it."""
-    name: Any = transport.get_extra_info("peername")
-    address = str(name[0]) if isinstance(name, tuple) and name else "local"
-    tls = transport.get_extra_info("ssl_object")
-    if tls is None:
-        return Peer(address, None, ())
-    der = tls.getpeercert(binary_form=True)
-    names = tuple(f"{kind}:{value}" for kind, value in (tls.getpeercert() or {}).get("subjectAltName", ()))
-    return Peer(address, sha256(der).digest() if der else None, names)

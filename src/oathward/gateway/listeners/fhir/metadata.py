@@ -15,7 +15,7 @@ from datetime import datetime
 import orjson
 
 from oathward.core.clock import iso
-from oathward.gateway.listeners.fhir_request import TOKEN
+from oathward.gateway.listeners.fhir.request import TOKEN
 from oathward.inventory.keys import ALGORITHMS
 from oathward.protocols.fhir.tables import resource_types
 

@@ -4,7 +4,7 @@ Rules:
 - Nothing is cached, nothing is guessed from content, no page may frame or run it, and no header says what serves.
 - A response says whether the connection ends after it.
 
-Deliberately absent: what the body says (``fhir_answers``).
+Deliberately absent: what the body says (``fhir.answers``).
 
 Source: RFC 9110, RFC 9111 (Cache-Control), RFC 6797 (Strict-Transport-Security).
 """

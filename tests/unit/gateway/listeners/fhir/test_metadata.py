@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from oathward.core.reasons import Reason
-from oathward.gateway.listeners.fhir_answers import answered, refused
-from oathward.gateway.listeners.fhir_metadata import capability_statement, smart_configuration
-from oathward.gateway.listeners.fhir_request import Ask, Wish
-from oathward.gateway.listeners.fhir_work import Told
+from oathward.gateway.listeners.fhir.answers import answered, refused
+from oathward.gateway.listeners.fhir.metadata import capability_statement, smart_configuration
+from oathward.gateway.listeners.fhir.request import Ask, Wish
+from oathward.gateway.listeners.fhir.work import Told
 from oathward.protocols.fhir.check import DefinitionError, check
 
 BASE = "https://gateway.example/fhir"

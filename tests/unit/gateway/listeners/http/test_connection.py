@@ -8,9 +8,9 @@ import pytest
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
-from oathward.gateway.listeners import http
-from oathward.gateway.listeners.http import HttpConnection
-from oathward.gateway.listeners.http_answer import Response
+from oathward.gateway.listeners.http import connection as http
+from oathward.gateway.listeners.http.answer import Response
+from oathward.gateway.listeners.http.connection import HttpConnection
 from oathward.gateway.listeners.turns import Turns
 from oathward.inventory.model import Peer
 

@@ -9,10 +9,11 @@ from tests.wire import frame, oru
 from oathward.core.errors import VaultError
 from oathward.core.settings import Mllp
 from oathward.gateway.arrival import Outcome, Prepared
-from oathward.gateway.listeners import answers, connection
+from oathward.gateway.listeners import answers
 from oathward.gateway.listeners.beside import Beside
-from oathward.gateway.listeners.connection import MllpConnection
-from oathward.gateway.listeners.mllp import MllpListener
+from oathward.gateway.listeners.mllp import connection
+from oathward.gateway.listeners.mllp.connection import MllpConnection
+from oathward.gateway.listeners.mllp.listener import MllpListener
 
 HEAVY = oru("H1", more="NTE|1||" + "a" * 60_000 + "\r")
 LIGHT = oru("L1")

@@ -7,7 +7,7 @@ Rules:
   answer is written from it alone.
 - What is bad of a batch is kept as it is alone, and told with its place in what came.
 
-Deliberately absent: sockets and HTTP (``fhir``), decisions (``gateway/path.py``).
+Deliberately absent: sockets and HTTP (``listener``, ``http``), decisions (``gateway/path.py``).
 
 Source: FHIR R4 §3.1.0.11 (batch and transaction).
 """

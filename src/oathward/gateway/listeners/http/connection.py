@@ -8,7 +8,7 @@ Rules:
 - After an answer that ends the connection what still comes is read and thrown away for ``LINGER_S``, so that the
   sender hears the answer and not a reset.
 
-Deliberately absent: TLS and who may connect (``handshakes``, ``fhir``), what a request means (``fhir_exchange``).
+Deliberately absent: TLS and who may connect (``handshakes``, ``fhir.listener``), what a request means (``fhir.exchange``).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Protocol, cast
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
-from oathward.gateway.listeners.http_answer import CONTINUE, Response, written
-from oathward.gateway.listeners.http_reading import Reader, Request
+from oathward.gateway.listeners.http.answer import CONTINUE, Response, written
+from oathward.gateway.listeners.http.reading import Reader, Request
 from oathward.gateway.listeners.turns import Turns
 from oathward.inventory.model import Peer
 

@@ -6,7 +6,7 @@ Rules:
 - What is heavy, or holds many requests, goes to the process beside the loop whole.
 - What could not even be sealed is not stored: its sender is told to keep it.
 
-Deliberately absent: who may connect, HTTP, and what the answer says (``fhir_answers``).
+Deliberately absent: who may connect, HTTP, and what the answer says (``answers``).
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Outcome, Prepared
-from oathward.gateway.listeners import fhir_answers as answers
 from oathward.gateway.listeners.beside import Heavy
-from oathward.gateway.listeners.fhir_request import Wish
-from oathward.gateway.listeners.fhir_work import Told, begin, cut, told_of, unpacked, unstored
-from oathward.gateway.listeners.http_answer import Response
-from oathward.gateway.listeners.http_reading import Request
+from oathward.gateway.listeners.fhir import answers
+from oathward.gateway.listeners.fhir.request import Wish
+from oathward.gateway.listeners.fhir.work import Told, begin, cut, told_of, unpacked, unstored
+from oathward.gateway.listeners.http.answer import Response
+from oathward.gateway.listeners.http.reading import Request
 from oathward.gateway.wires import FHIR
 from oathward.inventory.model import Peer
 from oathward.protocols.fhir import message, reader
 from oathward.protocols.fhir.bundle import Piece
 
 if TYPE_CHECKING:
-    from oathward.gateway.listeners.fhir import FhirListener
-    from oathward.gateway.listeners.http import HttpConnection
+    from oathward.gateway.listeners.fhir.listener import FhirListener
+    from oathward.gateway.listeners.http.connection import HttpConnection
 
 PIECES_MAX = 32
 """A batch of more requests is handled beside the loop, however short it is."""

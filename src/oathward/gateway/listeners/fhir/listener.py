@@ -8,10 +8,10 @@ Rules:
   with its reason.
 - A revoked device is cut off within a second, open connections and tokens included.
 
-Deliberately absent: one connection's bytes (``http``), one request's way (``fhir_exchange``), decisions.
+Deliberately absent: one connection's bytes (``http``), one request's way (``exchange``), decisions.
 
 Needs of the path: ``Arrival.wire``, ``Prepared.stored_id``, ``version``, ``newer``, ``held`` and the message row's
-``answer`` and ``reason`` say all that an answer is made of (``fhir_work.told_of``).
+``answer`` and ``reason`` say all that an answer is made of (``work.told_of``).
 
 Source: FHIR R4 §3.1.0 (RESTful API), §6.1.0 (security); SMART App Launch 2.2 "Backend Services".
 """
@@ -32,17 +32,15 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Fhir
 from oathward.gateway.commit import Committer
-from oathward.gateway.listeners import fhir_answers as answers
-from oathward.gateway.listeners import fhir_metadata as metadata
-from oathward.gateway.listeners import tokens
 from oathward.gateway.listeners.beside import Beside
-from oathward.gateway.listeners.connection import peer_of
-from oathward.gateway.listeners.fhir_exchange import Answered, Later, Messages
-from oathward.gateway.listeners.fhir_request import BASE, OPEN, TOKEN, Ask, Wish, wish_of
+from oathward.gateway.listeners.fhir import answers, metadata, tokens
+from oathward.gateway.listeners.fhir.exchange import Answered, Later, Messages
+from oathward.gateway.listeners.fhir.request import BASE, OPEN, TOKEN, Ask, Wish, wish_of
 from oathward.gateway.listeners.handshakes import Buckets, Handshakes
-from oathward.gateway.listeners.http import Exchange, HttpConnection
-from oathward.gateway.listeners.http_answer import JSON, Response
-from oathward.gateway.listeners.http_reading import Request
+from oathward.gateway.listeners.http.answer import JSON, Response
+from oathward.gateway.listeners.http.connection import Exchange, HttpConnection
+from oathward.gateway.listeners.http.reading import Request
+from oathward.gateway.listeners.tls import peer_of
 from oathward.gateway.listeners.turns import Turns
 from oathward.gateway.wires import FHIR
 from oathward.inventory import actions as inventory

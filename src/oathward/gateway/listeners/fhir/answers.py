@@ -23,9 +23,9 @@ import orjson
 
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.gateway.arrival import Outcome
-from oathward.gateway.listeners.fhir_request import Wish
-from oathward.gateway.listeners.fhir_work import Told
-from oathward.gateway.listeners.http_answer import FHIR_JSON, JSON, Response
+from oathward.gateway.listeners.fhir.request import Wish
+from oathward.gateway.listeners.fhir.work import Told
+from oathward.gateway.listeners.http.answer import FHIR_JSON, JSON, Response
 from oathward.protocols.fhir.outcome import operation_outcome
 
 __all__ = ["FHIR_JSON", "answered", "no_token", "refused"]

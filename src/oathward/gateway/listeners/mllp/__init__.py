@@ -1,0 +1,1 @@
+"""The MLLP door: ``listener`` (who may connect), ``connection`` (one sender's bytes and acknowledgements)."""
