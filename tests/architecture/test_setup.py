@@ -31,13 +31,13 @@ def test_the_project_and_its_lock_ask_for_the_same():
     assert sorted(declared) == sorted(asked("base.in"))
 
 
-@pytest.mark.parametrize("level", ["base", "build", "dev"])
+@pytest.mark.parametrize("level", ["base", "build", "otel", "dev"])
 def test_locks_hold_what_is_asked_for(level: str):
     names = {re.match(r"[\w.-]+", line)[0].lower() for line in asked(f"{level}.in")}
     assert names <= set(locked(f"{level}.txt"))
 
 
-@pytest.mark.parametrize("level", ["base", "build"])
+@pytest.mark.parametrize("level", ["base", "build", "otel"])
 def test_dev_holds_the_same_versions(level: str):
     dev = locked("dev.txt")
     assert {k: v for k, v in locked(f"{level}.txt").items() if dev.get(k) != v} == {}
@@ -112,8 +112,20 @@ def declared_names() -> set[str]:
     return {re.match(r"[\w.-]+", line)[0].lower() for line in asked("base.in")}
 
 
+EXTRAS = {"oathward/app/telemetry/otlp.py": {"opentelemetry"}}
+"""Who may import what only an extra brings; everybody else must do without."""
+
+
 def test_everything_imported_is_declared():
-    assert undeclared(rules.real_sources(), declared_names()) == []
+    sources = rules.real_sources()
+    for path, brought in EXTRAS.items():
+        assert undeclared({path: sources.pop(path)}, declared_names() | brought) == []
+    assert undeclared(sources, declared_names()) == []
+
+
+def test_an_extra_imported_elsewhere_is_found():
+    plant = rules.planted(oathward__app__metrics="from opentelemetry.proto.common.v1 import common_pb2")
+    assert undeclared(plant, declared_names()) == ["oathward/app/metrics.py:1 opentelemetry.proto.common.v1"]
 
 
 def test_an_undeclared_import_is_found():

@@ -4,6 +4,7 @@ Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
 - Processes that hung, and deliveries that are nowhere, become findings.
+- Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
 - Pages are served by a thread with a loop of its own (``web.server``); one that ends by an error of ours ends the process.
 """
 
@@ -13,6 +14,7 @@ import asyncio
 import contextlib
 import errno
 import time
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
@@ -32,6 +34,9 @@ from oathward.messages import sql as messages
 from oathward.vault import kept
 from oathward.vault.opened import Opened
 from oathward.web.server import Server
+
+if TYPE_CHECKING:
+    from oathward.app.telemetry.sender import Sender
 
 _CHECKPOINT_S = 0.5
 _STATUS_S = 1.0
@@ -53,17 +58,20 @@ async def run(site: Opened) -> None:
         registry.register(Collector(site))
         server, _ = start_http_server(metrics.port, metrics.host, registry)
         ports["metrics"] = server.server_port
+    telemetry = _telemetry(site)
     console = _console(site)
     if console is not None:
         ports["console"] = console.port
     status.write("ready", ports=ports)
     deliveries = Deliveries(site)
-    did: dict[str, float] = {}
+    did: dict[str, Any] = {}
     tasks = [
         asyncio.create_task(_say(status, ports, console, did)),
         asyncio.create_task(_keep_house(site, status, deliveries, did)),
         asyncio.create_task(told_to_stop()),
     ]
+    if telemetry is not None:
+        tasks.append(asyncio.create_task(telemetry.run(did)))
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping", ports=ports)
     if console is not None:
@@ -96,14 +104,27 @@ def _console(site: Opened) -> Server | None:
         raise SettingsError("[console] host or port", error.strerror or "cannot be opened") from error
 
 
-async def _say(status: Status, ports: dict[str, int], console: Server | None, did: dict[str, float]) -> None:
+def _telemetry(site: Opened) -> Sender | None:
+    """Make ready to send numbers, where they are wanted.
+
+    Raises:
+        SettingsError: ``oathward[otel]`` is not installed.
+    """
+    if not site.settings.telemetry.endpoint:
+        return None
+    from oathward.app.telemetry.sender import Sender
+
+    return Sender(site)
+
+
+async def _say(status: Status, ports: dict[str, int], console: Server | None, did: dict[str, Any]) -> None:
     while console is None or console.alive:
         await asyncio.sleep(_STATUS_S)
         status.write("ready", ports=ports, **did)
     raise OathwardError("console", "ended by itself", reason=Reason.INTERNAL)
 
 
-async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did: dict[str, float]) -> None:
+async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did: dict[str, Any]) -> None:
     next_look_s = next_purge_s = 0.0
     hangs = Hangs(site)
     while True:

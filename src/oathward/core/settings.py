@@ -165,6 +165,19 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Telemetry:
+    """OpenTelemetry: the numbers of the Prometheus endpoint, sent to a collector; needs `oathward[otel]`."""
+
+    endpoint: str = (
+        ""  # OTLP/HTTP, `https://collector.example:4318`; empty: nothing is sent, nothing is loaded
+    )
+    ca_file: str = ""  # PEM, who vouches for the collector; empty: whom this machine trusts
+    every_s: float = 30.0  # how often numbers are sent
+    reply_timeout_s: float = 10.0
+    traces_per_thousand: int = 0  # of a thousand messages so many become a trace; 0 = none
+
+
+@dataclass(frozen=True, slots=True)
 class Console:
     """The staff console: pages on this machine's own address; from elsewhere through a tunnel of your own."""
 
@@ -217,6 +230,7 @@ class Settings:
     keeper: Keeper = field(default_factory=Keeper)
     witness: Witness = field(default_factory=Witness)
     metrics: Metrics = field(default_factory=Metrics)
+    telemetry: Telemetry = field(default_factory=Telemetry)
     console: Console = field(default_factory=Console)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)

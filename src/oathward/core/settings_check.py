@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 PORT_MAX = 65_535
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
-_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max"})
+_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand"})
 _REPLIES = ("AA", "AE", "AR")
 _URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+/fhir")
+_COLLECTOR = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 
 
 def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str) -> None:
@@ -61,7 +62,27 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         raise SettingsError(
             f"{source} [fhir] url", "must be https://HOST:PORT/fhir, without a slash at its end"
         )
+    _check_telemetry(settings, source)
     _check_doors(doors, source)
+
+
+def _check_telemetry(settings: Settings, source: str) -> None:
+    """See that numbers leave this machine only encrypted."""
+    why = _no_collector(settings.telemetry.endpoint)
+    if why:
+        raise SettingsError(f"{source} [telemetry] endpoint", why)
+    if settings.telemetry.traces_per_thousand > 1_000:
+        raise SettingsError(f"{source} [telemetry] traces_per_thousand", "must be 0 to 1000")
+
+
+def _no_collector(endpoint: str) -> str:
+    """Say why an address is no collector's; empty where it is one, or there is none."""
+    found = _COLLECTOR.fullmatch(endpoint)
+    if endpoint and found is None:
+        return "must be https://HOST:PORT, or a path behind it"
+    if found is not None and found[1] == "http" and not _is_loopback(found[2].strip("[]")):
+        return "must be https:// unless the collector is on this machine"
+    return ""
 
 
 def _out_of_range(name: str, value: object) -> str:
