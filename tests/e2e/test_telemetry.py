@@ -41,7 +41,9 @@ def test_what_is_exported_holds_no_value_of_a_message(tmp_path, far_end):
             assert client.send(oru("Zqcontrol1", value="51.52", **PLANTED)) == "AA"
             client.send(oru("Zqcontrol2", value="51.53", **PLANTED).replace(b"PID|", b"Zqplanted|"))
         with Http(site, "hub") as client:
-            assert client.post("/fhir/Observation", observation(value=51.54, mrn=PLANTED["mrn"])).status == 201
+            assert (
+                client.post("/fhir/Observation", observation(value=51.54, mrn=PLANTED["mrn"])).status == 201
+            )
         site.wait(lambda: len([s for s in far_end.spans() if s.name == "deliver"]) >= 1)
         counted = ("oathward_events", ("event", "message.accepted"), ("role", "gateway"))
         site.wait(lambda: collector.metrics(far_end.bodies("/v1/metrics")[-1]).get(counted, 0) >= 2)

@@ -54,7 +54,8 @@ def metrics(families: Iterable[Metric], site: str, at_us: int) -> bytes:
             points.add(
                 time_unix_nano=at_us * 1_000, as_double=sample.value, attributes=_attributes(sample.labels)
             )
-    return request.SerializeToString()
+    written: bytes = request.SerializeToString()
+    return written
 
 
 def traces(spans: Iterable[Span], site: str) -> bytes:
@@ -81,7 +82,8 @@ def traces(spans: Iterable[Span], site: str) -> bytes:
             one.events.add(
                 name=_code(name), time_unix_nano=span.end_us * 1_000, attributes=_attributes(words)
             )
-    return request.SerializeToString()
+    written: bytes = request.SerializeToString()
+    return written
 
 
 def _resource(site: str) -> Resource:
