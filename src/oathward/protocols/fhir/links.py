@@ -7,7 +7,7 @@ Rules:
   ids of its type may leave and the sender gave none.
 - A reference takes the ruling of its target's id, so both stay consistent. Inside the message it follows the target,
   whatever that is called now, and goes where the target goes.
-- A pseudonym stands for one person: a reference to another patient goes.
+- A pseudonym stands for one person: a reference to another patient goes; what is about another patient goes with it.
 - A reference whose target nobody can tell is a note.
 - An extension that nobody reviewed is ``uncatalogued``, whole.
 
@@ -223,7 +223,7 @@ class Referrer:
             return self._found(short, run, rest=rest)
         if known[0] is KEEP:
             return known[1], kept_reference(text, run)
-        if "?" in text:
+        if "?" in text and kind != "Patient":
             return known[1], ""
         return self._literal(kind, short.rpartition("/")[2], short, known, run, rest=rest)
 

@@ -304,5 +304,9 @@ def _main(entry: Entry, found: Found) -> bool:
             at = at[0]
         kind = entry.resource["contained"][at[2]]["resourceType"]
         path = path.removeprefix("contained.")
-    named = path.rpartition(".")[2] in _SUBJECTS
-    return named and kind in compartment() and path in compartment()[kind].main
+    return tells_whom(kind, path)
+
+
+def tells_whom(kind: str, path: str) -> bool:
+    """Say whether an element is the one that says whom a resource of a type is about: it names a patient, said or not."""
+    return path.rpartition(".")[2] in _SUBJECTS and kind in compartment() and path in compartment()[kind].main

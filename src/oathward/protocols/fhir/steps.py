@@ -20,7 +20,9 @@ from oathward.protocols.fhir import edits, elements, links, tables, values, verd
 from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Object, Run, Step
 from oathward.protocols.fhir.elements import REST, Element
 from oathward.protocols.fhir.message import Resource
+from oathward.protocols.fhir.names import declared, tells_whom
 from oathward.protocols.fhir.overrides import CONTROL, id_class
+from oathward.protocols.fhir.references import kind_of
 from oathward.protocols.fhir.rules import RULES
 from oathward.protocols.shaping import KEEP, Decide, Ruling
 
@@ -173,28 +175,38 @@ class Compiler:
         refer = self._referrer.step(element)
         steps: dict[str, Step] = {"type": self._target_type(element)}
         told: dict[str, dict[str, Step]] = {}
+        kind, _, path = element.place.partition(".")
+        whom = tells_whom(kind, path)
+        # What is about a patient does not leave about nobody where that patient may be told of.
+        needed = whom and callable(self.id_ruling("Patient"))
 
-        def step_of(key: str, value: Resource, *, lost: bool) -> Step:
-            if key not in ("display", "identifier"):
-                return steps.get(key) or steps.setdefault(key, find(key)[0])
-            said = value.get("type") or value.get("reference", "").partition("/")[0]
-            said = said if said in tables.resource_types() else ""
+        def more(value: Resource, run: Run, found: str | None) -> Resource | None:
+            said = _said(value, run, whom=whom)
             known = told.get(said) or told.setdefault(said, self._told(element, said))
-            return known["lost" if lost and key == "identifier" else key]
-
-        def walk(value: Resource, run: Run) -> Resource | None:
-            text = value.get("reference")
-            found = None if text is None else refer(text, run)
-            if len(value) == 1 and text is not None:
-                return {"reference": found} if found else None
+            lost = found is None and "reference" in value and (not whom or _leads(value, run))
             out: Resource = {}
-            lost = text is not None and found is None
             for key, item in value.items():
-                made = found if key == "reference" else step_of(key, value, lost=lost)(item, run)
+                if key == "reference":
+                    made = found
+                elif key in ("display", "identifier"):
+                    made = known["lost" if lost and key == "identifier" else key](item, run)
+                else:
+                    made = (steps.get(key) or steps.setdefault(key, find(key)[0]))(item, run)
                 if made is not None:
                     out[key] = made
             # The type of a target says nothing without the target.
             return out if out and tuple(out) != ("type",) else None
+
+        def walk(value: Resource, run: Run) -> Resource | None:
+            text = value.get("reference")
+            found = None if text is None else refer(text, run)
+            if len(value) > 1 or text is None:
+                made = more(value, run, found)
+            else:
+                made = {"reference": found} if found else None
+            if made is None and needed and _names_patient(value, run):
+                run.broken = True
+            return made
 
         return walk
 
@@ -343,6 +355,25 @@ class Compiler:
     def _pair(self, children: Mapping[str, Element], key: str) -> tuple[Step, Step] | None:
         child = children.get(key)
         return None if child is None else (self._of(child), self._beside(child))
+
+
+def _said(value: Resource, run: Run, *, whom: bool) -> str:
+    """Give the type of what is referred to; ``whom``: where none is said it is a patient, as ``names`` has it."""
+    kind = kind_of(value.get("reference", "")) or declared(value)
+    if not kind and whom and not _leads(value, run):
+        return "Patient"
+    return kind if kind in tables.resource_types() else ""
+
+
+def _leads(value: Resource, run: Run) -> bool:
+    """Say whether the reference itself says what it is to, or leads to what is in the message."""
+    text = value.get("reference", "")
+    return bool(kind_of(text)) or text[:1] == "#" or text in run.names
+
+
+def _names_patient(value: Resource, run: Run) -> bool:
+    """Say whether a reference that says whom something is about names a patient by more than a display."""
+    return ("reference" in value or "identifier" in value) and _said(value, run, whom=True) == "Patient"
 
 
 def _itself(_element: Element) -> Step:
