@@ -2,8 +2,10 @@
 
 Rules:
 - Every id in a body is fixed for (message, link), so sending it again changes nothing: an unknown outcome is sent again.
+- An entry that is only to create is left out where its place is taken (``places``); what is sent is plain R4.
 - ``200 201 202 204`` are a receipt, for a transaction only with a ``transaction-response`` whose every entry says ``2xx``.
-- ``408 425 429 502 503 504``: the recipient is away or busy, for everyone. ``Retry-After`` is honoured, bounded.
+- ``408 425 429 502 503 504``: the recipient is away or busy, for everyone. ``Retry-After`` is honoured, bounded,
+  in seconds or as a time.
 - ``401 403`` and other ``5xx``: nobody can tell from the answer whether it is about us, its server or this message. It is
   about this message when the recipient took another one since this was last tried; else the recipient is away.
 - ``409 412``: once more, then it is final. Every other ``4xx``, and any redirect, is final at once.
@@ -11,7 +13,8 @@ Rules:
 
 Deliberately absent: conditional requests (ids are fixed), redirects, bearer tokens, content codings.
 
-Source: FHIR R4 §3.1.0.4 (update), §3.1.0.7 (create as update), §3.1.0.11 (transaction); RFC 9110 §10.2.3, §15.
+Source: FHIR R4 §3.1.0.2 (read), §3.1.0.4 (update), §3.1.0.7 (create as update), §3.1.0.11 (transaction); RFC 9110
+§5.6.7, §10.2.3, §15.
 """
 
 from __future__ import annotations
@@ -23,25 +26,31 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
 
+from oathward.core.clock import wall_s
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.http_client import Answer, AnswerBrokenError, HttpConnection
 from oathward.courier.lane import reason_of
 from oathward.courier.model import Delivered, Failed, Item, Result
+from oathward.courier.places import Places, Target, target_of, without
 
 _TOOK = frozenset({200, 201, 202, 204})
+_THERE, _NOT_THERE = frozenset({200, 304}), frozenset({404, 410})
+"""What a read of a place is answered where something stands there, and where nothing does."""
 _AWAY = frozenset({408, 425, 429, 502, 503, 504})
 _NOT_US = frozenset({401, 403})
 _CLASH = frozenset({409, 412})
 _CLASHES_MAX = 1
 _ISSUES_MAX = 8
-_TYPE, _ID = re.compile(r"[A-Z][A-Za-z]{1,63}"), re.compile(r"(?!\.{1,2}$)[A-Za-z0-9.-]{1,64}")
 _STATUS = re.compile(r"([1-5]\d\d)(?:\s|$)")
+_DATE_CHARS_MIN, _DATE_CHARS_MAX = 24, 40
 
 ISSUE_CODES = frozenset(
     {
@@ -62,14 +71,22 @@ class FhirWire:
         base: ``https://host:port/base``; nothing else is ever asked.
         context: for TLS.
         server_name: the name in its certificate; empty for the host of ``base``.
+        places: what the recipient is known to hold; shared by all connections to it.
     """
 
     window = 1
 
     def __init__(
-        self, base: str, limits: Limits, *, context: ssl.SSLContext | None, server_name: str = ""
+        self,
+        base: str,
+        limits: Limits,
+        *,
+        context: ssl.SSLContext | None,
+        server_name: str = "",
+        places: Places | None = None,
     ) -> None:
         where = urlsplit(base)
+        self._places = places or Places()
         self._authority, self._path = where.netloc, where.path.rstrip("/")
         self._limits = limits
         self._http = HttpConnection(
@@ -114,16 +131,62 @@ class FhirWire:
         target = target_of(item.body)
         if target is None:
             return Failed(Reason.DELIVERY_FORM, refused=True, final=True)
-        method, below, entries = target
-        path = f"{self._path}/{below}" if below else self._path or "/"
-        head = (
-            f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\nContent-Type: application/fhir+json\r\n"
-            f"Accept: application/fhir+json\r\nPrefer: return=minimal\r\nX-Request-Id: {item.row.id}\r\n"
-            f"Content-Length: {len(item.body)}\r\n\r\n"
-        )
-        answer = await self._ask(head.encode("ascii") + item.body)
+        async with self._places.held(target.places):
+            result = await self._create_and_update(item, target, tried_at_s)
+            creates = {target.places[n] for n in target.creates}
+            if creates and isinstance(result, Failed) and result.refused:
+                # What was there may have been deleted since: nothing is taken for granted the second time.
+                relied = any(map(self._places.known, creates))
+                self._places.forget(creates)
+                if relied and result.final:
+                    result = await self._create_and_update(item, target, tried_at_s)
+            if isinstance(result, Delivered):
+                self._places.remember(target.places)
+            return result
+
+    async def _create_and_update(self, item: Item, target: Target, tried_at_s: float) -> Result:
+        """Send one body: all that it updates, and what it is to create where nothing stands yet."""
+        if not target.creates:
+            return await self._write(item, target, item.body, target.entries, tried_at_s)
+        taken: set[str] = set()
+        seen: Answer | None = None
+        only = len(target.creates) == target.entries  # then a read is all the answer there is
+        for place in dict.fromkeys(target.places[n] for n in target.creates):
+            if self._places.known(place) and not only:
+                taken.add(place)
+                continue
+            # What stands there is nobody's business here: its id will do.
+            seen = await self._ask(self._head("GET", f"{place}?_elements=id", item).encode("ascii"))
+            if seen.status in _THERE:
+                taken.add(place)
+                self._places.remember((place,))
+            elif seen.status not in _NOT_THERE:
+                if seen.status in _TOOK:
+                    return Failed(Reason.RECIPIENT_UNCLEAR, refused=True, answer=str(seen.status))
+                return self._judge(item, seen, 0, others=self._took_at_s > tried_at_s)
+        left = target.entries - sum(target.places[n] in taken for n in target.creates)
+        if not left and seen is not None:
+            return Delivered(str(seen.status), receipt(seen))
+        return await self._write(item, target, without(item.body, target, taken), left, tried_at_s)
+
+    async def _write(
+        self, item: Item, target: Target, body: bytes, entries: int, tried_at_s: float
+    ) -> Result:
+        head = self._head(target.method, target.below, item, len(body))
+        answer = await self._ask(head.encode("ascii") + body)
         # Whoever served others since this was last tried has something against this very message.
         return self._judge(item, answer, entries, others=self._took_at_s > tried_at_s)
+
+    def _head(self, method: str, below: str, item: Item, size_bytes: int = 0) -> str:
+        path = f"{self._path}/{below}" if below else self._path or "/"
+        start = f"{method} {path} HTTP/1.1\r\nHost: {self._authority}\r\n"
+        common = f"Accept: application/fhir+json\r\nX-Request-Id: {item.row.id}\r\n"
+        if method == "GET":
+            return f"{start}{common}\r\n"
+        return (
+            f"{start}Content-Type: application/fhir+json\r\n{common}Prefer: return=minimal\r\n"
+            f"Content-Length: {size_bytes}\r\n\r\n"
+        )
 
     async def _ask(self, request: bytes) -> Answer:
         """Ask; on a connection that the server closed while nothing was outstanding, once more on a new one."""
@@ -176,26 +239,6 @@ def _failure(status: int, *, others: bool, clashes: int) -> Failed:
     return Failed(Reason.RECIPIENT_REFUSED, refused=True, final=final)
 
 
-def target_of(body: bytes) -> tuple[str, str, int] | None:
-    """Say how a body is sent: method, target below the base, and entries of a transaction; ``None`` where it is none.
-
-    A type or an id that does not have FHIR's form, or is a step in a path (``..``), never comes into a request line.
-    """
-    try:
-        resource = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if not isinstance(resource, dict):
-        return None
-    match resource:
-        case {"resourceType": "Bundle", "type": "transaction", "entry": [_, *_] as entries}:
-            return "POST", "", len(entries)
-        case {"resourceType": str(type_), "id": str(id_)} if type_ != "Bundle":
-            if _TYPE.fullmatch(type_) and _ID.fullmatch(id_):
-                return "PUT", f"{type_}/{id_}", 0
-    return None
-
-
 def transaction_status(answer: Answer, entries: int) -> int:
     """Give the status of a whole transaction: 200, or that of the first entry which was not taken; 0 is unclear."""
     body = _json(answer)
@@ -226,9 +269,29 @@ def issue_codes(answer: Answer) -> tuple[str, ...]:
 
 
 def retry_after_s(answer: Answer, longest_s: float) -> float:
-    """Read ``Retry-After`` in seconds, bounded; 0 where there is none, or one in another form (a date)."""
+    """Read ``Retry-After``, bounded; 0 where there is none, or one in neither of its forms.
+
+    A time counts from the server's own clock (``Date``), if it tells; else from ours.
+    """
     said = answer.headers.get("retry-after", "").strip()
-    return min(float(said), longest_s) if said.isascii() and said.isdigit() and len(said) < 10 else 0.0
+    if said.isascii() and said.isdigit() and len(said) < 10:
+        return min(float(said), longest_s)
+    until_s = _http_time_s(said)
+    if until_s is None:
+        return 0.0
+    now_s = _http_time_s(answer.headers.get("date", "").strip())
+    return min(max(until_s - (wall_s() if now_s is None else now_s), 0.0), longest_s)
+
+
+def _http_time_s(text: str) -> float | None:
+    """Read an HTTP-date as seconds UTC, in any of its three forms; None for anything else."""
+    if not text.isascii() or not _DATE_CHARS_MIN <= len(text) <= _DATE_CHARS_MAX:
+        return None
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def receipt(answer: Answer) -> str:

@@ -22,6 +22,7 @@ from oathward.courier.fhir import FhirWire
 from oathward.courier.files import FileWire
 from oathward.courier.lane import Wire
 from oathward.courier.mllp import MllpWire, client_context
+from oathward.courier.places import places_of
 from oathward.messages.model import OutboxRow
 from oathward.policy.model import Recipient
 
@@ -38,8 +39,9 @@ def wires_of(recipient: Recipient, settings: Settings) -> list[Wire]:
     name = recipient.tls.server_name if recipient.tls else ""
     context = _context(recipient, settings.data / "recipients")
     if recipient.kind == "fhir":
+        places = places_of(recipient.address)
         return [
-            FhirWire(recipient.address, limits, context=context, server_name=name)
+            FhirWire(recipient.address, limits, context=context, server_name=name, places=places)
             for _ in range(limits.lanes)
         ]
     where = urlsplit(f"//{recipient.address}")

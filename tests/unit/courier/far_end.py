@@ -65,11 +65,8 @@ class FarEnd:
 
     async def _one(self, reader, writer):
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        length = next(
-            int(line.split(":")[1])
-            for line in head.split("\r\n")
-            if line.lower().startswith("content-length")
-        )
+        lines = [line for line in head.split("\r\n") if line.lower().startswith("content-length")]
+        length = int(lines[0].split(":")[1]) if lines else 0
         body = await reader.readexactly(length)
         self.heads.append(head)
         self.requests.append((head.split("\r\n")[0], body))

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier
 from oathward.courier import fhir
-from oathward.courier.fhir import FhirWire, target_of
+from oathward.courier.fhir import FhirWire
 from oathward.courier.lane import Lane
 from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Failed, Item
+from oathward.courier.places import target_of
 from oathward.messages.model import OutboxRow
 from oathward.vault.bodies import BodyRef
 
