@@ -2,7 +2,8 @@
 
 A case states what matters to it; what it leaves out is the plain message: a known patient, a device
 with a certificate, normal confidentiality, no consents, a sure clock, and every class of the link
-present. ``unknown`` lists facts that are not known.
+present. ``unknown`` lists facts that are not known. ``codes`` are those that things in the message bear; the facts
+hold those that some consent speaks of, as they do of a real message.
 
 Deliberately absent: running them (``trial``).
 """
@@ -15,6 +16,7 @@ from typing import Any, cast
 
 from oathward.core.labels import Assurance, Confidentiality
 from oathward.core.reasons import BY_CODE, Reason
+from oathward.policy.consents import ANY, Box, codes_met
 from oathward.policy.model import ConsentFact, Facts, Link, SubjectKind
 from oathward.policy.parts import classes
 from oathward.policy.reading import Section, near
@@ -30,7 +32,7 @@ _UNKNOWABLE = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One test: ``reasons`` must all be given; ``classes`` must be exactly these where stated."""
+    """One test: ``reasons`` must all be given; ``classes``, ``withheld`` and ``only`` must be exactly these where stated."""
 
     name: str
     where: str
@@ -41,6 +43,8 @@ class Case:
     reasons: tuple[Reason, ...] = ()
     classes: frozenset[str] | None = None
     without: frozenset[str] = frozenset()
+    withheld: frozenset[str] | None = None
+    only: frozenset[str] | None = None
 
 
 def read_cases(section: Section, links: Mapping[str, Link]) -> list[Case]:
@@ -67,6 +71,8 @@ def _case(row: Section, links: Mapping[str, Link]) -> Case:
         reasons=tuple(BY_CODE[code] for code in reasons if code in BY_CODE),
         classes=classes(row, "classes", row.words("classes")) if row.has("classes") else None,
         without=classes(row, "without", row.words("without", ())),
+        withheld=_codes(row, "withheld") if row.has("withheld") else None,
+        only=_codes(row, "only") if row.has("only") else None,
     )
     row.done()
     return found
@@ -74,6 +80,7 @@ def _case(row: Section, links: Mapping[str, Link]) -> Case:
 
 def _facts(row: Section, link: Link | None) -> Facts:
     every = link.classes if link else frozenset()
+    consents = tuple(_consent(consent) for consent in row.sections("consents"))
     facts = Facts(
         site="test",
         device=row.text("device", "test-device"),
@@ -86,9 +93,10 @@ def _facts(row: Section, link: Link | None) -> Facts:
         sensitivity=frozenset(row.words("sensitivity", ())),
         classes_present=classes(row, "present", row.words("present")) if row.has("present") else every,
         consent_version=1,
-        consents=tuple(_consent(consent) for consent in row.sections("consents")),
+        consents=consents,
         clock_sure=row.flag("clock_sure", default=True),
         bundle_version=0,
+        codes_present=codes_met(consents, _codes(row, "codes")),
     )
     unknown = row.words("unknown", ())
     for word in unknown:
@@ -107,6 +115,39 @@ def _consent(row: Section) -> ConsentFact:
         classes=classes(row, "classes", row.words("classes")),
         start_us=row.moment("start"),
         end_us=row.moment("end"),
+        codes=_codes(row, "codes", ANY),
+        labels=_labels(row),
+        unless=tuple(_box(one) for one in row.sections("unless")),
+    )
+    if found.permit and found.unless:
+        row.note("unless", "is what a denial does not deny; a permit has none")
+    row.done()
+    return found
+
+
+def _box(row: Section) -> Box:
+    """Read what a denial excepts; what it leaves out is any."""
+    found = Box(
+        purposes=frozenset(row.words("purposes", (ANY,))),
+        recipients=frozenset(row.words("recipients", (ANY,))),
+        classes=classes(row, "classes", row.words("classes", (ANY,))),
+        codes=_codes(row, "codes", ANY),
+        labels=_labels(row),
+        start_us=row.moment("start"),
+        end_us=row.moment("end"),
     )
     row.done()
     return found
+
+
+def _codes(row: Section, name: str, *default: str) -> frozenset[str]:
+    """Read codes as consents and messages have them."""
+    found = frozenset(row.words(name, default))
+    for code in sorted(found - {ANY}):
+        if "|" not in code or code.endswith("|"):
+            row.note(name, f"`{code}` is no code; write its system too, as in LN|8867-4", code)
+    return found
+
+
+def _labels(row: Section) -> frozenset[str]:
+    return frozenset(row.words("labels", (ANY,)))

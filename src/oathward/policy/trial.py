@@ -46,6 +46,16 @@ def _differs(case: Case, answer: Decision) -> str:
         return f"passes {_some(classes - case.classes)} more, {_some(case.classes - classes)} less"
     if too_much := case.without & classes:
         return f"passes {_some(too_much)}"
+    return _other_codes(case, answer)
+
+
+def _other_codes(case: Case, answer: Decision) -> str:
+    """Say what is otherwise of the codes by which things are withheld, or alone pass."""
+    withheld, only = (answer.withheld, answer.only) if isinstance(answer, Permit) else (frozenset(), None)
+    if case.withheld is not None and withheld != case.withheld:
+        return f"withholds {_some(withheld)}, not {_some(case.withheld)}"
+    if case.only is not None and only != case.only:
+        return f"passes {'observations of any code' if only is None else _some(only)}, not {_some(case.only)} only"
     return ""
 
 

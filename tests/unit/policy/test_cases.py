@@ -70,3 +70,67 @@ classes = ["observation.*", "device.*", "structure", "message.*"]
     assert outcome.passed, outcome.why
     assert outcome.case.now_us == 1_772_355_600_000_000
     assert outcome.case.facts.device == "d7"
+
+
+YES = """
+[[case.consents]]
+id = "yes"
+permit = true
+purposes = ["HRESCH"]
+recipients = ["*"]
+classes = ["*"]
+"""
+NO = """
+[[case.consents]]
+id = "no"
+permit = false
+purposes = []
+recipients = []
+classes = []
+codes = ["LN|8867-4"]
+"""
+RESEARCH = """
+[[case]]
+name = "x"
+link = "research-registry"
+codes = ["LN|8867-4", "LN|2708-6", "LN|59408-5"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('expect = "permit"\nwithheld = ["LN|8867-4"]\n' + YES + NO, ""),
+        ('expect = "permit"\nwithheld = []\n' + YES + NO, "withholds LN|8867-4, not nothing"),
+        ('expect = "permit"\nwithheld = ["LN|8867-4"]\n' + YES, "withholds nothing, not LN|8867-4"),
+        ('expect = "permit"\nwithheld = []\n' + YES + NO.replace("8867-4", "85354-9"), ""),
+        ('expect = "permit"\nonly = ["LN|8867-4"]\n' + YES + 'codes = ["LN|8867-4"]\n', ""),
+        ('expect = "permit"\nonly = ["LN|8867-4"]\n' + YES, "passes observations of any code, not LN|8867-4 only"),
+        ('expect = "deny"\n' + YES + NO.replace('codes = ["LN|8867-4"]', ""), ""),
+        (
+            'expect = "permit"\nonly = ["LN|2708-6"]\n' + YES + NO.replace('codes = ["LN|8867-4"]', "")
+            + '[[case.consents.unless]]\ncodes = ["LN|2708-6"]\n',
+            "",
+        ),
+        ('expect = "permit"\n' + YES + NO.replace('codes = ["LN|8867-4"]', 'labels = ["V"]'), ""),
+        ('expect = "indeterminate"\nunknown = ["codes_present"]\n' + YES + NO, ""),
+    ],
+)  # fmt: skip
+def test_denials_and_permits_by_code(more, why):
+    (outcome,) = outcomes(RESEARCH + more)
+    assert outcome.why == why
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ('codes = ["8867-4"]\nexpect = "permit"\n', "is no code"),
+        ('expect = "permit"\n' + YES + 'codes = ["LN|"]\n', "is no code"),
+        ('expect = "permit"\n' + YES + "[[case.consents.unless]]\n", "what a denial does not deny"),
+        ('expect = "permit"\n' + NO + '[[case.consents.unless]]\ncode = ["LN|1"]\n', "code"),
+    ],
+)
+def test_what_a_case_cannot_mean_is_a_mistake(more, why):
+    head = RESEARCH.partition("codes")[0] if more.startswith("codes") else RESEARCH
+    with pytest.raises(Exception, match=why):
+        outcomes(head + more)
