@@ -33,12 +33,18 @@ class NotForUsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """What an envelope says outside and holds inside."""
+    """What an envelope says outside and holds inside.
+
+    Args:
+        clear: all that anyone on the way can read: what carried the envelope, and its bytes before the ciphertext. Of the
+            ciphertext it is proven by opening it that it is ``data`` sealed; what it looks like is chance.
+    """
 
     site: str
     link: str
     outgoing_id: str
     data: bytes
+    clear: bytes = b""
 
 
 class Reader:
@@ -61,7 +67,7 @@ class Reader:
         Raises:
             NotForUsError: not an envelope, to another key, or it does not open.
         """
-        data = _carried(data)
+        came, data = data, _carried(data)
         if not data.startswith(_BEGIN):
             raise NotForUsError("not an envelope")
         site, at = _field(data, len(_BEGIN))
@@ -77,7 +83,8 @@ class Reader:
             inside = AESGCM(key).decrypt(data[nonce_at:end], data[end:], data[:end])
         except (InvalidTag, ValueError) as error:
             raise NotForUsError("does not open") from error
-        return Letter(site.decode(), link.decode(), outgoing_id.decode(), inside)
+        clear = _carrier(came, data) + data[:end]
+        return Letter(site.decode(), link.decode(), outgoing_id.decode(), inside, clear)
 
     def _key(self, wrapped: bytes, site: bytes, link: bytes) -> bytes:
         info = b"oathward envelope 1,%d:%b,%d:%b" % (len(site), site, len(link), link)
@@ -87,12 +94,15 @@ class Reader:
         return found
 
 
-def outside(data: bytes) -> bytes:
-    """Give what anyone on the way can read of a sealed delivery: base64 is read as what it stands for."""
+def unopened(data: bytes) -> bytes:
+    """Give a delivery that its recipient could not open as anyone can read it: base64 is read as what it stands for."""
     envelope = _carried(data)
-    if envelope is data or not envelope:
-        return data
-    return data.replace(base64.b64encode(envelope), b"") + b"\n" + envelope
+    return _carrier(data, envelope) + envelope if envelope else data
+
+
+def _carrier(came: bytes, envelope: bytes) -> bytes:
+    """Give what stands around an envelope, and a line's end; nothing around one that came as it is."""
+    return b"" if envelope is came else came.replace(base64.b64encode(envelope), b"") + b"\n"
 
 
 def _carried(data: bytes) -> bytes:

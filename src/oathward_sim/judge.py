@@ -11,7 +11,7 @@ Rules:
   time allowed for it to take effect is leaked. That time is measured.
 - A message of somebody unknown is for nobody until it is ``adopted`` (whoever runs the site says so, and the
   demo asks the inventory); what was released then counts as an extra delivery, not as one that was due.
-- Findings name kind, recipient and the source's control id; never a value.
+- Findings name kind, recipient and the source's control id; never a value. The bytes a leak was seen in are kept apart (``evidence``).
 
 Deliberately absent: anything Oathward says about itself.
 """
@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from oathward_sim.evidence import KEPT_MAX, Evidence, gather
 from oathward_sim.hospital import Hospital
 from oathward_sim.plan import MARKER_DECIMALS, Rule, Sent
 from oathward_sim.recipients import Kept
@@ -43,13 +44,20 @@ class Delivery:
 
     Args:
         data: the message as the recipient reads it (an envelope's content).
-        wire: the bytes that came, where they differ; nobody may read anything from them.
+        wire: what anybody can read of the bytes that came, where they are sealed; there is nothing to read in it.
+        sealed_id: the outgoing id that an envelope says.
     """
 
     recipient: str
     kept: Kept
     data: bytes
     wire: bytes = b""
+    sealed_id: str = ""
+
+    @property
+    def outgoing_id(self) -> str:
+        """The id it came under."""
+        return self.sealed_id or self.kept.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +144,9 @@ class Judge:
         self._rights = {rule.recipient: rule.identity for rule in rules}
         self._by_marker: dict[str, Sent] = {}
         self._open: dict[str, Sent] = {}
-        self._last: dict[tuple[str, str], Kept] = {}
+        self._last: dict[
+            tuple[str, str], tuple[str, Kept]
+        ] = {}  # of what came last: outgoing id, and whether it was answered
         self._settled: Counter[str] = Counter()
         self._delivered: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
         self._expected: Counter[str] = Counter({rule.recipient: 0 for rule in rules})
@@ -149,6 +159,8 @@ class Judge:
         self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
         self._repeated = self._new_ids = 0
         self._findings: list[Finding] = []
+        self.evidence: list[Evidence] = []
+        """What the first leaks were seen in."""
 
     def know(self, sent: Iterable[Sent]) -> None:
         """Take in messages that are on their way or answered."""
@@ -163,16 +175,18 @@ class Judge:
         """Take in one delivery: whose it is, whether it came before, what can be read in it."""
         found = (self._by_marker.get(mark) for mark in markers_in(delivery.data))
         sources = list({s.plan.marker: s for s in found if s is not None}.values())
+        before = len(self._findings)
         self._findings += self._leaks(delivery, sources)
         for source in sources:  # what was sent in one batch may leave as one
             self._arrived(delivery, source)
+        self._keep(delivery, sources, self._findings[before:])
 
     def _arrived(self, delivery: Delivery, source: Sent) -> None:
         key = (delivery.recipient, source.plan.control_id)
         earlier = self._last.get(key)
-        self._last[key] = delivery.kept
+        self._last[key] = delivery.outgoing_id, delivery.kept
         if earlier is not None:
-            self._compare(key, earlier, delivery.kept)
+            self._compare(key, *earlier, delivery.outgoing_id)
             return
         must = delivery.recipient in source.plan.must
         if self._withdrawn(delivery, source):
@@ -214,12 +228,11 @@ class Judge:
             )
         self._newest[key] = max(self._newest.get(key, 0), source.number)
 
-    def see_unopened(self, recipient: str, data: bytes) -> None:
-        """Take in bytes that their recipient could not open: still nothing may be read in them."""
-        self._findings += [
-            Finding("leaked", recipient, "", f"{t.kind} on the wire, in {t.form}")
-            for t in self._index.search(data)
-        ]
+    def see_unopened(self, delivery: Delivery) -> None:
+        """Take in bytes that their recipient could not open: still nothing may be read in them (``wire``)."""
+        found = [Finding("leaked", delivery.recipient, "", what) for what in self._on_the_wire(delivery)]
+        self._findings += found
+        self._keep(delivery, [], found)
 
     def outstanding(self) -> int:
         """Count deliveries that are due and have not arrived."""
@@ -283,8 +296,8 @@ class Judge:
     def _missing(self, sent: Sent) -> list[str]:
         return [r for r in sorted(self._due(sent)) if (r, sent.plan.control_id) not in self._last]
 
-    def _compare(self, key: tuple[str, str], earlier: Kept, later: Kept) -> None:
-        if earlier.id != later.id:
+    def _compare(self, key: tuple[str, str], earlier_id: str, earlier: Kept, later_id: str) -> None:
+        if earlier_id != later_id:
             self._new_ids += 1
             self._findings.append(Finding("duplicated", *key, "under another outgoing id"))
         elif earlier.acked:
@@ -294,20 +307,33 @@ class Judge:
 
     def _leaks(self, delivery: Delivery, sources: Sequence[Sent]) -> list[Finding]:
         recipient = delivery.recipient
+        whats = [what for source in sources if (what := self._not_for(recipient, source))]
         if not sources:
-            return [Finding("leaked", recipient, "", "matches nothing that was sent")]
-        found = [self._not_for(recipient, source) for source in sources]
-        plan, whats = sources[0].plan, [what for what in found if what]
+            whats.append("matches nothing that was sent")
         if len({source.plan.patients for source in sources}) > 1:
             whats.append("messages of several patients in one")
-        own, allowed = set(plan.patients), self._rights.get(recipient, frozenset())
-        whats += [f"{trace.kind} on the wire, in {trace.form}" for trace in self._index.search(delivery.wire)]
+        message, patients = (sources[0].plan.control_id, sources[0].plan.patients) if sources else ("", ())
+        own, allowed = set(patients), self._rights.get(recipient, frozenset())
+        whats += self._on_the_wire(delivery)
         for trace in self._index.search(delivery.data):
             if trace.kind not in allowed:
                 whats.append(f"{trace.kind} in {trace.form}")
             elif trace.kind in _STRONG and not trace.owners & own:
                 whats.append(f"another patient's {trace.kind} in {trace.form}")
-        return [Finding("leaked", recipient, plan.control_id, what) for what in whats]
+        return [Finding("leaked", recipient, message, what) for what in whats]
+
+    def _on_the_wire(self, delivery: Delivery) -> list[str]:
+        return [f"{t.kind} on the wire, in {t.form}" for t in self._index.search(delivery.wire)]
+
+    def _keep(self, delivery: Delivery, sources: Sequence[Sent], found: Sequence[Finding]) -> None:
+        """Keep what a leak was seen in."""
+        leaks = [finding for finding in found if finding.kind == "leaked"]
+        if leaks and len(self.evidence) < KEPT_MAX:
+            who = delivery.recipient, leaks[0].message
+            whats = [finding.what for finding in leaks]
+            self.evidence.append(
+                gather(self._index, delivery.kept, (*who, whats), delivery.data, delivery.wire, sources)
+            )
 
     def _not_for(self, recipient: str, source: Sent) -> str:
         """Say that a message is not for a recipient; of a stranger's, that is told later, unless it is adopted."""

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from oathward_sim import home, monitors, pumps, strangers
 from oathward_sim.adt import Feed
-from oathward_sim.envelope import NotForUsError, Reader, outside
+from oathward_sim.envelope import NotForUsError, Reader, unopened
 from oathward_sim.hospital import Device, Hospital, Patient, build
 from oathward_sim.judge import Delivery, Judge, Verdict
 from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
@@ -102,10 +102,9 @@ class Inbox:
             letter = self.reader.open(item.data)
         except NotForUsError:
             self.unopened += 1
-            judge.see_unopened(self.id, outside(item.data))
+            judge.see_unopened(Delivery(self.id, item, b"", unopened(item.data)))
             return
-        opened = Kept(item.at_s, letter.outgoing_id, letter.data, item.acked)
-        judge.see(Delivery(self.id, opened, letter.data, outside(item.data)))
+        judge.see(Delivery(self.id, item, letter.data, letter.clear, letter.outgoing_id))
 
 
 @dataclass(frozen=True, slots=True)

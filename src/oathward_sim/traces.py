@@ -7,6 +7,9 @@ Rules:
   everything but letters and digits is taken out.
 - Forms: as it stands; HL7 escapes; each name and value of a JSON document by itself; UTF-16; base64, hex, percent and
   JSON escapes; deflate, zlib and gzip inside those; each inside the other, three deep.
+- What random bytes, ids and series of numbers write by chance is no trace. A name of six letters or fewer, or a token of seven
+  characters or fewer, does not count inside an unbroken run of 16 letters and digits (an id, a pseudonym), nor in binary
+  in a run of fewer than 16 characters; of a series of 16 numbers or more each is read by itself. Everywhere else they count.
 
 Deliberately absent: staff and organisations (a profile may keep them); a newborn's date of birth, which is
 the date of every message of that day.
@@ -31,6 +34,9 @@ from oathward_sim.names import PARTICLES
 _DEEP = 3
 _WORD_LENGTH_MIN = 3
 _SQUASHED_LENGTH_MIN = 6
+_SHORT_WORD, _SHORT_TOKEN = 6, 7
+"""What is no longer than this is written by chance: three letters once in 45 MB of random bytes, six once in 7 TB."""
+_LONG_RUN = 16
 _INFLATED_BYTES_MAX = 1 << 20
 _PLACEHOLDERS = frozenset({"neonate", "unnamed", "zzunidentified"})
 
@@ -41,10 +47,17 @@ _SPELLED = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": 
 
 _TEXT_BYTES = frozenset([*b"\t\r\n\x0b\x1c", *range(0x20, 0x7F), *range(0xA0, 0x100)])
 _TEXT_SHARE_MIN = 0.95
-_ASCII_RUNS = re.compile(rb"[\x20-\x7e]{6,}")
+_TEXT_RUNS = re.compile(
+    rb"(?:[\x20-\x7e]|[\xc3-\xc5][\x80-\xbf]){6,}"
+)  # ASCII and the letters of Europe in UTF-8
+_SCRAPS = "scraps"
 
 _FIELDS = re.compile(r"[|\r\n\x0b\x1c]+")
 _WORDS = re.compile(r"[^\W\d_]+")
+_RUNS = re.compile(rf"[^\W_]{{{_LONG_RUN},}}")
+_NUMBER = r"[-+]?\d+(?:\.\d+)?"
+_NUMBERS = re.compile(_NUMBER)
+_SERIES = re.compile(rf"\s*(?:{_NUMBER}[ ^~]+){{{_LONG_RUN - 1},}}{_NUMBER}\s*")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{8,}={0,2}")
 _HEX = re.compile(r"(?:[0-9A-Fa-f]{2}[ :-]?){6,}")
 _HL7_ESCAPE = re.compile(r"\\(?:X((?:[0-9A-Fa-f]{2})+)|([FSTRE]))\\")
@@ -90,13 +103,18 @@ class Index:
             for value in (device.name, device.eui, device.serial):
                 self._token(value, "device", device.name)
         self._lengths = sorted({len(token) for token in self._tokens})
-        self._memo: dict[str, frozenset[_Hit]] = {}
+        self._memo: dict[tuple[str, bool], frozenset[_Hit]] = {}
 
     def search(self, data: bytes) -> set[Trace]:
         """List every trace in some bytes."""
-        return {
-            Trace(kind, owners, form) for form, text in views(data) for kind, owners in self._in_text(text)
-        }
+        return {trace for trace, _ in self.explain(data)}
+
+    def explain(self, data: bytes) -> Iterator[tuple[Trace, str]]:
+        """Give every trace with the text it was seen in, in which somebody's values may stand."""
+        for form, text in views(data):
+            for part in _FIELDS.split(text):
+                for kind, owners in self._seen(part, scraps=_SCRAPS in form):
+                    yield Trace(kind, owners, form), part
 
     def _add(self, p: Patient) -> None:
         for name in (p.family, p.given, *p.relative[:2]):
@@ -122,28 +140,41 @@ class Index:
         if len(squashed) >= _SQUASHED_LENGTH_MIN:
             _note(self._tokens, squashed, kind, owner)
 
-    def _in_text(self, text: str) -> Iterator[_Hit]:
-        for part in _FIELDS.split(text):
-            hits = self._memo.get(part)
-            if hits is None:
-                if len(self._memo) > 200_000:
-                    self._memo.clear()
-                hits = self._memo[part] = frozenset(self._in_field(part))
-            yield from hits
+    def _seen(self, part: str, *, scraps: bool) -> frozenset[_Hit]:
+        key = part, scraps
+        hits = self._memo.get(key)
+        if hits is None:
+            if len(self._memo) > 200_000:
+                self._memo.clear()
+            hits = self._memo[key] = frozenset(self._in_field(_plain(part), scraps=scraps))
+        return hits
 
-    def _in_field(self, field: str) -> Iterator[_Hit]:
-        plain = _plain(field)
-        squashed = _squash(plain)
-        found = [self._words.get(word) for word in _WORDS.findall(plain)]
+    def _in_field(self, plain: str, *, scraps: bool) -> Iterator[_Hit]:
+        for piece in _NUMBERS.findall(plain) if _SERIES.fullmatch(plain) else (plain,):
+            for hits in self._in_piece(piece, scraps=scraps):
+                for kind, owners in hits.items():
+                    yield kind, frozenset(owners)
+
+    def _in_piece(self, plain: str, *, scraps: bool) -> Iterator[_Hits]:
+        """Give who is named in a piece; short names and tokens only where no chance writes them.
+
+        Args:
+            scraps: whether it was picked out of binary.
+        """
+        steady = "" if scraps else _RUNS.sub(_without_id, plain)
+        found = [self._words.get(word) for word in _WORDS.findall(plain) if len(word) > _SHORT_WORD]
+        found += [self._words.get(word) for word in _WORDS.findall(steady) if len(word) <= _SHORT_WORD]
         found += [self._dates.get(date) for date in _dates_in(plain)]
+        squashed, short = _squash(plain), _squash(steady)
         for length in self._lengths:
-            found += [
-                self._tokens.get(squashed[start : start + length])
-                for start in range(len(squashed) - length + 1)
-            ]
-        for hits in found:
-            for kind, owners in (hits or {}).items():
-                yield kind, frozenset(owners)
+            text = short if length <= _SHORT_TOKEN else squashed
+            found += [self._tokens.get(text[at : at + length]) for at in range(len(text) - length + 1)]
+        return (hits for hits in found if hits)
+
+
+def _without_id(run: re.Match[str]) -> str:
+    """Leave a long run out where it has letters and digits, as ids and pseudonyms have; a long word stays."""
+    return run[0] if run[0].isdigit() or run[0].isalpha() else " "
 
 
 def _note(where: dict[str, _Hits], value: str, kind: str, mrn: str) -> None:
@@ -180,9 +211,11 @@ def _texts(data: bytes) -> Iterator[tuple[str, str]]:
         yield "utf-8", data.decode()
     except UnicodeDecodeError:
         if sum(b in _TEXT_BYTES for b in data) >= len(data) * _TEXT_SHARE_MIN:
-            yield "latin-1", data.decode("latin-1")
-        else:  # binary: what a person would see in it; random bytes must not look like names
-            yield "strings", "\n".join(run.decode() for run in _ASCII_RUNS.findall(data))
+            yield "latin-1" if len(data) >= _LONG_RUN else _SCRAPS, data.decode("latin-1")
+        else:  # binary: what a person would see in it
+            runs = [run.decode() for run in _TEXT_RUNS.findall(data)]
+            yield "strings", "\n".join(run for run in runs if len(run) >= _LONG_RUN)
+            yield _SCRAPS, "\n".join(run for run in runs if len(run) < _LONG_RUN)
 
 
 def _scalars(data: bytes) -> str:
@@ -229,11 +262,14 @@ def _inside(text: str) -> Iterator[tuple[str, bytes]]:
 
 def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:
     for way, bits in (("zlib", 15), ("deflate", -15)):
+        inflating = zlib.decompressobj(bits)
         try:
-            inner = zlib.decompressobj(bits).decompress(data, _INFLATED_BYTES_MAX)
+            inner = inflating.decompress(data, _INFLATED_BYTES_MAX)
         except zlib.error:
             continue
-        if len(inner) > len(data) // 4:
+        # Any bytes begin as deflate does, which says nothing of itself: it must end as well.
+        whole = way == "zlib" or inflating.eof or len(inner) == _INFLATED_BYTES_MAX
+        if whole and len(inner) > len(data) // 4:
             yield way, inner
     if data[:2] == b"\x1f\x8b":
         try:

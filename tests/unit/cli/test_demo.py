@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import json
+import tempfile
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -9,14 +11,15 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
+from oathward.cli.demo.play import Options, keep_evidence, play
 from oathward.cli.demo.report import Report, print_report
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import STEPS, Story, withdrawal
 from oathward.cli.demo.view import _program, _View
 from oathward.cli.main import run
 from oathward_sim.hospital import build
-from oathward_sim.judge import Finding, Verdict, Withdrawal
-from oathward_sim.recipients import Recipient
+from oathward_sim.judge import Delivery, Finding, Verdict, Withdrawal
+from oathward_sim.recipients import Kept, Recipient
 from oathward_sim.run import Outcome, Simulation
 from oathward_sim.senders import Door, Sender
 
@@ -56,6 +59,34 @@ def test_a_report_names_findings_and_no_more_than_fit(capsys):
     out = capsys.readouterr().out
     assert "lost at ehr: M0 ORU^R01" in out
     assert "and 12 more" in out
+
+
+def test_what_leaked_stays_in_the_folder_and_a_run_without_a_leak_leaves_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    options = Options(1.0, 1, 1.0, None, drop_one=False, keep=False, quiet=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def a_run(_options, site, simulation, _started):
+        outcome = replace(OUTCOME, verdict=simulation.judge.verdict())
+        return Report.of(outcome, LEDGER, 1, 2.0, keep_evidence(site.folder, simulation.judge, outcome))
+
+    async def a_run_that_leaks(options, site, simulation, started):
+        simulation.judge.see(Delivery("ehr", Kept(1.0, "0a1b", b"MSH|"), b"MSH|"))
+        return await a_run(options, site, simulation, started)
+
+    monkeypatch.setattr("oathward.cli.demo.play._play", a_run)
+    report = asyncio.run(play(options))
+    assert (report.evidence, report.as_dict()["evidence"]) == (None, None)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr("oathward.cli.demo.play._play", a_run_that_leaks)
+    report = asyncio.run(play(options))
+    assert report.as_dict()["evidence"] == str(report.evidence)
+    [kept] = report.evidence.iterdir()
+    assert json.loads(kept.read_text())["found"] == ["matches nothing that was sent"]
+    assert "The data folder stays" in capsys.readouterr().err
+    print_report(report)
+    assert str(report.evidence) in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

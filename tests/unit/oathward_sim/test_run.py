@@ -4,18 +4,22 @@ import asyncio
 import base64
 import json
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from tests.unit.oathward_sim.envelopes import seal
 from tests.unit.oathward_sim.tiny import TinyGateway
 
+from oathward_sim import pumps
 from oathward_sim.envelope import NotForUsError, Reader
+from oathward_sim.evidence import KEPT_MAX, write
 from oathward_sim.hospital import build
+from oathward_sim.judge import Judge
 from oathward_sim.pki import Authority, server_context
-from oathward_sim.plan import DEMO_RULES
-from oathward_sim.recipients import Folder, Recipient
-from oathward_sim.run import Config, Simulation
+from oathward_sim.plan import DEMO_RULES, Sent
+from oathward_sim.recipients import Folder, Kept, Recipient
+from oathward_sim.run import Config, Inbox, Simulation, first
 from oathward_sim.senders import Door
 
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)
@@ -90,6 +94,33 @@ def test_identity_that_was_not_taken_out_is_a_leak():
     for patient in simulation.hospital.patients:
         assert patient.mrn not in said
         assert patient.family not in said
+
+
+def test_what_a_leak_was_seen_in_is_kept(tmp_path):
+    outcome, simulation = a_run(prepare=lambda g, _: g.leak.add("PUMP-01-1-000003"))
+    [file] = write(tmp_path / "evidence", simulation.judge.evidence)
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    said = json.loads(file.read_text())
+    assert (said["recipient"], said["message"]) == ("vendor-cloud", "PUMP-01-1-000003")
+    assert said["found"] == [f.what for f in outcome.verdict.findings]
+    who = simulation.hospital.patients[0]
+    assert who.mrn in " ".join(seen["text"] for seen in said["seen"] if seen["kind"] == "identifier")
+    assert who.mrn.encode() in base64.b64decode(said["data_base64"])
+    assert base64.b64decode(said["came_base64"]) in {
+        k.data for k in simulation.inboxes["vendor-cloud"].recipient.kept
+    }
+    [sent] = said["sent_base64"]
+    assert b"PUMP-01-1-000003" in base64.b64decode(sent)
+    # Reverse: a run without a leak keeps nothing.
+    _, simulation = a_run()
+    assert simulation.judge.evidence == []
+
+
+def test_the_first_leaks_are_kept_and_all_are_counted():
+    outcome, simulation = a_run(
+        prepare=lambda g, _: g.leak.update(f"PUMP-0{n}-1-{m:06d}" for n in (1, 3) for m in range(12))
+    )
+    assert outcome.verdict.leaked > KEPT_MAX == len(simulation.judge.evidence)
 
 
 def test_a_message_of_the_canary_at_a_vendor_is_a_leak_even_without_a_name():
@@ -263,10 +294,9 @@ def test_an_envelope_opens_for_its_own_key_alone_and_only_unchanged():
         changed[at] ^= 1
         with pytest.raises(NotForUsError):
             reader.open(bytes(changed))
-    carried = (
-        b"MSH|^~\\&|OATHWARD||||20260504||ZOW^Z01|out-1|P|2.6\rZOW|1|" + base64.b64encode(envelope) + b"\r"
-    )
-    assert reader.open(carried) == letter
+    carrier = b"MSH|^~\\&|OATHWARD||||20260504||ZOW^Z01|out-1|P|2.6\rZOW|1|%s\r"
+    carried = carrier % base64.b64encode(envelope)
+    assert reader.open(carried) == replace(letter, clear=carrier % b"" + b"\n" + letter.clear)
     with pytest.raises(NotForUsError, match="not an envelope"):
         reader.open(b"MSH|^~\\&|")
 
@@ -299,3 +329,23 @@ def test_strangers_at_a_tls_door_are_turned_away_or_held(tmp_path):
     assert outcome.turned_away == 4
     assert outcome.verdict.held == 12  # unknown, without certificate, with another's
     assert outcome.verdict.waiting == 0
+
+
+@pytest.mark.parametrize(("answered", "repeated", "duplicated"), [(False, 1, 0), (True, 0, 1)])
+def test_a_sealed_copy_is_forgiven_by_whether_the_first_was_answered_and_not_by_when_it_was_looked_at(
+    answered, repeated, duplicated
+):
+    hospital, reader, recipient = build(1, START), Reader(), Recipient("research-registry")
+    judge, inbox = Judge(hospital, DEMO_RULES), Inbox(recipient, reader)
+    pump, who = hospital.pumps[0], hospital.patients[0]
+    [plan] = first(pumps.reports(hospital, pump, 1, who, DEMO_RULES), 1)
+    judge.know([Sent(plan, pump.name, 0.0, answer="AA")])
+    body = f"MSH|^~\\&|\rOBX|1|NM|||{plan.marker}\r".encode()
+    envelope = seal(reader.public, "demo", "research-registry", "0a1b", body)
+    recipient.kept.append(Kept(1.0, "0a1b", envelope, acked=False))
+    inbox.fresh(judge, forget=False)
+    recipient.kept[0].acked = answered
+    recipient.kept.append(Kept(2.0, "0a1b", envelope))
+    inbox.fresh(judge, forget=False)
+    verdict = judge.verdict()
+    assert (verdict.repeated, verdict.duplicated, verdict.leaked) == (repeated, duplicated, 0)

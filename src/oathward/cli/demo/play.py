@@ -1,7 +1,8 @@
 """Play the demo: recipients listen, the site starts, the hospital sends, then all is counted and cleared away.
 
 Rules:
-- Whatever happens, the processes end and the folder goes (unless it is to stay).
+- Whatever happens, the processes end and the folder goes, unless it is to stay or something leaked: then what the judge saw
+  it in lies in ``evidence`` there, so that it can be explained.
 - Half-way a patient takes permission back; the judge is told when.
 - Ctrl-C ends the traffic, waits for what is on its way, counts and clears away; a second one does not wait.
 """
@@ -28,7 +29,8 @@ from oathward.core.clock import Clock
 
 if TYPE_CHECKING:
     from oathward_sim.hospital import Hospital
-    from oathward_sim.run import Config, Simulation
+    from oathward_sim.judge import Judge
+    from oathward_sim.run import Config, Outcome, Simulation
 
 _DRAIN_S, _DRAIN_S_MIN = 10.0, 3.0
 _WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
@@ -57,17 +59,20 @@ async def play(options: Options) -> Report:
     folder = Path(tempfile.mkdtemp(prefix="oathward-demo-"))
     site = DemoSite(folder, options.port_base)
     started = time.monotonic()
+    stays = options.keep
     try:
         simulation = _cast(options, site)
         await simulation.start()
         try:
             with _quick_end(simulation):
-                return await _play(options, site, simulation, started)
+                report = await _play(options, site, simulation, started)
+                stays = stays or report.evidence is not None
+                return report
         finally:
             await simulation.close()
     finally:
         await site.stop()
-        if options.keep:
+        if stays:
             print(f"The data folder stays: {site.data}", file=sys.stderr)
         else:
             shutil.rmtree(folder, ignore_errors=True)
@@ -106,7 +111,18 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     if not options.quiet:
         print("\n".join(story.rest(outcome.verdict)))
     ledger = await asyncio.to_thread(site.verify)
-    return Report.of(outcome, ledger, options.seed, time.monotonic() - started)
+    evidence = keep_evidence(site.folder, simulation.judge, outcome)
+    return Report.of(outcome, ledger, options.seed, time.monotonic() - started, evidence)
+
+
+def keep_evidence(folder: Path, judge: Judge, outcome: Outcome) -> Path | None:
+    """Write what leaks were seen in to files; gives their folder, None where nothing leaked."""
+    from oathward_sim.evidence import write
+
+    if not outcome.verdict.leaked:
+        return None
+    write(folder / "evidence", judge.evidence)
+    return folder / "evidence"
 
 
 async def _withdraw(options: Options, desk: Desk, simulation: Simulation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oathward.cli.demo.story import STEPS
@@ -23,17 +24,21 @@ class Report:
     Args:
         ledger: the command's JSON; its ``ok`` counts.
         seconds: of everything, set-up included.
+        evidence: the folder of what leaks were seen in; None where nothing leaked.
     """
 
     outcome: Outcome
     ledger: Any
     seed: int
     seconds: float
+    evidence: Path | None = None
 
     @classmethod
-    def of(cls, outcome: Outcome, ledger: Any, seed: int, seconds: float) -> Report:
+    def of(
+        cls, outcome: Outcome, ledger: Any, seed: int, seconds: float, evidence: Path | None = None
+    ) -> Report:
         """Put it together."""
-        return cls(outcome, ledger, seed, seconds)
+        return cls(outcome, ledger, seed, seconds, evidence)
 
     @property
     def ok(self) -> bool:
@@ -76,6 +81,7 @@ class Report:
                 {"kind": f.kind, "recipient": f.recipient, "message": f.message, "what": f.what}
                 for f in verdict.findings[:100]
             ],
+            "evidence": str(self.evidence) if self.evidence else None,
             "ledger": self.ledger,
             "seed": self.seed,
             "traffic_s": round(outcome.seconds, 1),
@@ -110,6 +116,8 @@ def print_report(report: Report) -> None:
         print(f"  {finding.kind} at {finding.recipient}: {finding.message} {finding.what}")
     if len(verdict.findings) > _FINDINGS_SHOWN_MAX:
         print(f"  … and {len(verdict.findings) - _FINDINGS_SHOWN_MAX} more")
+    if report.evidence:
+        print(f"What leaks were seen in: {report.evidence}")
     if outcome.turned_away:
         _print(f"{outcome.turned_away} connections with a certificate of nobody we know were turned away.")
     ledger = report.ledger or {}
