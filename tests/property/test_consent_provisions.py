@@ -7,6 +7,7 @@ nested in it is an exception to it; a denial stands over permits. It knows nothi
 import datetime as dt
 from functools import cache
 from itertools import product
+from random import Random
 
 import orjson
 from hypothesis import given
@@ -229,23 +230,27 @@ def exact(rule: dict, above: dict[str, frozenset[str]] | None = None) -> bool:
     return all(exact(one, so_far) for one in rule.get("provision", []))
 
 
-@given(rules(), st.randoms(use_true_random=False))
-def test_the_facts_say_what_the_provisions_say(rule: dict, random):
+seeds = st.integers(0, 2**32 - 1)
+"""Of which questions are asked: drawing each of them apart costs more than answering it."""
+
+
+@given(rules(), seeds)
+def test_the_facts_say_what_the_provisions_say(rule: dict, seed: int):
     """The same for every question; where no facts can say exactly that, a denial says more, and nothing is permitted."""
     resource = consent(rule)
     found = read(resource, orjson.dumps(resource))
     same = exact(rule)
-    for q in random.sample(questions(1), 150):
+    for q in Random(seed).sample(questions(1), 150):
         word, expected = ask(found.statements, q).word, evaluate(resource, q)
         assert word == expected or (not same and word == "deny"), q
 
 
-@given(rules(), st.randoms(use_true_random=False))
-def test_of_what_has_several_names_nothing_more_is_permitted(rule: dict, random):
+@given(rules(), seeds)
+def test_of_what_has_several_names_nothing_more_is_permitted(rule: dict, seed: int):
     """A thing of two codes, a recipient of two names: where no fact says exactly what the provisions say, it says less."""
     resource = consent(rule)
     found = read(resource, orjson.dumps(resource))
-    for q in random.sample(questions(2), 150):
+    for q in Random(seed).sample(questions(2), 150):
         expected, word = evaluate(resource, q), ask(found.statements, q).word
         assert word != "permit" or expected == "permit", q
         assert expected != "deny" or word == "deny", q

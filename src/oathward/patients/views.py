@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +72,16 @@ def find(db: Connection, site: str, hasher: Hasher, identifier: Identifier) -> s
     hashes = [hasher.identifier(identifier), *hasher.others(identifier)]
     found = sql.subjects_of(db, site, hashes)
     return next((effective(db, site, found[h]) for h in hashes if h in found), None)
+
+
+def find_all(
+    db: Connection, site: str, hasher: Hasher, identifiers: Sequence[Identifier]
+) -> list[str | None]:
+    """Find the effective subject of each of many identifiers, as ``find`` does."""
+    names = [(hasher.identifier(one), *hasher.others(one)) for one in identifiers]
+    found = sql.subjects_of(db, site, [hashed for some in names for hashed in some])
+    graph = Graph(sql.edges(db, site))
+    return [next((graph.effective(found[h]) for h in some if h in found), None) for some in names]
 
 
 def counts(db: Connection, site: str) -> dict[str, Any]:
