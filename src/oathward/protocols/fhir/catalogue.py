@@ -59,6 +59,13 @@ def read(message: Message) -> Reading:
     seen, found = _last
     if seen is message:
         return found
+    found = message.shape and message.shape.constant("reading", _reading)
+    found = found or _reading(message)
+    _last = (message, found)
+    return found
+
+
+def _reading(message: Message) -> Reading:
     classes: set[str] = set()
     codes: set[str] = set()
     uncatalogued = 0
@@ -68,9 +75,7 @@ def read(message: Message) -> Reading:
         classes.update((id_class(entry.type),) if entry.id else ())
         codes.update(own)
         uncatalogued += one.run.uncatalogued
-    found = Reading(frozenset(classes), frozenset(codes), uncatalogued)
-    _last = (message, found)
-    return found
+    return Reading(frozenset(classes), frozenset(codes), uncatalogued)
 
 
 def _read(entry: Entry) -> tuple[Shaped, set[str]]:

@@ -20,6 +20,7 @@ from typing import Any
 
 from oathward.protocols.fhir.message import Resource, Verbatim
 from oathward.protocols.fhir.primitives import FORMS
+from oathward.protocols.fhir.templates import Recorder, Result
 from oathward.protocols.fhir.verdicts import NOTHING, Observed
 from oathward.protocols.shaping import KEEP, Fate, Quick, Ruling, Transform
 
@@ -30,6 +31,7 @@ MASKED = {
 }
 """What stands where R4 asks for something and it may not leave."""
 
+DATES = ("date", "dateTime")
 NOTE = "note.text"
 STRUCTURE = "structure"
 
@@ -51,12 +53,13 @@ class Run:
             "links",
             "local",
         ),
-        *("names", "observations", "observed", "outgoing", "own", "pairs", "referred", "remove", "removed"),
+        *("names", "observations", "observed", "outgoing", "own", "pairs", "recorder", "referred", "remove"),
+        "removed",
         *("told", "tokens", "uncatalogued", "used"),
     )
 
-    def __init__(self, context: object) -> None:
-        self.context = context
+    def __init__(self, context: object, recorder: Recorder | None = None) -> None:
+        self.context, self.recorder = context, recorder
         self.kept: list[str] = []
         self.changed: list[str] = []
         self.removed: list[str] = []
@@ -88,7 +91,7 @@ class Run:
 
     def inner(self) -> Run:
         """Start a run for a part, with counts of its own and the same names."""
-        run = Run(self.context)
+        run = Run(self.context, self.recorder)
         run.names, run.outgoing, run.own = self.names, self.outgoing, self.own
         run.local, run.codes, run.tokens = self.local, self.codes, self.tokens
         return run
@@ -110,6 +113,12 @@ class Run:
         if everything:
             for told in (part.kept, part.changed, part.links):
                 self.removed += told
+
+    def asked(self, result: Result, text: str) -> Any:
+        """Give what stands in the place of a text; of a marked message, a marker for it."""
+        if self.recorder is not None:
+            return self.recorder.ask(result, text)
+        return result(text, self.context)
 
     def mark(self) -> tuple[int, int, int]:
         """Remember how far we are."""
@@ -149,22 +158,27 @@ def leaf(kind: str, cls: str, ruling: Ruling, *, codes: bool = False) -> Step:
 def _changed(kind: str, cls: str, transform: Transform, *, codes: bool) -> Step:
     types, test = FORMS[kind]
     number = int in types
-    short = transform.short if isinstance(transform, Quick) and kind in ("date", "dateTime") else None
+    short = transform.short if isinstance(transform, Quick) and kind in DATES else None
 
-    def changed(value: Any, run: Run) -> Any:
-        text = written(value)
+    def result(text: str, context: object) -> Any:
         if short is not None and (quick := short(text[:7].replace("-", "").encode())) is not None:
-            run.change(cls)
             return quick.decode()
-        made: Any = transform(text, run.context)
+        made: Any = transform(text, context)
         if made == text:
-            run.change(cls)
-            return value
+            return made
         if number and made:
             made = int(made) if made.isascii() and made.isdecimal() and len(made) < 10 else None
         fits = made and not codes and bool not in types and (test is None or test(made))
-        (run.change if fits else run.remove)(cls)
         return made if fits else None
+
+    def changed(value: Any, run: Run) -> Any:
+        text = written(value)
+        if run.recorder is not None:
+            made = run.recorder.ask(result, text, dated=kind in DATES)
+        else:
+            made = result(text, run.context)
+        (run.remove if made is None else run.change)(cls)
+        return value if made == text else made
 
     return changed
 
@@ -175,7 +189,7 @@ def written(value: Any) -> str:
         return str(value)
     if value.__class__ is bool:
         return "true" if value else "false"
-    return value.text if value.__class__ is Verbatim else str(value)
+    return value.text if isinstance(value, Verbatim) else str(value)
 
 
 def tested(fits: Callable[[Any], object], step: Step, otherwise: Step) -> Step:

@@ -68,7 +68,7 @@ def dumps(resource: Resource) -> bytes:
 
 
 def _verbatim(value: Any) -> Any:
-    if value.__class__ is Verbatim:
+    if isinstance(value, Verbatim):
         return orjson.Fragment(value.text)
     raise TypeError
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from oathward.protocols.fhir import tables
@@ -31,6 +31,7 @@ from oathward.protocols.fhir.message import Entry, Resource
 from oathward.protocols.fhir.overrides import id_class
 from oathward.protocols.fhir.primitives import FORMS
 from oathward.protocols.fhir.references import kind_of
+from oathward.protocols.fhir.templates import Result
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 
 _is_id = FORMS["id"][1]
@@ -72,16 +73,32 @@ def _named(entry: Entry, ruling: Ruling, run: Run) -> str:
     if ruling is KEEP:
         return _by_identifier(entry, run) if not old else "" if old in STEPS else _sent(entry.type, old, run)
     value = old or _identifier(entry.resource)
-    found = ruling(value, run.context) if value else ""  # type: ignore[operator]  # no fate is left
-    return found if found and _is_id(found) and found not in STEPS else ""
+    return run.asked(_id_by(ruling), value) or "" if value else ""
 
 
-def _source(run: Run) -> str:
-    return str(getattr(run.context, "source", ""))
+@lru_cache(1_024)
+def _id_by(ruling: Ruling) -> Result:
+    """Give what makes an id of a value by a ruling that is no fate: None where it gives none."""
+
+    def result(value: str, context: object) -> str | None:
+        found = ruling(value, context)  # type: ignore[operator]  # no fate is left
+        return found if found and _is_id(found) and found not in STEPS else None
+
+    return result
+
+
+def source_of(context: object) -> str:
+    """Give who sent what is written; empty where nothing tells."""
+    return str(getattr(context, "source", ""))
 
 
 def _sent(kind: str, ident: str, run: Run) -> str:
-    return sent_id(kind, ident, _source(run))
+    return run.asked(_sent_by(kind), ident) if source_of(run.context) else ident
+
+
+@cache
+def _sent_by(kind: str) -> Result:
+    return lambda ident, context: sent_id(kind, ident, source_of(context))
 
 
 def _by_identifier(entry: Entry, run: Run) -> str:
@@ -89,7 +106,7 @@ def _by_identifier(entry: Entry, run: Run) -> str:
     listed = entry.resource.get("identifier") if entry.type in BY_IDENTIFIER else None
     for identifier in listed if isinstance(listed, list) else ():
         if identifier.get("value"):
-            return id_of(entry.type, key_of(identifier), Naming(_source(run)))
+            return id_of(entry.type, key_of(identifier), Naming(source_of(run.context)))
     return ""
 
 
@@ -206,8 +223,8 @@ class Referrer:
                 return cls, ""
         found = run.tokens.get(text)
         if found is None:
-            made = ruling(ident, run.context)  # type: ignore[operator]  # no fate is left
-            found = run.tokens[text] = f"{kind}/{made}" if made and _is_id(made) else ""
+            made = run.asked(_id_by(ruling), ident)
+            found = run.tokens[text] = f"{kind}/{made}" if made else ""
         return cls, found
 
     def _unusual(self, text: str, run: Run, *, rest: bool) -> tuple[str, str]:
@@ -238,7 +255,7 @@ def kept_reference(text: str, run: Run) -> str:
     if not slash or "/" in ident or not _is_id(ident) or kind not in tables.resource_types():
         return text  # another server's, a search, a fragment: they mean the same wherever they stand
     return f"{kind}/{_sent(kind, ident, run)}" + (
-        f"/_history/{version}" if version and not _source(run) else ""
+        f"/_history/{version}" if version and not source_of(run.context) else ""
     )
 
 
@@ -251,7 +268,7 @@ def referred_anew(data: bytes, run: Run) -> bytes:
     def anew(match: re.Match[bytes]) -> bytes:
         return b'"reference":"%b"' % kept_reference(match[1].decode(), run).encode()
 
-    return _REFERENCE.sub(anew, data) if _source(run) else data
+    return _REFERENCE.sub(anew, data) if source_of(run.context) else data
 
 
 def relinked(value: Any, names: dict[str, str], run: Run) -> Any:

@@ -80,6 +80,8 @@ class Message:
     __slots__ = ("body", "bundle", "entries", "raw", "request")
 
     code = "FHIR"
+    shape: Any = None
+    """Of a message whose like came before, see ``shapes``."""
 
     def __init__(
         self, raw: bytes, request: Request, body: Resource, bundle: str, entries: tuple[Entry, ...]
@@ -93,6 +95,20 @@ class Message:
     def trigger(self) -> str:
         """The resource type, or ``Bundle``."""
         return "Bundle" if self.bundle else self.entries[0].type
+
+
+class Retold(Message):
+    """A message of which some entries were created before: they keep the name they got then.
+
+    ``called``: place in the bundle -> the id it was given for this recipient; empty where nobody may refer to it.
+    ``there``: places of those that are not sent again.
+    """
+
+    __slots__ = ("called", "there")
+
+    def __init__(self, message: Message, called: dict[int, str], there: frozenset[int]) -> None:
+        super().__init__(message.raw, message.request, message.body, message.bundle, message.entries)
+        self.called, self.there = called, there
 
 
 @dataclass(frozen=True, slots=True)

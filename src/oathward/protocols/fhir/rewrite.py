@@ -7,6 +7,8 @@ Rules:
 - What is left is valid R4: where an element is asked for, an extension says that it was masked.
 - A resource of which only structure is left goes, but for one that others refer to by a name that may leave.
 - What leaves is idempotent: each entry is a PUT under an id that is fixed for this message and link.
+- How a message of a known shape (``shapes``) is written is remembered, where that does not depend on its values.
+- What was created before by the same condition keeps the id it got then, and is not sent where it is already.
 - Where nothing may be changed, everything is kept as it came but for names that the message made up for itself.
 
 Deliberately absent: profiles, keys, and any knowledge of what an action is for.
@@ -19,27 +21,35 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from itertools import count
+from typing import Any, Final
 
+from oathward.core.errors import DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.protocols.fhir import catalogue, links
 from oathward.protocols.fhir.edits import Run
 from oathward.protocols.fhir.elements import REST, TEXT
 from oathward.protocols.fhir.json import dumps
-from oathward.protocols.fhir.message import Entry, Message, Resource
+from oathward.protocols.fhir.message import Entry, Message, Resource, Retold
 from oathward.protocols.fhir.overrides import CONTROL, id_class
 from oathward.protocols.fhir.resources import Shaped, shape
+from oathward.protocols.fhir.shapes import Recognised
 from oathward.protocols.fhir.steps import Compiler
+from oathward.protocols.fhir.templates import OUTGOING, Recorder, UnmarkedError, Writing
 from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten
 
 PARTS = ("", REST, TEXT, "street", "city", "state", "postcode", "country")
 
 COUNTED_MAX = 100
+WRITINGS_MAX = 2_048
 PASSES_MAX = 8
 """How often the entries of one message are shaped again because something they referred to went."""
 
+_NONE: frozenset[int] = frozenset()
 
 EMPTY = b'{"resourceType":"Bundle","type":"transaction"}'
 """What is written of a message of which nothing is left."""
+
+_NEW: Final[Any] = object()
 
 
 class Rewriter:
@@ -49,6 +59,7 @@ class Rewriter:
         self._compiler = Compiler(decide, hold=hold_uncatalogued)
         rulings = (decide(cls, part) for cls in CLASSES - {"structure"} for part in PARTS)
         self._unchanged = not hold_uncatalogued and all(ruling is KEEP for ruling in rulings)
+        self._writings: dict[tuple[int, bool], tuple[Writing, Rewritten] | None] = {}
 
     def __call__(self, message: Message, outgoing_id: str, context: object) -> Rewritten:
         """Write what may leave of one message.
@@ -61,19 +72,50 @@ class Rewriter:
         Raises:
             DeidentificationError: UNCATALOGUED, where such values are to be held; names the first place.
         """
+        if not isinstance(message, Recognised):
+            return self._write(message, outgoing_id, Run(context))
+        key = message.shape.serial, bool(links.source_of(context))
+        known: tuple[Writing, Rewritten] | None = self._writings.get(key, _NEW)
+        if known is _NEW:
+            return self._learn(message, outgoing_id, context, key)
+        data = None if known is None else known[0].fill(message.values, outgoing_id, context)
+        if known is None or data is None:
+            return self._write(message, outgoing_id, Run(context))
+        return known[1]._replace(data=data)
+
+    def _learn(
+        self, message: Recognised, outgoing_id: str, context: object, key: tuple[int, bool]
+    ) -> Rewritten:
+        """Write a message of a shape that is new here; how, is remembered if it is so for all of the shape."""
+        done = self._write(message, outgoing_id, Run(context))
+        recorder = Recorder(message.shape.tails, message.values, context)
+        known = None
+        try:
+            marked = self._write(message.shape.marked, OUTGOING, Run(context, recorder))
+            writing = Writing(marked.data, recorder)
+            if marked._replace(data=writing.fill(message.values, outgoing_id, context) or b"") == done:
+                known = writing, done
+        except (UnmarkedError, DeidentificationError):
+            pass
+        if len(self._writings) >= WRITINGS_MAX:
+            self._writings.clear()
+        self._writings[key] = known
+        return done
+
+    def _write(self, message: Message, outgoing_id: str, names: Run) -> Rewritten:
         entries = message.entries
-        names = Run(context)
         ruling_of = self._compiler.id_ruling
         links.name_entries(names, entries, outgoing_id, ruling_of)
+        there = _as_before(message, names, outgoing_id) if isinstance(message, Retold) else _NONE
         if self._unchanged:
-            return _as_it_came(message, names)
+            return _as_it_came(message, names, there)
         names.own = links.own_patient(entries) if callable(ruling_of("Patient")) else ""
         for passed in count(1):
             shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
             staying = self._staying(entries, shaped, names)
             lost = {target for index in staying for target in shaped[index].run.referred} - staying
             if not lost:
-                return self._written(entries, shaped, staying, names)
+                return self._written(entries, shaped, staying, names, there)
             # What stays refers to what goes: once more, and those references go too. Who writes a chain of
             # references could have us do so for each: after a few times what refers to them goes as well.
             for target in lost if passed < PASSES_MAX else _with_referrers(lost, shaped):
@@ -101,7 +143,12 @@ class Rewriter:
         return id_class(kind) != CONTROL and self._compiler.id_ruling(kind) is REMOVE
 
     def _written(
-        self, entries: Sequence[Entry], shaped: Sequence[Shaped], staying: set[int], names: Run
+        self,
+        entries: Sequence[Entry],
+        shaped: Sequence[Shaped],
+        staying: set[int],
+        names: Run,
+        there: frozenset[int],
     ) -> Rewritten:
         # One alone counts for itself.
         total = shaped[0].run if len(shaped) == len(staying) == 1 else Run(None)
@@ -111,6 +158,8 @@ class Rewriter:
             if index not in staying or one.made is None:
                 total.lose(one.run)
                 total.removed += [id_class(entry.type)] * bool(entry.id)
+                continue
+            if index in there:
                 continue
             if total is not one.run:
                 total.add(one.run)
@@ -175,13 +224,24 @@ def _output(resources: Sequence[Resource]) -> bytes:
     return dumps(body | {"entry": entries} if entries else body)
 
 
-def _as_it_came(message: Message, names: Run) -> Rewritten:
+def _as_before(message: Retold, names: Run, outgoing_id: str) -> frozenset[int]:
+    """Call what was created before as it was called then; gives the places in ``entries`` that do not leave again."""
+    for i, entry in enumerate(message.entries):
+        called = message.called.get(entry.index)
+        if called == "" or (
+            called and names.outgoing[i] == f"{entry.type}/{outgoing_id.lower()}-{entry.index}"
+        ):
+            names.outgoing[i] = called and f"{entry.type}/{called}"
+    return frozenset(i for i, entry in enumerate(message.entries) if entry.index in message.there)
+
+
+def _as_it_came(message: Message, names: Run, there: frozenset[int]) -> Rewritten:
     """Write everything, under names that leave."""
     reading = catalogue.read(message)
     changed = links.renamed(names)
     resources = []
-    for entry, name in zip(message.entries, names.outgoing, strict=True):
-        if not name:
+    for i, (entry, name) in enumerate(zip(message.entries, names.outgoing, strict=True)):
+        if not name or i in there:
             continue
         resource = entry.resource
         if changed:

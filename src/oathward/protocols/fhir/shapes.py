@@ -1,0 +1,404 @@
+"""Requests that differ only in what varies from one reading to the next: checked once, known by their shape.
+
+A wearable sends the same structure all day with other times, numbers and ids. What the definitions, the catalogue
+and a plan say of the first one, they say of all.
+
+Rules:
+- What varies is listed here (``_variables``): ids, what identifiers and references name, points in time, measured
+  numbers. All else (codes, units, texts, names) is the shape, byte for byte, and is compared each time.
+- A message of a known shape has the same length, the same values in the same places, and its values differ in digits
+  and in the letters a to f alone. Times and numbers are tested anew. Ids that are the same in one message of a shape
+  are the same in all, and no others are.
+- A shape is learned from a message that the reader took, when its like came for the second time. Learning costs
+  little beside what it spared so far, so that who sends ever new shapes slows nobody down.
+- What is remembered of a shape (``constant``, ``template``) is what the function says of the message it was learned
+  from and of a marked one alike; else nothing is remembered, and the long way is gone each time.
+- Memory changes no answer (tested). It is bounded, and holds values of messages: ``forget`` empties it.
+
+Deliberately absent: bundles, resources with others in them, types other than ``TYPES``: the reader has them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import count
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+from oathward.core.errors import OathwardError
+from oathward.protocols.fhir import reader
+from oathward.protocols.fhir.check import check
+from oathward.protocols.fhir.json import loads
+from oathward.protocols.fhir.message import Entry, Request, Resource
+from oathward.protocols.fhir.primitives import FORMS as PRIMITIVES
+from oathward.protocols.fhir.reader import Checked
+from oathward.protocols.fhir.templates import (
+    RESERVED,
+    VALUES_MAX,
+    Marked,
+    Template,
+    UnmarkedError,
+    Values,
+    mark,
+    mark_date,
+)
+
+TYPES = frozenset(("Observation",))
+"""Types that come all day."""
+SHAPES_MAX = 1_024
+SEEN_MAX = 8_192
+BYTES_MAX = 8_192
+FREE = 256
+"""How many shapes are learned whatever they spare."""
+SPARED_EACH = 8
+"""How many messages of known shapes pay for learning another."""
+DATES_MAX = 4
+
+T = TypeVar("T")
+
+_ZEROED = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
+_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?[0-9][-+.0-9eE]*+|true|false|null')
+_HEAD = re.compile(rb"(?:POST ([A-Za-z]+)|PUT ([A-Za-z]+)/([A-Za-z0-9\-.]{1,64}))\n\n").match
+_REFERENCE = re.compile(r"(?:https?://[A-Za-z0-9\-._:/]+/)?[A-Z][A-Za-z]+/([A-Za-z0-9\-.]{1,64})").fullmatch
+_NAME = re.compile(r"[A-Za-z0-9\-._:+=@/ ]{1,128}").fullmatch
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?").fullmatch
+_INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})").fullmatch
+_TIMES: dict[tuple[Any, ...], str] = {
+    ("effectiveDateTime",): "dateTime",
+    ("effectiveInstant",): "instant",
+    ("issued",): "instant",
+    ("meta", "lastUpdated"): "instant",
+}
+_DAY_CHARS = 10
+_MISSING = object()
+
+
+class Variable(NamedTuple):
+    """One value that varies.
+
+    Args:
+        kind: ``text``, ``number``, ``integer``, or a type of times.
+        start, end: where it stands in the request, in bytes.
+        path: keys and indexes that lead to it in the body; empty for the id in the address.
+        before: what of the text at that path is not it: ``Patient/``.
+        named: what it names: ``Patient/`` if it is an id, nothing if it is an identifier's value.
+    """
+
+    kind: str
+    start: int
+    end: int
+    path: tuple[Any, ...]
+    before: str = ""
+    named: str = ""
+
+
+class Layout:
+    """Where values stand in requests that look the same: known by their outline, told apart by all the rest."""
+
+    __slots__ = ("_pairs", "_rest", "_tests", "_texts", "_values", "shapes", "spans")
+
+    def __init__(self, variables: list[Variable], size: int) -> None:
+        self.spans = tuple((v.kind, v.start, v.end, v.named) for v in variables)
+        edges = [0, *(at for v in variables for at in (v.start, v.end)), size]
+        self._values = _getter([slice(v.start, v.end) for v in variables])
+        self._rest = _getter([slice(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)])
+        self._tests = [(i, _test(v.kind)) for i, v in enumerate(variables) if v.kind != "text"]
+        self._texts = [(i, v.named.encode()) for i, v in enumerate(variables) if v.kind == "text"]
+        self.shapes: dict[tuple[bytes, ...], Shape] = {}
+
+    def values(self, raw: bytes) -> Values:
+        """Give the values of a request of this layout."""
+        return self._values(raw)
+
+    def rest(self, raw: bytes) -> tuple[bytes, ...]:
+        """Give all that is no value."""
+        return self._rest(raw)
+
+    def alike(self, values: Values) -> tuple[int, ...]:
+        """Say which texts are the same: for each the place of the first one like it."""
+        texts = [named + values[i] for i, named in self._texts]
+        return tuple(map(texts.index, texts))
+
+    def valid(self, values: Values) -> bool:
+        """Say whether times are times and numbers numbers."""
+        return all(test(values[i]) for i, test in self._tests)
+
+
+def _getter(slices: list[slice]) -> Callable[[bytes], tuple[bytes, ...]]:
+    if len(slices) == 1:
+        (only,) = slices
+        return lambda raw: (raw[only],)
+    return itemgetter(*slices)
+
+
+def _test(kind: str) -> Callable[[bytes], Any]:
+    if kind in ("number", "integer"):
+        return _NUMBER if kind == "number" else _INTEGER
+    test = PRIMITIVES[kind][1]
+    return lambda value: test(value.decode())
+
+
+class Shape:
+    """What requests of one shape have in common; ``serial`` is its own."""
+
+    def __init__(self, raw: bytes, kind: str, layout: Layout, variables: list[Variable]) -> None:
+        self.raw, self.type, self.serial = raw, kind, next(_serials)
+        self._layout, self._variables = layout, variables
+        self.values = layout.values(raw)
+        self._alike = layout.alike(self.values)
+        self._known: dict[Any, Any] = {}
+
+    def fits(self, values: Values) -> bool:
+        """Say whether values make a message of this shape that the reader would take."""
+        return self._layout.valid(values) and self._layout.alike(values) == self._alike
+
+    @cached_property
+    def example(self) -> Checked:
+        """The request it was learned from."""
+        return reader.decode(self.raw)
+
+    @cached_property
+    def tails(self) -> Values:
+        """For each value what stands behind its marker and belongs to it."""
+        return [
+            b"" if v.kind in ("text", "number", "integer") else value[_DAY_CHARS:]
+            for v, value in zip(self._variables, self.values, strict=True)
+        ]
+
+    @cached_property
+    def marked(self) -> Checked:
+        """The same request with a marker in the place of each value."""
+        entry = self.example.entries[0]
+        head, _, _ = self.raw.partition(b"\n\n")
+        body: Resource = loads(self.raw[len(head) + 2 :])
+        texts = [i for i, v in enumerate(self._variables) if v.kind == "text"]
+        same = {texts[k]: texts[first] for k, first in enumerate(self._alike)}
+        numbers: list[tuple[Any, Any, Marked]] = []
+        for i, (v, value) in enumerate(zip(self._variables, self.values, strict=True)):
+            if not v.path:
+                continue
+            inside: Any = body
+            for key in v.path[:-1]:
+                inside = inside[key]
+            if v.kind in ("number", "integer"):
+                numbers.append((inside, v.path[-1], Marked.of(i, value.decode())))
+            elif v.kind == "text":
+                inside[v.path[-1]] = v.before + mark(same[i])
+            else:
+                inside[v.path[-1]] = mark_date(i, value.decode())
+        found = tuple(check(body).found)
+        for inside, key, number in numbers:  # a number that is none is not checked
+            inside[key] = number
+        ident = body.get("id", "")
+        target = f"{self.type}/{ident}" if entry.method == "PUT" else self.type
+        request = Request(entry.method, target)
+        return Checked(self.raw, request, body, "", (Entry(body, entry.method, self.type, ident),), (found,))
+
+    def constant(self, name: str, make: Callable[[Checked], T]) -> T | None:
+        """Give what a function says of every message of this shape; None where that is not one thing.
+
+        Args:
+            name: of the function, the same each time; what it gives is never None.
+        """
+        known = self._known.get(name, _MISSING)
+        if known is _MISSING:
+            known = make(self.example)
+            known = self._known[name] = known if known == make(self.marked) else None
+        return known  # type: ignore[no-any-return]  # what ``make`` gave under this name
+
+    def template(self, name: str, make: Callable[[Checked], bytes]) -> Template | None:
+        """Give what a function writes of messages of this shape, as a template; None where there is none."""
+        known = self._known.get(name, _MISSING)
+        if known is _MISSING:
+            try:
+                known = Template(make(self.marked), self.tails)
+                known = known if known.fill(self.values) == make(self.example) else None
+            except (UnmarkedError, OathwardError):
+                known = None
+            self._known[name] = known
+        return known  # type: ignore[no-any-return]  # a template stands under this name
+
+
+_serials = count()
+
+
+class Recognised(Checked):
+    """A message of a known shape; read as any other when somebody looks into it.
+
+    ``values``: what varies, as it stands in the request.
+    """
+
+    __slots__ = ("shape", "values")
+
+    shape: Shape
+
+    def __init__(self, raw: bytes, request: Request, shape: Shape, values: Values) -> None:
+        # What is not set here is set by the first who asks for it.
+        self.raw, self.request, self.bundle, self.shape, self.values = raw, request, "", shape, values
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("body", "entries", "found", "names"):
+            raise AttributeError(name)
+        whole = reader.decode(self.raw)
+        self.body, self.entries, self.found, self.names = whole.body, whole.entries, whole.found, None
+        return getattr(self, name)
+
+    @property
+    def trigger(self) -> str:
+        """The resource type."""
+        return self.shape.type
+
+    def filled(self, name: str, make: Callable[[Checked], bytes]) -> bytes | None:
+        """Give what a function writes of this message, if its shape has a template for it."""
+        template = self.shape.template(name, make)
+        return None if template is None else template.fill(self.values)
+
+
+class Memory:
+    """Forms that were learned."""
+
+    def __init__(self) -> None:
+        self._layouts: dict[bytes, Layout] = {}
+        self._seen: set[int] = set()
+        self._learned = self._spared = 0
+
+    @property
+    def shapes(self) -> int:
+        """How many are known."""
+        return sum(len(one.shapes) for one in self._layouts.values())
+
+    def find(self, raw: bytes) -> Recognised | None:
+        """Give the message that a request is, if its shape is known."""
+        layout = self._layouts.get(raw.translate(_ZEROED))
+        if layout is None:
+            return None
+        shape = layout.shapes.get(layout.rest(raw))
+        if shape is None:
+            return None
+        values = layout.values(raw)
+        if not shape.fits(values):
+            return None
+        self._spared += 1
+        head = raw[: raw.index(b"\n\n")].decode()
+        method, _, target = head.partition(" ")
+        return Recognised(raw, Request(method, target), shape, values)
+
+    def note(self, raw: bytes, message: Checked) -> None:
+        """Learn the shape of a request that the reader took, if its like came before."""
+        if len(raw) > BYTES_MAX or message.bundle or message.trigger not in TYPES:
+            return
+        outline = raw.translate(_ZEROED)
+        seen = hash(outline)
+        if seen not in self._seen:
+            if len(self._seen) >= SEEN_MAX:
+                self._seen.clear()
+            self._seen.add(seen)
+            return
+        if self._learned > FREE + self._spared // SPARED_EACH:
+            return
+        self._learned += 1
+        variables = variables_of(raw, message.body)
+        if variables is None:
+            return
+        if self.shapes >= SHAPES_MAX:
+            self._layouts.clear()
+        layout = Layout(variables, len(raw))
+        known = self._layouts.setdefault(outline, layout)
+        if known.spans == layout.spans and known.valid(known.values(raw)):
+            shape = Shape(raw, message.trigger, known, variables)
+            known.shapes[known.rest(raw)] = shape
+
+    def forget(self) -> None:
+        """Drop everything."""
+        self._layouts.clear()
+        self._seen.clear()
+
+
+MEMORY = Memory()
+
+
+def decode(raw: bytes) -> Checked:
+    """Read one request as ``reader.decode`` does, sooner if its shape is known.
+
+    Raises:
+        DecodeError: see there.
+    """
+    found = MEMORY.find(raw)
+    if found is None:
+        message = reader.decode(raw)
+        MEMORY.note(raw, message)
+        return message
+    return found
+
+
+# --- what varies
+
+
+def variables_of(raw: bytes, body: Resource) -> list[Variable] | None:
+    """List what varies in a request, in its order; None where it has no shape."""
+    head = _HEAD(raw)
+    lower = raw.lower()
+    if head is None or "contained" in body or any(reserved in lower for reserved in RESERVED):
+        return None
+    own = f"{body['resourceType']}/"
+    found = [Variable("text", head.start(3), head.end(3), (), "", own)] if head[3] else []
+    tokens = _TOKEN.finditer(raw, head.end())
+    found += [
+        Variable(kind, *_span(raw, token, before), path, before, own if path == ("id",) else before)
+        for path, value, token in _leaves(body, (), tokens)
+        for kind, before in _varying(path, value)
+    ]
+    dates = sum(v.kind not in ("text", "number", "integer") for v in found)
+    return found if found and len(found) < VALUES_MAX and dates <= DATES_MAX else None
+
+
+def _leaves(
+    value: Any, path: tuple[Any, ...], tokens: Iterator[re.Match[bytes]]
+) -> Iterator[tuple[tuple[Any, ...], Any, re.Match[bytes]]]:
+    """Pair each primitive with where it is written: the body as it was read has the order it was written in."""
+    if value.__class__ is dict:
+        for key, item in value.items():
+            next(tokens)
+            yield from _leaves(item, (*path, key), tokens)
+    elif value.__class__ is list:
+        for i, item in enumerate(value):
+            yield from _leaves(item, (*path, i), tokens)
+    else:
+        yield path, value, next(tokens)
+
+
+def _span(raw: bytes, token: re.Match[bytes], before: str) -> tuple[int, int]:
+    quoted = raw[token.start()] == 0x22
+    return token.start() + quoted + len(before), token.end() - quoted
+
+
+def _varying(path: tuple[Any, ...], value: Any) -> Iterator[tuple[str, str]]:
+    """Say whether a value varies: its kind, and what of its text does not."""
+    last, text = path[-1], value if value.__class__ is str else ""
+    if text:
+        kind = _TIMES.get(path, "")
+        reference = _REFERENCE(text) if last == "reference" else None
+        if kind and len(text) >= _DAY_CHARS:
+            yield kind, ""
+        elif reference is not None:
+            yield "text", text[: reference.start(1)]
+        elif path == ("id",) or (_of_identifier(path) and _NAME(text)):
+            yield "text", ""
+    elif value.__class__ in (int, float) or isinstance(value, float):
+        if last == "value" and len(path) > 1 and path[-2] == "valueQuantity" and _measured(path[:-2]):
+            yield "number", ""
+        elif last == "valueInteger" and _measured(path[:-1]):
+            yield "integer", ""
+
+
+def _of_identifier(path: tuple[Any, ...]) -> bool:
+    """Say whether a path leads to the value of an identifier."""
+    above = [key for key in path[:-1] if key.__class__ is str]
+    return path[-1] == "value" and above[-1:] == ["identifier"]
+
+
+def _measured(path: tuple[Any, ...]) -> bool:
+    """Say whether the value of what is at a path is measured: of the observation, or of a component."""
+    return not path or (len(path) == 2 and path[0] == "component")
