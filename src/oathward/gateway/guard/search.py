@@ -3,7 +3,8 @@
 Rules:
 - A hit in squeezed text is looked up in the text itself before it counts: numbers that happen to follow each
   other are no identifier. Digits touch no other digits; short ones (under 8) are not put together across
-  fields, nor out of the middle of a row of numbers.
+  fields, nor out of the middle of a row of numbers; none out of a series of 16 numbers, in which a second of an ECG
+  would write somebody's number by chance every day. A number of the series that is the token by itself is found.
 - A full name is a family and a given name at most ``WORDS_BETWEEN_MAX`` words apart in one field, in any order,
   also spelled backwards, or both joined into one run of letters.
 - What cannot be seen in squeezed text or its words is not looked for again in the text.
@@ -34,6 +35,11 @@ HITS_MAX = 10_000
 _BEFORE_BYTES = 20
 _IS_ALNUM = bytes(code > 127 or chr(code).isalnum() for code in range(256))
 
+_NUMBER = rb"[-+]?\d+(?:\.\d+)?"
+_BETWEEN = rb"[ ^~,]{1,2}"
+_SERIES = re.compile(_NUMBER + rb"(?:" + _BETWEEN + _NUMBER + rb"){15,}")
+_SERIES_BYTES = 256
+"""Before and after a match; where 16 numbers fit."""
 _WITHIN_FIELD = frozenset(b" \t-./_,:;()'+#\"*")
 _LETTERS = bytes(range(97, 123)) + bytes(range(128, 256))
 _COMPONENTS = re.compile(rb"[|^~&\r\n]")
@@ -200,7 +206,9 @@ def _is_one(text: bytes, at: array[int], form: bytes, *, tail: bool) -> bool:
     if at[-1] - at[0] > (GAP_BYTES_MAX + 1) * len(form):
         return False
     gaps = [text[i + 1 : j] for i, j in pairwise(at) if j > i + 1]
-    if any(len(gap) > GAP_BYTES_MAX or b"\r" in gap for gap in gaps):
+    if any(len(gap) > GAP_BYTES_MAX or b"\r" in gap for gap in gaps) or (
+        gaps and _in_a_series(text, at[0], at[-1])
+    ):
         return False
     before, after = text[max(0, at[0] - _BEFORE_BYTES) : at[0]], text[at[-1] + 1 : at[-1] + 3]
     if not form.isdigit():
@@ -219,6 +227,13 @@ def _is_alnum(one: bytes) -> bool:
 def _only_zeros(before: bytes) -> bool:
     head = before.rstrip(b"0")
     return not head[-1:].isdigit()
+
+
+def _in_a_series(text: bytes, first: int, last: int) -> bool:
+    """Say whether a match is put together of numbers in the middle of many."""
+    start = max(0, first - _SERIES_BYTES)
+    series = _SERIES.finditer(text, start, last + _SERIES_BYTES)
+    return any(one.start() <= first and last < one.end() for one in series)
 
 
 def _in_a_row(before: bytes, after: bytes, separator: bytes) -> bool:
