@@ -147,6 +147,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.CONDITION_UNSUPPORTED: Meaning(
         "a condition on anything but one identifier or one version", "mend the sender"
     ),
+    Reason.CONDITION_SEVERAL: Meaning(
+        "a conditional create by an identifier that several were created under already",
+        "mend the sender: each thing has an identifier of its own",
+    ),
     Reason.VERSION_MISMATCH: Meaning(
         "an update of another version than the one that was taken last", "the sender must look again"
     ),

@@ -81,6 +81,7 @@ class Reason(Enum):
     DUPLICATE = "message.duplicate", _STORED
     VERSION_MISMATCH = "message.version-mismatch", Answer("AE", "207", 0xC000, 412, 65)
     CONDITION_UNSUPPORTED = "message.condition-unsupported", Answer("AE", "200", 0xC000, 412, 65)
+    CONDITION_SEVERAL = "message.condition-several", Answer("AE", "205", 0xC000, 412, 65)
     # --- connection
     CONNECTION_LIMIT = "connection.limit", _BUSY
     RATE_LIMIT = "connection.rate-limit", _BUSY

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from oathward.core.reasons import Reason
 from oathward.gateway.guard.message import OneMessage
+from oathward.gateway.once import Once
 from oathward.gateway.wires import HL7V2, Wire
 from oathward.gateway.wires.wire import Identity
 from oathward.inventory.model import Peer
@@ -91,6 +92,7 @@ class Part:
 
     arrival: Arrival
     resolution: Resolution
+    once: list[Once] = field(default_factory=list)
     answers: list[list[Any]] = field(default_factory=list)
     outgoing: list[Outgoing] = field(default_factory=list)
     originals: list[Original] = field(default_factory=list)
@@ -139,6 +141,8 @@ class Prepared:
         stored_id: once committed, the id it is stored under: of the first one where this is a duplicate.
         version: of what is stored, as ``If-Match`` may name it.
         newer: whether something was taken before that this is the next version of.
+        once: conditions of entries, and what met them. mismatch: why and where, of a message that is not stored for
+            what it asks for.
     """
 
     arrival: Arrival
@@ -158,6 +162,8 @@ class Prepared:
     stored_id: str = ""
     version: str = ""
     newer: bool = False
+    once: list[Once] = field(default_factory=list)
+    mismatch: tuple[Reason, str] = (Reason.VERSION_MISMATCH, "If-Match")
 
 
 def peer_text(peer: Peer) -> str:

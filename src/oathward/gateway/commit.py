@@ -33,6 +33,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import StorageError
 from oathward.core.points import point
 from oathward.core.reasons import Reason
+from oathward.gateway import once
 from oathward.gateway.arrival import Outcome, Prepared
 from oathward.gateway.wires.wire import Identity
 from oathward.ledger import Record, prepare
@@ -185,6 +186,9 @@ def commit_group(gate: Gate, group: list[Prepared]) -> None:
                 if resolution.ticket:
                     patients.apply(db, gate.site, resolution)
         messages.insert_messages(db, [p.message for p in fresh if not p.arrival.release])
+        messages.put_created(
+            db, [row for p in fresh if p.once or p.identity.once for row in once.rows(gate, p)]
+        )
         outgoing = [o for p in fresh for o in p.outgoing]
         messages.insert_outbox(db, [o.row for o in outgoing], [o.body for o in outgoing if o.body])
         messages.insert_held(db, [p.held for p in fresh if p.held is not None])
@@ -227,7 +231,9 @@ def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[An
 
 def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> list[Prepared]:
     """Settle duplicates of earlier messages or of one another; give the rest."""
-    known = messages.known(db, [p.message.duplicate_key for p in group if not p.arrival.release])
+    keys = [p.message.duplicate_key for p in group if not p.arrival.release]
+    known = messages.known(db, keys + [one.key for p in group for one in p.once])
+    created = once.Earlier(gate, db, group, known)
     fresh: list[Prepared] = []
     for prepared in group:
         row = prepared.message
@@ -236,7 +242,7 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
             continue
         prepared.outcome = None  # of a try before this one that was rolled back
         earlier = known.setdefault(row.duplicate_key, [])
-        _settle(gate, db, prepared, earlier)
+        _settle(gate, db, prepared, earlier, created)
         if prepared.outcome is not None:
             for resolution in prepared.resolutions:
                 gate.resolver.rolled_back(resolution)
@@ -249,6 +255,8 @@ def _without_duplicates(gate: Gate, db: Connection, group: list[Prepared]) -> li
         elif earlier:
             prepared.leaves.append(_reused_control_id(prepared))
         earlier.append((row.digest, row.answer, row.id, row.received_us, row.subject))
+        if prepared.once or prepared.identity.once:
+            created.note(prepared)
         fresh.append(prepared)
     return fresh
 
@@ -257,13 +265,20 @@ _Earlier = tuple[bytes, str, str, int, str]
 """Digest, answer, id, time and subject of an earlier message of one identity."""
 
 
-def _settle(gate: Gate, db: Connection, prepared: Prepared, earlier: Sequence[_Earlier]) -> None:
-    """Give a message its outcome where it is not to be stored: it was before, or it updates what is not the newest."""
+def _settle(
+    gate: Gate, db: Connection, prepared: Prepared, known: Sequence[_Earlier], created: once.Earlier
+) -> None:
+    """Give a message its outcome where it is not to be stored as it is: it was before, or what it asks for is not so."""
     row, identity = prepared.message, prepared.identity
+    since_us = 0 if identity.versions else row.received_us - gate.duplicate_window_us
+    if identity.once:
+        ids = {one[2] for one in known}
+        known = [*known, *(one for one in created.of(prepared) if one[2] not in ids)]
+    earlier = [one for one in known if one[3] >= since_us]
     same = _the_same(earlier, row, identity)
-    if same and not identity.versions and row.received_us - same[3] > gate.duplicate_window_us:
-        messages.retire_duplicate_key(db, same[2], gate.random_key())
-        same = None
+    for one in known if same is None else ():
+        if one[0] == row.digest and one[3] < since_us:
+            messages.retire_duplicate_key(db, one[2], gate.random_key())
     if same:
         prepared.outcome, prepared.answer, prepared.stored_id = Outcome.DUPLICATE, same[1], same[2]
         prepared.version = version_of(same[0])
@@ -271,17 +286,31 @@ def _settle(gate: Gate, db: Connection, prepared: Prepared, earlier: Sequence[_E
     elif identity.if_version and identity.if_version != _version(earlier):
         prepared.outcome = Outcome.MISMATCH
         gate.counts["message.version-mismatch"] += 1
+    elif identity.once and sum(one[4] == row.subject for one in earlier) > 1:
+        _refuse(gate, prepared, "If-None-Exist")
+    elif prepared.once and (why := created.refuses(prepared)) is not None:
+        if why is Reason.CONFLICT:
+            prepared.outcome = Outcome.AGAIN
+        else:
+            _refuse(gate, prepared, once.where(prepared))
+
+
+def _refuse(gate: Gate, prepared: Prepared, where: str) -> None:
+    """Store nothing: several have the identifier that this was to be created under once."""
+    prepared.outcome, prepared.mismatch = Outcome.MISMATCH, (Reason.CONDITION_SEVERAL, where)
+    gate.counts["message.condition-several"] += 1
 
 
 def _the_same(earlier: Sequence[_Earlier], row: MessageRow, identity: Identity) -> _Earlier | None:
     """Choose the earlier message that this one repeats; another patient's is never it, unless its bytes are."""
-    if identity.once:
-        same = (e for e in earlier if e[0] == row.digest or e[4] == row.subject)
-        return min(same, key=lambda e: e[3], default=None)
     if identity.versions:
         newest = max(earlier, key=lambda e: e[3], default=None)
         return newest if newest and newest[0] == row.digest else None
-    return next((e for e in earlier if e[0] == row.digest), None)
+    repeated = next((e for e in earlier if e[0] == row.digest), None)
+    if identity.once and repeated is None:
+        mine = [e for e in earlier if e[4] == row.subject]
+        return mine[0] if len(mine) == 1 else None
+    return repeated
 
 
 def version_of(digest: bytes) -> str:

@@ -106,6 +106,7 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
         held,
         [part.resolution for part in parts],
         identity=identity,
+        once=[one for part in parts for one in part.once],
     )
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
     gate.counts["message.held" if why else "message.accepted"] += 1
@@ -133,6 +134,7 @@ def _plain(gate: Gate, message: Any, device: Device, part: Part) -> Prepared:
         None,
         [resolution],
         identity=identity,
+        once=part.once,
     )
 
 

@@ -23,7 +23,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, SafeMessage, Seeds, shape
-from oathward.gateway import outcome
+from oathward.gateway import once, outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
 from oathward.gateway.gate import Gate, NotTakenError
@@ -103,7 +103,9 @@ def _handled(gate: Gate, arrival: Arrival, message: Any) -> Prepared:
         parts = []
         for own, one, resolution in _resolved(gate, arrival, message, device):  # 5
             resolved.append(resolution)
-            parts.append(_part(gate, own, one, device, assurance, resolution))
+            asked = wire.conditions(one, message, own.number)
+            part = Part(own, resolution, once.looked_up(gate, own, asked, device.id, resolution.subject))
+            parts.append(_part(gate, part, one, device, assurance))
         prepared = outcome.together(gate, arrival, message, device, parts)
     finally:
         if prepared is None:  # nothing of it will be committed
@@ -139,16 +141,9 @@ def _resolved(
             yield own, one, gate.resolve(wire, one, device, arrival.at_us)
 
 
-def _part(
-    gate: Gate,
-    arrival: Arrival,
-    message: Any,
-    device: Device,
-    assurance: Assurance,
-    resolution: Resolution,
-) -> Part:
+def _part(gate: Gate, part: Part, message: Any, device: Device, assurance: Assurance) -> Part:
     """Decide and disclose what a message says about one patient."""
-    part = Part(arrival, resolution)
+    arrival, resolution = part.arrival, part.resolution
     unsure = resolution.refused if resolution.refused in _HELD_WHOLE else None
     if resolution.card:
         card = arrival.wire.card(message)
@@ -206,6 +201,8 @@ def _permitted(gate: Gate, message: Any, part: Part, link: Link, permit: Permit,
         )
         part.answer(link.id, "permit")
     else:
+        if part.once:
+            left = wire.retold(left, *once.there(gate, part.once, link.id))
         _disclose(gate, Narrowed(message, left), part, link, permit, known)
 
 

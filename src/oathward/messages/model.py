@@ -47,6 +47,26 @@ class MessageRow(NamedTuple):
     reason: str
 
 
+class CreatedRow(NamedTuple):
+    """What a conditional create made, for as long as it is looked for.
+
+    Args:
+        key: keyed hash of sender, type and identifier; with ``subject`` it is one.
+        id: as its ``Location`` says.
+        source: message, or part of one, that its id at a recipient is made of; ``number``: its place in that.
+        links: those it left on, with spaces between.
+    """
+
+    key: bytes
+    subject: str
+    site: str
+    id: str
+    source: str
+    number: int
+    at_us: int
+    links: str
+
+
 class OutboxRow(NamedTuple):
     """One delivery that has not happened yet.
 

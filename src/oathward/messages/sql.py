@@ -27,7 +27,7 @@ from oathward.core.db import METADATA, direct, insert_many, where_in
 from oathward.core.errors import StorageError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
-from oathward.messages.model import Delivery, HeldRow, MessageRow, OutboxRow
+from oathward.messages.model import CreatedRow, Delivery, HeldRow, MessageRow, OutboxRow
 from oathward.vault.bodies import BodyRef
 
 message = Table(
@@ -46,6 +46,20 @@ message = Table(
     Column("state", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Index("message_duplicate", "duplicate_key", "digest", unique=True),
+    sqlite_with_rowid=False,
+)
+
+created_once = Table(
+    "created_once",
+    METADATA,
+    Column("key", LargeBinary, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("site", Text, nullable=False),
+    Column("id", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("links", Text, nullable=False),
     sqlite_with_rowid=False,
 )
 
@@ -129,6 +143,22 @@ def known(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[tuple[bytes
 def retire_duplicate_key(db: Connection, message_id: str, replacement: bytes) -> None:
     """Free a duplicate key whose window has passed."""
     db.execute(update(message).where(message.c.id == message_id).values(duplicate_key=replacement))
+
+
+def created(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[CreatedRow]]:
+    """Find what conditional creates made under these keys."""
+    found: dict[bytes, list[CreatedRow]] = {}
+    sql = f"SELECT {', '.join(CreatedRow._fields)} FROM created_once WHERE key IN ({{}})"  # noqa: S608  names of our own
+    for key, *rest in where_in(db, sql, keys):
+        found.setdefault(bytes(key), []).append(CreatedRow(bytes(key), *rest))
+    return found
+
+
+def put_created(db: Connection, rows: Sequence[CreatedRow]) -> None:
+    """Note what conditional creates made, in place of what was noted under the same key of the same subject."""
+    for row in rows:
+        direct(db, "DELETE FROM created_once WHERE key = ? AND subject = ?", (row.key, row.subject))
+    insert_many(db, created_once, rows)
 
 
 def insert_messages(db: Connection, rows: Sequence[MessageRow]) -> None:
@@ -355,6 +385,7 @@ def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
     """Forget rows older than the retention of message metadata, a bounded number at a time."""
     # Ids sort by time (UUIDv7): the primary key serves, and no second index is paid for on the hot path.
     bound = uuid7(before_us // 1_000)
+    db.execute(delete(created_once).where(created_once.c.at_us < before_us))
     old = select(message.c.id).where(message.c.id < bound).order_by(message.c.id).limit(limit)
     return db.execute(delete(message).where(message.c.id.in_(old))).rowcount
 

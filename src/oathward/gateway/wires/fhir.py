@@ -4,6 +4,7 @@ Rules of what is the same request again (``identity``):
 - An update (``PUT Type/id``) is a version of that resource; the same bytes as the newest version are a duplicate.
 - A create with ``If-None-Exist`` by identifier is done once for a patient, whatever its bytes are later; of an
   identifier that the resource does not have the condition finds nothing, and says nothing here.
+- Inside a bundle such a condition is its entry's own (``conditions``): the bundle stays what it is.
 - A create whose resource has an identifier is the same when its bytes are; other bytes under it are a finding.
 - Anything else is the same when its bytes are: a sender that did not hear the answer sends again.
 
@@ -15,14 +16,13 @@ from __future__ import annotations
 import re
 from hashlib import sha256
 from typing import Any
-from urllib.parse import unquote
 
 from sqlalchemy import Engine
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.gateway.guard.original import Original, of_fhir
-from oathward.gateway.wires.wire import Identity, LabelFacts
+from oathward.gateway.wires.wire import Condition, Identity, LabelFacts
 from oathward.inventory.model import Device
 from oathward.patients.fhir_card import card_of_patient
 from oathward.patients.model import Resolution
@@ -30,12 +30,12 @@ from oathward.patients.resolver import Resolver
 from oathward.policy import model as policy
 from oathward.policy.labels import LabelTable
 from oathward.protocols.fhir import catalogue, persons
+from oathward.protocols.fhir.conditions import identifier_of, name_of, names_of
 from oathward.protocols.fhir.labels import labels_of
-from oathward.protocols.fhir.message import Entry, Message
+from oathward.protocols.fhir.message import Entry, Message, Retold
 from oathward.protocols.fhir.reader import decode
 
 _VERSION = re.compile(r'(?:W/)?"([^"]{1,64})"').fullmatch
-_ONCE = re.compile(r"\??identifier=([^&=|]*)(?:\||%7[Cc])([^&=|]+)").fullmatch
 
 
 class Fhir:
@@ -140,7 +140,7 @@ class Fhir:
     def identity(self, message: Message) -> Identity:
         """See the module."""
         if message.bundle:
-            named = _identifier(message.body.get("identifier"))
+            named = name_of(message.body.get("identifier"))
             return Identity(_words("bundle", named) if named else _bytes(message))
         entry = message.entries[0]
         if entry.method == "PUT":
@@ -150,13 +150,25 @@ class Fhir:
                 versions=True,
                 if_version=found[1] if found else entry.if_match,
             )
-        once = _ONCE(entry.if_none_exist)
-        names = _names(entry)
-        asked = f"{unquote(once[1])}|{unquote(once[2])}" if once is not None else ""
-        if asked in names:
-            return Identity(_words("post", entry.type, asked), once=True)
-        named = next(iter(names), "")
+        if words := _once(entry):
+            return Identity(words, once=True)
+        named = next(iter(names_of(entry.resource)), "")
         return Identity(_words("post", entry.type, named) if named else _bytes(message))
+
+    def conditions(self, message: Message, whole: Message, number: int) -> list[Condition]:
+        """Of ``ifNoneExist`` inside a bundle; a create of its own says it in its identity."""
+        if not message.bundle:
+            return []
+        asked = [(entry.index, words) for entry in message.entries if (words := _once(entry))]
+        if not asked:
+            return []
+        part = range(len(whole.entries)) if message is whole else persons.parts(whole)[number]
+        every = message.bundle == "transaction"
+        return [Condition(index, whole.entries[part[index]].index, words, every) for index, words in asked]
+
+    def retold(self, message: Message, called: dict[int, str], there: frozenset[int]) -> Message:
+        """By their place in the bundle."""
+        return Retold(message, called, there)
 
     def answer(self, message: Message | None, undecodable: str) -> str:  # noqa: ARG002  an MLLP setting
         """The HTTP status of what is stored: created, updated, or what is wrong with it."""
@@ -182,18 +194,10 @@ def _bytes(message: Message) -> bytes:
     return b"fhir\rbytes\r" + sha256(message.raw).digest()
 
 
-def _names(entry: Entry) -> list[str]:
-    """List the identifiers of a resource, as a search writes them."""
-    listed = entry.resource.get("identifier")
-    found = map(_identifier, listed if isinstance(listed, list) else [listed])
-    return [one for one in found if one]
-
-
-def _identifier(one: Any) -> str:
-    """Write an Identifier as a search does: ``system|value``; empty without a value."""
-    if not isinstance(one, dict) or not one.get("value"):
-        return ""
-    return f"{one.get('system', '')}|{one['value']}"
+def _once(entry: Entry) -> bytes:
+    """Give the identity that a condition asks for; empty where its resource does not have that identifier."""
+    asked = identifier_of(entry.if_none_exist) if entry.if_none_exist else ""
+    return _words("post", entry.type, asked) if asked and asked in names_of(entry.resource) else b""
 
 
 def _device_identifiers(resource: dict[str, Any]) -> list[str]:

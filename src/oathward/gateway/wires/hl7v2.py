@@ -12,7 +12,7 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway import labelling
 from oathward.gateway.guard.original import Original, of_hl7v2
-from oathward.gateway.wires.wire import Identity, LabelFacts
+from oathward.gateway.wires.wire import Condition, Identity, LabelFacts
 from oathward.inventory.model import Device
 from oathward.patients.card import card_of
 from oathward.patients.model import Resolution
@@ -113,6 +113,14 @@ class Hl7v2:
     def identity(self, message: Message) -> Identity:
         """MSH-3, MSH-4 and MSH-10."""
         return Identity(b"|".join((*message.sender, message.control_id)) if message.control_id else b"")
+
+    def conditions(self, _message: Message, _whole: Message, _number: int) -> list[Condition]:
+        """HL7 v2 knows none."""
+        return []
+
+    def retold(self, message: Message, _called: dict[int, str], _there: frozenset[int]) -> Message:
+        """Nothing in it was created before."""
+        return message
 
     def answer(self, message: Message | None, undecodable: str) -> str:
         """Stored is AA, whatever was decided."""

@@ -40,6 +40,21 @@ class Identity(NamedTuple):
     if_version: str = ""
 
 
+class Condition(NamedTuple):
+    """An entry of a bundle that is to be created only where there is none under its identifier.
+
+    Args:
+        entry: its place in the patient's part; ``place``: in all that came.
+        words: as those of ``Identity``.
+        every: whether it refuses all of the bundle where several have that identifier (a transaction).
+    """
+
+    entry: int
+    place: int
+    words: bytes
+    every: bool
+
+
 class Wire(Protocol):
     """One protocol. ``message`` is what its own ``decode`` gave."""
 
@@ -109,6 +124,16 @@ class Wire(Protocol):
 
     def identity(self, message: Any) -> Identity:
         """Say what makes it the same message for its sender."""
+
+    def conditions(self, message: Any, whole: Any, number: int) -> list[Condition]:
+        """List the conditions of entries in one patient's part of a message.
+
+        Args:
+            whole: what came. number: which of ``split`` the part is.
+        """
+
+    def retold(self, message: Any, called: dict[int, str], there: frozenset[int]) -> Any:
+        """Give a message whose entries at some places have names already, and do not leave again."""
 
     def answer(self, message: Any | None, undecodable: str) -> str:
         """Give the code that is kept as the answer to the sender.

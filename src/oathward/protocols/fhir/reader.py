@@ -21,6 +21,7 @@ from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.check import DefinitionError, Found, Issue, Report, check, check_but
+from oathward.protocols.fhir.conditions import identifier_of
 from oathward.protocols.fhir.contained import HOLDERS
 from oathward.protocols.fhir.json import loads
 from oathward.protocols.fhir.limits import LIMITS, Limits, exceeded
@@ -257,6 +258,9 @@ def _entry(i: int, value: Resource, where: str) -> Entry:
     if "ifMatch" in asked:  # what is not compared must not be taken for what fits
         why = "an update of its own: inside a bundle no version is compared"
         raise DecodeError(f"{where}.request.ifMatch", why, reason=Reason.CONDITION_UNSUPPORTED)
+    if "ifNoneExist" in asked and not identifier_of(asked["ifNoneExist"]):
+        why = "identifier=system|value: one identifier"
+        raise DecodeError(f"{where}.request.ifNoneExist", why, reason=Reason.CONDITION_UNSUPPORTED)
     full = value.get("fullUrl", "")
     own = name or resource.get("id", "")
     _full_url(full, own, f"{where}.fullUrl")

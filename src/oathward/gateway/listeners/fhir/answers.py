@@ -106,12 +106,17 @@ def _placed(told: Told, request: str, id_: str, base: str) -> tuple[int, str, st
 def _entries(told: Told, base: str, wish: Wish) -> list[tuple[int, dict[str, Any]]]:
     """Answer the entries of one message, each with its place in the bundle that came."""
     if told.reason:
-        answer = refused(BY_CODE[told.reason], told.where)
-        response = {"status": _status(answer.status), "outcome": orjson.loads(answer.body)}
-        return [(index, {"response": response}) for index in told.indices]
-    found = []
+        answer = _refused(BY_CODE[told.reason], told.where)
+        return [(index, answer) for index in told.indices]
+    found, there = [], dict(told.there)
     for number, (index, request) in enumerate(zip(told.indices, told.requests, strict=True)):
-        status, location, version = _placed(told, request, f"{told.id}-{number}", base)
+        id_ = there.get(number, f"{told.id}-{number}")
+        if not id_:
+            place = f"Bundle.entry[{index}].request.ifNoneExist"
+            found.append((index, _refused(Reason.CONDITION_SEVERAL, place)))
+            continue
+        one = told._replace(created=False) if number in there else told
+        status, location, version = _placed(one, request, id_, base)
         response = {"status": _status(status), "location": location}
         if version:
             response["etag"] = f'W/"{version}"'
@@ -119,6 +124,11 @@ def _entries(told: Told, base: str, wish: Wish) -> list[tuple[int, dict[str, Any
             response["outcome"] = orjson.loads(_TAKEN)
         found.append((index, {"response": response}))
     return found
+
+
+def _refused(reason: Reason, where: str) -> dict[str, Any]:
+    answer = refused(reason, where)
+    return {"response": {"status": _status(answer.status), "outcome": orjson.loads(answer.body)}}
 
 
 def _status(status: int) -> str:

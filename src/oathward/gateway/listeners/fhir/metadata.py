@@ -22,8 +22,8 @@ from oathward.protocols.fhir.tables import resource_types
 _KINDS = ("create", "update")
 _SAYS = (
     "A gateway that takes what devices send and passes on what consent and policy permit. It is no repository: "
-    "nothing is read back. Answers hold no representation; a conditional create is by one identifier; "
-    "conditions inside a transaction have no effect."
+    "nothing is read back. Answers hold no representation; a conditional create is by one identifier, of this sender and "
+    "for one patient, alone and as an entry of a batch or transaction; no version is compared inside a bundle."
 )
 
 

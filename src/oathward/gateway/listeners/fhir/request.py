@@ -23,6 +23,7 @@ from functools import lru_cache
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.gateway.listeners.http.reading import Request
+from oathward.protocols.fhir.conditions import identifier_of
 from oathward.protocols.fhir.reader import NOT_KEPT
 from oathward.protocols.fhir.tables import resource_types
 
@@ -33,7 +34,6 @@ CONFIGURATION = "/.well-known/smart-configuration"
 _ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _JSON = frozenset(("application/fhir+json", "application/json"))
 _FORM = "application/x-www-form-urlencoded"
-_ONE_IDENTIFIER = re.compile(r"\??identifier=[!-%'-~]{1,1000}")
 _ONE_VERSION = re.compile(r'(W/)?"[A-Za-z0-9.-]{1,64}"')
 _QUERY = re.compile(
     r"(?:(?:_format=(?:json|application/json|application/fhir(?:\+|%2[Bb])json)|_pretty=(?:true|false))(?:&|$))*"
@@ -153,7 +153,7 @@ def _conditions(ask: Ask, headers: dict[str, str]) -> tuple[tuple[str, str], ...
     others = any(name in headers for name in ("if-none-match", "if-modified-since", "if-unmodified-since"))
     if others or (match is not None and not (ask is Ask.UPDATE and _ONE_VERSION.fullmatch(match))):
         raise OathwardError("If-Match", reason=Reason.CONDITION_UNSUPPORTED)
-    if exist is not None and not (ask is Ask.CREATE and _ONE_IDENTIFIER.fullmatch(exist)):
+    if exist is not None and not (ask is Ask.CREATE and identifier_of(exist)):
         raise OathwardError("If-None-Exist", reason=Reason.CONDITION_UNSUPPORTED)
     return tuple((n, v) for n, v in (("if-match", match), ("if-none-exist", exist)) if v is not None)
 

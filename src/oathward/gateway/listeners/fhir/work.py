@@ -22,7 +22,7 @@ import orjson
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
-from oathward.gateway import path
+from oathward.gateway import once, path
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR
@@ -48,6 +48,8 @@ class Told(NamedTuple):
         reason: code of why it was not taken as it is; empty for nothing wrong. ``where``: its place.
         created: there was nothing before under the same id.
         waits: it is stored, and waits for a person before anything is decided.
+        there: of entries that were to be created where there is none, and are: their place in ``requests`` and the id
+            they have; without one where several are.
     """
 
     outcome: str
@@ -60,6 +62,7 @@ class Told(NamedTuple):
     where: str = ""
     created: bool = False
     waits: bool = False
+    there: tuple[tuple[int, str], ...] = ()
 
     @property
     def stored(self) -> bool:
@@ -93,8 +96,8 @@ def told_of(prepared: Prepared, piece: Piece) -> Told:
     if outcome in {Outcome.FAILED, Outcome.AGAIN}:
         return Told(Outcome.FAILED.value, (), piece.indices, bundle, reason=Reason.STORAGE_FAILED.code)
     if outcome is Outcome.MISMATCH:
-        reason = Reason.VERSION_MISMATCH.code
-        return Told(outcome.value, (), piece.indices, bundle, reason=reason, where="If-Match")
+        why, where = prepared.mismatch
+        return Told(outcome.value, (), piece.indices, bundle, reason=why.code, where=where)
     if row.answer not in _GOOD:
         where = piece.error.where if piece.error is not None else held.place if held is not None else ""
         return Told(outcome.value, (), piece.indices, bundle, reason=row.reason, where=where)
@@ -107,6 +110,7 @@ def told_of(prepared: Prepared, piece: Piece) -> Told:
         prepared.version,
         created=outcome is Outcome.STORED and not prepared.newer,
         waits=held is not None and not held.links,
+        there=once.told(prepared),
     )
 
 
@@ -128,7 +132,8 @@ def unpacked(parts: Sequence[bytes]) -> list[Told]:
     """Invert ``packed``."""
     rows = (orjson.loads(part) for part in parts)
     return [
-        Told(outcome, tuple(requests), tuple(indices), *rest) for outcome, requests, indices, *rest in rows
+        Told._make((outcome, tuple(requests), tuple(indices), *rest, tuple((n, id_) for n, id_ in there)))
+        for outcome, requests, indices, *rest, there in rows
     ]
 
 
