@@ -34,6 +34,15 @@ def test_what_is_built_is_current_and_small(assets):
     assert not [path for path in tracked.files() if path.is_relative_to(assets.OUTPUT)]
 
 
+def test_a_colour_has_both_its_themes_in_one_place():
+    text = (ASSETS / "src" / "tokens.css").read_text()
+    names = re.findall(r"^\s*--([\w-]+):", text, re.MULTILINE)
+    assert len(names) == len(set(names)) > 15
+    colours = re.findall(r"--[\w-]+:[^;]*(?:#|rgb)[^;]*;", text)
+    assert len(colours) > 15
+    assert [colour for colour in colours if "light-dark(" not in colour] == []
+
+
 def test_a_second_build_does_nothing_and_a_changed_source_is_seen(assets, tmp_path, monkeypatch):
     assert not assets.build()
     before = assets.digest()

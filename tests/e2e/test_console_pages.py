@@ -1,5 +1,8 @@
 """What must hold on every page of the console, in both themes, in a real browser."""
 
+import re
+import subprocess
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -72,6 +75,67 @@ def test_nothing_is_cut_off_at_any_zoom(name, size, busy, windows):
         assert console.complaints == []
     finally:
         console.page.set_viewport_size(WHOLE)
+
+
+@pytest.mark.parametrize("path", ["/", "/links", "/health"])
+def test_what_waits_leads_to_its_list(path, busy, windows):
+    console = windows["light"]
+    console.open(path)
+    column = """() => [...document.querySelectorAll('table')].flatMap(table => {
+        const at = [...table.tHead?.rows[0].cells ?? []].findIndex(cell => cell.innerText === 'Waiting')
+        return at < 0 ? [] : [...table.tBodies[0].rows].map(row => row.cells[at])
+    }).map(cell => [cell.innerText.trim(), cell.querySelector('a')?.getAttribute('href')])"""
+    found = [(said, href) for said, href in console.page.evaluate(column) if said != "—"]
+    assert {href for _, href in found} == {
+        f"/deliveries?link={link}" for link in ("ehr", "ward-display", "research-registry")
+    }
+    assert "60" in {said for said, _ in found}
+
+
+def test_a_title_counts_what_the_list_shows(windows):
+    console = windows["light"]
+    for path, title in (
+        ("/messages", r"Messages \d+ received"),
+        ("/messages?state=accepted", "Messages more than 50 fit the filters"),
+        ("/messages?device=no-such", "Messages 0 fit the filters"),
+        ("/quarantine?state=released", "Quarantine released"),
+    ):
+        console.open(path)
+        assert re.fullmatch(title, " ".join(console.page.inner_text("h1").split())), path
+
+
+def test_the_reasons_to_filter_by_are_those_of_messages(windows):
+    console = windows["light"]
+    console.open("/messages")
+    groups = console.page.eval_on_selector_all("#reason optgroup", "all => all.map(one => one.label)")
+    codes = console.page.eval_on_selector_all("#reason option", "all => all.map(one => one.value)")
+    assert groups == ["Held now", "Others"]
+    assert codes[1] == "device.identity-mismatch"
+    assert "patient.several" in codes
+    assert not [code for code in codes if code.startswith(("ledger.", "http.", "delivery.", "settings."))]
+
+
+def test_who_may_be_an_impostor_is_said_in_the_words_of_the_command(busy, windows):
+    console = windows["light"]
+    command = [sys.executable, "-m", "oathward.cli", "device", "held", "--data", str(busy.folder)]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    console.open(addresses(busy)["adopt"])
+    warning = console.page.inner_text(".notice.bad li")
+    assert warning[1:] in said
+    assert "may call itself so" in warning
+    console.open("/devices/unknown")
+    assert warning[1:] in console.page.inner_text("tbody")
+
+
+def test_a_list_that_can_be_ticked_is_printed_without_its_boxes(windows):
+    console = windows["light"]
+    console.open("/quarantine")
+    try:
+        console.page.emulate_media(media="print")
+        assert console.page.is_visible("tbody th")
+        assert not console.page.is_visible("input, button, select")
+    finally:
+        console.page.emulate_media(media="screen")
 
 
 def test_messages_of_both_wires_are_on_the_pages_that_were_looked_at(busy, console):

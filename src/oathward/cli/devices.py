@@ -271,7 +271,7 @@ def print_hints(found: Sequence[HeldView], known: Known) -> None:
     if found:
         print()
     for h in found[:HINTS_SHOWN_MAX]:
-        for warning in _warnings(h, known):
+        for warning in known.warnings(h):
             print(f"{h.id}: {warning}")
         if (h.address or h.certificate) and not (h.certificate and _owners(h, known)):
             print(f"oathward device adopt {h.id} ID{'' if h.certificate else ' --pin-address'}")
@@ -281,18 +281,6 @@ def print_hints(found: Sequence[HeldView], known: Known) -> None:
 
 def _owners(h: HeldView, known: Known) -> list[str]:
     return known.owners(h.address, h.certificate)
-
-
-def _warnings(h: HeldView, known: Known) -> list[str]:
-    owners = _owners(h, known)
-    namesakes = [id_ for id_ in known.namesakes(h.application) if id_ not in owners]
-    said = []
-    if owners:
-        what = "certificate" if h.certificate else "address"
-        said.append(f"its {what} is that of {', '.join(owners)}, which may not call itself so")
-    if namesakes:
-        said.append(f"calls itself like {', '.join(namesakes)}: an impostor?")
-    return said
 
 
 def plain_held(h: HeldView, known: Known) -> dict[str, Any]:

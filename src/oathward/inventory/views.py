@@ -147,6 +147,19 @@ class Known:
         name = application.partition("^")[0].casefold()
         return list(dict.fromkeys(self._proofs.get(("sender", name), ()))) if name else []
 
+    def warnings(self, held: HeldView) -> list[str]:
+        """Say what people should know before they make somebody who is held one of ours."""
+        owners = self.owners(held.address, held.certificate)
+        namesakes = [id_ for id_ in self.namesakes(held.application) if id_ not in owners]
+        said = []
+        if owners:
+            what = "certificate" if held.certificate else "address"
+            none = "which may not call itself so" if len(owners) == 1 else "none of which may call itself so"
+            said.append(f"its {what} is that of {', '.join(owners)}, {none}")
+        if namesakes:
+            said.append(f"calls itself like {', '.join(namesakes)}: an impostor?")
+        return said
+
     def _take(self, device: Device) -> None:
         proofs = [("certificate", c) for c in device.certificates]
         proofs += [("name", n) for n in device.certificate_names]

@@ -23,6 +23,10 @@ from oathward.web.page import Page, Route
 from oathward.web.view import View
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy import Connection
+
     from oathward.inventory.views import HeldView
 
 ROWS = 50
@@ -33,7 +37,7 @@ KNOWN_MAX = 5_000
 LEVELS = {"active": "ok", "held": "note", "revoked": "bad", "retired": "off"}
 STATES = {status.value: status.value for status in Status}
 TYPES = {
-    "*": "any",
+    "*": "anything",
     "ORU^R01": "measurements by HL7 v2 (ORU^R01)",
     "ADT^*": "admissions and demographics (ADT)",
     "FHIR^*": "any FHIR resource",
@@ -87,10 +91,8 @@ def unknown(view: View) -> Response:
     site = view.site
     with read(site.engine) as db:
         rows = views.unknown(db, site.site, limit=UNKNOWN_MAX)
-        few = sum(views.counts(db, site.site)[0].values()) <= KNOWN_MAX
-        known = views.Known(db, site.site) if few and 0 < len(rows) <= ROWS else None
-    whose = {row.id: known.owners(row.address, row.certificate) for row in rows} if known else {}
-    return view.page("unknown.html", most=UNKNOWN_MAX, rows=rows, whose=whose)
+        warnings = _warnings(db, site.site, rows)
+    return view.page("unknown.html", most=UNKNOWN_MAX, rows=rows, warnings=warnings)
 
 
 def adoption(view: View) -> Response:
@@ -136,8 +138,18 @@ def dismiss(view: View) -> Response:
     return view.go("/devices/unknown")
 
 
+def _warnings(db: Connection, site: str, rows: Sequence[HeldView]) -> dict[str, list[str]]:
+    """Say of each whose certificate, address or name it has; nothing where there are too many to look."""
+    few = 0 < len(rows) <= ROWS and sum(views.counts(db, site)[0].values()) <= KNOWN_MAX
+    known = views.Known(db, site) if few else None
+    return {row.id: known.warnings(row) for row in rows} if known else {}
+
+
 def _asked(view: View, held: HeldView, wrong: dict[str, str]) -> Response:
-    more = {"form": view.form, "chosen": view.many("types"), "held": held, "types": TYPES, "wrong": wrong}
+    with read(view.site.engine) as db:
+        warnings = _warnings(db, view.site.site, [held]).get(held.id, [])
+    more = {"form": view.form, "chosen": view.many("types"), "held": held, "types": TYPES}
+    more |= {"wrong": wrong, "warnings": warnings}
     return view.page("adopt.html", status=422 if wrong else 200, **more)
 
 

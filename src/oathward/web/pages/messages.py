@@ -68,16 +68,18 @@ def show(view: View) -> Response:
     filters = _filters(view)
     with read(view.site.engine) as db:
         found = views.messages(db, view.site.site, filters, after=view.asked("after"), limit=ROWS)
-        total = _total(view, db)
+        total, held = _total(view, db), rows.held_counts(db)
     # What is counted as new must be what the list would show: all, or all of one outcome.
     live = not view.asked("after") and filters == Filters(state=filters.state)
     newest = found.rows[0].id if found.rows else ""
     return view.page(
         "messages.html",
+        filtered=filters != Filters(),
         filters=filters,
         found=found,
+        held=held,
         live=view.link("/messages/new", than=newest, state=filters.state) if live else "",
-        reasons=sorted(BY_CODE),
+        reasons=_reasons(held),
         states=STATES,
         total=total,
         until=view.asked("until"),
@@ -137,6 +139,26 @@ def _total(view: View, db: Connection) -> Counted:
 
 _TOTAL_S = 60.0
 _totals: dict[int, tuple[float, Counted]] = {}
+
+
+def _reasons(held: dict[str, int]) -> list[tuple[str, list[str]]]:
+    """Give the reasons a message can be held for, those of which some are held now first."""
+    others = [code for code in sorted(BY_CODE) if code.startswith(_HOLDING) and code not in held]
+    return [("Held now", sorted(held)), ("Others", others)]
+
+
+_HOLDING = (
+    "message.",
+    "device.",
+    "patient.",
+    "decision.",
+    "deid.",
+    "mapping.",
+    "guard.",
+    "key.unav",
+    "internal",
+)
+"""How the reasons begin that are about a message and not about a connection, a delivery or a command."""
 
 
 def _filters(view: View) -> Filters:
