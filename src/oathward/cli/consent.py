@@ -28,9 +28,10 @@ from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oathward.cli.consent_fhir import Options
-    from oathward.consent.model import Statement
-    from oathward.patients.identifiers import Identifier
+    from oathward.cli.consent_import import Done, How, Told
 
 APP = typer.Typer(help="Consent facts: record, import, list.", add_completion=False, no_args_is_help=True)
 
@@ -110,7 +111,8 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
 def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     file: Annotated[str, typer.Argument(help="CSV file, or - for stdin; with --fhir a file or a folder.")],
     fhir: Annotated[
-        bool, typer.Option("--fhir", help="FHIR R4: a Consent, a Bundle, or a folder of them.")
+        bool,
+        typer.Option("--fhir", help="FHIR R4: a Consent, a Bundle, NDJSON of either, or a folder of these."),
     ] = False,
     zone: Annotated[str, typer.Option(help="Time zone of dates that say none, as in Europe/Berlin.")] = "UTC",
     subject: Annotated[str, typer.Option(help="With --fhir: whose they all are, by subject id.")] = "",
@@ -121,18 +123,22 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     replace: Annotated[
         bool, typer.Option("--replace", help="For each patient in the file, these rows are all that stands.")
     ] = False,
+    known_only: Annotated[
+        bool,
+        typer.Option("--known-only", help="Refuse a patient nobody has heard of, instead of making one."),
+    ] = False,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Import statements: identifier, authority, permit, purposes, recipients, classes, from, until, source.
 
-    With an error in any line nothing is imported. Patients nobody heard of yet get their subject now.
+    With an error in any line nothing is imported. Patients nobody has heard of get their subject now, and are told of.
     With --fhir a consent takes the place of what an earlier version of it said; one that is not active says nothing more.
     """
     from oathward.cli.consent_fhir import Options
 
-    options = Options(file, zone, subject, identifier_file, dry_run, replace, person, data)
+    options = Options(file, zone, subject, identifier_file, dry_run, replace, known_only, person, data)
     if fhir:
         _import_fhir(options, as_json=as_json)
     elif subject or identifier_file:
@@ -142,41 +148,37 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
 
 
 def _import_csv(options: Options, *, as_json: bool) -> None:
+    from oathward.cli.consent_import import NOTHING, STRANGER, Told, carry_out, counted, hasher_by, keys_of
     from oathward.consent import sheet
     from oathward.patients.identifiers import from_cx
 
     found = sheet.parse(read_bytes(options.path))
     errors = list(found.errors)
     settings = settings_of(options.data)
-    hasher = hasher_of(settings)
-    per_patient: dict[Identifier, list[Statement]] = {}
+    keys = keys_of(settings)
+    hasher = hasher_by(settings, keys)
+    told: list[Told] = []
     for row in found.rows:
         one = from_cx(row.identifier.reveal(), hasher)
         if one is None:
             errors.append(sheet.LineError(row.line, "identifier", "stands for nobody"))
         else:
-            per_patient.setdefault(one, []).append(row.statement)
-    recorded = 0
-    if not errors and not options.dry_run:
-        who = person_of(options.person)
-        with opened(options.data) as site:
-            subjects = subjects_of(site, hasher, list(per_patient), who)
-            said: dict[str, list[Statement]] = {}
-            for subject, statements in zip(subjects, per_patient.values(), strict=True):
-                said.setdefault(subject, []).extend(statements)
-            recorded = store(site, said, who, replaces=options.replace)
+            told.append(Told(f"line {row.line}", (row.statement,), (one,)))
+    done, how = NOTHING, options.how()
+    if not errors:
+        done = carry_out(told, how, keys=keys, data=options.data)
+        if options.known_only:
+            errors += [
+                sheet.LineError(int(place.removeprefix("line ")), "identifier", STRANGER)
+                for place in done.unknown
+            ]
 
     def human() -> None:
-        for e in errors[:ERRORS_SHOWN_MAX]:
-            print(f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}")
-        if errors:
-            print(f"{len(errors)} error{'s' if len(errors) > 1 else ''}; nothing was imported.")
-        else:
-            state = "Would record" if options.dry_run else "Recorded"
-            count = len(per_patient) if options.dry_run else recorded
-            print(f"{state} statements of {count} patients ({len(found.rows)} rows).")
+        _tell_errors([f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}" for e in errors])
+        if not errors:
+            _tell_done(done, how, f"{len(found.rows)} rows")
 
-    value: dict[str, Any] = {"rows": len(found.rows), "patients": len(per_patient), "recorded": recorded}
+    value = {"rows": len(found.rows), **counted(done, dry_run=options.dry_run)}
     value |= {
         "dry_run": options.dry_run,
         "errors": [{"line": e.line, "column": e.column, "why": e.why} for e in errors],
@@ -186,6 +188,25 @@ def _import_csv(options: Options, *, as_json: bool) -> None:
         raise typer.Exit(65)
 
 
+def _tell_errors(lines: Sequence[str]) -> None:
+    for line in lines[:ERRORS_SHOWN_MAX]:
+        print(line)
+    if lines:
+        print(f"{len(lines)} error{'s' if len(lines) > 1 else ''}; nothing was imported.")
+
+
+def _tell_done(done: Done, how: How, what: str) -> None:
+    from oathward.cli.consent_import import in_lines
+
+    for line in in_lines(done, how):
+        print(line)
+    state, change = ("Would record", "would change") if how.dry_run else ("Recorded", "changed")
+    print(
+        f"{state} {what} of {done.patients} patient{'s' if done.patients != 1 else ''}; "
+        f"what stands {change} for {done.recorded}."
+    )
+
+
 def _import_fhir(options: Options, *, as_json: bool) -> None:
     from oathward.cli.consent_fhir import import_ as import_fhir
     from oathward.cli.consent_fhir import said
@@ -193,18 +214,11 @@ def _import_fhir(options: Options, *, as_json: bool) -> None:
     done = import_fhir(options)
 
     def human() -> None:
-        for p in done.problems[:ERRORS_SHOWN_MAX]:
-            print(f"{p.file}: {p.where}: {p.why}")
         for name, remark in done.remarks[:ERRORS_SHOWN_MAX]:
             print(f"{name}: {said(remark)}")
-        if done.problems:
-            print(f"{len(done.problems)} error{'s' if len(done.problems) > 1 else ''}; nothing was imported.")
-        else:
-            state = "Would record" if options.dry_run else "Recorded"
-            print(
-                f"{state} {done.consents} consents ({done.active} active) of {done.patients} patients; "
-                f"{done.recorded} patients' statements changed."
-            )
+        _tell_errors([f"{p.file}: {p.where}: {p.why}" for p in done.problems])
+        if not done.problems:
+            _tell_done(done.done, options.how(), f"{done.consents} consents ({done.active} active)")
 
     emit(done.value() | {"dry_run": options.dry_run}, as_json=as_json, human=human)
     if done.problems:
@@ -248,6 +262,52 @@ def check(  # noqa: PLR0913, PLR0917  one parameter an option
     emit(found, as_json=as_json, human=human)
 
 
+@APP.command()
+def export(
+    subject: Annotated[str, typer.Argument(help="Subject id, as `oathward consent list` shows it.")],
+    out: Annotated[
+        str, typer.Option("--out", help="Folder for the originals, one file each; - for stdout, one a line.")
+    ],
+    every: Annotated[
+        bool, typer.Option("--every-version", help="Those of earlier versions too, not of what stands alone.")
+    ] = False,
+    purpose: Annotated[str, typer.Option(help="Purpose of use, for the record.")] = "HOPERAT",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Open the originals that a patient's consents were read from. The keeper records who opened them.
+
+    Each is checked against the SHA-256 that the keeper signed.
+    """
+    from oathward.cli.consent_keep import originals, write_out
+    from oathward.cli.consents import check_subject
+
+    who = person_of(person)
+    with opened(data) as site:
+        check_subject(site, subject)
+        found = originals(site, subject, person=who, purpose=purpose, every=every)
+    written = write_out(found, out)
+    if out == "-":
+        return
+    value = [
+        {
+            "subject": one.subject,
+            "sha256": one.digest,
+            "versions": ", ".join(map(str, sorted(one.versions))),
+            "file": file,
+        }
+        for one, file in zip(found, written, strict=True)
+    ]
+
+    def human() -> None:
+        for row in value:
+            print(f"{row['file']}  version {row['versions']}")
+        print(f"{len(value)} original{'s' if len(value) != 1 else ''} in {out}.")
+
+    emit({"originals": value}, as_json=as_json, human=human)
+
+
 @APP.command("list")
 def list_(
     subject: Annotated[str, typer.Option(help="Every version of one subject.")] = "",
@@ -275,6 +335,7 @@ def list_(
         table.columns[0].no_wrap = True
         for row in rows:
             says = "; ".join(in_words(s) for s in row.statements) or "nothing"
+            says += f" ({len(row.originals)} originals kept)" if row.originals and subject else ""
             when = f"{from_micros(row.at_us):%Y-%m-%d %H:%M}"
             table.add_row(
                 row.subject, str(row.version), when, says if row.valid else "SIGNATURE DOES NOT VERIFY"
@@ -291,4 +352,5 @@ def _row(row: Any) -> dict[str, Any]:
         "at": iso(from_micros(row.at_us)),
         "valid": row.valid,
         "statements": [plain(s) for s in row.statements],
+        "originals": dict(row.originals),
     }

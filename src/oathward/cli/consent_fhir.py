@@ -9,8 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from oathward.cli.asking import hasher_of, identifiers_in, opened, person_of, read_bytes
-from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain, store, subjects_of
+from oathward.cli.asking import identifiers_in, opened, person_of
+from oathward.cli.consent_import import (
+    NOTHING,
+    STRANGER,
+    Done,
+    How,
+    Told,
+    carry_out,
+    counted,
+    hasher_by,
+    keys_of,
+)
+from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain
 from oathward.cli.output import settings_of
 from oathward.core.errors import InputError
 from oathward.core.phi import Phi
@@ -22,7 +33,6 @@ if TYPE_CHECKING:
     from oathward.consent.model import Statement
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.policy.bundle import Bundle
-    from oathward.vault.opened import Opened
 
 WORDS = {"permit": "PERMIT", "deny": "DENY", "none": "NO CONSENT"}
 
@@ -37,8 +47,13 @@ class Options:
     identifier_file: str | None = None
     dry_run: bool = False
     replace: bool = False
+    known_only: bool = False
     person: str | None = None
     data: str | None = None
+
+    def how(self) -> How:
+        """Give what does not depend on the form."""
+        return How(person_of(self.person), self.dry_run, self.replace, self.known_only)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,70 +62,95 @@ class Imported:
 
     consents: int
     active: int
-    patients: int
-    recorded: int
+    done: Done
     problems: list[Problem]
     remarks: list[tuple[str, Remark]]
+    dry_run: bool
 
     def value(self) -> dict[str, Any]:
         """Give it as JSON."""
         return {
             "consents": self.consents,
             "active": self.active,
-            "patients": self.patients,
-            "recorded": self.recorded,
             "errors": [{"file": p.file, "where": p.where, "why": p.why} for p in self.problems],
             "remarks": [{"file": file, "code": r.code, "where": r.where} for file, r in self.remarks],
+            **counted(self.done, dry_run=self.dry_run),
         }
 
 
 def import_(options: Options) -> Imported:
     """Read consents and store what they say, each in place of what an earlier version of it said."""
-    from oathward.consent.fhir_set import Problem
-
     if options.subject and options.identifier_file:
         raise InputError("options", "say --subject or --identifier-file, not both")
-    settings = settings_of(options.data)
     found = gathered(options.path, options.zone)
+    return _imported(options, found)
+
+
+def _imported(options: Options, found: Consents) -> Imported:
+    from oathward.consent.fhir_set import Problem
+
+    settings = settings_of(options.data)
     problems = list(found.problems)
     remarks = [(one.file, remark) for one in found.found for remark in one.reading.remarks]
     remarks += _strangers(found, bundle_in_force(settings))
-    hasher = None if options.subject else hasher_of(settings)
-    whose: list[list[Identifier]] = []
-    if hasher is not None:
-        given = identifiers_in(options.identifier_file, hasher) if options.identifier_file else []
-        if len(given) > 1:
-            raise InputError("--identifier-file", "must hold one identifier")
-        whose = [given or _identifiers(one, hasher) for one in found.found]
-        problems += [
-            Problem(one.file, "Consent.patient", "names nobody by an identifier; give --identifier-file")
-            for one, identifiers in zip(found.found, whose, strict=True)
-            if not identifiers
-        ]
+    keys = keys_of(settings)
+    hasher = hasher_by(settings, keys)
+    given = identifiers_in(options.identifier_file, hasher) if options.identifier_file else []
+    if len(given) > 1:
+        raise InputError("--identifier-file", "must hold one identifier")
+    told = []
+    for one in found.found:
+        who = tuple(given) or tuple(() if options.subject else _identifiers(one, hasher))
+        if not who and not options.subject:
+            why = "names nobody by an identifier; give --identifier-file"
+            problems.append(Problem(one.file, "Consent.patient", why))
+        reading = one.reading
+        told.append(
+            Told(one.file, reading.statements, who, options.subject, reading.origins, original=one.body)
+        )
     active = sum(one.reading.active for one in found.found)
-    patients = len(set(map(tuple, whose))) if hasher else 1
-    recorded = 0
-    if not problems and not options.dry_run:
-        recorded = _store(options, found, hasher, whose)
-    return Imported(len(found.found), active, patients, recorded, problems, remarks)
+    if problems:
+        return Imported(len(told), active, NOTHING, problems, remarks, options.dry_run)
+    done = carry_out(told, options.how(), keys=keys, data=options.data)
+    if options.known_only:
+        problems += [Problem(place, "Consent.patient", STRANGER) for place in done.unknown]
+    return Imported(len(told), active, done, problems, remarks, options.dry_run)
 
 
 def gathered(path: str, zone: str) -> Consents:
-    """Read a file, stdin for ``-``, or every ``*.json`` below a folder.
+    """Read a file, stdin for ``-``, or every ``*.json`` and ``*.ndjson`` below a folder.
 
     Raises:
         InputError: it is not there, or the zone is none.
     """
-    from oathward.consent.fhir_set import FILES_MAX, gather
+    from oathward.consent.fhir_set import FILES_MAX, LINES, gather
 
     folder = Path(path)
     if path == "-" or not folder.is_dir():
-        return gather([(path, read_bytes(path))], zone=_zone(zone))
-    files = sorted(file for file in folder.rglob("*.json") if file.is_file())
+        return gather([(path, _bytes(path))], zone=_zone(zone))
+    files = sorted(f for f in folder.rglob("*") if f.suffix in (".json", *LINES) and f.is_file())
     if not files or len(files) > FILES_MAX:
-        raise InputError(path, f"a folder with 1 to {FILES_MAX} *.json", reason=Reason.NOT_FOUND)
-    named = ((str(file.relative_to(folder)), read_bytes(str(file))) for file in files)
+        why = f"a folder with 1 to {FILES_MAX} *.json or *.ndjson"
+        raise InputError(path, why, reason=Reason.NOT_FOUND)
+    named = ((str(file.relative_to(folder)), _bytes(str(file))) for file in files)
     return gather(named, zone=_zone(zone))
+
+
+def _bytes(path: str) -> bytes:
+    """Read a file, or stdin, a little more than may be read at most.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    from oathward.consent.fhir_set import FILE_BYTES_MAX
+
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read(FILE_BYTES_MAX + 1)
+        with Path(path).open("rb") as file:
+            return file.read(FILE_BYTES_MAX + 1)
+    except OSError as error:
+        raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
 
 
 def _zone(name: str) -> tzinfo:
@@ -130,32 +170,6 @@ def _identifiers(one: Named, hasher: Hasher) -> list[Identifier]:
         if authority and is_person_type(type_) and not is_placeholder(value.reveal().strip()):
             found.append(Identifier(Phi(value.reveal().strip()), authority, type_ or UNTYPED))
     return found
-
-
-def _store(options: Options, found: Consents, hasher: Hasher | None, whose: list[list[Identifier]]) -> int:
-    who = person_of(options.person)
-    with opened(options.data) as site:
-        if hasher is None:
-            check_subject(site, options.subject)
-        said: dict[str, list[Statement]] = {}
-        origins: dict[str, frozenset[str]] = {}
-        for number, one in enumerate(found.found):
-            subjects = [options.subject] if hasher is None else _subjects(site, hasher, whose[number], who)
-            for subject in subjects:
-                said.setdefault(subject, []).extend(one.reading.statements)
-                origins[subject] = origins.get(subject, frozenset()) | one.reading.origins
-        return store(site, said, who, replaces=options.replace, instead_of=origins)
-
-
-def _subjects(site: Opened, hasher: Hasher, identifiers: list[Identifier], person: str) -> list[str]:
-    """Give the subjects that some of the identifiers name; where nobody is known yet, one for the first of them."""
-    from oathward.core.db import read
-    from oathward.patients import views
-
-    with read(site.engine) as db:
-        known = [views.find(db, site.site, hasher, one) for one in identifiers]
-    subjects = list(dict.fromkeys(subject for subject in known if subject))
-    return subjects or subjects_of(site, hasher, identifiers[:1], person)
 
 
 def _strangers(found: Consents, bundle: Bundle | None) -> list[tuple[str, Remark]]:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from oathward.policy.consents import Box
     from oathward.vault.opened import Opened
 
-_NO_ORIGINS: Mapping[str, frozenset[str]] = {}
-
 
 def check_subject(site: Opened, subject: str) -> None:
     """Refuse a subject id that nobody has: a denial of a typo would deny nothing.
@@ -91,7 +89,6 @@ def store(
     person: str,
     *,
     replaces: bool,
-    instead_of: Mapping[str, frozenset[str]] = _NO_ORIGINS,
 ) -> int:
     """Draft, have signed and store what each subject says; gives how many documents changed."""
     from oathward.consent import actions
@@ -108,7 +105,6 @@ def store(
                 authority=site.authority,
                 seen=site.seen,
                 replaces=replaces,
-                instead_of=instead_of.get(subject, frozenset()),
             )
             if one is not None:
                 drafts.append(one)

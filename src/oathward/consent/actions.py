@@ -3,24 +3,35 @@
 Rules:
 - Three steps, because no transaction waits for the keeper: ``draft`` reads and adds, the keeper signs,
   ``store`` writes and records. A draft rests on a verified document.
-- ``store`` appends ``consent.recorded`` last; ids, versions and counts only.
+- ``store`` appends ``consent.recorded`` last; ids, versions and counts only. The sealed originals that a document names
+  are stored in the same transaction, by the caller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection
 
 from oathward.consent import sql
-from oathward.consent.model import KIND, STATEMENTS_MAX, Statement, canonical, check_subject, from_canonical
+from oathward.consent.model import (
+    KIND,
+    STATEMENTS_MAX,
+    Statement,
+    canonical,
+    check_subject,
+    from_canonical,
+    originals_of,
+)
 from oathward.consent.views import facts_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
 from oathward.vault.authority import Document, Seen, put_all
 from oathward.vault.sign import Verifier
+
+_NO_ORIGINALS: Mapping[str, str] = {}
 
 
 def draft(
@@ -33,12 +44,14 @@ def draft(
     seen: Seen,
     replaces: bool = False,
     instead_of: frozenset[str] = frozenset(),
+    originals: Mapping[str, str] = _NO_ORIGINALS,
 ) -> Document | None:
     """Write the unsigned next version of what a subject says; None where nothing new is said.
 
     Args:
         replaces: these are all that stands from now on; else they come to what stood.
         instead_of: origins; what was said under one of them stands no longer.
+        originals: SHA-256 -> id that the sealed original would have; what the document names is to be sealed.
 
     Raises:
         AuthorityError: what stands does not verify; only a replacement can follow it.
@@ -46,19 +59,27 @@ def draft(
     """
     check_subject(subject)
     stood: tuple[Statement, ...] = ()
+    named: dict[str, str] = {}
     if not replaces:
         _, stood = facts_of(db, site, subject, authority, seen)
+        document = sql.newest(db, site, subject)
+        named = originals_of(document.body) if document else {}
     kept = [s for s in stood if not s.origins & instead_of or _said(s) in {_said(new) for new in statements}]
     known = {_said(s) for s in kept}
     fresh = [s for s in statements if _said(s) not in known]
-    if not fresh and len(kept) == len(stood) and not replaces:
-        return None
     whole = [*kept, *fresh]
+    needed = {one.digest for one in whole}
+    named = {digest: id_ for digest, id_ in named.items() if digest in needed}
+    changed = fresh or len(kept) != len(stood) or replaces
+    if not changed and not (needed & originals.keys() - named.keys()):
+        return None
     if len(whole) > STATEMENTS_MAX:
         raise InputError(
             "statements", f"at most {STATEMENTS_MAX} of one patient", reason=Reason.LIMIT_EXCEEDED
         )
-    return Document(site, KIND, subject, 0, canonical(subject, whole), b"")
+    if not changed:
+        originals = {digest: id_ for digest, id_ in originals.items() if digest in needed}
+    return Document(site, KIND, subject, 0, canonical(subject, whole, {**originals, **named}), b"")
 
 
 def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, now_us: int) -> None:
@@ -81,6 +102,8 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
             "permits": sum(s.fact.permit for s in statements),
             "version": document.version,
         }
+        if originals := originals_of(document.body):
+            body["originals"] = sorted(originals.values())
         leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
     if leaves:
         sql.bump(db, site)

@@ -29,7 +29,7 @@ from typing import Any, Literal, cast
 
 from oathward.consent import fhir_words as words
 from oathward.consent.fhir_parts import Parts, Remark, codings, objects
-from oathward.consent.model import SOURCE_LENGTH_MAX, Statement
+from oathward.consent.model import FHIR_SOURCE, SOURCE_LENGTH_MAX, Statement
 from oathward.consent.provisions import ANYTHING, FACTS_MAX, Boxes, Flat, Provision, flatten
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
@@ -102,7 +102,7 @@ def read(resource: dict[str, Any], body: bytes, *, zone: tzinfo = UTC) -> Readin
         parts.note("consent.not-active", "Consent.status")
         return Reading(False, (), tuple(parts.remarks), origins, patient)
     flat = _facts(work, resource)
-    source = f"fhir {sha256(body).hexdigest()}"
+    source = f"{FHIR_SOURCE} {sha256(body).hexdigest()}"
     statements = tuple(
         Statement(_fact(one), f"{source} {one.place.removeprefix('Consent.')}"[:SOURCE_LENGTH_MAX], origins)
         for one in flat

@@ -1,12 +1,17 @@
-"""Consents as files: resources, Bundles of them, with the Patient resources they refer to.
+"""Consents as files: resources, Bundles of them, or one of either a line, with the Patient resources they refer to.
 
 Rules:
-- Each file is one JSON resource; of a Bundle its Consent and Patient entries count. Other resources are passed over.
-- A reference to a patient is followed within what was given, by type and id or by ``fullUrl``: in its own file first,
-  for ``Patient/1`` of another server is somebody else. One that leads to two different patients is a mistake.
-- Every mistake has its file and place, never a value; with any, nothing of the set may be used.
+- Each file is one JSON resource, or NDJSON: one resource a line. Of a Bundle its Consent and Patient entries count. Other
+  resources are passed over.
+- A reference to a patient is followed within what was given, by type and id or by ``fullUrl``: in its own file or
+  Bundle first, for ``Patient/1`` of another server is somebody else. One that leads to two different patients is a mistake.
+- Every mistake has its file, line or entry, and place, never a value; with any, nothing of the set may be used. One
+  mistake does not hide the next.
+- A set is bounded: bytes of a file and of all of them, files, consents.
 
 Deliberately absent: opening files, and whose subject a patient is.
+
+Source: FHIR R4 §3.1.0.2 (Bundle); FHIR Bulk Data (``application/fhir+ndjson``).
 """
 
 from __future__ import annotations
@@ -23,12 +28,18 @@ from oathward.core.phi import Phi
 from oathward.protocols.fhir.json import dumps, loads
 
 FILES_MAX = 20_000
-FILE_BYTES_MAX = 16 * 1024 * 1024
+CONSENTS_MAX = 20_000
+FILE_BYTES_MAX = 64 * 1024 * 1024
+"""Of NDJSON; one resource has the limit of a FHIR request."""
+
+SET_BYTES_MAX = 256 * 1024 * 1024
+LINES = (".ndjson", ".jsonl")
+SNIFFED_BYTES_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong in a file, and where."""
+    """What is wrong in a file (``consents.ndjson:12``, ``bundle.json, entry[3]``), and where in the resource."""
 
     file: str
     where: str
@@ -37,11 +48,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One Consent of a set. ``patient``: the identifiers of whom it is of, as far as they are known."""
+    """One Consent of a set. ``group``: the file or Bundle it stands in, where references lead first.
+
+    ``patient``: the identifiers of whom it is of, as far as they are known. ``body``: its own bytes.
+    """
 
     file: str
     reading: Reading
     patient: tuple[tuple[str, Phi[str], str], ...]
+    group: str
+    body: Phi[bytes]
 
 
 @dataclass(slots=True)
@@ -59,33 +75,87 @@ def gather(files: Iterable[tuple[str, bytes]], *, zone: tzinfo = UTC) -> Consent
         files: name and content of each.
         zone: in which dates without a time are meant.
     """
-    consents = Consents()
-    patients = _Patients()
+    consents, patients, room = Consents(), _Patients(), SET_BYTES_MAX
     for name, data in files:
-        try:
-            for resource, url, body in _resources(data):
-                if resource.get("resourceType") == "Consent":
-                    one = read(resource, body, zone=zone)
-                    consents.found.append(Named(name, one, one.patient.identifiers))
-                elif resource.get("resourceType") == "Patient":
-                    patients.add(name, resource, url)
-        except OathwardError as error:
-            consents.problems.append(Problem(name, error.where, error.why))
+        room -= len(data)
+        if len(data) > FILE_BYTES_MAX or room < 0:
+            most = FILE_BYTES_MAX if len(data) > FILE_BYTES_MAX else SET_BYTES_MAX
+            consents.problems.append(Problem(name, "file", f"at most {most} bytes"))
+            break
+        for label, line in _lines(name, data):
+            _take(consents, patients, _Piece(name, label, line), zone)
+            if len(consents.found) > CONSENTS_MAX:
+                consents.problems.append(Problem(label, "Consent", f"at most {CONSENTS_MAX} at once"))
+                return consents
     consents.found = [_of_patient(one, patients, consents.problems) for one in consents.found]
     _twice(consents)
     return consents
 
 
-def _resources(data: bytes) -> Iterator[tuple[dict[str, Any], str, bytes]]:
-    """Give each resource of a file with its ``fullUrl`` and the bytes it stands for."""
-    resource = loads(data)
-    if resource.get("resourceType") != "Bundle":
-        yield resource, "", data
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """One JSON document of a file."""
+
+    group: str
+    label: str
+    data: bytes
+
+
+def _take(consents: Consents, patients: _Patients, piece: _Piece, zone: tzinfo) -> None:
+    """Take what one JSON document says."""
+    try:
+        resource = loads(piece.data)
+        entries = _entries(resource, piece)
+    except OathwardError as error:
+        consents.problems.append(Problem(piece.label, error.where, error.why))
         return
-    for entry in objects(resource.get("entry"), "Bundle.entry"):
+    # Lines of one file speak of one another; a Bundle is closed in itself, whatever line it stands in.
+    group = piece.label if resource.get("resourceType") == "Bundle" else piece.group
+    for label, one, url, body in entries:
+        try:
+            if one.get("resourceType") == "Consent":
+                reading = read(one, body, zone=zone)
+                found = Named(label, reading, reading.patient.identifiers, group, Phi(body))
+                consents.found.append(found)
+            elif one.get("resourceType") == "Patient":
+                patients.add(group, one, url)
+        except OathwardError as error:
+            consents.problems.append(Problem(label, error.where, error.why))
+
+
+def _lines(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    """Give the JSON documents of a file: itself, or each line that is not empty."""
+    if not (name.endswith(LINES) or _has_lines(data)):
+        yield name, data.strip()
+        return
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if line.strip():
+            yield f"{name}:{number}", line.strip()
+
+
+def _has_lines(data: bytes) -> bool:
+    """Say whether the first line is a whole document and more follows."""
+    first, _, rest = data.lstrip().partition(b"\n")
+    if not rest.strip() or len(first) > SNIFFED_BYTES_MAX:
+        return False
+    try:
+        loads(first.strip())
+    except OathwardError:
+        return False
+    return True
+
+
+def _entries(resource: dict[str, Any], piece: _Piece) -> list[tuple[str, dict[str, Any], str, bytes]]:
+    """Give each resource of a document with its place, its ``fullUrl`` and the bytes it stands for."""
+    if resource.get("resourceType") != "Bundle":
+        return [(piece.label, resource, "", piece.data)]
+    found = []
+    for number, entry in enumerate(objects(resource.get("entry"), "Bundle.entry")):
         inner, url = entry.get("resource"), entry.get("fullUrl", "")
         if isinstance(inner, dict):
-            yield inner, url if isinstance(url, str) else "", dumps(inner)
+            label = f"{piece.label}, entry[{number}]"
+            found.append((label, inner, url if isinstance(url, str) else "", dumps(inner)))
+    return found
 
 
 class _Patients:
@@ -111,7 +181,7 @@ class _Patients:
 def _of_patient(one: Named, patients: _Patients, problems: list[Problem]) -> Named:
     if one.patient:
         return one
-    found = patients.of(one.file, one.reading.patient.reference.reveal())
+    found = patients.of(one.group, one.reading.patient.reference.reveal())
     if found is None:
         problems.append(
             Problem(one.file, "Consent.patient", "leads to different patients; import them apart")

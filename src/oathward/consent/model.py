@@ -8,6 +8,8 @@ Rules:
 - Class patterns (``patient.*``) are expanded when a statement is made, so that what was consented to does not
   grow with the vocabulary.
 - What cannot be read is not known, never "none" and never a permit.
+- A document read from another form names the originals it was read from: SHA-256 -> id of the sealed body (``vault.kept``).
+  A version names those of what stands, and those that it came from itself.
 
 Deliberately absent: FHIR's form of it (``fhir.py``), paper forms and languages; why somebody decided so.
 
@@ -17,7 +19,7 @@ Source: HL7 v3 ActReason (purposes); FHIR R4 Consent.provision (type, period, ac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -37,6 +39,13 @@ SOURCE_LENGTH_MAX = 100
 COMMON_MAX = 64
 """Permits that hold for several people at once; beyond it, it is not known."""
 
+FHIR_SOURCE = "fhir"
+"""First word of the source of what was read from a FHIR Consent; then its SHA-256 and the place."""
+
+ORIGINAL = "consent"
+"""Purpose under which the original of a consent is sealed."""
+
+_NO_ORIGINALS: Mapping[str, str] = {}
 _PLAIN_COLUMNS = 7
 _RECIPIENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUBJECT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -52,6 +61,12 @@ class Statement:
     fact: ConsentFact
     source: str = ""
     origins: frozenset[str] = frozenset()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the original it was read from, as its source says; empty for none."""
+        form, _, rest = self.source.partition(" ")
+        return rest.partition(" ")[0] if form == FHIR_SOURCE else ""
 
 
 def statement(
@@ -97,10 +112,14 @@ def statement(
     return Statement(fact, source)
 
 
-def canonical(subject: str, statements: Sequence[Statement]) -> bytes:
+def canonical(
+    subject: str, statements: Sequence[Statement], originals: Mapping[str, str] = _NO_ORIGINALS
+) -> bytes:
     """Write all that stands for a subject as the bytes that are signed."""
-    rows = [_row(s) for s in statements]
-    return orjson.dumps({"statements": rows, "subject": subject}, option=orjson.OPT_SORT_KEYS)
+    body: dict[str, Any] = {"statements": [_row(s) for s in statements], "subject": subject}
+    if originals:
+        body["originals"] = dict(originals)
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
 def _row(one: Statement) -> list[Any]:
@@ -122,6 +141,18 @@ def from_canonical(body: bytes, subject: str) -> tuple[Statement, ...]:
         return tuple(_statement(s) for s in row["statements"])
     except (KeyError, TypeError) as error:
         raise ValueError("not consents") from error
+
+
+def originals_of(body: bytes) -> dict[str, str]:
+    """Give the originals that a document names: SHA-256 -> id of the sealed body.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    named = orjson.loads(body).get("originals", {})
+    if not isinstance(named, dict) or not all(isinstance(id_, str) for id_ in named.values()):
+        raise ValueError("not the originals of consents")
+    return named
 
 
 def check_subject(subject: str) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from oathward.consent import sql
-from oathward.consent.model import KIND, Statement, common, from_canonical
+from oathward.consent.model import KIND, Statement, common, from_canonical, originals_of
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
@@ -130,15 +130,40 @@ def facts_of(
     return document.version, _read(document, authority, seen)
 
 
+def originals(
+    db: Connection, site: str, subject: str, authority: Verifier, seen: Seen, *, every: bool = False
+) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Give the sealed originals that a subject's documents name: id -> (SHA-256, versions that name it).
+
+    Args:
+        every: those of earlier versions too, else of what stands.
+
+    Raises:
+        AuthorityError: a signature does not verify, or a newer version was signed.
+    """
+    documents = sql.history(db, site, subject)
+    found: dict[str, tuple[str, tuple[int, ...]]] = {}
+    for number, document in enumerate(documents if every else documents[:1]):
+        _read(document, authority, Seen() if number else seen)
+        for digest, id_ in originals_of(document.body).items():
+            _, versions = found.get(id_, (digest, ()))
+            found[id_] = digest, (*versions, document.version)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class ConsentRow:
-    """What a subject said, for a list. ``valid``: whether its signature verifies; else nothing is counted."""
+    """What a subject said, for a list. ``valid``: whether its signature verifies; else nothing is counted.
+
+    ``originals``: SHA-256 -> id of the sealed original it was read from.
+    """
 
     subject: str
     version: int
     at_us: int
     valid: bool
     statements: tuple[Statement, ...]
+    originals: tuple[tuple[str, str], ...] = ()
 
 
 def rows(
@@ -154,12 +179,17 @@ def _shown(document: Document, authority: Verifier, seen: Seen, *, old: bool) ->
         statements = _read(document, authority, Seen() if old else seen)
     except AuthorityError:
         return ConsentRow(document.id, document.version, document.at_us, valid=False, statements=())
-    return ConsentRow(document.id, document.version, document.at_us, valid=True, statements=statements)
+    named = tuple(sorted(originals_of(document.body).items()))
+    return ConsentRow(
+        document.id, document.version, document.at_us, valid=True, statements=statements, originals=named
+    )
 
 
 def _read(document: Document, authority: Verifier, seen: Seen) -> tuple[Statement, ...]:
     seen.admit(document, authority)
     try:
-        return from_canonical(document.body, document.id)
+        statements = from_canonical(document.body, document.id)
+        originals_of(document.body)
     except ValueError as error:
         raise AuthorityError(f"{KIND}/{document.id}", "not a consent document") from error
+    return statements
