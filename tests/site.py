@@ -70,6 +70,13 @@ RECIPIENT = 'id = "{id}"\nname = "{id}"\nparty = "this site"\nzone = "clinical"\
 ALLOW = '@id("{id}") permit(principal, action == Action::"Disclose", resource == Link::"{id}");\n'
 
 
+def local(id_: str = "mon-1", sender: str = "", *, kind: str = "monitor", **more) -> Device:
+    """A device of this machine's address, whose MRNs are the hospital's; ``sender``: the only MSH-3 it may have."""
+    senders = frozenset({sender} if sender else ())
+    here = frozenset({"127.0.0.1"})
+    return Device(id=id_, kind=kind, senders=senders, addresses=here, default_authority="HOSP", **more)
+
+
 def bundle(
     care: dict[str, str], research: tuple[str, bytes] | None = None, extra: dict[str, bytes] | None = None
 ) -> dict[str, bytes]:

@@ -1,10 +1,8 @@
 """Sites that several tests of a file share."""
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Recipient
-
-from oathward.inventory.model import Device
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +19,7 @@ def site(tmp_path_factory, recipient):
         tmp_path_factory.mktemp("site"), mllp="message_time_s_max = 1.0\nmessage_size_bytes_max = 100000"
     )
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     yield site
     site.stop()

@@ -1,10 +1,8 @@
 """A canary record: its own message is a finding on care links, and stops on every other."""
 
 from tests.property.test_planted import ALLOW, TELEMETRY
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 ADT = (
     b"MSH|^~\\&|ADT|H|OATHWARD|S|20260504||ADT^A04^ADT_A01|%s|P|2.6\r"
@@ -18,15 +16,7 @@ def test_a_canary_that_is_about_to_leave_is_noticed(tmp_path):
     files = bundle({"ehr": recipient.address}, extra={"links/vendor-cloud.toml": TELEMETRY})
     files["policies/links.cedar"] += ALLOW
     site.activate(files)
-    site.add(
-        Device(
-            id="adt",
-            kind="adt",
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-            authoritative_adt=True,
-        )
-    )
+    site.add(local("adt", kind="adt", authoritative_adt=True))
     site.start()
     try:
         with Client(site.port()) as client:

@@ -6,10 +6,8 @@ import signal
 import pytest
 from tests.e2e.browser import axe_source, browser, needs_chromium, signed_in
 from tests.e2e.console_site import SECRETS, about
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient
-
-from oathward.inventory.model import Device
 
 pytestmark = needs_chromium
 
@@ -54,7 +52,7 @@ def tick(console, times: int) -> None:
 
 def test_held_messages_are_released_by_keyboard_in_the_persons_name(held, chromium, axe):
     site, recipient = held
-    site.add(Device(id="new-1", kind="monitor", senders=frozenset({"NEW1"}), addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))  # fmt: skip
+    site.add(local("new-1", "NEW1"))
     with signed_in(chromium, site) as console:
         console.press("g", "q")
         console.page.wait_for_url("**/quarantine")

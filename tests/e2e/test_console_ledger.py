@@ -3,11 +3,10 @@
 import pytest
 from tests.e2e.browser import browser, needs_chromium, signed_in
 from tests.e2e.console_site import about
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient
 
 from oathward.core.db import connect, write
-from oathward.inventory.model import Device
 
 pytestmark = needs_chromium
 
@@ -23,7 +22,7 @@ def site(tmp_path):
     recipient = Recipient()
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", senders=frozenset({"MON1"}), addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))  # fmt: skip
+    site.add(local("mon-1", "MON1"))
     site.start()
     try:
         with Client(site.port()) as client:

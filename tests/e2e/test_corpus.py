@@ -2,11 +2,10 @@
 
 import pytest
 from tests.corpus import CORPUS, needs_corpus
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, code_of, frame
 
 from oathward.core.errors import DecodeError
-from oathward.inventory.model import Device
 from oathward.protocols.hl7v2.ack import mode
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.reader import decode
@@ -57,15 +56,7 @@ def test_the_whole_corpus_goes_through_the_gateway(tmp_path):
     recipient = Recipient()
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(
-        Device(
-            id="feed",
-            kind="adt",
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-            authoritative_adt=True,
-        )
-    )
+    site.add(local("feed", kind="adt", authoritative_adt=True))
     site.start()
     try:
         pid = site.status("gateway")["pid"]

@@ -6,10 +6,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, code_of, frame, oru
-
-from oathward.inventory.model import Device
 
 TEXT = "OBX|2|TX|8251-1^Comment^LN||{}\r"
 HEAVY_BYTES = 60_000
@@ -34,7 +32,7 @@ class Elsewhere(Client):
 def made(folder, recipient, mllp="", more=""):
     site = Site.make(folder, mllp=mllp, more=more)
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     return site
 
 

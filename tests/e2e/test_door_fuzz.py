@@ -14,10 +14,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import END, START, Client, Recipient, frame, oru
-
-from oathward.inventory.model import Device
 
 MESSAGE_BYTES_MAX = 50_000
 RSS_GROWTH_MAX_MB = 150
@@ -37,7 +35,7 @@ def site(tmp_path_factory):
         mllp=f"message_size_bytes_max = {MESSAGE_BYTES_MAX}\nmessage_time_s_max = 2.0\nbeside_bytes_min = 20000",
     )
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     with Client(site.port(), timeout_s=60) as client:
         assert client.send(heavy("warm")) == "AA"

@@ -3,12 +3,11 @@
 import time
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.inventory.model import Device
 from oathward.vault.keeper.proof import admin_proof
 
 
@@ -16,7 +15,7 @@ def test_an_erased_person_cannot_be_opened_and_returns_as_somebody_new(tmp_path)
     recipient = Recipient()
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     try:
         with Client(site.port()) as client:

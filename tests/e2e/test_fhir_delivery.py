@@ -10,10 +10,9 @@ from collections import Counter
 import pytest
 from tests.faults.load import Sender
 from tests.fhir_recipient import FhirRecipient
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, everything_in, oru
 
-from oathward.inventory.model import Device
 from oathward_sim.envelope import Reader
 
 
@@ -28,7 +27,7 @@ def recipient(tmp_path):
 def site(tmp_path, recipient):
     site = Site.make(tmp_path / "s")
     recipient.trusted_by(site.folder)
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     yield site
     site.stop()
 

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, everything_in, frame, oru
 
 from oathward.inventory.model import Device
@@ -131,7 +131,7 @@ def test_an_unknown_device_is_held_adopted_and_released(tmp_path):
 def test_without_a_bundle_everything_is_held_and_can_be_released(tmp_path):
     recipient = Recipient()
     site = Site.make(tmp_path / "s")
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     try:
         with Client(site.port()) as client:
@@ -161,7 +161,7 @@ def test_a_limited_data_set_link_may_keep_what_its_profile_keeps(tmp_path):
     )
     link = link.replace('"TREAT"', '"HRESCH"').replace('"pass"', '"remove"').replace('"care-team"', '"hold"')
     site.activate(files | {"links/ehr.toml": link.encode()})
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     try:
         with Client(site.port()) as client:

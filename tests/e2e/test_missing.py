@@ -5,12 +5,11 @@ import urllib.request
 
 import pytest
 from tests.postgres import postgres_server, postgres_url, why_not  # noqa: F401  fixtures
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.unit.patients.making import mrg, pid
 from tests.wire import Client, Recipient, oru
 
 from oathward.core.db import connect, write
-from oathward.inventory.model import Device
 
 SOON = "[watchdog]\ndelivery_minutes_max = 0.01\n"
 
@@ -46,12 +45,7 @@ def site(request, tmp_path):
     recipient = Recipient()
     site = Site.make(tmp_path / "s", more=more)
     site.activate(bundle({"ehr": recipient.address, "away": "mllp://127.0.0.1:9"}))
-    site.add(
-        Device(
-            id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP",
-            authoritative_adt=True,
-        )
-    )  # fmt: skip
+    site.add(local(authoritative_adt=True))
     site.start()
     with Client(site.port()) as client:
         for n in range(3):

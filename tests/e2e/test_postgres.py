@@ -2,10 +2,8 @@
 
 from tests.faults.load import Sender, judge
 from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 pytestmark = needs_postgres
 
@@ -14,7 +12,7 @@ def test_the_main_job_on_postgresql(tmp_path, postgres_url):  # noqa: F811  the 
     recipient = Recipient()
     site = Site.make(tmp_path / "s", more=f'[database]\nurl = "{postgres_url}"')
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     senders = [Sender(f"{name}x", site.port, 20) for name in "abcd"]
     try:

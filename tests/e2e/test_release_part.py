@@ -3,10 +3,8 @@
 import time
 
 from tests.e2e.test_main_job import two_patients
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient
-
-from oathward.inventory.model import Device
 
 OTHER = b"10000002"
 """MRN of the second patient: where it is also the reading, a link without identity may not have that part."""
@@ -25,7 +23,7 @@ def test_the_held_part_is_released_once_to_its_link(tmp_path):
     site = Site.make(tmp_path / "s")
     files = bundle({"ehr": ehr.address, "registry": registry.address})
     site.activate(limited(files))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     try:
         with Client(site.port()) as client:

@@ -3,11 +3,10 @@
 import time
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
 
 from oathward.core.db import connect, write
-from oathward.inventory.model import Device
 
 X25519_BASE_POINT = b"\x09" + bytes(31)
 
@@ -20,7 +19,7 @@ def site(tmp_path):
     site = Site.make(tmp_path / "s")
     site.drop, site.recipient = drop, recipient
     site.activate(bundle({"ehr": recipient.address}, research=(f"file:{drop}", X25519_BASE_POINT)))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     yield site
     site.stop()

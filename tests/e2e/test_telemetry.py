@@ -5,10 +5,8 @@ from pathlib import Path
 import pytest
 from tests import collector
 from tests.fhir_wire import Http, device, observation
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 PLANTED = {"name": "Zqplanted^Adalbert", "mrn": "7009123477"}
 
@@ -23,8 +21,7 @@ def far_end():
 def serve(folder, recipient, more=""):
     site = Site.make(folder, fhir="", more=more)
     site.activate(bundle({"ehr": recipient.address}))
-    local = Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP")
-    site.add(local, device("hub"))
+    site.add(local(), device("hub"))
     return site.start()
 
 

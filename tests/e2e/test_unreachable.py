@@ -3,10 +3,8 @@
 import socket
 import urllib.request
 
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 
 def test_a_recipient_that_is_away_is_seen_and_served_later(tmp_path):
@@ -15,7 +13,7 @@ def test_a_recipient_that_is_away_is_seen_and_served_later(tmp_path):
         port = free.getsockname()[1]
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": f"mllp://127.0.0.1:{port}"}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     recipient = None
     try:

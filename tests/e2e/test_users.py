@@ -12,13 +12,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
 
 import oathward
 from oathward.core import users
 from oathward.core.settings import load
-from oathward.inventory.model import Device
 
 UIDS = {"gateway": 61_001, "courier": 61_002, "keeper": 61_003, "app": 61_004}
 GROUP = 61_000
@@ -103,15 +102,7 @@ def served(folder, recipient, more=USERS):
     site = Site.make(folder / "s", more=more, tls=True)
     site.log = folder / "serve.log"
     site.activate(bundle({"ehr": recipient.address, "away": "mllp://127.0.0.1:9"}))
-    site.add(
-        Device(
-            id="mon-1",
-            kind="monitor",
-            senders=frozenset({"MON1"}),
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-        )
-    )
+    site.add(local("mon-1", "MON1"))
     return site.start()
 
 
@@ -188,15 +179,7 @@ def _release_is_heard(site):
     [(held,)] = site.rows("SELECT message FROM quarantine WHERE state = 'held'")
     said = site.cli("quarantine", "release", held, "--reason", "try", check=False)
     assert [one["reason"] for one in said["released"]] == ["device.identity-mismatch"], said
-    site.add(
-        Device(
-            id="mon-9",
-            kind="monitor",
-            senders=frozenset({"MON9"}),
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-        )
-    )
+    site.add(local("mon-9", "MON9"))
     said = site.cli("quarantine", "release", held, "--reason", "try")
     assert [one["released"] for one in said["released"]] == [True], said
 

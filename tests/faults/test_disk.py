@@ -9,10 +9,8 @@ from itertools import count
 
 import pytest
 from tests.faults.load import Sender, judge
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 SIZE_MIB = 40
 
@@ -52,7 +50,7 @@ def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk, lo
     if log == "outside":
         site.log = small_disk.parent / "serve.log"
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     site.start()
     sender = Sender("ax", site.port, 400)
     try:
@@ -97,7 +95,7 @@ def test_a_failed_flush_stops_the_writer_for_good(tmp_path, monkeypatch):
 
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     gate = Gate(build(site.settings, "gateway"))
     done = []
     committer = Committer(gate, done.extend, group_max=8)

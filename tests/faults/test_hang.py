@@ -8,10 +8,8 @@ import urllib.request
 import pytest
 from tests.faults.load import Sender, judge
 from tests.faults.test_disk import fill, small_disk  # noqa: F401  a fixture
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Recipient
-
-from oathward.inventory.model import Device
 
 SILENT_S = 2.5
 WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\nkeeper_silent_s_max = {2 * SILENT_S}\n"
@@ -29,7 +27,7 @@ def recipient():
 def served(folder, recipient, more=WATCHED, **environment):
     site = Site.make(folder, more=more)
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     return site.start(**environment)
 
 

@@ -5,10 +5,8 @@ import time
 
 import pytest
 from tests.faults.load import Sender, judge
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import Recipient
-
-from oathward.inventory.model import Device
 
 GATEWAY_POINTS = ("bodies-appended", "bodies-flushed", "before-append", "before-commit", "committed")
 COURIER_POINTS = ("read", "answered", "before-commit", "recorded")
@@ -26,7 +24,7 @@ def recipient():
 def site(tmp_path, recipient):
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     yield site
     site.stop()
 

@@ -5,18 +5,15 @@ import logging
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.site import Site, bundle
+from tests.gate import gate_of, opener_of
+from tests.site import Site, bundle, local
 from tests.wire import everything_in
 
-from oathward.app import build
 from oathward.gateway.commit import commit_group
-from oathward.gateway.gate import Gate
 from oathward.gateway.guard.verdict import Counted
 from oathward.gateway.path import arrive
-from oathward.inventory.model import Device, Peer
+from oathward.inventory.model import Peer
 from oathward.policy import starter
-from oathward.vault.envelope import Opener
-from oathward.vault.keeper.server import Server
 
 PEER = Peer("127.0.0.1")
 TELEMETRY = (
@@ -37,33 +34,16 @@ def world(tmp_path_factory):
     files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={"links/vendor-cloud.toml": TELEMETRY})
     files["policies/links.cedar"] += ALLOW
     site.activate(files)
-    site.add(
-        Device(
-            id="mon-1",
-            kind="monitor",
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-            authoritative_adt=True,
-        )
-    )
-    server = Server(site.settings)
-    gate = Gate(build(site.settings, "gateway"))
-    yield site, gate
-    gate.close()
-    gate.opened.keeper.close()
-    gate.engine.dispose()
-    server.stop()
+    site.add(local(authoritative_adt=True))
+    with gate_of(site) as gate:
+        yield site, gate
 
 
 @pytest.fixture(scope="module")
 def opener(world):
     """What the courier opens deliveries with."""
     site, _ = world
-    courier = build(site.settings, "courier")
-    opener = Opener(courier.keeper.outbox_keys())
-    courier.keeper.close()
-    courier.engine.dispose()
-    return opener
+    return opener_of(site)
 
 
 words = st.text(alphabet="bcdfghjklmnpqrstvwxz", min_size=7, max_size=12).map(lambda s: "Zq" + s)

@@ -7,18 +7,17 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.gate import gate_of, opener_of
 from tests.property.test_planted import message as hl7_message
 from tests.property.test_planted import numbers, words
 from tests.site import LINK, RECIPIENT, Site, bundle
 from tests.wire import everything_in
 
-from oathward.app import build
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
-from oathward.gateway.gate import Gate
 from oathward.gateway.listeners.fhir import work as fhir_work
 from oathward.gateway.path import _shaped, handle
 from oathward.gateway.wires import FHIR, HL7V2
@@ -26,8 +25,6 @@ from oathward.inventory.model import Device, Peer
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
 from oathward.protocols.fhir.rewrite import EMPTY
-from oathward.vault.envelope import Opener
-from oathward.vault.keeper.server import Server
 
 HUB = Peer("127.0.0.1", b"\x07" * 32, ())
 TLS = '\n[tls]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\nserver_name = "localhost"\n'
@@ -60,24 +57,15 @@ def world(tmp_path_factory):
             authoritative_adt=True,
         )
     )
-    server = Server(site.settings)
-    gate = Gate(build(site.settings, "gateway"))
-    yield site, gate
-    gate.close()
-    gate.opened.keeper.close()
-    gate.engine.dispose()
-    server.stop()
+    with gate_of(site) as gate:
+        yield site, gate
 
 
 @pytest.fixture(scope="module")
 def opener(world):
     """What the courier opens deliveries with."""
     site, _ = world
-    courier = build(site.settings, "courier")
-    opener = Opener(courier.keeper.outbox_keys())
-    courier.keeper.close()
-    courier.engine.dispose()
-    return opener
+    return opener_of(site)
 
 
 PATIENT = {

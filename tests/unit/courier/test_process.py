@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import oru
 
 from oathward.app import build
@@ -16,7 +16,7 @@ from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
-from oathward.inventory.model import Device, Peer
+from oathward.inventory.model import Peer
 from oathward.patients import sql as patients
 from oathward.patients.model import Edge, EdgeKind
 
@@ -30,7 +30,7 @@ def site(tmp_path):
     (tmp_path / "ehr").mkdir()
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": f"file://{tmp_path}/ehr"}))
-    site.add(Device(id="mon-1", kind="monitor", addresses=frozenset({"127.0.0.1"}), default_authority="HOSP"))
+    site.add(local())
     gate = Gate(build(site.settings, "gateway"))
     group = [one for n in range(COUNT) for one in arrive(gate, oru(f"m{n}"), PEER)]
     commit_group(gate, group)

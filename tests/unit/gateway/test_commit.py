@@ -5,7 +5,7 @@ import dataclasses
 import time
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, local
 from tests.wire import oru
 
 from oathward.app import build
@@ -18,7 +18,7 @@ from oathward.gateway.commit import Committer, commit_group
 from oathward.gateway.gate import Gate
 from oathward.gateway.path import arrive
 from oathward.gateway.wires import HL7V2
-from oathward.inventory.model import Device, Peer
+from oathward.inventory.model import Peer
 from oathward.messages import sql as messages
 from oathward.protocols.hl7v2.reader import decode
 
@@ -29,15 +29,7 @@ PEER = Peer("127.0.0.1", None, ())
 def gate(tmp_path):
     site = Site.make(tmp_path / "s")
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
-    site.add(
-        Device(
-            id="mon-1",
-            kind="monitor",
-            addresses=frozenset({"127.0.0.1"}),
-            default_authority="HOSP",
-            authoritative_adt=True,
-        )
-    )
+    site.add(local(authoritative_adt=True))
     gate = Gate(build(site.settings, "gateway"))
     yield gate
     gate.close()
