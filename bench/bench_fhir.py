@@ -17,10 +17,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.site import LINK, RECIPIENT, Site, bundle
 
@@ -73,13 +75,41 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
+class Kind(NamedTuple):
+    """A kind of reading: its codes in MDC and LOINC, its unit, and what values it takes."""
+
+    mdc: str
+    name: str
+    loinc: str
+    unit: str
+    ucum: str
+    least: int
+    steps: int
+    decimals: int = 0
+
+
+KINDS = (
+    Kind("150456", "MDC_PULS_OXIM_SAT_O2", "59408-5", "%", "%", 90, 11),
+    Kind("147842", "MDC_ECG_HEART_RATE", "8867-4", "beats/min", "/min", 55, 90),
+    Kind("151562", "MDC_RESP_RATE", "9279-1", "breaths/min", "/min", 8, 20),
+    Kind("150364", "MDC_TEMP_BODY", "8310-5", "Cel", "Cel", 355, 40, 1),
+    Kind("188736", "MDC_MASS_BODY_ACTUAL", "29463-7", "kg", "kg", 5_020, 5_000, 2),
+    Kind("160184", "MDC_CONC_GLU_CAPILLARY_WHOLEBLOOD", "15074-8", "mmol/L", "mmol/L", 35, 180, 1),
+    Kind("150020", "MDC_PRESS_BLD_NONINV", "85354-9", "mmHg", "mm[Hg]", 95, 60),
+    Kind("8455148", "MDC_HF_STEPS", "55423-8", "steps", "{steps}", 12, 9_000),
+)
+"""What wearables and hubs send all day; the seventh has two parts. A number of other lengths is another shape."""
+
+
 def observation(number: int, patient: int) -> Resource:
-    """A wearable's reading, about 1 KB."""
+    """A wearable's reading, about 1 KB: another kind, time, value and id each; its device is the patient's own."""
+    kind = KINDS[number % len(KINDS)]
     second, minute = number % 60, number // 60 % 60
-    return {
+    name = str(uuid.uuid5(uuid.NAMESPACE_OID, str(number)))
+    made: Resource = {
         "resourceType": "Observation",
         "meta": {"profile": ["http://hl7.org/fhir/StructureDefinition/vitalsigns"]},
-        "identifier": [{"system": "urn:oid:1.2.826.0.1.3680043.10.2", "value": f"reading-{number:09d}"}],
+        "identifier": [{"system": "urn:oid:1.2.826.0.1.3680043.10.2", "value": name}],
         "status": "final",
         "category": [
             {
@@ -94,8 +124,8 @@ def observation(number: int, patient: int) -> Resource:
         ],
         "code": {
             "coding": [
-                {"system": "urn:iso:std:iso:11073:10101", "code": "150456", "display": "MDC_PULS_OXIM_SAT_O2"},
-                {"system": "http://loinc.org", "code": "59408-5", "display": "Oxygen saturation"},
+                {"system": "urn:iso:std:iso:11073:10101", "code": kind.mdc, "display": kind.name},
+                {"system": "http://loinc.org", "code": kind.loinc},
             ]
         },
         "subject": {
@@ -108,15 +138,33 @@ def observation(number: int, patient: int) -> Resource:
                 "value": f"70001{patient:05d}",
             },
         },
-        "effectiveDateTime": f"2026-03-01T08:{minute:02d}:{second:02d}+00:00",
-        "valueQuantity": {
-            "value": 90 + number % 10,
-            "unit": "%",
-            "system": "http://unitsofmeasure.org",
-            "code": "%",
+        "effectiveDateTime": f"2026-03-01T08:{minute:02d}:{second:02d}.{number % 1000:03d}+00:00",
+        "device": {
+            "identifier": {
+                "system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680",
+                "value": f"0011223344{patient:06X}",
+            }
         },
-        "device": {"identifier": {"system": "urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680", "value": "0011223344556677"}},
+    }
+    if kind.loinc != "85354-9":
+        return made | {"valueQuantity": _quantity(kind, number)}
+    parts = (("8480-6", number), ("8462-4", number + 20))
+    return made | {
+        "component": [
+            {"code": {"coding": [{"system": "http://loinc.org", "code": code}]}, "valueQuantity": _quantity(kind, at)}
+            for code, at in parts
+        ]
     }  # fmt: skip
+
+
+def _quantity(kind: Kind, number: int) -> Resource:
+    value = kind.least + number // len(KINDS) % kind.steps
+    return {
+        "value": value / 10**kind.decimals if kind.decimals else value,
+        "unit": kind.unit,
+        "system": "http://unitsofmeasure.org",
+        "code": kind.ucum,
+    }
 
 
 def _singles(count: int, start: int = 0) -> list[bytes]:

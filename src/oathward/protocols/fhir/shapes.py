@@ -35,7 +35,6 @@ from oathward.protocols.fhir.message import Entry, Request, Resource
 from oathward.protocols.fhir.primitives import FORMS as PRIMITIVES
 from oathward.protocols.fhir.reader import Checked
 from oathward.protocols.fhir.templates import (
-    RESERVED,
     VALUES_MAX,
     Marked,
     Template,
@@ -43,6 +42,7 @@ from oathward.protocols.fhir.templates import (
     Values,
     mark,
     mark_date,
+    reserved,
 )
 
 TYPES = frozenset(("Observation",))
@@ -261,7 +261,8 @@ class Memory:
 
     def __init__(self) -> None:
         self._layouts: dict[bytes, Layout] = {}
-        self._seen: set[int] = set()
+        self._seen: dict[int, bool] = {}
+        """Outlines that came -> whether they have a shape as far as anybody knows."""
         self._learned = self._spared = 0
 
     @property
@@ -294,13 +295,14 @@ class Memory:
         if seen not in self._seen:
             if len(self._seen) >= SEEN_MAX:
                 self._seen.clear()
-            self._seen.add(seen)
+            self._seen[seen] = True
             return
-        if self._learned > FREE + self._spared // SPARED_EACH:
+        if not self._seen[seen] or self._learned > FREE + self._spared // SPARED_EACH:
             return
         self._learned += 1
         variables = variables_of(raw, message.body)
         if variables is None:
+            self._seen[seen] = False
             return
         if self.shapes >= SHAPES_MAX:
             self._layouts.clear()
@@ -339,8 +341,7 @@ def decode(raw: bytes) -> Checked:
 def variables_of(raw: bytes, body: Resource) -> list[Variable] | None:
     """List what varies in a request, in its order; None where it has no shape."""
     head = _HEAD(raw)
-    lower = raw.lower()
-    if head is None or "contained" in body or any(reserved in lower for reserved in RESERVED):
+    if head is None or "contained" in body or reserved(raw):
         return None
     own = f"{body['resourceType']}/"
     found = [Variable("text", head.start(3), head.end(3), (), "", own)] if head[3] else []

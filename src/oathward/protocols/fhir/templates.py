@@ -27,8 +27,8 @@ VALUES_MAX = 90
 OUTGOING = "zqoj00joqz"
 """Stands for the id of the outgoing message."""
 
-RESERVED = (b"zqxj", b"zqcj", b"zqoj", b'"17', b'"18')
-"""How markers begin; a message that has one of these has no shape."""
+reserved = re.compile(rb"zq[xco]j|1[78]\d\d-02-03", re.IGNORECASE).search
+"""Finds what looks like a marker; a message that has such a thing has no shape."""
 
 _MARK = re.compile(rb"zqxj(\d\d)jxqz|18(\d\d)-02-03|zqoj(00)joqz|zqcj(\d\d)jcqz|17(\d\d)-02-03")
 
