@@ -287,6 +287,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.RECIPIENT_UNAVAILABLE: Meaning(
         "the recipient answers that it cannot take anything now", "nothing is lost: it is tried again"
     ),
+    Reason.LINK_UNUSABLE: Meaning(
+        "what its recipient's `[tls]` names cannot be read",
+        "put the file into `recipients` of the data folder; it is looked for again by itself, nothing is lost",
+    ),
     Reason.RECIPIENT_UNTRUSTED: Meaning(
         "the recipient's certificate is not the one its name and authority ask for",
         "nothing was sent: see its certificate, then `ca` and `server_name` of the recipient in the bundle",

@@ -164,6 +164,7 @@ class Reason(Enum):
     RECIPIENT_DISTRUSTS = "delivery.not-authorised", _BUSY
     RECIPIENT_UNCLEAR = "delivery.answer-unclear", _BUSY
     DELIVERY_FORM = "delivery.form-mismatch", _OURS
+    LINK_UNUSABLE = "link.unusable", _CONFIG
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY

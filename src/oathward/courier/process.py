@@ -166,7 +166,7 @@ class Courier:
     def links(self) -> dict[str, dict[str, object]]:
         """How each link does: items in memory, the trouble it is in and since when (seconds since 1970)."""
         found: dict[str, dict[str, object]] = {
-            link: {"waiting": 0, "trouble": f"link.unusable: {what}", "since_s": 0.0}
+            link: {"waiting": 0, "trouble": f"{Reason.LINK_UNUSABLE.code}: {what}", "since_s": 0.0}
             for link, what in self._unusable.items()
         }
         for link, running in self._feeds.items():

@@ -234,7 +234,9 @@ def _deliveries(_site: Opened, found: Standing) -> Iterator[Line]:
         if how.get("trouble"):
             since_s = float(how.get("since_s") or 0)
             since = f" for {words.span(wall_s() - since_s)}" if since_s else ""
-            why = words.meaning(how["trouble"]).what or how["trouble"]
+            trouble = str(how["trouble"])
+            about = f" ({trouble.partition(': ')[2]})" if ": " in trouble else ""
+            why = f"{words.meaning(trouble).what.replace('`', '') or trouble}{about}"
             yield Line("bad", "deliveries", f"{link} cannot deliver{since}: {why}", "/deliveries")
     for one in found.waiting:
         for state in ("blocked", "dead"):

@@ -65,6 +65,10 @@ def short(id_: str) -> str:
 
 
 def meaning(code: str) -> Meaning:
-    """Say what a reason code means and what to do about it; empty for a word that is none."""
-    known = BY_CODE.get(code)
+    """Say what a reason code means and what to do about it; empty for a word that is none.
+
+    Args:
+        code: also with a colon and what it is about, as in ``link.unusable: FILE``.
+    """
+    known = BY_CODE.get(code.partition(": ")[0])
     return MEANINGS[known] if known else Meaning("")

@@ -14,7 +14,7 @@ from oathward.messages import sql as messages
 from oathward.messages.missing import MissingRow
 from oathward.messages.model import HeldRow, OutboxRow
 from oathward.vault.bodies import BodyRef
-from oathward.web import standing
+from oathward.web import standing, words
 
 
 @pytest.fixture
@@ -120,3 +120,15 @@ def test_a_clock_that_went_back_is_bad(look, opened, monkeypatch):
 
 def test_without_a_witness_the_page_says_so(look):
     assert lines(look(**WELL), "witness") == [("note", "not independently witnessed: no witness is set")]
+
+
+def test_a_link_whose_files_are_missing_says_which_and_what_to_do(look):
+    trouble = "link.unusable: /srv/d/recipients/site-ca.pem"
+    found = look(courier={"links": {"ehr": {"waiting": 0, "trouble": trouble, "since_s": 0.0}}})
+    [line] = [line for line in found.bad if "ehr cannot" in line.what]
+    assert "link.unusable" not in line.what, "words, not a code"
+    assert "ehr cannot deliver: what its recipient's [tls] names cannot be read" in line.what
+    assert "(/srv/d/recipients/site-ca.pem)" in line.what
+    meaning = words.meaning(trouble)
+    assert "recipients` of the data folder" in meaning.remedy
+    assert words.meaning("no such code: x").what == ""
