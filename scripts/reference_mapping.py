@@ -22,7 +22,21 @@ messages that what does not come back is exactly what stands under *What is lost
 Ids: a Patient, Encounter, Account, Practitioner, Location, Device or DeviceMetric is known by its identifiers, hashed; so it
 has the same id in every message of a link. An Observation or DiagnosticReport, and whatever has no identifier, has the id of
 the message and its place in it. A PUT replaces what the recipient has under that id.
+
+What a message only mentions bears `ifNoneMatch` `*`: it is created where the recipient has none, and never changed
+(docs/adr/0018-mentioned-is-created.md; `mentioned` of a link). That is what stands under *mentioned* below, and in every
+message a Device that no row describes, a Practitioner without a name and a Location without a description.
+
+An alarm (PCD-04) is one Observation: its code is the event, its components are the attributes of the event (source, phase,
+state, priority, type), as long as their rows agree with the event's in status, time, method and equipment.
 """
+
+
+PRIOR = {
+    "": "",
+    "merge": "MRG-1 is now this patient: inactive, replaced-by",
+    "visit": "MRG-5 is now this visit: an old identifier; under a number of its own, entered-in-error",
+}
 
 
 def render() -> str:
@@ -43,12 +57,23 @@ def messages() -> Iterator[str]:
         "",
         source("events.tsv"),
         "",
-        "| message | Encounter.status | MRG merges |",
-        "|---|---|---|",
+        "| message | Encounter.status | MRG | Patient.link | mentioned |",
+        "|---|---|---|---|---|",
     )
-    for name, (status, merges) in tables.events().items():
-        yield f"| {name} | {status or 'by PV1-45, PV1-2'} | {'yes' if merges else ''} |"
-    yield from ("", "Any other type is refused on such a link: `mapping.unsupported`.", "")
+    for name, event in tables.events().items():
+        status = event.status or "by PV1-45, PV1-2"
+        cells = (name, status, PRIOR[event.prior], event.link, ", ".join(sorted(event.mentioned)))
+        yield f"| {' | '.join(cells)} |"
+    yield from (
+        "",
+        "Any other type is held for such a link: `mapping.unsupported`.",
+        "",
+        "| message | why it is held |",
+        "|---|---|",
+    )
+    for names, why in tables.rows("unmapped.tsv", 2):
+        yield f"| {names.replace(' ADT', ', ADT').replace(' ORU', ', ORU')} | {why} |"
+    yield ""
 
 
 def fields() -> Iterator[str]:

@@ -102,8 +102,12 @@ def mistakes(bundle: bytes) -> list[str]:
     found += [f"{url} twice" for url, n in Counter(urls).items() if n > 1]
     for entry in whole["entry"]:
         resource = entry["resource"]
-        if entry["request"] != {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}:
+        condition = entry["request"].get("ifNoneMatch")
+        update = {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"}
+        if entry["request"] != update | ({"ifNoneMatch": "*"} if condition else {}):
             found.append(f"{entry['request']['url']}: not a PUT to the resource's own id")
+        if condition and resource["id"].startswith(OUTGOING.lower()):
+            found.append(f"{entry['request']['url']}: nobody else could have made it")
         found += [f"reference to {to}, which is not there" for to in references(resource) if to not in urls]
     return found
 
@@ -186,6 +190,28 @@ def whole(event: str) -> Message:
     return decode("\r".join(segments).encode() + b"\r")
 
 
+def pair(event: str, *, full: bool = True) -> Message:
+    """Make an ADT about two patients.
+
+    Args:
+        full: with everything in it.
+    """
+    head = header(f"ADT_{event}") if full else f"MSH|^~\\&|A|B|C|D|20210709113324+0200||ADT^{event}|C1|P|2.6"
+    segments = [head]
+    for n in (1, 2):
+        if full:
+            parts = [
+                segment(name).replace(f"{name}3a", f"{name}{n}a") for name in ("PID", "PD1", "PV1", "PV2")
+            ]
+        else:
+            parts = [
+                f"PID|||{n}^^^HOSP^MR||Doe^Jane{n}||1980|F",
+                f"PV1||I|ICU^{n}^A||PRE{n}||D1^House|||||||||||V{n}^^^HOSP^VN",
+            ]
+        segments += parts
+    return decode("\r".join(segments).encode() + b"\r")
+
+
 VALUES = {
     "NM": ("98.60", "-0.5", "+7", "007", ".5", "<5"),
     "SI": ("3",),
@@ -263,4 +289,54 @@ def device(*, full: bool = True) -> Message:
         "PV1||I|ICU^7^A^OATH|||||||||||||||V1^^^HOSP^VN",
     ]
     head = "MSH|^~\\&|MON|ICU|OATHWARD|OATH|20210709113324+0200||ORU^R01^ORU_R01|C1|P|2.6"
+    return decode("\r".join([head, *patient, order, *rows]).encode() + b"\r")
+
+
+ALERT = "196916^MDC_EVT_SENSOR_DISCONN^MDC"
+FACETS = (
+    ("68480^MDC_ATTR_ALERT_SOURCE^MDC", "NM", "42"),
+    ("68481^MDC_ATTR_EVENT_PHASE^MDC", "ST", "start"),
+    ("68482^MDC_ATTR_ALARM_STATE^MDC", "ST", "active"),
+    ("68483^MDC_ATTR_ALARM_INACTIVATION_STATE^MDC", "ST", "enabled"),
+    ("68484^MDC_ATTR_ALARM_PRIORITY^MDC", "CWE", "PL"),
+    ("68485^MDC_ATTR_ALERT_TYPE^MDC", "ST", "ST"),
+)
+"""Attributes of an alert: OBX-3, OBX-2, OBX-5."""
+
+
+def alarm(*, full: bool = True) -> Message:
+    """Make a PCD-04 report: an alert with its attributes, a second one of which some stand by themselves.
+
+    Args:
+        full: the second event's row has every field, and a note.
+    """
+    shared = {"f11": "F", "f14": "20210709113300+0200", "f17": "AMEAS^auto-measurement^MDC", "f18": EUI}
+
+    def row(code: str, datatype: str, value: str, place: str, **more: str) -> str:
+        return sparse("OBX", f2=datatype, f3=code, f4=place, f5=value, **(shared | more))
+
+    first = [row(*facet, f"1.1.1.{n}") for n, facet in enumerate(FACETS, 2)]
+    second = [
+        row("68481^MDC_ATTR_EVENT_PHASE^MDC", "ST", "", "1.2.1.2", f8="H~odd one"),
+        row(
+            "67860^MDC_ATTR_CONFIRM_TIMEOUT^MDC", "NM", "5", "1.2.1.3", f6="264320^MDC_DIM_SEC^MDC", f7="1-9"
+        ),
+        row("68484^MDC_ATTR_ALARM_PRIORITY^MDC", "ST", "PM", "1.2.1.4", f11="R"),
+        row("68482^MDC_ATTR_ALARM_STATE^MDC", "ST", "active", "1.2.1.5"),
+    ]
+    event = {"f2": "ST", "f3": "196670^MDC_EVT_LO^MDC", "f4": "1.2.1.1", "f5": "low", "f8": "PM~SP"} | shared
+    rows = [
+        sparse("OBX", f3=MDS, f4="1.0.0.0", f11="X", f18=EUI),
+        row(ALERT, "ST", "CO2 sensor unplugged", "1.1.1.1"),
+        *first,
+        sparse("OBX", f3="69966^MDC_MON_PHYSIO_MULTI_PARAM_VMD^MDC", f4="1.2.0.0", f11="X"),
+        *([segment("OBX", **event), segment("NTE")] if full else [sparse("OBX", **event)]),
+        *second,
+        sparse("OBX", f2="NM", f3="150456^MDC_PULS_OXIM_SAT_O2^MDC", f4="1.2.1.6", f5="81", f6="262688^MDC_DIM_PERCENT^MDC", f11="R"),
+        row("68481^MDC_ATTR_EVENT_PHASE^MDC", "ST", "start~again", "1.2.1.7"),
+        row("68485^MDC_ATTR_ALERT_TYPE^MDC", "ST", "SP", "1.3.1.2"),
+    ]  # fmt: skip
+    head = "MSH|^~\\&|MON|ICU|OATHWARD|OATH|20210709113324+0200||ORU^R40^ORU_R40|C1|P|2.6"
+    patient = ["PID|||97100001^^^HOSP^MR||Doe^Jane", "PV1||I|ICU^7^A^OATH"]
+    order = sparse("OBR", f1="1", f3="D1^GW^0123456789ABCDEF^EUI-64", f4="196616^MDC_EVT_ALARM^MDC", f7="20210709113324+0200")  # fmt: skip
     return decode("\r".join([head, *patient, order, *rows]).encode() + b"\r")

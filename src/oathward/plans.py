@@ -31,8 +31,9 @@ class Planned:
 
 
 def route_of(bundle: Bundle, link: Link, came: Wire) -> Route:
-    """Say by which protocol leaves on a link what came by another."""
-    return Route(came, outgoing_wire(link, bundle.recipients[link.recipient], came))
+    """Say by which protocol leaves on a link what came by another, and what becomes of what it only mentions."""
+    leaves = outgoing_wire(link, bundle.recipients[link.recipient], came)
+    return Route(came, leaves) if came == leaves else Route(came, leaves, link.mentioned)
 
 
 def wire_of_type(message_type: str | None) -> Wire:

@@ -161,7 +161,7 @@ class Recipient:
 
 @dataclass(slots=True)
 class FhirRecipient(Recipient):
-    """An HTTPS server that takes updates and transactions of updates, as a FHIR server does.
+    """An HTTPS server that takes updates, transactions of updates and reads, as a FHIR server does.
 
     What is kept is known by where it was put: the same thing put there again is a second copy of it.
 
@@ -173,6 +173,8 @@ class FhirRecipient(Recipient):
 
     async def _next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         asked = await https.read_request(reader)
+        if asked.method == "GET":
+            return await self._say(asked.target, writer)
         places, status = _places(asked)
         status = int(self.faults.code or status)
         item = Kept(time.time(), " ".join(sorted(places)), asked.body, acked=False)
@@ -189,6 +191,15 @@ class FhirRecipient(Recipient):
         if taken and not self.faults.drop:
             self.resources.update(places)
         return await self._take(item, https.answer(status, body, headers), writer, yes=taken)
+
+    async def _say(self, target: str, writer: asyncio.StreamWriter) -> bool:
+        """Answer a read: whether there is something at a place."""
+        place = "/".join(target.partition("?")[0].split("/")[-2:])
+        found = self.resources.get(place)
+        status = int(self.faults.code or (404 if found is None else 200))
+        writer.write(https.answer(status, found if found is not None and status == 200 else b"", {}))
+        await writer.drain()
+        return True
 
 
 def _places(asked: https.Request) -> tuple[dict[str, bytes], int]:

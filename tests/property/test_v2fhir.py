@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.v2fhir import OUTGOING, VALUES, Round, device, mistakes, sparse
+from tests.v2fhir import FACETS, OUTGOING, VALUES, Round, alarm, device, mistakes, pair, sparse
 
 from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.reasons import Reason
@@ -14,10 +14,10 @@ from oathward.protocols.hl7v2.reader import decode
 from oathward.protocols.v2fhir import to_fhir
 
 SEGMENTS = ("PID", "PD1", "NK1", "MRG", "PV1", "PV2", "OBR", "OBX", "OBX", "NTE")
-KINDS = ("ORU^R01^ORU_R01", "ADT^A03^ADT_A03", "ADT^A40^ADT_A39")
+KINDS = ("ORU^R01^ORU_R01", "ORU^R40^ORU_R40", "ADT^A03^ADT_A03", "ADT^A40^ADT_A39", "ADT^A45^ADT_A45")
 PLACES = ("1.0.0.0", "1.1.0.0", "1.1.1.0", "1.1.1.1", "1.1.1.2.3", "2.0.0.0")
 
-LIGHT = device(full=False)
+LIGHT = {"device": device(full=False), "alarm": alarm(full=False), "A17": pair("A17", full=False)}
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00\x0b\x1c"), max_size=6).map(
     escape
@@ -74,9 +74,16 @@ repetitions = st.lists(st.lists(leaves, min_size=1, max_size=3).map("&".join), m
 fields = st.lists(repetitions, min_size=1, max_size=2).map("~".join)
 
 
+OWN = {"PID": "f3", "MRG": "f6", "PV1": "f50"}
+
+
 @st.composite
-def segments(draw, name):
-    """Write a segment with a few fields of anything; an OBX with a code, so that it is an observation."""
+def segments(draw, name, **own):
+    """Write a segment with a few fields of anything; an OBX with a code, so that it is an observation.
+
+    Args:
+        own: fields that are given.
+    """
     numbers = draw(st.sets(st.integers(1, len(hl7.segments()[name])), min_size=1, max_size=6))
     given_ = {f"f{n}": draw(fields) for n in numbers}
     if name == "OBX":
@@ -85,9 +92,11 @@ def segments(draw, name):
         given_["f3"] = "1^c^LN"
         if draw(st.booleans()):
             given_ |= {"f3": "69965^MDC_X^MDC", "f4": draw(st.sampled_from(PLACES))}
+            if draw(st.booleans()):
+                given_["f3"] = draw(st.sampled_from(FACETS))[0]
         if draw(st.booleans()):
             given_ |= {"f2": "", "f5": ""}
-    return sparse(name, **given_)
+    return sparse(name, **given_ | own)
 
 
 def check(raw: bytes) -> None:
@@ -117,10 +126,29 @@ def test_anything_that_can_be_read_is_mapped_and_mapped_back(kind, segment, at):
     check("\r".join([head, *under, segment]).encode() + b"\r")
 
 
-@given(st.data())
-def test_what_is_left_of_a_device_report_is_mapped_and_mapped_back(data):
+@given(st.lists(st.one_of(*map(segments, ("OBX", "OBX", "OBX", "NTE"))), max_size=5))
+def test_any_rows_behind_an_alert_are_mapped_and_mapped_back(rows):
+    head = "MSH|^~\\&|A|B|C|D|20210709113324+0200||ORU^R40^ORU_R40|C1|P|2.6||||||UNICODE UTF-8"
+    event = "OBX|1|ST|196916^MDC_EVT_SENSOR_DISCONN^MDC|1.1.1.1|off"
+    check("\r".join([head, event, *rows]).encode() + b"\r")
+
+
+@given(
+    st.sampled_from(["ADT^A45^ADT_A45", "ADT^A50^ADT_A50", "ADT^A17^ADT_A17", "ADT^A24^ADT_A24"]),
+    st.lists(st.sampled_from(sorted(OWN)), max_size=5),
+    st.data(),
+)
+def test_any_order_of_patients_and_visits_is_mapped_and_mapped_back(kind, names, data):
+    """Each has a number of its own: who is said twice in the same words is one resource."""
+    head = f"MSH|^~\\&|A|B|C|D|20210709113324+0200||{kind}|C1|P|2.6||||||UNICODE UTF-8"
+    rows = [data.draw(segments(name, **{OWN[name]: f"{name}{n}"})) for n, name in enumerate(names)]
+    check("\r".join([head, *rows]).encode() + b"\r")
+
+
+@given(st.sampled_from(sorted(LIGHT)), st.data())
+def test_what_is_left_of_a_message_is_mapped_and_mapped_back(name, data):
     """Parts are taken out as a profile would: whole rows and fields."""
-    head, *rows = LIGHT.segments
+    head, *rows = LIGHT[name].segments
     left = [head]
     for row in rows:
         parts = row.split(b"|")

@@ -75,10 +75,15 @@ class Plan:
 
 
 class Route(NamedTuple):
-    """By which protocol a message came, and by which it leaves: ``hl7v2`` or ``fhir``."""
+    """By which protocol a message came, and by which it leaves: ``hl7v2`` or ``fhir``.
+
+    Args:
+        mentioned: what becomes of a resource that the message only names: ``create`` or ``update``.
+    """
 
     came: str
     leaves: str
+    mentioned: str = "create"
 
 
 HL7V2 = Route("hl7v2", "hl7v2")
@@ -139,11 +144,12 @@ def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewri
     from oathward.protocols.v2fhir import to_fhir
 
     write = hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+    creates = route.mentioned == "create"
 
     def written_and_mapped(message: Any, outgoing_id: str, context: Seeds) -> Rewritten:
         done = write(message, outgoing_id, context)
         naming = Naming(context.source, raw=context.identity)
-        return done._replace(data=to_fhir(decode(done.data), outgoing_id, naming))
+        return done._replace(data=to_fhir(decode(done.data), outgoing_id, naming, creates=creates))
 
     return written_and_mapped
 

@@ -136,9 +136,12 @@ def formats(stated: Stated) -> None:
     for link, section in stated.links:
         recipient = recipients.get(link.recipient)
         if recipient is None:
-            if link.format is not None:
-                section.note("format", "what is kept stays as it came; remove this line")
+            for key in ("format", "mentioned"):
+                if section.has(key):
+                    section.note(key, "what is kept stays as it came; remove this line")
             continue
+        if section.has("mentioned") and outgoing_wire(link, recipient, "hl7v2") != "fhir":
+            section.note("mentioned", f"HL7 v2 does not leave as FHIR on link `{link.id}`; remove this line")
         if link.format and recipient.wire not in (None, link.format):
             section.note(
                 "format", f"`{recipient.id}` speaks {recipient.wire}; remove this line, or change its address"

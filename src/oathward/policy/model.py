@@ -25,7 +25,7 @@ from oathward.policy.consents import ANY, ConsentFact, codes_asked, in_order
 
 __all__ = [
     "ANY", "FACTS_VERSION", "IDENTITY_CLASSES", "KEEP", "PROTECTION", "TRANSPORT_CLASSES", "ConsentFact", "Decision",
-    "Deny", "Facts", "Indeterminate", "Link", "Notify", "Obligation", "Permit", "ProfileView", "Project", "Recipient",
+    "Deny", "Facts", "Indeterminate", "Link", "Mentioned", "Notify", "Obligation", "Permit", "ProfileView", "Project", "Recipient",
     "RecipientKind", "Sources", "SubjectKind", "Tls", "TravelLabel", "Wire", "in_order",
 ]  # fmt: skip
 
@@ -51,6 +51,8 @@ IDENTITY_CLASSES = frozenset(
 RecipientKind = Literal["mllp", "mllps", "fhir", "file", "keep"]
 Wire = Literal["hl7v2", "fhir"]
 """A protocol, as a link's `format` names it."""
+Mentioned = Literal["create", "update"]
+"""What becomes of a resource that a message only mentions."""
 SubjectKind = Literal["known", "holding", "none"]
 
 
@@ -132,6 +134,7 @@ class Link:
     ``indeterminate``: what happens when it cannot be told: ``hold``, or ``care-team`` (care links only).
     ``sensitivity_denied``: sensitivity code → classes that then do not pass.
     ``format``: what leaves, whatever came in; None is what the recipient speaks, else as it came.
+    ``mentioned``: where HL7 v2 leaves as FHIR, what a message names and is not about: only created, or written.
     ``valid_from_us``, ``valid_until_us``: microseconds UTC of the agreement; ``None`` is unbounded.
     """
 
@@ -151,6 +154,7 @@ class Link:
     indeterminate: Literal["hold", "care-team"] = "hold"
     retention_days: int = 0
     format: Wire | None = None
+    mentioned: Mentioned = "create"
     on_exhausted: Literal["block", "skip"] = "block"
     carries_identity: bool = False
     uncatalogued: Literal["remove", "pass", "hold"] = "remove"

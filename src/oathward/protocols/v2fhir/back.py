@@ -19,6 +19,7 @@ from typing import Any
 from oathward.protocols.hl7v2.escapes import unescape
 from oathward.protocols.v2fhir import flags, tables, values_back
 from oathward.protocols.v2fhir.authorities import equipment_back
+from oathward.protocols.v2fhir.bundle import GONE
 from oathward.protocols.v2fhir.codes import concept_back
 from oathward.protocols.v2fhir.composites import backward, kind_of, location_back
 from oathward.protocols.v2fhir.devices import CONTAINMENT
@@ -26,6 +27,7 @@ from oathward.protocols.v2fhir.engine import Row
 from oathward.protocols.v2fhir.engine import values as found_values
 from oathward.protocols.v2fhir.leaves import place
 from oathward.protocols.v2fhir.observation import SUB_ID, SUB_ID_PARTS, UNIT, VALUE, VALUE_TYPE
+from oathward.protocols.v2fhir.paths import FIELD
 from oathward.protocols.v2fhir.primitives import KINDS, Number, original_of
 from oathward.protocols.v2fhir.values import LINED
 
@@ -100,8 +102,12 @@ class _Back:
         self._segment("PID", "Account", resource, max(self.counts["PID"], 1))
 
     def encounter(self, resource: Resource) -> None:
-        """Encounter: PV1 and PV2."""
-        self._segment("PV1", "Encounter", resource)
+        """Encounter: PV1 and PV2, and what MRG said of its number."""
+        self._segment("MRG", "Encounter", resource)
+        if resource["status"] == GONE:
+            return
+        now = [each for each in resource.get("identifier", ()) if not _is_before(each)]
+        self._segment("PV1", "Encounter", {**resource, "identifier": now})
         self._segment("PV2", "Encounter", resource)
 
     def diagnostic_report(self, resource: Resource) -> None:
@@ -134,29 +140,47 @@ class _Back:
         return {}
 
     def observation(self, row: Resource) -> None:
-        """Observation: OBX and its notes."""
-        self.counts["OBX"] += 1
-        n = self.counts["OBX"]
-        self._put("OBX", n, 3, concept_back(row["code"]))
-        self._put("OBX", n, 4, _sub_id(row))
-        unit = self._values(row, n)
+        """Observation: OBX, those of its attributes, and its notes."""
+        facets = [each for each in row.get("component", ()) if each["code"] != row["code"]]
         instrument = self.known.get(row.get("device", {}).get("reference", ""), {})
+        unit: dict[str, str] | None = None
         if instrument.get("resourceType") == "DeviceMetric":
             unit = concept_back(instrument.get("unit", {}))
             instrument = self.known.get(instrument.get("source", {}).get("reference", ""), {})
-        self._put("OBX", n, 6, unit)
+        own = {name: value for name, value in row.items() if not facets or name != "component"}
+        n = self._row(own, row, instrument, unit)
+        self._segment("OBX", "Observation", row, n)
+        for facet in facets:
+            n = self._row(facet, row, instrument, None)
+            self._segment("OBX", "Observation", {"method": row["method"]} if "method" in row else {}, n)
+        for note in row.get("note", ()):
+            self._note("NTE", note)
+
+    def _row(self, said: Resource, row: Resource, instrument: Resource, unit: dict[str, str] | None) -> int:
+        """Give the fields of one OBX that are done by name; gives its number.
+
+        Args:
+            said: the Observation, or a component that was a row.
+            row: the Observation, which has status, time and device.
+            instrument: the Device.
+            unit: what a DeviceMetric has; None where there is none.
+        """
+        self.counts["OBX"] += 1
+        n = self.counts["OBX"]
+        self._put("OBX", n, 3, concept_back(said["code"]))
+        self._put("OBX", n, 4, _sub_id(said))
+        own = self._values(said, n)
+        self._put("OBX", n, 6, own if unit is None else unit)
         self._put("OBX", n, 18, self._equipment(instrument))
-        for limits in row.get("referenceRange", ()):
+        for limits in said.get("referenceRange", ()):
             self._put("OBX", n, 7, {"": limits["text"]})
-        for repetition, flag in enumerate(row.get("interpretation", ()), 1):
+        for repetition, flag in enumerate(said.get("interpretation", ()), 1):
             self._put("OBX", n, 8, flags.interpretation_back(flag), repetition)
         beside = row.get("_status", {}).get("extension")
         self._put("OBX", n, 11, flags.status_back(row["status"], beside))
         if "effectivePeriod" not in row:
             self._put("OBX", n, 14, _time_back(row))
-        self._segment("OBX", "Observation", row, n)
-        for note in row.get("note", ()):
-            self._note("NTE", note)
+        return n
 
     def _values(self, row: Resource, n: int) -> dict[str, str]:
         unit: dict[str, str] = {}
@@ -212,6 +236,12 @@ def _sub_id(row: Resource) -> dict[str, str]:
                 for e in extension["extension"]
             }
     return {}
+
+
+def _is_before(identifier: Resource) -> bool:
+    """Whether MRG said it."""
+    fields = [each["valueString"] for each in identifier.get("extension", ()) if each["url"] == FIELD]
+    return any(field.startswith("MRG-") for field in fields)
 
 
 def _time_back(resource: Resource) -> dict[str, str]:

@@ -7,11 +7,12 @@ Rules:
   and its place. The same message gives the same bytes.
 - A new PID begins another patient; a new PV1 another visit; a new OBR another report. Segments that no row names
   are left out; ``losses`` says which and why.
-- A message type that ``events.tsv`` does not name is refused.
+- A message type that ``events.tsv`` does not name is refused; ``unmapped.tsv`` says why.
+- A visit whose number is now another one is the visit under the new number, and none under the old one.
 
 Deliberately absent: shaping, decisions; POST; MessageHeader, Provenance.
 
-Source: HL7 v2-to-FHIR IG, message maps ORU_R01 and ADT_A01; FHIR R4 §3.1.0.11 (transaction).
+Source: HL7 v2-to-FHIR IG, message maps ORU_R01, ADT_A01, ADT_A17; FHIR R4 §3.1.0.11 (transaction).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from oathward.core.reasons import Reason
 from oathward.protocols.fhir.known import Naming, digest, id_of, key_of
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
-from oathward.protocols.v2fhir import quick, tables
+from oathward.protocols.v2fhir import alerts, quick, tables
 from oathward.protocols.v2fhir.codes import NULL_FLAVOR
 from oathward.protocols.v2fhir.engine import fill
 from oathward.protocols.v2fhir.observation import UNCODED, Scope
@@ -37,6 +38,10 @@ from oathward.protocols.v2fhir.values import LINED, lines
 TEST = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActReason", "code": "HTEST"}
 TESTS = frozenset(("T", "D", "N"))
 """Processing ids (MSH-11) of messages that are not real."""
+ALERT = "R40"
+"""Trigger of messages whose rows are alerts."""
+GONE = "entered-in-error"
+UNKNOWN_CLASS = {"system": NULL_FLAVOR, "code": "UNK"}
 REPORT_NOTE = tables.extensions()["report-note"]
 
 
@@ -45,30 +50,35 @@ def mappable(code: str, trigger: str) -> bool:
     return f"{code}^{trigger}" in tables.events()
 
 
-def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD) -> bytes:
+def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD, *, creates: bool = True) -> bytes:
     """Map one shaped message to a Bundle of type ``transaction``.
 
     Args:
         message: as it may leave.
         outgoing_id: of this message on this link; ids of resources without identifiers begin with it.
         naming: how other ids are made.
+        creates: what the message only names is created where there is none, else it is left; False: it is written.
 
     Raises:
         OathwardError: MAPPING_UNSUPPORTED, a message type without a mapping, or one of which nothing is left to map.
     """
     if not mappable(message.code, message.trigger):
         raise OathwardError("MSH-9", "a message type with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
-    r = Reading(message, outgoing_id, naming)
-    work = _Work(message, r)
+    event = tables.events()[f"{message.code}^{message.trigger}"]
+    r = Reading(message, outgoing_id, naming, event.mentioned if creates else None)
+    work = _Work(event, r, alerts=message.trigger == ALERT)
     bundle: dict[str, Any] = {"resourceType": "Bundle", "type": "transaction"}
     following = [*message.segments[1:], b""]
     for segment, after in zip(message.segments, following, strict=True):
         work.take(message.fields(segment), bundle, noted=after.startswith(b"NTE"))
+    work.done()
     if not r.entries:
         raise OathwardError("message", "a segment with a mapping", reason=Reason.MAPPING_UNSUPPORTED)
     if work.tested:
         r.entries = [_tested(*one) for one in r.entries]
-    bundle["entry"] = [entry(*one) if one.__class__ is tuple else one for one in r.entries]
+    bundle["entry"] = [
+        entry(*one, create=one[:2] in r.creates) if one.__class__ is tuple else one for one in r.entries
+    ]
     return orjson.dumps(bundle)
 
 
@@ -81,10 +91,15 @@ def _tested(type_: str, id_: str, resource: dict[str, Any]) -> tuple[str, str, d
 class _Work:
     """Where the walk over the segments stands."""
 
-    def __init__(self, message: Message, r: Reading) -> None:
+    def __init__(self, event: tables.Event, r: Reading, *, alerts: bool) -> None:
         self.r = r
-        self.scope = Scope()
-        self.status, self.merges = tables.events()[f"{message.code}^{message.trigger}"]
+        self.event = event
+        self.alerts = alerts
+        self.scope = Scope(alerts=alerts)
+        self.patients: list[tuple[str, dict[str, Any]]] = []
+        self.before: dict[str, Any] | None = None
+        """What is known of a visit under its number before, until its PV1 comes."""
+        self.before_key: tuple[str, ...] = ()
         self.patient: dict[str, Any] | None = None
         self.patient_reference = ""
         self.patient_key: tuple[str, ...] = ()
@@ -102,7 +117,8 @@ class _Work:
         """
         name = fields[0]
         if name == b"OBX":
-            self.noted = quick.add(fields, self.r, self.scope, noted=noted)
+            add = alerts.add if self.alerts else quick.add
+            self.noted = add(fields, self.r, self.scope, noted=noted)
         elif name == b"NTE":
             self._note(fields)
         elif name == b"MSH":
@@ -116,7 +132,8 @@ class _Work:
 
     def person(self, fields: list[bytes]) -> None:
         """PID: the patient, and the account the message names."""
-        self.scope, self.encounter, self.patient = Scope(), None, None
+        self._visit_before()
+        self.scope, self.encounter, self.patient = Scope(alerts=self.alerts), None, None
         self.patient_key = ()
         resource: dict[str, Any] = {}
         fill(resource, fields, "PID", "Patient", self.r)
@@ -131,17 +148,18 @@ class _Work:
                 account["subject"] = [self.scope.shared["subject"]]
             self.r.add("Account", self._of_patient("Account", key), account)
 
-    def _of_patient(self, kind: str, key: tuple[str, str, str]) -> str:
+    def _of_patient(self, kind: str, key: tuple[str, str, str], patient: tuple[str, ...] = ()) -> str:
         """Give the id of what has a number; one without an authority is the patient's, and the sender's."""
         naming = self.r.naming
         if not key[2] or any(key[:2]) or not naming.raw:
             return id_of(kind, key, naming)
-        return digest(kind, *key, *self.patient_key, naming.source)
+        return digest(kind, *key, *(patient or self.patient_key), naming.source)
 
     def _known_patient(self, resource: dict[str, Any]) -> None:
         self.patient_key = self._key(resource)
         id_ = id_of("Patient", self.patient_key, self.r.naming)
         self.patient_reference = self.r.add("Patient", id_, resource)
+        self.patients.append((self.patient_reference, resource))
         self.patient = resource
         self.scope.shared["subject"] = {"reference": self.patient_reference}
 
@@ -177,9 +195,16 @@ class _Work:
             self._add_to_patient({"contact": [contact]})
 
     def merged(self, fields: list[bytes]) -> None:
-        """MRG: the number a patient had before."""
+        """MRG: the number that a patient, or a visit, had before."""
         prior: dict[str, Any] = {}
-        if self.merges:
+        if self.event.prior == "visit":
+            self._visit_before()
+            fill(prior, fields, "MRG", "Encounter", self.r)
+            person: dict[str, Any] = {}
+            fill(person, fields, "MRG", "Patient", self.r)
+            self.before, self.before_key = prior, self._key(person)
+            return
+        if self.event.prior == "merge":
             fill(prior, fields, "MRG", "Patient", self.r)
         if not prior:
             return
@@ -190,6 +215,23 @@ class _Work:
         prior["link"] = [{"other": {"reference": self.patient_reference}, "type": "replaced-by"}]
         reference = self.r.add("Patient", id_of("Patient", key, self.r.naming), prior)
         self._add_to_patient({"link": [{"other": {"reference": reference}, "type": "replaces"}]})
+
+    def _visit_before(self) -> None:
+        """Say of a visit that it is not to be found any more under the number that MRG named."""
+        prior, self.before = self.before, None
+        if prior:
+            key = key_of(prior["identifier"][0])
+            prior["status"] = GONE
+            prior["class"] = UNKNOWN_CLASS
+            self.r.add("Encounter", self._of_patient("Encounter", key, self.before_key), prior)
+
+    def done(self) -> None:
+        """End the message: what only its last segment shows."""
+        self._visit_before()
+        if not self.event.link or len(self.patients) < 2:
+            return
+        for (_, one), (other, _) in (self.patients[:2], self.patients[1::-1]):
+            one.setdefault("link", []).append({"other": {"reference": other}, "type": self.event.link})
 
     def visit(self, fields: list[bytes]) -> None:
         """PV1: the visit."""
@@ -205,11 +247,17 @@ class _Work:
         of_class = resource.get("class", {}).get("code", "")
         ended = "end" in resource.get("period", {})
         known = _CLASS_STATUS.get(of_class, "unknown")
-        resource["status"] = self.status or ("finished" if ended else known)
-        resource.setdefault("class", {"system": NULL_FLAVOR, "code": "UNK"})
+        resource["status"] = self.event.status or ("finished" if ended else known)
+        resource.setdefault("class", UNKNOWN_CLASS)
         if self.patient is not None:
             resource["subject"] = self.scope.shared["subject"]
         key = key_of((resource.get("identifier") or [{}])[0])
+        if self.before and key_of(self.before["identifier"][0]) == key:
+            resource["identifier"] += self.before[
+                "identifier"
+            ]  # it has its number still, and another patient
+            self.before = None
+        self._visit_before()
         reference = self.r.add("Encounter", self._of_patient("Encounter", key), resource)
         self.encounter = resource
         self.scope.shared["encounter"] = {"reference": reference}

@@ -293,7 +293,7 @@ def _practitioner(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
         return None, None
     identifier = resource.get("identifier", [{}])[0]
     id_ = id_of("Practitioner", key_of(identifier), r.naming)
-    return {"reference": r.add("Practitioner", id_, resource)}, None
+    return {"reference": r.add("Practitioner", id_, resource, bare="name" not in resource)}, None
 
 
 def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
@@ -315,7 +315,7 @@ def _location(raw: bytes, r: Reading) -> tuple[Any, Extensions]:
         if described and i == len(levels):
             resource["description"] = described
         keys += [level, identifier.get("system", ""), identifier.get("value", "")]
-        reference = r.add("Location", digest(*keys), resource)
+        reference = r.add("Location", digest(*keys), resource, bare="description" not in resource)
     return ({"reference": reference}, None) if reference else (None, None)
 
 

@@ -2,7 +2,7 @@
 
 Rules:
 - OBX-4 is MDS.VMD.channel.metric: a row with a code, no value and zeros at its end is a Device, the child of the
-  level above; a row with a value is an observation of a DeviceMetric, the child of the nearest level there is.
+  level above, or of the one at its own place before it; a row with a value is an observation of a DeviceMetric, the child of the nearest level there is.
 - OBX-18 is the equipment of its row and of everything below that names none. What has equipment has the same id
   in every message; what has none is of this message alone.
 - The category of a metric is what OBX-17 says (``AMEAS``, ``MSET`` …), else unspecified.
@@ -82,11 +82,9 @@ class Devices:
         levels = self.levels
         return next((levels[level] for level in above(place) if level in levels), None) if levels else None
 
-    def add_device(self, place: Place, code: Concept | None, raw: bytes, r: Reading) -> dict[str, Any] | None:
-        """Make the Device of a row; None where a row named it before."""
-        if place in self.levels:
-            return None
-        parent = self.nearest(place)
+    def add_device(self, place: Place, code: Concept | None, raw: bytes, r: Reading) -> dict[str, Any]:
+        """Make the Device of a row; a second one at a place is a part of the first."""
+        parent = self.levels.get(place) or self.nearest(place)
         inherited = parent.identity if parent else None
         identifier = _equipment(raw, r)
         own = key_of(identifier) if identifier else None
@@ -134,7 +132,8 @@ class Devices:
         for level in self.levels.values():
             if level.identity == own:
                 return level
-        return Level(r.add("Device", id_of("Device", own, r.naming), {"identifier": [identifier]}), own)
+        id_ = id_of("Device", own, r.naming)
+        return Level(r.add("Device", id_, {"identifier": [identifier]}, bare=True), own)
 
 
 def _of_level(identity: tuple[str, ...], inner: tuple[str, ...], r: Reading) -> str:

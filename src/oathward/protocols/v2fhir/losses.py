@@ -151,9 +151,18 @@ def datatype_of(row: Row, leaf: Leaf, there: Mapping[str, str]) -> str:
 # --- conditions
 
 
-def _not_a_merge(leaf: Leaf, _row: Row | None, there: Mapping[str, str]) -> bool:
-    message = f"{there.get('MSH[1]-9', '')}^{there.get('MSH[1]-9.2', '')}"
-    return leaf.role == "MRG" and not tables.events().get(message, ("", False))[1]
+def _prior(there: Mapping[str, str]) -> str:
+    """Say what MRG names in this message."""
+    event = tables.events().get(f"{there.get('MSH[1]-9', '')}^{there.get('MSH[1]-9.2', '')}")
+    return event.prior if event else ""
+
+
+def _not_a_merge(_leaf: Leaf, _row: Row | None, there: Mapping[str, str]) -> bool:
+    return _prior(there) != "merge"
+
+
+def _not_a_move(_leaf: Leaf, _row: Row | None, there: Mapping[str, str]) -> bool:
+    return _prior(there) != "visit"
 
 
 def _birth_order(leaf: Leaf, _row: Row | None, there: Mapping[str, str]) -> bool:
@@ -223,6 +232,7 @@ def _second_id(leaf: Leaf, row: Row | None, there: Mapping[str, str]) -> bool:
 
 _CONDITIONS: dict[str, Callable[[Leaf, Row | None, Mapping[str, str]], bool]] = {
     "not-a-merge": _not_a_merge,
+    "not-a-move": _not_a_move,
     "birth-order": _birth_order,
     "time-of-death": _time_of_death,
     "other-segment": _other_segment,

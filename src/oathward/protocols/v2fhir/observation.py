@@ -3,6 +3,7 @@
 Rules:
 - A row with a value, or with a code and no containment, is an Observation: status by OBX-11, time by OBX-14, else by
   OBR-7 and OBR-8; without a value it says why.
+- What an alert says is the device's, and no metric's (``alerts``).
 - Fields beyond those of every row are mapped by ``segments.tsv``.
 
 Deliberately absent: any judgement of the value.
@@ -59,9 +60,13 @@ _MS = {"ms": 1.0, "us": 0.001, "s": 1000.0}
 class Scope:
     """What an OBX inherits: the patient, the visit, the report with its time, the devices so far."""
 
-    __slots__ = ("devices", "periods", "report", "shared", "tails", "time")
+    __slots__ = ("alert", "alerts", "devices", "periods", "report", "shared", "tails", "time")
 
-    def __init__(self) -> None:
+    def __init__(self, *, alerts: bool = False) -> None:
+        self.alerts = alerts
+        """Whether rows are alerts of a device, and no measurements."""
+        self.alert: tuple[list[bytes], dict[str, Any]] | None = None
+        """The row of the last alert, and its Observation."""
         self.devices = Devices()
         self.shared: dict[str, Any] = {}
         """``subject`` and ``encounter``, as they stand in every resource."""
@@ -108,7 +113,8 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
         return None
     unit = unit_of(fields[6], r) if fields[6] else NONE
     row: dict[str, Any] = {}
-    if place and code and not _describes(code):
+    metric = place is not None and not scope.alerts
+    if metric and place and code and not _describes(code):
         row["device"] = {
             "reference": scope.devices.metric(place, code, unit.concept, fields[17], fields[18], r)
         }
@@ -120,11 +126,11 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
     row["code"] = code or UNCODED
     row.update(scope.shared)
     _time(row, fields[14], r, scope)
-    _value(row, fields, value, r, _setting(fields, unit, place, r, scope))
+    said(row, fields, value, r, _setting(fields, unit, place, r, scope, metric=metric))
     if fields[7] and fields[7] != NULL:
-        _range(row, fields[7], unit, place, r)
+        limits_of(row, fields[7], unit, place, r)
     if fields[4] and fields[4] != NULL:
-        _sub_id(row, fields[4], r)
+        sub_id(row, fields[4], r)
     if count > 10:
         fill(row, fields, "OBX", "Observation", r)
     if scope.report is not None:
@@ -133,7 +139,8 @@ def add_row(fields: list[bytes], r: Reading, scope: Scope) -> dict[str, Any] | N
     return row
 
 
-def _sub_id(row: dict[str, Any], raw: bytes, r: Reading) -> None:
+def sub_id(row: dict[str, Any], raw: bytes, r: Reading) -> None:
+    """Write OBX-4."""
     inner: list[dict[str, Any]] = []
     for (url, element), part in zip(SUB_ID_PARTS, raw.split(r.component), strict=False):
         if part and (text := string(r.text(part.partition(r.sub)[0]))):
@@ -174,12 +181,14 @@ def _time(row: dict[str, Any], raw: bytes, r: Reading, scope: Scope) -> None:
         row["_effectiveDateTime"] = {"extension": beside}
 
 
-def _setting(fields: list[bytes], unit: Unit, place: Place | None, r: Reading, scope: Scope) -> Setting:
+def _setting(
+    fields: list[bytes], unit: Unit, place: Place | None, r: Reading, scope: Scope, *, metric: bool
+) -> Setting:
     if fields[2] != b"NA":
-        return Setting(unit, metric=place is not None)
+        return Setting(unit, metric=metric)
     if scope.periods is None:
         scope.periods = _periods(r)
-    return Setting(unit, metric=place is not None, period_ms=scope.periods.get(place[:4]) if place else None)
+    return Setting(unit, metric=metric, period_ms=scope.periods.get(place[:4]) if place else None)
 
 
 def _periods(r: Reading) -> dict[Place, Fragment]:
@@ -201,7 +210,8 @@ def _periods(r: Reading) -> dict[Place, Fragment]:
     return found
 
 
-def _value(row: dict[str, Any], fields: list[bytes], value: bytes, r: Reading, setting: Setting) -> None:
+def said(row: dict[str, Any], fields: list[bytes], value: bytes, r: Reading, setting: Setting) -> None:
+    """Write OBX-2 and OBX-5 into an Observation or one of its components."""
     found = values.forward(fields[2], value, r, setting) if value else []
     told = (
         r.text(fields[2]).strip()
@@ -238,7 +248,8 @@ def _put(row: dict[str, Any], value: Value) -> None:
         row[f"_{value.element}"] = {"extension": value.beside}
 
 
-def _range(row: dict[str, Any], raw: bytes, unit: Unit, place: Place | None, r: Reading) -> None:
+def limits_of(row: dict[str, Any], raw: bytes, unit: Unit, place: Place | None, r: Reading) -> None:
+    """Write OBX-7."""
     text = first(raw, r)
     if not text.strip():
         return

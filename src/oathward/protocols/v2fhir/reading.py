@@ -5,6 +5,7 @@ Rules:
 - A time without a zone has the zone of MSH-7, if that names one.
 - Identifiers that a resource is known by are hashed into its id (``fhir.known``).
 - What has no identifier gets the id of the message and its place in the bundle.
+- What the message only names is created where there is none, and never changed (docs/adr/0018-mentioned-is-created.md).
 
 Deliberately absent: default assigning authorities; any memory from message to message.
 
@@ -26,12 +27,12 @@ _ZONE = re.compile(rb"[0-9]{4,14}(?:\.[0-9]{1,4})?([+-][0-9]{4})").fullmatch
 _CONTROL = {code: None for code in (*range(0x20), 0x7F) if code not in (9, 10, 13)}
 
 
-def entry(type_: str, id_: str, resource: dict[str, Any]) -> dict[str, Any]:
-    """Make one entry of the bundle: a PUT to the resource's own id."""
-    return {
-        "resource": {"resourceType": type_, "id": id_, **resource},
-        "request": {"method": "PUT", "url": f"{type_}/{id_}"},
-    }
+def entry(type_: str, id_: str, resource: dict[str, Any], *, create: bool = False) -> dict[str, Any]:
+    """Make one entry of the bundle: a PUT to the resource's own id; ``create``: only where nothing stands there."""
+    request = {"method": "PUT", "url": f"{type_}/{id_}"}
+    if create:
+        request["ifNoneMatch"] = "*"
+    return {"resource": {"resourceType": type_, "id": id_, **resource}, "request": request}
 
 
 class Reading:
@@ -39,8 +40,10 @@ class Reading:
 
     __slots__ = (
         "component",
+        "creates",
         "entries",
         "known",
+        "mentioned",
         "message",
         "naming",
         "plain",
@@ -52,8 +55,18 @@ class Reading:
         "zone",
     )
 
-    def __init__(self, message: Message, outgoing_id: str, naming: Naming = UNTOLD) -> None:
+    def __init__(
+        self,
+        message: Message,
+        outgoing_id: str,
+        naming: Naming = UNTOLD,
+        mentioned: frozenset[str] | None = None,
+    ) -> None:
         self.naming = naming
+        self.mentioned = mentioned
+        """Types of resources that the message is not about; None: everything is written."""
+        self.creates: set[tuple[str, str]] = set()
+        """(type, id) of resources that are only to be created."""
         separators = message.separators
         self.message = message
         self.component = bytes([separators.component])
@@ -84,19 +97,22 @@ class Reading:
         """Make the id of the next entry."""
         return f"{self.prefix}-{len(self.entries)}"
 
-    def add(self, type_: str, id_: str, resource: dict[str, Any]) -> str:
+    def add(self, type_: str, id_: str, resource: dict[str, Any], *, bare: bool = False) -> str:
         """Put a resource into the bundle, once; give the reference to it.
 
         Args:
             type_: its resource type.
             id_: what its identifiers say; empty for none. One that is taken by other content is not used.
             resource: all but type and id.
+            bare: it says nothing but what it is known by.
         """
         known = self.known.get((type_, id_)) if id_ else None
         if known == resource:
             return f"{type_}/{id_}"
         if known is not None or not id_:
             id_ = self.made_up()
+        elif self.mentioned is not None and (bare or type_ in self.mentioned):
+            self.creates.add((type_, id_))
         self.known[type_, id_] = resource
         self.entries.append((type_, id_, resource))
         return f"{type_}/{id_}"

@@ -195,7 +195,7 @@ def test_a_test_message_says_so_in_every_resource():
     assert all(each["meta"]["security"][-1]["code"] == "HTEST" for each in resources)
 
 
-@pytest.mark.parametrize(("code", "trigger"), [("ORU", "R40"), ("ADT", "A17"), ("ORM", "O01"), ("ACK", "")])
+@pytest.mark.parametrize(("code", "trigger"), [("ORU", "R30"), ("ADT", "A43"), ("ORM", "O01"), ("ACK", "")])
 def test_what_has_no_mapping_is_refused(code, trigger):
     assert not mappable(code, trigger)
     with pytest.raises(OathwardError) as refused:

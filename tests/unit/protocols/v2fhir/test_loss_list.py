@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from tests.v2fhir import OUTGOING, Round, device, lab, mistakes, whole
+from tests.v2fhir import OUTGOING, Round, alarm, device, lab, mistakes, pair, whole
 
 from oathward.protocols.hl7v2 import tables as hl7
 from oathward.protocols.hl7v2.reader import decode
 from oathward.protocols.v2fhir import engine, losses, tables, to_fhir
 from oathward.protocols.v2fhir.leaves import of_message
 
-MESSAGES = {"A01": whole("A01"), "A40": whole("A40"), "lab": lab(), "device": device()}
+MESSAGES = {
+    **{event: whole(event) for event in ("A01", "A40", "A42", "A45", "A47", "A50")},
+    **{event: pair(event) for event in ("A17", "A24", "A37")},
+    "lab": lab(),
+    "device": device(),
+    "alarm": alarm(),
+}
 
 
 @pytest.mark.parametrize("name", MESSAGES)

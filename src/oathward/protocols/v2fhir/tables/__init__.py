@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 
 def rows(name: str, columns: int) -> Iterator[list[str]]:
@@ -34,10 +35,29 @@ def extensions() -> dict[str, str]:
     return dict(rows("extensions.tsv", 2))
 
 
+class Event(NamedTuple):
+    """What a message type says.
+
+    Args:
+        status: of the visit; empty where PV1 says it.
+        prior: what MRG names: ``merge``, ``visit`` or nothing.
+        link: type of the link between its two patients.
+        mentioned: types of resources that it names and is not about.
+    """
+
+    status: str
+    prior: str
+    link: str
+    mentioned: frozenset[str]
+
+
 @cache
-def events() -> dict[str, tuple[str, bool]]:
-    """Map message type to (Encounter.status or empty, whether MRG merges)."""
-    return {name: (status, merge == "merge") for name, status, merge in rows("events.tsv", 3)}
+def events() -> dict[str, Event]:
+    """Map message type to what it says."""
+    return {
+        name: Event(status, prior, link, frozenset(mentioned.split()))
+        for name, status, prior, link, mentioned in rows("events.tsv", 5)
+    }
 
 
 @cache
