@@ -15,7 +15,7 @@ Deliberately absent: decisions, and any matching by demographics.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -93,18 +93,23 @@ class Resolver:
         return self._slowly(engine, message, source, now_us, key)
 
     def resolve_fhir(
-        self, engine: Engine, people: Sequence[Person], source: Source, now_us: int
+        self,
+        engine: Engine,
+        people: Callable[[], Sequence[Person]],
+        source: Source,
+        now_us: int,
+        told: bytes | None,
     ) -> Resolution:
         """Say whom a FHIR message is about.
 
         Args:
-            people: of ``protocols.fhir.persons``.
+            people: gives those of ``protocols.fhir.persons``.
+            told: ``fhir.key_of`` them.
 
         Raises:
             StorageError: the database could not be read.
         """
         state = self._state
-        told = fhir.key_of(people)
         key = None if told is None else self._hasher.seen(self._prefix(source), told)
         if key is not None:
             found = state.hot.get(key) or state.soft.get(key)
@@ -113,7 +118,7 @@ class Resolver:
         with state.lock, read(engine) as db:
             state.ready(db)
             work = self._work(db, source, "Patient" if key is None else "", now_us)
-            resolution = fhir.resolve(work, people)
+            resolution = fhir.resolve(work, people())
             self._remember(key, resolution, work)
             return resolution
 

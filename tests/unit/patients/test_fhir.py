@@ -26,7 +26,7 @@ def resource(*identifiers, id_="", **more):
 
 def take(site: Site, *people, source=HUB):
     site.now += 1_000
-    found = site.resolver.resolve_fhir(site.engine, people, source, site.now)
+    found = site.resolver.resolve_fhir(site.engine, lambda: people, source, site.now, fhir.key_of(people))
     site.commit(found)
     return found
 

@@ -25,6 +25,7 @@ from oathward.gateway.guard import makers
 from oathward.gateway.guard.of_fhir_person import Taker
 from oathward.gateway.guard.tokens import Tokens, settle
 from oathward.protocols.fhir.message import Message
+from oathward.protocols.fhir.shapes import Recognised
 
 PERSONS = frozenset(("Patient", "RelatedPerson", "Person"))
 _IN_PART = frozenset(("Coverage", "Account", "FamilyMemberHistory"))
@@ -58,6 +59,14 @@ Told = tuple[str, str, Any]
 
 def persons_of(message: Message) -> tuple[object, ...]:
     """All that tells which tokens a message has: what it says of persons, and the day where one is described."""
+    if isinstance(message, Recognised):
+        known = message.filled("told to the guard", lambda one: repr(_persons(one)).encode())
+        if known is not None:
+            return (known,)
+    return _persons(message)
+
+
+def _persons(message: Message) -> tuple[object, ...]:
     told = _told(message)
     key = dict.fromkeys((how, kind, _key(value)) for how, kind, value in told)
     described = any(how in {"resource", "part", "query"} for how, _, _ in told)

@@ -14,6 +14,7 @@ Source: FHIR R4 §3.1.0.4 (update), §3.1.0.8.1 (conditional create), §3.1.0.5 
 from __future__ import annotations
 
 import re
+from functools import partial
 from hashlib import sha256
 from typing import Any
 
@@ -24,6 +25,7 @@ from oathward.core.reasons import Reason
 from oathward.gateway.guard.original import Original, of_fhir
 from oathward.gateway.wires.wire import Condition, Identity, LabelFacts
 from oathward.inventory.model import Device
+from oathward.patients.fhir import key_of
 from oathward.patients.fhir_card import card_of_patient
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
@@ -33,7 +35,8 @@ from oathward.protocols.fhir import catalogue, persons
 from oathward.protocols.fhir.conditions import identifier_of, name_of, names_of
 from oathward.protocols.fhir.labels import labels_of
 from oathward.protocols.fhir.message import Entry, Message, Retold
-from oathward.protocols.fhir.reader import decode
+from oathward.protocols.fhir.shapes import Recognised, decode
+from oathward.protocols.fhir.templates import UnmarkedError
 
 _VERSION = re.compile(r'(?:W/)?"([^"]{1,64})"').fullmatch
 
@@ -57,11 +60,16 @@ class Fhir:
 
     def equipment(self, message: Message) -> tuple[bytes, ...]:
         """List the identifiers of devices a hub speaks for: of ``Observation.device``, and of Device resources."""
-        found = {value for entry in message.entries for value in _device_identifiers(entry.resource)}
-        return tuple(sorted(value.encode("utf-8", "replace") for value in found))
+        if isinstance(message, Recognised):
+            known = message.filled("equipment", _one_device)
+            if known is not None:
+                return (known,) if known else ()
+        return _equipment(message)
 
     def types(self, message: Message) -> list[tuple[str, str]]:
         """Every resource's type."""
+        if not message.bundle:
+            return [(message.code, message.trigger)]
         return [(message.code, type_) for type_ in dict.fromkeys(entry.type for entry in message.entries)]
 
     def type_of(self, message: Message) -> str:
@@ -84,11 +92,16 @@ class Fhir:
         Raises:
             OathwardError: ``PATIENTS_SEVERAL``; one resource is about several patients and cannot be cut.
         """
+        if isinstance(message, Recognised):
+            told = message.filled("told", _told)
+            if told is not None:
+                return resolver.resolve_fhir(engine, partial(persons.persons, message), device, now_us, told)
         mixed = persons.mixed(message)
         if mixed:
             where = f"Bundle.entry[{message.entries[mixed[0]].index}]" if message.bundle else message.trigger
             raise DecodeError(where, "one patient", reason=Reason.PATIENTS_SEVERAL)
-        return resolver.resolve_fhir(engine, persons.persons(message), device, now_us)
+        people = persons.persons(message)
+        return resolver.resolve_fhir(engine, lambda: people, device, now_us, key_of(people))
 
     def split(self, message: Message) -> list[bytes]:
         """By patient."""
@@ -131,7 +144,8 @@ class Fhir:
 
     def own_labels(self, message: Message) -> frozenset[str]:
         """``meta.security`` of the bundle and of each resource."""
-        return labels_of(message)
+        known = message.shape and message.shape.constant("labels", labels_of)
+        return labels_of(message) if known is None else known
 
     def original(self, message: Message) -> Original:
         """For the guard."""
@@ -139,21 +153,12 @@ class Fhir:
 
     def identity(self, message: Message) -> Identity:
         """See the module."""
-        if message.bundle:
-            named = name_of(message.body.get("identifier"))
-            return Identity(_words("bundle", named) if named else _bytes(message))
-        entry = message.entries[0]
-        if entry.method == "PUT":
-            found = _VERSION(entry.if_match)
-            return Identity(
-                _words("put", entry.type, entry.id),
-                versions=True,
-                if_version=found[1] if found else entry.if_match,
-            )
-        if words := _once(entry):
-            return Identity(words, once=True)
-        named = next(iter(names_of(entry.resource)), "")
-        return Identity(_words("post", entry.type, named) if named else _bytes(message))
+        if isinstance(message, Recognised):
+            how = message.shape.constant("identity", _how)
+            words = message.filled("words", _words_of) if how is not None else None
+            if how is not None and words is not None:
+                return how._replace(words=words or _bytes(message))
+        return _identity(message)
 
     def conditions(self, message: Message, whole: Message, number: int) -> list[Condition]:
         """Of ``ifNoneExist`` inside a bundle; a create of its own says it in its identity."""
@@ -186,6 +191,64 @@ FHIR = Fhir()
 _NOTHING: LabelFacts = (frozenset(), "", "", "", "")
 
 
+def _identity(message: Message) -> Identity:
+    if message.bundle:
+        named = name_of(message.body.get("identifier"))
+        return Identity(_words("bundle", named) if named else _bytes(message))
+    entry = message.entries[0]
+    if entry.method == "PUT":
+        found = _VERSION(entry.if_match)
+        return Identity(
+            _words("put", entry.type, entry.id),
+            versions=True,
+            if_version=found[1] if found else entry.if_match,
+        )
+    if words := _once(entry):
+        return Identity(words, once=True)
+    named = next(iter(names_of(entry.resource)), "")
+    return Identity(_words("post", entry.type, named) if named else _bytes(message))
+
+
+def _how(message: Message) -> Identity:
+    """What its identity is but for the words."""
+    return _identity(message)._replace(words=b"")
+
+
+def _words_of(message: Message) -> bytes:
+    """The words of its identity; nothing where they are of its bytes."""
+    words = _identity(message).words
+    return b"" if words == _bytes(message) else words
+
+
+def _told(message: Message) -> bytes:
+    """What identifies the one person a message is about.
+
+    Raises:
+        UnmarkedError: it takes a closer look.
+    """
+    told = None if persons.mixed(message) else key_of(persons.persons(message))
+    if told is None:
+        raise UnmarkedError
+    return told
+
+
+def _equipment(message: Message) -> tuple[bytes, ...]:
+    found = {value for entry in message.entries for value in _device_identifiers(entry.resource)}
+    return tuple(sorted(value.encode("utf-8", "replace") for value in found))
+
+
+def _one_device(message: Message) -> bytes:
+    """The one device a message names, or nothing.
+
+    Raises:
+        UnmarkedError: it names several.
+    """
+    found = _equipment(message)
+    if len(found) > 1:
+        raise UnmarkedError
+    return b"".join(found)
+
+
 def _words(*words: str) -> bytes:
     return b"\r".join(word.encode("utf-8", "surrogatepass") for word in ("fhir", *words))
 
@@ -208,6 +271,8 @@ def _device_identifiers(resource: dict[str, Any]) -> list[str]:
 
 
 def _encounter(message: Message) -> dict[str, Any]:
+    if not message.bundle and message.trigger != "Encounter":
+        return {}
     return next((entry.resource for entry in message.entries if entry.type == "Encounter"), {})
 
 
