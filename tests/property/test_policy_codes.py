@@ -114,15 +114,18 @@ def covers(one: ConsentFact | Box, permit: bool, klass: str, codes: frozenset[st
 
 
 def may(klass: str, codes: frozenset[str], link: Link, facts: Facts, now: int) -> bool:
-    """Whether consents allow one datum to leave."""
+    """Whether consents allow one datum to leave. A denial that lost its codes denies all, without exceptions."""
     spoken = [c for c in facts.consents if asks(c, c.permit, link, facts, now)]
     if link.objection == "overruled":
         spoken = []
     allowed = link.without_consent or any(c.permit and covers(c, True, klass, codes) for c in spoken)
     return allowed and not any(
         not c.permit
-        and covers(c, False, klass, codes)
-        and not any(asks(b, True, link, facts, now) and covers(b, True, klass, codes) for b in c.unless)
+        and (covers(c, False, klass, codes) or not c.codes)
+        and not (
+            c.codes
+            and any(asks(b, True, link, facts, now) and covers(b, True, klass, codes) for b in c.unless)
+        )
         for c in spoken
     )
 
@@ -241,6 +244,19 @@ def test_facts_survive_being_written(facts: Facts):
     again = Facts.from_body(facts.body())
     assert again.digest == facts.digest
     assert again.codes_present == facts.codes_present
+
+
+def test_a_denial_that_lost_its_codes_is_of_everything_without_exceptions():
+    """Read by its classes alone it would let pass what it withheld by code (the nightly run found it)."""
+    no = replace(
+        small.consent("d", permit=False), classes=frozenset({"patient.*"}), codes=frozenset({CODES[0]})
+    )
+    bears = ("observation.value", frozenset({CODES[0]}))
+    for denial in (no, replace(no, codes=frozenset()), replace(no, codes=frozenset(), unless=(Box(),))):
+        facts = small.facts(consents=(small.consent(), denial), codes_present=frozenset(CODES))
+        answer = decide(fresh(), BUNDLE.links["research-registry"], facts, small.NOW_US)
+        assert bears not in left(answer)
+        assert isinstance(answer, Permit) is bool(denial.codes)
 
 
 def test_reverse_a_decision_that_forgets_what_is_withheld_is_caught():

@@ -10,11 +10,11 @@ Deliberately absent: links, Cedar, the message as a whole (``policy/decide.py``)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from oathward.consent.model import Statement
-from oathward.policy.consents import ANY, Box, classes_of, hits, labels_meet
+from oathward.policy.consents import ANY, EVERY, Box, classes_of, hits, labels_meet
 
 Word = Literal["permit", "deny", "none"]
 
@@ -50,6 +50,8 @@ def ask(statements: Sequence[Statement], query: Query) -> Answer:
 
 
 def _denied(one: Statement, query: Query) -> bool:
+    if not one.fact.codes:  # lost: of everything, without exceptions
+        return covers(replace(one.fact.box, codes=EVERY, classes=EVERY), query, permit=False)
     excepted = any(covers(box, query, permit=True) for box in one.fact.unless)
     return covers(one.fact.box, query, permit=False) and not excepted
 

@@ -3,7 +3,7 @@
 Rules:
 - Deny wins: whatever one consent grants, another that denies it takes away, but for what that denial itself excepts.
 - A grant by code is of whole observations that bear such a code. A denial by code withholds all that bears one,
-  whatever classes it names.
+  whatever classes it names. One that lost its codes denies everything, without exceptions.
 - While the clock is not sure, a grant or an exception with dates does not count, and a denial with dates cannot be told.
 - What is asked by code while the message's codes are not known is not decided.
 
@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from oathward.core.labels import OBSERVATION_CLASSES
+from oathward.core.labels import CLASSES, OBSERVATION_CLASSES
 from oathward.core.reasons import Reason
 from oathward.policy.consents import ANY, EVERY, Box, ConsentFact, classes_of, hits, labels_meet
 from oathward.policy.model import TRANSPORT_CLASSES, Deny, Facts, Indeterminate, Link
@@ -168,12 +168,17 @@ def _grant(found: Granted, consent: ConsentFact) -> None:
 
 def _deny(found: Granted, consent: ConsentFact, asked: _Asked) -> None:
     """Count a denial, less what it excepts here and now."""
+    if (
+        not consent.codes
+    ):  # by code it would have been of all that bears one, whatever its classes: so it is of all
+        found.denied |= CLASSES - TRANSPORT_CLASSES
+        return
     classes = classes_of(consent.classes, permit=False)
     excepted, codes = _excepted(found, consent, asked) if consent.unless else (_NONE, _NONE)
     left = classes - TRANSPORT_CLASSES - excepted
     if not left:
         return
-    if consent.codes and ANY not in consent.codes:
+    if ANY not in consent.codes:
         found.codes_unknown |= asked.facts.codes_present is None
         # Of a denial by code an exception must lift every class: what bears the code leaves whole.
         found.withheld |= asked.met(consent.codes, permit=False) - codes
@@ -191,7 +196,7 @@ def _excepted(found: Granted, consent: ConsentFact, asked: _Asked) -> tuple[froz
     """
     classes, codes = _NONE, _NONE
     theirs = classes_of(consent.classes, permit=False) - TRANSPORT_CLASSES
-    by_code = bool(consent.codes) and ANY not in consent.codes
+    by_code = ANY not in consent.codes
     for box in consent.unless:
         if not asked.speaks(box, permit=True):
             continue
