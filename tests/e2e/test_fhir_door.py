@@ -371,3 +371,45 @@ def unheard(site, shown):
 
 def test_the_ledger_verifies_behind_it(site):
     assert site.cli("ledger", "verify")["ok"]
+
+
+WRONG = {"status": "Zyxthorpe", "bogus": 1, "valueQuantity": {"value": "x", "comparator": "~"}}
+PLACES = ["status", "valueQuantity.value", "valueQuantity.comparator", "children()[6]", "effectivePeriod"]
+
+
+def told(outcome):
+    check(outcome).refuse()
+    assert "Zyxthorpe" not in json.dumps(outcome)
+    assert all(issue["diagnostics"].startswith("expected: ") for issue in outcome["issue"])
+    return [issue["expression"][0] for issue in outcome["issue"]]
+
+
+@pytest.mark.parametrize("size", [1, 40_000])
+def test_all_that_is_wrong_is_told_at_once(client, size):
+    """On the loop, and of what the process beside has taken."""
+    period = {"start": "2026-05-05", "end": "2026-05-01"}
+    bad = observation(effectivePeriod=period) | WRONG | {"note": [{"text": "calm " * (1 + size // 5)}]}
+    del bad["effectiveDateTime"]
+    alone = client.post("/fhir/Observation", bad)
+    assert (alone.status, alone.reason) == (422, "message.code-not-allowed")
+    expected = [f"Observation.{place}" for place in PLACES][: 5 if size == 1 else 4]
+    assert told(alone.json) == expected, "what one mistake hides is looked for in a short one"
+    entries = [
+        ("POST", "Observation", observation(value=43.0 + size)),
+        ("POST", "Observation", bad),
+        ("POST", "Observation", {"resourceType": "Observation"}),
+    ]
+    inside = [f"Bundle.entry[1].resource.{place}" for place in PLACES][: len(expected)]
+    missing = [f"Bundle.entry[2].resource.{name}" for name in ("status", "code")]
+    whole = client.post("/fhir", bundle_of("transaction", *entries))
+    assert whole.status == 422
+    assert told(whole.json) == inside + missing
+    batch = client.post("/fhir", bundle_of("batch", *entries)).json["entry"]
+    assert batch[0]["response"]["status"] == "201 Created"
+    assert told(batch[1]["response"]["outcome"]) == inside
+    assert told(batch[2]["response"]["outcome"]) == missing
+
+
+def test_of_very_many_mistakes_so_many_are_told(client):
+    many = observation(component=[{"code": {"text": 1}, "valueBoolean": "x"} for _ in range(100)])
+    assert len(client.post("/fhir/Observation", many).json["issue"]) == 20

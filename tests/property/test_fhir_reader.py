@@ -15,6 +15,7 @@ from oathward.protocols.fhir.bundle import pieces
 from oathward.protocols.fhir.check import check
 from oathward.protocols.fhir.json import dumps, loads
 from oathward.protocols.fhir.message import Request
+from oathward.protocols.fhir.mistakes import mistakes_of
 from oathward.protocols.fhir.outcome import outcome_of
 from oathward.protocols.fhir.persons import mixed, persons, split
 from oathward.protocols.fhir.reader import decode, request_bytes
@@ -93,7 +94,11 @@ def outcome(data):
     except DecodeError as error:
         found = error
     assert isinstance(found.reason, Reason)
-    assert orjson.loads(outcome_of(found))["resourceType"] == "OperationOutcome"
+    first = mistakes_of(data)[0]
+    assert (first.reason, first.where) == (found.reason, found.where), (
+        "the second reading begins as the first"
+    )
+    assert orjson.loads(outcome_of(mistakes_of(data)))["resourceType"] == "OperationOutcome"
     return found
 
 

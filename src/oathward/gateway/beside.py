@@ -211,7 +211,7 @@ def _fhir(
     _wait(gate, committer, finished, prepared)  # puts what was prepared again in its place
     again = iter(prepared)
     told = [
-        told_of(next(again), piece) if isinstance(one, Prepared) else one
+        told_of(gate, next(again), piece) if isinstance(one, Prepared) else one
         for one, piece in zip(parts, pieces, strict=True)
     ]
     messages = sum(len(piece.indices) or 1 for piece in pieces)

@@ -123,6 +123,13 @@ def check(value: Any, limits: Limits = LIMITS, root: At | None = None, part: str
     return report
 
 
+def check_as(node: Node, value: Any, at: At, limits: Limits = LIMITS) -> Report:
+    """Check a part of a resource as what the definitions have there."""
+    report = Report(limits)
+    _walk(node, value, at, 1, report)
+    return report
+
+
 def check_but(value: Resource, name: str, limits: Limits = LIMITS) -> Report:
     """Check a resource without one of its elements, whose parts are checked one by one."""
     return check({key: item for key, item in value.items() if key != name}, limits)

@@ -11,9 +11,10 @@ Source: FHIR R4 §2.26 (OperationOutcome), value set issue-type.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import orjson
 
-from oathward.core.errors import DecodeError
 from oathward.core.meanings import MEANINGS
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir.message import Resource
@@ -85,10 +86,9 @@ def operation_outcome(reason: Reason, where: str = "", severity: str = "error", 
     return _written([issue(reason, where, severity, why)])
 
 
-def outcome_of(error: DecodeError) -> bytes:
-    """Write an OperationOutcome of all that an error says: every mistake of a resource, with what was expected."""
-    told = getattr(error, "issues", None) or ((error.where, error.reason, error.why),)
-    return _written([issue(reason, where, "error", why) for where, reason, why in told])
+def outcome_of(mistakes: Iterable[tuple[str, Reason, str]]) -> bytes:
+    """Write an OperationOutcome of several mistakes: place, reason, what was expected (``check.Issue``)."""
+    return _written([issue(reason, where, "error", why) for where, reason, why in mistakes])
 
 
 def issue(reason: Reason, where: str, severity: str, why: str = "") -> Resource:

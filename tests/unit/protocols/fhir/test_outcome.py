@@ -8,6 +8,7 @@ from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir import tables
 from oathward.protocols.fhir.check import check
+from oathward.protocols.fhir.mistakes import told_of
 from oathward.protocols.fhir.outcome import SYSTEM, issue_type, operation_outcome, outcome_of
 from oathward.protocols.fhir.reader import decode
 
@@ -32,7 +33,7 @@ def test_severity_is_said(severity):
 def test_every_mistake_is_told_and_no_value():
     with pytest.raises(DecodeError) as caught:
         decode(raw(observation(status="Ödegård", code=None, Kim=1)))
-    said = outcome_of(caught.value)
+    said = outcome_of(told_of(caught.value))
     found = orjson.loads(said)
     assert check(found).issues == []
     assert [one["expression"][0] for one in found["issue"]] == [
@@ -49,9 +50,9 @@ def test_a_broken_rule_is_named():
     said = orjson.loads(operation_outcome(error.reason, error.where, why=error.why))["issue"][0]
     assert (said["code"], said["expression"]) == ("invariant", ["Observation"])
     assert said["diagnostics"].endswith("(obs-6)")
-    assert orjson.loads(outcome_of(error))["issue"] == [said]
+    assert orjson.loads(outcome_of(told_of(error)))["issue"] == [said]
 
 
 def test_an_error_without_list_is_one_issue():
-    found = orjson.loads(outcome_of(DecodeError("body", "JSON", reason=Reason.JSON_INVALID)))
+    found = orjson.loads(outcome_of(told_of(DecodeError("body", "JSON", reason=Reason.JSON_INVALID))))
     assert [one["diagnostics"] for one in found["issue"]] == ["expected: JSON"]

@@ -3,7 +3,8 @@
 Rules:
 - A privacy decision is no error: what is stored is 200 or 201, whether it was passed on, denied or held; 202 where a
   person must first say who is speaking.
-- What was wrong with it is an OperationOutcome with a reason code and a place, never a value.
+- What was wrong with it is an OperationOutcome with an issue for each mistake (``issues_max``): a reason code and a
+  place, never a value. The first is the reason it was refused for.
 - Not stored is 503 with ``Retry-After``, and the connection ends: the sender keeps it.
 - The id of what was created is the id of its message; in a transaction with its place in the bundle.
 
@@ -26,7 +27,8 @@ from oathward.gateway.arrival import Outcome
 from oathward.gateway.listeners.fhir.request import Wish
 from oathward.gateway.listeners.fhir.work import Told
 from oathward.gateway.listeners.http.answer import FHIR_JSON, JSON, Response
-from oathward.protocols.fhir.outcome import operation_outcome
+from oathward.protocols.fhir.check import Issue
+from oathward.protocols.fhir.outcome import operation_outcome, outcome_of
 
 __all__ = ["FHIR_JSON", "answered", "no_token", "refused"]
 
@@ -42,8 +44,14 @@ _FIRST_VERSION = "1"
 _BAD_MIN, _OURS_MIN = 400, 500
 
 
-def refused(reason: Reason, where: str, *, last: bool = False) -> Response:
-    """Answer what never became a message."""
+def refused(
+    reason: Reason, where: str, *, last: bool = False, issues: Sequence[tuple[str, str, str]] = ()
+) -> Response:
+    """Answer what never became a message, or not a good one.
+
+    Args:
+        issues: all that is wrong with it, as ``Told`` has it; empty where that is the reason alone.
+    """
     status = reason.answer.http
     if status < _BAD_MIN:  # a reason of messages, not of requests
         status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -53,7 +61,9 @@ def refused(reason: Reason, where: str, *, last: bool = False) -> Response:
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers.append(("Retry-After", RETRY_AFTER_S))
     last = last or status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.REQUEST_TIMEOUT}
-    return Response(status, operation_outcome(reason, where), tuple(headers), last=last)
+    told = [Issue(place, BY_CODE[code], why) for code, place, why in issues]
+    body = outcome_of(told) if told else operation_outcome(reason, where)
+    return Response(status, body, tuple(headers), last=last)
 
 
 def no_token(reason: Reason) -> Response:
@@ -76,7 +86,8 @@ def answered(parts: Sequence[Told], wish: Wish, base: str) -> Response:
             HTTPStatus.OK, _bundle("batch-response", sorted(places, key=itemgetter(0))), _applied(wish)
         )
     if first.reason:
-        return refused(BY_CODE[first.reason], first.where, last=first.outcome == Outcome.FAILED.value)
+        failed = first.outcome == Outcome.FAILED.value
+        return refused(BY_CODE[first.reason], first.where, last=failed, issues=first.issues)
     if first.bundle:
         return Response(
             HTTPStatus.OK, _bundle("transaction-response", _entries(first, base, wish)), _applied(wish)
@@ -106,7 +117,7 @@ def _placed(told: Told, request: str, id_: str, base: str) -> tuple[int, str, st
 def _entries(told: Told, base: str, wish: Wish) -> list[tuple[int, dict[str, Any]]]:
     """Answer the entries of one message, each with its place in the bundle that came."""
     if told.reason:
-        answer = _refused(BY_CODE[told.reason], told.where)
+        answer = _refused(BY_CODE[told.reason], told.where, told.issues)
         return [(index, answer) for index in told.indices]
     found, there = [], dict(told.there)
     for number, (index, request) in enumerate(zip(told.indices, told.requests, strict=True)):
@@ -126,8 +137,8 @@ def _entries(told: Told, base: str, wish: Wish) -> list[tuple[int, dict[str, Any
     return found
 
 
-def _refused(reason: Reason, where: str) -> dict[str, Any]:
-    answer = refused(reason, where)
+def _refused(reason: Reason, where: str, issues: Sequence[tuple[str, str, str]] = ()) -> dict[str, Any]:
+    answer = refused(reason, where, issues=issues)
     return {"response": {"status": _status(answer.status), "outcome": orjson.loads(answer.body)}}
 
 

@@ -135,7 +135,8 @@ class Messages:
         heavy = self._heavy
         if heavy is None:
             pairs = zip(self._parts, self._pieces, strict=True)
-            told = [told_of(one, piece) if isinstance(one, Prepared) else one for one, piece in pairs]
+            gate = self._listener.gate
+            told = [told_of(gate, one, piece) if isinstance(one, Prepared) else one for one, piece in pairs]
         elif heavy.replies:
             told = unpacked(heavy.replies)
         else:  # the process beside ended, or began nothing: the sender keeps it

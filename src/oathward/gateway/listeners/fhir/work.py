@@ -5,6 +5,7 @@ Rules:
   message, and a resource is one.
 - What became of a message is told as codes, ids and places (``Told``), so that it can cross to another process; the
   answer is written from it alone.
+- What the definitions refuse is looked at once more, so that all that is wrong with it is told (``mistakes``).
 - What is bad of a batch is kept as it is alone, and told with its place in what came.
 
 Deliberately absent: sockets and HTTP (``listener``, ``http``), decisions (``gateway/path.py``).
@@ -15,24 +16,42 @@ Source: FHIR R4 §3.1.0.11 (batch and transaction).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
-from oathward.core.reasons import Reason
+from oathward.core.reasons import BY_CODE, Reason
 from oathward.gateway import once, path
 from oathward.gateway.arrival import Arrival, Outcome, Prepared
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR
 from oathward.inventory.model import Peer
 from oathward.protocols.fhir.bundle import Piece, pieces
+from oathward.protocols.fhir.check import Issue
+from oathward.protocols.fhir.mistakes import mistakes_of
 
 if TYPE_CHECKING:
     from oathward.gateway.gate import Gate
 
 _BUNDLE = b"POST \n"
+_ENTRY = "Bundle.entry"
+_BY_DEFINITION = frozenset(
+    reason.code
+    for reason in (
+        Reason.ELEMENT_TYPE,
+        Reason.ELEMENT_UNKNOWN,
+        Reason.ELEMENT_REPEATED,
+        Reason.ELEMENT_MISSING,
+        Reason.VALUE_INVALID,
+        Reason.CODE_NOT_ALLOWED,
+        Reason.TARGET_NOT_ALLOWED,
+        Reason.RULE_BROKEN,
+        Reason.TYPE_UNKNOWN,
+    )
+)
+"""Mistakes of which there may be several."""
 _GOOD = frozenset(("200", "201"))
 """Answers that the wire gives for what it could read."""
 
@@ -50,6 +69,7 @@ class Told(NamedTuple):
         waits: it is stored, and waits for a person before anything is decided.
         there: of entries that were to be created where there is none, and are: their place in ``requests`` and the id
             they have; without one where several are.
+        issues: all that is wrong with it, as reason, place and what was expected; the first is ``reason``.
     """
 
     outcome: str
@@ -63,6 +83,7 @@ class Told(NamedTuple):
     created: bool = False
     waits: bool = False
     there: tuple[tuple[int, str], ...] = ()
+    issues: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def stored(self) -> bool:
@@ -88,7 +109,7 @@ def begin(gate: Gate, piece: Piece, peer: Peer) -> Prepared:
     return handle(gate, Arrival(uuid7(), piece.raw, peer, gate.now_us(), FHIR, piece.message))
 
 
-def told_of(prepared: Prepared, piece: Piece) -> Told:
+def told_of(gate: Gate, prepared: Prepared, piece: Piece) -> Told:
     """Say what became of a message that has its outcome."""
     outcome, held, row = prepared.outcome, prepared.held, prepared.message
     assert outcome is not None
@@ -100,7 +121,8 @@ def told_of(prepared: Prepared, piece: Piece) -> Told:
         return Told(outcome.value, (), piece.indices, bundle, reason=why.code, where=where)
     if row.answer not in _GOOD:
         where = piece.error.where if piece.error is not None else held.place if held is not None else ""
-        return Told(outcome.value, (), piece.indices, bundle, reason=row.reason, where=where)
+        issues = _issues(gate, prepared.arrival.raw, piece, row.reason, where)
+        return Told(outcome.value, (), piece.indices, bundle, reason=row.reason, where=where, issues=issues)
     return Told(
         outcome.value,
         _requests(prepared.arrival.raw, piece),
@@ -132,9 +154,28 @@ def unpacked(parts: Sequence[bytes]) -> list[Told]:
     """Invert ``packed``."""
     rows = (orjson.loads(part) for part in parts)
     return [
-        Told._make((outcome, tuple(requests), tuple(indices), *rest, tuple((n, id_) for n, id_ in there)))
-        for outcome, requests, indices, *rest, there in rows
+        Told._make((outcome, tuple(requests), tuple(indices), *rest, _pairs(there), _pairs(issues)))
+        for outcome, requests, indices, *rest, there, issues in rows
     ]
+
+
+def _pairs(rows: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
+    return tuple(map(tuple, rows))
+
+
+def _issues(
+    gate: Gate, raw: bytes, piece: Piece, reason: str, where: str
+) -> tuple[tuple[str, str, str], ...]:
+    """List what is wrong with a message that the definitions of R4 refuse; its first mistake is known."""
+    if reason not in _BY_DEFINITION:
+        return ()
+    found = path.cut(gate, raw, mistakes_of, lambda _raw: Issue(where, BY_CODE[reason], ""))
+    if piece.error is not None and piece.indices:  # it is kept as a batch of its own
+        outer, inner = f"{_ENTRY}[{piece.indices[0]}]", f"{_ENTRY}[0]"
+        if piece.error.where.startswith(outer):
+            found = [one._replace(where=outer + one.where.removeprefix(inner)) for one in found]
+    told = tuple((one.reason.code, one.where, one.why) for one in found)
+    return told if told and told[0][:2] == (reason, where) else ((reason, where, ""), *told)
 
 
 def _bundle_of(piece: Piece) -> str:
