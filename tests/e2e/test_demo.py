@@ -95,6 +95,45 @@ def test_ctrl_c_ends_it_cleanly(tmp_path):
         demo.kill()
 
 
+def read_until(demo, words):
+    return next(line for line in demo.stdout if words in line)
+
+
+WHEN = {
+    "once its folder is there": (lambda demo, folder: wait_for_a_folder(folder), [signal.SIGTERM]),
+    "while it is being made": (
+        lambda demo, folder: wait_for_a_folder(folder, "*/data/trust"),
+        [signal.SIGHUP],
+    ),
+    "twice in its traffic": (lambda demo, folder: read_until(demo, "accepted"), [signal.SIGTERM] * 2),
+}
+
+
+def wait_for_a_folder(folder, pattern="*"):
+    end = time.monotonic() + 40
+    while not list(folder.glob(pattern)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert list(folder.glob(pattern))
+
+
+@pytest.mark.parametrize("when", WHEN)
+def test_a_demo_that_may_not_count_still_clears_away(tmp_path, when):
+    wait, numbers = WHEN[when]
+    demo = start(tmp_path)
+    try:
+        wait(demo, tmp_path)
+        for number in numbers:
+            demo.send_signal(number)
+            time.sleep(0.3)
+        _, err = demo.communicate(timeout=60)
+        assert demo.returncode == 130, err[-2000:]
+        assert "Traceback" not in err
+        assert list(tmp_path.iterdir()) == []
+        assert gone(tmp_path)
+    finally:
+        demo.kill()
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL])
 def test_a_killed_demo_leaves_no_process_behind(tmp_path, number):
     demo = start(tmp_path)

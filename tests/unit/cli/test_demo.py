@@ -33,7 +33,7 @@ LEDGER = {"ok": True, "size": 12, "witnessed_size": 12}
 WRONG = {
     "lost": (replace(OUTCOME, verdict=replace(FINE, lost=1)), LEDGER),
     "duplicated": (replace(OUTCOME, verdict=replace(FINE, duplicated=1)), LEDGER),
-    "out of order": (replace(OUTCOME, verdict=replace(FINE, disordered=1)), LEDGER),
+    "disordered": (replace(OUTCOME, verdict=replace(FINE, disordered=1)), LEDGER),
     "leaked": (replace(OUTCOME, verdict=replace(FINE, leaked=1)), LEDGER),
     "nothing accepted": (replace(OUTCOME, verdict=replace(FINE, accepted=0)), LEDGER),
     "nothing delivered": (replace(OUTCOME, verdict=replace(FINE, delivered={"ehr": 0})), LEDGER),
@@ -67,13 +67,13 @@ def test_what_leaked_stays_in_the_folder_and_a_run_without_a_leak_leaves_nothing
     options = Options(1.0, 1, 1.0, None, drop_one=False, keep=False, quiet=True)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
-    async def a_run(_options, site, simulation, _started):
+    async def a_run(_options, site, simulation, *_more):
         outcome = replace(OUTCOME, verdict=simulation.judge.verdict())
         return Report.of(outcome, LEDGER, 1, 2.0, keep_evidence(site.folder, simulation.judge, outcome))
 
-    async def a_run_that_leaks(options, site, simulation, started):
+    async def a_run_that_leaks(options, site, simulation, *more):
         simulation.judge.see(Delivery("ehr", Kept(1.0, "0a1b", b"MSH|"), b"MSH|"))
-        return await a_run(options, site, simulation, started)
+        return await a_run(options, site, simulation, *more)
 
     monkeypatch.setattr("oathward.cli.demo.play._play", a_run)
     report = asyncio.run(play(options))
@@ -135,7 +135,8 @@ def test_the_report_says_apart_what_was_not_due(capsys):
     report = Report.of(replace(OUTCOME, verdict=verdict), LEDGER, 1, 2.0)
     print_report(report)
     out = capsys.readouterr().out
-    assert "406 delivered of 406 due, and 4 that may come" in out
+    assert "406 delivered of 406 due, and 4 not due" in out
+    assert "Not due is what may come and need not" in out
     assert "adopted meanwhile" in out
     assert max(map(len, out.splitlines())) < 80
     assert report.as_dict()["delivered_not_due"] == {"ehr": 4}

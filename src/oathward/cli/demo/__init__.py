@@ -5,7 +5,8 @@ Rules:
 - What it counts comes from the simulator's own list of what it sent and from what its recipients kept,
   never from Oathward's counters.
 
-Exit codes: 0 nothing lost, duplicated, out of order or leaked, and the ledger verifies; 1 otherwise.
+Exit codes: 0 nothing lost, duplicated, disordered or leaked, and the ledger verifies; 1 otherwise; 130 ended before it
+could count.
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ def demo(
 
     It tells in five steps who is who, what flows, what is held and why, what a withdrawal does, and the proof. Without
     --for it goes on, with a live view, until Ctrl-C.
+
+    At its end it counts, from the simulator's own list and from what the recipients kept: `lost`, `duplicated`,
+    `disordered` and `leaked` must be 0. `delivered` of a recipient counts all it got, `due` what it had to get, and
+    `delivered_not_due` what may come and need not: a message that has a name where the guard looks, those of a
+    device adopted meanwhile, and what a withdrawal overtook.
     """
     import asyncio
 
@@ -52,7 +58,10 @@ def demo(
     from oathward.cli.demo.report import print_report
 
     options = Options(for_s, seed, rate, port_base, drop_one=drop_one, keep=keep, quiet=as_json)
-    report = asyncio.run(play(options))
+    try:
+        report = asyncio.run(play(options))
+    except asyncio.CancelledError as cancelled:
+        raise KeyboardInterrupt from cancelled
     emit(report.as_dict(), as_json=as_json, human=lambda: print_report(report))
     if not report.ok:
         raise typer.Exit(1)

@@ -4,7 +4,8 @@ Rules:
 - Whatever happens, the processes end and the folder goes, unless it is to stay or something leaked: then what the judge saw
   it in lies in ``evidence`` there, so that it can be explained.
 - Half-way a patient takes permission back; the judge is told when.
-- Ctrl-C ends the traffic, waits for what is on its way, counts and clears away; a second one does not wait.
+- Ctrl-C (and SIGTERM, and a terminal that is closed) ends the traffic, waits for what is on its way, counts and clears
+  away; a second one, or one before there is traffic, does not wait; none leaves the folder behind.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ _WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
 """When a patient withdraws at the latest, and how long after the site was told the first row would be a leak."""
 _SEEN_S, _TOLD_S_MAX = 3.0, 10.0
 """How long the traffic goes on after a withdrawal at least, so that its effect is seen; and how long it waits for it."""
+_ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REST_S_MAX = 22.0
 """Set-up and draining together; with verifying and stopping, a run ends within 30 s beside its traffic."""
 
@@ -56,29 +58,33 @@ class Options:
 
 async def play(options: Options) -> Report:
     """Run the whole demo and give what came of it."""
-    folder = Path(tempfile.mkdtemp(prefix="oathward-demo-"))
-    site = DemoSite(folder, options.port_base)
-    started = time.monotonic()
-    stays = options.keep
-    try:
-        simulation = _cast(options, site)
-        await simulation.start()
+    with _ending() as ending:
+        folder = Path(tempfile.mkdtemp(prefix="oathward-demo-"))
+        site = DemoSite(folder, options.port_base)
+        started = time.monotonic()
+        stays = options.keep
         try:
-            with _quick_end(simulation):
-                report = await _play(options, site, simulation, started)
+            simulation = _cast(options, site)
+            await simulation.start()
+            try:
+                report = await _play(options, site, simulation, started, ending)
                 stays = stays or report.evidence is not None
                 return report
+            finally:
+                ending.clears = True
+                await simulation.close()
         finally:
-            await simulation.close()
-    finally:
-        await site.stop()
-        if stays:
-            print(f"The data folder stays: {site.data}", file=sys.stderr)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+            ending.clears = True
+            await site.stop()
+            if stays:
+                print(f"The data folder stays: {site.data}", file=sys.stderr)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
-async def _play(options: Options, site: DemoSite, simulation: Simulation, started: float) -> Report:
+async def _play(
+    options: Options, site: DemoSite, simulation: Simulation, started: float, told: _Ending
+) -> Report:
     from oathward.cli.demo.view import opening, watch
 
     _say(options, "Making a site: keys, policy, devices, consents …")
@@ -91,6 +97,7 @@ async def _play(options: Options, site: DemoSite, simulation: Simulation, starte
     if not options.quiet:
         opening(site, simulation.hospital)
     desk = await Desk.ready(site.data)
+    told.stop = simulation.stop
     driving = asyncio.ensure_future(simulation.drive(config))
     watching = asyncio.ensure_future(watch(site, simulation, story, options.quiet))
     withdrawing = asyncio.ensure_future(_withdraw(options, desk, simulation))
@@ -213,24 +220,42 @@ def _config(options: Options, site: DemoSite, hospital: Hospital) -> Config:
     )
 
 
+@dataclass(slots=True)
+class _Ending:
+    """What being told to end does.
+
+    Args:
+        stop: ends the traffic; None while there is none.
+        clears: all is being cleared away: nothing ends that.
+    """
+
+    task: asyncio.Task[object]
+    stop: asyncio.Event | None = None
+    clears: bool = False
+
+    def told(self) -> None:
+        """End the traffic; everything where it is told again, or there is no traffic yet."""
+        if self.clears:
+            return
+        if self.stop is None or self.stop.is_set():
+            self.task.cancel()
+        else:
+            self.stop.set()
+
+
 @contextlib.contextmanager
-def _quick_end(simulation: Simulation) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM end the traffic, and the second of them everything."""
+def _ending() -> Iterator[_Ending]:
+    """Let Ctrl-C and its like end the demo in order, from before its folder is made until after that is gone."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-
-    def told() -> None:
-        if simulation.stop.is_set():
-            task.cancel()
-        simulation.stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told)
+    ending = _Ending(task)
+    for number in _ENDS:
+        loop.add_signal_handler(number, ending.told)
     try:
-        yield
+        yield ending
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _ENDS:
             loop.remove_signal_handler(number)
 
 

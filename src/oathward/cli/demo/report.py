@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _FINDINGS_SHOWN_MAX = 8
 _WIDTH = 79
-_MAY_COME = "That may come, and need not: a message that has a name where the guard looks, those of a device adopted meanwhile, and what a withdrawal overtook."
+_NOT_DUE = "Not due is what may come and need not: a message that has a name where the guard looks, those of a device adopted meanwhile, and what a withdrawal overtook."
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +105,12 @@ def print_report(report: Report) -> None:
     for recipient, count in verdict.delivered.items():
         due = verdict.expected[recipient]
         more = verdict.optional.get(recipient, 0)
-        extra = f", and {more} that may come" if more else ""
+        extra = f", and {more} not due" if more else ""
         print(f"  {recipient:<18} {count - more:>6} delivered of {due} due{extra}")
     if any(verdict.optional.values()):
-        _print(_MAY_COME)
+        _print(_NOT_DUE)
     _print(
-        f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, out of order {verdict.disordered}: counted from what was sent and what recipients kept."
+        f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, disordered {verdict.disordered}: counted from what was sent and what recipients kept."
     )
     for finding in verdict.findings[:_FINDINGS_SHOWN_MAX]:
         print(f"  {finding.kind} at {finding.recipient}: {finding.message} {finding.what}")

@@ -124,7 +124,7 @@ class _View:
         arrived = ", ".join(
             f"{name} {count} of {verdict.expected[name]} due"
             if not (more := verdict.optional.get(name, 0))
-            else f"{name} {count - more} of {verdict.expected[name]} due and {more} that may come"
+            else f"{name} {count - more} of {verdict.expected[name]} due and {more} not due"
             for name, count in verdict.delivered.items()
         )
         return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._site.held().values())}"
@@ -255,7 +255,7 @@ class _View:
 def _sentence(verdict: Verdict) -> tuple[str, str]:
     if verdict.clean:
         return "nothing lost, duplicated or leaked", "green"
-    wrong = f"lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, out of order {verdict.disordered}"
+    wrong = f"lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, disordered {verdict.disordered}"
     return wrong, "bold red"
 
 
