@@ -2,16 +2,13 @@
 
 import io
 import json
-import shutil
 import sys
 from types import SimpleNamespace
 
 import pytest
 from tests.site import Site, bundle
 
-from oathward.app import create
 from oathward.cli.main import run
-from oathward.core.settings import load
 
 SECRET = "27182818"
 WHO = f"{SECRET}^^^HOSP^MR\n"
@@ -30,17 +27,7 @@ def consent(type_="permit", patient=None, **more):
     return found | {"patient": whose, "identifier": [{"system": "urn:x", "value": "c-1"}]} | more
 
 
-@pytest.fixture(scope="module")
-def site_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "oathward.toml").write_text(f'[patients.authorities]\nHOSP = ["{SYSTEM}"]\n')
-    create(load(folder))
-    return folder
-
-
-@pytest.fixture
-def data(site_folder, tmp_path):
-    return shutil.copytree(site_folder, tmp_path / "data")
+SETTINGS = f'[patients.authorities]\nHOSP = ["{SYSTEM}"]\n'
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import sys
 from hashlib import sha256
 from types import SimpleNamespace
@@ -10,27 +9,15 @@ from types import SimpleNamespace
 import pytest
 from tests.unit.cli.test_consent_fhir import SECRET, SYSTEM, WHO, consent, stands
 
-from oathward.app import create
 from oathward.cli import consent_import
 from oathward.cli.consent_keep import Keeping
 from oathward.cli.main import run
 from oathward.consent import fhir_set
-from oathward.core.settings import load
 
 SHEET = "identifier,authority,type,permit,purposes,recipients,classes,from,until,source\n"
 
 
-@pytest.fixture(scope="module")
-def site_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    (folder / "oathward.toml").write_text(f'[patients.authorities]\nHOSP = ["{SYSTEM}"]\n')
-    create(load(folder))
-    return folder
-
-
-@pytest.fixture
-def data(site_folder, tmp_path):
-    return shutil.copytree(site_folder, tmp_path / "data")
+SETTINGS = f'[patients.authorities]\nHOSP = ["{SYSTEM}"]\n'
 
 
 @pytest.fixture

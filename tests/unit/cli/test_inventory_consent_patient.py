@@ -10,7 +10,7 @@ import pytest
 from tests.site import Site, bundle
 from tests.unit.patients.making import FEED, adt, mrg, pid
 
-from oathward.app import build, create
+from oathward.app import build
 from oathward.cli.main import run
 from oathward.core.db import connect, read, write
 from oathward.core.reasons import Reason
@@ -24,20 +24,6 @@ from oathward.patients.resolver import Resolver
 
 SECRET = "31415926"
 WHO = f"{SECRET}^^^HOSP^MR\n"
-
-
-@pytest.fixture(scope="module")
-def site_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    create(load(folder))
-    return folder
-
-
-@pytest.fixture
-def data(site_folder, tmp_path):
-    import shutil
-
-    return shutil.copytree(site_folder, tmp_path / "data")
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
+from tests.outbox import waiting
 
 from oathward import ledger
-from oathward.app import create
 from oathward.cli.main import run
 from oathward.cli.quarantine import table_of
 from oathward.core.clock import micros
@@ -19,7 +19,7 @@ from oathward.core.settings import load
 from oathward.inventory.model import Peer
 from oathward.inventory.strangers import remember_unknown
 from oathward.messages import sql
-from oathward.messages.model import Delivery, HeldRow, OutboxRow
+from oathward.messages.model import Delivery, HeldRow
 from oathward.vault import kept
 from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedBody
@@ -37,39 +37,21 @@ def held(n, reason=MISMATCH, peer="10.0.0.1 -", device=""):
 
 
 def delivery(n, state):
-    values = (
-        "demo",
-        f"m-{n}",
-        "ehr",
-        "pump-1",
-        "s",
-        "k",
-        REF,
-        False,
-        "b1",
-        0,
-        b"",
-        b"",
-        0,
-        micros(NOW),
-        0,
-        state,
-    )
-    return OutboxRow(f"out-{n}", *values)
-
-
-@pytest.fixture(scope="module")
-def site_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("site")
-    create(load(folder))
-    return folder
+    facts = {
+        "site": "demo",
+        "message": f"m-{n}",
+        "link": "ehr",
+        "sender": "pump-1",
+        "body": REF,
+        "bundle": "b1",
+    }
+    return waiting(f"out-{n}", subject="s", key="k", created_us=micros(NOW), state=state, **facts)
 
 
 @pytest.fixture
-def data(site_folder, tmp_path):
-    import shutil
-
-    folder = shutil.copytree(site_folder, tmp_path / "data")
+def data(data):
+    """The site with messages held and deliveries waiting."""
+    folder = data
     rows = [held(1), held(2), held(3, UNKNOWN, "10.0.0.2 -"), held(4, UNKNOWN, f"10.0.0.1 {'ab' * 32} DNS:x")]
     with write(connect(load(folder).database_url)) as db:
         sql.insert_held(db, rows)

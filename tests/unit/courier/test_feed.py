@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from tests.outbox import waiting
 
 import oathward.ledger.tables  # noqa: F401  declares the ledger's tables
 from oathward import ledger
@@ -17,8 +18,7 @@ from oathward.courier.model import Item
 from oathward.courier.record import Recorder
 from oathward.messages import actions
 from oathward.messages import sql as messages
-from oathward.messages.model import Delivery, OutboxRow
-from oathward.vault.bodies import BodyRef
+from oathward.messages.model import Delivery
 
 from .test_lane import Recipient
 
@@ -30,7 +30,6 @@ LIMITS = Courier(
     batch_rows=16,
     waiting_rows_max=64,
 )
-NO_BODY = BodyRef("s", 1, 0, 0, b"")
 
 
 @pytest.fixture
@@ -41,9 +40,7 @@ def engine(tmp_path):
 
 
 def put(engine, names, sender="d0"):
-    rows = [
-        OutboxRow(n, "s", n, "link", sender, "", "", NO_BODY, False, "", 0, b"", b"", 0, 0) for n in names
-    ]
+    rows = [waiting(n, sender=sender) for n in names]
     with write(engine) as db:
         messages.insert_outbox(db, rows)
 

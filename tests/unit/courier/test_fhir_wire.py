@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.outbox import waiting
 
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier
@@ -27,8 +28,6 @@ from oathward.courier.lane import Lane
 from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Failed, Item
 from oathward.courier.places import target_of
-from oathward.messages.model import OutboxRow
-from oathward.vault.bodies import BodyRef
 
 from .far_end import END, RESET, SILENT, FarEnd, answer, outcome, responses
 
@@ -52,24 +51,7 @@ TWO = {
 
 
 def item(seq, sender="d", body=None):
-    row = OutboxRow(
-        f"ID{seq}",
-        "s",
-        f"m{seq}",
-        "link",
-        sender,
-        "",
-        "",
-        BodyRef("s", 1, 0, 0, b""),
-        False,
-        "",
-        0,
-        b"",
-        b"",
-        0,
-        0,
-        seq,
-    )
+    row = waiting(f"ID{seq}", sender=sender, seq=seq, message=f"m{seq}")
     body = {**ONE, "id": f"o-{seq}"} if body is None else body
     return Item(row, body if isinstance(body, bytes) else json.dumps(body).encode())
 

@@ -6,36 +6,18 @@ from collections import defaultdict
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.outbox import waiting
 
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier
 from oathward.courier.lane import Lane
 from oathward.courier.model import Delivered, Failed, Item
-from oathward.messages.model import OutboxRow
-from oathward.vault.bodies import BodyRef
 
 LIMITS = Courier(retry_first_s=0.001, retry_longest_s=0.004, attempts_max=4)
 
 
 def item(seq, sender):
-    row = OutboxRow(
-        f"m{seq}",
-        "s",
-        f"m{seq}",
-        "link",
-        sender,
-        "",
-        "",
-        BodyRef("s", 1, 0, 0, b""),
-        False,
-        "",
-        0,
-        b"",
-        b"",
-        0,
-        0,
-        seq,
-    )
+    row = waiting(f"m{seq}", sender=sender, seq=seq)
     return Item(row, b"")
 
 

@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.gateway.listeners import nobody
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
@@ -15,36 +16,8 @@ from oathward.gateway.listeners.turns import Turns
 from oathward.inventory.model import Peer
 
 
-class Transport:
-    """A socket of nobody."""
-
-    def __init__(self):
-        self.closed = self.paused = False
-        self.written = b""
-
-    def get_extra_info(self, _name):
-        return None
-
-    def set_write_buffer_limits(self, high):
-        assert high
-
-    def is_closing(self):
-        return self.closed
-
-    def close(self):
-        self.closed = True
-
-    def pause_reading(self):
-        assert not self.paused
-        self.paused = True
-
-    def resume_reading(self):
-        assert self.paused
-        self.paused = False
-
-    def write(self, data):
-        assert not self.closed
-        self.written += data
+class Transport(nobody.Transport):
+    """Reads the statuses of what is written to it."""
 
     @property
     def statuses(self):

@@ -4,6 +4,7 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.gateway.listeners.nobody import Transport
 from tests.wire import frame, oru
 
 from oathward.core.errors import VaultError
@@ -17,34 +18,6 @@ from oathward.gateway.listeners.mllp.listener import MllpListener
 
 HEAVY = oru("H1", more="NTE|1||" + "a" * 60_000 + "\r")
 LIGHT = oru("L1")
-
-
-class Transport:
-    """A socket of nobody."""
-
-    def __init__(self):
-        self.closed = False
-
-    def get_extra_info(self, _name):
-        return None
-
-    def set_write_buffer_limits(self, high):
-        assert high
-
-    def is_closing(self):
-        return self.closed
-
-    def close(self):
-        self.closed = True
-
-    def pause_reading(self):
-        pass
-
-    def resume_reading(self):
-        pass
-
-    def write(self, _data):
-        pass
 
 
 class Gate:
