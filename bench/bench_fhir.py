@@ -3,6 +3,7 @@
 In this process, with keeper and database, as ``bench_stages`` does for HL7 v2:
 - one Observation a request, each stage by itself and the whole path with its commit;
 - bundles of 100 Observations of one patient.
+Then a site that is served: clients with certificates post readings over HTTPS, the gateway has a core of its own.
 Beside it in the same run: ``fhir.resources``, which only reads a resource into its models and writes it again.
 
 Goals: 4,000 Observations/s a core through the whole path, 60 bundles of 100 a second.
@@ -15,6 +16,7 @@ import gc
 import json
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
@@ -24,11 +26,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.fhir_wire import certificate, device
 from tests.site import LINK, RECIPIENT, Site, bundle
 
 from bench import numbers
 from bench.bench_stages import GC_THRESHOLD, run_stages, whole
 from bench.peers.setup import ready
+from bench.site import cores, cpu_s, move, pinned
 from oathward.app import build
 from oathward.gateway.gate import Gate
 from oathward.gateway.wires import FHIR
@@ -58,10 +62,12 @@ def main() -> int:
     for links in (("ehr",), ("ehr", "registry", "maker")):
         with _gate(links) as gate:
             table[f"{len(links)} links"] = _measured(gate, options)
+    served = _served(options)
     peer = _peer(options)
     missed = _say(table, peer)
+    print(f"served over HTTPS with {options.connections} connections, one care link: {_line(served)}")
     kept = {name: {stage: numbers.triple(v) for stage, v in rows.items()} for name, rows in table.items()}
-    numbers.keep("fhir", {"about": about, "stages": kept, "fhir.resources": peer})
+    numbers.keep("fhir", {"about": about, "stages": kept, "served": served, "fhir.resources": peer})
     return missed
 
 
@@ -72,6 +78,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--messages", type=int, default=2_048)
     parser.add_argument("--bundles", type=int, default=64)
     parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of the served site")
     return parser.parse_args()
 
 
@@ -248,6 +256,54 @@ def _measured(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]
         found["bundle of 100, path"].append(path_us)
         found["bundle of 100, commit at 8"].append(commit_us)
     return dict(found)
+
+
+def _served(options: argparse.Namespace) -> dict[str, float]:
+    """Load a served site; its gateway's CPU time is that of all it does: TLS, HTTP, the path, the commit."""
+    server, other = cores()
+    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
+    try:
+        made = Site.make(folder / "data", fhir=_LIMITS)
+        made.add(device("hub"))
+        made.activate(_policy(("ehr",)))
+        cert, key = certificate(made, "hub")
+        try:
+            with pinned(other):
+                made.start()
+            gateway = made.status("gateway")["pid"]
+            if server is not None:
+                move(gateway, server)
+            return _loaded(made, gateway, other, options, ("--cert", str(cert), "--key", str(key)))
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _loaded(
+    made: Site, gateway: int, core: int | None, options: argparse.Namespace, files: tuple[str, ...]
+) -> dict[str, float]:
+    ca = str(made.folder / "trust" / "device-ca.pem")
+    command = [
+        *(sys.executable, "-m", "bench.fhirload", "--ca", ca, *files, "--port", str(made.port("fhir"))),
+        *("--connections", str(options.connections), "--seconds", str(options.seconds)),
+        *("--messages", str(int(10_000 * (options.seconds + 5)))),
+    ]
+    with pinned(core), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        before = cpu_s(gateway)
+        found: dict[str, float] = json.loads(process.stdout.readline())
+        spent_s = cpu_s(gateway) - before
+    assert not found["refused"], found
+    return found | {"per_s": found["stored"] / found["seconds"], "cpu_us": spent_s / found["stored"] * 1e6}
+
+
+def _line(served: dict[str, float]) -> str:
+    return f"{served['per_s']:.0f} stored/s, p99 {served['p99_ms']:.0f} ms, {served['cpu_us']:.0f} µs of the gateway each"
+
+
+_LIMITS = "messages_per_s_per_peer_max = 1000000\nconnections_per_peer_max = 2000\n"
 
 
 def _peer(options: argparse.Namespace) -> float:

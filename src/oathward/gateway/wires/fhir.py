@@ -271,9 +271,7 @@ def _device_identifiers(resource: dict[str, Any]) -> list[str]:
 
 
 def _encounter(message: Message) -> dict[str, Any]:
-    if not message.bundle and message.trigger != "Encounter":
-        return {}
-    return next((entry.resource for entry in message.entries if entry.type == "Encounter"), {})
+    return next(iter(message.of_type("Encounter")), {})
 
 
 def _location(encounter: dict[str, Any]) -> str:

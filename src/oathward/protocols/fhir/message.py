@@ -96,6 +96,12 @@ class Message:
         """The resource type, or ``Bundle``."""
         return "Bundle" if self.bundle else self.entries[0].type
 
+    def of_type(self, kind: str) -> list[Resource]:
+        """Give the resources of one type."""
+        if not self.bundle and self.trigger != kind:  # of a message whose like came before nothing more is read
+            return []
+        return [entry.resource for entry in self.entries if entry.type == kind]
+
 
 class Retold(Message):
     """A message of which some entries were created before: they keep the name they got then.
