@@ -5,6 +5,7 @@ import gzip
 import zlib
 
 import pytest
+from tests.unit.gateway import guarding
 from tests.unit.gateway.disguises import ALL, BARE, NAMES, NOT_CAUGHT
 
 from oathward.core.words import WordHasher
@@ -20,18 +21,7 @@ from oathward.protocols.hl7v2.reader import decode
 
 KEY = b"k" * 32
 HASHER = WordHasher(KEY)
-HEADER = "MSH|^~\\&|MON|ICU|EHR|HOSP|20260301120000+0000||ORU^R01^ORU_R01|MSG77|P|2.6||||||UNICODE UTF-8"
-PERSONS = [
-    (
-        "PID|1||004711223^^^HOSP&1.2.840.113619&ISO^MR~123-45-6780^^^SSA^SS||DOE^JOHN^QUENTIN|ROSENQVIST^ADA|19700131|M|"
-        "|2106-3^White^HL70005|12 Rosebud Lane^^Springwell^OR^97477||(555) 314-1592^PRN^PH~^NET^X.400^john.doe77@example.org|"
-        "|ENG^English^ISO639|||ACC-88-1234-X"
-    ),
-    "NK1|1|Vandermeulen^Berta|SPO||(555) 271-8281|||||||99-00-5512-7",
-    "GT1|1|G1|Weissmann^Ottokar",
-    "IN1|1|PPO|INSCO|Good Insurance" + "|" * 32 + "POL55512345",
-    "MRG|MRG7771119^^^HOSP^MR",
-]
+HEADER, *PERSONS = guarding.HL7_ORIGINAL
 OBSERVATIONS = [
     "PV1|1|I|ICU^2^A^HOSP",
     "OBR|1|||69837^MDC_DEV_METER_PHYSIO_MULTI_PARAM_MDS^MDC|||20260301115900+0000",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from oathward.core.db import read, write
 from oathward.core.words import WordHasher
 from oathward.ledger import append, prepare
-from oathward.patients import actions
+from oathward.patients import actions, views
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
 from oathward.protocols.hl7v2.reader import decode
@@ -13,6 +13,7 @@ from oathward.protocols.hl7v2.reader import decode
 KEY, WORD_KEY = b"i" * 32, b"w" * 32
 SITE = "north"
 NOW = 1_800_000_000_000_000
+A, B, C = "100001^^^HOSP^MR", "100002^^^HOSP^MR", "100003^^^HOSP^MR"
 
 
 @dataclass(frozen=True)
@@ -100,3 +101,14 @@ class Site:
         with write(self.engine) as db:
             actions.unmerge(db, self.site, edge_id, by="tester", reason="mistake", now_us=self.now)
         self.refresh()
+
+
+def edges(site, kind=""):
+    """Give the edges between subjects, of one kind or all."""
+    with read(site.engine) as db:
+        return views.edges(db, SITE, kind=kind)
+
+
+def subject(site, cx):
+    """Give whose a message with this identifier is."""
+    return site.take(oru(cx)).subject

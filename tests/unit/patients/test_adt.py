@@ -1,25 +1,27 @@
 """What an authoritative source may say about identities, and what nobody may."""
 
 import pytest
-from tests.unit.patients.making import FEED, PUMP, SITE, adt, message, mrg, oru, pid, pv1
+from tests.unit.patients.making import (
+    FEED,
+    PUMP,
+    A,
+    B,
+    C,
+    adt,
+    edges,
+    message,
+    mrg,
+    oru,
+    pid,
+    pv1,
+    subject,
+)
 
 from oathward.core.db import read
 from oathward.core.reasons import Reason
 from oathward.patients import adt as doing
-from oathward.patients import views
 from oathward.patients.events import EVENTS
 from oathward.patients.model import EdgeKind
-
-A, B, C = "100001^^^HOSP^MR", "100002^^^HOSP^MR", "100003^^^HOSP^MR"
-
-
-def edges(site, kind=""):
-    with read(site.engine) as db:
-        return views.edges(db, SITE, kind=kind)
-
-
-def subject(site, cx):
-    return site.take(oru(cx)).subject
 
 
 class TestUpsert:

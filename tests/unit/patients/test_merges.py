@@ -1,24 +1,13 @@
 """Merges and changes of numbers: edges between the numbers' own subjects, undone in any order."""
 
 import pytest
-from tests.unit.patients.making import FEED, NOW, SITE, Site, adt, mrg, oru, pid, pv1
+from tests.unit.patients.making import FEED, NOW, SITE, A, B, C, Site, adt, edges, mrg, oru, pid, pv1, subject
 
 from oathward.core.db import read, write
 from oathward.core.reasons import Reason
-from oathward.patients import actions, resolver, sql, state, views
+from oathward.patients import actions, resolver, sql, state
 from oathward.patients.events import EVENTS, Verb
 from oathward.patients.model import EdgeKind, IdentityMovedError
-
-A, B, C = "100001^^^HOSP^MR", "100002^^^HOSP^MR", "100003^^^HOSP^MR"
-
-
-def edges(site, kind=""):
-    with read(site.engine) as db:
-        return views.edges(db, SITE, kind=kind)
-
-
-def subject(site, cx):
-    return site.take(oru(cx)).subject
 
 
 class TestMerge:
