@@ -12,6 +12,7 @@ import difflib
 import importlib
 import os
 import sys
+from typing import Any
 
 from oathward import __version__
 from oathward.core.errors import InputError, OathwardError
@@ -26,7 +27,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
-        "patient": "Patients: merges and links, and undoing them.",
+        "patient": "Patients: find one, merges and undoing them, canaries.",
     },
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
@@ -34,8 +35,8 @@ COMMANDS: dict[str, dict[str, str]] = {
         "selftest": "Try what should hold on your own policy: wires.",
     },
     "Protect": {
-        "quarantine": "Messages held back: list, show, release.",
-        "outbox": "Deliveries: what waits, what failed, replay a dead letter.",
+        "quarantine": "Messages held back: list, show, release, discard.",
+        "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
         "keys": "Keys: rotate, erase a subject, open a sealed envelope.",
         "send": "Send HL7 v2 files over MLLP.",
     },
@@ -80,6 +81,7 @@ def _run(name: str, arguments: list[str]) -> int:
         set_up("cli")
     app = importlib.import_module(f"oathward.cli.{name}").APP
     command = typer.main.get_command(app)
+    _plain_switches(command)
     try:
         result = command.main(args=arguments, prog_name=f"oathward {name}", standalone_mode=False)
     except OathwardError as error:
@@ -98,6 +100,16 @@ def _run(name: str, arguments: list[str]) -> int:
         why = "permission denied; run it as a user who may, root for one"
         return _explain(InputError(str(error.filename or ""), why), as_json="--json" in arguments)
     return result if isinstance(result, int) else 0
+
+
+def _plain_switches(command: Any) -> None:
+    """Let help show a switch without the type of a value, which it does not take."""
+    import typer
+
+    for one in (command, *getattr(command, "commands", {}).values()):
+        for option in (*one.params, one.get_help_option(typer.Context(one))):
+            if getattr(option, "is_flag", False) and option.metavar is None:
+                option.metavar = ""
 
 
 def _misused(where: str, why: str, arguments: list[str]) -> int:

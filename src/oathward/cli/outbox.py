@@ -14,7 +14,7 @@ from oathward.core.errors import InputError
 from oathward.messages.model import Delivery
 
 APP = typer.Typer(
-    help="Deliveries: what waits, what failed, replay a dead letter.",
+    help="Deliveries: what waits, what failed; try one again, or give it up.",
     add_completion=False,
     no_args_is_help=True,
 )

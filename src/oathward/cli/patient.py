@@ -21,7 +21,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 APP = typer.Typer(
-    help="Patients: merges and links, and undoing them.", add_completion=False, no_args_is_help=True
+    help="Patients: find one, merges and undoing them, canaries.", add_completion=False, no_args_is_help=True
 )
 
 

@@ -1,5 +1,6 @@
 """Wrong use is told in one line, as JSON where that was asked for; the commands ``init`` names exist."""
 
+import importlib
 import json
 import shlex
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from oathward.cli import device, outbox, policy
 from oathward.cli.device import import_
-from oathward.cli.main import run
+from oathward.cli.main import COMMANDS, run
 from oathward.inventory.sheet import COLUMNS
 
 
@@ -35,6 +36,18 @@ def test_wrong_use_is_json_where_json_was_asked_for(capsys, wrong):
 def test_the_help_of_an_import_lists_the_columns_it_takes():
     written = (import_.__doc__ or "").partition("Columns: ")[2].partition(".")[0]
     assert written.replace(",", " ").split() == list(COLUMNS)
+
+
+@pytest.mark.parametrize("name", [name for group in COMMANDS.values() for name in group])
+def test_help_is_true_to_the_command_and_a_switch_takes_no_value(name, capsys):
+    app = importlib.import_module(f"oathward.cli.{name}").APP
+    assert {n: text for group in COMMANDS.values() for n, text in group.items()}[name] == app.info.help
+    verbs = [one.name for one in app.registered_commands] if len(app.registered_commands) > 1 else [""]
+    for verb in verbs:
+        assert run([name, *filter(None, [verb]), "--help"]) == 0
+        out = capsys.readouterr().out
+        assert "--help" in out
+        assert "<bool>" not in out, verb
 
 
 def test_no_help_loses_a_word_in_brackets():
