@@ -1,4 +1,8 @@
-"""A FHIR recipient for tests: an HTTPS server in threads that keeps what it takes and answers as it is told."""
+"""A FHIR recipient for tests: an HTTPS server in threads that keeps what it takes and answers as it is told.
+
+Unless told otherwise it does what R4 says: an update creates or replaces, a transaction is taken whole or not at all,
+a read answers 200 or 404. Source: FHIR R4 §3.1.0.2, §3.1.0.4, §3.1.0.11; RFC 9110 §13.1.2.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.v2fhir import references
 
 from oathward_sim.pki import Authority, Issued
 
@@ -27,13 +33,15 @@ server_name = "{server_name}"
 
 
 class FhirRecipient:
-    """Takes updates and transactions of updates.
+    """Takes updates and transactions of updates; may be read.
 
     Args:
         folder: for its certificates; its authority signs the courier's too.
 
-    ``script``: for the next requests in turn: a status, a (status, body) or ``"cut"`` (taken, and the connection cut).
-    ``puts``: everything that was put, in order: (place, resource as bytes). ``tried``: every request: (line, body).
+    ``script``: for the next writes in turn: a status, a (status, body) or ``"cut"`` (taken, and the connection cut).
+    ``puts``: everything that was put, in order: (place, resource as bytes). ``tried``: every write: (line, body).
+    ``reads``: what was asked for, in order. ``unreadable``: the status of every read instead.
+    ``whole``: refuses what refers to something that is not there, as servers may (R4 §2.3.0.5).
     """
 
     def __init__(self, folder: Path) -> None:
@@ -44,11 +52,17 @@ class FhirRecipient:
         self.tried: list[tuple[str, bytes]] = []
         self.script: list[object] = []
         self.always: int | None = None
+        self.reads: list[str] = []
+        self.unreadable: int | None = None
+        self.whole = False
         self.lock = threading.Lock()
         recipient = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                recipient.say(self)
 
             def do_PUT(self) -> None:
                 recipient.take(self)
@@ -106,11 +120,32 @@ class FhirRecipient:
         line = f'public_key = "{key}"\n' if key else ""
         return RECIPIENT.format(id=id_, address=self.address, key=line, server_name=server_name).encode()
 
+    def say(self, handler: BaseHTTPRequestHandler) -> None:
+        """Answer a read."""
+        asked = handler.path.removeprefix("/fhir/")
+        with self.lock:
+            self.reads.append(asked)
+            found = dict(self.puts).get(asked.partition("?")[0])
+        status = self.unreadable or (404 if found is None else 200)
+        answer = found if found is not None and status == 200 else b""
+        handler.send_response(status)
+        handler.send_header("Content-Length", str(len(answer)))
+        handler.end_headers()
+        handler.wfile.write(answer)
+
+    def judged(self, handler: BaseHTTPRequestHandler, body: bytes) -> int:
+        """Say how a server answers that nobody told otherwise."""
+        places, there = dict(puts(handler.command, body)), dict(self.puts)
+        if any(place in there for place in only_new(body)):
+            return 412
+        referred = {to for resource in places.values() for to in references(json.loads(resource))}
+        return 400 if self.whole and referred - places.keys() - there.keys() else 200
+
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         with self.lock:
             self.tried.append((handler.requestline, body))
-            step = self.script.pop(0) if self.script else self.always or 200
+            step = self.script.pop(0) if self.script else self.always or self.judged(handler, body)
             status, said = step if isinstance(step, tuple) else (step, None)
             places = puts(handler.command, body)
             if status == "cut" or (isinstance(status, int) and status < 300):
@@ -158,3 +193,9 @@ def puts(method: str, body: bytes) -> list[tuple[str, bytes]]:
     if method == "PUT":
         return [(f"{asked['resourceType']}/{asked['id']}", body)]
     return [(entry["request"]["url"], json.dumps(entry["resource"]).encode()) for entry in asked["entry"]]
+
+
+def only_new(body: bytes) -> list[str]:
+    """Say which places a transaction wants to find empty."""
+    entries = json.loads(body).get("entry", ())
+    return [one["request"]["url"] for one in entries if one["request"].get("ifNoneMatch") == "*"]
