@@ -20,7 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +66,12 @@ def measure(folder: Path, rounds: int, devices: int) -> dict[str, Any]:
     found: dict[str, list[float]] = {"ready_s": [], "cpu_s": []}
     keeper = start(site, "keeper")
     try:
-        wait(lambda: state(site, "keeper") == "ready", keeper)
+        wait(site, "keeper", keeper)
         for _ in range(rounds + 1):
             began = time.monotonic()
             gateway = start(site, "gateway")
             try:
-                wait(lambda: state(site, "gateway") == "ready", gateway)
+                wait(site, "gateway", gateway)
                 socket.create_connection(("127.0.0.1", site.port()), 5).close()
                 found["ready_s"].append(time.monotonic() - began)
                 found["cpu_s"].append(cpu_s(gateway.pid))
@@ -89,18 +88,15 @@ def start(site: Site, role: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdin=subprocess.DEVNULL)
 
 
-def state(site: Site, role: str) -> str:
-    """What it says of itself; nothing where it says nothing."""
-    found = statuses(site.folder / "run").get(role)
-    return str(found["state"]) if found else ""
-
-
-def wait(what: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    """Wait until something is so."""
+def wait(site: Site, role: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a process says that it is ready."""
     until = time.monotonic() + PATIENCE_S
-    while not what():
+    while True:
+        said = statuses(site.folder / "run").get(role, {})
+        if said.get("state") == "ready" and said.get("pid") == process.pid:
+            return
         if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError("it did not start")
+            raise RuntimeError(f"the {role} did not start")
         time.sleep(0.005)
 
 
