@@ -77,6 +77,14 @@ def local(id_: str = "mon-1", sender: str = "", *, kind: str = "monitor", **more
     return Device(id=id_, kind=kind, senders=senders, addresses=here, default_authority="HOSP", **more)
 
 
+def certified(id_: str, sender: str, *, kind: str = "pump") -> Device:
+    """A device that is known by the certificate the site gives it."""
+    names = frozenset({f"URI:urn:oathward:device:{id_}"})
+    return Device(
+        id=id_, kind=kind, certificate_names=names, senders=frozenset({sender}), default_authority="HOSP"
+    )
+
+
 def bundle(
     care: dict[str, str], research: tuple[str, bytes] | None = None, extra: dict[str, bytes] | None = None
 ) -> dict[str, bytes]:

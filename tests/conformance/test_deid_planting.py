@@ -7,13 +7,13 @@ golden summary: how many planted values pass, by profile and class; run this mod
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.shaped import CLOSED, PLANS, PROFILES, SEEDS
+from tests.survivors import table
 
 from oathward.core.labels import CLASSES, ROLES
 from oathward.deid.plan import shape
@@ -227,21 +227,19 @@ def test_display_text_passes_beside_no_standard_code(profile: str, coded: str):
 
 
 def summary() -> str:
-    lines = [
-        "# Planted values that pass, by profile and class. Written by tests/conformance/test_deid_planting.py."
-    ]
-    counts: dict[str, Counter[str]] = {profile: Counter() for profile in PROFILES}
-    total: Counter[str] = Counter()
-    for segment in SEGMENTS:
-        text, planted = plant(segment)
-        total.update(one.cls for one in planted)
-        for profile in PROFILES:
-            counts[profile].update(one.cls for one in survivors(text, planted, profile))
-    lines.append(f"{'class':28}{'planted':>9}" + "".join(f"{profile:>18}" for profile in PROFILES))
-    for cls in sorted(total):
-        row = "".join(f"{counts[profile][cls]:>18}" for profile in PROFILES)
-        lines.append(f"{cls:28}{total[cls]:>9}{row}")
-    return "\n".join(lines) + "\n"
+    messages = [plant(segment) for segment in SEGMENTS]
+    return table(
+        Path(__file__).name,
+        (
+            (
+                [one.cls for one in planted],
+                lambda profile, text=text, planted=planted: [
+                    one.cls for one in survivors(text, planted, profile)
+                ],
+            )
+            for text, planted in messages
+        ),
+    )
 
 
 def test_the_golden_summary_holds():

@@ -8,7 +8,6 @@ profile and class; run this module to write it anew.
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.conformance.test_deid_planting import VERBATIM
 from tests.fhir_planted import Plant, plants
 from tests.fhir_shaped import PLANS, put, resources
 from tests.shaped import CLOSED, PROFILES, SEEDS
+from tests.survivors import table
 
 from oathward.core.errors import DecodeError
 from oathward.core.labels import ROLES
@@ -94,20 +94,16 @@ def test_treatment_passes_every_planted_value(kind: str):
 
 @cache
 def summary() -> str:
-    lines = [
-        "# Planted values that pass, by profile and class. Written by tests/conformance/test_fhir_deid_planting.py."
-    ]
-    counts: dict[str, Counter[str]] = {profile: Counter() for profile in PROFILES}
-    total: Counter[str] = Counter()
-    for kind in TYPES:
-        total.update(one.cls for one, _ in planted(kind))
-        for profile in PROFILES:
-            counts[profile].update(one.cls for one in survivors(kind, profile))
-    lines.append(f"{'class':28}{'planted':>9}" + "".join(f"{profile:>18}" for profile in PROFILES))
-    for cls in sorted(total):
-        row = "".join(f"{counts[profile][cls]:>18}" for profile in PROFILES)
-        lines.append(f"{cls:28}{total[cls]:>9}{row}")
-    return "\n".join(lines) + "\n"
+    return table(
+        Path(__file__).name,
+        (
+            (
+                [one.cls for one, _ in planted(kind)],
+                lambda profile, kind=kind: [one.cls for one in survivors(kind, profile)],
+            )
+            for kind in TYPES
+        ),
+    )
 
 
 def test_the_golden_summary_holds():

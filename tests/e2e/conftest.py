@@ -1,6 +1,7 @@
-"""Sites that several tests of a file share."""
+"""Sites and browsers that several tests of a file share."""
 
 import pytest
+from tests.e2e.browser import axe_source, browser
 from tests.site import Site, bundle, local
 from tests.wire import Recipient
 
@@ -10,6 +11,17 @@ def recipient():
     recipient = Recipient()
     yield recipient
     recipient.close()
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with browser() as launched:
+        yield launched
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return axe_source()
 
 
 @pytest.fixture(scope="module")

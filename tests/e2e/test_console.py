@@ -1,7 +1,7 @@
 """The console in a real browser: signing in by a one-time link, the first page, and what the browser must never complain about."""
 
 import pytest
-from tests.e2e.browser import THEMES, axe_source, browser, link_for, needs_chromium, signed_in, window
+from tests.e2e.browser import THEMES, axe_source, link_for, needs_chromium, signed_in, window
 from tests.e2e.console_site import SECRETS, about, busy_site
 from tests.wire import Client
 
@@ -12,12 +12,6 @@ pytestmark = needs_chromium
 def busy(tmp_path_factory):
     with busy_site(tmp_path_factory.mktemp("console") / "s") as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as launched:
-        yield launched
 
 
 def test_a_link_signs_one_person_in_once_and_the_ledger_says_who(busy, chromium):

@@ -4,23 +4,12 @@ import os
 import signal
 
 import pytest
-from tests.e2e.browser import axe_source, browser, needs_chromium, signed_in
+from tests.e2e.browser import needs_chromium, signed_in
 from tests.e2e.console_site import SECRETS, about
 from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
-def axe():
-    return axe_source()
 
 
 @pytest.fixture
@@ -88,6 +77,37 @@ def test_what_the_path_holds_again_stays_held_and_says_why(held, chromium):
         console.page.wait_for_selector("text=0 released, 3 still held")
         assert "nobody has declared this sender" in console.page.inner_text("main")
     assert recipient.kept == []
+
+
+def test_a_liar_that_was_unknown_is_listed_as_a_liar_once_its_release_showed_it(held, chromium):
+    """Nobody was declared when it came; now its address is that of a device that may not call itself so."""
+    site, recipient = held
+    site.add(local("mon-9", "MON9"))
+    with signed_in(chromium, site) as console:
+        console.open("/quarantine?reason=device.unknown")
+        console.page.fill("#why", "to see")
+        console.page.click("text=Release all 3 held for device.unknown")
+        console.page.wait_for_selector("text=0 released, 3 still held")
+        assert "device.identity-mismatch" in console.page.inner_text("main")
+        console.open("/quarantine?reason=device.unknown")
+        assert console.page.inner_text("h1 .count") == "3 messages held"
+        assert console.page.query_selector("tbody") is None
+        console.open("/quarantine?reason=device.identity-mismatch")
+        assert len(console.page.query_selector_all("tbody tr")) == 3
+        console.open("/devices/unknown")
+        assert "device.unknown" not in console.page.inner_text("main")
+        assert "device.identity-mismatch" in console.page.inner_text("main")
+    assert set(site.rows("SELECT reason FROM message")) == {("device.identity-mismatch",)}
+    again = [r["body"] for r in site.records("message.quarantined") if "was" in r["body"]]
+    assert [(b["was"], b["reason"], b["by"]) for b in again] == [
+        ("device.unknown", "device.identity-mismatch", "Dana")
+    ] * 3
+    assert recipient.kept == []
+    site.cli("quarantine", "release", "--all-with-reason", "device.identity-mismatch", "--reason", "again")
+    assert len([r for r in site.records("message.quarantined") if "was" in r["body"]]) == 3, (
+        "nothing new to say"
+    )
+    assert site.cli("ledger", "verify")["ok"]
 
 
 def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium, axe):

@@ -1,7 +1,7 @@
 """Verify now, prove one record: in a browser, by keyboard; and a ledger that was changed is said to be."""
 
 import pytest
-from tests.e2e.browser import browser, needs_chromium, signed_in
+from tests.e2e.browser import needs_chromium, signed_in
 from tests.e2e.console_site import about
 from tests.site import Site, bundle, local
 from tests.wire import Client, Recipient
@@ -9,12 +9,6 @@ from tests.wire import Client, Recipient
 from oathward.core.db import connect, write
 
 pytestmark = needs_chromium
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as launched:
-        yield launched
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from tests.e2e.browser import THEMES, axe_source, browser, needs_chromium, signed_in
+from tests.e2e.browser import THEMES, needs_chromium, signed_in
 from tests.e2e.console_pages import PAGES, addresses
 from tests.e2e.console_site import SECRETS, busy_site
 
@@ -19,17 +19,6 @@ WHOLE, ZOOMED, LARGE = ({"width": w, "height": h} for w, h in ((1440, 900), (720
 def busy(tmp_path_factory):
     with busy_site(tmp_path_factory.mktemp("pages") / "s", fhir=True) as site:
         yield site
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as launched:
-        yield launched
-
-
-@pytest.fixture(scope="module")
-def axe():
-    return axe_source()
 
 
 @pytest.fixture(scope="module")

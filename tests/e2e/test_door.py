@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.site import Site, bundle, local
-from tests.wire import Client, Recipient, code_of, frame, oru
+from tests.wire import Client, code_of, frame, oru
 
 TEXT = "OBX|2|TX|8251-1^Comment^LN||{}\r"
 HEAVY_BYTES = 60_000
@@ -34,13 +34,6 @@ def made(folder, recipient, mllp="", more=""):
     site.activate(bundle({"ehr": recipient.address}))
     site.add(local())
     return site
-
-
-@pytest.fixture(scope="module")
-def recipient():
-    recipient = Recipient()
-    yield recipient
-    recipient.close()
 
 
 @pytest.fixture(scope="module")

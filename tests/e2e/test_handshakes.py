@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 from tests.e2e.test_identity import certificate, context_of
-from tests.site import Site, bundle
+from tests.site import Site, bundle, certified
 from tests.wire import Client, Recipient, oru
-
-from oathward.inventory.model import Device
 
 HELLO = bytes.fromhex("160301020001000100")  # how a client's first record begins; the rest never comes
 LIMITS = "handshakes_per_peer_max = 20\nhandshakes_max = 60\nhandshake_time_s_max = {}\nhandshakes_per_s_per_peer_max = {}"
@@ -22,15 +20,7 @@ def served(folder, limits):
     recipient = Recipient()
     site = Site.make(folder, tls=True, mllp=limits)
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(
-        Device(
-            id="pump-1",
-            kind="pump",
-            certificate_names=frozenset({"URI:urn:oathward:device:pump-1"}),
-            senders=frozenset({"PUMP1"}),
-            default_authority="HOSP",
-        )
-    )
+    site.add(certified("pump-1", "PUMP1"))
     site.start()
     try:
         yield site

@@ -6,10 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.site import Site, bundle
+from tests.site import Site, bundle, certified
 from tests.wire import Client, Recipient, oru
 
-from oathward.inventory.model import Device
 from oathward.vault import certificates
 from oathward.vault.keeper import keyring
 from oathward.vault.keeper.store import Store
@@ -21,27 +20,9 @@ def tls_site(tmp_path_factory):
     site = Site.make(tmp_path_factory.mktemp("tls"), tls=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.add(
-        Device(
-            id="pump-1",
-            kind="pump",
-            certificate_names=frozenset({"URI:urn:oathward:device:pump-1"}),
-            senders=frozenset({"PUMP1"}),
-            default_authority="HOSP",
-        ),
-        Device(
-            id="pump-2",
-            kind="pump",
-            certificate_names=frozenset({"URI:urn:oathward:device:pump-2"}),
-            senders=frozenset({"PUMP2"}),
-            default_authority="HOSP",
-        ),
-        Device(
-            id="pump-3",
-            kind="pump",
-            certificate_names=frozenset({"URI:urn:oathward:device:pump-3"}),
-            senders=frozenset({"PUMP3"}),
-            default_authority="HOSP",
-        ),
+        certified("pump-1", "PUMP1"),
+        certified("pump-2", "PUMP2"),
+        certified("pump-3", "PUMP3"),
     )
     expired_certificate(site)
     site.start()
