@@ -1,6 +1,7 @@
-"""What every test shares: Hypothesis profiles (quick by default, nightly under `make test-long`)."""
+"""What every test shares: Hypothesis profiles (quick by default, nightly under `make test-long`), bytecode as installed."""
 
 import os
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,6 +16,11 @@ settings.register_profile(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
+# An installed program starts from its bytecode. So do the processes under test, whatever the environment says: some
+# start a hundred sites of four, and compiling two hundred modules each time would be most of what they take.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 settings.load_profile(os.environ.get("OATHWARD_HYPOTHESIS", "quick"))
 
 
