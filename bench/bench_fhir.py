@@ -21,8 +21,6 @@ import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +30,7 @@ from tests.site import LINK, RECIPIENT, Site, bundle
 from bench import numbers
 from bench.bench_stages import GC_THRESHOLD, run_stages, whole
 from bench.peers.setup import ready
-from bench.site import cores, cpu_s, move, pinned
-from oathward.app import build
+from bench.site import cores, cpu_s, gate_of, move, pinned, shaped, without_keep
 from oathward.gateway.gate import Gate
 from oathward.gateway.wires import FHIR
 from oathward.inventory.model import Device, Peer
@@ -47,9 +44,6 @@ GOAL_PER_S, GOAL_BUNDLES_PER_S = 4_000, 60
 CERTIFICATE = b"\x01" * 32
 HUB = Peer("127.0.0.1", CERTIFICATE, ())
 _TLS = '\n[tls]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\nserver_name = "localhost"\n'
-_LINKS = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
-_PROJECT = {"registry": "registry", "maker": "telemetry"}
-_PURPOSE = {"registry": "HRESCH", "maker": "HOPERAT"}
 
 
 def main() -> int:
@@ -60,7 +54,7 @@ def main() -> int:
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     table: dict[str, dict[str, list[float]]] = {}
     for links in (("ehr",), ("ehr", "registry", "maker")):
-        with _gate(links) as gate:
+        with gate_of(lambda folder, links=links: _at_rest(folder, links)) as gate:
             table[f"{len(links)} links"] = _measured(gate, options)
     served = _served(options)
     peer = _peer(options)
@@ -194,44 +188,20 @@ def _bundle(patient: int, start: int) -> bytes:
     return request_bytes(Request("POST", ""), dumps(body))
 
 
-@contextmanager
-def _gate(links: tuple[str, ...]) -> Iterator[Gate]:
-    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
-    try:
-        made = Site.make(folder / "data")
-        made.add(Device(id="hub", kind="hub", certificates=frozenset({CERTIFICATE.hex()})))
-        made.activate(_policy(links))
-        opened = build(made.settings, "gateway")
-        gate = Gate(opened)
-        yield gate
-        gate.close()
-        opened.engine.dispose()
-        opened.keeper.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def _at_rest(folder: Path, links: tuple[str, ...]) -> Site:
+    made = Site.make(folder / "data")
+    made.add(Device(id="hub", kind="hub", certificates=frozenset({CERTIFICATE.hex()})))
+    made.activate(_policy(links))
+    return made
 
 
 def _policy(links: tuple[str, ...]) -> dict[str, bytes]:
-    files = bundle(dict.fromkeys(links, "mllp://127.0.0.1:1"))
-    policies = files["policies/links.cedar"].decode().splitlines(keepends=True)
-    files["policies/links.cedar"] = "".join(line for line in policies if '"keep"' not in line).encode()
-    del files["links/keep.toml"]
+    files = without_keep(bundle(dict.fromkeys(links, "mllp://127.0.0.1:1")))
     for name in links:
         files[f"recipients/{name}.toml"] = (
             RECIPIENT.format(id=name, address="https://localhost:1/fhir") + _TLS
         ).encode()
-        link = LINK.format(id=name)
-        if name != "ehr":
-            link = (
-                link.replace('"TREAT"', f'"{_PURPOSE[name]}"')
-                .replace('profile = "treatment"', f'profile = "{_LINKS[name]}"\nproject = "{_PROJECT[name]}"')
-                .replace("carries_identity = true\n", "")
-                .replace('uncatalogued = "pass"\n', "")
-                .replace('indeterminate = "care-team"\n', "")
-                .replace('"block"', '"skip"')
-                .replace('confidentiality_max = "V"', 'confidentiality_max = "N"')
-            )
-        files[f"links/{name}.toml"] = link.encode()
+        files[f"links/{name}.toml"] = shaped(LINK.format(id=name), name).encode()
     return files
 
 

@@ -25,14 +25,12 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench import numbers, site
 from bench.message import template
-from oathward.app import build
 from oathward.core.db import read
 from oathward.core.ids import uuid7
 from oathward.courier.mllp import msa
@@ -93,7 +91,7 @@ def main() -> int:
     gc.set_threshold(GC_THRESHOLD, 20, 20)
     table: dict[str, dict[str, list[float]]] = {}
     for kind in options.shapes:
-        with _gate(kind) as gate:
+        with site.gate_of(lambda folder, kind=kind: site.at_rest(kind, folder, DEVICES)) as gate:
             table[kind] = _stages(gate, options)
     bare = {"plain": _bare(options.seconds, secure=False), "tls": _bare(options.seconds, secure=True)}
     missed = _say(table, bare)
@@ -111,22 +109,6 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=3.0, help="of each server that only acknowledges")
     parser.add_argument("--shapes", nargs="*", default=["one", "three"])
     return parser.parse_args()
-
-
-@contextmanager
-def _gate(kind: str) -> Iterator[Gate]:
-    """A gate in this process, with the keeper in it too."""
-    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
-    try:
-        made = site.at_rest(kind, folder, DEVICES)
-        opened = build(made.settings, "gateway")
-        gate = Gate(opened)
-        yield gate
-        gate.close()
-        opened.engine.dispose()
-        opened.keeper.close()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _stages(gate: Gate, options: argparse.Namespace) -> dict[str, list[float]]:

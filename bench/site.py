@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +33,8 @@ from typing import IO, Any
 
 from tests.site import LINK, RECIPIENT, Site, bundle
 
+from oathward.app import build
+from oathward.gateway.gate import Gate
 from oathward.inventory.model import Device
 from oathward_sim.pki import Authority
 
@@ -201,6 +203,25 @@ def running(
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def gate_of(make: Callable[[Path], Site]) -> Iterator[Gate]:
+    """Open a gateway in this process, with the keeper in it too; everything is gone afterwards.
+
+    Args:
+        make: sets up a site that nobody serves in a new folder.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
+    try:
+        opened = build(make(folder).settings, "gateway")
+        gate = Gate(opened)
+        yield gate
+        gate.close()
+        opened.engine.dispose()
+        opened.keeper.close()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def at_rest(shape: str, folder: Path, senders: int) -> Site:
     """Set up a site that nobody serves and whose recipients nobody is: for measuring in one process.
 
@@ -274,41 +295,48 @@ def _plain(port: int) -> str:
     return f"mllp://127.0.0.1:{port}"
 
 
-def _without_keep(files: dict[str, bytes]) -> dict[str, bytes]:
+def without_keep(files: dict[str, bytes]) -> dict[str, bytes]:
+    """Take the link that keeps originals out of a bundle."""
     policies = files["policies/links.cedar"].decode().splitlines(keepends=True)
     files["policies/links.cedar"] = "".join(line for line in policies if '"keep"' not in line).encode()
     return {path: content for path, content in files.items() if path != "links/keep.toml"}
 
 
+def shaped(link: str, name: str) -> str:
+    """Let a link of ``PROFILES`` shape what it passes; that of care stays as it is."""
+    if name not in _PROJECT:
+        return link
+    return (
+        link.replace('"TREAT"', f'"{_PURPOSE[name]}"')
+        .replace('profile = "treatment"', f'profile = "{PROFILES[name]}"\nproject = "{_PROJECT[name]}"')
+        .replace("carries_identity = true\n", "")
+        .replace('uncatalogued = "pass"\n', "")
+        .replace('indeterminate = "care-team"\n', "")
+        .replace('"block"', '"skip"')
+        .replace('confidentiality_max = "V"', 'confidentiality_max = "N"')
+    )
+
+
 def _one(ports: Sequence[int]) -> dict[str, bytes]:
-    return _without_keep(bundle({"ehr": _plain(ports[0])}))
+    return without_keep(bundle({"ehr": _plain(ports[0])}))
 
 
 def _three(ports: Sequence[int], *, secure: bool) -> dict[str, bytes]:
-    files = _without_keep(bundle(dict.fromkeys(PROFILES, _plain(1))))
-    for (name, profile), port in zip(PROFILES.items(), ports, strict=True):
+    files = without_keep(bundle(dict.fromkeys(PROFILES, _plain(1))))
+    for name, port in zip(PROFILES, ports, strict=True):
         link = LINK.format(id=name)
         if secure:
             recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + _TLS
             files[f"recipients/{name}.toml"] = recipient.encode()
             link = link.replace('min_assurance = "address"', 'min_assurance = "certificate"')
             link = link.replace('min_protection = "none"', 'min_protection = "mtls"')
-        if profile != "treatment":
-            link = (
-                link.replace('"TREAT"', '"HRESCH"' if name == "registry" else '"HOPERAT"')
-                .replace('profile = "treatment"', f'profile = "{profile}"\nproject = "{_PROJECT[name]}"')
-                .replace("carries_identity = true\n", "")
-                .replace('uncatalogued = "pass"\n', "")
-                .replace('indeterminate = "care-team"\n', "")
-                .replace('"block"', '"skip"')
-                .replace('confidentiality_max = "V"', 'confidentiality_max = "N"')
-            )
-        files[f"links/{name}.toml"] = link.encode()
+        files[f"links/{name}.toml"] = shaped(link, name).encode()
     return files
 
 
 _HERE = frozenset({"127.0.0.1"})
 _PROJECT = {"registry": "registry", "maker": "telemetry"}
+_PURPOSE = {"registry": "HRESCH", "maker": "HOPERAT"}
 
 
 def cpu_s(pid: int) -> float:
