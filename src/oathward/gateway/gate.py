@@ -45,6 +45,7 @@ from oathward.plans import Planned, Plans, route_of
 from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Permit
+from oathward.protocols.fhir.shapes import MEMORY as SHAPES
 from oathward.vault.opened import Opened
 from oathward.vault.seal import Sealer
 
@@ -233,6 +234,7 @@ class Gate:
         if now_s >= self._seeds_until_s:
             self._seeds.clear()
             self.guard.forget()
+            SHAPES.forget()
             self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
         seed, device_key = self._seeds.get((subject, project)), self._device_keys.get(project)
         if seed is None or device_key is None:

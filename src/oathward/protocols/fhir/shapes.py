@@ -4,7 +4,7 @@ A wearable sends the same structure all day with other times, numbers and ids. W
 and a plan say of the first one, they say of all.
 
 Rules:
-- What varies is listed here (``_variables``): ids, what identifiers and references name, points in time, measured
+- What varies is listed (``variables``): ids, what identifiers and references name, points in time, measured
   numbers. All else (codes, units, texts, names) is the shape, byte for byte, and is compared each time.
 - A message of a known shape has the same length, the same values in the same places, and its values differ in digits
   and in the letters a to f alone. Times and numbers are tested anew. Ids that are the same in one message of a shape
@@ -21,11 +21,11 @@ Deliberately absent: bundles, resources with others in them, types other than ``
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from itertools import count
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from oathward.core.errors import OathwardError
 from oathward.protocols.fhir import reader
@@ -35,15 +35,14 @@ from oathward.protocols.fhir.message import Entry, Request, Resource
 from oathward.protocols.fhir.primitives import FORMS as PRIMITIVES
 from oathward.protocols.fhir.reader import Checked
 from oathward.protocols.fhir.templates import (
-    VALUES_MAX,
     Marked,
     Template,
     UnmarkedError,
     Values,
     mark,
     mark_date,
-    reserved,
 )
+from oathward.protocols.fhir.variables import DAY_CHARS, Variable, variables_of
 
 TYPES = frozenset(("Observation",))
 """Types that come all day."""
@@ -54,50 +53,19 @@ FREE = 256
 """How many shapes are learned whatever they spare."""
 SPARED_EACH = 8
 """How many messages of known shapes pay for learning another."""
-DATES_MAX = 4
 
 T = TypeVar("T")
 
 _ZEROED = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
-_TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|-?[0-9][-+.0-9eE]*+|true|false|null')
-_HEAD = re.compile(rb"(?:POST ([A-Za-z]+)|PUT ([A-Za-z]+)/([A-Za-z0-9\-.]{1,64}))\n\n").match
-_REFERENCE = re.compile(r"(?:https?://[A-Za-z0-9\-._:/]+/)?[A-Z][A-Za-z]+/([A-Za-z0-9\-.]{1,64})").fullmatch
-_NAME = re.compile(r"[A-Za-z0-9\-._:+=@/ ]{1,128}").fullmatch
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?").fullmatch
 _INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})").fullmatch
-_TIMES: dict[tuple[Any, ...], str] = {
-    ("effectiveDateTime",): "dateTime",
-    ("effectiveInstant",): "instant",
-    ("issued",): "instant",
-    ("meta", "lastUpdated"): "instant",
-}
-_DAY_CHARS = 10
 _MISSING = object()
-
-
-class Variable(NamedTuple):
-    """One value that varies.
-
-    Args:
-        kind: ``text``, ``number``, ``integer``, or a type of times.
-        start, end: where it stands in the request, in bytes.
-        path: keys and indexes that lead to it in the body; empty for the id in the address.
-        before: what of the text at that path is not it: ``Patient/``.
-        named: what it names: ``Patient/`` if it is an id, nothing if it is an identifier's value.
-    """
-
-    kind: str
-    start: int
-    end: int
-    path: tuple[Any, ...]
-    before: str = ""
-    named: str = ""
 
 
 class Layout:
     """Where values stand in requests that look the same: known by their outline, told apart by all the rest."""
 
-    __slots__ = ("_pairs", "_rest", "_tests", "_texts", "_values", "shapes", "spans")
+    __slots__ = ("_rest", "_tests", "_texts", "_values", "shapes", "spans")
 
     def __init__(self, variables: list[Variable], size: int) -> None:
         self.spans = tuple((v.kind, v.start, v.end, v.named) for v in variables)
@@ -163,7 +131,7 @@ class Shape:
     def tails(self) -> Values:
         """For each value what stands behind its marker and belongs to it."""
         return [
-            b"" if v.kind in ("text", "number", "integer") else value[_DAY_CHARS:]
+            b"" if v.kind in ("text", "number", "integer") else value[DAY_CHARS:]
             for v, value in zip(self._variables, self.values, strict=True)
         ]
 
@@ -272,6 +240,8 @@ class Memory:
 
     def find(self, raw: bytes) -> Recognised | None:
         """Give the message that a request is, if its shape is known."""
+        if len(raw) > BYTES_MAX:
+            return None
         layout = self._layouts.get(raw.translate(_ZEROED))
         if layout is None:
             return None
@@ -333,73 +303,3 @@ def decode(raw: bytes) -> Checked:
         MEMORY.note(raw, message)
         return message
     return found
-
-
-# --- what varies
-
-
-def variables_of(raw: bytes, body: Resource) -> list[Variable] | None:
-    """List what varies in a request, in its order; None where it has no shape."""
-    head = _HEAD(raw)
-    if head is None or "contained" in body or reserved(raw):
-        return None
-    own = f"{body['resourceType']}/"
-    found = [Variable("text", head.start(3), head.end(3), (), "", own)] if head[3] else []
-    tokens = _TOKEN.finditer(raw, head.end())
-    found += [
-        Variable(kind, *_span(raw, token, before), path, before, own if path == ("id",) else before)
-        for path, value, token in _leaves(body, (), tokens)
-        for kind, before in _varying(path, value)
-    ]
-    dates = sum(v.kind not in ("text", "number", "integer") for v in found)
-    return found if found and len(found) < VALUES_MAX and dates <= DATES_MAX else None
-
-
-def _leaves(
-    value: Any, path: tuple[Any, ...], tokens: Iterator[re.Match[bytes]]
-) -> Iterator[tuple[tuple[Any, ...], Any, re.Match[bytes]]]:
-    """Pair each primitive with where it is written: the body as it was read has the order it was written in."""
-    if value.__class__ is dict:
-        for key, item in value.items():
-            next(tokens)
-            yield from _leaves(item, (*path, key), tokens)
-    elif value.__class__ is list:
-        for i, item in enumerate(value):
-            yield from _leaves(item, (*path, i), tokens)
-    else:
-        yield path, value, next(tokens)
-
-
-def _span(raw: bytes, token: re.Match[bytes], before: str) -> tuple[int, int]:
-    quoted = raw[token.start()] == 0x22
-    return token.start() + quoted + len(before), token.end() - quoted
-
-
-def _varying(path: tuple[Any, ...], value: Any) -> Iterator[tuple[str, str]]:
-    """Say whether a value varies: its kind, and what of its text does not."""
-    last, text = path[-1], value if value.__class__ is str else ""
-    if text:
-        kind = _TIMES.get(path, "")
-        reference = _REFERENCE(text) if last == "reference" else None
-        if kind and len(text) >= _DAY_CHARS:
-            yield kind, ""
-        elif reference is not None:
-            yield "text", text[: reference.start(1)]
-        elif path == ("id",) or (_of_identifier(path) and _NAME(text)):
-            yield "text", ""
-    elif value.__class__ in (int, float) or isinstance(value, float):
-        if last == "value" and len(path) > 1 and path[-2] == "valueQuantity" and _measured(path[:-2]):
-            yield "number", ""
-        elif last == "valueInteger" and _measured(path[:-1]):
-            yield "integer", ""
-
-
-def _of_identifier(path: tuple[Any, ...]) -> bool:
-    """Say whether a path leads to the value of an identifier."""
-    above = [key for key in path[:-1] if key.__class__ is str]
-    return path[-1] == "value" and above[-1:] == ["identifier"]
-
-
-def _measured(path: tuple[Any, ...]) -> bool:
-    """Say whether the value of what is at a path is measured: of the observation, or of a component."""
-    return not path or (len(path) == 2 and path[0] == "component")
