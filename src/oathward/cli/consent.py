@@ -15,6 +15,8 @@ from oathward.cli.asking import (
     person_of,
     read_bytes,
 )
+from oathward.cli.consent_arrived import RELEASE, dismiss, import_messages
+from oathward.cli.consent_arrived import arrived as list_arrived
 from oathward.cli.consents import (
     check_recipients,
     check_subject,
@@ -32,8 +34,12 @@ if TYPE_CHECKING:
 
     from oathward.cli.consent_fhir import Options
     from oathward.cli.consent_import import Done, How, Told
+    from oathward.consent.views import ConsentRow
 
 APP = typer.Typer(help="Consent facts: record, import, list.", add_completion=False, no_args_is_help=True)
+
+APP.command("arrived")(list_arrived)
+APP.command()(dismiss)
 
 ERRORS_SHOWN_MAX = 50
 
@@ -109,7 +115,10 @@ def record(  # noqa: PLR0913, PLR0917  one parameter an option
 
 @APP.command("import")
 def import_(  # noqa: PLR0913, PLR0917  one parameter an option
-    file: Annotated[str, typer.Argument(help="CSV file, or - for stdin; with --fhir a file or a folder.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="CSV file, or - for stdin; with --fhir a file or a folder.", show_default=False),
+    ] = "",
     fhir: Annotated[
         bool,
         typer.Option("--fhir", help="FHIR R4: a Consent, a Bundle, NDJSON of either, or a folder of these."),
@@ -127,6 +136,13 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
         bool,
         typer.Option("--known-only", help="Refuse a patient nobody has heard of, instead of making one."),
     ] = False,
+    message: Annotated[
+        list[str] | None,
+        typer.Option(help="Instead of a file: Consents that came as this message; may be repeated."),
+    ] = None,
+    arrived: Annotated[
+        bool, typer.Option("--arrived", help="Instead of a file: all that came as messages and wait.")
+    ] = False,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -139,8 +155,10 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     from oathward.cli.consent_fhir import Options
 
     options = Options(file, zone, subject, identifier_file, dry_run, replace, known_only, person, data)
-    if fhir:
-        _import_fhir(options, as_json=as_json)
+    if bool(file) == bool(message or arrived):
+        raise InputError("FILE", "say a file, or --message, or --arrived")
+    if not file or fhir:
+        _import_fhir(options, message or [], as_json=as_json)
     elif subject or identifier_file:
         raise InputError("options", "a CSV file names its patients itself")
     else:
@@ -207,11 +225,12 @@ def _tell_done(done: Done, how: How, what: str) -> None:
     )
 
 
-def _import_fhir(options: Options, *, as_json: bool) -> None:
+def _import_fhir(options: Options, messages: Sequence[str], *, as_json: bool) -> None:
     from oathward.cli.consent_fhir import import_ as import_fhir
     from oathward.cli.consent_fhir import said
 
-    done = import_fhir(options)
+    came = not options.path
+    done = import_messages(options, messages, every=not messages) if came else import_fhir(options)
 
     def human() -> None:
         for name, remark in done.remarks[:ERRORS_SHOWN_MAX]:
@@ -219,6 +238,8 @@ def _import_fhir(options: Options, *, as_json: bool) -> None:
         _tell_errors([f"{p.file}: {p.where}: {p.why}" for p in done.problems])
         if not done.problems:
             _tell_done(done.done, options.how(), f"{done.consents} consents ({done.active} active)")
+        if came and not options.dry_run:
+            print(RELEASE)
 
     emit(done.value() | {"dry_run": options.dry_run}, as_json=as_json, human=human)
     if done.problems:
@@ -321,28 +342,34 @@ def list_(
 
     with opened(data) as site, read(site.engine) as db:
         rows = views.rows(db, site.site, site.authority, site.seen, subject=subject, limit=limit)
+        waiting, _ = views.arrivals(db, site.site, limit=1)
 
     def human() -> None:
-        if not rows:
-            if subject:
-                print("No consent facts of this subject.")
-                return
+        if rows:
+            _print_table(rows, whole=bool(subject))
+        elif subject:
+            print("No consent facts of this subject.")
+        else:
             print("No consent facts. `oathward consent import FILE` brings them.")
-            return
-        from rich.table import Table
+        if waiting:
+            print(f"{waiting} came as messages and wait for a person: oathward consent arrived")
 
-        table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
-        table.columns[0].no_wrap = True
-        for row in rows:
-            says = "; ".join(in_words(s) for s in row.statements) or "nothing"
-            says += f" ({len(row.originals)} originals kept)" if row.originals and subject else ""
-            when = f"{from_micros(row.at_us):%Y-%m-%d %H:%M}"
-            table.add_row(
-                row.subject, str(row.version), when, says if row.valid else "SIGNATURE DOES NOT VERIFY"
-            )
-        console().print(table)
+    value = {"consents": [_row(row) for row in rows], "arrived": waiting}
+    emit(value, as_json=as_json, human=human)
 
-    emit({"consents": [_row(row) for row in rows]}, as_json=as_json, human=human)
+
+def _print_table(rows: Sequence[ConsentRow], *, whole: bool) -> None:
+    from rich.table import Table
+
+    table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
+    table.columns[0].no_wrap = True
+    for row in rows:
+        says = "; ".join(in_words(s) for s in row.statements) or "nothing"
+        if whole and row.originals:
+            says += f" ({len(row.originals)} original{'s' if len(row.originals) > 1 else ''} kept)"
+        when = f"{from_micros(row.at_us):%Y-%m-%d %H:%M}"
+        table.add_row(row.subject, str(row.version), when, says if row.valid else "SIGNATURE DOES NOT VERIFY")
+    console().print(table)
 
 
 def _row(row: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,16 +23,18 @@ from oathward.cli.consent_import import (
 )
 from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain
 from oathward.cli.output import settings_of
+from oathward.consent.fhir_set import Problem
 from oathward.core.errors import InputError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.consent.fhir_parts import Remark
-    from oathward.consent.fhir_set import Consents, Named, Problem
+    from oathward.consent.fhir_set import Consents, Named
     from oathward.consent.model import Statement
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.policy.bundle import Bundle
+    from oathward.vault.keeper.client import GatewayKeys
 
 WORDS = {"permit": "PERMIT", "deny": "DENY", "none": "NO CONSENT"}
 
@@ -83,17 +85,28 @@ def import_(options: Options) -> Imported:
     if options.subject and options.identifier_file:
         raise InputError("options", "say --subject or --identifier-file, not both")
     found = gathered(options.path, options.zone)
-    return _imported(options, found)
+    keys = keys_of(settings_of(options.data))
+    one, told = _told(options, found, keys)
+    if one.problems:
+        return one
+    done = carry_out(told, options.how(), keys=keys, data=options.data)
+    unknown = done.unknown if options.known_only else ()
+    problems = [Problem(place, "Consent.patient", STRANGER) for place in unknown]
+    return replace(one, done=done, problems=problems)
 
 
-def _imported(options: Options, found: Consents) -> Imported:
-    from oathward.consent.fhir_set import Problem
+def problem_free(options: Options, name: str, data: bytes, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
+    """Read consents, whatever stands in them; with problems nothing of it may be stored."""
+    from oathward.consent.fhir_set import gather
 
+    return _told(options, gather([(name, data)], zone=_zone(options.zone)), keys)
+
+
+def _told(options: Options, found: Consents, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
     settings = settings_of(options.data)
     problems = list(found.problems)
     remarks = [(one.file, remark) for one in found.found for remark in one.reading.remarks]
     remarks += _strangers(found, bundle_in_force(settings))
-    keys = keys_of(settings)
     hasher = hasher_by(settings, keys)
     given = identifiers_in(options.identifier_file, hasher) if options.identifier_file else []
     if len(given) > 1:
@@ -109,12 +122,7 @@ def _imported(options: Options, found: Consents) -> Imported:
             Told(one.file, reading.statements, who, options.subject, reading.origins, original=one.body)
         )
     active = sum(one.reading.active for one in found.found)
-    if problems:
-        return Imported(len(told), active, NOTHING, problems, remarks, options.dry_run)
-    done = carry_out(told, options.how(), keys=keys, data=options.data)
-    if options.known_only:
-        problems += [Problem(place, "Consent.patient", STRANGER) for place in done.unknown]
-    return Imported(len(told), active, done, problems, remarks, options.dry_run)
+    return Imported(len(told), active, NOTHING, problems, remarks, options.dry_run), told
 
 
 def gathered(path: str, zone: str) -> Consents:

@@ -110,6 +110,17 @@ def in_lines(done: Done, how: How) -> Iterator[str]:
             yield f"  and {len(done.unknown) - PLACES_SHOWN_MAX} more; --json lists all"
 
 
+def together(done: Sequence[Done]) -> Done:
+    """Put together what became of several."""
+    return Done(
+        sum(one.patients for one in done),
+        sum(one.recorded for one in done),
+        sum(one.strangers for one in done),
+        tuple(place for one in done for place in one.unknown),
+        stored=any(one.stored for one in done),
+    )
+
+
 @dataclass(slots=True)
 class _Said:
     """All that was told of one subject."""

@@ -15,6 +15,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from oathward.consent import sql
+from oathward.consent.arrived import Arrived
 from oathward.consent.model import (
     KIND,
     STATEMENTS_MAX,
@@ -114,3 +115,31 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
 def _said(one: Statement) -> Statement:
     """Give a statement without its id, to see whether it was said before."""
     return replace(one, fact=replace(one.fact, id=""))
+
+
+def arrive(
+    db: Connection, site: str, message: str, *, subject: str, device: str, found: Arrived, at_us: int
+) -> None:
+    """Note that Consents came as a message, inside its transaction; what they may take away pends from now on."""
+    values = {"message": message, "subject": subject, "device": device, "consents": found.consents}
+    sql.put_arrival(db, site, values | {"body": found.body(), "at_us": at_us})
+    sql.bump(db, site)
+
+
+def attribute(db: Connection, site: str, message: str, *, subject: str) -> None:
+    """Note whose Consents are that came as a message, inside the transaction of its release."""
+    sql.move_arrival(db, site, message, subject)
+    sql.bump(db, site)
+
+
+def settle(db: Connection, site: str, message: str, *, state: str, by: str, reason: str, now_us: int) -> None:
+    """Note what a person made of an arrival (``imported``, ``dismissed``); nothing of it pends any more. Last before commit.
+
+    Raises:
+        InputError: ``not-found``; nothing of this message waits.
+    """
+    if not sql.settle(db, site, message, state):
+        raise InputError("message", "no consent of it waits", reason=Reason.NOT_FOUND)
+    sql.bump(db, site)
+    body = {"by": by, "reason": reason, "state": state}
+    append(db, site, [prepare(Record("consent.settled", body, now_us, "", (), message))])

@@ -45,6 +45,9 @@ FHIR_SOURCE = "fhir"
 ORIGINAL = "consent"
 """Purpose under which the original of a consent is sealed."""
 
+ARRIVED = "consent:arrived"
+"""Purpose under which Consents that came as a message are sealed, until a person has looked at them."""
+
 _NO_ORIGINALS: Mapping[str, str] = {}
 _PLAIN_COLUMNS = 7
 _RECIPIENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -211,6 +214,6 @@ def _statement(row: list[Any]) -> Statement:
     *plain, source = row[: _PLAIN_COLUMNS + 1]
     more = dict(row[_PLAIN_COLUMNS + 1]) if len(row) > _PLAIN_COLUMNS + 1 else {}
     origins = words_of(more.pop("origins", ()))
-    if len(row) > _PLAIN_COLUMNS + 2 or not isinstance(source, str):
+    if len(row) > _PLAIN_COLUMNS + 2 or not isinstance(source, str) or "pending" in more:
         raise TypeError("not a statement")
     return Statement(ConsentFact.from_row([*plain, *([more] if more else ())]), source, origins)

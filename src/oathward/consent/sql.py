@@ -3,14 +3,29 @@
 | table | holds |
 |---|---|
 | ``consent_fact`` | each signed version of what a subject said; the newest stands, older ones are history |
+| ``consent_arrival`` | Consents that came as messages: what they may take away, and whether a person has looked at them |
 | ``consent_change`` | a counter: what changed since a process last looked |
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, LargeBinary, Row, Table, Text, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from oathward.consent.model import KIND
@@ -27,6 +42,21 @@ consent_fact = Table(
     Column("signature", LargeBinary, nullable=False),
     Column("at_us", BigInteger, nullable=False),
 )
+
+arrival = Table(
+    "consent_arrival",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("message", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("consents", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Index("consent_arrival_subject", "site", "state", "subject"),
+)
+"""``state``: ``waiting``, ``imported`` or ``dismissed``."""
 
 change = Table(
     "consent_change",
@@ -87,6 +117,43 @@ def put(db: Connection, document: Document) -> None:
             at_us=document.at_us,
         )
     )
+
+
+def put_arrival(db: Connection, site: str, values: Mapping[str, Any]) -> None:
+    """Store that Consents arrived."""
+    db.execute(insert(arrival).values(site=site, state="waiting", **values))
+
+
+def arrival_known(db: Connection, site: str, message: str) -> bool:
+    """Say whether Consents of a message were noted before."""
+    query = select(arrival.c.message).where(arrival.c.site == site, arrival.c.message == message)
+    return db.execute(query).first() is not None
+
+
+def move_arrival(db: Connection, site: str, message: str, subject: str) -> None:
+    """Note whose the Consents of a message are, now that this is known."""
+    one = (arrival.c.site == site) & (arrival.c.message == message)
+    db.execute(update(arrival).where(one).values(subject=subject))
+
+
+def waiting(db: Connection, site: str, *, subjects: Sequence[str] = (), limit: int = 1_000) -> list[Row[Any]]:
+    """Read arrivals that nobody has looked at, oldest first: of these subjects, or of all."""
+    query = select(arrival).where(arrival.c.site == site, arrival.c.state == "waiting")
+    if subjects:
+        query = query.where(arrival.c.subject.in_(list(subjects)))
+    return list(db.execute(query.order_by(arrival.c.at_us, arrival.c.message).limit(limit)))
+
+
+def waiting_count(db: Connection, site: str) -> int:
+    """Count arrivals that nobody has looked at."""
+    query = select(func.count()).select_from(arrival)
+    return db.execute(query.where(arrival.c.site == site, arrival.c.state == "waiting")).scalar_one()
+
+
+def settle(db: Connection, site: str, message: str, state: str) -> bool:
+    """Note what became of an arrival; says whether it was waiting."""
+    one = (arrival.c.site == site) & (arrival.c.message == message) & (arrival.c.state == "waiting")
+    return bool(db.execute(update(arrival).where(one).values(state=state)).rowcount)
 
 
 def _document(r: Row[Any]) -> Document:

@@ -6,6 +6,7 @@ Rules:
 - What a subject said counts for everyone it stands for, and the other way round: after a merge a denial under
   the prior identity still denies.
 - A message about several people may do only what each of them permits.
+- Consents that arrived and nobody has looked at add what they may take away, as *pending* (``arrived``).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Engine
 
 from oathward.consent import sql
+from oathward.consent.arrived import Arrived, pending
 from oathward.consent.model import KIND, Statement, common, from_canonical, originals_of
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
@@ -26,6 +28,11 @@ from oathward.vault.sign import Verifier
 
 REMEMBERED_MAX = 100_000
 _FAMILY_STEP = 1_000_000
+_ARRIVED_STEP = 1_000_000_000_000
+"""What waits makes another version of it: a delivery that was prepared before is decided again."""
+
+_ARRIVALS_MAX = 200
+"""Of one person; with more that nobody has looked at, nothing is known."""
 
 Known = tuple[int, tuple[ConsentFact, ...]]
 Unknown = tuple[None, None]
@@ -101,15 +108,59 @@ class Consents:
         version = 0
         each: list[tuple[ConsentFact, ...]] = []
         for family in persons:
-            facts: list[ConsentFact] = []
+            standing: list[Statement] = []
             for subject in family:
                 own, statements = facts_of(db, self.site, subject, self._authority, self._seen)
                 version += own
-                facts += [s.fact for s in statements]
-            version += (len(family) - 1) * _FAMILY_STEP
-            each.append(tuple(facts))
+                standing += statements
+            arrivals = self._arrivals(db, family)
+            version += (len(family) - 1) * _FAMILY_STEP + len(arrivals) * _ARRIVED_STEP
+            each.append((*(s.fact for s in standing), *pending(arrivals, standing)))
         together = common(each)
         return None if together is None else (version, together)
+
+    def _arrivals(self, db: Connection, family: tuple[str, ...]) -> list[Arrived]:
+        rows = sql.waiting(db, self.site, subjects=family, limit=_ARRIVALS_MAX + 1)
+        if len(rows) > _ARRIVALS_MAX:
+            raise AuthorityError("consent_arrival", f"more than {_ARRIVALS_MAX} wait for a person")
+        try:
+            return [Arrived.from_body(row.body) for row in rows]
+        except ValueError as error:
+            raise AuthorityError("consent_arrival", "not what was stored") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalRow:
+    """Consents that came as a message and wait for a person, for a list."""
+
+    message: str
+    subject: str
+    device: str
+    consents: int
+    denials: int
+    at_us: int
+
+
+def arrivals(db: Connection, site: str, *, limit: int = 1_000) -> tuple[int, list[ArrivalRow]]:
+    """List what waits for a person, oldest first, with how many there are in all."""
+    rows = [
+        ArrivalRow(r.message, r.subject, r.device, r.consents, _denials(r.body), r.at_us)
+        for r in sql.waiting(db, site, limit=limit)
+    ]
+    return sql.waiting_count(db, site), rows
+
+
+def was_noted(engine: Engine, site: str, message: str) -> bool:
+    """Say whether the Consents of a message were noted before."""
+    with read(engine) as db:
+        return sql.arrival_known(db, site, message)
+
+
+def _denials(body: bytes) -> int:
+    try:
+        return len(Arrived.from_body(body).denials)
+    except ValueError:
+        return 0
 
 
 def facts_of(

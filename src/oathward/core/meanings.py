@@ -211,6 +211,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "nobody consented, and the link needs it", "`oathward consent import`, or nothing"
     ),
     Reason.CONSENT_DENIES: Meaning("the patient said no", "nothing: it works as it should"),
+    Reason.CONSENT_WAITING: Meaning(
+        "a Consent came that may say no, and nobody has looked at it",
+        "`oathward consent arrived`, then `oathward consent import --message MESSAGE`; then release what is held",
+    ),
     Reason.LABEL_DENIES: Meaning("more confidential than the link may carry", _DECIDED),
     Reason.POLICY_DENIES: Meaning("no Cedar policy permits it, or one forbids it", _DECIDED),
     Reason.POLICY_ERROR: Meaning(

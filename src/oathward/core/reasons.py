@@ -127,6 +127,7 @@ class Reason(Enum):
     NO_LINK = "decision.no-link", _STORED
     NO_CONSENT = "decision.no-consent", _STORED
     CONSENT_DENIES = "decision.consent-denies", _STORED
+    CONSENT_WAITING = "decision.consent-waiting", _STORED
     LABEL_DENIES = "decision.label-denies", _STORED
     POLICY_DENIES = "decision.policy-denies", _STORED
     POLICY_ERROR = "decision.policy-error", _STORED

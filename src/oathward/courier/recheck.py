@@ -4,7 +4,8 @@ Rules:
 - A row is looked at again when the bundle, the subject's consents or the end of its permit moved.
 - It goes out only if the new answer permits every class that the old one did; else it is withheld,
   with a record. A wider answer changes nothing: what was left out stays out.
-- What cannot be told is not sent now; the row stays and is tried again. Only what was denied or granted by code
+- What cannot be told is not sent now; the row stays and is tried again. What a Consent that arrived may take away is
+  withheld, for a person's answer is nothing to wait for in a row; and what was denied or granted by code
   meanwhile, of codes that nobody had asked for, is withheld: the message is not there any more to be looked at.
 """
 
@@ -87,8 +88,11 @@ def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason |
         case Deny(_, reasons):
             return reasons[0]
         case Indeterminate(_, why, about):
-            # What was not looked at then cannot be looked at any more: it would wait for ever.
-            return Reason.PERMIT_NARROWED if about == ("codes_present",) else Later(why)
+            # What was not looked at then cannot be looked at any more: it would wait for ever. For a person's answer
+            # to what arrived others would wait behind it.
+            if about == ("codes_present",):
+                why = Reason.PERMIT_NARROWED
+            return why if why in (Reason.PERMIT_NARROWED, Reason.CONSENT_WAITING) else Later(why)
         case Permit():
             then = permit_of(plan, answer)
             route = route_of(now.bundle, link, wire_of_type(renewed.message_type))

@@ -104,6 +104,7 @@ class Part:
     held_where: str = ""
     card: SealedBody | None = None
     guarded: OneMessage | None = None
+    acts: list[Callable[[Connection], object]] = field(default_factory=list)
 
     def answer(self, link: str, word: str, *more: Any) -> None:
         """Note what was decided for a link: codes and counts."""

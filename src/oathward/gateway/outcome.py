@@ -109,6 +109,7 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
         once=[one for part in parts for one in part.once],
     )
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
+    prepared.acts.extend(act for part in parts for act in part.acts)
     gate.counts["message.held" if why else "message.accepted"] += 1
     return prepared
 
@@ -116,7 +117,8 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
 def _is_plain(part: Part) -> bool:
     """Whether there is nothing about a part but its deliveries: nearly always, and then little is to be put together."""
     resolution = part.resolution
-    return not (part.held_why or part.findings or part.card or resolution.findings or resolution.records)
+    odd = part.held_why or part.findings or part.card or part.acts
+    return not (odd or resolution.findings or resolution.records)
 
 
 def _plain(gate: Gate, message: Any, device: Device, part: Part) -> Prepared:

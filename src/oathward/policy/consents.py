@@ -9,6 +9,7 @@ Rules:
 - ``labels``: levels of confidentiality, of which the message's must be one, and sensitivities. A denial meets a message
   that has one of them; a permit only one that has some, and none besides.
 - ``unless``: what a denial does not deny. Boxes of it are read as permits are: they apply only where it is sure.
+- ``pending``: a denial that arrived and nobody has looked at: it decides nothing, but what it would change is held.
 
 Deliberately absent: whoever said it, and words of it; what a decision makes of it (``granted.py``).
 
@@ -29,7 +30,7 @@ from oathward.core.labels import CLASSES, Confidentiality, expand
 ANY = "*"
 EVERY = frozenset((ANY,))
 _LEVELS = frozenset(str(level) for level in Confidentiality)
-_EXTENDED = ("codes", "labels", "unless")
+_EXTENDED = ("codes", "labels", "unless", "pending")
 
 
 @lru_cache(maxsize=4_096)
@@ -74,7 +75,7 @@ class ConsentFact:
 
     ``*`` is any. An empty set means nothing in a permit and everything in a denial: what got lost
     never widens. Times in microseconds UTC, start inclusive, end exclusive; ``None`` is unbounded.
-    ``codes``, ``labels``, ``unless``: as in the module's rules.
+    ``codes``, ``labels``, ``unless``, ``pending``: as in the module's rules.
     """
 
     id: str
@@ -87,6 +88,7 @@ class ConsentFact:
     codes: frozenset[str] = EVERY
     labels: frozenset[str] = EVERY
     unless: tuple[Box, ...] = ()
+    pending: bool = False
 
     @property
     def box(self) -> Box:
@@ -117,6 +119,8 @@ class ConsentFact:
             found["labels"] = in_order(self.labels)
         if self.unless:
             found["unless"] = sorted((box.row() for box in self.unless), key=repr)
+        if self.pending:
+            found["pending"] = True
         return found
 
     @classmethod
@@ -139,6 +143,10 @@ def _extended(more: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {name: words_of(more[name]) for name in ("codes", "labels") if name in more}
     if "unless" in more:
         found["unless"] = tuple(Box.from_row(row) for row in more["unless"])
+    if "pending" in more:
+        if more["pending"] is not True:
+            raise TypeError("not a consent fact")
+        found["pending"] = True
     return found
 
 

@@ -14,6 +14,8 @@ Numbered steps, each of which may answer; the next only narrows:
 Rules:
 - classes of a Permit are always a subset of the link's; nothing ever adds one.
 - An answer is remembered only within the span of time in which no date it read is crossed.
+- A denial that is pending (it arrived, nobody has looked at it) decides nothing; a Permit that would say less with it is
+  Indeterminate instead.
 - ``facts.bundle_version`` is not read: a dry run decides old facts under a new bundle.
 
 Deliberately absent: the profile (``deid`` removes what it removes) and any clock.
@@ -22,6 +24,7 @@ Deliberately absent: the profile (``deid`` removes what it removes) and any cloc
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from operator import attrgetter
 
@@ -85,7 +88,7 @@ def decide(bundle: Bundle, link: Link, facts: Facts, now_us: int) -> Decision:
     if held is not None and held[0] <= now_us < held[1]:
         return held[2]
     dates = Span(now_us)
-    answer = _decide(bundle, link, facts, dates)
+    answer = _reviewed(bundle, link, facts, dates)
     bundle.answers.put(key, (dates.since_us, dates.until_us, answer))
     return answer
 
@@ -101,6 +104,22 @@ def care_first(link: Link, answer: Indeterminate) -> Permit | Indeterminate:
     return Permit(
         link.id, link.classes, link.profile, (), (f"link:{link.id}", f"care-team:{answer.why.code}")
     )
+
+
+def _reviewed(bundle: Bundle, link: Link, facts: Facts, dates: Span) -> Decision:
+    """Decide by what stands, and hold what it permits where that hangs on what is pending."""
+    said = facts.consents or ()
+    if not any(one.pending for one in said):
+        return _decide(bundle, link, facts, dates)
+    stands = tuple(one for one in said if not one.pending)
+    answer = _decide(bundle, link, replace(facts, consents=stands), dates)
+    if not isinstance(answer, Permit):
+        return answer
+    counted = tuple(replace(one, permit=False, pending=False) if one.pending else one for one in said)
+    with_it = _decide(bundle, link, replace(facts, consents=counted), dates)
+    if isinstance(with_it, Permit) and with_it.covers(answer.classes, answer.withheld, answer.only):
+        return replace(answer, valid_until_us=with_it.valid_until_us)
+    return Indeterminate(link.id, Reason.CONSENT_WAITING, ("consents",))
 
 
 def _decide(bundle: Bundle, link: Link, facts: Facts, dates: Span) -> Decision:
