@@ -216,6 +216,11 @@ def note_held(db: Connection, site: str, id_: str, *, last_us: int, reason: str 
     return done.rowcount > 0
 
 
+def hold_for(db: Connection, site: str, id_: str, reason: str) -> None:
+    """Say why somebody is held now, without a new message of theirs."""
+    db.execute(update(held).where(held.c.site == site, held.c.id == id_).values(reason=reason))
+
+
 def new_held(db: Connection, values: dict[str, Any]) -> None:
     """Keep somebody new; one that another process kept in this moment is counted there."""
     statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(held).values(**values)

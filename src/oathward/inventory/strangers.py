@@ -61,6 +61,11 @@ def remember_unknown(
     return id_
 
 
+def held_for(db: Connection, site: str, peer: Peer, sender: tuple[bytes, bytes], reason: str) -> None:
+    """Say why somebody who was heard before is held by what the inventory knows today."""
+    sql.hold_for(db, site, identity_of(peer, sender), reason)
+
+
 def identity_of(peer: Peer, sender: tuple[bytes, bytes]) -> str:
     """Name an identity: 24 hexadecimal digits of a hash of what identifies it."""
     who = peer.cert_sha256 or peer.address.encode()

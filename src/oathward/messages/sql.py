@@ -344,11 +344,8 @@ def held_ending(db: Connection, ending: str) -> list[str]:
 
 def held_counts(db: Connection) -> dict[str, int]:
     """Count what is held now, by reason."""
-    rows = db.execute(
-        select(quarantine.c.reason, func.count())
-        .where(quarantine.c.state == "held")
-        .group_by(quarantine.c.reason)
-    )
+    query = select(quarantine.c.reason, func.count()).where(quarantine.c.state == "held")
+    rows = db.execute(query.group_by(quarantine.c.reason))
     return {name: count for name, count in rows}  # noqa: C416  a Row is no pair to the type checker
 
 
@@ -358,9 +355,15 @@ def set_held_state(db: Connection, message_id: str, state: str) -> None:
     Raises:
         StorageError: ``conflict``; somebody else has settled it meanwhile.
     """
-    held_still = (quarantine.c.message == message_id) & (quarantine.c.state == "held")
-    if db.execute(update(quarantine).where(held_still).values(state=state)).rowcount != 1:
+    if not end_held(db, message_id, state):
         raise StorageError("quarantine", "it is not held any more", reason=Reason.CONFLICT)
+
+
+def hold_for(db: Connection, message_id: str, *, reason: str, place: str, device: str) -> None:
+    """Say what a message that is held is held for now."""
+    now = {"reason": reason, "place": place, "device": device}
+    db.execute(update(quarantine).where(quarantine.c.message == message_id).values(**now))
+    db.execute(update(message).where(message.c.id == message_id).values(reason=reason))
 
 
 def end_held(db: Connection, message_id: str, state: str) -> bool:
