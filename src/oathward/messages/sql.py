@@ -362,7 +362,8 @@ def set_held_state(db: Connection, message_id: str, state: str) -> None:
 def hold_for(db: Connection, message_id: str, *, reason: str, place: str, device: str) -> None:
     """Say what a message that is held is held for now."""
     now = {"reason": reason, "place": place, "device": device}
-    db.execute(update(quarantine).where(quarantine.c.message == message_id).values(**now))
+    here = (quarantine.c.message == message_id) & (quarantine.c.state == "held")
+    db.execute(update(quarantine).where(here).values(**now))
     db.execute(update(message).where(message.c.id == message_id).values(reason=reason))
 
 
