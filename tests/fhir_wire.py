@@ -7,9 +7,10 @@ import socket
 import ssl
 import time
 import uuid
+from contextlib import contextmanager
 
 from joserfc import jwt
-from tests.site import Site
+from tests.site import Site, bundle
 
 from oathward.inventory.model import Device
 
@@ -50,6 +51,19 @@ def device(id_, **more):
     return Device(
         **{"id": id_, "kind": "monitor", "certificate_names": names, "default_authority": "HOSP"} | more
     )
+
+
+@contextmanager
+def served(folder, fhir, *names):
+    """A served site with these devices of certificates and no recipient; ``fhir``: settings of its door."""
+    site = Site.make(folder, fhir=fhir)
+    site.activate(bundle({}))
+    site.add(*map(device, names))
+    site.start()
+    try:
+        yield site
+    finally:
+        site.stop()
 
 
 def certificate(site: Site, id_):

@@ -8,7 +8,7 @@ import zlib
 from contextlib import ExitStack, suppress
 
 import pytest
-from tests.fhir_wire import Http, bundle_of, context, device, encoded, observation, request
+from tests.fhir_wire import Http, bundle_of, context, device, encoded, observation, request, served
 from tests.site import Site, bundle
 from tests.wire import Recipient
 
@@ -203,6 +203,7 @@ def slow(site, first, rest=b"x", *, every_s=0.3, most_s=12.0):
     raise AssertionError("never answered")
 
 
+@pytest.mark.alone
 def test_slow_headers_and_slow_bodies_are_ended(site):
     answer, took_s = slow(site, b"POST /fhir/Observation HTTP/1.1\r\nHost: x\r\nX: ")
     assert (answer.status, answer.reason) == (408, "http.timeout")
@@ -261,6 +262,7 @@ def beside(site):
     return site.status("gateway")["counts"].get("message.beside", 0)
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", HEAVY)
 def test_four_megabytes_of_hostile_text_hold_up_no_neighbour(site, name):
     before = beside(site)
@@ -272,28 +274,19 @@ def test_four_megabytes_of_hostile_text_hold_up_no_neighbour(site, name):
     assert took[30] < 0.2
 
 
+@pytest.mark.alone
 def test_without_the_process_beside_the_same_text_holds_up_the_neighbour(tmp_path):
     """The reverse: all on one loop, a neighbour waits for as long as the heaviest body takes."""
-    site = Site.make(tmp_path / "s", fhir="beside_bytes_min = 1000000000")
-    site.activate(bundle({}))
-    site.add(device("mon-1"), device("mon-2"))
-    site.start()
-    try:
+    with served(tmp_path / "s", "beside_bytes_min = 1000000000", "mon-1", "mon-2") as site:
         took, answer = neighbour(site, "bundle", 20)
         print(f"worst {took[-1] * 1e3:.0f} ms")
         assert answer.status == 200
         assert beside(site) == 0
         assert took[-1] > 0.15
-    finally:
-        site.stop()
 
 
 def test_too_many_connections_of_one_address_are_told_so(tmp_path):
-    site = Site.make(tmp_path / "s", fhir="connections_per_peer_max = 3")
-    site.activate(bundle({}))
-    site.add(device("mon-1"))
-    site.start()
-    try:
+    with served(tmp_path / "s", "connections_per_peer_max = 3", "mon-1") as site:
         made = context(site, "mon-1")
         with ExitStack() as stack:
             for _ in range(3):
@@ -302,8 +295,6 @@ def test_too_many_connections_of_one_address_are_told_so(tmp_path):
             assert not taken(site, made)
         site.wait(lambda: refusals(site, "connection.limit") >= 1)
         site.wait(lambda: taken(site, made))
-    finally:
-        site.stop()
 
 
 def taken(site, made):
@@ -316,11 +307,7 @@ def taken(site, made):
 
 
 def test_too_many_requests_of_one_address_are_told_when_to_come_again(tmp_path):
-    site = Site.make(tmp_path / "s", fhir="messages_per_s_per_peer_max = 20")
-    site.activate(bundle({}))
-    site.add(device("mon-1"))
-    site.start()
-    try:
+    with served(tmp_path / "s", "messages_per_s_per_peer_max = 20", "mon-1") as site:
         with Http(site, "mon-1") as client:
             client.write(request("GET", "/fhir/metadata") * 100)
             answers = []
@@ -330,16 +317,10 @@ def test_too_many_requests_of_one_address_are_told_when_to_come_again(tmp_path):
         assert answers[-1].reason == "connection.rate-limit"
         assert answers[-1].headers["retry-after"] == "5"
         assert 20 <= len(answers) < 40
-    finally:
-        site.stop()
 
 
 def test_what_is_not_answered_has_so_much_memory(tmp_path):
-    site = Site.make(tmp_path / "s", fhir="waiting_bytes_max = 2000000\nconnections_max = 200")
-    site.activate(bundle({}))
-    site.add(device("mon-1"))
-    site.start()
-    try:
+    with served(tmp_path / "s", "waiting_bytes_max = 2000000\nconnections_max = 200", "mon-1") as site:
         made = context(site, "mon-1")
         with ExitStack() as stack:
             for _ in range(30):
@@ -351,8 +332,6 @@ def test_what_is_not_answered_has_so_much_memory(tmp_path):
             site.wait(lambda: refusals(site, "connection.memory-limit") >= 10)
             with Http(site, made=made) as small:
                 assert small.post("/fhir/Observation", observation()).status == 201
-    finally:
-        site.stop()
 
 
 def test_without_tls_nobody_is_heard(site):
