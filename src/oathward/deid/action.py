@@ -42,6 +42,7 @@ class Seeds:
         year: the current year, UTC; 0 where unknown, then no year of birth passes.
         source: id of the device that sent it; a logical id means something at its sender alone.
         identity: identifiers leave as they are; else pseudonyms stand in their places.
+        shared: the recipient knows the sender's logical ids: references leave as they are.
     """
 
     subject_seed: bytes = field(repr=False)
@@ -50,6 +51,7 @@ class Seeds:
     year: int = 0
     source: str = field(default="", repr=False)
     identity: bool = field(default=True, repr=False)
+    shared: bool = field(default=False, repr=False)
 
 
 Parameters = Mapping[str, tuple[str, ...]]

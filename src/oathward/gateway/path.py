@@ -238,7 +238,8 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
         planned = gate.plan(wire.name, link, permit)
         secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
         source = known.facts.device or ""
-        seeds = Seeds(*secrets, outgoing_id, gate.year, source, link.carries_identity)
+        shared = link.shares_ids(source)
+        seeds = Seeds(*secrets, outgoing_id, gate.year, source, link.carries_identity, shared)
         safe = _shaped(message.left, planned.plan, seeds)  # 8
         if part.guarded is None:
             part.guarded = gate.guarded(wire.original(message.whole), subject, arrival.at_us)

@@ -136,12 +136,17 @@ def formats(stated: Stated) -> None:
     for link, section in stated.links:
         recipient = recipients.get(link.recipient)
         if recipient is None:
-            for key in ("format", "mentioned"):
+            for key in ("format", "mentioned", "shared_ids"):
                 if section.has(key):
                     section.note(key, "what is kept stays as it came; remove this line")
             continue
         if section.has("mentioned") and outgoing_wire(link, recipient, "hl7v2") != "fhir":
             section.note("mentioned", f"HL7 v2 does not leave as FHIR on link `{link.id}`; remove this line")
+        if link.shared_ids and (
+            outgoing_wire(link, recipient, "fhir") != "fhir" or not link.carries_identity
+        ):
+            why = "only a recipient of FHIR that is told who it is knows ids of its own; remove this line"
+            section.note("shared_ids", why)
         if link.format and recipient.wire not in (None, link.format):
             section.note(
                 "format", f"`{recipient.id}` speaks {recipient.wire}; remove this line, or change its address"

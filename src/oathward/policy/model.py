@@ -135,6 +135,7 @@ class Link:
     ``sensitivity_denied``: sensitivity code → classes that then do not pass.
     ``format``: what leaves, whatever came in; None is what the recipient speaks, else as it came.
     ``mentioned``: where HL7 v2 leaves as FHIR, what a message names and is not about: only created, or written.
+    ``shared_ids``: devices that refer by logical ids of the recipient's own server: their references leave as they are.
     ``valid_from_us``, ``valid_until_us``: microseconds UTC of the agreement; ``None`` is unbounded.
     """
 
@@ -155,6 +156,7 @@ class Link:
     retention_days: int = 0
     format: Wire | None = None
     mentioned: Mentioned = "create"
+    shared_ids: frozenset[str] = frozenset()
     on_exhausted: Literal["block", "skip"] = "block"
     carries_identity: bool = False
     uncatalogued: Literal["remove", "pass", "hold"] = "remove"
@@ -169,6 +171,10 @@ class Link:
     def for_care(self) -> bool:
         """Whether its purpose is the patient's care."""
         return self.purpose in CARE_PURPOSES
+
+    def shares_ids(self, device: str | None) -> bool:
+        """Whether a device's logical ids are those of the recipient's own server."""
+        return bool(self.shared_ids) and (device in self.shared_ids or "*" in self.shared_ids)
 
     @property
     def person_free(self) -> bool:

@@ -1,6 +1,7 @@
 """Whom a measurement is about, through the path: what a care link and a registry get, however the sender says it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from tests.property.test_planted_fhir import HUB, OBSERVATION, PATIENT, opener, world  # noqa: F401  fixtures
@@ -70,3 +71,19 @@ def test_what_is_about_a_thing_gets_nobodys_pseudonym(world, opener, pseudonym):
     seen = OBSERVATION | {"subject": {"identifier": {"value": "SN-4711"}, "type": "Device"}}
     got = sent(opener, took(gate, {k: v for k, v in seen.items() if k != "id"}))
     assert pseudonym not in json.dumps(got)
+
+
+def test_a_sender_with_the_recipients_own_ids_is_understood_there(world, opener, monkeypatch):  # noqa: F811
+    _, gate = world
+    seen = OBSERVATION | {"subject": {"reference": "Patient/ehr-77", "identifier": IDENTIFIER}}
+    del seen["id"]
+    before = sent(opener, took(gate, seen | {"issued": "2026-05-04T09:00:00Z"}))
+    links = [
+        replace(link, shared_ids=frozenset({"*"} if link.id == "ehr" else ()))
+        for link in gate.links(None, "fhir")
+    ]
+    monkeypatch.setattr(gate, "links", lambda only, wire: links)
+    after = sent(opener, took(gate, seen | {"issued": "2026-05-04T09:00:01Z"}))
+    assert before["ehr"]["subject"]["reference"] != "Patient/ehr-77"
+    assert after["ehr"]["subject"]["reference"] == "Patient/ehr-77"
+    assert "ehr-77" not in json.dumps(after["registry"])

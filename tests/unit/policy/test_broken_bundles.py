@@ -72,6 +72,8 @@ TABLE = {
     "a format for what is kept": Broken(KEEP, "retention_days = 30", 'format = "fhir"\nretention_days = 30', "format", "stays as it came"),
     "mentioned by nobody's word": Broken(REGISTRY, 'format = "fhir"', 'mentioned = "merge"\nformat = "fhir"', "mentioned", "is not a known `mentioned`"),
     "mentioned where HL7 v2 stays HL7 v2": Broken(EHR, "retention_days = 7", 'mentioned = "update"', "mentioned", "does not leave as FHIR"),
+    "shared ids with a recipient of HL7 v2": Broken(EHR, "retention_days = 7", 'shared_ids = ["hub"]', "shared_ids", "only a recipient of FHIR"),
+    "shared ids where nobody is told who it is": Broken(REGISTRY, 'format = "fhir"', 'shared_ids = ["hub"]\nformat = "fhir"', "shared_ids", "only a recipient of FHIR"),
     "mentioned for what is kept": Broken(KEEP, "retention_days = 30", 'mentioned = "create"\nretention_days = 30', "mentioned", "stays as it came"),
     "FHIR to a recipient of HL7 v2": Broken(EHR, 'message_types = ["*"]', 'message_types = ["FHIR^Observation"]', "[sources]", "FHIR is not written as HL7 v2"),
     "no port": Broken(TO_EHR, "ehr.example:2576", "ehr.example", "address", "write host and port"),

@@ -2,8 +2,9 @@
 
 Rules:
 - A logical id means something at its sender alone: kept, it is hashed with the sender (``known``), so that two
-  senders' ``Patient/1`` are never one at a recipient. It has the class of its type (``overrides.ID_CLASSES``). Kept or changed it is that of what leaves; else
-  the resource is called after the outgoing message: ``out-1-0``; or after what it is known by (``known``), where
+  senders' ``Patient/1`` are never one at a recipient. A reference to what the recipient itself has
+  (``Seeds.shared``) leaves as it is. It has the class of its type (``overrides.ID_CLASSES``).
+- Kept or changed a logical id is that of what leaves; else the resource is called after the outgoing message: ``out-1-0``; or after what it is known by (``known``), where
   ids of its type may leave and the sender gave none.
 - A reference takes the ruling of its target's id, so both stay consistent. Inside the message it follows the target,
   whatever that is called now, and goes where the target goes.
@@ -99,6 +100,16 @@ def _sent(kind: str, ident: str, run: Run) -> str:
 @cache
 def _sent_by(kind: str) -> Result:
     return lambda ident, context: sent_id(kind, ident, source_of(context))
+
+
+def _kept_id(kind: str, ident: str, run: Run) -> str:
+    """Give the id of what is not in the message, as a reference has it that is kept."""
+    return ident if shares_ids(run.context) else _sent(kind, ident, run)
+
+
+def shares_ids(context: object) -> bool:
+    """Say whether the recipient knows the sender's logical ids, or nothing tells who sent it."""
+    return not source_of(context) or bool(getattr(context, "shared", False))
 
 
 def _by_identifier(entry: Entry, run: Run) -> str:
@@ -214,7 +225,7 @@ class Referrer:
     ) -> tuple[str, str]:
         ruling, cls = known
         if ruling is KEEP:
-            return cls, f"{kind}/{_sent(kind, ident, run)}"
+            return cls, f"{kind}/{_kept_id(kind, ident, run)}"
         if ruling is REMOVE or rest:
             return cls, ""
         if kind == "Patient":
@@ -254,8 +265,8 @@ def kept_reference(text: str, run: Run) -> str:
     ident, _, version = ident.partition("/_history/")
     if not slash or "/" in ident or not _is_id(ident) or kind not in tables.resource_types():
         return text  # another server's, a search, a fragment: they mean the same wherever they stand
-    return f"{kind}/{_sent(kind, ident, run)}" + (
-        f"/_history/{version}" if version and not source_of(run.context) else ""
+    return f"{kind}/{_kept_id(kind, ident, run)}" + (
+        f"/_history/{version}" if version and shares_ids(run.context) else ""
     )
 
 
@@ -268,7 +279,7 @@ def referred_anew(data: bytes, run: Run) -> bytes:
     def anew(match: re.Match[bytes]) -> bytes:
         return b'"reference":"%b"' % kept_reference(match[1].decode(), run).encode()
 
-    return _REFERENCE.sub(anew, data) if source_of(run.context) else data
+    return data if shares_ids(run.context) else _REFERENCE.sub(anew, data)
 
 
 def relinked(value: Any, names: dict[str, str], run: Run) -> Any:

@@ -59,7 +59,7 @@ class Rewriter:
         self._compiler = Compiler(decide, hold=hold_uncatalogued)
         rulings = (decide(cls, part) for cls in CLASSES - {"structure"} for part in PARTS)
         self._unchanged = not hold_uncatalogued and all(ruling is KEEP for ruling in rulings)
-        self._writings: dict[tuple[int, bool], tuple[Writing, Rewritten] | None] = {}
+        self._writings: dict[tuple[int, bool, bool], tuple[Writing, Rewritten] | None] = {}
 
     def __call__(self, message: Message, outgoing_id: str, context: object) -> Rewritten:
         """Write what may leave of one message.
@@ -74,7 +74,7 @@ class Rewriter:
         """
         if not isinstance(message, Recognised):
             return self._write(message, outgoing_id, Run(context))
-        key = message.shape.serial, bool(links.source_of(context))
+        key = message.shape.serial, bool(links.source_of(context)), links.shares_ids(context)
         known: tuple[Writing, Rewritten] | None = self._writings.get(key, _NEW)
         if known is _NEW:
             return self._learn(message, outgoing_id, context, key)
@@ -84,7 +84,7 @@ class Rewriter:
         return known[1]._replace(data=data)
 
     def _learn(
-        self, message: Recognised, outgoing_id: str, context: object, key: tuple[int, bool]
+        self, message: Recognised, outgoing_id: str, context: object, key: tuple[int, bool, bool]
     ) -> Rewritten:
         """Write a message of a shape that is new here; how, is remembered if it is so for all of the shape."""
         done = self._write(message, outgoing_id, Run(context))

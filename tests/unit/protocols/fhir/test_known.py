@@ -137,3 +137,35 @@ def test_references_are_the_same_whether_names_changed_or_not():
     assert references(one) == references(other)
     assert 'a \\"reference\\":\\"Patient/1\\" in words' in one.decode()
     assert "Patient/1" not in references(one)
+
+
+def test_references_by_the_recipients_own_ids_leave_as_they_are_and_nothing_is_written_under_them():
+    """What the sender writes has ids of its own all the same: it cannot write over what the recipient has."""
+    raw = observation(encounter={"reference": "Encounter/77"}, performer=[{"reference": "Practitioner/5"}])
+    for seeds in (replace(SEEDS, shared=True), replace(SEEDS, shared=True, source="hub-2")):
+        for treatment in (plan("treatment", FHIR), whole_plan()):
+            data = shape(decode(raw), treatment, seeds).data
+            assert references(data) == {"Patient/1", "Encounter/77", "Practitioner/5"}
+            assert urls(data).isdisjoint({"Observation/1"})
+
+
+def test_shared_ids_do_not_reach_into_what_is_sent_along():
+    """A Patient in the same bundle is called as it leaves, and what refers to it follows."""
+    body = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            {"resource": json.loads(one.partition(b"\n\n")[2]), "request": {"method": "PUT", "url": url}}
+            for one, url in ((patient(), "Patient/1"), (observation(), "Observation/1"))
+        ],
+    }
+    raw = request_bytes(Request("POST", ""), json.dumps(body).encode())
+    data = shape(decode(raw), plan("treatment", FHIR), replace(SEEDS, shared=True)).data
+    (called,) = [url for url in urls(data) if url.startswith("Patient/")]
+    assert called != "Patient/1"
+    assert references(data) == {called}
+
+
+def whole_plan():
+    """Where nothing is removed, what leaves is written in another way."""
+    return compile_plan(builtin_profiles()["treatment"], CLASSES, FHIR)
