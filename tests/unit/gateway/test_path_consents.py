@@ -68,7 +68,7 @@ def held(gate, prepared):
 
 
 @pytest.fixture
-def command(world, capsys, monkeypatch):  # noqa: F811
+def command(world, capsys, monkeypatch):  # noqa: F811  a fixture
     site, gate = world
 
     def go(*arguments, stdin=b"", as_json=True):
@@ -83,7 +83,7 @@ def command(world, capsys, monkeypatch):  # noqa: F811
     return go
 
 
-def test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener, command, number):  # noqa: F811
+def test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener, command, number):  # noqa: F811  a fixture
     _, gate = world
     assert set(sent(opener, measure(gate, number, 61))) == {"ehr", "registry"}, (
         "research without consent needed"
@@ -111,7 +111,7 @@ def test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener
     assert row["message"] not in {r["message"] for r in command("arrived").value["arrived"]}
 
 
-def test_a_permit_that_comes_permits_nothing_and_holds_nothing(world, opener, command, number):  # noqa: F811
+def test_a_permit_that_comes_permits_nothing_and_holds_nothing(world, opener, command, number):  # noqa: F811  a fixture
     _, gate = world
     came = take(gate, consent(number, "permit"))
     assert set(sent(opener, measure(gate, number, 65))) == {"ehr", "registry"}
@@ -122,7 +122,7 @@ def test_a_permit_that_comes_permits_nothing_and_holds_nothing(world, opener, co
     assert command("list", "--subject", subject).value["consents"] == []
 
 
-def test_a_withdrawal_holds_and_a_dismissal_lets_go(world, opener, command, number, tmp_path):  # noqa: F811
+def test_a_withdrawal_holds_and_a_dismissal_lets_go(world, opener, command, number, tmp_path):  # noqa: F811  a fixture
     _, gate = world
     file = tmp_path / "c.json"
     permit = consent(number, "permit")
@@ -141,7 +141,7 @@ def test_a_withdrawal_holds_and_a_dismissal_lets_go(world, opener, command, numb
     assert command("import", "--message", more.message.id).code != 0
 
 
-def test_a_release_is_no_new_arrival(world, opener, command, number):  # noqa: F811
+def test_a_release_is_no_new_arrival(world, opener, command, number):  # noqa: F811  a fixture
     """What was held for a link goes on; the Consent in it still waits for its own answer, once."""
     _, gate = world
     take(gate, consent(number))
@@ -173,7 +173,7 @@ def both_raw(body):
     return Phi(request_bytes(Request("POST", ""), json.dumps(body).encode()))
 
 
-def test_what_has_mistakes_goes_on_waiting(world, command, number):  # noqa: F811
+def test_what_has_mistakes_goes_on_waiting(world, command, number):  # noqa: F811  a fixture
     _, gate = world
     same = [{"system": "urn:x", "value": f"{number}d"}]
     entries = [
@@ -194,7 +194,7 @@ def test_it_wants_to_know_what(command, arguments):
     assert command("import", *arguments).code in {65, 66}
 
 
-def test_reverse_a_gateway_that_does_not_note_it(world, opener, command, number, monkeypatch):  # noqa: F811
+def test_reverse_a_gateway_that_does_not_note_it(world, opener, command, number, monkeypatch):  # noqa: F811  a fixture
     monkeypatch.setattr(consents, "note", lambda *_: None)
     with pytest.raises(AssertionError):
         test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener, command, number)

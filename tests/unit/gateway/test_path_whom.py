@@ -39,12 +39,12 @@ def took(gate, body, target="Observation", method="POST"):
     return prepared
 
 
-def sent(opener, prepared):  # noqa: F811
+def sent(opener, prepared):  # noqa: F811  a fixture
     return {o.sealed.link: json.loads(opener.open(o.sealed.data).data.reveal()) for o in prepared.outgoing}
 
 
 @pytest.fixture(scope="module")
-def pseudonym(world, opener):  # noqa: F811
+def pseudonym(world, opener):  # noqa: F811  a fixture
     """What the registry calls this patient where a Patient resource says who it is."""
     _, gate = world
     whole = PATIENT | {"id": "p77", "identifier": [IDENTIFIER], "gender": "female"}
@@ -53,7 +53,7 @@ def pseudonym(world, opener):  # noqa: F811
 
 
 @pytest.mark.parametrize("way", sorted(WAYS))
-def test_a_measurement_of_a_patient_is_about_that_patient_at_every_recipient(world, opener, pseudonym, way):  # noqa: F811
+def test_a_measurement_of_a_patient_is_about_that_patient_at_every_recipient(world, opener, pseudonym, way):  # noqa: F811  a fixture
     _, gate = world
     seen = OBSERVATION | {"subject": WAYS[way], "effectiveDateTime": f"2026-05-04T08:{len(way):02}:00Z"}
     got = sent(opener, took(gate, {k: v for k, v in seen.items() if k != "id"}))
@@ -66,14 +66,14 @@ def test_a_measurement_of_a_patient_is_about_that_patient_at_every_recipient(wor
     assert "Ulmen" not in json.dumps(got["registry"])
 
 
-def test_what_is_about_a_thing_gets_nobodys_pseudonym(world, opener, pseudonym):  # noqa: F811
+def test_what_is_about_a_thing_gets_nobodys_pseudonym(world, opener, pseudonym):  # noqa: F811  a fixture
     _, gate = world
     seen = OBSERVATION | {"subject": {"identifier": {"value": "SN-4711"}, "type": "Device"}}
     got = sent(opener, took(gate, {k: v for k, v in seen.items() if k != "id"}))
     assert pseudonym not in json.dumps(got)
 
 
-def test_a_sender_with_the_recipients_own_ids_is_understood_there(world, opener, monkeypatch):  # noqa: F811
+def test_a_sender_with_the_recipients_own_ids_is_understood_there(world, opener, monkeypatch):  # noqa: F811  a fixture
     _, gate = world
     seen = OBSERVATION | {"subject": {"reference": "Patient/ehr-77", "identifier": IDENTIFIER}}
     del seen["id"]
