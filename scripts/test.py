@@ -4,8 +4,8 @@ Rules:
 - Every step is named and timed; all run, even after a failure; the last lines say which failed.
 - Debian's peers (PostgreSQL, OpenSSL, tshark) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
-- Tests that only compute run side by side (pytest-xdist), those that drive a browser a file a worker; tests that kill
-  processes or watch the clock run one at a time.
+- Tests that only compute run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a
+  worker: they wait more than they compute. What watches the clock (``alone``) runs one at a time.
 - The ten slowest tests are printed, and one closing line counts all.
 
 Deliberately absent: retries. A test that fails sometimes is a bug.
@@ -33,9 +33,7 @@ DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark", "chr
 """Debian package -> a program of it."""
 
 SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")
-ONE_AT_A_TIME = ("e2e", "faults")
-BROWSER = "test_console"
-"""Files of tests that drive a browser: they wait for pages, not for the clock, so a file a worker."""
+WITH_SITES = ("faults", "e2e")
 SPREAD = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
 NO_TESTS = 5  # pytest's exit code when a folder holds none
 
@@ -60,8 +58,8 @@ def main(wanted: list[str]) -> int:
         "types": lambda: run("mypy"),
         "imports": lambda: run("lint-imports"),
         "tests": lambda: pytest(SIDE_BY_SIDE, outcome, "--numprocesses", str(WORKERS)),
-        "tests-browser": lambda: pytest(("e2e",), outcome, "-k", BROWSER, *SPREAD),
-        "tests-alone": lambda: pytest(ONE_AT_A_TIME, outcome, "-k", f"not {BROWSER}"),
+        "tests-sites": lambda: pytest(WITH_SITES, outcome, "-m", "not alone", *SPREAD),
+        "tests-alone": lambda: pytest(WITH_SITES, outcome, "-m", "alone"),
     }
     unknown = set(wanted) - set(steps)
     if unknown:

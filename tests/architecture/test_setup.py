@@ -63,7 +63,7 @@ def test_set_up_runs_before_anything_is_installed():
 def test_every_test_folder_is_run():
     steps = tracked.script("test")
     folders = {p.relative_to(ROOT / "tests").parts[0] for p in (ROOT / "tests").rglob("test_*.py")}
-    assert folders <= {*steps.SIDE_BY_SIDE, *steps.ONE_AT_A_TIME}
+    assert folders <= {*steps.SIDE_BY_SIDE, *steps.WITH_SITES}
 
 
 def test_help_names_every_command():

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 IN_ALL_S_MAX = 50 - 20
 """Beside its traffic; on a busy machine too."""
 

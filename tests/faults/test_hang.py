@@ -11,6 +11,8 @@ from tests.faults.test_disk import fill, small_disk  # noqa: F401  a fixture
 from tests.site import Site, bundle, local
 from tests.wire import Recipient
 
+pytestmark = pytest.mark.alone
+
 SILENT_S = 2.5
 WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\nkeeper_silent_s_max = {2 * SILENT_S}\n"
 NOTICED_S = SILENT_S + 3.5
