@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.consent import views as consents
 from oathward.core.clock import micros, wall_s
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, OathwardError
@@ -75,6 +76,7 @@ class Standing:
     parts: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     waiting: list[views.Waiting] = field(default_factory=list)
     held: dict[str, int] = field(default_factory=dict)
+    consents: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     latest: MessageRow | None = None
     size: int = 0
@@ -107,6 +109,7 @@ def standing(site: Opened, now: datetime) -> Standing:
     with read(site.engine) as db:
         found.waiting = views.waiting(db)
         found.held = messages.held_counts(db)
+        found.consents = consents.arrivals(db, site.site, limit=1)[0]
         found.lost = missing.counts(db, site.site)
         found.latest = views.latest(db, site.site)
         found.size = ledger.head(db, site.site).size
@@ -259,6 +262,9 @@ def _quarantine(_site: Opened, found: Standing) -> Iterator[Line]:
         yield Line("note", "quarantine", f"{words.plural(total, 'message')} held", "/quarantine")
     else:
         yield Line("ok", "quarantine", "nothing is held", "/quarantine")
+    if found.consents:
+        what = f"not looked at yet: {words.plural(found.consents, 'message')} with a Consent (oathward consent arrived)"
+        yield Line("note", "consents", what, "/quarantine")
 
 
 def _storage(site: Opened, found: Standing) -> Iterator[Line]:

@@ -128,3 +128,11 @@ class TestByCode:
         row = self.decided(engine, self.GRANT, self.by_code(self.HR, permit=True))
         assert self.again(engine, row, self.GRANT) is None
         assert self.again(engine, row, self.by_code(self.HR, permit=True)) is Reason.PERMIT_NARROWED
+
+    def test_what_a_consent_that_came_may_take_away_is_withheld_and_waits_for_nobody(self, engine):
+        """Waiting in its place it would hold up those behind it, of other patients, until a person has looked."""
+        row = self.decided(engine, self.GRANT)
+        came = dataclasses.replace(small.consent("arrived-m-0", permit=False), pending=True)
+        assert self.again(engine, row, self.GRANT, came) is Reason.CONSENT_WAITING
+        other = dataclasses.replace(small.consent("x", permit=False, purposes="TREAT"), pending=True)
+        assert self.again(engine, row, self.GRANT, other) is None

@@ -7,6 +7,8 @@ import orjson
 import pytest
 from tests.site import bundle
 
+from oathward.consent import actions as consents
+from oathward.consent.arrived import Arrived
 from oathward.core.db import write
 from oathward.core.ids import uuid7
 from oathward.messages import missing
@@ -132,3 +134,14 @@ def test_a_link_whose_files_are_missing_says_which_and_what_to_do(look):
     meaning = words.meaning(trouble)
     assert "recipients` of the data folder" in meaning.remedy
     assert words.meaning("no such code: x").what == ""
+
+
+def test_a_consent_that_came_and_nobody_looked_at_is_a_note(look, opened):
+    assert lines(look(), "consents") == []
+    with write(opened.engine) as db:
+        consents.arrive(
+            db, opened.site, uuid7(), subject=uuid7(), device="hub", found=Arrived(consents=1), at_us=1
+        )
+    [(level, what)] = lines(look(), "consents")
+    assert level == "note"
+    assert "1 message with a Consent (oathward consent arrived)" in what
