@@ -15,7 +15,7 @@ from oathward.cli.demo.play import Options, keep_evidence, play
 from oathward.cli.demo.report import Report, print_report
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import STEPS, Story, withdrawal
-from oathward.cli.demo.view import _program, _View
+from oathward.cli.demo.view import _due, _program, _View
 from oathward.cli.main import run
 from oathward_sim.hospital import build
 from oathward_sim.judge import Delivery, Finding, Verdict, Withdrawal
@@ -182,6 +182,20 @@ def test_the_story_is_told_in_its_order_and_each_step_once():
     assert told(story, FINE, after_s=60) == [], "nobody has withdrawn"
     assert told(story, withdrawn, after_s=60)[1] == f"4 {STEPS[3]}"
     assert told(story, withdrawn, after_s=60) == list(story.rest(withdrawn)) == []
+
+
+def test_what_flows_is_told_once_it_has_arrived_everywhere():
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+    story = Story(hospital, dict)
+    partly = replace(FINE, delivered={"ehr": 9, "home-care": 0}, expected={"ehr": 9, "home-care": 0})
+    assert told(story, partly, after_s=6) == []
+    assert told(story, partly, after_s=13)[1] == f"2 {STEPS[1]}", "in any case, after a while"
+
+
+def test_what_arrived_before_its_sender_knew_was_due_too():
+    early = replace(FINE, delivered={"ehr": 14}, expected={"ehr": 9}, optional={"ehr": 2})
+    assert _due(early, "ehr") == 12
+    assert _due(replace(FINE, delivered={"ehr": 3}), "ehr") == 9
 
 
 def test_a_short_run_tells_the_rest_at_its_end_and_nothing_that_did_not_happen():

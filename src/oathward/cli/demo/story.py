@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from oathward_sim.hospital import Hospital
     from oathward_sim.judge import Verdict, Withdrawal
 
-_FLOWS_S, _HELD_S, _EFFECT_S = 4.0, 7.0, 3.0
+_FLOWS_S, _FLOWS_S_MAX, _HELD_S, _EFFECT_S = 4.0, 12.0, 7.0, 3.0
+"""When there is something to see: of what flows once it has arrived everywhere, or after so long in any case."""
 
 GETS = {
     "ehr": "HL7 v2: everything about its patients, over mutual TLS",
@@ -97,7 +98,8 @@ class Story:
         """Give the lines of the next step, if it is its time."""
         age_s = time.monotonic() - self.began_s
         lines: list[str] = []
-        if self.told == 1 and age_s > _FLOWS_S and verdict.accepted:
+        flows = all(verdict.delivered.values()) or age_s > _FLOWS_S_MAX
+        if self.told == 1 and age_s > _FLOWS_S and verdict.accepted and flows:
             lines = what_flows(verdict)
         elif self.told == 2 and age_s > _HELD_S:
             lines = what_is_held(self.held())

@@ -122,9 +122,9 @@ class _View:
         """Say all in one line."""
         verdict = self.verdict()
         arrived = ", ".join(
-            f"{name} {count} of {verdict.expected[name]} due"
+            f"{name} {count} of {_due(verdict, name)} due"
             if not (more := verdict.optional.get(name, 0))
-            else f"{name} {count - more} of {verdict.expected[name]} due and {more} not due"
+            else f"{name} {count - more} of {_due(verdict, name)} due and {more} not due"
             for name, count in verdict.delivered.items()
         )
         return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._site.held().values())}"
@@ -190,7 +190,7 @@ class _View:
                 table,
                 width,
                 name,
-                f"{verdict.expected[name]:,}",
+                f"{_due(verdict, name):,}",
                 f"{arrived:,} + {more}" if more else f"{arrived:,}",
                 self._rate(f"→{name}", count),
                 GETS.get(name, ""),
@@ -250,6 +250,11 @@ class _View:
         width = max(len(what) for what, _ in words[1:])
         lines = [Text(f"{what:<{width}}  ", no_wrap=True, overflow="ellipsis") for what, _ in words]
         return [line.append(why, style="dim") for line, (_, why) in zip(lines, words, strict=True)]
+
+
+def _due(verdict: Verdict, name: str) -> int:
+    """Say how many were due: also what arrived before its sender has heard that it was taken in."""
+    return max(verdict.expected[name], verdict.delivered[name] - verdict.optional.get(name, 0))
 
 
 def _sentence(verdict: Verdict) -> tuple[str, str]:
