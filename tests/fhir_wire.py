@@ -11,8 +11,7 @@ from contextlib import contextmanager
 
 from joserfc import jwt
 from tests.site import Site, bundle
-
-from oathward.inventory.model import Device
+from tests.site import certified as device  # what speaks FHIR has nothing else to be known by
 
 SYSTEM = "urn:oid:1.2.3.4"
 
@@ -43,14 +42,6 @@ def bundle_of(kind, *requests):
     """A batch or transaction of (method, url, resource)."""
     entry = [{"resource": r, "request": {"method": m, "url": u}} for m, u, r in requests]
     return {"resourceType": "Bundle", "type": kind, "entry": entry}
-
-
-def device(id_, **more):
-    """A device that proves itself by a certificate of the site's CA."""
-    names = frozenset({f"URI:urn:oathward:device:{id_}"})
-    return Device(
-        **{"id": id_, "kind": "monitor", "certificate_names": names, "default_authority": "HOSP"} | more
-    )
 
 
 @contextmanager

@@ -77,12 +77,15 @@ def local(id_: str = "mon-1", sender: str = "", *, kind: str = "monitor", **more
     return Device(id=id_, kind=kind, senders=senders, addresses=here, default_authority="HOSP", **more)
 
 
-def certified(id_: str, sender: str, *, kind: str = "pump") -> Device:
-    """A device that is known by the certificate the site gives it."""
-    names = frozenset({f"URI:urn:oathward:device:{id_}"})
-    return Device(
-        id=id_, kind=kind, certificate_names=names, senders=frozenset({sender}), default_authority="HOSP"
-    )
+def certified(id_: str, sender: str = "", **more) -> Device:
+    """A device that is known by the certificate the site's CA gives it; ``sender``: the only MSH-3 it may have."""
+    facts = {
+        "kind": "monitor",
+        "certificate_names": frozenset({f"URI:urn:oathward:device:{id_}"}),
+        "senders": frozenset({sender} if sender else ()),
+        "default_authority": "HOSP",
+    }
+    return Device(id=id_, **facts | more)
 
 
 def bundle(

@@ -20,7 +20,7 @@ def served(folder, limits):
     recipient = Recipient()
     site = Site.make(folder, tls=True, mllp=limits)
     site.activate(bundle({"ehr": recipient.address}))
-    site.add(certified("pump-1", "PUMP1"))
+    site.add(certified("pump-1", "PUMP1", kind="pump"))
     site.start()
     try:
         yield site

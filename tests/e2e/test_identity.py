@@ -20,9 +20,9 @@ def tls_site(tmp_path_factory):
     site = Site.make(tmp_path_factory.mktemp("tls"), tls=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.add(
-        certified("pump-1", "PUMP1"),
-        certified("pump-2", "PUMP2"),
-        certified("pump-3", "PUMP3"),
+        certified("pump-1", "PUMP1", kind="pump"),
+        certified("pump-2", "PUMP2", kind="pump"),
+        certified("pump-3", "PUMP3", kind="pump"),
     )
     expired_certificate(site)
     site.start()
