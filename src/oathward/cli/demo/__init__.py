@@ -1,7 +1,8 @@
 """``oathward demo``: a whole site with a simulated hospital around it, in a folder of its own.
 
 Rules:
-- It uses the same commands as anyone would, on a new data folder that is removed afterwards.
+- It uses the same commands as anyone would, on a new data folder that is removed afterwards; where something leaked it stays,
+  with what the leak was seen in.
 - What it counts comes from the simulator's own list of what it sent and from what its recipients kept,
   never from Oathward's counters.
 
