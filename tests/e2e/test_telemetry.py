@@ -1,5 +1,7 @@
 """A running site and a collector on loopback: what is exported, and that no planted value is in it."""
 
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -25,6 +27,14 @@ def serve(folder, recipient, more=""):
     return site.start()
 
 
+def metrics(site) -> bytes:
+    with closing(
+        HTTPConnection("127.0.0.1", site.status("app")["ports"]["metrics"], timeout=10)
+    ) as connection:
+        connection.request("GET", "/metrics")
+        return connection.getresponse().read()
+
+
 def maps(site, role):
     return Path(f"/proc/{site.status(role)['pid']}/maps").read_text()
 
@@ -47,6 +57,10 @@ def test_what_is_exported_holds_no_value_of_a_message(tmp_path, far_end):
         sent = far_end.everything()
         for planted in (b"Zqplanted", b"ZQPLANTED", b"Adalbert", b"7009123477", b"51.5", b"Zqcontrol"):
             assert planted not in sent
+            assert planted not in metrics(site), "nor to Prometheus"
+            assert planted not in site.log.read_bytes(), "nor in the log"
+        assert b'event="message.accepted"' in metrics(site), "the reverse: what may be told is there"
+        assert b"telemetry" in site.log.read_bytes()
         assert b"ehr" in sent, "the reverse: what may be told is found by the same search"
         assert b"Zqplanted" in b"".join(recipient.kept)
         site.wait(lambda: site.status("app").get("telemetry_s"))
