@@ -216,7 +216,7 @@ def test_a_quick_look_at_json_says_what_a_closer_one_says(whose, data, carded, i
         return  # what is no JSON cannot be looked at closer
     quick = Guard(HASHER).check(message, data, carries_identity=identity, **known)
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(check_module, "_is_quiet", lambda *_: False)
+        patched.setattr(check_module, "is_quiet", lambda *_: False)
         assert Guard(HASHER).check(message, data, carries_identity=identity, **known) == quick
 
 
@@ -258,3 +258,30 @@ def test_one_index_answer_serves_the_links_of_one_message_only():
     assert guard.link(guard.message(of_hl7v2(message), foreign=ask), data, carries_identity=False) is CLEAN
     assert asked[1] < asked[0]
     assert isinstance(guard.check(of_hl7v2(message), data, carries_identity=True, foreign=asking(0)), Stop)
+
+
+def test_a_token_that_is_nobodys_is_asked_about_once_a_message_and_for_each_message_anew():
+    guard, asked = Guard(HASHER), []
+    _, message = FHIR_ORIGINALS[0]
+    hidden = '"x":"OTk4ODc3NjY="'  # 99887766 in base64
+    first, second = (
+        observed([hidden, f'"note":[{{"text":"{text}"}}]'], INSTANTS[0], 1, OUR_ID, bundled=False)
+        for text in ("chart 99887766", "the chart 99887766")
+    )
+    token = HASHER.token("99887766")
+
+    def ask(tokens):
+        asked.append(set(tokens))
+        return frozenset()
+
+    for _ in range(2):
+        asked.clear()
+        one = guard.message(message, foreign=ask)
+        for identity, data in ((True, first), (False, second), (True, second)):
+            assert guard.link(one, data, carries_identity=identity) is CLEAN
+        assert sum(token in tokens for tokens in asked) == 1
+    somebodys = guard.message(message, foreign=asking(0))
+    for identity in (True, False, True):  # one that is somebody's stops each time
+        verdict = guard.link(somebodys, first, carries_identity=identity)
+        assert isinstance(verdict, Stop)
+        assert verdict.kind == "other-patient"

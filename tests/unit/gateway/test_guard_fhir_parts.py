@@ -369,5 +369,5 @@ def test_every_wire_is_searched_for_what_came_by_the_other():
 
 
 def test_reverse_a_quick_look_that_finds_nothing_lets_values_pass(monkeypatch):
-    monkeypatch.setattr(check_module, "_is_quiet", lambda *_: True)
+    monkeypatch.setattr(check_module, "is_quiet", lambda *_: True)
     assert check(member("x", "12345678")) is CLEAN

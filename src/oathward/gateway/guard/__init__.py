@@ -8,9 +8,10 @@
 | ``payload`` | what would leave, in lines: segments, or the objects of JSON |
 | ``message`` | what the links of one message share; tokens by their keyed hashes |
 | ``check`` | one check of one payload, line by line and behind encodings |
+| ``quiet`` | a quick look at JSON as it is written |
 | ``verdict`` | what it says: clean, counted, stop |
 | ``context`` | what is searched for in messages about one person, and what was found clean |
-| ``outlines``, ``hashes`` | what is known of lines that differ in digits only; keyed hashes of what stands in them |
+| ``outlines``, ``spans``, ``hashes`` | what is known of lines that differ in digits only; where tokens may stand in them; keyed hashes of these |
 | ``search``, ``dates`` | finding tokens in a text, whatever stands between their characters |
 | ``normalise`` | plain forms, and the forms that text can be hidden in |
 """

@@ -1,8 +1,8 @@
 """One check of one payload against its original: line by line, then what lines hide.
 
 Rules: those of ``guard``. A payload of which every line has an outline found clean before, and whose digits hold
-no number of the person's, needs no closer look than at its keyed tokens. JSON is looked at twice: first its pieces
-as they are written, of which nearly all hold no word and no number of anybody's; else object by object.
+no number of the person's, needs no closer look than at its keyed tokens. JSON is looked at twice: first
+as it is written (``quiet``), else object by object.
 
 Deliberately absent: memory (``context``), keyed tokens (``message``), and what a token is (``tokens``).
 """
@@ -36,9 +36,9 @@ from oathward.gateway.guard.payload import (
     Objects,
     is_json,
     objects_of,
-    pieces,
     without_our_ids,
 )
+from oathward.gateway.guard.quiet import is_quiet
 from oathward.gateway.guard.tokens import role_of
 from oathward.gateway.guard.verdict import CLEAN, Counted, Stop, Verdict
 
@@ -98,8 +98,8 @@ def check(message: OneMessage, context: Context, outgoing: bytes) -> Verdict:
 
 def _check_json(message: OneMessage, context: Context, outgoing: bytes) -> Verdict:
     """Search JSON: object by object where any of its pieces asks for it."""
-    outgoing = without_our_ids(outgoing, message.original.raw)
-    if _is_quiet(message, context, outgoing):
+    outgoing = without_our_ids(outgoing, message.came_with)
+    if is_quiet(message, context, outgoing, _hides):
         return CLEAN
     objects = objects_of(outgoing)
     found = message.outlines.read(objects.lines, message.original, message.fresh)
@@ -107,33 +107,17 @@ def _check_json(message: OneMessage, context: Context, outgoing: bytes) -> Verdi
     return Check(message, context, objects.lines, found, objects).run(outgoing, numbers=numbers, packed=False)
 
 
-def _is_quiet(message: OneMessage, context: Context, outgoing: bytes) -> bool:
-    """Say whether no piece of JSON holds a word, a number or an encoding that may be a person's."""
-    cut = pieces(outgoing)
-    if not cut or 0 in outgoing or (context.closed and message.may_hold_number(context, cut)):
-        return False
-    found = message.outlines.read(cut, message.original, message.fresh)
-    if not context.quiet.issuperset(map(_OUTLINE, found)):
-        for piece, one in zip(cut, found, strict=True):
-            if one.outline.encoded and one.outline not in context.hidden:
-                _open_piece(message, context, piece, one)
-        if not all(map(context.is_quiet, {one.outline for one in found})):
-            return False
-    if message.search(context, cut, found) is not None or message.asks_of_hidden(context, found):
-        return False
-    message.clean(context, cut)
-    return True
-
-
-def _open_piece(message: OneMessage, context: Context, piece: bytes, line: Line) -> None:
-    """Search what a piece's encodings hide; where that is clean, note what must be asked about it each time."""
+def _hides(message: OneMessage, context: Context, piece: bytes, line: Line) -> bool:
+    """Say whether a piece's encodings hide something; where not, note what must be asked about it each time."""
     alone, asked = message.asking()
     close = Check(alone, context, [piece], [line], _Segments([piece], message.original))
     try:
-        if close.hides() is None:
-            context.know_hidden(line.outline, frozenset(asked))
+        if close.hides() is not None:
+            return True
     except Unsearchable:
-        return
+        return True
+    context.know_hidden(line.outline, frozenset(asked))
+    return False
 
 
 class _Segments:

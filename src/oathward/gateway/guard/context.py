@@ -13,12 +13,12 @@ Deliberately absent: searching (``check``, ``search``), and where tokens come fr
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from oathward.gateway.guard.normalise import outline, squeeze
-from oathward.gateway.guard.outlines import Outline
+from oathward.gateway.guard.outlines import Line, Outline
 from oathward.gateway.guard.tokens import Tokens, without_longer
 from oathward.patients.model import WordKind
 
@@ -145,6 +145,13 @@ class Context:
             self.hidden.clear()
             self.quiet.clear()
         self.hidden[facts] = asked
+
+    def behind(self, found: Iterable[Line]) -> AbstractSet[bytes]:
+        """Collect the tokens behind encodings of quiet pieces."""
+        hidden = self.hidden
+        if not hidden:
+            return NOTHING
+        return NOTHING.union(*[hidden[one.outline] for one in found if one.outline.encoded])
 
     def is_lettered(self, facts: Outline) -> bool:
         """Say whether lines of an outline may hold a token of letters and digits."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 
 from oathward.core.words import WordHasher
 from oathward.gateway.guard.normalise import squeeze
@@ -27,6 +27,7 @@ _DIGITS_MIN = 8
 """Of a date, and of a number in hexadecimal."""
 _BEGINS = b"12"
 """Of a date: pieces begin with what is in them, a letter or a digit."""
+_HEX_BEGINS = ord("3")
 _HEX_OF_DIGITS = re.compile(rb"(?:3[0-9]){6,}").fullmatch
 _TIME = re.compile(
     rb"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[0-9]{2}){0,4}"
@@ -81,6 +82,11 @@ class Hashes:
         """Hash one letter word."""
         return self._words.word(word.decode("utf-8", "replace"))
 
+    @property
+    def known(self) -> Callable[[bytes], bytes | None]:
+        """Give what looks up a piece that was hashed before; ``token`` hashes."""
+        return self._tokens.get
+
     def token(self, piece: bytes) -> bytes:
         """Hash one piece of a line that may be a token."""
         found = self._tokens.get(piece)
@@ -89,7 +95,7 @@ class Hashes:
             if len(token) >= _DIGITS_MIN:
                 if token[0] in _BEGINS:
                     token = self.day(piece) or token
-                elif _HEX_OF_DIGITS(token):
+                elif token[0] == _HEX_BEGINS and _HEX_OF_DIGITS(token):
                     token = unhexlify(token)
             found = self._words.token(token.decode("utf-8", "replace"))
             if self._once.again(piece):

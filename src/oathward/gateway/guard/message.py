@@ -20,8 +20,9 @@ from oathward.gateway.guard.context import NOTHING, Context
 from oathward.gateway.guard.hashes import Hashes
 from oathward.gateway.guard.normalise import squeeze
 from oathward.gateway.guard.original import Original
-from oathward.gateway.guard.outlines import Line, Outlines, pieces_of
+from oathward.gateway.guard.outlines import Line, Outlines
 from oathward.gateway.guard.search import Hit
+from oathward.gateway.guard.spans import pieces_of
 from oathward.patients.model import WordKind
 
 Foreign = Callable[[Iterable[bytes]], AbstractSet[bytes]]
@@ -32,7 +33,7 @@ _NONE: frozenset[Line] = frozenset()
 class OneMessage:
     """One message under the guard; ``Guard.message`` makes it, ``Guard.link`` checks what would leave of it."""
 
-    __slots__ = ("_asked", "_clean", "_clean_of", "_noted", "_persons", "_whole", "canaries", "card", "foreign", "fresh", "hashes", "of_all", "original", "outlines")  # fmt: skip
+    __slots__ = ("_answered", "_asked", "_clean", "_clean_of", "_lowered", "_noted", "_persons", "_whole", "canaries", "card", "foreign", "fresh", "hashes", "of_all", "original", "outlines")  # fmt: skip
 
     def __init__(
         self,
@@ -47,7 +48,9 @@ class OneMessage:
         self.original, self.outlines, self.of_all, self.hashes = original, outlines, of_all, hashes
         self.card, self.foreign, self.canaries = card, foreign, canaries
         self.fresh: dict[bytes, Line] = {}
+        self._lowered: bytes | None = None
         self._persons: tuple[object, ...] = ()
+        self._answered: set[bytes] = set()
         self._asked: frozenset[Line] = _NONE
         self._whole: frozenset[Line] = _NONE
         self._noted: tuple[bool, list[Line]] | None = None
@@ -60,6 +63,12 @@ class OneMessage:
         if not self._persons:
             self._persons = self.original.persons()
         return self._persons
+
+    def came_with(self, text: bytes) -> bool:
+        """Say whether the original has a text in lower case, however it writes it."""
+        if self._lowered is None:
+            self._lowered = self.original.raw.lower()
+        return text in self._lowered
 
     # --- numbers in the clear
 
@@ -78,11 +87,18 @@ class OneMessage:
 
     # --- keyed tokens
 
-    def search(self, context: Context, lines: list[bytes], found: list[Line]) -> tuple[Hit, bytes] | None:
+    def search(
+        self,
+        context: Context,
+        lines: list[bytes],
+        found: list[Line],
+        hidden: AbstractSet[bytes] = NOTHING,
+    ) -> tuple[Hit, bytes] | None:
         """Search all lines of a payload: a hit, and its line.
 
         Args:
             found: what is known of the lines.
+            hidden: tokens behind encodings of lines that are asked about too.
         """
         if context.canaries or context.strong:
             tokens = frozenset().union(*[one.tokens for one in found])
@@ -93,12 +109,12 @@ class OneMessage:
         if self.foreign is None:
             return None
         asked = self._not_asked(context, found)
+        if hidden:
+            asked |= hidden
         others = self._others(asked) if asked else None
         if others:
-            line = next(
-                line for line, one in zip(lines, found, strict=True) if not others.isdisjoint(one.asked)
-            )
-            return Hit("other-patient", "patient index"), line
+            of = (line for line, one in zip(lines, found, strict=True) if not others.isdisjoint(one.asked))
+            return Hit("other-patient", "patient index"), next(of, lines[0])
         self._noted = (context.closed, found)
         return None
 
@@ -124,15 +140,8 @@ class OneMessage:
             asked.update(tokens)
             return NOTHING
 
-        original = replace(self.original, day=bytes)
+        original = replace(self.original, dated=False)
         return OneMessage(original, self.outlines, self.of_all, self.hashes, {}, ask, self.canaries), asked
-
-    def asks_of_hidden(self, context: Context, found: list[Line]) -> bool:
-        """Say whether tokens behind encodings that were found clean are other patients'."""
-        if self.foreign is None or not context.hidden:
-            return False
-        hidden = [context.hidden[one.outline] for one in found if one.outline.encoded]
-        return bool(hidden) and bool(self._others(set().union(*hidden)))
 
     def search_text(self, context: Context, text: bytes) -> Hit | None:
         """Search one text, as what an encoding hid."""
@@ -155,9 +164,18 @@ class OneMessage:
         return None
 
     def _others(self, asked: set[bytes]) -> AbstractSet[bytes]:
-        """Choose those of other patients; the patient's own are not asked about."""
-        asked = asked.difference(self.card)
-        return self.foreign(asked) if asked and self.foreign is not None else frozenset()
+        """Choose those of other patients; the patient's own are not asked about, nor is one asked about twice."""
+        asked = asked.difference(self.card, self._answered) if self._answered else asked.difference(self.card)
+        if not asked or self.foreign is None:
+            return NOTHING
+        others = self.foreign(asked)
+        if others:
+            return others
+        if self._answered:
+            self._answered.update(asked)
+        else:
+            self._answered = asked
+        return NOTHING
 
     def _is_today(self, piece: bytes) -> bool:
         """Say whether a token is a date of the message's own month."""

@@ -9,9 +9,9 @@ Deliberately absent: how values of one protocol are found (``of_hl7v2``, ``of_fh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from types import ModuleType
+from typing import Any
 
 from oathward.gateway.guard import of_fhir as fhir
 from oathward.gateway.guard import of_hl7v2 as hl7v2
@@ -25,44 +25,43 @@ from oathward.protocols.hl7v2.reader import Message
 class Original:
     """One original.
 
-    ``raw``: what came. ``charset``: the Python codec of its bytes. ``separators``: of components, escapes and so on; the usual ones where
-    the protocol has none. ``day``: gives that of the message, ``YYYYMMDD``; empty where it does not say. ``control_id``: as the
-    sender wrote it. ``persons``: gives all that tells which tokens it has. ``tokens``: gives these.
+    ``message``: what came, read. ``raw``: its bytes. ``charset``: the Python codec of these. ``separators``: of components, escapes and so on;
+    the usual ones where the protocol has none. ``control_id``: as the sender wrote it. ``protocol``: what reads persons of
+    such messages. ``dated``: whether its day counts.
     """
 
+    message: Any
+    protocol: ModuleType
     raw: bytes
     charset: str
     separators: Separators
-    day: Callable[[], bytes]
-    control_id: bytes
-    persons: Callable[[], tuple[object, ...]]
-    tokens: Callable[[], Tokens]
+    control_id: bytes = b""
+    dated: bool = True
 
     def __repr__(self) -> str:
         return "<Original>"
 
+    def day(self) -> bytes:
+        """Give the day of the message, ``YYYYMMDD``; nothing where it does not say, or that does not count."""
+        day: bytes = self.protocol.day_of(self.message) if self.dated else b""
+        return day
+
+    def persons(self) -> tuple[object, ...]:
+        """All that tells which tokens it has."""
+        told: tuple[object, ...] = self.protocol.persons_of(self.message)
+        return told
+
+    def tokens(self) -> Tokens:
+        """Collect the tokens of its persons."""
+        tokens: Tokens = self.protocol.tokens_of(self.message)
+        return tokens
+
 
 def of_hl7v2(message: Message) -> Original:
     """Take an HL7 v2 message as the original."""
-    return Original(
-        message.raw,
-        message.charset,
-        message.separators,
-        partial(hl7v2.day_of, message),
-        message.header(10),
-        partial(hl7v2.persons_of, message),
-        partial(hl7v2.tokens_of, message),
-    )
+    return Original(message, hl7v2, message.raw, message.charset, message.separators, message.header(10))
 
 
 def of_fhir(message: fhir_message.Message) -> Original:
     """Take a FHIR request as the original."""
-    return Original(
-        message.raw,
-        "utf-8",
-        USUAL,
-        partial(fhir.day_of, message),
-        b"",
-        partial(fhir.persons_of, message),
-        partial(fhir.tokens_of, message),
-    )
+    return Original(message, fhir, message.raw, "utf-8", USUAL)

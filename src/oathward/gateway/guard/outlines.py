@@ -16,8 +16,7 @@ Deliberately absent: persons and links. Nothing here depends on whose line it is
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from itertools import compress
 from operator import itemgetter
@@ -35,7 +34,7 @@ from oathward.gateway.guard.normalise import (
     squeeze,
 )
 from oathward.gateway.guard.original import Original
-from oathward.gateway.guard.tokens import IDENTIFIER_LENGTH_MIN
+from oathward.gateway.guard.spans import NO_LETTERS, Spans, spans_of, whole_of
 
 OUTLINES_MAX = 16_384
 OUTLINES_BYTES_MAX = 16_777_216
@@ -46,28 +45,12 @@ FRESH_MAX = 1_024
 """Lines of one message that came for the first time, kept for its other links."""
 LINE_BYTES_MAX = 1_024
 """Longer lines are not known by their bytes, nor by their tokens."""
-TOKEN_LENGTH_MAX = 64
-JOINED_DIGITS_MAX = 16
-WHOLE_DIGITS_MIN = 7
 _DATE_DIGITS_MIN = 8
-_NO_LETTERS = b"0123456789-./ ()"
-
-_DIGITS = re.compile(rb"0{6,}")
-# Runs are bounded and start where digits start: a long row of digits is looked at once.
-_GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
-_ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)T00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
-_UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
-_UUID_HYPHENS = 4
-_SEPARATORS = re.compile(rb"[\-./]")
-_RUNS = bytes(
-    code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
-)
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
 # Letters and digits in base64 never give one of these, so what hides a token has no short parts.
 _PART = re.compile(rb"[0A-Za-z]{8,}")
 
 
-Spans = tuple[tuple[int, int], ...]
 Times = tuple[tuple[bytes, bool], ...]
 """Dates, or what stands in their places: then it is asked about as any other piece."""
 Key = TypeVar("Key")
@@ -107,9 +90,17 @@ class Line:
     """
 
     outline: Outline
-    tokens: frozenset[bytes]
-    asked: frozenset[bytes]
-    whole: frozenset[bytes]
+    tokens: Collection[bytes]
+    asked: Collection[bytes]
+    whole: Collection[bytes]
+
+    def settle(self) -> None:
+        """Make it what is kept."""
+        self.tokens, self.asked, self.whole = (
+            frozenset(self.tokens),
+            frozenset(self.asked),
+            frozenset(self.whole),
+        )
 
 
 class Outlines:
@@ -118,10 +109,10 @@ class Outlines:
     ``generation``: another object after everything was dropped; who still holds an outline then holds it alone.
     """
 
-    __slots__ = ("_by_tokens", "_bytes", "_hashes", "_known", "_lines", "_once", "_runs", "_stamped", "_variants", "generation")  # fmt: skip
+    __slots__ = ("_by_tokens", "_bytes", "_hashes", "_known", "_lines", "_once", "_runs", "_stamped", "_tokens", "_variants", "generation")  # fmt: skip
 
     def __init__(self, hashes: Hashes) -> None:
-        self._hashes = hashes
+        self._hashes, self._tokens = hashes, hashes.known
         self._known: dict[bytes, Outline] = {}
         self._variants: dict[tuple[bytes, ...], Outline] = {}
         self._bytes = 0
@@ -140,9 +131,11 @@ class Outlines:
             fresh: lines of this message's other payloads that had not come before; what is new is put in.
         """
         found = list(map(self._lines.get, lines))
+        if None not in found:
+            return cast("list[Line]", found)
         if len(fresh) > FRESH_MAX:
             fresh.clear()
-        missing = [at for at, one in enumerate(found) if one is None] if None in found else []
+        missing = [at for at, one in enumerate(found) if one is None]
         time, sign = (
             self._time_of(lines[missing[-1]], original) if len(missing) >= STAMPED_MIN else (b"", b"")
         )
@@ -157,6 +150,16 @@ class Outlines:
                     one = self._read(line, original)
                 fresh[line] = one
             found[at] = one
+        return cast("list[Line]", found)
+
+    def read_pieces(self, pieces: list[bytes], original: Original, fresh: dict[bytes, Line]) -> list[Line]:
+        """Give what is known of each piece of JSON; see ``read``."""
+        found = list(map(self._lines.get, pieces))
+        if None in found:
+            for at, one in enumerate(found):
+                if one is None:
+                    piece = pieces[at]
+                    found[at] = fresh.get(piece) or fresh.setdefault(piece, self._read_piece(piece, original))
         return cast("list[Line]", found)
 
     def _time_of(self, line: bytes, original: Original) -> tuple[bytes, bytes]:
@@ -215,6 +218,36 @@ class Outlines:
                 whole.append(hashed)
         others = frozenset(asked)
         return Line(facts, others.union(dates) if dates else others, others, frozenset(whole))
+
+    def _read_piece(self, line: bytes, original: Original) -> Line:
+        """Look at a piece of JSON that is not known by its bytes: it has few tokens, so they are not looked up as one."""
+        facts = self._of(outline(line), line, original)
+        asked = [self._tokens(piece) or self._hashes.token(piece) for piece in facts.pieces(line)]
+        if facts.times:
+            found = self._with_times(facts, line, asked)
+        else:
+            found = Line(facts, asked, asked, list(compress(asked, facts.whole)) if facts.whole else asked)
+        if len(line) <= LINE_BYTES_MAX and self._once.again(line):
+            found.settle()
+            _keep(self._lines, line, found)
+        return found
+
+    def _with_times(self, facts: Outline, line: bytes, asked: list[bytes]) -> Line:
+        """Put in the date of each time; what turns out to be none is asked about as any other piece."""
+        token, day = self._hashes.token, self._hashes.day
+        whole = list(compress(asked, facts.whole))
+        dates = []
+        for start, end, is_whole in facts.times:
+            piece = line[start:end]
+            date = day(piece)
+            if date:
+                dates.append(token(date))
+                continue
+            hashed = token(piece)
+            asked.append(hashed)
+            if is_whole:
+                whole.append(hashed)
+        return Line(facts, asked + dates if dates else asked, asked, whole)
 
     def _of(self, shape: bytes, line: bytes, original: Original) -> Outline:
         """Give the outline of a line; ``shape`` is how it looks."""
@@ -286,85 +319,7 @@ def _taker(spans: list[tuple[int, int]]) -> Callable[[bytes], tuple[bytes, ...]]
 
 def _may_be_a_time(part: bytes) -> bool:
     digits = part.count(b"0")
-    return digits >= _DATE_DIGITS_MIN and not digits % 2 and not part.translate(None, _NO_LETTERS)
-
-
-def spans_of(shape: bytes) -> Spans:
-    """List where in an outline tokens with digits may stand: runs, and runs joined by single separators."""
-    found = [match.span() for match in _DIGITS.finditer(shape)]
-    found += [match.span() for match in _GROUPS.finditer(shape) if _is_number(match[0])]
-    at = 0
-    for run in [
-        one for one in shape.translate(_RUNS).split() if len(one) >= IDENTIFIER_LENGTH_MIN and 48 in one
-    ]:
-        at = shape.index(run, at)
-        found += _in_run(run, at)
-        at += len(run)
-    if b"T00:" in shape:
-        found = _without_parts(found, [(match.span(), match.span(1)) for match in _ISO_TIME.finditer(shape)])
-    if shape.count(b"-") >= _UUID_HYPHENS:
-        found = _without_parts(found, [(match.span(), match.span()) for match in _UUID.finditer(shape)])
-    return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
-
-
-def _without_parts(
-    found: list[tuple[int, int]], wholes: list[tuple[tuple[int, int], tuple[int, int]]]
-) -> list[tuple[int, int]]:
-    """Leave out what is part of a whole, and put in what stands for it: of a time its date, of a UUID itself.
-
-    Args:
-        wholes: in order, none over another.
-    """
-    starts = [start for (start, _), _ in wholes]
-    left = []
-    for start, end in found:
-        at = bisect_left(starts, end) - 1
-        if at < 0 or wholes[at][0][1] <= start:
-            left.append((start, end))
-    return left + [span for _, span in wholes]
-
-
-def whole_of(shape: bytes, spans: Spans) -> Spans:
-    """Choose spans with letters, and rows of digits that are no fraction, no range and longer than a code.
-
-    A hospital of some size has given out every number of six digits: each code and count would be a patient's.
-    """
-    return tuple(
-        (start, end)
-        for start, end in spans
-        if shape[start:end].translate(None, _NO_LETTERS)
-        or (
-            end - start >= WHOLE_DIGITS_MIN
-            and shape[start:end].isdigit()
-            and shape[start - 1 : start] != b"."
-        )
-    )
-
-
-def _in_run(run: bytes, at: int) -> Iterator[tuple[int, int]]:
-    """Give spans of a run of letters, digits and separators: all of it, and its parts with letters and digits."""
-    parts = _SEPARATORS.split(run)
-    digits = run.count(b"0")
-    letters = len(run) - digits - len(parts) + 1
-    if not letters:
-        return
-    if len(parts) > 1 and IDENTIFIER_LENGTH_MIN - 2 <= digits <= JOINED_DIGITS_MAX:
-        yield at, at + len(run)
-    for part in parts:
-        if len(part) >= IDENTIFIER_LENGTH_MIN and 48 in part and part.strip(b"0"):
-            yield at, at + len(part)
-        at += len(part) + 1
-
-
-def _is_number(group: bytes) -> bool:
-    return IDENTIFIER_LENGTH_MIN <= group.count(b"0") <= JOINED_DIGITS_MAX
-
-
-def pieces_of(text: bytes, *, whole: bool = False) -> set[bytes]:
-    """List the pieces of a text that may be tokens with digits."""
-    shape = outline(text)
-    spans = spans_of(shape)
-    return {text[start:end] for start, end in (whole_of(shape, spans) if whole else spans)}
+    return digits >= _DATE_DIGITS_MIN and not digits % 2 and not part.translate(None, NO_LETTERS)
 
 
 def _is_mixed(part: bytes) -> bool:

@@ -17,7 +17,7 @@ Source: RFC 8259 (JSON).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from json import JSONDecoder
 from typing import Any
@@ -49,7 +49,7 @@ _MEMBERS = """
     valueCodeableConcept valueCoding valueContactPoint valueDate valueDateTime valueDecimal valueHumanName valueIdentifier
     valueInstant valueInteger valuePeriod valueQuantity valueRange valueRatio valueReference valueSampledData valueString
     valueTime valueUri vaccineCode verificationStatus version versionId factor dimensions lowerLimit upperLimit calibration
-    measurementPeriod color dataAbsentReason ifNoneExist ifMatch etag lastModified response outcome search
+    measurementPeriod color dataAbsentReason ifNoneExist ifNoneMatch ifMatch etag lastModified response outcome search
 """
 MEMBERS = frozenset(_MEMBERS.split())
 """Names of members that say nothing; any other one is searched as a value is."""
@@ -82,16 +82,19 @@ def is_json(outgoing: bytes) -> bool:
     return first == OBJECT or (first in _BEFORE and outgoing[:64].lstrip(_MARKS)[:1] in _BEGINS)
 
 
-def without_our_ids(outgoing: bytes, original: bytes) -> bytes:
+def without_our_ids(outgoing: bytes, came_with: Callable[[bytes], bool]) -> bytes:
     """Leave out the id that Oathward made for what leaves: random, it would make every line new and look like a number.
 
     Args:
-        original: what came; an id that stands there is the sender's.
+        came_with: asked whether an id stands in what came: then it is the sender's.
     """
     match = _OUR_ID(outgoing)
-    if match is None or match[1].isdigit() or match[1] in original.lower():
+    if match is None:
         return outgoing
-    return outgoing.replace(match[1], b"").replace(match[1].upper(), b"")
+    ours = match[1]
+    if ours.isdigit() or came_with(ours):
+        return outgoing
+    return outgoing.replace(ours, b"").replace(ours.upper(), b"")
 
 
 def pieces(outgoing: bytes) -> list[bytes]:
