@@ -106,8 +106,8 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, default=3.0, help="measured, after a second of warm-up")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--only", nargs="*", metavar="NAME", help=", ".join(s.name for s in SERVERS))
-    parser.add_argument("--connections", type=int, nargs="*", help="only these")
+    parser.add_argument("--only", nargs="*", choices=[s.name for s in SERVERS], help="only these")
+    parser.add_argument("--connections", type=int, nargs="*", choices=CONNECTIONS, help="only these")
     parser.add_argument("--no-figure", action="store_true")
     return parser.parse_args()
 
