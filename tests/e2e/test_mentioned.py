@@ -107,6 +107,43 @@ def test_a_pseudonymised_patient_is_untouched_by_the_results_that_follow(site, r
     assert unresolved(recipient) == set()
 
 
+OTHER = "PID|1||456^^^HOSP^MR||Roe^Richard||19600102|M"
+MOVES = {
+    "A17": f"{RICH}\r{OTHER}\rPV1|1|I|ICU^102^B||||||||||||||||V2^^^HOSP^VN",
+    "A24": f"{RICH.partition(chr(13))[0]}\r{OTHER}",
+    "A37": f"{RICH.partition(chr(13))[0]}\r{OTHER}",
+    "A45": RICH.replace("\rPV1", "\rMRG|456^^^HOSP^MR||||V7^^^HOSP^VN\rPV1"),
+    "A47": f"{RICH.partition(chr(13))[0]}\rMRG|99^^^HOSP^MR",
+    "A50": RICH.replace("\rPV1", "\rMRG|123^^^HOSP^MR||||V8^^^HOSP^VN\rPV1"),
+}
+
+
+def test_swaps_links_moves_and_changed_numbers_leave_as_fhir_and_what_cannot_is_held_with_its_reason(
+    site, recipient
+):
+    declare(site, recipient)
+    site.start()
+    for event, body in MOVES.items():
+        before = len(recipient.tried)
+        send(site, adt(event, event, body))
+        assert len(recipient.tried) == before + 1, event
+        if event in {"A24", "A37"}:
+            linked = {
+                link["type"] for each in held(recipient, "Patient").values() for link in each.get("link", ())
+            }
+            assert linked == ({"seealso"} if event == "A24" else set())
+    assert unresolved(recipient) == set()
+    states = {
+        each["identifier"][0]["value"]: each["status"] for each in held(recipient, "Encounter").values()
+    }
+    assert {states["V7"], states["V8"]} == {"entered-in-error"}
+    send(site, adt("A43", "A43", MOVES["A47"]))
+    said = [
+        record["body"] for kind in ("message.quarantined", "message.held") for record in site.records(kind)
+    ]
+    assert "mapping.unsupported" in json.dumps(said)
+
+
 @pytest.mark.parametrize("kind", ["result", "alarm"])
 def test_an_admission_is_untouched_by_the_results_that_follow(site, recipient, kind):
     declare(site, recipient)
@@ -185,7 +222,7 @@ def test_a_patient_deleted_there_is_made_again_by_the_next_result(site, recipien
     assert unresolved(recipient) == set()
 
 
-def test_a_recipient_that_may_not_be_read_gets_nothing_until_the_link_says_update(site, recipient):
+def test_a_recipient_that_may_not_be_read_gets_nothing_until_its_link_says_update(site, recipient):
     recipient.unreadable = 405
     declare(site, recipient)
     site.start()
@@ -195,6 +232,11 @@ def test_a_recipient_that_may_not_be_read_gets_nothing_until_the_link_says_updat
     assert recipient.tried == []
     [dead] = [record["body"] for record in site.records("message.dead")]
     assert (dead["reason"], dead["answer"]) == ("delivery.refused", "405")
+    declare(site, recipient, b'mentioned = "update"\n')
+    [row] = site.cli("outbox", "list")["rows"]
+    site.cli("outbox", "retry", row["id"], "--reason", "the link says update now")
+    site.wait(lambda: waiting(site) == [])
+    assert one(recipient, "Patient")["identifier"][0]["value"] == "123"
 
 
 def test_a_link_that_says_update_writes_everything_and_reads_nothing(site, recipient):

@@ -72,6 +72,7 @@ class FhirWire:
         context: for TLS.
         server_name: the name in its certificate; empty for the host of ``base``.
         places: what the recipient is known to hold; shared by all connections to it.
+        creates: an entry that is only to create is left out where its place is taken; False: it is written.
     """
 
     window = 1
@@ -84,9 +85,10 @@ class FhirWire:
         context: ssl.SSLContext | None,
         server_name: str = "",
         places: Places | None = None,
+        creates: bool = True,
     ) -> None:
         where = urlsplit(base)
-        self._places = places or Places()
+        self._places, self._creates = places or Places(), creates
         self._authority, self._path = where.netloc, where.path.rstrip("/")
         self._limits = limits
         self._http = HttpConnection(
@@ -151,7 +153,7 @@ class FhirWire:
         taken: set[str] = set()
         seen: Answer | None = None
         only = len(target.creates) == target.entries  # then a read is all the answer there is
-        for place in dict.fromkeys(target.places[n] for n in target.creates):
+        for place in dict.fromkeys(target.places[n] for n in target.creates if self._creates):
             if self._places.known(place) and not only:
                 taken.add(place)
                 continue

@@ -24,11 +24,14 @@ from oathward.courier.lane import Wire
 from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.places import places_of
 from oathward.messages.model import OutboxRow
-from oathward.policy.model import Recipient
+from oathward.policy.model import Mentioned, Recipient
 
 
-def wires_of(recipient: Recipient, settings: Settings) -> list[Wire]:
+def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "create") -> list[Wire]:
     """Make the wires to a recipient, one a lane.
+
+    Args:
+        mentioned: what the link says of resources that a message only mentions.
 
     Raises:
         OSError: files of its TLS are not there or cannot be used.
@@ -41,7 +44,14 @@ def wires_of(recipient: Recipient, settings: Settings) -> list[Wire]:
     if recipient.kind == "fhir":
         places = places_of(recipient.address)
         return [
-            FhirWire(recipient.address, limits, context=context, server_name=name, places=places)
+            FhirWire(
+                recipient.address,
+                limits,
+                context=context,
+                server_name=name,
+                places=places,
+                creates=mentioned == "create",
+            )
             for _ in range(limits.lanes)
         ]
     where = urlsplit(f"//{recipient.address}")

@@ -118,7 +118,8 @@ def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2
         "classes": sorted(classes),
         "parameters": profile.parameters,
         "profile": profile.name,
-        "protocol": route.came if route.came == route.leaves else ">".join(route),
+        # What is only mentioned may be written or created: that is how it is delivered, not what may leave.
+        "protocol": route.came if route.came == route.leaves else f"{route.came}>{route.leaves}",
         "uncatalogued": profile.uncatalogued,
     }
     return Plan(

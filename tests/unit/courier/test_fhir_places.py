@@ -34,10 +34,12 @@ def result(n, *create, update=True):
     return item(n, body=transaction(*map(entry, create), *own))
 
 
-def run(script, items, *, places=None, **how):
+def run(script, items, *, places=None, creates=True, **how):
     async def go():
         async with FarEnd(*script) as far:
-            wire = FhirWire(f"https://127.0.0.1:{far.port}/fhir", LIMITS, context=None, places=places)
+            wire = FhirWire(
+                f"https://127.0.0.1:{far.port}/fhir", LIMITS, context=None, places=places, creates=creates
+            )
             results, _ = await deliver(wire, items, **how)
             return results, far
 
@@ -71,6 +73,12 @@ def test_what_is_not_there_is_created_as_plain_r4_and_not_again(status):
     assert sent(far) == [f"{PATIENT}?_elements=id", [PATIENT, "Observation/o-0"], ["Observation/o-1"]]
     assert b"ifNoneMatch" not in b"".join(body for _, body in far.requests)
     assert b'"x":1.50' in far.requests[1][1], "numbers stay as they are written"
+
+
+def test_a_link_that_writes_everything_asks_for_nothing():
+    _, far = run([OK_2], [result(0, PATIENT)], creates=False)
+    assert sent(far) == [[PATIENT, "Observation/o-0"]]
+    assert b"ifNoneMatch" not in far.requests[0][1]
 
 
 def test_what_was_written_by_another_message_is_known_to_be_there():
