@@ -69,13 +69,14 @@ def outbox_row(
     return row._replace(others=" ".join(others)) if others else row
 
 
-def guard_stopped(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:
-    """What the guard saw, as codes; a finding for somebody."""
+def guard_saw(gate: Gate, part: Part, link: Link, stop: Stop) -> list[Leaf]:
+    """What the guard saw, as codes; a finding for somebody: ``noticed`` on a link for care, which sends, ``stopped`` elsewhere."""
     arrival, subject = part.arrival, part.resolution.subject
-    gate.counts["guard.stopped"] += 1
-    body = {"kind": stop.kind, "where": stop.where, "care": link.for_care}
-    part.find("guard.stopped", link.id)
-    return [prepare(Record("guard.stopped", body, arrival.at_us, subject, (link.id,), arrival.id))]
+    kind = "guard.noticed" if link.for_care else "guard.stopped"
+    gate.counts[kind] += 1
+    part.find(kind, link.id)
+    body = {"kind": stop.kind, "where": stop.where}
+    return [prepare(Record(kind, body, arrival.at_us, subject, (link.id,), arrival.id))]
 
 
 def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: list[Part]) -> Prepared:

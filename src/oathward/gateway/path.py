@@ -245,7 +245,7 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
             part.guarded = gate.guarded(wire.original(message.whole), subject, arrival.at_us)
         verdict = gate.check(part.guarded, safe.data, link, planned.clear)  # 9
         if isinstance(verdict, Stop):
-            part.leaves.extend(outcome.guard_stopped(gate, part, link, verdict))
+            part.leaves.extend(outcome.guard_saw(gate, part, link, verdict))
             if not link.for_care:
                 raise OathwardError(verdict.where, verdict.kind, reason=Reason.GUARD_STOPPED)
         sealed = gate.sealer.seal_outgoing(

@@ -15,7 +15,8 @@ Rules:
   time. What the links of one message share is found out once (``message``, then ``link`` for each).
 - Memory changes no verdict. It is bounded, holds patient values, and ``forget`` empties it.
 
-Deliberately absent: what a verdict means. On a link for care the caller raises a finding and sends.
+Deliberately absent: what a verdict means. On a link for care the caller raises a finding (``guard.noticed``) and sends;
+on any other nothing leaves (``guard.stopped``).
 """
 
 from __future__ import annotations

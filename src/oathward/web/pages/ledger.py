@@ -41,6 +41,7 @@ KINDS = (
     "delivery.discarded",
     "finding.raised",
     "guard.stopped",
+    "guard.noticed",
     "connection.refused",
     "device.added",
     "device.unrecognised",
