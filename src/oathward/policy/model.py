@@ -51,8 +51,7 @@ IDENTITY_CLASSES = frozenset(
 RecipientKind = Literal["mllp", "mllps", "fhir", "file", "keep"]
 Wire = Literal["hl7v2", "fhir"]
 """A protocol, as a link's `format` names it."""
-Mentioned = Literal["create", "update"]
-"""What becomes of a resource that a message only mentions."""
+Mentioned = Literal["create", "update"]  # what becomes of a resource that a message only mentions
 SubjectKind = Literal["known", "holding", "none"]
 
 
