@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: made in a temporary folder, on a Unix socket only, ended by process id.
 
 Use: import ``needs_postgres``, ``postgres_server`` and ``postgres_url`` from here, mark with ``needs_postgres``, and
-take the fixture ``postgres_url`` (a fresh database for each test). Skips with a printed reason where Debian's server
+take the fixture ``postgres_url`` (a fresh database for each test) or, of ``postgres_engine``, ``engine``. Skips with a printed reason where Debian's server
 programs are absent. As root the server runs as user ``postgres``: initdb refuses root.
 """
 
@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from oathward.core.db import connect, create_tables
 
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name), reverse=True)
 
@@ -85,6 +87,15 @@ def postgres_url(postgres_server, request):
     yield f"postgresql+psycopg://oathward@/{name}?host={postgres_server}"
     with psycopg.connect(dbname="postgres", **where) as db:
         db.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(name="engine")
+def postgres_engine(postgres_url):
+    """Connect to it, with the tables of every context that the test imports."""
+    engine = connect(postgres_url)
+    create_tables(engine)
+    yield engine
+    engine.dispose()
 
 
 def _wait(process, folder):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from tests.faults.test_one_subject import check
-from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.postgres import needs_postgres, postgres_engine, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.unit.consent.conftest import Office, says
 from tests.unit.inventory.conftest import NOW, SITE, Inventory
 from tests.unit.patients.making import FEED, Site, adt, mrg, oru, pid, pv1
@@ -13,7 +13,7 @@ import oathward.consent.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
 import oathward.patients.sql  # noqa: F401  these declare their tables
-from oathward.core.db import connect, create_tables, read
+from oathward.core.db import read
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.inventory import actions as inventory_actions
@@ -26,14 +26,6 @@ from oathward.patients.model import IdentityMovedError
 pytestmark = needs_postgres
 
 A, B = "100001^^^HOSP^MR", "100002^^^HOSP^MR"
-
-
-@pytest.fixture
-def engine(postgres_url):  # noqa: F811  the fixture
-    engine = connect(postgres_url)
-    create_tables(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_a_patients_day(engine):

@@ -1,9 +1,9 @@
 """What conditional creates made, on PostgreSQL: found by key, one a subject, forgotten in time."""
 
 import pytest
-from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.postgres import needs_postgres, postgres_engine, postgres_server, postgres_url  # noqa: F401  fixtures
 
-from oathward.core.db import connect, create_tables, read, write
+from oathward.core.db import read, write
 from oathward.core.errors import StorageError
 from oathward.messages import sql
 from oathward.messages.model import CreatedRow
@@ -12,14 +12,6 @@ pytestmark = needs_postgres
 
 KEY, OTHER = b"k" * 16, b"o" * 16
 ROW = CreatedRow(KEY, "subject-1", "north", "m1-0", "m1", 0, 1_000_000, "ehr")
-
-
-@pytest.fixture
-def engine(postgres_url):  # noqa: F811  the fixture
-    engine = connect(postgres_url)
-    create_tables(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_rows_are_found_replaced_and_forgotten(engine):
