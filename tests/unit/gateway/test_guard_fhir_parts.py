@@ -224,6 +224,8 @@ def test_times_codes_and_parts_of_uuids_are_not_asked_about(identity):
         (member("issued", "2026-03-01T11:59:30.123456+01:00"), member("x", UUID), member("y", "88200199"))
     )
     assert check(fragment, carries_identity=identity, foreign=ask) is CLEAN
+    encoded = member("z", {"at": "2026-03-01T11:59:30.123456+01:00", "hash": "OTk5ODc3NjY="})
+    assert check(f"{fragment},{encoded}", carries_identity=identity, foreign=ask) is CLEAN
     for text in ("20260301", "123456", "20260301t11", "446977", "9a774c1e", "30123456", "59301234"):
         assert HASHER.token(text) not in asked
     assert HASHER.token("88200199") in asked

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from operator import attrgetter
 
@@ -67,6 +68,7 @@ _CARD = "card"
 
 _OURS = re.compile(rb"[0-9A-V]{20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _OUTLINE = attrgetter("outline")
+_NOT_BLANKS = bytes(code for code in range(256) if code not in b" \t")
 _PACKED = frozenset(
     (b"\x1f\x8b", b"PK", b"\x78\x9c", b"\x78\x01", b"\x78\xda", b"\xff\xfe", b"\xfe\xff", b"%P")
 )
@@ -136,6 +138,15 @@ class _Segments:
         """Say whether a code or sub-id is nothing but this."""
         return search.is_code(self._lines, form, self._component)
 
+    def coded_words(self) -> Iterator[bytes]:
+        """Give the words inside of identifiers of what was observed (OBX-3.1, 3.2, 3.4, 3.5), where they have no blanks."""
+        for line in self._lines:
+            fields = line.split(line[3:4], 4) if line.startswith(b"OBX") and len(line) > 4 else []
+            parts = fields[3].split(self._component) if len(fields) > 3 else []
+            for part in parts[:2] + parts[3:5]:
+                if not part.translate(None, _NOT_BLANKS):
+                    yield from letter_words(fold(part))
+
 
 class Check:
     """A closer look at one payload."""
@@ -169,6 +180,8 @@ class Check:
         if packed:
             self._open.append(outgoing)
         stop = self._letters()
+        if stop is None and self._hits and self._context.closed:
+            stop = self._coded()
         if stop is None and (numbers or self._lettered):
             stop = self._numbers()
         stop = stop or self._keyed()
@@ -266,6 +279,19 @@ class Check:
             if place:
                 short.append((place, word))
         return tuple(short)
+
+    def _coded(self) -> Stop | None:
+        """Search long names inside of codes, where no sentence stands: not remembered, a line does not say what is a code."""
+        context = self._context
+        for word in set(self._places.coded_words()) - COMMON - CODES:
+            if len(word) < NAME_ALONE_MIN:
+                continue
+            place = context.tokens.name_words.get(word, "")
+            if place and role_of(place) == "patient":
+                return Stop("name-parts", f"{place} in message")
+            if context.names and self._message.hashes.word(word) in context.names:
+                return Stop("name-parts", f"{_CARD} in message")
+        return None
 
     def _card_words(self, text: bytes, hashes: AbstractSet[bytes]) -> search.Hit | None:
         """Search the card's words: a whole token, or two words of names close together."""

@@ -8,6 +8,7 @@ Rules:
   for those with letters or of seven digits and more, written in one piece: shorter numbers are codes and values.
 - A name of five letters or more that is all of a component stops there too, as do two shorter ones, and a short
   identifier that is all of OBX-3 or OBX-4, or of an id, a reference or a code in JSON. Words that are surnames and something else (``COMMON``) only count.
+- So does one of five letters or more inside a code, a unit, a language tag or OBX-3, where these have no blanks.
 - Canaries are searched for on every link.
 - Strong tokens stop, weak ones count. What cannot be searched within bounds stops too (``unsearchable``).
 - A verdict names kinds and places, never a value.

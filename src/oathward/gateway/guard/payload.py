@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from json import JSONDecoder
 from typing import Any
 
-from oathward.gateway.guard.normalise import Unsearchable
+from oathward.gateway.guard.normalise import Unsearchable, fold, letter_words
 
 OBJECT = b"{"
 """How a line of JSON begins; no segment does."""
@@ -64,6 +64,9 @@ _ADDRESS_MEMBERS = frozenset(("city", "line", "postalCode", "district"))
 _TYPES = frozenset(("Patient", "Person", "RelatedPerson"))
 _REFERENCES = (*(f"{one}/" for one in _TYPES), *_TYPES)
 _VALUES = frozenset(("id", "reference", "value", "code", "valueString", "display", "text"))
+_CODED = frozenset(("code", "valueCode", "language", "lang", "unit"))
+_REFERENCE_ID = "MDC_"
+_BLANK = re.compile(r"\s").search
 _MARKS = b" \t\r\n\xef\xbb\xbf"
 _BEGINS = frozenset((b"{", b"["))
 _BEFORE = frozenset(bytes([code]) for code in _MARKS + b"[")
@@ -132,6 +135,13 @@ class Objects:
             ):
                 return True
         return False
+
+    def coded_words(self) -> Iterator[bytes]:
+        """Give the words inside of codes, language tags and reference ids: of values for machines, which have no blanks."""
+        for scalars in self.told:
+            for name, _, value in scalars:
+                if (name in _CODED or value.startswith(_REFERENCE_ID)) and not _BLANK(value):
+                    yield from letter_words(fold(value.encode("utf-8", "replace"), "utf-8"))
 
 
 def objects_of(outgoing: bytes) -> Objects:

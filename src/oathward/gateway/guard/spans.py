@@ -25,7 +25,7 @@ NO_LETTERS = b"0123456789-./ ()"
 _DIGITS = re.compile(rb"0{6,}")
 # Runs are bounded and start where digits start: a long row of digits is looked at once.
 _GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
-_ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)T00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
+_ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)[Tt]00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
 _UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
 _UUID_HYPHENS = 4
 _SEPARATORS = re.compile(rb"[\-./]")
@@ -45,7 +45,7 @@ def spans_of(shape: bytes) -> Spans:
         at = shape.index(run, at)
         found += _in_run(run, at)
         at += len(run)
-    if b"T00:" in shape:
+    if b"T00:" in shape or b"t00:" in shape:  # a folded text has small letters
         found = _without_parts(found, [(match.span(), match.span(1)) for match in _ISO_TIME.finditer(shape)])
     if shape.count(b"-") >= _UUID_HYPHENS:
         found = _without_parts(found, [(match.span(), match.span()) for match in _UUID.finditer(shape)])
