@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
-from oathward.gateway.guard.normalise import outline, squeeze
+from oathward.gateway.guard.normalise import NO_UUID, outline, squeeze
 from oathward.gateway.guard.outlines import Line, Outline
 from oathward.gateway.guard.tokens import Tokens, without_longer
 from oathward.patients.model import WordKind
@@ -31,6 +31,7 @@ Weak = tuple[tuple[str, bytes], ...]
 """Weak tokens of a line: places, and the word where it is a short name that stands alone."""
 _STRONG = frozenset((WordKind.IDENTIFIER, WordKind.TOKEN, WordKind.BIRTH))
 _MEMBER = re.compile(rb'"[^"]*"\s*:')
+_HEX = b"0123456789abcdef"
 _NOT_DIGITS = bytes(code for code in range(256) if not 48 <= code <= 57)
 
 
@@ -61,12 +62,15 @@ class Context:
     _words: frozenset[bytes] = field(init=False)
     _probes: tuple[bytes, ...] = field(init=False)
     _shapes: tuple[bytes, ...] = field(init=False)
+    _hexadecimal: tuple[bytes, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         weak = self.tokens.weak_numbers
         self._probes = without_longer((*self.tokens.digit_forms, *filter(bytes.isdigit, weak)))
         lettered = (*self.tokens.other_forms, *(form for form in weak if not form.isdigit()))
         self._shapes = tuple({outline(form) for form in lettered})
+        # What may stand in a UUID, of which an outline has no letters.
+        self._hexadecimal = tuple({b"0" * len(form) for form in lettered if not form.translate(None, _HEX)})
         names = [(n.family, n.given, n.family_backwards, n.given_backwards) for n in self.tokens.names]
         self._words = frozenset(self.tokens.weak_words).union(
             self.tokens.name_words, *(w for n in names for w in n)
@@ -157,8 +161,12 @@ class Context:
         """Say whether lines of an outline may hold a token of letters and digits."""
         if facts in self.outlines:
             return facts in self.lettered
-        letters = squeeze(facts.shape) if self._shapes else b""
-        return any(shape in letters for shape in self._shapes)
+        if not self._shapes:
+            return False
+        letters, shapes = squeeze(facts.shape), self._shapes
+        if self._hexadecimal and NO_UUID in facts.shape:
+            shapes += self._hexadecimal
+        return any(shape in letters for shape in shapes)
 
     def _forget(self) -> None:
         self.outlines.clear()

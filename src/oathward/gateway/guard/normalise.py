@@ -113,9 +113,30 @@ def squeeze(data: bytes) -> bytes:
     return data.translate(_LOWER, _NOT_ALNUM)
 
 
+UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
+"""Finds UUIDs in an outline."""
+UUID_HYPHENS, _UUID_LAST = 4, 12
+_UUID_WORD = re.compile(rb"[A-Fa-f]{5}")
+NO_UUID = b"00000000-0000-0000-0000-000000000000"
+
+
 def outline(data: bytes) -> bytes:
-    """Give the same with every ASCII digit a 0."""
-    return data.translate(_OUTLINE)
+    """Give the same with every ASCII digit a 0, and every letter of a UUID that says nothing."""
+    shape = data.translate(_OUTLINE)
+    if shape.count(b"-") < UUID_HYPHENS:
+        return shape
+    return UUID.sub(lambda found: NO_UUID if _says_nothing(data[slice(*found.span())]) else found[0], shape)
+
+
+def _says_nothing(uuid: bytes) -> bool:
+    """Say whether a UUID is random as far as anybody can see: its letters make no word, its last part no text.
+
+    Read as base64 it is never text: at each of the four offsets one of its hyphens gives a byte that no UTF-8 has.
+    """
+    if _UUID_WORD.search(uuid):
+        return False
+    last = uuid[-_UUID_LAST:]
+    return not (_makes_sense(unhexlify(last)) or _makes_sense(unhexlify(last[1:-1])))
 
 
 def letter_words(folded: bytes) -> list[bytes]:

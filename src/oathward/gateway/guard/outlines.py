@@ -45,7 +45,7 @@ FRESH_MAX = 1_024
 """Lines of one message that came for the first time, kept for its other links."""
 LINE_BYTES_MAX = 1_024
 """Longer lines are not known by their bytes, nor by their tokens."""
-_DATE_DIGITS_MIN = 8
+_DATE_DIGITS_MIN, _DATE_DIGITS_MAX = 8, 30
 _HIDDEN = re.compile(rb"0[^0A-Za-z|]{0,3}[\x80-\xff][^0A-Za-z|]{0,9}0")
 # Letters and digits in base64 never give one of these, so what hides a token has no short parts.
 _PART = re.compile(rb"[0A-Za-z]{8,}")
@@ -319,7 +319,11 @@ def _taker(spans: list[tuple[int, int]]) -> Callable[[bytes], tuple[bytes, ...]]
 
 def _may_be_a_time(part: bytes) -> bool:
     digits = part.count(b"0")
-    return digits >= _DATE_DIGITS_MIN and not digits % 2 and not part.translate(None, NO_LETTERS)
+    return (
+        _DATE_DIGITS_MIN <= digits <= _DATE_DIGITS_MAX
+        and not digits % 2
+        and not part.translate(None, NO_LETTERS)
+    )
 
 
 def _is_mixed(part: bytes) -> bool:

@@ -13,7 +13,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from oathward.gateway.guard.normalise import outline
+from oathward.gateway.guard.normalise import UUID, UUID_HYPHENS, outline
 from oathward.gateway.guard.tokens import IDENTIFIER_LENGTH_MIN
 
 Spans = tuple[tuple[int, int], ...]
@@ -26,8 +26,6 @@ _DIGITS = re.compile(rb"0{6,}")
 # Runs are bounded and start where digits start: a long row of digits is looked at once.
 _GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
 _ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)[Tt]00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
-_UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
-_UUID_HYPHENS = 4
 _SEPARATORS = re.compile(rb"[\-./]")
 _RUNS = bytes(
     code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
@@ -47,8 +45,8 @@ def spans_of(shape: bytes) -> Spans:
         at += len(run)
     if b"T00:" in shape or b"t00:" in shape:  # a folded text has small letters
         found = _without_parts(found, [(match.span(), match.span(1)) for match in _ISO_TIME.finditer(shape)])
-    if shape.count(b"-") >= _UUID_HYPHENS:
-        found = _without_parts(found, [(match.span(), match.span()) for match in _UUID.finditer(shape)])
+    if shape.count(b"-") >= UUID_HYPHENS:
+        found = _without_parts(found, [(match.span(), match.span()) for match in UUID.finditer(shape)])
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
 
 
@@ -70,7 +68,7 @@ def _without_parts(
 
 
 def whole_of(shape: bytes, spans: Spans) -> Spans:
-    """Choose spans with letters, and rows of digits that are no fraction, no range and longer than a code.
+    """Choose spans with letters, UUIDs, and rows of digits that are no fraction, no range and longer than a code.
 
     A hospital of some size has given out every number of six digits: each code and count would be a patient's.
     """
@@ -78,6 +76,7 @@ def whole_of(shape: bytes, spans: Spans) -> Spans:
         (start, end)
         for start, end in spans
         if shape[start:end].translate(None, NO_LETTERS)
+        or UUID.fullmatch(shape, start, end)
         or (
             end - start >= WHOLE_DIGITS_MIN
             and shape[start:end].isdigit()
