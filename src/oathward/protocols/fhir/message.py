@@ -98,7 +98,7 @@ class Message:
 
     def of_type(self, kind: str) -> list[Resource]:
         """Give the resources of one type."""
-        if not self.bundle and self.trigger != kind:  # of a message whose like came before nothing more is read
+        if not self.bundle and self.trigger != kind:  # then nothing need be read for it
             return []
         return [entry.resource for entry in self.entries if entry.type == kind]
 
