@@ -22,7 +22,7 @@ def test_the_letters_of_a_random_uuid_are_no_news(one):
 @pytest.mark.parametrize(
     "one",
     [
-        b"0c3151bd-1cbf-4d64-b04d-cd9decade6e0",  # a word of five letters and more
+        b"0c3151bd-1cbf-4d64-b04d-cd9decade6e0",  # a word of six letters and more
         b"0c3151bd-1cbf-4d64-b04d-" + b"Dieter".hex().encode(),  # text in hexadecimal
         b"0c3151bd-1cbf-4d64-b04d-c" + b"Inges".hex().encode() + b"0",  # and where it begins half-way
     ],

@@ -115,8 +115,14 @@ def squeeze(data: bytes) -> bytes:
 
 UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
 """Finds UUIDs in an outline."""
-UUID_HYPHENS, _UUID_LAST = 4, 12
-_UUID_WORD = re.compile(rb"[A-Fa-f]{5}")
+UUID_HYPHENS = 4
+# A word of six letters; or a last part that is letters and digits, or compressed, in hexadecimal, wherever it begins.
+# Read as base64 a UUID is never text: at each of the four offsets a hyphen gives a byte that no UTF-8 has.
+_TELLING = re.compile(
+    rb"[a-f]{6}|0000[0-9a-f]{0,8}(?![0-9a-f-])|-[0-9a-f]?"
+    rb"(?:(?:3[0-9]|[46][1-9a-f]|[57][0-9a]|2[07de]){4}|1f8b|78(?:01|5e|9c|da)|504b0304|25504446|fffe|feff)[0-9a-f]{3,10}(?![0-9a-f-])",
+    re.IGNORECASE,
+).search
 NO_UUID = b"00000000-0000-0000-0000-000000000000"
 
 
@@ -125,18 +131,7 @@ def outline(data: bytes) -> bytes:
     shape = data.translate(_OUTLINE)
     if shape.count(b"-") < UUID_HYPHENS:
         return shape
-    return UUID.sub(lambda found: NO_UUID if _says_nothing(data[slice(*found.span())]) else found[0], shape)
-
-
-def _says_nothing(uuid: bytes) -> bool:
-    """Say whether a UUID is random as far as anybody can see: its letters make no word, its last part no text.
-
-    Read as base64 it is never text: at each of the four offsets one of its hyphens gives a byte that no UTF-8 has.
-    """
-    if _UUID_WORD.search(uuid):
-        return False
-    last = uuid[-_UUID_LAST:]
-    return not (_makes_sense(unhexlify(last)) or _makes_sense(unhexlify(last[1:-1])))
+    return UUID.sub(lambda found: found[0] if _TELLING(data, *found.span()) else NO_UUID, shape)
 
 
 def letter_words(folded: bytes) -> list[bytes]:

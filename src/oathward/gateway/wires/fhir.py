@@ -157,7 +157,7 @@ class Fhir:
             how = message.shape.constant("identity", _how)
             words = message.filled("words", _words_of) if how is not None else None
             if how is not None and words is not None:
-                return how._replace(words=words or _bytes(message))
+                return Identity(words or _bytes(message), *how[1:])
         return _identity(message)
 
     def conditions(self, message: Message, whole: Message, number: int) -> list[Condition]:

@@ -59,7 +59,7 @@ class Rewriter:
         self._compiler = Compiler(decide, hold=hold_uncatalogued)
         rulings = (decide(cls, part) for cls in CLASSES - {"structure"} for part in PARTS)
         self._unchanged = not hold_uncatalogued and all(ruling is KEEP for ruling in rulings)
-        self._writings: dict[tuple[int, bool, bool], tuple[Writing, Rewritten] | None] = {}
+        self._writings: dict[tuple[int, bool, bool], tuple[Writing, tuple[Any, ...]] | None] = {}
 
     def __call__(self, message: Message, outgoing_id: str, context: object) -> Rewritten:
         """Write what may leave of one message.
@@ -75,13 +75,13 @@ class Rewriter:
         if not isinstance(message, Recognised):
             return self._write(message, outgoing_id, Run(context))
         key = message.shape.serial, bool(links.source_of(context)), links.shares_ids(context)
-        known: tuple[Writing, Rewritten] | None = self._writings.get(key, _NEW)
+        known: tuple[Writing, tuple[Any, ...]] | None = self._writings.get(key, _NEW)
         if known is _NEW:
             return self._learn(message, outgoing_id, context, key)
         data = None if known is None else known[0].fill(message.values, outgoing_id, context)
         if known is None or data is None:
             return self._write(message, outgoing_id, Run(context))
-        return known[1]._replace(data=data)
+        return Rewritten(data, *known[1])
 
     def _learn(
         self, message: Recognised, outgoing_id: str, context: object, key: tuple[int, bool, bool]
@@ -94,7 +94,7 @@ class Rewriter:
             marked = self._write(message.shape.marked, OUTGOING, Run(context, recorder))
             writing = Writing(marked.data, recorder)
             if marked._replace(data=writing.fill(message.values, outgoing_id, context) or b"") == done:
-                known = writing, done
+                known = writing, done[1:]
         except (UnmarkedError, DeidentificationError):
             pass
         if len(self._writings) >= WRITINGS_MAX:

@@ -116,6 +116,7 @@ class Shape:
         self._layout, self._variables = layout, variables
         self.values = layout.values(raw)
         self._alike = layout.alike(self.values)
+        self.request = _request(raw) if raw.startswith(b"POST") else None
         self._known: dict[Any, Any] = {}
 
     def fits(self, values: Values) -> bool:
@@ -192,6 +193,11 @@ class Shape:
 _serials = count()
 
 
+def _request(raw: bytes) -> Request:
+    method, _, target = raw[: raw.index(b"\n\n")].decode().partition(" ")
+    return Request(method, target)
+
+
 class Recognised(Checked):
     """A message of a known shape; read as any other when somebody looks into it.
 
@@ -252,9 +258,7 @@ class Memory:
         if not shape.fits(values):
             return None
         self._spared += 1
-        head = raw[: raw.index(b"\n\n")].decode()
-        method, _, target = head.partition(" ")
-        return Recognised(raw, Request(method, target), shape, values)
+        return Recognised(raw, shape.request or _request(raw), shape, values)
 
     def note(self, raw: bytes, message: Checked) -> None:
         """Learn the shape of a request that the reader took, if its like came before."""
