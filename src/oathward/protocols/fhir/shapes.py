@@ -58,7 +58,7 @@ T = TypeVar("T")
 
 _ZEROED = bytes.maketrans(b"123456789abcdefABCDEF", b"0" * 21)
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,6})?").fullmatch
-_INTEGER = re.compile(rb"-?(?:0|[1-9][0-9]{0,8})").fullmatch
+_INTEGER = re.compile(rb"0|-?[1-9][0-9]{0,8}").fullmatch
 _MISSING = object()
 
 
@@ -68,12 +68,12 @@ class Layout:
     __slots__ = ("_rest", "_tests", "_texts", "_values", "shapes", "spans")
 
     def __init__(self, variables: list[Variable], size: int) -> None:
-        self.spans = tuple((v.kind, v.start, v.end, v.named) for v in variables)
+        self.spans = tuple((v.kind, v.start, v.end) for v in variables)
         edges = [0, *(at for v in variables for at in (v.start, v.end)), size]
         self._values = _getter([slice(v.start, v.end) for v in variables])
         self._rest = _getter([slice(*pair) for pair in zip(edges[::2], edges[1::2], strict=True)])
         self._tests = [(i, _test(v.kind)) for i, v in enumerate(variables) if v.kind != "text"]
-        self._texts = [(i, v.named.encode()) for i, v in enumerate(variables) if v.kind == "text"]
+        self._texts = [i for i, v in enumerate(variables) if v.kind == "text"]
         self.shapes: dict[tuple[bytes, ...], Shape] = {}
 
     def values(self, raw: bytes) -> Values:
@@ -84,9 +84,13 @@ class Layout:
         """Give all that is no value."""
         return self._rest(raw)
 
-    def alike(self, values: Values) -> tuple[int, ...]:
-        """Say which texts are the same: for each the place of the first one like it."""
-        texts = [named + values[i] for i, named in self._texts]
+    def alike(self, values: Values, named: Values) -> tuple[int, ...]:
+        """Say which texts are the same: for each the place of the first one like it.
+
+        Args:
+            named: for each text what it names.
+        """
+        texts = [name + values[i] for i, name in zip(self._texts, named, strict=True)]
         return tuple(map(texts.index, texts))
 
     def valid(self, values: Values) -> bool:
@@ -115,13 +119,14 @@ class Shape:
         self.raw, self.type, self.serial = raw, kind, next(_serials)
         self._layout, self._variables = layout, variables
         self.values = layout.values(raw)
-        self._alike = layout.alike(self.values)
+        self._named = [v.named.encode() for v in variables if v.kind == "text"]
+        self._alike = layout.alike(self.values, self._named)
         self.request = _request(raw) if raw.startswith(b"POST") else None
         self._known: dict[Any, Any] = {}
 
     def fits(self, values: Values) -> bool:
         """Say whether values make a message of this shape that the reader would take."""
-        return self._layout.valid(values) and self._layout.alike(values) == self._alike
+        return self._layout.valid(values) and self._layout.alike(values, self._named) == self._alike
 
     @cached_property
     def example(self) -> Checked:

@@ -4,6 +4,8 @@ Rules:
 - What varies: the logical id, in the address too; values of identifiers; the ids that references name; the times of an
   observation; the numbers it measured, and those of its components.
 - All else is said by a shape, and so is what varies where it is written in a way that this does not know.
+- An id is written as it is: an escape looks like digits that vary. What names the resource itself in another way than
+  a reference does has no shape: it would have to be compared with the id each time.
 
 Deliberately absent: what is remembered of a shape (``shapes``).
 
@@ -16,6 +18,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from oathward.protocols.fhir.json import dumps
 from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.templates import VALUES_MAX, reserved
 
@@ -56,14 +59,16 @@ class Variable(NamedTuple):
 def variables_of(raw: bytes, body: Resource) -> list[Variable] | None:
     """List what varies in a request, in its order; None where it has no shape."""
     head = _HEAD(raw)
-    if head is None or "contained" in body or reserved(raw):
+    if head is None or "contained" in body or reserved(raw) or reserved(dumps(body)):
         return None
     own = f"{body['resourceType']}/"
+    leaves = list(_leaves(body, (), _TOKEN.finditer(raw, head.end())))
+    if any(_tells_own(own, path, value, token[0]) for path, value, token in leaves):
+        return None
     found = [Variable("text", head.start(3), head.end(3), (), "", own)] if head[3] else []
-    tokens = _TOKEN.finditer(raw, head.end())
     found += [
         Variable(kind, *_span(raw, token, before), path, before, own if path == ("id",) else before)
-        for path, value, token in _leaves(body, (), tokens)
+        for path, value, token in leaves
         for kind, before in _varying(path, value)
     ]
     dates = sum(v.kind not in ("text", "number", "integer") for v in found)
@@ -83,6 +88,17 @@ def _leaves(
             yield from _leaves(item, (*path, i), tokens)
     else:
         yield path, value, next(tokens)
+
+
+def _tells_own(own: str, path: tuple[Any, ...], value: Any, written: bytes) -> bool:
+    """Say whether a text may be a name of the resource, or of a version of it, and is not written as ids that vary are."""
+    if b"\\" in written:
+        return any(kind == "text" for kind, _ in _varying(path, value))
+    return (
+        value.__class__ is str
+        and value.startswith(own)
+        and (path[-1] != "reference" or not _REFERENCE(value))
+    )
 
 
 def _span(raw: bytes, token: re.Match[bytes], before: str) -> tuple[int, int]:
