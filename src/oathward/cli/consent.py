@@ -36,7 +36,11 @@ if TYPE_CHECKING:
     from oathward.cli.consent_import import Done, How, Told
     from oathward.consent.views import ConsentRow
 
-APP = typer.Typer(help="Consent facts: record, import, list.", add_completion=False, no_args_is_help=True)
+APP = typer.Typer(
+    help="What patients allow and deny: record, import, what arrived, list.",
+    add_completion=False,
+    no_args_is_help=True,
+)
 
 APP.command("arrived")(list_arrived)
 APP.command()(dismiss)
@@ -147,7 +151,9 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import statements: identifier, authority, permit, purposes, recipients, classes, from, until, source.
+    """Import what patients said: a CSV sheet, FHIR R4 Consents (--fhir), or Consents that came as messages.
+
+    A sheet's columns: identifier, authority, type, permit, purposes, recipients, classes, from, until, source.
 
     With an error in any line nothing is imported. Patients nobody has heard of get their subject now, and are told of.
     With --fhir a consent takes the place of what an earlier version of it said; one that is not active says nothing more.
@@ -194,7 +200,7 @@ def _import_csv(options: Options, *, as_json: bool) -> None:
     def human() -> None:
         _tell_errors([f"line {e.line}{f', {e.column}' if e.column else ''}: {e.why}" for e in errors])
         if not errors:
-            _tell_done(done, how, f"{len(found.rows)} rows")
+            _tell_done(done, how, _counted(len(found.rows), "row"))
 
     value = {"rows": len(found.rows), **counted(done, dry_run=options.dry_run)}
     value |= {
@@ -220,9 +226,12 @@ def _tell_done(done: Done, how: How, what: str) -> None:
         print(line)
     state, change = ("Would record", "would change") if how.dry_run else ("Recorded", "changed")
     print(
-        f"{state} {what} of {done.patients} patient{'s' if done.patients != 1 else ''}; "
-        f"what stands {change} for {done.recorded}."
+        f"{state} {what} of {_counted(done.patients, 'patient')}; what stands {change} for {done.recorded}."
     )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' if count != 1 else ''}"
 
 
 def _import_fhir(options: Options, messages: Sequence[str], *, as_json: bool) -> None:
@@ -236,8 +245,12 @@ def _import_fhir(options: Options, messages: Sequence[str], *, as_json: bool) ->
         for name, remark in done.remarks[:ERRORS_SHOWN_MAX]:
             print(f"{name}: {said(remark)}")
         _tell_errors([f"{p.file}: {p.where}: {p.why}" for p in done.problems])
-        if not done.problems:
-            _tell_done(done.done, options.how(), f"{done.consents} consents ({done.active} active)")
+        if not (done.problems or done.consents or came):
+            print("There is no Consent in it; other resources are passed over.")
+        elif not done.problems:
+            _tell_done(
+                done.done, options.how(), f"{_counted(done.consents, 'consent')} ({done.active} active)"
+            )
         if came and not options.dry_run:
             print(RELEASE)
 
@@ -352,7 +365,7 @@ def list_(
         else:
             print("No consent facts. `oathward consent import FILE` brings them.")
         if waiting:
-            print(f"{waiting} came as messages and wait for a person: oathward consent arrived")
+            print(f"Came as messages and wait for a person: {waiting}; oathward consent arrived")
 
     value = {"consents": [_row(row) for row in rows], "arrived": waiting}
     emit(value, as_json=as_json, human=human)

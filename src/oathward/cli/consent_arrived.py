@@ -24,7 +24,8 @@ MESSAGES_MAX = 200
 
 ENDING_LENGTH_MIN = 6
 RELEASE = (
-    "What is held for it goes on by: oathward quarantine release --all-with-reason decision.consent-waiting"
+    "What is held for it goes on by: "
+    "oathward quarantine release --all-with-reason decision.consent-waiting --reason TEXT"
 )
 
 

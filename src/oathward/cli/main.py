@@ -31,7 +31,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
-        "consent": "Consent facts: record, import, list.",
+        "consent": "What patients allow and deny: record, import, what arrived, list.",
         "selftest": "Try what should hold on your own policy: wires.",
     },
     "Protect": {

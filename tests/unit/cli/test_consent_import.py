@@ -76,6 +76,13 @@ def test_a_person_is_told_by_line_too(command):
     assert "Recorded 3 consents (3 active) of 2 patients; what stands changed for 2." in told
 
 
+def test_a_person_is_told_of_one_and_of_none(command):
+    one = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a")), as_json=False).out
+    assert "Recorded 1 consent (1 active) of 1 patient; what stands changed for 1." in one
+    none = command("import", "--fhir", "-", stdin=lines({"resourceType": "Observation"}), as_json=False)
+    assert (none.code, none.out) == (0, "There is no Consent in it; other resources are passed over.\n")
+
+
 @pytest.mark.parametrize("arguments", [(), ("--dry-run",)])
 def test_known_only_refuses_them_and_stores_nothing(command, arguments):
     command("record", "--deny", "--identifier-file", "-", stdin=WHO)

@@ -9,6 +9,7 @@ import pytest
 from tests.property.test_planted_fhir import HUB, OBSERVATION, opener, world  # noqa: F401  fixtures
 from tests.unit.gateway.test_path_whom import sent
 
+from oathward.cli.consent_arrived import RELEASE
 from oathward.cli.main import run
 from oathward.core.db import read
 from oathward.core.ids import uuid7
@@ -105,6 +106,9 @@ def test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener
     denied = measure(gate, number, 64)
     assert set(sent(opener, denied)) == {"ehr"}
     assert held(gate, denied) is None, "now it is denied, not held"
+    assert RELEASE.endswith(
+        "oathward quarantine release --all-with-reason decision.consent-waiting --reason TEXT"
+    )
     listed = command("list", "--subject", row["subject"]).value["consents"]
     assert [s["permit"] for s in listed[0]["statements"]] == [False]
     assert list(listed[0]["originals"]), "its original is kept"
