@@ -218,7 +218,7 @@ def _row(
     subject: str,
     why: Reason | None,
 ) -> MessageRow:
-    answer = arrival.wire.answer(message, gate.opened.settings.mllp.undecodable_reply)
+    answer = arrival.wire.answer(message, gate.opened.settings.mllp.undecodable_reply, why)
     sender = device or arrival.peer.address
     kind = arrival.wire.type_of(message)[:32] if message is not None else _UNDECODABLE_TYPE
     state, reason = (State.HELD.value, why.code) if why else (State.ACCEPTED.value, "")

@@ -175,10 +175,10 @@ class Fhir:
         """By their place in the bundle."""
         return Retold(message, called, there)
 
-    def answer(self, message: Message | None, undecodable: str) -> str:  # noqa: ARG002  an MLLP setting
+    def answer(self, message: Message | None, undecodable: str, why: Reason | None = None) -> str:  # noqa: ARG002  an MLLP setting
         """The HTTP status of what is stored: created, updated, or what is wrong with it."""
         if message is None:
-            return str(Reason.MESSAGE_UNDECODABLE.answer.http)
+            return str((why or Reason.MESSAGE_UNDECODABLE).answer.http)
         return "200" if message.request.method == "PUT" or message.bundle else "201"
 
     def replies(self, source: Any, at_us: int, why: Reason | None, answer: str) -> list[bytes]:  # noqa: ARG002  another wire writes them

@@ -122,7 +122,7 @@ class Hl7v2:
         """Nothing in it was created before."""
         return message
 
-    def answer(self, message: Message | None, undecodable: str) -> str:
+    def answer(self, message: Message | None, undecodable: str, why: Reason | None = None) -> str:  # noqa: ARG002  the settings say it
         """Stored is AA, whatever was decided."""
         return "AA" if message is not None else undecodable
 

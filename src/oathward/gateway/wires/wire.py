@@ -135,11 +135,12 @@ class Wire(Protocol):
     def retold(self, message: Any, called: dict[int, str], there: frozenset[int]) -> Any:
         """Give a message whose entries at some places have names already, and do not leave again."""
 
-    def answer(self, message: Any | None, undecodable: str) -> str:
+    def answer(self, message: Any | None, undecodable: str, why: Any = None) -> str:
         """Give the code that is kept as the answer to the sender.
 
         Args:
             undecodable: what the settings say of bytes that are stored and could not be read.
+            why: reason for which it is held, where it is.
         """
 
     def replies(self, source: Any, at_us: int, why: Any, answer: str) -> list[bytes]:
