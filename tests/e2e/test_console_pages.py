@@ -66,6 +66,21 @@ def test_nothing_is_cut_off_at_any_zoom(name, size, busy, windows):
         console.page.set_viewport_size(WHOLE)
 
 
+def test_a_long_path_in_what_is_wrong_does_not_widen_home(busy, windows):
+    console = windows["light"]
+    console.open("/")
+    wide = console.page.evaluate(
+        """() => {
+        const cells = document.querySelectorAll('section[aria-labelledby=wrong] td:last-child');
+        cells.forEach(cell => { cell.textContent = 'cannot be read (/srv/' + 'recipients'.repeat(20) + ')'; });
+        return cells.length && document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    }"""
+    )
+    assert console.page.locator("section[aria-labelledby=wrong] td:last-child").count() > 3
+    assert wide <= 0
+    console.complaints.clear()
+
+
 @pytest.mark.parametrize("path", ["/", "/links", "/health"])
 def test_what_waits_leads_to_its_list(path, busy, windows):
     console = windows["light"]
