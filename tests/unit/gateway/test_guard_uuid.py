@@ -5,7 +5,7 @@ import uuid
 import pytest
 from tests.unit.gateway.guarding import FHIR_ORIGINAL, fhir
 
-from oathward.core.words import WordHasher
+from oathward.core.words import WordHasher, token_of
 from oathward.gateway.guard import Guard
 from oathward.gateway.guard.normalise import NO_UUID, outline
 from oathward.gateway.guard.verdict import CLEAN, Stop
@@ -25,6 +25,10 @@ def test_the_letters_of_a_random_uuid_are_no_news(one):
         b"0c3151bd-1cbf-4d64-b04d-cd9decade6e0",  # a word of six letters and more
         b"0c3151bd-1cbf-4d64-b04d-" + b"Dieter".hex().encode(),  # text in hexadecimal
         b"0c3151bd-1cbf-4d64-b04d-c" + b"Inges".hex().encode() + b"0",  # and where it begins half-way
+        *[
+            b"0c3151bd-1cbf-4d64-b04d-" + f"Li{between}Bo".encode().hex().encode() + b"9f"
+            for between in " ,^_/@:&-.'|"
+        ],
     ],
 )
 def test_what_may_say_something_stays(one):
@@ -44,3 +48,23 @@ def test_a_guard_that_has_seen_many_uuids_finds_the_patients_own():
         assert guard.check(fhir(original), data, carries_identity=False) is CLEAN
     own = (safe % "6f1c2b44-9a77-4c1e-8d2e-3b5f0c9a7e11").encode()
     assert isinstance(guard.check(fhir(original), own, carries_identity=False), Stop)
+
+
+@pytest.mark.parametrize(
+    "number", ["PAT-%s", "p_%s", "ORG-7-%s", "k.%s", "%s-X", "%s_zz9", "%s.v2", "PAT-%s-1", "7-%s", "%s-1"]
+)
+@pytest.mark.parametrize("identity", [True, False])
+@pytest.mark.parametrize("written", ["%s", "x %s y", "Patient/%s"])
+def test_another_patients_number_made_of_a_uuid_is_found(number, written, identity):
+    hasher = WordHasher(b"k" * 32)
+    theirs = number % "6f1c2b44-9a77-4c1e-8d2e-3b5f0c9a7e11"
+    others = {hasher.token(token_of(theirs))}
+    nobodys = number % "6f1c2b44-9a77-4c1e-8d2e-3b5f0c9a7e12"
+    guard = Guard(hasher)
+    for value, kind in ((nobodys, type(CLEAN)), (theirs, Stop), (theirs.upper(), Stop)):
+        data = LINE % (written % value).encode()
+        data = b'{"resourceType":"Observation",%b}' % data
+        found = guard.check(
+            fhir(FHIR_ORIGINAL), data, carries_identity=identity, foreign=lambda asked: set(asked) & others
+        )
+        assert isinstance(found, kind)

@@ -116,11 +116,12 @@ def squeeze(data: bytes) -> bytes:
 UUID = re.compile(rb"(?<![0A-Za-z])[0A-Fa-f]{8}-(?:[0A-Fa-f]{4}-){3}[0A-Fa-f]{12}(?![0A-Za-z])")
 """Finds UUIDs in an outline."""
 UUID_HYPHENS = 4
-# A word of six letters; or a last part that is letters and digits, or compressed, in hexadecimal, wherever it begins.
+# A word of six letters; or a last part that is letters, digits and what stands between names (``Li,Bo``), or compressed,
+# in hexadecimal, wherever it begins.
 # Read as base64 a UUID is never text: at each of the four offsets a hyphen gives a byte that no UTF-8 has.
 _TELLING = re.compile(
     rb"[a-f]{6}|0000[0-9a-f]{0,8}(?![0-9a-f-])|-[0-9a-f]?"
-    rb"(?:(?:3[0-9]|[46][1-9a-f]|[57][0-9a]|2[07de]){4}|1f8b|78(?:01|5e|9c|da)|504b0304|25504446|fffe|feff)[0-9a-f]{3,10}(?![0-9a-f-])",
+    rb"(?:(?:[46][0-9a-f]|5[0-9aef]|7[0-9ac]|3[0-9a]|2[067c-f]){4}|1f8b|78(?:01|5e|9c|da)|504b0304|25504446|fffe|feff)[0-9a-f]{3,10}(?![0-9a-f-])",
     re.IGNORECASE,
 ).search
 NO_UUID = b"00000000-0000-0000-0000-000000000000"

@@ -2,7 +2,8 @@
 
 Rules:
 - A token is a run of digits, or of letters and digits, or such runs joined by single separators.
-- A time as ISO 8601 writes it is its date; the digits of a UUID are no numbers of their own.
+- A time as ISO 8601 writes it is its date; the digits of a UUID are no numbers of their own. A UUID is a
+  token, and so is what it is joined with: ``PAT-`` and a UUID.
 
 Deliberately absent: what stands there (``outlines``).
 """
@@ -26,6 +27,8 @@ _DIGITS = re.compile(rb"0{6,}")
 # Runs are bounded and start where digits start: a long row of digits is looked at once.
 _GROUPS = re.compile(rb"(?<!0)0{1,16}(?!0)(?:[ \-./()]{1,2}0{1,16}(?!0))+")
 _ISO_TIME = re.compile(rb"(?<![0A-Za-z.])(0000-00-00)[Tt]00:00(?::00(?:\.0{1,9})?)?(?![0A-Za-z]{2})")
+_BEFORE = re.compile(rb"(?<![0A-Za-z])(?:[0A-Za-z]{1,8}[\-._]){1,2}\Z").search
+_BEHIND = re.compile(rb"(?:[\-._][0A-Za-z]{1,8}(?![0A-Za-z])){1,2}").match
 _SEPARATORS = re.compile(rb"[\-./]")
 _RUNS = bytes(
     code if chr(code) in "-./" or (chr(code).isalnum() and code < 128) else 32 for code in range(256)
@@ -46,8 +49,16 @@ def spans_of(shape: bytes) -> Spans:
     if b"T00:" in shape or b"t00:" in shape:  # a folded text has small letters
         found = _without_parts(found, [(match.span(), match.span(1)) for match in _ISO_TIME.finditer(shape)])
     if shape.count(b"-") >= UUID_HYPHENS:
-        found = _without_parts(found, [(match.span(), match.span()) for match in UUID.finditer(shape)])
+        uuids = [match.span() for match in UUID.finditer(shape)]
+        found = _without_parts(found, [(one, one) for one in uuids])
+        found += [_around(shape, *one) for one in uuids]
     return tuple(span for span in dict.fromkeys(found) if span[1] - span[0] <= TOKEN_LENGTH_MAX)
+
+
+def _around(shape: bytes, start: int, end: int) -> tuple[int, int]:
+    """Give what a UUID is joined with: an identifier may be one behind letters of whoever gave it."""
+    before, behind = _BEFORE(shape, max(0, start - TOKEN_LENGTH_MAX), start), _BEHIND(shape, end)
+    return before.start() if before else start, behind.end() if behind else end
 
 
 def _without_parts(
@@ -76,7 +87,7 @@ def whole_of(shape: bytes, spans: Spans) -> Spans:
         (start, end)
         for start, end in spans
         if shape[start:end].translate(None, NO_LETTERS)
-        or UUID.fullmatch(shape, start, end)
+        or UUID.search(shape, start, end)
         or (
             end - start >= WHOLE_DIGITS_MIN
             and shape[start:end].isdigit()
