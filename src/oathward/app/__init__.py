@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import oathward.consent.sql
 import oathward.inventory.sql
@@ -41,7 +42,8 @@ def create(settings: Settings) -> bool:
     certificate, key, _ = server_files(settings)
     if not certificate.exists():
         private, public = certificates.new_key()
-        names = sorted({settings.mllp.host, "localhost", "127.0.0.1", socket.gethostname()})
+        called = urlsplit(settings.fhir.url).hostname or "localhost"
+        names = sorted({settings.mllp.host, called, "localhost", "127.0.0.1", socket.gethostname()})
         with client.connect(settings, "admin") as keeper:
             der, _ = keeper.certify("server", names, public, admin_proof("oathward init"))
         write_file(key, private, 0o640 if settings.users.gateway else 0o600)

@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 
 import pytest
+from cryptography import x509
 
 from oathward.app import build, create
 from oathward.cli.main import run
@@ -36,6 +37,25 @@ def test_what_the_settings_said_stays(tmp_path, text):
     settings = load(tmp_path)
     assert settings.site.name == "north"
     assert settings.mllp.port == (0 if "port" in text else 2575)
+
+
+def test_the_doors_certificate_bears_the_name_that_devices_reach_it_by(tmp_path):
+    def names():
+        found = x509.load_pem_x509_certificate((tmp_path / "trust" / "mllp.pem").read_bytes())
+        return found.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value.get_values_for_type(x509.DNSName)
+
+    assert run(["init", "--data", str(tmp_path), "--site", "north"]) == 0
+    assert "gateway.example" not in names()
+    with (tmp_path / "oathward.toml").open("a") as file:
+        file.write('\n[fhir]\nurl = "https://gateway.example:2578/fhir"\n')
+    for name in ("mllp.pem", "mllp.key"):
+        (tmp_path / "trust" / name).unlink()
+    anchor = (tmp_path / "trust" / "authority.pub").read_bytes()
+    assert run(["init", "--data", str(tmp_path)]) == 0
+    assert {"gateway.example", "localhost"} <= set(names())
+    assert (tmp_path / "trust" / "authority.pub").read_bytes() == anchor
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "/x", 'a"', "a" * 64, "-a"])
