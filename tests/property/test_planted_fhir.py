@@ -68,6 +68,9 @@ def opener(world):
     return opener_of(site)
 
 
+OURS = 10**9
+"""Beyond the keys that are drawn: who has one of these is nobody else."""
+
 PATIENT = {
     "resourceType": "Patient",
     "id": "p1",
@@ -198,7 +201,7 @@ def test_what_may_leave_does_leave(world, opener):
     """The reverse: the care link gets the name, and the registry the measurement."""
     _, gate = world
     prepared = handle(
-        gate, Arrival(uuid7(), request({"name.family"}, "Zqcare", "1", 5), HUB, gate.now_us(), FHIR)
+        gate, Arrival(uuid7(), request({"name.family"}, "Zqcare", "1", OURS + 5), HUB, gate.now_us(), FHIR)
     )
     sent = {o.sealed.link: opener.open(o.sealed.data).data.reveal() for o in prepared.outgoing}
     assert b"Zqcare" in sent["ehr"]
@@ -226,7 +229,7 @@ def test_a_bug_while_cutting_loses_nothing_and_says_nothing(world, monkeypatch):
         raise RuntimeError("Zqsecretname")
 
     monkeypatch.setattr(fhir_work, "pieces", broken)
-    raw = request({"name.family"}, "Zqsecretname", "1", 9)
+    raw = request({"name.family"}, "Zqsecretname", "1", OURS + 9)
     [piece] = fhir_work.cut(gate, raw)
     assert piece.raw == raw
     assert gate.trouble == "RuntimeError"
