@@ -4,7 +4,7 @@ Rules:
 - The same as of a create alone: one device, one patient, one identifier, within the days of ``duplicate_window_days``.
 - What there is, is looked up when a message is prepared, because it decides what leaves; and again in the transaction
   that stores it. Where that is another by then, the message is prepared once more: of two that come at once one creates.
-- A recipient that has it does not get it again; one that does not, gets it under the name it has elsewhere. References
+- A recipient that has it, or will, does not get it again; one that does not, as its delivery is dead, gets it under the name it has elsewhere. References
   of the other entries lead to that name.
 - Several under one identifier: an entry of a batch is refused and the others are taken; a transaction is refused whole.
 - An identifier that one bundle asks for twice is created once.

@@ -146,11 +146,15 @@ def retire_duplicate_key(db: Connection, message_id: str, replacement: bytes) ->
 
 
 def created(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[CreatedRow]]:
-    """Find what conditional creates made under these keys."""
+    """Find what conditional creates made under these keys, and which links have it: not those that it is dead on."""
     found: dict[bytes, list[CreatedRow]] = {}
     sql = f"SELECT {', '.join(CreatedRow._fields)} FROM created_once WHERE key IN ({{}})"  # noqa: S608  names of our own
-    for key, *rest in where_in(db, sql, keys):
-        found.setdefault(bytes(key), []).append(CreatedRow(bytes(key), *rest))
+    rows = [CreatedRow(bytes(key), *rest) for key, *rest in where_in(db, sql, keys)]
+    sql = "SELECT message, link FROM outbox WHERE state = 'dead' AND message IN ({})"
+    dead = {tuple(one) for one in where_in(db, sql, list({row.source for row in rows}))}
+    for row in rows:
+        links = " ".join(link for link in row.links.split() if (row.source, link) not in dead)
+        found.setdefault(row.key, []).append(row._replace(links=links))
     return found
 
 
@@ -204,11 +208,8 @@ def _pending_sql(skipped: int) -> str:
 
 def insert_held(db: Connection, rows: Iterable[HeldRow]) -> None:
     """Put messages in quarantine."""
-    insert_many(
-        db,
-        quarantine,
-        [(r.message, r.site, r.at_us, r.device, r.peer, r.reason, r.place, r.links, r.state) for r in rows],
-    )
+    held = [(r.message, r.site, r.at_us, r.device, r.peer, r.reason, r.place, r.links, r.state) for r in rows]
+    insert_many(db, quarantine, held)
 
 
 def pending(
@@ -239,8 +240,7 @@ def blocked_senders(db: Connection, link: str) -> set[str]:
 
 def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
     """Take deliveries that happened out of the outbox."""
-    for _ in where_in(db, "DELETE FROM outbox WHERE seq IN ({})", seqs):
-        pass
+    list(where_in(db, "DELETE FROM outbox WHERE seq IN ({})", seqs))
 
 
 def delete_delivery(db: Connection, seq: int) -> None:

@@ -5,6 +5,7 @@ from tests.fhir_wire import bundle_of, observation
 from tests.site import Site, bundle
 
 from oathward.app import build
+from oathward.core.db import write
 from oathward.core.errors import StorageError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
@@ -15,6 +16,8 @@ from oathward.gateway.gate import Gate
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR
 from oathward.inventory.model import Device, Peer
+from oathward.messages import sql as messages
+from oathward.messages.model import Delivery
 from oathward.protocols.fhir.json import dumps
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
@@ -81,6 +84,19 @@ def test_a_recipient_that_was_not_noted_gets_it_again(gate, monkeypatch):
     monkeypatch.setattr(once, "_links", lambda *_: [])
     commit_group(gate, [first])
     assert len(prepare(gate, "c", 2.0).outgoing) == 1
+
+
+def test_a_recipient_whose_delivery_is_dead_gets_the_next_one(gate):
+    first = prepare(gate, "dead", 1.0)
+    commit_group(gate, [first])
+    assert prepare(gate, "dead", 2.0).outgoing == []
+    with write(gate.engine) as db:
+        [row] = messages.outbox_rows_of(db, first.arrival.id)
+        messages.set_delivery(db, row.seq, state=Delivery.DEAD, attempts=9, next_us=0, reason="")
+    second = prepare(gate, "dead", 2.0)
+    assert [one.row.link for one in second.outgoing] == ["ehr"]
+    commit_group(gate, [second])
+    assert once.told(second) == ((0, f"{first.arrival.id}-0"),), "it is the first one all the same"
 
 
 def test_after_the_days_that_duplicates_are_known_it_is_created_anew(gate):
