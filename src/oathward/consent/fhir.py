@@ -81,6 +81,10 @@ class _Work:
     doubtful: bool = False
 
 
+_STATUSES = ("draft", "proposed", "active", "rejected", "inactive", "entered-in-error")
+"""Source: FHIR R4, ConsentState (required)."""
+
+
 def read(resource: dict[str, Any], body: bytes, *, zone: tzinfo = UTC) -> Reading:
     """Read a Consent.
 
@@ -98,7 +102,9 @@ def read(resource: dict[str, Any], body: bytes, *, zone: tzinfo = UTC) -> Readin
     work = _Work(parts)
     origins = _origins(resource, body)
     patient = _patient(resource)
-    if resource.get("status") != "active":
+    if resource.get("status") not in _STATUSES:  # a misspelt one would be taken for one that says nothing
+        raise InputError("Consent.status", f"one of {', '.join(_STATUSES)}")
+    if resource["status"] != "active":
         parts.note("consent.not-active", "Consent.status")
         return Reading(False, (), tuple(parts.remarks), origins, patient)
     flat = _facts(work, resource)

@@ -63,9 +63,16 @@ def remarks(resource: dict) -> set[str]:
 # --- what counts, and what holds where no provision speaks
 
 
-@pytest.mark.parametrize(
-    "status", ["draft", "proposed", "rejected", "inactive", "entered-in-error", "gone", 1, None]
-)
+@pytest.mark.parametrize("status", ["aktive", "ACTIVE", "gone", "", 1, None, ["active"]])
+def test_a_status_that_r4_does_not_have_is_a_mistake_and_not_a_consent_that_says_nothing(status):
+    """A denial with a slip of the pen must not be passed over."""
+    for type_ in ("permit", "deny"):
+        with pytest.raises(InputError, match=r"Consent\.status") as refused:
+            reading(consent(rule(type_), status=status))
+        assert "aktive" not in str(refused.value)
+
+
+@pytest.mark.parametrize("status", ["draft", "proposed", "rejected", "inactive", "entered-in-error"])
 def test_only_an_active_consent_says_anything(status):
     for type_ in ("permit", "deny"):
         found = reading(consent(rule(type_), status=status))
