@@ -22,12 +22,14 @@ from oathward.core.clock import Clock, wall_s
 from oathward.core.errors import OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
 from oathward.core.settings import Settings
+from oathward.vault.certificates import days_left
 
 APP = typer.Typer(
     help="Check settings, keys, disk, clock and what the set-up does not stop.", add_completion=False
 )
 
 FREE_BYTES_MIN = 1 << 30
+RENEW_DAYS = 45
 FLUSHES = 50
 FLUSH_SLOW_MS = 10.0
 
@@ -123,6 +125,23 @@ def _clock(settings: Settings) -> Iterator[Line]:
         if sure
         else Line("bad", "clock", "behind its high-water mark: time-bound permits are held; set the clock")
     )
+
+
+def _certificate(settings: Settings) -> Iterator[Line]:
+    """The doors' own certificate: the day it ends every device is refused at once."""
+    file = settings.data / "trust" / "mllp.pem"
+    if not file.exists():
+        return
+    days = days_left(file.read_bytes(), wall_s())
+    renew = f"remove mllp.pem and mllp.key from {file.parent}, run `oathward init` there, start again; devices need nothing"
+    if days >= RENEW_DAYS:
+        yield Line("ok", "certificate", f"the doors' is valid for {days} days")
+    elif days >= 0:
+        yield Line(
+            "bad", "certificate", f"the doors' ends in {days} days, and then no device gets in: {renew}"
+        )
+    else:
+        yield Line("bad", "certificate", f"the doors' has ended, and no device gets in: {renew}")
 
 
 def _processes(settings: Settings) -> Iterator[Line]:
@@ -314,6 +333,7 @@ CHECKS = (
     _folder,
     _disk,
     _clock,
+    _certificate,
     _processes,
     _database,
     _authority,

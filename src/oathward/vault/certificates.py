@@ -18,6 +18,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from math import floor
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -113,6 +114,19 @@ def to_pem(certificate: bytes) -> bytes:
 def fingerprint(certificate: bytes) -> bytes:
     """Name a certificate (DER) as the inventory does: SHA-256 of all of it."""
     return x509.load_der_x509_certificate(certificate).fingerprint(hashes.SHA256())
+
+
+def days_left(pem: bytes, now_s: float) -> int:
+    """Give how many whole days a certificate (PEM) is valid yet; negative once it is not.
+
+    Raises:
+        InputError: it is no certificate.
+    """
+    try:
+        ends = x509.load_pem_x509_certificate(pem).not_valid_after_utc
+    except ValueError:
+        raise InputError("certificate", "PEM") from None
+    return floor((ends.timestamp() - now_s) / timedelta(days=1).total_seconds())
 
 
 def _issue(
