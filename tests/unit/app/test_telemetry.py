@@ -249,6 +249,18 @@ def test_what_is_looked_at_is_bounded(site, monkeypatch):
     assert SPANS_A_TURN_MAX > 3
 
 
+def test_spans_that_were_too_many_for_one_turn_are_those_of_the_next(site, monkeypatch):
+    monkeypatch.setattr("oathward.app.telemetry.traces.SPANS_A_TURN_MAX", 2)
+    monkeypatch.setattr("oathward.app.telemetry.traces._PAGE", 2)
+    traces = Traces(site, 1000)
+    record(
+        site, *(Record("message.quarantined", {"reason": "internal"}, 5, "", (), uuid7()) for _ in range(5))
+    )
+    turns = [traces.turn() for _ in range(4)]
+    assert [len(spans) for spans in turns] == [2, 2, 1, 0]
+    assert len({span.trace for spans in turns for span in spans}) == 5
+
+
 def test_a_collector_that_is_away_or_refuses_is_a_word(site, far_end):
     far_end.status = 503
     assert turn(site) == "answer 503"

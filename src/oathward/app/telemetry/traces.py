@@ -86,7 +86,7 @@ class Traces:
                 if trace is not None and chosen(trace, self._per_thousand):
                     spans.append(_span(record, trace, roots))
             start = stop
-        self._next = size
+        self._next = start  # where there were too many for one turn, the next goes on
         return spans
 
 
