@@ -95,6 +95,7 @@ def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[P
         now_s = time.monotonic()
         try:
             if now_s >= refresh_at_s:
+                gate.forget_in_time()
                 gate.refresh()
                 refresh_at_s = time.monotonic() + _REFRESH_S
             if now_s >= house_at_s:

@@ -231,11 +231,7 @@ class Gate:
             KeeperError: it cannot be had now.
         """
         now_s = time.monotonic()
-        if now_s >= self._seeds_until_s:
-            self._seeds.clear()
-            self.guard.forget()
-            SHAPES.forget()
-            self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
+        self.forget_in_time()
         seed, device_key = self._seeds.get((subject, project)), self._device_keys.get(project)
         if seed is None or device_key is None:
             if now_s < self._keeper_rests_until_s:
@@ -258,6 +254,18 @@ class Gate:
                 self._seeds.clear()
             self._seeds.update(found)
         return seed, device_key
+
+    def forget_in_time(self) -> None:
+        """Drop, once an epoch, what memory holds of patients, whether links need seeds or not.
+
+        Call it now and then where messages are handled, not beside them as ``refresh``: it takes from under their feet.
+        """
+        now_s = time.monotonic()
+        if now_s >= self._seeds_until_s:
+            self._seeds.clear()
+            self.guard.forget()
+            SHAPES.forget()
+            self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
 
     def guarded(self, original: Original, subject: str, now_us: int) -> OneMessage:
         """Put one message under the guard, for all its links."""

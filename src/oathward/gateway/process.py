@@ -169,6 +169,7 @@ async def _watch(gate: Gate, committer: WatchedCommitter, status: Status, ports:
     while committer.fatal is None:
         await asyncio.sleep(_REFRESH_S)
         gate.trouble = ""  # what is still wrong says so again
+        gate.forget_in_time()
         try:
             await asyncio.to_thread(gate.refresh)
             house_in_s -= _REFRESH_S

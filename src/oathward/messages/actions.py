@@ -80,7 +80,7 @@ def _settle(db: Connection, id_: str, state: Delivery, *, by: str, reason: str, 
             reason=Reason.CONFLICT,
         )
     if row.state == state:  # discarded twice: set aside, then given up
-        sql.delete_delivery(db, row.seq)
+        sql.delete_delivery(db, row)
     else:
         sql.set_delivery(db, row.seq, state=state, attempts=0, next_us=0, reason=row.reason)
     body = {"by": by, "id": row.id, "reason": reason, "was": row.state}

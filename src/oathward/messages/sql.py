@@ -150,8 +150,7 @@ def created(db: Connection, keys: Sequence[bytes]) -> dict[bytes, list[CreatedRo
     found: dict[bytes, list[CreatedRow]] = {}
     sql = f"SELECT {', '.join(CreatedRow._fields)} FROM created_once WHERE key IN ({{}})"  # noqa: S608  names of our own
     rows = [CreatedRow(bytes(key), *rest) for key, *rest in where_in(db, sql, keys)]
-    sql = "SELECT message, link FROM outbox WHERE state = 'dead' AND message IN ({})"
-    dead = {tuple(one) for one in where_in(db, sql, list({row.source for row in rows}))}
+    dead = {tuple(one) for one in where_in(db, _DEAD, list({row.source for row in rows}))}
     for row in rows:
         links = " ".join(link for link in row.links.split() if (row.source, link) not in dead)
         found.setdefault(row.key, []).append(row._replace(links=links))
@@ -194,6 +193,8 @@ OUTBOX_COLUMNS = [outbox.c[name] for name in _FLAT]
 _BODY_END = _BODY_AT + len(BodyRef._fields)
 _ARRIVED = "SELECT link, max(seq) FROM outbox WHERE seq > ? GROUP BY link"
 _BLOCKED = "SELECT DISTINCT sender FROM outbox WHERE link = ? AND state = 'blocked'"  # as its index says
+_DEAD = "SELECT message, link FROM outbox WHERE state = 'dead' AND message IN ({})"
+_NOT_THERE = "UPDATE created_once SET links = trim(replace(' ' || links || ' ', ?, ' ')) WHERE source = ?"
 _SET_DELIVERY = "UPDATE outbox SET state = ?, attempts = ?, next_us = ?, reason = ? WHERE seq = ?"
 
 
@@ -243,9 +244,10 @@ def delete_delivered(db: Connection, seqs: Sequence[int]) -> None:
     list(where_in(db, "DELETE FROM outbox WHERE seq IN ({})", seqs))
 
 
-def delete_delivery(db: Connection, seq: int) -> None:
-    """Take one delivery that was given up out of the outbox."""
-    db.execute(delete(outbox).where(outbox.c.seq == seq))
+def delete_delivery(db: Connection, row: OutboxRow) -> None:
+    """Take one delivery that was given up out of the outbox; what it would have created is not there."""
+    db.execute(delete(outbox).where(outbox.c.seq == row.seq))
+    direct(db, _NOT_THERE, (f" {row.link} ", row.message))
 
 
 def set_delivery(db: Connection, seq: int, *, state: str, attempts: int, next_us: int, reason: str) -> None:
@@ -289,10 +291,8 @@ def outbox_keys_in_use(db: Connection) -> list[str]:
 
 def bodies_in_use(db: Connection, store: str) -> set[int]:
     """Segments of the outbox store that undelivered rows still need."""
-    return {
-        segment
-        for (segment,) in db.execute(select(outbox.c.segment).where(outbox.c.store == store).distinct())
-    }
+    query = select(outbox.c.segment).where(outbox.c.store == store).distinct()
+    return {segment for (segment,) in db.execute(query)}
 
 
 def last_body(db: Connection, store: str) -> BodyRef | None:
