@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import threading
 import time
 import uuid
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from tests.site import Site, bundle
 from tests.site import certified as device  # what speaks FHIR has nothing else to be known by
 
 SYSTEM = "urn:oid:1.2.3.4"
+_ISSUING = threading.Lock()
 
 
 def patient_reference(mrn="12345678"):
@@ -59,8 +61,9 @@ def served(folder, fhir, *names):
 
 def certificate(site: Site, id_):
     folder = site.folder / "certs" / id_
-    if not (folder / f"{id_}.key").exists():
-        site.cli("device", "cert", id_, "--out", str(folder))
+    with _ISSUING:  # clients of several threads ask at once
+        if not (folder / f"{id_}.pem").exists():
+            site.cli("device", "cert", id_, "--out", str(folder))
     return folder / f"{id_}.pem", folder / f"{id_}.key"
 
 
