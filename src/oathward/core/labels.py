@@ -98,6 +98,25 @@ class Purpose(StrEnum):
 CARE_PURPOSES = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG})
 
 
+class Role(StrEnum):
+    """What somebody may be here; what a role permits stands in ``policy/rules``.
+
+    ``SETUP`` is whoever sets up a site that has no people yet, at its own machine; nobody is granted it.
+    """
+
+    CLINICAL_ENGINEER = "clinical-engineer"
+    SECURITY_ANALYST = "security-analyst"
+    PRIVACY_OFFICER = "privacy-officer"
+    INTEGRATION_ENGINEER = "integration-engineer"
+    CLINICIAN = "clinician"
+    VENDOR_USER = "vendor-user"
+    AUDITOR = "auditor"
+    ADMINISTRATOR = "administrator"
+    KEY_HOLDER = "key-holder"
+    PROVISIONER = "provisioner"  # of services: brings in person records, as SCIM does
+    SETUP = "setup"
+
+
 class Assurance(StrEnum):
     """How sure we are which device is speaking, strongest first."""
 
