@@ -179,13 +179,52 @@ class Telemetry:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The staff console: pages on this machine's own address; from elsewhere through a tunnel of your own."""
+    """The staff console and its JSON API."""
 
-    host: str = "127.0.0.1"  # a loopback address, and nothing else
+    host: str = "127.0.0.1"  # without a certificate a loopback address, and nothing else
     port: int = 2579  # 0 = a free port, -1 = off
+    certificate: str = ""  # PEM, for HTTPS; a relative path is one in the data folder
+    key: str = ""  # its private key, PEM
+    url: str = (
+        ""  # how people reach it, `https://oathward.hospital.example`; empty: this machine's own address
+    )
     link_minutes_max: float = 10.0  # how long a one-time link of `oathward console` waits to be used
     idle_minutes_max: float = 30.0  # a session nobody uses ends
     session_hours_max: float = 8.0  # and every session ends after so long
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Signing in, and what people may open."""
+
+    password_length_min: int = (
+        15  # of a local account, in characters; known bad ones are refused at any length
+    )
+    wrong_per_hour_max: int = 10  # wrong credentials for one account; then it waits, and says so to nobody
+    rotate_minutes: float = 15.0  # a session's secret is renewed after so long in use
+    step_up_minutes: float = 10.0  # what needs a fresh proof takes one no older than this
+    enrolment_hours_max: float = 72.0  # how long an invitation to enrol waits to be used
+    links_sign_in: bool = (
+        False  # for trials only: a one-time link made on this machine signs a person in without a factor
+    )
+    assess_hours_max: float = 24.0  # an emergency change of policy is assessed within so long
+    unused_days: int = 90  # a grant or link nobody used for so long is a finding
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    """Sign-in by an OpenID Connect provider; without an issuer there is none."""
+
+    issuer: str = ""  # `https://id.hospital.example`, as its metadata say
+    client_id: str = ""
+    client_secret_file: str = (
+        ""  # empty: a public client, with PKCE alone; a relative path is one in the data folder
+    )
+    name: str = "your hospital's sign-in"  # what the button says
+    ca_file: str = ""  # PEM, who vouches for the provider; empty: whom this machine trusts
+    keys_file: str = ""  # JWKS: trust these keys alone; empty: those the provider shows
+    acr: str = ""  # authentication context (or an `amr`) that counts as two factors; empty: a factor of ours is asked for
+    timeout_s: float = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +271,8 @@ class Settings:
     metrics: Metrics = field(default_factory=Metrics)
     telemetry: Telemetry = field(default_factory=Telemetry)
     console: Console = field(default_factory=Console)
+    people: People = field(default_factory=People)
+    oidc: Oidc = field(default_factory=Oidc)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 

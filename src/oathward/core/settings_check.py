@@ -46,10 +46,7 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         raise SettingsError(f"{source} [site] name", "must not be empty")
     if settings.mllp.undecodable_reply not in _REPLIES:
         raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
-    if not _is_loopback(settings.console.host):
-        raise SettingsError(
-            f"{source} [console] host", "must be a loopback address: 127.0.0.1, ::1 or localhost"
-        )
+    _check_console(settings, source)
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
         raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
     try:
@@ -64,6 +61,22 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         )
     _check_telemetry(settings, source)
     _check_doors(doors, source)
+
+
+def _check_console(settings: Settings, source: str) -> None:
+    """See that pages leave this machine only encrypted, and that the provider is asked only so."""
+    console = settings.console
+    if bool(console.certificate) != bool(console.key):
+        raise SettingsError(f"{source} [console] certificate", "and key go together; write both")
+    if not console.certificate and not _is_loopback(console.host):
+        why = "must be a loopback address (127.0.0.1, ::1 or localhost) unless certificate and key are set"
+        raise SettingsError(f"{source} [console] host", why)
+    for place, url in (("[console] url", console.url), ("[oidc] issuer", settings.oidc.issuer)):
+        found = _COLLECTOR.fullmatch(url)
+        if url and (found is None or (found[1] == "http" and not _is_loopback(found[2].strip("[]")))):
+            raise SettingsError(f"{source} {place}", "must be https://HOST, or http:// on this machine alone")
+    if settings.oidc.issuer and not settings.oidc.client_id:
+        raise SettingsError(f"{source} [oidc] client_id", "is missing; the provider gives it")
 
 
 def _check_telemetry(settings: Settings, source: str) -> None:
