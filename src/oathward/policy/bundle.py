@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from oathward.core.errors import PolicyError
-from oathward.policy import cedar, checks, parts
+from oathward.policy import cedar, checks, parts, statements
 from oathward.policy.cases import Case, read_cases
 from oathward.policy.errors import PolicyErrors
 from oathward.policy.files import canonical, normalise, unpack
@@ -35,6 +35,7 @@ from oathward.policy.model import (
 )
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Document, Section, near
+from oathward.policy.statements import Statement
 
 __all__ = ["BUILTIN_PROFILES", "Bundle", "PolicyErrors", "canonical", "load", "unpack"]
 
@@ -63,7 +64,7 @@ class Bundle:
     labels: LabelTable = field(repr=False)
     profiles: Mapping[str, str] = field(repr=False)
     cases: tuple[Case, ...] = field(repr=False)
-    policies: tuple[cedar.Statement, ...] = field(repr=False)
+    policies: tuple[Statement, ...] = field(repr=False)
     cuts: Mapping[str, cedar.Cut] = field(repr=False)
     answers: Memo[tuple[str, bytes], tuple[int, int, Decision]] = field(
         default_factory=Memo, repr=False, compare=False
@@ -224,18 +225,18 @@ def _policies(
     recipients: Mapping[str, Recipient],
     stated: checks.Stated,
     errors: list[PolicyError],
-) -> tuple[tuple[cedar.Statement, ...], dict[str, cedar.Cut]]:
+) -> tuple[tuple[Statement, ...], dict[str, cedar.Cut]]:
     cedar.check_schema(files.get(cedar.SCHEMA_FILE), errors)
     noted = len(errors)
     policies = tuple(
         statement
         for path in files
         if path.endswith(".cedar")
-        for statement in cedar.read(path, files[path], errors)
+        for statement in statements.read(path, files[path], errors, cedar.vocabulary())
     )
     all_read = len(errors) == noted
     known = {"Link": [link.id for link, _ in stated.links], "Recipient": list(recipients)}
-    cedar.check_references(policies, known, errors)
+    statements.check_references(policies, known, errors)
     cuts: dict[str, cedar.Cut] = {}
     for link, section in stated.links:
         reached = [p for p in policies if p.reaches("Disclose", link.id, link.recipient)]

@@ -14,8 +14,7 @@ consents have their dates, so that an answer knows how long it holds).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,35 +26,12 @@ from oathward.core.errors import PolicyError
 from oathward.core.labels import Assurance
 from oathward.policy import starter
 from oathward.policy.model import Facts, Link, Recipient, in_order
-from oathward.policy.reading import near
+from oathward.policy.statements import TICKED, Statement, Vocabulary, action_fits, resource_fits
 
 SCHEMA_FILE = "schema.cedarschema"
 SCHEMA_VERSION = 1
 CUT_POLICIES_MAX = 128
 """The most policies one link may have to read; more means they are not scoped."""
-
-_ANNOTATIONS = ("id", "why", "notify")
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|//[^\n]*|;')
-_BLANK = re.compile(r"(?:\s|//[^\n]*(?:\n|$))*")
-_TICKED = re.compile(r"`([^`]*)`")
-_POLICY_PREFIX = re.compile(r"^(Policy parse error: |for policy `[^`]*`, )")
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """One policy: its id, where it stands, what it asks to be told to whom, and its tree."""
-
-    id: str
-    where: str
-    permits: bool
-    notify: tuple[str, ...]
-    tree: Mapping[str, Any]
-
-    def reaches(self, action: str, link: str, recipient: str) -> bool:
-        """Whether its scope can match this action on this link; an unknown form counts as yes."""
-        return _action_fits(self.tree["action"], action) and _resource_fits(
-            self.tree["resource"], link, recipient
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +96,7 @@ def failures(result: cedarpy.AuthzResult) -> tuple[str, ...]:
     errors = result.diagnostics.errors
     if not errors and result.decision is not cedarpy.Decision.NoDecision:
         return ()
-    named = {name for text in errors for name in _TICKED.findall(text)[:1]}
+    named = {name for text in errors for name in TICKED.findall(text)[:1]}
     return tuple(sorted(named)) or ("request",)
 
 
@@ -192,9 +168,9 @@ def entities(link: Link, recipient: Recipient) -> list[dict[str, Any]]:
 
 
 @lru_cache(maxsize=1)
-def schema() -> cedarpy.Schema:
-    """Give Oathward's schema, parsed."""
-    return cedarpy.Schema.from_str(starter.text(SCHEMA_FILE))
+def vocabulary() -> Vocabulary:
+    """Give Oathward's own schema of messages on links."""
+    return Vocabulary(starter.text(SCHEMA_FILE))
 
 
 def check_schema(content: bytes | None, errors: list[PolicyError]) -> None:
@@ -205,7 +181,7 @@ def check_schema(content: bytes | None, errors: list[PolicyError]) -> None:
         return
     text, why = content.decode(errors="replace"), f"differs from schema {SCHEMA_VERSION} of Oathward"
     try:
-        if str(cedarpy.Schema.from_str(text)) == str(schema()):
+        if str(cedarpy.Schema.from_str(text)) == str(vocabulary().schema):
             return
     except ValueError as error:
         why = str(error)
@@ -214,185 +190,16 @@ def check_schema(content: bytes | None, errors: list[PolicyError]) -> None:
     errors.append(PolicyError(f"{SCHEMA_FILE}:{line}", f"{why}; {write}"))
 
 
-def read(path: str, content: bytes, errors: list[PolicyError]) -> list[Statement]:
-    """Read one Cedar file, policy by policy, so that each mistake has its line."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        errors.append(PolicyError(f"{path}:{line}", "not UTF-8; save the file as UTF-8"))
-        return []
-    found = (_statement(path, chunk, line, errors) for chunk, line in _chunks(text))
-    return [statement for statement in found if statement is not None]
-
-
-def _chunks(text: str) -> Iterator[tuple[str, int]]:
-    """Cut a Cedar text at its semicolons: each policy with the line it starts on."""
-    start = 0
-    for token in _TOKEN.finditer(text):
-        if token[0] == ";":
-            yield _chunk(text, start, token.end())
-            start = token.end()
-    rest, line = _chunk(text, start, len(text))
-    if rest:
-        yield rest, line
-
-
-def _chunk(text: str, start: int, end: int) -> tuple[str, int]:
-    blank = _BLANK.match(text, start, end)
-    first = blank.end() if blank else start
-    return text[first:end], text.count("\n", 0, first) + 1
-
-
-def _statement(path: str, chunk: str, line: int, errors: list[PolicyError]) -> Statement | None:
-    where = f"{path}:{line}"
-    try:
-        parsed = orjson.loads(cedarpy.policies_to_json_str(chunk))
-    except ValueError as error:
-        place = f"{path}:{_line_in(chunk, str(error), line)}"
-        ended = " before `;`: every policy ends with one" if "end of input" in str(error) else ""
-        errors.append(PolicyError(place, f"not Cedar: {error}{ended}"))
-        return None
-    if parsed["templates"]:
-        errors.append(PolicyError(where, 'templates are not used; name it: resource == Link::"…"'))
-        return None
-    tree = next(iter(parsed["staticPolicies"].values()))
-    notes = tree.pop("annotations", {})
-    tree["annotations"] = {}
-    for name in notes:
-        if name not in _ANNOTATIONS:
-            at = f"{path}:{_line_in(chunk, f'`@{name}`', line)}"
-            errors.append(PolicyError(at, f"unknown annotation `@{name}`; {near(name, _ANNOTATIONS)}"))
-    _validate(path, chunk, line, errors)
-    if not notes.get("id"):
-        errors.append(PolicyError(where, 'a policy needs a name; write @id("…") on the line above it'))
-        return None
-    roles = tuple(sorted(filter(None, (role.strip() for role in (notes.get("notify") or "").split(",")))))
-    return Statement(notes["id"], where, tree["effect"] == "permit", roles, tree)
-
-
-def _validate(path: str, chunk: str, line: int, errors: list[PolicyError]) -> None:
-    texts = [
-        _POLICY_PREFIX.sub("", error.error) for error in cedarpy.validate_policies(chunk, schema()).errors
-    ]
-    said: set[str] = set()
-    for why in texts:
-        subject = (_TICKED.findall(why) or [why])[0]
-        if subject in said or (said and why.startswith("unable to find an applicable action")):
-            continue  # one mistake, told once for each action or once more in general
-        said.add(subject)
-        errors.append(PolicyError(f"{path}:{_line_in(chunk, why, line)}", why + _hint(why)))
-
-
-def _hint(why: str) -> str:
-    """Turn what Cedar did not find into what there is."""
-    if found := re.match(r'attribute `(\w+)` (?:in context for Action::"|on entity type `)(\w+)', why):
-        known = _schema_words()[found[2]]
-        return f"; {near(found[1], known)}" + ("" if known else ": what is known of it stands in the context")
-    if found := re.match(r'unrecognized (action|entity type) `(?:Action::)?"?(\w+)', why):
-        actions = {name for name in _schema_words() if name in _ACTIONS}
-        return f"; {near(found[2], actions if found[1] == 'action' else set(_schema_words()) - actions)}"
-    return ""
-
-
-_ACTIONS = ("Disclose", "Read", "Open", "Change", "Approve", "Contain")
-
-
-@lru_cache(maxsize=1)
-def _schema_words() -> dict[str, set[str]]:
-    """Map each entity and action of the schema to its attributes."""
-    words: dict[str, set[str]] = {}
-    current = ""
-    for row in re.sub(r"//[^\n]*", "", starter.text(SCHEMA_FILE)).split("\n"):
-        if found := re.match(r"(?:entity|action) (\w+)", row):
-            current = found[1]
-            words[current] = set()
-        names = set(re.findall(r"(\w+): ", row)) - {"principal", "resource", "context"}
-        words.setdefault(current, set()).update(names)
-    words.pop("", None)
-    return words
-
-
-def _line_in(chunk: str, why: str, line: int) -> int:
-    """Find the line an error speaks of: where its first quoted word stands, else the end or the start."""
-    for word in re.findall(r"`([^`]+)`|'([^']+)'", why):
-        form = re.escape(word[0] or word[1])
-        if not form[-1].isalnum() and not word[0]:
-            form = rf"(?<![=!<>&|]){form}(?![=&|])"  # `=` alone, not a part of `==`
-        found = re.search(form, chunk)
-        if found:
-            return line + chunk.count("\n", 0, found.start())
-    return line + (chunk.rstrip().count("\n") if "end of input" in why else 0)
-
-
-def check_references(
-    statements: Iterable[Statement], known: Mapping[str, Iterable[str]], errors: list[PolicyError]
-) -> None:
-    """Note policies that name a link or recipient that the bundle does not declare, and ids used twice."""
-    seen: dict[str, str] = {}
-    for statement in statements:
-        if statement.id in seen:
-            errors.append(
-                PolicyError(statement.where, f'@id("{statement.id}") stands already at {seen[statement.id]}')
-            )
-        seen.setdefault(statement.id, statement.where)
-        for kind, name in sorted(_references(statement.tree)):
-            if kind in known and name not in set(known[kind]):
-                errors.append(
-                    PolicyError(
-                        statement.where,
-                        f'{kind}::"{name}" is not declared in this bundle; {near(name, known[kind])}',
-                    )
-                )
-
-
-def _references(tree: Any) -> set[tuple[str, str]]:
-    if isinstance(tree, Mapping):
-        if set(tree) == {"type", "id"}:
-            return {(str(tree["type"]), str(tree["id"]))}
-        return set().union(*(_references(part) for part in tree.values()))
-    if isinstance(tree, list):
-        return set().union(*(_references(part) for part in tree))
-    return set()
-
-
 def _unscoped(tree: Mapping[str, Any], link: str, recipient: str) -> dict[str, Any]:
     """Leave out what a scope says and every request on this link meets: half of what evaluation costs.
 
     Only forms that were decided here; any other stays as it is, for Cedar to decide.
     """
     found = dict(tree)
-    if _action_fits(tree["action"], "Disclose", unknown=False):
+    if action_fits(tree["action"], "Disclose", unknown=False):
         found["action"] = {"op": "All"}
-    if _resource_fits(tree["resource"], link, recipient, unknown=False):
+    if resource_fits(tree["resource"], link, recipient, unknown=False):
         found["resource"] = {"op": "All"}
     if tree["principal"] == {"op": "is", "entity_type": "Device"}:
         found["principal"] = {"op": "All"}
     return found
-
-
-def _action_fits(scope: Mapping[str, Any], action: str, *, unknown: bool = True) -> bool:
-    match scope:
-        case {"op": "All"}:
-            return True
-        case {"op": "==" | "in", "entity": {"id": str(name)}}:
-            return name == action
-        case {"op": "in", "entities": list(several)}:
-            return any(entity["id"] == action for entity in several)
-    return unknown
-
-
-def _resource_fits(scope: Mapping[str, Any], link: str, recipient: str, *, unknown: bool = True) -> bool:
-    ours = {("Link", link), ("Recipient", recipient)}
-    match scope:
-        case {"op": "All"}:
-            return True
-        case {"op": "==", "entity": {"type": kind, "id": name}}:
-            return (kind, name) == ("Link", link)
-        case {"op": "in", "entity": {"type": kind, "id": name}}:
-            return (kind, name) in ours
-        case {"op": "is", "entity_type": kind, "in": {"entity": {"type": parent, "id": name}}}:
-            return kind == "Link" and (parent, name) in ours
-        case {"op": "is", "entity_type": kind} if set(scope) == {"op", "entity_type"}:
-            return bool(kind == "Link")
-    return unknown

@@ -79,7 +79,7 @@ class Person:
             ValueError: it is not such a body.
         """
         row = _read(body, cls)
-        sets = {name: frozenset(row.pop(name)) for name in ("makes", "units", "staff_ids")}
+        sets: dict[str, Any] = {name: frozenset(row.pop(name)) for name in ("makes", "units", "staff_ids")}
         pairs = frozenset((str(iss), str(sub)) for iss, sub in row.pop("sign_ins"))
         return cls(**row, **sets, sign_ins=pairs)
 

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.policy import small
 
 from oathward.core.reasons import Reason
-from oathward.policy import cedar
+from oathward.policy import cedar, statements
 from oathward.policy.decide import decide
 from oathward.policy.memo import Memo
 from oathward.policy.model import Deny, Indeterminate, Permit
@@ -127,10 +127,13 @@ def test_what_we_send_fits_the_schema():
         }
         text = f'permit(principal, action, resource == Link::"{link.id}");'
         result = cedarpy.is_authorized(
-            request, text, cedarpy.Entities.from_json_str(described, cedar.schema()), cedar.schema()
+            request,
+            text,
+            cedarpy.Entities.from_json_str(described, cedar.vocabulary().schema),
+            cedar.vocabulary().schema,
         )
         assert result.allowed, result.diagnostics.errors
-    assert "?:" not in str(cedar.schema())
+    assert "?:" not in str(cedar.vocabulary().schema)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_sets_are_cut_by_scope_without_changing_an_answer(scope: str, reaches: b
 
     text = f'@id("p") permit({scope});'
     errors: list = []
-    statement = cedar._statement("policies/p.cedar", text, 1, errors)
+    statement = statements.statement("policies/p.cedar", text, 1, errors, cedar.vocabulary())
     assert statement is not None
     link = small.bundle().links["ehr"]
     assert statement.reaches("Disclose", "ehr", "ehr") is reaches
@@ -191,7 +194,7 @@ def test_sets_are_cut_by_scope_without_changing_an_answer(scope: str, reaches: b
 def test_only_what_a_set_reads_is_sent(condition: str, reads: set[str], by_device: bool):
     errors: list = []
     text = f'@id("p") permit({SCOPE}) when {{ {condition} }};'
-    statement = cedar._statement("policies/p.cedar", text, 1, errors)
+    statement = statements.statement("policies/p.cedar", text, 1, errors, cedar.vocabulary())
     bundle = small.bundle()
     cut = cedar.Cut(bundle.links["ehr"], bundle.recipients["ehr"], [statement])
     assert set(cut.reads) == reads

@@ -24,7 +24,7 @@ def test_every_attribute_and_level_is_on_the_page():
     words = {
         *cedar._WRITE,
         *PROTECTION,
-        *(word for words in cedar._schema_words().values() for word in words),
+        *(word for words in cedar.vocabulary().words.values() for word in words),
     }
     later = {"approvals", "clinical_owner", "messages", "own", "opened_by", "patients", "proof_age_s", "roles", "site", "name"}  # fmt: skip
     assert [word for word in sorted(words - later) if f"`{word}`" not in PAGE] == []
