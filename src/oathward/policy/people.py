@@ -9,7 +9,7 @@
 Rules:
 - A person is one human being; every account, session and approval leads to one, and persons are compared, never accounts.
 - A person record alone permits nothing; roles are granted apart from it, by two other people.
-- Who left, or whose grant has ended, has no role.
+- Who left, or whose grant has ended, has no role; who comes back has none of the roles of before.
 - Bodies are canonical JSON: sorted keys, sorted sets, times in microseconds UTC.
 
 Deliberately absent: secrets (``vault/keeper/accounts``), tables, and any clock.
@@ -41,6 +41,7 @@ class Person:
         units: places of care they always work at; a shift's come from ``vault/care``.
         staff_ids: their numbers in messages, ``authority|value`` (XCN).
         sign_ins: issuer and subject at a provider, as OIDC's ``iss`` and ``sub`` say.
+        since_us: when they came, or came back: roles granted before that are history (``Grant.at``).
     """
 
     id: str
@@ -53,6 +54,7 @@ class Person:
     units: frozenset[str] = frozenset()
     staff_ids: frozenset[str] = frozenset()
     sign_ins: frozenset[tuple[str, str]] = frozenset()
+    since_us: int = 0
 
     def body(self) -> bytes:
         """Write it canonically."""
@@ -65,6 +67,7 @@ class Person:
                 "number": self.number,
                 "party": self.party,
                 "sign_ins": sorted(list(one) for one in self.sign_ins),
+                "since_us": self.since_us,
                 "staff_ids": sorted(self.staff_ids),
                 "state": self.state,
                 "units": sorted(self.units),
@@ -119,10 +122,16 @@ class Grant:
         row = _read(body, cls)
         return cls(row["person"], tuple(RoleGrant(**{**r, "role": Role(r["role"])}) for r in row["roles"]))
 
-    def at(self, now_us: int) -> frozenset[Role]:
-        """Give the roles that hold now."""
+    def at(self, now_us: int, since_us: int = 0) -> frozenset[Role]:
+        """Give the roles that hold now.
+
+        Args:
+            since_us: ``Person.since_us``; who left and came back starts without the roles of before.
+        """
         return frozenset(
-            r.role for r in self.roles if r.from_us <= now_us and (r.until_us is None or now_us < r.until_us)
+            r.role
+            for r in self.roles
+            if since_us <= r.from_us <= now_us and (r.until_us is None or now_us < r.until_us)
         )
 
 
