@@ -196,7 +196,12 @@ def test_errors_say_reason_and_remedy_and_errors_of_ours_say_nothing(opened, bro
     def ours(_view):
         raise RuntimeError(secret)
 
-    page = Page("x", tuple(Route(f"/x/{f.__name__}", f, public=True) for f in (planned, world, ours)))
+    page = Page(
+        "x",
+        tuple(
+            Route(f"/x/{f.__name__}", f, public=True, action="session.begin") for f in (planned, world, ours)
+        ),
+    )
     answering = frame.Frame(opened, frame.Renderer("demo", [page]))
     browser.client.app.router.routes[:0] = [
         frame.Address(route.path, answering.answering(route)) for route in page.routes

@@ -46,4 +46,6 @@ def show(view: View) -> Response:
     )
 
 
-PAGE = Page("Deliveries", (Route("/deliveries", show),), group="Protect", key="o", order=10)
+PAGE = Page(
+    "Deliveries", (Route("/deliveries", show, action="deliveries.see"),), group="Protect", key="o", order=10
+)

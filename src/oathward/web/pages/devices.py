@@ -196,12 +196,12 @@ _FIELDS = ("name", "kind", "make", "model", "serial", "location", "default_autho
 PAGE = Page(
     "Devices",
     (
-        Route("/devices", show),
-        Route("/devices/unknown", unknown),
-        Route("/devices/unknown/{held}", adoption),
-        Route("/devices/unknown/{held}", adopt, "POST"),
-        Route("/devices/unknown/{held}/dismiss", dismiss, "POST"),
-        Route("/devices/{device}", one),
+        Route("/devices", show, action="devices.see"),
+        Route("/devices/unknown", unknown, action="device.adopt"),
+        Route("/devices/unknown/{held}", adoption, action="device.adopt"),
+        Route("/devices/unknown/{held}", adopt, "POST", action="device.adopt"),
+        Route("/devices/unknown/{held}/dismiss", dismiss, "POST", action="device.adopt"),
+        Route("/devices/{device}", one, action="devices.see"),
     ),
     group="See",
     key="d",

@@ -113,4 +113,4 @@ def _last(site: Opened, found: Standing) -> dict[str, tuple[int, str]]:
     return {role: (at_us, what) for role, (at_us, what) in last.items() if from_micros(at_us).year > 1970}
 
 
-PAGE = Page("Health", (Route("/health", show),), group="Watch", key="w", order=0)
+PAGE = Page("Health", (Route("/health", show, action="health.see"),), group="Watch", key="w", order=0)

@@ -40,4 +40,4 @@ def show(view: View) -> Response:
     )
 
 
-PAGE = Page("Home", (Route("/", show),), group="See", key="h", order=0)
+PAGE = Page("Home", (Route("/", show, action="home.see"),), group="See", key="h", order=0)

@@ -216,11 +216,11 @@ _INDEX_DIGITS_MAX = 18
 PAGE = Page(
     "Ledger",
     (
-        Route("/ledger", show),
-        Route("/ledger/verify", verify, "POST"),
-        Route("/ledger/progress", progress, quiet=True),
-        Route("/ledger/{index}", one),
-        Route("/ledger/{index}/proof", proof),
+        Route("/ledger", show, action="ledger.see"),
+        Route("/ledger/verify", verify, "POST", action="ledger.see"),
+        Route("/ledger/progress", progress, quiet=True, action="ledger.see"),
+        Route("/ledger/{index}", one, action="ledger.see"),
+        Route("/ledger/{index}/proof", proof, action="ledger.see"),
     ),
     group="Prove",
     key="p",

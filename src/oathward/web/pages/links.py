@@ -179,4 +179,10 @@ def _consent(link: Link) -> str:
     return "without consent; the law is stronger than an objection"
 
 
-PAGE = Page("Links", (Route("/links", show), Route("/links/{link}", one)), group="Decide", key="l", order=0)
+PAGE = Page(
+    "Links",
+    (Route("/links", show, action="links.see"), Route("/links/{link}", one, action="links.see")),
+    group="Decide",
+    key="l",
+    order=0,
+)

@@ -232,10 +232,10 @@ _FATES = {
 PAGE = Page(
     "Messages",
     (
-        Route("/messages", show),
-        Route("/messages/new", new, quiet=True),
-        Route("/messages/{message}", one),
-        Route("/messages/{message}/deliveries", deliver, "POST"),
+        Route("/messages", show, action="messages.see"),
+        Route("/messages/new", new, quiet=True, action="messages.see"),
+        Route("/messages/{message}", one, action="messages.see"),
+        Route("/messages/{message}/deliveries", deliver, "POST", action="delivery.change"),
     ),
     group="See",
     key="m",

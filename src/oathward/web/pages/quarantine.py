@@ -128,12 +128,12 @@ def _chosen(view: View) -> list[HeldRow]:
 PAGE = Page(
     "Quarantine",
     (
-        Route("/quarantine", show),
-        Route("/quarantine/new", new, quiet=True),
-        Route("/quarantine/release", release, "POST"),
-        Route("/quarantine/releases/{order}", released),
-        Route("/quarantine/releases/{order}/yet", released_yet, quiet=True),
-        Route("/quarantine/discard", discard, "POST"),
+        Route("/quarantine", show, action="quarantine.see"),
+        Route("/quarantine/new", new, quiet=True, action="quarantine.see"),
+        Route("/quarantine/release", release, "POST", action="quarantine.release"),
+        Route("/quarantine/releases/{order}", released, action="quarantine.release"),
+        Route("/quarantine/releases/{order}/yet", released_yet, quiet=True, action="quarantine.release"),
+        Route("/quarantine/discard", discard, "POST", action="quarantine.discard"),
     ),
     group="Protect",
     key="q",

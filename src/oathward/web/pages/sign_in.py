@@ -93,9 +93,9 @@ def _local(address: str) -> str:
 PAGE = Page(
     "Sign in",
     (
-        Route("/sign-in", show, public=True),
-        Route("/sign-in", sign_in, "POST", public=True),
-        Route("/sign-out", sign_out, "POST"),
-        Route("/theme", theme, "POST"),
+        Route("/sign-in", show, public=True, action="session.begin"),
+        Route("/sign-in", sign_in, "POST", public=True, action="session.begin"),
+        Route("/sign-out", sign_out, "POST", action="own.see"),
+        Route("/theme", theme, "POST", action="own.see"),
     ),
 )
