@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import oathward.consent.sql
+import oathward.governance.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
 import oathward.messages.missing

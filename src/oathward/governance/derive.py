@@ -1,0 +1,218 @@
+"""What must stand in the register because it is there: links and recipients of the bundle, what Oathward itself keeps. Pure.
+
+Rules:
+- Links and recipients follow from the active bundle; data sets from the tables and settings of this site.
+- Each table that can say something of a person belongs to one data set (``DATA_SETS``); a test looks for one that does not.
+- How long a data set is kept stands where its setting stands: it is read, never copied.
+
+Deliberately absent: releases (there are none yet), and what recipients keep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from oathward.core.settings import Settings
+from oathward.governance.model import EntryKind, EntryRow
+from oathward.policy.model import KEEP, Link, Recipient
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from oathward.policy.bundle import Bundle
+
+Key = tuple[EntryKind, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """One thing that is there. ``why``: what says so; ``kept``: for how long, in words; empty where it does not apply."""
+
+    kind: EntryKind
+    id: str
+    title: str
+    why: str
+    kept: str = ""
+
+    @property
+    def row(self) -> EntryRow:
+        """The entry it has before anybody wrote one: a draft of nobody's."""
+        return EntryRow(self.kind, self.id, self.title)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSet:
+    """What Oathward keeps under one name. ``tables``: where it lies; ``persons``: whose data, as Art. 30(1)(c) asks."""
+
+    id: str
+    title: str
+    tables: frozenset[str]
+    persons: str
+    data: str
+    kept: Callable[[Settings, Bundle | None], str]
+
+
+def _keep_days(_: Settings, bundle: Bundle | None) -> str:
+    keep = bundle.keep if bundle is not None else None
+    return f"{keep.retention_days} days (link {keep.id})" if keep else "none are kept: no keep link"
+
+
+DATA_SETS = (
+    DataSet(
+        "originals",
+        "Sealed originals of messages",
+        frozenset({"kept_body", "body", "intake_key"}),
+        "patients, their relatives, staff",
+        "whatever devices send, sealed to the keeper",
+        _keep_days,
+    ),
+    DataSet(
+        "quarantine",
+        "Messages held for a person",
+        frozenset({"quarantine", "held_device"}),
+        "patients, their relatives, staff",
+        "whatever devices send, sealed to the keeper; device, reason and place of each in clear",
+        lambda *_: "until somebody releases or discards it",
+    ),
+    DataSet(
+        "outbox",
+        "Deliveries on their way",
+        frozenset({"outbox", "delivery_missing", "created_once"}),
+        "patients, their relatives, staff",
+        "what links permit, shaped and sealed",
+        lambda *_: "until the recipient has it, or somebody discards it",
+    ),
+    DataSet(
+        "journal",
+        "Journal of received messages",
+        frozenset({"message", "message_traffic"}),
+        "patients, as random ids",
+        "device, type, size, time, reason; never content",
+        lambda settings, _: f"{settings.gateway.message_rows_days} days ([gateway] message_rows_days)",
+    ),
+    DataSet(
+        "ledger",
+        "Ledger of decisions and changes",
+        frozenset(
+            {
+                *("ledger_record", "ledger_facts", "ledger_posting", "ledger_head", "ledger_tile"),
+                *("ledger_checkpoint", "ledger_follower"),
+            }
+        ),
+        "patients, as random ids; staff by name or id",
+        "codes, counts, digests, random ids",
+        lambda *_: "without end; single bodies by removal",
+    ),
+    DataSet(
+        "patients",
+        "Who is who: subjects, keyed identifiers, sealed cards",
+        frozenset(
+            {
+                *("subject", "subject_card", "subject_edge", "subject_identifier"),
+                *("subject_word", "subject_canary"),
+            }
+        ),
+        "patients",
+        "keyed hashes of identifiers and words; demographics, sealed to the keeper",
+        lambda *_: "until the subject is erased",
+    ),
+    DataSet(
+        "consents",
+        "What patients allow and deny",
+        frozenset({"consent_fact", "consent_change", "consent_arrival"}),
+        "patients, as random ids",
+        "consent statements; their originals sealed",
+        lambda *_: "until the subject is erased",
+    ),
+    DataSet(
+        "devices",
+        "Inventory of devices",
+        frozenset({"device", "device_change", "device_identity", "device_assertion"}),
+        "staff, where an owner or a place names one",
+        "what identifies a device, where it stands, what it may send",
+        lambda *_: "without end: every version is a signed document",
+    ),
+    DataSet(
+        "people",
+        "People of this site and what they may",
+        frozenset({"authority"}),
+        "staff, vendors' staff",
+        "name, number, mail, roles, places of work; signed documents",
+        lambda *_: "without end: every version is a signed document",
+    ),
+    DataSet(
+        "governance",
+        "This register",
+        frozenset({"register_entry", "register_agreement", "register_assessment", "register_change"}),
+        "staff, by id",
+        "owners, stewards, agreements, assessments, history",
+        lambda *_: "without end",
+    ),
+)
+
+KEY_BACKUPS = Expected(
+    EntryKind.BACKUP,
+    "key-backups",
+    "Backups of the keeper's key store",
+    "the keeper's folder",
+    "as the keeper's own dates say; `oathward keys` shows them",
+)
+DATABASE_BACKUPS = Expected(
+    EntryKind.BACKUP,
+    "database-backups",
+    "Backups of database and sealed bodies, made by this site",
+    "every site has or should have them",
+    "as this site says; Oathward makes none",
+)
+
+
+def expected(bundle: Bundle | None, settings: Settings) -> dict[Key, Expected]:
+    """List what must stand in the register, by kind and id."""
+    found = [
+        Expected(EntryKind.DATA_SET, one.id, one.title, _tables(one), one.kept(settings, bundle))
+        for one in DATA_SETS
+    ]
+    if bundle is not None:
+        found += [_link(link) for link in bundle.links.values()]
+        found += [_recipient(one, bundle) for one in bundle.recipients.values() if one.id != KEEP]
+    found += [KEY_BACKUPS, DATABASE_BACKUPS]
+    return {(one.kind, one.id): one for one in found}
+
+
+def digest_of(thing: Link | Recipient) -> str:
+    """Name a link or a recipient as it is, SHA-256 in hex: equal for equal ones, another one after any change."""
+    row = {field.name: _plain(getattr(thing, field.name)) for field in fields(thing)}
+    return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in sorted(value.items())}
+    if hasattr(value, "__dataclass_fields__"):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+def _tables(one: DataSet) -> str:
+    return "tables " + ", ".join(sorted(one.tables))
+
+
+def _link(link: Link) -> Expected:
+    to = "what Oathward keeps" if link.recipient == KEEP else link.recipient
+    kept = f"{link.retention_days} days" if link.retention_days else ""
+    return Expected(EntryKind.LINK, link.id, f"{link.purpose} to {to}", f"links/{link.id}.toml", kept)
+
+
+def _recipient(one: Recipient, bundle: Bundle) -> Expected:
+    links = sorted(link.id for link in bundle.links.values() if link.recipient == one.id)
+    why = f"recipients/{one.id}.toml, links {', '.join(links) or 'none'}"
+    return Expected(EntryKind.RECIPIENT, one.id, one.name, why)
