@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from oathward.core.errors import PolicyError
-from oathward.policy import cedar, checks, parts, statements
+from oathward.policy import access, cedar, checks, parts, statements
 from oathward.policy.cases import Case, read_cases
 from oathward.policy.errors import PolicyErrors
 from oathward.policy.files import canonical, normalise, unpack
@@ -33,6 +33,7 @@ from oathward.policy.model import (
     Wire,
     outgoing_wire,
 )
+from oathward.policy.people_cases import PeopleCase, read_people_cases
 from oathward.policy.protection import Protection
 from oathward.policy.reading import Document, Section, near
 from oathward.policy.statements import Statement
@@ -65,6 +66,8 @@ class Bundle:
     profiles: Mapping[str, str] = field(repr=False)
     cases: tuple[Case, ...] = field(repr=False)
     policies: tuple[Statement, ...] = field(repr=False)
+    people: tuple[Statement, ...] = field(repr=False)
+    people_cases: tuple[PeopleCase, ...] = field(repr=False)
     cuts: Mapping[str, cedar.Cut] = field(repr=False)
     answers: Memo[tuple[str, bytes], tuple[int, int, Decision]] = field(
         default_factory=Memo, repr=False, compare=False
@@ -134,6 +137,8 @@ def load(
     labels = _one(clean, "labels.toml", parts.labels, LabelTable(), errors)
     policies, cuts = _policies(clean, recipients, stated, errors)
     cases = _cases(clean, links, errors)
+    theirs = {path: content for path, content in clean.items() if path.startswith("people/")}
+    people, people_cases = access.read_people(theirs, errors), _people_cases(theirs, errors)
     if errors:
         raise PolicyErrors(errors)
     body = canonical(clean)
@@ -150,6 +155,8 @@ def load(
         profiles=own,
         cases=cases,
         policies=policies,
+        people=people,
+        people_cases=people_cases,
         cuts=cuts,
     )
 
@@ -231,7 +238,7 @@ def _policies(
     policies = tuple(
         statement
         for path in files
-        if path.endswith(".cedar")
+        if path.startswith("policies/") and path.endswith(".cedar")
         for statement in statements.read(path, files[path], errors, cedar.vocabulary())
     )
     all_read = len(errors) == noted
@@ -262,7 +269,8 @@ def _cases(
 ) -> tuple[Case, ...]:
     found: list[Case] = []
     for path in files:
-        document = _open(files, path, errors) if path.endswith(".test.toml") else None
+        wanted = path.startswith("policies/") and path.endswith(".test.toml")
+        document = _open(files, path, errors) if wanted else None
         if document is None:
             continue
         section = Section(document, document.table, errors)
@@ -273,4 +281,15 @@ def _cases(
             PolicyError(case.where, f"no link `{case.link}`; {near(case.link, links)}") for case in missing
         )
         found = [case for case in found if case.link in links]
+    return tuple(found)
+
+
+def _people_cases(files: Mapping[str, bytes], errors: list[PolicyError]) -> tuple[PeopleCase, ...]:
+    found: list[PeopleCase] = []
+    for path in files:
+        document = _open(files, path, errors) if path.endswith(".test.toml") else None
+        if document is not None:
+            section = Section(document, document.table, errors)
+            found.extend(read_people_cases(section))
+            section.done()
     return tuple(found)

@@ -26,9 +26,9 @@ BUNDLE_SIZE_BYTES_MAX = 2_097_152
 _PATH = re.compile(r"(?:[a-z0-9][a-z0-9._-]*/)?[a-zA-Z0-9][a-zA-Z0-9._-]*")
 _KNOWN = re.compile(
     r"bundle\.toml|protection\.toml|labels\.toml|projects\.toml|schema\.cedarschema|README\.md|"
-    r"(recipients|links|profiles)/[^/]+\.toml|policies/[^/]+(\.cedar|\.test\.toml)"
+    r"(recipients|links|profiles)/[^/]+\.toml|(policies|people)/[^/]+(\.cedar|\.test\.toml)"
 )
-_WHERE = "bundle.toml, protection.toml, labels.toml, projects.toml, schema.cedarschema, recipients/*.toml, links/*.toml, profiles/*.toml, policies/*.cedar, policies/*.test.toml"
+_WHERE = "bundle.toml, protection.toml, labels.toml, projects.toml, schema.cedarschema, recipients/*.toml, links/*.toml, profiles/*.toml, policies/*.cedar, policies/*.test.toml, people/*.cedar, people/*.test.toml"
 
 
 def normalise(files: Mapping[str, bytes]) -> dict[str, bytes]:

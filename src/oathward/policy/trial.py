@@ -6,18 +6,20 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from oathward.core.reasons import Reason
+from oathward.policy.access import Answer, Rules
 from oathward.policy.bundle import Bundle
 from oathward.policy.cases import Case
 from oathward.policy.decide import decide
 from oathward.policy.model import Decision, Deny, Indeterminate, Permit
+from oathward.policy.people_cases import PeopleCase
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a case: ``why`` is empty when it was as expected."""
 
-    case: Case
-    answer: Decision
+    case: Case | PeopleCase
+    answer: Decision | Answer
     why: str
 
     @property
@@ -32,6 +34,10 @@ def run(bundle: Bundle) -> list[Outcome]:
     for case in bundle.cases:
         answer = decide(bundle, bundle.links[case.link], case.facts, case.now_us)
         outcomes.append(Outcome(case, answer, _differs(case, answer)))
+    rules = Rules.of(bundle)
+    for one in bundle.people_cases:
+        said = one.answer(rules)
+        outcomes.append(Outcome(one, said, one.wrong(said)))
     return outcomes
 
 

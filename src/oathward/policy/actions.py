@@ -1,0 +1,123 @@
+"""Everything that somebody may want to do here, as one table: what it is called, what it is about, which group it is of.
+
+| group | what its actions have in common |
+|---|---|
+| ``See`` | metadata: ids, codes, counts, times |
+| ``Open`` | content: values of messages |
+| ``Change`` | something becomes different, or is asked to |
+| ``Approve`` | the second person's word on what another asked for |
+
+Rules:
+- A page, a call of the JSON API, a command against a server and an operation of the keeper each name one of these.
+- ``fresh``: whoever does it has proved who they are within the step-up time, with two factors.
+- The schema of people's policies is written from this table; so is the matrix of roles (``tests/architecture``).
+
+Deliberately absent: who may (``rules/*.cedar``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Group = Literal["See", "Open", "Change", "Approve"]
+GROUPS: tuple[Group, ...] = ("See", "Open", "Change", "Approve")
+FRESH = "Fresh"
+"""The group of all actions that need a fresh proof, whatever else they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ActionInfo:
+    """One action. ``thing``: the kind of what it is about; ``words``: as pages say it."""
+
+    group: Group
+    thing: str
+    words: str
+    fresh: bool = False
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups of actions it stands in."""
+        return frozenset({self.group, FRESH} if self.fresh else {self.group})
+
+
+def _see(thing: str, words: str) -> ActionInfo:
+    return ActionInfo("See", thing, words)
+
+
+def _open(thing: str, words: str, *, fresh: bool = False) -> ActionInfo:
+    return ActionInfo("Open", thing, words, fresh)
+
+
+def _change(thing: str, words: str, *, fresh: bool = False) -> ActionInfo:
+    return ActionInfo("Change", thing, words, fresh)
+
+
+def _approve(thing: str, words: str) -> ActionInfo:
+    return ActionInfo("Approve", thing, words, fresh=True)
+
+
+ACTIONS: Mapping[str, ActionInfo] = {
+    # --- what flows
+    "home.see": _see("area", "see the first page"),
+    "messages.see": _see("message", "see which messages came and what became of them"),
+    "message.open": _open("message", "open the content of one message", fresh=True),
+    "quarantine.see": _see("message", "see what is held and why"),
+    "quarantine.release": _change("message", "send held messages through the path again"),
+    "quarantine.discard": _change("message", "give held messages up for good", fresh=True),
+    "deliveries.see": _see("message", "see what waits for a recipient"),
+    "devices.see": _see("device", "see devices"),
+    "device.adopt": _change("device", "adopt an unknown device"),
+    "device.change": _change("device", "change what is declared of a device"),
+    "certificate.issue": _change("device", "give a device a certificate", fresh=True),
+    "links.see": _see("link", "see the links and try a message on them"),
+    "health.see": _see("area", "see whether anything is wrong"),
+    "ledger.see": _see("area", "see and search the records"),
+    "ledger.restore": _change("ledger", "declare a restored ledger", fresh=True),
+    # --- policy
+    "policy.see": _see("policy", "see the policy and its history"),
+    "policy.propose": _change("policy", "propose another policy"),
+    "policy.attach": _change("proposal", "attach what a proposal needs"),
+    "policy.withdraw": _change("proposal", "withdraw a proposal"),
+    "policy.approve": _approve("proposal", "approve another person's policy"),
+    "policy.activate": _change("proposal", "put an approved policy in force", fresh=True),
+    "policy.rollback": _change("policy", "go back to the policy before", fresh=True),
+    "policy.emergency": _change("policy", "put an emergency policy in force alone", fresh=True),
+    "review.see": _see("policy", "see the policy's review"),
+    "review.sign-off": _change("finding", "sign a finding of the review off", fresh=True),
+    "governance.see": _see("area", "see the register of data, links and recipients"),
+    "governance.change": _change("area", "change owners, states, agreements and assessments"),
+    # --- people
+    "people.see": _see("person", "see who has which role and why"),
+    "people.change": _change("person", "bring in and change person records"),
+    "grant.propose": _change("person", "propose a role for somebody"),
+    "grant.approve": _approve("proposal", "approve another person's proposal of a role"),
+    "account.invite": _change("person", "invite somebody to enrol"),
+    "account.reset": _change("person", "take somebody's lost factors away", fresh=True),
+    "sessions.see": _see("session", "see who is signed in"),
+    "session.revoke": _change("session", "end a session"),
+    "own.see": _see("account", "see one's own account"),
+    "own.change": _change("account", "change one's own factors and sessions"),
+    "services.see": _see("service", "see service accounts"),
+    "service.propose": _change("service", "propose a service account"),
+    # --- patients
+    "patient.find": _open("patient", "find a patient by number"),
+    "patient.open": _open("patient", "see a patient's device data"),
+    "opening.approve": _approve("opening", "let another person open more than the limit"),
+    "consent.change": _change("patient", "enter what a patient says"),
+    "care.change": _change("patient", "say who cares for whom"),
+    "erase": _change("patient", "destroy a patient's keys", fresh=True),
+    # --- keys
+    "keys.rotate": _change("key", "renew keys", fresh=True),
+    "keys.back-up": _change("key", "make a copy of the key store"),
+}
+"""Action -> what it is. A new one is one line here and a permit in ``rules``."""
+
+THINGS: tuple[str, ...] = tuple(sorted({info.thing for info in ACTIONS.values()}))
+"""Kinds of things, as ``Thing.kind`` has them."""
+
+
+def entity_of(kind: str) -> str:
+    """Name a kind of thing as Cedar's entity type: ``device`` -> ``Device``."""
+    return kind.capitalize()
