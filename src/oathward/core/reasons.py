@@ -113,6 +113,29 @@ class Reason(Enum):
     ASSERTION_AUDIENCE = "assertion.audience", _http(401)
     ASSERTION_EXPIRED = "assertion.expired", _http(401)
     ASSERTION_REPLAYED = "assertion.replayed", _http(401)
+    # --- signing in
+    SIGN_IN_REFUSED = "sign-in.refused", _http(401)
+    SIGN_IN_TOO_MANY = "sign-in.too-many", _http(429)
+    SIGN_IN_LINKS_OFF = "sign-in.links-off", _http(403)
+    SESSION_REUSED = "session.reused", _http(401)
+    INVITATION_ENDED = "invitation.ended", _http(403)
+    PASSWORD_REFUSED = "password.refused", _http(422)
+    CODE_REFUSED = "code.refused", _http(422)
+    PASSKEY_REFUSED = "passkey.refused", _http(422)
+    FACTOR_MISSING = "factor.missing", _http(403)
+    FACTOR_LAST = "factor.last", _http(409)
+    PROVIDER_STATE = "provider.state", _http(401)
+    PROVIDER_TOKEN = "provider.token-invalid", _http(401)
+    PROVIDER_ALGORITHM = "provider.algorithm", _http(401)
+    PROVIDER_KEY = "provider.key-unknown", _http(401)
+    PROVIDER_AUDIENCE = "provider.audience", _http(401)
+    PROVIDER_EXPIRED = "provider.expired", _http(401)
+    PROVIDER_NONCE = "provider.nonce", _http(401)
+    PERSON_UNKNOWN = "person.unknown", _http(401)
+    PROVIDER_UNAVAILABLE = "provider.unavailable", _BUSY
+    PROVIDER_ANSWER = "provider.answer-invalid", _http(502)
+    PROVIDER_MIXED_UP = "provider.mixed-up", _http(403)
+    PROVIDER_REFUSED = "provider.refused", _http(403)
     # --- who and about whom
     DEVICE_UNKNOWN = "device.unknown", _STORED
     DEVICE_REVOKED = "device.revoked", _STORED
@@ -138,6 +161,12 @@ class Reason(Enum):
     PERMIT_EXPIRED = "decision.permit-expired", _STORED
     PERMIT_NARROWED = "decision.permit-narrowed", _STORED
     NOT_PERMITTED = "decision.not-permitted", _DENIED
+    # --- who may do what
+    ACCESS_ROLE = "access.role", _DENIED
+    ACCESS_OWN = "access.own", _DENIED
+    ACCESS_FACTOR = "access.second-factor", _DENIED
+    ACCESS_STEP_UP = "access.step-up", _DENIED
+    ACCESS_RELATION = "access.no-relationship", _DENIED
     # --- protection
     UNCATALOGUED = "deid.uncatalogued", _STORED
     MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
