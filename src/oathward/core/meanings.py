@@ -240,6 +240,18 @@ MEANINGS: dict[Reason, Meaning] = {
         "the provider knows the person; no active person record here names that sign-in",
         "add the sign-in to the person's record, by import",
     ),
+    Reason.PERSON_TWICE: Meaning(
+        "a number, an address, a staff number or a sign-in that is another person's",
+        "mend the list: one person is one record; who came back keeps their number",
+    ),
+    Reason.PEOPLE_MANY_LEAVE: Meaning(
+        "a list of everyone would make more than a fifth leave",
+        "look whether the list is whole; `oathward people import --everyone --many-leave` if it is",
+    ),
+    Reason.ROLES_APART: Meaning(
+        "roles that nobody may hold together, or that no person is granted",
+        "take the one away first, or grant it to somebody else",
+    ),
     Reason.PROVIDER_UNAVAILABLE: Meaning(
         "the sign-in provider does not answer",
         "try again in a minute, or sign in with a password or passkey of Oathward",

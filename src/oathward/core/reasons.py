@@ -132,6 +132,9 @@ class Reason(Enum):
     PROVIDER_EXPIRED = "provider.expired", _http(401)
     PROVIDER_NONCE = "provider.nonce", _http(401)
     PERSON_UNKNOWN = "person.unknown", _http(401)
+    PERSON_TWICE = "person.twice", _http(409)
+    PEOPLE_MANY_LEAVE = "people.many-leave", _http(409)
+    ROLES_APART = "roles.apart", _http(409)
     PROVIDER_UNAVAILABLE = "provider.unavailable", _BUSY
     PROVIDER_ANSWER = "provider.answer-invalid", _http(502)
     PROVIDER_MIXED_UP = "provider.mixed-up", _http(403)
