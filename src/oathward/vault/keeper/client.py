@@ -33,6 +33,7 @@ from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper import frames
 from oathward.vault.keeper.opening import Original
 from oathward.vault.keeper.transport import InProcess, SocketTransport, Transport, unavailable
+from oathward.vault.keeper.visit import Visit, visit_of
 from oathward.vault.seal import PublicKey
 from oathward.vault.sign import Verifier
 
@@ -54,16 +55,6 @@ class GatewayKeys:
     duplicate_key: bytes = field(repr=False)
     intake: PublicKey
     outbox: PublicKey
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """Somebody signed in at the console. ``acts``: may order and adopt; ``left_s``: until the session ends for good."""
-
-    id: str
-    person: str
-    acts: bool
-    left_s: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +183,7 @@ class Client:
             KeeperError: ``NOT_PERMITTED``; used already, too old, or never made.
         """
         found = self._call("session_begin", key=key)
-        return found.pop("secret"), Visit(**found)
+        return found.pop("secret"), visit_of(found)
 
     def session_check(self, proof: Mapping[str, str], *, used: bool) -> Visit:
         """Ask who is signed in; ``used`` counts as use of the session.
@@ -200,7 +191,7 @@ class Client:
         Raises:
             KeeperError: ``NOT_PERMITTED``; it has ended.
         """
-        return Visit(**self._call("session_check", used=used, proof=dict(proof)))
+        return visit_of(self._call("session_check", used=used, proof=dict(proof)))
 
     def session_end(self, proof: Mapping[str, str]) -> None:
         """Sign out."""
