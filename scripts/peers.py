@@ -1,4 +1,4 @@
-"""Set up the programs Oathward is measured beside: ``peers.py all`` or ``peers.py NAME…``."""
+"""Set up the programs Oathward is measured beside and judged by: ``peers.py all`` or ``peers.py NAME…``."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def main(names: list[str]) -> int:
     from bench.peers import launch, setup
 
     rows = {}
-    for name in names or setup.PEERS:
+    for name in names or setup.SERVERS:
         with ExitStack() as stack:
             if ":" in name:
                 host, _, port = name.rpartition(":")

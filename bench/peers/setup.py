@@ -20,7 +20,9 @@ RECIPES = ROOT / "bench" / "peers"
 HOME = ROOT / ".peers"
 SERVERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7")
 """Acknowledge only: nothing is stored, decided or sealed by any of them."""
-PEERS = (*SERVERS, "fhir-resources")
+JUDGES = ("oidc-provider",)
+"""What tests are judged by; ``make test`` sets them up."""
+PEERS = (*SERVERS, "fhir-resources", *JUDGES)
 
 
 def ready(name: str) -> Path:

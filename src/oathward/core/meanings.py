@@ -342,6 +342,14 @@ MEANINGS: dict[Reason, Meaning] = {
         "for treatment one opens the patients one cares for, and this is none of them now",
         "have the admission, transfer or shift plan corrected",
     ),
+    Reason.GOVERNANCE_OWNER_MISSING: Meaning(
+        "an entry of the governance register has no owner or steward who is an active person",
+        "`oathward governance set KIND/ID --owner PERSON --steward PERSON`; `oathward people list` has their ids",
+    ),
+    Reason.GOVERNANCE_TRANSITION: Meaning(
+        "an entry of the governance register cannot go from where it stands to where it was asked to",
+        "`oathward governance list` says where it stands; what is retired stays so",
+    ),
     Reason.UNCATALOGUED: Meaning(
         "an element that nobody catalogued, on a link that holds such messages",
         "see the place; review the catalogue",

@@ -170,6 +170,9 @@ class Reason(Enum):
     ACCESS_FACTOR = "access.second-factor", _DENIED
     ACCESS_STEP_UP = "access.step-up", _DENIED
     ACCESS_RELATION = "access.no-relationship", _DENIED
+    # --- the governance register
+    GOVERNANCE_OWNER_MISSING = "governance.owner-missing", _http(422)
+    GOVERNANCE_TRANSITION = "governance.transition", _http(409)
     # --- protection
     UNCATALOGUED = "deid.uncatalogued", _STORED
     MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
