@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from oathward.core.labels import Role
 
@@ -17,6 +17,7 @@ class Visit:
         person: as pages show them. person_id: empty on a site without people. roles: that hold now.
         acts: may order and adopt. left_s: until the session ends for good.
         strong: with two factors. fresh: proved again within the step-up time. by: how they proved who they are.
+        kind: ``service`` where a program asks for itself. renew: the secret is due for another one.
     """
 
     id: str
@@ -28,6 +29,8 @@ class Visit:
     strong: bool = False
     fresh: bool = False
     by: str = ""
+    kind: Literal["person", "service"] = "person"
+    renew: bool = False
 
 
 def visit_of(found: Mapping[str, Any]) -> Visit:
