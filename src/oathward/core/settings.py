@@ -209,6 +209,9 @@ class People:
     )
     assess_hours_max: float = 24.0  # an emergency change of policy is assessed within so long
     unused_days: int = 90  # a grant or link nobody used for so long is a finding
+    care_silence_days: float = (
+        30.0  # a stay of which no message said a word for so long gives no care relationship
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +228,17 @@ class Oidc:
     keys_file: str = ""  # JWKS: trust these keys alone; empty: those the provider shows
     acr: str = ""  # authentication context (or an `amr`) that counts as two factors; empty: a factor of ours is asked for
     timeout_s: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Governance:
+    """The governance register, and what counts as late."""
+
+    late_s: float = (
+        300.0  # a message whose own time is older than this when it comes is late; newer by as much is ahead
+    )
+    review_days: int = 365  # what becomes active without a day of review is looked at after so long
+    soon_days: int = 30  # what ends or is due within so long is a finding already
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,6 +287,7 @@ class Settings:
     console: Console = field(default_factory=Console)
     people: People = field(default_factory=People)
     oidc: Oidc = field(default_factory=Oidc)
+    governance: Governance = field(default_factory=Governance)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 

@@ -4,17 +4,37 @@ Rules:
 - Who is a living person is read from signed documents; one that does not verify is nobody.
 - What follows from the bundle and the settings is in the register before anybody wrote it, as a draft of nobody's.
 
+- A page, a command and the cards of Home ask ``register`` once and ``findings`` of what it gave.
+
 Deliberately absent: counters of traffic (``messages`` owns those rows), and names of persons from anywhere else.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import Connection
 
+from oathward.core.errors import AuthorityError
+from oathward.governance import findings as found
 from oathward.governance import sql
 from oathward.governance.covering import covers, stands
-from oathward.governance.model import AgreementRow, AssessmentRow, EntryRow
+from oathward.governance.findings import Register
+from oathward.governance.model import (
+    AgreementRow,
+    AssessmentRow,
+    ChangeRow,
+    EntryRow,
+    RegisterFinding,
+    Severity,
+)
+from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Recipient
+from oathward.policy.people import PERSON, Person
+from oathward.vault.authority import load_all
+from oathward.vault.opened import Opened
+
+HISTORY_MAX = 200
 
 
 def owner_of(db: Connection, site: str, kind: str, id_: str) -> EntryRow | None:
@@ -57,3 +77,85 @@ def assessment(
     """
     rows = sql.assessments(db, site, kind=kind, about=id_)
     return next((row for row in rows[:1] if not stands(row, now_us, about_digest)), None)
+
+
+def persons(db: Connection, site: Opened) -> dict[str, Person]:
+    """Read every person of this site, by id: who is active and who left.
+
+    Raises:
+        AuthorityError: one of the signed documents is not believed.
+    """
+    documents = load_all(db, site.site, PERSON, site.authority, site.seen)
+    try:
+        return {id_: Person.from_body(document.body) for id_, document in documents.items()}
+    except (ValueError, TypeError, KeyError) as error:
+        raise AuthorityError(PERSON, "not what was signed") from error
+
+
+def living(db: Connection, site: Opened) -> dict[str, str]:
+    """Name everyone who is an active person here: id -> name.
+
+    Raises:
+        AuthorityError: one of the signed documents is not believed.
+    """
+    return {id_: person.name for id_, person in persons(db, site).items() if person.state == "active"}
+
+
+def register(
+    db: Connection, site: Opened, bundle: Bundle | None, *, makes: frozenset[str] = frozenset()
+) -> Register:
+    """Read the whole register once.
+
+    Args:
+        bundle: the active one. makes: device models of the inventory, ``Acme|Vista 3``.
+    """
+    try:
+        people: dict[str, str] | None = living(db, site)
+    except AuthorityError:
+        people = None
+    return Register(
+        site.settings,
+        bundle,
+        people,
+        {(row.kind, row.id): row for row in sql.entries(db, site.site)},
+        {row.id: row for row in sql.agreements(db, site.site)},
+        sql.assessments(db, site.site),
+        makes,
+    )
+
+
+def findings(
+    db: Connection, site: Opened, now_us: int, *, bundle: Bundle | None, makes: frozenset[str] = frozenset()
+) -> list[RegisterFinding]:
+    """Find what somebody should look at, serious first."""
+    return found.findings(register(db, site, bundle, makes=makes), now_us)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How the register stands, for a card: how many findings of each severity, and the first of them."""
+
+    serious: int
+    attention: int
+    first: RegisterFinding | None
+
+
+def summary(rows: list[RegisterFinding]) -> Summary:
+    """Sum findings up."""
+    serious = sum(row.severity is Severity.SERIOUS for row in rows)
+    return Summary(serious, len(rows) - serious, rows[0] if rows else None)
+
+
+def agreement(db: Connection, site: str, id_: str) -> AgreementRow | None:
+    """Give one agreement."""
+    return sql.agreement_row(db, site, id_)
+
+
+def assessment_by_id(db: Connection, site: str, id_: str) -> AssessmentRow | None:
+    """Give one assessment, whether it stands or not."""
+    return sql.assessment_row(db, site, id_)
+
+
+def history(db: Connection, site: str, kind: str, about: str, *, limit: int = HISTORY_MAX) -> list[ChangeRow]:
+    """List what changed of one thing, the newest first; ``kind`` as of ``ChangeRow``."""
+    return sql.changes(db, site, kind, about, limit)
