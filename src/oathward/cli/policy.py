@@ -14,6 +14,7 @@ import typer
 
 from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.policy_dry_run import dry_run
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 APP = typer.Typer(
     help="The policy bundle: init, check, test, activate, show.", add_completion=False, no_args_is_help=True
 )
+
+APP.command("dry-run")(dry_run)
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the bundle.")]
 

@@ -105,6 +105,14 @@ def all_newest(db: Connection, site: str, limit: int) -> list[Document]:
     return [_document(row) for row in rows]
 
 
+def latest_since(db: Connection, site: str, at_us: int) -> dict[str, int]:
+    """Give the subjects whose newest version is of a time or later, each with that time."""
+    last = func.max(consent_fact.c.at_us)
+    query = select(consent_fact.c.subject, last).where(consent_fact.c.site == site)
+    rows = db.execute(query.group_by(consent_fact.c.subject).having(last >= at_us))
+    return {row[0]: row[1] for row in rows}
+
+
 def put(db: Connection, document: Document) -> None:
     """Store a new version."""
     db.execute(

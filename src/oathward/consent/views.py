@@ -150,6 +150,11 @@ def arrivals(db: Connection, site: str, *, limit: int = 1_000) -> tuple[int, lis
     return sql.waiting_count(db, site), rows
 
 
+def said_since(db: Connection, site: str, at_us: int) -> dict[str, int]:
+    """Give the subjects that said something since a time, each with when it was last signed; signatures aside."""
+    return sql.latest_since(db, site, at_us)
+
+
 def was_noted(engine: Engine, site: str, message: str) -> bool:
     """Say whether the Consents of a message were noted before."""
     with read(engine) as db:
