@@ -51,6 +51,11 @@ def console_proof(secret: str) -> dict[str, str]:
     return {"kind": "console", "session": secret}
 
 
+def service_proof(token: str) -> dict[str, str]:
+    """Make the proof of a service that got a token."""
+    return {"kind": "service", "token": token}
+
+
 def check(proof: Mapping[str, Any], caller: Caller) -> Person:
     """Turn a proof into a person.
 
