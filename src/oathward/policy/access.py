@@ -143,9 +143,12 @@ class Rules:
     @classmethod
     def of(cls, bundle: Bundle | None) -> Rules:
         """Give the shipped rules with those of a bundle."""
-        if bundle is None or not bundle.people:
-            return _builtin()
-        return _compiled((*_builtin().statements, *bundle.people))
+        return cls.with_more(bundle.people if bundle is not None else ())
+
+    @classmethod
+    def with_more(cls, more: tuple[Statement, ...]) -> Rules:
+        """Give the shipped rules with others, as ``read_people`` gave them."""
+        return _compiled((*_builtin().statements, *more)) if more else _builtin()
 
 
 def decide(rules: Rules, actor: Actor, action: str, thing: Thing, around: Around = PLAIN) -> Answer:
@@ -174,7 +177,11 @@ def decide(rules: Rules, actor: Actor, action: str, thing: Thing, around: Around
 
 def actor_of(person: Person, grant: Grant | None, now_us: int) -> Actor:
     """Make the actor a person is now: who left has no role."""
-    roles = grant.at(now_us) if grant is not None and person.state == "active" else frozenset[Role]()
+    roles = (
+        grant.at(now_us, person.since_us)
+        if grant is not None and person.state == "active"
+        else frozenset[Role]()
+    )
     return Actor("person", person.id, roles, person.makes, person.party)
 
 

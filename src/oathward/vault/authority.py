@@ -151,6 +151,28 @@ def load(db: Connection, site: str, kind: str, id_: str, verifier: Verifier, see
     return document
 
 
+def load_version(
+    db: Connection, site: str, kind: str, id_: str, version: int, verifier: Verifier
+) -> Document:
+    """Load one version of a document, verified; also one that is no longer in force.
+
+    Raises:
+        AuthorityError: ``NOT_FOUND``, or ``SIGNATURE_INVALID``.
+    """
+    query = select(authority).where(
+        authority.c.site == site,
+        authority.c.kind == kind,
+        authority.c.id == id_,
+        authority.c.version == version,
+    )
+    row = db.execute(query).first()
+    if row is None:
+        raise AuthorityError(f"{kind}/{id_}", f"there is no version {version}", reason=Reason.NOT_FOUND)
+    document = _document(row)
+    verify(document, verifier)
+    return document
+
+
 def load_all(db: Connection, site: str, kind: str, verifier: Verifier, seen: Seen) -> dict[str, Document]:
     """Load the newest version of every document of a kind, verified: id -> document.
 

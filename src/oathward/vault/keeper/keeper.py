@@ -12,8 +12,9 @@ Deliberately absent: sockets (``server``), and rules of single operations.
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -25,9 +26,11 @@ from oathward.core.errors import AuthorityError, KeeperError, LedgerError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 from oathward.ledger import Record
-from oathward.vault.authority import trust_anchor
+from oathward.policy.access import Rules
+from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
 from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
+from oathward.vault.keeper.entrance import Entrance
 from oathward.vault.keeper.orders import Orders
 from oathward.vault.keeper.sessions import Sessions
 from oathward.vault.keeper.store import Store
@@ -52,7 +55,13 @@ class Keeper:
         AuthorityError: the pinned authority key is not this keeper's.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.settings = settings
         self.site = settings.site.name
         self.store = Store(settings.keeper_folder)
@@ -71,9 +80,15 @@ class Keeper:
             self.seeds_issued: Counter[str] = Counter()
             limits = settings.console
             self.sessions = Sessions(
-                limits.link_minutes_max * 60, limits.idle_minutes_max * 60, limits.session_hours_max * 3_600
+                *(limits.link_minutes_max * 60, limits.idle_minutes_max * 60, limits.session_hours_max * 3_600),
+                renew_s=settings.people.rotate_minutes * 60,
+                fresh_s=settings.people.step_up_minutes * 60,
+                monotonic=monotonic,
             )
+            self.entrance = Entrance(monotonic=monotonic)
             self.orders = Orders()
+            self.seen = Seen()
+            self.rules: tuple[bytes | None, Rules] | None = None  # with the bundle they are of
             self.bodies: BodyReader = (
                 SegmentReader(settings.data / "bodies")
                 if self.engine.dialect.name == "sqlite"

@@ -53,6 +53,22 @@ CREATE TABLE IF NOT EXISTS signed (kind TEXT NOT NULL, id TEXT NOT NULL, version
 CREATE INDEX IF NOT EXISTS signed_unstored ON signed (kind, id) WHERE stored < version;
 CREATE TABLE IF NOT EXISTS opening (at_us INTEGER NOT NULL, person TEXT NOT NULL, messages INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS opening_at ON opening (at_us);
+CREATE TABLE IF NOT EXISTS account (id TEXT PRIMARY KEY, login TEXT UNIQUE, handle BLOB NOT NULL UNIQUE,
+  made_us INTEGER NOT NULL, used_us INTEGER NOT NULL, invited_by TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS factor (id TEXT PRIMARY KEY, person TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL,
+  ref TEXT UNIQUE, secret BLOB NOT NULL, counter INTEGER NOT NULL, drift INTEGER NOT NULL, made_us INTEGER NOT NULL,
+  used_us INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS factor_person ON factor (person);
+CREATE TABLE IF NOT EXISTS invitation (id TEXT PRIMARY KEY, person TEXT NOT NULL UNIQUE, login TEXT NOT NULL,
+  invited_by TEXT NOT NULL, until_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS wrong (id TEXT PRIMARY KEY, count INTEGER NOT NULL, until_us INTEGER NOT NULL,
+  last_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS provider_key (id TEXT PRIMARY KEY, seen_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS assertion (id TEXT PRIMARY KEY, until_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS proposal (id TEXT PRIMARY KEY, body BLOB NOT NULL, state TEXT NOT NULL,
+  proposer TEXT NOT NULL, proposed_us INTEGER NOT NULL, approver TEXT NOT NULL, approved_us INTEGER NOT NULL,
+  version INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS proposal_state ON proposal (state, proposed_us);
 """
 
 WRAPPED = (
@@ -62,6 +78,7 @@ WRAPPED = (
     ("exchange", "private"),
     ("subject", "key"),
     ("subject", "secret"),
+    ("factor", "secret"),
 )
 """Every column under the site key; each table's key column is ``id``. (Data keys stand under their subject's.)"""
 

@@ -1,0 +1,253 @@
+"""Changes that take two people: proposed by one, approved by another, signed only then.
+
+| kind | proposed by who may | approved by who may | signed for |
+|---|---|---|---|
+| ``bundle`` | ``policy.propose`` | ``policy.approve`` | who may ``policy.activate`` |
+| ``grant`` | ``grant.propose`` | ``grant.approve`` | either of the two |
+| ``service`` | ``service.propose`` | ``grant.approve`` | either of the two |
+
+Rules:
+- What is proposed is one document: the digests of the bodies to sign, of what is attached and of the dry run, and the version
+  it starts from. Other bodies are not signed, and none where another version has been signed meanwhile.
+- Proposer and approver are two people, whatever their accounts; neither decides what is about themselves.
+- Who approves could have approved already when it was proposed, and has held no keys since; nobody gets a role for that.
+- Who made the other's account anew since is no other person's second (``_check_apart``).
+- At the signing all of it is asked again: who left or lost a role meanwhile no longer counts.
+- An emergency is signed for one person and approved afterwards: until then it is *unassessed*.
+- One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own.
+- Each step is a record before it is answered.
+
+Deliberately absent: what stands in a bundle, and what must be attached (``oathward.proposing`` sees to it before it asks).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from oathward.core.db import read
+from oathward.core.errors import KeeperError
+from oathward.core.reasons import Reason
+from oathward.policy.access import Thing
+from oathward.policy.people import GRANT, SERVICE, Grant, Service
+from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
+from oathward.vault import authority
+from oathward.vault.authority import Document
+from oathward.vault.keeper import apart, roles, signing
+from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.proof import Person as Named
+from oathward.vault.keeper.proposals import ACTIVE, BUNDLE, KINDS, OPEN_MAX, Proposal, move, of, shaped
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.sessions import Session
+
+
+def propose(keeper: Keeper, session: Session, body: bytes) -> Proposal:
+    """Take a proposal down.
+
+    Raises:
+        KeeperError: it is misshapen, about oneself, from another version, may not be proposed, or too many wait.
+    """
+    stated = shaped(body)
+    kind = KINDS[stated["kind"]]
+    emergency = stated["emergency"]
+    person = session.visitor.person_id
+    for _, id_, _ in stated["documents"]:
+        thing = Thing(kind.thing, id_, owner=id_ if stated["kind"] == GRANT else "")
+        roles.permit(keeper, session, "policy.emergency" if emergency else kind.propose, thing)
+    _check_base(keeper, stated)
+    counted = keeper.store.one("SELECT COUNT(*) FROM proposal WHERE state IN ('proposed', 'approved')")
+    if (counted or (0,))[0] >= OPEN_MAX:
+        raise KeeperError("proposals", "too many wait", reason=Reason.LIMIT_EXCEEDED)
+    made = Proposal(stated["id"], body, "proposed", person, keeper.now_us())
+    with keeper.store.transaction():
+        if keeper.store.one("SELECT 1 FROM proposal WHERE id = ?", made.id):
+            raise KeeperError("proposal id", "stands already", reason=Reason.CONFLICT)
+        keeper.store.rows(
+            "INSERT INTO proposal VALUES (?, ?, 'proposed', ?, ?, '', 0, 0)",
+            *(made.id, body, made.proposer, made.proposed_us),
+        )
+        _note(keeper, "change.proposed", made, session, digest=_hex(body))
+    return made
+
+
+def approve(keeper: Keeper, session: Session, id_: str) -> Proposal:
+    """Approve what another proposed; of an emergency, assess it.
+
+    Raises:
+        KeeperError: ``ACCESS_OWN`` for one's own, ``ACCESS_ROLE`` without the role then and now, ``CONFLICT`` in another state.
+    """
+    proposal = of(keeper, id_)
+    person = session.visitor.person_id
+    after = {"proposed": "approved", "unassessed": "assessed"}.get(proposal.state)
+    if after is None:
+        raise KeeperError("proposal", f"is {proposal.state} already", reason=Reason.CONFLICT)
+    apart.permit_second(keeper, session, proposal)
+    apart.check_apart(keeper, proposal, person)
+    if after == "approved":
+        _check_base(keeper, proposal.stated)
+    with keeper.store.transaction():
+        move(keeper, proposal, after, person)
+        _note(keeper, f"change.{after}", proposal, session)
+    return of(keeper, id_)
+
+
+def withdraw(keeper: Keeper, session: Session, id_: str, reason: str) -> Proposal:
+    """Take a proposal back: its proposer; or refuse it: whoever could approve it."""
+    proposal = of(keeper, id_)
+    if proposal.state not in {"proposed", "approved"}:
+        raise KeeperError("proposal", f"is {proposal.state} already", reason=Reason.CONFLICT)
+    own = proposal.proposer == session.visitor.person_id
+    if not own:
+        apart.permit_second(keeper, session, proposal)
+    after = "withdrawn" if own else "refused"
+    with keeper.store.transaction():
+        move(keeper, proposal, after)
+        _note(keeper, f"change.{after}", proposal, session, reason=reason)
+    return of(keeper, id_)
+
+
+def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) -> list[Document]:
+    """Sign what was approved, or an emergency.
+
+    Args:
+        bodies: of the documents the proposal names, in its order.
+
+    Raises:
+        KeeperError: it is not approved any more, other bodies, another base, or not to be signed for this person.
+    """
+    proposal = of(keeper, id_)
+    stated = proposal.stated
+    kind, person = KINDS[proposal.kind], session.visitor.person_id
+    emergency = stated["emergency"] and proposal.state == "proposed"
+    if emergency:
+        if person != proposal.proposer:
+            raise KeeperError("proposal", "is another person's emergency", reason=Reason.ACCESS_OWN)
+        roles.permit(keeper, session, "policy.emergency", Thing("policy", ACTIVE))
+    else:
+        if proposal.state != "approved":
+            raise KeeperError("proposal", f"is {proposal.state}, not approved", reason=Reason.CONFLICT)
+        apart.check_still(keeper, proposal)
+        if kind.activate:
+            roles.permit(keeper, session, kind.activate, Thing("proposal", id_))
+        elif person not in {proposal.proposer, proposal.approver}:
+            raise KeeperError("proposal", "is signed for one of its two people", reason=Reason.ACCESS_ROLE)
+    _check_base(keeper, stated)
+    wanted = [
+        signing.Wanted(name, one, 0, body)
+        for (name, one, _), body in zip(stated["documents"], bodies, strict=False)
+    ]
+    if len(bodies) != len(stated["documents"]) or any(
+        _hex(body) != digest for body, (_, _, digest) in zip(bodies, stated["documents"], strict=True)
+    ):
+        raise KeeperError("documents", "are not those that were proposed", reason=Reason.CONFLICT)
+    _check_bodies(keeper, proposal, wanted)
+    approvals = [Named(one, f"proposal {id_}") for one in (proposal.proposer, proposal.approver) if one]
+    with keeper.store.transaction():
+        documents = signing.sign(keeper, wanted, approvals)
+        move(keeper, proposal, "unassessed" if emergency else "signed", version=documents[0].version)
+        _note(keeper, "change.signed", proposal, session, version=documents[0].version)
+    return documents
+
+
+def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
+    """Sign the bundle before the one in force again, as the next version.
+
+    Raises:
+        KeeperError: there is none, or the one in force was this person's own emergency.
+    """
+    roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
+    with read(keeper.engine) as db:
+        now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
+        before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, now.version - 1, keeper.authority)
+    made = keeper.store.one(
+        "SELECT id, proposer, state FROM proposal WHERE version = ? AND state IN ('signed', 'unassessed', 'assessed')"
+        ' AND body LIKE \'%"kind":"bundle"%\'',
+        now.version,
+    )
+    if made is not None and made[2] == "unassessed" and made[1] == session.visitor.person_id:
+        raise KeeperError(
+            "emergency", "is taken back by another person than who made it", reason=Reason.ACCESS_OWN
+        )
+    wanted = signing.Wanted(BUNDLE, ACTIVE, 0, before.body)
+    with keeper.store.transaction():
+        named = Named(session.visitor.person_id, f"session {session.id}")
+        document = signing.sign(keeper, [wanted], [named])[0]
+        keeper.note(
+            "change.rolled-back",
+            {
+                "from": now.version,
+                "person": session.visitor.person_id,
+                "reason": reason,
+                "session": session.id,
+                "to": before.version,
+                "version": document.version,
+            },
+        )
+    return document
+
+
+def _check_base(keeper: Keeper, stated: dict[str, Any]) -> None:
+    """See that nothing was signed since the version a proposal starts from.
+
+    Raises:
+        KeeperError: ``CONFLICT``.
+    """
+    for kind, id_, _ in stated["documents"]:
+        row = keeper.store.one("SELECT version FROM signed WHERE kind = ? AND id = ?", kind, id_)
+        if (row[0] if row else 0) != stated["base_version"]:
+            raise KeeperError(
+                "proposal", "starts from another version than is in force", reason=Reason.CONFLICT
+            )
+
+
+def _check_bodies(keeper: Keeper, proposal: Proposal, wanted: Sequence[signing.Wanted]) -> None:
+    """See that a grant or a service may be what it says.
+
+    Raises:
+        KeeperError: ``INPUT_INVALID``, with words.
+    """
+    try:
+        for one in wanted:
+            if one.kind == GRANT:
+                grant = Grant.from_body(one.body)
+                why = unfit_grant(grant, roles.grant_of(keeper, one.id), proposal.proposed_us)
+                person = roles.person_of(keeper, one.id)
+                if grant.person != one.id or person is None:
+                    why = "is of nobody known here"
+            elif one.kind == SERVICE:
+                why = _unfit_service(keeper, Service.from_body(one.body), one.id)
+            else:
+                why = ""
+            if why:
+                raise KeeperError(f"{one.kind} {one.id}", why, reason=Reason.INPUT_INVALID)
+    except (ValueError, KeyError, TypeError) as error:
+        raise KeeperError(proposal.kind, "is not of that form", reason=Reason.INPUT_INVALID) from error
+
+
+def _unfit_service(keeper: Keeper, service: Service, id_: str) -> str:
+    owner = roles.person_of(keeper, service.owner)
+    if service.id != id_:
+        return "is another service"
+    if owner is None or owner.state != "active":
+        return "has no owner who is here"
+    wrong = sorted(service.roles - SERVICE_ROLES)
+    return f"may not be {wrong[0]}" if wrong else ""
+
+
+def _note(keeper: Keeper, kind: str, proposal: Proposal, session: Session, **more: Any) -> None:
+    stated = proposal.stated
+    body = {
+        "documents": [[name, id_] for name, id_, _ in stated["documents"]],
+        "emergency": stated["emergency"],
+        "kind": stated["kind"],
+        "person": session.visitor.person_id,
+        "proposal": proposal.id,
+        "session": session.id,
+    }
+    keeper.note(kind, body | more)
+
+
+def _hex(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

@@ -1,0 +1,150 @@
+"""Proposals as the keeper keeps them: their form, their states, the rows in its own store.
+
+Rules:
+- A proposal is one canonical JSON document of known form; it never changes, only its state does.
+- A state is left once: who comes second is told so.
+
+Deliberately absent: who may (``apart``), and what follows from a state (``changes``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from oathward.core.errors import KeeperError
+from oathward.core.reasons import Reason
+from oathward.policy.people import GRANT, SERVICE
+from oathward.vault.keeper.keeper import Keeper
+
+BUNDLE, ACTIVE = "bundle", "active"
+DOCUMENT_BYTES_MAX = 65_536
+OPEN_MAX = 500
+"""Proposals that wait; one more is refused."""
+
+_FIELDS = {"attachments", "base_version", "documents", "dry_run", "emergency", "id", "kind", "reason"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What it takes to change one kind of document; ``activate``: empty where either of the two may have it signed."""
+
+    propose: str
+    approve: str
+    thing: str
+    activate: str = ""
+
+
+KINDS = {
+    BUNDLE: Kind("policy.propose", "policy.approve", "policy", "policy.activate"),
+    GRANT: Kind("grant.propose", "grant.approve", "person"),
+    SERVICE: Kind("service.propose", "grant.approve", "service"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change and where it stands.
+
+    Args:
+        state: ``proposed``, ``approved``, ``signed``, ``unassessed`` (an emergency), ``assessed``, ``withdrawn``, ``refused``.
+        version: the one it was signed as; 0 before.
+    """
+
+    id: str
+    body: bytes
+    state: str
+    proposer: str
+    proposed_us: int
+    approver: str = ""
+    approved_us: int = 0
+    version: int = 0
+
+    @property
+    def stated(self) -> dict[str, Any]:
+        """What it says."""
+        found: dict[str, Any] = orjson.loads(self.body)
+        return found
+
+    @property
+    def kind(self) -> str:
+        """``bundle``, ``grant`` or ``service``."""
+        return str(self.stated["kind"])
+
+
+def of(keeper: Keeper, id_: str) -> Proposal:
+    """Read a proposal.
+
+    Raises:
+        KeeperError: ``NOT_FOUND``.
+    """
+    row = keeper.store.one("SELECT * FROM proposal WHERE id = ?", id_)
+    if row is None:
+        raise KeeperError("proposal", "there is no such proposal", reason=Reason.NOT_FOUND)
+    return Proposal(*row)
+
+
+def listed(keeper: Keeper, *, open_only: bool = False, limit: int = 200) -> list[Proposal]:
+    """List proposals, the newest first."""
+    where = " WHERE state IN ('proposed', 'approved', 'unassessed')" if open_only else ""
+    rows = keeper.store.rows(f"SELECT * FROM proposal{where} ORDER BY proposed_us DESC LIMIT ?", limit)  # noqa: S608  our own words
+    return [Proposal(*row) for row in rows]
+
+
+def shaped(body: bytes) -> dict[str, Any]:
+    """Read a proposal's document: canonical JSON of known form.
+
+    Raises:
+        KeeperError: ``INPUT_INVALID``.
+    """
+    try:
+        stated = orjson.loads(body)
+        fine = (
+            len(body) <= DOCUMENT_BYTES_MAX
+            and isinstance(stated, dict)
+            and set(stated) == _FIELDS
+            and orjson.dumps(stated, option=orjson.OPT_SORT_KEYS) == body
+            and stated["kind"] in KINDS
+            and isinstance(stated["emergency"], bool)
+            and type(stated["base_version"]) is int
+            and all(
+                isinstance(stated[name], str) and len(stated[name]) <= 500
+                for name in ("id", "reason", "dry_run")
+            )
+            and 1 <= len(stated["id"]) <= 64
+            and 1 <= len(stated["documents"]) <= 1 + 499 * (stated["kind"] != BUNDLE)
+            and all(_is_row(row) for name in ("documents", "attachments") for row in stated[name])
+            and all(row[0] == stated["kind"] for row in stated["documents"])
+            and (stated["kind"] != BUNDLE or stated["documents"][0][1] == ACTIVE)
+            and (not stated["emergency"] or stated["kind"] == BUNDLE)
+        )
+    except (ValueError, KeyError, TypeError):
+        fine = False
+    if not fine:
+        raise KeeperError("proposal", "is not of that form", reason=Reason.INPUT_INVALID)
+    return stated  # type: ignore[no-any-return]  # seen to be a dict above
+
+
+def _is_row(row: Any) -> bool:
+    return (
+        isinstance(row, list)
+        and len(row) == 3
+        and all(isinstance(one, str) and 0 < len(one) <= 256 for one in row)
+    )
+
+
+def move(keeper: Keeper, was: Proposal, state: str, approver: str = "", *, version: int = 0) -> None:
+    """Bring a proposal into its next state, once.
+
+    Raises:
+        KeeperError: ``CONFLICT``: somebody else did meanwhile.
+    """
+    changed = keeper.store.rows(
+        "UPDATE proposal SET state = ?, approver = ?, approved_us = ?, version = ? WHERE id = ? AND state = ? RETURNING id",
+        *(state, approver or was.approver, keeper.now_us() if approver else was.approved_us),
+        *(version or was.version, was.id, was.state),
+    )
+    if not changed:
+        raise KeeperError("proposal", "was changed meanwhile", reason=Reason.CONFLICT)
