@@ -1,4 +1,4 @@
-"""Which roles nobody may hold together, whatever account or approval brings them.
+"""Which roles nobody may hold together, and what may follow on a record or a grant; whatever brings them.
 
 | one | beside | because |
 |---|---|---|
@@ -19,6 +19,10 @@ from __future__ import annotations
 from itertools import combinations
 
 from oathward.core.labels import Role
+from oathward.policy.people import Grant, Person, RoleGrant
+
+CLOCK_US_MAX = 3_600_000_000
+"""Between planning a record and signing it lies at most so much."""
 
 APART: tuple[tuple[Role, Role], ...] = (
     (Role.AUDITOR, Role.ADMINISTRATOR),
@@ -46,3 +50,50 @@ def conflicts(roles: frozenset[Role]) -> tuple[tuple[Role, Role], ...]:
 def not_grantable(roles: frozenset[Role]) -> tuple[Role, ...]:
     """Give those among these roles that no person may be granted, in the order of ``Role``."""
     return tuple(role for role in Role if role in roles - GRANTABLE)
+
+
+def unfit(before: Person | None, after: Person, now_us: int) -> str:
+    """Say why one record of a person may not follow another, in words; empty where it may.
+
+    Who keeps the records could otherwise give somebody who came back the roles of before.
+    """
+    if before is not None and before.id != after.id:
+        return "is another person"
+    if after.since_us > now_us + CLOCK_US_MAX:
+        return "begins in the future"
+    if before is None:
+        return ""
+    if after.since_us < before.since_us:
+        return "would begin earlier than the record before it"
+    back = before.state == "left" and after.state == "active"
+    if back and after.since_us < now_us - CLOCK_US_MAX:
+        return "comes back, and must begin anew"
+    return ""
+
+
+def unfit_grant(grant: Grant, before: Grant | None, now_us: int) -> str:
+    """Say why a grant may not be made, in words; empty where it may.
+
+    What was granted before may end, and is never taken out, put off or made longer.
+    """
+    old = {(r.role, r.from_us): r for r in before.roles} if before else {}
+    new = {(r.role, r.from_us): r for r in grant.roles}
+    if len(new) != len(grant.roles):
+        return "names one role twice from the same time"
+    gone = [key for key in old if key not in new]
+    longer = [key for key, r in old.items() if key in new and _ends(new[key]) > _ends(r)]
+    if gone or longer:
+        return "what was granted before may only end sooner"
+    late = [r for key, r in new.items() if key not in old and r.from_us > now_us + CLOCK_US_MAX]
+    if late:
+        return "begins in the future"
+    roles = frozenset(r.role for r in grant.roles if r.until_us is None or now_us < r.until_us)
+    if wrong := not_grantable(roles):
+        return f"nobody is granted {wrong[0]}"
+    if clash := conflicts(roles):
+        return f"nobody is both {clash[0][0]} and {clash[0][1]}"
+    return ""
+
+
+def _ends(role: RoleGrant) -> float:
+    return float("inf") if role.until_us is None else role.until_us
