@@ -16,8 +16,10 @@ import oathward.inventory.sql
 import oathward.ledger.tables
 import oathward.messages.missing
 import oathward.messages.sql
+import oathward.messages.traffic
 import oathward.patients.sql
 import oathward.vault.authority
+import oathward.vault.care_rows
 import oathward.vault.kept
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
 from oathward.core import users

@@ -31,6 +31,7 @@ from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
+from oathward.messages import traffic
 from oathward.vault import kept
 from oathward.vault.opened import Opened
 from oathward.web.server import Server
@@ -158,6 +159,7 @@ def _purge(site: Opened) -> None:
     keep = active.bundle.keep if active else None
     with write(site.engine) as db:
         messages.delete_messages_before(db, before_us, _PURGE_ROWS)
+        traffic.delete_before(db, site.site, before_us)
         gone = 0
         if keep is not None and keep.retention_days:
             until_us = now_us - keep.retention_days * _DAY_US

@@ -26,6 +26,8 @@ QUARANTINE = "quarantine"
 
 
 NO_IDENTITY = Identity(b"")
+NOT_ASKED = -1
+"""The own time of what cannot be read: it is malformed, and not untimed as well."""
 
 
 class Outcome(Enum):
@@ -105,6 +107,7 @@ class Part:
     card: SealedBody | None = None
     guarded: OneMessage | None = None
     acts: list[Callable[[Connection], object]] = field(default_factory=list)
+    tells: list[Callable[[Connection], list[Leaf]]] = field(default_factory=list)
 
     def answer(self, link: str, word: str, *more: Any) -> None:
         """Note what was decided for a link: codes and counts."""
@@ -136,12 +139,14 @@ class Prepared:
 
     Args:
         reply: answer code -> acknowledgements to send, in order; none where the sender wants none.
+        tells: acts whose records depend on what they find.
         release_of: the quarantined message this is a release of; its row is settled instead of a new one.
         identity: what makes it the same message for its sender.
         owner: the listener's own.
         stored_id: once committed, the id it is stored under: of the first one where this is a duplicate.
         version: of what is stored, as ``If-Match`` may name it.
         newer: whether something was taken before that this is the next version of.
+        sent_us: the message's own time; 0 where it says none, ``NOT_ASKED`` where it could not be read.
         once: conditions of entries, and what met them. mismatch: why and where, of a message that is not stored for
             what it asks for.
     """
@@ -156,6 +161,7 @@ class Prepared:
     held: HeldRow | None = None
     resolutions: list[Resolution] = field(default_factory=list)
     acts: list[Callable[[Connection], object]] = field(default_factory=list)
+    tells: list[Callable[[Connection], list[Leaf]]] = field(default_factory=list)
     identity: Identity = NO_IDENTITY
     owner: Any = None
     outcome: Outcome | None = None
@@ -163,6 +169,7 @@ class Prepared:
     stored_id: str = ""
     version: str = ""
     newer: bool = False
+    sent_us: int = 0
     once: list[Once] = field(default_factory=list)
     mismatch: tuple[Reason, str] = (Reason.VERSION_MISMATCH, "If-Match")
 

@@ -196,11 +196,12 @@ def commit_group(gate: Gate, group: list[Prepared]) -> None:
         for prepared in fresh:
             for act in prepared.acts:
                 act(db)
+        told = [leaf for p in fresh for tell in p.tells for leaf in tell(db)]
         facts: dict[bytes, bytes] = {}
         for prepared in fresh:
             facts |= prepared.facts
         point("gateway.before-append")
-        ledger.append(db, gate.site, [leaf for p in fresh for leaf in p.leaves], facts)
+        ledger.append(db, gate.site, [leaf for p in fresh for leaf in p.leaves] + told, facts)
         point("gateway.before-commit")
     point("gateway.committed")
     gate.sealer.confirm_keys(new_keys)
@@ -209,6 +210,7 @@ def commit_group(gate: Gate, group: list[Prepared]) -> None:
         prepared.stored_id, prepared.version = prepared.message.id, version_of(prepared.message.digest)
         for resolution in prepared.resolutions:
             gate.resolver.committed(resolution)
+    gate.traffic.count(group)
 
 
 def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[Any, ...]]]:

@@ -35,10 +35,12 @@ from oathward.gateway.guard.message import OneMessage
 from oathward.gateway.guard.original import Original
 from oathward.gateway.guard.verdict import Verdict
 from oathward.gateway.stores import Stores
+from oathward.gateway.traffic import Traffic
 from oathward.gateway.wires.wire import Identity, Wire
 from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot
+from oathward.patients.identifiers import Hasher
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
 from oathward.plans import Planned, Plans, route_of
@@ -46,6 +48,7 @@ from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Permit
 from oathward.protocols.fhir.shapes import MEMORY as SHAPES
+from oathward.vault.care_rows import Stamps
 from oathward.vault.opened import Opened
 from oathward.vault.seal import Sealer
 
@@ -88,6 +91,8 @@ class Gate:
         self.guard = Guard(self.words)
         authorities = Authorities(site.settings.patients.authorities)
         self.resolver = Resolver(keys.index_key, self.site, words=self.words, authorities=authorities)
+        self.hasher = Hasher(keys.index_key, self.site, authorities)
+        self.stamps = Stamps(keys.index_key, self.site)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)
@@ -95,6 +100,7 @@ class Gate:
         self.counts: Counter[str] = Counter()
         self.refusals: Counter[tuple[str, Reason]] = Counter()
         self.findings: list[tuple[str, str]] = []
+        self.traffic = Traffic(site.settings.governance.late_s)
         self.trouble = ""
         self._often: Counter[Hashable] = Counter()
         self._stranger_hour = self._stranger_bytes = 0

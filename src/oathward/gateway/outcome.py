@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.clock import from_micros
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
-from oathward.gateway.arrival import NO_IDENTITY, QUARANTINE, Arrival, Original, Part, Prepared, peer_text
+from oathward.gateway.arrival import (
+    NO_IDENTITY,
+    NOT_ASKED,
+    QUARANTINE,
+    Arrival,
+    Original,
+    Part,
+    Prepared,
+    peer_text,
+)
 from oathward.gateway.wires.wire import Identity
 from oathward.inventory import actions as inventory
 from oathward.inventory.model import Device
@@ -107,10 +116,12 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
         held,
         [part.resolution for part in parts],
         identity=identity,
+        sent_us=arrival.wire.sent_us(message),
         once=[one for part in parts for one in part.once],
     )
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
     prepared.acts.extend(act for part in parts for act in part.acts)
+    prepared.tells.extend(tell for part in parts for tell in part.tells)
     gate.counts["message.held" if why else "message.accepted"] += 1
     return prepared
 
@@ -118,7 +129,7 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
 def _is_plain(part: Part) -> bool:
     """Whether there is nothing about a part but its deliveries: nearly always, and then little is to be put together."""
     resolution = part.resolution
-    odd = part.held_why or part.findings or part.card or part.acts
+    odd = part.held_why or part.findings or part.card or part.acts or part.tells
     return not (odd or resolution.findings or resolution.records)
 
 
@@ -137,6 +148,7 @@ def _plain(gate: Gate, message: Any, device: Device, part: Part) -> Prepared:
         None,
         [resolution],
         identity=identity,
+        sent_us=arrival.wire.sent_us(message),
         once=part.once,
     )
 
@@ -184,6 +196,7 @@ def quarantined(
         originals=[_original(gate, arrival, holding)],
         held=held,
         identity=identity,
+        sent_us=NOT_ASKED if message is None else arrival.wire.sent_us(message),
     )
 
 

@@ -84,6 +84,7 @@ async def run(site: Opened) -> None:
     await fhir.stop()
     await beside.stop()
     await asyncio.to_thread(committer.stop)
+    await asyncio.to_thread(_flush, gate)
     for task in tasks:
         task.cancel()
     gate.close()
@@ -186,6 +187,15 @@ def _keep_house(gate: Gate) -> None:
     with read(gate.engine) as db:
         gate.stores.drop_used_up(db)
     gate.clock.persist()
+    gate.traffic.flush(gate.engine, gate.site)
+
+
+def _flush(gate: Gate) -> None:
+    """Write the last counts; those of a disk that takes nothing are lost with the process."""
+    try:
+        gate.traffic.flush(gate.engine, gate.site)
+    except StorageError as error:
+        gate.unhealthy(error)
 
 
 async def _record_refusals(gate: Gate) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Select, Table, case, func, select
@@ -84,23 +84,30 @@ class Filters:
 
 
 def messages(
-    db: Connection, site: str, filters: Filters, *, after: str = "", limit: int = 50
+    db: Connection,
+    site: str,
+    filters: Filters,
+    *,
+    after: str = "",
+    limit: int = 50,
+    devices: frozenset[str] | None = None,
 ) -> Listed[MessageRow]:
     """List received messages, newest first.
 
     Args:
         after: only older ones than this id: ``Listed.after`` of the page before.
+        devices: only messages of these; of any where None.
     """
     query = select(message).where(message.c.site == site)
     if filters.until_us:
-        query = query.where(message.c.id < _from(filters.until_us + 1_000))
+        query = query.where(message.c.id < from_time(filters.until_us + 1_000))
     wanted = {
         "state": filters.state,
         "type": filters.type,
         "device": filters.device,
         "reason": filters.reason,
     }
-    rows, last, more = _look(db, query, message, "id", wanted, after, limit)
+    rows, last, more = _look(db, query, message, "id", wanted, after, limit, devices=devices)
     found = [MessageRow(**row._asdict()) for row in rows]
     return _listed(found, [row.id for row in found], last, more=more, limit=limit)
 
@@ -142,14 +149,24 @@ def outbox_page(
 
 def received_since(db: Connection, site: str, since_us: int) -> Counted:
     """Count messages received since a time."""
-    newer = select(message.c.id).where(message.c.site == site, message.c.id >= _from(since_us))
+    newer = select(message.c.id).where(message.c.site == site, message.c.id >= from_time(since_us))
     return _counted(db, newer, COUNT_MAX)
 
 
-def newer(db: Connection, site: str, than: str, *, state: str = "") -> Counted:
-    """Count messages received after one: how many rows an open page does not show yet."""
+def newer(
+    db: Connection, site: str, than: str, *, state: str = "", devices: frozenset[str] | None = None
+) -> Counted:
+    """Count messages received after one: how many rows an open page does not show yet.
+
+    Args:
+        devices: only messages of these; of any where None.
+    """
     query = select(message.c.id).where(message.c.site == site, message.c.id > than)
     query = query.where(message.c.state == state) if state else query
+    if devices is not None:
+        senders = db.execute(query.with_only_columns(message.c.device).limit(LOOK_MAX)).scalars()
+        count = sum(sender in devices for sender in senders)
+        return Counted(min(count, NEW_MAX), count > NEW_MAX)
     return _counted(db, query, NEW_MAX)
 
 
@@ -159,6 +176,14 @@ def newer_held(db: Connection, site: str, than: str) -> Counted:
         quarantine.c.site == site, quarantine.c.message > than, quarantine.c.state == "held"
     )
     return _counted(db, query, NEW_MAX)
+
+
+def device_of(db: Connection, site: str, id_: str) -> str:
+    """Say which device sent a message; empty where there is no such message, or nobody knows."""
+    of_message = select(message.c.device).where(message.c.site == site, message.c.id == id_)
+    of_held = select(quarantine.c.device).where(quarantine.c.site == site, quarantine.c.message == id_)
+    found = [db.execute(query).scalar() for query in (of_message, of_held)]
+    return next((one for one in found if one), "")
 
 
 def latest(db: Connection, site: str) -> MessageRow | None:
@@ -174,8 +199,8 @@ def received_by(db: Connection, site: str, bounds_us: Sequence[int]) -> list[int
     for since_us, until_us in pairwise(bounds_us):
         query = select(message.c.id).where(
             message.c.site == site,
-            message.c.id >= _from(since_us),
-            message.c.id < _from(until_us),
+            message.c.id >= from_time(since_us),
+            message.c.id < from_time(until_us),
         )
         counts.append(_counted(db, query, COUNT_MAX).number)
     return counts
@@ -197,7 +222,15 @@ def waiting(db: Connection) -> list[Waiting]:
 
 
 def _look(
-    db: Connection, query: Select[Any], table: Table, key: str, wanted: dict[str, str], after: str, limit: int
+    db: Connection,
+    query: Select[Any],
+    table: Table,
+    key: str,
+    wanted: dict[str, str],
+    after: str,
+    limit: int,
+    *,
+    devices: frozenset[str] | None = None,
 ) -> tuple[list[Any], str, bool]:
     """Read one page; gives its rows, the id looked at last, and whether there is more behind that."""
     column = table.c[key]
@@ -205,12 +238,16 @@ def _look(
     if after:
         query = query.where(column < after)
     wanted = {name: value for name, value in wanted.items() if value}
-    if not wanted:
+    if not wanted and devices is None:
         rows = list(db.execute(query.limit(limit + 1)))
         return rows[:limit], getattr(rows[limit - 1], key) if len(rows) > limit else "", len(rows) > limit
     window = query.limit(LOOK_MAX).subquery()
     matching = select(window).where(*(window.c[name] == value for name, value in wanted.items()))
-    rows = list(db.execute(matching.order_by(window.c[key].desc()).limit(limit + 1)))
+    matching = matching.order_by(window.c[key].desc())
+    if devices is None:
+        rows = list(db.execute(matching.limit(limit + 1)))
+    else:  # as many names as a vendor has devices: more than one statement may carry
+        rows = list(islice((row for row in db.execute(matching) if row.device in devices), limit + 1))
     if len(rows) > limit:
         return rows[:limit], getattr(rows[limit - 1], key), True
     keys = query.with_only_columns(column).limit(LOOK_MAX).subquery()
@@ -233,7 +270,7 @@ def time_of(id_: str) -> int:
         return 0
 
 
-def _from(at_us: int) -> str:
+def from_time(at_us: int) -> str:
     """Give what sorts before every id of a time (to its millisecond) and behind every earlier one."""
     text = f"{at_us // 1_000:012x}"
     return f"{text[:8]}-{text[8:]}"

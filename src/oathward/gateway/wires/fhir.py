@@ -22,7 +22,9 @@ from sqlalchemy import Engine
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
-from oathward.gateway.guard.original import Original, of_fhir
+from oathward.gateway.guard.original import Original
+from oathward.gateway.guard.original import of_fhir as original_of
+from oathward.gateway.sent import of_fhir
 from oathward.gateway.wires.wire import Condition, Identity, LabelFacts
 from oathward.inventory.model import Device
 from oathward.patients.fhir import key_of
@@ -149,7 +151,7 @@ class Fhir:
 
     def original(self, message: Message) -> Original:
         """For the guard."""
-        return of_fhir(message)
+        return original_of(message)
 
     def identity(self, message: Message) -> Identity:
         """See the module."""
@@ -159,6 +161,10 @@ class Fhir:
             if how is not None and words is not None:
                 return Identity(words or _bytes(message), *how[1:])
         return _identity(message)
+
+    def sent_us(self, message: Message) -> int:
+        """``issued``, ``effective…`` or ``timestamp``, whichever stands first."""
+        return of_fhir(message.raw)
 
     def conditions(self, message: Message, whole: Message, number: int) -> list[Condition]:
         """Of ``ifNoneExist`` inside a bundle; a create of its own says it in its identity."""

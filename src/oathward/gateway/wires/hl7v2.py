@@ -12,6 +12,7 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.gateway import labelling
 from oathward.gateway.guard.original import Original, of_hl7v2
+from oathward.gateway.sent import of_dtm
 from oathward.gateway.wires.wire import Condition, Identity, LabelFacts
 from oathward.inventory.model import Device
 from oathward.patients.card import card_of
@@ -113,6 +114,10 @@ class Hl7v2:
     def identity(self, message: Message) -> Identity:
         """MSH-3, MSH-4 and MSH-10."""
         return Identity(b"|".join((*message.sender, message.control_id)) if message.control_id else b"")
+
+    def sent_us(self, message: Message) -> int:
+        """MSH-7."""
+        return of_dtm(message.header(7))
 
     def conditions(self, _message: Message, _whole: Message, _number: int) -> list[Condition]:
         """HL7 v2 knows none."""

@@ -125,6 +125,9 @@ class Wire(Protocol):
     def identity(self, message: Any) -> Identity:
         """Say what makes it the same message for its sender."""
 
+    def sent_us(self, message: Any) -> int:
+        """Give the message's own time in microseconds UTC; 0 where it says none."""
+
     def conditions(self, message: Any, whole: Any, number: int) -> list[Condition]:
         """List the conditions of entries in one patient's part of a message.
 
