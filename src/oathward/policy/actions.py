@@ -67,6 +67,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "quarantine.release": _change("message", "send held messages through the path again"),
     "quarantine.discard": _change("message", "give held messages up for good", fresh=True),
     "deliveries.see": _see("message", "see what waits for a recipient"),
+    "delivery.change": _change("message", "try a stuck delivery again, or give it up"),
     "devices.see": _see("device", "see devices"),
     "device.adopt": _change("device", "adopt an unknown device"),
     "device.change": _change("device", "change what is declared of a device"),
