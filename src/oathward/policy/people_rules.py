@@ -71,10 +71,13 @@ def unfit(before: Person | None, after: Person, now_us: int) -> str:
     return ""
 
 
-def unfit_grant(grant: Grant, before: Grant | None, now_us: int) -> str:
+def unfit_grant(grant: Grant, before: Grant | None, now_us: int, since_us: int = 0) -> str:
     """Say why a grant may not be made, in words; empty where it may.
 
     What was granted before may end, and is never taken out, put off or made longer.
+
+    Args:
+        since_us: ``Person.since_us``; what was granted before that holds no more, and stands in nobody's way.
     """
     old = {(r.role, r.from_us): r for r in before.roles} if before else {}
     new = {(r.role, r.from_us): r for r in grant.roles}
@@ -87,7 +90,7 @@ def unfit_grant(grant: Grant, before: Grant | None, now_us: int) -> str:
     late = [r for key, r in new.items() if key not in old and r.from_us > now_us + CLOCK_US_MAX]
     if late:
         return "begins in the future"
-    roles = frozenset(r.role for r in grant.roles if r.until_us is None or now_us < r.until_us)
+    roles = frozenset(r.role for r in grant.roles if r.from_us >= since_us and _ends(r) > now_us)
     if wrong := not_grantable(roles):
         return f"nobody is granted {wrong[0]}"
     if clash := conflicts(roles):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from oathward.core.labels import Role
-from oathward.policy.people_rules import GRANTABLE, conflicts, not_grantable
+from oathward.policy.people import Grant, Person, RoleGrant
+from oathward.policy.people_rules import GRANTABLE, conflicts, not_grantable, unfit, unfit_grant
 
 ROLE_SETS = st.frozensets(st.sampled_from(list(Role)))
 
@@ -54,3 +57,68 @@ def test_a_conflict_names_two_roles_of_those_given(roles: frozenset[Role]) -> No
 def test_nobody_is_granted_what_is_of_services_or_of_a_site_without_people() -> None:
     assert set(not_grantable(frozenset(Role))) == {Role.PROVISIONER, Role.SETUP}
     assert not not_grantable(GRANTABLE)
+
+
+NOW, DAY = 1_800_000_000_000_000, 86_400_000_000
+ANNA = Person(id="anna", name="Anna", since_us=NOW - 900 * DAY)
+LEFT = replace(ANNA, state="left")
+
+
+class TestRecords:
+    """What may follow on a person's record."""
+
+    @pytest.mark.parametrize(
+        ("before", "after", "why"),
+        [
+            (None, ANNA, ""),
+            (ANNA, replace(ANNA, name="Anna Holm"), ""),
+            (ANNA, LEFT, ""),
+            (LEFT, replace(LEFT, mail="a@h.example"), ""),
+            (LEFT, replace(ANNA, since_us=NOW), ""),
+            (LEFT, ANNA, "comes back, and must begin anew"),
+            (LEFT, replace(ANNA, since_us=NOW - DAY), "comes back, and must begin anew"),
+            (ANNA, replace(ANNA, since_us=0), "would begin earlier than the record before it"),
+            (ANNA, replace(ANNA, id="bert"), "is another person"),
+            (None, replace(ANNA, since_us=NOW + DAY), "begins in the future"),
+        ],
+    )
+    def test_nobody_gets_the_roles_of_before_back(
+        self, before: Person | None, after: Person, why: str
+    ) -> None:
+        assert unfit(before, after, NOW) == why
+
+
+class TestGrants:
+    """What may follow on what a person was granted."""
+
+    OLD = RoleGrant(Role.CLINICIAN, NOW - 9 * DAY, None, "works here")
+    ENDED = RoleGrant(Role.AUDITOR, NOW - 9 * DAY, NOW - DAY, "audit of spring")
+
+    @pytest.mark.parametrize(
+        ("before", "after", "why"),
+        [
+            ((), (OLD,), ""),
+            ((OLD,), (OLD, RoleGrant(Role.CLINICAL_ENGINEER, NOW)), ""),
+            ((OLD,), (replace(OLD, until_us=NOW),), ""),
+            ((ENDED,), (ENDED, OLD), ""),
+            ((OLD,), (), "what was granted before may only end sooner"),
+            ((OLD,), (replace(OLD, from_us=NOW),), "what was granted before may only end sooner"),
+            ((ENDED,), (replace(ENDED, until_us=None),), "what was granted before may only end sooner"),
+            ((ENDED,), (replace(ENDED, until_us=NOW + DAY),), "what was granted before may only end sooner"),
+            ((), (OLD, OLD), "names one role twice from the same time"),
+            ((), (RoleGrant(Role.CLINICIAN, NOW + DAY),), "begins in the future"),
+            ((OLD,), (OLD, RoleGrant(Role.AUDITOR, NOW)), "nobody is both clinician and auditor"),
+            ((), (RoleGrant(Role.PROVISIONER, NOW),), "nobody is granted provisioner"),
+            ((), (RoleGrant(Role.SETUP, NOW),), "nobody is granted setup"),
+        ],
+    )
+    def test_what_was_granted_may_end_and_nothing_else(
+        self, before: tuple[RoleGrant, ...], after: tuple[RoleGrant, ...], why: str
+    ) -> None:
+        assert unfit_grant(Grant("anna", after), Grant("anna", before), NOW) == why
+
+    def test_roles_of_before_a_return_stand_in_nobodys_way_and_hold_no_more(self) -> None:
+        roles = (RoleGrant(Role.AUDITOR, NOW - 9 * DAY), RoleGrant(Role.CLINICIAN, NOW))
+        grant = Grant("anna", roles)
+        assert unfit_grant(grant, Grant("anna", roles[:1]), NOW, since_us=NOW - DAY) == ""
+        assert grant.at(NOW, NOW - DAY) == {Role.CLINICIAN}

@@ -212,8 +212,9 @@ def _check_bodies(keeper: Keeper, proposal: Proposal, wanted: Sequence[signing.W
         for one in wanted:
             if one.kind == GRANT:
                 grant = Grant.from_body(one.body)
-                why = unfit_grant(grant, roles.grant_of(keeper, one.id), proposal.proposed_us)
                 person = roles.person_of(keeper, one.id)
+                since_us = person.since_us if person else 0
+                why = unfit_grant(grant, roles.grant_of(keeper, one.id), proposal.proposed_us, since_us)
                 if grant.person != one.id or person is None:
                     why = "is of nobody known here"
             elif one.kind == SERVICE:

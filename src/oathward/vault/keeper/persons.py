@@ -53,10 +53,15 @@ def person_of(keeper: Keeper, id_: str) -> Person | None:
 
 def roles_of(keeper: Keeper, id_: str) -> frozenset[Role]:
     """Read the roles a person holds now; none for somebody who left. Raises as ``person_of``."""
-    if person_of(keeper, id_) is None:
+    person = person_of(keeper, id_)
+    if person is None:
         return frozenset()
     grant: Grant | None = _read(keeper, Grant, GRANT, id_)
-    return grant.at(keeper.now_us()) if grant is not None and grant.person == id_ else frozenset()
+    return (
+        grant.at(keeper.now_us(), person.since_us)
+        if grant is not None and grant.person == id_
+        else frozenset()
+    )
 
 
 def service_of(keeper: Keeper, id_: str) -> Service | None:
