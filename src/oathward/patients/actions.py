@@ -31,6 +31,8 @@ from oathward.patients.model import (
 )
 from oathward.patients.resolver import Resolver
 from oathward.patients.split import split
+from oathward.vault import care_rows
+from oathward.vault.care_rows import Tie
 
 __all__ = ["Resolution", "Resolver", "apply", "card_of", "forget", "put_card", "register", "split", "unmerge"]
 
@@ -141,6 +143,7 @@ def unmerge(db: Connection, site: str, edge_id: str, *, by: str, reason: str, no
         uuid7(now_us // 1_000), EdgeKind.UNDONE, found.child, found.parent, "command", by, now_us, edge_id
     )
     sql.insert_edges(db, site, [edge])
+    care_rows.tie(db, site, [Tie(edge.id, edge.child, edge.parent, edge_id)], None)
     body = {
         "edge": edge.id,
         "undoes": edge_id,
@@ -171,6 +174,7 @@ def forget(db: Connection, site: str, subject: str, *, source: str, now_us: int)
         raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
     family = graph.family(root)
     count = sql.forget(db, site, family)
+    care_rows.forget(db, site, family)
     mark = Edge(uuid7(now_us // 1_000), EdgeKind.ERASED, root, root, "erase", source, now_us)
     sql.insert_edges(db, site, [mark])
     body = {"identifiers": count, "subjects": list(family), "source": source}

@@ -80,6 +80,11 @@ def spoken_of(person: Person, source: Source, hasher: Hasher) -> Spoken:
     return Spoken(tuple(dict.fromkeys(persons)), tuple(dict.fromkeys(v for v in visits if v is not None)))
 
 
+def visit_of(system: str, value: str, source: Source, hasher: Hasher) -> Identifier | None:
+    """Read the number of an Encounter as ADT's visit numbers are read; None where it is none."""
+    return _identifier(system, value, "", source, hasher, encounter=True)
+
+
 def _identifier(
     system: str, value: str, type_: str, source: Source, hasher: Hasher, *, encounter: bool = False
 ) -> Identifier | None:

@@ -1,0 +1,53 @@
+"""Who is in whose care, out of what comes by: stays of patients, the ties of their subjects, what they are called.
+
+Rules:
+- Only a source that the inventory marks authoritative is believed, and only of a patient who is surely known.
+- What is kept is kept in the message's own transaction, and so are its records (``vault.stays.take``).
+- No time is later than its arrival: a sender's clock that goes ahead outlives nothing.
+- Costs a message of a device two comparisons; ADT and FHIR Encounters are few.
+
+Deliberately absent: in which order statements count (``vault/stays``), and what a relation permits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from oathward.gateway import care_fhir, care_hl7v2
+from oathward.patients.identifiers import Hasher, Identifier
+from oathward.patients.model import FOLLOWED, EdgeKind
+from oathward.vault import care_rows, stays
+from oathward.vault.care_rows import Tie
+
+if TYPE_CHECKING:
+    from oathward.gateway.arrival import Part
+    from oathward.gateway.gate import Gate
+    from oathward.inventory.model import Device
+
+_TIES = FOLLOWED | {EdgeKind.UNDONE}
+
+
+def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
+    """Note what one patient's part says about care."""
+    edges = part.resolution.rows.edges
+    if edges:
+        ties = [Tie(e.id, e.child, e.parent, e.undoes) for e in edges if e.kind in _TIES]
+        part.acts.append(partial(care_rows.tie, site=gate.site, ties=ties, stamps=gate.stamps))
+    if not device.authoritative_adt or part.resolution.kind != "known" or part.resolution.refused is not None:
+        return
+    reader = care_hl7v2 if part.arrival.wire.name == "hl7v2" else care_fhir
+    told = reader.told(message, device, gate.hasher, part)
+    for said in told:
+        part.tells.append(partial(stays.take, site=gate.site, said=said, stamps=gate.stamps))
+    if told and not part.resolution.others:
+        hashes = _hashes(gate.hasher, reader.named(message, device, gate.hasher))
+        subject = part.resolution.subject
+        part.acts.append(
+            partial(care_rows.name, site=gate.site, subject=subject, hashes=hashes, stamps=gate.stamps)
+        )
+
+
+def _hashes(hasher: Hasher, identifiers: Iterable[Identifier]) -> list[bytes]:
+    return list(dict.fromkeys(hasher.identifier(one) for one in identifiers))
