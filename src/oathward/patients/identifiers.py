@@ -26,6 +26,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from oathward.core.authorities import Authorities, Named
+from oathward.core.identifying import AUTHORITY, DEVICE, HASH_BYTES, PERSON, VISIT, keyed
 from oathward.core.phi import Phi
 from oathward.patients.model import Source
 from oathward.protocols.hl7v2.escapes import Separators, unescape_bytes
@@ -33,7 +34,6 @@ from oathward.protocols.hl7v2.escapes import Separators, unescape_bytes
 if TYPE_CHECKING:
     from oathward.protocols.hl7v2.reader import Message
 
-HASH_BYTES = 16
 SCOPE_BYTES = 8
 REPETITIONS_MAX = 32
 """Identifiers read of one field; the rest is left alone."""
@@ -58,7 +58,7 @@ PLACEHOLDERS = frozenset(
 
 NOBODY = Named("")
 
-_PERSON, _VISIT, _HOLDING, _SCOPE, _SEEN = b"patient", b"visit", b"holding", b"scope", b"seen"
+_HOLDING, _SCOPE, _SEEN = b"holding", b"scope", b"seen"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ class Hasher:
 
     def identifier(self, one: Identifier) -> bytes:
         """Hash one identifier: 16 bytes. Persons and encounters never share a hash."""
-        person = _VISIT if one.encounter else _PERSON
-        place = "device" if one.local else "authority"
+        person = VISIT if one.encounter else PERSON
+        place = DEVICE if one.local else AUTHORITY
         return self._hash(person, HASH_BYTES, self._site, place, one.authority, one.type, one.value.reveal())
 
     def others(self, one: Identifier) -> list[bytes]:
@@ -122,7 +122,7 @@ class Hasher:
 
     def scope(self, one: Identifier) -> bytes:
         """Hash what an identifier is unique within: authority and type."""
-        place = "device" if one.local else "authority"
+        place = DEVICE if one.local else AUTHORITY
         return self._hash(_SCOPE, SCOPE_BYTES, self._site, place, one.authority, one.type)
 
     def holding(self, device: str, *parts: str) -> bytes:
@@ -143,10 +143,7 @@ class Hasher:
         ).digest()
 
     def _hash(self, person: bytes, size: int, *parts: str) -> bytes:
-        data = b"".join(
-            b"%d:%b" % (len(p), p) for p in (part.encode("utf-8", "surrogatepass") for part in parts)
-        )
-        return blake2b(data, digest_size=size, key=self._key, person=person).digest()
+        return keyed(self._key, person, size, *parts)
 
 
 class Reading:
