@@ -58,17 +58,66 @@ def page(
     status: str = "",
     after: str = "",
     limit: int = 50,
+    makes: frozenset[str] | None = None,
 ) -> list[DeviceView]:
     """List some devices by id, each signature checked.
 
     Args:
         begins: only ids that begin so. status: only those in force so. after: the last id of the page before.
+        makes: only these products, ``Acme`` or ``Acme|Vista 3``, whose documents verify; any where None.
     """
     first = max(after, begins[:-1] + chr(ord(begins[-1]) - 1) + _LAST if begins else "")
     end = begins[:-1] + chr(ord(begins[-1]) + 1) if begins else ""
-    found = sql.page(db, site, after=first, before=end, status=status, limit=limit)
-    views = (_view(row, authority, seen) for row in found)
-    return [view for view in views if view is not None]
+    makers = None if makes is None else _makers(makes)
+    listed: list[DeviceView] = []
+    while len(listed) < limit:
+        rows = sql.page(db, site, after=first, before=end, status=status, limit=limit, makers=makers)
+        views = (_view(row, authority, seen) for row in rows)
+        listed += [view for view in views if view is not None and _is_of(view, makes)]
+        if makes is None or len(rows) < limit:
+            break
+        first = rows[-1].document.id
+    return listed[:limit]
+
+
+def of_makes(
+    db: Connection, site: str, authority: Verifier, seen: Seen, makes: frozenset[str]
+) -> list[DeviceView]:
+    """List all devices of these products whose documents verify, by id."""
+    views = (_view(row, authority, seen) for row in sql.of_makers(db, site, _makers(makes)))
+    return [view for view in views if view is not None and _is_of(view, makes)]
+
+
+def make_of(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> str:
+    """Say which product a device is, ``Acme|Vista 3``; empty where there is none, or its document does not verify.
+
+    The same work for each answer: where there is no such device, another one's document is read and checked.
+    """
+    row = sql.row(db, site, id_)
+    others = sql.page(db, site, after="", before="", status="", limit=1)
+    rows = [row] if row is not None else others
+    views = [_view(one, authority, seen) for one in rows]
+    if row is None or not views or views[0] is None or views[0].signed != "yes":
+        return ""
+    return product(views[0].device)
+
+
+def product(device: Device) -> str:
+    """Write which product a device is: ``Acme|Vista 3``, or ``Acme`` where it has no model."""
+    return f"{device.make}|{device.model}" if device.model else device.make
+
+
+def _makers(makes: frozenset[str]) -> frozenset[str]:
+    """Give the manufacturers among products; one that nothing is of where there is none."""
+    return frozenset(make.partition("|")[0] for make in makes) or frozenset({"\x00"})
+
+
+def _is_of(view: DeviceView, makes: frozenset[str] | None) -> bool:
+    if makes is None:
+        return True
+    device = view.device
+    named = bool(device.make) and (device.make in makes or product(device) in makes)
+    return named and view.signed == "yes"
 
 
 def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> DeviceView | None:

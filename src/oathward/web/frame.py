@@ -1,11 +1,13 @@
-"""From an address to a page: whose host, who is signed in, whose form, then the page's own function.
+"""From an address to a page or a call: whose host, who asks, may they, then the route's own function.
 
-Steps: 1 the host is this machine · 2 what changes comes from our own page · 3 the form's fields, under a limit ·
-4 the session's secret in the cookie, checked by the keeper · 5 the form was made for this session ·
-6 the page, on a thread · 7 an error becomes a page that says what to do next.
+Steps: 1 the host is this machine · 2 what changes comes from our own page · 3 the form's fields, or a call's body, under a
+limit · 4 the session's secret in the cookie (a call: the token), checked by the keeper · 5 the form was made for this
+session · 6 ``policy.access.decide`` on the route's action and thing · 7 the route's function, on a thread ·
+8 a secret that is due is renewed · 9 an error becomes a page, or a problem document, that says what to do next.
 
 Rules:
 - A session that was checked is believed for ``BELIEVED_S``; what changes something is always checked anew.
+- What the viewer may not see looks exactly like what there is not: one status, one body, the same work.
 - An error shows its reason, place and words, as errors of the project are written: never a value of a message.
 - An error of ours shows nothing; the log has its type (``core.log``).
 
@@ -14,12 +16,9 @@ Deliberately absent: memory of who is signed in beyond those seconds; the keeper
 
 from __future__ import annotations
 
-import hashlib
-import threading
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -30,33 +29,43 @@ from starlette.routing import Route as Address
 
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.proof import console_proof
-from oathward.web import security
-from oathward.web.page import Route, pages
+from oathward.policy.access import Denied, Permitted, Thing, Unclear
+from oathward.policy.actions import ACTIONS
+from oathward.web import calling, security
+from oathward.web.asking import HELPS, NOBODY, Book, asking
+from oathward.web.believed import BELIEVED_S, Believed
+from oathward.web.page import API, Route, calls, pages
 from oathward.web.render import TYPES, Renderer
+from oathward.web.security import cookie_name
 from oathward.web.view import View
+from oathward.web.wire import peer_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from oathward.vault.keeper.client import Visit
+    from oathward.policy.access import Actor
+    from oathward.vault.keeper.visit import Visit
     from oathward.vault.opened import Opened
 
-BELIEVED_S = 5.0
+__all__ = ["BELIEVED_S", "Believed", "Frame", "cookie_name", "create"]
+
 FORM_BYTES_MAX = 262_144
 FIELDS_MAX = 2_000
-_BELIEVED_MAX = 1_000
-_SIGN_IN = "/sign-in"
+SIGN_IN = "/sign-in"
+STEP_UP = "/step-up"
+"""Where a person proves again who they are; ``next`` brings them back."""
+
+_ENDED = frozenset({Reason.NOT_PERMITTED, Reason.SESSION_REUSED})
 
 
 def create(site: Opened) -> Starlette:
     """Make the console of an opened site, as an ASGI application."""
     found = pages()
     frame = Frame(site, Renderer(site.site, found))
+    routes = [*(route for page in found for route in page.routes), *calls()]
     addresses = [
-        Address(route.path, frame.answering(route), methods=[route.method])
-        for page in found
-        for route in page.routes
+        Address(route.path, frame.answering(route), methods=[route.method], include_in_schema=False)
+        for route in routes
     ]
     addresses.append(Address("/static/{version}/{name}", frame.static))
     handlers = {
@@ -64,11 +73,14 @@ def create(site: Opened) -> Starlette:
         OathwardError: frame.refused,
         Exception: frame.mistake,
     }
-    return Starlette(
+    app = Starlette(
         routes=addresses,
         middleware=[Middleware(security.Headers)],
         exception_handlers=handlers,  # type: ignore[arg-type]  # each takes the error it is named for
     )
+    app.router.redirect_slashes = False
+    app.state.door = security.Door.of(site.settings.console)
+    return app
 
 
 class Frame:
@@ -77,11 +89,13 @@ class Frame:
     def __init__(self, site: Opened, render: Renderer) -> None:
         self._site, self._render = site, render
         self._believed = Believed(site)
+        self._book = Book(site)
+        self._book.rules()  # compiled now, not while the first person waits
 
     def answering(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
-        """Wrap a page's function in the steps."""
+        """Wrap a route's function in the steps."""
 
-        async def endpoint(request: Request) -> Response:
+        async def page(request: Request) -> Response:
             security.check_host(request)
             fields: tuple[tuple[str, str], ...] = ()
             if route.method == "POST":
@@ -89,7 +103,12 @@ class Frame:
                 fields = await _fields(request)
             return await run_in_threadpool(self._answer, route, request, fields)
 
-        return endpoint
+        async def call(request: Request) -> Response:
+            security.check_host(request)
+            body = await calling.body_of(request, route)
+            return await run_in_threadpool(self._call, route, request, body)
+
+        return call if route.api else page
 
     def static(self, request: Request) -> Response:
         """Give script or style; a browser may keep it for good, its address changes with it."""
@@ -104,43 +123,95 @@ class Frame:
 
     def _answer(self, route: Route, request: Request, fields: tuple[tuple[str, str], ...]) -> Response:
         secret = request.cookies.get(cookie_name(request), "")
-        visit = self._visit(route, secret)
-        if visit is None and not route.public:
+        seen = self._seen(route, secret)
+        if seen is None and not route.public:
             return _to_sign_in(route, request)
         if route.method == "POST" and not route.public:
             security.check_token(secret, dict(fields))
+        view = self._view(request, seen, secret if seen else "", fields)
         try:
-            return route.answer(self._view(request, visit, secret if visit else "", fields))
+            helps = _may(route, view)
+            answer = _to_step_up(request) if helps is not None else route.answer(view)
+            return self._renewed(route, view, answer)
         finally:
             if route.method == "POST":  # it may have ended the session
                 self._believed.forget(secret)
 
-    def _visit(self, route: Route, secret: str) -> Visit | None:
+    def _call(self, route: Route, request: Request, body: bytes) -> Response:
+        """Answer a call of the JSON API: the same steps, told as JSON."""
+        if route.public:
+            return route.answer(calling.with_body(route, self._view(request, None, ""), body))
+        secret, service = calling.secret_of(request, changes=route.method != "GET")
+        try:
+            seen = self._believed.who(
+                secret, used=not route.quiet, anew=route.method != "GET", service=service
+            )
+        except OathwardError as error:
+            if error.reason in _ENDED:
+                raise InputError("token", "is none, or has ended", reason=Reason.TOKEN_INVALID) from error
+            raise
+        view = self._view(request, seen, secret)
+        try:
+            helps = _may(route, view)
+            if helps is not None:
+                raise InputError("token", "prove again who you are, then ask again", reason=helps)
+            return route.answer(calling.with_body(route, view, body))
+        finally:
+            if route.method != "GET":
+                self._believed.forget(secret)
+
+    def _renewed(self, route: Route, view: View, answer: Response) -> Response:
+        """Give the browser the session's next secret where this one is due."""
+        if view.visit is None or not view.visit.renew or route.quiet or "set-cookie" in answer.headers:
+            return answer
+        secret = self._site.keeper.people.session_rotate(view.proof)
+        self._believed.forget(view.secret)
+        return view.signed_in(answer, secret, view.visit.left_s) if secret else answer
+
+    def _seen(self, route: Route, secret: str) -> tuple[Visit, Actor] | None:
         """Find who is signed in; nobody where the session has ended."""
         if not secret:
             return None
         try:
-            return self._believed.visit(secret, used=not route.quiet, anew=route.method == "POST")
+            return self._believed.who(secret, used=not route.quiet, anew=route.method == "POST")
         except OathwardError as error:
-            if error.reason is Reason.NOT_PERMITTED:
+            if error.reason in _ENDED:
                 return None
             raise
 
     def _view(
-        self, request: Request, visit: Visit | None, secret: str, fields: tuple[tuple[str, str], ...] = ()
+        self,
+        request: Request,
+        seen: tuple[Visit, Actor] | None,
+        secret: str,
+        fields: tuple[tuple[str, str], ...] = (),
     ) -> View:
-        return View(request, self._site, self._render, self._site.clock.now(), visit, secret, fields)
+        visit, actor = seen or (None, NOBODY)
+        asks = asking(self._book, visit, actor)
+        now = self._site.clock.now()
+        return View(
+            request, self._site, self._render, now, visit, secret, asks, fields, peer=peer_of(request)
+        )
 
     async def no_page(self, request: Request, error: HTTPException) -> Response:
-        """Answer for an address that is none."""
-        status = error.status_code
-        why = "There is no such page." if status == 404 else "This address does not take such a request."
-        return await run_in_threadpool(self._error, request, status, why, "", "")
+        """Answer for an address that is none, or does not take what was asked."""
+        status, headers = error.status_code, dict(error.headers or {})
+        if status == 405:
+            headers = {"allow": ", ".join(_methods(request))}
+        why = "" if status == 404 else "This address does not take such a request."
+        code = Reason.NOT_FOUND.code if status == 404 else ""
+        answer = await run_in_threadpool(self._error, request, status, why, code, "")
+        answer.headers.update(headers)
+        return answer
 
     async def refused(self, request: Request, error: OathwardError) -> Response:
         """Answer with the reason of an error, and what to do about it."""
         status = error.reason.answer.http if error.reason.answer.http >= 400 else 409
         status = 421 if error.where == "Host" else status
+        if request.url.path.startswith(API):
+            status = 401 if error.reason in HELPS else status
+        if error.reason is Reason.NOT_FOUND and (request.path_params or not error.where):
+            return await run_in_threadpool(self._error, request, 404, "", Reason.NOT_FOUND.code, "")
         why = f"{error.where}: {error.why}" if error.where and error.why else error.where or error.why
         return await run_in_threadpool(self._error, request, status, why, error.reason.code, "")
 
@@ -151,56 +222,56 @@ class Frame:
         )
 
     def _error(self, request: Request, status: int, why: str, code: str, kind: str) -> Response:
+        if request.url.path.startswith(API):
+            return calling.problem(status, code, why)
         secret = request.cookies.get(cookie_name(request), "")
         try:
-            visit = self._believed.visit(secret, used=False, anew=False) if secret and status != 421 else None
+            seen = self._believed.who(secret, used=False, anew=False) if secret and status != 421 else None
         except OathwardError:
-            visit = None
-        view = self._view(request, visit, secret if visit else "")
+            seen = None
+        view = self._view(request, seen, secret if seen else "")
         return view.page("error.html", status=status, code=code, why=why, kind=kind, status_code=status)
 
 
-class Believed:
-    """Sessions the keeper confirmed within the last seconds, by the hash of their secret."""
+def _may(route: Route, view: View) -> Reason | None:
+    """Ask whether the viewer may; gives the reason that another proof of theirs would mend.
 
-    def __init__(self, site: Opened, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._site, self._monotonic = site, monotonic
-        self._known: dict[bytes, tuple[float, bool, Visit]] = {}
-        self._guard = threading.Lock()
-
-    def visit(self, secret: str, *, used: bool, anew: bool) -> Visit:
-        """Say whose session it is.
-
-        Args:
-            used: this request is use of the session; asked of the keeper where it was not told lately.
-            anew: believe nothing.
-
-        Raises:
-            KeeperError: ``not-permitted``: it has ended; or the keeper does not answer.
-        """
-        key, now_s = hashlib.sha256(secret.encode()).digest(), self._monotonic()
-        with self._guard:
-            until_s, told, visit = self._known.get(key, (0.0, False, None))
-        if visit is not None and until_s > now_s and not anew and (told or not used):
-            return visit
-        with self._guard:
-            self._known.pop(key, None)
-        visit = self._site.keeper.session_check(console_proof(secret), used=used)
-        with self._guard:
-            if len(self._known) >= _BELIEVED_MAX:
-                self._known.clear()
-            self._known[key] = (now_s + BELIEVED_S, used, visit)
-        return visit
-
-    def forget(self, secret: str) -> None:
-        """Believe nothing of a session any more."""
-        with self._guard:
-            self._known.pop(hashlib.sha256(secret.encode()).digest(), None)
+    Raises:
+        InputError: ``not-found``: they may not, or there is no such thing: nobody can tell which. ``not-permitted``: the
+            session is for looking only. Reasons that say nothing of others' things are told as they are.
+    """
+    if route.public:
+        return None
+    thing = route.thing(view) if route.thing else Thing(route.kind, owner=_own(route, view))
+    info = ACTIONS[route.action]
+    match view.asking.answer(route.action, thing or Thing(route.kind, "\x00")):
+        case Permitted() if thing is not None:
+            if view.visit is not None and not view.visit.acts and info.group != "See":
+                raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
+            return None
+        case Denied(reasons) if reasons and reasons[0] in HELPS:
+            return reasons[0]
+        case Denied(reasons) if reasons and reasons[0] is Reason.ACCESS_OWN:
+            raise InputError("", "this is your own, or about you; another person decides", reason=reasons[0])
+        case Unclear(why, about):
+            raise InputError("policy", f"could not be asked ({', '.join(about)})", reason=why)
+    raise InputError(reason=Reason.NOT_FOUND)
 
 
-def cookie_name(request: Request) -> str:
-    """Name the session's cookie: cookies know no ports, and two sites on one machine are two consoles."""
-    return f"oathward_{request.scope['server'][1]}"
+def _own(route: Route, view: View) -> str:
+    """Say whose it is: one's own account, where that is what the route is about."""
+    return view.actor.id if route.kind == "account" else ""
+
+
+def _methods(request: Request) -> list[str]:
+    """List what an address takes."""
+    found = {
+        method
+        for address in request.app.router.routes
+        if isinstance(address, Address) and address.path_regex.match(request.url.path)
+        for method in address.methods or ()
+    }
+    return sorted(found)
 
 
 async def _fields(request: Request) -> tuple[tuple[str, str], ...]:
@@ -232,6 +303,20 @@ def _to_sign_in(route: Route, request: Request) -> Response:
         return Response(status_code=204, headers={"hx-refresh": "true"})
     if route.method != "GET":
         raise InputError("session", "has ended; sign in, then do it again", reason=Reason.NOT_PERMITTED)
+    after = _here(request)
+    return RedirectResponse(SIGN_IN if after == "/" else f"{SIGN_IN}?next={after}", 303)
+
+
+def _to_step_up(request: Request) -> Response:
+    """Send a person to prove again who they are; from a form they come back to the page it stands on."""
+    after = _here(request)
+    if request.method != "GET":
+        from_page = urlsplit(request.headers.get("referer", ""))
+        ours = from_page.netloc == request.headers.get("host", "")
+        after = quote(from_page.path or "/", safe="/") if ours else "/"
+    return RedirectResponse(f"{STEP_UP}?next={after}", 303)
+
+
+def _here(request: Request) -> str:
     query = f"?{request.url.query}" if request.url.query else ""
-    after = quote(request.url.path + query, safe="/")
-    return RedirectResponse(_SIGN_IN if after == "/" else f"{_SIGN_IN}?next={after}", 303)
+    return quote(request.url.path + query, safe="/")

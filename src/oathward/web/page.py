@@ -14,12 +14,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from oathward.core.registry import collect
+from oathward.policy.access import Thing
+from oathward.policy.actions import ACTIONS
+from oathward.web.calls import Call
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from oathward.policy.access import Thing
     from oathward.web.view import View
+
+BEGIN = "session.begin"
+"""The action of public routes: anybody may, and nothing is asked."""
+
+API = "/api/"
 
 GROUPS = ("See", "Decide", "Protect", "Watch", "Respond", "Prove")
 """Of the navigation, by task, in this order."""
@@ -37,7 +44,11 @@ class Route:
         action: of ``policy.actions.ACTIONS``; asked about before ``answer``.
         thing: what a request is about, as far as a decision looks at it; None where it names nothing there is. Without it
             the action is asked about its kind of thing as a whole.
-        api: answers in JSON, and is heard with a bearer token too.
+        api: answers in JSON, and is heard with a bearer token too; ``call`` says what it takes and gives.
+
+    Raises:
+        ValueError: such a route cannot be: no such action, a path with a name in it and no ``thing``, a public route that
+            is not for beginning a session, a changing method that is quiet.
     """
 
     path: str
@@ -48,6 +59,31 @@ class Route:
     action: str = field(kw_only=True)
     thing: Callable[[View], Thing | None] | None = field(default=None, kw_only=True)
     api: bool = field(default=False, kw_only=True)
+    call: Call = field(default=Call(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse a route that nobody could own."""
+        wrong = (
+            (self.public != (self.action == BEGIN), "public routes and those alone begin a session"),
+            (not self.public and self.action not in ACTIONS, "there is no such action"),
+            (
+                "{" in self.path and self.thing is None and not self.public,
+                "a path that names one says what it is",
+            ),
+            (self.quiet and self.method != "GET", "what changes something is use of the session"),
+            (
+                self.api != self.path.startswith(API),
+                f"what begins with {API} is the JSON API, and nothing else",
+            ),
+        )
+        for is_so, why in wrong:
+            if is_so:
+                raise ValueError(f"{self.method} {self.path}: {why}")
+
+    @property
+    def kind(self) -> str:
+        """The kind of thing it is about; empty where it is public."""
+        return ACTIONS[self.action].thing if not self.public else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +112,24 @@ def pages() -> list[Page]:
     found = [cast("Page", page) for page in collect("oathward.web.pages", "PAGE").values()]
     rank = {group: number for number, group in enumerate(GROUPS)}
     return sorted(found, key=lambda page: (rank.get(page.group, -1), page.order, page.title))
+
+
+def calls() -> list[Route]:
+    """Collect every route of the JSON API, by address."""
+    found = collect("oathward.web.api", "API").values()
+    routes = [route for one in found for route in cast("tuple[Route, ...]", one)]
+    return sorted(routes, key=lambda route: (route.path, route.method))
+
+
+def named(kind: str, part: str = "", *, own: bool = False) -> Callable[[View], Thing]:
+    """Say what a request is about by a part of its path alone: the page itself looks whether there is one.
+
+    Args:
+        part: empty where the request is about the kind as a whole although something stands in its path.
+        own: it is the viewer's own.
+    """
+
+    def thing(view: View) -> Thing:
+        return Thing(kind, view.part(part) if part else "", owner=view.actor.id if own else "")
+
+    return thing

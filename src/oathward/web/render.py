@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,7 @@ class Renderer:
         self._environment.globals |= {
             "site_name": site,
             "version": __version__,
-            "menu": [
-                (g, [p for p in pages if p.group == g]) for g in GROUPS if any(p.group == g for p in pages)
-            ],
+            "menu": partial(_menu, pages),
             "assets": {name: f"/static/{self.version}/{name}" for name in self.static},
             "age": words.age,
             "at": words.at,
@@ -84,6 +83,13 @@ class Renderer:
             "theme": theme if theme in THEMES else "",
             "token": token_of(view.secret) if view.secret else "",
         }
+
+
+def _menu(pages: list[Page], view: View) -> list[tuple[str, list[Page]]]:
+    """Give the navigation: pages this viewer may open, by group."""
+    open_to = [page for page in pages if page.group and view.may(page.routes[0].action)]
+    groups = [(group, [page for page in open_to if page.group == group]) for group in GROUPS]
+    return [(group, found) for group, found in groups if found]
 
 
 def _static() -> dict[str, bytes]:

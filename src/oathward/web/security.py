@@ -3,18 +3,23 @@
 Rules:
 - Nothing is loaded from elsewhere, nothing is inline, nothing is evaluated, nobody frames a page.
 - A request must name this machine as its host: a name of somebody else's that leads here (DNS rebinding) is refused.
+  With ``[console] url`` that name is this machine's too; loopback names only where it listens on loopback.
+- Encrypted, a browser is told to come encrypted from now on, and the cookie's name binds it to this host (``__Host-``).
 - What changes something comes from a page of ours: the browser says so (``Sec-Fetch-Site``, ``Origin``) and the form
   shows the token of its session. A cookie alone is not enough: other programs on this machine share its host name.
 - Pages are kept by nobody; script and style may be kept, their address changes with their content.
 
-Source: OWASP ASVS 5.0 chapters 3 and 7; Fetch Metadata Request Headers (W3C); RFC 9110 §15.5.20.
+Source: OWASP ASVS 5.0 chapters 3 and 7; Fetch Metadata Request Headers (W3C); RFC 9110 §15.5.20; RFC 6797 (HSTS);
+draft-ietf-httpbis-rfc6265bis §4.1.3 (cookie name prefixes).
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from typing import Any
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -22,6 +27,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from oathward.core.settings import Console
 
 CSP = "; ".join(
     (
@@ -43,8 +53,49 @@ HEADERS = {
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 NO_STORE = "no-store"
+HSTS = "max-age=31536000"
 HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """Loopback under the names people type; the port may be a tunnel's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Under which names the console is heard.
+
+    Args:
+        name, port: of ``[console] url``; empty where none is set. default: the port that a request does not name.
+        local: loopback names are heard as well.
+    """
+
+    name: str = ""
+    port: int = 0
+    default: int = 0
+    local: bool = True
+
+    @classmethod
+    def of(cls, settings: Console) -> Door:
+        """Read the settings."""
+        url = urlsplit(settings.url)
+        default = 443 if url.scheme == "https" else 80
+        return cls(url.hostname or "", url.port or default, default, _is_loopback(settings.host))
+
+    def hears(self, host: str) -> bool:
+        """Say whether a ``Host`` names this machine."""
+        try:
+            parts = urlsplit(f"//{host}")
+            name, port = parts.hostname, parts.port
+        except ValueError:
+            return False
+        if self.local and name in HOSTS:
+            return True
+        return bool(name) and name == self.name and (port or self.default) == self.port
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class Headers:
@@ -61,6 +112,8 @@ class Headers:
                 given: list[tuple[bytes, bytes]] = message["headers"]
                 named = {name for name, _ in given}
                 ours = HEADERS | {"cache-control": NO_STORE}
+                if scope.get("scheme") == "https":
+                    ours |= {"strict-transport-security": HSTS}
                 given.extend((k.encode(), v.encode()) for k, v in ours.items() if k.encode() not in named)
             await send(message)
 
@@ -73,14 +126,15 @@ def check_host(request: Request) -> None:
     Raises:
         InputError: ``not-permitted``.
     """
-    try:
-        host = urlsplit(f"//{request.headers.get('host', '')}").hostname
-    except ValueError:
-        host = None
-    if host not in HOSTS:
+    door: Door = getattr(request.app.state, "door", _LOCAL)
+    if not door.hears(request.headers.get("host", "")):
+        here = door.name or "127.0.0.1"
         raise InputError(
-            "Host", "is not this machine; open the console as 127.0.0.1", reason=Reason.NOT_PERMITTED
+            "Host", f"is not this machine; open the console as {here}", reason=Reason.NOT_PERMITTED
         )
+
+
+_LOCAL = Door()
 
 
 def check_origin(request: Request) -> None:
@@ -110,3 +164,29 @@ def check_token(secret: str, form: dict[str, Any]) -> None:
         raise InputError(
             "form", "was made for another session; go back, load the page again", reason=Reason.NOT_PERMITTED
         )
+
+
+def cookie_name(request: Request) -> str:
+    """Name the session's cookie: cookies know no ports, and two sites on one machine are two consoles."""
+    prefix = "__Host-" if request.url.scheme == "https" else ""
+    return f"{prefix}oathward_{request.scope['server'][1]}"
+
+
+def put_cookie(response: Response, request: Request, secret: str, left_s: int) -> None:
+    """Let the browser keep the session's secret: no script reads it, no other site's page sends it along."""
+    response.set_cookie(
+        cookie_name(request),
+        secret,
+        max_age=left_s,
+        httponly=True,
+        samesite="strict",
+        path="/",
+        secure=request.url.scheme == "https",
+    )
+
+
+def drop_cookie(response: Response, request: Request) -> None:
+    """Let the browser forget it."""
+    response.delete_cookie(
+        cookie_name(request), httponly=True, samesite="strict", path="/", secure=request.url.scheme == "https"
+    )

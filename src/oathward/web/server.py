@@ -3,8 +3,11 @@
 Rules:
 - The port is taken at once; what pages need is imported in the thread, so that the process is ready without it.
 - uvicorn logs nothing by itself: an access log would hold addresses people typed.
+- With a certificate in the settings every connection is TLS 1.2 or newer; a client may show a certificate of the site's
+  device CA and a service's is accepted so on the same port (``wire``). Without one the address is a loopback one
+  (``core.settings_check``).
 
-Deliberately absent: TLS (the address is a loopback one, ``core.settings``), proxies and their headers.
+Deliberately absent: proxies and their headers, plain HTTP beside TLS, a certificate that changes while it serves.
 """
 
 from __future__ import annotations
@@ -14,10 +17,12 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from oathward.core.errors import OathwardError
+from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.settings import Console
 
 if TYPE_CHECKING:
+    import ssl
+
     import uvicorn
 
     from oathward.vault.opened import Opened
@@ -32,9 +37,11 @@ class Server:
 
     Raises:
         OSError: the port cannot be had.
+        SettingsError: certificate or key cannot be used.
     """
 
     def __init__(self, site: Opened, settings: Console) -> None:
+        self._tls = tls_of(site, settings)
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
@@ -74,14 +81,17 @@ class Server:
 
         from oathward.web.frame import create
         from oathward.web.standing import standing
+        from oathward.web.wire import Protocol
 
+        tls = self._tls
         with contextlib.suppress(
             OathwardError
         ):  # the policy is compiled now, not while the first person waits
             standing(self._site, self._site.clock.now())
         config = uvicorn.Config(
             create(self._site),
-            http="httptools",
+            http=Protocol,
+            ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -94,3 +104,27 @@ class Server:
         self._server = uvicorn.Server(config)
         if not self._stopping.is_set():
             self._server.run(sockets=[self._socket])
+
+
+def tls_of(site: Opened, settings: Console) -> ssl.SSLContext | None:
+    """Make what every connection begins with; nothing where the console is not encrypted.
+
+    Raises:
+        SettingsError: certificate or key is not there, not PEM, or they do not belong together.
+    """
+    if not settings.certificate:
+        return None
+    from oathward.gateway.listeners.tls import server_context
+
+    data = site.settings.data
+    for place, name in (("certificate", settings.certificate), ("key", settings.key)):
+        if not (data / name).is_file():
+            raise SettingsError(f"[console] {place}", "there is no such file")
+    ca = data / "trust" / "device-ca.pem"
+    try:
+        return server_context(
+            str(data / settings.certificate), str(data / settings.key), str(ca), required=False
+        )
+    except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        why = "and key must be PEM files of one pair that this process may read"
+        raise SettingsError("[console] certificate", why) from error

@@ -165,13 +165,13 @@ def test_what_the_keeper_confirmed_is_believed_for_seconds_only(opened, admin):
     now = [1_000.0]
     believed = frame.Believed(opened, monotonic=lambda: now[0])
     secret, _ = opened.keeper.session_begin(admin.session_invite(admin_proof("ada"), acts=True))
-    assert believed.visit(secret, used=True, anew=False).person == "ada"
+    assert believed.who(secret, used=True, anew=False)[0].person == "ada"
     opened.keeper.session_end({"kind": "console", "session": secret})
-    assert believed.visit(secret, used=True, anew=False).person == "ada", "for a moment"
+    assert believed.who(secret, used=True, anew=False)[0].person == "ada", "for a moment"
     for act in ({"anew": True}, {"anew": False}):
         now[0] += 0 if act["anew"] else frame.BELIEVED_S + 0.1
         with pytest.raises(Exception, match="has ended"):
-            believed.visit(secret, used=True, **act)
+            believed.who(secret, used=True, **act)
 
 
 def test_forms_are_bounded_and_are_forms(browser):

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -19,7 +20,8 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.inventory import actions, views
 from oathward.inventory.model import ANY, ID, Device, Status
-from oathward.web.page import Page, Route
+from oathward.web import things
+from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def show(view: View) -> Response:
     site, status = view.site, view.asked("status", known=STATES)
     begins = view.asked("id")
     begins = begins if not begins or ID.fullmatch(begins) else ""
+    makes = view.makes("devices.see")
     with read(site.engine) as db:
         found = views.page(
             *(db, site.site, site.authority, site.seen),
@@ -60,8 +63,9 @@ def show(view: View) -> Response:
             status=status,
             after=view.asked("after"),
             limit=ROWS + 1,
+            makes=makes,
         )
-        counts, unknown = views.counts(db, site.site)
+        counts, unknown = _counts(view, db, makes)
     return view.page(
         "devices.html",
         begins=begins,
@@ -76,6 +80,16 @@ def show(view: View) -> Response:
     )
 
 
+def _counts(view: View, db: Connection, makes: frozenset[str] | None) -> tuple[dict[str, int], int]:
+    """Count devices by standing, and who is not known; a vendor's own, and nobody."""
+    site = view.site
+    if makes is None:
+        counts, unknown = views.counts(db, site.site)
+        return counts, unknown if view.may("device.adopt") else 0
+    own = views.of_makes(db, site.site, site.authority, site.seen, makes)
+    return dict(Counter(one.status for one in own)), 0
+
+
 def one(view: View) -> Response:
     """Show one device as it was declared and signed."""
     id_, site = view.part("device"), view.site
@@ -83,7 +97,8 @@ def one(view: View) -> Response:
         found = views.one(db, site.site, id_, site.authority, site.seen)
     if found is None:
         raise InputError("device", "there is no such device", reason=Reason.NOT_FOUND)
-    return view.page("device.html", found=found, level=LEVELS.get(found.status, "off"))
+    whole = view.makes("devices.see") is None
+    return view.page("device.html", found=found, level=LEVELS.get(found.status, "off"), whole=whole)
 
 
 def unknown(view: View) -> Response:
@@ -198,10 +213,16 @@ PAGE = Page(
     (
         Route("/devices", show, action="devices.see"),
         Route("/devices/unknown", unknown, action="device.adopt"),
-        Route("/devices/unknown/{held}", adoption, action="device.adopt"),
-        Route("/devices/unknown/{held}", adopt, "POST", action="device.adopt"),
-        Route("/devices/unknown/{held}/dismiss", dismiss, "POST", action="device.adopt"),
-        Route("/devices/{device}", one, action="devices.see"),
+        Route("/devices/unknown/{held}", adoption, action="device.adopt", thing=named("device", "held")),
+        Route("/devices/unknown/{held}", adopt, "POST", action="device.adopt", thing=named("device", "held")),
+        Route(
+            "/devices/unknown/{held}/dismiss",
+            dismiss,
+            "POST",
+            action="device.adopt",
+            thing=named("device", "held"),
+        ),
+        Route("/devices/{device}", one, action="devices.see", thing=things.device),
     ),
     group="See",
     key="d",

@@ -23,7 +23,7 @@ from oathward.core.errors import InputError, LedgerError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.ledger import Entry, Query, checkpoint, offline
 from oathward.web import standing
-from oathward.web.page import Page, Route
+from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
 if TYPE_CHECKING:
@@ -219,8 +219,8 @@ PAGE = Page(
         Route("/ledger", show, action="ledger.see"),
         Route("/ledger/verify", verify, "POST", action="ledger.see"),
         Route("/ledger/progress", progress, quiet=True, action="ledger.see"),
-        Route("/ledger/{index}", one, action="ledger.see"),
-        Route("/ledger/{index}/proof", proof, action="ledger.see"),
+        Route("/ledger/{index}", one, action="ledger.see", thing=named("area")),
+        Route("/ledger/{index}/proof", proof, action="ledger.see", thing=named("area")),
     ),
     group="Prove",
     key="p",

@@ -25,7 +25,7 @@ from oathward.gateway.wires import FHIR, HL7V2
 from oathward.policy.consents import ConsentFact
 from oathward.policy.model import KEEP
 from oathward.web import standing
-from oathward.web.page import Page, Route
+from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
 if TYPE_CHECKING:
@@ -181,7 +181,10 @@ def _consent(link: Link) -> str:
 
 PAGE = Page(
     "Links",
-    (Route("/links", show, action="links.see"), Route("/links/{link}", one, action="links.see")),
+    (
+        Route("/links", show, action="links.see"),
+        Route("/links/{link}", one, action="links.see", thing=named("link", "link")),
+    ),
     group="Decide",
     key="l",
     order=0,

@@ -26,6 +26,7 @@ from oathward.messages import actions, views
 from oathward.messages import sql as rows
 from oathward.messages.model import Delivery, State
 from oathward.messages.views import WITHDRAWN, Counted, Filters
+from oathward.web import things
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -67,8 +68,14 @@ def show(view: View) -> Response:
     """List messages."""
     filters = _filters(view)
     with read(view.site.engine) as db:
-        found = views.messages(db, view.site.site, filters, after=view.asked("after"), limit=ROWS)
-        total, held = _total(view, db), rows.held_counts(db)
+        devices = things.senders(view, db)
+        found = views.messages(
+            db, view.site.site, filters, after=view.asked("after"), limit=ROWS, devices=devices
+        )
+        if devices is None:
+            total, held = _total(view, db), rows.held_counts(db)
+        else:  # how many others' there are is nobody's to see
+            total, held = Counted(len(found.rows), bool(found.after)), {}
     # What is counted as new must be what the list would show: all, or all of one outcome.
     live = not view.asked("after") and filters == Filters(state=filters.state)
     newest = found.rows[0].id if found.rows else ""
@@ -89,7 +96,11 @@ def show(view: View) -> Response:
 def new(view: View) -> Response:
     """Count what came since an open page was made."""
     with read(view.site.engine) as db:
-        count = views.newer(db, view.site.site, view.asked("than"), state=view.asked("state", known=STATES))
+        count = views.newer(
+            *(db, view.site.site, view.asked("than")),
+            state=view.asked("state", known=STATES),
+            devices=things.senders(view, db),
+        )
     return view.piece("new.html", count=count)
 
 
@@ -234,8 +245,10 @@ PAGE = Page(
     (
         Route("/messages", show, action="messages.see"),
         Route("/messages/new", new, quiet=True, action="messages.see"),
-        Route("/messages/{message}", one, action="messages.see"),
-        Route("/messages/{message}/deliveries", deliver, "POST", action="delivery.change"),
+        Route("/messages/{message}", one, action="messages.see", thing=things.message),
+        Route(
+            "/messages/{message}/deliveries", deliver, "POST", action="delivery.change", thing=things.message
+        ),
     ),
     group="See",
     key="m",

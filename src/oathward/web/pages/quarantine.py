@@ -19,7 +19,7 @@ from oathward.core.reasons import BY_CODE, Reason
 from oathward.messages import actions, views
 from oathward.messages import sql as rows
 from oathward.messages.model import HeldRow
-from oathward.web.page import Page, Route
+from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
 ROWS = 50
@@ -131,8 +131,14 @@ PAGE = Page(
         Route("/quarantine", show, action="quarantine.see"),
         Route("/quarantine/new", new, quiet=True, action="quarantine.see"),
         Route("/quarantine/release", release, "POST", action="quarantine.release"),
-        Route("/quarantine/releases/{order}", released, action="quarantine.release"),
-        Route("/quarantine/releases/{order}/yet", released_yet, quiet=True, action="quarantine.release"),
+        Route("/quarantine/releases/{order}", released, action="quarantine.release", thing=named("message")),
+        Route(
+            "/quarantine/releases/{order}/yet",
+            released_yet,
+            quiet=True,
+            action="quarantine.release",
+            thing=named("message"),
+        ),
         Route("/quarantine/discard", discard, "POST", action="quarantine.discard"),
     ),
     group="Protect",

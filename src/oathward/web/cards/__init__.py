@@ -1,0 +1,1 @@
+"""What the first page shows whom: one card a file, with the constant ``CARD``."""
