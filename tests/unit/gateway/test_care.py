@@ -15,13 +15,14 @@ from oathward.gateway.care_hl7v2 import time_us
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR, HL7V2
-from oathward.inventory.model import Peer
+from oathward.inventory.model import Device, Peer
 from oathward.patients import actions as patients
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
 from oathward.vault import care, care_rows
 
 HERE = Peer("127.0.0.1", None, ())
+HUB = Peer("127.0.0.1", b"\x07" * 32, ())
 NURSE = person(units={"HOSP|ICU"})
 WARD = person("p-2", units={"HOSP|WARD"})
 DOCTOR = person("p-3", staff_ids={"HOSP|D1"})
@@ -32,7 +33,14 @@ BOTH = {"p-1", "p-3"}
 def gate(tmp_path_factory):
     site = Site.make(tmp_path_factory.mktemp("s"))
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
-    site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
+    hub = Device(
+        id="hub",
+        kind="hub",
+        certificates=frozenset({HUB.cert_sha256.hex()}),
+        default_authority="HOSP",
+        authoritative_adt=True,
+    )
+    site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"), hub)
     with gate_of(site) as found:
         yield found
 
@@ -43,7 +51,7 @@ def mrn():
 
 
 def take(gate, raw, wire=HL7V2):
-    prepared = handle(gate, Arrival(uuid7(), raw, HERE, gate.now_us(), wire))
+    prepared = handle(gate, Arrival(uuid7(), raw, HERE if wire is HL7V2 else HUB, gate.now_us(), wire))
     commit_group(gate, [prepared])
     assert gate.trouble == "", gate.trouble
     gate.refresh()
