@@ -326,6 +326,9 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.NOT_PERMITTED: Meaning(
         "this may not be done by whom, or as, it was asked", "ask somebody who may"
     ),
+    Reason.ACCESS_SIGN_IN: Meaning(
+        "a name is not enough: this site has people who sign in", "run oathward sign-in, then do it again"
+    ),
     Reason.ACCESS_ROLE: Meaning(
         "none of this person's roles permits it, or one of them forbids it",
         "ask somebody whose work it is; People and access shows who has which role",
@@ -341,6 +344,26 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ACCESS_RELATION: Meaning(
         "for treatment one opens the patients one cares for, and this is none of them now",
         "have the admission, transfer or shift plan corrected",
+    ),
+    Reason.PROPOSAL_NEEDED: Meaning(
+        "on a site with people another policy is proposed by one and approved by another",
+        "`oathward policy propose DIR --why …`; in an emergency `oathward policy emergency DIR --why …`",
+    ),
+    Reason.PROPOSAL_STALE: Meaning(
+        "another version came into force since it was proposed, so what was seen of it holds no longer",
+        "`oathward policy propose --rebase PROPOSAL`: it is checked and tried again on the version in force",
+    ),
+    Reason.PROPOSAL_INCOMPLETE: Meaning(
+        "something that this kind of change requires is missing",
+        "`oathward policy show PROPOSAL` lists what; enter it under Governance, then propose again",
+    ),
+    Reason.PROPOSAL_ALTERED: Meaning(
+        "a stored file of a proposal is not the one that was proposed",
+        "look who changes the database; propose it again from the folder",
+    ),
+    Reason.EMERGENCY_TOO_WIDE: Meaning(
+        "an emergency may narrow anything, and widen only links for care inside this site",
+        "take the widening out, or propose it",
     ),
     Reason.GOVERNANCE_OWNER_MISSING: Meaning(
         "an entry of the governance register has no owner or steward who is an active person",

@@ -165,11 +165,18 @@ class Reason(Enum):
     PERMIT_NARROWED = "decision.permit-narrowed", _STORED
     NOT_PERMITTED = "decision.not-permitted", _DENIED
     # --- who may do what
+    ACCESS_SIGN_IN = "access.sign-in", _DENIED
     ACCESS_ROLE = "access.role", _DENIED
     ACCESS_OWN = "access.own", _DENIED
     ACCESS_FACTOR = "access.second-factor", _DENIED
     ACCESS_STEP_UP = "access.step-up", _DENIED
     ACCESS_RELATION = "access.no-relationship", _DENIED
+    # --- changes of policy
+    PROPOSAL_NEEDED = "proposal.needed", _http(403)
+    PROPOSAL_STALE = "proposal.stale", _http(409)
+    PROPOSAL_INCOMPLETE = "proposal.incomplete", _http(409)
+    PROPOSAL_ALTERED = "proposal.altered", _OURS
+    EMERGENCY_TOO_WIDE = "proposal.emergency-too-wide", _http(403)
     # --- the governance register
     GOVERNANCE_OWNER_MISSING = "governance.owner-missing", _http(422)
     GOVERNANCE_TRANSITION = "governance.transition", _http(409)

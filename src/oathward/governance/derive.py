@@ -146,6 +146,14 @@ DATA_SETS = (
         lambda *_: "without end: every version is a signed document",
     ),
     DataSet(
+        "changes",
+        "Changes of policy: proposals, what is attached, their steps",
+        frozenset({"change_file", "change_proposal", "change_attachment", "change_event", "change_edit"}),
+        "staff, by id",
+        "bundles, dry runs (counts), attachments, who proposed and approved and why",
+        lambda *_: "without end",
+    ),
+    DataSet(
         "governance",
         "This register",
         frozenset({"register_entry", "register_agreement", "register_assessment", "register_change"}),
