@@ -71,9 +71,8 @@ class People:
 
     def records(self) -> list[tuple[str, str]]:
         with read(self.engine) as db:
-            return [
-                (k, b) for k, b in db.exec_driver_sql("SELECT kind, body FROM ledger_record ORDER BY idx")
-            ]
+            rows = db.exec_driver_sql("SELECT kind, body FROM ledger_record ORDER BY idx").all()
+        return [(kind, bytes(body).decode()) for kind, body in rows]
 
 
 @pytest.fixture
