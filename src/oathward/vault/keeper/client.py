@@ -31,6 +31,9 @@ from oathward.core.reasons import BY_CODE, Reason
 from oathward.core.settings import Settings
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper import frames
+from oathward.vault.keeper.client_changes import Changes
+from oathward.vault.keeper.client_patients import Patients
+from oathward.vault.keeper.client_people import People
 from oathward.vault.keeper.opening import Original
 from oathward.vault.keeper.transport import InProcess, SocketTransport, Transport, unavailable
 from oathward.vault.keeper.visit import Visit, visit_of
@@ -88,6 +91,9 @@ class Client:
         self.role = role
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
+        self.people = People(self._call)
+        self.patients = Patients(self._call)
+        self.changes = Changes(self._call, self._document)
 
     def __enter__(self) -> Self:
         return self

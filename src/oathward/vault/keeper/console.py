@@ -23,8 +23,9 @@ from typing import Any
 
 from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.reasons import Reason
+from oathward.policy.access import Thing
 from oathward.vault.authority import Document
-from oathward.vault.keeper import opening, signing
+from oathward.vault.keeper import asking, opening, persons, roles, signing, visiting
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.opening import Original
@@ -40,10 +41,16 @@ _SIGNED_KIND = "device"
 
 
 def invite(keeper: Keeper, caller: Caller, *, acts: bool, proof: Mapping[str, str]) -> str:
-    """Make a one-time link's key for the person at the admin socket."""
+    """Make a one-time link's key for the person at the admin socket.
+
+    Raises:
+        KeeperError: ``SIGN_IN_LINKS_OFF``: this site has people, and links are not for them.
+        ``NOT_FOUND``: links are, and nobody of that name or id is here.
+    """
     person = proving.check(proof, caller)
-    key = keeper.sessions.invite(person.name, person.by, acts=acts)
-    keeper.note("session.invited", {"acts": acts, "by": person.by, "person": person.name})
+    name, person_id = _linked(keeper, person.name)
+    key = keeper.sessions.invite(name, person.by, acts=acts, person_id=person_id)
+    keeper.note("session.invited", {"acts": acts, "by": person.by, "person": person_id or person.name})
     return key
 
 
@@ -51,17 +58,18 @@ def begin(keeper: Keeper, caller: Caller, key: str) -> dict[str, Any]:
     """Turn a link's key into a session; the key is used up.
 
     Raises:
-        KeeperError: ``NOT_PERMITTED``: no such link; recorded.
+        KeeperError: ``NOT_PERMITTED``: no such link; recorded. ``SIGN_IN_LINKS_OFF``: the site got people since.
     """
     try:
-        secret, session = keeper.sessions.begin(key)
+        visitor = keeper.sessions.take_link(key)
+        if roles.founded(keeper) and not (keeper.settings.people.links_sign_in and visitor.person_id):
+            raise _links_off()
     except KeeperError as error:
         if keeper.sessions.worth_noting():
             keeper.note("session.refused", {"process": f"uid {caller.uid}", "why": error.reason.code})
         raise
-    body = {"acts": session.acts, "by": session.by, "person": session.person, "session": session.id}
-    keeper.note("session.begun", body)
-    return {"secret": secret, **_shown(keeper, session)}
+    secret, session = visiting.begin(keeper, visitor)
+    return {"secret": secret, **visiting.shown(keeper, session)}
 
 
 def check(keeper: Keeper, caller: Caller, used: bool, proof: Mapping[str, str]) -> dict[str, Any]:  # noqa: FBT001  by name only, from the wire
@@ -71,16 +79,15 @@ def check(keeper: Keeper, caller: Caller, used: bool, proof: Mapping[str, str]) 
         used: count the session as used.
 
     Raises:
-        KeeperError: ``NOT_PERMITTED``: it has ended.
+        KeeperError: ``NOT_PERMITTED``: it has ended. ``SESSION_REUSED``: a renewed secret was shown again.
     """
-    return _shown(keeper, proving.session_of(proof, caller, keeper.sessions, used=used))
+    session = visiting.session_of(keeper, caller, proof, used=used)
+    return visiting.shown(keeper, session, proving.secret_of(proof))
 
 
 def end(keeper: Keeper, caller: Caller, proof: Mapping[str, str]) -> None:
     """Sign out."""
-    session = _session(keeper, caller, proof)
-    keeper.sessions.end(proof["session"])
-    keeper.note("session.ended", {"person": session.person, "session": session.id})
+    visiting.end(keeper, caller, proof)
 
 
 def order(
@@ -91,32 +98,36 @@ def order(
     Raises:
         KeeperError: ``NOT_PERMITTED``: nobody is signed in, or only to look.
     """
-    session = _acting(keeper, caller, proof)
-    placed = keeper.orders.put(session.person, f"session {session.id}", messages, reason)
+    session = asking.session(keeper, caller, proof, "quarantine.release", Thing("message"))
+    who = asking.person_of(session)
+    placed = keeper.orders.put(who.name, who.by, messages, reason)
     body = {"messages": list(placed.messages), "order": placed.id, "reason": reason}
-    keeper.note("release.ordered", body | {"person": session.person, "session": session.id})
+    keeper.note("release.ordered", body | {"person": who.name, "session": session.id})
     keeper.orders.ready(placed)
     return _plain(placed)
 
 
 def ordered(keeper: Keeper, caller: Caller, id: str, proof: Mapping[str, str]) -> dict[str, Any]:  # noqa: A002  the argument's name on the wire
     """Say what became of an order of this person."""
-    return _plain(keeper.orders.of(id, _session(keeper, caller, proof).person))
+    return _plain(keeper.orders.of(id, asking.person_of(_session(keeper, caller, proof)).name))
 
 
 def sign_devices(
     keeper: Keeper, caller: Caller, documents: list[dict[str, Any]], proof: Mapping[str, str]
 ) -> list[Document]:
-    """Sign devices for a person who is signed in.
+    """Sign devices for a person who is signed in and may adopt, or change, them.
 
     Raises:
-        KeeperError: ``NOT_PERMITTED``: nobody is, or only to look, or something else than a device is asked for.
+        KeeperError: nobody is, they may not, or something else than a device is asked for.
     """
-    session = _acting(keeper, caller, proof)
     wanted = [signing.Wanted(**document) for document in documents]
     if any(one.kind != _SIGNED_KIND for one in wanted):
         raise KeeperError("documents", "only devices are signed here", reason=Reason.NOT_PERMITTED)
-    return signing.sign(keeper, wanted, [_person_of(session)])
+    for one in wanted:
+        known = keeper.store.one("SELECT 1 FROM signed WHERE kind = ? AND id = ?", one.kind, one.id)
+        action = "device.change" if known else "device.adopt"
+        session = asking.session(keeper, caller, proof, action, Thing("device", one.id))
+    return signing.sign(keeper, wanted, [asking.person_of(session)])
 
 
 def waiting(keeper: Keeper, _caller: Caller) -> int:
@@ -140,24 +151,26 @@ def settle(keeper: Keeper, _caller: Caller, id: str, outcome: list[list[str]], w
     keeper.orders.settle(id, [(message, reason) for message, reason in outcome], why=why)
 
 
+def _linked(keeper: Keeper, name: str) -> tuple[str, str]:
+    """Say whom a link is for: name and person id; no id on a site without people."""
+    if not roles.founded(keeper):
+        return name, ""
+    if not keeper.settings.people.links_sign_in:
+        raise _links_off()
+    person = persons.by_name(keeper, name)
+    if person is None:
+        raise KeeperError("person", "nobody here has this name or id", reason=Reason.NOT_FOUND)
+    return person.name, person.id
+
+
+def _links_off() -> KeeperError:
+    return KeeperError(
+        "link", "this site has people, who sign in themselves", reason=Reason.SIGN_IN_LINKS_OFF
+    )
+
+
 def _session(keeper: Keeper, caller: Caller, evidence: Mapping[str, str]) -> Session:
-    return proving.session_of(evidence, caller, keeper.sessions)
-
-
-def _acting(keeper: Keeper, caller: Caller, evidence: Mapping[str, str]) -> Session:
-    session = _session(keeper, caller, evidence)
-    if not session.acts:
-        raise KeeperError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
-    return session
-
-
-def _person_of(session: Session) -> proving.Person:
-    return proving.Person(session.person, f"session {session.id}")
-
-
-def _shown(keeper: Keeper, session: Session) -> dict[str, Any]:
-    left_s = int(keeper.sessions.left_s(session))
-    return {"acts": session.acts, "id": session.id, "left_s": left_s, "person": session.person}
+    return visiting.session_of(keeper, caller, evidence)
 
 
 def _plain(order: Order) -> dict[str, Any]:

@@ -15,7 +15,7 @@ Deliberately absent: what a role may open (the signed policy decides, issue 4), 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +64,12 @@ class Request:
 
 
 def open_originals(
-    keeper: Keeper, request: Request, evidence: Mapping[str, Any], caller: proof.Caller
+    keeper: Keeper, request: Request, caller: proof.Caller, who: Callable[[], proof.Person]
 ) -> list[Original]:
     """Open originals for a person, recorded before they are returned.
+
+    Args:
+        who: says whose the request is, once they may.
 
     Raises:
         KeeperError: refused, with the reason; the refusal is recorded.
@@ -74,7 +77,7 @@ def open_originals(
         StorageError: a body or the record could not be read or written; nothing is returned.
     """
     try:
-        person = proof.check(evidence, caller)
+        person = who()
     except OathwardError as error:
         keeper.record([_record(keeper, "keeper.refused", request, "", caller, {"why": error.reason.code})])
         raise
@@ -133,6 +136,15 @@ def _open(keeper: Keeper, request: Request) -> list[Original]:
     rows = _find(keeper, request)
     if sum(row.body.length for row in rows) > BYTES_MAX:
         raise KeeperError("messages", "too many bytes for one answer", reason=Reason.LIMIT_EXCEEDED)
+    return open_rows(keeper, rows)
+
+
+def open_rows(keeper: Keeper, rows: Sequence[Kept]) -> list[Original]:
+    """Open originals whose rows are chosen: all or nothing; whoever calls it records it before anybody is told.
+
+    Raises:
+        KeeperError, VaultError, StorageError: as ``open_originals``.
+    """
     if _any_on_its_way(keeper, rows):
         intake.take_all(keeper)
     return [_open_one(keeper, row) for row in rows]
