@@ -14,6 +14,7 @@ import oathward.changes.sql
 import oathward.consent.sql
 import oathward.governance.sql
 import oathward.inventory.sql
+import oathward.people.tables
 import oathward.ledger.tables
 import oathward.messages.missing
 import oathward.messages.sql

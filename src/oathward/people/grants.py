@@ -20,7 +20,7 @@ from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.ledger import Leaf, Record, append, prepare
-from oathward.people import sql
+from oathward.people import granted_sql
 from oathward.people.model import ID, TEXT_LENGTH_MAX
 from oathward.policy.people import GRANT, SERVICE, Grant, Person, RoleGrant, Service
 from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
@@ -129,7 +129,7 @@ def store_grants(
                 continue
             brought = {"why": one.why, "proposer": proposer, "approver": approver, "proposal": proposal}
             values = {"until_us": one.until_us, "at_us": document.at_us, **brought}
-            sql.put_role(db, site, document.id, key, values)
+            granted_sql.put_role(db, site, document.id, key, values)
         body = {"person": document.id, "version": document.version, "added": added, "ended": ended}
         leaves.append(_record("grant.changed", body, proposer, approver, proposal, now_us))
     put_all(db, documents)
@@ -150,7 +150,7 @@ def store_services(
     leaves = []
     for document in documents:
         service = Service.from_body(document.body)
-        sql.put_service(db, document, service, proposer=proposer, approver=approver)
+        granted_sql.put_service(db, document, service, proposer=proposer, approver=approver)
         body = {"service": document.id, "version": document.version, "state": service.state}
         body |= {"owner": service.owner, "roles": sorted(role.value for role in service.roles)}
         leaves.append(_record("service.changed", body, proposer, approver, proposal, now_us))
@@ -204,7 +204,7 @@ def _roles(grant: Grant | None) -> tuple[RoleGrant, ...]:
 
 def _by_person(db: Connection, site: str, ids: Sequence[str]) -> dict[str, dict[tuple[str, int], int | None]]:
     found: dict[str, dict[tuple[str, int], int | None]] = {}
-    for row in sql.roles(db, site, ids):
+    for row in granted_sql.roles(db, site, ids):
         found.setdefault(row.person, {})[row.role, row.from_us] = row.until_us
     return found
 

@@ -1,125 +1,17 @@
-"""The tables of people and the only SQL on them.
-
-| table | holds |
-|---|---|
-| ``person`` | the newest signed document of each person, with columns to list and filter by |
-| ``person_identity`` | numbers, addresses, staff numbers, sign-ins -> person, one person each; derived |
-| ``person_unit`` | units -> people who always work there; derived |
-| ``person_role`` | every role that was ever granted, with its dates, who proposed and who approved it |
-| ``person_use`` | when a role was last used for an action, to the hour |
-| ``service`` | the newest signed document of each service |
-
-Columns are for reading; what counts is the signed document.
-"""
+"""People's rows: the only SQL on ``person`` and what is derived of it (``tables``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Connection,
-    Index,
-    LargeBinary,
-    Row,
-    Table,
-    Text,
-    delete,
-    func,
-    insert,
-    or_,
-    select,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select
 
-from oathward.core.db import METADATA
-from oathward.policy.people import PERSON, SERVICE, Person, Service
+from oathward.people.tables import document as document_of
+from oathward.people.tables import identity, person, role, unit, upsert
+from oathward.policy.people import PERSON, Person
 from oathward.vault.authority import Document
-
-person = Table(
-    "person",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("number", Text, nullable=False),
-    Column("words", Text, nullable=False),  # name and number, for searching
-    Column("sort", Text, nullable=False),
-    Column("party", Text, nullable=False),
-    Column("gone", BigInteger, nullable=False),  # 1: a directory deleted it, and does not want to see it
-    Column("since_us", BigInteger, nullable=False),
-    Column("changed_us", BigInteger, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-)
-Index("person_sorted", person.c.site, person.c.sort)
-Index("person_state", person.c.site, person.c.state)
-
-identity = Table(
-    "person_identity",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("person", Text, nullable=False),
-)
-Index("person_identity_person", identity.c.site, identity.c.person)
-
-unit = Table(
-    "person_unit",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("unit", Text, primary_key=True),
-    Column("person", Text, primary_key=True),
-)
-Index("person_unit_person", unit.c.site, unit.c.person)
-
-role = Table(
-    "person_role",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("person", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
-    Column("from_us", BigInteger, primary_key=True, autoincrement=False),
-    Column("until_us", BigInteger),
-    Column("why", Text, nullable=False),
-    Column("proposer", Text, nullable=False),
-    Column("approver", Text, nullable=False),
-    Column("proposal", Text, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-)
-Index("person_role_role", role.c.site, role.c.role)
-
-use = Table(
-    "person_use",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("person", Text, primary_key=True),
-    Column("role", Text, primary_key=True),
-    Column("action", Text, primary_key=True),
-    Column("last_us", BigInteger, nullable=False),
-)
-
-service = Table(
-    "service",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("version", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("owner", Text, nullable=False),
-    Column("proposer", Text, nullable=False),
-    Column("approver", Text, nullable=False),
-    Column("body", LargeBinary, nullable=False),
-    Column("signature", LargeBinary, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-)
-Index("service_owner", service.c.site, service.c.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +45,6 @@ class Wanted:
     unit: str = ""
     party: str | None = None
     gone: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class ServiceRow:
-    """One stored service: the signed document, and who brought it."""
-
-    document: Document
-    proposer: str
-    approver: str
-
-    @property
-    def service(self) -> Service:
-        """What the document says; believe it only after its signature was checked.
-
-        Raises:
-            ValueError: the body is not a service.
-        """
-        return Service.from_body(self.document.body)
 
 
 def row(db: Connection, site: str, id_: str) -> PersonRow | None:
@@ -273,7 +147,7 @@ def put(
         "at_us": document.at_us,
     }
     site = document.site
-    _upsert(db, person, {"site": site, "id": one.id}, values)
+    upsert(db, person, {"site": site, "id": one.id}, values)
     if identities:
         db.execute(
             insert(identity),
@@ -288,64 +162,6 @@ def let_go(db: Connection, site: str, ids: Iterable[str]) -> None:
     for id_ in ids:
         db.execute(delete(identity).where(identity.c.site == site, identity.c.person == id_))
         db.execute(delete(unit).where(unit.c.site == site, unit.c.person == id_))
-
-
-def put_role(db: Connection, site: str, id_: str, key: tuple[str, int], values: Mapping[str, Any]) -> None:
-    """Store one role of a person; who brought it stays as it was first said."""
-    mine = {"site": site, "person": id_, "role": key[0], "from_us": key[1]}
-    _upsert(db, role, mine, dict(values), {"until_us": values["until_us"]})
-
-
-def roles(db: Connection, site: str, ids: Iterable[str] | None = None) -> list[Row[Any]]:
-    """Read every role that was granted to these people, or to anybody, oldest first."""
-    query = select(role).where(role.c.site == site)
-    if ids is not None:
-        query = query.where(role.c.person.in_(sorted(set(ids))))
-    return list(db.execute(query.order_by(role.c.person, role.c.from_us, role.c.role)))
-
-
-def note_use(db: Connection, site: str, id_: str, action: str, roles: Iterable[str], now_us: int) -> None:
-    """Note that somebody used roles for an action; an older time never replaces a newer one."""
-    for one in roles:
-        keys = {"site": site, "person": id_, "role": one, "action": action}
-        _upsert(db, use, keys, {"last_us": now_us}, where=use.c.last_us < now_us)
-
-
-def uses(db: Connection, site: str, ids: Iterable[str] | None = None) -> dict[tuple[str, str], int]:
-    """Read when each role was last used, by anybody or by these: (person, role) -> microseconds UTC."""
-    query = select(use.c.person, use.c.role, func.max(use.c.last_us)).where(use.c.site == site)
-    if ids is not None:
-        query = query.where(use.c.person.in_(sorted(set(ids))))
-    return {(r[0], r[1]): r[2] for r in db.execute(query.group_by(use.c.person, use.c.role))}
-
-
-def last_of(db: Connection, site: str, id_: str, action: str) -> int:
-    """Read when somebody last did something; 0 for never."""
-    query = select(func.max(use.c.last_us)).where(
-        use.c.site == site, use.c.person == id_, use.c.action == action
-    )
-    return db.execute(query).scalar() or 0
-
-
-def put_service(db: Connection, document: Document, one: Service, *, proposer: str, approver: str) -> None:
-    """Store the newest document of a service."""
-    values = {
-        "version": document.version,
-        "state": one.state,
-        "owner": one.owner,
-        "proposer": proposer,
-        "approver": approver,
-        "body": document.body,
-        "signature": document.signature,
-        "at_us": document.at_us,
-    }
-    _upsert(db, service, {"site": document.site, "id": one.id}, values)
-
-
-def services(db: Connection, site: str) -> list[ServiceRow]:
-    """Read every service, by id."""
-    query = select(service).where(service.c.site == site).order_by(service.c.id)
-    return [ServiceRow(_document(r, SERVICE), r.proposer, r.approver) for r in db.execute(query)]
 
 
 _IDS_MAX = 500
@@ -373,27 +189,5 @@ def _where(site: str, wanted: Wanted) -> list[Any]:
     return where
 
 
-def _upsert(
-    db: Connection,
-    table: Table,
-    keys: Mapping[str, Any],
-    values: Mapping[str, Any],
-    changes: Mapping[str, Any] | None = None,
-    where: Any = None,
-) -> None:
-    statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table).values(**keys, **values)
-    set_ = dict(values if changes is None else changes)
-    db.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=set_, where=where))
-
-
 def _row(r: Row[Any]) -> PersonRow:
-    return PersonRow(_document(r, PERSON), bool(r.gone))
-
-
-def _document(r: Row[Any], kind: str) -> Document:
-    return Document(r.site, kind, r.id, r.version, _raw(r.body), _raw(r.signature), r.at_us)
-
-
-def _raw(value: object) -> bytes:
-    """Give a column's bytes; SQLite stores whatever somebody writes, and what is not bytes verifies as nothing."""
-    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
+    return PersonRow(document_of(r, PERSON), bool(r.gone))

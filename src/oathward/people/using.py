@@ -15,7 +15,7 @@ import threading
 from sqlalchemy import Engine
 
 from oathward.core.db import write
-from oathward.people import sql
+from oathward.people import granted_sql
 from oathward.policy.access import PLAIN, Actor, Around, Permitted, Rules, Thing, decide
 
 NOTED_S = 3_600
@@ -63,5 +63,5 @@ class Uses:
 
     def _write(self, person: str, action: str, roles: list[str], now_us: int) -> bool:
         with write(self._engine) as db:
-            sql.note_use(db, self._site, person, action, roles, now_us)
+            granted_sql.note_use(db, self._site, person, action, roles, now_us)
         return True

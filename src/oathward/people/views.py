@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Row
 from oathward.core.errors import AuthorityError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.people import sql
+from oathward.people import granted_sql, sql
 from oathward.people.model import ReviewRow
 from oathward.people.using import SIGN_IN
 from oathward.policy.people import GRANT, Grant, Person, Service
@@ -105,7 +105,7 @@ def page(
     """List some people by name, each with their roles; ``after``: the last id of the page before."""
     rows = sql.page(db, site, wanted, after=after, limit=limit, skip=skip)
     ids = [row.document.id for row in rows]
-    known, uses = _known(sql.roles(db, site, ids)), sql.uses(db, site, ids)
+    known, uses = _known(granted_sql.roles(db, site, ids)), granted_sql.uses(db, site, ids)
     views = (_view(db, site, by, row, known, uses) for row in rows)
     return [view for view in views if view is not None]
 
@@ -115,7 +115,9 @@ def one(db: Connection, site: str, by: Reader, id_: str) -> PersonView | None:
     row = sql.row(db, site, id_)
     if row is None:
         return None
-    return _view(db, site, by, row, _known(sql.roles(db, site, [id_])), sql.uses(db, site, [id_]))
+    return _view(
+        db, site, by, row, _known(granted_sql.roles(db, site, [id_])), granted_sql.uses(db, site, [id_])
+    )
 
 
 def find(db: Connection, site: str, by: Reader, text: str) -> PersonView | None:
@@ -153,14 +155,14 @@ def names(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
 
 def last_sign_in(db: Connection, site: str, id_: str) -> int:
     """Give when somebody last signed in; 0 for never."""
-    return sql.last_of(db, site, id_, SIGN_IN)
+    return granted_sql.last_of(db, site, id_, SIGN_IN)
 
 
 def services(db: Connection, site: str, by: Reader) -> list[ServiceView]:
     """List services, by id; those whose document verifies."""
-    rows = sql.services(db, site)
+    rows = granted_sql.services(db, site)
     ids = [row.document.id for row in rows]
-    owners, uses = _people(db, site, (row.service.owner for row in rows)), sql.uses(db, site, ids)
+    owners, uses = _people(db, site, (row.service.owner for row in rows)), granted_sql.uses(db, site, ids)
     found = []
     for row in rows:
         try:
@@ -193,9 +195,9 @@ def review(db: Connection, site: str, now_us: int, unused_days: int) -> list[Rev
     | ``service.ownerless`` | a service whose owner left: it may do nothing |
     | ``service.endless`` | a service without an end |
     """
-    uses = sql.uses(db, site)
+    uses = granted_sql.uses(db, site)
     held: dict[str, list[RoleView]] = {}
-    rows = sql.roles(db, site)
+    rows = granted_sql.roles(db, site)
     people = _people(db, site, (row.person for row in rows))
     for row in rows:
         person = people.get(row.person)
@@ -226,7 +228,7 @@ def _reviewed(id_: str, roles: Sequence[RoleView], now_us: int, unused_days: int
 
 
 def _services(db: Connection, site: str, now_us: int) -> Iterable[ReviewRow]:
-    rows = sql.services(db, site)
+    rows = granted_sql.services(db, site)
     owners = _people(db, site, (row.service.owner for row in rows))
     for row in rows:
         service = row.service

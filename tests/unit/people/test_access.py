@@ -12,7 +12,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import AuthorityError, InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.people import grants, sql, views
+from oathward.people import granted_sql, grants, sql, views
 from oathward.people.using import NOTED_S, Uses
 from oathward.policy.access import AT_THE_MACHINE, Actor, Rules, Thing, actor_of, actor_of_service
 from oathward.policy.people import Grant, Person, Service
@@ -247,7 +247,7 @@ class TestReview:
     def test_use_takes_it_off_the_list_and_comes_back_when_it_stops(self, staff: People) -> None:
         give(staff, ANNA, Role.CLINICIAN, NOW - 100 * DAY)
         with write(staff.engine) as db:
-            sql.note_use(db, SITE, "anna", "patient.open", ["clinician"], NOW - DAY)
+            granted_sql.note_use(db, SITE, "anna", "patient.open", ["clinician"], NOW - DAY)
         assert ("grant.unused", "anna/clinician") not in self.rules(staff)
         assert ("grant.unused", "anna/clinician") in self.rules(staff, NOW + 90 * DAY)
 
@@ -261,8 +261,8 @@ class TestReview:
             give(staff, ANNA, role, until=NOW + 90 * DAY)
         with write(staff.engine) as db:  # as no plan and no keeper would make it
             values = {"until_us": NOW + DAY * 90, "at_us": NOW, "why": "", **BEHIND}
-            sql.put_role(db, SITE, "bert", ("auditor", NOW), values)
-            sql.put_role(db, SITE, "bert", ("administrator", NOW), values)
+            granted_sql.put_role(db, SITE, "bert", ("auditor", NOW), values)
+            granted_sql.put_role(db, SITE, "bert", ("administrator", NOW), values)
         assert self.rules(staff) == [("roles.apart", "bert"), ("roles.many", "anna")]
 
 
@@ -274,7 +274,7 @@ class TestUses:
         actor = Actor("person", "anna", frozenset({Role.PRIVACY_OFFICER, Role.VENDOR_USER}))
         assert uses.note(Rules.builtin(), actor, "ledger.see", Thing("area"), NOW, AT_THE_MACHINE)
         with read(staff.engine) as db:
-            assert sql.uses(db, SITE) == {("anna", "privacy-officer"): NOW}
+            assert granted_sql.uses(db, SITE) == {("anna", "privacy-officer"): NOW}
 
     def test_once_an_hour(self, staff: People) -> None:
         uses = Uses(staff.engine, SITE)
@@ -287,7 +287,7 @@ class TestUses:
         ]
         assert noted == [True, False, False, True]
         with read(staff.engine) as db:
-            assert sql.uses(db, SITE) == {("anna", "auditor"): NOW + NOTED_S * 1_000_000}
+            assert granted_sql.uses(db, SITE) == {("anna", "auditor"): NOW + NOTED_S * 1_000_000}
 
     def test_time_never_goes_back_and_a_sign_in_is_kept(self, staff: People) -> None:
         uses = Uses(staff.engine, SITE)
