@@ -4,8 +4,9 @@ Rules:
 - The caller's process is known by its socket's peer credentials; the socket it may reach is its role.
 - A person is named by a proof. This is the one place that looks inside one and says whose it is.
 - ``admin``: whoever may reach the admin socket says a name, and the record holds both the name and the process's user.
-- ``console``: the secret of a session that began with a one-time link; only the console's socket may show one, and it
-  is good for that socket's operations alone. Issue 4 adds passkey, TOTP and role grants here, as more kinds.
+- ``console``: the secret of a session; the console's socket and the command line's may show one.
+- ``service``: the access token of a program that asks for itself; through the console alone.
+- ``pending``: the secret of an unfinished sign-in; it is good for finishing that and for nothing else.
 
 Deliberately absent: trust in a name that comes over any socket but the admin's.
 """
@@ -56,6 +57,11 @@ def service_proof(token: str) -> dict[str, str]:
     return {"kind": "service", "token": token}
 
 
+def pending_proof(secret: str) -> dict[str, str]:
+    """Make the proof of somebody who has not finished signing in or enrolling."""
+    return {"kind": "pending", "pending": secret}
+
+
 def check(proof: Mapping[str, Any], caller: Caller) -> Person:
     """Turn a proof into a person.
 
@@ -70,7 +76,9 @@ def check(proof: Mapping[str, Any], caller: Caller) -> Person:
     return Person(name, f"uid {caller.uid}")
 
 
-def session_of(proof: Mapping[str, Any], caller: Caller, sessions: Sessions, *, used: bool = True) -> Session:
+def session_of(
+    proof: Mapping[str, Any], caller: Caller, sessions: Sessions, *, used: bool = True, now_us: int = 0
+) -> Session:
     """Find the session whose secret a proof shows.
 
     Args:
@@ -78,8 +86,23 @@ def session_of(proof: Mapping[str, Any], caller: Caller, sessions: Sessions, *, 
 
     Raises:
         KeeperError: ``NOT_PERMITTED``; no such kind, not from this caller, or the session has ended.
+            ``SESSION_REUSED``: as ``Sessions.find``.
     """
-    secret = proof.get("session")
-    if proof.get("kind") != "console" or caller.role != "app" or not isinstance(secret, str):
+    kind, secret = proof.get("kind"), secret_of(proof)
+    if caller.role not in _SHOWN_BY.get(str(kind), ()) or not secret:
         raise KeeperError("proof", "not a proof this caller may give", reason=Reason.NOT_PERMITTED)
-    return sessions.find(secret, used=used)
+    session = sessions.find(secret, used=used, now_us=now_us)
+    if session.visitor.kind != _VISITORS[str(kind)]:  # a token is no cookie, and a cookie no token
+        raise KeeperError("session", "has ended", reason=Reason.NOT_PERMITTED)
+    return session
+
+
+def secret_of(proof: Mapping[str, Any]) -> str:
+    """Give the secret a proof shows, of whatever kind; empty for none."""
+    secret = proof.get(_NAMES.get(str(proof.get("kind")), ""))
+    return secret if isinstance(secret, str) else ""
+
+
+_NAMES = {"console": "session", "service": "token", "pending": "pending"}
+_SHOWN_BY = {"console": ("app", "admin"), "service": ("app",)}
+_VISITORS = {"console": "person", "service": "service"}

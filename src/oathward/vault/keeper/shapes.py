@@ -42,6 +42,17 @@ def text(length_max: int = ID_LENGTH_MAX, *, empty: bool = False) -> Shape:
     return shape
 
 
+def anything(length_max: int) -> Shape:
+    """Shape a text of whatever characters, as people type passwords; the operation says what is wrong with it."""
+
+    def shape(value: Any, where: str) -> str:
+        if not isinstance(value, str) or len(value) > length_max or not _is_utf8(value):
+            raise refuse(where, f"must be text of at most {length_max} characters")
+        return value
+
+    return shape
+
+
 def raw(length_max: int) -> Shape:
     """Shape bytes, which travel as base64."""
 
@@ -110,3 +121,11 @@ def proof(value: Any, where: str) -> dict[str, str]:
     ):
         raise refuse(where, "must be an object of short texts")
     return dict(value)
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:  # half of a pair, from JSON's escapes
+        return False
+    return True

@@ -8,7 +8,7 @@ import pytest
 
 from oathward.core.errors import KeeperError, StorageError, VaultError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import keyring, site_key, subjects
+from oathward.vault.keeper import accounts, keyring, site_key, subjects
 from oathward.vault.keeper.store import WRAPPED, Store
 
 SITE = "demo"
@@ -31,7 +31,14 @@ def fill(store: Store) -> dict[str, bytes]:
         "intake": keyring.current(store, "intake", 1, 1).private,
         "outbox": keyring.current(store, "outbox", 1, 1).private,
         **dict(zip(("key", "own"), subjects._keys(store, SITE, "s1"), strict=True)),
+        "factor": factor_secret(store),
     }
+
+
+def factor_secret(store: Store) -> bytes:
+    if not accounts.factors(store, "p1"):
+        accounts.add(store, "p1", "totp", b"a secret of 20 bytes", 1)
+    return accounts.factors(store, "p1")[0].secret
 
 
 def blobs(path) -> dict[tuple[str, str, str], bytes]:
