@@ -14,12 +14,12 @@ import oathward.changes.sql
 import oathward.consent.sql
 import oathward.governance.sql
 import oathward.inventory.sql
-import oathward.people.tables
 import oathward.ledger.tables
 import oathward.messages.missing
 import oathward.messages.sql
 import oathward.messages.traffic
 import oathward.patients.sql
+import oathward.people.tables
 import oathward.vault.authority
 import oathward.vault.care_rows
 import oathward.vault.kept
