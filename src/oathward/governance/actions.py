@@ -12,6 +12,7 @@ Deliberately absent: who may ask (``policy.access`` at the frame), and files (``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
@@ -43,6 +44,8 @@ AGREEMENT, ASSESSMENT = "agreement", "assessment"
 """Kinds of the history beside those of entries."""
 
 SET_SIZE_MAX = 500
+_DAY_US = 86_400_000_000
+_COUNTRY = re.compile(r"[A-Z]{2}").fullmatch
 _SETS = ("purposes", "destinations", "classes", "sub_recipients")
 
 
@@ -116,11 +119,13 @@ def change(
     now_us: int,
     living: Collection[str],
     drafts: Collection[EntryRow] = (),
+    review_days: int = 0,
 ) -> list[EntryRow]:
     """Write entries and record it; the last call before the caller's commit. What is written the same stays as it is.
 
     Args:
         living: ids of persons who are active. drafts: entries nobody has written yet, as they follow from the bundle.
+        review_days: when what becomes active without a day of review is due.
 
     Raises:
         InputError: the first mistake of the first entry that has one; nothing is written.
@@ -133,6 +138,8 @@ def change(
         for field, why, reason in mistakes(before, one, living):
             raise InputError(f"{one.kind}/{one.id} {field}", why, reason=reason)
         after = merged(before, one)
+        if after.state is Lifecycle.ACTIVE and not after.review_due_us and review_days:
+            after = replace(after, review_due_us=now_us + review_days * _DAY_US)
         rows = _changes(str(one.kind), one.id, before, after, FIELDS, by, now_us)
         if not rows and before.version:
             continue
@@ -205,6 +212,10 @@ def agreement_mistakes(row: AgreementRow) -> list[tuple[str, str]]:
     wrong = sorted(word for word in row.classes if not _names_classes(word))
     if wrong:
         found.append(("classes", f"no element class {', '.join(wrong)}"))
+    if row.country and not _COUNTRY(row.country):
+        found.append(("country", "two letters of ISO 3166, such as DE"))
+    if not _short(row.safeguards):
+        found.append(("safeguards", f"printable words of at most {TEXT_LENGTH_MAX} characters"))
     if row.until_us is not None and row.until_us <= row.from_us:
         found.append(("until", "must be later than from"))
     return found
@@ -283,7 +294,17 @@ def _put_agreement(
     blank = AgreementRow(
         id=row.id, party="", kind=row.kind, purposes=frozenset(), destinations=frozenset(), classes=frozenset(), from_us=0
     )  # fmt: skip
-    names = ("party", *_SETS, "from_us", "until_us", "review_due_us", "digest", "ended_us")
+    names = (
+        "party",
+        *_SETS,
+        "country",
+        "safeguards",
+        "from_us",
+        "until_us",
+        "review_due_us",
+        "digest",
+        "ended_us",
+    )
     sql.put_agreement(db, site, row)
     rows = _changes(AGREEMENT, row.id, before or blank, row, names, by, row.added_us)
     sql.add_changes(db, site, rows)

@@ -140,7 +140,12 @@ DATA_SETS = (
     DataSet(
         "people",
         "People of this site and what they may",
-        frozenset({"authority"}),
+        frozenset(
+            {
+                *("authority", "person", "person_identity", "person_unit", "person_role", "person_use"),
+                *("person_proposal", "service"),
+            }
+        ),
         "staff, vendors' staff",
         "name, number, mail, roles, places of work; signed documents",
         lambda *_: "without end: every version is a signed document",
@@ -152,6 +157,28 @@ DATA_SETS = (
         "staff, by id",
         "bundles, dry runs (counts), attachments, who proposed and approved and why",
         lambda *_: "without end",
+    ),
+    DataSet(
+        "care",
+        "Who cares for whom: stays, assignments",
+        frozenset({"care_stay", "care_assignment", "care_tie", "care_name"}),
+        "patients, as random ids; staff by id",
+        "unit, stay, who attends, from when until when",
+        lambda *_: "as `vault/care` says: until the relationship has ended",
+    ),
+    DataSet(
+        "keeper-store",
+        "The keeper's own store: keys, accounts, openings",
+        frozenset(
+            {
+                *("meta", "secret", "signing", "signed", "project", "exchange", "data_key", "tombstone"),
+                *("opening", "opening_ask", "account", "factor", "invitation", "wrong"),
+                *("provider_key", "assertion", "proposal"),
+            }
+        ),
+        "staff, by id and login; patients, as random ids of keys",
+        "wrapped keys, hashed passwords, passkeys, who opened whose data and when",
+        lambda *_: "keys until erased; accounts until the person left; openings as their limits need",
     ),
     DataSet(
         "governance",

@@ -61,8 +61,18 @@ class Register:
         return [self.entries[key] if key in self.entries else self.things[key].row for key in keys]
 
     def newest(self, kind: AssessedKind, about: str) -> AssessmentRow | None:
-        """Give the newest assessment of a thing."""
-        return next((a for a in self.assessments if (a.kind, a.about) == (kind, about)), None)
+        """Give the assessment that counts of a thing."""
+        return newest(a for a in self.assessments if (a.kind, a.about) == (kind, about))
+
+
+def newest(rows: Iterable[AssessmentRow]) -> AssessmentRow | None:
+    """Choose the assessment that counts: the newest that was approved; one nobody approved takes the place of none.
+
+    Args:
+        rows: of one thing, the newest first.
+    """
+    found = list(rows)
+    return next((row for row in found if row.approver), found[0] if found else None)
 
 
 def findings(register: Register, now_us: int) -> list[RegisterFinding]:

@@ -61,6 +61,7 @@ class AgreementKind(StrEnum):
     BAA = "BAA"  # business associate, HIPAA 45 CFR 164.504(e)
     DPA = "DPA"  # processor, GDPR Art. 28(3)
     DUA = "DUA"  # data use, HIPAA 45 CFR 164.514(e)
+    JOINT = "joint"  # joint controllers, GDPR Art. 26
     SERVICE = "service"
 
 
@@ -117,6 +118,8 @@ class AgreementRow:
     Args:
         party: that legal person, as recipients name it. purposes: ActReason codes. destinations: recipient ids.
         classes: element classes, with ``*`` as links write them. sub_recipients: parties it may go on to.
+        country: where the party processes, ISO 3166 code; empty where nobody said. safeguards: of a transfer to a third country,
+            in words.
         until_us: exclusive; None has no end. ended_us: when somebody ended it before; 0 where not.
         digest: SHA-256 of the file, hex; empty where none was given. file: its name.
     """
@@ -128,6 +131,8 @@ class AgreementRow:
     destinations: frozenset[str]
     classes: frozenset[str]
     sub_recipients: frozenset[str] = frozenset()
+    country: str = ""
+    safeguards: str = ""
     from_us: int
     until_us: int | None = None
     review_due_us: int = 0

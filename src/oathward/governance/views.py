@@ -19,7 +19,7 @@ from oathward.core.errors import AuthorityError
 from oathward.governance import findings as found
 from oathward.governance import sql
 from oathward.governance.covering import covers, stands
-from oathward.governance.findings import Register
+from oathward.governance.findings import Register, newest
 from oathward.governance.model import (
     AgreementRow,
     AssessmentRow,
@@ -69,14 +69,14 @@ def not_covered(
 def assessment(
     db: Connection, site: str, kind: str, id_: str, *, now_us: int, about_digest: str = ""
 ) -> AssessmentRow | None:
-    """Give the newest assessment that stands for a thing.
+    """Give the assessment that stands for a thing: the newest that was approved, where that one does.
 
     Args:
         kind: of ``model.AssessedKind``. id_: ``Acme|Vista 3`` of a device model.
         about_digest: of the thing as it is or would be (``derive.digest_of``); another one does not stand.
     """
-    rows = sql.assessments(db, site, kind=kind, about=id_)
-    return next((row for row in rows[:1] if not stands(row, now_us, about_digest)), None)
+    row = newest(sql.assessments(db, site, kind=kind, about=id_))
+    return row if row is not None and not stands(row, now_us, about_digest) else None
 
 
 def persons(db: Connection, site: Opened) -> dict[str, Person]:

@@ -1,0 +1,16 @@
+"""A register of its own for each test."""
+
+import pytest
+from tests.unit.governance.office import Office
+
+import oathward.governance.sql
+import oathward.ledger.tables  # noqa: F401  declares its tables
+from oathward.core.db import connect, create_tables
+
+
+@pytest.fixture
+def office(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/site.db")
+    create_tables(engine)
+    yield Office(engine, tmp_path)
+    engine.dispose()
