@@ -12,8 +12,8 @@ Deliberately absent: what is otherwise (``policy.dry_run``), and putting anythin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import orjson
 from sqlalchemy import Engine
@@ -28,8 +28,7 @@ from oathward.ledger import Query, decided, scan
 from oathward.ledger.postings import collector_paused
 from oathward.policy.bundle import Bundle
 from oathward.policy.dry_run import Answered, Comparison, Effect, Recorded, Side, undecidable, wire_of
-from oathward.policy.dry_run_sums import DryRun, Sums
-from oathward.policy.memo import Memo
+from oathward.policy.dry_run_sums import DryRun, Group, Sums
 from oathward.policy.model import Facts
 
 Progress = Callable[[int, int], bool | None]
@@ -38,21 +37,12 @@ Progress = Callable[[int, int], bool | None]
 DAY_US = 86_400_000_000
 _BLOCK = 4_096
 _ACCEPTED = ("message.accepted",)
-_EFFECTS_MAX = 65_536
+_GROUPS_MAX = 65_536
 _ACTIVATIONS_MAX = 1_000
 
 
-class _Row(NamedTuple):
-    """What a dry run takes of one record."""
-
-    at_us: int
-    subject: str
-    device: str
-    bundle: str
-    key: bytes
-    answers: tuple[Answered, ...]
-    partial: bool
-    type: str
+_Key = tuple[str, bool, tuple[tuple[str, ...], ...]]
+"""What makes two recorded decisions equal: their facts, whether they are a release, and their answers less ids."""
 
 
 def side_of(bundle: Bundle) -> Side:
@@ -90,11 +80,12 @@ def dry_run(
         named = ledger.search(db, site, Query(kind="bundle.activated"), limit=_ACTIVATIONS_MAX)
         run.said_since = consents.said_since(db, site, since_us)
     run.labels = {str(e.body["bundle"]) for e in named if e.body.get("digest") == before.digest.hex()}
-    for low in range(start, stop, _BLOCK):
-        if progress is not None and progress(low - start, stop - start) is False:
-            raise InputError("dry run", "was ended before it was done", reason=Reason.CONFLICT)
-        with collector_paused():
+    with collector_paused():
+        for low in range(start, stop, _BLOCK):
+            if progress is not None and progress(low - start, stop - start) is False:
+                raise InputError("dry run", "was ended before it was done", reason=Reason.CONFLICT)
             run.block(low, min(stop, low + _BLOCK))
+    run.finish()
     if progress is not None:
         progress(stop - start, stop - start)
     return run.sums.close(
@@ -115,7 +106,7 @@ class _Run:
     ) -> None:
         self._engine, self._site, self._comparison = engine, site, comparison
         self._since_us, self._until_us = since_us, until_us
-        self._effects: Memo[tuple[object, ...], Effect] = Memo(_EFFECTS_MAX)
+        self._groups: dict[_Key, Group] = {}
         self.sums = Sums()
         self.older = self.removed = 0
         self.labels: set[str] = set()
@@ -123,61 +114,78 @@ class _Run:
 
     def block(self, start: int, stop: int) -> None:
         """Count the records of one range."""
+        new: list[tuple[_Key, int, dict[str, Any]]] = []
         with read(self._engine) as db:
-            stored = scan.between(db, self._site, start, stop, _ACCEPTED)
+            for stored in scan.between(db, self._site, start, stop, _ACCEPTED):
+                at_us = stored[2]
+                if self._since_us <= at_us < self._until_us:
+                    entry = orjson.loads(stored[4])
+                    body = entry["body"]
+                    key = _key(body)
+                    group = self._groups.get(key)
+                    if group is not None and group.since_us <= at_us < group.until_us:
+                        self._count(group, at_us, entry)
+                    else:
+                        new.append((key, at_us, entry))
             self.removed += decided.removed_between(db, self._site, start, stop)
-            rows = [self._row(one) for one in stored if self._since_us <= one[2] < self._until_us]
-            new = {row.key for row in rows if row.key and self._known(row) is None}
-            bodies = decided.facts(db, self._site, new) if new else {}
-        add, messages = self.sums.add, 0
-        for row in rows:
-            effect = self._known(row) or self._decided(row, bodies)
-            said_us = self.said_since.get(row.subject)
-            add(effect, row.device, row.subject, moved_on=said_us is not None and said_us > row.at_us)
-            self.older += row.bundle not in self.labels
-            messages += not row.partial
-        self.sums.counts["messages"] += messages
+            bodies = decided.facts(db, self._site, {bytes.fromhex(key[0]) for key, _, _ in new if key[0]})
+        for key, at_us, entry in new:
+            self._count(self._group(key, at_us, entry, bodies), at_us, entry)
 
-    @staticmethod
-    def _row(stored: Sequence[Any]) -> _Row:
-        entry = orjson.loads(stored[4])
+    def finish(self) -> None:
+        """Take what is still counted by equal ones into the sums."""
+        for group in self._groups.values():
+            self.sums.add(group)
+        self._groups.clear()
+
+    def _count(self, group: Group, at_us: int, entry: Mapping[str, Any]) -> None:
+        subject, body = entry["subject"], entry["body"]
+        group.count += 1
+        if self.said_since and self.said_since.get(subject, 0) > at_us:
+            group.moved_on += 1
+        for seen in group.subjects:
+            seen.add(subject)
+        if body["bundle"] not in self.labels:
+            self.older += 1
+        if "release" not in body and "." not in entry["message"]:
+            self.sums.messages += 1
+
+    def _group(
+        self, key: _Key, at_us: int, entry: Mapping[str, Any], bodies: Mapping[bytes, bytes | None]
+    ) -> Group:
+        """Give the group of equal ones, decided again where there is none of this time."""
+        group = self._groups.get(key)
+        if group is not None and group.since_us <= at_us < group.until_us:
+            return group
+        if group is not None:
+            self.sums.add(group)
+        if len(self._groups) >= _GROUPS_MAX:
+            self.finish()
         body = entry["body"]
-        answers = tuple(_answered(answer) for answer in body["answers"])
-        facts = body["facts"]
-        key = bytes.fromhex(facts[0]) if facts else b""
-        release = "release" in body
-        return _Row(
-            stored[2], entry["subject"], body["device"], body["bundle"], key, answers, release, body["type"]
-        )
+        effect = self._effect(key, body["type"], at_us, bodies)
+        group = self._groups[key] = self.sums.group(effect, body["device"])
+        return group
 
-    def _known(self, row: _Row) -> Effect | None:
-        found = self._effects.get((row.key, row.answers, row.partial))
-        return found if found is not None and found.since_us <= row.at_us < found.until_us else None
-
-    def _decided(self, row: _Row, bodies: Mapping[bytes, bytes | None]) -> Effect:
-        """Decide one again, and remember it."""
-        effect = self._effect(row, bodies)
-        self._effects.put((row.key, row.answers, row.partial), effect)
-        return effect
-
-    def _effect(self, row: _Row, bodies: Mapping[bytes, bytes | None]) -> Effect:
-        if row.key not in bodies:
+    def _effect(self, key: _Key, type_: str, at_us: int, bodies: Mapping[bytes, bytes | None]) -> Effect:
+        digest = bytes.fromhex(key[0])
+        if digest not in bodies:
             return undecidable("facts")
-        body = bodies[row.key]
+        body = bodies[digest]
         if body is None:
             return undecidable("removed")
         try:
             facts = Facts.from_body(body)
         except ValueError:
             return undecidable("version")
-        recorded = Recorded(row.answers, wire_of(row.type), row.partial)
-        return self._comparison.effect(facts, recorded, row.at_us)
+        answers = tuple(Answered(*answer) for answer in key[2])
+        return self._comparison.effect(facts, Recorded(answers, wire_of(type_), key[1]), at_us)
 
 
-def _answered(answer: Sequence[Any]) -> Answered:
-    """Take an answer as its record has it; ids of what was sent are each message's own."""
-    word = answer[1]
-    return Answered(answer[0], word, str(answer[2]) if word != "permit" and len(answer) > 2 else "")
+def _key(body: Mapping[str, Any]) -> _Key:
+    """Take a record's answers less what is each message's own: ids of what was sent, and counts."""
+    answers = tuple([(a[0], "permit") if a[1] == "permit" else (a[0], a[1], a[2]) for a in body["answers"]])
+    facts = body["facts"]
+    return facts[0] if facts else "", "release" in body, answers
 
 
 def _actions(profile: Profile) -> dict[str, str]:

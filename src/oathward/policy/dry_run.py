@@ -27,7 +27,7 @@ from typing import Literal, NamedTuple
 from oathward.core.reasons import Reason
 from oathward.policy.bundle import Bundle
 from oathward.policy.decide import care_first, decide
-from oathward.policy.dry_run_labels import relabelled
+from oathward.policy.dry_run_labels import Relabelling
 from oathward.policy.granted import FOREVER_US
 from oathward.policy.model import (
     KEEP,
@@ -59,7 +59,7 @@ class Answered(NamedTuple):
 
     link: str
     word: str
-    reason: str
+    reason: str = ""
 
 
 class Recorded(NamedTuple):
@@ -92,7 +92,7 @@ class Side:
 
     @cached_property
     def parts(self) -> Mapping[str, object]:
-        """All that an answer on a link hangs on, by link: equal for two bundles, equal answers."""
+        """All that an answer on a link hangs on but labels, by link: equal for two bundles, equal answers."""
         bundle, found = self.bundle, {}
         for name, link in bundle.links.items():
             reaching = tuple(
@@ -177,6 +177,15 @@ class _Answer(NamedTuple):
     unknown: str = ""
 
 
+class _Asked(NamedTuple):
+    """One recorded decision, as it is asked again. ``labelled``: its facts by each labelling that may be after."""
+
+    facts: Facts
+    labelled: tuple[Facts, ...]
+    recorded: Recorded
+    unsure: bool | None
+
+
 class Comparison:
     """Two bundles, ready to decide recorded facts again under both.
 
@@ -186,57 +195,62 @@ class Comparison:
 
     def __init__(self, before: Side, after: Side, now_us: int) -> None:
         self._before, self._after, self._now_us = before, after, now_us
+        self._relabelling = Relabelling(before.bundle.labels, after.bundle.labels)
         old, new = before.parts, after.parts
-        self.links = tuple(sorted(name for name in {*old, *new} if old.get(name) != new.get(name)))
-        """The links that the two do not have alike."""
+        self._other = frozenset(name for name in {*old, *new} if old.get(name) != new.get(name))
+        labelled = before.bundle.labels == after.bundle.labels
+        self.links = tuple(sorted(self._other if labelled else {*old, *new}))
+        """The links that the two may not answer alike."""
 
     def effect(self, facts: Facts, recorded: Recorded, at_us: int) -> Effect:
         """Decide one recorded decision again."""
+        asked = _Asked(
+            facts, self._relabelling.of(facts), recorded, recorded.unsure_whom(facts, self._before.bundle)
+        )
+        relabelled = asked.labelled != (facts,)
         since_us, until_us = self._span(facts, at_us)
         changes, undecided, moved = [], [], []
         for link in self.links:
-            if recorded.partial and recorded.of(link) is None:
+            if (recorded.partial and recorded.of(link) is None) or not (relabelled or link in self._other):
                 continue
-            change, cause, was_other = self._link(link, facts, recorded, at_us)
+            change, cause, was_other = self._link(link, asked, at_us)
             if cause:
                 undecided.append((link, cause))
             elif not change.nothing:
-                changes.append(change)
+                dated = not since_us <= self._now_us < until_us and self._is_dated(link, asked)
+                changes.append(change._replace(dated=dated))
             if was_other:
                 moved.append(link)
         kind, known = facts.device_kind or "", facts.subject_kind == "known"
         return Effect(kind, known, tuple(changes), tuple(undecided), tuple(moved), since_us, until_us)
 
-    def _link(self, link: str, facts: Facts, recorded: Recorded, at_us: int) -> tuple[Change, str, bool]:
+    def _link(self, link: str, asked: _Asked, at_us: int) -> tuple[Change, str, bool]:
         """Compare on one link; gives the change, the cause where it cannot be told, and whether another bundle answered."""
-        unsure = recorded.unsure_whom(facts, self._before.bundle)
-        old = _answer(self._before, link, facts, recorded.wire, at_us, unsure=bool(unsure))
-        said = recorded.of(link)
+        old, new = self._old(link, asked, at_us), self._new(link, asked, at_us)
+        said = asked.recorded.of(link)
         late = said is not None and old.word == "permit" and _is_late(said)
         fits = late or (_WORDS[said.word] if said else "none") == old.word
-        new = self._new(link, facts, recorded, at_us)
-        change = self._change(link, recorded.wire, old, new)
+        change = self._change(link, asked.recorded.wire, old, new)
         cause = old.unknown or new.unknown
         if late and said is not None and not cause:
             if new.word == "permit" and not change.nothing:
                 cause = "message"
             stopped = _WORDS[said.word]  # so nothing of it left, whatever was permitted
             change = Change(link, stopped, stopped if new.word == "permit" else new.word, reasons=new.reasons)
-        if not cause and not change.nothing:
-            change = change._replace(dated=self._is_dated(link, facts, recorded, at_us))
         return change, cause, not fits
 
-    def _new(self, link: str, facts: Facts, recorded: Recorded, at_us: int) -> _Answer:
+    def _old(self, link: str, asked: _Asked, at_us: int) -> _Answer:
+        wire, unsure = asked.recorded.wire, bool(asked.unsure)
+        return _answer(self._before, link, asked.facts, wire, at_us, unsure=unsure)
+
+    def _new(self, link: str, asked: _Asked, at_us: int) -> _Answer:
         """Answer under the bundle after, for each labelling that may be; undecided where they differ."""
-        unsure = recorded.unsure_whom(facts, self._before.bundle)
-        several = relabelled(facts, self._before.bundle.labels, self._after.bundle.labels)
-        answers = [
-            _answer(self._after, link, one, recorded.wire, at_us, unsure=bool(unsure)) for one in several
-        ]
+        wire, unsure = asked.recorded.wire, bool(asked.unsure)
+        answers = [_answer(self._after, link, one, wire, at_us, unsure=unsure) for one in asked.labelled]
         if not answers or any(_apart(answers[0], other) for other in answers[1:]):
             return _Answer("hold", unknown="labels")
         one = self._after.bundle.links.get(link)
-        if unsure is None and one is not None and not one.for_care and answers[0].permit is not None:
+        if asked.unsure is None and one is not None and not one.for_care and answers[0].permit is not None:
             return _Answer("hold", unknown="patient")
         return answers[0]
 
@@ -280,15 +294,10 @@ class Comparison:
                 found["uncatalogued"] = "keep"
         return found
 
-    def _is_dated(self, link: str, facts: Facts, recorded: Recorded, at_us: int) -> bool:
+    def _is_dated(self, link: str, asked: _Asked) -> bool:
         """Whether dates alone make it otherwise: today both would say the same."""
-        since_us, until_us = self._span(facts, at_us)
-        if since_us <= self._now_us < until_us:
-            return False
-        unsure = bool(recorded.unsure_whom(facts, self._before.bundle))
-        old = _answer(self._before, link, facts, recorded.wire, self._now_us, unsure=unsure)
-        new = self._new(link, facts, recorded, self._now_us)
-        return self._change(link, recorded.wire, old, new).nothing
+        old, new = self._old(link, asked, self._now_us), self._new(link, asked, self._now_us)
+        return self._change(link, asked.recorded.wire, old, new).nothing
 
     def _span(self, facts: Facts, at_us: int) -> tuple[int, int]:
         """Give the time around a decision in which no date of consents or links is crossed."""

@@ -116,6 +116,23 @@ class DryRun:
         return self.undecided / self.decisions if self.decisions else 0.0
 
 
+class Subjects:
+    """How many different subjects there are, up to ``SUBJECTS_MAX``: hashes of them, and no names."""
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def add(self, subject: str) -> None:
+        """Count one more, unless it was seen."""
+        if len(self._seen) < SUBJECTS_MAX and subject:
+            self._seen.add(hash(subject))
+
+    def __len__(self) -> int:
+        return len(self._seen)
+
+
 @dataclass(slots=True)
 class _Link:
     more: Counter[str] = field(default_factory=Counter)
@@ -123,56 +140,71 @@ class _Link:
     reasons: Counter[str] = field(default_factory=Counter)
     kinds: dict[str, Counter[str]] = field(default_factory=dict)
     devices: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    subjects: set[int] = field(default_factory=set)
+    subjects: Subjects = field(default_factory=Subjects)
     left_out: set[int] = field(default_factory=set)
 
 
+class Group:
+    """Equal recorded decisions of one device, counted: their effect holds from ``since_us`` up to ``until_us``.
+
+    ``moved_on``: of the count, those whose patients have said something since. ``subjects``: where theirs are counted.
+    """
+
+    __slots__ = ("count", "device", "effect", "moved_on", "since_us", "subjects", "until_us")
+
+    def __init__(self, effect: Effect, device: str, subjects: tuple[Subjects, ...]) -> None:
+        self.effect, self.device, self.subjects = effect, device, subjects
+        self.since_us, self.until_us = effect.since_us, effect.until_us
+        self.count = self.moved_on = 0
+
+
 class Sums:
-    """Count effects record by record; ``close`` gives what they come to."""
+    """Count groups of equal decisions; ``close`` gives what they come to."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.causes: Counter[str] = Counter()
         self.links_undecided: Counter[str] = Counter()
         self.otherwise_then: Counter[str] = Counter()
+        self.messages = 0
         self._links: dict[str, _Link] = {}
 
-    def add(self, effect: Effect, device: str, subject: str, *, moved_on: bool) -> None:
-        """Count one record.
+    def group(self, effect: Effect, device: str) -> Group:
+        """Begin a group; ``add`` takes it in, once."""
+        links = [self._links.setdefault(change.link, _Link()) for change in effect.changes]
+        return Group(effect, device, tuple(link.subjects for link in links) if effect.known else ())
 
-        Args:
-            moved_on: its patient has said something since.
-        """
-        self.counts["decisions"] += 1
+    def add(self, group: Group) -> None:
+        """Take a group in."""
+        effect, count = group.effect, group.count
+        self.counts["decisions"] += count
         for link in effect.moved:
-            self.otherwise_then[link] += 1
+            self.otherwise_then[link] += count
         for change in effect.changes:
-            self._change(change, effect, device, subject)
+            self._change(change, group)
         if effect.undecided:
-            self.counts["undecided"] += 1
-            self.causes.update({cause for _, cause in effect.undecided})
-            self.links_undecided.update(link for link, _ in effect.undecided if link)
+            self.counts["undecided"] += count
+            for cause in {cause for _, cause in effect.undecided}:
+                self.causes[cause] += count
+            for link, _ in effect.undecided:
+                self.links_undecided[link] += count if link else 0
         elif effect.changes:
-            self.counts["changed"] += 1
+            self.counts["changed"] += count
         else:
-            self.counts["moved_on" if moved_on else "unchanged"] += 1
+            self.counts["moved_on"] += group.moved_on
+            self.counts["unchanged"] += count - group.moved_on
 
-    def _change(self, change: Change, effect: Effect, device: str, subject: str) -> None:
-        sums = self._links.setdefault(change.link, _Link())
-        kinds = kinds_of(change)
-        sums.kinds.setdefault(effect.kind, Counter()).update(kinds)
-        one = sums.devices.get((device, effect.kind))
-        if one is not None:
-            one.update(kinds)
-        elif len(sums.devices) < DEVICES_MAX:
-            sums.devices[device, effect.kind] = Counter(kinds)
+    def _change(self, change: Change, group: Group) -> None:
+        sums, kind, device = self._links[change.link], group.effect.kind, group.device
+        kinds = dict.fromkeys(kinds_of(change), group.count)
+        sums.kinds.setdefault(kind, Counter()).update(kinds)
+        if (device, kind) in sums.devices or len(sums.devices) < DEVICES_MAX:
+            sums.devices.setdefault((device, kind), Counter()).update(kinds)
         elif len(sums.left_out) < SUBJECTS_MAX:
             sums.left_out.add(hash(device))
-        sums.more.update(change.more)
-        sums.less.update(change.less)
-        sums.reasons.update(change.reasons)
-        if effect.known and subject and len(sums.subjects) < SUBJECTS_MAX:
-            sums.subjects.add(hash(subject))
+        sums.more.update(dict.fromkeys(change.more, group.count))
+        sums.less.update(dict.fromkeys(change.less, group.count))
+        sums.reasons.update(dict.fromkeys(change.reasons, group.count))
 
     def close(
         self, *, before: str, after: str, since_us: int, until_us: int, older: int, removed_records: int
@@ -185,17 +217,19 @@ class Sums:
             since_us,
             until_us,
             counts["decisions"],
-            counts["messages"],
+            self.messages,
             counts["changed"],
             counts["unchanged"],
             counts["moved_on"],
             counts["undecided"],
             dict(self.causes),
-            dict(self.links_undecided),
+            dict(+self.links_undecided),
             dict(self.otherwise_then),
             older,
             removed_records,
-            tuple(_closed(link, self._links[link]) for link in sorted(self._links)),
+            tuple(
+                _closed(link, self._links[link]) for link in sorted(self._links) if self._links[link].kinds
+            ),
         )
 
 
