@@ -25,7 +25,7 @@ from oathward.ledger import Record, append, prepare
 from oathward.policy.bundle import Bundle, PolicyErrors, load, unpack
 from oathward.policy.model import ProfileView
 from oathward.policy.trial import run
-from oathward.vault.authority import Seen, put
+from oathward.vault.authority import Document, Seen, put
 from oathward.vault.authority import load as load_document
 from oathward.vault.keeper.client import Client
 from oathward.vault.sign import Verifier
@@ -103,6 +103,12 @@ def activate(
     """
     tested(bundle)
     document = keeper.sign_authority(KIND, ID, 0, bundle.body, approvals)
+    with write(engine) as db:
+        return store(db, site, bundle, document, now_us)
+
+
+def store(db: Connection, site: str, bundle: Bundle, document: Document, now_us: int) -> Active:
+    """Store a bundle that the keeper signed, with its record; the last call before the caller's commit."""
     active = Active(bundle, document.version, document.at_us)
     body = {
         "bundle": active.label,
@@ -113,9 +119,8 @@ def activate(
         "version": active.version,
     }
     leaf = prepare(Record("bundle.activated", body, now_us, links=tuple(sorted(bundle.links))))
-    with write(engine) as db:
-        put(db, document)
-        append(db, site, [leaf])
+    put(db, document)
+    append(db, site, [leaf])
     return active
 
 

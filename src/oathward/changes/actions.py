@@ -22,6 +22,7 @@ from oathward.changes.model import (
     ATTACHMENTS_MAX,
     FILE_BYTES_MAX,
     NAME_LENGTH_MAX,
+    OPEN,
     REASON_LENGTH_MAX,
     TRANSITIONS,
     AttachmentRow,
@@ -95,6 +96,25 @@ def collect(db: Connection, site: str, id_: str, rows: list[AttachmentRow]) -> N
         sql.attach(db, site, id_, row)
 
 
+def tried(db: Connection, site: str, id_: str, digest: str, *, by: str, words: str, now_us: int) -> None:
+    """Note the dry run of a proposal that is not with the keeper yet, or of an emergency that is looked at afterwards.
+
+    Raises:
+        InputError: ``conflict``: what was proposed does not change.
+    """
+    known = proposal_of(db, site, id_)
+    if known.state is not ProposalState.DRAFT and not known.unassessed:
+        raise InputError(f"proposal {id_}", f"is {known.state} already", reason=Reason.CONFLICT)
+    sql.move(db, site, id_, [known.state], {"dry_run": digest, "changed_us": now_us})
+    _note(db, site, id_, "tried", by, now_us, words)
+
+
+def add(db: Connection, site: str, row: ProposalRow, kind: str) -> None:
+    """Write a row down that nobody drafted: a step back."""
+    sql.put(db, site, row)
+    _note(db, site, row.id, kind, row.proposer, row.created_us, row.reason)
+
+
 def move(
     db: Connection,
     site: str,
@@ -138,9 +158,7 @@ def assessed(db: Connection, site: str, id_: str, *, by: str, now_us: int) -> No
 def stale(db: Connection, site: str, *, version: int, now_us: int) -> int:
     """Mark every open proposal that starts from another version than this one; says how many."""
     found = [
-        row
-        for row in sql.listed(db, site, states=sorted(OPEN_STATES), limit=_STALE_MAX)
-        if row.base_version != version
+        row for row in sql.listed(db, site, states=OPEN, limit=_STALE_MAX) if row.base_version != version
     ]
     for row in found:
         move(
@@ -155,7 +173,6 @@ def stale(db: Connection, site: str, *, version: int, now_us: int) -> int:
     return len(found)
 
 
-OPEN_STATES = (ProposalState.DRAFT, ProposalState.PROPOSED, ProposalState.APPROVED)
 _STALE_MAX = 1_000
 
 
