@@ -55,6 +55,10 @@ kept_body = Table(
 
 _IN_MAX = 500
 
+QUARANTINE, ARRIVED = "quarantine", "consent:arrived"
+APART = frozenset((QUARANTINE, ARRIVED))
+"""Purposes of originals that were not kept for a recipient: what is held, and consents that wait for a person."""
+
 NOBODYS = "unattributed-"
 """What the subjects of a day begin with under which lies what was held before anybody knew whose it is (ADR 0010)."""
 
@@ -104,6 +108,26 @@ def of_subject(db: Connection, site: str, subject: str, *, after: str = "", limi
         kept_body.c.subject == subject, kept_body.c.message > after, kept_body.c.site == site
     )
     return [_kept(r) for r in db.execute(query.order_by(kept_body.c.message).limit(limit))]
+
+
+def newest(
+    db: Connection, site: str, subjects: Sequence[str], *, after: str = "", limit: int = 500
+) -> list[Kept]:
+    """List what was kept of one patient's subjects for a recipient, newest first, one original a message."""
+    where = (kept_body.c.subject.in_(subjects)) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
+    where &= (kept_body.c.message > after) & kept_body.c.purpose.not_in(sorted(APART))
+    query = select(kept_body).where(where).order_by(kept_body.c.message.desc(), kept_body.c.purpose)
+    found: dict[str, Kept] = {}
+    for row in db.execute(query.limit(limit * 2)):  # a message may be kept on several links
+        found.setdefault(row.message, _kept(row))
+    return list(found.values())[:limit]
+
+
+def newer(db: Connection, site: str, subjects: Sequence[str], than: str) -> int:
+    """Count the messages kept of one patient's subjects since one; nothing is opened for it."""
+    where = (kept_body.c.subject.in_(subjects)) & (kept_body.c.site == site) & (kept_body.c.message > than)
+    where &= kept_body.c.purpose.not_in(sorted(APART))
+    return db.execute(select(func.count(func.distinct(kept_body.c.message))).where(where)).scalar_one()
 
 
 def of_nobody(db: Connection, site: str) -> dict[str, int]:

@@ -1,0 +1,90 @@
+"""The keeper's client for patients: find, open, and the second person above the limit. ``client.patients``.
+
+Deliberately absent: any memory of what was opened; it is in the answer and nowhere else.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oathward.core.phi import Phi
+from oathward.vault.care import Relation
+from oathward.vault.keeper.opening import Original
+
+Proof = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was opened of a patient, oldest first. ``more``: older ones are kept too."""
+
+    originals: tuple[Original, ...]
+    more: bool
+    relation: Relation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What waits for a second person. ``name``: who asks; ``own``: the viewer does."""
+
+    id: str
+    name: str
+    reason: str
+    at_us: int
+    own: bool
+
+
+class Patients:
+    """Operations of the console for a person who is signed in; see ``keeper/patient_opening``."""
+
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
+
+    def find(self, number: Phi[str], authority: str, type_: str, purpose: str, proof: Proof) -> str:
+        """Find the subject of a number; empty where there is none that this person may know of."""
+        found: str = self._call(
+            "subject_find",
+            number=number.reveal(),
+            authority=authority,
+            type=type_,
+            purpose=purpose,
+            proof=dict(proof),
+        )
+        return found
+
+    def open(self, subject: str, after: str, limit: int, purpose: str, proof: Proof) -> Opened:
+        """Open the newest originals of a patient after a message id.
+
+        Raises:
+            KeeperError: refused, with the reason; recorded.
+        """
+        found = self._call(
+            "patient_open", subject=subject, after=after, limit=limit, purpose=purpose, proof=dict(proof)
+        )
+        relation = Relation(**found["relation"]) if found["relation"] else None
+        return Opened(tuple(map(_original, found["originals"])), found["more"], relation)
+
+    def open_message(self, message: str, purpose: str, reason: str, proof: Proof) -> tuple[Original, ...]:
+        """Open what is kept of one message; raises as ``open``."""
+        found = self._call("message_open", message=message, purpose=purpose, reason=reason, proof=dict(proof))
+        return tuple(map(_original, found))
+
+    def ask(self, reason: str, proof: Proof) -> str:
+        """Ask for another allowance of openings."""
+        id_: str = self._call("opening_ask", reason=reason, proof=dict(proof))
+        return id_
+
+    def asked(self, proof: Proof) -> list[Asking]:
+        """List what waits for a second person."""
+        return [Asking(**one) for one in self._call("opening_asked", proof=dict(proof))]
+
+    def allow(self, id_: str, proof: Proof) -> None:
+        """Allow another person as much again for an hour."""
+        self._call("opening_allow", id=id_, proof=dict(proof))
+
+
+def _original(one: Mapping[str, str]) -> Original:
+    return Original(one["message"], one["subject"], one["purpose"], Phi(base64.b64decode(one["data"])))
