@@ -3,9 +3,11 @@ import "htmx.org";
 import { keys } from "./keys";
 import { ages } from "./ages";
 import { copying } from "./copy";
+import { passkeys } from "./passkeys";
 import { ticking } from "./tick";
 
 keys();
 ages();
 copying();
+passkeys();
 ticking();
