@@ -146,6 +146,7 @@ class Prepared:
         stored_id: once committed, the id it is stored under: of the first one where this is a duplicate.
         version: of what is stored, as ``If-Match`` may name it.
         newer: whether something was taken before that this is the next version of.
+        kind: of the device; empty where it is not known.
         sent_us: the message's own time; 0 where it says none, ``NOT_ASKED`` where it could not be read.
         once: conditions of entries, and what met them. mismatch: why and where, of a message that is not stored for
             what it asks for.
@@ -170,6 +171,7 @@ class Prepared:
     version: str = ""
     newer: bool = False
     sent_us: int = 0
+    kind: str = ""
     once: list[Once] = field(default_factory=list)
     mismatch: tuple[Reason, str] = (Reason.VERSION_MISMATCH, "If-Match")
 

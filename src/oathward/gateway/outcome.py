@@ -117,6 +117,7 @@ def together(gate: Gate, arrival: Arrival, message: Any, device: Device, parts: 
         [part.resolution for part in parts],
         identity=identity,
         sent_us=arrival.wire.sent_us(message),
+        kind=device.kind,
         once=[one for part in parts for one in part.once],
     )
     prepared.acts.extend(_card_act(gate, part, device) for part in parts if part.card is not None)
@@ -149,6 +150,7 @@ def _plain(gate: Gate, message: Any, device: Device, part: Part) -> Prepared:
         [resolution],
         identity=identity,
         sent_us=arrival.wire.sent_us(message),
+        kind=device.kind,
         once=part.once,
     )
 

@@ -47,7 +47,7 @@ class Traffic:
     def _count(self, prepared: Prepared) -> None:
         row = prepared.message
         hour_us = row.received_us - row.received_us % HOUR_US
-        mine = self._of((hour_us, row.device, ""))
+        mine = self._of((hour_us, prepared.kind, ""))
         if prepared.outcome is Outcome.DUPLICATE:
             mine[_DUPLICATES] += 1
             return
@@ -57,7 +57,7 @@ class Traffic:
         if any(one.kind == "holding" for one in prepared.resolutions):
             found.append(_UNIDENTIFIED)
         found += self._timed(row.received_us, prepared.sent_us)
-        for counts in (mine, *[self._of((hour_us, row.device, o.row.link)) for o in prepared.outgoing]):
+        for counts in (mine, *[self._of((hour_us, prepared.kind, o.row.link)) for o in prepared.outgoing]):
             for place in found:
                 counts[place] += 1
 

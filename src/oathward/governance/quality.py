@@ -45,7 +45,7 @@ class QualityRow:
 
 
 Of = tuple[int, str, str, tuple[int, ...]]
-"""Day, device, link, and counts in the order of ``messages.traffic.Counts``."""
+"""Day, kind of device, link, and counts in the order of ``messages.traffic.Counts``."""
 Held = tuple[int, str, str, int]
 """Day, device, reason and number, as ``messages.traffic.HeldOfDay``."""
 
@@ -54,12 +54,12 @@ def by_kind(counts: Iterable[Of], held: Iterable[Held], kinds: Mapping[str, str]
     """Sum up by day and kind of device, the newest day first.
 
     Args:
-        kinds: device -> kind, as the inventory declares it.
+        kinds: device -> kind, of the devices in ``held``.
     """
     found: dict[tuple[int, str], QualityRow] = {}
-    for day_us, device, link, numbers in counts:
+    for day_us, kind, link, numbers in counts:
         if not link:
-            _add(_row(found, day_us, kinds.get(device) or UNKNOWN_KIND), numbers)
+            _add(_row(found, day_us, kind or UNKNOWN_KIND), numbers)
     for day_us, device, reason, number in held:
         row = _row(found, day_us, kinds.get(device) or UNKNOWN_KIND)
         row.malformed += number if is_malformed(reason) else 0

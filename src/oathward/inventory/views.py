@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -218,6 +218,13 @@ class Known:
         for proof in proofs:
             self._proofs.setdefault(proof, []).append(device.id)
         self._networks += [(ipaddress.ip_network(a), device.id) for a in device.addresses if "/" in a]
+
+
+def _readable(row: sql.DeviceRow) -> Device | None:
+    try:
+        return row.device
+    except ValueError:
+        return None
 
 
 def _view(row: sql.DeviceRow, authority: Verifier, seen: Seen) -> DeviceView | None:

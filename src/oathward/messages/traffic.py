@@ -1,7 +1,8 @@
-"""How what came was: late, of nobody known, twice; one row for each device, link and hour, added to by the gateway.
+"""How what came was: late, of nobody known, twice; one row for each kind of device, link and hour, added to by the gateway.
 
 Rules:
-- A row counts messages that were stored; where ``link`` is empty all of its device, else those that left on the link.
+- A row counts messages that were stored; where ``link`` is empty all of its kind, else those that left on the link.
+- By kind and not by device: an estate of a hundred thousand adds a few hundred rows a day, not millions.
 - What stands in other rows is not counted here: malformed messages and unknown devices lie in quarantine (``held``).
 - Rows go with the journal's own.
 
@@ -48,14 +49,14 @@ class Counts(NamedTuple):
 
 
 Key = tuple[int, str, str]
-"""Hour in microseconds, device, link."""
+"""Hour in microseconds, kind of device (empty where it is not known), link."""
 
 
 class OfDay(NamedTuple):
-    """Counts of a day, a device and a link."""
+    """Counts of a day, a kind of device and a link."""
 
     day_us: int
-    device: str
+    kind: str
     link: str
     counts: Counts
 
@@ -74,7 +75,7 @@ message_traffic = Table(
     METADATA,
     Column("site", Text, primary_key=True),
     Column("hour_us", BigInteger, primary_key=True, autoincrement=False),
-    Column("device", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
     Column("link", Text, primary_key=True),
     *(Column(name, BigInteger, nullable=False) for name in Counts._fields),
 )
@@ -83,23 +84,23 @@ message_traffic = Table(
 def add(db: Connection, site: str, counts: Mapping[Key, Counts]) -> None:
     """Add to the rows of some hours."""
     make = sqlite if db.dialect.name == "sqlite" else postgresql
-    for (hour_us, device, link), one in counts.items():
-        keys = {"site": site, "hour_us": hour_us, "device": device, "link": link}
+    for (hour_us, kind, link), one in counts.items():
+        keys = {"site": site, "hour_us": hour_us, "kind": kind, "link": link}
         row = make.insert(message_traffic).values(**keys, **one._asdict())
         more = {name: message_traffic.c[name] + row.excluded[name] for name in Counts._fields}
         db.execute(row.on_conflict_do_update(index_elements=list(keys), set_=more))
 
 
 def by_day(db: Connection, site: str, since_us: int, until_us: int) -> list[OfDay]:
-    """Sum up by day, device and link; days are UTC, and begin at ``since_us``'s."""
+    """Sum up by day, kind and link; days are UTC, and begin at ``since_us``'s."""
     t = message_traffic.c
     day = t.hour_us - t.hour_us % DAY_US
     sums = [func.sum(t[name]) for name in Counts._fields]
-    query = select(day.label("day"), t.device, t.link, *sums).where(
+    query = select(day.label("day"), t.kind, t.link, *sums).where(
         t.site == site, t.hour_us >= since_us - since_us % HOUR_US, t.hour_us < until_us
     )
-    rows = db.execute(query.group_by(day, t.device, t.link).order_by(day, t.device, t.link))
-    return [OfDay(int(at), device, link, Counts(*map(int, more))) for at, device, link, *more in rows]
+    rows = db.execute(query.group_by(day, t.kind, t.link).order_by(day, t.kind, t.link))
+    return [OfDay(int(at), kind, link, Counts(*map(int, more))) for at, kind, link, *more in rows]
 
 
 def held_by_day(db: Connection, site: str, since_us: int, until_us: int) -> list[HeldOfDay]:

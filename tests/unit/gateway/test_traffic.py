@@ -1,4 +1,4 @@
-"""How late messages were is counted once they are stored: one row a device, link and hour, nothing of a single message."""
+"""How late messages were is counted once they are stored: one row a kind of device, link and hour, nothing of a single message."""
 
 import json
 import time
@@ -82,7 +82,7 @@ def prepared(
     out = OutboxRow("X", "north", arrival.id, "", device, "s", "k", None, False, "b", 0, b"", b"", 0, at_us)
     outgoing = [Outgoing(None, out._replace(link=link)) for link in links]
     made = Prepared(arrival, row, [], lambda _: [], outgoing=outgoing, resolutions=[Resolution("s", kind)])
-    made.outcome, made.sent_us = outcome, sent_us
+    made.outcome, made.sent_us, made.kind = outcome, sent_us, "monitor"
     return made
 
 
@@ -99,7 +99,7 @@ def counted(engine, *messages):
     found.count(messages)
     found.flush(engine, "north")
     with read(engine) as db:
-        return {(r.device, r.link): r.counts for r in traffic.by_day(db, "north", NOW - DAY_US, NOW + DAY_US)}
+        return {(r.kind, r.link): r.counts for r in traffic.by_day(db, "north", NOW - DAY_US, NOW + DAY_US)}
 
 
 @pytest.mark.parametrize(
@@ -116,28 +116,28 @@ def counted(engine, *messages):
 )
 def test_how_late_a_message_was(engine, ago_s, wanted):
     found = counted(engine, prepared(NOW - ago_s * 1_000_000))
-    assert found == {("mon-1", ""): Counts(messages=1, **wanted)}
+    assert found == {("monitor", ""): Counts(messages=1, **wanted)}
 
 
 def test_what_a_message_does_not_say_is_untimed_and_what_cannot_be_read_is_not(engine):
     found = counted(engine, prepared(0), prepared(NOT_ASKED))
-    assert found == {("mon-1", ""): Counts(messages=2, untimed=1)}
+    assert found == {("monitor", ""): Counts(messages=2, untimed=1)}
 
 
 def test_each_link_has_what_left_on_it(engine):
     late, known = NOW - 400_000_000, prepared(NOW, links=("ehr",))
     found = counted(engine, prepared(late, kind="holding", links=("ehr", "research")), known)
     assert found == {
-        ("mon-1", ""): Counts(messages=2, late=1, unidentified=1),
-        ("mon-1", "ehr"): Counts(messages=2, late=1, unidentified=1),
-        ("mon-1", "research"): Counts(messages=1, late=1, unidentified=1),
+        ("monitor", ""): Counts(messages=2, late=1, unidentified=1),
+        ("monitor", "ehr"): Counts(messages=2, late=1, unidentified=1),
+        ("monitor", "research"): Counts(messages=1, late=1, unidentified=1),
     }
 
 
 def test_a_duplicate_is_counted_and_a_release_and_a_failure_are_not(engine):
     again = prepared(NOW, outcome=Outcome.DUPLICATE)
     found = counted(engine, again, prepared(NOW, release="r"), prepared(NOW, outcome=Outcome.FAILED))
-    assert found[("mon-1", "")] == Counts(duplicates=1)
+    assert found[("monitor", "")] == Counts(duplicates=1)
 
 
 def test_rows_are_added_to_and_summed_by_day(engine):
