@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from oathward.activation import load_active
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
-from oathward.core.labels import Role
+from oathward.core.labels import Purpose, Role
 from oathward.core.reasons import Reason
 from oathward.policy.access import (
     AT_THE_MACHINE,
@@ -51,6 +51,15 @@ HELPS = frozenset({Reason.ACCESS_STEP_UP, Reason.ACCESS_FACTOR})
 """Reasons of a denial that another proof of the same person mends."""
 
 
+@dataclass(frozen=True, slots=True)
+class InForce:
+    """The rules of one moment. ``active``: the bundle they are of; ``whole``: it could be read, or there is none."""
+
+    rules: Rules
+    active: Active | None = None
+    whole: bool = True
+
+
 class Book:
     """The rules about people, as this process last loaded them; safe in threads."""
 
@@ -58,28 +67,26 @@ class Book:
         self._site, self._monotonic = site, monotonic
         self._guard = threading.Lock()
         self._until_s = float("-inf")
-        self._active: Active | None = None
-        self._rules: tuple[Rules, bool] = (Rules.builtin(), True)
+        self._last = InForce(Rules.builtin())
 
-    def rules(self) -> tuple[Rules, bool]:
-        """Give the rules, and whether the bundle in force could be read for them."""
+    def now(self) -> InForce:
+        """Give the rules in force."""
         with self._guard:
             if self._monotonic() >= self._until_s:
-                self._look()
+                self._last = self._look()
                 self._until_s = self._monotonic() + LOOK_S
-            return self._rules
+            return self._last
 
-    def _look(self) -> None:
-        site = self._site
+    def _look(self) -> InForce:
+        site, last = self._site, self._last
         try:
             with read(site.engine) as db:
-                found = load_active(db, site.site, site.authority, site.seen, current=self._active)
+                found = load_active(db, site.site, site.authority, site.seen, current=last.active)
         except AuthorityError:
-            self._active, self._rules = None, (Rules.builtin(), False)
-            return
-        if found is None or found is not self._active or not self._rules[1]:
-            self._active = found
-            self._rules = (Rules.of(found.bundle if found else None), True)
+            return InForce(Rules.builtin(), whole=False)
+        if found is last.active and last.whole:
+            return last
+        return InForce(Rules.of(found.bundle if found else None), found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +94,24 @@ class Asking:
     """One viewer's questions, all of one moment.
 
     Args:
-        whole: the bundle in force could be read. acts: the session may change something.
+        acts: the session may change something.
     """
 
-    rules: Rules
+    now: InForce
     actor: Actor = NOBODY
     around: Around = PLAIN
-    whole: bool = True
     acts: bool = True
+
+    @property
+    def active(self) -> Active | None:
+        """The policy in force."""
+        return self.now.active
 
     def answer(self, action: str, thing: Thing) -> Answer:
         """Decide."""
-        if not self.whole and ACTIONS[action].group != "See":
+        if not self.now.whole and ACTIONS[action].group != "See":
             return Unclear(Reason.BUNDLE_INVALID, ())
-        return decide(self.rules, self.actor, action, thing, self.around)
+        return decide(self.now.rules, self.actor, action, thing, self.around)
 
     def may(self, action: str, thing: Thing | None = None) -> bool:
         """Say whether a link or a button is shown: also where a fresh proof is all that lacks."""
@@ -108,7 +119,16 @@ class Asking:
         if not self.acts and info.group != "See":
             return False
         asked = thing or Thing(info.thing, owner=self.actor.id if info.thing == "account" else "")
-        match self.answer(action, asked):
+        if info.group == "Open":  # for some purpose, of somebody they care for
+            return any(self.opening(purpose, relation=True)._may(action, asked) for purpose in Purpose)
+        return self._may(action, asked)
+
+    def opening(self, purpose: str, relation: bool) -> Asking:  # noqa: FBT001  as ``Route.around`` gives them
+        """Ask for a purpose of use, with a care relationship or without."""
+        return replace(self, around=replace(self.around, purpose=purpose, relation=relation))
+
+    def _may(self, action: str, thing: Thing) -> bool:
+        match self.answer(action, thing):
             case Permitted():
                 return True
             case Denied(reasons):
@@ -128,11 +148,10 @@ _SOMEBODYS = "\x00"
 
 def asking(book: Book, visit: Visit | None, actor: Actor) -> Asking:
     """Make one viewer's questions."""
-    rules, whole = book.rules()
     if visit is None:
-        return Asking(rules, whole=whole)
+        return Asking(book.now())
     around = Around(strong=visit.strong, fresh=visit.fresh) if visit.person_id else AT_THE_MACHINE
-    return Asking(rules, actor, around, whole, visit.acts)
+    return Asking(book.now(), actor, around, visit.acts)
 
 
 def actor_of(site: Opened, visit: Visit) -> Actor:

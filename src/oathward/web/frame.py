@@ -55,6 +55,9 @@ SIGN_IN = "/sign-in"
 STEP_UP = "/step-up"
 """Where a person proves again who they are; ``next`` brings them back."""
 
+_HIDDEN = frozenset({Reason.ACCESS_ROLE, Reason.ACCESS_RELATION})
+"""Reasons that would say that there is something: they look like nothing."""
+
 _ENDED = frozenset({Reason.NOT_PERMITTED, Reason.SESSION_REUSED})
 
 
@@ -90,7 +93,7 @@ class Frame:
         self._site, self._render = site, render
         self._believed = Believed(site)
         self._book = Book(site)
-        self._book.rules()  # compiled now, not while the first person waits
+        self._book.now()  # compiled now, not while the first person waits
 
     def answering(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a route's function in the steps."""
@@ -208,9 +211,12 @@ class Frame:
         """Answer with the reason of an error, and what to do about it."""
         status = error.reason.answer.http if error.reason.answer.http >= 400 else 409
         status = 421 if error.where == "Host" else status
-        if request.url.path.startswith(API):
-            status = 401 if error.reason in HELPS else status
-        if error.reason is Reason.NOT_FOUND and (request.path_params or not error.where):
+        if error.reason in HELPS:  # the keeper asks for a proof that the frame did not
+            if not request.url.path.startswith(API):
+                return _to_step_up(request)
+            status = 401
+        absent = error.reason is Reason.NOT_FOUND and (request.path_params or not error.where)
+        if absent or error.reason in _HIDDEN:
             return await run_in_threadpool(self._error, request, 404, "", Reason.NOT_FOUND.code, "")
         why = f"{error.where}: {error.why}" if error.where and error.why else error.where or error.why
         return await run_in_threadpool(self._error, request, status, why, error.reason.code, "")
@@ -244,7 +250,8 @@ def _may(route: Route, view: View) -> Reason | None:
         return None
     thing = route.thing(view) if route.thing else Thing(route.kind, owner=_own(route, view))
     info = ACTIONS[route.action]
-    match view.asking.answer(route.action, thing or Thing(route.kind, "\x00")):
+    asks = view.asking.opening(*route.around(view)) if route.around else view.asking
+    match asks.answer(route.action, thing or Thing(route.kind, "\x00")):
         case Permitted() if thing is not None:
             if view.visit is not None and not view.visit.acts and info.group != "See":
                 raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)

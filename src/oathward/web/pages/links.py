@@ -123,7 +123,7 @@ def one(view: View) -> Response:
 def _active(view: View) -> Active | None:
     site = view.site
     with read(site.engine) as db:
-        return load_active(db, site.site, site.authority, site.seen)
+        return load_active(db, site.site, site.authority, site.seen, current=view.asking.active)
 
 
 def _only_fhir(link: Link) -> bool:

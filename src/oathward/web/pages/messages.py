@@ -9,24 +9,20 @@ Rules:
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from oathward import ledger
 from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import BY_CODE, Reason
-from oathward.ledger import Entry, Query
 from oathward.messages import actions, views
 from oathward.messages import sql as rows
 from oathward.messages.model import Delivery, State
 from oathward.messages.views import WITHDRAWN, Counted, Filters
-from oathward.web import things
+from oathward.web import decided, things
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -34,34 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 ROWS = 50
-RECORDS_MAX = 200
-PARTS_MAX = 16
 STATES = {state.value: state.value for state in State}
-ANSWERS = {
-    "permit": ("ok", "Permitted"),
-    "deny": ("off", "Denied"),
-    "held": ("note", "Held"),
-    "indeterminate": ("note", "Held, could not decide"),
-}
-"""What a decision's word means: level and what people read."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What was decided for one link of one part of a message. ``removed``: class of data -> how many values."""
-
-    part: str
-    link: str
-    level: str
-    word: str
-    reasons: tuple[str, ...]
-    outgoing: str
-    removed: tuple[tuple[str, int], ...]
-    at_us: int
-    bundle: str
-    release: bool
-    delivered_us: int
-    fate: str
 
 
 def show(view: View) -> Response:
@@ -110,14 +79,14 @@ def one(view: View) -> Response:
     with read(view.site.engine) as db:
         message, held = rows.message_row(db, id_), rows.held(db, id_)
         waiting = views.deliveries(db, id_)
-        records = list(_records(db, view.site.site, id_))
+        records = list(decided.records(db, view.site.site, id_))
     if message is None and held is None and not records:
         raise InputError(
             "message", "there is no such message, or its row was forgotten", reason=Reason.NOT_FOUND
         )
     return view.page(
         "message.html",
-        decisions=_decisions(records, {row.id: row.state for row in waiting}),
+        decisions=decided.decisions(records, {row.id: row.state for row in waiting}),
         held=held,
         id=id_,
         message=message,
@@ -190,55 +159,6 @@ def _until(text: str) -> int:
         return 0
     return max(0, micros(at.replace(tzinfo=at.tzinfo or UTC)))
 
-
-def _records(db: Connection, site: str, id_: str) -> Iterator[Entry]:
-    """Read what is recorded of a message and of its parts, oldest first."""
-    found = ledger.search(db, site, Query(message=id_), limit=RECORDS_MAX)
-    for number in range(1, PARTS_MAX + 1):  # a message about several patients is decided part by part
-        part = ledger.search(db, site, Query(message=f"{id_}.{number}"), limit=RECORDS_MAX)
-        found += part
-        if not part and number > 1:
-            break
-    yield from sorted(found, key=lambda entry: entry.index)
-
-
-def _decisions(records: list[Entry], waiting: dict[str, str]) -> list[Decision]:
-    """Read the decisions out of the records, the newest of each link and part first."""
-    fates = {str(e.body.get("id")): e for e in records if e.kind in _FATES}
-    found = []
-    for entry in records:
-        if entry.kind != "message.accepted":
-            continue
-        for link, word, *more in entry.body.get("answers", ()):
-            level, said = ANSWERS.get(word, ("off", word))
-            outgoing = str(more[0]) if word == "permit" and more else ""
-            counts = more[1] if word == "permit" and len(more) > 1 and isinstance(more[1], dict) else {}
-            removed = tuple(sorted((str(name), int(count)) for name, count in counts.items()))
-            fate = fates.get(outgoing)
-            found.append(
-                Decision(
-                    *(entry.message.partition(".")[2], link, level, said),
-                    tuple(str(one) for one in more) if word != "permit" else (),
-                    *(outgoing, removed, entry.at_us, str(entry.body.get("bundle", ""))),
-                    "release" in entry.body,
-                    fate.at_us if fate else 0,
-                    _fate(fate) if fate else waiting.get(outgoing, ""),
-                )
-            )
-    return found
-
-
-def _fate(entry: Entry) -> str:
-    """Say what became of a delivery; one that may not be sent any more is as it should be."""
-    withdrawn = entry.kind == "message.dead" and entry.body.get("reason") in WITHDRAWN
-    return "not sent any more" if withdrawn else _FATES[entry.kind]
-
-
-_FATES = {
-    "message.delivered": "delivered",
-    "message.dead": "set aside",
-    "delivery.discarded": "given up",
-}
 
 PAGE = Page(
     "Messages",
