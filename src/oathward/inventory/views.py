@@ -126,6 +126,20 @@ def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) ->
     return _view(row, authority, seen) if row else None
 
 
+def kinds(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
+    """Say of what kind some devices are, for counts: device -> kind; signatures are not looked at."""
+    found = (sql.row(db, site, id_) for id_ in dict.fromkeys(ids))
+    return {row.document.id: device.kind for row in found if row and (device := _readable(row)) is not None}
+
+
+def models(db: Connection, site: str, *, most: int) -> frozenset[str]:
+    """List makes and models, ``Acme|Vista 3``; none where there are more devices than are read for that."""
+    if sum(sql.status_counts(db, site).values()) > most:
+        return frozenset()
+    found = (_readable(row) for row in sql.rows(db, site))
+    return frozenset(f"{one.make}|{one.model}" for one in found if one and one.make and one.model)
+
+
 def unknown(db: Connection, site: str, *, state: str = "held", limit: int = 1_000) -> list[HeldView]:
     """List who is held, last heard first."""
     names = HeldView.__slots__
