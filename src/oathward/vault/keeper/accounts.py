@@ -288,7 +288,7 @@ def _invitation(keeper: Keeper, by: Inviter, person: Person, login: str) -> str:
                 raise KeeperError("login", "is another person's", reason=Reason.CONFLICT)
         store.rows("DELETE FROM invitation WHERE until_us <= ? OR person = ?", now_us, person.id)
         store.rows(
-            "INSERT INTO invitation VALUES (?, ?, ?, ?, ?)", _hash(key), person.id, login, by, until_us
+            "INSERT INTO invitation VALUES (?, ?, ?, ?, ?)", _hash(key), person.id, login, by.name, until_us
         )
     return key
 
