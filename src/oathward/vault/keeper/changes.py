@@ -60,13 +60,13 @@ def propose(keeper: Keeper, session: Session, body: bytes) -> Proposal:
     counted = keeper.store.one("SELECT COUNT(*) FROM proposal WHERE state IN ('proposed', 'approved')")
     if (counted or (0,))[0] >= OPEN_MAX:
         raise KeeperError("proposals", "too many wait", reason=Reason.LIMIT_EXCEEDED)
-    made = Proposal(stated["id"], body, "proposed", person, keeper.now_us())
+    made = Proposal(stated["id"], stated["kind"], body, "proposed", person, keeper.now_us())
     with keeper.store.transaction():
         if keeper.store.one("SELECT 1 FROM proposal WHERE id = ?", made.id):
             raise KeeperError("proposal id", "stands already", reason=Reason.CONFLICT)
         keeper.store.rows(
-            "INSERT INTO proposal VALUES (?, ?, 'proposed', ?, ?, '', 0, 0)",
-            *(made.id, body, made.proposer, made.proposed_us),
+            "INSERT INTO proposal VALUES (?, ?, ?, 'proposed', ?, ?, '', 0, 0)",
+            *(made.id, made.kind, body, made.proposer, made.proposed_us),
         )
         _note(keeper, "change.proposed", made, session, digest=_hex(body))
     return made
@@ -162,9 +162,7 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
         now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
         before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, now.version - 1, keeper.authority)
     made = keeper.store.one(
-        "SELECT id, proposer, state FROM proposal WHERE version = ? AND state IN ('signed', 'unassessed', 'assessed')"
-        ' AND body LIKE \'%"kind":"bundle"%\'',
-        now.version,
+        "SELECT id, proposer, state FROM proposal WHERE kind = ? AND version = ?", BUNDLE, now.version
     )
     if made is not None and made[2] == "unassessed" and made[1] == session.visitor.person_id:
         raise KeeperError(

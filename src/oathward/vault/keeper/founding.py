@@ -71,7 +71,7 @@ def invitations(keeper: Keeper, caller: Caller, evidence: Mapping[str, str]) -> 
         for one in roles.people(keeper)
         if one.state == "active" and roles.grant_of(keeper, one.id) is not None
     ]
-    return {one.id: accounts.invite(keeper, named.name, one.id) for one in here}
+    return {one.id: accounts.invite(keeper, named, one) for one in here}
 
 
 def _read(documents: Sequence[signing.Wanted]) -> tuple[dict[str, Person], dict[str, frozenset[Role]]]:

@@ -54,6 +54,7 @@ class Proposal:
     """
 
     id: str
+    kind: str
     body: bytes
     state: str
     proposer: str
@@ -67,11 +68,6 @@ class Proposal:
         """What it says."""
         found: dict[str, Any] = orjson.loads(self.body)
         return found
-
-    @property
-    def kind(self) -> str:
-        """``bundle``, ``grant`` or ``service``."""
-        return str(self.stated["kind"])
 
 
 def of(keeper: Keeper, id_: str) -> Proposal:

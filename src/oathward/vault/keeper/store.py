@@ -68,10 +68,11 @@ CREATE TABLE IF NOT EXISTS assertion (id TEXT PRIMARY KEY, until_us INTEGER NOT 
 CREATE TABLE IF NOT EXISTS opening_ask (id TEXT PRIMARY KEY, person TEXT NOT NULL, reason TEXT NOT NULL,
   at_us INTEGER NOT NULL, state TEXT NOT NULL, by TEXT NOT NULL, until_us INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS opening_ask_person ON opening_ask (person, state);
-CREATE TABLE IF NOT EXISTS proposal (id TEXT PRIMARY KEY, body BLOB NOT NULL, state TEXT NOT NULL,
+CREATE TABLE IF NOT EXISTS proposal (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL, state TEXT NOT NULL,
   proposer TEXT NOT NULL, proposed_us INTEGER NOT NULL, approver TEXT NOT NULL, approved_us INTEGER NOT NULL,
   version INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS proposal_state ON proposal (state, proposed_us);
+CREATE INDEX IF NOT EXISTS proposal_version ON proposal (kind, version);
 """
 
 WRAPPED = (

@@ -1,0 +1,91 @@
+"""A site with people, for tests: a keeper in this process, first people, and sessions without the ceremony of signing in."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+
+import orjson
+
+from oathward.core.db import read, write
+from oathward.core.ids import uuid7
+from oathward.core.labels import Role
+from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
+from oathward.vault.authority import newest_version, put_all
+from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.proof import admin_proof, console_proof
+from oathward.vault.keeper.sessions import Visitor
+
+FIRST = {
+    "adam": Role.ADMINISTRATOR,
+    "ines": Role.INTEGRATION_ENGINEER,
+    "paul": Role.PRIVACY_OFFICER,
+    "sara": Role.SECURITY_ANALYST,
+}
+"""Person id -> role of the first people; more are made as a test needs them."""
+
+
+def first_documents(
+    now_us: int, people: dict[str, Role] = FIRST, **more: dict
+) -> list[tuple[str, str, int, bytes]]:
+    """Write the first people and their grants, as ``changes.found`` takes them."""
+    found = []
+    for id_, role in people.items():
+        person = Person(id=id_, name=id_.capitalize(), number=f"n-{id_}", **more.get(id_, {}))
+        grant = Grant(id_, (RoleGrant(role, now_us, why="first people"),))
+        found += [(PERSON, id_, 0, person.body()), (GRANT, id_, 0, grant.body())]
+    return found
+
+
+def store(engine, documents) -> None:
+    """Store what was signed."""
+    with write(engine) as db:
+        put_all(db, documents)
+
+
+def found(site_client, engine, now_us: int, people: dict[str, Role] = FIRST, **more: dict) -> None:
+    """Found a site through a client of the admin socket."""
+    documents = site_client.changes.found(first_documents(now_us, people, **more), admin_proof("setup"))
+    store(engine, documents)
+
+
+def signed_in(keeper: Keeper, person_id: str, *, strong: bool = True, fresh: bool = True) -> dict[str, str]:
+    """Sign a person in without asking them anything; gives the proof."""
+    visitor = Visitor(
+        name=person_id.capitalize(), by="test", person_id=person_id, strong=strong, always_fresh=fresh
+    )
+    secret, session = keeper.sessions.open(visitor, keeper.now_us())
+    if not fresh:
+        session.proved_s = float("-inf")
+    return console_proof(secret)
+
+
+def proposal(kind: str, documents, *, base: int, emergency: bool = False, id_: str = "") -> bytes:
+    """Write a proposal of bodies: (id, body) pairs of one kind."""
+    stated = {
+        "attachments": [],
+        "base_version": base,
+        "documents": [[kind, name, hashlib.sha256(body).hexdigest()] for name, body in documents],
+        "dry_run": "",
+        "emergency": emergency,
+        "id": id_ or uuid7(),
+        "kind": kind,
+        "reason": "a test",
+    }
+    return orjson.dumps(stated, option=orjson.OPT_SORT_KEYS)
+
+
+def version_of(keeper: Keeper, kind: str, id_: str) -> int:
+    """Say which version was signed last."""
+    with read(keeper.engine) as db:
+        return newest_version(db, keeper.site, kind, id_)
+
+
+@contextmanager
+def keeper_of(settings):
+    """Be the keeper."""
+    keeper = Keeper(settings)
+    try:
+        yield keeper
+    finally:
+        keeper.close()

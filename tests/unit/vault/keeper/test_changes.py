@@ -1,0 +1,378 @@
+"""Two people for what takes two: every way round it that we could think of, with the reason that is given."""
+
+import hashlib
+
+import pytest
+from tests import founded
+from tests.founded import FIRST, proposal, signed_in, version_of
+from tests.unit.vault.keeper.test_opening import records, refused
+
+from oathward.core.db import connect
+from oathward.core.ids import uuid7
+from oathward.core.labels import Role
+from oathward.core.reasons import Reason
+from oathward.policy.files import canonical
+from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
+from oathward.vault.keeper import accounts
+from oathward.vault.keeper.proof import admin_proof
+
+PEOPLE = FIRST | {
+    "prue": Role.PRIVACY_OFFICER,
+    "kim": Role.KEY_HOLDER,
+    "audra": Role.AUDITOR,
+    "clara": Role.CLINICIAN,
+}
+
+
+class Site:
+    """A founded site, its keeper in this process."""
+
+    def __init__(self, settings, admin):
+        self.admin, self.settings = admin, settings
+        self.keeper = admin._transport._keeper
+        self.engine = connect(settings.database_url)
+        self.changes = admin.changes
+        founded.found(admin, self.engine, self.now_us, PEOPLE)
+
+    @property
+    def now_us(self):
+        return self.keeper.now_us()
+
+    def as_(self, person, **how):
+        return signed_in(self.keeper, person, **how)
+
+    def bundle(self, text="a", **more):
+        body = canonical({"README.md": text.encode()})
+        return body, proposal(
+            "bundle", [("active", body)], base=version_of(self.keeper, "bundle", "active"), **more
+        )
+
+    def grant(self, person, *roles, until_us=None):
+        body = Grant(person, tuple(RoleGrant(role, self.now_us, until_us) for role in roles)).body()
+        old = self.keeper_grant(person)
+        if old is not None:
+            body = Grant(person, (*old.roles, *(RoleGrant(r, self.now_us, until_us) for r in roles))).body()
+        return body, proposal(GRANT, [(person, body)], base=version_of(self.keeper, GRANT, person))
+
+    def keeper_grant(self, person):
+        from oathward.vault.keeper import roles
+
+        return roles.grant_of(self.keeper, person)
+
+    def take(self, person):
+        """Take every role of a person away, by two others."""
+        old = self.keeper_grant(person)
+        body = Grant(person, tuple(RoleGrant(r.role, r.from_us, self.now_us) for r in old.roles)).body()
+        self.through(
+            proposal(GRANT, [(person, body)], base=version_of(self.keeper, GRANT, person)),
+            body,
+            "adam",
+            "prue" if person != "prue" else "paul",
+        )
+
+    def through(self, document, body, proposer, approver):
+        one = self.changes.propose(document, self.as_(proposer))
+        self.changes.approve(one.id, self.as_(approver))
+        founded.store(self.engine, self.changes.sign(one.id, [body], self.as_(approver)))
+        return one
+
+    def leave(self, person):
+        gone = Person(id=person, name=person.capitalize(), number=f"n-{person}", state="left")
+        founded.store(
+            self.engine, self.changes.sign_people([(PERSON, person, 0, gone.body())], self.as_("adam"))
+        )
+
+
+@pytest.fixture
+def site(site, admin):
+    return Site(site, admin)
+
+
+def test_two_people_change_the_policy_and_it_is_on_record(site):
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    assert (one.state, one.proposer) == ("proposed", "ines")
+    assert site.changes.approve(one.id, site.as_("paul")).state == "approved"
+    (signed,) = site.changes.sign(one.id, [body], site.as_("ines"))
+    founded.store(site.engine, [signed])
+    assert (signed.version, signed.body) == (1, body)
+    assert site.changes.one(one.id, site.as_("audra")).state == "signed"
+    kinds = ["change.proposed", "change.approved", "change.signed"]
+    told = [r["body"] for r in records(site.settings, *kinds)]
+    assert [r["person"] for r in told] == ["ines", "paul", "ines"]
+    assert told[0]["digest"] == hashlib.sha256(document).hexdigest()
+    approvals = records(site.settings, "authority.signed")[-1]["body"]["approvals"]
+    assert approvals == ["ines", "paul"]
+
+
+ROUND_IT = {
+    "one's own": ("paul", "paul", Reason.ACCESS_OWN),
+    "a role that may not approve": ("ines", "clara", Reason.ACCESS_ROLE),
+    "an auditor": ("ines", "audra", Reason.ACCESS_ROLE),
+    "an administrator": ("ines", "adam", Reason.ACCESS_ROLE),
+    "a key holder": ("ines", "kim", Reason.ACCESS_ROLE),
+    "the proposer's colleague, of the same role": ("ines", "ines", Reason.ACCESS_OWN),
+}
+
+
+@pytest.mark.parametrize("name", ROUND_IT)
+def test_who_may_not_be_the_second(site, name):
+    proposer, approver, reason = ROUND_IT[name]
+    _, document = site.bundle()
+    one = site.changes.propose(document, site.as_(proposer))
+    got = refused(lambda: site.changes.approve(one.id, site.as_(approver)))
+    assert got in {reason, Reason.ACCESS_ROLE}
+    assert site.changes.one(one.id, site.as_("audra")).state == "proposed"
+
+
+def test_a_name_is_nobody_on_a_site_with_people(site):
+    """The command line, too: whoever reaches the admin socket could say any name."""
+    _, document = site.bundle()
+    name = admin_proof("paul")
+    one = site.changes.propose(document, site.as_("ines"))
+    for act in (
+        lambda: site.changes.propose(document, name),
+        lambda: site.changes.approve(one.id, name),
+        lambda: site.admin.sign_authority("bundle", "active", 0, b"{}", [name]),
+        lambda: site.admin.sign_authority("bundle", "active", 0, b"{}", [name, admin_proof("sara")]),
+        lambda: site.admin.sign_authority(GRANT, "ines", 0, Grant("ines").body(), [name]),
+        lambda: site.admin.rotate_site_key(name),
+        lambda: site.admin.erase("s-1", "test", name),
+        lambda: site.admin.back_up(name),
+        lambda: site.admin.certify("device", ["d"], b"x", name),
+        lambda: site.admin.restart_checkpoints([name, admin_proof("sara")]),
+    ):
+        assert refused(act) in {Reason.ACCESS_SIGN_IN, Reason.NOT_PERMITTED}
+
+
+def test_what_takes_two_is_signed_for_nobody_alone(site):
+    body, _ = site.bundle()
+    for person in ("ines", "paul", "sara", "adam"):
+        proof = site.as_(person)
+        assert (
+            refused(lambda proof=proof: site.admin.sign_authority("bundle", "active", 0, body, [proof]))
+            is Reason.NOT_PERMITTED
+        )
+        assert (
+            refused(lambda proof=proof: site.changes.sign_people([("bundle", "active", 0, body)], proof))
+            is Reason.NOT_PERMITTED
+        )
+        grant = Grant(person, (RoleGrant(Role.PRIVACY_OFFICER, site.now_us),)).body()
+        assert (
+            refused(
+                lambda proof=proof, person=person, grant=grant: site.changes.sign_people(
+                    [(GRANT, person, 0, grant)], proof
+                )
+            )
+            is Reason.NOT_PERMITTED
+        )
+
+
+def test_not_approved_is_not_signed(site):
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("paul"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("paul"))) is Reason.CONFLICT
+    site.changes.withdraw(one.id, "no", site.as_("sara"))
+    assert site.changes.one(one.id, site.as_("audra")).state == "refused"
+    assert refused(lambda: site.changes.approve(one.id, site.as_("sara"))) is Reason.CONFLICT
+
+
+def test_other_bytes_than_were_approved_are_not_signed(site):
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("paul"))
+    other = canonical({"README.md": b"another"})
+    for bodies in ([other], [body, body]):
+        assert (
+            refused(lambda bodies=bodies: site.changes.sign(one.id, bodies, site.as_("ines")))
+            is Reason.CONFLICT
+        )
+
+
+def test_a_proposal_is_signed_once_and_only_from_the_version_it_starts_from(site):
+    body, document = site.bundle("a")
+    rival_body, rival = site.bundle("b")
+    second = site.changes.propose(rival, site.as_("ines"))
+    site.changes.approve(second.id, site.as_("sara"))
+    one = site.through(document, body, "ines", "paul")
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("paul"))) is Reason.CONFLICT
+    assert refused(lambda: site.changes.sign(second.id, [rival_body], site.as_("ines"))) is Reason.CONFLICT
+
+
+def test_a_role_got_after_the_proposal_does_not_count_for_it(site):
+    """A role changed half-way: clara is made a security analyst in order to approve."""
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    granted, role = site.grant("clara", Role.SECURITY_ANALYST)
+    site.through(role, granted, "adam", "paul")
+    assert refused(lambda: site.changes.approve(one.id, site.as_("clara"))) is Reason.ACCESS_ROLE
+    site.changes.withdraw(one.id, "again", site.as_("ines"))
+    later = site.changes.propose(site.bundle("c")[1], site.as_("ines"))
+    assert site.changes.approve(later.id, site.as_("clara")).state == "approved"
+    assert body
+
+
+def test_a_role_lost_before_the_signing_counts_no_more(site):
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("sara"))
+    site.take("sara")
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("ines"))) is Reason.ACCESS_ROLE
+
+
+@pytest.mark.parametrize("gone", ["ines", "sara"])
+def test_who_left_before_the_signing_counts_no_more(site, gone):
+    body, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("sara"))
+    site.leave(gone)
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("paul"))) is Reason.NOT_PERMITTED
+
+
+def test_a_session_of_somebody_who_left_is_nobodys(site):
+    proof = site.as_("sara")
+    _, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    site.leave("sara")
+    assert refused(lambda: site.changes.approve(one.id, proof)) is Reason.NOT_PERMITTED
+
+
+def test_a_key_holder_since_the_proposal_is_no_second(site):
+    """Approver and key holder are two people; handing the keys back a moment before does not help."""
+    granted, role = site.grant("kim", Role.CLINICIAN)
+    site.through(role, granted, "adam", "paul")
+    _, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    site.take("kim")
+    assert refused(lambda: site.changes.approve(one.id, site.as_("kim"))) is Reason.ACCESS_ROLE
+
+
+def test_nobody_decides_about_themselves(site):
+    body, document = site.grant("sara", Role.INTEGRATION_ENGINEER)
+    assert refused(lambda: site.changes.propose(document, site.as_("sara"))) in {
+        Reason.ACCESS_OWN,
+        Reason.ACCESS_ROLE,
+    }
+    one = site.changes.propose(document, site.as_("adam"))
+    assert refused(lambda: site.changes.approve(one.id, site.as_("sara"))) is Reason.ACCESS_OWN
+    site.changes.approve(one.id, site.as_("paul"))
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("paul")))
+
+
+CONFLICTING = {
+    "administrator and auditor": ("adam", Role.AUDITOR),
+    "auditor and administrator": ("audra", Role.ADMINISTRATOR),
+    "key holder and privacy officer": ("kim", Role.PRIVACY_OFFICER),
+    "privacy officer and key holder": ("prue", Role.KEY_HOLDER),
+    "nobody is granted setup": ("clara", Role.SETUP),
+    "nobody is granted provisioner": ("clara", Role.PROVISIONER),
+}
+
+
+@pytest.mark.parametrize("name", CONFLICTING)
+def test_roles_that_nobody_may_hold_together_are_not_signed(site, name):
+    person, role = CONFLICTING[name]
+    body, document = site.grant(person, role)
+    proposer = "paul" if person == "adam" else "adam"
+    one = site.changes.propose(document, site.as_(proposer))
+    site.changes.approve(one.id, site.as_("sara"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("sara"))) is Reason.INPUT_INVALID
+
+
+def test_who_made_an_account_anew_is_not_its_owners_first(site):
+    """Whoever reset somebody's account could be signing in as them."""
+    row = ("paul", "paul", b"handle", 1, 1, "ines")
+    with site.keeper.store.transaction():
+        site.keeper.store.rows(f"INSERT INTO account VALUES ({', '.join('?' * len(row))})", *row)
+    assert accounts.inviter_of(site.keeper, "paul") == "ines"
+    _, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    assert refused(lambda: site.changes.approve(one.id, site.as_("paul"))) is Reason.ACCESS_OWN
+    assert site.changes.approve(one.id, site.as_("prue")).state == "approved"
+
+
+def test_an_old_proof_and_a_single_factor_are_told_so(site):
+    _, document = site.bundle()
+    one = site.changes.propose(document, site.as_("ines"))
+    stale = site.as_("paul", fresh=False)
+    assert refused(lambda: site.changes.approve(one.id, stale)) is Reason.ACCESS_STEP_UP
+    weak = site.as_("paul", strong=False)
+    assert refused(lambda: site.changes.approve(one.id, weak)) is Reason.ACCESS_FACTOR
+    denied = records(site.settings, "access.denied")
+    assert [r["body"]["why"] for r in denied] == ["access.step-up", "access.second-factor"]
+
+
+def test_an_emergency_goes_first_and_is_assessed_by_another(site):
+    body, document = site.bundle(emergency=True)
+    assert refused(lambda: site.changes.propose(document, site.as_("ines"))) is Reason.ACCESS_ROLE
+    one = site.changes.propose(document, site.as_("sara"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("paul"))) is Reason.ACCESS_OWN
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("sara")))
+    assert site.changes.one(one.id, site.as_("audra")).state == "unassessed"
+    assert refused(lambda: site.changes.approve(one.id, site.as_("sara"))) is Reason.ACCESS_OWN
+    assert site.changes.approve(one.id, site.as_("paul")).state == "assessed"
+
+
+def test_one_step_back(site):
+    first, document = site.bundle("a")
+    site.through(document, first, "ines", "paul")
+    assert refused(lambda: site.changes.roll_back("oops", site.as_("ines"))) is Reason.NOT_FOUND
+    second, document = site.bundle("b")
+    site.through(document, second, "ines", "paul")
+    back = site.changes.roll_back("oops", site.as_("ines"))
+    founded.store(site.engine, [back])
+    assert (back.version, back.body) == (3, first)
+    assert records(site.settings, "change.rolled-back")[0]["body"]["to"] == 1
+
+
+def test_an_emergency_is_taken_back_by_another_person(site):
+    first, document = site.bundle("a")
+    site.through(document, first, "ines", "paul")
+    body, document = site.bundle("cut", emergency=True)
+    one = site.changes.propose(document, site.as_("sara"))
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("sara")))
+    assert refused(lambda: site.changes.roll_back("undo", site.as_("sara"))) is Reason.ACCESS_OWN
+    founded.store(site.engine, [site.changes.roll_back("undo", site.as_("paul"))])
+
+
+def test_a_service_has_an_owner_and_no_role_of_people(site):
+    def asked(service, proposer="adam", approver="paul"):
+        body = service.body()
+        one = site.changes.propose(proposal(SERVICE, [(service.id, body)], base=0), site.as_(proposer))
+        site.changes.approve(one.id, site.as_(approver))
+        return site.changes.sign(one.id, [body], site.as_(approver))
+
+    good = Service(id="scim", name="Staff register", owner="adam", roles=frozenset({Role.PROVISIONER}))
+    founded.store(site.engine, asked(good))
+    nobody = Service(id="x1", name="X", owner="nobody", roles=frozenset({Role.PROVISIONER}))
+    assert refused(lambda: asked(nobody)) is Reason.INPUT_INVALID
+    nurse = Service(id="x2", name="X", owner="adam", roles=frozenset({Role.CLINICIAN}))
+    assert refused(lambda: asked(nurse)) is Reason.INPUT_INVALID
+
+
+MISSHAPEN = {
+    "not JSON": b"{",
+    "not canonical": b'{"kind": "bundle"}',
+    "a list": b"[]",
+    "unknown kind": proposal("device", [("d", b"x")], base=0),
+    "two bundles": proposal("bundle", [("active", b"x"), ("active", b"y")], base=0),
+    "another bundle": proposal("bundle", [("other", b"x")], base=0),
+    "an emergency grant": proposal(GRANT, [("ines", b"x")], base=1, emergency=True),
+    "no documents": proposal("bundle", [], base=0),
+    "an endless id": proposal("bundle", [("active", b"x")], base=0, id_="x" * 65),
+}
+
+
+@pytest.mark.parametrize("name", MISSHAPEN)
+def test_misshapen_proposals_are_refused(site, name):
+    assert refused(lambda: site.changes.propose(MISSHAPEN[name], site.as_("paul"))) is Reason.INPUT_INVALID
+
+
+def test_an_id_is_used_once(site):
+    id_ = uuid7()
+    site.changes.propose(site.bundle(id_=id_)[1], site.as_("ines"))
+    assert refused(lambda: site.changes.propose(site.bundle(id_=id_)[1], site.as_("paul"))) is Reason.CONFLICT
+
+
+def test_another_persons_proposal_that_is_not_there(site):
+    assert refused(lambda: site.changes.approve("no-such", site.as_("paul"))) is Reason.NOT_FOUND
