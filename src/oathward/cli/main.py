@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
+        "people": "People: list, import, show, leave; roles and services by two; what to review.",
     },
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
