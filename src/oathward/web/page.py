@@ -44,6 +44,7 @@ class Route:
         action: of ``policy.actions.ACTIONS``; asked about before ``answer``.
         thing: what a request is about, as far as a decision looks at it; None where it names nothing there is. Without it
             the action is asked about its kind of thing as a whole.
+        around: gives the purpose of use, and whether a care relationship holds, where the action opens something.
         api: answers in JSON, and is heard with a bearer token too; ``call`` says what it takes and gives.
 
     Raises:
@@ -58,6 +59,7 @@ class Route:
     public: bool = False
     action: str = field(kw_only=True)
     thing: Callable[[View], Thing | None] | None = field(default=None, kw_only=True)
+    around: Callable[[View], tuple[str, bool]] | None = field(default=None, kw_only=True)
     api: bool = field(default=False, kw_only=True)
     call: Call = field(default=Call(), kw_only=True)
 
@@ -132,4 +134,5 @@ def named(kind: str, part: str = "", *, own: bool = False) -> Callable[[View], T
     def thing(view: View) -> Thing:
         return Thing(kind, view.part(part) if part else "", owner=view.actor.id if own else "")
 
+    thing.kind = kind  # type: ignore[attr-defined]  # for the test that compares it with the action's
     return thing
