@@ -6,19 +6,16 @@ Rules:
 - An empty field says nothing, HL7's null says that there is none.
 - An event that is not here says nothing about where anybody is; what carries a discharge time (PV1-45) is a discharge,
   but for the one that takes it back.
-- A time without an offset is of this machine's zone.
 
 Source: HL7 v2.8.2 §3.3 (events), §3.4.1 (EVN), §3.4.3 (PV1), §2A.3.60 (PL), §2A.3.88 (XCN), table 0004.
 """
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
-from oathward.core.clock import micros
 from oathward.patients.identifiers import Hasher, Identifier, Reading
+from oathward.protocols.hl7v2.times import time_us
 from oathward.vault.stays import Said, Turn
 
 if TYPE_CHECKING:
@@ -51,9 +48,6 @@ _PV1_CLASS, _PV1_PLACE, _PV1_ATTENDING, _PV1_VISIT, _PV1_DISCHARGED = 2, 3, 7, 1
 _NOT_THERE = frozenset((b"P", b"N"))
 """Table 0004: not admitted yet, not applicable."""
 _NULL = b'""'
-_TIME = re.compile(
-    rb"(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(?:(\d\d)(?:\.(\d{1,6})\d*)?)?)?(?:([+-])(\d\d)(\d\d))?"
-)
 
 
 def told(message: Message, device: Device, hasher: Hasher, part: Part) -> list[Said]:
@@ -112,24 +106,6 @@ def _clocks(message: Message, heard_us: int) -> tuple[int, int]:
     said_us = time_us(message.field(evn, _EVN_RECORDED)) or time_us(message.header(7)) or heard_us
     at_us = time_us(message.field(evn, _EVN_OCCURRED)) or said_us
     return min(said_us, heard_us), min(at_us, heard_us)
-
-
-def time_us(field: bytes) -> int:
-    """Read a DTM to the day or better; 0 where it is none."""
-    match = _TIME.match(field)
-    if match is None:
-        return 0
-    *parts, fraction, sign, hours, minutes = match.groups()
-    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
-    zone = None
-    try:
-        if sign:
-            offset = timedelta(hours=int(hours), minutes=int(minutes))
-            zone = timezone(-offset if sign == b"-" else offset)
-        at = datetime(year, month, day, hour, minute, min(second, 59), int((fraction or b"0").ljust(6, b"0")), zone)  # fmt: skip
-        return max(0, micros(at.astimezone(UTC)))
-    except (ValueError, OverflowError, OSError):
-        return 0
 
 
 def _unit(message: Message, field: bytes) -> str | None:

@@ -7,11 +7,9 @@ from tests.care import adt, person
 from tests.gate import gate_of
 from tests.site import Site, bundle, local
 
-from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.gateway.arrival import Arrival
-from oathward.gateway.care_hl7v2 import time_us
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
 from oathward.gateway.wires import FHIR, HL7V2
@@ -214,26 +212,3 @@ def test_an_encounter_of_an_authoritative_source_is_a_stay(gate, mrn, status, mo
         with read(gate.engine) as db:
             subject = prepared.message.subject
             assert not any(care.relation(db, gate.site, p, subject, gate.now_us(), asked) for p in people)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"20260504081500+0000", 1_777_882_500_000_000),
-        (b"20260504101500+0200", 1_777_882_500_000_000),
-        (b"20260504061500.5-0200", 1_777_882_500_500_000),
-        (b"202605040815+0000", 1_777_882_500_000_000),
-        (b"", 0),
-        (b"2026", 0),
-        (b"20261341", 0),
-        (b"yesterday", 0),
-    ],
-)
-def test_times_are_read(text, expected):
-    assert time_us(text) == expected
-
-
-def test_a_time_without_an_offset_is_of_this_machine():
-    from datetime import datetime
-
-    assert time_us(b"20260504081500") == micros(datetime(2026, 5, 4, 8, 15).astimezone())
