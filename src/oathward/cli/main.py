@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
+        "governance": "The register: owners, agreements, assessments, record of processing.",
         "consent": "What patients allow and deny: record, import, what arrived, list.",
         "selftest": "Try what should hold on your own policy: wires.",
     },

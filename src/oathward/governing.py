@@ -1,0 +1,60 @@
+"""The register with what it does not own: the active bundle, the inventory's kinds and models, the counters of messages.
+
+Rules:
+- Contexts do not know each other; who shows the register asks here.
+
+Deliberately absent: rules about any of it (``governance``).
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from oathward.activation import load_active
+from oathward.governance import quality, views
+from oathward.governance.findings import Register
+from oathward.governance.model import RegisterFinding
+from oathward.governance.quality import QualityRow
+from oathward.inventory import views as inventory
+from oathward.messages import traffic
+from oathward.vault.opened import Opened
+
+MODELS_DEVICES_MAX = 5_000
+"""Of so many devices all documents are read to say which models there are; of more, none."""
+
+
+def register(db: Connection, site: Opened, *, models: bool = False) -> Register:
+    """Read the register as it stands under the active bundle.
+
+    Args:
+        models: whether device models are looked at too.
+
+    Raises:
+        AuthorityError: the bundle is not believed.
+    """
+    active = load_active(db, site.site, site.authority, site.seen)
+    makes = inventory.models(db, site.site, most=MODELS_DEVICES_MAX) if models else frozenset()
+    return views.register(db, site, active.bundle if active else None, makes=makes)
+
+
+def findings(db: Connection, site: Opened, now_us: int) -> list[RegisterFinding]:
+    """Find what somebody should look at in the register, serious first.
+
+    Raises:
+        AuthorityError: the bundle is not believed.
+    """
+    active = load_active(db, site.site, site.authority, site.seen)
+    return views.findings(db, site, now_us, bundle=active.bundle if active else None)
+
+
+def traffic_quality(
+    db: Connection, site: str, since_us: int, until_us: int
+) -> tuple[list[QualityRow], list[QualityRow]]:
+    """Sum the counters of messages up: by day and kind of device, and by day and link."""
+    counts = [
+        (row.day_us, row.kind, row.link, tuple(row.counts))
+        for row in traffic.by_day(db, site, since_us, until_us)
+    ]
+    held = traffic.held_by_day(db, site, since_us, until_us)
+    kinds = inventory.kinds(db, site, (row.device for row in held if row.device))
+    return quality.by_kind(counts, held, kinds), quality.by_link(counts)
