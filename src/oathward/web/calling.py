@@ -80,7 +80,8 @@ async def body_of(request: Request, route: Route) -> bytes:
     if limit:
         kind, _, more = request.headers.get("content-type", "").partition(";")
         charset = more.strip().lower().replace('"', "")
-        if kind.strip().lower() != call.media or charset not in {"", "charset=utf-8"}:
+        named = {call.media, JSON} if call.media.endswith("+json") else {call.media}
+        if kind.strip().lower() not in named or charset not in {"", "charset=utf-8"}:
             raise InputError("Content-Type", f"must be {call.media}", reason=Reason.HTTP_MEDIA_TYPE)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise InputError("Content-Encoding", "must be none", reason=Reason.HTTP_ENCODING_UNSUPPORTED)
