@@ -11,7 +11,7 @@ Deliberately absent: evaluation (``cedar``, ``access``).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -103,6 +103,20 @@ def _chunks(text: str) -> Iterator[tuple[str, int]]:
         yield rest, line
 
 
+def without(text: str, lines: Collection[int]) -> str:
+    """Give a Cedar text without the policies that begin on these lines; what is said above them stays."""
+    kept, start = [], 0
+    for token in _TOKEN.finditer(text):
+        if token[0] != ";":
+            continue
+        _, line = _chunk(text, start, token.end())
+        blank = _BLANK.match(text, start, token.end())
+        first = blank.end() if blank else start
+        kept.append(text[start:first] if line in lines else text[start : token.end()])
+        start = token.end()
+    return re.sub(r"\n{3,}", "\n\n", "".join([*kept, text[start:]]))
+
+
 def _chunk(text: str, start: int, end: int) -> tuple[str, int]:
     blank = _BLANK.match(text, start, end)
     first = blank.end() if blank else start
@@ -185,7 +199,7 @@ def check_references(
         if one.id in seen:
             errors.append(PolicyError(one.where, f'@id("{one.id}") stands already at {seen[one.id]}'))
         seen.setdefault(one.id, one.where)
-        for kind, name in sorted(_references(one.tree)):
+        for kind, name in sorted(references(one.tree)):
             if kind in known and name not in set(known[kind]):
                 errors.append(
                     PolicyError(
@@ -195,13 +209,14 @@ def check_references(
                 )
 
 
-def _references(tree: Any) -> set[tuple[str, str]]:
+def references(tree: Any) -> set[tuple[str, str]]:
+    """Give what a policy's tree names: kind and id."""
     if isinstance(tree, Mapping):
         if set(tree) == {"type", "id"}:
             return {(str(tree["type"]), str(tree["id"]))}
-        return set().union(*(_references(part) for part in tree.values()))
+        return set().union(*(references(part) for part in tree.values()))
     if isinstance(tree, list):
-        return set().union(*(_references(part) for part in tree))
+        return set().union(*(references(part) for part in tree))
     return set()
 
 
