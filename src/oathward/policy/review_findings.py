@@ -1,0 +1,92 @@
+"""What a review finds: a rule, what it is about, in words, and the change of the bundle's files that would remove it.
+
+Rules:
+- A finding is the same one in every review while its rule and what it is about are; its id is made of these two.
+- A proposal is a change of files and nothing else; it is offered only when the bundle is still a bundle with it.
+
+Deliberately absent: who signs one off (``oathward.changes.findings_model``).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+RULES: Mapping[str, str] = {
+    "policy.never-fires": "A policy that can never fire",
+    "policy.contradicts": "A permit whose every request is forbidden",
+    "policy.shadowed": "A policy that another one implies",
+    "policy.past-date": "An exception past its date",
+    "link.never-passes": "A link on which nothing can pass",
+    "link.shadowed": "A link that another one covers",
+    "link.expired": "A link past its date",
+    "link.unused": "A link that nothing used",
+    "link.classes-unused": "Classes that a link names and nothing used",
+    "link.types-unused": "Message types that a link names and nothing used",
+    "link.sources-unused": "Devices, kinds or tags that a link names and nothing used",
+    "label.never-fires": "A label rule that can never fire",
+    "class.uncovered": "A class that came and no link carries",
+    "role.uncovered": "A role that may do nothing",
+    "recipient.unused": "A recipient without a link",
+    "grant.unused": "A role that nobody used",
+    "grant.endless": "A role without an end",
+    "grant.due": "A role that ends soon",
+    "roles.many": "Many roles of one person",
+    "roles.apart": "Roles that nobody may hold together",
+    "service.ownerless": "A service without an owner",
+    "service.endless": "A service without an end",
+    "policy.unknown": "A policy that cannot be reviewed by trying",
+}
+"""Rule → its title, in the order of a list."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change of a bundle's files. ``files``: path → new content, None where the file goes."""
+
+    words: str
+    files: Mapping[str, bytes | None] = field(repr=False)
+
+    def applied(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Give the bundle's files with it."""
+        both: dict[str, bytes | None] = {**files, **self.files}
+        return {path: content for path, content in both.items() if content is not None}
+
+    def difference(self, files: Mapping[str, bytes]) -> str:
+        """Write it as a unified difference."""
+        rows: list[str] = []
+        for path in sorted(self.files):
+            old, new = files.get(path, b"").decode(), (self.files[path] or b"").decode()
+            there = (f"a/{path}", f"b/{path}" if self.files[path] is not None else "/dev/null")
+            rows += difflib.unified_diff(old.splitlines(keepends=True), new.splitlines(keepends=True), *there)
+        return "".join(row if row.endswith("\n") else row + "\n" for row in rows)
+
+
+@dataclass(frozen=True)
+class ReviewFinding:
+    """One thing that somebody should look at. ``about``: ``policy:ID``, ``link:ID``, ``person:ID/role`` and so on."""
+
+    rule: str
+    about: str
+    words: str
+    proposal: Proposal | None = None
+
+    @property
+    def id(self) -> str:
+        """Sixteen characters that stay the same while it is the same finding."""
+        return hashlib.sha256(f"{self.rule}|{self.about}".encode()).hexdigest()[:16]
+
+
+Passes = Callable[[Mapping[str, bytes]], bool]
+"""Whether files are a bundle that could become active."""
+
+
+def offered(finding: ReviewFinding, files: Mapping[str, bytes], passes: Passes) -> ReviewFinding:
+    """Take the proposal away where the bundle would be none with it, or no other."""
+    proposal = finding.proposal
+    if proposal is None:
+        return finding
+    after = proposal.applied(files)
+    return finding if after != dict(files) and passes(after) else replace(finding, proposal=None)
