@@ -181,6 +181,13 @@ def store(
     append(db, site, leaves)
 
 
+def hide(db: Connection, site: str, id_: str, *, by: str, now_us: int) -> None:
+    """Note that a directory deleted somebody who had left already; the last call before the caller's commit."""
+    sql.set_gone(db, site, id_)
+    body = {"by": by, "person": id_, "fields": []}
+    append(db, site, [prepare(Record("person.changed", body, now_us))])
+
+
 def _after(
     row: Stated, before: Person | None, now_us: int, new_id: Callable[[], str], *, everyone: bool
 ) -> Person:

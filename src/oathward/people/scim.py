@@ -48,6 +48,8 @@ class ScimError(InputError):
 def stated(resource: object, issuer: str) -> dict[str, Any]:
     """Read what a User says of a person: fields by name, and ``directory`` for its ``userName``.
 
+    Without an ``externalId`` it says nothing about the number; who is new then has their ``userName`` as one.
+
     Raises:
         ScimError: ``invalidSyntax`` for what is no User, ``invalidValue`` for an attribute of another form.
     """
@@ -61,14 +63,20 @@ def stated(resource: object, issuer: str) -> dict[str, Any]:
         raise ScimError("invalidValue", "userName", "is required")
     values: dict[str, Any] = {
         "directory": login,
-        "number": _text(user.get("externalid"), "externalId") or login,
         "mail": _mail(user.get("emails")) or (login if "@" in login else ""),
         "state": "active" if _boolean(user.get("active", True), "active") else "left",
     }
+    if number := _text(user.get("externalid"), "externalId"):
+        values["number"] = number
     if name := _name(user):
         values["name"] = name
     ours = user.get(OURS.lower())
     return values | (_extension(ours, issuer) if ours is not None else {})
+
+
+def with_number(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give somebody new a number: what the directory calls them, where it says no other."""
+    return {"number": values["directory"]} | dict(values)
 
 
 def with_user_name(person: Person, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ ERROR = "urn:ietf:params:scim:api:messages:2.0:Error"
 MEDIA_TYPE = "application/scim+json"
 
 RESULTS_MAX = 200
+MEMBERS_MAX = 1_000
 OPERATIONS_MAX = 100
 
 DIRECTORY = "urn:oathward:directory"

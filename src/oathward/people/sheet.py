@@ -130,7 +130,7 @@ def parse_scim(data: bytes, issuer: str = "") -> Sheet:
     errors: list[LineError] = []
     for line, user in enumerate(users, 1):
         try:
-            values = scim.stated(user, issuer)
+            values = scim.with_number(scim.stated(user, issuer))
         except InputError as error:
             errors.append(LineError(line, error.where, error.why))
             continue

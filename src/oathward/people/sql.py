@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from oathward.people.tables import document as document_of
 from oathward.people.tables import identity, person, role, unit, upsert
@@ -155,6 +155,11 @@ def put(
         )
     if one.units:
         db.execute(insert(unit), [{"site": site, "unit": u, "person": one.id} for u in sorted(one.units)])
+
+
+def set_gone(db: Connection, site: str, id_: str) -> None:
+    """Note that a directory deleted somebody, who has left already."""
+    db.execute(update(person).where(person.c.site == site, person.c.id == id_).values(gone=1))
 
 
 def let_go(db: Connection, site: str, ids: Iterable[str]) -> None:

@@ -18,7 +18,9 @@ from oathward.core.errors import AuthorityError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.people import granted_sql, sql
-from oathward.people.model import ReviewRow
+from oathward.people.model import COLUMN, ReviewRow
+from oathward.people.scim import user_name
+from oathward.people.scim_words import DIRECTORY
 from oathward.people.using import SIGN_IN
 from oathward.policy.people import GRANT, Grant, Person, Service
 from oathward.policy.people_rules import conflicts
@@ -129,6 +131,25 @@ def find(db: Connection, site: str, by: Reader, text: str) -> PersonView | None:
     )
 
 
+def in_directory(db: Connection, site: str, by: Reader, attribute: str, value: str) -> PersonView | None:
+    """Show the person that a directory asks for by ``userName``, ``externalId`` or ``id``; nobody it deleted."""
+    if attribute == "id":
+        found = one(db, site, by, value)
+        return found if found is not None and not found.gone else None
+    same = value.casefold()
+    keys = [("number", same)]
+    if attribute == "userName":
+        keys = [(COLUMN["sign_ins"], f"{DIRECTORY}|{same}"), ("mail", same), *keys]
+    owners = sql.owners(db, site, keys)
+    for key in keys:
+        found = one(db, site, by, owners[key]) if key in owners else None
+        if found is not None and not found.gone:
+            called = found.person.number if attribute == "externalId" else user_name(found.person)
+            if called.casefold() == same:
+                return found
+    return None
+
+
 def granted(db: Connection, site: str, by: Reader, id_: str) -> Grant | None:
     """Read what a person was granted, verified; nothing where there never was anything.
 
@@ -141,6 +162,11 @@ def granted(db: Connection, site: str, by: Reader, id_: str) -> Grant | None:
         if error.reason is Reason.NOT_FOUND:
             return None
         raise
+
+
+def count(db: Connection, site: str, wanted: Wanted) -> int:
+    """Count some people."""
+    return sql.count(db, site, wanted)
 
 
 def counts(db: Connection, site: str) -> dict[str, int]:
