@@ -48,6 +48,7 @@ def pages() -> dict[str, str]:
         "hl7v2-catalogue.md": catalogue_page("reference_catalogue"),
         "fhir-catalogue.md": catalogue_page("reference_fhir"),
         "v2-to-fhir.md": catalogue_page("reference_mapping"),
+        "api.md": catalogue_page("reference_api"),
     }
 
 

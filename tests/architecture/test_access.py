@@ -16,6 +16,7 @@ CHANGES_NOTHING_OF_OTHERS = {
     "/theme",
     "/ledger/verify",
     "/api/v1/sign-out",
+    "/api/v1/step-up",
 }
 """What is posted and only ends one's own session, chooses how pages look, or reads."""
 

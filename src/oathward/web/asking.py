@@ -120,26 +120,25 @@ class Asking:
             return False
         asked = thing or Thing(info.thing, owner=self.actor.id if info.thing == "account" else "")
         if info.group == "Open":  # for some purpose, of somebody they care for
-            return any(self.opening(purpose, relation=True)._may(action, asked) for purpose in Purpose)
-        return self._may(action, asked)
+            return any(_helps(self.opening(one, relation=True).answer(action, asked)) for one in Purpose)
+        return _helps(self.answer(action, asked))
 
     def opening(self, purpose: str, relation: bool) -> Asking:  # noqa: FBT001  as ``Route.around`` gives them
         """Ask for a purpose of use, with a care relationship or without."""
         return replace(self, around=replace(self.around, purpose=purpose, relation=relation))
-
-    def _may(self, action: str, thing: Thing) -> bool:
-        match self.answer(action, thing):
-            case Permitted():
-                return True
-            case Denied(reasons):
-                return bool(HELPS.intersection(reasons[:1]))
-        return False
 
     def sees_all(self, action: str) -> bool:
         """Say whether a list of things with a make is whole for this viewer; else it is cut to their own products."""
         return isinstance(
             self.answer(action, Thing(ACTIONS[action].thing, _SOMEBODYS, _SOMEBODYS)), Permitted
         )
+
+
+def _helps(answer: Answer) -> bool:
+    """Say whether it may be done, or another proof is all that lacks."""
+    return isinstance(answer, Permitted) or (
+        isinstance(answer, Denied) and bool(HELPS.intersection(answer.reasons[:1]))
+    )
 
 
 _SOMEBODYS = "\x00"

@@ -19,6 +19,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -152,6 +153,8 @@ def schema_of(kind: Any) -> dict[str, Any]:
             found = {"type": "array", "items": schema_of(arguments[0])}
         case "map":
             found = {"type": "object", "additionalProperties": schema_of(arguments[1])}
+        case "time":
+            found = {"type": "string", "format": "date-time"}
         case "object":
             found = _object_schema(kind)
         case _:
@@ -182,6 +185,8 @@ def _form(kind: Any) -> str:
     """Say which of the few forms a type has."""
     if kind in _PLAIN:
         return "plain"
+    if kind is datetime:
+        return "time"
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return "words"
     if dataclasses.is_dataclass(kind):

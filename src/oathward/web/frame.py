@@ -223,9 +223,10 @@ class Frame:
 
     async def mistake(self, request: Request, error: Exception) -> Response:
         """Answer for an error of ours, which the server logs by its type."""
-        return await run_in_threadpool(
-            self._error, request, 500, "", Reason.INTERNAL.code, type(error).__name__
-        )
+        kind = type(error).__name__
+        answer = await run_in_threadpool(self._error, request, 500, "", Reason.INTERNAL.code, kind)
+        answer.headers.update(security.headers_of(request.url.scheme))  # it is given outside of all else
+        return answer
 
     def _error(self, request: Request, status: int, why: str, code: str, kind: str) -> Response:
         if request.url.path.startswith(API):

@@ -98,6 +98,12 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def headers_of(scheme: str) -> dict[str, str]:
+    """Give what an answer carries; encrypted, also that it is always so."""
+    ours = HEADERS | {"cache-control": NO_STORE}
+    return ours | {"strict-transport-security": HSTS} if scheme == "https" else ours
+
+
 class Headers:
     """Put our headers on every answer; ``no-store`` unless the answer says otherwise."""
 
@@ -111,9 +117,7 @@ class Headers:
             if message["type"] == "http.response.start":
                 given: list[tuple[bytes, bytes]] = message["headers"]
                 named = {name for name, _ in given}
-                ours = HEADERS | {"cache-control": NO_STORE}
-                if scope.get("scheme") == "https":
-                    ours |= {"strict-transport-security": HSTS}
+                ours = headers_of(str(scope.get("scheme")))
                 given.extend((k.encode(), v.encode()) for k, v in ours.items() if k.encode() not in named)
             await send(message)
 

@@ -4,6 +4,7 @@
 |---|---|---|
 | ``POST /api/v1/token`` | a service | a signed assertion (private_key_jwt), or its client certificate on this very connection |
 | ``POST /api/v1/sign-in`` | a person's command line | login, password and a code of the authenticator |
+| ``POST /api/v1/step-up`` | the same | another code: what takes a fresh proof may be asked for after it |
 
 Rules:
 - What is wrong is never told: unknown, wrong, locked and late look the same.
@@ -62,6 +63,13 @@ class SignIn:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A code of the authenticator, not used before."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
 class SignedIn:
     """A bearer token of a person's session."""
 
@@ -98,6 +106,13 @@ def sign_in(view: View) -> Response:
     if step.state != "signed-in" or step.visit is None:
         raise InputError("sign-in", "did not come to an end", reason=Reason.SIGN_IN_REFUSED)
     return view.json(SignedIn(PERSON + step.secret, step.visit.left_s, step.visit.person))
+
+
+def step_up(view: View) -> Response:
+    """Prove again who one is; gives the session's next token, and the one before ends."""
+    step = view.site.keeper.people.step_up_code(view.body.code, view.proof)
+    left_s = view.visit.left_s if view.visit is not None else 0
+    return view.json(SignedIn(PERSON + step.secret, left_s, view.person))
 
 
 def sign_out(view: View) -> Response:
@@ -145,6 +160,14 @@ API = (
         action=BEGIN,
         api=True,
         call=Call(gives=SignedIn, takes=SignIn, bytes_max=4_096),
+    ),
+    Route(
+        "/api/v1/step-up",
+        step_up,
+        "POST",
+        action="own.see",
+        api=True,
+        call=Call(gives=SignedIn, takes=Code, bytes_max=4_096),
     ),
     Route(
         "/api/v1/sign-out",
