@@ -39,6 +39,15 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Begun:
+    """What a sign-in at the provider is begun with. ``challenge``: of PKCE, S256."""
+
+    state: str
+    nonce: str
+    challenge: str
+
+
+@dataclass(frozen=True, slots=True)
 class OwnFactor:
     """One of somebody's own factors; ``kind``: ``password``, ``totp``, ``passkey``. ``used_us``: 0 for never."""
 
@@ -123,6 +132,50 @@ class People:
     def step_up_code(self, code: str, proof: Proof) -> Step:
         """Prove it again by a code; gives the session's new secret."""
         return _step(self._call("step_up_code", code=code, proof=dict(proof)))
+
+    # --- sign-in at the provider; its refusals have a reason of their own each
+
+    def provider_begin(self, browser: str, proof: Proof = NOBODY) -> Begun:
+        """Begin for one browser.
+
+        Args:
+            browser: SHA-256 (hexadecimal) of a random value in a cookie of it. proof: ``console_proof`` to prove it
+                again; then ask the provider with ``prompt=login`` and ``max_age=0``.
+        """
+        return Begun(**self._call("provider_begin", browser=browser, proof=dict(proof)))
+
+    def provider_take(self, state: str, browser: str) -> str:
+        """Take the PKCE verifier for the answer with this state: once. Raises ``PROVIDER_STATE``."""
+        verifier: str = self._call("provider_take", state=state, browser=browser)
+        return verifier
+
+    def provider_finish(
+        self, state: str, browser: str, id_token: str, keys: str, origin: str, proof: Proof = NOBODY
+    ) -> Step:
+        """Give the ID token and the key set the provider shows (JSON), with the proof of ``provider_begin``."""
+        return _step(
+            self._call(
+                "provider_finish",
+                state=state,
+                browser=browser,
+                id_token=id_token,
+                keys=keys,
+                origin=origin,
+                proof=dict(proof),
+            )
+        )
+
+    # --- services
+
+    def service_assert(self, assertion: str, origin: str) -> tuple[str, int]:
+        """Get a token for a signed assertion (RFC 7523); gives it and its seconds. Raises ``ASSERTION_*``."""
+        found = self._call("service_assert", assertion=assertion, origin=origin)
+        return found["token"], found["left_s"]
+
+    def service_certificate(self, sha256: str, origin: str) -> tuple[str, int]:
+        """Get a token for the client certificate a TLS connection showed: SHA-256 of its DER, hexadecimal."""
+        found = self._call("service_certificate", sha256=sha256, origin=origin)
+        return found["token"], found["left_s"]
 
     # --- enrolling
 

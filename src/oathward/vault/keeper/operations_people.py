@@ -21,10 +21,13 @@ from oathward.vault.keeper import (
     accounts,
     asking,
     enrolling,
+    jose,
     passkeys,
     passwords,
     persons,
+    provider,
     roles,
+    services,
     shapes,
     signing_in,
     visiting,
@@ -116,7 +119,7 @@ def _by(session: Session) -> str:
 
 
 _SECRET = shapes.text(64)
-_NO_SECRET = shapes.text(64, empty=True)
+_BROWSER = shapes.text(64)
 _ORIGIN = shapes.text(64, empty=True)
 _LOGIN = shapes.text(accounts.LOGIN_LENGTH_MAX)
 _PASSWORD = shapes.anything(passwords.LENGTH_MAX)
@@ -160,6 +163,26 @@ APP: Mapping[str, Operation] = {
     "session_rotate": Operation(visiting.renew, shapes.table(proof=shapes.proof)),
     "session_list": Operation(
         _session_list, shapes.table(person=shapes.text(empty=True), proof=shapes.proof)
+    ),
+    "provider_begin": Operation(provider.begin, shapes.table(browser=_BROWSER, proof=shapes.proof)),
+    "provider_take": Operation(provider.take, shapes.table(state=_SECRET, browser=_BROWSER)),
+    "provider_finish": Operation(
+        provider.finish,
+        shapes.table(
+            state=_SECRET,
+            browser=_BROWSER,
+            id_token=shapes.anything(provider.TOKEN_LENGTH_MAX),
+            keys=shapes.anything(jose.KEYS_BYTES_MAX),
+            origin=_ORIGIN,
+            proof=shapes.proof,
+        ),
+    ),
+    "service_assert": Operation(
+        services.assertion,
+        shapes.table(assertion=shapes.anything(services.ASSERTION_LENGTH_MAX), origin=_ORIGIN),
+    ),
+    "service_certificate": Operation(
+        services.certificate, shapes.table(sha256=shapes.text(64), origin=_ORIGIN)
     ),
     "session_revoke": Operation(_session_revoke, shapes.table(id=ID, proof=shapes.proof)),
 }

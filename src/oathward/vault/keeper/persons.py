@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import Counter
 
 from oathward.core.labels import Role
-from oathward.policy.people import Person, Service
+from oathward.policy.people import SERVICE, Person, Service
 from oathward.vault.keeper import roles
 from oathward.vault.keeper.keeper import Keeper
 
@@ -41,6 +41,12 @@ def service_of(keeper: Keeper, id_: str) -> Service | None:
     if service.until_us is not None and service.until_us <= keeper.now_us():
         return None
     return service if person_of(keeper, service.owner) is not None else None
+
+
+def services(keeper: Keeper) -> list[Service]:
+    """Read every service that may ask now. Raises as ``person_of``."""
+    ids = [id_ for (id_,) in keeper.store.rows("SELECT id FROM signed WHERE kind = ? ORDER BY id", SERVICE)]
+    return [one for id_ in ids if (one := service_of(keeper, id_)) is not None]
 
 
 def by_sign_in(keeper: Keeper, issuer: str, subject: str) -> Person | None:

@@ -262,21 +262,21 @@ class Sessions:
             return self._drop(session) if session is not None else None
 
     def revoke_all(self, person_id: str, *, but: str = "") -> list[Session]:
-        """End every session of a person or service; gives them.
+        """End every session of a person; gives them.
 
         Args:
             but: the id of one that stays.
         """
         with self._guard:
             self._sweep(at_once=True)
-            own = [s for s in self._sessions.values() if s.visitor.person_id == person_id and s.id != but]
+            own = [s for s in self._of(person_id) if s.id != but]
             return [self._drop(session) for session in own]
 
     def listed(self, person_id: str = "") -> list[Session]:
         """Give the open sessions, of one person where one is named."""
         with self._guard:
             self._sweep(at_once=True)
-            return [s for s in self._sessions.values() if not person_id or s.visitor.person_id == person_id]
+            return self._of(person_id) if person_id else list(self._sessions.values())
 
     def take_over(self) -> list[Session]:
         """Give the sessions that ended by themselves since the last time."""
@@ -324,6 +324,11 @@ class Sessions:
         session.hashes.append(_hash(secret))
         self._secrets[session.hashes[-1]] = (session.id, number)
         return secret
+
+    def _of(self, person_id: str) -> list[Session]:
+        """Give the sessions of a person; a service's id is another kind of id."""
+        whose = (person_id, "person")
+        return [s for s in self._sessions.values() if (s.visitor.person_id, s.visitor.kind) == whose]
 
     def _drop(self, session: Session, why: str = "") -> Session:
         session.why = why
