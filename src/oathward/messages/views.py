@@ -255,6 +255,12 @@ def _look(
     return rows, last or "", looked == LOOK_MAX
 
 
+def devices_of(db: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Give the device of each of some messages: message -> device, those known."""
+    query = select(message.c.id, message.c.device).where(message.c.id.in_(ids), message.c.device != "")
+    return {row.id: row.device for row in db.execute(query)}
+
+
 def _listed(found: list[Row], ids: list[str], last: str, *, more: bool, limit: int) -> Listed[Row]:
     if not more:
         return Listed(found)

@@ -1,0 +1,191 @@
+"""Patients: whom one cares for, one patient by number, and what devices told of them lately.
+
+Rules:
+- A number is typed into a form and sent in its body; addresses hold the random subject alone.
+- Who is not cared for, who never was and who is no longer look the same: there is no such page.
+- What was opened is read here, in memory, and is gone with the answer; the keeper recorded who opened it and why.
+- An open page asks every two seconds whether its viewer still cares; where not, it forgets what it shows. That asking is
+  no use of the session and opens nothing.
+
+Deliberately absent: search by name; any value in an address, a log or an error.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from oathward.core.db import read
+from oathward.core.errors import DecodeError, KeeperError
+from oathward.core.phi import Phi
+from oathward.core.reasons import Reason
+from oathward.messages import views
+from oathward.policy.access import Thing
+from oathward.vault import care, kept
+from oathward.web import bedside, bedside_fhir, bedside_hl7v2, caring, trend
+from oathward.web.bedside import Row, Told
+from oathward.web.page import Page, Route
+from oathward.web.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from oathward.vault.keeper.opening import Original
+
+MESSAGES_MAX = 200
+MINE_MAX = 500
+HOURS = {"1": "1 hour", "4": "4 hours", "8": "8 hours", "24": "1 day", "72": "3 days"}
+STILL_S = 2
+"""How often an open page asks whether it may stay."""
+
+BASES = {
+    "attending": "you attend them",
+    "unit": "they are at your unit",
+    "shift": "they are at the unit of your shift",
+    "assignment": "they are assigned to you",
+}
+_HOUR_US = 3_600_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the table: a code, and its trend over the span that is shown."""
+
+    row: Row
+    trend: trend.Drawn | None
+
+
+def show(view: View) -> Response:
+    """List whom the viewer cares for, and the form to find one patient."""
+    return _listed(view)
+
+
+def find(view: View) -> Response:
+    """Go to the patient of a number, or say that there is nobody of that number to go to."""
+    number, authority = view.form.get("number", "").strip(), view.form.get("authority", "").strip()
+    purpose = caring.purpose(view, "patient.find")
+    if not number or len(number) > 100 or not number.isprintable() or not authority:
+        return _listed(view, missing=True)
+    try:
+        found = view.site.keeper.patients.find(Phi(number), authority[:200], "MR", purpose, view.proof)
+    except KeeperError as error:
+        if error.reason is not Reason.RATE_OF_OPENING:
+            raise
+        return view.page("patient_limit.html", status=429)
+    return view.go(f"/patients/{found}") if found else _listed(view, nobody=True)
+
+
+def one(view: View) -> Response:
+    """Show what devices told of one patient lately."""
+    subject, purpose = view.part("subject"), caring.purpose(view, "patient.open")
+    hours = view.asked("hours", "8", known=HOURS)
+    from_us = view.now_us - int(hours) * _HOUR_US
+    try:
+        opened = view.site.keeper.patients.open(
+            subject, views.from_time(from_us), MESSAGES_MAX, purpose, view.proof
+        )
+    except KeeperError as error:
+        if error.reason is not Reason.RATE_OF_OPENING:
+            raise
+        return view.page("patient_limit.html", status=429)
+    told = read_all(opened.originals)
+    rows = bedside.rows(told.readings, _devices(view, opened.originals), view.now_us)
+    oldest_us = views.time_of(opened.originals[0].message) if opened.more and opened.originals else from_us
+    return view.page(
+        "patient.html",
+        alarms=bedside.alarms(told.alarms),
+        bases=BASES,
+        called=told.called,
+        from_us=max(from_us, oldest_us),
+        gaps=bedside.gaps(rows),
+        hours=hours,
+        lines=[_line(row, oldest_us, view.now_us) for row in rows],
+        newest=opened.originals[-1].message if opened.originals else "",
+        opened=opened,
+        purpose=purpose,
+        purposes=caring.purposes(view, "patient.open"),
+        spans=HOURS,
+        still_s=STILL_S,
+        subject=subject,
+        told=told,
+    )
+
+
+def still(view: View) -> Response:
+    """Say how many messages came since; where care ended, what the page shows is replaced."""
+    subject = view.part("subject")
+    if caring.relation(view, subject) is None:
+        answer = view.piece("patient_ended.html")
+        answer.headers.update({"hx-retarget": "#main", "hx-reswap": "innerHTML"})
+        return answer
+    with read(view.site.engine) as db:
+        together = sorted(care.tied(db, view.site.site, subject, None))
+        count = kept.newer(db, view.site.site, together, view.asked("than"))
+    return view.piece("new.html", count=views.Counted(count, more=False))
+
+
+def read_all(originals: Sequence[Original]) -> Told:
+    """Read what some originals tell; what cannot be read is counted."""
+    told = Told()
+    for original in originals:
+        raw = original.data.reveal()
+        reader = bedside_hl7v2 if b"MSH" in raw[:8] else bedside_fhir
+        try:
+            reader.told(raw, original.message, views.time_of(original.message), told)
+        except DecodeError:
+            told.unread += 1
+    return told
+
+
+def _listed(view: View, *, nobody: bool = False, missing: bool = False) -> Response:
+    return view.page(
+        "patients.html",
+        bases=BASES,
+        authorities=sorted(view.site.settings.patients.authorities),
+        mine=caring.mine(view, MINE_MAX),
+        missing=missing,
+        nobody=nobody,
+        purpose=caring.purpose(view, "patient.find"),
+        purposes=caring.purposes(view, "patient.find"),
+    )
+
+
+def _line(row: Row, from_us: int, until_us: int) -> Line:
+    return Line(row, trend.drawn(row.points, from_us, until_us, bedside.longest_us(row.every_us)))
+
+
+def _devices(view: View, originals: Sequence[Original]) -> dict[str, str]:
+    ids = sorted({one.message.partition(".")[0] for one in originals})
+    with read(view.site.engine) as db:
+        return views.devices_of(db, ids)
+
+
+def _patient(view: View) -> Thing:
+    return Thing("patient", view.part("subject"))
+
+
+def _any_patient(_view: View) -> Thing:
+    return Thing("patient")
+
+
+PAGE = Page(
+    "Patients",
+    (
+        Route("/patients", show, action="patient.find", around=caring.finding),
+        Route("/patients/find", find, "POST", action="patient.find", around=caring.finding),
+        Route("/patients/{subject}", one, action="patient.open", thing=_patient, around=caring.opening),
+        Route(
+            "/patients/{subject}/still",
+            still,
+            quiet=True,
+            action="patient.find",
+            thing=_any_patient,
+            around=caring.finding,
+        ),
+    ),
+    group="See",
+    key="p",
+    order=5,
+)
