@@ -43,6 +43,6 @@ PAGE = Page(
         Route("/openings/ask", ask, "POST", action="home.see"),
     ),
     group="Decide",
-    key="",
+    key="y",
     order=60,
 )

@@ -186,6 +186,6 @@ PAGE = Page(
         ),
     ),
     group="See",
-    key="p",
+    key="c",
     order=5,
 )
