@@ -82,7 +82,7 @@ def mistakes(before: EntryRow, wanted: Wanted, living: Collection[str]) -> list[
             found.append((name, why, Reason.INPUT_INVALID))
     for name in ("owner", "steward"):
         who = getattr(wanted, name)
-        if who and who not in living:
+        if who and who != getattr(before, name) and who not in living:
             found.append(
                 (name, "must be the id of a person who is active here", Reason.GOVERNANCE_OWNER_MISSING)
             )
