@@ -376,3 +376,44 @@ def test_an_id_is_used_once(site):
 
 def test_another_persons_proposal_that_is_not_there(site):
     assert refused(lambda: site.changes.approve("no-such", site.as_("paul"))) is Reason.NOT_FOUND
+
+
+GUARDS = {
+    "the second is another, with the role then": ("apart", "check_apart"),
+    "both are still who they were": ("apart", "check_still"),
+    "nothing was signed meanwhile": ("changes", "_check_base"),
+    "a grant fits": ("changes", "_check_bodies"),
+    "the session's person may": ("roles", "permit"),
+}
+
+
+@pytest.mark.parametrize("name", GUARDS)
+def test_with_a_guard_off_something_gets_through(site, monkeypatch, name):
+    """The other way round: each guard is what refuses, not something beside it."""
+    from oathward.vault.keeper import apart, changes, roles
+
+    monkeypatch.setattr(
+        {"apart": apart, "changes": changes, "roles": roles}[GUARDS[name][0]],
+        GUARDS[name][1],
+        lambda *_, **__: None,
+    )
+    body, document = site.bundle()
+    match name:
+        case "the second is another, with the role then":
+            one = site.changes.propose(document, site.as_("ines"))
+            site.through(*reversed(site.grant("clara", Role.SECURITY_ANALYST)), "adam", "paul")
+            assert site.changes.approve(one.id, site.as_("clara")).state == "approved"
+        case "both are still who they were":
+            one = site.changes.propose(document, site.as_("ines"))
+            site.changes.approve(one.id, site.as_("sara"))
+            site.leave("sara")
+            assert site.changes.sign(one.id, [body], site.as_("ines"))
+        case "nothing was signed meanwhile":
+            rival_body, rival = site.bundle("b")
+            site.through(document, body, "ines", "paul")
+            assert site.through(rival, rival_body, "ines", "paul")
+        case "a grant fits":
+            granted, role = site.grant("audra", Role.ADMINISTRATOR)
+            assert site.through(role, granted, "adam", "paul")
+        case "the session's person may":
+            assert site.changes.propose(document, site.as_("clara")).proposer == "clara"
