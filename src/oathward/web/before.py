@@ -10,7 +10,7 @@
 Rules:
 - The session's secret is always one that the keeper made for this sign-in: what a browser brought along is never used,
   the session it was in ends, and every cookie of the beginning goes.
-- Script reads none of them; other sites' pages send none along but the provider's, which comes back from elsewhere.
+- Script reads none of them, and other sites' pages send none along.
 - What stands in ``…_pending`` beside its secret only chooses which page is shown: the keeper knows where it stands.
 
 Deliberately absent: memory in this process; whether anything is believed.
@@ -65,8 +65,11 @@ class Pending:
 
 
 def page(view: View, template: str, *, status: int = 200, **values: Any) -> Response:
-    """Answer with a page for somebody who is not signed in; its forms carry the token of this browser."""
-    value = _begun(view)
+    """Answer with a page for somebody who is not signed in; its forms carry the token of this browser.
+
+    Somebody who is signed in may come to it as well: then it is the token of their session.
+    """
+    value = view.secret or _begun(view)
     made = value or secrets.token_urlsafe(32)
     response = view.page(template, status=status, token=token_of(made), **values)
     if not value:
@@ -80,31 +83,21 @@ def check(view: View) -> None:
     Raises:
         InputError: ``not-permitted``.
     """
-    value = _begun(view)
+    value = view.secret or _begun(view)
     if not value:
         why = "was not shown to this browser, or its cookies are off; load the page again"
         raise InputError("form", why, reason=Reason.NOT_PERMITTED)
     security.check_token(value, view.form)
 
 
-def go_on(view: View, step: Step, after: str, *, from_elsewhere: bool = False) -> Response:
-    """Send the browser on from a step of the keeper's: to the next factor, or signed in to where it wanted.
-
-    Args:
-        from_elsewhere: the browser comes from another site's page, and sends our cookies along only from one of ours.
-    """
-    where = (
-        after if step.state == SIGNED_IN else "/sign-in/second" if step.state == SECOND else "/enrol/factor"
-    )
+def go_on(view: View, step: Step, after: str) -> Response:
+    """Send the browser on from a step of the keeper's: to the next factor, or signed in to where it wanted."""
+    if step.state == SIGNED_IN:
+        return entered(view, view.go(after), step.secret, step.visit.left_s if step.visit else 0)
+    where = "/sign-in/second" if step.state == SECOND else "/enrol/factor"
     if step.state == ENROL and "password" in step.offers:
         where = "/enrol/password"
-    response = (
-        page(view, "going_on.html", address=where, name="", elsewhere=False)
-        if from_elsewhere
-        else view.go(where)
-    )
-    if step.state == SIGNED_IN:
-        return entered(view, response, step.secret, step.visit.left_s if step.visit else 0)
+    response = view.go(where)
     kept = [step.pending, step.state, list(step.offers), step.person, step.login, after]
     text = base64.urlsafe_b64encode(orjson.dumps(kept)).decode()
     _set(view, response, "pending", text, PENDING_S)
@@ -144,24 +137,28 @@ def renewed(view: View, response: Response, step: Step) -> Response:
     return view.signed_in(response, step.secret, step.visit.left_s) if step.visit else response
 
 
-def to_provider(view: View, response: Response, value: str, after: str) -> None:
-    """Tie what comes back from the provider to this browser."""
-    text = f"{value}.{base64.urlsafe_b64encode(after.encode()).decode()}"
-    # Lax: the answer comes from the provider's page, and with `strict` a browser would leave it out.
-    _set(view, response, "provider", text, PENDING_S, samesite="lax")
+def to_provider(view: View, response: Response, value: str, after: str, *, again: bool) -> None:
+    """Tie what comes back from the provider to this browser; ``again``: it proves again who is signed in."""
+    where = base64.urlsafe_b64encode(after.encode()).decode()
+    _set(view, response, "provider", f"{value}.{'again' if again else 'new'}.{where}", PENDING_S)
 
 
-def from_provider(view: View, response: Response | None = None) -> tuple[str, str]:
-    """Read what ties an answer to this browser, and where to go then; dropped from the answer given."""
+def from_provider(view: View) -> tuple[str, str, bool]:
+    """Read what ties an answer to this browser, where to go then, and whether it proves something again."""
     text = view.request.cookies.get(_name(view, "provider"), "")[:_COOKIE_LENGTH_MAX]
-    if response is not None:
-        _drop(view, response, "provider")
-    value, _, after = text.partition(".")
+    value, _, rest = text.partition(".")
+    what, _, after = rest.partition(".")
     try:
         where = base64.urlsafe_b64decode(after).decode()
     except ValueError:
         where = "/"
-    return value, local(where)
+    return value, local(where), what == "again"
+
+
+def forget_provider(view: View, response: Response) -> Response:
+    """Let an answer of the provider be for one use."""
+    _drop(view, response, "provider")
+    return response
 
 
 def digest(value: str) -> str:
@@ -192,21 +189,13 @@ def _secure(view: View) -> bool:
     return view.request.url.scheme == "https"
 
 
-def _set(
-    view: View,
-    response: Response,
-    what: str,
-    value: str,
-    age_s: int | None = None,
-    *,
-    samesite: Any = "strict",
-) -> None:
+def _set(view: View, response: Response, what: str, value: str, age_s: int | None = None) -> None:
     response.set_cookie(
         _name(view, what),
         value,
         max_age=age_s,
         httponly=True,
-        samesite=samesite,
+        samesite="strict",
         path="/",
         secure=_secure(view),
     )

@@ -20,8 +20,7 @@ from oathward.web import before
 from oathward.web.before import local
 from oathward.web.page import Page, Route
 from oathward.web.pages.enrol import label_of, shown, shown_again, twice
-from oathward.web.pages.sign_in import ceremony, code_of, credential_of, status_of
-from oathward.web.provider import provider_of
+from oathward.web.pages.sign_in import SAID, ceremony, code_of, credential_of, told
 from oathward.web.view import View
 
 STEP_UP = "/step-up"
@@ -42,18 +41,7 @@ WAYS = {
     "link": "one-time link",
 }
 """Factors in words; one without words is written as it is."""
-_SAID = frozenset(
-    {
-        Reason.CODE_REFUSED,
-        Reason.FACTOR_LAST,
-        Reason.INPUT_INVALID,
-        Reason.PASSKEY_REFUSED,
-        Reason.PASSWORD_REFUSED,
-        Reason.SIGN_IN_REFUSED,
-        Reason.SIGN_IN_TOO_MANY,
-        Reason.FACTOR_MISSING,
-    }
-)
+_SAID = SAID | {Reason.FACTOR_LAST, Reason.FACTOR_MISSING}
 
 
 def show(view: View) -> Response:
@@ -85,7 +73,7 @@ def app_begin(view: View) -> Response:
         secret, uri = view.site.keeper.people.enrol_totp_begin(view.proof)
     except KeeperError as error:
         return _refused(view, error, "factors")
-    return view.page("enrol_app.html", action="/account/app/code", code="", **shown(secret, uri))
+    return view.page("enrol_app.html", action="/account/app/code", code="", why="", **shown(secret, uri))
 
 
 def app_finish(view: View) -> Response:
@@ -97,7 +85,7 @@ def app_finish(view: View) -> Response:
             return _refused(view, error, "factors")
         again = shown_again(view)
         return view.page(
-            "enrol_app.html", status=status_of(error), action="/account/app/code", code=error.reason.code, **again
+            "enrol_app.html", action="/account/app/code", **told(error), **again
         )  # fmt: skip
     return view.go(view.link("/account", done="added"))
 
@@ -168,12 +156,11 @@ def _page(view: View, *, error: InputError | KeeperError | None = None, part: st
     own = view.site.keeper.people.account_own(view.proof) if people else None
     return view.page(
         "account.html",
-        status=status_of(error) if error else 200,
         own=own,
         roles=_roles(view) if own else (),
         removable=_removable(own) if own else frozenset(),
         failed=part if error else "",
-        code=error.reason.code if error else "",
+        **(told(error, _SAID) if error else {"code": "", "why": ""}),
         done=DONE.get(view.asked("done", known=DONE), ""),
         length_min=view.site.settings.people.password_length_min,
         ways=WAYS,
@@ -210,20 +197,17 @@ def _refused(view: View, error: InputError | KeeperError, part: str) -> Response
 
 
 def _step_up(view: View, after: str, error: InputError | KeeperError | None = None) -> Response:
-    if error and error.reason not in _SAID:
-        raise error
     people = bool(view.visit and view.visit.person_id)
     own = view.site.keeper.people.account_own(view.proof) if people else None
     kinds = {factor.kind for factor in own.factors} if own else set()
-    provider = provider_of(view.site.settings)
+    oidc = view.site.settings.oidc
     return view.page(
         "step_up.html",
-        status=status_of(error) if error else 200,
         after=after,
         kinds=kinds,
-        provider=view.site.settings.oidc.name if provider else "",
+        provider=oidc.name if oidc.issuer and oidc.acr else "",
         minutes=view.site.settings.people.step_up_minutes,
-        code=error.reason.code if error else "",
+        **(told(error, _SAID) if error else {"code": "", "why": ""}),
     )
 
 

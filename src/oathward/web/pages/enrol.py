@@ -16,13 +16,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from oathward.core.errors import InputError, KeeperError
+from oathward.core.errors import InputError, KeeperError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.proof import pending_proof
 from oathward.web import before, qr
 from oathward.web.before import Pending
 from oathward.web.page import BEGIN, Page, Route
-from oathward.web.pages.sign_in import ceremony, code_of, credential_of, said, status_of
+from oathward.web.pages.sign_in import ceremony, code_of, credential_of, told
 from oathward.web.view import View
 
 _SECRET = re.compile(r"[A-Z2-7]{16,128}")
@@ -47,7 +47,7 @@ def begin(view: View) -> Response:
         key = key.partition("key=")[2] or key
         step = view.site.keeper.people.enrol_begin(key[:200], view.origin)
     except (InputError, KeeperError) as error:
-        return _page(view, "enrol.html", status=status_of(error), code=said(error), key="")
+        return _page(view, "enrol.html", key="", **told(error))
     return before.go_on(view, step, "/")
 
 
@@ -66,7 +66,7 @@ def set_password(view: View) -> Response:
         before.check(view)
         step = view.site.keeper.people.enrol_password(twice(view), pending.secret)
     except (InputError, KeeperError) as error:
-        return _page(view, "enrol_password.html", status=status_of(error), code=said(error), pending=pending)
+        return _refused(view, error, "enrol_password.html", pending=pending)
     return before.go_on(view, step, pending.after)
 
 
@@ -98,9 +98,7 @@ def app_finish(view: View) -> Response:
         )
     except (InputError, KeeperError) as error:
         again = shown_again(view)
-        return _page(
-            view, "enrol_app.html", status=status_of(error), code=said(error), action="/enrol/app/code", **again
-        )  # fmt: skip
+        return _refused(view, error, "enrol_app.html", action="/enrol/app/code", **again)
     return before.go_on(view, step, pending.after)
 
 
@@ -128,7 +126,7 @@ def passkey_finish(view: View) -> Response:
             pending_proof(pending.secret),
         )
     except (InputError, KeeperError) as error:
-        return _page(view, "enrol_factor.html", status=status_of(error), code=said(error), pending=pending)
+        return _refused(view, error, "enrol_factor.html", pending=pending)
     return before.go_on(view, step, pending.after)
 
 
@@ -183,6 +181,16 @@ def _standing(view: View, *offers: str) -> Pending | None:
     return pending if fits else None
 
 
+def _refused(view: View, error: OathwardError, template: str, **values: Any) -> Response:
+    """Say on the page why not; at the beginning where it took too long."""
+    if error.reason is not Reason.SIGN_IN_REFUSED:
+        return _page(view, template, **values, **told(error))
+    ended = {"code": Reason.INVITATION_ENDED.code, "why": "this took too long; open the link again"}
+    response = _page(view, "enrol.html", status=403, key="", **ended)
+    before.forget_pending(view, response)
+    return response
+
+
 def _page(view: View, template: str, *, status: int = 200, **values: Any) -> Response:
     return before.page(
         view,
@@ -190,6 +198,7 @@ def _page(view: View, template: str, *, status: int = 200, **values: Any) -> Res
         status=status,
         **{
             "code": "",
+            "why": "",
             "length_min": view.site.settings.people.password_length_min,
             **values,
         },

@@ -14,7 +14,7 @@ Rules:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.responses import Response
@@ -31,10 +31,11 @@ from oathward.web.render import THEME_COOKIE, THEMES
 from oathward.web.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _KEY_LENGTH_MAX = 64
-_LOGIN_LENGTH_MAX = 200
+_LOGIN_LENGTH_MAX = 128
+_PASSWORD_LENGTH_MAX = 256
 _CREDENTIAL_LENGTH_MAX = 65_536
 _THEME_S = 31_536_000
 SAID = frozenset(
@@ -51,6 +52,8 @@ SAID = frozenset(
     }
 )
 """Reasons that a form says by itself, where they came from what was typed into it."""
+_OWN_WORDS = frozenset({Reason.INPUT_INVALID, Reason.NOT_PERMITTED, Reason.PASSWORD_REFUSED})
+"""Of those, the ones whose own words say more than their meaning."""
 
 
 def show(view: View) -> Response:
@@ -75,12 +78,14 @@ def by_link(view: View) -> Response:
 
 def by_password(view: View) -> Response:
     """Take login and password; what comes next is the keeper's answer."""
-    after, login = local(view.form.get("next", "/")), view.form.get("login", "").strip()[:_LOGIN_LENGTH_MAX]
+    after, login = local(view.form.get("next", "/")), view.form.get("login", "").strip()
     try:
         before.check(view)
-        step = view.site.keeper.people.sign_in_password(login, view.form.get("password", ""), view.origin)
+        typed = _typed(login, view.form.get("password", ""))
+        step = view.site.keeper.people.sign_in_password(*typed, view.origin)
     except (InputError, KeeperError) as error:
-        return _page(view, after, status=status_of(error), failed="password", code=said(error), login=login)
+        shown = login[:_LOGIN_LENGTH_MAX]
+        return _page(view, after, failed="password", login=shown, **told(error))
     return before.go_on(view, step, after)
 
 
@@ -105,10 +110,9 @@ def by_passkey(view: View) -> Response:
             pending_proof(pending.secret) if pending else NOBODY,
         )
     except (InputError, KeeperError) as error:
-        code = said(error)
         if pending:
-            return _second(view, pending, status=status_of(error), failed="passkey", code=code)
-        return _page(view, after, status=status_of(error), failed="passkey", code=code)
+            return _second(view, pending, failed="passkey", **told(error))
+        return _page(view, after, failed="passkey", **told(error))
     return before.go_on(view, step, after)
 
 
@@ -129,7 +133,7 @@ def by_code(view: View) -> Response:
         before.check(view)
         step = view.site.keeper.people.sign_in_second(pending.secret, code_of(view.form), view.origin)
     except (InputError, KeeperError) as error:
-        return _second(view, pending, status=status_of(error), failed="code", code=said(error))
+        return _second(view, pending, failed="code", **told(error))
     return before.go_on(view, step, pending.after)
 
 
@@ -159,20 +163,16 @@ def theme(view: View) -> Response:
     return response
 
 
-def said(error: OathwardError) -> str:
-    """Give the code of an error that a form says by itself.
+def told(error: OathwardError, said: Collection[Reason] = SAID) -> dict[str, Any]:
+    """Give what a form says by itself of an error: status, code, and words of this case where there are any.
 
     Raises:
-        OathwardError: it is none of those.
+        OathwardError: it is none that a form says.
     """
-    if error.reason not in SAID:
+    if error.reason not in said:
         raise error
-    return error.reason.code
-
-
-def status_of(error: OathwardError) -> int:
-    """Give the status of a form that says an error."""
-    return max(error.reason.answer.http, 400)
+    words = f"{error.where} {error.why}" if error.reason in _OWN_WORDS else ""
+    return {"status": max(error.reason.answer.http, 400), "code": error.reason.code, "why": words}
 
 
 def code_of(form: Mapping[str, str]) -> str:
@@ -198,8 +198,16 @@ def ceremony(id_: str, options: Mapping[str, object]) -> Response:
     return Response(orjson.dumps({"ceremony": id_, "options": options}), media_type="application/json")
 
 
+def _typed(login: str, password: str) -> tuple[str, str]:
+    """Give what the keeper is asked: nobody's login where these can be no one's, for the same work and answer."""
+    fits = (
+        0 < len(login) <= _LOGIN_LENGTH_MAX and login.isprintable() and len(password) <= _PASSWORD_LENGTH_MAX
+    )
+    return (login, password) if fits else ("-", "")
+
+
 def _page(view: View, after: str, *, status: int = 200, **values: str) -> Response:
-    given = {"key": "", "failed": "", "code": "", "login": "", **values}
+    given = {"key": "", "failed": "", "code": "", "why": "", "login": "", **values}
     founded = _founded(view)
     provider = view.site.settings.oidc.name if provider_of(view.site.settings) else ""
     more = {"after": after, "founded": founded, "provider": provider, **given}
@@ -209,10 +217,9 @@ def _page(view: View, after: str, *, status: int = 200, **values: str) -> Respon
     return before.page(view, "sign_in.html", status=status, links=links, **more)
 
 
-def _second(view: View, pending: before.Pending, *, status: int = 200, failed: str = "", code: str = "") -> Response:  # fmt: skip
-    return before.page(
-        view, "sign_in_second.html", status=status, offers=pending.offers, failed=failed, code=code
-    )
+def _second(view: View, pending: before.Pending, *, status: int = 200, **values: str) -> Response:
+    given = {"failed": "", "code": "", "why": "", **values}
+    return before.page(view, "sign_in_second.html", status=status, offers=pending.offers, **given)
 
 
 def _founded(view: View) -> bool:

@@ -5,31 +5,36 @@ code, and with the cookie it left with · 4 the keeper gives the verifier out, o
 looks at the ID token and says who that is, or what is asked for next.
 
 Rules:
-- Both ways lead through a page of ours: on a redirect a browser would leave out our cookies, or refuse to leave.
+- Both ways lead through a page of ours: a form must not lead elsewhere (content security policy), and who comes from
+  another site's page brings none of our cookies along.
 - The address we are reached under is that of the settings; without one, of this machine alone (``security.check_host``).
 """
 
 from __future__ import annotations
 
 import secrets
+from urllib.parse import urlencode
 
 import orjson
 from starlette.responses import Response
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.vault.keeper.client_people import NOBODY, Proof
 from oathward.web import before
 from oathward.web.page import BEGIN, Page, Route
 from oathward.web.provider import Provider, provider_of
 from oathward.web.view import View
 
 BACK = "/sign-in/provider/answer"
+_HERE = "here"
+"""Marks an answer that comes from our own page."""
 
 
 def begin(view: View) -> Response:
     """Send the browser to the provider."""
     before.check(view)
-    return _there(view, before.local(view.form.get("next", "/")), None)
+    return _there(view, before.local(view.form.get("next", "/")), NOBODY)
 
 
 def prove(view: View) -> Response:
@@ -38,10 +43,13 @@ def prove(view: View) -> Response:
 
 
 def answer(view: View) -> Response:
-    """Take what the browser brings back."""
-    provider = _provider(view)
-    value, after = before.from_provider(view)
-    answered = provider.read(view.request.query_params.multi_items())
+    """Take what the browser brings back: first through a page of ours, then with the cookies that it sends from there."""
+    provider, query = _provider(view), view.request.query_params.multi_items()
+    if _HERE not in view.request.query_params:
+        here = f"{BACK}?{urlencode([*query, (_HERE, '1')])}"
+        return view.page("going_on.html", address=here, name="", elsewhere=False)
+    answered = provider.read(query)
+    value, after, again = before.from_provider(view)
     if not value:
         why = "was not asked for by this browser, or its cookies are off"
         raise InputError("provider answer", why, reason=Reason.PROVIDER_STATE)
@@ -49,13 +57,13 @@ def answer(view: View) -> Response:
     verifier = people.provider_take(answered.state, browser)
     token = provider.exchange(code=answered.code, verifier=verifier, redirect_uri=_back(view))
     keys = orjson.dumps(provider.keys(token)).decode()
-    step = people.provider_finish(answered.state, browser, token, keys, view.origin)
-    response = before.go_on(view, step, after, from_elsewhere=True)
-    before.from_provider(view, response)
-    return response
+    proof = view.proof if again and view.visit is not None else NOBODY
+    step = people.provider_finish(answered.state, browser, token, keys, view.origin, proof)
+    done = before.renewed(view, view.go(after), step) if proof else before.go_on(view, step, after)
+    return before.forget_provider(view, done)
 
 
-def _there(view: View, after: str, proof: dict[str, str] | None) -> Response:
+def _there(view: View, after: str, proof: Proof) -> Response:
     provider = _provider(view)
     value = secrets.token_urlsafe(32)
     begun = view.site.keeper.people.provider_begin(before.digest(value), proof)
@@ -64,12 +72,10 @@ def _there(view: View, after: str, proof: dict[str, str] | None) -> Response:
         nonce=begun.nonce,
         challenge=begun.challenge,
         redirect_uri=_back(view),
-        anew=proof is not None,
+        anew=bool(proof),
     )
-    response = view.page(
-        "going_on.html", address=address, name=view.site.settings.oidc.name, elsewhere=True, token=""
-    )
-    before.to_provider(view, response, value, after)
+    response = view.page("going_on.html", address=address, name=view.site.settings.oidc.name, elsewhere=True)
+    before.to_provider(view, response, value, after, again=bool(proof))
     return response
 
 
