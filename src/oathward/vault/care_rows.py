@@ -233,9 +233,14 @@ def named(db: Connection, site: str, hashes: Sequence[bytes], stamps: Stamps) ->
 # --- assignments
 
 
-def assign(db: Connection, site: str, rows: Iterable[Assignment], stamps: Stamps) -> None:
-    """Keep assignments; one whose id is there is replaced."""
-    _put(db, care_assignment, 2, [(site, *astuple(one), stamps.of(*_assigned(site, one))) for one in rows])
+def assign(db: Connection, site: str, rows: Iterable[tuple[Assignment, bytes]]) -> None:
+    """Keep assignments with the stamps the keeper gave them; one whose id is there is replaced."""
+    _put(db, care_assignment, 2, [(site, *astuple(one), stamp) for one, stamp in rows])
+
+
+def assignment_stamp(stamps: Stamps, site: str, one: Assignment) -> bytes:
+    """Stamp an assignment."""
+    return stamps.of(*_assigned(site, one))
 
 
 def assignments(

@@ -177,6 +177,10 @@ def assigned(**more):
     return Assignment(**facts | more)
 
 
+def assign(db, row, stamps=STAMPS):
+    care_rows.assign(db, "s", [(row, care_rows.assignment_stamp(stamps, "s", row))])
+
+
 @pytest.mark.parametrize(
     ("row", "hours", "basis"),
     [
@@ -193,7 +197,7 @@ def assigned(**more):
 def test_a_shift_and_an_assignment_begin_and_end_to_the_moment(engine, row, hours, basis):
     after(engine, said(Turn.ADMIT, -2))
     with write(engine) as db:
-        care_rows.assign(db, "s", [row], STAMPS)
+        assign(db, row)
     got = who(engine, [person("p-9")], now=NOW + int(hours * HOUR))
     assert got == ({"p-9": basis} if basis else {})
 
@@ -221,7 +225,7 @@ def test_a_row_that_somebody_else_wrote_counts_for_nothing(engine, table):
             for name in ("care_stay", "care_assignment", "care_tie", "care_name")
         }
         stays.take(db, "s", ADMIT, theirs["care_stay"])
-        care_rows.assign(db, "s", [assigned(subject="s5")], theirs["care_assignment"])
+        assign(db, assigned(subject="s5"), theirs["care_assignment"])
         care_rows.tie(db, "s", [Tie("e1", "s1", "s7")], theirs["care_tie"])
         care_rows.name(db, "s", "s1", [b"h"], theirs["care_name"])
     got = {
@@ -249,7 +253,7 @@ def test_erasing_takes_everything_along(engine):
     after(engine, ADMIT)
     with write(engine) as db:
         care_rows.name(db, "s", "s1", [b"h"], STAMPS)
-        care_rows.assign(db, "s", [assigned(subject="s1")], STAMPS)
+        assign(db, assigned(subject="s1"))
         care_rows.forget(db, "s", ["s1"])
         assert care_rows.stays_of(db, "s", ["s1"]) == care_rows.assignments(db, "s") == []
         assert care_rows.named(db, "s", [b"h"], STAMPS) == ""
@@ -262,7 +266,7 @@ def test_mine_lists_what_relation_says(engine):
         said(Turn.ADMIT, 1, subject="s2", encounter=b"v2", unit="HOSP|WARD", attending=("HOSP|D",)),
     )
     with write(engine) as db:
-        care_rows.assign(db, "s", [assigned(person="p-3", subject="s5")], STAMPS)
+        assign(db, assigned(person="p-3", subject="s5"))
     with read(engine) as db:
         got = {
             p.id: [(s, r.basis) for s, r in care.mine(db, "s", p, NOW + 2 * HOUR, ASKED)]

@@ -6,12 +6,13 @@ Deliberately absent: any memory of what was opened; it is in the answer and nowh
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from oathward.core.phi import Phi
 from oathward.vault.care import Relation
+from oathward.vault.care_rows import Assignment
 from oathward.vault.keeper.opening import Original
 
 Proof = Mapping[str, str]
@@ -72,6 +73,11 @@ class Patients:
         found = self._call("message_open", message=message, purpose=purpose, reason=reason, proof=dict(proof))
         return tuple(map(_original, found))
 
+    def stamp(self, rows: Sequence[Assignment], proof: Proof) -> list[tuple[Assignment, bytes]]:
+        """Have assignments stamped; at the admin socket, a thousand at most."""
+        stamps = self._call("care_stamp", rows=[_row(one) for one in rows], proof=dict(proof))
+        return [(one, base64.b64decode(stamp)) for one, stamp in zip(rows, stamps, strict=True)]
+
     def ask(self, reason: str, proof: Proof) -> str:
         """Ask for another allowance of openings."""
         id_: str = self._call("opening_ask", reason=reason, proof=dict(proof))
@@ -84,6 +90,12 @@ class Patients:
     def allow(self, id_: str, proof: Proof) -> None:
         """Allow another person as much again for an hour."""
         self._call("opening_allow", id=id_, proof=dict(proof))
+
+
+def _row(one: Assignment) -> dict[str, Any]:
+    return dict(
+        zip(("id", "person", "unit", "subject", "from_us", "until_us", "source"), astuple(one), strict=True)
+    )
 
 
 def _original(one: Mapping[str, str]) -> Original:

@@ -26,6 +26,7 @@ from oathward.ledger import Record
 from oathward.vault import intake
 from oathward.vault.keeper import (
     backups,
+    care_keeping,
     console,
     keyring,
     opening,
@@ -234,6 +235,6 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         **SIGNED_IN,
         **patient_opening.TABLE,
     },
-    "admin": {**operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
+    "admin": {**care_keeping.TABLE, **operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
 }
 """Role -> operation -> what it takes."""
