@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import oathward.changes.findings_sql
 import oathward.changes.sql
 import oathward.consent.sql
 import oathward.governance.sql

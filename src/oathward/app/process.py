@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.app import reviews
 from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
@@ -69,6 +70,7 @@ async def run(site: Opened) -> None:
     tasks = [
         asyncio.create_task(_say(status, ports, console, did)),
         asyncio.create_task(_keep_house(site, status, deliveries, did)),
+        asyncio.create_task(reviews.run(site)),
         asyncio.create_task(told_to_stop()),
     ]
     if telemetry is not None:

@@ -30,7 +30,7 @@ _DAY_US = 86_400_000_000
 
 @dataclass
 class LinkUse:
-    """What passed on one link in the days that were looked at."""
+    """What passed on one link in the days that were looked at; ``permits``: how many different decisions."""
 
     permits: int = 0
     classes: set[str] = field(default_factory=set)

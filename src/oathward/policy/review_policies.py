@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link
@@ -36,11 +36,16 @@ class Policies:
     known: Known
     matchers: Matchers
     today: str
+    _links: dict[str, list[Link]] = field(default_factory=dict)
 
     def links_of(self, one: Statement) -> list[Link]:
         """The links a policy can reach."""
-        links = self.bundle.links.values()
-        return [link for link in links if one.reaches("Disclose", link.id, link.recipient)]
+        found = self._links.get(one.id)
+        if found is None:
+            links = self.bundle.links.values()
+            found = [link for link in links if one.reaches("Disclose", link.id, link.recipient)]
+            self._links[one.id] = found
+        return found
 
     def reaching(self, link: Link, *, permits: bool) -> list[Statement]:
         """The policies of one effect that can reach a link."""

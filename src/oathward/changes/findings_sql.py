@@ -1,0 +1,93 @@
+"""The table of a policy review's findings and the only SQL on it: ``review_finding``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Index,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from oathward.changes.findings_model import FindingRow, FindingState
+from oathward.core.db import METADATA
+
+finding = Table(
+    "review_finding",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+)
+Index("review_finding_state", finding.c.site, finding.c.state, finding.c.rule, finding.c.about)
+
+_NAMES = tuple(f.name for f in fields(FindingRow))
+
+
+def put(db: Connection, site: str, row: FindingRow) -> None:
+    """Write a new finding down."""
+    db.execute(insert(finding).values(site=site, **_values(row)))
+
+
+def change(db: Connection, site: str, row: FindingRow) -> None:
+    """Write a finding as it stands now."""
+    one = (finding.c.site == site) & (finding.c.id == row.id)
+    db.execute(update(finding).where(one).values(**_values(row)))
+
+
+def rows(
+    db: Connection, site: str, states: Collection[FindingState] = (), *, limit: int = 0
+) -> list[FindingRow]:
+    """Read findings in these states, or all, by rule and what they are about."""
+    query = select(finding).where(finding.c.site == site)
+    if states:
+        query = query.where(finding.c.state.in_([str(one) for one in states]))
+    query = query.order_by(finding.c.rule, finding.c.about)
+    return [_row(r) for r in db.execute(query.limit(limit) if limit else query)]
+
+
+def one(db: Connection, site: str, id_: str) -> FindingRow | None:
+    """Read one finding."""
+    row = db.execute(select(finding).where(finding.c.site == site, finding.c.id == id_)).first()
+    return _row(row) if row else None
+
+
+def counts(db: Connection, site: str) -> dict[str, int]:
+    """Count findings by state."""
+    query = select(finding.c.state, func.count()).where(finding.c.site == site).group_by(finding.c.state)
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
+def latest_us(db: Connection, site: str) -> int:
+    """Say when a finding was last found; 0 for never."""
+    return db.execute(select(func.max(finding.c.last_us)).where(finding.c.site == site)).scalar() or 0
+
+
+def _values(row: FindingRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _NAMES} | {"state": str(row.state)}
+
+
+def _row(r: Row[Any]) -> FindingRow:
+    values = {name: getattr(r, name) for name in _NAMES}
+    return FindingRow(**values | {"state": FindingState(r.state), "body": bytes(r.body)})

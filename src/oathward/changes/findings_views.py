@@ -1,0 +1,86 @@
+"""Read findings of a policy review for people: words, how they stand, and the proposal that would remove each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from oathward.changes import findings_sql as sql
+from oathward.changes.findings_model import FindingRow, FindingState
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.policy.review_findings import RULES, Proposal, ReviewFinding
+
+
+@dataclass(frozen=True, slots=True)
+class FindingView:
+    """One finding as people read it. ``overdue``: signed off until a date that has passed."""
+
+    row: FindingRow
+    title: str
+    words: str
+    proposal: Proposal | None
+    overdue: bool
+
+    @property
+    def open(self) -> bool:
+        """Whether somebody must answer for it."""
+        return self.row.state is FindingState.OPEN or self.overdue
+
+
+def row_of(found: ReviewFinding, bundle: str, now_us: int) -> FindingRow:
+    """Write what a review found as a row."""
+    body: dict[str, Any] = {"words": found.words, "proposal": None}
+    if found.proposal is not None:
+        files = {path: None if text is None else text.decode() for path, text in found.proposal.files.items()}
+        body["proposal"] = {"words": found.proposal.words, "files": files}
+    return FindingRow(
+        id=found.id,
+        rule=found.rule,
+        about=found.about,
+        first_us=now_us,
+        last_us=now_us,
+        state=FindingState.OPEN,
+        body=orjson.dumps(body, option=orjson.OPT_SORT_KEYS),
+        bundle=bundle,
+    )
+
+
+def findings(
+    db: Connection, site: str, now_us: int, states: Collection[FindingState] = ()
+) -> list[FindingView]:
+    """List findings in these states, or all, in the order of the rules."""
+    order = {rule: place for place, rule in enumerate(RULES)}
+    views = [_view(row, now_us) for row in sql.rows(db, site, states)]
+    return sorted(views, key=lambda view: (order.get(view.row.rule, len(order)), view.row.about))
+
+
+def one(db: Connection, site: str, id_: str, now_us: int) -> FindingView:
+    """Show one finding.
+
+    Raises:
+        InputError: ``not-found``.
+    """
+    row = sql.one(db, site, id_)
+    if row is None:
+        raise InputError("finding", "there is no such finding", reason=Reason.NOT_FOUND)
+    return _view(row, now_us)
+
+
+def counts(db: Connection, site: str) -> Mapping[str, int]:
+    """Count findings by state."""
+    return sql.counts(db, site)
+
+
+def _view(row: FindingRow, now_us: int) -> FindingView:
+    body = orjson.loads(row.body)
+    proposal = body["proposal"]
+    if proposal is not None:
+        files = {path: None if text is None else text.encode() for path, text in proposal["files"].items()}
+        proposal = Proposal(proposal["words"], files)
+    overdue = row.state is FindingState.SIGNED_OFF and row.until_us <= now_us
+    return FindingView(row, RULES.get(row.rule, row.rule), body["words"], proposal, overdue)
