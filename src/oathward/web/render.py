@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.routing import compile_path
 
 from oathward import __version__
 from oathward.core.clock import iso
@@ -41,6 +42,12 @@ class Renderer:
 
     def __init__(self, site: str, pages: list[Page]) -> None:
         self.static = _static()
+        self._actions = [
+            (compile_path(route.path)[0], route.action)
+            for page in pages
+            for route in page.routes
+            if route.method == "GET" and not route.public
+        ]
         self.version = hashlib.sha256(b"".join(self.static.values())).hexdigest()[:12]
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -65,6 +72,10 @@ class Renderer:
             "size": words.size,
             "span": words.span,
         }
+
+    def action_of(self, path: str) -> str | None:
+        """Name the action of the page at an address; None where there is none."""
+        return next((action for address, action in self._actions if address.match(path)), None)
 
     def page(self, template: str, view: View, values: Mapping[str, Any]) -> str:
         """Render a whole page."""

@@ -94,6 +94,11 @@ class View:
         """
         return self.asking.may(action, thing)
 
+    def leads(self, href: str) -> bool:
+        """Say whether the viewer may open an address of this console: for links whose place comes from elsewhere."""
+        action = self.render.action_of(href.partition("#")[0].partition("?")[0])
+        return action is not None and self.may(action)
+
     def makes(self, action: str) -> frozenset[str] | None:
         """Say to which products a list is cut, ``Acme`` or ``Acme|Vista 3``; None where it is whole."""
         return None if self.asking.sees_all(action) else self.actor.makes

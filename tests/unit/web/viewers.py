@@ -83,6 +83,12 @@ def bearer(role) -> dict[str, str]:
 
 
 def links_of(text: str) -> set[str]:
-    """Addresses a page leads to, and those its forms are sent to."""
-    found = re.findall(r'(?:href|action|formaction)="(/[^"#?]*)', text)
+    """Addresses a page leads to."""
+    found = re.findall(r'href="(/[^"#?]*)', text)
     return {one for one in found if not one.startswith("/static/")}
+
+
+def forms_of(text: str) -> set[str]:
+    """Addresses a page's forms are sent to."""
+    posted = re.findall(r'<form[^>]*method="post"[^>]*>.*?</form>', text, re.DOTALL)
+    return {one for form in posted for one in re.findall(r'(?:form)?action="(/[^"#?]*)', form)}

@@ -1,0 +1,65 @@
+"""What a card of the first page is. Each stands in one file of ``cards/`` as the constant ``CARD``; nothing else registers it.
+
+Rules:
+- A card is shown to those who may do its action; to those whose first question it answers it is shown first.
+- Its template gets ``card``, what ``values`` gave; with None there is nothing to say and no card.
+
+Deliberately absent: a choice of cards by each person; roles change seldom, and a page that is the same is found again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from oathward.core.labels import Role
+from oathward.core.registry import collect
+from oathward.policy.actions import ACTIONS
+
+if TYPE_CHECKING:
+    from oathward.web.view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One card.
+
+    Args:
+        template: of ``templates/``; begins with its own ``h2``. action: who may do it sees the card.
+        first: roles that ask this first. order: among the others. wide: over the whole page, else one of two columns.
+    """
+
+    template: str
+    values: Callable[[View], Mapping[str, Any] | None]
+    action: str
+    first: frozenset[Role] = frozenset()
+    order: int = 50
+    wide: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a card that nobody could see."""
+        if self.action not in ACTIONS:
+            raise ValueError(f"{self.template}: there is no such action")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A card with its values, as the page includes it."""
+
+    template: str
+    values: Mapping[str, Any]
+    wide: bool
+
+
+def cards() -> list[Card]:
+    """Collect every card."""
+    return [cast("Card", one) for one in collect("oathward.web.cards", "CARD").values()]
+
+
+def shown(found: list[Card], view: View) -> list[Shown]:
+    """Choose the viewer's cards, in their order."""
+    mine = [one for one in found if view.may(one.action)]
+    mine.sort(key=lambda one: (not one.first & view.actor.roles, one.order, one.template))
+    told = ((one, one.values(view)) for one in mine)
+    return [Shown(one.template, values, one.wide) for one, values in told if values is not None]
