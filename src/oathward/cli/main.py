@@ -23,10 +23,13 @@ COMMANDS: dict[str, dict[str, str]] = {
         "init": "Create a data folder with its keys and trust anchor.",
         "serve": "Run gateway, courier, keeper and followers.",
         "console": "Sign in at the console: a one-time link.",
+        "sign-in": "Sign in at the command line, with password and code.",
+        "sign-out": "End the session of this command line.",
         "doctor": "Check settings, keys, disk, clock and what the set-up does not stop.",
     },
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
+        "care": "Care: shifts and assignments, units as messages name them.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
         "people": "People: list, import, show, leave; roles and services by two; what to review.",
     },
@@ -81,7 +84,7 @@ def _run(name: str, arguments: list[str]) -> int:
         from oathward.core.log import set_up
 
         set_up("cli")
-    app = importlib.import_module(f"oathward.cli.{name}").APP
+    app = importlib.import_module(f"oathward.cli.{name.replace('-', '_')}").APP
     command = typer.main.get_command(app)
     _plain_switches(command)
     try:
