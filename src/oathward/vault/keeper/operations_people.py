@@ -88,7 +88,7 @@ def _session_list(keeper: Keeper, caller: Caller, person: str, proof: dict[str, 
     session = visiting.session_of(keeper, caller, proof)
     own = session.visitor.person_id
     if person and person != own:
-        roles.permit(keeper, session, "sessions.see", Thing("person", person, owner=person))
+        roles.permit(keeper, session, "sessions.see", Thing("session", owner=person))
     return visiting.listed(keeper, session, person or own)
 
 
