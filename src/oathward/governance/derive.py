@@ -152,8 +152,13 @@ DATA_SETS = (
     ),
     DataSet(
         "changes",
-        "Changes of policy: proposals, what is attached, their steps",
-        frozenset({"change_file", "change_proposal", "change_attachment", "change_event", "change_edit"}),
+        "Changes of policy: proposals, what is attached, their steps; findings of the review",
+        frozenset(
+            {
+                *("change_file", "change_proposal", "change_attachment", "change_event", "change_edit"),
+                "review_finding",
+            }
+        ),
         "staff, by id",
         "bundles, dry runs (counts), attachments, who proposed and approved and why",
         lambda *_: "without end",

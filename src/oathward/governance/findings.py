@@ -30,6 +30,13 @@ from oathward.policy.model import KEEP, Link
 
 SERIOUS, ATTENTION = Severity.SERIOUS, Severity.ATTENTION
 _DAY_US = 86_400_000_000
+_ORDER = (
+    EntryKind.LINK,
+    EntryKind.RECIPIENT,
+    EntryKind.RELEASE,
+    EntryKind.DATA_SET,
+    EntryKind.BACKUP,
+)
 _LIVE = (EntryKind.LINK, EntryKind.RECIPIENT)
 
 
@@ -56,8 +63,8 @@ class Register:
 
     @property
     def rows(self) -> list[EntryRow]:
-        """Every entry, written or not, by kind and id."""
-        keys = sorted({*self.entries, *self.things})
+        """Every entry, written or not: what flows first, then what is kept, by id."""
+        keys = sorted({*self.entries, *self.things}, key=lambda key: (_ORDER.index(key[0]), key[1]))
         return [self.entries[key] if key in self.entries else self.things[key].row for key in keys]
 
     def newest(self, kind: AssessedKind, about: str) -> AssessmentRow | None:

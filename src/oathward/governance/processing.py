@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from oathward.core.labels import CLASSES, ROLES
 from oathward.governance.derive import DATA_SETS, DataSet
 from oathward.governance.findings import Register
 from oathward.governance.model import AgreementKind, AgreementRow, EntryKind
@@ -39,7 +40,7 @@ COLUMNS: Mapping[str, str] = {
 """Key -> heading, in order."""
 
 CONTROLLER, PROCESSOR, JOINT, RECIPIENT = "controller", "processor", "joint controller", "recipient"
-ROLES: Mapping[AgreementKind, str] = {
+PARTIES: Mapping[AgreementKind, str] = {
     AgreementKind.DPA: PROCESSOR,
     AgreementKind.BAA: PROCESSOR,
     AgreementKind.JOINT: JOINT,
@@ -93,7 +94,7 @@ def role_of(agreement: AgreementRow | None, recipient: Recipient) -> Cell:
         return Cell(
             party, f"recipients/{recipient.id}.toml", "its agreement: `oathward governance agreement add`"
         )
-    role = ROLES.get(agreement.kind)
+    role = PARTIES.get(agreement.kind)
     if role is None:
         missing = f"whether {agreement.id} makes it a processor: add its DPA, or a joint agreement"
         return Cell(f"{party}: {RECIPIENT}", f"agreement {agreement.id} ({agreement.kind})", missing)
@@ -129,13 +130,13 @@ def _of_link(register: Register, bundle: Bundle, link: Link) -> Processing:
 
 
 def _of_data_set(register: Register, one: DataSet) -> Processing:
-    said = f"what Oathward keeps in {', '.join(sorted(one.tables))}"
+    said = f"data set {one.id}"
     keep = register.bundle.keep if register.bundle is not None else None
     basis = Cell(missing="links/keep.toml: without it nothing says why originals are kept")
     if keep is not None:
         basis = Cell(keep.legal_basis, f"links/{keep.id}.toml legal_basis")
     cells = {
-        "activity": Cell(f"{one.id}: {one.title}", said),
+        "activity": Cell(f"{one.id}: {one.title}", f"tables {', '.join(sorted(one.tables))}"),
         "controller": _controller(register),
         "role": Cell(f"this site: {CONTROLLER}", said),
         "purpose": Cell("to decide, deliver and prove what leaves", "ARCHITECTURE.md"),
@@ -183,7 +184,17 @@ def _persons(link: Link) -> list[str]:
 
 
 def _data(link: Link) -> str:
-    return ", ".join(sorted(link.classes - TRANSPORT_CLASSES)) or "the envelope alone"
+    """Write element classes as links do: ``patient.*`` where all of a role are meant, ``*`` where all there are."""
+    left = set(link.classes - TRANSPORT_CLASSES)
+    if left >= CLASSES - TRANSPORT_CLASSES:
+        return "* (every element class)"
+    words = []
+    for role in (*ROLES, "observation"):
+        every = {cls for cls in CLASSES if cls.startswith(f"{role}.")}
+        if every <= left:
+            words.append(f"{role}.*")
+            left -= every
+    return ", ".join(sorted([*words, *left])) or "the envelope alone"
 
 
 def _recipients(recipient: Recipient, agreement: AgreementRow | None) -> Cell:
@@ -203,14 +214,15 @@ def _transfers(register: Register, recipient: Recipient, agreement: AgreementRow
         name = agreement.id if agreement else recipient.id
         return Cell(missing=f"the country of {recipient.party or name}: `--country` of its agreement")
     source = f"agreement {agreement.id}"
+    said = f"{agreement.country}: {agreement.safeguards}".rstrip(": ")
     if not home:
-        return Cell(agreement.country, source, "[governance] country: whether that is a third country")
+        return Cell(said, source, "[governance] country: whether that is a third country")
     if agreement.country == home:
         return Cell(f"none: {agreement.country}", source)
     missing = (
         "" if agreement.safeguards else f"safeguards of a transfer to {agreement.country}: `--safeguards`"
     )
-    return Cell(f"{agreement.country}: {agreement.safeguards}".rstrip(": "), source, missing)
+    return Cell(said, source, missing)
 
 
 def _owner(register: Register, kind: EntryKind, id_: str) -> Cell:
