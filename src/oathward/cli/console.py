@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from oathward.cli.asking import person_of
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.core.settings import Settings
 
 APP = typer.Typer(help="Sign in at the console: a one-time link.", add_completion=False)
 
@@ -52,8 +55,7 @@ def console(
     name = person_of(person)
     with client.connect(settings, "admin", become=False) as keeper:
         key = keeper.session_invite(admin_proof(name), acts=not look)
-    host = f"[{settings.console.host}]" if ":" in settings.console.host else settings.console.host
-    link, minutes = f"http://{host}:{port}/sign-in?key={key}", settings.console.link_minutes_max
+    link, minutes = f"{_base(settings, port)}/sign-in?key={key}", settings.console.link_minutes_max
 
     def human() -> None:
         print(link)
@@ -61,3 +63,11 @@ def console(
 
     value = {"link": link, "person": name, "minutes": minutes, "look_only": look}
     emit(value, as_json=as_json, human=human)
+
+
+def _base(settings: Settings, port: int) -> str:
+    """Give the console's own address: as the settings name it, or where it listens."""
+    if settings.console.url:
+        return settings.console.url.rstrip("/")
+    host = f"[{settings.console.host}]" if ":" in settings.console.host else settings.console.host
+    return f"{'https' if settings.console.certificate else 'http'}://{host}:{port}"

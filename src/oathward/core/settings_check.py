@@ -27,6 +27,8 @@ _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never
 _MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand"})
 _REPLIES = ("AA", "AE", "AR")
 _URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+/fhir")
+_SLASHES = 2
+"""Of an address without a path."""
 _COLLECTOR = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(?::\d{1,5})?(?:/[A-Za-z0-9._~/-]*)?")
 
 
@@ -71,6 +73,10 @@ def _check_console(settings: Settings, source: str) -> None:
     if not console.certificate and not _is_loopback(console.host):
         why = "must be a loopback address (127.0.0.1, ::1 or localhost) unless certificate and key are set"
         raise SettingsError(f"{source} [console] host", why)
+    if not console.url and not _is_loopback(console.host):
+        raise SettingsError(f"{source} [console] url", "is missing: under which name do people reach it?")
+    if console.url.count("/") > _SLASHES:
+        raise SettingsError(f"{source} [console] url", "must be without a path, as in https://HOST")
     for place, url in (("[console] url", console.url), ("[oidc] issuer", settings.oidc.issuer)):
         found = _COLLECTOR.fullmatch(url)
         if url and (found is None or (found[1] == "http" and not _is_loopback(found[2].strip("[]")))):

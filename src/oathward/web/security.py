@@ -58,6 +58,10 @@ HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """Loopback under the names people type; the port may be a tunnel's."""
 
 
+_NO_HOST = frozenset("@/?#\\ ")
+"""What a ``Host`` does not have, and an address may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """Under which names the console is heard.
@@ -85,6 +89,8 @@ class Door:
             parts = urlsplit(f"//{host}")
             name, port = parts.hostname, parts.port
         except ValueError:
+            return False
+        if set(host) & _NO_HOST:
             return False
         if self.local and name in HOSTS:
             return True

@@ -36,7 +36,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Give it to each request of this connection."""
         super().on_message_begin()
-        self.scope[PEER] = self._peer  # type: ignore[typeddict-unknown-key]  # servers may add keys of their own
+        self.scope[PEER] = self._peer  # type: ignore[literal-required]  # servers may add keys of their own
 
 
 def peer_of(request: Request) -> bytes:

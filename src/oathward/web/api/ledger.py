@@ -67,8 +67,15 @@ def record(view: View) -> Response:
 
 def _plain(entry: Entry) -> RecordOut:
     return RecordOut(
-        *(entry.index, entry.kind, from_micros(entry.at_us) if entry.at_us else None),
-        *(entry.subject, entry.message, list(entry.links), dict(entry.body), entry.leaf.hex(), entry.rule),
+        index=entry.index,
+        kind=entry.kind,
+        at=from_micros(entry.at_us) if entry.at_us else None,
+        subject=entry.subject,
+        message=entry.message,
+        links=list(entry.links),
+        body=dict(entry.body),
+        leaf=entry.leaf.hex(),
+        rule=entry.rule,
     )
 
 
