@@ -8,7 +8,7 @@ Rules:
 
 Deliberately absent: what claims mean (``provider``, ``services``), encryption, private keys.
 
-Source: RFC 7515; RFC 7518 §3; RFC 8037; RFC 8725 §3.1, §3.2, §3.10; ``joserfc`` does the signatures.
+Source: RFC 7515; RFC 7518 §3; RFC 8037; RFC 9864; RFC 8725 §3.1, §3.2, §3.10; ``joserfc`` does the signatures.
 """
 
 from __future__ import annotations
@@ -37,10 +37,19 @@ _KINDS: Mapping[str, tuple[str, str, Any]] = {
     "ES256": ("EC", "P-256", ECKey),
     "ES384": ("EC", "P-384", ECKey),
     "EdDSA": ("OKP", "Ed25519", OKPKey),
+    "Ed25519": ("OKP", "Ed25519", OKPKey),  # its name since RFC 9864
 }
 _PUBLIC = {"RSA": ("e", "kty", "n"), "EC": ("crv", "kty", "x", "y"), "OKP": ("crv", "kty", "x")}
 _WRONG = (JoseError, ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error)
 """All that reading a foreign token or key may raise in the library below."""
+
+
+class _Registry(jws.JWSRegistry):
+    """What the library may use: one algorithm; ``EdDSA`` on Ed25519 alone."""
+
+    def get_alg(self, name: str) -> Any:
+        """Give the algorithm of a name."""
+        return super().get_alg("Ed25519" if name == "EdDSA" else name)
 
 
 class Unreadable(Exception):  # noqa: N818  it is what a token is, and never leaves the keeper
@@ -134,7 +143,9 @@ def algorithm_of(key: Mapping[str, Any]) -> str:
     By its curve; an RSA key by its ``alg``, PS256 where it has none.
     """
     named = key.get("alg", "PS256") if key.get("kty") == "RSA" else ""
-    by_kind = [name for name in _KINDS if fits(key, name) and (not named or name == named)]
+    by_kind = [
+        name for name in _KINDS if fits(key, name) and (not named or name == named)
+    ]  # EdDSA before its new name
     return by_kind[0] if by_kind else ""
 
 
@@ -153,7 +164,10 @@ def verified(token: str, key: Mapping[str, Any], algorithm: str) -> dict[str, An
     kind, _, form = _KINDS[algorithm]
     try:
         public = form.import_key({name: key[name] for name in _PUBLIC[kind]})
-        claims = orjson.loads(jws.deserialize_compact(token, public, algorithms=[algorithm]).payload)
+        one = _Registry(
+            algorithms=[algorithm, "Ed25519"] if kind == "OKP" else [algorithm], strict_check_header=False
+        )
+        claims = orjson.loads(jws.deserialize_compact(token, public, registry=one).payload)
     except _WRONG as error:
         raise Unreadable from error
     if not isinstance(claims, dict):

@@ -41,7 +41,7 @@ from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sessions import Session
 
-ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
+ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 TOKEN_LENGTH_MAX = 16_384
 SUBJECT_LENGTH_MAX = 255
 SKEW_S = 60.0
