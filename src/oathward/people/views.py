@@ -169,6 +169,16 @@ def count(db: Connection, site: str, wanted: Wanted) -> int:
     return sql.count(db, site, wanted)
 
 
+def units(db: Connection, site: str) -> list[str]:
+    """List the units somebody always works at."""
+    return sql.units(db, site)
+
+
+def parties(db: Connection, site: str) -> list[str]:
+    """List whom people work for; an empty one is this site."""
+    return sql.parties(db, site)
+
+
 def counts(db: Connection, site: str) -> dict[str, int]:
     """Count people by state."""
     return sql.state_counts(db, site)
