@@ -37,7 +37,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from oathward.changes.model import AttachmentRow, EditRow, EventRow, ProposalRow, ProposalState
 from oathward.core.db import METADATA
 
-file = Table(
+file_table = Table(
     "change_file",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -46,7 +46,7 @@ file = Table(
     Column("at_us", BigInteger, nullable=False),
 )
 
-proposal = Table(
+proposal_table = Table(
     "change_proposal",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -69,9 +69,9 @@ proposal = Table(
     Column("assessed_us", BigInteger, nullable=False),
     Column("rebased_from", Text, nullable=False),
 )
-Index("change_proposal_state", proposal.c.site, proposal.c.state, proposal.c.id)
+Index("change_proposal_state", proposal_table.c.site, proposal_table.c.state, proposal_table.c.id)
 
-attachment = Table(
+attachment_table = Table(
     "change_attachment",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -85,7 +85,7 @@ attachment = Table(
     Column("at_us", BigInteger, nullable=False),
 )
 
-event = Table(
+event_table = Table(
     "change_event",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -97,7 +97,7 @@ event = Table(
     Column("words", Text, nullable=False),
 )
 
-edit = Table(
+edit_table = Table(
     "change_edit",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -113,24 +113,28 @@ _NAMES = tuple(f.name for f in fields(ProposalRow))
 def put_file(db: Connection, site: str, digest: str, body: bytes, at_us: int) -> None:
     """Store bytes under their name; the same bytes again change nothing."""
     values = {"site": site, "digest": digest, "body": body, "at_us": at_us}
-    statement = _dialect(db).insert(file).values(values)
+    statement = _dialect(db).insert(file_table).values(values)
     db.execute(statement.on_conflict_do_nothing(index_elements=["site", "digest"]))
 
 
 def file_body(db: Connection, site: str, digest: str) -> bytes | None:
     """Read bytes by their name; whether they fit it is not checked here."""
-    body = db.execute(select(file.c.body).where(file.c.site == site, file.c.digest == digest)).scalar()
+    body = db.execute(
+        select(file_table.c.body).where(file_table.c.site == site, file_table.c.digest == digest)
+    ).scalar()
     return body if isinstance(body, bytes) or body is None else bytes(str(body), "utf-8", "replace")
 
 
 def put(db: Connection, site: str, row: ProposalRow) -> None:
     """Store a new proposal."""
-    db.execute(insert(proposal).values(site=site, **{name: getattr(row, name) for name in _NAMES}))
+    db.execute(insert(proposal_table).values(site=site, **{name: getattr(row, name) for name in _NAMES}))
 
 
 def one(db: Connection, site: str, id_: str) -> ProposalRow | None:
     """Read one proposal."""
-    row = db.execute(select(proposal).where(proposal.c.site == site, proposal.c.id == id_)).first()
+    row = db.execute(
+        select(proposal_table).where(proposal_table.c.site == site, proposal_table.c.id == id_)
+    ).first()
     return _proposal(row) if row else None
 
 
@@ -138,37 +142,37 @@ def listed(
     db: Connection, site: str, *, states: Iterable[ProposalState] = (), after: str = "", limit: int
 ) -> list[ProposalRow]:
     """Read proposals, the newest first: in these states or in all; ``after`` pages."""
-    query = select(proposal).where(proposal.c.site == site)
+    query = select(proposal_table).where(proposal_table.c.site == site)
     if wanted := [str(state) for state in states]:
-        query = query.where(proposal.c.state.in_(wanted))
+        query = query.where(proposal_table.c.state.in_(wanted))
     if after:
-        query = query.where(proposal.c.id < after)
-    return [_proposal(row) for row in db.execute(query.order_by(proposal.c.id.desc()).limit(limit))]
+        query = query.where(proposal_table.c.id < after)
+    return [_proposal(row) for row in db.execute(query.order_by(proposal_table.c.id.desc()).limit(limit))]
 
 
 def unassessed(db: Connection, site: str) -> list[ProposalRow]:
     """Read emergencies in force that nobody else has looked at, the one due first at the top."""
-    query = select(proposal).where(
-        proposal.c.site == site,
-        proposal.c.state == str(ProposalState.ACTIVE),
-        proposal.c.emergency,
-        proposal.c.assessed_us == 0,
+    query = select(proposal_table).where(
+        proposal_table.c.site == site,
+        proposal_table.c.state == str(ProposalState.ACTIVE),
+        proposal_table.c.emergency,
+        proposal_table.c.assessed_us == 0,
     )
-    return [_proposal(row) for row in db.execute(query.order_by(proposal.c.due_us))]
+    return [_proposal(row) for row in db.execute(query.order_by(proposal_table.c.due_us))]
 
 
 def of_version(db: Connection, site: str, version: int) -> ProposalRow | None:
     """Read the proposal that came into force as a version."""
-    query = select(proposal).where(proposal.c.site == site, proposal.c.version == version)
-    row = db.execute(query.order_by(proposal.c.changed_us.desc()).limit(1)).first()
+    query = select(proposal_table).where(proposal_table.c.site == site, proposal_table.c.version == version)
+    row = db.execute(query.order_by(proposal_table.c.changed_us.desc()).limit(1)).first()
     return _proposal(row) if row else None
 
 
 def move(db: Connection, site: str, id_: str, was: Iterable[ProposalState], values: dict[str, Any]) -> bool:
     """Change a proposal that is in one of these states; says whether it was."""
-    named = (proposal.c.site == site) & (proposal.c.id == id_)
+    named = (proposal_table.c.site == site) & (proposal_table.c.id == id_)
     states = [str(state) for state in was]
-    done = db.execute(update(proposal).where(named, proposal.c.state.in_(states)).values(values))
+    done = db.execute(update(proposal_table).where(named, proposal_table.c.state.in_(states)).values(values))
     return bool(done.rowcount)
 
 
@@ -176,34 +180,44 @@ def attach(db: Connection, site: str, id_: str, row: AttachmentRow) -> None:
     """Store one more attachment."""
     values = {f.name: getattr(row, f.name) for f in fields(row)}
     db.execute(
-        insert(attachment).values(site=site, proposal=id_, n=_next(db, attachment, site, id_), **values)
+        insert(attachment_table).values(
+            site=site, proposal=id_, n=_next(db, attachment_table, site, id_), **values
+        )
     )
 
 
 def detach(db: Connection, site: str, id_: str, kinds: Iterable[str]) -> None:
     """Take attachments of these kinds away: they are collected anew."""
-    named = (attachment.c.site == site) & (attachment.c.proposal == id_)
-    db.execute(delete(attachment).where(named, attachment.c.kind.in_(list(kinds))))
+    named = (attachment_table.c.site == site) & (attachment_table.c.proposal == id_)
+    db.execute(delete(attachment_table).where(named, attachment_table.c.kind.in_(list(kinds))))
 
 
 def attachments(db: Connection, site: str, id_: str) -> list[AttachmentRow]:
     """Read what is attached, in order."""
-    query = select(attachment).where(attachment.c.site == site, attachment.c.proposal == id_)
+    query = select(attachment_table).where(
+        attachment_table.c.site == site, attachment_table.c.proposal == id_
+    )
     return [
         AttachmentRow(r.kind, r.name, r.digest, r.about, r.by, r.at_us)
-        for r in db.execute(query.order_by(attachment.c.n))
+        for r in db.execute(query.order_by(attachment_table.c.n))
     ]
 
 
 def note(db: Connection, site: str, id_: str, row: EventRow) -> None:
     """Store one more step."""
     values = {f.name: getattr(row, f.name) for f in fields(row)}
-    db.execute(insert(event).values(site=site, proposal=id_, n=_next(db, event, site, id_), **values))
+    db.execute(
+        insert(event_table).values(site=site, proposal=id_, n=_next(db, event_table, site, id_), **values)
+    )
 
 
 def events(db: Connection, site: str, id_: str) -> list[EventRow]:
     """Read the steps, in order."""
-    query = select(event).where(event.c.site == site, event.c.proposal == id_).order_by(event.c.n)
+    query = (
+        select(event_table)
+        .where(event_table.c.site == site, event_table.c.proposal == id_)
+        .order_by(event_table.c.n)
+    )
     return [EventRow(r.kind, r.by, r.at_us, r.words) for r in db.execute(query)]
 
 
@@ -214,19 +228,21 @@ def put_edit(db: Connection, site: str, row: EditRow) -> None:
         "files": orjson.dumps(dict(row.files), option=orjson.OPT_SORT_KEYS),
         "changed_us": row.changed_us,
     }
-    statement = _dialect(db).insert(edit).values(site=site, person=row.person, **changed)
+    statement = _dialect(db).insert(edit_table).values(site=site, person=row.person, **changed)
     db.execute(statement.on_conflict_do_update(index_elements=["site", "person"], set_=changed))
 
 
 def edit_of(db: Connection, site: str, person: str) -> EditRow | None:
     """Read what somebody is writing."""
-    row = db.execute(select(edit).where(edit.c.site == site, edit.c.person == person)).first()
+    row = db.execute(
+        select(edit_table).where(edit_table.c.site == site, edit_table.c.person == person)
+    ).first()
     return EditRow(row.person, row.base_version, orjson.loads(row.files), row.changed_us) if row else None
 
 
 def drop_edit(db: Connection, site: str, person: str) -> None:
     """Forget what somebody was writing."""
-    db.execute(delete(edit).where(edit.c.site == site, edit.c.person == person))
+    db.execute(delete(edit_table).where(edit_table.c.site == site, edit_table.c.person == person))
 
 
 def _next(db: Connection, table: Table, site: str, id_: str) -> int:

@@ -20,12 +20,31 @@ Deliberately absent: reading folders (``cli``), pages (``web``), and judging who
 
 from __future__ import annotations
 
+from oathward.policy.difference import Change
+from oathward.policy.requirements import emergency_refusals
 from oathward.proposing.deciding import activate, approve, emergency, roll_back, withdraw
-from oathward.proposing.drafting import attach, draft, rebase, submit, try_out
-from oathward.proposing.looking import Proof, Shown, in_force, shown
+from oathward.proposing.drafting import DAYS, attach, draft, rebase, submit, try_out
+from oathward.proposing.looking import Proof, Shown, compiled, in_force, shown
 from oathward.proposing.register import changes_between
 
 __all__ = [
-    "Proof", "Shown", "activate", "approve", "attach", "changes_between", "draft", "emergency", "in_force", "rebase",
-    "roll_back", "shown", "submit", "try_out", "withdraw",
-]  # fmt: skip
+    "DAYS",
+    "Change",
+    "Proof",
+    "Shown",
+    "activate",
+    "approve",
+    "attach",
+    "changes_between",
+    "compiled",
+    "draft",
+    "emergency",
+    "emergency_refusals",
+    "in_force",
+    "rebase",
+    "roll_back",
+    "shown",
+    "submit",
+    "try_out",
+    "withdraw",
+]

@@ -53,6 +53,9 @@ def draft(
         InputError: ``conflict``: the same bundle is in force; or the reason is none.
         EMERGENCY_TOO_WIDE: an emergency widens what is no care inside this site.
     """
+    if not by:
+        why_not = "has no people yet, and nobody who could approve: `oathward policy activate DIR`"
+        raise InputError("site", why_not, reason=Reason.CONFLICT)
     bundle = activation.check(files)
     activation.tested(bundle)
     active = in_force(site)

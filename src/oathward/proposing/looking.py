@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from oathward import activation
@@ -81,8 +82,8 @@ def shown(site: Opened, id_: str, *, current: Active | None = None) -> Shown:
         active = activation.load_active(db, site.site, site.authority, site.seen, current=current)
         view = views.one(db, site.site, id_)
         row = view.row
-        bundle = bundle_of(views.file(db, site.site, row.body))
-        base = bundle_of(views.file(db, site.site, row.base_body)) if row.base_body else None
+        bundle = compiled(views.file(db, site.site, row.body))
+        base = compiled(views.file(db, site.site, row.base_body)) if row.base_body else None
         result = DryRun.from_body(views.file(db, site.site, row.dry_run)) if row.dry_run else None
         for one in view.attachments:
             views.file(db, site.site, one.digest)
@@ -91,8 +92,14 @@ def shown(site: Opened, id_: str, *, current: Active | None = None) -> Shown:
     return Shown(view, bundle, base, changes, asked, result, active.version if active else 0)
 
 
+@lru_cache(maxsize=8)
+def compiled(body: bytes) -> Bundle:
+    """Compile a kept bundle to look at it, once: a page is loaded again and again."""
+    return bundle_of(body)
+
+
 def bundle_of(body: bytes) -> Bundle:
-    """Compile a kept bundle."""
+    """Compile a kept bundle anew, for whoever asks it things."""
     return activation.check(unpack(body))
 
 

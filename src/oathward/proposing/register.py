@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 _PAGE = 5_000
+_KNOWN_MAX = 64
+_models_known: dict[tuple[str, int, bytes, bytes], dict[str, set[str]]] = {}
+"""By state of the inventory and the two bundles: a page is loaded again and again, and devices are many."""
+
 _NEW_DEVICES = ("link.added", "link.sources.devices", "link.sources.kinds", "link.sources.tags")
 
 
@@ -136,6 +140,15 @@ def _models(
     links = [after.links[name] for name in sorted(changed) if name in after.links]
     if before is None or not links:
         return {}  # with a first bundle every device is assessed as it is adopted
+    key = (site, inventory.change_count(db, site), before.digest, after.digest)
+    if key not in _models_known:
+        if len(_models_known) >= _KNOWN_MAX:
+            _models_known.clear()
+        _models_known[key] = _new_models(db, site, links, before)
+    return _models_known[key]
+
+
+def _new_models(db: Connection, site: str, links: Sequence[Link], before: Bundle) -> dict[str, set[str]]:
     took: dict[str, set[str]] = {link.id: set() for link in links}
     takes: dict[str, set[str]] = {link.id: set() for link in links}
     everywhere: set[str] = set()

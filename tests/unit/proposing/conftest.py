@@ -78,6 +78,11 @@ class People:
     def active(self):
         return proposing.in_force(self.opened)
 
+    def active_files(self):
+        from oathward.policy.bundle import unpack
+
+        return unpack(self.active().bundle.body)
+
     def records(self, kind):
         import orjson
 

@@ -1,0 +1,269 @@
+"""Policies in the console: what is in force, the editor, a proposal from the draft to the version in force, and who may."""
+
+import html
+import re
+
+import pytest
+from starlette.testclient import TestClient
+from tests.unit.policy.test_difference import VENDOR
+from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+from tests.unit.web.conftest import BASE, OURS
+
+from oathward.changes import views
+from oathward.core.db import read
+from oathward.web.frame import create
+from oathward.web.pages import policy_editor
+
+WHY = {"reason": "less for the maker"}
+
+
+class Person:
+    """Somebody signed in, without the ceremony."""
+
+    def __init__(self, people, id_, **how):
+        self.people = people
+        secret = people.as_(id_, **how)[0]["session"]
+        self.client = TestClient(people.app, base_url=BASE, raise_server_exceptions=False)
+        self.client.cookies.set("oathward_2579", secret)
+
+    def get(self, path):
+        return self.client.get(path, follow_redirects=False)
+
+    def page(self, path):
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text[:2000])
+        return html.unescape(answer.text)
+
+    def post(self, path, form=WHY):
+        token = re.search(r'name="token" value="(\w+)"', self.get("/policies").text)[1]
+        return self.client.post(path, data={**form, "token": token}, headers=OURS, follow_redirects=False)
+
+    def write(self, path, old, new, do="check"):
+        """Change one file in the editor."""
+        text = re.search(
+            r"<textarea[^>]*>\n(.*?)</textarea>", self.get(f"/policies/edit?file={path}").text, re.DOTALL
+        )
+        whole = html.unescape(text[1])
+        assert old in whole
+        answer = self.post(
+            "/policies/edit/save",
+            {"file": path, "text": whole.replace(old, new, 1).replace("\n", "\r\n"), "do": do},
+        )
+        assert answer.status_code == 303
+        return self.page(answer.headers["location"])
+
+
+@pytest.fixture
+def people(site):  # noqa: F811  the fixture
+    site.app = create(site.opened)
+    site.person = lambda id_, **how: Person(site, id_, **how)
+    return site
+
+
+def proposed(people, person="ines"):
+    who = people.person(person)
+    who.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01"')
+    answer = who.post("/policies/edit/propose")
+    assert answer.status_code == 303, html.unescape(answer.text)[-3000:]
+    return who, answer.headers["location"]
+
+
+def test_what_is_in_force_is_shown_with_its_policies_and_tests(people):
+    text = people.person("audra").page("/policies")
+    for words in (
+        "starter@1",
+        "loaned-devices-stay-inside",
+        "a demonstration unit on loan",
+        "research without consent",
+        "Nothing waits",
+        "Maker's telemetry service",
+    ):
+        assert words in text
+    assert "Write a change" not in text, "an auditor has no button for it"
+    assert "/policies/back" not in text
+
+
+def test_from_the_editor_to_the_version_in_force_by_two_people(people):
+    ines, address = proposed(people)
+    text = ines.page(address)
+    assert "Maker's telemetry service will no longer get alarms (ORU^R40)." in text
+    assert "Lets less out" in text
+    assert "0 recorded decisions" in text
+    assert ines.post(f"{address}/propose", {}).status_code == 303
+    assert "Another person approves it." in ines.page(address)
+    paul = people.person("paul")
+    assert "Approve</button>" in paul.page(address)
+    assert paul.post(f"{address}/approve", {}).status_code == 303
+    assert people.active().version == 1
+    assert "Put it in force" in ines.page(address)
+    assert ines.post(f"{address}/activate", {}).status_code == 303
+    assert people.active().version == 2
+    assert (
+        "in force as version 2, now"
+        in re.sub(r"<[^>]+>|\s+", " ", ines.page(address)).replace("  ", " ").lower()
+    )
+    assert "less for the maker" in ines.page("/policies")
+
+
+def test_ones_own_is_not_approved_whatever_the_page_shows(people):
+    paul, address = proposed(people, "paul")
+    paul.post(f"{address}/propose", {})
+    assert f"{address}/approve" not in paul.page(address)
+    answer = paul.post(f"{address}/approve", {})
+    assert (answer.status_code, "access.own" in answer.text) == (403, True)
+
+
+def test_a_proof_that_is_not_fresh_is_asked_for_first(people):
+    ines, address = proposed(people)
+    ines.post(f"{address}/propose", {})
+    answer = people.person("paul", fresh=False).post(f"{address}/approve", {})
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/step-up")
+
+
+@pytest.mark.parametrize("person", ["clara", "kim"])
+@pytest.mark.parametrize(
+    "path", ["/policies", "/policies/edit", "/policies/proposals", "{one}", "/policies/proposals/none"]
+)
+def test_who_may_not_see_policies_sees_what_there_is_not(people, person, path):
+    _, address = proposed(people)
+    who = people.person(person)
+    answer, absent = who.get(path.format(one=address)), who.get("/no-such-page")
+    assert (answer.status_code, answer.text) == (
+        absent.status_code,
+        absent.text.replace("/no-such-page", path.format(one=address)),
+    )
+
+
+def test_mistakes_stand_with_their_lines(people):
+    ines = people.person("ines")
+    text = ines.write(VENDOR, 'purpose = "HOPERAT"', 'purpose = "FUN"')
+    assert "1 mistake" in text
+    assert f"{VENDOR}:3" in text
+    assert re.search(r"<pre><b>3</b> purpose = \"FUN\"</pre>", text)
+    answer = ines.post("/policies/edit/propose")
+    assert (answer.status_code, "1 mistake" in answer.text) == (422, True)
+    with read(people.opened.engine) as db:
+        assert views.proposals(db, people.opened.site) == []
+    assert 'purpose = "FUN"' in html.unescape(ines.page(f"/policies/edit?file={VENDOR}")), (
+        "what was written is kept"
+    )
+    assert 'purpose = "FUN"' not in people.person("sara").page(f"/policies/edit?file={VENDOR}"), "and is hers"
+    assert ines.post("/policies/edit/start-over", {}).status_code == 303
+    assert 'purpose = "FUN"' not in ines.page(f"/policies/edit?file={VENDOR}")
+
+
+EDITS = [
+    ("a file of no use", {"do": "add", "new": "../x"}, 400, "nothing reads this file"),
+    ("a file there is", {"do": "add", "new": VENDOR}, 409, "there is one of this name"),
+    ("a text too long", {"do": "save", "file": VENDOR, "text": "x" * (policy_editor.TEXT_LENGTH_MAX + 1)}, 400, "longer than"),
+    ("a form too long", {"do": "save", "file": VENDOR, "text": "x" * 300_000}, 400, "too long"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("what", "form", "status", "words"), EDITS, ids=[e[0] for e in EDITS])
+def test_what_cannot_be_kept_is_said(people, what, form, status, words):
+    answer = people.person("ines").post("/policies/edit/save", form)
+    assert (answer.status_code, words in html.unescape(answer.text)) == (status, True), answer.text[-600:]
+
+
+def test_a_file_is_added_and_taken_out(people):
+    ines = people.person("ines")
+    ines.post("/policies/edit/save", {"do": "add", "new": "links/more.toml"})
+    assert 'recipient = ""' in ines.page("/policies/edit?file=links/more.toml")
+    ines.post("/policies/edit/save", {"do": "remove", "file": "links/more.toml"})
+    assert "links/more.toml" not in ines.page("/policies/edit")
+
+
+def test_what_is_missing_is_listed_and_blocks(people):
+    ines = people.person("ines")
+    ines.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01", "ORU^R40", "ORU^R30"')
+    address = ines.post("/policies/edit/propose").headers["location"]
+    text = ines.page(address)
+    assert "An agreement that covers purpose, destination and classes of link vendor-cloud is missing" in text
+    assert f'action="{address}/propose"' not in text
+    answer = ines.post(f"{address}/propose", {})
+    assert (answer.status_code, "proposal.incomplete" in answer.text) == (409, True)
+
+
+def test_a_note_is_attached_and_given_back_to_be_saved(people):
+    ines, address = proposed(people)
+    assert ines.post(f"{address}/attach", {"name": "letter", "text": "<b>agreed</b>"}).status_code == 303
+    link = re.search(rf"{address}/attached/\w+", ines.page(address))[0]
+    answer = ines.get(link)
+    assert (answer.content, answer.headers["content-type"]) == (b"<b>agreed</b>", "application/octet-stream")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert ines.get(f"{address}/attached/{'0' * 64}").status_code == 404
+
+
+def test_withdrawn_and_refused(people):
+    ines, address = proposed(people)
+    ines.post(f"{address}/propose", {})
+    assert people.person("paul").post(f"{address}/refuse", {"reason": "too much"}).status_code == 303
+    assert "refused" in ines.page(address)
+    assert "refused" in ines.page("/policies/proposals?state=refused")
+    assert "None in this state" in ines.page("/policies/proposals?state=approved")
+
+
+def test_an_emergency_is_shown_first_and_done_second(people):
+    sara = people.person("sara")
+    sara.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01"')
+    first = sara.post("/policies/edit/emergency")
+    assert "Put it in force now" in first.text
+    assert "will no longer get alarms" in first.text
+    assert people.active().version == 1
+    answer = sara.post("/policies/edit/emergency", {**WHY, "sure": "yes"})
+    assert answer.status_code == 303
+    assert people.active().version == 2
+    assert "nobody else has looked at" in people.person("audra").page("/policies")
+    address = answer.headers["location"]
+    paul = people.person("paul")
+    assert "I looked at it and agree" in paul.page(address)
+    assert paul.post(f"{address}/approve", {}).status_code == 303
+    assert "nobody else has looked at" not in paul.page("/policies")
+
+
+def test_an_emergency_too_wide_is_refused_with_words(people):
+    sara = people.person("sara")
+    sara.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01", "ORU^R40", "ORU^R30"')
+    assert "vendor-cloud is for running the services" in sara.post("/policies/edit/emergency").text
+    answer = sara.post("/policies/edit/emergency", {**WHY, "sure": "yes"})
+    assert (answer.status_code, "proposal.emergency-too-wide" in answer.text) == (403, True)
+    assert people.active().version == 1
+
+
+def test_one_step_back_shows_what_it_undoes(people):
+    ines, address = proposed(people)
+    ines.post(f"{address}/propose", {})
+    people.person("paul").post(f"{address}/approve", {})
+    ines.post(f"{address}/activate", {})
+    first = html.unescape(ines.post("/policies/back").text)
+    assert "may now get alarms (ORU^R40)" in first
+    assert people.active().version == 2
+    answer = ines.post("/policies/back", {**WHY, "sure": "yes"})
+    assert (answer.status_code, people.active().version) == (303, 3)
+    assert "one step back" in ines.page(answer.headers["location"])
+
+
+def test_a_stale_one_is_said_and_drafted_again(people):
+    ines, address = proposed(people)
+    ines.post(f"{address}/propose", {})
+    sara = people.person("sara")
+    sara.write("bundle.toml", "Record at the bedside", "Records")
+    other = sara.post("/policies/edit/propose").headers["location"]
+    sara.post(f"{other}/propose", {})
+    people.person("paul").post(f"{other}/approve", {})
+    sara.post(f"{other}/activate", {})
+    assert "What was seen of it holds no longer" in ines.page(address)
+    answer = ines.post(f"{address}/rebase", {})
+    assert answer.status_code == 303
+    assert answer.headers["location"] != address
+    assert "will no longer get alarms" in ines.page(answer.headers["location"])
+
+
+def test_the_editor_says_when_another_version_came(people):
+    ines = people.person("ines")
+    ines.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01"', do="save")
+    people.through(
+        {**people.active_files(), "bundle.toml": people.active_files()["bundle.toml"] + b"# x\n"}, "sara"
+    )
+    assert "came into force since you began" in ines.page("/policies/edit")
