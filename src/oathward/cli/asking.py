@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.output import settings_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -87,12 +88,11 @@ def sign(site: Opened, drafts: Sequence[Document], person: str) -> list[Document
     Raises:
         KeeperError: refused, or it does not answer.
     """
-    from oathward.vault.keeper.proof import admin_proof
-
+    proof = proof_of(site.settings, site.keeper, person)
     found: list[Document] = []
     for some in batches(drafts):
         wanted = [(d.kind, d.id, d.version, d.body) for d in some]
-        found += site.keeper.sign_many(wanted, [admin_proof(person)])
+        found += site.keeper.sign_many(wanted, [proof])
     return found
 
 

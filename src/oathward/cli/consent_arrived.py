@@ -10,6 +10,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, person_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -94,7 +95,6 @@ def import_messages(options: Options, messages: Sequence[str], *, every: bool) -
     from oathward.cli.consent_fhir import Imported, problem_free
     from oathward.cli.consent_import import carry_out_in, keys_of, together
     from oathward.consent.model import ARRIVED
-    from oathward.vault.keeper.proof import admin_proof
 
     keys = keys_of(settings_of(options.data))
     how = options.how()
@@ -104,7 +104,11 @@ def import_messages(options: Options, messages: Sequence[str], *, every: bool) -
             raise InputError("--message", "nothing waits", reason=Reason.NOT_FOUND)
         ids = [row.message for row in rows]
         found = site.keeper.export_open(
-            ids, "HOPERAT", "consent arrived", admin_proof(how.person), sealed_for=ARRIVED
+            ids,
+            "HOPERAT",
+            "consent arrived",
+            proof_of(site.settings, site.keeper, how.person),
+            sealed_for=ARRIVED,
         )
         originals = {one.message: one.data for one in found}
         done: list[Imported] = []

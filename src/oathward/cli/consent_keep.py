@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError, VaultError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
@@ -128,7 +129,6 @@ def originals(site: Opened, subject: str, *, person: str, purpose: str, every: b
     from oathward.consent import views
     from oathward.core.db import read
     from oathward.patients import views as patients
-    from oathward.vault.keeper.proof import admin_proof
 
     with read(site.engine) as db:
         family = patients.family(db, site.site, subject)
@@ -142,7 +142,9 @@ def originals(site: Opened, subject: str, *, person: str, purpose: str, every: b
         ids = list(versions)
         for start in range(0, len(ids), 100):
             some = ids[start : start + 100]
-            for original in site.keeper.open(one, some, purpose, admin_proof(person)):
+            for original in site.keeper.open(
+                one, some, purpose, proof_of(site.settings, site.keeper, person)
+            ):
                 digest, numbers = versions[original.message]
                 if sha256(original.data.reveal()).hexdigest() != digest:
                     where = f"original {original.message}"

@@ -11,6 +11,7 @@ import typer
 
 from oathward.cli.asking import now_us, read_bytes, sign
 from oathward.cli.output import console
+from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -137,10 +138,9 @@ class Made:
 def certify(site: Opened, id_: str, person: str) -> Made:
     """Make a key and have the built-in CA certify it for a device id."""
     from oathward.vault import certificates
-    from oathward.vault.keeper.proof import admin_proof
 
     private, public = certificates.new_key()
-    made, ca = site.keeper.certify("device", [id_], public, admin_proof(person))
+    made, ca = site.keeper.certify("device", [id_], public, proof_of(site.settings, site.keeper, person))
     return Made(private, made, ca, certificates.fingerprint(made))
 
 
@@ -234,7 +234,7 @@ def print_devices(found: Sequence[DeviceView]) -> None:
         state = view.status if view.signed == "yes" else f"{view.status}, NOT BELIEVED: {view.signed}"
         table.add_row(
             *(escape(text) for text in (d.id, d.kind, f"{d.make} {d.model}".strip(), d.location)),
-            proof_of(d),
+            assured_by(d),
             state,
         )
     console().print(table)
@@ -320,7 +320,7 @@ def plain_plan(plan: ImportPlan) -> dict[str, Any]:
     return {"added": plan.added, "changed": plan.changed, "unchanged": plan.unchanged, "errors": errors}
 
 
-def proof_of(device: Device) -> str:
+def assured_by(device: Device) -> str:
     """Say how a device proves itself."""
     if device.certificates or device.certificate_names:
         return "certificate"

@@ -11,6 +11,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -65,7 +66,6 @@ def rotate(
     before open nothing any more; a new one is made. Keep a copy of the new key file elsewhere. The keys of
     the day change each day by themselves, so only the site key is asked about.
     """
-    from oathward.vault.keeper.proof import admin_proof
     from oathward.vault.keeper.site_key import key_path
 
     if which is Rotated.SITE:
@@ -75,7 +75,7 @@ def rotate(
             as_json,
         )
     with opened(data) as site:
-        proof = admin_proof(person_of(person))
+        proof = proof_of(site.settings, site.keeper, person)
         if which is Rotated.SITE:
             number = site.keeper.rotate_site_key(proof)
             file = key_path(site.settings.keeper_folder, number)
@@ -115,11 +115,10 @@ def erase(
     from oathward.core.db import read, write
     from oathward.patients import actions, views
     from oathward.vault import kept
-    from oathward.vault.keeper.proof import admin_proof
 
     _sure(f"Destroy every key of subject {subject}? This cannot be undone", yes, as_json)
     with opened(data) as site:
-        proof = admin_proof(person_of(person))
+        proof = proof_of(site.settings, site.keeper, person)
         with read(site.engine) as db:
             known = views.exists(db, site.site, subject)
             if not known and not _has_traces(db, site.site, subject):
@@ -166,10 +165,8 @@ def erase(
 @APP.command()
 def backup(data: DataOption = None, person: PersonOption = None, as_json: JsonOption = False) -> None:
     """Copy the key store now. The copy is useless without the site key, which is in none."""
-    from oathward.vault.keeper.proof import admin_proof
-
     with opened(data) as site:
-        name = site.keeper.back_up(admin_proof(person_of(person)))
+        name = site.keeper.back_up(proof_of(site.settings, site.keeper, person))
         path = site.settings.keeper_folder / "backups" / name
     emit({"file": str(path)}, as_json=as_json, human=lambda: print(f"Copied to {path}"))
 

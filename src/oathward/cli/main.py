@@ -29,13 +29,13 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
-        "care": "Care: shifts and assignments, units as messages name them.",
+        "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
-        "people": "People: list, import, show, leave; roles and services by two; what to review.",
+        "people": "People: list, import, show, leave; roles and services by two people; what to review.",
     },
     "Decide": {
         "policy": "The policy bundle: init, check, test, activate, show.",
-        "governance": "The register: owners, agreements, assessments, record of processing.",
+        "governance": "The register: owners, agreements, assessments, the record of processing.",
         "consent": "What patients allow and deny: record, import, what arrived, list.",
         "selftest": "Try what should hold on your own policy: wires.",
     },

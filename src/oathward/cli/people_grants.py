@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, person_of
+from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.devices import fingerprint_of, keys_of
 from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.labels import Role
@@ -230,12 +231,10 @@ def _proof(site: Opened, person: str | None) -> Mapping[str, str]:
     Raises:
         InputError: the site has no people: roles are for those.
     """
-    from oathward.vault.keeper.proof import admin_proof
-
     if not site.keeper.state().get("founded"):
         why = "has no people yet, and nobody who could approve: `oathward people found` first"
         raise InputError("site", why, reason=Reason.CONFLICT)
-    return admin_proof(person_of(person))
+    return proof_of(site.settings, site.keeper, person)
 
 
 def _until(text: str) -> int | None:

@@ -11,6 +11,7 @@ import typer
 from oathward.cli.asking import PersonOption, person_of
 from oathward.cli.devices import ReasonOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.clock import Clock, from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.meanings import MEANINGS, Meaning
@@ -170,7 +171,6 @@ def release(
     from oathward.core.db import read
     from oathward.gateway import replay
     from oathward.gateway.gate import Gate
-    from oathward.vault.keeper.proof import admin_proof
 
     why = reason_of(reason)
     settings = settings_of(data)
@@ -179,7 +179,11 @@ def release(
     with read(admin.engine) as db:
         rows = _chosen(db, settings.site.name, messages, every, stranger)
     originals = admin.keeper.export_open(
-        [row.message for row in rows], "HOPERAT", why, admin_proof(name), sealed_for="quarantine"
+        [row.message for row in rows],
+        "HOPERAT",
+        why,
+        proof_of(admin.settings, admin.keeper, name),
+        sealed_for="quarantine",
     )
     opened = {one.message: one.data for one in originals}
     admin.keeper.close()

@@ -40,7 +40,7 @@ def test_the_help_of_an_import_lists_the_columns_it_takes():
 
 @pytest.mark.parametrize("name", [name for group in COMMANDS.values() for name in group])
 def test_help_is_true_to_the_command_and_a_switch_takes_no_value(name, capsys):
-    app = importlib.import_module(f"oathward.cli.{name}").APP
+    app = importlib.import_module(f"oathward.cli.{name.replace('-', '_')}").APP
     assert {n: text for group in COMMANDS.values() for n, text in group.items()}[name] == app.info.help
     verbs = [one.name for one in app.registered_commands] if len(app.registered_commands) > 1 else [""]
     for verb in verbs:
