@@ -23,18 +23,18 @@ MODELS_DEVICES_MAX = 5_000
 """Of so many devices all documents are read to say which models there are; of more, none."""
 
 
-def register(db: Connection, site: Opened, *, models: bool = False) -> Register:
+def register(db: Connection, site: Opened, *, models: bool = False, everyone: bool = False) -> Register:
     """Read the register as it stands under the active bundle.
 
     Args:
-        models: whether device models are looked at too.
+        models: whether device models are looked at too. everyone: whether all persons are read, to choose among them.
 
     Raises:
         AuthorityError: the bundle is not believed.
     """
     active = load_active(db, site.site, site.authority, site.seen)
     makes = inventory.models(db, site.site, most=MODELS_DEVICES_MAX) if models else frozenset()
-    return views.register(db, site, active.bundle if active else None, makes=makes)
+    return views.register(db, site, active.bundle if active else None, makes=makes, everyone=everyone)
 
 
 def findings(db: Connection, site: Opened, now_us: int) -> list[RegisterFinding]:

@@ -127,7 +127,7 @@ def set_(  # noqa: PLR0913, PLR0917  one parameter an option
     if not any(value is not None for value in said.values()):
         raise InputError(thing, "say what to write: --owner, --steward, --state …")
     with opened(data) as site:
-        found = register_of(site)
+        found = register_of(site, everyone=True)
         with write(site.engine) as db:
             rows = actions.change(
                 *(db, site.site, [wanted]),
@@ -158,7 +158,7 @@ def import_(
 
     content = read_bytes(file)
     with opened(data) as site:
-        found = register_of(site)
+        found = register_of(site, everyone=True)
         known = {(row.kind, row.id): row for row in found.rows}
         read_ = sheet.entries(content, known, _living(found))
         if not (read_.errors or dry_run):
@@ -253,13 +253,13 @@ def quality(
     emit({"by_kind": kinds, "by_link": links}, as_json=as_json, human=human)
 
 
-def register_of(site: Opened, *, models: bool = False) -> Register:
+def register_of(site: Opened, *, models: bool = False, everyone: bool = False) -> Register:
     """Read the register with the active bundle."""
     from oathward import governing
     from oathward.core.db import read
 
     with read(site.engine) as db:
-        return governing.register(db, site, models=models)
+        return governing.register(db, site, models=models, everyone=everyone)
 
 
 def _living(found: Register) -> dict[str, str]:

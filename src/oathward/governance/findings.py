@@ -45,7 +45,8 @@ class Register:
     """Everything findings are made of, as it was read at once.
 
     Args:
-        bundle: the active one; None where there is none. living: person id -> name; None where the signed documents
+        bundle: the active one; None where there is none. living: person id -> name, of those the register names at
+            least; None where the signed documents
             of persons are not believed. makes: device models of the inventory, ``Acme|Vista 3``.
     """
 

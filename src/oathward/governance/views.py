@@ -11,11 +11,13 @@ Deliberately absent: counters of traffic (``messages`` owns those rows), and nam
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from oathward.core.errors import AuthorityError
+from oathward.core.reasons import Reason
 from oathward.governance import findings as found
 from oathward.governance import sql
 from oathward.governance.covering import covers, stands
@@ -31,7 +33,7 @@ from oathward.governance.model import (
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Recipient
 from oathward.policy.people import PERSON, Person
-from oathward.vault.authority import load_all
+from oathward.vault.authority import load, load_all
 from oathward.vault.opened import Opened
 
 HISTORY_MAX = 200
@@ -86,40 +88,70 @@ def persons(db: Connection, site: Opened) -> dict[str, Person]:
         AuthorityError: one of the signed documents is not believed.
     """
     documents = load_all(db, site.site, PERSON, site.authority, site.seen)
-    try:
-        return {id_: Person.from_body(document.body) for id_, document in documents.items()}
-    except (ValueError, TypeError, KeyError) as error:
-        raise AuthorityError(PERSON, "not what was signed") from error
+    return {id_: _person(document.body) for id_, document in documents.items()}
 
 
-def living(db: Connection, site: Opened) -> dict[str, str]:
-    """Name everyone who is an active person here: id -> name.
+def living(db: Connection, site: Opened, among: Iterable[str] | None = None) -> dict[str, str]:
+    """Name who is an active person here: id -> name.
+
+    Args:
+        among: only these ids are looked at; a house has more people than owners. Everyone where None.
 
     Raises:
         AuthorityError: one of the signed documents is not believed.
     """
-    return {id_: person.name for id_, person in persons(db, site).items() if person.state == "active"}
+    found = persons(db, site) if among is None else _some(db, site, among)
+    return {id_: person.name for id_, person in found.items() if person.state == "active"}
+
+
+def _some(db: Connection, site: Opened, among: Iterable[str]) -> dict[str, Person]:
+    found = {}
+    for id_ in sorted(set(among) - {""}):
+        try:
+            document = load(db, site.site, PERSON, id_, site.authority, site.seen)
+        except AuthorityError as error:
+            if error.reason is Reason.NOT_FOUND:
+                continue
+            raise
+        found[id_] = _person(document.body)
+    return found
+
+
+def _person(body: bytes) -> Person:
+    try:
+        return Person.from_body(body)
+    except (ValueError, TypeError, KeyError) as error:
+        raise AuthorityError(PERSON, "not what was signed") from error
 
 
 def register(
-    db: Connection, site: Opened, bundle: Bundle | None, *, makes: frozenset[str] = frozenset()
+    db: Connection,
+    site: Opened,
+    bundle: Bundle | None,
+    *,
+    makes: frozenset[str] = frozenset(),
+    everyone: bool = False,
 ) -> Register:
     """Read the whole register once.
 
     Args:
         bundle: the active one. makes: device models of the inventory, ``Acme|Vista 3``.
+        everyone: whether all persons are read, for a choice among them, or those that the register names.
     """
+    entries, assessed = sql.entries(db, site.site), sql.assessments(db, site.site)
+    named = {who for row in entries for who in (row.owner, row.steward)}
+    named |= {who for one in assessed for who in (one.author, one.approver)}
     try:
-        people: dict[str, str] | None = living(db, site)
+        people: dict[str, str] | None = living(db, site, None if everyone else named)
     except AuthorityError:
         people = None
     return Register(
         site.settings,
         bundle,
         people,
-        {(row.kind, row.id): row for row in sql.entries(db, site.site)},
+        {(row.kind, row.id): row for row in entries},
         {row.id: row for row in sql.agreements(db, site.site)},
-        sql.assessments(db, site.site),
+        assessed,
         makes,
     )
 

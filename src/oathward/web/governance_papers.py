@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from oathward.governance.findings import Register
-    from oathward.governance.model import AgreementRow
+    from oathward.governance.model import AgreementRow, RegisterFinding
     from oathward.policy.model import Link
     from oathward.web.view import View
 
@@ -57,6 +57,15 @@ def link_of(register: Register, row: EntryRow) -> Link | None:
     if row.kind is not EntryKind.LINK or register.bundle is None:
         return None
     return register.bundle.links.get(row.id)
+
+
+def place_of(row: RegisterFinding) -> str:
+    """Say where a finding is mended."""
+    if row.kind in set(EntryKind):
+        return f"/governance/{row.kind}/{row.about}"
+    return (
+        f"/governance/agreements/{row.about}" if row.kind == actions.AGREEMENT else "/governance/assessments"
+    )
 
 
 def agreements(view: View) -> Response:

@@ -107,7 +107,9 @@ def test_persons_that_somebody_wrote_into_the_database_are_nobody(office):
         )
     with pytest.raises(AuthorityError), read(office.engine) as db:
         views.living(db, office.site)
-    assert office.register().living is None
+    with read(office.engine) as db:
+        assert views.register(db, office.site, office.bundle, everyone=True).living is None
+        assert views.living(db, office.site, ["p-bob", "p-nobody", ""]) == {"p-bob": "Name of p-bob"}
 
 
 def test_an_agreement_is_written_once_changed_when_asked_and_ended(office):

@@ -3,6 +3,7 @@
 import html
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from starlette.testclient import TestClient
@@ -19,6 +20,7 @@ from oathward.governance import actions, files, views
 from oathward.governance.model import Lifecycle
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
+from oathward.web.cards import governance as card
 
 PAGES = ("", "/findings", "/agreements", "/assessments", "/quality", "/processing")
 PEOPLE = {"p-1": "Ada <Lovelace>", "p-2": "Bob"}
@@ -39,7 +41,7 @@ def governed(tmp_path_factory):
 @pytest.fixture
 def site(governed, monkeypatch):
     found = build(governed.settings, "app")
-    monkeypatch.setattr(views, "living", lambda _db, _site: PEOPLE)
+    monkeypatch.setattr(views, "living", lambda _db, _site, _among=None: PEOPLE)
     yield found
     with write(found.engine) as db:
         for table in ("entry", "agreement", "assessment", "change"):
@@ -225,3 +227,16 @@ def test_a_finding_leads_to_where_it_is_mended(officers):
     assert f"/governance/link/{REGISTRY}" in links
     answers = [ada.get(link).status_code for link in sorted(links) if link.startswith("/governance/")]
     assert set(answers) == {200}
+
+
+def test_home_shows_an_officer_what_is_serious_and_where_it_is_mended(officers):
+    ada, *_ = officers
+    home = ada.get("/")
+    assert home.status_code == 200
+    assert "/governance/findings" in links_of(home.text)
+    assert any(link.startswith("/governance/link/") for link in links_of(home.text))
+
+
+def test_home_of_a_site_without_people_does_not_nag():
+    nobody = SimpleNamespace(visit=SimpleNamespace(person_id=""))
+    assert card.values(nobody) is None

@@ -25,7 +25,7 @@ from oathward.web import governance_papers as papers
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from oathward.governance.findings import Register
     from oathward.governance.model import RegisterFinding
@@ -116,7 +116,7 @@ def found(view: View) -> Response:
     return view.page(
         "governance_findings.html",
         levels=SEVERITIES,
-        link=_place,
+        link=papers.place_of,
         rows=[row for row in rows if severity in {"", row.severity}],
         severity=severity,
         summary=views.summary(rows),
@@ -133,7 +133,7 @@ def change(view: View) -> Response:
     papers.acts(view)
     kind, id_ = _key(view)
     form = {name: view.form.get(name, "").strip() for name in sheet.ENTRY_COLUMNS}
-    register = _register(view)
+    register = _register(view, everyone=True)
     try:
         said = sheet.wanted_of({**form, "kind": kind, "id": id_})
         wanted = replace(  # what a form shows empty becomes so
@@ -201,7 +201,7 @@ def _saved(view: View, style: str, media_type: str) -> Response:
 
 def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
     kind, id_ = _key(view)
-    register = _register(view)
+    register = _register(view, everyone=True)
     row = next((row for row in register.rows if (row.kind, row.id) == (kind, id_)), None)
     if row is None:
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
@@ -234,21 +234,13 @@ def _key(view: View) -> tuple[EntryKind, str]:
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND) from error
 
 
-def _register(view: View, *, models: bool = False) -> Register:
+def _register(view: View, *, models: bool = False, everyone: bool = False) -> Register:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site, models=models)
+        return governing.register(db, view.site, models=models, everyone=everyone)
 
 
 def _name(register: Register, who: str) -> str:
     return (register.living or {}).get(who, f"{who} (not active)") if who else ""
-
-
-def _place(row: RegisterFinding) -> str:
-    """Say where a finding is mended."""
-    if row.kind in set(EntryKind):
-        return f"/governance/{row.kind}/{row.about}"
-    pages: Sequence[str] = ("agreement",)
-    return f"/governance/agreements/{row.about}" if row.kind in pages else "/governance/assessments"
 
 
 _SEEN = named("area")
