@@ -14,7 +14,9 @@ import typer
 
 from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli import policy_change
 from oathward.cli.policy_dry_run import dry_run
+from oathward.cli.policy_review import review
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -26,10 +28,24 @@ if TYPE_CHECKING:
     from oathward.policy.trial import Outcome
 
 APP = typer.Typer(
-    help="The policy bundle: init, check, test, activate, show.", add_completion=False, no_args_is_help=True
+    help="The policy bundle: init, check, test, diff, propose, approve, activate, show.",
+    add_completion=False,
+    no_args_is_help=True,
 )
 
 APP.command("dry-run")(dry_run)
+APP.command("review")(review)
+for _command in (
+    policy_change.diff,
+    policy_change.propose,
+    policy_change.attach,
+    policy_change.approve,
+    policy_change.withdraw,
+    policy_change.rollback,
+    policy_change.emergency,
+    policy_change.history,
+):
+    APP.command()(_command)
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the bundle.")]
 
@@ -185,17 +201,26 @@ def run_tests(folder: FolderArgument, as_json: JsonOption = False) -> None:
 
 @APP.command()
 def activate(
-    folder: FolderArgument,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR|PROPOSAL", help="Folder; with people, an approved proposal.")
+    ],
     person: Annotated[str | None, typer.Option(help="Who activates; your login name by default.")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check and test a bundle, have the keeper sign it, and put it in force within a second."""
+    """Check and test a bundle, have the keeper sign it, and put it in force within a second.
+
+    On a site with people: put a proposal in force that another person approved.
+    """
     from oathward import activation
     from oathward.app import build
     from oathward.core.db import read
     from oathward.vault.keeper.proof import admin_proof
 
+    if _founded(data):
+        if folder.is_dir():
+            policy_change.refuse_folder(folder)
+        return policy_change.activate_proposal(str(folder), data, person, as_json=as_json)
     bundle, settings = checked(folder), settings_of(data)
     missing = _missing_files(bundle, settings)
     site = build(settings, "admin")
@@ -227,11 +252,25 @@ def activate(
 
 
 @APP.command()
-def show(data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Show the bundle in force: version, since when, and what each link lets through."""
+def show(
+    proposal: Annotated[str, typer.Argument(metavar="[PROPOSAL]", help="Show this proposal instead.")] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the bundle in force: version, since when, and what each link lets through; or a proposal."""
+    if proposal:
+        return policy_change.show_proposal(proposal, data, None, as_json=as_json)
     active = active_of(settings_of(data))
     said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}
     emit(said, as_json=as_json, human=lambda: _table(active))
+
+
+def _founded(data: str | None) -> bool:
+    """Say whether the site has people; of a site that cannot be asked, what follows says why."""
+    from oathward.cli.asking import opened
+
+    with opened(data) as site:
+        return bool(site.keeper.state().get("founded"))
 
 
 def active_of(settings: Settings) -> Active:

@@ -1,0 +1,149 @@
+"""The policy's review in the console: findings, what would remove them, signing off, and who may."""
+
+import re
+
+import pytest
+from tests.unit.policy.test_difference import VENDOR
+from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+from tests.unit.web.test_policy_pages import people  # noqa: F401  the fixture
+
+from oathward.changes import findings_actions, findings_views
+from oathward.changes.findings_model import FindingState
+from oathward.core.db import read, write
+from oathward.policy.bundle import unpack
+from oathward.policy.review_edits import with_list
+from oathward.policy.review_findings import Proposal, ReviewFinding
+
+WIDE = "vendor-cloud takes ORU^R40; in 90 days there passed ORU^R01"
+
+
+@pytest.fixture
+def finding(people):  # noqa: F811  a fixture
+    active = people.active()
+    files = unpack(active.bundle.body)
+    change = with_list(files, "vendor-cloud", "message_types", ["ORU^R01"])
+    assert set(change) == {VENDOR}
+    found = [
+        ReviewFinding("link.types-unused", "link:vendor-cloud", WIDE, Proposal("types that passed", change)),
+        ReviewFinding("grant.unused", "person:paul/privacy-officer", "last used 91 days ago"),
+    ]
+    rows = [findings_views.row_of(one, active.bundle.digest.hex(), people.now_us) for one in found]
+    with write(people.opened.engine) as db:
+        findings_actions.take_in(db, people.opened.site, rows, people.now_us)
+    return found[0]
+
+
+def state(people, finding):  # noqa: F811  a fixture
+    with read(people.opened.engine) as db:
+        return findings_views.one(db, people.opened.site, finding.id, people.now_us).row
+
+
+def test_before_the_first_review_it_says_how_to_have_one(people):  # noqa: F811  a fixture
+    text = people.person("audra").page("/policies/review")
+    assert "Nothing was found yet" in text
+    assert "oathward policy review" in text
+
+
+def test_findings_stand_by_rule_with_what_would_remove_them(people, finding):  # noqa: F811  a fixture
+    text = people.person("paul").page("/policies/review")
+    assert "2 findings to look at" in text
+    assert WIDE in text
+    assert text.index("Message types that a link names") < text.index("A role that nobody used")
+    one = people.person("paul").page(f"/policies/review/{finding.id}")
+    assert '-message_types = ["ORU^R01", "ORU^R40"]' in one
+    assert '+message_types = ["ORU^R01"]' in one
+    assert "Sign it off" in one
+
+
+def test_signing_off_is_by_a_person_until_a_date(people, finding):  # noqa: F811  a fixture
+    paul = people.person("paul")
+    address = f"/policies/review/{finding.id}"
+    assert (
+        paul.post(f"{address}/sign-off", {"reason": "alarms come in winter", "days": "30"}).status_code == 303
+    )
+    row = state(people, finding)
+    assert (row.state, row.by, row.why) == (FindingState.SIGNED_OFF, "paul", "alarms come in winter")
+    assert people.records("review.signed-off")[0]["finding"] == finding.id
+    assert WIDE not in paul.page("/policies/review")
+    assert WIDE in paul.page("/policies/review?all=yes")
+    again = paul.post(f"{address}/sign-off", {"reason": "once more", "days": "30"})
+    assert (again.status_code, "conflict" in again.text) == (409, True)
+
+
+@pytest.mark.parametrize(
+    ("form", "code"),
+    [
+        ({"reason": "", "days": "30"}, "input.invalid"),
+        ({"reason": "x" * 201, "days": "30"}, "input.invalid"),
+        ({"reason": "x", "days": "0"}, "input.invalid"),
+        ({"reason": "x", "days": "367"}, "input.invalid"),
+        ({"reason": "x", "days": "-1"}, "input.invalid"),
+        ({"reason": "x", "days": "99999999999999999999"}, "input.invalid"),
+        ({"reason": "x"}, "input.invalid"),
+    ],
+)
+def test_what_is_no_sign_off_is_refused(people, finding, form, code):  # noqa: F811  a fixture
+    answer = people.person("paul").post(f"/policies/review/{finding.id}/sign-off", form)
+    assert (answer.status_code, code in answer.text) == (400, True)
+    assert state(people, finding).state is FindingState.OPEN
+
+
+def test_a_proposal_is_made_of_it(people, finding):  # noqa: F811  a fixture
+    ines = people.person("ines")
+    answer = ines.post(f"/policies/review/{finding.id}/propose", {"reason": "nobody sends alarms"})
+    assert answer.status_code == 303
+    text = ines.page(answer.headers["location"])
+    assert "Maker's telemetry service will no longer get alarms (ORU^R40)." in text
+    assert "nobody sends alarms" in text
+
+
+def test_one_found_in_another_bundle_is_not_proposed(people, finding):  # noqa: F811  a fixture
+    with write(people.opened.engine) as db:
+        db.exec_driver_sql("UPDATE review_finding SET bundle = 'other'")
+    ines = people.person("ines")
+    text = ines.page(f"/policies/review/{finding.id}")
+    assert "It was found in another bundle" in text
+    assert "Make a proposal" not in text
+    answer = ines.post(f"/policies/review/{finding.id}/propose", {"reason": "x"})
+    assert (answer.status_code, "conflict" in answer.text) == (409, True)
+
+
+def test_one_without_a_change_says_so(people, finding):  # noqa: F811  a fixture
+    with read(people.opened.engine) as db:
+        (row,) = [
+            one.row
+            for one in findings_views.findings(db, people.opened.site, 1)
+            if one.row.rule == "grant.unused"
+        ]
+    paul = people.person("paul")
+    assert "No change of the bundle does it by itself" in paul.page(f"/policies/review/{row.id}")
+    answer = paul.post(f"/policies/review/{row.id}/propose", {"reason": "x"})
+    assert answer.status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("person", "sees", "signs"), [("audra", 200, 404), ("clara", 404, 404), ("kim", 404, 404)]
+)
+def test_who_may(people, finding, person, sees, signs):  # noqa: F811  a fixture
+    who = people.person(person)
+    assert who.get("/policies/review").status_code == sees
+    assert who.get(f"/policies/review/{finding.id}").status_code == sees
+    token = re.search(r'name="token" value="(\w+)"', who.get("/").text)[1]
+    answer = who.client.post(
+        f"/policies/review/{finding.id}/sign-off", data={"reason": "x", "days": "1", "token": token},
+        headers={"origin": "http://127.0.0.1:2579"}, follow_redirects=False,
+    )  # fmt: skip
+    assert answer.status_code == signs
+    assert state(people, finding).state is FindingState.OPEN
+
+
+def test_a_proof_that_is_not_fresh_is_asked_for_first(people, finding):  # noqa: F811  a fixture
+    answer = people.person("paul", fresh=False).post(
+        f"/policies/review/{finding.id}/sign-off", {"reason": "x", "days": "1"}
+    )
+    assert (answer.status_code, answer.headers["location"].partition("?")[0]) == (303, "/step-up")
+    assert state(people, finding).state is FindingState.OPEN
+
+
+def test_one_that_is_none_is_not_found(people, finding):  # noqa: F811  a fixture
+    assert people.person("paul").get("/policies/review/0000000000000000").status_code == 404
