@@ -40,7 +40,7 @@ PAGE = Page(
     (
         Route("/openings", show, action="opening.approve"),
         Route("/openings/allow", allow, "POST", action="opening.approve"),
-        Route("/openings/ask", ask, "POST", action="home.see"),
+        Route("/openings/ask", ask, "POST", action="own.change"),
     ),
     group="Decide",
     key="y",
