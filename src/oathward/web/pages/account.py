@@ -20,7 +20,7 @@ from oathward.web import before
 from oathward.web.before import local
 from oathward.web.page import Page, Route
 from oathward.web.pages.enrol import label_of, shown, shown_again, twice
-from oathward.web.pages.sign_in import SAID, ceremony, code_of, credential_of, told
+from oathward.web.pages.sign_in import SAID, ceremony, code_of, code_words, credential_of, told
 from oathward.web.view import View
 
 STEP_UP = "/step-up"
@@ -33,6 +33,7 @@ DONE = {
     "proved": "Thank you. You may go on.",
 }
 WAYS = {
+    "invitation": "an invitation",
     "password": "password",
     "totp": "code of an app",
     "passkey": "passkey",
@@ -130,7 +131,7 @@ def step_up_code(view: View) -> Response:
     try:
         step = view.site.keeper.people.step_up_code(code_of(view.form), view.proof)
     except KeeperError as error:
-        return _step_up(view, after, error)
+        return _step_up(view, after, error, **code_words(error))
     return before.renewed(view, view.go(after), step)
 
 
@@ -196,7 +197,7 @@ def _refused(view: View, error: InputError | KeeperError, part: str) -> Response
     return _page(view, error=error, part=part)
 
 
-def _step_up(view: View, after: str, error: InputError | KeeperError | None = None) -> Response:
+def _step_up(view: View, after: str, error: InputError | KeeperError | None = None, **words: str) -> Response:
     people = bool(view.visit and view.visit.person_id)
     own = view.site.keeper.people.account_own(view.proof) if people else None
     kinds = {factor.kind for factor in own.factors} if own else set()
@@ -207,7 +208,7 @@ def _step_up(view: View, after: str, error: InputError | KeeperError | None = No
         kinds=kinds,
         provider=oidc.name if oidc.issuer and oidc.acr else "",
         minutes=view.site.settings.people.step_up_minutes,
-        **(told(error, _SAID) if error else {"code": "", "why": ""}),
+        **((told(error, _SAID) if error else {"code": "", "why": ""}) | words),
     )
 
 

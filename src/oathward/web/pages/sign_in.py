@@ -133,7 +133,7 @@ def by_code(view: View) -> Response:
         before.check(view)
         step = view.site.keeper.people.sign_in_second(pending.secret, code_of(view.form), view.origin)
     except (InputError, KeeperError) as error:
-        return _second(view, pending, failed="code", **told(error))
+        return _second(view, pending, failed="code", **(told(error) | code_words(error)))
     return before.go_on(view, step, pending.after)
 
 
@@ -173,6 +173,13 @@ def told(error: OathwardError, said: Collection[Reason] = SAID) -> dict[str, Any
         raise error
     words = f"{error.where} {error.why}" if error.reason in _OWN_WORDS else ""
     return {"status": max(error.reason.answer.http, 400), "code": error.reason.code, "why": words}
+
+
+def code_words(error: OathwardError) -> dict[str, str]:
+    """Say of a code alone that it does not fit: there is nothing else it could be."""
+    if error.reason is not Reason.SIGN_IN_REFUSED:
+        return {}
+    return {"why": "this code does not fit: wait until your app shows the next one, and type that"}
 
 
 def code_of(form: Mapping[str, str]) -> str:

@@ -1,0 +1,136 @@
+"""A served site with people whose console is reached as localhost, beside an independent provider; and what a person holds."""
+
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyotp
+from tests import founded
+from tests.e2e.browser import window
+from tests.provider import CLIENT, running
+from tests.site import Site
+
+from oathward.core.clock import micros
+from oathward.core.labels import Role
+from oathward.vault.keeper.proof import admin_proof
+
+PASSWORD = "purple kettle drifts along"
+PEOPLE = {
+    "adam": Role.ADMINISTRATOR,
+    "cara": Role.CLINICIAN,
+    "ines": Role.INTEGRATION_ENGINEER,
+    "paul": Role.PRIVACY_OFFICER,
+    "sara": Role.SECURITY_ANALYST,
+}
+ACCOUNTS = {"paul": {"sub": "u-paul", "name": "Paul"}, "eve": {"sub": "u-eve", "name": "Eve"}}
+OIDC = """
+[oidc]
+issuer = "{issuer}"
+client_id = "{client}"
+client_secret_file = "{secret}"
+ca_file = "{ca}"
+name = "the hospital"
+acr = "urn:two"
+"""
+
+
+@dataclass
+class Phone:
+    """An authenticator app; each code once, and the clock of nobody is waited for: one step early, now, one step late."""
+
+    secret: str
+    steps: list[int] = field(default_factory=lambda: [-1, 0, 1])
+
+    def code(self) -> str:
+        import time
+
+        return pyotp.TOTP(self.secret).generate_otp(int(time.time() // 30) + self.steps.pop(0))
+
+
+@dataclass
+class Founded:
+    """The site, where its console is, and the keys of its invitations."""
+
+    site: Site
+    base: str
+    provider: str
+    keys: dict[str, str]
+
+    def invitation(self, person: str) -> str:
+        return f"{self.base}/enrol?key={self.keys[person]}"
+
+
+@contextmanager
+def people_site(folder: Path):
+    """Serve a site, make its first people; nobody of them has enrolled."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    base = f"http://localhost:{port}"
+    with running(folder / "provider", [f"{base}/sign-in/provider/answer"], accounts=ACCOUNTS, acr="urn:two") as provider:  # fmt: skip
+        named = OIDC.format(
+            issuer=provider.issuer, client=CLIENT, secret=provider.settings.client_secret_file, ca=provider.settings.ca_file
+        )  # fmt: skip
+        site = Site.make(folder / "site", more=named)
+        file = site.folder / "oathward.toml"
+        file.write_text(file.read_text().replace("[console]\nport = 0", f"[console]\nport = {port}"))
+        with site.admin() as admin:
+            paul = {"sign_ins": frozenset({(provider.issuer, "u-paul")})}
+            founded.found(admin.keeper, admin.engine, micros(admin.clock.now()), PEOPLE, paul=paul)
+            keys = admin.keeper.changes.founding_invitations(admin_proof("setup"))
+        site.start()
+        try:
+            yield Founded(site, base, provider.issuer, keys)
+        finally:
+            site.stop()
+
+
+@contextmanager
+def person(launched, base: str, *, authenticator: bool = False, **more):
+    """A browser window of one person; with a passkey that says yes to everything, if wanted."""
+    with window(launched, base, **more) as console:
+        if authenticator:
+            cdp = console.page.context.new_cdp_session(console.page)
+            cdp.send("WebAuthn.enable")
+            cdp.send(
+                "WebAuthn.addVirtualAuthenticator",
+                {
+                    "options": {
+                        "protocol": "ctap2",
+                        "transport": "internal",
+                        "hasResidentKey": True,
+                        "hasUserVerification": True,
+                        "isUserVerified": True,
+                        "automaticPresenceSimulation": True,
+                    }
+                },
+            )
+        yield console
+
+
+def chosen(console, founded_site: Founded, who: str, password: str = PASSWORD) -> None:
+    """Open an invitation and choose a password, with the keyboard alone."""
+    page = console.page
+    page.goto(founded_site.invitation(who))
+    page.wait_for_function("document.activeElement.tagName === 'BUTTON'")
+    console.press("Enter")
+    page.wait_for_url("**/enrol/password")
+    page.keyboard.type(password)
+    console.press("Tab")
+    page.keyboard.type(password)
+    console.press("Enter")
+    page.wait_for_url("**/enrol/factor")
+
+
+def enrolled(console, founded_site: Founded, who: str) -> Phone:
+    """Enrol with an authenticator app; the browser is signed in afterwards."""
+    chosen(console, founded_site, who)
+    page = console.page
+    page.get_by_role("button", name="Use an app").click()
+    phone = Phone(page.locator(".command code").inner_text().replace(" ", ""))
+    page.get_by_label("The code the app shows now").fill(phone.code())
+    page.get_by_label("Name of the app or phone").fill("my phone")
+    console.press("Enter")
+    page.wait_for_url(founded_site.base + "/")
+    return phone
