@@ -44,6 +44,8 @@ from oathward.cli.devices import (
     set_status,
 )
 from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.remote import ServerOption, server_of
+from oathward.cli.remote import show as show_rows
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -194,6 +196,7 @@ def import_(
 def list_(
     kind: Annotated[str, typer.Option(help="Only this kind.")] = "",
     status: Annotated[str, typer.Option(help="Only active, held, revoked or retired.")] = "",
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -204,6 +207,12 @@ def list_(
 
     if status:
         one_of("--status", status, Status, "status")
+    if url := server_of(server):
+        columns, query = ("id", "kind", "make", "model", "location", "status"), {"status": status}
+        show_rows(
+            url, "/api/v1/devices", "devices", columns, as_json=as_json, query=query, only={"kind": kind}
+        )
+        return
     with opened(data) as site, read(site.engine) as db:
         found = views.devices(db, site.site, site.authority, site.seen)
     found = [v for v in found if kind in {"", v.device.kind} and status in {"", v.status}]

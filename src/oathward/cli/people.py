@@ -13,6 +13,9 @@ from oathward.cli import people_found, people_grants
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
 from oathward.cli.people_grants import WhoArgument, day, found_one, reader
+from oathward.cli.remote import ServerOption, server_of
+from oathward.cli.remote import show as show_rows
+from oathward.core.errors import InputError
 from oathward.core.labels import Role
 
 if TYPE_CHECKING:
@@ -35,12 +38,13 @@ APP = typer.Typer(
 
 
 @APP.command("list")
-def list_(
+def list_(  # noqa: PLR0917  one parameter an option
     role: Annotated[str, typer.Option(help="Only who has this role now.")] = "",
     unit: Annotated[str, typer.Option(help="Only who always works at this unit.")] = "",
     party: Annotated[str | None, typer.Option(help="Only who works for this party; '' is this site.")] = None,
     state: Annotated[str, typer.Option(help="Only active or left.")] = "",
     find: Annotated[str, typer.Option(help="Stands in name or number.")] = "",
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -54,6 +58,13 @@ def list_(
     ):
         if text:
             one_of(option, text, known, what)
+    if url := server_of(server):
+        if unit or party is not None:
+            raise InputError("--unit, --party", "are not asked of a server")
+        query = {"words": find, "state": state, "role": role}
+        columns = ("id", "name", "number", "state", "roles", "signed")
+        show_rows(url, "/api/v1/people", "people", columns, as_json=as_json, query=query)
+        return
     with opened(data) as site, read(site.engine) as db:
         by = reader(site)
         wanted = views.Wanted(by.now_us, words=find, state=state, role=role, unit=unit, party=party)
@@ -124,10 +135,9 @@ def show(who: WhoArgument, data: DataOption = None, as_json: JsonOption = False)
 
     with opened(data) as site, read(site.engine) as db:
         found = found_one(site, db, who)
-        last = views.last_sign_in(db, site.site, found.person.id)
         behind = {id_ for role in found.roles for id_ in (role.proposer, role.approver)}
         names = views.names(db, site.site, behind)
-    value = plain(found) | {"last_sign_in": day(last)}
+    value = plain(found)
 
     def human() -> None:
         for name, one in value.items():

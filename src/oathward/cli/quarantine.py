@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oathward.cli import remote
 from oathward.cli.asking import PersonOption, person_of
 from oathward.cli.devices import ReasonOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
+from oathward.cli.remote import ServerOption, server_of
+from oathward.cli.remote import show as show_rows
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import Clock, from_micros, iso
 from oathward.core.errors import InputError
@@ -57,6 +60,7 @@ def list_held(
     data: DataOption = None,
     reason: Annotated[str | None, typer.Option(help="Only this reason code.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 50,
+    server: ServerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List what is held now, newest first: when, from which device, why, for which links."""
@@ -65,6 +69,12 @@ def list_held(
 
     if reason is not None:
         one_of("--reason", reason, BY_CODE, "reason code")
+    if url := server_of(server):
+        columns = ("received", "message", "device", "reason", "place", "links")
+        show_rows(
+            url, "/api/v1/quarantine", "held", columns, as_json=as_json, query={"reason": reason}, most=limit
+        )
+        return
     engine = connect(settings_of(data).database_url)
     with read(engine) as db:
         rows = sql.held_rows(db, reason=reason, limit=limit)
@@ -154,12 +164,13 @@ def show(
 
 
 @APP.command()
-def release(
+def release(  # noqa: PLR0917  one parameter an option
     reason: ReasonOption,
     messages: Messages = None,
     every: Every = None,
     stranger: Stranger = None,
     person: PersonOption = None,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -173,6 +184,12 @@ def release(
     from oathward.gateway.gate import Gate
 
     why = reason_of(reason)
+    if url := server_of(server):
+        if every or stranger or not messages:
+            raise InputError(
+                "messages", "a server is asked for messages one by one; name them by their whole ids"
+            )
+        raise typer.Exit(remote.release(url, messages, why, as_json=as_json))
     settings = settings_of(data)
     name = person_of(person)
     admin = build(settings, "admin")

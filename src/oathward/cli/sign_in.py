@@ -11,14 +11,19 @@ from __future__ import annotations
 
 import getpass
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli import signed_in
+from oathward.cli import remote, signed_in
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.remote import ServerOption, server_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.client import Client
+    from oathward.vault.keeper.visit import Visit
 
 APP = typer.Typer(help="Sign in at the command line, with password and code.", add_completion=False)
 
@@ -36,12 +41,44 @@ def sign_in(
         bool,
         typer.Option("--again", help="You are signed in: prove it again with a code, for what takes that."),
     ] = False,
+    server: ServerOption = None,
+    trial: Annotated[
+        str | None,
+        typer.Option(
+            "--as",
+            metavar="NAME",
+            help="On a trial's site ([people] links_sign_in): be this person, without password and code.",
+            show_default=False,
+        ),
+    ] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign in; commands on this site then act for you until you sign out, or the session ends."""
+    """Sign in; commands on this site, or that server, then act for you until you sign out, or the session ends."""
+    url = server_of(server)
+    if url:
+        value = _there(url, login, stdin=stdin, again=again)
+    else:
+        value = _here(data, login, trial, stdin=stdin, again=again)
+    words = f"Signed in: {value['person']}, for {value['left_s'] // 60} minutes at most."
+    emit(value, as_json=as_json, human=lambda: print(words))
+
+
+def _there(url: str, login: str | None, *, stdin: bool, again: bool) -> dict[str, Any]:
+    """Sign in at a server."""
+    if again:
+        return remote.step_up(url, _ask("Code: ", stdin=stdin))
+    name = _name(login, stdin=stdin)
+    password = _ask("Password: ", stdin=stdin)
+    return remote.sign_in(url, name, password, _ask("Code: ", stdin=stdin))
+
+
+def _here(
+    data: str | None, login: str | None, trial: str | None, *, stdin: bool, again: bool
+) -> dict[str, Any]:
+    """Sign in at the site of a data folder."""
     from oathward.vault.keeper import client
-    from oathward.vault.keeper.proof import console_proof
+    from oathward.vault.keeper.proof import admin_proof
 
     settings = settings_of(data)
     where = str(settings.data)
@@ -49,26 +86,38 @@ def sign_in(
         if not keeper.state().get("founded"):
             why = "has no people; a name is enough (oathward people found makes the first)"
             raise InputError("site", why, reason=Reason.CONFLICT)
-        if again:
-            secret = signed_in.remembered(where)
-            step = keeper.people.step_up_code(_ask("Code: ", stdin=stdin), console_proof(secret))
+        if trial is not None:
+            secret, visit = keeper.session_begin(keeper.session_invite(admin_proof(trial), acts=True))
         else:
-            name = login or (_line("login") if stdin else input("Login: "))
-            password = _ask("Password: ", stdin=stdin)
-            first = keeper.people.sign_in_password(name, password, "")
-            if first.state == "enrol":
-                why = "open your invitation's link in a browser and set up a second factor first"
-                raise InputError("account", why, reason=Reason.FACTOR_MISSING)
-            step = keeper.people.sign_in_second(first.pending, _ask("Code: ", stdin=stdin), "")
-    signed_in.remember(where, step.secret)
-    person = step.visit.person if step.visit else ""
-    left_s = step.visit.left_s if step.visit else 0
-    value = {"person": person, "left_s": left_s}
-    emit(
-        value,
-        as_json=as_json,
-        human=lambda: print(f"Signed in: {person}, for {left_s // 60} minutes at most."),
-    )
+            secret, visit = _proved(keeper, where, login, stdin=stdin, again=again)
+    signed_in.remember(where, secret)
+    return {"person": visit.person, "left_s": visit.left_s}
+
+
+def _proved(keeper: Client, where: str, login: str | None, *, stdin: bool, again: bool) -> tuple[str, Visit]:
+    """Ask for what proves who it is; gives the session's secret, and whose it is."""
+    from oathward.vault.keeper.proof import console_proof
+
+    if again:
+        proof = console_proof(signed_in.remembered(where))
+        step = keeper.people.step_up_code(_ask("Code: ", stdin=stdin), proof)
+    else:
+        name = _name(login, stdin=stdin)
+        first = keeper.people.sign_in_password(name, _ask("Password: ", stdin=stdin), "")
+        if first.state == "enrol":
+            why = "open your invitation's link in a browser and set up a second factor first"
+            raise InputError("account", why, reason=Reason.FACTOR_MISSING)
+        step = keeper.people.sign_in_second(first.pending, _ask("Code: ", stdin=stdin), "")
+    assert step.visit is not None, "whoever is signed in is somebody"
+    return step.secret, step.visit
+
+
+def _name(login: str | None, *, stdin: bool) -> str:
+    return login or (_line("login") if stdin else input("Login: "))
+
+
+def _name(login: str | None, *, stdin: bool) -> str:
+    return login or (_line("login") if stdin else input("Login: "))
 
 
 def _ask(prompt: str, *, stdin: bool) -> str:

@@ -6,16 +6,28 @@ import contextlib
 
 import typer
 
-from oathward.cli import signed_in
+from oathward.cli import remote, signed_in
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.remote import ServerOption, server_of
 from oathward.core.errors import KeeperError
 
 APP = typer.Typer(help="End the session of this command line.", add_completion=False)
 
 
 @APP.command()
-def sign_out(data: DataOption = None, as_json: JsonOption = False) -> None:
+def sign_out(server: ServerOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:
     """End the session here and at the keeper."""
+    url = server_of(server)
+    was = remote.sign_out(url) if url else _here(data)
+    emit(
+        {"signed_in": was},
+        as_json=as_json,
+        human=lambda: print("Signed out." if was else "Nobody was signed in."),
+    )
+
+
+def _here(data: str | None) -> bool:
+    """End the session at the site of a data folder; says whether there was one."""
     from oathward.vault.keeper import client
     from oathward.vault.keeper.proof import console_proof
 
@@ -26,9 +38,4 @@ def sign_out(data: DataOption = None, as_json: JsonOption = False) -> None:
     with contextlib.suppress(KeeperError), client.connect(settings, "admin", become=False) as keeper:
         if secret:
             keeper.session_end(console_proof(secret))
-    was = bool(secret)
-    emit(
-        {"signed_in": was},
-        as_json=as_json,
-        human=lambda: print("Signed out." if was else "Nobody was signed in."),
-    )
+    return bool(secret)

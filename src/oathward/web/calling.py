@@ -77,7 +77,7 @@ async def body_of(request: Request, route: Route) -> bytes:
     """
     call = route.call
     limit = 0 if route.method in {"GET", "DELETE"} else call.bytes_max
-    if limit:
+    if limit and not _is_empty(request, route):
         kind, _, more = request.headers.get("content-type", "").partition(";")
         charset = more.strip().lower().replace('"', "")
         named = {call.media, JSON} if call.media.endswith("+json") else {call.media}
@@ -92,6 +92,14 @@ async def body_of(request: Request, route: Route) -> bytes:
             why = f"must be at most {limit} bytes" if limit else "must be empty"
             raise InputError("body", why, reason=Reason.HTTP_BODY_TOO_LARGE)
     return body
+
+
+def _is_empty(request: Request, route: Route) -> bool:
+    """Whether a call that takes nothing got nothing: then nothing needs a name."""
+    nothing = (
+        request.headers.get("content-length", "") in {"", "0"} and "transfer-encoding" not in request.headers
+    )
+    return nothing and route.call.takes is None and route.call.media == JSON
 
 
 def with_body(route: Route, view: View, raw: bytes) -> View:
@@ -116,7 +124,7 @@ def with_body(route: Route, view: View, raw: bytes) -> View:
         except ValueError as error:
             raise InputError("body", "is no form", reason=Reason.INPUT_INVALID) from error
         return dataclasses.replace(view, asks=asks, fields=tuple(pairs))
-    value = parsed(raw)
+    value = parsed(raw) if raw or call.takes else None
     return dataclasses.replace(view, asks=asks, body=read(call.takes, value) if call.takes else value)
 
 
