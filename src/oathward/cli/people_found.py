@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 _COLUMNS = ("number", "name", "mail", "roles")
+_MORE = ("party", "units", "staff_ids", "makes")
 
 
 def found(
@@ -29,7 +30,8 @@ def found(
 ) -> None:
     """Make the first people of this site, once. From then on a name is not enough: people sign in.
 
-    The file has a line a person: number, name, mail, roles (several parted by `;`). It takes an administrator, and two
+    The file has a line a person: number, name, mail, roles (several parted by `;`), and where wanted party, units,
+    staff_ids and makes, as `people import` takes them. It takes an administrator, and two
     others who can propose and approve for each other, such as an integration engineer and a privacy officer. Each gets a
     link with which they set up their own password, code or passkey; there are no passwords to hand out.
     """
@@ -103,30 +105,47 @@ def _rows(raw: bytes) -> list[tuple[Person, list[Role]]]:
     Raises:
         InputError: names line and column; the first mistake.
     """
-    from oathward.people.model import check
-    from oathward.policy.people import Person
-
     try:
         table = list(csv.reader(io.StringIO(raw.decode("utf-8-sig")), strict=True))
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError("file", "must be CSV in UTF-8") from error
-    if not table or tuple(word.strip().lower() for word in table[0]) != _COLUMNS:
-        raise InputError("line 1", f"must name the columns: {','.join(_COLUMNS)}")
+    names = [word.strip().lower() for word in table[0]] if table else []
+    if set(_COLUMNS) - set(names) or set(names) - set(_COLUMNS) - set(_MORE) or len(set(names)) < len(names):
+        more = f"; there may be {', '.join(_MORE)}"
+        raise InputError("line 1", f"must name the columns {', '.join(_COLUMNS)}{more}")
     found = []
     for line, row in enumerate(table[1:], 2):
-        if not any(row):
-            continue
-        if len(row) != len(_COLUMNS):
-            raise InputError(f"line {line}", f"must have {len(_COLUMNS)} columns")
-        number, name, mail, words = (cell.strip() for cell in row)
-        one = Person(id=uuid7(), name=name, number=number, mail=mail)
-        try:
-            check(one)
-            roles = [Role(word.strip()) for word in words.split(";") if word.strip()]
-        except InputError as error:
-            raise InputError(f"line {line} {error.where}", error.why) from error
-        except ValueError as error:
-            known = ", ".join(role.value for role in Role if role not in {Role.SETUP, Role.PROVISIONER})
-            raise InputError(f"line {line} roles", f"known: {known}") from error
-        found.append((one, roles))
+        if any(row):
+            if len(row) != len(names):
+                raise InputError(f"line {line}", f"must have {len(names)} columns")
+            found.append(_one(line, dict(zip(names, (cell.strip() for cell in row), strict=True))))
     return found
+
+
+def _one(line: int, cells: dict[str, str]) -> tuple[Person, list[Role]]:
+    from oathward.people.model import check
+    from oathward.policy.people import Person
+
+    sets: dict[str, Any] = {
+        name: frozenset(_several(cells.get(name, ""))) for name in ("units", "staff_ids", "makes")
+    }
+    one = Person(
+        id=uuid7(),
+        name=cells["name"],
+        number=cells["number"],
+        mail=cells["mail"],
+        party=cells.get("party", ""),
+        **sets,
+    )
+    try:
+        check(one)
+        return one, [Role(word) for word in _several(cells["roles"])]
+    except InputError as error:
+        raise InputError(f"line {line} {error.where}", error.why) from error
+    except ValueError as error:
+        known = ", ".join(role.value for role in Role if role not in {Role.SETUP, Role.PROVISIONER})
+        raise InputError(f"line {line} roles", f"known: {known}") from error
+
+
+def _several(cell: str) -> list[str]:
+    return [word.strip() for word in cell.split(";") if word.strip()]

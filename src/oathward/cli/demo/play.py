@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 import signal
 import sys
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oathward.cli.demo.desk import Desk
+from oathward.cli.demo.people import PRIYA
 from oathward.cli.demo.report import Report
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import Story
@@ -61,6 +63,9 @@ async def play(options: Options) -> Report:
     with _ending() as ending:
         folder = Path(tempfile.mkdtemp(prefix="oathward-demo-"))
         site = DemoSite(folder, options.port_base)
+        os.environ["XDG_CONFIG_HOME"] = str(
+            folder / "config"
+        )  # who signs in at this demo is remembered in it
         started = time.monotonic()
         stays = options.keep
         try:
@@ -92,6 +97,7 @@ async def _play(
     assert reader is not None  # _cast gives it one
     await site.set_up(simulation.hospital, _addresses(simulation), reader.public)
     await site.start()
+    site.command("sign-in", "--as", PRIYA, fine=(0,))  # whoever is at the desk enters what patients say
     config = _config(options, site, simulation.hospital)
     story = Story(simulation.hospital, site.held)
     if not options.quiet:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _START_S_MAX = 40.0
 _STOP_S_MAX = 20.0
+_PEOPLE = "\n[people]\nlinks_sign_in = true # this is a trial: nobody here has a password\n"
 _FREE_PORTS = (
     "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
 )
@@ -123,13 +124,16 @@ class DemoSite:
         Args:
             addresses: recipient id -> address as a bundle writes it.
         """
+        from oathward.cli.demo.people import people_csv
         from oathward_sim.fhir import SYSTEM
         from oathward_sim.hospital import AUTHORITY, authority_csv, consent_csv, device_csv
 
         self.data.mkdir(parents=True, exist_ok=True)
         settings = self.data / "oathward.toml"
         text = (
-            _FREE_PORTS + f'\n[patients.authorities]\n{AUTHORITY} = ["{SYSTEM.removeprefix("urn:oid:")}"]\n'
+            _FREE_PORTS
+            + _PEOPLE
+            + f'\n[patients.authorities]\n{AUTHORITY} = ["{SYSTEM.removeprefix("urn:oid:")}"]\n'
         )
         settings.write_text(text)
         self.command("init")
@@ -141,6 +145,9 @@ class DemoSite:
         self.command("device", "cert", *(d.name for d in hospital.devices), "--out", certificates)
         self._import("device", "authority.csv", authority_csv(hospital))
         self._import("consent", "consents.csv", consent_csv(hospital))
+        people = self.folder / "people.csv"
+        people.write_text(people_csv(hospital))
+        self.command("people", "found", str(people))
 
     def _write_policy(self, addresses: Mapping[str, str], registry_key: bytes) -> None:
         from oathward.policy import starter
@@ -167,11 +174,11 @@ class DemoSite:
         file.write_text(content)
         self.command(what, "import", str(file))
 
-    def console(self) -> str:
-        """Ask for a link that signs in at the console once; empty where there is no console."""
+    def console(self, name: str) -> str:
+        """Ask for a link that signs a person in at the console once; empty where there is no console."""
         if "console" not in self.ports:
             return ""
-        return str(self.command("console", fine=(0,))["link"])
+        return str(self.command("console", "--as", name, fine=(0,))["link"])
 
     def trust_recipients(self, files: Mapping[str, Path]) -> None:
         """Put the files that recipients gave us where the courier looks: name -> file."""

@@ -22,6 +22,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from oathward.cli.demo.people import CLARA, INES, PRIYA
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import GETS, Story, headed, who_is_who
 from oathward.core.clock import wall_s
@@ -47,11 +48,10 @@ _STRANGERS = {
 def opening(site: DemoSite, hospital: Hospital) -> None:
     """Print the console's address, who is who, where everything is and three things to try."""
     program = _program()
-    link = site.console()
     lines = [
         "",
         "Oathward runs with a simulated hospital around it.",
-        *_console_lines(link),
+        *_console_lines(site),
         *headed(1, who_is_who(hospital)),
         "",
         f"  MLLP 127.0.0.1:{site.ports['mllp']}   MLLP/TLS 127.0.0.1:{site.ports['mllp_tls']}",
@@ -66,17 +66,29 @@ def opening(site: DemoSite, hospital: Hospital) -> None:
     print("\n".join(lines), flush=True)
 
 
-def _console_lines(link: str) -> list[str]:
-    if not link:
+def _console_lines(site: DemoSite) -> list[str]:
+    if "console" not in site.ports:
         return []
-    again = f"Open it in a browser; it works once, within minutes. `{_program()} console` gives another."
-    return ["", "The console:", link, again]
+    rows = [
+        (INES, "integration engineer: messages, what is held, proposals of policy"),
+        (PRIYA, "privacy officer: the second person; who gets what and why"),
+        (CLARA, "clinician: the patients of one ward, and nobody else's"),
+    ]
+    lines = ["", "The console, as one of three people; each link works once, within minutes:"]
+    for name, what in rows:
+        lines += [f"  {name}, {what}", f"  {site.console(name)}"]
+    return [
+        *lines,
+        f'Another link, or another of the nine: {_program()} console --as "{INES}" (people list).',
+    ]
 
 
 def _tries(site: DemoSite, program: str) -> list[str]:
     """List commands to paste, each on a line of its own and its purpose above it: no line is wrapped by us."""
     return [
         f"  export OATHWARD_DATA={shlex.quote(str(site.data))}",
+        "this site has people: be one of them (elsewhere it takes a password and a code):",
+        f'  {program} sign-in --as "{INES}"',
         "what is held, and why:",
         f"  {program} quarantine list",
         "who spoke and is not known; adopt INFUSER-99, then send its messages through:",

@@ -189,6 +189,7 @@ _PAIR = shapes.listed(ID, 2, least=2)
 _OUTCOME = shapes.listed(shapes.text(empty=True), 2, least=2)
 
 SIGNED_IN: Mapping[str, Operation] = {
+    "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
     "session_check": Operation(console.check, shapes.table(used=shapes.flag, proof=shapes.proof)),
     "session_end": Operation(console.end, shapes.table(proof=shapes.proof)),
     "release_order": Operation(
