@@ -61,14 +61,6 @@ def uses(db: Connection, site: str, ids: Iterable[str] | None = None) -> dict[tu
     return {(r[0], r[1]): r[2] for r in db.execute(query.group_by(use.c.person, use.c.role))}
 
 
-def last_of(db: Connection, site: str, id_: str, action: str) -> int:
-    """Read when somebody last did something; 0 for never."""
-    query = select(func.max(use.c.last_us)).where(
-        use.c.site == site, use.c.person == id_, use.c.action == action
-    )
-    return db.execute(query).scalar() or 0
-
-
 def put_service(db: Connection, document: Document, one: Service, *, proposer: str, approver: str) -> None:
     """Store the newest document of a service."""
     values = {

@@ -21,7 +21,6 @@ from oathward.people import granted_sql, sql
 from oathward.people.model import COLUMN, ReviewRow
 from oathward.people.scim import user_name
 from oathward.people.scim_words import DIRECTORY
-from oathward.people.using import SIGN_IN
 from oathward.policy.people import GRANT, Grant, Person, Service
 from oathward.policy.people_rules import conflicts
 from oathward.vault.authority import Seen, load
@@ -187,11 +186,6 @@ def counts(db: Connection, site: str) -> dict[str, int]:
 def names(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
     """Give the names of people, by id; those there are."""
     return {id_: row.person.name for id_, row in sql.some(db, site, ids).items()}
-
-
-def last_sign_in(db: Connection, site: str, id_: str) -> int:
-    """Give when somebody last signed in; 0 for never."""
-    return granted_sql.last_of(db, site, id_, SIGN_IN)
 
 
 def services(db: Connection, site: str, by: Reader) -> list[ServiceView]:

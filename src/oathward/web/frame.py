@@ -29,6 +29,7 @@ from starlette.routing import Route as Address
 
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
+from oathward.people.using import Uses
 from oathward.policy.access import Denied, Permitted, Thing, Unclear
 from oathward.policy.actions import ACTIONS
 from oathward.web import calling, security
@@ -93,6 +94,7 @@ class Frame:
         self._site, self._render = site, render
         self._believed = Believed(site)
         self._book = Book(site)
+        self._uses = Uses(site.engine, site.site)
         self._book.now()  # compiled now, not while the first person waits
 
     def answering(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
@@ -133,7 +135,7 @@ class Frame:
             security.check_token(secret, dict(fields))
         view = self._view(request, seen, secret if seen else "", fields)
         try:
-            helps = _may(route, view)
+            helps = _may(route, view, self._uses)
             answer = _to_step_up(request) if helps is not None else route.answer(view)
             return self._renewed(route, view, answer)
         finally:
@@ -155,7 +157,7 @@ class Frame:
             raise
         view = self._view(request, seen, secret)
         try:
-            helps = _may(route, view)
+            helps = _may(route, view, self._uses)
             if helps is not None:
                 raise InputError("token", "prove again who you are, then ask again", reason=helps)
             return route.answer(calling.with_body(route, view, body))
@@ -240,7 +242,7 @@ class Frame:
         return view.page("error.html", status=status, code=code, why=why, kind=kind, status_code=status)
 
 
-def _may(route: Route, view: View) -> Reason | None:
+def _may(route: Route, view: View, uses: Uses) -> Reason | None:
     """Ask whether the viewer may; gives the reason that another proof of theirs would mend.
 
     Raises:
@@ -256,6 +258,8 @@ def _may(route: Route, view: View) -> Reason | None:
         case Permitted() if thing is not None:
             if view.visit is not None and not view.visit.acts and info.group != "See":
                 raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
+            if not route.quiet:
+                uses.note(asks.now.rules, view.actor, route.action, thing, view.now_us, asks.around)
             return None
         case Denied(reasons) if reasons and reasons[0] in HELPS:
             return reasons[0]

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.people.conftest import DAY, NOW, SITE, People
 
 from oathward.core.db import read, write
-from oathward.core.errors import AuthorityError, InputError
+from oathward.core.errors import AuthorityError, InputError, StorageError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.people import granted_sql, grants, sql, views
@@ -289,13 +289,28 @@ class TestUses:
         with read(staff.engine) as db:
             assert granted_sql.uses(db, SITE) == {("anna", "auditor"): NOW + NOTED_S * 1_000_000}
 
-    def test_time_never_goes_back_and_a_sign_in_is_kept(self, staff: People) -> None:
-        uses = Uses(staff.engine, SITE)
-        uses.sign_in("anna", NOW)
-        uses.sign_in("anna", NOW - DAY)
+    def test_what_anybody_may_is_no_use_of_a_role(self, staff: People) -> None:
+        actor = Actor("person", "anna", frozenset({Role.AUDITOR}))
+        assert not Uses(staff.engine, SITE).note(Rules.builtin(), actor, "home.see", Thing("area"), NOW)
+
+    def test_time_never_goes_back(self, staff: People) -> None:
+        for at in (NOW, NOW - DAY):
+            with write(staff.engine) as db:
+                granted_sql.note_use(db, SITE, "anna", "ledger.see", ["auditor"], at)
         with read(staff.engine) as db:
-            assert views.last_sign_in(db, SITE, "anna") == NOW
-            assert views.last_sign_in(db, SITE, "bert") == 0
+            assert granted_sql.uses(db, SITE) == {("anna", "auditor"): NOW}
+
+    def test_a_full_disk_does_not_stop_what_was_permitted(
+        self, staff: People, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise StorageError("", "", reason=Reason.STORAGE_FULL)
+
+        monkeypatch.setattr(granted_sql, "note_use", full)
+        actor = Actor("person", "anna", frozenset({Role.AUDITOR}))
+        assert not Uses(staff.engine, SITE).note(
+            Rules.builtin(), actor, "ledger.see", Thing("area"), NOW, AT_THE_MACHINE
+        )
 
     def test_nobody_is_noted_for_a_site_without_people(self, staff: People) -> None:
         nobody = Actor("person", "", frozenset({Role.SETUP}))

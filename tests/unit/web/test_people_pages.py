@@ -120,6 +120,13 @@ class TestPages:
         assert "privacy-officer: never used, granted 100 days ago" in text
         assert "auditor: has no end" in text
 
+    def test_a_role_that_was_used_is_no_longer_unused(self, site):
+        otto = site.as_("otto")
+        first = otto.get("/people-review").text
+        assert "auditor: never used" not in first, "reading the review is use of the role"
+        assert "security-analyst: never used, granted 100 days ago" in first
+        assert "Account</dt><dd>password and totp" in otto.get("/people/otto").text
+
     def test_whoever_may_not_see_people_is_told_of_nothing(self, site):
         site.person("nina", "Nina Nurse", Role.CLINICIAN)
         nina = site.as_("nina")

@@ -23,6 +23,7 @@ from oathward.people import actions, views
 from oathward.policy.access import Thing
 from oathward.policy.people_rules import GRANTABLE
 from oathward.vault import care
+from oathward.vault.keeper.client_people import AccountRow
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
@@ -187,7 +188,6 @@ def _shown(view: View, wrong: dict[str, str], *, invitation: str = "") -> Respon
             raise InputError("person", "there is no such person", reason=Reason.NOT_FOUND)
         behind = {name for role in found.roles for name in (role.proposer, role.approver)}
         shown = {
-            "last_sign_in": views.last_sign_in(db, site.site, id_),
             "names": views.names(db, site.site, behind),
             "patients": _patients(view, db, found),
         }
@@ -201,6 +201,7 @@ def _shown(view: View, wrong: dict[str, str], *, invitation: str = "") -> Respon
         invitation=invitation,
         may={name: view.may(name, thing) for name in _BUTTONS},
         roles=ROLES,
+        account=_account(view, id_),
         sessions=_sessions(view, found),
         unused_days=site.settings.people.unused_days,
         waiting=waiting_for(view, id_),
@@ -225,6 +226,15 @@ def _patients(view: View, db: Connection, found: PersonView) -> int | None:
         return None
     asked = care.Asked.by(view.site.settings.people)
     return len(care.mine(db, view.site.site, found.person, view.now_us, asked))
+
+
+def _account(view: View, id_: str) -> AccountRow | None:
+    """Give somebody's account; None where there is none."""
+    acts = view.visit is not None and view.visit.acts
+    if not acts or not view.site.keeper.state().get("founded"):
+        return None
+    found = view.site.keeper.people.account_list(view.proof)
+    return next((one for one in found if one.person_id == id_), None)
 
 
 def _sessions(view: View, found: PersonView) -> int | None:
