@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oathward.cli import policy_change
 from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
-from oathward.cli import policy_change
 from oathward.cli.policy_dry_run import dry_run
 from oathward.cli.policy_review import review
 from oathward.core.clock import from_micros, iso, micros
@@ -217,14 +217,15 @@ def activate(
     from oathward.core.db import read
     from oathward.vault.keeper.proof import admin_proof
 
-    if _founded(data):
-        if folder.is_dir():
-            policy_change.refuse_folder(folder)
-        return policy_change.activate_proposal(str(folder), data, person, as_json=as_json)
+    if _PROPOSAL.fullmatch(str(folder)):
+        policy_change.activate_proposal(str(folder), data, as_json=as_json)
+        return
     bundle, settings = checked(folder), settings_of(data)
     missing = _missing_files(bundle, settings)
     site = build(settings, "admin")
     try:
+        if site.keeper.state().get("founded"):
+            policy_change.refuse_folder(folder)
         with read(site.engine) as db:
             before = activation.load_active(db, site.site, site.authority, site.seen)
         if before is not None and before.bundle.digest == bundle.digest:
@@ -251,6 +252,10 @@ def activate(
           "unchanged": unchanged, "warnings": missing, **_said(bundle)}, as_json=as_json, human=human)  # fmt: skip
 
 
+_PROPOSAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""An id; a folder has no such name."""
+
+
 @APP.command()
 def show(
     proposal: Annotated[str, typer.Argument(metavar="[PROPOSAL]", help="Show this proposal instead.")] = "",
@@ -259,18 +264,11 @@ def show(
 ) -> None:
     """Show the bundle in force: version, since when, and what each link lets through; or a proposal."""
     if proposal:
-        return policy_change.show_proposal(proposal, data, None, as_json=as_json)
+        policy_change.show_proposal(proposal, data, as_json=as_json)
+        return
     active = active_of(settings_of(data))
     said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}
     emit(said, as_json=as_json, human=lambda: _table(active))
-
-
-def _founded(data: str | None) -> bool:
-    """Say whether the site has people; of a site that cannot be asked, what follows says why."""
-    from oathward.cli.asking import opened
-
-    with opened(data) as site:
-        return bool(site.keeper.state().get("founded"))
 
 
 def active_of(settings: Settings) -> Active:

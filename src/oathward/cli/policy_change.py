@@ -1,0 +1,338 @@
+"""``oathward policy diff, propose, attach, approve, withdraw, rollback, emergency, history``: policy as a change one sees first.
+
+Rules:
+- Each step is asked of the policies and, where it counts, of the keeper, with the session of who is signed in here.
+- What a change does is told in words before anything else; what lets more out comes first.
+- On a site without people there is nobody to approve: ``policy activate DIR`` is the way there, and these say so.
+
+Deliberately absent: rules of its own (``oathward.proposing`` has them).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import opened, read_bytes
+from oathward.cli.bundle_folder import read_folder
+from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.core.clock import from_micros
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.activation import Active
+    from oathward.changes.model import ProposalRow
+    from oathward.policy.difference import Change
+    from oathward.proposing import Shown
+    from oathward.vault.opened import Opened
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the bundle.")]
+ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")]
+WhyOption = Annotated[str, typer.Option("--why", help="Why; it goes into the ledger, so no patient data.")]
+DaysOption = Annotated[int, typer.Option(min=1, max=3_650, help="How many days back the dry run goes.")]
+
+MARKS = {"widen": "more", "narrow": "less", "same": "    "}
+HISTORY_SHOWN = 50
+
+
+def diff(folder: FolderArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+    """Say in words what the bundle in a folder changes, against what is in force."""
+    from oathward import activation, proposing
+
+    after = activation.check(read_folder(folder))
+    with opened(data) as site:
+        active = proposing.in_force(site)
+    changes = proposing.changes_between(active.bundle if active else None, after)
+
+    def human() -> None:
+        print(f"Against {active.label if active else 'nothing in force'}:")
+        _print_changes(changes)
+
+    emit({"against": active.label if active else None, "changes": changes}, as_json=as_json, human=human)
+
+
+def propose(
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of the bundle.")] = None,
+    why: Annotated[str, typer.Option("--why", help="Why; it goes into the ledger.")] = "",
+    draft: Annotated[
+        str, typer.Option(metavar="PROPOSAL", help="Propose this draft, now that it has what it needs.")
+    ] = "",
+    rebase: Annotated[
+        str, typer.Option(metavar="PROPOSAL", help="Draft this stale one again on the version in force.")
+    ] = "",
+    days: DaysOption = 7,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Propose a bundle: checked, tested, told in words, tried on recorded decisions; another person then approves it.
+
+    What it needs and does not have is listed, and it stays a draft until --draft proposes it.
+    """
+    from oathward import proposing
+
+    if sum(map(bool, (folder, draft, rebase))) != 1:
+        raise InputError("propose", "give a folder, or --draft PROPOSAL, or --rebase PROPOSAL")
+    files = read_folder(folder) if folder else {}
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.propose")
+        if folder:
+            id_ = proposing.draft(site, files, why, by).id
+        elif rebase:
+            id_ = proposing.rebase(site, rebase, by).id
+        else:
+            id_ = draft
+        proposing.try_out(site, id_, by, days=days, progress=_progress)
+        found = proposing.shown(site, id_)
+        if not found.missing:
+            proposing.submit(site, id_, proof, by)
+            found = proposing.shown(site, id_)
+    _show(found, as_json=as_json)
+
+
+def show_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
+    """Show a proposal: what it changes, what it would have done, what it needs, what happened."""
+    from oathward import proposing
+
+    with opened(data) as site:
+        _who(site, data, "policy.see")
+        found = proposing.shown(site, proposal)
+    _show(found, as_json=as_json)
+
+
+def attach(
+    proposal: ProposalArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="What to attach; - for stdin.")],
+    name: Annotated[str, typer.Option(help="How it is called; the file's name by default.")] = "",
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Attach a file to a draft. Agreements, assessments and owners come from the register by themselves."""
+    from oathward import proposing
+
+    content, called = read_bytes(file), name or Path(file).name
+    with opened(data) as site:
+        _, by = _who(site, data, "policy.attach")
+        proposing.attach(site, proposal, called, content, by)
+    said = {"proposal": proposal, "name": called, "bytes": len(content)}
+    emit(said, as_json=as_json, human=lambda: print(f"Attached {called} to {proposal}."))
+
+
+def approve(
+    proposal: ProposalArgument,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Approve what another person proposed; of an emergency in force, say that you looked at it and agree."""
+    from oathward import proposing
+
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.approve")
+        row = proposing.approve(site, proposal, proof, by)
+    done = "assessed" if row.emergency else "approved"
+
+    def human() -> None:
+        print(f"{row.id} is {done}.")
+        if not row.emergency:
+            print(f"Next: oathward policy activate {row.id}")
+
+    emit(row, as_json=as_json, human=human)
+
+
+def withdraw(
+    proposal: ProposalArgument,
+    why: WhyOption,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take your own proposal back, or refuse another person's."""
+    from oathward import proposing
+
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.withdraw")
+        row = proposing.withdraw(site, proposal, why, proof, by)
+    emit(row, as_json=as_json, human=lambda: print(f"{row.id} is {row.state}."))
+
+
+def activate_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
+    """Put an approved proposal in force."""
+    from oathward import proposing
+
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.activate")
+        active = proposing.activate(site, proposal, proof, by)
+    _in_force(active, as_json=as_json)
+
+
+def rollback(
+    why: WhyOption,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the version before in force again. An emergency's is taken back by another person than who made it."""
+    from oathward import proposing
+
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.rollback")
+        active = proposing.roll_back(site, why, proof, by)
+    _in_force(active, as_json=as_json)
+
+
+def emergency(
+    folder: FolderArgument,
+    why: WhyOption,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put a bundle in force now, alone; another person must assess it in time.
+
+    It may narrow anything, and widen only links for care inside this site.
+    """
+    from oathward import proposing
+
+    files = read_folder(folder)
+    with opened(data) as site:
+        proof, by = _who(site, data, "policy.emergency")
+        row, active = proposing.emergency(site, files, why, proof, by)
+
+    def human() -> None:
+        print(f"Active: {active.label}. Proposal {row.id}.")
+        print(f"Another person must assess it by {from_micros(row.due_us):%Y-%m-%d %H:%M} UTC:")
+        print(f"  oathward policy approve {row.id}")
+
+    emit({"active": active.label, "proposal": row}, as_json=as_json, human=human)
+
+
+def history(
+    limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first.")] = HISTORY_SHOWN,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List proposals and what became of them, newest first."""
+    from oathward.changes import views
+    from oathward.core.db import read
+
+    with opened(data) as site, read(site.engine) as db:
+        rows = views.proposals(db, site.site, limit=limit)
+
+    def human() -> None:
+        for row in rows:
+            what = f"version {row.version}" if row.version else f"on version {row.base_version}"
+            mark = " emergency" if row.emergency else " one step back" if row.kind == "rollback" else ""
+            due = ", not assessed yet" if row.unassessed else ""
+            people = row.proposer + (f", {row.approver}" if row.approver else "")
+            print(f"{row.id}  {row.state:<9}  {what}{mark}{due}  {people}  {row.reason}")
+        if not rows:
+            print("Nobody has proposed anything yet.")
+
+    emit({"proposals": rows}, as_json=as_json, human=human)
+
+
+def refuse_folder(folder: Path) -> None:
+    """Say that on a site with people a bundle is proposed.
+
+    Raises:
+        InputError: ``proposal.needed``, always.
+    """
+    why = f"this site has people: oathward policy propose {folder} --why …, and another person approves it"
+    raise InputError("activate", why, reason=Reason.PROPOSAL_NEEDED)
+
+
+def _who(site: Opened, data: str | None, action: str) -> tuple[Mapping[str, str], str]:
+    """Give the proof and the id of who asks, once policies permit them the action at all.
+
+    Raises:
+        InputError: the site has no people; nobody is signed in; or it is not permitted.
+    """
+    from oathward import proposing
+    from oathward.cli.signed_in import proof_of
+    from oathward.policy.access import Actor, Around, Denied, Permitted, Rules, Thing, decide
+    from oathward.policy.actions import ACTIONS
+
+    if not site.keeper.state().get("founded"):
+        if action == "policy.see":
+            return {}, ""
+        why = "has no people yet, and nobody who could approve: oathward policy activate DIR"
+        raise InputError("site", why, reason=Reason.CONFLICT)
+    proof = proof_of(settings_of(data), site.keeper, None)
+    visit = site.keeper.session_check(proof, used=True)
+    active = proposing.in_force(site)
+    answer = decide(
+        Rules.of(active.bundle if active else None),
+        Actor("person", visit.person_id, visit.roles),
+        action,
+        Thing(ACTIONS[action].thing),
+        Around(strong=visit.strong, fresh=visit.fresh),
+    )
+    if not isinstance(answer, Permitted):
+        reason = answer.reasons[0] if isinstance(answer, Denied) else Reason.POLICY_ERROR
+        raise InputError(action, "policies do not permit it", reason=reason)
+    return proof, visit.person_id
+
+
+def _in_force(active: Active, *, as_json: bool) -> None:
+    emit({"active": active.label}, as_json=as_json, human=lambda: print(f"Active: {active.label}."))
+
+
+def _show(found: Shown, *, as_json: bool) -> None:
+    from oathward.policy.dry_run_words import lines
+
+    row = found.row
+
+    def human() -> None:
+        print(
+            f"{row.id}: {row.state}{', emergency' if row.emergency else ''}, by {row.proposer}: {row.reason}"
+        )
+        print(
+            f"On version {row.base_version}{', which is in force' if not found.stale else f'; {found.in_force} is in force'}"
+        )
+        _print_changes(found.changes)
+        if found.dry_run:
+            print("What it would have done:")
+            print("\n".join(f"  {line}" for line in lines(found.dry_run)))
+        for one in found.requirements:
+            print(f"  {'there  ' if one.met else 'MISSING'}  {one.words}")
+        for event in found.view.events:
+            at = f"{from_micros(event.at_us):%Y-%m-%d %H:%M}"
+            print(f"  {at}  {event.kind:<11}  {event.by or '—'}  {event.words}")
+        if next_ := _next(row, found):
+            print(next_)
+
+    said: dict[str, Any] = {
+        "proposal": row,
+        "changes": found.changes,
+        "requirements": [{"words": one.words, "met": one.met} for one in found.requirements],
+        "dry_run": found.dry_run.digest if found.dry_run else None,
+        "attachments": found.view.attachments,
+        "events": found.view.events,
+        "stale": found.stale,
+    }
+    emit(said, as_json=as_json, human=human)
+
+
+def _next(row: ProposalRow, found: Shown) -> str:
+    if found.stale:
+        return f"It is stale. Next: oathward policy propose --rebase {row.id}"
+    if row.state == "draft":
+        return f"A draft: see to what is missing, then oathward policy propose --draft {row.id}"
+    if row.state == "proposed":
+        return f"Next, another person: oathward policy approve {row.id}"
+    return f"Next: oathward policy activate {row.id}" if row.state == "approved" else ""
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
+    for change in changes:
+        print(f"  {MARKS[change.direction]}  {change.words}")
+    if not changes:
+        print("  Nothing changes.")
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        print(
+            f"\r{done:,} of {total:,} records", end="" if done < total else "\n", file=sys.stderr, flush=True
+        )
