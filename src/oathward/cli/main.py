@@ -34,7 +34,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "people": "People: list, import, show, leave; roles and services by two people; what to review.",
     },
     "Decide": {
-        "policy": "The policy bundle: init, check, test, activate, show.",
+        "policy": "The policy bundle: check, diff, dry-run, propose, approve, activate, show.",
         "governance": "The register: owners, agreements, assessments, the record of processing.",
         "consent": "What patients allow and deny: record, import, what arrived, list.",
         "selftest": "Try what should hold on your own policy: wires.",
