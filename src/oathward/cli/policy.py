@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from oathward.policy.trial import Outcome
 
 APP = typer.Typer(
-    help="The policy bundle: init, check, test, diff, propose, approve, activate, show.",
+    help="The policy bundle: check, diff, dry-run, propose, approve, activate, show.",
     add_completion=False,
     no_args_is_help=True,
 )
