@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+from starlette.testclient import TestClient
 from tests.unit.vault.keeper.people import PASSWORD
 from tests.unit.web.people import BASE, COOKIE, OURS, console, copied, token_in
 
@@ -238,6 +239,23 @@ def test_cookies_are_the_browsers_alone(browser, phone):
     assert [c.partition("=")[0] for c in made] == [f"{COOKIE}_begun", f"{COOKIE}_pending"]
     assert all("HttpOnly" in c and "SameSite=strict" in c and "Path=/" in c for c in made)
     assert PASSWORD not in str(dict(browser.client.cookies))
+
+
+def test_over_tls_cookies_are_this_hosts_alone(browser, phone):
+    """No other name under the same domain, and no plain connection, can set or see them."""
+    from tests.unit.web.people import Browser
+
+    over = Browser(TestClient(browser.client.app, base_url=BASE.replace("http", "https")), browser.house)
+    ours = {"origin": BASE.replace("http", "https")}
+    shown = over.get("/sign-in")
+    form = {"token": token_in(shown.text), "login": "ada", "password": PASSWORD}
+    first = over.send("/sign-in/password", form, **ours)
+    browser.house.time.pass_(seconds=60)
+    form = {"token": token_in(over.get("/sign-in/second").text), "code": phone.code()}
+    made = [*shown.headers.get_list("set-cookie"), *first.headers.get_list("set-cookie")]
+    made += over.send("/sign-in/second", form, **ours).headers.get_list("set-cookie")
+    assert {c.partition("=")[0] for c in made} == {f"__Host-{COOKIE}{n}" for n in ("", "_begun", "_pending")}
+    assert all("Secure" in c and "Path=/" in c and "Domain" not in c for c in made)
 
 
 @pytest.mark.parametrize("value", ["", "x", "e30=", "W10=", "W1tdXQ==", "x" * 3_000, "é", '["a"]'])
