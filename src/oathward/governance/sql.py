@@ -30,7 +30,7 @@ from oathward.governance.model import (
     Lifecycle,
 )
 
-entry = Table(
+register_entry = Table(
     "register_entry",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -46,7 +46,7 @@ entry = Table(
     Column("version", BigInteger, nullable=False),
 )
 
-agreement = Table(
+register_agreement = Table(
     "register_agreement",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -70,7 +70,7 @@ agreement = Table(
     Column("version", BigInteger, nullable=False),
 )
 
-assessment = Table(
+register_assessment = Table(
     "register_assessment",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -91,9 +91,14 @@ assessment = Table(
     Column("valid_until_us", BigInteger, nullable=False),
     Column("reopened_us", BigInteger, nullable=False),
 )
-Index("register_assessment_about", assessment.c.site, assessment.c.kind, assessment.c.about)
+Index(
+    "register_assessment_about",
+    register_assessment.c.site,
+    register_assessment.c.kind,
+    register_assessment.c.about,
+)
 
-change = Table(
+register_change = Table(
     "register_change",
     METADATA,
     Column("site", Text, primary_key=True),
@@ -106,79 +111,103 @@ change = Table(
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
 )
-Index("register_change_about", change.c.site, change.c.kind, change.c.about, change.c.id)
+Index(
+    "register_change_about",
+    register_change.c.site,
+    register_change.c.kind,
+    register_change.c.about,
+    register_change.c.id,
+)
 
 _SETS = ("purposes", "destinations", "classes", "sub_recipients")
 
 
 def entry_row(db: Connection, site: str, kind: str, id_: str) -> EntryRow | None:
     """Read one entry."""
-    query = select(entry).where(entry.c.site == site, entry.c.kind == kind, entry.c.id == id_)
+    query = select(register_entry).where(
+        register_entry.c.site == site, register_entry.c.kind == kind, register_entry.c.id == id_
+    )
     found = db.execute(query).first()
     return _entry(found) if found else None
 
 
 def entries(db: Connection, site: str) -> list[EntryRow]:
     """Read every entry, by kind and id."""
-    query = select(entry).where(entry.c.site == site).order_by(entry.c.kind, entry.c.id)
+    query = (
+        select(register_entry)
+        .where(register_entry.c.site == site)
+        .order_by(register_entry.c.kind, register_entry.c.id)
+    )
     return [_entry(row) for row in db.execute(query)]
 
 
 def put_entry(db: Connection, site: str, row: EntryRow) -> None:
     """Write an entry as it stands now."""
     values = _plain(row) | {"classification": "\n".join(row.classification)}
-    _put(db, entry, {"site": site, "kind": values.pop("kind"), "id": values.pop("id")}, values)
+    _put(db, register_entry, {"site": site, "kind": values.pop("kind"), "id": values.pop("id")}, values)
 
 
 def agreement_row(db: Connection, site: str, id_: str) -> AgreementRow | None:
     """Read one agreement."""
-    found = db.execute(select(agreement).where(agreement.c.site == site, agreement.c.id == id_)).first()
+    found = db.execute(
+        select(register_agreement).where(register_agreement.c.site == site, register_agreement.c.id == id_)
+    ).first()
     return _agreement(found) if found else None
 
 
 def agreements(db: Connection, site: str) -> list[AgreementRow]:
     """Read every agreement, by id."""
-    query = select(agreement).where(agreement.c.site == site).order_by(agreement.c.id)
+    query = (
+        select(register_agreement).where(register_agreement.c.site == site).order_by(register_agreement.c.id)
+    )
     return [_agreement(row) for row in db.execute(query)]
 
 
 def put_agreement(db: Connection, site: str, row: AgreementRow) -> None:
     """Write an agreement as it stands now."""
     values = _plain(row) | {name: "\n".join(sorted(getattr(row, name))) for name in _SETS}
-    _put(db, agreement, {"site": site, "id": values.pop("id")}, values)
+    _put(db, register_agreement, {"site": site, "id": values.pop("id")}, values)
 
 
 def assessment_row(db: Connection, site: str, id_: str) -> AssessmentRow | None:
     """Read one assessment."""
-    found = db.execute(select(assessment).where(assessment.c.site == site, assessment.c.id == id_)).first()
+    found = db.execute(
+        select(register_assessment).where(register_assessment.c.site == site, register_assessment.c.id == id_)
+    ).first()
     return _assessment(found) if found else None
 
 
 def assessments(db: Connection, site: str, *, kind: str = "", about: str = "") -> list[AssessmentRow]:
     """Read assessments, the newest first: all, or those of one thing."""
-    query = select(assessment).where(assessment.c.site == site).order_by(assessment.c.id.desc())
+    query = (
+        select(register_assessment)
+        .where(register_assessment.c.site == site)
+        .order_by(register_assessment.c.id.desc())
+    )
     if kind:
-        query = query.where(assessment.c.kind == kind, assessment.c.about == about)
+        query = query.where(register_assessment.c.kind == kind, register_assessment.c.about == about)
     return [_assessment(row) for row in db.execute(query)]
 
 
 def put_assessment(db: Connection, site: str, row: AssessmentRow) -> None:
     """Write an assessment as it stands now."""
     values = _plain(row)
-    _put(db, assessment, {"site": site, "id": values.pop("id")}, values)
+    _put(db, register_assessment, {"site": site, "id": values.pop("id")}, values)
 
 
 def add_changes(db: Connection, site: str, rows: Iterable[ChangeRow]) -> None:
     """Add to the history."""
     values = [{"site": site} | _plain(row) for row in rows]
     if values:
-        db.execute(insert(change), values)
+        db.execute(insert(register_change), values)
 
 
 def changes(db: Connection, site: str, kind: str, about: str, limit: int) -> list[ChangeRow]:
     """Read the history of one thing, the newest first."""
-    query = select(change).where(change.c.site == site, change.c.kind == kind, change.c.about == about)
-    rows = db.execute(query.order_by(change.c.id.desc()).limit(limit))
+    query = select(register_change).where(
+        register_change.c.site == site, register_change.c.kind == kind, register_change.c.about == about
+    )
+    rows = db.execute(query.order_by(register_change.c.id.desc()).limit(limit))
     return [ChangeRow(**_without_site(row)) for row in rows]
 
 
