@@ -178,11 +178,11 @@ def _who(keeper: Keeper, caller: Caller, proof: Evidence) -> tuple[str, Pending 
             raise refusal()
         return waiting.person, waiting, None
     session = visiting.session_of(keeper, caller, proof)
-    if not session.visitor.person_id or session.visitor.kind != "person":
+    if not session.own:
         raise KeeperError("session", "is of nobody who has an account", reason=Reason.FACTOR_MISSING)
     if not keeper.sessions.fresh(session):
         raise KeeperError("session", "prove who you are again first", reason=Reason.ACCESS_STEP_UP)
-    return session.visitor.person_id, None, session
+    return session.own, None, session
 
 
 def _enrolled(
@@ -195,7 +195,7 @@ def _enrolled(
 ) -> dict[str, Any]:
     """Keep a new second factor; who was enrolling is signed in with that, once."""
     if session is not None:
-        person = session.visitor.person_id
+        person = session.own
         accounts.make(keeper.store, person, keeper.now_us())
         _add(keeper, person, kind, **row)
         visiting.end_others(keeper, person, session.id, "factor.enrolled")

@@ -40,7 +40,7 @@ from oathward.vault.keeper.sessions import Session
 
 def _account_own(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> dict[str, Any]:
     session = visiting.session_of(keeper, caller, proof)
-    person = session.visitor.person_id
+    person = session.own
     account = accounts.of(keeper.store, person) if person else None
     own = accounts.factors(keeper.store, person) if person else []
     return {
@@ -86,7 +86,7 @@ def _account_list(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> list
 
 def _session_list(keeper: Keeper, caller: Caller, person: str, proof: dict[str, str]) -> list[dict[str, Any]]:
     session = visiting.session_of(keeper, caller, proof)
-    own = session.visitor.person_id
+    own = session.own
     if person and person != own:
         roles.permit(keeper, session, "sessions.see", Thing("session", owner=person))
     return visiting.listed(keeper, session, person or own)
@@ -94,16 +94,18 @@ def _session_list(keeper: Keeper, caller: Caller, person: str, proof: dict[str, 
 
 def _session_revoke(keeper: Keeper, caller: Caller, id: str, proof: dict[str, str]) -> None:  # noqa: A002  the argument's name on the wire
     session = visiting.session_of(keeper, caller, proof)
-    own = session.visitor.person_id
+    own = session.own
     if id == visiting.OTHERS:
         visiting.revoke(
             keeper, [s for s in keeper.sessions.listed(own) if own and s.id != session.id], _by(session)
         )
         return
-    found = visiting.find(keeper, id) if id != session.id else session
-    if found.id != session.id and (not own or found.visitor.person_id != own):
-        owner = found.visitor.person_id
-        roles.permit(keeper, session, "session.revoke", Thing("session", found.id, owner=owner))
+    found = visiting.find(keeper, id)
+    if found is None or (found.id != session.id and not (own and found.own == own)):
+        whose = found.own if found is not None else ""  # asked in any case: whether there is one is not told
+        roles.permit(keeper, session, "session.revoke", Thing("session", id, owner=whose))
+    if found is None:
+        raise KeeperError("session", "there is no such session", reason=Reason.NOT_FOUND)
     visiting.revoke(keeper, [found], _by(session))
 
 

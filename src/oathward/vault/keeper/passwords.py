@@ -215,7 +215,7 @@ def left_of(text: str, context: Iterable[str] = ()) -> int:
     plain = text.casefold()
     names = {word for one in context for word in _parts(one)}
     known = sorted(_WORDS | names, key=len, reverse=True)
-    joined = "".join(one for one in plain if one.isalnum())
+    joined = "".join(one for one in plain if one.isalnum() or not one.isascii())
     readings = {plain, joined, plain.translate(_AS_LETTERS)}
     readings |= {one[::-1] for one in readings}
     return min(_left(one, known) for one in readings)

@@ -201,7 +201,7 @@ def _check_again(
     session: Session, person: Person, claims: Mapping[str, Any], began: ProviderState, *, strong: bool
 ) -> None:
     """See that it is the same person, and that the provider asked them just now."""
-    if person.id != session.visitor.person_id:
+    if person.id != session.own:
         raise _Wrong(Reason.PROVIDER_STATE, "sign-in", "is another person's")
     asked = jose.seconds(claims, "auth_time")
     if not strong or asked is None or asked < began.began_us / 1_000_000 - SKEW_S:

@@ -93,6 +93,11 @@ class Session:
         return self.visitor.name
 
     @property
+    def own(self) -> str:
+        """Id of the person whose account, factors and sessions are their own here; none for a service."""
+        return self.visitor.person_id if self.visitor.kind == "person" else ""
+
+    @property
     def by(self) -> str:
         """How they proved who they are."""
         return self.visitor.by

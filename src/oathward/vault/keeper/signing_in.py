@@ -90,7 +90,7 @@ def passkey_begin(keeper: Keeper, caller: Caller, proof: Mapping[str, str]) -> d
             raise refusal()
         use, person = "second", waiting.person
     elif proof:
-        use, person = "step-up", visiting.session_of(keeper, caller, proof).visitor.person_id
+        use, person = "step-up", _own(visiting.session_of(keeper, caller, proof))
     held = (
         [credential_of(one)[0] for one in accounts.factors(keeper.store, person, "passkey")] if person else []
     )
@@ -128,9 +128,7 @@ def step_up_code(keeper: Keeper, caller: Caller, code: str, proof: Mapping[str, 
     session = visiting.session_of(keeper, caller, proof)
     origin = session.visitor.origin
     keeper.entrance.check_address(origin)
-    if not session.visitor.person_id:
-        raise KeeperError("session", "is of nobody who has a factor", reason=Reason.FACTOR_MISSING)
-    check_code(keeper, session.visitor.person_id, code, origin)
+    check_code(keeper, _own(session), code, origin)
     return stepped_up(keeper, session, proving.secret_of(proof), "totp")
 
 
@@ -229,6 +227,12 @@ def _shown_by(keeper: Keeper, given: Ceremony, credential: str, origin: str) -> 
 def _signed_in(keeper: Keeper, session: Session, secret: str) -> dict[str, Any]:
     visit = visiting.shown(keeper, session)
     return {"person": session.person, "secret": secret, "state": "signed-in", "visit": visit}
+
+
+def _own(session: Session) -> str:
+    if not session.own:
+        raise KeeperError("session", "is of nobody who has a factor", reason=Reason.FACTOR_MISSING)
+    return session.own
 
 
 def _name(keeper: Keeper, person_id: str) -> str:
