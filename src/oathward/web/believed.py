@@ -2,7 +2,8 @@
 
 Rules:
 - Kept by a hash of kind and secret; the secret itself is the request's alone.
-- Believed for ``BELIEVED_S``; use that was not told the keeper is told before it is believed.
+- Believed for ``BELIEVED_S``, and no longer than until somebody changes something here: a session that is ended on a page
+  has ended. Use that was not told the keeper is told before it is believed.
 """
 
 from __future__ import annotations
@@ -60,11 +61,10 @@ class Believed:
             self._known[key] = (now_s + BELIEVED_S, used, visit, actor)
         return visit, actor
 
-    def forget(self, secret: str) -> None:
-        """Believe nothing of a session any more."""
+    def forget(self) -> None:
+        """Believe nothing any more: something was changed, and it may have been a session."""
         with self._guard:
-            for service in (False, True):
-                self._known.pop(_hash(secret, service=service), None)
+            self._known.clear()
 
 
 def _hash(secret: str, *, service: bool) -> bytes:

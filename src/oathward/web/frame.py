@@ -139,8 +139,8 @@ class Frame:
             answer = _to_step_up(request) if helps is not None else route.answer(view)
             return self._renewed(route, view, answer)
         finally:
-            if route.method == "POST":  # it may have ended the session
-                self._believed.forget(secret)
+            if route.method == "POST" and secret:  # it may have ended a session, its own or another
+                self._believed.forget()
 
     def _call(self, route: Route, request: Request, body: bytes) -> Response:
         """Answer a call of the JSON API: the same steps, told as JSON."""
@@ -163,14 +163,14 @@ class Frame:
             return route.answer(calling.with_body(route, view, body))
         finally:
             if route.method != "GET":
-                self._believed.forget(secret)
+                self._believed.forget()
 
     def _renewed(self, route: Route, view: View, answer: Response) -> Response:
         """Give the browser the session's next secret where this one is due."""
         if view.visit is None or not view.visit.renew or route.quiet or "set-cookie" in answer.headers:
             return answer
         secret = self._site.keeper.people.session_rotate(view.proof)
-        self._believed.forget(view.secret)
+        self._believed.forget()
         return view.signed_in(answer, secret, view.visit.left_s) if secret else answer
 
     def _seen(self, route: Route, secret: str) -> tuple[Visit, Actor] | None:
