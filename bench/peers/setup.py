@@ -22,7 +22,7 @@ SERVERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7")
 """Acknowledge only: nothing is stored, decided or sealed by any of them."""
 JUDGES = ("oidc-provider",)
 """What tests are judged by; ``make test`` sets them up."""
-PEERS = (*SERVERS, "fhir-resources", *JUDGES)
+PEERS = (*SERVERS, "fhir-resources", "policy-engines", *JUDGES)
 
 
 def ready(name: str) -> Path:

@@ -53,6 +53,11 @@ class Actor:
     roles: frozenset[Role]
     makes: frozenset[str] = frozenset()
     party: str = ""
+    key: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # One word for what answers hang on: a text knows its hash, a set of words is hashed for each question.
+        object.__setattr__(self, "key", " ".join((self.kind, *sorted(self.roles))))
 
     def made(self, make: str) -> bool:
         """Whether a product, ``Acme|Vista 3``, is one of this vendor's."""
@@ -91,6 +96,11 @@ class Around:
     strong: bool = False
     fresh: bool = False
     relation: bool = False
+    key: str = field(default="", init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        flags = f"{self.strong:d}{self.fresh:d}{self.relation:d}"
+        object.__setattr__(self, "key", f"{flags}{self.purpose}")
 
 
 PLAIN = Around()
@@ -160,14 +170,15 @@ def decide(rules: Rules, actor: Actor, action: str, thing: Thing, around: Around
     cut = rules.cuts.get(action)
     if cut is None or thing.kind != cut.thing:
         return Unclear(Reason.POLICY_ERROR, (f"action:{action}", f"thing:{thing.kind}"))
-    own = bool(thing.owner) and thing.owner == actor.id
-    ours = not thing.id or actor.made(thing.make)
-    key = (
-        *(action, actor.kind, actor.roles, own, ours, around),
-        actor.id if cut.by_person else "",
-        thing.id if cut.by_thing else "",
-        (thing.make, actor.party) if cut.by_name else "",
-    )
+    own = thing.owner == actor.id != ""
+    ours = not thing.id or (bool(actor.makes) and actor.made(thing.make))
+    key: tuple[object, ...] = (action, actor.key, around.key, own, ours)
+    if cut.by_name or cut.by_person or cut.by_thing:
+        key += (
+            actor.id if cut.by_person else "",
+            thing.id if cut.by_thing else "",
+            (thing.make, actor.party) if cut.by_name else "",
+        )
     answer = rules.answers.get(key)
     if answer is None:
         answer = _asked(cut, actor, thing, around, own=own, ours=ours)
