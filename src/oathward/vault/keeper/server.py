@@ -59,8 +59,13 @@ def run(settings: Settings) -> None:
     _close_to_others()
     signal.signal(signal.SIGTERM, _leave)  # told to stop before the loop listens
     server = None
+    # Told to stop while it is being made, it waits until there is something to stop: half of it would stay behind.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
-        server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        try:
+            server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         asyncio.run(told_to_stop())
     finally:
         if server is not None:
