@@ -19,7 +19,9 @@ import orjson
 from oathward import activation, ledger
 from oathward.activation import Active
 from oathward.changes import findings_actions, findings_views
-from oathward.core.clock import micros
+from oathward.changes import views as changes
+from oathward.changes.model import ProposalRow
+from oathward.core.clock import from_micros, micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -90,12 +92,19 @@ def findings_of(
     found = review(active.bundle, files, known, uses, now_us, passes)
     with read(site.engine) as db:
         rows = people.review(db, site.site, now_us, UNUSED_DAYS)
+        late = changes.overdue(db, site.site, now_us)
+    found += [_late(row) for row in late]
     return found + [
         ReviewFinding(
             row.rule, f"{'service' if row.rule.startswith('service.') else 'person'}:{row.about}", row.words
         )
         for row in rows
     ]
+
+
+def _late(row: ProposalRow) -> ReviewFinding:
+    words = f"Version {row.version} went first, by one person; its assessment was due {from_micros(row.due_us):%Y-%m-%d %H:%M} UTC."
+    return ReviewFinding("emergency.overdue", f"proposal:{row.id}", words)
 
 
 def passes(files: Mapping[str, bytes]) -> bool:

@@ -19,6 +19,7 @@ RULES: Mapping[str, str] = {
     "policy.contradicts": "A permit whose every request is forbidden",
     "policy.shadowed": "A policy that another one implies",
     "policy.past-date": "An exception past its date",
+    "emergency.overdue": "An emergency change that nobody assessed in time",
     "link.never-passes": "A link on which nothing can pass",
     "link.shadowed": "A link that another one covers",
     "link.expired": "A link past its date",

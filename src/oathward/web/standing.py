@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.changes import views as changes
 from oathward.consent import views as consents
 from oathward.core.clock import micros, wall_s
 from oathward.core.db import read
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oathward.activation import Active
+    from oathward.changes.model import ProposalRow
     from oathward.messages.model import MessageRow
     from oathward.vault.opened import Opened
 
@@ -87,6 +89,7 @@ class Standing:
     free_bytes: int = 0
     active: Active | None = None
     policy_wrong: str = ""
+    emergencies: list[ProposalRow] = field(default_factory=list)
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -111,6 +114,7 @@ def standing(site: Opened, now: datetime) -> Standing:
         found.held = messages.held_counts(db)
         found.consents = consents.arrivals(db, site.site, limit=1)[0]
         found.lost = missing.counts(db, site.site)
+        found.emergencies = changes.unassessed(db, site.site)
         found.latest = views.latest(db, site.site)
         found.size = ledger.head(db, site.site).size
         last = checkpoint.latest(db, site.site)
@@ -127,7 +131,17 @@ def standing(site: Opened, now: datetime) -> Standing:
     except OathwardError as error:
         found.keeper_silent = error.reason.code
     found.free_bytes = shutil.disk_usage(site.settings.data).free
-    for look in (_processes, _policy, _deliveries, _quarantine, _storage, _clock, _ledger, _keys):
+    for look in (
+        _processes,
+        _policy,
+        _emergencies,
+        _deliveries,
+        _quarantine,
+        _storage,
+        _clock,
+        _ledger,
+        _keys,
+    ):
         found.lines += look(site, found)
     found.lines.sort(key=lambda line: _GRAVEST.index(line.level))
     _kept[id(site)] = (time.monotonic(), found)
@@ -219,6 +233,18 @@ def _processes(_site: Opened, found: Standing) -> Iterator[Line]:
         if count:
             what = f"{role} was started again {words.plural(int(count), 'time')} since the start"
             yield Line("note", role, what, "/health#parts")
+
+
+def _emergencies(_site: Opened, found: Standing) -> Iterator[Line]:
+    """Say which changes went first and wait for another person; one past its time is bad."""
+    for row in found.emergencies:
+        href = f"/policies/proposals/{row.id}"
+        if row.due_us <= found.at_us:
+            what = "an emergency change of policy is past its time: another person must assess it"
+            yield Line("bad", "policy", what, href, row.due_us)
+        else:
+            what = "an emergency change of policy went first and waits to be assessed by another person"
+            yield Line("note", "policy", what, href, row.changed_us)
 
 
 def _policy(_site: Opened, found: Standing) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 from tests.unit.web.conftest import BASE, OURS
 
 from oathward.changes import views
-from oathward.core.db import read
+from oathward.core.db import read, write
 from oathward.web.frame import create
 from oathward.web.pages import policy_editor
 
@@ -267,3 +267,39 @@ def test_the_editor_says_when_another_version_came(people):
         {**people.active_files(), "bundle.toml": people.active_files()["bundle.toml"] + b"# x\n"}, "sara"
     )
     assert "came into force since you began" in ines.page("/policies/edit")
+
+
+def test_an_overdue_emergency_is_bad_on_the_first_page_and_on_health_and_a_finding(people):
+    from oathward import reviewing
+    from oathward.web import standing
+
+    sara = people.person("sara")
+    sara.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01"')
+    address = sara.post("/policies/edit/emergency", {**WHY, "sure": "yes"}).headers["location"]
+    paul = people.person("paul")
+    waits = "waits to be assessed by another person"
+    standing._kept.clear()
+    assert waits in paul.page("/health")
+    assert "assess it" in paul.page("/")
+    with write(people.opened.engine) as db:
+        db.exec_driver_sql("UPDATE change_proposal SET due_us = 5")
+    standing._kept.clear()
+    for page in ("/", "/health"):
+        assert "is past its time: another person must assess it" in paul.page(page), page
+    found = [
+        one
+        for one in reviewing.findings_of(people.opened, people.active(), people.now_us)
+        if one.rule == "emergency.overdue"
+    ]
+    assert [one.about for one in found] == [f"proposal:{address.rpartition('/')[2]}"]
+    assert paul.post(f"{address}/approve", {}).status_code == 303
+    standing._kept.clear()
+    assert "emergency change" not in paul.page("/health")
+
+
+def test_the_first_page_says_what_waits_for_whom(people):
+    ines, address = proposed(people)
+    assert "go on with your draft" in ines.page("/")
+    ines.post(f"{address}/propose", {})
+    assert "None of them waits for you" in ines.page("/")
+    assert "approve or refuse it" in people.person("paul").page("/")
