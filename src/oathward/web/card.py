@@ -9,7 +9,7 @@ Deliberately absent: a choice of cards by each person; roles change seldom, and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -44,12 +44,11 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """A card with its values, as the page includes it."""
+class Deck:
+    """Cards that stand together, as (template, values): over the whole page, and below them in two columns."""
 
-    template: str
-    values: Mapping[str, Any]
-    wide: bool
+    wide: Sequence[tuple[str, Mapping[str, Any]]]
+    narrow: Sequence[tuple[str, Mapping[str, Any]]]
 
 
 def cards() -> list[Card]:
@@ -57,9 +56,16 @@ def cards() -> list[Card]:
     return [cast("Card", one) for one in collect("oathward.web.cards", "CARD").values()]
 
 
-def shown(found: list[Card], view: View) -> list[Shown]:
-    """Choose the viewer's cards, in their order."""
-    mine = [one for one in found if view.may(one.action)]
-    mine.sort(key=lambda one: (not one.first & view.actor.roles, one.order, one.template))
-    told = ((one, one.values(view)) for one in mine)
-    return [Shown(one.template, values, one.wide) for one, values in told if values is not None]
+def shown(found: list[Card], view: View) -> list[Deck]:
+    """Choose the viewer's cards: what their roles ask first, then the others."""
+    mine = sorted((one for one in found if view.may(one.action)), key=lambda one: (one.order, one.template))
+    roles = view.actor.roles
+    told = [(one, values) for one in mine if (values := one.values(view)) is not None]
+    decks = ([(one, v) for one, v in told if bool(one.first & roles) is first] for first in (True, False))
+    return [
+        Deck(
+            [(one.template, v) for one, v in deck if one.wide],
+            [(one.template, v) for one, v in deck if not one.wide],
+        )
+        for deck in decks
+    ]

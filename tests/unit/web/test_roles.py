@@ -10,6 +10,7 @@ from tests.unit.web.viewers import GRANTED, forms_of, links_of, viewer
 from oathward.core.labels import Role
 from oathward.web.card import Card, cards
 from oathward.web.page import pages
+from oathward.web.render import HERE
 
 POSTS = [
     (compile_path(route.path)[0], route)
@@ -66,6 +67,12 @@ def test_each_role_is_shown_what_it_asks(console, role):  # noqa: F811
     assert FIRST[role] in text
     wanted = {one.template for one in cards() if role in one.first}
     assert wanted, "no card is first for this role"
+    others = [title for title in {*FIRST.values()} if title not in _titles(wanted) and title in text]
+    assert all(text.index(FIRST[role]) < text.index(title) for title in others)
+
+
+def _titles(templates: set[str]) -> str:
+    return "".join((HERE / "templates" / name).read_text() for name in templates)
 
 
 def test_a_vendors_first_page_counts_its_own_alone(console):  # noqa: F811

@@ -22,6 +22,6 @@ CARD = Card(
     "card_wrong.html",
     values,
     "health.see",
-    first=frozenset({Role.SECURITY_ANALYST, Role.ADMINISTRATOR, Role.KEY_HOLDER}),
+    first=frozenset({Role.SETUP, Role.SECURITY_ANALYST, Role.ADMINISTRATOR, Role.KEY_HOLDER}),
     order=40,
 )
