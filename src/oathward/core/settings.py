@@ -12,16 +12,15 @@ Rules:
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oathward.core.errors import SettingsError
 from oathward.core.settings_check import PORT_MAX, check
+from oathward.core.settings_read import check_known, section
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,9 +347,9 @@ def load(
         why = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "not UTF-8"
         raise SettingsError(source.name, why) from error
     sections = {f.name: f for f in dataclasses.fields(Settings) if f.name != "data"}
-    _known(table, sections, source.name)
+    check_known(table, sections, source.name)
     hints = typing.get_type_hints(Settings)
-    parts = {name: _section(hints[name], table.get(name, {}), f"{source.name} [{name}]") for name in sections}
+    parts = {name: section(hints[name], table.get(name, {}), f"{source.name} [{name}]") for name in sections}
     settings = Settings(data=folder, **parts)
     check(settings, doors(settings), source.name)
     return settings if port_base is None else moved(settings, port_base)
@@ -383,41 +382,3 @@ def doors(settings: Settings) -> dict[str, tuple[str, int]]:
         "[console] port": (settings.console.host, settings.console.port),
     }
     return {place: door for place, door in found.items() if door[1] >= 0}
-
-
-def _section(kind: type, values: object, where: str) -> typing.Any:
-    if not isinstance(values, dict):
-        raise SettingsError(where, "must be a table")
-    hints = typing.get_type_hints(kind)
-    _known(values, hints, where)
-    for key, value in values.items():
-        wanted = hints[key]
-        if wanted == _NAMES:
-            _names(value, f"{where} {key}")
-            continue
-        fits = (float, int) if wanted is float else wanted
-        if (
-            isinstance(fits, types.GenericAlias)
-            or not isinstance(value, fits)
-            or isinstance(value, bool) is not (wanted is bool)
-        ):
-            raise SettingsError(f"{where} {key}", f"must be {wanted.__name__}")
-    return kind(**values)
-
-
-_NAMES = dict[str, list[str]]
-
-
-def _names(value: object, where: str) -> None:
-    lists = list(value.values()) if isinstance(value, dict) else [None]
-    if not all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists):
-        raise SettingsError(where, 'must be a table of lists of names, as in { HOSP = ["1.2.3"] }')
-
-
-def _known(values: typing.Iterable[str], known: typing.Iterable[str], where: str) -> None:
-    names = list(known)
-    for key in values:
-        if key not in names:
-            near = difflib.get_close_matches(key, names, n=1)
-            hint = f"did you mean `{near[0]}`?" if near else f"known: {', '.join(names)}"
-            raise SettingsError(f"{where} {key}", f"unknown; {hint}")
