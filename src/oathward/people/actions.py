@@ -170,11 +170,10 @@ def store(
     for document in documents:
         if document.id in last and last[document.id].document.version >= document.version:
             raise InputError("person", "another change came first", reason=Reason.CONFLICT)
-    sql.let_go(db, site, people)  # first all, so that two may change what they have
+    sql.put(db, site, [(document, people[document.id]) for document in documents], now_us=now_us, gone=gone)
     leaves = []
     for document in documents:
         person = people[document.id]
-        sql.put(db, document, person, identities_of(person), now_us=now_us, gone=gone)
         before = last[document.id].person if document.id in last else None
         leaves.append(_record(before, person, document.version, by, now_us))
     put_all(db, documents)

@@ -8,8 +8,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
+from oathward.people.model import identities_of
 from oathward.people.tables import document as document_of
-from oathward.people.tables import identity, person, role, unit, upsert
+from oathward.people.tables import identity, person, role, unit
 from oathward.policy.people import PERSON, Person
 from oathward.vault.authority import Document
 
@@ -123,16 +124,37 @@ def parties(db: Connection, site: str) -> list[str]:
 
 
 def put(
-    db: Connection,
-    document: Document,
-    one: Person,
-    identities: Sequence[tuple[str, str]],
-    *,
-    now_us: int,
-    gone: bool,
+    db: Connection, site: str, rows: Sequence[tuple[Document, Person]], *, now_us: int, gone: bool
 ) -> None:
-    """Store the newest document of a person; ``let_go`` has taken away what it had."""
-    values = {
+    """Store the newest document of each of these people; what they had is let go first, so that two may change it."""
+    ids = [one.id for _, one in rows]
+    for start in range(0, len(ids), _IDS_MAX):
+        some = ids[start : start + _IDS_MAX]
+        db.execute(delete(person).where(person.c.site == site, person.c.id.in_(some)))
+        for table in (identity, unit):
+            db.execute(delete(table).where(table.c.site == site, table.c.person.in_(some)))
+    db.execute(insert(person), [_values(site, document, one, now_us, gone=gone) for document, one in rows])
+    pairs = [(key, one.id) for _, one in rows for key in identities_of(one)]
+    if pairs:
+        rows_ = [{"site": site, "kind": key[0], "value": key[1], "person": id_} for key, id_ in pairs]
+        db.execute(insert(identity), rows_)
+    places = [{"site": site, "unit": u, "person": one.id} for _, one in rows for u in sorted(one.units)]
+    if places:
+        db.execute(insert(unit), places)
+
+
+def set_gone(db: Connection, site: str, id_: str) -> None:
+    """Note that a directory deleted somebody, who has left already."""
+    db.execute(update(person).where(person.c.site == site, person.c.id == id_).values(gone=1))
+
+
+_IDS_MAX = 500
+
+
+def _values(site: str, document: Document, one: Person, now_us: int, *, gone: bool) -> dict[str, Any]:
+    return {
+        "site": site,
+        "id": one.id,
         "version": document.version,
         "state": one.state,
         "number": one.number,
@@ -146,30 +168,6 @@ def put(
         "signature": document.signature,
         "at_us": document.at_us,
     }
-    site = document.site
-    upsert(db, person, {"site": site, "id": one.id}, values)
-    if identities:
-        db.execute(
-            insert(identity),
-            [{"site": site, "kind": k, "value": v, "person": one.id} for k, v in identities],
-        )
-    if one.units:
-        db.execute(insert(unit), [{"site": site, "unit": u, "person": one.id} for u in sorted(one.units)])
-
-
-def set_gone(db: Connection, site: str, id_: str) -> None:
-    """Note that a directory deleted somebody, who has left already."""
-    db.execute(update(person).where(person.c.site == site, person.c.id == id_).values(gone=1))
-
-
-def let_go(db: Connection, site: str, ids: Iterable[str]) -> None:
-    """Take away what is derived of these people, so that one may get what another had."""
-    for id_ in ids:
-        db.execute(delete(identity).where(identity.c.site == site, identity.c.person == id_))
-        db.execute(delete(unit).where(unit.c.site == site, unit.c.person == id_))
-
-
-_IDS_MAX = 500
 
 
 def _where(site: str, wanted: Wanted) -> list[Any]:
