@@ -24,59 +24,54 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
 _DAY_US = 24 * HOUR_US
-_MESSAGES, _LATE, _LATE_HOUR, _LATE_DAY, _AHEAD, _UNTIMED, _UNIDENTIFIED, _DUPLICATES = range(
-    len(Counts._fields)
-)
+_IN_TIME, _MALFORMED, _DUPLICATE = "", "malformed", "duplicates"
+
+Seen = tuple[int, str, tuple[str, ...], str, bool]
+"""What messages that count alike have: hour, kind of device, links, what their time was, whether the patient was not known."""
 
 
 class Traffic:
-    """The counts of one process since they were last written."""
+    """The counts of one process since they were last written.
+
+    Messages that count alike are one number until then: to add to it is all that a message costs.
+    """
 
     def __init__(self, late_s: float) -> None:
         self._late_us = int(late_s * 1e6)
         self._guard = threading.Lock()
-        self._counts: dict[Key, list[int]] = {}
+        self._seen: dict[Seen, int] = {}
 
     def count(self, group: Sequence[Prepared]) -> None:
         """Count a group that was committed; those of a release were counted when they came."""
+        late_us = self._late_us
         with self._guard:
+            seen = self._seen
             for prepared in group:
-                if not prepared.arrival.release:
-                    self._count(prepared)
+                if prepared.arrival.release or prepared.outcome not in _COUNTED:
+                    continue
+                received_us, sent_us = prepared.message.received_us, prepared.sent_us
+                timed = _IN_TIME
+                if prepared.outcome is Outcome.DUPLICATE:
+                    timed = _DUPLICATE
+                elif not -late_us <= received_us - sent_us <= late_us:
+                    timed = self._timed(received_us, sent_us)
+                links = tuple([one.row.link for one in prepared.outgoing])
+                holding = "holding" in [one.kind for one in prepared.resolutions]
+                key = received_us // HOUR_US, prepared.kind, links, timed, holding
+                seen[key] = seen.get(key, 0) + 1
 
-    def _count(self, prepared: Prepared) -> None:
-        row = prepared.message
-        hour_us = row.received_us - row.received_us % HOUR_US
-        mine = self._of((hour_us, prepared.kind, ""))
-        if prepared.outcome is Outcome.DUPLICATE:
-            mine[_DUPLICATES] += 1
-            return
-        if prepared.outcome is not Outcome.STORED:
-            return
-        found = [_MESSAGES]
-        if any(one.kind == "holding" for one in prepared.resolutions):
-            found.append(_UNIDENTIFIED)
-        found += self._timed(row.received_us, prepared.sent_us)
-        for counts in (mine, *[self._of((hour_us, prepared.kind, o.row.link)) for o in prepared.outgoing]):
-            for place in found:
-                counts[place] += 1
-
-    def _timed(self, received_us: int, sent_us: int) -> list[int]:
+    def _timed(self, received_us: int, sent_us: int) -> str:
+        """Say what a time is that is not about that of arrival: the gravest word."""
         late_us = received_us - sent_us
         if sent_us == NOT_ASKED:
-            return []
+            return _MALFORMED
         if not sent_us:
-            return [_UNTIMED]
-        if late_us < -self._late_us:
-            return [_AHEAD]
-        limits = ((_LATE, self._late_us), (_LATE_HOUR, HOUR_US), (_LATE_DAY, _DAY_US))
-        return [place for place, limit_us in limits if late_us > max(limit_us, self._late_us)]
-
-    def _of(self, key: Key) -> list[int]:
-        found = self._counts.get(key)
-        if found is None:
-            found = self._counts[key] = [0] * len(Counts._fields)
-        return found
+            return "untimed"
+        if late_us < 0:
+            return "ahead"
+        if late_us > max(_DAY_US, self._late_us):
+            return "late_day"
+        return "late_hour" if late_us > max(HOUR_US, self._late_us) else "late"
 
     def flush(self, engine: Engine, site: str) -> None:
         """Write what was counted.
@@ -85,20 +80,34 @@ class Traffic:
             StorageError: it was not written; the counts stay.
         """
         with self._guard:
-            counts, self._counts = self._counts, {}
-        if not counts:
+            seen, self._seen = self._seen, {}
+        if not seen:
             return
         try:
             with write(engine) as db:
-                traffic.add(db, site, _frozen(counts))
+                traffic.add(db, site, counts_of(seen))
         except StorageError:
             with self._guard:
-                for key, values in counts.items():
-                    mine = self._of(key)
-                    for place, value in enumerate(values):
-                        mine[place] += value
+                for key, number in seen.items():
+                    self._seen[key] = self._seen.get(key, 0) + number
             raise
 
 
-def _frozen(counts: Mapping[Key, Sequence[int]]) -> dict[Key, Counts]:
-    return {key: Counts(*values) for key, values in counts.items()}
+_COUNTED = (Outcome.STORED, Outcome.DUPLICATE)
+_INCLUDED = {"late_day": ("late", "late_hour", "late_day"), "late_hour": ("late", "late_hour")}
+
+
+def counts_of(seen: Mapping[Seen, int]) -> dict[Key, Counts]:
+    """Write what was seen as rows: one of all of a kind and hour, and one of each link."""
+    found: dict[Key, Counts] = {}
+    for (hour, kind, links, timed, holding), number in seen.items():
+        if timed == _DUPLICATE:
+            one, links = Counts(duplicates=number), ()
+        else:
+            words = _INCLUDED.get(timed, (timed,)) if timed not in {_IN_TIME, _MALFORMED} else ()
+            named = {"messages": number} | dict.fromkeys(words, number)
+            one = Counts(**named, unidentified=number if holding else 0)
+        for link in ("", *links):
+            key = (hour * HOUR_US, kind, link)
+            found[key] = found.get(key, Counts()).plus(one)
+    return found
