@@ -26,8 +26,14 @@ PAGES: dict[str, str] = {
     "link-sample": "/links/research-registry?said=yes",
     "link-sample-denied": "/links/research-registry?said=yes&label=psychiatric-ward",
     "link-sample-fhir": "/links/keep?wire=fhir",
+    "people": "/people",
+    "people-none": "/people?find=no-such",
+    "person": "/people/{person}",
+    "people-review": "/people-review",
+    "people-services": "/people-services",
+    "people-waiting": "/people-waiting",
 }
-"""Name -> address; ``{accepted}``, ``{held}`` and ``{unknown}`` are ids of such messages and devices of ``console_site``."""
+"""Name -> address; ``{accepted}``, ``{held}``, ``{unknown}``, ``{person}`` are ids of such messages, devices, people of ``console_site``."""
 
 
 def addresses(site) -> dict[str, str]:
@@ -35,5 +41,6 @@ def addresses(site) -> dict[str, str]:
     [(accepted,)] = site.rows("SELECT id FROM message WHERE state = 'accepted' ORDER BY id LIMIT 1")
     [(held,)] = site.rows("SELECT id FROM message WHERE state = 'held' ORDER BY id LIMIT 1")
     [(unknown,)] = site.rows("SELECT id FROM held_device WHERE state = 'held' ORDER BY id LIMIT 1")
-    ids = {"accepted": accepted, "held": held, "unknown": unknown}
+    [(person,)] = site.rows("SELECT id FROM person WHERE number = '4712'")
+    ids = {"accepted": accepted, "held": held, "unknown": unknown, "person": person}
     return {name: path.format(**ids) for name, path in PAGES.items()}

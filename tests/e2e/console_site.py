@@ -5,6 +5,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from tests.fhir_wire import Http, bundle_of, device, observation
+from tests.people import employ
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
 
@@ -65,6 +66,7 @@ def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
     )  # fmt: skip
     if fhir:
         site.add(device("hub-1", kind="hub", name="Home hub"))
+    employ(site)
     site.start()
     try:
         if fhir:
