@@ -49,6 +49,7 @@ def pages() -> dict[str, str]:
         "fhir-catalogue.md": catalogue_page("reference_fhir"),
         "v2-to-fhir.md": catalogue_page("reference_mapping"),
         "api.md": catalogue_page("reference_api"),
+        "access.md": catalogue_page("reference_access"),
     }
 
 

@@ -29,7 +29,7 @@ from oathward.policy.model import Facts, Link, Recipient, in_order
 from oathward.policy.statements import TICKED, Statement, Vocabulary, action_fits, resource_fits
 
 SCHEMA_FILE = "schema.cedarschema"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 CUT_POLICIES_MAX = 128
 """The most policies one link may have to read; more means they are not scoped."""
 

@@ -126,7 +126,7 @@ TABLE = {
     "a link nobody permits": Broken(CEDAR, '@id("ehr")\npermit', '@id("ehr")\nforbid', 'id = "ehr"', 'write in policies/: @id("ehr") permit(', EHR),
     "a template": Broken(CEDAR, 'permit(principal, action == Action::"Disclose", resource == Link::"ehr")', "permit(principal == ?principal, action, resource)", '@id("ehr")', "templates are not used"),
     "a changed schema": Broken("schema.cedarschema", "message_type: String,", "message_type?: String,", "message_type?", "copy schema.cedarschema"),
-    "a broken schema": Broken("schema.cedarschema", "entity Patient;", "entity Patient", "entity Patient", "copy schema.cedarschema"),
+    "a broken schema": Broken("schema.cedarschema", "entity Device; ", "entity Device ", "entity Device", "copy schema.cedarschema"),
     # --- its tests
     "a test of no link": Broken(TESTS, 'link = "ehr"', 'link = "her"', "[[case]]", "did you mean `ehr`?"),
     "a test expects a strange answer": Broken(TESTS, 'expect = "permit"', 'expect = "permitted"', "permitted", "did you mean `permit`?"),

@@ -141,9 +141,7 @@ def test_what_we_send_fits_the_schema():
     [
         ("principal, action, resource", True),
         ('principal, action == Action::"Disclose", resource', True),
-        ('principal, action == Action::"Open", resource', False),
-        ('principal, action in [Action::"Open", Action::"Disclose"], resource', True),
-        ('principal, action in [Action::"Open", Action::"Read"], resource', False),
+        ('principal, action in [Action::"Disclose"], resource', True),
         ('principal, action, resource == Link::"ehr"', True),
         ('principal, action, resource == Link::"keep"', False),
         ('principal, action, resource in Link::"ehr"', True),

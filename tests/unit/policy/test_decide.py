@@ -363,7 +363,7 @@ def test_a_set_holds_only_the_policies_of_its_link():
     bundle = small.with_policy(many)
     assert len(bundle.policies) == 507
     assert {len(cut.policies) for cut in bundle.cuts.values()} == {102, 103}
-    other = small.with_policy('@id("r") forbid(principal, action == Action::"Open", resource);')
+    other = small.with_policy('@id("r") forbid(principal, action, resource == Link::"keep");')
     assert "r" not in other.cuts["ehr"].policies
 
 
