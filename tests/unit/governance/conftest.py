@@ -9,8 +9,14 @@ from oathward.core.db import connect, create_tables
 
 
 @pytest.fixture
-def office(tmp_path):
-    engine = connect(f"sqlite:///{tmp_path}/site.db")
+def url(tmp_path):
+    """Where the database is; the tests on PostgreSQL have another one."""
+    return f"sqlite:///{tmp_path}/site.db"
+
+
+@pytest.fixture
+def office(url, tmp_path):
+    engine = connect(url)
     create_tables(engine)
     yield Office(engine, tmp_path)
     engine.dispose()

@@ -1,0 +1,35 @@
+"""The register and the counters of traffic do on PostgreSQL what they do on SQLite: the same tests, another database."""
+
+import pytest
+from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.unit.gateway.test_traffic import (  # noqa: F401  its tests and fixtures run here too
+    engine,
+    test_each_link_has_what_left_on_it,
+    test_rows_are_added_to_and_summed_by_day,
+)
+from tests.unit.governance.conftest import office  # noqa: F401  a fixture
+from tests.unit.governance.test_actions import (  # noqa: F401  likewise
+    test_an_agreement_is_written_once_changed_when_asked_and_ended,
+    test_an_assessment_stands_once_another_person_approved_it,
+    test_an_entry_becomes_active_with_owner_and_steward_and_a_day_of_review,
+    test_the_newest_that_was_approved_counts_and_a_draft_takes_the_place_of_none,
+)
+from tests.unit.governance.test_findings import (  # noqa: F401  likewise
+    test_a_link_with_all_it_needs_is_no_finding,
+)
+
+from oathward.core.db import read
+from oathward.messages import traffic
+
+pytestmark = needs_postgres
+
+
+@pytest.fixture
+def url(postgres_url):  # noqa: F811  the fixture
+    """A database of the test's own."""
+    return postgres_url
+
+
+def test_what_is_held_is_counted_by_day(engine):  # noqa: F811  the fixture
+    with read(engine) as found:
+        assert traffic.held_by_day(found, "north", 0, 2_000_000_000_000_000) == []
