@@ -94,7 +94,8 @@ def _base(site: Opened) -> str:
 
     console = site.settings.console
     port = (statuses(site.settings.run_folder).get("app", {}).get("ports") or {}).get("console")
-    host = f"[{console.host}]" if ":" in console.host else console.host
+    here = console.host in {"127.0.0.1", "::1"}  # passkeys are made for a name, never for a number
+    host = "localhost" if here else f"[{console.host}]" if ":" in console.host else console.host
     scheme = "https" if console.certificate else "http"
     return console.url.rstrip("/") or f"{scheme}://{host}:{port or console.port}"
 
