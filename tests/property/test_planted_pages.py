@@ -64,6 +64,11 @@ VISITS = {
     "/links": lambda left: ["/links"],
     "/links/{link}": lambda left: [f"/links/{link}{said}" for link in ("ehr", "registry", "keep") for said in SAMPLES],
     "/health": lambda left: ["/health"],
+    "/people": lambda left: ["/people", *(f"/people?find={id_}" for id_ in left.messages[:1])],
+    "/people/{person}": lambda left: [f"/people/{id_}" for id_ in left.messages[:1]],
+    "/people-review": lambda left: ["/people-review"],
+    "/people-services": lambda left: ["/people-services"],
+    "/people-waiting": lambda left: ["/people-waiting"],
 }  # fmt: skip
 
 
