@@ -20,7 +20,7 @@ from oathward.policy.access import Actor, Around, Permitted, Rules, Thing, decid
 from oathward.policy.actions import ACTIONS
 from oathward.policy.bundle import Bundle
 from oathward.policy.people_rules import GRANTABLE
-from oathward.policy.review_findings import RULES, Passes, ReviewFinding, offered
+from oathward.policy.review_findings import OFFERED_MAX, RULES, Passes, ReviewFinding, offered
 from oathward.policy.review_links import Uses
 from oathward.policy.review_policies import Policies
 from oathward.policy.review_requests import Known, Matchers
@@ -45,9 +45,14 @@ def review(
         *review_links.findings(of, uses, now_us),
         *_roles(Rules.of(bundle)),
     ]
-    return sorted(
-        (offered(one, files, passes) for one in found), key=lambda one: (_ORDER[one.rule], one.about)
-    )
+    found.sort(key=lambda one: (_ORDER[one.rule], one.about))
+    return [
+        offered(one, files, passes if place < OFFERED_MAX else _untried) for place, one in enumerate(found)
+    ]
+
+
+def _untried(_files: Mapping[str, bytes]) -> bool:
+    return False
 
 
 def _roles(rules: Rules) -> Iterator[ReviewFinding]:

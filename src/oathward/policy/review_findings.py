@@ -80,6 +80,9 @@ class ReviewFinding:
         return hashlib.sha256(f"{self.rule}|{self.about}".encode()).hexdigest()[:16]
 
 
+OFFERED_MAX = 50
+"""Proposals of one review that are tried; the next review tries those of what is left."""
+
 Passes = Callable[[Mapping[str, bytes]], bool]
 """Whether files are a bundle that could become active."""
 

@@ -78,7 +78,15 @@ class Matcher:
         self._asked: dict[tuple[Any, ...], bool] = {}
         self.statement = statement
         self.reads = tuple(sorted(_reads(statement.tree["conditions"]) | _principal(statement.tree)))
-        self.literals = frozenset(_literals(statement.tree))
+        said = (
+            recipient.kind,
+            recipient.party,
+            recipient.zone,
+            link.agreement,
+            link.project,
+            str(link.purpose),
+        )
+        self.words = _words(statement.tree, frozenset(said))
         self.has_like = _has_like(statement.tree["conditions"])
 
     def matches(self, request: Request) -> bool:
@@ -131,11 +139,11 @@ def requests(matchers: Sequence[Matcher], known: Known | None = None) -> Iterato
         UnknownError: they cannot all be tried.
     """
     names = sorted({name for one in matchers for name in one.reads})
-    words = frozenset[str]().union(*(one.literals for one in matchers))
+    words = {name: frozenset[str]().union(*(one.words.get(name, ()) for one in matchers)) for name in names}
     texts = [name for name in names if name in TEXTS and name != "principal"]
     if texts and any(one.has_like for one in matchers) and not _all_known(texts, known):
         raise UnknownError("it compares by a pattern")
-    values = [_values(name, words, known) for name in names]
+    values = [_values(name, words[name], known) for name in names]
     if prod(map(len, values)) > REQUESTS_MAX:
         raise UnknownError("it can tell too many requests apart")
     return (dict(zip(names, row, strict=True)) for row in product(*values))
@@ -192,8 +200,41 @@ def _principal(tree: Mapping[str, Any]) -> frozenset[str]:
     return frozenset() if any_device else frozenset({"principal"})
 
 
+def _words(tree: Mapping[str, Any], said: frozenset[str]) -> dict[str, set[str]]:
+    """Give the texts that each attribute is compared with; of texts and sets nothing else tells two requests apart.
+
+    Args:
+        said: texts of the link and its recipient, which an attribute may be compared with too.
+    """
+    found: dict[str, set[str]] = {"principal": set(_literals(tree["principal"]))}
+    _compared(tree["conditions"], said, found)
+    return found
+
+
+def _compared(tree: Any, said: frozenset[str], found: dict[str, set[str]]) -> None:
+    if isinstance(tree, Mapping):
+        for key, value in tree.items():
+            if key in _COMPARISONS:
+                words = {*_literals(value), *(said if _has_resource(value) else ())}
+                for name in _reads(value):
+                    found.setdefault(name, set()).update(words)
+            _compared(value, said, found)
+    elif isinstance(tree, list):
+        for part in tree:
+            _compared(part, said, found)
+
+
+def _has_resource(tree: Any) -> bool:
+    if isinstance(tree, Mapping):
+        return tree == {"Var": "resource"} or any(map(_has_resource, tree.values()))
+    return isinstance(tree, list) and any(map(_has_resource, tree))
+
+
+_COMPARISONS = frozenset({"==", "!=", "in", "is", "contains", "containsAll", "containsAny", "like"})
+
+
 def _literals(tree: Any) -> Iterator[str]:
-    """Give every text that stands in a policy, ids of what it names among them."""
+    """Give every text that stands in a part of a policy, ids of what it names among them."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
             if key in ("Value", "id", "Literal") and isinstance(value, str):

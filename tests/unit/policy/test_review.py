@@ -83,6 +83,11 @@ class TestNeverFires:
             ('context.confidentiality == "X"', "asks for what no request can have"),
             ('context.subject == "known" && context.subject == "none"', "asks for what no request can have"),
             ("resource.recipient.external", "asks for what no request can have"),
+            ('context.device_kind == "a" && context.device_kind == "b"', "asks for what no request can have"),
+            (
+                'context.device_tags.contains("a") && context.device_tags.isEmpty()',
+                "asks for what no request can have",
+            ),
             ('context.device_kind == "toaster"', "is not declared and never came"),
             ('context.device_tags.contains("retired")', "is not declared and never came"),
             ('context.message_type == "MDM^T02"', "is not declared and never came"),
@@ -104,10 +109,21 @@ class TestNeverFires:
             'context.message_type like "ADT^*"',
             'context.sensitivity.contains("HIV")',
             'principal == Device::"d1"',
+            'context.sensitivity.containsAny(["HIV", "PSY"]) && !context.sensitivity.contains("HIV")',
+            '["monitor", "hub"].contains(context.device_kind)',
+            'context.device_kind != "monitor"',
+            "context.device_tags.isEmpty()",
+            'context.device_tags.containsAll(["icu", "on-loan"])',
         ],
     )
     def test_what_can_fire_is_none(self, when):
         assert reviewed(extra(forbid("x", when=when))) == []
+
+    def test_a_text_of_the_link_is_a_word_too(self):
+        some = extra(forbid("x", when="context.device_kind == resource.recipient.zone"))
+        zoned = Known(KINDS | {"clinical"}, KNOWN.tags, TYPES, KNOWN.devices)
+        assert reviewed(some, known=zoned) == []
+        assert only(reviewed(some)).words.endswith("is not declared and never came")
 
     def test_one_device_that_is_not_declared(self):
         text = '@id("x") forbid(principal == Device::"gone", action == Action::"Disclose", resource == Link::"ehr");'
