@@ -195,7 +195,9 @@ def review(
         if not found:
             print(f"Nothing to look at: every role is in use within {unused} days, and has an end.")
         for row in found:
-            name = names.get(row.about.partition("/")[0], row.about)
+            name = (
+                "the site" if row.rule == "roles.few" else names.get(row.about.partition("/")[0], row.about)
+            )
             print(f"{row.rule:<18} {name}: {row.words}")
 
     emit({"review": found, "unused_days": unused}, as_json=as_json, human=human)

@@ -69,6 +69,12 @@ def some(db: Connection, site: str, ids: Iterable[str]) -> dict[str, PersonRow]:
     return found
 
 
+def standings(db: Connection, site: str) -> dict[str, tuple[str, int]]:
+    """Read where everybody stands: id -> state, and since when; for a review, which reads no documents."""
+    query = select(person.c.id, person.c.state, person.c.since_us).where(person.c.site == site)
+    return {r[0]: (r[1], r[2]) for r in db.execute(query)}
+
+
 def page(
     db: Connection, site: str, wanted: Wanted, *, after: str = "", limit: int = 50, skip: int = 0
 ) -> list[PersonRow]:

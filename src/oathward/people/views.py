@@ -31,6 +31,10 @@ Wanted = sql.Wanted
 
 MANY_ROLES = 3
 DUE_DAYS = 30
+APPROVERS = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_ANALYST})
+"""Who approves roles, by the shipped rules."""
+
+_NOBODY = ("", 0)
 _DAY_US = 86_400_000_000
 
 
@@ -222,19 +226,28 @@ def review(db: Connection, site: str, now_us: int, unused_days: int) -> list[Rev
     | ``grant.due`` | a role that ends within 30 days |
     | ``roles.many`` | more than three roles at once |
     | ``roles.apart`` | roles together that nobody may hold together |
+    | ``roles.few`` | fewer than two people could approve a role: one more who leaves, and nobody can |
     | ``service.ownerless`` | a service whose owner left: it may do nothing |
     | ``service.endless`` | a service without an end |
     """
-    uses = granted_sql.uses(db, site)
+    uses, standings = granted_sql.uses(db, site), sql.standings(db, site)
     held: dict[str, list[RoleView]] = {}
-    rows = granted_sql.roles(db, site)
-    people = _people(db, site, (row.person for row in rows))
-    for row in rows:
-        person = people.get(row.person)
-        if person is not None and (view := _role(row, person, now_us, uses)).holds:
+    for row in granted_sql.roles(db, site):
+        view = _role(row, standings.get(row.person, _NOBODY), now_us, uses)
+        if view.holds:
             held.setdefault(row.person, []).append(view)
     found = [row for id_, roles in held.items() for row in _reviewed(id_, roles, now_us, unused_days)]
-    return sorted([*found, *_services(db, site, now_us)], key=lambda row: (row.rule, row.about))
+    found += [*_few(held), *_services(db, site, standings, now_us)]
+    return sorted(found, key=lambda row: (row.rule, row.about))
+
+
+def _few(held: Mapping[str, Sequence[RoleView]]) -> Iterable[ReviewRow]:
+    able = sum(any(one.role in APPROVERS for one in roles) for roles in held.values())
+    if held and able < 2:
+        roles = " or ".join(sorted(APPROVERS))
+        yield ReviewRow(
+            "roles.few", "approve", f"{able} people are {roles}: too few to approve for each other"
+        )
 
 
 def _reviewed(id_: str, roles: Sequence[RoleView], now_us: int, unused_days: int) -> Iterable[ReviewRow]:
@@ -257,15 +270,14 @@ def _reviewed(id_: str, roles: Sequence[RoleView], now_us: int, unused_days: int
         yield ReviewRow("roles.apart", id_, f"{first} and {second}: nobody may be both")
 
 
-def _services(db: Connection, site: str, now_us: int) -> Iterable[ReviewRow]:
-    rows = granted_sql.services(db, site)
-    owners = _people(db, site, (row.service.owner for row in rows))
-    for row in rows:
+def _services(
+    db: Connection, site: str, standings: Mapping[str, tuple[str, int]], now_us: int
+) -> Iterable[ReviewRow]:
+    for row in granted_sql.services(db, site):
         service = row.service
         if service.state != "active" or (service.until_us is not None and service.until_us <= now_us):
             continue
-        owner = owners.get(service.owner)
-        if owner is None or owner.state != "active":
+        if standings.get(service.owner, _NOBODY)[0] != "active":
             yield ReviewRow("service.ownerless", service.id, "its owner is not here: it may do nothing")
         if service.until_us is None:
             yield ReviewRow("service.endless", service.id, "has no end")
@@ -303,7 +315,7 @@ def _shown(
 ) -> tuple[RoleView, ...]:
     views = []
     for one in grant.roles:
-        holds = _holds(person, one.from_us, one.until_us, now_us)
+        holds = _holds(person.state, person.since_us, one.from_us, one.until_us, now_us)
         row = known.get((person.id, one.role.value, one.from_us))
         views.append(
             RoleView(
@@ -317,16 +329,18 @@ def _shown(
     return tuple(sorted(views, key=lambda view: (not view.holds, -view.from_us, view.role)))
 
 
-def _role(row: Row[Any], person: Person, now_us: int, uses: Mapping[tuple[str, str], int]) -> RoleView:
-    holds = _holds(person, row.from_us, row.until_us, now_us)
+def _role(
+    row: Row[Any], standing: tuple[str, int], now_us: int, uses: Mapping[tuple[str, str], int]
+) -> RoleView:
+    holds = _holds(*standing, row.from_us, row.until_us, now_us)
     dates = (row.from_us, row.until_us, row.why, holds)
     last = uses.get((row.person, row.role), 0)
     return RoleView(Role(row.role), *dates, row.proposer, row.approver, row.at_us, last)
 
 
-def _holds(person: Person, from_us: int, until_us: int | None, now_us: int) -> bool:
-    begun = person.since_us <= from_us <= now_us
-    return person.state == "active" and begun and (until_us is None or now_us < until_us)
+def _holds(state: str, since_us: int, from_us: int, until_us: int | None, now_us: int) -> bool:
+    begun = since_us <= from_us <= now_us
+    return state == "active" and begun and (until_us is None or now_us < until_us)
 
 
 def _known(rows: Iterable[Row[Any]]) -> dict[tuple[str, str, int], Row[Any]]:

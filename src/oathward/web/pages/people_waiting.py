@@ -26,11 +26,18 @@ RULES = {
     "grant.endless": "without an end",
     "grant.due": "ends soon",
     "roles.many": "many roles",
+    "roles.few": "too few to approve",
     "roles.apart": "roles nobody may hold together",
     "service.ownerless": "nobody answers for it",
     "service.endless": "without an end",
 }
-LEVELS = {"roles.apart": "bad", "service.ownerless": "bad", "grant.due": "note", "grant.unused": "note"}
+LEVELS = {
+    "roles.apart": "bad",
+    "roles.few": "bad",
+    "service.ownerless": "bad",
+    "grant.due": "note",
+    "grant.unused": "note",
+}
 
 _TOLD = {Reason.CONFLICT, Reason.ACCESS_OWN, Reason.ACCESS_ROLE, Reason.INPUT_INVALID, Reason.NOT_FOUND}
 
