@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oathward.cli import governance_papers
-from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes
+from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
+from oathward.cli.permitted import who_may
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -127,11 +128,12 @@ def set_(  # noqa: PLR0913, PLR0917  one parameter an option
     if not any(value is not None for value in said.values()):
         raise InputError(thing, "say what to write: --owner, --steward, --state …")
     with opened(data) as site:
+        who = who_may(site, person, "governance.change")
         found = register_of(site, everyone=True)
         with write(site.engine) as db:
             rows = actions.change(
                 *(db, site.site, [wanted]),
-                by=person_of(person),
+                by=who,
                 now_us=now_us(site),
                 living=_living(found),
                 drafts=found.rows,
@@ -158,6 +160,7 @@ def import_(
 
     content = read_bytes(file)
     with opened(data) as site:
+        who = who_may(site, person, "governance.change")
         found = register_of(site, everyone=True)
         known = {(row.kind, row.id): row for row in found.rows}
         read_ = sheet.entries(content, known, _living(found))
@@ -165,7 +168,7 @@ def import_(
             with write(site.engine) as db:
                 actions.change(
                     *(db, site.site, read_.rows),
-                    by=person_of(person),
+                    by=who,
                     now_us=now_us(site),
                     living=_living(found),
                     drafts=found.rows,

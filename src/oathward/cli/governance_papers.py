@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes
+from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.permitted import who_may
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from oathward.policy.bundle import Bundle
     from oathward.vault.opened import Opened
 
+CHANGE = "governance.change"
 AGREEMENT = typer.Typer(help="Agreements: add, import, end, list.", no_args_is_help=True)
 ASSESSMENT = typer.Typer(help="Assessments: add, approve, reopen, list.", no_args_is_help=True)
 
@@ -93,14 +95,13 @@ def add_agreement(  # noqa: PLR0913, PLR0917  one parameter an option
     cells |= {"sub_recipients": sub_recipients, "country": country, "safeguards": safeguards}
     content = read_bytes(file) if file else b""
     with opened(data) as site:
+        who = who_may(site, person, CHANGE)
         digest, name = _kept(site, file, content)
         row = sheet.agreement(cells, digest=digest, file=name)
         before = _register(site).agreements.get(id_)
         row = row if digest or before is None else _with_file(row, before)
         with write(site.engine) as db:
-            row = actions.put_agreement(
-                *(db, site.site, row), by=person_of(person), now_us=now_us(site), changes=change
-            )
+            row = actions.put_agreement(*(db, site.site, row), by=who, now_us=now_us(site), changes=change)
     words = f"Wrote {row.id}" + (f", file {digest[:16]}…" if digest else ", without a file")
     emit({"agreement": row}, as_json=as_json, human=lambda: print(words))
 
@@ -123,13 +124,14 @@ def import_agreements(
 
     found = sheet.agreements(read_bytes(file))
     with opened(data) as site:
+        who = who_may(site, person, CHANGE)
         there = _register(site).agreements
         clashes = [row.id for row in found.rows if row.id in there and not change]
         errors = list(found.errors) + [
             sheet.LineError(0, "id", f"{id_} is there already; --change lets it change") for id_ in clashes
         ]
         if not (errors or dry_run):
-            who, at_us = person_of(person), now_us(site)
+            at_us = now_us(site)
             for row in found.rows:
                 if row.id in there:  # the paper of before stays until another is given
                     before = there[row.id]
@@ -150,8 +152,10 @@ def end_agreement(
     from oathward.core.db import write
     from oathward.governance import actions
 
-    with opened(data) as site, write(site.engine) as db:
-        row = actions.end_agreement(db, site.site, id_, by=person_of(person), now_us=now_us(site))
+    with opened(data) as site:
+        who = who_may(site, person, CHANGE)
+        with write(site.engine) as db:
+            row = actions.end_agreement(db, site.site, id_, by=who, now_us=now_us(site))
     emit({"agreement": row}, as_json=as_json, human=lambda: print(f"Ended {id_}."))
 
 
@@ -210,10 +214,10 @@ def add_assessment(  # noqa: PLR0913, PLR0917  one parameter an option
         raise InputError("--valid-until", "a day such as 2027-07-01") from error
     content = read_bytes(file) if file else b""
     with opened(data) as site:
-        at_us = now_us(site)
+        who, at_us = who_may(site, person, CHANGE), now_us(site)
         row = AssessmentRow(
             id="", kind=AssessedKind(kind), about=id_, about_digest=_digest(site, kind, id_, folder),
-            privacy=_said(privacy), security=_said(security), author=person_of(person), at_us=at_us,
+            privacy=_said(privacy), security=_said(security), author=who, at_us=at_us,
             outcome=Acceptability(outcome), measures=_said(measures), valid_until_us=until_us,
         )  # fmt: skip
         for field, why in actions.assessment_mistakes(row, at_us):
@@ -239,8 +243,10 @@ def approve_assessment(
     from oathward.core.db import write
     from oathward.governance import actions
 
-    with opened(data) as site, write(site.engine) as db:
-        row = actions.approve_assessment(db, site.site, id_, by=person_of(person), now_us=now_us(site))
+    with opened(data) as site:
+        who = who_may(site, person, CHANGE)
+        with write(site.engine) as db:
+            row = actions.approve_assessment(db, site.site, id_, by=who, now_us=now_us(site))
     emit({"assessment": row}, as_json=as_json, human=lambda: print(f"Approved {id_}."))
 
 
@@ -255,8 +261,10 @@ def reopen_assessment(
     from oathward.core.db import write
     from oathward.governance import actions
 
-    with opened(data) as site, write(site.engine) as db:
-        row = actions.reopen_assessment(db, site.site, id_, by=person_of(person), now_us=now_us(site))
+    with opened(data) as site:
+        who = who_may(site, person, CHANGE)
+        with write(site.engine) as db:
+            row = actions.reopen_assessment(db, site.site, id_, by=who, now_us=now_us(site))
     emit({"assessment": row}, as_json=as_json, human=lambda: print(f"Reopened {id_}."))
 
 

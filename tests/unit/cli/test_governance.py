@@ -10,13 +10,18 @@ import pytest
 from tests.site import Site, bundle
 
 from oathward.app import build
+from oathward.cli import signed_in
 from oathward.cli.main import run
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.labels import Role
 from oathward.core.settings import load
 from oathward.governance import files, views
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
+from oathward.vault.keeper.client import Client
+from oathward.vault.keeper.client_people import People
+from oathward.vault.keeper.visit import Visit
 
 REGISTRY = "research-registry"
 PEOPLE = {"p-ann": "Ann", "p-bob": "Bob"}
@@ -178,3 +183,45 @@ def test_quality_is_counted_by_kind_and_link(command):
     assert [(r["about"], r["messages"], r["late"]) for r in found["by_kind"]] == [("pump", 10, 3)]
     assert [(r["about"], r["messages"]) for r in found["by_link"]] == [("ehr", 9)]
     assert "pump" in command("quality", plain=True).out
+
+
+class TestWhoMay:
+    """On a site with people a name is not enough, and not everybody's session."""
+
+    @pytest.fixture
+    def founded(self, command, monkeypatch):
+        monkeypatch.setattr(Client, "state", lambda _self: {"founded": True})
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(command.data))
+        return command
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("set", "link/ehr", "--title", "x"),
+            ("import", "-"),
+            ("agreement", "add", "A-1", *AGREED),
+            ("agreement", "import", "-"),
+            ("agreement", "end", "A-1"),
+            ("assessment", "add", "purpose/HRESCH", *FOUND),
+            ("assessment", "approve", "x"),
+            ("assessment", "reopen", "x"),
+        ],
+    )
+    def test_nobody_who_is_not_signed_in_changes_anything(self, founded, arguments):
+        stdin = "kind,id\nlink,ehr\n" if arguments[0] == "import" else "id\n"
+        done = founded(*arguments, "--person", "p-ann", stdin=stdin)
+        assert json.loads(done.error)["error"] == "access.sign-in"
+
+    @pytest.mark.parametrize(
+        ("role", "may"), [(Role.PRIVACY_OFFICER, True), (Role.AUDITOR, False), (Role.ADMINISTRATOR, False)]
+    )
+    def test_policies_say_who_of_those_who_are(self, founded, monkeypatch, role, may):
+        signed_in.remember(str(founded.data), "a-secret-of-forty-characters-or-so-xxxxx")
+        visit = Visit("s-1", "Ann", True, 3_600, "p-ann", frozenset({role}), strong=True, fresh=True)
+        monkeypatch.setattr(Client, "session_check", lambda _self, _proof, *, used: visit)
+        monkeypatch.setattr(People, "session_rotate", lambda _self, _proof: "")
+        done = founded("set", "link/ehr", "--title", "x", "--person", "somebody else")
+        if may:
+            assert founded("show", "link/ehr").value["history"][0]["by"] == "p-ann", "whoever was named"
+        else:
+            assert json.loads(done.error)["error"] == "access.role"
