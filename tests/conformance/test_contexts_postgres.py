@@ -7,6 +7,7 @@ from tests.faults.test_one_subject import check
 from tests.postgres import needs_postgres, postgres_engine, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.unit.consent.conftest import Office, says
 from tests.unit.inventory.conftest import NOW, SITE, Inventory
+from tests.unit.inventory.test_makes import CUT, ESTATE
 from tests.unit.patients.making import FEED, Site, adt, mrg, oru, pid, pv1
 
 import oathward.consent.sql
@@ -140,3 +141,12 @@ def test_consents(engine):
 
 def test_two_processes_that_meet_the_same_patients(postgres_url):  # noqa: F811  the fixture
     check(postgres_url)
+
+
+def test_devices_are_cut_to_products(engine):
+    inventory = Inventory(engine)
+    inventory.add(*ESTATE)
+    with read(engine) as db:
+        for makes, wanted in CUT:
+            found = views.of_makes(db, SITE, inventory.signer, inventory.seen, frozenset(makes))
+            assert [one.device.id for one in found] == wanted, makes

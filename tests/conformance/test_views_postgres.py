@@ -4,6 +4,7 @@ import pytest
 from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.unit.messages.test_views import (  # noqa: F401  its tests and fixtures run here too
     db,
+    test_a_list_of_some_devices_has_theirs_alone,
     test_a_look_that_ended_early_says_how_far_it_came,
     test_counts_stop_at_a_bound_and_say_so,
     test_filters_find_all_whatever_is_looked_at_in_one_go,

@@ -81,6 +81,34 @@ def test_filters_find_all_whatever_is_looked_at_in_one_go(db, filters, count, lo
     assert len(walk(db, filters)) == count
 
 
+@pytest.mark.parametrize("look", [20_000, 7])
+@pytest.mark.parametrize(
+    ("devices", "count"), [({"d-1"}, 83), ({"d-0", "d-1"}, 167), ({"no-such"}, 0), (set(), 0)]
+)
+def test_a_list_of_some_devices_has_theirs_alone(db, devices, count, look, monkeypatch):
+    monkeypatch.setattr(views, "LOOK_MAX", look)
+    found, after = [], ""
+    for _ in range(1_000):
+        page = views.messages(db, SITE, Filters(), after=after, limit=50, devices=frozenset(devices))
+        found += page.rows
+        after = page.after
+        if not after:
+            break
+    assert len(found) == len({row.id for row in found}) == count
+    assert {row.device for row in found} <= devices
+    newer = views.newer(db, SITE, "", devices=frozenset(devices))
+    assert newer.number <= min(count, views.NEW_MAX)
+    assert look == 7 or newer == (min(count, views.NEW_MAX), count > views.NEW_MAX)
+
+
+def test_whose_a_message_is_is_told_for_those_of_this_site(db):
+    rows = walk(db, Filters())
+    for row in (rows[0], rows[1], rows[-1]):
+        assert views.device_of(db, SITE, row.id) == row.device
+        assert views.device_of(db, "another", row.id) == ""
+    assert views.device_of(db, SITE, "no-such") == ""
+
+
 def test_a_look_that_ended_early_says_how_far_it_came(db, monkeypatch):
     monkeypatch.setattr(views, "LOOK_MAX", 10)
     page = views.messages(db, SITE, Filters(device="no-such"))
