@@ -161,7 +161,7 @@ def actor_of(site: Opened, visit: Visit) -> Actor:
     """
     if not visit.person_id:
         return SETUP
-    actor = Actor("person", visit.person_id, visit.roles)
+    actor = Actor(visit.kind, visit.person_id, visit.roles)
     if Role.VENDOR_USER not in visit.roles:
         return actor
     with read(site.engine) as db:

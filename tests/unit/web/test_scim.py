@@ -7,7 +7,7 @@ from tests.unit.vault.keeper.people import PASSWORD
 from tests.unit.web.people import console, copied
 from tests.unit.web.viewers import BASE, bearer, console_of
 
-from oathward.core.db import read
+from oathward.core.db import connect, read
 from oathward.core.labels import Role
 from oathward.people import sql
 from oathward.people.scim_words import ERROR, LIST, MEDIA_TYPE, OURS, PATCH, USER
@@ -64,12 +64,7 @@ def directory(prepared, opened, admin, monkeypatch, tmp_path):
 
 @pytest.fixture
 def records(opened):
-    def told():
-        with read(opened.engine) as db:
-            rows = db.exec_driver_sql("SELECT kind, body FROM ledger_record WHERE kind LIKE 'person%'").all()
-        return [(kind, bytes(body).decode()) for kind, body in rows]
-
-    return told
+    return lambda: records_of(opened)
 
 
 def test_a_person_comes_is_found_moves_leaves_and_comes_back(directory, records, opened):
@@ -207,8 +202,30 @@ def test_who_is_not_there_and_who_may_not_be_seen_are_told_alike(directory):
     assert told[0].content == told[1].content
 
 
-def test_on_a_site_with_people_the_keeper_signs_for_an_administrator_who_is_signed_in(prepared, tmp_path):
-    """The real keeper, which asks by itself; a session's token stands in the header."""
+def test_on_a_site_with_people_the_keeper_asks_by_itself(prepared, tmp_path):
+    """A real token of a service, by its certificate; it ends with the service's owner."""
+    with console(copied(prepared.settings.data, tmp_path / "site")) as (house, browser):
+        house.person("adam", Role.ADMINISTRATOR)
+        house.person("nina", Role.CLINICIAN)
+        feed = {"certificate": "ab" * 32, "roles": frozenset({Role.PROVISIONER})}
+        house.service("hr-feed", "adam", **feed)
+        house.service("dash", "adam", certificate="cd" * 32, roles=frozenset({Role.AUDITOR}))
+        tokens = [house.people.service_certificate(mark * 32, "192.0.2.7")[0] for mark in ("ab", "cd")]
+        directory = Directory(browser().client)
+        directory.headers = {"authorization": f"Bearer s_{tokens[0]}"}
+        user = directory.made()
+        assert directory.ask("GET", f"/Users/{user['id']}").json()["userName"] == "anna@h.example"
+        told = [body for kind, body in records_of(house) if kind == "person.joined"]
+        assert '"by":"hr-feed"' in told[-1]
+        directory.headers = {"authorization": f"Bearer s_{tokens[1]}"}
+        assert directory.ask("GET", "/Users").status_code == 200
+        assert directory.ask("POST", "/Users", ANNA | {"externalId": "18"}).status_code == 404
+        directory.headers = {"authorization": f"Bearer s_{tokens[0]}"}
+        house.leave("adam")
+        assert directory.ask("POST", "/Users", ANNA | {"externalId": "18"}).status_code == 401
+
+
+def test_an_administrator_who_is_signed_in_may_do_the_same(prepared, tmp_path):
     with console(copied(prepared.settings.data, tmp_path / "site")) as (house, browser):
         house.person("adam", Role.ADMINISTRATOR)
         _, phone = house.enrol("adam", "adam")
@@ -217,5 +234,13 @@ def test_on_a_site_with_people_the_keeper_signs_for_an_administrator_who_is_sign
         directory = Directory(one.client)
         directory.headers = {"authorization": f"Bearer p_{one.session}"}
         assert directory.made()["externalId"] == "17"
-        house.leave("adam")
-        assert directory.ask("POST", "/Users", ANNA | {"externalId": "18"}).status_code in {401, 404}
+
+
+def records_of(house):
+    engine = connect(house.settings.database_url)
+    try:
+        with read(engine) as db:
+            rows = db.exec_driver_sql("SELECT kind, body FROM ledger_record WHERE kind LIKE 'person%'").all()
+    finally:
+        engine.dispose()
+    return [(kind, bytes(body).decode()) for kind, body in rows]
