@@ -11,12 +11,10 @@ Deliberately absent: in which order statements count (``vault/stays``), and what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oathward.gateway import care_fhir, care_hl7v2
-from oathward.patients.identifiers import Hasher, Identifier
 from oathward.patients.model import FOLLOWED, EdgeKind
 from oathward.vault import care_rows, stays
 from oathward.vault.care_rows import Tie
@@ -38,16 +36,12 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
     if not device.authoritative_adt or part.resolution.kind != "known" or part.resolution.refused is not None:
         return
     reader = care_hl7v2 if part.arrival.wire.name == "hl7v2" else care_fhir
-    told = reader.told(message, device, gate.hasher, part)
+    told = reader.told(message, device, gate.hasher, part, gate.named)
     for said in told:
         part.tells.append(partial(stays.take, site=gate.site, said=said, stamps=gate.stamps))
     if told and not part.resolution.others:
-        hashes = _hashes(gate.hasher, reader.named(message, device, gate.hasher))
+        hashes = reader.named(message, device, gate.hasher, gate.named)
         subject = part.resolution.subject
         part.acts.append(
             partial(care_rows.name, site=gate.site, subject=subject, hashes=hashes, stamps=gate.stamps)
         )
-
-
-def _hashes(hasher: Hasher, identifiers: Iterable[Identifier]) -> list[bytes]:
-    return list(dict.fromkeys(hasher.identifier(one) for one in identifiers))

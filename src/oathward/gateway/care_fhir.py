@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.clock import micros
 from oathward.gateway.care_hl7v2 import ATTENDING_MAX, staff, unit
 from oathward.patients.fhir import spoken_of, visit_of
-from oathward.patients.identifiers import Hasher, Identifier
+from oathward.patients.identifiers import Hasher
 from oathward.protocols.fhir.persons import persons
 from oathward.vault.stays import Said, Turn
 
@@ -40,7 +40,7 @@ STATES: dict[str, Turn] = {
 _WARD = "wa"
 
 
-def told(message: Message, device: Device, hasher: Hasher, part: Part) -> list[Said]:
+def told(message: Message, device: Device, hasher: Hasher, part: Part, _known: object) -> list[Said]:
     """List what the Encounters of a message say about stays of its patient."""
     heard_us = part.arrival.at_us
     found = []
@@ -61,9 +61,10 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part) -> list[S
     return found
 
 
-def named(message: Message, device: Device, hasher: Hasher) -> list[Identifier]:
-    """List the patient's numbers that mean something beyond the sender."""
-    return [one for person in persons(message)[:1] for one in spoken_of(person, device, hasher).wide]
+def named(message: Message, device: Device, hasher: Hasher, _known: object) -> tuple[bytes, ...]:
+    """Hash the patient's numbers that mean something beyond the sender."""
+    wide = [one for person in persons(message)[:1] for one in spoken_of(person, device, hasher).wide]
+    return tuple(dict.fromkeys(hasher.identifier(one) for one in wide))
 
 
 def _encounter(one: dict[str, Any], device: Device, hasher: Hasher) -> bytes:

@@ -12,9 +12,21 @@ Source: HL7 v2.8.2 §3.3 (events), §3.4.1 (EVN), §3.4.3 (PV1), §2A.3.60 (PL),
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from oathward.patients.identifiers import Hasher, Identifier, Reading
+from oathward.core.authorities import Authorities
+from oathward.patients.identifiers import (
+    PID_ACCOUNT,
+    PID_ALTERNATE,
+    PID_EXTERNAL,
+    PID_LIST,
+    PV1_VISIT,
+    Hasher,
+    Reading,
+)
+from oathward.patients.state import Recent
+from oathward.protocols.hl7v2.escapes import Separators, unescape_bytes
 from oathward.protocols.hl7v2.times import time_us
 from oathward.vault.stays import Said, Turn
 
@@ -42,15 +54,15 @@ EVENTS: dict[str, Turn] = {
 }
 
 ATTENDING_MAX = 16
-_PID_ACCOUNT = 18
 _EVN_RECORDED, _EVN_OCCURRED = 2, 6
-_PV1_CLASS, _PV1_PLACE, _PV1_ATTENDING, _PV1_VISIT, _PV1_DISCHARGED = 2, 3, 7, 19, 45
+_PV1_CLASS, _PV1_PLACE, _PV1_ATTENDING, _PV1_DISCHARGED = 2, 3, 7, 45
+_REMEMBERED_MAX = 4_096
 _NOT_THERE = frozenset((b"P", b"N"))
 """Table 0004: not admitted yet, not applicable."""
 _NULL = b'""'
 
 
-def told(message: Message, device: Device, hasher: Hasher, part: Part) -> list[Said]:
+def told(message: Message, device: Device, hasher: Hasher, part: Part, known: Known) -> list[Said]:
     """List what a message says about stays of its patient, or of its two (A17)."""
     turn = EVENTS.get(message.trigger) if message.code == "ADT" else None
     if turn is None:
@@ -59,44 +71,65 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part) -> list[S
     subjects = (part.resolution.subject, *part.resolution.others)
     if not visits or not len(pids) == len(subjects) <= len(visits):
         return []
-    reading = Reading(message, device, hasher)
     clocks = _clocks(message, part.arrival.at_us)
-    found = [
-        _said(message, turn, subject, (pid, pv1), (device, hasher, reading), (*clocks, part))
-        for subject, pid, pv1 in zip(subjects, pids, visits, strict=False)
-    ]
-    return [one for one in found if one is not None]
+    found = []
+    for subject, pid, pv1 in zip(subjects, pids, visits, strict=False):
+        encounter = _identified(message, pid, pv1, device, hasher, known)[0]
+        one = _said(message, turn, pv1, device, hasher)
+        if one is not None:
+            turned, unit, attending = one
+            arrival = part.arrival
+            found.append(
+                Said(
+                    *(subject, encounter, turned, message.trigger, *clocks, arrival.at_us, arrival.id),
+                    *(unit, attending),
+                )
+            )
+    return found
 
 
-def named(message: Message, device: Device, hasher: Hasher) -> list[Identifier]:
-    """List the patient's numbers that mean something beyond the device."""
+def named(message: Message, device: Device, hasher: Hasher, known: Known) -> tuple[bytes, ...]:
+    """Hash the patient's numbers that mean something beyond the device."""
     pids, visits = message.named(b"PID"), message.named(b"PV1")
-    spoken = Reading(message, device, hasher).spoken(message, pids[0], visits[0] if visits else None)
-    return list(spoken.wide)
+    return _identified(message, pids[0], visits[0], device, hasher, known)[1]
+
+
+Known = Recent[bytes, tuple[bytes, tuple[bytes, ...]]]
+"""Keyed hash of identifying fields as they stand -> encounter, and numbers of the patient, hashed."""
+
+
+def _identified(
+    message: Message, pid: bytes, pv1: bytes, device: Device, hasher: Hasher, known: Known
+) -> tuple[bytes, tuple[bytes, ...]]:
+    """Read the encounter and the patient's numbers; the same fields are read once."""
+    means = f"{device.id}\r{device.default_authority}\r{device.default_identifier_type}\r{message.charset}"
+    fields = [message.field(pid, n) for n in (PID_EXTERNAL, PID_LIST, PID_ALTERNATE, PID_ACCOUNT)]
+    written = b"\r".join((*fields, message.field(pv1, PV1_VISIT), repr(message.separators).encode()))
+    key = hasher.seen(means, written)
+    found = known.get(key)
+    if found is None:
+        reading = Reading(message, device, hasher)
+        visits = reading.identifiers(message.field(pv1, PV1_VISIT), encounter="VN")
+        visits = visits or reading.identifiers(fields[3], encounter="AN")
+        wide = reading.spoken(message, pid, pv1).wide
+        hashes = dict.fromkeys(hasher.identifier(one) for one in wide)
+        found = hasher.identifier(visits[0]) if visits else b"", tuple(hashes)
+        known.put(key, found)
+    return found
 
 
 def _said(
-    message: Message,
-    turn: Turn,
-    subject: str,
-    segments: tuple[bytes, bytes],
-    means: tuple[Device, Hasher, Reading],
-    when: tuple[int, int, Part],
-) -> Said | None:
-    (pid, pv1), (device, hasher, reading), (said_us, at_us, part) = segments, means, when
+    message: Message, turn: Turn, pv1: bytes, device: Device, hasher: Hasher
+) -> tuple[Turn, str | None, tuple[str, ...] | None] | None:
+    """Give what became of the stay, where, under whom; None where it is no stay."""
     gone = message.field(pv1, _PV1_DISCHARGED)
     if gone not in {b"", _NULL} and turn is not Turn.RETURN:
         turn = Turn.DISCHARGE
     if turn is Turn.TELL and message.field(pv1, _PV1_CLASS) in _NOT_THERE:
         return None
-    visits = reading.identifiers(message.field(pv1, _PV1_VISIT), encounter="VN")
-    visits = visits or reading.identifiers(message.field(pid, _PID_ACCOUNT), encounter="AN")
-    return Said(
-        *(subject, hasher.identifier(visits[0]) if visits else b"", turn, message.trigger),
-        *(said_us, at_us, part.arrival.at_us, part.arrival.id),
-        unit=_unit(message, message.field(pv1, _PV1_PLACE)),
-        attending=_attending(message, message.field(pv1, _PV1_ATTENDING), device, hasher),
-    )
+    form = message.separators, message.charset
+    place, attending = message.field(pv1, _PV1_PLACE), message.field(pv1, _PV1_ATTENDING)
+    return turn, _unit(place, form), _attending(attending, form, device.default_authority, hasher.authorities)
 
 
 def _clocks(message: Message, heard_us: int) -> tuple[int, int]:
@@ -108,14 +141,18 @@ def _clocks(message: Message, heard_us: int) -> tuple[int, int]:
     return min(said_us, heard_us), min(at_us, heard_us)
 
 
-def _unit(message: Message, field: bytes) -> str | None:
+_Form = tuple[Separators, str]
+"""How a message is written: separators and codec."""
+
+
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _unit(field: bytes, form: _Form) -> str | None:
     if not field:
         return None
     if field == _NULL:
         return ""
-    place = message.repetitions(field)[0]
-    point, facility = (_text(message, message.part(place, n, 1)) for n in (1, 4))
-    return unit(facility, point)
+    place = field.split(bytes((form[0].repetition,)))[0]
+    return unit(_part(place, 4, 1, form), _part(place, 1, 1, form))
 
 
 def unit(facility: str, point: str) -> str:
@@ -123,26 +160,31 @@ def unit(facility: str, point: str) -> str:
     return (f"{facility}|{point}" if facility else point) if point else ""
 
 
-def _attending(message: Message, field: bytes, device: Device, hasher: Hasher) -> tuple[str, ...] | None:
+@lru_cache(maxsize=_REMEMBERED_MAX)
+def _attending(field: bytes, form: _Form, own: str, authorities: Authorities) -> tuple[str, ...] | None:
     if not field:
         return None
-    found = [_staff(message, one, device, hasher) for one in message.repetitions(field)[:ATTENDING_MAX]]
-    return tuple(sorted({one for one in found if one}))
+    repetitions = field.split(bytes((form[0].repetition,)))[:ATTENDING_MAX]
+    return tuple(sorted({found for one in repetitions if (found := _staff(one, form, own, authorities))}))
 
 
-def _staff(message: Message, xcn: bytes, device: Device, hasher: Hasher) -> str:
-    number = _text(message, message.part(xcn, 1))
-    hd = [_text(message, message.part(xcn, 9, n)) for n in (1, 2, 3)]
-    authority = hasher.authorities.named(*hd).authority
-    return staff(authority or hasher.authorities.written(device.default_authority), number)
+def _staff(xcn: bytes, form: _Form, own: str, authorities: Authorities) -> str:
+    authority = authorities.named(*(_part(xcn, 9, n, form) for n in (1, 2, 3))).authority
+    return staff(authority or authorities.written(own), _part(xcn, 1, 0, form))
 
 
 def staff(authority: str, number: str) -> str:
     """Write somebody's number as ``Person.staff_ids`` has it; empty where either part is missing."""
-    return f"{authority}|{number}" if authority and number and number != '""' else ""
+    return f"{authority}|{number}" if authority and number else ""
 
 
-def _text(message: Message, value: bytes) -> str:
+def _part(field: bytes, component: int, subcomponent: int, form: _Form) -> str:
     """Read a code; what could not be written on a line is none."""
-    text = message.text(value).reveal().strip()
+    separators, codec = form
+    parts = field.split(bytes((separators.component,)), component)
+    found = parts[component - 1] if component <= len(parts) else b""
+    if subcomponent:
+        pieces = found.split(bytes((separators.subcomponent,)), subcomponent)
+        found = pieces[subcomponent - 1] if subcomponent <= len(pieces) else b""
+    text = unescape_bytes(found, separators).decode(codec, "replace").strip()
     return text if text.isprintable() and len(text) <= 200 and text != '""' else ""

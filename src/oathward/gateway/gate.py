@@ -43,6 +43,7 @@ from oathward.inventory.snapshot import Snapshot
 from oathward.patients.identifiers import Hasher
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
+from oathward.patients.state import Recent
 from oathward.plans import Planned, Plans, route_of
 from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
@@ -64,6 +65,7 @@ SIFT_S = 30.0
 _FACTS_CACHED_MAX = 50_000
 _OFTEN_MAX = 10_000
 _SEEDS_CACHED_MAX = 100_000
+_NAMED_CACHED_MAX = 20_000
 _ID_BYTES = 10  # 20 characters in hexadecimal: what MSH-10 holds before v2.7
 
 log = structlog.get_logger()
@@ -93,6 +95,7 @@ class Gate:
         self.resolver = Resolver(keys.index_key, self.site, words=self.words, authorities=authorities)
         self.hasher = Hasher(keys.index_key, self.site, authorities)
         self.stamps = Stamps(keys.index_key, self.site)
+        self.named: Recent[bytes, tuple[bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)

@@ -95,7 +95,7 @@ def tied(db: Connection, site: str, subject: str, stamps: Stamps | None) -> froz
     """Give the subjects that standing ties make one patient, the one asked for included."""
     found, new = {subject}, {subject}
     while new:
-        ties = rows.ties_of(db, site, sorted(new), stamps)
+        ties = [tie for one in sorted(new) for tie in rows.ties_of(db, site, one, stamps)]
         new = {end for one in ties for end in (one.child, one.parent)} - found
         found |= new
         if len(found) > TIED_MAX:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
@@ -36,9 +37,8 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
-from oathward.core.db import METADATA
+from oathward.core.db import METADATA, direct
 from oathward.vault.primitives import bind
 
 care_stay = Table(
@@ -176,17 +176,16 @@ class Tie:
 # --- ties
 
 
-def ties_of(db: Connection, site: str, subjects: Sequence[str], stamps: Stamps | None) -> list[Tie]:
-    """List the standing ties that some subjects have part in."""
-    where = (care_tie.c.site == site) & (care_tie.c.undoes == "")
-    where &= care_tie.c.child.in_(subjects) | care_tie.c.parent.in_(subjects)
-    rows = db.execute(select(care_tie).where(where)).all()
-    gone = _undone(db, site, [row.edge for row in rows]) if rows else set()
-    return [
-        Tie(row.edge, row.child, row.parent)
-        for row in rows
-        if row.edge not in gone and (stamps is None or _tie_is_ours(stamps, site, row))
-    ]
+def ties_of(db: Connection, site: str, subject: str, stamps: Stamps | None) -> list[Tie]:
+    """List the standing ties that a subject has part in."""
+    found = []
+    rows: Sequence[Any] = direct(db, _TIES, (site, subject, subject)).fetchall()
+    for edge, child, parent, stamp in rows:
+        one = Tie(edge, child, parent)
+        ours = stamps is None or stamps.good(stamp, *_tied(site, one))
+        if ours and direct(db, _UNDONE, (site, edge)).fetchone() is None:
+            found.append(one)
+    return found
 
 
 def tie(db: Connection, site: str, ties: Iterable[Tie], stamps: Stamps | None) -> None:
@@ -198,25 +197,19 @@ def _tie_stamp(site: str, one: Tie, stamps: Stamps | None) -> bytes:
     return b"" if one.undoes or stamps is None else stamps.of(*_tied(site, one))
 
 
-def _undone(db: Connection, site: str, edges: Sequence[str]) -> set[str]:
-    query = select(care_tie.c.undoes).where(care_tie.c.site == site, care_tie.c.undoes.in_(edges))
-    return set(db.execute(query).scalars())
-
-
 def _tied(site: str, one: Tie) -> tuple[str, ...]:
     return ("tie", site, one.edge, one.child, one.parent)
-
-
-def _tie_is_ours(stamps: Stamps, site: str, row: Row[Any]) -> bool:
-    return stamps.good(row.stamp, *_tied(site, Tie(row.edge, row.child, row.parent)))
 
 
 # --- what a patient in care is called
 
 
 def name(db: Connection, site: str, subject: str, hashes: Iterable[bytes], stamps: Stamps) -> None:
-    """Let keyed identifiers lead to a patient in care."""
-    _put(db, care_name, 2, [(site, h, subject, stamps.of("name", site, h, subject)) for h in hashes])
+    """Let keyed identifiers lead to a patient in care; most do already."""
+    for one in hashes:
+        kept = direct(db, _NAMED, (site, one)).fetchone()
+        if kept is None or kept[0] != subject:
+            _put(db, care_name, 2, [(site, one, subject, stamps.of("name", site, one, subject))])
 
 
 def named(db: Connection, site: str, hashes: Sequence[bytes], stamps: Stamps) -> str:
@@ -278,8 +271,8 @@ def assignment_of(row: Row[Any]) -> Assignment:
 
 def stays_of(db: Connection, site: str, subjects: Collection[str]) -> list[Stay]:
     """List all stays of some subjects, ended ones too."""
-    query = select(care_stay).where(care_stay.c.site == site, care_stay.c.subject.in_(sorted(subjects)))
-    return [stay_of(row) for row in db.execute(query.order_by(care_stay.c.begun_us, care_stay.c.encounter))]
+    found = [row for one in sorted(subjects) for row in direct(db, _STAYS, (site, one)).fetchall()]
+    return sorted(map(stay_of, found), key=lambda stay: (stay.begun_us, stay.encounter))
 
 
 def open_stays(
@@ -313,7 +306,7 @@ def open_at(
 
 
 def _believed(db: Connection, site: str, query: Any, stamps: Stamps | None) -> list[Stay]:
-    stays = [(stay_of(row), row.stamp) for row in db.execute(query)]
+    stays = [(stay_of(row), row[13]) for row in db.execute(query)]
     return [one for one, stamp in stays if stamps is None or stamps.good(stamp, *_stayed(site, one))]
 
 
@@ -322,13 +315,9 @@ def put_stay(db: Connection, site: str, stay: Stay, stamps: Stamps) -> None:
     _put(db, care_stay, 3, [(site, *_plain(stay), stamps.of(*_stayed(site, stay)))])
 
 
-def stay_of(row: Row[Any]) -> Stay:
-    """Read one row."""
-    return Stay(
-        *(row.subject, bytes(row.encounter), row.unit, tuple(_read(row.attending))),
-        *(row.begun_us, row.ended_us, row.being_said_us, row.being_at_us),
-        *(row.place_said_us, row.place_at_us, row.heard_us, row.message),
-    )
+def stay_of(row: Any) -> Stay:
+    """Read one row, in the order of the table's columns."""
+    return Stay(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), *row[5:13])
 
 
 def units(db: Connection, site: str) -> dict[str, int]:
@@ -372,10 +361,23 @@ def _read(text: str) -> Iterator[str]:
 
 def _put(db: Connection, table: Table, keys: int, values: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, or replace those whose first ``keys`` columns are there."""
-    if not values:
-        return
+    for row in values:
+        direct(db, _put_sql(table, keys), row)
+
+
+@lru_cache
+def _put_sql(table: Table, keys: int) -> str:
     names = [column.name for column in table.columns]
-    insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(table)
-    changed = {n: insert.excluded[n] for n in names[keys:]}
-    statement = insert.on_conflict_do_update(index_elements=names[:keys], set_=changed)
-    db.execute(statement, [dict(zip(names, row, strict=True)) for row in values])
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names[keys:])
+    places = f"{', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    return (
+        f"INSERT INTO {table.name} ({places} ON CONFLICT ({', '.join(names[:keys])}) DO UPDATE SET {changed}"
+    )
+
+
+_TIES = "SELECT edge, child, parent, stamp FROM care_tie WHERE site = ? AND undoes = '' AND (child = ? OR parent = ?)"
+_NAMED = "SELECT subject FROM care_name WHERE site = ? AND hash = ?"
+_UNDONE = "SELECT 1 FROM care_tie WHERE site = ? AND undoes = ?"
+_STAYS = (
+    f"SELECT {', '.join(c.name for c in care_stay.columns)} FROM care_stay WHERE site = ? AND subject = ?"  # noqa: S608  names from our own metadata
+)

@@ -78,10 +78,20 @@ def take(db: Connection, site: str, said: Said, stamps: Stamps) -> list[Leaf]:
     kept = rows.stays_of(db, site, subjects)
     leaves: list[Leaf] = []
     for before, after in _changes(kept, said):
-        if after != before:
+        if before is None or not _same(before, after):
             rows.put_stay(db, site, after, stamps)
             leaves += _told(before, after, said)
     return leaves
+
+
+HEARD_US = 3_600_000_000
+"""How old the note may get that something was heard of a stay, where nothing else is new."""
+
+
+def _same(before: Stay, after: Stay) -> bool:
+    """Say whether nothing is new but that something was heard, and that was noted lately."""
+    lately = after.heard_us - before.heard_us < HEARD_US
+    return lately and replace(after, heard_us=before.heard_us, message=before.message) == before
 
 
 def _changes(kept: list[Stay], said: Said) -> list[tuple[Stay | None, Stay]]:
