@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from oathward.activation import load_active
+from oathward.activation import Active, load_active
 from oathward.governance import quality, views
 from oathward.governance.findings import Register
 from oathward.governance.model import RegisterFinding
@@ -23,27 +23,40 @@ MODELS_DEVICES_MAX = 5_000
 """Of so many devices all documents are read to say which models there are; of more, none."""
 
 
-def register(db: Connection, site: Opened, *, models: bool = False, everyone: bool = False) -> Register:
+def register(
+    db: Connection,
+    site: Opened,
+    *,
+    current: Active | None = None,
+    models: bool = False,
+    everyone: bool = False,
+) -> Register:
     """Read the register as it stands under the active bundle.
 
     Args:
+        current: the bundle the caller has: compiling one takes longer than a page may.
         models: whether device models are looked at too. everyone: whether all persons are read, to choose among them.
 
     Raises:
         AuthorityError: the bundle is not believed.
     """
-    active = load_active(db, site.site, site.authority, site.seen)
+    active = load_active(db, site.site, site.authority, site.seen, current=current)
     makes = inventory.models(db, site.site, most=MODELS_DEVICES_MAX) if models else frozenset()
     return views.register(db, site, active.bundle if active else None, makes=makes, everyone=everyone)
 
 
-def findings(db: Connection, site: Opened, now_us: int) -> list[RegisterFinding]:
+def findings(
+    db: Connection, site: Opened, now_us: int, *, current: Active | None = None
+) -> list[RegisterFinding]:
     """Find what somebody should look at in the register, serious first.
+
+    Args:
+        current: the bundle the caller has.
 
     Raises:
         AuthorityError: the bundle is not believed.
     """
-    active = load_active(db, site.site, site.authority, site.seen)
+    active = load_active(db, site.site, site.authority, site.seen, current=current)
     return views.findings(db, site, now_us, bundle=active.bundle if active else None)
 
 

@@ -266,7 +266,7 @@ def _agreement(view: View) -> AgreementRow:
 
 def _register(view: View) -> Register:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site)
+        return governing.register(db, view.site, current=view.asking.active)
 
 
 _AREA = named("area")

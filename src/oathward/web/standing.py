@@ -25,6 +25,7 @@ from oathward.core.clock import micros, wall_s
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
+from oathward.governance import views as register
 from oathward.ledger import checkpoint, note
 from oathward.messages import missing, views
 from oathward.messages import sql as messages
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from oathward.activation import Active
     from oathward.changes.model import ProposalRow
+    from oathward.governance.views import Summary
     from oathward.messages.model import MessageRow
     from oathward.vault.opened import Opened
 
@@ -90,6 +92,7 @@ class Standing:
     active: Active | None = None
     policy_wrong: str = ""
     emergencies: list[ProposalRow] = field(default_factory=list)
+    register: Summary | None = None
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -131,10 +134,15 @@ def standing(site: Opened, now: datetime) -> Standing:
     except OathwardError as error:
         found.keeper_silent = error.reason.code
     found.free_bytes = shutil.disk_usage(site.settings.data).free
+    if found.keys.get("founded") and not found.policy_wrong:  # before that nobody can own anything
+        with read(site.engine) as db:
+            bundle = found.active.bundle if found.active else None
+            found.register = register.summary(register.findings(db, site, found.at_us, bundle=bundle))
     for look in (
         _processes,
         _policy,
         _emergencies,
+        _register,
         _deliveries,
         _quarantine,
         _storage,
@@ -245,6 +253,20 @@ def _emergencies(_site: Opened, found: Standing) -> Iterator[Line]:
         else:
             what = "an emergency change of policy went first and waits to be assessed by another person"
             yield Line("note", "policy", what, href, row.changed_us)
+
+
+def _register(_site: Opened, found: Standing) -> Iterator[Line]:
+    """Say whether what flows has an owner, an agreement and an assessment where it needs one."""
+    summary, href = found.register, "/governance/findings"
+    if summary is None:
+        return
+    if summary.serious:
+        what = f"{words.plural(summary.serious, 'serious finding')}: data flow without what they need"
+        yield Line("note", "register", what, f"{href}?severity=serious")
+    elif summary.attention:
+        yield Line("note", "register", f"{words.plural(summary.attention, 'thing')} due or not written", href)
+    else:
+        yield Line("ok", "register", "what flows has an owner, and nothing is overdue", "/governance")
 
 
 def _policy(_site: Opened, found: Standing) -> Iterator[Line]:

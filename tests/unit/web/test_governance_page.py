@@ -20,6 +20,7 @@ from oathward.governance import actions, files, views
 from oathward.governance.model import Lifecycle
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
+from oathward.web import standing
 from oathward.web.cards import governance as card
 
 PAGES = ("", "/findings", "/agreements", "/assessments", "/quality", "/processing")
@@ -240,3 +241,30 @@ def test_home_shows_an_officer_what_is_serious_and_where_it_is_mended(officers):
 def test_home_of_a_site_without_people_does_not_nag():
     nobody = SimpleNamespace(visit=SimpleNamespace(person_id=""))
     assert card.values(nobody) is None
+
+
+@pytest.mark.parametrize(
+    ("founded", "lines"),
+    [(False, []), (True, [("note", "/governance/findings?severity=serious")])],
+)
+def test_health_says_what_flows_without_what_it_needs_once_there_are_people(
+    site, monkeypatch, founded, lines
+):
+    state = site.keeper.state()
+    keeper = SimpleNamespace(state=lambda: state | {"founded": founded})
+    standing._kept.clear()
+    found = standing.standing(replace(site, keeper=keeper), site.clock.now())
+    standing._kept.clear()
+    assert [(line.level, line.href) for line in found.lines if line.about == "register"] == lines
+
+
+def test_the_bundle_is_not_compiled_again_for_each_page(officers, monkeypatch):
+    ada, *_ = officers
+    assert ada.get("/governance").status_code == 200
+
+    def compiled(*_args, **_more):
+        raise AssertionError("a page compiled the bundle")
+
+    monkeypatch.setattr("oathward.activation.load", compiled)
+    for page in PAGES:
+        assert ada.get(f"/governance{page}").status_code == 200

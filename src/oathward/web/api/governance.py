@@ -214,7 +214,7 @@ def _time(at_us: int) -> datetime | None:
 
 def _register(view: View, *, models: bool = False, everyone: bool = False) -> Register:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site, models=models, everyone=everyone)
+        return governing.register(db, view.site, current=view.asking.active, models=models, everyone=everyone)
 
 
 _HERE = "/api/v1/governance"

@@ -23,7 +23,7 @@ def values(view: View) -> Mapping[str, Any] | None:
     if view.visit is None or not view.visit.person_id:
         return None
     with read(view.site.engine) as db:
-        found = governing.findings(db, view.site, view.now_us)
+        found = governing.findings(db, view.site, view.now_us, current=view.asking.active)
     return {"rows": found[:SHOWN_MAX], "summary": views.summary(found), "place": place_of}
 
 

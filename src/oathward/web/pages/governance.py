@@ -236,7 +236,7 @@ def _key(view: View) -> tuple[EntryKind, str]:
 
 def _register(view: View, *, models: bool = False, everyone: bool = False) -> Register:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site, models=models, everyone=everyone)
+        return governing.register(db, view.site, current=view.asking.active, models=models, everyone=everyone)
 
 
 def _name(register: Register, who: str) -> str:
