@@ -46,11 +46,11 @@ _PATIENCE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PolicyOut:
-    """The policy in force; `files`: path and text, where they were asked for."""
+    """The policy in force, version 0 where none is; `files`: path and text, where they were asked for."""
 
     label: str
     version: int
-    since: datetime
+    since: datetime | None
     digest: str
     links: list[str]
     policies: list[str]
@@ -155,7 +155,7 @@ def policy(view: View) -> Response:
     """Give the policy in force."""
     active = proposing.in_force(view.site)
     if active is None:
-        raise InputError("policy", "none is in force", reason=Reason.NOT_FOUND)
+        return view.json(PolicyOut("", 0, None, "", [], [], 0))
     files = unpack(active.bundle.body) if view.asks.get("files") == "yes" else {}
     return view.json(_active(active, files))
 
