@@ -90,13 +90,17 @@ def test_nothing_generated_is_tracked():
     assert not Path(ROOT / "uv.lock").exists()
 
 
+CALLED = {"argon2-cffi": "argon2"}
+"""What a package is imported as, where that is another name."""
+
+
 def undeclared(sources: rules.Sources, declared: set[str]) -> list[str]:
     """Imports in ``sources`` of packages that are neither ours, nor Python's, nor declared."""
     known = {
         *sys.stdlib_module_names,
         "oathward",
         "oathward_sim",
-        *(name.replace("-", "_") for name in declared),
+        *(CALLED.get(name, name.replace("-", "_")) for name in declared),
     }
     found = []
     for path, module in sources.items():
