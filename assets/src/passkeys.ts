@@ -19,7 +19,10 @@ interface Asked extends Record<string, unknown> {
   excludeCredentials?: Named[];
 }
 
+// What was asked is good for five minutes; a page left open on a ward asks anew before that, while somebody can see it.
+const AGAIN_MS = 240_000;
 let waiting: AbortController | null = null;
+let pressed = false;
 
 export function passkeys(): void {
   if (!("credentials" in navigator) || !("PublicKeyCredential" in window)) return;
@@ -53,14 +56,18 @@ function elsewhere(form: HTMLFormElement): void {
 
 // In the list the browser opens below the login, beside kept passwords.
 async function offer(form: HTMLFormElement): Promise<void> {
-  const can = await PublicKeyCredential.isConditionalMediationAvailable?.();
-  if (can) await ask(form, "conditional");
+  if (!(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+  window.setInterval(() => {
+    if (!pressed && !document.hidden) void ask(form, "conditional");
+  }, AGAIN_MS);
+  await ask(form, "conditional");
 }
 
 async function ask(form: HTMLFormElement, mediation: CredentialMediationRequirement): Promise<void> {
   const aloud = mediation !== "conditional";
   waiting?.abort();
   const mine = (waiting = new AbortController());
+  pressed = aloud;
   if (aloud) say(form, "Waiting for your passkey …");
   try {
     const begun = await begin(form);
@@ -75,7 +82,9 @@ async function ask(form: HTMLFormElement, mediation: CredentialMediationRequirem
     field(form, "credential").value = JSON.stringify(said(given));
     form.submit();
   } catch (error) {
-    if (aloud && !mine.signal.aborted) say(form, words(error));
+    if (!aloud || mine.signal.aborted) return;
+    pressed = false;
+    say(form, words(error));
   }
 }
 

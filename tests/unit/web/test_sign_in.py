@@ -1,5 +1,6 @@
 """Signing in at the console: what is shown, what is refused, what a browser is given, and what nobody can tell."""
 
+import contextlib
 import re
 from urllib.parse import quote
 
@@ -8,9 +9,10 @@ from starlette.testclient import TestClient
 from tests.unit.vault.keeper.people import PASSWORD
 from tests.unit.web.people import BASE, COOKIE, OURS, console, copied, token_in
 
+from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.web import before, security
+from oathward.web import before, begins, security
 
 ELSEWHERE = [
     "//evil.example", "https://evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "evil.example",
@@ -281,6 +283,44 @@ def test_what_no_passkey_said_signs_nobody_in(browser, credential):
     answer = browser.post("/sign-in", "/sign-in/passkey", ceremony=ceremony, credential=credential)
     assert answer.status_code in {400, 401}
     assert browser.session == ""
+
+
+def test_nobody_fills_up_the_room_for_others(served, monkeypatch):
+    monkeypatch.setattr(begins, "PER_MINUTE_MAX", 3)
+    browser = served[1]()
+    token = token_in(browser.get("/sign-in").text)
+    answers = [browser.send("/sign-in/passkey/begin", {"token": token}) for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert Reason.SIGN_IN_TOO_MANY.code in answers[-1].text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "one"),
+    [
+        ("192.0.2.1", "192.0.2.1", True),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+    ],
+)
+def test_addresses_that_count_as_one(monkeypatch, first, second, one):
+    monkeypatch.setattr(begins, "PER_MINUTE_MAX", 1)
+    now = [0.0]
+    counting = begins.Begins(monotonic=lambda: now[0])
+    counting.count(first)
+    with pytest.raises(InputError) if one else contextlib.nullcontext():
+        counting.count(second)
+    now[0] += 60
+    counting.count(first)
+
+
+def test_addresses_are_not_kept_without_end(monkeypatch):
+    monkeypatch.setattr(begins, "ADDRESSES_MAX", 10)
+    counting = begins.Begins()
+    for n in range(50):
+        counting.count(f"192.0.2.{n}")
+    assert len(counting._counts) == 10
 
 
 # --- links

@@ -25,6 +25,7 @@ from oathward.vault.keeper.client_people import NOBODY
 from oathward.vault.keeper.proof import pending_proof
 from oathward.web import before
 from oathward.web.before import local
+from oathward.web.begins import BEGINS
 from oathward.web.page import BEGIN, Page, Route
 from oathward.web.provider import provider_of
 from oathward.web.render import THEME_COOKIE, THEMES
@@ -92,6 +93,7 @@ def by_password(view: View) -> Response:
 def passkey_begin(view: View) -> Response:
     """Give what the browser's passkey is asked; as the second factor where a sign-in is pending."""
     before.check(view)
+    BEGINS.count(view.origin, str(view.site.settings.data))
     pending = before.pending(view) if view.form.get("second") else None
     proof = pending_proof(pending.secret) if pending else NOBODY
     return ceremony(*view.site.keeper.people.passkey_begin(proof))

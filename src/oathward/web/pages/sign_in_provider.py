@@ -22,6 +22,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.client_people import NOBODY, Proof
 from oathward.web import before
+from oathward.web.begins import BEGINS
 from oathward.web.page import BEGIN, Page, Route
 from oathward.web.provider import Provider, provider_of
 from oathward.web.view import View
@@ -34,6 +35,7 @@ _HERE = "here"
 def begin(view: View) -> Response:
     """Send the browser to the provider."""
     before.check(view)
+    BEGINS.count(view.origin, str(view.site.settings.data))
     return _there(view, before.local(view.form.get("next", "/")), NOBODY)
 
 
