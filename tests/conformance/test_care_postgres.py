@@ -1,0 +1,52 @@
+"""Stays, shifts, ties and names on PostgreSQL: the same promises."""
+
+import pytest
+from tests.postgres import needs_postgres, postgres_engine, postgres_server, postgres_url  # noqa: F401  fixtures
+from tests.unit.vault import test_stays as promises
+
+from oathward.core.db import read, write
+from oathward.vault import care_rows, kept
+
+pytestmark = needs_postgres
+
+
+@pytest.fixture
+def engine(postgres_engine):  # noqa: F811  a fixture
+    return postgres_engine
+
+
+@pytest.mark.parametrize("story", ["discharge cancelled", "transferred"])
+def test_stories_in_any_order(engine, story):
+    promises.test_the_same_story_in_any_order_ends_the_same(engine, story)
+
+
+def test_ties_merge_and_part(engine):
+    promises.test_merged_subjects_are_one_patient_until_that_is_undone(engine)
+
+
+def test_lists_and_single_answers_agree(engine):
+    promises.test_mine_lists_what_relation_says(engine)
+
+
+def test_forged_rows_count_for_nothing(engine):
+    promises.test_a_row_that_somebody_else_wrote_counts_for_nothing(engine, "care_stay")
+
+
+def test_shifts_end(engine):
+    row = promises.assigned(unit="HOSP|ICU")
+    promises.test_a_shift_and_an_assignment_begin_and_end_to_the_moment(engine, row, 7.99, "shift")
+
+
+def test_names_are_found_and_forgotten(engine):
+    with write(engine) as db:
+        care_rows.name(db, "s", "s1", [b"h", b"i"], promises.STAMPS)
+        care_rows.name(db, "s", "s1", [b"h"], promises.STAMPS)
+        assert care_rows.named(db, "s", [b"x", b"h"], promises.STAMPS) == "s1"
+        care_rows.forget(db, "s", ["s1"])
+        assert care_rows.named(db, "s", [b"h"], promises.STAMPS) == ""
+
+
+def test_the_newest_originals_of_several_subjects(engine):
+    with read(engine) as db:
+        assert kept.newest(db, "s", ["s1", "s2"], after="", limit=5) == []
+        assert kept.newer(db, "s", ["s1", "s2"], "") == 0
