@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli import people_found, people_grants
+from oathward.cli import people_accounts, people_found, people_grants
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
 from oathward.cli.people_grants import WhoArgument, day, found_one, reader
@@ -317,4 +317,6 @@ def _print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
 
 people_grants.register(APP)
 APP.command()(people_found.found)
+APP.command()(people_accounts.invite)
+APP.command()(people_accounts.reset)
 APP.command()(people_found.invitations)

@@ -76,7 +76,7 @@ def invitations(person: PersonOption = None, data: DataOption = None, as_json: J
 
 
 def _tell(site: Opened, people: dict[str, Person], keys: dict[str, str], *, as_json: bool) -> None:
-    base = _base(site)
+    base = base_of(site)
     links = {id_: f"{base}/enrol?key={key}" for id_, key in keys.items()}
 
     def human() -> None:
@@ -89,7 +89,8 @@ def _tell(site: Opened, people: dict[str, Person], keys: dict[str, str], *, as_j
     emit({"people": rows}, as_json=as_json, human=human)
 
 
-def _base(site: Opened) -> str:
+def base_of(site: Opened) -> str:
+    """Say how people reach the console."""
     from oathward.core.process import statuses
 
     console = site.settings.console
