@@ -123,5 +123,6 @@ PAGE = Page(
         Route(f"{_ONE}/propose", propose, "POST", action="policy.propose", thing=named("policy")),
     ),
     group="Decide",
-    order=3,
+    key="v",
+    order=20,
 )
