@@ -145,28 +145,13 @@ def rows(db: Connection, site: str) -> list[DeviceRow]:
     return [_row(r) for r in db.execute(select(device).where(device.c.site == site).order_by(device.c.id))]
 
 
-def page(
-    db: Connection,
-    site: str,
-    *,
-    after: str,
-    before: str,
-    status: str,
-    limit: int,
-    makers: Iterable[str] | None = None,
-) -> list[DeviceRow]:
-    """Read some devices by id: those behind ``after``, and ahead of ``before`` where it is given.
-
-    Args:
-        makers: only devices of these manufacturers; any where None.
-    """
+def page(db: Connection, site: str, *, after: str, before: str, status: str, limit: int) -> list[DeviceRow]:
+    """Read some devices by id: those behind ``after``, and ahead of ``before`` where it is given."""
     query = select(device).where(device.c.site == site, device.c.id > after)
     if before:
         query = query.where(device.c.id < before)
     if status:
         query = query.where(device.c.status == status)
-    if makers is not None:
-        query = query.where(or_(*(_says(db, "make", maker) for maker in makers)))
     return [_row(r) for r in db.execute(query.order_by(device.c.id).limit(limit))]
 
 

@@ -58,34 +58,30 @@ def page(
     status: str = "",
     after: str = "",
     limit: int = 50,
-    makes: frozenset[str] | None = None,
 ) -> list[DeviceView]:
     """List some devices by id, each signature checked.
 
     Args:
         begins: only ids that begin so. status: only those in force so. after: the last id of the page before.
-        makes: only these products, ``Acme`` or ``Acme|Vista 3``, whose documents verify; any where None.
     """
     first = max(after, begins[:-1] + chr(ord(begins[-1]) - 1) + _LAST if begins else "")
     end = begins[:-1] + chr(ord(begins[-1]) + 1) if begins else ""
-    makers = None if makes is None else _makers(makes)
-    listed: list[DeviceView] = []
-    while len(listed) < limit:
-        rows = sql.page(db, site, after=first, before=end, status=status, limit=limit, makers=makers)
-        views = (_view(row, authority, seen) for row in rows)
-        listed += [view for view in views if view is not None and _is_of(view, makes)]
-        if makes is None or len(rows) < limit:
-            break
-        first = rows[-1].document.id
-    return listed[:limit]
+    found = sql.page(db, site, after=first, before=end, status=status, limit=limit)
+    views = (_view(row, authority, seen) for row in found)
+    return [view for view in views if view is not None]
 
 
 def of_makes(
     db: Connection, site: str, authority: Verifier, seen: Seen, makes: frozenset[str]
 ) -> list[DeviceView]:
-    """List all devices of these products whose documents verify, by id."""
+    """List all devices of these products, ``Acme`` or ``Acme|Vista 3``, whose documents verify, by id."""
     views = (_view(row, authority, seen) for row in sql.of_makers(db, site, _makers(makes)))
     return [view for view in views if view is not None and _is_of(view, makes)]
+
+
+def change_count(db: Connection, site: str) -> int:
+    """Count the changes of the inventory: what was read at the same count is still so."""
+    return sql.change_count(db, site)
 
 
 def make_of(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) -> str:
@@ -112,9 +108,7 @@ def _makers(makes: frozenset[str]) -> frozenset[str]:
     return frozenset(make.partition("|")[0] for make in makes) or frozenset({"\x00"})
 
 
-def _is_of(view: DeviceView, makes: frozenset[str] | None) -> bool:
-    if makes is None:
-        return True
+def _is_of(view: DeviceView, makes: frozenset[str]) -> bool:
     device = view.device
     named = bool(device.make) and (device.make in makes or product(device) in makes)
     return named and view.signed == "yes"

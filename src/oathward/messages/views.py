@@ -24,6 +24,8 @@ from oathward.messages.sql import OUTBOX_COLUMNS, message, outbox, outbox_row, o
 LOOK_MAX = 20_000
 COUNT_MAX = 10_000
 NEW_MAX = 100
+NAMES_MAX = 500
+"""So many devices a statement names; of more, rows are looked through one by one."""
 WITHDRAWN = tuple(
     reason.code
     for reason in (
@@ -244,9 +246,12 @@ def _look(
     window = query.limit(LOOK_MAX).subquery()
     matching = select(window).where(*(window.c[name] == value for name, value in wanted.items()))
     matching = matching.order_by(window.c[key].desc())
+    if devices is not None and len(devices) <= NAMES_MAX:
+        matching = matching.where(window.c.device.in_(sorted(devices)))
+        devices = None
     if devices is None:
         rows = list(db.execute(matching.limit(limit + 1)))
-    else:  # as many names as a vendor has devices: more than one statement may carry
+    else:  # more names than a statement may carry
         rows = list(islice((row for row in db.execute(matching) if row.device in devices), limit + 1))
     if len(rows) > limit:
         return rows[:limit], getattr(rows[limit - 1], key), True

@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from oathward.core.db import read
@@ -17,6 +18,7 @@ from oathward.policy.access import Thing
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from oathward.inventory.views import DeviceView
     from oathward.web.view import View
 
 
@@ -35,11 +37,41 @@ def message(view: View) -> Thing:
         return Thing("message", id_, inventory.make_of(db, site.site, sender, site.authority, site.seen))
 
 
+def own(view: View, db: Connection, makes: frozenset[str]) -> tuple[DeviceView, ...]:
+    """Give all devices of these products, by id; read and checked anew where the inventory changed."""
+    site = view.site
+    key, count = (site.settings.database_url, site.site, makes), inventory.change_count(db, site.site)
+    kept = _kept.get(key)
+    if kept is None or kept[0] != count:
+        if len(_kept) >= _KEPT_MAX:
+            _kept.clear()
+        found = inventory.of_makes(db, site.site, site.authority, site.seen, makes)
+        kept = _kept[key] = (count, tuple(found))
+    return kept[1]
+
+
+def devices(
+    view: View, db: Connection, *, begins: str, status: str, after: str, limit: int
+) -> list[DeviceView]:
+    """List some devices by id: all, or a vendor's own."""
+    makes, site = view.makes("devices.see"), view.site
+    if makes is None:
+        by = (db, site.site, site.authority, site.seen)
+        return inventory.page(*by, begins=begins, status=status, after=after, limit=limit)
+    fitting = (
+        one
+        for one in own(view, db, makes)
+        if one.device.id > after and one.device.id.startswith(begins) and status in {"", one.status}
+    )
+    return list(islice(fitting, limit))
+
+
+_KEPT_MAX = 32
+"""Vendors whose devices are remembered."""
+_kept: dict[tuple[str, str, frozenset[str]], tuple[int, tuple[DeviceView, ...]]] = {}
+
+
 def senders(view: View, db: Connection) -> frozenset[str] | None:
     """Give the devices whose messages a list may show; None where it may show all."""
     makes = view.makes("messages.see")
-    if makes is None:
-        return None
-    site = view.site
-    own = inventory.of_makes(db, site.site, site.authority, site.seen, makes)
-    return frozenset(one.device.id for one in own)
+    return None if makes is None else frozenset(one.device.id for one in own(view, db, makes))

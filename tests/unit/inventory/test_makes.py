@@ -55,17 +55,6 @@ def test_a_list_has_these_products_and_no_other(estate, makes, wanted):
     with read(estate.engine) as db:
         by = (db, SITE, estate.signer, estate.seen)
         assert ids(views.of_makes(*by, makes)) == wanted
-        assert ids(views.page(*by, makes=makes)) == wanted
-        walked, after = [], ""
-        while page := views.page(*by, makes=makes, after=after, limit=1):
-            walked += ids(page)
-            after = page[-1].device.id
-        assert walked == wanted
-
-
-def test_a_list_without_products_is_whole(estate):
-    with read(estate.engine) as db:
-        assert len(views.page(db, SITE, estate.signer, estate.seen, limit=100)) == len(ESTATE)
 
 
 def test_the_make_of_what_is_not_there_and_of_what_does_not_verify_is_none(estate):

@@ -85,7 +85,9 @@ def test_filters_find_all_whatever_is_looked_at_in_one_go(db, filters, count, lo
 @pytest.mark.parametrize(
     ("devices", "count"), [({"d-1"}, 83), ({"d-0", "d-1"}, 167), ({"no-such"}, 0), (set(), 0)]
 )
-def test_a_list_of_some_devices_has_theirs_alone(db, devices, count, look, monkeypatch):
+@pytest.mark.parametrize("names", [500, 0])
+def test_a_list_of_some_devices_has_theirs_alone(db, devices, count, look, names, monkeypatch):
+    monkeypatch.setattr(views, "NAMES_MAX", names)
     monkeypatch.setattr(views, "LOOK_MAX", look)
     found, after = [], ""
     for _ in range(1_000):

@@ -56,16 +56,14 @@ class DeviceOut:
 
 def devices(view: View) -> Response:
     """List devices by id."""
-    site, asks = view.site, view.asks
-    makes = view.makes("devices.see")
-    with read(site.engine) as db:
-        found = views.page(
-            *(db, site.site, site.authority, site.seen),
+    asks = view.asks
+    with read(view.site.engine) as db:
+        found = things.devices(
+            *(view, db),
             begins=asks.get("begins", ""),
             status=asks.get("status", ""),
             after=asks.get("after", ""),
             limit=view.limit + 1,
-            makes=makes,
         )
     rows = found[: view.limit]
     return view.listed(

@@ -26,7 +26,7 @@ def values(view: View) -> Mapping[str, Any] | None:
         return None
     site = view.site
     with read(site.engine) as db:
-        own = inventory.of_makes(db, site.site, site.authority, site.seen, makes)
+        own = things.own(view, db, makes)
         senders = things.senders(view, db)
         latest = views.messages(db, site.site, views.Filters(), limit=ROWS, devices=senders)
     return {

@@ -52,19 +52,13 @@ _WORDS = re.compile(r"[^\x00-\x1f\x7f]{0,100}").fullmatch
 
 def show(view: View) -> Response:
     """List devices, and count who is not known."""
-    site, status = view.site, view.asked("status", known=STATES)
+    status = view.asked("status", known=STATES)
     begins = view.asked("id")
     begins = begins if not begins or ID.fullmatch(begins) else ""
     makes = view.makes("devices.see")
-    with read(site.engine) as db:
-        found = views.page(
-            *(db, site.site, site.authority, site.seen),
-            begins=begins,
-            status=status,
-            after=view.asked("after"),
-            limit=ROWS + 1,
-            makes=makes,
-        )
+    with read(view.site.engine) as db:
+        after = view.asked("after")
+        found = things.devices(view, db, begins=begins, status=status, after=after, limit=ROWS + 1)
         counts, unknown = _counts(view, db, makes)
     return view.page(
         "devices.html",
@@ -82,12 +76,10 @@ def show(view: View) -> Response:
 
 def _counts(view: View, db: Connection, makes: frozenset[str] | None) -> tuple[dict[str, int], int]:
     """Count devices by standing, and who is not known; a vendor's own, and nobody."""
-    site = view.site
     if makes is None:
-        counts, unknown = views.counts(db, site.site)
+        counts, unknown = views.counts(db, view.site.site)
         return counts, unknown if view.may("device.adopt") else 0
-    own = views.of_makes(db, site.site, site.authority, site.seen, makes)
-    return dict(Counter(one.status for one in own)), 0
+    return dict(Counter(one.status for one in things.own(view, db, makes))), 0
 
 
 def one(view: View) -> Response:
