@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.e2e import sign_in_pictures
 from tests.e2e.browser import CHROMIUM, THEMES, WIDE, browser, link_for, signed_in, window
 from tests.e2e.console_pages import addresses
 from tests.e2e.console_site import busy_site
@@ -36,6 +37,8 @@ def main(wanted: list[str]) -> int:
         pages = {n: a for n, a in addresses(site).items() if not wanted or n in wanted}
         for theme in THEMES:
             shoot(chromium, site, theme, pages)
+        if not wanted or "account" in wanted:
+            sign_in_pictures.shoot(chromium, Path(folder) / "people", OUT)
     print(f"screenshots: {len(list(OUT.rglob('*.png')))} pictures in {OUT.relative_to(ROOT)}/")
     return 0
 
