@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 
 from oathward.core.clock import from_micros
 from oathward.core.labels import Purpose, Role
-from oathward.policy import review_links, review_policies
+from oathward.policy import review_links, review_people, review_policies
 from oathward.policy.access import Actor, Around, Permitted, Rules, Thing, decide
 from oathward.policy.actions import ACTIONS
 from oathward.policy.bundle import Bundle
@@ -42,6 +42,7 @@ def review(
     of = Policies(bundle, files, known, Matchers(bundle.recipients), today)
     found = [
         *review_policies.findings(of),
+        *review_people.findings(bundle, files),
         *review_links.findings(of, uses, now_us),
         *_roles(Rules.of(bundle)),
     ]

@@ -19,7 +19,7 @@ Deliberately absent: what follows from a comparison (``review_policies``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations, product
 from math import prod
@@ -206,22 +206,33 @@ def _words(tree: Mapping[str, Any], said: frozenset[str]) -> dict[str, set[str]]
     Args:
         said: texts of the link and its recipient, which an attribute may be compared with too.
     """
-    found: dict[str, set[str]] = {"principal": set(_literals(tree["principal"]))}
-    _compared(tree["conditions"], said, found)
-    return found
+    return compared(tree["conditions"], _reads, said, {"principal": set(literals(tree["principal"]))})
 
 
-def _compared(tree: Any, said: frozenset[str], found: dict[str, set[str]]) -> None:
+def compared(
+    tree: Any,
+    attributes: Callable[[Any], frozenset[str]],
+    said: frozenset[str] = frozenset(),
+    found: dict[str, set[str]] | None = None,
+) -> dict[str, set[str]]:
+    """Give the texts of a condition by the attributes they are compared with.
+
+    Args:
+        attributes: gives the attributes that a part of a condition reads.
+        said: texts of the resource, which an attribute may be compared with too.
+    """
+    found = {} if found is None else found
     if isinstance(tree, Mapping):
         for key, value in tree.items():
             if key in _COMPARISONS:
-                words = {*_literals(value), *(said if _has_resource(value) else ())}
-                for name in _reads(value):
+                words = {*literals(value), *(said if _has_resource(value) else ())}
+                for name in attributes(value):
                     found.setdefault(name, set()).update(words)
-            _compared(value, said, found)
+            compared(value, attributes, said, found)
     elif isinstance(tree, list):
         for part in tree:
-            _compared(part, said, found)
+            compared(part, attributes, said, found)
+    return found
 
 
 def _has_resource(tree: Any) -> bool:
@@ -233,17 +244,17 @@ def _has_resource(tree: Any) -> bool:
 _COMPARISONS = frozenset({"==", "!=", "in", "is", "contains", "containsAll", "containsAny", "like"})
 
 
-def _literals(tree: Any) -> Iterator[str]:
+def literals(tree: Any) -> Iterator[str]:
     """Give every text that stands in a part of a policy, ids of what it names among them."""
     if isinstance(tree, Mapping):
         for key, value in tree.items():
             if key in ("Value", "id", "Literal") and isinstance(value, str):
                 yield value
             else:
-                yield from _literals(value)
+                yield from literals(value)
     elif isinstance(tree, list):
         for part in tree:
-            yield from _literals(part)
+            yield from literals(part)
 
 
 def _has_like(tree: Any) -> bool:

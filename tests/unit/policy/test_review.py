@@ -408,3 +408,61 @@ def test_every_rule_that_is_found_has_a_title():
             and node.value.split(".")[0] in {"policy", "link", "label", "class", "role", "recipient"} and node.value.count(".") == 1
         }  # fmt: skip
     assert named <= set(RULES)
+
+
+class TestPeople:
+    """A site's own policies about people, beside the shipped rules."""
+
+    OURS = "people/ours.cedar"
+
+    def found(self, text):
+        some = files() | {self.OURS: text.encode()}
+        return some, [one for one in reviewed(some) if one.about.startswith("policy:")]
+
+    @pytest.mark.parametrize(
+        ("text", "rule", "words"),
+        [
+            (
+                '@id("x") permit(principal, action == Action::"home.see", resource) when { context.own && !context.own };',
+                "policy.never-fires",
+                "asks for what no request can have",
+            ),
+            (
+                '@id("x") permit(principal, action == Action::"patient.open", resource) when { context.roles.contains("administrator") };',
+                "policy.contradicts",
+                "administrator-reads-no-patient",
+            ),
+            (
+                '@id("x") permit(principal, action in Action::"Approve", resource) when { context.roles.contains("key-holder") };',
+                "policy.contradicts",
+                "key-holder-approves-nothing",
+            ),
+            (
+                '@id("x") forbid(principal, action == Action::"message.open", resource) when { context.roles.contains("administrator") };',
+                "policy.shadowed",
+                "administrator-reads-no-patient",
+            ),
+        ],
+    )
+    def test_it_is_found(self, text, rule, words):
+        some, found = self.found(text)
+        one = only(found)
+        assert (one.rule, one.about) == (rule, "policy:x")
+        assert words in one.words
+        assert self.OURS not in cured(some, one)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            '@id("x") forbid(principal, action == Action::"patient.find", resource) when { context.roles.contains("clinician") };',
+            '@id("x") permit(principal, action == Action::"ledger.see", resource) when { context.roles.contains("clinician") };',
+            '@id("x") forbid(principal, action in Action::"Open", resource) when { context.purpose == "HRESCH" };',
+        ],
+    )
+    def test_what_says_something_of_its_own_is_none(self, text):
+        assert self.found(text)[1] == []
+
+    def test_of_two_that_are_the_same_the_later(self):
+        text = 'forbid(principal, action == Action::"patient.find", resource) when { context.roles.contains("clinician") };\n'
+        _, found = self.found(f'@id("b") {text}@id("a") {text}')
+        assert [one.about for one in found] == ["policy:a"]
