@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from oathward import governing
+from oathward import governing, proposing
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from oathward.governance.findings import Register
     from oathward.governance.model import AgreementRow, RegisterFinding
+    from oathward.policy.bundle import Bundle
     from oathward.policy.model import Link
     from oathward.web.view import View
 
@@ -118,7 +119,7 @@ def assessments(view: View) -> Response:
 def add_assessment(view: View) -> Response:
     """Write an assessment of who is signed in."""
     acts(view)
-    names = ("kind", "about", "privacy", "security", "outcome", "measures", "valid_until")
+    names = ("kind", "about", "privacy", "security", "outcome", "measures", "valid_until", "proposal")
     form = {name: view.form.get(name, "").strip() for name in names}
     register = _register(view)
     try:
@@ -189,10 +190,11 @@ def _assessments(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) 
     register = _register(view)
     people = register.living or {}
     rows = [
-        (row, covering.stands(row, view.now_us, _about_digest(register, row.kind, row.about)))
+        (row, covering.stands(row, view.now_us, _about_digest(register.bundle, row.kind, row.about)))
         for row in register.assessments
     ]
     asked = {"kind": view.asked("kind", known=dict.fromkeys(AssessedKind)), "about": view.asked("about")}
+    asked["proposal"] = view.asked("proposal")
     return view.page(
         "governance_assessments.html",
         day=covering.day,
@@ -220,11 +222,10 @@ def _assessed(view: View, register: Register, form: Mapping[str, str]) -> Assess
     except ValueError as error:
         raise InputError("valid until", "a day such as 2027-05-31") from error
     kind = AssessedKind(form["kind"])
-    digest = _about_digest(register, kind, form["about"])
+    bundle = _proposed(view, form["proposal"]) if form["proposal"] else register.bundle
+    digest = _about_digest(bundle, kind, form["about"])
     if not digest and kind in {AssessedKind.LINK, AssessedKind.RECIPIENT}:
-        raise InputError(
-            "about", f"there is no such {kind} in the active policy; before it is, use the command line"
-        )
+        raise InputError("about", f"there is no such {kind} in that policy; name the proposal that brings it")
     return AssessmentRow(
         id="", kind=kind, about=form["about"], about_digest=digest, privacy=form["privacy"], security=form["security"],
         author=by(view), at_us=view.now_us, outcome=Acceptability(form["outcome"]), measures=form["measures"],
@@ -232,9 +233,17 @@ def _assessed(view: View, register: Register, form: Mapping[str, str]) -> Assess
     )  # fmt: skip
 
 
-def _about_digest(register: Register, kind: AssessedKind, about: str) -> str:
-    """Name what is assessed as it is now; empty where it has no body, or is not there."""
-    bundle = register.bundle
+def _proposed(view: View, id_: str) -> Bundle:
+    """Give the bundle of a proposal.
+
+    Raises:
+        InputError: ``not-found``.
+    """
+    return proposing.shown(view.site, id_, current=view.asking.active).bundle
+
+
+def _about_digest(bundle: Bundle | None, kind: AssessedKind, about: str) -> str:
+    """Name what is assessed as it is in a policy; empty where it has no body, or is not there."""
     if bundle is None:
         return ""
     if kind is AssessedKind.LINK and about in bundle.links:

@@ -12,11 +12,13 @@ from tests.unit.governance.office import DUA, REGISTRY
 from tests.unit.web.conftest import BASE, OURS
 from tests.unit.web.viewers import console_of, links_of, secret_of, visit
 
+from oathward import activation, proposing
 from oathward.app import build
 from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.labels import Role
-from oathward.governance import actions, files, views
+from oathward.governance import actions, files, sql, views
+from oathward.governance.derive import digest_of
 from oathward.governance.model import Lifecycle
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
@@ -98,7 +100,7 @@ def test_links_of_the_policy_are_in_the_register_and_lead_to_their_entries(offic
         links_of(page.text)
     )
     only = ada.text("/governance?kind=recipient")
-    assert "data-set" not in only.partition("To look at")[2]
+    assert "data-set" not in only.partition("To look at")[2].partition("Write an entry")[0]
 
 
 def test_an_entry_is_written_and_bears_its_history_with_names_escaped(officers, site):
@@ -265,6 +267,45 @@ def test_the_bundle_is_not_compiled_again_for_each_page(officers, monkeypatch):
     def compiled(*_args, **_more):
         raise AssertionError("a page compiled the bundle")
 
-    monkeypatch.setattr("oathward.activation.load", compiled)
+    monkeypatch.setattr("oathward.activation.check", compiled)
     for page in PAGES:
         assert ada.get(f"/governance{page}").status_code == 200
+
+
+def test_what_is_only_proposed_gets_an_owner_before_it_is_live(officers, site):
+    ada, _, auditor = officers
+    assert ada.get("/governance/link/next-year").status_code == 404
+    assert ada.post("/governance/link/next-year", owner="p-1").status_code == 404
+    went = ada.get("/governance/new?kind=link&id=next-year").headers["location"]
+    assert went == "/governance/link/next-year?new=yes"
+    assert 'name="new" value="yes"' in ada.get(went).text
+    assert ada.post("/governance/link/next-year", owner="p-1", steward="p-2", new="yes").status_code == 303
+    with read(site.engine) as db:
+        assert views.owner_of(db, site.site, "link", "next-year").owner == "p-1"
+    assert auditor.get("/governance/link/other?new=yes").status_code == 404
+    assert ada.get("/governance/new?kind=link&id=../x").status_code == 400
+
+
+def test_a_link_is_assessed_as_a_proposal_has_it(officers, site, monkeypatch):
+    ada, *_ = officers
+    with read(site.engine) as db:
+        bundle_ = activation.load_active(db, site.site, site.authority, site.seen).bundle
+    other = replace(bundle_.links["ehr"], id="next-year")
+    proposed = replace(bundle_, links={**bundle_.links, "next-year": other})
+    monkeypatch.setattr(proposing, "shown", lambda *_a, **_k: SimpleNamespace(bundle=proposed))
+    form = {
+        "kind": "link", "about": "next-year", "privacy": "fine", "security": "fine", "outcome": "acceptable",
+        "valid_until": "2036-01-01",
+    }  # fmt: skip
+    assert ada.post("/governance/assessments", **form).status_code == 422
+    assert ada.post("/governance/assessments", **form, proposal="P-1").status_code == 303
+    with read(site.engine) as db:
+        (row,) = sql.assessments(db, site.site, kind="link", about="next-year")
+    assert row.about_digest == digest_of(other)
+
+
+def test_a_proposal_that_is_none_is_said(officers):
+    ada, *_ = officers
+    form = {"kind": "link", "about": "ehr", "privacy": "x", "security": "x", "outcome": "acceptable"}
+    answer = ada.post("/governance/assessments", **form, valid_until="2036-01-01", proposal="none")
+    assert answer.status_code == 422

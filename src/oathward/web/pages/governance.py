@@ -20,7 +20,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.governance import actions, findings, processing, sheet, views, written
 from oathward.governance.covering import day
-from oathward.governance.model import TRANSITIONS, EntryKind, EntryRow, Lifecycle, Severity
+from oathward.governance.model import ID, TRANSITIONS, EntryKind, EntryRow, Lifecycle, Severity
 from oathward.web import governance_papers as papers
 from oathward.web.page import Page, Route, named
 
@@ -128,12 +128,22 @@ def entry(view: View) -> Response:
     return _entry(view, {}, {})
 
 
+def begin(view: View) -> Response:
+    """Go to where an entry of what is not there yet is written."""
+    kind, id_ = view.asked("kind", known=dict.fromkeys(EntryKind)), view.asked("id")
+    if not kind or not ID(id_):
+        raise InputError("id", "letters, digits, dot, dash and underscore, at most 64")
+    return view.go(f"/governance/{kind}/{id_}?new=yes")
+
+
 def change(view: View) -> Response:
     """Write one entry."""
     papers.acts(view)
     kind, id_ = _key(view)
     form = {name: view.form.get(name, "").strip() for name in sheet.ENTRY_COLUMNS}
     register = _register(view, everyone=True)
+    if not _is_new(view) and not any((row.kind, row.id) == (kind, id_) for row in register.rows):
+        raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
     try:
         said = sheet.wanted_of({**form, "kind": kind, "id": id_})
         wanted = replace(  # what a form shows empty becomes so
@@ -203,6 +213,8 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
     kind, id_ = _key(view)
     register = _register(view, everyone=True)
     row = next((row for row in register.rows if (row.kind, row.id) == (kind, id_)), None)
+    if row is None and _is_new(view) and ID(id_):
+        row = EntryRow(kind, id_)
     if row is None:
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
     with read(view.site.engine) as db:
@@ -225,6 +237,11 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
         status=422 if wrong else 200,
         wrong=wrong,
     )
+
+
+def _is_new(view: View) -> bool:
+    """Whether somebody who may writes an entry of what is only proposed yet, or of a release."""
+    return view.may("governance.change") and "yes" in {view.asked("new"), view.form.get("new", "")}
 
 
 def _key(view: View) -> tuple[EntryKind, str]:
@@ -250,6 +267,7 @@ PAGE = Page(
     (
         Route("/governance", show, action="governance.see"),
         Route("/governance/findings", found, action="governance.see"),
+        Route("/governance/new", begin, action="governance.change"),
         *papers.ROUTES,
         Route("/governance/quality", quality, action="governance.see"),
         Route("/governance/processing", ropa, action="governance.see"),
