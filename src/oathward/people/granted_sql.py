@@ -93,6 +93,11 @@ def proposed(db: Connection, site: str, id_: str) -> Row[Any] | None:
     return db.execute(select(proposal).where(proposal.c.site == site, proposal.c.id == id_)).first()
 
 
+def any_proposed(db: Connection, site: str) -> bool:
+    """Say whether a body of a proposal is kept: without one there is nothing to ask the keeper about."""
+    return db.execute(select(proposal.c.id).where(proposal.c.site == site).limit(1)).first() is not None
+
+
 def drop_proposed(db: Connection, site: str, id_: str) -> None:
     """Forget a proposed body: it was signed, or given up."""
     db.execute(delete(proposal).where(proposal.c.site == site, proposal.c.id == id_))

@@ -216,6 +216,11 @@ def services(db: Connection, site: str, by: Reader) -> list[ServiceView]:
     return found
 
 
+def any_proposed(db: Connection, site: str) -> bool:
+    """Say whether a role or service may wait for a second person."""
+    return granted_sql.any_proposed(db, site)
+
+
 def review(db: Connection, site: str, now_us: int, unused_days: int) -> list[ReviewRow]:
     """Say what of people's access somebody should look at, by rule and person.
 

@@ -153,6 +153,14 @@ class TestTwoPeople:
         for words in ("nurse on the ICU", "Priya Proposer", "Sam Second"):
             assert words in page
 
+    def test_the_first_page_says_what_waits_to_whom_it_waits_for(self, site):
+        assert "becomes clinician" not in site.as_("sam").get("/").text
+        proposed(site)
+        assert "Anna Berg becomes clinician" in site.as_("sam").get("/").text
+        priya = site.as_("priya").get("/").text
+        assert "Anna Berg becomes clinician" not in priya
+        assert "1 proposal waits" in priya
+
     def test_a_role_ends_the_same_way_and_stays_to_be_read(self, site):
         site.as_("sam").post("/people-waiting", f"/people-waiting/{proposed(site).id}/approve")
         site.house.time.pass_(seconds=60)
@@ -232,7 +240,9 @@ def test_a_leavers_session_ends_with_the_next_look_at_the_keeper(site, monkeypat
 @pytest.mark.parametrize("way", ["invite", "reset"])
 def test_an_invitation_is_shown_once(site, way):
     site.person("adam", "Adam Admin", Role.ADMINISTRATOR)
-    site.house.enrol("anna", "anna")
+    if way == "reset":
+        site.house.enrol("anna", "anna")
+    assert f"/people/anna/{way}" in site.as_("adam").get("/people/anna").text
     text = site.as_("adam").post("/people/anna", f"/people/anna/{way}").text
     link = re.search(r"http://localhost:2579/enrol\?key=[\w.~-]+", text)
     assert link
