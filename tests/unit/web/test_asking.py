@@ -35,11 +35,14 @@ def actor(role):
     return asking.Actor("person", "p-1", frozenset({role}))
 
 
-def test_a_sites_own_policy_about_people_counts_from_its_activation_on(opened, monkeypatch):  # noqa: F811
+def test_a_sites_own_policy_about_people_counts_from_its_activation_on(opened, monkeypatch):  # noqa: F811  the fixture above
     now, active = [1.0], [None]
     monkeypatch.setattr(asking, "load_active", lambda *_a, **_m: active[0])
     book = Book(opened, monotonic=lambda: now[0])
-    ask = lambda: Asking(book.now(), actor(Role.AUDITOR), asking.AT_THE_MACHINE)  # noqa: E731
+
+    def ask() -> Asking:
+        return Asking(book.now(), actor(Role.AUDITOR), asking.AT_THE_MACHINE)
+
     assert ask().may("ledger.see")
     errors: list = []
     active[0] = Active(Bundle(read_people({"people/x.cedar": FORBID.encode()}, errors)))
@@ -53,7 +56,7 @@ def test_a_sites_own_policy_about_people_counts_from_its_activation_on(opened, m
     assert ask().may("ledger.see")
 
 
-def test_a_policy_that_cannot_be_used_changes_nothing_and_can_be_looked_into(opened, monkeypatch):  # noqa: F811
+def test_a_policy_that_cannot_be_used_changes_nothing_and_can_be_looked_into(opened, monkeypatch):  # noqa: F811  the fixture above
     def broken(*_args, **_more):
         raise AuthorityError("bundle/active", "does not verify")
 
@@ -70,13 +73,13 @@ def test_a_policy_that_cannot_be_used_changes_nothing_and_can_be_looked_into(ope
     assert client.get("/devices/unknown/x").status_code == 422
 
 
-def test_without_that_rule_an_unusable_policy_would_change_something(opened, monkeypatch):  # noqa: F811
+def test_without_that_rule_an_unusable_policy_would_change_something(opened, monkeypatch):  # noqa: F811  the fixture above
     """Reverse: the refusal above comes from it."""
     whole = Asking(InForce(Rules.builtin()), actor(Role.INTEGRATION_ENGINEER), asking.AT_THE_MACHINE)
     assert isinstance(whole.answer("device.adopt", Thing("device")), Permitted)
 
 
-def test_a_session_for_looking_is_shown_no_button_and_changes_nothing(opened, monkeypatch):  # noqa: F811
+def test_a_session_for_looking_is_shown_no_button_and_changes_nothing(opened, monkeypatch):  # noqa: F811  the fixture above
     looks = replace(visit(Role.INTEGRATION_ENGINEER), acts=False)
     app, _ = console_of(opened, monkeypatch, **{LOOKER: looks})
     client = viewer(app, GRANTED[0])
@@ -90,7 +93,7 @@ def test_a_session_for_looking_is_shown_no_button_and_changes_nothing(opened, mo
 
 
 @pytest.fixture
-def home(prepared, tmp_path):  # noqa: F811
+def home(prepared, tmp_path):  # noqa: F811  the fixture above
     with console(copied(prepared.settings.data, tmp_path / "own")) as (house, browser):
         house.person("ada", Role.CLINICAL_ENGINEER)
         phone = house.enrol("ada", "ada")[1]

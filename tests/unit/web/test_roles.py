@@ -61,7 +61,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("role", FIRST)
-def test_each_role_is_shown_what_it_asks(console, role):  # noqa: F811
+def test_each_role_is_shown_what_it_asks(console, role):  # noqa: F811  the fixture above
     app, _ = console
     text = viewer(app, role).get("/").text
     assert FIRST[role] in text
@@ -75,7 +75,7 @@ def _titles(templates: set[str]) -> str:
     return "".join((HERE / "templates" / name).read_text() for name in templates)
 
 
-def test_a_vendors_first_page_counts_its_own_alone(console):  # noqa: F811
+def test_a_vendors_first_page_counts_its_own_alone(console):  # noqa: F811  the fixture above
     app, _ = console
     text = viewer(app, Role.VENDOR_USER).get("/").text
     assert estate.OURS in text
@@ -85,7 +85,7 @@ def test_a_vendors_first_page_counts_its_own_alone(console):  # noqa: F811
         assert word not in text
 
 
-def test_navigation_names_only_what_a_role_may_open(console):  # noqa: F811
+def test_navigation_names_only_what_a_role_may_open(console):  # noqa: F811  the fixture above
     app, _ = console
     text = viewer(app, Role.CLINICIAN).get("/").text
     assert 'href="/links"' in text
@@ -98,7 +98,7 @@ def test_a_card_without_an_action_cannot_be_written():
         Card("x.html", lambda _view: None, "no.such")
 
 
-def test_a_link_is_shown_only_where_its_page_may_be_opened(console, monkeypatch):  # noqa: F811
+def test_a_link_is_shown_only_where_its_page_may_be_opened(console, monkeypatch):  # noqa: F811  the fixture above
     """Reverse: the walk above finds a link that leads nowhere."""
     app, _ = console
     monkeypatch.setattr("oathward.web.view.View.leads", lambda _view, _href: True)
