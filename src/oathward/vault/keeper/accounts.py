@@ -191,11 +191,14 @@ def replace_hash(store: Store, factor: Factor, secret: bytes) -> None:
         store.rows("UPDATE factor SET secret = ? WHERE id = ?", wrapped, factor.id)
 
 
-def remove(keeper: Keeper, person: str, id_: str) -> Factor:
+def remove(keeper: Keeper, person: str, id_: str, *, first: bool) -> Factor:
     """Remove one factor of a person.
 
+    Args:
+        first: they have a first factor elsewhere: at the provider.
+
     Raises:
-        KeeperError: ``NOT_FOUND``. ``FACTOR_LAST``: it is the last second one.
+        KeeperError: ``NOT_FOUND``. ``FACTOR_LAST``: without it they could not sign in with what is left.
     """
     store = keeper.store
     with store.transaction():
@@ -203,8 +206,9 @@ def remove(keeper: Keeper, person: str, id_: str) -> Factor:
         found = next((one for one in own if one.id == id_), None)
         if found is None:
             raise KeeperError("factor", "there is no such", reason=Reason.NOT_FOUND)
-        if found.kind in SECOND and sum(one.kind in SECOND for one in own) == 1:
-            raise KeeperError("factor", "is the last second one", reason=Reason.FACTOR_LAST)
+        left = {one.kind for one in own if one.id != id_}
+        if "passkey" not in left and not ("totp" in left and ("password" in left or first)):
+            raise KeeperError("factor", "is needed to sign in", reason=Reason.FACTOR_LAST)
         store.rows("DELETE FROM factor WHERE id = ?", id_)
     keeper.note("factor.removed", {"factor": id_, "kind": found.kind, "person": person})
     return found
@@ -218,8 +222,11 @@ def invite(keeper: Keeper, by: Inviter, person: Person, login: str = "") -> str:
         login: to sign in with; empty: the account's, else mail, else number, else the person's id.
 
     Raises:
-        KeeperError: ``CONFLICT``: another person has the login.
+        KeeperError: ``CONFLICT``: another person has the login; or this one has a second factor: only a reset, which ends
+            what they have, may give somebody a way in beside it.
     """
+    if factors(keeper.store, person.id, *SECOND):
+        raise KeeperError("account", "is enrolled; reset it instead", reason=Reason.CONFLICT)
     key = _invitation(keeper, by, person, login)
     keeper.note("account.invited", {"by": by.name, "person": person.id})
     return key

@@ -161,7 +161,8 @@ def remove(keeper: Keeper, caller: Caller, id: str, proof: Evidence) -> None:  #
     person, _, session = _who(keeper, caller, proof)
     if session is None:
         raise refusal()
-    accounts.remove(keeper, person, id)
+    found = persons.person_of(keeper, person)
+    accounts.remove(keeper, person, id, first=found is not None and bool(found.sign_ins))
     visiting.end_others(keeper, person, session.id, "factor.removed")
 
 

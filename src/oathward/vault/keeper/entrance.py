@@ -186,14 +186,16 @@ class Entrance:
             self._refused[what, person, why] += 1
         return refusal()
 
-    def take_refused(self) -> list[dict[str, object]]:
-        """Give what was refused since the last time, as bodies of records."""
+    def take_refused(self) -> Counter[tuple[str, str, str]]:
+        """Give what was refused since the last time: kind of proof, person id, code -> how often."""
         with self._guard:
             counted, self._refused = self._refused, Counter()
-        return [
-            {"count": count, "factor": what, "person": person, "why": why}
-            for (what, person, why), count in sorted(counted.items())
-        ]
+        return counted
+
+    def put_back(self, counted: Counter[tuple[str, str, str]]) -> None:
+        """Take back what could not be recorded."""
+        with self._guard:
+            self._refused.update(counted)
 
 
 def refusal() -> KeeperError:

@@ -290,6 +290,11 @@ class Sessions:
             over, self._over = self._over, []
         return over
 
+    def put_back(self, over: list[Session]) -> None:
+        """Take back what could not be recorded."""
+        with self._guard:
+            self._over = over + self._over
+
     def worth_noting(self) -> bool:
         """Say whether a refused link is to be recorded: one a second tells enough and fills nothing."""
         with self._guard:

@@ -15,7 +15,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from oathward.core.errors import KeeperError
+from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.ledger import Record
@@ -151,11 +151,21 @@ def end_others(keeper: Keeper, person_id: str, but: str, why: str) -> None:
 
 def flush(keeper: Keeper) -> None:
     """Record which sessions ended by themselves, and what was refused, since the last time."""
-    over = [
+    over, refused = keeper.sessions.take_over(), keeper.entrance.take_refused()
+    ended = [
         ("session.ended" if one.why == "time" else "session.revoked", _of(one) | {"why": one.why})
-        for one in keeper.sessions.take_over()
+        for one in over
     ]
-    _record(keeper, over + [("sign-in.refused", body) for body in keeper.entrance.take_refused()])
+    sums = [
+        ("sign-in.refused", {"count": count, "factor": what, "person": person, "why": why})
+        for (what, person, why), count in sorted(refused.items())
+    ]
+    try:
+        _record(keeper, [*ended, *sums])
+    except OathwardError:
+        keeper.sessions.put_back(over)
+        keeper.entrance.put_back(refused)
+        raise
 
 
 def _record(keeper: Keeper, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> None:

@@ -2,8 +2,8 @@
 
 Rules:
 - Only what was compared and was wrong counts: a broken connection, an unknown challenge, an old form do not.
-- The first ``[people] wrong_per_hour_max`` cost nothing. Each one after them makes a wait, twice as long as the last, up
-  to an hour; while it lasts everything is refused as if it were wrong, and does not count.
+- The first ``[people] wrong_per_hour_max`` cost nothing. Each one after them makes a wait, a minute first, twice as long each
+  time, up to an hour; while it lasts everything is refused as if it were wrong, and does not count.
 - A right try, or a day without one, begins again. A passkey cannot be guessed: it never waits, so nobody is locked out
   by others.
 - A login that nobody has is counted as any other, under a hash: what it costs says nothing.
@@ -22,6 +22,10 @@ from oathward.vault.keeper.store import Store
 _MINUTE_US = 60_000_000
 WAIT_US_MAX = 60 * _MINUTE_US
 FORGET_US = 24 * 60 * _MINUTE_US
+COUNTS_MAX = 100_000
+"""Beyond so many the least wrong are forgotten first: logins that nobody has are as many as somebody tries."""
+
+_FORGOTTEN_AT_ONCE = 1_000
 
 
 def name_of(what: str, whose: str) -> str:
@@ -36,9 +40,11 @@ def reserve(store: Store, name: str, now_us: int, free_max: int) -> bool:
         count, until_us = store.one("SELECT count, until_us FROM wrong WHERE id = ?", name) or (0, 0)
         if until_us > now_us:
             return False
+        if not count:
+            _make_room(store)
         count += 1
         over = count - free_max
-        wait_us = min(WAIT_US_MAX, _MINUTE_US << min(over, 10)) if over > 0 else 0
+        wait_us = min(WAIT_US_MAX, _MINUTE_US << min(over - 1, 10)) if over > 0 else 0
         store.rows(
             "INSERT INTO wrong VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET count = excluded.count,"
             " until_us = excluded.until_us, last_us = excluded.last_us",
@@ -57,3 +63,10 @@ def clear(store: Store, *names: str) -> None:
     """Begin again: it was right, or the account was reset."""
     with store.transaction():
         store.many("DELETE FROM wrong WHERE id = ?", [(name,) for name in names])
+
+
+def _make_room(store: Store) -> None:
+    (held,) = store.one("SELECT COUNT(*) FROM wrong") or (0,)
+    if held >= COUNTS_MAX:
+        least = "SELECT id FROM wrong ORDER BY count, last_us LIMIT ?"
+        store.rows(f"DELETE FROM wrong WHERE id IN ({least})", _FORGOTTEN_AT_ONCE)  # noqa: S608  our own words

@@ -152,6 +152,16 @@ def test_the_address_for_the_phone(house):
     assert asked["issuer"] == [f"Oathward {house.settings.site.name}"]
 
 
+def test_who_is_enrolled_is_reset_and_not_invited(house):
+    """An invitation beside factors that hold would be a second way in that its owner never sees."""
+    house.enrol("ada")
+    with pytest.raises(KeeperError) as caught:
+        house.invited("ada")
+    assert caught.value.reason is Reason.CONFLICT
+    house.people.enrol_password(PASSWORD, begin(house, "ben").pending)
+    assert house.invited("ben"), "who broke off after the password may be invited again"
+
+
 def test_a_login_is_one_persons(house):
     house.enrol("ada")
     for login in ("ADA@hospital.example", " ada@hospital.example"):
@@ -225,6 +235,20 @@ def test_the_last_second_factor_cannot_go(house):
         refused(lambda: house.people.sign_in_second(step.pending, phone.code(), HERE))
         is Reason.SIGN_IN_REFUSED
     )
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_is_left_can_sign_in(house, first):
+    """A code alone cannot, unless the provider is there for the first factor."""
+    if first:
+        house.person("ada", mail="ada@hospital.example", sign_ins=frozenset({("https://id.example", "1")}))
+    step, _ = house.enrol("ada")
+    proof = console_proof(step.secret)
+    [password] = [one for one in house.people.account_own(proof).factors if one.kind == "password"]
+    if first:
+        house.people.factor_remove(password.id, proof)
+    else:
+        assert refused(lambda: house.people.factor_remove(password.id, proof)) is Reason.FACTOR_LAST
 
 
 def test_another_persons_factor_is_none(house):

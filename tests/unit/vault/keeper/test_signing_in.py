@@ -2,9 +2,9 @@
 
 import pytest
 from tests.unit.vault.keeper.people import HERE, PASSWORD, Phone, founded
-from tests.unit.vault.keeper.test_opening import records, refused
+from tests.unit.vault.keeper.test_opening import change, records, refused
 
-from oathward.core.errors import KeeperError
+from oathward.core.errors import KeeperError, StorageError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.vault.keeper import accounts, entrance, operations, passwords, visiting, waits
@@ -205,11 +205,11 @@ def test_after_too_many_wrong_tries_the_account_waits_longer_and_longer_and_tell
     before = house.keeper.entrance.hashes.verified
     assert refused(right) is Reason.SIGN_IN_REFUSED, "right, and refused all the same"
     assert house.keeper.entrance.hashes.verified == before + 1, "and as much work"
-    house.time.pass_(minutes=2, seconds=1)
+    house.time.pass_(minutes=1, seconds=1)
     wrong(house, 1)
-    house.time.pass_(minutes=2, seconds=1)
+    house.time.pass_(minutes=1, seconds=1)
     assert refused(right) is Reason.SIGN_IN_REFUSED, "the second wait is longer"
-    house.time.pass_(minutes=2)
+    house.time.pass_(minutes=1)
     assert right().state == "second"
     assert house.keeper.store.rows("SELECT * FROM wrong") == [], "and it begins again"
     assert ("password", "ada", "account.waits") in why(house)
@@ -327,3 +327,29 @@ def test_a_phone_of_somebody_else_does_not_do(house):
         refused(lambda: house.people.sign_in_second(step.pending, theirs.code(), HERE))
         is Reason.SIGN_IN_REFUSED
     )
+
+
+def test_counts_of_logins_that_nobody_has_do_not_grow_without_end(house, monkeypatch):
+    """And whoever was wrong most is forgotten last."""
+    store, now_us = house.keeper.store, house.time.now_us
+    monkeypatch.setattr(waits, "COUNTS_MAX", 1_100)
+    ada = waits.name_of("password", "ada")
+    for _ in range(3):
+        waits.reserve(store, ada, now_us, 10)
+    with store.transaction():
+        for n in range(1_200):
+            waits.reserve(store, waits.name_of("password", f"no{n}"), now_us + n, 10)
+    assert store.one("SELECT COUNT(*) FROM wrong")[0] <= 1_100
+    assert store.one("SELECT count FROM wrong WHERE id = ?", ada) == (3,)
+
+
+def test_what_could_not_be_recorded_is_recorded_later(house):
+    wrong(house, 2, login="nobody")
+    change(house.settings, "ALTER TABLE ledger_record RENAME TO away")
+    with pytest.raises(StorageError):
+        visiting.flush(house.keeper)
+    change(house.settings, "ALTER TABLE away RENAME TO ledger_record")
+    wrong(house, 1, login="nobody")
+    visiting.flush(house.keeper)
+    [record] = records(house.settings, "sign-in.refused")
+    assert record["body"] == {"count": 3, "factor": "password", "person": "", "why": "account.unknown"}
