@@ -3,13 +3,14 @@
 Rules:
 - Uses are those of the last 90 days; where the ledger is younger, nothing is called unused.
 - Read in blocks, each in a transaction of its own; equal decisions are read once.
-- A review that was interrupted changed nothing: what it found is taken in by one transaction.
+- What was found is taken in by groups; one that was interrupted is taken in again by the next, which says what is gone.
 
 Deliberately absent: the rules (``policy.review``), and when (``app.reviews``).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,7 +23,7 @@ from oathward.changes import findings_actions, findings_views
 from oathward.changes import views as changes
 from oathward.changes.model import ProposalRow
 from oathward.core.clock import from_micros, micros
-from oathward.core.db import read, write
+from oathward.core.db import GROUP_ROWS_MAX, read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.inventory import views as inventory
@@ -63,7 +64,7 @@ def run(site: Opened, *, stopped: Callable[[], bool] = lambda: False) -> Reviewe
     Raises:
         InputError: it was ended.
         AuthorityError: the bundle in force does not verify.
-        StorageError: nothing of it was kept.
+        StorageError: some of it was not kept.
     """
     with read(site.engine) as db:
         active = activation.load_active(db, site.site, site.authority, site.seen)
@@ -72,10 +73,19 @@ def run(site: Opened, *, stopped: Callable[[], bool] = lambda: False) -> Reviewe
     now_us = micros(site.clock.now())
     found = findings_of(site, active, now_us, stopped=stopped)
     digest = active.bundle.digest.hex()
-    with write(site.engine) as db:
-        rows = [findings_views.row_of(one, digest, now_us) for one in found]
-        counts = findings_actions.take_in(db, site.site, rows, now_us)
-    return Reviewed(active.label, tuple(found), counts)
+    rows = [findings_views.row_of(one, digest, now_us) for one in found]
+    counts = Counter[str]()
+    for start in range(0, len(rows), GROUP_ROWS_MAX):
+        with write(site.engine) as db:
+            counts.update(
+                findings_actions.take_in(db, site.site, rows[start : start + GROUP_ROWS_MAX], now_us)
+            )
+    gone = -1
+    while gone:
+        with write(site.engine) as db:
+            gone = findings_actions.let_go(db, site.site, now_us)
+        counts["gone"] += gone
+    return Reviewed(active.label, tuple(found), {word: counts[word] for word in ("new", "again", "gone")})
 
 
 def findings_of(

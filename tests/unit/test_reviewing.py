@@ -163,10 +163,22 @@ def test_signed_off_and_gone_is_open_when_it_comes_again(gate):
     with write(gate.engine) as db:
         findings_actions.take_in(db, gate.site, [findings_views.row_of(found, "b", 1)], 1)
         findings_actions.sign_off(db, gate.site, found.id, by="p", why="w", days=366, now_us=2)
-        findings_actions.take_in(db, gate.site, [], 3)
+        assert findings_actions.let_go(db, gate.site, 3) == 1
+        assert findings_actions.let_go(db, gate.site, 3) == 0
         findings_actions.take_in(db, gate.site, [findings_views.row_of(found, "b", 4)], 4)
     (view,) = kept(gate)
     assert (view.row.state, view.row.first_us, view.row.by) == (FindingState.OPEN, 4, "")
+
+
+def test_many_are_taken_in_by_groups(gate, monkeypatch):
+    found = [ReviewFinding("grant.endless", f"person:p{n}/auditor", "has no end") for n in range(600)]
+    monkeypatch.setattr(reviewing, "findings_of", lambda *_, **__: found)
+    assert reviewing.run(gate.opened).counts == {"new": 600, "again": 0, "gone": 0}
+    found.pop()
+    assert reviewing.run(gate.opened).counts == {"new": 0, "again": 0, "gone": 1}
+    found.clear()
+    assert reviewing.run(gate.opened).counts == {"new": 0, "again": 0, "gone": 599}
+    assert len(kinds(gate)) == 1_200
 
 
 class TestWhen:

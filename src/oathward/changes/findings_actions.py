@@ -3,14 +3,14 @@
 Rules:
 - The same review twice changes nothing but the time it was last found, and writes one record for what is new.
 - Signed off is until a date, by a person, with a reason; past the date it is open again.
-- What is not found any more is gone; found again, it is open, whoever signed it off before.
+- What the last review did not find is gone; found again, it is open, whoever signed it off before.
 
 Deliberately absent: who may (``policy.access``), and the review itself (``policy.review``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,27 +19,24 @@ from sqlalchemy import Connection
 from oathward.changes import findings_sql as sql
 from oathward.changes.actions import checked_reason
 from oathward.changes.findings_model import SIGNED_OFF_DAYS_MAX, FindingRow, FindingState
+from oathward.core.db import GROUP_ROWS_MAX
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
 
 _DAY_US = 86_400_000_000
-FINDINGS_MAX = 2_000
-"""Of one review that are kept; more is another problem than a list."""
 
 
-def take_in(db: Connection, site: str, found: Iterable[FindingRow], now_us: int) -> dict[str, int]:
-    """Take in what one review found; gives how many are new, open again, and gone. The last call before commit.
+def take_in(db: Connection, site: str, found: Sequence[FindingRow], now_us: int) -> dict[str, int]:
+    """Take in some of what one review found; gives how many are new, and open again. The last call before commit.
 
     Args:
-        found: open, with this review's time as both of theirs.
+        found: at most ``GROUP_ROWS_MAX``, open, with this review's time as both of theirs.
     """
-    known = {row.id: row for row in sql.rows(db, site)}
+    known = {row.id: row for row in sql.some(db, site, [row.id for row in found])}
     records: list[Record] = []
-    counts = {"new": 0, "again": 0, "gone": 0}
-    seen: set[str] = set()
-    for row in list(found)[:FINDINGS_MAX]:
-        seen.add(row.id)
+    counts = {"new": 0, "again": 0}
+    for row in found:
         before = known.get(row.id)
         if before is None:
             sql.put(db, site, row)
@@ -51,14 +48,23 @@ def take_in(db: Connection, site: str, found: Iterable[FindingRow], now_us: int)
         if standing.state is FindingState.OPEN and before.state is not FindingState.OPEN:
             counts["again"] += 1
             records.append(_record("review.found", row, now_us, again=True))
-    for row in known.values():
-        if row.id not in seen and row.state is not FindingState.GONE:
-            sql.change(db, site, replace(row, state=FindingState.GONE))
-            counts["gone"] += 1
-            records.append(_record("review.gone", row, now_us))
     if records:
         append(db, site, [prepare(record) for record in records])
     return counts
+
+
+def let_go(db: Connection, site: str, now_us: int) -> int:
+    """Note that some findings are gone, which the review of this time did not find; gives how many, 0 when all are.
+
+    The last call before commit; call it again while it gives more than zero.
+    """
+    standing = (FindingState.OPEN, FindingState.SIGNED_OFF)
+    rows = sql.rows(db, site, standing, before_us=now_us, limit=GROUP_ROWS_MAX)
+    for row in rows:
+        sql.change(db, site, replace(row, state=FindingState.GONE))
+    if rows:
+        append(db, site, [prepare(_record("review.gone", row, now_us)) for row in rows])
+    return len(rows)
 
 
 def sign_off(db: Connection, site: str, id_: str, *, by: str, why: str, days: int, now_us: int) -> FindingRow:

@@ -57,14 +57,26 @@ def change(db: Connection, site: str, row: FindingRow) -> None:
 
 
 def rows(
-    db: Connection, site: str, states: Collection[FindingState] = (), *, limit: int = 0
+    db: Connection, site: str, states: Collection[FindingState] = (), *, before_us: int = 0, limit: int = 0
 ) -> list[FindingRow]:
-    """Read findings in these states, or all, by rule and what they are about."""
+    """Read findings by rule and what they are about.
+
+    Args:
+        states: only these. before_us: only those last found before.
+    """
     query = select(finding).where(finding.c.site == site)
     if states:
         query = query.where(finding.c.state.in_([str(one) for one in states]))
+    if before_us:
+        query = query.where(finding.c.last_us < before_us)
     query = query.order_by(finding.c.rule, finding.c.about)
     return [_row(r) for r in db.execute(query.limit(limit) if limit else query)]
+
+
+def some(db: Connection, site: str, ids: Collection[str]) -> list[FindingRow]:
+    """Read those of some findings that are known."""
+    query = select(finding).where(finding.c.site == site, finding.c.id.in_(list(ids)))
+    return [_row(r) for r in db.execute(query)]
 
 
 def one(db: Connection, site: str, id_: str) -> FindingRow | None:
