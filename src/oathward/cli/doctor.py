@@ -19,7 +19,7 @@ from oathward.cli.comparing import Line
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core import users
 from oathward.core.clock import Clock, wall_s
-from oathward.core.errors import OathwardError
+from oathward.core.errors import InputError, OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
 from oathward.core.settings import Settings
 from oathward.vault.certificates import days_left
@@ -327,6 +327,21 @@ def _console(settings: Settings) -> Iterator[Line]:
             f"{', '.join(lacking)} not built: pages work, plain; in a checkout run `python scripts/assets.py`"
         )
         yield Line("note", "console", what)
+    if settings.console.port >= 0 and settings.console.certificate:
+        yield _console_certificate(settings.data / settings.console.certificate)
+
+
+def _console_certificate(file: Path) -> Line:
+    """The console's own certificate: the day it ends every browser and program turns away."""
+    try:
+        days = days_left(file.read_bytes(), wall_s())
+    except (OSError, InputError):
+        return Line("bad", "console", f"{file}: no certificate that can be read; the console will not start")
+    if days >= RENEW_DAYS:
+        return Line("ok", "console", f"its certificate is valid for {days} days")
+    ends = f"ends in {days} days" if days >= 0 else "has ended"
+    what = f"its certificate {ends}; put another one and its key in place, and start again"
+    return Line("bad", "console", what)
 
 
 CHECKS = (

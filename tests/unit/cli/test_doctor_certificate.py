@@ -53,3 +53,24 @@ def test_what_it_says_to_do_gives_another_one_of_the_same_authority(data):
     assert after != before
     assert days_left(after, wall_s()) >= SERVER_DAYS - 1
     assert (trust / "device-ca.pem").read_bytes() == authority
+
+
+@pytest.mark.parametrize(
+    ("days", "level", "said"),
+    [
+        (0, "ok", "396 days"),
+        (SERVER_DAYS - 20, "bad", "ends in 19 days"),
+        (SERVER_DAYS + 2, "bad", "has ended"),
+    ],
+)
+def test_doctor_says_when_the_consoles_certificate_ends(data, capsys, monkeypatch, days, level, said):
+    settings = '[console]\ncertificate = "trust/mllp.pem"\nkey = "trust/mllp.key"\n'
+    (data / "oathward.toml").write_text(settings)
+    monkeypatch.setattr(doctor, "wall_s", lambda: wall_s() + days * DAY_S)
+    run(["doctor", "--data", str(data), "--json"])
+    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == "console"]
+    assert any(one["level"] == level and said in one["what"] for one in lines)
+    (data / "oathward.toml").write_text(settings.replace("mllp.pem", "none.pem"))
+    run(["doctor", "--data", str(data), "--json"])
+    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == "console"]
+    assert any("no certificate that can be read" in one["what"] for one in lines)
