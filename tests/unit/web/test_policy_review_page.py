@@ -147,3 +147,14 @@ def test_a_proof_that_is_not_fresh_is_asked_for_first(people, finding):  # noqa:
 
 def test_one_that_is_none_is_not_found(people, finding):  # noqa: F811  a fixture
     assert people.person("paul").get("/policies/review/0000000000000000").status_code == 404
+
+
+def test_a_long_list_says_how_many_there_are(people):  # noqa: F811  a fixture
+    found = [ReviewFinding("grant.endless", f"person:p{n:03}/auditor", "has no end") for n in range(120)]
+    with write(people.opened.engine) as db:
+        rows = [findings_views.row_of(one, "b", people.now_us) for one in found]
+        findings_actions.take_in(db, people.opened.site, rows, people.now_us)
+    text = people.person("audra").page("/policies/review")
+    assert "120, the first 100 here" in text
+    assert "person:p099/" in text
+    assert "person:p100/" not in text

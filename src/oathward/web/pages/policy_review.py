@@ -33,6 +33,9 @@ SHOWN = {
     "gone": ("off", "gone"),
 }
 DAYS = 90
+ROWS_MAX = 100
+"""Of one rule on the page; the command lists all."""
+
 _PATIENCE_S = 2.5
 _ONE = "/policies/review/{finding}"
 
@@ -45,11 +48,12 @@ def show(view: View) -> Response:
         names = people.names(db, view.site.site, {one.row.by for one in found if one.row.by})
     listed = [one for one in found if every or one.open]
     groups = [(title, list(some)) for title, some in groupby(listed, key=lambda one: one.title)]
+    shown = [(title, some[:ROWS_MAX], len(some)) for title, some in groups]
     return view.page(
         "policy_review.html",
         active=view.asking.active,
         every=every,
-        groups=groups,
+        groups=shown,
         last_us=max((one.row.last_us for one in found), default=0),
         name=Names(names),
         open=sum(one.open for one in found),
