@@ -9,6 +9,7 @@ Rules:
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import shutil
 import subprocess
@@ -31,6 +32,13 @@ def ready(name: str) -> Path:
     Raises:
         subprocess.CalledProcessError: a package could not be had, or its hash differs.
     """
+    HOME.mkdir(exist_ok=True)
+    with (HOME / f".{name}.lock").open("w") as lock:  # two tests at once: the second finds all done
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _ready(name)
+
+
+def _ready(name: str) -> Path:
     recipe, home = RECIPES / name, HOME / name
     stamp, wanted = home / ".stamp", digest(recipe)
     if stamp.exists() and stamp.read_text() == wanted:

@@ -50,6 +50,8 @@ KEYS_AGE_S_MAX = 600.0
 KEYS_AGAIN_S_MIN = 30.0
 """How often an unknown key makes us look again."""
 AT_ONCE_MAX = 8
+TURN_S_MAX = 2.0
+"""How long one waits for a turn: threads are for everybody's pages."""
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -265,8 +267,8 @@ class Provider:
         headers: Mapping[str, str],
         form: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        """Ask once, under one limit of time; ``timeout_s`` also bounds waiting for a turn."""
-        if not self._asking.acquire(timeout=self._settings.timeout_s):
+        """Ask once, under one limit of time."""
+        if not self._asking.acquire(timeout=TURN_S_MAX):
             raise _away("is asked by too many at once")
         try:
             return asyncio.run(self._exchange(method, address, bytes_max, headers, form))

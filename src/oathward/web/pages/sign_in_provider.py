@@ -50,6 +50,7 @@ def answer(view: View) -> Response:
     if _HERE not in view.request.query_params:
         here = f"{BACK}?{urlencode([*query, (_HERE, '1')])}"
         return view.page("going_on.html", address=here, name="", elsewhere=False)
+    BEGINS.count(view.origin, str(view.site.settings.data))
     answered = provider.read(query)
     value, after, again = before.from_provider(view)
     if not value:
