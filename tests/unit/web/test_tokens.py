@@ -1,8 +1,11 @@
 """Tokens and sessions of the API, with a real keeper: persons' sign-in, services' assertions and certificates, sessions that end."""
 
 import hashlib
+import json
 
 import pytest
+from joserfc import jws
+from joserfc.jwk import ECKey
 from starlette.testclient import TestClient
 from tests.unit.vault.keeper.people import PASSWORD, founded
 from tests.unit.web.people import BASE, copied
@@ -156,6 +159,43 @@ def test_a_service_shows_its_certificate_on_the_connection(app, client, house, m
     assert (other.status_code, other.json()["error"]) == (401, "invalid_client")
     house.leave("ada")
     assert client.get("/api/v1/devices", headers=headers).status_code in {401, 404}, "its owner left"
+
+
+def assertion(house, key, **changes) -> dict[str, str]:
+    """A form with an assertion of the service ``feed``, as it signs one."""
+    now_s = int(house.time.wall_s)
+    claims = {
+        "iss": "feed",
+        "sub": "feed",
+        "aud": f"{BASE}/api/v1/token",
+        "exp": now_s + 120,
+        "iat": now_s,
+        "jti": "1",
+    }
+    signed = jws.serialize_compact(
+        {"alg": "ES256"}, json.dumps(claims | changes).encode(), key, algorithms=["ES256"]
+    )
+    return {"grant_type": "client_credentials", "client_assertion_type": BEARER, "client_assertion": signed}
+
+
+def test_a_service_signs_for_its_token_once(client, house):
+    key = ECKey.generate_key("P-256")
+    house.person("ada", Role.INTEGRATION_ENGINEER)
+    house.service("feed", "ada", roles=frozenset({Role.AUDITOR}), jwk=json.dumps(key.as_dict(private=False)))
+    form = assertion(house, key)
+    given = client.post("/api/v1/token", data=form)
+    assert (given.status_code, given.json()["token_type"]) == (200, "Bearer")
+    headers = {"authorization": f"Bearer {given.json()['access_token']}"}
+    assert client.get("/api/v1/devices", headers=headers).status_code == 200
+    refusals = {
+        "assertion.replayed": form,
+        "assertion.audience": assertion(house, key, aud="https://evil.example/api/v1/token", jti="2"),
+        "assertion.expired": assertion(house, key, exp=1, jti="3"),
+        "assertion.invalid": assertion(house, ECKey.generate_key("P-256"), jti="4"),
+    }
+    for code, wrong in refusals.items():
+        answer = client.post("/api/v1/token", data=wrong)
+        assert (answer.status_code, answer.json()) == (401, {"error": "invalid_client", "code": code})
 
 
 def test_an_assertion_that_is_none_gets_no_token(client):
