@@ -35,6 +35,16 @@ CLOUD = (
     .replace('indeterminate = "care-team"\n', "")
     .replace('message_types = ["*"]', 'message_types = ["ORU^R01"]')
 )
+STUDY = (
+    CLOUD.replace('"cloud"', '"study"', 1)
+    .replace('"HOPERAT"', '"HRESCH"')
+    .replace("without_consent = true", "without_consent = false")
+    .replace('"observation.*", "device.type"', '"observation.*", "patient.demographic", "device.type"')
+    .replace(
+        'profile = "device-telemetry"\nproject = "telemetry"', 'profile = "safe-harbor"\nproject = "registry"'
+    )
+)
+"""A link that takes what patients allowed, to the same recipient."""
 
 
 def hl7(number, *, code="ORU^R01", place="ICU", odd="", sender="MON1"):
@@ -53,7 +63,9 @@ def before_files():
     files = bundle({"ehr": "mllp://127.0.0.1:9"})
     files["recipients/cloud.toml"] = RECIPIENT.format(id="cloud", address="mllp://127.0.0.1:9").encode()
     files["links/cloud.toml"] = CLOUD.encode()
+    files["links/study.toml"] = STUDY.encode()
     files["policies/links.cedar"] += (
+        b'@id("study") permit(principal, action == Action::"Disclose", resource == Link::"study");\n'
         b'@id("cloud") permit(principal, action == Action::"Disclose", resource == Link::"cloud");\n'
     )
     return files
@@ -67,6 +79,8 @@ def after_files():
     files["links/ehr.toml"] = files["links/ehr.toml"].replace(
         b'confidentiality_max = "V"', b'confidentiality_max = "N"'
     )
+    study = STUDY.replace('"patient.demographic", ', '"patient.birth-date", ')
+    files["links/study.toml"] = study.encode()
     third = CLOUD.replace('id = "cloud"', 'id = "third"', 1).replace('"device.type", ', "")
     files["links/third.toml"] = third.encode()
     files["policies/links.cedar"] += (
@@ -109,6 +123,25 @@ def take(gate, raws):
     for raw in raws:
         prepared = handle(gate, Arrival(uuid7(), raw, PEER, gate.now_us()))
         commit_group(gate, [prepared])
+
+
+def said(site, gate, number, *what):
+    """Record what a patient said, at the command line."""
+    file = site.folder / "identifier"
+    file.write_text(f"{number}^^^HOSP^MR\n")
+    order = [
+        "consent",
+        "record",
+        *what,
+        "--purpose",
+        "HRESCH",
+        "--recipient",
+        "cloud",
+        "--identifier-file",
+        str(file),
+    ]
+    assert command([*order, "--data", str(site.folder)]) == 0
+    gate.refresh()
 
 
 def records(gate):
@@ -230,16 +263,29 @@ def compared(site, gate):
 
 def test_it_says_what_a_replay_of_the_sealed_messages_says(world):
     site, gate = world
+    for number in ("7001234500", "7001234501", "7001234502"):
+        said(site, gate, number, "--permit", "--class", "*")
+    said(site, gate, "7001234501", "--deny", "--class", "patient.*")
+    said(site, gate, "7001234502", "--deny", "--class", "*")
     take(gate, messages())
     run, replay = compared(site, gate)
     assert told(run) == replay
-    assert {link for link, _ in replay} == {"cloud", "ehr", "third"}
+    assert {link for link, _ in replay} == {"cloud", "ehr", "study", "third"}
     assert {"newly_allowed", "newly_denied"} <= {kind for _, kind in replay}
     assert replay["cloud", "+message.party"] > replay["cloud", "newly_allowed"], (
         "of what left before, more leaves"
     )
     (pumps,) = (link.kinds["pump"] for link in run.links if link.link == "cloud")
     assert pumps == {"newly_denied": 6, "classes_less": 6}
+    study = next(link for link in run.links if link.link == "study")
+    assert study.counts == {"classes_more": 1, "classes_less": 1}, (
+        "of one who allowed it, and denied nothing of it"
+    )
+    assert (study.more, study.less, study.subjects) == (
+        {"patient.birth-date": 1},
+        {"patient.demographic": 1},
+        1,
+    )
     ehr = next(link for link in run.links if link.link == "ehr")
     assert (ehr.counts["newly_denied"], ehr.subjects) == (6, 6)
     assert run.changed + run.unchanged == run.decisions
