@@ -92,17 +92,16 @@ def propose_service(site: Opened, service: Service, *, why: str, now_us: int, pr
 def approve(site: Opened, id_: str, *, now_us: int, proof: Proof) -> Document:
     """Agree to another person's proposal: it is signed and stored at once; gives what is in force now.
 
+    Of one that was approved and is not in force yet, it is the rest of the way.
+
     Raises:
         KeeperError: not by this person, not any more. InputError: ``not-found``: its body is not here.
     """
     body = _kept(site, id_)
-    approved = site.keeper.changes.approve(id_, proof)
-    return _finish(site, approved, body, now_us, proof)
-
-
-def finish(site: Opened, id_: str, *, now_us: int, proof: Proof) -> Document:
-    """Sign and store what was approved and is not in force yet: something failed in between. Raises as ``approve``."""
-    return _finish(site, site.keeper.changes.one(id_, proof), _kept(site, id_), now_us, proof)
+    found = site.keeper.changes.one(id_, proof)
+    if found.state != "approved":  # else something failed after that, and either of the two goes on
+        found = site.keeper.changes.approve(id_, proof)
+    return _finish(site, found, body, now_us, proof)
 
 
 def withdraw(site: Opened, id_: str, reason: str, proof: Proof) -> Proposed:
@@ -168,8 +167,8 @@ def _finish(site: Opened, approved: Proposed, body: bytes, now_us: int, proof: P
 
 def _waiting(site: Opened, db: Connection, one: Proposed, now_us: int) -> Waiting:
     row = granted_sql.proposed(db, site.site, one.id)
-    kind, about, _ = orjson.loads(one.body)["documents"][0]
-    if row is None or hashlib.sha256(row.body).hexdigest() != orjson.loads(one.body)["documents"][0][2]:
+    kind, about, digest = orjson.loads(one.body)["documents"][0]
+    if row is None or hashlib.sha256(row.body).hexdigest() != digest:
         return Waiting(
             one, kind, about, "", ("what it would change is not here: withdraw it",), readable=False
         )
@@ -212,7 +211,7 @@ def _kept(site: Opened, id_: str) -> bytes:
         raise InputError(
             "proposal", "there is no such proposal of a role or service", reason=Reason.NOT_FOUND
         )
-    return bytes(row.body)
+    return row.body
 
 
 def _kind(one: Proposed) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select
 
 from oathward.people.tables import document as document_of
-from oathward.people.tables import proposal, role, service, upsert, use
+from oathward.people.tables import proposal, raw, role, service, upsert, use
 from oathward.policy.people import SERVICE, Service
 from oathward.vault.authority import Document
 
@@ -30,6 +30,14 @@ class ServiceRow:
             ValueError: the body is not a service.
         """
         return Service.from_body(self.document.body)
+
+
+@dataclass(frozen=True, slots=True)
+class ProposedRow:
+    """The body of a proposal, as it is stored: what it must be the keeper knows by its digest."""
+
+    body: bytes
+    reason: str
 
 
 def put_role(db: Connection, site: str, id_: str, key: tuple[str, int], values: Mapping[str, Any]) -> None:
@@ -88,9 +96,10 @@ def keep_proposed(db: Connection, site: str, id_: str, draft: Document, *, reaso
     upsert(db, proposal, {"site": site, "id": id_}, values)
 
 
-def proposed(db: Connection, site: str, id_: str) -> Row[Any] | None:
+def proposed(db: Connection, site: str, id_: str) -> ProposedRow | None:
     """Read a proposed body, with what it is about."""
-    return db.execute(select(proposal).where(proposal.c.site == site, proposal.c.id == id_)).first()
+    row = db.execute(select(proposal).where(proposal.c.site == site, proposal.c.id == id_)).first()
+    return ProposedRow(raw(row.body), row.reason) if row else None
 
 
 def any_proposed(db: Connection, site: str) -> bool:

@@ -135,9 +135,9 @@ def upsert(
 
 def document(r: Row[Any], kind: str) -> Document:
     """Give the signed document of a row."""
-    return Document(r.site, kind, r.id, r.version, _raw(r.body), _raw(r.signature), r.at_us)
+    return Document(r.site, kind, r.id, r.version, raw(r.body), raw(r.signature), r.at_us)
 
 
-def _raw(value: object) -> bytes:
+def raw(value: object) -> bytes:
     """Give a column's bytes; SQLite stores whatever somebody writes, and what is not bytes verifies as nothing."""
     return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else b""
