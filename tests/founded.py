@@ -6,10 +6,12 @@ import hashlib
 from contextlib import contextmanager
 
 import orjson
+from tests.site import bundle as site_bundle
 
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
+from oathward.policy.files import canonical
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
 from oathward.vault.authority import newest_version, put_all
 from oathward.vault.keeper.keeper import Keeper
@@ -73,6 +75,11 @@ def proposal(kind: str, documents, *, base: int, emergency: bool = False, id_: s
         "reason": "a test",
     }
     return orjson.dumps(stated, option=orjson.OPT_SORT_KEYS)
+
+
+def bundle_body(text: str) -> bytes:
+    """Write a bundle that keeps originals and sends nothing: one that an emergency may put in force too."""
+    return canonical(site_bundle({}) | {"README.md": text.encode()})
 
 
 def version_of(keeper: Keeper, kind: str, id_: str) -> int:

@@ -16,19 +16,18 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine
 
+from oathward.bundles import check, tested
 from oathward.core.db import write
-from oathward.core.errors import AuthorityError, PolicyError
+from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
-from oathward.deid.action import actions
-from oathward.deid.profile import Profile, builtin_profiles, parse
 from oathward.ledger import Record, append, prepare
-from oathward.policy.bundle import Bundle, PolicyErrors, load, unpack
-from oathward.policy.model import ProfileView
-from oathward.policy.trial import run
+from oathward.policy.bundle import Bundle, PolicyErrors, unpack
 from oathward.vault.authority import Document, Seen, put
 from oathward.vault.authority import load as load_document
 from oathward.vault.keeper.client import Client
 from oathward.vault.sign import Verifier
+
+__all__ = ["ID", "KIND", "Active", "PolicyErrors", "activate", "check", "load_active", "store", "tested"]
 
 KIND = "bundle"
 ID = "active"
@@ -46,40 +45,6 @@ class Active:
     def label(self) -> str:
         """Name and version, as rows and records have it: ``starter@3``."""
         return f"{self.bundle.name}@{self.version}"
-
-
-def check(files: Mapping[str, bytes]) -> Bundle:
-    """Check a bundle as it would be used here.
-
-    Raises:
-        PolicyErrors: everything that is wrong, in file and line order.
-    """
-    builtin = {name: _view(profile) for name, profile in builtin_profiles().items()}
-    return load(files, profiles=builtin, read_profile=lambda name, text: _view(parse(name, text)))
-
-
-def _view(profile: Profile) -> ProfileView:
-    """Say what a profile does in the words of policy."""
-    used = {cls: action for cls, action in profile.actions if action != "remove"}
-    return ProfileView(
-        keeps=frozenset(cls for cls, action in used.items() if action == "keep"),
-        passes=frozenset(used),
-        keyed=frozenset(cls for cls, action in used.items() if actions()[action].keyed),
-        shifts_dates=any("shift" in action for action in used.values()),
-    )
-
-
-def tested(bundle: Bundle) -> None:
-    """Run a bundle's own tests.
-
-    Raises:
-        PolicyErrors: those that failed, each with its place.
-    """
-    failed = [outcome for outcome in run(bundle) if not outcome.passed]
-    if failed:
-        raise PolicyErrors(
-            [PolicyError(one.case.where, f"test “{one.case.name}”: {one.why}") for one in failed]
-        )
 
 
 def activate(

@@ -12,12 +12,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests import founded
-from tests.founded import proposal, signed_in, version_of
+from tests.founded import bundle_body, proposal, signed_in, version_of
 from tests.unit.vault import sites
 
 from oathward.core.db import connect
 from oathward.core.labels import Role
-from oathward.policy.files import canonical
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
 from oathward.vault.authority import Document
 from oathward.vault.keeper import founding, operations, roles, signing
@@ -114,7 +113,7 @@ class TwoPeople(RuleBasedStateMachine):
 
     @rule(data=st.data(), person=st.sampled_from(["ines", "paul", "sara", "adam"]), emergency=st.booleans())
     def propose_bundle(self, data, person, emergency):
-        body = canonical({"README.md": f"{len(self.proposals)}".encode()})
+        body = bundle_body(f"{len(self.proposals)}")
         base = version_of(self.keeper, "bundle", "active")
         self._propose(person, self.proof(data, person), "bundle", "active", body, base, emergency)
 

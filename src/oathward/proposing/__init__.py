@@ -20,12 +20,12 @@ Deliberately absent: reading folders (``cli``), pages (``web``), and judging who
 
 from __future__ import annotations
 
+from oathward.bundles import changes_between
 from oathward.policy.difference import Change
 from oathward.policy.requirements import emergency_refusals
 from oathward.proposing.deciding import activate, approve, emergency, roll_back, withdraw
 from oathward.proposing.drafting import DAYS, attach, draft, rebase, submit, try_out
 from oathward.proposing.looking import Proof, Shown, compiled, in_force, shown
-from oathward.proposing.register import changes_between
 
 __all__ = [
     "DAYS",

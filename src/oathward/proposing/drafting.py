@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from oathward import activation
+from oathward.bundles import changes_between
 from oathward.changes import actions, views
 from oathward.changes.model import AttachmentRow, ProposalRow, ProposalState
 from oathward.core.db import read, write
@@ -28,7 +29,6 @@ from oathward.policy.dry_run_words import summary
 from oathward.policy.files import unpack
 from oathward.policy.requirements import Requirement, emergency_refusals
 from oathward.proposing.looking import BUNDLE, Proof, bundle_of, check_complete, fresh, in_force, now_us_of
-from oathward.proposing.register import changes_between
 
 if TYPE_CHECKING:
     from oathward.vault.opened import Opened

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from oathward import activation
 from oathward.activation import Active
+from oathward.bundles import changes_between
 from oathward.changes import actions, views
 from oathward.changes.model import ProposalRow, ProposalState
 from oathward.core.clock import micros
@@ -23,7 +24,7 @@ from oathward.policy.difference import Change
 from oathward.policy.dry_run_sums import DryRun
 from oathward.policy.files import unpack
 from oathward.policy.requirements import Requirement, missing
-from oathward.proposing.register import changes_between, requirements
+from oathward.proposing.register import requirements
 
 if TYPE_CHECKING:
     from oathward.vault.opened import Opened

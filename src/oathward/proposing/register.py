@@ -21,13 +21,12 @@ from sqlalchemy import Connection
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
-from oathward.deid.profile import Profile, load_profiles
 from oathward.governance import views as governance
 from oathward.governance.derive import digest_of
 from oathward.inventory import sql as inventory
 from oathward.inventory.model import Device
 from oathward.policy.bundle import Bundle
-from oathward.policy.difference import Change, Shaping, Side, difference
+from oathward.policy.difference import Change
 from oathward.policy.model import KEEP, Link, Recipient, Sources
 from oathward.policy.people import PERSON, Person
 from oathward.policy.requirements import Held, Need, Requirement, answered, needed
@@ -42,25 +41,6 @@ _models_known: dict[tuple[str, int, bytes, bytes], dict[str, set[str]]] = {}
 """By state of the inventory and the two bundles: a page is loaded again and again, and devices are many."""
 
 _NEW_DEVICES = ("link.added", "link.sources.devices", "link.sources.kinds", "link.sources.tags")
-
-
-def side_of(bundle: Bundle) -> Side:
-    """Give a bundle with what its profiles do, as a difference wants it."""
-    return Side(bundle, {name: _shaping(profile) for name, profile in load_profiles(bundle.profiles).items()})
-
-
-def _shaping(profile: Profile) -> Shaping:
-    actions = {cls: action for cls, action in profile.actions if action != "remove"}
-    parameters = {
-        action: "; ".join(f"{name}: {', '.join(values)}" for name, values in given)
-        for action, given in profile.parameters
-    }
-    return Shaping(actions, parameters, profile.uncatalogued)
-
-
-def changes_between(before: Bundle | None, after: Bundle) -> tuple[Change, ...]:
-    """Say in words what a new bundle changes."""
-    return difference(side_of(before) if before else None, side_of(after))
 
 
 def requirements(

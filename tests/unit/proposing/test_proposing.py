@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from tests import founded
 from tests.unit.policy.test_difference import EHR, VENDOR
 from tests.unit.policy.test_difference import edited as edited_of
 from tests.unit.policy.test_requirements import without as without_of
@@ -455,3 +456,19 @@ def test_what_is_shown_is_what_was_kept(site):
     found = looking.shown(site.opened, row.id)
     assert found.view.row == replace(row)
     assert found.bundle.digest.hex() == row.body
+
+
+@pytest.mark.parametrize(("what", "files"), TOO_WIDE, ids=[t[0] for t in TOO_WIDE])
+def test_the_keeper_sees_for_itself_what_an_emergency_widens(site, monkeypatch, what, files):
+    """The reverse of this side's look: without it the keeper refuses, so a captured console widens nothing."""
+    monkeypatch.setattr(proposing.drafting, "emergency_refusals", lambda *_: ())
+    refused(Reason.EMERGENCY_TOO_WIDE, proposing.emergency, site.opened, files, "quick", *site.as_("sara"))
+    assert site.active().version == 1
+
+
+def test_what_is_no_bundle_is_no_emergency(site):
+    proof, _ = site.as_("sara")
+    body = canonical({"README.md": b"x"})
+    document = founded.proposal("bundle", [("active", body)], base=1, emergency=True)
+    one = site.opened.keeper.changes.propose(document, proof)
+    refused(Reason.BUNDLE_INVALID, site.opened.keeper.changes.sign, one.id, [body], proof)

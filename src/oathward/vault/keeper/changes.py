@@ -13,7 +13,8 @@ Rules:
 - Who approves could have approved already when it was proposed, and has held no keys since; nobody gets a role for that.
 - Who made the other's account anew since is no other person's second (``_check_apart``).
 - At the signing all of it is asked again: who left or lost a role meanwhile no longer counts.
-- An emergency is signed for one person and approved afterwards: until then it is *unassessed*.
+- An emergency is signed for one person and approved afterwards: until then it is *unassessed*. What it may widen the
+  keeper sees for itself (``emergencies``).
 - One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own.
 - Each step is a record before it is answered.
 
@@ -34,7 +35,7 @@ from oathward.policy.people import GRANT, SERVICE, Grant, Service
 from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
 from oathward.vault import authority
 from oathward.vault.authority import Document
-from oathward.vault.keeper import apart, roles, signing
+from oathward.vault.keeper import apart, emergencies, roles, signing
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Person as Named
 from oathward.vault.keeper.proposals import ACTIVE, BUNDLE, KINDS, OPEN_MAX, Proposal, move, of, shaped
@@ -143,6 +144,8 @@ def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) ->
     ):
         raise KeeperError("documents", "are not those that were proposed", reason=Reason.CONFLICT)
     _check_bodies(keeper, proposal, wanted)
+    if emergency:
+        emergencies.check(keeper, bodies[0])
     approvals = [Named(one, f"proposal {id_}") for one in (proposal.proposer, proposal.approver) if one]
     with keeper.store.transaction():
         documents = signing.sign(keeper, wanted, approvals)

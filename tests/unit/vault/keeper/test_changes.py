@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 from tests import founded
-from tests.founded import FIRST, proposal, signed_in, version_of
+from tests.founded import FIRST, bundle_body, proposal, signed_in, version_of
 from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.db import connect
@@ -42,7 +42,7 @@ class Site:
         return signed_in(self.keeper, person, **how)
 
     def bundle(self, text="a", **more):
-        body = canonical({"README.md": text.encode()})
+        body = bundle_body(text)
         return body, proposal(
             "bundle", [("active", body)], base=version_of(self.keeper, "bundle", "active"), **more
         )
