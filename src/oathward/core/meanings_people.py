@@ -40,7 +40,9 @@ PEOPLE: dict[Reason, Meaning] = {
     Reason.FACTOR_MISSING: Meaning(
         "the account has no second factor of the kind asked for", "enrol one on the page of your account"
     ),
-    Reason.FACTOR_LAST: Meaning("it is the last second factor of the account", "enrol another one first"),
+    Reason.FACTOR_LAST: Meaning(
+        "without this factor nobody could sign in to the account", "enrol another one first"
+    ),
     Reason.PROVIDER_STATE: Meaning(
         "the provider's answer belongs to no sign-in that this browser began",
         "begin again at the sign-in page",
