@@ -145,6 +145,30 @@ def test_no_value_stands_in_an_address_or_a_record(world, patient):
         )
 
 
+def test_names_of_those_in_ones_care_are_shown_when_asked_for_and_recorded(world, patient):
+    nurse, ward = viewer(world, "p-nurse"), viewer(world, "p-ward")
+    assert "Zebulonova" not in nurse.get("/patients").text
+    named = post(nurse, "/patients/names", "/patients")
+    assert named.status_code == 200
+    assert "Quixotella Zebulonova" in named.text
+    assert patient.mrn in named.text
+    record = world.site.records("keeper.opened")[-1]
+    assert (record["body"]["person"], record["body"]["basis"]) == ("p-nurse", "unit")
+    subjects = {r["subject"] for r in world.site.records("keeper.opened")}
+    assert patient.subject in subjects
+    assert "Zebulonova" not in post(ward, "/patients/names", "/patients").text
+    opened = world.app.patients.open_ward([patient.subject, uuid7()], "TREAT", world.enter("p-ward"))
+    assert opened == (), "whoever is not cared for is left out, like whoever never was"
+
+
+@pytest.mark.parametrize("who", ["p-privacy", "p-integration", "p-auditor", "p-admin"])
+def test_nobody_else_is_shown_names(world, who):
+    other = viewer(world, who)
+    token = token_of(other.get("/").text)
+    answer = other.post("/patients/names", data={"token": token}, headers={"origin": BASE})
+    assert answer.status_code == 404
+
+
 WHO_ELSE = ("p-ward", "p-privacy", "p-integration", "p-auditor", "p-admin", "p-vendor")
 
 

@@ -68,6 +68,11 @@ class Patients:
         relation = Relation(**found["relation"]) if found["relation"] else None
         return Opened(tuple(map(_original, found["originals"])), found["more"], relation)
 
+    def open_ward(self, subjects: Sequence[str], purpose: str, proof: Proof) -> tuple[Original, ...]:
+        """Open the newest original of each patient one cares for, sixty at most; raises as ``open``."""
+        found = self._call("ward_open", subjects_=list(subjects), purpose=purpose, proof=dict(proof))
+        return tuple(map(_original, found))
+
     def open_message(self, message: str, purpose: str, reason: str, proof: Proof) -> tuple[Original, ...]:
         """Open what is kept of one message; raises as ``open``."""
         found = self._call("message_open", message=message, purpose=purpose, reason=reason, proof=dict(proof))

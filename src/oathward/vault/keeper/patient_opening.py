@@ -4,6 +4,7 @@
 |---|---|---|
 | ``subject_find`` | ``patient.find`` | nobody of this number |
 | ``patient_open`` | ``patient.open`` | as of a subject that never was |
+| ``ward_open`` | ``patient.open`` | they are not on the list |
 | ``message_open`` | ``message.open`` | as of a message that never was |
 
 Steps: 1 whose session it is · 2 whom it is about · 3 the care relationship that holds now, looked for in the same way
@@ -32,6 +33,7 @@ from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.identifying import of_patient
 from oathward.core.labels import CARE_PURPOSES, Purpose
 from oathward.core.reasons import Reason
+from oathward.ledger import Record
 from oathward.policy.access import Thing
 from oathward.policy.people import Person
 from oathward.vault import care, care_rows, kept
@@ -45,6 +47,7 @@ from oathward.vault.keeper.sessions import Session
 from oathward.vault.kept import Kept
 
 LIMIT_MAX = 500
+WARD_MAX = 60
 PARTS_MAX = 16
 _NOBODY = Person(id="", name="")
 
@@ -123,6 +126,62 @@ def patient_open(
         "originals": originals[::-1],
         "relation": _plain(relation),
     }
+
+
+def ward_open(
+    keeper: Keeper, caller: Caller, subjects_: list[str], purpose: str, proof: Mapping[str, str]
+) -> list[dict[str, str]]:
+    """Open the newest original of each of some patients: for a list of whom one cares for. One opening, a record each.
+
+    Whoever is not cared for is left out, like whoever never was.
+
+    Raises:
+        KeeperError: refused, with the reason; recorded. VaultError, StorageError: as ``opening.open_originals``.
+    """
+    session = allowing.acting(keeper, caller, proof)
+    _check_purpose(purpose)
+    stamps = _stamps(keeper)
+    roles.permit(keeper, session, "patient.open", Thing("patient"), purpose=purpose, relation=True)
+    chosen: list[tuple[str, Kept, Relation]] = []
+    with read(keeper.engine) as db:
+        for subject in dict.fromkeys(subjects_):
+            relation = _relation(keeper, db, session, subject, stamps)
+            together = sorted(care.tied(db, keeper.site, subject, stamps))
+            alive = [one for one in together if not subjects.is_erased(keeper.store, keeper.site, one)]
+            rows = kept.newest(db, keeper.site, alive, limit=1)
+            if relation is not None and rows:
+                chosen.append((subject, rows[0], relation))
+    if not chosen:
+        return []
+    if not keeper.confirmed:
+        raise KeeperError("witness", "has not been asked since the start", reason=Reason.KEEPER_UNAVAILABLE)
+    try:
+        allowing.count(keeper, session.visitor.person_id, len(chosen))
+        originals = opening.open_rows(keeper, [row for _, row, _ in chosen])
+    except OathwardError as error:
+        keeper.note(
+            "keeper.refused", {**_who(session, caller, purpose, chosen[0][2]), "why": error.reason.code}
+        )
+        raise
+    now_us = keeper.now_us()
+    keeper.record(
+        [
+            Record(
+                "keeper.opened",
+                {
+                    **_who(session, caller, purpose, relation),
+                    "first": row.message,
+                    "last": row.message,
+                    "opened": 1,
+                },
+                now_us,
+                subject,
+            )
+            for subject, row, relation in chosen
+        ]
+    )
+    found = zip(chosen, originals, strict=True)
+    return [{**plain.original(original), "subject": subject} for (subject, _, _), original in found]
 
 
 def message_open(
@@ -272,6 +331,10 @@ TABLE: Mapping[str, Operation] = {
             purpose=WORD,
             proof=shapes.proof,
         ),
+    ),
+    "ward_open": Operation(
+        ward_open,
+        shapes.table(subjects_=shapes.listed(ID, WARD_MAX, least=1), purpose=WORD, proof=shapes.proof),
     ),
     "message_open": Operation(
         message_open,

@@ -25,17 +25,18 @@ from oathward.messages import views
 from oathward.policy.access import Thing
 from oathward.vault import care, kept
 from oathward.web import bedside, bedside_fhir, bedside_hl7v2, caring, trend
-from oathward.web.bedside import Row, Told
+from oathward.web.bedside import Called, Row, Told
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from oathward.vault.keeper.opening import Original
 
 MESSAGES_MAX = 200
 MINE_MAX = 500
+WARD_MAX = 60
 HOURS = {"1": "1 hour", "4": "4 hours", "8": "8 hours", "24": "1 day", "72": "3 days"}
 STILL_S = 2
 """How often an open page asks whether it may stay."""
@@ -75,6 +76,24 @@ def find(view: View) -> Response:
             raise
         return view.page("patient_limit.html", status=429)
     return view.go(f"/patients/{found}") if found else _listed(view, nobody=True)
+
+
+def names(view: View) -> Response:
+    """List whom the viewer cares for by name: opens the newest message of each, on record."""
+    purpose = caring.purpose(view, "patient.open")
+    listed = [subject for subject, _ in caring.mine(view, WARD_MAX)]
+    try:
+        opened = view.site.keeper.patients.open_ward(listed, purpose, view.proof) if listed else ()
+    except KeeperError as error:
+        if error.reason is not Reason.RATE_OF_OPENING:
+            raise
+        return view.page("patient_limit.html", status=429)
+    called = {}
+    for original in opened:
+        told = read_all([original])
+        newest_us = views.time_of(original.message)
+        called[original.subject] = told.called, newest_us
+    return _listed(view, called=called)
 
 
 def one(view: View) -> Response:
@@ -139,10 +158,17 @@ def read_all(originals: Sequence[Original]) -> Told:
     return told
 
 
-def _listed(view: View, *, nobody: bool = False, missing: bool = False) -> Response:
+def _listed(
+    view: View,
+    *,
+    nobody: bool = False,
+    missing: bool = False,
+    called: Mapping[str, tuple[Called | None, int]] | None = None,
+) -> Response:
     return view.page(
         "patients.html",
         bases=BASES,
+        called=called,
         authorities=sorted(view.site.settings.patients.authorities),
         mine=caring.mine(view, MINE_MAX),
         missing=missing,
@@ -170,11 +196,17 @@ def _any_patient(_view: View) -> Thing:
     return Thing("patient")
 
 
+def _caring(view: View) -> tuple[str, bool]:
+    """Of those in one's care, and nobody else: the keeper leaves out all others."""
+    return caring.purpose(view, "patient.open"), True
+
+
 PAGE = Page(
     "Patients",
     (
         Route("/patients", show, action="patient.find", around=caring.finding),
         Route("/patients/find", find, "POST", action="patient.find", around=caring.finding),
+        Route("/patients/names", names, "POST", action="patient.open", around=_caring),
         Route("/patients/{subject}", one, action="patient.open", thing=_patient, around=caring.opening),
         Route(
             "/patients/{subject}/still",
