@@ -123,6 +123,33 @@ def test_the_hospitals_provider_signs_in_and_who_is_nobody_here_hears_it(place, 
     assert said == []
 
 
+def test_every_step_of_enrolling_is_accessible_in_both_themes(place, chromium, axe):
+    with person(chromium, place.base, forgiven=("422",)) as console:
+        page, found = console.page, []
+
+        def look(name: str) -> None:
+            for theme in THEMES:
+                page.emulate_media(color_scheme=theme)
+                found.extend(f"{name}, {theme}: {one}" for one in console.violations(axe))
+
+        page.goto(place.invitation("cara"))
+        look("invitation")
+        page.get_by_role("button", name="Begin").click()
+        page.get_by_label("New password").wait_for()
+        for password in ("password12345678", PASSWORD):
+            look("password")
+            page.get_by_label("New password").fill(password)
+            page.get_by_label("The same again").fill(password)
+            page.get_by_role("button", name="Go on").click()
+            page.wait_for_load_state()
+        page.get_by_role("button", name="Use an app").click()
+        page.get_by_label("The code the app shows now").fill("000000")
+        page.get_by_role("button", name="Add it").click()
+        page.locator(".notice.bad").wait_for()
+        look("app")
+    assert found == []
+
+
 def test_under_a_number_passkeys_say_where_they_work(place, chromium):
     base = place.base.replace("localhost", "127.0.0.1")
     with person(chromium, base) as console:
