@@ -98,6 +98,7 @@ async def _play(
     await site.set_up(simulation.hospital, _addresses(simulation), reader.public)
     await site.start()
     site.command("sign-in", "--as", PRIYA, fine=(0,))  # whoever is at the desk enters what patients say
+    site.govern()
     config = _config(options, site, simulation.hospital)
     story = Story(simulation.hospital, site.held)
     if not options.quiet:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from oathward.cli.demo.people import AGREEMENTS, people_csv, register_csv
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import BY_CODE, Reason
 
@@ -124,7 +125,6 @@ class DemoSite:
         Args:
             addresses: recipient id -> address as a bundle writes it.
         """
-        from oathward.cli.demo.people import people_csv
         from oathward_sim.fhir import SYSTEM
         from oathward_sim.hospital import AUTHORITY, authority_csv, consent_csv, device_csv
 
@@ -148,6 +148,15 @@ class DemoSite:
         people = self.folder / "people.csv"
         people.write_text(people_csv(hospital))
         self.command("people", "found", str(people))
+
+    def govern(self) -> None:
+        """Give every link and recipient an owner, and write the agreements that links name; whoever is signed in does."""
+        ids = {one["name"]: one["id"] for one in self.command("people", "list", fine=(0,))["people"]}
+        register = self.folder / "register.csv"
+        register.write_text(register_csv(ids))
+        self.command("governance", "import", str(register), fine=(0,))
+        for agreement in AGREEMENTS:
+            self.command("governance", "agreement", "add", *agreement, fine=(0,))
 
     def _write_policy(self, addresses: Mapping[str, str], registry_key: bytes) -> None:
         from oathward.policy import starter
