@@ -73,12 +73,17 @@ class Called:
 
 @dataclass(slots=True)
 class Told:
-    """What some originals told. ``unread``: messages that could not be read here, or are about several patients."""
+    """What some originals told.
+
+    ``unread``: messages that could not be read here, or are about several patients. ``codes``: fields that were read
+    already, for as long as this is being made: devices say the same codes and units again and again.
+    """
 
     readings: list[Reading] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     called: Called | None = None
     unread: int = 0
+    codes: dict[tuple[bytes, bytes, str], tuple[str, str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

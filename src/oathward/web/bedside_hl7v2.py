@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from math import isfinite
 
 from oathward.core.phi import Phi
+from oathward.protocols.hl7v2.escapes import USUAL
 from oathward.protocols.hl7v2.reader import Message, decode
 from oathward.protocols.hl7v2.times import time_us
 from oathward.protocols.v2fhir.units import ucum_of
@@ -47,12 +48,13 @@ def told(raw: bytes, message: str, came_us: int, into: Told) -> None:
         if segment.startswith(b"OBR"):
             taken_us = time_us(found.field(segment, 7)) or sent_us
         elif segment.startswith(b"OBX"):
-            one = _reading(found, segment, message, taken_us)
+            one = _reading(found, segment, (message, taken_us), into)
             if one is not None:
                 into.readings.append(one)
 
 
-def _reading(m: Message, obx: bytes, message: str, taken_us: int) -> Reading | None:
+def _reading(m: Message, obx: bytes, came: tuple[str, int], into: Told) -> Reading | None:
+    message, taken_us = came
     fields = m.fields(obx) + [b""] * 20
     if fields[11] in _TAKEN_BACK or not fields[3]:
         return None
@@ -60,9 +62,13 @@ def _reading(m: Message, obx: bytes, message: str, taken_us: int) -> Reading | N
     value, number = _value(m, kind, m.repetitions(fields[5]))
     if not value:
         return None
-    code, text = _coded(m, fields[3])
+    known = fields[3], fields[6], m.charset
+    if known not in into.codes or m.separators != USUAL:
+        code, text = _coded(m, fields[3])
+        into.codes[known] = code, pretty(code, text), _unit(m, fields[6])
+    code, name, unit = into.codes[known]
     return Reading(
-        *(code, pretty(code, text), Phi(value), Phi(number), _unit(m, fields[6])),
+        *(code, name, Phi(value), Phi(number), unit),
         *(time_us(fields[14]) or taken_us, message, _flag(m, fields[8])),
         *(_text(m, fields[7]), _place(m, fields[4])),
     )
@@ -156,5 +162,7 @@ def _place(m: Message, field: bytes) -> str:
 
 
 def _text(m: Message, value: bytes) -> str:
+    if value.isalnum() and value.isascii():
+        return value.decode()
     text = m.text(value).reveal().strip() if value else ""
     return "" if text == _NULL else text
