@@ -33,6 +33,7 @@ from oathward.proposing.looking import (
     now_us_of,
     shown,
 )  # fmt: skip
+from oathward.vault.authority import newest_version
 
 if TYPE_CHECKING:
     from oathward.vault.opened import Opened
@@ -109,6 +110,10 @@ def _put_in_force(
     (document,) = site.keeper.changes.sign(id_, [bundle.body], proof)
     now_us, values = now_us_of(site), {"version": document.version, "due_us": due_us}
     with write(site.engine) as db:
+        row = actions.proposal_of(db, site.site, id_)
+        if newest_version(db, site.site, activation.KIND, activation.ID) != row.base_version:
+            why = "another version came into force in the same moment"
+            raise InputError(f"proposal {id_}", why, reason=Reason.PROPOSAL_STALE)
         actions.move(db, site.site, id_, ProposalState.ACTIVE, by=by, words="", now_us=now_us, values=values)
         actions.stale(db, site.site, version=document.version, now_us=now_us)
         return activation.store(db, site.site, bundle, document, now_us)

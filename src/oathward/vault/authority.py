@@ -151,6 +151,17 @@ def load(db: Connection, site: str, kind: str, id_: str, verifier: Verifier, see
     return document
 
 
+def version_before(db: Connection, site: str, kind: str, id_: str, version: int) -> int:
+    """Give the newest stored version below another, unverified; 0 for none. Numbers may have gaps."""
+    query = select(func.max(authority.c.version)).where(
+        authority.c.site == site,
+        authority.c.kind == kind,
+        authority.c.id == id_,
+        authority.c.version < version,
+    )
+    return db.execute(query).scalar() or 0
+
+
 def load_version(
     db: Connection, site: str, kind: str, id_: str, version: int, verifier: Verifier
 ) -> Document:

@@ -472,3 +472,20 @@ def test_what_is_no_bundle_is_no_emergency(site):
     document = founded.proposal("bundle", [("active", body)], base=1, emergency=True)
     one = site.opened.keeper.changes.propose(document, proof)
     refused(Reason.BUNDLE_INVALID, site.opened.keeper.changes.sign, one.id, [body], proof)
+
+
+def test_killed_between_the_signature_and_the_commit_it_is_put_in_force_by_trying_again(site, monkeypatch):
+    row = site.proposed(LESS)
+    proposing.approve(site.opened, row.id, *site.as_("paul"))
+
+    def dies(*_):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(activation, "store", dies)
+        with pytest.raises(RuntimeError):
+            proposing.activate(site.opened, row.id, *site.as_("ines"))
+    assert (site.active().version, site.row(row.id).state) == (1, "approved")
+    active = proposing.activate(site.opened, row.id, *site.as_("ines"))
+    assert active.bundle.body == canonical(LESS)
+    assert proposing.roll_back(site.opened, "x", *site.as_("sara")).bundle.body == canonical(START)

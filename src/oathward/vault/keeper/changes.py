@@ -121,14 +121,15 @@ def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) ->
     proposal = of(keeper, id_)
     stated = proposal.stated
     kind, person = KINDS[proposal.kind], session.visitor.person_id
-    emergency = stated["emergency"] and proposal.state == "proposed"
+    state = _state(keeper, proposal)
+    emergency = stated["emergency"] and state == "proposed"
     if emergency:
         if person != proposal.proposer:
             raise KeeperError("proposal", "is another person's emergency", reason=Reason.ACCESS_OWN)
         roles.permit(keeper, session, "policy.emergency", Thing("policy", ACTIVE))
     else:
-        if proposal.state != "approved":
-            raise KeeperError("proposal", f"is {proposal.state}, not approved", reason=Reason.CONFLICT)
+        if state != "approved":
+            raise KeeperError("proposal", f"is {state}, not approved", reason=Reason.CONFLICT)
         apart.check_still(keeper, proposal)
         if kind.activate:
             roles.permit(keeper, session, kind.activate, Thing("proposal", id_))
@@ -163,7 +164,8 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
     with read(keeper.engine) as db:
         now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
-        before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, now.version - 1, keeper.authority)
+        last = authority.version_before(db, keeper.site, BUNDLE, ACTIVE, now.version)
+        before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, last, keeper.authority)
     made = keeper.store.one(
         "SELECT id, proposer, state FROM proposal WHERE kind = ? AND version = ?", BUNDLE, now.version
     )
@@ -189,14 +191,28 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     return document
 
 
+def _state(keeper: Keeper, proposal: Proposal) -> str:
+    """Say where a proposal stands; one that was signed and never stored (a crash) stands where it stood before."""
+    before = {"signed": "approved", "unassessed": "proposed"}.get(proposal.state)
+    if before is None:
+        return proposal.state
+    signing.confirm_stored(keeper)
+    kind, id_, _ = proposal.stated["documents"][0]
+    row = keeper.store.one("SELECT stored FROM signed WHERE kind = ? AND id = ?", kind, id_)
+    return before if row is not None and row[0] < proposal.version else proposal.state
+
+
 def _check_base(keeper: Keeper, stated: dict[str, Any]) -> None:
-    """See that nothing was signed since the version a proposal starts from.
+    """See that nothing came into force since the version a proposal starts from.
+
+    What was signed for a transaction that never committed came into force nowhere, and is in nobody's way.
 
     Raises:
         KeeperError: ``CONFLICT``.
     """
+    signing.confirm_stored(keeper)
     for kind, id_, _ in stated["documents"]:
-        row = keeper.store.one("SELECT version FROM signed WHERE kind = ? AND id = ?", kind, id_)
+        row = keeper.store.one("SELECT stored FROM signed WHERE kind = ? AND id = ?", kind, id_)
         if (row[0] if row else 0) != stated["base_version"]:
             raise KeeperError(
                 "proposal", "starts from another version than is in force", reason=Reason.CONFLICT

@@ -335,6 +335,23 @@ def test_an_emergency_is_taken_back_by_another_person(site):
     founded.store(site.engine, [site.changes.roll_back("undo", site.as_("paul"))])
 
 
+def test_what_was_signed_and_never_stored_is_signed_again_and_in_nobodys_way(site):
+    """Killed between the keeper's signature and the database's commit."""
+    first, document = site.bundle("a")
+    site.through(document, first, "ines", "paul")
+    body, document = site.bundle("b")
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("paul"))
+    (lost,) = site.changes.sign(one.id, [body], site.as_("ines"))
+    assert version_of(site.keeper, "bundle", "active") == 1
+    (again,) = site.changes.sign(one.id, [body], site.as_("ines"))
+    assert (lost.version, again.version) == (2, 3)
+    founded.store(site.engine, [again])
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("ines"))) is Reason.CONFLICT
+    back = site.changes.roll_back("a gap is no version", site.as_("ines"))
+    assert back.body == first
+
+
 def test_a_service_has_an_owner_and_no_role_of_people(site):
     def asked(service, proposer="adam", approver="paul"):
         body = service.body()
