@@ -4,6 +4,7 @@ import re
 
 import pyotp
 import pytest
+from tests.founded import signed_in
 from tests.unit.vault.keeper.people import PASSWORD, Phone
 from tests.unit.web.people import COOKIE, console, copied, token_in
 
@@ -193,6 +194,17 @@ def test_the_account_says_who_one_is_and_how_one_signs_in(browser, ada):
     text = browser.get("/account").text
     for said in ("Ada Engineer", "clinical engineer", "password and code of an app", "Authenticator app", "this one", "the last one stays"):  # fmt: skip
         assert said in text, said
+
+
+def test_who_came_by_a_link_of_a_trial_has_nothing_to_change(browser, house):
+    browser.plant(COOKIE, signed_in(house.keeper, "ada")["session"])
+    page = browser.get("/account")
+    assert page.status_code == 200
+    assert "You signed in with a one-time link" in page.text
+    assert "clinical engineer" in page.text
+    assert "this one" in page.text
+    assert "/account/app" not in page.text
+    assert browser.get("/step-up").status_code == 200
 
 
 def test_a_second_app_is_added_and_the_first_removed(browser, house, ada):

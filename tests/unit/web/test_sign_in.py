@@ -330,3 +330,15 @@ def test_a_site_with_people_signs_nobody_in_by_a_link(browser):
     answer = browser.send("/sign-in", {"key": "x" * 43})
     assert answer.status_code == 403
     assert browser.session == ""
+
+
+def test_a_trial_offers_links_beside_the_rest_and_says_how_to_make_one(prepared, tmp_path):
+    site = copied(prepared.settings.data, tmp_path / "trial", "\n[people]\nlinks_sign_in = true\n")
+    with console(site) as (_, new):
+        browser = new()
+        text = browser.get("/sign-in").text
+        assert "One-time link" in text
+        assert 'name="password"' in text
+        late = browser.send("/sign-in", {"key": "x" * 43})
+        assert late.status_code == 403
+        assert "oathward console --as" in late.text
