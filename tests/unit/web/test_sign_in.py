@@ -13,6 +13,7 @@ from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.web import before, begins, security
+from oathward.web.pages import sign_in
 
 ELSEWHERE = [
     "//evil.example", "https://evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "evil.example",
@@ -164,6 +165,13 @@ def test_a_page_of_ours_is_kept(where):
     assert before.local(where) == where
 
 
+def test_without_that_check_one_would_be_sent_elsewhere(browser, phone, monkeypatch):
+    """Reverse: the addresses above are left out by it."""
+    for module in (before, sign_in):
+        monkeypatch.setattr(module, "local", lambda where: where)
+    assert browser.sign_in("ada", phone, after="//evil.example").headers["location"] == "//evil.example"
+
+
 # --- fixation, CSRF
 
 
@@ -292,6 +300,16 @@ def test_nobody_fills_up_the_room_for_others(served, monkeypatch):
     answers = [browser.send("/sign-in/passkey/begin", {"token": token}) for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert Reason.SIGN_IN_TOO_MANY.code in answers[-1].text
+
+
+def test_without_the_count_the_room_would_fill_up(served, monkeypatch):
+    """Reverse: the refusal above comes from it."""
+    monkeypatch.setattr(begins, "PER_MINUTE_MAX", 3)
+    monkeypatch.setattr(begins.Begins, "count", lambda *_: None)
+    browser = served[1]()
+    token = token_in(browser.get("/sign-in").text)
+    answers = [browser.send("/sign-in/passkey/begin", {"token": token}).status_code for _ in range(4)]
+    assert answers == [200] * 4
 
 
 @pytest.mark.parametrize(
