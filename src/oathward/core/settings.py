@@ -199,6 +199,7 @@ class People:
     password_length_min: int = (
         15  # of a local account, in characters; known bad ones are refused at any length
     )
+    leaked_file: str = ""  # SHA-1 of leaked passwords in hexadecimal, one a line, in order; empty: words, rows and names alone are refused
     wrong_per_hour_max: int = 10  # wrong credentials for one account; then it waits, and says so to nobody
     rotate_minutes: float = 15.0  # a session's secret is renewed after so long in use
     step_up_minutes: float = 10.0  # what needs a fresh proof takes one no older than this

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from oathward.core.settings import Settings
 
 PORT_MAX = 65_535
+PASSWORD_LENGTH_MIN = 8
+"""Fewer characters no site may ask for (OWASP ASVS 5.0 V6.2.1)."""
+
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
 _MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand"})
 _REPLIES = ("AA", "AE", "AR")
@@ -48,6 +51,10 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         raise SettingsError(f"{source} [site] name", "must not be empty")
     if settings.mllp.undecodable_reply not in _REPLIES:
         raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
+    if settings.people.password_length_min < PASSWORD_LENGTH_MIN:
+        raise SettingsError(
+            f"{source} [people] password_length_min", f"must be at least {PASSWORD_LENGTH_MIN}"
+        )
     _check_console(settings, source)
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
         raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")

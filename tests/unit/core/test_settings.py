@@ -36,6 +36,7 @@ REFUSED = {
     "[courier]\nreply_timeout_s = inf": "oathward.toml [courier] reply_timeout_s",
     "[courier]\nlanes = 0": "oathward.toml [courier] lanes",
     "[keeper]\ncheckpoint_every_s = 0": "oathward.toml [keeper] checkpoint_every_s",
+    "[people]\npassword_length_min = 7": "oathward.toml [people] password_length_min",
     '[site]\nname = " "': "oathward.toml [site] name",
     "[mlp]\nport = 1": "oathward.toml mlp",
     "[mllp]\nport = true": "oathward.toml [mllp] port",
@@ -57,6 +58,7 @@ FINE = [
     '[mllp]\nhost = "10.0.0.1"\nport = 9464',
     "[gateway]\ngroup_delay_ms = 0",
     "[courier]\nretry_first_s = 60",
+    "[people]\npassword_length_min = 8",
     '[fhir]\nurl = "https://gateway.example:8443/fhir"\nport = -1',
 ]
 

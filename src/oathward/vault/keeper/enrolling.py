@@ -18,7 +18,17 @@ from typing import Any
 
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, passkeys, passwords, persons, signing_in, totp, visiting, waits
+from oathward.vault.keeper import (
+    accounts,
+    leaked,
+    passkeys,
+    passwords,
+    persons,
+    signing_in,
+    totp,
+    visiting,
+    waits,
+)
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.entrance import Ceremony, NewTotp, Pending, refusal
 from oathward.vault.keeper.keeper import Keeper
@@ -258,6 +268,7 @@ def _check_password(keeper: Keeper, person_id: str, password: str, login: str) -
     person = persons.person_of(keeper, person_id)
     names = [person.name, person.mail, person.number, person.party] if person is not None else []
     passwords.check_new(password, keeper.settings.people.password_length_min, [*names, login, keeper.site])
+    leaked.check(keeper.settings, passwords.normal(password))
 
 
 def _place(keeper: Keeper) -> passkeys.Place:

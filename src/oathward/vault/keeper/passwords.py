@@ -8,7 +8,7 @@ Rules:
 - Whether a login exists costs the same to find out as a wrong password: ``Hashes.verify`` hashes either way.
 - Few hash at once: each takes ``MEMORY_KIB``.
 
-Deliberately absent: a file of leaked passwords (none is ours to ship), questions, hints, and expiry by age.
+Deliberately absent: leaked passwords (``leaked``: a site's own list, for none is ours to ship), questions, hints, and expiry by age.
 
 Source: NIST SP 800-63B-4 §3.1.1; OWASP Password Storage Cheat Sheet (Argon2id, 19 MiB, 2 passes); OWASP ASVS 5.0 V6.2;
 RFC 9106; RFC 8265 §4.2 (NFC).

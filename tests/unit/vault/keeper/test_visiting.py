@@ -159,6 +159,22 @@ def test_one_sees_and_ends_ones_own_sessions(house):
     assert refused(lambda: house.app.session_check(proof, used=True)) is Reason.NOT_PERMITTED
 
 
+def test_another_of_ones_sessions_is_ended_by_a_fresh_proof_alone(house):
+    """A browser that was left open ends nobody's session elsewhere; it may end its own."""
+    first, phone = house.enrol("ada")
+    proof, second = house.sign_in("ada", phone)
+    house.time.pass_(seconds=700)
+    for id_ in (first.visit.id, "others", "no-such"):
+        assert refused(lambda id_=id_: house.people.session_revoke(id_, proof)) is Reason.ACCESS_STEP_UP
+    assert check(house, first.secret), "still there"
+    step = house.people.step_up_code(phone.code(), proof)
+    house.people.session_revoke("others", console_proof(step.secret))
+    assert ended(house, first.secret) is Reason.NOT_PERMITTED
+    house.time.pass_(seconds=700)
+    house.people.session_revoke(second.visit.id, console_proof(step.secret))
+    assert ended(house, step.secret) is Reason.NOT_PERMITTED
+
+
 def test_sessions_of_others_are_for_who_may(house):
     ada, _ = house.enrol("ada")
     ben, _ = house.enrol("ben")

@@ -1,0 +1,78 @@
+"""Whether a new password stands on the site's list of leaked ones.
+
+Rules:
+- The list is a site's own file (``[people] leaked_file``): SHA-1 in hexadecimal, one a line, in order, each perhaps with a
+  count behind a colon, as such lists are handed out. It is searched where it lies, never read whole.
+- A list that cannot be read, or is none, refuses every new password: who named one wants it asked.
+
+Deliberately absent: asking anybody outside, passwords that are in use already (only their hashes are here).
+
+Source: OWASP ASVS 5.0 V6.2.4, V6.2.12; NIST SP 800-63B-4 §3.1.1.2 (comparison with known compromised passwords).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from oathward.core.errors import KeeperError
+from oathward.core.reasons import Reason
+from oathward.core.settings import Settings
+
+_LINE_BYTES_MAX = 100
+_LINE = re.compile(rb"([0-9A-Fa-f]{40})(?::\d{1,12})?\s*")
+
+
+def check(settings: Settings, password: str) -> None:
+    """Refuse a new password that is on the list.
+
+    Raises:
+        KeeperError: ``PASSWORD_REFUSED``; ``SETTINGS_INVALID``: the list cannot be read.
+    """
+    name = settings.people.leaked_file
+    if not name:
+        return
+    try:
+        known = holds(settings.data / name, password)
+    except (OSError, ValueError) as error:
+        why = "cannot be read, or is no list of SHA-1 in order"
+        raise KeeperError("[people] leaked_file", why, reason=Reason.SETTINGS_INVALID) from error
+    if known:
+        raise KeeperError("password", "stands on a list of leaked ones", reason=Reason.PASSWORD_REFUSED)
+
+
+def holds(file: Path, password: str) -> bool:
+    """Search the list.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no such list.
+    """
+    wanted = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper().encode()
+    with file.open("rb") as lines:
+        low, high = 0, lines.seek(0, 2)
+        if not high:
+            raise ValueError
+        while low < high:  # the line sought begins in [low, high)
+            middle = (low + high) // 2
+            begin, found, end = _line_at(lines, middle)
+            if found == wanted:
+                return True
+            low, high = (end, high) if found < wanted else (low, min(begin, middle))
+    return False
+
+
+def _line_at(lines: BinaryIO, place: int) -> tuple[int, bytes, int]:
+    """Read the line that a byte stands in: where it begins, its hash, where the next one begins."""
+    start = max(0, place - _LINE_BYTES_MAX)
+    lines.seek(start)
+    before = lines.read(place - start).rpartition(b"\n")
+    begin = place - len(before[2])
+    lines.seek(begin)
+    line = lines.readline(_LINE_BYTES_MAX)
+    found = _LINE.fullmatch(line)
+    if found is None:
+        raise ValueError
+    return begin, found[1].upper(), begin + len(line)

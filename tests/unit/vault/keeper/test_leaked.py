@@ -1,0 +1,71 @@
+"""A site's list of leaked passwords: what stands on it becomes nobody's, and a list that is none lets nothing pass."""
+
+import dataclasses
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.unit.vault.keeper.people import HERE, founded
+from tests.unit.vault.keeper.test_opening import refused
+
+from oathward.core.reasons import Reason
+from oathward.vault.keeper import leaked
+
+LEAKED = "purple monkeys eat nine dishwashers"
+
+
+def written(path, passwords, form="{}\n"):
+    hashes = sorted(hashlib.sha1(one.encode()).hexdigest().upper() for one in passwords)
+    path.write_text("".join(form.format(one) for one in hashes))
+    return path
+
+
+@pytest.mark.parametrize("form", ["{}\n", "{}:12\n", "{}:123456789012\r\n"])
+@pytest.mark.parametrize("count", [1, 2, 3, 64, 1_000])
+def test_each_of_the_list_is_found_and_nothing_else(tmp_path, form, count):
+    file = written(tmp_path / "list", [f"password {n}" for n in range(count)], form)
+    assert all(leaked.holds(file, f"password {n}") for n in range(count))
+    assert not any(leaked.holds(file, f"passphrase {n}") for n in range(100))
+
+
+def test_letters_may_be_small_and_the_end_may_be_missing(tmp_path):
+    file = written(tmp_path / "list", ["a", "b", "c"])
+    file.write_text(file.read_text().lower().strip())
+    assert [leaked.holds(file, one) for one in "abcd"] == [True, True, True, False]
+
+
+@given(st.sets(st.text(max_size=5), min_size=1, max_size=30), st.text(max_size=5))
+def test_it_agrees_with_a_set(tmp_path_factory, words, word):
+    file = written(tmp_path_factory.mktemp("leaked") / "list", words)
+    assert leaked.holds(file, word) == (word in words)
+
+
+@pytest.fixture
+def house(site):
+    people = dataclasses.replace(site.people, leaked_file="leaked")
+    with founded(dataclasses.replace(site, people=people)) as found:
+        found.person("ada")
+        yield found
+
+
+def enrolling(house, password):
+    step = house.people.enrol_begin(house.invited("ada"), HERE)
+    return house.people.enrol_password(password, step.pending)
+
+
+def test_what_leaked_becomes_nobodys_password(house):
+    written(house.settings.data / "leaked", [LEAKED])
+    assert refused(lambda: enrolling(house, LEAKED)) is Reason.PASSWORD_REFUSED
+    assert enrolling(house, LEAKED.replace("nine", "ten")).state == "enrol", (
+        "the reverse: another one is good"
+    )
+
+
+@pytest.mark.parametrize(
+    "content", [None, "", "no list\n", "x" * 4_096, "5BAA61E4C9B93F3F0682250B6CF8331B7EE68\n"]
+)
+def test_a_list_that_is_none_lets_no_password_pass(house, content):
+    if content is not None:
+        (house.settings.data / "leaked").write_text(content)
+    assert refused(lambda: enrolling(house, LEAKED)) is Reason.SETTINGS_INVALID
