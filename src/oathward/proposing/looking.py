@@ -23,6 +23,7 @@ from oathward.policy.bundle import Bundle
 from oathward.policy.difference import Change
 from oathward.policy.dry_run_sums import DryRun
 from oathward.policy.files import unpack
+from oathward.policy.memo import Memo
 from oathward.policy.requirements import Requirement, missing
 from oathward.proposing.register import requirements
 
@@ -88,7 +89,7 @@ def shown(site: Opened, id_: str, *, current: Active | None = None) -> Shown:
         result = DryRun.from_body(views.file(db, site.site, row.dry_run)) if row.dry_run else None
         for one in view.attachments:
             views.file(db, site.site, one.digest)
-    changes = changes_between(base, bundle)
+    changes = told(base, bundle)
     asked = requirements(site, changes, base, bundle) if row.kind == BUNDLE else ()
     return Shown(view, bundle, base, changes, asked, result, active.version if active else 0)
 
@@ -97,6 +98,19 @@ def shown(site: Opened, id_: str, *, current: Active | None = None) -> Shown:
 def compiled(body: bytes) -> Bundle:
     """Compile a kept bundle to look at it, once: a page is loaded again and again."""
     return bundle_of(body)
+
+
+def told(before: Bundle | None, after: Bundle) -> tuple[Change, ...]:
+    """Say what changes between two bundles; remembered, as a page is loaded again and again."""
+    key = (before.digest if before else b"", after.digest)
+    found = _told.get(key)
+    if found is None:
+        found = changes_between(before, after)
+        _told.put(key, found)
+    return found
+
+
+_told: Memo[tuple[bytes, bytes], tuple[Change, ...]] = Memo(32)
 
 
 def bundle_of(body: bytes) -> Bundle:

@@ -22,6 +22,7 @@ from oathward.changes.model import OPEN, ProposalRow, ProposalState
 from oathward.core.db import read
 from oathward.people import views as people
 from oathward.policy.difference_words import purpose_words
+from oathward.policy.memo import Memo
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -137,8 +138,16 @@ def _links(bundle: Bundle) -> list[dict[str, object]]:
 
 
 def _policies(bundle: Bundle) -> list[PolicyShown]:
-    about_links = [_shown(one, bundle) for one in bundle.policies]
-    return about_links + [_shown(one, None) for one in bundle.people]
+    """Say of each policy what it reaches; remembered, as hundreds of them by hundreds of links take a while."""
+    found = _known.get(bundle.digest)
+    if found is None:
+        found = [_shown(one, bundle) for one in bundle.policies]
+        found += [_shown(one, None) for one in bundle.people]
+        _known.put(bundle.digest, found)
+    return found
+
+
+_known: Memo[bytes, list[PolicyShown]] = Memo(8)
 
 
 def _shown(one: Statement, bundle: Bundle | None) -> PolicyShown:
