@@ -14,6 +14,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, hasher_of, now_us, opened, person_of, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -230,10 +231,10 @@ def _people(site: Opened) -> list[Person]:
 def _store(site: Opened, rows: list[Assignment], person: str) -> None:
     from oathward.core.db import write
     from oathward.vault import care_rows
-    from oathward.vault.keeper.proof import admin_proof
 
+    proof = proof_of(site.settings, site.keeper, person)
     for start in range(0, len(rows), BATCH):
-        stamped = site.keeper.patients.stamp(rows[start : start + BATCH], admin_proof(person))
+        stamped = site.keeper.patients.stamp(rows[start : start + BATCH], proof)
         with write(site.engine) as db:
             care_rows.assign(db, site.site, stamped)
 

@@ -2,6 +2,7 @@
 
 Rules:
 - Only a stamped assignment gives a relation; the keeper stamps for a person who may change care, and records how many.
+- Nobody says of themselves whom they care for.
 - An assignment names a person who is here, a unit or a patient, and an end.
 
 Deliberately absent: storing (the command does), and reading of lists.
@@ -37,6 +38,8 @@ def stamp(
     assignments = [Assignment(**row) for row in rows]
     for one in assignments:
         _check(keeper, one)
+        if one.person == by.name:
+            raise KeeperError("assignment", "is your own; another person says it", reason=Reason.ACCESS_OWN)
     stamps = Stamps(keyring.site_keys(keeper.store, keeper.site)["index"], keeper.site)
     people = sorted({one.person for one in assignments})
     body = {"by": by.name, "count": len(assignments), "people": people[:100]}

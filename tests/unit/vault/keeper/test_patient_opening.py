@@ -21,6 +21,9 @@ from oathward.gateway.path import handle
 from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.patients import actions as patients
+from oathward.vault.care_rows import Assignment
+from oathward.vault.keeper import client
+from oathward.vault.keeper.proof import admin_proof
 
 HERE = Peer("127.0.0.1", None, ())
 PEOPLE = [
@@ -360,3 +363,27 @@ def test_a_site_without_people_opens_nothing(tmp_path):
             lambda: bare.app.patients.open_message(uuid7(), "TREAT", "", console_proof(secret)),
         ):
             assert refused(call)[0] in {Reason.ACCESS_ROLE, Reason.NOT_PERMITTED}
+
+
+@pytest.mark.parametrize(
+    ("who", "reason"),
+    [
+        ("p-admin", None),
+        ("p-privacy", None),
+        ("p-nurse", Reason.ACCESS_ROLE),
+        ("p-auditor", Reason.ACCESS_ROLE),
+        ("p-integration", Reason.NOT_PERMITTED),
+        ("", Reason.ACCESS_SIGN_IN),
+        ("p-ward-privacy", Reason.ACCESS_OWN),
+    ],
+)
+def test_who_cares_for_whom_is_said_by_those_who_may_and_nobody_gives_it_to_themselves(world, who, reason):
+    cared_by = "p-ward-privacy" if who == "p-ward-privacy" else "p-ward"
+    row = Assignment("a-1", cared_by, "HOSP|ICU", "", 0, 1, "test")
+    with client.connect(world.site.settings, "admin", become=False) as admin:
+        proof = world.enter(who) if who else admin_proof("root")
+        if reason is None:
+            assert admin.patients.stamp([row], proof)[0][0] == row
+            assert records(world, "care.assigned")[-1]["body"]["people"] == ["p-ward"]
+        else:
+            assert refused(lambda: admin.patients.stamp([row], proof))[0] is reason
