@@ -1,0 +1,127 @@
+"""What stands between a socket and the frame: where a request ends, who is believed about it, what no answer is without."""
+
+import dataclasses
+import re
+import socket
+
+import pytest
+
+from oathward.app import process
+from oathward.core.settings import Console
+from oathward.web.page import calls, pages
+from oathward.web.view import View
+
+INNER = b"GET /sign-in?inner HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+CHUNKED = b"0\r\n\r\n"
+CLOSE = "Connection: close"
+
+
+@pytest.fixture
+def served(opened):
+    settings = dataclasses.replace(opened.settings, console=Console(port=0))
+    server = process._console(dataclasses.replace(opened, settings=settings))
+    yield server
+    server.stop()
+
+
+def told(server, raw: bytes) -> bytes:
+    """Send bytes; give all that comes back until the other side ends it."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=20) as plain:
+        plain.sendall(raw)
+        return b"".join(iter(lambda: plain.recv(65_536), b""))
+
+
+def request(*headers: str, body: bytes = b"", method: str = "POST", path: str = "/sign-in") -> bytes:
+    head = "\r\n".join((f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *headers))
+    return f"{head}\r\n\r\n".encode() + body
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(code) for code in re.findall(rb"HTTP/1\.1 (\d{3}) ", answer)]
+
+
+SMUGGLED = {
+    "both lengths": request("Content-Length: 5", "Transfer-Encoding: chunked", body=CHUNKED + INNER),
+    "both, the other way": request("Transfer-Encoding: chunked", "Content-Length: 5", body=CHUNKED + INNER),
+    "two lengths": request("Content-Length: 0", f"Content-Length: {len(INNER)}", body=INNER),
+    "no number": request("Content-Length: +0", body=INNER),
+    "a coding more": request("Transfer-Encoding: chunked, identity", body=CHUNKED + INNER),
+    "a coding that is none": request("Transfer-Encoding: xchunked", body=CHUNKED + INNER),
+    "a blank before the colon": request("Transfer-Encoding : chunked", body=CHUNKED + INNER),
+    "a size that is none": request("Transfer-Encoding: chunked", body=b"0x5\r\nabcde\r\n" + CHUNKED + INNER),
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+def test_a_request_behind_another_is_never_seen(served, name):
+    """Each way of saying two ends at once: no second answer, and the connection ends."""
+    answer = told(served, SMUGGLED[name])
+    assert statuses(answer) == [400]
+    assert b"content-type: text/plain; charset=utf-8" in answer.lower()
+    assert b"inner" not in answer
+
+
+def test_reverse_two_requests_that_say_where_they_end_are_two(served):
+    assert statuses(told(served, request(method="GET") + INNER)) == [200, 200]
+    assert statuses(told(served, request("Content-Length: 0") + INNER))[1:] == [200]
+
+
+def test_nobody_says_by_a_header_who_they_are(served, monkeypatch):
+    """What a proxy would add is anybody's word here."""
+    seen = []
+    monkeypatch.setattr(
+        View, "asked", lambda view, *_a, **_m: seen.append((view.origin, view.request.url.scheme)) or ""
+    )
+    lies = ["X-Forwarded-For: 192.0.2.9", "X-Real-IP: 192.0.2.9", "Forwarded: for=192.0.2.9;proto=https", "X-Forwarded-Proto: https"]  # fmt: skip
+    assert statuses(told(served, request(*lies, CLOSE, method="GET"))) == [200]
+    assert set(seen) == {("127.0.0.1", "http")}
+    answer = told(served, request("X-Forwarded-Host: evil.example", CLOSE, method="GET", path="/"))
+    assert statuses(answer) == [303]
+    assert b"evil" not in answer
+
+
+def test_a_method_in_a_header_is_none(served):
+    lies = ["X-HTTP-Method-Override: POST", "X-HTTP-Method: DELETE"]
+    assert statuses(told(served, request(*lies, CLOSE, method="GET", path="/sign-out"))) == [405]
+
+
+def test_a_connection_never_becomes_a_websocket(served):
+    wish = ["Connection: Upgrade, close", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]  # fmt: skip
+    assert 101 not in statuses(told(served, request(*wish, method="GET")))
+
+
+TEXT = re.compile(r"text/|.*\+xml$|.*/xml$")
+
+
+def test_every_answer_says_what_it_is(browser):
+    """Whatever is text says in which characters."""
+    browser.sign_in()
+    addresses = [route.path for page in pages() for route in page.routes] + [call.path for call in calls()]
+    addresses += [f"/static/x/{name}" for name in ("console.js", "console.css", "icon.svg", "none")]
+    looked = 0
+    for path in addresses:
+        answer = browser.get(re.sub(r"\{\w+\}", "x", path))
+        if not answer.content:
+            continue
+        kind, _, more = answer.headers["content-type"].partition(";")
+        looked += 1
+        if TEXT.match(kind):
+            assert more.strip() == "charset=utf-8", path
+        else:
+            assert kind in {"application/json", "application/problem+json", "application/scim+json"}, path
+    assert looked > 50
+
+
+def test_signing_out_is_on_every_page(browser):
+    browser.sign_in()
+    looked = 0
+    for page in pages():
+        for route in page.routes:
+            if route.method != "GET" or route.public or route.quiet or "{" in route.path:
+                continue
+            answer = browser.get(route.path)
+            saved = "content-disposition" in answer.headers
+            if answer.status_code == 200 and not saved and "html" in answer.headers["content-type"]:
+                looked += 1
+                assert 'action="/sign-out"' in answer.text, route.path
+    assert looked > 10
