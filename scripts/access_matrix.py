@@ -74,8 +74,9 @@ def said(route: Route) -> str:
 
 def least(role: Role, action: str) -> str:
     """Say the least that a role needs for an action; empty where nothing helps."""
-    kind = "service" if role is Role.PROVISIONER else "person"
-    actor = Actor(kind, "p-1", frozenset({role}), frozenset({"Acme"}))
+    actor = Actor(
+        "service" if role is Role.PROVISIONER else "person", "p-1", frozenset({role}), frozenset({"Acme"})
+    )
     whose = {
         "": Thing(ACTIONS[action].thing, "x", "Bolt|B1", "p-2"),
         "ours": Thing(ACTIONS[action].thing, "x", "Acme|Vista 3", "p-2"),

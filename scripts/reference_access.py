@@ -39,18 +39,19 @@ def render() -> str:
 
 def _may(rules: Rules, role: Role, action: str, thing: str) -> bool:
     """Whether a role permits it in the best of circumstances: a proof, a relationship, a product of their own."""
-    kinds = ("service",) if role is Role.PROVISIONER else ("person",)
+    actor = Actor(
+        "service" if role is Role.PROVISIONER else "person", "me", frozenset({role}), frozenset({"Acme"})
+    )
     return any(
         isinstance(
             decide(
                 rules,
-                Actor(kind, "me", frozenset({role}), frozenset({"Acme"})),
+                actor,
                 action,
                 Thing(thing, "x", "Acme|M1", "another"),
                 Around(purpose, strong=True, fresh=True, relation=True),
             ),
             Permitted,
         )
-        for kind in kinds
         for purpose in _PURPOSES
     )

@@ -116,10 +116,6 @@ def _name(login: str | None, *, stdin: bool) -> str:
     return login or (_line("login") if stdin else input("Login: "))
 
 
-def _name(login: str | None, *, stdin: bool) -> str:
-    return login or (_line("login") if stdin else input("Login: "))
-
-
 def _ask(prompt: str, *, stdin: bool) -> str:
     if stdin:
         return _line(prompt.strip(": ").lower())

@@ -31,7 +31,7 @@ def person(
     proof: Mapping[str, Any],
     action: str,
     thing: Thing,
-    *,
+    *others: Thing,
     purpose: str = "",
 ) -> Person:
     """Say whose proof it is, once they may do this.
@@ -45,7 +45,7 @@ def person(
             why = "this site has people: sign in first (oathward sign-in)"
             raise KeeperError(action, why, reason=Reason.ACCESS_SIGN_IN)
         return named
-    return person_of(session(keeper, caller, proof, action, thing, purpose=purpose))
+    return person_of(session(keeper, caller, proof, action, thing, *others, purpose=purpose))
 
 
 def session(
@@ -54,7 +54,7 @@ def session(
     proof: Mapping[str, Any],
     action: str,
     thing: Thing,
-    *,
+    *others: Thing,
     purpose: str = "",
     relation: bool = False,
     looking: bool = False,
@@ -73,7 +73,7 @@ def session(
     found = visiting.session_of(keeper, caller, proof)
     if not (found.acts or looking):
         raise KeeperError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
-    roles.permit(keeper, found, action, thing, purpose=purpose, relation=relation)
+    roles.permit(keeper, found, action, thing, *others, purpose=purpose, relation=relation)
     return found
 
 

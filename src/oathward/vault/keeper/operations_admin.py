@@ -22,6 +22,7 @@ from oathward.policy.access import Thing
 from oathward.policy.people import PERSON, Person
 from oathward.policy.people_rules import unfit
 from oathward.vault import certificates
+from oathward.vault.authority import Document
 from oathward.vault.keeper import (
     asking,
     backups,
@@ -51,7 +52,7 @@ SIGNED_FOR: Mapping[str, tuple[str, str]] = {
 
 def sign_alone(
     keeper: Keeper, caller: Caller, wanted: Sequence[signing.Wanted], proofs: Sequence[Mapping[str, str]]
-) -> list[plain.Document]:
+) -> list[Document]:
     """Sign what one person may change alone.
 
     Raises:
@@ -62,12 +63,13 @@ def sign_alone(
         if not roles.founded(keeper):
             people.append(asking.person(keeper, caller, proof, "device.change", Thing("device")))
             continue
-        for one in wanted:
-            found = SIGNED_FOR.get(one.kind)
+        for kind in dict.fromkeys(one.kind for one in wanted):  # asked once for all of a kind
+            found = SIGNED_FOR.get(kind)
             if found is None:
                 why = "takes two people: propose it, and have another approve"
-                raise KeeperError(one.kind, why, reason=Reason.NOT_PERMITTED)
-            people.append(asking.person(keeper, caller, proof, found[0], Thing(found[1], one.id)))
+                raise KeeperError(kind, why, reason=Reason.NOT_PERMITTED)
+            things = [Thing(found[1], one.id) for one in wanted if one.kind == kind]
+            people.append(asking.person(keeper, caller, proof, found[0], *things))
     for one in wanted:
         if one.kind == PERSON:
             _check_person(keeper, one)

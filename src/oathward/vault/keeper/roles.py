@@ -106,9 +106,15 @@ def actor_of(keeper: Keeper, id_: str, kind: str = "person") -> Actor:
 
 
 def permit(
-    keeper: Keeper, session: Session, action: str, thing: Thing, *, purpose: str = "", relation: bool = False
+    keeper: Keeper,
+    session: Session,
+    action: str,
+    thing: Thing,
+    *others: Thing,
+    purpose: str = "",
+    relation: bool = False,
 ) -> Permitted:
-    """Ask whether the person of a session may do something now.
+    """Ask whether the person of a session may do something now: to a thing, and to each of the others.
 
     Raises:
         KeeperError: they may not, with the reason; recorded.
@@ -117,8 +123,12 @@ def permit(
     visitor = session.visitor
     actor = actor_of(keeper, visitor.person_id, visitor.kind)
     around = Around(purpose, visitor.strong, keeper.sessions.fresh(session), relation)
-    answer = access.decide(rules(keeper), actor, action, thing, around)
-    if isinstance(answer, Permitted):
+    in_force = rules(keeper)
+    for thing in (thing, *others):
+        answer = access.decide(in_force, actor, action, thing, around)
+        if not isinstance(answer, Permitted):
+            break
+    else:
         return answer
     reason = answer.reasons[0] if isinstance(answer, Denied) else answer.why
     body = {"action": action, "person": visitor.person_id or visitor.name, "session": session.id}
