@@ -1,5 +1,6 @@
 """What accounts are without: one that everybody knows, a password that ends by age, a question instead of a factor."""
 
+from functools import partial
 from typing import get_args
 
 import pytest
@@ -23,9 +24,7 @@ def test_a_new_site_has_no_account(house):
     assert house.keeper.store.rows("SELECT * FROM factor") == []
     for login in ("admin", "root", "setup", "oathward", "ada"):
         for password in ("", login, "admin", PASSWORD):
-            asked = lambda login=login, password=password: house.people.sign_in_password(
-                login, password, HERE
-            )  # noqa: E731  one question of many
+            asked = partial(house.people.sign_in_password, login, password, HERE)
             assert refused(asked) is Reason.SIGN_IN_REFUSED
 
 
