@@ -124,13 +124,12 @@ def permit(
     actor = actor_of(keeper, visitor.person_id, visitor.kind)
     around = Around(purpose, visitor.strong, keeper.sessions.fresh(session), relation)
     in_force = rules(keeper)
-    for thing in (thing, *others):
-        answer = access.decide(in_force, actor, action, thing, around)
-        if not isinstance(answer, Permitted):
-            break
-    else:
-        return answer
-    reason = answer.reasons[0] if isinstance(answer, Denied) else answer.why
+    answers = [access.decide(in_force, actor, action, one, around) for one in (thing, *others)]
+    refused = next((one for one in answers if not isinstance(one, Permitted)), None)
+    first = answers[0]
+    if refused is None and isinstance(first, Permitted):
+        return first
+    reason = refused.reasons[0] if isinstance(refused, Denied) else Reason.POLICY_ERROR
     body = {"action": action, "person": visitor.person_id or visitor.name, "session": session.id}
     keeper.note("access.denied", body | {"thing": thing.kind, "why": reason.code})
     raise KeeperError(action, "may not be done by this person now", reason=reason)
