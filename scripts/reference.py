@@ -50,6 +50,7 @@ def pages() -> dict[str, str]:
         "v2-to-fhir.md": catalogue_page("reference_mapping"),
         "api.md": catalogue_page("reference_api"),
         "access.md": catalogue_page("reference_access"),
+        "asvs.md": catalogue_page("reference_asvs"),
     }
 
 

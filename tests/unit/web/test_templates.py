@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.architecture.tracked import ROOT
 
 from oathward.web import words
 from oathward.web.page import GROUPS, pages
@@ -52,6 +53,24 @@ def test_forms_that_change_something_carry_the_token(file):
     for form in re.findall(r"<form[^>]*method=\"post\".*?</form>|<form[^>]*method=\"post\"[^>]*>.{0,400}", file.read_text(), re.DOTALL):  # fmt: skip
         ours = ("ui.token(token)", "{{ token(token_value) }}", 'action="/sign-in"')
         assert any(one in form for one in ours), form[:120]
+
+
+def test_passwords_are_typed_hidden_and_may_be_pasted():
+    """A password manager knows what each field is for; nothing of ours hears what is pasted."""
+    fields = [
+        field
+        for file in FILES
+        for field in re.findall(r"<input[^>]*>", file.read_text())
+        if re.search(r'name="(password|current|again)"', field)
+    ]
+    assert len(fields) == 4
+    for field in fields:
+        assert 'type="password"' in field, field
+        assert re.search(r'autocomplete="(current|new)-password"', field), field
+    scripts = [*(ROOT / "assets" / "src").rglob("*.ts")]
+    assert scripts
+    for script in scripts:
+        assert not re.search(r"\bpaste\b", script.read_text()), script.name
 
 
 def test_the_navigation_goes_by_task():
