@@ -11,9 +11,10 @@ Deliberately absent: what requests mean (``client``, ``operations``).
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -124,6 +125,33 @@ class SocketTransport:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+
+class Several:
+    """A few connections to a running keeper: who waits for a password's slow hash holds up nobody else.
+
+    Args:
+        first: reached already. more: made when they are needed.
+    """
+
+    def __init__(self, first: SocketTransport, more: Sequence[SocketTransport]) -> None:
+        self._all = (first, *more)
+        self._free: queue.LifoQueue[SocketTransport] = queue.LifoQueue()
+        for one in reversed(self._all):
+            self._free.put(one)
+
+    def request(self, value: Mapping[str, Any]) -> Any:
+        """Ask on a connection that is free; waits for one."""
+        one = self._free.get()
+        try:
+            return one.request(value)
+        finally:
+            self._free.put(one)
+
+    def close(self) -> None:
+        """Close them all."""
+        for one in self._all:
+            one.close()
 
 
 class InProcess:

@@ -23,7 +23,7 @@ from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import statuses
 from oathward.core.reasons import Reason
 from oathward.core.settings import load
-from oathward.vault.keeper import client, frames, server, setup
+from oathward.vault.keeper import client, frames, operations, server, setup
 from oathward.vault.keeper.server import Server
 
 
@@ -54,6 +54,28 @@ def say(sock: socket.socket, raw: bytes):
 
 def ask(**value) -> bytes:
     return orjson.dumps(value)
+
+
+def test_whoever_signs_in_holds_up_nobody_else_at_the_console(site, serving, monkeypatch):
+    """A password's hash takes tens of milliseconds; other people's requests go on meanwhile."""
+    begun, let_go = threading.Event(), threading.Event()
+    real = operations.TABLES["any"]["state"]
+
+    def slow(keeper, caller):
+        begun.set()
+        assert let_go.wait(10)
+        return real.run(keeper, caller)
+
+    table = dict(operations.TABLES["any"]) | {"state": operations.Operation(slow, real.arguments)}
+    monkeypatch.setitem(operations.TABLES, "any", table)
+    with client.connect(site, "app") as app:
+        waiting = threading.Thread(target=app.state)
+        waiting.start()
+        assert begun.wait(10)
+        assert app.newest() == {}
+        let_go.set()
+        waiting.join(10)
+        assert not waiting.is_alive()
 
 
 def test_a_client_uses_the_socket_where_a_keeper_runs(site, serving):
