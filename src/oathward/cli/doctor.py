@@ -16,6 +16,7 @@ import typer
 
 from oathward.cli import comparing
 from oathward.cli.comparing import Line
+from oathward.cli.doctor_people import people
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core import users
 from oathward.core.clock import Clock, wall_s
@@ -352,6 +353,7 @@ CHECKS = (
     _processes,
     _database,
     _authority,
+    people,
     comparing.deliveries,
     comparing.edges,
     _witness,

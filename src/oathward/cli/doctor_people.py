@@ -1,0 +1,29 @@
+"""What ``oathward doctor`` says of people: whether a site has any, and what their sign-in does not stop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from oathward.cli.comparing import Line
+from oathward.core.settings import Settings
+
+
+def people(settings: Settings) -> Iterator[Line]:
+    """Look at the founding, at links that sign in, and at whom the provider's tokens are believed from."""
+    from oathward.vault.keeper import client
+
+    with client.connect(settings, "admin") as keeper:
+        founded = bool(keeper.state().get("founded"))
+    if not founded:
+        what = "none: whoever is at this machine changes policy alone; `oathward people found` ends that"
+        yield Line("note", "people", what)
+        return
+    yield Line("ok", "people", "sign in with two factors; policy, roles and services take two of them")
+    if settings.people.links_sign_in:
+        what = "one-time links sign anybody in without a factor ([people] links_sign_in); for trials only"
+        yield Line("bad", "people", what)
+    if settings.oidc.issuer and not settings.oidc.keys_file:
+        what = (
+            "the sign-in provider's keys are not pinned ([oidc] keys_file): a captured app could show its own"
+        )
+        yield Line("note", "people", what)
