@@ -9,7 +9,7 @@ from oathward.core.settings import Settings
 
 
 def people(settings: Settings) -> Iterator[Line]:
-    """Look at the founding, at links that sign in, and at whom the provider's tokens are believed from."""
+    """Look at the founding, at links that sign in, whom the provider's tokens are believed from, and passwords."""
     from oathward.vault.keeper import client
 
     with client.connect(settings, "admin") as keeper:
@@ -27,3 +27,22 @@ def people(settings: Settings) -> Iterator[Line]:
             "the sign-in provider's keys are not pinned ([oidc] keys_file): a captured app could show its own"
         )
         yield Line("note", "people", what)
+    yield from _leaked(settings)
+
+
+def _leaked(settings: Settings) -> Iterator[Line]:
+    """Look whether new passwords are compared with leaked ones."""
+    from oathward.vault.keeper import leaked
+
+    name = settings.people.leaked_file
+    if not name:
+        what = "new passwords are compared with known words and names, not with leaked ones ([people] leaked_file names a list)"
+        yield Line("note", "people", what)
+        return
+    try:
+        leaked.holds(settings.data / name, "password")
+    except (OSError, ValueError):
+        what = (
+            "[people] leaked_file cannot be read, or is no list of SHA-1 in order: no new password is taken"
+        )
+        yield Line("bad", "people", what)

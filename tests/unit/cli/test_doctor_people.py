@@ -9,6 +9,8 @@ from oathward.cli.doctor_people import people
 from oathward.core.db import connect
 from oathward.vault.keeper import client
 
+LEAKED = "new passwords are compared with known words and names, not with leaked ones ([people] leaked_file names a list)"
+
 
 def said(settings):
     return {(line.level, line.what.partition(":")[0]) for line in people(settings)}
@@ -19,6 +21,12 @@ def test_each_line_is_there_when_it_is_true(tmp_path):
     assert said(settings) == {("note", "none")}
     with client.connect(settings, "admin") as admin:
         founded.found(admin, connect(settings.database_url), 1)
+    assert said(settings) >= {("note", LEAKED)}
+    settings = replace(settings, people=replace(settings.people, leaked_file="leaked"))
+    assert {level for level, _ in said(settings)} == {"ok", "bad"}, "there is no such file"
+    (settings.data / "leaked").write_text("no list\n")
+    assert {level for level, _ in said(settings)} == {"ok", "bad"}
+    (settings.data / "leaked").write_text(f"{'0' * 40}:1\n")
     assert {level for level, _ in said(settings)} == {"ok"}
     trial = replace(settings, people=replace(settings.people, links_sign_in=True))
     assert {level for level, _ in said(trial)} == {"ok", "bad"}
