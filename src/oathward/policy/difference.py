@@ -19,6 +19,7 @@ from typing import Any
 from oathward.core.labels import CLASSES
 from oathward.policy import difference_fields as table
 from oathward.policy.bundle import Bundle
+from oathward.policy.cases import Case
 from oathward.policy.difference_fields import Direction
 from oathward.policy.difference_links import Change, Shaping, Side, compare, joint, of_links
 from oathward.policy.difference_words import class_words, some
@@ -254,8 +255,16 @@ def _tests(side: Bundle | None) -> set[tuple[tuple[str, str], object]]:
     """Everything of each test but its place in the file, by name and link."""
     if side is None:
         return set()
-    on_links = {((case.name, case.link), replace(case, where="")) for case in side.cases}
+    on_links = {((case.name, case.link), _as_written(case, side)) for case in side.cases}
     return on_links | {((case.name, ""), replace(case, where="")) for case in side.people_cases}
+
+
+def _as_written(case: Case, side: Bundle) -> Case:
+    """Say *every class of the link* as the file does by saying none: the link may change and its test stays what it is."""
+    link, facts = side.links.get(case.link), case.facts
+    if link is not None and facts.classes_present == link.classes:
+        facts = replace(facts, classes_present=frozenset({"*"}))
+    return replace(case, where="", facts=facts)
 
 
 def _about(old: Bundle | None, new: Bundle) -> Iterator[Change]:

@@ -147,6 +147,15 @@ def test_the_widening_comes_first_and_everything_ends_as_a_sentence():
     assert all(change.links == ("vendor-cloud",) for change in found)
 
 
+def test_a_test_whose_file_is_as_before_is_no_change():
+    found = told(BASE, edited(RESEARCH, '  "device.type",\n', ""))
+    assert found
+    assert {change.kind for change in found}.isdisjoint({"test.changed"}), found
+    said = 'name = "research without consent"\npresent = ["device.type"]'
+    found = told(BASE, edited("policies/links.test.toml", 'name = "research without consent"', said))
+    assert [change.kind for change in found] == ["test.changed"]
+
+
 TABLES = {
     Link: ("link", table.LINK),
     Sources: ("link.sources", table.SOURCES),
