@@ -295,6 +295,20 @@ def test_sessions_are_listed_and_ended_one_or_all(served, house, browser, ada):
     assert browser.get("/account").status_code == 200
 
 
+def test_ending_another_session_takes_a_fresh_proof(served, house, browser, ada):
+    other = served[1]()
+    house.time.pass_(seconds=60)
+    other.sign_in("ada", ada)
+    house.time.pass_(minutes=11)
+    asked = browser.post("/account", "/account/sessions/end", session="others")
+    assert asked.headers["location"] == "/step-up?next=%2Faccount"
+    assert other.get("/account").status_code == 200
+    browser.post("/step-up?next=/account", "/step-up", code=ada.code(), next="/account")
+    done = browser.post("/account", "/account/sessions/end", session="others")
+    assert done.headers["location"] == "/account?done=others"
+    assert other.get("/account").status_code != 200
+
+
 def own_of(browser) -> str:
     """The id of a browser's session, as the house knows it."""
     rows = browser.house.people.session_list({"kind": "console", "session": browser.session})

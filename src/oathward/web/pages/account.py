@@ -1,7 +1,7 @@
 """My account: who I am here, my factors, my sessions; and proving again who I am.
 
 Rules:
-- What changes a factor takes a fresh proof: the keeper says so, and the browser comes back here after it.
+- What changes a factor, or ends another session, takes a fresh proof: the keeper says so, and the browser comes back here after it.
 - A session's secret is renewed by a fresh proof; the browser gets the new one.
 - Of another person's account nothing is shown (People and access has that).
 """
@@ -116,7 +116,10 @@ def end_session(view: View) -> Response:
     own = {row.id for row in view.site.keeper.people.session_list(view.proof)}
     if which != "others" and which not in own:
         raise InputError("session", "has ended already, or is none of yours", reason=Reason.NOT_FOUND)
-    view.site.keeper.people.session_revoke(which, view.proof)
+    try:
+        view.site.keeper.people.session_revoke(which, view.proof)
+    except KeeperError as error:
+        return _refused(view, error, "sessions")
     return view.go(view.link("/account", done="others" if which == "others" else "ended"))
 
 
