@@ -52,7 +52,8 @@ def patched(user: Mapping[str, Any], request: object) -> dict[str, Any]:
     Raises:
         ScimError: with RFC 7644's ``scimType``.
     """
-    if not isinstance(request, dict) or PATCH not in (request.get("schemas") or ()):
+    named = request.get("schemas") if isinstance(request, dict) else None
+    if not isinstance(request, dict) or not isinstance(named, list) or PATCH not in named:
         raise ScimError("invalidSyntax", "schemas", f"must name {PATCH}")
     operations = next((v for k, v in request.items() if k.lower() == "operations"), None)
     if not isinstance(operations, list) or not 1 <= len(operations) <= OPERATIONS_MAX:
@@ -99,6 +100,8 @@ def _at(user: dict[str, Any], verb: str, path: str, value: object) -> None:
     holder = user.setdefault(OURS, {}) if place.extension else user
     if verb != "remove" and value is None:
         raise ScimError("invalidValue", "value", "is missing")
+    if place.name == "name" and not place.sub and verb != "remove" and not isinstance(value, dict):
+        raise ScimError("invalidValue", "name", "must be an object")
     if place.key:
         _VERBS[verb](holder, place, value)
     elif place.sub:

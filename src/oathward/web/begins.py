@@ -40,7 +40,7 @@ class Begins:
         Raises:
             InputError: ``sign-in.too-many``: it has begun too often within this minute.
         """
-        key, now_s = f"{place}\0{_network(address)}", self._monotonic()
+        key, now_s = f"{place}\0{network(address)}", self._monotonic()
         with self._guard:
             since_s, count = self._counts.pop(key, (now_s, 0))
             if now_s - since_s >= _MINUTE_S:
@@ -55,7 +55,8 @@ class Begins:
 BEGINS = Begins()
 
 
-def _network(address: str) -> str:
+def network(address: str) -> str:
+    """Give what is counted as one: an IPv4 address, 64 bits of an IPv6 one."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
@@ -63,3 +64,11 @@ def _network(address: str) -> str:
     if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is None:
         return str(ipaddress.ip_network((found, 64), strict=False))
     return str(found)
+
+
+def on_this_machine(address: str) -> bool:
+    """Say whether an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -110,7 +110,7 @@ def with_body(route: Route, view: View, raw: bytes) -> View:
     """
     _check_accept(view.request)
     call = route.call
-    asks = asked(call, parse_qsl(view.request.url.query, keep_blank_values=True, max_num_fields=_FIELDS_MAX))
+    asks = asked(call, _pairs(view.request.url.query))
     if route.method in {"GET", "DELETE"}:
         return dataclasses.replace(view, asks=asks)
     if call.media == FORM:
@@ -126,6 +126,13 @@ def with_body(route: Route, view: View, raw: bytes) -> View:
         return dataclasses.replace(view, asks=asks, fields=tuple(pairs))
     value = parsed(raw) if raw or call.takes else None
     return dataclasses.replace(view, asks=asks, body=read(call.takes, value) if call.takes else value)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(query, keep_blank_values=True, max_num_fields=_FIELDS_MAX)
+    except ValueError as error:
+        raise InputError("query", f"has more than {_FIELDS_MAX}", reason=Reason.INPUT_INVALID) from error
 
 
 def _check_accept(request: Request) -> None:

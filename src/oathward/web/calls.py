@@ -73,18 +73,21 @@ class Call:
 
 
 def parsed(raw: bytes) -> Any:
-    """Read JSON strictly: UTF-8, no name twice, nothing deeper than ``DEPTH_MAX``, no NaN.
+    """Read JSON strictly: UTF-8, no name twice, nothing deeper than ``DEPTH_MAX``, no NaN, no half of a character.
 
     Raises:
         InputError: it is not such JSON.
     """
     try:
         value = json.loads(raw.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
+        deep = _depth(value) > DEPTH_MAX
+        if b"\\u" in raw and not deep:
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise InputError("body", "is nested too deep", reason=Reason.INPUT_INVALID) from error
     except ValueError as error:
         raise InputError("body", "is no JSON, or names a field twice", reason=Reason.INPUT_INVALID) from error
-    if _depth(value) > DEPTH_MAX:
+    if deep:
         raise InputError("body", "is nested too deep", reason=Reason.INPUT_INVALID)
     return value
 

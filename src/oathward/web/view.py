@@ -125,12 +125,12 @@ class View:
         value = self.request.query_params.get(name, default).strip()[:200]
         return value if value.isprintable() and (known is None or value in known) else default
 
-    def link(self, path: str, **filters: object) -> str:
+    def link(self, path: str, /, **filters: object) -> str:
         """Write an address; empty filters are left out."""
         query = urlencode({name: str(value) for name, value in filters.items() if value not in (None, "")})
         return f"{path}?{query}" if query else path
 
-    def with_filters(self, **changed: object) -> str:
+    def with_filters(self, /, **changed: object) -> str:
         """Write this page's address with other filters."""
         return self.link(self.request.url.path, **{**dict(self.request.query_params), **changed})
 

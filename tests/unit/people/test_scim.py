@@ -195,6 +195,8 @@ class TestPatch:
             ({"op": "replace", "path": "meta.version", "value": "x"}, "mutability"),
             ({"op": "remove", "path": "userName"}, "mutability"),
             ({"op": "remove"}, "noTarget"),
+            ({"op": "replace", "path": "name", "value": "Anna Holm"}, "invalidValue"),
+            ({"op": "replace", "value": {"name": [None], "name.givenName": "Anna"}}, "invalidValue"),
             ({"op": "remove", "path": f'{OURS}:units[value eq "Ward 9"]'}, "noTarget"),
             ({"op": "replace", "path": 'emails[type eq "home"].value', "value": "x"}, "noTarget"),
             ({"op": "replace", "path": "salary", "value": 1}, "invalidPath"),
@@ -227,6 +229,7 @@ class TestPatch:
             operations(),
             {"schemas": [PATCH], "Operations": [{"op": "remove", "path": "title"}] * 101},
             {"schemas": [PATCH], "Operations": {}},
+            {"schemas": 5, "Operations": [{"op": "remove", "path": "title"}]},
         ],
     )
     def test_a_request_of_another_form_is_refused(self, request_: Any) -> None:

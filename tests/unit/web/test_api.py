@@ -108,6 +108,7 @@ def test_a_page_calls_with_its_cookie_and_the_token_of_its_forms(client):
         ("?status=broken", "status"),
         ("?begins=%00", "begins"),
         ("?begins=" + "x" * 300, "begins"),
+        ("?" + "limit=1&" * 21, "query"),
     ],
 )
 def test_a_query_it_does_not_take_is_refused(client, query, where):
@@ -132,6 +133,8 @@ def test_a_query_it_does_not_take_is_refused(client, query, where):
         (b'{"messages": ["x"], "reason": ""}', "say why"),
         (b'{"messages": [], "reason": "a"}', "names no message"),
         (b"[" * 30 + b"]" * 30, "nested"),
+        (b"[" * 600 + b"]" * 600, "nested"),
+        (b'{"messages": ["\\ud800"], "reason": "a"}', "no JSON"),
     ],
 )
 def test_a_body_it_does_not_take_is_refused_and_not_repeated(client, body, said):

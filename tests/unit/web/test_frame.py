@@ -270,3 +270,13 @@ def test_without_the_host_check_another_name_would_be_heard(browser, monkeypatch
     """Reverse: likewise."""
     monkeypatch.setattr(security, "check_host", lambda _request: None)
     assert browser.get("/sign-in", host="evil.example").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query", ["path=x", "self=x", "token=x&view=y", "&".join(f"n{n}=1" for n in range(2_000))]
+)
+def test_no_name_in_an_address_is_an_error_of_ours(browser, query):
+    """Lists write their own address again, with whatever stood behind the question mark."""
+    browser.sign_in()
+    for path in ("/messages", "/devices", "/quarantine", "/ledger", "/people", "/deliveries"):
+        assert browser.get(f"{path}?{query}").status_code == 200, path

@@ -3,11 +3,13 @@
 import dataclasses
 import re
 import socket
+import time
 
 import pytest
 
 from oathward.app import process
 from oathward.core.settings import Console
+from oathward.web import wire
 from oathward.web.page import calls, pages
 from oathward.web.view import View
 
@@ -88,6 +90,97 @@ def test_a_method_in_a_header_is_none(served):
 def test_a_connection_never_becomes_a_websocket(served):
     wish = ["Connection: Upgrade, close", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]  # fmt: skip
     assert 101 not in statuses(told(served, request(*wish, method="GET")))
+
+
+WHOLE_S = 0.6
+SLOW = {
+    "nothing": (b"", b""),
+    "a head that goes on": (request(method="GET")[:-2], b"a: b\r\n"),
+    "empty lines before a request": (b"\r\n", b"\r\n"),
+    "a body that goes on": (request("Content-Type: application/x-www-form-urlencoded", "Content-Length: 9000"), b"a"),
+    "trailers that go on": (request("Transfer-Encoding: chunked", body=b"0\r\n"), b"a: b\r\n"),
+    "the rest of what was refused": (request("Content-Length: 9000"), b"a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SLOW)
+def test_who_never_comes_to_an_end_loses_the_place(served, monkeypatch, name):
+    monkeypatch.setattr(wire, "WHOLE_S", WHOLE_S)
+    first, more = SLOW[name]
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as plain:
+        plain.sendall(first)
+        plain.settimeout(0.1)
+        while time.monotonic() - began < 10:
+            try:
+                if more:
+                    plain.sendall(more)
+                if not plain.recv(65_536):
+                    break
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+    assert WHOLE_S * 0.8 < time.monotonic() - began < 5
+
+
+def test_connections_that_ask_nothing_keep_nobody_out_for_long(served, monkeypatch):
+    """Two hundred are all there are."""
+    monkeypatch.setattr(wire, "WHOLE_S", 1.5)
+    ask = request(CLOSE, method="GET")
+    held = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(205)]
+    assert statuses(told(served, ask)) == [503]
+    time.sleep(2.5)
+    assert statuses(told(served, ask)) == [200]
+    for one in held:
+        one.close()
+
+
+def test_an_address_has_its_share_of_connections(served, monkeypatch):
+    monkeypatch.setattr(wire, "PER_ADDRESS_MAX", 3)
+    monkeypatch.setattr(wire, "on_this_machine", lambda _: False)
+    held = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(6)]
+    ended = 0
+    for one in held:
+        one.settimeout(0.5)
+        try:
+            ended += one.recv(1) == b""
+        except TimeoutError:
+            continue
+        except ConnectionResetError:
+            ended += 1
+    assert ended == 3
+    for one in held:
+        one.close()
+
+
+@pytest.mark.parametrize("where", ["head", "address", "trailers", "pieces"])
+def test_what_is_no_body_has_a_length(served, where):
+    begins = {
+        "head": request(method="GET")[:-2] + b"a: ",
+        "address": b"GET /sign-in?",
+        "trailers": request("Transfer-Encoding: chunked", body=b"0\r\na: "),
+        "pieces": request("Transfer-Encoding: chunked"),
+    }
+    more = b"1\r\na\r\n" * 10_000 if where == "pieces" else b"a" * 50_000
+    sent = 0
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as plain:
+        plain.sendall(begins[where])
+        try:
+            while sent < 8_000_000:
+                plain.sendall(more)
+                sent += len(more)
+        except OSError:
+            pass
+    assert sent < 8_000_000
+
+
+def test_reverse_a_long_form_in_a_few_pieces_is_heard(served):
+    body = b"%x\r\n" % 60_000 + b"key=" + b"x" * 59_996 + b"\r\n"
+    kinds = ("Content-Type: application/x-www-form-urlencoded", "Origin: http://127.0.0.1")
+    parts = body + b"ea60\r\n" + b"x" * 60_000 + b"\r\n" + b"ea60\r\n" + b"x" * 60_000 + b"\r\n"
+    whole = request(*kinds, "Transfer-Encoding: chunked", CLOSE, body=parts + CHUNKED)
+    assert statuses(told(served, whole)) == [403]
 
 
 TEXT = re.compile(r"text/|.*\+xml$|.*/xml$")
