@@ -69,3 +69,10 @@ def test_a_list_that_is_none_lets_no_password_pass(house, content):
     if content is not None:
         (house.settings.data / "leaked").write_text(content)
     assert refused(lambda: enrolling(house, LEAKED)) is Reason.SETTINGS_INVALID
+
+
+def test_without_a_list_it_would_become_somebodys(site):
+    """The other way round: it is the list that refuses it, nothing beside it."""
+    with founded(site) as house:
+        house.person("ada")
+        assert enrolling(house, LEAKED).state == "enrol"

@@ -175,6 +175,15 @@ def test_another_of_ones_sessions_is_ended_by_a_fresh_proof_alone(house):
     assert ended(house, step.secret) is Reason.NOT_PERMITTED
 
 
+def test_without_asking_for_it_an_old_proof_would_end_another_session(house, monkeypatch):
+    first, phone = house.enrol("ada")
+    proof, _ = house.sign_in("ada", phone)
+    house.time.pass_(seconds=700)
+    monkeypatch.setattr(house.keeper.sessions, "fresh", lambda _session: True)
+    house.people.session_revoke("others", proof)
+    assert ended(house, first.secret) is Reason.NOT_PERMITTED
+
+
 def test_sessions_of_others_are_for_who_may(house):
     ada, _ = house.enrol("ada")
     ben, _ = house.enrol("ben")
