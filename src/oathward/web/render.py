@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).resolve().parent
 STATIC = HERE / "static"
-TYPES = {"console.js": "text/javascript", "console.css": "text/css", "icon.svg": "image/svg+xml; charset=utf-8"}
+TYPES = {
+    "console.js": "text/javascript",
+    "console.css": "text/css",
+    "icon.svg": "image/svg+xml; charset=utf-8",
+}
 THEME_COOKIE = "oathward_theme"
 THEMES = ("light", "dark")
 

@@ -80,7 +80,11 @@ class Keeper:
             self.seeds_issued: Counter[str] = Counter()
             limits = settings.console
             self.sessions = Sessions(
-                *(limits.link_minutes_max * 60, limits.idle_minutes_max * 60, limits.session_hours_max * 3_600),
+                *(
+                    limits.link_minutes_max * 60,
+                    limits.idle_minutes_max * 60,
+                    limits.session_hours_max * 3_600,
+                ),
                 renew_s=settings.people.rotate_minutes * 60,
                 fresh_s=settings.people.step_up_minutes * 60,
                 monotonic=monotonic,
