@@ -16,6 +16,7 @@ Source: ANSI INCITS 359-2004, static separation of duty; NIST SP 800-53 rev. 5, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import combinations
 
 from oathward.core.labels import Role
@@ -74,7 +75,7 @@ def unfit(before: Person | None, after: Person, now_us: int) -> str:
 def unfit_grant(grant: Grant, before: Grant | None, now_us: int, since_us: int = 0) -> str:
     """Say why a grant may not be made, in words; empty where it may.
 
-    What was granted before may end, and is never taken out, put off or made longer.
+    What was granted before may end, and is never taken out, put off or made longer. Nothing begins or ends in hindsight.
 
     Args:
         since_us: ``Person.since_us``; what was granted before that holds no more, and stands in nobody's way.
@@ -87,15 +88,26 @@ def unfit_grant(grant: Grant, before: Grant | None, now_us: int, since_us: int =
     longer = [key for key, r in old.items() if key in new and _ends(new[key]) > _ends(r)]
     if gone or longer:
         return "what was granted before may only end sooner"
-    late = [r for key, r in new.items() if key not in old and r.from_us > now_us + CLOCK_US_MAX]
-    if late:
-        return "begins in the future"
+    if untimely := _untimely(old, new, now_us):
+        return untimely
     roles = frozenset(r.role for r in grant.roles if r.from_us >= since_us and _ends(r) > now_us)
     if wrong := not_grantable(roles):
         return f"nobody is granted {wrong[0]}"
     if clash := conflicts(roles):
         return f"nobody is both {clash[0][0]} and {clash[0][1]}"
     return ""
+
+
+def _untimely(
+    old: Mapping[tuple[Role, int], RoleGrant], new: Mapping[tuple[Role, int], RoleGrant], now_us: int
+) -> str:
+    """Say what begins in the future; or begins or ends in hindsight: who had which role when something was proposed stands."""
+    begun = [r.from_us for key, r in new.items() if key not in old]
+    if any(from_us > now_us + CLOCK_US_MAX for from_us in begun):
+        return "begins in the future"
+    past_us = now_us - CLOCK_US_MAX
+    ended = [key for key in old.keys() & new.keys() if _ends(new[key]) < min(_ends(old[key]), past_us)]
+    return "begins or ends in the past" if ended or any(from_us < past_us for from_us in begun) else ""
 
 
 def _ends(role: RoleGrant) -> float:

@@ -97,10 +97,13 @@ class TestGrants:
     @pytest.mark.parametrize(
         ("before", "after", "why"),
         [
-            ((), (OLD,), ""),
+            ((), (replace(OLD, from_us=NOW),), ""),
             ((OLD,), (OLD, RoleGrant(Role.CLINICAL_ENGINEER, NOW)), ""),
             ((OLD,), (replace(OLD, until_us=NOW),), ""),
-            ((ENDED,), (ENDED, OLD), ""),
+            ((ENDED,), (ENDED, replace(OLD, from_us=NOW)), ""),
+            ((ENDED,), (ENDED, OLD), "begins or ends in the past"),
+            ((OLD,), (replace(OLD, until_us=NOW - DAY),), "begins or ends in the past"),
+            ((ENDED,), (replace(ENDED, until_us=NOW - 2 * DAY),), "begins or ends in the past"),
             ((OLD,), (), "what was granted before may only end sooner"),
             ((OLD,), (replace(OLD, from_us=NOW),), "what was granted before may only end sooner"),
             ((ENDED,), (replace(ENDED, until_us=None),), "what was granted before may only end sooner"),

@@ -7,7 +7,8 @@ Rules:
 - Nobody gets a password of ours: an invitation is a one-time key, made by somebody who may, with which the person makes
   their own. A newer one replaces it; it is used up when the account has what it needs.
 - A reset ends every factor at once and gives an invitation.
-- Who made the invitation is remembered: they were, for once, able to be that person (``inviter_of``).
+- Who made the invitation is remembered: they were, for once, able to be that person (``inviter_of``). So is, for three days,
+  who gave somebody who could sign in already another way in: by a reset, an invitation, a record (``let_in_by``).
 
 Deliberately absent: whether what was shown fits (``signing_in``), who may invite (``roles.permit`` asked before).
 """
@@ -18,8 +19,11 @@ import hashlib
 import os
 import secrets
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import orjson
 
 from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
@@ -34,6 +38,8 @@ LOGIN_LENGTH_MAX = 128
 LABEL_LENGTH_MAX = 64
 FACTORS_MAX = 10
 HANDLE_BYTES = 32
+LET_IN_US = 3 * 24 * 3_600_000_000
+"""Over a weekend; by then whose account it is has noticed, or has been told."""
 
 Kind = Literal["password", "totp", "passkey"]
 SECOND: tuple[Kind, ...] = ("totp", "passkey")
@@ -228,6 +234,8 @@ def invite(keeper: Keeper, by: Inviter, person: Person, login: str = "") -> str:
     if factors(keeper.store, person.id, *SECOND):
         raise KeeperError("account", "is enrolled; reset it instead", reason=Reason.CONFLICT)
     key = _invitation(keeper, by, person, login)
+    if provided(keeper, person):
+        let_in(keeper, [person.id], by.name)
     keeper.note("account.invited", {"by": by.name, "person": person.id})
     return key
 
@@ -240,6 +248,7 @@ def reset(keeper: Keeper, by: Inviter, person: Person) -> str:
         gone = factors(store, person.id)
         store.rows("DELETE FROM factor WHERE person = ?", person.id)
         key = _invitation(keeper, by, person, "")
+        let_in(keeper, [person.id], by.name)
         names = [waits.name_of("code", person.id)]
         if account is not None and account.login:
             names.append(waits.name_of("password", account.login))
@@ -261,6 +270,11 @@ def invitation(store: Store, key: str, now_us: int) -> Invitation | None:
     return Invitation(*row) if row else None
 
 
+def still_good(store: Store, id_: str, now_us: int) -> bool:
+    """Say whether an invitation was neither used nor replaced, and is not over."""
+    return store.one("SELECT 1 FROM invitation WHERE id = ? AND until_us > ?", id_, now_us) is not None
+
+
 def use_up(store: Store, id_: str) -> bool:
     """Use an invitation up; False where it was."""
     with store.transaction():
@@ -278,6 +292,29 @@ def inviter_of(keeper: Keeper, person_id: str) -> str:
     """Name who made the invitation an account was last enrolled with; empty where there was none."""
     account = of(keeper.store, person_id)
     return account.invited_by if account is not None else ""
+
+
+def provided(keeper: Keeper, person: Person) -> frozenset[str]:
+    """Name a person's sign-ins at this site's provider."""
+    return frozenset(sub for issuer, sub in person.sign_ins if issuer == keeper.settings.oidc.issuer)
+
+
+def let_in(keeper: Keeper, people: Collection[str], by: str) -> None:
+    """Remember that somebody gave people another way in."""
+    with keeper.store.transaction():
+        for person in people:
+            held = _let_in(keeper, person) | {by: keeper.now_us()}
+            keeper.store.set_meta(f"let in {person}", orjson.dumps(held).decode())
+
+
+def let_in_by(keeper: Keeper, person: str) -> frozenset[str]:
+    """Name those who lately gave a person another way in: each could have been that person since."""
+    return frozenset(_let_in(keeper, person))
+
+
+def _let_in(keeper: Keeper, person: str) -> dict[str, int]:
+    held = orjson.loads(keeper.store.meta(f"let in {person}") or b"{}")
+    return {by: at_us for by, at_us in held.items() if keeper.now_us() - at_us < LET_IN_US}
 
 
 def _invitation(keeper: Keeper, by: Inviter, person: Person, login: str) -> str:

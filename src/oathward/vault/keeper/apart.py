@@ -3,6 +3,7 @@
 Rules:
 - Persons are compared, whatever accounts and sessions they have.
 - Nobody decides what they proposed, or what is about themselves; nor does who owes their account to the proposer.
+- Two people to whom the same third lately gave another way in are not two: the third could be both.
 - Whoever decides could have done so when it was proposed, and has held no keys since.
 
 Source: NIST SP 800-53 rev. 5, AC-5; ANSI INCITS 359-2004, dynamic separation of duty.
@@ -45,6 +46,10 @@ def check_apart(keeper: Keeper, proposal: Proposal, approver: str) -> None:
     if accounts.inviter_of(keeper, approver) == proposal.proposer:
         why = "the approver's account was last made by the proposer"
         raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
+    one, other = accounts.let_in_by(keeper, approver), accounts.let_in_by(keeper, proposal.proposer)
+    if proposal.proposer in one or approver in other or one & other:
+        why = "somebody could lately sign in as both: ask another person"
+        raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
     person, grant = roles.person_of(keeper, approver), roles.grant_of(keeper, approver)
     if person is None or grant is None or person.state != "active":
         raise KeeperError("approver", "is not here, or left", reason=Reason.NOT_PERMITTED)
@@ -67,6 +72,7 @@ def check_still(keeper: Keeper, proposal: Proposal) -> None:
     proposer = roles.person_of(keeper, proposal.proposer)
     if proposer is None or proposer.state != "active":
         raise KeeperError("proposer", "is not here any more", reason=Reason.NOT_PERMITTED)
+    _check_proposer(keeper, proposal)
     check_apart(keeper, proposal, proposal.approver)
     thing = Thing("proposal", proposal.id, owner=proposal.proposer)
     now = roles.actor_of(keeper, proposal.approver)
@@ -74,3 +80,18 @@ def check_still(keeper: Keeper, proposal: Proposal) -> None:
     if not isinstance(answer, Permitted):
         reason = answer.reasons[0] if isinstance(answer, Denied) else answer.why
         raise KeeperError("approver", "may not approve this any more", reason=reason)
+
+
+def _check_proposer(keeper: Keeper, proposal: Proposal) -> None:
+    """See that who proposed could propose it still.
+
+    Raises:
+        KeeperError: ``ACCESS_ROLE``, or they have left.
+    """
+    kind, now = KINDS[proposal.kind], roles.actor_of(keeper, proposal.proposer)
+    action = "policy.emergency" if proposal.stated["emergency"] else kind.propose
+    for _, id_, _ in proposal.stated["documents"]:
+        thing = Thing(kind.thing, id_, owner=id_ if proposal.kind == GRANT else "")
+        answer = access.decide(roles.rules(keeper), now, action, thing, AT_THE_MACHINE)
+        if not isinstance(answer, Permitted):
+            raise KeeperError("proposer", "may not propose this any more", reason=Reason.ACCESS_ROLE)

@@ -15,7 +15,8 @@ Rules:
 - At the signing all of it is asked again: who left or lost a role meanwhile no longer counts.
 - An emergency is signed for one person and approved afterwards: until then it is *unassessed*. What it may widen the
   keeper sees for itself (``emergencies``).
-- One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own.
+- One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own,
+  and back to one that nobody assessed for nobody.
 - Each step is a record before it is answered.
 
 Deliberately absent: what stands in a bundle, and what must be attached (``oathward.proposing`` sees to it before it asks).
@@ -41,7 +42,12 @@ from oathward.vault.keeper.proof import Person as Named
 from oathward.vault.keeper.proposals import ACTIVE, BUNDLE, KINDS, OPEN_MAX, Proposal, move, of, shaped
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from oathward.vault.keeper.sessions import Session
+
+_BACK = "bundle before the last one taken back"
+"""Of the last step back: the version it made, and the one it took back."""
 
 
 def propose(keeper: Keeper, session: Session, body: bytes) -> Proposal:
@@ -164,19 +170,21 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
     with read(keeper.engine) as db:
         now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
-        last = authority.version_before(db, keeper.site, BUNDLE, ACTIVE, now.version)
+        last = _version_before(keeper, db, now.version)
         before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, last, keeper.authority)
-    made = keeper.store.one(
-        "SELECT id, proposer, state FROM proposal WHERE kind = ? AND version = ?", BUNDLE, now.version
-    )
-    if made is not None and made[2] == "unassessed" and made[1] == session.visitor.person_id:
+    made, old = _made(keeper, now.version), _made(keeper, last)
+    if made is not None and made.state == "unassessed" and made.proposer == session.visitor.person_id:
         raise KeeperError(
             "emergency", "is taken back by another person than who made it", reason=Reason.ACCESS_OWN
         )
+    if old is not None and old.state == "unassessed":
+        why = "was taken back and assessed by nobody: propose it"
+        raise KeeperError("emergency", why, reason=Reason.CONFLICT)
     wanted = signing.Wanted(BUNDLE, ACTIVE, 0, before.body)
     with keeper.store.transaction():
         named = Named(session.visitor.person_id, f"session {session.id}")
         document = signing.sign(keeper, [wanted], [named])[0]
+        keeper.store.set_meta(_BACK, f"{document.version} {now.version}")
         keeper.note(
             "change.rolled-back",
             {
@@ -189,6 +197,22 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
             },
         )
     return document
+
+
+def _version_before(keeper: Keeper, db: Connection, version: int) -> int:
+    """Give the version that was in force before one, as the keeper knows it: rows that are gone lead to no older one."""
+    made = _made(keeper, version)
+    if made is not None:
+        return int(made.stated["base_version"])
+    back, _, base = keeper.store.meta(_BACK).partition(" ")
+    if back == str(version):
+        return int(base)
+    return authority.version_before(db, keeper.site, BUNDLE, ACTIVE, version)  # from before there were people
+
+
+def _made(keeper: Keeper, version: int) -> Proposal | None:
+    row = keeper.store.one("SELECT * FROM proposal WHERE kind = ? AND version = ?", BUNDLE, version)
+    return Proposal(*row) if row is not None and version else None
 
 
 def _state(keeper: Keeper, proposal: Proposal) -> str:
@@ -248,6 +272,8 @@ def _unfit_service(keeper: Keeper, service: Service, id_: str) -> str:
     owner = roles.person_of(keeper, service.owner)
     if service.id != id_:
         return "is another service"
+    if roles.person_of(keeper, id_) is not None:
+        return "has a person's id"
     if owner is None or owner.state != "active":
         return "has no owner who is here"
     wrong = sorted(service.roles - SERVICE_ROLES)

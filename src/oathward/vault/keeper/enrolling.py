@@ -71,10 +71,11 @@ def password(keeper: Keeper, _caller: Caller, password: str, pending: str) -> di
     _check_password(keeper, waiting.person, password, waiting.login)
     hashed = keeper.entrance.hashes.make(password)
     taken = keeper.entrance.pending.take(pending)
-    if taken is None:
-        raise refusal()
-    _account(keeper, taken)
-    _add(keeper, taken.person, "password", hashed.encode())
+    with keeper.store.transaction():
+        if taken is None or not accounts.still_good(keeper.store, taken.invitation, keeper.now_us()):
+            raise refusal()
+        _account(keeper, taken)
+        _add(keeper, taken.person, "password", hashed.encode())
     taken.factors += ("password",)
     return _step(keeper, taken)
 

@@ -24,6 +24,7 @@ from oathward.policy.people_rules import unfit
 from oathward.vault import certificates
 from oathward.vault.authority import Document
 from oathward.vault.keeper import (
+    accounts,
     asking,
     backups,
     checkpoints,
@@ -70,21 +71,26 @@ def sign_alone(
                 raise KeeperError(kind, why, reason=Reason.NOT_PERMITTED)
             things = [Thing(found[1], one.id) for one in wanted if one.kind == kind]
             people.append(asking.person(keeper, caller, proof, found[0], *things))
-    for one in wanted:
-        if one.kind == PERSON:
-            _check_person(keeper, one)
-    return signing.sign(keeper, wanted, people)
+    let_in = [one.id for one in wanted if one.kind == PERSON and _check_person(keeper, one)]
+    with keeper.store.transaction():
+        for by in people if let_in else ():
+            accounts.let_in(keeper, let_in, by.name)
+        return signing.sign(keeper, wanted, people)
 
 
-def _check_person(keeper: Keeper, wanted: signing.Wanted) -> None:
+def _check_person(keeper: Keeper, wanted: signing.Wanted) -> bool:
+    """See that a record may follow the one before; says whether somebody who was here gets another way in by it."""
     try:
         person = Person.from_body(wanted.body)
     except (ValueError, KeyError, TypeError) as error:
         raise KeeperError("person", "is not of that form", reason=Reason.INPUT_INVALID) from error
     why = "is another person" if person.id != wanted.id else ""
-    why = why or unfit(roles.person_of(keeper, wanted.id), person, keeper.now_us())
+    why = why or ("has the id of a service" if roles.service_of(keeper, wanted.id) is not None else "")
+    before = roles.person_of(keeper, wanted.id)
+    why = why or unfit(before, person, keeper.now_us())
     if why:
         raise KeeperError("person", why, reason=Reason.INPUT_INVALID)
+    return before is not None and bool(accounts.provided(keeper, person) - accounts.provided(keeper, before))
 
 
 def _open(

@@ -2,6 +2,7 @@
 
 Rules:
 - Who proposes, approves, has signed or rolls back is the person of the session that is shown, and no name.
+- Two people are two people: a program proposes nothing, nor does who was let in to look.
 - The first people are made at the admin socket alone.
 """
 
@@ -10,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from oathward.core.errors import KeeperError
+from oathward.core.reasons import Reason
 from oathward.policy.access import Thing
+from oathward.policy.people import PERSON
 from oathward.vault.keeper import (
+    allowing,
     asking,
     changes,
     founding,
@@ -20,42 +25,42 @@ from oathward.vault.keeper import (
     proposals,
     shapes,
     signing,
-    visiting,
 )
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operation import DOCUMENT, ID, Operation
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.proposals import Proposal
+from oathward.vault.keeper.sessions import Session
 
 BODIES_BYTES_MAX = signing.BODY_BYTES_MAX
 
 
 def _propose(keeper: Keeper, caller: Caller, body: bytes, proof: dict[str, str]) -> dict[str, Any]:
-    session = visiting.session_of(keeper, caller, proof)
+    session = _person(keeper, caller, proof)
     return _shown(changes.propose(keeper, session, body))
 
 
 def _approve(keeper: Keeper, caller: Caller, proposal: str, proof: dict[str, str]) -> dict[str, Any]:
-    session = visiting.session_of(keeper, caller, proof)
+    session = _person(keeper, caller, proof)
     return _shown(changes.approve(keeper, session, proposal))
 
 
 def _withdraw(
     keeper: Keeper, caller: Caller, proposal: str, reason: str, proof: dict[str, str]
 ) -> dict[str, Any]:
-    session = visiting.session_of(keeper, caller, proof)
+    session = _person(keeper, caller, proof)
     return _shown(changes.withdraw(keeper, session, proposal, reason))
 
 
 def _sign(
     keeper: Keeper, caller: Caller, proposal: str, bodies: list[bytes], proof: dict[str, str]
 ) -> list[dict[str, Any]]:
-    session = visiting.session_of(keeper, caller, proof)
+    session = _person(keeper, caller, proof)
     return [plain.document(one) for one in changes.sign(keeper, session, proposal, bodies)]
 
 
 def _roll_back(keeper: Keeper, caller: Caller, reason: str, proof: dict[str, str]) -> dict[str, Any]:
-    session = visiting.session_of(keeper, caller, proof)
+    session = _person(keeper, caller, proof)
     return plain.document(changes.roll_back(keeper, session, reason))
 
 
@@ -73,6 +78,8 @@ def _sign_people(
     keeper: Keeper, caller: Caller, documents: list[dict[str, Any]], proof: dict[str, str]
 ) -> list[dict[str, Any]]:
     wanted = [signing.Wanted(**document) for document in documents]
+    if any(one.kind != PERSON for one in wanted):
+        raise KeeperError("documents", "only records of people are signed here", reason=Reason.NOT_PERMITTED)
     return [plain.document(d) for d in operations_admin.sign_alone(keeper, caller, wanted, [proof])]
 
 
@@ -85,6 +92,18 @@ def _found(
 
 def _invitations(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> dict[str, str]:
     return founding.invitations(keeper, caller, proof)
+
+
+def _person(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> Session:
+    """Give the session of somebody who could be one of two: no program, nobody who only looks, nobody where no people are.
+
+    Raises:
+        KeeperError: ``NOT_PERMITTED``.
+    """
+    session = allowing.acting(keeper, caller, proof)
+    if not session.own:
+        raise KeeperError("session", "is of nobody who could be one of two", reason=Reason.NOT_PERMITTED)
+    return session
 
 
 def _shown(one: Proposal) -> dict[str, Any]:
