@@ -57,6 +57,8 @@ ATTENDING_MAX = 16
 _EVN_RECORDED, _EVN_OCCURRED = 2, 6
 _PV1_CLASS, _PV1_PLACE, _PV1_ATTENDING, _PV1_DISCHARGED = 2, 3, 7, 45
 _REMEMBERED_MAX = 4_096
+_REMEMBERED_BYTES_MAX = 2_048
+"""Of a place and its attendings; longer ones are read anew, or a sender would choose how much is held in memory."""
 _NOT_THERE = frozenset((b"P", b"N"))
 """Table 0004: not admitted yet, not applicable."""
 _NULL = b'""'
@@ -129,7 +131,9 @@ def _said(
         return None
     form = message.separators, message.charset
     place, attending = message.field(pv1, _PV1_PLACE), message.field(pv1, _PV1_ATTENDING)
-    return turn, _unit(place, form), _attending(attending, form, device.default_authority, hasher.authorities)
+    short = len(place) + len(attending) <= _REMEMBERED_BYTES_MAX
+    units, attendings = (_unit, _attending) if short else (_unit.__wrapped__, _attending.__wrapped__)
+    return turn, units(place, form), attendings(attending, form, device.default_authority, hasher.authorities)
 
 
 def _clocks(message: Message, heard_us: int) -> tuple[int, int]:

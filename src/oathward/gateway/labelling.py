@@ -50,7 +50,8 @@ def seen(message: Message, table: LabelTable, device: Device) -> Read:
     location = unit = ""
     if "location" in asked or "unit" in asked:
         pv1 = next((segment for segment in message.segments if segment[:3] == b"PV1"), b"")
-        location, unit = _place(pv1, message.separators.field)
+        short = len(pv1) <= _CODE_FIELDS_BYTES_MAX
+        location, unit = (_place if short else _place.__wrapped__)(pv1, message.separators.field)
     return (
         codes,
         location if "location" in asked else "",

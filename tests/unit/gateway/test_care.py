@@ -9,6 +9,7 @@ from tests.site import Site, bundle, local
 
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
+from oathward.gateway import care_hl7v2
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
@@ -212,3 +213,42 @@ def test_an_encounter_of_an_authoritative_source_is_a_stay(gate, mrn, status, mo
         with read(gate.engine) as db:
             subject = prepared.message.subject
             assert not any(care.relation(db, gate.site, p, subject, gate.now_us(), asked) for p in people)
+
+
+LONG = "~".join(f"D{n}^Okonjowa^^^^^^^HOSP" for n in range(20_000))
+HOSTILE = {
+    "many attendings": {"event": "A01", "attending": LONG},
+    "one attending of many parts": {"event": "A01", "attending": "^&" * 50_000},
+    "a place without an end": {"event": "A02", "place": "ICU^1^A^" + "H" * 100_000},
+    "many places": {"event": "A01", "place": "~".join(["ICU^1^A^HOSP"] * 10_000)},
+    "a place on two lines": {"event": "A01", "place": "IC\\X0A\\U^1^A^HOSP"},
+    "no time": {"event": "A03", "said": "x", "at": '""'},
+    "the year nought": {"event": "A01", "said": "00000000000000", "at": "00010101+1400"},
+    "the last year": {"event": "A03", "said": "99991231235959-1400", "at": "99991231"},
+    "a month that is none": {"event": "A13", "said": "20269999000000", "at": "20260230"},
+    "a zone that is none": {"event": "A12", "said": "20260504080000+9999"},
+    "no visit and no care yet": {"event": "A13", "visit": ""},
+    "a visit of separators": {"event": "A06", "visit": "^^&&^^~^"},
+    "discharged and there": {"event": "A13", "gone": "00000000"},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_whatever_an_authority_writes_is_kept_and_holds_up_nobody(gate, mrn, name):
+    """No statement about care costs the message, or the group it is committed with."""
+    prepared = take(gate, adt(**({"said": "20260504080000", "mrn": mrn} | HOSTILE[name])))
+    assert prepared.outcome.name == "STORED"
+    rows = told(gate, prepared)
+    assert all(
+        r["body"]["attending"] <= care_hl7v2.ATTENDING_MAX and "\n" not in r["body"]["unit"] for r in rows
+    )
+
+
+def test_what_is_long_is_read_and_not_remembered(gate, mrn):
+    """Else 4,096 messages with a megabyte of attendings each would be four gigabytes."""
+    take(gate, adt("A01", said="20260504080000", mrn=mrn, attending="D1^X^^^^^^^HOSP"))
+    before = care_hl7v2._attending.cache_info().currsize, care_hl7v2._unit.cache_info().currsize
+    long = take(gate, adt("A54", said="20260504090000", mrn=mrn, attending=LONG[:20_000]))
+    assert (care_hl7v2._attending.cache_info().currsize, care_hl7v2._unit.cache_info().currsize) == before
+    assert long.held is None
+    assert [r["body"]["attending"] for r in told(gate, long)][-1] == care_hl7v2.ATTENDING_MAX

@@ -62,6 +62,14 @@ def test_what_is_long_is_read_and_not_remembered():
     assert not table._asked
 
 
+def test_where_a_patient_lies_is_not_remembered_at_any_length():
+    labelling._place.cache_clear()
+    table = LabelTable(rules=(LabelRule("vip", unit=frozenset({"ICU*"})),))
+    for tail in ("x" * 10, "x" * 10_000):
+        labelling.seen(decode(f"{HEAD}PV1|1|I|ICU^1||||{tail}\r".encode()), table, DEVICE)
+    assert labelling._place.cache_info().currsize == 1
+
+
 def test_the_confidentiality_that_a_message_bears_itself():
     plain = "MSH|^~\\&|A|B|C|D|2026||ORU^R01|1|P|2.9"
     for tail, expected in (

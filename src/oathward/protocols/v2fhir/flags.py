@@ -13,7 +13,6 @@ InterpretationCodes, ObservationResultStatusCodesInterpretation; FHIR R4 Observa
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from oathward.protocols.v2fhir import tables
@@ -48,7 +47,6 @@ STATUS_REASONS = {"N": "not-asked", "X": "not-performed", "I": "temp-unknown", "
 _STATUS = kind("map:0085")
 
 
-@cache
 def _coded(flag: str) -> dict[str, Any]:
     known = tables.forward("0078").get(flag)
     return {"coding": [{"system": known[1], "code": known[0]}]} if known else {"text": flag}

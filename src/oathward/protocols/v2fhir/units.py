@@ -12,7 +12,7 @@ Source: HL7 v2-to-FHIR IG, CWE[Quantity]; IHE PCD TF-2 Appendix B.8 (OBX-6); ISO
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 from oathward.core import code_systems
@@ -50,11 +50,13 @@ def _bases() -> dict[int, str]:
     return {int(base): ucum for base, ucum in tables.rows("units.tsv", 2)}
 
 
-@cache
 def ucum_of(code: str) -> str:
     """Give the UCUM code of a unit of ISO/IEEE 11073-10101; empty where the table has none."""
-    if not (code.isascii() and code.isdigit() and len(code) < 8):
-        return ""
+    return _ucum(code) if code.isascii() and code.isdigit() and len(code) < 8 else ""
+
+
+@lru_cache(maxsize=4_096)
+def _ucum(code: str) -> str:
     base, prefix = divmod(int(code) - _PARTITION, 32)
     ucum = _bases().get(base * 32, "")
     if ucum == "%%":

@@ -176,6 +176,14 @@ def test_units_of_the_nomenclature_are_ucum(code, ucum):
     assert units.ucum_of(code) == ucum
 
 
+def test_units_nobody_knows_are_not_remembered_without_end():
+    units._ucum.cache_clear()
+    for n in range(5_000):
+        units.ucum_of(f"x{n}")
+        units.ucum_of(f"{n}")
+    assert units._ucum.cache_info().currsize <= 4_096
+
+
 def test_times_come_from_the_row_else_from_the_report():
     assert row("NM", "1")["effectiveDateTime"] == "2021-07-09T11:30:00+02:00"
     assert row("NM", "1", f14="20210709")["effectiveDateTime"] == "2021-07-09"
