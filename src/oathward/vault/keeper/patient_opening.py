@@ -197,6 +197,10 @@ def message_open(
     stamps = _stamps(keeper)
     names = [message, *(f"{message}.{number}" for number in range(1, PARTS_MAX + 1))]
     caring = purpose in CARE_PURPOSES
+    if not (caring or reason.strip()):  # whoever treats nobody says why
+        raise KeeperError(
+            "reason", "is needed to open messages for no treatment", reason=Reason.INPUT_INVALID
+        )
     with read(keeper.engine) as db:
         rows = _one_each(kept.find(db, keeper.site, names), held=not caring)
         found = {

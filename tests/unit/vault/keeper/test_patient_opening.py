@@ -258,6 +258,9 @@ def test_for_treatment_what_is_held_stays_shut_and_a_privacy_officer_looks_into_
     admitted(world, mrn)
     held = take(world, oru(f"{mrn}-h", mrn=mrn, sender="STRANGER")).id
     assert refused(lambda: open_message(world, "p-nurse", held))[0] is Reason.ACCESS_RELATION
+    for nothing in ("", " "):
+        without = refused(lambda: open_message(world, "p-privacy", held, "HOPERAT", nothing))  # noqa: B023  called at once
+        assert without[0] is Reason.INPUT_INVALID
     opened = open_message(world, "p-privacy", held, "HOPERAT", "a complaint")
     assert opened[0].purpose == "quarantine"
     assert records(world, "keeper.opened")[-1]["body"]["reason"] == "a complaint"
