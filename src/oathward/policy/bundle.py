@@ -163,10 +163,12 @@ def load(
 
 def _open(files: Mapping[str, bytes], path: str, errors: list[PolicyError]) -> Document | None:
     try:
-        return Document(path, files[path])
+        found = Document(path, files[path])
     except PolicyError as error:
         errors.append(error)
         return None
+    errors += found.unseen()
+    return found
 
 
 def _one(

@@ -3,6 +3,7 @@
 Rules:
 - Paths are relative, lower case, with ``/``; line ends are LF; the order of files does not matter.
 - The canonical form is JSON of path → text, sorted: the body that the keeper signs.
+- What a file says is what a person reads: no character moves the cursor, turns the direction of writing, or has no width.
 
 Deliberately absent: reading from a disk.
 """
@@ -17,6 +18,9 @@ import orjson
 
 from oathward.core.errors import PolicyError
 from oathward.policy.errors import PolicyErrors
+
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Characters that change what somebody reads and are not seen themselves."""
 
 FILES_MAX = 2_000
 FILE_SIZE_BYTES_MAX = 524_288
@@ -51,6 +55,9 @@ def normalise(files: Mapping[str, bytes]) -> dict[str, bytes]:
             errors.append(PolicyError(path, f"larger than {FILE_SIZE_BYTES_MAX} bytes"))
         elif b"\0" in content:
             errors.append(PolicyError(path, "not text"))
+        elif found := UNSEEN.search(text := _text(content)):
+            line = text.count("\n", 0, found.start()) + 1
+            errors.append(PolicyError(f"{path}:{line}", f"{unseen(found[0])}; take it out"))
         else:
             clean[path] = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if sum(map(len, clean.values())) > BUNDLE_SIZE_BYTES_MAX:
@@ -58,6 +65,22 @@ def normalise(files: Mapping[str, bytes]) -> dict[str, bytes]:
     if errors:
         raise PolicyErrors(errors)
     return clean
+
+
+def _text(content: bytes) -> str:
+    """Read a file as far as its characters go; whether it is UTF-8 is asked where it is read."""
+    return (
+        content.removeprefix(b"\xef\xbb\xbf")
+        .replace(b"\r\n", b"\n")
+        .replace(b"\r", b"\n")
+        .decode(errors="ignore")
+    )
+
+
+def unseen(text: str) -> str:
+    """Say which character of a text nobody sees, or that it has several lines; empty where all can be read."""
+    found = UNSEEN.search(text) or re.search(r"[\n\t]", text)
+    return f"holds U+{ord(found[0]):04X}, which changes what people read and is not seen" if found else ""
 
 
 def canonical(files: Mapping[str, bytes]) -> bytes:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
 from oathward.core.clock import micros
 from oathward.core.errors import PolicyError
+from oathward.policy.files import unseen
 
 Path = tuple[str | int, ...]
 Word = TypeVar("Word", bound=StrEnum)
@@ -66,6 +67,11 @@ class Document:
             raise PolicyError(path, "not TOML: nested too deeply") from error
         self._lines = _locate(self.text)
 
+    def unseen(self) -> list[PolicyError]:
+        """Say where a key or a text is other than what people read."""
+        found = ((keys, unseen(word)) for keys, word in _words(self.table))
+        return [PolicyError(self.at(keys), f"{why}; take it out") for keys, why in found if why]
+
     def at(self, keys: Path = (), word: str = "") -> str:
         """Give the place of a key, or of a quoted word in its value; the nearest parent where unknown."""
         known = keys
@@ -77,6 +83,20 @@ class Document:
             end = min((n for n in self._lines.values() if n > line), default=len(rows) + 1)
             line = next((n for n in range(line, end) if _quoted(word, rows[n - 1])), line)
         return f"{self.path}:{line}"
+
+
+def _words(table: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
+    """List every key and every text of a table, each with where it stands."""
+    rest: list[tuple[Path, Any]] = [((), table)]
+    while rest:
+        keys, value = rest.pop()
+        if isinstance(value, str):
+            yield keys, value
+        elif isinstance(value, Mapping):
+            yield from ((keys, name) for name in value)
+            rest += [((*keys, name), one) for name, one in value.items()]
+        elif isinstance(value, list):
+            rest += [((*keys, number), one) for number, one in enumerate(value)]
 
 
 def _quoted(word: str, row: str) -> bool:

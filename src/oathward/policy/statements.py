@@ -20,6 +20,7 @@ import cedarpy
 import orjson
 
 from oathward.core.errors import PolicyError
+from oathward.policy.files import unseen
 from oathward.policy.reading import near
 
 TICKED = re.compile(r"`([^`]*)`")
@@ -148,6 +149,9 @@ def statement(
     _validate(path, chunk, line, errors, vocabulary)
     if not notes.get("id"):
         errors.append(PolicyError(where, 'a policy needs a name; write @id("…") on the line above it'))
+        return None
+    if why := next(filter(None, map(unseen, (one or "" for one in notes.values()))), ""):
+        errors.append(PolicyError(where, f"what is said above the policy {why}; take it out"))
         return None
     roles = tuple(sorted(filter(None, (role.strip() for role in (notes.get("notify") or "").split(",")))))
     return Statement(notes["id"], where, tree["effect"] == "permit", roles, tree, notes.get("why") or "")
