@@ -158,7 +158,7 @@ def test_hints_fit_80_columns_and_name_commands_there_are(view, capsys):
         for line in out.splitlines()
         if line.startswith("  ") and "oathward " in line
     ]
-    assert len(hints) == 5
+    assert len(hints) == 6
     assert all(len(line.replace(_program(), "oathward")) < 80 for line in out.splitlines())
     for hint in hints:
         name, verb, *rest = shlex.split(hint)
