@@ -26,7 +26,7 @@ from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.activation import Active
-    from oathward.changes.model import ProposalRow
+    from oathward.changes.model import EventRow, ProposalRow
     from oathward.policy.difference import Change
     from oathward.proposing import Shown
     from oathward.vault.opened import Opened
@@ -91,7 +91,8 @@ def propose(
         if not found.missing:
             proposing.submit(site, id_, proof, by)
             found = proposing.shown(site, id_)
-    _show(found, as_json=as_json)
+        called = _names(site, [found.row, *found.view.events])
+    _show(found, called, as_json=as_json)
 
 
 def show_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
@@ -101,7 +102,8 @@ def show_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
     with opened(data) as site:
         _who(site, data, "policy.see")
         found = proposing.shown(site, proposal)
-    _show(found, as_json=as_json)
+        called = _names(site, [found.row, *found.view.events])
+    _show(found, called, as_json=as_json)
 
 
 def attach(
@@ -218,13 +220,14 @@ def history(
 
     with opened(data) as site, read(site.engine) as db:
         rows = views.proposals(db, site.site, limit=limit)
+        called = _names(site, rows)
 
     def human() -> None:
         for row in rows:
             what = f"version {row.version}" if row.version else f"on version {row.base_version}"
             mark = " emergency" if row.emergency else " one step back" if row.kind == "rollback" else ""
             due = ", not assessed yet" if row.unassessed else ""
-            people = row.proposer + (f", {row.approver}" if row.approver else "")
+            people = ", ".join(called.get(one, one) for one in (row.proposer, row.approver) if one)
             print(f"{row.id}  {row.state:<9}  {what}{mark}{due}  {people}  {row.reason}")
         if not rows:
             print("Nobody has proposed anything yet.")
@@ -278,14 +281,26 @@ def _in_force(active: Active, *, as_json: bool) -> None:
     emit({"active": active.label}, as_json=as_json, human=lambda: print(f"Active: {active.label}."))
 
 
-def _show(found: Shown, *, as_json: bool) -> None:
+def _names(site: Opened, rows: Sequence[ProposalRow | EventRow]) -> Mapping[str, str]:
+    """Name the people of proposals and of what happened to them, by id."""
+    from oathward.core.db import read
+    from oathward.people import views
+
+    ids = {
+        id_ for row in rows for field in ("proposer", "approver", "by") if (id_ := getattr(row, field, ""))
+    }
+    with read(site.engine) as db:
+        return views.names(db, site.site, ids)
+
+
+def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
     from oathward.policy.dry_run_words import lines
 
     row = found.row
 
     def human() -> None:
         print(
-            f"{row.id}: {row.state}{', emergency' if row.emergency else ''}, by {row.proposer}: {row.reason}"
+            f"{row.id}: {row.state}{', emergency' if row.emergency else ''}, by {called.get(row.proposer, row.proposer)}: {row.reason}"
         )
         print(
             f"On version {row.base_version}{', which is in force' if not found.stale else f'; {found.in_force} is in force'}"
@@ -298,7 +313,7 @@ def _show(found: Shown, *, as_json: bool) -> None:
             print(f"  {'there  ' if one.met else 'MISSING'}  {one.words}")
         for event in found.view.events:
             at = f"{from_micros(event.at_us):%Y-%m-%d %H:%M}"
-            print(f"  {at}  {event.kind:<11}  {event.by or '—'}  {event.words}")
+            print(f"  {at}  {event.kind:<11}  {called.get(event.by, event.by or '—')}  {event.words}")
         if next_ := _next(row, found):
             print(next_)
 

@@ -47,7 +47,7 @@ def sign_in(
         typer.Option(
             "--as",
             metavar="NAME",
-            help="On a trial's site ([people] links_sign_in): be this person, without password and code.",
+            help="On a trial's site (setting people.links_sign_in): be this person, without password and code.",
             show_default=False,
         ),
     ] = None,

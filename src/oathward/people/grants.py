@@ -16,6 +16,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
@@ -182,7 +183,11 @@ def words(person: Person, before: Grant | None, after: Grant, now_us: int) -> li
     for one in after.roles:
         was = known.get((one.role, one.from_us))
         if was is None:
-            end = "without an end" if one.until_us is None else "until the date it bears"
+            end = (
+                f"until the end of {from_micros(one.until_us - 1):%Y-%m-%d}"
+                if one.until_us
+                else "without an end"
+            )
             said.append(f"{person.name} becomes {one.role}, {end}: {one.why}")
         elif was.until_us != one.until_us:
             said.append(f"{person.name} is {one.role} no longer")
