@@ -28,6 +28,7 @@ PERSON, GRANT, SERVICE = "person", "grant", "service"
 """Kinds of signed documents."""
 
 PersonState = Literal["active", "left"]
+STATES = frozenset({"active", "left"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,17 @@ class Person:
             ValueError: it is not such a body.
         """
         row = _read(body, cls)
+        listed = [row[name] for name in ("makes", "units", "staff_ids")]
+        words = [row[name] for name in ("id", "name", "number", "mail", "party", "state")]
+        fine = (
+            all(isinstance(one, list) for one in (*listed, row["sign_ins"])) and type(row["since_us"]) is int
+        )
+        if not fine or not all(
+            isinstance(word, str) for word in (*words, *(w for one in listed for w in one))
+        ):
+            raise ValueError("not a body of a person")
+        if row["state"] not in STATES:  # who is neither here nor gone would come back unseen
+            raise ValueError("not a state of a person")
         sets: dict[str, Any] = {name: frozenset(row.pop(name)) for name in ("makes", "units", "staff_ids")}
         pairs = frozenset((str(iss), str(sub)) for iss, sub in row.pop("sign_ins"))
         return cls(**row, **sets, sign_ins=pairs)

@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 
+import orjson
 import pytest
 from sqlalchemy import delete
 from tests import founded
@@ -199,6 +200,36 @@ def test_a_record_that_lets_nobody_in_stands_in_nobodys_way(provided):
         signed = people.changes.sign_people([(PERSON, who, 0, one.body())], people.as_("adam"))
         founded.store(people.engine, signed)
     in_force(people, "a")
+
+
+# --- records of people
+
+NO_RECORD = {
+    "neither here nor gone": ("state", "gone"),
+    "a beginning that is no time": ("since_us", "0"),
+    "a beginning that is yes or no": ("since_us", False),
+    "a name that is a number": ("name", 5),
+    "a mail that is a table": ("mail", {"a": 1}),
+    "a unit that is a number": ("units", [1]),
+    "products that are one text": ("makes", "Acme"),
+    "sign-ins that are a text": ("sign_ins", "ab"),
+}
+
+
+@pytest.mark.parametrize("name", NO_RECORD)
+def test_a_record_of_a_person_has_its_form(people, name):
+    field, value = NO_RECORD[name]
+    row = orjson.loads(Person(id="clara", name="Clara").body()) | {field: value}
+    rows = [(PERSON, "clara", 0, orjson.dumps(row, option=orjson.OPT_SORT_KEYS))]
+    assert refused(lambda: people.changes.sign_people(rows, people.as_("adam"))) is Reason.INPUT_INVALID
+
+
+def test_who_left_comes_back_without_the_roles_of_before_by_no_third_state(people):
+    people.leave("prue")
+    old = Person(id="prue", name="Prue", number="n-prue")
+    for state in ("gone", "active"):
+        rows = [(PERSON, "prue", 0, replace(old, state=state).body())]
+        assert refused(lambda: people.changes.sign_people(rows, people.as_("adam"))) is Reason.INPUT_INVALID  # noqa: B023  called at once
 
 
 # --- one step back, and no further
