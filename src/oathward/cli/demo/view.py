@@ -87,7 +87,7 @@ def _tries(site: DemoSite, program: str) -> list[str]:
     """List commands to paste, each on a line of its own and its purpose above it: no line is wrapped by us."""
     return [
         f"  export OATHWARD_DATA={shlex.quote(str(site.data))}",
-        "this site has people: be one of them (elsewhere it takes a password and a code):",
+        "this site has people: be one (elsewhere that takes password and code):",
         f'  {program} sign-in --as "{INES}"',
         "what is held, and why:",
         f"  {program} quarantine list",
