@@ -79,7 +79,7 @@ def _console_lines(site: DemoSite) -> list[str]:
         lines += [f"  {name}, {what}", f"  {site.console(name)}"]
     return [
         *lines,
-        f'Another link, or another of the nine: {_program()} console --as "{INES}" (people list).',
+        f'Another link, or another of the nine that `people list` names: {_program()} console --as "{INES}".',
     ]
 
 
