@@ -249,8 +249,9 @@ def release(url: str, messages: Sequence[str], reason: str, *, as_json: bool) ->
 def _said(value: object) -> str:
     if isinstance(value, list):
         named = (str(one.get("role", "")) if isinstance(one, dict) else str(one) for one in value)
-        return ", ".join(one for one in named if one)
-    return "" if value is None else str(value)
+        value = ", ".join(one for one in named if one)
+    text = "" if value is None else str(value)
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _bounded(answer: httpx2.Response) -> Iterator[bytes]:

@@ -125,6 +125,11 @@ class View:
         value = self.request.query_params.get(name, default).strip()[:200]
         return value if value.isprintable() and (known is None or value in known) else default
 
+    def number(self, name: str) -> int | None:
+        """A number in the address; None for what is none, or is longer than any there is."""
+        text = self.asked(name)
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX else None
+
     def link(self, path: str, /, **filters: object) -> str:
         """Write an address; empty filters are left out."""
         query = urlencode({name: str(value) for name, value in filters.items() if value not in (None, "")})
@@ -196,6 +201,7 @@ def reason_of(text: str) -> str:
 
 
 _REASON_LENGTH_MAX = 200
+_DIGITS_MAX = 18
 
 
 def _plain(value: Any) -> Any:

@@ -165,3 +165,9 @@ def test_a_server_that_is_none_is_told(house, run, monkeypatch):
     monkeypatch.setenv("OATHWARD_SERVER", "http://127.0.0.1:1")
     monkeypatch.setenv("OATHWARD_TOKEN", "p_" + "x" * 43)
     assert json.loads(run("device", "list")[2])["error"] == "keeper.unavailable"
+
+
+def test_what_a_server_says_moves_no_cursor():
+    assert remote._said("a\x1b[2K\x1b[1Ab") == "a�[2K�[1Ab"
+    assert remote._said(["x" + chr(0x202E), {"role": "auditor"}]) == "x�, auditor"
+    assert remote._said("Müller, 東京") == "Müller, 東京"

@@ -280,3 +280,12 @@ def test_no_name_in_an_address_is_an_error_of_ours(browser, query):
     browser.sign_in()
     for path in ("/messages", "/devices", "/quarantine", "/ledger", "/people", "/deliveries"):
         assert browser.get(f"{path}?{query}").status_code == 200, path
+
+
+@pytest.mark.parametrize("number", ["%C2%B2", "%D9%A3", "9" * 19, "9" * 4_400, "-1", "0x1", "1_0"])
+def test_a_number_that_is_none_is_no_error_of_ours(browser, number):
+    browser.sign_in()
+    assert browser.get(f"/ledger?before={number}").status_code == 200
+    assert browser.get(f"/deliveries?after={number}").status_code == 200
+    for path in ("/ledger/{}", "/ledger/{}/proof"):
+        assert browser.get(path.format(number)).status_code == 404

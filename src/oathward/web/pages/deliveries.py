@@ -23,13 +23,12 @@ STATES = {
 def show(view: View) -> Response:
     """List deliveries; what to do about one stands on its message's page."""
     state, link = view.asked("state", known=STATES), view.asked("link")
-    after = view.asked("after")
     with read(view.site.engine) as db:
         rows = views.outbox_page(
             *(db, view.site.site),
             link=link,
             state=state,
-            after=int(after) if after.isdecimal() else 0,
+            after=view.number("after") or 0,
             limit=ROWS + 1,
         )
     found = standing.standing(view.site, view.now)

@@ -86,11 +86,8 @@ def show(view: View) -> Response:
         since_us=_moment(view.asked("since")),
         until_us=_moment(view.asked("until")),
     )
-    before = view.asked("before")
     with read(view.site.engine) as db:
-        found = ledger.search(
-            db, view.site.site, query, before=int(before) if before.isdigit() else None, limit=ROWS + 1
-        )
+        found = ledger.search(db, view.site.site, query, before=view.number("before"), limit=ROWS + 1)
     return view.page(
         "ledger.html",
         kinds=KINDS,
@@ -197,7 +194,7 @@ def _links(view: View, entry: Entry) -> list[tuple[str, str]]:
 
 def _index(view: View) -> int:
     text = view.part("index")
-    if not text.isdigit() or len(text) > _INDEX_DIGITS_MAX:
+    if not text.isascii() or not text.isdigit() or len(text) > _INDEX_DIGITS_MAX:
         raise InputError("record", "is a number", reason=Reason.NOT_FOUND)
     return int(text)
 
