@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from starlette.testclient import TestClient
 from tests.property import test_planted, test_planted_fhir
 from tests.property.test_planted import numbers, words
+from tests.unit.web.viewers import console_of, viewer
 
 from oathward import ledger
 from oathward.app import build
@@ -22,6 +23,7 @@ from oathward.app.telemetry import otlp
 from oathward.app.telemetry.traces import Traces
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
+from oathward.core.labels import Role
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
@@ -69,7 +71,37 @@ VISITS = {
     "/people-review": lambda left: ["/people-review"],
     "/people-services": lambda left: ["/people-services"],
     "/people-waiting": lambda left: ["/people-waiting"],
+    "/account": lambda left: ["/account"],
+    "/step-up": lambda left: ["/step-up"],
+    "/governance": lambda left: ["/governance"],
+    "/governance/new": lambda left: ["/governance/new"],
+    "/governance/agreements": lambda left: ["/governance/agreements"],
+    "/governance/agreements/{agreement}": lambda left: ["/governance/agreements/none"],
+    "/governance/assessments": lambda left: ["/governance/assessments"],
+    "/governance/findings": lambda left: ["/governance/findings"],
+    "/governance/papers/{digest}": lambda left: ["/governance/papers/none"],
+    "/governance/processing": lambda left: ["/governance/processing"],
+    "/governance/processing.csv": lambda left: ["/governance/processing.csv"],
+    "/governance/processing.html": lambda left: ["/governance/processing.html"],
+    "/governance/quality": lambda left: ["/governance/quality"],
+    "/governance/{kind}/{id}": lambda left: ["/governance/link/registry", "/governance/recipient/ehr"],
+    "/messages/{message}/content": lambda left: [f"/messages/{id_}/content" for id_ in left.messages],
+    "/openings": lambda left: ["/openings"],
+    "/patients": lambda left: ["/patients"],
+    "/patients/{subject}": lambda left: [f"/patients/{one}" for one in sorted(left.subjects)],
+    "/patients/{subject}/still": lambda left: [f"/patients/{one}/still" for one in sorted(left.subjects)],
+    "/policies": lambda left: ["/policies"],
+    "/policies/edit": lambda left: ["/policies/edit"],
+    "/policies/proposals": lambda left: ["/policies/proposals"],
+    "/policies/proposals/{proposal}": lambda left: ["/policies/proposals/none"],
+    "/policies/proposals/{proposal}/attached/{digest}": lambda left: ["/policies/proposals/none/attached/none"],
+    "/policies/proposals/{proposal}/yet": lambda left: ["/policies/proposals/none/yet"],
+    "/policies/review": lambda left: ["/policies/review"],
+    "/policies/review/{finding}": lambda left: ["/policies/review/none"],
 }  # fmt: skip
+ASKS_THE_KEEPER = {"/openings", "/people-waiting", "/step-up", "/account"}
+"""Of sessions that stand for a role here, and that the keeper does not know."""
+ROLES = (Role.PRIVACY_OFFICER, Role.AUDITOR, Role.SECURITY_ANALYST, Role.INTEGRATION_ENGINEER, Role.CLINICIAN, Role.ADMINISTRATOR)  # fmt: skip
 
 
 @dataclass
@@ -81,6 +113,7 @@ class Left:
     reasons: set[str] = field(default_factory=set)
     held: list[str] = field(default_factory=list)
     orders: list[str] = field(default_factory=list)
+    subjects: set[str] = field(default_factory=set)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +164,7 @@ def leave(gate, app, made) -> Left:
         prepared = handle(gate, Arrival(uuid7(), raw, peer, gate.now_us(), wire))
         commit_group(gate, [prepared])
         left.messages.append(prepared.arrival.id)
+        left.subjects.add(prepared.message.subject)
         if prepared.held is not None:
             left.reasons.add(prepared.held.reason)
     with read(app.engine) as db:
@@ -139,7 +173,7 @@ def leave(gate, app, made) -> Left:
     return left
 
 
-def visit(console, left, routes=None) -> dict[str, str]:
+def visit(console, left, routes=None, *, answered=None) -> dict[str, str]:
     """Ask for every address; give what was answered, headers too."""
     standing._kept.clear()
     found = {}
@@ -147,6 +181,8 @@ def visit(console, left, routes=None) -> dict[str, str]:
         for address in addresses(left) if routes is None or route in routes else ():
             answer = console.get(address, follow_redirects=False)
             assert answer.status_code < 500, address
+            if answered is not None and answer.status_code == 200:
+                answered.add(address)
             found[address] = html.unescape(answer.text) + str(answer.headers)
     return found
 
@@ -187,6 +223,34 @@ def test_no_page_and_no_number_says_it(world, app, console, places, word, number
     assert not [s for s in secrets if s.encode() in elsewhere]
     for id_ in left.messages:
         assert id_ in found[f"/messages/{id_}"], "the page is about it"
+
+
+def test_nor_does_a_page_of_any_role(world, app, monkeypatch):
+    """Who opens a message or a patient shows who they care for first; until then nobody's page says it, nor the API."""
+    _, gate = world
+    word, number = "Zqbcdfghjk", "7009123478"
+    places = {"PID-5", "PID-3", "name.family", "identifier"}
+    left = leave(gate, app, planted(places, word, number, 7, "ADT^A08^ADT_A01", b"MSH"))
+    seen = set()
+    served, _ = console_of(app, monkeypatch)
+    for role in ROLES:
+        found = visit(viewer(served, role), left, set(VISITS) - ASKS_THE_KEEPER, answered=seen)
+        assert [a for a, text in found.items() if word.upper() in text.upper() or number in text] == [], role
+    opened = {
+        "/patients",
+        "/policies",
+        "/policies/edit",
+        "/policies/review",
+        "/governance",
+        "/governance/quality",
+    }
+    opened |= {
+        "/governance/processing.csv",
+        "/governance/processing.html",
+        "/governance/findings",
+        "/messages",
+    }
+    assert opened <= seen, "somebody may look at each"
 
 
 def test_nor_does_a_page_of_what_people_do_with_it(world, app, console):
