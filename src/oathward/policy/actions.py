@@ -94,7 +94,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "people.change": _change("person", "bring in and change person records"),
     "grant.propose": _change("person", "propose a role for somebody"),
     "grant.approve": _approve("proposal", "approve another person's proposal of a role"),
-    "account.invite": _change("person", "invite somebody to enrol"),
+    "account.invite": _change("person", "invite somebody to enrol", fresh=True),
     "account.reset": _change("person", "take somebody's lost factors away", fresh=True),
     "sessions.see": _see("session", "see who is signed in"),
     "session.revoke": _change("session", "end a session"),
