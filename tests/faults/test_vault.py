@@ -201,6 +201,8 @@ def test_a_full_disk_refuses_and_recovers_without_help(small_disk):
 
 
 def test_a_keeper_on_a_full_disk_refuses_and_recovers(small_disk):
+    # Two databases with all their tables have to fit before it is filled.
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True, capture_output=True)
     site = sites.make_site(small_disk / "data")
     with asking(site, "gateway") as gate:
         seed = gate.seed("s", "p")
