@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from oathward.core.db import read
 from oathward.inventory import views as inventory
 from oathward.messages import views as messages
 from oathward.policy.access import Thing
+from oathward.web import standing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from oathward.inventory.views import DeviceView
+    from oathward.messages.model import MessageRow
+    from oathward.messages.views import Filters
     from oathward.web.view import View
 
 
@@ -75,3 +79,41 @@ def senders(view: View, db: Connection) -> frozenset[str] | None:
     """Give the devices whose messages a list may show; None where it may show all."""
     makes = view.makes("messages.see")
     return None if makes is None else frozenset(one.device.id for one in own(view, db, makes))
+
+
+_OWN_DOING = ("message.", "device.", "connection.")
+"""How the reasons begin that are about what a product sent, and not about a patient or another recipient."""
+
+
+def own_doing(reason: str) -> bool:
+    """Whether a reason is about what a product sent."""
+    return reason.startswith(_OWN_DOING)
+
+
+def told(view: View, row: MessageRow) -> MessageRow:
+    """A message's row as far as its viewer may see it: whoever works for a maker sees no subject, nor what one said."""
+    if view.makes("messages.see") is None:
+        return row
+    return row._replace(subject="", reason=row.reason if own_doing(row.reason) else "")
+
+
+def filters(view: View, wanted: Filters) -> Filters:
+    """Leave out a filter that would tell what ``told`` does not."""
+    tells = view.makes("messages.see") is not None and not own_doing(wanted.reason)
+    return replace(wanted, reason="") if tells else wanted
+
+
+def own_links(view: View) -> frozenset[str] | None:
+    """Name the links whose decisions a viewer may see: those to whom they work for; None where all.
+
+    Who else receives a product's messages, and who does not because a patient said no, is none of its maker's business.
+    """
+    if view.makes("messages.see") is None:
+        return None
+    active, party = standing.standing(view.site, view.now).active, view.actor.party
+    if active is None or not party:
+        return frozenset()
+    bundle = active.bundle
+    return frozenset(
+        one.id for one in bundle.links.values() if bundle.recipients[one.recipient].party == party
+    )

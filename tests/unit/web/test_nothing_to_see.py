@@ -174,3 +174,35 @@ def test_a_denial_that_did_less_work_would_be_found(opened, console, monkeypatch
     honest = seen(opened, console, route, Role.VENDOR_USER, ABSENT)
     monkeypatch.setattr(things.inventory, "make_of", hasty)
     assert seen(opened, console, route, Role.VENDOR_USER, ABSENT)[1] != honest[1]
+
+
+@pytest.mark.parametrize("path", ["/messages/{}", "/api/v1/messages/{}", "/messages", "/api/v1/messages"])
+def test_a_vendor_learns_nothing_of_patients_or_other_recipients(console, path):
+    """That a patient's message was held, for whom and why, is between the patient and the hospital."""
+    app, _ = console
+    for n in (0, 2):
+        for role, whole in ((Role.VENDOR_USER, False), (Role.AUDITOR, True)):
+            headers = bearer(role) if path.startswith("/api") else {}
+            text = viewer(app, role).get(path.format(estate.message_id(n)), headers=headers).text
+            assert (estate.SUBJECTS[n // 2] in text) is whole
+            if n:
+                assert ("patient.ambiguous" in text) is whole
+
+
+def test_a_vendor_cannot_ask_whose_patient_said_no(console):
+    app, _ = console
+    headers = bearer(Role.VENDOR_USER)
+    client = viewer(app, Role.VENDOR_USER)
+    with_it = client.get("/api/v1/messages?reason=patient.ambiguous", headers=headers).json()
+    without = client.get("/api/v1/messages", headers=headers).json()
+    assert with_it["items"] == without["items"] != []
+    assert client.get("/messages?reason=patient.ambiguous").text.count(estate.OURS) == client.get(
+        "/messages"
+    ).text.count(estate.OURS)
+
+
+def test_with_the_cut_off_a_vendor_would_learn_it(console, monkeypatch):
+    """Reverse: it is ``things.told`` that leaves it out."""
+    monkeypatch.setattr("oathward.web.things.told", lambda _view, row: row)
+    app, _ = console
+    assert estate.SUBJECTS[1] in viewer(app, Role.VENDOR_USER).get("/messages").text

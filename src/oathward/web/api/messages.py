@@ -72,12 +72,12 @@ def messages(view: View) -> Response:
     )
     with read(view.site.engine) as db:
         found = views.messages(
-            *(db, view.site.site, filters),
+            *(db, view.site.site, things.filters(view, filters)),
             after=asks.get("after", ""),
             limit=view.limit,
             devices=things.senders(view, db),
         )
-    return view.listed([_plain(row) for row in found.rows], found.after)
+    return view.listed([_plain(things.told(view, row)) for row in found.rows], found.after)
 
 
 def message(view: View) -> Response:
@@ -89,15 +89,18 @@ def message(view: View) -> Response:
         records = list(decided.records(db, view.site.site, id_))
     if row is None and held is None and not records:
         raise InputError("message", "there is no such message", reason=Reason.NOT_FOUND)
+    links = things.own_links(view)
     decisions = [
         DecisionOut(
             *(one.part, one.link, one.word, list(one.reasons), one.outgoing, dict(one.removed)),
             *(from_micros(one.at_us), one.bundle, one.fate),
         )
         for one in decided.decisions(records, waiting)
+        if links is None or one.link in links
     ]
-    indexes = [entry.index for entry in records]
-    return view.json(MessageWhole(id_, _plain(row) if row else None, decisions, indexes))
+    indexes = [entry.index for entry in records] if links is None else []
+    whole = _plain(things.told(view, row)) if row else None
+    return view.json(MessageWhole(id_, whole, decisions, indexes))
 
 
 def _plain(row: MessageRow) -> MessageOut:

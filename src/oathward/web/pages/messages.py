@@ -35,7 +35,7 @@ STATES = {state.value: state.value for state in State}
 
 def show(view: View) -> Response:
     """List messages."""
-    filters = _filters(view)
+    filters = things.filters(view, _filters(view))
     with read(view.site.engine) as db:
         devices = things.senders(view, db)
         found = views.messages(
@@ -54,8 +54,9 @@ def show(view: View) -> Response:
         filters=filters,
         found=found,
         held=held,
+        told=[things.told(view, row) for row in found.rows],
         live=view.link("/messages/new", than=newest, state=filters.state) if live else "",
-        reasons=_reasons(held),
+        reasons=_reasons(held) if devices is None else [("", _OWN)],
         states=STATES,
         total=total,
         until=view.asked("until"),
@@ -84,14 +85,18 @@ def one(view: View) -> Response:
         raise InputError(
             "message", "there is no such message, or its row was forgotten", reason=Reason.NOT_FOUND
         )
+    links = things.own_links(view)
+    decisions = decided.decisions(records, {row.id: row.state for row in waiting})
+    stuck = [r for r in waiting if r.state != Delivery.PENDING and r.reason not in WITHDRAWN]
     return view.page(
         "message.html",
-        decisions=decided.decisions(records, {row.id: row.state for row in waiting}),
-        held=held,
+        decisions=[one for one in decisions if links is None or one.link in links],
+        held=held if links is None or (held and things.own_doing(held.reason)) else None,
         id=id_,
-        message=message,
-        records=records,
-        stuck=[r for r in waiting if r.state != Delivery.PENDING and r.reason not in WITHDRAWN],
+        message=things.told(view, message) if message else None,
+        outside=links is not None,
+        records=records if links is None else [],
+        stuck=stuck if links is None else [],
     )
 
 
@@ -127,6 +132,7 @@ def _reasons(held: dict[str, int]) -> list[tuple[str, list[str]]]:
     return [("Held now", sorted(held)), ("Others", others)]
 
 
+_OWN = [code for code in sorted(BY_CODE) if things.own_doing(code)]
 _HOLDING = (
     "message.",
     "device.",
