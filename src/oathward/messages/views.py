@@ -33,10 +33,15 @@ WITHDRAWN = tuple(
         Reason.PERMIT_EXPIRED,
         Reason.CONSENT_DENIES,
         Reason.NO_CONSENT,
+        Reason.NO_LINK,
+        Reason.POLICY_DENIES,
+        Reason.LABEL_DENIES,
+        Reason.NOTHING_LEFT,
         Reason.KEY_DESTROYED,
     )
 )
-"""Why a delivery may not be sent any more: it lies in the outbox for the record, and nobody needs to act."""
+"""Why a delivery may not be sent any more, by what a patient said or two people decided: it lies in the outbox for the
+record, and nobody needs to act."""
 
 Row = TypeVar("Row")
 
