@@ -51,7 +51,7 @@ numbers = st.integers(10**9, 10**10 - 1).map(str)
 WHERE = {
     "PID-5": ("PID", 5), "PID-3": ("PID", 3), "PID-9": ("PID", 9), "PID-11": ("PID", 11), "PID-13": ("PID", 13), "NK1-2": ("NK1", 2),
     "NTE-3": ("NTE", 3), "PV1-7": ("PV1", 7), "OBR-16": ("OBR", 16), "ZPI-1": ("ZPI", 1), "OBX-5 text": ("OBX", 5), "OBX-3 text": ("OBX", 3),
-    "PID-40": ("PID", 40), "MSH-8": ("MSH", 8), "EVN-5": ("EVN", 5),
+    "PID-40": ("PID", 40), "MSH-8": ("MSH", 8), "EVN-5": ("EVN", 5), "PV1-3": ("PV1", 3),
 }  # fmt: skip
 
 

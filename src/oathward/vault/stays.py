@@ -178,7 +178,10 @@ def _placed(stay: Stay, said: Said) -> Stay:
 
 
 def _told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
-    """Record whose care began and ended: units and counts, no names."""
+    """Record whose care began and ended: how many attend and whether a unit was named, never which words stood there.
+
+    What home care and clinics write as a place may be a name or an address.
+    """
     was = None if before is None or before.ended_us is not None else before
     now = after if after.ended_us is None else None
     if was and now and (was.unit, was.attending) == (now.unit, now.attending):
@@ -188,7 +191,12 @@ def _told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
         prepare(
             Record(
                 kind,
-                {"at": said.at_us, "attending": len(stay.attending), "event": said.event, "unit": stay.unit},
+                {
+                    "at": said.at_us,
+                    "attending": len(stay.attending),
+                    "event": said.event,
+                    "unit": bool(stay.unit),
+                },
                 said.heard_us,
                 stay.subject,
                 (),

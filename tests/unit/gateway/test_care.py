@@ -84,12 +84,10 @@ def test_admission_transfer_and_discharge_begin_and_end_care(gate, mrn):
     gone = take(gate, adt("A03", said="20260504100000", mrn=mrn, place="WARD^1^A^HOSP"))
     assert who(gate, gone) == set()
     kinds = [(r["kind"], r["body"]["unit"]) for one in (admitted, moved, gone) for r in told(gate, one)]
-    assert kinds == [
-        ("care.began", "HOSP|ICU"), ("care.ended", "HOSP|ICU"), ("care.began", "HOSP|WARD"), ("care.ended", "HOSP|WARD"),
-    ]  # fmt: skip
+    assert kinds == [("care.began", True), ("care.ended", True)] * 2
     assert told(gate, gone)[0]["subject"] == gone.message.subject
     everything = json.dumps([told(gate, one) for one in (admitted, moved, gone)])
-    assert [word for word in (mrn, "Okonjowa", "Zebulonova", "D1") if word in everything] == []
+    assert [word for word in (mrn, "Okonjowa", "Zebulonova", "D1", "ICU", "WARD") if word in everything] == []
 
 
 @pytest.mark.parametrize(
@@ -239,9 +237,8 @@ def test_whatever_an_authority_writes_is_kept_and_holds_up_nobody(gate, mrn, nam
     prepared = take(gate, adt(**({"said": "20260504080000", "mrn": mrn} | HOSTILE[name])))
     assert prepared.outcome.name == "STORED"
     rows = told(gate, prepared)
-    assert all(
-        r["body"]["attending"] <= care_hl7v2.ATTENDING_MAX and "\n" not in r["body"]["unit"] for r in rows
-    )
+    assert all(r["body"]["attending"] <= care_hl7v2.ATTENDING_MAX for r in rows)
+    assert all(isinstance(r["body"]["unit"], bool) for r in rows)
 
 
 def test_what_is_long_is_read_and_not_remembered(gate, mrn):
