@@ -23,6 +23,7 @@ from oathward.vault.keeper import (
     operations_admin,
     plain,
     proposals,
+    roles,
     shapes,
     signing,
 )
@@ -64,14 +65,29 @@ def _roll_back(keeper: Keeper, caller: Caller, reason: str, proof: dict[str, str
     return plain.document(changes.roll_back(keeper, session, reason))
 
 
-def _listed(keeper: Keeper, caller: Caller, open_only: bool, proof: dict[str, str]) -> list[dict[str, Any]]:  # noqa: FBT001  by name only, from the wire
-    asking.session(keeper, caller, proof, "policy.see", Thing("policy"), looking=True)
-    return [_shown(one) for one in proposals.listed(keeper, open_only=open_only)]
+def _listed(
+    keeper: Keeper,
+    caller: Caller,
+    open_only: bool,  # noqa: FBT001  by name only, from the wire
+    proof: dict[str, str],
+) -> list[dict[str, Any]]:
+    session = asking.session(keeper, caller, proof, "policy.see", Thing("policy"), looking=True)
+    found = proposals.listed(keeper, open_only=open_only)
+    return [_shown(one) for one in found if _is_theirs(keeper, session, one)]
 
 
 def _one(keeper: Keeper, caller: Caller, proposal: str, proof: dict[str, str]) -> dict[str, Any]:
-    asking.session(keeper, caller, proof, "policy.see", Thing("policy", proposal), looking=True)
-    return _shown(proposals.of(keeper, proposal))
+    session = asking.session(keeper, caller, proof, "policy.see", Thing("policy", proposal), looking=True)
+    found = proposals.of(keeper, proposal)
+    if not _is_theirs(keeper, session, found):
+        raise proposals.absent()
+    return _shown(found)
+
+
+def _is_theirs(keeper: Keeper, session: Session, one: Proposal) -> bool:
+    """Whether somebody who sees policy may see this proposal: who is to get which role is for those who see people."""
+    own = one.proposer == session.visitor.person_id
+    return own or one.kind == proposals.BUNDLE or roles.may(keeper, session, "people.see", Thing("person"))
 
 
 def _sign_people(

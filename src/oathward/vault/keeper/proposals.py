@@ -70,6 +70,11 @@ class Proposal:
         return found
 
 
+def absent() -> KeeperError:
+    """Make the refusal of a proposal there is not, or not for whoever asks."""
+    return KeeperError("proposal", "there is no such proposal", reason=Reason.NOT_FOUND)
+
+
 def of(keeper: Keeper, id_: str) -> Proposal:
     """Read a proposal.
 
@@ -78,7 +83,7 @@ def of(keeper: Keeper, id_: str) -> Proposal:
     """
     row = keeper.store.one("SELECT * FROM proposal WHERE id = ?", id_)
     if row is None:
-        raise KeeperError("proposal", "there is no such proposal", reason=Reason.NOT_FOUND)
+        raise absent()
     return Proposal(*row)
 
 

@@ -135,6 +135,18 @@ def permit(
     raise KeeperError(action, "may not be done by this person now", reason=reason)
 
 
+def may(keeper: Keeper, session: Session, action: str, thing: Thing) -> bool:
+    """Say whether the person of a session may do something now, for a list that is cut to it; nothing is recorded.
+
+    Raises:
+        KeeperError, AuthorityError: as ``actor_of``.
+    """
+    visitor = session.visitor
+    actor = actor_of(keeper, visitor.person_id, visitor.kind)
+    around = Around("", visitor.strong, keeper.sessions.fresh(session))
+    return isinstance(access.decide(rules(keeper), actor, action, thing, around), Permitted)
+
+
 def rules(keeper: Keeper) -> Rules:
     """Give the policies about people that are in force; compiled anew when another bundle is.
 

@@ -434,3 +434,13 @@ def test_with_a_guard_off_something_gets_through(site, monkeypatch, name):
             assert site.through(role, granted, "adam", "paul")
         case "the session's person may":
             assert site.changes.propose(document, site.as_("clara")).proposer == "clara"
+
+
+def test_who_is_to_get_which_role_is_for_those_who_see_people(site):
+    _, document = site.grant("clara", Role.AUDITOR)
+    one = site.changes.propose(document, site.as_("adam"))
+    policy = site.changes.propose(site.bundle()[1], site.as_("ines"))
+    assert {p.id for p in site.changes.listed(site.as_("audra"))} == {one.id, policy.id}
+    assert {p.id for p in site.changes.listed(site.as_("ines"))} == {policy.id}, "sees policy, and no people"
+    assert refused(lambda: site.changes.one(one.id, site.as_("ines"))) is Reason.NOT_FOUND
+    assert records(site.settings, "access.denied") == [], "a list that is cut denies nobody anything"
