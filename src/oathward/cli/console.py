@@ -8,7 +8,8 @@ import typer
 
 from oathward.cli.asking import person_of
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
-from oathward.core.errors import InputError
+from oathward.cli.people_found import base_of
+from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -54,7 +55,13 @@ def console(
         raise InputError("console", why, reason=Reason.NOT_FOUND)
     name = person_of(person)
     with client.connect(settings, "admin", become=False) as keeper:
-        key = keeper.session_invite(admin_proof(name), acts=not look)
+        try:
+            key = keeper.session_invite(admin_proof(name), acts=not look)
+        except KeeperError as error:
+            if error.reason is not Reason.SIGN_IN_LINKS_OFF:
+                raise
+            why = f"{error.why}, at {base_of(settings)}"
+            raise KeeperError(error.where, why, reason=error.reason) from error
     link, minutes = f"{_base(settings, port)}/sign-in?key={key}", settings.console.link_minutes_max
 
     def human() -> None:

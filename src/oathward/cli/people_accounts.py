@@ -46,7 +46,7 @@ def _one(site: Opened, who: str) -> Person:
 
 
 def _tell(site: Opened, one: Person, key: str, *, as_json: bool) -> None:
-    link = f"{base_of(site)}/enrol?key={key}"
+    link = f"{base_of(site.settings)}/enrol?key={key}"
     hours = site.settings.people.enrolment_hours_max
 
     def human() -> None:

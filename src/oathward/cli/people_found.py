@@ -15,6 +15,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Role
 
 if TYPE_CHECKING:
+    from oathward.core.settings import Settings
     from oathward.policy.people import Person
     from oathward.vault.opened import Opened
 
@@ -76,7 +77,7 @@ def invitations(person: PersonOption = None, data: DataOption = None, as_json: J
 
 
 def _tell(site: Opened, people: dict[str, Person], keys: dict[str, str], *, as_json: bool) -> None:
-    base = base_of(site)
+    base = base_of(site.settings)
     links = {id_: f"{base}/enrol?key={key}" for id_, key in keys.items()}
 
     def human() -> None:
@@ -89,12 +90,12 @@ def _tell(site: Opened, people: dict[str, Person], keys: dict[str, str], *, as_j
     emit({"people": rows}, as_json=as_json, human=human)
 
 
-def base_of(site: Opened) -> str:
+def base_of(settings: Settings) -> str:
     """Say how people reach the console."""
     from oathward.core.process import statuses
 
-    console = site.settings.console
-    port = (statuses(site.settings.run_folder).get("app", {}).get("ports") or {}).get("console")
+    console = settings.console
+    port = (statuses(settings.run_folder).get("app", {}).get("ports") or {}).get("console")
     here = console.host in {"127.0.0.1", "::1"}  # passkeys are made for a name, never for a number
     host = "localhost" if here else f"[{console.host}]" if ":" in console.host else console.host
     scheme = "https" if console.certificate else "http"
