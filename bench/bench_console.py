@@ -1,12 +1,12 @@
 """The console's speed: ``python -m bench.bench_console`` (or ``make bench ARGS=console``).
 
-Goal: p95 of each page at most 300 ms of server time with 100,000 devices and 1,000,000 messages.
+Goal: p95 of each page at most 300 ms of server time with 100,000 devices, 1,000,000 messages and 50,000 patients.
 
 How:
-- A database is made directly: devices signed by the site's own key, messages over a day with a record each in the ledger,
-  2 % held, deliveries waiting. No process of the site runs but this one.
-- The console serves on a socket of this process, as in ``app``; one browser asks, connection kept open. What is timed is
-  the request as the browser sees it, body included.
+- The site is ``bigsite``'s: devices signed, messages over a day with a record each in the ledger, 2 % held, deliveries
+  waiting; patients by ADT, a tenth of them in the house; 3,000 people.
+- The console serves on a socket of this process, as in ``app``, with the keeper in this process too; one browser asks,
+  connection kept open, as whoever is shown the page. What is timed is the request as the browser sees it, body included.
 - Every address of ``tests/e2e/console_pages.py``, so that a new page is measured too, and those that could be slow:
   far back, filters nothing fits, the counts an open page asks for. In turns, so that none is measured warm alone.
 """
@@ -24,35 +24,16 @@ import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.care import peopled
 from tests.e2e.console_pages import addresses
-from tests.site import Site, bundle
+from tests.site import Site
 
-from bench import numbers
-from oathward import ledger
+from bench import bigsite, numbers
 from oathward.app import build
-from oathward.core.db import checkpoint, write
-from oathward.core.ids import uuid7
-from oathward.core.reasons import Reason
-from oathward.inventory import sql as inventory
-from oathward.inventory.actions import identities_of
-from oathward.inventory.model import KIND, Device, Peer, canonical
-from oathward.inventory.strangers import remember_unknown
-from oathward.ledger import Record, append, prepare
-from oathward.messages import sql as messages
-from oathward.messages.model import HeldRow, MessageRow, OutboxRow
-from oathward.vault import authority
-from oathward.vault.authority import Document, signing_input
-from oathward.vault.bodies import BodyRef
-from oathward.vault.keeper.proof import admin_proof
+from oathward.core.labels import Role
 from oathward.web.server import Server
 
 GOAL_MS = 300.0
-GROUP = 2_000
-DAY_US = 86_400_000_000
-HELD_EACH = 50
-PENDING = 10_000
-REASONS = (Reason.DEVICE_UNKNOWN, Reason.DEVICE_MISMATCH, Reason.PATIENT_AMBIGUOUS, Reason.GUARD_STOPPED)
-LINKS = ("ehr", "ward-display")
 SLOW = {
     "messages, a device's": "/messages?device=dev-777",
     "messages, rare": "/messages?type=MDM%5ET02",
@@ -63,6 +44,21 @@ SLOW = {
     "new messages": "/messages/new?than={middle}",
     "new held": "/quarantine/new?than={middle}",
 }
+MORE = {
+    "people, page 2": "/people?find=Employee+1",
+    "account": "/account",
+    "my patients": "/patients",
+    "openings": "/openings",
+    "policies": "/policies",
+    "policy editor": "/policies/edit",
+    "proposals": "/policies/proposals",
+    "policy review": "/policies/review",
+}
+AS = (
+    Role.ADMINISTRATOR, Role.PRIVACY_OFFICER, Role.INTEGRATION_ENGINEER, Role.SECURITY_ANALYST,
+    Role.CLINICAL_ENGINEER, Role.AUDITOR, Role.CLINICIAN,
+)  # fmt: skip
+"""A page is asked for as the first of these who is shown it."""
 
 
 def main() -> int:
@@ -72,6 +68,7 @@ def main() -> int:
     )
     parser.add_argument("--devices", type=int, default=100_000)
     parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--patients", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="keep the database here, and use the one that is here")
     options = parser.parse_args()
@@ -82,153 +79,109 @@ def main() -> int:
         began = time.monotonic()
         there = (folder / "s" / "made").exists()
         chance = random.Random(numbers.seed())
-        site = Site(folder / "s") if there else make(folder / "s", options.devices, options.messages, chance)
+        site = (
+            Site(folder / "s")
+            if there
+            else bigsite.make(folder / "s", options.devices, options.messages, options.patients, chance)
+        )
         size = sum(f.stat().st_size for f in site.folder.glob("oathward.db*")) / 2**30
         print(
-            f"made in {time.monotonic() - began:.0f} s: {options.devices:,} devices, {options.messages:,} messages, {size:.1f} GiB"
+            f"made in {time.monotonic() - began:.0f} s: {options.devices:,} devices, {options.messages:,} messages, {options.patients:,} patients, {size:.1f} GiB"
         )
         pages = measure(site, options.rounds)
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     numbers.keep(
-        "console", {"about": about, "devices": options.devices, "messages": options.messages, "pages": pages}
+        "console",
+        {
+            "about": about,
+            "devices": options.devices,
+            "messages": options.messages,
+            "patients": options.patients,
+            "pages": pages,
+        },
     )
     return report(pages)
 
 
-def make(folder: Path, devices: int, count: int, chance: random.Random) -> Site:
-    """Make the data folder."""
-    site = Site.make(folder)
-    from oathward_sim.envelope import Reader
-
-    site.activate(
-        bundle(dict.fromkeys(LINKS, "mllp://127.0.0.1:9"), ("file:" + str(folder), Reader().public))
-    )
-    with site.admin() as opened:
-        signer = opened.keeper._transport._keeper.authority  # noqa: SLF001  a hundred thousand devices, signed one by one
-        now_us = opened.clock.now().timestamp() * 1e6
-        _devices(opened.engine, site.settings.site.name, devices, signer)
-        _unknown(opened.engine, site.settings.site.name, int(now_us))
-        _messages(opened.engine, site.settings.site.name, count, devices, int(now_us), chance)
-        while ledger.index(opened.engine, site.settings.site.name):
-            pass
-        checkpoint(opened.engine)
-    (folder / "made").touch()
-    return site
-
-
-def _devices(engine, site: str, count: int, signer) -> None:
-    for start in range(0, count, GROUP):
-        documents = []
-        for n in range(start, min(start + GROUP, count)):
-            device = Device(
-                id=f"dev-{n}" if n else "mon-1", name=f"Infusion pump {n}", kind=("pump", "monitor", "ventilator")[n % 3],
-                make="Acme", model=f"M{n % 7}", serial=f"S{n:08d}", location=f"WARD-{n % 90}", owner="biomed",
-                senders=frozenset({f"DEV{n}"}), certificates=frozenset({f"{n:064x}"}), tags=frozenset({"icu"}),
-            )  # fmt: skip
-            unsigned = Document(site, KIND, device.id, 1, canonical(device), b"", 1)
-            signed = Document(
-                site, KIND, device.id, 1, unsigned.body, signer.sign(signing_input(unsigned)), 1
-            )
-            documents.append((device, signed))
-        with write(engine) as db:
-            for device, document in documents:
-                status = "active" if hash(device.id) % 50 else "revoked"
-                inventory.put(db, document, status=status, identities=identities_of(device), n=1)
-            authority.put_all(db, [document for _, document in documents])
-
-
-def _unknown(engine, site: str, now_us: int) -> None:
-    with write(engine) as db:
-        for n in range(40):
-            peer = Peer(f"10.9.0.{n}")
-            remember_unknown(db, site, peer, (b"STRANGER%d" % n, b"WARD"), now_us)
-
-
-def _messages(engine, site: str, count: int, devices: int, now_us: int, chance: random.Random) -> None:
-    step_us = DAY_US // count
-    for start in range(0, count, GROUP):
-        rows, held, outbox, leaves = [], [], [], []
-        for n in range(start, min(start + GROUP, count)):
-            at_us = now_us - DAY_US + n * step_us
-            id_, device, subject = (
-                uuid7(at_us // 1_000),
-                f"dev-{chance.randrange(devices)}",
-                f"s-{n % 20_000:05d}",
-            )
-            reason = chance.choice(REASONS).code if n % HELD_EACH == 0 else ""
-            rows.append(
-                MessageRow(
-                    id_, site, chance.randbytes(16), chance.randbytes(16), "AA", at_us, device, subject, "ORU^R01",
-                    chance.randrange(300, 3_000), "held" if reason else "accepted", reason,
-                )
-            )  # fmt: skip
-            if reason:
-                state = "held" if n % (HELD_EACH * 2) else "released"
-                held.append(HeldRow(id_, site, at_us, device, "10.0.0.1 -", reason, "PID-3", "", state))
-                body = {"device": device, "reason": reason, "where": "PID-3"}
-                leaves.append(prepare(Record("message.quarantined", body, at_us, subject, (), id_)))
-                continue
-            answers = [
-                [link, "permit", f"{n:016X}{k:04X}", {"patient.name": 2}] for k, link in enumerate(LINKS)
-            ]
-            body = {"answers": answers, "assurance": "certificate", "bundle": "starter@1", "device": device, "facts": [], "type": "ORU^R01"}  # fmt: skip
-            leaves.append(prepare(Record("message.accepted", body, at_us, subject, LINKS, id_)))
-            if n >= count - PENDING:
-                outbox.append(
-                    OutboxRow(
-                        answers[0][2], site, id_, "ehr", device, subject, "k", BodyRef("outbox/gateway", 1, n, 9, bytes(32)),
-                        False, "starter@1", 0, bytes(32), bytes(32), 0, at_us,
-                    )
-                )  # fmt: skip
-        with write(engine) as db:
-            messages.insert_messages(db, rows)
-            messages.insert_held(db, held)
-            messages.insert_outbox(db, outbox)
-            append(db, site, leaves)
-
-
 def measure(site: Site, rounds: int) -> dict[str, list[float]]:
-    """Ask for every page, round by round; gives milliseconds."""
-    opened = build(site.settings, "app")
-    server = Server(opened, site.settings.console)
-    try:
-        with site.admin() as admin:
-            key = admin.keeper.session_invite(admin_proof("bench"), acts=True)
-        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
-        cookie = _sign_in(connection, key, server.port)
-        wanted = dict(_pages(site))
-        times: dict[str, list[float]] = {name: [] for name in wanted}
-        for _ in range(rounds):
-            for name, path in wanted.items():
-                began = time.perf_counter()
-                connection.request("GET", path, headers={"Cookie": cookie})
-                answer = connection.getresponse()
-                body = answer.read()
-                times[name].append((time.perf_counter() - began) * 1_000)
-                assert answer.status == 200, (path, answer.status, body[-500:])
-        return times
-    finally:
-        server.stop()
-        opened.keeper.close()
-        opened.engine.dispose()
+    """Ask for every page, round by round, as somebody whom it is shown; gives milliseconds."""
+    with peopled(site, ()) as world:
+        opened = build(site.settings, "app", become_keeper=False)
+        server = Server(opened, site.settings.console)
+        try:
+            ids = bigsite.viewers(site)
+            browser = Browser(server.port, {role: world.enter(id_)["session"] for role, id_ in ids.items()})
+            proposal = bigsite.propose(opened, ids[Role.INTEGRATION_ENGINEER])
+            wanted = {name: (path, browser.may(path)) for name, path in _pages(site, browser, proposal)}
+            wanted |= {f"home, {role.value}": ("/", role) for role in bigsite.ROLES}
+            times: dict[str, list[float]] = {name: [] for name in wanted}
+            for _ in range(rounds):
+                for name, (path, role) in wanted.items():
+                    began = time.perf_counter()
+                    status, body = browser.get(path, role)
+                    times[name].append((time.perf_counter() - began) * 1_000)
+                    assert status == 200, (path, status, body[-500:])
+            return times
+        finally:
+            server.stop()
+            opened.keeper.close()
+            opened.engine.dispose()
 
 
-def _pages(site: Site) -> Iterator[tuple[str, str]]:
+class Browser:
+    """One connection kept open, signed in as one person of each role."""
+
+    def __init__(self, port: int, secrets: dict[Role, str]) -> None:
+        self._secrets, self._port = secrets, port
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+
+    def get(self, path: str, role: Role) -> tuple[int, bytes]:
+        """Ask for a page."""
+        return self._ask("GET", path, role)
+
+    def may(self, path: str) -> Role:
+        """Say who is shown a page: the first of ``AS`` who is."""
+        found = {role: self.get(path, role)[0] for role in AS}
+        for role, status in found.items():
+            if status == 200:
+                return role
+        raise AssertionError((path, found))
+
+    def post(self, path: str, role: Role, **form: str) -> str:
+        """Send a form as its page would; gives where it leads."""
+        page = self.get("/account", role)[1].decode()
+        token = page.partition('name="token" value="')[2].partition('"')[0]
+        status, body = self._ask("POST", path, role, urllib.parse.urlencode(form | {"token": token}))
+        assert status == 303, (path, status, body[-2_000:])
+        return body.decode()
+
+    def _ask(self, method: str, path: str, role: Role, form: str = "") -> tuple[int, bytes]:
+        headers = {"Cookie": f"oathward_{self._port}={self._secrets[role]}"}
+        if form:
+            headers |= {
+                "Origin": f"http://127.0.0.1:{self._port}",
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
+        self._connection.request(method, path, form or None, headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        return answer.status, (answer.headers["Location"].encode() if answer.status == 303 else body)
+
+
+def _pages(site: Site, browser: Browser, proposal: str) -> Iterator[tuple[str, str]]:
     yield from addresses(site).items()
     [(middle, at_us)] = site.rows("SELECT id, received_us FROM message ORDER BY id LIMIT 1 OFFSET 50000")
     noon = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(at_us / 1e6))
     yield from ((name, path.format(middle=middle, noon=noon)) for name, path in SLOW.items())
-
-
-def _sign_in(connection: http.client.HTTPConnection, key: str, port: int) -> str:
-    form = urllib.parse.urlencode({"key": key, "next": "/"})
-    headers = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/x-www-form-urlencoded"}
-    connection.request("POST", "/sign-in", form, headers)
-    answer = connection.getresponse()
-    answer.read()
-    return answer.headers["Set-Cookie"].partition(";")[0]
+    yield from MORE.items()
+    yield "proposal", f"/policies/proposals/{proposal}"
+    for n in range(3):
+        found = browser.post(
+            "/patients/find", Role.CLINICIAN, number=bigsite.mrn_of(n), authority="HOSP", purpose="TREAT"
+        )
+        yield f"patient {n + 1}", found
 
 
 def report(pages: dict[str, list[float]]) -> int:
