@@ -422,7 +422,10 @@ class TestUndecided:
             (folder / path).write_bytes(content)
         assert command(["policy", "dry-run", str(folder), "--days", "3", "--data", str(site.folder)]) == 0
         said = capsys.readouterr().out
-        assert "3 recorded decisions: 3 otherwise, 0 as before, 0 (0 %) could not be decided again." in said
+        assert (
+            "3 recorded decisions: 3 come out differently, 0 the same, 0 (0 %) could not be decided again."
+            in said
+        )
         assert "newly leaves: message.party" in said
         assert command(["policy", "dry-run", str(folder), "--data", str(site.folder), "--json"]) == 0
         value = orjson.loads(capsys.readouterr().out)

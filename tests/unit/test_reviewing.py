@@ -211,7 +211,8 @@ class TestWhen:
         assert kept(gate) == []
 
     def test_the_task_runs_and_stops(self, gate, monkeypatch):
-        monkeypatch.setattr(reviews, "FIRST_S", 0.0)
+        monkeypatch.setattr(reviews, "FRESH_S", 0.0)  # of a site that was never reviewed
+        assert not reviews.Reviews(gate.opened).ever
 
         async def some():
             task = asyncio.create_task(reviews.run(gate.opened))
@@ -221,6 +222,7 @@ class TestWhen:
             await asyncio.gather(task, return_exceptions=True)
 
         asyncio.run(asyncio.wait_for(some(), 20))
+        assert reviews.Reviews(gate.opened).ever
 
 
 def test_a_proposal_comes_back_from_its_row(gate):

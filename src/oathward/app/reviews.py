@@ -24,8 +24,8 @@ from oathward.core.errors import OathwardError
 from oathward.vault.opened import Opened
 
 LOOK_S = 30.0
-FIRST_S = 120.0
-"""After a start: others come first."""
+FIRST_S, FRESH_S = 120.0, 10.0
+"""After a start, others come first; of a site that was never reviewed somebody waits to see it, and there is little to read."""
 
 AGAIN_S = 3_600.0
 HOUR = 2
@@ -42,6 +42,11 @@ class Reviews:
         self._active: Active | None = None
         self._done = _load(self._path)
         self.stop = threading.Event()
+
+    @property
+    def ever(self) -> bool:
+        """Whether this site was reviewed before."""
+        return bool(self._done[0])
 
     def run(self) -> bool:
         """Review, where the bundle in force or the night is another; says whether it did.
@@ -74,7 +79,7 @@ async def run(site: Opened) -> None:
     """Review for as long as the process runs; one under way ends with it."""
     reviews = Reviews(site)
     try:
-        await asyncio.sleep(FIRST_S)
+        await asyncio.sleep(FIRST_S if reviews.ever else FRESH_S)
         while True:
             wait_s = LOOK_S
             try:

@@ -91,6 +91,14 @@ def counts(db: Connection, site: str) -> dict[str, int]:
     return {row[0]: row[1] for row in db.execute(query)}
 
 
+def open_counts(db: Connection, site: str, now_us: int) -> dict[str, int]:
+    """Count by rule what somebody must answer for: what is open, and what was signed off until a date that has passed."""
+    overdue = (finding.c.state == str(FindingState.SIGNED_OFF)) & (finding.c.until_us <= now_us)
+    waits = (finding.c.state == str(FindingState.OPEN)) | overdue
+    query = select(finding.c.rule, func.count()).where(finding.c.site == site, waits).group_by(finding.c.rule)
+    return {row[0]: row[1] for row in db.execute(query)}
+
+
 def latest_us(db: Connection, site: str) -> int:
     """Say when a finding was last found; 0 for never."""
     return db.execute(select(func.max(finding.c.last_us)).where(finding.c.site == site)).scalar() or 0

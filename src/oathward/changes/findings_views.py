@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import Connection
@@ -13,7 +13,14 @@ from oathward.changes import findings_sql as sql
 from oathward.changes.findings_model import FindingRow, FindingState
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.policy.review_findings import RULES, Proposal, ReviewFinding
+from oathward.policy.review_findings import GRAVE, RULES, Proposal, ReviewFinding
+
+
+class OpenFindings(NamedTuple):
+    """How many findings somebody must answer for; ``grave`` of them are of ``review_findings.GRAVE``."""
+
+    total: int
+    grave: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,12 @@ def one(db: Connection, site: str, id_: str, now_us: int) -> FindingView:
 def counts(db: Connection, site: str) -> Mapping[str, int]:
     """Count findings by state."""
     return sql.counts(db, site)
+
+
+def waiting(db: Connection, site: str, now_us: int) -> OpenFindings:
+    """Count what is open, or was signed off until a date that has passed."""
+    found = sql.open_counts(db, site, now_us)
+    return OpenFindings(sum(found.values()), sum(found.get(rule, 0) for rule in GRAVE))
 
 
 def _view(row: FindingRow, now_us: int) -> FindingView:

@@ -19,7 +19,7 @@ def dry_run(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Decide the recorded decisions of the last days again under a bundle: what would be otherwise, and what cannot be told."""
+    """Decide the recorded decisions of the last days again under a bundle: what would come out differently, and what cannot be told."""
     import orjson
 
     from oathward.cli.policy import active_of, checked

@@ -2,7 +2,7 @@
 
 Rules:
 - What could not be decided again is said first among the numbers, with why; it is never called unchanged.
-- A link that is not named here answers as before.
+- A link that is not named here answers the same.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ CAUSES: Mapping[str, str] = {
     "removed": "their facts were removed",
     "facts": "their facts are not there",
     "version": "their facts are of another version",
-    "codes": "nobody asked for their codes then",
-    "labels": "what they would be labelled by the new table hangs on what is not kept",
+    "codes": "their codes were not looked at then",
+    "labels": "the new label table looks at something that was not kept",
     "patient": "it was not sure whom they are about",
     "message": "what shaping or the guard makes of them is known to the message alone",
 }
@@ -30,7 +30,7 @@ WORDS: Mapping[str, str] = {
     "observations_more": "with more observations, by their codes",
     "observations_less": "with fewer observations, by their codes",
     "reshaped": "in another form",
-    "dated": "of these otherwise by dates alone: decided today, both would say the same",
+    "dated": "of these differ only because a date has passed since: decided today, both would say the same",
 }
 _DEVICES_SHOWN = 5
 
@@ -39,7 +39,7 @@ def lines(run: DryRun) -> list[str]:
     """Say all of it, a line a fact."""
     found = [_head(run), *_standing(run)]
     if not run.links:
-        found.append("Nothing that could be decided again would be otherwise.")
+        found.append("Every decision that could be made again comes out the same.")
     for link in run.links:
         found += _link(link)
     return found
@@ -55,7 +55,7 @@ def summary(run: DryRun) -> str:
     ]
     said += [f"more leaves on {_links(run, 'classes_more')}"] if counts["classes_more"] else []
     said += [f"less leaves on {_links(run, 'classes_less')}"] if counts["classes_less"] else []
-    told = "; ".join(said) or "nothing would be otherwise"
+    told = "; ".join(said) or "all come out the same"
     return f"{run.decisions:,} decisions: {told}; {percent(run)} could not be decided again"
 
 
@@ -71,7 +71,7 @@ def _links(run: DryRun, kind: str) -> str:
 
 def _head(run: DryRun) -> str:
     return (
-        f"{run.decisions:,} recorded decisions: {run.changed:,} otherwise, {run.unchanged:,} as before, "
+        f"{run.decisions:,} recorded decisions: {run.changed:,} come out differently, {run.unchanged:,} the same, "
         f"{run.undecided:,} ({percent(run)}) could not be decided again."
     )
 
@@ -80,11 +80,11 @@ def _standing(run: DryRun) -> Iterator[str]:
     for cause, count in sorted(run.causes.items(), key=lambda item: (-item[1], item[0])):
         yield f"  not decided again: {count:,}, {CAUSES.get(cause, cause)}"
     if run.moved_on:
-        yield f"  {run.moved_on:,} as before with the consents recorded then; their patients have said something since"
+        yield f"  {run.moved_on:,} the same with the consents recorded then; their patients have said something since"
     if run.older:
         yield f"  {run.older:,} were labelled under an older bundle; their labels are taken as recorded"
     for link, count in sorted(run.otherwise_then.items()):
-        yield f"  {link}: {count:,} were answered otherwise then than the bundle in force would"
+        yield f"  {link}: {count:,} were answered differently at the time, under an older policy, than the one in force now would"
     if run.removed_records:
         yield f"  {run.removed_records:,} records of this time are removed; whether they were decisions cannot be told"
 

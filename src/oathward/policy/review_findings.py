@@ -42,6 +42,19 @@ RULES: Mapping[str, str] = {
 }
 """Rule → its title, in the order of a list."""
 
+GRAVE = frozenset(
+    {
+        "policy.contradicts",
+        "policy.past-date",
+        "emergency.overdue",
+        "link.never-passes",
+        "link.expired",
+        "roles.apart",
+        "service.ownerless",
+    }
+)
+"""Rules whose findings say that something does not do what somebody meant, not only that it could be smaller."""
+
 
 @dataclass(frozen=True)
 class Proposal:

@@ -57,6 +57,11 @@ class Shown:
         return missing(self.requirements)
 
     @property
+    def active_us(self) -> int:
+        """When it came in force; 0 where it did not."""
+        return next((e.at_us for e in self.view.events if e.kind in {"active", "rolled-back"}), 0)
+
+    @property
     def stale(self) -> bool:
         """Whether another version is in force than it starts from."""
         return self.row.state is ProposalState.STALE or (

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from oathward import ledger
 from oathward.activation import load_active
+from oathward.changes import findings_views
 from oathward.changes import views as changes
 from oathward.consent import views as consents
 from oathward.core.clock import micros, wall_s
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from oathward.activation import Active
+    from oathward.changes.findings_views import OpenFindings
     from oathward.changes.model import ProposalRow
     from oathward.governance.views import Summary
     from oathward.messages.model import MessageRow
@@ -93,6 +95,7 @@ class Standing:
     policy_wrong: str = ""
     emergencies: list[ProposalRow] = field(default_factory=list)
     register: Summary | None = None
+    review: OpenFindings | None = None
     lines: list[Line] = field(default_factory=list)
 
     @property
@@ -104,6 +107,11 @@ class Standing:
     def notes(self) -> list[Line]:
         """What somebody should know."""
         return [line for line in self.lines if line.level == "note"]
+
+    @property
+    def serious(self) -> int:
+        """How many open findings of register and review say that something is not as it has to be."""
+        return (self.register.serious if self.register else 0) + (self.review.grave if self.review else 0)
 
 
 def standing(site: Opened, now: datetime) -> Standing:
@@ -118,6 +126,7 @@ def standing(site: Opened, now: datetime) -> Standing:
         found.consents = consents.arrivals(db, site.site, limit=1)[0]
         found.lost = missing.counts(db, site.site)
         found.emergencies = changes.unassessed(db, site.site)
+        found.review = findings_views.waiting(db, site.site, found.at_us)
         found.latest = views.latest(db, site.site)
         found.size = ledger.head(db, site.site).size
         last = checkpoint.latest(db, site.site)
@@ -143,6 +152,7 @@ def standing(site: Opened, now: datetime) -> Standing:
         _policy,
         _emergencies,
         _register,
+        _review,
         _deliveries,
         _quarantine,
         _storage,
@@ -267,6 +277,18 @@ def _register(_site: Opened, found: Standing) -> Iterator[Line]:
         yield Line("note", "register", f"{words.plural(summary.attention, 'thing')} due or not written", href)
     else:
         yield Line("ok", "register", "what flows has an owner, and nothing is overdue", "/governance")
+
+
+def _review(_site: Opened, found: Standing) -> Iterator[Line]:
+    """Say what the policy's review found that nobody has answered for."""
+    if found.review is None or found.active is None:
+        return
+    if found.review.total:
+        what = f"{words.plural(found.review.total, 'open finding')} of the policy's review"
+        grave = f", {found.review.grave:,} of them serious" if found.review.grave else ""
+        yield Line("note", "review", what + grave, "/policies/review")
+    else:
+        yield Line("ok", "review", "the policy's review has no open finding", "/policies/review")
 
 
 def _policy(_site: Opened, found: Standing) -> Iterator[Line]:

@@ -146,6 +146,7 @@ class TestTwoPeople:
         assert site.roles("anna") == []
         waiting = site.as_("sam").get("/people-waiting").text
         assert "Anna Berg becomes clinician, without an end: nurse on the ICU" in waiting
+        assert waiting.count("nurse on the ICU") == 1, "the reason stands there once"
         done = site.as_("sam").post("/people-waiting", f"/people-waiting/{first.id}/approve")
         assert done.headers["location"] == "/people-waiting?done=approved", done.text
         assert site.roles("anna") == [Role.CLINICIAN]

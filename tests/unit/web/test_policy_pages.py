@@ -214,7 +214,14 @@ def test_an_emergency_is_shown_first_and_done_second(people):
     answer = sara.post("/policies/edit/emergency", {**WHY, "sure": "yes"})
     assert answer.status_code == 303
     assert people.active().version == 2
-    assert "nobody else has looked at" in people.person("audra").page("/policies")
+    policies = people.person("audra").page("/policies")
+    assert "nobody else has looked at" in policies
+    assert re.search(r"In force as version 2 since \d{4}-\d\d-\d\d \d\d:\d\d", policies), (
+        "with the time, not only a word"
+    )
+    assert re.search(
+        r"In force since \d{4}-\d\d-\d\d \d\d:\d\d", people.person("ines").page(answer.headers["location"])
+    )
     address = answer.headers["location"]
     paul = people.person("paul")
     assert "I looked at it and agree" in paul.page(address)
@@ -241,7 +248,27 @@ def test_one_step_back_shows_what_it_undoes(people):
     assert people.active().version == 2
     answer = ines.post("/policies/back", {**WHY, "sure": "yes"})
     assert (answer.status_code, people.active().version) == (303, 3)
-    assert "one step back" in ines.page(answer.headers["location"])
+    assert "one step back from version 2" in ines.page(answer.headers["location"])
+
+
+def test_a_second_step_back_is_called_what_it_is(people):
+    ines, address = proposed(people)
+    assert "Undo the step back" not in ines.page("/policies")
+    ines.post(f"{address}/propose", {})
+    people.person("paul").post(f"{address}/approve", {})
+    ines.post(f"{address}/activate", {})
+    assert "Undo the step back" not in ines.page("/policies")
+    ines.post("/policies/back", {**WHY, "sure": "yes"})
+    page = html.unescape(ines.page("/policies"))
+    assert "Version 3 went one step back from version 2" in page
+    assert "signs the policy of version 2 again, as version 4" in page
+    asked = html.unescape(ines.post("/policies/back").text)
+    assert "The policy of version 2 comes in force again, as version 4" in asked
+    assert "will no longer get alarms" in asked
+    answer = ines.post("/policies/back", {**WHY, "sure": "yes"})
+    assert (answer.status_code, people.active().version) == (303, 4)
+    again = html.unescape(ines.page("/policies"))
+    assert "Version 4 went one step back from version 3" in again
 
 
 def test_a_stale_one_is_said_and_drafted_again(people):

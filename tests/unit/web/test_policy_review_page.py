@@ -13,6 +13,8 @@ from oathward.core.db import read, write
 from oathward.policy.bundle import unpack
 from oathward.policy.review_edits import with_list
 from oathward.policy.review_findings import Proposal, ReviewFinding
+from oathward.web import standing
+from oathward.web.pages import policy_review
 
 WIDE = "vendor-cloud takes ORU^R40; in 90 days there passed ORU^R01"
 
@@ -40,8 +42,33 @@ def state(people, finding):  # noqa: F811  a fixture
 
 def test_before_the_first_review_it_says_how_to_have_one(people):  # noqa: F811  a fixture
     text = people.person("audra").page("/policies/review")
-    assert "Nothing was found yet" in text
+    assert "The first review is being computed" in text, "the policy is in force for less than a minute"
     assert "oathward policy review" in text
+
+
+def test_past_the_first_review_it_says_that_nothing_was_found(people, monkeypatch):  # noqa: F811  a fixture
+    monkeypatch.setattr(policy_review, "_FIRST_US", 0)
+    text = people.person("audra").page("/policies/review")
+    assert "Nothing was found yet" in text
+    assert "being computed" not in text
+
+
+def test_home_does_not_call_a_site_with_serious_findings_well(people, monkeypatch):  # noqa: F811  a fixture
+    monkeypatch.setattr(standing, "_KEPT_S", 60.0)
+    one = ReviewFinding("link.expired", "link:vendor-cloud", "its last day was yesterday")
+    row = findings_views.row_of(one, people.active().bundle.digest.hex(), people.now_us)
+    with write(people.opened.engine) as db:
+        findings_actions.take_in(db, people.opened.site, [row], people.now_us)
+    standing._kept.clear()
+    found = standing.standing(people.opened, people.opened.clock.now())
+    assert found.serious
+    found.lines = [line for line in found.lines if line.level != "bad"]  # no process runs here
+    text = people.person("sara").page("/")
+    assert re.search(r"everything runs; \d+ serious findings? (is|are) open", text)
+    assert "nothing is wrong" not in text
+    found.review = found.register = None
+    assert "nothing is wrong" in people.person("sara").page("/")
+    standing._kept.clear()
 
 
 def test_findings_stand_by_rule_with_what_would_remove_them(people, finding):  # noqa: F811  a fixture

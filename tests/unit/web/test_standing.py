@@ -7,14 +7,16 @@ import orjson
 import pytest
 from tests.site import bundle
 
+from oathward.changes import findings_actions, findings_views
 from oathward.consent import actions as consents
 from oathward.consent.arrived import Arrived
-from oathward.core.db import write
+from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.messages import missing
 from oathward.messages import sql as messages
 from oathward.messages.missing import MissingRow
 from oathward.messages.model import HeldRow, OutboxRow
+from oathward.policy.review_findings import ReviewFinding
 from oathward.vault.bodies import BodyRef
 from oathward.web import standing, words
 
@@ -145,3 +147,29 @@ def test_a_consent_that_came_and_nobody_looked_at_is_a_note(look, opened):
     [(level, what)] = lines(look(), "consents")
     assert level == "note"
     assert "1 message with a Consent (oathward consent arrived)" in what
+
+
+def test_open_findings_of_the_review_are_said_and_serious_ones_counted(look, prepared, opened):
+    prepared.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
+    now_us = int(time.time() * 1e6)
+    found = [
+        ReviewFinding("link.expired", "link:ehr", "its last day was yesterday"),
+        ReviewFinding("grant.unused", "person:p/auditor", "never used"),
+    ]
+    rows = [findings_views.row_of(one, "00", now_us) for one in found]
+    with write(opened.engine) as db:
+        findings_actions.take_in(db, opened.site, rows, now_us)
+    seen = look(**WELL)
+    assert lines(seen, "review") == [("note", "2 open findings of the policy's review, 1 of them serious")]
+    assert seen.serious == 1
+    with write(opened.engine) as db:
+        findings_actions.sign_off(db, opened.site, found[0].id, by="p", why="renewed soon", days=1, now_us=now_us)  # fmt: skip
+    seen = look(**WELL)
+    assert (seen.serious, lines(seen, "review")[0][1]) == (0, "1 open finding of the policy's review")
+    with read(opened.engine) as db:
+        assert findings_views.waiting(db, opened.site, now_us + 2 * 86_400_000_000).grave == 1, (
+            "past its date"
+        )
+    with write(opened.engine) as db:
+        findings_actions.let_go(db, opened.site, now_us + 1)
+    assert lines(look(**WELL), "review") == [("ok", "the policy's review has no open finding")]

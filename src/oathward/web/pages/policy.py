@@ -27,6 +27,8 @@ from oathward.web.page import Page, Route
 from oathward.web.view import View
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from oathward.activation import Active
     from oathward.policy.bundle import Bundle
     from oathward.policy.statements import Statement
@@ -66,6 +68,7 @@ def show(view: View) -> Response:
         waiting = views.proposals(db, site.site, states=OPEN, limit=OPEN_SHOWN)
         unassessed = views.unassessed(db, site.site)
         history = views.proposals(db, site.site, states=[ProposalState.ACTIVE], limit=HISTORY_SHOWN)
+        undone = _gone_back_from(db, site.site, active)
         names = people.names(db, site.site, _ids([*waiting, *unassessed, *history]))
     bundle = active.bundle if active else None
     return view.page(
@@ -80,6 +83,7 @@ def show(view: View) -> Response:
         policies=_policies(bundle) if bundle else [],
         profiles=sorted(bundle.profiles) if bundle else [],
         unassessed=unassessed,
+        undone=undone,
         waiting=waiting,
     )
 
@@ -89,7 +93,9 @@ def back(view: View) -> Response:
     why, active = view.reason(), proposing.in_force(view.site)
     if view.form.get("sure") != "yes":
         changes = _undone(view, active)
-        return view.page("policy_back.html", active=active, changes=changes, why=why)
+        with read(view.site.engine) as db:
+            undone = _gone_back_from(db, view.site.site, active)
+        return view.page("policy_back.html", active=active, changes=changes, undone=undone, why=why)
     now = proposing.roll_back(view.site, why, view.proof, view.actor.id)
     return view.go(view.link("/policies", active=str(now.version)))
 
@@ -105,6 +111,12 @@ def _undone(view: View, active: Active | None) -> Sequence[proposing.Change]:
             return ()
         before = views.file(db, site.site, row.base_body)
     return proposing.changes_between(active.bundle, proposing.compiled(before))
+
+
+def _gone_back_from(db: Connection, site: str, active: Active | None) -> int:
+    """Say which version the one in force went back from; 0 where it is no step back. One more step undoes it."""
+    row = views.of_version(db, site, active.version) if active is not None else None
+    return row.base_version if row is not None and row.kind == "rollback" else 0
 
 
 class Names:

@@ -18,6 +18,7 @@ from oathward.changes import findings_actions, findings_views
 from oathward.changes.findings_model import SIGNED_OFF_DAYS_MAX, FindingState
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
+from oathward.core.process import statuses
 from oathward.core.reasons import Reason
 from oathward.people import views as people
 from oathward.policy.errors import PolicyErrors
@@ -37,6 +38,8 @@ ROWS_MAX = 100
 """Of one rule on the page; the command lists all."""
 
 _PATIENCE_S = 2.5
+_FIRST_US = 60_000_000
+"""What ``app.reviews`` takes at most until it has looked at a policy for the first time."""
 _ONE = "/policies/review/{finding}"
 
 
@@ -58,8 +61,18 @@ def show(view: View) -> Response:
         name=Names(names),
         open=sum(one.open for one in found),
         rest=len(found) - len(listed),
+        soon=_soon(view) if not found else 0,
         states=SHOWN,
     )
+
+
+def _soon(view: View) -> int:
+    """Say since when a first review may be under way; 0 where it would be there by now."""
+    active, app = view.asking.active, statuses(view.site.settings.run_folder).get("app", {})
+    if active is None:
+        return 0
+    began_us = max(active.at_us, int(float(app.get("started_s") or 0) * 1e6))
+    return began_us if view.now_us - began_us < _FIRST_US else 0
 
 
 def one(view: View) -> Response:
