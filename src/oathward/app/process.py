@@ -45,6 +45,7 @@ _STATUS_S = 1.0
 _LOOK_S = 1.0
 _PURGE_S = 60.0
 _PURGE_ROWS = 1_000
+_REFUSAL_RECORDS_MAX = 20
 _DAY_US = 86_400_000_000
 
 log = structlog.get_logger()
@@ -69,7 +70,7 @@ async def run(site: Opened) -> None:
     did: dict[str, Any] = {}
     tasks = [
         asyncio.create_task(_say(status, ports, console, did)),
-        asyncio.create_task(_keep_house(site, status, deliveries, did)),
+        asyncio.create_task(_keep_house(site, status, deliveries, did, console)),
         asyncio.create_task(reviews.run(site)),
         asyncio.create_task(told_to_stop()),
     ]
@@ -127,7 +128,9 @@ async def _say(status: Status, ports: dict[str, int], console: Server | None, di
     raise OathwardError("console", "ended by itself", reason=Reason.INTERNAL)
 
 
-async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did: dict[str, Any]) -> None:
+async def _keep_house(
+    site: Opened, status: Status, deliveries: Deliveries, did: dict[str, Any], console: Server | None
+) -> None:
     next_look_s = next_purge_s = 0.0
     hangs = Hangs(site)
     while True:
@@ -137,6 +140,8 @@ async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did:
             if now_s >= next_purge_s:
                 next_purge_s = now_s + _PURGE_S
                 await asyncio.to_thread(_purge, site)
+                if console is not None:
+                    await asyncio.to_thread(_record_refusals, site, console)
             if now_s >= next_look_s:
                 next_look_s = now_s + _LOOK_S
                 await asyncio.to_thread(hangs.record)
@@ -150,6 +155,19 @@ async def _keep_house(site: Opened, status: Status, deliveries: Deliveries, did:
             log.warning("house", error=type(error).__name__)
         status.moved("house")
         await asyncio.sleep(_CHECKPOINT_S)
+
+
+def _record_refusals(site: Opened, console: Server) -> None:
+    """Write what the console's door refused, summed up: a flood is one record a minute, address and reason."""
+    refused = console.refused().most_common(_REFUSAL_RECORDS_MAX)
+    at_us = micros(site.clock.now())
+    leaves = [
+        prepare(Record("connection.refused", {"peer": peer, "reason": reason.code, "count": count}, at_us))
+        for (peer, reason), count in refused
+    ]
+    if leaves:
+        with write(site.engine) as db:
+            ledger.append(db, site.site, leaves)
 
 
 def _purge(site: Opened) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import stat
 import sys
@@ -82,6 +83,19 @@ def _status_bytes(path: Path) -> bytes:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     with os.fdopen(fd, "rb") as file:
         return file.read(_STATUS_BYTES_MAX) if stat.S_ISREG(os.fstat(fd).st_mode) else b""
+
+
+FILES_MAX = 65_536
+"""As many files, connections among them, as a process of ours ever has open."""
+
+
+def raise_files(most: int = FILES_MAX) -> int:
+    """Let this process open as many files as it may; gives how many. What it was started with is often 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 async def told_to_stop() -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import gc
-import resource
 import ssl
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +21,7 @@ import structlog
 from oathward import ledger
 from oathward.core.db import read, write
 from oathward.core.errors import OathwardError, SettingsError, StorageError
-from oathward.core.process import Status, told_to_stop
+from oathward.core.process import Status, raise_files, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.gateway import orders
 from oathward.gateway.arrival import Prepared
@@ -53,8 +52,7 @@ async def run(site: Opened) -> None:
         StorageError: bodies cannot be written any more.
         OathwardError: ``port.taken``: another program listens where it should.
     """
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    raise_files()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     gate = Gate(site)
     with read(gate.engine) as db:

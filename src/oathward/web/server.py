@@ -6,6 +6,8 @@ Rules:
 - With a certificate in the settings every connection is TLS 1.2 or newer; a client may show a certificate of the site's
   device CA and a service's is accepted so on the same port (``wire``). Without one the address is a loopback one
   (``core.settings_check``).
+- A connection is under limits from the moment it is accepted (``listening``), and all of them below what this process
+  may open.
 
 Deliberately absent: proxies and their headers, plain HTTP beside TLS, a certificate that changes while it serves.
 """
@@ -15,17 +17,19 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from oathward.core.errors import OathwardError, SettingsError
+from oathward.core.process import raise_files
+from oathward.core.reasons import Reason
 from oathward.core.settings import Console
 
 if TYPE_CHECKING:
     import ssl
 
-    import uvicorn
-
     from oathward.vault.opened import Opened
+    from oathward.web.listening import Listening
 
 _BACKLOG = 128
 _CONNECTIONS_MAX = 200
@@ -42,6 +46,7 @@ class Server:
 
     def __init__(self, site: Opened, settings: Console) -> None:
         self._tls = tls_of(site, settings)
+        self._files = raise_files()
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         try:
@@ -52,7 +57,7 @@ class Server:
             self._socket.close()
             raise
         self._site = site
-        self._server: uvicorn.Server | None = None
+        self._server: Listening | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
         self._thread.start()
@@ -68,6 +73,10 @@ class Server:
         """Whether it still serves."""
         return self._thread.is_alive()
 
+    def refused(self) -> Counter[tuple[str, Reason]]:
+        """Give the connections refused since the last time, by address and reason."""
+        return Counter() if self._server is None else self._server.refused()
+
     def stop(self) -> None:
         """Take no more requests, finish those begun."""
         self._stopping.set()
@@ -80,10 +89,10 @@ class Server:
         import uvicorn
 
         from oathward.web.frame import create
+        from oathward.web.listening import Listening
         from oathward.web.standing import standing
         from oathward.web.wire import Protocol
 
-        tls = self._tls
         with contextlib.suppress(
             OathwardError
         ):  # the policy is compiled now, not while the first person waits
@@ -91,7 +100,6 @@ class Server:
         config = uvicorn.Config(
             create(self._site),
             http=Protocol,
-            ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -101,7 +109,7 @@ class Server:
             limit_concurrency=_CONNECTIONS_MAX,
             timeout_graceful_shutdown=_STOP_S,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Listening(config, self._tls, self._files)
         if not self._stopping.is_set():
             self._server.run(sockets=[self._socket])
 

@@ -3,7 +3,8 @@
 Rules:
 - A request is whole, its body too, within ``WHOLE_S`` of the connection or of its first byte, and what is not its body is
   no longer than ``HEAD_BYTES_MAX``; an answer that nobody reads on is given up after ``READ_S``.
-- One address has ``PER_ADDRESS_MAX`` connections, half of all; on this machine everybody has the same address.
+- One address has ``PER_ADDRESS_MAX`` connections, half of all; on this machine everybody has the same address. Counted
+  where a connection is accepted (``listening``).
 - The certificate was checked by TLS against the site's device CA before a byte of HTTP was read; whose it is, and whether
   that service may do anything, is the keeper's to say.
 - What is no HTTP gets 400 with our headers' least: nothing of it is repeated or kept.
@@ -44,13 +45,11 @@ class Protocol(HttpToolsProtocol):
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
-        """Keep what the handshake proved; take no more connections of an address than it may have."""
+        """Keep what the handshake proved."""
         super().connection_made(transport)
         tls: Any = transport.get_extra_info("ssl_object")
         self._peer = (tls.getpeercert(binary_form=True) or b"") if tls is not None else b""
         self._wait(WHOLE_S)
-        if _of_same(self.client, self.connections) > PER_ADDRESS_MAX:
-            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing any more."""
@@ -99,11 +98,11 @@ class Protocol(HttpToolsProtocol):
         self._patience = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
 
-def _of_same(client: tuple[str, int] | None, connections: Iterable[Any]) -> int:
+def of_same(address: str, connections: Iterable[Any]) -> int:
     """Count the connections of an address; none of this machine's own."""
-    if client is None or on_this_machine(client[0]):
+    if on_this_machine(address):
         return 0
-    here = network(client[0])
+    here = network(address)
     return sum(one.client is not None and network(one.client[0]) == here for one in connections)
 
 

@@ -1,22 +1,27 @@
 """The console over TLS: its own name, a cookie bound to it, and a service's client certificate on the same port."""
 
+import contextlib
 import dataclasses
 import http.client
 import shutil
 import socket
 import ssl
 import subprocess
+import time
 
 import pytest
 from starlette.testclient import TestClient
 from tests.unit.web.conftest import Browser
 
+from oathward import ledger
 from oathward.app import process
+from oathward.core.db import read
 from oathward.core.errors import SettingsError
+from oathward.core.reasons import Reason
 from oathward.core.settings import Console
 from oathward.vault import certificates
 from oathward.vault.keeper.proof import admin_proof
-from oathward.web import security
+from oathward.web import listening, security
 from oathward.web.frame import create
 from oathward.web.security import Door
 from oathward.web.server import Server
@@ -180,3 +185,107 @@ def test_without_the_check_of_the_host_another_name_would_be_heard(encrypted, mo
     assert encrypted.get("/sign-in", host="evil.example").status_code == 421
     monkeypatch.setattr(security, "check_host", lambda _request: None)
     assert encrypted.get("/sign-in", host="evil.example").status_code == 200
+
+
+HELLO = bytes.fromhex("160301020001000100")  # how a client's first record begins; the rest never comes
+FLOOD = 300
+
+
+def half_open(stack, port, address="127.0.0.2"):
+    one = stack.enter_context(socket.socket())
+    one.bind((address, 0))
+    one.connect(("127.0.0.1", port))
+    with contextlib.suppress(ConnectionError):  # refused already
+        one.sendall(HELLO)
+    return one
+
+
+def still_there(sockets) -> int:
+    """How many the far side has not closed."""
+    count = 0
+    for one in sockets:
+        one.setblocking(False)
+        try:
+            count += one.recv(1) != b""
+        except BlockingIOError:
+            count += 1
+        except ConnectionError:
+            pass
+    return count
+
+
+def wait(condition, seconds):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def limited(monkeypatch, **changes):
+    """Let the next console have other limits of handshakes."""
+    limits = dataclasses.replace(listening.Limits(), **changes)
+    monkeypatch.setattr(listening, "Limits", lambda: limits)
+
+
+class TestHandshakesThatNeverEnd:
+    """Hundreds of them keep nobody out, and none is kept for long."""
+
+    @pytest.fixture
+    def own(self, opened, paired):
+        """A console to be started with what a test has set."""
+        site = dataclasses.replace(opened, settings=dataclasses.replace(opened.settings, console=settings()))
+        with contextlib.ExitStack() as stack:
+
+            def start():
+                server = process._console(site)
+                stack.callback(server.stop)
+                ask(server, paired)
+                return server
+
+            yield start
+
+    def test_another_is_served_meanwhile_and_they_are_closed_in_time(self, own, paired, monkeypatch):
+        limited(monkeypatch, handshake_time_s_max=2.0)
+        monkeypatch.setattr(listening, "on_this_machine", lambda _: False)
+        server = own()
+        with contextlib.ExitStack() as stack:
+            flood = [half_open(stack, server.port) for _ in range(FLOOD)]
+            assert ask(server, paired)[0].status == 200
+            assert still_there(flood) <= listening.Limits().handshakes_per_peer_max
+            wait(lambda: still_there(flood) == 0, 5)
+        refused = server.refused()
+        assert sum(refused.values()) == FLOOD
+        assert refused["127.0.0.2", Reason.HANDSHAKE_TIMEOUT] == 32
+
+    def test_on_this_machine_the_oldest_makes_room(self, own, paired):
+        server = own()
+        with contextlib.ExitStack() as stack:
+            flood = [half_open(stack, server.port, "127.0.0.1") for _ in range(FLOOD)]
+            assert ask(server, paired)[0].status == 200
+            assert still_there(flood) <= listening.Limits().handshakes_max
+            wait(lambda: still_there(flood) == 0, 10)
+
+    def test_reverse_without_limits_all_of_them_are_kept(self, own, monkeypatch):
+        limited(monkeypatch, handshake_time_s_max=60.0, handshakes_max=1_000)
+        server = own()
+        with contextlib.ExitStack() as stack:
+            flood = [half_open(stack, server.port) for _ in range(FLOOD)]
+            time.sleep(1)
+            assert still_there(flood) == FLOOD
+            assert not server.refused()
+
+    def test_what_was_refused_is_on_record(self, own, opened, monkeypatch):
+        limited(monkeypatch, handshakes_max=5)
+        server = own()
+        with contextlib.ExitStack() as stack:
+            flood = [half_open(stack, server.port) for _ in range(8)]
+            wait(lambda: still_there(flood) == 5, 5)
+        process._record_refusals(opened, server)
+        with read(opened.engine) as db:
+            (found,) = ledger.search(db, opened.site, ledger.Query(kind="connection.refused"), limit=5)
+        assert found.body == {"peer": "127.0.0.2", "reason": "connection.handshake-limit", "count": 3}
+
+    def test_connections_stay_below_what_may_be_open(self):
+        assert listening.open_max(65_536) == listening.OPEN_MAX
+        assert listening.open_max(400) == 144
+        assert listening.open_max(64) == 1

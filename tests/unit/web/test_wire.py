@@ -8,6 +8,7 @@ import time
 import pytest
 
 from oathward.app import process
+from oathward.core import process as core_process
 from oathward.core.settings import Console
 from oathward.web import wire
 from oathward.web.page import calls, pages
@@ -138,7 +139,8 @@ def test_connections_that_ask_nothing_keep_nobody_out_for_long(served, monkeypat
 
 def test_an_address_has_its_share_of_connections(served, monkeypatch):
     monkeypatch.setattr(wire, "PER_ADDRESS_MAX", 3)
-    monkeypatch.setattr(wire, "on_this_machine", lambda _: False)
+    for place in ("wire", "listening"):
+        monkeypatch.setattr(f"oathward.web.{place}.on_this_machine", lambda _: False)
     held = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(6)]
     ended = 0
     for one in held:
@@ -218,3 +220,35 @@ def test_signing_out_is_on_every_page(browser):
                 looked += 1
                 assert 'action="/sign-out"' in answer.text, route.path
     assert looked > 10
+
+
+def test_beyond_all_that_may_be_open_nobody_is_taken(opened, monkeypatch):
+    monkeypatch.setattr("oathward.web.listening.OPEN_MAX", 20)
+    settings = dataclasses.replace(opened.settings, console=Console(port=0))
+    server = process._console(dataclasses.replace(opened, settings=settings))
+    held = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(30)]
+    ended = []
+    for one in held:
+        one.settimeout(0.2)
+        try:
+            ended.append(one.recv(1) == b"")
+        except TimeoutError:
+            ended.append(False)
+        except ConnectionError:
+            ended.append(True)
+    assert sum(ended) == 10
+    for one in held:
+        one.close()
+    server.stop()
+
+
+def test_as_many_files_as_the_system_allows(monkeypatch):
+    limits = {"now": (1_024, 4_096)}
+    monkeypatch.setattr(core_process.resource, "getrlimit", lambda _: limits["now"])
+    monkeypatch.setattr(core_process.resource, "setrlimit", lambda _, wanted: limits.update(now=wanted))
+    assert core_process.raise_files() == 4_096
+    limits["now"] = (1_024, 1 << 30)
+    assert core_process.raise_files() == core_process.FILES_MAX
+    assert limits["now"] == (core_process.FILES_MAX, 1 << 30)
+    limits["now"] = (200_000, 1 << 30)
+    assert core_process.raise_files() == 200_000

@@ -7,8 +7,9 @@ Rules:
 - In all: beyond ``handshakes_max`` the oldest unfinished one is dropped, so that nobody can keep others out by
   holding handshakes open: who finishes in time gets in.
 - Each refusal is counted with a reason and the address; a peer that goes away before its handshake ends is none.
+- The console's door (``web.door``) is one too; where it is not encrypted there is no handshake, and the rest holds.
 
-Deliberately absent: certificates' meaning (``inventory``), messages (the doors), per-network limits.
+Deliberately absent: certificates' meaning (``inventory``), messages (the doors). What is one address, its door says.
 """
 
 from __future__ import annotations
@@ -19,14 +20,11 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 from oathward.core.reasons import Reason
-from oathward.core.settings import Mllp
 from oathward.inventory.model import Peer
-
-if TYPE_CHECKING:
-    from oathward.gateway.gate import Gate
 
 SAVED_S = 3.0
 """How many seconds of handshakes an address may save up."""
@@ -57,26 +55,48 @@ class Buckets:
             del self._left[address]
 
 
+class Limits(Protocol):
+    """What the settings of a door say of handshakes (``[mllp]``)."""
+
+    @property
+    def handshake_time_s_max(self) -> float:
+        """How long one may take."""
+
+    @property
+    def handshakes_max(self) -> int:
+        """Unfinished ones in all."""
+
+    @property
+    def handshakes_per_peer_max(self) -> int:
+        """Unfinished ones of one address."""
+
+    @property
+    def handshakes_per_s_per_peer_max(self) -> int:
+        """Begun by one address."""
+
+
 class Handshakes:
     """All unfinished handshakes of one door.
 
     Args:
+        refused: counts a connection that was closed.
+        context: None: the door is not encrypted.
         protocol: makes the protocol of a connection whose handshake is done.
-        connections: how many whole connections an address has, against ``connections_per_peer_max``.
+        full: whether an address with so many unfinished handshakes has all the connections it may have.
+        counted_as: what an address is counted as; empty: only in all.
     """
 
     def __init__(
         self,
-        gate: Gate,
-        limits: Mllp,
-        context: ssl.SSLContext,
+        refused: Callable[[Peer, Reason], None],
+        limits: Limits,
+        context: ssl.SSLContext | None,
         protocol: Callable[[], asyncio.Protocol],
-        connections: Counter[str],
-        connections_per_peer_max: int,
+        full: Callable[[str, int], bool],
+        counted_as: Callable[[str], str] = str,
     ) -> None:
-        self._gate, self._limits, self._context = gate, limits, context
-        self._protocol, self._connections = protocol, connections
-        self._connections_per_peer_max = connections_per_peer_max
+        self._count, self._limits, self._context = refused, limits, context
+        self._protocol, self._full, self._counted_as = protocol, full, counted_as
         self._buckets = Buckets(float(limits.handshakes_per_s_per_peer_max), SAVED_S)
         self._unfinished: dict[asyncio.Task[None], str] = {}  # oldest first
         self._listening: list[socket.socket] = []
@@ -103,9 +123,17 @@ class Handshakes:
             listening.bind((address[0], port, *address[2:]))
             port = listening.getsockname()[1]
             listening.listen(_BACKLOG)
-            listening.setblocking(False)
-            loop.add_reader(listening.fileno(), self._accept, listening)
+            self._open(listening)
         return port
+
+    def take(self, listening: socket.socket) -> None:
+        """Accept at a socket that listens already; it is closed at the end."""
+        self._listening.append(listening)
+        self._open(listening)
+
+    def _open(self, listening: socket.socket) -> None:
+        listening.setblocking(False)
+        asyncio.get_running_loop().add_reader(listening.fileno(), self._accept, listening)
 
     def sweep(self, now: float) -> None:
         """Forget what need not be remembered; call it about every second."""
@@ -148,12 +176,15 @@ class Handshakes:
 
     def _may_not(self, address: str) -> Reason | None:
         """Say why an address may not begin another handshake now."""
-        limits, unfinished = self._limits, self._of[address]
-        if unfinished + self._connections[address] >= self._connections_per_peer_max:
+        one = self._counted_as(address)
+        unfinished = self._of[one] if one else 0
+        if self._full(address, unfinished):
             return Reason.CONNECTION_LIMIT
-        if unfinished >= limits.handshakes_per_peer_max:
+        if not one:
+            return None
+        if unfinished >= self._limits.handshakes_per_peer_max:
             return Reason.HANDSHAKE_LIMIT
-        if not self._buckets.take(address, 1, time.monotonic()):
+        if not self._buckets.take(one, 1, time.monotonic()):
             return Reason.HANDSHAKE_LIMIT
         return None
 
@@ -166,19 +197,21 @@ class Handshakes:
             oldest.cancel()
         task = asyncio.get_running_loop().create_task(self._shake(address, accepted))
         self._unfinished[task] = address
-        self._of[address] += 1
+        self._of[self._counted_as(address)] += 1
         task.add_done_callback(self._ended)
+        task.add_done_callback(partial(_close_cancelled, accepted))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Count it no longer; a second time does nothing."""
         address = self._unfinished.pop(task, None)
         if address is not None:
-            self._of[address] -= 1
-            if self._of[address] <= 0:
-                del self._of[address]
+            one = self._counted_as(address)
+            self._of[one] -= 1
+            if self._of[one] <= 0:
+                del self._of[one]
 
     def _refused(self, address: str, reason: Reason) -> None:
-        self._gate.refused(Peer(address, None, ()), reason)
+        self._count(Peer(address, None, ()), reason)
 
     async def _shake(self, address: str, accepted: socket.socket) -> None:
         """Shake hands; then the connection's own protocol goes on."""
@@ -187,7 +220,7 @@ class Handshakes:
                 self._protocol,
                 accepted,
                 ssl=self._context,
-                ssl_handshake_timeout=self._limits.handshake_time_s_max,
+                ssl_handshake_timeout=self._limits.handshake_time_s_max if self._context else None,
             )
         except ssl.SSLError:
             self._refused(address, Reason.HANDSHAKE_FAILED)
@@ -199,3 +232,9 @@ class Handshakes:
             task = asyncio.current_task()
             assert task is not None
             self._ended(task)
+
+
+def _close_cancelled(accepted: socket.socket, task: asyncio.Task[None]) -> None:
+    """Close what was dropped, perhaps before it had begun."""
+    if task.cancelled():
+        accepted.close()

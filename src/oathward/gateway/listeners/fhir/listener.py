@@ -90,8 +90,8 @@ class FhirListener:
 
     async def start(self, tls: ssl.SSLContext) -> dict[str, int]:
         """Open the port; gives the one in use by name."""
-        limits, most = self.gate.opened.settings.mllp, self.limits.connections_per_peer_max
-        self._handshakes = Handshakes(self.gate, limits, tls, self._connection, self.per_peer, most)
+        limits = self.gate.opened.settings.mllp
+        self._handshakes = Handshakes(self.gate.refused, limits, tls, self._connection, self._full)
         port = await self._handshakes.listen(self.limits.host, self.limits.port)
         self.base = self.limits.url or f"https://localhost:{port}{BASE}"
         self._said = {
@@ -111,6 +111,9 @@ class FhirListener:
             connection.close()
 
     # --- what a connection asks
+
+    def _full(self, address: str, unfinished: int) -> bool:
+        return self.per_peer[address] + unfinished >= self.limits.connections_per_peer_max
 
     def admit(self, connection: HttpConnection) -> Reason | None:
         """Count a new connection, or say why it may not stay."""

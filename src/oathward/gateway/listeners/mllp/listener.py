@@ -75,8 +75,7 @@ class MllpListener:
             self._servers.append(server)
             ports["mllp"] = server.sockets[0].getsockname()[1]
         if tls is not None and self.limits.tls_port >= 0:
-            most = self.limits.connections_per_peer_max
-            self._handshakes = Handshakes(self.gate, self.limits, tls, self._connection, self.per_peer, most)
+            self._handshakes = Handshakes(self.gate.refused, self.limits, tls, self._connection, self._full)
             ports["mllp_tls"] = await self._handshakes.listen(self.limits.host, self.limits.tls_port)
         self._sweeper = loop.create_task(self._sweep())
         return ports
@@ -92,6 +91,9 @@ class MllpListener:
             self._handshakes.stop()
         for connection in list(self.connections):
             connection.close()
+
+    def _full(self, address: str, unfinished: int) -> bool:
+        return self.per_peer[address] + unfinished >= self.limits.connections_per_peer_max
 
     def admit(self, connection: MllpConnection) -> Reason | None:
         """Count a new connection, or say why it may not stay."""
