@@ -71,8 +71,8 @@ def session(
     if caller.role == "admin" and not roles.founded(keeper):  # there a name is asked for, and enough
         raise KeeperError("proof", "not a proof this caller may give", reason=Reason.NOT_PERMITTED)
     found = visiting.session_of(keeper, caller, proof)
-    if not (found.acts or looking):
-        raise KeeperError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
+    if not looking:
+        visiting.check_acts(found)
     roles.permit(keeper, found, action, thing, *others, purpose=purpose, relation=relation)
     return found
 

@@ -190,6 +190,7 @@ def _who(keeper: Keeper, caller: Caller, proof: Evidence) -> tuple[str, Pending 
             raise refusal()
         return waiting.person, waiting, None
     session = visiting.session_of(keeper, caller, proof)
+    visiting.check_acts(session)
     if not session.own:
         raise KeeperError("session", "is of nobody who has an account", reason=Reason.FACTOR_MISSING)
     if not keeper.sessions.fresh(session):

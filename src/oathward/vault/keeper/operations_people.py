@@ -94,6 +94,7 @@ def _session_list(keeper: Keeper, caller: Caller, person: str, proof: dict[str, 
 
 def _session_revoke(keeper: Keeper, caller: Caller, id: str, proof: dict[str, str]) -> None:  # noqa: A002  the argument's name on the wire
     session = visiting.session_of(keeper, caller, proof)
+    visiting.check_acts(session)
     own = session.own
     if id != session.id and own and not keeper.sessions.fresh(session):  # whose another is, is not told first
         raise KeeperError("session", "prove who you are again first", reason=Reason.ACCESS_STEP_UP)

@@ -12,7 +12,7 @@ Steps of ``finish``, each with its reason:
 Rules:
 - State, nonce and PKCE verifier are made here and bound to a value that only this browser's cookie has.
 - Keys pinned in ``[oidc] keys_file`` are the only ones where it is set. Else those the console's process was shown count,
-  and each one that signs for the first time is a record: a captured console could show its own.
+  and each one that signs for the first time is a record, of which a day takes a few: a captured console could show its own.
 - What the provider says of factors (``acr``, ``amr``) counts as two where the settings say which word does; else a second
   factor of ours is asked for, or enrolled.
 - To prove it again the provider must say when it last asked (``auth_time``), and that with two factors.
@@ -43,6 +43,11 @@ from oathward.vault.keeper.sessions import Session
 
 ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 TOKEN_LENGTH_MAX = 16_384
+KEYS_KNOWN_MAX = 200
+"""So many keys that have signed are remembered; the oldest is forgotten, and on record again when it signs again."""
+KEYS_NEW_MAX = 20
+"""So many new ones in a day, where none are pinned: providers change theirs once in weeks. Each is a record."""
+_DAY_US = 86_400_000_000
 SUBJECT_LENGTH_MAX = 255
 SKEW_S = 60.0
 
@@ -224,6 +229,12 @@ def _note_key(keeper: Keeper, key: str, *, pinned: bool) -> None:
     with keeper.store.transaction():
         if keeper.store.one("SELECT 1 FROM provider_key WHERE id = ?", key) is not None:
             return
+        since_us = keeper.now_us() - _DAY_US
+        (new,) = keeper.store.one("SELECT COUNT(*) FROM provider_key WHERE seen_us > ?", since_us) or (0,)
+        if new >= KEYS_NEW_MAX and not pinned:
+            raise _Wrong(Reason.PROVIDER_KEY, "keys", "are other ones too often")
+        kept = "SELECT id FROM provider_key ORDER BY seen_us DESC, id LIMIT ?"
+        keeper.store.rows(f"DELETE FROM provider_key WHERE id NOT IN ({kept})", KEYS_KNOWN_MAX - 1)  # noqa: S608  our own words
         keeper.note("provider.key-seen", {"key": key, "pinned": pinned})
         keeper.store.rows("INSERT INTO provider_key VALUES (?, ?)", key, keeper.now_us())
 

@@ -128,6 +128,16 @@ def listed(keeper: Keeper, own: Session, person_id: str) -> list[dict[str, Any]]
     return sorted(rows, key=lambda row: -row["begun_us"])
 
 
+def check_acts(session: Session) -> None:
+    """Refuse a session that was made for looking only.
+
+    Raises:
+        KeeperError: ``NOT_PERMITTED``.
+    """
+    if not session.acts:
+        raise KeeperError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
+
+
 def find(keeper: Keeper, id_: str) -> Session | None:
     """Find an open session by its id."""
     return next((one for one in keeper.sessions.listed() if one.id == id_), None)
