@@ -8,6 +8,8 @@ Deliberately absent: rules about any of it (``governance``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlalchemy import Connection
 
 from oathward.activation import Active, load_active
@@ -17,6 +19,7 @@ from oathward.governance.model import RegisterFinding
 from oathward.governance.quality import QualityRow
 from oathward.inventory import views as inventory
 from oathward.messages import traffic
+from oathward.people import views as people
 from oathward.vault.opened import Opened
 
 MODELS_DEVICES_MAX = 5_000
@@ -30,19 +33,31 @@ def register(
     current: Active | None = None,
     models: bool = False,
     everyone: bool = False,
+    also: Iterable[str] = (),
 ) -> Register:
     """Read the register as it stands under the active bundle.
 
     Args:
         current: the bundle the caller has: compiling one takes longer than a page may.
         models: whether device models are looked at too. everyone: whether all persons are read, to choose among them.
+        also: ids of persons who are read with those the register names.
 
     Raises:
         AuthorityError: the bundle is not believed.
     """
     active = load_active(db, site.site, site.authority, site.seen, current=current)
     makes = inventory.models(db, site.site, most=MODELS_DEVICES_MAX) if models else frozenset()
-    return views.register(db, site, active.bundle if active else None, makes=makes, everyone=everyone)
+    return views.register(
+        db, site, active.bundle if active else None, makes=makes, everyone=everyone, also=also
+    )
+
+
+def person_of(db: Connection, site: Opened, text: str, now_us: int) -> str:
+    """Give the id of the person whom people name by id, staff number or address; what was written where there is nobody."""
+    found = (
+        people.find(db, site.site, people.Reader(site.authority, site.seen, now_us), text) if text else None
+    )
+    return found.person.id if found is not None else text
 
 
 def findings(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -107,8 +108,10 @@ def show(thing: Thing, data: DataOption = None, as_json: JsonOption = False) -> 
 @APP.command("set")
 def set_(  # noqa: PLR0913, PLR0917  one parameter an option
     thing: Thing,
-    owner: Annotated[str | None, typer.Option(help="Person id of who answers for it.")] = None,
-    steward: Annotated[str | None, typer.Option(help="Person id of who looks after it.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="Who answers for it: staff number, mail address or person id.")
+    ] = None,
+    steward: Annotated[str | None, typer.Option(help="Who looks after it: as --owner.")] = None,
     state: Annotated[str | None, typer.Option(help="active, suspended or retired.")] = None,
     title: Annotated[str | None, typer.Option()] = None,
     classification: Annotated[str | None, typer.Option(help="Words, parted by `;`.")] = None,
@@ -129,6 +132,7 @@ def set_(  # noqa: PLR0913, PLR0917  one parameter an option
         raise InputError(thing, "say what to write: --owner, --steward, --state …")
     with opened(data) as site:
         who = who_may(site, person, "governance.change")
+        wanted = replace(wanted, owner=_person(site, wanted.owner), steward=_person(site, wanted.steward))
         found = register_of(site, everyone=True)
         with write(site.engine) as db:
             rows = actions.change(
@@ -254,6 +258,14 @@ def quality(
             )
 
     emit({"by_kind": kinds, "by_link": links}, as_json=as_json, human=human)
+
+
+def _person(site: Opened, text: str | None) -> str | None:
+    from oathward import governing
+    from oathward.core.db import read
+
+    with read(site.engine) as db:
+        return governing.person_of(db, site, text, now_us(site)) if text else text
 
 
 def register_of(site: Opened, *, models: bool = False, everyone: bool = False) -> Register:

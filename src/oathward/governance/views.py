@@ -131,15 +131,17 @@ def register(
     *,
     makes: frozenset[str] = frozenset(),
     everyone: bool = False,
+    also: Iterable[str] = (),
 ) -> Register:
     """Read the whole register once.
 
     Args:
         bundle: the active one. makes: device models of the inventory, ``Acme|Vista 3``.
-        everyone: whether all persons are read, for a choice among them, or those that the register names.
+        everyone: whether all persons are read, for a choice among them, or those that the register names. also: ids of
+            more of them.
     """
     entries, assessed = sql.entries(db, site.site), sql.assessments(db, site.site)
-    named = {who for row in entries for who in (row.owner, row.steward)}
+    named = set(also) | {who for row in entries for who in (row.owner, row.steward)}
     named |= {who for one in assessed for who in (one.author, one.approver)}
     try:
         people: dict[str, str] | None = living(db, site, None if everyone else named)

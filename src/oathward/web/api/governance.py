@@ -20,6 +20,8 @@ from oathward.web.calls import Call, Query
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.responses import Response
 
     from oathward.governance.findings import Register
@@ -32,7 +34,7 @@ _DAY_US = 86_400_000_000
 
 @dataclass(frozen=True, slots=True)
 class EntryOut:
-    """One thing of the register; `owner` and `steward` are person ids; `version` 0: nobody has written it yet."""
+    """One thing of the register; `owner` and `steward` are person ids (to write one, a staff number or a mail address does too); `version` 0: nobody has written it yet."""
 
     kind: EntryKind
     id: str
@@ -133,13 +135,13 @@ def put_entry(view: View) -> Response:
         kind=kind,
         id=view.part("id"),
         title=said.title,
-        owner=said.owner,
-        steward=said.steward,
+        owner=_person(view, said.owner),
+        steward=_person(view, said.steward),
         state=said.state,
         classification=None if said.classification is None else tuple(said.classification),
         review_due_us=review_due_us,
     )
-    register = _register(view, everyone=True)
+    register = _register(view, also=(wanted.owner or "", wanted.steward or ""))
     if not any((row.kind, row.id) == (kind, wanted.id) for row in register.rows):
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
     with write(view.site.engine) as db:
@@ -212,9 +214,14 @@ def _time(at_us: int) -> datetime | None:
     return from_micros(at_us) if at_us else None
 
 
-def _register(view: View, *, models: bool = False, everyone: bool = False) -> Register:
+def _person(view: View, text: str | None) -> str | None:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site, current=view.asking.active, models=models, everyone=everyone)
+        return governing.person_of(db, view.site, text, view.now_us) if text else text
+
+
+def _register(view: View, *, models: bool = False, also: Iterable[str] = ()) -> Register:
+    with read(view.site.engine) as db:
+        return governing.register(db, view.site, current=view.asking.active, models=models, also=also)
 
 
 _HERE = "/api/v1/governance"

@@ -21,18 +21,19 @@ from oathward.core.reasons import Reason
 from oathward.governance import actions, findings, processing, sheet, views, written
 from oathward.governance.covering import day
 from oathward.governance.model import ID, TRANSITIONS, EntryKind, EntryRow, Lifecycle, Severity
+from oathward.people import views as people
 from oathward.web import governance_papers as papers
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from oathward.governance.findings import Register
     from oathward.governance.model import RegisterFinding
     from oathward.web.view import View
 
-PERSONS_OFFERED_MAX = 500
-"""Of so many living persons a form offers a list; of more the id is written."""
+PERSONS_OFFERED_MAX = 100
+"""Of so many persons a form offers a list; of more one writes a staff number or an address."""
 
 DAYS = {"1": 1, "7": 7, "30": 30, "90": 90}
 _DAY_US = 86_400_000_000
@@ -141,7 +142,10 @@ def change(view: View) -> Response:
     papers.acts(view)
     kind, id_ = _key(view)
     form = {name: view.form.get(name, "").strip() for name in sheet.ENTRY_COLUMNS}
-    register = _register(view, everyone=True)
+    with read(view.site.engine) as db:
+        for name in ("owner", "steward"):
+            form[name] = governing.person_of(db, view.site, form[name], view.now_us)
+    register = _register(view, also=(form["owner"], form["steward"]))
     if not _is_new(view) and not any((row.kind, row.id) == (kind, id_) for row in register.rows):
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
     try:
@@ -211,7 +215,9 @@ def _saved(view: View, style: str, media_type: str) -> Response:
 
 def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
     kind, id_ = _key(view)
-    register = _register(view, everyone=True)
+    with read(view.site.engine) as db:
+        few = sum(people.counts(db, view.site.site).values()) <= PERSONS_OFFERED_MAX
+    register = _register(view, everyone=few)
     row = next((row for row in register.rows if (row.kind, row.id) == (kind, id_)), None)
     if row is None and _is_new(view) and ID(id_):
         row = EntryRow(kind, id_)
@@ -219,7 +225,7 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
     with read(view.site.engine) as db:
         history = views.history(db, view.site.site, kind, id_)
-    people = register.living or {}
+    living = register.living or {}
     return view.page(
         "governance_entry.html",
         day=day,
@@ -230,8 +236,8 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
         levels=LEVELS,
         link=papers.link_of(register, row),
         next_states=sorted(TRANSITIONS[row.state]),
-        offered=people if len(people) <= PERSONS_OFFERED_MAX else {},
-        people=people,
+        offered=living if few else {},
+        people=living,
         row=row,
         severities=SEVERITIES,
         status=422 if wrong else 200,
@@ -251,9 +257,13 @@ def _key(view: View) -> tuple[EntryKind, str]:
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND) from error
 
 
-def _register(view: View, *, models: bool = False, everyone: bool = False) -> Register:
+def _register(
+    view: View, *, models: bool = False, everyone: bool = False, also: Iterable[str] = ()
+) -> Register:
     with read(view.site.engine) as db:
-        return governing.register(db, view.site, current=view.asking.active, models=models, everyone=everyone)
+        return governing.register(
+            db, view.site, current=view.asking.active, models=models, everyone=everyone, also=also
+        )
 
 
 def _name(register: Register, who: str) -> str:
