@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.output import settings_of
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 SIGN_MAX = 250
 """Documents signed and stored together."""
+
+_ACTION = {"device": "device.change", "consent": "consent.change", "person": "people.change"}
+"""Kind of a signed document -> what somebody does who has it signed; the keeper's table has the same."""
 
 PersonOption = Annotated[
     str | None, typer.Option("--person", help="Who asks; your login name by default.", show_default=False)
@@ -93,6 +97,8 @@ def sign(site: Opened, drafts: Sequence[Document], person: str) -> list[Document
     for some in batches(drafts):
         wanted = [(d.kind, d.id, d.version, d.body) for d in some]
         found += site.keeper.sign_many(wanted, [proof])
+    for kind in {d.kind for d in found} & _ACTION.keys():
+        used(site, proof, _ACTION[kind])
     return found
 
 

@@ -14,6 +14,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, hasher_of, now_us, opened, person_of, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -237,6 +238,7 @@ def _store(site: Opened, rows: list[Assignment], person: str) -> None:
         stamped = site.keeper.patients.stamp(rows[start : start + BATCH], proof)
         with write(site.engine) as db:
             care_rows.assign(db, site.site, stamped)
+    used(site, proof, "care.change")
 
 
 def _refuse(mistakes: list[Mistake]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, person_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -103,13 +104,9 @@ def import_messages(options: Options, messages: Sequence[str], *, every: bool) -
         if not rows:
             raise InputError("--message", "nothing waits", reason=Reason.NOT_FOUND)
         ids = [row.message for row in rows]
-        found = site.keeper.export_open(
-            ids,
-            "HOPERAT",
-            "consent arrived",
-            proof_of(site.settings, site.keeper, how.person),
-            sealed_for=ARRIVED,
-        )
+        proof = proof_of(site.settings, site.keeper, how.person)
+        found = site.keeper.export_open(ids, "HOPERAT", "consent arrived", proof, sealed_for=ARRIVED)
+        used(site, proof, "consent.change")
         originals = {one.message: one.data for one in found}
         done: list[Imported] = []
         for row in rows:

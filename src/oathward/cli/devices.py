@@ -11,6 +11,7 @@ import typer
 
 from oathward.cli.asking import now_us, read_bytes, sign
 from oathward.cli.output import console
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -140,7 +141,9 @@ def certify(site: Opened, id_: str, person: str) -> Made:
     from oathward.vault import certificates
 
     private, public = certificates.new_key()
-    made, ca = site.keeper.certify("device", [id_], public, proof_of(site.settings, site.keeper, person))
+    proof = proof_of(site.settings, site.keeper, person)
+    made, ca = site.keeper.certify("device", [id_], public, proof)
+    used(site, proof, "certificate.issue")
     return Made(private, made, ca, certificates.fingerprint(made))
 
 

@@ -65,13 +65,20 @@ def init(
             )
         if created:
             print("\n".join(["Next, in this order:", *(f"  {line}" for line in _next(settings, data))]))
+            print(
+                "Until it has people, a name typed at this machine is enough for everything. Give it people once:"
+            )
+            print(f"  oathward people found PEOPLE.csv{_named_data(settings, data)}")
+            print(
+                "PEOPLE.csv has the columns number,name,mail,roles; `oathward people found --help` says more."
+            )
 
     emit({"data": str(settings.data), "created": created, "site": name}, as_json=as_json, human=human)
 
 
 def _next(settings: Settings, data: str | None) -> list[str]:
     """List the commands from here to a site that serves, as they can be typed; KEY, HOST and PORT are the recipients'."""
-    named = f" --data {shlex.quote(str(settings.data))}" if data else ""
+    named = _named_data(settings, data)
     addresses = (
         "--address ehr=mllps://HOST:PORT --address home-care=https://HOST:PORT/BASE "
         "--address vendor-cloud=mllps://HOST:PORT --address research-registry=file:FOLDER"
@@ -84,6 +91,10 @@ def _next(settings: Settings, data: str | None) -> list[str]:
         f"oathward serve{named}",
         f"oathward console{named}",
     ]
+
+
+def _named_data(settings: Settings, data: str | None) -> str:
+    return f" --data {shlex.quote(str(settings.data))}" if data else ""
 
 
 def _named(file: Path, name: str) -> str | None:

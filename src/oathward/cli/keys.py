@@ -11,6 +11,7 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -78,10 +79,12 @@ def rotate(
         proof = proof_of(site.settings, site.keeper, person)
         if which is Rotated.SITE:
             number = site.keeper.rotate_site_key(proof)
+            used(site, proof, "keys.rotate")
             file = key_path(site.settings.keeper_folder, number)
             result: dict[str, Any] = {"key": "site", "generation": number, "file": str(file)}
         else:
             result = {"key": which.value, "id": site.keeper.rotate_exchange(which.value, proof)}
+            used(site, proof, "keys.rotate")
 
     def human() -> None:
         if which is Rotated.SITE:
@@ -127,6 +130,7 @@ def erase(
         # Everyone the subject stands for goes with it: a merge made them one person.
         certificates = [site.keeper.erase(one, reason, proof) for one in dict.fromkeys((subject, *family))]
         certificate = certificates[0]
+        used(site, proof, "erase")
         if known:
             with write(site.engine) as db:
                 _, leaf = actions.forget(
@@ -166,7 +170,9 @@ def erase(
 def backup(data: DataOption = None, person: PersonOption = None, as_json: JsonOption = False) -> None:
     """Copy the key store now. The copy is useless without the site key, which is in none."""
     with opened(data) as site:
-        name = site.keeper.back_up(proof_of(site.settings, site.keeper, person))
+        proof = proof_of(site.settings, site.keeper, person)
+        name = site.keeper.back_up(proof)
+        used(site, proof, "keys.back-up")
         path = site.settings.keeper_folder / "backups" / name
     emit({"file": str(path)}, as_json=as_json, human=lambda: print(f"Copied to {path}"))
 

@@ -13,6 +13,7 @@ from oathward.cli import people_accounts, people_found, people_grants
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
 from oathward.cli.people_grants import WhoArgument, day, found_one, reader
+from oathward.cli.permitted import who_may
 from oathward.cli.remote import ServerOption, server_of
 from oathward.cli.remote import show as show_rows
 from oathward.core.errors import InputError
@@ -105,7 +106,7 @@ def import_(
     from oathward.core.db import read
     from oathward.people import actions, sheet
 
-    raw, who = read_bytes(file), person_of(person)
+    raw = read_bytes(file)
     as_users = raw.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in {b"[", b"{"}
     with opened(data) as site:
         parsed = (sheet.parse_scim if as_users else sheet.parse)(raw, site.settings.oidc.issuer)
@@ -113,11 +114,12 @@ def import_(
             plan = actions.plan_import(
                 *(db, site.site, parsed, now_us(site)), everyone=everyone, many_leave=many_leave
             )
-        if not dry_run:
+        if plan.documents and not dry_run:
+            who = who_may(site, person, "people.change")
             sign_and_store(
                 site,
                 plan.documents,
-                who,
+                person_of(person),
                 lambda db, signed: actions.store(db, site.site, signed, by=who, now_us=now_us(site)),
                 "people",
             )
@@ -160,12 +162,12 @@ def leave(
     from oathward.core.db import read, write
     from oathward.people import actions
 
-    by = person_of(person)
     with opened(data) as site:
+        by = who_may(site, person, "people.change")
         with read(site.engine) as db:
             found = found_one(site, db, who)
             draft = actions.plan_leaving(db, site.site, found.person.id)
-        documents = sign(site, [draft], by)
+        documents = sign(site, [draft], person_of(person))
         with write(site.engine) as db:
             actions.store(db, site.site, documents, by=by, now_us=now_us(site))
     name = found.person.name
@@ -293,7 +295,8 @@ def _print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
     if len(plan.errors) > ERRORS_SHOWN_MAX:
         print(f"and {len(plan.errors) - ERRORS_SHOWN_MAX} more; --json prints all")
     if plan.errors:
-        print("Nothing was changed.")
+        print("Nothing was done, and nothing would be: mend the list, then give it again.")
+        return
     for word, changes in (("joins", plan.joiners), ("moves", plan.movers), ("leaves", plan.leavers)):
         for change in changes[:CHANGES_SHOWN_MAX]:
             what = f": {', '.join(change.fields)}" if change.fields and word == "moves" else ""
@@ -304,9 +307,7 @@ def _print_plan(plan: ImportPlan, *, dry_run: bool) -> None:
         f"{len(plan.joiners)} {'would join' if dry_run else 'joined'}, {len(plan.movers)} moved, "
         f"{len(plan.leavers)} left, {plan.unchanged} as before."
     )
-    if plan.errors:
-        said = f"{len(plan.joiners)} would join, {len(plan.movers)} move, {len(plan.leavers)} leave."
-    elif dry_run:
+    if dry_run:
         said = (
             f"{said.replace(' moved', ' would move').replace(' left', ' would leave')} Nothing was changed."
         )

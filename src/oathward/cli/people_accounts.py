@@ -8,6 +8,7 @@ from oathward.cli.asking import PersonOption, opened
 from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.cli.people_found import base_of
 from oathward.cli.people_grants import WhoArgument, found_one
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 
 if TYPE_CHECKING:
@@ -21,7 +22,9 @@ def invite(
     """Invite somebody to enrol: a link, for one use within days, with which they set up password, code or passkey."""
     with opened(data) as site:
         one = _one(site, who)
-        key = site.keeper.people.account_invite(one.id, "", proof_of(site.settings, site.keeper, person))
+        proof = proof_of(site.settings, site.keeper, person)
+        key = site.keeper.people.account_invite(one.id, "", proof)
+        used(site, proof, "account.invite")
         _tell(site, one, key, as_json=as_json)
 
 
@@ -34,7 +37,9 @@ def reset(
     """
     with opened(data) as site:
         one = _one(site, who)
-        key = site.keeper.people.account_reset(one.id, proof_of(site.settings, site.keeper, person))
+        proof = proof_of(site.settings, site.keeper, person)
+        key = site.keeper.people.account_reset(one.id, proof)
+        used(site, proof, "account.reset")
         _tell(site, one, key, as_json=as_json)
 
 

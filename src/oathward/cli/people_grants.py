@@ -13,6 +13,7 @@ import typer
 from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.devices import fingerprint_of, keys_of
 from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
@@ -74,6 +75,7 @@ def grant(  # noqa: PLR0917  one parameter an option
             made = granting.propose_end(site, id_, Role(role), **asked)
         else:
             made = granting.propose_role(site, id_, Role(role), until_us=until_us, **asked)
+        used(site, proof, "grant.propose")
     _tell_proposed(made, as_json=as_json)
 
 
@@ -112,6 +114,7 @@ def approve(
     with opened(data) as site:
         proof, now = _proof(site, person), now_us(site)
         document = granting.approve(site, proposal, now_us=now, proof=proof)
+        used(site, proof, "grant.approve")
     value = {"proposal": proposal, "kind": document.kind, "about": document.id, "version": document.version}
     emit(value, as_json=as_json, human=lambda: print("Approved, signed and in force."))
 
@@ -194,6 +197,7 @@ def service(  # noqa: PLR0913, PLR0917  one parameter an option
         before = there.get(id_, Service(id=id_, name="", owner=""))
         wanted = dataclasses.replace(before, **said)
         made = granting.propose_service(site, wanted, why=why, now_us=now_us(site), proof=proof)
+        used(site, proof, "service.propose")
     _tell_proposed(made, as_json=as_json)
 
 

@@ -1,26 +1,41 @@
-"""Who asks at this command line, once it is sure that policies permit them what they ask.
+"""Who asks at this command line, once it is sure that policies permit them what they ask; and that they used a role for it.
 
 Rules:
 - On a site with people: the person whose session it is, asked of the keeper, and ``policy.access.decide`` as a page asks it.
+- What was permitted is noted as a page notes it (``people.using``): a role used here alone is no unused one.
 - On a site without people a name, as before.
 
-Deliberately absent: operations of the keeper; it asks for itself.
+Deliberately absent: operations of the keeper; it asks for itself. What it permitted is noted by ``used``, afterwards.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from oathward.cli.asking import person_of
+from oathward.cli.signed_in import proof_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from oathward.policy.access import Actor, Around, Rules
     from oathward.vault.opened import Opened
 
 
+class Asks(NamedTuple):
+    """Who asks: what the keeper is shown, and the person's id, or a name on a site without people."""
+
+    proof: Mapping[str, str]
+    who: str
+
+
 def who_may(site: Opened, person: str | None, action: str) -> str:
-    """Name who asks: a person's id, or a name on a site without people.
+    """Name who asks: a person's id, or a name on a site without people. Raises as ``asks``."""
+    return asks(site, person, action).who
+
+
+def asks(site: Opened, person: str | None, action: str) -> Asks:
+    """Say who asks, once policies permit them the action at all, and note that they used a role for it.
 
     Args:
         person: a name, for a site without people. action: of ``policy.actions.ACTIONS``.
@@ -28,25 +43,46 @@ def who_may(site: Opened, person: str | None, action: str) -> str:
     Raises:
         InputError: nobody is signed in here, or policies do not permit it: with the reason of the denial.
     """
-    from oathward.activation import load_active
-    from oathward.cli.signed_in import proof_of
-    from oathward.core.db import read
-    from oathward.policy.access import Actor, Around, Denied, Permitted, Rules, Thing, decide
+    from oathward.policy.access import Denied, Permitted, Thing, decide
     from oathward.policy.actions import ACTIONS
 
+    proof = proof_of(site.settings, site.keeper, person)
     if not site.keeper.state().get("founded"):
-        return person_of(person)
-    visit = site.keeper.session_check(proof_of(site.settings, site.keeper, person), used=True)
-    with read(site.engine) as db:
-        active = load_active(db, site.site, site.authority, site.seen)
-    answer = decide(
-        Rules.of(active.bundle if active else None),
-        Actor("person", visit.person_id, visit.roles),
-        action,
-        Thing(ACTIONS[action].thing),
-        Around(strong=visit.strong, fresh=visit.fresh),
-    )
+        return Asks(proof, str(proof["person"]))
+    rules, actor, around = _asking(site, proof)
+    answer = decide(rules, actor, action, Thing(ACTIONS[action].thing), around)
     if not isinstance(answer, Permitted):
         reason = answer.reasons[0] if isinstance(answer, Denied) else Reason.POLICY_ERROR
         raise InputError(action, "policies do not permit it", reason=reason)
-    return visit.person_id
+    _note(site, rules, actor, action, around)
+    return Asks(proof, actor.id)
+
+
+def used(site: Opened, proof: Mapping[str, str], action: str) -> None:
+    """Note that the keeper permitted somebody an action, and that a role of theirs was used for it."""
+    if site.keeper.state().get("founded"):
+        rules, actor, around = _asking(site, proof)
+        _note(site, rules, actor, action, around)
+
+
+def _asking(site: Opened, proof: Mapping[str, str]) -> tuple[Rules, Actor, Around]:
+    from oathward.activation import load_active
+    from oathward.core.db import read
+    from oathward.policy.access import Actor, Around, Rules
+
+    visit = site.keeper.session_check(proof, used=True)
+    with read(site.engine) as db:
+        active = load_active(db, site.site, site.authority, site.seen)
+    rules = Rules.of(active.bundle if active else None)
+    actor = Actor("person", visit.person_id, visit.roles)
+    return rules, actor, Around(strong=visit.strong, fresh=visit.fresh)
+
+
+def _note(site: Opened, rules: Rules, actor: Actor, action: str, around: Around) -> None:
+    from oathward.core.clock import micros
+    from oathward.people.using import Uses
+    from oathward.policy.access import Thing
+    from oathward.policy.actions import ACTIONS
+
+    thing, now_us = Thing(ACTIONS[action].thing), micros(site.clock.now())
+    Uses(site.engine, site.site).note(rules, actor, action, thing, now_us, around)

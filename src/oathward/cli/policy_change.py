@@ -19,7 +19,8 @@ import typer
 
 from oathward.cli.asking import opened, read_bytes
 from oathward.cli.bundle_folder import read_folder
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.permitted import asks
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -79,7 +80,7 @@ def propose(
         raise InputError("propose", "give a folder, or --draft PROPOSAL, or --rebase PROPOSAL")
     files = read_folder(folder) if folder else {}
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.propose")
+        proof, by = _who(site, "policy.propose")
         if folder:
             id_ = proposing.draft(site, files, why, by).id
         elif rebase:
@@ -100,7 +101,7 @@ def show_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
     from oathward import proposing
 
     with opened(data) as site:
-        _who(site, data, "policy.see")
+        _who(site, "policy.see")
         found = proposing.shown(site, proposal)
         called = _names(site, [found.row, *found.view.events])
     _show(found, called, as_json=as_json)
@@ -118,7 +119,7 @@ def attach(
 
     content, called = read_bytes(file), name or Path(file).name
     with opened(data) as site:
-        _, by = _who(site, data, "policy.attach")
+        _, by = _who(site, "policy.attach")
         proposing.attach(site, proposal, called, content, by)
     said = {"proposal": proposal, "name": called, "bytes": len(content)}
     emit(said, as_json=as_json, human=lambda: print(f"Attached {called} to {proposal}."))
@@ -133,7 +134,7 @@ def approve(
     from oathward import proposing
 
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.approve")
+        proof, by = _who(site, "policy.approve")
         row = proposing.approve(site, proposal, proof, by)
     done = "assessed" if row.emergency else "approved"
 
@@ -155,7 +156,7 @@ def withdraw(
     from oathward import proposing
 
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.withdraw")
+        proof, by = _who(site, "policy.withdraw")
         row = proposing.withdraw(site, proposal, why, proof, by)
     emit(row, as_json=as_json, human=lambda: print(f"{row.id} is {row.state}."))
 
@@ -165,7 +166,7 @@ def activate_proposal(proposal: str, data: str | None, *, as_json: bool) -> None
     from oathward import proposing
 
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.activate")
+        proof, by = _who(site, "policy.activate")
         active = proposing.activate(site, proposal, proof, by)
     _in_force(active, as_json=as_json)
 
@@ -179,7 +180,7 @@ def rollback(
     from oathward import proposing
 
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.rollback")
+        proof, by = _who(site, "policy.rollback")
         active = proposing.roll_back(site, why, proof, by)
     _in_force(active, as_json=as_json)
 
@@ -198,7 +199,7 @@ def emergency(
 
     files = read_folder(folder)
     with opened(data) as site:
-        proof, by = _who(site, data, "policy.emergency")
+        proof, by = _who(site, "policy.emergency")
         row, active = proposing.emergency(site, files, why, proof, by)
 
     def human() -> None:
@@ -245,36 +246,18 @@ def refuse_folder(folder: Path) -> None:
     raise InputError("activate", why, reason=Reason.PROPOSAL_NEEDED)
 
 
-def _who(site: Opened, data: str | None, action: str) -> tuple[Mapping[str, str], str]:
+def _who(site: Opened, action: str) -> tuple[Mapping[str, str], str]:
     """Give the proof and the id of who asks, once policies permit them the action at all.
 
     Raises:
         InputError: the site has no people; nobody is signed in; or it is not permitted.
     """
-    from oathward import proposing
-    from oathward.cli.signed_in import proof_of
-    from oathward.policy.access import Actor, Around, Denied, Permitted, Rules, Thing, decide
-    from oathward.policy.actions import ACTIONS
-
     if not site.keeper.state().get("founded"):
         if action == "policy.see":
             return {}, ""
         why = "has no people yet, and nobody who could approve: oathward policy activate DIR"
         raise InputError("site", why, reason=Reason.CONFLICT)
-    proof = proof_of(settings_of(data), site.keeper, None)
-    visit = site.keeper.session_check(proof, used=True)
-    active = proposing.in_force(site)
-    answer = decide(
-        Rules.of(active.bundle if active else None),
-        Actor("person", visit.person_id, visit.roles),
-        action,
-        Thing(ACTIONS[action].thing),
-        Around(strong=visit.strong, fresh=visit.fresh),
-    )
-    if not isinstance(answer, Permitted):
-        reason = answer.reasons[0] if isinstance(answer, Denied) else Reason.POLICY_ERROR
-        raise InputError(action, "policies do not permit it", reason=reason)
-    return proof, visit.person_id
+    return asks(site, None, action)
 
 
 def _in_force(active: Active, *, as_json: bool) -> None:

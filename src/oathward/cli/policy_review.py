@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, emit, settings_of
+from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -40,7 +41,7 @@ def review(
         raise InputError("--sign-off", "takes --why, and --why takes it", reason=Reason.INPUT_INVALID)
     with opened(data) as site:
         if sign_off:
-            by = _person(site, data, person)
+            by = who_may(site, person, "review.sign-off")
             _sign_off(site, sign_off, why, days, by, as_json=as_json)
         elif show:
             _show(site, show, as_json=as_json)
@@ -108,34 +109,6 @@ def _sign_off(site: Opened, id_: str, why: str, days: int, by: str, *, as_json: 
         as_json=as_json,
         human=lambda: print(f"Signed off until {until} by {by}: {row.rule}, {row.about}."),
     )
-
-
-def _person(site: Opened, data: str | None, person: str | None) -> str:
-    """Say who signs off, once it is sure that they may; on a site without people by name.
-
-    Raises:
-        InputError: nobody is signed in; or policies do not permit it.
-    """
-    from oathward.activation import load_active
-    from oathward.cli.signed_in import proof_of
-    from oathward.core.db import read
-    from oathward.policy.access import Actor, Around, Denied, Permitted, Rules, Thing, decide
-
-    proof = proof_of(settings_of(data), site.keeper, person)
-    if not site.keeper.state().get("founded"):
-        return str(proof["person"])
-    visit = site.keeper.session_check(proof, used=True)
-    with read(site.engine) as db:
-        active = load_active(db, site.site, site.authority, site.seen)
-    actor = Actor("person", visit.person_id, visit.roles)
-    around = Around(strong=visit.strong, fresh=visit.fresh)
-    answer = decide(
-        Rules.of(active.bundle if active else None), actor, "review.sign-off", Thing("finding"), around
-    )
-    if not isinstance(answer, Permitted):
-        reason = answer.reasons[0] if isinstance(answer, Denied) else Reason.POLICY_ERROR
-        raise InputError("review.sign-off", "policies do not permit it", reason=reason)
-    return visit.person_id
 
 
 def _standing(one: FindingView) -> str:

@@ -12,6 +12,7 @@ from oathward.cli import remote
 from oathward.cli.asking import PersonOption, person_of
 from oathward.cli.devices import ReasonOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
+from oathward.cli.permitted import used
 from oathward.cli.remote import ServerOption, server_of
 from oathward.cli.remote import show as show_rows
 from oathward.cli.signed_in import proof_of
@@ -195,13 +196,11 @@ def release(  # noqa: PLR0917  one parameter an option
     admin = build(settings, "admin")
     with read(admin.engine) as db:
         rows = _chosen(db, settings.site.name, messages, every, stranger)
+    proof = proof_of(admin.settings, admin.keeper, name)
     originals = admin.keeper.export_open(
-        [row.message for row in rows],
-        "HOPERAT",
-        why,
-        proof_of(admin.settings, admin.keeper, name),
-        sealed_for="quarantine",
+        [row.message for row in rows], "HOPERAT", why, proof, sealed_for="quarantine"
     )
+    used(admin, proof, "quarantine.release")
     opened = {one.message: one.data for one in originals}
     admin.keeper.close()
     gate = Gate(build(settings, "gateway"), writer="replay")

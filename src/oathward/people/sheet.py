@@ -48,6 +48,11 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 _NAMES = {spelling: field for field, spellings in COLUMNS.items() for spelling in spellings}
 _SETS = ("makes", "units", "staff_ids")
+_ROLES = ("roles", "role", "groups", "group")
+_GRANTED = (
+    "a list gives nobody a role: leave this column out; then `oathward people grant PERSON ROLE --why …` "
+    "proposes one, and another person approves it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +214,9 @@ def _header(cells: list[str], errors: list[LineError]) -> list[str]:
     for cell in cells:
         name = " ".join(cell.strip().lower().replace("_", " ").replace("-", " ").split())
         field = _NAMES.get(name, "")
-        if not field:
+        if name in _ROLES:
+            errors.append(LineError(1, _shown(cell), _GRANTED))
+        elif not field:
             known = ", ".join(COLUMN.get(one, one) for one in COLUMNS)
             errors.append(LineError(1, _shown(cell), f"unknown column; known: {known}"))
         elif field in fields:

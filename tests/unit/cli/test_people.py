@@ -62,6 +62,11 @@ class TestImport:
         places = [(e["line"], e["column"], e["reason"]) for e in done.value["errors"]]
         assert places == [(2, "mail", "input.invalid"), (3, "number", "input.invalid")]
         assert command("people", "list").value == {"people": []}
+        told = command(
+            "people", "import", "-", stdin="number,name,mail\n17,Anna,x\n18,Bert,b@h.example\n", words=True
+        )
+        assert "Nothing was done, and nothing would be" in told.out
+        assert "join" not in told.out, "what comes to nothing is not counted"
 
     def test_a_list_of_everyone_that_was_cut_off_is_refused(self, command: Command) -> None:
         command("people", "import", "-", stdin=TWO)

@@ -7,7 +7,7 @@ from tests.unit.proposing.conftest import folder  # noqa: F401  a fixture
 from tests.unit.proposing.conftest import site as people_site  # noqa: F401  a fixture
 from tests.unit.test_dry_running import before_files
 
-from oathward.cli import policy_review
+from oathward.cli import permitted
 from oathward.cli.main import run
 from oathward.cli.signed_in import remember
 from oathward.core.errors import InputError
@@ -106,12 +106,12 @@ def test_on_a_site_with_people_it_is_who_is_signed_in(
     opened = people_site.opened
     data = str(opened.settings.data)
     with pytest.raises(InputError) as error:
-        policy_review._person(opened, data, "paul")
+        permitted.who_may(opened, "paul", "review.sign-off")
     assert error.value.reason.code == "access.sign-in", "a name proves nothing"
     remember(data, people_site.as_(person, **how)[0]["session"])
     if reason:
         with pytest.raises(InputError) as error:
-            policy_review._person(opened, data, None)
+            permitted.who_may(opened, None, "review.sign-off")
         assert error.value.reason.code == reason
     else:
-        assert policy_review._person(opened, data, None) == person
+        assert permitted.who_may(opened, None, "review.sign-off") == person

@@ -95,10 +95,14 @@ def test_the_commands_that_init_names_work_in_their_order(tmp_path, capsys, monk
     commands = [line.strip() for line in lines if line.startswith("  oathward ")]
     assert run(["keys", "recipient", "--out", "key", "--json"]) == 0
     key = json.loads(capsys.readouterr().out)["public_key"]
-    *before, serve, console = commands
+    *before, serve, console, people = commands
     assert serve.startswith("oathward serve --data ")
     assert console.startswith("oathward console --data ")
-    for command in before:
+    assert people.startswith("oathward people found PEOPLE.csv --data ")
+    roles = ("administrator", "integration-engineer", "privacy-officer")
+    rows = [f"{n},Person {n},p{n}@hospital.example,{role}" for n, role in enumerate(roles, 1)]
+    Path("PEOPLE.csv").write_text("\n".join(["number,name,mail,roles", *rows]) + "\n")
+    for command in (*before, people):
         filled = command.replace("=KEY", f"={key}").replace("HOST", "host.here").replace("PORT", "2576")
         assert run(shlex.split(filled)[1:]) == 0, capsys.readouterr().err
         assert "placeholder" not in capsys.readouterr().out, "it names every recipient of the starter"

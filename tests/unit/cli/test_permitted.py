@@ -1,0 +1,73 @@
+"""At a site with people a command asks as a page does, and what a role was used for here is noted as a page notes it."""
+
+import pytest
+from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+
+from oathward.cli import asking, keys, permitted
+from oathward.cli.main import run
+from oathward.cli.signed_in import remember
+from oathward.core.db import read
+from oathward.people import granted_sql
+from oathward.people.sheet import parse
+from oathward.vault.keeper.operations_admin import SIGNED_FOR
+
+
+@pytest.fixture
+def at_the_desk(site, monkeypatch, tmp_path):  # noqa: F811  a fixture
+    """Sit somebody down at a command line of this site, whose keeper is in this process."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    data = str(site.opened.settings.data)
+
+    class Lent:
+        """The site as a command opens it; the test closes it."""
+
+        def __enter__(self):
+            return site.opened
+
+        def __exit__(self, *_):
+            return None
+
+    def sit(person, **how):
+        remember(data, site.as_(person, **how)[0]["session"])
+        monkeypatch.setattr(keys, "opened", lambda _data: Lent())
+        return data
+
+    return sit
+
+
+def used(site):  # noqa: F811  a fixture
+    with read(site.opened.engine) as db:
+        return granted_sql.uses(db, site.opened.site)
+
+
+@pytest.mark.parametrize("what", [["rotate", "intake"], ["backup"]])
+def test_a_key_holder_who_uses_the_command_line_alone_has_a_used_role(site, at_the_desk, what):  # noqa: F811
+    data = at_the_desk("kim")
+    assert used(site) == {}
+    assert run(["keys", *what, "--data", data, "--json"]) == 0
+    assert list(used(site)) == [("kim", "key-holder")]
+
+
+def test_what_the_keeper_refused_is_no_use(site, at_the_desk):  # noqa: F811  a fixture
+    data = at_the_desk("audra")
+    assert run(["keys", "backup", "--data", data, "--json"]) != 0
+    assert used(site) == {}
+
+
+def test_who_may_notes_it_too_and_a_denial_does_not(site, at_the_desk):  # noqa: F811  a fixture
+    at_the_desk("paul")
+    assert permitted.who_may(site.opened, None, "review.sign-off") == "paul"
+    assert used(site) == {("paul", "privacy-officer"): pytest.approx(site.now_us, abs=10**8)}
+    with pytest.raises(Exception, match="do not permit"):
+        permitted.asks(site.opened, None, "keys.rotate")
+    assert list(used(site)) == [("paul", "privacy-officer")]
+
+
+def test_the_action_of_a_signed_document_is_the_keepers():
+    assert {kind: action for kind, (action, _) in SIGNED_FOR.items()} == asking._ACTION
+
+
+def test_a_list_with_roles_is_told_how_roles_are_given():
+    (error,) = parse(b"number,name,roles\n17,Anna,clinician\n").errors
+    assert (error.line, error.column) == (1, "roles")
+    assert "oathward people grant PERSON ROLE" in error.why
