@@ -21,6 +21,7 @@ import statistics
 import tempfile
 import time
 import urllib.parse
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from tests.site import Site
 from bench import bigsite, numbers
 from oathward.app import build
 from oathward.core.labels import Role
+from oathward.web import trying
 from oathward.web.server import Server
 
 GOAL_MS = 300.0
@@ -54,6 +56,7 @@ MORE = {
     "proposals": "/policies/proposals",
     "policy review": "/policies/review",
 }
+BESIDE_A_DRY_RUN = ("home", "messages", "people", "patient 1")
 AS = (
     Role.ADMINISTRATOR, Role.PRIVACY_OFFICER, Role.INTEGRATION_ENGINEER, Role.SECURITY_ANALYST,
     Role.CLINICAL_ENGINEER, Role.AUDITOR, Role.CLINICIAN,
@@ -116,14 +119,15 @@ def measure(site: Site, rounds: int) -> dict[str, list[float]]:
             proposal = bigsite.propose(opened, ids[Role.INTEGRATION_ENGINEER])
             wanted = {name: (path, browser.may(path)) for name, path in _pages(site, browser, proposal)}
             wanted |= {f"home, {role.value}": ("/", role) for role in bigsite.ROLES}
-            times: dict[str, list[float]] = {name: [] for name in wanted}
+            times: dict[str, list[float]] = defaultdict(list)
             for _ in range(rounds):
                 for name, (path, role) in wanted.items():
-                    began = time.perf_counter()
-                    status, body = browser.get(path, role)
-                    times[name].append((time.perf_counter() - began) * 1_000)
-                    assert status == 200, (path, status, body[-500:])
-            return times
+                    times[name].append(browser.timed_ms(path, role))
+            trial = trying.begin(opened, proposal, ids[Role.INTEGRATION_ENGINEER], days=2)
+            while trial.is_alive():
+                for name in BESIDE_A_DRY_RUN:
+                    times[f"{name}, beside a dry run"].append(browser.timed_ms(*wanted[name]))
+            return dict(times)
         finally:
             server.stop()
             opened.keeper.close()
@@ -140,6 +144,14 @@ class Browser:
     def get(self, path: str, role: Role) -> tuple[int, bytes]:
         """Ask for a page."""
         return self._ask("GET", path, role)
+
+    def timed_ms(self, path: str, role: Role) -> float:
+        """Ask for a page that is shown; milliseconds."""
+        began = time.perf_counter()
+        status, body = self.get(path, role)
+        spent = (time.perf_counter() - began) * 1_000
+        assert status == 200, (path, status, body[-500:])
+        return spent
 
     def may(self, path: str) -> Role:
         """Say who is shown a page: the first of ``AS`` who is."""
