@@ -2,6 +2,9 @@
 
 Rules:
 - *Lost*: acknowledged, due at a recipient, and absent there when everything had time to arrive.
+- *Withheld*: due by the policy the run began with, and kept back by one that people put in force meanwhile. Whoever runs the site
+  says of each (``withhold``) that another policy than the first decided so; what the first one keeps back is lost. It must not
+  arrive any more: then it is leaked.
 - *Duplicated*: the same source message at one recipient more than once, unless the recipient never
   acknowledged the earlier copy and the id is the same (then the sender had to repeat it).
 - *Disordered*: two messages of one sender in the other order, where order is promised.
@@ -104,6 +107,7 @@ class Withdrawal:
 class Verdict:
     """The count.
 
+    ``withheld``: kept back by a policy that came in force during the run, by recipient; neither due nor lost.
     ``held``: accepted messages that were due nowhere. ``optional``: of those delivered, how many were not due but
     allowed: the guard let them through, or their sender was adopted. ``repeated``: copies after an answer that never came, which
     are no fault of the sender. ``waiting``: sent and never answered, so nobody's loss.
@@ -118,6 +122,7 @@ class Verdict:
     expected: dict[str, int] = field(default_factory=dict)
     optional: dict[str, int] = field(default_factory=dict)
     repeated: int = 0
+    withheld: dict[str, int] = field(default_factory=dict)
     lost: int = 0
     duplicated: int = 0
     duplicated_new_id: int = 0
@@ -157,6 +162,7 @@ class Judge:
         self._newest: dict[tuple[str, str], int] = {}  # recipient and sender -> request that came last
         self._withdrawals: list[Withdrawal] = []
         self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
+        self._withheld: set[tuple[str, str]] = set()
         self._repeated = self._new_ids = 0
         self._findings: list[Finding] = []
         self.evidence: list[Evidence] = []
@@ -188,6 +194,8 @@ class Judge:
         if earlier is not None:
             self._compare(key, *earlier, delivery.outgoing_id)
             return
+        if key in self._withheld:
+            self._findings.append(Finding("leaked", *key, "though the policy in force withholds it"))
         must = delivery.recipient in source.plan.must
         if self._withdrawn(delivery, source):
             self._overtaken.add(key)
@@ -196,6 +204,17 @@ class Judge:
         self._optional[delivery.recipient] += not must
         if must and delivery.recipient in self._ordered:
             self._in_order(delivery.recipient, source)
+
+    def missing(self, late_s: float = 0.0) -> list[tuple[str, Sent]]:
+        """List what is due and has not arrived, with its recipient; ``late_s`` as of ``verdict``."""
+        self._settle()
+        before_s = time.time() - late_s
+        late = [sent for sent in self._open.values() if sent.accepted and sent.answered_s <= before_s]
+        return [(recipient, sent) for sent in late for recipient in self._missing(sent)]
+
+    def withhold(self, recipient: str, control_id: str) -> None:
+        """Learn that a policy other than the first kept a message back from a recipient: it is not due, and may not come."""
+        self._withheld.add((recipient, control_id))
 
     def withdraw(
         self, mrn: str, recipients: Iterable[str], asked_s: float, told_s: float, effect_s_max: float
@@ -252,6 +271,7 @@ class Judge:
             held=self._settled["held"], delivered=dict(self._delivered), expected=dict(self._expected),
             optional=dict(self._optional), repeated=self._repeated, duplicated_new_id=self._new_ids,
             withdrawals=self._withdrawals,
+            withheld=dict(Counter(recipient for recipient, _ in self._withheld)),
             findings=[*self._findings, *(f for who, f in self._early if who not in self._adopted)],
         )  # fmt: skip
         for sent in self._open.values():
@@ -287,6 +307,8 @@ class Judge:
         if not sent.accepted:
             return frozenset()
         due = sent.plan.must & self._expected.keys()
+        if self._withheld:
+            due -= {recipient for recipient in due if (recipient, sent.plan.control_id) in self._withheld}
         for one in self._withdrawals:
             if one.overtakes(sent):
                 keys = ((r, sent.plan.control_id) for r in one.recipients & due)

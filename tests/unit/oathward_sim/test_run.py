@@ -15,7 +15,7 @@ from oathward_sim import pumps
 from oathward_sim.envelope import NotForUsError, Reader
 from oathward_sim.evidence import KEPT_MAX, write
 from oathward_sim.hospital import build
-from oathward_sim.judge import Judge
+from oathward_sim.judge import Delivery, Judge
 from oathward_sim.pki import Authority, server_context
 from oathward_sim.plan import DEMO_RULES, Sent
 from oathward_sim.recipients import Folder, Kept, Recipient
@@ -349,3 +349,29 @@ def test_a_sealed_copy_is_forgiven_by_whether_the_first_was_answered_and_not_by_
     inbox.fresh(judge, forget=False)
     verdict = judge.verdict()
     assert (verdict.repeated, verdict.duplicated, verdict.leaked) == (repeated, duplicated, 0)
+
+
+def test_what_a_later_policy_withheld_is_not_lost_and_what_the_first_one_loses_is():
+    lose = {("vendor-cloud", "PUMP-01-1-000003"), ("vendor-cloud", "PUMP-01-1-000004")}
+    outcome, simulation = a_run(prepare=lambda g, _: g.lose.update(lose), drain_s=0.5)
+    judge = simulation.judge
+    assert outcome.verdict.lost == 2
+    assert {(r, s.plan.control_id) for r, s in judge.missing()} == lose
+    assert judge.missing(late_s=3_600) == [], "it may still be on its way"
+    judge.withhold("vendor-cloud", "PUMP-01-1-000003")
+    verdict = judge.verdict()
+    assert (verdict.lost, verdict.withheld) == (1, {"vendor-cloud": 1})
+    assert verdict.expected["vendor-cloud"] == outcome.verdict.expected["vendor-cloud"] - 1
+    assert [f.message for f in verdict.findings] == ["PUMP-01-1-000004"]
+
+
+def test_what_was_said_to_be_withheld_and_arrives_is_a_leak():
+    hospital = build(1, START)
+    judge = Judge(hospital, DEMO_RULES)
+    [plan] = first(pumps.reports(hospital, hospital.pumps[0], 1, hospital.patients[0], DEMO_RULES), 1)
+    judge.know([Sent(plan, hospital.pumps[0].name, 0.0, answer="AA")])
+    body = f"MSH|^~\\&|\rOBX|1|NM|||{plan.marker}\r".encode()
+    judge.withhold("vendor-cloud", plan.control_id)
+    judge.see(Delivery("vendor-cloud", Kept(1.0, "0a1b", body), body))
+    [leak] = [f for f in judge.verdict().findings if f.kind == "leaked"]
+    assert leak.what == "though the policy in force withholds it"

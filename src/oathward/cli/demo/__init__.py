@@ -50,6 +50,7 @@ def demo(
 
     At its end it counts, from the simulator's own list and from what the recipients kept: `lost`, `duplicated`,
     `disordered` and `leaked` must be 0. `delivered` of a recipient counts all it got, `due` what it had to get, and
+    `withheld` what a policy kept back that people put in force meanwhile, and
     `delivered_not_due` what may come and need not: a message that has a name where the guard looks, those of a
     device adopted meanwhile, and what a withdrawal overtook.
     """

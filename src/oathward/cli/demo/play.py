@@ -121,6 +121,9 @@ async def _play(
         await desk.close()
     for sender in site.adopted():
         simulation.judge.adopt(sender)
+    simulation.look()
+    for recipient, message in site.withheld(simulation.judge.missing()):
+        simulation.judge.withhold(recipient, message)
     outcome = simulation.outcome()
     if not options.quiet:
         print("\n".join(story.rest(outcome.verdict)))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _FINDINGS_SHOWN_MAX = 8
 _WIDTH = 79
+_WITHHELD = "Withheld is what a policy kept back that people put in force meanwhile, as the site's own records say: it was neither due nor lost."
 _NOT_DUE = "Not due is what may come and need not: a message that has a name where the guard looks, those of a device adopted meanwhile, and what a withdrawal overtook."
 
 
@@ -60,6 +61,7 @@ class Report:
             "delivered": verdict.delivered,
             "due": verdict.expected,
             "delivered_not_due": verdict.optional,
+            "withheld": verdict.withheld,
             "lost": verdict.lost,
             "duplicated": verdict.duplicated,
             "disordered": verdict.disordered,
@@ -106,9 +108,13 @@ def print_report(report: Report) -> None:
         due = verdict.expected[recipient]
         more = verdict.optional.get(recipient, 0)
         extra = f", and {more} not due" if more else ""
+        kept = verdict.withheld.get(recipient, 0)
+        extra += f", {kept} withheld" if kept else ""
         print(f"  {recipient:<18} {count - more:>6} delivered of {due} due{extra}")
     if any(verdict.optional.values()):
         _print(_NOT_DUE)
+    if any(verdict.withheld.values()):
+        _print(_WITHHELD)
     _print(
         f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, disordered {verdict.disordered}: counted from what was sent and what recipients kept."
     )

@@ -8,7 +8,7 @@ import io
 import shutil
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from oathward.cli.demo.people import AGREEMENTS, people_csv, register_csv
+from oathward.cli.demo.withheld import Withheld
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import BY_CODE, Reason
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from oathward_sim.hospital import Hospital
+    from oathward_sim.plan import Sent
     from oathward_sim.senders import Door, TlsFiles
 
 _START_S_MAX = 40.0
@@ -46,7 +48,9 @@ class DemoSite:
     port_base: int | None = None
     ports: dict[str, int] = field(default_factory=dict)
     _processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+    first_policy: str = ""
     _engine: Engine | None = None
+    _withheld: Withheld | None = None
 
     @property
     def data(self) -> Path:
@@ -103,6 +107,14 @@ class DemoSite:
             found = unknown(db, settings.site.name, state="adopted")
         return frozenset("unknown" for one in found if one.application.partition("^")[0] == UNKNOWN.name)
 
+    def withheld(self, missing: Iterable[tuple[str, Sent]]) -> list[tuple[str, str]]:
+        """Say what of this a policy kept back that people put in force during the demo: recipient and control id."""
+        from oathward.core.settings import load
+
+        if self._withheld is None:
+            self._withheld = Withheld(self._database(), load(self.data).site.name, self.first_policy)
+        return self._withheld.of(missing)
+
     def held(self) -> dict[str, int]:
         """Count what is held, by reason."""
         from oathward.core.db import read
@@ -139,7 +151,7 @@ class DemoSite:
         self.command("init")
         settings.write_text(text + await self._start_witness())
         self._write_policy(addresses, registry_key)
-        self.command("policy", "activate", str(self.folder / "policy"))
+        self.first_policy = self.command("policy", "activate", str(self.folder / "policy"))["active"]
         self._import("device", "devices.csv", device_csv(hospital))
         certificates = str(self.folder / "devices")
         self.command("device", "cert", *(d.name for d in hospital.devices), "--out", certificates)

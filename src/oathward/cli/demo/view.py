@@ -139,6 +139,8 @@ class _View:
             else f"{name} {count - more} of {_due(verdict, name)} due and {more} not due"
             for name, count in verdict.delivered.items()
         )
+        if verdict.withheld:
+            arrived += f", withheld by the new policy {sum(verdict.withheld.values()):,}"
         return f"{self._age()}  {_sentence(verdict)[0]}  accepted {verdict.accepted}  delivered {arrived}  held {sum(self._site.held().values())}"
 
     def render(self, width: int, height: int) -> RenderableType:
@@ -165,6 +167,9 @@ class _View:
         self._simulation.look()
         for sender in self._site.adopted():
             self._simulation.judge.adopt(sender)
+        judge = self._simulation.judge
+        for recipient, message in self._site.withheld(judge.missing(_LATE_S)):
+            judge.withhold(recipient, message)
         return self._simulation.judge.verdict(late_s=_LATE_S)
 
     def _age(self) -> str:
