@@ -8,11 +8,17 @@ from contextlib import contextmanager
 import orjson
 from tests.site import bundle as site_bundle
 
+from oathward import bundles
+from oathward.changes import actions as changes
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
-from oathward.policy.files import canonical
+from oathward.governance import sql as register
+from oathward.governance.derive import digest_of
+from oathward.governance.model import Acceptability, AssessedKind, AssessmentRow, EntryKind, EntryRow
+from oathward.policy.files import canonical, unpack
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
+from oathward.proposing import register as looking_up
 from oathward.vault.authority import newest_version, put_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import admin_proof, console_proof
@@ -33,7 +39,8 @@ def first_documents(
     """Write the first people and their grants, as ``changes.found`` takes them."""
     found = []
     for id_, role in people.items():
-        person = Person(id=id_, name=id_.capitalize(), number=f"n-{id_}", **more.get(id_, {}))
+        usual = {"name": id_.capitalize(), "number": f"n-{id_}"}
+        person = Person(id=id_, **usual | more.get(id_, {}))
         grant = Grant(id_, (RoleGrant(role, now_us, why="first people"),))
         found += [(PERSON, id_, 0, person.body()), (GRANT, id_, 0, grant.body())]
     return found
@@ -62,13 +69,19 @@ def signed_in(keeper: Keeper, person_id: str, *, strong: bool = True, fresh: boo
     return console_proof(secret)
 
 
-def proposal(kind: str, documents, *, base: int, emergency: bool = False, id_: str = "") -> bytes:
+ATTACHED = tuple((kind, "a test", "0" * 64) for kind in ("assessment", "owner", "steward"))
+"""What the first bundle of a site brings along, as its proposal names it."""
+
+
+def proposal(
+    kind: str, documents, *, base: int, emergency: bool = False, id_: str = "", attached=ATTACHED, dry_run=""
+) -> bytes:
     """Write a proposal of bodies: (id, body) pairs of one kind."""
     stated = {
-        "attachments": [],
+        "attachments": [list(row) for row in attached] if kind == "bundle" else [],
         "base_version": base,
         "documents": [[kind, name, hashlib.sha256(body).hexdigest()] for name, body in documents],
-        "dry_run": "",
+        "dry_run": dry_run,
         "emergency": emergency,
         "id": id_ or uuid7(),
         "kind": kind,
@@ -80,6 +93,34 @@ def proposal(kind: str, documents, *, base: int, emergency: bool = False, id_: s
 def bundle_body(text: str) -> bytes:
     """Write a bundle that keeps originals and sends nothing: one that an emergency may put in force too."""
     return canonical(site_bundle({}) | {"README.md": text.encode()})
+
+
+def keep(engine, site: str, *bodies: bytes) -> None:
+    """Keep files as the console does when somebody drafts: a keeper reads them when it is asked to approve."""
+    with write(engine) as db:
+        for body in bodies:
+            changes.keep_file(db, site, body, now_us=1)
+
+
+def register_first(keeper: Keeper) -> None:
+    """Let a keeper look things up, and register what the first bundle needs: its link has an owner and was assessed."""
+    keeper.register = looking_up
+    link = bundles.check(unpack(bundle_body("first"))).links["keep"]
+    common = {
+        "privacy": "fine",
+        "security": "fine",
+        "author": "ines",
+        "approver": "paul",
+        "at_us": 1,
+        "approved_us": 2,
+    }
+    common |= {"outcome": Acceptability.ACCEPTABLE, "valid_until_us": keeper.now_us() + 365 * 86_400_000_000}
+    with write(keeper.engine) as db:
+        entry = EntryRow(EntryKind.LINK, "keep", owner="ines", steward="paul", version=1)
+        register.put_entry(db, keeper.site, entry)
+        for kind, about, digest in (("link", "keep", digest_of(link)), ("purpose", "TREAT", "")):
+            row = {"id": f"a-{about}", "kind": AssessedKind(kind), "about": about, "about_digest": digest}
+            register.put_assessment(db, keeper.site, AssessmentRow(**row | common))
 
 
 def version_of(keeper: Keeper, kind: str, id_: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -93,6 +94,7 @@ class Recipient:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                recipient._open.append(self.request)
                 buffer = b""
                 while not recipient.closing:
                     try:
@@ -118,6 +120,7 @@ class Recipient:
             block_on_close = False
 
         self.closing = False
+        self._open: list[socket.socket] = []
         self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(
@@ -144,9 +147,13 @@ class Recipient:
             return [line.split(b"|")[5] for line in observed]
 
     def close(self) -> None:
+        """Go away, also from connections that stand."""
         self.closing = True
         self._server.shutdown()
         self._server.server_close()
+        for one in self._open:
+            with contextlib.suppress(OSError):  # it has ended
+                one.shutdown(socket.SHUT_RDWR)
 
 
 def everything_in(folder: Path) -> bytes:

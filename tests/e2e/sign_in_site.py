@@ -1,8 +1,9 @@
-"""A served site with people whose console is reached as localhost, beside an independent provider; and what a person holds."""
+"""Served sites with people whose console is reached as localhost, also beside an independent provider; and what a person holds."""
 
 import socket
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pyotp
@@ -37,53 +38,73 @@ acr = "urn:two"
 
 @dataclass
 class Phone:
-    """An authenticator app; each code once, and the clock of nobody is waited for: one step early, now, one step late."""
+    """An authenticator app whose clock is as far off as it must be: each code once, and nobody waits for the next."""
 
     secret: str
-    steps: list[int] = field(default_factory=lambda: [-1, 0, 1])
+    last: int = 0
 
     def code(self) -> str:
-        import time
-
-        return pyotp.TOTP(self.secret).generate_otp(int(time.time() // 30) + self.steps.pop(0))
+        self.last = max(self.last + 1, int(time.time() // 30) - 1)
+        return pyotp.TOTP(self.secret).generate_otp(self.last)
 
 
 @dataclass
 class Founded:
-    """The site, where its console is, and the keys of its invitations."""
+    """The site, where its console is, the keys of its invitations, and the provider beside it."""
 
     site: Site
     base: str
-    provider: str
     keys: dict[str, str]
+    provider: str = ""
 
     def invitation(self, person: str) -> str:
         return f"{self.base}/enrol?key={self.keys[person]}"
 
 
 @contextmanager
-def people_site(folder: Path):
-    """Serve a site, make its first people; nobody of them has enrolled."""
+def served(
+    folder: Path, people: dict[str, Role], *, before=None, more: str = "", port: int = 0, **facts: dict
+):
+    """Serve a site and make its first people; nobody of them has enrolled.
+
+    Args:
+        before: takes the site before it has people: its bundle and devices. more: of its settings.
+        port: of the console; a free one by default. facts: of a person's record, by id.
+    """
+    port = port or free_port()
+    site = Site.make(folder, more=more)
+    file = site.folder / "oathward.toml"
+    file.write_text(file.read_text().replace("[console]\nport = 0", f"[console]\nport = {port}"))
+    if before is not None:
+        before(site)
+    with site.admin() as admin:
+        founded.found(admin.keeper, admin.engine, micros(admin.clock.now()), people, **facts)
+        keys = admin.keeper.changes.founding_invitations(admin_proof("setup"))
+    site.start()
+    try:
+        yield Founded(site, f"http://localhost:{port}", keys)
+    finally:
+        site.stop()
+
+
+def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    base = f"http://localhost:{port}"
-    with running(folder / "provider", [f"{base}/sign-in/provider/answer"], accounts=ACCOUNTS, acr="urn:two") as provider:  # fmt: skip
+        return taken.getsockname()[1]
+
+
+@contextmanager
+def people_site(folder: Path):
+    """Serve a site of people beside an independent provider, at which one of them can sign in."""
+    port = free_port()
+    answers = [f"http://localhost:{port}/sign-in/provider/answer"]
+    with running(folder / "provider", answers, accounts=ACCOUNTS, acr="urn:two") as provider:
         named = OIDC.format(
             issuer=provider.issuer, client=CLIENT, secret=provider.settings.client_secret_file, ca=provider.settings.ca_file
         )  # fmt: skip
-        site = Site.make(folder / "site", more=named)
-        file = site.folder / "oathward.toml"
-        file.write_text(file.read_text().replace("[console]\nport = 0", f"[console]\nport = {port}"))
-        with site.admin() as admin:
-            paul = {"sign_ins": frozenset({(provider.issuer, "u-paul")})}
-            founded.found(admin.keeper, admin.engine, micros(admin.clock.now()), PEOPLE, paul=paul)
-            keys = admin.keeper.changes.founding_invitations(admin_proof("setup"))
-        site.start()
-        try:
-            yield Founded(site, base, provider.issuer, keys)
-        finally:
-            site.stop()
+        paul = {"sign_ins": frozenset({(provider.issuer, "u-paul")})}
+        with served(folder / "site", PEOPLE, more=named, port=port, paul=paul) as place:
+            yield replace(place, provider=provider.issuer)
 
 
 @contextmanager
@@ -116,6 +137,7 @@ def chosen(console, founded_site: Founded, who: str, password: str = PASSWORD) -
     page.wait_for_function("document.activeElement.tagName === 'BUTTON'")
     console.press("Enter")
     page.wait_for_url("**/enrol/password")
+    page.wait_for_function("document.activeElement.type === 'password'")
     page.keyboard.type(password)
     console.press("Tab")
     page.keyboard.type(password)

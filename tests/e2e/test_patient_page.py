@@ -3,57 +3,41 @@
 import time
 
 import pytest
-from tests.care import adt, person
+from tests.care import adt
 from tests.e2e.browser import axe_source, needs_chromium, signed_in
-from tests.site import Site, bundle, local
+from tests.e2e.sign_in_site import served
+from tests.site import bundle, local
 from tests.wire import Client, Recipient, oru
 
-from oathward.core.db import write
-from oathward.core.ids import uuid7
 from oathward.core.labels import Role
-from oathward.policy.people import GRANT, PERSON, Grant, RoleGrant
-from oathward.vault import authority
-from oathward.vault.keeper.proof import admin_proof
 
 pytestmark = needs_chromium
 
 NUMBER = "90817263"
 ENDS_S = 5.0
-PEOPLE = (
-    (person(uuid7(), name="Nora Nurse", number="1", units={"HOSP|ICU"}), [Role.CLINICIAN]),
-    (person(uuid7(), name="Ada Admin", number="2"), [Role.ADMINISTRATOR]),
-    (person(uuid7(), name="Priya Privacy", number="3"), [Role.PRIVACY_OFFICER]),
-    (person(uuid7(), name="Sam Security", number="4"), [Role.SECURITY_ANALYST]),
-    (person(uuid7(), name="Ingrid Integration", number="5"), [Role.INTEGRATION_ENGINEER]),
-)
-
-
-def found(site):
-    """Make the first people, as ``oathward people found`` does."""
-    wanted = []
-    for one, roles in PEOPLE:
-        grant = Grant(one.id, tuple(RoleGrant(role, 0, why="first people") for role in roles))
-        wanted += [(PERSON, one.id, 0, one.body()), (GRANT, one.id, 0, grant.body())]
-    with site.admin() as opened:
-        signed = opened.keeper.changes.found(wanted, admin_proof("test"))
-        with write(opened.engine) as db:
-            authority.put_all(db, signed)
+PEOPLE = {
+    "nora": Role.CLINICIAN,
+    "ada": Role.ADMINISTRATOR,
+    "priya": Role.PRIVACY_OFFICER,
+    "sam": Role.SECURITY_ANALYST,
+    "ingrid": Role.INTEGRATION_ENGINEER,
+}
 
 
 @pytest.fixture(scope="module")
 def ward(tmp_path_factory):
     """A served site with people, one patient in the ICU, and a monitor that has measured them."""
     ehr = Recipient()
-    site = Site.make(tmp_path_factory.mktemp("ward") / "s", more="[people]\nlinks_sign_in = true\n")
-    site.activate(bundle({"ehr": ehr.address}))
-    site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
-    site.start()
-    found(site)
-    try:
-        yield site
-    finally:
-        site.stop()
-        ehr.close()
+
+    def before(site):
+        site.activate(bundle({"ehr": ehr.address}))
+        site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
+
+    nora = {"name": "Nora Nurse", "units": frozenset({"HOSP|ICU"})}
+    trial = "[people]\nlinks_sign_in = true\n"
+    with served(tmp_path_factory.mktemp("ward") / "s", PEOPLE, before=before, more=trial, nora=nora) as place:
+        yield place.site
+    ehr.close()
 
 
 def now(seconds_ago=0):

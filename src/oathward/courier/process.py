@@ -355,7 +355,13 @@ def _say(status: Status, courier: Courier) -> None:
     if courier.recorder_moves():
         status.moved("recorder")
     state = "unhealthy" if courier.trouble else "ready"
-    status.write(state, trouble=courier.trouble, links=courier.links(), counts=dict(courier.counts))
+    status.write(
+        state,
+        trouble=courier.trouble,
+        bundle=courier.active.label if courier.active else "",
+        links=courier.links(),
+        counts=dict(courier.counts),
+    )
 
 
 def _bodies(site: Opened) -> SegmentReader | TableStore:
