@@ -18,6 +18,7 @@ import http.client
 import random
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 import urllib.parse
@@ -31,6 +32,7 @@ from tests.site import Site
 
 from bench import bigsite, numbers
 from oathward.app import build
+from oathward.app.__main__ import SWITCH_S
 from oathward.core.labels import Role
 from oathward.web import trying
 from oathward.web.server import Server
@@ -75,6 +77,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--folder", type=Path, help="keep the database here, and use the one that is here")
     options = parser.parse_args()
+    sys.setswitchinterval(SWITCH_S)
     about = numbers.about()
     numbers.say_about(about)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="oathward-bench-"))

@@ -50,6 +50,11 @@ Held = tuple[int, str, str, int]
 """Day, device, reason and number, as ``messages.traffic.HeldOfDay``."""
 
 
+def counts_held(reason: str) -> bool:
+    """Whether messages held for a reason are counted by kind: they could not be read, or it is not known of whom they are."""
+    return is_malformed(reason) or reason in _UNKNOWN
+
+
 def by_kind(counts: Iterable[Of], held: Iterable[Held], kinds: Mapping[str, str]) -> list[QualityRow]:
     """Sum up by day and kind of device, the newest day first.
 

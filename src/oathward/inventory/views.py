@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import orjson
 from sqlalchemy import Connection
 
 from oathward.core.errors import AuthorityError
@@ -122,8 +123,15 @@ def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) ->
 
 def kinds(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
     """Say of what kind some devices are, for counts: device -> kind; signatures are not looked at."""
-    found = (sql.row(db, site, id_) for id_ in dict.fromkeys(ids))
-    return {row.document.id: device.kind for row in found if row and (device := _readable(row)) is not None}
+    return {id_: kind for id_, body in sql.bodies(db, site, ids) if (kind := _kind(body))}
+
+
+def _kind(body: bytes) -> str:
+    """Read one field of a document: the whole of it, for every device of a house, takes a page too long."""
+    try:
+        return str(orjson.loads(body)["kind"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return ""
 
 
 def models(db: Connection, site: str, *, most: int) -> frozenset[str]:

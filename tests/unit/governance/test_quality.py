@@ -1,10 +1,18 @@
 """Counters of traffic are summed by day and kind of device, and by day and link; nothing is counted twice."""
 
 import pytest
+from sqlalchemy import event
+from tests.site import Site, local
 from tests.unit.governance.office import DAY, NOW
 
+from oathward import governing
+from oathward.core.clock import micros
+from oathward.core.db import write
+from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.governance.quality import by_kind, by_link, is_malformed
+from oathward.messages import sql as messages
+from oathward.messages.model import HeldRow
 from oathward.messages.traffic import Counts
 
 TODAY = NOW // DAY * DAY
@@ -57,3 +65,22 @@ def test_which_reasons_say_malformed(reason, is_so):
 def test_a_share_of_nothing_is_nothing():
     (row,) = by_kind([(TODAY, "pump", "", tuple(Counts(duplicates=1)))], [], {})
     assert row.share("duplicates") == 0.0
+
+
+def test_the_counters_read_no_more_devices_than_they_name(tmp_path):
+    """Devices whose messages are held for other reasons are not looked up, and none one by one."""
+    site = Site.make(tmp_path / "s")
+    site.add(*(local(f"pump-{n}", f"P{n}", kind="pump") for n in range(3)))
+    with site.admin() as opened, write(opened.engine) as db:
+        now_us = micros(opened.clock.now())
+        reasons = ("fhir.invalid", "device.identity-mismatch", "guard.stopped")
+        rows = [
+            HeldRow(uuid7(now_us // 1_000), opened.site, now_us, f"pump-{n}", "", reason, "", "")
+            for n, reason in enumerate(reasons)
+        ]
+        messages.insert_held(db, rows)
+        asked = []
+        event.listen(opened.engine, "before_cursor_execute", lambda *a: asked.append(a[2]))
+        kinds, _ = governing.traffic_quality(db, opened.site, now_us - DAY, now_us + DAY)
+        assert [(row.about, row.malformed, row.unknown_device) for row in kinds] == [("pump", 1, 1)]
+        assert sum("FROM device" in one for one in asked) == 1
