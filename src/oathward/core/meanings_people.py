@@ -22,8 +22,8 @@ PEOPLE: dict[Reason, Meaning] = {
         "sign in again; every copy has ended",
     ),
     Reason.INVITATION_ENDED: Meaning(
-        "the invitation was used, is too old, or never was",
-        "ask for a new one: People and access, or `oathward people invite`",
+        "the invitation was used, is too old, was replaced by a newer one, or never was",
+        "who used it themselves signs in; else ask whoever invited you for a new one (People and access, or `oathward people invite`)",
     ),
     Reason.PASSWORD_REFUSED: Meaning(
         "the new password is too short, well known, or made of what everybody knows about you",
@@ -108,9 +108,17 @@ PEOPLE: dict[Reason, Meaning] = {
     Reason.ACCESS_STEP_UP: Meaning(
         "it takes a proof of this moment", "prove again who you are, then do it again"
     ),
+    Reason.ACCESS_PROVE_BOTH: Meaning(
+        "how you sign in, and where you are, changes after a proof of this moment with two factors",
+        "prove it again with password and code, with a passkey, or sign in anew; then do it again",
+    ),
     Reason.ACCESS_RELATION: Meaning(
         "for treatment one opens the patients one cares for, and this is none of them now",
         "have the admission, transfer or shift plan corrected",
+    ),
+    Reason.CARE_LIMIT: Meaning(
+        "a patient, or all together, have more stays than there may be: a source of ADT admits without end",
+        "look at what the source of that message sends; or raise `[people] care_stays_*_max`",
     ),
     Reason.PROPOSAL_NEEDED: Meaning(
         "on a site with people another policy is proposed by one and approved by another",

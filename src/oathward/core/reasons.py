@@ -170,6 +170,7 @@ class Reason(Enum):
     ACCESS_OWN = "access.own", _DENIED
     ACCESS_FACTOR = "access.second-factor", _DENIED
     ACCESS_STEP_UP = "access.step-up", _DENIED
+    ACCESS_PROVE_BOTH = "access.prove-both", _DENIED
     ACCESS_RELATION = "access.no-relationship", _DENIED
     # --- changes of policy
     PROPOSAL_NEEDED = "proposal.needed", _http(403)
@@ -193,6 +194,7 @@ class Reason(Enum):
     KEEPER_REFUSED = "keeper.refused", _DENIED
     KEEPER_UNAVAILABLE = "keeper.unavailable", _BUSY
     RATE_OF_OPENING = "keeper.rate-limit", _DENIED
+    CARE_LIMIT = "care.limit", _BUSY
     # --- ledger
     LEDGER_BROKEN = "ledger.broken", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)

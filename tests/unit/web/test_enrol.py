@@ -10,6 +10,7 @@ from tests.unit.web.people import COOKIE, console, copied, token_in
 
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
+from oathward.vault.keeper import notices
 
 LONGER = "seven lamps beside the river"
 
@@ -155,6 +156,8 @@ def test_an_invitation_is_for_one_use(served, house):
     late = second.post(f"/enrol?key={key}", "/enrol", key=key)
     assert late.status_code == 403
     assert Reason.INVITATION_ENDED.code in late.text
+    for said in ("has been used, or has ended", "sign in</a>", "ask whoever invited you"):
+        assert said in late.text, said
 
 
 @pytest.mark.parametrize("path", ["/enrol/password", "/enrol/factor"])
@@ -192,8 +195,30 @@ def test_who_takes_too_long_opens_the_link_again(browser, house):
 
 def test_the_account_says_who_one_is_and_how_one_signs_in(browser, ada):
     text = browser.get("/account").text
-    for said in ("Ada Engineer", "clinical engineer", "password and code of an app", "Authenticator app", "this one", "the last one stays"):  # fmt: skip
+    for said in ("Ada Engineer", "clinical engineer", "password and code of an app", "Authenticator app", "this one", "the last one stays", "not used yet"):  # fmt: skip
         assert said in text, said
+    assert "totp" not in re.sub(r"<[^>]+>", "", text)
+
+
+def test_what_somebody_else_did_is_told_at_home_and_there_until_it_is_put_away(browser, house, ada):
+    for page in ("/", "/account"):
+        assert "changed how you sign in" not in browser.get(page).text
+    house.person("ben", name="Ben Builder")
+    notices.add(house.keeper, ["ada"], "ben", "reset")
+    browser.post(
+        "/", "/theme", theme="dark", next="/"
+    )  # what the console believes of a session, it believes for seconds
+    for page in ("/", "/account"):
+        assert "Ben Builder reset your account" in browser.get(page).text, page
+    id_ = re.search(r'name="notice" value="([\w-]+)"', browser.get("/").text)[1]
+    done = browser.post("/account", "/account/notices/away", notice=id_)
+    assert done.headers["location"] == "/account?done=away"
+    assert "Ben Builder" not in browser.get("/").text
+    notices.add(house.keeper, ["ada"], "ben", "invitation")
+    id_ = notices.of(house.keeper, "ada")[0].id
+    stays = browser.post("/account", "/account/notices/away", notice=id_)
+    assert stays.status_code == 403
+    assert "the way you came in just now" in stays.text
 
 
 def test_who_came_by_a_link_of_a_trial_has_nothing_to_change(browser, house):
@@ -239,11 +264,17 @@ def test_what_changes_a_factor_takes_a_fresh_proof_and_comes_back(browser, house
     text = browser.get("/account").text
     assert "asked once more who you are" in text
     asked = browser.post("/account", "/account/app")
-    assert asked.headers["location"] == "/step-up?next=%2Faccount"
+    assert asked.headers["location"] == "/step-up?next=%2Faccount&both=yes"
     page = browser.get(asked.headers["location"]).text
     assert 'name="next" value="/account"' in page
+    assert 'name="password" type="password" autocomplete="current-password" required autofocus' in page
     before_ = browser.session
-    done = browser.send("/step-up", {"token": token_in(page), "next": "/account", "code": ada.code()})
+    sent = {"token": token_in(page), "next": "/account", "both": "yes", "code": ada.code()}
+    for wrong, status in (({}, 400), ({"password": "wrong"}, 401)):
+        again = browser.send("/step-up", sent | wrong)
+        assert again.status_code == status
+        assert 'name="password"' in again.text, "both are asked for again"
+    done = browser.send("/step-up", sent | {"password": PASSWORD})
     assert done.headers["location"] == "/account"
     assert browser.session != before_, "a fresh proof renews the secret"
     assert browser.post("/account", "/account/app").status_code == 200
@@ -301,9 +332,13 @@ def test_ending_another_session_takes_a_fresh_proof(served, house, browser, ada)
     other.sign_in("ada", ada)
     house.time.pass_(minutes=11)
     asked = browser.post("/account", "/account/sessions/end", session="others")
-    assert asked.headers["location"] == "/step-up?next=%2Faccount"
+    assert asked.headers["location"] == "/step-up?next=%2Faccount&both=yes"
     assert other.get("/account").status_code == 200
     browser.post("/step-up?next=/account", "/step-up", code=ada.code(), next="/account")
+    one = browser.post("/account", "/account/sessions/end", session="others")
+    assert one.headers["location"].endswith("both=yes"), "a code alone is one factor"
+    house.time.pass_(seconds=60)
+    browser.post("/step-up", "/step-up", code=ada.code(), password=PASSWORD, next="/account")
     done = browser.post("/account", "/account/sessions/end", session="others")
     assert done.headers["location"] == "/account?done=others"
     assert other.get("/account").status_code != 200

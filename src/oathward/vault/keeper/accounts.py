@@ -8,7 +8,8 @@ Rules:
   their own. A newer one replaces it; it is used up when the account has what it needs.
 - A reset ends every factor at once and gives an invitation.
 - Who made the invitation is remembered: they were, for once, able to be that person (``inviter_of``). So is, for three days,
-  who gave somebody who could sign in already another way in: by a reset, an invitation, a record (``let_in_by``).
+  who gave somebody who could sign in already another way in: by a reset, an invitation, a record (``let_in_by``); and that
+  person is told (``notices``).
 
 Deliberately absent: whether what was shown fits (``signing_in``), who may invite (``roles.permit`` asked before).
 """
@@ -29,7 +30,7 @@ from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.policy.people import Person
-from oathward.vault.keeper import waits
+from oathward.vault.keeper import notices, waits
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Person as Inviter
 from oathward.vault.keeper.store import Store
@@ -235,7 +236,7 @@ def invite(keeper: Keeper, by: Inviter, person: Person, login: str = "") -> str:
         raise KeeperError("account", "is enrolled; reset it instead", reason=Reason.CONFLICT)
     key = _invitation(keeper, by, person, login)
     if provided(keeper, person):
-        let_in(keeper, [person.id], by.name)
+        let_in(keeper, [person.id], by.name, "invitation")
     keeper.note("account.invited", {"by": by.name, "person": person.id})
     return key
 
@@ -248,7 +249,7 @@ def reset(keeper: Keeper, by: Inviter, person: Person) -> str:
         gone = factors(store, person.id)
         store.rows("DELETE FROM factor WHERE person = ?", person.id)
         key = _invitation(keeper, by, person, "")
-        let_in(keeper, [person.id], by.name)
+        let_in(keeper, [person.id], by.name, "reset")
         names = [waits.name_of("code", person.id)]
         if account is not None and account.login:
             names.append(waits.name_of("password", account.login))
@@ -299,12 +300,13 @@ def provided(keeper: Keeper, person: Person) -> frozenset[str]:
     return frozenset(sub for issuer, sub in person.sign_ins if issuer == keeper.settings.oidc.issuer)
 
 
-def let_in(keeper: Keeper, people: Collection[str], by: str) -> None:
-    """Remember that somebody gave people another way in."""
+def let_in(keeper: Keeper, people: Collection[str], by: str, what: notices.What) -> None:
+    """Remember that somebody gave people another way in, and have them told."""
     with keeper.store.transaction():
         for person in people:
             held = _let_in(keeper, person) | {by: keeper.now_us()}
             keeper.store.set_meta(f"let in {person}", orjson.dumps(held).decode())
+        notices.add(keeper, people, by, what)
 
 
 def let_in_by(keeper: Keeper, person: str) -> frozenset[str]:

@@ -75,6 +75,17 @@ class SessionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """What somebody else did to how a person signs in. ``what``: as ``notices`` says; ``by``, ``name``: who did it."""
+
+    id: str
+    what: str
+    by: str
+    name: str
+    at_us: int
+
+
+@dataclass(frozen=True, slots=True)
 class Own:
     """Somebody's own account. ``passkeys``: they are good at this site's address."""
 
@@ -82,6 +93,7 @@ class Own:
     factors: tuple[OwnFactor, ...]
     sessions: tuple[SessionRow, ...]
     passkeys: bool
+    notices: tuple[NoticeRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +141,9 @@ class People:
             )
         )
 
-    def step_up_code(self, code: str, proof: Proof) -> Step:
-        """Prove it again by a code; gives the session's new secret."""
-        return _step(self._call("step_up_code", code=code, proof=dict(proof)))
+    def step_up_code(self, code: str, proof: Proof, password: str = "") -> Step:
+        """Prove it again by a code, with both factors where the password comes too; gives the session's new secret."""
+        return _step(self._call("step_up_code", code=code, password=password, proof=dict(proof)))
 
     # --- sign-in at the provider; its refusals have a reason of their own each
 
@@ -223,14 +235,19 @@ class People:
             tuple(OwnFactor(**one) for one in found["factors"]),
             tuple(SessionRow(**one) for one in found["sessions"]),
             found["passkeys"],
+            tuple(NoticeRow(**one) for one in found["notices"]),
         )
 
+    def notice_put_away(self, id_: str, proof: Proof) -> None:
+        """Show a notice no more. Raises ``NOT_PERMITTED``: this session came in by what it is about."""
+        self._call("notice_put_away", id=id_, proof=dict(proof))
+
     def password_change(self, current: str, password: str, proof: Proof) -> None:
-        """Change one's password; one's other sessions end. Raises ``ACCESS_STEP_UP``, ``PASSWORD_REFUSED``."""
+        """Change one's password; one's other sessions end. Raises ``ACCESS_PROVE_BOTH``, ``PASSWORD_REFUSED``."""
         self._call("password_change", current=current, password=password, proof=dict(proof))
 
     def factor_remove(self, id_: str, proof: Proof) -> None:
-        """Remove one of one's factors; one's other sessions end. Raises ``ACCESS_STEP_UP``, ``FACTOR_LAST``."""
+        """Remove one of one's factors; one's other sessions end. Raises ``ACCESS_PROVE_BOTH``, ``FACTOR_LAST``."""
         self._call("factor_remove", id=id_, proof=dict(proof))
 
     # --- accounts of others

@@ -2,7 +2,7 @@
 
 Rules:
 - Without a session a factor is enrolled only within an unfinished sign-in or an invitation; with one, only by somebody
-  who has just proved who they are again.
+  who has just proved who they are again, with two factors: a code alone is not enough.
 - An invitation is used up when the account has what it needs; begun twice, the first is left where it stands.
 - A TOTP secret counts once a code of it was shown; it is told once.
 - Who changes a factor is signed out everywhere else.
@@ -27,7 +27,6 @@ from oathward.vault.keeper import (
     signing_in,
     totp,
     visiting,
-    waits,
 )
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.entrance import Ceremony, NewTotp, Pending, refusal
@@ -158,10 +157,11 @@ def change_password(keeper: Keeper, caller: Caller, current: str, password: str,
         KeeperError: ``SIGN_IN_REFUSED``: the current one is wrong. ``PASSWORD_REFUSED``. As ``_who``.
     """
     person, _, session = _who(keeper, caller, proof)
-    account, origin = accounts.of(keeper.store, person), session.visitor.origin if session else ""
+    account = accounts.of(keeper.store, person)
     if session is None or account is None or not account.login:
         raise KeeperError("password", "this account has none", reason=Reason.FACTOR_MISSING)
-    _check_current(keeper, account.login, person, current, origin)
+    keeper.entrance.check_address(session.visitor.origin)
+    signing_in.check_password(keeper, person, current, session.visitor.origin)
     _check_password(keeper, person, password, account.login)
     _add(keeper, person, "password", keeper.entrance.hashes.make(password).encode())
     visiting.end_others(keeper, person, session.id, "password.changed")
@@ -182,7 +182,8 @@ def _who(keeper: Keeper, caller: Caller, proof: Evidence) -> tuple[str, Pending 
 
     Raises:
         KeeperError: ``SIGN_IN_REFUSED``: an unfinished sign-in that is over, or has a factor to show instead.
-            ``ACCESS_STEP_UP``: a session whose person must prove it again first. As ``visiting.session_of``.
+            ``ACCESS_PROVE_BOTH``: a session whose person must prove it again first, with two factors. As
+            ``visiting.session_of``.
     """
     if proof.get("kind") == "pending":
         waiting = keeper.entrance.pending.get(proving.secret_of(proof))
@@ -193,8 +194,7 @@ def _who(keeper: Keeper, caller: Caller, proof: Evidence) -> tuple[str, Pending 
     visiting.check_acts(session)
     if not session.own:
         raise KeeperError("session", "is of nobody who has an account", reason=Reason.FACTOR_MISSING)
-    if not keeper.sessions.fresh(session):
-        raise KeeperError("session", "prove who you are again first", reason=Reason.ACCESS_STEP_UP)
+    visiting.check_both(keeper, session)
     return session.own, None, session
 
 
@@ -252,18 +252,6 @@ def _step(keeper: Keeper, pending: Pending) -> dict[str, Any]:
         "person": person.name if person is not None else "",
         "state": "enrol",
     }
-
-
-def _check_current(keeper: Keeper, login: str, person: str, current: str, origin: str) -> None:
-    store, count = keeper.store, waits.name_of("password", login)
-    keeper.entrance.check_address(origin)
-    judged = waits.reserve(store, count, keeper.now_us(), keeper.settings.people.wrong_per_hour_max)
-    kept = accounts.factors(store, person, "password")
-    fits = keeper.entrance.hashes.verify(current, kept[0].secret.decode() if kept else None)
-    if not (judged and fits):
-        why = "password.wrong" if judged else "account.waits"
-        raise keeper.entrance.refused(origin, "password", person, why)
-    waits.clear(store, count)
 
 
 def _check_password(keeper: Keeper, person_id: str, password: str, login: str) -> None:

@@ -74,7 +74,7 @@ def sign_alone(
     let_in = [one.id for one in wanted if one.kind == PERSON and _check_person(keeper, one)]
     with keeper.store.transaction():
         for by in people if let_in else ():
-            accounts.let_in(keeper, let_in, by.name)
+            accounts.let_in(keeper, let_in, by.name, "provider")
         return signing.sign(keeper, wanted, people)
 
 

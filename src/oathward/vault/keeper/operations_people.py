@@ -22,6 +22,7 @@ from oathward.vault.keeper import (
     asking,
     enrolling,
     jose,
+    notices,
     passkeys,
     passwords,
     persons,
@@ -49,9 +50,16 @@ def _account_own(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> dict[
             for f in own
         ],
         "login": (account.login if account else None) or "",
+        "notices": notices.shown(keeper, person) if person else [],
         "passkeys": passkeys.place_of(keeper.settings) is not None,
         "sessions": visiting.listed(keeper, session, person),
     }
+
+
+def _notice_put_away(keeper: Keeper, caller: Caller, id: str, proof: dict[str, str]) -> None:  # noqa: A002  the argument's name on the wire
+    session = visiting.session_of(keeper, caller, proof)
+    visiting.check_acts(session)
+    notices.put_away(keeper, session, id)
 
 
 def _account_invite(keeper: Keeper, caller: Caller, person: str, login: str, proof: dict[str, str]) -> str:
@@ -96,8 +104,8 @@ def _session_revoke(keeper: Keeper, caller: Caller, id: str, proof: dict[str, st
     session = visiting.session_of(keeper, caller, proof)
     visiting.check_acts(session)
     own = session.own
-    if id != session.id and own and not keeper.sessions.fresh(session):  # whose another is, is not told first
-        raise KeeperError("session", "prove who you are again first", reason=Reason.ACCESS_STEP_UP)
+    if id != session.id and own:  # whose another is, is not told first
+        visiting.check_both(keeper, session)
     if id == visiting.OTHERS:
         visiting.revoke(
             keeper, [s for s in keeper.sessions.listed(own) if own and s.id != session.id], _by(session)
@@ -142,7 +150,10 @@ APP: Mapping[str, Operation] = {
         signing_in.passkey_finish,
         shapes.table(ceremony=_SECRET, credential=_CREDENTIAL, origin=_ORIGIN, proof=shapes.proof),
     ),
-    "step_up_code": Operation(signing_in.step_up_code, shapes.table(code=_CODE, proof=shapes.proof)),
+    "step_up_code": Operation(
+        signing_in.step_up_code,
+        shapes.table(code=_CODE, password=shapes.anything(passwords.LENGTH_MAX), proof=shapes.proof),
+    ),
     "enrol_begin": Operation(enrolling.begin, shapes.table(key=_SECRET, origin=_ORIGIN)),
     "enrol_password": Operation(enrolling.password, shapes.table(password=_PASSWORD, pending=_SECRET)),
     "enrol_totp_begin": Operation(enrolling.totp_begin, shapes.table(proof=shapes.proof)),
@@ -159,6 +170,7 @@ APP: Mapping[str, Operation] = {
     ),
     "factor_remove": Operation(enrolling.remove, shapes.table(id=ID, proof=shapes.proof)),
     "account_own": Operation(_account_own, shapes.table(proof=shapes.proof)),
+    "notice_put_away": Operation(_notice_put_away, shapes.table(id=ID, proof=shapes.proof)),
     "account_invite": Operation(
         _account_invite,
         shapes.table(person=ID, login=shapes.text(accounts.LOGIN_LENGTH_MAX, empty=True), proof=shapes.proof),

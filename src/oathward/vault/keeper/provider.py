@@ -126,7 +126,7 @@ def finish(
         keeper.entrance.refused(origin, "provider", "", wrong.reason.code)
         raise _refused(wrong.reason, wrong.where, wrong.why) from None
     if session is not None:
-        return signing_in.stepped_up(keeper, session, proving.secret_of(proof), "provider")
+        return signing_in.stepped_up(keeper, session, proving.secret_of(proof), "provider", both=True)
     pending = Pending(person.id, ("provider",), enrols=False, origin=origin)
     return signing_in.signed_in(keeper, pending) if strong else signing_in.next_step(keeper, pending)
 

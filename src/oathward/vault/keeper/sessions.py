@@ -67,7 +67,7 @@ class Session:
     """Somebody signed in. ``id`` may be shown and recorded; it opens nothing.
 
     Args:
-        proved_s: when they last proved who they are. begun_us, seen_us: server time, for the list of sessions.
+        proved_s: when they last proved who they are; both_s: with two factors, as at sign-in. begun_us, seen_us: server time, for the list of sessions.
         shown, before, issued: numbers of the newest secret that was shown, of the one before, of the newest there is.
         why: it ended by itself: ``time``, ``too-many``, ``session.reused``.
     """
@@ -77,6 +77,7 @@ class Session:
     ends_s: float
     idle_s: float
     proved_s: float
+    both_s: float
     begun_us: int = 0
     seen_us: int = 0
     shown: int = 0
@@ -202,7 +203,8 @@ class Sessions:
             now_s = self._monotonic()
             session = Session(
                 *(secrets.token_hex(6), visitor, now_s + min(whole_s, self._whole_s), now_s + self._idle_s),
-                *(ALWAYS if visitor.always_fresh else now_s, now_us, now_us),
+                *((ALWAYS if visitor.always_fresh else now_s,) * 2),
+                *(now_us, now_us),
             )
             session.shown_s = session.issued_s = now_s
             self._sessions[session.id] = session
@@ -230,12 +232,12 @@ class Sessions:
         with self._guard:
             return self._due(secret, session)
 
-    def renew(self, secret: str, *, proved: bool = False) -> str:
+    def renew(self, secret: str, *, proved: bool = False, both: bool = False) -> str:
         """Give a session a new secret; empty where nothing is due.
 
         Args:
             proved: the person has just proved who they are again: the proof counts from now, and the secret is renewed
-                in any case.
+                in any case. both: with two factors, or a passkey, which is two.
 
         Raises:
             KeeperError: as ``find``.
@@ -246,12 +248,18 @@ class Sessions:
                 return ""
             if proved and session.proved_s != ALWAYS:
                 session.proved_s = now_s
+            if both and session.both_s != ALWAYS:
+                session.both_s = now_s
             session.issued_s = now_s
             return self._issue(session, session.issued + 1)
 
     def fresh(self, session: Session) -> bool:
         """Say whether the person proved who they are just now."""
         return self._monotonic() - session.proved_s < self._fresh_s
+
+    def both(self, session: Session) -> bool:
+        """Say whether the person proved it with two factors just now."""
+        return self._monotonic() - session.both_s < self._fresh_s
 
     def end(self, secret: str) -> Session | None:
         """End a session; gives it, or nothing where it had ended before."""

@@ -117,19 +117,45 @@ def passkey_finish(
     session = visiting.session_of(keeper, caller, proof) if given.use == "step-up" else None
     person = _shown_by(keeper, given, credential, origin)
     if session is not None:
-        return stepped_up(keeper, session, secret, "passkey")
+        return stepped_up(keeper, session, secret, "passkey", both=True)
     if given.use == "second":
         return finish(keeper, secret, "passkey")
     return signed_in(keeper, Pending(person, (), enrols=False, origin=origin), "passkey")
 
 
-def step_up_code(keeper: Keeper, caller: Caller, code: str, proof: Mapping[str, str]) -> dict[str, Any]:
-    """Prove it again within a session, by a code; raises as ``password`` and ``session_of``."""
+def step_up_code(
+    keeper: Keeper, caller: Caller, code: str, proof: Mapping[str, str], password: str = ""
+) -> dict[str, Any]:
+    """Prove it again within a session, by a code, and with both factors where the password comes too; raises as ``password`` and ``session_of``.
+
+    The password is compared first: a code that nobody compared may be used again.
+    """
     session = visiting.session_of(keeper, caller, proof)
-    origin = session.visitor.origin
+    origin, own = session.visitor.origin, _own(session)
     keeper.entrance.check_address(origin)
-    check_code(keeper, _own(session), code, origin)
-    return stepped_up(keeper, session, proving.secret_of(proof), "totp")
+    if password:
+        check_password(keeper, own, password, origin)
+    check_code(keeper, own, code, origin)
+    by = "password+totp" if password else "totp"
+    return stepped_up(keeper, session, proving.secret_of(proof), by, both=bool(password))
+
+
+def check_password(keeper: Keeper, person: str, password: str, origin: str) -> None:
+    """Compare the password of somebody who is signed in.
+
+    Raises:
+        KeeperError: ``SIGN_IN_REFUSED``: it is wrong, the account waits, or has none.
+    """
+    store, account = keeper.store, accounts.of(keeper.store, person)
+    count = waits.name_of("password", (account.login if account else None) or person)
+    judged = waits.reserve(store, count, keeper.now_us(), keeper.settings.people.wrong_per_hour_max)
+    kept = accounts.factors(store, person, "password")
+    fits = keeper.entrance.hashes.verify(password, kept[0].secret.decode() if kept else None)
+    if not (judged and fits):
+        raise keeper.entrance.refused(
+            origin, "password", person, "password.wrong" if judged else "account.waits"
+        )
+    waits.clear(store, count)
 
 
 def check_code(keeper: Keeper, person: str, code: str, origin: str) -> None:
@@ -190,9 +216,9 @@ def signed_in(keeper: Keeper, pending: Pending, *factors: str) -> dict[str, Any]
     return _signed_in(keeper, session, secret)
 
 
-def stepped_up(keeper: Keeper, session: Session, secret: str, by: str) -> dict[str, Any]:
+def stepped_up(keeper: Keeper, session: Session, secret: str, by: str, *, both: bool) -> dict[str, Any]:
     """Give a session its new secret: the person has just proved who they are again."""
-    return _signed_in(keeper, session, visiting.prove_again(keeper, session, secret, by))
+    return _signed_in(keeper, session, visiting.prove_again(keeper, session, secret, by, both=both))
 
 
 def credential_of(factor: Factor) -> tuple[bytes, bytes]:

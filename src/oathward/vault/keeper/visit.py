@@ -18,6 +18,7 @@ class Visit:
         acts: may order and adopt. left_s: until the session ends for good.
         strong: with two factors. fresh: proved again within the step-up time. by: how they proved who they are.
         kind: ``service`` where a program asks for itself. renew: the secret is due for another one.
+        notices: so many things that somebody else did to how they sign in, and they have not put away.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Visit:
     by: str = ""
     kind: Literal["person", "service"] = "person"
     renew: bool = False
+    notices: int = 0
 
 
 def visit_of(found: Mapping[str, Any]) -> Visit:

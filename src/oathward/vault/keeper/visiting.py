@@ -19,7 +19,7 @@ from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.ledger import Record
-from oathward.vault.keeper import persons, roles
+from oathward.vault.keeper import notices, persons, roles
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller
@@ -75,6 +75,7 @@ def shown(keeper: Keeper, session: Session, secret: str = "") -> dict[str, Any]:
         "id": session.id,
         "kind": visitor.kind,
         "left_s": int(keeper.sessions.left_s(session)),
+        "notices": len(notices.of(keeper, session.own)) if session.own else 0,
         "person": session.person,
         "person_id": visitor.person_id,
         "renew": bool(secret) and keeper.sessions.due(secret, session),
@@ -89,9 +90,13 @@ def renew(keeper: Keeper, caller: Caller, proof: Mapping[str, Any]) -> str:
     return keeper.sessions.renew(proving.secret_of(proof))
 
 
-def prove_again(keeper: Keeper, session: Session, secret: str, by: str) -> str:
-    """Note that the person proved who they are again; gives the session's new secret."""
-    new = keeper.sessions.renew(secret, proved=True)
+def prove_again(keeper: Keeper, session: Session, secret: str, by: str, *, both: bool) -> str:
+    """Note that the person proved who they are again; gives the session's new secret.
+
+    Args:
+        both: with two factors, or with one that is two.
+    """
+    new = keeper.sessions.renew(secret, proved=True, both=both)
     keeper.note("session.stepped-up", _of(session) | {"by": by})
     return new
 
@@ -126,6 +131,16 @@ def listed(keeper: Keeper, own: Session, person_id: str) -> list[dict[str, Any]]
         for one in found
     ]
     return sorted(rows, key=lambda row: -row["begun_us"])
+
+
+def check_both(keeper: Keeper, session: Session) -> None:
+    """See that the person proved it just now with two factors: by signing in, a passkey, the provider, or password and code.
+
+    Raises:
+        KeeperError: ``ACCESS_PROVE_BOTH``.
+    """
+    if not keeper.sessions.both(session):
+        raise KeeperError("session", "prove who you are again first", reason=Reason.ACCESS_PROVE_BOTH)
 
 
 def check_acts(session: Session) -> None:

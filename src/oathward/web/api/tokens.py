@@ -4,7 +4,7 @@
 |---|---|---|
 | ``POST /api/v1/token`` | a service | a signed assertion (private_key_jwt), or its client certificate on this very connection |
 | ``POST /api/v1/sign-in`` | a person's command line | login, password and a code of the authenticator |
-| ``POST /api/v1/step-up`` | the same | another code: what takes a fresh proof may be asked for after it |
+| ``POST /api/v1/step-up`` | the same | another code: what takes a fresh proof may be asked for after it; with the password, what takes two factors |
 
 Rules:
 - What is wrong is never told: unknown, wrong, locked and late look the same.
@@ -64,9 +64,10 @@ class SignIn:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """A code of the authenticator, not used before."""
+    """A code of the authenticator, not used before; with the password it is a proof of two factors."""
 
     code: str
+    password: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def sign_in(view: View) -> Response:
 
 def step_up(view: View) -> Response:
     """Prove again who one is; gives the session's next token, and the one before ends."""
-    step = view.site.keeper.people.step_up_code(view.body.code, view.proof)
+    step = view.site.keeper.people.step_up_code(view.body.code, view.proof, view.body.password)
     left_s = view.visit.left_s if view.visit is not None else 0
     return view.json(SignedIn(PERSON + step.secret, left_s, view.person))
 

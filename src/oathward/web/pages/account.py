@@ -1,7 +1,9 @@
 """My account: who I am here, my factors, my sessions; and proving again who I am.
 
 Rules:
-- What changes a factor, or ends another session, takes a fresh proof: the keeper says so, and the browser comes back here after it.
+- What changes a factor, or ends another session, takes a fresh proof of two factors: the keeper says so, and the browser
+  comes back here after it.
+- What somebody else did to how one signs in is shown until one puts it away.
 - A session's secret is renewed by a fresh proof; the browser gets the new one.
 - Of another person's account nothing is shown (People and access has that).
 """
@@ -20,7 +22,15 @@ from oathward.web import before
 from oathward.web.before import local
 from oathward.web.page import Page, Route
 from oathward.web.pages.enrol import label_of, shown, shown_again, twice
-from oathward.web.pages.sign_in import SAID, ceremony, code_of, code_words, credential_of, told
+from oathward.web.pages.sign_in import (
+    PASSWORD_LENGTH_MAX,
+    SAID,
+    ceremony,
+    code_of,
+    code_words,
+    credential_of,
+    told,
+)
 from oathward.web.view import View
 
 STEP_UP = "/step-up"
@@ -31,7 +41,10 @@ DONE = {
     "ended": "The session has ended.",
     "others": "All your other sessions have ended.",
     "proved": "Thank you. You may go on.",
+    "away": "It is put away, and stays in the ledger.",
 }
+KINDS = {"password": "password", "totp": "authenticator app", "passkey": "passkey"}
+"""Kinds of factors in words."""
 WAYS = {
     "invitation": "an invitation",
     "password": "password",
@@ -123,6 +136,15 @@ def end_session(view: View) -> Response:
     return view.go(view.link("/account", done="others" if which == "others" else "ended"))
 
 
+def put_away(view: View) -> Response:
+    """Put a notice away."""
+    try:
+        view.site.keeper.people.notice_put_away(view.form.get("notice", ""), view.proof)
+    except KeeperError as error:
+        return _refused(view, error, "notices")
+    return view.go(view.link("/account", done="away"))
+
+
 def step_up(view: View) -> Response:
     """Ask somebody who is signed in to prove again who they are."""
     return _step_up(view, local(view.asked("next", "/account")))
@@ -132,9 +154,12 @@ def step_up_code(view: View) -> Response:
     """Take a code."""
     after = local(view.form.get("next", "/account"))
     try:
-        step = view.site.keeper.people.step_up_code(code_of(view.form), view.proof)
-    except KeeperError as error:
-        return _step_up(view, after, error, **code_words(error))
+        password = view.form.get("password", "")
+        if len(password) > PASSWORD_LENGTH_MAX or (not password and _both(view)):
+            raise InputError("password", "is asked for as well as the code", reason=Reason.INPUT_INVALID)
+        step = view.site.keeper.people.step_up_code(code_of(view.form), view.proof, password)
+    except (InputError, KeeperError) as error:
+        return _step_up(view, after, error, **({} if _both(view) else code_words(error)))
     return before.renewed(view, view.go(after), step)
 
 
@@ -167,6 +192,8 @@ def _page(view: View, *, error: InputError | KeeperError | None = None, part: st
         **(told(error, _SAID) if error else {"code": "", "why": ""}),
         done=DONE.get(view.asked("done", known=DONE), ""),
         length_min=view.site.settings.people.password_length_min,
+        minutes=view.site.settings.people.step_up_minutes,
+        kinds=KINDS,
         ways=WAYS,
     )
 
@@ -193,6 +220,8 @@ def _removable(own: Own) -> frozenset[str]:
 
 def _refused(view: View, error: InputError | KeeperError, part: str) -> Response:
     """Say on the page why not; or have it proved again who this is."""
+    if error.reason is Reason.ACCESS_PROVE_BOTH:
+        return view.go(view.link(STEP_UP, next="/account", both="yes"))
     if error.reason in {Reason.ACCESS_STEP_UP, Reason.ACCESS_FACTOR}:
         return view.go(view.link(STEP_UP, next="/account"))
     if error.reason not in _SAID:
@@ -208,11 +237,17 @@ def _step_up(view: View, after: str, error: InputError | KeeperError | None = No
     return view.page(
         "step_up.html",
         after=after,
+        both=_both(view),
         kinds=kinds,
         provider=oidc.name if oidc.issuer and oidc.acr else "",
         minutes=view.site.settings.people.step_up_minutes,
         **((told(error, _SAID) if error else {"code": "", "why": ""}) | words),
     )
+
+
+def _both(view: View) -> bool:
+    """Say whether two factors are asked for: the page was gone to, or its form sent, for what takes them."""
+    return "yes" in {view.asked("both"), view.form.get("both", "")}
 
 
 PAGE = Page(
@@ -225,6 +260,7 @@ PAGE = Page(
         Route("/account/app/code", app_finish, "POST", action="own.change"),
         Route("/account/passkey/begin", passkey_begin, "POST", action="own.change"),
         Route("/account/passkey", passkey_finish, "POST", action="own.change"),
+        Route("/account/notices/away", put_away, "POST", action="own.change"),
         Route("/account/sessions/end", end_session, "POST", action="own.change"),
         Route(STEP_UP, step_up, action="own.see"),
         Route(STEP_UP, step_up_code, "POST", action="own.see"),

@@ -199,6 +199,7 @@ def _page(view: View, template: str, *, status: int = 200, **values: Any) -> Res
         **{
             "code": "",
             "why": "",
+            "hours": view.site.settings.people.enrolment_hours_max,
             "length_min": view.site.settings.people.password_length_min,
             **values,
         },

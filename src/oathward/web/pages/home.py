@@ -15,7 +15,9 @@ from oathward.web.view import View
 def show(view: View) -> Response:
     """Answer what this viewer asks first."""
     found = standing.standing(view.site, view.now) if view.may("health.see") else None
-    return view.page("home.html", cards=shown(_cards(), view), found=found)
+    own = view.site.keeper.people.account_own(view.proof) if view.visit and view.visit.notices else None
+    notices = own.notices if own else ()
+    return view.page("home.html", cards=shown(_cards(), view), found=found, notices=notices)
 
 
 @cache

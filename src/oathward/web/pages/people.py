@@ -25,6 +25,7 @@ from oathward.policy.people_rules import GRANTABLE
 from oathward.vault import care
 from oathward.vault.keeper.client_people import AccountRow
 from oathward.web.page import Page, Route, named
+from oathward.web.pages.account import KINDS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -199,6 +200,7 @@ def _shown(view: View, wrong: dict[str, str], *, invitation: str = "") -> Respon
         form=view.form,
         found=found,
         invitation=invitation,
+        kinds=KINDS,
         may={name: view.may(name, thing) for name in _BUTTONS},
         roles=ROLES,
         account=_account(view, id_),

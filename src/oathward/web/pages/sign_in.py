@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _KEY_LENGTH_MAX = 64
 _LOGIN_LENGTH_MAX = 128
-_PASSWORD_LENGTH_MAX = 256
+PASSWORD_LENGTH_MAX = 256
 _CREDENTIAL_LENGTH_MAX = 65_536
 _THEME_S = 31_536_000
 SAID = frozenset(
@@ -210,7 +210,7 @@ def ceremony(id_: str, options: Mapping[str, object]) -> Response:
 def _typed(login: str, password: str) -> tuple[str, str]:
     """Give what the keeper is asked: nobody's login where these can be no one's, for the same work and answer."""
     fits = (
-        0 < len(login) <= _LOGIN_LENGTH_MAX and login.isprintable() and len(password) <= _PASSWORD_LENGTH_MAX
+        0 < len(login) <= _LOGIN_LENGTH_MAX and login.isprintable() and len(password) <= PASSWORD_LENGTH_MAX
     )
     return (login, password) if fits else ("-", "")
 

@@ -182,12 +182,14 @@ def test_a_login_can_be_typed(house, login):
 # --- within a session
 
 
-def test_changing_ones_own_factors_takes_a_fresh_proof(house):
-    step, _ = house.enrol("ada")
+def test_changing_ones_own_factors_takes_a_fresh_proof_of_two_factors(house):
+    step, phone = house.enrol("ada")
     proof = console_proof(step.secret)
     own = house.people.account_own(proof)
     assert (own.login, [one.kind for one in own.factors]) == ("ada@hospital.example", ["password", "totp"])
     house.time.pass_(minutes=house.settings.people.step_up_minutes)
+    proof = console_proof(house.people.step_up_code(phone.code(), proof).secret)
+    assert house.app.session_check(proof, used=True).fresh, "a code is a fresh proof, of one factor"
     for act in (
         lambda: house.people.enrol_totp_begin(proof),
         lambda: house.people.enrol_totp_finish("000000", "", proof),
@@ -196,7 +198,21 @@ def test_changing_ones_own_factors_takes_a_fresh_proof(house):
         lambda: house.people.password_change(PASSWORD, PASSWORD, proof),
         lambda: house.people.factor_remove(own.factors[0].id, proof),
     ):
-        assert refused(act) is Reason.ACCESS_STEP_UP
+        assert refused(act) is Reason.ACCESS_PROVE_BOTH
+    house.time.pass_(minutes=1)
+    assert refused(lambda: house.people.step_up_code(phone.code(), proof, "x" * 20)) is Reason.SIGN_IN_REFUSED
+    both = house.people.step_up_code(phone.code(), proof, PASSWORD)
+    assert house.people.enrol_totp_begin(console_proof(both.secret))
+    stepped = [one["body"]["by"] for one in records(house.settings, "session.stepped-up")]
+    assert stepped == ["totp", "password+totp"]
+
+
+def test_reverse_without_the_check_a_code_alone_changes_a_factor(house, monkeypatch):
+    step, phone = house.enrol("ada")
+    house.time.pass_(minutes=house.settings.people.step_up_minutes)
+    proof = console_proof(house.people.step_up_code(phone.code(), console_proof(step.secret)).secret)
+    monkeypatch.setattr(house.keeper.sessions, "both", house.keeper.sessions.fresh)
+    assert house.people.enrol_totp_begin(proof)
 
 
 def more(house, proof):
@@ -292,7 +308,7 @@ def test_there_is_a_most_of_factors(house):
     step, _ = house.enrol("ada")
     proof = console_proof(step.secret)
     for _ in range(accounts.FACTORS_MAX - 2):
-        step = house.people.step_up_code(more(house, proof).code(), proof)
+        step = house.people.step_up_code(more(house, proof).code(), proof, PASSWORD)
         proof = console_proof(step.secret)
         house.time.pass_(minutes=1)
     assert refused(lambda: more(house, proof)) is Reason.LIMIT_EXCEEDED

@@ -1,13 +1,16 @@
 """Promises about one's own account within a session: who may only look changes nothing; all of it is proved again first."""
 
+from dataclasses import replace
+
 import pytest
-from tests.unit.vault.keeper.people import PASSWORD, founded
-from tests.unit.vault.keeper.test_opening import refused
+from tests.unit.vault.keeper.people import HERE, PASSWORD, Phone, founded
+from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, visiting
-from oathward.vault.keeper.proof import console_proof
+from oathward.policy.people import PERSON
+from oathward.vault.keeper import accounts, notices, persons, visiting
+from oathward.vault.keeper.proof import console_proof, pending_proof
 from oathward.vault.keeper.sessions import Visitor
 
 NEW = "four yellow boats at noon"
@@ -56,3 +59,97 @@ def test_who_may_only_look_changes_no_factor_and_ends_no_session(house):
 def test_reverse_without_the_check_a_look_becomes_an_account(house, monkeypatch):
     monkeypatch.setattr(visiting, "check_acts", lambda _: None)
     assert house.people.enrol_totp_begin(looks(house, "ben"))
+
+
+# --- what somebody else did
+
+
+def told(house, proof):
+    return [(one.what, one.by, one.name) for one in house.people.account_own(proof).notices]
+
+
+def reset(house):
+    """Ada resets Ben's account, and Ben enrols anew."""
+    ada, _ = house.enrol("ada")
+    key = house.people.account_reset("ben", console_proof(ada.secret))
+    step = house.people.enrol_password(PASSWORD, house.people.enrol_begin(key, HERE).pending)
+    pending = pending_proof(step.pending)
+    phone = Phone(house.people.enrol_totp_begin(pending)[0], house.time)
+    return house.people.enrol_totp_finish(phone.code(), "", pending), phone
+
+
+def test_who_was_reset_reads_by_whom_and_when_until_they_put_it_away(house):
+    house.enrol("ben")
+    at_us = house.keeper.now_us()
+    step, phone = reset(house)
+    assert step.visit.notices == 1
+    house.time.pass_(minutes=1)
+    proof, again = house.sign_in("ben", phone)
+    assert again.visit.notices == 1, "at the next sign-in too"
+    [notice] = house.people.account_own(proof).notices
+    assert (notice.what, notice.by, notice.name) == ("reset", "ada", "Ada")
+    assert at_us <= notice.at_us <= house.keeper.now_us()
+    assert (
+        refused(lambda: house.people.notice_put_away(notice.id, looks(house, "ben"))) is Reason.NOT_PERMITTED
+    )
+    theirs = console_proof(house.keeper.sessions.open(Visitor(name="Ada", by="passkey", person_id="ada"))[0])
+    assert refused(lambda: house.people.notice_put_away(notice.id, theirs)) is Reason.NOT_FOUND
+    house.people.notice_put_away(notice.id, proof)
+    assert house.app.session_check(proof, used=True).notices == 0
+    [record] = records(house.settings, "notice.put-away")
+    assert record["body"] == {"by": "ada", "person": "ben", "what": "reset"}
+
+
+def test_a_notice_goes_by_itself_after_its_time_and_the_oldest_where_there_are_many(house):
+    for n in range(notices.KEPT_MAX + 5):
+        notices.add(house.keeper, ["ben"], f"p{n}", "reset")
+        house.time.pass_(seconds=1)
+    kept = notices.of(house.keeper, "ben")
+    assert [kept[0].by, len(kept)] == ["p5", notices.KEPT_MAX]
+    house.time.pass_(seconds=notices.SHOWN_US / 1_000_000)
+    assert notices.of(house.keeper, "ben") == []
+
+
+def test_what_one_does_to_oneself_is_no_news(house):
+    notices.add(house.keeper, ["ada", "ben"], "ada", "provider")
+    assert notices.of(house.keeper, "ada") == []
+    assert len(notices.of(house.keeper, "ben")) == 1
+
+
+def session_by(house, by):
+    visitor = Visitor(name="Ben", by=by, person_id="ben")
+    return console_proof(house.keeper.sessions.open(visitor, house.keeper.now_us())[0])
+
+
+@pytest.mark.parametrize(
+    ("what", "by", "may"),
+    [
+        ("provider", "provider+totp", False),
+        ("provider", "password+totp", True),
+        ("invitation", "password+totp", False),
+        ("invitation", "invitation+passkey", False),
+        ("invitation", "provider", True),
+        ("reset", "password+totp", True),
+    ],
+)
+def test_who_came_in_by_the_way_that_was_added_does_not_hide_it(house, what, by, may):
+    notices.add(house.keeper, ["ben"], "ada", what)
+    [notice] = notices.of(house.keeper, "ben")
+    proof = session_by(house, by)
+    if may:
+        house.people.notice_put_away(notice.id, proof)
+    else:
+        assert refused(lambda: house.people.notice_put_away(notice.id, proof)) is Reason.NOT_PERMITTED
+    assert len(notices.of(house.keeper, "ben")) == (not may)
+
+
+def test_a_sign_in_at_the_provider_that_is_written_into_a_record_is_told(house):
+    oidc = replace(house.keeper.settings.oidc, issuer="https://id.example")
+    house.keeper.settings = replace(house.keeper.settings, oidc=oidc)
+    ada, _ = house.enrol("ada")
+    ben, _ = house.enrol("ben")
+    record = replace(
+        persons.person_of(house.keeper, "ben"), sign_ins=frozenset({("https://id.example", "7")})
+    )
+    house.app.changes.sign_people([(PERSON, "ben", 0, record.body())], console_proof(ada.secret))
+    assert told(house, console_proof(ben.secret)) == [("provider", "ada", "Ada")]

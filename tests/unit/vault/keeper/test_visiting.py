@@ -159,15 +159,18 @@ def test_one_sees_and_ends_ones_own_sessions(house):
     assert refused(lambda: house.app.session_check(proof, used=True)) is Reason.NOT_PERMITTED
 
 
-def test_another_of_ones_sessions_is_ended_by_a_fresh_proof_alone(house):
-    """A browser that was left open ends nobody's session elsewhere; it may end its own."""
+def test_another_of_ones_sessions_is_ended_by_a_fresh_proof_of_two_factors_alone(house):
+    """A browser that was left open ends nobody's session elsewhere, nor one beside a phone; it may end its own."""
     first, phone = house.enrol("ada")
     proof, second = house.sign_in("ada", phone)
     house.time.pass_(seconds=700)
     for id_ in (first.visit.id, "others", "no-such"):
-        assert refused(lambda id_=id_: house.people.session_revoke(id_, proof)) is Reason.ACCESS_STEP_UP
+        assert refused(lambda id_=id_: house.people.session_revoke(id_, proof)) is Reason.ACCESS_PROVE_BOTH
     assert check(house, first.secret), "still there"
-    step = house.people.step_up_code(phone.code(), proof)
+    proof = console_proof(house.people.step_up_code(phone.code(), proof).secret)
+    assert refused(lambda: house.people.session_revoke("others", proof)) is Reason.ACCESS_PROVE_BOTH
+    house.time.pass_(seconds=30)
+    step = house.people.step_up_code(phone.code(), proof, PASSWORD)
     house.people.session_revoke("others", console_proof(step.secret))
     assert ended(house, first.secret) is Reason.NOT_PERMITTED
     house.time.pass_(seconds=700)
@@ -179,7 +182,7 @@ def test_without_asking_for_it_an_old_proof_would_end_another_session(house, mon
     first, phone = house.enrol("ada")
     proof, _ = house.sign_in("ada", phone)
     house.time.pass_(seconds=700)
-    monkeypatch.setattr(house.keeper.sessions, "fresh", lambda _session: True)
+    monkeypatch.setattr(house.keeper.sessions, "both", lambda _session: True)
     house.people.session_revoke("others", proof)
     assert ended(house, first.secret) is Reason.NOT_PERMITTED
 
