@@ -21,7 +21,7 @@ from sqlalchemy import Connection
 
 from oathward.core.db import read, write
 from oathward.core.errors import InputError, KeeperError
-from oathward.core.ids import uuid7
+from oathward.core.ids import is_id, uuid7
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.people import granted_sql, grants, views
@@ -206,7 +206,7 @@ def _granted(site: Opened, db: Connection, id_: str, now_us: int) -> tuple[Perso
 
 def _kept(site: Opened, id_: str) -> bytes:
     with read(site.engine) as db:
-        row = granted_sql.proposed(db, site.site, id_)
+        row = granted_sql.proposed(db, site.site, id_) if is_id(id_) else None
     if row is None:
         raise InputError(
             "proposal", "there is no such proposal of a role or service", reason=Reason.NOT_FOUND

@@ -70,6 +70,7 @@ class TwoPeople(RuleBasedStateMachine):
         wanted = [signing.Wanted(*one) for one in founded.first_documents(self.time.now_us, PEOPLE)]
         caller = Caller("admin", os.getuid(), os.getpid())
         founded.store(self.engine, founding.found(self.keeper, caller, wanted, admin_proof("setup")))
+        founded.register_first(self.keeper)
         self.held = {id_: [(role, self.time.now_us, None)] for id_, role in PEOPLE.items()}
 
     @rule(person=NAMES, strong=st.booleans(), fresh=st.booleans())
@@ -114,6 +115,7 @@ class TwoPeople(RuleBasedStateMachine):
     @rule(data=st.data(), person=st.sampled_from(["ines", "paul", "sara", "adam"]), emergency=st.booleans())
     def propose_bundle(self, data, person, emergency):
         body = bundle_body(f"{len(self.proposals)}")
+        founded.keep(self.engine, self.keeper.site, body)
         base = version_of(self.keeper, "bundle", "active")
         self._propose(person, self.proof(data, person), "bundle", "active", body, base, emergency)
 

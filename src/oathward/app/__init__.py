@@ -79,6 +79,9 @@ def build(settings: Settings, role: str, *, become_keeper: bool = True) -> Opene
     anchor = trust_anchor(settings)
     engine = connect(settings.database_url)
     create_tables(engine)
-    keeper = client.connect(settings, role, become=become_keeper)
+    register = None
+    if become_keeper:  # a process of the site is no keeper, and loads nothing of what one looks up
+        from oathward.proposing import register
+    keeper = client.connect(settings, role, become=become_keeper, register=register)
     mark = settings.own_folder_of(role) / f"clock-{role}"
     return Opened(settings, role, engine, Clock(mark), keeper, anchor, Seen(keeper.newest()))

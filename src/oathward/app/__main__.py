@@ -39,9 +39,10 @@ def main() -> int:
     try:
         settings = load(arguments.data, port_base=arguments.port_base)
         if arguments.role == "keeper":
+            from oathward.proposing import register
             from oathward.vault.keeper.server import run as run_keeper
 
-            run_keeper(settings)
+            run_keeper(settings, register)
         else:
             uvloop.run(_part(arguments.role, settings))
     except OathwardError as error:

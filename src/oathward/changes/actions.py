@@ -30,6 +30,7 @@ from oathward.changes.model import (
     EventRow,
     ProposalRow,
     ProposalState,
+    plain_id,
 )
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -182,7 +183,7 @@ def proposal_of(db: Connection, site: str, id_: str) -> ProposalRow:
     Raises:
         InputError: ``not-found``.
     """
-    found = sql.one(db, site, id_)
+    found = sql.one(db, site, plain_id(id_))
     if found is None:
         raise InputError(f"proposal {id_}", "there is no such proposal", reason=Reason.NOT_FOUND)
     return found

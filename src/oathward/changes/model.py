@@ -24,6 +24,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from oathward.core.errors import InputError
+from oathward.core.ids import is_id
+from oathward.core.reasons import Reason
+
 REASON_LENGTH_MAX = 200
 NAME_LENGTH_MAX = 120
 FILE_BYTES_MAX = 4_194_304
@@ -44,6 +48,17 @@ class ProposalState(StrEnum):
     WITHDRAWN = "withdrawn"
     REFUSED = "refused"
     STALE = "stale"
+
+
+def plain_id(text: str) -> str:
+    """Give the id of a proposal as somebody wrote it, once it can be one: it stands in messages, pages and questions.
+
+    Raises:
+        InputError: ``not-found``, without the text.
+    """
+    if not is_id(text):
+        raise InputError("proposal", "there is no such proposal", reason=Reason.NOT_FOUND)
+    return text
 
 
 OPEN = frozenset({ProposalState.DRAFT, ProposalState.PROPOSED, ProposalState.APPROVED})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oathward.changes import sql
-from oathward.changes.model import AttachmentRow, EditRow, EventRow, ProposalRow, ProposalState
+from oathward.changes.model import AttachmentRow, EditRow, EventRow, ProposalRow, ProposalState, plain_id
 from oathward.core.errors import InputError, StorageError
 from oathward.core.reasons import Reason
 
@@ -39,7 +39,7 @@ def one(db: Connection, site: str, id_: str) -> ProposalView:
     Raises:
         InputError: ``not-found``.
     """
-    row = sql.one(db, site, id_)
+    row = sql.one(db, site, plain_id(id_))
     if row is None:
         raise InputError(f"proposal {id_}", "there is no such proposal", reason=Reason.NOT_FOUND)
     return ProposalView(row, tuple(sql.attachments(db, site, id_)), tuple(sql.events(db, site, id_)))

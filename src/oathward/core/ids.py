@@ -10,6 +10,7 @@ Source: RFC 9562 §5.7 (UUID version 7).
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections import deque
 
@@ -26,6 +27,11 @@ def uuid7(now_ms: int | None = None) -> str:
     return f"{t[:8]}-{t[8:]}-7{r[:3]}-{_VARIANT[r[3]]}{r[4:7]}-{r[7:19]}"
 
 
+def is_id(text: str) -> bool:
+    """Whether a text can be the id of a proposal, a person or a service: short, and fit for any page or terminal."""
+    return _ID.fullmatch(text) is not None
+
+
 def random16() -> bytes:
     """Give 16 random bytes from the kernel, of which many were asked for at once.
 
@@ -40,6 +46,7 @@ def random16() -> bytes:
 
 
 _DRAWN = 512
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
 _pool: deque[bytes] = deque()
 os.register_at_fork(after_in_child=_pool.clear)

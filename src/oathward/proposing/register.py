@@ -1,5 +1,7 @@
 """What a change requires, answered from the register: agreements, assessments, owners and stewards who are here.
 
+This module is the ``Register`` of a keeper as well: console and keeper look by the same function.
+
 Rules:
 - An assessment of a link or recipient is of it as it would be; one without a digest was written before it was there.
 - Who left, or cannot be read, is nobody.
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import Connection
 
+from oathward.changes.views import file
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
@@ -33,7 +36,9 @@ from oathward.policy.requirements import Held, Need, Requirement, answered, need
 from oathward.vault.authority import load
 
 if TYPE_CHECKING:
-    from oathward.vault.opened import Opened
+    from oathward.vault.keeper.papers import Asked
+
+__all__ = ["file", "requirements"]
 
 _PAGE = 5_000
 _KNOWN_MAX = 64
@@ -44,7 +49,7 @@ _NEW_DEVICES = ("link.added", "link.sources.devices", "link.sources.kinds", "lin
 
 
 def requirements(
-    site: Opened, changes: Sequence[Change], before: Bundle | None, after: Bundle
+    site: Asked, changes: Sequence[Change], before: Bundle | None, after: Bundle
 ) -> tuple[Requirement, ...]:
     """Say what a change requires, and what of it is there now."""
     now_us = micros(site.clock.now())
@@ -56,7 +61,7 @@ def requirements(
     return answered(needs, held, lacks)
 
 
-def _look(db: Connection, site: Opened, need: Need, after: Bundle, now_us: int) -> Held | tuple[str, ...]:
+def _look(db: Connection, site: Asked, need: Need, after: Bundle, now_us: int) -> Held | tuple[str, ...]:
     """Find what meets a need, or say why what there is does not."""
     match need.kind:
         case "agreement":
@@ -76,7 +81,7 @@ def _look(db: Connection, site: Opened, need: Need, after: Bundle, now_us: int) 
 
 
 def _assessment(
-    db: Connection, site: Opened, need: Need, after: Bundle, now_us: int
+    db: Connection, site: Asked, need: Need, after: Bundle, now_us: int
 ) -> Held | tuple[str, ...]:
     thing: Link | Recipient | None = None
     if need.thing == "link":
@@ -101,7 +106,7 @@ def _held(name: str, row: Any) -> Held:
     return Held(name, hashlib.sha256(body).hexdigest())
 
 
-def _is_here(db: Connection, site: Opened, person: str) -> bool:
+def _is_here(db: Connection, site: Asked, person: str) -> bool:
     try:
         document = load(db, site.site, PERSON, person, site.authority, site.seen)
         return Person.from_body(document.body).state == "active"

@@ -5,6 +5,7 @@ Rules:
 - Nobody decides what they proposed, or what is about themselves; nor does who owes their account to the proposer.
 - Two people to whom the same third lately gave another way in are not two: the third could be both.
 - Whoever decides could have done so when it was proposed, and has held no keys since.
+- Who may decide nothing is told so before any proposal is looked for: they learn of none whether it is there.
 
 Source: NIST SP 800-53 rev. 5, AC-5; ANSI INCITS 359-2004, dynamic separation of duty.
 """
@@ -21,10 +22,52 @@ from oathward.policy.access import AT_THE_MACHINE, Denied, Permitted, Thing
 from oathward.policy.people import GRANT
 from oathward.vault.keeper import accounts, roles
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.proposals import KINDS, Proposal
+from oathward.vault.keeper.proposals import BUNDLE, KINDS, Proposal, absent, find
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.sessions import Session
+
+
+_DECIDING = tuple(dict.fromkeys(kind.approve for kind in KINDS.values()))
+
+
+def to_decide(keeper: Keeper, session: Session, id_: str) -> Proposal:
+    """Give the proposal that the person of a session may decide.
+
+    Raises:
+        KeeperError: as ``roles.permit``, the same for a proposal that is there and one that is not; then ``NOT_FOUND``.
+    """
+    thing = Thing("proposal", id_)
+    if not any(roles.may(keeper, session, action, thing) for action in _DECIDING):
+        roles.permit(keeper, session, _DECIDING[0], thing)
+    found = find(keeper, id_)
+    if found is None:
+        for action in _DECIDING:
+            roles.permit(keeper, session, action, thing)
+        raise absent()
+    permit_second(keeper, session, found)
+    return found
+
+
+def to_sign(keeper: Keeper, session: Session, id_: str) -> Proposal:
+    """Give the proposal that the person of a session may have signed: one of its two people, or who puts policy in force.
+
+    Raises:
+        KeeperError: as ``to_decide``.
+    """
+    found, person = find(keeper, id_), session.visitor.person_id
+    if found is not None and person in {found.proposer, found.approver}:
+        return found
+    roles.permit(keeper, session, KINDS[BUNDLE].activate, Thing("proposal", id_))
+    if found is None or not is_shown(keeper, session, found):
+        raise absent()
+    return found
+
+
+def is_shown(keeper: Keeper, session: Session, one: Proposal) -> bool:
+    """Whether somebody who sees policy may see a proposal: who is to get which role is for those who see people."""
+    own = one.proposer == session.visitor.person_id
+    return own or one.kind == BUNDLE or roles.may(keeper, session, "people.see", Thing("person"))
 
 
 def permit_second(keeper: Keeper, session: Session, proposal: Proposal) -> None:

@@ -12,14 +12,15 @@ Rules:
 - Proposer and approver are two people, whatever their accounts; neither decides what is about themselves.
 - Who approves could have approved already when it was proposed, and has held no keys since; nobody gets a role for that.
 - Who made the other's account anew since is no other person's second (``_check_apart``).
+- A bundle that widens brings along what it must, or nobody agrees to it (``papers``).
 - At the signing all of it is asked again: who left or lost a role meanwhile no longer counts.
-- An emergency is signed for one person and approved afterwards: until then it is *unassessed*. What it may widen the
+- An emergency is signed for one person and approved afterwards: until then it is *unassessed*, or *taken-back*. What it may widen the
   keeper sees for itself (``emergencies``).
 - One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own,
   and back to one that nobody assessed for nobody.
 - Each step is a record before it is answered.
 
-Deliberately absent: what stands in a bundle, and what must be attached (``oathward.proposing`` sees to it before it asks).
+Deliberately absent: what stands in a bundle (``oathward.proposing`` sees to it before it asks).
 """
 
 from __future__ import annotations
@@ -36,10 +37,22 @@ from oathward.policy.people import GRANT, SERVICE, Grant, Service
 from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
 from oathward.vault import authority
 from oathward.vault.authority import Document
-from oathward.vault.keeper import apart, emergencies, roles, signing
+from oathward.vault.keeper import apart, emergencies, papers, roles, signing
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Person as Named
-from oathward.vault.keeper.proposals import ACTIVE, BUNDLE, KINDS, OPEN_MAX, Proposal, move, of, shaped
+from oathward.vault.keeper.proposals import (
+    ACTIVE,
+    BUNDLE,
+    KINDS,
+    OPEN_MAX,
+    TAKEN_BACK,
+    UNASSESSED,
+    Proposal,
+    find,
+    move,
+    of,
+    shaped,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -85,15 +98,16 @@ def approve(keeper: Keeper, session: Session, id_: str) -> Proposal:
     Raises:
         KeeperError: ``ACCESS_OWN`` for one's own, ``ACCESS_ROLE`` without the role then and now, ``CONFLICT`` in another state.
     """
-    proposal = of(keeper, id_)
+    proposal = apart.to_decide(keeper, session, id_)
     person = session.visitor.person_id
-    after = {"proposed": "approved", "unassessed": "assessed"}.get(proposal.state)
+    state = UNASSESSED if _is_in_force_again(keeper, proposal) else proposal.state
+    after = {"proposed": "approved", UNASSESSED: "assessed"}.get(state)
     if after is None:
         raise KeeperError("proposal", f"is {proposal.state} already", reason=Reason.CONFLICT)
-    apart.permit_second(keeper, session, proposal)
     apart.check_apart(keeper, proposal, person)
     if after == "approved":
         _check_base(keeper, proposal.stated)
+        papers.check(keeper, proposal)
     with keeper.store.transaction():
         move(keeper, proposal, after, person)
         _note(keeper, f"change.{after}", proposal, session)
@@ -102,12 +116,11 @@ def approve(keeper: Keeper, session: Session, id_: str) -> Proposal:
 
 def withdraw(keeper: Keeper, session: Session, id_: str, reason: str) -> Proposal:
     """Take a proposal back: its proposer; or refuse it: whoever could approve it."""
-    proposal = of(keeper, id_)
+    found = find(keeper, id_)
+    own = found is not None and found.proposer == session.visitor.person_id
+    proposal = found if found is not None and own else apart.to_decide(keeper, session, id_)
     if proposal.state not in {"proposed", "approved"}:
         raise KeeperError("proposal", f"is {proposal.state} already", reason=Reason.CONFLICT)
-    own = proposal.proposer == session.visitor.person_id
-    if not own:
-        apart.permit_second(keeper, session, proposal)
     after = "withdrawn" if own else "refused"
     with keeper.store.transaction():
         move(keeper, proposal, after)
@@ -124,7 +137,7 @@ def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) ->
     Raises:
         KeeperError: it is not approved any more, other bodies, another base, or not to be signed for this person.
     """
-    proposal = of(keeper, id_)
+    proposal = apart.to_sign(keeper, session, id_)
     stated = proposal.stated
     kind, person = KINDS[proposal.kind], session.visitor.person_id
     state = _state(keeper, proposal)
@@ -153,10 +166,12 @@ def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) ->
     _check_bodies(keeper, proposal, wanted)
     if emergency:
         emergencies.check(keeper, bodies[0])
+    else:
+        papers.check(keeper, proposal, bodies[0])
     approvals = [Named(one, f"proposal {id_}") for one in (proposal.proposer, proposal.approver) if one]
     with keeper.store.transaction():
         documents = signing.sign(keeper, wanted, approvals)
-        move(keeper, proposal, "unassessed" if emergency else "signed", version=documents[0].version)
+        move(keeper, proposal, UNASSESSED if emergency else "signed", version=documents[0].version)
         _note(keeper, "change.signed", proposal, session, version=documents[0].version)
     return documents
 
@@ -168,16 +183,18 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
         KeeperError: there is none, or the one in force was this person's own emergency.
     """
     roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
+    signing.confirm_stored(keeper)  # before another is signed: what is in force stays known where that one is lost
     with read(keeper.engine) as db:
         now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
         last = _version_before(keeper, db, now.version)
         before = authority.load_version(db, keeper.site, BUNDLE, ACTIVE, last, keeper.authority)
     made, old = _made(keeper, now.version), _made(keeper, last)
-    if made is not None and made.state == "unassessed" and made.proposer == session.visitor.person_id:
+    alone = made is not None and (made.state == UNASSESSED or _is_in_force_again(keeper, made))
+    if made is not None and alone and made.proposer == session.visitor.person_id:
         raise KeeperError(
             "emergency", "is taken back by another person than who made it", reason=Reason.ACCESS_OWN
         )
-    if old is not None and old.state == "unassessed":
+    if old is not None and old.state in {UNASSESSED, TAKEN_BACK}:
         why = "was taken back and assessed by nobody: propose it"
         raise KeeperError("emergency", why, reason=Reason.CONFLICT)
     wanted = signing.Wanted(BUNDLE, ACTIVE, 0, before.body)
@@ -185,6 +202,8 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
         named = Named(session.visitor.person_id, f"session {session.id}")
         document = signing.sign(keeper, [wanted], [named])[0]
         keeper.store.set_meta(_BACK, f"{document.version} {now.version}")
+        if made is not None and made.state == UNASSESSED:
+            move(keeper, made, TAKEN_BACK)
         keeper.note(
             "change.rolled-back",
             {
@@ -217,13 +236,23 @@ def _made(keeper: Keeper, version: int) -> Proposal | None:
 
 def _state(keeper: Keeper, proposal: Proposal) -> str:
     """Say where a proposal stands; one that was signed and never stored (a crash) stands where it stood before."""
-    before = {"signed": "approved", "unassessed": "proposed"}.get(proposal.state)
+    before = {"signed": "approved", UNASSESSED: "proposed"}.get(proposal.state)
     if before is None:
         return proposal.state
+    return before if _stored(keeper, proposal) < proposal.version else proposal.state
+
+
+def _is_in_force_again(keeper: Keeper, proposal: Proposal) -> bool:
+    """Whether an emergency was taken back by a version that was signed and never stored (a crash): it waits again."""
+    return proposal.state == TAKEN_BACK and _stored(keeper, proposal) == proposal.version
+
+
+def _stored(keeper: Keeper, proposal: Proposal) -> int:
+    """Say which version of what a proposal changes is in force; 0 for none."""
     signing.confirm_stored(keeper)
     kind, id_, _ = proposal.stated["documents"][0]
     row = keeper.store.one("SELECT stored FROM signed WHERE kind = ? AND id = ?", kind, id_)
-    return before if row is not None and row[0] < proposal.version else proposal.state
+    return int(row[0]) if row is not None else 0
 
 
 def _check_base(keeper: Keeper, stated: dict[str, Any]) -> None:

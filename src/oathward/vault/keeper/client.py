@@ -35,6 +35,7 @@ from oathward.vault.keeper.client_changes import Changes
 from oathward.vault.keeper.client_patients import Patients
 from oathward.vault.keeper.client_people import People
 from oathward.vault.keeper.opening import Original
+from oathward.vault.keeper.papers import Register
 from oathward.vault.keeper.transport import InProcess, Several, SocketTransport, Transport, unavailable
 from oathward.vault.keeper.visit import Visit, visit_of
 from oathward.vault.seal import PublicKey
@@ -342,11 +343,12 @@ class Client:
         return PublicKey(document.id, _raw(body["public"]), body["not_after_us"])
 
 
-def connect(settings: Settings, role: str, *, become: bool = True) -> Client:
+def connect(settings: Settings, role: str, *, become: bool = True, register: Register | None = None) -> Client:  # fmt: skip
     """Reach the keeper as a role.
 
     Args:
         become: be the keeper where none runs and this caller may read its folder.
+        register: as that keeper takes it.
 
     Raises:
         KeeperError: ``KEEPER_UNAVAILABLE``; none runs and this caller may not be it.
@@ -369,7 +371,7 @@ def connect(settings: Settings, role: str, *, become: bool = True) -> Client:
             time.sleep(0.05)
             continue
         try:
-            return Client(InProcess(settings, role), role, authority)
+            return Client(InProcess(settings, role, register), role, authority)
         except VaultError as error:
             raise unavailable(error.why) from error
         except KeeperError as error:

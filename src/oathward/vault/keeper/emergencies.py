@@ -1,10 +1,10 @@
-"""What one person may have signed alone, in an emergency: the keeper looks itself, and does not believe who asks.
+"""What a bundle changes, as the keeper sees it; and what one person may have signed alone, in an emergency.
 
 Rules:
 - It may narrow anything, and widen only links for care inside this site (``policy.requirements``).
-- What cannot be read or compared is no emergency.
+- What cannot be read or compared is not signed. The keeper looks itself, and does not believe who asks.
 
-Deliberately absent: who may ask (``changes``), and the assessment afterwards.
+Deliberately absent: who may ask (``changes``), the assessment afterwards, and what two people must bring along (``papers``).
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from __future__ import annotations
 from oathward import bundles
 from oathward.core.errors import KeeperError, PolicyError
 from oathward.core.reasons import Reason
+from oathward.policy.bundle import Bundle
+from oathward.policy.difference import Change
 from oathward.policy.files import unpack
 from oathward.policy.requirements import emergency_refusals
 from oathward.vault.keeper import roles
@@ -24,14 +26,22 @@ def check(keeper: Keeper, body: bytes) -> None:
     Raises:
         KeeperError: ``proposal.emergency-too-wide``; or it is no bundle.
     """
+    changes, before, after = compare(keeper, body)
+    refused = emergency_refusals(changes, before, after)
+    if refused:
+        raise KeeperError("emergency", " ".join(refused)[:500], reason=Reason.EMERGENCY_TOO_WIDE)
+
+
+def compare(keeper: Keeper, body: bytes) -> tuple[tuple[Change, ...], Bundle | None, Bundle]:
+    """Compare a bundle with the one in force: what changes, before (nothing where none is in force), after.
+
+    Raises:
+        KeeperError: ``bundle.invalid``: it is none that could be used.
+    """
     there = roles.body_of(keeper, "bundle", "active")
     try:
         after = bundles.check(unpack(body))
         before = bundles.check(unpack(there)) if there is not None else None
     except PolicyError as error:
-        raise KeeperError(
-            "emergency", "is no bundle that could be used", reason=Reason.BUNDLE_INVALID
-        ) from error
-    refused = emergency_refusals(bundles.changes_between(before, after), before, after)
-    if refused:
-        raise KeeperError("emergency", " ".join(refused)[:500], reason=Reason.EMERGENCY_TOO_WIDE)
+        raise KeeperError("bundle", "is none that could be used", reason=Reason.BUNDLE_INVALID) from error
+    return bundles.changes_between(before, after), before, after

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
@@ -36,6 +36,9 @@ from oathward.vault.keeper.sessions import Sessions
 from oathward.vault.keeper.store import Store
 from oathward.vault.table_store import TableStore
 
+if TYPE_CHECKING:
+    from oathward.vault.keeper.papers import Register
+
 log = structlog.get_logger()
 
 
@@ -49,6 +52,9 @@ class BodyReader(Protocol):
 class Keeper:
     """The keeper of one site.
 
+    Args:
+        register: where it sees what a change of policy must bring along; without one it takes no such change.
+
     Raises:
         KeeperError: another process is the keeper, or this store is an old copy that cannot be mended.
         VaultError: no key store, or its site key does not fit.
@@ -61,8 +67,10 @@ class Keeper:
         *,
         clock: Clock | None = None,
         monotonic: Callable[[], float] = time.monotonic,
+        register: Register | None = None,
     ) -> None:
         self.settings = settings
+        self.register = register
         self.site = settings.site.name
         self.store = Store(settings.keeper_folder)
         try:

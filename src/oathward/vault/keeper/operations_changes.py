@@ -17,13 +17,13 @@ from oathward.policy.access import Thing
 from oathward.policy.people import PERSON
 from oathward.vault.keeper import (
     allowing,
+    apart,
     asking,
     changes,
     founding,
     operations_admin,
     plain,
     proposals,
-    roles,
     shapes,
     signing,
 )
@@ -73,21 +73,15 @@ def _listed(
 ) -> list[dict[str, Any]]:
     session = asking.session(keeper, caller, proof, "policy.see", Thing("policy"), looking=True)
     found = proposals.listed(keeper, open_only=open_only)
-    return [_shown(one) for one in found if _is_theirs(keeper, session, one)]
+    return [_shown(one) for one in found if apart.is_shown(keeper, session, one)]
 
 
 def _one(keeper: Keeper, caller: Caller, proposal: str, proof: dict[str, str]) -> dict[str, Any]:
     session = asking.session(keeper, caller, proof, "policy.see", Thing("policy", proposal), looking=True)
     found = proposals.of(keeper, proposal)
-    if not _is_theirs(keeper, session, found):
+    if not apart.is_shown(keeper, session, found):
         raise proposals.absent()
     return _shown(found)
-
-
-def _is_theirs(keeper: Keeper, session: Session, one: Proposal) -> bool:
-    """Whether somebody who sees policy may see this proposal: who is to get which role is for those who see people."""
-    own = one.proposer == session.visitor.person_id
-    return own or one.kind == proposals.BUNDLE or roles.may(keeper, session, "people.see", Thing("person"))
 
 
 def _sign_people(

@@ -2,6 +2,7 @@
 
 Rules:
 - A proposal is one canonical JSON document of known form; it never changes, only its state does.
+- Its id, and those of what it is about, are short and plain: they stand in records, pages and addresses.
 - A state is left once: who comes second is told so.
 
 Deliberately absent: who may (``apart``), and what follows from a state (``changes``).
@@ -15,11 +16,15 @@ from typing import Any
 import orjson
 
 from oathward.core.errors import KeeperError
+from oathward.core.ids import is_id
 from oathward.core.reasons import Reason
 from oathward.policy.people import GRANT, SERVICE
 from oathward.vault.keeper.keeper import Keeper
 
 BUNDLE, ACTIVE = "bundle", "active"
+UNASSESSED, TAKEN_BACK = "unassessed", "taken-back"
+"""States of an emergency that one person made and nobody agreed to; a word for each, as rows hold it."""
+
 DOCUMENT_BYTES_MAX = 65_536
 OPEN_MAX = 500
 """Proposals that wait; one more is refused."""
@@ -49,7 +54,8 @@ class Proposal:
     """A change and where it stands.
 
     Args:
-        state: ``proposed``, ``approved``, ``signed``, ``unassessed`` (an emergency), ``assessed``, ``withdrawn``, ``refused``.
+        state: ``proposed``, ``approved``, ``signed``, ``unassessed`` (an emergency), ``assessed``, ``taken-back`` (an
+            emergency that another person took back, and nobody assessed), ``withdrawn``, ``refused``.
         version: the one it was signed as; 0 before.
     """
 
@@ -81,10 +87,16 @@ def of(keeper: Keeper, id_: str) -> Proposal:
     Raises:
         KeeperError: ``NOT_FOUND``.
     """
-    row = keeper.store.one("SELECT * FROM proposal WHERE id = ?", id_)
-    if row is None:
+    found = find(keeper, id_)
+    if found is None:
         raise absent()
-    return Proposal(*row)
+    return found
+
+
+def find(keeper: Keeper, id_: str) -> Proposal | None:
+    """Read a proposal; nothing where there is none."""
+    row = keeper.store.one("SELECT * FROM proposal WHERE id = ?", id_)
+    return Proposal(*row) if row is not None else None
 
 
 def listed(keeper: Keeper, *, open_only: bool = False, limit: int = 200) -> list[Proposal]:
@@ -111,13 +123,12 @@ def shaped(body: bytes) -> dict[str, Any]:
             and isinstance(stated["emergency"], bool)
             and type(stated["base_version"]) is int
             and all(
-                isinstance(stated[name], str) and len(stated[name]) <= 500
-                for name in ("id", "reason", "dry_run")
+                isinstance(stated[name], str) and len(stated[name]) <= 500 for name in ("reason", "dry_run")
             )
-            and 1 <= len(stated["id"]) <= 64
+            and is_id(stated["id"])
             and 1 <= len(stated["documents"]) <= 1 + 499 * (stated["kind"] != BUNDLE)
             and all(_is_row(row) for name in ("documents", "attachments") for row in stated[name])
-            and all(row[0] == stated["kind"] for row in stated["documents"])
+            and all(row[0] == stated["kind"] and is_id(row[1]) for row in stated["documents"])
             and (stated["kind"] != BUNDLE or stated["documents"][0][1] == ACTIVE)
             and (not stated["emergency"] or stated["kind"] == BUNDLE)
         )
@@ -132,7 +143,7 @@ def _is_row(row: Any) -> bool:
     return (
         isinstance(row, list)
         and len(row) == 3
-        and all(isinstance(one, str) and 0 < len(one) <= 256 for one in row)
+        and all(isinstance(one, str) and 0 < len(one) <= 256 and one.isprintable() for one in row)
     )
 
 

@@ -35,6 +35,7 @@ from oathward.core.settings import Settings
 from oathward.vault.keeper import frames, operations
 from oathward.vault.keeper.house import House
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.papers import Register
 from oathward.vault.keeper.proof import Caller
 
 ROLES = ("gateway", "courier", "app", "admin")
@@ -49,7 +50,7 @@ _PR_SET_DUMPABLE = 4
 log = structlog.get_logger()
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, register: Register | None = None) -> None:
     """Be the keeper until told to stop.
 
     Raises:
@@ -63,7 +64,7 @@ def run(settings: Settings) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         try:
-            server = Server(settings, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
+            server = Server(settings, register, on_failure=lambda: os.kill(os.getpid(), signal.SIGTERM))
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         asyncio.run(told_to_stop())
@@ -82,10 +83,17 @@ class Server:
     """A serving keeper; serves when made.
 
     Args:
+        register: as the keeper takes it.
         on_failure: called when keeping house ends by an error of ours; the process should end too.
     """
 
-    def __init__(self, settings: Settings, *, on_failure: Callable[[], object] = bool) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        register: Register | None = None,
+        *,
+        on_failure: Callable[[], object] = bool,
+    ) -> None:
         self.failed = False
         self._on_failure = on_failure
         self._status = Status(settings.run_folder_of("keeper"), "keeper")
@@ -96,7 +104,7 @@ class Server:
         settings.run_folder.mkdir(parents=True, exist_ok=True)
         self._sockets = {role: _listen(settings, role) for role in ROLES}
         users.become(settings, "keeper")  # only now: the sockets are made
-        self.keeper = Keeper(settings)
+        self.keeper = Keeper(settings, register=register)
         for role in ROLES:  # only now: we hold the store, so whoever listened there is gone
             _unnamed(settings, role).replace(frames.socket_path(settings, role))
         self._house = House(self.keeper)

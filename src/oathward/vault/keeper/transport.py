@@ -26,6 +26,7 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 from oathward.vault.keeper import frames, operations
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.papers import Register
 from oathward.vault.keeper.proof import Caller
 
 
@@ -157,12 +158,12 @@ class Several:
 class InProcess:
     """The keeper inside this process; clients of one data folder share it, the last one closes it."""
 
-    def __init__(self, settings: Settings, role: str) -> None:
+    def __init__(self, settings: Settings, role: str, register: Register | None = None) -> None:
         self._caller = Caller(role, os.geteuid(), os.getpid())
         self._folder = settings.keeper_folder
         with _opened_guard:
             keeper, users = _opened.get(self._folder, (None, 0))
-            self._keeper = keeper or Keeper(settings)
+            self._keeper = keeper or Keeper(settings, register=register)
             _opened[self._folder] = (self._keeper, users + 1)
         self._closed = False
 

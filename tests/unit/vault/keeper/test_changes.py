@@ -8,6 +8,7 @@ from tests.founded import FIRST, bundle_body, proposal, signed_in, version_of
 from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.db import connect
+from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
@@ -33,6 +34,7 @@ class Site:
         self.engine = connect(settings.database_url)
         self.changes = admin.changes
         founded.found(admin, self.engine, self.now_us, PEOPLE)
+        founded.register_first(self.keeper)
 
     @property
     def now_us(self):
@@ -43,6 +45,7 @@ class Site:
 
     def bundle(self, text="a", **more):
         body = bundle_body(text)
+        founded.keep(self.engine, self.keeper.site, body)
         return body, proposal(
             "bundle", [("active", body)], base=version_of(self.keeper, "bundle", "active"), **more
         )
@@ -335,6 +338,37 @@ def test_an_emergency_is_taken_back_by_another_person(site):
     founded.store(site.engine, [site.changes.roll_back("undo", site.as_("paul"))])
 
 
+def test_an_emergency_that_was_taken_back_waits_for_nobody_any_more(site):
+    """Nobody could assess it, and in a long list it stood before what does wait."""
+    first, document = site.bundle("a")
+    site.through(document, first, "ines", "paul")
+    body, document = site.bundle("cut", emergency=True)
+    one = site.changes.propose(document, site.as_("sara"))
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("sara")))
+    founded.store(site.engine, [site.changes.roll_back("undo", site.as_("paul"))])
+    assert site.changes.one(one.id, site.as_("audra")).state == "taken-back"
+    assert site.changes.listed(site.as_("audra"), open_only=True) == []
+    assert refused(lambda: site.changes.approve(one.id, site.as_("paul"))) is Reason.CONFLICT
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("sara"))) is Reason.CONFLICT
+    assert refused(lambda: site.changes.roll_back("redo", site.as_("ines"))) is Reason.CONFLICT
+    later, document = site.bundle("b")
+    site.through(document, later, "ines", "paul")
+    assert site.changes.roll_back("oops", site.as_("ines")).body == first
+
+
+def test_an_emergency_whose_end_was_never_stored_waits_still(site):
+    """Killed between the keeper's signature of the step back and the database's commit: the emergency is in force."""
+    first, document = site.bundle("a")
+    site.through(document, first, "ines", "paul")
+    body, document = site.bundle("cut", emergency=True)
+    one = site.changes.propose(document, site.as_("sara"))
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("sara")))
+    assert site.changes.roll_back("undo", site.as_("paul")).body == first
+    assert refused(lambda: site.changes.roll_back("undo", site.as_("sara"))) is Reason.ACCESS_OWN
+    assert refused(lambda: site.changes.approve(one.id, site.as_("sara"))) is Reason.ACCESS_OWN
+    assert site.changes.approve(one.id, site.as_("paul")).state == "assessed"
+
+
 def test_what_was_signed_and_never_stored_is_signed_again_and_in_nobodys_way(site):
     """Killed between the keeper's signature and the database's commit."""
     first, document = site.bundle("a")
@@ -377,6 +411,16 @@ MISSHAPEN = {
     "an emergency grant": proposal(GRANT, [("ines", b"x")], base=1, emergency=True),
     "no documents": proposal("bundle", [], base=0),
     "an endless id": proposal("bundle", [("active", b"x")], base=0, id_="x" * 65),
+    "an id that moves the cursor": proposal("bundle", [("active", b"x")], base=0, id_="a\x1b[2J"),
+    "an id that turns the writing round": proposal("bundle", [("active", b"x")], base=0, id_="a\u202eb"),
+    "an id of several words": proposal("bundle", [("active", b"x")], base=0, id_="a b"),
+    "an id with a line's end": proposal("bundle", [("active", b"x")], base=0, id_="abc\n"),
+    "a service whose id moves the cursor": proposal(SERVICE, [("s\x1b[2J", b"x")], base=0),
+    "a service whose id is endless": proposal(SERVICE, [("s" * 65, b"x")], base=0),
+    "a grant of an id that is no id": proposal(GRANT, [("../ines", b"x")], base=0),
+    "an attachment nobody can read": proposal(
+        "bundle", [("active", b"x")], base=0, attached=[("note", "a\x00b", "0" * 64)]
+    ),
 }
 
 
@@ -393,6 +437,47 @@ def test_an_id_is_used_once(site):
 
 def test_another_persons_proposal_that_is_not_there(site):
     assert refused(lambda: site.changes.approve("no-such", site.as_("paul"))) is Reason.NOT_FOUND
+
+
+def told(act):
+    """What somebody is told: where, why, and for which reason."""
+    with pytest.raises(KeeperError) as caught:
+        act()
+    return caught.value.where, caught.value.why, caught.value.reason
+
+
+ASKED = {
+    "approve": lambda site, id_, proof: site.changes.approve(id_, proof),
+    "withdraw": lambda site, id_, proof: site.changes.withdraw(id_, "no", proof),
+    "sign": lambda site, id_, proof: site.changes.sign(id_, [b"x"], proof),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("person", ["clara", "audra", "kim"])
+def test_who_may_not_learns_of_no_proposal_whether_it_is_there(site, name, person):
+    """Bundles and grants, in each state, and an id of nothing: one answer, and one record of it."""
+    body, document = site.bundle()
+    waiting = site.changes.propose(document, site.as_("ines"))
+    done = site.through(*reversed(site.bundle("b")), "ines", "paul")
+    granted = site.changes.propose(site.grant("clara", Role.AUDITOR)[1], site.as_("adam"))
+    proof = site.as_(person)
+    answers = [
+        told(lambda id_=id_: ASKED[name](site, id_, proof))
+        for id_ in (waiting.id, done.id, granted.id, "no-such")
+    ]
+    assert set(answers) == {answers[-1]}
+    assert answers[-1][2] is Reason.ACCESS_ROLE
+    assert len(records(site.settings, "access.denied")) == 4, "each is on record"
+    assert body
+
+
+def test_a_role_that_is_proposed_is_there_for_those_alone_who_see_people(site):
+    """Who puts policy in force sees no people: of such a proposal they learn what they learn of one that is not there."""
+    one = site.changes.propose(site.grant("clara", Role.AUDITOR)[1], site.as_("adam"))
+    proof = site.as_("ines")
+    answers = {told(lambda id_=id_: site.changes.sign(id_, [b"x"], proof)) for id_ in (one.id, "no-such")}
+    assert len(answers) == 1
 
 
 GUARDS = {
