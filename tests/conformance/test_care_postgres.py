@@ -3,6 +3,7 @@
 import pytest
 from tests.postgres import needs_postgres, postgres_engine, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.unit.vault import test_stays as promises
+from tests.unit.vault import test_stays_room as bounded
 
 from oathward.core.db import read, write
 from oathward.vault import care_rows, kept
@@ -50,3 +51,15 @@ def test_the_newest_originals_of_several_subjects(engine):
     with read(engine) as db:
         assert kept.newest(db, "s", ["s1", "s2"], after="", limit=5) == []
         assert kept.newer(db, "s", ["s1", "s2"], "") == 0
+
+
+def test_stays_are_bounded_and_forgotten(engine):
+    bounded.test_admissions_and_discharges_without_end_leave_a_bounded_number_of_rows(engine)
+
+
+def test_with_the_last_stay_goes_the_name(engine):
+    bounded.test_with_the_last_of_a_patient_goes_what_the_patient_is_called(engine, "")
+
+
+def test_beyond_the_limit_of_all_nothing_begins(engine):
+    bounded.test_beyond_the_limit_of_all_a_new_stay_is_a_finding_and_those_there_go_on(engine)

@@ -33,7 +33,7 @@ from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages import traffic
-from oathward.vault import kept
+from oathward.vault import care_room, kept
 from oathward.vault.opened import Opened
 from oathward.web.server import Server
 
@@ -140,6 +140,7 @@ async def _keep_house(
             if now_s >= next_purge_s:
                 next_purge_s = now_s + _PURGE_S
                 await asyncio.to_thread(_purge, site)
+                await asyncio.to_thread(_forget_stays, site)
                 if console is not None:
                     await asyncio.to_thread(_record_refusals, site, console)
             if now_s >= next_look_s:
@@ -168,6 +169,16 @@ def _record_refusals(site: Opened, console: Server) -> None:
     if leaves:
         with write(site.engine) as db:
             ledger.append(db, site.site, leaves)
+
+
+def _forget_stays(site: Opened) -> None:
+    """Forget stays that ended long ago; that they were is on record, and so is how many were forgotten."""
+    now_us = micros(site.clock.now())
+    with write(site.engine) as db:
+        gone = care_room.forget_before(db, site.site, site.settings.people, now_us, _PURGE_ROWS)
+        if gone.ended or gone.silent:
+            body = {"ended": gone.ended, "silent": gone.silent}
+            ledger.append(db, site.site, [prepare(Record("care.forgotten", body, now_us))])
 
 
 def _purge(site: Opened) -> None:

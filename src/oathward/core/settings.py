@@ -212,6 +212,9 @@ class People:
     care_silence_days: float = (
         30.0  # a stay of which no message said a word for so long gives no care relationship
     )
+    care_ended_days: float = 30.0  # an ended stay is forgotten so long after the last word of it; the ledger keeps that it was
+    care_stays_per_patient_max: int = 64  # open ones; beyond it the one longest unheard of ends, with a finding
+    care_stays_max: int = 500_000  # of all patients, ended ones too; beyond it a new one is not kept, with a finding
 
 
 @dataclass(frozen=True, slots=True)

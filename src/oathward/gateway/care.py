@@ -14,9 +14,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oathward.gateway import care_fhir, care_hl7v2
+from oathward.gateway import care_fhir, care_hl7v2, care_moves
 from oathward.patients.model import FOLLOWED, EdgeKind
-from oathward.vault import care_rows, stays
+from oathward.vault import care_rows, stays, stays_moved
 from oathward.vault.care_rows import Tie
 
 if TYPE_CHECKING:
@@ -37,11 +37,31 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         return
     reader = care_hl7v2 if part.arrival.wire.name == "hl7v2" else care_fhir
     told = reader.told(message, device, gate.hasher, part, gate.named)
+    keys: dict[str, Any] = {"site": gate.site, "stamps": gate.stamps, "room": gate.room}
     for said in told:
-        part.tells.append(partial(stays.take, site=gate.site, said=said, stamps=gate.stamps))
+        part.tells.append(partial(stays.take, said=said, **keys))
+    if part.arrival.wire.name == "hl7v2":
+        _moves(gate, device, message, part, keys)
     if told and not part.resolution.others:
         hashes = reader.named(message, device, gate.hasher, gate.named)
         subject = part.resolution.subject
         part.acts.append(
             partial(care_rows.name, site=gate.site, subject=subject, hashes=hashes, stamps=gate.stamps)
+        )
+
+
+def _moves(gate: Gate, device: Device, message: Any, part: Part, keys: dict[str, Any]) -> None:
+    """Add what is said of visits and accounts that change hands, and of numbers that change."""
+    for moved in care_moves.moved(message, device, gate.hasher, part, gate.named):
+        part.tells.append(partial(stays_moved.move, moved=moved, **keys))
+    hashes = care_moves.renamed(message, device, gate.hasher, gate.named)
+    if hashes and not part.resolution.others:
+        part.tells.append(
+            partial(
+                stays_moved.renamed,
+                site=gate.site,
+                subject=part.resolution.subject,
+                hashes=hashes,
+                stamps=gate.stamps,
+            )
         )

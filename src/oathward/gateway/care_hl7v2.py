@@ -73,10 +73,10 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part, known: Kn
     subjects = (part.resolution.subject, *part.resolution.others)
     if not visits or not len(pids) == len(subjects) <= len(visits):
         return []
-    clocks = _clocks(message, part.arrival.at_us)
+    clocks = clocks_of(message, part.arrival.at_us)
     found = []
     for subject, pid, pv1 in zip(subjects, pids, visits, strict=False):
-        encounter = _identified(message, pid, pv1, device, hasher, known)[0]
+        encounter, account, _ = identified(message, pid, pv1, device, hasher, known)
         one = _said(message, turn, pv1, device, hasher)
         if one is not None:
             turned, unit, attending = one
@@ -84,7 +84,7 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part, known: Kn
             found.append(
                 Said(
                     *(subject, encounter, turned, message.trigger, *clocks, arrival.at_us, arrival.id),
-                    *(unit, attending),
+                    *(unit, attending, account),
                 )
             )
     return found
@@ -93,17 +93,20 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part, known: Kn
 def named(message: Message, device: Device, hasher: Hasher, known: Known) -> tuple[bytes, ...]:
     """Hash the patient's numbers that mean something beyond the device."""
     pids, visits = message.named(b"PID"), message.named(b"PV1")
-    return _identified(message, pids[0], visits[0], device, hasher, known)[1]
+    return identified(message, pids[0], visits[0], device, hasher, known)[2]
 
 
-Known = Recent[bytes, tuple[bytes, tuple[bytes, ...]]]
-"""Keyed hash of identifying fields as they stand -> encounter, and numbers of the patient, hashed."""
+Known = Recent[bytes, tuple[bytes, bytes, tuple[bytes, ...]]]
+"""Keyed hash of identifying fields as they stand -> encounter, account, and numbers of the patient, hashed."""
 
 
-def _identified(
+def identified(
     message: Message, pid: bytes, pv1: bytes, device: Device, hasher: Hasher, known: Known
-) -> tuple[bytes, tuple[bytes, ...]]:
-    """Read the encounter and the patient's numbers; the same fields are read once."""
+) -> tuple[bytes, bytes, tuple[bytes, ...]]:
+    """Read the encounter, the account and the patient's numbers, hashed; the same fields are read once.
+
+    An encounter without a number of its own has the account's; empty where neither is named.
+    """
     means = f"{device.id}\r{device.default_authority}\r{device.default_identifier_type}\r{message.charset}"
     fields = [message.field(pid, n) for n in (PID_EXTERNAL, PID_LIST, PID_ALTERNATE, PID_ACCOUNT)]
     written = b"\r".join((*fields, message.field(pv1, PV1_VISIT), repr(message.separators).encode()))
@@ -112,10 +115,11 @@ def _identified(
     if found is None:
         reading = Reading(message, device, hasher)
         visits = reading.identifiers(message.field(pv1, PV1_VISIT), encounter="VN")
-        visits = visits or reading.identifiers(fields[3], encounter="AN")
+        accounts = reading.identifiers(fields[3], encounter="AN")
+        account = hasher.identifier(accounts[0]) if accounts else b""
         wide = reading.spoken(message, pid, pv1).wide
         hashes = dict.fromkeys(hasher.identifier(one) for one in wide)
-        found = hasher.identifier(visits[0]) if visits else b"", tuple(hashes)
+        found = hasher.identifier(visits[0]) if visits else account, account, tuple(hashes)
         known.put(key, found)
     return found
 
@@ -136,7 +140,7 @@ def _said(
     return turn, units(place, form), attendings(attending, form, device.default_authority, hasher.authorities)
 
 
-def _clocks(message: Message, heard_us: int) -> tuple[int, int]:
+def clocks_of(message: Message, heard_us: int) -> tuple[int, int]:
     """Give when it was said and since when it is so; none later than it came."""
     events = message.named(b"EVN")
     evn = events[0] if events else b"EVN"

@@ -49,6 +49,7 @@ from oathward.policy import model as policy
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Permit
 from oathward.protocols.fhir.shapes import MEMORY as SHAPES
+from oathward.vault.care_room import Room
 from oathward.vault.care_rows import Stamps
 from oathward.vault.opened import Opened
 from oathward.vault.seal import Sealer
@@ -95,7 +96,8 @@ class Gate:
         self.resolver = Resolver(keys.index_key, self.site, words=self.words, authorities=authorities)
         self.hasher = Hasher(keys.index_key, self.site, authorities)
         self.stamps = Stamps(keys.index_key, self.site)
-        self.named: Recent[bytes, tuple[bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
+        self.room = Room.by(site.settings.people)
+        self.named: Recent[bytes, tuple[bytes, bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)

@@ -57,8 +57,10 @@ care_stay = Table(
     Column("place_at_us", BigInteger, nullable=False),
     Column("heard_us", BigInteger, nullable=False),
     Column("message", Text, nullable=False),
+    Column("account", LargeBinary, nullable=False),
     Column("stamp", LargeBinary, nullable=False),
     Index("care_stay_unit", "site", "unit"),
+    Index("care_stay_heard", "site", "heard_us"),
 )
 """``being``: whether the patient is in care; ``place``: where, under whom. Each with when it was said and since when it is so; ``place_at_us`` is 0 where an update said it."""
 
@@ -134,7 +136,10 @@ class Stamps:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """One row of ``care_stay``. ``ended_us`` None: the patient is there. ``attending``: ``authority|number`` of each."""
+    """One row of ``care_stay``. ``ended_us`` None: the patient is there. ``attending``: ``authority|number`` of each.
+
+    ``account``: keyed hash of the account it is of; empty where none was named.
+    """
 
     subject: str
     encounter: bytes
@@ -148,6 +153,7 @@ class Stay:
     place_at_us: int
     heard_us: int
     message: str
+    account: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +312,7 @@ def open_at(
 
 
 def _believed(db: Connection, site: str, query: Any, stamps: Stamps | None) -> list[Stay]:
-    stays = [(stay_of(row), row[13]) for row in db.execute(query)]
+    stays = [(stay_of(row), row[14]) for row in db.execute(query)]
     return [one for one, stamp in stays if stamps is None or stamps.good(stamp, *_stayed(site, one))]
 
 
@@ -317,7 +323,7 @@ def put_stay(db: Connection, site: str, stay: Stay, stamps: Stamps) -> None:
 
 def stay_of(row: Any) -> Stay:
     """Read one row, in the order of the table's columns."""
-    return Stay(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), *row[5:13])
+    return Stay(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), *row[5:13], bytes(row[13]))
 
 
 def units(db: Connection, site: str) -> dict[str, int]:
@@ -343,7 +349,7 @@ def _plain(stay: Stay) -> tuple[Word, ...]:
     return (
         *(stay.subject, stay.encounter, stay.unit, _written(stay.attending), stay.begun_us, stay.ended_us),
         *(stay.being_said_us, stay.being_at_us, stay.place_said_us, stay.place_at_us),
-        *(stay.heard_us, stay.message),
+        *(stay.heard_us, stay.message, stay.account),
     )
 
 

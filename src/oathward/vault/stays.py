@@ -10,8 +10,9 @@ Rules:
 - A stay first heard of by an update is one whose admission came before us: whatever ends it counts.
 - A change of class (A06, A07) under a new number ends the stays before it.
 - An encounter number that several subjects have is a stay of each: a mother and her child may share one.
+- How many stays there may be has limits; where one is met, a finding is on record (``care_room``).
 
-Deliberately absent: HL7 v2 and FHIR (``gateway/care``).
+Deliberately absent: HL7 v2 and FHIR (``gateway/care``), visits and accounts that change hands (``stays_moved``).
 
 Source: HL7 v2.8.2 §3.3.1 to §3.3.13 (events), §3.4.1.2 and §3.4.1.6 (EVN-2, EVN-6: of a cancellation, the time of
 what is taken back).
@@ -24,9 +25,11 @@ from enum import Enum
 
 from sqlalchemy import Connection
 
+from oathward.core.reasons import Reason
 from oathward.ledger import Leaf, Record, prepare
 from oathward.vault import care_rows as rows
 from oathward.vault.care import tied
+from oathward.vault.care_room import Room
 from oathward.vault.care_rows import Stamps, Stay
 
 
@@ -52,6 +55,7 @@ class Said:
         said_us: when it was said. at_us: since when it is so. heard_us: when it came; neither is later.
         unit: where the patient is; empty: nowhere that was named; None: nothing said.
         attending: ``authority|number`` of each; None: nothing said.
+        account: keyed hash of the account's number; empty for none.
     """
 
     subject: str
@@ -64,6 +68,7 @@ class Said:
     message: str
     unit: str | None = None
     attending: tuple[str, ...] | None = None
+    account: bytes = b""
 
 
 _ENDS = frozenset((Turn.DISCHARGE,))
@@ -72,16 +77,49 @@ _PLACES = frozenset((Turn.ADMIT, Turn.MOVE, Turn.MOVE_BACK))
 """These say where the patient is; where they name no place it is not known any more."""
 
 
-def take(db: Connection, site: str, said: Said, stamps: Stamps) -> list[Leaf]:
+def take(db: Connection, site: str, said: Said, stamps: Stamps, room: Room) -> list[Leaf]:
     """Keep what a statement makes of a patient's stays, inside the transaction of its message; gives its records."""
     subjects = tied(db, site, said.subject, stamps)
     kept = rows.stays_of(db, site, subjects)
     leaves: list[Leaf] = []
     for before, after in _changes(kept, said):
-        if before is None or not _same(before, after):
+        if before is not None and not _same(before, after):
             rows.put_stay(db, site, after, stamps)
-            leaves += _told(before, after, said)
+            leaves += told(before, after, said)
+        elif before is None:
+            leaves += put_new(db, site, after, said, stamps, room, kept)
     return leaves
+
+
+def put_new(
+    db: Connection, site: str, new: Stay, said: Said, stamps: Stamps, room: Room, kept: list[Stay]
+) -> list[Leaf]:
+    """Keep a stay that was not there, where there is room; gives its records.
+
+    Args:
+        kept: the stays its patient has already.
+    """
+    if not room.left(db, site):
+        return [_limit_met(said, "site")]
+    leaves: list[Leaf] = []
+    if new.ended_us is None:
+        for one in room.too_many(kept, said.heard_us):  # the one that came now is the one that care is about
+            ended = replace(one, ended_us=max(one.begun_us, said.at_us))
+            rows.put_stay(db, site, ended, stamps)
+            leaves += [_limit_met(said, "patient"), *told(one, ended, said)]
+    rows.put_stay(db, site, new, stamps)
+    room.taken(db, site, kept)
+    return leaves + told(None, new, said)
+
+
+def ended_by(stay: Stay, said: Said) -> Stay:
+    """Give what a stay is once its end was said so; unchanged where what is known is later."""
+    return _after(stay, replace(said, turn=Turn.DISCHARGE))
+
+
+def tombstone(said: Said) -> Stay:
+    """Make the stay of which only the end was heard, so that what began it and comes late begins nothing."""
+    return _new(replace(said, turn=Turn.DISCHARGE))
 
 
 HEARD_US = 3_600_000_000
@@ -126,13 +164,15 @@ def _new(said: Said) -> Stay:
         said.at_us if said.turn in _ENDS else None,
         *((said.said_us, said.at_us) if told else (0, 0)),
         *(said.said_us, said.at_us if said.turn in _PLACES else 0),
-        *(said.heard_us, said.message),
+        *(said.heard_us, said.message, said.account),
     )
 
 
 def _after(stay: Stay, said: Said) -> Stay:
     stay = _placed(_being(stay, said), said)
-    return replace(stay, heard_us=max(stay.heard_us, said.heard_us), message=said.message)
+    account = stay.account or said.account
+    heard_us = max(stay.heard_us, said.heard_us)
+    return replace(stay, heard_us=heard_us, message=said.message, account=account)
 
 
 def _being(stay: Stay, said: Said) -> Stay:
@@ -177,7 +217,7 @@ def _placed(stay: Stay, said: Said) -> Stay:
     return replace(stay, unit=unit, attending=attending, place_at_us=at_us, place_said_us=said.said_us)
 
 
-def _told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
+def told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
     """Record whose care began and ended: how many attend and whether a unit was named, never which words stood there.
 
     What home care and clinics write as a place may be a name or an address.
@@ -206,3 +246,8 @@ def _told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
         for kind, stay in pairs
         if stay is not None
     ]
+
+
+def _limit_met(said: Said, about: str) -> Leaf:
+    body = {"finding": Reason.CARE_LIMIT.code, "about": about}
+    return prepare(Record("finding.raised", body, said.heard_us, said.subject, (), said.message))

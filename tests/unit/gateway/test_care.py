@@ -19,6 +19,7 @@ from oathward.patients import actions as patients
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
 from oathward.vault import care, care_rows
+from oathward.vault.care_room import Room
 
 HERE = Peer("127.0.0.1", None, ())
 HUB = Peer("127.0.0.1", b"\x07" * 32, ())
@@ -249,3 +250,184 @@ def test_what_is_long_is_read_and_not_remembered(gate, mrn):
     assert (care_hl7v2._attending.cache_info().currsize, care_hl7v2._unit.cache_info().currsize) == before
     assert long.held is None
     assert [r["body"]["attending"] for r in told(gate, long)][-1] == care_hl7v2.ATTENDING_MAX
+
+
+def moving(event, *, mrn, prior, said="20260504090000", account="", was_account="", visit="", was_visit=""):
+    """One message by which a visit or an account has another number, or another patient."""
+    pid = f"PID|1||{mrn}^^^HOSP^MR||Zebulonova^Quixotella||19310203|F" + "|" * 10 + account
+    lines = [
+        f"MSH|^~\\&|ADT1|HOSP|OATHWARD|SITE|{said}||ADT^{event}^ADT_{event}|{event}{said}{mrn}|P|2.6",
+        f"EVN||{said}",
+        pid,
+        f"MRG|{prior}^^^HOSP^MR||{was_account}||{was_visit}",
+        *([f"PV1|1|I|{'|' * 16}{visit}"] if visit else []),
+    ]
+    return ("\r".join(lines) + "\r").encode()
+
+
+def with_account(raw, number):
+    """An ADT message whose PID-18 is said."""
+    return raw.replace(b"|19310203|F\r", b"|19310203|F" + b"|" * 10 + number.encode() + b"\r")
+
+
+V1, V2 = "V1^^^HOSP^VN", "V2^^^HOSP^VN"
+A1, A2 = "A1^^^HOSP^AN", "A2^^^HOSP^AN"
+
+
+@pytest.fixture
+def two(gate, mrn):
+    """Somebody in care, visit V1 of account A1, and somebody who is not; both subjects, and the other's number."""
+    other = f"{mrn[:-1]}X"
+    first = take(gate, with_account(adt("A01", said="20260504080000", mrn=mrn), A1))
+    second = take(gate, adt("A28", said="20260504080100", mrn=other))
+    assert (who(gate, first), who(gate, second)) == (BOTH, set())
+    return first, second, other
+
+
+MOVES = {
+    "A44 an account, with its visit": {"event": "A44", "account": A1, "was_account": A1},
+    "A44 an account, under a new number": {"event": "A44", "account": A2, "was_account": A1},
+    "A45 a visit to an account of another": {
+        "event": "A45", "account": A2, "was_account": A1, "visit": V1, "was_visit": V1
+    },
+    "A45 a visit, under a new number": {
+        "event": "A45", "account": A2, "was_account": A1, "visit": V2, "was_visit": V1
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_what_is_moved_to_another_patient_takes_care_along(gate, mrn, two, name):
+    first, second, other = two
+    moved = take(gate, moving(**MOVES[name], mrn=other, prior=mrn))
+    assert (who(gate, first), who(gate, second)) == (set(), BOTH)
+    kinds = [(r["kind"], r["subject"], r["body"]["event"]) for r in told(gate, moved)]
+    event = MOVES[name]["event"]
+    assert kinds == [
+        ("care.ended", first.message.subject, event),
+        ("care.began", second.message.subject, event),
+    ]
+    take(gate, adt("A03", said="20260504100000", mrn=other, visit=MOVES[name].get("visit", V1)))
+    assert who(gate, second) == set()
+
+
+@pytest.mark.parametrize("name", MOVES)
+def test_a_move_of_another_visit_or_account_moves_nothing(gate, mrn, two, name):
+    first, second, other = two
+    foreign = MOVES[name] | {
+        "was_account": "A9^^^HOSP^AN",
+        "was_visit": MOVES[name].get("was_visit") and "V9^^^HOSP^VN",
+    }
+    foreign["was_visit"] = foreign["was_visit"] or ""
+    take(gate, moving(**foreign, mrn=other, prior=mrn))
+    assert (who(gate, first), who(gate, second)) == (BOTH, set())
+
+
+def test_a_move_said_before_what_is_known_moves_nothing(gate, mrn, two):
+    first, second, other = two
+    take(gate, adt("A03", said="20260504110000", mrn=mrn))
+    back = take(gate, adt("A13", said="20260504120000", at="20260504110000", mrn=mrn))
+    take(gate, moving("A44", mrn=other, prior=mrn, account=A1, was_account=A1))
+    assert (who(gate, back), who(gate, second)) == (BOTH, set())
+    assert who(gate, first) == BOTH
+
+
+def test_a_visit_that_was_another_patients_all_along_begins_nothing_for_this_one(gate, mrn):
+    """The move came first, the admission it corrects behind it."""
+    other = f"{mrn[:-1]}X"
+    take(
+        gate,
+        adt("A01", said="20260504070000", mrn=mrn, visit="V0^^^HOSP^VN", place="X^1^A^HOSP", attending=""),
+    )
+    take(gate, adt("A28", said="20260504080100", mrn=other))
+    take(gate, moving("A45", mrn=other, prior=mrn, account=A2, was_account=A1, visit=V1, was_visit=V1))
+    late = take(gate, adt("A01", said="20260504080000", mrn=mrn))
+    assert who(gate, late) == set()
+
+
+CHANGES = {
+    "A42 two visits are one": {"event": "A42", "visit": V2, "was_visit": V1},
+    "A50 another visit number": {"event": "A50", "visit": V2, "was_visit": V1},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_stay_goes_on_under_the_new_number_of_its_visit(gate, mrn, two, name):
+    first, *_ = two
+    take(gate, moving(**CHANGES[name], mrn=mrn, prior=mrn))
+    assert who(gate, first) == BOTH
+    take(gate, adt("A03", said="20260504100000", mrn=mrn, visit=V2))
+    assert who(gate, first) == set(), "the new number's end is the stay's"
+
+
+def test_of_two_visits_that_are_one_the_right_one_counts(gate, mrn, two):
+    first, *_ = two
+    take(gate, adt("A01", said="20260504083000", mrn=mrn, visit=V2, place="WARD^1^A^HOSP", attending=""))
+    take(gate, moving("A42", mrn=mrn, prior=mrn, visit=V2, was_visit=V1))
+    assert who(gate, first) == {"p-2"}
+
+
+@pytest.mark.parametrize("event", ["A35", "A41", "A49"])
+def test_a_stay_is_of_its_accounts_new_number(gate, mrn, two, event):
+    first, second, other = two
+    take(gate, moving(event, mrn=mrn, prior=mrn, account=A2, was_account=A1))
+    assert who(gate, first) == BOTH
+    take(gate, moving("A44", said="20260504093000", mrn=other, prior=mrn, account=A2, was_account=A2))
+    assert (who(gate, first), who(gate, second)) == (set(), BOTH)
+
+
+def test_a_stay_that_has_its_accounts_number_alone_is_moved_by_it(gate, mrn):
+    other = f"{mrn[:-1]}X"
+    first = take(gate, with_account(adt("A01", said="20260504080000", mrn=mrn, visit=""), A1))
+    second = take(gate, adt("A28", said="20260504080100", mrn=other))
+    take(gate, moving("A44", mrn=other, prior=mrn, account=A2, was_account=A1))
+    assert (who(gate, first), who(gate, second)) == (set(), BOTH)
+    take(gate, with_account(adt("A03", said="20260504100000", mrn=other, visit=""), A2))
+    assert who(gate, second) == set()
+
+
+def test_changed_numbers_of_a_patient_lead_to_the_stay(gate, mrn):
+    new = f"{mrn[:-1]}X"
+    first = take(gate, adt("A01", said="20260504080000", mrn=mrn))
+    changed = take(gate, moving("A47", mrn=new, prior=mrn))
+    assert who(gate, first) == who(gate, changed) == BOTH
+    with read(gate.engine) as db:
+        subjects = {row[0] for row in db.exec_driver_sql("SELECT subject FROM care_name").all()}
+        hashes = [bytes(row[0]) for row in db.exec_driver_sql("SELECT hash FROM care_name").all()]
+        named = {care_rows.named(db, gate.site, [one], gate.stamps) for one in hashes}
+    assert {first.message.subject, changed.message.subject} <= subjects & named
+
+
+def test_who_is_no_authority_moves_nothing(gate, mrn, two):
+    first, second, other = two
+    raw = moving("A44", mrn=other, prior=mrn, account=A1, was_account=A1)
+    take(gate, raw.replace(b"|ADT1|HOSP|", b"|MON1|HOSP|"))
+    assert (who(gate, first), who(gate, second)) == (BOTH, set())
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"event": "A45", "visit": "^^&&^^~^", "was_visit": "^^&&^^~^"},
+        {"event": "A44", "was_account": "~" * 5_000},
+        {"event": "A44", "was_account": '""', "account": '""'},
+        {"event": "A50", "visit": V1, "was_visit": ""},
+        {"event": "A42", "was_visit": V1},
+    ],
+)
+def test_a_move_of_nothing_is_kept_and_moves_nothing(gate, mrn, two, raw):
+    first, *_ = two
+    prepared = take(gate, moving(**raw, mrn=mrn, prior=mrn))
+    assert prepared.outcome.name == "STORED"
+    assert who(gate, first) == BOTH
+
+
+def test_limits_of_the_settings_count_on_the_data_path(gate, mrn, monkeypatch):
+    monkeypatch.setattr(gate, "room", Room(1, 1_000_000, 30 * 86_400_000_000))
+    take(gate, adt("A01", said="20260504080000", mrn=mrn))
+    second = take(gate, adt("A01", said="20260504090000", mrn=mrn, visit=V2, place="WARD^1^A^HOSP"))
+    assert who(gate, second) == {"p-2", "p-3"}
+    with read(gate.engine) as db:
+        query = f"SELECT body FROM ledger_record WHERE message = '{second.message.id}' AND kind = 'finding.raised'"
+        (body,) = db.exec_driver_sql(query).one()
+    assert json.loads(body)["body"] == {"finding": "care.limit", "about": "patient"}
