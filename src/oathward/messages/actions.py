@@ -18,22 +18,28 @@ from oathward.vault import kept
 _KINDS = {Delivery.PENDING: "delivery.retried", Delivery.DEAD: "delivery.discarded"}
 
 
-def retry(db: Connection, id_: str, *, by: str, reason: str, now_us: int) -> OutboxRow:
+def retry(db: Connection, id_: str, *, by: str, reason: str, now_us: int, message: str = "") -> OutboxRow:
     """Try a dead or blocked delivery again; the courier finds it within seconds.
+
+    Args:
+        message: whose delivery it must be; another's is as if it were not there. Empty: of any.
 
     Raises:
         InputError: ``not-found``, or ``conflict`` where it waits anyway.
     """
-    return _settle(db, id_, Delivery.PENDING, by=by, reason=reason, now_us=now_us)
+    return _settle(db, id_, Delivery.PENDING, by=by, reason=reason, now_us=now_us, message=message)
 
 
-def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int) -> OutboxRow:
+def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int, message: str = "") -> OutboxRow:
     """Set a blocked delivery aside, so that the sender's next ones go on; take a dead one out of the outbox.
+
+    Args:
+        message: as of ``retry``.
 
     Raises:
         InputError: ``not-found``, or ``conflict`` where it is neither blocked nor dead.
     """
-    return _settle(db, id_, Delivery.DEAD, by=by, reason=reason, now_us=now_us)
+    return _settle(db, id_, Delivery.DEAD, by=by, reason=reason, now_us=now_us, message=message)
 
 
 def give_up_missing(
@@ -69,9 +75,11 @@ def discard_held(db: Connection, rows: Sequence[HeldRow], *, by: str, reason: st
         ledger.append(db, rows[0].site, leaves)
 
 
-def _settle(db: Connection, id_: str, state: Delivery, *, by: str, reason: str, now_us: int) -> OutboxRow:
+def _settle(
+    db: Connection, id_: str, state: Delivery, *, by: str, reason: str, now_us: int, message: str
+) -> OutboxRow:
     row = sql.outbox_by_id(db, id_)
-    if row is None:
+    if row is None or message not in {"", row.message}:
         raise InputError("id", "no such delivery waits", reason=Reason.NOT_FOUND)
     if row.state == Delivery.PENDING:
         raise InputError(

@@ -101,7 +101,7 @@ def one(view: View) -> Response:
 
 
 def deliver(view: View) -> Response:
-    """Try a blocked or dead delivery again, or give it up."""
+    """Try a blocked or dead delivery of this message again, or give it up."""
     id_, delivery = view.part("message"), view.form.get("delivery", "")
     if view.visit is None or not view.visit.acts:
         raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
@@ -109,7 +109,8 @@ def deliver(view: View) -> Response:
     if act is None:
         raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
     with write(view.site.engine) as db:
-        act(db, delivery, by=view.person, reason=view.reason(), now_us=view.now_us)
+        said = {"by": view.person, "reason": view.reason()}
+        act(db, delivery, **said, now_us=view.now_us, message=id_)
     return view.go(f"/messages/{id_}#deliveries")
 
 

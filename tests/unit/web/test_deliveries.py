@@ -1,0 +1,50 @@
+"""What a person does about a delivery on its message's page: of that message, and of no other."""
+
+import pytest
+from tests.outbox import waiting
+
+from oathward.core.db import read, write
+from oathward.core.ids import uuid7
+from oathward.messages import sql
+from oathward.messages.model import Delivery
+
+
+@pytest.fixture
+def two(opened):
+    """Two messages with a blocked delivery each: (message, delivery) of both."""
+    made = []
+    with write(opened.engine) as db:
+        for _ in range(2):
+            message, delivery = uuid7(), uuid7()
+            row = waiting(delivery)._replace(site=opened.site, message=message, state=Delivery.BLOCKED)
+            sql.insert_outbox(db, [row])
+            made.append((message, delivery))
+    return made
+
+
+def post(browser, message, delivery, act):
+    form = {"delivery": delivery, "act": act, "reason": "mended"}
+    return browser.post(f"/messages/{message}/deliveries", form)
+
+
+def state(opened, delivery):
+    with read(opened.engine) as db:
+        return sql.outbox_by_id(db, delivery).state
+
+
+@pytest.mark.parametrize("act", ["retry", "discard"])
+def test_a_delivery_of_another_message_is_as_if_it_were_not_there(browser, opened, two, act):
+    (message, delivery), (_, alien) = two
+    browser.sign_in()
+    answers = [post(browser, message, one, act) for one in (alien, uuid7())]
+    assert [one.status_code for one in answers] == [404, 404]
+    assert answers[0].text.replace(alien, "") == answers[1].text.replace(alien, "")
+    assert {state(opened, one) for one in (delivery, alien)} == {Delivery.BLOCKED}
+
+
+@pytest.mark.parametrize(("act", "after"), [("retry", Delivery.PENDING), ("discard", Delivery.DEAD)])
+def test_its_own_delivery_is_tried_again_or_given_up(browser, opened, two, act, after):
+    (message, delivery), (_, alien) = two
+    browser.sign_in()
+    assert post(browser, message, delivery, act).status_code == 303
+    assert (state(opened, delivery), state(opened, alien)) == (after, Delivery.BLOCKED)
