@@ -36,7 +36,12 @@ _ACTION = {"device": "device.change", "consent": "consent.change", "person": "pe
 """Kind of a signed document -> what somebody does who has it signed; the keeper's table has the same."""
 
 PersonOption = Annotated[
-    str | None, typer.Option("--person", help="Who asks; your login name by default.", show_default=False)
+    str | None,
+    typer.Option(
+        "--person",
+        help="Who asks, on a site that has no people yet; your login name by default. Where it has, it is who signed in.",
+        show_default=False,
+    ),
 ]
 IdentifierFileOption = Annotated[
     str | None,

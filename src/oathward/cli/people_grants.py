@@ -44,6 +44,9 @@ ProposalArgument = Annotated[
 ]
 
 
+_ROLES = sorted(role.value for role in Role if role not in {Role.SETUP, Role.PROVISIONER})
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     for one in (grant, proposals, approve, withdraw, services, service):
@@ -52,7 +55,7 @@ def register(app: typer.Typer) -> None:
 
 def grant(  # noqa: PLR0917  one parameter an option
     who: WhoArgument,
-    role: Annotated[str, typer.Argument(help="clinician, auditor …")],
+    role: Annotated[str, typer.Argument(help=f"One of {', '.join(_ROLES)}.")],
     why: WhyOption,
     until: UntilOption = "",
     end: Annotated[bool, typer.Option("--end", help="Propose that the role ends, instead.")] = False,
@@ -126,7 +129,7 @@ def withdraw(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Take one's own proposal of a role or service back, or refuse another's."""
+    """Take your own proposal of a role or service back, or refuse another person's."""
     from oathward import granting
 
     with opened(data) as site:

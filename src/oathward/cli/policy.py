@@ -202,15 +202,18 @@ def run_tests(folder: FolderArgument, as_json: JsonOption = False) -> None:
 @APP.command()
 def activate(
     folder: Annotated[
-        Path, typer.Argument(metavar="DIR|PROPOSAL", help="Folder; with people, an approved proposal.")
+        Path,
+        typer.Argument(
+            metavar="DIR|PROPOSAL", help="An approved proposal's id; before the site has people, a folder."
+        ),
     ],
     person: Annotated[str | None, typer.Option(help="Who activates; your login name by default.")] = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check and test a bundle, have the keeper sign it, and put it in force within a second.
+    """Put a policy in force within a second; the keeper signs it.
 
-    On a site with people: put a proposal in force that another person approved.
+    On a site with people: a proposal that another person approved. Before it has people: a bundle's folder, checked and tested.
     """
     from oathward import activation
     from oathward.app import build

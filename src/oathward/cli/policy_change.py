@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the bundle.")]
-ProposalArgument = Annotated[str, typer.Argument(metavar="PROPOSAL", help="Its id.")]
+ProposalArgument = Annotated[
+    str, typer.Argument(metavar="PROPOSAL", help="Its id, as `policy history` shows it.")
+]
 WhyOption = Annotated[str, typer.Option("--why", help="Why; it goes into the ledger, so no patient data.")]
 DaysOption = Annotated[int, typer.Option(min=1, max=3_650, help="How many days back the dry run goes.")]
 
@@ -176,7 +178,10 @@ def rollback(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the version before in force again. An emergency's is taken back by another person than who made it."""
+    """Put the policy before in force again, as the next version. An emergency is taken back by another person than who made it.
+
+    Given again it undoes that: the policy from which it went back comes in force again.
+    """
     from oathward import proposing
 
     with opened(data) as site:

@@ -111,7 +111,7 @@ def _link(link: LinkSums) -> Iterator[str]:
         yield f"    {device or 'unknown device'}: {_counts(counts)}"
     rest = len(busiest) - _DEVICES_SHOWN + link.devices_left_out
     if rest > 0:
-        yield f"    and {rest:,} more devices"
+        yield f"    and {rest:,} more {'device' if rest == 1 else 'devices'}"
 
 
 def _classes(counts: Mapping[str, int]) -> str:

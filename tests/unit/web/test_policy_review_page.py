@@ -82,6 +82,20 @@ def test_findings_stand_by_rule_with_what_would_remove_them(people, finding):  #
     assert "Sign it off" in one
 
 
+def test_a_finding_about_a_person_names_the_person(people, finding, monkeypatch):  # noqa: F811  a fixture
+    known = {"paul": "Paul Graf"}
+    monkeypatch.setattr(
+        policy_review.people, "names", lambda _db, _site, ids: {i: known[i] for i in ids if i in known}
+    )
+    text = people.person("paul").page("/policies/review")
+    assert ">Paul Graf</a>" in text
+    assert ">link:vendor-cloud</a>" in text
+    address = re.search(r'href="(/policies/review/\w+)">Paul Graf', text)[1]
+    one = people.person("paul").page(address)
+    assert '<a href="/people/paul">Paul Graf</a>' in one
+    assert "<code>person:paul/privacy-officer</code>" in one
+
+
 def test_signing_off_is_by_a_person_until_a_date(people, finding):  # noqa: F811  a fixture
     paul = people.person("paul")
     address = f"/policies/review/{finding.id}"

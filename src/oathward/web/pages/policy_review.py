@@ -16,6 +16,7 @@ from starlette.responses import Response
 from oathward import proposing
 from oathward.changes import findings_actions, findings_views
 from oathward.changes.findings_model import SIGNED_OFF_DAYS_MAX, FindingState
+from oathward.changes.findings_views import FindingView
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.process import statuses
@@ -48,7 +49,8 @@ def show(view: View) -> Response:
     every = view.asked("all", known={"yes": ""})
     with read(view.site.engine) as db:
         found = findings_views.findings(db, view.site.site, view.now_us)
-        names = people.names(db, view.site.site, {one.row.by for one in found if one.row.by})
+        behind = {one.row.by for one in found} | {_person(one) for one in found}
+        names = people.names(db, view.site.site, behind - {""})
     listed = [one for one in found if every or one.open]
     groups = [(title, list(some)) for title, some in groupby(listed, key=lambda one: one.title)]
     shown = [(title, some[:ROWS_MAX], len(some)) for title, some in groups]
@@ -59,11 +61,18 @@ def show(view: View) -> Response:
         groups=shown,
         last_us=max((one.row.last_us for one in found), default=0),
         name=Names(names),
+        of=lambda one: names.get(_person(one), ""),
         open=sum(one.open for one in found),
         rest=len(found) - len(listed),
         soon=_soon(view) if not found else 0,
         states=SHOWN,
     )
+
+
+def _person(finding: FindingView) -> str:
+    """Give the id of the person a finding is about, ``person:ID/role``; empty for any other."""
+    kind, _, about = finding.row.about.partition(":")
+    return about.partition("/")[0] if kind == "person" else ""
 
 
 def _soon(view: View) -> int:
@@ -79,7 +88,7 @@ def one(view: View) -> Response:
     """Show one finding, with the change that would remove it."""
     with read(view.site.engine) as db:
         found = findings_views.one(db, view.site.site, view.part("finding"), view.now_us)
-        names = people.names(db, view.site.site, {found.row.by} - {""})
+        names = people.names(db, view.site.site, {found.row.by, _person(found)} - {""})
     active = view.asking.active
     fits = active is not None and active.bundle.digest.hex() == found.row.bundle
     files = unpack(active.bundle.body) if active is not None and fits else {}
@@ -91,6 +100,8 @@ def one(view: View) -> Response:
         finding=found,
         fits=fits,
         name=Names(names),
+        of=lambda one: names.get(_person(one), ""),
+        person=_person,
         states=SHOWN,
     )
 
