@@ -50,7 +50,7 @@ words = st.text(alphabet="bcdfghjklmnpqrstvwxz", min_size=7, max_size=12).map(la
 numbers = st.integers(10**9, 10**10 - 1).map(str)
 WHERE = {
     "PID-5": ("PID", 5), "PID-3": ("PID", 3), "PID-9": ("PID", 9), "PID-11": ("PID", 11), "PID-13": ("PID", 13), "NK1-2": ("NK1", 2),
-    "NTE-3": ("NTE", 3), "PV1-7": ("PV1", 7), "OBR-16": ("OBR", 16), "ZPI-1": ("ZPI", 1), "OBX-5 text": ("OBX", 5), "OBX-3 text": ("OBX", 3),
+    "NTE-3": ("NTE", 3), "PV1-7": ("PV1", 7), "PV1-7 name": ("PV1", 7), "OBR-16": ("OBR", 16), "ZPI-1": ("ZPI", 1), "OBX-5 text": ("OBX", 5), "OBX-3 text": ("OBX", 3),
     "PID-40": ("PID", 40), "MSH-8": ("MSH", 8), "EVN-5": ("EVN", 5), "PV1-3": ("PV1", 3),
 }  # fmt: skip
 
@@ -76,7 +76,7 @@ def message(places, word, number, control_id, code):
         at = field - 1 if name == "MSH" else field
         value = {
             "PID-3": f"{number}^^^HOSP^MR", "PID-5": f"{word}^{word}", "PID-11": f"1 {word} Rd^^{word}", "PID-13": number,
-            "OBX-3 text": f"147842^{word}^MDC", "NTE-3": f"call {word} on {number}",
+            "PV1-7 name": f"4711^{word}^{word}", "OBX-3 text": f"147842^{word}^MDC", "NTE-3": f"call {word} on {number}",
         }.get(place, word)  # fmt: skip
         fields[at] = value
         if place == "OBX-5 text":
