@@ -5,7 +5,9 @@ Rules:
 - Debian's peers (PostgreSQL, OpenSSL, tshark) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
 - Tests that only compute run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a
-  worker: they wait more than they compute. What watches the clock (``alone``) runs one at a time.
+  worker, and more of them at once: they wait more than they compute. What watches the clock (``alone``) runs one at a time.
+- Sites of tests lie in memory where there is room for it: a hundred of them are made, and most of that was waiting for a disk
+  to flush. A killed process loses as little there as on a disk. What watches the clock, and all of ``make test-long``, has the disk.
 - The ten slowest tests are printed, and one closing line counts all.
 
 Deliberately absent: retries. A test that fails sometimes is a bug.
@@ -28,13 +30,16 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 LONG = bool(os.environ.get("OATHWARD_LONG"))
 WORKERS = 2
+WAITING_WORKERS = 3
 TEST_S_MAX = 7_200 if LONG else 120
 DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark", "chromium": "chromium"}
 """Debian package -> a program of it."""
 
 SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")
 WITH_SITES = ("faults", "e2e")
-SPREAD = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
+SPREAD = ("--numprocesses", str(WAITING_WORKERS), "--dist", "loadfile")
+MEMORY = Path("/dev/shm")  # noqa: S108  where Linux has a file system in memory; a folder of our own is made in it
+MEMORY_BYTES_MIN = 4 << 30
 NO_TESTS = 5  # pytest's exit code when a folder holds none
 
 
@@ -59,7 +64,7 @@ def main(wanted: list[str]) -> int:
         "imports": lambda: run("lint-imports"),
         "tests": lambda: pytest(SIDE_BY_SIDE, outcome, "--numprocesses", str(WORKERS)),
         "tests-sites": lambda: pytest(WITH_SITES, outcome, "-m", "not alone", *SPREAD),
-        "tests-alone": lambda: pytest(WITH_SITES, outcome, "-m", "alone"),
+        "tests-alone": lambda: pytest(WITH_SITES, outcome, "-m", "alone", disk=True),
     }
     unknown = set(wanted) - set(steps)
     if unknown:
@@ -135,18 +140,30 @@ def apt(verb: str, *packages: str) -> bool:
     return done.returncode == 0
 
 
-def pytest(folders: tuple[str, ...], outcome: Outcome, *more: str) -> bool:
-    """Run the tests of some folders and add to the counts."""
+def pytest(folders: tuple[str, ...], outcome: Outcome, *more: str, disk: bool = LONG) -> bool:
+    """Run the tests of some folders and add to the counts; ``disk``: their sites lie on the disk."""
     paths = [f"tests/{name}" for name in folders if any((ROOT / "tests" / name).rglob("test_*.py"))]
     if not paths:
         print("no tests here yet")
         return True
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="o", dir=None if disk else in_memory()) as folder:
+        Path(folder).chmod(0o1777)  # as any folder for temporary files: some tests have users of their own
         report = Path(folder) / "report.xml"
-        done = execute("pytest", *paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *more)
+        arguments = (*paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *more)
+        done = execute("pytest", *arguments, **({} if disk else {"TMPDIR": folder}))
         if report.exists():
             count(report, outcome)
     return done in (0, NO_TESTS)
+
+
+def in_memory() -> Path | None:
+    """Give a file system in memory with room for the sites of tests, on which programs may lie; none where there is none."""
+    try:
+        room = os.statvfs(MEMORY)
+    except OSError:
+        return None
+    fits = room.f_bavail * room.f_frsize >= MEMORY_BYTES_MIN and not room.f_flag & os.ST_NOEXEC
+    return MEMORY if fits and os.access(MEMORY, os.W_OK) else None
 
 
 def count(report: Path, outcome: Outcome) -> None:
@@ -168,10 +185,11 @@ def run(*command: str) -> bool:
     return execute(*command) == 0
 
 
-def execute(program: str, *arguments: str) -> int:
+def execute(program: str, *arguments: str, **environment: str) -> int:
     """Run one of the environment's programs; give its exit code."""
     command = [str(BIN / program), *arguments]
-    return subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, check=False).returncode
+    given = os.environ | environment
+    return subprocess.run(command, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":
