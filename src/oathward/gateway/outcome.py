@@ -32,6 +32,7 @@ from oathward.patients import actions as patients
 from oathward.policy.model import Link, Permit
 from oathward.vault import kept
 from oathward.vault.bodies import BodyRef
+from oathward.vault.cards import Card
 from oathward.vault.seal import SealedMessage
 
 if TYPE_CHECKING:
@@ -267,6 +268,5 @@ def _original(gate: Gate, arrival: Arrival, subject: str) -> Original:
 def _card_act(gate: Gate, part: Part, device: Device) -> Any:
     subject, card, at_us = part.resolution.card, part.card, part.arrival.at_us
     assert card is not None
-    return lambda db: patients.put_card(
-        db, gate.site, subject, key_id=card.key_id, sealed=card.data, source=device.id, now_us=at_us
-    )
+    sealed = Card(subject, part.arrival.id, card.key_id, card.data, device.id, at_us)
+    return partial(patients.put_card, site=gate.site, card=sealed)

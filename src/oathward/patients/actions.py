@@ -31,7 +31,8 @@ from oathward.patients.model import (
 )
 from oathward.patients.resolver import Resolver
 from oathward.patients.split import split
-from oathward.vault import care_rows
+from oathward.vault import cards, care_rows
+from oathward.vault.cards import Card
 from oathward.vault.care_rows import Tie
 
 __all__ = ["Resolution", "Resolver", "apply", "card_of", "forget", "put_card", "register", "split", "unmerge"]
@@ -80,11 +81,9 @@ def _check_edges(db: Connection, site: str, new: tuple[Edge, ...]) -> None:
         raise IdentityMovedError("subject_edge", _MOVED)
 
 
-def put_card(
-    db: Connection, site: str, subject: str, *, key_id: str, sealed: bytes, source: str, now_us: int
-) -> None:
+def put_card(db: Connection, site: str, card: Card) -> None:
     """Keep the sealed card of a subject, inside the transaction of the message that gave it."""
-    sql.put_card(db, site, subject, key_id=key_id, sealed=sealed, source=source, at_us=now_us)
+    cards.put(db, site, card)
 
 
 def register(

@@ -7,7 +7,8 @@
 | ``subject_edge`` | merges, joins, links, and their undoing; append-only |
 | ``subject_word`` | keyed words of what is on the card, for the guard |
 | ``subject_canary`` | invented patients: whatever bears their names has leaked |
-| ``subject_card`` | the sealed demographics, last statement of an authoritative source |
+
+The sealed demographics, last statement of an authoritative source, are the vault's (``vault.cards``).
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 
 from oathward.core.db import METADATA
 from oathward.patients.model import FOLLOWED, Edge, EdgeKind, NewIdentifier, NewSubject, WordKind
+from oathward.vault import cards
 
 subject = Table(
     "subject",
@@ -101,17 +102,6 @@ word = Table(
     sqlite_with_rowid=False,
 )
 Index("subject_word_hash", word.c.site, word.c.hash)
-
-card = Table(
-    "subject_card",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
-    Column("key_id", Text, nullable=False),
-    Column("sealed", LargeBinary, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("at_us", BigInteger, nullable=False),
-)
 
 canary = Table(
     "subject_canary",
@@ -283,25 +273,10 @@ def set_canary(db: Connection, site: str, subject_id: str, *, on: bool) -> None:
         db.execute(canary.insert().values(site=site, subject=subject_id))
 
 
-def put_card(
-    db: Connection, site: str, subject_id: str, *, key_id: str, sealed: bytes, source: str, at_us: int
-) -> None:
-    """Keep the newest sealed card of a subject."""
-    values = {"key_id": key_id, "sealed": sealed, "source": source, "at_us": at_us}
-    insert = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(card)
-    statement = insert.values(site=site, subject=subject_id, **values)
-    db.execute(statement.on_conflict_do_update(index_elements=["site", "subject"], set_=values))
-
-
-def card_row(db: Connection, site: str, subject_id: str) -> Row[Any] | None:
-    """Read the sealed card."""
-    return db.execute(select(card).where(card.c.site == site, card.c.subject == subject_id)).first()
-
-
 def forget(db: Connection, site: str, subjects: Sequence[str]) -> int:
     """Delete identifiers, words and cards of subjects; gives the number of identifiers."""
-    for table in (word, card):
-        db.execute(delete(table).where(table.c.site == site, table.c.subject.in_(subjects)))
+    cards.forget(db, site, subjects)
+    db.execute(delete(word).where(word.c.site == site, word.c.subject.in_(subjects)))
     gone = db.execute(delete(identifier).where(identifier.c.site == site, identifier.c.subject.in_(subjects)))
     db.execute(update(subject).where(subject.c.id.in_(subjects)).values(encounter=None))
     return gone.rowcount

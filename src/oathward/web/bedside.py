@@ -2,7 +2,8 @@
 
 Rules:
 - Values travel as ``Phi`` until the template writes them; nothing here is kept, logged or counted by value.
-- The latest of a code is by the device's own time; of equal times the message that came last.
+- The latest of a code is by the device's own time; of equal times the message that came last. No time is later than
+  its message came: a clock that goes ahead makes neither a value nor a gap of the future.
 - A gap is where nothing came for three times as long as usual, and for two minutes at least; a trend shows it as a gap,
   never as a line. What was not measured is not zero, and nothing is made up between two values.
 - A value whose device took it back (OBX-11 ``D``, ``W``; ``entered-in-error``) is not shown.
@@ -64,7 +65,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """Who the newest message says the patient is."""
+    """Who the patient is, as the card or the newest message says."""
 
     name: Phi[str]
     born: Phi[str]

@@ -48,7 +48,7 @@ def _resources(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _readings(one: dict[str, Any], message: str, came_us: int) -> Iterable[Reading]:
-    at_us = _at_us(one) or came_us
+    at_us = min(_at_us(one) or came_us, came_us)
     for part in (one, *_dicts(one.get("component"))):
         value, number, unit = _value(part)
         if value:

@@ -11,6 +11,7 @@ Source: HL7 v2.8.2 §7.4 (OBR, OBX), table 0078 (flags), 0085 (status); IHE PCD 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from math import isfinite
 
 from oathward.core.phi import Phi
@@ -39,9 +40,11 @@ def told(raw: bytes, message: str, came_us: int, into: Told) -> None:
         return
     if pids:
         into.called = _called(found, pids[0]) or into.called
-    sent_us = time_us(found.header(7)) or came_us
+    sent_us = min(time_us(found.header(7)) or came_us, came_us)
     if found.trigger == "R40":
-        into.alarms += _alarms(found, message, sent_us)
+        into.alarms += [
+            replace(one, at_us=min(one.at_us, came_us)) for one in _alarms(found, message, sent_us)
+        ]
         return
     taken_us = sent_us
     for segment in found.segments:
@@ -50,7 +53,7 @@ def told(raw: bytes, message: str, came_us: int, into: Told) -> None:
         elif segment.startswith(b"OBX"):
             one = _reading(found, segment, (message, taken_us), into)
             if one is not None:
-                into.readings.append(one)
+                into.readings.append(one if one.at_us <= came_us else replace(one, at_us=came_us))
 
 
 def _reading(m: Message, obx: bytes, came: tuple[str, int], into: Told) -> Reading | None:

@@ -9,6 +9,8 @@ from oathward.core.reasons import Reason
 from oathward.ledger import append
 from oathward.patients import actions, sql, views
 from oathward.patients.identifiers import Hasher, from_cx
+from oathward.vault import cards
+from oathward.vault.cards import Card
 
 A, B = "100001^^^HOSP^MR", "100002^^^HOSP^MR"
 HASHER = Hasher(KEY, SITE)
@@ -103,7 +105,7 @@ class TestForget:
     def test_nothing_of_the_person_stays(self, engine, site, merged):
         site.take(adt("A08", pid(A, "Quill^Iris"), pv1("V1^^^HOSP")), FEED)
         with write(engine) as db:
-            actions.put_card(db, SITE, merged.parent, key_id="k", sealed=b"x", source="feed", now_us=NOW)
+            actions.put_card(db, SITE, Card(merged.parent, "m", "k", b"x", "feed", NOW))
         self.forget(engine, merged.parent)
         with read(engine) as db:
             tables = ("subject_identifier", "subject_word", "subject_card")
@@ -118,11 +120,9 @@ def test_the_newest_card_stands(site):
     subject = site.take(adt("A28", pid(A)), FEED).subject
     for n in (1, 2):
         with write(site.engine) as db:
-            actions.put_card(
-                db, SITE, subject, key_id=f"k{n}", sealed=b"%d" % n, source="feed", now_us=NOW + n
-            )
+            actions.put_card(db, SITE, Card(subject, f"m{n}", f"k{n}", b"%d" % n, "feed", NOW + n))
     with read(site.engine) as db:
-        row = sql.card_row(db, SITE, subject)
+        row = cards.newest(db, SITE, [subject])
         assert (row.key_id, bytes(row.sealed)) == ("k2", b"2")
         assert views.counts(db, SITE) == {"known": 1, "edges": 0}
         assert views.family(db, SITE, subject) == (subject,)

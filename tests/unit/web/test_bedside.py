@@ -11,22 +11,24 @@ from oathward.web import bedside, bedside_fhir, bedside_hl7v2, trend
 from oathward.web.bedside import Told
 
 MINUTE = 60_000_000
+CAME = 1_777_882_800_000_000
+"""When messages came: 2026-05-04 08:20, some minutes after what they tell."""
 HEAD = "MSH|^~\\&|MON1|W|O|S|20260504081500+0000||ORU^R01^ORU_R01|1|P|2.6\rPID|1||1^^^H^MR||Doe^Jane||19700131|F\r"
 
 
-def hl7(*rows, head=HEAD):
+def hl7(*rows, head=HEAD, came_us=CAME):
     told = Told()
     text = head + "OBR|1|||X|||20260504081000+0000\r" + "".join(f"{row}\r" for row in rows)
-    bedside_hl7v2.told(text.encode(), "m-1", 1, told)
+    bedside_hl7v2.told(text.encode(), "m-1", came_us, told)
     return told
 
 
-def fhir(resource, target=None):
+def fhir(resource, target=None, came_us=CAME):
     told = Told()
     raw = request_bytes(
         Request("POST", resource["resourceType"] if target is None else target), json.dumps(resource).encode()
     )
-    bedside_fhir.told(raw, "m-1", 1, told)
+    bedside_fhir.told(raw, "m-1", came_us, told)
     return told
 
 
@@ -120,6 +122,26 @@ def test_a_silence_is_a_gap_once_it_is_three_times_as_long_as_usual():
     assert not row.silent
     (row,) = bedside.rows([reading(t) for t in times], {}, 80 * MINUTE)
     assert next((g.from_us // MINUTE, g.until_us) for g in bedside.gaps([row])) == (60, None)
+
+
+def test_a_clock_that_goes_ahead_makes_no_time_of_the_future():
+    """Neither a value, nor an alarm, nor a gap until later than now."""
+    came_us = CAME - 60 * MINUTE  # the device is an hour ahead
+    value = {
+        "resourceType": "Observation",
+        "status": "final",
+        "code": {"text": "X"},
+        "effectiveDateTime": "2026-05-04T08:15:00Z",
+        "valueString": "y",
+    }
+    alarm = HEAD.replace("ORU^R01^ORU_R01", "ORU^R40^ORU_R40")
+    event = "OBX|1|ST|196648^MDC_EVT_ALARM^MDC||Asystole||||||R"
+    told = hl7(HR.format("72", "", "R"), came_us=came_us).readings + fhir(value, came_us=came_us).readings
+    told += hl7(event, head=alarm, came_us=came_us).alarms
+    assert [one.at_us for one in told] == [came_us] * 3
+    late = HR.format("72", "", "R") + "|20260504081900+0000"
+    assert hl7(late, came_us=came_us).readings[0].at_us == came_us
+    assert hl7(HR.format("72", "", "R")).readings[0].at_us < CAME, "what the device said, where it can be"
 
 
 def test_the_latest_is_by_the_devices_time_whatever_came_last():

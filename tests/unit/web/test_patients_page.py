@@ -10,6 +10,7 @@ from tests.site import Site, bundle, local
 from tests.wire import oru
 
 from oathward.app import build
+from oathward.core.db import write
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
 from oathward.gateway.arrival import Arrival
@@ -288,3 +289,56 @@ def test_without_a_second_factor_or_acting_nothing_opens(world, patient):
     looking = viewer(world, "p-nurse", acts=False).get(f"/patients/{patient.subject}")
     assert looking.status_code == 403
     assert viewer(world, "").get(f"/patients/{patient.subject}").status_code == 303
+
+
+def called(world, subject, who="p-nurse"):
+    """What a patient is called on their own page and on the list of those in one's care: name, birth date, number."""
+    nurse = viewer(world, who)
+    page = nurse.get(f"/patients/{subject}").text
+    row = (
+        post(nurse, "/patients/names", "/patients")
+        .text.partition(f"/patients/{subject}")[2]
+        .partition("</tr>")[0]
+    )
+    return re.search(r"<h1>([^<]*)", page)[1].strip(), re.findall(r"<td[^>]*>([^<]*)</td>", row)[:3]
+
+
+@pytest.mark.parametrize("wrong", ["Zebulonava^Quixotela", "Somebody^Else", ""])
+def test_a_device_that_writes_a_name_wrongly_renames_nobody(world, mrn, wrong):
+    subject = take(world, adt("A01", said=now(world, 70), mrn=mrn)).subject
+    raw = oru(f"{mrn}-w", mrn=mrn, value="71", name=wrong or "X^Y").replace(
+        b"20260504081500+0000", now(world, 1).encode()
+    )
+    if not wrong:
+        raw = raw.replace(b"X^Y", b"")
+    assert take(world, raw).subject == subject
+    assert called(world, subject) == ("Quixotella Zebulonova", ["Quixotella Zebulonova", "1931-02-03", mrn])
+
+
+def test_a_new_name_by_the_authority_is_the_patients(world, mrn):
+    subject = take(world, adt("A01", said=now(world, 70), mrn=mrn)).subject
+    take(world, adt("A08", said=now(world, 60), mrn=mrn, name="Neu^Quixotella"))
+    assert called(world, subject)[0] == "Quixotella Neu"
+
+
+def test_where_there_is_no_card_the_newest_message_says_the_name(world, mrn):
+    subject = take(world, adt("A02", said=now(world, 70), mrn=mrn)).subject
+    assert world.site.rows(f"SELECT 1 FROM subject_card WHERE subject = '{subject}'") == []
+    measured(world, mrn, 71, 5)
+    assert called(world, subject) == ("Quixotella Zebulonova", ["Quixotella Zebulonova", "1970-01-31", mrn])
+
+
+def test_a_card_of_another_patient_put_in_its_place_opens_nothing(world, mrn):
+    """Who can write the database renames nobody: a card is sealed to its subject and its message."""
+    subject = take(world, adt("A01", said=now(world, 70), mrn=mrn)).subject
+    other = take(world, adt("A01", said=now(world, 70), mrn=f"{mrn[:-1]}X", name="Other^Ada")).subject
+    with write(world.gate.engine) as db:
+        db.exec_driver_sql(
+            "UPDATE subject_card SET (message, key_id, sealed) ="
+            f" (SELECT message, key_id, sealed FROM subject_card WHERE subject = '{other}') WHERE subject = '{subject}'"
+        )
+    page = viewer(world, "p-nurse").get(f"/patients/{subject}")
+    assert page.status_code != 200
+    assert "Ada" not in page.text
+    with write(world.gate.engine) as db:
+        db.exec_driver_sql(f"DELETE FROM subject_card WHERE subject = '{subject}'")

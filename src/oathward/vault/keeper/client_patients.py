@@ -20,11 +20,12 @@ Proof = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was opened of a patient, oldest first. ``more``: older ones are kept too."""
+    """What was opened of a patient, oldest first. ``more``: older ones are kept too. ``card``: None where there is none."""
 
     originals: tuple[Original, ...]
     more: bool
     relation: Relation | None
+    card: Original | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +67,11 @@ class Patients:
             "patient_open", subject=subject, after=after, limit=limit, purpose=purpose, proof=dict(proof)
         )
         relation = Relation(**found["relation"]) if found["relation"] else None
-        return Opened(tuple(map(_original, found["originals"])), found["more"], relation)
+        card = _original(found["card"]) if found["card"] else None
+        return Opened(tuple(map(_original, found["originals"])), found["more"], relation, card)
 
     def open_ward(self, subjects: Sequence[str], purpose: str, proof: Proof) -> tuple[Original, ...]:
-        """Open the newest original of each patient one cares for, sixty at most; raises as ``open``."""
+        """Open the card, or the newest original, of each patient one cares for, sixty at most; raises as ``open``."""
         found = self._call("ward_open", subjects_=list(subjects), purpose=purpose, proof=dict(proof))
         return tuple(map(_original, found))
 

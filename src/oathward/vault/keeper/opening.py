@@ -25,7 +25,8 @@ from oathward.core.labels import Purpose
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.ledger import Record
-from oathward.vault import kept
+from oathward.vault import cards, kept
+from oathward.vault.cards import Card
 from oathward.vault.keeper import intake, proof, subjects
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.kept import Kept
@@ -148,6 +149,19 @@ def open_rows(keeper: Keeper, rows: Sequence[Kept]) -> list[Original]:
     if _any_on_its_way(keeper, rows):
         intake.take_all(keeper)
     return [_open_one(keeper, row) for row in rows]
+
+
+def open_card(keeper: Keeper, card: Card) -> Original:
+    """Open a sealed card; whoever calls it records it before anybody is told.
+
+    Raises:
+        KeeperError, VaultError: as ``open_originals``.
+    """
+    if keeper.store.one("SELECT 1 FROM data_key WHERE id = ?", card.key_id) is None:
+        intake.take_all(keeper)
+    key = subjects.data_key(keeper.store, keeper.site, card.subject, card.key_id)
+    data = open_original(key, keeper.site, card.subject, card.message, cards.PURPOSE, card.sealed)
+    return Original(card.message, card.subject, cards.PURPOSE, Phi(data))
 
 
 def _find(keeper: Keeper, request: Request) -> list[Kept]:

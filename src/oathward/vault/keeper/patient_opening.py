@@ -15,6 +15,8 @@ Rules:
 - A number is hashed here; the console learns no hash and no subject that its person may not know of.
 - For treatment, only what was kept for a recipient opens, and of the patient cared for alone: what is held was not told
   apart yet, and may be about others too.
+- What a patient is called is read from the sealed card, where there is one: a message with a typing error, or about
+  somebody else, renames nobody. In a ward's list a card stands for the newest message, which then stays shut.
 - A refusal is a record like an opening; both say purpose and basis.
 
 Deliberately absent: reading of what was opened (the console), and any memory of content.
@@ -36,11 +38,13 @@ from oathward.core.reasons import Reason
 from oathward.ledger import Record
 from oathward.policy.access import Thing
 from oathward.policy.people import Person
-from oathward.vault import care, care_rows, kept
+from oathward.vault import cards, care, care_rows, kept
+from oathward.vault.cards import Card
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Stamps
 from oathward.vault.keeper import allowing, keyring, opening, plain, roles, shapes, subjects
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.opening import Original
 from oathward.vault.keeper.operation import ID, WORD, Operation
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sessions import Session
@@ -119,9 +123,11 @@ def patient_open(
     alive = sorted(one for one in together if not subjects.is_erased(keeper.store, keeper.site, one))
     with read(keeper.engine) as db:
         rows = kept.newest(db, keeper.site, alive, after=after, limit=limit + 1)
+        card = cards.newest(db, keeper.site, alive)
     fitting = _fitting(rows[:limit])
-    originals = _opened(keeper, session, fitting, who, subject)
+    originals = _opened(keeper, session, fitting, who, subject, card=card)
     return {
+        "card": originals.pop() if card is not None else None,
         "more": len(rows) > len(fitting),
         "originals": originals[::-1],
         "relation": _plain(relation),
@@ -131,7 +137,9 @@ def patient_open(
 def ward_open(
     keeper: Keeper, caller: Caller, subjects_: list[str], purpose: str, proof: Mapping[str, str]
 ) -> list[dict[str, str]]:
-    """Open the newest original of each of some patients: for a list of whom one cares for. One opening, a record each.
+    """Open what each of some patients is called: for a list of whom one cares for. One opening, a record each.
+
+    The card; where there is none, the newest original.
 
     Whoever is not cared for is left out, like whoever never was.
 
@@ -142,22 +150,23 @@ def ward_open(
     _check_purpose(purpose)
     stamps = _stamps(keeper)
     roles.permit(keeper, session, "patient.open", Thing("patient"), purpose=purpose, relation=True)
-    chosen: list[tuple[str, Kept, Relation]] = []
+    chosen: list[tuple[str, Kept | Card, Relation]] = []
     with read(keeper.engine) as db:
         for subject in dict.fromkeys(subjects_):
             relation = _relation(keeper, db, session, subject, stamps)
             together = sorted(care.tied(db, keeper.site, subject, stamps))
             alive = [one for one in together if not subjects.is_erased(keeper.store, keeper.site, one)]
-            rows = kept.newest(db, keeper.site, alive, limit=1)
-            if relation is not None and rows:
-                chosen.append((subject, rows[0], relation))
+            card = cards.newest(db, keeper.site, alive)
+            found = [card] if card is not None else kept.newest(db, keeper.site, alive, limit=1)
+            if relation is not None and found:
+                chosen.append((subject, found[0], relation))
     if not chosen:
         return []
     if not keeper.confirmed:
         raise KeeperError("witness", "has not been asked since the start", reason=Reason.KEEPER_UNAVAILABLE)
     try:
         allowing.count(keeper, session.visitor.person_id, len(chosen))
-        originals = opening.open_rows(keeper, [row for _, row, _ in chosen])
+        originals = [_open_called(keeper, row) for _, row, _ in chosen]
     except OathwardError as error:
         keeper.note(
             "keeper.refused", {**_who(session, caller, purpose, chosen[0][2]), "why": error.reason.code}
@@ -173,6 +182,7 @@ def ward_open(
                     "first": row.message,
                     "last": row.message,
                     "opened": 1,
+                    "card": isinstance(row, Card),
                 },
                 now_us,
                 subject,
@@ -180,8 +190,12 @@ def ward_open(
             for subject, row, relation in chosen
         ]
     )
-    found = zip(chosen, originals, strict=True)
-    return [{**plain.original(original), "subject": subject} for (subject, _, _), original in found]
+    opened = zip(chosen, originals, strict=True)
+    return [{**plain.original(original), "subject": subject} for (subject, _, _), original in opened]
+
+
+def _open_called(keeper: Keeper, row: Kept | Card) -> Original:
+    return opening.open_card(keeper, row) if isinstance(row, Card) else opening.open_rows(keeper, [row])[0]
 
 
 def message_open(
@@ -232,8 +246,9 @@ def _opened(
     who: Mapping[str, Any],
     subject: str,
     message: str = "",
+    card: Card | None = None,
 ) -> list[dict[str, str]]:
-    """Count, open, record; all or nothing."""
+    """Count, open, record; all or nothing. A card is the last of what is given."""
     try:
         if not keeper.confirmed:
             raise KeeperError(
@@ -241,12 +256,16 @@ def _opened(
             )
         allowing.count(keeper, session.visitor.person_id, len(rows))
         originals = [plain.original(one) for one in opening.open_rows(keeper, rows)]
+        if card is not None:
+            originals.append(plain.original(opening.open_card(keeper, card)))
     except OathwardError as error:
         body = {**who, "why": error.reason.code}
         keeper.note("keeper.refused", body, subject=subject, message=message)
         raise
     ids = [row.message for row in rows]
-    span = {"first": min(ids, default=""), "last": max(ids, default=""), "opened": len(ids)}
+    span: dict[str, Any] = {"first": min(ids, default=""), "last": max(ids, default=""), "opened": len(ids)}
+    if card is not None:
+        span["card"] = True
     keeper.note("keeper.opened", {**who, **span}, subject=subject, message=message)
     return originals
 

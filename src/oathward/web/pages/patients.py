@@ -3,6 +3,7 @@
 Rules:
 - A number is typed into a form and sent in its body; addresses hold the random subject alone.
 - Who is not cared for, who never was and who is no longer look the same: there is no such page.
+- Who a patient is stands on the sealed card; only where there is none, in the newest message.
 - What was opened is read here, in memory, and is gone with the answer; the keeper recorded who opened it and why.
 - An open page asks every two seconds whether its viewer still cares; where not, it forgets what it shows. That asking is
   no use of the session and opens nothing.
@@ -24,7 +25,7 @@ from oathward.core.reasons import Reason
 from oathward.messages import views
 from oathward.policy.access import Thing
 from oathward.vault import care, kept
-from oathward.web import bedside, bedside_fhir, bedside_hl7v2, caring, trend
+from oathward.web import bedside, bedside_card, bedside_fhir, bedside_hl7v2, caring, trend
 from oathward.web.bedside import Called, Row, Told
 from oathward.web.page import Page, Route
 from oathward.web.view import View
@@ -79,7 +80,7 @@ def find(view: View) -> Response:
 
 
 def names(view: View) -> Response:
-    """List whom the viewer cares for by name: opens the newest message of each, on record."""
+    """List whom the viewer cares for by name: opens the card of each, or the newest message, on record."""
     purpose = caring.purpose(view, "patient.open")
     listed = [subject for subject, _ in caring.mine(view, WARD_MAX)]
     try:
@@ -88,11 +89,8 @@ def names(view: View) -> Response:
         if error.reason is not Reason.RATE_OF_OPENING:
             raise
         return view.page("patient_limit.html", status=429)
-    called = {}
-    for original in opened:
-        told = read_all([original])
-        newest_us = views.time_of(original.message)
-        called[original.subject] = told.called, newest_us
+    newest = _newest_us(view, [original.subject for original in opened])
+    called = {one.subject: (_called(one), newest.get(one.subject, 0)) for one in opened}
     return _listed(view, called=called)
 
 
@@ -116,7 +114,7 @@ def one(view: View) -> Response:
         "patient.html",
         alarms=bedside.alarms(told.alarms),
         bases=BASES,
-        called=told.called,
+        called=(_called(opened.card) if opened.card else None) or told.called,
         from_us=max(from_us, oldest_us),
         gaps=bedside.gaps(rows),
         hours=hours,
@@ -156,6 +154,22 @@ def read_all(originals: Sequence[Original]) -> Told:
         except DecodeError:
             told.unread += 1
     return told
+
+
+def _called(original: Original) -> Called | None:
+    """Say who a patient is: by the card, or where that is a message, by the message."""
+    return bedside_card.called_of(original) if bedside_card.is_card(original) else read_all([original]).called
+
+
+def _newest_us(view: View, subjects: Sequence[str]) -> dict[str, int]:
+    """Say when the last data of each of some patients came; nothing is opened for it."""
+    site, found = view.site.site, {}
+    with read(view.site.engine) as db:
+        for subject in subjects:
+            rows = kept.newest(db, site, sorted(care.tied(db, site, subject, None)), limit=1)
+            if rows:
+                found[subject] = views.time_of(rows[0].message)
+    return found
 
 
 def _listed(
