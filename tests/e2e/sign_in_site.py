@@ -72,6 +72,8 @@ def served(
         port: of the console; a free one by default. facts: of a person's record, by id.
     """
     port = port or free_port()
+    if "[people]" not in more:
+        more += "\n[people]\nclocks_may_differ = true\n"  # codes of three steps, so that nobody waits for the next one
     site = Site.make(folder, more=more)
     file = site.folder / "oathward.toml"
     file.write_text(file.read_text().replace("[console]\nport = 0", f"[console]\nport = {port}"))

@@ -201,6 +201,7 @@ class People:
     )
     leaked_file: str = ""  # SHA-1 of leaked passwords in hexadecimal, one a line, in order; empty: words, rows and names alone are refused
     wrong_per_hour_max: int = 10  # wrong credentials for one account; then it waits, and says so to nobody
+    clocks_may_differ: bool = False  # a code of the app counts in the half minute before and after its own too: it lives 90 s, not 30
     rotate_minutes: float = 15.0  # a session's secret is renewed after so long in use
     step_up_minutes: float = 10.0  # what needs a fresh proof takes one no older than this
     enrolment_hours_max: float = 72.0  # how long an invitation to enrol waits to be used
@@ -212,9 +213,15 @@ class People:
     care_silence_days: float = (
         30.0  # a stay of which no message said a word for so long gives no care relationship
     )
-    care_ended_days: float = 30.0  # an ended stay is forgotten so long after the last word of it; the ledger keeps that it was
-    care_stays_per_patient_max: int = 64  # open ones; beyond it the one longest unheard of ends, with a finding
-    care_stays_max: int = 500_000  # of all patients, ended ones too; beyond it a new one is not kept, with a finding
+    care_ended_days: float = (
+        30.0  # an ended stay is forgotten so long after the last word of it; the ledger keeps that it was
+    )
+    care_stays_per_patient_max: int = (
+        64  # open ones; beyond it the one longest unheard of ends, with a finding
+    )
+    care_stays_max: int = (
+        500_000  # of all patients, ended ones too; beyond it a new one is not kept, with a finding
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,9 @@ def totp_finish(keeper: Keeper, caller: Caller, code: str, label: str, proof: Ev
     person, pending, session = _who(keeper, caller, proof)
     new = keeper.entrance.totps.get(_about(proof))
     now_s = keeper.now_us() / 1_000_000
-    step = totp.step_of(code, new.secret, now_s, last=0) if new is not None and new.person == person else None
+    around = keeper.settings.people.clocks_may_differ
+    mine = new is not None and new.person == person
+    step = totp.step_of(code, new.secret, now_s, last=0, around=around) if new is not None and mine else None
     if new is None or step is None or keeper.entrance.totps.take(_about(proof)) is None:
         raise KeeperError("code", "does not fit the secret", reason=Reason.CODE_REFUSED)
     return _enrolled(keeper, proof, pending, session, "totp", secret=new.secret, label=label, counter=step)
@@ -257,8 +259,9 @@ def _step(keeper: Keeper, pending: Pending) -> dict[str, Any]:
 def _check_password(keeper: Keeper, person_id: str, password: str, login: str) -> None:
     person = persons.person_of(keeper, person_id)
     names = [person.name, person.mail, person.number, person.party] if person is not None else []
-    passwords.check_new(password, keeper.settings.people.password_length_min, [*names, login, keeper.site])
-    leaked.check(keeper.settings, passwords.normal(password))
+    known = [*names, login, keeper.site]
+    passwords.check_new(password, keeper.settings.people.password_length_min, known)
+    leaked.check(keeper.settings, passwords.normal(password), known)
 
 
 def _place(keeper: Keeper) -> passkeys.Place:

@@ -168,7 +168,10 @@ def check_code(keeper: Keeper, person: str, code: str, origin: str) -> None:
     now_s, count = now_us / 1_000_000, waits.name_of("code", person)
     judged = waits.reserve(store, count, now_us, keeper.settings.people.wrong_per_hour_max)
     for factor in accounts.factors(store, person, "totp") if judged else []:
-        step = totp.step_of(code, factor.secret, now_s, last=factor.counter, drift=factor.drift)
+        around = keeper.settings.people.clocks_may_differ
+        step = totp.step_of(
+            code, factor.secret, now_s, last=factor.counter, drift=factor.drift, around=around
+        )
         if step is not None and accounts.used(
             store, factor, now_us, counter=step, drift=totp.drift_of(step, now_s)
         ):

@@ -2,17 +2,22 @@
 
 import dataclasses
 import hashlib
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.vault.keeper.people import HERE, founded
 from tests.unit.vault.keeper.test_opening import refused
+from tests.unit.vault.keeper.test_passwords import ABOUT, GOOD
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
+from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper import leaked
 
 LEAKED = "purple monkeys eat nine dishwashers"
+MOST_USED = FREQUENCY_LISTS["passwords"]
 
 
 def written(path, passwords, form="{}\n"):
@@ -76,3 +81,64 @@ def test_without_a_list_it_would_become_somebodys(site):
     with founded(site) as house:
         house.person("ada")
         assert enrolling(house, LEAKED).state == "enrol"
+
+
+# --- those that are used most
+
+
+@pytest.mark.parametrize("length_min", [8, 10, 15])
+def test_the_most_used_of_the_leaked_ones_are_refused_at_any_length(site, length_min):
+    """All that are long enough, of 30,000; of the shortest each 20th."""
+    settings = dataclasses.replace(
+        site, people=dataclasses.replace(site.people, password_length_min=length_min)
+    )
+    long = [one for one in MOST_USED if len(one) >= length_min]
+    assert len(long) >= {8: 11_000, 10: 1_000, 15: 30}[length_min]
+    for one in long[:: max(1, len(long) // 500)]:
+        with pytest.raises(KeeperError) as caught:
+            leaked.check(settings, one)
+        assert caught.value.reason is Reason.PASSWORD_REFUSED
+        assert one in "password" or one not in str(caught.value)
+
+
+MADE_OF_THEM = (
+    "mailcreated5240!",
+    "Trustno1Trustno1",
+    "d1sn3y-d1sn3y-d1sn3y",
+    "ashley07121993ashley",
+    "michaeljordan23!",
+    "Qwerty!Qwerty!12",
+    "lovelace19121815",
+)
+
+
+@pytest.mark.parametrize("password", MADE_OF_THEM)
+def test_what_is_made_of_them_is_refused_too(site, password):
+    with pytest.raises(KeeperError) as caught:
+        leaked.check(site, password, ABOUT)
+    assert caught.value.reason is Reason.PASSWORD_REFUSED
+
+
+@pytest.mark.parametrize("password", GOOD)
+def test_what_nobody_guesses_did_not_leak(site, password):
+    leaked.check(site, password, ABOUT)
+
+
+def test_a_short_password_of_chance_is_good_where_short_ones_may_be():
+    assert not leaked.found_early("kq8#vT2m", 8)
+    assert leaked.found_early("kq8#vT2m", 15), "the reverse: as for longer ones it would be refused"
+
+
+def test_a_leaked_one_becomes_nobodys_password_at_enrolling(site, monkeypatch):
+    with founded(site) as house:
+        house.person("ada")
+        assert refused(lambda: enrolling(house, "polniypizdec0211")) is Reason.PASSWORD_REFUSED
+        monkeypatch.setattr(leaked, "found_early", lambda *_: False)
+        assert enrolling(house, "polniypizdec0211").state == "enrol", "the reverse: nothing else refuses it"
+
+
+@pytest.mark.parametrize("password", ["4@8({[<369!1|05$7+%2" * 12, "a" * 256, "\x00", "ü" * 256])
+def test_reading_one_takes_a_bounded_time(password):
+    begun_s = time.process_time()
+    leaked.found_early(password, 15)
+    assert time.process_time() - begun_s < 5.0

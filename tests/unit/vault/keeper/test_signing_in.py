@@ -1,5 +1,7 @@
 """Promises of signing in: two factors or none, one answer to whatever is wrong, each code once, waits that nobody is told of."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.vault.keeper.people import HERE, PASSWORD, Phone, founded
 from tests.unit.vault.keeper.test_opening import change, records, refused
@@ -7,7 +9,7 @@ from tests.unit.vault.keeper.test_opening import change, records, refused
 from oathward.core.errors import KeeperError, StorageError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, entrance, operations, passwords, visiting, waits
+from oathward.vault.keeper import accounts, entrance, operations, passwords, totp, visiting, waits
 from oathward.vault.keeper.passwords import Hashes
 from oathward.vault.keeper.proof import console_proof, pending_proof
 
@@ -130,8 +132,46 @@ def test_a_code_counts_once(house):
     assert house.people.sign_in_second(second.pending, phone.code(), HERE).state == "signed-in"
 
 
+def clocks_may_differ(house):
+    people = replace(house.keeper.settings.people, clocks_may_differ=True)
+    house.keeper.settings = replace(house.keeper.settings, people=people)
+
+
+def test_a_code_lives_its_own_thirty_seconds(house):
+    """From the first second of its step to the last, and neither before nor after; while enrolling too."""
+    _, phone = house.enrol("ada")
+    house.time.pass_(seconds=300 + totp.STEP_S - house.time.wall_s % totp.STEP_S)
+    code = phone.code(1)
+    for seconds, taken in ((29, False), (1, True), (29, True), (1, False)):  # around the ends of its step
+        house.time.pass_(seconds=seconds)
+        step = house.people.sign_in_password("ada@hospital.example", PASSWORD, HERE)
+        house.keeper.store.rows(
+            "UPDATE factor SET counter = 0 WHERE kind = 'totp'"
+        )  # as if nobody had used it
+
+        def act(pending=step.pending):
+            return house.people.sign_in_second(pending, code, HERE)
+
+        if taken:
+            assert act().state == "signed-in"
+        else:
+            assert refused(act) is Reason.SIGN_IN_REFUSED
+
+
+@pytest.mark.parametrize("steps", [-1, 1])
+def test_no_phone_is_enrolled_whose_clock_is_another(house, steps):
+    step = house.people.enrol_password(PASSWORD, house.people.enrol_begin(house.invited("ada"), HERE).pending)
+    pending = pending_proof(step.pending)
+    phone = Phone(house.people.enrol_totp_begin(pending)[0], house.time)
+    act = refused(lambda: house.people.enrol_totp_finish(phone.code(steps), "", pending))
+    assert act is Reason.CODE_REFUSED
+    clocks_may_differ(house)
+    assert house.people.enrol_totp_finish(phone.code(steps), "", pending).state == "signed-in"
+
+
 @pytest.mark.parametrize(("steps", "taken"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)])
-def test_a_code_of_the_step_before_or_after_counts(house, steps, taken):
+def test_where_clocks_may_differ_a_code_of_the_step_before_or_after_counts(house, steps, taken):
+    clocks_may_differ(house)
     _, phone = house.enrol("ada")
     house.time.pass_(minutes=5)
     step = house.people.sign_in_password("ada@hospital.example", PASSWORD, HERE)
@@ -145,7 +185,8 @@ def test_a_code_of_the_step_before_or_after_counts(house, steps, taken):
         assert refused(act) is Reason.SIGN_IN_REFUSED
 
 
-def test_a_clock_that_drifts_is_followed_but_not_far(house):
+def test_where_clocks_may_differ_one_that_drifts_is_followed_but_not_far(house):
+    clocks_may_differ(house)
     _, phone = house.enrol("ada")
     for ahead in (1, 2, 3):
         house.time.pass_(minutes=5)
