@@ -3,6 +3,8 @@
 Rules:
 - A card is shown to those who may do its action; to those whose first question it answers it is shown first.
 - Its template gets ``card``, what ``values`` gave; with None there is nothing to say and no card.
+- One that has no more to say than its heading (``SLIM`` in its values) stands over the whole page: beside a long one it would
+  leave a gap.
 
 Deliberately absent: a choice of cards by each person; roles change seldom, and a page that is the same is found again.
 """
@@ -19,6 +21,10 @@ from oathward.policy.actions import ACTIONS
 
 if TYPE_CHECKING:
     from oathward.web.view import View
+
+
+SLIM = "slim"
+"""Of a card's values: it is a heading and no rows this time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +70,8 @@ def shown(found: list[Card], view: View) -> list[Deck]:
     decks = ([(one, v) for one, v in told if bool(one.first & roles) is first] for first in (True, False))
     return [
         Deck(
-            [(one.template, v) for one, v in deck if one.wide],
-            [(one.template, v) for one, v in deck if not one.wide],
+            [(one.template, v) for one, v in deck if one.wide or v.get(SLIM)],
+            [(one.template, v) for one, v in deck if not (one.wide or v.get(SLIM))],
         )
         for deck in decks
     ]

@@ -1,5 +1,7 @@
 """Each role on the console: what it is shown leads somewhere, and what it asks first stands first."""
 
+from types import SimpleNamespace
+
 import pytest
 from starlette.routing import compile_path
 from tests.architecture import tracked
@@ -8,7 +10,7 @@ from tests.unit.web.test_nothing_to_see import console, opened, prepared  # noqa
 from tests.unit.web.viewers import GRANTED, forms_of, links_of, viewer
 
 from oathward.core.labels import Role
-from oathward.web.card import Card, cards
+from oathward.web.card import Card, cards, shown
 from oathward.web.page import pages
 from oathward.web.render import HERE
 
@@ -104,3 +106,16 @@ def test_a_link_is_shown_only_where_its_page_may_be_opened(console, monkeypatch)
     monkeypatch.setattr("oathward.web.view.View.leads", lambda _view, _href: True)
     found = links_of(viewer(app, Role.KEY_HOLDER).get("/").text)
     assert any(viewer(app, Role.KEY_HOLDER).get(path).status_code == 404 for path in found)
+
+
+def test_a_card_that_is_a_heading_alone_leaves_no_gap_beside_a_long_one():
+    def one(name, values, **how):
+        return Card(f"{name}.html", lambda _view: values, "home.see", **how)
+
+    short, long, none = {"slim": True}, {"slim": False, "rows": [1]}, None
+    asked = SimpleNamespace(may=lambda _action: True, actor=SimpleNamespace(roles=frozenset({Role.AUDITOR})))
+    first = {"first": frozenset({Role.AUDITOR})}
+    cards_ = [one("a", short, **first), one("b", long, **first), one("c", none, **first), one("d", {})]
+    mine, others = shown(cards_, asked)
+    assert ([t for t, _ in mine.wide], [t for t, _ in mine.narrow]) == (["a.html"], ["b.html"])
+    assert ([t for t, _ in others.wide], [t for t, _ in others.narrow]) == ([], ["d.html"])

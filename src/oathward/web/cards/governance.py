@@ -9,7 +9,7 @@ from oathward import governing
 from oathward.core.db import read
 from oathward.core.labels import Role
 from oathward.governance import views
-from oathward.web.card import Card
+from oathward.web.card import SLIM, Card
 from oathward.web.governance_papers import place_of
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def values(view: View) -> Mapping[str, Any] | None:
         return None
     with read(view.site.engine) as db:
         found = governing.findings(db, view.site, view.now_us, current=view.asking.active)
-    return {"rows": found[:SHOWN_MAX], "summary": views.summary(found), "place": place_of}
+    return {"rows": found[:SHOWN_MAX], "summary": views.summary(found), "place": place_of, SLIM: not found}
 
 
 CARD = Card(
