@@ -279,6 +279,10 @@ class People:
         found = self._call("session_list", person=person_id, proof=dict(proof))
         return tuple(SessionRow(**one) for one in found)
 
+    def service_tokens(self, proof: Proof) -> tuple[SessionRow, ...]:
+        """List the open tokens of services; ``person`` is the service's name, ``person_id`` its id."""
+        return tuple(SessionRow(**one) for one in self._call("service_tokens", proof=dict(proof)))
+
     def session_revoke(self, id_: str, proof: Proof) -> None:
         """End a session by its id; ``others``: all of one's own but this."""
         self._call("session_revoke", id=id_, proof=dict(proof))

@@ -100,6 +100,11 @@ def _session_list(keeper: Keeper, caller: Caller, person: str, proof: dict[str, 
     return visiting.listed(keeper, session, person or own)
 
 
+def _service_tokens(keeper: Keeper, caller: Caller, proof: dict[str, str]) -> list[dict[str, Any]]:
+    session = asking.session(keeper, caller, proof, "sessions.see", Thing("session"), looking=True)
+    return visiting.tokens(keeper, session)
+
+
 def _session_revoke(keeper: Keeper, caller: Caller, id: str, proof: dict[str, str]) -> None:  # noqa: A002  the argument's name on the wire
     session = visiting.session_of(keeper, caller, proof)
     visiting.check_acts(session)
@@ -181,6 +186,7 @@ APP: Mapping[str, Operation] = {
     "session_list": Operation(
         _session_list, shapes.table(person=shapes.text(empty=True), proof=shapes.proof)
     ),
+    "service_tokens": Operation(_service_tokens, shapes.table(proof=shapes.proof)),
     "provider_begin": Operation(provider.begin, shapes.table(browser=_BROWSER, proof=shapes.proof)),
     "provider_take": Operation(provider.take, shapes.table(state=_SECRET, browser=_BROWSER)),
     "provider_finish": Operation(

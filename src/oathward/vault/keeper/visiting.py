@@ -114,7 +114,15 @@ def listed(keeper: Keeper, own: Session, person_id: str) -> list[dict[str, Any]]
     Args:
         own: the session that asks.
     """
-    found = keeper.sessions.listed(person_id) if person_id else [own]
+    return _rows(keeper, own, keeper.sessions.listed(person_id) if person_id else [own])
+
+
+def tokens(keeper: Keeper, own: Session) -> list[dict[str, Any]]:
+    """List the open tokens of every service, newest first; ``own`` as in ``listed``."""
+    return _rows(keeper, own, [one for one in keeper.sessions.listed() if one.visitor.kind == "service"])
+
+
+def _rows(keeper: Keeper, own: Session, found: Sequence[Session]) -> list[dict[str, Any]]:
     rows = [
         {
             "begun_us": one.begun_us,

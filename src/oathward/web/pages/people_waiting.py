@@ -93,7 +93,30 @@ def services(view: View) -> Response:
     """List services."""
     with read(view.site.engine) as db:
         rows = views.services(db, view.site.site, reader(view))
-    return view.page("people_services.html", rows=rows)
+    sees = view.may("sessions.see") and view.site.keeper.state().get("founded")
+    tokens = view.site.keeper.people.service_tokens(view.proof) if sees else ()
+    return view.page(
+        "people_services.html",
+        done=ENDED if view.asked("done") else "",
+        may_end=view.may("session.revoke") and view.visit is not None and view.visit.acts,
+        rows=rows,
+        tokens=tokens,
+    )
+
+
+def end_token(view: View) -> Response:
+    """End a token of a service."""
+    people, id_ = view.site.keeper.people, view.form.get("token-of-service", "")
+    try:
+        if id_ not in {one.id for one in people.service_tokens(view.proof)}:
+            why = "has ended already, or is none of a service"
+            raise InputError("token", why, reason=Reason.NOT_FOUND)
+        people.session_revoke(id_, view.proof)
+    except KeeperError as error:
+        if error.reason is not Reason.ACCESS_PROVE_BOTH:
+            raise
+        return view.go(view.link("/step-up", next="/people-services", both="yes"))
+    return view.go(view.link("/people-services", done="ended"))
 
 
 def _refused(view: View, error: InputError | KeeperError) -> Response:
@@ -123,6 +146,8 @@ def _proposals(view: View, wrong: dict[str, str]) -> Response:
 ROWS_MAX = 500
 _PROPOSAL = named("proposal", "proposal")
 _OWN = named("person")
+_TOKEN = named("session")
+ENDED = "The token has ended. Its service gets another one while it may ask: end its key or the service itself for good."
 
 PAGE = Page(
     "What waits for a second person",
@@ -133,5 +158,6 @@ PAGE = Page(
         Route("/people-waiting/{proposal}/withdraw", withdraw, "POST", action="grant.propose", thing=_OWN),
         Route("/people-review", review, action="people.see"),
         Route("/people-services", services, action="services.see"),
+        Route("/people-services/end", end_token, "POST", action="session.revoke", thing=_TOKEN),
     ),
 )
