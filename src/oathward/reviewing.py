@@ -3,6 +3,7 @@
 Rules:
 - Uses are those of the last 90 days; where the ledger is younger, nothing is called unused.
 - Read in blocks, each in a transaction of its own; equal decisions are read once.
+- Who let whom in is asked of the ledger as well (``people.doors``), of changes of the last 90 days.
 - What was found is taken in by groups; one that was interrupted is taken in again by the next, which says what is gone.
 
 Deliberately absent: the rules (``policy.review``), and when (``app.reviews``).
@@ -29,6 +30,7 @@ from oathward.core.reasons import Reason
 from oathward.inventory import views as inventory
 from oathward.ledger import Query, decided, scan
 from oathward.ledger.postings import collector_paused
+from oathward.people import doors
 from oathward.people import views as people
 from oathward.policy.bundle import PolicyErrors
 from oathward.policy.files import unpack
@@ -102,14 +104,17 @@ def findings_of(
     found = review(active.bundle, files, known, uses, now_us, passes)
     with read(site.engine) as db:
         rows = people.review(db, site.site, now_us, UNUSED_DAYS)
+        made = changes.pairs(db, site.site, now_us - doors.DAYS * DAY_US)
+        rows += doors.review(db, site.site, made, now_us, provider=bool(site.settings.oidc.issuer))
         late = changes.overdue(db, site.site, now_us)
     found += [_late(row) for row in late]
-    return found + [
-        ReviewFinding(
-            row.rule, f"{'service' if row.rule.startswith('service.') else 'person'}:{row.about}", row.words
-        )
-        for row in rows
-    ]
+    return found + [ReviewFinding(row.rule, f"{_kind(row.rule)}:{row.about}", row.words) for row in rows]
+
+
+def _kind(rule: str) -> str:
+    """Say what a finding about access is about: one person, several (``ID,ID``), or a service."""
+    noun = rule.partition(".")[0]
+    return noun if noun in {"people", "service"} else "person"
 
 
 def _late(row: ProposalRow) -> ReviewFinding:

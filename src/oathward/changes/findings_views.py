@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import orjson
@@ -13,7 +13,7 @@ from oathward.changes import findings_sql as sql
 from oathward.changes.findings_model import FindingRow, FindingState
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.policy.review_findings import GRAVE, RULES, Proposal, ReviewFinding
+from oathward.policy.review_findings import GRAVE, NOBODY, RULES, Proposal, ReviewFinding, marked, with_names
 
 
 class OpenFindings(NamedTuple):
@@ -25,13 +25,47 @@ class OpenFindings(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FindingView:
-    """One finding as people read it. ``overdue``: signed off until a date that has passed."""
+    """One finding as people read it. ``overdue``: signed off until a date that has passed; ``about``: what it is about, as shown.
+
+    ``called``: of what is about people, who they are; empty before ``named``, and for what is about something else.
+    """
 
     row: FindingRow
     title: str
     words: str
     proposal: Proposal | None
     overdue: bool
+    about: str
+    called: str = ""
+
+    @property
+    def people(self) -> frozenset[str]:
+        """Whom it names, by id."""
+        return marked(self.words) | frozenset(self._subjects)
+
+    @property
+    def person(self) -> str:
+        """The one person it is about, by id; empty where it is about several, or something else."""
+        return self._subjects[0] if len(self._subjects) == 1 else ""
+
+    @property
+    def _subjects(self) -> tuple[str, ...]:
+        kind, _, about = self.row.about.partition(":")
+        if kind not in {"person", "people"} or self.row.rule == "roles.few":
+            return ()
+        return tuple(about.partition("/")[0].split(","))
+
+    def named(self, names: Mapping[str, str] | None) -> FindingView:
+        """Give it with names; with neither names nor ids where there are no names, for who may not see people."""
+        if not self._subjects:
+            return replace(self, words=with_names(self.words, names))
+        if names is None:
+            kind, _, about = self.row.about.partition(":")
+            hidden = f"{kind}:{NOBODY}{''.join(about.partition('/')[1:])}"
+            return replace(self, words=with_names(self.words, None), about=hidden, called=NOBODY)
+        known = all(id_ in names for id_ in self._subjects)
+        called = " and ".join(names[id_] for id_ in self._subjects) if known else ""
+        return replace(self, words=with_names(self.words, names), called=called)
 
     @property
     def open(self) -> bool:
@@ -96,4 +130,4 @@ def _view(row: FindingRow, now_us: int) -> FindingView:
         files = {path: None if text is None else text.encode() for path, text in proposal["files"].items()}
         proposal = Proposal(proposal["words"], files)
     overdue = row.state is FindingState.SIGNED_OFF and row.until_us <= now_us
-    return FindingView(row, RULES.get(row.rule, row.rule), body["words"], proposal, overdue)
+    return FindingView(row, RULES.get(row.rule, row.rule), body["words"], proposal, overdue, row.about)

@@ -50,6 +50,15 @@ def of_version(db: Connection, site: str, version: int) -> ProposalRow | None:
     return sql.of_version(db, site, version)
 
 
+def pairs(db: Connection, site: str, since_us: int) -> list[tuple[str, str]]:
+    """Say who proposed and who approved what came into force since, and is in force or was."""
+    found = sql.listed(db, site, states=[ProposalState.ACTIVE], limit=_PAIRS_MAX)
+    return [(row.proposer, row.approver) for row in found if row.approver and row.changed_us >= since_us]
+
+
+_PAIRS_MAX = 1_000
+
+
 def file(db: Connection, site: str, digest: str) -> bytes:
     """Give kept bytes.
 

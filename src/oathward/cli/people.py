@@ -116,11 +116,16 @@ def import_(
             )
         if plan.documents and not dry_run:
             who = who_may(site, person, "people.change")
+            alone = (
+                not everyone and len(plan.documents) == 1
+            )  # a list that changes one person was written for that
             sign_and_store(
                 site,
                 plan.documents,
                 person_of(person),
-                lambda db, signed: actions.store(db, site.site, signed, by=who, now_us=now_us(site)),
+                lambda db, signed: actions.store(
+                    *(db, site.site, signed), by=who, now_us=now_us(site), by_hand=alone
+                ),
                 "people",
             )
     value = _plain_plan(plan) | {"dry_run": dry_run}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +13,7 @@ from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros
-from oathward.core.errors import InputError
+from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -42,14 +44,14 @@ def review(
     with opened(data) as site:
         if sign_off:
             by = who_may(site, person, "review.sign-off")
-            _sign_off(site, sign_off, why, days, by, as_json=as_json)
+            _sign_off(site, sign_off, why, days, by, person, as_json=as_json)
         elif show:
-            _show(site, show, as_json=as_json)
+            _show(site, show, person, as_json=as_json)
         else:
-            _list(site, every=every, as_json=as_json)
+            _list(site, person, every=every, as_json=as_json)
 
 
-def _list(site: Opened, *, every: bool, as_json: bool) -> None:
+def _list(site: Opened, person: str | None, *, every: bool, as_json: bool) -> None:
     from oathward import reviewing
     from oathward.changes import findings_views
     from oathward.core.db import read
@@ -60,11 +62,11 @@ def _list(site: Opened, *, every: bool, as_json: bool) -> None:
         )
     with read(site.engine) as db:
         found = findings_views.findings(db, site.site, now_us(site))
-    shown = found if every else [one for one in found if one.open]
+    shown = _named(site, person, found if every else [one for one in found if one.open])
 
     def human() -> None:
         for one in shown:
-            print(f"{one.row.id}  {one.title}: {one.words}{_standing(one)}")
+            print(f"{one.row.id}  {one.title}: {_whose(one)}{one.words}{_standing(one)}")
         rest = len(found) - len(shown)
         more = f"; {rest} signed off or gone (--all)" if rest else ""
         print(f"{len(shown)} to look at{more}." if shown else f"Nothing to look at{more}.")
@@ -74,7 +76,7 @@ def _list(site: Opened, *, every: bool, as_json: bool) -> None:
     emit({"findings": [_plain(one) for one in shown]}, as_json=as_json, human=human)
 
 
-def _show(site: Opened, id_: str, *, as_json: bool) -> None:
+def _show(site: Opened, id_: str, person: str | None, *, as_json: bool) -> None:
     from oathward import activation
     from oathward.changes import findings_views
     from oathward.core.db import read
@@ -83,12 +85,13 @@ def _show(site: Opened, id_: str, *, as_json: bool) -> None:
     with read(site.engine) as db:
         one = findings_views.one(db, site.site, id_, now_us(site))
         active = activation.load_active(db, site.site, site.authority, site.seen)
+    (one,) = _named(site, person, [one])
     files = unpack(active.bundle.body) if active else {}
     fits = active is not None and active.bundle.digest.hex() == one.row.bundle
     text = one.proposal.difference(files) if one.proposal and fits else ""
 
     def human() -> None:
-        print(f"{one.title}: {one.words}{_standing(one)}")
+        print(f"{one.title}: {_whose(one)}{one.words}{_standing(one)}")
         if text:
             sys.stdout.write(f"Proposed: {one.proposal.words if one.proposal else ''}\n{text}")
         elif one.proposal:
@@ -97,18 +100,43 @@ def _show(site: Opened, id_: str, *, as_json: bool) -> None:
     emit({**_plain(one), "difference": text}, as_json=as_json, human=human)
 
 
-def _sign_off(site: Opened, id_: str, why: str, days: int, by: str, *, as_json: bool) -> None:
-    from oathward.changes import findings_actions
-    from oathward.core.db import write
+def _sign_off(
+    site: Opened, id_: str, why: str, days: int, by: str, person: str | None, *, as_json: bool
+) -> None:
+    from oathward.changes import findings_actions, findings_views
+    from oathward.core.db import read, write
 
     with write(site.engine) as db:
         row = findings_actions.sign_off(db, site.site, id_, by=by, why=why, days=days, now_us=now_us(site))
     until = f"{from_micros(row.until_us):%Y-%m-%d}"
+    with read(site.engine) as db:
+        found = findings_views.one(db, site.site, id_, now_us(site))
+    (one,) = _named(site, person, [found])
     emit(
         {"finding": row.id, "by": by, "until": until},
         as_json=as_json,
-        human=lambda: print(f"Signed off until {until} by {by}: {row.rule}, {row.about}."),
+        human=lambda: print(f"Signed off until {until} by {by}: {row.rule}, {one.called or one.about}."),
     )
+
+
+def _named(site: Opened, person: str | None, found: Sequence[FindingView]) -> list[FindingView]:
+    """Say whom findings are about to who may see people; to others, that they are about somebody."""
+    from oathward.core.db import read
+    from oathward.people import views
+
+    ids = {id_ for one in found for id_ in one.people}
+    names = None
+    if ids:
+        with suppress(InputError, KeeperError):  # nobody who may is signed in
+            who_may(site, person, "people.see")
+            with read(site.engine) as db:
+                names = views.names(db, site.site, ids)
+    return [one.named(names) for one in found]
+
+
+def _whose(one: FindingView) -> str:
+    """Say whom a finding about one person is about; words about several name them."""
+    return f"{one.called or one.person}: " if one.person else ""
 
 
 def _standing(one: FindingView) -> str:
@@ -123,7 +151,7 @@ def _plain(one: FindingView) -> dict[str, Any]:
     return {
         "id": row.id,
         "rule": row.rule,
-        "about": row.about,
+        "about": one.about,
         "words": one.words,
         "state": row.state,
         "since": from_micros(row.first_us),

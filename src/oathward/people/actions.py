@@ -25,7 +25,7 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.ledger import Leaf, Record, append, prepare
 from oathward.people import sql
-from oathward.people.model import Change, changed, check, identities_of
+from oathward.people.model import Change, changed, check, identities_of, widened
 from oathward.people.scim import with_user_name
 from oathward.people.sheet import LineError, Sheet, Stated
 from oathward.policy.people import PERSON, Person
@@ -156,11 +156,13 @@ def store(
     by: str,
     now_us: int,
     gone: bool = False,
+    by_hand: bool = True,
 ) -> None:
     """Store signed people and record what happened to each; the last call before the caller's commit.
 
     Args:
         by: who did it: a person's or a service's id. gone: a directory deleted them, and does not want to see them.
+        by_hand: no list or directory said it: what somebody has more of then stands in the record, for the review.
 
     Raises:
         InputError: ``conflict``; another change came first: plan again.
@@ -175,7 +177,8 @@ def store(
     for document in documents:
         person = people[document.id]
         before = last[document.id].person if document.id in last else None
-        leaves.append(_record(before, person, document.version, by, now_us))
+        more = widened(before, person) if before is not None and by_hand else ()
+        leaves.append(_record(before, person, document.version, by, now_us, more))
     put_all(db, documents)
     append(db, site, leaves)
 
@@ -217,10 +220,14 @@ def _kind(before: Person | None, after: Person) -> str:
     return "person.changed"
 
 
-def _record(before: Person | None, after: Person, version: int, by: str, now_us: int) -> Leaf:
+def _record(
+    before: Person | None, after: Person, version: int, by: str, now_us: int, more: Sequence[str] = ()
+) -> Leaf:
     body: dict[str, object] = {"by": by, "person": after.id, "version": version}
     if before is not None:
         body["fields"] = list(changed(before, after))
+    if more:
+        body["widened"] = list(more)
     return prepare(Record(_kind(before, after), body, now_us))
 
 

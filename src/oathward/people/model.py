@@ -35,6 +35,9 @@ COLUMN = {"sign_ins": "provider_subject"}
 DATA = tuple(f.name for f in fields(Person) if f.name not in {"id", "since_us"})
 """Fields that lists speak about."""
 
+REACH = ("units", "staff_ids", "makes")
+"""Fields by which somebody sees more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -101,6 +104,11 @@ def identities_of(person: Person) -> list[tuple[str, str]]:
 def changed(before: Person, after: Person) -> tuple[str, ...]:
     """Name the columns in which two records differ."""
     return tuple(COLUMN.get(n, n) for n in DATA if getattr(before, n) != getattr(after, n))
+
+
+def widened(before: Person, after: Person) -> tuple[str, ...]:
+    """Name what of reach a record gives more of: whose patients, as whom in messages, which makers' devices."""
+    return tuple(n for n in REACH if getattr(after, n) - getattr(before, n))
 
 
 def _is_id(text: str) -> bool:

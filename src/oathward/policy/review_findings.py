@@ -1,6 +1,7 @@
 """What a review finds: a rule, what it is about, in words, and the change of the bundle's files that would remove it.
 
 Rules:
+- Words name people as ``{id}``: who may see people reads names there, others ``NOBODY``.
 - A finding is the same one in every review while its rule and what it is about are; its id is made of these two.
 - A proposal is a change of files and nothing else; it is offered only when the bundle is still a bundle with it.
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -36,6 +38,8 @@ RULES: Mapping[str, str] = {
     "grant.due": "A role that ends soon",
     "roles.many": "Many roles of one person",
     "roles.apart": "Roles that nobody may hold together",
+    "people.one-door": "Two who agree, let in by one person",
+    "people.widened": "Somebody's reach, widened by one person alone",
     "service.ownerless": "A service without an owner",
     "service.endless": "A service without an end",
     "policy.unknown": "A policy that cannot be reviewed by trying",
@@ -91,6 +95,24 @@ class ReviewFinding:
     def id(self) -> str:
         """Sixteen characters that stay the same while it is the same finding."""
         return hashlib.sha256(f"{self.rule}|{self.about}".encode()).hexdigest()[:16]
+
+
+NOBODY = "somebody"
+"""In the place of a name, for who may not see people."""
+
+_MARK = re.compile(r"\{([A-Za-z0-9][A-Za-z0-9._-]{0,63})\}")
+
+
+def marked(words: str) -> frozenset[str]:
+    """Give the ids of the people that words name."""
+    return frozenset(_MARK.findall(words))
+
+
+def with_names(words: str, names: Mapping[str, str] | None) -> str:
+    """Put names where words name people: an id where one has none, ``NOBODY`` where there are no names to give."""
+    if names is None:
+        return _MARK.sub(NOBODY, words)
+    return _MARK.sub(lambda mark: names.get(mark[1], mark[1]), words)
 
 
 OFFERED_MAX = 50

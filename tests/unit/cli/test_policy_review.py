@@ -7,10 +7,14 @@ from tests.unit.proposing.conftest import folder  # noqa: F401  a fixture
 from tests.unit.proposing.conftest import site as people_site  # noqa: F401  a fixture
 from tests.unit.test_dry_running import before_files
 
+from oathward.changes import findings_actions, findings_views
 from oathward.cli import permitted
 from oathward.cli.main import run
 from oathward.cli.signed_in import remember
+from oathward.core.db import write
 from oathward.core.errors import InputError
+from oathward.people import views as people
+from oathward.policy.review_findings import ReviewFinding
 
 TEXT = (
     b'@id("wide") forbid(principal, action == Action::"Disclose", resource == Link::"ehr") when { context.assurance < 2 };\n'
@@ -115,3 +119,32 @@ def test_on_a_site_with_people_it_is_who_is_signed_in(
         assert error.value.reason.code == reason
     else:
         assert permitted.who_may(opened, None, "review.sign-off") == person
+
+
+@pytest.mark.parametrize(
+    ("person", "says"),
+    [("sara", "Paul Graf: last used"), ("ines", "somebody: last used"), ("", "somebody: last used")],
+)
+def test_whom_a_finding_is_about_is_for_those_who_may_see_people(
+    people_site,  # noqa: F811  a fixture
+    monkeypatch,
+    tmp_path,
+    capsys,
+    person,
+    says,
+):
+    """Who is signed in decides; nobody, on a site with people, reads no names."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    opened = people_site.opened
+    data = str(opened.settings.data)
+    found = ReviewFinding("grant.unused", "person:paul/privacy-officer", "last used 91 days ago")
+    with write(opened.engine) as db:
+        findings_actions.take_in(db, opened.site, [findings_views.row_of(found, "b", 1)], 1)
+    monkeypatch.setattr(people, "names", lambda _db, _site, ids: dict.fromkeys(ids, "Paul Graf"))
+    if person:
+        remember(data, people_site.as_(person)[0]["session"])
+    for arguments in (["--json"], []):
+        assert run(["policy", "review", "--show", found.id, "--data", data, *arguments]) == 0
+        out = capsys.readouterr().out
+        assert says in out if not arguments else says.partition(":")[0] in out or person == "sara"
+        assert person == "sara" or "paul" not in out.casefold()

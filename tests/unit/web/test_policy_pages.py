@@ -9,8 +9,13 @@ from tests.unit.policy.test_difference import VENDOR
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 from tests.unit.web.conftest import BASE, OURS
 
+from oathward import reviewing
 from oathward.changes import views
 from oathward.core.db import read, write
+from oathward.ledger import Record, append, prepare
+from oathward.people import sql
+from oathward.policy.people import Person as PersonRecord
+from oathward.vault.authority import load_all
 from oathward.web.frame import create
 from oathward.web.pages import policy_editor
 
@@ -172,6 +177,51 @@ def test_a_file_is_added_and_taken_out(people):
     assert 'recipient = ""' in ines.page("/policies/edit?file=links/more.toml")
     ines.post("/policies/edit/save", {"do": "remove", "file": "links/more.toml"})
     assert "links/more.toml" not in ines.page("/policies/edit")
+
+
+def let_in(people, by, *whom):
+    """Bring the first people to the tables, and note who invited whom."""
+    opened = people.opened
+    with write(opened.engine) as db:
+        documents = load_all(db, opened.site, "person", opened.authority, opened.seen)
+        rows = [(one, PersonRecord.from_body(one.body)) for one in documents.values()]
+        sql.put(db, opened.site, rows, now_us=people.now_us, gone=False)
+        records = [Record("account.invited", {"by": by, "person": one}, people.now_us) for one in whom]
+        append(db, opened.site, [prepare(record) for record in records])
+
+
+DOOR = "Adam first invited both Ines and Paul to enrol"
+
+
+def test_who_approves_reads_that_one_person_let_both_in(people):
+    let_in(people, "adam", "ines", "paul")
+    _, page = proposed(people)
+    assert DOOR in people.person("paul").page(page)
+    for person in ("sara", "prue"):
+        assert "one door" not in people.person(person).page(page), "another door"
+    assert DOOR not in people.person("ines").page(page), "who proposes approves nothing, and sees no people"
+    people.person("ines").post(f"{page}/propose")
+    assert people.person("paul").post(f"{page}/approve").status_code == 303
+    assert DOOR in people.person("sara").page(page), "it is about the two, whoever looks"
+
+
+def test_without_the_invitations_nothing_is_said(people):
+    let_in(people, "adam", "ines")
+    let_in(people, "sara", "paul")
+    _, page = proposed(people)
+    assert "one door" not in people.person("paul").page(page)
+
+
+def test_two_whom_one_person_let_in_are_a_finding_once_they_changed_policy(people):
+    let_in(people, "adam", "ines", "paul")
+    assert not [one for one in reviewing.run(people.opened).findings if one.rule == "people.one-door"]
+    ines, page = proposed(people)
+    ines.post(f"{page}/propose")
+    people.person("paul").post(f"{page}/approve")
+    assert ines.post(f"{page}/activate").status_code == 303
+    (one,) = [one for one in reviewing.run(people.opened).findings if one.rule == "people.one-door"]
+    assert one.about == "people:ines,paul"
+    assert DOOR in people.person("sara").page("/policies/review")
 
 
 def test_what_is_missing_is_listed_and_blocks(people):

@@ -96,6 +96,41 @@ def test_a_finding_about_a_person_names_the_person(people, finding, monkeypatch)
     assert "<code>person:paul/privacy-officer</code>" in one
 
 
+@pytest.fixture
+def door(people, monkeypatch):  # noqa: F811  a fixture
+    words = "{adam} first invited both {ines} and {paul} to enrol"
+    one = ReviewFinding("people.one-door", "people:ines,paul", words)
+    other = ReviewFinding("grant.unused", "person:paul/privacy-officer", "last used 91 days ago")
+    with write(people.opened.engine) as db:
+        rows = [findings_views.row_of(found, "b", people.now_us) for found in (one, other)]
+        findings_actions.take_in(db, people.opened.site, rows, people.now_us)
+    known = {"adam": "Adam Roth", "ines": "Ines Vogel", "paul": "Paul Graf"}
+    monkeypatch.setattr(
+        policy_review.people, "names", lambda _db, _site, ids: {i: known[i] for i in ids if i in known}
+    )
+    return one, other
+
+
+def test_a_finding_about_several_names_each_to_who_may_see_people(people, door):  # noqa: F811  a fixture
+    text = people.person("sara").page("/policies/review")
+    assert "Ines Vogel and Paul Graf</a>" in text
+    assert "Adam Roth first invited both Ines Vogel and Paul Graf to enrol" in text
+    assert "Two who agree, let in by one person" in text
+    one = people.person("sara").page(f"/policies/review/{door[0].id}")
+    assert "Adam Roth first invited both" in one
+
+
+def test_who_may_not_see_people_reads_neither_names_nor_ids(people, door):  # noqa: F811  a fixture
+    """An integration engineer reviews policy, and sees no people but whose proposals these are."""
+    texts = [people.person("ines").page("/policies/review")]
+    texts += [people.person("ines").page(f"/policies/review/{one.id}") for one in door]
+    for text in texts:
+        assert "somebody" in text
+        main = text[text.index("<main") : text.index("</main>")]
+        for word in ("paul", "Paul Graf", "adam", "Adam Roth", "/people/"):
+            assert word not in main, word
+
+
 def test_signing_off_is_by_a_person_until_a_date(people, finding):  # noqa: F811  a fixture
     paul = people.person("paul")
     address = f"/policies/review/{finding.id}"

@@ -213,7 +213,7 @@ def _store(view: View, drafts: Sequence[Any], *, gone: bool = False) -> None:
     wanted = [(draft.kind, draft.id, draft.version, draft.body) for draft in drafts]
     signed = site.keeper.changes.sign_people(wanted, view.proof)
     with write(site.engine) as db:
-        actions.store(db, site.site, signed, by=_by(view), now_us=view.now_us, gone=gone)
+        actions.store(db, site.site, signed, by=_by(view), now_us=view.now_us, gone=gone, by_hand=False)
 
 
 def _one(view: View, db: Connection, id_: str = "") -> PersonView:

@@ -14,13 +14,15 @@ from starlette.responses import Response
 
 from oathward import proposing
 from oathward.changes import views
-from oathward.changes.model import ProposalState
+from oathward.changes.model import ProposalRow, ProposalState
 from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.people import doors
 from oathward.people import views as people
 from oathward.policy import dry_run_words
 from oathward.policy.access import Thing
+from oathward.policy.review_findings import marked, with_names
 from oathward.web import trying
 from oathward.web.page import Page, Route, named
 from oathward.web.pages.policy import LEVELS, Names
@@ -67,8 +69,10 @@ def one(view: View) -> Response:
         ids = {row.proposer, row.approver, *(e.by for e in found.view.events)}
         names = people.names(db, view.site.site, ids)
     about = Thing("proposal", row.id, owner=row.proposer)
+    door = _door(view, row, row.approver or (view.actor.id if view.may("policy.approve", about) else ""))
     return view.page(
         "policy_proposal.html",
+        door=door,
         found=found,
         groups=[(d, [c for c in found.changes if c.direction == d]) for d in ("widen", "narrow", "same")],
         level=LEVELS[row.state],
@@ -81,6 +85,18 @@ def one(view: View) -> Response:
         row=row,
         trial=trying.state(view.site, row.id),
     )
+
+
+def _door(view: View, row: ProposalRow, second: str) -> str:
+    """Say that one person let both in who make a change; nothing where it is not so, or the viewer may not see people."""
+    if not (row.open or row.unassessed) or not view.may("people.see"):
+        return ""
+    site, now_us = view.site, view.now_us
+    with read(site.engine) as db:
+        pair = [(row.proposer, second)]
+        found = doors.one_door(db, site.site, pair, now_us, provider=bool(site.settings.oidc.issuer))
+        words = next((door.words for door in found.values()), "")
+        return with_names(words, people.names(db, site.site, marked(words)))
 
 
 def yet(view: View) -> Response:

@@ -9,7 +9,9 @@ Deliberately absent: reviewing while somebody waits (``app.reviews`` does, each 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
@@ -28,6 +30,9 @@ from oathward.web import trying
 from oathward.web.page import Page, Route, named
 from oathward.web.pages.policy import Names
 from oathward.web.view import View
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 SHOWN = {
     "open": ("note", "open"),
@@ -49,9 +54,8 @@ def show(view: View) -> Response:
     every = view.asked("all", known={"yes": ""})
     with read(view.site.engine) as db:
         found = findings_views.findings(db, view.site.site, view.now_us)
-        behind = {one.row.by for one in found} | {_person(one) for one in found}
-        names = people.names(db, view.site.site, behind - {""})
-    listed = [one for one in found if every or one.open]
+        names = _names(view, db, found)
+    listed = [_named(view, one, names) for one in found if every or one.open]
     groups = [(title, list(some)) for title, some in groupby(listed, key=lambda one: one.title)]
     shown = [(title, some[:ROWS_MAX], len(some)) for title, some in groups]
     return view.page(
@@ -61,7 +65,6 @@ def show(view: View) -> Response:
         groups=shown,
         last_us=max((one.row.last_us for one in found), default=0),
         name=Names(names),
-        of=lambda one: names.get(_person(one), ""),
         open=sum(one.open for one in found),
         rest=len(found) - len(listed),
         soon=_soon(view) if not found else 0,
@@ -69,10 +72,15 @@ def show(view: View) -> Response:
     )
 
 
-def _person(finding: FindingView) -> str:
-    """Give the id of the person a finding is about, ``person:ID/role``; empty for any other."""
-    kind, _, about = finding.row.about.partition(":")
-    return about.partition("/")[0] if kind == "person" else ""
+def _names(view: View, db: Connection, found: Iterable[FindingView]) -> dict[str, str]:
+    """Name who answers for findings, and whom they are about."""
+    ids = {id_ for one in found for id_ in (*one.people, one.row.by) if id_}
+    return people.names(db, view.site.site, ids)
+
+
+def _named(view: View, found: FindingView, names: dict[str, str]) -> FindingView:
+    """Say whom a finding is about to those who may see people; to others, that it is about somebody."""
+    return found.named(names if view.may("people.see") else None)
 
 
 def _soon(view: View) -> int:
@@ -88,7 +96,8 @@ def one(view: View) -> Response:
     """Show one finding, with the change that would remove it."""
     with read(view.site.engine) as db:
         found = findings_views.one(db, view.site.site, view.part("finding"), view.now_us)
-        names = people.names(db, view.site.site, {found.row.by, _person(found)} - {""})
+        names = _names(view, db, [found])
+    found = _named(view, found, names)
     active = view.asking.active
     fits = active is not None and active.bundle.digest.hex() == found.row.bundle
     files = unpack(active.bundle.body) if active is not None and fits else {}
@@ -100,8 +109,6 @@ def one(view: View) -> Response:
         finding=found,
         fits=fits,
         name=Names(names),
-        of=lambda one: names.get(_person(one), ""),
-        person=_person,
         states=SHOWN,
     )
 

@@ -1,0 +1,154 @@
+"""Who let whom in, and who widened whom alone: two findings, each with its facts, and without any of them none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tests.unit.people.conftest import DAY, NOW, SITE, People
+
+from oathward.core.db import read, write
+from oathward.ledger import Record, append, prepare
+from oathward.people import actions, doors, granted_sql
+from oathward.people.doors import ONE_DOOR, WIDENED
+from oathward.policy.people import Person
+from oathward.policy.review_findings import RULES, marked, with_names
+
+NAMES = {"adam": "Adam Roth", "eve": "Eve Sand", "ines": "Ines Vogel", "paul": "Paul Graf"}
+MADE = [("ines", "paul")]
+
+
+@pytest.fixture
+def site(people: People) -> People:
+    people.add(*(Person(id=id_, name=name, number=f"n-{id_}") for id_, name in NAMES.items()))
+    return people
+
+
+def note(site: People, kind: str, *, at_us: int = NOW, **body: object) -> None:
+    with write(site.engine) as db:
+        append(db, SITE, [prepare(Record(kind, body, at_us))])
+
+
+def invited(site: People, by: str, *whom: str) -> None:
+    for one in whom:
+        note(site, "account.invited", by=by, person=one)
+
+
+def came(site: People, who: str, by: str, days: int = 1) -> None:
+    note(site, "session.begun", at_us=NOW - days * DAY, acts=True, by=by, person=who, session="s")
+
+
+def found(site: People, rule: str, made=MADE, *, provider: bool = True):
+    with read(site.engine) as db:
+        return [row for row in doors.review(db, SITE, made, NOW, provider=provider) if row.rule == rule]
+
+
+def test_two_who_made_a_change_and_whom_one_person_let_in_are_named_with_that_person(site: People):
+    invited(site, "adam", "ines", "paul")
+    came(site, "ines", "password+totp")
+    (one,) = found(site, ONE_DOOR)
+    assert one.about == "ines,paul"
+    said = with_names(one.words, NAMES)
+    assert said.startswith(
+        "Adam Roth first invited both Ines Vogel and Paul Graf to enrol, and neither signed in"
+    )
+    assert said.endswith("Adam Roth could have been both; changes they made together: 1")
+    assert marked(one.words) == {"adam", "ines", "paul"}
+    assert "adam" not in with_names(one.words, None)
+
+
+def test_the_order_of_the_two_is_no_difference(site: People):
+    invited(site, "adam", "ines", "paul")
+    (one,) = found(site, ONE_DOOR, [("paul", "ines"), ("ines", "paul")])
+    assert one.words.endswith("together: 2")
+
+
+NOT = {
+    "two people let them in": lambda s: (invited(s, "adam", "ines"), invited(s, "eve", "paul")),
+    "the first came by the provider": lambda s: (invited(s, "adam", "ines", "paul"), came(s, "ines", "provider")),
+    "the second came by the provider": lambda s: (invited(s, "adam", "ines", "paul"), came(s, "paul", "provider")),
+    "nobody invited one of them": lambda s: invited(s, "adam", "ines"),
+    "who founded the site is a name": lambda s: invited(s, "uid 0", "ines", "paul"),
+    "it was another who let one in first": lambda s: (invited(s, "eve", "paul"), invited(s, "adam", "ines", "paul")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOT)
+def test_without_one_of_the_facts_there_is_none(site: People, name: str):
+    NOT[name](site)
+    assert found(site, ONE_DOOR) == []
+
+
+def test_who_came_by_the_provider_long_ago_or_at_a_site_that_has_none_did_not(site: People):
+    invited(site, "adam", "ines", "paul")
+    came(site, "ines", "provider", days=doors.DAYS + 1)
+    assert found(site, ONE_DOOR)
+    came(site, "ines", "provider")
+    assert not found(site, ONE_DOOR)
+    assert found(site, ONE_DOOR, provider=False)
+
+
+@pytest.mark.parametrize(("until_us", "count"), [(None, 1), (NOW + 1, 1), (NOW, 0)])
+def test_roles_that_hold_are_changes_too(site: People, until_us: int | None, count: int):
+    invited(site, "adam", "ines", "paul")
+    values = {
+        "proposer": "ines",
+        "approver": "paul",
+        "why": "",
+        "proposal": "p",
+        "until_us": until_us,
+        "at_us": 1,
+    }
+    with write(site.engine) as db:
+        granted_sql.put_role(db, SITE, "eve", ("clinician", 1), values)
+    assert len(found(site, ONE_DOOR, [])) == count
+
+
+def test_many_invitations_are_all_read(site: People, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(doors, "_PAGE", 2)
+    invited(site, "eve", "paul", "ines")
+    for _ in range(4):
+        invited(site, "adam", "paul", "ines")
+    assert with_names(found(site, ONE_DOOR)[0].words, NAMES).startswith("Eve Sand")
+
+
+# --- widened alone
+
+
+def widen(site: People, *, by_hand: bool = True, **fields: frozenset[str]) -> None:
+    after = replace(site.by_number("n-paul"), **fields)
+    signed = site.signed(actions.draft(SITE, after))
+    with write(site.engine) as db:
+        actions.store(db, SITE, [signed], by="adam", now_us=NOW, by_hand=by_hand)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"units": frozenset({"ICU"})}, "units"),
+        ({"staff_ids": frozenset({"HOSP|1"})}, "staff ids"),
+        ({"makes": frozenset({"Acme"})}, "makes"),
+        ({"units": frozenset({"ICU"}), "makes": frozenset({"Acme"})}, "units, makes"),
+    ],
+)
+def test_who_widened_whom_by_hand_is_named_with_what(site: People, fields, said):
+    widen(site, **fields)
+    (one,) = found(site, WIDENED)
+    assert one.about == "adam,paul"
+    words = with_names(one.words, NAMES)
+    assert words == f"Adam Roth alone widened what Paul Graf has, by hand in the last 90 days: {said}"
+
+
+def test_a_list_and_a_directory_widen_nobody_by_hand(site: People):
+    widen(site, by_hand=False, units=frozenset({"ICU"}))
+    assert found(site, WIDENED) == []
+
+
+def test_to_take_away_is_not_to_widen(site: People):
+    widen(site, by_hand=False, units=frozenset({"ICU", "Ward 3"}))
+    widen(site, units=frozenset({"ICU"}))
+    assert found(site, WIDENED) == []
+
+
+def test_each_rule_has_a_title():
+    assert {ONE_DOOR, WIDENED} <= set(RULES)
