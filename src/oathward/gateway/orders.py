@@ -26,7 +26,7 @@ from oathward.messages import sql as messages
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.client import Ordered
-    from oathward.vault.keeper.opening import Original
+    from oathward.vault.keeper.original import Original
     from oathward.vault.opened import Opened
 
 WRITER = "console"

@@ -18,7 +18,7 @@ from oathward.vault import cards
 from oathward.web.bedside import Called
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.opening import Original
+    from oathward.vault.keeper.original import Original
 
 
 def is_card(original: Original) -> bool:

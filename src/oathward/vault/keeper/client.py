@@ -20,7 +20,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -34,12 +34,14 @@ from oathward.vault.keeper import frames
 from oathward.vault.keeper.client_changes import Changes
 from oathward.vault.keeper.client_patients import Patients
 from oathward.vault.keeper.client_people import People
-from oathward.vault.keeper.opening import Original
-from oathward.vault.keeper.papers import Register
+from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.transport import InProcess, Several, SocketTransport, Transport, unavailable
 from oathward.vault.keeper.visit import Visit, visit_of
 from oathward.vault.seal import PublicKey
 from oathward.vault.sign import Verifier
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.papers import Register
 
 START_S_MAX = 5.0
 """How long to wait for a keeper that holds its store and does not listen yet."""

@@ -13,7 +13,7 @@ from typing import Any
 from oathward.core.phi import Phi
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Assignment
-from oathward.vault.keeper.opening import Original
+from oathward.vault.keeper.original import Original
 
 Proof = Mapping[str, str]
 

@@ -28,8 +28,8 @@ from oathward.vault.authority import Document
 from oathward.vault.keeper import asking, opening, persons, roles, signing, visiting
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.opening import Original
 from oathward.vault.keeper.orders import Order
+from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sessions import Session
 

@@ -29,6 +29,7 @@ from oathward.vault import cards, kept
 from oathward.vault.cards import Card
 from oathward.vault.keeper import intake, proof, subjects
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.original import Original
 from oathward.vault.kept import Kept
 from oathward.vault.seal import open_original
 
@@ -37,16 +38,6 @@ BYTES_MAX = 32 * 1024 * 1024
 """Of sealed bytes in one answer; ask for fewer messages."""
 
 _HOUR_US = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Original:
-    """One opened original. ``purpose`` is what it was sealed for."""
-
-    message: str
-    subject: str
-    purpose: str
-    data: Phi[bytes]
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,8 +44,8 @@ from oathward.vault.care import Relation
 from oathward.vault.care_rows import Stamps
 from oathward.vault.keeper import allowing, keyring, opening, plain, roles, shapes, subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.opening import Original
 from oathward.vault.keeper.operation import ID, WORD, Operation
+from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sessions import Session
 from oathward.vault.kept import Kept

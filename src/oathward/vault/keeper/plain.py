@@ -6,7 +6,7 @@ from base64 import b64encode
 from typing import Any
 
 from oathward.vault.authority import Document
-from oathward.vault.keeper.opening import Original
+from oathward.vault.keeper.original import Original
 
 
 def b64(raw: bytes) -> str:

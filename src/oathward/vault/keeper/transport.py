@@ -16,7 +16,7 @@ import socket
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
 
@@ -24,10 +24,12 @@ from oathward.core import users
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
-from oathward.vault.keeper import frames, operations
-from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.papers import Register
+from oathward.vault.keeper import frames
 from oathward.vault.keeper.proof import Caller
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.keeper import Keeper
+    from oathward.vault.keeper.papers import Register
 
 
 class Transport(Protocol):
@@ -156,9 +158,16 @@ class Several:
 
 
 class InProcess:
-    """The keeper inside this process; clients of one data folder share it, the last one closes it."""
+    """The keeper inside this process; clients of one data folder share it, the last one closes it.
+
+    It is loaded here and not with this module: whoever asks over a socket has nothing of it.
+    """
 
     def __init__(self, settings: Settings, role: str, register: Register | None = None) -> None:
+        from oathward.vault.keeper import operations
+        from oathward.vault.keeper.keeper import Keeper
+
+        self._operations = operations
         self._caller = Caller(role, os.geteuid(), os.getpid())
         self._folder = settings.keeper_folder
         with _opened_guard:
@@ -171,7 +180,7 @@ class InProcess:
         """Answer as the server would, through the same bytes."""
         if self._closed:
             raise unavailable("this client is closed")
-        answer = operations.answer(self._keeper, self._caller, orjson.loads(orjson.dumps(value)))
+        answer = self._operations.answer(self._keeper, self._caller, orjson.loads(orjson.dumps(value)))
         return orjson.loads(orjson.dumps(answer))
 
     def close(self) -> None:
@@ -180,7 +189,7 @@ class InProcess:
             if self._closed:
                 return
             self._closed = True
-            operations.flush_counts(self._keeper)
+            self._operations.flush_counts(self._keeper)
             keeper, users = _opened.pop(self._folder)
             if users > 1:
                 _opened[self._folder] = (keeper, users - 1)

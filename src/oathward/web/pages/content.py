@@ -21,7 +21,7 @@ from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir.reader import open_request
 from oathward.protocols.hl7v2.reader import decode
-from oathward.vault.keeper.opening import Original
+from oathward.vault.keeper.original import Original
 from oathward.web import caring, things
 from oathward.web.field_names import name_of
 from oathward.web.page import Page, Route

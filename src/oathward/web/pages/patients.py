@@ -33,7 +33,7 @@ from oathward.web.view import View
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from oathward.vault.keeper.opening import Original
+    from oathward.vault.keeper.original import Original
 
 MESSAGES_MAX = 200
 MINE_MAX = 500

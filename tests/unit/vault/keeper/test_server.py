@@ -411,7 +411,7 @@ def test_a_user_that_is_not_there_is_a_setting_to_mend(site):
 AS_USER = """
 import os, pwd, sys
 from oathward.core.settings import load
-from oathward.vault.keeper import client
+from oathward.vault.keeper import client, operations
 settings = load(sys.argv[1])
 entry = pwd.getpwnam(sys.argv[2])  # become it last: it may not be able to read where Python lies
 os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)
