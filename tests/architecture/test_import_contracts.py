@@ -72,7 +72,7 @@ def test_a_planted_violation_is_found(tmp_path: Path, contract: str, file: str, 
     assert f"{names()[contract]} BROKEN" in done.stdout or (exhaustive and "oathward.planted" in done.stdout)
 
 
-@pytest.mark.parametrize("module", ["gateway.process", "courier.process", "app.process", "web.server"])
+@pytest.mark.parametrize("module", ["gateway.process", "courier.process", "app.process", "app"])
 def test_who_asks_the_keeper_loads_nothing_of_it(module: str):
     """It would be a third of what their start takes, and passkeys are nothing to a gateway."""
     code = f"import sys, oathward.{module}\nassert 'oathward.vault.keeper.client' in sys.modules\n"
