@@ -191,6 +191,12 @@ def used(store: Store, factor: Factor, now_us: int, *, counter: int, drift: int 
     return True
 
 
+def shown(store: Store, factor: Factor, now_us: int) -> None:
+    """Note that a password was shown and fits."""
+    with store.transaction():
+        store.rows("UPDATE factor SET used_us = ? WHERE id = ?", now_us, factor.id)
+
+
 def replace_hash(store: Store, factor: Factor, secret: bytes) -> None:
     """Keep a password under today's figures."""
     with store.transaction():

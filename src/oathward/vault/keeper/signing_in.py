@@ -55,6 +55,7 @@ def password(keeper: Keeper, _caller: Caller, login: str, password: str, origin:
         why = "account.waits" if not judged else "password.wrong" if kept else "account.unknown"
         raise keeper.entrance.refused(origin, "password", account.person if account else "", why)
     waits.clear(store, count)
+    accounts.shown(store, kept[0], keeper.now_us())
     if keeper.entrance.hashes.old(kept[0].secret.decode()):
         accounts.replace_hash(store, kept[0], keeper.entrance.hashes.make(password).encode())
     return next_step(keeper, Pending(account.person, ("password",), enrols=False, origin=origin, login=login))
@@ -156,6 +157,7 @@ def check_password(keeper: Keeper, person: str, password: str, origin: str) -> N
             origin, "password", person, "password.wrong" if judged else "account.waits"
         )
     waits.clear(store, count)
+    accounts.shown(store, kept[0], keeper.now_us())
 
 
 def check_code(keeper: Keeper, person: str, code: str, origin: str) -> None:

@@ -61,6 +61,19 @@ def test_reverse_without_the_check_a_look_becomes_an_account(house, monkeypatch)
     assert house.people.enrol_totp_begin(looks(house, "ben"))
 
 
+def test_when_each_factor_was_used_last_is_told_of_the_password_too(house):
+    step, phone = house.enrol("ada")
+    own = house.people.account_own(console_proof(step.secret))
+    assert {one.kind: one.used_us for one in own.factors}["password"] == 0, "made, and not used yet"
+    refused(lambda: house.people.sign_in_password("ada@hospital.example", "x" * 20, HERE))
+    assert house.people.account_own(console_proof(step.secret)).factors == own.factors, (
+        "a wrong one is no use"
+    )
+    at_us = house.keeper.now_us()
+    proof, _ = house.sign_in("ada@hospital.example", phone)
+    assert {one.used_us >= at_us for one in house.people.account_own(proof).factors} == {True}
+
+
 # --- what somebody else did
 
 
