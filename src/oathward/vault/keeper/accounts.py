@@ -239,7 +239,11 @@ def invite(keeper: Keeper, by: Inviter, person: Person, login: str = "") -> str:
             what they have, may give somebody a way in beside it.
     """
     if factors(keeper.store, person.id, *SECOND):
-        raise KeeperError("account", "is enrolled; reset it instead", reason=Reason.CONFLICT)
+        raise KeeperError(
+            "account",
+            "signs in already: reset it instead (oathward people reset), once you have seen who asks",
+            reason=Reason.CONFLICT,
+        )
     key = _invitation(keeper, by, person, login)
     if provided(keeper, person):
         let_in(keeper, [person.id], by.name, "invitation")

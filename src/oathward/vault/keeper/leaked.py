@@ -64,7 +64,9 @@ def found_early(password: str, length_min: int, context: Iterable[str] = ()) -> 
     )  # its lists are read where they are wanted: at a new password, and in the keeper alone
 
     found = zxcvbn(password[:READ_MAX], user_inputs=[one for one in context if one])
-    return int(found["guesses"]) < min(GUESSES_MIN, 10**length_min)
+    guesses = int(found["guesses"])
+    fewest: int = min(GUESSES_MIN, 10**length_min)
+    return guesses < fewest
 
 
 def holds(file: Path, password: str) -> bool:

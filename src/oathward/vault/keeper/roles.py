@@ -132,7 +132,11 @@ def permit(
     reason = refused.reasons[0] if isinstance(refused, Denied) else Reason.POLICY_ERROR
     body = {"action": action, "person": visitor.person_id or visitor.name, "session": session.id}
     keeper.note("access.denied", body | {"thing": thing.kind, "why": reason.code})
-    raise KeeperError(action, "may not be done by this person now", reason=reason)
+    late = (
+        "takes a proof of this moment: prove again who you are (oathward sign-in --again), then do it again"
+    )
+    why = late if reason is Reason.ACCESS_STEP_UP else "may not be done by this person now"
+    raise KeeperError(action, why, reason=reason)
 
 
 def may(keeper: Keeper, session: Session, action: str, thing: Thing) -> bool:

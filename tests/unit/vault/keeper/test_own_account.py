@@ -6,6 +6,7 @@ import pytest
 from tests.unit.vault.keeper.people import HERE, PASSWORD, Phone, founded
 from tests.unit.vault.keeper.test_opening import records, refused
 
+from oathward.core.errors import KeeperError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.people import PERSON
@@ -166,3 +167,19 @@ def test_a_sign_in_at_the_provider_that_is_written_into_a_record_is_told(house):
     )
     house.app.changes.sign_people([(PERSON, "ben", 0, record.body())], console_proof(ada.secret))
     assert told(house, console_proof(ben.secret)) == [("provider", "ada", "Ada")]
+
+
+# --- words for who looks after accounts
+
+
+def test_who_looks_after_accounts_is_told_what_to_do(house):
+    ada, _ = house.enrol("ada")
+    house.enrol("ben")
+    proof = console_proof(ada.secret)
+    with pytest.raises(KeeperError, match="reset it instead \\(oathward people reset\\)") as caught:
+        house.people.account_invite("ben", "", proof)
+    assert caught.value.reason is Reason.CONFLICT
+    house.time.pass_(minutes=house.settings.people.step_up_minutes)
+    with pytest.raises(KeeperError, match="oathward sign-in --again") as caught:
+        house.people.account_reset("ben", proof)
+    assert caught.value.reason is Reason.ACCESS_STEP_UP
