@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import oathward.changes.findings_sql
@@ -35,6 +36,9 @@ from oathward.vault.keeper import client, setup
 from oathward.vault.keeper.proof import admin_proof
 from oathward.vault.opened import Opened
 from oathward.vault.sign import write_file
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.papers import Register
 
 
 def create(settings: Settings) -> bool:
@@ -79,9 +83,14 @@ def build(settings: Settings, role: str, *, become_keeper: bool = True) -> Opene
     anchor = trust_anchor(settings)
     engine = connect(settings.database_url)
     create_tables(engine)
-    register = None
-    if become_keeper:  # a process of the site is no keeper, and loads nothing of what one looks up
-        from oathward.proposing import register
+    register = _register() if become_keeper else None  # a process of the site is no keeper
     keeper = client.connect(settings, role, become=become_keeper, register=register)
     mark = settings.own_folder_of(role) / f"clock-{role}"
     return Opened(settings, role, engine, Clock(mark), keeper, anchor, Seen(keeper.newest()))
+
+
+def _register() -> Register:
+    """Give where a keeper in this process looks things up; loaded only for one."""
+    from oathward.proposing import register
+
+    return register
