@@ -12,7 +12,7 @@ import typer
 from oathward.cli import people_accounts, people_found, people_grants
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
-from oathward.cli.people_grants import WhoArgument, day, found_one, reader
+from oathward.cli.people_grants import WhoArgument, day, found_one, last_day, reader
 from oathward.cli.permitted import who_may
 from oathward.cli.remote import ServerOption, server_of
 from oathward.cli.remote import show as show_rows
@@ -236,7 +236,7 @@ def _plain_role(role: Any) -> dict[str, Any]:
     return {
         "role": role.role.value,
         "from": day(role.from_us),
-        "until": day(role.until_us or 0),
+        "until": last_day(role.until_us),
         "why": role.why,
         "proposer": role.proposer,
         "approver": role.approver,
@@ -269,7 +269,7 @@ def _print_people(found: Sequence[PersonView]) -> None:
 
 def _print_roles(view: PersonView, names: dict[str, str]) -> None:
     for role in view.roles:
-        ends = f"until {day(role.until_us)}" if role.until_us else "without an end"
+        ends = f"until the end of {last_day(role.until_us)}" if role.until_us else "without an end"
         used = f"last used {day(role.last_us)}" if role.last_us else "never used"
         behind = [names.get(id_, id_) for id_ in (role.proposer, role.approver) if id_]
         by = f"; proposed and approved by {' and '.join(behind)}" if behind else ""

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("number", "name", "mail", "roles")
 _MORE = ("party", "units", "staff_ids", "makes")
+_NO_POLICY = (
+    "No policy is in force, so every message is held. The first one now takes two people (oathward policy propose),\n"
+    "and what it needs: an owner and a steward of each link and recipient, agreements, assessments."
+)
 
 
 def found(
@@ -61,6 +65,16 @@ def found(
             grants.store_grants(db, site.site, given, **more, now_us=at_us)
         keys = site.keeper.changes.founding_invitations(proof)
         _tell(site, people, keys, as_json=as_json)
+        if not as_json and not _has_policy(site):
+            print(f"\n{_NO_POLICY}")
+
+
+def _has_policy(site: Opened) -> bool:
+    from oathward import activation
+    from oathward.core.db import read
+
+    with read(site.engine) as db:
+        return activation.load_active(db, site.site, site.authority, site.seen) is not None
 
 
 def invitations(person: PersonOption = None, data: DataOption = None, as_json: JsonOption = False) -> None:

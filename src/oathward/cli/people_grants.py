@@ -227,6 +227,11 @@ def found_one(site: Opened, db: Connection, who: str) -> PersonView:
     return found
 
 
+def last_day(until_us: int | None) -> str:
+    """Write the last day of what ends then; empty for what has no end."""
+    return day(until_us - 1) if until_us else ""
+
+
 def day(at_us: int) -> str:
     """Write the day of a time; empty for none."""
     return f"{from_micros(at_us):%Y-%m-%d}" if at_us else ""
@@ -285,7 +290,7 @@ def _plain_service(one: ServiceView) -> dict[str, Any]:
         "owner": one.service.owner,
         "roles": sorted(role.value for role in one.service.roles),
         "state": one.service.state,
-        "until": day(one.service.until_us or 0),
+        "until": last_day(one.service.until_us),
         "may_ask": one.alive,
         "proposer": one.proposer,
         "approver": one.approver,

@@ -33,11 +33,14 @@ WORDS: Mapping[str, str] = {
     "dated": "of these differ only because a date has passed since: decided today, both would say the same",
 }
 _DEVICES_SHOWN = 5
+_NOTHING = "No decision was recorded in this time: there was nothing to try it on."
 
 
 def lines(run: DryRun) -> list[str]:
     """Say all of it, a line a fact."""
     found = [_head(run), *_standing(run)]
+    if not run.decisions:
+        return [_NOTHING, *found[1:]]
     if not run.links:
         found.append("Every decision that could be made again comes out the same.")
     for link in run.links:
@@ -47,6 +50,8 @@ def lines(run: DryRun) -> list[str]:
 
 def summary(run: DryRun) -> str:
     """Say it in one line."""
+    if not run.decisions:
+        return _NOTHING
     counts = {kind: sum(link.counts.get(kind, 0) for link in run.links) for kind in WORDS}
     said = [
         f"{counts[kind]:,} {WORDS[kind]}"

@@ -132,3 +132,12 @@ class TestPeople:
         assert "oathward people import" in command("people", "list", words=True).out
         assert "oathward people service" in command("people", "services", words=True).out
         assert "Nothing to look at" in command("people", "review", words=True).out
+
+
+def test_founding_before_there_is_a_policy_says_what_that_means(command: Command) -> None:
+    roles = ("administrator", "integration-engineer", "privacy-officer")
+    rows = [f"{n},Person {n},p{n}@h.example,{role}" for n, role in enumerate(roles, 1)]
+    told = command("people", "found", "-", stdin="\n".join(["number,name,mail,roles", *rows]), words=True)
+    assert told.code == 0, told.error
+    assert told.out.count("/enrol?key=") == 3
+    assert "No policy is in force, so every message is held" in told.out

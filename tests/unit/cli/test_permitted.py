@@ -5,6 +5,7 @@ from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 
 from oathward.cli import asking, keys, permitted
 from oathward.cli.main import run
+from oathward.cli.people_grants import last_day
 from oathward.cli.signed_in import remember
 from oathward.core.db import read
 from oathward.people import granted_sql
@@ -71,3 +72,8 @@ def test_a_list_with_roles_is_told_how_roles_are_given():
     (error,) = parse(b"number,name,roles\n17,Anna,clinician\n").errors
     assert (error.line, error.column) == (1, "roles")
     assert "oathward people grant PERSON ROLE" in error.why
+
+
+def test_an_end_is_told_as_the_day_that_was_said():
+    until_us = 1_830_297_600_000_000  # 2028-01-01T00:00Z: the end of the day before
+    assert (last_day(until_us), last_day(None), last_day(0)) == ("2027-12-31", "", "")
