@@ -42,7 +42,7 @@ def used(site):  # noqa: F811  a fixture
 
 
 @pytest.mark.parametrize("what", [["rotate", "intake"], ["backup"]])
-def test_a_key_holder_who_uses_the_command_line_alone_has_a_used_role(site, at_the_desk, what):  # noqa: F811
+def test_a_key_holder_who_uses_the_command_line_alone_has_a_used_role(site, at_the_desk, what):  # noqa: F811  a fixture
     data = at_the_desk("kim")
     assert used(site) == {}
     assert run(["keys", *what, "--data", data, "--json"]) == 0
