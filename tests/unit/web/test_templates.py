@@ -63,7 +63,7 @@ def test_passwords_are_typed_hidden_and_may_be_pasted():
         for field in re.findall(r"<input[^>]*>", file.read_text())
         if re.search(r'name="(password|current|again)"', field)
     ]
-    assert len(fields) == 4
+    assert len(fields) == 5
     for field in fields:
         assert 'type="password"' in field, field
         assert re.search(r'autocomplete="(current|new)-password"', field), field
