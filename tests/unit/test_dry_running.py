@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import orjson
 import pytest
+from tests import fhir as made
 from tests.corpus import CORPUS, needs_corpus
 from tests.gate import gate_of
 from tests.site import LINK, RECIPIENT, Site, bundle, local
@@ -20,10 +21,13 @@ from oathward.dry_running import dry_run
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
-from oathward.inventory.model import Peer
+from oathward.gateway.wires import FHIR
+from oathward.inventory.model import Device, Peer
 from oathward.vault.keeper.proof import admin_proof
 
 PEER = Peer("127.0.0.1")
+HUB = Peer("127.0.0.1", b"\x07" * 32, ())
+TLS = '\n[tls]\nca = "ca.pem"\ncertificate = "c.pem"\nkey = "c.key"\nserver_name = "localhost"\n'
 ALWAYS_US = 1 << 60
 CLOUD = (
     LINK.format(id="cloud")
@@ -121,7 +125,7 @@ def world(tmp_path_factory):
 
 def take(gate, raws):
     for raw in raws:
-        prepared = handle(gate, Arrival(uuid7(), raw, PEER, gate.now_us()))
+        prepared = handle(gate, arrival(raw, gate.now_us()))
         commit_group(gate, [prepared])
 
 
@@ -182,9 +186,18 @@ def left(gate, answers, known, plans):
     return found
 
 
+def arrival(raw, at_us):
+    """How a message came: what a request begins with is FHIR."""
+    return (
+        Arrival(uuid7(), raw, PEER, at_us)
+        if raw.startswith(b"MSH")
+        else Arrival(uuid7(), raw, HUB, at_us, FHIR)
+    )
+
+
 def again(gate, entry, raw):
     """Take a message through the path without storing it: answers and what leaves, by link."""
-    prepared = handle(gate, Arrival(uuid7(), raw, PEER, entry["at"]))
+    prepared = handle(gate, arrival(raw, entry["at"]))
     for resolution in prepared.resolutions:
         gate.resolver.rolled_back(resolution)
     accepted = [leaf.record.body for leaf in prepared.leaves if leaf.record.kind == "message.accepted"]
@@ -205,23 +218,32 @@ def under(site, gate, files):
         gate.refresh()
 
 
-def replayed(site, gate, entries, raws):
-    """Newly denied, allowed and held, and classes, by link, by a real replay under both bundles."""
+def both(site, gate, entries, raws):
+    """What a real replay under each of the bundles gives."""
     old = [again(gate, entry, raw) for entry, raw in zip(entries, raws, strict=True)]
     with under(site, gate, after_files()):
-        new = [again(gate, entry, raw) for entry, raw in zip(entries, raws, strict=True)]
+        return old, [again(gate, entry, raw) for entry, raw in zip(entries, raws, strict=True)]
+
+
+def otherwise(old, new, without=frozenset()):
+    """Newly denied, allowed and held, and classes, by link, of one message."""
+    (was, gave), (would, gives) = old, new
     sums = Counter()
-    for (was, gave), (would, gives) in zip(old, new, strict=True):
-        for link in {*was, *would}:
-            a, b = was.get(link, "none"), would.get(link, "none")
-            if a != b:
-                kind = "newly_allowed" if b == "permit" else "newly_held" if b == "hold" else "newly_denied" if a == "permit" else "no_longer_held"  # fmt: skip
-                sums[link, kind] += 1
-            for cls in gives.get(link, set()) - gave.get(link, set()):
-                sums[link, "+" + cls] += 1
-            for cls in gave.get(link, set()) - gives.get(link, set()):
-                sums[link, "-" + cls] += 1
+    for link in {*was, *would} - without:
+        a, b = was.get(link, "none"), would.get(link, "none")
+        if a != b:
+            kind = "newly_allowed" if b == "permit" else "newly_held" if b == "hold" else "newly_denied" if a == "permit" else "no_longer_held"  # fmt: skip
+            sums[link, kind] += 1
+        for cls in gives.get(link, set()) - gave.get(link, set()):
+            sums[link, "+" + cls] += 1
+        for cls in gave.get(link, set()) - gives.get(link, set()):
+            sums[link, "-" + cls] += 1
     return sums
+
+
+def replayed(site, gate, entries, raws):
+    """What is otherwise by a real replay under both bundles."""
+    return sum((otherwise(*one) for one in zip(*both(site, gate, entries, raws), strict=True)), Counter())
 
 
 def told(run):
@@ -248,12 +270,16 @@ def ran(gate, files=None, **more):
     )
 
 
-def compared(site, gate):
-    entries = [
+def decided_ones(gate):
+    return [
         e
         for e in records(gate)
         if "release" not in e["body"] and any(a[0] == "keep" for a in e["body"]["answers"])
     ]
+
+
+def compared(site, gate):
+    entries = decided_ones(gate)
     raws = [opened(site, entry) for entry in entries]
     run = ran(gate)
     assert run.undecided == 0, run.causes
@@ -289,6 +315,137 @@ def test_it_says_what_a_replay_of_the_sealed_messages_says(world):
     ehr = next(link for link in run.links if link.link == "ehr")
     assert (ehr.counts["newly_denied"], ehr.subjects) == (6, 6)
     assert run.changed + run.unchanged == run.decisions
+
+
+# --- the same of FHIR
+
+
+def speaks_fhir(files):
+    """The same bundle for recipients that speak FHIR, and its links for what comes so."""
+    found = dict(files)
+    for name in ("ehr", "cloud"):
+        text = RECIPIENT.format(id=name, address="https://localhost:9/fhir") + TLS
+        found[f"recipients/{name}.toml"] = text.encode()
+    for path in [path for path in found if path.startswith("links/")]:
+        found[path] = (
+            found[path]
+            .replace(b'["ORU^R01"]', b'["FHIR^Observation"]')
+            .replace(b'["ORU^R01", "ADT^A08"]', b'["FHIR^Observation", "FHIR^Bundle"]')
+        )
+    found["links/study.toml"] = found["links/study.toml"].replace(b'"FHIR^Observation"', b'"FHIR^*"')
+    return found
+
+
+def fhir_messages(value=120):
+    """Observations, a Patient, an Encounter, transactions; some with what nobody catalogued, some confidential."""
+    for n in range(6):
+        number = f"81{n:02}"
+        who = {"identifier": made.identifier(number, system="urn:oid:1.2.3.4")}
+        parts = [made.component("8480-6", value), made.component("8462-4", 80)]
+        vital = made.observation(subject=who, component=parts)
+        yield made.raw(vital)
+        sensitive = {
+            "security": [{"system": "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "code": "R"}]
+        }
+        yield made.raw(made.changed(vital, meta=sensitive))
+        yield made.raw(made.changed(vital, extension=[{"url": "urn:x:odd", "valueString": "nobody knows"}]))
+        person = made.patient(f"p{n}", number, identifier=[made.identifier(number, system="urn:oid:1.2.3.4")])
+        yield made.raw(person)
+        linked = made.changed(vital, subject={"reference": made.urn(n)}, note=[{"text": "seen by Ada"}])
+        yield made.raw(
+            made.bundle(
+                made.entry(person, full_url=made.urn(n)), made.entry(linked, full_url=made.urn(50 + n))
+            )
+        )
+        yield made.raw(
+            {
+                "resourceType": "Encounter",
+                "status": "in-progress",
+                "class": {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "IMP"},
+                "identifier": [{"system": "urn:oid:1.2.3.9", "value": f"V{number}"}],
+                "subject": who,
+            }
+        )
+
+
+@pytest.fixture(scope="module")
+def fhir_world(tmp_path_factory):
+    site = Site.make(tmp_path_factory.mktemp("f"))
+    site.activate(speaks_fhir(before_files()))
+    certificates = frozenset({HUB.cert_sha256.hex()})
+    hub = {
+        "kind": "hub",
+        "default_authority": "HOSP",
+        "authoritative_adt": True,
+        "certificates": certificates,
+    }
+    site.add(Device(id="hub", **hub))
+    with gate_of(site) as gate:
+        yield site, gate
+
+
+@contextmanager
+def of_fhir(monkeypatch):
+    """Let the helpers above compare these bundles."""
+    before, after = before_files, after_files
+    monkeypatch.setitem(globals(), "before_files", lambda: speaks_fhir(before()))
+    monkeypatch.setitem(globals(), "after_files", lambda: speaks_fhir(after()))
+    yield
+
+
+def fhir_said(site, gate, number, *what):
+    file = site.folder / "identifier"
+    file.write_text(f"{number}^^^1.2.3.4&1.2.3.4&ISO^MR\n")
+    order = ["consent", "record", *what, "--purpose", "HRESCH", "--recipient", "cloud"]
+    assert command([*order, "--identifier-file", str(file), "--data", str(site.folder)]) == 0
+    gate.refresh()
+
+
+def test_it_says_what_a_replay_of_fhir_messages_says(fhir_world, monkeypatch):
+    site, gate = fhir_world
+    for number in ("8100", "8101"):
+        fhir_said(site, gate, number, "--permit", "--class", "*")
+    fhir_said(site, gate, "8101", "--deny", "--class", "patient.*")
+    take(gate, (*fhir_messages(), *fhir_messages(130)))
+    with of_fhir(monkeypatch):
+        run, replay = compared(site, gate)
+    assert told(run) == replay
+    assert run.decisions >= 40
+    assert {link for link, _ in replay} == {"cloud", "ehr", "study", "third"}
+    assert {"newly_allowed", "newly_denied"} <= {kind for _, kind in replay}
+
+
+@needs_corpus
+def test_it_says_what_a_replay_of_real_fhir_messages_says(fhir_world, monkeypatch):
+    site, gate = fhir_world
+    files = sorted((CORPUS / "fhir").rglob("*.json"))
+    raws = []
+    for file in files:
+        one = orjson.loads(file.read_bytes())
+        if isinstance(one, dict) and one.get("resourceType") in {
+            "Observation",
+            "Patient",
+            "Encounter",
+            "Condition",
+        }:
+            raws.append(made.raw(one))
+    assert raws
+    take(gate, raws[:150])
+    with of_fhir(monkeypatch):
+        entries = decided_ones(gate)
+        run = ran(gate)
+        nothing = [any("decision.nothing-left" in a for a in e["body"]["answers"]) for e in entries]
+        old, new = both(site, gate, entries, [opened(site, entry) for entry in entries])
+    assert any(nothing)
+    assert not all(nothing)
+    assert run.decisions == len(entries)
+    sums = Counter()
+    for was, would, empty in zip(old, new, nothing, strict=True):
+        sums += otherwise(was, would, without={"third"} if empty else set())
+    assert told(run) == sums
+    unsure = sum(empty and "third" in answers for empty, (answers, _) in zip(nothing, new, strict=True))
+    assert unsure > 0
+    assert run.causes == {"message": unsure}, "newly on a link, and nothing was left of it elsewhere"
 
 
 @needs_corpus

@@ -8,6 +8,8 @@ Steps for each link that the two bundles do not have alike:
 
 Rules:
 - What cannot be told is *undecided*, with its cause, and never counts as unchanged.
+- A FHIR resource without what it must have is nothing: where nothing of one was left for some link, whether anything
+  would be left for a link that would newly get it cannot be told.
 - Where labels may be one or the other (``dry_run_labels``), an answer counts only where it is the same for all.
 - A class leaves where the answer permits it, the message has it, and the profile leaves anything of it.
 - What only dates make otherwise is *dated*: decided today, both bundles would say the same.
@@ -232,12 +234,22 @@ class Comparison:
         fits = late or (_WORDS[said.word] if said else "none") == old.word
         change = self._change(link, asked.recorded.wire, old, new)
         cause = old.unknown or new.unknown
+        if not cause and self._is_unsure(link, old, new, asked.recorded):
+            cause = "message"
         if late and said is not None and not cause:
             if new.word == "permit" and not change.nothing:
                 cause = "message"
             stopped = _WORDS[said.word]  # so nothing of it left, whatever was permitted
             change = Change(link, stopped, stopped if new.word == "permit" else new.word, reasons=new.reasons)
         return change, cause, not fits
+
+    def _is_unsure(self, name: str, old: _Answer, new: _Answer, recorded: Recorded) -> bool:
+        """Whether it newly leaves, of a request of which nothing was left elsewhere: perhaps nothing is here either."""
+        link = self._after.bundle.links.get(name)
+        if link is None or link.for_care or recorded.wire != "fhir":
+            return False
+        newly = new.word == "permit" and old.word != "permit"
+        return newly and any(one.reason in _LATE for one in recorded.answers)
 
     def _old(self, link: str, asked: _Asked, at_us: int) -> _Answer:
         wire, unsure = asked.recorded.wire, bool(asked.unsure)
