@@ -323,7 +323,11 @@ def put_stay(db: Connection, site: str, stay: Stay, stamps: Stamps) -> None:
 
 def stay_of(row: Any) -> Stay:
     """Read one row, in the order of the table's columns."""
-    return Stay(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), *row[5:13], bytes(row[13]))
+    begun, ended, being_said, being_at, place_said, place_at, heard, message, account = row[5:14]
+    return Stay(
+        *(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), begun, ended),
+        *(being_said, being_at, place_said, place_at, heard, message, bytes(account)),
+    )
 
 
 def units(db: Connection, site: str) -> dict[str, int]:

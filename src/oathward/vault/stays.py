@@ -164,7 +164,8 @@ def _new(said: Said) -> Stay:
         said.at_us if said.turn in _ENDS else None,
         *((said.said_us, said.at_us) if told else (0, 0)),
         *(said.said_us, said.at_us if said.turn in _PLACES else 0),
-        *(said.heard_us, said.message, said.account),
+        *(said.heard_us, said.message),
+        account=said.account,
     )
 
 
