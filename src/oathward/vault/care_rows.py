@@ -326,7 +326,8 @@ def stay_of(row: Any) -> Stay:
     begun, ended, being_said, being_at, place_said, place_at, heard, message, account = row[5:14]
     return Stay(
         *(row[1], bytes(row[2]), row[3], tuple(_read(row[4])), begun, ended),
-        *(being_said, being_at, place_said, place_at, heard, message, bytes(account)),
+        *(being_said, being_at, place_said, place_at),
+        *(heard, message, bytes(account)),
     )
 
 
