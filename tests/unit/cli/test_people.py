@@ -43,6 +43,13 @@ def kinds(data: Path) -> list[str]:
         return [kind for (kind,) in rows]
 
 
+def widened(data: Path) -> list[list[str]]:
+    with read(connect(load(data).database_url)) as db:
+        rows = db.exec_driver_sql("SELECT body FROM ledger_record WHERE kind = 'person.changed' ORDER BY idx")
+        bodies = [json.loads(body)["body"] for (body,) in rows]
+    return [body["widened"] for body in bodies if "widened" in body]
+
+
 class TestImport:
     def test_a_dry_run_changes_nothing_the_import_then_does_what_it_said(
         self, command: Command, data: Path
@@ -55,6 +62,16 @@ class TestImport:
         assert kinds(data) == ["person.joined", "person.joined"]
         moved = command("people", "import", "-", stdin="number,units\n17,Ward 3\n").value
         assert moved["movers"][0]["changes"] == ["units"]
+
+    def test_a_list_written_for_one_person_is_by_hand_a_longer_one_is_none(
+        self, command: Command, data: Path
+    ) -> None:
+        command("people", "import", "-", stdin=TWO)
+        command("people", "import", "-", stdin="number,units\n17,Ward 1\n18,Ward 1\n")
+        command("people", "import", "-", "--everyone", stdin="number,units\n17,Ward 2\n18,Ward 1\n")
+        assert widened(data) == []
+        command("people", "import", "-", stdin="number,units\n17,Ward 3\n")
+        assert widened(data) == [["units"]]
 
     def test_every_mistake_at_once_and_nothing_done(self, command: Command) -> None:
         done = command("people", "import", "-", stdin="number,name,mail\n17,Anna,x\n,Bert,\n")

@@ -349,8 +349,7 @@ def connect(settings: Settings, role: str, *, become: bool = True, register: Reg
     """Reach the keeper as a role.
 
     Args:
-        become: be the keeper where none runs and this caller may read its folder.
-        register: as that keeper takes it.
+        become: be the keeper, with this ``register``, where none runs and this caller may read its folder.
 
     Raises:
         KeeperError: ``KEEPER_UNAVAILABLE``; none runs and this caller may not be it.
@@ -376,8 +375,7 @@ def connect(settings: Settings, role: str, *, become: bool = True, register: Reg
             return Client(InProcess(settings, role, register), role, authority)
         except VaultError as error:
             raise unavailable(error.why) from error
-        except KeeperError as error:
-            # Somebody holds the store: a keeper that is about to listen, or a command that soon ends.
+        except KeeperError as error:  # the store is held: by a keeper about to listen, or not for long
             if error.reason is not Reason.CONFLICT or time.monotonic() > ends_s:
                 raise
             time.sleep(0.05)
