@@ -35,7 +35,7 @@ from oathward.app import build
 from oathward.app.__main__ import SWITCH_S
 from oathward.core.labels import Role
 from oathward.web import trying
-from oathward.web.server import Server
+from oathward.web.serving.server import Server
 
 GOAL_MS = 300.0
 SLOW = {

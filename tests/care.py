@@ -19,7 +19,7 @@ from oathward.vault.keeper import client, proof, roles
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import console_proof
 from oathward.vault.keeper.server import Server
-from oathward.vault.keeper.sessions import Visitor
+from oathward.vault.keeper.sign_in.sessions import Visitor
 from oathward.vault.keeper.signing import Wanted, confirm_stored, sign
 
 STRUCTURES = {"A01": "ADT_A01", "A04": "ADT_A01", "A08": "ADT_A01", "A40": "ADT_A39"}

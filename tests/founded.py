@@ -22,7 +22,7 @@ from oathward.proposing import register as looking_up
 from oathward.vault.authority import newest_version, put_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import admin_proof, console_proof
-from oathward.vault.keeper.sessions import Visitor
+from oathward.vault.keeper.sign_in.sessions import Visitor
 
 FIRST = {
     "adam": Role.ADMINISTRATOR,

@@ -27,7 +27,7 @@ from oathward.core.reasons import Reason
 from oathward.people import granted_sql, grants, views
 from oathward.policy.people import GRANT, SERVICE, Grant, Person, Service
 from oathward.vault.authority import Document, newest_version
-from oathward.vault.keeper.client_changes import Proposed
+from oathward.vault.keeper.client.changes import Proposed
 from oathward.vault.opened import Opened
 
 Proof = Mapping[str, str]

@@ -19,8 +19,10 @@ from oathward.core.db import connect
 from oathward.core.labels import Role
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
 from oathward.vault.authority import Document
-from oathward.vault.keeper import founding, operations, roles, signing
+from oathward.vault.keeper import roles, signing
+from oathward.vault.keeper.changing import founding
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import Caller, admin_proof
 from oathward.vault.keeper.proof import Person as Named
 

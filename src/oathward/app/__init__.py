@@ -38,7 +38,7 @@ from oathward.vault.opened import Opened
 from oathward.vault.sign import write_file
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.papers import Register
+    from oathward.vault.keeper.changing.papers import Register
 
 
 def create(settings: Settings) -> bool:

@@ -35,7 +35,7 @@ from oathward.messages import sql as messages
 from oathward.messages import traffic
 from oathward.vault import care_room, kept
 from oathward.vault.opened import Opened
-from oathward.web.server import Server
+from oathward.web.serving.server import Server
 
 if TYPE_CHECKING:
     from oathward.app.telemetry.sender import Sender

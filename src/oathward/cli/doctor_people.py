@@ -32,7 +32,7 @@ def people(settings: Settings) -> Iterator[Line]:
 
 def _leaked(settings: Settings) -> Iterator[Line]:
     """Look whether new passwords are compared with a list of leaked ones of this site."""
-    from oathward.vault.keeper import leaked
+    from oathward.vault.keeper.sign_in import leaked
 
     name = settings.people.leaked_file
     if not name:

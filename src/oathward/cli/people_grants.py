@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from oathward.granting import Waiting
     from oathward.people.views import PersonView, Reader, ServiceView
-    from oathward.vault.keeper.client_changes import Proposed
+    from oathward.vault.keeper.client.changes import Proposed
     from oathward.vault.opened import Opened
 
 WhoArgument = Annotated[

@@ -23,7 +23,7 @@ from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.client import Client
-    from oathward.vault.keeper.visit import Visit
+    from oathward.vault.keeper.sign_in.visit import Visit
 
 APP = typer.Typer(help="Sign in at the command line, with password and code.", add_completion=False)
 

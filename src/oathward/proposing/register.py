@@ -36,7 +36,7 @@ from oathward.policy.requirements import Held, Need, Requirement, answered, need
 from oathward.vault.authority import load
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.papers import Asked
+    from oathward.vault.keeper.changing.papers import Asked
 
 __all__ = ["file", "requirements"]
 

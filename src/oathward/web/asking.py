@@ -42,7 +42,7 @@ from oathward.vault.authority import load
 
 if TYPE_CHECKING:
     from oathward.activation import Active
-    from oathward.vault.keeper.visit import Visit
+    from oathward.vault.keeper.sign_in.visit import Visit
     from oathward.vault.opened import Opened
 
 LOOK_S = 1.0

@@ -19,7 +19,7 @@ from oathward.web.asking import actor_of
 
 if TYPE_CHECKING:
     from oathward.policy.access import Actor
-    from oathward.vault.keeper.visit import Visit
+    from oathward.vault.keeper.sign_in.visit import Visit
     from oathward.vault.opened import Opened
 
 BELIEVED_S = 5.0

@@ -38,14 +38,14 @@ from oathward.web.believed import BELIEVED_S, Believed
 from oathward.web.page import API, Route, calls, pages
 from oathward.web.render import TYPES, Renderer
 from oathward.web.security import cookie_name
+from oathward.web.serving.wire import peer_of
 from oathward.web.view import View
-from oathward.web.wire import peer_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from oathward.policy.access import Actor
-    from oathward.vault.keeper.visit import Visit
+    from oathward.vault.keeper.sign_in.visit import Visit
     from oathward.vault.opened import Opened
 
 __all__ = ["BELIEVED_S", "Believed", "Frame", "cookie_name", "create"]

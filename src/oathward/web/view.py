@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from oathward.policy.access import Actor, Thing
-    from oathward.vault.keeper.visit import Visit
+    from oathward.vault.keeper.sign_in.visit import Visit
     from oathward.vault.opened import Opened
     from oathward.web.asking import Asking
     from oathward.web.render import Renderer

@@ -20,8 +20,8 @@ from oathward.governance import files, views
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
 from oathward.vault.keeper.client import Client
-from oathward.vault.keeper.client_people import People
-from oathward.vault.keeper.visit import Visit
+from oathward.vault.keeper.client.people import People
+from oathward.vault.keeper.sign_in.visit import Visit
 
 REGISTRY = "research-registry"
 PEOPLE = {"p-ann": "Ann", "p-bob": "Bob"}

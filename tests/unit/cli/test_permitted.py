@@ -10,7 +10,7 @@ from oathward.cli.signed_in import remember
 from oathward.core.db import read
 from oathward.people import granted_sql
 from oathward.people.sheet import parse
-from oathward.vault.keeper.operations_admin import SIGNED_FOR
+from oathward.vault.keeper.operations.admin import SIGNED_FOR
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from oathward.core.labels import Role
 from oathward.core.settings import Console
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.opened import Opened
-from oathward.web.server import Server
+from oathward.web.serving.server import Server
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from oathward.core.db import write
 from oathward.core.reasons import Reason
 from oathward.policy.files import canonical
 from oathward.proposing import deciding, register
-from oathward.vault.keeper import papers
+from oathward.vault.keeper.changing import papers
 
 HELD = (("agreement", "MSA-2026-007", "0" * 64),)
 

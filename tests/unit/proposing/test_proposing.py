@@ -16,7 +16,7 @@ from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.policy.bundle import canonical
 from oathward.proposing import deciding, looking
-from oathward.vault.keeper import papers
+from oathward.vault.keeper.changing import papers
 
 
 def edited(path, old, new, files=START):

@@ -7,8 +7,10 @@ import pytest
 from oathward.core.errors import DecodeError
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
-from oathward.web import bedside, bedside_fhir, bedside_hl7v2, trend
-from oathward.web.bedside import Told
+from oathward.web.bedside import fhir as fhir_reader
+from oathward.web.bedside import hl7v2, trend
+from oathward.web.bedside import picture as bedside
+from oathward.web.bedside.picture import Told
 
 MINUTE = 60_000_000
 CAME = 1_777_882_800_000_000
@@ -19,7 +21,7 @@ HEAD = "MSH|^~\\&|MON1|W|O|S|20260504081500+0000||ORU^R01^ORU_R01|1|P|2.6\rPID|1
 def hl7(*rows, head=HEAD, came_us=CAME):
     told = Told()
     text = head + "OBR|1|||X|||20260504081000+0000\r" + "".join(f"{row}\r" for row in rows)
-    bedside_hl7v2.told(text.encode(), "m-1", came_us, told)
+    hl7v2.told(text.encode(), "m-1", came_us, told)
     return told
 
 
@@ -28,7 +30,7 @@ def fhir(resource, target=None, came_us=CAME):
     raw = request_bytes(
         Request("POST", resource["resourceType"] if target is None else target), json.dumps(resource).encode()
     )
-    bedside_fhir.told(raw, "m-1", came_us, told)
+    fhir_reader.told(raw, "m-1", came_us, told)
     return told
 
 
@@ -77,7 +79,7 @@ def test_a_message_about_two_patients_is_not_read():
 
 def test_what_is_no_message_is_an_error_that_says_no_value():
     with pytest.raises(DecodeError) as error:
-        bedside_hl7v2.told(b"MSH|^~\\&|Zebulonova", "m", 1, Told())
+        hl7v2.told(b"MSH|^~\\&|Zebulonova", "m", 1, Told())
     assert "Zebulonova" not in str(error.value)
 
 
@@ -108,7 +110,7 @@ def test_observations_of_fhir_with_components_and_what_was_entered_in_error():
 
 def reading(minutes, value=70.0):
     from oathward.core.phi import Phi
-    from oathward.web.bedside import Reading
+    from oathward.web.bedside.picture import Reading
 
     return Reading("c", "Pulse", Phi(str(value)), Phi(value), "/min", minutes * MINUTE, f"m-{minutes:03}")
 

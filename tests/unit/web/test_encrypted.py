@@ -21,10 +21,11 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import Console
 from oathward.vault import certificates
 from oathward.vault.keeper.proof import admin_proof
-from oathward.web import listening, security
+from oathward.web import security
 from oathward.web.frame import create
 from oathward.web.security import Door
-from oathward.web.server import Server
+from oathward.web.serving import listening
+from oathward.web.serving.server import Server
 from oathward.web.view import View
 
 NAME = "oathward.hospital.example"

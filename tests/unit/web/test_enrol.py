@@ -10,7 +10,7 @@ from tests.unit.web.people import COOKIE, console, copied, token_in
 
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import notices
+from oathward.vault.keeper.sign_in import notices
 
 LONGER = "seven lamps beside the river"
 

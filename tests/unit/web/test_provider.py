@@ -11,8 +11,8 @@ from tests.provider import CLIENT, SECRET, Hostile, oidc, queried, running, sign
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.web import provider as module
-from oathward.web.provider import Provider
+from oathward.web.sign_in import provider as module
+from oathward.web.sign_in.provider import Provider
 
 BACK = "https://oathward.example/sign-in/provider/answer"
 VERIFIER = secrets.token_urlsafe(32)

@@ -8,7 +8,7 @@ import pytest
 from tests.architecture import tracked
 
 from oathward.core.errors import InputError
-from oathward.web import qr
+from oathward.web.sign_in import qr
 
 READ = """
 import { createRequire } from "node:module";

@@ -10,7 +10,7 @@ from oathward.app import process
 from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Console
-from oathward.web.server import Server
+from oathward.web.serving.server import Server
 
 
 def served(opened, **changes):

@@ -12,8 +12,9 @@ from tests.unit.web.people import BASE, COOKIE, OURS, console, copied, token_in
 from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.web import before, begins, security
+from oathward.web import security
 from oathward.web.pages import sign_in
+from oathward.web.sign_in import before, begins
 
 ELSEWHERE = [
     "//evil.example", "https://evil.example/", "/\\evil.example", "\\\\evil.example", "javascript:alert(1)", "evil.example",

@@ -14,9 +14,9 @@ from oathward.core.db import connect
 from oathward.core.labels import Role
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.opened import Opened
-from oathward.web import wire
 from oathward.web.api.tokens import BEARER
 from oathward.web.frame import create
+from oathward.web.serving import wire
 
 CERTIFICATE = b"a certificate, as TLS proved it"
 

@@ -10,8 +10,8 @@ import pytest
 from oathward.app import process
 from oathward.core import process as core_process
 from oathward.core.settings import Console
-from oathward.web import wire
 from oathward.web.page import calls, pages
+from oathward.web.serving import wire
 from oathward.web.view import View
 
 INNER = b"GET /sign-in?inner HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -223,7 +223,7 @@ def test_signing_out_is_on_every_page(browser):
 
 
 def test_beyond_all_that_may_be_open_nobody_is_taken(opened, monkeypatch):
-    monkeypatch.setattr("oathward.web.listening.OPEN_MAX", 20)
+    monkeypatch.setattr("oathward.web.serving.listening.OPEN_MAX", 20)
     settings = dataclasses.replace(opened.settings, console=Console(port=0))
     server = process._console(dataclasses.replace(opened, settings=settings))
     held = [socket.create_connection(("127.0.0.1", server.port), timeout=20) for _ in range(30)]

@@ -14,7 +14,7 @@ from oathward.core.errors import KeeperError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.access import Actor
-from oathward.vault.keeper.visit import Visit
+from oathward.vault.keeper.sign_in.visit import Visit
 from oathward.web import asking
 from oathward.web.frame import create
 

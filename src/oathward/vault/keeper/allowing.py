@@ -20,10 +20,11 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.policy import access
 from oathward.policy.access import Around, Permitted, Thing
-from oathward.vault.keeper import roles, visiting
+from oathward.vault.keeper import roles
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller
-from oathward.vault.keeper.sessions import Session
+from oathward.vault.keeper.sign_in import visiting
+from oathward.vault.keeper.sign_in.sessions import Session
 
 HOUR_US = 3_600_000_000
 WAITING_MAX = 200

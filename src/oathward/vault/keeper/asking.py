@@ -19,10 +19,11 @@ from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.policy.access import Thing
 from oathward.vault.keeper import proof as proving
-from oathward.vault.keeper import roles, visiting
+from oathward.vault.keeper import roles
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller, Person
-from oathward.vault.keeper.sessions import Session
+from oathward.vault.keeper.sign_in import visiting
+from oathward.vault.keeper.sign_in.sessions import Session
 
 
 def person(

@@ -17,9 +17,10 @@ from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.policy.access import Thing
 from oathward.vault.care_rows import Assignment, Stamps, assignment_stamp
-from oathward.vault.keeper import asking, keyring, plain, roles, shapes
+from oathward.vault.keeper import asking, keyring, roles
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.operation import ID, Operation
+from oathward.vault.keeper.operations import plain, shapes
+from oathward.vault.keeper.operations.operation import ID, Operation
 from oathward.vault.keeper.proof import Caller
 
 ROWS_MAX = 1_000

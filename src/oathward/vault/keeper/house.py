@@ -21,9 +21,10 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.ledger import Record
 from oathward.vault import intake
-from oathward.vault.keeper import backups, checkpoints, keyring, operations, signing, subjects
+from oathward.vault.keeper import backups, checkpoints, keyring, signing, subjects
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.operations import table as operations
 
 log = structlog.get_logger()
 

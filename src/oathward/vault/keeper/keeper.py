@@ -30,14 +30,14 @@ from oathward.policy.access import Rules
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
 from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
-from oathward.vault.keeper.entrance import Entrance
 from oathward.vault.keeper.orders import Orders
-from oathward.vault.keeper.sessions import Sessions
+from oathward.vault.keeper.sign_in.entrance import Entrance
+from oathward.vault.keeper.sign_in.sessions import Sessions
 from oathward.vault.keeper.store import Store
 from oathward.vault.table_store import TableStore
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.papers import Register
+    from oathward.vault.keeper.changing.papers import Register
 
 log = structlog.get_logger()
 

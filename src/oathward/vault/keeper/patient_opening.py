@@ -42,12 +42,13 @@ from oathward.vault import cards, care, care_rows, kept
 from oathward.vault.cards import Card
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Stamps
-from oathward.vault.keeper import allowing, keyring, opening, plain, roles, shapes, subjects
+from oathward.vault.keeper import allowing, keyring, opening, roles, subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.operation import ID, WORD, Operation
+from oathward.vault.keeper.operations import plain, shapes
+from oathward.vault.keeper.operations.operation import ID, WORD, Operation
 from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.proof import Caller
-from oathward.vault.keeper.sessions import Session
+from oathward.vault.keeper.sign_in.sessions import Session
 from oathward.vault.kept import Kept
 
 LIMIT_MAX = 500

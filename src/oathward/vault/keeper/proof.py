@@ -20,7 +20,7 @@ from typing import Any
 
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.sessions import Session, Sessions
+from oathward.vault.keeper.sign_in.sessions import Session, Sessions
 
 _NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
 

@@ -24,7 +24,7 @@ from oathward.vault.authority import load, load_all
 from oathward.vault.keeper.keeper import Keeper
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.sessions import Session
+    from oathward.vault.keeper.sign_in.sessions import Session
 
 FOUNDED = "founded"
 _BUNDLE, _ACTIVE = "bundle", "active"

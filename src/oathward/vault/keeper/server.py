@@ -32,10 +32,11 @@ from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
-from oathward.vault.keeper import frames, operations
+from oathward.vault.keeper.changing.papers import Register
+from oathward.vault.keeper.client import frames
 from oathward.vault.keeper.house import House
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.papers import Register
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import Caller
 
 ROLES = ("gateway", "courier", "app", "admin")

@@ -16,7 +16,7 @@ from oathward.web.calls import Call
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.client_people import SessionRow
+    from oathward.vault.keeper.client.people import SessionRow
     from oathward.web.view import View
 
 

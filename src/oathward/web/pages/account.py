@@ -17,9 +17,7 @@ from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 from oathward.policy.people import GRANT, Grant, RoleGrant
 from oathward.vault.authority import load
-from oathward.vault.keeper.client_people import Own
-from oathward.web import before
-from oathward.web.before import local
+from oathward.vault.keeper.client.people import Own
 from oathward.web.page import Page, Route
 from oathward.web.pages.enrol import label_of, shown, shown_again, twice
 from oathward.web.pages.sign_in import (
@@ -31,6 +29,8 @@ from oathward.web.pages.sign_in import (
     credential_of,
     told,
 )
+from oathward.web.sign_in import before
+from oathward.web.sign_in.before import local
 from oathward.web.view import View
 
 STEP_UP = "/step-up"

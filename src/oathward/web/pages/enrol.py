@@ -19,10 +19,10 @@ from starlette.responses import Response
 from oathward.core.errors import InputError, KeeperError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.proof import pending_proof
-from oathward.web import before, qr
-from oathward.web.before import Pending
 from oathward.web.page import BEGIN, Page, Route
 from oathward.web.pages.sign_in import ceremony, code_of, credential_of, told
+from oathward.web.sign_in import before, qr
+from oathward.web.sign_in.before import Pending
 from oathward.web.view import View
 
 _SECRET = re.compile(r"[A-Z2-7]{16,128}")

@@ -25,8 +25,9 @@ from oathward.core.reasons import Reason
 from oathward.messages import views
 from oathward.policy.access import Thing
 from oathward.vault import care, kept
-from oathward.web import bedside, bedside_card, bedside_fhir, bedside_hl7v2, caring, trend
-from oathward.web.bedside import Called, Row, Told
+from oathward.web.bedside import card, caring, fhir, hl7v2, trend
+from oathward.web.bedside import picture as bedside
+from oathward.web.bedside.picture import Called, Row, Told
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -148,7 +149,7 @@ def read_all(originals: Sequence[Original]) -> Told:
     told = Told()
     for original in originals:
         raw = original.data.reveal()
-        reader = bedside_hl7v2 if b"MSH" in raw[:8] else bedside_fhir
+        reader = hl7v2 if b"MSH" in raw[:8] else fhir
         try:
             reader.told(raw, original.message, views.time_of(original.message), told)
         except DecodeError:
@@ -158,7 +159,7 @@ def read_all(originals: Sequence[Original]) -> Told:
 
 def _called(original: Original) -> Called | None:
     """Say who a patient is: by the card, or where that is a message, by the message."""
-    return bedside_card.called_of(original) if bedside_card.is_card(original) else read_all([original]).called
+    return card.called_of(original) if card.is_card(original) else read_all([original]).called
 
 
 def _newest_us(view: View, subjects: Sequence[str]) -> dict[str, int]:

@@ -23,7 +23,7 @@ from oathward.people import actions, views
 from oathward.policy.access import Thing
 from oathward.policy.people_rules import GRANTABLE
 from oathward.vault import care
-from oathward.vault.keeper.client_people import AccountRow
+from oathward.vault.keeper.client.people import AccountRow
 from oathward.web.page import Page, Route, named
 from oathward.web.pages.account import KINDS
 

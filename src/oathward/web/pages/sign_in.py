@@ -21,14 +21,14 @@ from starlette.responses import Response
 
 from oathward.core.errors import InputError, KeeperError, OathwardError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.client_people import NOBODY
+from oathward.vault.keeper.client.people import NOBODY
 from oathward.vault.keeper.proof import pending_proof
-from oathward.web import before
-from oathward.web.before import local
-from oathward.web.begins import BEGINS
 from oathward.web.page import BEGIN, Page, Route
-from oathward.web.provider import provider_of
 from oathward.web.render import THEME_COOKIE, THEMES
+from oathward.web.sign_in import before
+from oathward.web.sign_in.before import local
+from oathward.web.sign_in.begins import BEGINS
+from oathward.web.sign_in.provider import provider_of
 from oathward.web.view import View
 
 if TYPE_CHECKING:

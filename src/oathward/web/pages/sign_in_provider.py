@@ -20,11 +20,11 @@ from starlette.responses import Response
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.client_people import NOBODY, Proof
-from oathward.web import before
-from oathward.web.begins import BEGINS
+from oathward.vault.keeper.client.people import NOBODY, Proof
 from oathward.web.page import BEGIN, Page, Route
-from oathward.web.provider import Provider, provider_of
+from oathward.web.sign_in import before
+from oathward.web.sign_in.begins import BEGINS
+from oathward.web.sign_in.provider import Provider, provider_of
 from oathward.web.view import View
 
 BACK = "/sign-in/provider/answer"

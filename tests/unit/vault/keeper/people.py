@@ -14,11 +14,13 @@ from oathward.core.settings import Settings
 from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
 from oathward.vault import authority
 from oathward.vault.authority import trust_anchor
-from oathward.vault.keeper import accounts, operations, persons, proof, roles, signing
+from oathward.vault.keeper import proof, roles, signing
 from oathward.vault.keeper.client import Client
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.passwords import Hashes
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import Caller, console_proof, pending_proof
+from oathward.vault.keeper.sign_in import accounts, persons
+from oathward.vault.keeper.sign_in.passwords import Hashes
 
 HERE = "192.0.2.7"
 PASSWORD = "purple kettle drifts along"

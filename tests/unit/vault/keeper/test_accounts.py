@@ -9,7 +9,7 @@ from tests.unit.vault.keeper.test_opening import refused
 
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts
+from oathward.vault.keeper.sign_in import accounts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.orders import ORDERS_MAX, TAKEN_S_MAX, WAIT_S_MAX, Orders
 from oathward.vault.keeper.proof import admin_proof, console_proof
-from oathward.vault.keeper.sessions import LINKS_MAX, Sessions
+from oathward.vault.keeper.sign_in.sessions import LINKS_MAX, Sessions
 
 
 class Now:

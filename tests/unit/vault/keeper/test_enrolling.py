@@ -9,8 +9,8 @@ from tests.unit.vault.keeper.test_opening import records, refused
 from oathward.core.errors import KeeperError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, entrance, persons
 from oathward.vault.keeper.proof import console_proof, pending_proof
+from oathward.vault.keeper.sign_in import accounts, entrance, persons
 
 
 @pytest.fixture
@@ -392,7 +392,7 @@ def test_reverse_without_the_question_a_code_alone_would_enrol(house, monkeypatc
     """The guard off, the check above turns red."""
     real = entrance.Pending
     monkeypatch.setattr(
-        "oathward.vault.keeper.enrolling.Pending",
+        "oathward.vault.keeper.sign_in.enrolling.Pending",
         lambda person, factors, **more: real(person, ("password", *factors), **more),
     )
     pending = pending_proof(begin(house).pending)

@@ -14,7 +14,7 @@ from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import leaked
+from oathward.vault.keeper.sign_in import leaked
 
 LEAKED = "purple monkeys eat nine dishwashers"
 MOST_USED = FREQUENCY_LISTS["passwords"]

@@ -14,7 +14,8 @@ from oathward.core.errors import AuthorityError, KeeperError, VaultError
 from oathward.core.reasons import Reason
 from oathward.vault import authority, certificates
 from oathward.vault.authority import Seen, trust_anchor
-from oathward.vault.keeper import keyring, operations, signing
+from oathward.vault.keeper import keyring, signing
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.sign import Signer
 
 

@@ -10,9 +10,9 @@ from oathward.core.errors import KeeperError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.people import PERSON
-from oathward.vault.keeper import accounts, notices, persons, visiting
 from oathward.vault.keeper.proof import console_proof, pending_proof
-from oathward.vault.keeper.sessions import Visitor
+from oathward.vault.keeper.sign_in import accounts, notices, persons, visiting
+from oathward.vault.keeper.sign_in.sessions import Visitor
 
 NEW = "four yellow boats at noon"
 

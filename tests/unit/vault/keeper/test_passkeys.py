@@ -12,8 +12,8 @@ from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, entrance, passkeys, visiting
 from oathward.vault.keeper.proof import console_proof, pending_proof
+from oathward.vault.keeper.sign_in import accounts, entrance, passkeys, visiting
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def enrol_more(house):
     factor = accounts.factors(house.keeper.store, "ada", "totp")[0]
     import pyotp
 
-    from oathward.vault.keeper.totp import base32
+    from oathward.vault.keeper.sign_in.totp import base32
 
     code = pyotp.TOTP(base32(factor.secret)).generate_otp(int(house.time.wall_s // 30))
     proof = console_proof(house.people.sign_in_second(step.pending, code, HERE).secret)

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import passwords
-from oathward.vault.keeper.passwords import LENGTH_MAX, Hashes, check_new, left_of
+from oathward.vault.keeper.sign_in import passwords
+from oathward.vault.keeper.sign_in.passwords import LENGTH_MAX, Hashes, check_new, left_of
 
 ABOUT = ("Ada Lovelace", "ada.lovelace@hospital.example", "E-4711", "st-mary")
 

@@ -344,7 +344,7 @@ def test_nobody_is_their_own_second_person_nor_is_just_anybody(world, few, asker
 def test_allowing_takes_a_fresh_proof(world, few):
     id_ = world.app.patients.ask("x", world.enter("p-nurse"))
     from oathward.vault.keeper.proof import console_proof
-    from oathward.vault.keeper.sessions import Visitor
+    from oathward.vault.keeper.sign_in.sessions import Visitor
 
     visitor = Visitor(name="p", by="test", person_id="p-privacy")
     secret, session = world.keeper.sessions.open(visitor)
@@ -357,7 +357,7 @@ def test_a_site_without_people_opens_nothing(tmp_path):
     with peopled(site, []) as bare:
         bare.keeper.store.set_meta("founded", "")
         from oathward.vault.keeper.proof import console_proof
-        from oathward.vault.keeper.sessions import Visitor
+        from oathward.vault.keeper.sign_in.sessions import Visitor
 
         secret, _ = bare.keeper.sessions.open(Visitor(name="Dana", by="test"))
         for call in (

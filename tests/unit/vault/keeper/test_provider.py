@@ -13,8 +13,8 @@ from tests.unit.vault.keeper.people import HERE, Phone, founded
 from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import provider, visiting
 from oathward.vault.keeper.proof import console_proof, pending_proof
+from oathward.vault.keeper.sign_in import provider, visiting
 
 ISSUER, CLIENT = "https://id.hospital.example", "oathward"
 BROWSER, OTHER = "a" * 64, "b" * 64

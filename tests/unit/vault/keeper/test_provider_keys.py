@@ -10,7 +10,7 @@ from tests.unit.vault.keeper.test_opening import records, refused
 from tests.unit.vault.keeper.test_provider import begun, claims, finish, token
 
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import provider
+from oathward.vault.keeper.sign_in import provider
 
 house = with_provider.house
 

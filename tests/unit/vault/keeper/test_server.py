@@ -23,7 +23,9 @@ from oathward.core.errors import KeeperError, SettingsError
 from oathward.core.process import statuses
 from oathward.core.reasons import Reason
 from oathward.core.settings import load
-from oathward.vault.keeper import client, frames, operations, server, setup
+from oathward.vault.keeper import client, server, setup
+from oathward.vault.keeper.client import frames
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.server import Server
 
 
@@ -411,7 +413,8 @@ def test_a_user_that_is_not_there_is_a_setting_to_mend(site):
 AS_USER = """
 import os, pwd, sys
 from oathward.core.settings import load
-from oathward.vault.keeper import client, operations
+from oathward.vault.keeper import client
+from oathward.vault.keeper.operations import table as operations
 settings = load(sys.argv[1])
 entry = pwd.getpwnam(sys.argv[2])  # become it last: it may not be able to read where Python lies
 os.setgid(entry.pw_gid); os.setuid(entry.pw_uid)

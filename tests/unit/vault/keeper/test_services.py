@@ -12,8 +12,8 @@ from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import services, visiting
 from oathward.vault.keeper.proof import console_proof, service_proof
+from oathward.vault.keeper.sign_in import services, visiting
 
 OURS = "https://oathward.hospital.example/api/v1/token"
 KEYS = {

@@ -1,6 +1,6 @@
 """Links and sessions by themselves, with a clock of the test's own."""
 
-from oathward.vault.keeper.sessions import Sessions
+from oathward.vault.keeper.sign_in.sessions import Sessions
 
 
 class Clock:

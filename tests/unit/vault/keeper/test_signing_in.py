@@ -9,9 +9,10 @@ from tests.unit.vault.keeper.test_opening import change, records, refused
 from oathward.core.errors import KeeperError, StorageError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, entrance, operations, passwords, totp, visiting, waits
-from oathward.vault.keeper.passwords import Hashes
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import console_proof, pending_proof
+from oathward.vault.keeper.sign_in import accounts, entrance, passwords, totp, visiting, waits
+from oathward.vault.keeper.sign_in.passwords import Hashes
 
 
 @pytest.fixture

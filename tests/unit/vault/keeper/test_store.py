@@ -8,7 +8,8 @@ import pytest
 
 from oathward.core.errors import KeeperError, StorageError, VaultError
 from oathward.core.reasons import Reason
-from oathward.vault.keeper import accounts, keyring, site_key, subjects
+from oathward.vault.keeper import keyring, site_key, subjects
+from oathward.vault.keeper.sign_in import accounts
 from oathward.vault.keeper.store import WRAPPED, Store
 
 SITE = "demo"

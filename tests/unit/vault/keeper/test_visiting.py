@@ -10,10 +10,12 @@ from tests.unit.vault.sites import ME, asking
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.vault.authority import trust_anchor
-from oathward.vault.keeper import operations, roles, sessions
+from oathward.vault.keeper import roles
 from oathward.vault.keeper.client import Client
+from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import console_proof
-from oathward.vault.keeper.sessions import SESSIONS_PER_PERSON_MAX, Sessions, Visitor
+from oathward.vault.keeper.sign_in import sessions
+from oathward.vault.keeper.sign_in.sessions import SESSIONS_PER_PERSON_MAX, Sessions, Visitor
 
 MINUTES = 60
 

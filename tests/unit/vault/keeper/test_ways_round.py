@@ -17,10 +17,11 @@ from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
 from oathward.vault.authority import authority
-from oathward.vault.keeper import accounts, apart, changes, enrolling
+from oathward.vault.keeper.changing import apart, changes
 from oathward.vault.keeper.proof import Person as Named
 from oathward.vault.keeper.proof import console_proof, service_proof
-from oathward.vault.keeper.sessions import Visitor
+from oathward.vault.keeper.sign_in import accounts, enrolling
+from oathward.vault.keeper.sign_in.sessions import Visitor
 
 DAY_US = 86_400_000_000
 ISSUER = "https://id.hospital.example"

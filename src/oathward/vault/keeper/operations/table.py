@@ -1,0 +1,239 @@
+"""Everything the keeper does for others: one table a role.
+
+| role | may |
+|---|---|
+| ``any`` | ask for its state and for the newest versions of signed documents |
+| ``gateway`` | get working keys and public keys; shaping seeds (counted); take releases that people ordered |
+| ``courier`` | get the private outbox keys of rows in flight; say which are done |
+| ``app`` | begin and end sessions of people; with a session's secret: order a release, sign a device (``console``) |
+| ``admin`` | open, sign, erase, rotate, certify, back up: each with the proof of a person |
+
+Rules:
+- Arguments are checked by shape first (``shapes``); results are plain JSON, bytes as base64.
+- A seed is counted; the counts become records ``seed.issued`` about once a second.
+
+Deliberately absent: parsing of messages, certificates, or anything else of foreign make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oathward.core.errors import KeeperError, OathwardError
+from oathward.core.reasons import Reason
+from oathward.ledger import Record
+from oathward.vault import intake
+from oathward.vault.keeper import (
+    backups,
+    care_keeping,
+    keyring,
+    opening,
+    patient_opening,
+    roles,
+    signing,
+    subjects,
+)
+from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.operations import admin as operations_admin
+from oathward.vault.keeper.operations import changes as operations_changes
+from oathward.vault.keeper.operations import console, plain, shapes
+from oathward.vault.keeper.operations import people as operations_people
+from oathward.vault.keeper.operations.operation import DOCUMENT, ID, IDS, Operation, note_destroyed
+from oathward.vault.keeper.proof import Caller
+from oathward.vault.keeper.sign_in import visiting
+
+SEEDS_MAX = 256
+
+
+def call(keeper: Keeper, caller: Caller, name: str, arguments: Any) -> Any:
+    """Do one operation for a caller.
+
+    Raises:
+        KeeperError: ``NOT_PERMITTED``; not an operation of this role. Otherwise as the operation.
+    """
+    operation = TABLES["any"].get(name) or TABLES.get(caller.role, {}).get(name)
+    if operation is None:
+        raise KeeperError("operation", "is not one of this role", reason=Reason.NOT_PERMITTED)
+    if keeper.behind is not None and name != "state":
+        raise keeper.behind
+    return operation.run(keeper, caller, **operation.arguments(arguments, name))
+
+
+def answer(keeper: Keeper, caller: Caller, request: Any) -> dict[str, Any]:
+    """Do what a request asks and give the answer's frame."""
+    try:
+        if (
+            not isinstance(request, dict)
+            or request.keys() != {"op", "args"}
+            or not isinstance(request["op"], str)
+        ):
+            raise KeeperError("request", "must have `op` and `args`", reason=Reason.INPUT_INVALID)
+        return {"ok": call(keeper, caller, request["op"], request["args"])}
+    except OathwardError as error:
+        return {"refused": {"reason": error.reason.code, "where": error.where, "why": error.why}}
+
+
+def flush_counts(keeper: Keeper) -> None:
+    """Write how many seeds were given out since the last time, per project; and what ended or was refused by itself."""
+    with keeper.guard:
+        counts, keeper.seeds_issued = keeper.seeds_issued, type(keeper.seeds_issued)()
+    if counts:
+        now_us = keeper.now_us()
+        keeper.record(
+            [
+                Record("seed.issued", {"count": count, "project": project}, now_us)
+                for project, count in sorted(counts.items())
+            ]
+        )
+    visiting.flush(keeper)
+
+
+def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
+    waiting, refused = _intake_counts(keeper)
+    counts = keeper.store.one("SELECT (SELECT COUNT(*) FROM subject), (SELECT COUNT(*) FROM data_key)") or (
+        0,
+        0,
+    )
+    return {
+        "founded": roles.founded(keeper),
+        "site": keeper.site,
+        "site_key": keeper.store.generation,
+        "subjects": counts[0],
+        "data_keys": counts[1],
+        "tombstones": subjects.count(keeper.store),
+        "intake_waiting": waiting,
+        "intake_refused": refused,
+        "witness": "none" if keeper.witness is None else "asked" if keeper.confirmed else "not asked",
+        "backups": len(backups.copies(keeper.store)),
+        "exchange_keys": {
+            kind: len(keyring.exchanges(keeper.store, kind)) for kind in keyring.EXCHANGE_KINDS
+        },
+    }
+
+
+def _newest(keeper: Keeper, _caller: Caller, after: list[str]) -> list[tuple[str, str, int]]:
+    return signing.newest(keeper, (after[0], after[1]))
+
+
+def _hello(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
+    days = keeper.settings.keeper
+    now_us = keeper.now_us()
+    keys = keyring.site_keys(keeper.store, keeper.site)
+    exchange = {
+        "intake": keyring.current(keeper.store, "intake", now_us, days.intake_key_days),
+        "outbox": keyring.current(keeper.store, "outbox", now_us, days.outbox_key_days),
+    }
+    return {
+        **{f"{name}_key": plain.b64(key) for name, key in keys.items()},
+        **{
+            kind: plain.document(keyring.public_document(keeper.site, key, keeper.authority))
+            for kind, key in exchange.items()
+        },
+        "authority": plain.b64(keeper.authority.public),
+    }
+
+
+def _seeds(keeper: Keeper, _caller: Caller, pairs: list[list[str]]) -> list[str]:
+    store = keeper.store
+    with store.transaction():  # one commit, however many subjects are new
+        seeds = [plain.b64(subjects.seed(store, keeper.site, subject, project)) for subject, project in pairs]
+    with keeper.guard:
+        keeper.seeds_issued.update(project for _, project in pairs)
+    return seeds
+
+
+def _device_key(keeper: Keeper, _caller: Caller, project: str) -> str:
+    return plain.b64(subjects.device_key(keeper.store, keeper.site, project))
+
+
+def _outbox_keys(keeper: Keeper, _caller: Caller) -> dict[str, str]:
+    # Made here if need be, so that the courier has the key before the first row under it.
+    keyring.current(keeper.store, "outbox", keeper.now_us(), keeper.settings.keeper.outbox_key_days)
+    return {key.id: plain.b64(key.private) for key in keyring.exchanges(keeper.store, "outbox")}
+
+
+def _outbox_done(keeper: Keeper, _caller: Caller, in_use: list[str]) -> list[str]:
+    gone = keyring.destroy_expired(keeper.store, "outbox", set(in_use), keeper.now_us())
+    note_destroyed(keeper, "outbox", gone)
+    return gone
+
+
+def _sign_devices(keeper: Keeper, caller: Caller, **arguments: Any) -> list[dict[str, Any]]:
+    return [plain.document(d) for d in console.sign_devices(keeper, caller, **arguments)]
+
+
+def _release_take(keeper: Keeper, caller: Caller) -> dict[str, Any] | None:
+    taken = console.take(keeper, caller)
+    if taken is None:
+        return None
+    order, originals = taken
+    return {
+        "id": order.id,
+        "originals": [plain.original(one) for one in originals],
+        "person": order.person,
+        "reason": order.reason,
+    }
+
+
+def _intake_counts(keeper: Keeper) -> tuple[int, int]:
+    from oathward.core.db import read
+
+    with read(keeper.engine) as db:
+        return intake.counts(db, keeper.site)
+
+
+_PAIR = shapes.listed(ID, 2, least=2)
+_OUTCOME = shapes.listed(shapes.text(empty=True), 2, least=2)
+
+SIGNED_IN: Mapping[str, Operation] = {
+    "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
+    "session_check": Operation(console.check, shapes.table(used=shapes.flag, proof=shapes.proof)),
+    "session_end": Operation(console.end, shapes.table(proof=shapes.proof)),
+    "release_order": Operation(
+        console.order, shapes.table(messages=IDS, reason=shapes.text(200), proof=shapes.proof)
+    ),
+    "release_ordered": Operation(console.ordered, shapes.table(id=ID, proof=shapes.proof)),
+    "sign_devices": Operation(
+        _sign_devices,
+        shapes.table(documents=shapes.listed(DOCUMENT, console.DOCUMENTS_MAX, least=1), proof=shapes.proof),
+    ),
+    **operations_changes.BOTH,
+    **operations_people.APP,
+}
+"""For people who sign in or are signed in, through the console or at the command line: it is their session that counts."""
+
+TABLES: Mapping[str, Mapping[str, Operation]] = {
+    "any": {
+        "state": Operation(_state, shapes.table()),
+        "newest": Operation(
+            _newest, shapes.table(after=shapes.listed(shapes.text(128, empty=True), 2, least=2))
+        ),
+    },
+    "gateway": {
+        "hello": Operation(_hello, shapes.table()),
+        "seeds": Operation(_seeds, shapes.table(pairs=shapes.listed(_PAIR, SEEDS_MAX, least=1))),
+        "device_key": Operation(_device_key, shapes.table(project=ID)),
+        "releases_waiting": Operation(console.waiting, shapes.table()),
+        "release_take": Operation(_release_take, shapes.table()),
+        "release_settle": Operation(
+            console.settle,
+            shapes.table(
+                id=ID,
+                outcome=shapes.listed(_OUTCOME, opening.MESSAGES_MAX),
+                why=shapes.text(empty=True),
+            ),
+        ),
+    },
+    "courier": {
+        "outbox_keys": Operation(_outbox_keys, shapes.table()),
+        "outbox_done": Operation(_outbox_done, shapes.table(in_use=shapes.listed(ID, 10_000))),
+    },
+    "app": {
+        "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
+        **SIGNED_IN,
+        **patient_opening.TABLE,
+    },
+    "admin": {**care_keeping.TABLE, **operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
+}
+"""Role -> operation -> what it takes."""

@@ -1,0 +1,1 @@
+"""Signing in: accounts, factors, the hospital's provider, services, and the sessions that come of it."""

@@ -1,0 +1,1 @@
+"""What devices told of one patient, and whether the viewer cares for them now."""

@@ -1,0 +1,1 @@
+"""Listening for browsers: uvicorn under limits."""

@@ -1,0 +1,1 @@
+"""A browser on its way to a session, before anybody is signed in."""
