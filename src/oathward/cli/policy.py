@@ -17,6 +17,7 @@ from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.cli.policy_dry_run import dry_run
 from oathward.cli.policy_review import review
+from oathward.cli.remote import ServerOption, server_of
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -208,6 +209,7 @@ def activate(
         ),
     ],
     person: Annotated[str | None, typer.Option(help="Who activates; your login name by default.")] = None,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -221,7 +223,7 @@ def activate(
     from oathward.vault.keeper.proof import admin_proof
 
     if _PROPOSAL.fullmatch(str(folder)):
-        policy_change.activate_proposal(str(folder), data, as_json=as_json)
+        policy_change.activate_proposal(str(folder), server_of(server), data, as_json=as_json)
         return
     bundle, settings = checked(folder), settings_of(data)
     missing = _missing_files(bundle, settings)
@@ -262,12 +264,13 @@ _PROPOSAL = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 @APP.command()
 def show(
     proposal: Annotated[str, typer.Argument(metavar="[PROPOSAL]", help="Show this proposal instead.")] = "",
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the bundle in force: version, since when, and what each link lets through; or a proposal."""
     if proposal:
-        policy_change.show_proposal(proposal, data, as_json=as_json)
+        policy_change.show_proposal(proposal, server_of(server), data, as_json=as_json)
         return
     active = active_of(settings_of(data))
     said = {"active": active.label, "since": iso(from_micros(active.at_us)), **_said(active.bundle)}

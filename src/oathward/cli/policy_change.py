@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oathward.cli import policy_remote
 from oathward.cli.asking import opened, read_bytes
 from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.cli.permitted import asks
+from oathward.cli.policy_remote import DAYS, MARKS
+from oathward.cli.remote import ServerOption, server_of
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -39,14 +42,21 @@ ProposalArgument = Annotated[
 WhyOption = Annotated[str, typer.Option("--why", help="Why; it goes into the ledger, so no patient data.")]
 DaysOption = Annotated[int, typer.Option(min=1, max=3_650, help="How many days back the dry run goes.")]
 
-MARKS = {"widen": "more", "narrow": "less", "same": "    "}
 HISTORY_SHOWN = 50
 
 
-def diff(folder: FolderArgument, data: DataOption = None, as_json: JsonOption = False) -> None:
+def diff(
+    folder: FolderArgument,
+    server: ServerOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Say in words what the bundle in a folder changes, against what is in force."""
     from oathward import activation, proposing
 
+    if url := server_of(server):
+        policy_remote.diff(url, folder, as_json=as_json)
+        return
     after = activation.check(read_folder(folder))
     with opened(data) as site:
         active = proposing.in_force(site)
@@ -59,7 +69,7 @@ def diff(folder: FolderArgument, data: DataOption = None, as_json: JsonOption = 
     emit({"against": active.label if active else None, "changes": changes}, as_json=as_json, human=human)
 
 
-def propose(
+def propose(  # noqa: PLR0917  one parameter an option
     folder: Annotated[Path | None, typer.Argument(metavar="[DIR]", help="Folder of the bundle.")] = None,
     why: Annotated[str, typer.Option("--why", help="Why; it goes into the ledger.")] = "",
     draft: Annotated[
@@ -68,7 +78,8 @@ def propose(
     rebase: Annotated[
         str, typer.Option(metavar="PROPOSAL", help="Draft this stale one again on the version in force.")
     ] = "",
-    days: DaysOption = 7,
+    days: DaysOption = DAYS,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -80,6 +91,9 @@ def propose(
 
     if sum(map(bool, (folder, draft, rebase))) != 1:
         raise InputError("propose", "give a folder, or --draft PROPOSAL, or --rebase PROPOSAL")
+    if url := server_of(server):
+        policy_remote.propose(url, folder, why, draft, rebase, days, as_json=as_json)
+        return
     files = read_folder(folder) if folder else {}
     with opened(data) as site:
         proof, by = _who(site, "policy.propose")
@@ -98,10 +112,13 @@ def propose(
     _show(found, called, as_json=as_json)
 
 
-def show_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
+def show_proposal(proposal: str, url: str, data: str | None, *, as_json: bool) -> None:
     """Show a proposal: what it changes, what it would have done, what it needs, what happened."""
     from oathward import proposing
 
+    if url:
+        policy_remote.show(url, proposal, as_json=as_json)
+        return
     with opened(data) as site:
         _who(site, "policy.see")
         found = proposing.shown(site, proposal)
@@ -129,12 +146,16 @@ def attach(
 
 def approve(
     proposal: ProposalArgument,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Approve what another person proposed; of an emergency in force, say that you looked at it and agree."""
     from oathward import proposing
 
+    if url := server_of(server):
+        policy_remote.approve(url, proposal, as_json=as_json)
+        return
     with opened(data) as site:
         proof, by = _who(site, "policy.approve")
         row = proposing.approve(site, proposal, proof, by)
@@ -151,22 +172,29 @@ def approve(
 def withdraw(
     proposal: ProposalArgument,
     why: WhyOption,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take your own proposal back, or refuse another person's."""
     from oathward import proposing
 
+    if url := server_of(server):
+        policy_remote.withdraw(url, proposal, why, as_json=as_json)
+        return
     with opened(data) as site:
         proof, by = _who(site, "policy.withdraw")
         row = proposing.withdraw(site, proposal, why, proof, by)
     emit(row, as_json=as_json, human=lambda: print(f"{row.id} is {row.state}."))
 
 
-def activate_proposal(proposal: str, data: str | None, *, as_json: bool) -> None:
+def activate_proposal(proposal: str, url: str, data: str | None, *, as_json: bool) -> None:
     """Put an approved proposal in force."""
     from oathward import proposing
 
+    if url:
+        policy_remote.activate(url, proposal, as_json=as_json)
+        return
     with opened(data) as site:
         proof, by = _who(site, "policy.activate")
         active = proposing.activate(site, proposal, proof, by)
@@ -175,6 +203,7 @@ def activate_proposal(proposal: str, data: str | None, *, as_json: bool) -> None
 
 def rollback(
     why: WhyOption,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,6 +213,9 @@ def rollback(
     """
     from oathward import proposing
 
+    if url := server_of(server):
+        policy_remote.rollback(url, why, as_json=as_json)
+        return
     with opened(data) as site:
         proof, by = _who(site, "policy.rollback")
         active = proposing.roll_back(site, why, proof, by)
@@ -193,6 +225,7 @@ def rollback(
 def emergency(
     folder: FolderArgument,
     why: WhyOption,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -202,6 +235,9 @@ def emergency(
     """
     from oathward import proposing
 
+    if url := server_of(server):
+        policy_remote.emergency(url, folder, why, as_json=as_json)
+        return
     files = read_folder(folder)
     with opened(data) as site:
         proof, by = _who(site, "policy.emergency")
@@ -217,6 +253,7 @@ def emergency(
 
 def history(
     limit: Annotated[int, typer.Option(min=1, max=1_000, help="How many, newest first.")] = HISTORY_SHOWN,
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -224,6 +261,9 @@ def history(
     from oathward.changes import views
     from oathward.core.db import read
 
+    if url := server_of(server):
+        policy_remote.history(url, limit, as_json=as_json)
+        return
     with opened(data) as site, read(site.engine) as db:
         rows = views.proposals(db, site.site, limit=limit)
         called = _names(site, rows)

@@ -90,7 +90,7 @@ def test_two_people_at_the_command_line(line):
     assert (code, "less  Maker's telemetry service will no longer get alarms (ORU^R40)." in out) == (0, True)
     code, out, _ = line.run("propose", home, "--why", "less", person="ines")
     assert code == 0
-    assert "0 recorded decisions" in out
+    assert "No decision was recorded in this time: t" in out
     proposal = out.split(":")[0]
     assert f"Next, another person: oathward policy approve {proposal}" in out
     line.refused(Reason.ACCESS_ROLE, "approve", proposal)

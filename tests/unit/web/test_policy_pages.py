@@ -93,7 +93,7 @@ def test_from_the_editor_to_the_version_in_force_by_two_people(people):
     text = ines.page(address)
     assert "Maker's telemetry service will no longer get alarms (ORU^R40)." in text
     assert "Lets less out" in text
-    assert "0 recorded decisions" in text
+    assert "No decision was recorded in this time: t" in text
     assert ines.post(f"{address}/propose", {}).status_code == 303
     assert "Another person approves it." in ines.page(address)
     paul = people.person("paul")

@@ -1,0 +1,128 @@
+"""``oathward policy … --server``: two people change the policy from their own machines; the server decides as ever."""
+
+import json
+
+import pytest
+from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+from tests.unit.proposing.test_proposing import LESS, MORE
+
+from oathward.cli import main
+from oathward.core.settings import Console
+from oathward.web.serving.server import Server
+
+
+@pytest.fixture
+def served(site, monkeypatch, capsys, tmp_path):  # noqa: F811  the fixture
+    """The site's console on a socket; ``run(person, words…)`` gives exit code, what was told, and what was said of errors."""
+    server = Server(site.opened, Console(port=0))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("OATHWARD_SERVER", f"http://127.0.0.1:{server.port}")
+
+    def run(person, *words, plain=False):
+        monkeypatch.setenv("OATHWARD_TOKEN", f"p_{site.as_(person)[0]['session']}")
+        capsys.readouterr()
+        code = main.run(["policy", *words, *([] if plain else ["--json"])])
+        said = capsys.readouterr()
+        return code, (said.out if plain else json.loads(said.out or "null")), said.err
+
+    site.run = run
+    yield site
+    server.stop()
+
+
+@pytest.fixture
+def less(tmp_path):
+    return written(tmp_path / "less", LESS)
+
+
+def written(place, files):
+    for path, content in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(content)
+    return str(place)
+
+
+def proposed(served, less):
+    code, told, wrong = served.run("ines", "propose", less, "--why", "less for the maker")
+    assert (code, told["proposal"]["state"]) == (0, "proposed"), wrong
+    return told["proposal"]["id"]
+
+
+def test_from_a_folder_to_the_version_in_force_and_back(served, less):
+    words = "Maker's telemetry service will no longer get alarms (ORU^R40)."
+    code, told, _ = served.run("ines", "diff", less)
+    assert (code, [c["words"] for c in told["changes"]]) == (0, [words])
+    one = proposed(served, less)
+    assert served.run("paul", "approve", one)[1]["approver"] == "paul"
+    assert served.run("ines", "activate", one)[1] == {"active": served.active().label}
+    assert served.active().version == 2
+    code, text, _ = served.run("paul", "show", one, plain=True)
+    assert code == 0
+    for part in (
+        f"{one}: active, by ines: less for the maker",
+        f"less  {words}",
+        "No decision was recorded in this time: t",
+        "approved",
+    ):
+        assert part in text
+    code, text, _ = served.run("paul", "history", plain=True)
+    assert f"{one}  active     version 2  ines, paul  less for the maker" in text
+    assert served.run("paul", "rollback", "--why", "alarms are needed")[0] == 0
+    assert served.active().version == 3
+    assert served.active_files() != LESS
+
+
+def test_ones_own_is_not_approved(served, less):
+    code, told, wrong = served.run("paul", "propose", less, "--why", "less for the maker")
+    assert code == 0, wrong
+    code, _, wrong = served.run("paul", "approve", told["proposal"]["id"])
+    assert (code != 0, "access.own" in wrong) == (True, True), wrong
+    assert served.active().version == 1
+
+
+def test_who_proposed_takes_back_and_another_refuses(served, less):
+    for who, state in (("ines", "withdrawn"), ("paul", "refused")):
+        one = proposed(served, less)
+        code, told, wrong = served.run(who, "withdraw", one, "--why", "not now")
+        assert (code, told["state"]) == (0, state), wrong
+
+
+def test_what_it_needs_and_does_not_have_leaves_a_draft(served, tmp_path):
+    code, told, _ = served.run("ines", "propose", written(tmp_path / "more", MORE), "--why", "more")
+    assert (code, told["proposal"]["state"]) == (0, "draft")
+    assert [need["met"] for need in told["needs"]].count(False) > 0
+    code, text, _ = served.run(
+        "ines", "propose", "--draft", told["proposal"]["id"], "--days", "3", plain=True
+    )
+    assert (code, "MISSING" in text) == (0, True)
+
+
+def test_an_emergency_and_its_assessment(served, less):
+    code, told, wrong = served.run("paul", "emergency", less, "--why", "the maker's service leaks")
+    assert (code, told["version"]) == (0, 2), wrong
+    assert served.run("prue", "approve", told["id"])[1]["assessed"] is True
+
+
+def test_every_mistake_is_said_and_nothing_is_written_down(served, tmp_path):
+    broken = LESS | {"links/ehr.toml": b"no = toml =", "policies/own.cedar": b"permit("}
+    code, _, wrong = served.run("ines", "propose", written(tmp_path / "broken", broken), "--why", "oops")
+    assert code != 0
+    assert "links/ehr.toml" in wrong
+    assert "policies/own.cedar" in wrong
+    assert served.run("ines", "history")[1] == {"proposals": []}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("show", "../../people"), ("approve", "a?b"), ("activate", "0" * 8 + "-0000-0000-0000-" + "0" * 12)],
+)
+def test_what_is_no_proposal_is_not_found(served, words):
+    code, _, wrong = served.run("paul", *words)
+    assert code != 0
+    assert "not-found" in wrong or "input.invalid" in wrong, wrong
+
+
+def test_who_may_not_sees_that_there_is_nothing(served, less):
+    code, _, wrong = served.run("clara", "propose", less, "--why", "mine")
+    assert code != 0
+    assert "not-found" in wrong
