@@ -23,7 +23,7 @@ PEOPLE: dict[Reason, Meaning] = {
     ),
     Reason.INVITATION_ENDED: Meaning(
         "the invitation was used, is too old, was replaced by a newer one, or never was",
-        "who used it themselves signs in; else ask whoever invited you for a new one (People and access, or `oathward people invite`)",
+        "sign in, if it was you who used it; else ask for a new one (People and access, `oathward people invite`)",
     ),
     Reason.PASSWORD_REFUSED: Meaning(
         "the new password is too short, well known, or made of what everybody knows about you",

@@ -18,12 +18,12 @@ def connection(far, **more):
     return HttpConnection("127.0.0.1", far.port, **limits)
 
 
-def ask(*script, times=1):
+def ask(*script, times=1, **more):
     """Ask a scripted far end; gives the answers (or errors), and the far end."""
 
     async def go():
         async with FarEnd(*script) as far:
-            http, found = connection(far), []
+            http, found = connection(far, **more), []
             for _ in range(times):
                 await http.open()
                 try:
@@ -114,7 +114,7 @@ def test_a_body_that_ends_with_the_connection_is_read():
 
 
 def test_of_a_huge_body_the_beginning_is_kept_and_the_rest_not_read():
-    [found, again], far = ask([answer(200, b"x" * (BODY_BYTES_MAX * 20))], times=2)
+    [found, again], far = ask([answer(200, b"x" * (BODY_BYTES_MAX * 20))], times=2, reply_timeout_s=5.0)
     assert (found.status, len(found.body), found.whole) == (200, BODY_BYTES_MAX, False)
     assert (again.status, far.connections) == (201, 2)
 

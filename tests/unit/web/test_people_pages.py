@@ -125,7 +125,7 @@ class TestPages:
         first = otto.get("/people-review").text
         assert "auditor: never used" not in first, "reading the review is use of the role"
         assert "security-analyst: never used, granted 100 days ago" in first
-        assert "Account</dt><dd>password and totp" in otto.get("/people/otto").text
+        assert "Account</dt><dd>password and authenticator app" in otto.get("/people/otto").text
 
     def test_whoever_may_not_see_people_is_told_of_nothing(self, site):
         site.person("nina", "Nina Nurse", Role.CLINICIAN)
