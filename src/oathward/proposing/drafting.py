@@ -139,7 +139,10 @@ def submit(site: Opened, id_: str, proof: Proof, by: str) -> ProposalRow:
     with write(site.engine) as db:
         kept = [_attached(one, actions.keep_file(db, site.site, _written(one), now_us=now_us), by, now_us) for one in found.requirements]  # fmt: skip
         actions.collect(db, site.site, id_, kept)
-        document = document_of(found.row, views.one(db, site.site, id_).attachments)
+        attachments = views.one(db, site.site, id_).attachments
+        document = document_of(found.row, attachments)
+        if len(attachments) > _ROWS_MAX:
+            actions.keep_file(db, site.site, _list_of(attachments), now_us=now_us)
     _ask_to_take(site, id_, document, proof)
     with write(site.engine) as db:
         digest = actions.keep_file(db, site.site, document, now_us=now_us)
@@ -169,7 +172,7 @@ def document_of(row: ProposalRow, attachments: tuple[AttachmentRow, ...]) -> byt
     """Write what the keeper is given: everything by digest."""
     rows = [[one.kind, one.name, one.digest] for one in attachments]
     if len(rows) > _ROWS_MAX:
-        whole = hashlib.sha256(orjson.dumps(rows)).hexdigest()
+        whole = hashlib.sha256(_list_of(attachments)).hexdigest()
         rows = [["list", f"{len(rows)} attachments", whole]]
     stated = {
         "attachments": rows,
@@ -182,6 +185,11 @@ def document_of(row: ProposalRow, attachments: tuple[AttachmentRow, ...]) -> byt
         "reason": row.reason,
     }
     return orjson.dumps(stated, option=orjson.OPT_SORT_KEYS)
+
+
+def _list_of(attachments: tuple[AttachmentRow, ...]) -> bytes:
+    """Write the attachments of a proposal that has more than fit its document; the keeper reads it by its digest."""
+    return orjson.dumps([[one.kind, one.name, one.digest] for one in attachments])
 
 
 def _written(one: Requirement) -> bytes:

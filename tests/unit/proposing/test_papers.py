@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import replace
 
+import orjson
 import pytest
 from tests import founded
 from tests.unit.proposing.test_proposing import LESS, MORE, refused
@@ -11,9 +12,10 @@ from oathward import proposing
 from oathward.core.db import write
 from oathward.core.reasons import Reason
 from oathward.policy.files import canonical
-from oathward.proposing import deciding, register
+from oathward.proposing import deciding, drafting, register
 from oathward.vault.keeper.changing import papers
 
+DAY_US = 86_400_000_000
 HELD = (("agreement", "MSA-2026-007", "0" * 64),)
 
 
@@ -70,6 +72,18 @@ LACKING = {
     "a dry run of another bundle": lambda c: {"dry_run": c.other_dry_run(after="00" * 32)},
     "a dry run from another bundle": lambda c: {"dry_run": c.other_dry_run(before="00" * 32)},
     "a file that is no dry run": lambda c: {"dry_run": digest(c.kept(b"{}"))},
+    "a dry run over no time": lambda c: {"dry_run": c.other_dry_run(since_us=0, until_us=0)},
+    "a dry run of less than a day": lambda c: {
+        "dry_run": c.other_dry_run(since_us=c.dry_run.until_us - DAY_US + 1)
+    },
+    "a dry run of a time that was not yet": lambda c: {"dry_run": c.other_dry_run(until_us=2**60)},
+    "a dry run of times that are none": lambda c: {"dry_run": c.other_dry_run(until_us="now")},
+    "a list that nobody kept": lambda _: {"attached": (("list", "x", "0" * 64),)},
+    "a list that is none": lambda c: {"attached": (("list", "x", digest(c.kept(b"{}"))),)},
+    "a list of numbers": lambda c: {"attached": (("list", "x", digest(c.kept(b"[1]"))),)},
+    "a list without it": lambda c: {
+        "attached": (("list", "x", digest(c.kept(orjson.dumps([["note", "x", "0" * 64]])))),)
+    },
     "nothing attached": lambda _: {"attached": ()},
     "another kind attached": lambda _: {"attached": (("note", "an agreement", "0" * 64),)},
 }
@@ -80,6 +94,20 @@ def test_a_widening_that_lacks_something_is_not_approved(captured, name):
     one, _ = captured.proposed(**LACKING[name](captured))
     refused(Reason.PROPOSAL_INCOMPLETE, captured.approve, one)
     assert captured.changes.one(one.id, captured.as_("paul")).state == "proposed"
+
+
+def test_what_a_kept_list_has_is_attached(captured):
+    """A proposal with more attachments than fit its document names one list of them."""
+    rows = orjson.dumps([["note", f"n{n}", "0" * 64] for n in range(200)] + [list(row) for row in HELD])
+    one, _ = captured.proposed(attached=(("list", "201 attachments", digest(captured.kept(rows))),))
+    assert captured.approve(one).state == "approved"
+
+
+def test_the_console_keeps_the_list_it_names(site, monkeypatch):
+    monkeypatch.setattr(drafting, "_ROWS_MAX", 0)
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
+    row = site.proposed(MORE)
+    assert proposing.approve(site.opened, row.id, *site.as_("paul")).state == "approved"
 
 
 @pytest.mark.parametrize("name", LACKING)

@@ -14,6 +14,7 @@ from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.files import canonical
 from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
+from oathward.vault.keeper.changing import proposals
 from oathward.vault.keeper.proof import admin_proof
 from oathward.vault.keeper.sign_in import accounts
 
@@ -409,6 +410,10 @@ MISSHAPEN = {
     "two bundles": proposal("bundle", [("active", b"x"), ("active", b"y")], base=0),
     "another bundle": proposal("bundle", [("other", b"x")], base=0),
     "an emergency grant": proposal(GRANT, [("ines", b"x")], base=1, emergency=True),
+    "a dry run that is no digest": proposal("bundle", [("active", b"x")], base=0, dry_run="<b>tried</b>"),
+    "a dry run of half a digest": proposal("bundle", [("active", b"x")], base=0, dry_run="ab" * 31),
+    "a dry run in capitals": proposal("bundle", [("active", b"x")], base=0, dry_run="AB" * 32),
+    "a dry run with a line's end": proposal("bundle", [("active", b"x")], base=0, dry_run="ab" * 32 + "\n"),
     "no documents": proposal("bundle", [], base=0),
     "an endless id": proposal("bundle", [("active", b"x")], base=0, id_="x" * 65),
     "an id that moves the cursor": proposal("bundle", [("active", b"x")], base=0, id_="a\x1b[2J"),
@@ -433,6 +438,31 @@ def test_an_id_is_used_once(site):
     id_ = uuid7()
     site.changes.propose(site.bundle(id_=id_)[1], site.as_("ines"))
     assert refused(lambda: site.changes.propose(site.bundle(id_=id_)[1], site.as_("paul"))) is Reason.CONFLICT
+
+
+def test_nobody_fills_the_room_of_all_others(site, monkeypatch):
+    """Whatever one person proposes, the others propose, and what cannot wait goes first."""
+    monkeypatch.setattr(proposals, "OPEN_OF_ONE_MAX", 3)
+    ines, sara, paul = map(site.as_, ("ines", "sara", "paul"))
+    for _ in range(3):
+        last = site.changes.propose(site.bundle()[1], ines)
+    assert refused(lambda: site.changes.propose(site.bundle()[1], ines)) is Reason.LIMIT_EXCEEDED
+    assert site.changes.propose(site.grant("clara", Role.AUDITOR)[1], site.as_("adam"))
+    site.changes.withdraw(last.id, "room", ines)
+    assert site.changes.propose(site.bundle()[1], ines), "what was withdrawn waits no longer"
+    for _ in range(3):
+        site.changes.propose(site.bundle()[1], sara)
+    monkeypatch.setattr(proposals, "OPEN_MAX", 7)
+    assert refused(lambda: site.changes.propose(site.bundle()[1], paul)) is Reason.LIMIT_EXCEEDED
+    for _ in range(3):
+        assert site.changes.propose(site.bundle(emergency=True)[1], sara), "an emergency goes first"
+    again = site.bundle(emergency=True)[1]
+    assert refused(lambda: site.changes.propose(again, sara)) is Reason.LIMIT_EXCEEDED
+    assert site.changes.propose(site.bundle(emergency=True)[1], paul)
+
+
+def test_the_room_of_one_is_well_below_that_of_all():
+    assert proposals.OPEN_OF_ONE_MAX * 4 < proposals.OPEN_MAX
 
 
 def test_another_persons_proposal_that_is_not_there(site):

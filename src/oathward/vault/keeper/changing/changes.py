@@ -43,10 +43,10 @@ from oathward.vault.keeper.changing.proposals import (
     ACTIVE,
     BUNDLE,
     KINDS,
-    OPEN_MAX,
     TAKEN_BACK,
     UNASSESSED,
     Proposal,
+    check_room,
     find,
     move,
     of,
@@ -78,9 +78,7 @@ def propose(keeper: Keeper, session: Session, body: bytes) -> Proposal:
         thing = Thing(kind.thing, id_, owner=id_ if stated["kind"] == GRANT else "")
         roles.permit(keeper, session, "policy.emergency" if emergency else kind.propose, thing)
     _check_base(keeper, stated)
-    counted = keeper.store.one("SELECT COUNT(*) FROM proposal WHERE state IN ('proposed', 'approved')")
-    if (counted or (0,))[0] >= OPEN_MAX:
-        raise KeeperError("proposals", "too many wait", reason=Reason.LIMIT_EXCEEDED)
+    check_room(keeper, person, emergency=emergency)
     made = Proposal(stated["id"], stated["kind"], body, "proposed", person, keeper.now_us())
     with keeper.store.transaction():
         if keeper.store.one("SELECT 1 FROM proposal WHERE id = ?", made.id):

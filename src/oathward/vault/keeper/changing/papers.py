@@ -1,7 +1,8 @@
 """What a change of policy must bring along, seen by the keeper itself: a dry run of exactly this bundle, and what is required.
 
 Rules:
-- A bundle that widens the one in force has a kept dry run of these two bundles, the one its proposal names by digest.
+- A bundle that widens the one in force has a kept dry run of these two bundles over a day or more, the one its proposal names
+  by digest.
 - What the change requires (``policy.requirements``) is met in the register now, and of each kind something is attached.
 - Who asks says none of it: bundle and dry run are read by digest from where they are kept, the register from its rows.
 - A keeper that was given no register takes no change for complete that needs one.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import orjson
 from sqlalchemy import Connection, Engine
 
 from oathward.core.clock import Clock
@@ -31,6 +33,7 @@ from oathward.vault.keeper.changing.proposals import BUNDLE, Proposal
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.sign import Verifier
 
+_DAY_US = 86_400_000_000
 _LISTED = "list"
 """The one attachment of a proposal with more than fit its document: all of them, by one digest."""
 
@@ -92,22 +95,41 @@ def check(keeper: Keeper, proposal: Proposal, body: bytes | None = None) -> None
     if widens or needed(changes, before, after):
         required = _register(keeper).requirements(keeper, changes, before, after)
         lacks += [one.words for one in missing(required)]
-        kinds = {kind for kind, _, _ in stated["attachments"]}
-        unattached = sorted({one.need.kind for one in required} - kinds) if _LISTED not in kinds else []
+        unattached = sorted({one.need.kind for one in required} - _attached(keeper, stated["attachments"]))
         lacks += [f"Nothing of this kind is attached: {kind}." for kind in unattached]
     if lacks:
         raise KeeperError("proposal", " ".join(lacks)[:500], reason=Reason.PROPOSAL_INCOMPLETE)
 
 
+def _attached(keeper: Keeper, rows: Sequence[Sequence[str]]) -> set[str]:
+    """Name the kinds that are attached: those of the document, and of the list it names.
+
+    Raises:
+        KeeperError: ``proposal.incomplete``: the list is not kept here, or is none; ``proposal.altered``.
+    """
+    kinds = {kind for kind, _, _ in rows if kind != _LISTED}
+    for _, _, digest in (row for row in rows if row[0] == _LISTED):
+        try:
+            kinds |= {str(kind) for kind, _, _ in orjson.loads(_kept(keeper, digest))}
+        except (ValueError, TypeError) as error:
+            why = "names a list of attachments that is none"
+            raise KeeperError("proposal", why, reason=Reason.PROPOSAL_INCOMPLETE) from error
+    return kinds
+
+
 def _tried(keeper: Keeper, digest: str, before: Bundle, after: Bundle) -> bool:
-    """Whether a digest is of a kept dry run of exactly these two bundles."""
+    """Whether a digest is of a kept dry run of exactly these two bundles, over a day that has been or more."""
     if not digest:
         return False
     try:
         found = DryRun.from_body(_kept(keeper, digest))
     except ValueError:
         return False
-    return (found.before, found.after) == (before.digest.hex(), after.digest.hex())
+    try:
+        in_time = found.until_us - found.since_us >= _DAY_US and found.until_us <= keeper.now_us()
+    except TypeError:
+        return False
+    return in_time and (found.before, found.after) == (before.digest.hex(), after.digest.hex())
 
 
 def _kept(keeper: Keeper, digest: str) -> bytes:

@@ -4,12 +4,14 @@ Rules:
 - A proposal is one canonical JSON document of known form; it never changes, only its state does.
 - Its id, and those of what it is about, are short and plain: they stand in records, pages and addresses.
 - A state is left once: who comes second is told so.
+- What waits is bounded, for all and for one person; nothing that waits is in an emergency's way.
 
 Deliberately absent: who may (``apart``), and what follows from a state (``changes``).
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,8 +29,12 @@ UNASSESSED, TAKEN_BACK = "unassessed", "taken-back"
 
 DOCUMENT_BYTES_MAX = 65_536
 OPEN_MAX = 500
-"""Proposals that wait; one more is refused."""
+"""Proposals that wait; one more is refused. An emergency is none of these: it waits for nobody."""
 
+OPEN_OF_ONE_MAX = 100
+"""Of one person: nobody fills the room of all others. Their emergencies that were never signed have the same number apart."""
+
+_DRY_RUN = re.compile(r"(?:[0-9a-f]{64})?")
 _FIELDS = {"attachments", "base_version", "documents", "dry_run", "emergency", "id", "kind", "reason"}
 
 
@@ -106,6 +112,25 @@ def listed(keeper: Keeper, *, open_only: bool = False, limit: int = 200) -> list
     return [Proposal(*row) for row in rows]
 
 
+def check_room(keeper: Keeper, person: str, *, emergency: bool) -> None:
+    """See that one more may wait: an emergency goes first, however many wait, so long as one person has not too many of them.
+
+    Raises:
+        KeeperError: ``LIMIT_EXCEEDED``.
+    """
+    rows = keeper.store.rows(
+        "SELECT proposer, COUNT(*) FROM proposal WHERE state IN ('proposed', 'approved')"
+        " AND json_extract(CAST(body AS TEXT), '$.emergency') = ? GROUP BY proposer",
+        int(emergency),
+    )
+    waiting = {str(one): int(count) for one, count in rows}
+    if waiting.get(person, 0) >= OPEN_OF_ONE_MAX:
+        why = f"{OPEN_OF_ONE_MAX} of yours wait: withdraw what is not wanted any more"
+        raise KeeperError("proposals", why, reason=Reason.LIMIT_EXCEEDED)
+    if not emergency and sum(waiting.values()) >= OPEN_MAX:
+        raise KeeperError("proposals", "too many wait", reason=Reason.LIMIT_EXCEEDED)
+
+
 def shaped(body: bytes) -> dict[str, Any]:
     """Read a proposal's document: canonical JSON of known form.
 
@@ -122,9 +147,9 @@ def shaped(body: bytes) -> dict[str, Any]:
             and stated["kind"] in KINDS
             and isinstance(stated["emergency"], bool)
             and type(stated["base_version"]) is int
-            and all(
-                isinstance(stated[name], str) and len(stated[name]) <= 500 for name in ("reason", "dry_run")
-            )
+            and isinstance(stated["reason"], str)
+            and len(stated["reason"]) <= 500
+            and _DRY_RUN.fullmatch(stated["dry_run"]) is not None
             and is_id(stated["id"])
             and 1 <= len(stated["documents"]) <= 1 + 499 * (stated["kind"] != BUNDLE)
             and all(_is_row(row) for name in ("documents", "attachments") for row in stated[name])
