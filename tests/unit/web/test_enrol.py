@@ -195,8 +195,9 @@ def test_who_takes_too_long_opens_the_link_again(browser, house):
 
 def test_the_account_says_who_one_is_and_how_one_signs_in(browser, ada):
     text = browser.get("/account").text
-    for said in ("Ada Engineer", "clinical engineer", "password and code of an app", "Authenticator app", "this one", "the last one stays", "not used yet"):  # fmt: skip
+    for said in ("Ada Engineer", "clinical engineer", "password and code of an app", "Authenticator app", "this one", "the last one stays"):  # fmt: skip
         assert said in text, said
+    assert "not used yet" not in text, "she signed in with both"
     assert "totp" not in re.sub(r"<[^>]+>", "", text)
 
 
