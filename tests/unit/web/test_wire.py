@@ -1,17 +1,21 @@
 """What stands between a socket and the frame: where a request ends, who is believed about it, what no answer is without."""
 
+import contextlib
 import dataclasses
 import re
 import socket
+import threading
 import time
 
 import pytest
+import uvicorn
 
 from oathward.app import process
 from oathward.core import process as core_process
 from oathward.core.settings import Console
 from oathward.web.page import calls, pages
 from oathward.web.serving import wire
+from oathward.web.serving.listening import Listening
 from oathward.web.view import View
 
 INNER = b"GET /sign-in?inner HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -94,6 +98,7 @@ def test_a_connection_never_becomes_a_websocket(served):
 
 
 WHOLE_S = 0.6
+FORM = "Content-Type: application/x-www-form-urlencoded"
 SLOW = {
     "nothing": (b"", b""),
     "a head that goes on": (request(method="GET")[:-2], b"a: b\r\n"),
@@ -101,6 +106,13 @@ SLOW = {
     "a body that goes on": (request("Content-Type: application/x-www-form-urlencoded", "Content-Length: 9000"), b"a"),
     "trailers that go on": (request("Transfer-Encoding: chunked", body=b"0\r\n"), b"a: b\r\n"),
     "the rest of what was refused": (request("Content-Length: 9000"), b"a"),
+    "a body behind another request": (
+        request(method="GET") + request("Origin: http://127.0.0.1", FORM, "Content-Length: 9000", body=b"a"), b""
+    ),
+    "a body that goes on behind another": (
+        request(method="GET") + request("Origin: http://127.0.0.1", FORM, "Content-Length: 9000"), b"a"
+    ),
+    "a head behind another request": (request(method="GET") * 2 + request(method="GET")[:-2], b"a: b\r\n"),
 }  # fmt: skip
 
 
@@ -137,10 +149,100 @@ def test_connections_that_ask_nothing_keep_nobody_out_for_long(served, monkeypat
         one.close()
 
 
+def test_unfinished_requests_behind_whole_ones_keep_nobody_out_for_long(served, monkeypatch):
+    """With a right host and origin the second waits for its body, and its connection has no keep-alive."""
+    monkeypatch.setattr(wire, "WHOLE_S", 1.5)
+    host = f"Host: 127.0.0.1:{served.port}\r\n"
+    origin = f"Origin: http://127.0.0.1:{served.port}\r\n{FORM}\r\nContent-Length: 9000\r\n"
+    both = f"GET /sign-in HTTP/1.1\r\n{host}\r\nPOST /sign-in HTTP/1.1\r\n{host}{origin}\r\na".encode()
+    held = [socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(20)]
+    for one in held:
+        one.sendall(both)
+    assert all(one.recv(12) == b"HTTP/1.1 200" for one in held)
+    state, deadline = served._server.server_state, time.monotonic() + 8
+    while (state.connections or state.tasks) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert (len(state.connections), len(state.tasks)) == (0, 0)
+    for one in held:
+        one.close()
+
+
+def test_only_a_few_requests_wait_behind_one(served):
+    """Three are answered; of hundreds none is kept until its turn."""
+    assert statuses(told(served, request(method="GET") * 2 + INNER)) == [200, 200, 200]
+    with socket.create_connection(("127.0.0.1", served.port), timeout=20) as plain:
+        plain.sendall(request(method="GET") * 500)
+        answers = b""
+        with contextlib.suppress(ConnectionError):
+            while more := plain.recv(65_536):
+                answers += more
+    assert len(statuses(answers)) <= wire.BEHIND_MAX + 1
+
+
+@contextlib.contextmanager
+def serving(body: bytes, pieces: int):
+    """Serve so many pieces to whoever asks."""
+
+    async def app(_scope, _receive, send):
+        length = str(len(body) * pieces).encode()
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", length)]})
+        for n in range(pieces):
+            await send({"type": "http.response.body", "body": body, "more_body": n + 1 < pieces})
+
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, http=wire.Protocol, ws="none", lifespan="off", log_config=None, timeout_keep_alive=1
+    )
+    server = Listening(config, None, 1_000)
+    thread = threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True)
+    thread.start()
+    yield server, listening.getsockname()
+    server.should_exit = True
+    thread.join(10)
+
+
+UNREAD = {
+    "one": (100_000, 160, b"", b""),
+    "another request behind it": (100_000, 160, b"", request(method="GET")),
+    "and sends on": (100_000, 160, b"", b"\r\n"),
+    "the rest of the last answer": (50_000, 1, request(method="GET") * 2, b""),
+    "the rest of the last answer of all": (3_000_000, 1, b"", b""),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_who_does_not_read_an_answer_loses_the_place(monkeypatch, name):
+    monkeypatch.setattr(wire, "READ_S", 1.0)
+    length, pieces, also, behind = UNREAD[name]
+    with serving(b"x" * length, pieces) as (server, address), socket.socket() as plain:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        plain.settimeout(20)
+        plain.connect(address)
+        plain.sendall(request(method="GET") + also)
+        time.sleep(0.4)
+        with contextlib.suppress(ConnectionError):
+            plain.sendall(behind)
+        deadline = time.monotonic() + 6
+        while server.server_state.connections and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not server.server_state.connections
+
+
+def test_reverse_who_reads_slowly_hears_all(monkeypatch):
+    monkeypatch.setattr(wire, "READ_S", 1.0)
+    with serving(b"x" * 100_000, 80) as (_, address), socket.create_connection(address, timeout=20) as plain:
+        plain.sendall(request(method="GET"))
+        got = 0
+        while got < 8_000_000 and (more := plain.recv(200_000)):
+            got += len(more)
+            time.sleep(0.02)
+        assert got > 8_000_000
+
+
 def test_an_address_has_its_share_of_connections(served, monkeypatch):
     monkeypatch.setattr(wire, "PER_ADDRESS_MAX", 3)
     for place in ("wire", "listening"):
-        monkeypatch.setattr(f"oathward.web.{place}.on_this_machine", lambda _: False)
+        monkeypatch.setattr(f"oathward.web.serving.{place}.on_this_machine", lambda _: False)
     held = [socket.create_connection(("127.0.0.1", served.port), timeout=5) for _ in range(6)]
     ended = 0
     for one in held:
