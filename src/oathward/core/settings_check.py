@@ -2,6 +2,8 @@
 
 Rules:
 - A port is a port, a time or a count is above zero; the first that is not is an error that names its place.
+- A time is at most ``DAYS_MAX``, in whatever unit it is said, any other number at most ``COUNT_MAX``: what is added to
+  the time it is, or counted up to, stays what a clock and the database can hold.
 - No two doors share a port of one address.
 
 Deliberately absent: reading the file (``core.settings``), the machine that serves.
@@ -26,8 +28,13 @@ PORT_MAX = 65_535
 PASSWORD_LENGTH_MIN = 8
 """Fewer characters no site may ask for (OWASP ASVS 5.0 V6.2.1)."""
 
+DAYS_MAX = 36_500
+COUNT_MAX = 10**12
+
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
 _MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand"})
+_TIME = re.compile(r"(?:^|_)(ms|s|minutes|hours|days)(?:_max)?$")
+_PER_DAY = {"ms": 86_400_000, "s": 86_400, "minutes": 1_440, "hours": 24, "days": 1}
 _REPLIES = ("AA", "AE", "AR")
 _URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+/fhir")
 _SLASHES = 2
@@ -117,8 +124,12 @@ def _out_of_range(name: str, value: object) -> str:
         return ""
     if name.endswith("port"):
         return "" if -1 <= value <= PORT_MAX else f"must be 1 to {PORT_MAX}, 0 for a free port or -1 for none"
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
+    unit = _TIME.search(name)
+    most = DAYS_MAX * _PER_DAY[unit[1]] if unit else COUNT_MAX
+    if value > most:
+        return f"must be at most {most}"
     if name in _MAY_BE_ZERO:
         return "" if value >= 0 else "must not be below 0"
     return "" if value > 0 else "must be above 0"

@@ -2,12 +2,15 @@
 
 import dataclasses
 import getpass
+from pathlib import Path
 
 import pytest
 
 from oathward.cli.main import run
 from oathward.core.errors import SettingsError
-from oathward.core.settings import Users, load, moved
+from oathward.core.reasons import Reason
+from oathward.core.settings import Settings, Users, load, moved
+from oathward.core.settings_check import DAYS_MAX
 from oathward.core.users import check_users
 
 REFUSED = {
@@ -70,6 +73,51 @@ def test_what_cannot_be_meant_is_refused_with_its_place(tmp_path, text):
         load(tmp_path)
     assert caught.value.where == REFUSED[text]
     assert caught.value.why
+
+
+DEFAULTS = Settings(data=Path())
+NUMBERS = [
+    (section.name, one.name, getattr(getattr(DEFAULTS, section.name), one.name))
+    for section in dataclasses.fields(Settings)[1:]
+    for one in dataclasses.fields(getattr(DEFAULTS, section.name))
+    if type(getattr(getattr(DEFAULTS, section.name), one.name)) in {int, float}
+]
+NONSENSE = ("1e300", "nan", "inf", "-inf", "-2", "-1e300", "1" + "0" * 400)
+
+
+@pytest.mark.parametrize(("section", "name", "usual"), NUMBERS)
+def test_no_number_is_so_large_that_nothing_can_count_with_it(tmp_path, section, name, usual):
+    for value in NONSENSE:
+        (tmp_path / "oathward.toml").write_text(f"[{section}]\n{name} = {value}")
+        with pytest.raises(SettingsError) as caught:
+            load(tmp_path)
+        assert caught.value.where == f"oathward.toml [{section}] {name}"
+        assert caught.value.reason is Reason.SETTINGS_INVALID
+        assert caught.value.why
+    (tmp_path / "oathward.toml").write_text(f"[{section}]\n{name} = {usual}")
+    load(tmp_path)
+
+
+@pytest.mark.parametrize("days", [DAYS_MAX, DAYS_MAX + 1])
+@pytest.mark.parametrize(
+    ("place", "name", "per_day"),
+    [
+        ("people", "care_silence_days", 1),
+        ("people", "care_ended_days", 1),
+        ("people", "unused_days", 1),
+        ("people", "assess_hours_max", 24),
+        ("people", "rotate_minutes", 1_440),
+        ("keeper", "intake_key_days", 1),
+        ("keeper", "checkpoint_every_s", 86_400),
+    ],
+)
+def test_a_time_is_at_most_a_hundred_years_in_any_unit(tmp_path, place, name, per_day, days):
+    (tmp_path / "oathward.toml").write_text(f"[{place}]\n{name} = {days * per_day}")
+    if days == DAYS_MAX:
+        assert getattr(getattr(load(tmp_path), place), name) == days * per_day
+    else:
+        with pytest.raises(SettingsError, match="must be at most"):
+            load(tmp_path)
 
 
 @pytest.mark.parametrize("text", FINE)
