@@ -162,6 +162,13 @@ def test_names_of_those_in_ones_care_are_shown_when_asked_for_and_recorded(world
     assert opened == (), "whoever is not cared for is left out, like whoever never was"
 
 
+@pytest.mark.parametrize("path", ["/patients/names", "/patients/find"])
+def test_an_answer_loaded_anew_leads_to_the_form(world, path):
+    answer = viewer(world, "p-nurse").get(path, follow_redirects=False)
+    assert (answer.status_code, answer.headers.get("location")) == (303, "/patients")
+    assert viewer(world, "p-admin").get(path, follow_redirects=False).status_code == 404
+
+
 @pytest.mark.parametrize("who", ["p-privacy", "p-integration", "p-auditor", "p-admin"])
 def test_nobody_else_is_shown_names(world, who):
     other = viewer(world, who)

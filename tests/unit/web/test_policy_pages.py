@@ -171,6 +171,99 @@ def test_what_cannot_be_kept_is_said(people, what, form, status, words):
     assert (answer.status_code, words in html.unescape(answer.text)) == (status, True), answer.text[-600:]
 
 
+def typed(people, person, **fields):
+    """What somebody typed over the maker's link, without pressing *Keep*."""
+    whole = people.active_files()[VENDOR].decode().replace('"ORU^R01", "ORU^R40"', '"ORU^R01"')
+    return people.person(person), {"file": VENDOR, "text": whole.replace("\n", "\r\n"), **WHY, **fields}
+
+
+def test_the_editor_is_one_form(people):
+    page = people.person("sara").page("/policies/edit")
+    form = re.search(r'<form class="editing".*?</form>', page, re.DOTALL)[0]
+    for field in ('name="text"', 'name="reason"', 'name="new"', 'name="open"', 'value="emergency"'):
+        assert field in form, field
+    assert "/policies/edit?file=" not in page, "a link would forget what was typed"
+
+
+def test_what_was_typed_goes_along_with_show_what_it_changes(people):
+    ines, form = typed(people, "ines")
+    answer = ines.post("/policies/edit/propose", form)
+    assert answer.status_code == 303, html.unescape(answer.text)[-2000:]
+    assert "will no longer get alarms (ORU^R40)." in ines.page(answer.headers["location"])
+
+
+def test_what_was_typed_goes_along_with_the_emergency(people):
+    sara, form = typed(people, "sara", do="emergency")
+    answer = sara.post("/policies/edit/save", form)
+    assert (answer.status_code, answer.headers["location"]) == (307, "/policies/edit/emergency")
+    assert "will no longer get alarms" in sara.post("/policies/edit/emergency", form).text
+
+
+def test_what_was_typed_is_kept_where_the_emergency_asks_for_a_proof(people):
+    _, form = typed(people, "sara", do="emergency")
+    sara = people.person("sara", fresh=False)
+    assert sara.post("/policies/edit/save", form).status_code == 307
+    assert sara.post("/policies/edit/emergency", form).headers["location"].startswith("/step-up")
+    assert '"ORU^R40"' not in sara.page(f"/policies/edit?file={VENDOR}")
+
+
+def test_what_was_typed_is_kept_where_another_file_is_opened(people):
+    ines, form = typed(people, "ines", open="bundle.toml")
+    answer = ines.post("/policies/edit/save", form)
+    page = html.unescape(answer.text)
+    assert (answer.status_code, '<label for="text">bundle.toml</label>' in page) == (200, True)
+    assert 'value="less for the maker"' in page, "nor are the words forgotten"
+    assert '"ORU^R40"' not in ines.page(f"/policies/edit?file={VENDOR}")
+
+
+REFUSALS = [
+    ("/policies/edit/propose", {"reason": " "}, 400, "say why"),
+    ("/policies/edit/emergency", {"reason": " "}, 400, "say why"),
+    ("/policies/edit/save", {"do": "add", "new": VENDOR}, 409, "there is one of this name"),
+]
+
+
+@pytest.mark.parametrize(("path", "more", "status", "words"), REFUSALS)
+def test_a_refusal_keeps_what_was_typed(people, path, more, status, words):
+    sara, form = typed(people, "sara", **more)
+    answer = sara.post(path, form)
+    page = html.unescape(answer.text)
+    assert (answer.status_code, words in page, '<textarea id="text"' in page) == (status, True, True)
+    text = re.search(r"<textarea[^>]*>\n(.*?)</textarea>", page, re.DOTALL)[1]
+    assert text == form["text"].replace("\r\n", "\n") or text == form["text"]
+    assert '"ORU^R40"' not in sara.page(f"/policies/edit?file={VENDOR}"), "and it is kept"
+
+
+def test_what_is_too_long_stands_there_still(people):
+    form = {"file": VENDOR, "text": "x" * (policy_editor.TEXT_LENGTH_MAX + 1)}
+    answer = people.person("ines").post("/policies/edit/save", form)
+    assert (answer.status_code, form["text"] in answer.text, "is not kept yet" in answer.text) == (
+        400,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("step", ["propose", "emergency"])
+def test_the_same_as_what_is_in_force_blames_nobody(people, step):
+    sara = people.person("sara")
+    page = html.unescape(sara.post(f"/policies/edit/{step}", {**WHY, "sure": "yes"}).text)
+    assert "is the same, and in force" in page
+    assert "omebody else" not in page.partition('<div class="editor">')[0]
+    assert 'value="less for the maker"' in page
+
+
+@pytest.mark.parametrize(
+    ("path", "to"),
+    [("/policies/back", "/policies")]
+    + [(f"/policies/edit/{one}", "/policies/edit") for one in ("emergency", "propose", "save", "start-over")],
+)
+def test_an_answer_loaded_anew_leads_to_its_form(people, path, to):
+    answer = people.person("ines").get(path)
+    assert (answer.status_code, answer.headers.get("location")) == (303, to)
+    assert people.person("clara").get(path).status_code == 404
+
+
 def test_a_file_is_added_and_taken_out(people):
     ines = people.person("ines")
     ines.post("/policies/edit/save", {"do": "add", "new": "links/more.toml"})

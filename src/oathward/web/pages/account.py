@@ -63,6 +63,11 @@ def show(view: View) -> Response:
     return _page(view)
 
 
+def again(view: View) -> Response:
+    """Lead back to the account whoever loads an answer of its forms anew."""
+    return view.go("/account")
+
+
 def change_password(view: View) -> Response:
     """Change one's password."""
     try:
@@ -250,10 +255,14 @@ def _both(view: View) -> bool:
     return "yes" in {view.asked("both"), view.form.get("both", "")}
 
 
+_FORMS = ("app", "app/code", "factors/remove", "notices/away", "passkey", "password", "sessions/end")
+"""What answers with a page where it is refused, or asks for more."""
+
 PAGE = Page(
     "My account",
     (
         Route("/account", show, action="own.see"),
+        *(Route(f"/account/{step}", again, action="own.see") for step in _FORMS),
         Route("/account/password", change_password, "POST", action="own.change"),
         Route("/account/factors/remove", remove_factor, "POST", action="own.change"),
         Route("/account/app", app_begin, "POST", action="own.change"),

@@ -65,6 +65,11 @@ def show(view: View) -> Response:
     return _listed(view)
 
 
+def again(view: View) -> Response:
+    """Lead back to the form whoever loads an answer of it anew: a number stands in no address."""
+    return view.go("/patients")
+
+
 def find(view: View) -> Response:
     """Go to the patient of a number, or say that there is nobody of that number to go to."""
     number, authority = view.form.get("number", "").strip(), view.form.get("authority", "").strip()
@@ -220,6 +225,8 @@ PAGE = Page(
     "Patients",
     (
         Route("/patients", show, action="patient.find", around=caring.finding),
+        Route("/patients/find", again, action="patient.find", around=caring.finding),
+        Route("/patients/names", again, action="patient.find", around=caring.finding),
         Route("/patients/find", find, "POST", action="patient.find", around=caring.finding),
         Route("/patients/names", names, "POST", action="patient.open", around=_caring),
         Route("/patients/{subject}", one, action="patient.open", thing=_patient, around=caring.opening),

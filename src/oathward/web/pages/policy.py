@@ -88,6 +88,11 @@ def show(view: View) -> Response:
     )
 
 
+def again(view: View) -> Response:
+    """Lead to the form whoever loads the question anew."""
+    return view.go("/policies")
+
+
 def back(view: View) -> Response:
     """Ask whether somebody means it, then put the version before in force again."""
     why, active = view.reason(), proposing.in_force(view.site)
@@ -174,6 +179,7 @@ PAGE = Page(
     "Policies",
     (
         Route("/policies", show, action="policy.see"),
+        Route("/policies/back", again, action="policy.see"),
         Route("/policies/back", back, "POST", action="policy.rollback"),
     ),
     group="Decide",

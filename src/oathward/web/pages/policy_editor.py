@@ -4,6 +4,8 @@ Rules:
 - What is written is kept here, a draft of each person's own, and is in force nowhere.
 - Mistakes are those of ``oathward policy check``: file, line, what to write instead; all at once.
 - It works without script and from the keyboard: a list of files, one text, buttons.
+- It is one form: what was typed goes along with every button, is kept before anything else, and stands there again after
+  a refusal. An emergency wants a fresh proof, which the frame asks for before this module: its button goes by ``save``.
 
 Deliberately absent: colouring, completion, and files too long for a form (edit those in a folder).
 """
@@ -12,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from oathward import activation, proposing
 from oathward.changes import actions, views
@@ -28,6 +31,9 @@ from oathward.policy.files import normalise
 from oathward.web import trying
 from oathward.web.page import Page, Route
 from oathward.web.view import View
+
+if TYPE_CHECKING:
+    from oathward.policy.bundle import Bundle
 
 TEXT_LENGTH_MAX = 200_000
 """Of one file in a form; a form holds 256 KiB."""
@@ -59,22 +65,37 @@ def show(view: View) -> Response:
 
 
 def save(view: View) -> Response:
-    """Keep what was written; then stay, check all of it, or take the file out."""
-    edit, _ = _edit(view)
-    files, path, do = dict(edit.files), view.form.get("file", ""), view.form.get("do", "save")
-    if "text" in view.form and path in files:
-        files[path] = _text(view.form["text"])
-    if do == "remove":
-        files.pop(path, None)
-        path = ""
-    elif do == "add":
-        path = view.form.get("new", "").strip()
-        if path in files:
-            raise InputError("new file", "there is one of this name", reason=Reason.CONFLICT)
-        _check_path(path)
-        files[path] = next((text for folder, text in _NEW.items() if path.startswith(folder)), "")
-    _keep(view, edit, files)
-    return view.go(view.link("/policies/edit", file=path, checked="yes" if do == "check" else ""))
+    """Keep what was written; then stay, open another file, check all of it, take the file out, add one, or go on."""
+    (edit, active), path, do = _edit(view), view.form.get("file", ""), view.form.get("do", "save")
+    if do == "enter":
+        do = "add" if view.form.get("new", "").strip() else "save"
+    try:
+        edit = _kept(view, edit)
+        if do == "remove":
+            edit, path = _keep(view, edit, {one: edit.files[one] for one in edit.files if one != path}), ""
+        elif do == "add":
+            edit, path = _added(view, edit)
+    except InputError as error:
+        return _refused(view, edit, active, error)
+    if do == "emergency":
+        return RedirectResponse(
+            "/policies/edit/emergency", 307
+        )  # the same form, to where a proof is asked for
+    path, checked = (
+        view.form.get("open", path),
+        do == "check" or ("open" in view.form and "checked" in view.form),
+    )
+    if view.form.get("reason") or (
+        view.form.get("new") and do != "add"
+    ):  # typed, and kept by nothing but the page
+        mistakes = _mistakes(edit.files) if checked else []
+        return _page(view, edit, active, path if path in edit.files else "", mistakes, checked=checked)
+    return view.go(view.link("/policies/edit", file=path, checked="yes" if checked else ""))
+
+
+def again(view: View) -> Response:
+    """Lead back to the editor whoever loads an answer of its buttons anew."""
+    return view.go("/policies/edit")
 
 
 def start_over(view: View) -> Response:
@@ -86,11 +107,14 @@ def start_over(view: View) -> Response:
 
 def propose(view: View) -> Response:
     """Make a draft proposal of it, and begin its dry run."""
-    why, edit, active = view.reason(), *_edit(view)
+    edit, active = _edit(view)
     try:
-        row = proposing.draft(view.site, _bytes(edit.files), why, view.actor.id)
+        edit = _kept(view, edit)
+        row = proposing.draft(view.site, _bytes(edit.files), view.reason(), view.actor.id)
     except PolicyErrors as errors:
         return _page(view, edit, active, "", _told(errors, edit.files), checked=True, status=422)
+    except InputError as error:
+        return _refused(view, edit, active, error)
     with write(view.site.engine) as db:
         actions.drop_edit(db, view.site.site, _who(view))
     trying.begin(view.site, row.id, view.actor.id, days=proposing.DAYS).join(_PATIENCE_S)
@@ -99,23 +123,39 @@ def propose(view: View) -> Response:
 
 def emergency(view: View) -> Response:
     """Put it in force now, once the person has said so twice and seen what it changes."""
-    why, edit, active = view.reason(), *_edit(view)
+    edit, active = _edit(view)
     try:
-        bundle = activation.check(_bytes(edit.files))
+        edit = _kept(view, edit)
+        why, bundle = view.reason(), activation.check(_bytes(edit.files))
         activation.tested(bundle)
+        if view.form.get("sure") != "yes":
+            return _sure(view, bundle, why)
+        row, _ = proposing.emergency(view.site, _bytes(edit.files), why, view.proof, view.actor.id)
     except PolicyErrors as errors:
         return _page(view, edit, active, "", _told(errors, edit.files), checked=True, status=422)
-    if view.form.get("sure") != "yes":
-        now = proposing.in_force(view.site)
-        base = now.bundle if now else None
-        changes = proposing.changes_between(base, bundle)
-        refused = proposing.emergency_refusals(changes, base, bundle)
-        hours = view.site.settings.people.assess_hours_max
-        return view.page("policy_emergency.html", changes=changes, hours=hours, refused=refused, why=why)
-    row, _ = proposing.emergency(view.site, _bytes(edit.files), why, view.proof, view.actor.id)
+    except InputError as error:
+        return _refused(view, edit, active, error)
     with write(view.site.engine) as db:
         actions.drop_edit(db, view.site.site, _who(view))
     return view.go(f"/policies/proposals/{row.id}")
+
+
+def _sure(view: View, bundle: Bundle, why: str) -> Response:
+    """Ask whether somebody means it, with what it changes."""
+    now = proposing.in_force(view.site)
+    base = now.bundle if now else None
+    changes = proposing.changes_between(base, bundle)
+    refused = proposing.emergency_refusals(changes, base, bundle)
+    hours = view.site.settings.people.assess_hours_max
+    return view.page("policy_emergency.html", changes=changes, hours=hours, refused=refused, why=why)
+
+
+def _refused(view: View, edit: EditRow, active: activation.Active | None, error: InputError) -> Response:
+    """Say why not, on the page with all that was typed."""
+    return _page(
+        view, edit, active, view.form.get("file", ""), [], checked=False,
+        status=error.reason.answer.http, refused=error,
+    )  # fmt: skip
 
 
 def _page(
@@ -127,8 +167,12 @@ def _page(
     *,
     checked: bool,
     status: int = 200,
+    refused: InputError | None = None,
 ) -> Response:
-    chosen = chosen or _first(edit.files, mistakes)
+    typed = view.form.get("text") if refused and view.form.get("file") == chosen else None
+    if typed is None and chosen not in edit.files:
+        chosen = _first(edit.files, mistakes)
+    text = edit.files.get(chosen, "") if typed is None else typed
     there = unpack(active.bundle.body) if active else {}
     changed = {p for p in {*edit.files, *there} if there.get(p) != edit.files.get(p, "\0").encode()}
     return view.page(
@@ -140,11 +184,15 @@ def _page(
         edit=edit,
         gone=sorted(set(there) - set(edit.files)),
         mistakes=mistakes,
+        new=view.form.get("new", "") if refused or view.form.get("do") != "add" else "",
+        refused=refused,
         stale=active is not None and bool(edit.base_version) and edit.base_version != active.version,
         status_code=status,
         status=status,
-        text=edit.files.get(chosen, ""),
-        too_long=len(edit.files.get(chosen, "")) > TEXT_LENGTH_MAX,
+        text=text,
+        too_long=typed is None and len(text) > TEXT_LENGTH_MAX,
+        unkept=typed is not None and edit.files.get(chosen) != _plain(typed),
+        why=view.form.get("reason", ""),
         wrong={one.path for one in mistakes},
     )
 
@@ -162,10 +210,39 @@ def _edit(view: View) -> tuple[EditRow, activation.Active | None]:
     return edit, active
 
 
-def _keep(view: View, edit: EditRow, files: Mapping[str, str]) -> None:
+def _kept(view: View, edit: EditRow) -> EditRow:
+    """Keep the text that came along with a button, whichever it was; a file taken out meanwhile comes back with it.
+
+    Raises:
+        InputError: it is too long, or of a file that nothing reads.
+    """
+    path = view.form.get("file", "")
+    if not path or "text" not in view.form:
+        return edit
+    if path not in edit.files:
+        _check_path(path)
+    return _keep(view, edit, {**edit.files, path: _text(view.form["text"])})
+
+
+def _added(view: View, edit: EditRow) -> tuple[EditRow, str]:
+    """Begin a new file.
+
+    Raises:
+        InputError: there is one, or nothing reads it.
+    """
+    path = view.form.get("new", "").strip()
+    if path in edit.files:
+        raise InputError("new file", "there is one of this name", reason=Reason.CONFLICT)
+    _check_path(path)
+    text = next((text for folder, text in _NEW.items() if path.startswith(folder)), "")
+    return _keep(view, edit, {**edit.files, path: text}), path
+
+
+def _keep(view: View, edit: EditRow, files: Mapping[str, str]) -> EditRow:
+    row = EditRow(edit.person, edit.base_version, dict(files), view.now_us)
     with write(view.site.engine) as db:
-        row = EditRow(edit.person, edit.base_version, dict(files), view.now_us)
         actions.save_edit(db, view.site.site, row)
+    return row
 
 
 def _who(view: View) -> str:
@@ -176,6 +253,10 @@ def _text(given: str) -> str:
     """Give a form's text as files have it: browsers send CR LF."""
     if len(given) > TEXT_LENGTH_MAX:
         raise InputError("text", f"longer than {TEXT_LENGTH_MAX} characters", reason=Reason.LIMIT_EXCEEDED)
+    return _plain(given)
+
+
+def _plain(given: str) -> str:
     return given.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -227,6 +308,10 @@ PAGE = Page(
     "Policy editor",
     (
         Route("/policies/edit", show, action="policy.propose"),
+        *(
+            Route(f"/policies/edit/{step}", again, action="policy.propose")
+            for step in ("emergency", "propose", "save", "start-over")
+        ),
         Route("/policies/edit/save", save, "POST", action="policy.propose"),
         Route("/policies/edit/start-over", start_over, "POST", action="policy.propose"),
         Route("/policies/edit/propose", propose, "POST", action="policy.propose"),
