@@ -178,6 +178,7 @@ class Reason(Enum):
     PROPOSAL_INCOMPLETE = "proposal.incomplete", _http(409)
     PROPOSAL_ALTERED = "proposal.altered", _OURS
     EMERGENCY_TOO_WIDE = "proposal.emergency-too-wide", _http(403)
+    LOCKS_OUT = "proposal.locks-out", _http(403)
     # --- the governance register
     GOVERNANCE_OWNER_MISSING = "governance.owner-missing", _http(422)
     GOVERNANCE_TRANSITION = "governance.transition", _http(409)

@@ -11,6 +11,7 @@
 Rules:
 - What there is comes in as plain facts; what is missing is told in words, all of it at once.
 - An emergency may narrow anything, and widen care links inside this site only, as they were and as they will be.
+- Policies about people it leaves as they are: forbidding everybody everything would narrow too, and nobody could undo it.
 - A widening that concerns no link, or every one of them unsure, is no emergency's.
 
 Deliberately absent: the register itself (``governance``), and judging an assessment (its approver did).
@@ -158,6 +159,9 @@ def emergency_refusals(changes: Iterable[Change], before: Bundle | None, after: 
     """Say in words what an emergency may not do; nothing where it may do all of it."""
     found: list[str] = []
     for change in changes:
+        if change.kind.startswith("people."):
+            found.append(f"It changes what people may do: {change.words}")
+            continue
         if change.direction != "widen":
             continue
         outside = [name for name in change.links if not _inside(name, before, after)]

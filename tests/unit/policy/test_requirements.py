@@ -113,6 +113,7 @@ FORBID = b'@id("stop") @why("recall of the pump") forbid(principal, action == Ac
 INTO = BASE | {"policies/stop.cedar": FORBID}
 OUTSIDE = edited(EHR, 'recipient = "ehr"', 'recipient = "research-registry"\nagreement = "DUA-2026-001"')
 OUTSIDE[EHR] = OUTSIDE[EHR].replace(b'indeterminate = "care-team"', b'indeterminate = "hold"')
+OFF = b'@id("off") @why("maintenance") forbid(principal, action, resource);'
 EMERGENCIES = [
     ("stop everything", BASE, INTO, ""),
     ("a link goes", BASE, without("vendor-cloud"), ""),
@@ -127,7 +128,10 @@ EMERGENCIES = [
     ("another legal person is called ours", BASE, edited("recipients/vendor-cloud.toml", "external = true", "external = false"), "running the services"),
     ("a care link that leaves the house", BASE, OUTSIDE, "goes to another legal person"),
     ("the table of protection", BASE, edited("protection.toml", 'research = "partner"', 'research = "internal"'), "research (HRESCH)"),
-    ("what people may do", BASE, BASE | {"people/x.cedar": b'@id("x") permit(principal, action == Action::"ledger.see", resource) when { context.roles.contains("clinician") };'}, "no link can be named"),
+    ("what people may do", BASE, BASE | {"people/x.cedar": b'@id("x") permit(principal, action == Action::"ledger.see", resource) when { context.roles.contains("clinician") };'}, "changes what people may do"),
+    ("nobody may do anything", BASE, BASE | {"people/off.cedar": OFF}, "changes what people may do"),
+    ("people may do more or less", BASE | {"people/off.cedar": OFF}, BASE, "changes what people may do"),
+    ("another why of people", BASE | {"people/off.cedar": OFF}, BASE | {"people/off.cedar": OFF.replace(b"maintenance", b"m")}, "changes what people may do"),
 ]  # fmt: skip
 
 

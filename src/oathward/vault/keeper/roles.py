@@ -159,15 +159,20 @@ def rules(keeper: Keeper) -> Rules:
     """
     body = body_of(keeper, _BUNDLE, _ACTIVE)
     if keeper.rules is None or keeper.rules[0] != body:
-        keeper.rules = body, _rules_of(body)
+        keeper.rules = body, rules_of(body)
     return keeper.rules[1]
 
 
-def _rules_of(body: bytes | None) -> Rules:
+def rules_of(body: bytes | None) -> Rules:
+    """Give the policies about people of a bundle with those that are shipped.
+
+    Raises:
+        AuthorityError: they cannot be read; a bundle is checked before it is signed.
+    """
     files = unpack(body) if body is not None else {}
     errors: list[PolicyError] = []
     people = {path: content for path, content in files.items() if path.startswith("people/")}
     found = access.read_people(people, errors)
-    if errors:  # it was checked before it was signed
+    if errors:
         raise AuthorityError(f"{_BUNDLE}/{_ACTIVE}", "its policies about people cannot be read")
     return Rules.with_more(found)

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 from tests import founded
 from tests.founded import FIRST, bundle_body, proposal, signed_in, version_of
+from tests.site import bundle as site_bundle
 from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.db import connect
@@ -14,7 +15,7 @@ from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.files import canonical
 from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
-from oathward.vault.keeper.changing import proposals
+from oathward.vault.keeper.changing import emergencies, lockout, papers, proposals
 from oathward.vault.keeper.proof import admin_proof
 from oathward.vault.keeper.sign_in import accounts
 
@@ -315,6 +316,78 @@ def test_an_emergency_goes_first_and_is_assessed_by_another(site):
     assert site.changes.one(one.id, site.as_("audra")).state == "unassessed"
     assert refused(lambda: site.changes.approve(one.id, site.as_("sara"))) is Reason.ACCESS_OWN
     assert site.changes.approve(one.id, site.as_("paul")).state == "assessed"
+
+
+def about_people(site, content, **more):
+    """A bundle with a policy about people, which its own tests pass."""
+    body = canonical(site_bundle({}) | {"README.md": b"x", "people/off.cedar": content})
+    founded.keep(site.engine, site.keeper.site, body)
+    return body, proposal(
+        "bundle", [("active", body)], base=version_of(site.keeper, "bundle", "active"), **more
+    )
+
+
+OFF = b'@id("off") @why("maintenance") forbid(principal, action%s, resource);'
+
+
+def test_no_emergency_changes_what_people_may_do(site):
+    site.through(*reversed(site.bundle()), "ines", "paul")
+    body, document = about_people(site, OFF % b' == Action::"ledger.see"', emergency=True)
+    one = site.changes.propose(document, site.as_("sara"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("sara"))) is Reason.EMERGENCY_TOO_WIDE
+
+
+LOCKED = {
+    "everything": b"",
+    "approving": b' == Action::"policy.approve"',
+    "whoever is a second person": b' in Action::"Approve"',
+    "putting in force": b' == Action::"policy.activate"',
+    "going back": b' == Action::"policy.rollback"',
+    "proposing": b' == Action::"policy.propose"',
+}
+
+
+@pytest.mark.parametrize("name", LOCKED)
+def test_two_people_do_not_lock_everybody_out_either(site, name):
+    body, document = about_people(site, OFF % LOCKED[name])
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("paul"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("ines"))) is Reason.LOCKS_OUT
+
+
+def test_nor_by_an_emergency(site, monkeypatch):
+    """Each look is one of its own: with the other off it is still not signed; with both it would lock everybody out."""
+    monkeypatch.setattr(emergencies, "emergency_refusals", lambda *_: ())
+    site.through(*reversed(site.bundle()), "ines", "paul")
+    body, document = about_people(site, OFF % b"", emergency=True)
+    one = site.changes.propose(document, site.as_("sara"))
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("sara"))) is Reason.LOCKS_OUT
+    monkeypatch.setattr(lockout, "check", lambda *_: None)
+    founded.store(site.engine, site.changes.sign(one.id, [body], site.as_("sara")))
+    assert refused(lambda: site.changes.roll_back("undo", site.as_("paul"))) is Reason.ACCESS_ROLE
+
+
+def test_nor_by_a_step_back(site, monkeypatch):
+    """Approving was the security analysts' once; since, the only one has left."""
+    only = b' when { !context.roles.contains("security-analyst") };'
+    body, document = about_people(site, OFF.replace(b";", only) % b' == Action::"policy.approve"')
+    site.through(document, body, "ines", "paul")
+    monkeypatch.setattr(papers, "check", lambda *_: None)  # what a widening brings along is another promise
+    site.through(*reversed(site.bundle()), "ines", "sara")
+    site.leave("sara")
+    assert refused(lambda: site.changes.roll_back("undo", site.as_("paul"))) is Reason.LOCKS_OUT
+
+
+def test_what_is_left_to_a_role_that_nobody_has_is_left_to_nobody(site):
+    only = b' when { !context.roles.contains("security-analyst") };'
+    some = OFF.replace(b";", only) % b' == Action::"policy.approve"'
+    body, document = about_people(site, some)
+    one = site.changes.propose(document, site.as_("ines"))
+    site.changes.approve(one.id, site.as_("paul"))
+    site.leave("sara")
+    assert refused(lambda: site.changes.sign(one.id, [body], site.as_("ines"))) is Reason.LOCKS_OUT
+    body, document = about_people(site, some.replace(b"security-analyst", b"privacy-officer"))
+    site.through(document, body, "ines", "paul")
 
 
 def test_one_step_back(site):

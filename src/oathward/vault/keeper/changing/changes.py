@@ -16,6 +16,7 @@ Rules:
 - At the signing all of it is asked again: who left or lost a role meanwhile no longer counts.
 - An emergency is signed for one person and approved afterwards: until then it is *unassessed*, or *taken-back*. What it may widen the
   keeper sees for itself (``emergencies``).
+- No bundle is signed under which nobody could change the policy again (``lockout``).
 - One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own,
   and back to one that nobody assessed for nobody.
 - Each step is a record before it is answered.
@@ -38,7 +39,7 @@ from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
 from oathward.vault import authority
 from oathward.vault.authority import Document
 from oathward.vault.keeper import roles, signing
-from oathward.vault.keeper.changing import apart, emergencies, papers
+from oathward.vault.keeper.changing import apart, emergencies, lockout, papers
 from oathward.vault.keeper.changing.proposals import (
     ACTIVE,
     BUNDLE,
@@ -167,6 +168,8 @@ def sign(keeper: Keeper, session: Session, id_: str, bodies: Sequence[bytes]) ->
         emergencies.check(keeper, bodies[0])
     else:
         papers.check(keeper, proposal, bodies[0])
+    if proposal.kind == BUNDLE:
+        lockout.check(keeper, bodies[0])
     approvals = [Named(one, f"proposal {id_}") for one in (proposal.proposer, proposal.approver) if one]
     with keeper.store.transaction():
         documents = signing.sign(keeper, wanted, approvals)
@@ -198,6 +201,7 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     if old is not None and old.state in {UNASSESSED, TAKEN_BACK}:
         why = "was taken back and assessed by nobody: propose it"
         raise KeeperError("emergency", why, reason=Reason.CONFLICT)
+    lockout.check(keeper, before.body)
     wanted = signing.Wanted(BUNDLE, ACTIVE, 0, before.body)
     with keeper.store.transaction():
         named = Named(session.visitor.person_id, f"session {session.id}")
