@@ -372,6 +372,25 @@ def test_an_emergency_is_shown_first_and_done_second(people):
     assert "nobody else has looked at" not in paul.page("/policies")
 
 
+EVERYBODY = ["adam", "ines", "paul", "sara", "prue", "kim", "audra", "clara"]
+
+
+def test_an_emergency_in_force_stands_on_everybodys_first_page(people):
+    for person in EVERYBODY:
+        assert "emergency policy" not in people.person(person).page("/"), person
+    sara, form = typed(people, "sara", sure="yes")
+    address = sara.post("/policies/edit/emergency", form).headers["location"]
+    for person in EVERYBODY:
+        page = people.person(person).page("/")
+        assert "an emergency policy is in force" in re.search("<h1>.*?</h1>", page, re.DOTALL)[0], person
+        words = r"Since \d{4}-\d\d-\d\d \d\d:\d\d UTC; another person must assess it by \d{4}-\d\d-\d\d \d\d:\d\d UTC"
+        assert re.search(words, page), person
+        sees = people.person(person).get("/policies").status_code == 200
+        assert (f'href="{address}">Look at it' in page) == sees, person
+    people.person("paul").post(f"{address}/approve", {})
+    assert "emergency policy" not in people.person("clara").page("/")
+
+
 def test_an_emergency_too_wide_is_refused_with_words(people):
     sara = people.person("sara")
     sara.write(VENDOR, '"ORU^R01", "ORU^R40"', '"ORU^R01", "ORU^R40", "ORU^R30"')

@@ -1,4 +1,7 @@
-"""Home: what each role asks first. Cards stand in ``cards/``; every number is a link to its rows."""
+"""Home: what each role asks first. Cards stand in ``cards/``; every number is a link to its rows.
+
+An emergency policy that nobody else has assessed is told to everybody who signs in, whatever else they may see.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ from functools import cache
 
 from starlette.responses import Response
 
+from oathward.changes import views
+from oathward.core.db import read
 from oathward.web import standing
 from oathward.web.card import Card, cards, shown
 from oathward.web.page import Page, Route
@@ -17,7 +22,17 @@ def show(view: View) -> Response:
     found = standing.standing(view.site, view.now) if view.may("health.see") else None
     own = view.site.keeper.people.account_own(view.proof) if view.visit and view.visit.notices else None
     notices = own.notices if own else ()
-    return view.page("home.html", cards=shown(_cards(), view), found=found, notices=notices)
+    with read(view.site.engine) as db:
+        emergencies = views.unassessed(db, view.site.site)
+    told = {f"/policies/proposals/{row.id}" for row in emergencies}
+    return view.page(
+        "home.html",
+        bad=[line for line in found.bad if line.href not in told] if found else [],
+        cards=shown(_cards(), view),
+        emergencies=emergencies,
+        found=found,
+        notices=notices,
+    )
 
 
 @cache
