@@ -4,7 +4,8 @@ Rules:
 - *Lost*: acknowledged, due at a recipient, and absent there when everything had time to arrive.
 - *Withheld*: due by the policy the run began with, and kept back by one that people put in force meanwhile. Whoever runs the site
   says of each (``withhold``) that another policy than the first decided so; what the first one keeps back is lost. It must not
-  arrive any more: then it is leaked.
+  arrive any more: then it is leaked, unless whoever runs the site says that the policy in force when it went permits it again
+  (``allow``); then it is due like any other.
 - *Duplicated*: the same source message at one recipient more than once, unless the recipient never
   acknowledged the earlier copy and the id is the same (then the sender had to repeat it).
 - *Disordered*: two messages of one sender in the other order, where order is promised.
@@ -25,116 +26,30 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from oathward_sim.evidence import KEPT_MAX, Evidence, gather
 from oathward_sim.hospital import Hospital
 from oathward_sim.plan import MARKER_DECIMALS, Rule, Sent
 from oathward_sim.recipients import Kept
 from oathward_sim.traces import Index
+from oathward_sim.verdict import Delivery, Finding, Missing, Returned, Verdict, Withdrawal
+
+__all__ = [
+    "Delivery",
+    "Finding",
+    "Judge",
+    "Missing",
+    "Returned",
+    "Verdict",
+    "Withdrawal",
+    "judge",
+    "markers_in",
+]
 
 _MARKER = re.compile(rf"\d{{1,2}}\.\d{{{MARKER_DECIMALS}}}")
 _JSON_MARKER = re.compile(rb'"value"\s*:\s*"?(\d{1,2}\.\d{%d})(?=["\s,}])' % MARKER_DECIMALS)
 _STRONG = frozenset({"identifier", "phone", "email"})
 _OBX_VALUE, _EVENT_TIME = 5, 2
-_ON_ITS_WAY_S = 5.0
-"""What was answered this long before a withdrawal, or less, may be overtaken by it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One thing at a recipient, opened.
-
-    Args:
-        data: the message as the recipient reads it (an envelope's content).
-        wire: what anybody can read of the bytes that came, where they are sealed; there is nothing to read in it.
-        sealed_id: the outgoing id that an envelope says.
-    """
-
-    recipient: str
-    kept: Kept
-    data: bytes
-    wire: bytes = b""
-    sealed_id: str = ""
-
-    @property
-    def outgoing_id(self) -> str:
-        """The id it came under."""
-        return self.sealed_id or self.kept.id
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that must not be. ``message``: control id of the source message, where known."""
-
-    kind: str
-    recipient: str
-    message: str
-    what: str
-
-
-@dataclass(slots=True)
-class Withdrawal:
-    """A patient took permission back.
-
-    Args:
-        mrn: whose. recipients: for whom it holds.
-        asked_s, told_s: when the site began to be told, and when it said that it knows; seconds since 1970.
-        effect_s_max: what arrives later than this after ``told_s`` is leaked.
-        last_s: when something of this patient last arrived at one of them after ``asked_s``; 0 for never.
-        stopped: messages that would have gone there without it.
-    """
-
-    mrn: str
-    recipients: frozenset[str]
-    asked_s: float
-    told_s: float
-    effect_s_max: float
-    last_s: float = 0.0
-    stopped: int = 0
-
-    @property
-    def effect_s(self) -> float:
-        """How long after the site said that it knows something still arrived; 0 for nothing."""
-        return max(0.0, self.last_s - self.told_s)
-
-    def overtakes(self, sent: Sent) -> bool:
-        """Whether it was said before this message was safely there."""
-        return self.mrn in sent.plan.patients and sent.answered_s > self.asked_s - _ON_ITS_WAY_S
-
-
-@dataclass(slots=True)
-class Verdict:
-    """The count.
-
-    ``withheld``: kept back by a policy that came in force during the run, by recipient; neither due nor lost.
-    ``held``: accepted messages that were due nowhere. ``optional``: of those delivered, how many were not due but
-    allowed: the guard let them through, or their sender was adopted. ``repeated``: copies after an answer that never came, which
-    are no fault of the sender. ``waiting``: sent and never answered, so nobody's loss.
-    """
-
-    sent: int = 0
-    accepted: int = 0
-    refused: int = 0
-    waiting: int = 0
-    held: int = 0
-    delivered: dict[str, int] = field(default_factory=dict)
-    expected: dict[str, int] = field(default_factory=dict)
-    optional: dict[str, int] = field(default_factory=dict)
-    repeated: int = 0
-    withheld: dict[str, int] = field(default_factory=dict)
-    lost: int = 0
-    duplicated: int = 0
-    duplicated_new_id: int = 0
-    disordered: int = 0
-    leaked: int = 0
-    withdrawals: list[Withdrawal] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
-
-    @property
-    def clean(self) -> bool:
-        """Nothing lost, duplicated, disordered or leaked."""
-        return self.lost == self.duplicated == self.disordered == self.leaked == 0
 
 
 class Judge:
@@ -163,6 +78,7 @@ class Judge:
         self._withdrawals: list[Withdrawal] = []
         self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
         self._withheld: set[tuple[str, str]] = set()
+        self._returned: dict[tuple[str, str], tuple[Returned, Finding]] = {}
         self._repeated = self._new_ids = 0
         self._findings: list[Finding] = []
         self.evidence: list[Evidence] = []
@@ -183,9 +99,11 @@ class Judge:
         sources = list({s.plan.marker: s for s in found if s is not None}.values())
         before = len(self._findings)
         self._findings += self._leaks(delivery, sources)
+        returned = set(self._returned)
         for source in sources:  # what was sent in one batch may leave as one
             self._arrived(delivery, source)
-        self._keep(delivery, sources, self._findings[before:])
+        back = [finding for key, (_, finding) in self._returned.items() if key not in returned]
+        self._keep(delivery, sources, [*self._findings[before:], *back])
 
     def _arrived(self, delivery: Delivery, source: Sent) -> None:
         key = (delivery.recipient, source.plan.control_id)
@@ -195,7 +113,8 @@ class Judge:
             self._compare(key, *earlier, delivery.outgoing_id)
             return
         if key in self._withheld:
-            self._findings.append(Finding("leaked", *key, "though the policy in force withholds it"))
+            leak = Finding("leaked", *key, "though the policy in force withholds it")
+            self._returned[key] = Returned(delivery.recipient, source, delivery.kept.at_s), leak
         must = delivery.recipient in source.plan.must
         if self._withdrawn(delivery, source):
             self._overtaken.add(key)
@@ -205,16 +124,48 @@ class Judge:
         if must and delivery.recipient in self._ordered:
             self._in_order(delivery.recipient, source)
 
-    def missing(self, late_s: float = 0.0) -> list[tuple[str, Sent]]:
-        """List what is due and has not arrived, with its recipient; ``late_s`` as of ``verdict``."""
+    def missing(self, late_s: float = 0.0) -> list[Missing]:
+        """List what is due and has not arrived; ``late_s`` as of ``verdict``."""
         self._settle()
         before_s = time.time() - late_s
         late = [sent for sent in self._open.values() if sent.accepted and sent.answered_s <= before_s]
-        return [(recipient, sent) for sent in late for recipient in self._missing(sent)]
+        found = [(recipient, sent) for sent in late for recipient in self._missing(sent)]
+        groups: dict[tuple[str, int], list[Sent]] = {
+            (sent.sender, sent.number): [] for _, sent in found if sent.number
+        }
+        if groups:
+            for sent in self._by_marker.values():
+                if (request := (sent.sender, sent.number)) in groups:
+                    groups[request].append(sent)
+        return [self._absent(r, s, groups.get((s.sender, s.number)) or [s]) for r, s in found]
+
+    def _absent(self, recipient: str, sent: Sent, group: Sequence[Sent]) -> Missing:
+        """Say what became of the rest of a request at the same recipient."""
+        came = [s for s in group if (recipient, s.plan.control_id) in self._last]
+        absent = [
+            s
+            for s in group
+            if s not in came
+            and (recipient in self._due(s) or (recipient, s.plan.control_id) in self._withheld)
+        ]
+        people = len({s.plan.patients for s in absent})
+        return Missing(recipient, sent, len(came), len(group) - len(came) - len(absent), people)
 
     def withhold(self, recipient: str, control_id: str) -> None:
         """Learn that a policy other than the first kept a message back from a recipient: it is not due, and may not come."""
         self._withheld.add((recipient, control_id))
+
+    def returned(self) -> list[Returned]:
+        """List what arrived though it was said to be withheld: leaked, as long as it is not allowed."""
+        return [returned for returned, _ in self._returned.values()]
+
+    def allow(self, recipient: str, control_id: str) -> None:
+        """Learn that what returned was permitted by the policy in force when it was delivered: due like any other."""
+        key = recipient, control_id
+        returned, _ = self._returned.pop(key)
+        self._withheld.discard(key)
+        if returned.sent.plan.marker not in self._open:  # counted already, without it
+            self._expected[recipient] += recipient in self._due(returned.sent)
 
     def withdraw(
         self, mrn: str, recipients: Iterable[str], asked_s: float, told_s: float, effect_s_max: float
@@ -272,7 +223,11 @@ class Judge:
             optional=dict(self._optional), repeated=self._repeated, duplicated_new_id=self._new_ids,
             withdrawals=self._withdrawals,
             withheld=dict(Counter(recipient for recipient, _ in self._withheld)),
-            findings=[*self._findings, *(f for who, f in self._early if who not in self._adopted)],
+            findings=[
+                *self._findings,
+                *(finding for _, finding in self._returned.values()),
+                *(f for who, f in self._early if who not in self._adopted),
+            ],
         )  # fmt: skip
         for sent in self._open.values():
             verdict.accepted += sent.accepted

@@ -356,7 +356,7 @@ def test_what_a_later_policy_withheld_is_not_lost_and_what_the_first_one_loses_i
     outcome, simulation = a_run(prepare=lambda g, _: g.lose.update(lose), drain_s=0.5)
     judge = simulation.judge
     assert outcome.verdict.lost == 2
-    assert {(r, s.plan.control_id) for r, s in judge.missing()} == lose
+    assert {(one.recipient, one.sent.plan.control_id) for one in judge.missing()} == lose
     assert judge.missing(late_s=3_600) == [], "it may still be on its way"
     judge.withhold("vendor-cloud", "PUMP-01-1-000003")
     verdict = judge.verdict()
@@ -375,3 +375,51 @@ def test_what_was_said_to_be_withheld_and_arrives_is_a_leak():
     judge.see(Delivery("vendor-cloud", Kept(1.0, "0a1b", body), body))
     [leak] = [f for f in judge.verdict().findings if f.kind == "leaked"]
     assert leak.what == "though the policy in force withholds it"
+    [returned] = judge.returned()
+    assert (returned.recipient, returned.sent.plan, returned.at_s) == ("vendor-cloud", plan, 1.0)
+
+
+def test_what_a_still_later_policy_permits_again_is_no_leak_and_is_due():
+    hospital = build(1, START)
+    judge = Judge(hospital, DEMO_RULES)
+    plans = first(pumps.reports(hospital, hospital.pumps[0], 1, hospital.patients[0], DEMO_RULES), 2)
+    judge.know(Sent(plan, hospital.pumps[0].name, 0.0, answer="AA") for plan in plans)
+    for plan in plans:
+        for rule in plan.must:
+            if (rule, plan) != ("vendor-cloud", plan):
+                judge.see(arrival(rule, plan))
+        judge.withhold("vendor-cloud", plan.control_id)
+    assert judge.verdict().expected["vendor-cloud"] == 0
+    for plan in plans:
+        judge.see(arrival("vendor-cloud", plan))
+    assert judge.verdict().leaked == 2
+    judge.allow("vendor-cloud", plans[0].control_id)
+    verdict = judge.verdict()
+    assert (verdict.leaked, verdict.withheld, verdict.lost) == (1, {"vendor-cloud": 1}, 0)
+    assert (verdict.expected["vendor-cloud"], verdict.delivered["vendor-cloud"]) == (1, 2)
+    assert [f.message for f in verdict.findings] == [plans[1].control_id], "the other one still is"
+
+
+def arrival(recipient, plan):
+    """What says nothing but the message's marker."""
+    body = f"MSH|^~\\&|\rOBX|1|NM|||{plan.marker}\r".encode()
+    return Delivery(recipient, Kept(1.0, f"{recipient}-{plan.control_id}", body), body)
+
+
+def test_of_a_request_that_holds_several_the_rest_is_told_with_what_is_missing():
+    hospital = build(1, START)
+    judge = Judge(hospital, DEMO_RULES)
+    pump = hospital.pumps[0]
+    plans = first(pumps.reports(hospital, pump, 1, hospital.patients[0], DEMO_RULES), 4)
+    due, nobody = frozenset({"vendor-cloud"}), frozenset()
+    plans = [replace(plan, patients=(str(n),), must=due) for n, plan in enumerate(plans)]
+    plans[2] = replace(plans[2], must=nobody)
+    judge.know(Sent(plan, pump.name, 0.0, answer="AA", number=7) for plan in plans)
+    judge.know(
+        [Sent(replace(plans[0], control_id="ALONE", marker="9.9"), pump.name, 0.0, answer="AA", number=8)]
+    )
+    judge.see(arrival("vendor-cloud", plans[0]))
+    judge.withhold("vendor-cloud", plans[3].control_id)
+    [one, alone] = judge.missing()
+    assert (one.sent.plan, one.came, one.spared, one.people) == (plans[1], 1, 1, 2)
+    assert alone[2:] == (0, 0, 1)

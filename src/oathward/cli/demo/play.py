@@ -122,8 +122,7 @@ async def _play(
     for sender in site.adopted():
         simulation.judge.adopt(sender)
     simulation.look()
-    for recipient, message in site.withheld(simulation.judge.missing()):
-        simulation.judge.withhold(recipient, message)
+    site.tell(simulation.judge)
     outcome = simulation.outcome()
     if not options.quiet:
         print("\n".join(story.rest(outcome.verdict)))

@@ -8,7 +8,7 @@ import io
 import shutil
 import signal
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from oathward_sim.hospital import Hospital
-    from oathward_sim.plan import Sent
+    from oathward_sim.judge import Judge
     from oathward_sim.senders import Door, TlsFiles
 
 _START_S_MAX = 40.0
@@ -107,13 +107,24 @@ class DemoSite:
             found = unknown(db, settings.site.name, state="adopted")
         return frozenset("unknown" for one in found if one.application.partition("^")[0] == UNKNOWN.name)
 
-    def withheld(self, missing: Iterable[tuple[str, Sent]]) -> list[tuple[str, str]]:
-        """Say what of this a policy kept back that people put in force during the demo: recipient and control id."""
+    def tell(self, judge: Judge, late_s: float = 0.0) -> None:
+        """Tell the judge what policies kept back that people put in force during the demo, and what they permitted again.
+
+        Args:
+            late_s: as of ``Judge.missing``.
+        """
         from oathward.core.settings import load
+        from oathward.vault.authority import trust_anchor
 
         if self._withheld is None:
-            self._withheld = Withheld(self._database(), load(self.data).site.name, self.first_policy)
-        return self._withheld.of(missing)
+            settings = load(self.data)
+            anchor = trust_anchor(settings)
+            self._withheld = Withheld(self._database(), settings.site.name, self.first_policy, anchor)
+        self._withheld.notice()
+        for recipient, message in self._withheld.of(judge.missing(late_s)):
+            judge.withhold(recipient, message)
+        for recipient, message in self._withheld.permitted_again(judge.returned()):
+            judge.allow(recipient, message)
 
     def held(self) -> dict[str, int]:
         """Count what is held, by reason."""

@@ -167,9 +167,7 @@ class _View:
         self._simulation.look()
         for sender in self._site.adopted():
             self._simulation.judge.adopt(sender)
-        judge = self._simulation.judge
-        for recipient, message in self._site.withheld(judge.missing(_LATE_S)):
-            judge.withhold(recipient, message)
+        self._site.tell(self._simulation.judge, _LATE_S)
         return self._simulation.judge.verdict(late_s=_LATE_S)
 
     def _age(self) -> str:
