@@ -16,6 +16,7 @@ import typer
 
 from oathward.cli import comparing
 from oathward.cli.comparing import Line
+from oathward.cli.doctor_care import stays
 from oathward.cli.doctor_people import people
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core import users
@@ -354,6 +355,7 @@ CHECKS = (
     _database,
     _authority,
     people,
+    stays,
     comparing.deliveries,
     comparing.edges,
     _witness,

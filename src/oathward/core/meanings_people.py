@@ -117,8 +117,12 @@ PEOPLE: dict[Reason, Meaning] = {
         "have the admission, transfer or shift plan corrected",
     ),
     Reason.CARE_LIMIT: Meaning(
-        "a patient, or all together, have more stays than there may be: a source of ADT admits without end",
+        "a patient, or all together, have more stays than there may be, or one message says too much of them",
         "look at what the source of that message sends; or raise `[people] care_stays_*_max`",
+    ),
+    Reason.CARE_PRIOR: Meaning(
+        "a visit or account was moved away from a patient nobody knows here: under that number nobody is in care",
+        "look at MRG-1 of that message: its number, and whether its authority is declared",
     ),
     Reason.PROPOSAL_NEEDED: Meaning(
         "on a site with people another policy is proposed by one and approved by another",

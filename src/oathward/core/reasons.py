@@ -196,6 +196,7 @@ class Reason(Enum):
     KEEPER_UNAVAILABLE = "keeper.unavailable", _BUSY
     RATE_OF_OPENING = "keeper.rate-limit", _DENIED
     CARE_LIMIT = "care.limit", _BUSY
+    CARE_PRIOR = "care.prior-unknown", _STORED
     # --- ledger
     LEDGER_BROKEN = "ledger.broken", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)

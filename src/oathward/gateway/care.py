@@ -38,8 +38,8 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
     reader = care_hl7v2 if part.arrival.wire.name == "hl7v2" else care_fhir
     told = reader.told(message, device, gate.hasher, part, gate.named)
     keys: dict[str, Any] = {"site": gate.site, "stamps": gate.stamps, "room": gate.room}
-    for said in told:
-        part.tells.append(partial(stays.take, said=said, **keys))
+    if told:
+        part.tells.append(partial(stays.take, statements=told, **keys))
     if part.arrival.wire.name == "hl7v2":
         _moves(gate, device, message, part, keys)
     if told and not part.resolution.others:
@@ -52,8 +52,10 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
 
 def _moves(gate: Gate, device: Device, message: Any, part: Part, keys: dict[str, Any]) -> None:
     """Add what is said of visits and accounts that change hands, and of numbers that change."""
-    for moved in care_moves.moved(message, device, gate.hasher, part, gate.named):
-        part.tells.append(partial(stays_moved.move, moved=moved, **keys))
+    moves = care_moves.moved(message, device, gate.hasher, part, gate.named)
+    if moves:
+        whose = partial(care_moves.whose, site=gate.site)
+        part.tells.append(partial(stays_moved.move, moves=moves, whose=whose, **keys))
     hashes = care_moves.renamed(message, device, gate.hasher, gate.named)
     if hashes and not part.resolution.others:
         part.tells.append(

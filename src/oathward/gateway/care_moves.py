@@ -3,6 +3,7 @@
 Rules:
 - MRG-1 is the patient it was of, MRG-3 the prior account, MRG-5 the prior visit; PID-3, PID-18 and PV1-19 are whose and
   what they are now. An event speaks of visits or of accounts, as the standard says; of the other it names superiors.
+- Whose MRG-1 is, is looked up where PID-3 is, inside the message's transaction.
 - PV1 belongs to the MRG before it, MRG to the PID before it.
 - Merges of patients move nothing: the tie shares the stays. Numbers that come by one lead to the patient from then on.
 
@@ -13,10 +14,14 @@ Source: HL7 v2.8.2 §3.3.40 to §3.3.50, §3.4.12 (MRG); withdrawn ones as v2.3 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection
+
 from oathward.gateway.care_hl7v2 import Known, clocks_of, identified
+from oathward.patients import sql
 from oathward.patients.identifiers import MRG_ACCOUNT, MRG_PATIENT, MRG_VISIT, Hasher, Reading
 from oathward.vault.stays import Said, Turn
 from oathward.vault.stays_moved import Moved
@@ -42,6 +47,8 @@ ACCOUNTS = frozenset(
         "A49",  # §3.3.49 change account number
     }
 )
+ELSEWHERE = frozenset(("A44", "A45"))
+"""These may be about two patients; who names the first one nowhere leaves unclear who it was."""
 RENAMING = frozenset(("A18", "A30", "A34", "A36", "A39", "A40", "A46", "A47"))
 """§3.3.40, §3.3.47, and withdrawn ones: the patient has the numbers of PID from now on."""
 
@@ -89,13 +96,23 @@ def moved(message: Message, device: Device, hasher: Hasher, part: Part, known: K
             ),
             account=account,
         )
-        names = [
-            hasher.identifier(one)
-            for one in reading.identifiers(message.field(line.mrg, MRG_PATIENT))
-            if not one.encounter and not one.local
-        ]
-        found.append(Moved(said, tuple(names), visit, prior))
+        field = message.field(line.mrg, MRG_PATIENT)
+        same = field in {b"", b'""'} and event not in ELSEWHERE
+        found.append(Moved(said, _names(reading, hasher, field), visit, prior, same))
     return found
+
+
+def whose(db: Connection, hashes: Sequence[bytes], site: str) -> list[str]:
+    """Find the subjects that numbers of a prior patient name, as those of PID-3 do: in care or not."""
+    known = sql.subjects_of(db, site, hashes)
+    return list(dict.fromkeys(known[one] for one in hashes if one in known))
+
+
+def _names(reading: Reading, hasher: Hasher, field: bytes) -> tuple[bytes, ...]:
+    persons = [one for one in reading.identifiers(field) if not one.encounter]
+    return tuple(
+        dict.fromkeys(hashed for one in persons for hashed in (hasher.identifier(one), *hasher.others(one)))
+    )
 
 
 def renamed(message: Message, device: Device, hasher: Hasher, known: Known) -> tuple[bytes, ...]:

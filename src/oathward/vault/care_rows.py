@@ -36,10 +36,13 @@ from sqlalchemy import (
     delete,
     or_,
     select,
+    text,
 )
 
 from oathward.core.db import METADATA, direct
 from oathward.vault.primitives import bind
+
+_ENDED = text("ended_us IS NOT NULL")
 
 care_stay = Table(
     "care_stay",
@@ -61,6 +64,9 @@ care_stay = Table(
     Column("stamp", LargeBinary, nullable=False),
     Index("care_stay_unit", "site", "unit"),
     Index("care_stay_heard", "site", "heard_us"),
+    Index("care_stay_encounter", "site", "encounter"),
+    Index("care_stay_account", "site", "account"),
+    Index("care_stay_ended", "site", "heard_us", sqlite_where=_ENDED, postgresql_where=_ENDED),
 )
 """``being``: whether the patient is in care; ``place``: where, under whom. Each with when it was said and since when it is so; ``place_at_us`` is 0 where an update said it."""
 
@@ -366,8 +372,8 @@ def _marked(one: str) -> str:
     return f"{_SEPARATOR}{one}{_SEPARATOR}"
 
 
-def _read(text: str) -> Iterator[str]:
-    return (one for one in text.split(_SEPARATOR) if one)
+def _read(written: str) -> Iterator[str]:
+    return (one for one in written.split(_SEPARATOR) if one)
 
 
 def _put(db: Connection, table: Table, keys: int, values: Sequence[tuple[Any, ...]]) -> None:

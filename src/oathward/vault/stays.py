@@ -10,9 +10,11 @@ Rules:
 - A stay first heard of by an update is one whose admission came before us: whatever ends it counts.
 - A change of class (A06, A07) under a new number ends the stays before it.
 - An encounter number that several subjects have is a stay of each: a mother and her child may share one.
-- How many stays there may be has limits; where one is met, a finding is on record (``care_room``).
+- How many stays there may be has limits, and so has what one message says of them; where one is met, a finding is on
+  record (``care_room``, ``stays_held``).
 
-Deliberately absent: HL7 v2 and FHIR (``gateway/care``), visits and accounts that change hands (``stays_moved``).
+Deliberately absent: HL7 v2 and FHIR (``gateway/care``), visits and accounts that change hands (``stays_moved``), rows
+and records (``stays_held``).
 
 Source: HL7 v2.8.2 §3.3.1 to §3.3.13 (events), §3.4.1.2 and §3.4.1.6 (EVN-2, EVN-6: of a cancellation, the time of
 what is taken back).
@@ -20,17 +22,16 @@ what is taken back).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
 from sqlalchemy import Connection
 
-from oathward.core.reasons import Reason
-from oathward.ledger import Leaf, Record, prepare
-from oathward.vault import care_rows as rows
-from oathward.vault.care import tied
+from oathward.ledger import Leaf
 from oathward.vault.care_room import Room
 from oathward.vault.care_rows import Stamps, Stay
+from oathward.vault.stays_held import Held
 
 
 class Turn(Enum):
@@ -77,39 +78,27 @@ _PLACES = frozenset((Turn.ADMIT, Turn.MOVE, Turn.MOVE_BACK))
 """These say where the patient is; where they name no place it is not known any more."""
 
 
-def take(db: Connection, site: str, said: Said, stamps: Stamps, room: Room) -> list[Leaf]:
-    """Keep what a statement makes of a patient's stays, inside the transaction of its message; gives its records."""
-    subjects = tied(db, site, said.subject, stamps)
-    kept = rows.stays_of(db, site, subjects)
-    leaves: list[Leaf] = []
-    for before, after in _changes(kept, said):
-        if before is not None and not _same(before, after):
-            rows.put_stay(db, site, after, stamps)
-            leaves += told(before, after, said)
-        elif before is None:
-            leaves += put_new(db, site, after, said, stamps, room, kept)
-    return leaves
+def take(db: Connection, site: str, statements: Sequence[Said], stamps: Stamps, room: Room) -> list[Leaf]:
+    """Keep what one message's statements make of stays, inside its transaction; gives its records."""
+    held = Held(db, site, stamps, room)
+    for said in _chosen(statements, held):
+        for before, after in _changes(held.of(held.tied(said.subject)), said):
+            if before is None:
+                held.begin(after, said)
+            else:
+                held.put(after, said)
+    return held.write()
 
 
-def put_new(
-    db: Connection, site: str, new: Stay, said: Said, stamps: Stamps, room: Room, kept: list[Stay]
-) -> list[Leaf]:
-    """Keep a stay that was not there, where there is room; gives its records.
-
-    Args:
-        kept: the stays its patient has already.
-    """
-    if not room.left(db, site):
-        return [_limit_met(said, "site")]
-    leaves: list[Leaf] = []
-    if new.ended_us is None:
-        for one in room.too_many(kept, said.heard_us):  # the one that came now is the one that care is about
-            ended = replace(one, ended_us=max(one.begun_us, said.at_us))
-            rows.put_stay(db, site, ended, stamps)
-            leaves += [_limit_met(said, "patient"), *told(one, ended, said)]
-    rows.put_stay(db, site, new, stamps)
-    room.taken(db, site, kept)
-    return leaves + told(None, new, said)
+def _chosen(statements: Sequence[Said], held: Held) -> list[Said]:
+    """Leave out what is too much of one message: what ends a stay counts most, then what was said last."""
+    count = held.chosen(len(statements))
+    if count == len(statements):
+        return list(statements)
+    held.limit("message", statements[0], len(statements) - count)
+    ranked = sorted(statements, key=lambda said: (said.turn not in _ENDS, -said.said_us))
+    kept = {id(said) for said in ranked[:count]}
+    return [said for said in statements if id(said) in kept]
 
 
 def ended_by(stay: Stay, said: Said) -> Stay:
@@ -120,16 +109,6 @@ def ended_by(stay: Stay, said: Said) -> Stay:
 def tombstone(said: Said) -> Stay:
     """Make the stay of which only the end was heard, so that what began it and comes late begins nothing."""
     return _new(replace(said, turn=Turn.DISCHARGE))
-
-
-HEARD_US = 3_600_000_000
-"""How old the note may get that something was heard of a stay, where nothing else is new."""
-
-
-def _same(before: Stay, after: Stay) -> bool:
-    """Say whether nothing is new but that something was heard, and that was noted lately."""
-    lately = after.heard_us - before.heard_us < HEARD_US
-    return lately and replace(after, heard_us=before.heard_us, message=before.message) == before
 
 
 def _changes(kept: list[Stay], said: Said) -> list[tuple[Stay | None, Stay]]:
@@ -216,39 +195,3 @@ def _placed(stay: Stay, said: Said) -> Stay:
         return stay
     at_us = said.at_us if said.turn in _PLACES else 0
     return replace(stay, unit=unit, attending=attending, place_at_us=at_us, place_said_us=said.said_us)
-
-
-def told(before: Stay | None, after: Stay, said: Said) -> list[Leaf]:
-    """Record whose care began and ended: how many attend and whether a unit was named, never which words stood there.
-
-    What home care and clinics write as a place may be a name or an address.
-    """
-    was = None if before is None or before.ended_us is not None else before
-    now = after if after.ended_us is None else None
-    if was and now and (was.unit, was.attending) == (now.unit, now.attending):
-        return []
-    pairs = (("care.ended", was), ("care.began", now))
-    return [
-        prepare(
-            Record(
-                kind,
-                {
-                    "at": said.at_us,
-                    "attending": len(stay.attending),
-                    "event": said.event,
-                    "unit": bool(stay.unit),
-                },
-                said.heard_us,
-                stay.subject,
-                (),
-                said.message,
-            )
-        )
-        for kind, stay in pairs
-        if stay is not None
-    ]
-
-
-def _limit_met(said: Said, about: str) -> Leaf:
-    body = {"finding": Reason.CARE_LIMIT.code, "about": about}
-    return prepare(Record("finding.raised", body, said.heard_us, said.subject, (), said.message))

@@ -32,7 +32,7 @@ def opened(tmp_path):
 def test_stays_past_their_time_are_forgotten_on_record(opened):
     with write(opened.engine) as db:
         for one in (ADMIT, LEAVE, said(Turn.ADMIT, 1, subject="s2")):
-            stays.take(db, "north", one, STAMPS, room())
+            stays.take(db, "north", [one], STAMPS, room())
     for days, left, records in (
         (29, 1, []),
         (31, 0, [{"ended": 1, "silent": 0}]),

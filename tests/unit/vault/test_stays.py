@@ -57,7 +57,7 @@ def room(per_patient_max=64, in_all_max=1_000, **more):
 def after(engine, *statements, site="s"):
     """Take statements in this order; gives what was recorded."""
     with write(engine) as db:
-        leaves = [leaf for one in statements for leaf in stays.take(db, site, one, STAMPS, room())]
+        leaves = [leaf for one in statements for leaf in stays.take(db, site, [one], STAMPS, room())]
     return [leaf.record for leaf in leaves]
 
 
@@ -227,7 +227,7 @@ def test_a_row_that_somebody_else_wrote_counts_for_nothing(engine, table):
             name: forger if name == table else STAMPS
             for name in ("care_stay", "care_assignment", "care_tie", "care_name")
         }
-        stays.take(db, "s", ADMIT, theirs["care_stay"], room())
+        stays.take(db, "s", [ADMIT], theirs["care_stay"], room())
         assign(db, assigned(subject="s5"), theirs["care_assignment"])
         care_rows.tie(db, "s", [Tie("e1", "s1", "s7")], theirs["care_tie"])
         care_rows.name(db, "s", "s1", [b"h"], theirs["care_name"])

@@ -39,7 +39,7 @@ def engine(tmp_path):
 
 def take(engine, where, *statements):
     with write(engine) as db:
-        leaves = [leaf for one in statements for leaf in stays.take(db, "s", one, STAMPS, where)]
+        leaves = [leaf for one in statements for leaf in stays.take(db, "s", [one], STAMPS, where)]
     return [(leaf.record.kind, leaf.record.body) for leaf in leaves]
 
 
@@ -106,6 +106,48 @@ def test_room_that_house_keeping_made_is_seen_within_a_minute(engine):
     assert take(engine, where, visit(2, subject="s2"))[0][0] == "finding.raised"
     now[0] += care_room.COUNTED_ANEW_S
     assert take(engine, where, visit(3, subject="s2"))[0][0] == "care.began"
+
+
+def test_at_the_limit_of_all_the_ended_stay_longest_unheard_of_is_forgotten_first(engine):
+    where = room(in_all_max=3)
+    take(engine, where, visit(1), visit(2, subject="s2"), visit(3, subject="s3"))
+    for n, subject in ((4, "s2"), (5, "s1")):
+        number = b"v2" if subject == "s2" else b"v1"
+        take(engine, where, said(Turn.DISCHARGE, n, encounter=number, subject=subject))
+    with write(engine) as db:
+        care_rows.name(db, "s", "s2", [b"h"], STAMPS)
+    records = take(engine, where, visit(6, subject="s4"))
+    assert records == [
+        ("care.began", records[0][1]),
+        ("care.forgotten", {"ended": 1, "silent": 0}),
+    ]
+    assert there(engine, ("s1", "s2", "s3", "s4")) == {"v1": False, "v3": True, "v6": True}
+    with read(engine) as db:
+        assert care_rows.named(db, "s", [b"h"], STAMPS) == "", "nor is that patient called anything"
+    take(engine, where, visit(7, subject="s5"))
+    assert take(engine, where, visit(8, subject="s6"))[0] == (
+        "finding.raised",
+        {"finding": "care.limit", "about": "site"},
+    )
+    assert there(engine, ("s1", "s3", "s4", "s5", "s6")) == {"v3": True, "v6": True, "v7": True}
+
+
+def test_a_full_site_is_one_finding_an_hour_and_not_one_a_message(engine):
+    where = room(in_all_max=1)
+    take(engine, where, ADMIT)
+    found = [take(engine, where, visit(2 + n / 100, subject=f"p{n}")) for n in range(3)]
+    assert [len(one) for one in found] == [1, 0, 0]
+    again = take(engine, where, visit(2.0, subject="p0"))
+    assert len(again) == 1, "the same message, tried again"
+    assert len(take(engine, where, visit(3.1, subject="p9"))) == 1
+
+
+@pytest.mark.parametrize(("begun", "kept_days"), [(False, 7), (True, 30)])
+def test_what_ended_and_never_began_here_is_kept_for_the_order_of_messages_alone(engine, begun, kept_days):
+    take(engine, room(), *([ADMIT] if begun else []), LEAVE)
+    heard = NOW + 5 * HOUR
+    assert forget(engine, heard + kept_days * DAY) == (0, 0)
+    assert forget(engine, heard + kept_days * DAY + 1) == (1, 0)
 
 
 def forget(engine, now_us, limit=100, people=PEOPLE):
