@@ -52,11 +52,15 @@ def register(
     )
 
 
-def person_of(db: Connection, site: Opened, text: str, now_us: int) -> str:
-    """Give the id of the person whom people name by id, staff number or address; what was written where there is nobody."""
-    found = (
-        people.find(db, site.site, people.Reader(site.authority, site.seen, now_us), text) if text else None
-    )
+def person_of(db: Connection, site: Opened, text: str, now_us: int, *, sees: bool) -> str:
+    """Give the id of the person whom people name by id, staff number or address; what was written where there is nobody.
+
+    Args:
+        sees: whether who asks may see people; else only ids are people, and nobody learns whose an address is.
+    """
+    if not (text and sees):
+        return text
+    found = people.find(db, site.site, people.Reader(site.authority, site.seen, now_us), text)
     return found.person.id if found is not None else text
 
 

@@ -11,12 +11,12 @@ import typer
 from oathward.cli import governance_papers
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
-from oathward.cli.permitted import who_may
+from oathward.cli.permitted import sees_people, who_may
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from oathward.governance.findings import Register
     from oathward.governance.model import RegisterFinding
@@ -132,7 +132,9 @@ def set_(  # noqa: PLR0913, PLR0917  one parameter an option
         raise InputError(thing, "say what to write: --owner, --steward, --state …")
     with opened(data) as site:
         who = who_may(site, person, "governance.change")
-        wanted = replace(wanted, owner=_person(site, wanted.owner), steward=_person(site, wanted.steward))
+        if wanted.owner or wanted.steward:
+            named = _named_by(site, sees=sees_people(site, person))
+            wanted = replace(wanted, owner=named(wanted.owner), steward=named(wanted.steward))
         found = register_of(site, everyone=True)
         with write(site.engine) as db:
             rows = actions.change(
@@ -260,12 +262,18 @@ def quality(
     emit({"by_kind": kinds, "by_link": links}, as_json=as_json, human=human)
 
 
-def _person(site: Opened, text: str | None) -> str | None:
+def _named_by(site: Opened, *, sees: bool) -> Callable[[str | None], str | None]:
+    """Give what finds the person somebody names."""
     from oathward import governing
     from oathward.core.db import read
 
-    with read(site.engine) as db:
-        return governing.person_of(db, site, text, now_us(site)) if text else text
+    def found(text: str | None) -> str | None:
+        if not text:
+            return text
+        with read(site.engine) as db:
+            return governing.person_of(db, site, text, now_us(site), sees=sees)
+
+    return found
 
 
 def register_of(site: Opened, *, models: bool = False, everyone: bool = False) -> Register:

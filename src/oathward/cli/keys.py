@@ -79,12 +79,11 @@ def rotate(
         proof = proof_of(site.settings, site.keeper, person)
         if which is Rotated.SITE:
             number = site.keeper.rotate_site_key(proof)
-            used(site, proof, "keys.rotate")
             file = key_path(site.settings.keeper_folder, number)
             result: dict[str, Any] = {"key": "site", "generation": number, "file": str(file)}
         else:
             result = {"key": which.value, "id": site.keeper.rotate_exchange(which.value, proof)}
-            used(site, proof, "keys.rotate")
+        used(site, proof, "keys.rotate")
 
     def human() -> None:
         if which is Rotated.SITE:
@@ -130,7 +129,6 @@ def erase(
         # Everyone the subject stands for goes with it: a merge made them one person.
         certificates = [site.keeper.erase(one, reason, proof) for one in dict.fromkeys((subject, *family))]
         certificate = certificates[0]
-        used(site, proof, "erase")
         if known:
             with write(site.engine) as db:
                 _, leaf = actions.forget(
@@ -139,6 +137,7 @@ def erase(
                 ledger.append(db, site.site, [leaf])
         with read(site.engine) as db:
             unreached = kept.of_nobody(db, site.site)
+        used(site, proof, "erase")
     said = orjson.loads(certificate.body)
     whole = {
         "site": certificate.site,
@@ -172,8 +171,8 @@ def backup(data: DataOption = None, person: PersonOption = None, as_json: JsonOp
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, person)
         name = site.keeper.back_up(proof)
-        used(site, proof, "keys.back-up")
         path = site.settings.keeper_folder / "backups" / name
+        used(site, proof, "keys.back-up")
     emit({"file": str(path)}, as_json=as_json, human=lambda: print(f"Copied to {path}"))
 
 

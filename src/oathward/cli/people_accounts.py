@@ -24,8 +24,8 @@ def invite(
         one = _one(site, who)
         proof = proof_of(site.settings, site.keeper, person)
         key = site.keeper.people.account_invite(one.id, "", proof)
-        used(site, proof, "account.invite")
         _tell(site, one, key, as_json=as_json)
+        used(site, proof, "account.invite")
 
 
 def reset(
@@ -39,8 +39,8 @@ def reset(
         one = _one(site, who)
         proof = proof_of(site.settings, site.keeper, person)
         key = site.keeper.people.account_reset(one.id, proof)
-        used(site, proof, "account.reset")
         _tell(site, one, key, as_json=as_json)
+        used(site, proof, "account.reset")
 
 
 def _one(site: Opened, who: str) -> Person:

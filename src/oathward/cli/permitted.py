@@ -3,6 +3,7 @@
 Rules:
 - On a site with people: the person whose session it is, asked of the keeper, and ``policy.access.decide`` as a page asks it.
 - What was permitted is noted as a page notes it (``people.using``): a role used here alone is no unused one.
+- What the keeper has done already is done: no error of the noting keeps anybody from what it gave (``used``).
 - On a site without people a name, as before.
 
 Deliberately absent: operations of the keeper; it asks for itself. What it permitted is noted by ``used``, afterwards.
@@ -11,10 +12,11 @@ Deliberately absent: operations of the keeper; it asks for itself. What it permi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from oathward.cli.signed_in import proof_of
-from oathward.core.errors import InputError
+from oathward.core.errors import InputError, KeeperError, OathwardError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -58,11 +60,26 @@ def asks(site: Opened, person: str | None, action: str) -> Asks:
     return Asks(proof, actor.id)
 
 
+def sees_people(site: Opened, person: str | None) -> bool:
+    """Say whether somebody who may see people asks: who is named by number or address is found for them alone."""
+    try:
+        who_may(site, person, "people.see")
+    except (InputError, KeeperError):  # policies do not permit it, or nobody is signed in
+        return False
+    return True
+
+
 def used(site: Opened, proof: Mapping[str, str], action: str) -> None:
-    """Note that the keeper permitted somebody an action, and that a role of theirs was used for it."""
-    if site.keeper.state().get("founded"):
-        rules, actor, around = _asking(site, proof)
-        _note(site, rules, actor, action, around)
+    """Note that the keeper permitted somebody an action, and that a role of theirs was used for it.
+
+    Call it once what the keeper gave is safe. Where it cannot be noted it is not: the thing is done, and on record.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    with suppress(OathwardError, SQLAlchemyError, OSError):
+        if site.keeper.state().get("founded"):
+            rules, actor, around = _asking(site, proof)
+            _note(site, rules, actor, action, around)
 
 
 def _asking(site: Opened, proof: Mapping[str, str]) -> tuple[Rules, Actor, Around]:

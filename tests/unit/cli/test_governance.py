@@ -225,3 +225,20 @@ class TestWhoMay:
             assert founded("show", "link/ehr").value["history"][0]["by"] == "p-ann", "whoever was named"
         else:
             assert json.loads(done.error)["error"] == "access.role"
+
+    @pytest.mark.parametrize("role", [Role.PRIVACY_OFFICER, Role.INTEGRATION_ENGINEER])
+    @pytest.mark.parametrize("name", ["4711", "ann@hospital.example"])
+    def test_who_may_not_see_people_names_them_by_id_alone(self, founded, monkeypatch, role, name):
+        """Else every address could be tried until one is somebody's."""
+        found = SimpleNamespace(person=SimpleNamespace(id="p-ann"))
+        monkeypatch.setattr("oathward.governing.people.find", lambda *_: found)
+        signed_in.remember(str(founded.data), "a-secret-of-forty-characters-or-so-xxxxx")
+        visit = Visit("s-1", "Bob", True, 3_600, "p-bob", frozenset({role}), strong=True, fresh=True)
+        monkeypatch.setattr(Client, "session_check", lambda _self, _proof, *, used: visit)
+        monkeypatch.setattr(People, "session_rotate", lambda _self, _proof: "")
+        done = founded("set", "link/ehr", "--owner", name)
+        if role is Role.PRIVACY_OFFICER:
+            assert done.value["entries"][0]["owner"] == "p-ann"
+        else:
+            assert json.loads(done.error)["error"] == "governance.owner-missing"
+        assert founded("set", "link/ehr", "--owner", "p-ann").code == 0

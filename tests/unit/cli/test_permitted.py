@@ -1,15 +1,21 @@
 """At a site with people a command asks as a page does, and what a role was used for here is noted as a page notes it."""
 
+import json
+
 import pytest
+from sqlalchemy.exc import IntegrityError
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 
-from oathward.cli import asking, keys, permitted
+from oathward.cli import asking, keys, people_accounts, permitted
 from oathward.cli.main import run
 from oathward.cli.people_grants import last_day
 from oathward.cli.signed_in import remember
 from oathward.core.db import read
+from oathward.core.errors import AuthorityError, KeeperError, StorageError
+from oathward.core.reasons import Reason
 from oathward.people import granted_sql
 from oathward.people.sheet import parse
+from oathward.policy.people import Person
 from oathward.vault.keeper.operations.admin import SIGNED_FOR
 
 
@@ -30,7 +36,8 @@ def at_the_desk(site, monkeypatch, tmp_path):  # noqa: F811  a fixture
 
     def sit(person, **how):
         remember(data, site.as_(person, **how)[0]["session"])
-        monkeypatch.setattr(keys, "opened", lambda _data: Lent())
+        for module in (keys, people_accounts):
+            monkeypatch.setattr(module, "opened", lambda _data: Lent())
         return data
 
     return sit
@@ -53,6 +60,89 @@ def test_what_the_keeper_refused_is_no_use(site, at_the_desk):  # noqa: F811  a 
     data = at_the_desk("audra")
     assert run(["keys", "backup", "--data", data, "--json"]) != 0
     assert used(site) == {}
+
+
+WRONG = [
+    KeeperError("session", "has ended", reason=Reason.NOT_PERMITTED),
+    AuthorityError("bundle", "is not believed"),
+    StorageError("database", "locked", reason=Reason.STORAGE_FAILED),
+    IntegrityError("", {}, Exception()),
+    OSError("gone"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("what", [["rotate", "intake"], ["rotate", "site", "--yes"], ["backup"]])
+def test_what_is_done_is_told_though_its_use_cannot_be_noted(
+    site,  # noqa: F811  a fixture
+    at_the_desk,
+    monkeypatch,
+    capsys,
+    what,
+    wrong,
+):
+    def not_now(*_):
+        raise wrong
+
+    data = at_the_desk("kim")
+    monkeypatch.setattr(permitted, "_asking", not_now)
+    assert run(["keys", *what, "--data", data, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)
+    assert used(site) == {}
+
+
+def test_a_link_to_enrol_anew_is_told_though_its_use_cannot_be_noted(
+    site,  # noqa: F811  a fixture
+    at_the_desk,
+    monkeypatch,
+    capsys,
+):
+    def not_now(*_):
+        raise WRONG[0]
+
+    data = at_the_desk("adam")
+    monkeypatch.setattr(permitted, "_asking", not_now)
+    monkeypatch.setattr(people_accounts, "_one", lambda *_: Person(id="ines", name="Ines"))
+    for command in ("invite", "reset"):
+        assert run(["people", command, "ines", "--data", data, "--json"]) == 0
+        assert "/enrol?key=" in json.loads(capsys.readouterr().out)["link"]
+
+
+def test_an_erasure_is_carried_through_though_its_use_cannot_be_noted(
+    site,  # noqa: F811  a fixture
+    at_the_desk,
+    monkeypatch,
+    capsys,
+    tmp_path,
+):
+    def not_now(*_):
+        raise WRONG[0]
+
+    data = at_the_desk("paul")
+    monkeypatch.setattr(permitted, "_asking", not_now)
+    monkeypatch.setattr(keys, "_has_traces", lambda *_: True)
+    out = tmp_path / "certificate.json"
+    assert (
+        run(
+            [
+                "keys",
+                "erase",
+                "s1",
+                "--reason",
+                "gdpr.art17",
+                "--yes",
+                "--out",
+                str(out),
+                "--data",
+                data,
+                "--json",
+            ]
+        )
+        == 0
+    )
+    said = json.loads(capsys.readouterr().out)
+    assert (said["subject"], said["tombstone"]) == ("s1", 1)
+    assert json.loads(out.read_bytes()) == said["certificate"]
 
 
 def test_who_may_notes_it_too_and_a_denial_does_not(site, at_the_desk):  # noqa: F811  a fixture

@@ -1,10 +1,13 @@
 """The register by the API: what the pages say, in JSON, under the same rules."""
 
 import pytest
+from tests.people import employ
+from tests.site import Site, bundle
 from tests.unit.governance.office import REGISTRY
-from tests.unit.web.test_governance_page import governed, site  # noqa: F401  fixtures
-from tests.unit.web.viewers import bearer, console_of, viewer
+from tests.unit.web.test_governance_page import Viewer, governed, site  # noqa: F401  fixtures
+from tests.unit.web.viewers import bearer, console_of, secret_of, viewer
 
+from oathward.app import build
 from oathward.core.labels import Role
 
 ROOT = "/api/v1/governance"
@@ -72,3 +75,57 @@ def test_the_record_of_processing_names_every_column(client):
     (row,) = [one for one in rows if one["id"] == REGISTRY]
     assert len(row["cells"]) == 12
     assert all(cell["text"] or cell["missing"] for cell in row["cells"])
+
+
+@pytest.fixture(scope="module")
+def staffed(tmp_path_factory):
+    """A site with people whom its keeper signed: number -> id."""
+    made = Site.make(tmp_path_factory.mktemp("staffed") / "s")
+    made.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
+    return made, employ(made)
+
+
+class TestWhoIsWho:
+    """Who is named by address or number is found for who may see people; others learn nothing of either."""
+
+    ANNA = ("anna@hospital.example", "ANNA@hospital.example", "4711")
+    NOBODY = ("nobody@hospital.example", "4799", "lena@hospital.example", "4715")
+
+    @pytest.fixture
+    def app(self, staffed, monkeypatch):
+        opened = build(staffed[0].settings, "app")
+        yield console_of(opened, monkeypatch)[0]
+        opened.keeper.close()
+        opened.engine.dispose()
+
+    def put(self, app, role, owner):
+        client = viewer(app, role)
+        client.cookies.clear()
+        return client.put(f"{ROOT}/entries/link/ehr", json={"owner": owner}, headers=bearer(role))
+
+    def test_an_engineer_is_answered_alike_whoever_an_address_is(self, app, staffed):
+        told = {
+            (a.status_code, a.text.replace(who, "…"))
+            for who in (*self.ANNA, *self.NOBODY)
+            for a in [self.put(app, Role.INTEGRATION_ENGINEER, who)]
+        }
+        ((status, text),) = told
+        assert status == 422
+        assert "governance.owner-missing" in text
+        assert self.put(app, Role.INTEGRATION_ENGINEER, staffed[1]["4715"]).text == text, "who has left"
+        assert self.put(app, Role.INTEGRATION_ENGINEER, staffed[1]["4711"]).status_code == 200
+
+    @pytest.mark.parametrize("who", ANNA)
+    def test_reverse_an_officer_names_people_as_people_do(self, app, staffed, who):
+        answer = self.put(app, Role.PRIVACY_OFFICER, who)
+        assert (answer.status_code, answer.json()["owner"]) == (200, staffed[1]["4711"])
+
+    @pytest.mark.parametrize("role", [Role.INTEGRATION_ENGINEER, Role.PRIVACY_OFFICER])
+    def test_a_form_answers_as_a_call_does(self, app, role):
+        form = {"steward": "", "title": "", "classification": "", "review_due": ""}
+        page = Viewer(app, secret_of(role))
+        sees = role is Role.PRIVACY_OFFICER
+        for who in self.ANNA:
+            assert page.post("/governance/link/ehr", owner=who, **form).status_code == (303 if sees else 422)
+        for who in self.NOBODY:
+            assert page.post("/governance/link/ehr", owner=who, **form).status_code == 422

@@ -215,8 +215,10 @@ def _time(at_us: int) -> datetime | None:
 
 
 def _person(view: View, text: str | None) -> str | None:
+    if not text:
+        return text
     with read(view.site.engine) as db:
-        return governing.person_of(db, view.site, text, view.now_us) if text else text
+        return governing.person_of(db, view.site, text, view.now_us, sees=view.may("people.see"))
 
 
 def _register(view: View, *, models: bool = False, also: Iterable[str] = ()) -> Register:

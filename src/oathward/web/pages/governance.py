@@ -144,7 +144,9 @@ def change(view: View) -> Response:
     form = {name: view.form.get(name, "").strip() for name in sheet.ENTRY_COLUMNS}
     with read(view.site.engine) as db:
         for name in ("owner", "steward"):
-            form[name] = governing.person_of(db, view.site, form[name], view.now_us)
+            form[name] = governing.person_of(
+                db, view.site, form[name], view.now_us, sees=view.may("people.see")
+            )
     register = _register(view, also=(form["owner"], form["steward"]))
     if not _is_new(view) and not any((row.kind, row.id) == (kind, id_) for row in register.rows):
         raise InputError("entry", "there is no such entry", reason=Reason.NOT_FOUND)
