@@ -1,6 +1,7 @@
 """The documentation is whole: links lead somewhere, decisions are indexed, words are explained, pages are current."""
 
 import ast
+import csv
 import re
 import subprocess
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests.architecture import rules, tracked
+
+from oathward.core.labels import Role
 
 ROOT = tracked.ROOT
 ADR = ROOT / "docs" / "adr"
@@ -182,3 +185,13 @@ def test_modules_say_what_they_are():
         if module.body and not path.endswith("__init__.py") and not ast.get_docstring(module)
     ]
     assert silent == []
+
+
+def test_those_whom_the_how_to_founds_can_assess_each_others_emergencies():
+    text = (ROOT / "docs" / "how-to" / "first-people.md").read_text()
+    rows = list(csv.DictReader(text.partition("people.csv <<END\n")[2].partition("END\n")[0].splitlines()))
+    may = tracked.script("access_matrix").least
+    alone = [one for one in rows if may(Role(one["roles"]), "policy.emergency")]
+    others = [one for one in rows if may(Role(one["roles"]), "policy.approve")]
+    assert len(alone) > 1
+    assert all([o for o in others if o is not one] for one in alone)

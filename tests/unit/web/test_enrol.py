@@ -233,12 +233,20 @@ def test_who_came_by_a_link_of_a_trial_has_nothing_to_change(browser, house):
     assert browser.get("/step-up").status_code == 200
 
 
+ENDS = "ends all your other sessions, at the command line too"
+ENDED = "your other sessions have ended, at the command line too"
+
+
 def test_a_second_app_is_added_and_the_first_removed(browser, house, ada):
+    assert ENDS in browser.get("/account").text
     text, phone = app_of(browser, house, "/account", "/account/app")
+    assert ENDS in text
     done = browser.send("/account/app/code", {"token": token_in(text), "code": phone.code(), "label": "new phone"})  # fmt: skip
     assert done.headers["location"] == "/account?done=added"
-    page = browser.get("/account").text
+    page = browser.get("/account?done=added").text
     assert "the last one stays" not in page
+    assert ENDED in page
+    assert ENDED in browser.get("/account?done=factor").text
     old = re.search(r'name="factor" value="([\w-]+)" aria-label="Remove phone"', page)[1]
     assert browser.post("/account", "/account/factors/remove", factor=old).headers["location"] == "/account?done=factor"  # fmt: skip
     assert "the last one stays" in browser.get("/account").text

@@ -35,9 +35,9 @@ from oathward.web.view import View
 
 STEP_UP = "/step-up"
 DONE = {
-    "password": "The password is changed; your other sessions have ended.",
-    "factor": "The factor is removed; your other sessions have ended.",
-    "added": "The new factor is yours from now on.",
+    "password": "The password is changed; your other sessions have ended, at the command line too.",
+    "factor": "The factor is removed; your other sessions have ended, at the command line too.",
+    "added": "The new factor is yours from now on; your other sessions have ended, at the command line too.",
     "ended": "The session has ended.",
     "others": "All your other sessions have ended.",
     "proved": "Thank you. You may go on.",

@@ -1,0 +1,46 @@
+"""Tables on a phone: one that is cut off says so by a shade at its edge, and what follows a table stands clear of it."""
+
+import pytest
+from tests.e2e.browser import THEMES, needs_chromium
+
+from oathward.web.render import HERE
+
+pytestmark = needs_chromium
+PHONE = {"width": 390, "height": 844}
+EDGE_PX = 12
+PAGE = """<!doctype html><html data-theme="{theme}"><style>{css}</style><main><div class="rows"><table>
+<thead><tr><th>&nbsp;</th></tr></thead><tbody><tr><td><div style="width:{width}px;height:200px"></div></td></tr></tbody></table></div>
+<form><p class="actions"><button>End</button></p></form></main></html>"""
+
+
+@pytest.fixture(params=THEMES)
+def table(request, chromium):
+    """Show a table so wide, and give what its right edge looks like, at its beginning or its end."""
+    css = (HERE / "static" / "console.css").read_text()
+    page = chromium.new_page(viewport=PHONE)
+
+    def edge(width: int, *, end: bool = False, side: str = "right") -> bytes:
+        page.set_content(PAGE.format(theme=request.param, css=css, width=width))
+        page.evaluate("end => { document.querySelector('.rows').scrollLeft = end ? 9999 : 0 }", end)
+        box = page.locator("tbody").bounding_box() | {"width": 0}
+        place = page.locator(".rows").bounding_box()
+        left = place["x"] if side == "left" else place["x"] + place["width"] - EDGE_PX
+        return page.screenshot(clip={"x": left, "y": box["y"] + 8, "width": EDGE_PX, "height": 100})
+
+    yield edge, page
+    page.close()
+
+
+def test_a_table_that_goes_on_has_a_shade_where_it_is_cut(table):
+    edge, _ = table
+    plain = edge(100)
+    assert edge(900) != plain, "more of it is to the right"
+    assert edge(900, end=True) == plain, "nothing more is"
+    assert edge(900, end=True, side="left") != edge(900, side="left")
+
+
+def test_a_button_below_a_table_does_not_touch_its_line(table):
+    edge, page = table
+    edge(100)
+    rows, button = (page.locator(one).bounding_box() for one in (".rows", "button"))
+    assert button["y"] - (rows["y"] + rows["height"]) >= 16
