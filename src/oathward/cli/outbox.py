@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -92,10 +93,16 @@ def list_rows(
 
 @APP.command()
 def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
-    """Try a dead or blocked delivery again."""
+    """Try a dead or blocked delivery again; refused where policy or consent still withholds it."""
+    from oathward.core.db import connect
+    from oathward.courier.again import Again
     from oathward.messages import actions
+    from oathward.vault.authority import trust_anchor
 
-    _act(actions.retry, id_, reason, data, as_json=as_json, word="will be tried again")
+    settings = settings_of(data)
+    again = Again(connect(settings.database_url), settings.site.name, trust_anchor(settings), Clock())
+    act = partial(actions.retry, refused=again)
+    _act(act, id_, reason, data, as_json=as_json, word="will be tried again")
 
 
 @APP.command()

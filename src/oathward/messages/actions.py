@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
@@ -18,16 +18,30 @@ from oathward.vault import kept
 _KINDS = {Delivery.PENDING: "delivery.retried", Delivery.DEAD: "delivery.discarded"}
 
 
-def retry(db: Connection, id_: str, *, by: str, reason: str, now_us: int, message: str = "") -> OutboxRow:
+def retry(
+    db: Connection,
+    id_: str,
+    *,
+    by: str,
+    reason: str,
+    now_us: int,
+    message: str = "",
+    refused: Callable[[OutboxRow], Reason | None] = lambda _: None,
+) -> OutboxRow:
     """Try a dead or blocked delivery again; the courier finds it within seconds.
 
     Args:
         message: whose delivery it must be; another's is as if it were not there. Empty: of any.
+        refused: says why the courier would set it aside again at once (``courier.again``).
 
     Raises:
-        InputError: ``not-found``, or ``conflict`` where it waits anyway.
+        InputError: ``not-found``, or ``conflict`` where it waits anyway; or why it may still not go.
     """
-    return _settle(db, id_, Delivery.PENDING, by=by, reason=reason, now_us=now_us, message=message)
+    row = _stuck(db, id_, message)
+    why = refused(row)
+    if why is not None:
+        raise InputError("id", "it may still not go, and would be dead again at once", reason=why)
+    return _settle(db, row, Delivery.PENDING, by=by, reason=reason, now_us=now_us)
 
 
 def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int, message: str = "") -> OutboxRow:
@@ -39,7 +53,7 @@ def discard(db: Connection, id_: str, *, by: str, reason: str, now_us: int, mess
     Raises:
         InputError: ``not-found``, or ``conflict`` where it is neither blocked nor dead.
     """
-    return _settle(db, id_, Delivery.DEAD, by=by, reason=reason, now_us=now_us, message=message)
+    return _settle(db, _stuck(db, id_, message), Delivery.DEAD, by=by, reason=reason, now_us=now_us)
 
 
 def give_up_missing(
@@ -75,9 +89,7 @@ def discard_held(db: Connection, rows: Sequence[HeldRow], *, by: str, reason: st
         ledger.append(db, rows[0].site, leaves)
 
 
-def _settle(
-    db: Connection, id_: str, state: Delivery, *, by: str, reason: str, now_us: int, message: str
-) -> OutboxRow:
+def _stuck(db: Connection, id_: str, message: str) -> OutboxRow:
     row = sql.outbox_by_id(db, id_)
     if row is None or message not in {"", row.message}:
         raise InputError("id", "no such delivery waits", reason=Reason.NOT_FOUND)
@@ -87,6 +99,12 @@ def _settle(
             "it waits its turn; only a blocked or a dead one can be retried or discarded",
             reason=Reason.CONFLICT,
         )
+    return row
+
+
+def _settle(
+    db: Connection, row: OutboxRow, state: Delivery, *, by: str, reason: str, now_us: int
+) -> OutboxRow:
     if row.state == state:  # discarded twice: set aside, then given up
         sql.delete_delivery(db, row)
     else:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 from tests.outbox import waiting
+from tests.unit.policy import small
 
 from oathward import ledger
 from oathward.cli.main import run
@@ -228,6 +229,24 @@ class TestOutbox:
         )
         assert [r["id"] for r in command("outbox", "list").value["rows"]] == ["out-0", "out-1"]
         assert len(records(data, "delivery.discarded")) == 2
+
+    def test_what_the_policy_in_force_still_withholds_is_not_said_to_be_tried_again(
+        self, command, data, tmp_path
+    ):
+        for path, content in small.files().items():
+            (tmp_path / "policy" / path).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "policy" / path).write_bytes(content)
+        assert command("policy", "activate", str(tmp_path / "policy")).code == 0
+        with write(connect(load(data).database_url)) as db:
+            sql.insert_outbox(db, [delivery(9, Delivery.DEAD)._replace(link="was-removed")])
+        said = command("outbox", "retry", "out-9", "--reason", "mended", as_json=False)
+        assert said.code != 0
+        assert "tried again" not in said.out
+        assert "error[decision.no-link]" in said.error
+        assert "may still not go" in said.error
+        rows = {r["id"]: r["state"] for r in command("outbox", "list").value["rows"]}
+        assert rows["out-9"] == "dead"
+        assert records(data, "delivery.retried") == []
 
     def test_a_state_there_is_not_is_refused(self, command):
         assert command("outbox", "list", "--state", "foo").code == 65

@@ -5,8 +5,10 @@ from tests.outbox import waiting
 
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
 from oathward.messages import sql
 from oathward.messages.model import Delivery
+from oathward.web.pages import messages
 
 
 @pytest.fixture
@@ -48,3 +50,14 @@ def test_its_own_delivery_is_tried_again_or_given_up(browser, opened, two, act, 
     browser.sign_in()
     assert post(browser, message, delivery, act).status_code == 303
     assert (state(opened, delivery), state(opened, alien)) == (after, Delivery.BLOCKED)
+
+
+def test_what_may_still_not_go_is_refused_with_its_reason(browser, opened, two, monkeypatch):
+    (message, delivery), _ = two
+    monkeypatch.setattr(messages, "Again", lambda *_: lambda row: Reason.PERMIT_NARROWED)
+    browser.sign_in()
+    said = post(browser, message, delivery, "retry")
+    assert "may still not go" in said.text
+    assert Reason.PERMIT_NARROWED.code in said.text
+    assert state(opened, delivery) == Delivery.BLOCKED
+    assert post(browser, message, delivery, "discard").status_code == 303

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -18,6 +19,7 @@ from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import BY_CODE, Reason
+from oathward.courier.again import Again
 from oathward.messages import actions, views
 from oathward.messages import sql as rows
 from oathward.messages.model import Delivery, State
@@ -105,7 +107,10 @@ def deliver(view: View) -> Response:
     id_, delivery = view.part("message"), view.form.get("delivery", "")
     if view.visit is None or not view.visit.acts:
         raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
-    act = {"retry": actions.retry, "discard": actions.discard}.get(view.form.get("act", ""))
+    site = view.site
+    again = Again(site.engine, site.site, site.authority, site.clock, site.seen)
+    acts = {"retry": partial(actions.retry, refused=again), "discard": actions.discard}
+    act = acts.get(view.form.get("act", ""))
     if act is None:
         raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
     with write(view.site.engine) as db:
