@@ -51,10 +51,12 @@ class Collector:
             "oathward_outbox_rows", "Deliveries that have not happened", labels=["link", "state"]
         )
         oldest = GaugeMetricFamily(
-            "oathward_outbox_oldest_seconds", "How long the oldest of them waits", labels=["link"]
+            "oathward_outbox_oldest_seconds",
+            "How long the oldest of them waits, less what may not be sent any more",
+            labels=["link"],
         )
         for one in outbox:
-            oldest.add_metric([one.link], max(0.0, wall_s() - one.oldest_us / 1e6))
+            oldest.add_metric([one.link], max(0.0, wall_s() - one.oldest_us / 1e6) if one.oldest_us else 0.0)
             for state, count in one.states.items():
                 waiting.add_metric([one.link, state], count)
         yield waiting

@@ -68,8 +68,9 @@ class Counted(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """What of one link has not been delivered, by state, and since when the oldest waits.
+    """What of one link has not been delivered, by state.
 
+    ``oldest_us``: of all that is not withdrawn; ``waits_us``: of what still waits its turn or is blocked; 0 for none.
     ``withdrawn``: of the dead ones, those that may not be sent any more; that is as it should be.
     """
 
@@ -77,6 +78,7 @@ class Waiting(NamedTuple):
     states: dict[str, int]
     oldest_us: int
     withdrawn: int = 0
+    waits_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,16 +218,23 @@ def received_by(db: Connection, site: str, bounds_us: Sequence[int]) -> list[int
 def waiting(db: Connection) -> list[Waiting]:
     """Say what waits on each link that has anything in the outbox."""
     gone = (outbox.c.state == Delivery.DEAD) & outbox.c.reason.in_(WITHDRAWN)
-    counts = (func.count(), func.min(outbox.c.created_us), func.sum(case((gone, 1), else_=0)))
+    stays = func.min(case((gone, None), else_=outbox.c.created_us))
+    counts = (func.count(), stays, func.sum(case((gone, 1), else_=0)))
     query = select(outbox.c.link, outbox.c.state, *counts).group_by(outbox.c.link, outbox.c.state)
     found: dict[str, Waiting] = {}
     for link, state, count, oldest_us, withdrawn in db.execute(query):
-        before = found.get(link, Waiting(link, {}, oldest_us))
+        before = found.get(link, Waiting(link, {}, 0))
+        waits_us = 0 if state == Delivery.DEAD else oldest_us
         found[link] = Waiting(
-            *(link, before.states | {state: count}, min(before.oldest_us, oldest_us)),
-            before.withdrawn + int(withdrawn),
+            *(link, before.states | {state: count}, _oldest(before.oldest_us, oldest_us)),
+            *(before.withdrawn + int(withdrawn), _oldest(before.waits_us, waits_us)),
         )
     return [found[link] for link in sorted(found)]
+
+
+def _oldest(*times_us: int | None) -> int:
+    """Give the earliest of the times there are; 0 where there is none."""
+    return min((one for one in times_us if one), default=0)
 
 
 def _look(

@@ -179,7 +179,7 @@ class LinkStanding:
     waiting: int
     set_aside: int
     withdrawn: int
-    oldest_us: int
+    waits_us: int
     trouble: str
 
     @property
@@ -203,7 +203,7 @@ def links(found: Standing) -> list[LinkStanding]:
             (row := rows.get(link.id, none)).states.get("pending", 0),
             sum(count for state, count in row.states.items() if state != "pending") - row.withdrawn,
             row.withdrawn,
-            row.oldest_us,
+            row.waits_us,
             str((said.get(link.id) or {}).get("trouble") or ""),
         )
         for link in bundle.links.values()
@@ -317,10 +317,10 @@ def _deliveries(_site: Opened, found: Standing) -> Iterator[Line]:
             if count:
                 what = f"{words.plural(count, 'delivery', 'deliveries')} on {one.link} {state}"
                 yield Line("bad", "deliveries", what, "/deliveries", one.oldest_us)
-        old_s = (found.at_us - one.oldest_us) / 1e6
+        old_s = (found.at_us - one.waits_us) / 1e6
         if one.states.get("pending") and old_s > WAIT_NOTE_S:
             what = f"{one.states['pending']:,} wait on {one.link}, the oldest {words.span(old_s)}"
-            yield Line("note", "deliveries", what, "/deliveries", one.oldest_us)
+            yield Line("note", "deliveries", what, "/deliveries", one.waits_us)
     for link, count in found.lost.items():
         what = f"{words.plural(count, 'delivery', 'deliveries')} permitted on {link} went nowhere"
         yield Line("bad", "deliveries", what, "/deliveries")

@@ -193,18 +193,22 @@ def test_what_waits_is_told_by_link_with_its_oldest(url):
                          0, bytes(32), bytes(32), 0, START_US + n, state=state, reason=reason)  # fmt: skip
 
     with write(engine) as db:
-        sql.insert_outbox(db, [row(5, "ehr", "pending"), row(3, "ehr", "dead"), row(4, "ehr", "pending"), row(9, "a", "blocked"), row(7, "ehr", "dead", "decision.permit-narrowed")])  # fmt: skip
+        sql.insert_outbox(db, [row(5, "ehr", "pending"), row(3, "ehr", "dead"), row(4, "ehr", "pending"), row(9, "a", "blocked"), row(1, "ehr", "dead", "decision.permit-narrowed"), row(2, "z", "dead", "decision.permit-narrowed")])  # fmt: skip
     with read(engine) as db:
         found = views.waiting(db)
         assert [(w.link, w.states, w.oldest_us) for w in found] == [
             ("a", {"blocked": 1}, START_US + 9),
             ("ehr", {"dead": 2, "pending": 2}, START_US + 3),
+            ("z", {"dead": 1}, 0),
         ]
-        assert [w.withdrawn for w in found] == [0, 1], "what may not be sent any more needs nobody"
+        assert [w.withdrawn for w in found] == [0, 1, 1], "what may not be sent any more needs nobody"
+        assert [w.waits_us for w in found] == [START_US + 9, START_US + 4, 0], (
+            "what was set aside waits no more"
+        )
         first = views.outbox_page(db, SITE, limit=2)
         rest = views.outbox_page(db, SITE, after=first[-1].seq, limit=9)
         assert [r.seq for r in first + rest] == sorted((r.seq for r in first + rest), reverse=True)
-        assert len(first + rest) == 5
+        assert len(first + rest) == 6
         assert [r.id for r in views.outbox_page(db, SITE, link="ehr", state="pending")] == ["O4", "O5"]
         assert views.outbox_page(db, "another") == []
         assert [r.id for r in views.deliveries(db, "m4")] == ["O4"]

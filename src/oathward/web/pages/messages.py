@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -109,7 +110,8 @@ def deliver(view: View) -> Response:
         raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
     site = view.site
     again = Again(site.engine, site.site, site.authority, site.clock, site.seen)
-    acts = {"retry": partial(actions.retry, refused=again), "discard": actions.discard}
+    retry: Callable[..., object] = partial(actions.retry, refused=again)
+    acts = {"retry": retry, "discard": actions.discard}
     act = acts.get(view.form.get("act", ""))
     if act is None:
         raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
