@@ -2,11 +2,13 @@
 
 | rule | says |
 |---|---|
-| ``people.one-door`` | two people made a change, one person first invited both to enrol, and neither came by the provider |
+| ``people.one-door`` | two people made a change, both enrolled by invitations or resets of one person, and neither came by the provider |
 | ``people.widened`` | one person alone widened somebody's units, staff ids or makes, by hand |
 
 Rules:
-- Whoever makes an invitation can use it. A sign-in at the site's OpenID provider in the last days shows that its owner is there.
+- Whoever makes an invitation or a reset can use it; the one that was used counts (``account.enrolled``), however long ago. Of who
+  enrolled before that was recorded, the last that was made.
+- A sign-in at the site's OpenID provider in the last days shows that its owner is there.
 - Who founded the site at its machine has a name and no record: their invitations count for nobody.
 - Words name people as ``{id}``: who may see people reads names there, others do not (``policy.review_findings.with_names``).
 
@@ -49,7 +51,7 @@ class Door:
         """What that means, in a sentence."""
         one, other = self.pair
         return (
-            f"{{{self.by}}} first invited both {{{one}}} and {{{other}}} to enrol, and neither signed in through the"
+            f"{{{self.by}}} let both {{{one}}} and {{{other}}} in to enrol, and neither signed in through the"
             f" sign-in provider in the last {DAYS} days: {{{self.by}}} could have been both"
         )
 
@@ -65,12 +67,12 @@ def one_door(
     wanted = {_pair(*pair) for pair in pairs if all(pair) and pair[0] != pair[1]}
     if not wanted:
         return {}
-    first = _first_inviters(db, site, {id_ for pair in wanted for id_ in pair})
-    known = sql.some(db, site, set(first.values()))
+    by = _inviters(db, site, {id_ for pair in wanted for id_ in pair})
+    known = sql.some(db, site, set(by.values()))
     found = {
-        (one, other): Door(first[one], (one, other))
+        (one, other): Door(by[one], (one, other))
         for one, other in sorted(wanted)
-        if first.get(one) is not None and first.get(one) == first.get(other) and first[one] in known
+        if by.get(one) is not None and by.get(one) == by.get(other) and by[one] in known
     }
     if found and provider:
         came = _came_by_provider(db, site, {id_ for pair in found for id_ in pair}, now_us)
@@ -109,15 +111,19 @@ def _of_roles(db: Connection, site: str, now_us: int) -> Iterator[tuple[str, str
             yield one.proposer, one.approver
 
 
-def _first_inviters(db: Connection, site: str, among: set[str]) -> dict[str, str]:
-    """Say who invited each of these people first."""
-    found: dict[str, str] = {}
-    for entry in _entries(
-        db, site, Query(kind="account.invited")
-    ):  # the newest first: the first of all stays
+def _inviters(db: Connection, site: str, among: set[str]) -> dict[str, str]:
+    """Say who made the invitation or reset by which each of these people enrolled last."""
+    used: dict[str, str] = {}
+    for entry in _entries(db, site, Query(kind="account.enrolled")):  # the newest first
         if entry.body.get("person") in among:
-            found[entry.body["person"]] = entry.body["by"]
-    return found
+            used.setdefault(entry.body["person"], entry.body["invited_by"])
+    made: dict[str, tuple[int, str]] = {}
+    for kind in ("account.invited", "account.reset"):
+        for entry in _entries(db, site, Query(kind=kind)):
+            whom = entry.body.get("person")
+            if whom in among - used.keys():
+                made[whom] = max(made.get(whom, (-1, "")), (entry.index, entry.body["by"]))
+    return used | {whom: by for whom, (_, by) in made.items()}
 
 
 def _came_by_provider(db: Connection, site: str, among: set[str], now_us: int) -> set[str]:

@@ -34,6 +34,16 @@ def invited(site: People, by: str, *whom: str) -> None:
         note(site, "account.invited", by=by, person=one)
 
 
+def enrolled(site: People, by: str, *whom: str) -> None:
+    for one in whom:
+        note(site, "account.enrolled", invited_by=by, person=one)
+
+
+def reset(site: People, by: str, *whom: str) -> None:
+    for one in whom:
+        note(site, "account.reset", by=by, person=one, factors=[], sessions=[])
+
+
 def came(site: People, who: str, by: str, days: int = 1) -> None:
     note(site, "session.begun", at_us=NOW - days * DAY, acts=True, by=by, person=who, session="s")
 
@@ -49,9 +59,7 @@ def test_two_who_made_a_change_and_whom_one_person_let_in_are_named_with_that_pe
     (one,) = found(site, ONE_DOOR)
     assert one.about == "ines,paul"
     said = with_names(one.words, NAMES)
-    assert said.startswith(
-        "Adam Roth first invited both Ines Vogel and Paul Graf to enrol, and neither signed in"
-    )
+    assert said.startswith("Adam Roth let both Ines Vogel and Paul Graf in to enrol, and neither signed in")
     assert said.endswith("Adam Roth could have been both; changes they made together: 1")
     assert marked(one.words) == {"adam", "ines", "paul"}
     assert "adam" not in with_names(one.words, None)
@@ -69,8 +77,25 @@ NOT = {
     "the second came by the provider": lambda s: (invited(s, "adam", "ines", "paul"), came(s, "paul", "provider")),
     "nobody invited one of them": lambda s: invited(s, "adam", "ines"),
     "who founded the site is a name": lambda s: invited(s, "uid 0", "ines", "paul"),
-    "it was another who let one in first": lambda s: (invited(s, "eve", "paul"), invited(s, "adam", "ines", "paul")),
+    "another's was the last": lambda s: (invited(s, "adam", "ines", "paul"), invited(s, "eve", "paul")),
+    "another's was used": lambda s: (invited(s, "eve", "paul"), enrolled(s, "eve", "paul"), invited(s, "adam", "ines", "paul")),
+    "another's reset was used since": lambda s: (enrolled(s, "adam", "ines", "paul"), reset(s, "eve", "paul"), enrolled(s, "eve", "paul")),
+    "another's reset was the last": lambda s: (invited(s, "adam", "ines", "paul"), reset(s, "eve", "paul")),
 }  # fmt: skip
+
+
+USED = {
+    "whose replaced another's": lambda s: (invited(s, "eve", "paul"), invited(s, "adam", "ines", "paul"), enrolled(s, "adam", "ines", "paul")),
+    "whose was used, and another's waits": lambda s: (enrolled(s, "adam", "ines", "paul"), invited(s, "eve", "paul")),
+    "who reset one": lambda s: (invited(s, "eve", "paul"), enrolled(s, "eve", "paul"), enrolled(s, "adam", "ines"), reset(s, "adam", "paul"), enrolled(s, "adam", "paul")),
+    "who reset both, unrecorded": lambda s: (invited(s, "eve", "ines", "paul"), reset(s, "adam", "ines", "paul")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", USED)
+def test_what_was_used_counts(site: People, name: str):
+    USED[name](site)
+    assert with_names(found(site, ONE_DOOR)[0].words, NAMES).startswith("Adam Roth")
 
 
 @pytest.mark.parametrize("name", NOT)
@@ -106,9 +131,11 @@ def test_roles_that_hold_are_changes_too(site: People, until_us: int | None, cou
 
 def test_many_invitations_are_all_read(site: People, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(doors, "_PAGE", 2)
-    invited(site, "eve", "paul", "ines")
+    enrolled(site, "eve", "paul")
+    invited(site, "eve", "ines")
     for _ in range(4):
-        invited(site, "adam", "paul", "ines")
+        invited(site, "adam", "paul")
+        enrolled(site, "adam", "adam")
     assert with_names(found(site, ONE_DOOR)[0].words, NAMES).startswith("Eve Sand")
 
 

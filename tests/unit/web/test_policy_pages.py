@@ -283,7 +283,7 @@ def let_in(people, by, *whom):
         append(db, opened.site, [prepare(record) for record in records])
 
 
-DOOR = "Adam first invited both Ines and Paul to enrol"
+DOOR = "Adam let both Ines and Paul in to enrol"
 
 
 def test_who_approves_reads_that_one_person_let_both_in(people):

@@ -98,7 +98,7 @@ def test_a_finding_about_a_person_names_the_person(people, finding, monkeypatch)
 
 @pytest.fixture
 def door(people, monkeypatch):  # noqa: F811  a fixture
-    words = "{adam} first invited both {ines} and {paul} to enrol"
+    words = "{adam} let both {ines} and {paul} in to enrol"
     one = ReviewFinding("people.one-door", "people:ines,paul", words)
     other = ReviewFinding("grant.unused", "person:paul/privacy-officer", "last used 91 days ago")
     with write(people.opened.engine) as db:
@@ -114,10 +114,10 @@ def door(people, monkeypatch):  # noqa: F811  a fixture
 def test_a_finding_about_several_names_each_to_who_may_see_people(people, door):  # noqa: F811  a fixture
     text = people.person("sara").page("/policies/review")
     assert "Ines Vogel and Paul Graf</a>" in text
-    assert "Adam Roth first invited both Ines Vogel and Paul Graf to enrol" in text
+    assert "Adam Roth let both Ines Vogel and Paul Graf in to enrol" in text
     assert "Two who agree, let in by one person" in text
     one = people.person("sara").page(f"/policies/review/{door[0].id}")
-    assert "Adam Roth first invited both" in one
+    assert "Adam Roth let both" in one
 
 
 def test_who_may_not_see_people_reads_neither_names_nor_ids(people, door):  # noqa: F811  a fixture

@@ -2,10 +2,12 @@
 
 import hashlib
 
+import pyotp
 import pytest
 from tests import founded
 from tests.founded import FIRST, bundle_body, proposal, signed_in, version_of
 from tests.site import bundle as site_bundle
+from tests.unit.vault.keeper.people import HERE, PASSWORD
 from tests.unit.vault.keeper.test_opening import records, refused
 
 from oathward.core.db import connect
@@ -15,8 +17,9 @@ from oathward.core.labels import Role
 from oathward.core.reasons import Reason
 from oathward.policy.files import canonical
 from oathward.policy.people import GRANT, PERSON, SERVICE, Grant, Person, RoleGrant, Service
-from oathward.vault.keeper.changing import emergencies, lockout, papers, proposals
-from oathward.vault.keeper.proof import admin_proof
+from oathward.vault.keeper import roles
+from oathward.vault.keeper.changing import apart, emergencies, lockout, papers, proposals
+from oathward.vault.keeper.proof import admin_proof, console_proof, pending_proof
 from oathward.vault.keeper.sign_in import accounts
 
 PEOPLE = FIRST | {
@@ -60,8 +63,6 @@ class Site:
         return body, proposal(GRANT, [(person, body)], base=version_of(self.keeper, GRANT, person))
 
     def keeper_grant(self, person):
-        from oathward.vault.keeper import roles
-
         return roles.grant_of(self.keeper, person)
 
     def take(self, person):
@@ -294,6 +295,81 @@ def test_who_made_an_account_anew_is_not_its_owners_first(site):
     one = site.changes.propose(document, site.as_("ines"))
     assert refused(lambda: site.changes.approve(one.id, site.as_("paul"))) is Reason.ACCESS_OWN
     assert site.changes.approve(one.id, site.as_("prue")).state == "approved"
+
+
+def enrol(site, key):
+    """Use an invitation; whoever has its key."""
+    people = site.admin.people
+    step = people.enrol_password(PASSWORD, people.enrol_begin(key, HERE).pending)
+    pending = pending_proof(step.pending)
+    secret, _ = people.enrol_totp_begin(pending)
+    code = pyotp.TOTP(secret).at(site.now_us // 1_000_000)
+    return console_proof(people.enrol_totp_finish(code, "", pending).secret)
+
+
+def both_by_adam(site):
+    """Adam invites two and uses both invitations; one of them another administrator had invited before."""
+    people = site.admin.people
+    if roles.actor_of(site.keeper, "clara").roles >= {Role.ADMINISTRATOR}:
+        people.account_invite("paul", "", site.as_("clara"))
+    keys = [people.account_invite(one, "", site.as_("adam")) for one in ("paul", "ines")]
+    return [enrol(site, key) for key in keys]
+
+
+def test_two_whom_one_person_let_in_are_not_two_where_another_could_have(site):
+    body, document = site.grant("clara", Role.ADMINISTRATOR)
+    site.through(document, body, "adam", "prue")
+    paul, ines = both_by_adam(site)
+    told_of = {
+        r["body"]["person"]: r["body"]["invited_by"] for r in records(site.settings, "account.enrolled")
+    }
+    assert told_of == {"ines": "adam", "paul": "adam"}
+    one = site.changes.propose(site.bundle()[1], ines)
+    assert refused(lambda: site.changes.approve(one.id, paul)) is Reason.ACCESS_OWN
+    key = site.admin.people.account_reset("paul", site.as_("clara"))
+    assert site.changes.approve(one.id, enrol(site, key)).state == "approved", "the way out"
+
+
+def test_at_the_signing_too(site):
+    paul, ines = both_by_adam(site)
+    body, document = site.bundle()
+    one = site.changes.propose(document, ines)
+    site.changes.approve(one.id, paul)
+    granted, role = site.grant("clara", Role.ADMINISTRATOR)
+    site.through(role, granted, "adam", "prue")
+    assert refused(lambda: site.changes.sign(one.id, [body], ines)) is Reason.ACCESS_OWN
+
+
+def test_a_site_with_one_administrator_goes_on(site):
+    """The policy's review names the three."""
+    paul, ines = both_by_adam(site)
+    one = site.changes.propose(site.bundle()[1], ines)
+    assert site.changes.approve(one.id, paul).state == "approved"
+
+
+def test_who_replaced_anothers_invitation_is_remembered_until_the_next_is_used(site, monkeypatch):
+    monkeypatch.setattr(apart, "_check_doors", lambda *_: None)  # this one alone
+    body, document = site.grant("clara", Role.ADMINISTRATOR)
+    site.through(document, body, "adam", "prue")
+    both_by_adam(site)
+    assert accounts.let_in_by(site.keeper, "paul") == {"adam"}
+    assert accounts.let_in_by(site.keeper, "ines") == frozenset()
+    monkeypatch.setattr(accounts, "LET_IN_US", 0)  # long ago
+    assert accounts.let_in_by(site.keeper, "paul") == {"adam"}
+    enrol(site, site.admin.people.account_reset("paul", site.as_("clara")))
+    assert accounts.let_in_by(site.keeper, "paul") == frozenset()
+    one = site.changes.propose(site.grant("kim", Role.CLINICIAN)[1], site.as_("adam"))
+    assert site.changes.approve(one.id, site.as_("paul")).state == "approved"
+
+
+def test_replacing_ones_own_does_not_hide_whose_was_replaced(site):
+    body, document = site.grant("clara", Role.ADMINISTRATOR)
+    site.through(document, body, "adam", "prue")
+    people = site.admin.people
+    people.account_invite("paul", "", site.as_("clara"))
+    people.account_invite("paul", "", site.as_("adam"))
+    enrol(site, people.account_invite("paul", "", site.as_("adam")))
+    assert accounts.let_in_by(site.keeper, "paul") == {"adam"}
 
 
 def test_an_old_proof_and_a_single_factor_are_told_so(site):
@@ -595,8 +671,7 @@ GUARDS = {
 @pytest.mark.parametrize("name", GUARDS)
 def test_with_a_guard_off_something_gets_through(site, monkeypatch, name):
     """The other way round: each guard is what refuses, not something beside it."""
-    from oathward.vault.keeper import roles
-    from oathward.vault.keeper.changing import apart, changes
+    from oathward.vault.keeper.changing import changes
 
     monkeypatch.setattr(
         {"apart": apart, "changes": changes, "roles": roles}[GUARDS[name][0]],

@@ -3,7 +3,9 @@
 Rules:
 - Persons are compared, whatever accounts and sessions they have.
 - Nobody decides what they proposed, or what is about themselves; nor does who owes their account to the proposer.
-- Two people to whom the same third lately gave another way in are not two: the third could be both.
+- Two people to whom the same third lately gave another way in are not two: the third could be both. *Lately* is always where the
+  third replaced another's invitation to do so.
+- Two people who enrolled by one third's invitations or resets are not two either, where another could have let one of them in.
 - Whoever decides could have done so when it was proposed, and has held no keys since.
 - Who may decide nothing is told so before any proposal is looked for: they learn of none whether it is there.
 
@@ -94,6 +96,7 @@ def check_apart(keeper: Keeper, proposal: Proposal, approver: str) -> None:
     if proposal.proposer in one or approver in other or one & other:
         why = "somebody could lately sign in as both: ask another person"
         raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
+    _check_doors(keeper, proposal.proposer, approver)
     person, grant = roles.person_of(keeper, approver), roles.grant_of(keeper, approver)
     if person is None or grant is None or person.state != "active":
         raise KeeperError("approver", "is not here, or left", reason=Reason.NOT_PERMITTED)
@@ -105,6 +108,30 @@ def check_apart(keeper: Keeper, proposal: Proposal, approver: str) -> None:
     answer = access.decide(roles.rules(keeper), then, KINDS[proposal.kind].approve, thing, AT_THE_MACHINE)
     if not isinstance(answer, Permitted):
         raise KeeperError("approver", "had no such role when it was proposed", reason=Reason.ACCESS_ROLE)
+
+
+def _check_doors(keeper: Keeper, one: str, other: str) -> None:
+    """See that two people were not let in by one third, where somebody else here could have let one of them in.
+
+    A site whose only administrator let everybody in goes on; the policy's review names it (``people.doors``).
+
+    Raises:
+        KeeperError: ``ACCESS_OWN``.
+    """
+    by = accounts.inviter_of(keeper, one)
+    if not by or by != accounts.inviter_of(keeper, other) or roles.person_of(keeper, by) is None:
+        return
+    in_force, thing = roles.rules(keeper), Thing("person", other, owner=other)
+    for person in roles.people(keeper):
+        if person.id in {by, one, other} or person.state != "active":
+            continue
+        actor = access.actor_of(person, roles.grant_of(keeper, person.id), keeper.now_us())
+        if isinstance(access.decide(in_force, actor, "account.invite", thing, AT_THE_MACHINE), Permitted):
+            why = (
+                "one person let both in, and could be both: ask somebody whom another let in, or have another"
+                " administrator reset one of the two accounts"
+            )
+            raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
 
 
 def check_still(keeper: Keeper, proposal: Proposal) -> None:

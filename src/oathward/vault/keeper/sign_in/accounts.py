@@ -7,9 +7,9 @@ Rules:
 - Nobody gets a password of ours: an invitation is a one-time key, made by somebody who may, with which the person makes
   their own. A newer one replaces it; it is used up when the account has what it needs.
 - A reset ends every factor at once and gives an invitation.
-- Who made the invitation is remembered: they were, for once, able to be that person (``inviter_of``). So is, for three days,
+- Who made the invitation that was used is remembered, and on record: they were, for once, able to be that person (``inviter_of``). So is, for three days,
   who gave somebody who could sign in already another way in: by a reset, an invitation, a record (``let_in_by``); and that
-  person is told (``notices``).
+  person is told (``notices``). Who replaced another's invitation before it was used is remembered until the next one is.
 
 Deliberately absent: whether what was shown fits (``signing_in``), who may invite (``roles.permit`` asked before).
 """
@@ -30,6 +30,7 @@ from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.policy.people import Person
+from oathward.vault.keeper import roles
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Person as Inviter
 from oathward.vault.keeper.sign_in import notices, waits
@@ -286,12 +287,20 @@ def still_good(store: Store, id_: str, now_us: int) -> bool:
     return store.one("SELECT 1 FROM invitation WHERE id = ? AND until_us > ?", id_, now_us) is not None
 
 
-def use_up(store: Store, id_: str) -> bool:
-    """Use an invitation up; False where it was."""
+def use_up(keeper: Keeper, id_: str) -> bool:
+    """Use an invitation up, and remember who made it: the account is theirs to have been; False where it was used."""
+    store = keeper.store
     with store.transaction():
-        there = store.one("SELECT 1 FROM invitation WHERE id = ?", id_) is not None
+        row = store.one("SELECT person, invited_by FROM invitation WHERE id = ?", id_)
         store.rows("DELETE FROM invitation WHERE id = ?", id_)
-    return there
+        if row is None:
+            return False
+        person, by = row
+        make(store, person, keeper.now_us(), invited_by=by)
+        store.set_meta(_REPLACED.format(person), store.meta(_REPLACES.format(person)))
+        store.set_meta(_REPLACES.format(person), "")
+        keeper.note("account.enrolled", {"invited_by": by, "person": person})
+    return True
 
 
 def invited(store: Store, now_us: int) -> set[str]:
@@ -320,8 +329,12 @@ def let_in(keeper: Keeper, people: Collection[str], by: str, what: notices.What)
 
 
 def let_in_by(keeper: Keeper, person: str) -> frozenset[str]:
-    """Name those who lately gave a person another way in: each could have been that person since."""
-    return frozenset(_let_in(keeper, person))
+    """Name those who lately gave a person another way in: each could have been that person since.
+
+    Whoever replaced another's invitation that waited, with the one that was used, stays among them.
+    """
+    replaced = keeper.store.meta(_REPLACED.format(person))
+    return frozenset(_let_in(keeper, person)) | ({replaced} if replaced else frozenset())
 
 
 def _let_in(keeper: Keeper, person: str) -> dict[str, int]:
@@ -342,11 +355,24 @@ def _invitation(keeper: Keeper, by: Inviter, person: Person, login: str) -> str:
             other = store.one(f"SELECT {column} FROM {table} WHERE login = ?", login)  # noqa: S608  our own names
             if other and other[0] != person.id:
                 raise KeeperError("login", "is another person's", reason=Reason.CONFLICT)
+        _note_replaced(keeper, person.id, by.name)
         store.rows("DELETE FROM invitation WHERE until_us <= ? OR person = ?", now_us, person.id)
         store.rows(
             "INSERT INTO invitation VALUES (?, ?, ?, ?, ?)", _hash(key), person.id, login, by.name, until_us
         )
     return key
+
+
+def _note_replaced(keeper: Keeper, person: str, by: str) -> None:
+    """Note who replaces another person's invitation that waits; replacing one's own leaves what was noted."""
+    store = keeper.store
+    row = store.one(
+        "SELECT invited_by FROM invitation WHERE person = ? AND until_us > ?", person, keeper.now_us()
+    )
+    name = _REPLACES.format(person)
+    other = row is not None and row[0] != by and roles.person_of(keeper, row[0]) is not None
+    own = row is not None and row[0] == by == store.meta(name)
+    store.set_meta(name, by if other or own else "")
 
 
 def _account(row: tuple[object, ...] | None) -> Account | None:
@@ -361,5 +387,8 @@ def _factor(store: Store, row: tuple[object, ...]) -> Factor:
 def _hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
+
+_REPLACES, _REPLACED = "replaces invitation {}", "replaced invitation {}"
+"""Of a person: who replaced another's invitation with the one that waits now; and with the one that was used."""
 
 _ACCOUNT = "SELECT id, login, handle, made_us, used_us, invited_by FROM account"

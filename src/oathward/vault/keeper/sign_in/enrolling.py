@@ -220,7 +220,7 @@ def _enrolled(
         raise refusal()
     if kind == "totp" and not {"password", "provider"} & set(taken.factors):
         raise refusal()  # a code alone would sign in
-    if taken.invitation and not accounts.use_up(keeper.store, taken.invitation):
+    if taken.invitation and not accounts.use_up(keeper, taken.invitation):
         raise KeeperError("invitation", "was replaced or used", reason=Reason.INVITATION_ENDED)
     _account(keeper, taken)
     _add(keeper, taken.person, kind, **row)
