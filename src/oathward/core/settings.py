@@ -219,9 +219,7 @@ class People:
     care_stays_per_patient_max: int = (
         64  # open ones; beyond it the one longest unheard of ends, with a finding
     )
-    care_stays_max: int = (
-        500_000  # of all patients, ended ones too; beyond it a new one is not kept, with a finding
-    )
+    care_stays_max: int = 500_000  # of all patients, ended ones too; beyond it ended ones are forgotten early, then none begins, with a finding
 
 
 @dataclass(frozen=True, slots=True)

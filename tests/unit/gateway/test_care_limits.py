@@ -5,15 +5,8 @@ import time
 
 import pytest
 from tests.care import adt
-from tests.unit.gateway.test_care import (  # noqa: F401  fixtures
-    BOTH,
-    HERE,
-    HUB,
-    gate,
-    mrn,
-    take,
-    who,
-)
+from tests.unit.gateway import test_care
+from tests.unit.gateway.test_care import BOTH, HERE, HUB, take, who
 from tests.unit.gateway.test_care_moved import findings
 
 from oathward.core.db import read
@@ -27,10 +20,12 @@ from oathward.protocols.fhir.reader import request_bytes
 from oathward.vault import care_room, care_rows
 from oathward.vault.care_room import GROUP_MAX, MESSAGE_MAX, Room
 
+gate, mrn = test_care.gate, test_care.mrn
+
 DAY_US = 86_400_000_000
 
 
-def encounter(mrn, n, status="in-progress"):  # noqa: F811
+def encounter(mrn, n, status="in-progress"):
     return {
         "resourceType": "Encounter",
         "status": status,
@@ -50,18 +45,18 @@ def transaction(encounters):
     return request_bytes(Request("POST", ""), json.dumps(body).encode())
 
 
-def ready(gate, raw, wire=FHIR):  # noqa: F811
+def ready(gate, raw, wire=FHIR):
     return handle(gate, Arrival(uuid7(), raw, HUB if wire is FHIR else HERE, gate.now_us(), wire))
 
 
-def committed(gate, group):  # noqa: F811
+def committed(gate, group):
     """Commit a group; gives the seconds it took."""
     began_s = time.perf_counter()
     commit_group(gate, group)
     return time.perf_counter() - began_s
 
 
-def rows_of(gate, prepared):  # noqa: F811
+def rows_of(gate, prepared):
     with read(gate.engine) as db:
         return care_rows.stays_of(db, gate.site, [prepared.message.subject])
 
@@ -84,7 +79,7 @@ def puts(monkeypatch):
     return counts
 
 
-def test_a_thousand_encounters_in_one_message_are_read_once_and_one_finding(gate, mrn, monkeypatch):  # noqa: F811
+def test_a_thousand_encounters_in_one_message_are_read_once_and_one_finding(gate, mrn, monkeypatch):
     prepared = ready(gate, transaction(encounter(mrn, n) for n in range(1_000)))
     counts = puts(monkeypatch)
     took_s = committed(gate, [prepared])
@@ -98,7 +93,7 @@ def test_a_thousand_encounters_in_one_message_are_read_once_and_one_finding(gate
     assert took_s < 2.0
 
 
-def test_what_ends_a_stay_is_taken_before_what_begins_one(gate, mrn):  # noqa: F811
+def test_what_ends_a_stay_is_taken_before_what_begins_one(gate, mrn):
     first = take(gate, transaction([encounter(mrn, "first")]), FHIR)
     (before,) = rows_of(gate, first)
     assert before.ended_us is None
@@ -108,7 +103,7 @@ def test_what_ends_a_stay_is_taken_before_what_begins_one(gate, mrn):  # noqa: F
     assert now[before.encounter] is not None
 
 
-def test_a_group_of_such_messages_is_bounded_and_costs_others_no_statement(gate, mrn, monkeypatch):  # noqa: F811
+def test_a_group_of_such_messages_is_bounded_and_costs_others_no_statement(gate, mrn, monkeypatch):
     floods = [ready(gate, transaction(encounter(f"{mrn}{k}", n) for n in range(200))) for k in range(8)]
     beside = ready(
         gate, adt("A01", said="20260504080000", mrn=f"{mrn[:-1]}X", visit=f"V{mrn}^^^HOSP^VN"), HL7V2
@@ -126,7 +121,7 @@ def test_a_group_of_such_messages_is_bounded_and_costs_others_no_statement(gate,
     assert len(rows_of(gate, again)) == 60, "the next transaction has its own room"
 
 
-def many_moves(event, n, mrn):  # noqa: F811
+def many_moves(event, n, mrn):
     said = "20260504090000"
     lines = [
         f"MSH|^~\\&|ADT1|HOSP|OATHWARD|SITE|{said}||ADT^{event}^ADT_{event}|{uuid7()}|P|2.6",
@@ -138,7 +133,7 @@ def many_moves(event, n, mrn):  # noqa: F811
     return ("\r".join(lines) + "\r").encode()
 
 
-def test_hundreds_of_moves_in_one_message_are_one_finding_and_leave_the_stay_alone(gate, mrn, monkeypatch):  # noqa: F811
+def test_hundreds_of_moves_in_one_message_are_one_finding_and_leave_the_stay_alone(gate, mrn, monkeypatch):
     first = take(gate, adt("A01", said="20260504080000", mrn=mrn, visit=f"V{mrn}^^^HOSP^VN"))
     prepared = ready(gate, many_moves("A50", 490, mrn), HL7V2)
     counts = puts(monkeypatch)
@@ -153,7 +148,7 @@ def test_hundreds_of_moves_in_one_message_are_one_finding_and_leave_the_stay_alo
 
 
 @pytest.fixture
-def full(gate, mrn):  # noqa: F811
+def full(gate, mrn):
     """A site at its limit, with room for three more."""
     with read(gate.engine) as db:
         here = care_room.count(db, gate.site)
@@ -162,7 +157,7 @@ def full(gate, mrn):  # noqa: F811
     gate.room = old
 
 
-def test_what_ended_for_nobody_locks_no_clinician_out(full, mrn):  # noqa: F811
+def test_what_ended_for_nobody_locks_no_clinician_out(full, mrn):
     for n in range(5):
         take(full, adt("A11", said="20260504070000", mrn=f"{mrn}{n}", visit=f"C{mrn}{n}^^^HOSP^VN"))
     admitted = take(full, adt("A01", said="20260504080000", mrn=f"{mrn}9", visit=f"V{mrn}^^^HOSP^VN"))
