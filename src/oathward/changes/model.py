@@ -90,6 +90,25 @@ TRANSITIONS: Mapping[ProposalState, frozenset[ProposalState]] = MappingProxyType
 """Where a proposal may go from where it stands."""
 
 
+def state_words(state: str, version: int, in_force: int) -> str:
+    """Say where a proposal stands, as people read it: of all that were put in force one is.
+
+    Args:
+        version: as which it came into force. in_force: the version that is, 0 where none is or nobody asked.
+    """
+    if state != ProposalState.ACTIVE:
+        return str(state)
+    return "in force" if version == in_force else PUT_IN_FORCE
+
+
+def event_words(kind: str) -> str:
+    """Say what a step of a proposal was, as people read it."""
+    return PUT_IN_FORCE if kind == ProposalState.ACTIVE else kind
+
+
+PUT_IN_FORCE = "put in force"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalRow:
     """One proposal.

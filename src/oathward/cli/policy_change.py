@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oathward.changes.model import event_words, state_words
 from oathward.cli import policy_remote
 from oathward.cli.asking import opened, read_bytes
 from oathward.cli.bundle_folder import read_folder
@@ -258,6 +259,7 @@ def history(
     as_json: JsonOption = False,
 ) -> None:
     """List proposals and what became of them, newest first."""
+    from oathward import proposing
     from oathward.changes import views
     from oathward.core.db import read
 
@@ -266,7 +268,7 @@ def history(
         return
     with opened(data) as site, read(site.engine) as db:
         rows = views.proposals(db, site.site, limit=limit)
-        called = _names(site, rows)
+        called, active = _names(site, rows), proposing.in_force(site)
 
     def human() -> None:
         for row in rows:
@@ -274,7 +276,8 @@ def history(
             mark = " emergency" if row.emergency else " one step back" if row.kind == "rollback" else ""
             due = ", not assessed yet" if row.unassessed else ""
             people = ", ".join(called.get(one, one) for one in (row.proposer, row.approver) if one)
-            print(f"{row.id}  {row.state:<9}  {what}{mark}{due}  {people}  {row.reason}")
+            state = state_words(row.state, row.version, active.version if active else 0)
+            print(f"{row.id}  {state:<12}  {what}{mark}{due}  {people}  {row.reason}")
         if not rows:
             print("Nobody has proposed anything yet.")
 
@@ -327,8 +330,9 @@ def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
     row = found.row
 
     def human() -> None:
+        state = state_words(row.state, row.version, found.in_force)
         print(
-            f"{row.id}: {row.state}{', emergency' if row.emergency else ''}, by {called.get(row.proposer, row.proposer)}: {row.reason}"
+            f"{row.id}: {state}{', emergency' if row.emergency else ''}, by {called.get(row.proposer, row.proposer)}: {row.reason}"
         )
         print(
             f"On version {row.base_version}{', which is in force' if not found.stale else f'; {found.in_force} is in force'}"
@@ -341,7 +345,9 @@ def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
             print(f"  {'there  ' if one.met else 'MISSING'}  {one.words}")
         for event in found.view.events:
             at = f"{from_micros(event.at_us):%Y-%m-%d %H:%M}"
-            print(f"  {at}  {event.kind:<11}  {called.get(event.by, event.by or '—')}  {event.words}")
+            print(
+                f"  {at}  {event_words(event.kind):<12}  {called.get(event.by, event.by or '—')}  {event.words}"
+            )
         if next_ := _next(row, found):
             print(next_)
 

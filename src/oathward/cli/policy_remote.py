@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from oathward.changes.model import event_words, state_words
 from oathward.cli.bundle_folder import read_folder
 from oathward.cli.output import emit
 from oathward.cli.remote import Server, as_signed_in
@@ -64,7 +65,8 @@ def propose(
             server.post(f"{_one(draft)}/propose", {})
             found = server.get(_one(draft))
         called = _names(server, [found["proposal"]], found["steps"])
-    _show(found, called, as_json=as_json)
+        version = server.get(ROOT)["version"]
+    _show(found, called, version, as_json=as_json)
 
 
 def show(url: str, proposal: str, *, as_json: bool) -> None:
@@ -72,7 +74,8 @@ def show(url: str, proposal: str, *, as_json: bool) -> None:
     with as_signed_in(url) as server:
         found = server.get(_one(proposal))
         called = _names(server, [found["proposal"]], found["steps"])
-    _show(found, called, as_json=as_json)
+        version = server.get(ROOT)["version"]
+    _show(found, called, version, as_json=as_json)
 
 
 def approve(url: str, proposal: str, *, as_json: bool) -> None:
@@ -131,7 +134,7 @@ def history(url: str, limit: int, *, as_json: bool) -> None:
     """List proposals and what became of them, newest first."""
     with as_signed_in(url) as server:
         rows = [row for row, _ in zip(server.rows(f"{ROOT}/proposals"), range(limit), strict=False)]
-        called = _names(server, rows)
+        called, version = _names(server, rows), server.get(ROOT)["version"]
 
     def human() -> None:
         for row in rows:
@@ -139,7 +142,8 @@ def history(url: str, limit: int, *, as_json: bool) -> None:
             mark = " emergency" if row["emergency"] else " one step back" if row["kind"] == "rollback" else ""
             due = ", not assessed yet" if row["emergency"] and not row["assessed"] else ""
             people = ", ".join(called[one] for one in (row["proposer"], row["approver"]) if one)
-            print(_plain(f"{row['id']}  {row['state']:<9}  {what}{mark}{due}  {people}  {row['reason']}"))
+            state = state_words(row["state"], row["version"], version)
+            print(_plain(f"{row['id']}  {state:<12}  {what}{mark}{due}  {people}  {row['reason']}"))
         if not rows:
             print("Nobody has proposed anything yet.")
 
@@ -200,12 +204,13 @@ def _in_force(active: Mapping[str, Any], *, as_json: bool) -> None:
     emit({"active": active["label"]}, as_json=as_json, human=lambda: print(f"Active: {active['label']}."))
 
 
-def _show(found: Mapping[str, Any], called: Mapping[str, str], *, as_json: bool) -> None:
+def _show(found: Mapping[str, Any], called: Mapping[str, str], version: int, *, as_json: bool) -> None:
     row = found["proposal"]
 
     def human() -> None:
         kind = ", emergency" if row["emergency"] else ""
-        print(_plain(f"{row['id']}: {row['state']}{kind}, by {called[row['proposer']]}: {row['reason']}"))
+        state = state_words(row["state"], row["version"], version)
+        print(_plain(f"{row['id']}: {state}{kind}, by {called[row['proposer']]}: {row['reason']}"))
         print(f"On version {row['base_version']}{', which is in force no more' if found['stale'] else ''}")
         _print_changes(found["changes"])
         if found["dry_run_words"]:
@@ -216,7 +221,7 @@ def _show(found: Mapping[str, Any], called: Mapping[str, str], *, as_json: bool)
         for step in found["steps"]:
             print(
                 _plain(
-                    f"  {_at(step['at'])}  {step['kind']:<11}  {called[step['by']] or '—'}  {step['words']}"
+                    f"  {_at(step['at'])}  {event_words(step['kind']):<12}  {called[step['by']] or '—'}  {step['words']}"
                 )
             )
 

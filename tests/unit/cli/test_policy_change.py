@@ -98,7 +98,14 @@ def test_two_people_at_the_command_line(line):
     assert line.told("activate", proposal, person="ines") == {"active": "starter@2"}
     assert line.told("history")["proposals"][0]["version"] == 2
     assert "approved" in line.run("show", proposal)[1]
+    assert f"{proposal}  in force      version 2" in line.run("history")[1]
     assert line.told("rollback", "--why", "back", person="sara") == {"active": "starter@3"}
+    history = line.run("history")[1]
+    assert f"{proposal}  put in force  version 2" in history
+    assert "  in force      version 3 one step back" in history
+    shown = line.run("show", proposal)[1]
+    assert f"{proposal}: put in force, by" in shown
+    assert "active" not in shown
 
 
 def test_what_is_missing_is_listed_and_stays_a_draft(line):

@@ -59,17 +59,24 @@ def test_from_a_folder_to_the_version_in_force_and_back(served, less):
     code, text, _ = served.run("paul", "show", one, plain=True)
     assert code == 0
     for part in (
-        f"{one}: active, by ines: less for the maker",
+        f"{one}: in force, by ines: less for the maker",
         f"less  {words}",
         "No decision was recorded in this time: t",
         "approved",
     ):
         assert part in text
     code, text, _ = served.run("paul", "history", plain=True)
-    assert f"{one}  active     version 2  ines, paul  less for the maker" in text
+    assert f"{one}  in force      version 2  ines, paul  less for the maker" in text
     assert served.run("paul", "rollback", "--why", "alarms are needed")[0] == 0
     assert served.active().version == 3
     assert served.active_files() != LESS
+    text = served.run("paul", "history", plain=True)[1]
+    assert f"{one}  put in force  version 2" in text
+    assert "  in force      version 3 one step back" in text
+    text = served.run("paul", "show", one, plain=True)[1]
+    assert f"{one}: put in force, by ines" in text
+    assert "  put in force  " in text
+    assert "active" not in text
 
 
 def test_ones_own_is_not_approved(served, less):

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from oathward import proposing
 from oathward.activation import load_active
 from oathward.changes import views
-from oathward.changes.model import OPEN, ProposalRow, ProposalState
+from oathward.changes.model import OPEN, ProposalRow, ProposalState, state_words
 from oathward.core.db import read
 from oathward.people import views as people
 from oathward.policy.difference_words import purpose_words
@@ -45,6 +45,13 @@ LEVELS = {
     ProposalState.STALE: ("off", "stale"),
 }
 """A proposal's state, as status and word."""
+
+
+def level_of(row: ProposalRow, in_force: int) -> tuple[str, str]:
+    """Give the status and the word of a proposal; of those that were put in force one is."""
+    if row.state is not ProposalState.ACTIVE:
+        return LEVELS[row.state]
+    return "ok" if row.version == in_force else "off", state_words(row.state, row.version, in_force)
 
 
 @dataclass(frozen=True, slots=True)

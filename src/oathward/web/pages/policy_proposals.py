@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from oathward import proposing
 from oathward.changes import views
-from oathward.changes.model import ProposalRow, ProposalState
+from oathward.changes.model import ProposalRow, ProposalState, event_words
 from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -25,7 +25,7 @@ from oathward.policy.access import Thing
 from oathward.policy.review_findings import marked, with_names
 from oathward.web import trying
 from oathward.web.page import Page, Route, named
-from oathward.web.pages.policy import LEVELS, Names
+from oathward.web.pages.policy import LEVELS, Names, level_of
 from oathward.web.view import View
 
 ROWS = 50
@@ -51,9 +51,11 @@ def listed(view: View) -> Response:
         states = [ProposalState(state)] if state else []
         rows = views.proposals(db, view.site.site, states=states, after=view.asked("after"), limit=ROWS + 1)
         names = people.names(db, view.site.site, {row.proposer for row in rows})
+    active = proposing.in_force(view.site)
     return view.page(
         "policy_proposals.html",
         after=rows[ROWS - 1].id if len(rows) > ROWS else "",
+        level={row.id: level_of(row, active.version if active else 0) for row in rows},
         levels=LEVELS,
         name=Names(names),
         rows=rows[:ROWS],
@@ -75,7 +77,8 @@ def one(view: View) -> Response:
         door=door,
         found=found,
         groups=[(d, [c for c in found.changes if c.direction == d]) for d in ("widen", "narrow", "same")],
-        level=LEVELS[row.state],
+        event_words=event_words,
+        level=level_of(row, found.in_force),
         lines=dry_run_words.lines(found.dry_run) if found.dry_run else [],
         mine=row.proposer == view.actor.id,
         may={

@@ -1,0 +1,24 @@
+"""What is in force now, and what was put in force once, are two words on the proposals' pages."""
+
+import re
+
+from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+from tests.unit.web.test_policy_pages import WHY, people, proposed  # noqa: F401  a fixture
+
+
+def test_of_all_that_were_put_in_force_one_is(people):  # noqa: F811  the fixture
+    ines, address = proposed(people)
+    ines.post(f"{address}/propose", {})
+    people.person("paul").post(f"{address}/approve", {})
+    ines.post(f"{address}/activate", {})
+
+    def told(path):
+        return re.findall(r"</svg>\s*((?:put )?in force)</span>", ines.page(path))
+
+    assert told(address) == ["in force"]
+    assert told("/policies/proposals") == ["in force"]
+    happened = ines.page(address).partition("What happened")[2]
+    assert ('<th scope="row">put in force</th>' in happened, "active" in happened) == (True, False)
+    ines.post("/policies/back", {**WHY, "sure": "yes"})
+    assert told(address) == ["put in force"]
+    assert told("/policies/proposals") == ["in force", "put in force"]
