@@ -51,6 +51,8 @@ class Uses:
             with write(self._engine) as db:
                 granted_sql.note_use(db, self._site, actor.id, action, roles, now_us)
         except StorageError:
+            with self._guard:
+                self._noted.pop((actor.id, action), None)  # the next one is written
             return False
         return True
 

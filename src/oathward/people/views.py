@@ -250,9 +250,8 @@ def _few(held: Mapping[str, Sequence[RoleView]]) -> Iterable[ReviewRow]:
     able = sum(any(one.role in APPROVERS for one in roles) for roles in held.values())
     if held and able < 2:
         roles = " or ".join(sorted(APPROVERS))
-        yield ReviewRow(
-            "roles.few", "approve", f"{able} people are {roles}: too few to approve for each other"
-        )
+        who = "1 person is" if able == 1 else "Nobody is"
+        yield ReviewRow("roles.few", "approve", f"{who} {roles}: too few to approve for each other")
 
 
 def _reviewed(id_: str, roles: Sequence[RoleView], now_us: int, unused_days: int) -> Iterable[ReviewRow]:

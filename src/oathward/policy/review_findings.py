@@ -38,6 +38,7 @@ RULES: Mapping[str, str] = {
     "grant.due": "A role that ends soon",
     "roles.many": "Many roles of one person",
     "roles.apart": "Roles that nobody may hold together",
+    "roles.few": "Too few who may approve",
     "people.one-door": "Two who agree, let in by one person",
     "people.widened": "Somebody's reach, widened by one person alone",
     "service.ownerless": "A service without an owner",

@@ -264,7 +264,8 @@ class TestReview:
 
         assert few() == [], "a site that nobody has a role on has no people yet"
         give(staff, ANNA, Role.PRIVACY_OFFICER)
-        assert len(few()) == 1
+        words = "privacy-officer or security-analyst: too few to approve for each other"
+        assert few() == [f"1 person is {words}"]
         give(staff, BERT, Role.SECURITY_ANALYST)
         assert few() == []
         staff.bring("number,state\n18,left\n")
@@ -325,6 +326,19 @@ class TestUses:
         assert not Uses(staff.engine, SITE).note(
             Rules.builtin(), actor, "ledger.see", Thing("area"), NOW, AT_THE_MACHINE
         )
+
+    def test_what_could_not_be_written_is_noted_the_next_time(
+        self, staff: People, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def busy(*_: object) -> None:
+            raise StorageError("", "", reason=Reason.STORAGE_FULL)
+
+        uses, actor = Uses(staff.engine, SITE), Actor("person", "anna", frozenset({Role.AUDITOR}))
+        asked = Rules.builtin(), actor, "ledger.see", Thing("area"), NOW, AT_THE_MACHINE
+        with monkeypatch.context() as patched:
+            patched.setattr(granted_sql, "note_use", busy)
+            assert not uses.note(*asked)
+        assert uses.note(*asked), "a busy moment does not count as an hour noted"
 
     def test_nobody_is_noted_for_a_site_without_people(self, staff: People) -> None:
         nobody = Actor("person", "", frozenset({Role.SETUP}))

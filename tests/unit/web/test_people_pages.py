@@ -10,10 +10,13 @@ from oathward.core.clock import micros
 from oathward.core.db import connect, read, write
 from oathward.core.labels import Role
 from oathward.people import actions, grants, views
+from oathward.policy import review_findings
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.keeper import proof, signing
 from oathward.web import believed
+from oathward.web.pages import people_waiting
+from oathward.web.view import View
 
 DAY = 86_400_000_000
 SETUP = proof.Person("setup", "uid 0")
@@ -83,6 +86,10 @@ def proposed(site, role="clinician", **more):
     return SimpleNamespace(answer=answer, id=found[1] if found else "")
 
 
+def test_what_a_review_finds_has_a_title_for_people_everywhere():
+    assert set(people_waiting.RULES) <= set(review_findings.RULES)
+
+
 class TestPages:
     def test_who_has_what_since_when_and_what_nobody_used(self, site):
         text = site.as_("otto").get("/people").text
@@ -126,6 +133,40 @@ class TestPages:
         assert "auditor: never used" not in first, "reading the review is use of the role"
         assert "security-analyst: never used, granted 100 days ago" in first
         assert "Account</dt><dd>password and authenticator app" in otto.get("/people/otto").text
+
+    @pytest.mark.parametrize(
+        ("role", "path"),
+        [
+            (Role.INTEGRATION_ENGINEER, "/messages"),
+            (Role.INTEGRATION_ENGINEER, "/health"),
+            (Role.CLINICIAN, "/patients"),
+            (Role.CLINICAL_ENGINEER, "/devices"),
+        ],
+    )
+    def test_to_look_at_a_page_is_use_of_the_role(self, site, role, path):
+        site.person("ines", "Ines Looks", role)
+        assert site.as_("ines").get(path).status_code == 200
+        by = views.Reader(trust_anchor(site.settings), Seen(), micros(site.house.time.clock.now()))
+        with read(site.engine) as db:
+            (held,) = views.one(db, site.settings.site.name, by, "ines").held
+        assert held.last_us
+
+    def test_who_signs_in_by_one_time_links_is_not_said_never_to_have_signed_in(self, site, monkeypatch):
+        site.person("ines", "Ines Looks", Role.INTEGRATION_ENGINEER)
+        otto = site.as_("otto")
+        fine = otto.get("/people/ines").text
+        assert "one-time links" not in fine
+        assert '<dt>Last sign-in</dt><dd><span class="dim">never' in fine
+        page = View.page
+        monkeypatch.setattr(
+            View, "page", lambda self, name, **more: page(self, name, **more | {"by_links": True})
+        )
+        text = otto.get("/people/ines").text
+        assert "<dt>Account</dt><dd>signs in by one-time links here</dd>" in text
+        assert '<dt>Last sign-in</dt><dd><span class="dim">by link' in text
+        assert "password and authenticator app</dd>" in otto.get("/people/otto").text, (
+            "who has factors has them"
+        )
 
     def test_whoever_may_not_see_people_is_told_of_nothing(self, site):
         site.person("nina", "Nina Nurse", Role.CLINICIAN)

@@ -205,6 +205,7 @@ def _shown(view: View, wrong: dict[str, str], *, invitation: str = "") -> Respon
         roles=ROLES,
         account=_account(view, id_),
         sessions=_sessions(view, found),
+        by_links=site.settings.people.links_sign_in,
         unused_days=site.settings.people.unused_days,
         waiting=waiting_for(view, id_),
         wrong=wrong,
