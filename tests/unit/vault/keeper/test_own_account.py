@@ -1,6 +1,7 @@
 """Promises about one's own account within a session: who may only look changes nothing; all of it is proved again first."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from tests.unit.vault.keeper.people import HERE, PASSWORD, Phone, founded
@@ -108,7 +109,10 @@ def test_who_was_reset_reads_by_whom_and_when_until_they_put_it_away(house):
     )
     theirs = console_proof(house.keeper.sessions.open(Visitor(name="Ada", by="passkey", person_id="ada"))[0])
     assert refused(lambda: house.people.notice_put_away(notice.id, theirs)) is Reason.NOT_FOUND
-    house.people.notice_put_away(notice.id, proof)
+    assert refused(lambda: house.people.notice_put_away(notice.id, proof)) is Reason.NOT_PERMITTED, (
+        "made since"
+    )
+    house.people.notice_put_away(notice.id, session_by(house, "provider"))
     assert house.app.session_check(proof, used=True).notices == 0
     [record] = records(house.settings, "notice.put-away")
     assert record["body"] == {"by": "ada", "person": "ben", "what": "reset"}
@@ -136,18 +140,31 @@ def session_by(house, by):
 
 
 @pytest.mark.parametrize(
-    ("what", "by", "may"),
+    ("what", "by", "since", "may"),
     [
-        ("provider", "provider+totp", False),
-        ("provider", "password+totp", True),
-        ("invitation", "password+totp", False),
-        ("invitation", "invitation+passkey", False),
-        ("invitation", "provider", True),
-        ("reset", "password+totp", True),
+        ("provider", "provider+totp", (), False),
+        ("provider", "password+totp", (), True),
+        ("provider", "password+totp", ("totp",), False),
+        ("invitation", "password+totp", (), True),
+        ("invitation", "password+totp", ("password",), False),
+        ("invitation", "password+totp", ("passkey",), True),
+        ("invitation", "invitation+passkey", ("passkey",), False),
+        ("invitation", "provider", (), True),
+        ("invitation", "provider+totp", ("totp",), False),
+        ("reset", "password+totp", ("password", "totp"), False),
+        ("reset", "provider", ("password", "totp"), True),
+        ("reset", "link", (), False),
     ],
 )
-def test_who_came_in_by_the_way_that_was_added_does_not_hide_it(house, what, by, may):
+def test_who_came_in_by_a_way_that_is_no_older_does_not_hide_it(house, what, by, since, may):
+    def factors(*kinds):
+        for kind in kinds:
+            accounts.add(house.keeper.store, "ben", kind, b"secret", house.keeper.now_us())
+            house.time.pass_(seconds=1)
+
+    factors("password", "totp")
     notices.add(house.keeper, ["ben"], "ada", what)
+    factors(*since)
     [notice] = notices.of(house.keeper, "ben")
     proof = session_by(house, by)
     if may:
@@ -155,6 +172,30 @@ def test_who_came_in_by_the_way_that_was_added_does_not_hide_it(house, what, by,
     else:
         assert refused(lambda: house.people.notice_put_away(notice.id, proof)) is Reason.NOT_PERMITTED
     assert len(notices.of(house.keeper, "ben")) == (not may)
+
+
+def test_of_two_ways_that_one_person_added_neither_hides_the_other(house):
+    notices.add(house.keeper, ["ben"], "ada", "provider")
+    house.time.pass_(seconds=1)
+    notices.add(house.keeper, ["ben"], "ada", "invitation")
+    house.time.pass_(seconds=1)
+    for kind in ("password", "totp"):
+        accounts.add(house.keeper.store, "ben", kind, b"secret", house.keeper.now_us())
+    for by in ("provider+totp", "password+totp", "provider"):
+        for one in notices.of(house.keeper, "ben"):
+            put_away = partial(house.people.notice_put_away, one.id, session_by(house, by))
+            assert refused(put_away) is Reason.NOT_PERMITTED
+    assert [one.what for one in notices.of(house.keeper, "ben")] == ["provider", "invitation"]
+
+
+def test_nobody_pushes_a_notice_out_by_many_others(house):
+    notices.add(house.keeper, ["ben"], "ada", "invitation")
+    for _ in range(notices.KEPT_MAX + 5):
+        house.time.pass_(seconds=1)
+        notices.add(house.keeper, ["ben"], "ada", "provider")
+    kept = notices.of(house.keeper, "ben")
+    assert (kept[0].what, len(kept)) == ("invitation", notices.KEPT_MAX)
+    assert house.keeper.now_us() - kept[-1].at_us < 1_000_000
 
 
 def test_a_sign_in_at_the_provider_that_is_written_into_a_record_is_told(house):

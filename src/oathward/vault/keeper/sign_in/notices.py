@@ -8,8 +8,9 @@
 
 Rules:
 - It is shown at each sign-in for ``SHOWN_US``, or until the person puts it away. What one does to oneself is no news.
-- Who came in by the very way that was added cannot put the notice of it away: it would be theirs who added it.
-- A person has few: the oldest goes.
+- It is put away only by who came in with what is older than every notice that is shown: a newer way may be theirs who added
+  it, and of two ways that one person added neither hides the other.
+- A person has few: of several of one kind by one person the second goes, else the oldest.
 
 Deliberately absent: mail and messages (nothing leaves here), and the record of it (``accounts``, the ledger has it for good).
 
@@ -53,7 +54,7 @@ def add(keeper: Keeper, people: Collection[str], by: str, what: What) -> None:
         for person in people:
             if person != by:
                 kept = [*of(keeper, person), Notice(uuid7(), what, by, keeper.now_us())]
-                _keep(keeper, person, kept[-KEPT_MAX:])
+                _keep(keeper, person, _shortened(kept))
 
 
 def of(keeper: Keeper, person: str) -> list[Notice]:
@@ -71,7 +72,7 @@ def put_away(keeper: Keeper, session: Session, id_: str) -> None:
     """Show a notice no more.
 
     Raises:
-        KeeperError: ``NOT_FOUND``. ``NOT_PERMITTED``: this session came in by what it is about.
+        KeeperError: ``NOT_FOUND``. ``NOT_PERMITTED``: this session came in by what is no older than what is told.
     """
     person = session.own
     with keeper.store.transaction():
@@ -79,12 +80,30 @@ def put_away(keeper: Keeper, session: Session, id_: str) -> None:
         found = next((one for one in kept if one.id == id_), None)
         if found is None:
             raise KeeperError("notice", "there is no such", reason=Reason.NOT_FOUND)
-        by_provider = session.by.startswith("provider")
-        if (found.what == "provider" and by_provider) or (found.what == "invitation" and not by_provider):
-            why = "is about the way you came in just now: sign in the way you did before, or leave it"
+        if _since_us(keeper, session, kept) >= min(one.at_us for one in kept):
+            why = "is put away only by who signed in with what they had before: do so, or leave it; it goes by itself"
             raise KeeperError("notice", why, reason=Reason.NOT_PERMITTED)
         _keep(keeper, person, [one for one in kept if one.id != id_])
     keeper.note("notice.put-away", {"by": found.by, "person": person, "what": found.what})
+
+
+def _since_us(keeper: Keeper, session: Session, told: list[Notice]) -> int:
+    """Say since when the newest of what a session began with may have been somebody else's: a factor, or the provider."""
+    rows = keeper.store.rows(
+        "SELECT kind, MAX(made_us) FROM factor WHERE person = ? GROUP BY kind", session.own
+    )
+    made = {str(kind): int(made_us) for kind, made_us in rows}
+    made["provider"] = max((one.at_us for one in told if one.what == "provider"), default=0)
+    return max((made[way] for way in session.by.split("+") if way in made), default=keeper.now_us())
+
+
+def _shortened(kept: list[Notice]) -> list[Notice]:
+    """Keep few: of those that say the same of the same person the first goes last, so that nobody pushes it out."""
+    while len(kept) > KEPT_MAX:
+        same = [(one.what, one.by) for one in kept]
+        gone = next((n for n, one in enumerate(same) if one in same[:n]), 0)
+        kept = [*kept[:gone], *kept[gone + 1 :]]
+    return kept
 
 
 def _keep(keeper: Keeper, person: str, kept: list[Notice]) -> None:
