@@ -122,13 +122,16 @@ def propose(view: View) -> Response:
 
 
 def emergency(view: View) -> Response:
-    """Put it in force now, once the person has said so twice and seen what it changes."""
+    """Put it in force now, once the person has said so twice and seen what it changes: this very text, or they see again."""
     edit, active = _edit(view)
     try:
         edit = _kept(view, edit)
         why, bundle = view.reason(), activation.check(_bytes(edit.files))
         activation.tested(bundle)
-        if view.form.get("sure") != "yes":
+        if (
+            view.form.get("sure") != "yes"
+            or view.form.get("digest", bundle.digest.hex()) != bundle.digest.hex()
+        ):
             return _sure(view, bundle, why)
         row, _ = proposing.emergency(view.site, _bytes(edit.files), why, view.proof, view.actor.id)
     except PolicyErrors as errors:
@@ -147,7 +150,14 @@ def _sure(view: View, bundle: Bundle, why: str) -> Response:
     changes = proposing.changes_between(base, bundle)
     refused = proposing.emergency_refusals(changes, base, bundle)
     hours = view.site.settings.people.assess_hours_max
-    return view.page("policy_emergency.html", changes=changes, hours=hours, refused=refused, why=why)
+    return view.page(
+        "policy_emergency.html",
+        changes=changes,
+        digest=bundle.digest.hex(),
+        hours=hours,
+        refused=refused,
+        why=why,
+    )
 
 
 def _refused(view: View, edit: EditRow, active: activation.Active | None, error: InputError) -> Response:
