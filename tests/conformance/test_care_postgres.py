@@ -63,3 +63,11 @@ def test_with_the_last_stay_goes_the_name(engine):
 
 def test_beyond_the_limit_of_all_nothing_begins(engine):
     bounded.test_beyond_the_limit_of_all_a_new_stay_is_a_finding_and_those_there_go_on(engine)
+
+
+def test_at_the_limit_of_all_ended_stays_are_forgotten_first(engine):
+    bounded.test_at_the_limit_of_all_the_ended_stay_longest_unheard_of_is_forgotten_first(engine)
+
+
+def test_what_is_moved_from_nobody_known_ends_and_stays_ended(engine):
+    bounded.test_what_is_moved_from_nobody_known_ends_whomever_it_is_of(engine)

@@ -87,7 +87,10 @@ class Held:
 
     def put(self, stay: Stay, said: Said) -> None:
         """Change a stay that is there, or add one."""
-        self.of((stay.subject,)) if stay.subject else self._one(stay.encounter)
+        if stay.subject == NOBODY:
+            self._one(stay.encounter)
+        else:
+            self.of((stay.subject,))
         kept = self._rows[stay.subject]
         key = stay.subject, stay.encounter
         self._was.setdefault(key, kept.get(stay.encounter))

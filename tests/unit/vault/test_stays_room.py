@@ -24,6 +24,7 @@ from oathward.core.settings import People
 from oathward.vault import care_room, care_rows, stays
 from oathward.vault.care_rows import Tie
 from oathward.vault.stays import Turn
+from oathward.vault.stays_moved import Moved, move
 
 LIMIT = {"finding": "care.limit", "about": "patient"}
 PEOPLE = People(care_silence_days=30.0, care_ended_days=30.0)
@@ -148,6 +149,19 @@ def test_what_ended_and_never_began_here_is_kept_for_the_order_of_messages_alone
     heard = NOW + 5 * HOUR
     assert forget(engine, heard + kept_days * DAY) == (0, 0)
     assert forget(engine, heard + kept_days * DAY + 1) == (1, 0)
+
+
+def test_what_is_moved_from_nobody_known_ends_whomever_it_is_of(engine):
+    take(engine, room(), visit(1), visit(2))
+    moved = Moved(visit(3, Turn.TELL, subject="s2"), (b"x",), b"v1", b"")
+    with write(engine) as db:
+        leaves = move(db, "s", [moved], lambda *_: [], STAMPS, room())
+    assert [leaf.record.body.get("finding") for leaf in leaves] == ["care.prior-unknown", None]
+    assert there(engine) == {"v1": False, "v2": True}
+    assert take(engine, room(), said(Turn.ADMIT, 2, encounter=b"v1", subject="s3")) == []
+    assert there(engine, ("s3",)) == {"v1": False}
+    take(engine, room(), said(Turn.ADMIT, 4, encounter=b"v1", subject="s4"))
+    assert there(engine, ("s4",)) == {"v1": True}, "said after the move"
 
 
 def forget(engine, now_us, limit=100, people=PEOPLE):
