@@ -34,8 +34,10 @@ def proof_of(settings: Settings, keeper: Client, person: str | None) -> Mapping[
         person: a name, for a site without people; the login name where it is None.
 
     Raises:
-        InputError: ``ACCESS_SIGN_IN``: nobody is signed in here, or not any more.
+        InputError: ``ACCESS_SIGN_IN``: nobody is signed in here, or not any more. ``KEEPER_UNAVAILABLE``: the keeper that knew
+            the session does not run.
     """
+    from oathward.vault.keeper.client.transport import is_here
     from oathward.vault.keeper.proof import admin_proof, console_proof
 
     if not keeper.state().get("founded"):
@@ -46,6 +48,9 @@ def proof_of(settings: Settings, keeper: Client, person: str | None) -> Mapping[
     try:
         new = keeper.people.session_rotate(console_proof(secret))
     except KeeperError as error:
+        if error.reason in _SIGNED_OUT and is_here(settings):
+            why = "it does not run, and sessions end with it: start `oathward serve`, then `oathward sign-in`"
+            raise InputError("keeper", why, reason=Reason.KEEPER_UNAVAILABLE) from error
         if error.reason in _SIGNED_OUT:
             raise _signed_out("the session has ended") from error
         raise

@@ -11,11 +11,12 @@ from oathward.cli.main import run
 from oathward.cli.people_grants import last_day
 from oathward.cli.signed_in import remember
 from oathward.core.db import read
-from oathward.core.errors import AuthorityError, KeeperError, StorageError
+from oathward.core.errors import AuthorityError, InputError, KeeperError, StorageError
 from oathward.core.reasons import Reason
 from oathward.people import granted_sql
 from oathward.people.sheet import parse
 from oathward.policy.people import Person
+from oathward.vault.keeper.client import transport
 from oathward.vault.keeper.operations.admin import SIGNED_FOR
 
 
@@ -54,6 +55,18 @@ def test_a_key_holder_who_uses_the_command_line_alone_has_a_used_role(site, at_t
     assert used(site) == {}
     assert run(["keys", *what, "--data", data, "--json"]) == 0
     assert list(used(site)) == [("kim", "key-holder")]
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_without_a_keeper_that_runs_it_is_not_the_session_that_is_blamed(site, monkeypatch, tmp_path, runs):  # noqa: F811  a fixture
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    remember(str(site.opened.settings.data), "a-session-of-a-keeper-that-was-stopped-xxxx")
+    if runs:  # beside this process: then the session has ended indeed
+        monkeypatch.setattr(transport, "_opened", {})
+    with pytest.raises(InputError) as error:
+        permitted.who_may(site.opened, None, "review.see")
+    assert error.value.reason is (Reason.ACCESS_SIGN_IN if runs else Reason.KEEPER_UNAVAILABLE)
+    assert ("oathward serve" in error.value.why) is not runs
 
 
 def test_what_the_keeper_refused_is_no_use(site, at_the_desk):  # noqa: F811  a fixture

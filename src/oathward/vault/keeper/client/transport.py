@@ -197,6 +197,11 @@ class InProcess:
                 keeper.close()
 
 
+def is_here(settings: Settings) -> bool:
+    """Say whether a site's keeper is in this process: none runs beside it, and no session is older than the process."""
+    return settings.keeper_folder in _opened
+
+
 _opened: dict[Path, tuple[Keeper, int]] = {}
 _opened_guard = threading.Lock()
 
