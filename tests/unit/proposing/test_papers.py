@@ -6,7 +6,10 @@ from dataclasses import replace
 import orjson
 import pytest
 from tests import founded
-from tests.unit.proposing.test_proposing import LESS, MORE, refused
+from tests.founded import version_of
+from tests.unit.policy.test_difference import EHR
+from tests.unit.proposing.conftest import START
+from tests.unit.proposing.test_proposing import LESS, MORE, edited, refused
 
 from oathward import proposing
 from oathward.core.db import write
@@ -136,6 +139,60 @@ def test_a_bundle_that_is_not_kept_is_not_approved(captured):
         db.exec_driver_sql("DELETE FROM change_file")
     one, _ = captured.proposed(keep=False)
     refused(Reason.PROPOSAL_INCOMPLETE, captured.approve, one)
+
+
+def in_force(captured, files, **more):
+    """Two people put a bundle in force."""
+    body = captured.kept(canonical(files))
+    base = version_of(captured.keeper, "bundle", "active")
+    document = founded.proposal("bundle", [("active", body)], base=base, **more)
+    one = captured.changes.propose(document, captured.as_("ines"))
+    captured.approve(one)
+    founded.store(captured.site.opened.engine, captured.changes.sign(one.id, [body], captured.as_("ines")))
+    return body
+
+
+def wide_and_less(captured):
+    wide = in_force(captured, MORE, attached=HELD, dry_run=captured.dry_run.digest.hex())
+    in_force(captured, LESS, attached=(), dry_run="")
+    return wide
+
+
+def test_one_step_back_widens_where_what_it_needs_is_there(captured):
+    wide = wide_and_less(captured)
+    assert captured.changes.roll_back("oops", captured.as_("ines")).body == wide
+
+
+def ended(captured):
+    captured.site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT", ended_us=2)
+
+
+def test_one_step_back_to_what_nothing_covers_any_more_takes_two(captured, monkeypatch):
+    wide = wide_and_less(captured)
+    ended(captured)
+    error = refused(Reason.PROPOSAL_NEEDED, captured.changes.roll_back, "oops", captured.as_("ines"))
+    assert "An agreement that covers" in error.why
+    monkeypatch.setattr(papers, "check_back", lambda *_: None)
+    assert captured.changes.roll_back("oops", captured.as_("ines")).body == wide, "the other way round"
+
+
+def emergency(captured, files):
+    body = captured.kept(canonical(files))
+    document = founded.proposal("bundle", [("active", body)], base=1, emergency=True, attached=())
+    one = captured.changes.propose(document, captured.as_("sara"))
+    founded.store(captured.site.opened.engine, captured.changes.sign(one.id, [body], captured.as_("sara")))
+
+
+def test_an_emergency_that_widened_is_taken_back_by_one_other(captured):
+    ended(captured)
+    emergency(captured, edited(EHR, 'min_assurance = "address"', 'min_assurance = "claimed"'))
+    assert captured.changes.roll_back("undo", captured.as_("paul")).body == canonical(START)
+
+
+def test_an_emergency_that_cut_off_is_not_taken_back_over_what_ended(captured):
+    emergency(captured, LESS)
+    ended(captured)
+    refused(Reason.PROPOSAL_NEEDED, captured.changes.roll_back, "undo", captured.as_("paul"))
 
 
 def test_what_narrows_needs_neither(captured):

@@ -346,6 +346,7 @@ def test_a_proposal_that_the_keeper_has_already_is_proposed_once(site):
 
 
 def test_one_step_back_is_one_step(site):
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     site.through(LESS)
     active = proposing.roll_back(site.opened, "the maker needs its alarms", *site.as_("sara"))
     assert (active.version, active.bundle.body) == (3, canonical(START))
@@ -477,6 +478,7 @@ def test_what_is_no_bundle_is_no_emergency(site):
 
 
 def test_killed_between_the_signature_and_the_commit_it_is_put_in_force_by_trying_again(site, monkeypatch):
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     row = site.proposed(LESS)
     proposing.approve(site.opened, row.id, *site.as_("paul"))
 

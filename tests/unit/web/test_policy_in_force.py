@@ -7,7 +7,8 @@ from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 from tests.unit.web.test_policy_pages import WHY, people, proposed  # noqa: F401  a fixture
 
 
-def test_of_all_that_were_put_in_force_one_is(people):  # noqa: F811  the fixture
+def test_of_all_that_were_put_in_force_one_is(people, site):  # noqa: F811  the fixtures
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     ines, address = proposed(people)
     ines.post(f"{address}/propose", {})
     people.person("paul").post(f"{address}/approve", {})

@@ -18,7 +18,7 @@ Rules:
   keeper sees for itself (``emergencies``).
 - No bundle is signed under which nobody could change the policy again (``lockout``).
 - One step back: the version before the one in force is signed again, for one person; an emergency's for another than its own,
-  and back to one that nobody assessed for nobody.
+  and back to one that nobody assessed for nobody. It widens nothing whose requirements are not met any more.
 - Each step is a record before it is answered.
 
 Deliberately absent: what stands in a bundle (``oathward.proposing`` sees to it before it asks).
@@ -182,7 +182,7 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     """Sign the bundle before the one in force again, as the next version.
 
     Raises:
-        KeeperError: there is none, or the one in force was this person's own emergency.
+        KeeperError: there is none, the one in force was this person's own emergency, or it takes a proposal (``papers``).
     """
     roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
     signing.confirm_stored(
@@ -201,6 +201,7 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
     if old is not None and old.state in {UNASSESSED, TAKEN_BACK}:
         why = "was taken back and assessed by nobody: propose it"
         raise KeeperError("emergency", why, reason=Reason.CONFLICT)
+    papers.check_back(keeper, before.body)
     lockout.check(keeper, before.body)
     wanted = signing.Wanted(BUNDLE, ACTIVE, 0, before.body)
     with keeper.store.transaction():

@@ -4,6 +4,7 @@ Rules:
 - A bundle that widens the one in force has a kept dry run of these two bundles over a day or more, the one its proposal names
   by digest.
 - What the change requires (``policy.requirements``) is met in the register now, and of each kind something is attached.
+- One step back, which one person makes, widens only what meets its requirements now; its dry run was its own time's.
 - Who asks says none of it: bundle and dry run are read by digest from where they are kept, the register from its rows.
 - A keeper that was given no register takes no change for complete that needs one.
 
@@ -99,6 +100,21 @@ def check(keeper: Keeper, proposal: Proposal, body: bytes | None = None) -> None
         lacks += [f"Nothing of this kind is attached: {kind}." for kind in unattached]
     if lacks:
         raise KeeperError("proposal", " ".join(lacks)[:500], reason=Reason.PROPOSAL_INCOMPLETE)
+
+
+def check_back(keeper: Keeper, body: bytes) -> None:
+    """See that one step back widens nothing whose requirements are not met any more: nobody tried or agreed to that now.
+
+    Raises:
+        KeeperError: ``proposal.needed``, with what is missing; ``proposal.incomplete``: it cannot be looked up.
+    """
+    changes, before, after = emergencies.compare(keeper, body)
+    if all(change.direction != "widen" for change in changes):
+        return
+    lacks = [one.words for one in missing(_register(keeper).requirements(keeper, changes, before, after))]
+    if lacks:
+        why = f"going back widens, and something is missing: propose it. {' '.join(lacks)}"
+        raise KeeperError("policy", why[:500], reason=Reason.PROPOSAL_NEEDED)
 
 
 def _attached(keeper: Keeper, rows: Sequence[Sequence[str]]) -> set[str]:
