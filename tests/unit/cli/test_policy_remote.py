@@ -48,7 +48,8 @@ def proposed(served, less):
     return told["proposal"]["id"]
 
 
-def test_from_a_folder_to_the_version_in_force_and_back(served, less):
+def test_from_a_folder_to_the_version_in_force_and_back(served, less, site):  # noqa: F811  the fixture
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     words = "Maker's telemetry service will no longer get alarms (ORU^R40)."
     code, told, _ = served.run("ines", "diff", less)
     assert (code, [c["words"] for c in told["changes"]]) == (0, [words])

@@ -400,7 +400,7 @@ def test_an_emergency_too_wide_is_refused_with_words(people):
     assert people.active().version == 1
 
 
-def test_one_step_back_shows_what_it_undoes(people, site):  # noqa: F811
+def test_one_step_back_shows_what_it_undoes(people, site):  # noqa: F811  the fixtures
     site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     ines, address = proposed(people)
     ines.post(f"{address}/propose", {})
@@ -414,7 +414,7 @@ def test_one_step_back_shows_what_it_undoes(people, site):  # noqa: F811
     assert "one step back from version 2" in ines.page(answer.headers["location"])
 
 
-def test_a_second_step_back_is_called_what_it_is(people, site):  # noqa: F811
+def test_a_second_step_back_is_called_what_it_is(people, site):  # noqa: F811  the fixtures
     site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     ines, address = proposed(people)
     assert "Undo the step back" not in ines.page("/policies")
