@@ -237,12 +237,12 @@ MEANINGS: dict[Reason, Meaning] = {
         "this may not be done by whom, or as, it was asked", "ask somebody who may"
     ),
     Reason.EMERGENCY_TOO_WIDE: Meaning(
-        "an emergency may narrow anything, widen only links for care inside this site, and change no policy about people",
+        "an emergency narrows links, widens only care inside this site, and changes no policy about people",
         "take that out, or propose it",
     ),
     Reason.LOCKS_OUT: Meaning(
-        "under its policies about people nobody could change the policy any more: propose, approve, put in force or go back",
-        "leave it to somebody with such a role: `oathward people list` names them; mend `people/*.cedar` and propose it again",
+        "under its policies about people nobody could propose, approve, put in force or go back any more",
+        "leave that to somebody (`oathward people list`): mend `people/*.cedar` and propose it again",
     ),
     Reason.GOVERNANCE_OWNER_MISSING: Meaning(
         "an entry of the governance register has no owner or steward who is an active person",

@@ -85,6 +85,7 @@ def line(site, tmp_path, monkeypatch, capfd):  # noqa: F811  the fixture
 
 
 def test_two_people_at_the_command_line(line):
+    line.people.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     home = line.bundle(LESS)
     code, out, _ = line.run("diff", home)
     assert (code, "less  Maker's telemetry service will no longer get alarms (ORU^R40)." in out) == (0, True)

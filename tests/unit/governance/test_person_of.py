@@ -23,14 +23,21 @@ def test_a_number_an_address_and_an_id_name_the_person(house, text):
     opened, ids = house
     wanted = ids["4711"] if text == "id" else text
     with read(opened.engine) as db:
-        assert governing.person_of(db, opened, wanted, micros(opened.clock.now())) == ids["4711"]
+        assert governing.person_of(db, opened, wanted, micros(opened.clock.now()), sees=True) == ids["4711"]
 
 
 @pytest.mark.parametrize("text", ["", "9999", "Anna Berg", "x" * 300])
 def test_what_names_nobody_stays_what_it_is(house, text):
     opened, _ = house
     with read(opened.engine) as db:
-        assert governing.person_of(db, opened, text, micros(opened.clock.now())) == text
+        assert governing.person_of(db, opened, text, micros(opened.clock.now()), sees=True) == text
+
+
+@pytest.mark.parametrize("text", ["4711", "anna@hospital.example"])
+def test_who_may_not_see_people_learns_whose_none_of_them_is(house, text):
+    opened, _ = house
+    with read(opened.engine) as db:
+        assert governing.person_of(db, opened, text, micros(opened.clock.now()), sees=False) == text
 
 
 def test_the_register_reads_whom_it_is_asked_for_and_not_who_left(house):

@@ -43,6 +43,7 @@ def drafted(people, files=LESS, person="ines"):
 
 
 def test_two_people_by_the_api(people):
+    people.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
     ines, paul = people.caller("ines"), people.caller("paul")
     one = drafted(people)
     whole = ines.get(f"/proposals/{one}").json()
