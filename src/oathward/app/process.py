@@ -5,7 +5,7 @@ Rules:
 - Message metadata past its retention is forgotten in small batches.
 - Processes that hung, and deliveries that are nowhere, become findings.
 - Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
-- Pages are served by a thread with a loop of its own (``web.server``); one that ends by an error of ours ends the process.
+- Pages are served by a thread with a loop of its own (``web.serving.server``); one that ends by an error of ours ends the process.
 """
 
 from __future__ import annotations

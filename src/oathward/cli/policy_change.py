@@ -232,7 +232,7 @@ def emergency(
 ) -> None:
     """Put a bundle in force now, alone; another person must assess it in time.
 
-    It may narrow anything, and widen only links for care inside this site.
+    It may narrow any link, and widen only links for care inside this site; policies about people it leaves as they are.
     """
     from oathward import proposing
 

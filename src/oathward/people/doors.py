@@ -12,7 +12,7 @@ Rules:
 - Who founded the site at its machine has a name and no record: their invitations count for nobody.
 - Words name people as ``{id}``: who may see people reads names there, others do not (``policy.review_findings.with_names``).
 
-Deliberately absent: refusing anything. Who gave somebody another way in of late the keeper compares itself (``vault.keeper.apart``).
+Deliberately absent: refusing anything. What one person alone could do as two the keeper refuses itself (``keeper.changing.apart``).
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@
 
 Rules:
 - What there is comes in as plain facts; what is missing is told in words, all of it at once.
-- An emergency may narrow anything, and widen care links inside this site only, as they were and as they will be.
+- An emergency may narrow any link, and widen care links inside this site only, as they were and as they will be; it changes no
+  policy about people.
 - Policies about people it leaves as they are: forbidding everybody everything would narrow too, and nobody could undo it.
 - A widening that concerns no link, or every one of them unsure, is no emergency's.
 

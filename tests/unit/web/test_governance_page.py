@@ -116,6 +116,16 @@ def test_an_entry_is_written_and_bears_its_history_with_names_escaped(officers, 
     assert "draft" in ada.text(f"/governance/link/{REGISTRY}").partition("History")[2]
 
 
+def test_people_are_offered_as_owners_to_who_may_see_people_alone(officers, site, monkeypatch):
+    app, _ = console_of(site, monkeypatch)
+    engineer = Viewer(app, secret_of(Role.INTEGRATION_ENGINEER)).get("/governance/link/ehr")
+    officer = officers[0].get("/governance/link/ehr")
+    assert (engineer.status_code, officer.status_code) == (200, 200)
+    for told, there in ((officer.text, True), (engineer.text, False)):
+        assert ('<option value="p-2">Bob' in told, "staff number" in told) == (there, there)
+        assert 'name="owner"' in told
+
+
 def test_a_form_that_cannot_be_written_is_shown_again_with_its_reason(officers, site):
     ada, *_ = officers
     answer = ada.post(f"/governance/link/{REGISTRY}", owner="p-9", steward="p-2", state="active")

@@ -218,7 +218,8 @@ def _saved(view: View, style: str, media_type: str) -> Response:
 def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
     kind, id_ = _key(view)
     with read(view.site.engine) as db:
-        few = sum(people.counts(db, view.site.site).values()) <= PERSONS_OFFERED_MAX
+        sees = view.may("people.see")
+        few = sees and sum(people.counts(db, view.site.site).values()) <= PERSONS_OFFERED_MAX
     register = _register(view, everyone=few)
     row = next((row for row in register.rows if (row.kind, row.id) == (kind, id_)), None)
     if row is None and _is_new(view) and ID(id_):
@@ -237,6 +238,7 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
         history=history,
         levels=LEVELS,
         link=papers.link_of(register, row),
+        named="staff number, mail address or person id" if sees else "person id",
         next_states=sorted(TRANSITIONS[row.state]),
         offered=living if few else {},
         people=living,

@@ -78,16 +78,12 @@ def save(view: View) -> Response:
     except InputError as error:
         return _refused(view, edit, active, error)
     if do == "emergency":
-        return RedirectResponse(
-            "/policies/edit/emergency", 307
-        )  # the same form, to where a proof is asked for
-    path, checked = (
-        view.form.get("open", path),
-        do == "check" or ("open" in view.form and "checked" in view.form),
-    )
-    if view.form.get("reason") or (
-        view.form.get("new") and do != "add"
-    ):  # typed, and kept by nothing but the page
+        # The same form, to where a proof is asked for.
+        return RedirectResponse("/policies/edit/emergency", 307)
+    path = view.form.get("open", path)
+    checked = do == "check" or ("open" in view.form and "checked" in view.form)
+    # What was typed beside the text is kept by nothing but the page.
+    if view.form.get("reason") or (view.form.get("new") and do != "add"):
         mistakes = _mistakes(edit.files) if checked else []
         return _page(view, edit, active, path if path in edit.files else "", mistakes, checked=checked)
     return view.go(view.link("/policies/edit", file=path, checked="yes" if checked else ""))

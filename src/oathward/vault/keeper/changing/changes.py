@@ -185,9 +185,8 @@ def roll_back(keeper: Keeper, session: Session, reason: str) -> Document:
         KeeperError: there is none, the one in force was this person's own emergency, or it takes a proposal (``papers``).
     """
     roles.permit(keeper, session, "policy.rollback", Thing("policy", ACTIVE))
-    signing.confirm_stored(
-        keeper
-    )  # before another is signed: what is in force stays known where that one is lost
+    # Before another is signed: what is in force stays known where that one is lost.
+    signing.confirm_stored(keeper)
     with read(keeper.engine) as db:
         now = authority.load(db, keeper.site, BUNDLE, ACTIVE, keeper.authority, keeper.seen)
         last = _version_before(keeper, db, now.version)

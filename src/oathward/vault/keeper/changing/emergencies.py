@@ -1,7 +1,7 @@
 """What a bundle changes, as the keeper sees it; and what one person may have signed alone, in an emergency.
 
 Rules:
-- It may narrow anything, and widen only links for care inside this site (``policy.requirements``).
+- It may narrow any link, widen only links for care inside this site, and change no policy about people (``policy.requirements``).
 - What cannot be read or compared is not signed. The keeper looks itself, and does not believe who asks.
 
 Deliberately absent: who may ask (``changes``), the assessment afterwards, and what two people must bring along (``papers``).
