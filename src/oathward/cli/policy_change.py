@@ -131,6 +131,7 @@ def attach(
     proposal: ProposalArgument,
     file: Annotated[str, typer.Argument(metavar="FILE", help="What to attach; - for stdin.")],
     name: Annotated[str, typer.Option(help="How it is called; the file's name by default.")] = "",
+    server: ServerOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -138,6 +139,9 @@ def attach(
     from oathward import proposing
 
     content, called = read_bytes(file), name or Path(file).name
+    if url := server_of(server):
+        policy_remote.attach(url, proposal, called, content, as_json=as_json)
+        return
     with opened(data) as site:
         _, by = _who(site, "policy.attach")
         proposing.attach(site, proposal, called, content, by)
@@ -341,6 +345,8 @@ def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
         if found.dry_run:
             print("What it would have done:")
             print("\n".join(f"  {line}" for line in lines(found.dry_run)))
+        for waits in found.waiting:
+            print(f"  waiting  {waits.words}")
         for one in found.requirements:
             print(f"  {'there  ' if one.met else 'MISSING'}  {one.words}")
         for event in found.view.events:
@@ -356,6 +362,7 @@ def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
         "changes": found.changes,
         "requirements": [{"words": one.words, "met": one.met} for one in found.requirements],
         "dry_run": found.dry_run.digest if found.dry_run else None,
+        "waiting": [one._asdict() for one in found.waiting],
         "attachments": found.view.attachments,
         "events": found.view.events,
         "stale": found.stale,

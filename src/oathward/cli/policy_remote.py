@@ -5,11 +5,12 @@ Rules:
 - A bundle's mistakes are asked for first, all of them; nothing is written down while there are any.
 - A dry run goes on at the server; the command waits for it and says how it goes on where it takes longer than that.
 
-Deliberately absent: attachments (the console's page of the proposal takes them).
+Deliberately absent: rules of its own.
 """
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -76,6 +77,15 @@ def show(url: str, proposal: str, *, as_json: bool) -> None:
         called = _names(server, [found["proposal"]], found["steps"])
         version = server.get(ROOT)["version"]
     _show(found, called, version, as_json=as_json)
+
+
+def attach(url: str, proposal: str, name: str, content: bytes, *, as_json: bool) -> None:
+    """Attach a file to a draft."""
+    with as_signed_in(url) as server:
+        given = {"name": name, "content": base64.b64encode(content).decode()}
+        server.post(f"{_one(proposal)}/attach", given)
+    said = {"proposal": proposal, "name": name, "bytes": len(content)}
+    emit(said, as_json=as_json, human=lambda: print(f"Attached {name} to {proposal}."))
 
 
 def approve(url: str, proposal: str, *, as_json: bool) -> None:
@@ -216,6 +226,8 @@ def _show(found: Mapping[str, Any], called: Mapping[str, str], version: int, *, 
         if found["dry_run_words"]:
             print("What it would have done:")
             print("\n".join(_plain(f"  {line}") for line in found["dry_run_words"]))
+        for one in found["waiting"]:
+            print(_plain(f"  waiting  {one['words']}"))
         for need in found["needs"]:
             print(_plain(f"  {'there  ' if need['met'] else 'MISSING'}  {need['words']}"))
         for step in found["steps"]:

@@ -1,11 +1,13 @@
 """``oathward policy … --server``: two people change the policy from their own machines; the server decides as ever."""
 
+import hashlib
 import json
 
 import pytest
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
 from tests.unit.proposing.test_proposing import LESS, MORE
 
+from oathward import proposing
 from oathward.cli import main, remote
 from oathward.core.settings import Console
 from oathward.web.serving.server import Server
@@ -114,6 +116,27 @@ def test_what_it_needs_and_does_not_have_leaves_a_draft(served, tmp_path):
         "ines", "propose", "--draft", told["proposal"]["id"], "--days", "3", plain=True
     )
     assert (code, "MISSING" in text) == (0, True)
+
+
+def test_a_letter_is_attached_and_the_draft_proposed(served, site, tmp_path):  # noqa: F811  the fixture
+    one = served.run("ines", "propose", written(tmp_path / "more", MORE), "--why", "more")[1]["proposal"][
+        "id"
+    ]
+    letter = tmp_path / "letter.pdf"
+    letter.write_bytes(b"%PDF\x00\xff no text")
+    code, told, wrong = served.run("ines", "attach", one, str(letter))
+    assert (code, told) == (0, {"proposal": one, "name": "letter.pdf", "bytes": 14}), wrong
+    text = served.run("ines", "attach", one, str(letter), "--name", "once more", plain=True)[1]
+    assert text == f"Attached once more to {one}.\n"
+    kept = proposing.shown(site.opened, one).view.attachments
+    assert [(a.name, a.by, a.digest) for a in kept if a.kind == "note"] == [
+        (name, "ines", hashlib.sha256(letter.read_bytes()).hexdigest())
+        for name in ("letter.pdf", "once more")
+    ]
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
+    assert served.run("ines", "propose", "--draft", one)[1]["proposal"]["state"] == "proposed"
+    code, _, wrong = served.run("ines", "attach", one, str(letter))
+    assert (code != 0, "conflict" in wrong) == (True, True), wrong
 
 
 def test_an_emergency_and_its_assessment(served, less):

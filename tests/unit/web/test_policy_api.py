@@ -1,11 +1,15 @@
 """Policy by the JSON API: the same two people, the same refusals, by reason code."""
 
+import base64
+import hashlib
+
 import pytest
 from starlette.testclient import TestClient
 from tests.unit.proposing.conftest import START, folder, site  # noqa: F401  fixtures
 from tests.unit.proposing.test_proposing import LESS, MORE
 from tests.unit.web.conftest import BASE
 
+from oathward.changes.model import FILE_BYTES_MAX
 from oathward.web.frame import create
 
 ROOT = "/api/v1/policy"
@@ -84,6 +88,11 @@ BAD = [
     ("files of numbers", "ines", "/proposals", {"files": {"a": 1}, "reason": "x"}, 400, "input.invalid"),
     ("a broken bundle", "ines", "/proposals", {"files": {"bundle.toml": "name ="}, "reason": "x"}, 422, "bundle.invalid"),
     ("a path outside", "ines", "/proposals", {"files": {"../x": ""}, "reason": "x"}, 422, "bundle.invalid"),
+    ("an attachment of no base64", "ines", "/proposals/{paul}/attach", {"name": "x", "content": "é"}, 400, "input.invalid"),
+    ("an attachment without a name", "ines", "/proposals/{paul}/attach", {"content": "eA=="}, 400, "input.invalid"),
+    ("attached to what is proposed", "ines", "/proposals/{paul}/attach", {"name": "x", "content": "eA=="}, 409, "conflict"),
+    ("an auditor attaches", "audra", "/proposals/{paul}/attach", {"name": "x", "content": "eA=="}, 404, "not-found"),
+    ("attached to nothing", "ines", "/proposals/none/attach", {"name": "x", "content": "eA=="}, 404, "not-found"),
     ("too wide an emergency", "sara", "/emergency", {"files": texts(MORE), "reason": "x"}, 403, "proposal.emergency-too-wide"),
     ("an engineer's emergency", "ines", "/emergency", {"files": texts(LESS), "reason": "x"}, 404, "not-found"),
 ]  # fmt: skip
@@ -96,6 +105,29 @@ def test_what_is_refused_and_why(people, what, person, path, body, status, code)
     answer = people.caller(person).post(path.format(paul=one), body)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert people.active().version == 1
+
+
+def test_what_is_attached_is_told_with_the_draft(people):
+    one, ines = drafted(people), people.caller("ines")
+    answer = ines.post(f"/proposals/{one}/attach", {"name": "a letter", "content": "AP8="})
+    assert answer.status_code == 201
+    (told,) = people.caller("audra").get(f"/proposals/{one}").json()["attachments"]
+    assert told.pop("at")
+    digest = hashlib.sha256(b"\x00\xff").hexdigest()
+    assert told == {"kind": "note", "name": "a letter", "digest": digest, "about": "", "by": "ines"}
+    assert answer.json()["attachments"][0]["digest"] == digest
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "code"),
+    [("a\nline", 1, "input.invalid"), ("too large", FILE_BYTES_MAX + 1, "message.limit-exceeded")],
+)
+def test_what_is_not_attached(people, name, size, code):
+    one = drafted(people)
+    content = base64.b64encode(bytes(size)).decode()
+    answer = people.caller("ines").post(f"/proposals/{one}/attach", {"name": name, "content": content})
+    assert (answer.status_code, answer.json()["code"]) == (400, code), answer.text
+    assert people.caller("ines").get(f"/proposals/{one}").json()["attachments"] == []
 
 
 def test_a_call_without_a_fresh_proof_asks_for_one(people):

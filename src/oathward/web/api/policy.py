@@ -3,11 +3,13 @@
 Rules:
 - The same steps as the pages and the command line: who proposes does not approve, what is missing blocks, stale is refused.
 - Files are path and text; what a bundle may hold is checked as a whole, and every mistake is in the answer.
+- A file that is attached comes as base64 in JSON: any bytes, and a name.
 - A dry run goes on beside the call; ``dry_run`` says how far it is.
 """
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
     from oathward.web.view import View
 
 FILES_BYTES_MAX = 6_291_456
-"""Of a call with a bundle's files: the largest bundle, as JSON writes it."""
+"""Of a call with a bundle's files or an attachment: the largest, as JSON writes it."""
 
 _PATIENCE_S = 1.0
 
@@ -94,6 +96,16 @@ class NeedOut:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitingOut:
+    """Deliveries that wait now on a link that a proposal touches; `less`: something is taken away there."""
+
+    link: str
+    deliveries: int
+    less: bool
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class StepOut:
     """One step of a proposal."""
 
@@ -101,6 +113,18 @@ class StepOut:
     by: str
     at: datetime
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentOut:
+    """What is attached to a proposal; `about`: whose need it meets, empty for a note."""
+
+    kind: str
+    name: str
+    digest: str
+    about: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +157,9 @@ class ProposalWhole:
     needs: list[NeedOut]
     dry_run: str
     dry_run_words: list[str]
+    waiting: list[WaitingOut]
     trying: bool
+    attachments: list[AttachmentOut]
     steps: list[StepOut]
 
 
@@ -193,6 +219,13 @@ def draft(view: View) -> Response:
     row = proposing.draft(view.site, _files(view.body), _reason(view.body), view.actor.id)
     trying.begin(view.site, row.id, view.actor.id, days=proposing.DAYS).join(_PATIENCE_S)
     return _whole(view, row.id, status=201)
+
+
+def attach(view: View) -> Response:
+    """Attach a file to a draft; takes `name` and `content` in base64."""
+    name, content = _attached(view.body)
+    proposing.attach(view.site, view.part("proposal"), name, content, view.actor.id)
+    return _whole(view, view.part("proposal"), status=201)
 
 
 def trial(view: View) -> Response:
@@ -263,6 +296,23 @@ def _files(body: Any) -> dict[str, bytes]:
         raise InputError("body.files", "must be Unicode texts", reason=Reason.INPUT_INVALID) from error
 
 
+def _attached(body: Any) -> tuple[str, bytes]:
+    """Read the name and the bytes of what is to be attached.
+
+    Raises:
+        InputError: they are not there, or no base64.
+    """
+    if not isinstance(body, dict) or set(body) != {"name", "content"}:
+        raise InputError("body", "takes name and content", reason=Reason.INPUT_INVALID)
+    name, content = body["name"], body["content"]
+    if not isinstance(name, str) or not isinstance(content, str):
+        raise InputError("body", "name and content must be texts", reason=Reason.INPUT_INVALID)
+    try:
+        return name, base64.b64decode(content, validate=True)
+    except ValueError as error:
+        raise InputError("body.content", "must be base64", reason=Reason.INPUT_INVALID) from error
+
+
 def _reason(body: Mapping[str, Any]) -> str:
     return reason_of(body["reason"] if isinstance(body.get("reason"), str) else "")
 
@@ -277,7 +327,12 @@ def _whole(view: View, id_: str, *, status: int = 200) -> Response:
         [NeedOut(one.met, one.words) for one in found.requirements],
         found.row.dry_run,
         dry_run_words.lines(found.dry_run) if found.dry_run else [],
+        [WaitingOut(*one, one.words) for one in found.waiting],
         running is not None and running.running,
+        [
+            AttachmentOut(one.kind, one.name, one.digest, one.about, one.by, from_micros(one.at_us))
+            for one in found.view.attachments
+        ],
         [StepOut(one.kind, one.by, from_micros(one.at_us), one.words) for one in found.view.events],
     )
     return view.json(whole, status=status)
@@ -336,6 +391,7 @@ API = (
         call=Call(gives=ProposalWhole, status=201, bytes_max=FILES_BYTES_MAX, words=f"Write a proposal down as a draft, and begin its dry run; {_FILES}."),
     ),
     Route(_ONE, proposal, action="policy.see", thing=named("policy"), api=True, call=Call(gives=ProposalWhole)),
+    _step("attach", attach, "policy.attach", Call(gives=ProposalWhole, status=201, bytes_max=FILES_BYTES_MAX)),
     _step("try", trial, "policy.propose", Call(gives=ProposalWhole, takes=Days, status=202)),
     _step("propose", submit, "policy.propose", Call(gives=ProposalOut)),
     _step("approve", approve, "policy.approve", Call(gives=ProposalOut)),
