@@ -87,8 +87,4 @@ def traffic_quality(
         (row.day_us, row.kind, row.link, tuple(row.counts))
         for row in traffic.by_day(db, site, since_us, until_us)
     ]
-    held = [
-        row for row in traffic.held_by_day(db, site, since_us, until_us) if quality.counts_held(row.reason)
-    ]
-    kinds = inventory.kinds(db, site, (row.device for row in held if row.device))
-    return quality.by_kind(counts, held, kinds), quality.by_link(counts)
+    return quality.by_kind(counts), quality.by_link(counts)

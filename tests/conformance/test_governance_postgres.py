@@ -18,8 +18,9 @@ from tests.unit.governance.test_findings import (  # noqa: F401  likewise
     test_a_link_with_all_it_needs_is_no_finding,
 )
 
-from oathward.core.db import read
+from oathward.core.db import read, write
 from oathward.messages import traffic
+from oathward.messages.traffic import Counts
 
 pytestmark = needs_postgres
 
@@ -30,6 +31,10 @@ def url(postgres_url):  # noqa: F811  the fixture
     return postgres_url
 
 
-def test_what_is_held_is_counted_by_day(engine):  # noqa: F811  the fixture
-    with read(engine) as found:
-        assert traffic.held_by_day(found, "north", 0, 2_000_000_000_000_000) == []
+def test_counts_of_traffic_are_added_up(engine):  # noqa: F811  the fixture
+    for _ in range(2):
+        with write(engine) as db:
+            traffic.add(db, "north", {(0, "pump", ""): Counts(messages=3, malformed=1, unknown_device=2)})
+    with read(engine) as db:
+        (row,) = traffic.by_day(db, "north", 0, traffic.DAY_US)
+    assert row == (0, "pump", "", Counts(messages=6, malformed=2, unknown_device=4))

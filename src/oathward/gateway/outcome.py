@@ -177,29 +177,31 @@ def unknown_device(
 
 
 def quarantined(
-    gate: Gate, arrival: Arrival, message: Any, why: Reason, where: str, device: str = ""
+    gate: Gate, arrival: Arrival, message: Any, why: Reason, where: str, device: Device | None = None
 ) -> Prepared:
     """Hold a whole message: its original sealed for nobody known, a record, nothing leaves.
 
     Raises:
         VaultError: it cannot be sealed: it must not be acknowledged.
     """
-    if not device and not arrival.release:
+    sender, kind = (device.id, device.kind) if device else ("", "")
+    if not sender and not arrival.release:
         gate.take_stranger_bytes(len(arrival.raw))
     # One key a day, not one a message: junk must not cost the keeper a key each.
     holding = f"{kept.NOBODYS}{from_micros(arrival.at_us):%Y%m%d}"
-    held = _held(gate, arrival, device, why, where, "")
+    held = _held(gate, arrival, sender, why, where, "")
     gate.counts["message.held"] += 1
     identity = _identity(arrival, message)
     return Prepared(
         arrival,
-        _row(gate, arrival, message, identity, device, holding, why),
+        _row(gate, arrival, message, identity, sender, holding, why),
         [_held_record(held, holding, ())],
         partial(arrival.wire.replies, message or arrival.raw, arrival.at_us, why),
         originals=[_original(gate, arrival, holding)],
         held=held,
         identity=identity,
         sent_us=NOT_ASKED if message is None else arrival.wire.sent_us(message),
+        kind=kind,
     )
 
 

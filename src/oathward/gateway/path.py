@@ -96,7 +96,7 @@ def _handled(gate: Gate, arrival: Arrival, message: Any) -> Prepared:
     wire = arrival.wire
     if not all(device.entitled(code, trigger) for code, trigger in wire.types(message)):
         where = wire.where_type(message)
-        return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, where, device.id)
+        return outcome.quarantined(gate, arrival, message, Reason.DEVICE_NOT_ENTITLED, where, device)
     resolved: list[Resolution] = []
     prepared = None
     try:

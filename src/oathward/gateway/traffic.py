@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 _DAY_US = 24 * HOUR_US
 _IN_TIME, _MALFORMED, _DUPLICATE = "", "malformed", "duplicates"
 
-Seen = tuple[int, str, tuple[str, ...], str, bool]
-"""What messages that count alike have: hour, kind of device, links, what their time was, whether the patient was not known."""
+Seen = tuple[int, str, tuple[str, ...], str, bool, str]
+"""What messages that count alike have: hour, kind of device, links, what their time was, whether the patient was not known,
+and as what they are held."""
 
 
 class Traffic:
@@ -57,7 +58,9 @@ class Traffic:
                     timed = self._timed(received_us, sent_us)
                 links = tuple([one.row.link for one in prepared.outgoing])
                 holding = "holding" in [one.kind for one in prepared.resolutions]
-                key = received_us // HOUR_US, prepared.kind, links, timed, holding
+                held = prepared.held
+                held_as = "" if held is None or held.links else traffic.held_as(held.reason)
+                key = received_us // HOUR_US, prepared.kind, links, timed, holding, held_as
                 seen[key] = seen.get(key, 0) + 1
 
     def _timed(self, received_us: int, sent_us: int) -> str:
@@ -100,12 +103,12 @@ _INCLUDED = {"late_day": ("late", "late_hour", "late_day"), "late_hour": ("late"
 def counts_of(seen: Mapping[Seen, int]) -> dict[Key, Counts]:
     """Write what was seen as rows: one of all of a kind and hour, and one of each link."""
     found: dict[Key, Counts] = {}
-    for (hour, kind, links, timed, holding), number in seen.items():
+    for (hour, kind, links, timed, holding, held_as), number in seen.items():
         if timed == _DUPLICATE:
             one, links = Counts(duplicates=number), ()
         else:
             words = _INCLUDED.get(timed, (timed,)) if timed not in {_IN_TIME, _MALFORMED} else ()
-            named = {"messages": number} | dict.fromkeys(words, number)
+            named = {"messages": number} | dict.fromkeys((*words, held_as) if held_as else words, number)
             one = Counts(**named, unidentified=number if holding else 0)
         for link in ("", *links):
             key = (hour * HOUR_US, kind, link)

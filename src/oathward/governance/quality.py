@@ -2,8 +2,8 @@
 
 Rules:
 - Each number says what it counts and of what; a share is of the messages that were stored.
-- Malformed are messages that could not be read as their protocol; unknown devices, messages of nobody we know. Both lie in
-  quarantine and are counted there, whatever became of them.
+- Malformed are messages that could not be read as their protocol; unknown devices, messages of nobody we know. Both are
+  counted when they come, whatever becomes of them in quarantine.
 
 Deliberately absent: where the rows come from (``messages.traffic``; this context may not ask it).
 """
@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from oathward.core.reasons import Reason
-
 UNKNOWN_KIND = "unknown"
-_UNKNOWN = frozenset({Reason.DEVICE_UNKNOWN.code, Reason.DEVICE_MISMATCH.code})
-_MALFORMED = ("message.", "frame.", "fhir.", "http.")
-_COUNTED = ("messages", "late", "late_hour", "late_day", "ahead", "untimed", "unidentified", "duplicates")
+_COUNTED = (
+    "messages", "late", "late_hour", "late_day", "ahead", "untimed", "unidentified", "duplicates", "malformed", "unknown_device",
+)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -46,29 +44,14 @@ class QualityRow:
 
 Of = tuple[int, str, str, tuple[int, ...]]
 """Day, kind of device, link, and counts in the order of ``messages.traffic.Counts``."""
-Held = tuple[int, str, str, int]
-"""Day, device, reason and number, as ``messages.traffic.HeldOfDay``."""
 
 
-def counts_held(reason: str) -> bool:
-    """Whether messages held for a reason are counted by kind: they could not be read, or it is not known of whom they are."""
-    return is_malformed(reason) or reason in _UNKNOWN
-
-
-def by_kind(counts: Iterable[Of], held: Iterable[Held], kinds: Mapping[str, str]) -> list[QualityRow]:
-    """Sum up by day and kind of device, the newest day first.
-
-    Args:
-        kinds: device -> kind, of the devices in ``held``.
-    """
+def by_kind(counts: Iterable[Of]) -> list[QualityRow]:
+    """Sum up by day and kind of device, the newest day first."""
     found: dict[tuple[int, str], QualityRow] = {}
     for day_us, kind, link, numbers in counts:
         if not link:
             _add(_row(found, day_us, kind or UNKNOWN_KIND), numbers)
-    for day_us, device, reason, number in held:
-        row = _row(found, day_us, kinds.get(device) or UNKNOWN_KIND)
-        row.malformed += number if is_malformed(reason) else 0
-        row.unknown_device += number if reason in _UNKNOWN else 0
     return _ordered(found)
 
 
@@ -79,11 +62,6 @@ def by_link(counts: Iterable[Of]) -> list[QualityRow]:
         if link:
             _add(_row(found, day_us, link), numbers)
     return _ordered(found)
-
-
-def is_malformed(reason: str) -> bool:
-    """Say whether a message was held because it could not be read."""
-    return reason.startswith(_MALFORMED)
 
 
 def _row(found: dict[tuple[int, str], QualityRow], day_us: int, about: str) -> QualityRow:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,15 +144,6 @@ def row(db: Connection, site: str, id_: str) -> DeviceRow | None:
 def rows(db: Connection, site: str) -> list[DeviceRow]:
     """Read every device, by id."""
     return [_row(r) for r in db.execute(select(device).where(device.c.site == site).order_by(device.c.id))]
-
-
-def bodies(db: Connection, site: str, ids: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-    """Read the documents of some devices: (id, body) of those there are."""
-    wanted = sorted(set(ids))
-    for start in range(0, len(wanted), _IDS_MAX):
-        some = device.c.id.in_(wanted[start : start + _IDS_MAX])
-        rows = db.execute(select(device.c.id, device.c.body).where(device.c.site == site, some))
-        yield from ((id_, body) for id_, body in rows)
 
 
 def page(db: Connection, site: str, *, after: str, before: str, status: str, limit: int) -> list[DeviceRow]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import orjson
 from sqlalchemy import Connection
 
 from oathward.core.errors import AuthorityError
@@ -119,19 +118,6 @@ def one(db: Connection, site: str, id_: str, authority: Verifier, seen: Seen) ->
     """Show one device."""
     row = sql.row(db, site, id_)
     return _view(row, authority, seen) if row else None
-
-
-def kinds(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
-    """Say of what kind some devices are, for counts: device -> kind; signatures are not looked at."""
-    return {id_: kind for id_, body in sql.bodies(db, site, ids) if (kind := _kind(body))}
-
-
-def _kind(body: bytes) -> str:
-    """Read one field of a document: the whole of it, for every device of a house, takes a page too long."""
-    try:
-        return str(orjson.loads(body)["kind"])
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
 
 
 def models(db: Connection, site: str, *, most: int) -> frozenset[str]:

@@ -3,7 +3,8 @@
 Rules:
 - A row counts messages that were stored; where ``link`` is empty all of its kind, else those that left on the link.
 - By kind and not by device: an estate of a hundred thousand adds a few hundred rows a day, not millions.
-- What stands in other rows is not counted here: malformed messages and unknown devices lie in quarantine (``held``).
+- Malformed messages and those of unknown devices lie in quarantine too, one by one; here they are numbers, so that who
+  shows them reads a few rows and not the estate.
 - Rows go with the journal's own.
 
 Deliberately absent: anything of a single message.
@@ -18,8 +19,7 @@ from sqlalchemy import BigInteger, Column, Connection, Table, Text, delete, func
 from sqlalchemy.dialects import postgresql, sqlite
 
 from oathward.core.db import METADATA
-from oathward.messages.sql import quarantine
-from oathward.messages.views import from_time
+from oathward.core.reasons import Reason
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -32,6 +32,7 @@ class Counts(NamedTuple):
         late: older than the limit when they came, ``late_hour`` by more than an hour of these, ``late_day`` by more than a day.
         ahead: their own time was later than ours by more than the limit. untimed: they say no time that can be read.
         unidentified: the patient was not known. duplicates: came again, and were not stored again.
+        malformed: held whole, for they could not be read as their protocol. unknown_device: held whole, for nobody knows of whom.
     """
 
     messages: int = 0
@@ -42,11 +43,16 @@ class Counts(NamedTuple):
     untimed: int = 0
     unidentified: int = 0
     duplicates: int = 0
+    malformed: int = 0
+    unknown_device: int = 0
 
     def plus(self, other: Counts) -> Counts:
         """Add other counts."""
         return Counts(*map(sum, zip(self, other, strict=True)))
 
+
+_UNKNOWN = frozenset({Reason.DEVICE_UNKNOWN.code, Reason.DEVICE_MISMATCH.code})
+_MALFORMED = ("message.", "frame.", "fhir.", "http.")
 
 Key = tuple[int, str, str]
 """Hour in microseconds, kind of device (empty where it is not known), link."""
@@ -59,15 +65,6 @@ class OfDay(NamedTuple):
     kind: str
     link: str
     counts: Counts
-
-
-class HeldOfDay(NamedTuple):
-    """How many messages of a day were held whole for one reason; ``device`` is empty where it was not known."""
-
-    day_us: int
-    device: str
-    reason: str
-    number: int
 
 
 message_traffic = Table(
@@ -103,15 +100,11 @@ def by_day(db: Connection, site: str, since_us: int, until_us: int) -> list[OfDa
     return [OfDay(int(at), kind, link, Counts(*map(int, more))) for at, kind, link, *more in rows]
 
 
-def held_by_day(db: Connection, site: str, since_us: int, until_us: int) -> list[HeldOfDay]:
-    """Count messages that were held whole, by day, device and reason, whatever became of them since."""
-    t = quarantine.c
-    day = t.at_us - t.at_us % DAY_US
-    query = select(day.label("day"), t.device, t.reason, func.count()).where(
-        t.site == site, t.message >= from_time(since_us), t.message < from_time(until_us), t.links == ""
-    )
-    rows = db.execute(query.group_by(day, t.device, t.reason).order_by(day, t.device, t.reason))
-    return [HeldOfDay(int(at), device, reason, number) for at, device, reason, number in rows]
+def held_as(reason: str) -> str:
+    """Say as what a message that was held whole is counted, a field of ``Counts``; empty where as none."""
+    if reason.startswith(_MALFORMED):
+        return "malformed"
+    return "unknown_device" if reason in _UNKNOWN else ""
 
 
 def delete_before(db: Connection, site: str, before_us: int) -> None:

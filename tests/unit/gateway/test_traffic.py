@@ -20,7 +20,7 @@ from oathward.gateway.traffic import Traffic
 from oathward.gateway.wires import FHIR
 from oathward.inventory.model import Peer
 from oathward.messages import traffic
-from oathward.messages.model import MessageRow, OutboxRow
+from oathward.messages.model import HeldRow, MessageRow, OutboxRow
 from oathward.messages.traffic import DAY_US, HOUR_US, Counts
 from oathward.patients.model import Resolution
 from oathward.protocols.fhir.message import Request
@@ -185,10 +185,35 @@ def test_a_late_request_is_counted_when_it_was_committed_and_a_broken_one_is_not
     gate.traffic.flush(gate.engine, gate.site)
     with read(gate.engine) as db:
         rows = traffic.by_day(db, gate.site, now_us - DAY_US, now_us + DAY_US)
-        held = traffic.held_by_day(db, gate.site, now_us - DAY_US, now_us + DAY_US)
     of_devices = traffic.total(row.counts for row in rows if not row.link)
     assert (of_devices.messages, of_devices.late, of_devices.late_hour, of_devices.untimed) == (2, 1, 1, 0)
     left = {row.link for row in rows if row.link}
     assert left == {o.row.link for one in group for o in one.outgoing}
     assert left, "something left on a link"
-    assert [(row.reason, row.number) for row in held] == [(Reason.JSON_INVALID.code, 1)]
+    assert (of_devices.malformed, of_devices.unknown_device) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("reason", "wanted"),
+    [
+        (Reason.MESSAGE_UNDECODABLE, {"malformed": 1}),
+        (Reason.SEPARATORS_INVALID, {"malformed": 1}),
+        (Reason.JSON_INVALID, {"malformed": 1}),
+        (Reason.FRAME_JUNK, {"malformed": 1}),
+        (Reason.DEVICE_UNKNOWN, {"unknown_device": 1}),
+        (Reason.DEVICE_MISMATCH, {"unknown_device": 1}),
+        (Reason.PATIENTS_SEVERAL, {}),
+        (Reason.GUARD_STOPPED, {}),
+        (Reason.CONSENT_WAITING, {}),
+    ],
+)
+def test_what_is_held_whole_is_counted_by_its_reason(engine, reason, wanted):
+    message = prepared(NOW)
+    message.held = HeldRow(message.message.id, "north", NOW, "", "", reason.code, "", "")
+    assert counted(engine, message) == {("monitor", ""): Counts(messages=1, **wanted)}
+
+
+def test_what_is_held_for_some_links_is_neither(engine):
+    message = prepared(NOW, links=("ehr",))
+    message.held = HeldRow(message.message.id, "north", NOW, "", "", Reason.JSON_INVALID.code, "", "research")
+    assert counted(engine, message)[("monitor", "")] == Counts(messages=1)
