@@ -362,7 +362,7 @@ def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
         "changes": found.changes,
         "requirements": [{"words": one.words, "met": one.met} for one in found.requirements],
         "dry_run": found.dry_run.digest if found.dry_run else None,
-        "waiting": [one._asdict() for one in found.waiting],
+        "waiting": found.waiting,
         "attachments": found.view.attachments,
         "events": found.view.events,
         "stale": found.stale,

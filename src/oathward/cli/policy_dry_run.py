@@ -28,6 +28,7 @@ def dry_run(
     from oathward.dry_running import DAY_US
     from oathward.dry_running import dry_run as run
     from oathward.policy.dry_run_words import lines
+    from oathward.proposing import changes_between, waiting
 
     after, settings = checked(folder), settings_of(data)
     before = active_of(settings).bundle
@@ -48,12 +49,17 @@ def dry_run(
             engine, settings.site.name, before, after,
             since_us=now_us - days * DAY_US, until_us=now_us, progress=progress,
         )  # fmt: skip
+        waits = waiting(engine, changes_between(before, after), found)
     finally:
         engine.dispose()
 
     def human() -> None:
         for line in lines(found):
             print(line)
+        for one in waits:
+            print(f"waiting  {one.words}")
         print(f"Digest {found.digest.hex()}")
 
-    emit({**orjson.loads(found.body()), "digest": found.digest}, as_json=as_json, human=human)
+    told = orjson.loads(found.body())
+    told |= {"digest": found.digest, "waiting": waits}
+    emit(told, as_json=as_json, human=human)

@@ -26,12 +26,14 @@ from oathward.policy.requirements import emergency_refusals
 from oathward.proposing.deciding import activate, approve, emergency, roll_back, withdraw
 from oathward.proposing.drafting import DAYS, attach, draft, rebase, submit, try_out
 from oathward.proposing.looking import Proof, Shown, compiled, in_force, shown
+from oathward.proposing.waiting import Waiting, waiting
 
 __all__ = [
     "DAYS",
     "Change",
     "Proof",
     "Shown",
+    "Waiting",
     "activate",
     "approve",
     "attach",
@@ -46,5 +48,6 @@ __all__ = [
     "shown",
     "submit",
     "try_out",
+    "waiting",
     "withdraw",
 ]

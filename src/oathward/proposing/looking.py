@@ -26,6 +26,7 @@ from oathward.policy.files import unpack
 from oathward.policy.memo import Memo
 from oathward.policy.requirements import Requirement, missing
 from oathward.proposing.register import requirements
+from oathward.proposing.waiting import Waiting, waiting
 
 if TYPE_CHECKING:
     from oathward.vault.opened import Opened
@@ -36,7 +37,10 @@ Proof = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A proposal with everything that somebody must see before they agree."""
+    """A proposal with everything that somebody must see before they agree.
+
+    ``waiting``: what waits now on links it touches; nothing once it is decided.
+    """
 
     view: views.ProposalView
     bundle: Bundle
@@ -45,6 +49,7 @@ class Shown:
     requirements: tuple[Requirement, ...]
     dry_run: DryRun | None
     in_force: int
+    waiting: tuple[Waiting, ...] = ()
 
     @property
     def row(self) -> ProposalRow:
@@ -96,7 +101,8 @@ def shown(site: Opened, id_: str, *, current: Active | None = None) -> Shown:
             views.file(db, site.site, one.digest)
     changes = told(base, bundle)
     asked = requirements(site, changes, base, bundle) if row.kind == BUNDLE else ()
-    return Shown(view, bundle, base, changes, asked, result, active.version if active else 0)
+    waits = waiting(site.engine, changes, result) if row.open else ()
+    return Shown(view, bundle, base, changes, asked, result, active.version if active else 0, waits)
 
 
 @lru_cache(maxsize=8)

@@ -96,16 +96,6 @@ class NeedOut:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitingOut:
-    """Deliveries that wait now on a link that a proposal touches; `less`: something is taken away there."""
-
-    link: str
-    deliveries: int
-    less: bool
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
 class StepOut:
     """One step of a proposal."""
 
@@ -157,7 +147,7 @@ class ProposalWhole:
     needs: list[NeedOut]
     dry_run: str
     dry_run_words: list[str]
-    waiting: list[WaitingOut]
+    waiting: list[proposing.Waiting]
     trying: bool
     attachments: list[AttachmentOut]
     steps: list[StepOut]
@@ -327,7 +317,7 @@ def _whole(view: View, id_: str, *, status: int = 200) -> Response:
         [NeedOut(one.met, one.words) for one in found.requirements],
         found.row.dry_run,
         dry_run_words.lines(found.dry_run) if found.dry_run else [],
-        [WaitingOut(*one, one.words) for one in found.waiting],
+        list(found.waiting),
         running is not None and running.running,
         [
             AttachmentOut(one.kind, one.name, one.digest, one.about, one.by, from_micros(one.at_us))

@@ -107,7 +107,14 @@ def back(view: View) -> Response:
         changes = _undone(view, active)
         with read(view.site.engine) as db:
             undone = _gone_back_from(db, view.site.site, active)
-        return view.page("policy_back.html", active=active, changes=changes, undone=undone, why=why)
+        return view.page(
+            "policy_back.html",
+            active=active,
+            changes=changes,
+            undone=undone,
+            waiting=proposing.waiting(view.site.engine, changes),
+            why=why,
+        )
     now = proposing.roll_back(view.site, why, view.proof, view.actor.id)
     return view.go(view.link("/policies", active=str(now.version)))
 

@@ -152,6 +152,7 @@ def _sure(view: View, bundle: Bundle, why: str) -> Response:
         digest=bundle.digest.hex(),
         hours=hours,
         refused=refused,
+        waiting=proposing.waiting(view.site.engine, changes),
         why=why,
     )
 
