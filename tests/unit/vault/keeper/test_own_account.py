@@ -109,10 +109,11 @@ def test_who_was_reset_reads_by_whom_and_when_until_they_put_it_away(house):
     )
     theirs = console_proof(house.keeper.sessions.open(Visitor(name="Ada", by="passkey", person_id="ada"))[0])
     assert refused(lambda: house.people.notice_put_away(notice.id, theirs)) is Reason.NOT_FOUND
-    assert refused(lambda: house.people.notice_put_away(notice.id, proof)) is Reason.NOT_PERMITTED, (
-        "made since"
+    enrolled = console_proof(step.secret)
+    assert refused(lambda: house.people.notice_put_away(notice.id, enrolled)) is Reason.NOT_PERMITTED, (
+        "the invitation is the way it tells of"
     )
-    house.people.notice_put_away(notice.id, session_by(house, "provider"))
+    house.people.notice_put_away(notice.id, proof)
     assert house.app.session_check(proof, used=True).notices == 0
     [record] = records(house.settings, "notice.put-away")
     assert record["body"] == {"by": "ada", "person": "ben", "what": "reset"}
@@ -126,6 +127,36 @@ def test_a_notice_goes_by_itself_after_its_time_and_the_oldest_where_there_are_m
     assert [kept[0].by, len(kept)] == ["p5", notices.KEPT_MAX]
     house.time.pass_(seconds=notices.SHOWN_US / 1_000_000)
     assert notices.of(house.keeper, "ben") == []
+
+
+def test_a_notice_nobody_knows_of_is_shown_for_ninety_days(house):
+    notices.add(house.keeper, ["ben"], "ada", "reset")
+    house.time.pass_(days=89)
+    assert [one.what for one in notices.of(house.keeper, "ben")] == ["reset"]
+    house.time.pass_(days=1)
+    assert notices.of(house.keeper, "ben") == []
+
+
+def test_whoever_put_a_reset_away_hides_it_from_nobody_who_is_reset_again(house):
+    _, phone = reset(house)  # by Ada, who may have used the invitation herself
+    house.time.pass_(minutes=1)
+    proof, _ = house.sign_in("ben", phone)
+    [notice] = notices.of(house.keeper, "ben")
+    house.people.notice_put_away(notice.id, proof)
+    assert refused(lambda: house.people.notice_put_away(notice.id, proof)) is Reason.NOT_FOUND
+    notices.add(house.keeper, ["ben"], "ada", "provider")
+    assert [one.what for one in notices.of(house.keeper, "ben")] == ["provider"]
+    [other] = notices.of(house.keeper, "ben")
+    assert refused(lambda: house.people.notice_put_away(other.id, proof)) is Reason.NOT_PERMITTED, (
+        "for all the keeper knows these factors are hers too"
+    )
+    notices.add(house.keeper, ["ben"], "vera", "reset")
+    assert [(one.what, one.by) for one in notices.of(house.keeper, "ben")] == [
+        ("reset", "ada"),
+        ("provider", "ada"),
+        ("reset", "vera"),
+    ]
+    assert len(records(house.settings, "notice.put-away")) == 1, "the record stays"
 
 
 def test_what_one_does_to_oneself_is_no_news(house):
@@ -151,7 +182,12 @@ def session_by(house, by):
         ("invitation", "invitation+passkey", ("passkey",), False),
         ("invitation", "provider", (), True),
         ("invitation", "provider+totp", ("totp",), False),
-        ("reset", "password+totp", ("password", "totp"), False),
+        ("reset", "password+totp", ("password", "totp"), True),
+        ("reset", "passkey", ("password", "passkey"), True),
+        ("reset", "provider+totp", ("password", "totp"), True),
+        ("reset", "password", ("password", "totp"), False),
+        ("reset", "invitation+password+totp", ("password", "totp"), False),
+        ("reset", "invitation+passkey", ("passkey",), False),
         ("reset", "provider", ("password", "totp"), True),
         ("reset", "link", (), False),
     ],
