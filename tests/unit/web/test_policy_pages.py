@@ -110,6 +110,27 @@ def test_from_the_editor_to_the_version_in_force_by_two_people(people):
     assert "less for the maker" in ines.page("/policies")
 
 
+def test_a_proposal_shows_its_files_line_by_line(people):
+    ines, address = proposed(people)
+    page = ines.page(address)
+    assert re.search(rf"<summary>{VENDOR} .*changed: 1 line more, 1 line less", page)
+    told = re.search(
+        r'<pre class="lines" tabindex="0" role="region" aria-label="[^"]+">(.*?)</pre>', page, re.DOTALL
+    )[1]
+    assert (
+        '<del>- message_types = ["ORU^R01", "ORU^R40"]</del>\n<ins>+ message_types = ["ORU^R01"]</ins>'
+        in told
+    )
+    assert "Cut off here" not in page
+
+
+def test_lines_that_are_not_shown_are_counted(people):
+    ines = people.person("ines")
+    ines.write(VENDOR, "id =", "# one\n" * 500 + "id =")
+    page = ines.page(ines.post("/policies/edit/propose").headers["location"])
+    assert re.search(r"Cut off here\.</strong> 10\d more lines of this difference are not shown", page)
+
+
 def test_ones_own_is_not_approved_whatever_the_page_shows(people):
     paul, address = proposed(people, "paul")
     paul.post(f"{address}/propose", {})

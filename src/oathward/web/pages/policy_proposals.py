@@ -22,6 +22,9 @@ from oathward.people import doors
 from oathward.people import views as people
 from oathward.policy import dry_run_words
 from oathward.policy.access import Thing
+from oathward.policy.difference_files import FileChange, by_line
+from oathward.policy.files import unpack
+from oathward.policy.memo import Memo
 from oathward.policy.review_findings import marked, with_names
 from oathward.web import trying
 from oathward.web.page import Page, Route, named
@@ -78,6 +81,7 @@ def one(view: View) -> Response:
         found=found,
         groups=[(d, [c for c in found.changes if c.direction == d]) for d in ("widen", "narrow", "same")],
         event_words=event_words,
+        files=_files(found),
         level=level_of(row, found.in_force),
         lines=dry_run_words.lines(found.dry_run) if found.dry_run else [],
         mine=row.proposer == view.actor.id,
@@ -100,6 +104,20 @@ def _door(view: View, row: ProposalRow, second: str) -> str:
         found = doors.one_door(db, site.site, pair, now_us, provider=bool(site.settings.oidc.issuer))
         words = next((door.words for door in found.values()), "")
         return with_names(words, people.names(db, site.site, marked(words)))
+
+
+def _files(found: proposing.Shown) -> tuple[FileChange, ...]:
+    """Say line by line what changes; remembered, as a page is loaded again and again."""
+    key = (found.base.digest if found.base else b"", found.bundle.digest)
+    files = _known.get(key)
+    if files is None:
+        before = unpack(found.base.body) if found.base else {}
+        files = by_line(before, unpack(found.bundle.body))
+        _known.put(key, files)
+    return files
+
+
+_known: Memo[tuple[bytes, bytes], tuple[FileChange, ...]] = Memo(8)
 
 
 def yet(view: View) -> Response:
