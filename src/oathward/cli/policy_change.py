@@ -5,7 +5,7 @@ Rules:
 - What a change does is told in words before anything else; what lets more out comes first.
 - On a site without people there is nobody to approve: ``policy activate DIR`` is the way there, and these say so.
 
-Deliberately absent: rules of its own (``oathward.proposing`` has them).
+Deliberately absent: rules of its own (``oathward.proposing`` has them), and words (``policy_words``).
 """
 
 from __future__ import annotations
@@ -17,22 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.changes.model import event_words, state_words
-from oathward.cli import policy_remote
+from oathward.cli import policy_remote, policy_words
 from oathward.cli.asking import opened, read_bytes
 from oathward.cli.bundle_folder import read_folder
-from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.output import DataOption, JsonOption
 from oathward.cli.permitted import asks
-from oathward.cli.policy_remote import DAYS, MARKS
+from oathward.cli.policy_remote import DAYS
 from oathward.cli.remote import ServerOption, server_of
-from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from oathward.activation import Active
     from oathward.changes.model import EventRow, ProposalRow
-    from oathward.policy.difference import Change
     from oathward.proposing import Shown
     from oathward.vault.opened import Opened
 
@@ -54,6 +50,7 @@ def diff(
 ) -> None:
     """Say in words what the bundle in a folder changes, against what is in force."""
     from oathward import activation, proposing
+    from oathward.proposing import telling
 
     if url := server_of(server):
         policy_remote.diff(url, folder, as_json=as_json)
@@ -62,12 +59,8 @@ def diff(
     with opened(data) as site:
         active = proposing.in_force(site)
     changes = proposing.changes_between(active.bundle if active else None, after)
-
-    def human() -> None:
-        print(f"Against {active.label if active else 'nothing in force'}:")
-        _print_changes(changes)
-
-    emit({"against": active.label if active else None, "changes": changes}, as_json=as_json, human=human)
+    told = [telling.change(one) for one in changes]
+    policy_words.diff(active.label if active else "", policy_words.document(told), as_json=as_json)
 
 
 def propose(  # noqa: PLR0917  one parameter an option
@@ -145,8 +138,7 @@ def attach(
     with opened(data) as site:
         _, by = _who(site, "policy.attach")
         proposing.attach(site, proposal, called, content, by)
-    said = {"proposal": proposal, "name": called, "bytes": len(content)}
-    emit(said, as_json=as_json, human=lambda: print(f"Attached {called} to {proposal}."))
+    policy_words.attached(proposal, called, content, as_json=as_json)
 
 
 def approve(
@@ -164,14 +156,7 @@ def approve(
     with opened(data) as site:
         proof, by = _who(site, "policy.approve")
         row = proposing.approve(site, proposal, proof, by)
-    done = "assessed" if row.emergency else "approved"
-
-    def human() -> None:
-        print(f"{row.id} is {done}.")
-        if not row.emergency:
-            print(f"Next: oathward policy activate {row.id}")
-
-    emit(row, as_json=as_json, human=human)
+    policy_words.approved(_told(row), as_json=as_json)
 
 
 def withdraw(
@@ -190,7 +175,7 @@ def withdraw(
     with opened(data) as site:
         proof, by = _who(site, "policy.withdraw")
         row = proposing.withdraw(site, proposal, why, proof, by)
-    emit(row, as_json=as_json, human=lambda: print(f"{row.id} is {row.state}."))
+    policy_words.withdrawn(_told(row), as_json=as_json)
 
 
 def activate_proposal(proposal: str, url: str, data: str | None, *, as_json: bool) -> None:
@@ -203,7 +188,7 @@ def activate_proposal(proposal: str, url: str, data: str | None, *, as_json: boo
     with opened(data) as site:
         proof, by = _who(site, "policy.activate")
         active = proposing.activate(site, proposal, proof, by)
-    _in_force(active, as_json=as_json)
+    policy_words.in_force(active.label, as_json=as_json)
 
 
 def rollback(
@@ -224,7 +209,7 @@ def rollback(
     with opened(data) as site:
         proof, by = _who(site, "policy.rollback")
         active = proposing.roll_back(site, why, proof, by)
-    _in_force(active, as_json=as_json)
+    policy_words.in_force(active.label, as_json=as_json)
 
 
 def emergency(
@@ -246,14 +231,8 @@ def emergency(
     files = read_folder(folder)
     with opened(data) as site:
         proof, by = _who(site, "policy.emergency")
-        row, active = proposing.emergency(site, files, why, proof, by)
-
-    def human() -> None:
-        print(f"Active: {active.label}. Proposal {row.id}.")
-        print(f"Another person must assess it by {from_micros(row.due_us):%Y-%m-%d %H:%M} UTC:")
-        print(f"  oathward policy approve {row.id}")
-
-    emit({"active": active.label, "proposal": row}, as_json=as_json, human=human)
+        row, _ = proposing.emergency(site, files, why, proof, by)
+    policy_words.emergency(_told(row), as_json=as_json)
 
 
 def history(
@@ -273,19 +252,8 @@ def history(
     with opened(data) as site, read(site.engine) as db:
         rows = views.proposals(db, site.site, limit=limit)
         called, active = _names(site, rows), proposing.in_force(site)
-
-    def human() -> None:
-        for row in rows:
-            what = f"version {row.version}" if row.version else f"on version {row.base_version}"
-            mark = " emergency" if row.emergency else " one step back" if row.kind == "rollback" else ""
-            due = ", not assessed yet" if row.unassessed else ""
-            people = ", ".join(called.get(one, one) for one in (row.proposer, row.approver) if one)
-            state = state_words(row.state, row.version, active.version if active else 0)
-            print(f"{row.id}  {state:<12}  {what}{mark}{due}  {people}  {row.reason}")
-        if not rows:
-            print("Nobody has proposed anything yet.")
-
-    emit({"proposals": rows}, as_json=as_json, human=human)
+    told, version = [_told(row) for row in rows], active.version if active else 0
+    policy_words.history(told, called, version, as_json=as_json)
 
 
 def refuse_folder(folder: Path) -> None:
@@ -312,10 +280,6 @@ def _who(site: Opened, action: str) -> tuple[Mapping[str, str], str]:
     return asks(site, None, action)
 
 
-def _in_force(active: Active, *, as_json: bool) -> None:
-    emit({"active": active.label}, as_json=as_json, human=lambda: print(f"Active: {active.label}."))
-
-
 def _names(site: Opened, rows: Sequence[ProposalRow | EventRow]) -> Mapping[str, str]:
     """Name the people of proposals and of what happened to them, by id."""
     from oathward.core.db import read
@@ -329,62 +293,17 @@ def _names(site: Opened, rows: Sequence[ProposalRow | EventRow]) -> Mapping[str,
 
 
 def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
-    from oathward.policy.dry_run_words import lines
+    from oathward.proposing import telling
 
-    row = found.row
-
-    def human() -> None:
-        state = state_words(row.state, row.version, found.in_force)
-        print(
-            f"{row.id}: {state}{', emergency' if row.emergency else ''}, by {called.get(row.proposer, row.proposer)}: {row.reason}"
-        )
-        print(
-            f"On version {row.base_version}{', which is in force' if not found.stale else f'; {found.in_force} is in force'}"
-        )
-        _print_changes(found.changes)
-        if found.dry_run:
-            print("What it would have done:")
-            print("\n".join(f"  {line}" for line in lines(found.dry_run)))
-        for waits in found.waiting:
-            print(f"  waiting  {waits.words}")
-        for one in found.requirements:
-            print(f"  {'there  ' if one.met else 'MISSING'}  {one.words}")
-        for event in found.view.events:
-            at = f"{from_micros(event.at_us):%Y-%m-%d %H:%M}"
-            print(
-                f"  {at}  {event_words(event.kind):<12}  {called.get(event.by, event.by or '—')}  {event.words}"
-            )
-        if next_ := _next(row, found):
-            print(next_)
-
-    said: dict[str, Any] = {
-        "proposal": row,
-        "changes": found.changes,
-        "requirements": [{"words": one.words, "met": one.met} for one in found.requirements],
-        "dry_run": found.dry_run.digest if found.dry_run else None,
-        "waiting": found.waiting,
-        "attachments": found.view.attachments,
-        "events": found.view.events,
-        "stale": found.stale,
-    }
-    emit(said, as_json=as_json, human=human)
+    told = policy_words.document(telling.whole(found))
+    policy_words.proposal(told, called, found.in_force, as_json=as_json)
 
 
-def _next(row: ProposalRow, found: Shown) -> str:
-    if found.stale:
-        return f"It is stale. Next: oathward policy propose --rebase {row.id}"
-    if row.state == "draft":
-        return f"A draft: see to what is missing, then oathward policy propose --draft {row.id}"
-    if row.state == "proposed":
-        return f"Next, another person: oathward policy approve {row.id}"
-    return f"Next: oathward policy activate {row.id}" if row.state == "approved" else ""
+def _told(row: ProposalRow) -> Mapping[str, Any]:
+    from oathward.proposing import telling
 
-
-def _print_changes(changes: Sequence[Change]) -> None:
-    for change in changes:
-        print(f"  {MARKS[change.direction]}  {change.words}")
-    if not changes:
-        print("  Nothing changes.")
+    told: Mapping[str, Any] = policy_words.document(telling.proposal(row))
+    return told
 
 
 def _progress(done: int, total: int) -> None:

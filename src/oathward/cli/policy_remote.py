@@ -1,11 +1,11 @@
 """Changes of policy asked of a server: what ``policy_change`` does at the site's own machine, by the JSON API.
 
 Rules:
-- The server checks, tries and decides; what it tells is printed, and what it refuses is the same error here.
+- The server checks, tries and decides; what it refuses is the same error here.
 - A bundle's mistakes are asked for first, all of them; nothing is written down while there are any.
 - A dry run goes on at the server; the command waits for it and says how it goes on where it takes longer than that.
 
-Deliberately absent: rules of its own.
+Deliberately absent: rules of its own, and words (``policy_words``).
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from oathward.changes.model import event_words, state_words
+from oathward.cli import policy_words
 from oathward.cli.bundle_folder import read_folder
-from oathward.cli.output import emit
 from oathward.cli.remote import Server, as_signed_in
 from oathward.core.errors import InputError, OathwardError, PolicyError
 from oathward.core.reasons import Reason
@@ -28,8 +27,6 @@ from oathward.policy.errors import PolicyErrors
 ROOT = "/api/v1/policy"
 TRY_S_MAX = 600.0
 DAYS = 7
-MARKS = {"widen": "more", "narrow": "less", "same": "    "}
-"""A change's direction as it is printed."""
 _LOOK_S = 0.5
 
 
@@ -38,12 +35,7 @@ def diff(url: str, folder: Path, *, as_json: bool) -> None:
     with as_signed_in(url) as server:
         changes = _checked(server, _texts(folder))
         against = server.get(ROOT)["label"]
-
-    def human() -> None:
-        print(f"Against {against or 'nothing in force'}:")
-        _print_changes(changes)
-
-    emit({"against": against or None, "changes": changes}, as_json=as_json, human=human)
+    policy_words.diff(against, changes, as_json=as_json)
 
 
 def propose(
@@ -67,7 +59,7 @@ def propose(
             found = server.get(_one(draft))
         called = _names(server, [found["proposal"]], found["steps"])
         version = server.get(ROOT)["version"]
-    _show(found, called, version, as_json=as_json)
+    policy_words.proposal(found, called, version, url=url, as_json=as_json)
 
 
 def show(url: str, proposal: str, *, as_json: bool) -> None:
@@ -76,7 +68,7 @@ def show(url: str, proposal: str, *, as_json: bool) -> None:
         found = server.get(_one(proposal))
         called = _names(server, [found["proposal"]], found["steps"])
         version = server.get(ROOT)["version"]
-    _show(found, called, version, as_json=as_json)
+    policy_words.proposal(found, called, version, url=url, as_json=as_json)
 
 
 def attach(url: str, proposal: str, name: str, content: bytes, *, as_json: bool) -> None:
@@ -84,21 +76,14 @@ def attach(url: str, proposal: str, name: str, content: bytes, *, as_json: bool)
     with as_signed_in(url) as server:
         given = {"name": name, "content": base64.b64encode(content).decode()}
         server.post(f"{_one(proposal)}/attach", given)
-    said = {"proposal": proposal, "name": name, "bytes": len(content)}
-    emit(said, as_json=as_json, human=lambda: print(f"Attached {name} to {proposal}."))
+    policy_words.attached(proposal, name, content, as_json=as_json)
 
 
 def approve(url: str, proposal: str, *, as_json: bool) -> None:
     """Approve what another person proposed, or assess their emergency."""
     with as_signed_in(url) as server:
         row = server.post(f"{_one(proposal)}/approve", {})
-
-    def human() -> None:
-        print(f"{row['id']} is {'assessed' if row['emergency'] else 'approved'}.")
-        if not row["emergency"]:
-            print(f"Next: oathward policy activate {row['id']} --server {url}")
-
-    emit(row, as_json=as_json, human=human)
+    policy_words.approved(row, url=url, as_json=as_json)
 
 
 def withdraw(url: str, proposal: str, why: str, *, as_json: bool) -> None:
@@ -110,19 +95,21 @@ def withdraw(url: str, proposal: str, why: str, *, as_json: bool) -> None:
             if error.reason is not Reason.ACCESS_ROLE:
                 raise
             row = server.post(f"{_one(proposal)}/refuse", {"reason": why})  # not one's own
-    emit(row, as_json=as_json, human=lambda: print(f"{row['id']} is {row['state']}."))
+    policy_words.withdrawn(row, as_json=as_json)
 
 
 def activate(url: str, proposal: str, *, as_json: bool) -> None:
     """Put an approved proposal in force."""
     with as_signed_in(url) as server:
-        _in_force(server.post(f"{_one(proposal)}/activate", {}), as_json=as_json)
+        label = server.post(f"{_one(proposal)}/activate", {})["label"]
+    policy_words.in_force(label, as_json=as_json)
 
 
 def rollback(url: str, why: str, *, as_json: bool) -> None:
     """Put the policy before in force again."""
     with as_signed_in(url) as server:
-        _in_force(server.post(f"{ROOT}/rollback", {"reason": why}), as_json=as_json)
+        label = server.post(f"{ROOT}/rollback", {"reason": why})["label"]
+    policy_words.in_force(label, as_json=as_json)
 
 
 def emergency(url: str, folder: Path, why: str, *, as_json: bool) -> None:
@@ -131,13 +118,7 @@ def emergency(url: str, folder: Path, why: str, *, as_json: bool) -> None:
     with as_signed_in(url) as server:
         _checked(server, files)
         row = server.post(f"{ROOT}/emergency", {"files": files, "reason": why})
-
-    def human() -> None:
-        print(f"In force as version {row['version']}. Proposal {row['id']}.")
-        print(f"Another person must assess it by {_at(row['due'])} UTC:")
-        print(f"  oathward policy approve {row['id']} --server {url}")
-
-    emit(row, as_json=as_json, human=human)
+    policy_words.emergency(row, url=url, as_json=as_json)
 
 
 def history(url: str, limit: int, *, as_json: bool) -> None:
@@ -145,19 +126,7 @@ def history(url: str, limit: int, *, as_json: bool) -> None:
     with as_signed_in(url) as server:
         rows = [row for row, _ in zip(server.rows(f"{ROOT}/proposals"), range(limit), strict=False)]
         called, version = _names(server, rows), server.get(ROOT)["version"]
-
-    def human() -> None:
-        for row in rows:
-            what = f"version {row['version']}" if row["version"] else f"on version {row['base_version']}"
-            mark = " emergency" if row["emergency"] else " one step back" if row["kind"] == "rollback" else ""
-            due = ", not assessed yet" if row["emergency"] and not row["assessed"] else ""
-            people = ", ".join(called[one] for one in (row["proposer"], row["approver"]) if one)
-            state = state_words(row["state"], row["version"], version)
-            print(_plain(f"{row['id']}  {state:<12}  {what}{mark}{due}  {people}  {row['reason']}"))
-        if not rows:
-            print("Nobody has proposed anything yet.")
-
-    emit({"proposals": rows}, as_json=as_json, human=human)
+    policy_words.history(rows, called, version, as_json=as_json)
 
 
 def _texts(folder: Path) -> dict[str, str]:
@@ -208,49 +177,3 @@ def _names(
         with suppress(OathwardError):
             found[id_] = str(server.get(f"/api/v1/people/{id_}")["name"])
     return found
-
-
-def _in_force(active: Mapping[str, Any], *, as_json: bool) -> None:
-    emit({"active": active["label"]}, as_json=as_json, human=lambda: print(f"Active: {active['label']}."))
-
-
-def _show(found: Mapping[str, Any], called: Mapping[str, str], version: int, *, as_json: bool) -> None:
-    row = found["proposal"]
-
-    def human() -> None:
-        kind = ", emergency" if row["emergency"] else ""
-        state = state_words(row["state"], row["version"], version)
-        print(_plain(f"{row['id']}: {state}{kind}, by {called[row['proposer']]}: {row['reason']}"))
-        print(f"On version {row['base_version']}{', which is in force no more' if found['stale'] else ''}")
-        _print_changes(found["changes"])
-        if found["dry_run_words"]:
-            print("What it would have done:")
-            print("\n".join(_plain(f"  {line}") for line in found["dry_run_words"]))
-        for one in found["waiting"]:
-            print(_plain(f"  waiting  {one['words']}"))
-        for need in found["needs"]:
-            print(_plain(f"  {'there  ' if need['met'] else 'MISSING'}  {need['words']}"))
-        for step in found["steps"]:
-            print(
-                _plain(
-                    f"  {_at(step['at'])}  {event_words(step['kind']):<12}  {called[step['by']] or '—'}  {step['words']}"
-                )
-            )
-
-    emit(found, as_json=as_json, human=human)
-
-
-def _print_changes(changes: Sequence[Mapping[str, Any]]) -> None:
-    for change in changes:
-        print(_plain(f"  {MARKS.get(change['direction'], '    ')}  {change['words']}"))
-    if not changes:
-        print("  Nothing changes.")
-
-
-def _at(text: str) -> str:
-    return text[:16].replace("T", " ")
-
-
-def _plain(text: str) -> str:
-    """Keep what a server tells from moving the cursor."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import os
+from contextlib import contextmanager
 
 import pytest
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
-from tests.unit.proposing.test_proposing import LESS, MORE
+from tests.unit.proposing.test_proposing import LESS, MORE, OTHER
 
 from oathward import proposing
-from oathward.cli import main, remote
+from oathward.cli import main, policy_change, remote, signed_in
 from oathward.core.settings import Console
 from oathward.web.serving.server import Server
 
@@ -137,6 +139,58 @@ def test_a_letter_is_attached_and_the_draft_proposed(served, site, tmp_path):  #
     assert served.run("ines", "propose", "--draft", one)[1]["proposal"]["state"] == "proposed"
     code, _, wrong = served.run("ines", "attach", one, str(letter))
     assert (code != 0, "conflict" in wrong) == (True, True), wrong
+
+
+@pytest.fixture
+def here(served, monkeypatch, capsys):
+    """The same commands at the site's own machine; ``here(person, words…)`` gives what was told."""
+
+    @contextmanager
+    def opened(_):
+        yield served.opened
+
+    monkeypatch.setattr(policy_change, "opened", opened)
+    data = str(served.opened.settings.data)
+
+    def run(person, *words):
+        signed_in.remember(data, served.as_(person)[0]["session"])
+        capsys.readouterr()
+        assert main.run(["policy", *words, "--server", "", "--data", data]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_both_ways_tell_the_same_in_the_same_words(served, here, less, site, tmp_path):  # noqa: F811  the fixture
+    def same(person, *words):
+        there = served.run(person, *words, plain=True)[1].replace(f" --server {url}", "")
+        assert here(person, *words) == there
+        assert json.loads(here(person, *words, "--json")) == served.run(person, *words)[1]
+        return there
+
+    url = os.environ["OATHWARD_SERVER"]
+    same("ines", "history")
+    same("ines", "diff", less)
+    draft = served.run("ines", "propose", written(tmp_path / "more", MORE), "--why", "more")[1]["proposal"][
+        "id"
+    ]
+    assert f"then oathward policy propose --draft {draft}" in same("ines", "show", draft)
+    site.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
+    one = proposed(served, less)
+    assert f"Next, another person: oathward policy approve {one}" in same("paul", "show", one)
+    assert f"oathward policy approve {one} --server {url}" in served.run("paul", "show", one, plain=True)[1]
+    assert served.run("paul", "approve", one)[0] == 0
+    assert f"Next: oathward policy activate {one}" in same("ines", "show", one)
+    assert here("ines", "activate", one) == f"Active: {served.active().label}.\n"
+    assert f"{one}: in force, by ines: less for the maker\nOn version 1, and 2 is in force\n" in same(
+        "ines", "show", one
+    )
+    assert f"It is stale. Next: oathward policy propose --rebase {draft}" in same("ines", "show", draft)
+    assert "emergency, not assessed yet" not in same("ines", "history")
+    other = LESS | {"bundle.toml": OTHER["bundle.toml"]}
+    told = here("paul", "emergency", written(tmp_path / "other", other), "--why", "needed")
+    assert told.startswith("In force as version 3. Proposal ")
+    assert "version 3 emergency, not assessed yet" in same("ines", "history")
 
 
 def test_an_emergency_and_its_assessment(served, less):

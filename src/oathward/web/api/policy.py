@@ -22,9 +22,10 @@ from oathward.core.clock import from_micros
 from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.policy import dry_run_words
 from oathward.policy.bundle import unpack
 from oathward.policy.errors import PolicyErrors
+from oathward.proposing import telling
+from oathward.proposing.telling import ChangeOut, ProposalOut, ProposalWhole
 from oathward.web import trying
 from oathward.web.calls import PAGED, Call, Query
 from oathward.web.page import Route, named
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from oathward.changes.model import ProposalRow
-    from oathward.policy.difference import Change
     from oathward.web.view import View
 
 FILES_BYTES_MAX = 6_291_456
@@ -61,17 +60,6 @@ class PolicyOut:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeOut:
-    """One thing that changes; `direction`: widen, narrow or same."""
-
-    kind: str
-    about: str
-    direction: str
-    words: str
-    links: list[str]
-
-
-@dataclass(frozen=True, slots=True)
 class MistakeOut:
     """One mistake of a bundle; `where`: file and line."""
 
@@ -85,72 +73,6 @@ class CheckOut:
 
     mistakes: list[MistakeOut]
     changes: list[ChangeOut]
-
-
-@dataclass(frozen=True, slots=True)
-class NeedOut:
-    """One thing that a change requires."""
-
-    met: bool
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepOut:
-    """One step of a proposal."""
-
-    kind: str
-    by: str
-    at: datetime
-    words: str
-
-
-@dataclass(frozen=True, slots=True)
-class AttachmentOut:
-    """What is attached to a proposal; `about`: whose need it meets, empty for a note."""
-
-    kind: str
-    name: str
-    digest: str
-    about: str
-    by: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalOut:
-    """A proposal; `version`: as which it came into force, 0 before; `due`: of an emergency's assessment."""
-
-    id: str
-    kind: str
-    state: str
-    base_version: int
-    proposer: str
-    approver: str
-    reason: str
-    emergency: bool
-    assessed: bool
-    due: datetime | None
-    version: int
-    digest: str
-    created: datetime
-    changed: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class ProposalWhole:
-    """A proposal with all that somebody must see before they agree; `dry_run`: digest, empty while there is none."""
-
-    proposal: ProposalOut
-    stale: bool
-    changes: list[ChangeOut]
-    needs: list[NeedOut]
-    dry_run: str
-    dry_run_words: list[str]
-    waiting: list[proposing.Waiting]
-    trying: bool
-    attachments: list[AttachmentOut]
-    steps: list[StepOut]
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +107,7 @@ def check(view: View) -> Response:
         return view.json(CheckOut([MistakeOut(one.where, one.why) for one in errors.errors], []))
     now = proposing.in_force(view.site)
     changes = proposing.changes_between(now.bundle if now else None, bundle)
-    return view.json(CheckOut([], list(map(_change, changes))))
+    return view.json(CheckOut([], list(map(telling.change, changes))))
 
 
 def proposals(view: View) -> Response:
@@ -196,7 +118,7 @@ def proposals(view: View) -> Response:
             db, view.site.site, states=states, after=view.asks.get("after", ""), limit=view.limit + 1
         )
     shown = rows[: view.limit]
-    return view.listed(list(map(_row, shown)), shown[-1].id if len(rows) > view.limit else "")
+    return view.listed(list(map(telling.proposal, shown)), shown[-1].id if len(rows) > view.limit else "")
 
 
 def proposal(view: View) -> Response:
@@ -228,19 +150,23 @@ def trial(view: View) -> Response:
 
 def submit(view: View) -> Response:
     """Propose a draft."""
-    return view.json(_row(proposing.submit(view.site, view.part("proposal"), view.proof, view.actor.id)))
+    return view.json(
+        telling.proposal(proposing.submit(view.site, view.part("proposal"), view.proof, view.actor.id))
+    )
 
 
 def approve(view: View) -> Response:
     """Approve another person's proposal; assess another person's emergency."""
-    return view.json(_row(proposing.approve(view.site, view.part("proposal"), view.proof, view.actor.id)))
+    return view.json(
+        telling.proposal(proposing.approve(view.site, view.part("proposal"), view.proof, view.actor.id))
+    )
 
 
 def withdraw(view: View) -> Response:
     """Take one's own proposal back, or refuse another's."""
     why = reason_of(view.body.reason)
     row = proposing.withdraw(view.site, view.part("proposal"), why, view.proof, view.actor.id)
-    return view.json(_row(row))
+    return view.json(telling.proposal(row))
 
 
 def activate(view: View) -> Response:
@@ -266,7 +192,7 @@ def emergency(view: View) -> Response:
     """Put files in force now, by one person; another assesses it in time."""
     files, why = _files(view.body), _reason(view.body)
     row, _ = proposing.emergency(view.site, files, why, view.proof, view.actor.id)
-    return view.json(_row(row), status=201)
+    return view.json(telling.proposal(row), status=201)
 
 
 def _files(body: Any) -> dict[str, bytes]:
@@ -310,35 +236,8 @@ def _reason(body: Mapping[str, Any]) -> str:
 def _whole(view: View, id_: str, *, status: int = 200) -> Response:
     found = proposing.shown(view.site, id_, current=view.asking.active)
     running = trying.state(view.site, id_)
-    whole = ProposalWhole(
-        _row(found.row),
-        found.stale,
-        list(map(_change, found.changes)),
-        [NeedOut(one.met, one.words) for one in found.requirements],
-        found.row.dry_run,
-        dry_run_words.lines(found.dry_run) if found.dry_run else [],
-        list(found.waiting),
-        running is not None and running.running,
-        [
-            AttachmentOut(one.kind, one.name, one.digest, one.about, one.by, from_micros(one.at_us))
-            for one in found.view.attachments
-        ],
-        [StepOut(one.kind, one.by, from_micros(one.at_us), one.words) for one in found.view.events],
-    )
-    return view.json(whole, status=status)
-
-
-def _change(one: Change) -> ChangeOut:
-    return ChangeOut(one.kind, one.about, one.direction, one.words, list(one.links))
-
-
-def _row(row: ProposalRow) -> ProposalOut:
-    due = from_micros(row.due_us) if row.due_us else None
-    return ProposalOut(
-        *(row.id, row.kind, str(row.state), row.base_version, row.proposer, row.approver, row.reason),
-        *(row.emergency, bool(row.assessed_us), due, row.version, row.body),
-        *(from_micros(row.created_us), from_micros(row.changed_us)),
-    )
+    trying_now = running is not None and running.running
+    return view.json(telling.whole(found, trying=trying_now), status=status)
 
 
 def _active(active: activation.Active, files: Mapping[str, bytes]) -> PolicyOut:
