@@ -192,6 +192,12 @@ def names(db: Connection, site: str, ids: Iterable[str]) -> dict[str, str]:
     return {id_: row.person.name for id_, row in sql.some(db, site, ids).items()}
 
 
+def called(db: Connection, site: str, ids: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Give name and number of people, by id; those there are."""
+    found = {id_: row.person for id_, row in sql.some(db, site, ids).items()}
+    return {id_: (person.name, person.number) for id_, person in found.items()}
+
+
 def services(db: Connection, site: str, by: Reader) -> list[ServiceView]:
     """List services, by id; those whose document verifies."""
     rows = granted_sql.services(db, site)

@@ -25,6 +25,7 @@ from oathward.governance.model import (
     EntryKind,
     EntryRow,
 )
+from oathward.web.governance_people import Called, ids_of
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def agreement(view: View) -> Response:
         history = views.history(db, view.site.site, actions.AGREEMENT, row.id)
     return view.page(
         "governance_agreement.html",
+        called=Called(view, {row.by} | ids_of(history), register.living),
         day=covering.day,
         history=history,
         over=covering.in_force(row, view.now_us),
@@ -188,7 +190,6 @@ def _agreements(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -
 
 def _assessments(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Response:
     register = _register(view)
-    people = register.living or {}
     rows = [
         (row, covering.stands(row, view.now_us, _about_digest(register.bundle, row.kind, row.about)))
         for row in register.assessments
@@ -197,12 +198,12 @@ def _assessments(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) 
     asked["proposal"] = view.asked("proposal")
     return view.page(
         "governance_assessments.html",
+        called=Called(view, {who for row, _ in rows for who in (row.author, row.approver)}, register.living),
         day=covering.day,
         form=form or asked,
         kinds=list(AssessedKind),
         me=by(view),
         outcomes=list(Acceptability),
-        people=people,
         rows=rows,
         status=422 if wrong else 200,
         wrong=wrong,

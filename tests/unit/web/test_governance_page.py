@@ -22,6 +22,7 @@ from oathward.governance.derive import digest_of
 from oathward.governance.model import Lifecycle
 from oathward.messages import traffic
 from oathward.messages.traffic import HOUR_US, Counts
+from oathward.people import views as people
 from oathward.web import standing
 from oathward.web.cards import governance as card
 
@@ -124,6 +125,43 @@ def test_people_are_offered_as_owners_to_who_may_see_people_alone(officers, site
     for told, there in ((officer.text, True), (engineer.text, False)):
         assert ('<option value="p-2">Bob' in told, "staff number" in told) == (there, there)
         assert 'name="owner"' in told
+
+
+@pytest.fixture
+def numbered(monkeypatch):
+    """Ada and Bob have staff numbers, by which people name them."""
+    numbers = {id_: (name, f"S-{id_[2:]}") for id_, name in PEOPLE.items()}
+    monkeypatch.setattr(
+        people, "called", lambda _db, _site, ids: {i: numbers[i] for i in ids if i in numbers}
+    )
+
+
+def test_after_saving_people_stand_there_with_name_and_number(officers, numbered):
+    ada, *_ = officers
+    ada.post(f"/governance/link/{REGISTRY}", **OWNED)
+    page = ada.get(f"/governance/link/{REGISTRY}")
+    for field, number, name in (("owner", "S-1", "Ada &lt;Lovelace&gt;"), ("steward", "S-2", "Bob")):
+        assert re.search(
+            rf'name="{field}"[^>]*value="{number}"[^>]*><span class="dim">now {name}<', page.text
+        )
+    assert '<option value="S-2">Bob' in page.text
+    text = " ".join(html.unescape(re.sub(r"<[^>]+>", " ", page.text)).split())
+    assert "Owner Ada <Lovelace> (S-1) Steward Bob (S-2)" in text
+    history = text.partition("History")[2]
+    assert "Ada <Lovelace> (S-1) steward — Bob (S-2)" in history
+    assert not re.search(r"\bp-[12]\b", text)
+    assert "Ada <Lovelace> (S-1)" in " ".join(ada.text("/governance").split())
+
+
+def test_who_may_not_see_people_sees_ids_and_no_names(officers, numbered, site, monkeypatch):
+    officers[0].post(f"/governance/link/{REGISTRY}", **OWNED)
+    app, _ = console_of(site, monkeypatch)
+    engineer = Viewer(app, secret_of(Role.INTEGRATION_ENGINEER))
+    for path in ("", f"/link/{REGISTRY}", "/assessments"):
+        text = engineer.text(f"/governance{path}")
+        assert not re.search("Lovelace|Bob|S-[12]", text), path
+    assert 'value="p-1"' in engineer.get(f"/governance/link/{REGISTRY}").text
+    assert "p-2" in engineer.text(f"/governance/link/{REGISTRY}").partition("History")[2]
 
 
 def test_a_form_that_cannot_be_written_is_shown_again_with_its_reason(officers, site):

@@ -23,6 +23,7 @@ from oathward.governance.covering import day
 from oathward.governance.model import ID, TRANSITIONS, EntryKind, EntryRow, Lifecycle, Severity
 from oathward.people import views as people
 from oathward.web import governance_papers as papers
+from oathward.web.governance_people import Called, ids_of
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
@@ -73,13 +74,16 @@ def show(view: View) -> Response:
         by.setdefault((one.kind, one.about), []).append(one)
     kind = view.asked("kind", known=dict.fromkeys(EntryKind))
     state = view.asked("state", known=dict.fromkeys(Lifecycle))
-    whose = view.asked("owner")
+    asked = view.asked("owner")
+    with read(view.site.engine) as db:
+        whose = governing.person_of(db, view.site, asked, view.now_us, sees=view.may("people.see"))
+    called = Called(view, (who for row in register.rows for who in (row.owner, row.steward)), register.living)
     wrong = view.asked("wrong", known={"yes": 1})
     lines = [
         Line(
             row,
-            _name(register, row.owner),
-            _name(register, row.steward),
+            _named(register, called, row.owner),
+            _named(register, called, row.steward),
             tuple(by.get((row.kind, row.id), ())),
         )
         for row in register.rows
@@ -99,7 +103,7 @@ def show(view: View) -> Response:
         kinds={one: sum(line.row.kind is one for line in lines) for one in EntryKind},
         levels=LEVELS,
         mine=view.actor.id,
-        owner=whose,
+        owner=asked,
         rows=rows,
         state=state,
         states={one: sum(line.row.state is one for line in lines) for one in Lifecycle},
@@ -229,8 +233,13 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
     with read(view.site.engine) as db:
         history = views.history(db, view.site.site, kind, id_)
     living = register.living or {}
+    form = dict(form)
+    people_ = {row.owner, row.steward, form.get("owner", ""), form.get("steward", "")} | ids_of(history)
+    called = Called(view, people_ | (living.keys() if few else set()), living)
+    form |= {name: called.written(form[name]) for name in ("owner", "steward") if name in form}
     return view.page(
         "governance_entry.html",
+        called=called,
         day=day,
         expected=register.things.get((row.kind, row.id)),
         form=form,
@@ -240,7 +249,7 @@ def _entry(view: View, form: Mapping[str, str], wrong: Mapping[str, str]) -> Res
         link=papers.link_of(register, row),
         named="staff number, mail address or person id" if sees else "person id",
         next_states=sorted(TRANSITIONS[row.state]),
-        offered=living if few else {},
+        offered={called.written(id_): name for id_, name in living.items()} if few else {},
         people=living,
         row=row,
         severities=SEVERITIES,
@@ -270,8 +279,8 @@ def _register(
         )
 
 
-def _name(register: Register, who: str) -> str:
-    return (register.living or {}).get(who, f"{who} (not active)") if who else ""
+def _named(register: Register, called: Called, who: str) -> str:
+    return f"{called(who)}{'' if who in (register.living or {}) else ', not active'}" if who else ""
 
 
 _SEEN = named("area")
