@@ -3,6 +3,7 @@
 Rules:
 - A card is shown to those who may do its action; to those whose first question it answers it is shown first.
 - Its template gets ``card``, what ``values`` gave; with None there is nothing to say and no card.
+- One in which something waits for the viewer (``WAITS`` in its values, how many) stands before all else, whatever its order.
 - One that has no more to say than its heading (``SLIM`` in its values) stands over the whole page: beside a long one it would
   leave a gap.
 
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 SLIM = "slim"
 """Of a card's values: it is a heading and no rows this time."""
+
+WAITS = "waits"
+"""Of a card's values: so many things in it wait for the viewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +55,14 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Deck:
-    """Cards that stand together, as (template, values): over the whole page, and below them in two columns."""
+    """Cards that stand together, as (template, values): over the whole page, and below them in two columns.
+
+    ``waits``: how much in them waits for the viewer; such a deck is the first.
+    """
 
     wide: Sequence[tuple[str, Mapping[str, Any]]]
     narrow: Sequence[tuple[str, Mapping[str, Any]]]
+    waits: int = 0
 
 
 def cards() -> list[Card]:
@@ -63,12 +71,15 @@ def cards() -> list[Card]:
 
 
 def shown(found: list[Card], view: View) -> list[Deck]:
-    """Choose the viewer's cards: what their roles ask first, then the others."""
+    """Choose the viewer's cards: what waits for them, where anything does; what their roles ask first; the others."""
     mine = sorted((one for one in found if view.may(one.action)), key=lambda one: (one.order, one.template))
     roles = view.actor.roles
-    told = [(one, values) for one in mine if (values := one.values(view)) is not None]
+    every = [(one, values) for one in mine if (values := one.values(view)) is not None]
+    told = [(one, v) for one, v in every if not v.get(WAITS)]
+    first = [(one.template, v) for one, v in every if v.get(WAITS)]
+    waits = [Deck(first, (), sum(v[WAITS] for _, v in first))] if first else []
     decks = ([(one, v) for one, v in told if bool(one.first & roles) is first] for first in (True, False))
-    return [
+    return waits + [
         Deck(
             [(one.template, v) for one, v in deck if one.wide or v.get(SLIM)],
             [(one.template, v) for one, v in deck if not (one.wide or v.get(SLIM))],

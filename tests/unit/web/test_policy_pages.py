@@ -515,3 +515,15 @@ def test_the_first_page_says_what_waits_for_whom(people):
     ines.post(f"{address}/propose", {})
     assert "None of them waits for you" in ines.page("/")
     assert "approve or refuse it" in people.person("paul").page("/")
+
+
+def test_what_waits_for_the_viewer_stands_first_on_the_first_page(people):
+    ines, address = proposed(people)
+    assert "waits for you" not in ines.page("/"), "a draft of one's own presses nobody"
+    ines.post(f"{address}/propose", {})
+    paul = people.person("paul").page("/")
+    assert "1 thing waits for you" in paul
+    assert re.search(r"<main.*?<h2[^>]*>([^<]*)", paul, re.DOTALL)[1].strip() == "Changes of policy"
+    assert paul.index(address) < paul.index('class="columns"')
+    assert paul.index(address) < paul.index("notice bad"), "before what nobody waits for"
+    assert "waits for you" not in ines.page("/")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.db import read
 from oathward.core.labels import Role
 from oathward.people import views
-from oathward.web.card import SLIM, Card
+from oathward.web.card import SLIM, WAITS, Card
 from oathward.web.pages.people import waiting_for
 
 if TYPE_CHECKING:
@@ -28,7 +28,13 @@ def values(view: View) -> Mapping[str, Any] | None:
     rows = waiting_for(view) if proposed else []
     others = [row for row in rows if view.actor.id not in {row.proposal.proposer, row.about}]
     mine = others if view.may("grant.approve") else []
-    return {"review": len(found), "rows": mine[:SHOWN_MAX], "waiting": len(rows), SLIM: not mine}
+    return {
+        "review": len(found),
+        "rows": mine[:SHOWN_MAX],
+        "waiting": len(rows),
+        SLIM: not mine,
+        WAITS: len(mine),
+    }
 
 
 CARD = Card(

@@ -11,7 +11,7 @@ from oathward.core.db import read
 from oathward.core.labels import Role
 from oathward.people import views as people
 from oathward.policy.access import Thing
-from oathward.web.card import SLIM, Card
+from oathward.web.card import SLIM, WAITS, Card
 
 if TYPE_CHECKING:
     from oathward.changes.model import ProposalRow
@@ -34,7 +34,8 @@ def values(view: View) -> Mapping[str, Any] | None:
     if not rows:
         return None
     shown = [(row, turn, names.get(row.proposer, row.proposer)) for row, turn in mine[:SHOWN_MAX]]
-    return {"rows": shown, "waiting": len(rows), SLIM: not shown}
+    waits = sum(row.state is not ProposalState.DRAFT for row, _ in mine)
+    return {"rows": shown, "waiting": len(rows), SLIM: not shown, WAITS: waits}
 
 
 def _turn(view: View, row: ProposalRow) -> str:

@@ -24,14 +24,16 @@ def show(view: View) -> Response:
     notices = own.notices if own else ()
     with read(view.site.engine) as db:
         emergencies = views.unassessed(db, view.site.site)
+    decks = shown(_cards(), view)
     told = {f"/policies/proposals/{row.id}" for row in emergencies}
     return view.page(
         "home.html",
         bad=[line for line in found.bad if line.href not in told] if found else [],
-        cards=shown(_cards(), view),
+        cards=decks,
         emergencies=emergencies,
         found=found,
         notices=notices,
+        waits=sum(deck.waits for deck in decks),
     )
 
 
