@@ -32,7 +32,7 @@ from oathward.core.reasons import Reason
 from oathward.people.using import Uses
 from oathward.policy.access import Denied, Permitted, Thing, Unclear
 from oathward.policy.actions import ACTIONS
-from oathward.web import calling, security
+from oathward.web import calling, security, typed
 from oathward.web.asking import HELPS, NOBODY, Book, asking
 from oathward.web.believed import BELIEVED_S, Believed
 from oathward.web.page import API, Route, calls, pages
@@ -136,8 +136,17 @@ class Frame:
         view = self._view(request, seen, secret if seen else "", fields)
         try:
             helps = _may(route, view, self._uses)
-            answer = _to_step_up(request) if helps is not None else route.answer(view)
-            return self._renewed(route, view, answer)
+            if helps is not None:
+                raise InputError("session", "prove again who you are", reason=helps)
+            answer = self._renewed(route, view, route.answer(view))
+        except OathwardError as error:
+            if error.reason in HELPS and route.method == "POST" and view.actor.id:
+                typed.keep(view)  # they come back to the form, and to their words
+            raise
+        else:
+            if route.method == "POST":
+                typed.forget(view)
+            return answer
         finally:
             if route.method == "POST" and secret:  # it may have ended a session, its own or another
                 self._believed.forget()

@@ -21,7 +21,7 @@ from oathward.core.clock import iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.proof import console_proof, service_proof
-from oathward.web import security
+from oathward.web import security, typed
 from oathward.web.calls import JSON, LIMIT
 
 if TYPE_CHECKING:
@@ -177,6 +177,10 @@ class View:
         """Let the browser forget the session's secret."""
         security.drop_cookie(response, self.request)
         return response
+
+    def why(self, path: str) -> str:
+        """Give the words the viewer typed into the form of a path before they had to prove again who they are."""
+        return typed.of(self, path)
 
     def reason(self) -> str:
         """Give the person's words for an action: short, printable, not empty.

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 from tests.unit.policy.test_difference import VENDOR
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
+from tests.unit.proposing.test_proposing import LESS
 from tests.unit.web.conftest import BASE, OURS
 
 from oathward import reviewing
@@ -16,6 +17,7 @@ from oathward.ledger import Record, append, prepare
 from oathward.people import sql
 from oathward.policy.people import Person as PersonRecord
 from oathward.vault.authority import load_all
+from oathward.web import typed as kept
 from oathward.web.frame import create
 from oathward.web.pages import policy_editor
 
@@ -226,6 +228,38 @@ def test_what_was_typed_is_kept_where_the_emergency_asks_for_a_proof(people):
     assert sara.post("/policies/edit/save", form).status_code == 307
     assert sara.post("/policies/edit/emergency", form).headers["location"].startswith("/step-up")
     assert '"ORU^R40"' not in sara.page(f"/policies/edit?file={VENDOR}")
+
+
+def test_why_is_kept_while_the_emergency_asks_for_a_proof(people):
+    _, form = typed(people, "sara", do="emergency")
+    sara = people.person("sara", fresh=False)
+    address = sara.post("/policies/edit/emergency", form).headers["location"]
+    assert address.startswith("/step-up")
+    assert "maker" not in address, "words stand in no address"
+    field = '<input id="why" name="reason" value="less for the maker"'
+    assert field in sara.page("/policies/edit"), "it is there when they come back"
+    assert "less for the maker" not in people.person("ines").page("/policies/edit"), "it is nobody else's"
+    assert "less for the maker" not in sara.page("/policies"), "nor another form's"
+    fresh = people.person("sara")
+    assert field in fresh.page("/policies/edit")
+    fresh.post("/policies/edit/emergency", {**form, "sure": "yes"})
+    assert "less for the maker" not in fresh.page("/policies/edit"), "done, and forgotten"
+
+
+def test_why_is_kept_where_one_step_back_asks_for_a_proof(people):
+    people.agree("MSA-2026-007", "Example Devices Inc.", "vendor-cloud", "HOPERAT")
+    people.through(LESS)
+    paul = people.person("paul", fresh=False)
+    assert paul.post("/policies/back").headers["location"].startswith("/step-up")
+    assert 'name="reason" required maxlength="200" value="less for the maker"' in paul.page("/policies")
+
+
+def test_why_is_kept_for_minutes_alone(people, monkeypatch):
+    sara = people.person("sara", fresh=False)
+    assert sara.post("/policies/edit/emergency").headers["location"].startswith("/step-up")
+    assert "less for the maker" in sara.page("/policies/edit")
+    monkeypatch.setattr(kept, "KEPT_S", 0)
+    assert "less for the maker" not in sara.page("/policies/edit")
 
 
 def test_what_was_typed_is_kept_where_another_file_is_opened(people):
@@ -522,8 +556,8 @@ def test_what_waits_for_the_viewer_stands_first_on_the_first_page(people):
     assert "waits for you" not in ines.page("/"), "a draft of one's own presses nobody"
     ines.post(f"{address}/propose", {})
     paul = people.person("paul").page("/")
-    assert "1 thing waits for you" in paul
+    assert "1 thing waits for you" in paul, re.search(r"<h1.*?</h1>", paul, re.DOTALL)[0]
     assert re.search(r"<main.*?<h2[^>]*>([^<]*)", paul, re.DOTALL)[1].strip() == "Changes of policy"
     assert paul.index(address) < paul.index('class="columns"')
     assert paul.index(address) < paul.index("notice bad"), "before what nobody waits for"
-    assert "waits for you" not in ines.page("/")
+    assert "thing waits for you" not in ines.page("/")

@@ -199,7 +199,7 @@ def _page(
         text=text,
         too_long=typed is None and len(text) > TEXT_LENGTH_MAX,
         unkept=typed is not None and edit.files.get(chosen) != _plain(typed),
-        why=view.form.get("reason", ""),
+        why=view.form.get("reason", "") or view.why("/policies/edit/emergency"),
         wrong={one.path for one in mistakes},
     )
 
