@@ -103,7 +103,7 @@ def test_a_liar_that_was_unknown_is_listed_as_a_liar_once_its_release_showed_it(
         ("device.unknown", "device.identity-mismatch", "Dana")
     ] * 3
     assert recipient.kept == []
-    command = ("quarantine", "release", "--all-with-reason", "device.identity-mismatch", "--reason", "again")
+    command = ("quarantine", "release", "--all-with-reason", "device.identity-mismatch", "--why", "again")
     assert not [one for one in site.cli(*command, check=False)["released"] if one["released"]]
     assert len([r for r in site.records("message.quarantined") if "was" in r["body"]]) == 3, (
         "nothing new to say"

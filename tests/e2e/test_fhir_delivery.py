@@ -106,7 +106,7 @@ def test_a_refused_message_blocks_its_sender_and_a_person_puts_it_back(site, rec
     site.wait(lambda: waiting(site) == ["blocked", "pending"])
     assert recipient.values() == []
     [row] = [row for row in site.cli("outbox", "list")["rows"] if row["state"] == "blocked"]
-    site.cli("outbox", "retry", row["id"], "--reason", "mended there")
+    site.cli("outbox", "retry", row["id"], "--why", "mended there")
     delivered(site)
     assert recipient.values() == ["71", "72"]
 

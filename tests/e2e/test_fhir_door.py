@@ -337,7 +337,7 @@ def test_a_revoked_device_is_cut_off_on_its_open_connection(site):
     site.add(device("mon-9"))
     with Http(site, "mon-9") as client:
         site.wait(lambda: client.post("/fhir/Observation", observation(value=1.5)).status in {200, 201})
-        site.cli("device", "revoke", "mon-9", "--reason", "stolen")
+        site.cli("device", "revoke", "mon-9", "--why", "stolen")
         began = time.monotonic()
         client.socket.settimeout(60)
         assert client.answer() is None

@@ -197,7 +197,7 @@ def test_a_token_ends_with_the_device_and_its_open_connection_too(site):
     mine = token(site, "hub-3")
     with Http(site) as client:
         assert client.post("/fhir/Observation", observation(value=3.5), **bearer(mine)).status == 201
-        site.cli("device", "revoke", "hub-3", "--reason", "stolen")
+        site.cli("device", "revoke", "hub-3", "--why", "stolen")
         client.socket.settimeout(30)
         assert client.answer() is None, "cut off"
     with Http(site) as client:

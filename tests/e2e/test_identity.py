@@ -80,7 +80,7 @@ def test_a_revoked_device_is_cut_off_on_its_open_connection(tls_site):
     folder = certificate(tls_site, "pump-3")
     with Client(tls_site.port("mllp_tls"), context=context_of(tls_site, folder)) as client:
         assert client.send(oru("V1", sender="PUMP3", value="44.5")) == "AA"
-        tls_site.cli("device", "revoke", "pump-3", "--reason", "stolen")
+        tls_site.cli("device", "revoke", "pump-3", "--why", "stolen")
         began = time.monotonic()
         client.socket.settimeout(60)
         assert client.answer() is None

@@ -119,7 +119,7 @@ def test_an_unknown_device_is_held_adopted_and_released(tmp_path):
         assert recipient.kept == []
         [stranger] = site.cli("device", "held")["held"]
         site.cli("device", "adopt", stranger["id"], "mon-7", "--pin-address", "--default-authority", "HOSP")
-        released = site.cli("quarantine", "release", held[0]["message"], "--reason", "adopted as mon-7")
+        released = site.cli("quarantine", "release", held[0]["message"], "--why", "adopted as mon-7")
         assert released["released"][0]["released"]
         site.wait(lambda: recipient.values() == [b"61.5"])
         assert site.cli("ledger", "verify")["ok"]
@@ -140,7 +140,7 @@ def test_without_a_bundle_everything_is_held_and_can_be_released(tmp_path):
         assert held["reason"] == "decision.bundle-missing"
         site.activate(bundle({"ehr": recipient.address}))
         site.cli(
-            "quarantine", "release", "--all-with-reason", "decision.bundle-missing", "--reason", "activated"
+            "quarantine", "release", "--all-with-reason", "decision.bundle-missing", "--why", "activated"
         )
         site.wait(lambda: recipient.values() == [b"62.5"])
     finally:
@@ -223,10 +223,10 @@ def test_a_mismatch_can_be_understood_mended_or_discarded(tmp_path):
         assert shown["belongs_to"] == "mon-1"
         assert shown["called_itself"].startswith(stranger["application"])
         again = site.cli(
-            "quarantine", "release", "--device-held", stranger["id"], "--reason", "try", check=False
+            "quarantine", "release", "--device-held", stranger["id"], "--why", "try", check=False
         )
         assert [one["released"] for one in again["released"]] == [False, False]
-        site.cli("quarantine", "discard", "--device-held", stranger["id"], "--reason", "garbage")
+        site.cli("quarantine", "discard", "--device-held", stranger["id"], "--why", "garbage")
         assert site.cli("quarantine", "list")["counts"] == {}
         assert site.rows("SELECT COUNT(*) FROM kept_body WHERE purpose = 'quarantine'") == [(0,)]
         assert len(site.records("message.discarded")) == 2

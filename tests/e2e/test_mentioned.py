@@ -234,7 +234,7 @@ def test_a_recipient_that_may_not_be_read_gets_nothing_until_its_link_says_updat
     assert (dead["reason"], dead["answer"]) == ("delivery.refused", "405")
     declare(site, recipient, b'mentioned = "update"\n')
     [row] = site.cli("outbox", "list")["rows"]
-    site.cli("outbox", "retry", row["id"], "--reason", "the link says update now")
+    site.cli("outbox", "retry", row["id"], "--why", "the link says update now")
     site.wait(lambda: waiting(site) == [])
     assert one(recipient, "Patient")["identifier"][0]["value"] == "123"
 

@@ -76,7 +76,7 @@ def test_a_waiting_delivery_that_is_deleted_is_a_finding(site):
     site.wait(lambda: missing(site)[1:] == [("away", "delivery.changed", "state")])
     time.sleep(2)
     assert len(missing(site)) == 2
-    done = site.cli("outbox", "discard", lost["id"], "--reason", "sent again by hand")
+    done = site.cli("outbox", "discard", lost["id"], "--why", "sent again by hand")
     assert done["done"] == "off the list of missing ones"
     assert [one["what"] for one in site.cli("outbox", "list")["missing"]] == ["state"]
     assert site.cli("ledger", "verify")["ok"]

@@ -35,7 +35,7 @@ def test_the_held_part_is_released_once_to_its_link(tmp_path):
         before = len(site.records("message.accepted"))
 
         site.activate(files)  # mended: the registry may have identity now
-        done = site.cli("quarantine", "release", message, "--reason", "the registry's link was mended")
+        done = site.cli("quarantine", "release", message, "--why", "the registry's link was mended")
         assert [(one["released"], one["links"]) for one in done["released"]] == [(True, ["registry"])]
         site.wait(lambda: registry.values() == [b"11.25", OTHER])
         [accepted] = site.records("message.accepted")[before:]
@@ -44,7 +44,7 @@ def test_the_held_part_is_released_once_to_its_link(tmp_path):
             "SELECT message FROM ledger_record WHERE kind = 'message.accepted' ORDER BY idx DESC LIMIT 1"
         ) == [(f"{message}.1",)]
 
-        again = site.cli("quarantine", "release", message, "--reason", "once more", check=False)
+        again = site.cli("quarantine", "release", message, "--why", "once more", check=False)
         assert not (again and any(one["released"] for one in again.get("released", [])))
         time.sleep(0.5)
         assert ehr.values() == [b"11.25", OTHER], "each part once"

@@ -177,10 +177,10 @@ def _release_is_heard(site):
     with Client(site.parts["gateway"]["ports"]["mllp"]) as client:
         assert client.send(oru("U9", sender="MON9")) == "AA"
     [(held,)] = site.rows("SELECT message FROM quarantine WHERE state = 'held'")
-    said = site.cli("quarantine", "release", held, "--reason", "try", check=False)
+    said = site.cli("quarantine", "release", held, "--why", "try", check=False)
     assert [one["reason"] for one in said["released"]] == ["device.identity-mismatch"], said
     site.add(local("mon-9", "MON9"))
-    said = site.cli("quarantine", "release", held, "--reason", "try")
+    said = site.cli("quarantine", "release", held, "--why", "try")
     assert [one["released"] for one in said["released"]] == [True], said
 
 

@@ -27,7 +27,7 @@ MESSAGES_MAX = 200
 ENDING_LENGTH_MIN = 6
 RELEASE = (
     "What is held for it goes on by: "
-    "oathward quarantine release --all-with-reason decision.consent-waiting --reason TEXT"
+    "oathward quarantine release --all-with-reason decision.consent-waiting --why TEXT"
 )
 
 
@@ -68,7 +68,7 @@ def dismiss(
     messages: Annotated[
         list[str], typer.Argument(metavar="MESSAGE", help="Ids, or their last 6 characters or more.")
     ],
-    reason: Annotated[str, typer.Option(help="Why it is not to be in force; words without patient data.")],
+    reason: Annotated[str, typer.Option("--why", help="Why it is not to be in force; words without patient data.")],
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -76,7 +76,7 @@ def dismiss(
     """Say of Consents that came as messages that they are not to be in force: nothing of them holds anything any more."""
     who = person_of(person)
     if not reason.strip():
-        raise InputError("--reason", "say why")
+        raise InputError("--why", "say why")
     with opened(data) as site:
         rows = _chosen(site, messages)
         for row in rows:

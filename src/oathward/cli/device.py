@@ -24,7 +24,7 @@ from oathward.cli.devices import (
     Model,
     Name,
     Owner,
-    ReasonOption,
+    WhyOption,
     Senders,
     Serial,
     Tags,
@@ -254,7 +254,7 @@ def show(id_: DeviceId, data: DataOption = None, as_json: JsonOption = False) ->
 @APP.command()
 def revoke(
     id_: DeviceId,
-    reason: ReasonOption,
+    reason: WhyOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -275,7 +275,7 @@ def revoke(
 @APP.command()
 def retire(
     id_: DeviceId,
-    reason: ReasonOption,
+    reason: WhyOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -291,7 +291,7 @@ def retire(
 @APP.command()
 def reinstate(
     id_: DeviceId,
-    reason: ReasonOption,
+    reason: WhyOption,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,

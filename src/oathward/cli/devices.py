@@ -68,7 +68,7 @@ IdentifierType = Annotated[
 ]
 Adt = Annotated[bool, typer.Option("--authoritative-adt", help="It may say who is who.")]
 DeviceId = Annotated[str, typer.Argument(metavar="ID", help="Device id.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
+WhyOption = Annotated[str, typer.Option("--why", help="Why; recorded in the ledger. No patient data.")]
 
 
 def folder_for(site: Opened, out: str, ids: Sequence[str]) -> Path:
@@ -220,7 +220,7 @@ def reason_of(text: str) -> str:
         InputError: there is none.
     """
     if not text.strip():
-        raise InputError("--reason", "say why; it stands in the ledger")
+        raise InputError("--why", "say why; it stands in the ledger")
     return text.strip()[:200]
 
 

@@ -21,7 +21,7 @@ APP = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Outgoing id, as the recipient sees it in MSH-10.")]
-ReasonOption = Annotated[str, typer.Option("--reason", help="Why; recorded in the ledger. No patient data.")]
+WhyOption = Annotated[str, typer.Option("--why", help="Why; recorded in the ledger. No patient data.")]
 
 
 @APP.command("list")
@@ -65,7 +65,7 @@ def list_rows(
             why = _MISSING[lost.what == "missing"]
             print(f"MISSING  {lost.id} on {lost.link}: {why} (record {lost.record})")
         if nowhere:
-            print("`oathward outbox discard ID --reason WHY` takes one off this list, once you know why.")
+            print("`oathward outbox discard ID --why WHY` takes one off this list, once you know why.")
         if not counts:
             print(
                 "Nothing waits."
@@ -92,7 +92,7 @@ def list_rows(
 
 
 @APP.command()
-def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
+def retry(id_: Id, reason: WhyOption, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Try a dead or blocked delivery again; refused where policy or consent still withholds it."""
     from oathward.core.db import connect
     from oathward.courier.again import Again
@@ -106,7 +106,7 @@ def retry(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonO
 
 
 @APP.command()
-def discard(id_: Id, reason: ReasonOption, data: DataOption = None, as_json: JsonOption = False) -> None:
+def discard(id_: Id, reason: WhyOption, data: DataOption = None, as_json: JsonOption = False) -> None:
     """Set a blocked delivery aside, so that its sender's next ones go on; take a dead one out of the outbox.
 
     A blocked one that is set aside is dead: `retry` can still send it. One that is taken out is gone.
@@ -134,7 +134,7 @@ def _act(
     from oathward.messages.actions import give_up_missing
 
     if not reason.strip():
-        raise InputError("--reason", "say why; it stands in the ledger")
+        raise InputError("--why", "say why; it stands in the ledger")
     settings = settings_of(data)
     said: dict[str, Any] = {"by": getpass.getuser(), "reason": reason, "now_us": micros(Clock().now())}
     with write(connect(settings.database_url)) as db:

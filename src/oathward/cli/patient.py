@@ -138,7 +138,7 @@ def merge_edges(
 @APP.command()
 def unmerge(
     edge: Annotated[str, typer.Argument(help="Edge id, from `oathward patient merge-edges`.")],
-    reason: Annotated[str, typer.Option(help="Why; recorded in the ledger. No patient data.")],
+    reason: Annotated[str, typer.Option("--why", help="Why; recorded in the ledger. No patient data.")],
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -148,7 +148,7 @@ def unmerge(
     from oathward.patients import actions, views
 
     if not reason.strip():
-        raise InputError("--reason", "say why; it stands in the ledger")
+        raise InputError("--why", "say why; it stands in the ledger")
     with opened(data) as site:
         with write(site.engine) as db:
             undone = actions.unmerge(

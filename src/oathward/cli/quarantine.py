@@ -10,7 +10,7 @@ import typer
 
 from oathward.cli import remote
 from oathward.cli.asking import PersonOption, person_of
-from oathward.cli.devices import ReasonOption, reason_of
+from oathward.cli.devices import WhyOption, reason_of
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of, settings_of
 from oathward.cli.permitted import used
 from oathward.cli.remote import ServerOption, server_of
@@ -166,7 +166,7 @@ def show(
 
 @APP.command()
 def release(  # noqa: PLR0917  one parameter an option
-    reason: ReasonOption,
+    reason: WhyOption,
     messages: Messages = None,
     every: Every = None,
     stranger: Stranger = None,
@@ -227,7 +227,7 @@ def release(  # noqa: PLR0917  one parameter an option
 
 @APP.command()
 def discard(
-    reason: ReasonOption,
+    reason: WhyOption,
     messages: Messages = None,
     every: Every = None,
     stranger: Stranger = None,

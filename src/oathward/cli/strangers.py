@@ -100,7 +100,7 @@ def adopt(  # noqa: PLR0913, PLR0917  one parameter an option
             actions.store(
                 db, site.site, documents, kind="device.adopted", by=who, now_us=now_us(site), held=held_id
             )
-    again = f"oathward quarantine release --device-held {held_id} --reason adopted"
+    again = f"oathward quarantine release --device-held {held_id} --why adopted"
     emit(
         {"device": id_, "held": held_id},
         as_json=as_json,

@@ -84,7 +84,7 @@ class TestDevice:
         assert kinds(data) == ["device.added"]
         assert command("device", "add", "P-1", "--with-certificate", "--out", str(data / "x")).code == 65
         assert not (data / "x").exists(), "no key for a device that cannot be added"
-        command("device", "retire", "P-1", "--reason", "sold")
+        command("device", "retire", "P-1", "--why", "sold")
         (data / "certificates" / "P-2.key").write_text("somebody's")
         assert command("device", "add", "P-2", "--with-certificate").code == 65
         assert command("device", "show", "P-2").code == 66
@@ -95,12 +95,12 @@ class TestDevice:
     def test_revoked_and_reinstated(self, command, data):
         command("device", "add", "pump-1", "--sender", "P", "--address", "10.0.0.1")
         assert command("device", "revoke", "pump-1").code == 2
-        assert command("device", "revoke", "pump-1", "--reason", " ").code == 65
-        assert command("device", "revoke", "pump-1", "--reason", "lost").code == 0
+        assert command("device", "revoke", "pump-1", "--why", " ").code == 65
+        assert command("device", "revoke", "pump-1", "--why", "lost").code == 0
         shown = command("device", "show", "pump-1").value
         assert (shown["status"], shown["signed"], shown["version"]) == ("revoked", "yes", 2)
-        assert command("device", "reinstate", "pump-1", "--reason", "found").code == 0
-        assert command("device", "retire", "pump-1", "--reason", "sold").code == 0
+        assert command("device", "reinstate", "pump-1", "--why", "found").code == 0
+        assert command("device", "retire", "pump-1", "--why", "sold").code == 0
         assert command("device", "list", "--status", "retired").value["devices"][0]["id"] == "pump-1"
         assert kinds(data) == [
             "device.added",
@@ -170,7 +170,7 @@ class TestDevice:
         [
             ("show", "x"),
             ("cert", "x"),
-            ("revoke", "x", "--reason", "r"),
+            ("revoke", "x", "--why", "r"),
             ("adopt", "x", "y"),
             ("dismiss", "x"),
         ],
@@ -286,9 +286,9 @@ class TestPatient:
 
     def test_what_another_merge_still_ties_is_said(self, command, data, edge, capsys):
         other = self.merge(data, "2", SECRET)
-        undone = command("patient", "unmerge", edge.id, "--reason", "mistaken")
+        undone = command("patient", "unmerge", edge.id, "--why", "mistaken")
         assert undone.value["still_tied_by"] == [other.id]
-        assert run(["patient", "unmerge", other.id, "--reason", "mistaken", "--data", str(data)]) == 0
+        assert run(["patient", "unmerge", other.id, "--why", "mistaken", "--data", str(data)]) == 0
         assert "are two;" in capsys.readouterr().out
 
     def test_edges_are_listed_and_undone(self, command, edge):
@@ -298,14 +298,14 @@ class TestPatient:
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.parent, None]
         assert command("patient", "unmerge", edge.id).code == 2
-        undone = command("patient", "unmerge", edge.id, "--reason", "mistaken")
+        undone = command("patient", "unmerge", edge.id, "--why", "mistaken")
         assert (undone.code, undone.value["still_tied_by"]) == (0, [])
         found = command("patient", "find", "--identifier-file", "-", stdin=who).value["subjects"]
         assert found == [edge.parent, edge.child, None]
         assert (
             command("patient", "merge-edges", "--subject", edge.child).value["edges"][0]["state"] == "undone"
         )
-        assert command("patient", "unmerge", edge.id, "--reason", "again").code == 65
+        assert command("patient", "unmerge", edge.id, "--why", "again").code == 65
 
     def test_by_identifier(self, command, edge):
         mine = command(

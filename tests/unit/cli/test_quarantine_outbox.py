@@ -106,8 +106,8 @@ class TestList:
         "wrong",
         [
             ("quarantine", "list", "--reason", "device.unknwon"),
-            ("quarantine", "release", "--all-with-reason", "device.unknwon", "--reason", "x"),
-            ("quarantine", "discard", "--all-with-reason", "device.unknwon", "--reason", "x"),
+            ("quarantine", "release", "--all-with-reason", "device.unknwon", "--why", "x"),
+            ("quarantine", "discard", "--all-with-reason", "device.unknwon", "--why", "x"),
             ("device", "list", "--status", "unknown"),
             ("device", "held", "--state", "unknown"),
             ("patient", "merge-edges", "--kind", "undone"),
@@ -176,8 +176,8 @@ def _rest(row):
 class TestDiscard:
     def test_what_is_discarded_is_gone_and_recorded(self, command, data):
         assert command("quarantine", "discard", held(1).message).code == 2, "a reason is required"
-        assert command("quarantine", "discard", held(1).message, "--reason", " ").code == 65
-        done = command("quarantine", "discard", "000000000001", held(2).message, "--reason", "garbage")
+        assert command("quarantine", "discard", held(1).message, "--why", " ").code == 65
+        done = command("quarantine", "discard", "000000000001", held(2).message, "--why", "garbage")
         assert done.value["discarded"] == [held(1).message, held(2).message]
         with read(connect(load(data).database_url)) as db:
             assert kept.find(db, "demo", [held(1).message, held(2).message]) == []
@@ -196,7 +196,7 @@ class TestDiscard:
             "message",
             "links",
         ]
-        again = ("--reason", "again")
+        again = ("--why", "again")
         assert command("quarantine", "discard", held(1).message, *again).code == 66
         assert command("quarantine", "release", held(1).message, *again).code == 66
         assert run(["ledger", "verify", "--data", str(data)]) == 0
@@ -205,7 +205,7 @@ class TestDiscard:
         with write(connect(load(data).database_url)) as db:
             one = remember_unknown(db, "demo", Peer("10.0.0.1"), (b"A", b""), 1)
             two = remember_unknown(db, "demo", Peer("10.0.0.1", bytes.fromhex("ab" * 32)), (b"B", b""), 1)
-        garbage = ("quarantine", "discard", "--reason", "garbage")
+        garbage = ("quarantine", "discard", "--why", "garbage")
         assert command(*garbage).code == 65
         assert command(*garbage, held(1).message, "--device-held", one).code == 65
         assert command(*garbage, "--device-held", "nobody").code == 66
@@ -221,11 +221,11 @@ class TestDiscard:
 class TestOutbox:
     def test_a_dead_delivery_is_taken_out(self, command, data):
         assert command("outbox", "discard", "out-2").code == 2, "a reason is required"
-        assert command("outbox", "discard", "out-0", "--reason", "x").code == 65, "it waits: it is no garbage"
-        assert command("outbox", "discard", "out-1", "--reason", "x").value["done"] == "set aside"
-        assert command("outbox", "retry", "out-1", "--reason", "x").code == 0, "set aside is not gone"
+        assert command("outbox", "discard", "out-0", "--why", "x").code == 65, "it waits: it is no garbage"
+        assert command("outbox", "discard", "out-1", "--why", "x").value["done"] == "set aside"
+        assert command("outbox", "retry", "out-1", "--why", "x").code == 0, "set aside is not gone"
         assert (
-            command("outbox", "discard", "out-2", "--reason", "x").value["done"] == "taken out of the outbox"
+            command("outbox", "discard", "out-2", "--why", "x").value["done"] == "taken out of the outbox"
         )
         assert [r["id"] for r in command("outbox", "list").value["rows"]] == ["out-0", "out-1"]
         assert len(records(data, "delivery.discarded")) == 2
@@ -239,7 +239,7 @@ class TestOutbox:
         assert command("policy", "activate", str(tmp_path / "policy")).code == 0
         with write(connect(load(data).database_url)) as db:
             sql.insert_outbox(db, [delivery(9, Delivery.DEAD)._replace(link="was-removed")])
-        said = command("outbox", "retry", "out-9", "--reason", "mended", as_json=False)
+        said = command("outbox", "retry", "out-9", "--why", "mended", as_json=False)
         assert said.code != 0
         assert "tried again" not in said.out
         assert "error[decision.no-link]" in said.error

@@ -97,10 +97,10 @@ def test_what_the_role_may_not_see_is_not_there(ada, run):
 
 def test_a_release_is_an_order_of_the_person_and_its_end_is_told(ada, run, house, monkeypatch):
     monkeypatch.setattr(remote, "SETTLE_S_MAX", 0.0)
-    code, told, _ = run("quarantine", "release", estate.message_id(2), "--reason", "seen by biomed")
+    code, told, _ = run("quarantine", "release", estate.message_id(2), "--why", "seen by biomed")
     assert (code, told["state"], told["messages"]) == (1, "waiting", [estate.message_id(2)])
     assert house.keeper.orders.waiting() == 1
-    assert run("quarantine", "release", "--all-with-reason", "patient.ambiguous", "--reason", "x")[0] == 65
+    assert run("quarantine", "release", "--all-with-reason", "patient.ambiguous", "--why", "x")[0] == 65
 
 
 @pytest.mark.parametrize(

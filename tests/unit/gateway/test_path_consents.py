@@ -107,7 +107,7 @@ def test_a_denial_that_comes_holds_at_once_what_it_would_take_away(world, opener
     assert set(sent(opener, denied)) == {"ehr"}
     assert held(gate, denied) is None, "now it is denied, not held"
     assert RELEASE.endswith(
-        "oathward quarantine release --all-with-reason decision.consent-waiting --reason TEXT"
+        "oathward quarantine release --all-with-reason decision.consent-waiting --why TEXT"
     )
     listed = command("list", "--subject", row["subject"]).value["consents"]
     assert [s["permit"] for s in listed[0]["statements"]] == [False]
@@ -138,10 +138,10 @@ def test_a_withdrawal_holds_and_a_dismissal_lets_go(world, opener, command, numb
     more = take(gate, consent(number, identifier=[{"system": "urn:x", "value": f"{number}b"}]))
     waits = measure(gate, number, 67)
     assert held(gate, waits) == (Reason.CONSENT_WAITING.code, "registry")
-    done = command("dismiss", more.message.id, came.message.id, "--reason", "sent twice")
+    done = command("dismiss", more.message.id, came.message.id, "--why", "sent twice")
     assert done.value == {"dismissed": [came.message.id, more.message.id]}
     assert set(sent(opener, measure(gate, number, 68))) == {"ehr", "registry"}
-    assert command("dismiss", more.message.id, "--reason", "again").code != 0
+    assert command("dismiss", more.message.id, "--why", "again").code != 0
     assert command("import", "--message", more.message.id).code != 0
 
 
@@ -190,7 +190,7 @@ def test_what_has_mistakes_goes_on_waiting(world, command, number):  # noqa: F81
     assert [e["where"] for e in refused.value["errors"]] == ["Consent.identifier"]
     assert came.message.id in {r["message"] for r in command("arrived").value["arrived"]}
     assert command("import", "--message", came.message.id, "--dry-run").code == 65
-    assert command("dismiss", came.message.id, "--reason", "says both").code == 0
+    assert command("dismiss", came.message.id, "--why", "says both").code == 0
 
 
 @pytest.mark.parametrize("arguments", [(), ("x.json", "--arrived"), ("--message", "nosuchmessage")])

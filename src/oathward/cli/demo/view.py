@@ -94,7 +94,7 @@ def _tries(site: DemoSite, program: str) -> list[str]:
         "who spoke and is not known; adopt INFUSER-99, then send its messages through:",
         f"  {program} device held",
         f"  {program} device adopt HELD INFUSER-99 --kind pump --pin-address",
-        f"  {program} quarantine release --all-with-reason {_UNKNOWN_REASON} --reason adopted",
+        f"  {program} quarantine release --all-with-reason {_UNKNOWN_REASON} --why adopted",
         "that nobody changed what happened:",
         f"  {program} ledger verify",
     ]
@@ -258,7 +258,7 @@ class _View:
             (f"{program} quarantine list", "what is held, and why"),
             (f"{program} device held", "who spoke and is not known"),
             (f"{program} device adopt HELD INFUSER-99 --kind pump --pin-address", "HELD: its id there"),
-            (f"{program} quarantine release --all-with-reason {_UNKNOWN_REASON} --reason adopted", ""),
+            (f"{program} quarantine release --all-with-reason {_UNKNOWN_REASON} --why adopted", ""),
             (f"{program} ledger verify", "that nobody changed what happened"),
             ("Ctrl-C", "ends it, counts, and removes the folder"),
         )
