@@ -73,9 +73,7 @@ def test_a_withdrawal_is_followed_at_both_doors_until_a_person_has_looked(site, 
     # Dismissed, what was held goes on; imported, it is denied.
     site.cli("consent", "dismiss", came["message"], "--why", "another patient meant")
     time.sleep(1.5)
-    site.cli(
-        "quarantine", "release", "--all-with-reason", "decision.consent-waiting", "--why", "looked at"
-    )
+    site.cli("quarantine", "release", "--all-with-reason", "decision.consent-waiting", "--why", "looked at")
     site.wait(lambda: 20.0 in values(site, recipient))
     with Http(site, "mon-1") as client:
         again = consent(identifier=[{"system": "urn:x", "value": "c-2"}])

@@ -68,7 +68,9 @@ def dismiss(
     messages: Annotated[
         list[str], typer.Argument(metavar="MESSAGE", help="Ids, or their last 6 characters or more.")
     ],
-    reason: Annotated[str, typer.Option("--why", help="Why it is not to be in force; words without patient data.")],
+    reason: Annotated[
+        str, typer.Option("--why", help="Why it is not to be in force; words without patient data.")
+    ],
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,

@@ -224,9 +224,7 @@ class TestOutbox:
         assert command("outbox", "discard", "out-0", "--why", "x").code == 65, "it waits: it is no garbage"
         assert command("outbox", "discard", "out-1", "--why", "x").value["done"] == "set aside"
         assert command("outbox", "retry", "out-1", "--why", "x").code == 0, "set aside is not gone"
-        assert (
-            command("outbox", "discard", "out-2", "--why", "x").value["done"] == "taken out of the outbox"
-        )
+        assert command("outbox", "discard", "out-2", "--why", "x").value["done"] == "taken out of the outbox"
         assert [r["id"] for r in command("outbox", "list").value["rows"]] == ["out-0", "out-1"]
         assert len(records(data, "delivery.discarded")) == 2
 
