@@ -24,6 +24,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "serve": "Run gateway, courier, keeper and followers.",
         "console": "Sign in at the console: a one-time link.",
         "sign-in": "Sign in at the command line, with password and code.",
+        "account": "Your account: what others did to it, what waits for you.",
         "sign-out": "End the session of this command line.",
         "doctor": "Check settings, keys, disk, clock and what the set-up does not stop.",
     },

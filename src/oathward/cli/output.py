@@ -95,6 +95,21 @@ def emit(value: object, *, as_json: bool, human: Callable[[], None]) -> None:
         human()
 
 
+def document(told: object) -> Any:
+    """Give what is told here as a server would have answered it: plain JSON."""
+    return orjson.loads(orjson.dumps(told))
+
+
+def say(text: str) -> None:
+    """Print a line in which nothing that was told moves the cursor."""
+    print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+
+
+def minute(text: str) -> str:
+    """Write a time of a document to the minute, without its zone: UTC."""
+    return text[:16].replace("T", " ")
+
+
 def console() -> Console:
     """A console for tables: as wide as the terminal; wide enough for whole ids where there is none."""
     from rich.console import Console

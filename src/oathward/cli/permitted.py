@@ -11,7 +11,7 @@ Deliberately absent: operations of the keeper; it asks for itself. What it permi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,7 +20,7 @@ from oathward.core.errors import InputError, KeeperError, OathwardError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from oathward.policy.access import Actor, Around, Rules
+    from oathward.policy.access import Actor, Around, Rules, Thing
     from oathward.vault.opened import Opened
 
 
@@ -67,6 +67,24 @@ def sees_people(site: Opened, person: str | None) -> bool:
     except (InputError, KeeperError):  # policies do not permit it, or nobody is signed in
         return False
     return True
+
+
+def may_of(site: Opened, proof: Mapping[str, str]) -> tuple[str, Callable[[str, Thing | None], bool]]:
+    """Give who asks, by id, and what asks the policies for them as a page does for its links.
+
+    Raises:
+        KeeperError: nobody is signed in.
+    """
+    from oathward.policy.access import Permitted, Thing, decide
+    from oathward.policy.actions import ACTIONS
+
+    rules, actor, around = _asking(site, proof)
+
+    def may(action: str, thing: Thing | None = None) -> bool:
+        about = thing or Thing(ACTIONS[action].thing)
+        return isinstance(decide(rules, actor, action, about, around), Permitted)
+
+    return actor.id, may
 
 
 def used(site: Opened, proof: Mapping[str, str], action: str) -> None:

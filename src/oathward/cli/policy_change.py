@@ -20,7 +20,7 @@ import typer
 from oathward.cli import policy_remote, policy_words
 from oathward.cli.asking import opened, read_bytes
 from oathward.cli.bundle_folder import read_folder
-from oathward.cli.output import DataOption, JsonOption
+from oathward.cli.output import DataOption, JsonOption, document
 from oathward.cli.permitted import asks
 from oathward.cli.policy_remote import DAYS
 from oathward.cli.remote import ServerOption, server_of
@@ -60,7 +60,7 @@ def diff(
         active = proposing.in_force(site)
     changes = proposing.changes_between(active.bundle if active else None, after)
     told = [telling.change(one) for one in changes]
-    policy_words.diff(active.label if active else "", policy_words.document(told), as_json=as_json)
+    policy_words.diff(active.label if active else "", document(told), as_json=as_json)
 
 
 def propose(  # noqa: PLR0917  one parameter an option
@@ -295,14 +295,14 @@ def _names(site: Opened, rows: Sequence[ProposalRow | EventRow]) -> Mapping[str,
 def _show(found: Shown, called: Mapping[str, str], *, as_json: bool) -> None:
     from oathward.proposing import telling
 
-    told = policy_words.document(telling.whole(found))
+    told = document(telling.whole(found))
     policy_words.proposal(told, called, found.in_force, as_json=as_json)
 
 
 def _told(row: ProposalRow) -> Mapping[str, Any]:
     from oathward.proposing import telling
 
-    told: Mapping[str, Any] = policy_words.document(telling.proposal(row))
+    told: Mapping[str, Any] = document(telling.proposal(row))
     return told
 
 

@@ -13,20 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from oathward.changes.model import event_words, state_words
-from oathward.cli.output import emit
+from oathward.cli.output import emit, minute, say
 
 Document = Mapping[str, Any]
 
 MARKS = {"widen": "more", "narrow": "less", "same": "    "}
 """A change's direction as it is printed."""
-
-
-def document(told: object) -> Any:
-    """Give what ``proposing.telling`` says as a server would have answered it."""
-    return orjson.loads(orjson.dumps(told))
 
 
 def diff(against: str, changes: Sequence[Document], *, as_json: bool) -> None:
@@ -52,7 +45,7 @@ def proposal(
         row = found["proposal"]
         kind = ", emergency" if row["emergency"] else ""
         state = state_words(row["state"], row["version"], in_force)
-        _print(f"{row['id']}: {state}{kind}, by {_called(called, row['proposer'])}: {row['reason']}")
+        say(f"{row['id']}: {state}{kind}, by {_called(called, row['proposer'])}: {row['reason']}")
         base = row["base_version"]
         now = "which is in force" if base == in_force else f"and {in_force or 'nothing'} is in force"
         print(f"On version {base}, {now}")
@@ -60,14 +53,14 @@ def proposal(
         if found["dry_run_words"]:
             print("What it would have done:")
         for line in found["dry_run_words"]:
-            _print(f"  {line}")
+            say(f"  {line}")
         for one in found["waiting"]:
-            _print(f"  waiting  {one['words']}")
+            say(f"  waiting  {one['words']}")
         for need in found["needs"]:
-            _print(f"  {'there  ' if need['met'] else 'MISSING'}  {need['words']}")
+            say(f"  {'there  ' if need['met'] else 'MISSING'}  {need['words']}")
         for step in found["steps"]:
             what = f"{event_words(step['kind']):<12}  {_called(called, step['by']) or '—'}  {step['words']}"
-            _print(f"  {_at(step['at'])}  {what}")
+            say(f"  {minute(step['at'])}  {what}")
         if next_ := _next(found, _there(url)):
             print(next_)
 
@@ -84,7 +77,7 @@ def history(rows: Sequence[Document], called: Mapping[str, str], in_force: int, 
             due = ", not assessed yet" if row["emergency"] and not row["assessed"] else ""
             people = ", ".join(_called(called, one) for one in (row["proposer"], row["approver"]) if one)
             state = state_words(row["state"], row["version"], in_force)
-            _print(f"{row['id']}  {state:<12}  {what}{mark}{due}  {people}  {row['reason']}")
+            say(f"{row['id']}  {state:<12}  {what}{mark}{due}  {people}  {row['reason']}")
         if not rows:
             print("Nobody has proposed anything yet.")
 
@@ -94,7 +87,7 @@ def history(rows: Sequence[Document], called: Mapping[str, str], in_force: int, 
 def attached(id_: str, name: str, content: bytes, *, as_json: bool) -> None:
     """Say what was attached."""
     said = {"proposal": id_, "name": name, "bytes": len(content)}
-    emit(said, as_json=as_json, human=lambda: _print(f"Attached {name} to {id_}."))
+    emit(said, as_json=as_json, human=lambda: say(f"Attached {name} to {id_}."))
 
 
 def approved(row: Document, *, url: str = "", as_json: bool) -> None:
@@ -115,7 +108,7 @@ def withdrawn(row: Document, *, as_json: bool) -> None:
 
 def in_force(label: str, *, as_json: bool) -> None:
     """Say what is in force now."""
-    emit({"active": label}, as_json=as_json, human=lambda: _print(f"Active: {label}."))
+    emit({"active": label}, as_json=as_json, human=lambda: say(f"Active: {label}."))
 
 
 def emergency(row: Document, *, url: str = "", as_json: bool) -> None:
@@ -123,7 +116,7 @@ def emergency(row: Document, *, url: str = "", as_json: bool) -> None:
 
     def human() -> None:
         print(f"In force as version {row['version']}. Proposal {row['id']}.")
-        print(f"Another person must assess it by {_at(row['due'])} UTC:")
+        print(f"Another person must assess it by {minute(row['due'])} UTC:")
         print(f"  oathward policy approve {row['id']}{_there(url)}")
 
     emit(row, as_json=as_json, human=human)
@@ -142,7 +135,7 @@ def _next(found: Document, there: str) -> str:
 
 def _print_changes(changes: Sequence[Document]) -> None:
     for change in changes:
-        _print(f"  {MARKS.get(change['direction'], '    ')}  {change['words']}")
+        say(f"  {MARKS.get(change['direction'], '    ')}  {change['words']}")
     if not changes:
         print("  Nothing changes.")
 
@@ -153,11 +146,3 @@ def _called(called: Mapping[str, str], id_: str) -> str:
 
 def _there(url: str) -> str:
     return f" --server {url}" if url else ""
-
-
-def _at(text: str) -> str:
-    return text[:16].replace("T", " ")
-
-
-def _print(text: str) -> None:
-    print("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))

@@ -4,7 +4,10 @@ Rules:
 - The password is asked for without echo, or read from standard input; never an argument.
 - A wrong password and a wrong code are one answer, after both were asked for: which it was is nobody's to know.
 
-Deliberately absent: enrolling and passkeys (the console does both); what is kept (``signed_in``).
+- Afterwards is said what others did to how one signs in, and what waits (``account``); where that cannot be read, so much.
+
+Deliberately absent: enrolling (the console does it); passkeys, which a browser alone can show, at its own address; what is kept
+(``signed_in``).
 """
 
 from __future__ import annotations
@@ -15,10 +18,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli import remote, signed_in
+from oathward.cli import account, remote, signed_in
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.cli.remote import ServerOption, server_of
-from oathward.core.errors import InputError
+from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -54,14 +57,32 @@ def sign_in(
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Sign in; commands on this site, or that server, then act for you until you sign out, or the session ends."""
+    """Sign in; commands on this site, or that server, then act for you until you sign out, or the session ends.
+
+    It takes a password and a code of an authenticator app, the first time and with --again. A passkey is good in a browser alone: who has only that adds an app in the console, under My account.
+    """
     url = server_of(server)
     if url:
         value = _there(url, login, stdin=stdin, again=again)
     else:
         value = _here(data, login, trial, stdin=stdin, again=again)
-    words = f"Signed in: {value['person']}, for {value['left_s'] // 60} minutes at most."
-    emit(value, as_json=as_json, human=lambda: print(words))
+    found = _news(url, data)
+    value |= {"notices": found["notices"], "waiting": found["waiting"]}
+
+    def human() -> None:
+        print(f"Signed in: {value['person']}, for {value['left_s'] // 60} minutes at most.")
+        account.news(found, url)
+
+    emit(value, as_json=as_json, human=human)
+
+
+def _news(url: str, data: str | None) -> dict[str, Any]:
+    """Ask what others did to how one signs in, and what waits; one is signed in whatever comes of it."""
+    try:
+        return account.there(url) if url else account.here(data)
+    except OathwardError as error:
+        print(f"What others did to your account could not be read: {error.reason.code}", file=sys.stderr)
+        return {"notices": [], "waiting": []}
 
 
 def _there(url: str, login: str | None, *, stdin: bool, again: bool) -> dict[str, Any]:

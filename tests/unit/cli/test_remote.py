@@ -16,6 +16,7 @@ from oathward.core.errors import InputError
 from oathward.core.labels import Role
 from oathward.core.settings import Console
 from oathward.vault.authority import Seen, trust_anchor
+from oathward.vault.keeper.sign_in import notices
 from oathward.vault.opened import Opened
 from oathward.web.serving.server import Server
 
@@ -125,6 +126,22 @@ def test_somebody_without_a_second_factor_is_sent_to_enrol(house, run):
     house.people.enrol_password(PASSWORD, step.pending)
     error = run("sign-in", "--stdin", typed=f"ben\n{PASSWORD}\n000000\n")[2]
     assert json.loads(error)["error"] == "factor.missing"
+
+
+def test_after_signing_in_is_said_what_another_did_to_it(ada, run, house, capsys):
+    assert run("sign-in", "--again", "--stdin", typed=f"{ada.code()}\n")[1]["notices"] == []
+    house.person("ben", name="Ben Builder")
+    notices.add(house.keeper, ["ada"], "ben", "provider")
+    house.time.pass_(seconds=60)
+    typed = f"ada\n{PASSWORD}\n{ada.code()}\n"
+    code, told, _ = run("sign-in", "--stdin", typed=typed)
+    assert (code, [one["words"] for one in told["notices"]], told["waiting"]) == (
+        0,
+        [
+            "Ben Builder wrote a sign-in at the provider into your record: whoever has it there signs in as you"
+        ],
+        [],
+    )
 
 
 def test_a_fresh_proof_is_asked_for_and_given_with_a_code(ada, run, house):

@@ -40,13 +40,13 @@ class SessionOut:
 
 def own(view: View) -> Response:
     """List one's own sessions."""
-    return view.listed([_plain(one) for one in view.site.keeper.people.session_list(view.proof)])
+    return view.listed([shown(one) for one in view.site.keeper.people.session_list(view.proof)])
 
 
 def of_person(view: View) -> Response:
     """List the sessions of a person."""
     found = view.site.keeper.people.session_list(view.proof, view.part("person"))
-    return view.listed([_plain(one) for one in found])
+    return view.listed([shown(one) for one in found])
 
 
 def end_own(view: View) -> Response:
@@ -68,7 +68,8 @@ def _about(view: View) -> Thing:
     return Thing("session", view.part("person"), owner=view.part("person"))
 
 
-def _plain(one: SessionRow) -> SessionOut:
+def shown(one: SessionRow) -> SessionOut:
+    """Tell one session."""
     return SessionOut(
         *(one.id, one.person_id, one.by, one.kind, from_micros(one.begun_us), from_micros(one.seen_us)),
         *(one.left_s, one.origin, one.own),

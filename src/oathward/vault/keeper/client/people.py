@@ -84,6 +84,18 @@ class NoticeRow:
     name: str
     at_us: int
 
+    @property
+    def words(self) -> str:
+        """Say it in a sentence, without its end."""
+        return f"{self.name} {_DID[self.what]}"
+
+
+_DID = {
+    "reset": "reset your account: what you signed in with before has ended, and a new invitation was made",
+    "invitation": "made an invitation for you: whoever had it could set up a password and a second factor beside your sign-in at the provider",
+    "provider": "wrote a sign-in at the provider into your record: whoever has it there signs in as you",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Own:
