@@ -75,6 +75,7 @@ class Renderer:
             "short": words.short,
             "size": words.size,
             "span": words.span,
+            "whole_span": words.whole_span,
         }
 
     def action_of(self, path: str) -> str | None:

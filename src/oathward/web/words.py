@@ -31,6 +31,18 @@ def span(seconds: float) -> str:
     return f"{int(seconds // size)} {unit}"
 
 
+def whole_span(seconds: float) -> str:
+    """Say how long to two units: ``2 h 5 min``, ``30 s``."""
+    left, said = max(1, round(seconds)), []
+    for size, unit in _STEPS:
+        if left >= size and len(said) < 2:
+            said.append(f"{left // size} {unit}")
+        elif said:
+            break
+        left %= size
+    return " ".join(said)
+
+
 def exact(at: datetime) -> str:
     """Say a time exactly: UTC, milliseconds."""
     return f"{at:%Y-%m-%d %H:%M:%S}.{at.microsecond // 1000:03d} UTC"

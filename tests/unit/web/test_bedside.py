@@ -11,6 +11,7 @@ from oathward.web.bedside import fhir as fhir_reader
 from oathward.web.bedside import hl7v2, trend
 from oathward.web.bedside import picture as bedside
 from oathward.web.bedside.picture import Told
+from oathward.web.words import whole_span
 
 MINUTE = 60_000_000
 CAME = 1_777_882_800_000_000
@@ -124,6 +125,25 @@ def test_a_silence_is_a_gap_once_it_is_three_times_as_long_as_usual():
     assert not row.silent
     (row,) = bedside.rows([reading(t) for t in times], {}, 80 * MINUTE)
     assert next((g.from_us // MINUTE, g.until_us) for g in bedside.gaps([row])) == (60, None)
+
+
+def test_trends_begin_with_the_first_value_there_is():
+    second = 1_000_000
+    points = [(100 * MINUTE + n * second, 70.0) for n in range(30)]
+    until = 100 * MINUTE + 30 * second
+    assert trend.since_us([points, []], 0, until) == 100 * MINUTE
+    assert trend.since_us([points], 100 * MINUTE + 5 * second, until) == 100 * MINUTE + 5 * second
+    assert trend.since_us([[]], 7, until) == 7
+    drawn = trend.drawn(points, trend.since_us([points], 0, until), until, 0)
+    assert drawn.path.reveal().startswith(f"M{trend.EDGE}.0 "), "half a minute fills it"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "1 s"), (30, "30 s"), (60, "1 min"), (7_500, "2 h 5 min"), (3_605, "1 h"), (90_000, "1 d 1 h")],
+)
+def test_a_span_is_said_to_two_units(seconds, words):
+    assert whole_span(seconds) == words
 
 
 def test_a_clock_that_goes_ahead_makes_no_time_of_the_future():

@@ -125,6 +125,9 @@ def test_a_clinician_finds_the_patient_and_sees_values_trend_alarm_and_gaps(worl
     assert re.search(r"Heart rate \(ECG\) 61 /min", text), text
     assert page.text.count('class="trend"') == 1
     path = re.search(r'class="trend".*?<path d="(M[^"]+)"/>', page.text).group(1)
+    assert re.search(r"Trend, last (1 h|1 h \d min|59 min 5\d s) ", text), (
+        "the span there is data of, not the one asked for"
+    )
     assert path.count("M") == 3, "three runs, two gaps: nothing is drawn where nothing came"
     assert text.count("nothing from") == 2
     assert "Saturation low" in text

@@ -2,14 +2,15 @@
 
 Rules:
 - Two values further apart than ``gap_us`` are not joined; one that stands alone is a dot.
-- The scale is of the values shown; a straight line stands in the middle.
+- The scale is of the values shown; a straight line stands in the middle. All trends of a page have one span of time, from the first
+  value there is (``since_us``): what was measured for half a minute is drawn as half a minute.
 
 Deliberately absent: smoothing, and any point that was not measured.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from oathward.core.phi import Phi
@@ -27,6 +28,12 @@ class Drawn:
     low: Phi[str]
     high: Phi[str]
     breaks: int
+
+
+def since_us(all_points: Iterable[Sequence[tuple[int, float]]], from_us: int, until_us: int) -> int:
+    """Say when the span of trends begins: with the first value in it; with the span asked for where there is none."""
+    inside = (at for points in all_points for at, _ in points if from_us <= at <= until_us)
+    return min(inside, default=from_us)
 
 
 def drawn(points: Sequence[tuple[int, float]], from_us: int, until_us: int, gap_us: int) -> Drawn | None:

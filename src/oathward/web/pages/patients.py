@@ -116,6 +116,7 @@ def one(view: View) -> Response:
     told = read_all(opened.originals)
     rows = bedside.rows(told.readings, _devices(view, opened.originals), view.now_us)
     oldest_us = views.time_of(opened.originals[0].message) if opened.more and opened.originals else from_us
+    since_us = trend.since_us([row.points for row in rows], from_us, view.now_us)
     return view.page(
         "patient.html",
         alarms=bedside.alarms(told.alarms),
@@ -124,7 +125,7 @@ def one(view: View) -> Response:
         from_us=max(from_us, oldest_us),
         gaps=bedside.gaps(rows),
         hours=hours,
-        lines=[_line(row, oldest_us, view.now_us) for row in rows],
+        lines=[_line(row, since_us, view.now_us) for row in rows],
         newest=opened.originals[-1].message if opened.originals else "",
         opened=opened,
         purpose=purpose,
@@ -133,6 +134,7 @@ def one(view: View) -> Response:
         still_s=STILL_S,
         subject=subject,
         told=told,
+        trended_s=(view.now_us - since_us) / 1_000_000,
     )
 
 
