@@ -40,6 +40,7 @@ RULES: Mapping[str, str] = {
     "roles.apart": "Roles that nobody may hold together",
     "roles.few": "Too few who may approve",
     "people.one-door": "Two who agree, let in by one person",
+    "people.one-maker": "Accounts that one person made, all of them",
     "people.widened": "Somebody's reach, widened by one person alone",
     "service.ownerless": "A service without an owner",
     "service.endless": "A service without an end",

@@ -1,4 +1,4 @@
-"""Who let whom in, and who widened whom alone: two findings, each with its facts, and without any of them none."""
+"""Who let whom in, and who widened whom alone: three findings, each with its facts, and without any of them none."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.unit.people.conftest import DAY, NOW, SITE, People
 from oathward.core.db import read, write
 from oathward.ledger import Record, append, prepare
 from oathward.people import actions, doors, granted_sql
-from oathward.people.doors import ONE_DOOR, WIDENED
+from oathward.people.doors import ONE_DOOR, ONE_MAKER, WIDENED
 from oathward.policy.people import Person
 from oathward.policy.review_findings import RULES, marked, with_names
 
@@ -98,6 +98,77 @@ def test_what_was_used_counts(site: People, name: str):
     assert with_names(found(site, ONE_DOOR)[0].words, NAMES).startswith("Adam Roth")
 
 
+ONE_IS_THE_OTHERS = {
+    "who approved let in who proposed": (lambda s: enrolled(s, "paul", "ines"), "Paul Graf let Ines Vogel in to enrol, who did not sign in"),
+    "who proposed let in who approved": (lambda s: invited(s, "ines", "paul"), "Ines Vogel let Paul Graf in to enrol, who did not sign in"),
+    "through a third": (lambda s: (enrolled(s, "paul", "eve"), enrolled(s, "eve", "ines")), "Paul Graf, through others, let Ines Vogel in to enrol"),
+    "both through others": (
+        lambda s: (enrolled(s, "adam", "eve", "paul"), enrolled(s, "eve", "ines")),
+        "Adam Roth, through others, let both Ines Vogel and Paul Graf in to enrol",
+    ),
+    "by turns": (lambda s: (reset(s, "paul", "ines"), reset(s, "ines", "paul")), "Ines Vogel let Paul Graf in"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_IS_THE_OTHERS)
+def test_whom_the_other_let_in_is_no_second_person(site: People, name: str):
+    act, said = ONE_IS_THE_OTHERS[name]
+    act(site)
+    (one,) = found(site, ONE_DOOR, provider=False)
+    words = with_names(one.words, NAMES)
+    assert words.startswith(said)
+    assert " could have been both; changes they made together: 1" in words
+
+
+@pytest.mark.parametrize("who", ["ines", "eve"])
+def test_who_came_by_the_provider_is_somebody_wherever_they_stand_between(site: People, who: str):
+    enrolled(site, "paul", "eve")
+    enrolled(site, "eve", "ines")
+    came(site, "paul", "provider")
+    assert found(site, ONE_DOOR), "that who let somebody in came by it shows nothing of whom they let in"
+    came(site, who, "provider")
+    assert found(site, ONE_DOOR) == []
+
+
+def test_a_site_whose_accounts_one_person_made_says_so_and_again_with_each_more(site: People):
+    enrolled(site, "uid 0", "adam")
+    enrolled(site, "adam", "ines")
+    assert found(site, ONE_MAKER, [], provider=False) == [], "one more is nobody's pair"
+    enrolled(site, "adam", "paul")
+    (one,) = found(site, ONE_MAKER, [], provider=False)
+    said = with_names(one.words, NAMES)
+    assert said.startswith(
+        "Adam Roth let in everybody whose account was made in the last 90 days: Ines Vogel, Paul Graf;"
+    )
+    assert said.endswith("Adam Roth could be any of them")
+    assert one.about == "adam,paul"
+    enrolled(site, "adam", "eve")
+    assert [row.about for row in found(site, ONE_MAKER, [], provider=False)] == ["adam,eve"], "open again"
+
+
+MADE_BY_MORE = {
+    "another made one": lambda s: enrolled(s, "eve", "paul"),
+    "who founded made all": lambda s: enrolled(s, "uid 0", "ines", "paul"),
+    "a colleague reset one since": lambda s: (enrolled(s, "adam", "paul"), enrolled(s, "eve", "paul")),
+    "who left counts no more": lambda s: (enrolled(s, "adam", "paul"), s.add(Person(id="paul", name="Paul Graf", number="n-paul", state="left"))),
+    "it is long ago": lambda s: note(s, "account.enrolled", at_us=NOW - (doors.DAYS + 1) * DAY, invited_by="adam", person="paul"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MADE_BY_MORE)
+def test_where_not_one_person_made_all_accounts_there_is_none(site: People, name: str):
+    if name != "who founded made all":
+        enrolled(site, "adam", "ines")
+    MADE_BY_MORE[name](site)
+    assert found(site, ONE_MAKER, [], provider=False) == []
+
+
+def test_a_site_with_a_provider_has_others_than_accounts(site: People):
+    enrolled(site, "adam", "ines", "paul")
+    assert found(site, ONE_MAKER, [], provider=True) == []
+    assert found(site, ONE_MAKER, [], provider=False)
+
+
 @pytest.mark.parametrize("name", NOT)
 def test_without_one_of_the_facts_there_is_none(site: People, name: str):
     NOT[name](site)
@@ -178,4 +249,4 @@ def test_to_take_away_is_not_to_widen(site: People):
 
 
 def test_each_rule_has_a_title():
-    assert {ONE_DOOR, WIDENED} <= set(RULES)
+    assert {ONE_DOOR, ONE_MAKER, WIDENED} <= set(RULES)

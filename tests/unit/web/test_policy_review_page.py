@@ -5,11 +5,16 @@ import re
 import pytest
 from tests.unit.policy.test_difference import VENDOR
 from tests.unit.proposing.conftest import folder, site  # noqa: F401  fixtures
-from tests.unit.web.test_policy_pages import people  # noqa: F401  the fixture
+from tests.unit.web.test_policy_pages import (
+    let_in,
+    people,  # noqa: F401  the fixture
+)
 
+from oathward import reviewing
 from oathward.changes import findings_actions, findings_views
 from oathward.changes.findings_model import FindingState
 from oathward.core.db import read, write
+from oathward.ledger import Record, append, prepare
 from oathward.policy.bundle import unpack
 from oathward.policy.review_edits import with_list
 from oathward.policy.review_findings import Proposal, ReviewFinding
@@ -109,6 +114,22 @@ def door(people, monkeypatch):  # noqa: F811  a fixture
         policy_review.people, "names", lambda _db, _site, ids: {i: known[i] for i in ids if i in known}
     )
     return one, other
+
+
+@pytest.mark.parametrize("who", ["prue", "audra"])
+def test_accounts_that_one_person_made_stand_before_privacy_officer_and_auditor(people, who):  # noqa: F811  a fixture
+    let_in(people, "adam")
+    with write(people.opened.engine) as db:
+        made = [
+            Record("account.enrolled", {"invited_by": "adam", "person": one}, people.now_us)
+            for one in ("ines", "paul")
+        ]
+        append(db, people.opened.site, [prepare(record) for record in made])
+    [one] = [one for one in reviewing.run(people.opened).findings if one.rule == "people.one-maker"]
+    assert one.about == "people:adam,paul"
+    page = people.person(who).page("/policies/review")
+    assert "Accounts that one person made, all of them" in page
+    assert "let in everybody whose account was made in the last 90 days" in page
 
 
 def test_a_finding_about_several_names_each_to_who_may_see_people(people, door):  # noqa: F811  a fixture
