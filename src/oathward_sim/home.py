@@ -3,7 +3,8 @@
 Rules:
 - A device tells of its patient first (``PUT Patient/…``), then sends readings that name them by that id alone.
 - A hub serves a household: one transaction holds readings of two people, which must part ways.
-- Every reading has a marker of its own as its value; of an ECG it is the heart rate reckoned from it.
+- Every reading has a marker of its own as its value; of an ECG it is the heart rate reckoned from it. Sources of home devices
+  begin at 61, so that it is a value somebody may have: a heart rate, a weight in kilograms, a diastolic pressure.
 
 Source: FHIR R4 §3.1.0.11 (batch and transaction).
 """
@@ -27,11 +28,11 @@ _BATCH_EVERY, _ECG_EVERY, _BATCH = 4, 6, 3
 _SAMPLES = 250
 _SINGLES = (
     (("8867-4", "Heart rate"), "/min"),
-    (("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"), "%"),
-    (("55423-8", "Number of steps in unspecified time Pedometer"), "{steps}"),
+    (("40443-4", "Heart rate --resting"), "/min"),
+    (("8889-8", "Heart rate by Pulse oximetry"), "/min"),
 )
 _HOME = (
-    (("2339-0", "Glucose [Mass/volume] in Blood"), "mg/dL"),
+    (("8462-4", "Diastolic blood pressure"), "mm[Hg]"),
     (("29463-7", "Body weight"), "kg"),
     (("8867-4", "Heart rate"), "/min"),
 )

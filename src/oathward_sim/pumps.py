@@ -20,8 +20,16 @@ from oathward_sim.hl7 import message, segment, text
 from oathward_sim.hospital import Device, Hospital, Patient
 from oathward_sim.plan import Planned, Rule, marker, targets
 
-DRUGS = ("Norepinephrine", "Heparin", "Propofol", "Potassium chloride", "Insulin", "Saline 0.9")
-_NOTE_EVERY, _MISUSE_EVERY = 7, 23
+DRUGS = (
+    ("Norepinephrine", 0.08, 6.0),
+    ("Propofol", 10.0, 12.0),
+    ("Potassium chloride", 3.0, 100.0),
+    ("Morphine", 1.0, 2.0),
+    ("Midazolam", 1.0, 4.0),
+    ("Sodium chloride 0.9%", 9.0, 80.0),
+)
+"""Drug, concentration in mg/mL, and rate in mL/h, as an intensive care unit runs them."""
+_NOTE_EVERY, _MISUSE_EVERY, _TURNED_EVERY = 7, 23, 240
 _STEP = timedelta(milliseconds=500)
 
 
@@ -35,7 +43,8 @@ def reports(
         who: the patient it is associated with; None for a pump that was never told.
     """
     rng = Random(f"{hospital.seed}/{device.name}")
-    drug, rate = rng.choice(DRUGS), rng.randrange(20, 240) / 2
+    drug, concentration, usual = rng.choice(DRUGS)
+    rate, left = usual, rng.uniform(200.0, 480.0)
     index = 0
     while True:
         at = hospital.start + index * _STEP
@@ -43,8 +52,11 @@ def reports(
         control_id = f"{device.name}-{hospital.seed}-{index:06d}"
         noted = who is not None and index % _NOTE_EVERY == _NOTE_EVERY - 1
         misused = who is not None and index % _MISUSE_EVERY == _MISUSE_EVERY - 1
-        rate = max(5.0, rate + rng.randrange(-4, 5) / 2)
-        items = _rows(mark, drug if not misused or who is None else f"{drug} for {who.family}", rate, rng)
+        if index % _TURNED_EVERY == _TURNED_EVERY - 1:  # somebody turned it up or down a little
+            rate = round(usual * rng.uniform(0.8, 1.2), 1)
+        left = left - rate * _STEP.total_seconds() / 3_600 if left > 1 else 480.0  # a new bag
+        called = drug if not misused or who is None else f"{drug} for {who.family}"
+        items = _rows(mark, called, concentration, rate, left)
         if noted and who is not None:
             items.append(
                 Row(
@@ -82,7 +94,7 @@ def reports(
         index += 1
 
 
-def _rows(mark: str, drug: str, rate: float, rng: Random) -> list[Row]:
+def _rows(mark: str, drug: str, concentration: float, rate: float, left: float) -> list[Row]:
     return [
         Row("69985^MDC_DEV_PUMP_INFUS_MDS^MDC", "1.0.0.0"),
         Row("69986^MDC_DEV_PUMP_INFUS_VMD^MDC", "1.1.0.0"),
@@ -91,8 +103,8 @@ def _rows(mark: str, drug: str, rate: float, rng: Random) -> list[Row]:
         Row("184504^MDC_PUMP_MODE^MDC", "1.1.1.2", "CWE", "^pump-mode-continuous"),
         Row("157784^MDC_FLOW_FLUID_PUMP^MDC", "1.1.1.3", "NM", f"{rate:.1f}", "mL/h"),
         Row("157864^MDC_VOL_FLUID_DELIV^MDC", "1.1.1.4", "NM", mark, "mL"),
-        Row("157872^MDC_VOL_FLUID_TBI_REMAIN^MDC", "1.1.1.5", "NM", f"{rng.randrange(10, 480)}", "mL"),
+        Row("157872^MDC_VOL_FLUID_TBI_REMAIN^MDC", "1.1.1.5", "NM", f"{left:.0f}", "mL"),
         Row("126977^MDC_DEV_PUMP_INFUS_CHAN_SOURCE^MDC", "1.1.2.0"),
         Row("184330^MDC_DRUG_NAME_TYPE^MDC", "1.1.2.1", "ST", text(drug)),
-        Row("157760^MDC_CONC_DRUG^MDC", "1.1.2.2", "NM", "1.6", "mg/mL"),
+        Row("157760^MDC_CONC_DRUG^MDC", "1.1.2.2", "NM", f"{concentration:g}", "mg/mL"),
     ]

@@ -3,11 +3,13 @@
 import csv
 import io
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 
-from oathward_sim import monitors, pumps
+from oathward.web.bedside import hl7v2, picture
+from oathward.web.bedside.picture import Told
+from oathward_sim import home, monitors, pumps
 from oathward_sim.adt import Feed
 from oathward_sim.hl7 import header_field, text
 from oathward_sim.hospital import AUTHORITY, Choice, authority_csv, build, consent_csv, device_csv
@@ -76,6 +78,69 @@ def test_a_monitor_report_has_twenty_observations_and_about_2_kb():
     plan = next(monitors.reports(hospital, hospital.monitors[0], 41, hospital.patients[0], DEMO_RULES))
     assert plan.data.count(b"\rOBX|") == 20
     assert 2_000 < len(plan.data) < 2_900
+
+
+def told(plans):
+    """What devices tell a clinician: of each report, name -> value and unit."""
+    for plan in plans:
+        found = Told()
+        hl7v2.told(plan.data, plan.control_id, 0, found)
+        if found.readings:
+            yield {one.name: (one.value.reveal(), one.unit) for one in found.readings}
+
+
+def test_a_patients_values_drift_belong_together_and_are_ones_a_patient_may_have():
+    hospital = build(1, START)
+    every = list(
+        told(islice(monitors.reports(hospital, hospital.monitors[0], 41, hospital.patients[0], ()), 200))
+    )
+    rates = [float(one["Heart rate (ECG)"][0]) for one in every]
+    assert max(abs(a - b) for a, b in pairwise(rates)) <= 2
+    assert 50 <= min(rates) <= max(rates) <= 120
+    for one in every:
+        assert one["Pulse rate (SpO₂)"] == one["Heart rate (ECG)"]
+        low, mean, high = (
+            float(one[f"Arterial pressure, {n}"][0]) for n in ("diastolic", "mean", "systolic")
+        )
+        assert low < mean < high
+        assert 35 <= float(one["End-tidal CO₂"][0]) <= 50
+        assert 350 <= float(one["QTc"][0]) <= 460
+    assert len({one["Cuff pressure, systolic"] for one in every}) <= 3, "a cuff measures now and then"
+
+
+def test_a_pump_runs_at_the_rate_of_its_drug_and_its_bag_empties():
+    hospital = build(1, START)
+    for number, pump in enumerate(hospital.pumps):
+        every = list(
+            told(islice(pumps.reports(hospital, pump, 1 + number, hospital.patients[number], ()), 20))
+        )
+        left = [float(one["Volume left to infuse"][0]) for one in every]
+        assert left == sorted(left, reverse=True)
+        drug = every[0]["Drug"][0]
+        concentration, rate = next((c, r) for name, c, r in pumps.DRUGS if name == drug)
+        assert float(every[0]["Drug concentration"][0]) == concentration
+        assert all(0.8 * rate <= float(one["Infusion rate"][0]) <= 1.2 * rate for one in every)
+
+
+def test_what_devices_at_home_measure_may_be_so_of_a_marker_that_begins_at_61():
+    possible = {
+        "Heart rate",
+        "Heart rate --resting",
+        "Heart rate by Pulse oximetry",
+        "Diastolic blood pressure",
+        "Body weight",
+    }
+    assert {code[1] for code, _ in (*home._SINGLES, *home._HOME)} <= possible
+
+
+def test_no_reading_of_a_simulated_device_is_called_by_a_bare_reference_id():
+    hospital = build(1, START)
+    plans = [
+        *islice(monitors.reports(hospital, hospital.monitors[0], 41, hospital.patients[0], ()), 5),
+        *islice(pumps.reports(hospital, hospital.pumps[0], 1, hospital.patients[0], ()), 10),
+    ]
+    names = {name for one in told(plans) for name in one}
+    assert names <= set(picture._NAMES.values()), names - set(picture._NAMES.values())
 
 
 def test_device_reports_say_what_pcd_01_wants():

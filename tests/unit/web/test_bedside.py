@@ -127,6 +127,14 @@ def test_a_silence_is_a_gap_once_it_is_three_times_as_long_as_usual():
     assert next((g.from_us // MINUTE, g.until_us) for g in bedside.gaps([row])) == (60, None)
 
 
+@pytest.mark.parametrize(
+    ("unit", "words"),
+    [("mm[Hg]", "mmHg"), ("Cel", "°C"), ("{resp}/min", "/min"), ("1", ""), ("mL/h", "mL/h"), ("u", "u")],
+)
+def test_a_unit_is_written_as_on_a_devices_screen(unit, words):
+    assert bedside.unit_words(unit) == words
+
+
 def test_trends_begin_with_the_first_value_there_is():
     second = 1_000_000
     points = [(100 * MINUTE + n * second, 70.0) for n in range(30)]

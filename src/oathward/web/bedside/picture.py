@@ -160,6 +160,24 @@ def alarms(found: Iterable[Alarm]) -> list[Alarm]:
     return sorted(found, key=lambda one: (one.at_us, one.message), reverse=True)[:ALARMS_MAX]
 
 
+def unit_words(unit: str) -> str:
+    """Write a unit as it stands on a device's own screen; one that is not known as it came.
+
+    Source: UCUM (case sensitive codes).
+    """
+    return _UNITS.get(unit, unit)
+
+
+_UNITS = {
+    "mm[Hg]": "mmHg",
+    "cm[H2O]": "cmH₂O",
+    "Cel": "°C",
+    "{resp}/min": "/min",
+    "{beats}/min": "/min",
+    "1": "",
+}
+
+
 def pretty(code: str, text: str) -> str:
     """Name what was measured: a device's words, or a reference id of IEEE 11073-10101 as words."""
     text = text.strip() or code.partition("|")[2]
@@ -192,7 +210,18 @@ _NAMES = {
     "MDC_CONC_AWAY_CO2_ET": "End-tidal CO₂",
     "MDC_ECG_V_P_C_RATE": "Ventricular extrasystoles",
     "MDC_ECG_TIME_PD_QTc": "QTc",
+    "MDC_ECG_AMPL_ST_I": "ST, lead I",
+    "MDC_ECG_AMPL_ST_II": "ST, lead II",
+    "MDC_ECG_ELEC_POTL_I": "ECG, lead I",
+    "MDC_ECG_ELEC_POTL_II": "ECG, lead II",
     "MDC_FLOW_FLUID_PUMP": "Infusion rate",
     "MDC_VOL_FLUID_DELIV": "Volume delivered",
+    "MDC_VOL_FLUID_TBI": "Volume to be infused",
+    "MDC_VOL_FLUID_TBI_REMAIN": "Volume left to infuse",
+    "MDC_CONC_DRUG": "Drug concentration",
+    "MDC_DRUG_NAME_TYPE": "Drug",
+    "MDC_PUMP_STAT": "Pump status",
+    "MDC_PUMP_MODE": "Pump mode",
+    "MDC_ATTR_NOTE_TEXT": "Note",
 }
 """Reference ids of IEEE 11073-10101 that stand at a bedside most often, in words."""

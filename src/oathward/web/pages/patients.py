@@ -59,6 +59,11 @@ class Line:
     row: Row
     trend: trend.Drawn | None
 
+    @property
+    def unit(self) -> str:
+        """The unit of the latest value, as a device's screen has it."""
+        return bedside.unit_words(self.row.latest.unit)
+
 
 def show(view: View) -> Response:
     """List whom the viewer cares for, and the form to find one patient."""
