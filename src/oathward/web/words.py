@@ -33,7 +33,8 @@ def span(seconds: float) -> str:
 
 def whole_span(seconds: float) -> str:
     """Say how long to two units: ``2 h 5 min``, ``30 s``."""
-    left, said = max(1, round(seconds)), []
+    said: list[str] = []
+    left = max(1, round(seconds))
     for size, unit in _STEPS:
         if left >= size and len(said) < 2:
             said.append(f"{left // size} {unit}")
