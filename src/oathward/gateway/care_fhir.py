@@ -4,6 +4,8 @@ Rules:
 - An Encounter says all of it each time: what it does not name is not so any more.
 - A unit is the identifier of the one active location that is a ward, or of the only active location; an attending is a
   participant of type ATND, by identifier. A reference or a display text alone names nobody and nothing.
+- Its account is the first number of ``Encounter.account``, as PID-18: moved with it (HL7 v2 A44), and its own number where it has
+  neither a number nor a logical id.
 - It was said when the resource was last updated, or when it came.
 
 Source: FHIR R4 §8.11 (Encounter), v3 ParticipationType, LocationPhysicalType.
@@ -11,6 +13,7 @@ Source: FHIR R4 §8.11 (Encounter), v3 ParticipationType, LocationPhysicalType.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +21,8 @@ from oathward.core.clock import micros
 from oathward.gateway.care_hl7v2 import ATTENDING_MAX, staff, unit
 from oathward.patients.fhir import spoken_of, visit_of
 from oathward.patients.identifiers import Hasher
+from oathward.protocols.fhir.names import Identifier as Numbered
+from oathward.protocols.fhir.names import names_of
 from oathward.protocols.fhir.persons import persons
 from oathward.vault.stays import Said, Turn
 
@@ -44,9 +49,10 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part, _known: o
     """List what the Encounters of a message say about stays of its patient."""
     heard_us = part.arrival.at_us
     found = []
-    for one in message.of_type("Encounter"):
+    for one, numbers in _encounters(message):
         turn = STATES.get(str(one.get("status")))
-        encounter = _encounter(one, device, hasher)
+        account = _account(numbers, device, hasher)
+        encounter = _encounter(one, device, hasher) or account
         if turn is None or not encounter:
             continue
         said_us = min(_updated_us(one) or heard_us, heard_us)
@@ -56,6 +62,7 @@ def told(message: Message, device: Device, hasher: Hasher, part: Part, _known: o
                 *(said_us, said_us, heard_us, part.arrival.id),
                 unit=_unit(one, hasher),
                 attending=_attending(one, hasher),
+                account=account,
             )
         )
     return found
@@ -65,6 +72,24 @@ def named(message: Message, device: Device, hasher: Hasher, _known: object) -> t
     """Hash the patient's numbers that mean something beyond the sender."""
     wide = [one for person in persons(message)[:1] for one in spoken_of(person, device, hasher).wide]
     return tuple(dict.fromkeys(hasher.identifier(one) for one in wide))
+
+
+def _encounters(message: Message) -> Iterator[tuple[dict[str, Any], list[Numbered]]]:
+    """Give each Encounter with the numbers of its accounts; of others nothing is looked for."""
+    if not message.of_type("Encounter"):
+        return
+    names = names_of(message)
+    for i, entry in enumerate(message.entries):
+        if entry.type == "Encounter":
+            yield entry.resource, names.accounts(i)
+
+
+def _account(numbers: list[Numbered], device: Device, hasher: Hasher) -> bytes:
+    for system, value, kind in numbers:
+        found = visit_of(_word(system), _word(value), device, hasher, kind)
+        if found is not None:
+            return hasher.identifier(found)
+    return b""
 
 
 def _encounter(one: dict[str, Any], device: Device, hasher: Hasher) -> bytes:

@@ -80,9 +80,9 @@ def spoken_of(person: Person, source: Source, hasher: Hasher) -> Spoken:
     return Spoken(tuple(dict.fromkeys(persons)), tuple(dict.fromkeys(v for v in visits if v is not None)))
 
 
-def visit_of(system: str, value: str, source: Source, hasher: Hasher) -> Identifier | None:
-    """Read the number of an Encounter as ADT's visit numbers are read; None where it is none."""
-    return _identifier(system, value, "", source, hasher, encounter=True)
+def visit_of(system: str, value: str, source: Source, hasher: Hasher, type_: str = "") -> Identifier | None:
+    """Read the number of an Encounter, or of its account, as ADT's are read; None where it is none."""
+    return _identifier(system, value, type_, source, hasher, encounter=True)
 
 
 def _identifier(

@@ -311,6 +311,53 @@ def test_what_is_moved_to_another_patient_takes_care_along(gate, mrn, two, name)
     assert who(gate, second) == set()
 
 
+BY_OID = {b"^^^HOSP^MR": b"^^^&1.2.3.4&ISO^MR", b"^^^HOSP^AN": b"^^^&1.2.3.9&ISO^AN"}
+ACCOUNT = {"system": "urn:oid:1.2.3.9", "value": "A1"}
+ACCOUNTS = {
+    "by its number": ([{"identifier": ACCOUNT}], True),
+    "the first of several, as PID-18": ([{"identifier": ACCOUNT}, {"identifier": ACCOUNT | {"value": "A2"}}], True),
+    "another's, in a message that knows it": ([{"reference": "#a"}], True),
+    "by a reference alone": ([{"reference": "Account/7", "display": "A1"}], False),
+    "none": ([], False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ACCOUNTS)
+def test_the_account_of_an_encounter_is_moved_as_that_of_a_visit_is(gate, mrn, name):
+    account, moves = ACCOUNTS[name]
+    contained = {"resourceType": "Account", "id": "a", "status": "active", "identifier": [ACCOUNT]}
+    more = ({"account": account} if account else {}) | (
+        {"contained": [contained]} if "#a" in str(account) else {}
+    )
+    by_type = {
+        "type": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/v2-0203", "code": "MR"}]}
+    }
+    subject = {"identifier": {"system": "urn:oid:1.2.3.4", "value": mrn} | by_type}
+    other = f"{mrn[:-1]}X"
+
+    def adt_by_oid(raw):
+        for written, oid in BY_OID.items():
+            raw = raw.replace(written, oid)
+        return take(gate, raw)
+
+    second = adt_by_oid(adt("A28", said="20260504080100", mrn=other))
+    meta = {"lastUpdated": "2026-05-04T08:00:00Z"}
+    first = take(gate, encounter(mrn, subject=subject, meta=meta, **more), FHIR)
+    asked = care.Asked.by(gate.opened.settings.people, gate.stamps)
+
+    def cared():
+        unit = person("p-6", units={"ICU"})
+        with read(gate.engine) as db:
+            return [
+                care.relation(db, gate.site, unit, one.message.subject, gate.now_us(), asked) is not None
+                for one in (first, second)
+            ]
+
+    assert cared() == [True, False]
+    adt_by_oid(moving("A44", mrn=other, prior=mrn, account=A1, was_account=A1))
+    assert cared() == ([False, True] if moves else [True, False])
+
+
 @pytest.mark.parametrize("name", MOVES)
 def test_a_move_of_another_visit_or_account_moves_nothing(gate, mrn, two, name):
     first, second, other = two

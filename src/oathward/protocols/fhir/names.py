@@ -80,7 +80,7 @@ class Names:
             self._note(i, entry)
 
     def visits(self, i: int) -> list[Identifier]:
-        """Give the encounters and episodes of care that an entry is one of or refers to."""
+        """Give the encounters and episodes of care that an entry is one of or refers to, and the accounts of those here."""
         entry = self.message.entries[i]
         listed = self._of_visit(i) if entry.type in _VISITS else []
         for found in self._found[i]:
@@ -102,10 +102,28 @@ class Names:
             listed += identifiers_of(value)
         return listed
 
+    def accounts(self, i: int) -> list[Identifier]:
+        """Give the account numbers of an Encounter, in its order: of the reference, or of the Account it leads to here.
+
+        A reference alone is no number. One whose type nobody said is an account's (AN), as in PID-18.
+        """
+        entry = self.message.entries[i]
+        if entry.type != "Encounter":
+            return []
+        listed: list[Identifier] = []
+        for value in entry.resource.get("account", ()):
+            text = value.get("reference", "")
+            at = self._find(text, entry)
+            inner = self._inside[i].get(text) if at is None else self.message.entries[at].resource
+            listed += identifiers_of(value)
+            if inner is not None and inner.get("resourceType") == "Account":
+                listed += identifiers_of(inner)
+        return [(system, value, kind or "AN") for system, value, kind in dict.fromkeys(listed)]
+
     def _of_visit(self, i: int) -> list[Identifier]:
         entry = self.message.entries[i]
         own = [("", f"{entry.type}/{entry.id}", "")] if entry.id else []
-        return [*identifiers_of(entry.resource), *own]
+        return [*identifiers_of(entry.resource), *own, *self.accounts(i)]
 
     def _note_entries(self) -> None:
         """Note what entries are called. An id that two have names neither, but for two updates of one resource."""

@@ -155,6 +155,25 @@ def test_visits_are_found():
     assert found.visits == (("urn:oid:1.2.3", "V1", "VN"),)
 
 
+def test_the_account_of_an_encounter_is_a_number_of_it_as_in_hl7v2():
+    encounter = {
+        "resourceType": "Encounter",
+        "identifier": [identifier("V1", kind="VN")],
+        "status": "finished",
+        "class": {"code": "IMP"},
+        "subject": {"reference": "Patient/123"},
+        "account": [
+            {"identifier": identifier("A1") | {"type": {"text": "account"}}},
+            {"reference": "Account/9"},
+            {"reference": urn(2)},
+        ],
+    }
+    account = {"resourceType": "Account", "status": "active", "identifier": [identifier("A2", kind="AN")]}
+    (found,) = people(bundle(entry(encounter, full_url=urn(1)), entry(account, full_url=urn(2))))
+    system = "urn:oid:1.2.3"
+    assert found.visits == ((system, "V1", "VN"), (system, "A1", "AN"), (system, "A2", "AN"))
+
+
 # --- one patient by several names
 
 
