@@ -6,6 +6,7 @@ import contextlib
 import socket
 import socketserver
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -156,10 +157,11 @@ class Recipient:
                 one.shutdown(socket.SHUT_RDWR)
 
 
-def everything_in(folder: Path) -> bytes:
-    """All bytes of all files below a folder but the keeper's own."""
-    return b"".join(
-        p.read_bytes()
-        for p in sorted(folder.rglob("*"))
-        if p.is_file() and "keeper" not in p.parts and not p.is_socket()
-    )
+def found_in(folder: Path, planted: Iterable[bytes]) -> list[bytes]:
+    """Say which of some planted values stand in a file below a folder; the keeper's own files aside."""
+    wanted, found = set(planted), set()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "keeper" not in path.parts and not path.is_socket():
+            data = path.read_bytes()
+            found |= {one for one in wanted if one in data}
+    return sorted(found)

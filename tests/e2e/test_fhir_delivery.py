@@ -11,7 +11,7 @@ import pytest
 from tests.faults.load import Sender
 from tests.fhir_recipient import FhirRecipient
 from tests.site import Site, bundle, local
-from tests.wire import Client, everything_in, oru
+from tests.wire import Client, found_in, oru
 
 from oathward_sim.envelope import Reader
 
@@ -95,7 +95,7 @@ def test_what_a_recipient_answers_stands_nowhere(site, recipient):
     [dead] = bodies(site, "message.dead")
     assert (dead["reason"], dead["answer"], dead["codes"]) == ("delivery.refused", "422", ["invariant"])
     assert {body["finding"] for body in bodies(site, "finding.raised")} >= {"delivery.blocked"}
-    assert planted.encode() not in everything_in(site.folder)
+    assert not found_in(site.folder, [planted.encode()])
 
 
 def test_a_refused_message_blocks_its_sender_and_a_person_puts_it_back(site, recipient):

@@ -11,7 +11,7 @@ from tests.gate import gate_of, opener_of
 from tests.property.test_planted import message as hl7_message
 from tests.property.test_planted import numbers, words
 from tests.site import LINK, RECIPIENT, Site, bundle
-from tests.wire import everything_in
+from tests.wire import found_in
 
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
@@ -162,8 +162,7 @@ def look(site, gate, opener, prepared, secrets, what):
         assert not [s for s in secrets if s in body.upper()], what
     commit_group(gate, [prepared])
     assert gate.trouble == "", gate.trouble
-    stored = everything_in(site.folder)
-    assert not [s for s in secrets if s in stored], what
+    assert not found_in(site.folder, secrets), what
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
