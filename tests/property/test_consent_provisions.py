@@ -13,7 +13,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oathward.consent.fhir import read
+from oathward.consent.fhir.reader import read
 from oathward.consent.query import Query, ask
 from oathward.policy.consents import ANY
 

@@ -23,14 +23,14 @@ from oathward.cli.consent_import import (
 )
 from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain
 from oathward.cli.output import settings_of
-from oathward.consent.fhir_set import Problem
+from oathward.consent.fhir.sets import Problem
 from oathward.core.errors import InputError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from oathward.consent.fhir_parts import Remark
-    from oathward.consent.fhir_set import Consents, Named
+    from oathward.consent.fhir.parts import Remark
+    from oathward.consent.fhir.sets import Consents, Named
     from oathward.consent.model import Statement
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.policy.bundle import Bundle
@@ -97,7 +97,7 @@ def import_(options: Options) -> Imported:
 
 def problem_free(options: Options, name: str, data: bytes, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
     """Read consents, whatever stands in them; with problems nothing of it may be stored."""
-    from oathward.consent.fhir_set import gather
+    from oathward.consent.fhir.sets import gather
 
     return _told(options, gather([(name, data)], zone=_zone(options.zone)), keys)
 
@@ -131,7 +131,7 @@ def gathered(path: str, zone: str) -> Consents:
     Raises:
         InputError: it is not there, or the zone is none.
     """
-    from oathward.consent.fhir_set import FILES_MAX, LINES, gather
+    from oathward.consent.fhir.sets import FILES_MAX, LINES, gather
 
     folder = Path(path)
     if path == "-" or not folder.is_dir():
@@ -150,7 +150,7 @@ def _bytes(path: str) -> bytes:
     Raises:
         InputError: it cannot be read.
     """
-    from oathward.consent.fhir_set import FILE_BYTES_MAX
+    from oathward.consent.fhir.sets import FILE_BYTES_MAX
 
     try:
         if path == "-":
@@ -182,7 +182,7 @@ def _identifiers(one: Named, hasher: Hasher) -> list[Identifier]:
 
 def _strangers(found: Consents, bundle: Bundle | None) -> list[tuple[str, Remark]]:
     """Remark on actors that no recipient of the policy in force declares."""
-    from oathward.consent.fhir_parts import Remark
+    from oathward.consent.fhir.parts import Remark
     from oathward.policy.consents import ANY
 
     if bundle is None:
@@ -277,6 +277,6 @@ def _stored(subject: str, data: str | None) -> list[tuple[str, Statement]]:
 
 def said(remark: Remark) -> str:
     """Say a remark in one line."""
-    from oathward.consent.fhir_parts import REMARKS
+    from oathward.consent.fhir.parts import REMARKS
 
     return f"{remark.where}: {REMARKS[remark.code]} ({remark.code})"

@@ -6,7 +6,7 @@ Rules:
 - Statements, the sealed originals that a document names and their keys are stored in one transaction a batch. What stops
   half-way says how many were recorded; importing the file again goes on from there.
 
-Deliberately absent: reading files (``consent.sheet``, ``consent.fhir_set``).
+Deliberately absent: reading files (``consent.sheet``, ``consent.fhir.sets``).
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from typing import Any
 
 import orjson
 
-from oathward.consent.fhir import read
+from oathward.consent.fhir.reader import read
 from oathward.consent.model import Statement
 from oathward.core.errors import OathwardError
 from oathward.policy.consents import EVERY, Box, ConsentFact, words_of

@@ -12,7 +12,7 @@ from tests.unit.cli.test_consent_fhir import SECRET, SYSTEM, WHO, consent, stand
 from oathward.cli import consent_import
 from oathward.cli.consent_keep import Keeping
 from oathward.cli.main import run
-from oathward.consent import fhir_set
+from oathward.consent.fhir import sets
 
 SHEET = "identifier,authority,type,permit,purposes,recipients,classes,from,until,source\n"
 
@@ -181,7 +181,7 @@ def test_a_resource_that_takes_several_lines_is_one(command):
     [("FILE_BYTES_MAX", 300, "file"), ("SET_BYTES_MAX", 300, "file"), ("CONSENTS_MAX", 1, "Consent")],
 )
 def test_a_set_is_bounded(command, monkeypatch, limit, value, where):
-    monkeypatch.setattr(fhir_set, limit, value)
+    monkeypatch.setattr(sets, limit, value)
     done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a"), of(SECRET, "b")))
     assert done.code == 65
     assert [e["where"] for e in done.value["errors"]] == [where]

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 from tests.unit.consent.conftest import NOW, SITE
-from tests.unit.consent.test_fhir import consent
+from tests.unit.consent.fhir.test_reader import consent
 
 from oathward.consent import actions, sql, views
 from oathward.consent.arrived import ZONES_US, Arrived, arrived, pending
-from oathward.consent.fhir import read
+from oathward.consent.fhir.reader import read
 from oathward.core.db import write
 from oathward.core.errors import InputError
 from oathward.protocols.fhir.json import dumps

@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 from tests.corpus import CORPUS, needs_corpus
 
-from oathward.consent.fhir import read
+from oathward.consent.fhir.reader import read
 from oathward.consent.query import Query, ask
 from oathward.core.clock import micros
 from oathward.protocols.fhir.json import loads

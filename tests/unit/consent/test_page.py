@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from oathward.consent import fhir_words as words
 from oathward.consent import provisions
-from oathward.consent.fhir_parts import REMARKS
+from oathward.consent.fhir import words
+from oathward.consent.fhir.parts import REMARKS
 from oathward.consent.provisions import Provision, flatten
 from oathward.policy.consents import Box
 

@@ -7,8 +7,8 @@ from itertools import islice, pairwise
 
 import pytest
 
-from oathward.web.bedside import hl7v2, picture
-from oathward.web.bedside.picture import Told
+from oathward.bedside import hl7v2, picture
+from oathward.bedside.picture import Told
 from oathward_sim import home, monitors, pumps
 from oathward_sim.adt import Feed
 from oathward_sim.hl7 import header_field, text

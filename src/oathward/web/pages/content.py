@@ -22,8 +22,7 @@ from oathward.core.reasons import Reason
 from oathward.protocols.fhir.reader import open_request
 from oathward.protocols.hl7v2.reader import decode
 from oathward.vault.keeper.original import Original
-from oathward.web import things
-from oathward.web.bedside import caring
+from oathward.web import caring, things
 from oathward.web.field_names import name_of
 from oathward.web.page import Page, Route
 from oathward.web.view import View

@@ -18,6 +18,9 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from oathward.bedside import card, fhir, hl7v2, trend
+from oathward.bedside import picture as bedside
+from oathward.bedside.picture import Called, Row, Told
 from oathward.core.db import read
 from oathward.core.errors import DecodeError, KeeperError
 from oathward.core.phi import Phi
@@ -25,9 +28,7 @@ from oathward.core.reasons import Reason
 from oathward.messages import views
 from oathward.policy.access import Thing
 from oathward.vault import care, kept
-from oathward.web.bedside import card, caring, fhir, hl7v2, trend
-from oathward.web.bedside import picture as bedside
-from oathward.web.bedside.picture import Called, Row, Told
+from oathward.web import caring
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 

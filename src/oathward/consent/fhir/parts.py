@@ -21,8 +21,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import Any
 
-from oathward.consent import fhir_words as words
-from oathward.consent.fhir_time import moment
+from oathward.consent.fhir import words
+from oathward.consent.fhir.dates import moment
 from oathward.consent.provisions import Boxes
 from oathward.core.code_systems import name_of
 from oathward.core.errors import InputError

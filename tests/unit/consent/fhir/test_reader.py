@@ -9,10 +9,10 @@ import pytest
 from tests.corpus import CORPUS, needs_corpus
 from tests.unit.policy.small import NOW_US
 
-from oathward.consent import fhir_words as words
-from oathward.consent.fhir import PROVISIONS_MAX, Reading, read
-from oathward.consent.fhir_parts import REMARKS
-from oathward.consent.fhir_time import moment
+from oathward.consent.fhir import words
+from oathward.consent.fhir.dates import moment
+from oathward.consent.fhir.parts import REMARKS
+from oathward.consent.fhir.reader import PROVISIONS_MAX, Reading, read
 from oathward.consent.query import Query, ask
 from oathward.core.clock import micros
 from oathward.core.errors import InputError

@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 from math import isfinite
 
+from oathward.bedside.picture import Alarm, Called, Reading, Told, pretty
 from oathward.core.phi import Phi
 from oathward.protocols.hl7v2.escapes import USUAL
 from oathward.protocols.hl7v2.reader import Message, decode
 from oathward.protocols.hl7v2.times import time_us
 from oathward.protocols.v2fhir.units import ucum_of
-from oathward.web.bedside.picture import Alarm, Called, Reading, Told, pretty
 
 _TAKEN_BACK = frozenset((b"D", b"W"))
 _SHAPES = {"NA": "a waveform", "MA": "a waveform", "ED": "an attachment", "RP": "an attachment"}

@@ -27,8 +27,8 @@ from datetime import UTC, tzinfo
 from hashlib import sha256
 from typing import Any, Literal, cast
 
-from oathward.consent import fhir_words as words
-from oathward.consent.fhir_parts import Parts, Remark, codings, objects
+from oathward.consent.fhir import words
+from oathward.consent.fhir.parts import Parts, Remark, codings, objects
 from oathward.consent.model import FHIR_SOURCE, SOURCE_LENGTH_MAX, Statement
 from oathward.consent.provisions import ANYTHING, FACTS_MAX, Boxes, Flat, Provision, flatten
 from oathward.core.errors import InputError

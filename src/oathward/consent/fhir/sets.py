@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from typing import Any
 
-from oathward.consent.fhir import Reading, identifiers_of, read
-from oathward.consent.fhir_parts import objects
+from oathward.consent.fhir.parts import objects
+from oathward.consent.fhir.reader import Reading, identifiers_of, read
 from oathward.core.errors import OathwardError
 from oathward.core.phi import Phi
 from oathward.protocols.fhir.json import dumps, loads

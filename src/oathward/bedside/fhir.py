@@ -13,11 +13,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from oathward.bedside.picture import Called, Reading, Told, pretty
 from oathward.core.clock import micros
 from oathward.core.code_systems import name_of
 from oathward.core.phi import Phi
 from oathward.protocols.fhir.reader import open_request
-from oathward.web.bedside.picture import Called, Reading, Told, pretty
 
 _TAKEN_BACK = frozenset(("cancelled", "entered-in-error"))
 _TEXT_MAX = 400

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from oathward.bedside.picture import Called
 from oathward.core.phi import Phi
 from oathward.vault import cards
-from oathward.web.bedside.picture import Called
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.original import Original

@@ -1,9 +1,9 @@
 """Whose a Consent is within a set of files."""
 
 import orjson
-from tests.unit.consent.test_fhir import consent
+from tests.unit.consent.fhir.test_reader import consent
 
-from oathward.consent.fhir_set import gather
+from oathward.consent.fhir.sets import gather
 
 
 def patient(number: str, **more: object) -> dict:

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
+from oathward.bedside import fhir as fhir_reader
+from oathward.bedside import hl7v2, trend
+from oathward.bedside import picture as bedside
+from oathward.bedside.picture import Told
 from oathward.core.errors import DecodeError
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
-from oathward.web.bedside import fhir as fhir_reader
-from oathward.web.bedside import hl7v2, trend
-from oathward.web.bedside import picture as bedside
-from oathward.web.bedside.picture import Told
 from oathward.web.words import whole_span
 
 MINUTE = 60_000_000
@@ -110,8 +110,8 @@ def test_observations_of_fhir_with_components_and_what_was_entered_in_error():
 
 
 def reading(minutes, value=70.0):
+    from oathward.bedside.picture import Reading
     from oathward.core.phi import Phi
-    from oathward.web.bedside.picture import Reading
 
     return Reading("c", "Pulse", Phi(str(value)), Phi(value), "/min", minutes * MINUTE, f"m-{minutes:03}")
 

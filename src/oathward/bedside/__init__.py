@@ -1,0 +1,1 @@
+"""What devices told of one patient, as whoever may see it wants it: values, trends, alarms, gaps."""

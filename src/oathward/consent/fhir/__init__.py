@@ -1,0 +1,1 @@
+"""A FHIR Consent as statements, and statements as a FHIR Consent."""
