@@ -26,14 +26,14 @@ import orjson
 
 from oathward.core import users
 from oathward.core.errors import AuthorityError, KeeperError, VaultError
-from oathward.core.phi import Phi
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.core.settings import Settings
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper.client import frames
 from oathward.vault.keeper.client.changes import Changes
-from oathward.vault.keeper.client.patients import Patients
+from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
+from oathward.vault.keeper.client.portal import Portal
 from oathward.vault.keeper.client.transport import InProcess, Several, SocketTransport, Transport, unavailable
 from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.sign_in.visit import Visit, visit_of
@@ -99,6 +99,7 @@ class Client:
         self.people = People(self._call)
         self.patients = Patients(self._call)
         self.changes = Changes(self._call, self._document)
+        self.portal = Portal(self._call, self._document)
 
     def __enter__(self) -> Self:
         return self
@@ -167,7 +168,7 @@ class Client:
         found = self._call("release_take")
         if found is None:
             return None
-        originals = tuple(_original(one) for one in found["originals"])
+        originals = tuple(original_of(one) for one in found["originals"])
         return Ordered(found["id"], found["person"], found["reason"], originals)
 
     def release_settle(self, id_: str, outcome: Sequence[tuple[str, str]], why: str = "") -> None:
@@ -243,7 +244,7 @@ class Client:
         answer = self._call(
             "open", subject=subject, messages=list(messages), purpose=purpose, proof=dict(proof)
         )
-        return [_original(one) for one in answer]
+        return [original_of(one) for one in answer]
 
     def export_open(
         self,
@@ -263,7 +264,7 @@ class Client:
             reason=reason,
             proof=dict(proof),
         )
-        return [_original(one) for one in answer]
+        return [original_of(one) for one in answer]
 
     def sign_authority(
         self, kind: str, id_: str, version: int, body: bytes, approvals: Sequence[Mapping[str, str]]
@@ -394,7 +395,3 @@ def _wanted(documents: Sequence[tuple[str, str, int, bytes]]) -> list[dict[str, 
 
 def _release(one: Mapping[str, Any]) -> Release:
     return Release(one["id"], one["state"], tuple(one["messages"]), dict(one["outcome"]), one["why"])
-
-
-def _original(one: Mapping[str, str]) -> Original:
-    return Original(one["message"], one["subject"], one["purpose"], Phi(_raw(one["data"])))

@@ -67,18 +67,18 @@ class Patients:
             "patient_open", subject=subject, after=after, limit=limit, purpose=purpose, proof=dict(proof)
         )
         relation = Relation(**found["relation"]) if found["relation"] else None
-        card = _original(found["card"]) if found["card"] else None
-        return Opened(tuple(map(_original, found["originals"])), found["more"], relation, card)
+        card = original_of(found["card"]) if found["card"] else None
+        return Opened(tuple(map(original_of, found["originals"])), found["more"], relation, card)
 
     def open_ward(self, subjects: Sequence[str], purpose: str, proof: Proof) -> tuple[Original, ...]:
         """Open the card, or the newest original, of each patient one cares for, sixty at most; raises as ``open``."""
         found = self._call("ward_open", subjects_=list(subjects), purpose=purpose, proof=dict(proof))
-        return tuple(map(_original, found))
+        return tuple(map(original_of, found))
 
     def open_message(self, message: str, purpose: str, reason: str, proof: Proof) -> tuple[Original, ...]:
         """Open what is kept of one message; raises as ``open``."""
         found = self._call("message_open", message=message, purpose=purpose, reason=reason, proof=dict(proof))
-        return tuple(map(_original, found))
+        return tuple(map(original_of, found))
 
     def stamp(self, rows: Sequence[Assignment], proof: Proof) -> list[tuple[Assignment, bytes]]:
         """Have assignments stamped; at the admin socket, a thousand at most."""
@@ -105,5 +105,6 @@ def _row(one: Assignment) -> dict[str, Any]:
     )
 
 
-def _original(one: Mapping[str, str]) -> Original:
+def original_of(one: Mapping[str, str]) -> Original:
+    """Read an opened original out of an answer."""
     return Original(one["message"], one["subject"], one["purpose"], Phi(base64.b64decode(one["data"])))
