@@ -20,6 +20,8 @@ from pathlib import Path
 
 from oathward.core.errors import SettingsError
 from oathward.core.settings_check import PORT_MAX, check
+from oathward.core.settings_governance import Governance
+from oathward.core.settings_processes import Users, Watchdog
 from oathward.core.settings_read import check_known, section
 
 
@@ -236,46 +238,6 @@ class Oidc:
     keys_file: str = ""  # JWKS: trust these keys alone; empty: those the provider shows
     acr: str = ""  # authentication context (or an `amr`) that counts as two factors; empty: a factor of ours is asked for
     timeout_s: float = 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Governance:
-    """The governance register, and what counts as late."""
-
-    controller: str = ""  # who answers for all of it in law, with address: for the record of processing
-    representative: str = ""  # of the controller in the Union, where it needs one
-    protection_officer: str = ""  # data protection officer, with how to reach them
-    country: str = ""  # of this site, ISO 3166 code: a recipient elsewhere is a transfer
-    late_s: float = 300.0  # a message older than this when it comes is late; newer by as much is ahead
-    review_days: int = 365  # an entry that becomes active without a day of review is due after so long
-    soon_days: int = 30  # what ends within so long is a finding already
-
-
-@dataclass(frozen=True, slots=True)
-class Watchdog:
-    """When a process is taken for hanging (``serve`` ends it and starts it again), and a delivery for missing."""
-
-    silent_s_max: float = 15.0  # a part of it has not moved for so long; 0 = off
-    keeper_silent_s_max: float = 60.0  # the keeper copies and exchanges keys in one go
-    start_s_max: float = 120.0  # it has not said a word since it was started
-    delivery_minutes_max: float = (
-        5.0  # a permit older than this that was neither delivered nor waits is a finding
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Users:
-    """Operating-system users of the processes, by name or number.
-
-    With one each and a group, root's ``serve`` keeps them apart; empty runs all as the caller (``doctor`` says what
-    that allows).
-    """
-
-    gateway: str = ""
-    courier: str = ""
-    keeper: str = ""
-    app: str = ""
-    group: str = ""  # what they share: the database and, to read, sealed bodies
 
 
 @dataclass(frozen=True, slots=True)
