@@ -22,6 +22,7 @@ import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 from oathward.core.labels import Purpose, Role
 from oathward.policy.access import Actor, Around, Permitted, Rules, Thing, decide
@@ -74,9 +75,7 @@ def said(route: Route) -> str:
 
 def least(role: Role, action: str) -> str:
     """Say the least that a role needs for an action; empty where nothing helps."""
-    actor = Actor(
-        "service" if role is Role.PROVISIONER else "person", "p-1", frozenset({role}), frozenset({"Acme"})
-    )
+    actor = Actor(_kind(role), "p-1", frozenset({role}), frozenset({"Acme"}))
     whose = {
         "": Thing(ACTIONS[action].thing, "x", "Bolt|B1", "p-2"),
         "ours": Thing(ACTIONS[action].thing, "x", "Acme|Vista 3", "p-2"),
@@ -88,6 +87,13 @@ def least(role: Role, action: str) -> str:
             needs = [own, "care" if relation else "", *_purposes(actor, action, whose[own], around)]
             return "+".join([" ".join(filter(None, needs)) or "yes", *(["fresh"] if fresh else [])])
     return ""
+
+
+def _kind(role: Role) -> Literal["person", "service", "holder"]:
+    """Say who has a role: a person, unless nobody is granted it."""
+    if role in {Role.PATIENT, Role.PROXY}:
+        return "holder"
+    return "service" if role is Role.PROVISIONER else "person"
 
 
 def _purposes(actor: Actor, action: str, thing: Thing, found: Around) -> list[str]:

@@ -12,7 +12,7 @@ from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_by
 from oathward.cli.output import DataOption, JsonOption, emit
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
-from oathward.core.labels import Role
+from oathward.core.labels import UNGRANTED, Role
 
 if TYPE_CHECKING:
     from oathward.core.settings import Settings
@@ -160,7 +160,7 @@ def _one(line: int, cells: dict[str, str]) -> tuple[Person, list[Role]]:
     except InputError as error:
         raise InputError(f"line {line} {error.where}", error.why) from error
     except ValueError as error:
-        known = ", ".join(role.value for role in Role if role not in {Role.SETUP, Role.PROVISIONER})
+        known = ", ".join(role.value for role in Role if role not in UNGRANTED)
         raise InputError(f"line {line} roles", f"known: {known}") from error
 
 

@@ -17,7 +17,7 @@ from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros
 from oathward.core.errors import InputError
-from oathward.core.labels import Role
+from oathward.core.labels import UNGRANTED, Role
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ ProposalArgument = Annotated[
 ]
 
 
-_ROLES = sorted(role.value for role in Role if role not in {Role.SETUP, Role.PROVISIONER})
+_ROLES = sorted(role.value for role in Role if role not in UNGRANTED)
 
 
 def register(app: typer.Typer) -> None:

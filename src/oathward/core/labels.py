@@ -101,7 +101,8 @@ CARE_PURPOSES = frozenset({Purpose.TREAT, Purpose.ETREAT, Purpose.BTG})
 class Role(StrEnum):
     """What somebody may be here; what a role permits stands in ``policy/rules``.
 
-    ``SETUP`` is whoever sets up a site that has no people yet, at its own machine; nobody is granted it.
+    ``SETUP`` is whoever sets up a site that has no people yet, at its own machine; nobody is granted it. ``PATIENT`` and
+    ``PROXY`` are of holders at the portal: they follow from an access that is in force, and nobody is granted them either.
     """
 
     CLINICAL_ENGINEER = "clinical-engineer"
@@ -115,6 +116,12 @@ class Role(StrEnum):
     KEY_HOLDER = "key-holder"
     PROVISIONER = "provisioner"  # of services: brings in person records, as SCIM does
     SETUP = "setup"
+    PATIENT = "patient"
+    PROXY = "proxy"
+
+
+UNGRANTED: frozenset[Role] = frozenset({Role.PROVISIONER, Role.SETUP, Role.PATIENT, Role.PROXY})
+"""Roles that no person is granted."""
 
 
 class Assurance(StrEnum):

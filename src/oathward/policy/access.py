@@ -29,7 +29,7 @@ import orjson
 from oathward.core.errors import PolicyError
 from oathward.core.labels import Role
 from oathward.core.reasons import Reason
-from oathward.policy.actions import ACTIONS, FRESH, GROUPS, THINGS, ActionInfo, entity_of
+from oathward.policy.actions import ACTIONS, FRESH, GROUPS, PORTAL, THINGS, ActionInfo, entity_of
 from oathward.policy.cedar import CUT_POLICIES_MAX, failures
 from oathward.policy.errors import PolicyErrors
 from oathward.policy.memo import Memo
@@ -48,7 +48,7 @@ class Actor:
         makes: a vendor user's products, ``Acme`` or ``Acme|Vista 3``. party: whom they work for; empty is this site.
     """
 
-    kind: Literal["person", "service"]
+    kind: Literal["person", "service", "holder"]
     id: str
     roles: frozenset[Role]
     makes: frozenset[str] = frozenset()
@@ -291,7 +291,7 @@ def schema_text() -> str:
     """Write the schema of people's policies from the table of actions."""
     rows = [
         "// What Oathward tells Cedar of people and things; written from policy/actions.py.",
-        "entity Person; entity Service;",
+        "entity Person; entity Service; entity Holder;",
         *(f"entity {entity_of(kind)};" for kind in THINGS if kind not in {"person", "service"}),
         "type Around = {",
         "  fresh: Bool,      // proved again within the step-up time",
@@ -304,13 +304,13 @@ def schema_text() -> str:
         "  roles: Set<String>,",
         "  strong: Bool,     // two factors",
         "};",
-        *(f'action "{group}";' for group in (*GROUPS, FRESH)),
+        *(f'action "{group}";' for group in (*GROUPS, PORTAL, FRESH)),
     ]
     for name, info in ACTIONS.items():
         groups = ", ".join(f'"{group}"' for group in sorted(info.groups))
         rows.append(
             f'action "{name}" in [{groups}] appliesTo '
-            f"{{ principal: [Person, Service], resource: [{entity_of(info.thing)}], context: Around }};"
+            f"{{ principal: [Person, Service, Holder], resource: [{entity_of(info.thing)}], context: Around }};"
         )
     return "\n".join(rows) + "\n"
 

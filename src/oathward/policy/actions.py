@@ -6,6 +6,7 @@
 | ``Open`` | content: values of messages |
 | ``Change`` | something becomes different, or is asked to |
 | ``Approve`` | the second person's word on what another asked for |
+| ``Portal`` | what holders do at the patient portal, and nobody else; in place of the four above |
 
 Rules:
 - A page, a call of the JSON API, a command against a server and an operation of the keeper each name one of these.
@@ -23,6 +24,9 @@ from typing import Literal
 
 Group = Literal["See", "Open", "Change", "Approve"]
 GROUPS: tuple[Group, ...] = ("See", "Open", "Change", "Approve")
+PORTAL = "Portal"
+"""The group of what holders do: it stands in none of the others, so that no permit for staff reaches it."""
+
 FRESH = "Fresh"
 """The group of all actions that need a fresh proof, whatever else they are."""
 
@@ -35,10 +39,13 @@ class ActionInfo:
     thing: str
     words: str
     fresh: bool = False
+    portal: bool = False
 
     @property
     def groups(self) -> frozenset[str]:
         """The groups of actions it stands in."""
+        if self.portal:
+            return frozenset({PORTAL})
         return frozenset({self.group, FRESH} if self.fresh else {self.group})
 
 
@@ -52,6 +59,10 @@ def _open(thing: str, words: str, *, fresh: bool = False) -> ActionInfo:
 
 def _change(thing: str, words: str, *, fresh: bool = False) -> ActionInfo:
     return ActionInfo("Change", thing, words, fresh)
+
+
+def _held(group: Group, thing: str, words: str) -> ActionInfo:
+    return ActionInfo(group, thing, words, portal=True)
 
 
 def _approve(thing: str, words: str) -> ActionInfo:
@@ -105,10 +116,25 @@ ACTIONS: Mapping[str, ActionInfo] = {
     # --- patients
     "patient.find": _open("patient", "find a patient by number"),
     "patient.open": _open("patient", "see a patient's device data"),
+    "breakglass.begin": _open("patient", "break the glass for a patient", fresh=True),
+    "breakglass.see": _see("area", "see which glasses were broken"),
+    "breakglass.review": _approve("patient", "review another person's broken glass"),
     "opening.approve": _approve("opening", "let another person open more than the limit"),
     "consent.change": _change("patient", "enter what a patient says"),
     "care.change": _change("patient", "say who cares for whom"),
+    "merge.confirm": _approve("patient", "confirm that two patients are one"),
     "erase": _change("patient", "destroy a patient's keys", fresh=True),
+    "emergency-copy.make": _open("patient", "have a sealed copy made for an emergency", fresh=True),
+    "emergency-copy.reconcile": _change("patient", "record what was read of an emergency copy", fresh=True),
+    # --- the patient portal: staff
+    "portal.list": _see("patient", "see who has access to a patient's portal"),
+    "portal.invite": _change("patient", "give somebody access to a patient's portal", fresh=True),
+    "portal.end": _change("patient", "end an access to a patient's portal"),
+    # --- the patient portal: holders
+    "portal.see": _held("See", "patient", "see who sees what of one's own data"),
+    "portal.values": _held("Open", "patient", "see one's own values"),
+    "portal.choose": _held("Change", "patient", "say what one allows"),
+    "portal.own": _held("Change", "account", "change one's own sign-in, end one's own accesses"),
     # --- keys
     "keys.rotate": _change("key", "renew keys", fresh=True),
     "keys.back-up": _change("key", "make a copy of the key store"),

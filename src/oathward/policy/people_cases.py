@@ -8,8 +8,9 @@ Deliberately absent: whose answer is right (the case says), and running them at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from oathward.core.labels import Role
 from oathward.core.reasons import BY_CODE, Reason
@@ -18,6 +19,7 @@ from oathward.policy.actions import ACTIONS
 from oathward.policy.reading import Section, near
 
 ANSWERS = ("permit", "deny")
+_KINDS: Mapping[str, Literal["service", "holder"]] = {"service": "service", "holder": "holder"}
 _ME, _OTHER = "person-1", "person-2"
 
 
@@ -71,7 +73,7 @@ def _case(row: Section) -> PeopleCase:
     for word in roles:
         if word not in set(Role):
             row.note("roles", f"`{word}` is no role; {near(word, [role.value for role in Role])}", word)
-    kind = row.choice("who", ("person", "service"), "person")
+    kind = row.choice("who", ("person", "service", "holder"), "person")
     code = row.text("reason", "")
     if code and code not in BY_CODE:
         row.note("reason", f"`{code}` is no reason; {near(code, BY_CODE)}", code)
@@ -80,7 +82,7 @@ def _case(row: Section) -> PeopleCase:
         row.text("name", example="an auditor adopts nothing"),
         row.document.at(row.path),
         Actor(
-            "service" if kind == "service" else "person",
+            _KINDS.get(kind, "person"),
             row.text("id", _ME),
             frozenset(Role(word) for word in roles if word in set(Role)),
             ours,

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import combinations
 
-from oathward.core.labels import Role
+from oathward.core.labels import UNGRANTED, Role
 from oathward.policy.people import Grant, Person, RoleGrant
 
 CLOCK_US_MAX = 3_600_000_000
@@ -33,7 +33,7 @@ APART: tuple[tuple[Role, Role], ...] = (
 )
 """Pairs that are refused together."""
 
-GRANTABLE: frozenset[Role] = frozenset(Role) - {Role.PROVISIONER, Role.SETUP}
+GRANTABLE: frozenset[Role] = frozenset(Role) - UNGRANTED
 """Roles a person may be granted."""
 
 SERVICE_ROLES: frozenset[Role] = GRANTABLE - {Role.CLINICIAN, Role.KEY_HOLDER} | {Role.PROVISIONER}

@@ -55,7 +55,7 @@ def test_a_conflict_names_two_roles_of_those_given(roles: frozenset[Role]) -> No
 
 
 def test_nobody_is_granted_what_is_of_services_or_of_a_site_without_people() -> None:
-    assert set(not_grantable(frozenset(Role))) == {Role.PROVISIONER, Role.SETUP}
+    assert set(not_grantable(frozenset(Role))) == {Role.PROVISIONER, Role.SETUP, Role.PATIENT, Role.PROXY}
     assert not not_grantable(GRANTABLE)
 
 

@@ -8,7 +8,7 @@ from tests.unit.web.people import console, copied
 from tests.unit.web.viewers import BASE, bearer, console_of
 
 from oathward.core.db import connect, read
-from oathward.core.labels import Role
+from oathward.core.labels import UNGRANTED, Role
 from oathward.people import sql
 from oathward.people.scim_words import ERROR, LIST, MEDIA_TYPE, OURS, PATCH, USER
 from oathward.vault.keeper.proof import admin_proof
@@ -185,9 +185,7 @@ def test_it_says_what_it_can(directory):
     assert directory.ask("GET", "/Schemas/none").status_code == 404
 
 
-@pytest.mark.parametrize(
-    "role", [role for role in Role if role not in {Role.PROVISIONER, Role.SETUP, Role.ADMINISTRATOR}]
-)
+@pytest.mark.parametrize("role", [role for role in Role if role not in UNGRANTED | {Role.ADMINISTRATOR}])
 def test_nobody_else_brings_people_in(directory, role):
     directory.headers = bearer(role)
     assert directory.ask("POST", "/Users", ANNA).status_code == 404

@@ -20,7 +20,7 @@ from oathward.web.frame import create
 
 BASE = "http://127.0.0.1:2579"
 COOKIE = "oathward_2579"
-GRANTED = [role for role in Role if role is not Role.SETUP]
+GRANTED = [role for role in Role if role not in {Role.SETUP, Role.PATIENT, Role.PROXY}]
 MAKES = frozenset({"Acme"})
 
 
