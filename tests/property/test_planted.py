@@ -56,12 +56,11 @@ WHERE = {
 }  # fmt: skip
 
 
-PLACE_AND_STAFF = {"PV1-3", "PV1-7"}
-"""A unit and the number of whoever attends are what care relationships are kept by (ADR 0032): on disk, and nowhere else."""
-
-
 def at_work(word):
-    """The word that is planted as a unit or a staff number, so that it is known from a patient's."""
+    """The word that is planted as a unit (PV1-3) or a staff number (PV1-7): care relationships are kept by these (ADR 0032).
+
+    They stand on disk, as they were said, and leave nowhere; a patient's word does neither.
+    """
     return word[::-1]
 
 
@@ -122,8 +121,7 @@ def test_a_planted_identifier_never_appears(world, opener, places, word, number,
         commit_group(gate, [prepared])
         assert not [s for s in secrets if s in b"".join(prepared.reply(prepared.answer)).upper()] or broken
         assert gate.trouble == ""
-    of_staff = {at_work(word).encode()} if places & PLACE_AND_STAFF else set()
-    assert not set(found_in(site.folder, secrets)) - of_staff, places
+    assert not set(found_in(site.folder, secrets)) - {at_work(word).encode()}, places
 
 
 def test_the_search_itself_finds_what_is_there(world):
