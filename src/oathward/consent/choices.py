@@ -249,7 +249,7 @@ def _reach(bundle: Bundle, link: Link, statements: Sequence[Statement], now_us: 
     content = link.classes & _CONTENT
     spoken = [one.fact for one in _spoken(bundle, link, statements, now_us)]
     surely = perhaps = content
-    if not link.without_consent and link.objection != "overruled":
+    if not link.without_consent:
         surely = content & _NONE.union(*(_grants(one)[0] for one in spoken if one.permit))
         perhaps = content & _NONE.union(*(_grants(one)[1] for one in spoken if one.permit))
     for one in spoken:
