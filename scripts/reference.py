@@ -56,8 +56,10 @@ def pages() -> dict[str, str]:
 
 def settings_page() -> str:
     """One table for each section of the settings file."""
-    text = (SOURCE / "core" / "settings.py").read_text()
-    classes = {n.name: n for n in ast.parse(text).body if isinstance(n, ast.ClassDef)}
+    classes: dict[str, tuple[ast.ClassDef, str]] = {}
+    for path in sorted((SOURCE / "core").glob("settings*.py")):
+        text = path.read_text()
+        classes |= {n.name: (n, text) for n in ast.parse(text).body if isinstance(n, ast.ClassDef)}
     lines = [
         "# Settings",
         NOTE,
@@ -67,11 +69,12 @@ def settings_page() -> str:
         "section or key is an error that names the nearest known one. `--port-base` moves all ports.",
         "Secrets are never settings: a setting may name the file that holds one.",
     ]
-    for section, kind in sections(classes["Settings"]):
-        lines += ["", f"## `[{section}]`", "", summary(classes[kind]), ""]
+    for section, kind in sections(classes["Settings"][0]):
+        node, text = classes[kind]
+        lines += ["", f"## `[{section}]`", "", summary(node), ""]
         lines += ["| key | default | type | meaning |", "|---|---|---|---|"]
         comments = comments_of(text)
-        for item in fields(classes[kind]):
+        for item in fields(node):
             assert item.value is not None, f"{kind}.{ast.unparse(item.target)} has no default"
             meaning = " ".join(
                 comments[n] for n in range(item.lineno, (item.end_lineno or 0) + 1) if n in comments
