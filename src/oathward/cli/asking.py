@@ -32,7 +32,12 @@ if TYPE_CHECKING:
 SIGN_MAX = 250
 """Documents signed and stored together."""
 
-_ACTION = {"device": "device.change", "consent": "consent.change", "person": "people.change"}
+_ACTION = {
+    "device": "device.change",
+    "consent": "consent.change",
+    "person": "people.change",
+    "merge": "merge.confirm",
+}
 """Kind of a signed document -> what somebody does who has it signed; the keeper's table has the same."""
 
 PersonOption = Annotated[

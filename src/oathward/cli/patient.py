@@ -14,6 +14,7 @@ from oathward.cli.asking import (
     now_us,
     opened,
     person_of,
+    sign,
 )
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import from_micros, iso
@@ -133,6 +134,67 @@ def merge_edges(
         for e in edges
     ]
     emit({"edges": rows}, as_json=as_json, human=human)
+
+
+@APP.command()
+def merges(
+    limit: Annotated[int, typer.Option(min=1, help="At most this many, newest first.")] = 100,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List merges that wait for a person's word: portal accesses, break-glass and erasure do not cross them yet."""
+    from oathward.core.db import read
+    from oathward.patients import views
+
+    with opened(data) as site, read(site.engine) as db:
+        waiting = views.unconfirmed(db, site.site, site.authority, site.seen, limit=limit)
+
+    def human() -> None:
+        for e in waiting:
+            print(
+                f"{from_micros(e.at_us):%Y-%m-%d %H:%M}  {e.id}  {e.child} into {e.parent}, said by {e.source}"
+            )
+        print(
+            f"{len(waiting)} wait. `oathward patient confirm EDGE --why TEXT` confirms one, `unmerge` undoes it."
+        )
+
+    rows = [
+        {
+            "id": e.id,
+            "child": e.child,
+            "parent": e.parent,
+            "source": e.source,
+            "at": iso(from_micros(e.at_us)),
+        }
+        for e in waiting
+    ]
+    emit({"merges": rows}, as_json=as_json, human=human)
+
+
+@APP.command()
+def confirm(
+    edge: Annotated[str, typer.Argument(help="Edge id, from `oathward patient merges`.")],
+    reason: Annotated[
+        str, typer.Option("--why", help="How you know; recorded in the ledger. No patient data.")
+    ],
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Confirm that the two subjects of a merge are one patient: from now on everything crosses it."""
+    from oathward.core.db import read, write
+    from oathward.patients import confirming
+
+    if not reason.strip():
+        raise InputError("--why", "say how you know, without patient data")
+    with opened(data) as site:
+        with read(site.engine) as db:
+            wanted = confirming.draft(db, site.site, edge)
+        (signed,) = sign(site, [wanted], person_of(person))
+        with write(site.engine) as db:
+            by, now = person_of(person), now_us(site)
+            confirming.store(db, site.site, signed, by=by, why=reason.strip(), now_us=now)
+    emit({"confirmed": edge}, as_json=as_json, human=lambda: print("Confirmed."))
 
 
 @APP.command()

@@ -116,6 +116,8 @@ class Patients:
         default_factory=dict,  # the site's name of an assigning authority -> its other names, each as in CX-4:
         # `{ HOSP = ["HOSPITAL", "1.2.3"] }`; a namespace and a universal id not declared so are two authorities
     )
+    merges_max: int = 60  # of one source within `merges_minutes`; each further one is done, and is a finding
+    merges_minutes: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,8 +92,12 @@ class Gate:
         self._keys_until_s = time.monotonic() + site.settings.gateway.seal_epoch_s / 4
         self.words = WordHasher(keys.word_key)
         self.guard = Guard(self.words)
-        authorities = Authorities(site.settings.patients.authorities)
-        self.resolver = Resolver(keys.index_key, self.site, words=self.words, authorities=authorities)
+        whose = site.settings.patients
+        authorities = Authorities(whose.authorities)
+        merges_us = whose.merges_max, int(whose.merges_minutes * 60_000_000)
+        self.resolver = Resolver(
+            keys.index_key, self.site, words=self.words, authorities=authorities, merges_us=merges_us
+        )
         self.hasher = Hasher(keys.index_key, self.site, authorities)
         self.stamps = Stamps(keys.index_key, self.site)
         self.room = Room.by(site.settings.people)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.clock import from_micros
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
+from oathward.gateway import merges
 from oathward.gateway.arrival import (
     NO_IDENTITY,
     NOT_ASKED,
@@ -212,7 +213,7 @@ def _leaves_of(part: Part) -> list[Leaf]:
     records += [
         Record(
             "finding.raised",
-            {"finding": code},
+            {"finding": code, **merges.source_of(part, code)},
             arrival.at_us,
             resolution.subject,
             (link,) if link else (),

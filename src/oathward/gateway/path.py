@@ -23,7 +23,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, SafeMessage, Seeds, shape
-from oathward.gateway import care, consents, once, outcome
+from oathward.gateway import care, consents, merges, once, outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
 from oathward.gateway.gate import Gate, NotTakenError
@@ -152,6 +152,7 @@ def _part(gate: Gate, part: Part, message: Any, device: Device, assurance: Assur
     care.note(gate, part, message, device)
     known = gate.facts_of(arrival.wire, message, device, assurance, resolution)  # 6
     part.facts[known.key] = known.body
+    merges.note(part, known.facts)
     for link in gate.links(arrival.only_links, arrival.wire.name):
         decision = decide(gate.active_bundle, link, known.facts, arrival.at_us)  # 7
         if isinstance(decision, Indeterminate):

@@ -31,7 +31,7 @@ from oathward.patients.identifiers import Hasher, Reading, Spoken
 from oathward.patients.model import Resolution, Source, WordKind
 from oathward.patients.ordinary import ambiguous, whom
 from oathward.patients.sieve import Sieve
-from oathward.patients.state import Recent, State
+from oathward.patients.state import MERGES_US, Recent, State
 from oathward.patients.work import Work, unique_subjects
 from oathward.protocols.hl7v2.escapes import USUAL
 
@@ -51,6 +51,7 @@ class Resolver:
         index_key: from the keeper; 16 to 64 bytes.
         words: hashes the words of cards; without it none are kept, and the guard knows none.
         authorities: what the site calls its assigning authorities (``HOSP`` and its OID are one).
+        merges_us: how many merges of one source within how long are ordinary.
     """
 
     def __init__(
@@ -61,9 +62,10 @@ class Resolver:
         *,
         words: WordHasher | None = None,
         authorities: Authorities | None = None,
+        merges_us: tuple[int, int] = MERGES_US,
     ) -> None:
         self._hasher = Hasher(index_key, site, authorities)
-        self._state = State(site, cache_size)
+        self._state = State(site, cache_size, merges_us)
         self._words = words
         self._card_words: Recent[str, tuple[int, dict[bytes, WordKind]]] = Recent(cache_size // 10)
         self._owners: Recent[bytes, frozenset[str]] = Recent(cache_size)

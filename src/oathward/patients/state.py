@@ -29,8 +29,8 @@ from oathward.patients.model import Edge, NewIdentifier, Resolution, SubjectRows
 K = TypeVar("K")
 V = TypeVar("V")
 
-MERGES_PER_MINUTE_MAX = 60
-"""Of one source; above it each further merge is a finding (it is still done)."""
+MERGES_US = 60, 60_000_000
+"""So many merges of one source within so long; above it each further one is a finding (it is still done)."""
 
 TICKETS_MAX = 20_000
 """Resolutions that wait to be settled; the oldest is taken as rolled back beyond it. One that is committed after
@@ -90,8 +90,9 @@ class Open:
 class State:
     """One process's view of one site's subjects."""
 
-    def __init__(self, site: str, size: int) -> None:
+    def __init__(self, site: str, size: int, merges_us: tuple[int, int] = MERGES_US) -> None:
         self.site = site
+        self._merges_max, self._merges_us = merges_us
         self.lock = threading.RLock()
         self.graph = Graph()
         self.hot: Recent[bytes, Resolution] = Recent(size)
@@ -253,7 +254,7 @@ class State:
         return self._edge_ms
 
     def note_merge(self, source: str, now_us: int) -> bool:
-        """Count a merge; says whether the source merges more than it should in a minute."""
-        times = self._merges.setdefault(source, deque(maxlen=MERGES_PER_MINUTE_MAX + 1))
+        """Count a merge; says whether the source merges more than it should in that time."""
+        times = self._merges.setdefault(source, deque(maxlen=self._merges_max + 1))
         times.append(now_us)
-        return len(times) > MERGES_PER_MINUTE_MAX and now_us - times[0] < _MINUTE_US
+        return len(times) > self._merges_max and now_us - times[0] < self._merges_us

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection
 
-from oathward.patients import sql
+from oathward.patients import confirming, sql
 from oathward.patients.graph import Graph
 from oathward.patients.identifiers import Hasher, Identifier
 from oathward.patients.model import Edge, EdgeKind
+
+if TYPE_CHECKING:
+    from oathward.vault.authority import Seen
+    from oathward.vault.sign import Verifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,7 @@ def edges(
         and (not subject or subject in {e.child, e.parent})
         and (not kind or e.kind == kind)
     ]
-    return [
-        EdgeView(e.id, e.kind, e.child, e.parent, e.event, e.source, e.at_us, _state(graph, e))
-        for e in sorted(chosen, key=lambda e: e.id, reverse=True)[:limit]
-    ]
+    return [_shown(graph, e) for e in sorted(chosen, key=lambda e: e.id, reverse=True)[:limit]]
 
 
 def effective(db: Connection, site: str, subject: str) -> str:
@@ -60,6 +61,34 @@ def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     """List the effective subject and everyone it stands for."""
     graph = Graph(sql.edges(db, site))
     return graph.family(graph.effective(subject))
+
+
+def confirmed_family(
+    db: Connection, site: str, subject: str, verifier: Verifier, seen: Seen
+) -> tuple[str, ...]:
+    """List the subjects one may treat as this one where it takes a person's word: portal, break-glass, erasure.
+
+    Joins count at once, merges only once confirmed (``confirming``); the subject itself is always among them.
+
+    Raises:
+        AuthorityError: a confirmation does not verify, or is older than seen.
+    """
+    return confirming.family(db, site, subject, verifier, seen)
+
+
+def unconfirmed(
+    db: Connection, site: str, verifier: Verifier, seen: Seen, *, limit: int = 1_000
+) -> list[EdgeView]:
+    """List standing merges that wait for a person's word, newest first.
+
+    Raises:
+        AuthorityError: as ``confirmed_family``.
+    """
+    graph = Graph(sql.edges(db, site))
+    merges = [e for e in graph if e.kind is EdgeKind.MERGED and not graph.is_undone(e.id)]
+    holds = confirming.confirmed(db, site, merges, verifier, seen)
+    waiting = sorted((e for e in merges if e.id not in holds), key=lambda e: e.id, reverse=True)
+    return [_shown(graph, e) for e in waiting[:limit]]
 
 
 def still_tied(db: Connection, site: str, one: str, other: str) -> list[str]:
@@ -87,6 +116,10 @@ def find_all(
 def counts(db: Connection, site: str) -> dict[str, Any]:
     """Count subjects by kind, and edges."""
     return {**sql.count_subjects(db, site), "edges": sql.edge_count(db, site)}
+
+
+def _shown(graph: Graph, e: Edge) -> EdgeView:
+    return EdgeView(e.id, e.kind, e.child, e.parent, e.event, e.source, e.at_us, _state(graph, e))
 
 
 def _state(graph: Graph, edge: Edge) -> str:

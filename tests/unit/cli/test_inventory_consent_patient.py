@@ -307,6 +307,16 @@ class TestPatient:
         )
         assert command("patient", "unmerge", edge.id, "--why", "again").code == 65
 
+    def test_a_merge_waits_until_it_is_confirmed(self, command, edge, capsys):
+        (shown,) = command("patient", "merges").value["merges"]
+        assert (shown["id"], shown["source"]) == (edge.id, "feed")
+        assert command("patient", "confirm", edge.id).code == 2
+        assert command("patient", "confirm", edge.id, "--why", "both cards seen").code == 0
+        assert command("patient", "merges").value["merges"] == []
+        again = command("patient", "confirm", edge.id, "--why", "both cards seen")
+        assert (again.code, "confirmed before" in again.error) == (65, True)
+        assert command("patient", "confirm", "nothing", "--why", "both cards seen").code == 66
+
     def test_by_identifier(self, command, edge):
         mine = command(
             "patient", "merge-edges", "--identifier-file", "-", "--kind", "merged", stdin="2^^^HOSP^MR"

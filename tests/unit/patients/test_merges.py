@@ -5,7 +5,7 @@ from tests.unit.patients.making import FEED, NOW, SITE, A, B, C, Site, adt, edge
 
 from oathward.core.db import read, write
 from oathward.core.reasons import Reason
-from oathward.patients import actions, resolver, sql, state
+from oathward.patients import actions, resolver, sql
 from oathward.patients.events import EVENTS, Verb
 from oathward.patients.model import EdgeKind, IdentityMovedError
 
@@ -173,8 +173,8 @@ class TestMerge:
         assert site.resolve(oru(B)).subject == b
         assert edges(site) == []
 
-    def test_a_storm_is_a_finding_and_still_done(self, site, monkeypatch):
-        monkeypatch.setattr(state, "MERGES_PER_MINUTE_MAX", 3)
+    def test_a_storm_is_a_finding_and_still_done(self, site):
+        site.resolver = site.new_resolver(merges_us=(3, 60_000_000))
         found = [site.take(adt("A40", pid(A), mrg(f"2{n}^^^HOSP^MR")), FEED).findings for n in range(5)]
         assert found[:3] == [()] * 3
         assert found[4] == ("patient.merge-storm",)

@@ -5,6 +5,7 @@
 | ``device`` | ``device.change`` |
 | ``consent`` | ``consent.change`` |
 | ``person`` | ``people.change`` |
+| ``merge`` | ``merge.confirm`` |
 | ``bundle``, ``grant``, ``service`` | nobody alone: it takes a proposal (``changes``) |
 
 Deliberately absent: a way round ``asking.person``.
@@ -36,6 +37,7 @@ SIGNED_FOR: Mapping[str, tuple[str, str]] = {
     "device": ("device.change", "device"),
     "consent": ("consent.change", "patient"),
     PERSON: ("people.change", "person"),
+    "merge": ("merge.confirm", "patient"),
 }
 """Kind of document -> what its signing is, and about what."""
 
