@@ -21,6 +21,7 @@ from pathlib import Path
 from oathward.core.errors import SettingsError
 from oathward.core.settings_check import PORT_MAX, check
 from oathward.core.settings_governance import Governance
+from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
 from oathward.core.settings_read import check_known, section
 
@@ -260,6 +261,8 @@ class Settings:
     telemetry: Telemetry = field(default_factory=Telemetry)
     console: Console = field(default_factory=Console)
     people: People = field(default_factory=People)
+    portal: Portal = field(default_factory=Portal)
+    mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)
     governance: Governance = field(default_factory=Governance)
     watchdog: Watchdog = field(default_factory=Watchdog)

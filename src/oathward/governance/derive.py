@@ -186,6 +186,16 @@ DATA_SETS = (
         lambda *_: "keys until erased; accounts until the person left; openings as their limits need",
     ),
     DataSet(
+        "portal",
+        "Who signs in at the patient portal, and letters to them",
+        frozenset({"holder", "holder_seat", "holder_invitation", "letter"}),
+        "patients and those who stand in for them",
+        "name, mail address, language, day of birth, all sealed; passkeys stand with the keeper's other factors",
+        lambda *_: (
+            "until the holder's last access has ended, or the subject is erased; letters three days at most"
+        ),
+    ),
+    DataSet(
         "governance",
         "This register",
         frozenset({"register_entry", "register_agreement", "register_assessment", "register_change"}),

@@ -3,7 +3,7 @@
 Steps: 1. keys deleted and tombstone kept in one commit, file rewritten; 2. tombstone published; 3. rows of
 the database follow (wrapped keys on their way deleted, originals marked), with the record, in one commit;
 4. the certificate is signed. A crash after step 1 loses nothing: a start publishes and records, and asking
-again gives the same tombstone.
+again gives the same tombstone. What holders of the patient portal had of the subject ends with it.
 
 Rules:
 - The certificate has two dates: when no living key can open anything of the subject any more, not even
@@ -29,6 +29,7 @@ from oathward.vault import intake, kept
 from oathward.vault.authority import Document, signing_input
 from oathward.vault.keeper import backups, keyring, subjects
 from oathward.vault.keeper.keeper import Keeper
+from oathward.vault.keeper.portal import giving
 from oathward.vault.keeper.proof import Person
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}", re.ASCII)
@@ -65,6 +66,7 @@ def erase(keeper: Keeper, subject: str, reason: str, person: Person) -> Document
     point("erase.committed")
     keeper.publish_tombstones()
     point("erase.published")
+    giving.forget_subject(keeper, subject, person)
     originals = _follow(keeper, subject, reason, person, tombstone.serial)
     keeper.record_erasures()
     intake_gone = max(k.not_after_us + keyring.MARGIN_US for k in keyring.exchanges(store, "intake"))

@@ -25,6 +25,7 @@ from oathward.vault.keeper import backups, checkpoints, keyring, signing, subjec
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import table as operations
+from oathward.vault.keeper.portal import giving
 
 log = structlog.get_logger()
 
@@ -115,4 +116,5 @@ class House:
         if gone:
             keeper.store.forget_deleted()
             keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
+        giving.keep_up(keeper)
         backups.keep_up(keeper.store, now_us)

@@ -31,6 +31,7 @@ from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
 from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
 from oathward.vault.keeper.orders import Orders
+from oathward.vault.keeper.portal.desk import Desk
 from oathward.vault.keeper.sign_in.entrance import Entrance
 from oathward.vault.keeper.sign_in.sessions import Sessions
 from oathward.vault.keeper.store import Store
@@ -98,6 +99,8 @@ class Keeper:
                 monotonic=monotonic,
             )
             self.entrance = Entrance(monotonic=monotonic)
+            self.holders = _holders(settings, monotonic)
+            self.desk = Desk(settings.portal.code_minutes_max * 60, monotonic)
             self.orders = Orders()
             self.seen = Seen()
             self.rules: tuple[bytes | None, Rules] | None = None  # with the bundle they are of
@@ -212,3 +215,10 @@ class Keeper:
             self.note("key.destroyed", {"count": len(missing), "reason": "keeper.restored"})
         self.publish_tombstones()
         self.record_erasures()
+
+
+def _holders(settings: Settings, monotonic: Callable[[], float]) -> Sessions:
+    """Make the book of the portal's sessions: apart from staff's, and shorter."""
+    limits = settings.portal
+    idle_s, whole_s = limits.idle_minutes_max * 60, limits.session_hours_max * 3_600
+    return Sessions(0.0, idle_s, whole_s, renew_s=settings.people.rotate_minutes * 60, monotonic=monotonic)

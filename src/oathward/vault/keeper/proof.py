@@ -5,6 +5,7 @@ Rules:
 - A person is named by a proof. This is the one place that looks inside one and says whose it is.
 - ``admin``: whoever may reach the admin socket says a name, and the record holds both the name and the process's user.
 - ``console``: the secret of a session; the console's socket and the command line's may show one.
+- ``holder``: the secret of a session at the patient portal; the portal's socket alone may show one.
 - ``service``: the access token of a program that asks for itself; through the console alone.
 - ``pending``: the secret of an unfinished sign-in; it is good for finishing that and for nothing else.
 
@@ -103,6 +104,6 @@ def secret_of(proof: Mapping[str, Any]) -> str:
     return secret if isinstance(secret, str) else ""
 
 
-_NAMES = {"console": "session", "service": "token", "pending": "pending"}
-_SHOWN_BY = {"console": ("app", "admin"), "service": ("app",)}
-_VISITORS = {"console": "person", "service": "service"}
+_NAMES = {"console": "session", "holder": "session", "service": "token", "pending": "pending"}
+_SHOWN_BY = {"console": ("app", "admin"), "service": ("app",), "holder": ("portal",)}
+_VISITORS = {"console": "person", "service": "service", "holder": "holder"}

@@ -7,7 +7,7 @@ Rules:
   of them. A due ``VACUUM`` that a crash prevented is made at the next start.
 - Transactions are short and serialised; every module of the keeper uses ``transaction`` and ``rows``.
 
-Deliberately absent: patient data of any kind, and SQLAlchemy (this file is never PostgreSQL).
+Deliberately absent: data of patients but what holders of the portal sign in with, sealed (``portal/holders``), and SQLAlchemy (this file is never PostgreSQL).
 """
 
 from __future__ import annotations
@@ -73,6 +73,17 @@ CREATE TABLE IF NOT EXISTS proposal (id TEXT PRIMARY KEY, kind TEXT NOT NULL, bo
   version INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS proposal_state ON proposal (state, proposed_us);
 CREATE INDEX IF NOT EXISTS proposal_version ON proposal (kind, version);
+CREATE TABLE IF NOT EXISTS holder (id TEXT PRIMARY KEY, login TEXT NOT NULL UNIQUE, handle BLOB NOT NULL UNIQUE,
+  card BLOB NOT NULL, made_us INTEGER NOT NULL, used_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS holder_seat (id TEXT PRIMARY KEY, holder TEXT NOT NULL, subject TEXT NOT NULL,
+  born BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS holder_seat_holder ON holder_seat (holder);
+CREATE INDEX IF NOT EXISTS holder_seat_subject ON holder_seat (subject);
+CREATE TABLE IF NOT EXISTS holder_invitation (id TEXT PRIMARY KEY, holder TEXT NOT NULL UNIQUE,
+  until_us INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS letter (id TEXT PRIMARY KEY, kind TEXT NOT NULL, holder TEXT NOT NULL, body BLOB NOT NULL,
+  due_us INTEGER NOT NULL, until_us INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS letter_due ON letter (due_us);
 """
 
 WRAPPED = (
@@ -83,6 +94,9 @@ WRAPPED = (
     ("subject", "key"),
     ("subject", "secret"),
     ("factor", "secret"),
+    ("holder", "card"),
+    ("holder_seat", "born"),
+    ("letter", "body"),
 )
 """Every column under the site key; each table's key column is ``id``. (Data keys stand under their subject's.)"""
 

@@ -213,7 +213,7 @@ class Portal:
         )
 
     def consent_sign(self, subject: str, version: int, body: bytes, proof: Proof) -> Document:
-        """Have what a patient says from now on signed and stored, whole (``consent.model.canonical``).
+        """Have what a patient says from now on signed, whole (``consent.model.canonical``); the caller stores it (``consent.actions.store``).
 
         Args:
             version: the one after the one the holder saw.
@@ -279,12 +279,8 @@ class Portal:
         id_: str = self._call(
             "portal_invite",
             subject=subject,
-            name=name.reveal(),
-            address=address.reveal(),
-            language=language,
-            basis=basis,
-            scope=list(scope),
-            until_us=until_us or 0,
+            holder={"name": name.reveal(), "address": address.reveal(), "language": language},
+            access={"basis": basis, "scope": list(scope), "until_us": until_us or 0},
             born=born.reveal() if born else "",
             proof=dict(proof),
         )

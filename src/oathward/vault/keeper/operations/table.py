@@ -6,6 +6,7 @@
 | ``gateway`` | get working keys and public keys; shaping seeds (counted); take releases that people ordered |
 | ``courier`` | get the private outbox keys of rows in flight; say which are done |
 | ``app`` | begin and end sessions of people; with a session's secret: order a release, sign a device (``console``) |
+| ``portal`` | what holders of the patient portal do (``portal/operations``) |
 | ``admin`` | open, sign, erase, rotate, certify, back up: each with the proof of a person |
 
 Rules:
@@ -40,6 +41,8 @@ from oathward.vault.keeper.operations import changes as operations_changes
 from oathward.vault.keeper.operations import console, plain, shapes
 from oathward.vault.keeper.operations import people as operations_people
 from oathward.vault.keeper.operations.operation import DOCUMENT, ID, IDS, Operation, note_destroyed
+from oathward.vault.keeper.portal import operations as portal
+from oathward.vault.keeper.portal import seats
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in import visiting
 
@@ -87,6 +90,7 @@ def flush_counts(keeper: Keeper) -> None:
             ]
         )
     visiting.flush(keeper)
+    seats.flush(keeper)
 
 
 def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
@@ -233,7 +237,10 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
         **SIGNED_IN,
         **patient_opening.TABLE,
+        **portal.STAFF,
+        **portal.LETTERS,
     },
-    "admin": {**care_keeping.TABLE, **operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
+    "portal": portal.PORTAL,
+    "admin": {**portal.STAFF, **care_keeping.TABLE, **operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
 }
 """Role -> operation -> what it takes."""

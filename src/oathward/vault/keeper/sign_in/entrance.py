@@ -164,7 +164,7 @@ class Entrance:
             KeeperError: ``SIGN_IN_TOO_MANY``.
         """
         with self._guard:
-            since_s, wrong = self._wrong.get(_network(origin), (0.0, 0))
+            since_s, wrong = self._wrong.get(network_of(origin), (0.0, 0))
             late = self._monotonic() - since_s >= ADDRESS_WINDOW_S
         if wrong >= ADDRESS_WRONG_MAX and not late:
             raise KeeperError("address", "was wrong too often: wait", reason=Reason.SIGN_IN_TOO_MANY)
@@ -175,7 +175,7 @@ class Entrance:
         Args:
             what: which kind of proof. person: id, for the record; empty where nobody is known. why: a code.
         """
-        network, now_s = _network(origin), self._monotonic()
+        network, now_s = network_of(origin), self._monotonic()
         with self._guard:
             since_s, wrong = self._wrong.pop(network, (now_s, 0))
             if now_s - since_s >= ADDRESS_WINDOW_S:
@@ -203,7 +203,8 @@ def refusal() -> KeeperError:
     return KeeperError("sign-in", "was not accepted", reason=Reason.SIGN_IN_REFUSED)
 
 
-def _network(origin: str) -> str:
+def network_of(origin: str) -> str:
+    """Name the network an address is counted with: itself, or an IPv6 network of 64 bits; empty for what is none."""
     try:
         address = ipaddress.ip_address(origin)
     except ValueError:

@@ -104,7 +104,12 @@ def place_of(settings: Settings) -> Place | None:
         if console.port == 0:
             return Place("localhost", f"{scheme}://localhost", any_port=True)
         return Place("localhost", f"{scheme}://localhost:{console.port}")
-    parts = urlsplit(console.url)
+    return place_under(console.url)
+
+
+def place_under(url: str) -> Place | None:
+    """Say where passkeys are good that are asked for under an address; nowhere for one of numbers."""
+    parts = urlsplit(url)
     host = parts.hostname or ""
     try:
         ipaddress.ip_address(host)

@@ -55,7 +55,7 @@ class Visitor:
     by: str
     acts: bool = True
     person_id: str = ""
-    kind: Literal["person", "service"] = "person"
+    kind: Literal["person", "service", "holder"] = "person"
     strong: bool = True
     always_fresh: bool = False
     key: str = ""
@@ -334,7 +334,7 @@ class Sessions:
         now_s = self._monotonic()
         on_its_way = session.issued > session.shown and now_s - session.issued_s < GRACE_S
         served = now_s - session.shown_s >= self._renew_s
-        return session.visitor.kind == "person" and number == session.shown and served and not on_its_way
+        return session.visitor.kind != "service" and number == session.shown and served and not on_its_way
 
     def _issue(self, session: Session, number: int) -> str:
         secret = secrets.token_urlsafe(SECRET_BYTES)
@@ -344,9 +344,9 @@ class Sessions:
         return secret
 
     def _of(self, person_id: str) -> list[Session]:
-        """Give the sessions of a person; a service's id is another kind of id."""
-        whose = (person_id, "person")
-        return [s for s in self._sessions.values() if (s.visitor.person_id, s.visitor.kind) == whose]
+        """Give the sessions of a person or holder; a service's id is another kind of id."""
+        mine = [s for s in self._sessions.values() if s.visitor.person_id == person_id]
+        return [s for s in mine if s.visitor.kind != "service"]
 
     def _drop(self, session: Session, why: str = "") -> Session:
         session.why = why
