@@ -63,6 +63,9 @@ created_once = Table(
     sqlite_with_rowid=False,
 )
 
+ASIDE = "state <> 'pending'"
+"""What is in the outbox and does not wait for its turn; written out, or no index would be taken for it."""
+
 outbox = Table(
     "outbox",
     METADATA,
@@ -101,6 +104,15 @@ outbox = Table(
         "sender",
         sqlite_where=text("state = 'blocked'"),
         postgresql_where=text("state = 'blocked'"),
+    ),
+    Index(
+        "outbox_aside",
+        "link",
+        "state",
+        "reason",
+        "created_us",
+        sqlite_where=text(ASIDE),
+        postgresql_where=text(ASIDE),
     ),
     sqlite_autoincrement=True,
 )
