@@ -62,13 +62,17 @@ class Consents:
 
     def refresh(self, db: Connection) -> bool:
         """Forget what changed; says whether anything did. Call it at least every second."""
-        self._unknown = set()
+        self.forget_unknown()
         count = sql.change_count(db, self.site)
         if count == self._change:
             return False
         self._change = count
         self._remembered = {}
         return True
+
+    def forget_unknown(self) -> None:
+        """Ask anew about those that could not be told: it may be mended. Call it about every second."""
+        self._unknown = set()
 
     def of(self, engine: Engine, subjects: Iterable[str]) -> Known | Unknown:
         """Give version and facts for the people of a message; ``(None, None)`` where they are not known."""

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from oathward.core.errors import SettingsError
 from oathward.core.settings_check import PORT_MAX, check
+from oathward.core.settings_consent import Consent
 from oathward.core.settings_governance import Governance
 from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
@@ -135,6 +136,7 @@ class Courier:
     lanes: int = 4  # connections to each recipient; a sender stays on one of them
     window_messages: int = 1  # outstanding on one connection; more only where the recipient can take it
     waiting_rows_max: int = 2_048  # in memory per link; the rest waits in the outbox
+    send_buffer_bytes: int = 131_072  # what the kernel may hold of what a recipient does not read
     poll_s: float = 0.02  # how often new rows are looked for, for all links at once
     group_delay_ms: float = 40.0  # outcomes are recorded at most this often; one alone is at once
 
@@ -255,6 +257,7 @@ class Settings:
     gateway: Gateway = field(default_factory=Gateway)
     patients: Patients = field(default_factory=Patients)
     courier: Courier = field(default_factory=Courier)
+    consent: Consent = field(default_factory=Consent)
     keeper: Keeper = field(default_factory=Keeper)
     witness: Witness = field(default_factory=Witness)
     metrics: Metrics = field(default_factory=Metrics)

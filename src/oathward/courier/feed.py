@@ -24,6 +24,7 @@ from sqlalchemy import Engine
 from oathward.core.db import read
 from oathward.core.errors import OathwardError, StorageError
 from oathward.core.points import point
+from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.lane import Lane, Wire
 from oathward.courier.model import Failed, Item, Result
@@ -63,6 +64,7 @@ class Feed:
         settle: takes final results to the recorder.
         settling: rows whose outcome is known and not yet recorded; a feed before this one may have sent them.
         ordered: the link's rule is ``block``.
+        may_start: whether anything of this link may be sent now.
     """
 
     def __init__(
@@ -76,12 +78,16 @@ class Feed:
         settling: AbstractSet[int],
         *,
         ordered: bool,
+        may_start: Callable[[], bool] = lambda: True,
     ) -> None:
         self._engine, self.link, self._limits = engine, link, limits
         self._ready, self._settle, self._settling, self._ordered = ready, settle, settling, ordered
         self._closing = False
         self._turn = 0
-        self.lanes = [Lane(wire, limits, self._settled, self._dropped, ordered=ordered) for wire in wires]
+        self.lanes = [
+            Lane(wire, limits, self._settled, self._dropped, ordered=ordered, may_start=may_start)
+            for wire in wires
+        ]
         self._loaded: set[int] = set()
         self._gone: set[int] = set()
         self._blocked: set[str] = set()
@@ -115,6 +121,23 @@ class Feed:
         self._read_from_start()
         for lane in self.lanes:
             self._dropped(lane.clear())
+
+    def on_wire(self) -> list[OutboxRow]:
+        """List what was sent and is not answered."""
+        return [row for lane in self.lanes for row in lane.on_wire()]
+
+    async def withdraw(self, seqs: set[int], seen_s: float) -> None:
+        """Break off what of these rows is not answered soon after it was seen that they may not be sent.
+
+        Args:
+            seen_s: when that was, of the monotonic clock.
+        """
+        lanes = [lane for lane in self.lanes if not seqs.isdisjoint(row.seq for row in lane.on_wire())]
+        for lane in lanes:
+            lane.withdraw(seqs)
+        for lane in sorted(lanes, key=lambda lane: lane.grace_s):
+            await asyncio.sleep(seen_s + lane.grace_s - time.monotonic())
+            lane.break_off()
 
     async def drain(self, patience_s: float) -> None:
         """Send nothing more and wait for the answers that are outstanding: a broken wait is a delivery twice."""
@@ -225,7 +248,8 @@ class Feed:
 
     def _settled(self, item: Item, result: Result) -> None:
         state = Delivery.DEAD
-        if isinstance(result, Failed) and self._ordered:
+        over = isinstance(result, Failed) and result.reason is Reason.CONSENT_WITHDRAWN_IN_FLIGHT
+        if isinstance(result, Failed) and self._ordered and not over:
             state = Delivery.BLOCKED
             self._blocked.add(item.row.sender)
             self._blocking[item.row.seq] = item.row.sender

@@ -24,7 +24,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -38,7 +38,7 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.http_client import Answer, AnswerBrokenError, HttpConnection
 from oathward.courier.lane import reason_of
-from oathward.courier.model import Delivered, Failed, Item, Result
+from oathward.courier.model import GRACE_S, Delivered, Failed, Item, Result
 from oathward.courier.places import Places, Target, target_of, without
 
 _TOOK = frozenset({200, 201, 202, 204})
@@ -76,6 +76,7 @@ class FhirWire:
     """
 
     window = 1
+    grace_s = GRACE_S
 
     def __init__(
         self,
@@ -98,6 +99,7 @@ class FhirWire:
             server_name=server_name,
             connect_timeout_s=limits.connect_timeout_s,
             reply_timeout_s=limits.reply_timeout_s,
+            send_buffer_bytes=limits.send_buffer_bytes,
         )
         self._wanted = False
         self._took_at_s = 0.0
@@ -117,6 +119,13 @@ class FhirWire:
         self._wanted = False
         self._http.close()
 
+    def break_off(self, _ids: Collection[str], /) -> None:
+        """Reset the connection and give up what is outstanding, wherever it has come to; it is answered as failed."""
+        self._wanted = False
+        self._http.reset()
+        if self._sending is not None:
+            self._sending.cancel()
+
     async def _send(self, item: Item, answered: Callable[[Item, Result], None]) -> None:
         tried_at_s, item.sent_at_s = item.sent_at_s, time.monotonic()
         result: Result = Failed(Reason.INTERNAL)  # a bug of ours must not leave a lane waiting for ever
@@ -124,6 +133,9 @@ class FhirWire:
             result = await self._exchange(item, tried_at_s)
         except OSError as error:
             result = Failed(reason_of(error, Reason.RECIPIENT_NO_ANSWER))
+        except asyncio.CancelledError:
+            result = Failed(Reason.RECIPIENT_NO_ANSWER)
+            raise
         finally:
             if isinstance(result, Delivered):
                 self._took_at_s = time.monotonic()

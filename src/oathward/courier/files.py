@@ -1,5 +1,8 @@
 """The file wire: one file a message in a folder, whole or not there, the same name for the same id.
 
+Rules:
+- Whether a file may still be put there is asked right before it gets its name; until then it is not there.
+
 Source: POSIX rename is atomic within one file system.
 """
 
@@ -7,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 from oathward.core.reasons import Reason
@@ -24,11 +28,13 @@ class FileWire:
     """
 
     window = _WINDOW
+    grace_s = 0.0
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._group: list[tuple[Item, Callable[[Item, Result], None]]] = []
         self._busy: asyncio.Task[None] | None = None
+        self._withdrawn: set[str] = set()
 
     async def open(self) -> None:
         """Check that the folder is there."""
@@ -44,16 +50,24 @@ class FileWire:
     def close(self) -> None:
         """Nothing is kept open."""
 
+    def break_off(self, ids: Collection[str], /) -> None:
+        """Give no name any more to files of these ids; those that have theirs are delivered."""
+        self._withdrawn.update(ids)
+
     async def _write(self) -> None:
         while self._group:
             group, self._group = self._group, []
+            items = [item for item, _ in group]
+            result: Result = Delivered("file")
+            left_out: AbstractSet[str] = frozenset()
             try:
-                await asyncio.to_thread(write_files, self._folder, [item for item, _ in group])
-                result: Result = Delivered("file")
+                left_out = await asyncio.to_thread(write_files, self._folder, items, self._withdrawn)
             except OSError:
                 result = Failed(Reason.RECIPIENT_UNREACHABLE)
             for item, answered in group:
-                answered(item, result)
+                self._withdrawn.discard(item.row.id)
+                unsent = Failed(Reason.CONSENT_DENIES, unsent=True)
+                answered(item, unsent if item.row.id in left_out else result)
         self._busy = None
 
 
@@ -64,12 +78,18 @@ def suffix_of(item: Item) -> str:
     return "json" if item.body.startswith(b"{") else "hl7"
 
 
-def write_files(folder: Path, items: list[Item]) -> None:
+def write_files(
+    folder: Path, items: list[Item], withdrawn: AbstractSet[str] = frozenset()
+) -> AbstractSet[str]:
     """Write items as ``<outgoing id>.hl7``, ``.json`` or ``.sealed``, durable when this returns.
+
+    Args:
+        withdrawn: ids that may not be put there; may grow meanwhile. Those left out are given back.
 
     Raises:
         OSError: not all were written; writing them again is harmless.
     """
+    left_out: set[str] = set()
     for item in items:
         name = f"{item.row.id}.{suffix_of(item)}"
         partial = folder / f".{name}.part"
@@ -77,9 +97,14 @@ def write_files(folder: Path, items: list[Item]) -> None:
             file.write(item.body)
             file.flush()
             os.fdatasync(file.fileno())
-        partial.replace(folder / name)
+        if item.row.id in withdrawn:
+            partial.unlink()
+            left_out.add(item.row.id)
+        else:
+            partial.replace(folder / name)
     directory = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:
         os.close(directory)
+    return left_out

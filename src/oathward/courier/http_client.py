@@ -15,12 +15,13 @@ Source: RFC 9112 (HTTP/1.1), RFC 9110 §15 (status codes).
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from dataclasses import dataclass
 from typing import cast
 
 import httptools
+
+from oathward.courier.sockets import SEND_BUFFER_BYTES, prepare, reset
 
 HEADER_BYTES_MAX = 32_768
 BODY_BYTES_MAX = 1_048_576
@@ -56,6 +57,7 @@ class HttpConnection:
         context: for TLS; ``None`` is plain and for tests.
         server_name: the name in its certificate; empty for ``host``.
         reply_timeout_s: from the first byte of a request to the last of its answer.
+        send_buffer_bytes: what the kernel may hold of a request that the server does not read.
     """
 
     def __init__(
@@ -67,10 +69,12 @@ class HttpConnection:
         server_name: str = "",
         connect_timeout_s: float,
         reply_timeout_s: float,
+        send_buffer_bytes: int = SEND_BUFFER_BYTES,
     ) -> None:
         self._host, self._port, self._context = host, port, context
         self._server_name = server_name or host
         self._connect_timeout_s, self._reply_timeout_s = connect_timeout_s, reply_timeout_s
+        self._send_buffer_bytes = send_buffer_bytes
         self._line: _Line | None = None
 
     @property
@@ -93,7 +97,7 @@ class HttpConnection:
             return
         async with asyncio.timeout(self._connect_timeout_s):
             _, self._line = await asyncio.get_running_loop().create_connection(
-                _Line,
+                lambda: _Line(self._send_buffer_bytes),
                 self._host,
                 self._port,
                 ssl=self._context,
@@ -121,11 +125,17 @@ class HttpConnection:
         if self._line is not None:
             self._line.close()
 
+    def reset(self) -> None:
+        """Break off so that what the kernel has not sent is not sent any more; what is outstanding fails."""
+        if self._line is not None:
+            self._line.reset()
+
 
 class _Line(asyncio.Protocol):
     """One connection, from made to lost; another one is another object, so that the end of one never ends the next."""
 
-    def __init__(self) -> None:
+    def __init__(self, send_buffer_bytes: int) -> None:
+        self._send_buffer_bytes = send_buffer_bytes
         self._transport: asyncio.Transport | None = None
         self._reading: _Reading | None = None
         self.served = 0
@@ -153,12 +163,14 @@ class _Line(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def reset(self) -> None:
+        if self._transport is not None:
+            reset(self._transport)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to send."""
         self._transport = cast("asyncio.Transport", transport)
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        prepare(transport, self._send_buffer_bytes)
 
     def data_received(self, data: bytes) -> None:
         """Read on; what nobody asked for ends the connection."""

@@ -6,6 +6,9 @@ Rules:
 - A connection that breaks puts what was outstanding back in front: same id, same bytes, same order.
 - The pause between tries doubles up to a longest one; a success resets it. A recipient may ask for a longer one.
 - What the recipient answered that would be answered again is final: it is set aside at once.
+- Nothing starts while the link may not start anything (``may_start``).
+- What is on the wire and may not be there any more is broken off: it may have been received, and is never sent again.
+  What else was outstanding is sent again; neither is a failure of the recipient.
 
 Deliberately absent: the wire (``mllp.py``, ``fhir.py``, ``files.py``), the database (``record.py``).
 """
@@ -15,13 +18,14 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from oathward.core.clock import wall_s
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.model import Delivered, Failed, Item, Result
+from oathward.messages.model import OutboxRow
 
 _OF_THE_WAY = frozenset(
     {Reason.RECIPIENT_UNREACHABLE, Reason.RECIPIENT_NO_ANSWER, Reason.RECIPIENT_UNTRUSTED}
@@ -33,6 +37,8 @@ class Wire(Protocol):
     """What a lane asks of a transport."""
 
     window: int
+    grace_s: float
+    """How long what is outstanding may still be answered after it should not be sent any more."""
 
     async def open(self) -> None:
         """Connect; raises ``OSError`` or ``TimeoutError`` where that fails."""
@@ -43,6 +49,9 @@ class Wire(Protocol):
     def close(self) -> None:
         """Break off; outstanding items are answered as failed."""
 
+    def break_off(self, ids: Collection[str], /) -> None:
+        """Let nothing more of these outgoing ids reach the recipient; where that ends the connection, all are answered as failed."""
+
 
 class Lane:
     """Deliver items of some senders of one link over one wire.
@@ -51,6 +60,7 @@ class Lane:
         settled: called with each final result: delivered, or failed for good.
         dropped: called with the items behind a message that blocks its sender.
         ordered: hold a sender's next message back until this one is answered (``block``).
+        may_start: whether anything may be sent now; when it may again, ``put`` is called.
     """
 
     def __init__(
@@ -61,13 +71,16 @@ class Lane:
         dropped: Callable[[list[Item]], None],
         *,
         ordered: bool,
+        may_start: Callable[[], bool] = lambda: True,
     ) -> None:
         self._wire, self._limits, self._settled, self._dropped = wire, limits, settled, dropped
-        self._ordered = ordered
+        self._ordered, self._may_start = ordered, may_start
+        self._on_wire: dict[int, Item] = {}
+        self._withdrawn: set[int] = set()
+        self._breaking = False
         self._queues: dict[str, deque[Item]] = {}
         self._ready: OrderedDict[str, None] = OrderedDict()  # in turn, each sender once
         self._flying: dict[str, int] = {}
-        self._in_flight = 0
         self._returned: dict[str, list[Item]] = {}
         self._stale: set[str] = set()  # senders with something outstanding from before ``clear``
         self._pause_s = 0.0
@@ -85,12 +98,32 @@ class Lane:
     def size(self) -> int:
         """Items in this lane."""
         parts = (*self._queues.values(), *self._returned.values())
-        return self._in_flight + sum(len(part) for part in parts)
+        return len(self._on_wire) + sum(len(part) for part in parts)
 
     @property
     def in_flight(self) -> int:
         """Items sent and not yet answered."""
-        return self._in_flight
+        return len(self._on_wire)
+
+    @property
+    def grace_s(self) -> float:
+        """How long what is outstanding may still be answered after it should not be sent any more."""
+        return self._wire.grace_s
+
+    def on_wire(self) -> list[OutboxRow]:
+        """List what was sent and is not answered."""
+        return [item.row for item in self._on_wire.values()]
+
+    def withdraw(self, seqs: Collection[int]) -> None:
+        """Note which of what is on the wire may not be there any more: without an answer it is over, not tried again."""
+        self._withdrawn.update(self._on_wire.keys() & seqs)
+
+    def break_off(self) -> None:
+        """Break off what may not be on the wire any more and still is."""
+        if self._withdrawn:
+            self._open, self._breaking = False, True
+            self._wire.break_off([self._on_wire[seq].row.id for seq in self._withdrawn])
+            self._wake.set()
 
     def put(self, item: Item) -> None:
         """Queue one item behind its sender's others."""
@@ -102,7 +135,7 @@ class Lane:
         busy = sender in self._returned or (self._ordered and self._flying.get(sender))
         if len(queue) == 1 and not busy:
             self._ready[sender] = None
-        if self._open and self._in_flight < self._wire.window:
+        if self._open and len(self._on_wire) < self._wire.window:
             self._pump()
         elif not self._open:
             self._wake.set()
@@ -123,15 +156,18 @@ class Lane:
         """Keep the wire open while there is something to send, until cancelled."""
         try:
             while True:
-                if not self._queues and not self._in_flight:
+                if self._breaking or (not self._queues and not self._on_wire):
                     self._wake.clear()
                     await self._wake.wait()
+                    continue
                 if self._pause_s:
                     await asyncio.sleep(self._pause_s)
                 try:
                     await self._wire.open()
                 except OSError as error:  # TimeoutError is one
                     self._back_off(reason_of(error, Reason.RECIPIENT_UNREACHABLE))
+                    continue
+                if self._breaking:
                     continue
                 self._open = True
                 if self._trouble in _OF_THE_WAY:
@@ -144,7 +180,8 @@ class Lane:
             self._wire.close()
 
     def _pump(self) -> None:
-        while self._open and self._ready and self._in_flight < self._wire.window:
+        window = self._wire.window
+        while self._open and self._ready and len(self._on_wire) < window and self._may_start():
             sender, _ = self._ready.popitem(last=False)
             queue = self._queues[sender]
             item = queue.popleft()
@@ -152,13 +189,15 @@ class Lane:
                 del self._queues[sender]
             elif not self._ordered:
                 self._ready[sender] = None
-            self._in_flight += 1
+            self._on_wire[item.row.seq] = item
             self._flying[sender] = self._flying.get(sender, 0) + 1
             self._wire.send(item, self._answered)
 
     def _answered(self, item: Item, result: Result) -> None:
         sender = item.row.sender
-        self._in_flight -= 1
+        del self._on_wire[item.row.seq]
+        withdrawn = item.row.seq in self._withdrawn
+        self._withdrawn.discard(item.row.seq)
         left = self._flying[sender] - 1
         if left:
             self._flying[sender] = left
@@ -169,8 +208,19 @@ class Lane:
                 self._pause_s, self._trouble = 0.0, None
                 self._settled(item, result)
                 self._next_of(sender)
+            case Failed() if withdrawn and not result.refused and not result.unsent:
+                self._settled(item, Failed(Reason.CONSENT_WITHDRAWN_IN_FLIGHT, final=True))
+                self._next_of(sender)
+                if not self._breaking:
+                    self._stop_for(result)
+            case Failed() if self._breaking and not result.refused:
+                self._returned.setdefault(sender, []).append(item)  # not its fault, nor the recipient's
+                self._next_of(sender)
             case Failed():
                 self._failed(item, result)
+        if self._breaking and not self._on_wire:
+            self._breaking = False
+            self._wake.set()
         if not left and sender not in self._returned:
             self._stale.discard(sender)
         self._pump()

@@ -3,6 +3,7 @@
 Rules:
 - An answer is matched by MSA-2 with our MSH-10; one that matches nothing outstanding breaks the connection.
 - ``AA`` and ``CA`` are a receipt; ``AE AR CE CR`` are the recipient's no to this message.
+- A message that may not be sent any more resets the connection: half of it in the middle of a stream cannot be taken back.
 - No answer in time, or a broken connection: the outcome is unknown and the message is sent again with its id.
 
 Source: HL7 v2.6 chapter 2.9 (acknowledgement), table 0008.
@@ -11,17 +12,17 @@ Source: HL7 v2.6 chapter 2.9 (acknowledgement), table 0008.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.lane import reason_of
-from oathward.courier.model import Delivered, Failed, Item, Result
+from oathward.courier.model import GRACE_S, Delivered, Failed, Item, Result
+from oathward.courier.sockets import prepare, reset
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
 _ACK_BYTES_MAX = 65_536
@@ -34,6 +35,8 @@ class MllpWire(asyncio.Protocol):
         host, port: of the recipient.
         context: for TLS; ``None`` is plain.
     """
+
+    grace_s = GRACE_S
 
     def __init__(
         self, host: str, port: int, limits: Limits, *, context: ssl.SSLContext | None, server_name: str = ""
@@ -81,12 +84,16 @@ class MllpWire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def break_off(self, _ids: Collection[str], /) -> None:
+        """Reset the connection; what is outstanding is answered as failed."""
+        self._out.clear()
+        if self._transport is not None:
+            reset(self._transport)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to send."""
         self._transport = cast("asyncio.Transport", transport)
-        raw = transport.get_extra_info("socket")
-        if raw is not None:
-            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        prepare(transport, self._limits.send_buffer_bytes)
 
     def data_received(self, data: bytes) -> None:
         """Match acknowledgements."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from oathward.core.reasons import Reason
 from oathward.messages.model import OutboxRow
 
+GRACE_S = 0.5
+"""After it was seen that a delivery may not be sent any more, how long its answer may still come."""
+
 
 @dataclass(slots=True)
 class Item:
@@ -43,6 +46,7 @@ class Failed:
         pause_s: how long it asks to be left alone, at least.
         answer: its answer code, where it gave one.
         codes: what it says is wrong, as codes of a published list.
+        unsent: nothing of it can have reached the recipient.
     """
 
     reason: Reason
@@ -51,6 +55,7 @@ class Failed:
     pause_s: float = 0.0
     answer: str = ""
     codes: tuple[str, ...] = ()
+    unsent: bool = False
 
 
 Result = Delivered | Failed

@@ -2,9 +2,10 @@
 
 Rules:
 - One courier a site: a lock file says so (tier 1); a second one ends at once.
-- A new bundle, a changed consent or merge makes every feed read its rows again and decide anew.
+- A new bundle, a changed consent or merge makes every feed read its rows again and decide anew; consents and merges are
+  looked at ten times a second. What is on the wire then is decided again too, and broken off if it may not be there.
 - A link whose recipient's certificate or ours is not accepted raises a finding once; its rows wait.
-- While policy or consents cannot be read, nothing leaves. What needs a keeper that is away waits in its place.
+- While policy or consents do not verify, nothing leaves. What needs a keeper that is away waits in its place.
 """
 
 from __future__ import annotations
@@ -13,46 +14,39 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import time
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from oathward.activation import Active, load_active
-from oathward.consent.views import Consents
 from oathward.core.clock import micros
-from oathward.core.db import GROUP_ROWS_MAX, read
-from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError, VaultError
+from oathward.core.db import GROUP_ROWS_MAX
+from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import BY_CODE, Reason
-from oathward.courier.feed import Feed, settled_error
+from oathward.courier.feed import Feed
 from oathward.courier.look import Look
-from oathward.courier.model import Delivered, Item
-from oathward.courier.recheck import Later, Now, refused_each
+from oathward.courier.model import Delivered
 from oathward.courier.record import Recorder, Settled, record_trouble
-from oathward.courier.wires import check_form, sealed_for, wires_of
-from oathward.messages import sql as messages
+from oathward.courier.standing import Standing
+from oathward.courier.wires import wires_of
 from oathward.messages.model import OutboxRow
-from oathward.patients import sql as patients
-from oathward.patients.graph import Graph
-from oathward.plans import Plans
 from oathward.policy.model import Link, Recipient
-from oathward.vault.bodies import SegmentReader
-from oathward.vault.envelope import Opened as Envelope
-from oathward.vault.envelope import Opener
 from oathward.vault.opened import Opened
-from oathward.vault.table_store import TableStore
 
 _REFRESH_S = 0.5
+_AGAIN_S = 0.05
+_SAID_MAX = 40
+"""Looks while nothing can be read; a database that takes longer to answer is for the watchdog."""
 _KEYS_S = 60.0
 _DRAIN_S = 5.0
 _FOR_PEOPLE = frozenset({Reason.RECIPIENT_DISTRUSTS.code, Reason.RECIPIENT_UNTRUSTED.code})
 """Troubles of a link that do not pass by themselves."""
 
+T = TypeVar("T")
 log = structlog.get_logger()
 
 
@@ -70,22 +64,16 @@ class Courier:
 
     def __init__(self, site: Opened) -> None:
         self.site = site
-        self.counts: Counter[str] = Counter()
-        self._graph, self._edge_count = Graph(), 0
-        self.consents = Consents(site.site, site.authority, site.seen, family=self._family)
-        self.bodies = _bodies(site)
-        self.opener = Opener(site.keeper.outbox_keys())
-        self._keys_at_s = time.monotonic()
-        self.active: Active | None = None
-        self._plans = Plans()
+        self._loop = asyncio.get_running_loop()
+        self.knows = Standing(site, lambda at_s: self._tell(self._moved, at_s))
         self.trouble = ""
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
         self._unusable: dict[str, str] = {}
         self._said: dict[str, str] = {}
         self._noted: dict[str, Reason] = {}
-        self._loop = asyncio.get_running_loop()
         self._turns_before = 0
+        self._withdrawing: set[asyncio.Task[None]] = set()
         limits = site.settings.courier
         look = Look(site.engine, limits.poll_s, self._arrived)
         self._looking = asyncio.create_task(look.run())
@@ -101,9 +89,13 @@ class Courier:
     async def refresh(self) -> None:
         """Take in what changed: other links get other feeds, every waiting row is decided anew."""
         try:
-            moved = await asyncio.to_thread(self._load)
+            moved = await asyncio.to_thread(self.knows.load)
             self.trouble = ""
-        except (AuthorityError, StorageError, KeeperError) as error:
+        except StorageError as error:  # ``watch`` stops what may not go on by what was known; care goes on
+            self.trouble = error.reason.code
+            log.error("courier.trouble", trouble=self.trouble)
+            return
+        except (AuthorityError, KeeperError) as error:
             self.trouble = error.reason.code
             log.error("courier.trouble", trouble=self.trouble)
             await self._stop_feeds(list(self._feeds))
@@ -127,9 +119,9 @@ class Courier:
                 self._start(declared)
 
     def _wanted(self) -> dict[str, tuple[Link, Recipient]]:
-        if self.active is None:
+        if self.knows.active is None:
             return {}
-        bundle = self.active.bundle
+        bundle = self.knows.active.bundle
         pairs = ((link, bundle.recipients[link.recipient]) for link in bundle.links.values())
         return {link.id: (link, recipient) for link, recipient in pairs if recipient.kind != "keep"}
 
@@ -159,7 +151,10 @@ class Courier:
 
     async def stop(self) -> None:
         """Stop sending and record what was answered."""
+        self.knows.watch.stop()
         self._looking.cancel()
+        for task in self._withdrawing:
+            task.cancel()
         await self._stop_feeds(list(self._feeds))
         await asyncio.to_thread(self._recorder.stop)
 
@@ -172,9 +167,12 @@ class Courier:
         for link, running in self._feeds.items():
             lanes = running.feed.lanes
             failing = next((lane for lane in lanes if lane.failing), None)
+            trouble = failing.failing if failing else running.feed.trouble
             found[link] = {
                 "waiting": sum(lane.size for lane in lanes),
-                "trouble": failing.failing if failing else running.feed.trouble,
+                "trouble": trouble
+                if self.knows.may_start(running.declared[0])
+                else Reason.CONSENT_UNREADABLE.code,
                 "since_s": failing.failing_since_s if failing else 0.0,
                 "to": running.declared[1].address,
             }
@@ -198,30 +196,39 @@ class Courier:
                 await asyncio.to_thread(record_trouble, self.site.engine, self.site.site, link, reason, at_us)
         self._noted = now
 
-    def _load(self) -> bool:
-        site = self.site
-        with read(site.engine) as db:
-            moved = self.consents.refresh(db)
-            edge_count = patients.edge_count(db, site.site)
-            if edge_count != self._edge_count:
-                self._graph, self._edge_count = Graph(patients.edges(db, site.site)), edge_count
-                moved = True
-            active = load_active(db, site.site, site.authority, site.seen, current=self.active)
-            in_use = messages.outbox_keys_in_use(db) if time.monotonic() - self._keys_at_s > _KEYS_S else None
-        if in_use is not None:
-            site.keeper.outbox_done(in_use)  # expired keys that no row needs are destroyed
-            self.opener.renew(site.keeper.outbox_keys())
-            self._keys_at_s = time.monotonic()
-        if active is not self.active:
-            self._plans = Plans(active.bundle.profiles if active else None)
-            moved = True
-        self.active = active
-        return moved
+    def _moved(self, seen_s: float) -> None:
+        """Decide everything anew: what waits by reading it again, what is on the wire where it is."""
+        for running in self._feeds.values():
+            running.feed.reconsider()
+            if rows := running.feed.on_wire():
+                task = asyncio.create_task(self._withdraw(running.feed, rows, seen_s))
+                self._withdrawing.add(task)
+                task.add_done_callback(self._withdrawing.discard)
 
-    def _family(self, subject: str) -> tuple[str, ...]:
-        """List everyone who is one person with a subject: what any of them said counts, as in the gateway."""
-        graph = self._graph
-        return graph.family(graph.effective(subject))
+    async def _withdraw(self, feed: Feed, rows: list[OutboxRow], seen_s: float) -> None:
+        while True:
+            try:
+                refused = await asyncio.to_thread(self.knows.refused, rows)
+                break
+            except StorageError:
+                await asyncio.sleep(_AGAIN_S)
+        seqs = {row.seq for row, why in zip(rows, refused, strict=True) if isinstance(why, Reason)}
+        if seqs:
+            await feed.withdraw(seqs, seen_s)
+
+    async def tend(self) -> None:
+        """Stop links that may not start anything, and let them go on when they may, until cancelled."""
+        was = True
+        while True:
+            await asyncio.sleep(self.site.settings.consent.poll_ms / 1000)
+            fresh = self.knows.watch.fresh
+            if fresh != was:
+                was = fresh
+                if not fresh:
+                    log.error("courier.trouble", trouble=Reason.CONSENT_UNREADABLE.code)
+                for running in self._feeds.values():
+                    if not running.declared[0].for_care:
+                        running.feed.reconsider()
 
     def _start(self, declared: tuple[Link, Recipient]) -> None:
         link, recipient = declared
@@ -233,10 +240,16 @@ class Courier:
             self._unusable[link.id] = str(getattr(error, "filename", None) or error)
             return
         self._unusable.pop(link.id, None)
-        ready = partial(self._ready, recipient)
-        ordered = link.on_exhausted == "block"
         feed = Feed(
-            self.site.engine, link.id, wires, limits, ready, self._settle, self._settling, ordered=ordered
+            self.site.engine,
+            link.id,
+            wires,
+            limits,
+            partial(self.knows.ready, link, recipient),
+            self._settle,
+            self._settling,
+            ordered=link.on_exhausted == "block",
+            may_start=partial(self.knows.may_start, link),
         )
         self._feeds[link.id] = _Running(feed, asyncio.create_task(feed.run()), declared)
 
@@ -246,62 +259,16 @@ class Courier:
             if running is not None:
                 running.feed.arrived()
 
-    def _ready(self, recipient: Recipient, rows: Sequence[OutboxRow]) -> list[Item | Settled]:
-        """Check rows again and open them for the wire; runs in a thread."""
-        site, active, plans = self.site, self.active, self._plans
-        assert active is not None
-        consents = {who: self.consents.of(site.engine, who) for who in {row.persons for row in rows}}
-        at_us, sure = micros(site.clock.now()), site.clock.sure()
-        now = Now(active.bundle, active.label, plans, consents, at_us, clock_sure=sure)
-        refused = refused_each(site.engine, site.site, rows, now)
-        sealed = iter(
-            self.bodies.read_many([r.body for r, no in zip(rows, refused, strict=True) if no is None])
-        )
-        ready: list[Item | Settled] = []
-        for row, reason in zip(rows, refused, strict=True):
-            if isinstance(reason, Later):
-                self.counts["postponed"] += 1
-                continue
-            try:
-                if reason is not None:
-                    raise OathwardError(row.link, reason=reason)
-                ready.append(Item(row, self._body(recipient, row, next(sealed)), row.attempts))
-            except KeeperError:
-                # A key we have not seen. It is asked for again at the next look, and not for each row of this one.
-                self.counts["postponed"] += 1
-                break
-            except OathwardError as error:
-                ready.append(settled_error(row, error))
-        return ready
-
-    def _body(self, recipient: Recipient, row: OutboxRow, sealed: bytes | StorageError) -> bytes:
-        if isinstance(sealed, StorageError):
-            raise sealed
-        if not row.end_to_end:
-            opened = self._opened(sealed)
-            if (opened.link, opened.outgoing_id, opened.site) != (row.link, row.id, row.site):
-                raise VaultError(
-                    row.link, "the sealed body is of another delivery", reason=Reason.SEAL_BROKEN
-                )
-            body = opened.data.reveal()
-            check_form(recipient, row, body)
-            return body
-        return sealed_for(recipient, row, sealed, self.site.clock.now())
-
-    def _opened(self, sealed: bytes) -> Envelope:
-        try:
-            return self.opener.open(sealed)
-        except VaultError as error:
-            if error.reason is not Reason.KEY_UNAVAILABLE:
-                raise
-            self.opener.renew(self.site.keeper.outbox_keys())  # sealed to a key of today that is new to us
-            return self.opener.open(sealed)
-
     def _settle(self, settled: Settled) -> None:
         item, result, _ = settled
         self._settling.add(item.row.seq)
-        self.counts["delivered" if isinstance(result, Delivered) else "set-aside"] += 1
+        self.knows.counts["delivered" if isinstance(result, Delivered) else "set-aside"] += 1
         self._recorder.put(settled)
+
+    def _tell(self, what: Callable[[T], None], value: T) -> None:
+        """Have the event loop do something; what is told to one that ended is no news to anybody."""
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(what, value)
 
     def _recorded(self, group: list[Settled]) -> None:
         self._loop.call_soon_threadsafe(self._forget, group)
@@ -324,8 +291,13 @@ async def run(site: Opened) -> None:
     status = Status(site.settings.run_folder_of("courier"), "courier")
     courier = Courier(site)
     await courier.refresh()
+    courier.knows.watch.start()
     _say(status, courier)
-    tasks = [asyncio.create_task(_watch(courier, status)), asyncio.create_task(told_to_stop())]
+    tasks = [
+        asyncio.create_task(courier.tend()),
+        asyncio.create_task(_watch(courier, status)),
+        asyncio.create_task(told_to_stop()),
+    ]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping")
     for task in tasks:
@@ -340,7 +312,13 @@ async def run(site: Opened) -> None:
 async def _watch(courier: Courier, status: Status) -> None:
     while True:
         await asyncio.sleep(_REFRESH_S)
-        await courier.refresh()
+        refreshed = asyncio.create_task(courier.refresh())
+        for _ in range(_SAID_MAX):
+            done, _pending = await asyncio.wait({refreshed}, timeout=_REFRESH_S)
+            if done:
+                break
+            _say(status, courier)
+        await refreshed
         courier.say_changes()
         with contextlib.suppress(StorageError):  # said at the next look
             await courier.note_troubles()
@@ -354,20 +332,14 @@ async def _watch(courier: Courier, status: Status) -> None:
 def _say(status: Status, courier: Courier) -> None:
     if courier.recorder_moves():
         status.moved("recorder")
-    state = "unhealthy" if courier.trouble else "ready"
+    trouble = courier.trouble if courier.knows.watch.fresh else Reason.CONSENT_UNREADABLE.code
     status.write(
-        state,
-        trouble=courier.trouble,
-        bundle=courier.active.label if courier.active else "",
+        "unhealthy" if trouble else "ready",
+        trouble=trouble,
+        bundle=courier.knows.active.label if courier.knows.active else "",
         links=courier.links(),
-        counts=dict(courier.counts),
+        counts=dict(courier.knows.counts),
     )
-
-
-def _bodies(site: Opened) -> SegmentReader | TableStore:
-    if site.engine.dialect.name == "sqlite":
-        return SegmentReader(site.settings.data / "bodies")
-    return TableStore(site.engine, site.site, "outbox", "courier")
 
 
 def _lock(path: Path) -> int:

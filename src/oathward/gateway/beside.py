@@ -9,7 +9,8 @@ Rules:
 - Frames come by standard input, one at a time, each is answered by standard output; the end of input is the end.
 - What strangers may still be kept is the gateway's to say, frame by frame.
 - A frame that never ends ends the process, also where nobody is left to end it: a successor needs its files.
-- What was changed under us is taken in before a frame, not by a clock: nobody waits while nothing comes.
+- What was changed under us is taken in before a frame, not by a clock: nobody waits while nothing comes. Consents are
+  looked at before each, and again where deciding took longer than a second.
 
 Deliberately absent: sockets, and any limit: the gateway has them (``listeners/beside.py``).
 """
@@ -98,6 +99,8 @@ def _serve(gate: _Gate, committer: Committer, finished: queue.SimpleQueue[list[P
                 gate.forget_in_time()
                 gate.refresh()
                 refresh_at_s = time.monotonic() + _REFRESH_S
+            else:
+                gate.watch.look()
             if now_s >= house_at_s:
                 with read(gate.engine) as db:
                     gate.stores.drop_used_up(db)

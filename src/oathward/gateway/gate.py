@@ -22,6 +22,7 @@ import structlog
 from oathward.activation import Active, load_active
 from oathward.consent import sql as consent_sql
 from oathward.consent.views import Consents
+from oathward.consent.watch import Watch
 from oathward.core.authorities import Authorities
 from oathward.core.clock import micros
 from oathward.core.db import read
@@ -40,6 +41,7 @@ from oathward.gateway.wires.wire import Identity, Wire
 from oathward.inventory import sql as inventory_sql
 from oathward.inventory.model import Device, Peer
 from oathward.inventory.snapshot import Snapshot
+from oathward.patients import sql as patients_sql
 from oathward.patients.identifiers import Hasher
 from oathward.patients.model import Resolution
 from oathward.patients.resolver import Resolver
@@ -122,6 +124,8 @@ class Gate:
         self._keeper_rests_until_s = 0.0
         self._sift_at_s = self._newest_at_s = 0.0
         self._change_counts = (-1, -1)
+        self._marks = (-1, -1)
+        self.watch = Watch(self._look, site.settings.consent.poll_ms / 1000)
         self.refresh()
 
     # --- what changes under us
@@ -148,9 +152,10 @@ class Gate:
         return self._active.label if self._active else ""
 
     def refresh(self) -> None:
-        """Take in what other processes changed; call it about twice a second, off the hot path."""
+        """Take in what other processes changed; call it about twice a second, off the hot path (``watch``: in between)."""
         self._year = self.clock.now().year
         self._learn_newest()
+        self.watch.look()
         with read(self.engine) as db:
             if self.inventory.refresh(db) | self.consents.refresh(db) | self.resolver.refresh(db):
                 self._facts.clear()
@@ -171,6 +176,16 @@ class Gate:
             self._facts.clear()
         if time.monotonic() > self._keys_until_s:
             self._renew_keys()
+
+    def _look(self) -> None:
+        """Take in other consents and merges; where there are none it costs two small reads."""
+        with read(self.engine) as db:
+            marks = consent_sql.change_count(db, self.site), patients_sql.edge_mark(db, self.site)
+            if marks != self._marks:
+                self.consents.refresh(db)
+                self.resolver.refresh(db)
+                self._facts.clear()
+                self._marks = marks
 
     def _learn_newest(self) -> None:
         """Ask the keeper which versions it signed, when something changed and now and then.
@@ -379,5 +394,6 @@ class Gate:
         log.error("gateway.trouble", trouble=self.trouble)
 
     def close(self) -> None:
-        """Close the body files."""
+        """Look at nothing any more, and close the body files."""
+        self.watch.stop()
         self.stores.close()

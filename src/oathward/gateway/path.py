@@ -8,6 +8,7 @@ The committer does 11 (one group commit), the listener 12 (reply), the courier 1
 Rules:
 - Any failure of a message puts its sealed original in quarantine with a record; nothing of it leaves.
 - A failure that belongs to one link holds the message for that link; the others are served.
+- What patients say that could not be read for a second permits nothing but care.
 - ``_bounded`` is the only place on the data path that catches everything.
 
 Deliberately absent: I/O other than a cached look-up, and every rule: rules live in the libraries.
@@ -32,7 +33,7 @@ from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Device, Identified, Peer
 from oathward.patients.model import Resolution
 from oathward.policy.decide import care_first, decide
-from oathward.policy.model import KEEP, Deny, Indeterminate, Link, Permit
+from oathward.policy.model import KEEP, Decision, Deny, Indeterminate, Link, Permit
 from oathward.protocols.fhir.rewrite import EMPTY
 
 T = TypeVar("T")
@@ -154,11 +155,7 @@ def _part(gate: Gate, part: Part, message: Any, device: Device, assurance: Assur
     part.facts[known.key] = known.body
     merges.note(part, known.facts)
     for link in gate.links(arrival.only_links, arrival.wire.name):
-        decision = decide(gate.active_bundle, link, known.facts, arrival.at_us)  # 7
-        if isinstance(decision, Indeterminate):
-            decision = care_first(link, decision)
-            if isinstance(decision, Permit):
-                part.find("decision.care-first", link.id)
+        decision = _decided(gate, part, link, known)  # 7
         match decision:
             case Permit() | Deny() if unsure is not None and not link.for_care and _concerns(decision):
                 # Who it is about must be settled first; then this link is decided anew.
@@ -176,6 +173,18 @@ def _part(gate: Gate, part: Part, message: Any, device: Device, assurance: Assur
                 assert_never(never)
     part.leaves.insert(0, outcome.accepted(gate, part, device, assurance, known))
     return part
+
+
+def _decided(gate: Gate, part: Part, link: Link, known: Known) -> Decision:
+    """Decide for one link by what is known now, and sure enough for it."""
+    decision = decide(gate.active_bundle, link, known.facts, part.arrival.at_us)
+    if isinstance(decision, Indeterminate):
+        decision = care_first(link, decision)
+        if isinstance(decision, Permit):
+            part.find("decision.care-first", link.id)
+    if isinstance(decision, Permit) and not link.for_care and not gate.watch.sure():
+        return Indeterminate(link.id, Reason.CONSENT_UNREADABLE, ("consents",))
+    return decision
 
 
 def _concerns(decision: Permit | Deny) -> bool:

@@ -4,6 +4,7 @@ Rules:
 - It is ready once keys, policy and devices are loaded and every port is open.
 - The event loop frames, decides and seals; one thread commits. Nothing else writes on the hot path.
 - It beats only while the event loop turns and the committing thread finishes what it was given.
+- Consents and merges are looked at ten times a second; what else changes, twice.
 - When bodies can no longer be written it ends itself: the supervisor starts one that reads the disk anew.
 """
 
@@ -14,7 +15,8 @@ import errno
 import gc
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -38,6 +40,8 @@ from oathward.vault.opened import Opened
 
 _REFRESH_S = 0.5
 _HOUSE_S = 30.0
+_SAID_MAX = 40
+"""Looks while nothing can be read; a database that takes longer to answer is for the watchdog."""
 _REFUSALS_S = 1.0
 _GC_THRESHOLD = 50_000
 """Messages make few cycles; collecting rarely costs less than collecting often (profiled: 6 % of a message)."""
@@ -55,6 +59,7 @@ async def run(site: Opened) -> None:
     raise_files()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
     gate = Gate(site)
+    gate.watch.start()
     with read(gate.engine) as db:
         gate.stores.discard_tails(db)
     loop = asyncio.get_running_loop()
@@ -170,7 +175,7 @@ async def _watch(gate: Gate, committer: WatchedCommitter, status: Status, ports:
         gate.trouble = ""  # what is still wrong says so again
         gate.forget_in_time()
         try:
-            await asyncio.to_thread(gate.refresh)
+            await _saying(asyncio.to_thread(gate.refresh), lambda: _say(status, gate, committer, ports))
             house_in_s -= _REFRESH_S
             if house_in_s <= 0:
                 house_in_s = _HOUSE_S
@@ -179,6 +184,17 @@ async def _watch(gate: Gate, committer: WatchedCommitter, status: Status, ports:
             gate.unhealthy(error)
         _say(status, gate, committer, ports)
     raise committer.fatal
+
+
+async def _saying(work: Coroutine[Any, Any, None], say: Callable[[], None]) -> None:
+    """Do something, and go on saying how it goes while a database lets it wait: for so long, then the silence is heard."""
+    task = asyncio.ensure_future(work)
+    for _ in range(_SAID_MAX):
+        done, _pending = await asyncio.wait({task}, timeout=_REFRESH_S)
+        if done:
+            break
+        say()
+    await task
 
 
 def _keep_house(gate: Gate) -> None:
@@ -232,11 +248,11 @@ _REFUSAL_RECORDS_MAX = 100
 def _say(status: Status, gate: Gate, committer: WatchedCommitter, ports: dict[str, int]) -> None:
     if committer.moves():
         status.moved("writer")
-    state = "unhealthy" if gate.trouble else "ready"
+    trouble = gate.trouble if gate.watch.fresh else Reason.CONSENT_UNREADABLE.code
     status.write(
-        state,
+        "unhealthy" if trouble else "ready",
         ports=ports,
-        trouble=gate.trouble,
+        trouble=trouble,
         bundle=gate.bundle_name,
         waiting=committer.waiting,
         counts=dict(gate.counts),

@@ -38,7 +38,8 @@ def retry(
         InputError: ``not-found``, or ``conflict`` where it waits anyway; or why it may still not go.
     """
     row = _stuck(db, id_, message)
-    why = refused(row)
+    over = Reason.CONSENT_WITHDRAWN_IN_FLIGHT  # the recipient may have it: a later yes does not send it twice
+    why = over if row.reason == over.code else refused(row)
     if why is not None:
         raise InputError("id", "it may still not go, and would be dead again at once", reason=why)
     return _settle(db, row, Delivery.PENDING, by=by, reason=reason, now_us=now_us)

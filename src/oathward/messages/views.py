@@ -32,6 +32,7 @@ WITHDRAWN = tuple(
         Reason.PERMIT_NARROWED,
         Reason.PERMIT_EXPIRED,
         Reason.CONSENT_DENIES,
+        Reason.CONSENT_WITHDRAWN_IN_FLIGHT,
         Reason.NO_CONSENT,
         Reason.NO_LINK,
         Reason.POLICY_DENIES,

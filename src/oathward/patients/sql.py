@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     delete,
     func,
+    literal_column,
     select,
     update,
 )
@@ -227,6 +228,14 @@ def edges(db: Connection, site: str, *, since_us: int = 0) -> list[Edge]:
 def edge_count(db: Connection, site: str) -> int:
     """Count edges: another number means another graph, because none is ever removed."""
     return db.execute(select(func.count()).where(edge.c.site == site)).scalar_one()
+
+
+def edge_mark(db: Connection, site: str) -> int:
+    """Give a number that another edge makes another: as ``edge_count``, at the cost of one step where that is to be had."""
+    if db.dialect.name != "sqlite":
+        return edge_count(db, site)
+    # Rows are numbered as they are committed, and none is ever removed; those of other sites do no harm.
+    return db.execute(select(func.max(literal_column("rowid"))).select_from(edge)).scalar() or 0
 
 
 def insert_words(db: Connection, site: str, rows: Iterable[tuple[str, bytes, WordKind]]) -> None:

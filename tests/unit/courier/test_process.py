@@ -76,7 +76,7 @@ def test_a_keeper_that_is_away_gives_up_no_delivery(site, monkeypatch):
 
     async def go(courier):
         keys = courier.site.keeper.outbox_keys
-        courier.opener.renew({})  # what these are sealed to is new to this courier
+        courier.knows.opener.renew({})  # what these are sealed to is new to this courier
 
         asked = []
 
@@ -86,7 +86,7 @@ def test_a_keeper_that_is_away_gives_up_no_delivery(site, monkeypatch):
 
         monkeypatch.setattr(courier.site.keeper, "outbox_keys", away)
         await courier.refresh()
-        await until(lambda: courier.counts["postponed"])
+        await until(lambda: courier.knows.counts["postponed"])
         await asyncio.sleep(0.1)
         assert len(asked) == 1, "once a look, not once a row"
         await until(lambda: len(asked) > 1)
@@ -101,11 +101,11 @@ def test_a_keeper_that_is_away_gives_up_no_delivery(site, monkeypatch):
 
 def test_a_feed_that_ended_is_started_again(site):
     async def go(courier):
-        bodies, courier.bodies = courier.bodies, None  # a bug of ours: the feed's task ends
+        bodies, courier.knows.bodies = courier.knows.bodies, None  # a bug of ours: the feed's task ends
         await courier.refresh()
         await until(courier._feeds["ehr"].task.done)
         assert (kept(site), len(states(site))) == (0, COUNT)
-        courier.bodies = bodies
+        courier.knows.bodies = bodies
         await courier.refresh()
         await until(lambda: not states(site))
         assert kept(site) == COUNT
@@ -135,14 +135,14 @@ def test_a_denial_of_whoever_the_patient_is_now_holds_what_waits(site, tmp_path)
 
     async def go(courier):
         await courier.refresh()
-        assert not courier.consents.of(courier.site.engine, (then,))[1]
+        assert not courier.knows.consents.of(courier.site.engine, (then,))[1]
         edge = Edge(uuid7(), EdgeKind.MERGED, then, now, "A40", "adt", at_us, "")
         with write(courier.site.engine) as db:
             patients.insert_edges(db, courier.site.site, [edge])
         reconsidered = courier._feeds["ehr"].feed._turn
         await courier.refresh()
         assert courier._feeds["ehr"].feed._turn > reconsidered
-        [fact] = courier.consents.of(courier.site.engine, (then,))[1]
+        [fact] = courier.knows.consents.of(courier.site.engine, (then,))[1]
         assert not fact.permit
 
     deliver(site, go)
