@@ -17,6 +17,7 @@ from oathward.cli.asking import (
 )
 from oathward.cli.consent_arrived import RELEASE, dismiss, import_messages
 from oathward.cli.consent_arrived import arrived as list_arrived
+from oathward.cli.consent_export import export
 from oathward.cli.consents import (
     check_recipients,
     check_subject,
@@ -44,6 +45,7 @@ APP = typer.Typer(
 
 APP.command("arrived")(list_arrived)
 APP.command()(dismiss)
+APP.command()(export)
 
 ERRORS_SHOWN_MAX = 50
 
@@ -125,8 +127,11 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     ] = "",
     fhir: Annotated[
         bool,
-        typer.Option("--fhir", help="FHIR R4: a Consent, a Bundle, NDJSON of either, or a folder of these."),
+        typer.Option("--fhir", help="FHIR: a Consent, a Bundle, NDJSON of either, or a folder of these."),
     ] = False,
+    edition: Annotated[
+        str, typer.Option(help="With --fhir: r4 or r5; empty: each tells itself.", show_default=False)
+    ] = "",
     zone: Annotated[str, typer.Option(help="Time zone of dates that say none, as in Europe/Berlin.")] = "UTC",
     subject: Annotated[str, typer.Option(help="With --fhir: whose they all are, by subject id.")] = "",
     identifier_file: IdentifierFileOption = None,
@@ -151,7 +156,7 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Import what patients said: a CSV sheet, FHIR R4 Consents (--fhir), or Consents that came as messages.
+    """Import what patients said: a CSV sheet, FHIR Consents (--fhir), or Consents that came as messages.
 
     A sheet's columns: identifier, authority, type, permit, purposes, recipients, classes, from, until, source.
 
@@ -160,7 +165,9 @@ def import_(  # noqa: PLR0913, PLR0917  one parameter an option
     """
     from oathward.cli.consent_fhir import Options
 
-    options = Options(file, zone, subject, identifier_file, dry_run, replace, known_only, person, data)
+    options = Options(
+        file, zone, subject, identifier_file, dry_run, replace, known_only, person, data, edition
+    )
     if bool(file) == bool(message or arrived):
         raise InputError("FILE", "say a file, or --message, or --arrived")
     if not file or fhir:
@@ -294,52 +301,6 @@ def check(  # noqa: PLR0913, PLR0917  one parameter an option
             print(f"  {place}: {one['says']}")
 
     emit(found, as_json=as_json, human=human)
-
-
-@APP.command()
-def export(
-    subject: Annotated[str, typer.Argument(help="Subject id, as `oathward consent list` shows it.")],
-    out: Annotated[
-        str, typer.Option("--out", help="Folder for the originals, one file each; - for stdout, one a line.")
-    ],
-    every: Annotated[
-        bool, typer.Option("--every-version", help="Those of earlier versions too, not of what stands alone.")
-    ] = False,
-    purpose: Annotated[str, typer.Option(help="Purpose of use, for the record.")] = "HOPERAT",
-    person: PersonOption = None,
-    data: DataOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Open the originals that a patient's consents were read from. The keeper records who opened them.
-
-    Each is checked against the SHA-256 that the keeper signed.
-    """
-    from oathward.cli.consent_keep import originals, write_out
-    from oathward.cli.consents import check_subject
-
-    who = person_of(person)
-    with opened(data) as site:
-        check_subject(site, subject)
-        found = originals(site, subject, person=who, purpose=purpose, every=every)
-    written = write_out(found, out)
-    if out == "-":
-        return
-    value = [
-        {
-            "subject": one.subject,
-            "sha256": one.digest,
-            "versions": ", ".join(map(str, sorted(one.versions))),
-            "file": file,
-        }
-        for one, file in zip(found, written, strict=True)
-    ]
-
-    def human() -> None:
-        for row in value:
-            print(f"{row['file']}  version {row['versions']}")
-        print(f"{len(value)} original{'s' if len(value) != 1 else ''} in {out}.")
-
-    emit({"originals": value}, as_json=as_json, human=human)
 
 
 @APP.command("list")

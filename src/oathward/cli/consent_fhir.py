@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from oathward.cli.asking import identifiers_in, opened, person_of
@@ -30,6 +30,7 @@ from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.consent.fhir.parts import Remark
+    from oathward.consent.fhir.r5 import Edition
     from oathward.consent.fhir.sets import Consents, Named
     from oathward.consent.model import Statement
     from oathward.patients.identifiers import Hasher, Identifier
@@ -52,6 +53,7 @@ class Options:
     known_only: bool = False
     person: str | None = None
     data: str | None = None
+    edition: str = ""
 
     def how(self) -> How:
         """Give what does not depend on the form."""
@@ -84,7 +86,7 @@ def import_(options: Options) -> Imported:
     """Read consents and store what they say, each in place of what an earlier version of it said."""
     if options.subject and options.identifier_file:
         raise InputError("options", "say --subject or --identifier-file, not both")
-    found = gathered(options.path, options.zone)
+    found = gathered(options.path, options.zone, options.edition)
     keys = keys_of(settings_of(options.data))
     one, told = _told(options, found, keys)
     if one.problems:
@@ -99,7 +101,8 @@ def problem_free(options: Options, name: str, data: bytes, keys: GatewayKeys) ->
     """Read consents, whatever stands in them; with problems nothing of it may be stored."""
     from oathward.consent.fhir.sets import gather
 
-    return _told(options, gather([(name, data)], zone=_zone(options.zone)), keys)
+    how = _zone(options.zone), _edition(options.edition)
+    return _told(options, gather([(name, data)], zone=how[0], edition=how[1], now_us=_now_us()), keys)
 
 
 def _told(options: Options, found: Consents, keys: GatewayKeys) -> tuple[Imported, list[Told]]:
@@ -125,23 +128,24 @@ def _told(options: Options, found: Consents, keys: GatewayKeys) -> tuple[Importe
     return Imported(len(told), active, NOTHING, problems, remarks, options.dry_run), told
 
 
-def gathered(path: str, zone: str) -> Consents:
+def gathered(path: str, zone: str, edition: str = "") -> Consents:
     """Read a file, stdin for ``-``, or every ``*.json`` and ``*.ndjson`` below a folder.
 
     Raises:
-        InputError: it is not there, or the zone is none.
+        InputError: it is not there, or the zone or the edition is none.
     """
     from oathward.consent.fhir.sets import FILES_MAX, LINES, gather
 
     folder = Path(path)
     if path == "-" or not folder.is_dir():
-        return gather([(path, _bytes(path))], zone=_zone(zone))
-    files = sorted(f for f in folder.rglob("*") if f.suffix in (".json", *LINES) and f.is_file())
-    if not files or len(files) > FILES_MAX:
+        files = iter([(path, _bytes(path))])
+        return gather(files, zone=_zone(zone), edition=_edition(edition), now_us=_now_us())
+    paths = sorted(f for f in folder.rglob("*") if f.suffix in (".json", *LINES) and f.is_file())
+    if not paths or len(paths) > FILES_MAX:
         why = f"a folder with 1 to {FILES_MAX} *.json or *.ndjson"
         raise InputError(path, why, reason=Reason.NOT_FOUND)
-    named = ((str(file.relative_to(folder)), _bytes(str(file))) for file in files)
-    return gather(named, zone=_zone(zone))
+    named = ((str(file.relative_to(folder)), _bytes(str(file))) for file in paths)
+    return gather(named, zone=_zone(zone), edition=_edition(edition), now_us=_now_us())
 
 
 def _bytes(path: str) -> bytes:
@@ -166,6 +170,23 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise InputError("--zone", "a time zone such as Europe/Berlin") from error
+
+
+def _edition(name: str) -> Edition | None:
+    """Read what was said of the edition.
+
+    Raises:
+        InputError: it is none of those.
+    """
+    if name not in {"", "r4", "r5"}:
+        raise InputError("--edition", "r4 or r5")
+    return cast("Edition | None", name or None)
+
+
+def _now_us() -> int:
+    from oathward.core.clock import wall_s
+
+    return int(wall_s() * 1_000_000)
 
 
 def _identifiers(one: Named, hasher: Hasher) -> list[Identifier]:
@@ -218,7 +239,6 @@ def check(question: Question, *, path: str, zone: str, subject: str, data: str |
     """Say what consents come to for one datum, and which provision of which file says so."""
     from oathward.consent.query import Query, ask
     from oathward.consent.sheet import moment
-    from oathward.core.clock import wall_s
     from oathward.core.labels import CLASSES, Confidentiality, Purpose
 
     if bool(path) == bool(subject):
@@ -238,7 +258,7 @@ def check(question: Question, *, path: str, zone: str, subject: str, data: str |
     query = Query(
         purpose=question.purpose,
         recipient=frozenset(words),
-        at_us=int(wall_s() * 1_000_000) if asked is None else asked,
+        at_us=_now_us() if asked is None else asked,
         class_=question.class_,
         codes=frozenset(question.codes),
         confidentiality=next((word for word in question.labels if word in levels), "N"),

@@ -36,6 +36,9 @@ _KNOWN = frozenset(
 )  # fmt: skip
 _VERSION = re.compile(r"/_history/[^/]+$")
 _TAIL = re.compile(r"[A-Z][A-Za-z]+/[A-Za-z0-9.-]{1,64}$")
+RECIPIENT = "urn:oathward:recipient"
+"""System of identifiers that are ids of recipients of the policy, where a Consent written here names them."""
+
 _PRIVATE = frozenset(("Patient", "RelatedPerson", "Person"))
 _NONE = frozenset[str]()
 
@@ -53,7 +56,7 @@ REMARKS = {
     "consent.scope-other": "its scope is of no sharing of data: permits do not count",
     "consent.base-unread": "no policyRule that opts in or out, and no type: the root says nothing itself",
     "consent.modifier-unread": "an extension may turn its meaning: permits do not count, denials are of everything",
-    "consent.element-unread": "an element that R4 does not have: permits do not count, denials count without it",
+    "consent.element-unread": "an element its edition does not have: permits do not count, denials count without it",
     "consent.type-unread": "neither permit nor deny: read as a denial",
     "consent.period-unread": "a period that cannot be read: permits do not count, denials are of any time",
     "consent.actor-unread": "an actor that is no recipient's: permits do not count, denials are of anybody",
@@ -65,6 +68,14 @@ REMARKS = {
     "consent.label-at-least": "a denial of a confidentiality is read as: from this one on",
     "consent.action-other": "actions by which no data goes to a recipient",
     "consent.data-unread": "data by date or by reference: permits do not count, denials are of all data",
+    "consent.edition-mixed": "elements of R4 and of R5: permits do not count, denials are of everything",
+    "consent.contradicted": "its decision permits and its regulatory basis denies: read as a denial",
+    "consent.status-unknown": "nobody knows whether it is active: permits do not count",
+    "consent.dated-ahead": "its date is in the future, or cannot be read: permits do not count",
+    "consent.not-verified": "it says that nobody verified it: permits do not count",
+    "consent.giver-other": "neither the patient nor a relative gave it: permits do not count",
+    "consent.grantees-alone": "it names grantees: permits are of them alone",
+    "consent.policy-narrows": "the overarching policy that it agrees to leaves less than it permits",
     "consent.too-large": "more provisions than are read: everything is denied",
 }
 """Code -> what it means."""
@@ -199,7 +210,7 @@ class Parts:
                 system == words.PARTICIPATION and code in words.RECIPIENT_ROLES
                 for system, code in codings(one.get("role"))
             )
-            exact, loose = self._actor_words(one.get("reference"))
+            exact, loose = self.words_of(one.get("reference"))
             if role and exact and "modifierExtension" not in one:
                 narrow, wide = narrow | exact, wide | exact | loose
             else:
@@ -208,8 +219,8 @@ class Parts:
         narrow = _NONE if unread else narrow
         return self._sets(found, wide, narrow, unread=unread, code="consent.actor-unread", place=place)
 
-    def _actor_words(self, reference: object) -> tuple[frozenset[str], frozenset[str]]:
-        """What an actor is called, and what besides a denial of it takes."""
+    def words_of(self, reference: object) -> tuple[frozenset[str], frozenset[str]]:
+        """Say what an actor is called, and what besides a denial of it takes."""
         if not isinstance(reference, dict):
             return _NONE, _NONE
         exact, loose = set[str](), set[str]()
@@ -226,7 +237,7 @@ class Parts:
             exact.add(word)
             loose |= {tail[0]} if tail else set()
         named = {
-            f"{one['system']}|{one['value']}"
+            one["value"] if one["system"] == RECIPIENT else f"{one['system']}|{one['value']}"
             for one in identifiers
             if isinstance(one, dict)
             and isinstance(one.get("system"), str)
@@ -235,6 +246,14 @@ class Parts:
         if named and kind in _PRIVATE:
             named = {f"{kind}/-"}  # what numbers relatives have stands nowhere; no recipient is one of them
         return frozenset(exact | named), frozenset(loose)
+
+    def kind_of(self, reference: dict[str, Any]) -> str:
+        """Give the resource type that a reference leads to; empty where it does not say."""
+        literal = reference.get("reference")
+        if isinstance(literal, str) and literal.startswith("#"):
+            return str(self._contained.get(literal[1:], {}).get("resourceType", ""))
+        tail = _TAIL.search(_VERSION.sub("", literal)) if isinstance(literal, str) else None
+        return tail[0].partition("/")[0] if tail else str(reference.get("type", ""))
 
     def _period(self, own: dict[str, Any], place: str) -> tuple[int | None, int | None] | None:
         """Read the period in microseconds; ``None`` where it cannot be read."""

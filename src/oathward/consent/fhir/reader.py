@@ -1,4 +1,4 @@
-"""Read a FHIR R4 Consent into statements: nobody gets more than it surely says, and nothing it may deny goes out.
+"""Read a FHIR R4 or R5 Consent into statements: nobody gets more than it surely says, and nothing it may deny goes out.
 
 Rules:
 - Only ``active`` counts; a consent of another status says nothing, and takes back what it said when it was.
@@ -10,13 +10,15 @@ Rules:
   exception to it. Without either the root says nothing, and what is nested in it speaks alone.
 - Actors stay words (``Organization/54``, ``system|value``): which recipient they mean is the bundle's to say, and is
   looked up at each decision.
+- R5 is read in R4's form (``r5.py``); a Consent with elements of both editions permits nothing, and denies everything where
+  either reading denies anything.
 - Dates without a zone are of the zone that the caller names.
 - A confidentiality in a permit means up to it, in a denial from it on: FHIR's high-water mark, read so that a
   denial of what is restricted does not leave out what is very restricted.
 
-Deliberately absent: narrative, signatures and attachments of the original, who gave it, R5.
+Deliberately absent: narrative, signatures and attachments of the original; the Consent as a whole (``whole.py``).
 
-Source: FHIR R4 §6.2 (Consent), §2.3 (Reference), §2.1.28 (Extension: modifiers must be understood).
+Source: FHIR R4 §6.2 (Consent), R5 §6.2, §2.3 (Reference), §2.1.28 (Extension: modifiers must be understood).
 """
 
 from __future__ import annotations
@@ -29,8 +31,10 @@ from typing import Any, Literal, cast
 
 from oathward.consent.fhir import words
 from oathward.consent.fhir.parts import Parts, Remark, codings, objects
+from oathward.consent.fhir.r5 import STATUSES, Edition, Form, as_r4, edition_of, place_of
+from oathward.consent.fhir.whole import doubts, scope, under_policy
 from oathward.consent.model import FHIR_SOURCE, SOURCE_LENGTH_MAX, Statement
-from oathward.consent.provisions import ANYTHING, FACTS_MAX, Boxes, Flat, Provision, flatten
+from oathward.consent.provisions import ANYTHING, FACTS_MAX, Flat, Provision, flatten
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.phi import Phi
@@ -43,7 +47,7 @@ ORIGIN_CHARS = 32
 
 _KNOWN = frozenset(
     (
-        "resourceType", "id", "meta", "language", "text", "contained", "extension", "identifier", "status", "scope",
+        "resourceType", "modifierExtension", "implicitRules", "id", "meta", "language", "text", "contained", "extension", "identifier", "status", "scope",
         "category", "patient", "dateTime", "performer", "organization", "sourceAttachment", "sourceReference",
         "policy", "policyRule", "verification", "provision",
     )
@@ -77,43 +81,71 @@ class _Work:
     """One Consent being read."""
 
     parts: Parts
+    edition: Edition
+    mixed: bool
+    zone: tzinfo
+    now_us: int | None
     count: int = 0
     doubtful: bool = False
 
 
-_STATUSES = ("draft", "proposed", "active", "rejected", "inactive", "entered-in-error")
-"""Source: FHIR R4, ConsentState (required)."""
-
-
-def read(resource: dict[str, Any], body: bytes, *, zone: tzinfo = UTC) -> Reading:
+def read(
+    resource: dict[str, Any],
+    body: bytes,
+    *,
+    zone: tzinfo = UTC,
+    edition: Edition | None = None,
+    now_us: int | None = None,
+) -> Reading:
     """Read a Consent.
 
     Args:
         resource: as JSON was read.
         body: the bytes it came in; their SHA-256 stands in each statement as its source.
         zone: in which dates without a time are meant.
+        edition: of FHIR; ``None``: it tells itself.
+        now_us: what it is dated after permits nothing yet; ``None``: nobody looks.
 
     Raises:
         InputError: no Consent; names the place.
     """
     if resource.get("resourceType") != "Consent":
         raise InputError("resourceType", "Consent")
-    parts = Parts(resource, zone)
-    work = _Work(parts)
-    origins = _origins(resource, body)
-    patient = _patient(resource)
-    if resource.get("status") not in _STATUSES:  # a misspelt one would be taken for one that says nothing
-        raise InputError("Consent.status", f"one of {', '.join(_STATUSES)}")
-    if resource["status"] != "active":
-        parts.note("consent.not-active", "Consent.status")
-        return Reading(False, (), tuple(parts.remarks), origins, patient)
-    flat = _facts(work, resource)
+    told, mixed = edition_of(resource)
+    known = edition or told
+    form = as_r4(resource) if known == "r5" else Form(resource)
+    try:
+        return _read(
+            form, resource, body, _Work(Parts(resource, zone), known, mixed and not edition, zone, now_us)
+        )
+    except InputError as error:
+        if known == "r4":
+            raise
+        raise InputError(place_of(error.where), error.why) from error
+
+
+def _read(form: Form, resource: dict[str, Any], body: bytes, work: _Work) -> Reading:
+    origins = _origins(form.resource, body)
+    patient = _patient(form.resource)
+    statuses = STATUSES[work.edition]
+    if resource.get("status") not in statuses:  # a misspelt one would be taken for one that says nothing
+        raise InputError("Consent.status", f"one of {', '.join(statuses)}")
+    active = resource["status"] in {"active", "unknown"}
+    if active:
+        flat = _facts(work, form, resource)
+    else:
+        flat = []
+        work.parts.note("consent.not-active", "Consent.status")
+    place = place_of if work.edition == "r5" else str
     source = f"{FHIR_SOURCE} {sha256(body).hexdigest()}"
     statements = tuple(
-        Statement(_fact(one), f"{source} {one.place.removeprefix('Consent.')}"[:SOURCE_LENGTH_MAX], origins)
+        Statement(
+            _fact(one), f"{source} {place(one.place).removeprefix('Consent.')}"[:SOURCE_LENGTH_MAX], origins
+        )
         for one in flat
     )
-    return Reading(True, statements, tuple(dict.fromkeys(parts.remarks)), origins, patient)
+    remarks = tuple(dict.fromkeys(Remark(one.code, place(one.where)) for one in work.parts.remarks))
+    return Reading(active, statements, remarks, origins, patient)
 
 
 def _fact(one: Flat) -> ConsentFact:
@@ -124,25 +156,24 @@ def _fact(one: Flat) -> ConsentFact:
     )  # fmt: skip
 
 
-def _facts(work: _Work, resource: dict[str, Any]) -> list[Flat]:
-    """Give all facts of an active Consent."""
-    note = work.parts.note
-    for name in ("modifierExtension", "implicitRules"):
-        if name in resource:
-            note("consent.modifier-unread", f"Consent.{name}")
-            work.doubtful = True
-    for name in sorted(set(resource) - _KNOWN - {"modifierExtension", "implicitRules"}):
-        if not name.startswith("_"):
-            note("consent.element-unread", "Consent")
-            work.doubtful = True
-    wide, narrow = _scope(work, resource)
-    root = _root(work, resource)
+def _facts(work: _Work, form: Form, written: dict[str, Any]) -> list[Flat]:
+    """Give all facts of an active Consent.
+
+    Args:
+        written: as it came, in the form of its own edition.
+    """
+    note, resource = work.parts.note, form.resource
+    _doubt_elements(work, form)
+    wide, narrow = scope(work.parts, resource)
+    for code, where in doubts(work.parts, resource, work.now_us, work.zone):
+        note(code, where)
+        narrow = ()
+    root = under_policy(work.parts, resource, _root(work, resource))
     if work.count > PROVISIONS_MAX:
         note("consent.too-large", "Consent.provision")
         return [Flat(False, Box(), (), "Consent.provision")]
     if work.doubtful:
-        denies = any(not one.permit for one in flatten(root))
-        return [Flat(False, Box(), (), "Consent")] if denies else []
+        return [Flat(False, Box(), (), "Consent")] if _denies(root) or _other_denies(work, written) else []
     found = list(dict.fromkeys(flatten(root, wide=wide, narrow=narrow)))
     if len(found) > FACTS_MAX:
         note("consent.too-large", "Consent.provision")
@@ -150,30 +181,36 @@ def _facts(work: _Work, resource: dict[str, Any]) -> list[Flat]:
     return found
 
 
-def _scope(work: _Work, resource: dict[str, Any]) -> tuple[Boxes, Boxes]:
-    """Say what the consent as a whole is of, at most and at least."""
-    scopes = {code for system, code in codings(resource.get("scope")) if system == words.SCOPE}
-    if "scope" not in resource:  # the form that some still write: a category says it
-        scopes = {
-            code
-            for category in objects(resource.get("category"))
-            for system, code in codings(category)
-            if system == words.SCOPE
-        }
-    purposes = words.SCOPES.get(next(iter(scopes)), frozenset()) if len(scopes) == 1 else frozenset()
-    if not purposes:
-        work.parts.note("consent.scope-other", "Consent.scope")
-        return ANYTHING, ()
-    own = (Box(purposes=purposes),)
-    # A denial that names purposes itself is of those, whatever its scope.
-    return (ANYTHING if _says(resource.get("provision"), "purpose") else own), own
+def _doubt_elements(work: _Work, form: Form) -> None:
+    """Note elements that may turn the meaning of the whole."""
+    note, names = work.parts.note, set(form.resource)
+    for name in ("modifierExtension", "implicitRules"):
+        if name in names:
+            note("consent.modifier-unread", f"Consent.{name}")
+            work.doubtful = True
+    unknown = {name for name in names - _KNOWN if not name.startswith("_")}
+    if form.strange or unknown - {"grantee" if work.edition == "r5" else ""}:
+        note("consent.element-unread", "Consent")
+        work.doubtful = True
+    if work.mixed:
+        note("consent.edition-mixed", "Consent")
+        work.doubtful = True
+    if form.contradicted:
+        note("consent.contradicted", "Consent.provision.type")
 
 
-def _says(provision: object, name: str) -> bool:
-    """Whether some provision has an element."""
-    if not isinstance(provision, dict):
+def _denies(root: Provision) -> bool:
+    return any(not one.permit for one in flatten(root))
+
+
+def _other_denies(work: _Work, written: dict[str, Any]) -> bool:
+    """Whether one of two editions denies something where the other is read; its provisions have another form."""
+    if not work.mixed:
         return False
-    return name in provision or any(_says(one, name) for one in objects(provision.get("provision")))
+    rest = {name: value for name, value in written.items() if name != "provision"}
+    other = rest if work.edition == "r5" else as_r4(rest).resource
+    aside = _Work(Parts(rest, work.zone), work.edition, False, work.zone, None)
+    return _denies(_root(aside, other))
 
 
 def _root(work: _Work, resource: dict[str, Any]) -> Provision:
@@ -185,8 +222,10 @@ def _root(work: _Work, resource: dict[str, Any]) -> Provision:
     place = "Consent.provision"
     own = provision or {}
     nested = _nested(work, own, place, 1)
-    type_ = _type(work, own, place) if "type" in own else None
+    type_ = _type(work, own, place) or "deny" if "type" in own else None
     wide, narrow = work.parts.conditions(own, place, permit=(type_ or base) != "deny")
+    if "type" in own and own["type"] != type_:
+        narrow = ()
     if type_ is None and base is None:
         work.parts.note("consent.base-unread", BASE)
     times = tuple(Box(start_us=box.start_us, end_us=box.end_us) for box in narrow)
@@ -243,7 +282,7 @@ def _one(work: _Work, provision: dict[str, Any], place: str, depth: int) -> Prov
 
 def _type(work: _Work, provision: dict[str, Any], place: str) -> Literal["permit", "deny"] | None:
     type_ = provision.get("type")
-    if type_ in {"permit", "deny"}:
+    if type_ in ("permit", "deny"):
         return cast("Literal['permit', 'deny']", type_)
     work.parts.note("consent.type-unread", f"{place}.type")
     return None

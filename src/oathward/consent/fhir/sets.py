@@ -22,6 +22,7 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from oathward.consent.fhir.parts import objects
+from oathward.consent.fhir.r5 import Edition
 from oathward.consent.fhir.reader import Reading, identifiers_of, read
 from oathward.core.errors import OathwardError
 from oathward.core.phi import Phi
@@ -68,13 +69,21 @@ class Consents:
     problems: list[Problem] = field(default_factory=list)
 
 
-def gather(files: Iterable[tuple[str, bytes]], *, zone: tzinfo = UTC) -> Consents:
+def gather(
+    files: Iterable[tuple[str, bytes]],
+    *,
+    zone: tzinfo = UTC,
+    edition: Edition | None = None,
+    now_us: int | None = None,
+) -> Consents:
     """Read a set of files.
 
     Args:
         files: name and content of each.
         zone: in which dates without a time are meant.
+        edition, now_us: as ``reader.read`` takes them.
     """
+    how = _How(zone, edition, now_us)
     consents, patients, room = Consents(), _Patients(), SET_BYTES_MAX
     for name, data in files:
         room -= len(data)
@@ -83,7 +92,7 @@ def gather(files: Iterable[tuple[str, bytes]], *, zone: tzinfo = UTC) -> Consent
             consents.problems.append(Problem(name, "file", f"at most {most} bytes"))
             break
         for label, line in _lines(name, data):
-            _take(consents, patients, _Piece(name, label, line), zone)
+            _take(consents, patients, _Piece(name, label, line), how)
             if len(consents.found) > CONSENTS_MAX:
                 consents.problems.append(Problem(label, "Consent", f"at most {CONSENTS_MAX} at once"))
                 return consents
@@ -101,7 +110,16 @@ class _Piece:
     data: bytes
 
 
-def _take(consents: Consents, patients: _Patients, piece: _Piece, zone: tzinfo) -> None:
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What ``reader.read`` is told of each."""
+
+    zone: tzinfo
+    edition: Edition | None
+    now_us: int | None
+
+
+def _take(consents: Consents, patients: _Patients, piece: _Piece, how: _How) -> None:
     """Take what one JSON document says."""
     try:
         resource = loads(piece.data)
@@ -114,7 +132,7 @@ def _take(consents: Consents, patients: _Patients, piece: _Piece, zone: tzinfo) 
     for label, one, url, body in entries:
         try:
             if one.get("resourceType") == "Consent":
-                reading = read(one, body, zone=zone)
+                reading = read(one, body, zone=how.zone, edition=how.edition, now_us=how.now_us)
                 found = Named(label, reading, reading.patient.identifiers, group, Phi(body))
                 consents.found.append(found)
             elif one.get("resourceType") == "Patient":

@@ -32,13 +32,14 @@ PARTICIPATION = THO + "v3-ParticipationType"
 RESOURCE_TYPES = "http://hl7.org/fhir/resource-types"
 OLD = {
     "http://hl7.org/fhir/consentscope": SCOPE,
+    "http://hl7.org/fhir/fhir-types": RESOURCE_TYPES,
     "http://hl7.org/fhir/consentaction": ACTION,
     "http://hl7.org/fhir/v3/ActCode": ACT_CODE,
     "http://hl7.org/fhir/v3/ActReason": ACT_REASON,
     "http://hl7.org/fhir/v3/Confidentiality": CONFIDENTIALITY,
     "http://hl7.org/fhir/v3/ParticipationType": PARTICIPATION,
 }
-"""Systems by the URIs they had before R4."""
+"""Systems by the URIs they had before R4, and R5's of resource types."""
 
 CARE = frozenset(str(p) for p in CARE_PURPOSES)
 SCOPES: Mapping[str, frozenset[str]] = {
@@ -187,3 +188,40 @@ def classes_of_type(type_: str) -> tuple[frozenset[str], frozenset[str]] | None:
         return None
     own, besides = _CLASSES[type_]
     return expand(own), expand((*own, *besides))
+
+
+def types_of(classes: frozenset[str], *, wide: bool) -> tuple[str, ...]:
+    """Give the fewest resource types of these classes and no others, as ``classes_of_type`` reads them; as far as there are."""
+    found, left = list[str](), set(classes)
+    sized = (
+        (expand((*own, *besides)) if wide else expand(own), type_)
+        for type_, (own, besides) in _CLASSES.items()
+    )
+    for meant, type_ in sorted(sized, key=lambda pair: (-len(pair[0]), pair[1])):
+        if meant <= classes and meant & left:
+            found.append(type_)
+            left -= meant
+    return tuple(sorted(found))
+
+
+def tops_of(purposes: frozenset[str]) -> tuple[str, ...]:
+    """Give the purposes of which none is below another of them."""
+    return tuple(sorted(w for w in purposes if not (_above(_REASONS, w) - {w}) & purposes))
+
+
+def kinds_tops_of(kinds: frozenset[str], *, wide: bool) -> tuple[str, ...]:
+    """Give the sensitivities that say all of these, as ``kinds_of`` reads them."""
+    below = {word: kinds_of(word, wide=wide) for word in kinds}
+    return tuple(
+        sorted(
+            w
+            for w in kinds
+            if not any(w in below[o] and (w not in below or o not in below[w] or o < w) for o in kinds - {w})
+        )
+    )
+
+
+def level_of(levels: frozenset[str], *, permit: bool) -> tuple[str, ...]:
+    """Give the one confidentiality that means these levels, as ``levels_of`` reads it; none of none."""
+    order = [str(level) for level in Confidentiality if str(level) in levels]
+    return (order[-1 if permit else 0],) if order else ()
