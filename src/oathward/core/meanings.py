@@ -218,6 +218,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "a statement that no FHIR Consent of this edition says exactly",
         "the other edition, or record it in purposes and classes that FHIR has; `oathward consent list` shows it",
     ),
+    Reason.CONSENT_UNREADABLE: Meaning(
+        "what patients say could not be read for a second; links that are not for care stand still",
+        "see why the database cannot be read; links go on by themselves, then release what is held",
+    ),
     Reason.LABEL_DENIES: Meaning("more confidential than the link may carry", _DECIDED),
     Reason.POLICY_DENIES: Meaning("no Cedar policy permits it, or one forbids it", _DECIDED),
     Reason.POLICY_ERROR: Meaning(
@@ -324,6 +328,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.RECIPIENT_UNCLEAR: Meaning(
         "the recipient's answer does not say whether it took it",
         "see why there; it is sent again with the same id",
+    ),
+    Reason.CONSENT_WITHDRAWN_IN_FLIGHT: Meaning(
+        "it was on the wire when it was no longer permitted, and broken off: it may have been received",
+        "nothing: it is never sent again; whether the recipient has it, only the recipient can say",
     ),
     Reason.DELIVERY_FORM: Meaning(
         "what waits is not in the form that this recipient takes",

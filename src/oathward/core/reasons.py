@@ -155,6 +155,7 @@ class Reason(Enum):
     CONSENT_DENIES = "decision.consent-denies", _STORED
     CONSENT_WAITING = "decision.consent-waiting", _STORED
     CONSENT_NOT_IN_FHIR = "consent.not-in-fhir", _DATA
+    CONSENT_UNREADABLE = "decision.consent-unreadable", _STORED
     LABEL_DENIES = "decision.label-denies", _STORED
     POLICY_DENIES = "decision.policy-denies", _STORED
     POLICY_ERROR = "decision.policy-error", _STORED
@@ -211,6 +212,7 @@ class Reason(Enum):
     RECIPIENT_UNTRUSTED = "delivery.recipient-untrusted", _BUSY
     RECIPIENT_DISTRUSTS = "delivery.not-authorised", _BUSY
     RECIPIENT_UNCLEAR = "delivery.answer-unclear", _BUSY
+    CONSENT_WITHDRAWN_IN_FLIGHT = "delivery.withdrawn-in-flight", _OURS
     DELIVERY_FORM = "delivery.form-mismatch", _OURS
     LINK_UNUSABLE = "link.unusable", _CONFIG
     # --- settings, policy and use
