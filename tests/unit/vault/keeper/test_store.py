@@ -3,12 +3,14 @@
 import os
 import shutil
 import sqlite3
+from datetime import date
 
 import pytest
 
 from oathward.core.errors import KeeperError, StorageError, VaultError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper import keyring, site_key, subjects
+from oathward.vault.keeper.portal import holders
 from oathward.vault.keeper.sign_in import accounts
 from oathward.vault.keeper.store import WRAPPED, Store
 
@@ -33,6 +35,7 @@ def fill(store: Store) -> dict[str, bytes]:
         "outbox": keyring.current(store, "outbox", 1, 1).private,
         **dict(zip(("key", "own"), subjects._keys(store, SITE, "s1"), strict=True)),
         "factor": factor_secret(store),
+        "card": holder_card(store),
     }
 
 
@@ -40,6 +43,17 @@ def factor_secret(store: Store) -> bytes:
     if not accounts.factors(store, "p1"):
         accounts.add(store, "p1", "totp", b"a secret of 20 bytes", 1)
     return accounts.factors(store, "p1")[0].secret
+
+
+def holder_card(store: Store) -> bytes:
+    """A holder of the portal, with a seat and a letter."""
+    if holders.of(store, "h1") is None:
+        holders.make(store, "h1", holders.Card("Rosa Lind", "rosa@example.org", "en"), 1)
+        holders.add_seat(store, holders.SeatRow("a1", "h1", "s1", date(2020, 1, 2)))
+        body = store.wrap("letter", "body", "l1", b"{}")
+        store.rows("INSERT INTO letter VALUES ('l1', 'code', 'h1', ?, 1, 2, 0)", body)
+    holder = holders.of(store, "h1")
+    return f"{holder.card.reveal().address} {holders.seat_rows(store)[0].born}".encode()
 
 
 def blobs(path) -> dict[tuple[str, str, str], bytes]:
