@@ -39,8 +39,8 @@ from oathward.core.pulse import FD_VARIABLE, Pulse, Silence
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings, doors
 
-ROLES = ("keeper", "courier", "app", "gateway")
-"""In the order in which they start."""
+ROLES = ("keeper", "courier", "app", "gateway", "portal")
+"""In the order in which they start; the portal only where it is on."""
 
 READY_S_MAX = 20.0
 STOP_S_MAX = 15.0
@@ -80,7 +80,8 @@ class Supervisor:
         self, settings: Settings, say: Callable[[str, str], None], *, arguments: tuple[str, ...] = ()
     ) -> None:
         self._settings, self._say, self._arguments = settings, say, arguments
-        self._children = {role: _Child(role) for role in ROLES}
+        on = users.roles(settings)
+        self._children = {role: _Child(role) for role in ROLES if role in on}
         self._stopping = False
         self._lock: int | None = None
         self._status: Status | None = None

@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Register
 
 
+_READ_ONLY = frozenset({"portal"})
+"""Roles that write nothing: what they change, they ask the keeper for."""
+
+
 def create(settings: Settings) -> bool:
     """Make a data folder that can be served: keys, trust anchor, database, the listener's certificate.
 
@@ -81,8 +85,9 @@ def build(settings: Settings, role: str, *, become_keeper: bool = True) -> Opene
         AuthorityError: the trust anchor is missing or broken; run ``oathward init``.
     """
     anchor = trust_anchor(settings)
-    engine = connect(settings.database_url)
-    create_tables(engine)
+    engine = connect(settings.database_url, reads_only=role in _READ_ONLY)
+    if role not in _READ_ONLY:
+        create_tables(engine)
     register = _register() if become_keeper else None  # a process of the site is no keeper
     keeper = client.connect(settings, role, become=become_keeper, register=register)
     mark = settings.own_folder_of(role) / f"clock-{role}"

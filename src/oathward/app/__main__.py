@@ -29,7 +29,7 @@ log = structlog.get_logger()
 def main() -> int:
     """Run the role until it is told to stop; exit code from the reason table where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m oathward.app")
-    parser.add_argument("role", choices=["gateway", "beside", "replay", "courier", "keeper", "app"])
+    parser.add_argument("role", choices=["gateway", "beside", "replay", "courier", "keeper", "app", "portal"])
     parser.add_argument("--data", required=True)
     parser.add_argument("--port-base", type=int)
     arguments = parser.parse_args()
@@ -63,6 +63,8 @@ def _part(role: str, settings: Settings) -> Coroutine[Any, Any, None]:
         settings = dataclasses.replace(settings, gateway=patient)
     elif role == "courier":
         from oathward.courier.process import run
+    elif role == "portal":
+        from oathward.app.portal import run
     else:
         from oathward.app.process import run
     role = "gateway" if role in {"beside", "replay"} else role

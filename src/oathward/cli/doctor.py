@@ -151,7 +151,7 @@ def _processes(settings: Settings) -> Iterator[Line]:
     if not found:
         yield Line("note", "processes", "none runs; `oathward serve` starts them")
         return
-    for role in ("keeper", "courier", "app", "gateway"):
+    for role in users.roles(settings):
         status = found.get(role)
         if status is None:
             yield Line("bad", "processes", f"{role} does not run")
@@ -264,7 +264,7 @@ def _trust(settings: Settings) -> Iterator[Line]:
 def _apart(settings: Settings) -> Iterator[Line]:
     """Users are named: do the processes that run have them?"""
     wrong = []
-    for role in users.ROLES:
+    for role in users.roles(settings):
         pid = statuses(settings.run_folder).get(role, {}).get("pid")
         try:
             uid = Path(f"/proc/{pid}").stat().st_uid if pid else None

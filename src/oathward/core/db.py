@@ -81,18 +81,20 @@ class _WriterLock:
         os.sched_yield()
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, reads_only: bool = False) -> Engine:
     """Open the database a URL names.
 
     Args:
         url: ``sqlite:///path/to/oathward.db`` or ``postgresql+psycopg://…``.
+        reads_only: the database refuses every statement that writes.
 
     Raises:
         StorageError: the URL is of another kind.
     """
     kind = make_url(url).get_backend_name()
     if kind == "postgresql":
-        return create_engine(url, pool_size=4, max_overflow=4)
+        only = {"options": "-c default_transaction_read_only=on"} if reads_only else {}
+        return create_engine(url, pool_size=4, max_overflow=4, connect_args=only)
     if kind != "sqlite":
         raise StorageError("database.url", "use sqlite:///… or postgresql+psycopg://…")
     engine = create_engine(
@@ -115,6 +117,7 @@ def connect(url: str) -> Engine:
             "temp_store=MEMORY",
             "cache_size=-32768",
             f"wal_autocheckpoint={_WAL_PAGES_MAX}",
+            f"query_only={'ON' if reads_only else 'OFF'}",
         ):
             raw.execute(f"PRAGMA {pragma}")
 

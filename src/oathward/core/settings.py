@@ -335,20 +335,26 @@ def load(
 
 
 def moved(settings: Settings, port_base: int) -> Settings:
-    """Move every port: MLLP to the base, MLLP/TLS one above it, metrics two, FHIR three, the console four.
+    """Move every port: MLLP to the base, MLLP/TLS one above it, metrics two, FHIR three, the console four, the portal five.
 
     Raises:
         SettingsError: one of them would be no port.
     """
-    if not 1 <= port_base <= PORT_MAX - 4:
-        raise SettingsError("--port-base", f"must be 1 to {PORT_MAX - 4}: four more ports follow it")
+    if not 1 <= port_base <= PORT_MAX - 5:
+        raise SettingsError("--port-base", f"must be 1 to {PORT_MAX - 5}: five more ports follow it")
     return dataclasses.replace(
         settings,
         mllp=dataclasses.replace(settings.mllp, port=port_base, tls_port=port_base + 1),
         metrics=dataclasses.replace(settings.metrics, port=port_base + 2),
         fhir=dataclasses.replace(settings.fhir, port=port_base + 3),
         console=dataclasses.replace(settings.console, port=port_base + 4),
+        portal=dataclasses.replace(settings.portal, port=_if_on(settings.portal.port, port_base + 5)),
     )
+
+
+def _if_on(port: int, moved_to: int) -> int:
+    """Move a port that is off by itself only where it is on."""
+    return moved_to if port >= 0 else port
 
 
 def doors(settings: Settings) -> dict[str, tuple[str, int]]:
@@ -359,5 +365,6 @@ def doors(settings: Settings) -> dict[str, tuple[str, int]]:
         "[metrics] port": (settings.metrics.host, settings.metrics.port),
         "[fhir] port": (settings.fhir.host, settings.fhir.port),
         "[console] port": (settings.console.host, settings.console.port),
+        "[portal] port": (settings.portal.host, settings.portal.port),
     }
     return {place: door for place, door in found.items() if door[1] >= 0}

@@ -63,6 +63,7 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
             f"{source} [people] password_length_min", f"must be at least {PASSWORD_LENGTH_MIN}"
         )
     _check_console(settings, source)
+    _check_portal(settings, source)
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
         raise SettingsError(f"{source} [courier] retry_first_s", "must not be above retry_longest_s")
     try:
@@ -97,6 +98,25 @@ def _check_console(settings: Settings, source: str) -> None:
             raise SettingsError(f"{source} {place}", "must be https://HOST, or http:// on this machine alone")
     if settings.oidc.issuer and not settings.oidc.client_id:
         raise SettingsError(f"{source} [oidc] client_id", "is missing; the provider gives it")
+
+
+def _check_portal(settings: Settings, source: str) -> None:
+    """See that patients' pages leave this machine only encrypted, and under a name."""
+    portal = settings.portal
+    if bool(portal.certificate) != bool(portal.key):
+        raise SettingsError(f"{source} [portal] certificate", "and key go together; write both")
+    if not _is_loopback(portal.host) and not (portal.certificate and portal.url):
+        why = (
+            "must be a loopback address (127.0.0.1, ::1 or localhost) unless certificate, key and url are set"
+        )
+        raise SettingsError(f"{source} [portal] host", why)
+    for place, url in (("url", portal.url), ("leave_url", portal.leave_url)):
+        found = _COLLECTOR.fullmatch(url)
+        if url and (found is None or (found[1] == "http" and not _is_loopback(found[2].strip("[]")))):
+            why = "must be https://HOST, or http:// on this machine alone"
+            raise SettingsError(f"{source} [portal] {place}", why)
+    if portal.url.count("/") > _SLASHES:
+        raise SettingsError(f"{source} [portal] url", "must be without a path, as in https://HOST")
 
 
 def _check_telemetry(settings: Settings, source: str) -> None:

@@ -16,10 +16,10 @@ class Portal:
     port: int = -1  # 0 = a free port, -1 = off: nothing of the portal runs
     certificate: str = ""  # PEM, for HTTPS; a relative path is one in the data folder
     key: str = ""  # its private key, PEM
-    leave_url: str = ""  # where *Leave now* goes, `https://weather.example`; empty: a page that only says goodbye
-    url: str = (
-        ""  # how patients reach it, `https://patients.hospital.example`; needed to invite somebody, and for passkeys
+    leave_url: str = (
+        ""  # where *Leave now* goes, `https://weather.example`; empty: a page that only says goodbye
     )
+    url: str = ""  # how patients reach it, `https://patients.hospital.example`; needed to invite somebody, and for passkeys
     adult_years: int = 18  # from this age on a parent's access has ended
     code_minutes_max: float = 10.0  # how long a one-time code, and what it finishes, is good
     idle_minutes_max: float = 10.0  # a session nobody uses ends

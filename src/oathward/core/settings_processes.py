@@ -29,4 +29,5 @@ class Users:
     courier: str = ""
     keeper: str = ""
     app: str = ""
+    portal: str = ""  # needed where the portal is on
     group: str = ""  # what they share: the database and, to read, sealed bodies

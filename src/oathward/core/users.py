@@ -33,7 +33,13 @@ from oathward.core.errors import SettingsError
 from oathward.core.settings import Settings
 
 ROLES = ("gateway", "courier", "keeper", "app")
+"""Of every site; ``roles`` adds what a setting turns on."""
 _DATABASE = "oathward.db"
+
+
+def roles(settings: Settings) -> tuple[str, ...]:
+    """Give the roles that run on this site: the portal's only where it is on."""
+    return (*ROLES, "portal") if settings.portal.port >= 0 else ROLES
 
 
 def user_of(settings: Settings, role: str) -> int:
@@ -75,14 +81,14 @@ def check_users(settings: Settings) -> None:
     Raises:
         SettingsError: one does not; names the place.
     """
-    for role in ROLES:
+    for role in roles(settings):
         user_of(settings, role)
     group_of(settings)
 
 
 def separated(settings: Settings) -> bool:
     """Say whether every process has a user and they have a group."""
-    return bool(settings.users.group) and all(getattr(settings.users, role) for role in ROLES)
+    return bool(settings.users.group) and all(getattr(settings.users, role) for role in roles(settings))
 
 
 def why_not_separated(settings: Settings) -> str:
@@ -91,12 +97,12 @@ def why_not_separated(settings: Settings) -> str:
     Raises:
         SettingsError: a user or the group is not there.
     """
-    lacking = [name for name in (*ROLES, "group") if not getattr(settings.users, name)]
+    lacking = [name for name in (*roles(settings), "group") if not getattr(settings.users, name)]
     if lacking:
         return f"no user is named for {', '.join(lacking)} under [users]"
-    numbers = {user_of(settings, role) for role in ROLES}
+    numbers = {user_of(settings, role) for role in roles(settings)}
     group_of(settings)
-    if len(numbers) < len(ROLES) or 0 in numbers:
+    if len(numbers) < len(roles(settings)) or 0 in numbers:
         return "[users] names one user twice, or root: those processes can do what the other can"
     if (settings.data / _DATABASE).exists():
         return "the database lies in the data folder itself: stop the site, make `db` there, move oathward.db* into it"
@@ -114,13 +120,13 @@ def prepare(settings: Settings) -> None:
     why = why_not_separated(settings)
     if why:
         raise SettingsError("[users]", why)
-    group, uid = group_of(settings), {role: user_of(settings, role) for role in ROLES}
+    group, uid = group_of(settings), {role: user_of(settings, role) for role in roles(settings)}
     data = settings.data
     _give(data, 0, group, 0o750)
     _file(data / "oathward.toml", 0, group, 0o640)
     for name in ("own", "run"):
         _give(data / name, 0, group, 0o750)
-        for role in ROLES:
+        for role in roles(settings):
             _give(data / name / role, uid[role], group, 0o750)
     _give(data / "trust", uid["keeper"], group, 0o755)
     _file(data / "trust" / "mllp.key", uid["gateway"], group, 0o600)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from oathward.core.settings import Console
+    from oathward.core.settings_portal import Portal
 
 CSP = "; ".join(
     (
@@ -64,10 +65,10 @@ _NO_HOST = frozenset("@/?#\\ ")
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Under which names the console is heard.
+    """Under which names the console, or the portal, is heard.
 
     Args:
-        name, port: of ``[console] url``; empty where none is set. default: the port that a request does not name.
+        name, port: of its ``url``; empty where none is set. default: the port that a request does not name.
         local: loopback names are heard as well.
     """
 
@@ -77,7 +78,7 @@ class Door:
     local: bool = True
 
     @classmethod
-    def of(cls, settings: Console) -> Door:
+    def of(cls, settings: Console | Portal) -> Door:
         """Read the settings."""
         url = urlsplit(settings.url)
         default = 443 if url.scheme == "https" else 80
@@ -140,7 +141,7 @@ def check_host(request: Request) -> None:
     if not door.hears(request.headers.get("host", "")):
         here = door.name or "127.0.0.1"
         raise InputError(
-            "Host", f"is not this machine; open the console as {here}", reason=Reason.NOT_PERMITTED
+            "Host", f"is not this machine; open this site as {here}", reason=Reason.NOT_PERMITTED
         )
 
 

@@ -26,6 +26,7 @@ from oathward.core.clock import micros, wall_s
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
+from oathward.core.users import roles
 from oathward.governance import views as register
 from oathward.ledger import checkpoint, note
 from oathward.messages import missing, views
@@ -47,8 +48,9 @@ PARTS = {
     "courier": "delivers",
     "keeper": "holds the keys, signs",
     "app": "these pages, house-keeping, metrics",
+    "portal": "patients' pages",
 }
-"""Role -> what it does, in the order in which a message meets them."""
+"""Role -> what it does, in the order in which a message meets them; ``parts_of`` says which a site has."""
 
 FREE_BYTES_MIN = 1 << 30
 WAIT_NOTE_S = 60.0
@@ -211,6 +213,12 @@ def links(found: Standing) -> list[LinkStanding]:
     ]
 
 
+def parts_of(site: Opened) -> dict[str, str]:
+    """Give the processes of a site, and what they do."""
+    on = roles(site.settings)
+    return {role: does for role, does in PARTS.items() if role in on}
+
+
 def age_s(status: Mapping[str, Any]) -> float:
     """Say how long ago a process said anything."""
     return max(0.0, wall_s() - float(status.get("at_s", 0)))
@@ -234,8 +242,8 @@ def _is_cosigned(signed: str) -> bool:
     return len(note.split(signed)[1]) > 1
 
 
-def _processes(_site: Opened, found: Standing) -> Iterator[Line]:
-    for role in PARTS:
+def _processes(site: Opened, found: Standing) -> Iterator[Line]:
+    for role in parts_of(site):
         status = found.parts.get(role)
         level, word = level_of(status)
         if level == "ok":

@@ -136,16 +136,16 @@ def test_bytes_that_are_no_text_and_a_folder_instead_of_a_file(tmp_path):
         load(tmp_path)
 
 
-@pytest.mark.parametrize("base", [70_000, 65_532, 0, -1])
+@pytest.mark.parametrize("base", [70_000, 65_531, 0, -1])
 def test_a_port_base_leaves_room_for_all(tmp_path, base):
     with pytest.raises(SettingsError, match="--port-base"):
         load(tmp_path, port_base=base)
 
 
 def test_a_port_base_moves_all(tmp_path):
-    settings = moved(load(tmp_path), 65_531)
-    assert (settings.mllp.port, settings.mllp.tls_port, settings.metrics.port) == (65_531, 65_532, 65_533)
-    assert settings.console.port == 65_535
+    settings = moved(load(tmp_path), 65_530)
+    assert (settings.mllp.port, settings.mllp.tls_port, settings.metrics.port) == (65_530, 65_531, 65_532)
+    assert settings.console.port == 65_534
 
 
 def test_users_must_exist_where_the_site_is_served(tmp_path):

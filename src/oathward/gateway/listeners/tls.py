@@ -23,14 +23,15 @@ def server_context(certificate: str, key: str, ca: str, *, required: bool = True
     """TLS as a server that asks for a client certificate; 1.2 is the floor.
 
     Args:
-        certificate, key, ca: paths of PEM files.
+        certificate, key, ca: paths of PEM files; without a CA nobody is asked for a certificate.
         required: whether there is no connection without one; one that is shown is checked in any case.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+    if ca:
+        context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
+        context.load_verify_locations(ca)
     context.load_cert_chain(certificate, key)
-    context.load_verify_locations(ca)
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     return context

@@ -40,6 +40,7 @@ from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.proof import Caller
 
 ROLES = ("gateway", "courier", "app", "admin")
+"""Of every site; ``sockets_of`` adds the portal's where it is on."""
 CONNECTIONS_PER_ROLE_MAX = 32
 IDLE_S_MAX = 3_600.0
 
@@ -101,12 +102,13 @@ class Server:
         self._stopping = threading.Event()
         self._connections: dict[socket.socket, str] = {}
         self._guard = threading.Lock()
-        allowed = {role: allowed_uids(settings, role) for role in ROLES}
+        sockets = sockets_of(settings)
+        allowed = {role: allowed_uids(settings, role) for role in sockets}
         settings.run_folder.mkdir(parents=True, exist_ok=True)
-        self._sockets = {role: _listen(settings, role) for role in ROLES}
+        self._sockets = {role: _listen(settings, role) for role in sockets}
         users.become(settings, "keeper")  # only now: the sockets are made
         self.keeper = Keeper(settings, register=register)
-        for role in ROLES:  # only now: we hold the store, so whoever listened there is gone
+        for role in sockets:  # only now: we hold the store, so whoever listened there is gone
             _unnamed(settings, role).replace(frames.socket_path(settings, role))
         self._house = House(self.keeper)
         self._threads = [
@@ -201,6 +203,11 @@ class Server:
     def _keep_witnessed(self) -> None:
         while not self._stopping.wait(_WITNESS_S):
             self._house.witness()
+
+
+def sockets_of(settings: Settings) -> tuple[str, ...]:
+    """Give the roles that have a socket: without a portal there is none for it."""
+    return (*ROLES, "portal") if settings.portal.port >= 0 else ROLES
 
 
 def allowed_uids(settings: Settings, role: str) -> frozenset[int]:

@@ -68,7 +68,7 @@ def _parts(site: Opened, found: Standing) -> list[Part]:
     last = _last(site, found)
     supervisor = found.parts.get(SUPERVISOR, {})
     parts = []
-    for role, does in standing.PARTS.items():
+    for role, does in standing.parts_of(site).items():
         status = found.parts.get(role)
         level, word = standing.level_of(status)
         said = status or {}

@@ -1,4 +1,4 @@
-"""Listen for browsers, in a thread of the ``app`` process with a loop of its own: a slow page holds up no house-keeping.
+"""Listen for browsers, in a thread with a loop of its own: a slow page holds up no house-keeping. The console's, and the portal's.
 
 Rules:
 - The port is taken at once; what pages need is imported in the thread, so that the process is ready without it.
@@ -18,15 +18,19 @@ import contextlib
 import socket
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.process import raise_files
 from oathward.core.reasons import Reason
 from oathward.core.settings import Console
+from oathward.core.settings_portal import Portal
 
 if TYPE_CHECKING:
     import ssl
+
+    from starlette.applications import Starlette
 
     from oathward.vault.opened import Opened
     from oathward.web.serving.listening import Listening
@@ -37,15 +41,21 @@ _STOP_S = 3
 
 
 class Server:
-    """The console of an opened site; serves when made.
+    """The console of an opened site, or its portal; serves when made.
+
+    Args:
+        make: makes the pages, in the thread that serves them.
 
     Raises:
         OSError: the port cannot be had.
         SettingsError: certificate or key cannot be used.
     """
 
-    def __init__(self, site: Opened, settings: Console) -> None:
+    def __init__(
+        self, site: Opened, settings: Console | Portal, make: Callable[[Opened], Starlette] | None = None
+    ) -> None:
         self._tls = tls_of(site, settings)
+        self._make = make or _console
         self._files = raise_files()
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
@@ -88,17 +98,11 @@ class Server:
     def _serve(self) -> None:
         import uvicorn
 
-        from oathward.web.frame import create
         from oathward.web.serving.listening import Listening
         from oathward.web.serving.wire import Protocol
-        from oathward.web.standing import standing
 
-        with contextlib.suppress(
-            OathwardError
-        ):  # the policy is compiled now, not while the first person waits
-            standing(self._site, self._site.clock.now())
         config = uvicorn.Config(
-            create(self._site),
+            self._make(self._site),
             http=Protocol,
             ws="none",
             lifespan="off",
@@ -114,8 +118,17 @@ class Server:
             self._server.run(sockets=[self._socket])
 
 
-def tls_of(site: Opened, settings: Console) -> ssl.SSLContext | None:
-    """Make what every connection begins with; nothing where the console is not encrypted.
+def _console(site: Opened) -> Starlette:
+    from oathward.web.frame import create
+    from oathward.web.standing import standing
+
+    with contextlib.suppress(OathwardError):  # the policy is compiled now, not while the first person waits
+        standing(site, site.clock.now())
+    return create(site)
+
+
+def tls_of(site: Opened, settings: Console | Portal) -> ssl.SSLContext | None:
+    """Make what every connection begins with; nothing where it is not encrypted. Patients are asked for no certificate.
 
     Raises:
         SettingsError: certificate or key is not there, not PEM, or they do not belong together.
@@ -124,15 +137,18 @@ def tls_of(site: Opened, settings: Console) -> ssl.SSLContext | None:
         return None
     from oathward.gateway.listeners.tls import server_context
 
-    data = site.settings.data
+    data, patients = site.settings.data, isinstance(settings, Portal)
+    section = "[portal]" if patients else "[console]"
     for place, name in (("certificate", settings.certificate), ("key", settings.key)):
         if not (data / name).is_file():
-            raise SettingsError(f"[console] {place}", "there is no such file")
+            raise SettingsError(f"{section} {place}", "there is no such file")
     ca = data / "trust" / "device-ca.pem"
     try:
         return server_context(
-            str(data / settings.certificate), str(data / settings.key), str(ca), required=False
+            *(str(data / settings.certificate), str(data / settings.key)),
+            "" if patients else str(ca),
+            required=False,
         )
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
         why = "and key must be PEM files of one pair that this process may read"
-        raise SettingsError("[console] certificate", why) from error
+        raise SettingsError(f"{section} certificate", why) from error

@@ -47,7 +47,7 @@ START_S_MAX = 5.0
 """How long to wait for a keeper that holds its store and does not listen yet."""
 
 ADMIN_S_MAX = 120.0
-_CONNECTIONS = {"app": 4}
+_CONNECTIONS = {"app": 4, "portal": 4}
 """Where many people ask at once: one who signs in takes the keeper tens of milliseconds."""
 
 

@@ -1,0 +1,1 @@
+"""Pages of the portal, one a file with ``PAGE``."""
