@@ -4,6 +4,7 @@ Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
 - Processes that hung, and deliveries that are nowhere, become findings.
+- Where a setting says how, letters to holders of the patient portal are sent (``letters``).
 - Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
 - Pages are served by a thread with a loop of its own (``web.serving.server``); one that ends by an error of ours ends the process.
 """
@@ -21,7 +22,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
 from oathward.activation import load_active
-from oathward.app import reviews
+from oathward.app import letters, reviews
 from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
@@ -74,6 +75,8 @@ async def run(site: Opened) -> None:
         asyncio.create_task(reviews.run(site)),
         asyncio.create_task(told_to_stop()),
     ]
+    if site.settings.mail.sender:
+        tasks.append(asyncio.create_task(letters.run(site)))
     if telemetry is not None:
         tasks.append(asyncio.create_task(telemetry.run(did)))
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -36,6 +36,9 @@ _MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand
 _TIME = re.compile(r"(?:^|_)(ms|s|minutes|hours|days)(?:_max)?$")
 _PER_DAY = {"ms": 86_400_000, "s": 86_400, "minutes": 1_440, "hours": 24, "days": 1}
 _REPLIES = ("AA", "AE", "AR")
+_SENDERS = ("", "smtp", "file")
+_MAIL_TLS = ("starttls", "tls", "none")
+_MAILBOX = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _URL = re.compile(r"https://[A-Za-z0-9.\[\]:-]+/fhir")
 _SLASHES = 2
 """Of an address without a path."""
@@ -76,6 +79,7 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         raise SettingsError(
             f"{source} [fhir] url", "must be https://HOST:PORT/fhir, without a slash at its end"
         )
+    _check_mail(settings, source)
     _check_telemetry(settings, source)
     _check_doors(doors, source)
 
@@ -117,6 +121,23 @@ def _check_portal(settings: Settings, source: str) -> None:
             raise SettingsError(f"{source} [portal] {place}", why)
     if portal.url.count("/") > _SLASHES:
         raise SettingsError(f"{source} [portal] url", "must be without a path, as in https://HOST")
+
+
+def _check_mail(settings: Settings, source: str) -> None:
+    """See that letters have a way out, and that codes leave this machine only encrypted."""
+    mail = settings.mail
+    for place, value, known in (("sender", mail.sender, _SENDERS), ("tls", mail.tls, _MAIL_TLS)):
+        if value not in known:
+            why = f"must be one of {', '.join(filter(None, known))}"
+            raise SettingsError(f"{source} [mail] {place}", why)
+    if mail.sender and not _MAILBOX.fullmatch(mail.sent_from):
+        raise SettingsError(f"{source} [mail] sent_from", "must be the address letters come from")
+    if mail.sender == "smtp" and mail.tls == "none" and not _is_loopback(mail.host):
+        raise SettingsError(
+            f"{source} [mail] tls", "must be starttls or tls unless the server is on this machine"
+        )
+    if mail.user and not mail.password_file:
+        raise SettingsError(f"{source} [mail] password_file", "is missing: the file that holds the password")
 
 
 def _check_telemetry(settings: Settings, source: str) -> None:
