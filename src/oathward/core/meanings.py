@@ -11,6 +11,7 @@ Deliberately absent: values of messages, and anything about how the code does it
 from __future__ import annotations
 
 from oathward.core.meaning import Meaning
+from oathward.core.meanings_emergency import EMERGENCY
 from oathward.core.meanings_people import PEOPLE
 from oathward.core.reasons import Reason
 
@@ -26,6 +27,7 @@ _LEDGER = (
 )
 
 MEANINGS: dict[Reason, Meaning] = {
+    **EMERGENCY,
     Reason.FRAME_JUNK: Meaning("bytes between messages that belong to no frame", _SENDER),
     Reason.FRAME_TOO_LARGE: Meaning(
         "a frame longer than allowed", "raise `[mllp] message_size_bytes_max` if it is real"

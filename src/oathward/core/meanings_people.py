@@ -116,6 +116,10 @@ PEOPLE: dict[Reason, Meaning] = {
         "for treatment one opens the patients one cares for, and this is none of them now",
         "have the admission, transfer or shift plan corrected",
     ),
+    Reason.WITHHELD: Meaning(
+        "something of it is withheld: what the patient said, or its labels, keep it shut",
+        "in an emergency break the glass on the patient's page; it is recorded and reviewed",
+    ),
     Reason.CARE_LIMIT: Meaning(
         "a patient, or all together, have more stays than there may be, or one message says too much of them",
         "look at what the source of that message sends; or raise `[people] care_stays_*_max`",

@@ -174,6 +174,7 @@ class Reason(Enum):
     ACCESS_STEP_UP = "access.step-up", _DENIED
     ACCESS_PROVE_BOTH = "access.prove-both", _DENIED
     ACCESS_RELATION = "access.no-relationship", _DENIED
+    WITHHELD = "access.withheld", _DENIED
     # --- changes of policy
     PROPOSAL_NEEDED = "proposal.needed", _http(403)
     PROPOSAL_STALE = "proposal.stale", _http(409)
@@ -204,6 +205,11 @@ class Reason(Enum):
     LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_FORKED = "ledger.forked", Answer("AE", "207", 0x0110, 500, 3)
     WITNESS_UNAVAILABLE = "witness.unavailable", _BUSY
+    # --- the emergency copy
+    EMERGENCY_PASSPHRASE = "emergency.passphrase", _DENIED
+    EMERGENCY_COPY_BROKEN = "emergency.copy-broken", Answer("AE", "207", 0x0110, 500, 3)
+    EMERGENCY_LOG_BROKEN = "emergency.log-broken", Answer("AE", "207", 0x0110, 500, 3)
+    EMERGENCY_NOT_PROVED = "emergency.not-proved", Answer("AE", "207", 0x0110, 500, 3)
     # --- delivery
     RECIPIENT_UNREACHABLE = "delivery.unreachable", _BUSY
     RECIPIENT_REFUSED = "delivery.refused", _BUSY

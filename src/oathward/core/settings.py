@@ -21,6 +21,7 @@ from pathlib import Path
 from oathward.core.errors import SettingsError
 from oathward.core.settings_check import PORT_MAX, check
 from oathward.core.settings_consent import Consent
+from oathward.core.settings_emergency import Emergency
 from oathward.core.settings_governance import Governance
 from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
@@ -268,6 +269,7 @@ class Settings:
     mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)
     governance: Governance = field(default_factory=Governance)
+    emergency: Emergency = field(default_factory=Emergency)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 

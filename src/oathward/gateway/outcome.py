@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from oathward.core.clock import from_micros
@@ -50,7 +51,7 @@ _REMEMBERED = (Reason.DEVICE_UNKNOWN, Reason.DEVICE_MISMATCH)
 def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known: Known) -> Leaf:
     """The record of what was decided for one patient's part."""
     arrival = part.arrival
-    body = {
+    body: dict[str, Any] = {
         "answers": part.answers,
         "assurance": assurance.value,
         "bundle": gate.bundle_name,
@@ -58,6 +59,10 @@ def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known
         "facts": [key.hex() for key in part.facts],
         "type": known.type,
     }
+    if part.originals:  # of what lies sealed, which says nothing: by it a copy proves later what it copies
+        body["kept"] = {one.purpose: sha256(one.sealed.data).hexdigest() for one in part.originals}
+    if part.card is not None:
+        body["card"] = sha256(part.card.data).hexdigest()
     if arrival.release:
         body["release"] = arrival.release
     links = tuple(answer[0] for answer in part.answers)

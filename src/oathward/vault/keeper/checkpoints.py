@@ -24,7 +24,8 @@ from oathward.ledger.checkpoint import Checkpoint
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Person
 
-_META = "checkpoint"
+META = "checkpoint"
+"""Where the keeper's store has what was signed last."""
 
 
 def sign_next(keeper: Keeper) -> Checkpoint | None:
@@ -34,7 +35,7 @@ def sign_next(keeper: Keeper) -> Checkpoint | None:
         LedgerError: the ledger does not continue what was signed last; nothing is signed.
     """
     store = keeper.store
-    text = store.meta(_META)
+    text = store.meta(META)
     last = checkpoint.parse(text) if text else None
     with read(keeper.engine) as db:
         following = checkpoint.propose(db, keeper.site, last)
@@ -44,7 +45,7 @@ def sign_next(keeper: Keeper) -> Checkpoint | None:
             return None
         following = last  # signed before a crash, and not kept
     with store.transaction():
-        store.set_meta(_META, following.text)
+        store.set_meta(META, following.text)
     point("checkpoint.decided")
     signed = note.sign(following.text, keeper.ledger_key)
     with write(keeper.engine) as db:
@@ -61,7 +62,7 @@ def restart(keeper: Keeper, people: list[Person]) -> None:
     if len({person.name for person in people}) < 2:
         raise KeeperError("proofs", "two different people must agree", reason=Reason.NOT_PERMITTED)
     with keeper.store.transaction():
-        keeper.store.set_meta(_META, "")
+        keeper.store.set_meta(META, "")
     keeper.note("checkpoint.restarted", {"people": sorted(person.name for person in people)})
 
 

@@ -4,6 +4,7 @@ Rules:
 - About each second: keys on their way are taken in, seeds counted, documents confirmed, erasures recorded.
 - Each second or so many records: a checkpoint. Each minute: exchange keys renewed and destroyed, copies made.
 - With a witness, from a thread of its own: erasures compared and handed over, checkpoints cosigned.
+- Where a folder is set, an emergency copy each so many minutes, from a thread of its own.
 - A part that fails is tried again in its time, and shows in the status until it has gone well.
 
 Deliberately absent: answers to anybody (``server``).
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -22,10 +24,18 @@ from oathward.core.errors import OathwardError
 from oathward.ledger import Record
 from oathward.vault import intake
 from oathward.vault.keeper import backups, checkpoints, keyring, signing, subjects
+from oathward.vault.keeper.copying import making
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.portal import giving
+
+_SCHEDULE = "schedule"
+_COPY_FIRST_S = 5.0
+"""After a start: a checkpoint is signed by then, and a witness asked."""
+
+_COPY_AGAIN_S = 60.0
+"""After a run that did not go well."""
 
 log = structlog.get_logger()
 
@@ -41,6 +51,7 @@ class House:
         self._witnessed_tombstones = -1
         self._due_s = 0.0
         self._rare_s = 0.0
+        self._copy_due_s = time.monotonic() + _COPY_FIRST_S
         self._problems: dict[str, OathwardError] = {}
 
     @property
@@ -65,6 +76,16 @@ class House:
         """Have the outside witness hold what is new; runs in a thread of its own, since it may be slow."""
         self._do("witness tombstones", self._witness_tombstones)
         self._do("witness ledger", self._witness_ledger)
+
+    def copy(self) -> None:
+        """Make an emergency copy where one is due; runs in a thread of its own, since it opens what is kept of many."""
+        if time.monotonic() < self._copy_due_s:
+            return
+        limits = self._keeper.settings.emergency
+        self._copy_due_s = time.monotonic() + _COPY_AGAIN_S
+        self._do("emergency copy", lambda: making.make(self._keeper, Path(limits.folder), _SCHEDULE))
+        if "emergency copy" not in self._problems:
+            self._copy_due_s = time.monotonic() + limits.every_minutes * 60
 
     def words(self) -> dict[str, Any]:
         """Give what the status file says."""

@@ -86,6 +86,7 @@ class Keeper:
             self.engine = connect(settings.database_url)
             create_tables(self.engine)
             self.guard = threading.Lock()
+            self.copying = threading.Lock()  # one emergency copy at a time
             self.seeds_issued: Counter[str] = Counter()
             limits = settings.console
             self.sessions = Sessions(

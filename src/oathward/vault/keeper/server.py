@@ -122,6 +122,10 @@ class Server:
             self._threads.append(
                 threading.Thread(target=self._keep_witnessed, name="keeper-witness", daemon=True)
             )
+        if self.keeper.settings.emergency.folder:
+            self._threads.append(
+                threading.Thread(target=self._keep_copied, name="keeper-copies", daemon=True)
+            )
         self._house.turn()
         self._status.write("ready", **self._house.words())
         for thread in self._threads:
@@ -203,6 +207,10 @@ class Server:
     def _keep_witnessed(self) -> None:
         while not self._stopping.wait(_WITNESS_S):
             self._house.witness()
+
+    def _keep_copied(self) -> None:
+        while not self._stopping.wait(1.0):
+            self._house.copy()
 
 
 def sockets_of(settings: Settings) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from oathward.core.settings import Settings
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper.client import frames
 from oathward.vault.keeper.client.changes import Changes
+from oathward.vault.keeper.client.copies import Copies
 from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
 from oathward.vault.keeper.client.portal import Portal
@@ -98,7 +99,7 @@ class Client:
         self._serials: dict[str, int] = {}
         self.people = People(self._call)
         self.patients = Patients(self._call)
-        self.changes = Changes(self._call, self._document)
+        self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal = Portal(self._call, self._document)
 
     def __enter__(self) -> Self:

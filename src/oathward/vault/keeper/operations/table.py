@@ -38,7 +38,7 @@ from oathward.vault.keeper import (
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import admin as operations_admin
 from oathward.vault.keeper.operations import changes as operations_changes
-from oathward.vault.keeper.operations import console, plain, shapes
+from oathward.vault.keeper.operations import console, copies, plain, shapes
 from oathward.vault.keeper.operations import people as operations_people
 from oathward.vault.keeper.operations.operation import DOCUMENT, ID, IDS, Operation, note_destroyed
 from oathward.vault.keeper.portal import operations as portal
@@ -241,6 +241,13 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         **portal.LETTERS,
     },
     "portal": portal.PORTAL,
-    "admin": {**portal.STAFF, **care_keeping.TABLE, **operations_admin.TABLE, **operations_changes.ADMIN, **SIGNED_IN},
+    "admin": {
+        **portal.STAFF,
+        **copies.TABLE,
+        **care_keeping.TABLE,
+        **operations_admin.TABLE,
+        **operations_changes.ADMIN,
+        **SIGNED_IN,
+    },
 }
 """Role -> operation -> what it takes."""
