@@ -11,7 +11,7 @@ Rules:
 - A document read from another form names the originals it was read from: SHA-256 -> id of the sealed body (``vault.kept``).
   A version names those of what stands, and those that it came from itself.
 
-Deliberately absent: FHIR's form of it (``fhir.py``), paper forms and languages; why somebody decided so.
+Deliberately absent: FHIR's form of it (``fhir/``), paper forms and languages; why somebody decided so.
 
 Source: HL7 v3 ActReason (purposes); FHIR R4 Consent.provision (type, period, actor, purpose, class) for the shape.
 """

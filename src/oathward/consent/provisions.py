@@ -22,7 +22,7 @@ permit A          permit B           permit A; permit A∩B
 (no type) A       permit B, deny C   permit A∩B; deny A∩C
 ================  =================  ====================================================
 
-Deliberately absent: FHIR's own words (``fhir.py``).
+Deliberately absent: FHIR's own words (``fhir/``).
 
 Source: FHIR R4 §6.2.4 (Consent.provision, Consent.provision.provision).
 """

@@ -8,7 +8,7 @@ Rules:
 - A class of data that a permit names is as small as that resource's own content; one that a denial names takes in where
   else the same could stand.
 
-Deliberately absent: how a Consent is read (``fhir.py``).
+Deliberately absent: how a Consent is read (``reader.py``).
 
 Source: FHIR R4 value sets consent-scope, consent-action, resource-types; HL7 v3 ActReason (PurposeOfUse), ActCode
 (ActConsentDirective, ActInformationSensitivityPolicy), Confidentiality, ParticipationType.
