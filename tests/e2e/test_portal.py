@@ -78,7 +78,7 @@ def test_every_page_passes_axe_and_none_scrolls_sideways_at_320_pixels(launched,
     axe = axe_source()
     with patient(launched, base, theme=theme, language=language, script=True, size=NARROW) as window:
         found = {}
-        for path in ("/sign-in", "/sign-in/code", "/welcome?key=good", "/welcome", "/left"):
+        for path in ("/sign-in", "/sign-in/code", "/enrol?key=good", "/enrol", "/left"):
             window.open(path)
             found[path] = [*window.violations(axe), *sideways(window)]
         signed_in(window)

@@ -69,7 +69,7 @@ def test_another_host_is_not_heard(browser, host):
 # --- who is signed in
 
 
-@pytest.mark.parametrize("path", [path for path in paths() if path not in {"/sign-in", "/sign-in/code", "/welcome", "/left"}])  # fmt: skip
+@pytest.mark.parametrize("path", [path for path in paths() if path not in {"/sign-in", "/sign-in/code", "/enrol", "/left"}])  # fmt: skip
 def test_without_signing_in_there_is_only_the_way_in(browser, path):
     answer = browser.get(path)
     assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in")
@@ -117,9 +117,9 @@ def test_what_is_no_address_asks_the_keeper_nothing(browser, address):
 
 
 def test_an_invitation_leads_to_a_code_and_a_used_one_says_so(browser):
-    answer = browser.post("/welcome", {"key": "good"}, page="/welcome?key=good")
+    answer = browser.post("/enrol", {"key": "good"}, page="/enrol?key=good")
     assert answer.headers["location"] == "/sign-in/code"
-    answer = browser.post("/welcome", {"key": "old"}, page="/welcome?key=old")
+    answer = browser.post("/enrol", {"key": "old"}, page="/enrol?key=old")
     assert "does not work any more" in answer.text
 
 
