@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import oathward.accesses.sql
 import oathward.changes.findings_sql
 import oathward.changes.sql
 import oathward.consent.sql

@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
 from oathward import ledger
+from oathward.accesses import actions as accesses
 from oathward.activation import load_active
 from oathward.app import letters, reviews
 from oathward.app.deliveries import Deliveries
@@ -153,6 +154,7 @@ async def _keep_house(
                     status.moved("house")  # after a long absence this takes a while
                 while await asyncio.to_thread(deliveries.turn):
                     status.moved("house")
+                await asyncio.to_thread(_take_openings, site)
                 site.clock.persist()
                 did["house_s"] = wall_s()
         except (OathwardError, OSError) as error:
@@ -182,6 +184,15 @@ def _forget_stays(site: Opened) -> None:
         if gone.ended or gone.silent:
             body = {"ended": gone.ended, "silent": gone.silent}
             ledger.append(db, site.site, [prepare(Record("care.forgotten", body, now_us))])
+
+
+def _take_openings(site: Opened) -> None:
+    """Look at new openings, so that what nothing explains waits for a reviewer; tell once of what waits too long."""
+    now_us = micros(site.clock.now())
+    review_us = int(site.settings.people.access_review_hours * 3_600_000_000)
+    with write(site.engine) as db:
+        accesses.take_in(db, site.site, site.authority, site.seen, review_us=review_us, now_us=now_us)
+        accesses.tell_overdue(db, site.site, now_us)
 
 
 def _purge(site: Opened) -> None:

@@ -218,6 +218,7 @@ class People:
     )
     assess_hours_max: float = 24.0  # an emergency change of policy is assessed within so long
     unused_days: int = 90  # a grant or link nobody used for so long is a finding
+    access_review_hours: float = 72.0  # an opening that nothing explains is reviewed within so long
     care_silence_days: float = (
         30.0  # a stay of which no message said a word for so long gives no care relationship
     )

@@ -172,6 +172,14 @@ DATA_SETS = (
         lambda *_: "as `vault/care` says: until the relationship has ended",
     ),
     DataSet(
+        "accesses",
+        "Reviews of openings that nothing explains",
+        frozenset({"access_review", "access_taken"}),
+        "staff, by id",
+        "number of the opening's record, who opened, who reviewed, outcome and words",
+        lambda *_: "without end",
+    ),
+    DataSet(
         "keeper-store",
         "The keeper's own store: keys, accounts, openings",
         frozenset(

@@ -122,6 +122,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "opening.approve": _approve("opening", "let another person open more than the limit"),
     "consent.change": _change("patient", "enter what a patient says"),
     "care.change": _change("patient", "say who cares for whom"),
+    "accesses.see": _see("area", "see why patients' data were opened"),
+    "accesses.review": _change("finding", "review an opening that nothing explains"),
     "merge.confirm": _approve("patient", "confirm that two patients are one"),
     "erase": _change("patient", "destroy a patient's keys", fresh=True),
     "emergency-copy.make": _open("patient", "have a sealed copy made for an emergency", fresh=True),

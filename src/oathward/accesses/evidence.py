@@ -1,0 +1,120 @@
+"""Gather what speaks for some openings: stays, assignments, ties, break-glass, releases, who answers for devices.
+
+Rules:
+- The keeper's own word of then (basis, unit) stands in the record; rows are what it is checked against, as of that time.
+- Everything is read for all openings at once; a message's device only where its opener answers for any device.
+- Rows are believed without their stamps: the page only lists, and opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection
+
+from oathward.accesses.model import Evidence, Glass, Opening
+from oathward.ledger import Entry, Query, search
+from oathward.policy.people import PERSON, Person
+from oathward.vault import care, care_rows
+from oathward.vault.authority import Seen, load_all
+from oathward.vault.sign import Verifier
+
+RECORDS_MAX = 20_000
+_DAY_US = 86_400_000_000
+_MINUTE_US = 60_000_000
+
+
+def gather(
+    db: Connection, site: str, openings: Sequence[Opening], authority: Verifier, seen: Seen
+) -> Evidence:
+    """Read what speaks for openings.
+
+    Raises:
+        AuthorityError: a device or a person does not verify.
+    """
+    if not openings:
+        return Evidence()
+    subjects = {one.subject for one in openings} - {""}
+    people = {one.person for one in openings}
+    since_us = min(one.at_us for one in openings) - _DAY_US
+    until_us = max(one.at_us for one in openings)
+    together = {one: care.tied(db, site, one, None) for one in subjects}
+    stays = {one: tuple(care_rows.stays_of(db, site, (one,))) for one in set().union(*together.values())}
+    aliases = _aliases(db, site, people, authority, seen)
+    owners = _owners(db, site, authority, seen)
+    answering = {one for one, names in aliases.items() if names & set(owners.values())}
+    named = {message for one in openings if one.person in answering for message in one.messages}
+    return Evidence(
+        together=together,
+        stays=stays,
+        assignments={one: tuple(care_rows.assignments(db, site, person=one)) for one in people if one},
+        glasses=_glasses(_records(db, site, ("breakglass.begun", "breakglass.ended"), since_us, until_us)),
+        owners=owners,
+        sent_by=_sent_by(db, site, named),
+        released=_released(_records(db, site, ("release.ordered",), since_us, until_us)),
+        aliases=aliases,
+    )
+
+
+def _aliases(
+    db: Connection, site: str, people: set[str], authority: Verifier, seen: Seen
+) -> dict[str, frozenset[str]]:
+    """Give everything that names each person."""
+    documents = load_all(db, site, PERSON, authority, seen)
+    found = {one: frozenset((one,)) for one in people if one}
+    for id_ in people & documents.keys():
+        one = Person.from_body(documents[id_].body)
+        found[id_] = frozenset((one.id, one.number, one.mail)) - {""}
+    return found
+
+
+def _owners(db: Connection, site: str, authority: Verifier, seen: Seen) -> dict[str, str]:
+    """Say who answers for each device, as its document says."""
+    documents = load_all(db, site, "device", authority, seen)
+    return {id_: str(orjson.loads(one.body).get("owner", "")) for id_, one in documents.items()}
+
+
+def _records(db: Connection, site: str, kinds: Iterable[str], since_us: int, until_us: int) -> list[Entry]:
+    found = []
+    for kind in kinds:
+        query = Query(kind=kind, since_us=since_us, until_us=until_us)
+        found += search(db, site, query, limit=RECORDS_MAX)
+    return sorted(found, key=lambda one: one.index)
+
+
+def _glasses(records: Iterable[Entry]) -> dict[str, tuple[Glass, ...]]:
+    """Put beginnings and ends together: what nobody ended ends when it was to."""
+    begun: dict[str, Glass] = {}
+    for one in records:
+        body: Mapping[str, Any] = one.body
+        id_ = str(body.get("id", ""))
+        if one.kind == "breakglass.begun":
+            minutes_us = int(body.get("minutes", 0)) * _MINUTE_US
+            until_us = int(body.get("until", one.at_us + minutes_us))
+            begun[id_] = Glass(str(body.get("person", "")), one.subject, one.at_us, until_us)
+        elif (was := begun.get(id_)) is not None:
+            begun[id_] = Glass(was.person, was.subject, was.from_us, min(was.until_us, one.at_us))
+    found: dict[str, tuple[Glass, ...]] = {}
+    for glass in begun.values():
+        found[glass.person] = (*found.get(glass.person, ()), glass)
+    return found
+
+
+def _sent_by(db: Connection, site: str, messages: Iterable[str]) -> dict[str, str]:
+    """Say which device sent each message."""
+    found = {}
+    for message in messages:
+        for one in search(db, site, Query(kind="message.accepted", message=message), limit=1):
+            found[message] = str(one.body.get("device", ""))
+    return found
+
+
+def _released(records: Iterable[Entry]) -> dict[tuple[str, str], int]:
+    """Say when each message was ordered to be released, by whom."""
+    return {
+        (str(one.body.get("person", "")), str(message)): one.at_us
+        for one in records
+        for message in one.body.get("messages", ())
+    }

@@ -1,0 +1,154 @@
+"""An opening as it is explained, what speaks for it, and the review of one that nothing explains.
+
+Rules:
+- An opening is a record of the keeper: ``keeper.opened``, ``keeper.refused`` or ``patient.sought``. Its id is its index in
+  the ledger, so nothing is copied and anybody can have it proved.
+- A reason is one file of ``reasons/``; it says in words what it claims, and what it does not.
+
+Deliberately absent: content, names of patients, and whether an opening was permitted (``policy.access`` decided that then).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from oathward.vault.care_rows import Assignment, Stay
+
+KINDS = ("keeper.opened", "keeper.refused", "patient.sought")
+"""The records that are openings, or attempts at one."""
+
+
+class Outcome(StrEnum):
+    """What a review came to."""
+
+    JUSTIFIED = "justified"  # there was a reason, and it is not on record anywhere: the words say which
+    MISTAKE = "mistake"  # the wrong patient, and nothing was made of it
+    MISUSE = "misuse"  # nobody's work
+    UNCLEAR = "unclear"  # could not be found out
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """One opening, or attempt at one.
+
+    Args:
+        index: of its record. person: id, or the name a command was given. subject: empty where nobody has that number.
+        basis, unit: the relation the keeper found then. opened: how many messages. refused: reason code, or empty.
+        messages: ids it names. why: the words somebody gave.
+    """
+
+    index: int
+    kind: str
+    at_us: int
+    person: str
+    subject: str
+    purpose: str
+    basis: str = ""
+    unit: str = ""
+    opened: int = 0
+    refused: str = ""
+    messages: tuple[str, ...] = ()
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """One break-glass: who, whom, from when until when."""
+
+    person: str
+    subject: str
+    from_us: int
+    until_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What is known of the people and patients of some openings.
+
+    Args:
+        together: subject -> all subjects of that patient. stays: by subject. assignments: by person.
+        owners: device -> who answers for it. sent_by: message -> device. released: (person, message) of ordered releases.
+        aliases: person -> everything that names them (id, number, mail).
+    """
+
+    together: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    stays: Mapping[str, tuple[Stay, ...]] = field(default_factory=dict)
+    assignments: Mapping[str, tuple[Assignment, ...]] = field(default_factory=dict)
+    glasses: Mapping[str, tuple[Glass, ...]] = field(default_factory=dict)
+    owners: Mapping[str, str] = field(default_factory=dict)
+    sent_by: Mapping[str, str] = field(default_factory=dict)
+    released: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    aliases: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def stood(self, subject: str, at_us: int) -> list[Stay]:
+        """List the stays of a patient that, as far as was known then, had begun and not ended."""
+        found = [stay for one in self.of(subject) for stay in self.stays.get(one, ())]
+        return [
+            stay
+            for stay in found
+            if stay.begun_us <= at_us
+            and (stay.ended_us is None or stay.ended_us > at_us or stay.being_said_us > at_us)
+        ]
+
+    def assigned(self, person: str, at_us: int) -> list[Assignment]:
+        """List what was assigned to a person then."""
+        return [one for one in self.assignments.get(person, ()) if one.from_us <= at_us < one.until_us]
+
+    def of(self, subject: str) -> frozenset[str]:
+        """Give all subjects of one patient."""
+        return self.together.get(subject) or frozenset((subject,))
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonOfAccess:
+    """One reason an opening may have.
+
+    Args:
+        order: of all that apply the lowest is the reason; no two are the same.
+        text: id of the words the patient reads. words: those staff read.
+        claims_not: what the reason does not say.
+    """
+
+    id: str
+    order: int
+    words: str
+    text: str
+    claims_not: str
+    explains: Callable[[Opening, Evidence], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An opening with every reason that applies, the first by the published order; none: nothing explains it."""
+
+    opening: Opening
+    reasons: tuple[ReasonOfAccess, ...]
+
+    @property
+    def reason(self) -> ReasonOfAccess | None:
+        """The reason it has."""
+        return self.reasons[0] if self.reasons else None
+
+    @property
+    def wants_review(self) -> bool:
+        """Whether somebody must look at it: nothing explains it, and it was about a patient there is."""
+        return not self.reasons and bool(self.opening.subject)
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """One opening that nothing explained, and what became of it; ``by`` empty: it waits, until ``due_us``."""
+
+    opening: int
+    person: str
+    at_us: int
+    due_us: int
+    told: bool = False
+    by: str = ""
+    outcome: str = ""
+    words: str = ""
+    reviewed_us: int = 0

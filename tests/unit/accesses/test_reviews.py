@@ -1,0 +1,190 @@
+"""Promises about reviews: what nothing explains waits with a clock, another person looks at it, and being late is a finding."""
+
+import json
+import time
+
+import pytest
+
+import oathward.accesses.sql
+import oathward.ledger.tables
+import oathward.vault.authority
+import oathward.vault.care_rows  # noqa: F401  declares its tables
+from oathward.accesses import actions, sql, views
+from oathward.core.db import connect, create_tables, read, write
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.ledger import Record, append, prepare
+from oathward.vault import care_rows
+from oathward.vault.authority import Seen
+from oathward.vault.care_rows import Stamps, Stay
+from oathward.vault.sign import Signer
+
+SITE = "north"
+T = 1_800_000_000_000_000
+HOUR = 3_600_000_000
+SIGNER = Signer.create("keeper")
+
+
+@pytest.fixture
+def engine(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/site.db")
+    create_tables(engine)
+    take(engine, T)
+    yield engine
+    engine.dispose()
+
+
+def note(engine, *records):
+    with write(engine) as db:
+        append(db, SITE, [prepare(one) for one in records])
+
+
+def opened(person="p-1", subject="s", at_us=T, kind="keeper.opened", **more):
+    body = {"basis": "", "opened": 1, "person": person, "purpose": "TREAT", "unit": ""} | more
+    return Record(kind, body, at_us, subject)
+
+
+def stay(engine, subject="s", unit="HOSP|ICU"):
+    one = Stay(subject, b"v", unit, (), T - HOUR, None, T - HOUR, T - HOUR, T - HOUR, T - HOUR, T, "m")
+    with write(engine) as db:
+        care_rows.put_stay(db, SITE, one, Stamps(b"k" * 32, SITE))
+
+
+def take(engine, now_us, hours=72):
+    with write(engine) as db:
+        return actions.take_in(db, SITE, SIGNER, Seen(), review_us=hours * HOUR, now_us=now_us)
+
+
+def late(engine, now_us):
+    with write(engine) as db:
+        return actions.tell_overdue(db, SITE, now_us)
+
+
+def waiting(engine, **more):
+    with read(engine) as db:
+        return views.reviews(db, SITE, SIGNER, Seen(), **more)
+
+
+def review(engine, opening, by="p-9", outcome="justified", words="asked, was a consult"):
+    with write(engine) as db:
+        return actions.review(db, SITE, opening, by=by, outcome=outcome, words=words, now_us=T + HOUR)
+
+
+def last(engine):
+    with read(engine) as db:
+        kind, body = db.exec_driver_sql("SELECT kind, body FROM ledger_record ORDER BY idx DESC").first()
+    return kind, json.loads(body)["body"]
+
+
+def test_what_nothing_explains_waits_and_what_something_explains_does_not(engine):
+    stay(engine)
+    note(
+        engine,
+        opened(basis="unit", unit="HOSP|ICU"),
+        opened(person="p-2"),
+        opened(person="p-3", kind="keeper.refused", why="access.relation"),
+        opened(person="p-4", kind="patient.sought", told=False),
+        opened(person="p-5", kind="patient.sought", subject="", told=False),
+    )
+    assert take(engine, T) == 3
+    assert {one.row.person for one in waiting(engine)} == {"p-2", "p-3", "p-4"}
+    assert take(engine, T) == 0, "each is looked at once"
+    assert len(waiting(engine)) == 3
+
+
+def test_more_than_a_page_of_them_is_taken_in_whole(engine):
+    note(engine, *(opened(person=f"p-{n}") for n in range(2 * actions.PAGE + 7)))
+    assert take(engine, T) == 2 * actions.PAGE + 7
+
+
+def test_who_starts_has_no_clock_behind_them(tmp_path):
+    engine = connect(f"sqlite:///{tmp_path}/new.db")
+    create_tables(engine)
+    note(engine, opened())
+    assert take(engine, T) == 0
+    note(engine, opened(person="p-2"))
+    assert take(engine, T) == 1
+    engine.dispose()
+
+
+def test_another_person_reviews_once_with_words(engine):
+    note(engine, opened())
+    take(engine, T)
+    [one] = waiting(engine)
+    number = one.row.opening
+    for wrong, reason in (
+        ({"by": "p-1"}, Reason.ACCESS_OWN),
+        ({"outcome": "fine"}, Reason.INPUT_INVALID),
+        ({"words": "  "}, Reason.INPUT_INVALID),
+        ({"words": "x" * 401}, Reason.INPUT_INVALID),
+        ({"opening": 999}, Reason.NOT_FOUND),
+    ):
+        with pytest.raises(InputError) as error:
+            review(engine, **{"opening": number} | wrong)
+        assert error.value.reason is reason
+    assert review(engine, number).by == "p-9"
+    assert last(engine) == ("access.reviewed", {
+        "by": "p-9", "opening": number, "outcome": "justified", "person": "p-1", "words": "asked, was a consult",
+    })  # fmt: skip
+    assert waiting(engine) == []
+    assert [one.row.outcome for one in waiting(engine, waiting=False)] == ["justified"]
+    with pytest.raises(InputError) as error:
+        review(engine, number)
+    assert error.value.reason is Reason.CONFLICT
+
+
+def test_overdue_is_a_finding_once_and_not_before(engine):
+    note(engine, opened(), opened(person="p-2"))
+    take(engine, T)
+    review(engine, waiting(engine)[0].row.opening)
+    assert late(engine, T + 72 * HOUR) == 0
+    assert late(engine, T + 73 * HOUR) == 1, "what was reviewed is not late"
+    kind, body = last(engine)
+    assert (kind, body["finding"], len(body["openings"])) == ("finding.raised", actions.OVERDUE, 1)
+    assert late(engine, T + 99 * HOUR) == 0
+    with read(engine) as db:
+        assert views.waiting(db, SITE, T + 73 * HOUR) == views.Waiting(1, 1)
+
+
+def test_many_of_one_person_are_worth_a_look(engine):
+    note(engine, *(opened(person="clerk") for _ in range(views.MANY)), opened(person="p-2"))
+    note(engine, *(opened("nosy", "", kind="patient.sought", told=False) for _ in range(views.SOUGHT_MANY)))
+    take(engine, T)
+    with read(engine) as db:
+        found = {(one.kind, one.person, one.count) for one in views.patterns(db, SITE, T)}
+    assert found == {("unexplained", "clerk", views.MANY), ("sought", "nosy", views.SOUGHT_MANY)}
+
+
+def test_a_broken_glass_and_a_release_are_found_in_the_records(engine):
+    begun = Record("breakglass.begun", {"id": "g", "minutes": 30, "person": "p-1"}, T - 60, "s")
+    ordered = Record("release.ordered", {"messages": ["m1"], "order": "o", "person": "p-2"}, T - 60)
+    note(engine, begun, ordered, opened(), opened("p-2", "other", messages=["m1"]))
+    note(engine, Record("breakglass.ended", {"id": "g"}, T + 60, "s"), opened(at_us=T + 61))
+    with read(engine) as db:
+        some = views.openings(db, SITE)
+        found = {one.opening.index: one for one in views.explained(db, SITE, some, SIGNER, Seen())}
+    assert [[r.id for r in found[i].reasons] for i in sorted(found)] == [
+        ["break-glass"],
+        ["privacy-work"],
+        [],
+    ]
+
+
+def test_ten_thousand_records_are_read_and_explained_in_time(engine):
+    stay(engine)
+    some = [opened(f"p-{n % 50}", basis="unit", unit="HOSP|ICU", at_us=T + n) for n in range(10_000)]
+    for start in range(0, len(some), 1_000):
+        note(engine, *some[start : start + 1_000])
+    began_s = time.process_time()
+    with read(engine) as db:
+        listed = views.openings(db, SITE, limit=10_000)
+        found = views.explained(db, SITE, listed, SIGNER, Seen())
+    assert time.process_time() - began_s < 5.0
+    assert len(found) == 10_000
+    assert all(one.reason and one.reason.id == "unit" for one in found)
+
+
+def test_no_row_names_whom_it_was_about():
+    assert "subject" not in {
+        column.name for table in (sql.access_review, sql.access_taken) for column in table.columns
+    }
