@@ -57,12 +57,18 @@ class Good:
 def good_of(keeper: Keeper, db: Connection, subjects: Sequence[str], proofs: Proofs, bounds: Bounds) -> Good:
     """Gather what proves of one patient's subjects; nothing of it is recorded here."""
     found, room = Good(), bounds.bytes_max
-    for index, message, named in _wanted(keeper, db, subjects, proofs.signed.size, bounds):
-        if message in found.bad or any(message == one for one, _, _ in found.messages):
+    wanted = _wanted(keeper, db, subjects, proofs.signed.size, bounds)
+    lying: dict[str, list[Kept]] = {message: [] for _, message, _ in wanted}
+    for one in kept.find(db, keeper.site, list(lying)):
+        lying[one.message].append(one)
+    done: set[str] = set()
+    for index, message, named in wanted:
+        if message in done:
             continue
+        done.add(message)
         try:
             purpose, digest = _named(proofs.record(db, index), message, subjects, named)
-            row = _row(kept.find(db, keeper.site, [message]), purpose, subjects)
+            row = _row(lying[message], purpose, subjects)
             if row.state == "erased":
                 continue
             room -= row.body.length
