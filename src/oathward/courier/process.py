@@ -41,7 +41,6 @@ _REFRESH_S = 0.5
 _AGAIN_S = 0.05
 _SAID_MAX = 40
 """Looks while nothing can be read; a database that takes longer to answer is for the watchdog."""
-_KEYS_S = 60.0
 _DRAIN_S = 5.0
 _FOR_PEOPLE = frozenset({Reason.RECIPIENT_DISTRUSTS.code, Reason.RECIPIENT_UNTRUSTED.code})
 """Troubles of a link that do not pass by themselves."""
