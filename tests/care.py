@@ -14,6 +14,7 @@ from oathward.core.db import write
 from oathward.core.labels import Role
 from oathward.gateway.gate import Gate
 from oathward.policy.people import GRANT, PERSON, Grant, Person, RoleGrant
+from oathward.proposing import register
 from oathward.vault import authority
 from oathward.vault.keeper import client, proof, roles
 from oathward.vault.keeper.keeper import Keeper
@@ -64,7 +65,7 @@ def person(id_: str = "p-1", **more: object) -> Person:
 @contextmanager
 def peopled(site: Site, people: Iterable[tuple[Person, Iterable[Role]]]) -> Iterator[SimpleNamespace]:
     """A gateway and a serving keeper of a site that has people: ``gate``, ``keeper``, ``app`` and ``enter(person)``."""
-    server = Server(site.settings)
+    server = Server(site.settings, register=register)
     gate = Gate(build(site.settings, "gateway"))
     app = client.connect(site.settings, "app", become=False)
     try:

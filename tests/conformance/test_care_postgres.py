@@ -50,7 +50,6 @@ def test_names_are_found_and_forgotten(engine):
 def test_the_newest_originals_of_several_subjects(engine):
     with read(engine) as db:
         assert kept.newest(db, "s", ["s1", "s2"], after="", limit=5) == []
-        assert kept.newer(db, "s", ["s1", "s2"], "") == 0
 
 
 def test_stays_are_bounded_and_forgotten(engine):

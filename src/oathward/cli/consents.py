@@ -59,13 +59,14 @@ def check_recipients(settings: Settings, said: Statement) -> None:
     Raises:
         InputError: says which one was probably meant.
     """
+    from oathward.policy.house import HOUSE
     from oathward.policy.model import ANY
     from oathward.policy.reading import near
 
     bundle = bundle_in_force(settings)
     if bundle is None:
         return
-    known = {*bundle.recipients, *(link.recipient for link in bundle.links.values())}
+    known = {HOUSE, *bundle.recipients, *(link.recipient for link in bundle.links.values())}
     for one in sorted(said.fact.recipients - {ANY} - known):
         raise InputError("--recipient", f"the policy in force has no `{one}`; {near(one, known)}")
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oathward.core.errors import SettingsError
+from oathward.core.settings_breakglass import Breakglass
 from oathward.core.settings_check import PORT_MAX, check
 from oathward.core.settings_consent import Consent
 from oathward.core.settings_emergency import Emergency
@@ -266,6 +267,7 @@ class Settings:
     telemetry: Telemetry = field(default_factory=Telemetry)
     console: Console = field(default_factory=Console)
     people: People = field(default_factory=People)
+    breakglass: Breakglass = field(default_factory=Breakglass)
     portal: Portal = field(default_factory=Portal)
     mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)

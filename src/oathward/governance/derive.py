@@ -185,7 +185,7 @@ DATA_SETS = (
         frozenset(
             {
                 *("meta", "secret", "signing", "signed", "project", "exchange", "data_key", "tombstone"),
-                *("opening", "opening_ask", "account", "factor", "invitation", "wrong"),
+                *("opening", "opening_ask", "glass", "account", "factor", "invitation", "wrong"),
                 *("provider_key", "assertion", "proposal"),
             }
         ),

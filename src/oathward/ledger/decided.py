@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import orjson
 from sqlalchemy import Connection
 
 from oathward.ledger import log
@@ -50,6 +51,24 @@ def facts(db: Connection, site: str, digests: Collection[bytes]) -> dict[bytes, 
         page += page[-1:] * (_PAGE - len(page))
         for digest, body in run(db, sql, (site, *page)):
             found[bytes(digest)] = None if body is None else bytes(body)
+    return found
+
+
+def of_messages(db: Connection, site: str, messages: Collection[str]) -> dict[str, bytes]:
+    """Give the digest of the facts that each message was last decided by; absent where there is no such record."""
+    sql = (
+        "SELECT message, body FROM ledger_record WHERE site = ? AND kind = 'message.accepted' AND message <> ''"  # noqa: S608  marks only
+        f" AND message IN ({','.join('?' * _PAGE)}) ORDER BY idx"
+    )
+    listed, found = list(dict.fromkeys(messages)), dict[str, bytes]()
+    for start in range(0, len(listed), _PAGE):
+        page = listed[start : start + _PAGE]
+        page += page[-1:] * (_PAGE - len(page))
+        for message, body in run(db, sql, (site, *page)):
+            named = orjson.loads(body)["body"]["facts"] if body is not None else []
+            found.pop(message, None)
+            if named:
+                found[message] = bytes.fromhex(named[0])
     return found
 
 

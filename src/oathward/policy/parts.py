@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Literal, cast, get_args
 
 from oathward.core.labels import CARE_PURPOSES, CLASSES, Assurance, Confidentiality, Purpose, expand
+from oathward.policy.house import HOUSE
 from oathward.policy.labels import SENSITIVITIES, LabelRule, LabelTable
 from oathward.policy.model import (
     ANY,
@@ -60,6 +61,8 @@ def recipient(section: Section) -> Recipient:
     name = section.name("id", example="ehr")
     if name == KEEP:
         section.note("id", f"`{KEEP}` is Oathward itself and needs no recipient file; choose another id")
+    if name == HOUSE:
+        section.note("id", f"`{HOUSE}` is how consents name the people who work here; choose another id")
     kind, address = _address(section)
     tls = _tls(section)
     if kind in _OVER_TLS and tls is None:

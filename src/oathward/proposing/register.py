@@ -1,6 +1,7 @@
 """What a change requires, answered from the register: agreements, assessments, owners and stewards who are here.
 
-This module is the ``Register`` of a keeper as well: console and keeper look by the same function.
+This module is the ``Register`` of a keeper as well: console and keeper look by the same function. So is what consents
+withhold from the people of this house (``withholding``).
 
 Rules:
 - An assessment of a link or recipient is of it as it would be; one without a digest was written before it was there.
@@ -34,11 +35,12 @@ from oathward.policy.model import KEEP, Link, Recipient, Sources
 from oathward.policy.people import PERSON, Person
 from oathward.policy.requirements import Held, Need, Requirement, answered, needed
 from oathward.vault.authority import load
+from oathward.withholding import withheld
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Asked
 
-__all__ = ["file", "requirements"]
+__all__ = ["file", "requirements", "withheld"]
 
 _PAGE = 5_000
 _KNOWN_MAX = 64

@@ -123,13 +123,6 @@ def newest(
     return list(found.values())[:limit]
 
 
-def newer(db: Connection, site: str, subjects: Sequence[str], than: str) -> int:
-    """Count the messages kept of one patient's subjects since one; nothing is opened for it."""
-    where = (kept_body.c.subject.in_(subjects)) & (kept_body.c.site == site) & (kept_body.c.message > than)
-    where &= kept_body.c.purpose.not_in(sorted(APART))
-    return db.execute(select(func.count(func.distinct(kept_body.c.message))).where(where)).scalar_one()
-
-
 def of_nobody(db: Connection, site: str) -> dict[str, int]:
     """Count the originals that can still be opened and belong to nobody: subject of the day -> how many."""
     where = (

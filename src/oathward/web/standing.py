@@ -153,6 +153,7 @@ def standing(site: Opened, now: datetime) -> Standing:
         _processes,
         _policy,
         _emergencies,
+        _glass,
         _register,
         _review,
         _deliveries,
@@ -271,6 +272,16 @@ def _emergencies(_site: Opened, found: Standing) -> Iterator[Line]:
         else:
             what = "an emergency change of policy went first and waits to be assessed by another person"
             yield Line("note", "policy", what, href, row.changed_us)
+
+
+def _glass(_site: Opened, found: Standing) -> Iterator[Line]:
+    """Say which broken glasses nobody reviewed in time, and whether somebody broke more than a day's worth."""
+    counts, href = found.keys.get("glass") or {}, "/break-glass"
+    if late := counts.get("overdue"):
+        yield Line("bad", "break-glass", f"{words.plural(late, 'review')} of a broken glass overdue", href)
+    if often := counts.get("often"):
+        what = f"{words.plural(often, 'glass', 'glasses')} above a person's day, not reviewed"
+        yield Line("bad", "break-glass", what, href)
 
 
 def _register(_site: Opened, found: Standing) -> Iterator[Line]:

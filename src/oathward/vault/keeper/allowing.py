@@ -31,8 +31,11 @@ WAITING_MAX = 200
 _WAITING = "state = 'waiting' AND at_us > ?"
 
 
-def count(keeper: Keeper, person: str, messages: int) -> None:
+def count(keeper: Keeper, person: str, messages: int, *, stops: bool = True) -> None:
     """Count one opening of a person, or refuse it.
+
+    Args:
+        stops: an emergency is counted and never stopped.
 
     Raises:
         KeeperError: ``RATE_OF_OPENING``: too many in an hour, of this person or of all.
@@ -42,9 +45,11 @@ def count(keeper: Keeper, person: str, messages: int) -> None:
         store.rows("DELETE FROM opening WHERE at_us < ?", now_us - HOUR_US)
         counted = store.one("SELECT COUNT(*), COUNT(*) FILTER (WHERE person = ?) FROM opening", person)
         overall, own = counted or (0, 0)
-        if own >= limits.openings_per_person_per_hour_max * (1 + _allowances(keeper, person, now_us)):
+        if stops and own >= limits.openings_per_person_per_hour_max * (
+            1 + _allowances(keeper, person, now_us)
+        ):
             raise KeeperError("openings per person", "too many in an hour", reason=Reason.RATE_OF_OPENING)
-        if overall >= limits.openings_per_hour_max:
+        if stops and overall >= limits.openings_per_hour_max:
             raise KeeperError("openings", "too many in an hour", reason=Reason.RATE_OF_OPENING)
         store.rows("INSERT INTO opening VALUES (?, ?, ?)", now_us, person, messages)
 

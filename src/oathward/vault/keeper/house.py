@@ -1,7 +1,8 @@
 """What the keeper does by itself, each part in its own time.
 
 Rules:
-- About each second: keys on their way are taken in, seeds counted, documents confirmed, erasures recorded.
+- About each second: broken glasses that are over end, keys on their way are taken in, seeds counted, documents
+  confirmed, erasures recorded.
 - Each second or so many records: a checkpoint. Each minute: exchange keys renewed and destroyed, copies made.
 - With a witness, from a thread of its own: erasures compared and handed over, checkpoints cosigned.
 - Where a folder is set, an emergency copy each so many minutes, from a thread of its own.
@@ -23,7 +24,7 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.ledger import Record
 from oathward.vault import intake
-from oathward.vault.keeper import backups, checkpoints, keyring, signing, subjects
+from oathward.vault.keeper import backups, breaking, checkpoints, keyring, signing, subjects
 from oathward.vault.keeper.copying import making
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
@@ -122,6 +123,7 @@ class House:
     def _often(self) -> None:
         take_all(self._keeper)
         operations.flush_counts(self._keeper)
+        breaking.tick(self._keeper)
         signing.confirm_stored(self._keeper)
         self._keeper.record_erasures()
 

@@ -99,6 +99,8 @@ class Keeper:
                 fresh_s=settings.people.step_up_minutes * 60,
                 monotonic=monotonic,
             )
+            self.monotonic = monotonic
+            self.glasses: dict[str, float] = {}  # until when each that was broken stands, by ``monotonic``
             self.entrance = Entrance(monotonic=monotonic)
             self.holders = _holders(settings, monotonic)
             self.desk = Desk(settings.portal.code_minutes_max * 60, monotonic)

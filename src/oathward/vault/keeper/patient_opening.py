@@ -17,6 +17,8 @@ Rules:
   apart yet, and may be about others too.
 - What a patient is called is read from the sealed card, where there is one: a message with a typing error, or about
   somebody else, renames nobody. In a ward's list a card stands for the newest message, which then stays shut.
+- For treatment, what consents or labels withhold stays shut (``withheld``) until the glass is broken (``breaking``); then
+  the record says by which glass, and its purpose.
 - A refusal is a record like an opening; both say purpose and basis.
 
 Deliberately absent: reading of what was opened (the console), and any memory of content.
@@ -42,13 +44,15 @@ from oathward.vault import cards, care, care_rows, kept
 from oathward.vault.cards import Card
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Stamps
-from oathward.vault.keeper import allowing, keyring, opening, roles, subjects
+from oathward.vault.keeper import allowing, breaking, keyring, opening, roles, subjects, withheld
+from oathward.vault.keeper.breaking import Glass
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
 from oathward.vault.keeper.operations.operation import ID, WORD, Operation
 from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in.sessions import Session
+from oathward.vault.keeper.withheld import Left
 from oathward.vault.kept import Kept
 
 LIMIT_MAX = 500
@@ -125,13 +129,15 @@ def patient_open(
     with read(keeper.engine) as db:
         rows = kept.newest(db, keeper.site, alive, after=after, limit=limit + 1)
         card = cards.newest(db, keeper.site, alive)
-    fitting = _fitting(rows[:limit])
-    originals = _opened(keeper, session, fitting, who, subject, card=card)
+    left = withheld.left(keeper, session, purpose, together, rows[:limit], card)
+    card, fitting = left.card, _fitting(left.rows)
+    originals = _opened(keeper, session, fitting, left.told(who), subject, card=card, by=left.glass)
     return {
         "card": originals.pop() if card is not None else None,
-        "more": len(rows) > len(fitting),
+        "more": len(rows) > limit or len(left.rows) > len(fitting),
         "originals": originals[::-1],
         "relation": _plain(relation),
+        "withheld": left.withheld,
     }
 
 
@@ -151,23 +157,25 @@ def ward_open(
     _check_purpose(purpose)
     stamps = _stamps(keeper)
     roles.permit(keeper, session, "patient.open", Thing("patient"), purpose=purpose, relation=True)
-    chosen: list[tuple[str, Kept | Card, Relation]] = []
+    chosen: list[tuple[str, Kept | Card, Relation, Left]] = []
     with read(keeper.engine) as db:
         for subject in dict.fromkeys(subjects_):
             relation = _relation(keeper, db, session, subject, stamps)
             together = sorted(care.tied(db, keeper.site, subject, stamps))
             alive = [one for one in together if not subjects.is_erased(keeper.store, keeper.site, one)]
             card = cards.newest(db, keeper.site, alive)
-            found = [card] if card is not None else kept.newest(db, keeper.site, alive, limit=1)
-            if relation is not None and found:
-                chosen.append((subject, found[0], relation))
+            rows = [] if card is not None else kept.newest(db, keeper.site, alive, limit=1)
+            if relation is not None and (rows or card is not None):
+                left = withheld.left(keeper, session, purpose, together, rows, card)
+                called = [left.card] if left.card is not None else left.rows
+                chosen += [(subject, row, relation, left) for row in called]
     if not chosen:
         return []
     if not keeper.confirmed:
         raise KeeperError("witness", "has not been asked since the start", reason=Reason.KEEPER_UNAVAILABLE)
     try:
         allowing.count(keeper, session.visitor.person_id, len(chosen))
-        originals = [_open_called(keeper, row) for _, row, _ in chosen]
+        originals = [_open_called(keeper, row) for _, row, _, _ in chosen]
     except OathwardError as error:
         keeper.note(
             "keeper.refused", {**_who(session, caller, purpose, chosen[0][2]), "why": error.reason.code}
@@ -179,7 +187,7 @@ def ward_open(
             Record(
                 "keeper.opened",
                 {
-                    **_who(session, caller, purpose, relation),
+                    **left.told(_who(session, caller, purpose, relation)),
                     "first": row.message,
                     "last": row.message,
                     "opened": 1,
@@ -188,11 +196,11 @@ def ward_open(
                 now_us,
                 subject,
             )
-            for subject, row, relation in chosen
+            for subject, row, relation, left in chosen
         ]
     )
     opened = zip(chosen, originals, strict=True)
-    return [{**plain.original(original), "subject": subject} for (subject, _, _), original in opened]
+    return [{**plain.original(original), "subject": subject} for (subject, *_), original in opened]
 
 
 def _open_called(keeper: Keeper, row: Kept | Card) -> Original:
@@ -237,7 +245,15 @@ def message_open(
             "message", "there is no such message, or nothing of it is kept", reason=Reason.NOT_FOUND
         )
     who = _who(session, caller, purpose, relation) | {"reason": reason}
-    return _opened(keeper, session, rows, who, rows[0].subject, message)
+    with read(keeper.engine) as db:
+        together = care.tied(db, keeper.site, rows[0].subject, stamps)
+    left = withheld.left(keeper, session, purpose, together | {row.subject for row in rows}, rows)
+    if left.withheld:
+        keeper.note(
+            "keeper.refused", who | {"why": Reason.WITHHELD.code}, subject=rows[0].subject, message=message
+        )
+        raise KeeperError("", reason=Reason.WITHHELD)
+    return _opened(keeper, session, rows, left.told(who), rows[0].subject, message, by=left.glass)
 
 
 def _opened(
@@ -247,15 +263,17 @@ def _opened(
     who: Mapping[str, Any],
     subject: str,
     message: str = "",
+    *,
     card: Card | None = None,
+    by: Glass | None = None,
 ) -> list[dict[str, str]]:
-    """Count, open, record; all or nothing. A card is the last of what is given."""
+    """Count, open, record; all or nothing. A card is the last of what is given. ``by``: the glass that opens it."""
     try:
         if not keeper.confirmed:
             raise KeeperError(
                 "witness", "has not been asked since the start", reason=Reason.KEEPER_UNAVAILABLE
             )
-        allowing.count(keeper, session.visitor.person_id, len(rows))
+        allowing.count(keeper, session.visitor.person_id, len(rows), stops=by is None)
         originals = [plain.original(one) for one in opening.open_rows(keeper, rows)]
         if card is not None:
             originals.append(plain.original(opening.open_card(keeper, card)))
@@ -268,6 +286,7 @@ def _opened(
     if card is not None:
         span["card"] = True
     keeper.note("keeper.opened", {**who, **span}, subject=subject, message=message)
+    breaking.used(keeper, by)
     return originals
 
 

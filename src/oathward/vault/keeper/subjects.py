@@ -74,6 +74,15 @@ def device_key(store: Store, site: str, project: str) -> bytes:
     return derive(keyring.project_key(store, project), site.encode(), b"oathward device 1")
 
 
+def own_key(store: Store, site: str, subject: str) -> bytes:
+    """Give a subject's own key: for words about them that stand in this store and go with it.
+
+    Raises:
+        KeeperError: ``KEY_DESTROYED``.
+    """
+    return _keys(store, site, subject)[0]
+
+
 def take_in(store: Store, site: str, rows: Sequence[IntakeKey], now_us: int) -> Taken:
     """Move wrapped data keys into the store, under their subjects' keys; again does nothing."""
     held, broken, erased = [], [], []

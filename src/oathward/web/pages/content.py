@@ -2,6 +2,7 @@
 
 Rules:
 - Opening is a form that is sent: no link, no reload and no other site's page opens anything.
+- What is withheld from the viewer is not opened; the page says that something is, and how to break the glass.
 - Of a message about several patients only what stands before the second one is shown for treatment.
 
 Deliberately absent: any way to keep what is shown, and values in the address.
@@ -19,10 +20,11 @@ from oathward.core.errors import DecodeError, InputError, KeeperError
 from oathward.core.labels import CARE_PURPOSES
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
+from oathward.policy.glass import REASONS
 from oathward.protocols.fhir.reader import open_request
 from oathward.protocols.hl7v2.reader import decode
 from oathward.vault.keeper.original import Original
-from oathward.web import caring, things
+from oathward.web import caring, glass, things
 from oathward.web.field_names import name_of
 from oathward.web.page import Page, Route
 from oathward.web.view import View
@@ -73,20 +75,27 @@ def show(view: View) -> Response:
             view.part("message"), purpose, reason[:200], view.proof
         )
     except KeeperError as error:
+        if error.reason is Reason.WITHHELD:
+            return _page(view, (), withheld=True)
         if error.reason is not Reason.RATE_OF_OPENING:
             raise
         return view.page("patient_limit.html", status=429)
     return _page(view, tuple(_shown(one, whole=purpose not in CARE_PURPOSES) for one in opened))
 
 
-def _page(view: View, shown: tuple[Shown, ...]) -> Response:
+def _page(view: View, shown: tuple[Shown, ...], *, withheld: bool = False) -> Response:
+    subject, broken = glass.of_message(view, view.part("message"))
     return view.page(
         "message_content.html",
         caring=CARE_PURPOSES,
+        glass=broken,
         id=view.part("message"),
         purpose=caring.purpose(view, "message.open"),
         purposes=caring.purposes(view, "message.open"),
+        reasons=REASONS,
         shown=shown,
+        subject=subject,
+        withheld=withheld,
     )
 
 

@@ -4,6 +4,7 @@ Rules:
 - A number is typed into a form and sent in its body; addresses hold the random subject alone.
 - Who is not cared for, who never was and who is no longer look the same: there is no such page.
 - Who a patient is stands on the sealed card; only where there is none, in the newest message.
+- Where something is withheld the page says so, and neither what, nor how much, nor since when: no counts, no gaps.
 - What was opened is read here, in memory, and is gone with the answer; the keeper recorded who opened it and why.
 - An open page asks every two seconds whether its viewer still cares; where not, it forgets what it shows. That asking is
   no use of the session and opens nothing.
@@ -27,10 +28,12 @@ from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.messages import views
 from oathward.policy.access import Thing
+from oathward.policy.glass import REASONS
 from oathward.vault import care, kept
-from oathward.web import caring
+from oathward.web import caring, glass
 from oathward.web.page import Page, Route
 from oathward.web.view import View
+from oathward.withholding import withheld
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -130,12 +133,14 @@ def one(view: View) -> Response:
         called=(_called(opened.card) if opened.card else None) or told.called,
         from_us=max(from_us, oldest_us),
         gaps=bedside.gaps(rows),
+        glass=glass.of_patient(view, subject),
         hours=hours,
         lines=[_line(row, since_us, view.now_us) for row in rows],
         newest=opened.originals[-1].message if opened.originals else "",
         opened=opened,
         purpose=purpose,
         purposes=caring.purposes(view, "patient.open"),
+        reasons=REASONS,
         spans=HOURS,
         still_s=STILL_S,
         subject=subject,
@@ -145,16 +150,26 @@ def one(view: View) -> Response:
 
 
 def still(view: View) -> Response:
-    """Say how many messages came since; where care ended, what the page shows is replaced."""
-    subject = view.part("subject")
+    """Say how many messages came since; where care or the broken glass ended, what the page shows is replaced."""
+    subject, under = view.part("subject"), view.asked("glass")
     if caring.relation(view, subject) is None:
-        answer = view.piece("patient_ended.html")
-        answer.headers.update({"hx-retarget": "#main", "hx-reswap": "innerHTML"})
-        return answer
+        return _instead(view.piece("patient_ended.html"))
+    broken = glass.of_patient(view, subject)
+    if under and (broken is None or broken.id != under):
+        return _instead(view.piece("glass_over.html", subject=subject))
     with read(view.site.engine) as db:
         together = sorted(care.tied(db, view.site.site, subject, None))
-        count = kept.newer(db, view.site.site, together, view.asked("than"))
+        rows = kept.newest(db, view.site.site, together, after=view.asked("than"), limit=MESSAGES_MAX)
+    count = len(rows)
+    if rows and broken is None:  # what is withheld is not counted either
+        count -= len(withheld(view.site, together, [row.message for row in rows]).messages)
     return view.piece("new.html", count=views.Counted(count, more=False))
+
+
+def _instead(answer: Response) -> Response:
+    """Put a piece in the place of all that the page shows."""
+    answer.headers.update({"hx-retarget": "#main", "hx-reswap": "innerHTML"})
+    return answer
 
 
 def read_all(originals: Sequence[Original]) -> Told:

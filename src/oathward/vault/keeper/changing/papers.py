@@ -14,7 +14,7 @@ the figures of a dry run, which are not decided again here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 import orjson
@@ -63,8 +63,23 @@ class Asked(Protocol):
         """Their newest versions."""
 
 
+class Shut(Protocol):
+    """What of a patient is withheld from who cares for them."""
+
+    @property
+    def messages(self) -> frozenset[str]:
+        """Ids of messages."""
+
+    @property
+    def card(self) -> bool:
+        """Whether the card is."""
+
+
 class Register(Protocol):
-    """Where kept files and the register are read: the contexts that own them stand above the keeper."""
+    """Where kept files, the register and consents are read: the contexts that own them stand above the keeper."""
+
+    def withheld(self, site: Asked, together: Collection[str], messages: Collection[str]) -> Shut:
+        """Say what of some messages of one patient is withheld from who cares for them."""
 
     def file(self, db: Connection, site: str, digest: str) -> bytes:
         """Give kept bytes that fit their name; ``InputError`` or ``StorageError`` where there are none."""

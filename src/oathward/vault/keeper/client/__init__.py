@@ -32,6 +32,7 @@ from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper.client import frames
 from oathward.vault.keeper.client.changes import Changes
 from oathward.vault.keeper.client.copies import Copies
+from oathward.vault.keeper.client.glass import Glasses
 from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
 from oathward.vault.keeper.client.portal import Portal
@@ -97,7 +98,7 @@ class Client:
         self.role = role
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
-        self.people = People(self._call)
+        self.people, self.glass = People(self._call), Glasses(self._call)
         self.patients = Patients(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal = Portal(self._call, self._document)

@@ -20,12 +20,16 @@ Proof = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What was opened of a patient, oldest first. ``more``: older ones are kept too. ``card``: None where there is none."""
+    """What was opened of a patient, oldest first. ``more``: older ones are kept too. ``card``: None where there is none.
+
+    ``withheld``: something is; nothing says what, or how much.
+    """
 
     originals: tuple[Original, ...]
     more: bool
     relation: Relation | None
     card: Original | None
+    withheld: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,8 @@ class Patients:
         )
         relation = Relation(**found["relation"]) if found["relation"] else None
         card = original_of(found["card"]) if found["card"] else None
-        return Opened(tuple(map(original_of, found["originals"])), found["more"], relation, card)
+        originals = tuple(map(original_of, found["originals"]))
+        return Opened(originals, found["more"], relation, card, found["withheld"])
 
     def open_ward(self, subjects: Sequence[str], purpose: str, proof: Proof) -> tuple[Original, ...]:
         """Open the card, or the newest original, of each patient one cares for, sixty at most; raises as ``open``."""

@@ -27,6 +27,7 @@ from oathward.ledger import Record
 from oathward.vault import intake
 from oathward.vault.keeper import (
     backups,
+    breaking,
     care_keeping,
     keyring,
     opening,
@@ -101,6 +102,7 @@ def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
     )
     return {
         "founded": roles.founded(keeper),
+        "glass": breaking.counts(keeper),
         "site": keeper.site,
         "site_key": keeper.store.generation,
         "subjects": counts[0],
@@ -237,6 +239,7 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
         **SIGNED_IN,
         **patient_opening.TABLE,
+        **breaking.TABLE,
         **portal.STAFF,
         **portal.LETTERS,
     },
@@ -247,6 +250,7 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         **care_keeping.TABLE,
         **operations_admin.TABLE,
         **operations_changes.ADMIN,
+        **breaking.TABLE,
         **SIGNED_IN,
     },
 }
