@@ -17,6 +17,7 @@ from oathward.cli.asking import (
 )
 from oathward.cli.consent_arrived import RELEASE, dismiss, import_messages
 from oathward.cli.consent_arrived import arrived as list_arrived
+from oathward.cli.consent_explain import explain
 from oathward.cli.consent_export import export
 from oathward.cli.consents import (
     check_recipients,
@@ -45,6 +46,7 @@ APP = typer.Typer(
 
 APP.command("arrived")(list_arrived)
 APP.command()(dismiss)
+APP.command()(explain)
 APP.command()(export)
 
 ERRORS_SHOWN_MAX = 50

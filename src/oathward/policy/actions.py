@@ -121,6 +121,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "breakglass.review": _approve("patient", "review another person's broken glass"),
     "opening.approve": _approve("opening", "let another person open more than the limit"),
     "consent.change": _change("patient", "enter what a patient says"),
+    "consent.explain": _see("patient", "see who may see what of a patient, and why"),
     "care.change": _change("patient", "say who cares for whom"),
     "accesses.see": _see("area", "see why patients' data were opened"),
     "accesses.review": _change("finding", "review an opening that nothing explains"),

@@ -119,7 +119,7 @@ class Asking:
         if not self.acts and info.group != "See":
             return False
         asked = thing or Thing(info.thing, owner=self.actor.id if info.thing == "account" else "")
-        if info.group == "Open":  # for some purpose, of somebody they care for
+        if info.group == "Open" or info.thing == "patient":  # for some purpose, of somebody they care for
             return any(_helps(self.opening(one, relation=True).answer(action, asked)) for one in Purpose)
         return _helps(self.answer(action, asked))
 

@@ -1,0 +1,4 @@
+"""Who may see what of one patient (``now``), who cares for them (``carers``), why something was sent or not (``past``).
+
+It asks several contexts and the bundle in force, as ``governing`` does for the register; each answer is ``told`` plainly.
+"""
