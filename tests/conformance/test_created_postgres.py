@@ -5,7 +5,7 @@ from tests.postgres import needs_postgres, postgres_engine, postgres_server, pos
 
 from oathward.core.db import read, write
 from oathward.core.errors import StorageError
-from oathward.messages import sql
+from oathward.messages import sql, tables
 from oathward.messages.model import CreatedRow
 
 pytestmark = needs_postgres
@@ -32,11 +32,11 @@ def test_rows_are_found_replaced_and_forgotten(engine):
 def test_two_that_create_at_once_clash(engine):
     """Who comes second must hear of it, whatever its transaction saw: its message is prepared once more."""
     with write(engine) as db:
-        sql.insert_many(db, sql.created_once, [ROW])
+        sql.insert_many(db, tables.created_once, [ROW])
     with pytest.raises(StorageError, match="IntegrityError"):
         _insert(engine)
 
 
 def _insert(engine):
     with write(engine) as db:
-        sql.insert_many(db, sql.created_once, [ROW._replace(id="m3-0")])
+        sql.insert_many(db, tables.created_once, [ROW._replace(id="m3-0")])

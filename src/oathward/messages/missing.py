@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Column, Connection, Table, Text, delete, func, select
 
 from oathward.core.db import METADATA, where_in
-from oathward.messages.sql import outbox
+from oathward.messages.tables import outbox
 
 delivery_missing = Table(
     "delivery_missing",

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Select, Table, case, func, select
 
 from oathward.core.reasons import Reason
 from oathward.messages.model import Delivery, HeldRow, MessageRow, OutboxRow
-from oathward.messages.sql import OUTBOX_COLUMNS, message, outbox, outbox_row, outbox_rows_of, quarantine
+from oathward.messages.sql import OUTBOX_COLUMNS, outbox_row, outbox_rows_of
+from oathward.messages.tables import message, outbox, quarantine
 
 LOOK_MAX = 20_000
 COUNT_MAX = 10_000
