@@ -127,7 +127,7 @@ def _rule(random: Random, number: int, *, typed: bool) -> dict[str, Any]:
     if number % 3 == 0:
         nested = {"actor": [{"role": role, "reference": {"reference": "Organization/1"}}]}
         if typed:
-            nested["type"] = "permit" if found["type"] == "deny" else "deny"  # type: ignore[assignment]
+            nested["type"] = "permit" if found["type"] == "deny" else "deny"  # type: ignore[assignment]  # plain JSON
         found["provision"] = [nested]
     return found
 

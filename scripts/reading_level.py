@@ -290,7 +290,7 @@ def _level(language: str, page: str, found: Count) -> Level:
 
 
 def _forms(value: object) -> list[str]:
-    return [value] if isinstance(value, str) else [str(form) for form in dict(value).values()]  # type: ignore[call-overload]
+    return [value] if isinstance(value, str) else [str(form) for form in dict(value).values()]  # type: ignore[call-overload]  # as TOML gave it
 
 
 if __name__ == "__main__":

@@ -5,19 +5,19 @@ import re
 import pytest
 from tests.care import adt
 from tests.unit.vault.keeper.test_breaking import no, records, says
-from tests.unit.web.test_patients_page import BASE, measured, mrn, now, post, take, token_of, viewer, world  # noqa: F401
+from tests.unit.web.test_patients_page import BASE, measured, mrn, now, post, take, token_of, viewer, world  # noqa: F401  fixtures
 
 from oathward.core.ids import uuid7
 
 
 @pytest.fixture(autouse=True)
-def nothing_stands(world):  # noqa: F811
+def nothing_stands(world):  # noqa: F811  the fixture
     world.keeper.store.rows("DELETE FROM glass")
     world.keeper.glasses.clear()
 
 
 @pytest.fixture
-def patient(world, mrn):  # noqa: F811
+def patient(world, mrn):  # noqa: F811  the fixture
     subject = take(world, adt("A01", said=now(world, 70), mrn=mrn)).subject
     message = measured(world, mrn, 87, 1).id
     says(world, subject, no())
@@ -29,7 +29,7 @@ def broken(client, subject, **more):
     return post(client, f"/patients/{subject}/glass", f"/patients/{subject}/glass", **fields)
 
 
-def test_the_page_says_that_something_is_withheld_and_nothing_of_it(world, patient):  # noqa: F811
+def test_the_page_says_that_something_is_withheld_and_nothing_of_it(world, patient):  # noqa: F811  the fixture
     subject, message = patient
     page = viewer(world, "p-nurse").get(f"/patients/{subject}").text
     assert "Something is withheld." in page
@@ -49,14 +49,14 @@ def test_the_page_says_that_something_is_withheld_and_nothing_of_it(world, patie
     assert "MSH-" not in content.text
 
 
-def test_news_that_is_withheld_is_not_counted(world, patient, mrn):  # noqa: F811
+def test_news_that_is_withheld_is_not_counted(world, patient, mrn):  # noqa: F811  the fixture
     subject, _ = patient
     nurse = viewer(world, "p-nurse")
     measured(world, mrn, 99, 0)
     assert not re.search(r"\d", nurse.get(f"/patients/{subject}/still?than=").text)
 
 
-def test_in_two_steps_the_patient_is_there_with_a_banner_on_each_page(world, patient):  # noqa: F811
+def test_in_two_steps_the_patient_is_there_with_a_banner_on_each_page(world, patient):  # noqa: F811  the fixture
     subject, message = patient
     nurse = viewer(world, "p-nurse")
     assert nurse.get(f"/patients/{subject}/glass").status_code == 200
@@ -88,7 +88,7 @@ def test_in_two_steps_the_patient_is_there_with_a_banner_on_each_page(world, pat
 @pytest.mark.parametrize(
     "wrong", [{"code": "x"}, {"words": " "}, {"minutes": "61"}, {"minutes": "0"}, {"minutes": "x"}]
 )
-def test_a_form_that_lacks_something_says_so_and_breaks_nothing(world, patient, wrong):  # noqa: F811
+def test_a_form_that_lacks_something_says_so_and_breaks_nothing(world, patient, wrong):  # noqa: F811  the fixture
     subject, _ = patient
     nurse = viewer(world, "p-nurse")
     answer = broken(nurse, subject, **wrong)
@@ -98,7 +98,7 @@ def test_a_form_that_lacks_something_says_so_and_breaks_nothing(world, patient, 
 
 
 @pytest.mark.parametrize("who", ["p-ward", "p-privacy", "p-auditor", "p-admin", "p-vendor", "p-integration"])
-def test_to_others_the_form_of_a_patient_and_of_nobody_look_the_same(world, patient, who):  # noqa: F811
+def test_to_others_the_form_of_a_patient_and_of_nobody_look_the_same(world, patient, who):  # noqa: F811  the fixture
     subject, _ = patient
     client = viewer(world, who)
 
@@ -112,7 +112,7 @@ def test_to_others_the_form_of_a_patient_and_of_nobody_look_the_same(world, pati
     assert blur.sub("", there[1]) == blur.sub("", absent[1])
 
 
-def test_a_privacy_officer_reviews_it_on_the_page(world, patient):  # noqa: F811
+def test_a_privacy_officer_reviews_it_on_the_page(world, patient):  # noqa: F811  the fixture
     subject, _ = patient
     nurse, privacy = viewer(world, "p-nurse"), viewer(world, "p-privacy")
     broken(nurse, subject)
@@ -138,7 +138,7 @@ def test_a_privacy_officer_reviews_it_on_the_page(world, patient):  # noqa: F811
     assert viewer(world, "p-auditor").get("/break-glass").status_code == 200
 
 
-def test_what_waits_is_on_the_first_page(world, patient):  # noqa: F811
+def test_what_waits_is_on_the_first_page(world, patient):  # noqa: F811  the fixture
     subject, _ = patient
     broken(viewer(world, "p-nurse"), subject)
     from oathward.web import standing

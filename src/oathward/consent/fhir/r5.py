@@ -125,7 +125,7 @@ def as_r4(resource: dict[str, Any]) -> Form:
     root: dict[str, Any] = {"type": "deny" if contradicted else decision} if "decision" in resource else {}
     root |= {"period": resource["period"]} if "period" in resource else {}
     if rules:
-        turned = _OTHER.get(decision) if isinstance(decision, str) else None  # type: ignore[call-overload]
+        turned = _OTHER.get(decision) if isinstance(decision, str) else None  # type: ignore[call-overload]  # plain JSON
         root["provision"] = [_rule(one, turned, 1, stated="decision" not in resource) for one in rules]
     if root:
         found["provision"] = root
