@@ -158,7 +158,7 @@ def read(
     reason: Annotated[
         str | None,
         typer.Option(
-            help="treatment, handover, transfer, resuscitation or drill; else it is asked for.",
+            help="A code: treatment, handover, transfer, resuscitation or drill; else it is asked for.",
             show_default=False,
         ),
     ] = None,

@@ -46,7 +46,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Protect": {
         "quarantine": "Messages held back: list, show, release, discard.",
         "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
-        "emergency": "The copy for when this is down: key, make, verify, read, reconcile, compare.",
+        "emergency": "The emergency copy: key, make, verify, read, reconcile, compare.",
         "keys": "Keys: rotate, erase a subject, open a sealed envelope.",
         "send": "Send HL7 v2 files over MLLP.",
     },

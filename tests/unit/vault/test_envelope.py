@@ -30,9 +30,9 @@ def refused(act) -> Reason:
 
 def test_end_to_end_only_the_recipient_opens():
     ends, message = Ends(), safe()
-    sealed = ends.sealer.seal_outgoing(message, "research", "m1", "out-1", ends.theirs)
+    sealed = ends.sealer.seal_outgoing(message, "research", "message-one", "out-1", ends.theirs)
     assert sealed.end_to_end
-    assert (sealed.link, sealed.message_id, sealed.outgoing_id) == ("research", "m1", "out-1")
+    assert (sealed.link, sealed.message_id, sealed.outgoing_id) == ("research", "message-one", "out-1")
     assert sealed.key_id == envelope.fingerprint(ends.theirs).hex()
     opened = open_envelope(ends.recipient.private_bytes_raw(), sealed.data)
     assert (opened.site, opened.link, opened.outgoing_id) == ("demo", "research", "out-1")
@@ -41,7 +41,7 @@ def test_end_to_end_only_the_recipient_opens():
     assert refused(lambda: ends.courier.open(sealed.data)) is Reason.KEY_UNAVAILABLE
     assert message.data not in sealed.data
     assert b"Roe" not in sealed.data
-    assert b"m1" not in sealed.data  # our own message id is nobody else's business
+    assert b"message-one" not in sealed.data  # our own message id is nobody else's business
 
 
 def test_without_a_key_of_its_own_the_courier_opens():

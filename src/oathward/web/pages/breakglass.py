@@ -145,6 +145,6 @@ PAGE = Page(
         ),
     ),
     group="Decide",
-    key="b",
+    key="e",
     order=65,
 )

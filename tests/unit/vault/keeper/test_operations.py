@@ -25,7 +25,7 @@ def test_each_operation_stands_in_one_table_but_those_of_people_who_are_signed_i
     assert twice == set(operations.SIGNED_IN)
     assert all(names.count(name) == 2 for name in twice)
     assert twice <= set(operations.TABLES["app"]) & set(operations.TABLES["admin"])
-    assert set(operations.TABLES) == {"any", "gateway", "courier", "app", "admin"}
+    assert set(operations.TABLES) == {"any", "gateway", "courier", "app", "portal", "admin"}
 
 
 def test_a_role_reaches_its_own_operations_alone(site):

@@ -206,6 +206,8 @@ SIGNED_IN: Mapping[str, Operation] = {
     ),
     **operations_changes.BOTH,
     **operations_people.APP,
+    **breaking.TABLE,
+    **portal.STAFF,
 }
 """For people who sign in or are signed in, through the console or at the command line: it is their session that counts."""
 
@@ -239,18 +241,14 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         "session_begin": Operation(console.begin, shapes.table(key=shapes.text())),
         **SIGNED_IN,
         **patient_opening.TABLE,
-        **breaking.TABLE,
-        **portal.STAFF,
         **portal.LETTERS,
     },
     "portal": portal.PORTAL,
     "admin": {
-        **portal.STAFF,
         **copies.TABLE,
         **care_keeping.TABLE,
         **operations_admin.TABLE,
         **operations_changes.ADMIN,
-        **breaking.TABLE,
         **SIGNED_IN,
     },
 }
