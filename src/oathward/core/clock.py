@@ -15,12 +15,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 JUMP_S_MAX = 60.0
 SETTLE_S = 300.0
 """After a jump, how long time must run evenly before it is trusted again."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Clock:
@@ -91,9 +94,9 @@ def iso(at: datetime) -> str:
 
 def micros(at: datetime) -> int:
     """Microseconds since 1970 UTC: the form times take in database columns."""
-    return int(at.timestamp() * 1_000_000)
+    return (at - _EPOCH) // _MICROSECOND  # exact, as no float is
 
 
 def from_micros(value: int) -> datetime:
     """Invert ``micros``."""
-    return datetime.fromtimestamp(value / 1_000_000, UTC)
+    return _EPOCH + timedelta(microseconds=value)

@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
 
+from oathward.core.clock import micros
+
 _FORM = re.compile(
     r"(?P<year>(?!0000)\d{4})(?:-(?P<month>0[1-9]|1[0-2])(?:-(?P<day>0[1-9]|[12]\d|3[01])"
     r"(?:T(?P<hour>[01]\d|2[0-3]):(?P<minute>[0-5]\d):(?P<second>[0-5]\d|60)(?P<part>\.\d+)?"
     r"(?P<zone>Z|[+-](?:0\d|1[0-3]):[0-5]\d|[+-]14:00))?)?)?"
 )
 _YEAR_MAX = 9999
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -35,7 +36,7 @@ def moment(text: str, *, end: bool, zone: tzinfo) -> int | None:
         raise ValueError("not a dateTime")
     try:
         first, after = _span(found, zone)
-        return ((after if end else first).astimezone(UTC) - _EPOCH) // _MICROSECOND  # exact, as no float is
+        return micros((after if end else first).astimezone(UTC))
     except OverflowError:
         return None
 

@@ -23,12 +23,16 @@ def server_context(certificate: str, key: str, ca: str, *, required: bool = True
     """TLS as a server that asks for a client certificate; 1.2 is the floor.
 
     Args:
-        certificate, key, ca: paths of PEM files; without a CA nobody is asked for a certificate.
-        required: whether there is no connection without one; one that is shown is checked in any case.
+        certificate, key, ca: paths of PEM files.
+        required: whether there is no connection without one; one that is shown is checked in any case. Where none is
+            required and there is no CA, nobody is asked for one.
+
+    Raises:
+        OSError: a file is not there or not PEM; so is a CA that is not named where a certificate is required.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if ca:
+    if ca or required:
         context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
         context.load_verify_locations(ca)
     context.load_cert_chain(certificate, key)

@@ -2,6 +2,7 @@
 
 Rules:
 - What is withheld is decided where consents are read (``papers.Register``); a keeper that was given none withholds all.
+- Of every purpose of care, whatever a site's policy lets somebody ask for: the glass is the only way past it.
 - A broken glass is of the one subject it was broken for: it crosses no merge.
 - Whoever is told that something is withheld is not told what, how much, or since when.
 
@@ -14,7 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from oathward.core.labels import Purpose
+from oathward.core.labels import CARE_PURPOSES
 from oathward.vault.cards import Card
 from oathward.vault.keeper import breaking
 from oathward.vault.keeper.breaking import Glass
@@ -55,7 +56,7 @@ def left(
     Raises:
         AuthorityError, StorageError: what is withheld cannot be told.
     """
-    if purpose != Purpose.TREAT:
+    if purpose not in CARE_PURPOSES:
         return Left(list(rows), card, withheld=False)
     messages, card_shut = _shut(keeper, together, rows)
     if card is None:

@@ -13,7 +13,7 @@ from oathward.consent.model import canonical, statement
 from oathward.core.db import read, write
 from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
-from oathward.core.labels import Role
+from oathward.core.labels import CARE_PURPOSES, Role
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival
@@ -22,7 +22,7 @@ from oathward.gateway.path import handle
 from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.policy.glass import REASONS
-from oathward.vault.keeper import breaking, proof
+from oathward.vault.keeper import breaking, patient_opening, proof
 from oathward.vault.keeper.signing import Wanted, confirm_stored, sign
 
 HERE = Peer("127.0.0.1", None, ())
@@ -162,6 +162,20 @@ def test_a_keeper_that_cannot_read_consents_withholds(world, mrn, monkeypatch):
     subject, _ = admitted(world, mrn)
     monkeypatch.setattr(world.keeper, "register", None)
     assert open_(world, world.enter("p-nurse"), subject).originals == ()
+
+
+@pytest.mark.parametrize("purpose", sorted(CARE_PURPOSES))
+def test_no_purpose_of_care_is_a_way_round_the_glass(world, mrn, monkeypatch, purpose):
+    """A site's policy may let clinicians ask for another purpose of care; what is withheld is withheld of it too."""
+    subject, message = admitted(world, mrn)
+    says(world, subject, no())
+    nurse = world.enter("p-nurse")
+    monkeypatch.setattr(patient_opening.roles, "permit", lambda *_, **__: None)
+    opened = world.app.patients.open(subject, "", 100, purpose, nurse)
+    assert (opened.originals, opened.card, opened.withheld) == ((), None, True)
+    with pytest.raises(KeeperError) as found:
+        world.app.patients.open_message(message, purpose, "", nurse)
+    assert found.value.reason is Reason.WITHHELD
 
 
 def test_broken_glass_opens_all_of_it_and_each_record_says_so(world, mrn):
