@@ -48,6 +48,21 @@ def test_each_offence_is_found(text, rule):
     assert rule in offences(text)
 
 
+def landmarks_twice(text: str) -> list[str]:
+    """Names that two landmarks of a template have: whoever hears the page cannot tell one from the other."""
+    named = re.findall(
+        r"<section[^>]*aria-labelledby=\"([^\"{]+)\"|role=\"region\" aria-labelledby=\"([^\"{]+)\"", text
+    )
+    names = [one or other for one, other in named]
+    return sorted({name for name in names if names.count(name) > 1})
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
+def test_no_two_landmarks_have_one_name(file):
+    assert landmarks_twice(file.read_text()) == []
+    assert landmarks_twice('<section aria-labelledby="a"><div role="region" aria-labelledby="a">') == ["a"]
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.name)
 def test_forms_that_change_something_carry_the_token(file):
     for form in re.findall(r"<form[^>]*method=\"post\".*?</form>|<form[^>]*method=\"post\"[^>]*>.{0,400}", file.read_text(), re.DOTALL):  # fmt: skip
