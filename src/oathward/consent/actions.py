@@ -33,6 +33,7 @@ from oathward.vault.authority import Document, Seen, put_all
 from oathward.vault.sign import Verifier
 
 _NO_ORIGINALS: Mapping[str, str] = {}
+_NO_VERSIONS: Mapping[str, int] = {}
 
 
 def draft(
@@ -83,8 +84,20 @@ def draft(
     return Document(site, KIND, subject, 0, canonical(subject, whole, {**originals, **named}), b"")
 
 
-def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, now_us: int) -> None:
+def store(
+    db: Connection,
+    site: str,
+    documents: Sequence[Document],
+    *,
+    by: str,
+    now_us: int,
+    after: Mapping[str, int] = _NO_VERSIONS,
+) -> None:
     """Store signed versions and record them; the last call before the caller's commit.
+
+    Args:
+        after: subject -> the version a draft was made on, 0 for none; what came meanwhile is then a conflict, however it is
+            numbered.
 
     Raises:
         InputError: ``conflict``; another version came first: draft again.
@@ -92,7 +105,8 @@ def store(db: Connection, site: str, documents: Sequence[Document], *, by: str, 
     leaves = []
     for document in documents:
         last = sql.newest(db, site, document.id)
-        if last is not None and last.version >= document.version:
+        stands = last.version if last is not None else 0
+        if stands >= document.version or after.get(document.id, stands) != stands:
             raise InputError("consent", "another version came first", reason=Reason.CONFLICT)
         sql.put(db, document)
         statements = from_canonical(document.body, document.id)

@@ -1,7 +1,7 @@
 """What a change requires, answered from the register: agreements, assessments, owners and stewards who are here.
 
 This module is the ``Register`` of a keeper as well: console and keeper look by the same function. So is what consents
-withhold from the people of this house (``withholding``).
+withhold from the people of this house (``withholding``), and what a patient says when they choose (``choosing``).
 
 Rules:
 - An assessment of a link or recipient is of it as it would be; one without a digest was written before it was there.
@@ -22,6 +22,9 @@ import orjson
 from sqlalchemy import Connection
 
 from oathward.changes.views import file
+from oathward.choosing import answer as chosen
+from oathward.choosing import family
+from oathward.choosing import store as store_chosen
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
@@ -40,7 +43,7 @@ from oathward.withholding import withheld
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Asked
 
-__all__ = ["file", "requirements", "withheld"]
+__all__ = ["chosen", "family", "file", "requirements", "store_chosen", "withheld"]
 
 _PAGE = 5_000
 _KNOWN_MAX = 64

@@ -115,10 +115,10 @@ class Phone:
 
 
 @contextmanager
-def founded(settings: Settings):
+def founded(settings: Settings, register=None):
     """Open a site's keeper as one that has people."""
     time = Time()
-    keeper = Keeper(settings, clock=time.clock, monotonic=lambda: time.wall_s)
+    keeper = Keeper(settings, clock=time.clock, monotonic=lambda: time.wall_s, register=register)
     keeper.entrance.hashes = Hashes(memory_kib=64, passes=1)  # what a hash costs is no part of these promises
     keeper.store.set_meta(roles.FOUNDED, "1")
     try:

@@ -9,7 +9,6 @@ from tests.unit.vault.keeper.authenticator import Authenticator
 from tests.unit.vault.keeper.people import Direct, founded
 from tests.unit.vault.sites import make_site
 
-from oathward.consent.model import canonical, statement
 from oathward.core.db import read
 from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
@@ -243,7 +242,7 @@ def test_another_patients_portal_and_one_that_never_was_are_one_answer(house):
     other = subject_of(house)
     enrol(house, subject=other, address="ben@example.org")
     answers = {refused(house.portal.open, subject, "", 10, mine) for subject in (other, uuid7(), "guess")} | {
-        refused(house.portal.consent_sign, other, 1, b"{}", mine)
+        refused(house.portal.choose, other, "HRESCH", "registry", "allowed", "seen", mine)
     }
     assert answers == {(Reason.NOT_FOUND, "subject", "there is no such")}
     assert house.portal.open(house.subject, "", 10, mine).originals == ()
@@ -255,8 +254,8 @@ def test_a_proxy_does_what_its_scope_says_until_its_end_with_a_page_open(house):
     (seat,) = house.portal.who(proxy).seats
     assert (seat.own, seat.until_us) == (False, until)
     house.portal.open(house.subject, "", 10, proxy)
-    body = canonical(house.subject, [])
-    assert refused(house.portal.consent_sign, house.subject, 1, body, proxy)[0] is Reason.NOT_FOUND
+    asked = (house.subject, "HRESCH", "registry", "not-allowed", "seen", proxy)
+    assert refused(house.portal.choose, *asked)[0] is Reason.NOT_FOUND
     house.time.pass_(minutes=6)
     assert house.portal.who(proxy).seats == ()
     assert refused(house.portal.open, house.subject, "", 10, proxy)[0] is Reason.NOT_FOUND
@@ -268,23 +267,6 @@ def test_a_parents_access_ends_when_the_child_comes_of_age(house):
     assert len(house.portal.who(proxy).seats) == 1
     house.time.pass_(hours=10)
     assert house.portal.who(sign_in(house)).seats == (), "in Kiribati it is the second already"
-
-
-def test_a_consent_is_signed_by_who_may_choose_about_that_patient_alone(house):
-    mine = enrol(house)
-    said = statement(permit=False, purposes=["HRESCH"], recipients=["*"], classes=["*"], source="portal")
-    body = canonical(house.subject, [said])
-    document = house.portal.consent_sign(house.subject, 1, body, mine)
-    assert (document.kind, document.id, document.version, document.body) == (
-        "consent",
-        house.subject,
-        1,
-        body,
-    )
-    other = canonical(subject_of(house), [said])
-    assert refused(house.portal.consent_sign, house.subject, 2, other, mine)[0] is Reason.INPUT_INVALID
-    changed = canonical(house.subject, [])
-    assert refused(house.portal.consent_sign, house.subject, 1, changed, mine)[0] is Reason.CONFLICT
 
 
 def test_the_patient_ends_a_proxy_and_a_proxy_ends_nobody_else(house):

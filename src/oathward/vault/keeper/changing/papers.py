@@ -14,8 +14,8 @@ the figures of a dry run, which are not decided again here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Protocol
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Connection, Engine
@@ -28,7 +28,7 @@ from oathward.policy.bundle import Bundle
 from oathward.policy.difference import Change
 from oathward.policy.dry_run_sums import DryRun
 from oathward.policy.requirements import Requirement, missing, needed
-from oathward.vault.authority import Seen
+from oathward.vault.authority import Document, Seen
 from oathward.vault.keeper.changing import emergencies
 from oathward.vault.keeper.changing.proposals import BUNDLE, Proposal
 from oathward.vault.keeper.keeper import Keeper
@@ -75,8 +75,27 @@ class Shut(Protocol):
         """Whether the card is."""
 
 
+class Drafted(Protocol):
+    """Unsigned versions of what patients say, with what ``Register.store_chosen`` needs to store them."""
+
+    @property
+    def documents(self) -> Sequence[tuple[Document, int]]:
+        """Each with the version it follows."""
+
+
 class Register(Protocol):
     """Where kept files, the register and consents are read: the contexts that own them stand above the keeper."""
+
+    def family(self, site: Asked, subject: str) -> tuple[str, ...]:
+        """List everyone whose words count for a patient."""
+
+    def chosen(self, site: Asked, bundle: Bundle, subject: str, said: Mapping[str, str]) -> Drafted:
+        """Draft what a patient says who chooses; ``InputError``: no such choice, or not as it was seen."""
+
+    def store_chosen(
+        self, db: Connection, site: str, drafted: Any, signed: Sequence[Document], *, by: str, now_us: int
+    ) -> None:
+        """Store what was signed, with its records; ``InputError``: another version came first."""
 
     def withheld(self, site: Asked, together: Collection[str], messages: Collection[str]) -> Shut:
         """Say what of some messages of one patient is withheld from who cares for them."""

@@ -101,7 +101,7 @@ class Client:
         self.people, self.glass = People(self._call), Glasses(self._call)
         self.patients = Patients(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
-        self.portal = Portal(self._call, self._document)
+        self.portal = Portal(self._call)
 
     def __enter__(self) -> Self:
         return self

@@ -16,13 +16,11 @@ Deliberately absent: pages and their words, the sending of letters (``app/letter
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from oathward.core.phi import Phi
-from oathward.vault.authority import Document
 from oathward.vault.keeper.client.patients import original_of
 from oathward.vault.keeper.original import Original
 
@@ -124,8 +122,8 @@ def holder_proof(secret: str) -> dict[str, str]:
 class Portal:
     """Operations of the portal, and those of staff about it; see ``keeper/portal``."""
 
-    def __init__(self, call: Callable[..., Any], document: Callable[[Mapping[str, Any]], Document]) -> None:
-        self._call, self._document = call, document
+    def __init__(self, call: Callable[..., Any]) -> None:
+        self._call = call
 
     # --- portal: before somebody is signed in
 
@@ -212,20 +210,25 @@ class Portal:
             proof=dict(proof),
         )
 
-    def consent_sign(self, subject: str, version: int, body: bytes, proof: Proof) -> Document:
-        """Have what a patient says from now on signed, whole (``consent.model.canonical``); the caller stores it (``consent.actions.store``).
+    def choose(
+        self, subject: str, purpose: str, recipient: str, answer: str, seen: str, proof: Proof
+    ) -> bool:
+        """Answer one choice of a patient's, from now on; says whether anything new was said.
 
         Args:
-            version: the one after the one the holder saw.
+            answer: ``allowed`` or ``not-allowed``. seen: what the page showed of it (``choosing.Board.seen``).
 
         Raises:
-            KeeperError: ``NOT_FOUND``: not this holder's to choose. ``CONFLICT``: another version came first.
+            KeeperError: ``NOT_FOUND``: not this holder's to choose, or no such choice. ``CONFLICT``: it is not as it was shown;
+                nothing was written.
         """
-        return self._document(
-            self._call(
-                "portal_consent_sign", subject=subject, version=version, body=_b64(body), proof=dict(proof)
-            )
+        found = self._call(
+            "portal_choose",
+            subject=subject,
+            choice={"purpose": purpose, "recipient": recipient, "answer": answer, "seen": seen},
+            proof=dict(proof),
         )
+        return bool(found["changed"])
 
     def open(self, subject: str, after: str, limit: int, proof: Proof) -> Shown:
         """Open the newest originals of a patient after a message id, for the patient's own use.
@@ -315,7 +318,3 @@ class Portal:
 
 def _entry(found: Mapping[str, Any]) -> Entry:
     return Entry(**found)
-
-
-def _b64(body: bytes) -> str:
-    return base64.b64encode(body).decode()

@@ -9,9 +9,9 @@
 Rules:
 - Nothing else is known at the portal's socket: a captured portal has no operation of staff.
 - What is opened is for the patient's own use (purpose ``PATRQT``), of that one subject, counted, and a record like any opening.
-- A consent is signed only about the subject it names, for who may choose now.
+- Of consents nothing can be had signed but an answer to one choice, which the keeper drafts itself (``choosing``).
 
-Deliberately absent: reading what was opened, and what a consent says (the portal).
+Deliberately absent: reading what was opened (the portal).
 """
 
 from __future__ import annotations
@@ -19,30 +19,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from oathward.core.db import read
 from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.labels import Purpose
 from oathward.core.reasons import Reason
 from oathward.vault import kept
-from oathward.vault.keeper import allowing, opening, signing
+from oathward.vault.keeper import allowing, opening
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
 from oathward.vault.keeper.operations.operation import ID, WORD, Operation
-from oathward.vault.keeper.portal import entering, giving, holders, letters, seats
+from oathward.vault.keeper.portal import choosing, entering, giving, holders, letters, seats
 from oathward.vault.keeper.portal.holders import Card
 from oathward.vault.keeper.portal.seats import Proof
-from oathward.vault.keeper.proof import Caller, Person, secret_of
+from oathward.vault.keeper.proof import Caller, secret_of
 from oathward.vault.keeper.sign_in import accounts
 from oathward.vault.kept import Kept
 
-CONSENT = "consent"
-"""Kind of the signed document, as ``consent.model`` writes it."""
-
-CONSENT_BYTES_MAX = 262_144
 LIMIT_MAX = 200
-APART = frozenset({CONSENT, "breakglass"})
+APART = frozenset({choosing.CONSENT, "breakglass"})
 """Purposes of originals that no device sent: papers, and words of staff."""
 
 
@@ -87,27 +81,6 @@ def sign_out(keeper: Keeper, caller: Caller, everywhere: bool, proof: Proof) -> 
         return
     keeper.holders.end(secret_of(proof))
     keeper.note("session.ended", {"person": holder.id, "session": session.id})
-
-
-def consent_sign(
-    keeper: Keeper, caller: Caller, subject: str, version: int, body: bytes, proof: Proof
-) -> dict[str, Any]:
-    """Sign what a patient says from now on.
-
-    Raises:
-        KeeperError: as ``seats.permit``; ``INPUT_INVALID``: it is about somebody else; ``CONFLICT``.
-    """
-    session, holder = seats.session_of(keeper, caller, proof)
-    seats.permit(keeper, session, "portal.choose", subject)
-    try:
-        found = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise KeeperError("consent", "is not JSON", reason=Reason.INPUT_INVALID) from error
-    if not isinstance(found, dict) or found.get("subject") != subject:
-        raise KeeperError("consent", "is not about this subject", reason=Reason.INPUT_INVALID)
-    wanted = [signing.Wanted(CONSENT, subject, version, body)]
-    by = Person(holder.id, f"session {session.id}")
-    return plain.document(signing.sign(keeper, wanted, [by])[0])
 
 
 def open_own(
@@ -197,12 +170,11 @@ PORTAL: Mapping[str, Operation] = {
             proof=shapes.proof,
         ),
     ),
-    "portal_consent_sign": Operation(
-        consent_sign,
+    "portal_choose": Operation(
+        choosing.choose,
         shapes.table(
             subject=ID,
-            version=shapes.number(1, 2**53),
-            body=shapes.raw(CONSENT_BYTES_MAX),
+            choice=shapes.table(purpose=WORD, recipient=WORD, answer=WORD, seen=shapes.text()),
             proof=shapes.proof,
         ),
     ),
