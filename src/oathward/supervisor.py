@@ -2,7 +2,7 @@
 
 Rules:
 - Order up: keeper, courier, app, gateway; order down: gateway first, so that nothing new is accepted
-  while the others finish.
+  while the others finish. All import at once, held; each is told to go when the one before it is ready.
 - One supervisor a data folder: a lock on a file in ``run`` that the system gives up with the process.
 - A port that is taken, a setting that cannot be: said once, before anything starts. A part that ends so
   before it was ready is not started again.
@@ -34,7 +34,7 @@ from oathward.core import users
 from oathward.core.clock import wall_s
 from oathward.core.errors import OathwardError, SettingsError, StorageError
 from oathward.core.ids import uuid7
-from oathward.core.process import STATUS_STALE_S, SUPERVISOR, Status, statuses
+from oathward.core.process import HELD_VARIABLE, STATUS_STALE_S, SUPERVISOR, Status, statuses
 from oathward.core.pulse import FD_VARIABLE, Pulse, Silence
 from oathward.core.reasons import Reason
 from oathward.core.settings import Settings, doors
@@ -109,8 +109,10 @@ class Supervisor:
         except OathwardError:
             self._unlock()
             raise
+        for child in self._children.values():
+            await self._spawn(child, held=True)
         for role, child in self._children.items():
-            await self._spawn(child)
+            self._let_go(child)
             child.watcher = asyncio.create_task(self._watch(child))
             await self._ready(role, child)
         self._status = Status(self._settings.run_folder, SUPERVISOR)
@@ -150,12 +152,13 @@ class Supervisor:
             os.close(self._lock)
             self._lock = None
 
-    async def _spawn(self, child: _Child) -> None:
+    async def _spawn(self, child: _Child, *, held: bool = False) -> None:
         settings = self._settings
         with contextlib.suppress(OSError):  # its folder is its own: it may hold anything of that name
             (settings.run_folder_of(child.role) / f"{child.role}.json").unlink(missing_ok=True)
         its_end = self._listen(child)
         environment = os.environ | {"OATHWARD_SUPERVISED": "1", FD_VARIABLE: str(its_end)}
+        environment |= {HELD_VARIABLE: "1"} if held else {}
         command = [sys.executable, "-m", "oathward.app", child.role, "--data", str(settings.data)]
         try:
             child.process = await asyncio.create_subprocess_exec(
@@ -168,6 +171,13 @@ class Supervisor:
             )
         finally:
             os.close(its_end)
+        child.started_s = time.monotonic()
+
+    @staticmethod
+    def _let_go(child: _Child) -> None:
+        assert child.process is not None, "it was spawned"
+        assert child.process.stdin is not None, "we opened it"
+        child.process.stdin.write(b"\n")  # to one that has ended meanwhile: its watcher starts another
         child.started_s = time.monotonic()
 
     def _listen(self, child: _Child) -> int:

@@ -14,6 +14,7 @@ import pytest
 from oathward import supervisor
 from oathward.cli.main import run
 from oathward.core.errors import OathwardError, SettingsError
+from oathward.core.process import HELD_VARIABLE
 from oathward.core.reasons import Reason
 from oathward.core.settings import Users, load
 from oathward.supervisor import Supervisor, port_trouble, try_port
@@ -153,3 +154,40 @@ def test_a_role_that_put_a_folder_in_place_of_its_status_is_started_all_the_same
         serve._deafen(child)
 
     asyncio.run(go())
+
+
+def test_parts_import_side_by_side_and_begin_one_after_the_other(home, monkeypatch):
+    """Nothing of a part runs before the one before it is ready: the gateway accepts nothing while others are not there."""
+    began = []
+    ready = Supervisor._ready
+
+    async def noted(self, role, child):
+        began.append((role, sorted(one.stem for one in (home / "run").glob("*.json"))))
+        await ready(self, role, child)
+
+    monkeypatch.setattr(Supervisor, "_ready", noted)
+
+    async def go():
+        serve = serving(home)
+        try:
+            await serve.start()
+            assert [child.restarts for child in serve._children.values()] == [0, 0, 0, 0]
+        finally:
+            await serve.stop()
+
+    asyncio.run(go())
+    assert [(role, set(before) - {role}) for role, before in began] == [
+        ("keeper", set()),
+        ("courier", {"keeper"}),
+        ("app", {"keeper", "courier"}),
+        ("gateway", {"keeper", "courier", "app"}),
+    ]
+
+
+def test_a_held_part_whose_supervisor_ends_ends_too(home):
+    command = [sys.executable, "-m", "oathward.app", "courier", "--data", str(home)]
+    environment = os.environ | {HELD_VARIABLE: "1", "OATHWARD_SUPERVISED": "1"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=environment) as held:
+        held.stdin.close()
+        assert held.wait(30) == 0
+    assert not (home / "run" / "courier.json").exists()

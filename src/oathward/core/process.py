@@ -26,6 +26,7 @@ from oathward.core.clock import wall_s
 from oathward.core.pulse import Beats
 
 STATUS_STALE_S = 10.0
+HELD_VARIABLE = "OATHWARD_HELD"
 _STATUS_BYTES_MAX = 1 << 20
 SUPERVISOR = "supervisor"
 """The role in the status of the one who starts the others."""
@@ -96,6 +97,15 @@ def raise_files(most: int = FILES_MAX) -> int:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def told_to_go() -> bool:
+    """Wait, where a supervisor holds this process, until it says go; False where it ended instead.
+
+    Before the event loop runs: what takes the longest at a start, imports, is done by then, all parts side by side.
+    """
+    # Taken out: programs that this one starts are not held.
+    return not os.environ.pop(HELD_VARIABLE, "") or bool(os.read(sys.stdin.fileno(), 1))
 
 
 async def told_to_stop() -> None:
