@@ -24,6 +24,7 @@ class Portal:
     code_minutes_max: float = 10.0  # how long a one-time code, and what it finishes, is good
     idle_minutes_max: float = 10.0  # a session nobody uses ends
     session_hours_max: float = 8.0  # and every session ends after so long
+    openings_per_hour_max: int = 120  # so often may one holder look at values in an hour
     invitation_days_max: float = 14.0  # how long an invitation waits to be used
 
 

@@ -196,7 +196,7 @@ DATA_SETS = (
     DataSet(
         "portal",
         "Who signs in at the patient portal, and letters to them",
-        frozenset({"holder", "holder_seat", "holder_invitation", "letter"}),
+        frozenset({"holder", "holder_seat", "holder_invitation", "holder_opening", "letter"}),
         "patients and those who stand in for them",
         "name, mail address, language, day of birth, all sealed; passkeys stand with the keeper's other factors",
         lambda *_: (

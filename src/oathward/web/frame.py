@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -35,6 +35,8 @@ from oathward.policy.actions import ACTIONS
 from oathward.web import calling, security, typed
 from oathward.web.asking import HELPS, NOBODY, Book, asking
 from oathward.web.believed import BELIEVED_S, Believed
+from oathward.web.forms import Limits
+from oathward.web.forms import fields as fields_of
 from oathward.web.page import API, Route, calls, pages
 from oathward.web.render import TYPES, Renderer
 from oathward.web.security import cookie_name
@@ -50,8 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BELIEVED_S", "Believed", "Frame", "cookie_name", "create"]
 
-FORM_BYTES_MAX = 262_144
-FIELDS_MAX = 2_000
+FORMS = Limits(262_144, 2_000)
 SIGN_IN = "/sign-in"
 STEP_UP = "/step-up"
 """Where a person proves again who they are; ``next`` brings them back."""
@@ -105,7 +106,7 @@ class Frame:
             fields: tuple[tuple[str, str], ...] = ()
             if route.method == "POST":
                 security.check_origin(request)
-                fields = await _fields(request)
+                fields = await fields_of(request, FORMS)
             return await run_in_threadpool(self._answer, route, request, fields)
 
         async def call(request: Request) -> Response:
@@ -293,30 +294,6 @@ def _methods(request: Request) -> list[str]:
         for method in address.methods or ()
     }
     return sorted(found)
-
-
-async def _fields(request: Request) -> tuple[tuple[str, str], ...]:
-    """Read a form's fields.
-
-    Raises:
-        InputError: it is no form, or too long.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise InputError("form", "must be a form of this console", reason=Reason.INPUT_INVALID)
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise InputError("form", "is too long", reason=Reason.LIMIT_EXCEEDED)
-    try:
-        return tuple(
-            parse_qsl(
-                body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=FIELDS_MAX
-            )
-        )
-    except ValueError as error:
-        raise InputError("form", "is not readable", reason=Reason.INPUT_INVALID) from error
 
 
 def _to_sign_in(route: Route, request: Request) -> Response:

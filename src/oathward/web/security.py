@@ -29,6 +29,8 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.responses import Response
 
     from oathward.core.settings import Console
@@ -105,17 +107,21 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def headers_of(scheme: str) -> dict[str, str]:
-    """Give what an answer carries; encrypted, also that it is always so."""
-    ours = HEADERS | {"cache-control": NO_STORE}
-    return ours | {"strict-transport-security": HSTS} if scheme == "https" else ours
+def headers_of(scheme: str, ours: Mapping[str, str] = HEADERS) -> dict[str, str]:
+    """Give what an answer carries; encrypted, also that it is always so.
+
+    Args:
+        ours: of the console; the portal has its own.
+    """
+    found = {**ours, "cache-control": NO_STORE}
+    return found | {"strict-transport-security": HSTS} if scheme == "https" else found
 
 
 class Headers:
-    """Put our headers on every answer; ``no-store`` unless the answer says otherwise."""
+    """Put our headers on every answer, the console's or the portal's; ``no-store`` unless the answer says otherwise."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, ours: Mapping[str, str] = HEADERS) -> None:
+        self._app, self._ours = app, ours
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -124,7 +130,7 @@ class Headers:
             if message["type"] == "http.response.start":
                 given: list[tuple[bytes, bytes]] = message["headers"]
                 named = {name for name, _ in given}
-                ours = headers_of(str(scope.get("scheme")))
+                ours = headers_of(str(scope.get("scheme")), self._ours)
                 given.extend((k.encode(), v.encode()) for k, v in ours.items() if k.encode() not in named)
             await send(message)
 

@@ -176,9 +176,9 @@ def test_what_the_keeper_confirmed_is_believed_for_seconds_only(opened, admin):
 
 def test_forms_are_bounded_and_are_forms(browser):
     browser.sign_in()
-    answer = browser.client.post("/sign-out", content=b"x" * (frame.FORM_BYTES_MAX + 1), headers={**OURS, "content-type": "application/x-www-form-urlencoded"})  # fmt: skip
+    answer = browser.client.post("/sign-out", content=b"x" * (frame.FORMS.form_bytes_max + 1), headers={**OURS, "content-type": "application/x-www-form-urlencoded"})  # fmt: skip
     assert answer.status_code == 400
-    many = "&".join(f"a={n}" for n in range(frame.FIELDS_MAX + 1))
+    many = "&".join(f"a={n}" for n in range(frame.FORMS.fields_max + 1))
     for body, kind in ((b"{}", "application/json"), (many.encode(), "application/x-www-form-urlencoded"), (b"\xff", "text/plain")):  # fmt: skip
         assert browser.client.post("/sign-out", content=body, headers={**OURS, "content-type": kind}).status_code == 400  # fmt: skip
     assert browser.get("/").status_code == 200

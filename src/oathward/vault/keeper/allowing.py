@@ -6,6 +6,7 @@ Rules:
   same number again may be opened, for an hour. What was asked waits an hour at most.
 - Persons are compared, never accounts or sessions: nobody allows themselves anything.
 - Asking and allowing are records before they count.
+- Patients and who acts for them (holders) count for themselves alone: one who looks all day shuts nobody of the staff out.
 
 Deliberately absent: who may approve (``policy/access``), and any limit that a second person can lift for good.
 """
@@ -52,6 +53,21 @@ def count(keeper: Keeper, person: str, messages: int, *, stops: bool = True) -> 
         if stops and overall >= limits.openings_per_hour_max:
             raise KeeperError("openings", "too many in an hour", reason=Reason.RATE_OF_OPENING)
         store.rows("INSERT INTO opening VALUES (?, ?, ?)", now_us, person, messages)
+
+
+def count_holder(keeper: Keeper, holder: str) -> None:
+    """Count one opening at the patient portal, or refuse it: each holder has a number of their own, apart from the site's.
+
+    Raises:
+        KeeperError: ``RATE_OF_OPENING``: too many in an hour, of this holder.
+    """
+    store, now_us = keeper.store, keeper.now_us()
+    with store.transaction():
+        store.rows("DELETE FROM holder_opening WHERE at_us < ?", now_us - HOUR_US)
+        (own,) = store.one("SELECT COUNT(*) FROM holder_opening WHERE holder = ?", holder) or (0,)
+        if own >= keeper.settings.portal.openings_per_hour_max:
+            raise KeeperError("openings", "too many in an hour", reason=Reason.RATE_OF_OPENING)
+        store.rows("INSERT INTO holder_opening VALUES (?, ?)", now_us, holder)
 
 
 def ask(keeper: Keeper, caller: Caller, reason: str, proof: Mapping[str, str]) -> str:

@@ -85,6 +85,8 @@ CREATE TABLE IF NOT EXISTS holder_seat (id TEXT PRIMARY KEY, holder TEXT NOT NUL
   born BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS holder_seat_holder ON holder_seat (holder);
 CREATE INDEX IF NOT EXISTS holder_seat_subject ON holder_seat (subject);
+CREATE TABLE IF NOT EXISTS holder_opening (at_us INTEGER NOT NULL, holder TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS holder_opening_at ON holder_opening (at_us);
 CREATE TABLE IF NOT EXISTS holder_invitation (id TEXT PRIMARY KEY, holder TEXT NOT NULL UNIQUE,
   until_us INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS letter (id TEXT PRIMARY KEY, kind TEXT NOT NULL, holder TEXT NOT NULL, body BLOB NOT NULL,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl, quote
+from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -31,7 +31,8 @@ from starlette.routing import Route as Address
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.client.portal import holder_proof
-from oathward.web import security
+from oathward.web import forms, security
+from oathward.web.forms import Limits
 from oathward.web.portal import safety, texts
 from oathward.web.portal.page import Route, pages
 from oathward.web.portal.render import TYPES, Renderer
@@ -43,8 +44,7 @@ if TYPE_CHECKING:
     from oathward.vault.keeper.client.portal import Holder, Seat
     from oathward.vault.opened import Opened
 
-FORM_BYTES_MAX = 65_536
-FIELDS_MAX = 200
+FORMS = Limits(65_536, 200)
 SIGN_IN = "/sign-in"
 LEFT = "/left"
 
@@ -76,7 +76,7 @@ def create(site: Opened) -> Starlette:
     }
     app = Starlette(
         routes=addresses,
-        middleware=[Middleware(safety.Headers)],
+        middleware=[Middleware(security.Headers, ours=safety.HEADERS)],
         exception_handlers=handlers,  # type: ignore[arg-type]  # each takes the error it is named for
     )
     app.router.redirect_slashes = False
@@ -98,7 +98,7 @@ class Frame:
             form: Mapping[str, str] = {}
             if route.method == "POST":
                 security.check_origin(request)
-                form = await _form(request)
+                form = dict(await forms.fields(request, FORMS))
             return await run_in_threadpool(self._answer, route, request, form)
 
         return page
@@ -210,7 +210,9 @@ class Frame:
     async def mistake(self, request: Request, _error: Exception) -> Response:
         """Answer for an error of ours, which the server logs by its type."""
         answer = await run_in_threadpool(self._error, request, "ours", 500, Reason.INTERNAL.code)
-        answer.headers.update(safety.headers_of(request.url.scheme))  # it is given outside of all else
+        answer.headers.update(
+            security.headers_of(request.url.scheme, safety.HEADERS)
+        )  # it is given outside of all else
         return answer
 
     def _error(self, request: Request, kind: str, status: int, code: str) -> Response:
@@ -238,26 +240,3 @@ def _local(path: str) -> str:
     if not path.startswith("/") or path.startswith("//") or "\\" in path or not path.isprintable():
         return "/"
     return quote(path, safe="/?=&%-._~")
-
-
-async def _form(request: Request) -> dict[str, str]:
-    """Read a form's fields.
-
-    Raises:
-        InputError: it is no form, or too long.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/x-www-form-urlencoded":
-        raise InputError("form", "must be a form of this portal", reason=Reason.INPUT_INVALID)
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > FORM_BYTES_MAX:
-            raise InputError("form", "is too long", reason=Reason.LIMIT_EXCEEDED)
-    try:
-        pairs = parse_qsl(
-            body.decode(), keep_blank_values=True, strict_parsing=bool(body), max_num_fields=FIELDS_MAX
-        )
-    except ValueError as error:
-        raise InputError("form", "is not readable", reason=Reason.INPUT_INVALID) from error
-    return dict(pairs)

@@ -21,59 +21,25 @@ from typing import TYPE_CHECKING
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.web.security import HSTS, NO_STORE
+from oathward.web import security
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from oathward.web.portal.view import View
 
 CSP = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-HEADERS = {
-    "content-security-policy": CSP,
-    "x-content-type-options": "nosniff",
-    "x-frame-options": "DENY",
-    # Not no-referrer: with it a browser says `Origin: null` of our own forms. Other sites learn nothing either way.
-    "referrer-policy": "same-origin",
-    "cross-origin-opener-policy": "same-origin",
-    "cross-origin-resource-policy": "same-origin",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
-    "x-robots-tag": "noindex, nofollow",
-    "cache-control": NO_STORE,
-}
+SCRIPT_CSP = CSP.replace("style-src", "script-src 'self'; connect-src 'self'; style-src")
+"""Of the one page that passkeys are made on, and the one they sign in on."""
+
+HEADERS = {**security.HEADERS, "content-security-policy": CSP, "x-robots-tag": "noindex, nofollow"}
 SESSION, BEFORE, LANGUAGE, PATIENT = "session", "before", "language", "patient"
 COOKIES = (SESSION, BEFORE, LANGUAGE, PATIENT)
 BEFORE_S = 600
 """As long as a code is good."""
-
-
-class Headers:
-    """Put our headers on every answer; ``no-store`` unless the answer says otherwise."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given: list[tuple[bytes, bytes]] = message["headers"]
-                named = {name for name, _ in given}
-                ours = headers_of(str(scope.get("scheme")))
-                given.extend((k.encode(), v.encode()) for k, v in ours.items() if k.encode() not in named)
-            await send(message)
-
-        await self._app(scope, receive, with_headers)
-
-
-def headers_of(scheme: str) -> Mapping[str, str]:
-    """Give what an answer carries; encrypted, also that it is always so."""
-    return HEADERS | {"strict-transport-security": HSTS} if scheme == "https" else HEADERS
 
 
 def kept(request: Request, name: str) -> str:

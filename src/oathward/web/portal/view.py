@@ -8,7 +8,7 @@ Rules:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +46,9 @@ class View:
     now: datetime
     holder: Holder | None
     seat: Seat | None
-    secret: str
-    before: str
-    form: Mapping[str, str]
+    secret: str = field(repr=False)
+    before: str = field(repr=False)
+    form: Mapping[str, str] = field(repr=False)
 
     @property
     def now_us(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from dataclasses import replace
 
 import orjson
 import pytest
@@ -18,8 +19,8 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import load
 from oathward.policy.portal import ACCESS
 from oathward.vault.authority import trust_anchor
+from oathward.vault.keeper import allowing, subjects
 from oathward.vault.keeper import proof as proving
-from oathward.vault.keeper import subjects
 from oathward.vault.keeper.client import Client
 from oathward.vault.keeper.client.portal import holder_proof
 from oathward.vault.keeper.erasing import erase
@@ -441,3 +442,21 @@ def test_letters_do_not_wait_in_memory(house):
     assert letters(house, "invitation") == []
     house.time.pass_(seconds=61)
     assert len(letters(house, "invitation")) == 1
+
+
+def test_holders_who_look_all_day_are_limited_themselves_and_shut_nobody_out(house):
+    limits = replace(house.keeper.settings.keeper, openings_per_hour_max=3)
+    portal = replace(house.keeper.settings.portal, openings_per_hour_max=5)
+    house.keeper.settings = replace(house.keeper.settings, keeper=limits, portal=portal)
+    mine = enrol(house)
+    for _ in range(5):
+        house.portal.open(house.subject, "", 10, mine)
+    assert refused(house.portal.open, house.subject, "", 10, mine)[0] is Reason.RATE_OF_OPENING
+    other = enrol(house, basis="wish", address="friend@example.org")
+    house.portal.open(house.subject, "", 10, other)
+    for person in ("p-nurse", "p-doctor", "p-night"):
+        allowing.count(house.keeper, person, 1)
+    with pytest.raises(KeeperError):
+        allowing.count(house.keeper, "p-fourth", 1)
+    house.time.pass_(minutes=61)
+    house.portal.open(house.subject, "", 10, sign_in(house))

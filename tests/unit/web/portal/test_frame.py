@@ -372,3 +372,14 @@ def test_what_a_setting_says_is_shown_as_text(site, browser):
         page = client.get("/sign-in").text
     assert "<b>St. Ana" not in page
     assert html.escape("<b>St. Ana</b>") in page
+
+
+def test_what_a_request_holds_is_told_to_nobody_who_prints_it(browser, monkeypatch):
+    browser.sign_in()
+    shown = []
+    monkeypatch.setattr(frames.Frame, "_renewed", lambda _, view, answer: shown.append(view) or answer)
+    browser.get("/")
+    browser.post("/patient", {"access": "a-1", "word": "mine-alone"}, page="/")
+    secrets = [text for view in shown for text in (view.secret, view.before, *view.form.values()) if text]
+    assert "mine-alone" in secrets
+    assert not any(secret in repr(view) for view in shown for secret in secrets if secret != "a-1")

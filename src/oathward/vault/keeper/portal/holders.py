@@ -125,6 +125,7 @@ def forget(store: Store, id_: str) -> None:
         store.rows("UPDATE holder_seat SET born = ? WHERE id = ?", empty, seat.access)
     store.rows("DELETE FROM factor WHERE person = ?", id_)
     store.rows("DELETE FROM holder_invitation WHERE holder = ?", id_)
+    store.rows("DELETE FROM holder_opening WHERE holder = ?", id_)
     store.rows("DELETE FROM letter WHERE holder = ?", id_)
     store.rows("DELETE FROM holder WHERE id = ?", id_)
     store.set_meta("vacuum_due", "1")

@@ -109,7 +109,7 @@ def open_own(
         if not keeper.confirmed:
             why = "has not been asked since the start"
             raise KeeperError("witness", why, reason=Reason.KEEPER_UNAVAILABLE)
-        allowing.count(keeper, holder.id, len(fitting))
+        allowing.count_holder(keeper, holder.id)
         originals = [plain.original(one) for one in opening.open_rows(keeper, fitting)]
     except OathwardError as error:
         keeper.note("keeper.refused", said | {"why": error.reason.code}, subject=subject)
