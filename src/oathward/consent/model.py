@@ -72,6 +72,32 @@ class Statement:
         return rest.partition(" ")[0] if form == FHIR_SOURCE else ""
 
 
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """What a narrowing of what a patient allows did on one link in one process.
+
+    ``effective_us``: from when on the process could send nothing of it. ``withdrawn``: rows that waited. ``in_flight``:
+    broken off on the wire. ``answered``: on the wire, and answered before that. ``away``: the process began after it.
+    """
+
+    site: str
+    subject: str
+    version: int
+    link: str
+    process: str
+    committed_us: int
+    effective_us: int
+    withdrawn: int = 0
+    in_flight: int = 0
+    answered: int = 0
+    away: bool = False
+
+    @property
+    def ms(self) -> int:
+        """Milliseconds from the commit to the effect, rounded up."""
+        return -((self.committed_us - self.effective_us) // 1_000)
+
+
 def statement(
     *,
     permit: bool,

@@ -5,15 +5,18 @@
 | ``consent_fact`` | each signed version of what a subject said; the newest stands, older ones are history |
 | ``consent_arrival`` | Consents that came as messages: what they may take away, and whether a person has looked at them |
 | ``consent_change`` | a counter: what changed since a process last looked |
+| ``consent_effect`` | when a narrowing was in effect on a link in a process, and what it took away there |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Index,
@@ -28,7 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from oathward.consent.model import KIND
+from oathward.consent.model import KIND, EffectRow
 from oathward.core.db import METADATA
 from oathward.vault.authority import Document
 
@@ -41,6 +44,24 @@ consent_fact = Table(
     Column("body", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Column("at_us", BigInteger, nullable=False),
+    Index("consent_fact_at", "site", "at_us"),
+)
+
+effect = Table(
+    "consent_effect",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("link", Text, primary_key=True),
+    Column("process", Text, primary_key=True),
+    Column("committed_us", BigInteger, nullable=False),
+    Column("effective_us", BigInteger, nullable=False),
+    Column("withdrawn", BigInteger, nullable=False),
+    Column("in_flight", BigInteger, nullable=False),
+    Column("answered", BigInteger, nullable=False),
+    Column("away", Boolean, nullable=False),
+    Index("consent_effect_at", "site", "committed_us"),
 )
 
 arrival = Table(
@@ -111,6 +132,60 @@ def latest_since(db: Connection, site: str, at_us: int) -> dict[str, int]:
     query = select(consent_fact.c.subject, last).where(consent_fact.c.site == site)
     rows = db.execute(query.group_by(consent_fact.c.subject).having(last >= at_us))
     return {row[0]: row[1] for row in rows}
+
+
+def signed_since(db: Connection, site: str, at_us: int, limit: int) -> list[tuple[str, int, int]]:
+    """List (subject, version, time) of what was signed at a time or later, newest first."""
+    one = consent_fact.c
+    query = select(one.subject, one.version, one.at_us).where(one.site == site, one.at_us >= at_us)
+    rows = db.execute(query.order_by(one.at_us.desc(), one.subject, one.version.desc()).limit(limit))
+    return [(row.subject, row.version, row.at_us) for row in rows]
+
+
+def signed_us(db: Connection, site: str, subject: str, version: int) -> int:
+    """Give when a version was signed; 0 where there is none."""
+    one = consent_fact.c
+    query = select(one.at_us).where(one.site == site, one.subject == subject, one.version == version)
+    return db.execute(query).scalar() or 0
+
+
+def bodies_until(db: Connection, site: str, subject: str, version: int) -> list[bytes]:
+    """Read a version of what a subject said and the one before it; nothing where there is no such version.
+
+    Their signatures are not checked here.
+    """
+    one = consent_fact.c
+    mine = (one.site == site) & (one.subject == subject) & (one.version <= version)
+    query = select(one.version, one.body).where(mine).order_by(one.version.desc()).limit(2)
+    found = [(row.version, _raw(row.body)) for row in db.execute(query)]
+    return [body for _, body in found] if found and found[0][0] == version else []
+
+
+def effect_known(db: Connection, row: EffectRow) -> bool:
+    """Say whether a process noted what a version did on a link."""
+    one = effect.c
+    mine = (one.site == row.site) & (one.subject == row.subject) & (one.version == row.version)
+    query = select(one.link).where(mine, one.link == row.link, one.process == row.process)
+    return db.execute(query).first() is not None
+
+
+def put_effects(db: Connection, rows: Sequence[EffectRow]) -> None:
+    """Store what versions did, link by link."""
+    db.execute(insert(effect), [asdict(row) for row in rows])
+
+
+def effects(
+    db: Connection, site: str, *, since_us: int = 0, subject: str = "", version: int = 0, limit: int = 10_000
+) -> list[EffectRow]:
+    """Read what versions did since a time, latest first; of one subject's, or of one version alone."""
+    one = effect.c
+    query = select(effect).where(one.site == site, one.committed_us >= since_us)
+    if subject:
+        query = query.where(one.subject == subject)
+    if version:
+        query = query.where(one.version == version)
+    ordered = query.order_by(one.committed_us.desc(), one.subject, one.version.desc(), one.link, one.process)
+    return [EffectRow(*row) for row in db.execute(ordered.limit(limit))]
 
 
 def put(db: Connection, document: Document) -> None:

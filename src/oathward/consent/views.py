@@ -11,6 +11,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from oathward.consent import sql
 from oathward.consent.arrived import Arrived, pending
 from oathward.consent.model import KIND, Statement, common, from_canonical, originals_of
+from oathward.consent.noticed import Noticed, Version
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
@@ -59,6 +61,8 @@ class Consents:
         self._unknown: set[tuple[tuple[str, ...], ...]] = set()
         self._change = -1
         self._findings: list[tuple[str, str]] = []
+        self._noticed: Noticed | None = None
+        self._versions = deque[Version]()
 
     def refresh(self, db: Connection) -> bool:
         """Forget what changed; says whether anything did. Call it at least every second."""
@@ -68,6 +72,8 @@ class Consents:
             return False
         self._change = count
         self._remembered = {}
+        if self._noticed is not None:
+            self._versions.extend(self._noticed.new(db))
         return True
 
     def forget_unknown(self) -> None:
@@ -102,6 +108,17 @@ class Consents:
     def version(self, engine: Engine, subjects: Iterable[str]) -> int | None:
         """Give the version alone: what a delivery compares before it leaves."""
         return self.of(engine, subjects)[0]
+
+    def notice(self, noticed: Noticed) -> None:
+        """Note from now on which versions are taken in, for ``take_versions``."""
+        self._noticed = noticed
+
+    def take_versions(self) -> list[Version]:
+        """Give the versions that were taken in since the last call."""
+        found = []
+        while self._versions:
+            found.append(self._versions.popleft())
+        return found
 
     def take_findings(self) -> list[tuple[str, str]]:
         """Give what somebody should look at since the last call: (code, document)."""

@@ -138,6 +138,14 @@ class Feed:
         for lane in sorted(lanes, key=lambda lane: lane.grace_s):
             await asyncio.sleep(seen_s + lane.grace_s - time.monotonic())
             lane.break_off()
+        while not seqs.isdisjoint(row.seq for row in self.on_wire()):  # noqa: ASYNC110  a wire says it to its lane alone
+            await asyncio.sleep(_DRAIN_POLL_S)
+
+    def interrupt(self, seqs: set[int]) -> None:
+        """Break off these rows: whether they may be sent cannot be told. They are read, and decided, again."""
+        for lane in self.lanes:
+            if not seqs.isdisjoint(row.seq for row in lane.on_wire()):
+                lane.break_off(seqs)
 
     async def drain(self, patience_s: float) -> None:
         """Send nothing more and wait for the answers that are outstanding: a broken wait is a delivery twice."""

@@ -8,7 +8,8 @@ Rules:
 - What the recipient answered that would be answered again is final: it is set aside at once.
 - Nothing starts while the link may not start anything (``may_start``).
 - What is on the wire and may not be there any more is broken off: it may have been received, and is never sent again.
-  What else was outstanding is sent again; neither is a failure of the recipient.
+  What else was outstanding is sent again, and what was broken off because it could not be told; none is a failure of the
+  recipient.
 
 Deliberately absent: the wire (``mllp.py``, ``fhir.py``, ``files.py``), the database (``record.py``).
 """
@@ -118,11 +119,16 @@ class Lane:
         """Note which of what is on the wire may not be there any more: without an answer it is over, not tried again."""
         self._withdrawn.update(self._on_wire.keys() & seqs)
 
-    def break_off(self) -> None:
-        """Break off what may not be on the wire any more and still is."""
-        if self._withdrawn:
+    def break_off(self, also: Collection[int] = ()) -> None:
+        """Break off what may not be on the wire any more and still is.
+
+        Args:
+            also: rows of which that cannot be told; they are read again, and may be sent again once it can.
+        """
+        seqs = self._withdrawn | (self._on_wire.keys() & also)
+        if seqs:
             self._open, self._breaking = False, True
-            self._wire.break_off([self._on_wire[seq].row.id for seq in self._withdrawn])
+            self._wire.break_off([self._on_wire[seq].row.id for seq in sorted(seqs)])
             self._wake.set()
 
     def put(self, item: Item) -> None:

@@ -27,18 +27,19 @@ from oathward.core.db import GROUP_ROWS_MAX
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import BY_CODE, Reason
+from oathward.courier.effects import Effects
 from oathward.courier.feed import Feed
 from oathward.courier.look import Look
 from oathward.courier.model import Delivered
 from oathward.courier.record import Recorder, Settled, record_trouble
-from oathward.courier.standing import Standing
+from oathward.courier.standing import Moved, Standing
 from oathward.courier.wires import wires_of
-from oathward.messages.model import OutboxRow
+from oathward.courier.withdrawing import Withdrawing
 from oathward.policy.model import Link, Recipient
 from oathward.vault.opened import Opened
 
 _REFRESH_S = 0.5
-_AGAIN_S = 0.05
+_STALE_LOOKS = 2
 _SAID_MAX = 40
 """Looks while nothing can be read; a database that takes longer to answer is for the watchdog."""
 _DRAIN_S = 5.0
@@ -64,7 +65,9 @@ class Courier:
     def __init__(self, site: Opened) -> None:
         self.site = site
         self._loop = asyncio.get_running_loop()
-        self.knows = Standing(site, lambda at_s: self._tell(self._moved, at_s))
+        self.knows = Standing(site, lambda moved: self._tell(self._moved, moved))
+        self.effects = Effects(self.knows)
+        self.withdrawing = Withdrawing(self.knows, self.effects)
         self.trouble = ""
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
@@ -72,7 +75,6 @@ class Courier:
         self._said: dict[str, str] = {}
         self._noted: dict[str, Reason] = {}
         self._turns_before = 0
-        self._withdrawing: set[asyncio.Task[None]] = set()
         limits = site.settings.courier
         look = Look(site.engine, limits.poll_s, self._arrived)
         self._looking = asyncio.create_task(look.run())
@@ -152,10 +154,10 @@ class Courier:
         """Stop sending and record what was answered."""
         self.knows.watch.stop()
         self._looking.cancel()
-        for task in self._withdrawing:
-            task.cancel()
+        self.withdrawing.stop()
         await self._stop_feeds(list(self._feeds))
         await asyncio.to_thread(self._recorder.stop)
+        await self.effects.stop()
 
     def links(self) -> dict[str, dict[str, object]]:
         """How each link does: items in memory, the trouble it is in and since when (seconds since 1970)."""
@@ -195,39 +197,28 @@ class Courier:
                 await asyncio.to_thread(record_trouble, self.site.engine, self.site.site, link, reason, at_us)
         self._noted = now
 
-    def _moved(self, seen_s: float) -> None:
-        """Decide everything anew: what waits by reading it again, what is on the wire where it is."""
-        for running in self._feeds.values():
-            running.feed.reconsider()
-            if rows := running.feed.on_wire():
-                task = asyncio.create_task(self._withdraw(running.feed, rows, seen_s))
-                self._withdrawing.add(task)
-                task.add_done_callback(self._withdrawing.discard)
-
-    async def _withdraw(self, feed: Feed, rows: list[OutboxRow], seen_s: float) -> None:
-        while True:
-            try:
-                refused = await asyncio.to_thread(self.knows.refused, rows)
-                break
-            except StorageError:
-                await asyncio.sleep(_AGAIN_S)
-        seqs = {row.seq for row, why in zip(rows, refused, strict=True) if isinstance(why, Reason)}
-        if seqs:
-            await feed.withdraw(seqs, seen_s)
+    def _moved(self, moved: Moved) -> None:
+        feeds = [(one.feed, one.declared[0].for_care) for one in self._feeds.values()]
+        self.withdrawing.moved(moved, feeds)
 
     async def tend(self) -> None:
-        """Stop links that may not start anything, and let them go on when they may, until cancelled."""
-        was = True
+        """Stop links that may not start anything, and let them go on when they may, until cancelled.
+
+        What is on the wire of them stops a look later: a process that stood still has looked by then.
+        """
+        stale = 0
         while True:
             await asyncio.sleep(self.site.settings.consent.poll_ms / 1000)
-            fresh = self.knows.watch.fresh
-            if fresh != was:
-                was = fresh
-                if not fresh:
-                    log.error("courier.trouble", trouble=Reason.CONSENT_UNREADABLE.code)
-                for running in self._feeds.values():
-                    if not running.declared[0].for_care:
-                        running.feed.reconsider()
+            was, stale = stale, 0 if self.knows.watch.fresh else stale + 1
+            if bool(stale) == bool(was) and stale != _STALE_LOOKS:
+                continue
+            if stale == 1:
+                log.error("courier.trouble", trouble=Reason.CONSENT_UNREADABLE.code)
+            for running in self._feeds.values():
+                if not running.declared[0].for_care:
+                    running.feed.reconsider()
+                    if stale == _STALE_LOOKS:
+                        running.feed.interrupt({row.seq for row in running.feed.on_wire()})
 
     def _start(self, declared: tuple[Link, Recipient]) -> None:
         link, recipient = declared
@@ -261,6 +252,7 @@ class Courier:
     def _settle(self, settled: Settled) -> None:
         item, result, _ = settled
         self._settling.add(item.row.seq)
+        self.effects.settled(item.row, result)
         self.knows.counts["delivered" if isinstance(result, Delivered) else "set-aside"] += 1
         self._recorder.put(settled)
 
@@ -324,6 +316,8 @@ async def _watch(courier: Courier, status: Status) -> None:
         _say(status, courier)
         if not courier.recording:
             raise StorageError("recorder", "ended by itself", reason=Reason.INTERNAL)
+        if (bug := courier.withdrawing.broken) is not None:
+            raise StorageError("withdrawing", type(bug).__name__, reason=Reason.INTERNAL) from bug
         if not courier.looking:
             raise StorageError("look", "ended by itself", reason=Reason.INTERNAL)
 

@@ -14,9 +14,11 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from oathward.activation import Active, load_active
 from oathward.consent import sql as consents_sql
+from oathward.consent.noticed import Noticed, Version
 from oathward.consent.views import Consents
 from oathward.consent.watch import Watch
 from oathward.core.clock import micros
@@ -43,18 +45,26 @@ from oathward.vault.table_store import TableStore
 _KEYS_S = 60.0
 
 
+class Moved(NamedTuple):
+    """Consents or merges changed. ``seen_s``: when it was seen, of the monotonic clock; ``versions``: that were taken in."""
+
+    seen_s: float
+    versions: tuple[Version, ...] = ()
+
+
 class Standing:
     """What stands for one site, as its courier knows it.
 
     Args:
-        moved: told, on any thread, when consents or merges changed: when it was seen, of the monotonic clock.
+        moved: told, on any thread, when consents or merges changed.
     """
 
-    def __init__(self, site: Opened, moved: Callable[[float], None]) -> None:
+    def __init__(self, site: Opened, moved: Callable[[Moved], None]) -> None:
         self.site, self._moved = site, moved
         self.counts: Counter[str] = Counter()
         self._graph, self._edge_count = Graph(), 0
-        self.consents = Consents(site.site, site.authority, site.seen, family=self._family)
+        self.consents = Consents(site.site, site.authority, site.seen, family=self.family)
+        self.consents.notice(Noticed(site.site, site.clock))
         self.bodies = _bodies(site)
         self.opener = Opener(site.keeper.outbox_keys())
         self._keys_at_s = time.monotonic()
@@ -87,7 +97,7 @@ class Standing:
         self.active = active
         return moved
 
-    def _family(self, subject: str) -> tuple[str, ...]:
+    def family(self, subject: str) -> tuple[str, ...]:
         """List everyone who is one person with a subject: what any of them said counts, as in the gateway."""
         graph = self._graph
         return graph.family(graph.effective(subject))
@@ -106,7 +116,7 @@ class Standing:
                 moved = True
             self._marks = marks
         if moved:
-            self._moved(time.monotonic())
+            self._moved(Moved(time.monotonic(), tuple(self.consents.take_versions())))
 
     def refused(self, rows: Sequence[OutboxRow]) -> list[Reason | Later | None]:
         """Say of each row whether it may still be sent; runs in a thread."""

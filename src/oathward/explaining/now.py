@@ -17,20 +17,14 @@ from oathward.consent.views import Consents
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import InputError
-from oathward.core.labels import CLASSES, Assurance, Confidentiality
 from oathward.core.reasons import Reason
 from oathward.explaining.told import Told, told
 from oathward.patients import views as patients
 from oathward.policy.bundle import Bundle
-from oathward.policy.consents import ConsentFact, codes_asked
 from oathward.policy.explain import explain
-from oathward.policy.model import ANY, TRANSPORT_CLASSES, Facts, Link
+from oathward.policy.model import TRANSPORT_CLASSES, Facts, Link
+from oathward.policy.plain import Known, plain_facts
 from oathward.vault.opened import Opened
-
-Known = tuple[int | None, tuple[ConsentFact, ...] | None]
-"""Version and facts of what stands for a patient; ``None`` where it is not known."""
-
-_WHAT = {"ADT^*": "ADT^A01", "ORU^*": "ORU^R01", "FHIR^*": "FHIR^Observation", ANY: "ORU^R01"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,28 +70,6 @@ def receives(site: Opened, active: Active | None, subject: str) -> list[Receives
     return rows
 
 
-def plain_facts(site: str, link: Link, said: Known, *, clock_sure: bool) -> Facts:
-    """Give the facts of a plain message that a link takes: labelled N, and bearing each code that some consent names."""
-    version, consents = said
-    return Facts(
-        site=site,
-        device=_any(link.sources.devices),
-        device_kind=_any(link.sources.kinds),
-        device_tags=frozenset(sorted(link.sources.tags)[:1]),
-        assurance=Assurance.CERTIFICATE,
-        subject_kind="known",
-        message_type=_type(link),
-        confidentiality=Confidentiality.N,
-        sensitivity=frozenset(),
-        classes_present=CLASSES,
-        consent_version=version,
-        consents=consents,
-        clock_sure=clock_sure,
-        bundle_version=0,
-        codes_present=codes_asked(consents),
-    )
-
-
 def standing(site: Opened, subject: str) -> Known:
     """Read what stands for a patient now, with everyone they stand for."""
     with read(site.engine) as db:
@@ -126,15 +98,3 @@ def _receives(bundle: Bundle, link: Link, facts: Facts, now_us: int) -> Receives
         labels,
         told(explain(bundle, link, facts, now_us)),
     )
-
-
-def _any(words: frozenset[str]) -> str:
-    return next(iter(sorted(words - {ANY})), "any")
-
-
-def _type(link: Link) -> str:
-    types = sorted(link.sources.message_types)
-    plain = [one for one in types if ANY not in one]
-    if "ORU^R01" in types or not types:
-        return "ORU^R01"
-    return plain[0] if plain else _WHAT.get(types[0], types[0].replace(ANY, "R01"))

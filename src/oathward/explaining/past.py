@@ -25,13 +25,14 @@ from oathward.core.clock import from_micros, micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, InputError, PolicyError
 from oathward.core.reasons import Reason
-from oathward.explaining.now import Known, standing
+from oathward.explaining.now import standing
 from oathward.explaining.told import Told, told
 from oathward.ledger import Entry, Query
 from oathward.messages.views import WITHDRAWN
 from oathward.policy.bundle import Bundle, unpack
 from oathward.policy.explain import explain
 from oathward.policy.model import Facts
+from oathward.policy.plain import Known
 from oathward.vault.authority import load_version
 from oathward.vault.opened import Opened
 

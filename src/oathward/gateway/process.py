@@ -25,7 +25,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import OathwardError, SettingsError, StorageError
 from oathward.core.process import Status, raise_files, told_to_stop
 from oathward.core.reasons import Reason
-from oathward.gateway import orders
+from oathward.gateway import effects, orders
 from oathward.gateway.arrival import Prepared
 from oathward.gateway.commit import Committer
 from oathward.gateway.gate import Gate
@@ -81,6 +81,7 @@ async def run(site: Opened) -> None:
         asyncio.create_task(orders.watch(site)),
         asyncio.create_task(told_to_stop()),
     ]
+    noting = effects.noting(gate)
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping", ports=ports)
     await listener.stop()
@@ -88,7 +89,7 @@ async def run(site: Opened) -> None:
     await beside.stop()
     await asyncio.to_thread(committer.stop)
     await asyncio.to_thread(_flush, gate)
-    for task in tasks:
+    for task in (*tasks, noting):
         task.cancel()
     gate.close()
     status.remove()

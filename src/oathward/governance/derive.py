@@ -124,9 +124,9 @@ DATA_SETS = (
     DataSet(
         "consents",
         "What patients allow and deny",
-        frozenset({"consent_fact", "consent_change", "consent_arrival"}),
+        frozenset({"consent_fact", "consent_change", "consent_arrival", "consent_effect"}),
         "patients, as random ids",
-        "consent statements; their originals sealed",
+        "consent statements; their originals sealed; when each narrowing was in effect on a link",
         lambda *_: "until the subject is erased",
     ),
     DataSet(

@@ -119,6 +119,15 @@ def pending(
     return [outbox_row(row) for row in direct(db, _pending_sql(len(skipped)), values).fetchall()]
 
 
+def pending_about(db: Connection, link: str, subjects: Sequence[str], limit: int) -> list[OutboxRow]:
+    """Read a link's waiting deliveries that are about some subjects, in order."""
+    one = outbox.c
+    about = one.subject.in_(list(subjects)) | (one.others != "")
+    query = select(*OUTBOX_COLUMNS).where(one.link == link, one.state == Delivery.PENDING.value, about)
+    rows = map(outbox_row, db.execute(query.order_by(one.seq).limit(limit)))
+    return [row for row in rows if not set(subjects).isdisjoint(row.persons)]
+
+
 def arrived(db: Connection, after_seq: int) -> dict[str, int]:
     """Say on which links deliveries were added behind a position, and up to which: link -> last ``seq``."""
     return dict(direct(db, _ARRIVED, (after_seq,)).fetchall())  # type: ignore[arg-type]  # rows are pairs
