@@ -34,6 +34,7 @@ from oathward.vault.keeper.client.portal import holder_proof
 from oathward.web import forms, security
 from oathward.web.forms import Limits
 from oathward.web.portal import safety, texts
+from oathward.web.portal.in_force import InForce
 from oathward.web.portal.page import Route, pages
 from oathward.web.portal.render import TYPES, Renderer
 from oathward.web.portal.view import View
@@ -88,7 +89,7 @@ class Frame:
     """What all pages have around them."""
 
     def __init__(self, site: Opened, render: Renderer) -> None:
-        self._site, self._render = site, render
+        self._site, self._render, self._policy = site, render, InForce(site)
 
     def answering(self, route: Route) -> Callable[[Request], Awaitable[Response]]:
         """Wrap a route's function in the steps."""
@@ -178,7 +179,7 @@ class Frame:
         before = "" if holder else safety.kept(request, safety.BEFORE)
         return View(
             *(request, self._site, self._render, self._language_of(request, holder), self._site.clock.now()),
-            *(holder, _seat(request, holder), secret, before, form),
+            *(holder, _seat(request, holder), secret, before, form, self._policy),
         )
 
     def _language_of(self, request: Request, holder: Holder | None) -> texts.Texts:
@@ -202,7 +203,7 @@ class Frame:
         if error.reason is Reason.NOT_FOUND:
             kind, status, code = "gone", 404, ""
         elif error.reason is Reason.CONFLICT:
-            kind = "form"
+            kind = "over" if error.where == "session" else "form"
         elif status >= 500:
             kind = "ours"
         return await run_in_threadpool(self._error, request, kind, status, code)

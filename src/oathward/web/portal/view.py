@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from oathward.vault.keeper.client.portal import Holder, Seat
     from oathward.vault.opened import Opened
+    from oathward.web.portal.in_force import InForce
     from oathward.web.portal.render import Renderer
     from oathward.web.portal.texts import Texts
 
@@ -36,7 +37,7 @@ class View:
     Args:
         holder: who is signed in; None on public pages. seat: the patient they look at; None where there is none.
         secret: of the session. before: what the browser holds before somebody is signed in.
-        form: fields of a POST, the last of each name.
+        form: fields of a POST, the last of each name. policy: gives the bundle in force.
     """
 
     request: Request
@@ -49,6 +50,7 @@ class View:
     secret: str = field(repr=False)
     before: str = field(repr=False)
     form: Mapping[str, str] = field(repr=False)
+    policy: InForce = field(repr=False)
 
     @property
     def now_us(self) -> int:

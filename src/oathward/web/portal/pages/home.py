@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oathward.activation import load_active
-from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.web.portal import safety
@@ -29,11 +27,9 @@ def _home(view: View) -> Response:
 
 def _places(view: View) -> int:
     """Count the recipients of the policy in force; what this site keeps for itself is none."""
-    with read(view.site.engine) as db:
-        active = load_active(db, view.site.site, view.site.authority, view.site.seen)
-    if active is None:
+    bundle = view.policy.now()
+    if bundle is None:
         return 0
-    bundle = active.bundle
     return len({link.recipient for link in bundle.links.values() if link is not bundle.keep})
 
 

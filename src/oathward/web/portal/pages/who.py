@@ -11,17 +11,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oathward.activation import load_active
-from oathward.consent.choices import Choice, choices_of
-from oathward.consent.model import Statement
-from oathward.consent.views import Consents
-from oathward.core.db import read
-from oathward.patients import views as patients
+from oathward.choosing import board
+from oathward.core.errors import AuthorityError
 from oathward.web.portal.page import Page, Route
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
+    from oathward.consent.choices import Choice
     from oathward.web.portal.view import View
 
 
@@ -36,22 +33,14 @@ def _who(view: View) -> Response:
 def _places(view: View) -> list[tuple[Choice, str]] | None:
     """List each use of the data with its place's name; None where it is not known what the patient said."""
     assert view.seat is not None, "the frame lets nobody else here"
-    site, subject = view.site, view.seat.subject
-    with read(site.engine) as db:
-        active = load_active(db, site.site, site.authority, site.seen)
-        family = patients.family(db, site.site, subject)
-        consents = Consents(site.site, site.authority, site.seen, family=lambda _: family)
-        consents.refresh(db)
-    if active is None:
+    bundle = view.policy.now()
+    if bundle is None:
         return []
-    _, facts = consents.of(site.engine, (subject,))
-    if facts is None:
+    try:
+        shown = board(view.site, bundle, view.seat.subject)
+    except AuthorityError:
         return None
-    bundle = active.bundle
-    kept = {bundle.keep.id} if bundle.keep else set()
-    said = [Statement(fact) for fact in facts]
-    found = [one for one in choices_of(bundle, said, view.now_us) if not kept.issuperset(one.links)]
-    return [(one, bundle.recipients[one.recipient].name) for one in found]
+    return [(one, bundle.recipients[one.recipient].name) for one in shown.choices]
 
 
 PAGE = Page("who.title", (Route("/who", _who, "see"),), order=20)

@@ -1,0 +1,186 @@
+"""Change my choices: what stands, by purpose; one choice with what each answer would change; what counts from then on.
+
+Rules:
+- Only the last button writes: looking, going back and closing write nothing.
+- Yes and no stand on one page, in one form, in one order, with the same weight: it takes as many steps to take back as to give.
+- Before somebody chooses they read what each answer changes anywhere, and what of the care stays as it is.
+- An answer to what has changed since it was shown does nothing; the page says so and shows it anew.
+
+Deliberately absent: choosing several at once, choices of which the law leaves none (they are explained).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from oathward.choosing import Board, board
+from oathward.consent.choices import Choice, Consequence, consequence, statements_for
+from oathward.core.errors import AuthorityError, InputError, OathwardError
+from oathward.core.reasons import Reason
+from oathward.web.portal.page import Page, Route
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from starlette.responses import Response
+
+    from oathward.consent.choices import Answer
+    from oathward.policy.bundle import Bundle
+    from oathward.web.portal.view import View
+
+_ANSWERS: tuple[Answer, ...] = ("allowed", "not-allowed")
+_ORDER = ("use", "care", "law")
+_WORDS = {
+    "observation": "values",
+    "patient": "person",
+    "relative": "family",
+    "staff": "staff",
+    "organisation": "house",
+    "clinical": "health",
+    "note": "notes",
+    "order": "health",
+    "device": "device",
+    "location": "place",
+    "attachment": "files",
+    "financial": "money",
+    "uncatalogued": "other",
+}
+"""First word of a class of data -> which plain word says it; those of the message's frame say nothing of anybody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One choice in a list. ``place``: the recipient's name."""
+
+    choice: Choice
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What an answer does at one place: kinds of data that it gets from then on, and that it gets no more."""
+
+    place: str
+    gained: tuple[str, ...]
+    lost: tuple[str, ...]
+
+
+def _list(view: View) -> Response:
+    assert view.seat is not None, "the frame lets nobody else here"
+    bundle = view.policy.now()
+    if bundle is None:
+        return view.page("choices.html", known=True, groups=[])
+    try:
+        shown = board(view.site, bundle, view.seat.subject)
+    except AuthorityError:
+        return view.page("choices.html", known=False, groups=[])
+    rows = [Row(one, _name(bundle, one.recipient)) for one in shown.choices]
+    groups = [(kind, [row for row in rows if row.choice.kind == kind]) for kind in _ORDER]
+    return view.page("choices.html", known=True, groups=[(kind, some) for kind, some in groups if some])
+
+
+def _one(view: View) -> Response:
+    return _shown(view, *_chosen(view))
+
+
+def _shown(
+    view: View, bundle: Bundle, shown: Board, choice: Choice, *, again: bool = False, status: int = 200
+) -> Response:
+    effects = {answer: _consequence(view, bundle, shown, choice, answer) for answer in _ANSWERS}
+    care = [
+        _name(bundle, one.recipient)
+        for one in effects["not-allowed"].stays
+        if one.perhaps and bundle.links[one.link] is not bundle.keep
+    ]
+    return view.page(
+        "choice.html",
+        status=status,
+        row=Row(choice, _name(bundle, choice.recipient)),
+        kinds=_kinds(choice.classes),
+        yes=_effects(bundle, effects["allowed"]),
+        no=_effects(bundle, effects["not-allowed"]),
+        care=sorted(set(care)),
+        seen=shown.seen(choice),
+        again=again,
+    )
+
+
+def _choose(view: View) -> Response:
+    assert view.seat is not None, "the frame lets nobody else here"
+    answer = view.form.get("answer", "")
+    bundle, shown, choice = _chosen(view)
+    if answer not in _ANSWERS:
+        return _shown(view, bundle, shown, choice, again=True, status=409)
+    try:
+        view.site.keeper.portal.choose(
+            *(view.seat.subject, choice.purpose, choice.recipient, answer, view.form.get("seen", "")[:64]),
+            view.proof,
+        )
+    except OathwardError as error:
+        if error.reason is not Reason.CONFLICT:
+            raise
+        return _shown(view, *_chosen(view), again=True, status=409)
+    return view.go(f"/choices/{choice.id}/done")
+
+
+def _done(view: View) -> Response:
+    bundle, _, choice = _chosen(view)
+    return view.page("choice_done.html", row=Row(choice, _name(bundle, choice.recipient)))
+
+
+def _chosen(view: View) -> tuple[Bundle, Board, Choice]:
+    """Find the choice that an address names.
+
+    Raises:
+        InputError: ``not-found``. AuthorityError: it cannot be told what was said.
+    """
+    assert view.seat is not None, "the frame lets nobody else here"
+    bundle = view.policy.now()
+    purpose, _, recipient = view.request.path_params["choice"].partition(".")
+    if bundle is None:
+        raise InputError(reason=Reason.NOT_FOUND)
+    shown = board(view.site, bundle, view.seat.subject)
+    return bundle, shown, shown.find(purpose, recipient)
+
+
+def _consequence(view: View, bundle: Bundle, shown: Board, choice: Choice, answer: Answer) -> Consequence:
+    said = statements_for(choice, answer, source="portal", id_="asked")
+    return consequence(bundle, choice, shown.statements, said, view.now_us)
+
+
+def _effects(bundle: Bundle, found: Consequence) -> list[Effect]:
+    """Say what changes, place by place; links of one place together."""
+    gained: dict[str, set[str]] = {}
+    lost: dict[str, set[str]] = {}
+    for one in found.changes:
+        name = _name(bundle, one.recipient)
+        gained.setdefault(name, set()).update(_kinds(one.gained))
+        lost.setdefault(name, set()).update(_kinds(one.lost))
+    return [
+        Effect(name, tuple(sorted(gained[name])), tuple(sorted(lost[name])))
+        for name in sorted(gained)
+        if gained[name] or lost[name]
+    ]
+
+
+def _kinds(classes: Iterable[str]) -> list[str]:
+    """Say kinds of data in plain words, each once."""
+    first = {one.partition(".")[0] for one in classes}
+    return sorted({_WORDS[word] for word in first if word in _WORDS})
+
+
+def _name(bundle: Bundle, recipient: str) -> str:
+    return bundle.recipients[recipient].name
+
+
+PAGE = Page(
+    "choices.title",
+    (
+        Route("/choices", _list, "choose"),
+        Route("/choices/{choice}", _one, "choose"),
+        Route("/choices/{choice}", _choose, "choose", "POST"),
+        Route("/choices/{choice}/done", _done, "choose"),
+    ),
+    order=30,
+)
