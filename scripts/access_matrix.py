@@ -81,7 +81,14 @@ def least(role: Role, action: str) -> str:
         "ours": Thing(ACTIONS[action].thing, "x", "Acme|Vista 3", "p-2"),
         "own": Thing(ACTIONS[action].thing, "x", "Bolt|B1", "p-1"),
     }
-    for fresh, relation, purpose, own in product((False, True), (False, True), PURPOSES, whose):
+    reads = Rules.builtin().cuts[action].reads  # what no policy of this action reads cannot matter
+    ways = (
+        (False, True) if "fresh" in reads else (False,),
+        (False, True) if "relation" in reads else (False,),
+        PURPOSES if "purpose" in reads else ("",),
+        [own for own in whose if not own or own in reads],
+    )
+    for fresh, relation, purpose, own in product(*ways):
         around = Around(purpose, strong=True, fresh=fresh, relation=relation)
         if isinstance(decide(Rules.builtin(), actor, action, whose[own], around), Permitted):
             needs = [own, "care" if relation else "", *_purposes(actor, action, whose[own], around)]
