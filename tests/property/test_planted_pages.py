@@ -62,6 +62,8 @@ VISITS = {
     "/quarantine/new": lambda left: ["/quarantine/new"],
     "/quarantine/releases/{order}": lambda left: [f"/quarantine/releases/{order}" for order in left.orders],
     "/quarantine/releases/{order}/yet": lambda left: [f"/quarantine/releases/{order}/yet" for order in left.orders],
+    "/accesses": lambda left: ["/accesses", "/accesses?state=reviewed", "/accesses?state=overdue"],
+    "/accesses/{opening}": lambda left: [f"/accesses/{index}" for index in left.records[:2]],
     "/break-glass": lambda left: ["/break-glass"],
     "/break-glass/{glass}": lambda left: ["/break-glass/none"],
     "/explain": lambda left: ["/explain"],

@@ -1,4 +1,4 @@
-"""Gather what speaks for some openings: stays, assignments, ties, break-glass, releases, who answers for devices.
+"""Gather what speaks for some openings: stays, orders, assignments, on-call rosters, ties, break-glass, releases, devices.
 
 Rules:
 - The keeper's own word of then (basis, unit) stands in the record; rows are what it is checked against, as of that time.
@@ -8,17 +8,19 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection
 
-from oathward.accesses.model import Evidence, Glass, Opening
+from oathward.accesses import sql
+from oathward.accesses.model import Duty, Evidence, Glass, Opening
 from oathward.ledger import Entry, Query, search
 from oathward.policy.people import PERSON, Person
-from oathward.vault import care, care_rows
+from oathward.vault import care, care_orders, care_rows
 from oathward.vault.authority import Seen, load_all
+from oathward.vault.care_orders import Order
 from oathward.vault.sign import Verifier
 
 RECORDS_MAX = 20_000
@@ -36,13 +38,14 @@ def gather(
     """
     if not openings:
         return Evidence()
-    subjects = {one.subject for one in openings} - {""}
-    people = {one.person for one in openings}
+    subjects, people = {one.subject for one in openings} - {""}, {one.person for one in openings}
     since_us = min(one.at_us for one in openings) - _DAY_US
     until_us = max(one.at_us for one in openings)
     together = {one: care.tied(db, site, one, None) for one in subjects}
-    stays = {one: tuple(care_rows.stays_of(db, site, (one,))) for one in set().union(*together.values())}
-    aliases = _aliases(db, site, people, authority, seen)
+    every = set[str]().union(*together.values())
+    stays = {one: tuple(care_rows.stays_of(db, site, (one,))) for one in every}
+    documents = _persons(db, site, people, authority, seen)
+    aliases = {one: _aliases(one, documents.get(one)) for one in people if one}
     owners = _owners(db, site, authority, seen)
     answering = {one for one, names in aliases.items() if names & set(owners.values())}
     named = {message for one in openings if one.person in answering for message in one.messages}
@@ -55,18 +58,48 @@ def gather(
         sent_by=_sent_by(db, site, named),
         released=_released(_records(db, site, ("release.ordered",), since_us, until_us)),
         aliases=aliases,
+        staff={id_: one.staff_ids for id_, one in documents.items()},
+        changed=_changed(db, site, every),
+        orders=_orders(db, site, every),
+        duties=_duties(db, site, set[str]().union(*aliases.values()), since_us, until_us),
     )
 
 
-def _aliases(
+def _persons(
     db: Connection, site: str, people: set[str], authority: Verifier, seen: Seen
-) -> dict[str, frozenset[str]]:
-    """Give everything that names each person."""
+) -> dict[str, Person]:
+    """Read the signed records of some people; those there are."""
     documents = load_all(db, site, PERSON, authority, seen)
-    found = {one: frozenset((one,)) for one in people if one}
-    for id_ in people & documents.keys():
-        one = Person.from_body(documents[id_].body)
-        found[id_] = frozenset((one.id, one.number, one.mail)) - {""}
+    return {id_: Person.from_body(documents[id_].body) for id_ in people & documents.keys()}
+
+
+def _aliases(id_: str, person: Person | None) -> frozenset[str]:
+    """Give everything that names a person."""
+    return frozenset((id_, *((person.number, person.mail) if person else ()))) - {""}
+
+
+def _changed(db: Connection, site: str, subjects: Iterable[str]) -> dict[str, int]:
+    """Give the newest record by which care of each subject ended, or went on elsewhere."""
+    found = {}
+    for one in subjects:
+        for record in search(db, site, Query(subject=one, kind="care.ended"), limit=1):
+            found[one] = record.index
+    return found
+
+
+def _orders(db: Connection, site: str, subjects: Collection[str]) -> dict[str, tuple[Order, ...]]:
+    found: dict[str, tuple[Order, ...]] = {}
+    for one in care_orders.of(db, site, subjects):
+        found[one.subject] = (*found.get(one.subject, ()), one)
+    return found
+
+
+def _duties(
+    db: Connection, site: str, names: Collection[str], since_us: int, until_us: int
+) -> dict[str, tuple[Duty, ...]]:
+    found: dict[str, tuple[Duty, ...]] = {}
+    for one in sql.duties(db, site, names, since_us, until_us):
+        found[one.number] = (*found.get(one.number, ()), one)
     return found
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from oathward.accesses import sql
 from oathward.accesses.evidence import gather
 from oathward.accesses.explaining import explain, opening_of
-from oathward.accesses.model import KINDS, Explained, Opening, ReviewRow
+from oathward.accesses.facts import Fact, facts
+from oathward.accesses.model import KINDS, Explained, Filters, Opening, ReviewRow, StepRow
 from oathward.ledger import Query, entry, search
 from oathward.vault.authority import Seen
 from oathward.vault.sign import Verifier
@@ -45,6 +46,30 @@ class Reviewed:
     def overdue(self, now_us: int) -> bool:
         """Whether it waits too long."""
         return not self.row.by and self.row.due_us < now_us
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Openings of one patient by one person that wait, or were reviewed."""
+
+    person: str
+    subject: str
+    reviews: tuple[Reviewed, ...]
+
+    @property
+    def due_us(self) -> int:
+        """When the first of them is due."""
+        return min(one.row.due_us for one in self.reviews)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One review with everything around it. ``sealed``: the reviewer's words; empty before there are any."""
+
+    review: Reviewed
+    facts: tuple[Fact, ...]
+    steps: tuple[StepRow, ...]
+    sealed: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +130,44 @@ def reviews(
     site: str,
     authority: Verifier,
     seen: Seen,
+    wanted: Filters = Filters(),  # noqa: B008  frozen
     *,
-    waiting: bool = True,
-    person: str = "",
     limit: int = 500,
 ) -> list[Reviewed]:
-    """List openings that wait for a reviewer, those due first, or those that were reviewed."""
-    rows = sql.rows(db, site, waiting=waiting, person=person, limit=limit)
+    """List openings that wait for a reviewer, those due first, or those that were reviewed, newest first."""
+    rows = sql.rows(db, site, wanted, limit=limit)
     some = [opening_of(entry(db, site, row.opening)) for row in rows]
     found = explained(db, site, some, authority, seen)
     return [Reviewed(row, one) for row, one in zip(rows, found, strict=True)]
+
+
+def pairs(found: Iterable[Reviewed]) -> list[Pair]:
+    """Put reviews of one person and one patient together, in the order of the first of each."""
+    together: dict[tuple[str, str], list[Reviewed]] = {}
+    for one in found:
+        together.setdefault((one.row.person, one.found.opening.subject), []).append(one)
+    return [Pair(person, subject, tuple(some)) for (person, subject), some in together.items()]
+
+
+def one(db: Connection, site: str, opening: int, authority: Verifier, seen: Seen) -> Told | None:
+    """Read one review with what is on record around the opening; None where there is no review of it.
+
+    Raises:
+        AuthorityError: a device or a person does not verify.
+    """
+    row = sql.one(db, site, opening)
+    if row is None:
+        return None
+    about = opening_of(entry(db, site, opening))
+    evidence = gather(db, site, [about], authority, seen)
+    [found] = explain([about], evidence)
+    first = sql.one(db, site, row.said_of) if row.by else None
+    return Told(
+        Reviewed(row, found),
+        tuple(facts(about, evidence)),
+        tuple(sql.steps(db, site, opening)),
+        first.sealed if first is not None else b"",
+    )
 
 
 def waiting(db: Connection, site: str, now_us: int) -> Waiting:

@@ -35,7 +35,7 @@ from oathward.core.reasons import Reason
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages import traffic
-from oathward.vault import care_room, kept
+from oathward.vault import care_orders, care_room, kept
 from oathward.vault.opened import Opened
 from oathward.web.serving.server import Server
 
@@ -177,9 +177,11 @@ def _record_refusals(site: Opened, console: Server) -> None:
 
 
 def _forget_stays(site: Opened) -> None:
-    """Forget stays that ended long ago; that they were is on record, and so is how many were forgotten."""
+    """Forget stays, orders and on-call duties of long ago; stays are on record, and so is how many were forgotten."""
     now_us = micros(site.clock.now())
     with write(site.engine) as db:
+        care_orders.forget_before(db, site.site, now_us)
+        accesses.forget_duties(db, site.site, now_us)
         gone = care_room.forget_before(db, site.site, site.settings.people, now_us, _PURGE_ROWS)
         if gone.ended or gone.silent:
             body = {"ended": gone.ended, "silent": gone.silent}

@@ -14,8 +14,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oathward.gateway import care_fhir, care_hl7v2, care_moves
+from oathward.gateway import care_fhir, care_hl7v2, care_moves, care_orders
 from oathward.patients.model import FOLLOWED, EdgeKind
+from oathward.vault import care_orders as orders
 from oathward.vault import care_rows, stays, stays_moved
 from oathward.vault.care_rows import Tie
 
@@ -42,6 +43,8 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         part.tells.append(partial(stays.take, statements=told, **keys))
     if part.arrival.wire.name == "hl7v2":
         _moves(gate, device, message, part, keys)
+        if ordered := care_orders.told(message, device, gate.hasher, part):
+            part.acts.append(partial(orders.take, site=gate.site, orders=ordered))
     if told and not part.resolution.others:
         hashes = reader.named(message, device, gate.hasher, gate.named)
         subject = part.resolution.subject

@@ -136,7 +136,7 @@ def _said(
     form = message.separators, message.charset
     place, attending = message.field(pv1, _PV1_PLACE), message.field(pv1, _PV1_ATTENDING)
     short = len(place) + len(attending) <= _REMEMBERED_BYTES_MAX
-    units, attendings = (_unit, _attending) if short else (_unit.__wrapped__, _attending.__wrapped__)
+    units, attendings = (_unit, attending_of) if short else (_unit.__wrapped__, attending_of.__wrapped__)
     return turn, units(place, form), attendings(attending, form, device.default_authority, hasher.authorities)
 
 
@@ -169,7 +169,8 @@ def unit(facility: str, point: str) -> str:
 
 
 @lru_cache(maxsize=_REMEMBERED_MAX)
-def _attending(field: bytes, form: _Form, own: str, authorities: Authorities) -> tuple[str, ...] | None:
+def attending_of(field: bytes, form: _Form, own: str, authorities: Authorities) -> tuple[str, ...] | None:
+    """Read numbers of staff (XCN, repeating) as ``Person.staff_ids`` has them; None where nothing is said."""
     if not field:
         return None
     repetitions = field.split(bytes((form[0].repetition,)))[:ATTENDING_MAX]

@@ -166,17 +166,17 @@ DATA_SETS = (
     DataSet(
         "care",
         "Who cares for whom: stays, assignments",
-        frozenset({"care_stay", "care_assignment", "care_tie", "care_name"}),
-        "patients, as random ids; staff by id",
-        "unit, stay, who attends, from when until when",
+        frozenset({"care_stay", "care_assignment", "care_tie", "care_name", "care_order"}),
+        "patients, as random ids; staff by id or number",
+        "unit, stay, who attends, who ordered, from when until when",
         lambda *_: "as `vault/care` says: until the relationship has ended",
     ),
     DataSet(
         "accesses",
         "Reviews of openings that nothing explains",
-        frozenset({"access_review", "access_taken"}),
-        "staff, by id",
-        "number of the opening's record, who opened, who reviewed, outcome and words",
+        frozenset({"access_review", "access_step", "access_duty", "access_taken"}),
+        "staff, by id; on-call rosters by staff number",
+        "number of the opening's record, who opened, who reviewed, outcome; words sealed under the patient's key",
         lambda *_: "without end",
     ),
     DataSet(

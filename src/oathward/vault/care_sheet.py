@@ -104,7 +104,7 @@ def _read(cells: dict[str, str], number: int, sheet: Sheet) -> None:
         wrong("person", "at most 200 printable characters a cell")
     times = {}
     for name in ("from", "until"):
-        times[name] = _time_us(cells.get(name, ""))
+        times[name] = time_us(cells.get(name, ""))
         if not times[name]:
             wrong(name, "a time as in 2026-05-04T07:00")
     if all(times.values()) and times["until"] <= times["from"]:
@@ -113,7 +113,8 @@ def _read(cells: dict[str, str], number: int, sheet: Sheet) -> None:
         sheet.lines.append(Line(number, person, unit, Phi(patient), times["from"], times["until"]))
 
 
-def _time_us(text: str) -> int:
+def time_us(text: str) -> int:
+    """Read an ISO 8601 time, of this machine's zone where it names none; 0 for what is none."""
     try:
         return max(0, micros(datetime.fromisoformat(text).astimezone()))
     except (ValueError, OverflowError, OSError):

@@ -6,9 +6,10 @@ from oathward.accesses.model import Evidence, Opening, ReasonOfAccess
 
 
 def explains(opening: Opening, evidence: Evidence) -> bool:
-    """Take the keeper's word only where a stay at that unit stood, or one that has moved since."""
+    """Take the keeper's word only where a stay names the person as attending, or has changed since, on record."""
+    mine = evidence.staff.get(opening.person, frozenset())
     return opening.basis == "attending" and any(
-        stay.unit == opening.unit or stay.place_said_us > opening.at_us
+        not mine.isdisjoint(stay.attending) or evidence.moved_since(stay, opening)
         for stay in evidence.stood(opening.subject, opening.at_us)
     )
 

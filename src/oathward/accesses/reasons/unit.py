@@ -6,10 +6,14 @@ from oathward.accesses.model import Evidence, Opening, ReasonOfAccess
 
 
 def explains(opening: Opening, evidence: Evidence) -> bool:
-    """Take the keeper's word only where a stay at that unit stood, or one that has moved since."""
-    return opening.basis == "unit" and any(
-        stay.unit == opening.unit or stay.place_said_us > opening.at_us
-        for stay in evidence.stood(opening.subject, opening.at_us)
+    """Take the keeper's word only where a stay at that unit stood, or one that has moved since, on record."""
+    return (
+        opening.basis == "unit"
+        and bool(opening.unit)
+        and any(
+            stay.unit == opening.unit or evidence.moved_since(stay, opening)
+            for stay in evidence.stood(opening.subject, opening.at_us)
+        )
     )
 
 

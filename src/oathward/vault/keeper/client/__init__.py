@@ -37,6 +37,7 @@ from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
 from oathward.vault.keeper.client.portal import Portal
 from oathward.vault.keeper.client.transport import InProcess, Several, SocketTransport, Transport, unavailable
+from oathward.vault.keeper.client.words import Words
 from oathward.vault.keeper.original import Original
 from oathward.vault.keeper.sign_in.visit import Visit, visit_of
 from oathward.vault.seal import PublicKey
@@ -98,7 +99,7 @@ class Client:
         self.role = role
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
-        self.people, self.glass = People(self._call), Glasses(self._call)
+        self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
         self.patients = Patients(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal = Portal(self._call)

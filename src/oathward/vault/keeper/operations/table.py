@@ -35,6 +35,7 @@ from oathward.vault.keeper import (
     roles,
     signing,
     subjects,
+    words,
 )
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import admin as operations_admin
@@ -207,6 +208,7 @@ SIGNED_IN: Mapping[str, Operation] = {
     **operations_changes.BOTH,
     **operations_people.APP,
     **breaking.TABLE,
+    **words.TABLE,
     **portal.STAFF,
 }
 """For people who sign in or are signed in, through the console or at the command line: it is their session that counts."""
