@@ -179,7 +179,8 @@ class Frame:
         before = "" if holder else safety.kept(request, safety.BEFORE)
         return View(
             *(request, self._site, self._render, self._language_of(request, holder), self._site.clock.now()),
-            *(holder, _seat(request, holder), secret, before, form, self._policy),
+            *(holder, _seat(request, holder), secret, before, form),
+            policy=self._policy,
         )
 
     def _language_of(self, request: Request, holder: Holder | None) -> texts.Texts:
