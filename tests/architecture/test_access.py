@@ -13,6 +13,7 @@ matrix = tracked.script("access_matrix")
 
 CHANGES_NOTHING_OF_OTHERS = {
     "/sign-out",
+    "/consents/find",
     "/explain/find",
     "/theme",
     "/ledger/verify",

@@ -3,7 +3,7 @@
 Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
-- Processes that hung, and deliveries that are nowhere, become findings.
+- Processes that hung, and deliveries that are nowhere, become findings. The list of what patients said is kept.
 - Where a setting says how, letters to holders of the patient portal are sent (``letters``).
 - Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
 - Pages are served by a thread with a loop of its own (``web.serving.server``); one that ends by an error of ours ends the process.
@@ -32,6 +32,7 @@ from oathward.core.db import checkpoint, read, write
 from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
+from oathward.explaining import listing
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages import traffic
@@ -153,6 +154,8 @@ async def _keep_house(
                 while await asyncio.to_thread(ledger.index, site.engine, site.site):
                     status.moved("house")  # after a long absence this takes a while
                 while await asyncio.to_thread(deliveries.turn):
+                    status.moved("house")
+                while await asyncio.to_thread(listing.turn, site):
                     status.moved("house")
                 await asyncio.to_thread(_take_openings, site)
                 site.clock.persist()

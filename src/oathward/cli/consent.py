@@ -22,8 +22,6 @@ from oathward.cli.consent_export import export
 from oathward.cli.consents import (
     check_recipients,
     check_subject,
-    in_words,
-    plain,
     store,
     subjects_of,
 )
@@ -337,6 +335,8 @@ def list_(
 def _print_table(rows: Sequence[ConsentRow], *, whole: bool) -> None:
     from rich.table import Table
 
+    from oathward.consent.telling import in_words
+
     table = Table("subject", "version", "since (UTC)", "says", box=None, pad_edge=False)
     table.columns[0].no_wrap = True
     for row in rows:
@@ -349,6 +349,8 @@ def _print_table(rows: Sequence[ConsentRow], *, whole: bool) -> None:
 
 
 def _row(row: Any) -> dict[str, Any]:
+    from oathward.consent.telling import plain
+
     return {
         "subject": row.subject,
         "version": row.version,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli.asking import PersonOption, now_us, opened, person_of
+from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
-from oathward.cli.permitted import used
+from oathward.cli.permitted import used, who_may
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -76,10 +76,10 @@ def dismiss(
     as_json: JsonOption = False,
 ) -> None:
     """Say of Consents that came as messages that they are not to be in force: nothing of them holds anything any more."""
-    who = person_of(person)
     if not reason.strip():
         raise InputError("--why", "say why")
     with opened(data) as site:
+        who = who_may(site, person, "consent.change")
         rows = _chosen(site, messages)
         for row in rows:
             _settle(site, row.message, "dismissed", who, reason)
@@ -132,12 +132,9 @@ def import_messages(options: Options, messages: Sequence[str], *, every: bool) -
 
 def _settle(site: Opened, message: str, state: str, person: str, reason: str) -> None:
     from oathward.consent import actions
-    from oathward.consent.model import ARRIVED
     from oathward.core.db import write
-    from oathward.vault import kept
 
     with write(site.engine) as db:
-        kept.drop(db, message, ARRIVED)
         at_us = now_us(site)
         actions.settle(db, site.site, message, state=state, by=person, reason=reason, now_us=at_us)
 

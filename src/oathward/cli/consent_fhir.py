@@ -21,9 +21,10 @@ from oathward.cli.consent_import import (
     hasher_by,
     keys_of,
 )
-from oathward.cli.consents import bundle_in_force, check_subject, in_words, plain
+from oathward.cli.consents import bundle_in_force, check_subject
 from oathward.cli.output import settings_of
 from oathward.consent.fhir.sets import Problem
+from oathward.consent.telling import in_words, plain
 from oathward.core.errors import InputError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason

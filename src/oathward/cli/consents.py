@@ -1,12 +1,11 @@
-"""What ``oathward consent`` shares: whose statements they are, storing them, and saying them in words."""
+"""What ``oathward consent`` shares: whose statements they are, and storing them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from oathward.cli.asking import now_us, sign_and_store
-from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from oathward.core.settings import Settings
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.policy.bundle import Bundle
-    from oathward.policy.consents import Box
     from oathward.vault.opened import Opened
 
 
@@ -117,46 +115,3 @@ def store(
         "consents",
     )
     return len(drafts)
-
-
-def in_words(one: Statement) -> str:
-    """Say a statement in one line."""
-    fact = one.fact
-    text = f"{'permit' if fact.permit else 'deny'} {_box(fact.box)}"
-    return text + "".join(f"; except {_box(box)}" for box in fact.unless)
-
-
-def plain(one: Statement) -> dict[str, Any]:
-    """Give a statement as JSON."""
-    fact = one.fact
-    return {
-        "id": fact.id,
-        "permit": fact.permit,
-        **_plain_box(fact.box),
-        "unless": [_plain_box(box) for box in fact.unless],
-        "source": one.source,
-    }
-
-
-def _box(box: Box) -> str:
-    text = f"{_set(box.purposes)} to {_set(box.recipients)}: {_set(box.classes)}"
-    for name, words in (("with code", box.codes), ("labelled", box.labels)):
-        if words != {"*"}:
-            text += f" {name} {_set(words)}"
-    for name, at in (("from", box.start_us), ("until", box.end_us)):
-        if at is not None:
-            text += f" {name} {from_micros(at):%Y-%m-%d %H:%M}"
-    return text
-
-
-def _plain_box(box: Box) -> dict[str, Any]:
-    sets = {
-        name: sorted(getattr(box, name)) for name in ("purposes", "recipients", "classes", "codes", "labels")
-    }
-    times = {"from": box.start_us, "until": box.end_us}
-    return sets | {name: iso(from_micros(at)) if at is not None else None for name, at in times.items()}
-
-
-def _set(words: Iterable[str]) -> str:
-    shown = sorted(words)
-    return ", ".join(shown[:3]) + (f" and {len(shown) - 3} more" if len(shown) > 3 else "")

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from oathward.consent import sql
 from oathward.consent.arrived import Arrived
 from oathward.consent.model import (
+    ARRIVED,
     KIND,
     STATEMENTS_MAX,
     Statement,
@@ -29,6 +30,7 @@ from oathward.consent.views import facts_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
+from oathward.vault import kept
 from oathward.vault.authority import Document, Seen, put_all
 from oathward.vault.sign import Verifier
 
@@ -147,13 +149,16 @@ def attribute(db: Connection, site: str, message: str, *, subject: str) -> None:
 
 
 def settle(db: Connection, site: str, message: str, *, state: str, by: str, reason: str, now_us: int) -> None:
-    """Note what a person made of an arrival (``imported``, ``dismissed``); nothing of it pends any more. Last before commit.
+    """Note what a person made of an arrival (``imported``, ``dismissed``); the last call before the caller's commit.
+
+    Nothing of it pends any more, and what lay sealed of it for that person goes.
 
     Raises:
         InputError: ``not-found``; nothing of this message waits.
     """
     if not sql.settle(db, site, message, state):
         raise InputError("message", "no consent of it waits", reason=Reason.NOT_FOUND)
+    kept.drop(db, message, ARRIVED)
     sql.bump(db, site)
     body = {"by": by, "reason": reason, "state": state}
     append(db, site, [prepare(Record("consent.settled", body, now_us, "", (), message))])

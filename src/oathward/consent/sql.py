@@ -6,27 +6,31 @@
 | ``consent_arrival`` | Consents that came as messages: what they may take away, and whether a person has looked at them |
 | ``consent_change`` | a counter: what changed since a process last looked |
 | ``consent_effect`` | when a narrowing was in effect on a link in a process, and what it took away there |
+| ``consent_person`` | one row a patient who said something: what a list is sorted and cut by, kept by a follower; a hint, never authority |
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     Connection,
     Index,
     LargeBinary,
     Row,
     Table,
     Text,
+    delete,
     func,
     insert,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -85,6 +89,57 @@ change = Table(
     Column("site", Text, primary_key=True),
     Column("n", BigInteger, nullable=False),
 )
+
+
+person = Table(
+    "consent_person",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("said", BigInteger, nullable=False),
+    Column("permits", BigInteger, nullable=False),
+    Column("denials", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("next_us", BigInteger, nullable=False),
+    Column("contradictions", BigInteger, nullable=False),
+    Column("contradicts_us", BigInteger, nullable=False),
+    Column("sure", BigInteger, nullable=False),
+    Index("consent_person_at", "site", "at_us", "subject"),
+    Index("consent_person_next", "site", "next_us", "subject"),
+    Index("consent_person_until", "site", "until_us", "subject"),
+    Index("consent_person_contradicts", "site", "contradicts_us", "subject"),
+    Index("consent_person_said", "site", "said", "subject"),
+    Index("consent_person_sure", "site", "sure", "subject"),
+)
+"""``said``: how many subjects of the patient said something. ``until_us``: when the last statement ends; ``next_us``: when the
+next one does; ``contradicts_us``: when the last contradiction does. ``NEVER`` where nothing ends, 0 where there is nothing.
+``sure``: 1 where every signature verified."""
+
+NEVER = 2**62
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Some of the list: what holds, and by which column it is in order, downwards or upwards."""
+
+    holds: tuple[ColumnElement[bool], ...]
+    by: Column[Any]
+    down: bool = True
+
+
+def cuts(now_us: int, soon_us: int) -> Mapping[str, Cut]:
+    """Give every cut of the list by name."""
+    c = person.c
+    return {
+        "": Cut((), c.at_us),
+        "stands": Cut((c.until_us + 0 > now_us,), c.at_us),  # most do: read in order, not by that index
+        "soon": Cut((c.next_us > now_us, c.next_us <= soon_us), c.next_us, down=False),
+        "ended": Cut((c.until_us <= now_us,), c.until_us),
+        "contradictory": Cut((c.contradicts_us > now_us,), c.contradicts_us),
+        "merged": Cut((c.said > 1,), c.said),
+        "unsure": Cut((c.sure == 0,), c.sure),
+    }
 
 
 def change_count(db: Connection, site: str) -> int:
@@ -188,6 +243,51 @@ def effects(
     return [EffectRow(*row) for row in db.execute(ordered.limit(limit))]
 
 
+def put_person(db: Connection, site: str, values: Mapping[str, Any]) -> None:
+    """Store what the list says of one patient, in place of what it said."""
+    statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(person)
+    row = {"site": site, **values}
+    rest = {name: row[name] for name in row if name not in {"site", "subject"}}
+    db.execute(statement.values(row).on_conflict_do_update(index_elements=["site", "subject"], set_=rest))
+
+
+def drop_persons(db: Connection, site: str, subjects: Sequence[str]) -> None:
+    """Take subjects off the list."""
+    db.execute(delete(person).where(person.c.site == site, person.c.subject.in_(list(subjects))))
+
+
+def person_row(db: Connection, site: str, subject: str) -> Row[Any] | None:
+    """Read what the list says of one patient."""
+    query = select(person).where(person.c.site == site, person.c.subject == subject)
+    return db.execute(query).first()
+
+
+def persons(
+    db: Connection, site: str, cut: Cut, *, after: tuple[int, str] | None, limit: int
+) -> list[Row[Any]]:
+    """Read a page of the list, in the cut's order."""
+    query = select(person).where(person.c.site == site, *cut.holds)
+    if after is not None:
+        key = tuple_(cut.by, person.c.subject)
+        query = query.where(key < after if cut.down else key > after)
+    order = (cut.by.desc(), person.c.subject.desc()) if cut.down else (cut.by, person.c.subject)
+    return list(db.execute(query.order_by(*order).limit(limit)))
+
+
+def persons_count(db: Connection, site: str, cut: Cut, most: int) -> int:
+    """Count what a cut holds, up to a number."""
+    some = select(person.c.subject).where(person.c.site == site, *cut.holds).limit(most).subquery()
+    return db.execute(select(func.count()).select_from(some)).scalar_one()
+
+
+def due(db: Connection, site: str, now_us: int, limit: int) -> list[str]:
+    """List patients of whom something ended since the list last looked."""
+    query = select(person.c.subject).where(
+        person.c.site == site, person.c.next_us > 0, person.c.next_us <= now_us
+    )
+    return list(db.execute(query.order_by(person.c.next_us).limit(limit)).scalars())
+
+
 def put(db: Connection, document: Document) -> None:
     """Store a new version."""
     db.execute(
@@ -219,9 +319,18 @@ def move_arrival(db: Connection, site: str, message: str, subject: str) -> None:
     db.execute(update(arrival).where(one).values(subject=subject))
 
 
-def waiting(db: Connection, site: str, *, subjects: Sequence[str] = (), limit: int = 1_000) -> list[Row[Any]]:
-    """Read arrivals that nobody has looked at, oldest first: of these subjects, or of all."""
+def waiting(
+    db: Connection,
+    site: str,
+    *,
+    subjects: Sequence[str] = (),
+    limit: int = 1_000,
+    after: tuple[int, str] | None = None,
+) -> list[Row[Any]]:
+    """Read arrivals that nobody has looked at, oldest first: of these subjects, or of all; after a time and message."""
     query = select(arrival).where(arrival.c.site == site, arrival.c.state == "waiting")
+    if after is not None:
+        query = query.where(tuple_(arrival.c.at_us, arrival.c.message) > after)
     if subjects:
         query = query.where(arrival.c.subject.in_(list(subjects)))
     return list(db.execute(query.order_by(arrival.c.at_us, arrival.c.message).limit(limit)))

@@ -12,10 +12,11 @@ Rules:
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from oathward.consent import sql
 from oathward.consent.arrived import Arrived, pending
@@ -152,23 +153,51 @@ class Consents:
 
 @dataclass(frozen=True, slots=True)
 class ArrivalRow:
-    """Consents that came as a message and wait for a person, for a list."""
+    """Consents that came as a message and wait for a person, for a list. ``found``: None where it cannot be read."""
 
     message: str
     subject: str
     device: str
     consents: int
-    denials: int
     at_us: int
+    found: Arrived | None
+
+    @property
+    def denials(self) -> int:
+        """How many denials pend."""
+        return len(self.found.denials) if self.found else 0
 
 
-def arrivals(db: Connection, site: str, *, limit: int = 1_000) -> tuple[int, list[ArrivalRow]]:
-    """List what waits for a person, oldest first, with how many there are in all."""
-    rows = [
-        ArrivalRow(r.message, r.subject, r.device, r.consents, _denials(r.body), r.at_us)
-        for r in sql.waiting(db, site, limit=limit)
-    ]
+def arrivals(
+    db: Connection, site: str, *, limit: int = 1_000, after: tuple[int, str] | None = None
+) -> tuple[int, list[ArrivalRow]]:
+    """List what waits for a person, oldest first, with how many there are in all; ``after`` a row's time and message."""
+    rows = [_arrival(r) for r in sql.waiting(db, site, limit=limit, after=after)]
     return sql.waiting_count(db, site), rows
+
+
+def arrivals_count(db: Connection, site: str) -> int:
+    """Count what waits for a person."""
+    return sql.waiting_count(db, site)
+
+
+def arrivals_of(db: Connection, site: str, subjects: Sequence[str]) -> list[ArrivalRow]:
+    """List what waits of some subjects, oldest first."""
+    return [_arrival(r) for r in sql.waiting(db, site, subjects=subjects, limit=_ARRIVALS_MAX)]
+
+
+def said_at(db: Connection, site: str, subject: str) -> int:
+    """Say when what stands for a subject was signed; 0 where it never said anything. Its signature is not checked here."""
+    document = sql.newest(db, site, subject)
+    return document.at_us if document else 0
+
+
+def _arrival(row: Row[Any]) -> ArrivalRow:
+    try:
+        found = Arrived.from_body(row.body)
+    except ValueError:
+        found = None
+    return ArrivalRow(row.message, row.subject, row.device, row.consents, row.at_us, found)
 
 
 def said_since(db: Connection, site: str, at_us: int) -> dict[str, int]:
@@ -180,13 +209,6 @@ def was_noted(engine: Engine, site: str, message: str) -> bool:
     """Say whether the Consents of a message were noted before."""
     with read(engine) as db:
         return sql.arrival_known(db, site, message)
-
-
-def _denials(body: bytes) -> int:
-    try:
-        return len(Arrived.from_body(body).denials)
-    except ValueError:
-        return 0
 
 
 def facts_of(

@@ -124,7 +124,7 @@ DATA_SETS = (
     DataSet(
         "consents",
         "What patients allow and deny",
-        frozenset({"consent_fact", "consent_change", "consent_arrival", "consent_effect"}),
+        frozenset({"consent_fact", "consent_change", "consent_arrival", "consent_effect", "consent_person"}),
         "patients, as random ids",
         "consent statements; their originals sealed; when each narrowing was in effect on a link",
         lambda *_: "until the subject is erased",

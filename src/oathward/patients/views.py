@@ -63,6 +63,22 @@ def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     return graph.family(graph.effective(subject))
 
 
+class Families:
+    """Who stands for whom at one moment, read once: for work on many subjects."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def of(self, subject: str) -> tuple[str, ...]:
+        """List the effective subject and everyone it stands for."""
+        return self._graph.family(self._graph.effective(subject))
+
+
+def families(db: Connection, site: str) -> Families:
+    """Read who stands for whom."""
+    return Families(Graph(sql.edges(db, site)))
+
+
 def confirmed_family(
     db: Connection, site: str, subject: str, verifier: Verifier, seen: Seen
 ) -> tuple[str, ...]:

@@ -120,6 +120,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "breakglass.see": _see("area", "see which glasses were broken"),
     "breakglass.review": _approve("patient", "review another person's broken glass"),
     "opening.approve": _approve("opening", "let another person open more than the limit"),
+    "consents.see": _see("patient", "see what patients said"),
     "consent.change": _change("patient", "enter what a patient says"),
     "consent.explain": _see("patient", "see who may see what of a patient, and why"),
     "care.change": _change("patient", "say who cares for whom"),

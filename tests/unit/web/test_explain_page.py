@@ -46,7 +46,7 @@ def world(tmp_path_factory):
     site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
     with peopled(site, PEOPLE) as found:
         app = build(site.settings, "app", become_keeper=False)
-        found.web = create(app)
+        found.app, found.web = app, create(app)
         with read(app.engine) as db:
             listed = [
                 (authority.load(db, app.site, PERSON, one.id, app.authority, app.seen), one)

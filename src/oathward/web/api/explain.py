@@ -11,7 +11,7 @@ from oathward.explaining.now import Receives
 from oathward.explaining.past import Past, Why
 from oathward.web.calls import Call
 from oathward.web.page import Route, named
-from oathward.web.pages.explain import about
+from oathward.web.seeking import about
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -12,11 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from oathward.core.errors import KeeperError
-from oathward.core.phi import Phi
-from oathward.core.reasons import Reason
 from oathward.explaining import carers, now, past
-from oathward.web import caring
+from oathward.web import seeking
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
@@ -44,20 +41,7 @@ def again(view: View) -> Response:
 
 def find(view: View) -> Response:
     """Go to the patient of a subject id or a number, or say that there is nobody to go to."""
-    subject = view.form.get("subject", "").strip()
-    if subject and all(mark in "0123456789abcdef-" for mark in subject) and len(subject) == 36:
-        return view.go(f"/explain/{subject}")
-    number, authority = view.form.get("number", "").strip(), view.form.get("authority", "").strip()
-    if not number or len(number) > 100 or not number.isprintable() or not authority:
-        return _asked(view, missing=True)
-    purpose = caring.purpose(view, "patient.find")
-    try:
-        found = view.site.keeper.patients.find(Phi(number), authority[:200], "MR", purpose, view.proof)
-    except KeeperError as error:
-        if error.reason is not Reason.RATE_OF_OPENING:
-            raise
-        return view.page("patient_limit.html", status=429)
-    return view.go(f"/explain/{found}") if found else _asked(view, nobody=True)
+    return seeking.find(view, "/explain", _asked)
 
 
 def one(view: View) -> Response:
@@ -88,28 +72,18 @@ def _asked(view: View, *, nobody: bool = False, missing: bool = False) -> Respon
     )
 
 
-def asking(view: View) -> tuple[str, bool]:
-    """For the form: whoever cares for anybody may ask; whom it leads to is asked about again."""
-    return caring.purpose(view, "patient.find"), True
-
-
-def about(view: View) -> tuple[str, bool]:
-    """For what is about the subject in the path."""
-    return caring.purpose(view, "patient.open"), caring.relation(view, view.part("subject")) is not None
-
-
 PAGE = Page(
     "Explain",
     (
-        Route("/explain", show, action="consent.explain", around=asking),
-        Route("/explain/find", again, action="consent.explain", around=asking),
-        Route("/explain/find", find, "POST", action="consent.explain", around=asking),
+        Route("/explain", show, action="consent.explain", around=seeking.asking),
+        Route("/explain/find", again, action="consent.explain", around=seeking.asking),
+        Route("/explain/find", find, "POST", action="consent.explain", around=seeking.asking),
         Route(
             "/explain/{subject}",
             one,
             action="consent.explain",
             thing=named("patient", "subject"),
-            around=about,
+            around=seeking.about,
         ),
     ),
     group="See",
