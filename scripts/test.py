@@ -32,7 +32,14 @@ LONG = bool(os.environ.get("OATHWARD_LONG"))
 WORKERS = 2
 WAITING_WORKERS = 3
 TEST_S_MAX = 7_200 if LONG else 120
-DEBIAN = {"postgresql": "initdb", "openssl": "openssl", "tshark": "tshark", "chromium": "chromium"}
+DEBIAN = {
+    "postgresql": "initdb",
+    "openssl": "openssl",
+    "tshark": "tshark",
+    "chromium": "chromium",
+    "pango1.0-tools": "pango-view",
+    "poppler-utils": "pdftotext",
+}
 """Debian package -> a program of it."""
 
 SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")

@@ -31,13 +31,13 @@ def test_the_project_and_its_lock_ask_for_the_same():
     assert sorted(declared) == sorted(asked("base.in"))
 
 
-@pytest.mark.parametrize("level", ["base", "build", "otel", "dev"])
+@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf", "dev"])
 def test_locks_hold_what_is_asked_for(level: str):
     names = {re.match(r"[\w.-]+", line)[0].lower() for line in asked(f"{level}.in")}
     assert names <= set(locked(f"{level}.txt"))
 
 
-@pytest.mark.parametrize("level", ["base", "build", "otel"])
+@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf"])
 def test_dev_holds_the_same_versions(level: str):
     dev = locked("dev.txt")
     assert {k: v for k, v in locked(f"{level}.txt").items() if dev.get(k) != v} == {}

@@ -26,6 +26,10 @@ class Portal:
     session_hours_max: float = 8.0  # and every session ends after so long
     openings_per_hour_max: int = 120  # so often may one holder look at values in an hour
     invitation_days_max: float = 14.0  # how long an invitation waits to be used
+    copy_hours: float = 24.0  # how long the link to a copy that a patient asked for is good
+    report_hours: float = (
+        72.0  # a privacy officer settles what a patient reported within so long; then it is overdue
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -195,12 +195,18 @@ DATA_SETS = (
     ),
     DataSet(
         "portal",
-        "Who signs in at the patient portal, and letters to them",
-        frozenset({"holder", "holder_seat", "holder_invitation", "holder_opening", "letter"}),
+        "Who signs in at the patient portal, letters to them, what they asked for and reported",
+        frozenset(
+            {
+                *("holder", "holder_seat", "holder_invitation", "holder_opening", "letter"),
+                *("copy_request", "report"),
+            }
+        ),
         "patients and those who stand in for them",
-        "name, mail address, language, day of birth, all sealed; passkeys stand with the keeper's other factors",
+        "name, mail address, language, day of birth, words of reports, all sealed; passkeys stand with the keeper's other factors",
         lambda *_: (
-            "until the holder's last access has ended, or the subject is erased; letters three days at most"
+            "until the holder's last access has ended, or the subject is erased; letters three days at most;"
+            " requests for a copy 30 days; reports until the subject is erased"
         ),
     ),
     DataSet(

@@ -134,10 +134,15 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "portal.list": _see("patient", "see who has access to a patient's portal"),
     "portal.invite": _change("patient", "give somebody access to a patient's portal", fresh=True),
     "portal.end": _change("patient", "end an access to a patient's portal"),
+    "reports.see": _see("area", "see what patients reported, without their words"),
+    "report.open": _open("patient", "open what a patient wrote in a report", fresh=True),
+    "report.settle": _change("patient", "say what a patient's report came to"),
     # --- the patient portal: holders
     "portal.see": _held("See", "patient", "see who sees what of one's own data"),
     "portal.values": _held("Open", "patient", "see one's own values"),
     "portal.choose": _held("Change", "patient", "say what one allows"),
+    "portal.request": _held("Change", "patient", "ask for a copy of one's own data"),
+    "portal.report": _held("Change", "patient", "report that something is wrong"),
     "portal.own": _held("Change", "account", "change one's own sign-in, end one's own accesses"),
     # --- keys
     "keys.rotate": _change("key", "renew keys", fresh=True),

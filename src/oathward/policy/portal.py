@@ -37,7 +37,13 @@ SCOPE = ("see", "choose", "request")
 SELF = "self"
 BASES = (SELF, "parent", "guardian", "attorney", "wish")
 STATES = ("active", "ended", "hidden")
-NEEDS: Mapping[str, str] = {"portal.see": "see", "portal.values": "see", "portal.choose": "choose"}
+NEEDS: Mapping[str, str] = {
+    "portal.see": "see",
+    "portal.values": "see",
+    "portal.report": "see",
+    "portal.choose": "choose",
+    "portal.request": "request",
+}
 """Action -> what of an access's scope it takes."""
 
 _FIRST_DAYS_US = 14 * 3_600_000_000

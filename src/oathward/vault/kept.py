@@ -59,6 +59,9 @@ QUARANTINE, ARRIVED = "quarantine", "consent:arrived"
 APART = frozenset((QUARANTINE, ARRIVED))
 """Purposes of originals that were not kept for a recipient: what is held, and consents that wait for a person."""
 
+PAPERS = frozenset(("consent", "breakglass"))
+"""Purposes of originals that no device sent: papers, and words of staff."""
+
 NOBODYS = "unattributed-"
 """What the subjects of a day begin with under which lies what was held before anybody knew whose it is (ADR 0010)."""
 
@@ -117,6 +120,26 @@ def newest(
     where = (kept_body.c.subject.in_(subjects)) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
     where &= (kept_body.c.message > after) & kept_body.c.purpose.not_in(sorted(APART))
     query = select(kept_body).where(where).order_by(kept_body.c.message.desc(), kept_body.c.purpose)
+    found: dict[str, Kept] = {}
+    for row in db.execute(query.limit(limit * 2)):  # a message may be kept on several links
+        found.setdefault(row.message, _kept(row))
+    return list(found.values())[:limit]
+
+
+def newest_ids(db: Connection, site: str, subject: str, *, limit: int) -> list[str]:
+    """List the messages of which something was kept of a subject for a recipient, newest first; no body's place is read."""
+    where = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
+    where &= kept_body.c.purpose.not_in(sorted(APART | PAPERS))
+    query = select(kept_body.c.message).where(where).distinct().order_by(kept_body.c.message.desc())
+    return list(db.execute(query.limit(limit)).scalars())
+
+
+def between(db: Connection, site: str, subject: str, *, after: str, until: str, limit: int) -> list[Kept]:
+    """List what was kept of a subject for a recipient, oldest first, one original a message, behind one id up to another."""
+    where = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
+    where &= (kept_body.c.message > after) & (kept_body.c.message <= until)
+    where &= kept_body.c.purpose.not_in(sorted(APART | PAPERS))
+    query = select(kept_body).where(where).order_by(kept_body.c.message, kept_body.c.purpose)
     found: dict[str, Kept] = {}
     for row in db.execute(query.limit(limit * 2)):  # a message may be kept on several links
         found.setdefault(row.message, _kept(row))

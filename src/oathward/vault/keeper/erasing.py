@@ -29,7 +29,7 @@ from oathward.vault import intake, kept
 from oathward.vault.authority import Document, signing_input
 from oathward.vault.keeper import backups, keyring, subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.portal import giving
+from oathward.vault.keeper.portal import giving, reports, requests
 from oathward.vault.keeper.proof import Person
 
 _CODE = re.compile(r"[a-z0-9][a-z0-9.-]{0,63}", re.ASCII)
@@ -67,6 +67,8 @@ def erase(keeper: Keeper, subject: str, reason: str, person: Person) -> Document
     keeper.publish_tombstones()
     point("erase.published")
     giving.forget_subject(keeper, subject, person)
+    reports.forget(keeper, subject)
+    requests.forget(keeper, subject)
     originals = _follow(keeper, subject, reason, person, tombstone.serial)
     keeper.record_erasures()
     intake_gone = max(k.not_after_us + keyring.MARGIN_US for k in keyring.exchanges(store, "intake"))

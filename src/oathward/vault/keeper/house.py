@@ -29,7 +29,7 @@ from oathward.vault.keeper.copying import making
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import table as operations
-from oathward.vault.keeper.portal import giving
+from oathward.vault.keeper.portal import giving, reports, requests
 
 _SCHEDULE = "schedule"
 _COPY_FIRST_S = 5.0
@@ -140,4 +140,6 @@ class House:
             keeper.store.forget_deleted()
             keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
         giving.keep_up(keeper)
+        reports.keep_up(keeper)
+        requests.keep_up(keeper)
         backups.keep_up(keeper.store, now_us)

@@ -92,6 +92,16 @@ CREATE TABLE IF NOT EXISTS holder_invitation (id TEXT PRIMARY KEY, holder TEXT N
 CREATE TABLE IF NOT EXISTS letter (id TEXT PRIMARY KEY, kind TEXT NOT NULL, holder TEXT NOT NULL, body BLOB NOT NULL,
   due_us INTEGER NOT NULL, until_us INTEGER NOT NULL, tries INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS letter_due ON letter (due_us);
+CREATE TABLE IF NOT EXISTS report (id TEXT PRIMARY KEY, once TEXT NOT NULL, holder TEXT NOT NULL, subject TEXT NOT NULL,
+  kind TEXT NOT NULL, about INTEGER NOT NULL, at_us INTEGER NOT NULL, words BLOB NOT NULL, state TEXT NOT NULL,
+  by TEXT NOT NULL, taken_us INTEGER NOT NULL, outcome TEXT NOT NULL, settled_us INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS report_once ON report (holder, once);
+CREATE INDEX IF NOT EXISTS report_subject ON report (subject);
+CREATE TABLE IF NOT EXISTS copy_request (id TEXT PRIMARY KEY, once TEXT NOT NULL, link TEXT NOT NULL UNIQUE,
+  holder TEXT NOT NULL, subject TEXT NOT NULL, at_us INTEGER NOT NULL, until_us INTEGER NOT NULL,
+  fetched INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX IF NOT EXISTS copy_request_once ON copy_request (holder, once);
+CREATE INDEX IF NOT EXISTS copy_request_subject ON copy_request (subject);
 """
 
 WRAPPED = (

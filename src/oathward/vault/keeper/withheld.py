@@ -58,7 +58,7 @@ def left(
     """
     if purpose not in CARE_PURPOSES:
         return Left(list(rows), card, withheld=False)
-    messages, card_shut = _shut(keeper, together, rows)
+    messages, card_shut = shut(keeper, together, rows)
     if card is None:
         card_shut = False
     glass = breaking.standing(keeper, session, together)
@@ -70,7 +70,12 @@ def left(
     )
 
 
-def _shut(keeper: Keeper, together: Collection[str], rows: Sequence[Kept]) -> tuple[frozenset[str], bool]:
+def shut(keeper: Keeper, together: Collection[str], rows: Sequence[Kept]) -> tuple[frozenset[str], bool]:
+    """Say which messages consents and labels withhold from who cares for a patient, and whether the card.
+
+    Raises:
+        AuthorityError, StorageError: it cannot be told.
+    """
     names = frozenset(row.message for row in rows)
     if keeper.register is None:
         return names, True
@@ -78,5 +83,5 @@ def _shut(keeper: Keeper, together: Collection[str], rows: Sequence[Kept]) -> tu
     sql = f"SELECT id, stored FROM signed WHERE kind = ? AND id IN ({marks})"  # noqa: S608  marks only
     newest = keeper.store.rows(sql, _CONSENT, *together)
     keeper.seen.learn({(_CONSENT, id_): version for id_, version in newest})
-    shut = keeper.register.withheld(keeper, together, names)
-    return shut.messages, shut.card
+    found = keeper.register.withheld(keeper, together, names)
+    return found.messages, found.card

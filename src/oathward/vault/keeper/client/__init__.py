@@ -30,6 +30,7 @@ from oathward.core.reasons import BY_CODE, Reason
 from oathward.core.settings import Settings
 from oathward.vault.authority import Document, trust_anchor, verify
 from oathward.vault.keeper.client import frames
+from oathward.vault.keeper.client.asks import Asks
 from oathward.vault.keeper.client.changes import Changes
 from oathward.vault.keeper.client.copies import Copies
 from oathward.vault.keeper.client.glass import Glasses
@@ -102,7 +103,7 @@ class Client:
         self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
         self.patients = Patients(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
-        self.portal = Portal(self._call)
+        self.portal, self.asks = Portal(self._call), Asks(self._call)
 
     def __enter__(self) -> Self:
         return self

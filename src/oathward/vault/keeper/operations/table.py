@@ -44,7 +44,7 @@ from oathward.vault.keeper.operations import console, copies, plain, shapes
 from oathward.vault.keeper.operations import people as operations_people
 from oathward.vault.keeper.operations.operation import DOCUMENT, ID, IDS, Operation, note_destroyed
 from oathward.vault.keeper.portal import operations as portal
-from oathward.vault.keeper.portal import seats
+from oathward.vault.keeper.portal import reports, seats
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in import visiting
 
@@ -104,6 +104,7 @@ def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
     return {
         "founded": roles.founded(keeper),
         "glass": breaking.counts(keeper),
+        "reports": reports.counts(keeper),
         "site": keeper.site,
         "site_key": keeper.store.generation,
         "subjects": counts[0],
@@ -210,6 +211,7 @@ SIGNED_IN: Mapping[str, Operation] = {
     **breaking.TABLE,
     **words.TABLE,
     **portal.STAFF,
+    **reports.STAFF,
 }
 """For people who sign in or are signed in, through the console or at the command line: it is their session that counts."""
 

@@ -1,4 +1,4 @@
-"""What the keeper remembers while a holder signs in: codes that were sent, challenges, how many an address asked for.
+"""What the keeper remembers for minutes of a holder: codes that were sent, challenges, tries of an address, copies on their way.
 
 Rules:
 - Everything here ends within minutes and with the process.
@@ -23,6 +23,8 @@ from oathward.vault.keeper.sign_in.entrance import CEREMONY_S, Ceremony, Tickets
 ASKED_MAX = 30
 ASKED_WINDOW_S = 3_600.0
 ADDRESSES_MAX = 10_000
+COPY_S = 900.0
+"""How long a copy may take to be fetched."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,23 @@ class Waiting:
     tries: int = 0
 
 
+@dataclass(slots=True)
+class Copying:
+    """A copy that is being fetched: only the session that began it goes on.
+
+    Args:
+        access: id of the signed access it is for. after: the last message that was given; until: the last there is.
+    """
+
+    holder: str
+    session: str
+    access: str
+    subject: str
+    own: bool
+    after: str
+    until: str
+
+
 class Desk:
     """All of it, of one keeper; safe in threads."""
 
@@ -48,6 +67,7 @@ class Desk:
         self._monotonic = monotonic
         self.waiting: Tickets[Waiting] = Tickets(code_s, monotonic)
         self.ceremonies: Tickets[Ceremony] = Tickets(CEREMONY_S, monotonic)
+        self.copies: Tickets[Copying] = Tickets(COPY_S, monotonic)
         self._asked: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._guard = threading.Lock()
 

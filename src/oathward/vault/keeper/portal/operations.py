@@ -2,7 +2,7 @@
 
 | socket | for whom | operations |
 |---|---|---|
-| ``portal`` | a holder | enrol, sign in and out, who, choose, open, end and hide |
+| ``portal`` | a holder | enrol, sign in and out, who, choose, open, end and hide; ask for a copy (``requests``), report (``reports``) |
 | ``app``, ``admin`` | staff | invite, list, end |
 | ``app`` | the process that sends mail | take letters, settle them |
 
@@ -24,11 +24,20 @@ from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.labels import Purpose
 from oathward.core.reasons import Reason
 from oathward.vault import kept
-from oathward.vault.keeper import allowing, opening
+from oathward.vault.keeper import allowing, opening, withheld
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
 from oathward.vault.keeper.operations.operation import ID, WORD, Operation
-from oathward.vault.keeper.portal import choosing, entering, giving, holders, letters, seats
+from oathward.vault.keeper.portal import (
+    choosing,
+    entering,
+    giving,
+    holders,
+    letters,
+    reports,
+    requests,
+    seats,
+)
 from oathward.vault.keeper.portal.holders import Card
 from oathward.vault.keeper.portal.seats import Proof
 from oathward.vault.keeper.proof import Caller, secret_of
@@ -36,8 +45,6 @@ from oathward.vault.keeper.sign_in import accounts
 from oathward.vault.kept import Kept
 
 LIMIT_MAX = 200
-APART = frozenset({choosing.CONSENT, "breakglass"})
-"""Purposes of originals that no device sent: papers, and words of staff."""
 
 
 def who(keeper: Keeper, caller: Caller, used: bool, proof: Proof) -> dict[str, Any]:  # noqa: FBT001  the argument's name on the wire
@@ -95,7 +102,10 @@ def open_own(
     access = seats.permit(keeper, session, "portal.values", subject)
     with read(keeper.engine) as db:
         rows = kept.newest(db, keeper.site, [subject], after=after, limit=limit + 1)
-    own = [row for row in rows[:limit] if row.purpose not in APART]
+    own = [row for row in rows[:limit] if row.purpose not in kept.PAPERS]
+    if not access.own:  # to a proxy no more than to who cares for the patient
+        closed, _ = withheld.shut(keeper, (subject,), own)
+        own = [row for row in own if row.message not in closed]
     fitting = _fitting(own)
     said = {
         "access": access.id,
@@ -184,6 +194,8 @@ PORTAL: Mapping[str, Operation] = {
             subject=ID, after=shapes.text(empty=True), limit=shapes.number(1, LIMIT_MAX), proof=shapes.proof
         ),
     ),
+    **requests.PORTAL,
+    **reports.PORTAL,
     "portal_access_end": Operation(giving.end_own, _ENDED),
     "portal_access_hide": Operation(giving.hide, _ENDED),
     "portal_language": Operation(language, shapes.table(language=shapes.text(3), proof=shapes.proof)),
