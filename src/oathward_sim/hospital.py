@@ -10,8 +10,6 @@ Rules:
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -24,8 +22,8 @@ AUTHORITY = "HOSP"
 """Assigning authority of hospital numbers."""
 
 WARDS = ("ICU", "CCU", "MED", "SUR")
+_CHILD, _CHILD_DAYS = 7, 9 * 366
 _FIRST_NUMBER = 97_100_000
-_MESSAGE_TYPES = {"adt": "ADT^*", "hub": "FHIR^*", "wearable": "FHIR^*"}
 
 
 class Choice(StrEnum):
@@ -149,6 +147,32 @@ class Hospital:
         """The patient who permits research and takes it back half-way: in bed with a pump and a monitor, and at home."""
         return self.patients[0]
 
+    @property
+    def newcomer(self) -> Patient:
+        """The patient that somebody who tries the demo is: permits research, in bed with a pump and a monitor, and at home."""
+        return self.patients[3]
+
+    @property
+    def gives(self) -> Patient:
+        """The patient whose permission for research has ended, and who gives it again half-way."""
+        return self.patients[4]
+
+    @property
+    def child(self) -> Patient:
+        """The patient who is nine years old, whose parent acts for them."""
+        return self.patients[_CHILD]
+
+    @property
+    def newcomer_devices(self) -> tuple[Device, ...]:
+        """What measures or treats the newcomer: in bed, worn, at home."""
+        return self._devices_of(3)
+
+    def _devices_of(self, number: int) -> tuple[Device, ...]:
+        """Name what measures or treats the patient with this number in the list."""
+        lists = (self.pumps, self.monitors, self.wearables)
+        homes = (hub for n, hub in enumerate(self.hubs) if self.patients[number] in self.household(n))
+        return (*(some[number] for some in lists if number < len(some)), *homes)
+
     def household(self, number: int) -> tuple[Patient, Patient]:
         """Name the two people whom a hub serves."""
         return self.patients[number], self.patients[number + 3]
@@ -183,13 +207,15 @@ def build(
     last = max(pumps, monitors) - 1
     if last > 3:
         people[last] = _changed(people[last], registered=False, choice=Choice.NEVER_ASKED)
+    people[_CHILD] = _changed(people[_CHILD], born=(start - timedelta(days=_CHILD_DAYS)).strftime("%Y%m%d"))
     count = len(people)
     spare = [p for p in people[max(pumps, monitors) :] if p.registered] or [people[0]]
     duplicates = tuple(
         (_changed(p, mrn=_number(count + i), visit=_visit(count + i)), p) for i, p in enumerate(spare[:2])
     )
     count += len(duplicates)
-    mothers = [p for p in people if p.sex == "F" and not p.canary and p.registered][:2]
+    child = people[_CHILD]
+    mothers = [p for p in people if p.sex == "F" and not p.canary and p.registered and p is not child][:2]
     newborns = tuple(_newborn(rng, count + i, start, m) for i, m in enumerate(mothers))
     count += len(newborns)
     unknowns = tuple(_unknown(rng, count + i, start) for i in range(1))
@@ -201,69 +227,6 @@ def build(
         tuple(_at_home("hub", i) for i in range(hubs)),
         tuple(_at_home("wearable", i) for i in range(wearables)),
     )  # fmt: skip
-
-
-def consent_csv(hospital: Hospital) -> str:
-    """Write consent facts as the privacy office would hand them over: one row a statement.
-
-    The canary denies every purpose but care.
-    """
-    rows = []
-    for p in hospital.patients:
-        if p.choice is Choice.NEVER_ASKED:
-            continue
-        end = hospital.start + timedelta(days=-1 if p.choice is Choice.ENDED else 365)
-        rows.append(
-            {
-                "identifier": p.mrn,
-                "authority": AUTHORITY,
-                "type": "MR",
-                "permit": "no" if p.choice is Choice.DENIES else "yes",
-                "purposes": "HRESCH;HOPERAT;HPAYMT;PUBHLTH" if p.canary else "HRESCH",
-                "recipients": "*",
-                "classes": "*",
-                "from": (hospital.start - timedelta(days=30)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "until": "" if p.choice is Choice.DENIES else end.strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "source": "paper form",
-            }
-        )
-    return _csv(rows)
-
-
-def device_csv(hospital: Hospital) -> str:
-    """Write the inventory as biomedical engineering would hand it over: one row a device."""
-    return _csv(
-        [
-            {
-                "id": d.name,
-                "name": f"{d.make} {d.model}",
-                "kind": d.kind,
-                "make": d.make,
-                "model": d.model,
-                "serial": d.serial,
-                "location": d.ward,
-                "owner": "Biomedical engineering",
-                "senders": d.name,
-                "equipment": d.eui,
-                "message types": _MESSAGE_TYPES.get(d.kind, "ORU^R01;ORU^R40"),
-                "assigning authority": AUTHORITY,
-            }
-            for d in hospital.devices
-        ]
-    )
-
-
-def authority_csv(hospital: Hospital) -> str:
-    """Say which device may say who is who; believed only of one that has its certificate."""
-    return _csv([{"id": hospital.feed.name, "authoritative adt": "yes"}])
-
-
-def _csv(rows: list[dict[str, str]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, fieldnames=list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
 
 
 def _choice_of(index: int) -> Choice:

@@ -13,6 +13,7 @@ Rules:
   recipient that may not see that kind; or a trace of *another* patient where identity is allowed; or bytes that match nothing sent.
 - A patient who withdraws: what was on its way then need not arrive, and what arrives at those recipients later than the
   time allowed for it to take effect is leaked. That time is measured.
+- A patient who permits something meanwhile: what is sent from then on may arrive, and a little later it must.
 - A message of somebody unknown is for nobody until it is ``adopted`` (whoever runs the site says so, and the
   demo asks the inventory); what was released then counts as an extra delivery, not as one that was due.
 - Findings name kind, recipient and the source's control id; never a value. The bytes a leak was seen in are kept apart (``evidence``).
@@ -22,6 +23,7 @@ Deliberately absent: anything Oathward says about itself.
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from collections import Counter
@@ -32,11 +34,12 @@ from oathward_sim.hospital import Hospital
 from oathward_sim.plan import MARKER_DECIMALS, Rule, Sent
 from oathward_sim.recipients import Kept
 from oathward_sim.traces import Index
-from oathward_sim.verdict import Delivery, Finding, Missing, Returned, Verdict, Withdrawal
+from oathward_sim.verdict import Delivery, Finding, Given, Missing, Returned, Verdict, Withdrawal
 
 __all__ = [
     "Delivery",
     "Finding",
+    "Given",
     "Judge",
     "Missing",
     "Returned",
@@ -76,6 +79,10 @@ class Judge:
         self._ordered = {rule.recipient for rule in rules if rule.ordered}
         self._newest: dict[tuple[str, str], int] = {}  # recipient and sender -> request that came last
         self._withdrawals: list[Withdrawal] = []
+        self._given: list[Given] = []
+        self._came: dict[
+            tuple[str, str], tuple[int, float]
+        ] = {}  # patient and recipient -> how many, when last
         self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
         self._withheld: set[tuple[str, str]] = set()
         self._returned: dict[tuple[str, str], tuple[Returned, Finding]] = {}
@@ -115,7 +122,10 @@ class Judge:
         if key in self._withheld:
             leak = Finding("leaked", *key, "though the policy in force withholds it")
             self._returned[key] = Returned(delivery.recipient, source, delivery.kept.at_s), leak
-        must = delivery.recipient in source.plan.must
+        for mrn in source.plan.patients:
+            count, _ = self._came.get((mrn, delivery.recipient), (0, 0.0))
+            self._came[mrn, delivery.recipient] = count + 1, delivery.kept.at_s
+        must = delivery.recipient in self._must(source)
         if self._withdrawn(delivery, source):
             self._overtaken.add(key)
             must = False
@@ -167,11 +177,29 @@ class Judge:
         if returned.sent.plan.marker not in self._open:  # counted already, without it
             self._expected[recipient] += recipient in self._due(returned.sent)
 
-    def withdraw(
-        self, mrn: str, recipients: Iterable[str], asked_s: float, told_s: float, effect_s_max: float
-    ) -> None:
-        """Learn that a patient took permission back; times as in ``Withdrawal``."""
-        self._withdrawals.append(Withdrawal(mrn, frozenset(recipients), asked_s, told_s, effect_s_max))
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Learn that a patient took permission back."""
+        self._withdrawals.append(withdrawal)
+
+    def give(self, given: Given) -> None:
+        """Learn that a patient permits something, for the first time or again."""
+        again = [
+            one
+            for one in self._withdrawals
+            if one.mrn == given.mrn and given.recipient in one.recipients and math.isinf(one.again_s)
+        ]
+        for one in again:
+            one.again_s = given.asked_s
+        self._given.append(given)
+
+    def came(self, mrn: str, recipient: str) -> tuple[int, float]:
+        """Say how much of a patient arrived at a recipient, and when the last of it did."""
+        return self._came.get((mrn, recipient), (0, 0.0))
+
+    def _must(self, sent: Sent) -> frozenset[str]:
+        """Name who has to have a message: by what was meant when it was planned, and what its patient permitted since."""
+        given = {one.recipient for one in self._given if one.demands(sent)}
+        return sent.plan.must | given if given else sent.plan.must
 
     def _withdrawn(self, delivery: Delivery, source: Sent) -> bool:
         """Whether a withdrawal might have stopped this; one that had to is a leak."""
@@ -181,7 +209,7 @@ class Judge:
             if (
                 delivery.recipient in one.recipients
                 and one.mrn in source.plan.patients
-                and at_s > one.asked_s
+                and one.asked_s < at_s < one.again_s
             ):
                 one.last_s = max(one.last_s, at_s)
                 found = found or one.overtakes(source)
@@ -254,14 +282,14 @@ class Judge:
             if sent.accepted:
                 self._expected.update(self._due(sent))
             for one in self._withdrawals:
-                stopped = one.recipients & sent.plan.must if sent.accepted and one.overtakes(sent) else ()
+                stopped = one.recipients & self._must(sent) if sent.accepted and one.overtakes(sent) else ()
                 one.stopped += any((r, sent.plan.control_id) not in self._last for r in stopped)
 
     def _due(self, sent: Sent) -> frozenset[str]:
         """Name who has to have an accepted message: whom it was meant for, less what a withdrawal overtook."""
         if not sent.accepted:
             return frozenset()
-        due = sent.plan.must & self._expected.keys()
+        due = self._must(sent) & self._expected.keys()
         if self._withheld:
             due -= {recipient for recipient in due if (recipient, sent.plan.control_id) in self._withheld}
         for one in self._withdrawals:
@@ -315,7 +343,7 @@ class Judge:
     def _not_for(self, recipient: str, source: Sent) -> str:
         """Say that a message is not for a recipient; of a stranger's, that is told later, unless it is adopted."""
         plan = source.plan
-        if recipient in plan.must | plan.may:
+        if recipient in plan.must | plan.may or any(one.covers(recipient, source) for one in self._given):
             return ""
         what = f"{plan.type} is not for this recipient"
         if recipient not in plan.once_adopted:

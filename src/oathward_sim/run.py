@@ -21,7 +21,7 @@ from oathward_sim import home, monitors, pumps, strangers
 from oathward_sim.adt import Feed
 from oathward_sim.envelope import NotForUsError, Reader, unopened
 from oathward_sim.hospital import Device, Hospital, Patient, build
-from oathward_sim.judge import Delivery, Judge, Verdict
+from oathward_sim.judge import Delivery, Given, Judge, Verdict, Withdrawal
 from oathward_sim.plan import DEMO_RULES, Planned, Rule, Sent
 from oathward_sim.recipients import Folder, Kept, Recipient
 from oathward_sim.senders import Door, FhirSender, Sender, TlsFiles
@@ -207,10 +207,18 @@ class Simulation:
         for inbox in self.inboxes.values():
             inbox.fresh(self.judge, forget=self._forget)
 
-    def withdrawn(self, who: Patient, asked_s: float, told_s: float, effect_s_max: float) -> None:
+    def withdrawn(
+        self, who: Patient, asked_s: float, told_s: float, effect_s_max: float, path: str = "desk"
+    ) -> None:
         """Tell the judge that a patient took permission back: whoever needs it may not have anything more."""
-        needing = [rule.recipient for rule in self.rules if rule.needs_permission]
-        self.judge.withdraw(who.mrn, needing, asked_s, told_s, effect_s_max)
+        needing = frozenset(rule.recipient for rule in self.rules if rule.needs_permission)
+        self.judge.withdraw(Withdrawal(who.mrn, needing, asked_s, told_s, effect_s_max, path))
+
+    def given(self, who: Patient, asked_s: float, told_s: float) -> None:
+        """Tell the judge that a patient gave permission: whoever needs it has it from then on."""
+        for rule in self.rules:
+            if rule.needs_permission:
+                self.judge.give(Given(who.mrn, rule.recipient, rule.types, asked_s, told_s))
 
     def outstanding(self) -> int:
         """Count deliveries that are due and have not arrived."""

@@ -5,6 +5,7 @@ Deliberately absent: how anything is counted (``judge``).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,6 +14,9 @@ from oathward_sim.recipients import Kept
 
 _ON_ITS_WAY_S = 5.0
 """What was answered this long before a withdrawal, or less, may be overtaken by it."""
+
+GIVEN_S = 2.0
+"""What is sent later than this after a permission was given is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +82,10 @@ class Withdrawal:
         mrn: whose. recipients: for whom it holds.
         asked_s, told_s: when the site began to be told, and when it said that it knows; seconds since 1970.
         effect_s_max: what arrives later than this after ``told_s`` is leaked.
+        path: how it was said: ``desk``, ``portal`` or ``fhir``.
         last_s: when something of this patient last arrived at one of them after ``asked_s``; 0 for never.
         stopped: messages that would have gone there without it.
+        again_s: when the patient permitted it again; what comes from then on is no matter of this one.
     """
 
     mrn: str
@@ -87,8 +93,10 @@ class Withdrawal:
     asked_s: float
     told_s: float
     effect_s_max: float
+    path: str = "desk"
     last_s: float = 0.0
     stopped: int = 0
+    again_s: float = math.inf
 
     @property
     def effect_s(self) -> float:
@@ -97,7 +105,27 @@ class Withdrawal:
 
     def overtakes(self, sent: Sent) -> bool:
         """Whether it was said before this message was safely there."""
-        return self.mrn in sent.plan.patients and sent.answered_s > self.asked_s - _ON_ITS_WAY_S
+        of_theirs = self.mrn in sent.plan.patients and sent.first_s < self.again_s + GIVEN_S
+        return of_theirs and sent.answered_s > self.asked_s - _ON_ITS_WAY_S
+
+
+class Given(NamedTuple):
+    """A patient permitted what they had not. ``types``: of messages that this lets through; times as in ``Withdrawal``."""
+
+    mrn: str
+    recipient: str
+    types: frozenset[str]
+    asked_s: float
+    told_s: float
+
+    def covers(self, recipient: str, sent: Sent) -> bool:
+        """Whether a message may go to a recipient because of it."""
+        named = {sent.plan.type, sent.plan.type.partition("^")[0]} & self.types
+        return recipient == self.recipient and sent.plan.patients == (self.mrn,) and bool(named)
+
+    def demands(self, sent: Sent) -> bool:
+        """Whether it must."""
+        return self.covers(self.recipient, sent) and sent.first_s > self.told_s + GIVEN_S
 
 
 @dataclass(slots=True)

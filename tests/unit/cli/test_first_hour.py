@@ -1,30 +1,36 @@
-"""The tutorial says what the demo does: its steps, its recipients, and commands that exist and run."""
+"""The tutorials say what the demo does: its steps, its recipients, and commands that exist and run."""
 
 import importlib
 import re
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
+from oathward.cli.demo.invited import ADDRESSES, NEWCOMER
+from oathward.cli.demo.newcomer import welcome
 from oathward.cli.demo.story import GETS, STEPS
 from oathward.cli.main import run
 from oathward.vault.recipient import new_key
+from oathward_sim.hospital import build
+from oathward_sim.mailbox import Letter
 from oathward_sim.recipients import Recipient
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Result.tuples:DeprecationWarning")
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "tutorial" / "first-hour.md"
 TEXT = PAGE.read_text()
+PATIENT = PAGE.with_name("be-the-patient.md").read_text()
 COMMANDS = [
     line.removeprefix("oathward ")
-    for block in re.findall(r"^```\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    for block in re.findall(r"^```\n(.*?)^```", TEXT + PATIENT, re.MULTILINE | re.DOTALL)
     for line in block.splitlines()
     if line.startswith("oathward ")
 ]
-CHANGES = ("device adopt", "quarantine release", "consent record", "demo")
-"""What is not run here: it changes something that a site at rest does not have, or takes a minute."""
+CHANGES = ("device adopt", "quarantine release", "consent record", "demo", "break-glass")
+"""What is not run here: it changes something that a site at rest does not have, takes a minute, or people who sign in."""
 
 
 def test_its_steps_are_the_demos():
@@ -40,7 +46,7 @@ def test_its_recipients_are_the_demos():
 @pytest.mark.parametrize("command", COMMANDS)
 def test_each_command_exists_with_its_options(command):
     name, *rest = shlex.split(command)
-    app = get_command(importlib.import_module(f"oathward.cli.{name}").APP)
+    app = get_command(importlib.import_module(f"oathward.cli.{name.replace('-', '_')}").APP)
     verb = app.commands[rest.pop(0)] if hasattr(app, "commands") else app
     verb.make_context(name, rest)
 
@@ -61,3 +67,19 @@ def data(tmp_path_factory):
 def test_what_only_looks_runs_on_a_site_at_rest(command, data, capfd):
     assert run([*shlex.split(command), *data]) == 0
     assert capfd.readouterr().out
+
+
+def test_who_is_the_patient_is_told_what_the_demo_prints():
+    hospital = build(1, datetime(2026, 5, 4, tzinfo=UTC))
+    who = hospital.newcomer
+    said = welcome(
+        "http://127.0.0.1:1", hospital, Letter(1.0, ADDRESSES[NEWCOMER], "", "http://127.0.0.1:1/enrol?key=x")
+    )
+    assert (
+        f"{who.ward} {who.room}-{who.bed}, with {', '.join(d.name for d in hospital.newcomer_devices)}"
+        in PATIENT
+    )
+    assert said[1] in PATIENT
+    assert ADDRESSES[NEWCOMER] in PATIENT
+    assert max(map(len, said)) < 120
+    assert not any(value in "".join(said) for value in (who.family, who.given, who.mrn))

@@ -12,9 +12,10 @@ from oathward.bedside.picture import Told
 from oathward_sim import home, monitors, pumps
 from oathward_sim.adt import Feed
 from oathward_sim.hl7 import header_field, text
-from oathward_sim.hospital import AUTHORITY, Choice, authority_csv, build, consent_csv, device_csv
+from oathward_sim.hospital import AUTHORITY, Choice, build
 from oathward_sim.judge import markers_in
 from oathward_sim.plan import DEMO_RULES, marker
+from oathward_sim.sheets import authority_csv, consent_csv, device_csv
 from oathward_sim.traces import Index
 
 START = datetime(2026, 5, 4, 8, 0, tzinfo=UTC)

@@ -32,7 +32,7 @@ def demo(
     port_base: Annotated[
         int | None,
         typer.Option(
-            help="Ports: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4; free ones by default."
+            help="Ports: MLLP here, MLLP/TLS +1, metrics +2, FHIR +3, console +4, portal +5; free ones by default."
         ),
     ] = None,
     drop_one: Annotated[
@@ -45,14 +45,15 @@ def demo(
 ) -> None:
     """Run the simulated hospital against a new site.
 
-    It tells in five steps who is who, what flows, what is held and why, what a withdrawal does, and the proof. Without
+    It tells in six steps who is who, what flows, what is held and why, what a withdrawal does, a night, and the proof. Without
     --for it goes on, with a live view, until Ctrl-C.
 
     At its end it counts, from the simulator's own list and from what the recipients kept: `lost`, `duplicated`,
     `disordered` and `leaked` must be 0. `delivered` of a recipient counts all it got, `due` what it had to get, and
     `withheld` what a policy kept back that people put in force meanwhile, and
     `delivered_not_due` what may come and need not: a message that has a name where the guard looks, those of a
-    device adopted meanwhile, and what a withdrawal overtook.
+    device adopted meanwhile, and what a withdrawal overtook. `promises` says of what patients and staff did whether it
+    had to come of it what did; none may be broken.
     """
     import asyncio
 

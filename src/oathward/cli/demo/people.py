@@ -1,4 +1,4 @@
-"""The people of a demo: invented, one a role, so that two-person work can be tried."""
+"""The people of a demo: invented, at least one a role, so that two-person work can be tried."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from oathward_sim.hospital import Hospital
 
-INES, PRIYA, CLARA = "Ines Brandt", "Priya Raman", "Clara Nunez"
-"""Who flows of messages, privacy and patients are the work of."""
+INES, PRIYA, CLARA, NILS = "Ines Brandt", "Priya Raman", "Clara Nunez", "Nils Egger"
+"""Who flows of messages, privacy and patients are the work of; and a clerk of the interfaces, who is curious."""
 
 _PEOPLE = (
     ("Adam Berg", "administrator"),
@@ -19,6 +19,7 @@ _PEOPLE = (
     ("Dana Okafor", "clinical-engineer"),
     (INES, "integration-engineer"),
     ("Kim Sato", "key-holder"),
+    (NILS, "integration-engineer"),
     (PRIYA, "privacy-officer"),
     ("Sam Whitlock", "security-analyst"),
     ("Viktor Hale", "vendor-user"),
@@ -26,8 +27,8 @@ _PEOPLE = (
 
 
 def people_csv(hospital: Hospital) -> str:
-    """Write them as ``people found`` reads it; the clinician works on one ward, the vendor sees one make."""
-    units = f"OATH|{hospital.patients[0].ward}"
+    """Write them as ``people found`` reads it; the clinician works on the newcomer's ward, the vendor sees one make."""
+    units = f"OATH|{hospital.newcomer.ward}"
     make = hospital.pumps[0].make
     rows = ["number,name,mail,roles,party,units,makes"]
     for number, (name, role) in enumerate(_PEOPLE, 1):

@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oathward.cli.demo.desk import Desk
+from oathward.cli.demo.invited import NEWCOMER, invite, mailbox, reviewed, reviews, scenes
+from oathward.cli.demo.newcomer import Newcomer, welcome
 from oathward.cli.demo.people import PRIYA
-from oathward.cli.demo.report import Report
+from oathward.cli.demo.report import Report, Told
 from oathward.cli.demo.site import DemoSite
 from oathward.cli.demo.story import Story
 from oathward.core.clock import Clock
@@ -33,6 +35,7 @@ from oathward.core.clock import Clock
 if TYPE_CHECKING:
     from oathward_sim.hospital import Hospital
     from oathward_sim.judge import Judge
+    from oathward_sim.patients import Scenes
     from oathward_sim.run import Config, Outcome, Simulation
 
 _DRAIN_S, _DRAIN_S_MIN = 10.0, 3.0
@@ -40,6 +43,8 @@ _WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
 """When a patient withdraws at the latest, and how long after the site was told the first row would be a leak."""
 _SEEN_S, _TOLD_S_MAX = 3.0, 10.0
 """How long the traffic goes on after a withdrawal at least, so that its effect is seen; and how long it waits for it."""
+_PLAYED_S_MAX, _STAFF_AFTER_S = 20.0, 60.0
+"""How much longer the traffic goes on for what patients do; and when staff of a demo with somebody before it begin."""
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REST_S_MAX = 22.0
 """Set-up and draining together; with verifying and stopping, a run ends within 30 s beside its traffic."""
@@ -56,6 +61,11 @@ class Options:
     drop_one: bool
     keep: bool
     quiet: bool
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody is there to be a patient: the simulator plays them."""
+        return self.quiet or self.for_s is not None
 
 
 async def play(options: Options) -> Report:
@@ -87,10 +97,39 @@ async def play(options: Options) -> Report:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """A site that runs, and everybody who takes part. ``newcomer``: None where the simulator plays them."""
+
+    play: Scenes
+    newcomer: Newcomer | None
+    config: Config
+    story: Story
+
+
 async def _play(
     options: Options, site: DemoSite, simulation: Simulation, started: float, told: _Ending
 ) -> Report:
-    from oathward.cli.demo.view import opening, watch
+    ready = await _make_ready(options, site, simulation)
+    await _traffic(options, site, simulation, ready, started, told)
+    for sender in site.adopted():
+        simulation.judge.adopt(sender)
+    simulation.look()
+    site.tell(simulation.judge)
+    outcome = simulation.outcome()
+    if not options.quiet:
+        print("\n".join(ready.story.rest(outcome.verdict)))
+    found = reviews(site)
+    promises = ready.play.promises | reviewed(found, ready.play)
+    ledger = await asyncio.to_thread(site.verify)
+    evidence = keep_evidence(site.folder, simulation.judge, outcome)
+    came = Told(ready.play.deeds, list(promises.values()), found)
+    return Report.of(outcome, ledger, options.seed, time.monotonic() - started, evidence, came)
+
+
+async def _make_ready(options: Options, site: DemoSite, simulation: Simulation) -> _Ready:
+    """Make the site, start it, invite patients; say where everything is."""
+    from oathward.cli.demo.view import opening
 
     _say(options, "Making a site: keys, policy, devices, consents …")
     reader = simulation.inboxes["research-registry"].reader
@@ -99,36 +138,44 @@ async def _play(
     await site.start()
     site.command("sign-in", "--as", PRIYA, fine=(0,))  # whoever is at the desk enters what patients say
     site.govern()
-    config = _config(options, site, simulation.hospital)
-    story = Story(simulation.hospital, site.held)
+    invited = invite(site, simulation.hospital)
+    play = scenes(site, simulation, invited)
+    newcomer = (
+        None if options.alone else Newcomer(site, simulation, mailbox(site), invited.subjects[NEWCOMER])
+    )
     if not options.quiet:
         opening(site, simulation.hospital)
+    if newcomer is not None:
+        letter = await newcomer.mail.wait("invitation", 0.0)
+        print("\n".join([*welcome(site.portal, simulation.hospital, letter), ""]), flush=True)
+    story = Story(simulation.hospital, site.held, play)
+    return _Ready(play, newcomer, _config(options, site, simulation.hospital), story)
+
+
+async def _traffic(
+    options: Options, site: DemoSite, simulation: Simulation, ready: _Ready, started: float, told: _Ending
+) -> None:
+    """Let devices send and people act, until it ends; then wait for what is on its way."""
+    from oathward.cli.demo.view import watch
+
     desk = await Desk.ready(site.data)
     told.stop = simulation.stop
-    driving = asyncio.ensure_future(simulation.drive(config))
-    watching = asyncio.ensure_future(watch(site, simulation, story, options.quiet))
+    driving = asyncio.ensure_future(simulation.drive(ready.config))
+    watching = asyncio.ensure_future(watch(site, simulation, ready.story, ready.newcomer, options.quiet))
     withdrawing = asyncio.ensure_future(_withdraw(options, desk, simulation))
-    ending = asyncio.ensure_future(_end(options, simulation, withdrawing))
+    playing = asyncio.ensure_future(ready.play.run(0.0 if options.alone else _STAFF_AFTER_S))
+    ending = asyncio.ensure_future(_end(options, simulation, withdrawing, playing))
     try:
         await driving
         await withdrawing
         left_s = max(_DRAIN_S_MIN, started + (options.for_s or 0.0) + _REST_S_MAX - time.monotonic())
-        await simulation.drain(replace(config, drain_s=min(_DRAIN_S, left_s)))
+        await simulation.drain(replace(ready.config, drain_s=min(_DRAIN_S, left_s)))
     finally:
-        for task in (watching, withdrawing, ending):
+        tasks = (watching, withdrawing, playing, ending)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(watching, withdrawing, ending, driving, return_exceptions=True)
+        await asyncio.gather(*tasks, driving, return_exceptions=True)
         await desk.close()
-    for sender in site.adopted():
-        simulation.judge.adopt(sender)
-    simulation.look()
-    site.tell(simulation.judge)
-    outcome = simulation.outcome()
-    if not options.quiet:
-        print("\n".join(story.rest(outcome.verdict)))
-    ledger = await asyncio.to_thread(site.verify)
-    evidence = keep_evidence(site.folder, simulation.judge, outcome)
-    return Report.of(outcome, ledger, options.seed, time.monotonic() - started, evidence)
 
 
 def keep_evidence(folder: Path, judge: Judge, outcome: Outcome) -> Path | None:
@@ -153,13 +200,16 @@ async def _withdraw(options: Options, desk: Desk, simulation: Simulation) -> Non
     simulation.withdrawn(who, asked_s, told_s, _EFFECT_S_MAX)
 
 
-async def _end(options: Options, simulation: Simulation, withdrawing: asyncio.Future[None]) -> None:
+async def _end(
+    options: Options, simulation: Simulation, withdrawing: asyncio.Future[None], playing: asyncio.Future[None]
+) -> None:
     """End the traffic when its time is over and the effect of the withdrawal could be seen."""
     if options.for_s is None:
         return
     begun = time.monotonic()
     await asyncio.sleep(options.for_s / 2)
     await asyncio.wait({withdrawing}, timeout=options.for_s / 2 + _TOLD_S_MAX)
+    await asyncio.wait({playing}, timeout=max(0.0, begun + options.for_s + _PLAYED_S_MAX - time.monotonic()))
     await asyncio.sleep(max(_SEEN_S, begun + options.for_s - time.monotonic()))
     simulation.stop.set()
 

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from oathward.cli.demo.invited import Reviews
 from oathward.cli.demo.story import STEPS
 
 if TYPE_CHECKING:
+    from oathward_sim.patients import Deed, Promise
     from oathward_sim.run import Outcome
 
 _FINDINGS_SHOWN_MAX = 8
 _WIDTH = 79
 _WITHHELD = "Withheld is what a policy kept back that people put in force meanwhile, as the site's own records say: it was neither due nor lost."
 _NOT_DUE = "Not due is what may come and need not: a message that has a name where the guard looks, those of a device adopted meanwhile, and what a withdrawal overtook."
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What patients and staff did, what came of it, and what waits for reviewers."""
+
+    deeds: Sequence[Deed] = ()
+    promises: Sequence[Promise] = ()
+    reviews: Reviews = field(default_factory=Reviews)
+
+    @property
+    def kept(self) -> bool:
+        """Nothing that was tried came out otherwise than promised."""
+        return all(one.kept is not False for one in self.promises)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,20 +50,29 @@ class Report:
     seed: int
     seconds: float
     evidence: Path | None = None
+    told: Told = field(default_factory=Told)
 
     @classmethod
     def of(
-        cls, outcome: Outcome, ledger: Any, seed: int, seconds: float, evidence: Path | None = None
+        cls,
+        outcome: Outcome,
+        ledger: Any,
+        seed: int,
+        seconds: float,
+        evidence: Path | None = None,
+        told: Told | None = None,
     ) -> Report:
         """Put it together."""
-        return cls(outcome, ledger, seed, seconds, evidence)
+        return cls(outcome, ledger, seed, seconds, evidence, told or Told())
 
     @property
     def ok(self) -> bool:
-        """Something was sent and reached everyone it was for, nothing was lost, duplicated, disordered or leaked, and the ledger verifies."""
+        """Something was sent and reached everyone it was for, nothing was lost, duplicated, disordered or leaked, what was promised was kept, and the ledger verifies."""
         verdict = self.outcome.verdict
         flowed = verdict.accepted > 0 and all(verdict.delivered.values())
-        return flowed and self.outcome.clean and bool(self.ledger and self.ledger.get("ok"))
+        return (
+            flowed and self.outcome.clean and self.told.kept and bool(self.ledger and self.ledger.get("ok"))
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Give it as JSON has it."""
@@ -72,9 +98,23 @@ class Report:
                     "effect_s": round(one.effect_s, 3),
                     "effect_s_max": one.effect_s_max,
                     "stopped": one.stopped,
+                    "path": one.path,
                 }
                 for one in verdict.withdrawals
             ],
+            "deeds": [
+                {"who": one.who, "what": one.what, "took_s": round(one.told_s - one.asked_s, 3)}
+                for one in self.told.deeds
+            ],
+            "promises": [
+                {"what": one.what, "kept": one.kept, "after_s": one.after_s, "why": one.why}
+                for one in self.told.promises
+            ],
+            "reviews": {
+                "unexplained": self.told.reviews.unexplained,
+                "of_the_clerk": self.told.reviews.of_the_clerk,
+                "glasses": self.told.reviews.glasses,
+            },
             "connections_turned_away": outcome.turned_away,
             "sent_again": outcome.resent + outcome.repeats,
             "answers_that_differ": outcome.answers_differ,
@@ -118,6 +158,10 @@ def print_report(report: Report) -> None:
     _print(
         f"Lost {verdict.lost}, duplicated {verdict.duplicated}, leaked {verdict.leaked}, disordered {verdict.disordered}: counted from what was sent and what recipients kept."
     )
+    for one in report.told.promises:
+        state = "not tried" if one.kept is None else "kept" if one.kept else "BROKEN"
+        took = f", {one.after_s} s" if one.after_s is not None else ""
+        print(f"  {state:<10} {one.what}{took}{f' ({one.why})' if one.why else ''}")
     for finding in verdict.findings[:_FINDINGS_SHOWN_MAX]:
         print(f"  {finding.kind} at {finding.recipient}: {finding.message} {finding.what}")
     if len(verdict.findings) > _FINDINGS_SHOWN_MAX:

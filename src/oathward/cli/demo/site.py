@@ -7,6 +7,7 @@ import contextlib
 import io
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ _PEOPLE = "\n[people]\nlinks_sign_in = true # this is a trial: nobody here has a
 _FREE_PORTS = (
     "[mllp]\nport = 0\ntls_port = 0\n\n[metrics]\nport = 0\n\n[fhir]\nport = 0\n\n[console]\nport = 0\n"
 )
+_LETTERS = '\n[mail]\nsender = "file"\nsent_from = "patients@hospital.example"\n'
+_PORTAL_ABOVE_BASE = 5
 
 
 @dataclass(slots=True)
@@ -61,6 +64,16 @@ class DemoSite:
     def witness(self) -> Path:
         """The witness's own folder."""
         return self.folder / "witness"
+
+    @property
+    def letters(self) -> Path:
+        """Where letters to patients are put, one a file."""
+        return self.data / "letters"
+
+    @property
+    def portal(self) -> str:
+        """Where the patient portal is."""
+        return f"http://127.0.0.1:{self.ports['portal']}"
 
     @property
     def log(self) -> Path:
@@ -134,6 +147,18 @@ class DemoSite:
         with read(self._database()) as db:
             return sql.held_counts(db)
 
+    def chosen(self, subject: str) -> list[tuple[str, str, float]]:
+        """List what was chosen for a patient at the portal, oldest first: recipient, answer, and when it was recorded."""
+        from oathward import ledger
+        from oathward.core.db import read
+        from oathward.core.settings import load
+
+        query = ledger.Query(kind="portal.chose", subject=subject)
+        with read(self._database()) as db:
+            found = ledger.search(db, load(self.data).site.name, query)
+        said = [(str(one.body["recipient"]), str(one.body["answer"]), one.at_us / 1e6) for one in found]
+        return said[::-1]
+
     def _database(self) -> Engine:
         from oathward.core.db import connect
         from oathward.core.settings import load
@@ -149,13 +174,15 @@ class DemoSite:
             addresses: recipient id -> address as a bundle writes it.
         """
         from oathward_sim.fhir import SYSTEM
-        from oathward_sim.hospital import AUTHORITY, authority_csv, consent_csv, device_csv
+        from oathward_sim.hospital import AUTHORITY
+        from oathward_sim.sheets import authority_csv, consent_csv, device_csv
 
         self.data.mkdir(parents=True, exist_ok=True)
         settings = self.data / "oathward.toml"
         text = (
             _FREE_PORTS
             + _PEOPLE
+            + self._portal_settings()
             + f'\n[patients.authorities]\n{AUTHORITY} = ["{SYSTEM.removeprefix("urn:oid:")}"]\n'
         )
         settings.write_text(text)
@@ -171,6 +198,11 @@ class DemoSite:
         people = self.folder / "people.csv"
         people.write_text(people_csv(hospital))
         self.command("people", "found", str(people))
+
+    def _portal_settings(self) -> str:
+        """Give the settings of the patient portal: letters name its address, so its port is chosen before it starts."""
+        port = self.port_base + _PORTAL_ABOVE_BASE if self.port_base is not None else _free_port()
+        return f'\n[portal]\nport = {port}\nurl = "http://127.0.0.1:{port}"\n{_LETTERS}'
 
     def govern(self) -> None:
         """Give every link and recipient an owner, and write the agreements that links name; whoever is signed in does."""
@@ -291,3 +323,9 @@ class DemoSite:
     def running(self) -> bool:
         """Whether every process still runs."""
         return all(process.returncode is None for process in self._processes)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port: int = found.getsockname()[1]
+        return port

@@ -1,4 +1,4 @@
-"""The demo told in five steps: who is who, what flows, what is held, a withdrawal, the proof.
+"""The demo told in six steps: who is who, what flows, what is held, a withdrawal, a night, the proof.
 
 Rules:
 - A step is told when what it speaks of has happened, never before; each once.
@@ -11,13 +11,16 @@ Deliberately absent: drawing (``view.py``), counting (the judge).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from oathward.cli.demo.people import CLARA, NILS
 
 if TYPE_CHECKING:
     from oathward_sim.hospital import Hospital
     from oathward_sim.judge import Verdict, Withdrawal
+    from oathward_sim.patients import Deed, Scenes
 
 _FLOWS_S, _FLOWS_S_MAX, _HELD_S, _EFFECT_S = 4.0, 12.0, 7.0, 3.0
 """When there is something to see: of what flows once it has arrived everywhere, or after so long in any case."""
@@ -30,7 +33,14 @@ GETS = {
 }
 """What each recipient of the starter bundle is there for."""
 
-STEPS = ("Who is who", "What flows", "What is held, and why", "A patient takes permission back", "The proof")
+STEPS = (
+    "Who is who",
+    "What flows",
+    "What is held, and why",
+    "A patient takes permission back",
+    "An emergency at night, and a curious clerk",
+    "The proof",
+)
 
 
 def who_is_who(hospital: Hospital) -> list[str]:
@@ -80,6 +90,24 @@ def withdrawal(hospital: Hospital, found: Withdrawal) -> list[str]:
     ]
 
 
+def night(deeds: Iterable[Deed]) -> list[str]:
+    """Say what staff did."""
+    lines = []
+    for one in deeds:
+        if one.who == "clinician":
+            took = f"{one.told_s - one.asked_s:.1f} s"
+            lines.append(
+                f"{CLARA} breaks the glass for the patient in your bed: the data are there after {took}."
+            )
+        elif one.who == "clerk":
+            lines.append(f"{NILS} opens a message of yours, and nothing on record says why.")
+    if lines:
+        lines.append(
+            "You find both at the portal; a reviewer finds them with `access list --waiting` and `break-glass list`."
+        )
+    return lines
+
+
 @dataclass(slots=True)
 class Story:
     """What was told already.
@@ -87,10 +115,12 @@ class Story:
     Args:
         hospital: who takes part.
         held: asks the site what is held: reason -> count.
+        play: what patients and staff do.
     """
 
     hospital: Hospital
     held: Callable[[], dict[str, int]]
+    play: Scenes | None = None
     began_s: float = field(default_factory=time.monotonic)
     told: int = 1  # the first step is told at the start
 
@@ -104,7 +134,9 @@ class Story:
         elif self.told == 2 and age_s > _HELD_S:
             lines = what_is_held(self.held())
         elif self.told == 3 and verdict.withdrawals:
-            lines = self._withdrawal(verdict.withdrawals[0])
+            lines = self._withdrawal(verdict)
+        elif self.told == 4 and self.play is not None and self.play.night_is_over:
+            lines = night(self.play.deeds)
         if lines:
             self.told += 1
             yield from headed(self.told, lines)
@@ -117,15 +149,22 @@ class Story:
         if self.told < 3:
             self.told = 3
             yield from headed(3, what_is_held(self.held()))
-        if self.told == 3 and verdict.withdrawals:
+        if self.told == 3 and (found := _at_the_desk(verdict)):
             self.told = 4
-            yield from headed(4, withdrawal(self.hospital, verdict.withdrawals[0]))
+            yield from headed(4, withdrawal(self.hospital, found))
+        if self.told == 4 and self.play is not None and (lines := night(self.play.deeds)):
+            self.told = 5
+            yield from headed(5, lines)
 
-    def _withdrawal(self, found: Withdrawal) -> list[str]:
+    def _withdrawal(self, verdict: Verdict) -> list[str]:
         from oathward.core.clock import wall_s
 
-        # What stopped is counted for a while first.
-        return withdrawal(self.hospital, found) if wall_s() > found.told_s + _EFFECT_S else []
+        found = _at_the_desk(verdict)  # what stopped is counted for a while first
+        return withdrawal(self.hospital, found) if found and wall_s() > found.told_s + _EFFECT_S else []
+
+
+def _at_the_desk(verdict: Verdict) -> Withdrawal | None:
+    return next((one for one in verdict.withdrawals if one.path == "desk"), None)
 
 
 def headed(number: int, lines: list[str]) -> list[str]:

@@ -29,6 +29,7 @@ from oathward.core.clock import wall_s
 from oathward.core.process import STATUS_STALE_S, statuses
 
 if TYPE_CHECKING:
+    from oathward.cli.demo.newcomer import Newcomer
     from oathward_sim.hospital import Hospital
     from oathward_sim.judge import Verdict
     from oathward_sim.run import Simulation
@@ -79,7 +80,7 @@ def _console_lines(site: DemoSite) -> list[str]:
         lines += [f"  {name}, {what}", f"  {site.console(name)}"]
     return [
         *lines,
-        f'Another link, or another of the nine that `people list` names: {_program()} console --as "{INES}".',
+        f'Another link, or another of the ten that `people list` names: {_program()} console --as "{INES}".',
     ]
 
 
@@ -103,20 +104,25 @@ def _tries(site: DemoSite, program: str) -> list[str]:
 _UNKNOWN_REASON = "device.unknown"
 
 
-async def watch(site: DemoSite, simulation: Simulation, story: Story, quiet: bool) -> None:
-    """Show the view until cancelled, and tell the story's next step above it when it is its time."""
+async def watch(
+    site: DemoSite, simulation: Simulation, story: Story, newcomer: Newcomer | None, quiet: bool
+) -> None:
+    """Show the view until cancelled, and tell above it the story's next step when it is its time, and what is new for you."""
     if quiet:
         return
-    view = _View(site, simulation)
+    view = _View(site, simulation, newcomer)
     if not sys.stdout.isatty():
         while True:
-            await asyncio.sleep(_LINE_S)
+            for _ in range(round(_LINE_S / _REFRESH_S)):
+                await asyncio.sleep(_REFRESH_S)
+                for line in view.news():
+                    print(line, flush=True)
             for line in (*story.next(view.verdict()), view.line()):
                 print(line, flush=True)
     console = Console()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            if told := "\n".join(story.next(view.verdict())):
+            if told := "\n".join([*story.next(view.verdict()), *view.news()]):
                 live.console.print(told, highlight=False, markup=False)
             live.update(view.render(console.width, console.height), refresh=True)
             await asyncio.sleep(_REFRESH_S)
@@ -125,10 +131,14 @@ async def watch(site: DemoSite, simulation: Simulation, story: Story, quiet: boo
 class _View:
     """Reads and draws."""
 
-    def __init__(self, site: DemoSite, simulation: Simulation) -> None:
-        self._site, self._simulation = site, simulation
+    def __init__(self, site: DemoSite, simulation: Simulation, newcomer: Newcomer | None = None) -> None:
+        self._site, self._simulation, self._newcomer = site, simulation, newcomer
         self._began = time.monotonic()
         self._before: dict[str, tuple[float, int]] = {}
+
+    def news(self) -> list[str]:
+        """Say what is new for whoever is the patient."""
+        return [f"» {line}" for line in self._newcomer.news()] if self._newcomer is not None else []
 
     def line(self) -> str:
         """Say all in one line."""
@@ -149,6 +159,8 @@ class _View:
         parts: list[RenderableType] = [self._head(verdict), Text()]
         parts += [self._senders(width), Text(), self._recipients(width, verdict), Text()]
         parts += [*self._held_lines(), Text(), self._ledger()]
+        if self._newcomer is not None:
+            parts.append(Text(self._newcomer.line(), style="bold", no_wrap=True, overflow="ellipsis"))
         if height >= _HIGH:
             parts += [Text(), *self._next()]
         return Group(*parts)

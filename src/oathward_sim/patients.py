@@ -1,0 +1,207 @@
+"""What simulated patients, and people around them, do at the portal and the console while devices send.
+
+| who | what they do |
+|---|---|
+| the newcomer | comes in by an invitation, and says no to research; somebody who tries the demo may play them instead |
+| one whose permission ended | gives it again |
+| a parent | has a choice of their child open while their time ends, and presses |
+| a thief | has a mail address and guesses codes |
+| a clinician at night | breaks the glass for the newcomer, and ends it |
+| a clerk | opens a message of the newcomer's that is none of their work |
+
+Rules:
+- The list of what each did is the simulator's own, with times of its own clock; what came of it is looked for where the patient
+  would: at recipients' sockets, on pages, in letters.
+- A *promise* is kept, broken, or not tried: what did not come about says so, and a broken one names no patient.
+
+Deliberately absent: who made the invitations and the links (staff of the site), anything read from the product's database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from oathward_sim.holder import GUESSES_MAX, Holder
+from oathward_sim.hospital import AUTHORITY, Patient
+from oathward_sim.run import Simulation
+from oathward_sim.staff import Staff
+
+EFFECT_S_MAX = 1.0
+"""How long after the site said that it knows something may still arrive: what is promised."""
+
+_STEP_S, _COMES_S = 0.1, 15.0
+_RESEARCH = "research-registry"
+T = TypeVar("T")
+_WORDS = "found unresponsive, need the last readings"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One thing somebody did. ``who``: a part in the play, never a name; times are seconds since 1970."""
+
+    who: str
+    what: str
+    asked_s: float
+    told_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What had to come of it. ``kept``: None where it was not tried. ``after_s``: how long it took, where that says something."""
+
+    what: str
+    kept: bool | None
+    after_s: float | None = None
+    why: str = ""
+
+
+@dataclass(slots=True)
+class Scenes:
+    """The play.
+
+    Args:
+        holders: part -> who signs in at the portal; a part that is left out is not played.
+        staff: part -> a link that signs in at the console, asked for when it is needed.
+        parent_until_s: when the parent's time ends; seconds since 1970.
+        clinician: the name that the patient must read.
+    """
+
+    simulation: Simulation
+    holders: dict[str, Holder]
+    staff: dict[str, Callable[[], str]]
+    parent_until_s: float = 0.0
+    clinician: str = ""
+    deeds: list[Deed] = field(default_factory=list)
+    promises: dict[str, Promise] = field(default_factory=dict)
+    _played: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, staff_after_s: float | None = None) -> None:
+        """Play every part, side by side; one that fails breaks its promise and stops no other.
+
+        Args:
+            staff_after_s: so long staff wait; None: until the newcomer has played.
+        """
+        if staff_after_s is not None:
+            self._played.set()
+        parts = {
+            "newcomer": self._says_no,
+            "gives": self._says_yes,
+            "parent": self._too_late,
+        }
+        acts = [self._act(what, parts[what]) for what in parts if what in self.holders]
+        await asyncio.gather(*acts, self._staff(staff_after_s or 0.0))
+
+    @property
+    def night_is_over(self) -> bool:
+        """Whether staff have done what they do."""
+        return {"clinician", "clerk"} <= {one.who for one in self.deeds}
+
+    async def _staff(self, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self._played.wait()
+        if "clinician" in self.staff:
+            await self._act("clinician", self._at_night)
+        if "clerk" in self.staff:
+            await self._act("clerk", self._snoops)
+
+    async def _act(self, part: str, play: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await play()
+        except (LookupError, TimeoutError, OSError) as error:
+            self._promise(f"the {part} gets through", kept=False, why=str(error) or type(error).__name__)
+        finally:
+            if part == "newcomer":
+                self._played.set()
+
+    def _promise(self, what: str, *, kept: bool | None, after_s: float | None = None, why: str = "") -> None:
+        self.promises[what] = Promise(what, kept, after_s, why)
+
+    def _did(self, who: str, what: str, asked_s: float, told_s: float) -> None:
+        self.deeds.append(Deed(who, what, asked_s, told_s))
+
+    async def _says_no(self) -> None:
+        """Enrol, wait until something of theirs reached research, and say no."""
+        holder, who = self.holders["newcomer"], self.simulation.hospital.newcomer
+        await holder.enrol()
+        await self._until(lambda: self._came(who)[0] > 0)
+        pressed = await holder.choose(_RESEARCH, yes=False)
+        if not pressed.took:
+            raise LookupError("no to research was not taken")
+        self._did("newcomer", "withdraws research at the portal", pressed.asked_s, pressed.told_s)
+        self.simulation.withdrawn(who, pressed.asked_s, pressed.told_s, EFFECT_S_MAX, "portal")
+
+    async def _says_yes(self) -> None:
+        """Enrol, say yes, see that something arrives; then somebody else guesses codes."""
+        holder, who = self.holders["gives"], self.simulation.hospital.gives
+        await holder.enrol()
+        before, _ = self._came(who)
+        pressed = await holder.choose(_RESEARCH, yes=True)
+        if not pressed.took:
+            raise LookupError("yes to research was not taken")
+        self._did("gives", "permits research at the portal", pressed.asked_s, pressed.told_s)
+        self.simulation.given(who, pressed.asked_s, pressed.told_s)
+        came = await self._until(lambda: self._came(who)[0] > before)
+        first_s = max(0.0, time.time() - pressed.told_s)
+        self._promise("what a patient permits arrives", kept=came, after_s=round(first_s, 1))
+        shut_after = await holder.guess()
+        self._promise(
+            "guessing codes is shut", kept=shut_after < GUESSES_MAX, why=f"after {shut_after} guesses"
+        )
+
+    async def _too_late(self) -> None:
+        """Enrol as a parent, open a choice, and press once the time is over: nothing is written."""
+        holder, what = self.holders["parent"], "a proxy past the end writes nothing"
+        await holder.enrol()
+        page = await holder.consider(_RESEARCH)
+        self._promise(what, kept=None, why="the time had not ended")
+        await asyncio.sleep(max(0.0, self.parent_until_s - time.time()) + _STEP_S)
+        pressed = await holder.answer(page, yes=True)
+        self._did("parent", "presses yes after their time", pressed.asked_s, pressed.told_s)
+        self._promise(what, kept=not pressed.took, why=f"answered with {pressed.shown.status}")
+
+    async def _at_night(self) -> None:
+        """Find the newcomer, break the glass and end it."""
+        one = await Staff.signed_in(self.staff["clinician"]())
+        who = self.simulation.hospital.newcomer
+        patient = await _tried(lambda: one.find(who.mrn, AUTHORITY))  # once the feed has told of the ward
+        if not patient:
+            raise LookupError("the patient was not found on the ward")
+        asked_s, told_s = await one.break_glass(patient, _WORDS)
+        self._did("clinician", "breaks the glass", asked_s, told_s)
+        self._promise(
+            "a clinician in an emergency gets through", kept=True, after_s=round(told_s - asked_s, 1)
+        )
+        await one.end_glass(patient)
+
+    async def _snoops(self) -> None:
+        """Open a message that came from the newcomer's pump."""
+        one = await Staff.signed_in(self.staff["clerk"]())
+        device = self.simulation.hospital.newcomer_devices[0].name
+        asked_s = time.time()
+        if not await _tried(lambda: one.snoop(device)):
+            raise LookupError("the clerk saw nothing")
+        self._did("clerk", "opens a message of the newcomer's", asked_s, time.time())
+
+    def _came(self, who: Patient) -> tuple[int, float]:
+        return self.simulation.judge.came(who.mrn, _RESEARCH)
+
+    async def _until(self, happened: Callable[[], bool]) -> bool:
+        """Wait until something has happened, so long and no longer; says whether it has."""
+        end = time.monotonic() + _COMES_S
+        while not (done := happened()) and time.monotonic() < end:  # noqa: ASYNC110  arrivals have no event
+            await asyncio.sleep(_STEP_S)
+        return done
+
+
+async def _tried(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer, so long and no longer; gives the last one."""
+    end = time.monotonic() + _COMES_S
+    while True:
+        found = await ask()
+        if found or time.monotonic() > end:
+            return found
+        await asyncio.sleep(_STEP_S * 5)
