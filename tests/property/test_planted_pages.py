@@ -74,6 +74,8 @@ VISITS = {
     "/consents/find": lambda left: ["/consents/find"],
     "/consents/{subject}": lambda left: [f"/consents/{one}" for one in sorted(left.subjects)],
     "/consents/{subject}/fhir": lambda left: [f"/consents/{one}/fhir?edition=r5" for one in sorted(left.subjects)],
+    "/withdrawals": lambda left: ["/withdrawals", "/withdrawals?state=unheard", "/withdrawals?link=registry"],
+    "/withdrawals/{subject}/{version}": lambda left: [f"/withdrawals/{one}/1" for one in sorted(left.subjects)],
     "/deliveries": lambda left: ["/deliveries", "/deliveries?link=registry", "/deliveries?state=pending"],
     "/links": lambda left: ["/links"],
     "/links/{link}": lambda left: [f"/links/{link}{said}" for link in ("ehr", "registry", "keep") for said in SAMPLES],

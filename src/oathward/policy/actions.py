@@ -123,6 +123,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "consents.see": _see("patient", "see what patients said"),
     "consent.change": _change("patient", "enter what a patient says"),
     "consent.explain": _see("patient", "see who may see what of a patient, and why"),
+    "withdrawals.see": _see("area", "see how soon a patient's no was in effect"),
     "care.change": _change("patient", "say who cares for whom"),
     "accesses.see": _see("area", "see why patients' data were opened"),
     "accesses.review": _change("finding", "review an opening that nothing explains"),

@@ -58,7 +58,11 @@ def test_the_list_says_by_purpose_what_stands(mine):
     page = words(mine.get("/choices").text)
     assert now(mine, "Research registry") == "Now: no"
     assert now(mine, "Electronic health record") == "Now: yes"
-    assert page.index("Uses that are not care") < page.index("Research registry") < page.index("These places give care")
+    assert (
+        page.index("Uses that are not care")
+        < page.index("Research registry")
+        < page.index("These places give care")
+    )
     assert "What Oathward keeps" not in page
 
 
