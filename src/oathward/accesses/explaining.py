@@ -52,4 +52,5 @@ def opening_of(entry: Entry) -> Opening:
         refused=str(body.get("why", "")),
         messages=tuple(dict.fromkeys(str(one) for one in named[:MESSAGES_MAX] if one)),
         why=str(body.get("reason", "")),
+        access=str(body.get("access", "")),
     )

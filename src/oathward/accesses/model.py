@@ -40,6 +40,7 @@ class Opening:
         index: of its record. person: id, or the name a command was given. subject: empty where nobody has that number.
         basis, unit: the relation the keeper found then. opened: how many messages. refused: reason code, or empty.
         messages: ids it names. why: the words somebody gave.
+        access: to the portal, by which a holder opened it.
     """
 
     index: int
@@ -54,6 +55,7 @@ class Opening:
     refused: str = ""
     messages: tuple[str, ...] = ()
     why: str = ""
+    access: str = ""
 
 
 @dataclass(frozen=True, slots=True)

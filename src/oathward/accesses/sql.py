@@ -103,6 +103,14 @@ def one(db: Connection, site: str, opening: int) -> ReviewRow | None:
     return None if row is None else _row(row)
 
 
+def some(db: Connection, site: str, openings: Sequence[int]) -> list[ReviewRow]:
+    """Read the reviews of some openings; those there are."""
+    chosen = access_review.c.opening.in_(openings)
+    return [
+        _row(row) for row in db.execute(select(access_review).where(access_review.c.site == site, chosen))
+    ]
+
+
 def rows(
     db: Connection, site: str, wanted: Filters, *, untold: bool = False, limit: int = 1_000
 ) -> list[ReviewRow]:

@@ -11,7 +11,7 @@ from oathward.accesses import sql
 from oathward.accesses.evidence import gather
 from oathward.accesses.explaining import explain, opening_of
 from oathward.accesses.facts import Fact, facts
-from oathward.accesses.model import KINDS, Explained, Filters, Opening, ReviewRow, StepRow
+from oathward.accesses.model import KINDS, Explained, Filters, Opening, Outcome, ReviewRow, StepRow
 from oathward.ledger import Query, entry, search
 from oathward.vault.authority import Seen
 from oathward.vault.sign import Verifier
@@ -190,3 +190,8 @@ def patterns(db: Connection, site: str, now_us: int) -> list[Pattern]:
             sought[who] = sought.get(who, 0) + 1
     found += [Pattern("sought", who, count) for who, count in sought.items() if count >= SOUGHT_MANY]
     return sorted(found, key=lambda one: -one.count)
+
+
+def outcomes(db: Connection, site: str, indexes: Iterable[int]) -> dict[int, Outcome]:
+    """Give what reviews of some openings came to, by opening; those that were made."""
+    return {row.opening: Outcome(row.outcome) for row in sql.some(db, site, list(indexes)) if row.by}

@@ -15,8 +15,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 JUMP_S_MAX = 60.0
 SETTLE_S = 300.0
@@ -100,3 +101,13 @@ def micros(at: datetime) -> int:
 def from_micros(value: int) -> datetime:
     """Invert ``micros``."""
     return _EPOCH + timedelta(microseconds=value)
+
+
+def zone_of(name: str) -> tzinfo | None:
+    """Find a time zone by its name in the IANA database; None where this machine has none of that name."""
+    if name == "UTC":  # known without any database
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return None

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from oathward.core.authorities import Authorities
+from oathward.core.clock import zone_of
 from oathward.core.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -121,6 +122,9 @@ def _check_portal(settings: Settings, source: str) -> None:
             raise SettingsError(f"{source} [portal] {place}", why)
     if portal.url.count("/") > _SLASHES:
         raise SettingsError(f"{source} [portal] url", "must be without a path, as in https://HOST")
+    if zone_of(portal.zone) is None:
+        why = "is no time zone this machine knows; write it as in Europe/Berlin"
+        raise SettingsError(f"{source} [portal] zone", why)
 
 
 def _check_mail(settings: Settings, source: str) -> None:

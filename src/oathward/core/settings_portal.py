@@ -20,6 +20,8 @@ class Portal:
         ""  # where *Leave now* goes, `https://weather.example`; empty: a page that only says goodbye
     )
     url: str = ""  # how patients reach it, `https://patients.hospital.example`; needed to invite somebody, and for passkeys
+    zone: str = "UTC"  # whose times pages tell: a name of the IANA time zone database, `Europe/Berlin`
+    staff_names: bool = True  # patients read the names of who opened their data; else their roles alone
     adult_years: int = 18  # from this age on a parent's access has ended
     code_minutes_max: float = 10.0  # how long a one-time code, and what it finishes, is good
     idle_minutes_max: float = 10.0  # a session nobody uses ends

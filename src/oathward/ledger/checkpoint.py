@@ -24,6 +24,9 @@ from oathward.core.reasons import Reason
 from oathward.ledger import log, merkle, note, proofs
 from oathward.ledger.tables import run
 
+_LOOKED_AT = 64
+"""So many checkpoints back a cosigned one is looked for: a witness is some seconds behind."""
+
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
@@ -153,6 +156,15 @@ def latest(db: Connection, site: str, *, covering: int = -1) -> Kept | None:
     sql = "SELECT seq, size, note FROM ledger_checkpoint WHERE site = ? ORDER BY seq DESC LIMIT 1"
     row = run(db, sql, (site,)).first()
     return Kept(*row) if row is not None and row[1] > covering else None
+
+
+def witnessed(db: Connection, site: str, *, covering: int = -1) -> Kept | None:
+    """Give the latest kept checkpoint with a signature beside the log's own, of the newest few, if it covers a record."""
+    sql = (
+        "SELECT seq, size, note FROM ledger_checkpoint WHERE site = ? AND size > ? ORDER BY seq DESC LIMIT ?"
+    )
+    rows = (Kept(*row) for row in run(db, sql, (site, covering, _LOOKED_AT)))
+    return next((kept for kept in rows if len(note.split(kept.note)[1]) > 1), None)
 
 
 def page(db: Connection, site: str, after: int, *, rows: int = 4_096) -> list[Kept]:

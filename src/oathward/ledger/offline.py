@@ -45,14 +45,14 @@ class Proved:
 
 
 def prove(db: Connection, site: str, index: int) -> str:
-    """Make the proof of one record under the latest checkpoint.
+    """Make the proof of one record under the latest checkpoint that a witness cosigned, or else the latest.
 
     Raises:
         LedgerError: ``not-found``; no such record, its body was removed, or no checkpoint covers it yet.
     """
     sql = "SELECT salt, body, rule FROM ledger_record WHERE site = ? AND idx = ?"
     row = run(db, sql, (site, index)).first()
-    kept = checkpoint.latest(db, site, covering=index)
+    kept = checkpoint.witnessed(db, site, covering=index) or checkpoint.latest(db, site, covering=index)
     where = f"record {index}"
     if row is None:
         raise LedgerError(where, "the ledger has no such record", reason=Reason.NOT_FOUND)

@@ -1,7 +1,8 @@
 """What a change requires, answered from the register: agreements, assessments, owners and stewards who are here.
 
 This module is the ``Register`` of a keeper as well: console and keeper look by the same function. So is what consents
-withhold from the people of this house (``withholding``), and what a patient says when they choose (``choosing``).
+withhold from the people of this house (``withholding``), what a patient says when they choose (``choosing``), and who is one
+patient by a person's word.
 
 Rules:
 - An assessment of a link or recipient is of it as it would be; one without a digest was written before it was there.
@@ -32,6 +33,7 @@ from oathward.governance import views as governance
 from oathward.governance.derive import digest_of
 from oathward.inventory import sql as inventory
 from oathward.inventory.model import Device
+from oathward.patients import views as patients
 from oathward.policy.bundle import Bundle
 from oathward.policy.difference import Change
 from oathward.policy.model import KEEP, Link, Recipient, Sources
@@ -43,7 +45,7 @@ from oathward.withholding import withheld
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Asked
 
-__all__ = ["chosen", "family", "file", "requirements", "store_chosen", "withheld"]
+__all__ = ["chosen", "confirmed", "family", "file", "requirements", "store_chosen", "withheld"]
 
 _PAGE = 5_000
 _KNOWN_MAX = 64
@@ -64,6 +66,16 @@ def requirements(
     held = {need: found for need, found in zip(needs, looks, strict=True) if isinstance(found, Held)}
     lacks = {need: found for need, found in zip(needs, looks, strict=True) if not isinstance(found, Held)}
     return answered(needs, held, lacks)
+
+
+def confirmed(site: Asked, subject: str) -> frozenset[str]:
+    """Give the subjects that are one patient where it takes a person's word.
+
+    Raises:
+        AuthorityError: a confirmation of a merge does not verify.
+    """
+    with read(site.engine) as db:
+        return frozenset(patients.confirmed_family(db, site.site, subject, site.authority, site.seen))
 
 
 def _look(db: Connection, site: Asked, need: Need, after: Bundle, now_us: int) -> Held | tuple[str, ...]:

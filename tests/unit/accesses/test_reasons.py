@@ -75,6 +75,7 @@ CASES = [
     ("break-glass", {}, glass()),
     ("order", {}, order()),
     ("on-call", {}, standing(stay()) | duty()),
+    ("own", {"access": "a-1", "purpose": "PATRQT"}, {}),
 ]
 NONE = [
     ("the keeper's word without a stay", {"basis": "attending", "unit": UNIT}, {}),

@@ -13,6 +13,7 @@ Rules:
 - It ends by hand, by time (whichever clock comes first: the wall's or the one that only goes forward), and with the session
   that began it; a keeper that starts finds none standing. It is looked at with each opening, and each second.
 - Nobody is asked beforehand, and no limit of openings stops it; more than ``often_per_day`` in a day are a finding at once.
+- Whoever may see the patient's portal is told by letter that there is news, each time (``portal/telling``).
 - Words are sealed under the patient's key, and gone with it. They are in no record.
 - The review is another person's: persons are compared, never accounts.
 
@@ -42,6 +43,7 @@ from oathward.vault.keeper import allowing, asking, keyring, roles, subjects
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import shapes
 from oathward.vault.keeper.operations.operation import ID, WORD, Operation
+from oathward.vault.keeper.portal import telling
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in import visiting
 from oathward.vault.keeper.sign_in.sessions import Session
@@ -154,6 +156,7 @@ def begin(
                 *(id_, once, person, subject, code, purpose.value, session.id, now_us, until_us),
                 *(int(often), sealed),
             )
+            telling.tell(keeper, subject, "glass", every=True)
         keeper.glasses[id_] = keeper.monotonic() + minutes * 60
     return _shown(keeper, _one(keeper, id_))
 
@@ -268,6 +271,7 @@ def review(
             "UPDATE glass SET outcome = ?, by = ?, reviewed_us = ?, said = ? WHERE id = ? AND outcome = ''",
             *(outcome, session.own, now_us, said, id),
         )
+        telling.tell(keeper, found.subject, "glass-reviewed")
 
 
 def counts(keeper: Keeper) -> dict[str, int]:

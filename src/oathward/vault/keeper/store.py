@@ -102,6 +102,8 @@ CREATE TABLE IF NOT EXISTS copy_request (id TEXT PRIMARY KEY, once TEXT NOT NULL
   fetched INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS copy_request_once ON copy_request (holder, once);
 CREATE INDEX IF NOT EXISTS copy_request_subject ON copy_request (subject);
+CREATE TABLE IF NOT EXISTS letter_told (holder TEXT NOT NULL, about TEXT NOT NULL, at_us INTEGER NOT NULL,
+  PRIMARY KEY (holder, about)) STRICT;
 """
 
 WRAPPED = (

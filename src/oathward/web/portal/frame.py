@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ from starlette.middleware import Middleware
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route as Address
 
+from oathward.core.clock import zone_of
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.client.portal import holder_proof
@@ -59,7 +61,7 @@ def create(site: Opened) -> Starlette:
         SettingsError: the texts are not whole.
     """
     found = pages()
-    frame = Frame(site, Renderer(site.site, found, texts.load()))
+    frame = Frame(site, Renderer(site.site, found, texts.load(), zone_of(site.settings.portal.zone) or UTC))
     addresses = [
         Address(route.path, frame.answering(route), methods=[route.method], include_in_schema=False)
         for page in found

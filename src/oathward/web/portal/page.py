@@ -51,11 +51,13 @@ class Page:
 
     Args:
         title: id of the text it is called by. order: in the menu; 0 keeps it out.
+        says: ids of the texts that its code names, beside those its template does.
     """
 
     title: str
     routes: tuple[Route, ...]
     order: int = 0
+    says: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:

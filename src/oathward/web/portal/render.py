@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, nodes
@@ -38,8 +39,10 @@ class Renderer:
         SettingsError: a template or page names a sentence that is not written.
     """
 
-    def __init__(self, site: str, pages: list[Page], languages: Mapping[str, Texts]) -> None:
-        self.languages, self._pages = languages, pages
+    def __init__(
+        self, site: str, pages: list[Page], languages: Mapping[str, Texts], zone: tzinfo = UTC
+    ) -> None:
+        self.languages, self._pages, self._zone = languages, pages, zone
         self.static = {name: (STATIC / name).read_bytes() for name in TYPES if (STATIC / name).is_file()}
         self.version = hashlib.sha256(b"".join(self.static.values())).hexdigest()[:12]
         self._environment = Environment(
@@ -52,9 +55,13 @@ class Renderer:
         self._environment.globals |= {
             "site_name": site,
             "assets": {name: f"/static/{self.version}/{name}" for name in self.static},
-            "at": from_micros,
+            "at": self.at,
         }
         texts.check_named(languages[texts.FIRST], self._named())
+
+    def at(self, at_us: int) -> datetime:
+        """Give a moment in the zone whose times the pages tell."""
+        return from_micros(at_us).astimezone(self._zone)
 
     def page(self, template: str, view: View, values: Mapping[str, Any]) -> str:
         """Render a whole page."""
@@ -76,7 +83,8 @@ class Renderer:
 
     def _named(self) -> Iterator[str]:
         """List every sentence that pages and templates name."""
-        yield from (page.title for page in self._pages)
+        for page in self._pages:
+            yield from (page.title, *page.says)
         for path in sorted(FOLDER.glob("*.html")):
             yield from named(self._environment, path.read_text(encoding="utf-8"), path.name)
 

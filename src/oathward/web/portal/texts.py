@@ -20,7 +20,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
@@ -88,9 +88,12 @@ class Texts:
         return self.say("time.day", day=at.day, month=month, year=at.year)
 
     def moment(self, at: datetime) -> str:
-        """Write a day and a time, which is told in UTC."""
-        at = at.astimezone(UTC)
-        return self.say("time.moment", day=self.day(at), time=f"{at:%H:%M}")
+        """Write a day and a time; the zone is the one the moment is given in."""
+        return self.say("time.moment", day=self.day(at), time=self.time(at))
+
+    def time(self, at: datetime) -> str:
+        """Write a time of day, with the zone it is told in."""
+        return f"{at:%H:%M %Z}"
 
 
 def load(folder: Path = FOLDER) -> Mapping[str, Texts]:

@@ -350,6 +350,7 @@ def test_every_sentence_that_is_shown_is_written_and_every_written_one_is_shown(
     from oathward.web.portal.render import FOLDER, Renderer
 
     code = "".join(path.read_text() for path in Path(frames.__file__).parent.rglob("*.py"))
+    code += "".join(f'"{one}"' for page in pages() for one in page.says)
     shown = code + "".join(path.read_text() for path in FOLDER.glob("*.html"))
     written = texts.load()["en"].sentences
     assert [name for name in written if f'"{name}"' not in shown] == []

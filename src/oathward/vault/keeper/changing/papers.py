@@ -100,6 +100,9 @@ class Register(Protocol):
     def withheld(self, site: Asked, together: Collection[str], messages: Collection[str]) -> Shut:
         """Say what of some messages of one patient is withheld from who cares for them."""
 
+    def confirmed(self, site: Asked, subject: str) -> frozenset[str]:
+        """Give the subjects that are one patient by joins, and by merges that a person confirmed; ``AuthorityError``."""
+
     def file(self, db: Connection, site: str, digest: str) -> bytes:
         """Give kept bytes that fit their name; ``InputError`` or ``StorageError`` where there are none."""
 

@@ -26,7 +26,7 @@ from oathward.policy.files import unpack
 from oathward.policy.portal import Access
 from oathward.vault.keeper import roles, signing
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.portal import holders, letters, seats
+from oathward.vault.keeper.portal import seats, telling
 from oathward.vault.keeper.portal.seats import Proof
 from oathward.vault.keeper.proof import Caller, Person
 
@@ -68,7 +68,7 @@ def choose(
         ledger.append(db, keeper.site, [leaf])
     signing.confirm_stored(keeper)
     if not access.own:
-        _tell(keeper, subject)
+        telling.tell(keeper, subject, "choice", but=holder.id)
     return {"changed": True, "version": version}
 
 
@@ -97,12 +97,3 @@ def _learn(keeper: Keeper, together: tuple[str, ...]) -> None:
     sql = f"SELECT kind, id, stored FROM signed WHERE kind = 'merge' OR (kind = ? AND id IN ({marks}))"  # noqa: S608  marks only
     rows = keeper.store.rows(sql, CONSENT, *together)
     keeper.seen.learn({(kind, id_): version for kind, id_, version in rows})
-
-
-def _tell(keeper: Keeper, subject: str) -> None:
-    """Have the patient hear that somebody chose for them."""
-    with keeper.store.transaction():
-        for row in holders.seat_rows(keeper.store, subject=subject):
-            access = seats.read(keeper, row)
-            if access is not None and access.own and seats.stands(keeper, row, access) == "in-force":
-                letters.put(keeper, "notice", row.holder, {"about": "choice"})

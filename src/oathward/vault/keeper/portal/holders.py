@@ -127,6 +127,7 @@ def forget(store: Store, id_: str) -> None:
     store.rows("DELETE FROM holder_invitation WHERE holder = ?", id_)
     store.rows("DELETE FROM holder_opening WHERE holder = ?", id_)
     store.rows("DELETE FROM letter WHERE holder = ?", id_)
+    store.rows("DELETE FROM letter_told WHERE holder = ?", id_)
     store.rows("DELETE FROM holder WHERE id = ?", id_)
     store.set_meta("vacuum_due", "1")
 
