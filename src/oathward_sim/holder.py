@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from oathward_sim.browser import Browser, Button, Form, Shown
 from oathward_sim.mailbox import Mailbox
 
-GUESSES_MAX = 12
+GUESSES = 6
+"""So many wrong codes, and the right one must open nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Holder:
         letter = await self.mail.wait("code", asked_s - 0.05, timeout_s)
         assert self.browser.shown is not None  # the page that asks for it
         shown = await self.browser.press(_form(self.browser.shown, "/sign-in/code"), code=letter.code)
-        if shown.status != 200 or urlsplit(shown.address).path != "/":
+        if not _inside(shown):
             raise LookupError("a right code did not sign in")
         return shown
 
@@ -111,24 +112,32 @@ class Holder:
         shown = await self.browser.press(*found)
         return Pressed(begun_s, time.time(), shown)
 
-    async def guess(self, tries: int = GUESSES_MAX, *, source: str = "") -> int:
-        """Guess codes as somebody who has the address and not the letters; gives how many were looked at before it was shut.
+    async def guess(self, *, source: str = "", timeout_s: float = 30.0) -> bool:
+        """Guess codes as somebody who has the address and not the letters; says whether even the right one opens nothing then.
+
+        Args:
+            source: where they come from: what they do is counted against that address as well.
 
         Raises:
-            LookupError: a guess signed in.
+            TimeoutError: no code was sent. LookupError: a guess signed in.
         """
-        thief = Browser(self.base, self.language, source)
+        thief, asked_s = Browser(self.base, self.language, source), time.time()
         asked = await thief.press(_form(await thief.open("/sign-in"), "/sign-in"), address=self.address)
-        for number in range(tries):
-            form = asked.form("/sign-in/code")
-            if form is None or asked.status == 429:
-                return number
-            right = self.mail.newest_code  # what a guess must not be, by chance
-            guess = f"{(int(right or 0) + 1 + number) % 1_000_000:06d}"
-            asked = await thief.press(form, code=guess)
-            if urlsplit(asked.address).path == "/":
+        right = (await self.mail.wait("code", asked_s - 0.05, timeout_s)).code
+        for number in range(GUESSES):
+            guess = f"{(int(right) + 1 + number) % 10 ** len(right):0{len(right)}d}"
+            asked = await self._tried(thief, asked, guess)
+            if _inside(asked):
                 raise LookupError("a guess signed in")
-        return tries
+        return not _inside(await self._tried(thief, asked, right))
+
+    async def _tried(self, thief: Browser, page: Shown, code: str) -> Shown:
+        form = page.form("/sign-in/code")
+        return page if form is None else await thief.press(form, code=code)
+
+
+def _inside(page: Shown) -> bool:
+    return page.status == 200 and urlsplit(page.address).path == "/"
 
 
 def _form(page: Shown, action: str) -> Form:

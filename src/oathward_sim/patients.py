@@ -25,7 +25,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from oathward_sim.holder import GUESSES_MAX, Holder
+from oathward_sim.holder import Holder
 from oathward_sim.hospital import AUTHORITY, Patient
 from oathward_sim.run import Simulation
 from oathward_sim.staff import Staff
@@ -35,6 +35,7 @@ EFFECT_S_MAX = 1.0
 
 _STEP_S, _COMES_S = 0.1, 15.0
 _RESEARCH = "research-registry"
+_THIEF = "127.0.0.2"
 T = TypeVar("T")
 _WORDS = "found unresponsive, need the last readings"
 
@@ -85,7 +86,7 @@ class Scenes:
         Args:
             staff_after_s: so long staff wait; None: until the newcomer has played.
         """
-        if staff_after_s is not None:
+        if staff_after_s is not None or "newcomer" not in self.holders:
             self._played.set()
         parts = {
             "newcomer": self._says_no,
@@ -147,10 +148,7 @@ class Scenes:
         came = await self._until(lambda: self._came(who)[0] > before)
         first_s = max(0.0, time.time() - pressed.told_s)
         self._promise("what a patient permits arrives", kept=came, after_s=round(first_s, 1))
-        shut_after = await holder.guess()
-        self._promise(
-            "guessing codes is shut", kept=shut_after < GUESSES_MAX, why=f"after {shut_after} guesses"
-        )
+        self._promise("guessing codes is shut", kept=await holder.guess(source=_THIEF))
 
     async def _too_late(self) -> None:
         """Enrol as a parent, open a choice, and press once the time is over: nothing is written."""

@@ -15,6 +15,15 @@ pytestmark = pytest.mark.alone
 IN_ALL_S_MAX = 50 - 20
 """Beside its traffic; on a busy machine too."""
 
+PROMISES = {
+    "what a patient permits arrives",
+    "guessing codes is shut",
+    "a proxy past the end writes nothing",
+    "a clinician in an emergency gets through",
+    "a clerk's opening waits for a reviewer",
+    "a broken glass waits for a reviewer",
+}
+
 
 def start(folder, *options):
     return subprocess.Popen(
@@ -57,9 +66,13 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
         0,
         [],
     )
-    [withdrawal] = said["withdrawals"]
-    assert withdrawal["effect_s"] <= withdrawal["effect_s_max"] <= 2.0
-    assert withdrawal["stopped"] > 0, "the traffic went on after it"
+    assert sorted(one["path"] for one in said["withdrawals"]) == ["desk", "portal"]
+    for withdrawal in said["withdrawals"]:
+        assert withdrawal["effect_s"] <= withdrawal["effect_s_max"] <= 2.0
+        assert withdrawal["stopped"] > 0, "the traffic went on after it"
+    assert {one["what"]: one["kept"] for one in said["promises"]} == dict.fromkeys(PROMISES, True)
+    assert {one["who"] for one in said["deeds"]} == {"newcomer", "gives", "parent", "clinician", "clerk"}
+    assert said["reviews"]["of_the_clerk"] == said["reviews"]["glasses"] == 1
     assert said["ok"] is said["ledger"]["ok"] is True
     assert said["sent"] == said["accepted"] > 100
     assert said["held"] > 0

@@ -73,12 +73,12 @@ def mailbox(site: DemoSite) -> Mailbox:
     return Mailbox(site.letters, ADDRESSES[NEWCOMER])
 
 
-def scenes(site: DemoSite, simulation: Simulation, invited: Invited) -> Scenes:
-    """Give the play of staff."""
+def scenes(site: DemoSite, simulation: Simulation, invited: Invited, *, alone: bool) -> Scenes:
+    """Give the play of everybody but the newcomer; ``alone``: of the newcomer as well."""
     from oathward_sim.holder import Holder
     from oathward_sim.patients import Scenes
 
-    parts: list[str] = []
+    parts = [NEWCOMER, GIVES, PARENT] if alone else [GIVES, PARENT]
     return Scenes(
         simulation,
         {part: Holder(site.portal, ADDRESSES[part], site.letters) for part in parts},

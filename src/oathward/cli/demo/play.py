@@ -139,7 +139,7 @@ async def _make_ready(options: Options, site: DemoSite, simulation: Simulation) 
     site.command("sign-in", "--as", PRIYA, fine=(0,))  # whoever is at the desk enters what patients say
     site.govern()
     invited = invite(site, simulation.hospital)
-    play = scenes(site, simulation, invited)
+    play = scenes(site, simulation, invited, alone=options.alone)
     newcomer = (
         None if options.alone else Newcomer(site, simulation, mailbox(site), invited.subjects[NEWCOMER])
     )
@@ -163,7 +163,7 @@ async def _traffic(
     driving = asyncio.ensure_future(simulation.drive(ready.config))
     watching = asyncio.ensure_future(watch(site, simulation, ready.story, ready.newcomer, options.quiet))
     withdrawing = asyncio.ensure_future(_withdraw(options, desk, simulation))
-    playing = asyncio.ensure_future(ready.play.run(0.0 if options.alone else _STAFF_AFTER_S))
+    playing = asyncio.ensure_future(ready.play.run(None if options.alone else _STAFF_AFTER_S))
     ending = asyncio.ensure_future(_end(options, simulation, withdrawing, playing))
     try:
         await driving
