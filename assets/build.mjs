@@ -1,9 +1,9 @@
-// Bundle the console's script and style, and the portal's style: `node build.mjs OUT`. Called by scripts/assets.py, never by hand.
+// Bundle the console's script and style, and the portal's style and its one script: `node build.mjs OUT`. Called by scripts/assets.py, never by hand.
 import { build } from "esbuild";
 
 const [out] = process.argv.slice(2);
 await build({
-  entryPoints: ["src/console.ts", "src/console.css", "src/portal.css"],
+  entryPoints: ["src/console.ts", "src/console.css", "src/portal.ts", "src/portal.css"],
   outdir: out,
   bundle: true,
   minify: true,

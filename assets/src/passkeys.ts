@@ -49,9 +49,9 @@ function numeric(host: string): boolean {
 function elsewhere(form: HTMLFormElement): void {
   const button = form.querySelector("button");
   if (button) button.disabled = true;
-  say(form, location.hostname.startsWith("127.")
+  say(form, form.dataset.wrong ?? (location.hostname.startsWith("127.")
     ? "Passkeys need the console's name: open it as localhost."
-    : "Passkeys need the console's name: open it by that, not by its number.");
+    : "Passkeys need the console's name: open it by that, not by its number."));
 }
 
 // In the list the browser opens below the login, beside kept passwords.
@@ -68,7 +68,7 @@ async function ask(form: HTMLFormElement, mediation: CredentialMediationRequirem
   waiting?.abort();
   const mine = (waiting = new AbortController());
   pressed = aloud;
-  if (aloud) say(form, "Waiting for your passkey …");
+  if (aloud) say(form, form.dataset.waiting ?? "Waiting for your passkey …");
   try {
     const begun = await begin(form);
     if (!begun) return;
@@ -84,7 +84,7 @@ async function ask(form: HTMLFormElement, mediation: CredentialMediationRequirem
   } catch (error) {
     if (!aloud || mine.signal.aborted) return;
     pressed = false;
-    say(form, words(error));
+    say(form, words(error, form));
   }
 }
 
@@ -103,8 +103,11 @@ async function begin(form: HTMLFormElement): Promise<Begun | null> {
   return (await answer.json()) as Begun;
 }
 
-function words(error: unknown): string {
+// The console says it in English; the portal's forms bring their own words along.
+function words(error: unknown, form: HTMLFormElement): string {
   const name = error instanceof DOMException ? error.name : "";
+  const { known, refused, wrong } = form.dataset;
+  if (known && refused && wrong) return name === "InvalidStateError" ? known : name === "NotAllowedError" ? refused : wrong;
   if (name === "InvalidStateError") return "This passkey is yours already. Use another one.";
   if (name === "NotAllowedError") return "No passkey was used, or it took too long. Press the button to try again, or take another way.";
   if (name === "SecurityError") return "Passkeys do not work under this address. Open the console by the name in its settings.";

@@ -143,6 +143,25 @@ def list_(
 
 
 @APP.command()
+def resend(
+    access: Annotated[str, typer.Argument(help="Id of the access, as the list has it.")],
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Send an invitation again that was lost or is too old; the link of the one before ends."""
+    with opened(data) as site:
+        proof = proof_of(site.settings, site.keeper, person)
+        site.keeper.portal.invite_again(access, proof)
+        used(site, proof, "portal.invite")
+
+    def human() -> None:
+        print("Invited again. The letter goes out while `oathward serve` runs.")
+
+    emit({"access": access, "invited": True}, as_json=as_json, human=human)
+
+
+@APP.command()
 def end(
     access: Annotated[str, typer.Argument(help="Id of the access, as the list has it.")],
     why: Annotated[

@@ -58,8 +58,13 @@ def test_invite_list_and_end(site, patient, tmp_path, capsys):
     with connect(site.settings, "app") as keeper:
         letters = [one for one in keeper.portal.letters_take() if one.kind == "invitation"]
     assert [one.address.reveal() for one in letters] == ["rosa.lind@example.org"]
+    assert command(site, capsys, "resend", made["access"])[0] == 0
+    with connect(site.settings, "app") as keeper:
+        again = [one for one in keeper.portal.letters_take() if one.kind == "invitation"]
+    assert again[-1].values.reveal()["key"] != letters[0].values.reveal()["key"]
     assert command(site, capsys, "end", made["access"])[0] == 0
     assert [one["standing"] for one in command(site, capsys, "list", *whose)[1]] == ["ended"]
+    assert command(site, capsys, "resend", made["access"])[0] != 0, "what is over is not sent again"
 
 
 def test_a_proxy_has_a_basis_a_scope_and_an_end(site, patient, tmp_path, capsys):

@@ -11,7 +11,7 @@ Rules:
 - Only a POST writes. Leaving, signing out by leaving, another language: these forget, or change this browser alone.
 - Leaving goes on whatever happens: a keeper that does not answer keeps nobody here.
 
-Deliberately absent: script, memory of who is signed in.
+Deliberately absent: memory of who is signed in, script (but where a passkey is made or shown).
 """
 
 from __future__ import annotations

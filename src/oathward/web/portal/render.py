@@ -6,7 +6,7 @@ Rules:
 - A name a template asks for and nobody gave is an error, not an empty place.
 - Style is named with a digest of its content.
 
-Deliberately absent: script, ``|safe`` and ``Markup`` (a test looks).
+Deliberately absent: script (but on the page that makes a passkey), ``|safe`` and ``Markup`` (a test looks).
 """
 
 from __future__ import annotations
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
     from oathward.web.portal.view import View
 
 FOLDER = HERE / "templates" / "portal"
-TYPES = {"portal.css": "text/css", "icon.svg": "image/svg+xml; charset=utf-8"}
+TYPES = {
+    "portal.css": "text/css",
+    "portal.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml; charset=utf-8",
+}
 
 
 class Renderer:

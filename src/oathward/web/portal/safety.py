@@ -1,7 +1,8 @@
 """What every answer of the portal carries, and what its browser keeps.
 
 Rules:
-- No script at all: the policy names style and pictures of this site, and nothing else is loaded from anywhere.
+- No script, but for one file of this site on the two pages that need it for passkeys (``SCRIPT_CSP``): the policy names style and
+  pictures of this site, and nothing else is loaded from anywhere.
 - The browser keeps three cookies, none longer than the visit: the session's secret, what it holds before somebody is
   signed in, and which language and patient were chosen. Signing out and leaving take all of them away.
 - A form carries a token of the browser's secret and of the patient it was made for: one that was made for another

@@ -124,6 +124,19 @@ def test_an_invitation_takes_its_code_and_is_used_once(house):
     assert refused(house.portal.sign_in_code, entry.pending, first, HOME)[0] is Reason.SIGN_IN_REFUSED
 
 
+def test_an_invitation_that_was_lost_is_sent_again_and_the_first_is_good_for_nothing(house):
+    access = invite(house)
+    (lost,) = letters(house, "invitation")
+    house.app.portal.invite_again(access, house.staff)
+    (letter,) = letters(house, "invitation")
+    assert refused(house.portal.enrol_begin, lost.values.reveal()["key"], HOME)[0] is Reason.INVITATION_ENDED
+    entry = house.portal.enrol_begin(letter.values.reveal()["key"], HOME)
+    house.portal.sign_in_code(entry.pending, code_of(house), HOME)
+    assert len(records(house, "portal.invited-again")) == 1
+    assert refused(house.app.portal.invite_again, access, house.staff)[0] is Reason.CONFLICT, "they enrolled"
+    assert refused(house.app.portal.invite_again, "none", house.staff)[0] is Reason.NOT_FOUND
+
+
 def test_an_invitation_ends_by_time(house):
     invite(house)
     (letter,) = letters(house, "invitation")

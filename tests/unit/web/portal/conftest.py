@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from oathward.core.errors import KeeperError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.client.portal import Entry, Holder, Seat
+from oathward.vault.keeper.client.portal import Entry, Holder, Mine, Seat, Visit
 from oathward.web.portal.frame import create
 
 BASE = "http://127.0.0.1:2580"
@@ -74,6 +74,10 @@ class Desk:
         self._note("renew")
         self.sessions[secret := secrets.token_urlsafe(16)] = self.sessions.pop(proof["session"])
         return secret
+
+    def mine(self, proof):
+        self._note("mine")
+        return Mine(Phi(ADDRESS), (), (Visit(1, 1, own=True),), ())
 
     def sign_out(self, proof):
         self._note("sign-out")

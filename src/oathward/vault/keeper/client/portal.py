@@ -79,6 +79,46 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Passkey:
+    """One passkey of a holder. ``used_us``: 0 for never."""
+
+    id: str
+    label: str
+    made_us: int
+    used_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One session of a holder. ``own``: the one that asks."""
+
+    begun_us: int
+    seen_us: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """Somebody who acts for the holder."""
+
+    access: str
+    name: Phi[str] = field(repr=False)
+    basis: str
+    scope: tuple[str, ...]
+    until_us: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mine:
+    """What there is of a holder's own sign-in, and who acts for them."""
+
+    address: Phi[str] = field(repr=False)
+    passkeys: tuple[Passkey, ...]
+    sessions: tuple[Visit, ...]
+    proxies: tuple[Proxy, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """What was opened for a holder, oldest first. ``more``: older ones are kept too."""
 
@@ -251,6 +291,27 @@ class Portal:
         """Want nothing of one's own record here any more; staff may give it again. Raises as ``access_end``."""
         self._call("portal_access_hide", access=access, proof=dict(proof))
 
+    def mine(self, proof: Proof) -> Mine:
+        """Say what there is of one's own sign-in, and who acts for oneself."""
+        found = self._call("portal_mine", proof=dict(proof))
+        return Mine(
+            Phi(found["address"]),
+            tuple(Passkey(**one) for one in found["passkeys"]),
+            tuple(Visit(**one) for one in found["sessions"]),
+            tuple(
+                Proxy(**{**one, "name": Phi(one["name"]), "scope": tuple(one["scope"])})
+                for one in found["proxies"]
+            ),
+        )
+
+    def passkey_remove(self, passkey: str, proof: Proof) -> None:
+        """Take a passkey of one's own away; other sessions end.
+
+        Raises:
+            KeeperError: ``NOT_FOUND``.
+        """
+        self._call("portal_passkey_remove", passkey=passkey, proof=dict(proof))
+
     def language(self, language: str, proof: Proof) -> None:
         """Choose the language of pages and letters."""
         self._call("portal_language", language=language, proof=dict(proof))
@@ -288,6 +349,14 @@ class Portal:
             proof=dict(proof),
         )
         return id_
+
+    def invite_again(self, access: str, proof: Proof) -> None:
+        """Send an invitation once more; the one before is good for nothing.
+
+        Raises:
+            KeeperError: ``NOT_FOUND``; ``CONFLICT``: they have enrolled. As every operation of staff.
+        """
+        self._call("portal_invite_again", access=access, proof=dict(proof))
 
     def given(self, subject: str, proof: Proof) -> list[Given]:
         """List the accesses to one patient's portal, or to everybody's (empty)."""

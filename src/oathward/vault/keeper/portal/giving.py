@@ -94,6 +94,30 @@ def invite(
     return new.id
 
 
+def invite_again(keeper: Keeper, caller: Caller, access: str, proof: Proof) -> None:
+    """Send an invitation once more, with another key; the one before is good for nothing any more.
+
+    Raises:
+        KeeperError: ``NOT_FOUND``: no such access, or it is over; ``CONFLICT``: they have enrolled, and sign in by their
+            address. As ``asking.person``.
+    """
+    row = next(iter(holders.seat_rows(keeper.store, access=access)), None)
+    by = asking.person(
+        keeper, caller, proof, "portal.invite", Thing("patient", row.subject if row else access)
+    )
+    found = seats.read(keeper, row) if row is not None else None
+    holder = holders.of(keeper.store, row.holder) if row is not None else None
+    if row is None or found is None or holder is None or seats.stands(keeper, row, found) in OVER:
+        raise KeeperError("access", "there is no such, or it is over", reason=Reason.NOT_FOUND)
+    if holder.used_us:
+        why = "they have enrolled: they sign in by their address"
+        raise KeeperError("access", why, reason=Reason.CONFLICT)
+    with keeper.store.transaction():
+        _invitation(keeper, holder.id)
+        body = {"access": found.id, "by": by.name, "holder": holder.id}
+        keeper.note("portal.invited-again", body, subject=found.subject)
+
+
 def given(keeper: Keeper, caller: Caller, subject: str, proof: Proof) -> list[dict[str, Any]]:
     """List the accesses to a patient's portal, or all; raises as ``asking.session``."""
     asking.person(keeper, caller, proof, "portal.list", Thing("patient", subject))

@@ -32,13 +32,12 @@ from oathward.vault.keeper.portal import (
     choosing,
     entering,
     giving,
-    holders,
     letters,
+    mine,
     reports,
     requests,
     seats,
 )
-from oathward.vault.keeper.portal.holders import Card
 from oathward.vault.keeper.portal.seats import Proof
 from oathward.vault.keeper.proof import Caller, secret_of
 from oathward.vault.keeper.sign_in import accounts
@@ -130,15 +129,6 @@ def open_own(
     return {"more": len(rows) > limit or len(fitting) < len(own), "originals": originals[::-1]}
 
 
-def language(keeper: Keeper, caller: Caller, language: str, proof: Proof) -> None:
-    """Choose the language of pages and letters; raises as ``seats.session_of``."""
-    session, holder = seats.session_of(keeper, caller, proof)
-    seats.permit_own(keeper, session)
-    card = holder.card.reveal()
-    with keeper.store.transaction():
-        holders.change(keeper.store, holder.id, Card(card.name, card.address, language))
-
-
 def _fitting(rows: Sequence[Kept]) -> list[Kept]:
     found, room = [], opening.BYTES_MAX
     for row in rows:
@@ -198,7 +188,9 @@ PORTAL: Mapping[str, Operation] = {
     **reports.PORTAL,
     "portal_access_end": Operation(giving.end_own, _ENDED),
     "portal_access_hide": Operation(giving.hide, _ENDED),
-    "portal_language": Operation(language, shapes.table(language=shapes.text(3), proof=shapes.proof)),
+    "portal_language": Operation(mine.language, shapes.table(language=shapes.text(3), proof=shapes.proof)),
+    "portal_mine": Operation(mine.told, _PROOF),
+    "portal_passkey_remove": Operation(mine.passkey_remove, shapes.table(passkey=ID, proof=shapes.proof)),
 }
 """Of the portal's socket."""
 
@@ -218,6 +210,7 @@ STAFF: Mapping[str, Operation] = {
     "portal_given": Operation(
         giving.given, shapes.table(subject=shapes.text(empty=True), proof=shapes.proof)
     ),
+    "portal_invite_again": Operation(giving.invite_again, _ENDED),
     "portal_end": Operation(giving.end, shapes.table(access=ID, why=WORD, proof=shapes.proof)),
 }
 """Of the app's and the admin's socket, for people who are signed in."""

@@ -5,13 +5,14 @@ Rules:
 - Before anybody is signed in a browser holds a random value, which its forms are made for, and what the keeper gave it to
   show beside the code.
 - A code is typed by a person: spaces in it are theirs.
-
-Deliberately absent: passkeys, which need script; a page of their own may offer them.
+- Signing in by passkey needs script, and has a page of its own, which alone allows it.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+
+from starlette.responses import JSONResponse
 
 from oathward.core.errors import OathwardError
 from oathward.core.phi import Phi
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _ADDRESS_LENGTH_MAX = 200
 _CODE_LENGTH_MAX = 12
 _KEY_LENGTH_MAX = 200
+_SHOWN_LENGTH_MAX = 20_000
 _TRIED = {
     Reason.SIGN_IN_REFUSED: "wrong",
     Reason.INVITATION_ENDED: "wrong",
@@ -85,6 +87,34 @@ def _enrol(view: View) -> Response:
     return _on(view, entry)
 
 
+def _passkey(view: View, *, failed: bool = False) -> Response:
+    answer = safety.with_before(view, lambda ready: ready.page("sign_in_passkey.html", failed=failed))
+    answer.headers["content-security-policy"] = safety.SCRIPT_CSP
+    return answer
+
+
+def _passkey_begin(view: View) -> Response:
+    ceremony, options = view.site.keeper.portal.passkey_begin()
+    return JSONResponse({"ceremony": ceremony, "options": options})
+
+
+def _passkey_shown(view: View) -> Response:
+    ceremony, credential = view.form.get("ceremony", ""), view.form.get("credential", "")
+    if (
+        not ceremony
+        or not credential
+        or len(ceremony) > _KEY_LENGTH_MAX
+        or len(credential) > _SHOWN_LENGTH_MAX
+    ):
+        return _passkey(view, failed=True)
+    try:
+        entry = view.site.keeper.portal.passkey_finish(ceremony, credential, view.origin)
+    except OathwardError as error:
+        _failed(error)
+        return _passkey(view, failed=True)
+    return _on(view, entry)
+
+
 def _on(view: View, entry: Entry) -> Response:
     """Go to the next step, or in."""
     if entry.state == "signed-in":
@@ -126,6 +156,9 @@ PAGE = Page(
         Route("/sign-in", _begin, "public", "POST"),
         Route("/sign-in/code", _code, "public"),
         Route("/sign-in/code", _typed, "public", "POST"),
+        Route("/sign-in/passkey", _passkey, "public"),
+        Route("/sign-in/passkey", _passkey_shown, "public", "POST"),
+        Route("/sign-in/passkey/begin", _passkey_begin, "public", "POST"),
         Route("/enrol", _welcome, "public"),
         Route("/enrol", _enrol, "public", "POST"),
         Route("/sign-out", _sign_out, "signed-in", "POST"),
