@@ -21,9 +21,9 @@ HERE = Peer("127.0.0.1", None, ())
 PASSPHRASE = "a lamp in every corridor"
 
 
-def give_key(keeper, folder):
+def give_key(keeper, folder, witness=None):
     """Make the copy's key as `oathward emergency key` does; gives it opened."""
-    who = keys.Trust(keeper.site, bytes(32), keeper.authority, keeper.ledger_key, None)
+    who = keys.Trust(keeper.site, bytes(32), keeper.authority, keeper.ledger_key, witness)
     keys.create(folder / "emergency.key", keeper.settings.data / "emergency.pub", PASSPHRASE, who)
     return keys.unlock(folder / "emergency.key", PASSPHRASE)
 

@@ -38,12 +38,14 @@ def explain(openings: Sequence[Opening], evidence: Evidence) -> list[Explained]:
 def opening_of(entry: Entry) -> Opening:
     """Read an opening out of its record."""
     body = entry.body
+    # A copy is read with the main system down, and told when it is back: who and when are what its log says.
+    copied = entry.kind == "copy.read"
     named = body.get("messages") or [body.get("first"), body.get("last"), entry.message]
     return Opening(
         index=entry.index,
         kind=entry.kind,
-        at_us=entry.at_us,
-        person=str(body.get("person", "")),
+        at_us=int(body.get("at", entry.at_us)) if copied else entry.at_us,
+        person=str(body.get("reader" if copied else "person", "")),
         subject=entry.subject,
         purpose=str(body.get("purpose", "")),
         basis=str(body.get("basis", "")),

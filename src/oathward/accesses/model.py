@@ -1,7 +1,7 @@
 """An opening as it is explained, what speaks for it, and the review of one that nothing explains.
 
 Rules:
-- An opening is a record of the keeper: ``keeper.opened``, ``keeper.refused`` or ``patient.sought``. Its id is its index in
+- An opening is a record of the keeper: ``keeper.opened``, ``keeper.refused``, ``patient.sought`` or ``copy.read``. Its id is its index in
   the ledger, so nothing is copied and anybody can have it proved.
 - A reason is one file of ``reasons/``; it says in words what it claims, and what it does not.
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from oathward.vault.care_orders import Order
     from oathward.vault.care_rows import Assignment, Stay
 
-KINDS = ("keeper.opened", "keeper.refused", "patient.sought")
+KINDS = ("keeper.opened", "keeper.refused", "patient.sought", "copy.read")
 """The records that are openings, or attempts at one."""
 
 

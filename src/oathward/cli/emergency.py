@@ -93,7 +93,7 @@ def make(
     """Have the keeper make a copy now: of each inpatient what is proved good, sealed to the copy's key."""
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, person)
-        made = site.keeper.copies.make(to.resolve(), proof)
+        made = site.keeper.copies.make(to.resolve(), proof, _told if sys.stderr.isatty() else None)
         used(site, proof, "emergency-copy.make")
 
     def human() -> None:
@@ -271,6 +271,10 @@ def compare(
 
 
 _BATCH = 1_000
+
+
+def _told(done: int, of: int) -> None:
+    print(f"\r{done} of {of} patients", end="" if done < of else "\n", file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -13,19 +13,23 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from oathward.bedside import picture
+from oathward.bedside import picture, trend
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.emergency import words
 from oathward.emergency.reading import Readings
+
+if TYPE_CHECKING:
+    from oathward.bedside.picture import Row
+    from oathward.bedside.trend import Drawn
 
 HOST = "127.0.0.1"
 _REQUEST_S_MAX = 10.0
@@ -67,7 +71,8 @@ class Pages:
             kind, _, subject = rest.partition("/")
             if kind == "patient":
                 shown = self._readings.patient(subject, now_us)
-                return 200, "text/html", self._page("patient.html", now_us, shown=shown)
+                lines = [(row, one) for row, one in zip(shown.rows, trends(shown.rows), strict=True)]
+                return 200, "text/html", self._page("patient.html", now_us, lines=lines, shown=shown)
         except OathwardError as error:
             if error.reason is not Reason.NOT_FOUND:
                 told = {
@@ -84,8 +89,8 @@ class Pages:
             .render(
                 age=lambda at_us: words.age(at_us, now_us),
                 at=words.at,
+                made=words.age(self._readings.copy.manifest.made_us, now_us),
                 banner=words.banner(self._readings.copy.manifest, now_us),
-                points=words.points,
                 token=self.token,
                 unit=picture.unit_words,
                 words=lambda section: words.state(section, now_us),
@@ -93,6 +98,14 @@ class Pages:
             )
             .encode()
         )
+
+
+def trends(rows: Sequence[Row]) -> list[Drawn | None]:
+    """Draw what each row's values did, all over one span: from the first value in the copy to the last."""
+    every = [row.points for row in rows]
+    until_us = max((at for points in every for at, _ in points), default=0)
+    since_us = trend.since_us(every, 0, until_us)
+    return [trend.drawn(row.points, since_us, until_us, picture.longest_us(row.every_us)) for row in rows]
 
 
 def server(pages: Pages, port: int = 0) -> HTTPServer:

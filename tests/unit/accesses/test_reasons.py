@@ -3,8 +3,10 @@
 import pytest
 
 from oathward.accesses import explaining
+from oathward.accesses.explaining import explain, opening_of
 from oathward.accesses.facts import facts
 from oathward.accesses.model import Duty, Evidence, Glass, Opening
+from oathward.ledger import Entry
 from oathward.vault.care_orders import Order
 from oathward.vault.care_rows import Assignment, Stay
 
@@ -75,9 +77,17 @@ CASES = [
     ("break-glass", {}, glass()),
     ("order", {}, order()),
     ("on-call", {}, standing(stay()) | duty()),
+    (
+        "emergency-copy",
+        {"kind": "copy.read", "purpose": "ETREAT", "basis": "emergency-copy"},
+        standing(stay()),
+    ),
     ("own", {"access": "a-1", "purpose": "PATRQT"}, {}),
 ]
 NONE = [
+    ("a copy read of somebody who was not there", {"kind": "copy.read", "purpose": "ETREAT"}, {}),
+    ("a copy read in a drill", {"kind": "copy.read", "purpose": "HOPERAT"}, standing(stay())),
+    ("what a copy's reading is called, of another record", {"basis": "emergency-copy", "purpose": "ETREAT"}, standing(stay())),
     ("the keeper's word without a stay", {"basis": "attending", "unit": UNIT}, {}),
     ("a stay at another unit", {"basis": "unit", "unit": UNIT}, standing(stay(unit="HOSP|WARD"))),
     ("a stay that had ended", {"basis": "unit", "unit": UNIT}, standing(stay(ended_us=T - 1))),
@@ -188,3 +198,22 @@ def test_many_openings_are_explained_at_once():
     some = [opening(index=n, basis="unit", unit=UNIT) for n in range(1_000)]
     found = explaining.explain(some, Evidence(**standing(stay()), **held(unit=UNIT)))
     assert all(len(one.reasons) == 2 for one in found)
+
+
+def test_a_reading_of_an_emergency_copy_counts_as_of_when_it_was_read():
+    """Its record is of when the log was taken in; the log says when and by whom."""
+    body = {
+        "at": T,
+        "basis": "emergency-copy",
+        "purpose": "ETREAT",
+        "reader": "Nurse Okoro",
+        "reason": "treatment",
+    }
+    entry = Entry(7, "copy.read", T + DAY, "s", "", (), body, b"")
+    found = opening_of(entry)
+    assert (found.at_us, found.person, found.subject) == (T, "Nurse Okoro", "s")
+    gone_since = standing(stay(ended_us=T + HOUR))
+    (told,) = explain([found], Evidence(**gone_since))
+    assert told.reason is not None
+    assert told.reason.id == "emergency-copy"
+    assert not told.wants_review

@@ -30,6 +30,7 @@ from oathward.policy.access import Rules
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.bodies import BodyRef, SegmentReader
 from oathward.vault.keeper import keyring, subjects, tombstones, witnessing
+from oathward.vault.keeper.copying.progress import Progress
 from oathward.vault.keeper.orders import Orders
 from oathward.vault.keeper.portal.desk import Desk
 from oathward.vault.keeper.sign_in.entrance import Entrance
@@ -87,6 +88,7 @@ class Keeper:
             create_tables(self.engine)
             self.guard = threading.Lock()
             self.copying = threading.Lock()  # one emergency copy at a time
+            self.copy_asked: Progress | None = None
             self.seeds_issued: Counter[str] = Counter()
             limits = settings.console
             self.sessions = Sessions(

@@ -44,6 +44,7 @@ KINDS = {
     "keeper.opened": "opened",
     "keeper.refused": "tried, and was refused",
     "patient.sought": "searched",
+    "copy.read": "read in an emergency copy",
 }
 WATCHED = {"CEL": "others are curious about this patient", "EMP": "this patient works here"}
 FACTS = {

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import threading
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ import orjson
 from oathward.core.db import read
 from oathward.core.errors import InputError, KeeperError, LedgerError, OathwardError, VaultError
 from oathward.core.ids import uuid7
+from oathward.core.points import point
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, checkpoint, note
 from oathward.ledger.proving import Proofs
@@ -37,6 +39,7 @@ from oathward.vault.emergency import copies, keys, sealing
 from oathward.vault.emergency.copies import Copy, Manifest, Section
 from oathward.vault.emergency.keys import Trust
 from oathward.vault.keeper import checkpoints, keyring, subjects
+from oathward.vault.keeper.copying.progress import Progress
 from oathward.vault.keeper.copying.proving import Bounds, Good, good_of
 from oathward.vault.keeper.keeper import Keeper
 
@@ -67,8 +70,11 @@ class Made:
     states: Mapping[str, int] = field(default_factory=dict)
 
 
-def make(keeper: Keeper, folder: Path, by: str) -> Made:
+def make(keeper: Keeper, folder: Path, by: str, told: Callable[[int, int], None] | None = None) -> Made:
     """Make a copy in a folder.
+
+    Args:
+        told: how many patients are done, of how many; after each.
 
     Raises:
         SettingsError, InputError: no public key is set, or the folder cannot be.
@@ -76,16 +82,42 @@ def make(keeper: Keeper, folder: Path, by: str) -> Made:
     """
     trust = trust_of(keeper)
     if not folder.is_absolute() or not folder.is_dir():
-        raise InputError("--to", "is no folder of the keeper's machine; give its whole path")
+        raise _no_folder()
     if not keeper.copying.acquire(blocking=False):
-        raise KeeperError("emergency copy", "is being made already", reason=Reason.CONFLICT)
+        raise _is_on()
     try:
-        return _Run(keeper, folder, trust, by).make()
+        return _Run(keeper, folder, trust, by).make(told or _untold)
     except OathwardError as error:
         keeper.note("copy.refused", {"by": by, "why": error.reason.code, "where": error.where})
         raise
     finally:
         keeper.copying.release()
+
+
+def begin(keeper: Keeper, folder: Path, by: str) -> Progress:
+    """Begin a copy that somebody asks for, beside what the keeper goes on doing: a big house takes minutes.
+
+    Raises:
+        InputError, KeeperError: as ``make``, where it can be told at once; what goes wrong later stands in the progress.
+    """
+    trust_of(keeper)
+    if not folder.is_absolute() or not folder.is_dir():
+        raise _no_folder()
+    if keeper.copying.locked():
+        raise _is_on()
+    mine = Progress(uuid7())
+
+    def run() -> None:
+        try:
+            mine.made = asdict(make(keeper, folder, by, mine.told))
+        except OathwardError as error:
+            mine.refused = error
+        finally:  # an error of ours: nothing was made, and it is not said that something was
+            mine.ended.set()
+
+    keeper.copy_asked = mine
+    threading.Thread(target=run, name="copy", daemon=True).start()
+    return mine
 
 
 def trust_of(keeper: Keeper) -> Trust:
@@ -108,6 +140,18 @@ def trust_of(keeper: Keeper) -> Trust:
     return trust
 
 
+def _untold(_done: int, _of: int) -> None:
+    """Nobody asked."""
+
+
+def _no_folder() -> InputError:
+    return InputError("--to", "is no folder of the keeper's machine; give its whole path")
+
+
+def _is_on() -> KeeperError:
+    return KeeperError("emergency copy", "is being made already", reason=Reason.CONFLICT)
+
+
 class _Run:
     """One run of making."""
 
@@ -119,7 +163,7 @@ class _Run:
         self._findings: list[Record] = []
         self._states: dict[str, int] = {}
 
-    def make(self) -> Made:
+    def make(self, told: Callable[[int, int], None]) -> Made:
         """Do it."""
         keeper = self._keeper
         if not keeper.confirmed:
@@ -134,7 +178,11 @@ class _Run:
         try:
             with copies.writing(self._folder, max(present, default=0) + 1) as out:
                 proofs = Proofs(keeper.site, signed)
-                sections = [self._section(one, proofs, before, len(here), out) for one in here]
+                sections = []
+                for done, one in enumerate(here):
+                    told(done, len(here))
+                    sections.append(self._section(one, proofs, before, len(here), out))
+                    point("emergency.section")
                 manifest = Manifest(
                     *(keeper.site, self._id, max(present, default=0) + 1, self._at_us, self._trust.key_id),
                     *(kept, witnessed_s, keeper.settings.emergency.hours, tuple(filter(None, sections))),

@@ -1,7 +1,7 @@
 """Take the readings of an emergency copy into the ledger, once the main system is back.
 
 Rules:
-- Each reading becomes one record ``copy.read`` with purpose ETREAT: who (by the name they gave: nobody could prove theirs
+- Each reading becomes one record ``copy.read`` with purpose ETREAT (of a drill HOPERAT: nobody was treated): who (by the name they gave: nobody could prove theirs
   then), when, which reason of the list, which patient, how old the copy was. ``copy.reconciled`` says through which number.
 - Twice is once: what a log's records say was taken is not taken again; readings and that word are one commit.
 - A log that is shorter than what was taken of it, or that whoever opened it found broken, is a finding; what is sound of
@@ -26,6 +26,10 @@ from oathward.vault.keeper.proof import Caller
 
 READINGS_MAX = 2_000
 RECONCILED = "copy.reconciled"
+DRILL = "drill"
+"""The reason of ``emergency.log.REASONS`` for which nobody was treated."""
+
+_DRILLED = "HOPERAT"
 
 
 def reconcile(
@@ -86,7 +90,7 @@ def _read(log: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "copy_age_s": one["age_s"],
         "log": log,
         "n": one["n"],
-        "purpose": "ETREAT",
+        "purpose": _DRILLED if one["reason"] == DRILL else "ETREAT",
         "reader": one["reader"],
         "reason": one["reason"],
         "what": one["what"],
