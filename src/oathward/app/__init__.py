@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import oathward.accesses.sql
 import oathward.changes.findings_sql
 import oathward.changes.sql
+import oathward.consent.notices.sql
 import oathward.consent.sql
 import oathward.governance.sql
 import oathward.inventory.sql
@@ -26,6 +27,7 @@ import oathward.people.tables
 import oathward.vault.authority
 import oathward.vault.care_rows
 import oathward.vault.kept
+import oathward.vault.shown
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
 from oathward.core import users
 from oathward.core.clock import Clock

@@ -27,13 +27,15 @@ SWITCH_S = 0.0005
 every statement, and at Python's own 5 ms a group of twenty statements takes a tenth of a second (measured: twice
 the rate at 64 connections)."""
 
+ROLES = ("gateway", "beside", "replay", "notices", "courier", "keeper", "app", "portal")
+
 log = structlog.get_logger()
 
 
 def main() -> int:
     """Run the role until it is told to stop; exit code from the reason table where it cannot."""
     parser = argparse.ArgumentParser(prog="python -m oathward.app")
-    parser.add_argument("role", choices=["gateway", "beside", "replay", "courier", "keeper", "app", "portal"])
+    parser.add_argument("role", choices=ROLES)
     parser.add_argument("--data", required=True)
     parser.add_argument("--port-base", type=int)
     arguments = parser.parse_args()
@@ -64,6 +66,8 @@ def _imported(role: str) -> Callable[[Settings], None]:
         from oathward.gateway.beside import run
     elif role == "replay":
         from oathward.gateway.orders import run
+    elif role == "notices":
+        from oathward.gateway.orders import run_notices as run
     elif role == "courier":
         from oathward.courier.process import run
     elif role == "portal":
@@ -81,7 +85,7 @@ def _part(
 
         patient = dataclasses.replace(settings.gateway, keeper_timeout_s=KEEPER_TIMEOUT_S)
         settings = dataclasses.replace(settings, gateway=patient)
-    role = "gateway" if role in {"beside", "replay"} else role
+    role = "gateway" if role in {"beside", "replay", "notices"} else role
     if os.geteuid() == 0:
         users.become(settings, role)  # after the imports: they may lie where the other user cannot read
     return run(build(settings, role, become_keeper=False))

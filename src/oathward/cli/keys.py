@@ -114,6 +114,7 @@ def erase(
     import orjson
 
     from oathward import ledger
+    from oathward.consent.notices import actions as notices
     from oathward.core.db import read, write
     from oathward.patients import actions, views
     from oathward.vault import kept
@@ -134,6 +135,7 @@ def erase(
                 _, leaf = actions.forget(
                     db, site.site, subject, source=person_of(person), now_us=now_us(site)
                 )
+                notices.forget(db, site.site, family)
                 ledger.append(db, site.site, [leaf])
         with read(site.engine) as db:
             unreached = kept.of_nobody(db, site.site)

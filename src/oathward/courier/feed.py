@@ -80,6 +80,8 @@ class Feed:
         ordered: bool,
         may_start: Callable[[], bool] = lambda: True,
     ) -> None:
+        self.apart = False
+        """Whether the last lane is for notices alone; said before it runs."""
         self._engine, self.link, self._limits = engine, link, limits
         self._ready, self._settle, self._settling, self._ordered = ready, settle, settling, ordered
         self._closing = False
@@ -250,13 +252,21 @@ class Feed:
 
     def _put(self, one: Item | Settled) -> None:
         if isinstance(one, Item):
-            self.lanes[crc32(one.row.sender.encode()) % len(self.lanes)].put(one)
+            self._lane_of(one.row).put(one)
         else:
             self._settle(one)
 
+    def _lane_of(self, row: OutboxRow) -> Lane:
+        """Choose by sender; notices have a lane to themselves where there is one, and hold up nothing else."""
+        if self.apart and row.is_notice:
+            return self.lanes[-1]
+        return self.lanes[crc32(row.sender.encode()) % (len(self.lanes) - self.apart)]
+
     def _settled(self, item: Item, result: Result) -> None:
         state = Delivery.DEAD
-        over = isinstance(result, Failed) and result.reason is Reason.CONSENT_WITHDRAWN_IN_FLIGHT
+        over = item.row.is_notice or (
+            isinstance(result, Failed) and result.reason is Reason.CONSENT_WITHDRAWN_IN_FLIGHT
+        )
         if isinstance(result, Failed) and self._ordered and not over:
             state = Delivery.BLOCKED
             self._blocked.add(item.row.sender)

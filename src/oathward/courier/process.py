@@ -85,6 +85,7 @@ class Courier:
             self._recorded,
             group_max=min(limits.batch_rows, GROUP_ROWS_MAX),
             group_delay_s=limits.group_delay_ms / 1000,
+            told=self.knows.told,
         )
 
     async def refresh(self) -> None:
@@ -241,6 +242,7 @@ class Courier:
             ordered=link.on_exhausted == "block",
             may_start=partial(self.knows.may_start, link),
         )
+        feed.apart = recipient.withdrawal_notice
         self._feeds[link.id] = _Running(feed, asyncio.create_task(feed.run()), declared)
 
     def _arrived(self, links: Iterable[str] | None) -> None:

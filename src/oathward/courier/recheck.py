@@ -1,6 +1,7 @@
 """Decide again, at delivery, what may have changed since the message was accepted.
 
 Rules:
+- A notice of what a patient allows goes out whatever they deny, for as long as its link is there.
 - A row is looked at again when the bundle, the subject's consents or the end of its permit moved.
 - It goes out only if the new answer permits every class that the old one did; else it is withheld,
   with a record. A wider answer changes nothing: what was left out stays out.
@@ -57,11 +58,20 @@ def _stands(row: OutboxRow, now: Now) -> bool:
     return known and not expired
 
 
+def _unmoved(row: OutboxRow, now: Now) -> Reason | Later | None:
+    """Answer for what need not be decided again."""
+    if row.is_notice:  # no data: it says what is allowed now, and what is denied is what it is for
+        return None if row.link in now.bundle.links else Reason.NO_LINK
+    return None if now.clock_sure or not row.valid_until_us else Later(Reason.CLOCK_UNSURE)
+
+
 def refused_each(
     engine: Engine, site: str, rows: Sequence[OutboxRow], now: Now
 ) -> list[Reason | Later | None]:
     """Say of each row what ``refused_now`` says; the database is asked only where something moved."""
-    if all(_stands(row, now) and (now.clock_sure or not row.valid_until_us) for row in rows):
+    if all(
+        not row.is_notice and _stands(row, now) and (now.clock_sure or not row.valid_until_us) for row in rows
+    ):
         return [None] * len(rows)
     with read(engine) as db:
         return [refused_now(db, site, row, now) for row in rows]
@@ -69,8 +79,8 @@ def refused_each(
 
 def refused_now(db: Connection, site: str, row: OutboxRow, now: Now) -> Reason | Later | None:
     """Say why a delivery that was permitted may not go out (now); ``None`` when it may."""
-    if _stands(row, now):
-        return None if now.clock_sure or not row.valid_until_us else Later(Reason.CLOCK_UNSURE)
+    if row.is_notice or _stands(row, now):
+        return _unmoved(row, now)
     version, consents = now.consents[row.persons]
     link = now.bundle.links.get(row.link)
     if link is None:

@@ -5,6 +5,8 @@ Rules:
   and is sent again with the same id.
 - A transaction costs what dozens of records cost: a group begins at the earliest some milliseconds after the one
   before, so that under load it is large. A delivery alone never waits.
+- Notices have records of their own (``notices``), and so has the first thing a recipient that is told of withdrawals gets
+  of a patient.
 - A delivery set aside keeps its row (``dead`` or ``blocked``) and raises a finding. So does a link in a trouble that only
   people can end.
 """
@@ -14,7 +16,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import assert_never
 
 from sqlalchemy import Connection, Engine
@@ -25,10 +27,12 @@ from oathward.core.db import write
 from oathward.core.errors import StorageError
 from oathward.core.points import point
 from oathward.core.reasons import Reason
+from oathward.courier import notices
 from oathward.courier.model import Delivered, Failed, Item, Result
 from oathward.ledger import Leaf, Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages.model import Delivery
+from oathward.vault import shown
 
 Settled = tuple[Item, Result, str]
 """Item, its result, and the outbox state it gets when it failed."""
@@ -42,6 +46,7 @@ class Recorder:
     Args:
         done: called with each recorded group; must only hand it over.
         group_delay_s: the least time between two groups, unless a full one waits.
+        told: whether a link's recipient is told of withdrawals.
     """
 
     def __init__(
@@ -53,9 +58,11 @@ class Recorder:
         *,
         group_max: int,
         group_delay_s: float = 0.0,
+        told: Callable[[str], bool] = lambda _link: False,
     ) -> None:
         self._engine, self._site, self._clock, self._done = engine, site, clock, done
         self._group_max, self._group_delay_s = group_max, group_delay_s
+        self._reached = notices.Reached(told)
         self._queue: deque[Settled] = deque()
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -97,10 +104,14 @@ class Recorder:
 
     def _record(self, group: list[Settled]) -> bool:
         """Record a group, trying until it is durable: the deliveries did happen."""
+        reached = self._reached.new(group)
         while True:
             self.turns += 1
             try:
-                record_group(self._engine, self._site, group, at_us=micros(self._clock.now()))
+                at_us = micros(self._clock.now())
+                self._reached.note(
+                    record_group(self._engine, self._site, group, at_us=at_us, reached=reached)
+                )
             except StorageError:
                 if self._stopping.wait(_RETRY_S):
                     return False
@@ -108,14 +119,19 @@ class Recorder:
                 return True
 
 
-def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int) -> None:
-    """Make one group of results durable.
+def record_group(
+    engine: Engine, site: str, group: list[Settled], *, at_us: int, reached: Iterable[tuple[str, str]] = ()
+) -> list[tuple[str, str]]:
+    """Make one group of results durable; gives those of ``reached`` that are noted now.
+
+    Args:
+        reached: subjects and links whose recipients have something of them now, or may have.
 
     Raises:
         StorageError: nothing of it was recorded.
     """
     point("courier.answered")
-    leaves = [leaf for settled in group for leaf in _leaves(settled, at_us)]
+    leaves = [leaf for one in group if not one[0].row.is_notice for leaf in _leaves(one, at_us)]
     with write(engine) as db:
         messages.delete_delivered(
             db, [item.row.seq for item, result, _ in group if isinstance(result, Delivered)]
@@ -123,9 +139,12 @@ def record_group(engine: Engine, site: str, group: list[Settled], *, at_us: int)
         for item, result, state in group:
             if isinstance(result, Failed):
                 _set_aside(db, item, result, state)
-        ledger.append(db, site, leaves)
+        told = notices.settle(db, site, group, at_us)
+        noted = shown.mark_sent(db, site, reached)
+        ledger.append(db, site, leaves + told)
         point("courier.before-commit")
     point("courier.recorded")
+    return noted
 
 
 def record_trouble(engine: Engine, site: str, link: str, reason: Reason, at_us: int) -> None:

@@ -74,6 +74,14 @@ class Standing:
         self._taking = threading.Lock()
         self.watch = Watch(self._look, site.settings.consent.poll_ms / 1000)
 
+    def told(self, link: str) -> bool:
+        """Whether a link's recipient is told of withdrawals."""
+        bundle = self.active.bundle if self.active else None
+        found = bundle.links.get(link) if bundle else None
+        return (
+            found is not None and bundle is not None and bundle.recipients[found.recipient].withdrawal_notice
+        )
+
     def may_start(self, link: Link) -> bool:
         """Say whether anything of a link may be sent now."""
         return link.for_care or self.watch.fresh

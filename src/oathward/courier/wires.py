@@ -28,7 +28,7 @@ from oathward.policy.model import Mentioned, Recipient
 
 
 def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "create") -> list[Wire]:
-    """Make the wires to a recipient, one a lane.
+    """Make the wires to a recipient, one a lane; the last is for notices, where it is told of withdrawals.
 
     Args:
         mentioned: what the link says of resources that a message only mentions.
@@ -37,8 +37,9 @@ def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "c
         OSError: files of its TLS are not there or cannot be used.
     """
     limits = settings.courier
+    lanes = range(limits.lanes + recipient.withdrawal_notice)  # one more, for notices
     if recipient.kind == "file":
-        return [FileWire(Path(recipient.address))]
+        return [FileWire(Path(recipient.address)) for _ in range(1 + recipient.withdrawal_notice)]
     name = recipient.tls.server_name if recipient.tls else ""
     context = _context(recipient, settings.data / "recipients")
     if recipient.kind == "fhir":
@@ -52,12 +53,12 @@ def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "c
                 places=places,
                 creates=mentioned == "create",
             )
-            for _ in range(limits.lanes)
+            for _ in lanes
         ]
     where = urlsplit(f"//{recipient.address}")
     return [
         MllpWire(where.hostname or "", where.port or 0, limits, context=context, server_name=name)
-        for _ in range(limits.lanes)
+        for _ in lanes
     ]
 
 

@@ -86,8 +86,7 @@ class Gate:
     """
 
     def __init__(self, site: Opened, *, writer: str = "gateway") -> None:
-        self.opened, self.site, self.clock = site, site.site, site.clock
-        self.engine = site.engine
+        self.opened, self.site, self.clock, self.engine = site, site.site, site.clock, site.engine
         keys = site.keeper.hello()
         self._duplicate_key = keys.duplicate_key
         self.sealer = Sealer(self.site, keys.intake, keys.outbox, epoch_s=site.settings.gateway.seal_epoch_s)
@@ -103,6 +102,9 @@ class Gate:
         self.hasher = Hasher(keys.index_key, self.site, authorities)
         self.stamps = Stamps(keys.index_key, self.site)
         self.room = Room.by(site.settings.people)
+        self.shown: set[tuple[str, str]] = (
+            set()
+        )  # subjects and links of which it is kept how one knows the other
         self.named: Recent[bytes, tuple[bytes, bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
@@ -294,6 +296,7 @@ class Gate:
         if now_s >= self._seeds_until_s:
             self._seeds.clear()
             self.guard.forget()
+            self.shown.clear()
             SHAPES.forget()
             self._seeds_until_s = now_s + self.opened.settings.gateway.seal_epoch_s
 
@@ -384,7 +387,7 @@ class Gate:
         return micros(self.clock.now())
 
     def revoked(self, peer: Peer) -> bool:
-        """Whether the device behind a connection was revoked."""
+        """Whether a connection's device was revoked."""
         return self.inventory.revoked(peer)
 
     def unhealthy(self, error: Exception) -> None:

@@ -1,9 +1,10 @@
-"""Releases that people ordered at the console: noticed by the gateway, carried out by a short-lived process of their own.
+"""Releases that people ordered at the console, and notices that are due: carried out by short-lived processes of their own.
 
 Rules:
 - The keeper holds the orders and knows who gave them; the gateway only asks whether there are any, once a second.
 - The replay process has no listener. It takes one order after the other with its opened originals, sends each message
   through the path again (``replay``), tells the keeper what became of each, and ends.
+- Notices are made by another such process (``notices``), at most one every few seconds.
 - A message that is no longer held, or that cannot be stored, stays as it is; the others of its order go on.
 
 Deliberately absent: who may order (the keeper), what may pass (the path), any memory of content after the process.
@@ -12,7 +13,9 @@ Deliberately absent: who may order (the keeper), what may pass (the path), any m
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import structlog
@@ -20,7 +23,7 @@ import structlog
 from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.gateway import replay
+from oathward.gateway import notices, replay
 from oathward.gateway.gate import Gate
 from oathward.messages import sql as messages
 
@@ -35,7 +38,12 @@ WRITER = "console"
 KEEPER_TIMEOUT_S = 60.0
 """Opening many originals takes longer than the gateway's own questions may."""
 
+NOTICE_WRITER = "notices"
 _LOOK_S = 1.0
+_REST_S = 3.0
+"""After notices were made; what comes meanwhile is made together."""
+_AGAIN_S = 30.0
+_NICE = 10
 _RUN_S_MAX = 240.0
 
 log = structlog.get_logger()
@@ -50,23 +58,53 @@ async def watch(site: Opened) -> None:
         except OathwardError:
             continue  # an order nobody takes becomes void; the keeper's own trouble shows elsewhere
         if waiting:
-            await _start(site)
+            await _start(site, "replay")
 
 
-async def _start(site: Opened) -> None:
-    command = [sys.executable, "-m", "oathward.app", "replay", "--data", str(site.settings.data)]
+async def watch_notices(gate: Gate) -> None:
+    """Start the process of notices whenever one may be due; runs until cancelled."""
+    again_s = 0.0
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        again = time.monotonic() >= again_s
+        try:
+            due = await asyncio.to_thread(notices.due, gate, again=again)
+        except OathwardError:
+            continue  # the gateway's own trouble shows elsewhere; what is due stays due
+        if again:
+            again_s = time.monotonic() + _AGAIN_S
+        if due:
+            await _start(gate.opened, "notices")
+            await asyncio.sleep(_REST_S)
+
+
+async def _start(site: Opened, role: str) -> None:
+    command = [sys.executable, "-m", "oathward.app", role, "--data", str(site.settings.data)]
     process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL)
     try:
         async with asyncio.timeout(_RUN_S_MAX):
             code = await process.wait()
         if code:
-            log.warning("replay ended", code=code)
+            log.warning("ended", role=role, code=code)
     except TimeoutError:
-        log.error("replay ended", code=-1)
+        log.error("ended", role=role, code=-1)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def run_notices(site: Opened) -> None:
+    """Be the process of notices: make what is due, then end."""
+    os.nice(_NICE)
+    gate = Gate(site, writer=NOTICE_WRITER)
+    try:
+        with read(gate.engine) as db:
+            gate.stores.discard_tails(db)
+            gate.stores.drop_used_up(db)
+        notices.make(gate)
+    finally:
+        gate.close()
 
 
 async def run(site: Opened) -> None:

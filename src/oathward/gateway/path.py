@@ -24,7 +24,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, SafeMessage, Seeds, shape
-from oathward.gateway import care, consents, merges, once, outcome
+from oathward.gateway import care, consents, merges, notices, once, outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
 from oathward.gateway.gate import Gate, NotTakenError
@@ -262,6 +262,8 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
         sealed = gate.sealer.seal_outgoing(
             safe, link.id, arrival.id, outgoing_id, gate.recipient_key(link)
         )  # 10
+        if notices.told(gate, link):
+            notices.note(gate, part, link, safe, known)
     except OathwardError as error:
         _not_disclosed(part, link, error)
         return

@@ -79,6 +79,7 @@ async def run(site: Opened) -> None:
         asyncio.create_task(_watch(gate, committer, status, ports)),
         asyncio.create_task(_record_refusals(gate)),
         asyncio.create_task(orders.watch(site)),
+        asyncio.create_task(orders.watch_notices(gate)),
         asyncio.create_task(told_to_stop()),
     ]
     noting = effects.noting(gate)

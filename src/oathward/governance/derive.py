@@ -114,19 +114,24 @@ DATA_SETS = (
         frozenset(
             {
                 *("subject", "subject_card", "subject_edge", "subject_identifier"),
-                *("subject_word", "subject_canary"),
+                *("subject_word", "subject_canary", "subject_shown"),
             }
         ),
         "patients",
-        "keyed hashes of identifiers and words; demographics, sealed to the keeper",
+        "keyed hashes of identifiers and words; demographics, and how recipients know them, sealed to the keeper",
         lambda *_: "until the subject is erased",
     ),
     DataSet(
         "consents",
         "What patients allow and deny",
-        frozenset({"consent_fact", "consent_change", "consent_arrival", "consent_effect", "consent_person"}),
+        frozenset(
+            {
+                *("consent_fact", "consent_change", "consent_arrival", "consent_effect", "consent_person"),
+                *("consent_notice", "consent_notice_mark"),
+            }
+        ),
         "patients, as random ids",
-        "consent statements; their originals sealed; when each narrowing was in effect on a link",
+        "consent statements, their originals sealed; when each narrowing was in effect on a link, who was told of it",
         lambda *_: "until the subject is erased",
     ),
     DataSet(
@@ -248,9 +253,15 @@ def expected(bundle: Bundle | None, settings: Settings) -> dict[Key, Expected]:
     return {(one.kind, one.id): one for one in found}
 
 
+_LATER = frozenset({"withdrawal_notice"})
+"""Fields that things got later: as they are by themselves they do not make another thing of what was assessed before."""
+
+
 def digest_of(thing: Link | Recipient) -> str:
     """Name a link or a recipient as it is, SHA-256 in hex: equal for equal ones, another one after any change."""
     row = {field.name: _plain(getattr(thing, field.name)) for field in fields(thing)}
+    for name in _LATER & {name for name, value in row.items() if value is False}:
+        del row[name]
     return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 

@@ -67,6 +67,10 @@ class CreatedRow(NamedTuple):
     links: str
 
 
+NOTICES = "notices:"
+"""What the sender of a notice begins with; then its subject: no device is called so."""
+
+
 class OutboxRow(NamedTuple):
     """One delivery that has not happened yet.
 
@@ -101,6 +105,11 @@ class OutboxRow(NamedTuple):
     next_us: int = 0
     reason: str = ""
     others: str = ""
+
+    @property
+    def is_notice(self) -> bool:
+        """Whether it is no message that came, but tells the recipient what a patient allows it now."""
+        return self.sender.startswith(NOTICES)
 
     @property
     def persons(self) -> tuple[str, ...]:

@@ -133,6 +133,12 @@ def arrived(db: Connection, after_seq: int) -> dict[str, int]:
     return dict(direct(db, _ARRIVED, (after_seq,)).fetchall())  # type: ignore[arg-type]  # rows are pairs
 
 
+def any_of(db: Connection, link: str, subject: str) -> bool:
+    """Say whether anything of a subject waits on a link or is on its wire."""
+    query = select(outbox.c.seq).where(outbox.c.link == link, outbox.c.subject == subject)
+    return db.execute(query.where(outbox.c.state == Delivery.PENDING.value).limit(1)).first() is not None
+
+
 def last_seq(db: Connection) -> int:
     """Give the last ``seq`` of the outbox, 0 when it is empty."""
     return int(direct(db, "SELECT coalesce(max(seq), 0) FROM outbox").fetchall()[0][0])

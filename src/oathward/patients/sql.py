@@ -36,7 +36,7 @@ from sqlalchemy import (
 
 from oathward.core.db import METADATA
 from oathward.patients.model import FOLLOWED, Edge, EdgeKind, NewIdentifier, NewSubject, WordKind
-from oathward.vault import cards
+from oathward.vault import cards, shown
 
 subject = Table(
     "subject",
@@ -285,6 +285,7 @@ def set_canary(db: Connection, site: str, subject_id: str, *, on: bool) -> None:
 def forget(db: Connection, site: str, subjects: Sequence[str]) -> int:
     """Delete identifiers, words and cards of subjects; gives the number of identifiers."""
     cards.forget(db, site, subjects)
+    shown.forget(db, site, subjects)
     db.execute(delete(word).where(word.c.site == site, word.c.subject.in_(subjects)))
     gone = db.execute(delete(identifier).where(identifier.c.site == site, identifier.c.subject.in_(subjects)))
     db.execute(update(subject).where(subject.c.id.in_(subjects)).values(encounter=None))

@@ -133,6 +133,7 @@ def load(
     checks.grounds(stated)
     checks.shapes(stated, projects, views)
     checks.formats(stated)
+    checks.notices(stated, views)
     checks.protections(stated, protection, errors)
     labels = _one(clean, "labels.toml", parts.labels, LabelTable(), errors)
     policies, cuts = _policies(clean, recipients, stated, errors)

@@ -158,6 +158,23 @@ def formats(stated: Stated) -> None:
             )
 
 
+def notices(stated: Stated, profiles: Mapping[str, ProfileView | None]) -> None:
+    """Note recipients that are to be told of withdrawals and could not tell of whom: no link shows them any patient."""
+    for recipient, section in stated.recipients:
+        links = [link for link, _ in stated.links if link.recipient == recipient.id]
+        if recipient.withdrawal_notice and not any(_names_patient(link, profiles) for link in links):
+            section.note(
+                "withdrawal_notice",
+                f"no link to `{recipient.id}` shows whom a message is about (patient.identifier), so that no notice could "
+                "name anybody; remove this line",
+            )
+
+
+def _names_patient(link: Link, profiles: Mapping[str, ProfileView | None]) -> bool:
+    view = profiles.get(link.profile)
+    return "patient.identifier" in link.classes and (view is None or "patient.identifier" in view.passes)
+
+
 def _profile(link: Link, section: Section, view: ProfileView) -> None:
     """Note what a link says of its profile and the profile does not do."""
     who = view.keeps & link.classes & IDENTITY_CLASSES

@@ -238,6 +238,10 @@ RECIPIENT: Mapping[str, Rule] = {
     "actors": lambda old, new: [
         ("widen", f"is {quoted(new) or 'nobody'} in what patients said (before: {quoted(old) or 'nobody'})")
     ],
+    "withdrawal_notice": _flag(
+        ("same", "is now told when a patient allows it less, or more"),
+        ("widen", "is no longer told when a patient allows it less"),
+    ),
 }
 
 

@@ -49,8 +49,7 @@ IDENTITY_CLASSES = frozenset(
 """Left as they are, these say who it is."""
 
 RecipientKind = Literal["mllp", "mllps", "fhir", "file", "keep"]
-Wire = Literal["hl7v2", "fhir"]
-"""A protocol, as a link's `format` names it."""
+Wire = Literal["hl7v2", "fhir"]  # a protocol, as a link's `format` names it
 Mentioned = Literal["create", "update"]  # what becomes of a resource that a message only mentions
 SubjectKind = Literal["known", "holding", "none"]
 
@@ -71,8 +70,8 @@ class Recipient:
 
     ``address``: ``host:port`` for mllp and mllps, ``https://host:port/base`` for fhir, a folder for file, empty for keep.
     ``public_key``: X25519, 32 bytes; with it, what leaves is sealed end to end.
-    ``party``: the legal person behind it; ``external`` when that is not this site.
-    ``actors``: what consents call those behind it: ``Organization/54``, ``system|value``.
+    ``party``: the legal person behind it; ``external`` when that is not this site. ``actors``: what consents call those behind it: ``Organization/54``, ``system|value``. ``withdrawal_notice``: it is told when
+    what a patient allows it changes.
     """
 
     id: str
@@ -85,6 +84,7 @@ class Recipient:
     public_key: bytes | None = None
     tls: Tls | None = None
     actors: frozenset[str] = frozenset()
+    withdrawal_notice: bool = False
 
     @property
     def protection(self) -> str:

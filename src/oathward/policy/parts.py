@@ -83,6 +83,7 @@ def recipient(section: Section) -> Recipient:
         public_key=_public_key(section),
         tls=tls,
         actors=_actors(section),
+        withdrawal_notice=section.flag("withdrawal_notice", default=False),
     )
     section.done()
     return found

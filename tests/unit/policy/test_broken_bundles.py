@@ -59,6 +59,7 @@ TABLE = {
     "unknown recipient": Broken(EHR, 'recipient = "ehr"', 'recipient = "her"', "her", "did you mean `ehr`?"),
     "a ground that is consent": Broken(REGISTRY, "without_consent = false", "without_consent = true", "without_consent", "the legal basis is the patient's consent; write without_consent = false"),
     "no actor": Broken(TO_EHR, 'id = "ehr"', 'id = "ehr"\nactors = ["Organization/54", "Good Health"]', "Good Health", 'write as consents do: "Organization/54"'),
+    "a notice that could name nobody": Broken("recipients/vendor-cloud.toml", 'zone = "cloud"', 'zone = "cloud"\nwithdrawal_notice = true', "withdrawal_notice", "so that no notice could name anybody"),
     "unknown project": Broken(REGISTRY, 'project = "registry"', 'project = "register"', 'project = "register"', "did you mean `registry`?"),
     "unknown zone": Broken(TO_REGISTRY, 'zone = "research"', 'zone = "reserch"', "zone", "did you mean `research`?"),
     "unknown exposure": Broken("protection.toml", 'cloud = "internet"', 'cloud = "web"', 'cloud = "web"', "known: internal, internet, partner"),

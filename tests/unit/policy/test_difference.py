@@ -90,6 +90,7 @@ ROWS = [
     ("recipients/vendor-cloud.toml", "Example Devices Inc.", "Another Inc.", "recipient.party", "vendor-cloud", "widen", "belongs to Another Inc."),
     ("recipients/vendor-cloud.toml", "external = true", "external = false", "recipient.external", "vendor-cloud", "widen", "counts no longer as another legal person"),
     ("recipients/vendor-cloud.toml", 'zone = "cloud"', 'zone = "cloud"\nactors = ["Organization/54"]', "recipient.actors", "vendor-cloud", "widen", "Organization/54"),
+    ("recipients/research-registry.toml", 'zone = "research"', 'zone = "research"\nwithdrawal_notice = true', "recipient.withdrawal_notice", "research-registry", "same", "is now told when a patient allows it less"),
     ("recipients/vendor-cloud.toml", 'zone = "cloud"', 'zone = "cloud"\npublic_key = "AQIDBAUGBwgJCgsMDQ4PEBESExQVFhcYGRobHB0eHyA="', "recipient.public_key", "vendor-cloud", "narrow", "only its holder can read it"),
     ("recipients/vendor-cloud.toml", "vendor-ca.pem", "other-ca.pem", "recipient.tls.ca", "vendor-cloud", "widen", "is believed when other-ca.pem vouches for it"),
     ("recipients/vendor-cloud.toml", "courier.pem", "own.pem", "recipient.tls.certificate", "vendor-cloud", "same", "own.pem"),

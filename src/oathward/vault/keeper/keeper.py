@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -90,6 +90,9 @@ class Keeper:
             self.copying = threading.Lock()  # one emergency copy at a time
             self.copy_asked: Progress | None = None
             self.seeds_issued: Counter[str] = Counter()
+            self.identified: deque[float] = (
+                deque()
+            )  # when identities were opened for notices, by ``monotonic``
             limits = settings.console
             self.sessions = Sessions(
                 *(

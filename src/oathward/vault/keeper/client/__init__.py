@@ -34,6 +34,7 @@ from oathward.vault.keeper.client.asks import Asks
 from oathward.vault.keeper.client.changes import Changes
 from oathward.vault.keeper.client.copies import Copies
 from oathward.vault.keeper.client.glass import Glasses
+from oathward.vault.keeper.client.notices import Notices
 from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
 from oathward.vault.keeper.client.portal import Portal
@@ -101,7 +102,7 @@ class Client:
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
         self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
-        self.patients = Patients(self._call)
+        self.patients, self.notices = Patients(self._call), Notices(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal, self.asks = Portal(self._call), Asks(self._call)
 

@@ -3,7 +3,7 @@
 | role | may |
 |---|---|
 | ``any`` | ask for its state and for the newest versions of signed documents |
-| ``gateway`` | get working keys and public keys; shaping seeds (counted); take releases that people ordered |
+| ``gateway`` | get working keys and public keys; shaping seeds (counted); take releases that people ordered; open how links know a patient (``noticing``) |
 | ``courier`` | get the private outbox keys of rows in flight; say which are done |
 | ``app`` | begin and end sessions of people; with a session's secret: order a release, sign a device (``console``) |
 | ``portal`` | what holders of the patient portal do (``portal/operations``) |
@@ -30,6 +30,7 @@ from oathward.vault.keeper import (
     breaking,
     care_keeping,
     keyring,
+    noticing,
     opening,
     patient_opening,
     roles,
@@ -184,6 +185,12 @@ def _release_take(keeper: Keeper, caller: Caller) -> dict[str, Any] | None:
     }
 
 
+def _notice_identities(
+    keeper: Keeper, caller: Caller, subject: str, because: str, links: list[str]
+) -> list[dict[str, Any]]:
+    return [plain.original(one) for one in noticing.open_shown(keeper, caller, subject, because, links)]
+
+
 def _intake_counts(keeper: Keeper) -> tuple[int, int]:
     from oathward.core.db import read
 
@@ -226,6 +233,9 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
         "hello": Operation(_hello, shapes.table()),
         "seeds": Operation(_seeds, shapes.table(pairs=shapes.listed(_PAIR, SEEDS_MAX, least=1))),
         "device_key": Operation(_device_key, shapes.table(project=ID)),
+        "notice_identities": Operation(
+            _notice_identities, shapes.table(subject=ID, because=ID, links=shapes.listed(ID, 256, least=1))
+        ),
         "releases_waiting": Operation(console.waiting, shapes.table()),
         "release_take": Operation(_release_take, shapes.table()),
         "release_settle": Operation(

@@ -1,0 +1,1 @@
+"""Notices to recipients: what a patient allows a link now, told to whoever had something of this patient there."""
