@@ -3,7 +3,8 @@
 Rules:
 - SQLite's log is moved into its file here, never inside a commit of the gateway.
 - Message metadata past its retention is forgotten in small batches.
-- Processes that hung, and deliveries that are nowhere, become findings. The list of what patients said is kept.
+- Processes that hung, deliveries that are nowhere, and notices that nobody answered become findings. The list of what patients
+  said is kept.
 - Where a setting says how, letters to holders of the patient portal are sent (``letters``).
 - Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
 - Pages are served by a thread with a loop of its own (``web.serving.server``); one that ends by an error of ours ends the process.
@@ -27,6 +28,7 @@ from oathward.app import letters, reviews
 from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
+from oathward.consent.notices import actions as notices
 from oathward.core.clock import micros, wall_s
 from oathward.core.db import checkpoint, read, write
 from oathward.core.errors import OathwardError, SettingsError
@@ -146,6 +148,7 @@ async def _keep_house(
                 next_purge_s = now_s + _PURGE_S
                 await asyncio.to_thread(_purge, site)
                 await asyncio.to_thread(_forget_stays, site)
+                await asyncio.to_thread(_tell_notices, site)
                 if console is not None:
                     await asyncio.to_thread(_record_refusals, site, console)
             if now_s >= next_look_s:
@@ -198,6 +201,13 @@ def _take_openings(site: Opened) -> None:
     with write(site.engine) as db:
         accesses.take_in(db, site.site, site.authority, site.seen, review_us=review_us, now_us=now_us)
         accesses.tell_overdue(db, site.site, now_us)
+
+
+def _tell_notices(site: Opened) -> None:
+    """Record notices to recipients that nobody answered in time."""
+    with write(site.engine) as db:
+        hours = site.settings.consent.notice_hours
+        notices.tell_missing(db, site.site, hours=hours, now_us=micros(site.clock.now()))
 
 
 def _purge(site: Opened) -> None:

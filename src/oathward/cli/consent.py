@@ -19,6 +19,7 @@ from oathward.cli.consent_arrived import RELEASE, dismiss, import_messages
 from oathward.cli.consent_arrived import arrived as list_arrived
 from oathward.cli.consent_explain import explain
 from oathward.cli.consent_export import export
+from oathward.cli.consent_notices import notices
 from oathward.cli.consent_withdrawals import withdrawals
 from oathward.cli.consents import (
     check_recipients,
@@ -47,6 +48,7 @@ APP.command("arrived")(list_arrived)
 APP.command()(dismiss)
 APP.command()(explain)
 APP.command()(export)
+APP.command()(notices)
 APP.command()(withdrawals)
 
 ERRORS_SHOWN_MAX = 50

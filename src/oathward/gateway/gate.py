@@ -102,9 +102,7 @@ class Gate:
         self.hasher = Hasher(keys.index_key, self.site, authorities)
         self.stamps = Stamps(keys.index_key, self.site)
         self.room = Room.by(site.settings.people)
-        self.shown: set[tuple[str, str]] = (
-            set()
-        )  # subjects and links of which it is kept how one knows the other
+        self.shown = set[tuple[str, str]]()  # subject and link, of which is kept how one knows the other
         self.named: Recent[bytes, tuple[bytes, bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)

@@ -75,6 +75,16 @@ class NoticeRow:
     settled_us: int = 0
     missing_us: int = 0
 
+    @property
+    def passes(self) -> str:
+        """How much of the link passes: ``all``, ``some`` or ``none``."""
+        return self.said.partition(" ")[0]
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether a receipt should be there and is not."""
+        return bool(self.missing_us) and self.state in MISSING
+
 
 @dataclass(frozen=True, slots=True)
 class Mark:
