@@ -108,7 +108,7 @@ def test_a_group_that_could_not_be_recorded_is_tried_until_it_is(engine, monkeyp
     def failing(*args, **kwargs):
         if failures:
             raise failures.pop()
-        whole(*args, **kwargs)
+        return whole(*args, **kwargs)
 
     monkeypatch.setattr(record, "record_group", failing)
     groups = Groups()

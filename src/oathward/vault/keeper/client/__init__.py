@@ -118,8 +118,6 @@ class Client:
         """Close the connection, or stop being the keeper."""
         self._transport.close()
 
-    # --- any role
-
     def state(self) -> dict[str, Any]:
         """Ask how many keys there are, and which site key is in force."""
         found: dict[str, Any] = self._call("state")
