@@ -72,7 +72,7 @@ class Feed:
     def _merges(self) -> Iterator[Planned]:
         for second, first in self._hospital.duplicates:
             yield self._about("A28", second)
-            yield self._merge(first, second)
+            yield self.merge(first, second)
 
     def _links(self, pair: Sequence[Patient]) -> Iterator[Planned]:
         for trigger in ("A24", "A37"):
@@ -86,7 +86,8 @@ class Feed:
             ]
             yield self._planned(trigger, mark_of_event(at), segments, (a, b), mark)
 
-    def _merge(self, into: Patient, gone: Patient) -> Planned:
+    def merge(self, into: Patient, gone: Patient) -> Planned:
+        """Say that two numbers are one patient (A40)."""
         at, mark = self._next()
         merged = segment("MRG", {1: identifier(gone), 7: components(gone.family, gone.given)})
         return self._planned(

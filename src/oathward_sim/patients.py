@@ -5,7 +5,9 @@
 | the newcomer | comes in by an invitation, and says no to research; somebody who tries the demo may play them instead |
 | one whose permission ended | gives it again |
 | a parent | has a choice of their child open while their time ends, and presses |
+| that one's hub | says no by a FHIR Consent, then an old yes once more |
 | a thief | has a mail address and guesses codes |
+| a pump | says that the newcomer is somebody else |
 | a clinician at night | breaks the glass for the newcomer, and ends it |
 | a clerk | opens a message of the newcomer's that is none of their work |
 
@@ -21,13 +23,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from oathward_sim.contrary import Consents, merge
 from oathward_sim.holder import Holder
 from oathward_sim.hospital import AUTHORITY, Patient
-from oathward_sim.run import Simulation
+from oathward_sim.run import Config, Simulation
+from oathward_sim.senders import FhirSender, Sender
 from oathward_sim.staff import Staff
 
 EFFECT_S_MAX = 1.0
@@ -68,17 +72,20 @@ class Scenes:
         holders: part -> who signs in at the portal; a part that is left out is not played.
         staff: part -> a link that signs in at the console, asked for when it is needed.
         parent_until_s: when the parent's time ends; seconds since 1970.
-        clinician: the name that the patient must read.
+        names: part of staff -> the name that the patient must read.
+        config: the gateway's doors; without it no device contradicts anybody.
     """
 
     simulation: Simulation
     holders: dict[str, Holder]
     staff: dict[str, Callable[[], str]]
     parent_until_s: float = 0.0
-    clinician: str = ""
+    names: Mapping[str, str] = field(default_factory=dict)
+    config: Config | None = None
     deeds: list[Deed] = field(default_factory=list)
     promises: dict[str, Promise] = field(default_factory=dict)
     _played: asyncio.Event = field(default_factory=asyncio.Event)
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, staff_after_s: float | None = None) -> None:
         """Play every part, side by side; one that fails breaks its promise and stops no other.
@@ -93,7 +100,9 @@ class Scenes:
             "gives": self._says_yes,
             "parent": self._too_late,
         }
+        self._over.set()
         acts = [self._act(what, parts[what]) for what in parts if what in self.holders]
+        acts.append(self._act("pump", self._merged))
         await asyncio.gather(*acts, self._staff(staff_after_s or 0.0))
 
     @property
@@ -148,7 +157,48 @@ class Scenes:
         came = await self._until(lambda: self._came(who)[0] > before)
         first_s = max(0.0, time.time() - pressed.told_s)
         self._promise("what a patient permits arrives", kept=came, after_s=round(first_s, 1))
+        if self.config is not None:
+            await self._contradicted(self.config, who)
         self._promise("guessing codes is shut", kept=await holder.guess(source=_THIEF))
+
+    async def _contradicted(self, config: Config, who: Patient) -> None:
+        """Say no by the hub at home, then an old yes once more: the judge sees whether anything comes of that."""
+        hospital = self.simulation.hospital
+        hub = hospital.hubs[1]
+        told = Consents(hospital, hub, who, self.simulation.rules, 0)
+        if config.fhir is None:
+            return
+        door = replace(config.fhir, tls=config.device_tls.get(hub.name))
+        sender = FhirSender(f"{hub.name}, Consents", door, iter(()), seed=hospital.seed)
+        self.simulation.senders.append(sender)
+        await sender.send_all([told.introduction()])
+        asked_s = time.time()
+        await sender.send_all([told.no()])
+        told_s = time.time()
+        self._did("hub", "brings a no to research", asked_s, told_s)
+        self.simulation.withdrawn(who, asked_s, told_s, EFFECT_S_MAX, "fhir")
+        await sender.send_all([told.old_yes()])
+        self._did("hub", "brings an old yes once more", told_s, time.time())
+        await sender.run(self._over)  # closes the connection
+
+    async def _merged(self) -> None:
+        """Let a pump say who is who: what is due goes on."""
+        config, what = self.config, "a merge by who may not say so changes nothing"
+        if config is None or config.secure is None:
+            return
+        hospital, vendor = self.simulation.hospital, "vendor-cloud"
+        pump = hospital.pumps[0]
+        door = replace(config.secure, tls=config.device_tls.get(pump.name))
+        sender = Sender(f"{pump.name}, a merge", door, iter(()), seed=hospital.seed)
+        self.simulation.senders.append(sender)
+        asked_s = time.time()
+        await sender.send_all([merge(hospital, pump)])
+        told_s = time.time()
+        self._did("pump", "says that two are one", asked_s, told_s)
+        later_s = told_s + EFFECT_S_MAX
+        came = self.simulation.judge.came
+        self._promise(what, kept=await self._until(lambda: came(hospital.newcomer.mrn, vendor)[1] > later_s))
+        await sender.run(self._over)  # closes the connection
 
     async def _too_late(self) -> None:
         """Enrol as a parent, open a choice, and press once the time is over: nothing is written."""
@@ -174,6 +224,21 @@ class Scenes:
             "a clinician in an emergency gets through", kept=True, after_s=round(told_s - asked_s, 1)
         )
         await one.end_glass(patient)
+        if (holder := self.holders.get("newcomer")) is not None:
+            letter = await holder.mail.wait("notice", asked_s, _COMES_S)
+            after_s = round(letter.at_s - asked_s, 1)
+            self._promise("a letter tells the patient of the broken glass", kept=True, after_s=after_s)
+            await self._reads(holder, "/notices", "clinician")
+
+    async def _reads(self, holder: Holder, page: str, who: str) -> None:
+        """See that the patient finds somebody's name on a page of the portal."""
+        name, begun_s = self.names[who], time.time()
+
+        async def found() -> bool:
+            return name in (await holder.read(page)).text
+
+        kept = await _tried(found)
+        self._promise(f"the patient reads of the {who}", kept=kept, after_s=round(time.time() - begun_s, 1))
 
     async def _snoops(self) -> None:
         """Open a message that came from the newcomer's pump."""
@@ -183,6 +248,8 @@ class Scenes:
         if not await _tried(lambda: one.snoop(device)):
             raise LookupError("the clerk saw nothing")
         self._did("clerk", "opens a message of the newcomer's", asked_s, time.time())
+        if (holder := self.holders.get("newcomer")) is not None:
+            await self._reads(holder, "/looked", "clerk")
 
     def _came(self, who: Patient) -> tuple[int, float]:
         return self.simulation.judge.came(who.mrn, _RESEARCH)

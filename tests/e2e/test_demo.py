@@ -19,7 +19,11 @@ PROMISES = {
     "what a patient permits arrives",
     "guessing codes is shut",
     "a proxy past the end writes nothing",
+    "a merge by who may not say so changes nothing",
     "a clinician in an emergency gets through",
+    "a letter tells the patient of the broken glass",
+    "the patient reads of the clinician",
+    "the patient reads of the clerk",
     "a clerk's opening waits for a reviewer",
     "a broken glass waits for a reviewer",
 }
@@ -66,12 +70,14 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
         0,
         [],
     )
-    assert sorted(one["path"] for one in said["withdrawals"]) == ["desk", "portal"]
+    assert sorted(one["path"] for one in said["withdrawals"]) == ["desk", "fhir", "portal"]
     for withdrawal in said["withdrawals"]:
         assert withdrawal["effect_s"] <= withdrawal["effect_s_max"] <= 2.0
         assert withdrawal["stopped"] > 0, "the traffic went on after it"
     assert {one["what"]: one["kept"] for one in said["promises"]} == dict.fromkeys(PROMISES, True)
-    assert {one["who"] for one in said["deeds"]} == {"newcomer", "gives", "parent", "clinician", "clerk"}
+    assert {one["who"] for one in said["deeds"]} == {
+        *("newcomer", "gives", "hub", "parent", "pump", "clinician", "clerk")
+    }
     assert said["reviews"]["of_the_clerk"] == said["reviews"]["glasses"] == 1
     assert said["ok"] is said["ledger"]["ok"] is True
     assert said["sent"] == said["accepted"] > 100

@@ -1,12 +1,16 @@
 """What patients choose while it runs: the judge forgives what a choice allows, and calls a leak or a loss what it does not."""
 
 import asyncio
+import itertools
+import json
 from datetime import UTC, datetime
 
 import pytest
 
+from oathward_sim.adt import Feed
+from oathward_sim.contrary import Consents, merge
 from oathward_sim.hospital import build
-from oathward_sim.judge import Delivery, Given, Judge, Withdrawal
+from oathward_sim.judge import Delivery, Given, Judge, Withdrawal, markers_in
 from oathward_sim.patients import Scenes
 from oathward_sim.plan import DEMO_RULES, Planned, Sent
 from oathward_sim.recipients import Kept, Recipient
@@ -130,3 +134,28 @@ def test_staff_wait_until_the_newcomer_has_played():
     order.clear()
     asyncio.run(asyncio.wait_for(Scenes(simulation, {}, {"clerk": link}).run(), 5))
     assert order == ["staff"]
+
+
+def test_what_contradicts_is_told_apart_and_goes_to_nobody_new():
+    hub = HOSPITAL.hubs[1]
+    said = Consents(HOSPITAL, hub, HOSPITAL.gives, DEMO_RULES, 0)
+    plans = [said.introduction(), said.no(), said.old_yes()]
+    assert len({plan.marker for plan in plans}) == 3
+    for plan in plans:
+        body = plan.data.partition(b"\n")[2]
+        assert markers_in(body) == [plan.marker], "the judge finds each where it arrives"
+        assert plan.must == {"home-care"}
+    no, yes = (json.loads(plan.data.partition(b"\n")[2]) for plan in plans[1:])
+    assert yes["dateTime"] < no["dateTime"]
+    assert (no["provision"]["type"], yes["provision"]["type"]) == ("deny", "permit")
+    assert no["id"] == yes["id"], "the old one comes as the next version of the same"
+
+
+def test_a_merge_by_a_pump_names_both_and_is_due_nowhere():
+    plan = merge(HOSPITAL, HOSPITAL.pumps[0])
+    text = plan.data.decode()
+    assert HOSPITAL.pumps[0].name in text.split("\r")[0]
+    assert f"MRG|{HOSPITAL.newcomer.mrn}" in text
+    assert plan.must == frozenset()
+    feed = {one.marker for one in itertools.islice(Feed(HOSPITAL, DEMO_RULES).opening(), 50)}
+    assert plan.marker not in feed

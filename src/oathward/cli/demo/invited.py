@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from oathward_sim.hospital import Hospital, Patient
     from oathward_sim.mailbox import Mailbox
     from oathward_sim.patients import Promise, Scenes
-    from oathward_sim.run import Simulation
+    from oathward_sim.run import Config, Simulation
 
 NEWCOMER, GIVES, PARENT = "newcomer", "gives", "parent"
 ADDRESSES = {
@@ -73,7 +73,9 @@ def mailbox(site: DemoSite) -> Mailbox:
     return Mailbox(site.letters, ADDRESSES[NEWCOMER])
 
 
-def scenes(site: DemoSite, simulation: Simulation, invited: Invited, *, alone: bool) -> Scenes:
+def scenes(
+    site: DemoSite, simulation: Simulation, invited: Invited, config: Config, *, alone: bool
+) -> Scenes:
     """Give the play of everybody but the newcomer; ``alone``: of the newcomer as well."""
     from oathward_sim.holder import Holder
     from oathward_sim.patients import Scenes
@@ -84,7 +86,8 @@ def scenes(site: DemoSite, simulation: Simulation, invited: Invited, *, alone: b
         {part: Holder(site.portal, ADDRESSES[part], site.letters) for part in parts},
         {"clinician": lambda: site.console(CLARA), "clerk": lambda: site.console(NILS)},
         parent_until_s=invited.parent_until_s,
-        clinician=CLARA,
+        names={"clinician": CLARA, "clerk": NILS},
+        config=config,
     )
 
 

@@ -139,7 +139,8 @@ async def _make_ready(options: Options, site: DemoSite, simulation: Simulation) 
     site.command("sign-in", "--as", PRIYA, fine=(0,))  # whoever is at the desk enters what patients say
     site.govern()
     invited = invite(site, simulation.hospital)
-    play = scenes(site, simulation, invited, alone=options.alone)
+    config = _config(options, site, simulation.hospital)
+    play = scenes(site, simulation, invited, config, alone=options.alone)
     newcomer = (
         None if options.alone else Newcomer(site, simulation, mailbox(site), invited.subjects[NEWCOMER])
     )
@@ -149,7 +150,7 @@ async def _make_ready(options: Options, site: DemoSite, simulation: Simulation) 
         letter = await newcomer.mail.wait("invitation", 0.0)
         print("\n".join([*welcome(site.portal, simulation.hospital, letter), ""]), flush=True)
     story = Story(simulation.hospital, site.held, play)
-    return _Ready(play, newcomer, _config(options, site, simulation.hospital), story)
+    return _Ready(play, newcomer, config, story)
 
 
 async def _traffic(
