@@ -14,10 +14,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oathward.gateway import care_fhir, care_hl7v2, care_moves, care_orders
+from oathward.gateway import care_deaths, care_fhir, care_hl7v2, care_moves, care_orders
 from oathward.patients.model import FOLLOWED, EdgeKind
 from oathward.vault import care_orders as orders
-from oathward.vault import care_rows, stays, stays_moved
+from oathward.vault import care_rows, deaths, stays, stays_moved
 from oathward.vault.care_rows import Tie
 
 if TYPE_CHECKING:
@@ -36,12 +36,14 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         part.acts.append(partial(care_rows.tie, site=gate.site, ties=ties, stamps=gate.stamps))
     if not device.authoritative_adt or part.resolution.kind != "known" or part.resolution.refused is not None:
         return
-    reader = care_hl7v2 if part.arrival.wire.name == "hl7v2" else care_fhir
+    v2 = part.arrival.wire.name == "hl7v2"
+    reader = care_hl7v2 if v2 else care_fhir
+    _death(gate, part, care_deaths.told_hl7v2(message) if v2 else care_deaths.told_fhir(message))
     told = reader.told(message, device, gate.hasher, part, gate.named)
     keys: dict[str, Any] = {"site": gate.site, "stamps": gate.stamps, "room": gate.room}
     if told:
         part.tells.append(partial(stays.take, statements=told, **keys))
-    if part.arrival.wire.name == "hl7v2":
+    if v2:
         _moves(gate, device, message, part, keys)
         if ordered := care_orders.told(message, device, gate.hasher, part):
             part.acts.append(partial(orders.take, site=gate.site, orders=ordered))
@@ -51,6 +53,14 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         part.acts.append(
             partial(care_rows.name, site=gate.site, subject=subject, hashes=hashes, stamps=gate.stamps)
         )
+
+
+def _death(gate: Gate, part: Part, dead: bool | None) -> None:  # noqa: FBT001  what was said, or nothing
+    """Add what is said of the patient's death."""
+    if dead is None or part.resolution.others:
+        return
+    told: dict[str, Any] = {"dead": dead, "at_us": part.arrival.at_us, "message": part.arrival.id}
+    part.acts.append(partial(deaths.take, site=gate.site, subject=part.resolution.subject, **told))
 
 
 def _moves(gate: Gate, device: Device, message: Any, part: Part, keys: dict[str, Any]) -> None:

@@ -171,9 +171,9 @@ DATA_SETS = (
     DataSet(
         "care",
         "Who cares for whom: stays, assignments",
-        frozenset({"care_stay", "care_assignment", "care_tie", "care_name", "care_order"}),
+        frozenset({"care_stay", "care_assignment", "care_tie", "care_name", "care_order", "patient_death"}),
         "patients, as random ids; staff by id or number",
-        "unit, stay, who attends, who ordered, from when until when",
+        "unit, stay, who attends, who ordered, from when until when; that somebody died",
         lambda *_: "as `vault/care` says: until the relationship has ended",
     ),
     DataSet(

@@ -1,7 +1,7 @@
 """What the keeper does by itself, each part in its own time.
 
 Rules:
-- About each second: broken glasses that are over end, keys on their way are taken in, seeds counted, documents
+- About each second: broken glasses that are over end, as do accesses to a portal of who died, keys on their way are taken in, seeds counted, documents
   confirmed, erasures recorded.
 - Each second or so many records: a checkpoint. Each minute: exchange keys renewed and destroyed, copies made.
 - With a witness, from a thread of its own: erasures compared and handed over, checkpoints cosigned.
@@ -30,6 +30,7 @@ from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import table as operations
 from oathward.vault.keeper.portal import giving, reports, requests
+from oathward.vault.keeper.portal.deaths import Deaths
 
 _SCHEDULE = "schedule"
 _COPY_FIRST_S = 5.0
@@ -47,6 +48,7 @@ class House:
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
         self._pace = checkpoints.Pace(keeper)
+        self._deaths = Deaths(keeper)
         self._is_due = False
         self._witnessed_size = 0
         self._witnessed_tombstones = -1
@@ -125,6 +127,7 @@ class House:
         operations.flush_counts(self._keeper)
         breaking.tick(self._keeper)
         signing.confirm_stored(self._keeper)
+        self._deaths.follow()
         self._keeper.record_erasures()
 
     def _rarely(self) -> None:

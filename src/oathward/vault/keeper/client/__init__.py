@@ -1,8 +1,7 @@
 """Speak with the keeper: over its role's socket, or in this process where no keeper runs.
 
 Rules:
-- A running keeper is always asked. Without one, a caller who may read the keeper's folder becomes the
-  keeper for as long as the client is open: the command line and tests work on a stopped site.
+- A running keeper is always asked. Without one, who may read its folder becomes the keeper while the client is open: commands, tests.
 - The processes of a site wait for their keeper and never become it (``become=False``): they must not hold what
   opens, and while one did no keeper could start again.
 - What the keeper gives is checked where it can be: public keys and documents carry its signature, and the

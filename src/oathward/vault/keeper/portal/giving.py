@@ -195,6 +195,19 @@ def forget_subject(keeper: Keeper, subject: str, by: Person) -> None:
             keeper.store.set_meta("vacuum_due", "1")
 
 
+def end_given_before(keeper: Keeper, subject: str, at_us: int, by: Person, why: str) -> None:
+    """End every access to a patient that was given before a time; again does nothing more."""
+    rows = [
+        row
+        for row in holders.seat_rows(keeper.store, subject=subject)
+        if (access := seats.read(keeper, row)) is not None
+        and access.start_us <= at_us
+        and access.state != "ended"
+    ]
+    if rows:
+        _move(keeper, rows, "ended", by, why)
+
+
 def keep_up(keeper: Keeper) -> None:
     """Forget what an old copy of the store brought back of erased patients, holders whose last seat is over, old invitations."""
     store = keeper.store
