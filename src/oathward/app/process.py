@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 from prometheus_client import CollectorRegistry, start_http_server
 
-from oathward import ledger
+from oathward import ledger, uploading
 from oathward.accesses import actions as accesses
 from oathward.activation import load_active
 from oathward.app import letters, reviews
@@ -149,6 +149,7 @@ async def _keep_house(
                 await asyncio.to_thread(_purge, site)
                 await asyncio.to_thread(_forget_stays, site)
                 await asyncio.to_thread(_tell_notices, site)
+                await asyncio.to_thread(uploading.compare, site, micros(site.clock.now()))
                 if console is not None:
                     await asyncio.to_thread(_record_refusals, site, console)
             if now_s >= next_look_s:

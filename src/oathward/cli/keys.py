@@ -20,6 +20,8 @@ from oathward.core.reasons import Reason
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from oathward.vault.opened import Opened
+
 APP = typer.Typer(
     help="Keys: rotate, erase a subject, open a sealed envelope.", add_completion=False, no_args_is_help=True
 )
@@ -117,6 +119,7 @@ def erase(
     from oathward.consent.notices import actions as notices
     from oathward.core.db import read, write
     from oathward.patients import actions, views
+    from oathward.uploads import actions as uploads
     from oathward.vault import kept
 
     _sure(f"Destroy every key of subject {subject}? This cannot be undone", yes, as_json)
@@ -124,10 +127,10 @@ def erase(
         proof = proof_of(site.settings, site.keeper, person)
         with read(site.engine) as db:
             known = views.exists(db, site.site, subject)
+            family = _whole(db, site, subject) if known else (subject,)
             if not known and not _has_traces(db, site.site, subject):
                 raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
-            family = views.family(db, site.site, subject) if known else (subject,)
-        # Everyone the subject stands for goes with it: a merge made them one person.
+        # Everyone the subject stands for goes with it: joins and confirmed merges made them one person.
         certificates = [site.keeper.erase(one, reason, proof) for one in dict.fromkeys((subject, *family))]
         certificate = certificates[0]
         if known:
@@ -136,6 +139,7 @@ def erase(
                     db, site.site, subject, source=person_of(person), now_us=now_us(site)
                 )
                 notices.forget(db, site.site, family)
+                uploads.forget(db, site.site, family)
                 ledger.append(db, site.site, [leaf])
         with read(site.engine) as db:
             unreached = kept.of_nobody(db, site.site)
@@ -258,6 +262,23 @@ def _say_unreached(unreached: dict[str, int]) -> None:
         "through again, so that it gets its subject, which you then erase; `discard` lets one go. What is left of"
     )
     print("a day goes at once: `oathward keys erase SUBJECT`, with the day's subject.")
+
+
+def _whole(db: Connection, site: Opened, subject: str) -> tuple[str, ...]:
+    """List everyone a subject stands for, once a person said of each merge that they are one: keys that are gone stay gone.
+
+    Raises:
+        InputError: ``conflict``: a merge waits for a person's word.
+    """
+    from oathward.patients import views
+
+    family = views.family(db, site.site, subject)
+    if set(family) != set(views.confirmed_family(db, site.site, subject, site.authority, site.seen)):
+        why = (
+            "a merge with another patient waits: `oathward patient merges`, then confirm or unmerge it first"
+        )
+        raise InputError("subject", why, reason=Reason.CONFLICT)
+    return family
 
 
 def _has_traces(db: Connection, site: str, subject: str) -> bool:

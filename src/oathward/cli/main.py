@@ -38,6 +38,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "policy": "The policy bundle: check, diff, dry-run, propose, approve, activate, show.",
         "portal": "The patient portal: invite a patient or who stands in for them, list, end.",
         "access": "Openings of patients' data: why each was, what nothing explains, reviewing it.",
+        "uploads": "What devices send past Oathward: import, list, end.",
         "governance": "The register: owners, agreements, assessments, the record of processing.",
         "break-glass": "Glasses that were broken in an emergency: list, review.",
         "consent": "What patients allow and deny: record, import, what arrived, list.",

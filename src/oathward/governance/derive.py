@@ -185,6 +185,14 @@ DATA_SETS = (
         lambda *_: "without end",
     ),
     DataSet(
+        "uploads",
+        "Uploads that bypass Oathward, as somebody saw them",
+        frozenset({"upload"}),
+        "patients, as random ids",
+        "who gets it, device, classes of data, since when, a code of the evidence; never content",
+        lambda *_: "until the subject is erased",
+    ),
+    DataSet(
         "keeper-store",
         "The keeper's own store: keys, accounts, openings",
         frozenset(

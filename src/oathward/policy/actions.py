@@ -127,6 +127,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "care.change": _change("patient", "say who cares for whom"),
     "accesses.see": _see("area", "see why patients' data were opened"),
     "accesses.review": _change("finding", "review an opening that nothing explains"),
+    "uploads.see": _see("area", "see what devices send past Oathward"),
+    "uploads.change": _change("area", "enter and end what devices send past Oathward"),
     "merge.confirm": _approve("patient", "confirm that two patients are one"),
     "erase": _change("patient", "destroy a patient's keys", fresh=True),
     "emergency-copy.make": _open("patient", "have a sealed copy made for an emergency", fresh=True),

@@ -317,6 +317,17 @@ class TestPatient:
         assert (again.code, "confirmed before" in again.error) == (65, True)
         assert command("patient", "confirm", "nothing", "--why", "both cards seen").code == 66
 
+    def test_nobody_is_erased_with_another_before_a_person_said_that_they_are_one(self, command, edge):
+        erase = ("keys", "erase", edge.parent, "--reason", "gdpr.art17", "--yes")
+        refused = command(*erase)
+        assert (refused.code, "a merge with another patient waits" in refused.error) == (65, True)
+        found = command("patient", "find", "--identifier-file", "-", stdin="2^^^HOSP^MR\n").value["subjects"]
+        assert found == [edge.parent], "nothing was destroyed"
+        assert command("patient", "confirm", edge.id, "--why", "both cards seen").code == 0
+        assert command(*erase).code == 0
+        found = command("patient", "find", "--identifier-file", "-", stdin="2^^^HOSP^MR\n").value["subjects"]
+        assert found == [None]
+
     def test_by_identifier(self, command, edge):
         mine = command(
             "patient", "merge-edges", "--identifier-file", "-", "--kind", "merged", stdin="2^^^HOSP^MR"

@@ -11,6 +11,9 @@ from tests.unit.web.portal.conftest import BASE, Browser, Client, Desk, Keeper, 
 from oathward.app import build
 from oathward.consent import views
 from oathward.consent.model import statement
+from oathward.core.db import write
+from oathward.uploads import actions
+from oathward.uploads.model import Sighting, Source
 from oathward.web.portal.frame import create
 
 
@@ -92,3 +95,28 @@ def test_whoever_may_not_see_finds_no_such_page(looking):
     looking.desk.seats = (seat(scope=("request",)),)
     assert looking.get("/who").status_code == 404
     assert 'href="/who"' not in looking.get("/").text
+
+
+def test_what_a_device_sends_past_us_stands_there_with_ones_own_word(looking, active):
+    opened = build(active.settings, "app")
+    subject = seat().subject
+    at_us = 1_700_000_000_000_000
+    classes = frozenset({"observation.value"})
+    told = [
+        Sighting("", "Acme Cloud", "", subject, classes, "", at_us, at_us, Source.REPORTED),
+        Sighting("ward-ehr", "", "", subject, classes, "TREAT", at_us, at_us, Source.IMPORTED),
+        Sighting("", "Somebody else's", "", "another", classes, "", at_us, at_us, Source.IMPORTED),
+    ]
+    with write(opened.engine) as db:
+        actions.see(db, opened.site, told, by="p", now_us=at_us)
+    page = looking.get("/who").text
+    opened.keeper.close()
+    opened.engine.dispose()
+    assert "Sent by the device, not through us" in page
+    below = page.partition("Sent by the device")[2]
+    said_of = dict(re.findall(r"<dt>(.*?)</dt>.*?<dd>[^<]*</dd>\s*<dd>(.*?)</dd>", below, re.DOTALL))
+    assert said_of == {
+        "Acme Cloud": "No one asked you about this. The people who run the devices were told.",
+        "ward-ehr": "You said yes to this.",
+    }
+    assert "Somebody else" not in page

@@ -1,4 +1,4 @@
-"""Who can see my data, by purpose: each place, what it is for, and whether it may now, by what the patient said.
+"""Who can see my data, by purpose: each place, what it is for, and whether it may now; and what devices send past us.
 
 Rules:
 - Read from the policy in force and from what stands for the patient, with everyone they stand for after a merge.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from oathward import uploading
 from oathward.choosing import board
 from oathward.core.errors import AuthorityError
 from oathward.web.portal.page import Page, Route
@@ -18,29 +19,25 @@ from oathward.web.portal.page import Page, Route
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from oathward.consent.choices import Choice
     from oathward.web.portal.view import View
 
 
 def _who(view: View) -> Response:
-    found = _places(view)
-    if found is None:
-        return view.page("who.html", known=False, groups=[])
-    groups = [(kind, [one for one in found if one[0].kind == kind]) for kind in ("care", "use", "law")]
-    return view.page("who.html", known=True, groups=[(kind, some) for kind, some in groups if some])
-
-
-def _places(view: View) -> list[tuple[Choice, str]] | None:
-    """List each use of the data with its place's name; None where it is not known what the patient said."""
     assert view.seat is not None, "the frame lets nobody else here"
     bundle = view.policy.now()
     if bundle is None:
-        return []
+        return view.page("who.html", known=True, groups=[], uploads=[])
+    subject = view.seat.subject
     try:
-        shown = board(view.site, bundle, view.seat.subject)
+        shown = board(view.site, bundle, subject)
+        uploads = uploading.of_patient(view.site, bundle, shown, subject)
     except AuthorityError:
-        return None
-    return [(one, bundle.recipients[one.recipient].name) for one in shown.choices]
+        return view.page("who.html", known=False, groups=[], uploads=[])
+    found = [(one, bundle.recipients[one.recipient].name) for one in shown.choices]
+    groups = [(kind, [one for one in found if one[0].kind == kind]) for kind in ("care", "use", "law")]
+    return view.page(
+        "who.html", known=True, groups=[(kind, some) for kind, some in groups if some], uploads=uploads
+    )
 
 
 PAGE = Page("who.title", (Route("/who", _who, "see"),), order=20)
