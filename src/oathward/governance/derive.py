@@ -211,7 +211,7 @@ DATA_SETS = (
         "Who signs in at the patient portal, letters to them, what they asked for and reported",
         frozenset(
             {
-                *("holder", "holder_seat", "holder_invitation", "holder_opening", "letter"),
+                *("holder", "holder_seat", "holder_invitation", "holder_opening", "letter", "letter_told"),
                 *("copy_request", "report"),
             }
         ),

@@ -245,9 +245,9 @@ def test_whatever_an_authority_writes_is_kept_and_holds_up_nobody(gate, mrn, nam
 def test_what_is_long_is_read_and_not_remembered(gate, mrn):
     """Else 4,096 messages with a megabyte of attendings each would be four gigabytes."""
     take(gate, adt("A01", said="20260504080000", mrn=mrn, attending="D1^X^^^^^^^HOSP"))
-    before = care_hl7v2._attending.cache_info().currsize, care_hl7v2._unit.cache_info().currsize
+    before = care_hl7v2.attending_of.cache_info().currsize, care_hl7v2._unit.cache_info().currsize
     long = take(gate, adt("A54", said="20260504090000", mrn=mrn, attending=LONG[:20_000]))
-    assert (care_hl7v2._attending.cache_info().currsize, care_hl7v2._unit.cache_info().currsize) == before
+    assert (care_hl7v2.attending_of.cache_info().currsize, care_hl7v2._unit.cache_info().currsize) == before
     assert long.held is None
     assert [r["body"]["attending"] for r in told(gate, long)][-1] == care_hl7v2.ATTENDING_MAX
 
