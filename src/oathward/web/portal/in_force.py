@@ -25,7 +25,12 @@ class InForce:
         self._guard = threading.Lock()
 
     def now(self) -> Bundle | None:
-        """Give it; none where none was ever activated.
+        """Give it; none where none was ever activated; raises as ``active``."""
+        active = self.active()
+        return active.bundle if active is not None else None
+
+    def active(self) -> Active | None:
+        """Give it with its version, and since when.
 
         Raises:
             AuthorityError: it does not verify, is older than one seen, or cannot be used.
@@ -33,4 +38,4 @@ class InForce:
         site = self._site
         with self._guard, read(site.engine) as db:
             self._current = load_active(db, site.site, site.authority, site.seen, current=self._current)
-            return self._current.bundle if self._current else None
+            return self._current

@@ -82,6 +82,10 @@ class Texts:
         form = "one" if sentence.counts and given["count"] == 1 else "other"
         return _PARAMETER.sub(lambda found: str(given[found[1]]), sentence.forms[form])
 
+    def number(self, written: str) -> str:
+        """Write a number with this language's mark between whole and part."""
+        return written.replace(".", self.say("time.point"))
+
     def day(self, at: datetime) -> str:
         """Write a day as people of this language do."""
         month = self.say("time.months").split()[at.month - 1]

@@ -9,7 +9,8 @@ from tests.unit.vault.keeper.test_portal_choosing import says
 from tests.unit.web.portal.conftest import token_on
 from tests.unit.web.portal.real import house_of, window
 
-from oathward.consent.model import statement
+from oathward.consent import sql
+from oathward.consent.model import EffectRow, statement
 from oathward.core.db import read, write
 from oathward.core.reasons import Reason
 from oathward.ledger import head
@@ -235,3 +236,29 @@ def test_in_spanish_it_says_the_same(mine):
     page = words(mine.get(RESEARCH).text)
     assert "Si dice que sí" in page
     assert "Sí, puede" in page
+
+
+@pytest.mark.parametrize(
+    ("noted", "words_"),
+    [
+        ((), "within one second"),
+        (((120, "courier"), (80, "gateway")), "It worked everywhere after 0.12 seconds."),
+        (((120, "courier"),), "has not told us yet that it has stopped"),
+    ],
+)
+def test_it_says_in_how_many_seconds_a_no_worked_everywhere(mine, house, noted, words_):
+    answer(mine, RESEARCH, "allowed")
+    house.time.pass_(seconds=1)
+    answer(mine, RESEARCH, "not-allowed")
+    at_us = house.keeper.now_us()
+    link = ("research-registry", house.subject, 2)
+    rows = [
+        EffectRow("demo", link[1], link[2], link[0], process, at_us, at_us + ms * 1_000)
+        for ms, process in noted
+    ]
+    with write(house.keeper.engine) as db:
+        if rows:
+            sql.put_effects(db, rows)
+    if noted:
+        house.time.pass_(seconds=2)
+    assert words_ in words(mine.get(f"{RESEARCH}/done").text)

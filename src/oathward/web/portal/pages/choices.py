@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING
 
 from oathward.choosing import Board, board
 from oathward.consent.choices import Choice, Consequence, consequence, statements_for
+from oathward.consent.withdrawals import Withdrawals
+from oathward.core.db import read
 from oathward.core.errors import AuthorityError, InputError, OathwardError
 from oathward.core.reasons import Reason
+from oathward.patients import views as patients
 from oathward.web.portal.page import Page, Route
 
 if TYPE_CHECKING:
@@ -126,7 +129,31 @@ def _choose(view: View) -> Response:
 
 def _done(view: View) -> Response:
     bundle, _, choice = _chosen(view)
-    return view.page("choice_done.html", row=Row(choice, _name(bundle, choice.recipient)))
+    took, unheard = _took(view, choice)
+    row = Row(choice, _name(bundle, choice.recipient))
+    return view.page("choice_done.html", row=row, took=took, unheard=unheard)
+
+
+def _took(view: View, choice: Choice) -> tuple[str, bool]:
+    """Say in how many seconds a no came to work everywhere, and whether some process has not said so yet; empty: not told yet."""
+    assert view.seat is not None, "the frame lets nobody else here"
+    active, site = view.policy.active(), view.site
+    if active is None or choice.state != "not-allowed":
+        return "", False
+    with read(site.engine) as db:
+        found = Withdrawals(
+            *(db, site.site),
+            bundle=active.bundle,
+            bundle_us=active.at_us,
+            family=lambda subject: patients.family(db, site.site, subject),
+            now_us=view.now_us,
+            days=1,
+            subject=view.seat.subject,
+        )
+    ours = next((one for one in found.rows if {on.link for on in one.links} & set(choice.links)), None)
+    if ours is None:
+        return "", False
+    return "" if ours.ms is None else f"{max(ours.ms, 10) / 1_000:.2f}", bool(ours.unheard)
 
 
 def _chosen(view: View) -> tuple[Bundle, Board, Choice]:
