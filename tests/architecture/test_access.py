@@ -15,6 +15,7 @@ CHANGES_NOTHING_OF_OTHERS = {
     "/sign-out",
     "/consents/find",
     "/explain/find",
+    "/portal-access/find",
     "/theme",
     "/ledger/verify",
     "/api/v1/sign-out",

@@ -1,6 +1,7 @@
 """Promises of Explain: what it says is what was decided; whoever may not ask sees that there is no such page."""
 
 import re
+from contextlib import contextmanager
 
 import pytest
 from starlette.testclient import TestClient
@@ -39,9 +40,10 @@ PEOPLE = [
 STRANGER = "01a20122-0600-7704-bc29-000000000000"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    site = Site.make(tmp_path_factory.mktemp("s"))
+@contextmanager
+def hospital(folder, more=""):
+    """A site with people, patients' devices and a console."""
+    site = Site.make(folder, more=more)
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
     with peopled(site, PEOPLE) as found:
@@ -57,6 +59,12 @@ def world(tmp_path_factory):
         yield found
         app.keeper.close()
         app.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with hospital(tmp_path_factory.mktemp("s")) as found:
+        yield found
 
 
 def take(world, raw):

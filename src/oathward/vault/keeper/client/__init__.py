@@ -4,8 +4,7 @@ Rules:
 - A running keeper is always asked. Without one, who may read its folder becomes the keeper while the client is open: commands, tests.
 - The processes of a site wait for their keeper and never become it (``become=False``): they must not hold what
   opens, and while one did no keeper could start again.
-- What the keeper gives is checked where it can be: public keys and documents carry its signature, and the
-  pinned trust anchor of the data folder verifies them.
+- What the keeper gives is checked where it can be: public keys and documents carry its signature, and the pinned trust anchor verifies them.
 - One request at a time on a connection; a connection that failed in the middle is thrown away.
 
 Deliberately absent: retries of refused requests, caching (callers know how long an answer holds).
