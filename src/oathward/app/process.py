@@ -34,6 +34,7 @@ from oathward.core.db import checkpoint, read, write
 from oathward.core.errors import OathwardError, SettingsError
 from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
+from oathward.disclosures import actions as disclosures
 from oathward.explaining import listing
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
@@ -196,12 +197,16 @@ def _forget_stays(site: Opened) -> None:
 
 
 def _take_openings(site: Opened) -> None:
-    """Look at new openings, so that what nothing explains waits for a reviewer; tell once of what waits too long."""
+    """Look at new openings and corrections, so that somebody reviews them; tell once of what waits too long."""
     now_us = micros(site.clock.now())
     review_us = int(site.settings.people.access_review_hours * 3_600_000_000)
     with write(site.engine) as db:
         accesses.take_in(db, site.site, site.authority, site.seen, review_us=review_us, now_us=now_us)
         accesses.tell_overdue(db, site.site, now_us)
+    with write(site.engine) as db:
+        disclosures.take_in(db, site.site, now_us)
+    with write(site.engine) as db:
+        disclosures.tell_overdue(db, site.site, now_us)
 
 
 def _tell_notices(site: Opened) -> None:

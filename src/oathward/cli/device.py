@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oathward.cli import device_keys, strangers
+from oathward.cli import device_keys, device_wrong_patient, strangers
 from oathward.cli.asking import PersonOption, now_us, opened, person_of, read_bytes, sign, sign_and_store
 from oathward.cli.devices import (
     Addresses,
@@ -359,3 +359,4 @@ def export(
 
 device_keys.register(APP)
 strangers.register(APP)
+device_wrong_patient.register(APP)

@@ -116,10 +116,8 @@ def erase(
     import orjson
 
     from oathward import ledger
-    from oathward.consent.notices import actions as notices
     from oathward.core.db import read, write
     from oathward.patients import actions, views
-    from oathward.uploads import actions as uploads
     from oathward.vault import kept
 
     _sure(f"Destroy every key of subject {subject}? This cannot be undone", yes, as_json)
@@ -138,8 +136,7 @@ def erase(
                 _, leaf = actions.forget(
                     db, site.site, subject, source=person_of(person), now_us=now_us(site)
                 )
-                notices.forget(db, site.site, family)
-                uploads.forget(db, site.site, family)
+                _forget(db, site.site, family)
                 ledger.append(db, site.site, [leaf])
         with read(site.engine) as db:
             unreached = kept.of_nobody(db, site.site)
@@ -279,6 +276,16 @@ def _whole(db: Connection, site: Opened, subject: str) -> tuple[str, ...]:
         )
         raise InputError("subject", why, reason=Reason.CONFLICT)
     return family
+
+
+def _forget(db: Connection, site: str, family: tuple[str, ...]) -> None:
+    """Delete rows that contexts of their own keep of somebody who was erased."""
+    from oathward.consent.notices import actions as notices
+    from oathward.disclosures import actions as disclosures
+    from oathward.uploads import actions as uploads
+
+    for context in (notices, uploads, disclosures):
+        context.forget(db, site, family)
 
 
 def _has_traces(db: Connection, site: str, subject: str) -> bool:

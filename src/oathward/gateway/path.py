@@ -24,7 +24,7 @@ from oathward.core.ids import uuid7
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, SafeMessage, Seeds, shape
-from oathward.gateway import care, consents, merges, notices, once, outcome
+from oathward.gateway import care, consents, corrections, merges, notices, once, outcome
 from oathward.gateway.arrival import Arrival, Part, Prepared
 from oathward.gateway.facts import Known
 from oathward.gateway.gate import Gate, NotTakenError
@@ -151,6 +151,7 @@ def _part(gate: Gate, part: Part, message: Any, device: Device, assurance: Assur
         part.card = gate.sealer.seal_original(resolution.card, arrival.id, "card", card)
     consents.note(gate, part, message, device.id)
     care.note(gate, part, message, device)
+    corrections.note(part, message)
     known = gate.facts_of(arrival.wire, message, device, assurance, resolution)  # 6
     part.facts[known.key] = known.body
     merges.note(part, known.facts)

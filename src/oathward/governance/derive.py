@@ -185,6 +185,14 @@ DATA_SETS = (
         lambda *_: "without end",
     ),
     DataSet(
+        "disclosures",
+        "Device data that went out under the wrong patient",
+        frozenset({"disclosure", "disclosure_taken"}),
+        "patients, as random ids; staff by id",
+        "device, period, whose the data are, what it came to; never content",
+        lambda *_: "until the subject is erased",
+    ),
+    DataSet(
         "uploads",
         "Uploads that bypass Oathward, as somebody saw them",
         frozenset({"upload"}),

@@ -127,6 +127,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "care.change": _change("patient", "say who cares for whom"),
     "accesses.see": _see("area", "see why patients' data were opened"),
     "accesses.review": _change("finding", "review an opening that nothing explains"),
+    "disclosures.see": _see("area", "see which device data went out under the wrong patient"),
+    "disclosures.change": _change("area", "report and settle data that went out under the wrong patient"),
     "uploads.see": _see("area", "see what devices send past Oathward"),
     "uploads.change": _change("area", "enter and end what devices send past Oathward"),
     "merge.confirm": _approve("patient", "confirm that two patients are one"),
