@@ -116,7 +116,10 @@ def declared_names() -> set[str]:
     return {re.match(r"[\w.-]+", line)[0].lower() for line in asked("base.in")}
 
 
-EXTRAS = {"oathward/app/telemetry/otlp.py": {"opentelemetry"}}
+EXTRAS = {
+    "oathward/app/telemetry/otlp.py": {"opentelemetry"},
+    "oathward/web/portal/copying/paper.py": {"weasyprint"},
+}
 """Who may import what only an extra brings; everybody else must do without."""
 
 

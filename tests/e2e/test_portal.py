@@ -29,7 +29,7 @@ def desk():
 @pytest.fixture(scope="module")
 def base(tmp_path_factory, desk):
     opened = build(Site.make(tmp_path_factory.mktemp("portal") / "s").settings, "app")
-    site = replace(opened, keeper=Keeper(Client(desk)))
+    site = replace(opened, keeper=Keeper(Client(desk), Client(desk)))
     server = Server(site, Portal(port=0), create)
     yield f"http://127.0.0.1:{server.port}"
     server.stop()

@@ -70,6 +70,8 @@ VISITS = {
     "/uploads.csv": lambda left: ["/uploads.csv"],
     "/break-glass": lambda left: ["/break-glass"],
     "/break-glass/{glass}": lambda left: ["/break-glass/none"],
+    "/reports": lambda left: ["/reports", "/reports?state=all"],
+    "/reports/{report}": lambda left: ["/reports/none"],
     "/explain": lambda left: ["/explain"],
     "/explain/find": lambda left: ["/explain/find"],
     "/explain/{subject}": lambda left: [f"/explain/{one}" for one in sorted(left.subjects)],

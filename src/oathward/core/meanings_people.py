@@ -120,6 +120,10 @@ PEOPLE: dict[Reason, Meaning] = {
         "something of it is withheld: what the patient said, or its labels, keep it shut",
         "in an emergency break the glass on the patient's page; it is recorded and reviewed",
     ),
+    Reason.PDF_NOT_HERE: Meaning(
+        "this system makes no PDF; the page to print and the FHIR Bundle hold the same",
+        "install `oathward[pdf]` where Oathward is, and Pango: on Debian `apt-get install libpangoft2-1.0-0`",
+    ),
     Reason.CARE_LIMIT: Meaning(
         "a patient, or all together, have more stays than there may be, or one message says too much of them",
         "look at what the source of that message sends; or raise `[people] care_stays_*_max`",

@@ -155,6 +155,7 @@ class Reason(Enum):
     CONSENT_DENIES = "decision.consent-denies", _STORED
     CONSENT_WAITING = "decision.consent-waiting", _STORED
     CONSENT_NOT_IN_FHIR = "consent.not-in-fhir", _DATA
+    PDF_NOT_HERE = "pdf.not-here", _CONFIG
     CONSENT_UNREADABLE = "decision.consent-unreadable", _STORED
     LABEL_DENIES = "decision.label-denies", _STORED
     POLICY_DENIES = "decision.policy-denies", _STORED

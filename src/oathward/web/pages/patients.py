@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
-from oathward.bedside import card, fhir, hl7v2, trend
+from oathward.bedside import card, reading, trend
 from oathward.bedside import picture as bedside
 from oathward.bedside.picture import Called, Row, Told
 from oathward.core.db import read
-from oathward.core.errors import DecodeError, KeeperError
+from oathward.core.errors import KeeperError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.messages import views
@@ -174,15 +174,7 @@ def _instead(answer: Response) -> Response:
 
 def read_all(originals: Sequence[Original]) -> Told:
     """Read what some originals tell; what cannot be read is counted."""
-    told = Told()
-    for original in originals:
-        raw = original.data.reveal()
-        reader = hl7v2 if b"MSH" in raw[:8] else fhir
-        try:
-            reader.told(raw, original.message, views.time_of(original.message), told)
-        except DecodeError:
-            told.unread += 1
-    return told
+    return reading.read_all(originals, views.time_of)
 
 
 def _called(original: Original) -> Called | None:

@@ -82,6 +82,9 @@ TOLD: Mapping[str, tuple[Told, ...]] = {
     "merge.confirmed": (Told("notices.merged", proof=False),),
     "portal.access-ended": (Told("notices.access_over"),),
     "portal.access-hidden": (Told("notices.access_hidden"),),
+    "portal.fetched": (Told("notices.fetched", who="person"),),
+    "portal.report-settled": (Told("notices.report_done"),),
+    "portal.reported": (Told("notices.reported", who="person"),),
     "portal.invited": (Told("notices.invited", words={"why": ("basis", BASES)}),),
 }
 """Kind of record -> what is said of it."""

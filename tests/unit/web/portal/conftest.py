@@ -10,7 +10,7 @@ from starlette.testclient import TestClient
 from oathward.core.errors import KeeperError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
-from oathward.vault.keeper.client.portal import Entry, Holder, Mine, Seat, Visit
+from oathward.vault.keeper.client.portal import Entry, Holder, Mine, Seat, Shown, Visit
 from oathward.web.portal.frame import create
 
 BASE = "http://127.0.0.1:2580"
@@ -79,6 +79,16 @@ class Desk:
         self._note("mine")
         return Mine(Phi(ADDRESS), (), (Visit(1, 1, own=True),), ())
 
+    def open(self, subject, after, limit, proof):
+        self._note("open")
+        return Shown((), more=False)
+
+    def requests(self, subject, proof):
+        return []
+
+    def sent(self, subject, proof):
+        return []
+
     def sign_out(self, proof):
         self._note("sign-out")
         self.sessions.pop(proof["session"], None)
@@ -89,6 +99,7 @@ class Keeper:
     """As much of a keeper's client as the portal has."""
 
     portal: object
+    asks: object = None
 
 
 class Client:
@@ -138,7 +149,7 @@ def desk():
 
 @pytest.fixture
 def site(opened, desk):
-    return replace(opened, keeper=Keeper(Client(desk)))
+    return replace(opened, keeper=Keeper(Client(desk), Client(desk)))
 
 
 @pytest.fixture

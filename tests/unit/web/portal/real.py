@@ -84,9 +84,10 @@ def window(house, address=ADDRESS, **more):
     """A window of somebody who enrols and signs in; ``more``: of their invitation, none where they have one."""
     if more.pop("new", True):
         enrol(house, address=address, **more)
-    seen = Seen(Client(Direct(house.keeper, "portal"), "portal", trust_anchor(house.settings)).newest())
+    keeper = Client(Direct(house.keeper, "portal"), "portal", trust_anchor(house.settings))
+    seen = Seen(keeper.newest())
     site = Opened(
-        *(house.settings, "portal", house.engine, house.time.clock, Keeper(house.portal)),
+        *(house.settings, "portal", house.engine, house.time.clock, Keeper(house.portal, keeper.asks)),
         *(trust_anchor(house.settings), seen),
     )
     with TestClient(create(site), base_url=BASE, raise_server_exceptions=False) as client:

@@ -252,7 +252,8 @@ def test_no_page_changes_anything_by_being_looked_at(browser):
     browser.desk.asked.clear()
     for path in paths():
         browser.get(path)
-    assert set(browser.desk.asked) == {"who", "mine"}, "both are questions"
+    assert set(browser.desk.asked) == {"who", "mine", "open"}, "questions, and an opening, which is on record"
+    assert browser.desk.asked.count("open") == 1, "values are opened on one page alone"
 
 
 # --- leaving

@@ -186,7 +186,15 @@ def settle(
                 *(session.own, outcome, keeper.now_us(), id),
             )
             if holders.of(keeper.store, found.holder) is not None:
-                letters.put(keeper, "notice", found.holder, {"about": "report"})
+                _tell(keeper, found.holder)
+
+
+def _tell(keeper: Keeper, holder: str) -> None:
+    """Queue the letter; where too many wait it is given up on record: what was settled stays settled."""
+    try:
+        letters.put(keeper, "notice", holder, {"about": "report"})
+    except KeeperError:
+        keeper.note("letter.given-up", {"kind": "notice"})
 
 
 def counts(keeper: Keeper) -> dict[str, int]:

@@ -1,0 +1,1 @@
+"""A patient's copy: as a FHIR Bundle, as a page to print, as PDF."""

@@ -1,0 +1,172 @@
+"""A copy as a FHIR R4 Bundle (``collection``), written entry by entry while its parts are opened.
+
+| entry | of what |
+|---|---|
+| Patient | the card |
+| Provenance, Consent, AuditEvent | who made the copy, what the patient allows, who opened the data and for what |
+| Device, Observation | what devices told, oldest first; a device stands before its first value |
+| OperationOutcome | what is not in it: older messages, messages that cannot be read here, consents |
+
+Rules:
+- One part of the opened originals is in memory at a time, however long the Bundle gets.
+- A copy that breaks off is no JSON: it ends before its brackets close, and the browser says that the file is not whole.
+- Alarms of the kind ``ORU^R40`` are not Observations; the count of what is not shown names them.
+
+Deliberately absent: a ``document`` (its first entry would have to name all others before they are opened), signatures.
+
+Source: FHIR R4 §2.36 (Bundle), §6.2 (Consent), §6.3 (Provenance), §6.4 (AuditEvent), §2.28 (OperationOutcome).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from oathward.bedside import as_fhir
+from oathward.bedside.as_fhir import instant, url_of
+from oathward.bedside.reading import read_all
+from oathward.consent.fhir.write import Head, write
+from oathward.core.db import read
+from oathward.core.errors import InputError
+from oathward.messages import views as messages
+from oathward.web.portal.copying import source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from oathward.inventory.model import Device
+    from oathward.vault.keeper.client.asks import Begun
+    from oathward.vault.keeper.original import Original
+    from oathward.vault.opened import Opened
+    from oathward.web.portal.copying.source import Around, Looked
+
+MEDIA = "application/fhir+json"
+_AUDIT = {
+    "system": "http://dicom.nema.org/resources/ontology/DCM",
+    "code": "110110",
+    "display": "Patient Record",
+}
+_PURPOSES = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+
+
+def written(
+    site: Opened, subject: str, begun: Begun, parts: Iterable[Sequence[Original]], now_us: int
+) -> Iterator[bytes]:
+    """Write the Bundle, piece by piece."""
+    patient = url_of("patient", subject)
+    known = source.around(site, subject)
+    head = {"resourceType": "Bundle", "type": "collection", "timestamp": instant(now_us)}
+    yield orjson.dumps(head)[:-1] + b',"entry":['
+    yield _entry(patient, as_fhir.patient_of(begun.card))
+    for url, resource in _beside(site, subject, patient, known, now_us):
+        yield b",\n" + _entry(url, resource)
+    unread = 0
+    seen: set[str] = set()
+    for part in parts:
+        pieces, missed = _part(site, part, patient, seen)
+        unread += missed
+        yield b"".join(b",\n" + one for one in pieces)
+    for url, resource in _missing(subject, older=begun.more, unread=unread, consents=known.said is None):
+        yield b",\n" + _entry(url, resource)
+    yield b"]}\n"
+
+
+def _part(site: Opened, part: Sequence[Original], patient: str, seen: set[str]) -> tuple[list[bytes], int]:
+    """Write what one part tells; gives how many messages told nothing that is shown."""
+    told = read_all(part, messages.time_of)
+    with read(site.engine) as db:
+        ids = sorted({one.message.partition(".")[0] for one in part})
+        sent = messages.devices_of(db, ids)
+    new = set(sent.values()) - seen
+    seen |= new
+    pieces = [_entry(url_of("device", one.id), _device(one)) for one in source.devices(site, new).values()]
+    for number, one in enumerate(told.readings):
+        device = sent.get(one.message.partition(".")[0], "")
+        at = url_of("device", device) if device else ""
+        resource = as_fhir.observation_of(one, patient, at)
+        pieces.append(_entry(url_of("value", one.message, str(number), one.code), resource))
+    return pieces, told.unread + len(told.alarms)
+
+
+def _beside(
+    site: Opened, subject: str, patient: str, known: Around, now_us: int
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield (
+        url_of("provenance", subject, str(now_us)),
+        {
+            "resourceType": "Provenance",
+            "target": [{"reference": patient}],
+            "recorded": instant(now_us),
+            "activity": {"text": "a copy for the patient"},
+            "agent": [{"type": {"text": "assembler"}, "who": {"display": site.site}}],
+        },
+    )
+    for number, one in enumerate(_consents(subject, patient, known, now_us) or ()):
+        yield url_of("consent", subject, str(number)), one
+    for looked in known.looked:
+        yield url_of("audit", str(looked.opening.index)), _audit(site.site, patient, looked)
+
+
+def _consents(subject: str, patient: str, known: Around, now_us: int) -> list[dict[str, Any]] | None:
+    """Write what stands; None where it cannot be said in FHIR or not be read."""
+    if known.said is None:
+        return None
+    try:
+        found = write(known.said, Head(subject, {"value": subject}, "r4", now_us))
+    except InputError:
+        return None
+    return [one | {"patient": {"reference": patient}} for one in found]
+
+
+def _audit(site: str, patient: str, looked: Looked) -> dict[str, Any]:
+    opening = looked.opening
+    who = looked.name or (
+        "the patient, or who stands in for them" if opening.purpose == "PATRQT" else opening.person
+    )
+    agent: dict[str, Any] = {"who": {"display": who or "unknown"}, "requestor": True}
+    made: dict[str, Any] = {
+        "resourceType": "AuditEvent",
+        "type": _AUDIT,
+        "action": "R",
+        "recorded": instant(opening.at_us),
+        "outcome": "0",
+        "agent": [agent],
+        "source": {"observer": {"display": site}},
+        "entity": [{"what": {"reference": patient}}],
+    }
+    if opening.purpose:
+        made["purposeOfEvent"] = [{"coding": [{"system": _PURPOSES, "code": opening.purpose}]}]
+    return made
+
+
+def _device(one: Device) -> dict[str, Any]:
+    made: dict[str, Any] = {"resourceType": "Device"}
+    named = {"manufacturer": one.make, "modelNumber": one.model, "serialNumber": one.serial}
+    made |= {name: value for name, value in named.items() if value}
+    if one.name:
+        made["deviceName"] = [{"name": one.name, "type": "user-friendly-name"}]
+    return made | ({"type": {"text": one.kind}} if one.kind else {})
+
+
+def _missing(
+    subject: str, *, older: bool, unread: int, consents: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    issues = []
+    if older:
+        issues.append(
+            "Older messages are kept and are not in this copy; ask the people who care for you for them."
+        )
+    if unread:
+        issues.append(
+            f"{unread} messages are alarms, about several patients, or of a form that is not shown here."
+        )
+    if consents:
+        issues.append("What the patient allows could not be read while this copy was made.")
+    if issues:
+        told = [{"severity": "information", "code": "incomplete", "diagnostics": words} for words in issues]
+        yield url_of("missing", subject), {"resourceType": "OperationOutcome", "issue": told}
+
+
+def _entry(url: str, resource: dict[str, Any]) -> bytes:
+    return orjson.dumps({"fullUrl": url, "resource": resource})
