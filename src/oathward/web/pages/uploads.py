@@ -115,7 +115,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         chosen=view.many("data"),
         counts=sum(counts.values()),
         data=DATA,
-        given=view.form,
+        given=view.form or _of_report(view),
         levels=LEVELS,
         more=rows[ROWS - 1].id if len(rows) > ROWS else "",
         name_max=NAME_LENGTH_MAX,
@@ -128,6 +128,13 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         states=STATES,
         wrong=wrong,
     )
+
+
+def _of_report(view: View) -> Mapping[str, str]:
+    """Fill the form in for what a patient reported: whose it is, that they said so, and which report."""
+    report = view.asked("report")[:40]
+    told = {"evidence": f"report:{report}", "source": "reported", "subject": view.asked("subject")[:64]}
+    return told if report else {}
 
 
 def _cell(form: Mapping[str, str], name: str) -> str:
