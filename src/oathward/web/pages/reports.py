@@ -60,6 +60,6 @@ PAGE = Page(
         Route("/reports/{report}/settle", settle, "POST", action="report.settle", thing=named("patient")),
     ),
     group="Decide",
-    key="f",
+    key="n",
     order=68,
 )
