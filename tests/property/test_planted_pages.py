@@ -68,6 +68,7 @@ VISITS = {
     "/wrong-patient/{disclosure}": lambda left: ["/wrong-patient/none"],
     "/uploads": lambda left: ["/uploads", "/uploads?state=ended", "/uploads?answer=denied"],
     "/uploads.csv": lambda left: ["/uploads.csv"],
+    "/emergency": lambda left: ["/emergency"],
     "/break-glass": lambda left: ["/break-glass"],
     "/break-glass/{glass}": lambda left: ["/break-glass/none"],
     "/reports": lambda left: ["/reports", "/reports?state=all"],

@@ -10,6 +10,10 @@ EMERGENCY: dict[Reason, Meaning] = {
         "the passphrase does not open the key file, or the file was changed",
         "type it again; take the second copy of the file from the safe",
     ),
+    Reason.BREAKGLASS_MISSES: Meaning(
+        "somebody asked for numbers of nobody, too many in an hour, as if in an emergency",
+        "ask that person; their tries are records `breakglass.missed`",
+    ),
     Reason.EMERGENCY_COPY_BROKEN: Meaning(
         "the copy is not what the keeper signed, or not of this site and key",
         "use the copy before it, in the same folder; do not trust this one",

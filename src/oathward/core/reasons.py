@@ -206,6 +206,7 @@ class Reason(Enum):
     LEDGER_ROLLED_BACK = "ledger.rolled-back", Answer("AE", "207", 0x0110, 500, 3)
     LEDGER_FORKED = "ledger.forked", Answer("AE", "207", 0x0110, 500, 3)
     WITNESS_UNAVAILABLE = "witness.unavailable", _BUSY
+    BREAKGLASS_MISSES = "breakglass.misses", Answer("AE", "207", 0x0110, 403, 3)
     # --- the emergency copy
     EMERGENCY_PASSPHRASE = "emergency.passphrase", _DENIED
     EMERGENCY_COPY_BROKEN = "emergency.copy-broken", Answer("AE", "207", 0x0110, 500, 3)

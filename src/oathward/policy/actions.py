@@ -117,6 +117,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "patient.find": _open("patient", "find a patient by number"),
     "patient.open": _open("patient", "see a patient's device data"),
     "breakglass.begin": _open("patient", "break the glass for a patient", fresh=True),
+    "breakglass.reach": _open("patient", "reach a patient by number in an emergency", fresh=True),
     "breakglass.see": _see("area", "see which glasses were broken"),
     "breakglass.review": _approve("patient", "review another person's broken glass"),
     "opening.approve": _approve("opening", "let another person open more than the limit"),

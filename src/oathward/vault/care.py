@@ -23,7 +23,8 @@ from oathward.policy.people import Person
 from oathward.vault import care_rows as rows
 from oathward.vault.care_rows import Assignment, Stamps, Stay
 
-Basis = Literal["attending", "unit", "shift", "assignment"]
+Basis = Literal["attending", "unit", "shift", "assignment", "emergency"]
+"""``emergency`` is none of the rows below: it is a patient who was reached by breaking the glass, while it lasts (``keeper/reaching``)."""
 
 TIED_MAX = 256
 """Subjects of one patient; more are a mistake, and then only the one asked for counts."""

@@ -3,6 +3,7 @@
 Rules:
 - Looked up for each request, in the database as it is; the keeper asks again with stamps before anything opens.
 - A subject that is not there is looked for in the same way.
+- Whom the viewer reached in an emergency they care for, while that glass stands.
 - The purpose is the one asked for where the viewer may have it, else treatment, else the first they may have.
 
 Deliberately absent: opening (the keeper), rules (``policy/access``).
@@ -16,16 +17,17 @@ from oathward.core.db import read
 from oathward.core.errors import AuthorityError
 from oathward.core.labels import Purpose
 from oathward.core.reasons import Reason
+from oathward.patients import views as patients
 from oathward.policy.access import Permitted, Thing
 from oathward.policy.actions import ACTIONS
 from oathward.policy.people import PERSON, Person
 from oathward.vault import care, kept
 from oathward.vault.authority import load
+from oathward.vault.care import Relation
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from oathward.vault.care import Relation
     from oathward.web.view import View
 
 PARTS_MAX = 16
@@ -100,7 +102,20 @@ def mine(view: View, limit: int) -> list[tuple[str, Relation]]:
 def _relation(view: View, db: Connection, person: Person | None, subject: str) -> Relation | None:
     asked = care.Asked.by(view.site.settings.people)
     found = care.relation(db, view.site.site, person or _NOBODY, subject, view.now_us, asked)
-    return found if person is not None and subject else None
+    if person is None or not subject:
+        return None
+    return found or _reached(view, db, subject)
+
+
+def _reached(view: View, db: Connection, subject: str) -> Relation | None:
+    """Give what stands in for a relationship while the viewer's session has reached this patient in an emergency."""
+    site = view.site
+    for one in site.keeper.glass.mine(view.proof):
+        if one.reached and subject in patients.confirmed_family(
+            db, site.site, one.subject, site.authority, site.seen
+        ):
+            return Relation("emergency", "", one.begun_us, one.until_us)
+    return None
 
 
 _NOBODY = Person(id="", name="")

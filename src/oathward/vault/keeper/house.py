@@ -24,7 +24,7 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.ledger import Record
 from oathward.vault import intake
-from oathward.vault.keeper import backups, breaking, checkpoints, keyring, signing, subjects
+from oathward.vault.keeper import backups, checkpoints, glasses, keyring, signing, subjects
 from oathward.vault.keeper.copying import making
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
@@ -125,7 +125,7 @@ class House:
     def _often(self) -> None:
         take_all(self._keeper)
         operations.flush_counts(self._keeper)
-        breaking.tick(self._keeper)
+        glasses.tick(self._keeper)
         signing.confirm_stored(self._keeper)
         self._deaths.follow()
         self._keeper.record_erasures()

@@ -19,6 +19,8 @@ Rules:
   somebody else, renames nobody. In a ward's list a card stands for the newest message, which then stays shut.
 - For treatment, what consents or labels withhold stays shut (``withheld``) until the glass is broken (``breaking``); then
   the record says by which glass, and its purpose.
+- Whom a clinician reached in an emergency (``reaching``) opens while that glass stands, as if they cared for them; no merge
+  that waits for a person is crossed then.
 - A refusal is a record like an opening; both say purpose and basis.
 
 Deliberately absent: reading of what was opened (the console), and any memory of content.
@@ -44,8 +46,8 @@ from oathward.vault import cards, care, care_rows, kept
 from oathward.vault.cards import Card
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Stamps
-from oathward.vault.keeper import allowing, breaking, keyring, opening, roles, subjects, withheld
-from oathward.vault.keeper.breaking import Glass
+from oathward.vault.keeper import allowing, glasses, keyring, opening, roles, subjects, withheld
+from oathward.vault.keeper.glasses import Glass
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
 from oathward.vault.keeper.operations.operation import ID, WORD, Operation
@@ -125,7 +127,8 @@ def patient_open(
         relation=relation is not None,
     )
     who = _who(session, caller, purpose, relation)
-    alive = sorted(one for one in together if not subjects.is_erased(keeper.store, keeper.site, one))
+    shows = together & glasses.opened(keeper, session, together) if _reached(relation) else together
+    alive = sorted(one for one in shows if not subjects.is_erased(keeper.store, keeper.site, one))
     with read(keeper.engine) as db:
         rows = kept.newest(db, keeper.site, alive, after=after, limit=limit + 1)
         card = cards.newest(db, keeper.site, alive)
@@ -286,7 +289,7 @@ def _opened(
     if card is not None:
         span["card"] = True
     keeper.note("keeper.opened", {**who, **span}, subject=subject, message=message)
-    breaking.used(keeper, by)
+    glasses.used(keeper, by)
     return originals
 
 
@@ -296,7 +299,13 @@ def _relation(
     person = roles.person_of(keeper, session.visitor.person_id) if session.visitor.person_id else None
     asked = care.Asked.by(keeper.settings.people, stamps)
     found = care.relation(db, keeper.site, person or _NOBODY, subject, keeper.now_us(), asked)
-    return found if person is not None and subject else None
+    if person is None or not subject:
+        return None
+    return found or glasses.reached(keeper, session, subject)
+
+
+def _reached(relation: Relation | None) -> bool:
+    return relation is not None and relation.basis == "emergency"
 
 
 def _stamps(keeper: Keeper) -> Stamps:

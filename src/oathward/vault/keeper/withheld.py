@@ -3,7 +3,7 @@
 Rules:
 - What is withheld is decided where consents are read (``papers.Register``); a keeper that was given none withholds all.
 - Of every purpose of care, whatever a site's policy lets somebody ask for: the glass is the only way past it.
-- A broken glass is of the one subject it was broken for: it crosses no merge.
+- A broken glass is of the subject it was broken for, and crosses a merge once a person confirmed it.
 - Whoever is told that something is withheld is not told what, how much, or since when.
 
 Deliberately absent: who may open at all (``patient_opening``), and how a glass is broken (``breaking``).
@@ -17,8 +17,8 @@ from typing import Any
 
 from oathward.core.labels import CARE_PURPOSES
 from oathward.vault.cards import Card
-from oathward.vault.keeper import breaking
-from oathward.vault.keeper.breaking import Glass
+from oathward.vault.keeper import glasses
+from oathward.vault.keeper.glasses import Glass
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.sign_in.sessions import Session
 from oathward.vault.kept import Kept
@@ -39,7 +39,7 @@ class Left:
         """What a record says of the opening: by which glass, where one was broken."""
         if self.glass is None:
             return who
-        told = {"basis": breaking.BASIS, "care": who["basis"], "glass": self.glass.id}
+        told = {"basis": glasses.BASIS, "care": who["basis"], "glass": self.glass.id}
         return who | told | {"purpose": self.glass.purpose}
 
 
@@ -61,8 +61,8 @@ def left(
     messages, card_shut = shut(keeper, together, rows)
     if card is None:
         card_shut = False
-    glass = breaking.standing(keeper, session, together)
-    opens = frozenset((glass.subject,)) if glass is not None else frozenset[str]()
+    glass = glasses.standing(keeper, session, together)
+    opens = glasses.opens(keeper, glass) if glass is not None else frozenset[str]()
     found = [row for row in rows if row.message not in messages or row.subject in opens]
     fine = card if not card_shut or (card is not None and card.subject in opens) else None
     return Left(

@@ -20,7 +20,7 @@ from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.policy.access import Thing
 from oathward.policy.glass import OUTCOMES, REASONS
-from oathward.vault.keeper.breaking import WORDS_MAX
+from oathward.vault.keeper.glasses import WORDS_MAX
 from oathward.web import caring, glass
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View

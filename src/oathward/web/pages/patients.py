@@ -52,6 +52,7 @@ BASES = {
     "unit": "they are at your unit",
     "shift": "they are at the unit of your shift",
     "assignment": "they are assigned to you",
+    "emergency": "you reached them in an emergency",
 }
 _HOUR_US = 3_600_000_000
 

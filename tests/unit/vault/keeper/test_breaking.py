@@ -22,7 +22,7 @@ from oathward.gateway.path import handle
 from oathward.gateway.wires import HL7V2
 from oathward.inventory.model import Peer
 from oathward.policy.glass import REASONS
-from oathward.vault.keeper import breaking, patient_opening, proof
+from oathward.vault.keeper import glasses, patient_opening, proof
 from oathward.vault.keeper.signing import Wanted, confirm_stored, sign
 
 HERE = Peer("127.0.0.1", None, ())
@@ -357,7 +357,7 @@ def test_it_ends_with_the_session_and_with_the_role(world, mrn):
     begin(world, nurse, subject)
     world.app.session_end(nurse)
     assert refused(lambda: open_(world, nurse, subject)) is Reason.NOT_PERMITTED
-    breaking.tick(world.keeper)
+    glasses.tick(world.keeper)
     assert records(world, "breakglass.ended")[-1]["body"]["why"] == "session"
     loser = person("p-loser", units={"HOSP|ICU"})
     found(world.keeper, [(loser, [Role.CLINICIAN])])

@@ -17,7 +17,7 @@ class Broken:
 
     Args:
         name: of the person. code: of ``policy.glass.REASONS``. left_s: until it ends; 0 once it has. why: it ended.
-        often: one too many of its day. due_us: when its review is overdue. reviewer: by name. said: the reviewer's words.
+        often: one too many of its day. reached: nobody had said that they care for the patient. due_us: when its review is overdue. reviewer: by name. said: the reviewer's words.
     """
 
     id: str
@@ -40,6 +40,7 @@ class Broken:
     reviewer: str
     reviewed_us: int
     said: str
+    reached: bool
 
     def overdue(self, now_us: int) -> bool:
         """Whether nobody reviewed it in time."""
@@ -62,6 +63,33 @@ class Glasses:
         """
         told = {"subject": subject, "code": code, "words": words.reveal(), "minutes": minutes, "once": once}
         return Broken(**self._call("breakglass_begin", **told, proof=dict(proof)))
+
+    def reach(
+        self,
+        number: tuple[Phi[str], str, str],
+        code: str,
+        words: Phi[str],
+        minutes: int,
+        once: str,
+        proof: Proof,
+    ) -> Broken | None:
+        """Break the glass for the patient of a number; None where nobody is here by it.
+
+        Args:
+            number: the number, who gave it, and its type (``MR``).
+
+        Raises:
+            KeeperError: refused, with the reason; recorded. ``RATE_OF_OPENING``: too many numbers of nobody.
+        """
+        value, authority, kind = number
+        found = self._call(
+            "breakglass_reach",
+            number={"value": value.reveal(), "authority": authority, "type": kind},
+            reason={"code": code, "words": words.reveal(), "minutes": minutes},
+            once=once,
+            proof=dict(proof),
+        )
+        return None if found is None else Broken(**found)
 
     def end(self, id_: str, proof: Proof) -> None:
         """End one's own before its time."""
