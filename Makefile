@@ -26,7 +26,7 @@ bench: ## Measure speed beside the peers, in one run
 	@$(RUN) scripts/peers.py all
 	@$(RUN) scripts/bench.py $(ARGS)
 
-screenshots: ## Make pictures of every page of the console, in both themes, into screenshots/
+screenshots: ## Make pictures of every page of the console and the portal, in both themes, into screenshots/
 	@$(SETUP) dev
 	@$(RUN) scripts/screenshots.py $(ARGS)
 

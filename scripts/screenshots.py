@@ -1,4 +1,4 @@
-"""Make a picture of every page of the console, in both themes, to look at: ``make screenshots``.
+"""Make a picture of every page of the console and the patient portal, in both themes, to look at: ``make screenshots``.
 
 What it does stands in ``tests/e2e/pictures.py``, beside the site and the list of pages it shares with the tests.
 """

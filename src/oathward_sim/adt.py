@@ -48,7 +48,7 @@ class Feed:
         return [self._about("A28", p) for p in known] + [self._about("A01", p) for p in known]
 
     def day(self) -> Iterator[Planned]:
-        """Tell what happens afterwards, for ever."""
+        """Tell what happens afterwards, for ever; the newcomer is not sent home."""
         yield from self._births()
         yield from self._unknowns()
         yield from self._merges()
@@ -56,9 +56,10 @@ class Feed:
         while True:
             yield from self._links(self._rng.sample(known, 2))
             for _ in range(12):
-                yield self._about(
-                    self._rng.choice(("A08", "A08", "A31", "A04", "A02", "A03")), self._rng.choice(known)
-                )
+                trigger = self._rng.choice(("A08", "A08", "A31", "A04", "A02", "A03"))
+                who = self._rng.choice(known)
+                stays = trigger == "A03" and who is self._hospital.newcomer
+                yield self._about("A08" if stays else trigger, who)
 
     def _births(self) -> Iterator[Planned]:
         for baby in self._hospital.newborns:

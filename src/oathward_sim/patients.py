@@ -213,9 +213,11 @@ class Scenes:
 
     async def _at_night(self) -> None:
         """Find the newcomer, break the glass and end it."""
-        one = await Staff.signed_in(self.staff["clinician"]())
         who = self.simulation.hospital.newcomer
-        patient = await _tried(lambda: one.find(who.mrn, AUTHORITY))  # once the feed has told of the ward
+        if not await self._until(lambda: self._admitted(who)):
+            raise LookupError("the feed told of no admission")
+        one = await Staff.signed_in(self.staff["clinician"]())
+        patient = await _tried(lambda: one.find(who.mrn, AUTHORITY))
         if not patient:
             raise LookupError("the patient was not found on the ward")
         asked_s, told_s = await one.break_glass(patient, _WORDS)
@@ -250,6 +252,14 @@ class Scenes:
         self._did("clerk", "opens a message of the newcomer's", asked_s, time.time())
         if (holder := self.holders.get("newcomer")) is not None:
             await self._reads(holder, "/looked", "clerk")
+
+    def _admitted(self, who: Patient) -> bool:
+        """Say whether the feed was heard on where a patient lies."""
+        name = self.simulation.hospital.feed.name
+        sent = (one for feed in self.simulation.senders if feed.name == name for one in feed.sent)
+        return any(
+            one.accepted and one.plan.type == "ADT^A01" and who.mrn in one.plan.patients for one in sent
+        )
 
     def _came(self, who: Patient) -> tuple[int, float]:
         return self.simulation.judge.came(who.mrn, _RESEARCH)

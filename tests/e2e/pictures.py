@@ -1,9 +1,9 @@
-"""Make a picture of every page of the console, in both themes, to look at: ``make screenshots``.
+"""Make a picture of every page of the console and the patient portal, in both themes, to look at: ``make screenshots``.
 
 Rules:
 - A site of its own with made-up patients (``tests/e2e/console_site.py``), real processes, Debian's Chromium.
 - Pictures go into ``screenshots/``, which git ignores: ``THEME/PAGE.png``, and some as on paper, narrow, or without script.
-- Names on the command line take only those pages.
+- Names on the command line take only those pages; ``portal`` takes the patient portal's, of a demo's site.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.e2e import sign_in_pictures
+from tests.e2e import portal_pictures, sign_in_pictures
 from tests.e2e.browser import CHROMIUM, THEMES, WIDE, browser, link_for, signed_in, window
 from tests.e2e.console_pages import addresses
 from tests.e2e.console_site import busy_site
@@ -29,6 +29,16 @@ def main(wanted: list[str]) -> int:
         print("screenshots: needs Debian's chromium (`apt-get install chromium`)", file=sys.stderr)
         return 69
     shutil.rmtree(OUT, ignore_errors=True)
+    if not wanted or "portal" in wanted:
+        with tempfile.TemporaryDirectory() as folder, browser() as chromium:
+            portal_pictures.shoot(chromium, Path(folder), OUT)
+    if wanted != ["portal"]:
+        _console(wanted)
+    print(f"screenshots: {len(list(OUT.rglob('*.png')))} pictures in {OUT.relative_to(ROOT)}/")
+    return 0
+
+
+def _console(wanted: list[str]) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         busy_site(Path(folder) / "site") as site,
@@ -39,8 +49,6 @@ def main(wanted: list[str]) -> int:
             shoot(chromium, site, theme, pages)
         if not wanted or "account" in wanted:
             sign_in_pictures.shoot(chromium, Path(folder) / "people", OUT)
-    print(f"screenshots: {len(list(OUT.rglob('*.png')))} pictures in {OUT.relative_to(ROOT)}/")
-    return 0
 
 
 def shoot(chromium, site, theme: str, pages: dict[str, str]) -> None:

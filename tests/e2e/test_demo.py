@@ -1,5 +1,6 @@
 """``oathward demo`` as anyone runs it: a whole site, counted from outside, and nothing left behind."""
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from oathward_sim.browser import Browser
 
 pytestmark = pytest.mark.alone
 
@@ -100,15 +103,32 @@ def test_a_delivery_dropped_on_purpose_is_reported_as_one_lost(tmp_path):
     assert [f["kind"] for f in said["findings"]] == ["lost"]
 
 
-def test_ctrl_c_ends_it_cleanly(tmp_path):
+async def says_no(link, said):
+    """Be the newcomer, by what the demo prints: follow the link, type the code, say no to research; gives the answer."""
+    browser = Browser(link.partition("/enrol")[0])
+    await browser.press((await browser.open(link)).form("/enrol"))
+    code = said("your code: ").rpartition(" ")[2].strip()
+    home = await browser.press(browser.shown.form("/sign-in/code"), code=code)
+    assert home.address.endswith("/"), home.text
+    choices = await browser.open("/choices")
+    choice = await browser.open(choices.link("research-registry"))
+    form = choice.form("/choices/")
+    [no] = [button for button in form.buttons if button.value == "not-allowed"]
+    return await browser.press(form, no)
+
+
+def test_a_newcomer_is_the_patient_says_no_and_ctrl_c_ends_it_cleanly(tmp_path):
     demo = start(tmp_path)
     try:
-        for line in demo.stdout:
-            if "accepted" in line:
-                break
+        link = read_until(demo, "/enrol?key=").strip()
+        read_until(demo, "accepted")
+        assert asyncio.run(says_no(link, lambda words: read_until(demo, words))).status == 200
+        assert "You said no to research-registry" in read_until(demo, "You said")
+        effect = read_until(demo, "were stopped since")
+        assert "nothing of yours arrived after it" in effect or "of yours arrived" in effect
         demo.send_signal(signal.SIGINT)
         out, err = demo.communicate(timeout=60)
-        assert demo.returncode == 0, err[-2000:]
+        assert demo.returncode == 0, err[-2000:] + out[-2000:]
         assert "Lost 0, duplicated 0, leaked 0" in out
         assert list(tmp_path.iterdir()) == []
         assert gone(tmp_path)
