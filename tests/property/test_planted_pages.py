@@ -82,6 +82,7 @@ VISITS = {
     "/consents/{subject}": lambda left: [f"/consents/{one}" for one in sorted(left.subjects)],
     "/consents/{subject}/fhir": lambda left: [f"/consents/{one}/fhir?edition=r5" for one in sorted(left.subjects)],
     "/withdrawals": lambda left: ["/withdrawals", "/withdrawals?state=unheard", "/withdrawals?link=registry"],
+    "/withdrawals/notices": lambda left: ["/withdrawals/notices", "/withdrawals/notices?state=missing"],
     "/withdrawals/{subject}/{version}": lambda left: [f"/withdrawals/{one}/1" for one in sorted(left.subjects)],
     "/deliveries": lambda left: ["/deliveries", "/deliveries?link=registry", "/deliveries?state=pending"],
     "/links": lambda left: ["/links"],
