@@ -16,6 +16,7 @@ import oathward.changes.findings_sql
 import oathward.changes.sql
 import oathward.consent.notices.sql
 import oathward.consent.sql
+import oathward.disclosures.sql
 import oathward.governance.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
@@ -24,8 +25,12 @@ import oathward.messages.sql
 import oathward.messages.traffic
 import oathward.patients.sql
 import oathward.people.tables
+import oathward.uploads.sql
 import oathward.vault.authority
+import oathward.vault.care_orders
 import oathward.vault.care_rows
+import oathward.vault.deaths
+import oathward.vault.intake
 import oathward.vault.kept
 import oathward.vault.shown
 import oathward.vault.table_store  # noqa: F401  these imports declare every table
