@@ -45,8 +45,8 @@ PATIENTS_EACH = 16
 PRIME_S_MAX = 180.0
 PARTS = ("gateway", "courier", "keeper", "app")
 PROFILES = {"ehr": "treatment", "registry": "safe-harbor", "maker": "device-telemetry"}
-_TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
-_LIMITS = (
+TLS = '\n[tls]\nca = "recipients-ca.pem"\ncertificate = "courier.pem"\nkey = "courier.key"\nserver_name = "localhost"\n'
+LIMITS = (
     "messages_per_s_per_peer_max = 1000000\nconnections_per_peer_max = 2000\n"
     "handshakes_max = 2000\nhandshakes_per_peer_max = 2000\nhandshakes_per_s_per_peer_max = 2000\n"
 )
@@ -227,8 +227,8 @@ def at_rest(shape: str, folder: Path, senders: int) -> Site:
 
     Its devices are known by their address whatever the shape, since no TLS is spoken.
     """
-    site = Site.make(folder / "data", mllp=_LIMITS)
-    site.add(*(_device(f"LOAD-{n:03d}", _HERE) for n in range(senders)))
+    site = Site.make(folder / "data", mllp=LIMITS)
+    site.add(*(device(f"LOAD-{n:03d}", HERE) for n in range(senders)))
     ports = [1, 1, 1] if shape == "three" else [1]
     site.activate(_three(ports, secure=False) if shape == "three" else _one(ports))
     return site
@@ -249,9 +249,9 @@ def tls_files(folder: Path, senders: int) -> tuple[tuple[str, ...], tuple[str, .
 def _set_up(shape: str, folder: Path, senders: int, load: int | None, courier: str) -> Bench:
     names = [f"LOAD-{n:03d}" for n in range(senders)]
     secure = shape == "three"
-    site = Site.make(folder / "data", mllp=_LIMITS, courier=courier, tls=secure)
-    addresses = frozenset() if secure else _HERE
-    site.add(*(_device(name, addresses) for name in names))
+    site = Site.make(folder / "data", mllp=LIMITS, courier=courier, tls=secure)
+    addresses = frozenset() if secure else HERE
+    site.add(*(device(name, addresses) for name in names))
     tls = _certificates(site, folder, names) if secure else Tls()
     sink = Sink.start(3 if secure else 1, load, tls.sink)
     try:
@@ -262,7 +262,7 @@ def _set_up(shape: str, folder: Path, senders: int, load: int | None, courier: s
     return Bench(site, sink, tls, senders, len(sink.ports))
 
 
-def _device(name: str, addresses: frozenset[str]) -> Device:
+def device(name: str, addresses: frozenset[str]) -> Device:
     return Device(
         id=name, kind="monitor", senders=frozenset({name}), addresses=addresses, default_authority="HOSP"
     )
@@ -326,7 +326,7 @@ def _three(ports: Sequence[int], *, secure: bool) -> dict[str, bytes]:
     for name, port in zip(PROFILES, ports, strict=True):
         link = LINK.format(id=name)
         if secure:
-            recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + _TLS
+            recipient = RECIPIENT.format(id=name, address=f"mllps://localhost:{port}") + TLS
             files[f"recipients/{name}.toml"] = recipient.encode()
             link = link.replace('min_assurance = "address"', 'min_assurance = "certificate"')
             link = link.replace('min_protection = "none"', 'min_protection = "mtls"')
@@ -334,7 +334,7 @@ def _three(ports: Sequence[int], *, secure: bool) -> dict[str, bytes]:
     return files
 
 
-_HERE = frozenset({"127.0.0.1"})
+HERE = frozenset({"127.0.0.1"})
 _PROJECT = {"registry": "registry", "maker": "telemetry"}
 _PURPOSE = {"registry": "HRESCH", "maker": "HOPERAT"}
 

@@ -73,7 +73,7 @@ def _human(found: Withdrawals, sums: list[LinkSums], rows: list[Withdrawal]) -> 
         each.add_row(when, row.subject, str(row.version), silent)
     console().print(each)
     if silent_count := len(found.unheard()):
-        print(f"{silent_count} are not in effect everywhere, as far as is known: `oathward status`.")
+        print(f"{silent_count} are not in effect everywhere, as far as is known: `oathward doctor`.")
 
 
 def _seconds(ms: int | None) -> str:
