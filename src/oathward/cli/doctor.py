@@ -22,7 +22,9 @@ from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core import users
 from oathward.core.clock import Clock, wall_s
 from oathward.core.errors import InputError, OathwardError
+from oathward.core.meanings import MEANINGS
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
+from oathward.core.reasons import Reason
 from oathward.core.settings import Settings
 from oathward.vault.certificates import days_left
 
@@ -161,7 +163,7 @@ def _processes(settings: Settings) -> Iterator[Line]:
         if age_s > STATUS_STALE_S:
             yield Line("bad", "processes", f"{role} has said nothing for {age_s:.0f} s")
         elif status.get("state") != "ready" or trouble:
-            yield Line("bad", "processes", f"{role} is {status.get('state')}: {trouble}")
+            yield Line("bad", "processes", f"{role} is {status.get('state')}: {_explained(str(trouble))}")
         else:
             yield Line("ok", "processes", f"{role} ready, pid {status.get('pid')}")
         yield from _links(status)
@@ -198,7 +200,14 @@ def _supervised(settings: Settings, status: Mapping[str, Any]) -> Iterator[Line]
 def _trouble(how: Mapping[str, Any]) -> str:
     since = f" for {wall_s() - how['since_s']:.0f} s" if how.get("since_s") else ""
     to = f" (recipient {how['to']})" if how.get("to") else ""
-    return f"{how['trouble']}{since}{to}; deliveries wait and nothing is lost"
+    return f"{_explained(str(how['trouble']))}{since}{to}; deliveries wait and nothing is lost"
+
+
+def _explained(trouble: str) -> str:
+    """Say what a reason code means, where consents cannot be read; others explain themselves by their words."""
+    if trouble != Reason.CONSENT_UNREADABLE.code:
+        return trouble
+    return f"{trouble}: {MEANINGS[Reason.CONSENT_UNREADABLE].what}"
 
 
 def _database(settings: Settings) -> Iterator[Line]:

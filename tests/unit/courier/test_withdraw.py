@@ -15,8 +15,9 @@ from oathward.courier import files, sockets
 from oathward.courier.fhir import FhirWire
 from oathward.courier.files import FileWire
 from oathward.courier.lane import Lane
-from oathward.courier.mllp import MllpWire
+from oathward.courier.mllp import MllpWire, client_context
 from oathward.courier.model import Delivered, Failed, Item
+from oathward_sim.pki import Authority, server_context
 
 LIMITS = Limits(retry_first_s=0.01, retry_longest_s=0.05, attempts_max=2, window_messages=4)
 OVER = Failed(Reason.CONSENT_WITHDRAWN_IN_FLIGHT, final=True)
@@ -237,6 +238,47 @@ def test_what_the_kernel_has_not_sent_is_not_sent_any_more():
 def test_without_the_reset_the_kernel_would_go_on_sending(monkeypatch):
     held, got, _ = broken_off(monkeypatch, linger=False)
     assert got > held
+
+
+def test_over_tls_it_is_a_reset_too(tmp_path):
+    """The record layer keeps nothing back: what had not left yet never does."""
+
+    async def go():
+        authority = Authority(tmp_path / "pki", "recipient")
+        context = server_context(authority.issue("server"))
+        seen = {"size": 0, "reset": False}
+        go_on, over = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader, writer):
+            await go_on.wait()
+            try:
+                while data := await reader.read(65536):
+                    seen["size"] += len(data)
+            except ConnectionResetError:
+                seen["reset"] = True
+            writer.close()
+            over.set()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context, limit=4096)
+        port = server.sockets[0].getsockname()[1]
+        trust = client_context(str(authority.file), "", "")
+        wire = MllpWire("127.0.0.1", port, LIMITS, context=trust, server_name="localhost")
+        async with Laned(wire) as laned:
+            laned.lane.put(item(1, body=b"x" * BIG))
+            await laned.until(lambda: laned.lane.in_flight)
+            await asyncio.sleep(0.1)
+            laned.narrowed(1)
+            laned.lane.break_off()
+            await laned.until(lambda: laned.results)
+            assert laned.results == {"m1": OVER}
+            go_on.set()
+            await asyncio.wait_for(over.wait(), 5)
+        server.close()
+        return seen
+
+    seen = asyncio.run(go())
+    assert seen["reset"]
+    assert seen["size"] < BIG
 
 
 def test_a_slow_recipient_holds_little():

@@ -62,3 +62,18 @@ def test_what_may_still_not_go_is_refused_with_its_reason(browser, opened, two, 
     assert Reason.PERMIT_NARROWED.code in said.text
     assert state(opened, delivery) == Delivery.BLOCKED
     assert post(browser, message, delivery, "discard").status_code == 303
+
+
+def test_what_was_broken_off_when_a_patient_withdrew_is_never_tried_again(browser, opened, monkeypatch):
+    """Not even where everything permits it now: the recipient may have it."""
+    monkeypatch.setattr(messages, "Again", lambda *_: lambda row: None)
+    message, delivery = uuid7(), uuid7()
+    over = Reason.CONSENT_WITHDRAWN_IN_FLIGHT.code
+    with write(opened.engine) as db:
+        row = waiting(delivery)._replace(site=opened.site, message=message, state=Delivery.DEAD, reason=over)
+        sql.insert_outbox(db, [row])
+    browser.sign_in()
+    said = post(browser, message, delivery, "retry")
+    assert said.status_code != 303
+    assert over in said.text
+    assert state(opened, delivery) == Delivery.DEAD
