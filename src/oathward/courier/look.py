@@ -1,8 +1,8 @@
 """One look at the outbox for all links of a site: which of them have something new.
 
 Rules:
-- On SQLite a look is one short query behind the last ``seq`` seen, in the event loop and on a connection of its own:
-  readers wait for nobody there, and an empty look costs a fraction of what a thread would.
+- On SQLite a look is one short query behind the last ``seq`` seen, on a connection and a thread of its own: where nobody can
+  read, the event loop goes on, and care with it.
 - On PostgreSQL rows are not committed in the order of their ``seq``: every look sends every feed to read for itself.
 - A look that fails knows nothing: every feed is sent, and the next look begins at the end of the outbox again.
 - When nothing has come for a while, looks are a little rarer.
@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -38,13 +39,14 @@ class Look:
         self._in_order = engine.dialect.name == "sqlite"
         self._db: Connection | None = None
         self._after = 0
+        self._thread = ThreadPoolExecutor(1, "look")
 
     async def run(self) -> None:
         """Look and tell."""
-        empty = 0
+        empty, loop = 0, asyncio.get_running_loop()
         try:
             while True:
-                links = self.added()
+                links = await loop.run_in_executor(self._thread, self.added)
                 if links is None or links:
                     self._tell(links)
                     empty = 0
@@ -53,7 +55,8 @@ class Look:
                 idle = empty > _IDLE_AFTER_LOOKS
                 await asyncio.sleep(max(_IDLE_S, self._poll_s) if idle else self._poll_s)
         finally:
-            self._close()
+            self._thread.submit(self._close)
+            self._thread.shutdown(wait=False)
 
     def added(self) -> Iterable[str] | None:
         """Give the links that got rows since the last call; ``None`` where that is not known."""

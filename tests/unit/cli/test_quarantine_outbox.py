@@ -246,6 +246,15 @@ class TestOutbox:
         assert rows["out-9"] == "dead"
         assert records(data, "delivery.retried") == []
 
+    def test_what_was_broken_off_when_a_patient_withdrew_is_never_tried_again(self, command, data):
+        over = Reason.CONSENT_WITHDRAWN_IN_FLIGHT.code
+        with write(connect(load(data).database_url)) as db:
+            sql.insert_outbox(db, [delivery(9, Delivery.DEAD)._replace(reason=over)])
+        said = command("outbox", "retry", "out-9", "--why", "they said yes again", as_json=False)
+        assert said.code != 0
+        assert f"error[{over}]" in said.error
+        assert records(data, "delivery.retried") == []
+
     def test_a_state_there_is_not_is_refused(self, command):
         assert command("outbox", "list", "--state", "foo").code == 65
         assert len(command("outbox", "list", "--state", "dead").value["rows"]) == 1

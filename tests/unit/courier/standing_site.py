@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import socket
 import threading
+import time
 
 from tests.site import Site, bundle, local
 from tests.wire import END, frame, oru
@@ -21,9 +22,10 @@ PEER = Peer("127.0.0.1", None, ())
 
 
 class Quiet:
-    """Reads what comes and keeps it; answers only while ``answers`` is set."""
+    """Reads what comes and keeps it; answers only while ``answers`` is set, ``pause_s`` after each."""
 
-    def __init__(self, *, answers=False):
+    def __init__(self, *, answers=False, pause_s=0.0):
+        self.pause_s, self.times = pause_s, []
         self.got, self.connections, self.resets, self.closing = [], 0, 0, False
         self.answers = threading.Event()
         if answers:
@@ -58,8 +60,10 @@ class Quiet:
                 while END in buffer:
                     body, _, buffer = buffer.partition(END)
                     self.got.append(body)
+                    self.times.append(time.time())
                     waits.append(body)
                 while waits and self.answers.is_set():
+                    time.sleep(self.pause_s)
                     id_ = waits.pop(0).split(b"\r")[0].split(b"|")[9]
                     one.sendall(frame(b"MSH|^~\\&|R|R|||1||ACK|1|P|2.6\rMSA|AA|" + id_ + b"\r"))
 
