@@ -12,7 +12,6 @@ from oathward.cli.asking import IdentifierFileOption, PersonOption, hasher_of, i
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
 from oathward.core.clock import iso
 from oathward.core.errors import InputError
-from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +21,9 @@ if TYPE_CHECKING:
     from oathward.explaining.past import Past, Why
     from oathward.explaining.told import Told
     from oathward.vault.opened import Opened
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""For a number that nobody has."""
 
 _WORDS = {"permit": "gets", "deny": "gets nothing", "indeterminate": "held: it cannot be told"}
 
@@ -36,7 +38,7 @@ def explain(
 ) -> None:
     """Say who may see what of a patient now, by which consent or rule; with --message why it was sent, or not."""
     from oathward.activation import load_active
-    from oathward.cli.permitted import sees_people, who_may
+    from oathward.cli.permitted import sees_people, who_may_of
     from oathward.core.db import read
     from oathward.explaining import carers as caring
     from oathward.explaining import now, past
@@ -44,9 +46,9 @@ def explain(
     if bool(subject) == bool(identifier_file):
         raise InputError("options", "say either a subject or --identifier-file")
     with opened(data) as site:
-        who_may(site, person, "consent.explain")
         if identifier_file:
             subject = _subject_of(site, data, identifier_file)
+        who_may_of(site, person, "consent.explain", subject)
         family = now.family_of(site, subject)
         with read(site.engine) as db:
             active = load_active(db, site.site, site.authority, site.seen)
@@ -70,9 +72,7 @@ def _subject_of(site: Opened, data: str | None, identifier_file: str) -> str:
         raise InputError("--identifier-file", "must hold one identifier")
     with read(site.engine) as db:
         found = views.find(db, site.site, hasher, wanted[0])
-    if found is None:
-        raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
-    return found
+    return found or NOBODY  # asked about like anybody: who may not know of a patient hears the same
 
 
 def _emit_why(rows: Sequence[Why], *, as_json: bool) -> None:

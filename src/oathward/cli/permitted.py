@@ -60,6 +60,55 @@ def asks(site: Opened, person: str | None, action: str) -> Asks:
     return Asks(proof, actor.id)
 
 
+def who_may_of(site: Opened, person: str | None, action: str, subject: str) -> str:
+    """Name who asks about one patient, once policies permit them that: with the care relationship they have now.
+
+    Raises:
+        InputError: as ``asks``; ``not-found`` where all that lacks is the relationship, as for who is not there.
+    """
+    from dataclasses import replace
+
+    from oathward.core.labels import Purpose
+    from oathward.policy.access import Denied, Permitted, Thing, decide
+    from oathward.policy.actions import ACTIONS
+
+    proof = proof_of(site.settings, site.keeper, person)
+    if not site.keeper.state().get("founded"):
+        return str(proof["person"])
+    rules, actor, around = _asking(site, proof)
+    thing = Thing(ACTIONS[action].thing, subject)
+    around = replace(around, purpose=str(Purpose.TREAT), relation=_cares(site, actor.id, subject))
+    answer = decide(rules, actor, action, thing, around)
+    if isinstance(answer, Permitted):
+        _note(site, rules, actor, action, around)
+        return actor.id
+    if isinstance(decide(rules, actor, action, thing, replace(around, relation=True)), Permitted):
+        raise InputError("subject", "no such subject", reason=Reason.NOT_FOUND)
+    reason = answer.reasons[0] if isinstance(answer, Denied) else Reason.POLICY_ERROR
+    raise InputError(action, "policies do not permit it", reason=reason)
+
+
+def _cares(site: Opened, person: str, subject: str) -> bool:
+    """Say whether somebody cares for a patient now; a patient who is not there is looked for in the same way."""
+    from oathward.core.clock import micros
+    from oathward.core.db import read
+    from oathward.core.errors import AuthorityError
+    from oathward.policy.people import PERSON, Person
+    from oathward.vault import care
+    from oathward.vault.authority import load
+
+    with read(site.engine) as db:
+        try:
+            found = Person.from_body(load(db, site.site, PERSON, person, site.authority, site.seen).body)
+        except AuthorityError as error:
+            if error.reason is not Reason.NOT_FOUND:
+                raise
+            return False
+        asked = care.Asked.by(site.settings.people)
+        now_us = micros(site.clock.now())
+        return care.relation(db, site.site, found, subject, now_us, asked) is not None
+
+
 def sees_people(site: Opened, person: str | None) -> bool:
     """Say whether somebody who may see people asks: who is named by number or address is found for them alone."""
     try:

@@ -124,6 +124,10 @@ def _entry(row: Any) -> Entry:
     return Entry(idx, kind, at_us, subject, message, links, decoded["body"], leaf, rule, removed_by)
 
 
+_PIECE = 256
+"""Records of a block that are read at once."""
+
+
 def _candidates(db: Connection, site: str, query: Query, stop: int) -> Iterator[Entry]:
     """Give records that may answer, newest first."""
     if query.message:
@@ -134,8 +138,9 @@ def _candidates(db: Connection, site: str, query: Query, stop: int) -> Iterator[
     yield from _newest(db, site, query, done, stop)
     for block, offsets in _blocks(db, site, query, -(-min(stop, done) // postings.BLOCK)):
         start = block * postings.BLOCK
-        wanted = [start + offset for offset in offsets if start + offset < stop]
-        yield from sorted(_at(db, site, wanted), key=lambda found: -found.index)
+        wanted = sorted((start + offset for offset in offsets if start + offset < stop), reverse=True)
+        for at in range(0, len(wanted), _PIECE):  # whoever wants a page reads no whole block
+            yield from sorted(_at(db, site, wanted[at : at + _PIECE]), key=lambda found: -found.index)
 
 
 def _newest(db: Connection, site: str, query: Query, start: int, stop: int) -> Iterator[Entry]:

@@ -4,17 +4,21 @@ import re
 from contextlib import contextmanager
 
 import pytest
+from sqlalchemy import event
 from starlette.testclient import TestClient
 from tests.care import adt, peopled, person
 from tests.site import Site, bundle, local
 from tests.wire import oru
 
 from oathward.app import build
+from oathward.cli import permitted
 from oathward.consent import actions as consents
 from oathward.consent.model import canonical, statement
 from oathward.core.db import read, write
+from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
+from oathward.core.reasons import Reason
 from oathward.gateway.arrival import Arrival
 from oathward.gateway.commit import commit_group
 from oathward.gateway.path import handle
@@ -213,3 +217,57 @@ def test_a_number_leads_there_in_a_body_and_stands_in_no_address(world, patient)
     asked = client.post("/explain/find", data=form | {"number": "none"}, headers={"origin": BASE})
     assert "There is nobody of this number" in asked.text
     assert mrn not in asked.text
+
+
+@contextmanager
+def work(world):
+    """Every statement and every question to the keeper meanwhile."""
+    found = []
+
+    def noted(_conn, _cursor, statement, *_):
+        found.append(statement)
+
+    event.listen(world.app.engine, "before_cursor_execute", noted)
+    try:
+        yield found
+    finally:
+        event.remove(world.app.engine, "before_cursor_execute", noted)
+
+
+@pytest.mark.parametrize("who", ["p-ward", "p-admin"])
+@pytest.mark.parametrize("path", ["/explain/{}", "/consents/{}", "/api/v1/explain/{}", "/api/v1/consents/{}"])
+def test_whom_one_may_not_see_and_nobody_cost_the_same_work(world, patient, who, path):
+    client = viewer(world, who)
+    for one in (patient[0], STRANGER):  # what is read once is read
+        client.get(path.format(one))
+    told = []
+    for one in (patient[0], STRANGER):
+        with work(world) as found:
+            assert client.get(path.format(one)).status_code == 404
+        told.append(found)
+    assert told[0] == told[1]
+    assert told[0], "something was looked up"
+
+
+@pytest.mark.parametrize(
+    ("who", "sees", "reason"),
+    [
+        ("p-nurse", True, None),
+        ("p-privacy", True, None),
+        ("p-auditor", True, None),
+        ("p-ward", False, Reason.NOT_FOUND),
+        ("p-admin", False, Reason.ACCESS_ROLE),
+    ],
+)
+def test_the_command_line_looks_at_care_as_the_page_does(world, patient, monkeypatch, who, sees, reason):
+    monkeypatch.setattr(permitted, "proof_of", lambda *_: world.enter(who))
+    if sees:
+        assert permitted.who_may_of(world.app, None, "consent.explain", patient[0]) == who
+        return
+    refused = []
+    for subject in (patient[0], STRANGER):
+        with pytest.raises(InputError) as no:
+            permitted.who_may_of(world.app, None, "consent.explain", subject)
+        refused.append((no.value.reason, no.value.where, no.value.why))
+    assert refused[0] == refused[1], "whether there is such a patient is not told"
+    assert refused[0][0] is reason
