@@ -72,6 +72,9 @@ def test_one_choice_says_what_each_answer_changes_and_what_stays_before_one_choo
     yes, no = re.findall(r"<section.*?</section>", page, re.DOTALL)
     assert "From then on Research registry gets:" in words(yes)
     assert "what was measured, and when" in words(yes)
+    assert "your name" not in words(yes)
+    assert "Your name does not go there." in words(page)
+    assert "Your name does not go there." not in words(mine.get(RECORD).text)
     assert "Nothing changes. It stays as it is now." in words(no)
     stays = words(page[page.index("What stays for your care") :])
     assert "Electronic health record" in stays

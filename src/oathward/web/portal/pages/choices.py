@@ -34,22 +34,36 @@ if TYPE_CHECKING:
 
 _ANSWERS: tuple[Answer, ...] = ("allowed", "not-allowed")
 _ORDER = ("use", "care", "law")
+_KINDS = (
+    *("values", "health", "notes", "files", "device", "place"),
+    *("name", "reach", "age", "number", "family", "staff", "house", "money", "other"),
+)
+"""Plain words for kinds of data, in the order in which they are said."""
+
 _WORDS = {
     "observation": "values",
-    "patient": "person",
+    "clinical": "health",
+    "order": "health",
+    "note": "notes",
+    "attachment": "files",
+    "device": "device",
+    "location": "place",
+    "patient.name": "name",
+    "patient.address": "reach",
+    "patient.contact": "reach",
+    "patient.birth-date": "age",
+    "patient.demographic": "age",
+    "patient.time": "age",
+    "patient.identifier": "number",
+    "patient.encounter": "number",
+    "patient.image": "files",
     "relative": "family",
     "staff": "staff",
     "organisation": "house",
-    "clinical": "health",
-    "note": "notes",
-    "order": "health",
-    "device": "device",
-    "location": "place",
-    "attachment": "files",
     "financial": "money",
     "uncatalogued": "other",
 }
-"""First word of a class of data -> which plain word says it; those of the message's frame say nothing of anybody."""
+"""A class of data, or its first word -> which plain word says it; those of the message's frame say nothing of anybody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +115,7 @@ def _shown(
         status=status,
         row=Row(choice, _name(bundle, choice.recipient)),
         kinds=_kinds(choice.classes),
+        named=any(bundle.links[link].carries_identity for link in choice.links),
         yes=_effects(bundle, effects["allowed"]),
         no=_effects(bundle, effects["not-allowed"]),
         care=sorted(set(care)),
@@ -185,16 +200,16 @@ def _effects(bundle: Bundle, found: Consequence) -> list[Effect]:
         gained.setdefault(name, set()).update(_kinds(one.gained))
         lost.setdefault(name, set()).update(_kinds(one.lost))
     return [
-        Effect(name, tuple(sorted(gained[name])), tuple(sorted(lost[name])))
+        Effect(name, *(tuple(kind for kind in _KINDS if kind in some[name]) for some in (gained, lost)))
         for name in sorted(gained)
         if gained[name] or lost[name]
     ]
 
 
-def _kinds(classes: Iterable[str]) -> list[str]:
-    """Say kinds of data in plain words, each once."""
-    first = {one.partition(".")[0] for one in classes}
-    return sorted({_WORDS[word] for word in first if word in _WORDS})
+def _kinds(classes: Iterable[str]) -> tuple[str, ...]:
+    """Say kinds of data in plain words, each once, in their order."""
+    found = {_WORDS.get(one) or _WORDS.get(one.partition(".")[0], "") for one in classes}
+    return tuple(kind for kind in _KINDS if kind in found)
 
 
 def _name(bundle: Bundle, recipient: str) -> str:
