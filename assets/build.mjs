@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 
 const [out] = process.argv.slice(2);
-await build({
+const { warnings } = await build({
   entryPoints: ["src/console.ts", "src/console.css", "src/portal.ts", "src/portal.css"],
   outdir: out,
   bundle: true,
@@ -14,3 +14,6 @@ await build({
   loader: { ".svg": "copy" },
   logLevel: "warning",
 });
+if (warnings.length > 0) {
+  process.exit(1); // a style sheet with a brace too few is built all the same, and is another one
+}

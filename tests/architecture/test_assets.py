@@ -77,3 +77,23 @@ def test_a_wrong_type_is_found(assets, tmp_path):
     (tmp_path / "x.ts").write_text("const n: number = 'one';\n")
     done = subprocess.run([assets.node(), compiler, "--noEmit", "--strict", tmp_path / "x.ts"], capture_output=True, text=True, check=False)  # fmt: skip
     assert "TS2322" in done.stdout
+
+
+def test_a_style_sheet_that_is_not_closed_is_not_built(assets, tmp_path):
+    """esbuild only warns, and closes it somewhere."""
+    (tmp_path / "build.mjs").symlink_to(ASSETS / "build.mjs")
+    (tmp_path / "node_modules").symlink_to(assets.modules(development=True))
+    (tmp_path / "src").mkdir()
+    for path in (ASSETS / "src").iterdir():
+        (tmp_path / "src" / path.name).write_bytes(path.read_bytes())
+    build = [
+        str(assets.node()),
+        "--preserve-symlinks",
+        "--preserve-symlinks-main",
+        "build.mjs",
+        str(tmp_path / "out"),
+    ]
+    assert subprocess.run(build, cwd=tmp_path, check=False).returncode == 0
+    with (tmp_path / "src" / "portal.css").open("a") as file:
+        file.write(".x { color: red;\n")
+    assert subprocess.run(build, cwd=tmp_path, check=False).returncode == 1
