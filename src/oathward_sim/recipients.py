@@ -20,7 +20,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from oathward_sim import https
 from oathward_sim.hl7 import END, START, answer, frame, header_field
@@ -53,6 +53,7 @@ class Faults:
         close_mid_ack: for so many messages, answer half and close. slow_s: wait before each answer.
         drop: acknowledge so many messages and keep nothing: the judge must then report them lost.
         code: answer this instead of AA, or of a status that says yes.
+        notices: what becomes of notices of what a patient allows: taken, ``refuse`` or ``ignore`` (never answered).
     """
 
     refuse: bool = False
@@ -61,6 +62,12 @@ class Faults:
     slow_s: float = 0.0
     drop: int = 0
     code: str = ""
+    notices: Literal["", "refuse", "ignore"] = ""
+
+
+def is_notice(data: bytes) -> bool:
+    """Whether a delivery tells what a patient allows: an ``ADT^A31`` with ``CON``, or a Consent."""
+    return (b"|ADT^A31" in data and b"\rCON|" in data) or data.startswith(b'{"resourceType":"Consent"')
 
 
 @dataclass(slots=True)
@@ -85,6 +92,11 @@ class Recipient:
     connections: int = 0
     _server: asyncio.Server | None = None
     _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    @property
+    def notices(self) -> list[Kept]:
+        """What came that tells what a patient allows, among all that was kept."""
+        return [one for one in self.kept if is_notice(one.data)]
 
     async def start(self) -> None:
         """Listen; a second start after ``stop`` takes the same port."""
@@ -122,7 +134,7 @@ class Recipient:
         """Read and take one message; False closes the connection."""
         body = (await reader.readuntil(END)).removeprefix(START).removesuffix(END)
         item = Kept(time.time(), header_field(body, 10).decode("ascii", "replace"), body, acked=False)
-        code = self.faults.code or "AA"
+        code = self.faults.code or ("AE" if self._refuses(body) else "AA")
         reply = frame(answer(body, code, datetime.now(UTC)))
         return await self._take(item, reply, writer, yes=code in {"AA", "CA"})
 
@@ -137,7 +149,7 @@ class Recipient:
             return True
         if yes:
             self._keep(item)
-        if faults.stall:
+        if faults.stall or (faults.notices == "ignore" and is_notice(item.data)):
             return True
         if faults.close_mid_ack > 0:
             faults.close_mid_ack -= 1
@@ -150,6 +162,9 @@ class Recipient:
         await writer.drain()
         item.acked = True
         return True
+
+    def _refuses(self, data: bytes) -> bool:
+        return self.faults.notices == "refuse" and is_notice(data)
 
     def _keep(self, item: Kept) -> None:
         self.kept.append(item)
@@ -176,7 +191,7 @@ class FhirRecipient(Recipient):
         if asked.method == "GET":
             return await self._say(asked.target, writer)
         places, status = _places(asked)
-        status = int(self.faults.code or status)
+        status = int(self.faults.code or (422 if self._refuses(asked.body) else status))
         item = Kept(time.time(), " ".join(sorted(places)), asked.body, acked=False)
         taken = status < 300
         said: list[dict[str, Any]] = [{"response": {"status": "200"}} for _ in places]
@@ -235,6 +250,11 @@ class Folder:
     dropped: int = 0
     _kept: list[Kept] = field(default_factory=list)
     _known: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+
+    @property
+    def notices(self) -> list[Kept]:
+        """What came that tells what a patient allows."""
+        return [one for one in self.kept if is_notice(one.data)]
 
     @property
     def kept(self) -> list[Kept]:
