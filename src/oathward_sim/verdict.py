@@ -103,6 +103,11 @@ class Withdrawal:
         """How long after the site said that it knows something still arrived; 0 for nothing."""
         return max(0.0, self.last_s - self.told_s)
 
+    @property
+    def at_most_s(self) -> float:
+        """How long after it was said something still arrived: no less than from its commit on."""
+        return max(0.0, self.last_s - self.asked_s)
+
     def overtakes(self, sent: Sent) -> bool:
         """Whether it was said before this message was safely there."""
         of_theirs = self.mrn in sent.plan.patients and sent.first_s < self.again_s + GIVEN_S

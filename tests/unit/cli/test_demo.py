@@ -226,5 +226,12 @@ def test_the_report_tells_the_time_to_effect():
         replace(OUTCOME, verdict=replace(FINE, withdrawals=[WITHDRAWN])), LEDGER, 1, 2.0
     ).as_dict()
     assert found["withdrawals"] == [
-        {"told_after_s": 1.0, "effect_s": 0.4, "effect_s_max": 2.0, "stopped": 7, "path": "desk"}
+        {
+            "told_after_s": 1.0,
+            "effect_s": 0.4,
+            "effect_s_max": 2.0,
+            "at_most_s": 1.4,
+            "stopped": 7,
+            "path": "desk",
+        }
     ]

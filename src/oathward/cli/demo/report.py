@@ -97,6 +97,7 @@ class Report:
                     "told_after_s": round(one.told_s - one.asked_s, 3),
                     "effect_s": round(one.effect_s, 3),
                     "effect_s_max": one.effect_s_max,
+                    "at_most_s": round(one.at_most_s, 3),
                     "stopped": one.stopped,
                     "path": one.path,
                 }
