@@ -64,6 +64,8 @@ VISITS = {
     "/quarantine/releases/{order}/yet": lambda left: [f"/quarantine/releases/{order}/yet" for order in left.orders],
     "/accesses": lambda left: ["/accesses", "/accesses?state=reviewed", "/accesses?state=overdue"],
     "/accesses/{opening}": lambda left: [f"/accesses/{index}" for index in left.records[:2]],
+    "/merges": lambda left: ["/merges"],
+    "/merges/{edge}": lambda left: ["/merges/none"],
     "/wrong-patient": lambda left: ["/wrong-patient", "/wrong-patient?state=settled"],
     "/wrong-patient/{disclosure}": lambda left: ["/wrong-patient/none"],
     "/uploads": lambda left: ["/uploads", "/uploads?state=ended", "/uploads?answer=denied"],

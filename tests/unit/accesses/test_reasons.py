@@ -76,6 +76,7 @@ CASES = [
     ("privacy-work", {"messages": ("m1",)}, RELEASED),
     ("break-glass", {}, glass()),
     ("order", {}, order()),
+    ("merge", {"basis": "merge", "purpose": "HOPERAT"}, {}),
     ("on-call", {}, standing(stay()) | duty()),
     (
         "emergency-copy",
@@ -107,6 +108,7 @@ NONE = [
     ("a release of long ago", {"messages": ("m1",)}, {"released": {("p-1", "m1"): T - 25 * HOUR}}),
     ("a release afterwards", {"messages": ("m1",)}, {"released": {("p-1", "m1"): T + 1}}),
     ("a release somebody else ordered", {"messages": ("m1",)}, {"released": {("p-2", "m1"): T}}),
+    ("a merge, for treatment", {"basis": "merge"}, {}),
     ("a stay that others attend", {"basis": "attending", "unit": UNIT}, standing(stay(attending=("HOSP|D13",))) | STAFF),
     ("a stay that nobody attends", {"basis": "attending", "unit": UNIT}, standing(stay(attending=()))),
     ("a place said anew, and none changed on record", {"basis": "unit", "unit": UNIT}, standing(stay(unit="HOSP|WARD", place_us=T + HOUR))),

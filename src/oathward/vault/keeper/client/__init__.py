@@ -100,7 +100,7 @@ class Client:
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
         self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
-        self.patients, self.notices = Patients(self._call), Notices(self._call)
+        self.patients, self.notices = Patients(self._call, self._document), Notices(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal, self.asks = Portal(self._call), Asks(self._call)
 

@@ -11,6 +11,7 @@ from dataclasses import astuple, dataclass
 from typing import Any
 
 from oathward.core.phi import Phi
+from oathward.vault.authority import Document
 from oathward.vault.care import Relation
 from oathward.vault.care_rows import Assignment
 from oathward.vault.keeper.original import Original
@@ -46,8 +47,31 @@ class Asking:
 class Patients:
     """Operations of the console for a person who is signed in; see ``keeper/patient_opening``."""
 
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self._call = call
+    def __init__(self, call: Callable[..., Any], document: Callable[[Mapping[str, Any]], Document]) -> None:
+        self._call, self._document = call, document
+
+    def merge_cards(
+        self, edge: str, child: str, parent: str, proof: Proof
+    ) -> tuple[Original | None, Original | None]:
+        """Open the cards of a merge's two subjects, child first; None where there is none, or it was erased.
+
+        Raises:
+            KeeperError: refused, with the reason.
+        """
+        found = self._call("merge_cards", edge=edge, child=child, parent=parent, proof=dict(proof))
+        child_card, parent_card = (
+            original_of(found[name]) if found[name] else None for name in ("child", "parent")
+        )
+        return child_card, parent_card
+
+    def merge_sign(self, edge: str, child: str, parent: str, proof: Proof) -> Document:
+        """Have it signed that the two subjects of a merge are one.
+
+        Raises:
+            KeeperError: refused, with the reason.
+        """
+        found = self._call("merge_sign", edge=edge, child=child, parent=parent, proof=dict(proof))
+        return self._document(found)
 
     def find(self, number: Phi[str], authority: str, type_: str, purpose: str, proof: Proof) -> str:
         """Find the subject of a number; empty where there is none that this person may know of."""

@@ -31,6 +31,7 @@ from oathward.vault.keeper import (
     care_keeping,
     glasses,
     keyring,
+    merging,
     noticing,
     opening,
     patient_opening,
@@ -220,6 +221,7 @@ SIGNED_IN: Mapping[str, Operation] = {
     **breaking.TABLE,
     **reaching.TABLE,
     **words.TABLE,
+    **merging.TABLE,
     **portal.STAFF,
     **reports.STAFF,
 }
