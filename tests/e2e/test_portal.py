@@ -82,7 +82,7 @@ def test_every_page_passes_axe_and_none_scrolls_sideways_at_320_pixels(launched,
             window.open(path)
             found[path] = [*window.violations(axe), *sideways(window)]
         signed_in(window)
-        for path in ("/", "/who"):
+        for path in ("/", "/who", "/devices", "/requests", "/wrong"):
             window.open(path)
             found[path] = [*window.violations(axe), *sideways(window)]
         assert window.page.evaluate("document.documentElement.lang") == language[:2]
