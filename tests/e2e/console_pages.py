@@ -12,6 +12,8 @@ PAGES: dict[str, str] = {
     "quarantine-none": "/quarantine?reason=guard.stopped",
     "deliveries": "/deliveries",
     "deliveries-none": "/deliveries?state=blocked",
+    "withdrawals": "/withdrawals",
+    "withdrawals-none": "/withdrawals?state=unheard",
     "health": "/health",
     "devices": "/devices",
     "devices-none": "/devices?id=no-such",
