@@ -44,7 +44,7 @@ def lines(page):
 def test_an_opening_that_nothing_explains_is_said_to_be_looked_into(looking):
     index = opened(looking)
     ((who, why, times, waits),) = lines(looking.get("/looked").text)
-    assert who == "Beatrix Okon<w>o (care team) opened this data to give care."
+    assert who == "Beatrix Okon<w>o (care staff) opened this data to give care."
     assert (why, times, waits) == ("We cannot yet say why. Someone is looking into it.", [index], True)
 
 

@@ -80,7 +80,7 @@ def test_a_broken_glass_says_who_when_and_why(looking):
     glass(looking)
     ((when, words),) = said(looking.get("/notices").text)
     assert when == "May 28, 2026 at 22:26 CEST"
-    assert words.startswith("Beatrix Okon&lt;w&gt;o (care team) opened data that was kept closed.")
+    assert words.startswith("Beatrix Okon&lt;w&gt;o (care staff) opened data that was kept closed.")
     assert "a danger to life" in words
 
 
@@ -101,7 +101,7 @@ def test_a_site_that_names_no_staff_tells_the_role(looking, place, monkeypatch):
         other.sign_in()
         ((_, words),) = said(other.get("/notices").text)
     assert "Okon" not in words
-    assert words.startswith("care team opened")
+    assert words.startswith("care staff opened")
 
 
 def test_nothing_of_another_patient_is_there_and_nothing_of_care(looking):
