@@ -76,6 +76,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.ELEMENT_UNKNOWN: Meaning(
         "an element that FHIR R4 does not have there", "mend the sender, or use an extension"
     ),
+    Reason.EDITION_OTHER: Meaning(
+        "a Consent of FHIR R5, where R4 is read",
+        "send it as R4, or import it as a file: `oathward consent import --fhir`",
+    ),
     Reason.ELEMENT_MISSING: Meaning("an element that FHIR R4 requires is not there", "mend the sender"),
     Reason.ELEMENT_REPEATED: Meaning("two values where FHIR R4 has one", "mend the sender"),
     Reason.ELEMENT_TYPE: Meaning("an element of another type than FHIR R4 says", "mend the sender"),

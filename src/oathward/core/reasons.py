@@ -71,6 +71,7 @@ class Reason(Enum):
     REQUEST_INVALID = "message.request-invalid", _BAD
     TYPE_UNKNOWN = "message.type-unknown", Answer("AR", "200", 0xC000, 404, 65)
     ELEMENT_UNKNOWN = "message.element-unknown", _DATA
+    EDITION_OTHER = "message.edition-other", _DATA
     ELEMENT_MISSING = "message.element-missing", Answer("AE", "101", 0xC000, 422, 65)
     ELEMENT_REPEATED = "message.element-repeated", _DATA
     ELEMENT_TYPE = "message.element-type", _DATA

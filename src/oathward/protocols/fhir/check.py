@@ -9,7 +9,7 @@ Rules:
 
 Deliberately absent: profiles, terminology beyond required bindings, FHIRPath; a look at other resources.
 
-Source: FHIR R4 4.0.1 definitions, §2.6.2 (JSON: nulls, ``_`` siblings), §2.3.0 (references).
+Source: FHIR R4 4.0.1 definitions, R5 §6.2 (``CONSENT_OF_R5``), R4 §2.6.2 (JSON: nulls, ``_`` siblings), §2.3.0 (references).
 """
 
 from __future__ import annotations
@@ -27,6 +27,15 @@ from oathward.protocols.fhir.references import kind_of
 
 At = tuple[Any, str, int]
 """(what it is in, its name, its index or -1)."""
+
+
+CONSENT_OF_R5 = frozenset(
+    (
+        "subject", "date", "period", "grantor", "grantee", "manager", "controller", "regulatoryBasis", "policyBasis",
+        "policyText", "decision",
+    )
+)  # fmt: skip
+"""Elements that R5's Consent has and R4's has not: whoever sends one hears which edition is read here."""
 
 
 class Issue(NamedTuple):
@@ -263,6 +272,9 @@ def _stranger(node: Node, value: Resource, key: str, at: At, depth: int, report:
     field = node.fields.get(key[1:]) if key[:1] == "_" and key != "_resourceType" else None
     if field is None or field.node is not None:
         if report.full:  # to number a name takes longer the more there are
+            return
+        if key in CONSENT_OF_R5 and node is resource_node("Consent"):
+            report.add((at, key, -1), Reason.EDITION_OTHER, "FHIR R4; this is of R5's Consent")
             return
         known = key in tables.element_names()
         name = key if known else f"children()[{list(value).index(key)}]"
