@@ -11,8 +11,12 @@ from tests.e2e.browser import THEMES, Console, axe_source, browser, needs_chromi
 from tests.site import Site
 from tests.unit.web.portal.conftest import ADDRESS, CODE, Client, Desk, Keeper, seat
 
+from oathward import ledger
 from oathward.app import build
+from oathward.core.clock import micros
+from oathward.core.db import write
 from oathward.core.settings_portal import Portal
+from oathward.ledger import Record
 from oathward.web.portal.frame import create
 from oathward.web.serving.server import Server
 
@@ -27,14 +31,36 @@ def desk():
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory, desk):
+def served(tmp_path_factory, desk):
     opened = build(Site.make(tmp_path_factory.mktemp("portal") / "s").settings, "app")
     site = replace(opened, keeper=Keeper(Client(desk), Client(desk)))
     server = Server(site, Portal(port=0), create)
-    yield f"http://127.0.0.1:{server.port}"
+    yield f"http://127.0.0.1:{server.port}", opened
     server.stop()
     opened.keeper.close()
     opened.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def base(served):
+    return served[0]
+
+
+@pytest.fixture(scope="module")
+def happened(served):
+    """Two looks and a broken glass on record; gives their indexes."""
+    opened = served[1]
+    body = {"person": "p-nurse", "purpose": "ETREAT", "code": "life-threat", "id": "g", "minutes": 10}
+    kinds = ("keeper.opened", "breakglass.begun", "keeper.opened")
+    at_us = micros(opened.clock.now()) - 3_600_000_000
+    leaves = [
+        ledger.prepare(Record(kind, body, at_us + number * 60_000_000, "subject-of-a-1"))
+        for number, kind in enumerate(kinds)
+    ]
+    with write(opened.engine) as db:
+        ledger.append(db, opened.site, leaves)
+        size = ledger.head(db, opened.site).size
+    return list(range(size - len(kinds), size))
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +100,9 @@ def signed_in(window):
 
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("language", ["en-US", "es-MX"])
-def test_every_page_passes_axe_and_none_scrolls_sideways_at_320_pixels(launched, base, theme, language):
+def test_every_page_passes_axe_and_none_scrolls_sideways_at_320_pixels(
+    launched, base, happened, theme, language
+):
     axe = axe_source()
     with patient(launched, base, theme=theme, language=language, script=True, size=NARROW) as window:
         found = {}
@@ -82,7 +110,8 @@ def test_every_page_passes_axe_and_none_scrolls_sideways_at_320_pixels(launched,
             window.open(path)
             found[path] = [*window.violations(axe), *sideways(window)]
         signed_in(window)
-        for path in ("/", "/who", "/devices", "/requests", "/wrong"):
+        proof = f"/proof/{happened[0]}"
+        for path in ("/", "/who", "/devices", "/requests", "/wrong", "/looked", "/notices", proof):
             window.open(path)
             found[path] = [*window.violations(axe), *sideways(window)]
         assert window.page.evaluate("document.documentElement.lang") == language[:2]
