@@ -206,7 +206,17 @@ DATA_SETS = (
         frozenset(
             {
                 *("meta", "secret", "signing", "signed", "project", "exchange", "data_key", "tombstone"),
-                *("opening", "opening_ask", "glass", "account", "factor", "invitation", "wrong"),
+                *(
+                    "opening",
+                    "opening_ask",
+                    "glass",
+                    "glass_miss",
+                    "glass_reach",
+                    "account",
+                    "factor",
+                    "invitation",
+                    "wrong",
+                ),
                 *("provider_key", "assertion", "proposal"),
             }
         ),
