@@ -75,7 +75,7 @@ def test_my_devices_show_own_values_in_plain_words_with_trend_gap_and_a_calm_fla
     assert "Heart rate" in text
     assert "Oxygen in your blood" in text
     assert "<strong>81</strong> /min" in text
-    assert "It went from 70 to 81." in text
+    assert "The lowest was 70 and the highest was 81." in text
     assert '<svg class="trend"' in text
     assert "A mark does not have to mean that something is wrong." in text
     assert "nothing has come since" in text
