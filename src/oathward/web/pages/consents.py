@@ -25,6 +25,7 @@ from oathward.core.reasons import Reason
 from oathward.explaining import now, said
 from oathward.policy.access import Permitted, Thing
 from oathward.web import seeking
+from oathward.web.caring import PURPOSES
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def one(view: View) -> Response:
         "consents_patient.html",
         choices=CHOICES,
         kinds=KINDS,
+        purposes=PURPOSES,
         said=said.said(view.site, view.asking.active, family),
         subject=view.part("subject"),
     )
