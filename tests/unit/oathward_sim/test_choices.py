@@ -108,7 +108,7 @@ def test_a_part_that_fails_breaks_its_promise_and_names_nobody(part):
         return scenes
 
     scenes = asyncio.run(play())
-    [promise] = scenes.promises.values()
+    promise = scenes.promises[f"the {part} gets through"]
     assert (promise.kept, promise.why) == (False, "no invitation came")
     assert not scenes.deeds
     assert not scenes.night_is_over
@@ -159,3 +159,15 @@ def test_a_merge_by_a_pump_names_both_and_is_due_nowhere():
     assert plan.must == frozenset()
     feed = {one.marker for one in itertools.islice(Feed(HOSPITAL, DEMO_RULES).opening(), 50)}
     assert plan.marker not in feed
+
+
+@pytest.mark.parametrize(("until_s", "kept"), [(0.0, None), (9e9, False)])
+def test_a_parent_whose_time_is_over_before_a_page_is_open_is_no_broken_promise(until_s, kept):
+    class Shut:
+        async def enrol(self):
+            raise LookupError("a right code did not sign in")
+
+    simulation = Simulation(HOSPITAL, [Recipient(REGISTRY)])
+    scenes = Scenes(simulation, {"parent": Shut()}, {}, parent_until_s=until_s)
+    asyncio.run(asyncio.wait_for(scenes.run(), 5))
+    assert [one.kept for one in scenes.promises.values()][-1] is kept

@@ -43,7 +43,7 @@ _WITHDRAWS_AFTER_S, _EFFECT_S_MAX = 30.0, 2.0
 """When a patient withdraws at the latest, and how long after the site was told the first row would be a leak."""
 _SEEN_S, _TOLD_S_MAX = 3.0, 10.0
 """How long the traffic goes on after a withdrawal at least, so that its effect is seen; and how long it waits for it."""
-_PLAYED_S_MAX, _STAFF_AFTER_S = 20.0, 60.0
+_PLAYED_S_MAX, _STAFF_AFTER_S = 60.0, 60.0
 """How much longer the traffic goes on for what patients do; and when staff of a demo with somebody before it begin."""
 _ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _REST_S_MAX = 22.0
