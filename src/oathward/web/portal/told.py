@@ -79,12 +79,17 @@ TOLD: Mapping[str, tuple[Told, ...]] = {
     ),
     "consent.recorded": (Told("notices.chosen", who="by"),),
     "copy.read": (Told("notices.copy", plain={"name": "reader"}),),
+    "disclosure.reported": (
+        Told("notices.mixed_up_away", only={"as": "other"}),
+        Told("notices.mixed_up_here"),
+    ),
     "merge.confirmed": (Told("notices.merged", proof=False),),
     "portal.access-ended": (Told("notices.access_over"),),
     "portal.access-hidden": (Told("notices.access_hidden"),),
     "portal.fetched": (Told("notices.fetched", who="person"),),
     "portal.report-settled": (Told("notices.report_done"),),
     "portal.reported": (Told("notices.reported", who="person"),),
+    "upload.seen": (Told("notices.upload", proof=False),),  # evidence is in the words of whoever saw it
     "portal.invited": (Told("notices.invited", words={"why": ("basis", BASES)}),),
 }
 """Kind of record -> what is said of it."""
