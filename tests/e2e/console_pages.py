@@ -13,6 +13,7 @@ PAGES: dict[str, str] = {
     "deliveries": "/deliveries",
     "deliveries-none": "/deliveries?state=blocked",
     "withdrawals": "/withdrawals",
+    "reports-none": "/reports",
     "withdrawals-none": "/withdrawals?state=unheard",
     "accesses": "/accesses",
     "accesses-none": "/accesses?state=overdue",
