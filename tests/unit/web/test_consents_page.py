@@ -7,6 +7,7 @@ from tests.care import adt
 from tests.unit.web import test_explain_page
 from tests.unit.web.test_explain_page import BASE, STRANGER, same, says, take, viewer, words
 
+from oathward import ledger
 from oathward.consent import actions
 from oathward.consent.arrived import Arrived
 from oathward.consent.model import statement
@@ -197,3 +198,29 @@ def test_a_number_leads_there_in_a_body_and_stands_in_no_address(world, patient)
     asked = client.post("/consents/find", data=form | {"number": "none"}, headers={"origin": BASE})
     assert "There is nobody of this number" in asked.text
     assert mrn not in asked.text
+
+
+def test_the_list_is_filled_from_the_first_record_on_and_twice_is_once(world, patient):
+    subject = patient[0]
+    says(world, subject, yes(), no())
+    follow(world)
+    before = listed(world)["items"]
+    with write(world.keeper.engine) as db:  # as an older version of this program left it
+        db.exec_driver_sql("DELETE FROM consent_person")
+        db.exec_driver_sql("DELETE FROM ledger_follower WHERE name = ?", (listing.NAME,))
+    assert listed(world)["items"] == []
+    follow(world)
+    follow(world)
+    assert listed(world)["items"] == before
+
+
+def test_who_was_erased_is_not_listed(world, patient):
+    subject = patient[0]
+    says(world, subject, yes())
+    follow(world)
+    assert subject in {row["subject"] for row in listed(world)["items"]}
+    record = ledger.prepare(ledger.Record("subject.forgotten", {"subjects": [subject]}, 1, subject))
+    with write(world.keeper.engine) as db:
+        ledger.append(db, world.keeper.site, [record])
+    follow(world)
+    assert subject not in {row["subject"] for row in listed(world)["items"]}
