@@ -1,11 +1,14 @@
 """Promises of Notices to recipients: who has not confirmed is red and on Home, and whose it was only for those who may know."""
 
 import pytest
+from tests.outbox import waiting
 from tests.unit.web.test_explain_page import patient, viewer, words, world
 
 from oathward.consent.notices import sql
 from oathward.consent.notices.sql import NoticeRow
 from oathward.core.db import write
+from oathward.messages import sql as messages
+from oathward.messages.model import NOTICES
 
 __all__ = ["patient", "world"]  # fixtures of Explain: the same site, people and patient
 
@@ -65,3 +68,17 @@ def test_whose_it_was_is_for_those_who_may_ask_of_a_patient(world, told, monkeyp
 
 def test_where_nobody_was_told_anything_the_page_says_so(world):
     assert "Nobody was told anything" in words(viewer(world, "p-privacy").get("/withdrawals/notices"))
+
+
+def test_a_notice_in_the_outbox_leads_here_and_not_to_a_message(world):
+    row = waiting("N9", sender=f"{NOTICES}p", message="notice-1", site=world.keeper.site, state="dead")
+    with write(world.keeper.engine) as db:
+        messages.insert_outbox(db, [row])
+    page = viewer(world, "p-privacy").get("/deliveries")
+    with write(world.keeper.engine) as db:
+        messages.delete_delivered(
+            db, [one.seq for one in messages.outbox_rows(db, state=None, limit=99) if one.is_notice]
+        )
+    assert page.status_code == 200
+    assert "/withdrawals/notices" in page.text
+    assert "notice-1" not in page.text
