@@ -30,7 +30,7 @@ ADDRESSES = {
     GIVES: "neighbour@patients.example",
     PARENT: "parent@patients.example",
 }
-_PARENT_S = 18.0
+_PARENT_S = 10.0
 """How long a parent may act for their child, so that their time ends while one looks."""
 
 
