@@ -139,6 +139,8 @@ def test_a_readable_page_sums_up_what_the_file_holds(house, patient):
     ):
         assert words in answer.text
     assert '<html lang="en">' in answer.text
+    listed = re.findall(r"<td>(\d+) /min</td>", answer.text)
+    assert listed == [str(value) for value in range(81, 71, -1)], "the newest ten, newest first"
 
 
 @NEEDS_PDF

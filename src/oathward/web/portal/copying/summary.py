@@ -59,6 +59,11 @@ class Kind:
         self.count += 1
 
     @property
+    def listed(self) -> list[Reading]:
+        """Those that came last, the newest measured first."""
+        return sorted(self.newest, key=lambda one: one.at_us, reverse=True)
+
+    @property
     def unit(self) -> str:
         """The unit as a device's screen has it."""
         return unit_words(self.latest.unit)
