@@ -17,6 +17,7 @@ from oathward.cli.asking import (
     sign,
 )
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
+from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -212,9 +213,10 @@ def unmerge(
     if not reason.strip():
         raise InputError("--why", "say why; it stands in the ledger")
     with opened(data) as site:
+        by = who_may(site, person, "merge.confirm")
         with write(site.engine) as db:
             undone = actions.unmerge(
-                db, site.site, edge, by=person_of(person), reason=reason.strip()[:200], now_us=now_us(site)
+                db, site.site, edge, by=by, reason=reason.strip()[:200], now_us=now_us(site)
             )
         with read(site.engine) as db:
             ties = views.still_tied(db, site.site, undone.child, undone.parent)

@@ -11,7 +11,7 @@ from oathward.core.settings import load
 from oathward.ledger import Record, append, prepare
 
 
-def test_an_opening_is_listed_explained_and_reviewed(data, capsys):
+def test_an_opening_is_listed_explained_and_reviewed(data, capsys, tmp_path):
     def go(*arguments):
         code = run(["access", *arguments, "--data", str(data), "--json"])
         out, _ = capsys.readouterr()
@@ -36,6 +36,61 @@ def test_an_opening_is_listed_explained_and_reviewed(data, capsys):
     assert (code, one["person"], one["subject"], one["reasons"]) == (0, "clerk", "s-1", [])
     assert go("list", "--who", "nobody")[1]["openings"] == []
     number = str(one["opening"])
-    assert go("review", number, "--outcome", "fine", "--why", "x")[0] == 65
-    assert go("review", number, "--outcome", "misuse", "--why", "nobody's work")[0] == 0
+    found_out = tmp_path / "words.txt"
+    found_out.write_text("nobody's work: Zebulonova is her neighbour\n")
+    words = ("--words-file", str(found_out))
+    assert go("review", number, "--outcome", "fine", *words)[0] == 65
+    assert go("assign", number, "--to", "clerk")[0] == 77, "never to who opened it"
+    assert go("assign", number, "--to", "p-9")[0] == 0
+    assert go("show", number)[1]["words"] is None
+    assert go("review", number, "--outcome", "misuse", *words)[0] == 0
     assert go("list", "--waiting")[1]["openings"] == []
+    shown = go("show", number)[1]
+    assert (shown["outcome"], shown["words"]) == ("misuse", "nobody's work: Zebulonova is her neighbour")
+    assert [step["step"] for step in shown["steps"]] == ["taken", "assigned", "reviewed"]
+    assert go("show", "999")[0] == 66
+
+
+def test_a_roster_is_imported_whole_or_not_at_all(data, capsys, tmp_path):
+    roster = tmp_path / "roster.csv"
+    roster.write_text("number,unit,from,until\nE1,HOSP|ICU,2026-05-04T19:00Z,2026-05-05T07:00Z\n")
+    assert run(["access", "on-call", str(roster), "--data", str(data), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"read": 1, "dry_run": False}
+    roster.write_text("number,unit,from,until\nE1,HOSP|ICU,2026-05-04T19:00Z,Zebulonova\n")
+    assert run(["access", "on-call", str(roster), "--data", str(data), "--json"]) == 65
+    told = capsys.readouterr()
+    assert "line 2, until" in told.err
+    assert "Zebulonova" not in told.err + told.out
+
+
+def test_an_upload_is_imported_listed_and_ended(data, capsys, tmp_path):
+    def go(*arguments):
+        code = run(["uploads", *arguments, "--data", str(data), "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out.strip() else None, err
+
+    file = tmp_path / "seen.jsonl"
+    row = {
+        "maker": "Acme",
+        "classes": "observation.*",
+        "first": "2026-05-04T07:00Z",
+        "last": "2026-05-04T08:00Z",
+    }
+    file.write_text(json.dumps(row))
+    assert go("import", str(file), "--dry-run")[1] == {"read": 1, "dry_run": True}
+    assert go("import", str(file), "--source", "reported")[0] == 0
+    [one] = go("list", "--answer", "never-asked")[1]["uploads"]
+    assert (one["maker"], one["source"]) == ("Acme", "reported")
+    assert go("end", one["id"])[0] == 0
+    assert go("list")[1]["uploads"] == []
+    file.write_text(json.dumps(row | {"device": "no-such"}))
+    code, _, err = go("import", str(file))
+    assert (code, "line 1, device" in err) == (65, True)
+
+
+def test_a_wrong_patient_of_whom_nothing_was_sent_is_refused(data, capsys):
+    times = ("--since", "2026-05-04T07:00Z", "--until", "2026-05-04T08:00Z")
+    code = run(
+        ["device", "wrong-patient", "mon-1", "--subject", "s-1", *times, "--data", str(data), "--json"]
+    )
+    assert (code, "sent nothing of this patient" in capsys.readouterr().err) == (66, True)
