@@ -2,7 +2,8 @@
 
 Rules:
 - The keeper's own word of then (basis, unit) stands in the record; rows are what it is checked against, as of that time.
-- Everything is read for all openings at once; a message's device only where its opener answers for any device.
+- Everything is read for all openings at once, and of people and devices those alone that openings name: a site has a hundred
+  thousand. A message's device matters where it was opened for something else than care.
 - Rows are believed without their stamps: the page only lists, and opens nothing.
 """
 
@@ -16,14 +17,18 @@ from sqlalchemy import Connection
 
 from oathward.accesses import sql
 from oathward.accesses.model import Duty, Evidence, Glass, Opening
+from oathward.core.labels import CARE_PURPOSES, Purpose
 from oathward.ledger import Entry, Query, search
 from oathward.policy.people import PERSON, Person
 from oathward.vault import care, care_orders, care_rows
-from oathward.vault.authority import Seen, load_all
+from oathward.vault.authority import Document, Seen, load, newest_version
 from oathward.vault.care_orders import Order
 from oathward.vault.sign import Verifier
 
 RECORDS_MAX = 20_000
+_NO_DEVICE = CARE_PURPOSES | {Purpose.PATRQT}
+"""For these nobody opens because a device went wrong."""
+
 _DAY_US = 86_400_000_000
 _MINUTE_US = 60_000_000
 
@@ -46,16 +51,16 @@ def gather(
     stays = {one: tuple(care_rows.stays_of(db, site, (one,))) for one in every}
     documents = _persons(db, site, people, authority, seen)
     aliases = {one: _aliases(one, documents.get(one)) for one in people if one}
-    owners = _owners(db, site, authority, seen)
-    answering = {one for one, names in aliases.items() if names & set(owners.values())}
-    named = {message for one in openings if one.person in answering for message in one.messages}
+    sent_by = _sent_by(
+        db, site, {m for one in openings if one.purpose not in _NO_DEVICE for m in one.messages}
+    )
     return Evidence(
         together=together,
         stays=stays,
         assignments={one: tuple(care_rows.assignments(db, site, person=one)) for one in people if one},
         glasses=_glasses(_records(db, site, ("breakglass.begun", "breakglass.ended"), since_us, until_us)),
-        owners=owners,
-        sent_by=_sent_by(db, site, named),
+        owners=_owners(db, site, set(sent_by.values()), authority, seen),
+        sent_by=sent_by,
         released=_released(_records(db, site, ("release.ordered",), since_us, until_us)),
         aliases=aliases,
         staff={id_: one.staff_ids for id_, one in documents.items()},
@@ -69,8 +74,19 @@ def _persons(
     db: Connection, site: str, people: set[str], authority: Verifier, seen: Seen
 ) -> dict[str, Person]:
     """Read the signed records of some people; those there are."""
-    documents = load_all(db, site, PERSON, authority, seen)
-    return {id_: Person.from_body(documents[id_].body) for id_ in people & documents.keys()}
+    found = _documents(db, site, PERSON, people, authority, seen)
+    return {id_: Person.from_body(one.body) for id_, one in found.items()}
+
+
+def _documents(
+    db: Connection, site: str, kind: str, ids: Iterable[str], authority: Verifier, seen: Seen
+) -> dict[str, Document]:
+    """Read signed documents by their ids; those there are."""
+    found = {}
+    for id_ in ids:
+        if newest_version(db, site, kind, id_) or seen.newest(kind, id_):
+            found[id_] = load(db, site, kind, id_, authority, seen)
+    return found
 
 
 def _aliases(id_: str, person: Person | None) -> frozenset[str]:
@@ -103,10 +119,12 @@ def _duties(
     return found
 
 
-def _owners(db: Connection, site: str, authority: Verifier, seen: Seen) -> dict[str, str]:
+def _owners(
+    db: Connection, site: str, devices: Iterable[str], authority: Verifier, seen: Seen
+) -> dict[str, str]:
     """Say who answers for each device, as its document says."""
-    documents = load_all(db, site, "device", authority, seen)
-    return {id_: str(orjson.loads(one.body).get("owner", "")) for id_, one in documents.items()}
+    found = _documents(db, site, "device", devices, authority, seen)
+    return {id_: str(orjson.loads(one.body).get("owner", "")) for id_, one in found.items()}
 
 
 def _records(db: Connection, site: str, kinds: Iterable[str], since_us: int, until_us: int) -> list[Entry]:

@@ -1,6 +1,7 @@
 """Promises about reviews: what nothing explains waits with a clock, another person looks at it, and being late is a finding."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,11 +9,11 @@ from oathward.accesses import actions, sql, views, watching
 from oathward.accesses.evidence import gather
 from oathward.accesses.model import Duty, Filters
 from oathward.core.db import connect, create_tables, read, write
-from oathward.core.errors import InputError
+from oathward.core.errors import AuthorityError, InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
 from oathward.vault import care_orders, care_rows
-from oathward.vault.authority import Seen
+from oathward.vault.authority import Document, Seen, put, signing_input
 from oathward.vault.care_orders import Order
 from oathward.vault.care_rows import Stamps, Stay
 from oathward.vault.sign import Signer
@@ -249,3 +250,27 @@ def test_no_row_names_whom_it_was_about():
         for table in (sql.access_review, sql.access_step, sql.access_duty, sql.access_taken)
         for column in table.columns
     }
+
+
+def signed(engine, kind, id_, body, signer=SIGNER):
+    document = Document(SITE, kind, id_, 1, json.dumps(body).encode(), b"")
+    with write(engine) as db:
+        put(db, replace(document, signature=signer.sign(signing_input(document))))
+
+
+def test_of_devices_only_those_that_openings_name_are_read(engine):
+    """A site has a hundred thousand: one that does not verify, and that no opening names, is not in the way."""
+    signed(engine, "device", "d-1", {"owner": "E77"})
+    signed(engine, "device", "d-2", {"owner": "E78"}, Signer.create("another"))
+    for message, device in (("m1", "d-1"), ("m2", "d-2")):
+        note(engine, Record("message.accepted", {"device": device}, T - HOUR, "s", (), message))
+
+    def owners(message, purpose):
+        note(engine, Record("keeper.opened", opened(purpose=purpose).body, T, "s", (), message))
+        with read(engine) as db:
+            return gather(db, SITE, views.openings(db, SITE)[:1], SIGNER, Seen()).owners
+
+    assert owners("m1", "HOPERAT") == {"d-1": "E77"}
+    assert owners("m2", "TREAT") == {}, "a patient's care is no device that went wrong"
+    with pytest.raises(AuthorityError):
+        owners("m2", "HOPERAT")
