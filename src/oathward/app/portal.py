@@ -22,6 +22,7 @@ from oathward.web.portal.frame import create
 from oathward.web.serving.server import Server
 
 _STATUS_S = 1.0
+_LOOK_S = 0.02
 
 
 async def run(site: Opened) -> None:
@@ -29,7 +30,7 @@ async def run(site: Opened) -> None:
     status = Status(site.settings.run_folder_of("portal"), "portal")
     pages = _open(site)
     ports = {"portal": pages.port}
-    status.write("ready", ports=ports)
+    status.write("starting", ports=ports)
     tasks = [asyncio.create_task(_say(status, ports, pages)), asyncio.create_task(told_to_stop())]
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     status.write("stopping", ports=ports)
@@ -63,7 +64,8 @@ def _open(site: Opened) -> Server:
 async def _say(status: Status, ports: dict[str, int], pages: Server) -> None:
     refused = 0
     while pages.alive:
-        await asyncio.sleep(_STATUS_S)
+        if pages.serves:  # pages that cannot be made end the process before it was ready
+            status.write("ready", ports=ports, refused=refused)
+        await asyncio.sleep(_STATUS_S if pages.serves else _LOOK_S)
         refused += pages.refused().total()
-        status.write("ready", ports=ports, refused=refused)
     raise OathwardError("portal", "ended by itself", reason=Reason.INTERNAL)

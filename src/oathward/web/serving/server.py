@@ -83,6 +83,11 @@ class Server:
         """Whether it still serves."""
         return self._thread.is_alive()
 
+    @property
+    def serves(self) -> bool:
+        """Whether pages are made and requests are taken."""
+        return self._server is not None and self._server.started
+
     def refused(self) -> Counter[tuple[str, Reason]]:
         """Give the connections refused since the last time, by address and reason."""
         return Counter() if self._server is None else self._server.refused()

@@ -142,7 +142,9 @@ def test_only_what_pages_of_this_patient_name_can_be_proved(looking):
 
 
 def test_what_is_not_signed_yet_says_so(looking, monkeypatch):
-    monkeypatch.setattr(checkpoints, "sign_next", lambda _keeper: None)  # the keeper would, at its next second
+    monkeypatch.setattr(
+        checkpoints, "sign_next", lambda _keeper: None
+    )  # the keeper would, at its next second
     index = opened(looking)
     assert "not ready yet" in looking.get(f"/proof/{index}").text
     assert looking.get(f"/proof/{index}/file").status_code == 404

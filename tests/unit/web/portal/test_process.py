@@ -1,16 +1,19 @@
 """The process ``portal``: a socket of its own that takes nothing of staff, a database it cannot write, none where it is off."""
 
+import asyncio
 import dataclasses
 import os
+import signal
 
 import pytest
 from sqlalchemy import text
 from tests.site import Site
 
 from oathward.app import build
+from oathward.app import portal as process
 from oathward.core import users
 from oathward.core.db import read, write
-from oathward.core.errors import KeeperError, SettingsError, StorageError
+from oathward.core.errors import KeeperError, OathwardError, SettingsError, StorageError
 from oathward.core.reasons import Reason
 from oathward.core.settings import load, moved
 from oathward.supervisor import Supervisor
@@ -116,6 +119,44 @@ def test_a_certificate_that_is_not_there_names_the_portals_setting(made, portal)
     settings = dataclasses.replace(made.settings.portal, certificate="none.pem", key="none.key")
     with pytest.raises(SettingsError, match=r"\[portal\] certificate"):
         tls_of(portal, settings)
+
+
+class Said:
+    """A status that is kept in a list."""
+
+    def __init__(self, *_):
+        self.states = STATES
+
+    def write(self, state, **_):
+        self.states.append(state)
+        if state == "ready":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def remove(self):
+        self.states.append("removed")
+
+
+STATES = []
+
+
+@pytest.fixture
+def said(monkeypatch):
+    STATES.clear()
+    monkeypatch.setattr(process, "Status", Said)
+    return STATES
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_pages_that_cannot_be_made_end_the_process_before_it_says_that_it_is_ready(portal, said, monkeypatch):
+    monkeypatch.setattr(process, "create", lambda _site: 1 / 0)
+    with pytest.raises(OathwardError, match="ended by itself"):
+        asyncio.run(process.run(portal))
+    assert said == ["starting", "stopping", "removed"]
+
+
+def test_pages_that_are_there_are_ready(portal, said):
+    asyncio.run(process.run(portal))
+    assert said == ["starting", "ready", "stopping", "removed"]
 
 
 def test_nobody_else_of_this_machine_may_come_to_its_socket(made, portal):
