@@ -64,7 +64,7 @@ def test_every_action_is_permitted_to_some_role_and_to_nobody_without_one():
             decide(RULES, Actor(kind, "me", frozenset({role})), action, thing, around)
             for role in Role
             for kind in ("person", "service", "holder")
-            for around in (plain, replace(plain, purpose="HOPERAT"))
+            for around in (plain, replace(plain, purpose="HOPERAT"), replace(plain, purpose="ETREAT"))
         ]
         own = action.startswith("own.") or action == "portal.own"
         assert own or any(isinstance(a, Permitted) for a in answers), action

@@ -22,7 +22,7 @@ READING = [
     and "{" not in call.path
     and call.call.gives is not None
     and not call.path.startswith(
-        ("/api/v1/own/", "/api/v1/break-glass")
+        ("/api/v1/own/", "/api/v1/break-glass", "/api/v1/reports")
     )  # asked of the keeper, which knows no session here
 ]
 ENGINEER = Role.INTEGRATION_ENGINEER
@@ -229,7 +229,8 @@ def test_lists_page_to_the_end_and_bear_what_was_asked_for(client):
 @pytest.mark.parametrize("call", READING, ids=lambda c: c.path)  # fmt: skip
 def test_answers_are_what_the_description_says(client, call):
     """Every list and document of a call has exactly the fields its type declares."""
-    answer = client.get(call.path, headers={"authorization": f"Bearer p_{secret_of(Role.AUDITOR)}"})
+    role = Role.PRIVACY_OFFICER if call.action == "merge.confirm" else Role.AUDITOR
+    answer = client.get(call.path, headers={"authorization": f"Bearer p_{secret_of(role)}"})
     assert answer.status_code == 200
     value = answer.json()
     schema = document([call])["components"]["schemas"]

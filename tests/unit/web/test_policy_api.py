@@ -101,7 +101,8 @@ BAD = [
 @pytest.mark.parametrize(("what", "person", "path", "body", "status", "code"), BAD, ids=[b[0] for b in BAD])
 def test_what_is_refused_and_why(people, what, person, path, body, status, code):
     one = drafted(people, person="paul")
-    assert people.caller("paul").post(f"/proposals/{one}/propose").status_code == 200
+    proposed = people.caller("paul").post(f"/proposals/{one}/propose")
+    assert proposed.status_code == 200, proposed.text
     answer = people.caller(person).post(path.format(paul=one), body)
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.text
     assert people.active().version == 1
