@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import time
 
 import pytest
 from starlette.testclient import TestClient
@@ -43,7 +44,10 @@ def texts(files):
 def drafted(people, files=LESS, person="ines"):
     answer = people.caller(person).post("/proposals", {"files": texts(files), "reason": "less"})
     assert answer.status_code == 201, answer.text
-    return answer.json()["proposal"]["id"]
+    one = answer.json()["proposal"]["id"]
+    while people.caller(person).get(f"/proposals/{one}").json()["trying"]:  # longer than the call waits for it
+        time.sleep(0.05)
+    return one
 
 
 def test_two_people_by_the_api(people):
