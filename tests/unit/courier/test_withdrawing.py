@@ -189,10 +189,12 @@ def test_a_bug_while_withdrawing_breaks_off_and_ends_the_process(site, recipient
         payer = recipients["payer"]
         await until(lambda: payer.got)
 
-        def broken(rows):
+        async def broken(_rows):
             raise ZeroDivisionError
 
-        courier.knows.refused = broken
+        courier.withdrawing._refused = (
+            broken  # there alone: the same in a feed ends the feed, and its connection with it
+        )
         await asyncio.to_thread(says_no, site, tmp_path)
         await until(lambda: courier.withdrawing.broken is not None)
         assert isinstance(courier.withdrawing.broken, ZeroDivisionError), "its process ends by that"

@@ -45,7 +45,9 @@ def drafted(people, files=LESS, person="ines"):
     answer = people.caller(person).post("/proposals", {"files": texts(files), "reason": "less"})
     assert answer.status_code == 201, answer.text
     one = answer.json()["proposal"]["id"]
-    while people.caller(person).get(f"/proposals/{one}").json()["trying"]:  # longer than the call waits for it
+    while (
+        people.caller(person).get(f"/proposals/{one}").json()["trying"]
+    ):  # longer than the call waits for it
         time.sleep(0.05)
     return one
 
