@@ -3,9 +3,11 @@
 Rules:
 - Four recipients, each by a link for care: one that is quick, one that reads a kilobyte a second with a full queue before it, a
   FHIR server, a folder. They time what comes, on the machine's clock (``bench.arrivals``; of a file its name, ``ctime``).
+- The quick one gets every message; the others those of one device in ``--one-in``, as a site's second recipients do. A message
+  is 20 observations: a FHIR server that got all of them would be what limits the rate, not the withdrawals.
 - Time to effect: from the signature of the withdrawal, just before its commit, to the last byte about that patient at a path.
-  What had come before counts as no time. Half of the withdrawals are of patients whose message,
-  of 60 KB, the slow recipient is reading just then.
+  What had come before counts as no time. Of a path it is told of the patients whose messages it gets: they are every other one
+  who withdraws, and, as long as there are any, those whose message, of 60 KB, the slow recipient is reading just then.
 - Messages come at the rate asked for, or at the highest of those below that the machine sustains; it says which.
 - What it costs: messages acknowledged a second in a closed loop, in turns, without and with (a) the watch at its usual pace,
   (b) the usual bound of what the kernel holds, (c) withdrawals going on, one a second.
@@ -48,8 +50,9 @@ from oathward_sim.pki import Authority
 EFFECT_S_MAX = 1.0
 LOST_MAX = 0.05
 SENDERS = 64
-PATIENTS = 192
-RATES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.175, 0.125, 0.0625)
+PATIENTS = 384
+EACH = PATIENTS // SENDERS
+RATES = (1.0, 0.85, 0.7, 0.6, 0.5, 0.35, 0.25, 0.125, 0.0625)
 LEAST_SHARE = 0.98
 BACKLOG_S_MAX = 2.0
 REST_S_MAX = 60.0
@@ -131,7 +134,13 @@ class Running:
     recipients: Recipients
     subjects: dict[str, str]
     core: int | None
+    narrow: tuple[int, ...]
     said: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def everywhere(self) -> set[str]:
+        """The patients whose messages go by every path."""
+        return {str(97_000_000 + sender * EACH + n) for sender in self.narrow for n in range(EACH)}
 
     def load(self, *options: object) -> Generator:
         return Generator.start(
@@ -153,12 +162,11 @@ class Running:
     def send_long(self, count: int) -> None:
         """Send long messages, each of another sender and patient: they are on the slow one's wire for a minute each."""
         text = b"OBX|21|TX|8716-3^Vital signs^LN||" + b"x" * LONG_BYTES + b"||||||F\r"
-        each = PATIENTS // SENDERS
         with Client(self.site.port(), timeout_s=60) as client:
-            for n in range(count):
-                sender = n % SENDERS
-                form = template(f"LOAD-{sender:03d}", each, sender * each)
-                raw = form.message(900_000_000 + n, n // SENDERS % each)
+            for n in range(min(count, len(self.narrow) * EACH)):
+                sender = self.narrow[n % len(self.narrow)]
+                form = template(f"LOAD-{sender:03d}", EACH, sender * EACH)
+                raw = form.message(900_000_000 + n, n // len(self.narrow))
                 assert client.send(raw + text) == "AA"
 
     def withdraw(self, office: Any, number: str) -> None:
@@ -170,8 +178,11 @@ class Running:
 
 
 @contextmanager
-def running(core: int | None, consent: dict[str, float]) -> Iterator[Running]:
-    """Set up a site with the four recipients and serve it; everything is gone afterwards."""
+def running(
+    core: int | None, consent: dict[str, float], paths: Sequence[str], one_in: int
+) -> Iterator[Running]:
+    """Set up a site with these recipients and serve it; everything is gone afterwards."""
+    narrow = tuple(range(0, SENDERS, one_in))
     folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
     recipients = Recipients.start(folder / "out", core)
     try:
@@ -184,12 +195,17 @@ def running(core: int | None, consent: dict[str, float]) -> Iterator[Running]:
         (made.folder / "recipients").mkdir()
         for file in recipients.trusted:
             shutil.copyfile(file, made.folder / "recipients" / file.name)
-        files = bundle(recipients.addresses())
-        files["recipients/fhir.toml"] += TLS.encode()
+        files = bundle({path: at for path, at in recipients.addresses().items() if path in paths})
+        for path in {*paths} - {"fast"}:
+            few = json.dumps([f"LOAD-{sender:03d}" for sender in narrow])
+            link = files[f"links/{path}.toml"].decode().replace('devices = ["*"]', f"devices = {few}")
+            files[f"links/{path}.toml"] = link.encode()
+        if "fhir" in paths:
+            files["recipients/fhir.toml"] += TLS.encode()
         made.activate(without_keep(files))
         made.start()
         try:
-            found = Running(made, recipients, {}, core)
+            found = Running(made, recipients, {}, core, narrow)
             prime = found.load("--count", 4 * PATIENTS, "--warm-up", 0, "--seconds", 180)
             while "acked" not in prime.line():
                 pass
@@ -233,11 +249,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="rounds of what it costs")
     parser.add_argument("--cost-seconds", type=float, default=8.0, help="measured of each variant in a round")
     parser.add_argument("--no-costs", action="store_true")
+    parser.add_argument("--paths", nargs="+", choices=PATHS, default=PATHS)
+    parser.add_argument("--one-in", type=int, default=8, help="devices whose messages go by every path")
     return parser.parse_args()
 
 
 def _effect(options: argparse.Namespace, core: int | None) -> dict[str, Any]:
-    with running(core, USUAL) as found:
+    with running(core, USUAL, options.paths, options.one_in) as found:
         found.send_long(options.withdrawals)
         rate = _sustained(found, options.rate)
         generator = found.load("--rate", rate, "--seconds", options.seconds, "--warm-up", 3.0)
@@ -256,7 +274,11 @@ def _effect(options: argparse.Namespace, core: int | None) -> dict[str, Any]:
             " WHERE process = 'courier' AND away = 0"
         )
         last = found.recipients.last()
-        times = {path: [last[path].get(n, 0.0) - at_s for n, at_s in found.said.items()] for path in PATHS}
+        reached = {path: found.everywhere if path != "fast" else {*found.said} for path in options.paths}
+        times = {
+            path: [last[path].get(n, 0.0) - at_s for n, at_s in found.said.items() if n in who]
+            for path, who in reached.items()
+        }
     own: dict[str, list[float]] = defaultdict(list)
     for link, seconds in noted:
         own[link].append(seconds)
@@ -296,8 +318,11 @@ def _withdraw_some(found: Running, office: Any, count: int, seconds: float) -> N
         if wait_s > 0:
             time.sleep(wait_s)
         free = [one for one in found.subjects if one not in found.said]
-        reading = [one for one in found.recipients.ask("wire")["slow"] if one in free]
-        found.withdraw(office, reading[0] if reading and number % 2 else free[number % len(free)])
+        everywhere = [one for one in free if one in found.everywhere]
+        reading = [one for one in found.recipients.ask("wire")["slow"] if one in everywhere]
+        others = [one for one in free if one not in found.everywhere]
+        some = (reading[:1] or everywhere) if number % 2 and everywhere else others
+        found.withdraw(office, some[number % len(some)])
 
 
 def _costs(options: argparse.Namespace, core: int | None) -> dict[str, dict[str, list[float]]]:
@@ -306,7 +331,7 @@ def _costs(options: argparse.Namespace, core: int | None) -> dict[str, dict[str,
     }
     for number in range(options.runs):
         for name, how in VARIANTS.items():
-            with running(core, how) as site:
+            with running(core, how, options.paths, options.one_in) as site:
                 acked, delivered = _throughput(site, options.cost_seconds, withdraw=name == LONGEST)
             found[name]["acked_per_s"].append(acked)
             found[name]["delivered_per_s"].append(delivered)
@@ -346,14 +371,14 @@ def _say_effect(found: dict[str, Any]) -> int:
         f" {found['broken_off']} broken off on the wire; acknowledged in {found['p99_ms']:.1f} ms (p99)\n"
     )
     print(
-        "| path | p50 s | p95 s | longest s | as the courier noted it: p50, longest s |\n|---|---|---|---|---|"
+        "| path | patients | p50 s | p95 s | longest s | as the courier noted it: p50, longest s |\n|---|---|---|---|---|---|"
     )
     missed = 0
-    for path in PATHS:
+    for path in found["times_s"]:
         times, own = sorted(found["times_s"][path]), found["noted_s"].get(path) or [0.0]
         p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
         print(
-            f"| {path} | {statistics.median(times):.3f} | {p95:.3f} | {times[-1]:.3f}"
+            f"| {path} | {len(times)} | {statistics.median(times):.3f} | {p95:.3f} | {times[-1]:.3f}"
             f" | {statistics.median(own):.3f}, {max(own):.3f} |"
         )
         missed += times[-1] > EFFECT_S_MAX
