@@ -5,6 +5,8 @@ Rules:
 - Of every purpose of care, whatever a site's policy lets somebody ask for: the glass is the only way past it.
 - A broken glass is of the subject it was broken for, and crosses a merge once a person confirmed it.
 - Whoever is told that something is withheld is not told what, how much, or since when.
+- To who stands in for a patient (``from_proxy``) what was said under every number counts that a merge made theirs, also where
+  no person has confirmed it: a denial crosses at once.
 
 Deliberately absent: who may open at all (``patient_opening``), and how a glass is broken (``breaking``).
 """
@@ -76,7 +78,16 @@ def shut(keeper: Keeper, together: Collection[str], rows: Sequence[Kept]) -> tup
     Raises:
         AuthorityError, StorageError: it cannot be told.
     """
-    names = frozenset(row.message for row in rows)
+    return _shut(keeper, together, frozenset(row.message for row in rows))
+
+
+def from_proxy(keeper: Keeper, subject: str, messages: Collection[str]) -> tuple[frozenset[str], bool]:
+    """Say the same of who stands in for a patient, of messages by their ids; raises as ``shut``."""
+    together = keeper.register.family(keeper, subject) if keeper.register is not None else (subject,)
+    return _shut(keeper, together, frozenset(messages))
+
+
+def _shut(keeper: Keeper, together: Collection[str], names: frozenset[str]) -> tuple[frozenset[str], bool]:
     if keeper.register is None:
         return names, True
     marks = ", ".join("?" * len(together))

@@ -3,16 +3,22 @@
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import orjson
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 from tests.unit.vault.keeper.test_portal import records
+from tests.unit.vault.keeper.test_portal_choosing import says
 from tests.unit.web.portal.own_data import oru, sealing
 from tests.unit.web.portal.real import house_of, window
 
+from oathward import ledger
+from oathward.consent.model import statement
+from oathward.core.db import write
+from oathward.ledger import Record
 from oathward.vault.keeper.portal import requests as copies
-from oathward.web.portal.copying import paper
+from oathward.web.portal.copying import paper, source
 from oathward.web.portal.pages import requests as page
 
 NEEDS_PDF = pytest.mark.skipif(
@@ -141,6 +147,40 @@ def test_a_readable_page_sums_up_what_the_file_holds(house, patient):
     assert '<html lang="en">' in answer.text
     listed = re.findall(r"<td>(\d+) /min</td>", answer.text)
     assert listed == [str(value) for value in range(81, 71, -1)], "the newest ten, newest first"
+
+
+def test_what_the_patient_allows_is_in_their_own_copy_and_not_in_a_proxys(house, patient, proxy):
+    said = statement(permit=False, purposes=("*",), recipients=("house",), classes=("*",))
+    says(house, replace(said, fact=replace(said.fact, labels=frozenset({"HIV"}))))
+    mine, theirs = (fetched(one, asked(one), "bundle").content for one in (patient, proxy))
+    assert b"HIV" in mine
+    assert b'"Consent"' in mine
+    assert b"HIV" not in theirs
+    assert b'"Consent"' not in theirs
+    assert b"What the patient allows is in a copy for the patient alone." in theirs
+
+
+def test_what_cannot_be_written_of_what_the_patient_allows_is_said_to_be_missing(house, patient):
+    says(house, statement(permit=False, purposes=("TREAT",), recipients=("house",), classes=("*",)))
+    found = fetched(patient, asked(patient), "bundle").content
+    assert b'"Consent"' not in found
+    assert b"What the patient allows could not be written" in found
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_copy_names_staff_where_the_site_does(house, patient, monkeypatch, named):
+    body = {"basis": "unit", "first": "", "last": "", "opened": 1, "person": "p-privacy", "purpose": "TREAT"}
+    with write(house.keeper.engine) as db:
+        leaf = ledger.prepare(Record("keeper.opened", body, house.keeper.now_us(), house.subject))
+        ledger.append(db, house.keeper.site, [leaf])
+    monkeypatch.setattr(source.people, "names", lambda *_: {"p-privacy": "Zebulonova"})
+    settings = replace(house.settings, portal=replace(house.settings.portal, staff_names=named))
+    monkeypatch.setattr(house, "settings", settings)
+    with window(house, new=False) as there:
+        for form in ("bundle", "page"):
+            told = fetched(there, asked(there), form).text
+            assert ("Zebulonova" in told) is named
+            assert "p-privacy" not in told
 
 
 @NEEDS_PDF

@@ -103,7 +103,7 @@ def open_own(
         rows = kept.newest(db, keeper.site, [subject], after=after, limit=limit + 1)
     own = [row for row in rows[:limit] if row.purpose not in kept.PAPERS]
     if not access.own:  # to a proxy no more than to who cares for the patient
-        closed, _ = withheld.shut(keeper, (subject,), own)
+        closed, _ = withheld.from_proxy(keeper, subject, [row.message for row in own])
         own = [row for row in own if row.message not in closed]
     fitting = _fitting(own)
     said = {

@@ -38,7 +38,7 @@ from oathward.vault.keeper.portal.desk import Copying
 from oathward.vault.keeper.portal.seats import Proof
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in.sessions import Session
-from oathward.vault.keeper.withheld import shut
+from oathward.vault.keeper.withheld import from_proxy
 from oathward.vault.kept import Kept
 
 FORMS = ("bundle", "pdf", "page")
@@ -119,8 +119,9 @@ def begin(keeper: Keeper, caller: Caller, subject: str, link: str, form: str, pr
         ids = kept.newest_ids(db, keeper.site, subject, limit=MESSAGES_MAX + 1)
         card = cards.newest(db, keeper.site, [subject])
     given, more = ids[:MESSAGES_MAX], len(ids) > MESSAGES_MAX
-    if card is not None and not access.own and shut(keeper, (subject,), ())[1]:
-        card = None
+    if not access.own:  # also the record counts what they get alone: they can read it
+        closed, card_shut = from_proxy(keeper, subject, given)
+        given, card = [one for one in given if one not in closed], None if card_shut else card
     said = _said(caller, session, access)
     with keeper.store.guard:  # nobody fetches twice by one count
         id_ = _use(keeper, session, subject, link)
@@ -173,7 +174,7 @@ def part(keeper: Keeper, caller: Caller, ticket: str) -> dict[str, Any]:
         )
     fitting = wanted = _fitting(rows)
     if not found.own and wanted:
-        closed, _ = shut(keeper, (found.subject,), wanted)
+        closed, _ = from_proxy(keeper, found.subject, [row.message for row in wanted])
         wanted = [row for row in wanted if row.message not in closed]
     try:
         originals = [plain.original(one) for one in opening.open_rows(keeper, wanted)]

@@ -3,7 +3,7 @@
 | entry | of what |
 |---|---|
 | Patient | the card |
-| Provenance, Consent, AuditEvent | who made the copy, what the patient allows, who opened the data and for what |
+| Provenance, Consent, AuditEvent | who made the copy, what the patient allows (for the patient alone), who opened the data and for what |
 | Device, Observation | what devices told, oldest first; a device stands before its first value |
 | OperationOutcome | what is not in it: older messages, messages that cannot be read here, consents |
 
@@ -47,19 +47,22 @@ _AUDIT = {
     "code": "110110",
     "display": "Patient Record",
 }
+UNREADABLE = "What the patient allows could not be written into this copy; the page about choices has it."
+NOT_YOURS = "What the patient allows is in a copy for the patient alone."
 _PURPOSES = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 
 
 def written(
-    site: Opened, subject: str, begun: Begun, parts: Iterable[Sequence[Original]], now_us: int
+    site: Opened, subject: str, begun: Begun, parts: Iterable[Sequence[Original]], now_us: int, *, own: bool
 ) -> Iterator[bytes]:
-    """Write the Bundle, piece by piece."""
+    """Write the Bundle, piece by piece; ``own``: for the patient, not for who stands in for them."""
     patient = url_of("patient", subject)
-    known = source.around(site, subject)
+    known = source.around(site, subject, own=own)
     head = {"resourceType": "Bundle", "type": "collection", "timestamp": instant(now_us)}
     yield orjson.dumps(head)[:-1] + b',"entry":['
     yield _entry(patient, as_fhir.patient_of(begun.card))
-    for url, resource in _beside(site, subject, patient, known, now_us):
+    said = _consents(subject, patient, known, now_us)
+    for url, resource in _beside(site, subject, patient, known.looked, said or (), now_us):
         yield b",\n" + _entry(url, resource)
     unread = 0
     seen: set[str] = set()
@@ -67,7 +70,8 @@ def written(
         pieces, missed = _part(site, part, patient, seen)
         unread += missed
         yield b"".join(b",\n" + one for one in pieces)
-    for url, resource in _missing(subject, older=begun.more, unread=unread, consents=known.said is None):
+    consents = "" if said is not None else UNREADABLE if own else NOT_YOURS
+    for url, resource in _missing(subject, older=begun.more, unread=unread, consents=consents):
         yield b",\n" + _entry(url, resource)
     yield b"]}\n"
 
@@ -90,7 +94,12 @@ def _part(site: Opened, part: Sequence[Original], patient: str, seen: set[str]) 
 
 
 def _beside(
-    site: Opened, subject: str, patient: str, known: Around, now_us: int
+    site: Opened,
+    subject: str,
+    patient: str,
+    looked: Iterable[Looked],
+    said: Iterable[dict[str, Any]],
+    now_us: int,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     yield (
         url_of("provenance", subject, str(now_us)),
@@ -102,10 +111,10 @@ def _beside(
             "agent": [{"type": {"text": "assembler"}, "who": {"display": site.site}}],
         },
     )
-    for number, one in enumerate(_consents(subject, patient, known, now_us) or ()):
-        yield url_of("consent", subject, str(number)), one
-    for looked in known.looked:
-        yield url_of("audit", str(looked.opening.index)), _audit(site.site, patient, looked)
+    for number, consent in enumerate(said):
+        yield url_of("consent", subject, str(number)), consent
+    for one in looked:
+        yield url_of("audit", str(one.opening.index)), _audit(site.site, patient, one)
 
 
 def _consents(subject: str, patient: str, known: Around, now_us: int) -> list[dict[str, Any]] | None:
@@ -122,9 +131,9 @@ def _consents(subject: str, patient: str, known: Around, now_us: int) -> list[di
 def _audit(site: str, patient: str, looked: Looked) -> dict[str, Any]:
     opening = looked.opening
     who = looked.name or (
-        "the patient, or who stands in for them" if opening.purpose == "PATRQT" else opening.person
+        "the patient, or who stands in for them" if opening.purpose == "PATRQT" else "somebody of the staff"
     )
-    agent: dict[str, Any] = {"who": {"display": who or "unknown"}, "requestor": True}
+    agent: dict[str, Any] = {"who": {"display": who}, "requestor": True}
     made: dict[str, Any] = {
         "resourceType": "AuditEvent",
         "type": _AUDIT,
@@ -150,7 +159,7 @@ def _device(one: Device) -> dict[str, Any]:
 
 
 def _missing(
-    subject: str, *, older: bool, unread: int, consents: bool
+    subject: str, *, older: bool, unread: int, consents: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     issues = []
     if older:
@@ -162,7 +171,7 @@ def _missing(
             f"{unread} messages are alarms, about several patients, or of a form that is not shown here."
         )
     if consents:
-        issues.append("What the patient allows could not be read while this copy was made.")
+        issues.append(consents)
     if issues:
         told = [{"severity": "information", "code": "incomplete", "diagnostics": words} for words in issues]
         yield url_of("missing", subject), {"resourceType": "OperationOutcome", "issue": told}

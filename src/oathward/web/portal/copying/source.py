@@ -3,11 +3,14 @@
 Rules:
 - Of this one subject alone, the newest ``OPENINGS_MAX`` openings.
 - A device's name and kind are believed with its signature; one that does not verify is named by nothing.
-- Who opened is named as the site's register of people has it; a holder is a holder.
+- Who opened is named as the site's register of people has it, and by nothing where the site names no staff to patients; a
+  holder is a holder.
+- What the patient allows is the patient's: a copy for who stands in for them does not read it.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,21 +42,22 @@ class Looked:
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What stands beside the values. ``said`` None: what the patient allows cannot be read now."""
+    """What stands beside the values. ``said`` None: what the patient allows cannot be read now, or is not for who asked."""
 
     said: tuple[Statement, ...] | None
     looked: tuple[Looked, ...]
 
 
-def around(site: Opened, subject: str) -> Around:
-    """Read what the patient allows, and who opened their data."""
+def around(site: Opened, subject: str, *, own: bool) -> Around:
+    """Read what the patient allows, where it is the patient who asks (``own``), and who opened their data."""
+    said = None
     with read(site.engine) as db:
-        try:
-            _, said = facts_of(db, site.site, subject, site.authority, site.seen)
-        except AuthorityError:
-            said = None
+        if own:
+            with suppress(AuthorityError):
+                _, said = facts_of(db, site.site, subject, site.authority, site.seen)
         found = accesses.openings(db, site.site, subject=subject, limit=OPENINGS_MAX)
-        names = people.names(db, site.site, {one.person for one in found})
+        named = site.settings.portal.staff_names
+        names = people.names(db, site.site, {one.person for one in found}) if named else {}
     opened = [one for one in found if one.kind == "keeper.opened"]
     return Around(said, tuple(Looked(one, names.get(one.person, "")) for one in opened))
 

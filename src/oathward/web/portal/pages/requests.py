@@ -77,7 +77,7 @@ def _fetch_bundle(view: View) -> Response:
         return begun
     assert view.seat is not None, "the frame lets nobody else here"
     parts = view.site.keeper.asks.parts(begun)
-    pieces = bundle.written(view.site, view.seat.subject, begun, parts, view.now_us)
+    pieces = bundle.written(view.site, view.seat.subject, begun, parts, view.now_us, own=view.seat.own)
     return StreamingResponse(pieces, media_type=bundle.MEDIA, headers=_as_file(view, "json"))
 
 
@@ -121,7 +121,7 @@ def _summary(view: View, template: str, begun: Begun) -> str:
         "begun": begun,
         "called": (called_of(begun.card) if begun.card else None) or found.called,
         "found": found,
-        "looked": source.around(view.site, view.seat.subject).looked,
+        "looked": source.around(view.site, view.seat.subject, own=False).looked,
         "plain": PLAIN,
     }
     return view.render.page(template, view, values)
