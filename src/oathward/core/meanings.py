@@ -363,7 +363,7 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.STORAGE_FAILED: Meaning("disk or database failed", _RETRIED),
     Reason.INTERNAL: Meaning(
-        "a mistake of ours; a message it happened to lies sealed in quarantine",
+        "a mistake of ours; a message it happened to lies sealed in quarantine, a delivery waits",
         "report it with what you did or with the record, never with a message",
     ),
 } | PEOPLE

@@ -121,8 +121,7 @@ class FhirWire:
 
     def break_off(self, _ids: Collection[str], /) -> None:
         """Reset the connection and give up what is outstanding, wherever it has come to; it is answered as failed."""
-        self._wanted = False
-        self._http.reset()
+        self.close()
         if self._sending is not None:
             self._sending.cancel()
 

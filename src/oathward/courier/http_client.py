@@ -21,7 +21,7 @@ from typing import cast
 
 import httptools
 
-from oathward.courier.sockets import SEND_BUFFER_BYTES, prepare, reset
+from oathward.courier.sockets import SEND_BUFFER_BYTES, let_go, prepare
 
 HEADER_BYTES_MAX = 32_768
 BODY_BYTES_MAX = 1_048_576
@@ -121,14 +121,9 @@ class HttpConnection:
             raise
 
     def close(self) -> None:
-        """Break off; what is outstanding fails."""
+        """Break off; what is outstanding fails, and nothing of it that has not left leaves any more."""
         if self._line is not None:
             self._line.close()
-
-    def reset(self) -> None:
-        """Break off so that what the kernel has not sent is not sent any more; what is outstanding fails."""
-        if self._line is not None:
-            self._line.reset()
 
 
 class _Line(asyncio.Protocol):
@@ -139,6 +134,8 @@ class _Line(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reading: _Reading | None = None
         self.served = 0
+        self._whole = True
+        """Whether the last request left whole, as far as can be told: it was answered, and more may be asked."""
 
     @property
     def is_open(self) -> bool:
@@ -147,7 +144,7 @@ class _Line(asyncio.Protocol):
     async def ask(self, request: bytes) -> Answer:
         assert self._transport is not None
         assert self._reading is None, "one request at a time"
-        self._reading = reading = _Reading()
+        self._reading, self._whole = (reading := _Reading()), False
         try:
             self._transport.write(request)
             answer = await reading.done
@@ -155,17 +152,17 @@ class _Line(asyncio.Protocol):
             self._reading = None
         self.served += 1
         # A request that is still being written when its answer is there was cut off by it.
-        if not reading.keep or self._transport is None or self._transport.get_write_buffer_size():
+        self._whole = (
+            reading.keep and self._transport is not None and not self._transport.get_write_buffer_size()
+        )
+        if not self._whole:
             self.close()
         return answer
 
     def close(self) -> None:
         if self._transport is not None:
+            self.eof_received()
             self._transport.abort()
-
-    def reset(self) -> None:
-        if self._transport is not None:
-            reset(self._transport)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to send."""
@@ -176,6 +173,11 @@ class _Line(asyncio.Protocol):
         """Read on; what nobody asked for ends the connection."""
         if self._reading is None or not self._reading.feed(data):
             self.close()
+
+    def eof_received(self) -> None:
+        """Let the connection end, politely where nothing is outstanding."""
+        if self._transport is not None and self._whole:
+            let_go(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is outstanding: with what came, where the end of the connection is the end of the answer."""

@@ -182,6 +182,8 @@ class Lane:
                 self._wake.clear()
                 await self._wake.wait()  # until the wire breaks or a refusal asks for a pause
         finally:
+            # However this ends: nobody will look after what is on the wire any more.
+            self.break_off(self._on_wire)
             self._open = False
             self._wire.close()
 

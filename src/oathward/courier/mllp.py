@@ -22,7 +22,7 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import Courier as Limits
 from oathward.courier.lane import reason_of
 from oathward.courier.model import GRACE_S, Delivered, Failed, Item, Result
-from oathward.courier.sockets import prepare, reset
+from oathward.courier.sockets import let_go, prepare
 from oathward.protocols.hl7v2.mllp import FrameLimits, Framer, wrap
 
 _ACK_BYTES_MAX = 65_536
@@ -80,15 +80,16 @@ class MllpWire(asyncio.Protocol):
             self._arm()
 
     def close(self) -> None:
-        """Break off; what is outstanding is answered as failed."""
+        """Break off; what is outstanding is answered as failed, and nothing of it that has not left leaves any more."""
+        self._out.clear()
         if self._transport is not None:
+            if not self._outstanding:
+                let_go(self._transport)
             self._transport.abort()
 
     def break_off(self, _ids: Collection[str], /) -> None:
         """Reset the connection; what is outstanding is answered as failed."""
-        self._out.clear()
-        if self._transport is not None:
-            reset(self._transport)
+        self.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be ready to send."""
@@ -102,6 +103,11 @@ class MllpWire(asyncio.Protocol):
                 self._acknowledged(frame)
         except DecodeError:
             self.close()
+
+    def eof_received(self) -> None:
+        """Let the connection end, politely where nothing is outstanding."""
+        if self._transport is not None and not self._outstanding:
+            let_go(self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Answer everything outstanding as failed: its outcome is unknown."""

@@ -5,6 +5,8 @@ Rules:
 - A new bundle, a changed consent or merge makes every feed read its rows again and decide anew; consents and merges are
   looked at ten times a second. What is on the wire then is decided again too, and broken off if it may not be there.
 - A link whose recipient's certificate or ours is not accepted raises a finding once; its rows wait.
+- A feed that a bug ended raises a finding once and is started again: at once, then after pauses that double up to a longest
+  one. Its rows wait, those for care too; no other link does.
 - While policy or consents do not verify, nothing leaves. What needs a keeper that is away waits in its place.
 """
 
@@ -14,6 +16,7 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +25,7 @@ from typing import TypeVar
 
 import structlog
 
-from oathward.core.clock import micros
+from oathward.core.clock import micros, wall_s
 from oathward.core.db import GROUP_ROWS_MAX
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError, StorageError
 from oathward.core.process import Status, told_to_stop
@@ -43,7 +46,10 @@ _STALE_LOOKS = 2
 _SAID_MAX = 40
 """Looks while nothing can be read; a database that takes longer to answer is for the watchdog."""
 _DRAIN_S = 5.0
-_FOR_PEOPLE = frozenset({Reason.RECIPIENT_DISTRUSTS.code, Reason.RECIPIENT_UNTRUSTED.code})
+_PAUSE_FIRST_S, _PAUSE_LONGEST_S, _HEALTHY_S = 0.5, 10.0, 30.0
+_FOR_PEOPLE = frozenset(
+    {Reason.RECIPIENT_DISTRUSTS.code, Reason.RECIPIENT_UNTRUSTED.code, Reason.INTERNAL.code}
+)
 """Troubles of a link that do not pass by themselves."""
 
 T = TypeVar("T")
@@ -59,6 +65,18 @@ class _Running:
     declared: tuple[Link, Recipient]
 
 
+@dataclass(slots=True)
+class _Broken:
+    """A link whose feed a bug ended; times are of the monotonic clock.
+
+    ``since_s``: of the first of these ends, seconds since 1970; ``again_at_s``: when it may come again.
+    """
+
+    since_s: float
+    times: int = 0
+    again_at_s: float = 0.0
+
+
 class Courier:
     """The deliveries of one site."""
 
@@ -72,6 +90,7 @@ class Courier:
         self._feeds: dict[str, _Running] = {}
         self._settling: set[int] = set()
         self._unusable: dict[str, str] = {}
+        self._broken: dict[str, _Broken] = {}
         self._said: dict[str, str] = {}
         self._noted: dict[str, Reason] = {}
         self._turns_before = 0
@@ -112,13 +131,29 @@ class Courier:
         wanted = self._wanted()
         for name, feed in self._feeds.items():
             if feed.task.done():
-                log.error("courier.feed", link=name, trouble=type(feed.task.exception()).__name__)
+                self._feed_ended(name, feed.task.exception())
         await self._stop_feeds(
             [n for n, feed in self._feeds.items() if wanted.get(n) != feed.declared or feed.task.done()]
         )
+        now_s = time.monotonic()
+        running = self._feeds.keys() & wanted.keys()
+        self._broken = {
+            name: one
+            for name, one in self._broken.items()
+            if name in wanted and (name not in running or now_s < one.again_at_s + _HEALTHY_S)
+        }
         for name, declared in wanted.items():
-            if name not in self._feeds:
+            broken = self._broken.get(name)
+            if name not in running and (broken is None or now_s >= broken.again_at_s):
                 self._start(declared)
+
+    def _feed_ended(self, name: str, error: BaseException | None) -> None:
+        bugs = error.exceptions if isinstance(error, BaseExceptionGroup) else (error,)
+        what = ", ".join(type(bug).__name__ for bug in bugs)
+        log.error("courier.feed", link=name, trouble=Reason.INTERNAL.code, error=what)
+        broken = self._broken.setdefault(name, _Broken(wall_s()))
+        pause_s = min(_PAUSE_LONGEST_S, _PAUSE_FIRST_S * 2**broken.times) if broken.times else 0.0
+        broken.times, broken.again_at_s = broken.times + 1, time.monotonic() + pause_s
 
     def _wanted(self) -> dict[str, tuple[Link, Recipient]]:
         if self.knows.active is None:
@@ -178,6 +213,9 @@ class Courier:
                 "since_s": failing.failing_since_s if failing else 0.0,
                 "to": running.declared[1].address,
             }
+        for link, broken in self._broken.items():
+            waiting = found.get(link, {"waiting": 0})
+            found[link] = {**waiting, "trouble": Reason.INTERNAL.code, "since_s": broken.since_s}
         return found
 
     def say_changes(self) -> None:

@@ -22,15 +22,20 @@ PEER = Peer("127.0.0.1", None, ())
 
 
 class Quiet:
-    """Reads what comes and keeps it; answers only while ``answers`` is set, ``pause_s`` after each."""
+    """Reads what comes, while ``reads`` is set, and keeps it; answers only while ``answers`` is, ``pause_s`` after each."""
 
-    def __init__(self, *, answers=False, pause_s=0.0):
+    def __init__(self, *, answers=False, pause_s=0.0, reads=True):
         self.pause_s, self.times = pause_s, []
         self.got, self.connections, self.resets, self.closing = [], 0, 0, False
         self.answers = threading.Event()
         if answers:
             self.answers.set()
+        self.reads = threading.Event()
         self.server = socket.socket()
+        if reads:
+            self.reads.set()
+        else:
+            self.server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         self.server.bind(("127.0.0.1", 0))
         self.server.listen()
         self.address = f"mllp://127.0.0.1:{self.server.getsockname()[1]}"
@@ -48,6 +53,8 @@ class Quiet:
         one.settimeout(0.02)
         with one, contextlib.suppress(ConnectionError):
             while not self.closing:
+                if not self.reads.wait(0.02):
+                    continue
                 with contextlib.suppress(TimeoutError):
                     try:
                         data = one.recv(65536)

@@ -11,6 +11,8 @@ from oathward.core.clock import Clock, micros
 from oathward.core.db import write
 from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.courier import process
 from oathward.courier.process import Courier
 from oathward.gateway.arrival import Outcome
 from oathward.gateway.commit import commit_group
@@ -111,6 +113,40 @@ def test_a_feed_that_ended_is_started_again(site):
         assert kept(site) == COUNT
 
     deliver(site, go)
+
+
+def test_a_feed_that_ends_again_and_again_is_said_and_comes_after_pauses(site, monkeypatch):
+    """Care too: the rows of its link wait, status and a finding say why, and it goes on as soon as it can."""
+    monkeypatch.setattr(process, "_PAUSE_FIRST_S", 0.1)
+
+    async def go(courier):
+        bodies, courier.knows.bodies = courier.knows.bodies, None
+        await courier.refresh()
+        started = 0
+        async with asyncio.timeout(10):
+            while courier._broken.get("ehr", process._Broken(0)).times < 3:
+                before = courier._feeds.get("ehr")
+                await asyncio.sleep(0.02)
+                await courier.refresh()
+                await courier.note_troubles()
+                started += courier._feeds.get("ehr") not in {before, None}
+        assert courier.links()["ehr"]["trouble"] == Reason.INTERNAL.code
+        assert started == 2, "once at once, once after a pause"
+        assert (kept(site), len(states(site))) == (0, COUNT)
+        courier.knows.bodies = bodies
+        async with asyncio.timeout(10):
+            while states(site):
+                await courier.refresh()
+                await asyncio.sleep(0.02)
+        assert kept(site) == COUNT
+        assert courier.links()["ehr"]["trouble"], "it has to stand for a while"
+        monkeypatch.setattr(process, "_HEALTHY_S", 0.0)
+        await courier.refresh()
+        assert courier.links()["ehr"]["trouble"] == ""
+
+    deliver(site, go)
+    said = [one for one in site.records("finding.raised") if one["body"]["finding"] == "delivery.trouble"]
+    assert [(one["links"], one["body"]["reason"]) for one in said] == [(["ehr"], Reason.INTERNAL.code)]
 
 
 def test_new_rows_are_looked_for_as_long_as_the_process_runs(site):

@@ -1,7 +1,12 @@
 """What is on the wire and may not be there any more: answered in time, or broken off, on record, and never sent again."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 
@@ -205,23 +210,49 @@ class Slow:
         return size, False
 
 
-def broken_off(monkeypatch=None, *, linger=True):
+async def withdrawn(laned):
+    laned.narrowed(1)
+    laned.lane.break_off()
+    await laned.until(lambda: laned.results)
+    assert laned.results == {"m1": OVER}
+
+
+async def ended(laned):
+    """A bug in its feed, a process that stops: nobody looks after the lane any more."""
+    laned.task.cancel()
+    await laned.until(lambda: not laned.lane.in_flight)
+    assert laned.results == {}, "nobody knows whether it arrived: it is decided, and sent, again"
+
+
+async def unanswered(laned):
+    laned.lane._wire.close()
+    await laned.until(lambda: laned.lane.failing)
+
+
+ENDS = [withdrawn, ended, unanswered]
+
+
+def mllp_to(port):
+    return MllpWire("127.0.0.1", port, LIMITS, context=None), b"x" * BIG
+
+
+def fhir_to(port):
+    body = b'{"resourceType":"Observation","id":"o-1","x":"' + b"x" * BIG + b'"}'
+    return FhirWire(f"http://127.0.0.1:{port}/fhir", LIMITS, context=None), body
+
+
+def broken_off(to, end):
     """Give (bytes in the recipient's kernel when it was broken off, all it could ever read, whether it was reset)."""
 
     async def go():
         with Slow() as slow:
-            wire = MllpWire("127.0.0.1", slow.port, LIMITS, context=None)
-            if not linger:
-                monkeypatch.setattr("oathward.courier.mllp.reset", lambda transport: transport.abort())
+            wire, body = to(slow.port)
             async with Laned(wire) as laned:
-                laned.lane.put(item(1, body=b"x" * BIG))
+                laned.lane.put(item(1, body=body))
                 connection, _ = await asyncio.to_thread(slow.server.accept)
                 await asyncio.sleep(0.1)
                 held = len(connection.recv(BIG, socket.MSG_PEEK))
-                laned.narrowed(1)
-                laned.lane.break_off()
-                await laned.until(lambda: laned.results)
-                assert laned.results == {"m1": OVER}
+                await end(laned)
                 got, reset = await asyncio.to_thread(slow.all_of, connection)
                 connection.close()
                 return held, got, reset
@@ -229,18 +260,77 @@ def broken_off(monkeypatch=None, *, linger=True):
     return asyncio.run(go())
 
 
-def test_what_the_kernel_has_not_sent_is_not_sent_any_more():
-    held, got, reset = broken_off()
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("to", [mllp_to, fhir_to])
+def test_what_the_kernel_has_not_sent_is_not_sent_any_more(to, end):
+    held, got, reset = broken_off(to, end)
     assert reset
     assert got <= held < 100_000
 
 
-def test_without_the_reset_the_kernel_would_go_on_sending(monkeypatch):
-    held, got, _ = broken_off(monkeypatch, linger=False)
+@pytest.mark.parametrize("end", ENDS)
+def test_without_the_reset_the_kernel_would_go_on_sending(monkeypatch, end):
+    monkeypatch.setattr(sockets, "_AT_ONCE", sockets._POLITELY)
+    held, got, _ = broken_off(mllp_to, end)
     assert got > held
 
 
-def test_over_tls_it_is_a_reset_too(tmp_path):
+KILLED = """
+import asyncio, sys
+from tests.unit.courier.test_withdraw import Laned, item, mllp_to
+
+async def go():
+    wire, body = mllp_to(int(sys.argv[1]))
+    async with Laned(wire) as laned:
+        laned.lane.put(item(1, body=body))
+        await asyncio.sleep(60)
+
+asyncio.run(go())
+"""
+
+
+def test_a_process_that_is_killed_sends_nothing_more():
+    with Slow() as slow:
+        sender = subprocess.Popen([sys.executable, "-c", KILLED, str(slow.port)])
+        try:
+            slow.server.settimeout(30)
+            connection, _ = slow.server.accept()
+            while not (held := len(connection.recv(BIG, socket.MSG_PEEK))):
+                pass
+        finally:
+            os.kill(sender.pid, signal.SIGKILL)
+            sender.wait()
+        held = max(held, len(connection.recv(BIG, socket.MSG_PEEK)))
+        got, reset = slow.all_of(connection)
+        connection.close()
+    assert reset
+    assert got <= held < 100_000
+
+
+@pytest.mark.parametrize("to", [mllp_to, fhir_to])
+def test_where_nothing_is_outstanding_the_end_is_polite(to):
+    async def go():
+        with Slow() as slow:
+            wire, _ = to(slow.port)
+            await wire.open()
+            connection, _ = await asyncio.to_thread(slow.server.accept)
+            await asyncio.sleep(0.05)
+            wire.close()
+            got = await asyncio.to_thread(slow.all_of, connection)
+            connection.close()
+            await wire.open()
+            connection, _ = await asyncio.to_thread(slow.server.accept)
+            await asyncio.sleep(0.05)
+            connection.shutdown(socket.SHUT_WR)  # the other one ends it
+            theirs = await asyncio.to_thread(slow.all_of, connection)
+            connection.close()
+            return got, theirs
+
+    assert asyncio.run(go()) == ((0, False), (0, False))
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_over_tls_it_is_a_reset_too(tmp_path, end):
     """The record layer keeps nothing back: what had not left yet never does."""
 
     async def go():
@@ -267,10 +357,7 @@ def test_over_tls_it_is_a_reset_too(tmp_path):
             laned.lane.put(item(1, body=b"x" * BIG))
             await laned.until(lambda: laned.lane.in_flight)
             await asyncio.sleep(0.1)
-            laned.narrowed(1)
-            laned.lane.break_off()
-            await laned.until(lambda: laned.results)
-            assert laned.results == {"m1": OVER}
+            await end(laned)
             go_on.set()
             await asyncio.wait_for(over.wait(), 5)
         server.close()
@@ -346,6 +433,31 @@ def test_a_file_gets_no_name_once_it_is_withdrawn(tmp_path, monkeypatch):
             laned.lane.put(item(2, "a"))
             await laned.until(lambda: "m2" in laned.results)
             assert [path.name for path in tmp_path.iterdir()] == ["m2.hl7"]
+
+    asyncio.run(go())
+
+
+def test_a_file_gets_no_name_once_nobody_looks_after_it(tmp_path, monkeypatch):
+    async def go():
+        wire = FileWire(tmp_path)
+        go_on = threading.Event()
+        sync = files.os.fdatasync
+
+        def slow(fd):
+            sync(fd)
+            go_on.wait(5)
+
+        monkeypatch.setattr(files.os, "fdatasync", slow)
+        async with Laned(wire) as laned:
+            laned.lane.put(item(1, "a"))
+            await laned.until(lambda: list(tmp_path.iterdir()))
+            laned.task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await laned.task
+            go_on.set()
+            await laned.until(lambda: not laned.lane.in_flight)
+            assert laned.results == {}
+        assert list(tmp_path.iterdir()) == []
 
     asyncio.run(go())
 

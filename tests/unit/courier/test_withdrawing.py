@@ -4,7 +4,8 @@ import asyncio
 import math
 
 import pytest
-from tests.unit.courier.standing_site import Quiet, deliver, says_no, served, until
+from tests.unit.courier.standing_site import Quiet, deliver, says_no, served, take, until
+from tests.wire import oru
 
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
@@ -202,6 +203,34 @@ def test_a_bug_while_withdrawing_breaks_off_and_ends_the_process(site, recipient
 
     deliver(site, go)
     assert withdrawing.GRACE_S == 0.5
+
+
+def test_a_bug_that_ends_a_feed_breaks_off_what_is_on_its_wires(tmp_path):
+    """What the kernel holds of a withheld row does not go out behind it either."""
+    payer = Quiet(reads=False)
+    site = served(tmp_path, {"payer": payer}, count=0)
+    obx = "OBX|2|NM|147842^MDC_ECG_HEART_RATE^MDC|1.0.0.1|72|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||R\r"
+    take(site, oru("m0", more=obx * 700))
+
+    async def go(courier):
+        feed = courier._feeds["payer"].feed
+        await until(feed.on_wire)
+        [wire] = [lane._wire for lane in feed.lanes if lane.in_flight]
+        await asyncio.sleep(0.1)
+        assert wire._transport.get_write_buffer_size() == 0, "all that is left of it lies in the kernel"
+
+        def broken(_rows):
+            raise ZeroDivisionError
+
+        courier.knows.refused = broken
+        await asyncio.to_thread(says_no, site, tmp_path)
+        await until(courier._feeds["payer"].task.done)
+        payer.reads.set()
+        await until(lambda: payer.resets)
+        assert payer.got == []
+
+    deliver(site, go)
+    payer.close()
 
 
 def test_care_is_not_broken_off_for_what_cannot_be_told(tmp_path):
