@@ -9,7 +9,8 @@
 
 Rules:
 - The holder (who signs in) and the subject (whose data it is) are random ids; a name stands nowhere in it.
-- What is not known is not in force: a parent's access without a day of birth gives nothing.
+- What is not known is not in force: a parent's access without a day of birth gives nothing; nor does one with an end while
+  nobody can say what time it is.
 - A day begins where it begins first (UTC+14), so that coming of age is never late anywhere.
 - Bodies are canonical JSON, and read strictly: a word nobody knows is no access.
 
@@ -30,7 +31,7 @@ from oathward.core.labels import Role
 ACCESS = "portal-access"
 """Kind of the signed document."""
 
-Standing = Literal["in-force", "ended", "hidden", "early", "late", "of-age"]
+Standing = Literal["in-force", "ended", "hidden", "early", "late", "of-age", "unsure"]
 State = Literal["active", "ended", "hidden"]
 
 SCOPE = ("see", "choose", "request")
@@ -132,12 +133,15 @@ def unfit(access: Access) -> str:
     return ""
 
 
-def standing(access: Access, now_us: int, *, born: date | None, adult_years: int) -> Standing:
+def standing(
+    access: Access, now_us: int, *, born: date | None, adult_years: int, clock_sure: bool = True
+) -> Standing:
     """Say whether an access is in force now, or why not.
 
     Args:
         born: the patient's day of birth; None where it is not known.
         adult_years: the age at which a patient speaks for themselves.
+        clock_sure: ``now_us`` can be believed (``core.clock``): one that ended is not in force again when a clock goes back.
     """
     if access.state != "active":
         return access.state
@@ -145,7 +149,10 @@ def standing(access: Access, now_us: int, *, born: date | None, adult_years: int
         return "early"
     if access.end_us is not None and now_us >= access.end_us:
         return "late"
-    return "of-age" if _of_age(access, now_us, born, adult_years) else "in-force"
+    if _of_age(access, now_us, born, adult_years):
+        return "of-age"
+    ends = access.end_us is not None or access.basis == "parent" or (access.basis == "guardian" and born)
+    return "unsure" if ends and not clock_sure else "in-force"
 
 
 def grown_us(born: date, adult_years: int) -> int:

@@ -8,6 +8,7 @@ from tests.fhir import patient, raw
 from tests.site import Site, bundle, local
 
 from oathward.core.db import read, write
+from oathward.core.errors import AuthorityError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
 from oathward.core.phi import Phi
@@ -18,6 +19,7 @@ from oathward.gateway.wires import FHIR, HL7V2
 from oathward.inventory.model import Device, Peer
 from oathward.patients import actions as patients
 from oathward.vault import deaths
+from oathward.vault.keeper.portal import holders, seats
 from oathward.vault.keeper.portal.deaths import Deaths
 
 HERE = Peer("127.0.0.1", None, ())
@@ -71,6 +73,29 @@ def invite(world, subject, name="rosa", **more):
     return world.app.portal.invite(
         subject, Phi("Rosa"), Phi(f"{name}-{uuid7()[-6:]}@example.org"), proof, **more
     )
+
+
+def test_an_access_that_does_not_verify_keeps_no_other_deaths_from_being_followed(world, mrn, monkeypatch):
+    broken, other = take(world, says(mrn)), take(world, says(f"{mrn[:-1]}X"))
+    invite(world, broken)
+    access = invite(world, other)
+    take(world, says(mrn, died="Y"))
+    take(world, says(f"{mrn[:-1]}X", died="Y"))
+    good, looks = seats.read, Deaths(world.keeper)
+
+    def read_(keeper, row):
+        if row.subject == broken:
+            raise AuthorityError("portal-access", "does not verify")
+        return good(keeper, row)
+
+    monkeypatch.setattr(seats, "read", read_)
+    with pytest.raises(AuthorityError):
+        looks.follow()
+    (row,) = holders.seat_rows(world.keeper.store, access=access)
+    assert good(world.keeper, row).state == "ended"
+    monkeypatch.undo()
+    looks.follow()
+    assert standing(world, broken) == ["ended"]
 
 
 def standing(world, subject):

@@ -68,9 +68,11 @@ class House:
         if last or now_s >= self._rare_s:
             self._rare_s = now_s + 60.0
             self._do("rarely", self._rarely)
+            self._do("holders", lambda: giving.keep_up(self._keeper))
         if last or now_s >= self._due_s:
             self._due_s = now_s + 1.0
             self._do("often", self._often)
+            self._do("deaths", self._deaths.follow)
         self._do("pace", self._look)
         if last or self._is_due:
             self._do("checkpoint", self._pace.sign)
@@ -127,7 +129,6 @@ class House:
         operations.flush_counts(self._keeper)
         glasses.tick(self._keeper)
         signing.confirm_stored(self._keeper)
-        self._deaths.follow()
         self._keeper.record_erasures()
 
     def _rarely(self) -> None:
@@ -142,7 +143,6 @@ class House:
         if gone:
             keeper.store.forget_deleted()
             keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
-        giving.keep_up(keeper)
         reports.keep_up(keeper)
         requests.keep_up(keeper)
         backups.keep_up(keeper.store, now_us)

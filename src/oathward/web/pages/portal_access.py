@@ -48,6 +48,7 @@ STANDINGS = {
     "early": ("note", "not begun"),
     "late": ("off", "past its end"),
     "of-age": ("off", "the child is of age"),
+    "unsure": ("note", "waits until this machine's clock is sure"),
 }
 WHY = {
     "staff": "it is not needed any more",

@@ -5,6 +5,8 @@ Rules:
 - A sentence's parameters are who (``who``: the field of the body that names them), words for a code (``words``: parameter ->
   field and table), a field as it stands (``plain``), and a number (``count``). A code that no table knows is said as *another reason*.
 - Nothing is copied anywhere: a notice is its record, and stands and goes with it.
+- What the patient reported, and which copies they took, who stands in for them is not told (``aside``): the report may be
+  about that very person.
 
 Deliberately absent: openings (*Who looked and why* has them all), and messages that went out (*Who can see my data*).
 """
@@ -52,7 +54,12 @@ OTHER = "glass.other"
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One sentence. ``proof``: the record may be handed out, which holds nothing but what the sentence says."""
+    """One sentence.
+
+    Args:
+        proof: the record may be handed out, which holds nothing but what the sentence says.
+        aside: for the patient, and for whoever did it, alone.
+    """
 
     text: str
     who: str = ""
@@ -61,10 +68,17 @@ class Told:
     count: str = ""
     only: Mapping[str, Any] = field(default_factory=dict)
     proof: bool = True
+    aside: bool = False
 
     def fits(self, entry: Entry) -> bool:
         """Whether it is the one for a record."""
         return all(entry.body.get(name) == value for name, value in self.only.items())
+
+    def may(self, view: View, entry: Entry) -> bool:
+        """Whether it is for who is signed in."""
+        own = view.seat is not None and view.seat.own
+        mine = view.holder is not None and entry.body.get("person") == view.holder.holder
+        return own or mine or not self.aside
 
 
 TOLD: Mapping[str, tuple[Told, ...]] = {
@@ -86,9 +100,9 @@ TOLD: Mapping[str, tuple[Told, ...]] = {
     "merge.confirmed": (Told("notices.merged", proof=False),),
     "portal.access-ended": (Told("notices.access_over"),),
     "portal.access-hidden": (Told("notices.access_hidden"),),
-    "portal.fetched": (Told("notices.fetched", who="person"),),
-    "portal.report-settled": (Told("notices.report_done"),),
-    "portal.reported": (Told("notices.reported", who="person"),),
+    "portal.fetched": (Told("notices.fetched", who="person", aside=True),),
+    "portal.report-settled": (Told("notices.report_done", aside=True),),
+    "portal.reported": (Told("notices.reported", who="person", aside=True),),
     "upload.seen": (Told("notices.upload", proof=False),),  # evidence is in the words of whoever saw it
     "portal.invited": (Told("notices.invited", words={"why": ("basis", BASES)}),),
 }
@@ -109,14 +123,15 @@ class Notice:
     proof: bool
 
 
-def told_of(entry: Entry) -> Told | None:
-    """Choose the sentence for a record; None where nothing is said of it."""
-    return next((one for one in TOLD.get(entry.kind, ()) if one.fits(entry)), None)
+def told_of(view: View, entry: Entry) -> Told | None:
+    """Choose the sentence for a record; None where nothing is said of it to who is signed in."""
+    found = next((one for one in TOLD.get(entry.kind, ()) if one.fits(entry)), None)
+    return found if found is not None and found.may(view, entry) else None
 
 
 def notices(view: View, entries: Sequence[Entry]) -> Iterator[Notice]:
     """Say records, in their order."""
-    found = [(entry, told) for entry in entries if (told := told_of(entry)) is not None]
+    found = [(entry, told) for entry in entries if (told := told_of(view, entry)) is not None]
     known = names(view, (str(entry.body.get(told.who, "")) for entry, told in found if told.who))
     for entry, told in found:
         given: dict[str, object] = {}

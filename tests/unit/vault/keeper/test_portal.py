@@ -10,7 +10,8 @@ from tests.unit.vault.keeper.authenticator import Authenticator
 from tests.unit.vault.keeper.people import Direct, founded
 from tests.unit.vault.sites import make_site
 
-from oathward.core.db import read
+from oathward.core.clock import Clock
+from oathward.core.db import read, write
 from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
@@ -18,14 +19,16 @@ from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.core.settings import load
 from oathward.policy.portal import ACCESS
+from oathward.vault import deaths
 from oathward.vault.authority import trust_anchor
-from oathward.vault.keeper import allowing, subjects
+from oathward.vault.keeper import allowing, backups, subjects
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.client import Client
 from oathward.vault.keeper.client.portal import holder_proof
 from oathward.vault.keeper.erasing import erase
+from oathward.vault.keeper.house import House as Housekeeping
 from oathward.vault.keeper.operations import table as operations
-from oathward.vault.keeper.portal import giving
+from oathward.vault.keeper.portal import giving, reports, requests
 
 HOME = "203.0.113.9"
 ADDRESS = "Rosa.Lind@example.org"
@@ -275,6 +278,34 @@ def test_a_proxy_does_what_its_scope_says_until_its_end_with_a_page_open(house):
     assert refused(house.portal.open, house.subject, "", 10, proxy)[0] is Reason.NOT_FOUND
 
 
+@pytest.mark.parametrize("restarted", [False, True])
+def test_an_access_that_ended_is_not_in_force_again_when_the_clock_is_set_back(house, tmp_path, restarted):
+    until = house.keeper.now_us() + 300_000_000
+    proxy = enrol(house, basis="wish", scope=("see",), until_us=until)
+    parent = enrol(house, basis="parent", born=Phi("2012-01-02"), address="mother@example.org")
+    mine = enrol(house, address="own@example.org")
+    back_s = 0.0
+
+    def clock():
+        sources = {"wall": lambda: house.time.wall_s - back_s, "monotonic": lambda: house.time.wall_s}
+        return Clock(tmp_path / "clock", **sources)
+
+    house.keeper.clock = clock()
+    house.keeper.clock.persist()
+    assert [len(house.portal.who(one).seats) for one in (proxy, parent, mine)] == [1, 1, 1]
+    house.time.pass_(minutes=6)
+    house.keeper.clock.persist()
+    back_s = 330.0
+    if restarted:
+        house.keeper.clock = clock()
+    assert [len(house.portal.who(one).seats) for one in (proxy, parent, mine)] == [0, 0, 1]
+    assert refused(house.portal.open, house.subject, "", 10, proxy)[0] is Reason.NOT_FOUND
+    listed = {one.basis: one.standing for one in house.app.portal.given(house.subject, house.staff)}
+    assert listed == {"self": "in-force", "wish": "unsure", "parent": "unsure"}
+    house.time.pass_(minutes=6)  # as far as it had come, and the time it takes to be believed
+    assert [len(house.portal.who(one).seats) for one in (proxy, parent, mine)] == [0, 1, 1]
+
+
 def test_a_parents_access_ends_when_the_child_comes_of_age(house):
     assert refused(invite, house, basis="parent")[:2] == (Reason.INPUT_INVALID, "born")
     proxy = enrol(house, basis="parent", born=Phi("2012-01-02"))  # the clock stands at 1 January 2030
@@ -435,6 +466,15 @@ def test_a_letter_is_tried_a_few_times_and_then_given_up(house):
 
 def test_an_access_that_was_changed_in_the_database_gives_nothing(house):
     mine = enrol(house)
+    forge(house)
+    answer = Direct(house.keeper, "portal").request(
+        {"op": "portal_who", "args": {"used": True, "proof": mine}}
+    )
+    assert answer["refused"]["reason"] == Reason.SIGNATURE_INVALID.code
+
+
+def forge(house):
+    """Change every access in the database."""
     path = house.settings.database_url.removeprefix("sqlite:///")
     db = sqlite3.connect(path)
     (body,) = db.execute("SELECT body FROM authority WHERE kind = ?", (ACCESS,)).fetchone()
@@ -442,10 +482,21 @@ def test_an_access_that_was_changed_in_the_database_gives_nothing(house):
     db.execute("UPDATE authority SET body = ? WHERE kind = ?", (forged, ACCESS))
     db.commit()
     db.close()
-    answer = Direct(house.keeper, "portal").request(
-        {"op": "portal_who", "args": {"used": True, "proof": mine}}
-    )
-    assert answer["refused"]["reason"] == Reason.SIGNATURE_INVALID.code
+
+
+def test_an_access_that_was_changed_keeps_the_keeper_from_nothing_else_in_its_house(house, monkeypatch):
+    enrol(house)
+    forge(house)
+    done = []
+    for part in (reports, requests, backups):
+        monkeypatch.setattr(part, "keep_up", lambda *_, name=part.__name__: done.append(name))
+    monkeypatch.setattr(house.keeper, "record_erasures", lambda: done.append("erasures"))
+    with write(house.keeper.engine) as db:
+        deaths.take(db, house.keeper.site, house.subject, dead=True, at_us=house.keeper.now_us(), message="m")
+    kept = Housekeeping(house.keeper)
+    kept.turn(last=True)
+    assert len(done) == 4
+    assert kept.problem.reason is Reason.SIGNATURE_INVALID, "and it says so"
 
 
 def test_letters_do_not_wait_in_memory(house):

@@ -6,11 +6,11 @@ from tests.unit.vault.keeper.people import Direct
 from tests.unit.vault.keeper.test_portal import BY, enrol, letters, records, refused, subject_of
 
 from oathward import ledger
-from oathward.core.db import read
+from oathward.core.db import read, write
 from oathward.core.labels import Role
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
-from oathward.ledger import Query
+from oathward.ledger import Query, Record
 from oathward.vault.authority import trust_anchor
 from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.client import Client
@@ -101,6 +101,28 @@ def test_a_report_names_a_record_of_this_patient_alone(house, asks):
     }
     assert answers == {(Reason.NOT_FOUND, "subject", "there is no such")}
     assert [one.about for one in asks.sent(house.subject, mine)] == [own.index]
+
+
+@pytest.mark.parametrize("kind", ["keeper.opened", "portal.invited"])
+def test_nobody_reads_or_settles_what_is_about_themselves(house, asks, staff, kind):
+    mine = enrol(house)
+    with write(house.keeper.engine) as db:
+        body = {"person": "p-privacy", "purpose": "HOPERAT"}
+        leaf = ledger.prepare(Record("keeper.opened", body, house.keeper.now_us(), house.subject))
+        ledger.append(db, house.keeper.site, [leaf])
+    with read(house.keeper.engine) as db:
+        (own,) = ledger.search(db, house.keeper.site, Query(kind=kind, subject=house.subject), limit=1)
+    id_ = asks.report(house.subject, "looked", WORDS, "a", mine, about=own.index)
+    assert {
+        refused(staff.opened, id_, house.staff)[0],
+        refused(staff.settle, id_, "explained", house.staff)[0],
+    } == {Reason.ACCESS_OWN}
+    assert [one.state for one in asks.sent(house.subject, mine)] == ["sent"]
+    house.person("p-second", Role.PRIVACY_OFFICER)
+    step, _ = house.enrol("p-second")
+    other = proving.console_proof(step.secret)
+    assert staff.opened(id_, other)[1].reveal() == WORDS.reveal()
+    staff.settle(id_, "stopped", other)
 
 
 @pytest.mark.parametrize(("kind", "words"), [("gossip", WORDS), ("data", Phi("  \n"))])

@@ -40,6 +40,16 @@ def test_patient_and_proxy_hear_of_it_and_the_letter_says_nothing(house):
     assert {tuple(one.values.reveal().items()) for one in found} == {(("about", "glass"),)}
 
 
+def test_access_that_is_given_to_somebody_else_is_told(house):
+    enrol(house)
+    invite(house, address="son@example.org", basis="wish", scope=("see",))
+    assert notices(house) == ["Rosa.Lind@example.org"]
+    enrol(house, subject=subject_of(house), address="known@example.org")
+    house.keeper.store.rows("DELETE FROM letter_told")
+    invite(house, address="known@example.org", basis="wish", scope=("see",))
+    assert sorted(notices(house)) == ["Rosa.Lind@example.org", "known@example.org"]
+
+
 def test_nobody_hears_of_another_patient(house):
     enrol(house)
     assert tell(house.keeper, subject_of(house), "glass", every=True) == 0

@@ -118,6 +118,25 @@ def test_a_proxy_without_sight_has_no_such_page(looking):
     assert looking.get("/notices").status_code == 404
 
 
+def test_what_the_patient_reported_and_took_is_not_told_to_a_proxy_who_may_be_whom_it_is_about(looking):
+    mine = happens(looking, "portal.reported", {"person": "h-1", "kind": "looked", "about": 7})
+    looking.desk.seats = (replace(looking.desk.seats[0], own=False, basis="wish"),)
+    assert mine in proved(looking), "a proxy reads of their own"
+    theirs = [
+        happens(looking, kind, {"person": "h-2", "kind": "looked", "about": 7})
+        for kind in ("portal.reported", "portal.report-settled", "portal.fetched")
+    ]
+    assert not proved(looking) & set(theirs)
+    assert {looking.get(f"/proof/{one}").status_code for one in theirs} == {404}
+    looking.desk.seats = (replace(looking.desk.seats[0], own=True, basis="self"),)
+    assert set(theirs) <= proved(looking)
+
+
+def proved(looking):
+    """Numbers of the records that the page tells of."""
+    return {int(one) for one in re.findall(r"/proof/(\d+)", looking.get("/notices").text)}
+
+
 def test_newest_first_and_page_by_page(looking):
     first = [glass(looking, minutes=number) for number in range(1, 61)]
     shown, path = [], "/notices"

@@ -3,11 +3,14 @@
 import re
 import shutil
 import subprocess
+import threading
+import time
 from dataclasses import replace
 
 import orjson
 import pytest
 from fhir.resources.R4B.bundle import Bundle
+from starlette.responses import Response
 from tests.unit.vault.keeper.test_portal import records
 from tests.unit.vault.keeper.test_portal_choosing import says
 from tests.unit.web.portal.own_data import oru, sealing
@@ -263,6 +266,24 @@ def test_one_readable_copy_is_made_at_a_time(house, patient, monkeypatch):
     with page._ONE:
         answer = fetched(patient, address, "page")
     assert (answer.status_code, "try again in some minutes" in answer.text) == (503, True)
+
+
+def test_who_waits_for_a_readable_copy_takes_few_threads_from_other_pages(monkeypatch):
+    busy = []
+    monkeypatch.setattr(page, "_shown", lambda *_, **more: busy.append(more["status"]))
+    monkeypatch.setattr(page, "_begin", lambda *_: Response())
+    threads = [threading.Thread(target=page._readable, args=(None, "page"), daemon=True) for _ in range(20)]
+    with page._ONE:
+        for one in threads:
+            one.start()
+        until_s = time.monotonic() + 10
+        while len(busy) < 15 and time.monotonic() < until_s:
+            time.sleep(0.01)
+        assert busy == [503] * 15, "five have a place, of whom none has its turn"
+    for one in threads:
+        one.join(10)
+    assert len(busy) == 15
+    assert page._PLACES._value == page.WAITING_MAX + 1
 
 
 def test_more_than_a_copy_holds_is_said_in_the_page_and_in_the_file(house, patient, monkeypatch):

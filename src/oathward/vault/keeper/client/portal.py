@@ -140,7 +140,7 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """An access as staff see it. ``standing``: ``in-force``, or why not: ``ended``, ``hidden``, ``early``, ``late``, ``of-age``."""
+    """An access as staff see it. ``standing``: ``in-force``, or why not: ``ended``, ``hidden``, ``early``, ``late``, ``of-age``, ``unsure`` (the clock)."""
 
     access: str
     holder: str

@@ -4,6 +4,7 @@ Rules:
 - It ends what was given before it was told. What staff give again afterwards stands: so a mistake is undone.
 - It ends accesses to everyone the patient stands for: ending is the narrower answer, also where nobody confirmed a merge.
 - Each end is a record, as every other (``giving``).
+- One that cannot be ended now (its patient's accesses do not verify) keeps no other from being ended; all are asked again.
 
 Deliberately absent: reading of messages (``gateway/care_deaths``).
 """
@@ -11,6 +12,7 @@ Deliberately absent: reading of messages (``gateway/care_deaths``).
 from __future__ import annotations
 
 from oathward.core.db import read
+from oathward.core.errors import OathwardError
 from oathward.vault import deaths
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.portal import giving, holders
@@ -38,9 +40,15 @@ class Deaths:
         keeper, since_us = self._keeper, max(0, self._seen_us - _AGAIN_US)
         with read(keeper.engine) as db:
             told = deaths.since(db, keeper.site, since_us)
+        failed: OathwardError | None = None
         for subject, at_us in told:
-            together = keeper.register.family(keeper, subject) if keeper.register else (subject,)
-            for one in {subject, *together}:
-                if holders.seat_rows(keeper.store, subject=one):
-                    giving.end_given_before(keeper, one, at_us, BY, "death")
+            try:
+                together = keeper.register.family(keeper, subject) if keeper.register else (subject,)
+                for one in {subject, *together}:
+                    if holders.seat_rows(keeper.store, subject=one):
+                        giving.end_given_before(keeper, one, at_us, BY, "death")
+            except OathwardError as error:
+                failed = error
+        if failed is not None:
+            raise failed
         self._seen_us = max([self._seen_us, *(at_us for _, at_us in told)])

@@ -3,6 +3,8 @@
 Rules:
 - An access is signed and stored by the keeper itself, with its record in one commit.
 - A patient has one access of their own at a time; who gives it is on record, and the address confirms it by a code.
+- Whoever may see that patient's portal already hears by a letter that there is news: access given in secret is what an
+  ex-partner, or who bribed a clerk, would want.
 - Whoever has enrolled already gets no new invitation: the next seat is theirs at once, and a letter says so.
 - A holder ends their own seats, and every proxy of themselves; staff ends all.
 - When the last seat of a holder has ended, everything that is kept of them is forgotten; erasing a patient forgets the
@@ -30,7 +32,7 @@ from oathward.policy.portal import ACCESS, Access, State, unfit
 from oathward.vault import authority
 from oathward.vault.keeper import asking, signing, subjects
 from oathward.vault.keeper.keeper import Keeper
-from oathward.vault.keeper.portal import holders, letters, seats
+from oathward.vault.keeper.portal import holders, letters, seats, telling
 from oathward.vault.keeper.portal.entering import hash_of
 from oathward.vault.keeper.portal.holders import Card, SeatRow
 from oathward.vault.keeper.portal.seats import Proof
@@ -89,6 +91,7 @@ def invite(
             letters.put(keeper, "notice", known.id, {"about": "seat"})
         else:
             _invitation(keeper, new.holder)
+        telling.tell(keeper, subject, "access", but=new.holder)
         _keep(keeper, [new], by, "portal.invited", {"basis": new.basis})
     signing.confirm_stored(keeper)
     return new.id

@@ -70,7 +70,11 @@ def _proxies(keeper: Keeper, holder: Holder) -> Iterator[dict[str, Any]]:
     for own in [one for one in seats.in_force(keeper, holder.id) if one.own]:
         for row in holders.seat_rows(keeper.store, subject=own.subject):
             access = seats.read(keeper, row)
-            if access is None or access.own or seats.stands(keeper, row, access) not in {"in-force", "early"}:
+            if (
+                access is None
+                or access.own
+                or seats.stands(keeper, row, access) not in {"in-force", "early", "unsure"}
+            ):
                 continue
             other = holders.of(keeper.store, row.holder)
             yield {

@@ -4,6 +4,7 @@ Rules:
 - The words are sealed under the patient's own key, as those of a broken glass are; a row has codes, ids and times besides.
 - A report may name one record, which must be about that very patient; any other is as one that never was.
 - The holder sees the state of what they sent, and nobody else's; staff sees words only one by one, each time on record.
+- Who is named by the record that a report is about neither reads nor settles it: another person does.
 - Settling tells the holder by a letter, which says only that there is news.
 - Erasing a patient forgets what was reported of them.
 
@@ -146,7 +147,7 @@ def one(keeper: Keeper, caller: Caller, id: str, proof: Mapping[str, str]) -> di
     """Show one with its words; recorded, and from now on the holder reads that it is looked at.
 
     Raises:
-        KeeperError: as ``roles.permit``; ``NOT_FOUND``.
+        KeeperError: as ``roles.permit``; ``NOT_FOUND``; ``ACCESS_OWN``: it is about what this person did.
     """
     session, found = _acting(keeper, caller, id, "report.open", proof)
     body = {"by": session.own, "id": id, "kind": found.kind, "session": session.id}
@@ -169,7 +170,7 @@ def settle(
     """Say what a report came to, and tell its holder by a letter.
 
     Raises:
-        KeeperError: as ``roles.permit``; ``NOT_FOUND``; ``INPUT_INVALID``; ``CONFLICT``: it is settled.
+        KeeperError: as ``one``; ``INPUT_INVALID``; ``CONFLICT``: it is settled.
     """
     session, _ = _acting(keeper, caller, id, "report.settle", proof)
     if outcome not in OUTCOMES:
@@ -226,7 +227,22 @@ def _acting(
     roles.permit(keeper, session, action, Thing("patient", found.subject if found else id_))
     if found is None:
         raise KeeperError("report", "there is none of this id", reason=Reason.NOT_FOUND)
+    if session.own in _whose(keeper, found.about):
+        why = "is about what you did; another person looks at it"
+        raise KeeperError("report", why, reason=Reason.ACCESS_OWN)
     return session, found
+
+
+def _whose(keeper: Keeper, about: int) -> frozenset[str]:
+    """Name who did what the record says that a report is about; nobody where it names none, or is gone."""
+    if about == NO_RECORD:
+        return frozenset()
+    try:
+        with read(keeper.engine) as db:
+            body = ledger.entry(db, keeper.site, about).body
+    except LedgerError:
+        return frozenset()
+    return frozenset(str(body[name]) for name in ("by", "person") if body.get(name))
 
 
 def _found(keeper: Keeper, id_: str) -> Report | None:

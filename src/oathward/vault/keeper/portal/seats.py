@@ -118,7 +118,8 @@ def stands(keeper: Keeper, row: SeatRow, access: Access) -> Standing:
     if subjects.is_erased(keeper.store, keeper.site, access.subject):
         return "ended"
     years = keeper.settings.portal.adult_years
-    return standing(access, keeper.now_us(), born=row.born, adult_years=years)
+    sure = keeper.clock.sure()
+    return standing(access, keeper.now_us(), born=row.born, adult_years=years, clock_sure=sure)
 
 
 def permit(keeper: Keeper, session: Session, action: str, subject: str) -> Access:

@@ -62,7 +62,7 @@ def _entry(view: View) -> Entry:
     with read(view.site.engine) as db:
         found = records.one_about(view, db, KINDS, int(asked))
     if found.kind in told.TOLD:
-        said = told.told_of(found)
+        said = told.told_of(view, found)
         if said is None or not said.proof:
             raise InputError(reason=Reason.NOT_FOUND)
     return found

@@ -4,7 +4,8 @@ Rules:
 - Asking is a POST; so is fetching: a link that a mail program or a browser looks at ahead uses nothing up.
 - The link is worth nothing without this holder's session and an access in force; whatever is wrong with it is one answer.
 - A file is written while its parts are opened; the page and the PDF are sums of it. Nothing of it is kept.
-- One readable copy is made at a time here; who comes second waits a little, and is then told to come again.
+- One readable copy is made at a time here; who comes second waits a little, and is then told to come again. Few wait: each
+  has a thread, and every page needs one, *Leave now* above all.
 
 Deliberately absent: who may (the keeper), mending and erasing (they come through staff, as the page says).
 """
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
     from oathward.web.portal.view import View
 
 WAIT_S = 30.0
+WAITING_MAX = 4
 _ONE = threading.Lock()
+_PLACES = threading.BoundedSemaphore(WAITING_MAX + 1)
+"""For the one that is made and those who wait."""
+
 _FULL = frozenset((Reason.LIMIT_EXCEEDED, Reason.RATE_OF_OPENING))
 
 
@@ -92,23 +97,32 @@ def _fetch_pdf(view: View) -> Response:
 
 
 def _readable(view: View, form: str) -> Response:
-    """Sum a copy up and show it, or give it as PDF."""
-    if not _ONE.acquire(timeout=WAIT_S):
+    """Sum a copy up and show it, or give it as PDF, when it is its turn."""
+    if not _PLACES.acquire(blocking=False):
         return _shown(view, why="busy", status=503)
     try:
-        begun = _begin(view, form)
-        if isinstance(begun, Response):
-            return begun
-        template = "copy_paper.html" if form == "pdf" else "copy_page.html"
-        page = _summary(view, template, begun)
-        if form == "page":
-            return Response(page, media_type="text/html")
+        if not _ONE.acquire(timeout=WAIT_S):
+            return _shown(view, why="busy", status=503)
         try:
-            pdf = paper.pdf_of(page)
-        except InputError:
-            return _shown(view, why="no-pdf", status=501)
+            return _made(view, form)
+        finally:
+            _ONE.release()
     finally:
-        _ONE.release()
+        _PLACES.release()
+
+
+def _made(view: View, form: str) -> Response:
+    begun = _begin(view, form)
+    if isinstance(begun, Response):
+        return begun
+    template = "copy_paper.html" if form == "pdf" else "copy_page.html"
+    page = _summary(view, template, begun)
+    if form == "page":
+        return Response(page, media_type="text/html")
+    try:
+        pdf = paper.pdf_of(page)
+    except InputError:
+        return _shown(view, why="no-pdf", status=501)
     return Response(pdf, media_type="application/pdf", headers=_as_file(view, "pdf"))
 
 
