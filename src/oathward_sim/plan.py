@@ -10,7 +10,7 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from oathward_sim.hospital import Patient
@@ -142,8 +142,3 @@ def targets(rules: Iterable[Rule], source: str, type_: str, patients: Iterable[P
     """Name every recipient that has to get such a message."""
     people = tuple(patients)
     return frozenset(rule.recipient for rule in rules if rule.wants(source, type_, people))
-
-
-def identity_rights(rules: Iterable[Rule]) -> Mapping[str, frozenset[str]]:
-    """Map recipient to the kinds of identity it may see."""
-    return {rule.recipient: rule.identity for rule in rules}

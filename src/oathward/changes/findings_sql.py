@@ -99,11 +99,6 @@ def open_counts(db: Connection, site: str, now_us: int) -> dict[str, int]:
     return {row[0]: row[1] for row in db.execute(query)}
 
 
-def latest_us(db: Connection, site: str) -> int:
-    """Say when a finding was last found; 0 for never."""
-    return db.execute(select(func.max(finding.c.last_us)).where(finding.c.site == site)).scalar() or 0
-
-
 def _values(row: FindingRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in _NAMES} | {"state": str(row.state)}
 

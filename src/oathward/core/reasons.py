@@ -27,7 +27,6 @@ class Answer:
     exit_code: int
 
 
-_OK = Answer("AA", "0", 0x0000, 200, 0)
 # A privacy decision is never an error to a device: stored is AA.
 _STORED = Answer("AA", "0", 0x0000, 202, 0)
 _BAD = Answer("AR", "100", 0xC000, 400, 65)

@@ -185,11 +185,6 @@ def agreement(db: Connection, site: str, id_: str) -> AgreementRow | None:
     return sql.agreement_row(db, site, id_)
 
 
-def assessment_by_id(db: Connection, site: str, id_: str) -> AssessmentRow | None:
-    """Give one assessment, whether it stands or not."""
-    return sql.assessment_row(db, site, id_)
-
-
 def history(db: Connection, site: str, kind: str, about: str, *, limit: int = HISTORY_MAX) -> list[ChangeRow]:
     """List what changed of one thing, the newest first; ``kind`` as of ``ChangeRow``."""
     return sql.changes(db, site, kind, about, limit)

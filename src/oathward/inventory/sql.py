@@ -52,7 +52,6 @@ device = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("change", BigInteger, nullable=False),
 )
-_IDS_MAX = 500
 Index("device_changed", device.c.site, device.c.change)
 Index("device_status", device.c.site, device.c.status)  # to count without reading documents
 

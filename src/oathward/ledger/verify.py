@@ -37,7 +37,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from oathward.core.errors import AuthorityError, LedgerError
+from oathward.core.errors import AuthorityError
 from oathward.core.reasons import Reason
 from oathward.ledger import checkpoint, log, note, postings
 from oathward.ledger.report import Problem, Report
@@ -357,14 +357,3 @@ def _covers(restore: Mapping[str, Any], found: checkpoint.Checkpoint) -> bool:
 
 def _by_index(problem: Problem) -> tuple[int, int]:
     return (0, problem.first) if problem.first is not None else (1, 0)
-
-
-def raise_if_broken(report: Report) -> None:
-    """Raise the first problem of a report.
-
-    Raises:
-        LedgerError: with the problem's reason and place.
-    """
-    if report.problems:
-        first = report.problems[0]
-        raise LedgerError(first.where, first.why, reason=first.reason)

@@ -289,12 +289,6 @@ def message_row(db: Connection, message_id: str) -> MessageRow | None:
     return MessageRow(**row._asdict()) if row else None
 
 
-def message_counts(db: Connection) -> dict[str, int]:
-    """Count messages by state."""
-    rows = db.execute(select(message.c.state, func.count()).group_by(message.c.state))
-    return {name: count for name, count in rows}  # noqa: C416  a Row is no pair to the type checker
-
-
 def delete_messages_before(db: Connection, before_us: int, limit: int) -> int:
     """Forget rows older than the retention of message metadata, a bounded number at a time."""
     # Ids sort by time (UUIDv7): the primary key serves, and no second index is paid for on the hot path.

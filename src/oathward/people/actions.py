@@ -31,7 +31,6 @@ from oathward.people.sheet import LineError, Sheet, Stated
 from oathward.policy.people import PERSON, Person
 from oathward.vault.authority import Document, put_all
 
-RECORDS = frozenset(("person.joined", "person.changed", "person.left"))
 LEAVERS_SHARE_MAX = 0.2
 """Of those who are here, a full list may make so many leave; more wants a word."""
 

@@ -27,8 +27,6 @@ from oathward.policy.people import GRANT, SERVICE, Grant, Person, RoleGrant, Ser
 from oathward.policy.people_rules import SERVICE_ROLES, unfit_grant
 from oathward.vault.authority import Document, put_all
 
-RECORDS = frozenset(("grant.changed", "service.changed"))
-
 
 def plan_role(
     site: str,

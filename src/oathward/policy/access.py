@@ -17,7 +17,7 @@ Deliberately absent: who somebody is (the keeper), what a thing is (its owner), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -356,8 +356,3 @@ def _builtin() -> Rules:
 
 def _compiled(statements: tuple[Statement, ...]) -> Rules:
     return Rules(statements, {name: _Cut(name, info, statements) for name, info in ACTIONS.items()})
-
-
-def roles_written(roles: Iterable[Role]) -> str:
-    """Name roles for people: ``clinician, privacy officer``."""
-    return ", ".join(role.value.replace("-", " ") for role in sorted(roles))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from oathward.core.labels import Purpose
 
@@ -32,6 +31,5 @@ REASONS: Mapping[str, Why] = {
 }
 """Code -> what it is; the code stands in records."""
 
-Outcome = Literal["justified", "not-justified"]
 OUTCOMES: Mapping[str, str] = {"justified": "Justified", "not-justified": "Not justified"}
 """What a review can come to, as pages say it."""

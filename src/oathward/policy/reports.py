@@ -28,6 +28,3 @@ OUTCOMES: Mapping[str, str] = {
     "nothing-found": "Looked into; nothing wrong was found",
 }
 """Code -> how staff's page says it."""
-
-STATES = ("sent", "looking", "done")
-"""Nobody opened it yet; somebody did; it came to something."""

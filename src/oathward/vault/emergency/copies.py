@@ -43,7 +43,6 @@ MANIFEST_BYTES_MAX = 64 * 1024 * 1024
 SECTION_BYTES_MAX = 128 * 1024 * 1024
 _LENGTH = struct.Struct(">Q")
 _NAME = re.compile(r"copy-([0-9]{8})\.oathward")
-_BLOCK = 1 << 20
 _ENOSPC = (28, 122)  # no space, over quota
 
 

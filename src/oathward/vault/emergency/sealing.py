@@ -30,7 +30,6 @@ from oathward.vault.primitives import (
 )
 
 LENGTH = struct.Struct(">I")
-PART_BYTES_MAX = 64 * 1024 * 1024
 
 
 def seal(public: bytes, context: Sequence[str], parts: Sequence[bytes]) -> bytes:

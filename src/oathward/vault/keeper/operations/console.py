@@ -34,7 +34,6 @@ from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in import persons, visiting
 from oathward.vault.keeper.sign_in.sessions import Session
 
-MESSAGES_MAX = opening.MESSAGES_MAX
 DOCUMENTS_MAX = 50
 PURPOSE = "HOPERAT"
 QUARANTINE = "quarantine"
