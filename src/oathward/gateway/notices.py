@@ -6,8 +6,9 @@ Steps of one notice: what stands for the patient (as decisions read it) → what
 Rules:
 - Only for links whose recipient asks for it, and of patients of whom it has something or may have: to others a notice
   would tell that the patient exists.
-- One for each version of what was signed, and none where it changes nothing for the link. What is due is written down and
-  made later where it cannot be made yet.
+- One for each version of what was signed, and none where it changes nothing for the link. A merge may take something away
+  without a new version: that is told all the same; what one that is undone gives back is not. What is due is written down
+  and made later where it cannot be made yet.
 - It runs in a short-lived process of its own (``orders``): nothing of it stands in the way of a message.
 
 Deliberately absent: sockets and receipts (the courier), how an identity is opened (the keeper).
@@ -222,11 +223,15 @@ def _standing(gate: Gate, row: Shown, link: Link, now_us: int) -> _Due | None:
             for member in gate.resolver.family(row.subject)
             if (one := consents.newest(db, gate.site, member)) is not None
         ]
-    if not signed or state.text == (row.said if last is None else last):
+    said = row.said if last is None else last
+    if not signed or state.text == said:
         return None
     _, version, because = max(signed)
-    id_ = gate.outgoing_id(f"notice {row.subject} {because} {version}", link.id)
-    return _Due(row, link, state, because, version, now_us, id_)
+    id_ = gate.outgoing_id(f"notice {row.subject} {because} {version} {state.text}", link.id)
+    found = _Due(row, link, state, because, version, now_us, id_)
+    with read(gate.engine) as db:
+        told_of_it = sql.is_told(db, gate.site, found.noted("queued"))
+    return None if told_of_it and not state.takes_from(said) else found
 
 
 def _on_its_way(gate: Gate, row: Shown) -> bool:

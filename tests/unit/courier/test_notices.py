@@ -168,7 +168,11 @@ def test_a_version_is_told_once_and_takes_the_place_of_what_waits(engine):
         assert sql.last_said(db, "s", "q", "link") is None
         assert sql.put(db, "s", replace(row, id="N7", state="queued"))
         assert sql.waiting(db, "s", 10) == []
-        assert not sql.put(db, "s", replace(row, id="N8", state="queued", said="all"))
+        assert not sql.put(db, "s", replace(row, id="N8", state="queued"))
+        assert sql.is_told(db, "s", replace(row, said="all")), (
+            "of this version it was told, whatever it is to say now"
+        )
+        assert not sql.is_told(db, "s", replace(row, version=2))
         assert sql.last_said(db, "s", "q", "link") == "none"
         assert sql.queued(db, "s") == {"link": 2}
         actions.forget(db, "s", ["q"])

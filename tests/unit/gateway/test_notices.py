@@ -28,6 +28,7 @@ from oathward.core.labels import CLASSES
 from oathward.gateway import notices
 from oathward.messages import sql as messages
 from oathward.patients import actions as patients
+from oathward.patients.sql import edges
 from oathward.vault import shown
 from oathward.vault.bodies import SegmentReader
 
@@ -291,3 +292,47 @@ def test_a_state_names_no_code_and_no_sensitivity(world):
     assert states.state_of(gate.active_bundle, link, [replace(denied, pending=True)], 0) == State("all")
     assert states._CONTENT == choices._CONTENT
     assert some.classes <= CLASSES
+
+
+def permit_all(site, gate, mrn, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(f"{mrn}^^^HOSP^MR\n".encode())))
+    words = ["--permit", "--replace", "--purpose", "*", "--recipient", "*", "--class", "*"]
+    assert run(["consent", "record", *words, "--identifier-file", "-", "--data", str(site.folder)]) == 0
+    gate.refresh()
+
+
+def test_a_merge_that_brings_an_older_denial_is_told_although_the_newest_word_was_told_before(
+    world, two, monkeypatch
+):  # noqa: F811  a fixture
+    site, gate, _ = world
+    admit(world, monkeypatch, *two)
+    subject = reached(gate, measure(gate, two[0]))
+    deny_all(site, gate, two[1], monkeypatch)
+    notices.make(gate)
+    deny_all(site, gate, two[0], monkeypatch)
+    notices.make(gate)
+    told(world)
+    permit_all(site, gate, two[0], monkeypatch)
+    notices.make(gate)
+    told(world)
+    assert {row.link: row.passes for row in reversed(noted(gate, subject))} == {"ehr": "all", LINK: "all"}
+    for _ in range(2):  # also where the same merge is said again, after it was undone and something was said
+        permit_all(site, gate, two[0], monkeypatch)  # a version of which nobody is told: it changes nothing
+        merge(gate, *two, control_id=uuid7())
+        with read(gate.engine) as db:
+            edge = max(one.id for one in edges(db, gate.site) if str(one.kind) == "merged")
+        notices.make(gate)
+        assert set(told(world)) == {"ehr", LINK}
+        assert {row.link: row.passes for row in reversed(noted(gate, subject))} == {
+            "ehr": "none",
+            LINK: "none",
+        }
+        assert notices.make(gate) == 0
+        with writing(gate.engine) as db:
+            patients.unmerge(db, gate.site, edge, by="test", reason="test", now_us=gate.now_us())
+        gate.refresh()
+        notices.make(gate)
+        assert told(world) == {}, "it widens nothing until somebody says something"
+        permit_all(site, gate, two[0], monkeypatch)
+        notices.make(gate)
+        assert set(told(world)) == {"ehr", LINK}

@@ -34,7 +34,7 @@ notice = Table(
     Column("due_us", BigInteger, nullable=False),
     Column("settled_us", BigInteger, nullable=False),
     Column("missing_us", BigInteger, nullable=False),
-    Index("consent_notice_once", "site", "subject", "link", "because", "version", unique=True),
+    Index("consent_notice_once", "site", "subject", "link", "because", "version", "said", unique=True),
     Index("consent_notice_state", "site", "state", "due_us"),
 )
 
@@ -111,7 +111,7 @@ def put_mark(db: Connection, site: str, now: Mark) -> None:
 
 
 def put(db: Connection, site: str, row: NoticeRow) -> bool:
-    """Store a notice in the place of one that waits for the same link; says whether it is new: once a version."""
+    """Store a notice in the place of one that waits for the same link; says whether it is new: once a version and what it says."""
     same = (notice.c.site == site) & (notice.c.subject == row.subject) & (notice.c.link == row.link)
     db.execute(delete(notice).where(same, notice.c.state == "waiting"))
     statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(notice)
@@ -138,6 +138,18 @@ def last_said(db: Connection, site: str, subject: str, link: str) -> str | None:
         notice.c.site == site, notice.c.subject == subject, notice.c.link == link, notice.c.state != "waiting"
     )
     return db.execute(query.order_by(notice.c.due_us.desc(), notice.c.id.desc()).limit(1)).scalar()
+
+
+def is_told(db: Connection, site: str, row: NoticeRow) -> bool:
+    """Say whether a link was told of this version of this person's word before, whatever it said then."""
+    query = select(notice.c.id).where(
+        notice.c.site == site,
+        notice.c.subject == row.subject,
+        notice.c.link == row.link,
+        notice.c.state != "waiting",
+    )
+    query = query.where(notice.c.because == row.because, notice.c.version == row.version)
+    return db.execute(query.limit(1)).first() is not None
 
 
 def find(db: Connection, site: str, id_: str) -> NoticeRow | None:

@@ -23,6 +23,7 @@ from oathward.policy.consents import ConsentFact
 from oathward.policy.model import TRANSPORT_CLASSES, Link
 
 Passes = Literal["all", "some", "none"]
+_LEAST = ("none", "some", "all")
 _CONTENT = CLASSES - TRANSPORT_CLASSES - {"uncatalogued"}
 
 
@@ -37,6 +38,13 @@ class State:
     def text(self) -> str:
         """Write it as it is kept: equal for equal states."""
         return " ".join((self.passes, *sorted(self.classes)))
+
+    def takes_from(self, said: str) -> bool:
+        """Say whether something passes no more that passed by what was said (``text``) before."""
+        before, *classes = said.split(" ")
+        if self.passes != before:
+            return _LEAST.index(self.passes) < _LEAST.index(before)
+        return bool(set(classes) - self.classes)
 
 
 def state_of(bundle: Bundle, link: Link, facts: Iterable[ConsentFact], now_us: int) -> State:
