@@ -44,7 +44,9 @@ def main() -> int:
         copied, safe = Path(folder) / "copies", Path(folder) / "safe"
         copied.mkdir()
         safe.mkdir()
-        site = Site.make(Path(folder) / "site", more='[emergency]\npublic_key_file = "emergency.pub"\n')
+        site = Site.make(
+            Path(folder) / "site", more='[emergency]\npublic_key_file = "emergency.pub"\n', console=True
+        )
         site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
         site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
         with peopled(site, []) as world:

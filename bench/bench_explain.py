@@ -53,7 +53,7 @@ def main() -> int:
     about = numbers.about()
     numbers.say_about(about)
     with tempfile.TemporaryDirectory() as folder:
-        site = Site.make(Path(folder) / "site")
+        site = Site.make(Path(folder) / "site", console=True)
         site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
         site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
         with peopled(site, []) as world:

@@ -189,7 +189,7 @@ def _bundle(patient: int, start: int) -> bytes:
 
 
 def _at_rest(folder: Path, links: tuple[str, ...]) -> Site:
-    made = Site.make(folder / "data")
+    made = Site.make(folder / "data", console=True)
     made.add(Device(id="hub", kind="hub", certificates=frozenset({CERTIFICATE.hex()})))
     made.activate(_policy(links))
     return made
@@ -233,7 +233,7 @@ def _served(options: argparse.Namespace) -> dict[str, float]:
     server, other = cores()
     folder = Path(tempfile.mkdtemp(prefix="oathward-bench-"))
     try:
-        made = Site.make(folder / "data", fhir=_LIMITS)
+        made = Site.make(folder / "data", fhir=_LIMITS, console=True)
         made.add(device("hub"))
         made.activate(_policy(("ehr",)))
         cert, key = certificate(made, "hub")

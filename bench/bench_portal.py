@@ -77,7 +77,7 @@ def main() -> int:
     about = numbers.about()
     numbers.say_about(about)
     with tempfile.TemporaryDirectory(prefix="oathward-bench-") as folder:
-        site = Site.make(Path(folder) / "s", more=MORE)
+        site = Site.make(Path(folder) / "s", more=MORE, console=True)
         site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
         site.add(local("mon-1", "MON1", name="Monitor"))
         with peopled(site, [(person("p-privacy"), [Role.PRIVACY_OFFICER])]) as world:

@@ -59,7 +59,7 @@ def main() -> int:
 
 def measure(folder: Path, rounds: int, devices: int) -> dict[str, Any]:
     """Start and stop the gateway beside a keeper that runs."""
-    site = Site.make(folder, fhir="", tls=True)
+    site = Site.make(folder, fhir="", tls=True, console=True)
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     site.add(
         *(Device(id=f"mon-{n}", kind="monitor", addresses=frozenset({"127.0.0.1"})) for n in range(devices))

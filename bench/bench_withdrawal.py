@@ -188,7 +188,7 @@ def running(
     try:
         more = f"[consent]\npoll_ms = {consent['poll_ms']}\n"
         courier = f"send_buffer_bytes = {consent['send_buffer_bytes']:.0f}\n"
-        made = Site.make(folder / "data", mllp=LIMITS, courier=courier, more=more)
+        made = Site.make(folder / "data", mllp=LIMITS, courier=courier, more=more, console=True)
         settings = made.folder / "oathward.toml"  # the slow one is waited for
         settings.write_text(settings.read_text().replace("reply_timeout_s = 3.0", "reply_timeout_s = 120.0"))
         made.add(*(device(f"LOAD-{n:03d}", HERE) for n in range(SENDERS)))

@@ -66,7 +66,7 @@ HERE = Peer("127.0.0.1", None, ())
 
 def make(folder: Path, devices: int, count: int, patients: int, chance: random.Random) -> Site:
     """Make the data folder."""
-    site = Site.make(folder, more="[keeper]\nopenings_per_person_per_hour_max = 1000000\n")
+    site = Site.make(folder, more="[keeper]\nopenings_per_person_per_hour_max = 1000000\n", console=True)
     site.activate(
         bundle(dict.fromkeys(LINKS, "mllp://127.0.0.1:9"), ("file:" + str(folder), Reader().public))
     )

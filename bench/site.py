@@ -227,7 +227,7 @@ def at_rest(shape: str, folder: Path, senders: int) -> Site:
 
     Its devices are known by their address whatever the shape, since no TLS is spoken.
     """
-    site = Site.make(folder / "data", mllp=LIMITS)
+    site = Site.make(folder / "data", mllp=LIMITS, console=True)
     site.add(*(device(f"LOAD-{n:03d}", HERE) for n in range(senders)))
     ports = [1, 1, 1] if shape == "three" else [1]
     site.activate(_three(ports, secure=False) if shape == "three" else _one(ports))
@@ -249,7 +249,7 @@ def tls_files(folder: Path, senders: int) -> tuple[tuple[str, ...], tuple[str, .
 def _set_up(shape: str, folder: Path, senders: int, load: int | None, courier: str) -> Bench:
     names = [f"LOAD-{n:03d}" for n in range(senders)]
     secure = shape == "three"
-    site = Site.make(folder / "data", mllp=LIMITS, courier=courier, tls=secure)
+    site = Site.make(folder / "data", mllp=LIMITS, courier=courier, tls=secure, console=True)
     addresses = frozenset() if secure else HERE
     site.add(*(device(name, addresses) for name in names))
     tls = _certificates(site, folder, names) if secure else Tls()

@@ -196,6 +196,7 @@ def execute(program: str, *arguments: str, **environment: str) -> int:
     """Run one of the environment's programs; give its exit code."""
     command = [str(BIN / program), *arguments]
     given = os.environ | environment
+    given.pop("PYTHONDONTWRITEBYTECODE", None)  # each worker would compile tests and their tools again
     return subprocess.run(command, cwd=ROOT, env=given, stdin=subprocess.DEVNULL, check=False).returncode
 
 

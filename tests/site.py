@@ -38,7 +38,7 @@ port = 0
 port = {fhir_port}
 {fhir}
 [console]
-port = 0
+port = {console_port}
 [courier]
 retry_first_s = 0.05
 retry_longest_s = 0.5
@@ -148,10 +148,19 @@ class Site:
         courier: str = "",
         more: str = "",
         tls: bool = False,
+        console: bool = False,
     ) -> Site:
-        """Create the folder with its keys. ``fhir``: more of that section; without it there is no such door."""
+        """Create the folder with its keys. ``fhir``: more of that section; without it there is no such door.
+
+        Args:
+            console: whether staff's pages are served; to make them is a sixth of what a start costs.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        ports = {"tls_port": 0 if tls else -1, "fhir_port": -1 if fhir is None else 0}
+        ports = {
+            "tls_port": 0 if tls else -1,
+            "fhir_port": -1 if fhir is None else 0,
+            "console_port": 0 if console else -1,
+        }
         text = SETTINGS.format(**ports, mllp=mllp, fhir=fhir or "", courier=courier, more=more)
         (folder / "oathward.toml").write_text(text)
         create(load(folder))

@@ -46,7 +46,13 @@ def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
     ehr, away = Recipient(), Recipient()
     away_address = away.address
     away.close()
-    site = Site.make(folder, mllp="message_size_bytes_max = 100000", tls=True, fhir="" if fhir else None)
+    site = Site.make(
+        folder,
+        mllp="message_size_bytes_max = 100000",
+        tls=True,
+        fhir="" if fhir else None,
+        console=True,
+    )
     drop = folder / "drop"
     drop.mkdir()
     registry = (f"file:{drop}", X25519PrivateKey.generate().public_key().public_bytes_raw())

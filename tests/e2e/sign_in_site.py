@@ -74,7 +74,7 @@ def served(
     port = port or free_port()
     if "[people]" not in more:
         more += "\n[people]\nclocks_may_differ = true\n"  # codes of three steps, so that nobody waits for the next one
-    site = Site.make(folder, more=more)
+    site = Site.make(folder, more=more, console=True)
     file = site.folder / "oathward.toml"
     file.write_text(file.read_text().replace("[console]\nport = 0", f"[console]\nport = {port}"))
     if before is not None:

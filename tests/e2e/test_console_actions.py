@@ -16,7 +16,7 @@ pytestmark = needs_chromium
 def held(tmp_path):
     """A served site with three messages of somebody nobody declared."""
     recipient = Recipient()
-    site = Site.make(tmp_path / "s")
+    site = Site.make(tmp_path / "s", console=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.start()
     try:

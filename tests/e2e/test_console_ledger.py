@@ -14,7 +14,7 @@ pytestmark = needs_chromium
 @pytest.fixture
 def site(tmp_path):
     recipient = Recipient()
-    site = Site.make(tmp_path / "s")
+    site = Site.make(tmp_path / "s", console=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.add(local("mon-1", "MON1"))
     site.start()

@@ -99,7 +99,7 @@ def recipient():
 
 
 def served(folder, recipient, more=USERS):
-    site = Site.make(folder / "s", more=more, tls=True)
+    site = Site.make(folder / "s", more=more, tls=True, console=True)
     site.log = folder / "serve.log"
     site.activate(bundle({"ehr": recipient.address, "away": "mllp://127.0.0.1:9"}))
     site.add(local("mon-1", "MON1"))

@@ -27,7 +27,7 @@ def recipient():
 
 
 def served(folder, recipient, more=WATCHED, **environment):
-    site = Site.make(folder, more=more)
+    site = Site.make(folder, more=more, console=True)
     site.activate(bundle({"ehr": recipient.address}))
     site.add(local())
     return site.start(**environment)
