@@ -301,9 +301,7 @@ def permit_all(site, gate, mrn, monkeypatch):
     gate.refresh()
 
 
-def test_a_merge_that_brings_an_older_denial_is_told_although_the_newest_word_was_told_before(
-    world, two, monkeypatch
-):  # noqa: F811  a fixture
+def test_a_denial_that_a_merge_brings_is_told_though_it_is_the_older_word(world, two, monkeypatch):  # noqa: F811  a fixture
     site, gate, _ = world
     admit(world, monkeypatch, *two)
     subject = reached(gate, measure(gate, two[0]))
