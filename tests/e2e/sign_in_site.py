@@ -109,26 +109,32 @@ def people_site(folder: Path):
             yield replace(place, provider=provider.issuer)
 
 
+def says_yes(console):
+    """Give a window a passkey's authenticator that says yes to everything; gives what turns it: ``turn(yes=False)``."""
+    cdp = console.page.context.new_cdp_session(console.page)
+    cdp.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    made = cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+
+    def turn(*, yes: bool) -> None:
+        cdp.send("WebAuthn.setUserVerified", {**made, "isUserVerified": yes})
+
+    return turn
+
+
 @contextmanager
 def person(launched, base: str, *, authenticator: bool = False, **more):
     """A browser window of one person; with a passkey that says yes to everything, if wanted."""
     with window(launched, base, **more) as console:
         if authenticator:
-            cdp = console.page.context.new_cdp_session(console.page)
-            cdp.send("WebAuthn.enable")
-            cdp.send(
-                "WebAuthn.addVirtualAuthenticator",
-                {
-                    "options": {
-                        "protocol": "ctap2",
-                        "transport": "internal",
-                        "hasResidentKey": True,
-                        "hasUserVerification": True,
-                        "isUserVerified": True,
-                        "automaticPresenceSimulation": True,
-                    }
-                },
-            )
+            says_yes(console)
         yield console
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 from tests.e2e.browser import THEMES, needs_chromium
-from tests.e2e.sign_in_site import PASSWORD, Phone, chosen, enrolled, people_site, person
+from tests.e2e.sign_in_site import PASSWORD, Phone, chosen, enrolled, people_site, person, says_yes
 
 pytestmark = needs_chromium
 
@@ -17,8 +17,8 @@ def place(tmp_path_factory):
 
 def test_a_passkey_from_the_invitation_to_the_next_morning(place, chromium, axe):
     """Enrolled, signed out, signed in again without a password; then one more thing that needs a fresh proof."""
-    with person(chromium, place.base, authenticator=True) as console:
-        page = console.page
+    with person(chromium, place.base) as console:
+        page, turn = console.page, says_yes(console)
         chosen(console, place, "sara")
         assert console.violations(axe) == []
         page.get_by_label("Name of the passkey").fill("ward computer")
@@ -40,6 +40,10 @@ def test_a_passkey_from_the_invitation_to_the_next_morning(place, chromium, axe)
         assert console.violations(axe) == []
         console.open("/step-up?next=/account")
         assert console.violations(axe) == []
+        turn(yes=False)  # as one who closes what the browser asks
+        page.get_by_role("button", name="Use your passkey").click()
+        page.get_by_text("No passkey was used, or it took too long. Press the button to try again").wait_for()
+        turn(yes=True)
         page.get_by_role("button", name="Use your passkey").click()
         page.wait_for_url("**/account")
 

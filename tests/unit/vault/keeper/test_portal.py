@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 import pytest
-from tests.unit.vault.keeper.authenticator import Authenticator
+from tests.unit.vault.keeper.authenticator import Authenticator, data
 from tests.unit.vault.keeper.people import Direct, founded
 from tests.unit.vault.sites import make_site
 
@@ -427,6 +427,7 @@ def test_a_passkey_signs_in_at_the_portal_and_nowhere_else(house):
     assert found[0] is Reason.SIGN_IN_REFUSED
     wrong_place = Authenticator(origin="http://localhost:2579", host="localhost")
     ceremony, options = house.portal.passkey_enrol_begin(mine)
+    assert [data(one["id"]) for one in options["excludeCredentials"]] == [key.id], "none is made over another"
     answer = refused(house.portal.passkey_enrol_finish, ceremony, wrong_place.create(options), "x", mine)
     assert answer[0] is Reason.PASSKEY_REFUSED
 

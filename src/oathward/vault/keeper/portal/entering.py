@@ -126,9 +126,8 @@ def passkey_finish(
         if factor is None or holder is None or handle != holder.handle:
             raise Wrong("passkey.unknown")
         who = holder.id
-        counter = passkeys.verified(
-            _place(keeper), given.challenge, credential, factor.secret, factor.counter
-        )
+        _, public = passkeys.parts_of(factor.secret)
+        counter = passkeys.verified(_place(keeper), given.challenge, credential, public, factor.counter)
         if not accounts.used(store, factor, now_us, counter=counter):
             raise Wrong("passkey.counter")
     except Wrong as error:
@@ -147,8 +146,9 @@ def passkey_enrol_begin(keeper: Keeper, caller: Caller, proof: Proof) -> dict[st
     challenge, place = os.urandom(CHALLENGE_BYTES), _place(keeper)
     ceremony = keeper.desk.ceremonies.put(Ceremony(challenge, "enrol", holder.id, secret_of(proof)))
     card = holder.card.reveal()
+    held = [one.secret for one in accounts.factors(keeper.store, holder.id, "passkey")]
     options = passkeys.options_to_enrol(
-        place, keeper.site, challenge, holder.handle, card.address, card.name, []
+        place, keeper.site, challenge, holder.handle, card.address, card.name, held
     )
     return {"ceremony": ceremony, "options": options}
 
@@ -167,11 +167,11 @@ def passkey_enrol_finish(
     if given is None or (given.use, given.person, given.proof) != ("enrol", holder.id, secret_of(proof)):
         raise passkeys.refused("begin again: this took too long")
     try:
-        made, _ = passkeys.enrolled(_place(keeper), given.challenge, credential)
+        made = passkeys.enrolled(_place(keeper), given.challenge, credential)
     except Wrong as error:
         raise passkeys.refused() from error
     id_ = accounts.add(
-        *(keeper.store, holder.id, "passkey", made.public, keeper.now_us()),
+        *(keeper.store, holder.id, "passkey", made.secret, keeper.now_us()),
         label=label,
         ref=made.ref,
         counter=made.count,

@@ -114,7 +114,7 @@ def passkey_begin(keeper: Keeper, caller: Caller, proof: Evidence) -> dict[str, 
     account = _account(keeper, pending) if pending else accounts.make(keeper.store, person, keeper.now_us())
     name = found.name if found is not None else person
     challenge = os.urandom(signing_in.CHALLENGE_BYTES)
-    held = [signing_in.credential_of(one)[0] for one in accounts.factors(keeper.store, person, "passkey")]
+    held = [one.secret for one in accounts.factors(keeper.store, person, "passkey")]
     ceremony = keeper.entrance.ceremonies.put(Ceremony(challenge, "enrol", person, proving.secret_of(proof)))
     options = passkeys.options_to_enrol(
         place, keeper.site, challenge, account.handle, account.login or name, name, held
@@ -135,17 +135,16 @@ def passkey_finish(
     if given is None or (given.use, given.person, given.proof) != ("enrol", person, proving.secret_of(proof)):
         raise passkeys.refused("answers a question that was not asked, or too late")
     try:
-        made, credential_id = passkeys.enrolled(_place(keeper), given.challenge, credential)
+        made = passkeys.enrolled(_place(keeper), given.challenge, credential)
     except passkeys.Wrong:
         raise passkeys.refused() from None
-    secret = len(credential_id).to_bytes(2) + credential_id + made.public
     return _enrolled(
         keeper,
         proof,
         pending,
         session,
         "passkey",
-        secret=secret,
+        secret=made.secret,
         label=label,
         ref=made.ref,
         counter=made.count,

@@ -89,10 +89,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A passkey that was just enrolled."""
+    """A passkey that was just enrolled. ``secret``: its credential id and public key, as a factor keeps them (``parts_of``)."""
 
     ref: str
-    public: bytes
+    secret: bytes
     count: int
 
 
@@ -124,7 +124,7 @@ def options_to_enrol(
     """Give what the browser's ``navigator.credentials.create`` is asked, as JSON.
 
     Args:
-        held: credential ids the person has already.
+        held: what is kept of the passkeys the person has already; none is made twice on one authenticator.
     """
     options = webauthn.generate_registration_options(
         rp_id=place.host,
@@ -139,26 +139,26 @@ def options_to_enrol(
             resident_key=ResidentKeyRequirement.REQUIRED,
             user_verification=UserVerificationRequirement.REQUIRED,
         ),
-        exclude_credentials=[PublicKeyCredentialDescriptor(id=one) for one in held],
+        exclude_credentials=[PublicKeyCredentialDescriptor(id=parts_of(one)[0]) for one in held],
         supported_pub_key_algs=ALGORITHMS,
     )
     return _plain(options)
 
 
 def options_to_show(place: Place, challenge: bytes, held: Sequence[bytes]) -> dict[str, Any]:
-    """Give what ``navigator.credentials.get`` is asked, as JSON; ``held`` empty: any passkey of this site."""
+    """Give what ``navigator.credentials.get`` is asked, as JSON; ``held`` as in ``options_to_enrol``; empty: any passkey of this site."""
     options = webauthn.generate_authentication_options(
         rp_id=place.host,
         challenge=challenge,
         timeout=TIMEOUT_MS,
-        allow_credentials=[PublicKeyCredentialDescriptor(id=one) for one in held],
+        allow_credentials=[PublicKeyCredentialDescriptor(id=parts_of(one)[0]) for one in held],
         user_verification=UserVerificationRequirement.REQUIRED,
     )
     return _plain(options)
 
 
-def enrolled(place: Place, challenge: bytes, credential: str) -> tuple[Made, bytes]:
-    """Check what a browser made; gives the passkey and its credential id.
+def enrolled(place: Place, challenge: bytes, credential: str) -> Made:
+    """Check what a browser made.
 
     Raises:
         Wrong: with a code.
@@ -182,8 +182,14 @@ def enrolled(place: Place, challenge: bytes, credential: str) -> tuple[Made, byt
         raise Wrong("passkey.not-accepted") from error
     if not 1 <= len(found.credential_id) <= CREDENTIAL_ID_BYTES_MAX:
         raise Wrong("passkey.not-accepted")
-    made = Made(ref_of(found.credential_id), found.credential_public_key, found.sign_count)
-    return made, found.credential_id
+    secret = len(found.credential_id).to_bytes(2) + found.credential_id + found.credential_public_key
+    return Made(ref_of(found.credential_id), secret, found.sign_count)
+
+
+def parts_of(secret: bytes) -> tuple[bytes, bytes]:
+    """Split what is kept of a passkey: credential id, public key."""
+    end = 2 + int.from_bytes(secret[:2])
+    return secret[2:end], secret[end:]
 
 
 def shown(credential: str) -> tuple[str, bytes | None]:

@@ -26,7 +26,6 @@ from oathward.vault.keeper import proof as proving
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.proof import Caller
 from oathward.vault.keeper.sign_in import accounts, passkeys, persons, totp, visiting, waits
-from oathward.vault.keeper.sign_in.accounts import Factor
 from oathward.vault.keeper.sign_in.entrance import TRIES_MAX, Ceremony, Pending, refusal
 from oathward.vault.keeper.sign_in.sessions import Session, Visitor
 
@@ -92,9 +91,7 @@ def passkey_begin(keeper: Keeper, caller: Caller, proof: Mapping[str, str]) -> d
         use, person = "second", waiting.person
     elif proof:
         use, person = "step-up", _own(visiting.session_of(keeper, caller, proof))
-    held = (
-        [credential_of(one)[0] for one in accounts.factors(keeper.store, person, "passkey")] if person else []
-    )
+    held = [one.secret for one in accounts.factors(keeper.store, person, "passkey")] if person else []
     if person and not held:
         raise KeeperError("passkey", "this account has none", reason=Reason.FACTOR_MISSING)
     challenge = os.urandom(CHALLENGE_BYTES)
@@ -226,12 +223,6 @@ def stepped_up(keeper: Keeper, session: Session, secret: str, by: str, *, both: 
     return _signed_in(keeper, session, visiting.prove_again(keeper, session, secret, by, both=both))
 
 
-def credential_of(factor: Factor) -> tuple[bytes, bytes]:
-    """Split what is kept of a passkey: credential id, public key."""
-    end = 2 + int.from_bytes(factor.secret[:2])
-    return factor.secret[2:end], factor.secret[end:]
-
-
 def _shown_by(keeper: Keeper, given: Ceremony, credential: str, origin: str) -> str:
     """Check what a browser shows; gives the person whose passkey it is."""
     factor = None
@@ -245,7 +236,7 @@ def _shown_by(keeper: Keeper, given: Ceremony, credential: str, origin: str) -> 
             raise passkeys.Wrong("passkey.unknown")
         if persons.person_of(keeper, factor.person) is None:
             raise passkeys.Wrong("person.left")
-        _, public = credential_of(factor)
+        _, public = passkeys.parts_of(factor.secret)
         count = passkeys.verified(_place(keeper), given.challenge, credential, public, factor.counter)
         if not accounts.used(keeper.store, factor, keeper.now_us(), counter=count):
             raise passkeys.Wrong("passkey.counter")
