@@ -130,14 +130,18 @@ def _act(
     word: str,
     gone: str = "",
 ) -> None:
+    from oathward.consent.notices.actions import discarded
     from oathward.core.db import connect, write
     from oathward.messages.actions import give_up_missing
 
     if not reason.strip():
         raise InputError("--why", "say why; it stands in the ledger")
     settings = settings_of(data)
-    said: dict[str, Any] = {"by": getpass.getuser(), "reason": reason, "now_us": micros(Clock().now())}
+    by, now_us = getpass.getuser(), micros(Clock().now())
+    said: dict[str, Any] = {"by": by, "reason": reason, "now_us": now_us}
     with write(connect(settings.database_url)) as db:
+        if gone:
+            discarded(db, settings.site.name, id_, by=by, at_us=now_us)
         nowhere = give_up_missing(db, settings.site.name, id_, **said) if gone else None
         if nowhere is not None:
             link, word = nowhere.link, "off the list of missing ones"

@@ -1,5 +1,6 @@
 """``oathward quarantine`` and ``outbox``: what people see of held messages, and giving up what is garbage."""
 
+import getpass
 import io
 import json
 from datetime import UTC, datetime
@@ -13,6 +14,8 @@ from tests.unit.policy import small
 from oathward import ledger
 from oathward.cli.main import run
 from oathward.cli.quarantine import table_of
+from oathward.consent.notices import sql as notices
+from oathward.consent.notices.sql import NoticeRow
 from oathward.core.clock import micros
 from oathward.core.db import connect, read, write
 from oathward.core.reasons import Reason
@@ -227,6 +230,21 @@ class TestOutbox:
         assert command("outbox", "discard", "out-2", "--why", "x").value["done"] == "taken out of the outbox"
         assert [r["id"] for r in command("outbox", "list").value["rows"]] == ["out-0", "out-1"]
         assert len(records(data, "delivery.discarded")) == 2
+
+    def test_a_refused_notice_that_is_given_up_is_missing_no_more(self, command, data):
+        with write(connect(load(data).database_url)) as db:
+            for name in ("out-1", "out-2"):
+                row = NoticeRow(name, "s", name, "s", 1, "none", "refused", 1, "AR", 2, 2)
+                notices.put(db, "demo", row)
+        assert command("consent", "notices").value["missing"] == 2
+        assert command("outbox", "discard", "out-0", "--why", "x").code == 65
+        assert command("outbox", "retry", "out-1", "--why", "mended").code == 0
+        assert command("consent", "notices").value["missing"] == 2, "tried again is not given up"
+        assert command("outbox", "discard", "out-2", "--why", "they left").code == 0
+        value = command("consent", "notices").value
+        assert value["missing"] == 1
+        states = {one["id"]: (one["state"], one["answer"]) for one in value["notices"]}
+        assert states == {"out-1": ("refused", "AR"), "out-2": ("discarded", getpass.getuser())}
 
     def test_what_the_policy_in_force_still_withholds_is_not_said_to_be_tried_again(
         self, command, data, tmp_path

@@ -87,6 +87,26 @@ def test_a_refusal_is_missing_at_once_and_a_finding_and_may_be_tried_again(engin
         assert sql.missing_count(db, "s") == 0
 
 
+def test_one_that_somebody_gives_up_is_missing_no_more_and_says_who_did_it(engine):
+    settled(engine, Failed(Reason.RECIPIENT_REFUSED, refused=True, answer="422"))
+    with write(engine) as db:
+        actions.discarded(db, "s", "another", by="ada", at_us=2_500)
+        actions.discarded(db, "s", "N1", by="ada", at_us=2_500)
+    given_up = notice(engine)
+    assert (given_up.state, given_up.answer, given_up.is_missing) == ("discarded", "ada", False)
+    with write(engine) as db:
+        assert sql.missing_count(db, "s") == 0
+        assert actions.tell_missing(db, "s", hours=24.0, now_us=48 * HOUR_US) == 0, "nor is it told of later"
+        assert sql.last_said(db, "s", "p", "link") == "none", "nor does it begin anew by itself"
+
+
+def test_a_receipt_that_was_there_before_is_not_given_up(engine):
+    settled(engine, Delivered("AA"))
+    with write(engine) as db:
+        actions.discarded(db, "s", "N1", by="ada", at_us=2_500)
+    assert (notice(engine).state, notice(engine).answer) == ("sent", "AA")
+
+
 def test_a_receipt_that_does_not_come_is_missing_once_until_it_comes(engine):
     with write(engine) as db:
         assert actions.tell_missing(db, "s", hours=24.0, now_us=24 * HOUR_US) == 0, "not yet"

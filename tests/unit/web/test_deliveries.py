@@ -3,6 +3,8 @@
 import pytest
 from tests.outbox import waiting
 
+from oathward.consent.notices import sql as notices
+from oathward.consent.notices.sql import NoticeRow
 from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
@@ -51,6 +53,22 @@ def test_its_own_delivery_is_tried_again_or_given_up(browser, opened, two, act, 
     browser.sign_in()
     assert post(browser, message, delivery, act).status_code == 303
     assert (state(opened, delivery), state(opened, alien)) == (after, Delivery.BLOCKED)
+
+
+def test_a_notice_that_is_given_up_says_who_gave_it_up(browser, opened, two):
+    (message, delivery), (other, alien) = two
+    row = NoticeRow(delivery, "s", "ehr", "s", 1, "none", "refused", 1, "AR", 2, 2)
+    with write(opened.engine) as db:
+        notices.put(db, opened.site, row)
+    browser.sign_in()
+    post(browser, other, delivery, "discard")
+    post(browser, other, alien, "discard")
+    with read(opened.engine) as db:
+        assert notices.find(db, opened.site, delivery) == row, "what was refused changed nothing"
+    post(browser, message, delivery, "discard")
+    with read(opened.engine) as db:
+        found = notices.find(db, opened.site, delivery)
+    assert (found.state, bool(found.answer), found.is_missing) == ("discarded", True, False)
 
 
 def test_what_may_still_not_go_is_refused_with_its_reason(browser, opened, two, monkeypatch):

@@ -51,6 +51,18 @@ def test_who_has_not_confirmed_is_red_and_on_home_until_it_does(world, told):
         )
     assert "Receipts missing" not in words(officer.get("/"))
     assert "No receipt is missing" in words(officer.get("/withdrawals/notices?state=missing"))
+    with write(world.keeper.engine) as db:
+        sql.settle(
+            db,
+            world.keeper.site,
+            "N2",
+            state="discarded",
+            answer="ada",
+            at_us=4_000_000,
+            missing_us=3_000_000,
+        )
+    assert "Receipts missing" not in words(officer.get("/"))
+    assert "some of it given up by ada" in words(officer.get("/withdrawals/notices"))
 
 
 def test_whose_it_was_is_for_those_who_may_ask_of_a_patient(world, told, monkeypatch):

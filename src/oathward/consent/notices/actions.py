@@ -5,7 +5,8 @@ Rules:
   missing closes that.
 - A notice that was refused, or could not be written, is missing at once; one without an answer after ``notice_hours``.
   Each is ``consent.notice-missing`` and a finding, once.
-- A notice that was refused may be tried again by a person, as any dead delivery.
+- A notice that was refused may be tried again by a person, as any dead delivery, or given up: then it is missing no more,
+  and says who gave it up.
 
 Deliberately absent: sending (the courier), making (``gateway.notices``).
 """
@@ -53,6 +54,13 @@ def refused(db: Connection, site: str, id_: str, *, why: str, answer: str, at_us
         return []
     sql.settle(db, site, id_, state="refused", answer=answer or why, at_us=at_us, missing_us=at_us)
     return missing(row, why=why, answer=answer, at_us=at_us)
+
+
+def discarded(db: Connection, site: str, id_: str, *, by: str, at_us: int) -> None:
+    """Note who gave a notice up, where the delivery is one; for the transaction that records ``delivery.discarded``."""
+    row = sql.find(db, site, id_)
+    if row is not None and row.state in {"queued", "refused"}:
+        sql.settle(db, site, id_, state="discarded", answer=by, at_us=at_us, missing_us=row.missing_us)
 
 
 def missing(row: NoticeRow, *, why: str, at_us: int, answer: str = "") -> list[Leaf]:

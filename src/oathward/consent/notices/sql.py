@@ -6,7 +6,7 @@
 | ``consent_notice_mark`` | how far changes of consents and merges were looked at |
 
 ``state``: ``waiting`` (due and not made yet), ``queued`` (in the outbox), ``sent`` (the recipient has answered),
-``refused`` (it said no), ``unmade`` (it could not be written).
+``refused`` (it said no), ``unmade`` (it could not be written), ``discarded`` (somebody gave it up).
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ mark = Table(
 
 OPEN = ("waiting", "queued")
 MISSING = ("waiting", "queued", "refused", "unmade")
-"""Of these no receipt came."""
+"""Of these no receipt came, and nobody said that none will."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class NoticeRow:
 
     Args:
         id: outgoing id. because, version: whose signed consent it tells of, and which version of it.
-        said: the state it tells (``state.State.text``). answer: the recipient's, or why there is none.
+        said: the state it tells (``state.State.text``). answer: the recipient's, or why there is none; of one that was
+            discarded, who did it.
         due_us: when it was seen to be due. settled_us: when an answer came; 0 before. missing_us: since when it counts as
             missing; 0 where it does not.
     """

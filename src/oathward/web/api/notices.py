@@ -23,7 +23,10 @@ LISTED_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class NoticeOut:
-    """One notice; `subject` is empty for those who may not know whose it was. `passes`: `all`, `some` or `none` of the link."""
+    """One notice; `subject` is empty for those who may not know whose it was. `passes`: `all`, `some` or `none` of the link.
+
+    `answer`: the recipient's, or why there is none; of a discarded one, who gave it up.
+    """
 
     id: str
     link: str

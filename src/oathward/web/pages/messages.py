@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
+from oathward.consent.notices import actions as notices
 from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
@@ -117,6 +118,8 @@ def deliver(view: View) -> Response:
         raise InputError("act", "is neither retry nor discard", reason=Reason.INPUT_INVALID)
     with write(view.site.engine) as db:
         said = {"by": view.person, "reason": view.reason()}
+        if act is actions.discard:
+            notices.discarded(db, site.site, delivery, by=view.person, at_us=view.now_us)
         act(db, delivery, **said, now_us=view.now_us, message=id_)
     return view.go(f"/messages/{id_}#deliveries")
 

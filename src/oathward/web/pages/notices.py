@@ -30,6 +30,7 @@ WORDS = {
     "sent": "answered",
     "refused": "refused",
     "unmade": "could not be written",
+    "discarded": "given up",
 }
 
 
