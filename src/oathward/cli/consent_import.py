@@ -3,6 +3,7 @@
 Rules:
 - One way for a dry run and for an import: both find the subjects, both draft. A dry run counts and stops there.
 - A patient nobody has heard of is told of by the place that names them; with ``known_only`` nothing is stored then.
+- What somebody else said between draft and store is not written over (``consents``).
 - Statements, the sealed originals that a document names and their keys are stored in one transaction a batch. What stops
   half-way says how many were recorded; importing the file again goes on from there.
 
@@ -18,10 +19,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from oathward.cli.asking import batches, now_us, opened, progress, sign
-from oathward.cli.consents import check_subject, subjects_of
+from oathward.cli.consents import TURNS_MAX, check_subject, subjects_of
 from oathward.core.errors import OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.phi import Phi
+from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.consent.model import Statement
@@ -232,15 +234,17 @@ def _gathered(told: Sequence[Told], whose: Sequence[Sequence[str]]) -> dict[str,
 
 def _drafts(
     site: Opened, said: Mapping[str, _Said], *, replaces: bool
-) -> tuple[list[Document], dict[str, tuple[str, Phi[bytes]]]]:
-    """Draft what each subject says; gives the ids of originals too, with their subject and bytes."""
+) -> tuple[list[Document], dict[str, tuple[str, Phi[bytes]]], dict[str, int]]:
+    """Draft what each subject says; gives the ids of originals too, with their subject and bytes, and the versions it is upon."""
     from oathward.consent import actions
     from oathward.core.db import read
 
     drafts: list[Document] = []
     originals: dict[str, tuple[str, Phi[bytes]]] = {}
+    after: dict[str, int] = {}
     with read(site.engine) as db:
         for subject, one in said.items():
+            after[subject] = actions.version_of(db, site.site, subject)
             ids = {digest: uuid7() for digest in one.originals}
             draft = actions.draft(
                 db,
@@ -256,32 +260,52 @@ def _drafts(
             if draft is not None:
                 drafts.append(draft)
                 originals |= {ids[digest]: (subject, body) for digest, body in one.originals.items()}
-    return drafts, originals
+    return drafts, originals, after
 
 
 def _store(site: Opened, said: Mapping[str, _Said], how: How, keys: GatewayKeys) -> int:
-    """Draft, seal, have signed and store, batch by batch; gives how many documents changed."""
-    from oathward.cli.consent_keep import Keeping
-    from oathward.consent import actions
-    from oathward.core.db import write
-
-    drafts, originals = _drafts(site, said, replaces=how.replaces)
-    done = 0
-    with Keeping(site, keys) as keeping:
-        keeping.seal(drafts, originals)
+    """Draft, seal, have signed and store, batch by batch, again where others were quicker; gives how many documents changed."""
+    stored: set[str] = set()
+    total = 0
+    for turn in range(1, TURNS_MAX + 1):
+        drafts, originals, after = _drafts(site, said, replaces=how.replaces)
+        total = total or len(drafts)
         try:
-            for some in progress(list(batches(drafts)), "consents", len(drafts)):
-                signed = sign(site, some, how.person)
-                with write(site.engine) as db:
-                    keeping.store(db, signed)
-                    actions.store(db, site.site, signed, by=how.person, now_us=now_us(site))
-                done += len(signed)
-        except OathwardError:
-            if done:
+            _store_once(site, how, keys, drafts=drafts, originals=originals, after=after, stored=stored)
+            break
+        except OathwardError as error:
+            if error.reason is Reason.CONFLICT and not how.replaces and turn < TURNS_MAX:
+                continue
+            if stored:
                 print(
-                    f"{done} of {len(drafts)} patients' statements were recorded before this; "
+                    f"{len(stored)} of {total} patients' statements were recorded before this; "
                     "import the same again and it goes on.",
                     file=sys.stderr,
                 )
             raise
-    return done
+    return len(stored)
+
+
+def _store_once(
+    site: Opened,
+    how: How,
+    keys: GatewayKeys,
+    *,
+    drafts: Sequence[Document],
+    originals: Mapping[str, tuple[str, Phi[bytes]]],
+    after: Mapping[str, int],
+    stored: set[str],
+) -> None:
+    """Seal, have signed and store drafts; notes whose were stored."""
+    from oathward.cli.consent_keep import Keeping
+    from oathward.consent import actions
+    from oathward.core.db import write
+
+    with Keeping(site, keys) as keeping:
+        keeping.seal(drafts, originals)
+        for some in progress(list(batches(drafts)), "consents", len(drafts)):
+            signed = sign(site, some, how.person)
+            with write(site.engine) as db:
+                keeping.store(db, signed)
+                actions.store(db, site.site, signed, by=how.person, now_us=now_us(site), after=after)
+            stored.update(one.id for one in signed)

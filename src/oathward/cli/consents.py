@@ -1,4 +1,9 @@
-"""What ``oathward consent`` shares: whose statements they are, and storing them."""
+"""What ``oathward consent`` shares: whose statements they are, and storing them.
+
+Rules:
+- What somebody else said between draft and store, a patient at the portal above all, is not written over: it is drafted again
+  upon that. What is to replace everything replaces nothing that nobody saw.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +15,17 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from oathward.consent.model import Statement
     from oathward.core.settings import Settings
     from oathward.patients.identifiers import Hasher, Identifier
     from oathward.policy.bundle import Bundle
+    from oathward.vault.authority import Document
     from oathward.vault.opened import Opened
+
+TURNS_MAX = 5
+"""So often something is drafted again because others were quicker."""
 
 
 def check_subject(site: Opened, subject: str) -> None:
@@ -89,13 +100,34 @@ def store(
     *,
     replaces: bool,
 ) -> int:
-    """Draft, have signed and store what each subject says; gives how many documents changed."""
+    """Draft, have signed and store what each subject says; gives how many documents changed.
+
+    Raises:
+        InputError: ``conflict``: somebody else said something of them meanwhile, and this is to replace all, or it was so again
+            and again.
+    """
+    stored: set[str] = set()
+    for turn in range(1, TURNS_MAX + 1):
+        try:
+            _store_once(site, said, person, stored, replaces=replaces)
+            break
+        except InputError as error:
+            if error.reason is not Reason.CONFLICT or replaces or turn == TURNS_MAX:
+                raise
+    return len(stored)
+
+
+def _store_once(
+    site: Opened, said: Mapping[str, Sequence[Statement]], person: str, stored: set[str], *, replaces: bool
+) -> None:
+    """Do it upon what stands now; notes whose was stored."""
     from oathward.consent import actions
     from oathward.core.db import read
 
-    drafts = []
+    drafts, after = [], {}
     with read(site.engine) as db:
         for subject, statements in said.items():
+            after[subject] = actions.version_of(db, site.site, subject)
             one = actions.draft(
                 db,
                 site.site,
@@ -107,11 +139,9 @@ def store(
             )
             if one is not None:
                 drafts.append(one)
-    sign_and_store(
-        site,
-        drafts,
-        person,
-        lambda db, signed: actions.store(db, site.site, signed, by=person, now_us=now_us(site)),
-        "consents",
-    )
-    return len(drafts)
+
+    def keep(db: Connection, signed: Sequence[Document]) -> None:
+        actions.store(db, site.site, signed, by=person, now_us=now_us(site), after=after)
+        stored.update(one.id for one in signed)
+
+    sign_and_store(site, drafts, person, keep, "consents")

@@ -86,6 +86,12 @@ def draft(
     return Document(site, KIND, subject, 0, canonical(subject, whole, {**originals, **named}), b"")
 
 
+def version_of(db: Connection, site: str, subject: str) -> int:
+    """Give the version that a draft is made upon, for ``store``: read it before; 0 for none."""
+    document = sql.newest(db, site, subject)
+    return document.version if document is not None else 0
+
+
 def store(
     db: Connection,
     site: str,

@@ -1,0 +1,81 @@
+"""Promises of ``consent record`` and ``import``: what a patient withdraws while they run is not written over."""
+
+import pytest
+from tests.unit.cli.test_consent_fhir import SECRET, stands
+from tests.unit.cli.test_consent_import import command, lines, oathward, of
+
+from oathward.cli import asking, consent_import, consents
+from oathward.consent.model import statement
+
+__all__ = ["command", "oathward"]
+NO = statement(permit=False, purposes=("HRESCH",), recipients=("*",), classes=("*",), source="portal")
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Let somebody say something between draft and signature, so many times; gives how often it was."""
+    came = []
+
+    def let(module, said, times=1):
+        good = module.sign
+
+        def sign(site, drafts, person):
+            if len(came) < times and drafts:
+                came.append(drafts[0].id)
+                with monkeypatch.context() as apart:
+                    apart.setattr(asking, "sign", good)
+                    consents.store(site, {drafts[0].id: [said(len(came))]}, "patient", replaces=False)
+            return good(site, drafts, person)
+
+        monkeypatch.setattr(module, "sign", sign)
+        return came
+
+    return let
+
+
+def no(_count):
+    return NO
+
+
+def another(count):
+    return statement(permit=False, purposes=("HRESCH",), recipients=(f"r-{count}",), classes=("*",))
+
+
+def record(command, *more):
+    words = ("--permit", "--purpose", "HRESCH", "--recipient", "*", "--class", "*", *more)
+    return command("record", *words, "--identifier-file", "-", stdin=f"{SECRET}^^^HOSP^MR\n")
+
+
+def test_a_withdrawal_while_a_permit_is_recorded_stands_beside_it(command, meanwhile):
+    came = meanwhile(asking, no)
+    assert record(command).code == 0
+    assert len(came) == 1
+    assert sorted(stands(command)) == [False, True]
+
+
+def test_a_withdrawal_while_consents_are_imported_stands_beside_them(command, meanwhile):
+    came = meanwhile(consent_import, no)
+    done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a"), of("5001", "b")))
+    assert (done.code, len(came)) == (0, 1)
+    assert done.value["recorded"] == 2
+    assert sorted(stands(command)) == [False, True, True]
+
+
+@pytest.mark.parametrize("how", ["record", "import"])
+def test_what_is_to_replace_everything_replaces_nothing_that_nobody_saw(command, meanwhile, how):
+    meanwhile(asking if how == "record" else consent_import, no)
+    if how == "record":
+        done = record(command, "--replace")
+    else:
+        done = command("import", "--fhir", "-", "--replace", stdin=lines(of(SECRET, "a")))
+    assert done.code != 0
+    assert "conflict" in done.error
+    assert stands(command) == [False]
+
+
+def test_who_never_gets_a_turn_is_told_and_nothing_is_lost(command, meanwhile):
+    meanwhile(asking, another, times=100)
+    done = record(command)
+    assert done.code != 0
+    assert "conflict" in done.error
+    assert set(stands(command)) == {False}
