@@ -1,9 +1,10 @@
-"""What contradicts what a patient said, sent by devices the site knows: Consents of other days, a merge by who may not say so.
+"""What contradicts what a patient or the hospital said, sent by devices the site knows: Consents of other days, merges by who may not say so.
 
 Rules:
 - Each is a message like any other, with a marker of its own: who gets it is counted.
 - An old yes is dated before every no; whoever heeds it lets something out that the judge calls a leak.
-- The merge would give one patient's denials to another: whoever believes it stops what is due, and the judge calls it lost.
+- A merge would give one patient's denials to another: whoever believes it stops what is due, and the judge calls it lost.
+- A pump may not send a merge at all; a department may send ADT, and is still not who says who is who.
 
 Source: FHIR R4 Consent, §3.1.0.7 (update); HL7 v2.6 §3.3.40 (A40).
 """
@@ -76,11 +77,17 @@ class Consents:
         return Planned(f"CO{mark}", mark, f"FHIR^{type_}", (self._who.mrn,), data, must)
 
 
-def merge(hospital: Hospital, device: Device) -> Planned:
-    """Say, as a device that may not, that the newcomer is the canary, who denies everything but care."""
-    elsewhere = replace(hospital, feed=device, start=hospital.start - _YESTERDAY)
-    plan = Feed(elsewhere, ()).merge(hospital.canary, hospital.newcomer)
-    control_id = f"X{plan.control_id}"
+def merge(
+    hospital: Hospital, device: Device, gone: Patient, rules: Sequence[Rule] = (), days: int = 1
+) -> Planned:
+    """Say, as a device that may not, that somebody is the canary, who denies everything but care.
+
+    Args:
+        rules: whoever takes what this device tells gets it. days: so long ago it was said; another one for each.
+    """
+    elsewhere = replace(hospital, feed=device, start=hospital.start - _YESTERDAY * days)
+    plan = Feed(elsewhere, rules).merge(hospital.canary, gone)
+    control_id = f"X{days}{plan.control_id}"
     return replace(
         plan, control_id=control_id, data=plan.data.replace(plan.control_id.encode(), control_id.encode(), 1)
     )

@@ -81,3 +81,11 @@ def answer(body: bytes, code: str, at: datetime, text_message: str = "") -> byte
         at.strftime("%Y%m%d%H%M%S").encode(), kind, b"A" + control[-18:], header_field(body, 11) or b"P",
         header_field(body, 12) or b"2.6", code.encode(), control, text_message.encode(),
     )  # fmt: skip
+
+
+def tells_born(data: bytes) -> bool:
+    """Say whether a message tells when its patient was born, if only the year: PID-7, Patient.birthDate."""
+    if data.startswith(b"{"):
+        return b'"birthDate"' in data
+    born = (line.split(line[3:4])[7:8] for line in data.split(b"\r") if line.startswith(b"PID"))
+    return any(born and born[0] for born in born)

@@ -5,7 +5,7 @@ Rules:
 - Hospital numbers have eight digits and begin with 97 or more, so that no measurement, time or code can
   hold one by chance: a hit in a delivery is a leak.
 - One patient is the canary: her record may go to care recipients only, whatever a link says.
-- Consent varies: research permitted, never asked, denied, ended yesterday.
+- Consent varies: research permitted, never asked, denied, ended yesterday, permitted but for one class of data.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ class Choice(StrEnum):
     NEVER_ASKED = "never-asked"
     DENIES = "denies"
     ENDED = "ended"
+    NARROWS = "narrows"
+    """Permits, but for when they were born: not even the year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Patient:
     @property
     def permits_research(self) -> bool:
         """Whether research may have this patient's observations today."""
-        return self.choice is Choice.PERMITS and not self.canary
+        return self.choice in {Choice.PERMITS, Choice.NARROWS} and not self.canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class Device:
 class Hospital:
     """Everyone and everything, fixed at the start.
 
+    ``department`` tells of its own patients and may not say who is who; ``feed`` may.
     ``duplicates`` are second registrations of patients (same person, other number) that the feed merges;
     ``newborns`` and ``unknowns`` (John Does) come by the feed as well.
     """
@@ -124,6 +127,7 @@ class Hospital:
     pumps: tuple[Device, ...]
     monitors: tuple[Device, ...]
     feed: Device
+    department: Device
     hubs: tuple[Device, ...] = ()
     wearables: tuple[Device, ...] = ()
 
@@ -140,7 +144,7 @@ class Hospital:
     @property
     def devices(self) -> tuple[Device, ...]:
         """Every device the inventory is told of."""
-        return (self.feed, *self.pumps, *self.monitors, *self.hubs, *self.wearables)
+        return (self.feed, self.department, *self.pumps, *self.monitors, *self.hubs, *self.wearables)
 
     @property
     def withdraws(self) -> Patient:
@@ -156,6 +160,11 @@ class Hospital:
     def gives(self) -> Patient:
         """The patient whose permission for research has ended, and who gives it again half-way."""
         return self.patients[4]
+
+    @property
+    def narrows(self) -> Patient:
+        """The patient who permits research but for one class of data: in bed with a monitor."""
+        return self.patients[5]
 
     @property
     def child(self) -> Patient:
@@ -184,7 +193,7 @@ def build(
     *,
     patients: int = 24,
     pumps: int = 6,
-    monitors: int = 6,
+    monitors: int = 7,
     hubs: int = 2,
     wearables: int = 4,
 ) -> Hospital:
@@ -224,13 +233,14 @@ def build(
         tuple(_device("pump", i) for i in range(pumps)),
         tuple(_device("monitor", i) for i in range(monitors)),
         Device("ADT-FEED", "00AC3F0000000001", "adt", "Registrar", "Patient index 9", "RG-9-0001", ""),
+        Device("ADT-CLINIC", "00AC3F0000000002", "adt", "Registrar", "Clinic desk 2", "RG-2-0002", ""),
         tuple(_at_home("hub", i) for i in range(hubs)),
         tuple(_at_home("wearable", i) for i in range(wearables)),
     )  # fmt: skip
 
 
 def _choice_of(index: int) -> Choice:
-    return (Choice.PERMITS, Choice.DENIES, Choice.NEVER_ASKED, Choice.PERMITS, Choice.ENDED, Choice.PERMITS)[
+    return (Choice.PERMITS, Choice.DENIES, Choice.NEVER_ASKED, Choice.PERMITS, Choice.ENDED, Choice.NARROWS)[
         index % 6
     ]
 

@@ -14,6 +14,7 @@ Rules:
 - A patient who withdraws: what was on its way then need not arrive, and what arrives at those recipients later than the
   time allowed for it to take effect is leaked. That time is measured.
 - A patient who permits something meanwhile: what is sent from then on may arrive, and a little later it must.
+- A patient who withholds one class of data: all else is due where they permit it, and that class in it is leaked.
 - A message of somebody unknown is for nobody until it is ``adopted`` (whoever runs the site says so, and the
   demo asks the inventory); what was released then counts as an extra delivery, not as one that was due.
 - Findings name kind, recipient and the source's control id; never a value. The bytes a leak was seen in are kept apart (``evidence``).
@@ -30,7 +31,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from oathward_sim.evidence import KEPT_MAX, Evidence, gather
-from oathward_sim.hospital import Hospital
+from oathward_sim.hl7 import tells_born
+from oathward_sim.hospital import Choice, Hospital
 from oathward_sim.plan import MARKER_DECIMALS, Rule, Sent
 from oathward_sim.recipients import Kept
 from oathward_sim.traces import Index
@@ -83,6 +85,9 @@ class Judge:
         self._came: dict[
             tuple[str, str], tuple[int, float]
         ] = {}  # patient and recipient -> how many, when last
+        self._born: Counter[tuple[str, str]] = Counter()  # patient and recipient -> how often it said when
+        self._narrowed = frozenset(p.mrn for p in hospital.everyone if p.choice is Choice.NARROWS)
+        self._needing = frozenset(rule.recipient for rule in rules if rule.needs_permission)
         self._overtaken: set[tuple[str, str]] = set()  # arrived after a withdrawal that might have stopped it
         self._withheld: set[tuple[str, str]] = set()
         self._returned: dict[tuple[str, str], tuple[Returned, Finding]] = {}
@@ -195,6 +200,10 @@ class Judge:
     def came(self, mrn: str, recipient: str) -> tuple[int, float]:
         """Say how much of a patient arrived at a recipient, and when the last of it did."""
         return self._came.get((mrn, recipient), (0, 0.0))
+
+    def told_born(self, mrn: str, recipient: str) -> int:
+        """Say how many of a patient's deliveries told a recipient when they were born."""
+        return self._born[mrn, recipient]
 
     def _must(self, sent: Sent) -> frozenset[str]:
         """Name who has to have a message: by what was meant when it was planned, and what its patient permitted since."""
@@ -320,6 +329,10 @@ class Judge:
         message, patients = (sources[0].plan.control_id, sources[0].plan.patients) if sources else ("", ())
         own, allowed = set(patients), self._rights.get(recipient, frozenset())
         whats += self._on_the_wire(delivery)
+        if tells_born(delivery.data):
+            self._born.update((mrn, recipient) for mrn in own)
+            if recipient in self._needing and own & self._narrowed:
+                whats.append("a class of data that the patient withholds")
         for trace in self._index.search(delivery.data):
             if trace.kind not in allowed:
                 whats.append(f"{trace.kind} in {trace.form}")

@@ -7,7 +7,9 @@
 | a parent | has a choice of their child open while their time ends, and presses |
 | that one's hub | says no by a FHIR Consent, then an old yes once more |
 | a thief | has a mail address and guesses codes |
+| one who narrows | lies in bed: permits research, but for when they were born |
 | a pump | says that the newcomer is somebody else |
+| a department | says so of another, and may send such messages |
 | a clinician at night | breaks the glass for the newcomer, and ends it |
 | a clerk | opens a message of the newcomer's that is none of their work |
 
@@ -29,7 +31,8 @@ from typing import TypeVar
 
 from oathward_sim.contrary import Consents, merge
 from oathward_sim.holder import Holder
-from oathward_sim.hospital import AUTHORITY, Patient
+from oathward_sim.hospital import AUTHORITY, Device, Patient
+from oathward_sim.plan import Planned
 from oathward_sim.run import Config, Simulation
 from oathward_sim.senders import FhirSender, Sender
 from oathward_sim.staff import Staff
@@ -38,7 +41,7 @@ EFFECT_S_MAX = 1.0
 """How long after the site said that it knows something may still arrive: what is promised."""
 
 _STEP_S, _COMES_S = 0.1, 15.0
-_RESEARCH = "research-registry"
+_RESEARCH, _VENDOR, _CARE = "research-registry", "vendor-cloud", "ehr"
 _THIEF = "127.0.0.2"
 T = TypeVar("T")
 _WORDS = "found unresponsive, need the last readings"
@@ -102,7 +105,9 @@ class Scenes:
         }
         self._over.set()
         acts = [self._act(what, parts[what]) for what in parts if what in self.holders]
-        acts.append(self._act("pump", self._merged))
+        if self.config is not None and self.config.secure is not None:
+            acts += [self._act("pump", self._merged), self._act("department", self._merged_beside)]
+            acts.append(self._act("one who narrows", self._narrowed))
         await asyncio.gather(*acts, self._staff(staff_after_s or 0.0))
 
     @property
@@ -190,22 +195,47 @@ class Scenes:
 
     async def _merged(self) -> None:
         """Let a pump say who is who: what is due goes on."""
-        config, what = self.config, "a merge by who may not say so changes nothing"
-        if config is None or config.secure is None:
-            return
-        hospital, vendor = self.simulation.hospital, "vendor-cloud"
-        pump = hospital.pumps[0]
-        door = replace(config.secure, tls=config.device_tls.get(pump.name))
-        sender = Sender(f"{pump.name}, a merge", door, iter(()), seed=hospital.seed)
+        hospital = self.simulation.hospital
+        pump, who = hospital.pumps[0], hospital.newcomer
+        await self._says_one("pump", pump, merge(hospital, pump, who), who)
+
+    async def _merged_beside(self) -> None:
+        """Let a department do so, whose messages are taken: what is due goes on."""
+        hospital = self.simulation.hospital
+        clinic, who = hospital.department, hospital.withdraws
+        plan = merge(hospital, clinic, who, self.simulation.rules, days=2)
+        await self._says_one("department", clinic, plan, who)
+
+    async def _says_one(self, part: str, device: Device, plan: Planned, who: Patient) -> None:
+        """Send a merge, and see that what its patient's devices send still goes where the other one denies it."""
+        config, what = self.config, f"a merge by a {part} changes nothing"
+        assert config is not None, "without doors nobody plays it"
+        assert config.secure is not None, "without doors nobody plays it"
+        door = replace(config.secure, tls=config.device_tls.get(device.name))
+        sender = Sender(f"{device.name}, a merge", door, iter(()), seed=self.simulation.hospital.seed)
         self.simulation.senders.append(sender)
         asked_s = time.time()
-        await sender.send_all([merge(hospital, pump)])
+        await sender.send_all([plan])
         told_s = time.time()
-        self._did("pump", "says that two are one", asked_s, told_s)
+        self._did(part, "says that two are one", asked_s, told_s)
         later_s = told_s + EFFECT_S_MAX
         came = self.simulation.judge.came
-        self._promise(what, kept=await self._until(lambda: came(hospital.newcomer.mrn, vendor)[1] > later_s))
+        self._promise(what, kept=await self._until(lambda: came(who.mrn, _VENDOR)[1] > later_s))
         await sender.run(self._over)  # closes the connection
+
+    async def _narrowed(self) -> None:
+        """See that all but one class of somebody's data reaches research, where that class of others arrives."""
+        hospital, judge = self.simulation.hospital, self.simulation.judge
+        mrn = hospital.narrows.mrn
+        others = [one.mrn for one in hospital.patients if one.mrn != mrn]
+
+        def seen() -> bool:
+            here = self._came(hospital.narrows)[0] and judge.told_born(mrn, _CARE)
+            return bool(here) and any(judge.told_born(one, _RESEARCH) for one in others)
+
+        came = await self._until(seen)
+        kept = came and not judge.told_born(mrn, _RESEARCH)
+        self._promise("what a patient withholds of a kind stays, and the rest arrives", kept=kept)
 
     async def _too_late(self) -> None:
         """Enrol as a parent, open a choice, and press once the time is over: nothing is written."""

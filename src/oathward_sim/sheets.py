@@ -17,7 +17,7 @@ _MESSAGE_TYPES = {"adt": "ADT^*", "hub": "FHIR^*", "wearable": "FHIR^*"}
 def consent_csv(hospital: Hospital) -> str:
     """Write consent facts as the privacy office would hand them over: one row a statement.
 
-    The canary denies every purpose but care.
+    The canary denies every purpose but care. Who narrows has a second row, which denies one class.
     """
     rows = []
     for p in hospital.patients:
@@ -38,6 +38,8 @@ def consent_csv(hospital: Hospital) -> str:
                 "source": "paper form",
             }
         )
+        if p.choice is Choice.NARROWS:
+            rows.append(rows[-1] | {"permit": "no", "classes": "patient.birth-date", "until": ""})
     return _csv(rows)
 
 

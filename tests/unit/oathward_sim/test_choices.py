@@ -1,6 +1,8 @@
 """What patients choose while it runs: the judge forgives what a choice allows, and calls a leak or a loss what it does not."""
 
 import asyncio
+import csv
+import io
 import itertools
 import json
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from oathward_sim.patients import Scenes
 from oathward_sim.plan import DEMO_RULES, Planned, Sent
 from oathward_sim.recipients import Kept, Recipient
 from oathward_sim.run import Simulation
+from oathward_sim.sheets import authority_csv, consent_csv, device_csv
 
 HOSPITAL = build(1, datetime(2026, 5, 4, tzinfo=UTC))
 REGISTRY = "research-registry"
@@ -152,13 +155,61 @@ def test_what_contradicts_is_told_apart_and_goes_to_nobody_new():
 
 
 def test_a_merge_by_a_pump_names_both_and_is_due_nowhere():
-    plan = merge(HOSPITAL, HOSPITAL.pumps[0])
+    plan = merge(HOSPITAL, HOSPITAL.pumps[0], HOSPITAL.newcomer)
     text = plan.data.decode()
     assert HOSPITAL.pumps[0].name in text.split("\r")[0]
     assert f"MRG|{HOSPITAL.newcomer.mrn}" in text
     assert plan.must == frozenset()
     feed = {one.marker for one in itertools.islice(Feed(HOSPITAL, DEMO_RULES).opening(), 50)}
     assert plan.marker not in feed
+
+
+def test_a_merge_by_a_department_is_another_one_and_due_where_its_messages_go():
+    pump = merge(HOSPITAL, HOSPITAL.pumps[0], HOSPITAL.newcomer)
+    plan = merge(HOSPITAL, HOSPITAL.department, HOSPITAL.withdraws, DEMO_RULES, days=2)
+    assert HOSPITAL.department.name in plan.data.decode().split("\r")[0]
+    assert f"MRG|{HOSPITAL.withdraws.mrn}" in plan.data.decode()
+    assert plan.must == {"ehr"}
+    assert plan.marker != pump.marker
+    assert plan.control_id != pump.control_id
+
+
+def test_a_department_sends_what_the_feed_sends_and_is_not_who_says_who_is_who():
+    rows = {row["id"]: row for row in csv.DictReader(io.StringIO(device_csv(HOSPITAL)))}
+    feed, department = rows[HOSPITAL.feed.name], rows[HOSPITAL.department.name]
+    assert feed["message types"] == department["message types"]
+    assert HOSPITAL.department.name not in authority_csv(HOSPITAL)
+
+
+def test_who_narrows_permits_research_and_denies_it_one_class():
+    who = HOSPITAL.narrows
+    assert who.permits_research
+    assert who.registered
+    rows = [row for row in csv.DictReader(io.StringIO(consent_csv(HOSPITAL))) if row["identifier"] == who.mrn]
+    told = [(row["permit"], row["purposes"], row["classes"]) for row in rows]
+    assert told == [("yes", "HRESCH", "*"), ("no", "HRESCH", "patient.birth-date")]
+
+
+@pytest.mark.parametrize("who", ["narrows", "newcomer"])
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("recipient", [REGISTRY, "ehr"])
+def test_a_class_that_a_patient_withholds_is_a_leak_there_and_due_elsewhere(who, told, recipient):
+    judge = Judge(HOSPITAL, DEMO_RULES)
+    patient = getattr(HOSPITAL, who)
+    one = sent(patient, 1, 10.0, (REGISTRY, "ehr"))
+    judge.know([one])
+    born = {"resourceType": "Patient"} | ({"birthDate": patient.born[:4]} if told else {})
+    pid = f"PID|||||||{patient.born if told else ''}"
+    body = (
+        json.dumps({"entry": [born, {"value": one.plan.marker}]}).encode()
+        if recipient == REGISTRY
+        else f"MSH|^~\\&|A\r{pid}\rOBX|1|NM|1||{one.plan.marker}".encode()
+    )
+    judge.see(Delivery(recipient, Kept(11.0, "O1", body), body))
+    assert judge.came(patient.mrn, recipient)[0] == 1
+    assert judge.told_born(patient.mrn, recipient) == told
+    leak = who == "narrows" and told and recipient == REGISTRY
+    assert judge.verdict().leaked == leak
 
 
 @pytest.mark.parametrize(("until_s", "kept"), [(0.0, None), (9e9, False)])

@@ -185,7 +185,7 @@ def test_consents_vary_and_the_file_says_so():
 
 def test_the_inventory_lists_every_known_device_and_no_stranger():
     rows = list(csv.DictReader(io.StringIO(device_csv(build(1, START)))))
-    assert len(rows) == 19
+    assert len(rows) == 21
     assert authority_csv(build(1, START)) == "id,authoritative adt\nADT-FEED,yes\n"
     assert "INFUSER-99" not in {r["id"] for r in rows}
 

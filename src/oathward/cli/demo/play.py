@@ -119,7 +119,7 @@ async def _play(
     outcome = simulation.outcome()
     if not options.quiet:
         print("\n".join(ready.story.rest(outcome.verdict)))
-    found = reviews(site)
+    found = reviews(site, ready.play)
     promises = ready.play.promises | reviewed(found, ready.play)
     ledger = await asyncio.to_thread(site.verify)
     evidence = keep_evidence(site.folder, simulation.judge, outcome)
