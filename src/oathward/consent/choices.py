@@ -50,7 +50,7 @@ class Choice:
         links: of the bundle, those it is about. classes: that they may carry, the message's frame aside.
         asked: of those, the classes that nobody gets without a yes; empty where the law needs none.
         elsewhere: ids of denials that speak of it now and were not said as this choice: they go on, whatever is chosen.
-        until_us: when what was said ends by itself, where it does.
+        until_us: when something that was said ends by itself and the choice stands otherwise from then on, where it does.
     """
 
     kind: Kind
@@ -210,9 +210,10 @@ def _choice(
         _state(reached, classes),
     )
     spoken = [one for link in links for one in _spoken(bundle, link, statements, now_us)]
-    ends = [one.fact.end_us for one in spoken if one.fact.end_us is not None]
+    ends = sorted({one.fact.end_us for one in spoken if one.fact.end_us is not None})
+    turns = (at for at in ends if [_reach(bundle, link, statements, at) for link in links] != reached)
     denials = {one.fact.id for one in spoken if not one.fact.permit and found.mark not in one.origins}
-    return replace(found, elsewhere=tuple(sorted(denials)), until_us=min(ends, default=None))
+    return replace(found, elsewhere=tuple(sorted(denials)), until_us=next(turns, None))
 
 
 def _state(reached: Sequence[Reach], classes: Sequence[frozenset[str]]) -> State:

@@ -169,6 +169,14 @@ def _given(text: str) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else text
 
 
+def _is_key(text: str, kind: int) -> bool:
+    try:
+        _signed("", "", _given(text), kind)
+    except (ValueError, OSError):
+        return False
+    return True
+
+
 def main(given: list[str]) -> int:
     """Check what the command line names; gives the exit code."""
     say = sys.stdout.write
@@ -176,9 +184,18 @@ def main(given: list[str]) -> int:
         say("python stranger.py FILE KEY [WITNESS-KEY ...]\n")
         return 2
     try:
-        file = Path(given[0]).read_bytes()[:FILE_BYTES_MAX].decode()
-        lines = check(file, _given(given[1]), [_given(one) for one in given[2:]])
-    except (Wrong, ValueError, OSError) as error:
+        raw = Path(given[0]).read_bytes()[:FILE_BYTES_MAX]
+    except OSError:
+        say(f"Nothing was checked: {given[0]} cannot be read.\n")
+        return 2
+    for number, one in enumerate(given[1:]):
+        if not _is_key(one, 4 if number else 1):
+            what = "a witness's key" if number else "the log's key"
+            say(f"Nothing was checked: this is not {what}, one line as name+id+base64: {one}\n")
+            return 2
+    try:
+        lines = check(raw.decode(), _given(given[1]), [_given(one) for one in given[2:]])
+    except (Wrong, ValueError) as error:
         say(f"It does not hold: {error}\n")
         return 1
     say("\n".join(lines) + "\n")

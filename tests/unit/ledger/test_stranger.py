@@ -47,7 +47,18 @@ def test_it_runs_alone_without_anything_of_ours(engine, folder):
     (folder / "p").write_text(proof_of(engine, 400).replace("index 400", "index 401"))
     assert run("p", KEY).returncode == 1
     assert run("p").returncode == 2
-    assert run("nothing", KEY).returncode == 1
+    for given, said in {
+        ("nothing", KEY): "nothing cannot be read",
+        ("p", "no key"): "not the log's key",
+        ("p", WITNESS_KEY): "not the log's key",
+        ("p", KEY, "no key"): "not a witness's key",
+    }.items():
+        done = run(*given)
+        assert (done.returncode, done.stderr) == (2, "")
+        assert done.stdout.startswith("Nothing was checked: "), (
+            "a mistake in asking says nothing about the record"
+        )
+        assert said in done.stdout
     assert not re.search(r"^\s*(?:import|from) (?!base64|json|sys|hashlib|pathlib|__future__)", FILE.read_text(), re.MULTILINE)  # fmt: skip
 
 
