@@ -34,8 +34,8 @@ from oathward.patients.identifiers import (
     Spoken,
 )
 from oathward.patients.model import EdgeKind, Resolution
-from oathward.patients.ordinary import Whom, ambiguous, whom
-from oathward.patients.work import Work, unique_subjects
+from oathward.patients.ordinary import ambiguous, whom
+from oathward.patients.work import Whom, Work, unique_subjects
 
 if TYPE_CHECKING:
     from oathward.protocols.hl7v2.reader import Message
@@ -59,14 +59,12 @@ def resolve(work: Work, message: Message, verb: Verb, groups: Sequence[Group]) -
     if verb is Verb.UNSUPPORTED:
         work.findings.append("patient.event-unsupported")
         found = whom(work, first.spoken)
-        return work.finish(found.subject, found.kind, refused=Reason.MERGE_REFUSED)
+        return work.finish(found, refused=Reason.MERGE_REFUSED)
     answers = [_DO[verb](work, message, group) for group in groups]
     lead = answers[0]
     refused = next((a.refused for a in answers if a.refused), None)
     card = lead.own if verb is Verb.UPSERT and lead.kind == "known" and len(groups) == 1 else ""
-    return work.finish(
-        lead.subject, lead.kind, refused=refused, others=[a.subject for a in answers[1:]], card=card
-    )
+    return work.finish(lead, refused=refused, others=[a.subject for a in answers[1:]], card=card)
 
 
 def _upsert(work: Work, message: Message, group: Group) -> Whom:
@@ -155,9 +153,7 @@ def _pair(work: Work, verb: Verb, groups: Sequence[Group]) -> Resolution:
             refused = Reason.MERGE_REFUSED
         else:
             _link(work, *found) if verb is Verb.LINK else _unlink(work, *found)
-    return work.finish(
-        found[0].subject, found[0].kind, refused=refused, others=[f.subject for f in found[1:]]
-    )
+    return work.finish(found[0], refused=refused, others=[f.subject for f in found[1:]])
 
 
 def _link(work: Work, one: Whom, other: Whom) -> None:
@@ -201,7 +197,7 @@ def person(work: Work, spoken: Spoken) -> Whom:
     if len(settled) > 1:
         return ambiguous(work, list(hashes))
     target = settled[0] if settled else subjects[0]
-    own = next(work.own(h) for h in hashes if found.get(h) == target)
+    own = work.own_of(h for h in hashes if found.get(h) == target)
     new = [i for h, i in hashes.items() if h not in found]
     if new and _second_number(work, target, new, set(hashes)):
         return ambiguous(work, list(hashes))

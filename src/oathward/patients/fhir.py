@@ -35,8 +35,8 @@ from oathward.patients.identifiers import (
     is_placeholder,
 )
 from oathward.patients.model import EdgeKind, Resolution, Source
-from oathward.patients.ordinary import Whom, ambiguous, holding_of, whom
-from oathward.patients.work import Work, unique_subjects
+from oathward.patients.ordinary import ambiguous, holding_of, whom
+from oathward.patients.work import Whom, Work, unique_subjects
 
 if TYPE_CHECKING:
     from oathward.protocols.fhir.message import Person
@@ -57,18 +57,18 @@ def key_of(people: Sequence[Person]) -> bytes | None:
 def resolve(work: Work, people: Sequence[Person]) -> Resolution:
     """Say whom a message is about, and take in what its Patient resources say."""
     if not people:
-        found = whom(work, Spoken((), ()))
-        return work.finish(found.subject, found.kind)
+        return work.finish(whom(work, Spoken((), ())))
     answers = [_one(work, person) for person in people]
     subjects = unique_subjects(work.effective(a.subject) for a in answers)
     if len(subjects) > 1:
-        held = ambiguous(work, [a.subject.encode() for a in answers], Reason.PATIENTS_SEVERAL)
-        return work.finish(held.subject, held.kind, refused=held.refused)
+        return work.finish(
+            ambiguous(work, [a.subject.encode() for a in answers], Reason.PATIENTS_SEVERAL)
+        )
     lead = answers[0]
     refused = next((a.refused for a in answers if a.refused), None)
     told = people[0].resource is not None and work.source.authoritative_adt
     card = lead.own if told and lead.kind == "known" and not refused else ""
-    return work.finish(lead.subject, lead.kind, refused=refused, card=card)
+    return work.finish(lead, refused=refused, card=card)
 
 
 def spoken_of(person: Person, source: Source, hasher: Hasher) -> Spoken:
@@ -112,8 +112,7 @@ def _one(work: Work, person: Person) -> Whom:
         if known:
             return Whom(work.effective(known[0]), "known", own=known[0])
         if logical:
-            subject, kind = holding_of(work, logical)
-            return Whom(subject, kind, own=subject if kind == "known" else "")
+            return holding_of(work, logical)
         return whom(work, spoken)
     found = _told(work, person, spoken) if person.resource is not None else whom(work, spoken)
     if found.refused or found.kind != "known" or logical is None:
@@ -150,7 +149,7 @@ def _logical(person: Person, source: Source) -> Identifier | None:
 
 def _tie_logical(work: Work, own: str, logical: Identifier) -> None:
     """Let a logical id name the person whose resource bears it, and whoever waited under it join."""
-    subject, kind = holding_of(work, logical, make=False)
-    if subject and kind == "holding" and work.effective(subject) != work.effective(own):
-        work.edge(EdgeKind.JOINED, subject, own)
+    held = holding_of(work, logical, make=False)
+    if held.subject and held.kind == "holding" and held.subject != work.effective(own):
+        work.edge(EdgeKind.JOINED, held.subject, own)
     work.attach(own, [logical])

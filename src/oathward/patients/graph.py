@@ -6,6 +6,8 @@ Rules:
   computed from those edges in the order of their ids: each puts the child's person under the parent's. So every
   process and every restart gives the same answer, and no order of merges makes a circle.
 - An edge between two who are one person already is *idle*: it stands, and ties once the others are undone.
+- Towards projects a subject is *named* by the root over the joins alone: a join says that one was the other all along, a
+  merge that two were one person. So a merge, and its undoing, changes nobody's name.
 - Undoing an edge is another edge, in any order; nothing is ever removed but what was never committed.
 
 Deliberately absent: SQL, and any notion of identifiers.
@@ -19,38 +21,46 @@ from oathward.patients.model import FOLLOWED, Edge, EdgeKind
 
 
 class _Ties:
-    """What the standing edges come to: ``parents`` of roots below roots, ``pairs`` that somebody tied."""
+    """What the standing edges come to: ``parents`` of roots below roots, ``pairs`` that somebody tied.
 
-    __slots__ = ("children", "idle", "pairs", "parents")
+    ``joined``: parents as well, by the joins alone.
+    """
+
+    __slots__ = ("children", "idle", "joined", "pairs", "parents")
 
     def __init__(self) -> None:
         self.parents: dict[str, str] = {}
+        self.joined: dict[str, str] = {}
         self.children: dict[str, list[str]] = {}
         self.pairs: dict[tuple[EdgeKind, str, str], list[Edge]] = {}
         self.idle: set[str] = set()
 
-    def top(self, subject: str) -> str:
-        parents = self.parents
-        while (above := parents.get(subject)) is not None:
-            subject = above
-        return subject
-
     def add(self, edge: Edge) -> None:
         self.pairs.setdefault((edge.kind, edge.child, edge.parent), []).append(edge)
         if edge.kind in FOLLOWED:
-            below, above = self.top(edge.child), self.top(edge.parent)
+            below, above = _top(self.parents, edge.child), _top(self.parents, edge.parent)
             if below == above:
                 self.idle.add(edge.id)
             else:
                 self.children.setdefault(above, []).append(below)
                 self.parents[below] = above
+        if edge.kind is EdgeKind.JOINED:
+            below, above = _top(self.joined, edge.child), _top(self.joined, edge.parent)
+            if below != above:
+                self.joined[below] = above
+
+
+def _top(parents: dict[str, str], subject: str) -> str:
+    while (above := parents.get(subject)) is not None:
+        subject = above
+    return subject
 
 
 class Graph:
     """The edges of one site.
 
-    Invariant: ``effective`` is total, idempotent, and the same for two subjects exactly where standing edges of the
-    followed kinds connect them.
+    Invariant: ``effective`` and ``named`` are total and idempotent; ``effective`` is the same for two subjects exactly
+    where standing edges of the followed kinds connect them, and so wherever ``named`` is the same.
     """
 
     __slots__ = ("_edges", "_ties", "_undone")
@@ -79,7 +89,23 @@ class Graph:
 
     def effective(self, subject: str) -> str:
         """Give the subject that stands for this one; itself where nobody does."""
-        return self._ties.top(subject)
+        return _top(self._ties.parents, subject)
+
+    def named(self, subject: str) -> str:
+        """Give the subject by which this one is named towards projects: itself, or whom joins say it was."""
+        return _top(self._ties.joined, subject)
+
+    def nearest(self, subjects: Iterable[str]) -> str:
+        """Choose, of subjects that are one person, who is nearest to the one that stands for it; of equals the oldest."""
+        parents = self._ties.parents
+
+        def steps(subject: str) -> int:
+            count = 0
+            while (above := parents.get(subject)) is not None:
+                subject, count = above, count + 1
+            return count
+
+        return min(subjects, key=lambda one: (steps(one), one))
 
     def family(self, subject: str) -> tuple[str, ...]:
         """List an effective subject and everyone it stands for."""

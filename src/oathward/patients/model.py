@@ -144,6 +144,8 @@ class Resolution:
 
     Args:
         subject: effective subject; what the original is sealed for.
+        named: by whom a project names the patient whose merges are apart: the root over the joins alone, of the number the
+            message says. A merge and its undoing leave it as it is.
         refused: why the message could not be taken as it says: ``PATIENTS_SEVERAL`` (split it, or quarantine),
             ``PATIENT_AMBIGUOUS`` (held under a holding subject), ``SOURCE_NOT_AUTHORITATIVE`` and
             ``MERGE_REFUSED`` (the message flows, what it says about identities is not done).
@@ -156,6 +158,7 @@ class Resolution:
     """
 
     subject: str
+    named: str
     kind: SubjectKind
     refused: Reason | None = None
     others: tuple[str, ...] = ()

@@ -12,26 +12,10 @@ Source: step 5 of the journey in ARCHITECTURE.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from oathward.core.reasons import Reason
 from oathward.patients.identifiers import Identifier, Spoken
 from oathward.patients.model import SubjectKind
-from oathward.patients.work import Work, unique_subjects
-
-
-@dataclass(frozen=True, slots=True)
-class Whom:
-    """An answer for one PID: the effective subject, and ``own``, whom its identifiers name themselves.
-
-    What a message says later counts for ``own``: after a merge is undone it is still said of that number. A subject
-    that nobody is known to be has none.
-    """
-
-    subject: str
-    kind: SubjectKind
-    refused: Reason | None = None
-    own: str = ""
+from oathward.patients.work import Whom, Work, unique_subjects
 
 
 def whom(work: Work, spoken: Spoken) -> Whom:
@@ -46,7 +30,7 @@ def whom(work: Work, spoken: Spoken) -> Whom:
         if len(subjects) > 1:
             return ambiguous(work, hashes)
         if subjects:
-            return Whom(subjects[0], "known", own=work.own(next(iter(found))))
+            return Whom(subjects[0], "known", own=work.own_of(found))
         subject = work.new_subject("known")
         work.attach(subject, wide[:1])
         return Whom(subject, "known", own=subject)
@@ -68,7 +52,7 @@ def _by_visit(work: Work, spoken: Spoken) -> Whom | None:
     found = work.find([*hashes, *marks])
     subjects = unique_subjects(found[h] for h in hashes if h in found)
     if len(subjects) == 1 and not any(m in found for m in marks):
-        return Whom(subjects[0], "known", own=work.own(next(h for h in hashes if h in found)))
+        return Whom(subjects[0], "known", own=work.own_of(h for h in hashes if h in found))
     return None
 
 
@@ -78,23 +62,24 @@ def _unnamed(work: Work, spoken: Spoken) -> Whom:
     visit = work.hasher.identifier(spoken.visits[0]).hex() if spoken.visits else ""
     local = [i for i in spoken.persons if i.local][:1]
     parts = ("id", local[0].type, local[0].value.reveal(), visit) if local else ("visit", visit)
-    subject = _holding(work, parts, encounter)
-    kind = work.effective(subject)
-    return Whom(subject, "holding") if kind == subject else Whom(subject, "known", own=subject)
+    return _held_by(work, _holding(work, parts, encounter))
 
 
-def holding_of(work: Work, one: Identifier, *, make: bool = True) -> tuple[str, SubjectKind]:
-    """Give who stands for an identifier of the device's own, and whether that is a known person by now.
+def _held_by(work: Work, subject: str) -> Whom:
+    effective = work.effective(subject)
+    return Whom(subject, "holding") if effective == subject else Whom(effective, "known", own=subject)
+
+
+def holding_of(work: Work, one: Identifier, *, make: bool = True) -> Whom:
+    """Give who stands for an identifier of the device's own; a known person where the holding subject joined one.
 
     Args:
         make: a holding subject where there is none; else nobody, an empty id.
     """
     parts = ("id", one.type, one.value.reveal(), "")
     if not make and not work.known([work.hasher.holding(work.source.id, *parts)]):
-        return "", "holding"
-    subject = _holding(work, parts, None)
-    effective = work.effective(subject)
-    return effective, "holding" if effective == subject else "known"
+        return Whom("", "holding")
+    return _held_by(work, _holding(work, parts, None))
 
 
 def _holding(work: Work, parts: tuple[str, ...], encounter: bytes | None) -> str:

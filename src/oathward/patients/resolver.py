@@ -298,11 +298,9 @@ class Resolver:
         subjects = unique_subjects(work.effective(f.subject) for f in found)
         if len(subjects) > 1 and not claimed:
             hashes = [work.hasher.identifier(i) for s in spoken for i in (*s.persons, *s.visits)]
-            held = ambiguous(work, hashes, Reason.PATIENTS_SEVERAL)
-            return work.finish(held.subject, held.kind, refused=held.refused)
-        lead = found[0]
+            return work.finish(ambiguous(work, hashes, Reason.PATIENTS_SEVERAL))
         refused = next((f.refused for f in found if f.refused), None) or refused
-        return work.finish(lead.subject, lead.kind, refused=refused, others=subjects[1:])
+        return work.finish(found[0], refused=refused, others=subjects[1:])
 
     def _groups(self, message: Message, reading: Reading) -> list[adt.Group]:
         groups: list[tuple[bytes, list[bytes], list[bytes]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
@@ -39,6 +40,20 @@ _RECORDS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """An answer for one PID: the effective subject, and ``own``, whom its identifiers name themselves.
+
+    What a message says later counts for ``own``: after a merge is undone it is still said of that number. A subject
+    that nobody is known to be has none.
+    """
+
+    subject: str
+    kind: SubjectKind
+    refused: Reason | None = None
+    own: str = ""
+
+
 class Work:
     """Collect what one message says; nothing is visible to others before ``finish``."""
 
@@ -64,6 +79,7 @@ class Work:
         self._identifiers: dict[bytes, NewIdentifier] = {}
         self._edges: list[Edge] = []
         self._ties: list[tuple[str, str]] = []  # what those come to: root below root
+        self._joins: list[tuple[str, str]] = []  # and the joins alone
         self._words: dict[tuple[str, bytes], WordKind] = {}
         self._establish: list[str] = []
         self._records: list[Record] = []
@@ -99,17 +115,21 @@ class Work:
         """Give the subject that an identifier names by itself, whoever stands for it; one that ``find`` found."""
         return self._found[hashed]
 
+    def own_of(self, hashes: Iterable[bytes]) -> str:
+        """Give the same of several identifiers of one person: of whoever stands for it, if one of them names that one."""
+        return self.state.graph.nearest(map(self.own, hashes))
+
     def relies_on(self, opens: Iterable[Open]) -> None:
         """Carry rows that other messages bring and that are not committed yet."""
         self._opens += [o for o in opens if o not in self._opens]
 
     def effective(self, subject: str) -> str:
         """Give who stands for a subject, this message's own edges included."""
-        subject = self.state.graph.effective(subject)
-        for below, above in self._ties:
-            if subject == below:
-                subject = above
-        return subject
+        return _follow(self.state.graph.effective(subject), self._ties)
+
+    def named(self, subject: str) -> str:
+        """Give by whom a subject is named towards projects, this message's own edges included."""
+        return _follow(self.state.graph.named(subject), self._joins)
 
     def established(self, subjects: Iterable[str]) -> set[str]:
         """Choose those an authoritative source has spoken of."""
@@ -176,6 +196,10 @@ class Work:
             below, above = self.effective(child), self.effective(parent)
             if below != above:
                 self._ties.append((below, above))
+        if kind is EdgeKind.JOINED:
+            below, above = self.named(child), self.named(parent)
+            if below != above:
+                self._joins.append((below, above))
         body = {"edge": edge.id, "child": child, "event": event, "source": self.source.id}
         name = "subject.unlinked" if undoes and self.event == "A37" else _RECORDS[kind]
         self.record(name, parent, body | ({"undoes": undoes} if undoes else {}))
@@ -204,14 +228,17 @@ class Work:
 
     def finish(
         self,
-        subject: str,
-        kind: SubjectKind,
+        found: Whom,
         *,
         refused: Reason | None = None,
         others: Iterable[str] = (),
         card: str = "",
     ) -> Resolution:
-        """Make the resolution and let other messages see what it brings."""
+        """Make the resolution of the answer a message is led by, and let other messages see what it brings.
+
+        Args:
+            refused: of the whole message, in the place of what ``found`` says.
+        """
         own = SubjectRows(
             tuple(self._subjects.values()),
             tuple(self._identifiers.values()),
@@ -219,7 +246,7 @@ class Work:
             tuple((s, h, k) for (s, h), k in self._words.items()),
             tuple(self._establish),
         )
-        subject = self.effective(subject)
+        subject, named = self.effective(found.subject), self.named(found.own or found.subject)
         rest = unique_subjects(self.effective(o) for o in others)
         borrowed_subjects = tuple(s for o in self._opens for s in o.rows.subjects)
         borrowed_ids = tuple(i for o in self._opens for i in o.rows.identifiers)
@@ -237,8 +264,9 @@ class Work:
                 self.record("subject.identified", known, {"identifiers": count, "source": self.source.id})
         resolution = Resolution(
             subject,
-            kind,
-            refused,
+            named,
+            found.kind,
+            refused or found.refused,
             tuple(o for o in rest if o != subject),
             card,
             rows,
@@ -249,6 +277,13 @@ class Work:
         if writes:
             self.state.hand_out(resolution, own, self._opens)
         return resolution
+
+
+def _follow(subject: str, ties: Iterable[tuple[str, str]]) -> str:
+    for below, above in ties:
+        if subject == below:
+            subject = above
+    return subject
 
 
 def unique_subjects(subjects: Iterable[str]) -> list[str]:
