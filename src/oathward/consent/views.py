@@ -82,8 +82,8 @@ class Consents:
         self._unknown = set()
 
     def of(self, engine: Engine, subjects: Iterable[str]) -> Known | Unknown:
-        """Give version and facts for the people of a message; ``(None, None)`` where they are not known."""
-        persons = tuple([self._family(s) for s in subjects])
+        """Give version and facts for the people of a message, each once; ``(None, None)`` where they are not known."""
+        persons = tuple(dict.fromkeys(map(self._family, subjects)))
         remembered = (
             self._remembered
         )  # a refresh meanwhile puts another in its place: what is old stays out of that

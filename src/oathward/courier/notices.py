@@ -62,9 +62,10 @@ class Reached:
     def new(self, group: Sequence[tuple[Item, Result, str]]) -> list[tuple[str, str]]:
         """Give the subjects and links of a group that are to be noted."""
         found = {
-            (item.row.subject, item.row.link)
+            (person, item.row.link)
             for item, result, _ in group
             if not item.row.is_notice and _may_have(item, result) and self._told(item.row.link)
+            for person in item.row.persons
         }
         return sorted(found - self._known)
 

@@ -18,6 +18,8 @@ from oathward.inventory.model import Peer
 from oathward.ledger import Leaf
 from oathward.messages.model import HeldRow, MessageRow, OutboxRow
 from oathward.patients.model import Resolution
+from oathward.policy.bundle import Bundle
+from oathward.policy.model import Link
 from oathward.vault.bodies import BodyRef
 from oathward.vault.seal import SealedBody, SealedMessage
 
@@ -108,6 +110,10 @@ class Part:
     guarded: OneMessage | None = None
     acts: list[Callable[[Connection], object]] = field(default_factory=list)
     tells: list[Callable[[Connection], list[Leaf]]] = field(default_factory=list)
+
+    def named(self, bundle: Bundle, link: Link) -> str:
+        """Give the subject whose seed shapes what leaves on a link: its project says what a merge does to pseudonyms."""
+        return self.resolution.named if bundle.merges_apart(link) else self.resolution.subject
 
     def answer(self, link: str, word: str, *more: Any) -> None:
         """Note what was decided for a link: codes and counts."""

@@ -71,8 +71,11 @@ def told(gate: Gate, link: Link) -> bool:
 
 
 def note(gate: Gate, part: Part, link: Link, safe: SafeMessage, known: Known) -> None:
-    """Keep how a link knows a patient, of the first message that leaves on it."""
-    subject = part.resolution.subject
+    """Keep how a link knows a patient, of the first message that leaves on it.
+
+    Where merges are apart, of each number that the project has a pseudonym of; an identity is sealed for whom data are.
+    """
+    subject = part.resolution.subject if link.carries_identity else part.named(gate.active_bundle, link)
     key = subject, link.id
     if not subject or PERSON not in safe.kept or key in gate.shown:
         return

@@ -81,7 +81,9 @@ def outbox_row(
         *(sealed.key_id, _NO_BODY, sealed.end_to_end, gate.bundle_name, facts.consent_version or 0),
         *(known.key, plan, permit.valid_until_us or 0, arrival.at_us),
     )
-    others = part.resolution.others
+    named, others = part.named(gate.active_bundle, link), part.resolution.others
+    if named != row.subject:  # the recipient knows the patient by it, also when a merge is undone
+        others = *others, named
     return row._replace(others=" ".join(others)) if others else row
 
 

@@ -248,7 +248,8 @@ def _disclose(gate: Gate, message: Narrowed, part: Part, link: Link, permit: Per
         if not link.carries_identity and not wire.plain_type(message.whole):
             raise OathwardError(wire.where_type(message.whole), reason=Reason.DEID_FAILED)
         planned = gate.plan(wire.name, link, permit)
-        secrets = gate.seeds(subject, link.project) if planned.plan.needs_seeds else (b"", b"")
+        named = part.named(gate.active_bundle, link)
+        secrets = gate.seeds(named, link.project) if planned.plan.needs_seeds else (b"", b"")
         source = known.facts.device or ""
         shared = link.shares_ids(source)
         seeds = Seeds(*secrets, outgoing_id, gate.year, source, link.carries_identity, shared)

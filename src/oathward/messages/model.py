@@ -81,7 +81,7 @@ class OutboxRow(NamedTuple):
         facts: digest of the decision's facts, for the recheck at delivery.
         plan: digest of what was permitted (profile and classes), likewise.
         valid_until_us: 0 when the permit has no end.
-        others: further subjects the message is about (A17, A24, A37), with spaces between.
+        others: further subjects the message is about (A17, A24, A37), and the one it is named by, with spaces between.
     """
 
     id: str

@@ -135,8 +135,10 @@ def arrived(db: Connection, after_seq: int) -> dict[str, int]:
 
 def any_of(db: Connection, link: str, subject: str) -> bool:
     """Say whether anything of a subject waits on a link or is on its wire."""
-    query = select(outbox.c.seq).where(outbox.c.link == link, outbox.c.subject == subject)
-    return db.execute(query.where(outbox.c.state == Delivery.PENDING.value).limit(1)).first() is not None
+    one = outbox.c
+    query = select(*OUTBOX_COLUMNS).where(one.link == link, one.state == Delivery.PENDING.value)
+    rows = db.execute(query.where((one.subject == subject) | (one.others != "")))
+    return any(subject in outbox_row(row).persons for row in rows)
 
 
 def last_seq(db: Connection) -> int:

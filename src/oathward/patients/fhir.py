@@ -61,9 +61,7 @@ def resolve(work: Work, people: Sequence[Person]) -> Resolution:
     answers = [_one(work, person) for person in people]
     subjects = unique_subjects(work.effective(a.subject) for a in answers)
     if len(subjects) > 1:
-        return work.finish(
-            ambiguous(work, [a.subject.encode() for a in answers], Reason.PATIENTS_SEVERAL)
-        )
+        return work.finish(ambiguous(work, [a.subject.encode() for a in answers], Reason.PATIENTS_SEVERAL))
     lead = answers[0]
     refused = next((a.refused for a in answers if a.refused), None)
     told = people[0].resource is not None and work.source.authoritative_adt

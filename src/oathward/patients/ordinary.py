@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from oathward.core.reasons import Reason
 from oathward.patients.identifiers import Identifier, Spoken
-from oathward.patients.model import SubjectKind
 from oathward.patients.work import Whom, Work, unique_subjects
 
 

@@ -90,6 +90,11 @@ class Bundle:
     def _carries(self, link: Link, wire: Wire) -> bool:
         return outgoing_wire(link, self.recipients[link.recipient], wire) in {wire, "fhir"}
 
+    def merges_apart(self, link: Link) -> bool:
+        """Say whether a merge changes nobody's pseudonym on a link: its project's word; without one there is none to change."""
+        project = self.projects.get(link.project)
+        return project is not None and project.merges == "apart"
+
     @property
     def keep(self) -> Link | None:
         """The link for what Oathward keeps; without it no original is kept."""

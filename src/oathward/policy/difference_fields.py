@@ -264,12 +264,23 @@ TLS: Mapping[str, Rule] = {
     "server_name": _to("widen", "must show a certificate for {new} (before: {old})"),
 }
 
+
+def _merges(_: str, new: str) -> Iterable[Said]:
+    """Either way numbers are called otherwise than the project knows them, and who compares may tie two together."""
+    if new == "together":
+        said = "gives merged patients one pseudonym, also those merged before: a number merged into another bears the other's"
+    else:
+        said = "leaves each number its pseudonym in a merge, also those merged before: one merged into another bears its own again"
+    yield "widen", said
+
+
 PROJECT: Mapping[str, Rule] = {
     "id": _to("same", "is called {new} instead of {old}"),
     "title": _to("same", "has the title “{new}” (before: “{old}”)"),
     "date_shift": _flag(
         ("narrow", "moves dates by a secret number of days"), ("widen", "no longer moves dates")
     ),
+    "merges": _merges,
 }
 
 

@@ -70,8 +70,8 @@ class Recipient:
 
     ``address``: ``host:port`` for mllp and mllps, ``https://host:port/base`` for fhir, a folder for file, empty for keep.
     ``public_key``: X25519, 32 bytes; with it, what leaves is sealed end to end.
-    ``party``: the legal person behind it; ``external`` when that is not this site. ``actors``: what consents call those behind it: ``Organization/54``, ``system|value``. ``withdrawal_notice``: it is told when
-    what a patient allows it changes.
+    ``party``: the legal person behind it; ``external`` when that is not this site. ``actors``: what consents call those
+    behind it: ``Organization/54``, ``system|value``. ``withdrawal_notice``: told when what a patient allows it changes.
     """
 
     id: str
@@ -192,12 +192,14 @@ def outgoing_wire(link: Link, recipient: Recipient, incoming: Wire) -> Wire:
 class Project:
     """What pseudonyms are stable within, and unlinkable outside of.
 
-    ``date_shift``: dates move by a secret number of days; never on live links.
+    ``date_shift``: dates move by a secret number of days; never on live links. ``merges``: a merge leaves each number its
+    pseudonym (``apart``), or the merged have the surviving one's from then on.
     """
 
     id: str
     title: str = ""
     date_shift: bool = False
+    merges: Literal["apart", "together"] = "apart"
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,17 +316,9 @@ def _written_consents(consents: tuple[ConsentFact, ...]) -> orjson.Fragment:
 
 
 _PLAIN_FACTS = (
-    "site",
-    "device",
-    "device_kind",
-    "assurance",
-    "subject_kind",
-    "message_type",
-    "confidentiality",
-    "consent_version",
-    "clock_sure",
-    "bundle_version",
-)
+    "site", "device", "device_kind", "assurance", "subject_kind", "message_type", "confidentiality",
+    "consent_version", "clock_sure", "bundle_version",
+)  # fmt: skip
 _plain = attrgetter(*_PLAIN_FACTS)
 _SET_FACTS = ("device_tags", "sensitivity", "classes_present", "codes_present")
 

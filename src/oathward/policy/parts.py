@@ -345,7 +345,12 @@ def projects(section: Section) -> dict[str, Project]:
         table = section.section(name)
         if table is not None:
             found[name] = Project(
-                name, table.text("title", ""), date_shift=table.flag("date_shift", default=False)
+                name,
+                table.text("title", ""),
+                date_shift=table.flag("date_shift", default=False),
+                merges=cast(
+                    "Literal['apart', 'together']", table.choice("merges", ("apart", "together"), "apart")
+                ),
             )
             table.done()
     return found

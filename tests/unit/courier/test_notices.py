@@ -153,6 +153,10 @@ def test_who_has_something_is_noted_once_and_only_where_it_is_kept(engine):
         ),
         (Item(waiting("N2", subject="t", sender=f"{NOTICES}t"), b""), Delivered("AA"), ""),
     ]
+    assert reached.new([(Item(waiting("M5", subject="u", others="v"), b""), Delivered("AA"), "")]) == [
+        ("u", "link"),
+        ("v", "link"),
+    ], "also by whom it was named there"
     found = reached.new(group)
     assert found == [("p", "link"), ("r", "link")]
     with write(engine) as db:

@@ -6,6 +6,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import event
 from tests.care import adt
 from tests.gate import gate_of, opener_of
 from tests.site import ALLOW, Site, bundle, local
@@ -33,16 +34,20 @@ RESEARCH = (
     .replace(b'format = "fhir" # whatever came in\n', b"")
     .replace(b'"ORU^R01", "FHIR^Observation", "FHIR^Bundle"', b'"ORU^R01"')
 )
+TOGETHER = "together"
+JOINT = RESEARCH.replace(f'id = "{LINK}"'.encode(), f'id = "{TOGETHER}"'.encode()).replace(
+    b'project = "registry"', b'project = "joint"'
+)
 LABELS = b'default = "N"\n[[rules]]\nid = "vip"\nlocation = ["VIP*"]\nconfidentiality = "N"\nsensitivity = ["CEL"]\n'
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     site = Site.make(tmp_path_factory.mktemp("s"), more="[patients]\nmerges_max = 3\nmerges_minutes = 60.0\n")
-    files = bundle(
-        {"ehr": "mllp://127.0.0.1:9"}, extra={f"links/{LINK}.toml": RESEARCH, "labels.toml": LABELS}
-    )
-    files["policies/links.cedar"] += ALLOW.format(id=LINK).encode()
+    links_ = {f"links/{LINK}.toml": RESEARCH, f"links/{TOGETHER}.toml": JOINT}
+    files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={**links_, "labels.toml": LABELS})
+    files["projects.toml"] += b'[joint]\nmerges = "together"\n'
+    files["policies/links.cedar"] += (ALLOW.format(id=LINK) + ALLOW.format(id=TOGETHER)).encode()
     site.activate(files)
     site.add(
         local("adt-1", "ADT1", kind="registration", authoritative_adt=True),
@@ -67,22 +72,25 @@ def take(gate, raw):
     return prepared
 
 
-def measure(gate, mrn):
-    text = (
+def measurement(mrn):
+    return (
         f"MSH|^~\\&|MON1|HOSP|OATHWARD|SITE|20260504081500||ORU^R01^ORU_R01|{uuid7()[-12:]}|P|2.6\r"
         f"PID|1||{mrn}^^^HOSP^MR||Zebulonova^Quixotella||19310203|F\r"
         "OBR|1|||182777000^monitoring^SCT|||20260504081500\r"
         f"OBX|1|NM|8867-4^Heart rate^LN||72|{{beat}}/min^beats^UCUM|||||F\r"
-    )
-    return take(gate, text.encode())
+    ).encode()
+
+
+def measure(gate, mrn):
+    return take(gate, measurement(mrn))
 
 
 def links(prepared):
     return {one.sealed.link for one in prepared.outgoing}
 
 
-def pseudonym(opener, prepared):
-    (data,) = [opener.open(o.sealed.data).data.reveal() for o in prepared.outgoing if o.sealed.link == LINK]
+def pseudonym(opener, prepared, link=LINK):
+    (data,) = [opener.open(o.sealed.data).data.reveal() for o in prepared.outgoing if o.sealed.link == link]
     return next(line for line in bytes(data).split(b"\r") if line.startswith(b"PID")).split(b"|")[3]
 
 
@@ -113,28 +121,92 @@ def test_what_one_number_denied_is_denied_under_both_from_the_merge_on(world, tw
         take(gate, adt("A01", said="20260504080000", mrn=mrn, visit=f"V{mrn}^^^HOSP^VN"))
         say(monkeypatch, site, gate, "permit", mrn)
     say(monkeypatch, site, gate, "deny", two[1])
-    assert LINK in links(measure(gate, two[0])), "they were two"
+    assert {LINK, TOGETHER} < links(measure(gate, two[0])), "they were two"
     merge(gate, two[0], two[1])
     assert links(measure(gate, two[0])) == {"ehr"}
     assert links(measure(gate, two[1])) == {"ehr"}
 
 
-def test_a_project_calls_each_subject_what_it_called_it(world, two, monkeypatch):
-    site, gate, opener = world
-    for mrn in two:
+def admitted(world, monkeypatch, *mrns):
+    site, gate, _ = world
+    for mrn in mrns:
         take(gate, adt("A01", said="20260504080000", mrn=mrn, visit=f"V{mrn}^^^HOSP^VN"))
         say(monkeypatch, site, gate, "permit", mrn)
-    before = [pseudonym(opener, measure(gate, mrn)) for mrn in two]
-    assert before[0] != before[1]
-    merged = merge(gate, *two)
-    assert pseudonym(opener, measure(gate, two[0])) == before[0]
-    assert pseudonym(opener, measure(gate, two[1])) == before[0], "one patient has one"
+
+
+def unmerge(gate, merged):
     with read(gate.engine) as db:
         edge = views.edges(db, gate.site, subject=merged.message.subject, kind="merged")[0]
     with write(gate.engine) as db:
         patients.unmerge(db, gate.site, edge.id, by="test", reason="mistaken", now_us=gate.now_us())
     gate.refresh()
-    assert [pseudonym(opener, measure(gate, mrn)) for mrn in two] == before
+
+
+def called(world, mrns, link=LINK):
+    """Give what a project calls each number, as its next measurement says."""
+    _, gate, opener = world
+    return [pseudonym(opener, measure(gate, mrn), link) for mrn in mrns]
+
+
+@pytest.mark.parametrize("link", [LINK, TOGETHER])
+def test_what_a_merge_and_its_undoing_do_to_pseudonyms_is_the_projects_word(world, two, monkeypatch, link):
+    _, gate, _ = world
+    admitted(world, monkeypatch, *two)
+    before = called(world, two, link)
+    assert len(set(before)) == 2
+    after = {LINK: before, TOGETHER: [before[0]] * 2}[link]
+    merged = merge(gate, *two)
+    assert called(world, two, link) == after
+    unmerge(gate, merged)
+    assert called(world, two, link) == before
+    merge(gate, *two, control_id=uuid7()[-12:])
+    assert called(world, two, link) == after, "merged again"
+
+
+def test_in_a_chain_of_merges_each_keeps_its_own_or_all_have_the_last_ones(world, two, monkeypatch):
+    _, gate, _ = world
+    three = [*two, f"{two[0]}3"]
+    admitted(world, monkeypatch, *three)
+    own, joint = called(world, three), called(world, three, TOGETHER)
+    merge(gate, three[1], three[0])
+    merge(gate, three[2], three[1])
+    assert called(world, three) == own
+    assert called(world, three, TOGETHER) == [joint[2]] * 3
+
+
+def test_what_a_merge_ties_bears_its_number_where_it_is_sealed_decided_and_recorded(world, two, monkeypatch):
+    """Only the name is the number's own: the data are the patient's who is known by both."""
+    _, gate, _ = world
+    admitted(world, monkeypatch, *two)
+    before = [measure(gate, mrn) for mrn in two]
+    merge(gate, *two)
+    found = measure(gate, two[1])
+    assert found.message.subject == before[0].message.subject
+    assert {one.row.subject for one in found.outgoing} == {before[0].message.subject}
+    named = {one.row.link: one.row.persons[1:] for one in found.outgoing}
+    assert named == {"ehr": (), LINK: (before[1].message.subject,), TOGETHER: ()}, (
+        "what waits is also of whom it names"
+    )
+    both = gate.consents.of(gate.engine, (found.message.subject, before[1].message.subject))
+    assert both == gate.consents.of(gate.engine, (found.message.subject,)), "and is not decided anew for that"
+
+
+def test_asking_for_a_name_costs_no_query(world, two, monkeypatch):
+    _, gate, _ = world
+    admitted(world, monkeypatch, *two)
+    merge(gate, *two)
+    measure(gate, two[1])  # what is learnt of a patient once
+    statements = []
+
+    def watched(_connection, _cursor, statement, *_):
+        statements.append(statement)
+
+    event.listen(gate.engine, "before_cursor_execute", watched)
+    try:
+        handle(gate, Arrival(uuid7(), measurement(two[1]), HERE, gate.now_us(), HL7V2))
+    finally:
+        event.remove(gate.engine, "before_cursor_execute", watched)
+    assert statements == []
 
 
 def test_who_is_no_authority_merges_nobody(world, two):

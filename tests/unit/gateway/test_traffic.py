@@ -81,7 +81,9 @@ def prepared(
     row = MessageRow(arrival.id, "north", b"", b"", "AA", at_us, device, "s", "ORU^R01", 1, "accepted", "")
     out = OutboxRow("X", "north", arrival.id, "", device, "s", "k", None, False, "b", 0, b"", b"", 0, at_us)
     outgoing = [Outgoing(None, out._replace(link=link)) for link in links]
-    made = Prepared(arrival, row, [], lambda _: [], outgoing=outgoing, resolutions=[Resolution("s", "s", kind)])
+    made = Prepared(
+        arrival, row, [], lambda _: [], outgoing=outgoing, resolutions=[Resolution("s", "s", kind)]
+    )
     made.outcome, made.sent_us, made.kind = outcome, sent_us, "monitor"
     return made
 

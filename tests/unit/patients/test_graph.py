@@ -111,3 +111,26 @@ def test_what_was_not_committed_is_forgotten():
     graph.add(taken_back)
     graph.discard([CHAIN[1].id, taken_back.id, "no such"])
     assert (graph.effective("c"), graph.effective("b"), len(graph)) == ("b", "b", 1)
+
+
+def test_a_name_follows_joins_alone():
+    graph = Graph(CHAIN)
+    assert [graph.named(s) for s in "abcdx"] == ["a", "b", "c", "b", "x"]
+    graph.add(undo(4, CHAIN[1]))
+    assert [graph.named(s) for s in "abcd"] == ["a", "b", "c", "b"], "a merge that is undone changes nobody's"
+    graph.add(edge(5, "b", "a", EdgeKind.JOINED))
+    assert [graph.named(s) for s in "abcd"] == ["a", "a", "c", "a"]
+    graph.add(undo(6, CHAIN[2]))
+    assert [graph.named(s) for s in "abcd"] == ["a", "a", "c", "d"]
+
+
+def test_a_join_names_although_merges_tied_the_two_already():
+    graph = Graph([edge(1, "c", "a"), edge(2, "c", "a", EdgeKind.JOINED)])
+    assert graph.idle == 1
+    assert (graph.named("c"), graph.effective("c")) == ("a", "a")
+
+
+def test_of_one_person_the_one_next_to_who_stands_for_it_is_nearest():
+    graph = Graph(CHAIN)
+    for some, nearest in (("abcd", "a"), ("cdb", "b"), ("dc", "d"), ("c", "c")):
+        assert graph.nearest(some) == graph.nearest(reversed(some)) == nearest

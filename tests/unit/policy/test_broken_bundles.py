@@ -97,6 +97,7 @@ TABLE = {
     "a profile that removes it all": Broken(REGISTRY, '"safe-harbor"', '"hollow"', "profile =", "removes every class of this link"),
     "a profile that shifts dates": Broken(REGISTRY, '"safe-harbor"', '"shifting"', "profile =", "`shifting` shifts dates"),
     "dates shifted on line": Broken("projects.toml", "date_shift = false #", "date_shift = true #", "project =", "use a project that does not (date_shift = false)", REGISTRY),
+    "merges of a third kind": Broken("projects.toml", "[registry]", '[registry]\nmerges = "appart"', "merges =", "did you mean `apart`?"),
     "half an observation": Broken(REGISTRY, '"observation.*"', '"observation.value"', "classes", "passes whole or not at all"),
     "uncatalogued off care": Broken(REGISTRY, 'on_exhausted = "skip"', 'uncatalogued = "pass"', "uncatalogued", 'write uncatalogued = "remove"'),
     "care-team off care": Broken(REGISTRY, 'on_exhausted = "skip"', 'indeterminate = "care-team"', "indeterminate", 'write indeterminate = "hold"'),

@@ -97,6 +97,8 @@ ROWS = [
     ("recipients/vendor-cloud.toml", "courier.key", "own.key", "recipient.tls.key", "vendor-cloud", "same", "own.key"),
     ("recipients/vendor-cloud.toml", 'server_name = "telemetry', 'server_name = "other', "recipient.tls.server_name", "vendor-cloud", "widen", "must show a certificate for other.vendor.example"),
     ("projects.toml", "Device telemetry for the maker", "Telemetry", "project.title", "telemetry", "same", "Telemetry"),
+    ("projects.toml", "[telemetry]", '[telemetry]\nmerges = "together"', "project.merges", "telemetry", "widen", "Project telemetry gives merged patients one pseudonym, also those merged before"),
+    ("projects.toml", 'merges = "together"', 'merges = "apart"', "project.merges", "registry", "widen", "bears its own again"),
     ("projects.toml", "[registry]", '[unused]\ntitle = "x"\n[registry]', "project.added", "unused", "same", "New project unused"),
     ("protection.toml", 'here = "clinical"', 'here = "enterprise"', "protection.here", "protection", "widen", "zone enterprise"),
     ("protection.toml", 'research = "partner"', 'research = "internal"', "protection.zones", "protection", "widen", "takes zone research for internal"),
@@ -127,6 +129,7 @@ ROWS = [
 BASES = {
     "link.gets": edited(VENDOR, '"device-telemetry"', '"own"'),
     "link.form": edited(VENDOR, '"device-telemetry"', '"own"'),
+    "project.merges": edited("projects.toml", "[registry]", '[registry]\nmerges = "together"'),
     "link.without_consent": edited(VENDOR, "without_consent = true", "without_consent = false"),
 }
 """Rows of these kinds begin elsewhere; a row that narrows where its base is narrow already says so itself."""
