@@ -81,7 +81,7 @@ def confirmed(
 
 def family(db: Connection, site: str, subject: str, verifier: Verifier, seen: Seen) -> tuple[str, ...]:
     """List the subjects that joins and confirmed merges make one with this one, which is always among them."""
-    edges = sql.edges(db, site)
+    edges = sql.edges_around(db, site, [subject])
     graph = Graph(edges)
     together = set(graph.family(graph.effective(subject)))
     merges = [e for e in edges if e.kind is EdgeKind.MERGED and {e.child, e.parent} <= together]

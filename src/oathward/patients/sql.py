@@ -85,6 +85,7 @@ edge = Table(
 )
 Index("subject_edge_site", edge.c.site, edge.c.at_us)
 Index("subject_edge_child", edge.c.child)
+Index("subject_edge_parent", edge.c.parent)
 Index(
     "subject_edge_undoes",
     edge.c.undoes,
@@ -220,9 +221,32 @@ def named(db: Connection, site: str, subjects: Iterable[str]) -> set[str]:
 def edges(db: Connection, site: str, *, since_us: int = 0) -> list[Edge]:
     """Read the edges of a site, or those made since a time."""
     rows = db.execute(select(edge).where(edge.c.site == site, edge.c.at_us >= since_us))
-    return [
-        Edge(r.id, EdgeKind(r.kind), r.child, r.parent, r.event, r.source, r.at_us, r.undoes) for r in rows
-    ]
+    return [_edge(row) for row in rows]
+
+
+def edges_around(db: Connection, site: str, subjects: Iterable[str]) -> list[Edge]:
+    """Read what says who is one person with some subjects: the followed edges that lead to them, and what undoes these.
+
+    A statement for each step between subjects and one more, and only those rows: families are small, sites are not.
+    """
+    found: dict[str, Edge] = {}
+    seen, new = set[str](), set(subjects)
+    ours = (edge.c.site == site) & edge.c.kind.in_([str(k) for k in FOLLOWED])
+    while new:
+        some = sorted(new)
+        rows = db.execute(select(edge).where(ours, edge.c.child.in_(some) | edge.c.parent.in_(some)))
+        found |= {row.id: _edge(row) for row in rows}
+        seen |= new
+        new = {s for e in found.values() for s in (e.child, e.parent)} - seen
+    if not found:
+        return []
+    undone = db.execute(select(edge).where(edge.c.site == site, edge.c.undoes.in_(sorted(found))))
+    return [*found.values(), *map(_edge, undone)]
+
+
+def _edge(row: Row[Any]) -> Edge:
+    kind = EdgeKind(row.kind)
+    return Edge(row.id, kind, row.child, row.parent, row.event, row.source, row.at_us, row.undoes)
 
 
 def edge_count(db: Connection, site: str) -> int:

@@ -49,17 +49,17 @@ def edges(
 
 def effective(db: Connection, site: str, subject: str) -> str:
     """Give the subject that stands for this one."""
-    return Graph(sql.edges(db, site)).effective(subject)
+    return _around(db, site, subject).effective(subject)
 
 
 def exists(db: Connection, site: str, subject: str) -> bool:
     """Say whether there is such a subject."""
-    return sql.subject_row(db, Graph(sql.edges(db, site)).effective(subject)) is not None
+    return sql.subject_row(db, effective(db, site, subject)) is not None
 
 
 def family(db: Connection, site: str, subject: str) -> tuple[str, ...]:
     """List the effective subject and everyone it stands for."""
-    graph = Graph(sql.edges(db, site))
+    graph = _around(db, site, subject)
     return graph.family(graph.effective(subject))
 
 
@@ -109,7 +109,7 @@ def unconfirmed(
 
 def still_tied(db: Connection, site: str, one: str, other: str) -> list[str]:
     """List the ids of the merges and joins that make two subjects one person; none where they are two."""
-    return [e.id for e in Graph(sql.edges(db, site)).still_tied_by(one, other)]
+    return [e.id for e in _around(db, site, one, other).still_tied_by(one, other)]
 
 
 def find(db: Connection, site: str, hasher: Hasher, identifier: Identifier) -> str | None:
@@ -132,6 +132,10 @@ def find_all(
 def counts(db: Connection, site: str) -> dict[str, Any]:
     """Count subjects by kind, and edges."""
     return {**sql.count_subjects(db, site), "edges": sql.edge_count(db, site)}
+
+
+def _around(db: Connection, site: str, *subjects: str) -> Graph:
+    return Graph(sql.edges_around(db, site, subjects))
 
 
 def _shown(graph: Graph, e: Edge) -> EdgeView:

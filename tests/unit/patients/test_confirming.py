@@ -1,14 +1,20 @@
 """Promises about merges that wait for a person: what crosses at once, what only when confirmed, and by whose signature."""
 
 import dataclasses
+import tempfile
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
 from tests.unit.patients.making import FEED, NOW, SITE, A, B, C, adt, mrg, pid, subject
 
-from oathward.core.db import read, write
+from oathward.core.db import connect, create_tables, read, write
 from oathward.core.errors import AuthorityError, InputError
 from oathward.core.reasons import Reason
 from oathward.patients import confirming, sql, views
+from oathward.patients.graph import Graph
+from oathward.patients.model import Edge, EdgeKind
 from oathward.vault.authority import Seen, signing_input
 from oathward.vault.sign import Signer
 
@@ -121,3 +127,81 @@ def test_it_is_recorded_with_who_said_the_merge(site, signer, merged):
         row = db.exec_driver_sql("SELECT kind, subject, body FROM ledger_record ORDER BY idx DESC").first()
     assert row[:2] == ("merge.confirmed", merged.parent)
     assert b'"source":"feed"' in bytes(row[2])
+
+
+def reads(site, act):
+    """Give what an act asks of the table of edges, with the parameters, and how many rows these bring."""
+    rows, asked = [], []
+    real = sql._edge
+
+    def counted(row):
+        rows.append(row)
+        return real(row)
+
+    def watched(_connection, _cursor, statement, parameters, *_):
+        if "FROM subject_edge" in statement:
+            asked.append((statement, parameters))
+
+    event.listen(site.engine, "before_cursor_execute", watched)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sql, "_edge", counted)
+        try:
+            act()
+        finally:
+            event.remove(site.engine, "before_cursor_execute", watched)
+    return asked, len(rows)
+
+
+def test_a_family_is_read_by_its_own_edges_however_many_others_there_are(site, signer, merged):
+    """An opening by a glass asks this: a hospital's thousands of merges are not read for it."""
+
+    def asked():
+        return reads(site, lambda: family(site, signer, merged.child))
+
+    alone = asked()
+    assert (len(alone[0]), alone[1]) == (3, 2), (
+        "from the child, from its parent, which find one edge, and its undoing"
+    )
+    for n in range(30):
+        site.take(adt("A40", pid(f"3{n:05}^^^HOSP^MR"), mrg(f"4{n:05}^^^HOSP^MR")), FEED)
+    with read(site.engine) as db:
+        assert len(sql.edges(db, SITE)) == 31
+        plans = [
+            db.exec_driver_sql(f"EXPLAIN QUERY PLAN {words}", values).all() for words, values in alone[0]
+        ]
+    assert asked() == alone
+    assert not [row for plan in plans for row in plan if row[3].startswith("SCAN")], "by an index each"
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["merge", "join", "undo", "link"]), st.integers(0, 7), st.integers(0, 7)),
+        max_size=30,
+    )
+)
+@settings(deadline=None, max_examples=60)
+def test_what_is_read_around_a_subject_says_of_it_what_all_edges_say(steps):
+    kinds = {"merge": EdgeKind.MERGED, "join": EdgeKind.JOINED, "link": EdgeKind.LINKED}
+    edges = []
+    for n, (what, a, b) in enumerate(steps):
+        if what != "undo":
+            edges.append(Edge(f"{n:04}", kinds[what], f"s{a}", f"s{b}", "A40", "feed", n, ""))
+        elif (
+            edges
+            and (one := edges[a % len(edges)]).kind is not EdgeKind.UNDONE
+            and not any(e.undoes == one.id for e in edges)
+        ):
+            edges.append(Edge(f"{n:04}", EdgeKind.UNDONE, one.child, one.parent, "command", "p", n, one.id))
+    with tempfile.TemporaryDirectory() as folder:
+        engine = connect(f"sqlite:///{folder}/site.db")
+        create_tables(engine)
+        with write(engine) as db:
+            sql.insert_edges(db, SITE, edges)
+            whole = Graph(sql.edges(db, SITE))
+            for subject_ in [f"s{n}" for n in range(8)]:
+                assert set(views.family(db, SITE, subject_)) == set(whole.family(whole.effective(subject_)))
+                assert views.effective(db, SITE, subject_) == whole.effective(subject_)
+                other = "s0"
+                tied = {e.id for e in whole.still_tied_by(subject_, other)}
+                assert set(views.still_tied(db, SITE, subject_, other)) == tied
+        engine.dispose()
