@@ -126,10 +126,14 @@ def newest(
     return list(found.values())[:limit]
 
 
-def newest_ids(db: Connection, site: str, subject: str, *, limit: int) -> list[str]:
-    """List the messages of which something was kept of a subject for a recipient, newest first; no body's place is read."""
+def newest_ids(db: Connection, site: str, subject: str, *, after: str = "", limit: int) -> list[str]:
+    """List the messages of which something was kept of a subject for a recipient, newest first; no body's place is read.
+
+    Args:
+        after: only those behind this id.
+    """
     where = (kept_body.c.subject == subject) & (kept_body.c.site == site) & (kept_body.c.state == "kept")
-    where &= kept_body.c.purpose.not_in(sorted(APART | PAPERS))
+    where &= (kept_body.c.message > after) & kept_body.c.purpose.not_in(sorted(APART | PAPERS))
     query = select(kept_body.c.message).where(where).distinct().order_by(kept_body.c.message.desc())
     return list(db.execute(query.limit(limit)).scalars())
 
@@ -144,6 +148,17 @@ def between(db: Connection, site: str, subject: str, *, after: str, until: str, 
     for row in db.execute(query.limit(limit * 2)):  # a message may be kept on several links
         found.setdefault(row.message, _kept(row))
     return list(found.values())[:limit]
+
+
+def among(db: Connection, site: str, subject: str, messages: Sequence[str]) -> list[Kept]:
+    """Find those of some messages that were kept of a subject for a recipient, in their order, one original a message."""
+    fine = [
+        row
+        for row in find(db, site, messages)
+        if row.subject == subject and row.state == "kept" and row.purpose not in APART | PAPERS
+    ]
+    found = {row.message: row for row in reversed(fine)}
+    return [found[one] for one in dict.fromkeys(messages) if one in found]
 
 
 def of_nobody(db: Connection, site: str) -> dict[str, int]:

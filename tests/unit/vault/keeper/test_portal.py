@@ -258,11 +258,11 @@ def test_another_patients_portal_and_one_that_never_was_are_one_answer(house):
     mine = enrol(house)
     other = subject_of(house)
     enrol(house, subject=other, address="ben@example.org")
-    answers = {refused(house.portal.open, subject, "", 10, mine) for subject in (other, uuid7(), "guess")} | {
+    answers = {refused(house.portal.open, subject, [], mine) for subject in (other, uuid7(), "guess")} | {
         refused(house.portal.choose, other, "HRESCH", "registry", "allowed", "seen", mine)
     }
     assert answers == {(Reason.NOT_FOUND, "subject", "there is no such")}
-    assert house.portal.open(house.subject, "", 10, mine).originals == ()
+    assert house.portal.open(house.subject, [], mine).originals == ()
 
 
 def test_a_proxy_does_what_its_scope_says_until_its_end_with_a_page_open(house):
@@ -270,12 +270,12 @@ def test_a_proxy_does_what_its_scope_says_until_its_end_with_a_page_open(house):
     proxy = enrol(house, basis="wish", scope=("see",), until_us=until)
     (seat,) = house.portal.who(proxy).seats
     assert (seat.own, seat.until_us) == (False, until)
-    house.portal.open(house.subject, "", 10, proxy)
+    house.portal.open(house.subject, [], proxy)
     asked = (house.subject, "HRESCH", "registry", "not-allowed", "seen", proxy)
     assert refused(house.portal.choose, *asked)[0] is Reason.NOT_FOUND
     house.time.pass_(minutes=6)
     assert house.portal.who(proxy).seats == ()
-    assert refused(house.portal.open, house.subject, "", 10, proxy)[0] is Reason.NOT_FOUND
+    assert refused(house.portal.open, house.subject, [], proxy)[0] is Reason.NOT_FOUND
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -408,7 +408,7 @@ def test_an_old_copy_of_the_store_shows_nothing_of_who_was_erased(house):
     erase(house.keeper, house.subject, "gdpr.art17", BY)
     store.many("INSERT INTO holder_seat VALUES (?, ?, ?, ?)", rows[0])
     store.many("INSERT INTO holder VALUES (?, ?, ?, ?, ?, ?)", rows[1])
-    assert refused(house.portal.open, house.subject, "", 1, mine)[0] is Reason.NOT_PERMITTED
+    assert refused(house.portal.open, house.subject, [], mine)[0] is Reason.NOT_PERMITTED
     giving.keep_up(house.keeper)
     assert store.rows("SELECT id FROM holder") == []
 
@@ -515,13 +515,13 @@ def test_holders_who_look_all_day_are_limited_themselves_and_shut_nobody_out(hou
     house.keeper.settings = replace(house.keeper.settings, keeper=limits, portal=portal)
     mine = enrol(house)
     for _ in range(5):
-        house.portal.open(house.subject, "", 10, mine)
-    assert refused(house.portal.open, house.subject, "", 10, mine)[0] is Reason.RATE_OF_OPENING
+        house.portal.open(house.subject, [], mine)
+    assert refused(house.portal.open, house.subject, [], mine)[0] is Reason.RATE_OF_OPENING
     other = enrol(house, basis="wish", address="friend@example.org")
-    house.portal.open(house.subject, "", 10, other)
+    house.portal.open(house.subject, [], other)
     for person in ("p-nurse", "p-doctor", "p-night"):
         allowing.count(house.keeper, person, 1)
     with pytest.raises(KeeperError):
         allowing.count(house.keeper, "p-fourth", 1)
     house.time.pass_(minutes=61)
-    house.portal.open(house.subject, "", 10, sign_in(house))
+    house.portal.open(house.subject, [], sign_in(house))

@@ -131,13 +131,13 @@ def test_who_may_only_look_asks_for_no_copy(house, asks):
 
 def test_what_cannot_be_told_to_be_shown_is_not_given_to_a_proxy(house, asks, sealed):
     """This keeper was given nothing that reads consents: all is withheld, as for who cares for the patient."""
-    sealed.keep(house.subject, b"secret")
+    message = sealed.keep(house.subject, b"secret")
     proxy = enrol(house, basis="wish")
     begun = asks.begin(house.subject, asks.request(house.subject, "a", proxy), "bundle", proxy)
     assert [one for part in asks.parts(begun) for one in part] == []
-    assert house.portal.open(house.subject, "", 10, proxy).originals == ()
+    assert house.portal.open(house.subject, [message], proxy).originals == ()
     mine = enrol(house, address="patient@example.org")
-    assert len(house.portal.open(house.subject, "", 10, mine).originals) == 1
+    assert len(house.portal.open(house.subject, [message], mine).originals) == 1
 
 
 def test_erasing_a_patient_forgets_requests_also_those_an_old_copy_brought_back(house, asks):
@@ -160,3 +160,13 @@ def test_a_month_after_its_end_a_request_is_forgotten(house, asks):
     house.time.pass_(days=2)
     requests.keep_up(house.keeper)
     assert house.keeper.store.rows("SELECT * FROM copy_request") == []
+
+
+def test_messages_are_opened_of_this_patient_alone_whatever_is_named(house, sealed):
+    mine = enrol(house)
+    own = [sealed.keep(house.subject, b"%d" % number) for number in range(3)]
+    other = sealed.keep(subject_of(house), b"of somebody else")
+    held = sealed.keep(house.subject, b"held", purpose="quarantine")
+    opened = house.portal.open(house.subject, [own[2], other, held, "guess", own[0], own[0]], mine)
+    assert [one.data.reveal() for one in opened.originals] == [b"0", b"2"], "oldest first, each once"
+    assert records(house, "keeper.opened")[-1]["opened"] == 2

@@ -6,6 +6,7 @@ from tests.unit.vault.keeper.people import Direct
 from tests.unit.vault.sites import gateway
 
 from oathward.core.ids import uuid7
+from oathward.messages.tables import message
 from oathward.vault.authority import trust_anchor
 from oathward.vault.keeper.client import Client
 
@@ -22,14 +23,26 @@ def oru(value, at, *, flag="", code=RATE, unit="/min", name="Quintana^Rosa"):
     ).encode()
 
 
+def sent_by(house, id_, device):
+    """Note which device a message came from, as the gateway does."""
+    row = {"id": id_, "device": device, "subject": house.subject, "site": house.keeper.site}
+    row |= {"duplicate_key": id_.encode(), "digest": b"", "answer": "", "received_us": 0}
+    row |= {"type": "ORU^R01", "size_bytes": 1, "state": "decided", "reason": ""}
+    with house.keeper.engine.begin() as db:
+        db.execute(message.insert().values(row))
+
+
 @contextmanager
 def sealing(house):
     """Give a function that keeps an original of the patient so many minutes ago."""
     client = Client(Direct(house.keeper, "gateway"), "gateway", trust_anchor(house.settings))
     with gateway(house.settings, client) as found:
 
-        def keep(data, minutes_ago=0.0, subject=""):
+        def keep(data, minutes_ago=0.0, subject="", device=""):
             at_ms = int(house.time.wall_s * 1_000 - minutes_ago * 60_000)
-            return found.keep(subject or house.subject, data, message=uuid7(at_ms))
+            id_ = uuid7(at_ms)
+            if device:
+                sent_by(house, id_, device)
+            return found.keep(subject or house.subject, data, message=id_)
 
         yield keep

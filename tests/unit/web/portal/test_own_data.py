@@ -84,6 +84,7 @@ def test_my_devices_show_own_values_in_plain_words_with_trend_gap_and_a_calm_fla
     assert "Heart rate" in text
     assert "Oxygen in your blood" in text
     assert "<strong>81</strong> /min" in text
+    assert "(in the words of the device)" not in text
     assert "The lowest was 70 and the highest was 81." in text
     assert '<svg class="trend"' in text
     assert "A mark does not have to mean that something is wrong." in text
@@ -91,6 +92,41 @@ def test_my_devices_show_own_values_in_plain_words_with_trend_gap_and_a_calm_fla
     assert "There is one more message that we can not show here." in text
     assert "nobodys" not in text
     assert records(house, "keeper.opened")[-1]["purpose"] == "PATRQT"
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory):
+    """A patient with a monitor that sends every few seconds, and others that send now and then."""
+    with house_of(tmp_path_factory.mktemp("busy") / "site") as found, sealing(found) as keep:
+        for number in range(260):
+            keep(oru(60 + number % 9, "20291231235000"), number / 20, device="chatty")
+        weight = {"code": "29463-7^Korpergewicht^LN", "unit": "kg"}
+        keep(oru("62.5", "20291231120000", **weight), 700, device="scale")
+        keep(oru("7", "20291231110000", code="12-X^Zeugs^99ACME", unit=""), 800, device="other")
+        with window(found) as patient:
+            yield patient
+
+
+def test_one_that_sends_often_hides_no_other(busy):
+    text = busy.get("/devices").text
+    assert "Weight" in text
+    assert "<strong>62.5</strong> kg" in text
+    assert text.count("There may be older ones too.") == 1, "of the one that sends often alone"
+    assert len(re.findall(r'<section class="value">', text)) == 3
+
+
+def test_a_name_is_in_the_viewers_language_by_its_code_and_a_devices_own_words_are_marked(busy):
+    busy.client.get("/language/es?to=/devices")
+    try:
+        text = busy.get("/devices").text
+        copy = fetched(busy, asked(busy), "page").text
+    finally:
+        busy.client.get("/language/en?to=/")
+    for page_of in (text, copy):
+        assert "Peso" in page_of
+        assert "Korpergewicht" not in page_of
+        assert "62,5" in page_of
+        assert '<span lang="">Zeugs</span> <small>(con las palabras del aparato)</small>' in page_of
 
 
 def test_a_value_stands_in_no_address_and_no_record(house, patient):

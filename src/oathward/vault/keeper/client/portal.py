@@ -16,7 +16,7 @@ Deliberately absent: pages and their words, the sending of letters (``app/letter
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -120,7 +120,7 @@ class Mine:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What was opened for a holder, oldest first. ``more``: older ones are kept too."""
+    """What was opened for a holder, oldest first. ``more``: not all that was named fits one answer."""
 
     originals: tuple[Original, ...]
     more: bool
@@ -270,13 +270,16 @@ class Portal:
         )
         return bool(found["changed"])
 
-    def open(self, subject: str, after: str, limit: int, proof: Proof) -> Shown:
-        """Open the newest originals of a patient after a message id, for the patient's own use.
+    def open(self, subject: str, messages: Sequence[str], proof: Proof) -> Shown:
+        """Open some messages of a patient for the patient's own use; those named first, where not all fit.
+
+        Args:
+            messages: ids, 200 at most; one that is not this patient's is as one that is not there.
 
         Raises:
             KeeperError: ``NOT_FOUND``: not this holder's to see. ``RATE_OF_OPENING``.
         """
-        found = self._call("portal_open", subject=subject, after=after, limit=limit, proof=dict(proof))
+        found = self._call("portal_open", subject=subject, messages=list(messages), proof=dict(proof))
         return Shown(tuple(map(original_of, found["originals"])), found["more"])
 
     def access_end(self, access: str, proof: Proof) -> None:

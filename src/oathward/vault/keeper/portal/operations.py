@@ -43,7 +43,8 @@ from oathward.vault.keeper.proof import Caller, secret_of
 from oathward.vault.keeper.sign_in import accounts
 from oathward.vault.kept import Kept
 
-LIMIT_MAX = 200
+MESSAGES_MAX = 200
+"""So many messages are opened at a time."""
 
 
 def who(keeper: Keeper, caller: Caller, used: bool, proof: Proof) -> dict[str, Any]:  # noqa: FBT001  the argument's name on the wire
@@ -90,9 +91,9 @@ def sign_out(keeper: Keeper, caller: Caller, everywhere: bool, proof: Proof) -> 
 
 
 def open_own(
-    keeper: Keeper, caller: Caller, subject: str, after: str, limit: int, proof: Proof
+    keeper: Keeper, caller: Caller, subject: str, messages: Sequence[str], proof: Proof
 ) -> dict[str, Any]:
-    """Open a patient's newest originals after a message id, oldest first.
+    """Open some of a patient's originals, oldest first; where not all fit an answer, those that are named first.
 
     Raises:
         KeeperError: as ``seats.permit``; refused, with the reason; recorded. VaultError, StorageError: as ``opening.open_rows``.
@@ -100,8 +101,7 @@ def open_own(
     session, holder = seats.session_of(keeper, caller, proof)
     access = seats.permit(keeper, session, "portal.values", subject)
     with read(keeper.engine) as db:
-        rows = kept.newest(db, keeper.site, [subject], after=after, limit=limit + 1)
-    own = [row for row in rows[:limit] if row.purpose not in kept.PAPERS]
+        own = kept.among(db, keeper.site, subject, messages)
     if not access.own:  # to a proxy no more than to who cares for the patient
         closed, _ = withheld.from_proxy(keeper, subject, [row.message for row in own])
         own = [row for row in own if row.message not in closed]
@@ -126,7 +126,10 @@ def open_own(
     ids = [row.message for row in fitting]
     span = {"first": min(ids, default=""), "last": max(ids, default=""), "opened": len(ids)}
     keeper.note("keeper.opened", said | span, subject=subject)
-    return {"more": len(rows) > limit or len(fitting) < len(own), "originals": originals[::-1]}
+    return {
+        "more": len(fitting) < len(own),
+        "originals": sorted(originals, key=lambda one: one["message"]),
+    }
 
 
 def _fitting(rows: Sequence[Kept]) -> list[Kept]:
@@ -180,9 +183,7 @@ PORTAL: Mapping[str, Operation] = {
     ),
     "portal_open": Operation(
         open_own,
-        shapes.table(
-            subject=ID, after=shapes.text(empty=True), limit=shapes.number(1, LIMIT_MAX), proof=shapes.proof
-        ),
+        shapes.table(subject=ID, messages=shapes.listed(ID, MESSAGES_MAX), proof=shapes.proof),
     ),
     **requests.PORTAL,
     **reports.PORTAL,

@@ -100,11 +100,6 @@ class Summary:
     unread: int = 0
     others: int = 0
 
-    @property
-    def shown(self) -> list[Kind]:
-        """Its kinds by name."""
-        return sorted(self.kinds.values(), key=lambda one: (one.latest.name.casefold(), one.latest.place))
-
 
 def summed(parts: Iterable[Sequence[Original]]) -> Summary:
     """Read a copy part by part."""

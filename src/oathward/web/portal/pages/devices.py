@@ -1,9 +1,11 @@
-"""My devices and what they send: devices by name in plain words, the newest values, how each changed, where nothing came.
+"""My devices and what they send: each device by its name, what it measured in plain words, how each value changed, where nothing came.
 
 Rules:
 - Values are opened by the keeper for this one answer, counted and recorded; nothing of them is kept, and none stands in an
   address. No other page opens any.
-- The newest ``MESSAGES_MAX`` messages of ``DAYS`` days are read; the page says since when, and that older ones are kept.
+- The newest messages of each device in ``DAYS`` days are read, ``MESSAGES_MAX`` of all devices together (``newest``); the page says
+  since when, and that there may be older ones.
+- Two devices that measure one thing stay two.
 - A flag is the device's own and is told calmly: whom to ask, never what it means.
 - A proxy sees what was opened for them and nothing about the rest.
 
@@ -21,6 +23,7 @@ from oathward.core.db import read
 from oathward.core.errors import KeeperError
 from oathward.core.reasons import Reason
 from oathward.messages import views as messages
+from oathward.web.portal import measured, newest
 from oathward.web.portal.copying import source
 from oathward.web.portal.page import Page, Route
 
@@ -29,49 +32,33 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from oathward.bedside.picture import Reading, Row
+    from oathward.bedside.picture import Gap, Reading, Row
+    from oathward.core.phi import Phi
     from oathward.inventory.model import Device
+    from oathward.web.portal.measured import Named
     from oathward.web.portal.view import View
 
 MESSAGES_MAX = 200
 DAYS = 30
+DEVICES_MAX = 20
+KINDS_MAX = 40
+"""So many kinds of values are shown of a device."""
 NEWEST = 10
 """So many values of a kind are listed."""
 
 _DAY_US = 86_400_000_000
 _KINDS = frozenset(("monitor", "pump", "ventilator", "gateway"))
 
-PLAIN: Mapping[str, str] = {
-    "Heart rate (ECG)": "heart_rate",
-    "Heart rate": "heart_rate",
-    "Pulse rate": "pulse",
-    "Pulse rate (SpO₂)": "pulse",
-    "SpO₂": "oxygen",
-    "Respiration rate": "breaths",
-    "Respiration rate (CO₂)": "breaths",
-    "Arterial pressure, systolic": "pressure_high",
-    "Arterial pressure, diastolic": "pressure_low",
-    "Arterial pressure, mean": "pressure_mean",
-    "Cuff pressure, systolic": "pressure_high",
-    "Cuff pressure, diastolic": "pressure_low",
-    "Cuff pressure, mean": "pressure_mean",
-    "Temperature": "temperature",
-    "Body temperature": "temperature",
-    "Infusion rate": "flow",
-    "Volume delivered": "given",
-    "Volume left to infuse": "left",
-}
-"""What staff call a value -> the text that says it plainly; everything else is named as its device names it."""
-
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One kind of value. ``plain``: id of its text, empty where the device's own words stand; ``newest``: newest first."""
+    """One kind of value. ``latest``, ``newest`` (newest first): a moment and the value as the page writes it."""
 
+    called: Named
     row: Row
-    plain: str
     trend: trend.Drawn | None
-    newest: tuple[Reading, ...]
+    latest: Phi[str]
+    newest: tuple[tuple[int, Phi[str]], ...]
 
     @property
     def unit(self) -> str:
@@ -81,82 +68,118 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """One device. ``kind``: of those with a word of their own, else empty. ``heard_us``: its last message about this patient."""
+    """One device and what it measured.
+
+    Args:
+        name: empty where it is not known. kind: of those with a word of their own, else empty.
+        heard_us: its last message about this patient. since_us: from when on values are shown.
+        short: there may be older ones. more: so many kinds are not shown.
+    """
 
     name: str
     kind: str
     heard_us: int
-    plain: tuple[str, ...]
-    others: tuple[str, ...]
+    since_us: int
+    short: bool
+    lines: tuple[Line, ...]
+    more: int
 
 
 def _devices(view: View) -> Response:
     assert view.seat is not None, "the frame lets nobody else here"
     from_us = view.now_us - DAYS * _DAY_US
-    try:
-        opened = view.site.keeper.portal.open(
-            view.seat.subject, messages.from_time(from_us), MESSAGES_MAX, view.proof
+    with read(view.site.engine) as db:
+        wanted = newest.chosen(
+            db, view.site.site, view.seat.subject, messages.from_time(from_us), MESSAGES_MAX
         )
+    try:
+        opened = view.site.keeper.portal.open(view.seat.subject, wanted.messages, view.proof)
     except KeeperError as error:
         if error.reason is not Reason.RATE_OF_OPENING:
             raise
-        return view.page(
-            "devices.html",
-            status=429,
-            limit=True,
-            senders=[],
-            lines=[],
-            gaps=[],
-            since_us=0,
-            more=False,
-            unread=0,
-        )
+        return view.page("devices.html", status=429, limit=True, senders=[], gaps=[], others=0, unread=0)
     told = read_all(opened.originals, messages.time_of)
-    ids = sorted({one.message.partition(".")[0] for one in opened.originals})
-    with read(view.site.engine) as db:
-        sent = messages.devices_of(db, ids)
-    rows = picture.rows(told.readings, sent, view.now_us)
-    span_us = trend.since_us([row.points for row in rows], from_us, view.now_us)
-    first_us = messages.time_of(ids[0]) if ids else from_us
+    sent = {newest.whole(one): device for one, device in wanted.sent.items()}
+    rows = _rows(told.readings, sent, view.now_us)
+    span_us = trend.since_us([row.points for some in rows.values() for row in some], from_us, view.now_us)
+    short = frozenset(rows) if opened.more else wanted.short
+    heard: dict[str, list[int]] = {}
+    for one in opened.originals:
+        heard.setdefault(wanted.sent[one.message], []).append(messages.time_of(one.message))
+    known = source.devices(view.site, set(rows) - {""})
+    senders = [
+        Sender(
+            *_name(known.get(id_)),
+            heard_us=max(heard[id_]),
+            since_us=min(heard[id_]) if id_ in short else from_us,
+            short=id_ in short,
+            lines=_lines(view, rows[id_], _by_kind(told.readings, sent, id_), span_us),
+            more=max(0, len(rows[id_]) - KINDS_MAX),
+        )
+        for id_ in sorted(rows, key=lambda one: -max(heard[one]))
+    ]
     return view.page(
         "devices.html",
-        gaps=[(gap, PLAIN.get(gap.name, "")) for gap in picture.gaps(rows)],
+        gaps=_gaps(senders),
         limit=False,
-        lines=[_line(row, told.readings, span_us, view.now_us) for row in rows],
-        more=opened.more,
-        senders=_senders(source.devices(view.site, set(sent.values())), sent, rows),
-        since_us=first_us if opened.more else from_us,
+        others=max(0, len(senders) - DEVICES_MAX),
+        senders=senders[:DEVICES_MAX],
         unread=told.unread,
     )
 
 
-def _line(row: Row, readings: Iterable[Reading], from_us: int, until_us: int) -> Line:
-    latest = row.latest
-    own = [one for one in readings if (one.code, one.place) == (latest.code, latest.place)]
+def _rows(readings: Iterable[Reading], sent: Mapping[str, str], now_us: int) -> dict[str, list[Row]]:
+    """Give the rows of each device that sent values."""
+    found: dict[str, list[Reading]] = {}
+    for one in readings:
+        found.setdefault(sent[newest.whole(one.message)], []).append(one)
+    return {device: picture.rows(some, dict(sent), now_us) for device, some in found.items()}
+
+
+def _by_kind(
+    readings: Iterable[Reading], sent: Mapping[str, str], device: str
+) -> dict[tuple[str, str], list[Reading]]:
+    found: dict[tuple[str, str], list[Reading]] = {}
+    for one in readings:
+        if sent[newest.whole(one.message)] == device:
+            found.setdefault((one.code, one.place), []).append(one)
+    return found
+
+
+def _name(device: Device | None) -> tuple[str, str]:
+    """Say what a device is called, and of which kind it is."""
+    if device is None:
+        return "", ""
+    kind = device.kind if device.kind in _KINDS else ""
+    return device.name or f"{device.make} {device.model}".strip(), kind
+
+
+def _lines(
+    view: View, rows: Iterable[Row], own: Mapping[tuple[str, str], list[Reading]], from_us: int
+) -> tuple[Line, ...]:
+    """Write what a device measured: what it put a mark on first, then by name, what has no name of ours last."""
+    made = [_line(view, row, own[row.latest.code, row.latest.place], from_us) for row in rows]
+    made.sort(key=lambda one: (not one.row.latest.flag, not one.called.ours, one.called.words.casefold()))
+    return tuple(made[:KINDS_MAX])
+
+
+def _line(view: View, row: Row, own: list[Reading], from_us: int) -> Line:
     own.sort(key=lambda one: (one.at_us, one.message))
-    drawn = trend.drawn(row.points, from_us, until_us, picture.longest_us(row.every_us))
-    return Line(row, PLAIN.get(latest.name, ""), drawn, tuple(own[::-1][:NEWEST]))
+    drawn = trend.drawn(row.points, from_us, view.now_us, picture.longest_us(row.every_us))
+    values = tuple((one.at_us, measured.value(view, one)) for one in own[::-1][:NEWEST])
+    return Line(measured.named(view, row.latest), row, drawn, values[0][1], values)
 
 
-def _senders(known: Mapping[str, Device], sent: Mapping[str, str], rows: Iterable[Row]) -> list[Sender]:
-    """List the devices that were heard, those that sent values first, last heard first."""
-    heard: dict[str, int] = {}
-    for message, sender in sent.items():
-        heard[sender] = max(heard.get(sender, 0), messages.time_of(message))
-    names: dict[str, list[str]] = {}
-    for row in rows:
-        names.setdefault(row.device, []).append(row.latest.name)
-    found = []
-    for id_, at_us in heard.items():
-        device = known.get(id_)
-        own = sorted(set(names.get(id_, ())))
-        if device is None or not own:  # a system that sends who is where is no device of a patient's
-            continue
-        plain = tuple(dict.fromkeys(PLAIN[name] for name in own if name in PLAIN))
-        kind = device.kind if device.kind in _KINDS else ""
-        name = device.name or f"{device.make} {device.model}".strip()
-        found.append(Sender(name, kind, at_us, plain, tuple(name for name in own if name not in PLAIN)))
-    return sorted(found, key=lambda one: -one.heard_us)
+def _gaps(senders: Iterable[Sender]) -> list[tuple[str, Named, Gap]]:
+    """List where nothing came: device, what, when; newest first, and those that still are before all others."""
+    found = [
+        (one.name, line.called, gap)
+        for one in senders
+        for line in one.lines
+        for gap in picture.gaps([line.row])
+    ]
+    found.sort(key=lambda one: (one[2].until_us is not None, -one[2].from_us))
+    return found[: picture.GAPS_MAX]
 
 
-PAGE = Page("devices.title", (Route("/devices", _devices, "see"),), order=50)
+PAGE = Page("devices.title", (Route("/devices", _devices, "see"),), order=50, says=measured.SAYS)

@@ -13,6 +13,7 @@ Deliberately absent: who may (the keeper), mending and erasing (they come throug
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response, StreamingResponse
@@ -21,10 +22,10 @@ from oathward.core.errors import InputError, KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.client.asks import CopyRequest
+from oathward.web.portal import measured
 from oathward.web.portal.copying import bundle, paper, source
 from oathward.web.portal.copying.summary import summed
 from oathward.web.portal.page import Page, Route
-from oathward.web.portal.pages.devices import PLAIN
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.client.asks import Begun
@@ -135,8 +136,12 @@ def _summary(view: View, template: str, begun: Begun) -> str:
         "begun": begun,
         "called": (called_of(begun.card) if begun.card else None) or found.called,
         "found": found,
+        "kinds": sorted(
+            ((measured.named(view, one.latest), one) for one in found.kinds.values()),
+            key=lambda named: (not named[0].ours, named[0].words.casefold(), named[1].latest.place),
+        ),
         "looked": source.around(view.site, view.seat.subject, own=False).looked,
-        "plain": PLAIN,
+        "value": partial(measured.value, view),
     }
     return view.render.page(template, view, values)
 
