@@ -132,7 +132,10 @@ DATA_SETS = (
         ),
         "patients, as random ids",
         "consent statements, their originals sealed; when each narrowing was in effect on a link, who was told of it",
-        lambda *_: "until the subject is erased",
+        lambda *_: (
+            "originals open, and who was told stands, until the subject is erased; statements without end, then of an id"
+            " that names nobody"
+        ),
     ),
     DataSet(
         "devices",
