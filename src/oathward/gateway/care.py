@@ -45,8 +45,9 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         part.tells.append(partial(stays.take, statements=told, **keys))
     if v2:
         _moves(gate, device, message, part, keys)
-        if ordered := care_orders.told(message, device, gate.hasher, part):
-            part.acts.append(partial(orders.take, site=gate.site, orders=ordered))
+    ordered = (care_orders.told_hl7v2 if v2 else care_orders.told_fhir)(message, device, gate.hasher, part)
+    if ordered:
+        part.acts.append(partial(orders.take, site=gate.site, orders=ordered))
     if told and not part.resolution.others:
         hashes = reader.named(message, device, gate.hasher, gate.named)
         subject = part.resolution.subject

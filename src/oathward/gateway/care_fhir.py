@@ -121,7 +121,7 @@ def _unit(one: dict[str, Any], hasher: Hasher) -> str:
     chosen = wards or active
     if len(chosen) != 1:
         return ""
-    authority, value = _identified(chosen[0].get("location"), hasher)
+    authority, value = identified(chosen[0].get("location"), hasher)
     return unit(authority, value)
 
 
@@ -132,11 +132,12 @@ def _attending(one: dict[str, Any], hasher: Hasher) -> tuple[str, ...]:
         if "ATND" in _codes(kinds if isinstance(kinds, list) else []) and not _ended(
             participant.get("period")
         ):
-            found.add(staff(*_identified(participant.get("individual"), hasher)))
+            found.add(staff(*identified(participant.get("individual"), hasher)))
     return tuple(sorted(found - {""}))
 
 
-def _identified(reference: Any, hasher: Hasher) -> tuple[str, str]:
+def identified(reference: Any, hasher: Hasher) -> tuple[str, str]:
+    """Read authority and value of a reference's identifier; empty where it says none."""
     identifier = reference.get("identifier") if isinstance(reference, dict) else None
     if not isinstance(identifier, dict):
         return "", ""

@@ -1,13 +1,14 @@
-"""Who ordered something for a patient, as order messages say it: the table ``care_order``.
+"""Who ordered something for a patient, or was asked to do it, as order messages and ServiceRequests say: the table ``care_order``.
 
 Rules:
-- A row is one orderer of one patient on one day: who has ordered explains why they look, and orders nothing here.
+- A row is one person of an order of one patient on one day: who has ordered, or is to do it, explains why they look, and
+  orders nothing here.
 - No stamp: an order gives no relation of care and opens nothing.
 - Forgotten after ``KEPT_DAYS``, and with the patient.
 
 Deliberately absent: what was ordered, order numbers, and reading of messages (``gateway/care_orders``).
 
-Source: HL7 v2.8.2 §4.5.1.12 (ORC-12), §4.5.3.16 (OBR-16).
+Source: HL7 v2.8.2 §4.5.1.12 (ORC-12), §4.5.3.16 (OBR-16); FHIR R4 ServiceRequest.requester, .performer.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _PUT = (
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Somebody's first order of a day. ``orderer``: ``authority|number``, as ``Person.staff_ids`` has it."""
+    """Somebody's first order of a day. ``orderer``: who ordered it or is to do it, ``authority|number``, as ``Person.staff_ids`` has it."""
 
     subject: str
     orderer: str

@@ -19,6 +19,7 @@ from oathward.patients import actions as patients
 from oathward.protocols.fhir.message import Request
 from oathward.protocols.fhir.reader import request_bytes
 from oathward.vault import care, care_rows
+from oathward.vault import care_orders as orders
 from oathward.vault.care_room import Room
 
 HERE = Peer("127.0.0.1", None, ())
@@ -40,7 +41,11 @@ def gate(tmp_path_factory):
         default_authority="HOSP",
         authoritative_adt=True,
     )
-    site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"), hub)
+    lab = Device(
+        id="lab", kind="hub", certificates=frozenset({(b"\x08" * 32).hex()}), default_authority="HOSP"
+    )
+    adt_1 = local("adt-1", "ADT1", kind="registration", authoritative_adt=True)
+    site.add(adt_1, local("mon-1", "MON1"), hub, lab)
     with gate_of(site) as found:
         yield found
 
@@ -478,3 +483,57 @@ def test_limits_of_the_settings_count_on_the_data_path(gate, mrn, monkeypatch):
         query = f"SELECT body FROM ledger_record WHERE message = '{second.message.id}' AND kind = 'finding.raised'"
         (body,) = db.exec_driver_sql(query).one()
     assert json.loads(body)["body"] == {"finding": "care.limit", "about": "patient"}
+
+
+def request(mrn, **more):
+    found = {
+        "resourceType": "ServiceRequest",
+        "status": "active",
+        "intent": "order",
+        "subject": {"identifier": {"system": "urn:oid:1.2.3.4", "value": mrn}},
+        "requester": {"identifier": {"system": "urn:x:hosp", "value": "D1"}},
+        "performer": [{"identifier": {"system": "urn:x:hosp", "value": number}} for number in ("D2", "D1")],
+    }
+    return request_bytes(Request("POST", "ServiceRequest"), json.dumps(found | more).encode())
+
+
+D1, D2 = "URI:urn:x:hosp|D1", "URI:urn:x:hosp|D2"
+REQUESTS = {
+    "who ordered and who is to do it": ({}, {D1, D2}),
+    "one that was revoked": ({"status": "revoked"}, {D1, D2}),
+    "a reflex order": ({"intent": "reflex-order"}, {D1, D2}),
+    "what is not to be done": ({"doNotPerform": True}, {D1}),
+    "nobody asked to do it": ({"performer": [{"display": "D2"}]}, {D1}),
+    "a reference alone": ({"requester": {"reference": "Practitioner/1", "display": "D1"}}, {D1, D2}),
+    "a reference and nobody else": (
+        {"requester": {"reference": "Practitioner/1"}, "performer": [{"display": "D2"}]},
+        set(),
+    ),
+    "no system": ({"requester": {"identifier": {"value": "D9"}}, "performer": [{"display": "D2"}]}, set()),
+    "a draft": ({"status": "draft"}, set()),
+    "entered in error": ({"status": "entered-in-error"}, set()),
+    "a plan": ({"intent": "plan"}, set()),
+    "a proposal": ({"intent": "proposal"}, set()),
+}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_service_request_says_who_ordered_and_who_is_to_do_it(gate, mrn, name):
+    more, orderers = REQUESTS[name]
+    prepared = take(gate, request(mrn, **more), FHIR)
+    assert prepared.held is None
+    subject = prepared.message.subject
+    with read(gate.engine) as db:
+        found = orders.of(db, gate.site, [subject])
+    assert {one.orderer for one in found} == orderers
+    assert {one.message for one in found} <= {prepared.message.id}
+
+
+def test_an_order_by_who_is_no_authority_is_nobodys(gate, mrn):
+    peer = Peer("127.0.0.1", b"\x08" * 32, ())
+    known = take(gate, request(mrn, status="draft"), FHIR).message.subject
+    prepared = handle(gate, Arrival(uuid7(), request(mrn), peer, gate.now_us(), FHIR))
+    commit_group(gate, [prepared])
+    assert (prepared.held, prepared.message.subject) == (None, known)
+    with read(gate.engine) as db:
+        assert orders.of(db, gate.site, [known]) == []

@@ -1,4 +1,4 @@
-"""The person had ordered something for the patient."""
+"""The person had ordered something for the patient, or was asked to do it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def explains(opening: Opening, evidence: Evidence) -> bool:
 REASON = ReasonOfAccess(
     "order",
     35,
-    "had ordered something for this patient",
+    "had ordered something for this patient, or was asked to do it",
     "access.order",
     "what was ordered, or that these data belong to it",
     explains,
