@@ -3,6 +3,8 @@
 Rules:
 - One way for a dry run and for an import: both find the subjects, both draft. A dry run counts and stops there.
 - A patient nobody has heard of is told of by the place that names them; with ``known_only`` nothing is stored then.
+- A Consent that stood once and was replaced or taken back since is a replay: what it denies counts, what it permits does not
+  come back by it, nor does it take the place of what came after.
 - What somebody else said between draft and store is not written over (``consents``).
 - Statements, the sealed originals that a document names and their keys are stored in one transaction a batch. What stops
   half-way says how many were recorded; importing the file again goes on from there.
@@ -14,7 +16,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +78,7 @@ class Done:
         recorded: of how many what stands changed; in a dry run: would change.
         strangers: how many of them nobody has heard of. unknown: the places that name these.
         stored: whether anything could be.
+        replayed: the places of what came before and was replaced or taken back since.
     """
 
     patients: int
@@ -83,6 +86,7 @@ class Done:
     strangers: int
     unknown: tuple[str, ...]
     stored: bool
+    replayed: tuple[str, ...] = ()
 
 
 NOTHING = Done(0, 0, 0, (), stored=False)
@@ -98,6 +102,7 @@ def counted(done: Done, *, dry_run: bool) -> dict[str, Any]:
         "would_record": done.recorded,
         "unknown_patients": done.strangers,
         "unknown": list(done.unknown),
+        "replayed": list(done.replayed),
     }
 
 
@@ -110,6 +115,10 @@ def in_lines(done: Done, how: How) -> Iterator[str]:
         yield from (f"  {place}" for place in done.unknown[:PLACES_SHOWN_MAX])
         if len(done.unknown) > PLACES_SHOWN_MAX:
             yield f"  and {len(done.unknown) - PLACES_SHOWN_MAX} more; --json lists all"
+    if done.replayed:
+        count = len(done.replayed)
+        yield f"{count} came before and {'were' if count > 1 else 'was'} replaced or taken back since; nothing is permitted by that:"
+        yield from (f"  {place}" for place in done.replayed[:PLACES_SHOWN_MAX])
 
 
 def together(done: Sequence[Done]) -> Done:
@@ -120,6 +129,7 @@ def together(done: Sequence[Done]) -> Done:
         sum(one.strangers for one in done),
         tuple(place for one in done for place in one.unknown),
         stored=any(one.stored for one in done),
+        replayed=tuple(place for one in done for place in one.replayed),
     )
 
 
@@ -178,17 +188,41 @@ def carry_out_in(site: Opened, told: Sequence[Told], how: How, *, keys: GatewayK
     patients = len({id_ for ids in whose for id_ in ids})
     if how.known_only and strangers:
         return Done(patients, 0, len(strangers), unknown, stored=False)
+    replayed: tuple[str, ...] = ()
+    if not how.replaces:
+        told, replayed = _without_replays(site, told, whose)
     if how.dry_run:
         said = _gathered(told, whose)
         new = sum(bool(one.statements) for id_, one in said.items() if id_.startswith(_NEW))
         known = {id_: one for id_, one in said.items() if not id_.startswith(_NEW)}
         changed = len(_drafts(site, known, replaces=how.replaces)[0])
-        return Done(patients, new + changed, len(strangers), unknown, stored=False)
+        return Done(patients, new + changed, len(strangers), unknown, stored=False, replayed=replayed)
     made = subjects_of(site, hasher, strangers, how.person)
     named = {f"{_NEW}{n}": subject for n, subject in enumerate(made)}
     said = _gathered(told, [[named.get(id_, id_) for id_ in ids] for ids in whose])
     recorded = _store(site, said, how, keys)
-    return Done(patients, recorded, len(strangers), unknown, stored=True)
+    return Done(patients, recorded, len(strangers), unknown, stored=True, replayed=replayed)
+
+
+def _without_replays(
+    site: Opened, told: Sequence[Told], whose: Sequence[Sequence[str]]
+) -> tuple[list[Told], tuple[str, ...]]:
+    """Leave of what came before and stands no more its denials alone; gives the places of these too."""
+    from oathward.consent import views
+    from oathward.core.db import read
+
+    found: list[Told] = []
+    places: list[str] = []
+    with read(site.engine) as db:
+        for one, ids in zip(told, whose, strict=True):
+            digest = sha256(one.original.reveal()).hexdigest() if one.original is not None else ""
+            if digest and any(views.is_replay(db, site.site, id_, digest) for id_ in ids):
+                places.append(one.place)
+                denials = tuple(said for said in one.statements if not said.fact.permit)
+                found.append(replace(one, statements=denials, origins=frozenset()))
+            else:
+                found.append(one)
+    return found, tuple(places)
 
 
 def _whose(site: Opened, hasher: Hasher, told: Sequence[Told]) -> tuple[list[list[str]], list[Identifier]]:

@@ -229,6 +229,23 @@ def facts_of(
     return document.version, _read(document, authority, seen)
 
 
+def is_replay(db: Connection, site: str, subject: str, digest: str) -> bool:
+    """Say whether an original stood behind what a subject said once, and does so no more: it was replaced or taken back.
+
+    Args:
+        digest: SHA-256 of its bytes, in hex.
+    """
+    named = [_named(one) for one in sql.history(db, site, subject)]
+    return any(digest in one for one in named[1:]) and digest not in named[0]
+
+
+def _named(document: Document) -> frozenset[str]:
+    try:
+        return frozenset(originals_of(document.body))
+    except ValueError:  # of a form nobody reads: it is not what stands either
+        return frozenset()
+
+
 def originals(
     db: Connection, site: str, subject: str, authority: Verifier, seen: Seen, *, every: bool = False
 ) -> dict[str, tuple[str, tuple[int, ...]]]:

@@ -1,4 +1,4 @@
-"""Promises of ``consent record`` and ``import``: what a patient withdraws while they run is not written over."""
+"""Promises of ``consent record`` and ``import``: what a patient withdrew is neither written over nor taken back by a replay."""
 
 import pytest
 from tests.unit.cli.test_consent_fhir import SECRET, stands
@@ -79,3 +79,35 @@ def test_who_never_gets_a_turn_is_told_and_nothing_is_lost(command, meanwhile):
     assert done.code != 0
     assert "conflict" in done.error
     assert set(stands(command)) == {False}
+
+
+@pytest.mark.parametrize("withdrawal", [{"type_": "deny"}, {"status": "inactive"}])
+def test_a_consent_that_was_taken_back_permits_nothing_when_it_comes_again(command, withdrawal):
+    first, second = lines(of(SECRET, "a")), lines(of(SECRET, "a", **withdrawal))
+    for one in (first, second):
+        command("import", "--fhir", "-", stdin=one)
+    before = stands(command)
+    assert True not in before
+    for arguments in (("--dry-run",), (), ()):
+        done = command("import", "--fhir", "-", *arguments, stdin=first)
+        assert (done.code, done.value["would_record"], done.value["replayed"]) == (0, 0, ["-"])
+        assert stands(command) == before
+    assert command("import", "--fhir", "-", stdin=second).value["replayed"] == []
+    again = lines(of(SECRET, "a", dateTime="2026-03-01"))
+    assert command("import", "--fhir", "-", stdin=again).value["replayed"] == []
+    assert stands(command) == [True], "a new version is no replay"
+
+
+def test_a_denial_that_comes_again_counts_beside_what_took_its_place(command):
+    first, second = lines(of(SECRET, "a", "deny")), lines(of(SECRET, "a"))
+    for one in (first, second, first):
+        command("import", "--fhir", "-", stdin=one)
+    assert sorted(stands(command)) == [False, True]
+
+
+def test_a_replay_that_is_to_replace_everything_is_what_somebody_says_now(command):
+    first, second = lines(of(SECRET, "a")), lines(of(SECRET, "a", "deny"))
+    for one in (first, second):
+        command("import", "--fhir", "-", stdin=one)
+    command("import", "--fhir", "-", "--replace", stdin=first)
+    assert stands(command) == [True]
