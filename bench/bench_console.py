@@ -14,10 +14,8 @@ How:
 from __future__ import annotations
 
 import argparse
-import http.client
 import random
 import shutil
-import statistics
 import sys
 import tempfile
 import time
@@ -31,6 +29,7 @@ from tests.e2e.console_pages import addresses
 from tests.site import Site
 
 from bench import bigsite, numbers
+from bench.browser import Line, say_pages
 from oathward.app import build
 from oathward.app.__main__ import SWITCH_S
 from oathward.core.labels import Role
@@ -142,7 +141,7 @@ class Browser:
 
     def __init__(self, port: int, secrets: dict[Role, str]) -> None:
         self._secrets, self._port = secrets, port
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._line = Line(port, 60)
 
     def get(self, path: str, role: Role) -> tuple[int, bytes]:
         """Ask for a page."""
@@ -173,15 +172,8 @@ class Browser:
         return body.decode()
 
     def _ask(self, method: str, path: str, role: Role, form: str = "") -> tuple[int, bytes]:
-        headers = {"Cookie": f"oathward_{self._port}={self._secrets[role]}"}
-        if form:
-            headers |= {
-                "Origin": f"http://127.0.0.1:{self._port}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            }
-        self._connection.request(method, path, form or None, headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
+        cookie = f"oathward_{self._port}={self._secrets[role]}"
+        answer, body = self._line.ask(method, path, cookie, form)
         return answer.status, (answer.headers["Location"].encode() if answer.status == 303 else body)
 
 
@@ -201,13 +193,7 @@ def _pages(site: Site, browser: Browser, proposal: str) -> Iterator[tuple[str, s
 
 def report(pages: dict[str, list[float]]) -> int:
     """Print each page; 1 where one is slower than the goal."""
-    print(f"\n{'page':<24} {'median':>8} {'p95':>8} {'worst':>8}  ms")
-    slow = []
-    for name, values in pages.items():
-        ordered = sorted(values)
-        p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-        print(f"{name:<24} {statistics.median(values):8.1f} {p95:8.1f} {ordered[-1]:8.1f}")
-        slow += [name] * (p95 > GOAL_MS)
+    slow = say_pages(pages, GOAL_MS)
     print(
         f"\ngoal: p95 at most {GOAL_MS:.0f} ms: "
         + (f"MISSED by {', '.join(slow)}" if slow else "met by every page")

@@ -14,9 +14,7 @@ How:
 from __future__ import annotations
 
 import argparse
-import http.client
 import re
-import statistics
 import sys
 import tempfile
 import time
@@ -31,6 +29,7 @@ from tests.site import Site, bundle, local
 from tests.wire import oru
 
 from bench import numbers
+from bench.browser import Line, say_pages
 from oathward.app import build
 from oathward.app.__main__ import SWITCH_S
 from oathward.core.ids import uuid7
@@ -177,7 +176,7 @@ class Browser:
 
     def __init__(self, port: int, secret: str) -> None:
         self._port, self._secret = port, secret
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+        self._line = Line(port, 600)
 
     def timed_ms(self, path: str) -> float:
         """Ask for a page that is shown; milliseconds."""
@@ -200,15 +199,8 @@ class Browser:
         return to
 
     def _ask(self, method: str, path: str, form: str = "") -> tuple[int, bytes, str]:
-        headers = {"Cookie": f"oathward_portal_session_{self._port}={self._secret}"}
-        if form:
-            headers |= {
-                "Origin": f"http://127.0.0.1:{self._port}",
-                "Content-Type": "application/x-www-form-urlencoded",
-            }
-        self._connection.request(method, path, form or None, headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
+        cookie = f"oathward_portal_session_{self._port}={self._secret}"
+        answer, body = self._line.ask(method, path, cookie, form)
         found = re.search(
             rf"oathward_portal_session_{self._port}=([\w-]+)", answer.headers.get("Set-Cookie") or ""
         )
@@ -218,13 +210,7 @@ class Browser:
 
 def report(found: dict[str, list[float]], copies: dict[str, float]) -> int:
     """Print each page; 1 where one is slower than the goal."""
-    print(f"\n{'page':<24} {'median':>8} {'p95':>8} {'worst':>8}  ms")
-    slow = []
-    for name, values in found.items():
-        ordered = sorted(values)
-        p95 = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
-        print(f"{name:<24} {statistics.median(values):8.1f} {p95:8.1f} {ordered[-1]:8.1f}")
-        slow += [name] * (p95 > GOAL_MS)
+    slow = say_pages(found, GOAL_MS)
     for form, seconds in copies.items():
         print(f"a copy, as {form:<13} {seconds:8.1f}  s, whole")
     print(
