@@ -448,6 +448,21 @@ def test_a_review_nobody_made_in_time_is_overdue(world, mrn, monkeypatch):
     assert world.app.state()["glass"]["overdue"] == 1
 
 
+def test_how_long_a_review_may_wait_is_the_sites_to_say(world, mrn, monkeypatch):
+    from dataclasses import replace
+
+    subject, _ = admitted(world, mrn)
+    nurse = world.enter("p-nurse")
+    short = replace(world.keeper.settings.breakglass, review_hours=1.0)
+    monkeypatch.setattr(world.keeper, "settings", replace(world.keeper.settings, breakglass=short))
+    glass = begin(world, nurse, subject)
+    world.app.glass.end(glass.id, nurse)
+    begun_us = world.keeper.now_us()
+    assert world.app.state()["glass"]["overdue"] == 0
+    monkeypatch.setattr(world.keeper, "now_us", lambda: begun_us + 3_700_000_000)
+    assert world.app.state()["glass"]["overdue"] == 1
+
+
 def test_the_words_go_with_the_patients_keys(world, mrn):
     from oathward.vault.keeper import subjects
 

@@ -1,5 +1,7 @@
 """Promises of the keeper about what patients report: whose it is, who reads the words, what becomes of it."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.vault.keeper import test_portal as portal
 from tests.unit.vault.keeper.people import Direct
@@ -163,6 +165,16 @@ def test_what_waits_too_long_is_counted(house, asks):
     assert house.app.state()["reports"] == {"waiting": 1, "overdue": 0}
     house.time.pass_(hours=73)
     assert house.app.state()["reports"] == {"waiting": 1, "overdue": 1}
+
+
+def test_how_long_a_report_may_wait_is_the_sites_to_say(house, asks, monkeypatch):
+    short = replace(house.keeper.settings, portal=replace(house.keeper.settings.portal, report_hours=2.0))
+    monkeypatch.setattr(house.keeper, "settings", short)
+    asks.report(house.subject, "data", WORDS, "a", enrol(house))
+    house.time.pass_(hours=1)
+    assert house.app.state()["reports"]["overdue"] == 0
+    house.time.pass_(hours=2)
+    assert house.app.state()["reports"]["overdue"] == 1
 
 
 def test_erasing_a_patient_forgets_reports_also_those_an_old_copy_brought_back(house, asks):

@@ -1,5 +1,7 @@
 """Promises of the keeper about a patient's copy: whose link it is, until when, how often, and what it opens."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.vault.keeper import test_portal as portal
 from tests.unit.vault.keeper.people import Direct
@@ -91,6 +93,16 @@ def test_whatever_is_wrong_with_a_link_is_one_answer(house, asks):
     assert answers == {NOT_GOOD}
     assert {one.over for one in asks.requests(house.subject, mine)} == {True}
     assert records(house, "access.denied")[-1]["action"] == "portal.request"
+
+
+def test_how_long_a_link_is_good_is_the_sites_to_say(house, asks, monkeypatch):
+    short = replace(house.keeper.settings, portal=replace(house.keeper.settings.portal, copy_hours=2.0))
+    monkeypatch.setattr(house.keeper, "settings", short)
+    link = asks.request(house.subject, "a", enrol(house))
+    house.time.pass_(hours=1.9)
+    asks.begin(house.subject, link, "bundle", sign_in(house))
+    house.time.pass_(hours=0.2)
+    assert refused(asks.begin, house.subject, link, "bundle", sign_in(house)) == NOT_GOOD
 
 
 def test_a_copy_under_way_ends_with_the_access_and_with_the_session(house, asks, sealed, monkeypatch):

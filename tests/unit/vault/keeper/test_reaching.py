@@ -1,5 +1,7 @@
 """Promises of reaching a patient in an emergency: who has just proved who they are gets through, for minutes, seen; nobody can guess."""
 
+from dataclasses import replace
+
 import pytest
 from tests.care import adt
 from tests.unit.vault.keeper.test_breaking import (
@@ -147,6 +149,15 @@ def test_numbers_of_nobody_are_counted_and_then_it_is_a_finding_and_a_block(worl
     assert reach(world, world.enter("p-nurse-2"), mrn).subject == patient[0]
     world.keeper.store.rows("UPDATE glass_miss SET at_us = at_us - 3600000000")
     assert reach(world, ward, mrn).subject == patient[0]
+
+
+def test_how_many_numbers_of_nobody_are_too_many_is_the_sites_to_say(world, patient, mrn, monkeypatch):
+    strict = replace(world.keeper.settings.breakglass, misses_per_hour=2)
+    monkeypatch.setattr(world.keeper, "settings", replace(world.keeper.settings, breakglass=strict))
+    ward = world.enter("p-ward")
+    for number in range(2):
+        assert reach(world, ward, f"{mrn}{number}") is None
+    assert refused(lambda: reach(world, ward, mrn)) is Reason.RATE_OF_OPENING
 
 
 def test_whom_one_reaches_never_blocks_a_clinician(world, mrn):
