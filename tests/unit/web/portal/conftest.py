@@ -79,7 +79,7 @@ class Desk:
         self._note("mine")
         return Mine(Phi(ADDRESS), (), (Visit(1, 1, own=True),), ())
 
-    def open(self, subject, after, limit, proof):
+    def open(self, subject, messages, proof):
         self._note("open")
         return Shown((), more=False)
 

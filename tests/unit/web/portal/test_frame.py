@@ -90,6 +90,19 @@ def test_signing_in_is_an_address_and_a_code(browser):
     assert "before" not in browser.cookies()
 
 
+@pytest.mark.parametrize(
+    ("scope", "third"), [(("see", "choose", "request"), "/choices"), (("see",), "/my-sign-in")]
+)
+def test_each_of_homes_three_sentences_leads_to_what_it_speaks_of(browser, desk, scope, third):
+    desk.seats = (seat(scope=scope),)
+    browser.sign_in()
+    lead = browser.get("/").text.partition('<div class="lead">')[2].partition("</div>")[0]
+    assert lead.count("<p>") == 3
+    assert re.findall(r'<p><a href="([^"]*)">[^<]+[.]</a>\s*</p>', lead) == ["/devices", "/who", third]
+    for path in ("/who", third):
+        assert f'<li><a href="{path}"' in browser.get("/").text, "the menu has it too"
+
+
 def test_the_page_after_the_address_says_the_same_for_everybody(browser):
     answers = [browser.post("/sign-in", {"address": address}) for address in (ADDRESS, "nobody@example.org")]
     assert {(a.status_code, a.headers["location"], a.text) for a in answers} == {(303, "/sign-in/code", "")}
