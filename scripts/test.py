@@ -8,6 +8,8 @@ Rules:
   worker, and more of them at once: they wait more than they compute. What watches the clock (``alone``) runs one at a time.
 - Sites of tests lie in memory where there is room for it: a hundred of them are made, and most of that was waiting for a disk
   to flush. A killed process loses as little there as on a disk. What watches the clock, and all of ``make test-long``, has the disk.
+- Commands that tests of sites ask for are forked from a process that has imported the program (``tests/forked.py``): what one
+  takes is mostly that. ``serve`` and its parts start as anyone's do.
 - The ten slowest tests are printed, and one closing line counts all.
 
 Deliberately absent: retries. A test that fails sometimes is a bug.

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests import forked
+
 from oathward import activation
 from oathward.app import build, create
 from oathward.core.clock import micros
@@ -238,10 +240,7 @@ class Site:
 
     def cli(self, *arguments: str, check: bool = True):
         """Run a command with --json and give what it prints."""
-        done = subprocess.run(
-            [sys.executable, "-m", "oathward.cli", *arguments, "--data", str(self.folder), "--json"],
-            capture_output=True, check=False,
-        )  # fmt: skip
+        done = forked.run([*arguments, "--data", str(self.folder), "--json"])
         if check and done.returncode:
             raise AssertionError((done.returncode, done.stdout[-2000:], done.stderr[-2000:]))
         return json.loads(done.stdout) if done.stdout.strip() else None
