@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 
+import pytest
+import typer
 from tests.care import adt
 from tests.site import Site, bundle, local
 from tests.wire import oru
@@ -100,3 +102,15 @@ def test_help_names_every_part(capsys):
     assert run(["emergency", "--help"]) == 0
     said = capsys.readouterr().out
     assert all(word in said for word in ("key", "make", "verify", "read", "reconcile", "compare"))
+
+
+def test_what_is_not_there_is_said_before_anybody_types(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(typer, "prompt", lambda *_a, **_k: pytest.fail("asked, and there is nothing to read"))
+    (tmp_path / "copy").write_text("no matter what")
+    for copy, key, said in (
+        ("copy", "no-key", "no-key"),
+        ("no-copy", "copy", "no such copy"),
+        (".", "copy", "holds no copy"),
+    ):
+        code = run(["emergency", "read", "--copy", str(tmp_path / copy), "--key", str(tmp_path / key)])
+        assert (code, said in capsys.readouterr().err) == (66, True)

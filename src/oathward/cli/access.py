@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
-from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.output import DataOption, JsonOption, emit, minute, one_of, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -45,6 +45,7 @@ def list_(
     from oathward.accesses import views
     from oathward.accesses.model import Filters
     from oathward.core.db import read
+    from oathward.people.views import names
 
     with opened(data) as site:
         who_may(site, person, "accesses.see")
@@ -58,17 +59,25 @@ def list_(
                 found = views.explained(db, site.site, some, site.authority, site.seen)
                 rows = [_plain(one) for one in found]
             patterns = views.patterns(db, site.site, now_us(site))
+            known = names(
+                db, site.site, {str(row["person"]) for row in rows} | {one.person for one in patterns}
+            )
+    rows = [row | {"name": known.get(row["person"], "")} for row in rows]
 
     def human() -> None:
         for row in rows:
-            due = f"  due {row['due']}" if "due" in row else ""
+            due = f"  due {minute(row['due'])}" if "due" in row else ""
+            who = row["name"] or row["person"]
             why = ", ".join(row["reasons"]) or "nothing explains it"
-            print(f"{row['opening']:>8}  {row['at']}  {row['person']}  {row['subject'] or '—'}  {why}{due}")
+            say(f"{row['opening']:>8}  {minute(row['at'])}  {who}  {row['subject'] or '—'}  {why}{due}")
         for one in patterns:
-            print(f"worth a look: {one.person}, {one.count} {one.kind} in a week")
-        print(
-            f"{len(rows)} listed. `oathward access review OPENING --outcome WORD --words-file FILE` reviews one."
-        )
+            say(f"worth a look: {known.get(one.person, one.person)}, {one.count} {one.kind} in a week")
+        if unexplained and rows:
+            print("`oathward access review OPENING --outcome WORD --words-file FILE` reviews one.")
+        elif unexplained:
+            print("Nothing waits for a review.")
+        else:
+            print(f"{len(rows)} listed." if rows else "Nobody opened anything of these.")
 
     worth = [{"kind": one.kind, "person": one.person, "count": one.count} for one in patterns]
     emit({"openings": rows, "patterns": worth}, as_json=as_json, human=human)

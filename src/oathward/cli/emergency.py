@@ -173,6 +173,8 @@ def read(
     passphrase_file: PassphraseOption = None,
 ) -> None:
     """Read a copy with the main system down; each reading is in the log beside it before anything is shown."""
+    _newest(copy)  # what is not there is said before anybody in a hurry types
+    _trust(key_file, None)
     asked_name = reader if reader is not None else typer.prompt("Your name", err=True)
     asked_why = reason if reason is not None else typer.prompt("Reason (treatment, handover, transfer, resuscitation, drill)", err=True)  # fmt: skip
     with _reading(copy, key_file, passphrase_file, (asked_name, asked_why, why)) as readings:
@@ -356,6 +358,8 @@ def _newest(copy: Path) -> Path:
     from oathward.vault.emergency.copies import generations
 
     if not copy.is_dir():
+        if not copy.is_file():
+            raise InputError(str(copy), "no such copy", reason=Reason.NOT_FOUND)
         return copy
     present = generations(copy)
     if not present:
@@ -376,7 +380,6 @@ def _trust(key_file: Path | None, data: str | None) -> Trust:
 def _unlocked(key_file: Path, passphrase_file: Path | None) -> Unlocked:
     from oathward.vault.emergency import keys
 
-    keys.load_trust(key_file)  # says what is wrong with a file before anybody types
     return keys.unlock(key_file, _passphrase(passphrase_file, new=False))
 
 

@@ -24,7 +24,7 @@ from oathward.cli.asking import (
     read_bytes,
 )
 from oathward.cli.consents import check_subject
-from oathward.cli.output import DataOption, JsonOption, console, emit
+from oathward.cli.output import DataOption, JsonOption, console, emit, minute
 from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros, iso
@@ -129,9 +129,9 @@ def list_(
     def human() -> None:
         for one, row in zip(found, rows, strict=True):
             enrolled = "" if row["enrolled"] else ", has not signed in yet"
-            until = f", until {row['until']}" if row["until"] else ""
+            until = f", until {minute(iso(from_micros(one.until_us)))}" if one.until_us else ""
             console().print(
-                f"{row['access']}  {row['standing']}  {row['basis']}: {', '.join(one.scope)}{until}{enrolled}",
+                f"{one.access}  {one.subject}  {one.standing}  {one.basis}: {', '.join(one.scope)}, since {minute(iso(from_micros(one.start_us)))}{until}{enrolled}",
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

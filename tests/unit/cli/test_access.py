@@ -1,6 +1,7 @@
 """``oathward access``: what nothing explains is listed and reviewed, never by who opened it."""
 
 import json
+import re
 
 from oathward.accesses import actions
 from oathward.app import build
@@ -9,6 +10,9 @@ from oathward.core.clock import micros
 from oathward.core.db import write
 from oathward.core.settings import load
 from oathward.ledger import Record, append, prepare
+from oathward.people import views as people
+
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 
 
 def test_an_opening_is_listed_explained_and_reviewed(data, capsys, tmp_path):
@@ -35,6 +39,10 @@ def test_an_opening_is_listed_explained_and_reviewed(data, capsys, tmp_path):
     [one] = found["openings"]
     assert (code, one["person"], one["subject"], one["reasons"]) == (0, "clerk", "s-1", [])
     assert go("list", "--who", "nobody")[1]["openings"] == []
+    assert run(["access", "list", "--waiting", "--data", str(data)]) == 0
+    told, hint = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(rf" *{one['opening']}  {TIME}  clerk  s-1  nothing explains it  due {TIME}", told)
+    assert "access review OPENING" in hint
     number = str(one["opening"])
     found_out = tmp_path / "words.txt"
     found_out.write_text("nobody's work: Zebulonova is her neighbour\n")
@@ -45,6 +53,8 @@ def test_an_opening_is_listed_explained_and_reviewed(data, capsys, tmp_path):
     assert go("show", number)[1]["words"] is None
     assert go("review", number, "--outcome", "misuse", *words)[0] == 0
     assert go("list", "--waiting")[1]["openings"] == []
+    assert run(["access", "list", "--waiting", "--data", str(data)]) == 0
+    assert capsys.readouterr().out == "Nothing waits for a review.\n"
     shown = go("show", number)[1]
     assert (shown["outcome"], shown["words"]) == ("misuse", "nobody's work: Zebulonova is her neighbour")
     assert [step["step"] for step in shown["steps"]] == ["taken", "assigned", "reviewed"]
@@ -94,3 +104,17 @@ def test_a_wrong_patient_of_whom_nothing_was_sent_is_refused(data, capsys):
         ["device", "wrong-patient", "mon-1", "--subject", "s-1", *times, "--data", str(data), "--json"]
     )
     assert (code, "sent nothing of this patient" in capsys.readouterr().err) == (66, True)
+
+
+def test_who_opened_something_is_named_as_people_know_them(data, capsys, monkeypatch):
+    site = build(load(data), "admin")
+    now_us = micros(site.clock.now())
+    with write(site.engine) as db:
+        body = {"opened": 1, "person": "p-7", "purpose": "TREAT"}
+        append(db, site.site, [prepare(Record("keeper.opened", body, now_us, "s-1"))])
+    site.keeper.close()
+    site.engine.dispose()
+    monkeypatch.setattr(people, "names", lambda _db, _site, ids: dict.fromkeys(ids, "Nils Egger"))
+    assert run(["access", "list", "--data", str(data)]) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert ("  Nils Egger  " in line, "p-7" in line) == (True, False)

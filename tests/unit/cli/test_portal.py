@@ -55,6 +55,12 @@ def test_invite_list_and_end(site, patient, tmp_path, capsys):
     (row,) = rows
     assert (row["access"], row["standing"], row["basis"]) == (made["access"], "in-force", "self")
     assert (row["scope"], row["enrolled"], row["until"]) == (["choose", "request", "see"], False, "")
+    assert run(["portal", "list", "--data", str(site.folder)]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"{made['access']}  {made['subject']}  in-force  self: "), (
+        "a list of everybody says whose"
+    )
+    assert f", since {row['since'][:16].replace('T', ' ')}, has not signed in yet" in told
     with connect(site.settings, "app") as keeper:
         letters = [one for one in keeper.portal.letters_take() if one.kind == "invitation"]
     assert [one.address.reveal() for one in letters] == ["rosa.lind@example.org"]

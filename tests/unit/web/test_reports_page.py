@@ -1,5 +1,7 @@
 """Promises of Reports from patients: a clock for the privacy officer, words by a form alone, and an upload made of one."""
 
+import re
+
 import pytest
 from tests.unit.vault.keeper.people import Direct
 from tests.unit.web.test_patients_page import PEOPLE, post, viewer, world  # noqa: F401  fixtures
@@ -30,6 +32,7 @@ def test_a_privacy_officer_reads_words_by_a_form_and_settles(world, reported):  
     listed = officer.get("/reports").text
     assert "A device sends to its maker" in listed
     assert "Quentin" not in listed
+    assert re.search(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d</td>", listed), "due to the minute, as on other pages"
     assert officer.get(f"/reports/{id_}").headers["location"] == "/reports"
     opened = post(officer, f"/reports/{id_}", "/reports").text
     assert "It is my neighbour Quentin" in opened

@@ -140,6 +140,7 @@ def test_an_invitation_leads_to_a_code_and_a_used_one_says_so(browser):
     assert answer.headers["location"] == "/sign-in/code"
     answer = browser.post("/enrol", {"key": "old"}, page="/enrol?key=old")
     assert "does not work any more" in answer.text
+    assert 'href="/sign-in"' in answer.text, "who used it before is led to where they sign in"
 
 
 def test_a_session_that_ended_is_over_on_the_next_click(browser):
