@@ -66,13 +66,33 @@ def write(statements: Sequence[Statement], head: Head) -> list[dict[str, Any]]:
     Raises:
         InputError: ``consent.not-in-fhir``; names the statement.
     """
+    groups = _groups(statements)
+    return [resource for source in sorted(groups) for resource in _written(source, groups[source], head)]
+
+
+def write_sayable(
+    statements: Sequence[Statement], head: Head
+) -> tuple[list[dict[str, Any]], list[Statement]]:
+    """Write the sources that FHIR can say; gives those statements too of which it cannot: whoever shows the one says the other."""
+    groups = _groups(statements)
+    made: list[dict[str, Any]] = []
+    left: list[Statement] = []
+    for source in sorted(groups):
+        try:
+            made += _written(source, groups[source], head)
+        except InputError:
+            left += groups[source]
+    return made, left
+
+
+def _groups(statements: Sequence[Statement]) -> dict[str, list[Statement]]:
     groups: dict[str, list[Statement]] = {}
     for one in statements:
         form, _, rest = one.source.partition(" ")
         groups.setdefault(f"{form} {one.digest}" if form == FHIR_SOURCE and rest else one.source, []).append(
             one
         )
-    return [resource for source in sorted(groups) for resource in _written(source, groups[source], head)]
+    return groups
 
 
 def _written(source: str, group: Sequence[Statement], head: Head) -> list[dict[str, Any]]:

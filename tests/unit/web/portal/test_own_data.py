@@ -199,11 +199,28 @@ def test_what_the_patient_allows_is_in_their_own_copy_and_not_in_a_proxys(house,
     assert b"What the patient allows is in a copy for the patient alone." in theirs
 
 
-def test_what_cannot_be_written_of_what_the_patient_allows_is_said_to_be_missing(house, patient):
-    says(house, statement(permit=False, purposes=("TREAT",), recipients=("house",), classes=("*",)))
-    found = fetched(patient, asked(patient), "bundle").content
-    assert b'"Consent"' not in found
-    assert b"What the patient allows could not be written" in found
+def test_what_fhir_cannot_say_of_what_the_patient_allows_is_said_in_words_beside_what_it_can(house, patient):
+    fine = statement(permit=False, purposes=("*",), recipients=("house",), classes=("*",))
+    fine = replace(fine, fact=replace(fine.fact, labels=frozenset({"HIV"})), source="paper fine")
+    odd = statement(permit=False, purposes=("TREAT",), recipients=("house",), classes=("*",))
+    says(house, fine, replace(odd, source="paper odd"))
+    content = fetched(patient, asked(patient), "bundle").content
+    assert b'"Consent"' in content
+    Bundle.model_validate_json(content)
+    outcomes = [
+        entry["resource"]
+        for entry in orjson.loads(content)["entry"]
+        if entry["resource"]["resourceType"] == "OperationOutcome"
+    ]
+    told = [issue["diagnostics"] for one in outcomes for issue in one["issue"]]
+    (words,) = [one for one in told if one.startswith("A no")]
+    assert words.startswith("A no for TREAT, to house is no Consent in this Bundle")
+    text = fetched(patient, asked(patient), "page").text
+    assert "One thing you said about your data could not be put into the file" in text
+    assert "You said no to something." in text
+    says(house, fine)
+    assert b"is no Consent in this Bundle" not in fetched(patient, asked(patient), "bundle").content
+    assert "You said no to something." not in fetched(patient, asked(patient), "page").text
 
 
 @pytest.mark.parametrize("named", [True, False])

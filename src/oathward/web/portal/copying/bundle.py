@@ -26,16 +26,18 @@ import orjson
 from oathward.bedside import as_fhir
 from oathward.bedside.as_fhir import instant, url_of
 from oathward.bedside.reading import read_all
-from oathward.consent.fhir.write import Head, write
+from oathward.consent.fhir.write import Head, write_sayable
 from oathward.core.db import read
-from oathward.core.errors import InputError
 from oathward.messages import views as messages
+from oathward.policy.consents import ANY
 from oathward.web.portal.copying import source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from oathward.consent.model import Statement
     from oathward.inventory.model import Device
+    from oathward.policy.consents import ConsentFact
     from oathward.vault.keeper.client.asks import Begun
     from oathward.vault.keeper.original import Original
     from oathward.vault.opened import Opened
@@ -61,8 +63,9 @@ def written(
     head = {"resourceType": "Bundle", "type": "collection", "timestamp": instant(now_us)}
     yield orjson.dumps(head)[:-1] + b',"entry":['
     yield _entry(patient, as_fhir.patient_of(begun.card))
-    said = _consents(subject, patient, known, now_us)
-    for url, resource in _beside(site, subject, patient, known.looked, said or (), now_us):
+    said, left = consents_of(known, subject, now_us)
+    said = [one | {"patient": {"reference": patient}} for one in said]
+    for url, resource in _beside(site, subject, patient, known.looked, said, now_us):
         yield b",\n" + _entry(url, resource)
     unread = 0
     seen: set[str] = set()
@@ -70,7 +73,9 @@ def written(
         pieces, missed = _part(site, part, patient, seen)
         unread += missed
         yield b"".join(b",\n" + one for one in pieces)
-    consents = "" if said is not None else UNREADABLE if own else NOT_YOURS
+    consents = [in_words(one.fact) for one in left]
+    if known.said is None:
+        consents = [UNREADABLE if own else NOT_YOURS]
     for url, resource in _missing(subject, older=begun.more, unread=unread, consents=consents):
         yield b",\n" + _entry(url, resource)
     yield b"]}\n"
@@ -117,15 +122,30 @@ def _beside(
         yield url_of("audit", str(one.opening.index)), _audit(site.site, patient, one)
 
 
-def _consents(subject: str, patient: str, known: Around, now_us: int) -> list[dict[str, Any]] | None:
-    """Write what stands; None where it cannot be said in FHIR or not be read."""
-    if known.said is None:
-        return None
-    try:
-        found = write(known.said, Head(subject, {"value": subject}, "r4", now_us))
-    except InputError:
-        return None
-    return [one | {"patient": {"reference": patient}} for one in found]
+def consents_of(known: Around, subject: str, now_us: int) -> tuple[list[dict[str, Any]], list[Statement]]:
+    """Write what stands as Consents; gives what FHIR cannot say beside them."""
+    return write_sayable(known.said or (), Head(subject, {"value": subject}, "r4", now_us))
+
+
+def in_words(fact: ConsentFact) -> str:
+    """Say what a Consent of FHIR R4 cannot, in words; an empty set means nothing in a yes and all in a no."""
+    sets = {
+        "for": fact.purposes,
+        "to": fact.recipients,
+        "of": fact.classes,
+        "with the code": fact.codes,
+        "with the label": fact.labels,
+    }
+    narrowed = [
+        f"{name} {' or '.join(sorted(those)) or 'nothing'}"
+        for name, those in sets.items()
+        if ANY not in those and (those or fact.permit)
+    ]
+    dates = {"from": fact.start_us, "until": fact.end_us}
+    narrowed += [f"{name} {instant(at_us)}" for name, at_us in dates.items() if at_us is not None]
+    what = ", ".join(narrowed) or "for everything"
+    more = f", with {len(fact.unless)} exceptions" if fact.unless else ""
+    return f"{'A yes' if fact.permit else 'A no'} {what}{more} is no Consent in this Bundle, for FHIR R4 cannot say it; it counts all the same."
 
 
 def _audit(site: str, patient: str, looked: Looked) -> dict[str, Any]:
@@ -159,7 +179,7 @@ def _device(one: Device) -> dict[str, Any]:
 
 
 def _missing(
-    subject: str, *, older: bool, unread: int, consents: str
+    subject: str, *, older: bool, unread: int, consents: Iterable[str]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     issues = []
     if older:
@@ -170,8 +190,7 @@ def _missing(
         issues.append(
             f"{unread} messages are alarms, about several patients, or of a form that is not shown here."
         )
-    if consents:
-        issues.append(consents)
+    issues += consents
     if issues:
         told = [{"severity": "information", "code": "incomplete", "diagnostics": words} for words in issues]
         yield url_of("missing", subject), {"resourceType": "OperationOutcome", "issue": told}

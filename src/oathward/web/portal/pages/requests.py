@@ -132,6 +132,8 @@ def _summary(view: View, template: str, begun: Begun) -> str:
 
     assert view.seat is not None, "the frame lets nobody else here"
     found = summed(view.site.keeper.asks.parts(begun))
+    known = source.around(view.site, view.seat.subject, own=view.seat.own)
+    _, left = bundle.consents_of(known, view.seat.subject, view.now_us)
     values = {
         "begun": begun,
         "called": (called_of(begun.card) if begun.card else None) or found.called,
@@ -140,7 +142,9 @@ def _summary(view: View, template: str, begun: Begun) -> str:
             ((measured.named(view, one.latest), one) for one in found.kinds.values()),
             key=lambda named: (not named[0].ours, named[0].words.casefold(), named[1].latest.place),
         ),
-        "looked": source.around(view.site, view.seat.subject, own=False).looked,
+        "left": [one.fact.permit for one in left],
+        "looked": known.looked,
+        "unknown": view.seat.own and known.said is None,
         "value": partial(measured.value, view),
     }
     return view.render.page(template, view, values)
