@@ -71,7 +71,8 @@ def test_in_two_steps_the_patient_is_there_with_a_banner_on_each_page(world, pat
         assert "Person p-nurse" in text
         assert "Danger to life" in text
         assert "End now" in text
-        assert 'http-equiv="refresh"' in text
+    assert 'http-equiv="refresh"' in page
+    assert 'http-equiv="refresh"' not in content, "a form somebody writes in stays"
     glass = re.search(r'name="id" value="([0-9a-f-]{36})"', page)[1]
     assert not nurse.get(f"/patients/{subject}/still?glass={glass}").headers.get("hx-retarget")
     ended = nurse.post(
@@ -83,6 +84,31 @@ def test_in_two_steps_the_patient_is_there_with_a_banner_on_each_page(world, pat
     assert "Something is withheld." in nurse.get(f"/patients/{subject}").text
     over = nurse.get(f"/patients/{subject}/still?glass={glass}")
     assert (over.headers["hx-retarget"], "The glass is closed" in over.text) == ("#main", True)
+
+
+def test_what_is_opened_goes_with_the_glass_and_is_not_opened_again_for_it(world, patient):  # noqa: F811  the fixture
+    subject, message = patient
+    nurse = viewer(world, "p-nurse")
+    broken(nurse, subject)
+    address = f"/messages/{message}/content"
+    shown = post(nurse, address, address, purpose="TREAT").text
+    assert "MSH-" in shown
+    leads = re.search(r'http-equiv="refresh" content="(\d+); url=([^"]+)"', shown)
+    assert 0 < int(leads[1]) <= 601
+    opened = len(records(world, "keeper.opened"))
+    still = nurse.get(leads[2]).text
+    assert "MSH-" not in still
+    assert "The glass is closed" not in still, "it stands"
+    page = nurse.get(f"/patients/{subject}").text
+    opened += 1  # the patient's page is an opening
+    glass = re.search(r'name="id" value="([0-9a-f-]{36})"', page)[1]
+    nurse.post(
+        f"/patients/{subject}/glass/end",
+        data={"token": token_of(page), "id": glass},
+        headers={"origin": BASE},
+    )
+    assert "The glass is closed" in nurse.get(leads[2]).text
+    assert len(records(world, "keeper.opened")) == opened
 
 
 @pytest.mark.parametrize(

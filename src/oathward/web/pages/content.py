@@ -2,6 +2,8 @@
 
 Rules:
 - Opening is a form that is sent: no link, no reload and no other site's page opens anything.
+- While a broken glass stands, what is shown goes when the glass does: the page then leads to the form, by an address, so that no browser
+  sends the form again. The form itself is left alone: somebody may be writing in it.
 - What is withheld from the viewer is not opened; the page says that something is, and how to break the glass.
 - Of a message about several patients only what stands before the second one is shown for treatment.
 
@@ -90,6 +92,7 @@ def _page(view: View, shown: tuple[Shown, ...], *, withheld: bool = False) -> Re
         caring=CARE_PURPOSES,
         glass=broken,
         id=view.part("message"),
+        over=view.asked("over") == "1" and not shown and broken is None,
         purpose=caring.purpose(view, "message.open"),
         purposes=caring.purposes(view, "message.open"),
         reasons=REASONS,
