@@ -62,6 +62,29 @@ def test_a_broken_link_is_found(tmp_path: Path):
     assert broken_links({"a.md": text}, tmp_path) == ["a.md: c.md", "a.md: b.md#none", "a.md: p.png"]
 
 
+def missing_files(pages: dict[str, str], files: set[str]) -> list[str]:
+    """List the files of ours that a page names and that are not there; a part in capitals stands for any name."""
+    known = files | {f"{one.rpartition('/')[2]}" for one in files if "/test_" in one}
+    return [
+        f"{name}: {path}"
+        for name, text in pages.items()
+        for path in re.findall(r"`((?:(?:tests|bench|src|scripts)/[\w/]+|test_\w+)\.\w+)(?:::\w+)?`", text)
+        if path not in known and not re.search(r"[A-Z]{2}", path)
+    ]
+
+
+def test_files_that_pages_name_are_there():
+    assert missing_files(pages(), set(tracked.texts())) == []
+
+
+def test_a_file_that_is_not_there_is_found():
+    text = "`tests/a/test_b.py`, `test_b.py`, `tests/c/test_d.py`, `test_d.py::test_e`, `src/NAME.py`, `settings.py`"
+    assert missing_files({"x.md": text}, {"tests/a/test_b.py"}) == [
+        "x.md: tests/c/test_d.py",
+        "x.md: test_d.py",
+    ]
+
+
 def test_every_decision_is_in_the_index_and_has_its_parts():
     index = (ADR / "README.md").read_text()
     decisions = sorted(ADR.glob("[0-9]*.md"))
