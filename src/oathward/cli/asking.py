@@ -36,7 +36,6 @@ _ACTION = {
     "device": "device.change",
     "consent": "consent.change",
     "person": "people.change",
-    "merge": "merge.confirm",
 }
 """Kind of a signed document -> what somebody does who has it signed; the keeper's table has the same."""
 

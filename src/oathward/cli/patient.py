@@ -14,10 +14,9 @@ from oathward.cli.asking import (
     now_us,
     opened,
     person_of,
-    sign,
 )
 from oathward.cli.output import DataOption, JsonOption, console, emit, settings_of
-from oathward.cli.permitted import who_may
+from oathward.cli.permitted import asks, who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -183,6 +182,8 @@ def confirm(
     as_json: JsonOption = False,
 ) -> None:
     """Confirm that the two subjects of a merge are one patient: from now on everything crosses it."""
+    import orjson
+
     from oathward.core.db import read, write
     from oathward.patients import confirming
 
@@ -190,11 +191,12 @@ def confirm(
         raise InputError("--why", "say how you know, without patient data")
     with opened(data) as site:
         with read(site.engine) as db:
-            wanted = confirming.draft(db, site.site, edge)
-        (signed,) = sign(site, [wanted], person_of(person))
+            row = orjson.loads(confirming.draft(db, site.site, edge).body)
+        asked = asks(site, person, "merge.confirm")
+        signed = site.keeper.patients.merge_sign(edge, row["child"], row["parent"], asked.proof)
         with write(site.engine) as db:
-            by, now = person_of(person), now_us(site)
-            confirming.store(db, site.site, signed, by=by, why=reason.strip(), now_us=now)
+            now = now_us(site)
+            confirming.store(db, site.site, signed, by=asked.who, why=reason.strip(), now_us=now)
     emit({"confirmed": edge}, as_json=as_json, human=lambda: print("Confirmed."))
 
 

@@ -21,6 +21,8 @@ from oathward.inventory.strangers import remember_unknown
 from oathward.ledger import append, prepare
 from oathward.patients import actions
 from oathward.patients.resolver import Resolver
+from oathward.vault import care_rows
+from oathward.vault.care_rows import Stamps, Tie
 
 SECRET = "31415926"
 WHO = f"{SECRET}^^^HOSP^MR\n"
@@ -267,7 +269,7 @@ class TestConsent:
 
 
 class TestPatient:
-    def merge(self, data, into, gone):
+    def merge(self, data, into, gone, *, tied=True):
         settings = load(data)
         with_key = build(settings, "gateway")
         resolver = Resolver(with_key.keeper.hello().index_key, "demo")
@@ -277,6 +279,9 @@ class TestPatient:
         with write(with_key.engine) as db:
             actions.apply(db, "demo", merge)
             append(db, "demo", [prepare(r) for r in merge.records])
+            if tied:  # as the gateway does
+                ties = [Tie(edge.id, edge.child, edge.parent, "") for edge in merge.rows.edges]
+                care_rows.tie(db, "demo", ties, Stamps(with_key.keeper.hello().index_key, "demo"))
         with_key.keeper.close()
         return merge.rows.edges[0]
 
@@ -316,6 +321,12 @@ class TestPatient:
         again = command("patient", "confirm", edge.id, "--why", "both cards seen")
         assert (again.code, "confirmed before" in again.error) == (65, True)
         assert command("patient", "confirm", "nothing", "--why", "both cards seen").code == 66
+
+    def test_an_edge_that_only_the_database_knows_is_confirmed_by_nobody(self, command, data):
+        forged = self.merge(data, SECRET, "2", tied=False)
+        refused = command("patient", "confirm", forged.id, "--why", "both cards seen")
+        assert (refused.code, "there is no such merge" in refused.error) == (66, True)
+        assert len(command("patient", "merges").value["merges"]) == 1, "it waits still"
 
     def test_nobody_is_erased_with_another_before_a_person_said_that_they_are_one(self, command, edge):
         erase = ("keys", "erase", edge.parent, "--reason", "gdpr.art17", "--yes")

@@ -2,6 +2,7 @@
 
 import json
 
+import orjson
 import pytest
 from tests.care import adt
 from tests.unit.web.test_patients_page import BASE, mrn, now, post, take, token_of, viewer, world  # noqa: F401  fixtures
@@ -13,7 +14,9 @@ from oathward.core.reasons import Reason
 from oathward.patients import sql, views
 from oathward.vault.authority import Seen, trust_anchor
 from oathward.vault.keeper import merging
+from oathward.vault.keeper.operations.admin import sign_alone
 from oathward.vault.keeper.proof import Caller
+from oathward.vault.keeper.signing import Wanted
 
 
 @pytest.fixture
@@ -85,6 +88,19 @@ def test_an_edge_there_is_not_opens_nobodys_card(world, edge):  # noqa: F811  th
             with pytest.raises(KeeperError) as error:
                 act(world.keeper, caller, *wrong, entered)
             assert error.value.reason is Reason.NOT_FOUND
+
+
+def test_a_confirmation_is_signed_by_its_edge_alone(world, edge):  # noqa: F811  the fixture
+    """The command line's way to have documents signed takes no body of a merge that nobody looked for."""
+    body = orjson.dumps({"child": edge.child, "edge": edge.id, "parent": edge.parent})
+    with pytest.raises(KeeperError) as error:
+        sign_alone(
+            world.keeper,
+            Caller("admin", 0, 0),
+            [Wanted("merge", edge.id, 0, body)],
+            [world.enter("p-privacy")],
+        )
+    assert error.value.reason is Reason.NOT_PERMITTED
 
 
 @pytest.mark.parametrize("who", ["p-nurse", "p-auditor", "p-admin", "p-integration", "p-vendor"])

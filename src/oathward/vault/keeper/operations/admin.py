@@ -5,7 +5,7 @@
 | ``device`` | ``device.change`` |
 | ``consent`` | ``consent.change`` |
 | ``person`` | ``people.change`` |
-| ``merge`` | ``merge.confirm`` |
+| ``merge`` | nobody here: ``merge_sign`` looks for the edge first (``merging``) |
 | ``bundle``, ``grant``, ``service`` | nobody alone: it takes a proposal (``changes``) |
 
 Deliberately absent: a way round ``asking.person``.
@@ -37,9 +37,10 @@ SIGNED_FOR: Mapping[str, tuple[str, str]] = {
     "device": ("device.change", "device"),
     "consent": ("consent.change", "patient"),
     PERSON: ("people.change", "person"),
-    "merge": ("merge.confirm", "patient"),
 }
 """Kind of document -> what its signing is, and about what."""
+
+_MERGE = "merge"
 
 
 def sign_alone(
@@ -51,6 +52,9 @@ def sign_alone(
         KeeperError: ``NOT_PERMITTED`` where it takes two; else as ``asking.person`` and ``signing.sign``.
     """
     people: list[Named] = []
+    if any(one.kind == _MERGE for one in wanted):
+        why = "is confirmed by its edge (merge_sign), which is looked for first"
+        raise KeeperError(_MERGE, why, reason=Reason.NOT_PERMITTED)
     for proof in proofs:
         if not roles.founded(keeper):
             people.append(asking.person(keeper, caller, proof, "device.change", Thing("device")))
