@@ -227,20 +227,21 @@ def edges(db: Connection, site: str, *, since_us: int = 0) -> list[Edge]:
 def edges_around(db: Connection, site: str, subjects: Iterable[str]) -> list[Edge]:
     """Read what says who is one person with some subjects: the followed edges that lead to them, and what undoes these.
 
-    A statement for each step between subjects and one more, and only those rows: families are small, sites are not.
+    A statement for each step between subjects and one more, and only those rows: families are small, sites are not. The site
+    is compared here: a database that is asked for it as well takes the index of the site, and reads all of its edges.
     """
     found: dict[str, Edge] = {}
     seen, new = set[str](), set(subjects)
-    ours = (edge.c.site == site) & edge.c.kind.in_([str(k) for k in FOLLOWED])
+    followed = edge.c.kind.in_([str(k) for k in FOLLOWED])
     while new:
         some = sorted(new)
-        rows = db.execute(select(edge).where(ours, edge.c.child.in_(some) | edge.c.parent.in_(some)))
-        found |= {row.id: _edge(row) for row in rows}
+        rows = db.execute(select(edge).where(followed, edge.c.child.in_(some) | edge.c.parent.in_(some)))
+        found |= {row.id: _edge(row) for row in rows if row.site == site}
         seen |= new
         new = {s for e in found.values() for s in (e.child, e.parent)} - seen
     if not found:
         return []
-    undone = db.execute(select(edge).where(edge.c.site == site, edge.c.undoes.in_(sorted(found))))
+    undone = db.execute(select(edge).where(edge.c.undoes.in_(sorted(found)), edge.c.undoes != ""))
     return [*found.values(), *map(_edge, undone)]
 
 
