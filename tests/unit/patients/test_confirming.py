@@ -181,6 +181,21 @@ def test_a_family_is_read_by_its_own_edges_however_many_others_there_are(site, s
     )
 
 
+def test_what_is_read_around_a_subject_is_of_its_site_and_says_what_was_undone(site, merged):
+    foreign = Edge("0", EdgeKind.MERGED, merged.child, "other", "A40", "feed", 1)
+    with write(site.engine) as db:
+        sql.insert_edges(db, "south", [foreign])
+        assert sql.edges_around(db, SITE, [merged.child]) == sql.edges(db, SITE)
+        assert sql.edges_around(db, "south", [merged.child]) == [foreign]
+    site.unmerge(merged.id)
+    with read(site.engine) as db:
+        assert {e.kind for e in sql.edges_around(db, SITE, [merged.child])} == {
+            EdgeKind.MERGED,
+            EdgeKind.UNDONE,
+        }
+        assert views.family(db, SITE, merged.child) == (merged.child,)
+
+
 @given(
     st.lists(
         st.tuples(st.sampled_from(["merge", "join", "undo", "link"]), st.integers(0, 7), st.integers(0, 7)),
