@@ -14,12 +14,13 @@ import oathward.consent.sql
 import oathward.inventory.sql
 import oathward.ledger.tables
 import oathward.patients.sql  # noqa: F401  these declare their tables
-from oathward.core.db import read
+from oathward.core.db import read, write
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.inventory import actions as inventory_actions
 from oathward.inventory import strangers, views
 from oathward.inventory.model import Device, Peer
+from oathward.inventory.sql import use_assertion
 from oathward.patients import actions, sql
 from oathward.patients.graph import Graph
 from oathward.patients.model import IdentityMovedError
@@ -127,6 +128,14 @@ def test_devices(engine):
     inventory.refresh()
     assert inventory.snapshot.identify(peer, (b"P", b"")).reason is Reason.DEVICE_REVOKED
     assert inventory.snapshot.identify(Peer("10.0.0.2"), (b"NEW", b"")).device.id == "pump-2"
+
+
+def test_a_signed_request_is_used_once(engine):
+    def used(now_us):
+        with write(engine) as db:
+            return use_assertion(db, SITE, b"d" * 32, until_us=now_us + 10, now_us=now_us)
+
+    assert [used(NOW), used(NOW + 1), used(NOW + 11)] == [True, False, True]
 
 
 def test_consents(engine):

@@ -61,11 +61,12 @@ def letter(site, address, said, patience_s=15.0):
     return site.wait(look, patience_s)
 
 
-def invited(site, tmp_path, address, *more, language="en"):
-    """Have somebody invited by the command; gives where the letter's link leads."""
-    (tmp_path / "number").write_text(f"{MRN}^^^HOSP^MR\n")
+def invited(site, tmp_path, address, *more, language="en", mrn=MRN, born=None):
+    """Have somebody invited by the command; gives where the letter's link leads. ``born``: the patient's day of birth."""
+    (tmp_path / "number").write_text(f"{mrn}^^^HOSP^MR\n")
     (tmp_path / "holder.toml").write_text(
         f'name = "Rosa Lind"\naddress = "{address}"\nlanguage = "{language}"\n'
+        + (f"born = {born}\n" if born else "")
     )
     files = "--holder-file", str(tmp_path / "holder.toml"), "--identifier-file", str(tmp_path / "number")
     site.cli("portal", "invite", *files, *more)
@@ -95,13 +96,18 @@ class Plain:
         return time.time()
 
 
+def enrolled(site, tmp_path, address, *more, **facts):
+    """Have somebody invited and let them in; gives their browser."""
+    entering = Plain(site).get(invited(site, tmp_path, address, *more, **facts))
+    entering.send("/enrol")
+    entering.send("/sign-in/code", code=letter(site, address, r"code is (\d{6})"))
+    return entering
+
+
 def test_who_withdraws_at_the_portal_is_heard_at_the_recipients_socket_within_a_second(
     site, recipient, tmp_path
 ):
-    link = invited(site, tmp_path, ADDRESS)
-    mine = Plain(site).get(link)
-    mine.send("/enrol")
-    mine.send("/sign-in/code", code=letter(site, ADDRESS, r"code is (\d{6})"))
+    mine = enrolled(site, tmp_path, ADDRESS)
     assert "your own health data" in mine.page
     loads = [Load(site, "MON1", MRN, MINE), Load(site, "MON2", OTHER_MRN, OTHER)]
     for load in loads:

@@ -225,7 +225,10 @@ def use_assertion(db: Connection, site: str, digest: bytes, *, until_us: int, no
     db.execute(delete(assertion).where(assertion.c.site == site, assertion.c.until_us < now_us))
     values = {"site": site, "digest": digest, "until_us": until_us}
     statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(assertion).values(**values)
-    return db.execute(statement.on_conflict_do_nothing()).rowcount > 0
+    new = statement.on_conflict_do_nothing().returning(
+        assertion.c.digest
+    )  # PostgreSQL's driver counts no inserts
+    return db.execute(new).first() is not None
 
 
 def note_held(db: Connection, site: str, id_: str, *, last_us: int, reason: str = "") -> bool:

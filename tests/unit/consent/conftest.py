@@ -9,7 +9,7 @@ import oathward.ledger.tables  # noqa: F401  declares its tables
 from oathward.consent import actions
 from oathward.consent.model import statement
 from oathward.consent.views import Consents
-from oathward.core.db import connect, create_tables, read, write
+from oathward.core.db import connect, create_tables, direct, read, write
 from oathward.core.ids import uuid7
 from oathward.vault.authority import Document, Seen, signing_input
 from oathward.vault.sign import Signer
@@ -72,7 +72,7 @@ class Office:
 
     def sql(self, text, *args):
         with write(self.engine) as db:
-            db.exec_driver_sql(text, args)
+            direct(db, text, args)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Promises about a death: told by who may, of that patient, it ends every access to their portal; a mistake is undone by staff."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 from tests.care import adt, peopled, person
@@ -27,9 +28,10 @@ HUB = Peer("127.0.0.1", b"\x07" * 32, ())
 MORE = '[portal]\nport = -1\nurl = "https://patients.example"\n[mail]\nsender = "file"\nsent_from = "portal@example.org"\n'
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    site = Site.make(tmp_path_factory.mktemp("s"), more=MORE)
+@contextmanager
+def opened(folder, more=""):
+    """A site with sources that may and may not say who died; ``more``: settings."""
+    site = Site.make(folder, more=MORE + more)
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     hub = Device(
         id="hub",
@@ -40,6 +42,12 @@ def world(tmp_path_factory):
     )
     site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("adt-2", "ADT2"), hub)
     with peopled(site, [(person("p-privacy"), [Role.PRIVACY_OFFICER])]) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("s")) as found:
         yield found
 
 

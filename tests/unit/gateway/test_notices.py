@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -31,13 +32,15 @@ from oathward.patients import actions as patients
 from oathward.patients.sql import edges
 from oathward.vault import shown
 from oathward.vault.bodies import SegmentReader
+from oathward.vault.table_store import TableStore
 
 FAMILY, GIVEN = "Zebulonova", "Quixotella"
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    site = Site.make(tmp_path_factory.mktemp("s"))
+@contextmanager
+def opened(folder, more=""):
+    """A site with a research link and a recipient that is told of withdrawals; ``more``: settings."""
+    site = Site.make(folder, more=more)
     files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={f"links/{LINK}.toml": RESEARCH})
     files["policies/links.cedar"] += ALLOW.format(id=LINK).encode()
     files["recipients/ehr.toml"] += b"withdrawal_notice = true\n"
@@ -48,6 +51,12 @@ def world(tmp_path_factory):
     )
     with gate_of(site) as gate:
         yield site, gate, opener_of(site)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("s")) as found:
+        yield found
 
 
 def admit(world, monkeypatch, *mrns):
@@ -69,7 +78,8 @@ def reached(gate, prepared):
 def told(world):
     """Open the notices in the outbox and take them out: link -> text."""
     site, gate, opener = world
-    reader = SegmentReader(site.settings.data / "bodies")
+    tables = gate.engine.dialect.name == "postgresql"
+    reader = TableStore(gate.engine, gate.site) if tables else SegmentReader(site.settings.data / "bodies")
     with writing(gate.engine) as db:
         rows = [row for row in messages.outbox_rows(db, state=None, limit=1_000) if row.is_notice]
         messages.delete_delivered(db, [row.seq for row in rows])

@@ -40,7 +40,7 @@ def sent(world, mrn):  # noqa: F811  the fixture
 def records(world, kind):  # noqa: F811  the fixture
     with read(world.gate.engine) as db:
         rows = db.exec_driver_sql(
-            "SELECT subject, body FROM ledger_record WHERE kind = ? ORDER BY idx", (kind,)
+            f"SELECT subject, body FROM ledger_record WHERE kind = '{kind}' ORDER BY idx"
         )
         return [(row[0], json.loads(row[1])["body"]) for row in rows.fetchall()]
 

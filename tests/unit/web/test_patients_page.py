@@ -1,6 +1,7 @@
 """Promises of the Patient page: a clinician sees what devices told of whom they care for; others see that there is no such page."""
 
 import re
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -33,10 +34,10 @@ PEOPLE = [
 ]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    more = "[keeper]\nopenings_per_person_per_hour_max = 1000\n"
-    site = Site.make(tmp_path_factory.mktemp("s"), more=more)
+@contextmanager
+def opened(folder, more=""):
+    """A site with people, a monitor and a recipient, and its console; ``more``: settings."""
+    site = Site.make(folder, more="[keeper]\nopenings_per_person_per_hour_max = 1000\n" + more)
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
     with peopled(site, PEOPLE) as found:
@@ -45,6 +46,12 @@ def world(tmp_path_factory):
         yield found
         app.keeper.close()
         app.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    with opened(tmp_path_factory.mktemp("s")) as found:
+        yield found
 
 
 @pytest.fixture

@@ -116,8 +116,8 @@ def put(db: Connection, site: str, row: NoticeRow) -> bool:
     same = (notice.c.site == site) & (notice.c.subject == row.subject) & (notice.c.link == row.link)
     db.execute(delete(notice).where(same, notice.c.state == "waiting"))
     statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(notice)
-    done = db.execute(statement.values(site=site, **asdict(row)).on_conflict_do_nothing())
-    return done.rowcount > 0
+    new = statement.values(site=site, **asdict(row)).on_conflict_do_nothing()
+    return db.execute(new.returning(notice.c.id)).first() is not None  # PostgreSQL's driver counts no inserts
 
 
 def wait(db: Connection, site: str, row: NoticeRow) -> None:
