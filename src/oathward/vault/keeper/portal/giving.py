@@ -8,7 +8,8 @@ Rules:
 - Whoever has enrolled already gets no new invitation: the next seat is theirs at once, and a letter says so.
 - A holder ends their own seats, and every proxy of themselves; staff ends all.
 - When the last seat of a holder has ended, everything that is kept of them is forgotten; erasing a patient forgets the
-  seats too. A seat that is only hidden, or not yet begun, keeps its holder.
+  seats too. A seat that is only hidden, or not yet begun, keeps its holder; so does one that
+  is past its end by a clock that nobody can believe.
 
 Deliberately absent: whether who asks may (``asking``, ``seats``), words of letters.
 """
@@ -28,7 +29,7 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.ledger import Record
 from oathward.policy.access import Thing
-from oathward.policy.portal import ACCESS, Access, State, unfit
+from oathward.policy.portal import ACCESS, Access, State, standing, unfit
 from oathward.vault import authority
 from oathward.vault.keeper import asking, signing, subjects
 from oathward.vault.keeper.keeper import Keeper
@@ -83,6 +84,10 @@ def invite(
         why = unfit(new)
         if why:
             raise KeeperError("access", why, reason=Reason.INPUT_INVALID)
+        years = keeper.settings.portal.adult_years
+        if standing(new, now_us, born=day, adult_years=years) == "of-age":
+            why = "the patient is of age: invite them, or give it on another basis"
+            raise KeeperError("born", why, reason=Reason.INPUT_INVALID)
         _check_alone(keeper, new)
         if known is None:
             holders.make(store, new.holder, card, now_us)
@@ -298,7 +303,10 @@ def _keep(keeper: Keeper, accesses: Sequence[Access], by: Person, kind: str, mor
 def _forget_if_done(keeper: Keeper, holder: str) -> None:
     for row in holders.seat_rows(keeper.store, holder=holder):
         access = seats.read(keeper, row)
-        if access is not None and seats.stands(keeper, row, access) not in OVER:
+        if access is None:
+            continue
+        by_time = access.state == "active" and not keeper.clock.sure()
+        if by_time or seats.stands(keeper, row, access) not in OVER:
             return
     if holders.of(keeper.store, holder) is not None:
         with keeper.store.transaction():
