@@ -27,6 +27,7 @@ import oathward.patients.sql
 import oathward.people.tables
 import oathward.uploads.sql
 import oathward.vault.authority
+import oathward.vault.beds
 import oathward.vault.care_orders
 import oathward.vault.care_rows
 import oathward.vault.deaths

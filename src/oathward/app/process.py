@@ -39,7 +39,7 @@ from oathward.explaining import listing
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages import traffic
-from oathward.vault import care_orders, care_room, kept
+from oathward.vault import beds, care_orders, care_room, kept
 from oathward.vault.opened import Opened
 from oathward.web.serving.server import Server
 
@@ -189,6 +189,7 @@ def _forget_stays(site: Opened) -> None:
     now_us = micros(site.clock.now())
     with write(site.engine) as db:
         care_orders.forget_before(db, site.site, now_us)
+        beds.forget_before(db, site.site, now_us)
         accesses.forget_duties(db, site.site, now_us)
         gone = care_room.forget_before(db, site.site, site.settings.people, now_us, _PURGE_ROWS)
         if gone.ended or gone.silent:

@@ -4,6 +4,8 @@ Rules:
 - Each is a finding, ``device.wrong-patient``, with a clock; past it ``disclosure.overdue`` is another, once.
 - The record ``disclosure.reported`` is of the patient under whom the data went; one more of the patient they are of, where
   that is known (``as``: ``other``). Both name the same disclosure, and how many messages went to which links.
+- What ADT contradicts (``gateway/care_beds``) is suspected: no record of a disclosure, no clock. A person confirms it, and then it is
+  a disclosure as one that was reported; or dismisses it, which is on record too, and the same is not suspected again for a day.
 - A correction is a result that its sender posts as wrong (``gateway/corrections``). The period then begins with the first of
   that device's messages about that patient within a day before; staff enter a longer one by hand.
 
@@ -28,6 +30,7 @@ from oathward.disclosures.views import reached
 from oathward.ledger import Entry, Leaf, Query, Record, append, head, prepare, search
 
 FINDING = "device.wrong-patient"
+SUSPECTED = "device.wrong-patient-suspected"
 OVERDUE = "disclosure.overdue"
 HOURS = 72
 """To settle one; a controller has as long to notify."""
@@ -78,6 +81,9 @@ def take_in(db: Connection, site: str, now_us: int) -> int:
     leaves = list[Leaf]()
     count = 0
     for found in _findings(db, site, start, stop) if start is not None else ():
+        if found.body["finding"] == SUSPECTED:
+            count += _suspect(db, site, found, now_us)
+            continue
         for said in search(db, site, Query(message=found.message, kind="message.accepted"), limit=1):
             device = str(said.body.get("device", ""))
             row = _new(device, found.subject, "", (found.at_us, found.at_us), Told.CORRECTION, "", now_us)
@@ -90,6 +96,24 @@ def take_in(db: Connection, site: str, now_us: int) -> int:
     if leaves:
         append(db, site, leaves)
     return count
+
+
+def confirm(db: Connection, site: str, id_: str, *, by: str, now_us: int) -> DisclosureRow:
+    """Say that what was suspected is so: a disclosure from now on. The last call before commit.
+
+    Raises:
+        InputError: ``not-found``; ``conflict``: it is not suspected any more.
+    """
+    row = sql.one(db, site, id_)
+    if row is None:
+        raise InputError("disclosure", "there is none of this id", reason=Reason.NOT_FOUND)
+    if row.told is not Told.SUSPECTED or row.settled is not None:
+        raise InputError("disclosure", "is not suspected", reason=Reason.CONFLICT)
+    due_us = now_us + HOURS * _HOUR_US
+    done = replace(row, told=Told.CONFIRMED, by=by, at_us=now_us, due_us=due_us)
+    sql.change(db, site, done)
+    append(db, site, [*_reported(db, site, done), _finding(FINDING, done, now_us)])
+    return done
 
 
 def settle(db: Connection, site: str, id_: str, *, outcome: str, by: str, now_us: int) -> DisclosureRow:
@@ -106,8 +130,13 @@ def settle(db: Connection, site: str, id_: str, *, outcome: str, by: str, now_us
     if outcome not in set(Settled):
         raise InputError("outcome", f"one of {', '.join(Settled)}", reason=Reason.INPUT_INVALID)
     done = replace(row, settled=Settled(outcome), settled_by=by, settled_us=now_us)
+    if row.told is Told.SUSPECTED and done.settled is not Settled.NOT_SO:
+        raise InputError("outcome", "confirm it first", reason=Reason.CONFLICT)
     sql.change(db, site, done)
     body = {"by": by, "device": row.device, "id": row.id, "outcome": outcome}
+    if row.told is Told.SUSPECTED:
+        append(db, site, [prepare(Record("suspicion.dismissed", body, now_us, row.subject))])
+        return done
     whom = [(row.subject, body), *([(row.other, body | {"as": "other"})] if row.other else [])]
     append(db, site, [prepare(Record("disclosure.settled", told, now_us, one)) for one, told in whom])
     return done
@@ -140,6 +169,27 @@ def _new(
 def _kept(db: Connection, site: str, row: DisclosureRow) -> list[Leaf]:
     """Write a new one; gives its records."""
     sql.put(db, site, row)
+    return _reported(db, site, row)
+
+
+def _suspect(db: Connection, site: str, found: Entry, now_us: int) -> bool:
+    """Keep what is suspected, or that it goes on; says whether it is new."""
+    device, other = str(found.body.get("device", "")), str(found.body.get("other", ""))
+    for one in sql.of_pair(db, site, device, found.subject):
+        if one.settled is None or (one.other == other and found.at_us - one.settled_us < _DAY_US):
+            if one.told is Told.SUSPECTED and one.settled is None and one.until_us < found.at_us:
+                sql.change(db, site, replace(one, until_us=found.at_us))
+            return False
+    period = found.at_us, found.at_us
+    row = _new(device, found.subject, other, period, Told.SUSPECTED, "", now_us)
+    since_us = int(found.body.get("since", 0))
+    begun_us = max(since_us, _first(db, site, row) or found.at_us)
+    sql.put(db, site, replace(row, from_us=min(begun_us, found.at_us), evidence=found.message))
+    return True
+
+
+def _reported(db: Connection, site: str, row: DisclosureRow) -> list[Leaf]:
+    """Record one and whom it reached."""
     went = reached(db, site, row)
     body = {
         "by": row.by,
@@ -165,7 +215,9 @@ def _findings(db: Connection, site: str, start: int, stop: int) -> list[Entry]:
     while before > start:
         some = search(db, site, Query(kind="finding.raised"), before=before, limit=PAGE)
         found += [
-            one for one in some if one.index >= start and one.message and one.body.get("finding") == FINDING
+            one
+            for one in some
+            if one.index >= start and one.message and one.body.get("finding") in {FINDING, SUSPECTED}
         ]
         before = some[-1].index if len(some) == PAGE else start
     return sorted(found, key=lambda one: one.index)

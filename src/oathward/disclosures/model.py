@@ -19,6 +19,8 @@ class Told(StrEnum):
 
     STAFF = "staff"
     CORRECTION = "correction"  # the device took a result back as another patient's
+    SUSPECTED = "suspected"  # ADT says that another patient lay in that bed: none, until a person confirms it
+    CONFIRMED = "confirmed"  # that, and a person said so
 
 
 class Settled(StrEnum):
@@ -55,8 +57,8 @@ class DisclosureRow:
     overdue_told: bool = False
 
     def overdue(self, now_us: int) -> bool:
-        """Whether nobody settled it in time."""
-        return self.settled is None and self.due_us < now_us
+        """Whether nobody settled it in time; what is only suspected is not late."""
+        return self.told is not Told.SUSPECTED and self.settled is None and self.due_us < now_us
 
 
 @dataclass(frozen=True, slots=True)

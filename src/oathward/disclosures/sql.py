@@ -81,11 +81,15 @@ def rows(db: Connection, site: str, *, settled: bool, limit: int = 500) -> list[
 
 
 def open_of(db: Connection, site: str, device: str, subject: str) -> list[DisclosureRow]:
-    """List those of a device and a patient that wait."""
+    """List those of a device and a patient that wait and are no mere suspicion."""
+    found = of_pair(db, site, device, subject)
+    return [one for one in found if one.settled is None and one.told is not Told.SUSPECTED]
+
+
+def of_pair(db: Connection, site: str, device: str, subject: str) -> list[DisclosureRow]:
+    """List those of a device and a patient."""
     table = disclosure.c
-    where = (
-        (table.site == site) & (table.device == device) & (table.subject == subject) & (table.settled == "")
-    )
+    where = (table.site == site) & (table.device == device) & (table.subject == subject)
     return [_row(row) for row in db.execute(select(disclosure).where(where))]
 
 

@@ -4,7 +4,7 @@ Rules:
 - Only a source that the inventory marks authoritative is believed, and only of a patient who is surely known.
 - What is kept is kept in the message's own transaction, and so are its records (``vault.stays.take``).
 - No time is later than its arrival: a sender's clock that goes ahead outlives nothing.
-- Costs a message of a device two comparisons; ADT and FHIR Encounters are few.
+- Costs a message of a device some comparisons, and one hash where it names a bed (``care_beds``); ADT and FHIR Encounters are few.
 
 Deliberately absent: in which order statements count (``vault/stays``), and what a relation permits.
 """
@@ -14,10 +14,10 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from oathward.gateway import care_deaths, care_fhir, care_hl7v2, care_moves, care_orders
+from oathward.gateway import care_beds, care_deaths, care_fhir, care_hl7v2, care_moves, care_orders
 from oathward.patients.model import FOLLOWED, EdgeKind
+from oathward.vault import beds, care_rows, deaths, stays, stays_moved
 from oathward.vault import care_orders as orders
-from oathward.vault import care_rows, deaths, stays, stays_moved
 from oathward.vault.care_rows import Tie
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
     if edges:
         ties = [Tie(e.id, e.child, e.parent, e.undoes) for e in edges if e.kind in _TIES]
         part.acts.append(partial(care_rows.tie, site=gate.site, ties=ties, stamps=gate.stamps))
+    care_beds.note(gate, part, message, device)
     if not device.authoritative_adt or part.resolution.kind != "known" or part.resolution.refused is not None:
         return
     v2 = part.arrival.wire.name == "hl7v2"
@@ -43,6 +44,8 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
     keys: dict[str, Any] = {"site": gate.site, "stamps": gate.stamps, "room": gate.room}
     if told:
         part.tells.append(partial(stays.take, statements=told, **keys))
+    if v2 and told and (lying := care_beds.moved(gate, message, told)):
+        part.acts.append(partial(beds.take, site=gate.site, moves=lying))
     if v2:
         _moves(gate, device, message, part, keys)
     ordered = (care_orders.told_hl7v2 if v2 else care_orders.told_fhir)(message, device, gate.hasher, part)

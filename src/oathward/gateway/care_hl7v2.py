@@ -160,7 +160,7 @@ def _unit(field: bytes, form: _Form) -> str | None:
     if field == _NULL:
         return ""
     place = field.split(bytes((form[0].repetition,)))[0]
-    return unit(_part(place, 4, 1, form), _part(place, 1, 1, form))
+    return unit(part_of(place, 4, 1, form), part_of(place, 1, 1, form))
 
 
 def unit(facility: str, point: str) -> str:
@@ -178,8 +178,8 @@ def attending_of(field: bytes, form: _Form, own: str, authorities: Authorities) 
 
 
 def _staff(xcn: bytes, form: _Form, own: str, authorities: Authorities) -> str:
-    authority = authorities.named(*(_part(xcn, 9, n, form) for n in (1, 2, 3))).authority
-    return staff(authority or authorities.written(own), _part(xcn, 1, 0, form))
+    authority = authorities.named(*(part_of(xcn, 9, n, form) for n in (1, 2, 3))).authority
+    return staff(authority or authorities.written(own), part_of(xcn, 1, 0, form))
 
 
 def staff(authority: str, number: str) -> str:
@@ -187,7 +187,7 @@ def staff(authority: str, number: str) -> str:
     return f"{authority}|{number}" if authority and number else ""
 
 
-def _part(field: bytes, component: int, subcomponent: int, form: _Form) -> str:
+def part_of(field: bytes, component: int, subcomponent: int, form: _Form) -> str:
     """Read a code; what could not be written on a line is none."""
     separators, codec = form
     parts = field.split(bytes((separators.component,)), component)

@@ -104,6 +104,7 @@ class Gate:
         self.room = Room.by(site.settings.people)
         self.shown = set[tuple[str, str]]()  # subject and link, of which is kept how one knows the other
         self.named: Recent[bytes, tuple[bytes, bytes, tuple[bytes, ...]]] = Recent(_NAMED_CACHED_MAX)
+        self.beds = Recent[bytes, int](_NAMED_CACHED_MAX)  # device, patient and bed -> when to look again
         self.inventory = Snapshot(self.site, site.authority, site.seen)
         self.consents = Consents(self.site, site.authority, site.seen, family=self.resolver.family)
         self.stores = Stores(site, writer)
@@ -120,8 +121,7 @@ class Gate:
         self._facts: dict[tuple[object, ...], Known] = {}
         self._seeds: dict[tuple[str, str], bytes] = {}
         self._device_keys: dict[str, bytes] = {}
-        self._seeds_until_s = 0.0
-        self._keeper_rests_until_s = 0.0
+        self._seeds_until_s = self._keeper_rests_until_s = 0.0
         self._sift_at_s = self._newest_at_s = 0.0
         self._change_counts = (-1, -1)
         self._marks = (-1, -1)

@@ -174,9 +174,19 @@ DATA_SETS = (
     DataSet(
         "care",
         "Who cares for whom: stays, assignments",
-        frozenset({"care_stay", "care_assignment", "care_tie", "care_name", "care_order", "patient_death"}),
+        frozenset(
+            {
+                "care_stay",
+                "care_assignment",
+                "care_tie",
+                "care_name",
+                "care_order",
+                "care_bed",
+                "patient_death",
+            }
+        ),
         "patients, as random ids; staff by id or number",
-        "unit, stay, who attends, who ordered, from when until when; that somebody died",
+        "unit, stay, bed (keyed hash), who attends, who ordered, from when until when; that somebody died",
         lambda *_: "as `vault/care` says: until the relationship has ended",
     ),
     DataSet(

@@ -31,7 +31,7 @@ from oathward.patients.model import (
 )
 from oathward.patients.resolver import Resolver
 from oathward.patients.split import split
-from oathward.vault import cards, care_orders, care_rows, deaths
+from oathward.vault import beds, cards, care_orders, care_rows, deaths
 from oathward.vault.cards import Card
 from oathward.vault.care_rows import Tie
 
@@ -175,6 +175,7 @@ def forget(db: Connection, site: str, subject: str, *, source: str, now_us: int)
     count = sql.forget(db, site, family)
     care_rows.forget(db, site, family)
     care_orders.forget(db, site, family)
+    beds.forget(db, site, family)
     deaths.forget(db, site, family)
     mark = Edge(uuid7(now_us // 1_000), EdgeKind.ERASED, root, root, "erase", source, now_us)
     sql.insert_edges(db, site, [mark])

@@ -145,3 +145,28 @@ def test_late_it_is_a_finding_once_and_an_erased_patient_leaves_no_row(world, se
 def test_an_auditor_looks_and_a_clinician_has_no_such_page(world, sent):  # noqa: F811  the fixture
     assert "Report one" not in viewer(world, "p-auditor").get("/wrong-patient").text
     assert viewer(world, "p-nurse").get("/wrong-patient").status_code == 404
+
+
+@pytest.mark.parametrize(("outcome", "words"), [("confirm", "a person confirmed it"), ("not-so", "Not so")])
+def test_what_is_suspected_says_so_and_is_confirmed_or_dismissed(world, sent, outcome, words):  # noqa: F811  the fixture
+    subject, _, last = sent
+    now_us = world.gate.now_us()
+    body = {"device": "mon-1", "finding": actions.SUSPECTED, "other": "01a2-other", "since": now_us - HOUR}
+    with write(world.gate.engine) as db:
+        raised = prepare(Record("finding.raised", body, now_us, subject, (), last))
+        append(db, world.gate.site, [raised])
+    with write(world.gate.engine) as db:
+        assert actions.take_in(db, world.gate.site, now_us) == 1
+        [row] = views.listed(db, world.gate.site)
+    officer = viewer(world, "p-privacy")
+    assert "suspected: ADT says that another patient lay in that bed" in officer.get("/wrong-patient").text
+    place = f"/wrong-patient/{row.id}"
+    page = officer.get(place).text
+    assert "until somebody confirms it" in page
+    assert "Corrected" not in page
+    assert [one for one in records(world, "disclosure.reported") if one[1]["id"] == row.id] == []
+    assert post(officer, place, place, outcome=outcome).status_code == 303
+    assert words in officer.get(place).text
+    told = [whose for whose, one in records(world, "disclosure.reported") if one["id"] == row.id]
+    assert told == ([subject, "01a2-other"] if outcome == "confirm" else [])
+    assert ("Corrected: whoever" in officer.get(place).text) == (outcome == "confirm")

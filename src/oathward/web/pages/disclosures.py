@@ -34,8 +34,18 @@ OUTCOMES = {
     Settled.UNCORRECTED.value: "Not corrected: somebody still holds it under this patient",
     Settled.NOT_SO.value: "Not so: the data were this patient's",
 }
+CONFIRM = "confirm"
+SUSPICIONS = {
+    CONFIRM: "It is so: the data are not this patient's",
+    Settled.NOT_SO.value: "Not so: the data were this patient's",
+}
 LEVELS = {"corrected": "ok", "uncorrected": "bad", "not-so": "off"}
-TOLD = {Told.STAFF.value: "staff reported it", Told.CORRECTION.value: "the device took it back"}
+TOLD = {
+    Told.STAFF.value: "staff reported it",
+    Told.CORRECTION.value: "the device took it back",
+    Told.SUSPECTED.value: "suspected: ADT says that another patient lay in that bed",
+    Told.CONFIRMED.value: "another patient lay in that bed, and a person confirmed it",
+}
 
 
 def show(view: View) -> Response:
@@ -84,6 +94,7 @@ def one(view: View) -> Response:
         levels=LEVELS,
         names=names,
         one=row,
+        answers=SUSPICIONS if row.told is Told.SUSPECTED else OUTCOMES,
         outcomes=OUTCOMES,
         recipients=recipients,
         shown=went.messages[:SHOWN_MAX],
@@ -93,9 +104,12 @@ def one(view: View) -> Response:
 
 
 def settle(view: View) -> Response:
-    """Say what it came to."""
+    """Say what it came to, or that what was suspected is so."""
     id_ = view.part("disclosure")[:64]
     with write(view.site.engine) as db:
+        if view.form.get("outcome") == CONFIRM:
+            actions.confirm(db, view.site.site, id_, by=_who(view), now_us=view.now_us)
+            return view.go(f"/wrong-patient/{id_}")
         actions.settle(
             *(db, view.site.site, id_),
             outcome=view.form.get("outcome", ""),
