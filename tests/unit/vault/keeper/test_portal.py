@@ -299,15 +299,33 @@ def test_an_access_that_ended_is_not_in_force_again_when_the_clock_is_set_back(h
     if restarted:
         house.keeper.clock = clock()
     assert [len(house.portal.who(one).seats) for one in (proxy, parent, mine)] == [0, 0, 1]
-    assert refused(house.portal.open, house.subject, "", 10, proxy)[0] is Reason.NOT_FOUND
+    assert refused(house.portal.open, house.subject, [], proxy)[0] is Reason.NOT_FOUND
     listed = {one.basis: one.standing for one in house.app.portal.given(house.subject, house.staff)}
     assert listed == {"self": "in-force", "wish": "unsure", "parent": "unsure"}
     house.time.pass_(minutes=6)  # as far as it had come, and the time it takes to be believed
     assert [len(house.portal.who(one).seats) for one in (proxy, parent, mine)] == [0, 1, 1]
 
 
+def test_nobody_is_forgotten_for_being_past_an_end_by_a_clock_that_jumped(house):
+    enrol(house, basis="wish", until_us=house.keeper.now_us() + 300_000_000)
+    ahead_s = 0.0
+    sources = {"wall": lambda: house.time.wall_s + ahead_s, "monotonic": lambda: house.time.wall_s}
+    house.keeper.clock = Clock(**sources)
+
+    def kept():
+        giving.keep_up(house.keeper)
+        return house.keeper.store.one("SELECT COUNT(*) FROM holder")[0]
+
+    ahead_s = 3_600.0
+    assert [one.standing for one in house.app.portal.given(house.subject, house.staff)] == ["late"]
+    assert kept() == 1
+    house.time.pass_(minutes=6)  # it runs evenly: it was no mistake
+    assert kept() == 0
+
+
 def test_a_parents_access_ends_when_the_child_comes_of_age(house):
-    assert refused(invite, house, basis="parent")[:2] == (Reason.INPUT_INVALID, "born")
+    for born in (None, Phi("2012-01-01")):
+        assert refused(invite, house, basis="parent", born=born)[:2] == (Reason.INPUT_INVALID, "born")
     proxy = enrol(house, basis="parent", born=Phi("2012-01-02"))  # the clock stands at 1 January 2030
     assert len(house.portal.who(proxy).seats) == 1
     house.time.pass_(hours=10)
