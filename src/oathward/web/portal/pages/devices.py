@@ -71,7 +71,7 @@ class Sender:
     """One device and what it measured.
 
     Args:
-        name: empty where it is not known. kind: of those with a word of their own, else empty.
+        name: its place on the page where it has none. kind: of those with a word of their own, else empty.
         heard_us: its last message about this patient. since_us: from when on values are shown.
         short: there may be older ones. more: so many kinds are not shown.
     """
@@ -109,14 +109,14 @@ def _devices(view: View) -> Response:
     known = source.devices(view.site, set(rows) - {""})
     senders = [
         Sender(
-            *_name(known.get(id_)),
+            *_name(view, known.get(id_), number),
             heard_us=max(heard[id_]),
             since_us=min(heard[id_]) if id_ in short else from_us,
             short=id_ in short,
             lines=_lines(view, rows[id_], _by_kind(told.readings, sent, id_), span_us),
             more=max(0, len(rows[id_]) - KINDS_MAX),
         )
-        for id_ in sorted(rows, key=lambda one: -max(heard[one]))
+        for number, id_ in enumerate(sorted(rows, key=lambda one: -max(heard[one])), 1)
     ]
     return view.page(
         "devices.html",
@@ -146,12 +146,13 @@ def _by_kind(
     return found
 
 
-def _name(device: Device | None) -> tuple[str, str]:
-    """Say what a device is called, and of which kind it is."""
+def _name(view: View, device: Device | None, number: int) -> tuple[str, str]:
+    """Say what a device is called, by its place on the page where it has no name, and of which kind it is."""
+    unknown = view.say("devices.kind_other", number=number)
     if device is None:
-        return "", ""
+        return unknown, ""
     kind = device.kind if device.kind in _KINDS else ""
-    return device.name or f"{device.make} {device.model}".strip(), kind
+    return device.name or f"{device.make} {device.model}".strip() or unknown, kind
 
 
 def _lines(
@@ -182,4 +183,9 @@ def _gaps(senders: Iterable[Sender]) -> list[tuple[str, Named, Gap]]:
     return found[: picture.GAPS_MAX]
 
 
-PAGE = Page("devices.title", (Route("/devices", _devices, "see"),), order=50, says=measured.SAYS)
+PAGE = Page(
+    "devices.title",
+    (Route("/devices", _devices, "see"),),
+    order=50,
+    says=(*measured.SAYS, "devices.kind_other"),
+)
