@@ -7,9 +7,11 @@ from tests.unit.vault.keeper.people import Direct
 from tests.unit.vault.keeper.test_breaking import admitted, no, says, take
 from tests.unit.vault.keeper.test_portal import HOME, MORE
 
+from oathward.core.db import read
 from oathward.core.ids import uuid7
 from oathward.core.labels import Role
 from oathward.core.phi import Phi
+from oathward.vault import kept
 from oathward.vault.authority import trust_anchor
 from oathward.vault.keeper.client import Client
 from oathward.vault.keeper.client.portal import holder_proof
@@ -47,7 +49,9 @@ def proxy(world, subject):
 
 def shown(world, subject, proof):
     """What a proxy sees on the page, and what a copy holds: messages, and whether there is a card."""
-    page = {one.message for one in world.client.portal.open(subject, "", 100, proof).originals}
+    with read(world.keeper.engine) as db:
+        ids = kept.newest_ids(db, world.keeper.site, subject, limit=100)
+    page = {one.message for one in world.client.portal.open(subject, ids, proof).originals}
     begun = world.client.asks.begin(
         subject, world.client.asks.request(subject, uuid7(), proof), "bundle", proof
     )
