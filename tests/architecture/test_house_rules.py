@@ -10,7 +10,12 @@ from tests.architecture import rules, tracked
 ROOT = rules.ROOT
 RUFF = Path(sys.executable).with_name("ruff")
 
-SOURCES = rules.real_sources()
+
+@pytest.fixture(scope="module")
+def sources():
+    """Parsed for these tests alone: held from the collection on, collections of every other test would go through it."""
+    return rules.real_sources()
+
 
 BROAD = """
 try:
@@ -27,8 +32,8 @@ except BaseException:
 """
 
 
-def test_exceptions_are_caught_broadly_in_two_places_only():
-    assert list(rules.broad_excepts(SOURCES)) == []
+def test_exceptions_are_caught_broadly_in_two_places_only(sources):
+    assert list(rules.broad_excepts(sources)) == []
 
 
 def test_a_broad_except_is_found():
@@ -90,31 +95,31 @@ def test_time_comes_in_from_the_one_clock():
     assert {name: n for name, n in counts.items() if n > allowed.get(name, 0)} == {}
 
 
-def test_only_commands_print():
-    assert list(rules.prints(SOURCES)) == []
+def test_only_commands_print(sources):
+    assert list(rules.prints(sources)) == []
     assert list(rules.prints(rules.planted(oathward__gateway__path="print(1)"))) == [
         "oathward/gateway/path.py:1"
     ]
 
 
-def test_parts_without_io_open_no_file():
-    assert list(rules.opened_files(SOURCES)) == []
+def test_parts_without_io_open_no_file(sources):
+    assert list(rules.opened_files(sources)) == []
     plant = rules.planted(oathward__policy__bundle="with open('x'): pass")
     assert list(rules.opened_files(plant)) == ["oathward/policy/bundle.py:1"]
 
 
-def test_sql_stands_with_the_owner_of_its_table():
-    assert list(rules.foreign_sql(SOURCES)) == []
+def test_sql_stands_with_the_owner_of_its_table(sources):
+    assert list(rules.foreign_sql(sources)) == []
 
 
-def test_a_table_has_one_owner_and_a_site():
+def test_a_table_has_one_owner_and_a_site(sources):
     import importlib
     import pkgutil
 
     import oathward
     from oathward.core.db import METADATA
 
-    declared = rules.tables(SOURCES)
+    declared = rules.tables(sources)
     for folder in {owner.removeprefix("oathward/") for owners in declared.values() for owner in owners}:
         home = importlib.import_module(f"oathward.{folder}")
         for module in pkgutil.walk_packages(getattr(home, "__path__", []), f"oathward.{folder}."):
