@@ -339,20 +339,32 @@ def _console(settings: Settings) -> Iterator[Line]:
         )
         yield Line("note", "console", what)
     if settings.console.port >= 0 and settings.console.certificate:
-        yield _console_certificate(settings.data / settings.console.certificate)
+        yield _web_certificate("console", settings.data / settings.console.certificate)
 
 
-def _console_certificate(file: Path) -> Line:
-    """The console's own certificate: the day it ends every browser and program turns away."""
+def _portal(settings: Settings) -> Iterator[Line]:
+    if settings.portal.port < 0:
+        return
+    needed = {"[mail] sender": settings.mail.sender, "[portal] url": settings.portal.url}
+    lacking = [name for name, value in needed.items() if not value]
+    if lacking:
+        what = f"{' and '.join(lacking)} not set: nobody can be invited, and no code to sign in is sent"
+        yield Line("bad", "portal", what)
+    if settings.portal.certificate:
+        yield _web_certificate("portal", settings.data / settings.portal.certificate)
+
+
+def _web_certificate(which: str, file: Path) -> Line:
+    """The console's or the portal's own certificate: the day it ends every browser and program turns away."""
     try:
         days = days_left(file.read_bytes(), wall_s())
     except (OSError, InputError):
-        return Line("bad", "console", f"{file}: no certificate that can be read; the console will not start")
+        return Line("bad", which, f"{file}: no certificate that can be read; the {which} will not start")
     if days >= RENEW_DAYS:
-        return Line("ok", "console", f"its certificate is valid for {days} days")
+        return Line("ok", which, f"its certificate is valid for {days} days")
     ends = f"ends in {days} days" if days >= 0 else "has ended"
     what = f"its certificate {ends}; put another one and its key in place, and start again"
-    return Line("bad", "console", what)
+    return Line("bad", which, what)
 
 
 CHECKS = (
@@ -369,5 +381,6 @@ CHECKS = (
     comparing.edges,
     _witness,
     _console,
+    _portal,
     _trust,
 )

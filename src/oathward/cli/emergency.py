@@ -141,7 +141,7 @@ def verify(
         print(words.banner(manifest, now_us))
         print(
             f"{len(manifest.sections)} patients: "
-            + ", ".join(f"{n} {state}" for state, n in sorted(states.items()))
+            + (", ".join(f"{n} {state}" for state, n in sorted(states.items())) or "no inpatient was known")
         )
 
     emit(told, as_json=as_json, human=human)
@@ -313,7 +313,8 @@ def _say_wards(readings: Readings) -> None:
 
     now_us = _now_us()
     found = readings.wards(now_us)
-    print(f"EMERGENCY COPY, READ-ONLY. {words.banner(readings.copy.manifest, now_us)}")
+    none = "" if found else "\nThe copy holds no patient."
+    print(f"EMERGENCY COPY, READ-ONLY. {words.banner(readings.copy.manifest, now_us)}{none}")
     for ward, patients in found.items():
         say(f"\n{ward} ({len(patients)})")
         for one in patients:

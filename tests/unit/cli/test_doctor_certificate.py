@@ -55,6 +55,7 @@ def test_what_it_says_to_do_gives_another_one_of_the_same_authority(data):
     assert (trust / "device-ca.pem").read_bytes() == authority
 
 
+@pytest.mark.parametrize("part", ["console", "portal"])
 @pytest.mark.parametrize(
     ("days", "level", "said"),
     [
@@ -63,14 +64,36 @@ def test_what_it_says_to_do_gives_another_one_of_the_same_authority(data):
         (SERVER_DAYS + 2, "bad", "has ended"),
     ],
 )
-def test_doctor_says_when_the_consoles_certificate_ends(data, capsys, monkeypatch, days, level, said):
-    settings = '[console]\ncertificate = "trust/mllp.pem"\nkey = "trust/mllp.key"\n'
+def test_doctor_says_when_the_certificate_of_pages_ends(data, capsys, monkeypatch, days, level, said, part):
+    settings = f'[{part}]\nport = 0\ncertificate = "trust/mllp.pem"\nkey = "trust/mllp.key"\n'
     (data / "oathward.toml").write_text(settings)
     monkeypatch.setattr(doctor, "wall_s", lambda: wall_s() + days * DAY_S)
     run(["doctor", "--data", str(data), "--json"])
-    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == "console"]
+    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == part]
     assert any(one["level"] == level and said in one["what"] for one in lines)
     (data / "oathward.toml").write_text(settings.replace("mllp.pem", "none.pem"))
     run(["doctor", "--data", str(data), "--json"])
-    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == "console"]
+    lines = [one for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == part]
     assert any("no certificate that can be read" in one["what"] for one in lines)
+
+
+def test_doctor_says_that_a_portal_without_letters_lets_nobody_in(data, capsys):
+    def told(text):
+        (data / "oathward.toml").write_text(text)
+        run(["doctor", "--data", str(data), "--json"])
+        return [
+            one["what"] for one in json.loads(capsys.readouterr().out)["lines"] if one["about"] == "portal"
+        ]
+
+    on = "[portal]\nport = 0\n"
+    url, mail = (
+        'url = "https://patients.example"\n',
+        '[mail]\nsender = "file"\nsent_from = "p@hospital.example"\n',
+    )
+    assert told(mail) == [], "it is off"
+    assert [one.partition(" not set")[0] for one in (*told(on), *told(on + url), *told(on + mail))] == [
+        "[mail] sender and [portal] url",
+        "[mail] sender",
+        "[portal] url",
+    ]
+    assert told(on + url + mail) == []
