@@ -41,6 +41,8 @@ def serve(
     async def go() -> None:
         supervisor = Supervisor(settings, say, arguments=arguments)
         statuses = await supervisor.start()
+        stopped = asyncio.create_task(told_to_stop())
+        await asyncio.sleep(0)  # who reads that all is ready may say at once that it is to stop
         if as_json:
             sys.stdout.buffer.write(orjson.dumps({"ready": True, "parts": statuses}) + b"\n")
             sys.stdout.buffer.flush()
@@ -49,7 +51,7 @@ def serve(
                 ports = ", ".join(f"{name} {port}" for name, port in (status.get("ports") or {}).items())
                 print(f"  {role:<8} ready{'  on ' + ports if ports else ''}")
             print("Oathward is running. Ctrl-C stops it.", flush=True)
-        await told_to_stop()
+        await stopped
         await supervisor.stop()
 
     asyncio.run(go())
