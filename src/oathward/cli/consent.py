@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from oathward.consent.views import ConsentRow
 
 APP = typer.Typer(
-    help="What patients allow and deny: record, import, what arrived, list.",
+    help="What patients allow and deny: record, import, list, explain, withdrawals, notices.",
     add_completion=False,
     no_args_is_help=True,
 )

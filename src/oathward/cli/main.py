@@ -41,7 +41,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "uploads": "What devices send past Oathward: import, list, end.",
         "governance": "The register: owners, agreements, assessments, the record of processing.",
         "break-glass": "Glasses that were broken in an emergency: list, review.",
-        "consent": "What patients allow and deny: record, import, what arrived, list.",
+        "consent": "What patients allow and deny: record, import, list, explain, withdrawals, notices.",
         "selftest": "Try what should hold on your own policy: wires.",
     },
     "Protect": {

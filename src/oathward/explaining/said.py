@@ -79,7 +79,12 @@ class Contradicts:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """One signed version. ``by``, ``record``: of its ledger record; empty and None where that is gone."""
+    """One signed version.
+
+    Args:
+        by, record: of its ledger record; empty and None where that is gone. basis: of whoever chose it at the portal (``self``,
+            ``parent``); empty where staff entered it.
+    """
 
     subject: str
     version: int
@@ -90,6 +95,7 @@ class Version:
     originals: int
     by: str
     record: int | None
+    basis: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,12 +176,16 @@ def as_fhir(site: Opened, family: Sequence[str], edition: Edition) -> dict[str, 
 def _versions(site: Opened, db: Connection, subject: str) -> list[Version]:
     query = Query(subject=subject, kind="consent.recorded")
     records = ledger.search(db, site.site, query, limit=VERSIONS_MAX)
-    known = {int(one.body.get("version", 0)): one for one in records if one.subject == subject}
+    chosen = ledger.search(db, site.site, Query(subject=subject, kind="portal.chose"), limit=VERSIONS_MAX)
+    known, bases = (
+        {int(one.body.get("version", 0)): one for one in some if one.subject == subject}
+        for some in (records, chosen)
+    )
     rows = consents.rows(db, site.site, site.authority, site.seen, subject=subject)[:VERSIONS_MAX]
-    return [_version(row, known.get(row.version)) for row in rows]
+    return [_version(row, known.get(row.version), bases.get(row.version)) for row in rows]
 
 
-def _version(row: consents.ConsentRow, record: ledger.Entry | None) -> Version:
+def _version(row: consents.ConsentRow, record: ledger.Entry | None, chosen: ledger.Entry | None) -> Version:
     permits = sum(one.fact.permit for one in row.statements)
     return Version(
         *(
@@ -188,6 +198,7 @@ def _version(row: consents.ConsentRow, record: ledger.Entry | None) -> Version:
         ),
         *(len(row.originals), str(record.body.get("by", "")) if record else ""),
         record.index if record else None,
+        str(chosen.body.get("basis", "")) if chosen else "",
     )
 
 

@@ -82,6 +82,20 @@ def test_one_patients_page_says_choices_contradictions_versions_and_who(world, p
     assert told["choices"], "each purpose at each recipient"
 
 
+def test_who_chose_at_the_portal_is_told_by_what_they_are_to_the_patient(world, patient):
+    subject = patient[0]
+    says(world, subject, yes(id_="y-1"))
+    [version] = viewer(world, "p-privacy").get(f"/api/v1/consents/{subject}").json()["versions"]
+    body = {"access": uuid7(), "basis": "parent", "by": uuid7(), "version": version["version"]}
+    with write(world.keeper.engine) as db:
+        ledger.append(
+            db, world.keeper.site, [ledger.prepare(ledger.Record("portal.chose", body, 1, subject))]
+        )
+    text = words(viewer(world, "p-privacy").get(f"/consents/{subject}"))
+    assert "a parent, at the portal" in text
+    assert body["by"] not in text
+
+
 def test_a_merge_brings_what_both_said_onto_one_page_and_one_row(world):
     at = f"{world.gate.clock.now():%Y%m%d%H%M%S}+0000"
     one = take(world, adt("A01", said=at, mrn="8100000001")).subject
@@ -130,6 +144,7 @@ def test_what_waits_is_shown_in_words_and_dismissed_with_a_reason(world, patient
     page = client.get("/consents/arrived")
     assert "deny HRESCH to *: *" in words(page)
     assert "permit TREAT to *: *" in words(page)
+    assert "Consents that came 1 message to look at" in words(client.get("/"))
     assert message in words(client.get(f"/consents/{subject}")) or "Came as messages, and waits 1" in words(
         client.get(f"/consents/{subject}")
     )
@@ -140,6 +155,7 @@ def test_what_waits_is_shown_in_words_and_dismissed_with_a_reason(world, patient
     done = client.post(to, data={"token": token, "reason": "sent twice"}, headers={"origin": BASE})
     assert (done.status_code, done.headers["location"]) == (303, "/consents/arrived")
     assert message not in client.get("/consents/arrived").text
+    assert "Consents that came" not in words(client.get("/"))
     again = client.post(to, data={"token": token, "reason": "sent twice"}, headers={"origin": BASE})
     assert again.status_code == 404
 

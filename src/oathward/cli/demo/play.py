@@ -119,6 +119,7 @@ async def _play(
     outcome = simulation.outcome()
     if not options.quiet:
         print("\n".join(ready.story.rest(outcome.verdict)))
+    site.command("sign-in", "--as", PRIYA, fine=(0,))  # by now that session is over, or somebody else's
     found = reviews(site, ready.play)
     promises = ready.play.promises | reviewed(found, ready.play)
     ledger = await asyncio.to_thread(site.verify)

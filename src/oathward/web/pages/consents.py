@@ -27,6 +27,7 @@ from oathward.policy.access import Permitted, Thing
 from oathward.web import seeking
 from oathward.web.caring import PURPOSES
 from oathward.web.page import Page, Route, named
+from oathward.web.pages.portal_access import BASES
 
 if TYPE_CHECKING:
     from oathward.consent.fhir.r5 import Edition
@@ -69,6 +70,7 @@ def one(view: View) -> Response:
     family = now.family_of(view.site, view.part("subject"))
     return view.page(
         "consents_patient.html",
+        bases=BASES,
         choices=CHOICES,
         kinds=KINDS,
         purposes=PURPOSES,
