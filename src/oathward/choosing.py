@@ -168,6 +168,6 @@ def _draft(
         *(db, site.site, name, said),
         authority=site.authority,
         seen=site.seen,
-        instead_of=frozenset((choice.mark,)),
+        instead_of={choice.mark: None},
     )
     return [(document, version)] if document is not None else []

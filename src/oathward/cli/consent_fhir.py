@@ -123,7 +123,15 @@ def _told(options: Options, found: Consents, keys: GatewayKeys) -> tuple[Importe
             problems.append(Problem(one.file, "Consent.patient", why))
         reading = one.reading
         told.append(
-            Told(one.file, reading.statements, who, options.subject, reading.origins, original=one.body)
+            Told(
+                one.file,
+                reading.statements,
+                who,
+                options.subject,
+                reading.origins,
+                reading.as_of_us,
+                one.body,
+            )
         )
     active = sum(one.reading.active for one in found.found)
     return Imported(len(told), active, NOTHING, problems, remarks, options.dry_run), told

@@ -3,8 +3,8 @@
 Rules:
 - One way for a dry run and for an import: both find the subjects, both draft. A dry run counts and stops there.
 - A patient nobody has heard of is told of by the place that names them; with ``known_only`` nothing is stored then.
-- A Consent that stood once and was replaced or taken back since is a replay: what it denies counts, what it permits does not
-  come back by it, nor does it take the place of what came after.
+- A Consent that comes late (it stood once and was replaced or taken back since, or a later version of it was imported): what
+  it denies counts, what it permits does not come back by it, nor does it take the place of what came after.
 - What somebody else said between draft and store is not written over (``consents``).
 - Statements, the sealed originals that a document names and their keys are stored in one transaction a batch. What stops
   half-way says how many were recorded; importing the file again goes on from there.
@@ -47,7 +47,7 @@ class Told:
     Args:
         place: file, line or entry.
         who: identifiers, each of which may name the patient; or else ``subject``.
-        origins: what an earlier version of it was known by.
+        origins: what an earlier version of it was known by. as_of_us: of what time it is; None: it does not say.
         original: the bytes it was read from, to be kept sealed; None where nothing is kept.
     """
 
@@ -56,6 +56,7 @@ class Told:
     who: tuple[Identifier, ...] = ()
     subject: str = ""
     origins: frozenset[str] = frozenset()
+    as_of_us: int | None = None
     original: Phi[bytes] | None = None
 
 
@@ -138,7 +139,7 @@ class _Said:
     """All that was told of one subject."""
 
     statements: list[Statement] = field(default_factory=list)
-    origins: frozenset[str] = frozenset()
+    origins: dict[str, int | None] = field(default_factory=dict)
     originals: dict[str, Phi[bytes]] = field(default_factory=dict)
 
 
@@ -216,7 +217,12 @@ def _without_replays(
     with read(site.engine) as db:
         for one, ids in zip(told, whose, strict=True):
             digest = sha256(one.original.reveal()).hexdigest() if one.original is not None else ""
-            if digest and any(views.is_replay(db, site.site, id_, digest) for id_ in ids):
+            if digest and any(
+                views.came_before(
+                    db, site.site, id_, digest=digest, origins=one.origins, as_of_us=one.as_of_us
+                )
+                for id_ in ids
+            ):
                 places.append(one.place)
                 denials = tuple(said for said in one.statements if not said.fact.permit)
                 found.append(replace(one, statements=denials, origins=frozenset()))
@@ -260,7 +266,9 @@ def _gathered(told: Sequence[Told], whose: Sequence[Sequence[str]]) -> dict[str,
         for id_ in ids:
             mine = said.setdefault(id_, _Said())
             mine.statements.extend(one.statements)
-            mine.origins |= one.origins
+            for origin in one.origins:
+                before, at_us = mine.origins.get(origin), one.as_of_us
+                mine.origins[origin] = before if at_us is None else max(at_us, before or at_us)
             if one.original is not None:
                 mine.originals[sha256(one.original.reveal()).hexdigest()] = one.original
     return said
@@ -276,6 +284,7 @@ def _drafts(
     drafts: list[Document] = []
     originals: dict[str, tuple[str, Phi[bytes]]] = {}
     after: dict[str, int] = {}
+    ahead_us = now_us(site)  # what is dated ahead does not keep out what comes later
     with read(site.engine) as db:
         for subject, one in said.items():
             after[subject] = actions.version_of(db, site.site, subject)
@@ -288,7 +297,7 @@ def _drafts(
                 authority=site.authority,
                 seen=site.seen,
                 replaces=replaces,
-                instead_of=one.origins,
+                instead_of={origin: at_us and min(at_us, ahead_us) for origin, at_us in one.origins.items()},
                 originals=ids,
             )
             if draft is not None:

@@ -26,7 +26,7 @@ from oathward.consent.model import (
     from_canonical,
     originals_of,
 )
-from oathward.consent.views import facts_of
+from oathward.consent.views import facts_of, times_of
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Record, append, prepare
@@ -36,6 +36,7 @@ from oathward.vault.sign import Verifier
 
 _NO_ORIGINALS: Mapping[str, str] = {}
 _NO_VERSIONS: Mapping[str, int] = {}
+_NOTHING: Mapping[str, int | None] = {}
 
 
 def draft(
@@ -47,14 +48,15 @@ def draft(
     authority: Verifier,
     seen: Seen,
     replaces: bool = False,
-    instead_of: frozenset[str] = frozenset(),
+    instead_of: Mapping[str, int | None] = _NOTHING,
     originals: Mapping[str, str] = _NO_ORIGINALS,
 ) -> Document | None:
     """Write the unsigned next version of what a subject says; None where nothing new is said.
 
     Args:
         replaces: these are all that stands from now on; else they come to what stood.
-        instead_of: origins; what was said under one of them stands no longer.
+        instead_of: origins, each with the time in microseconds of what is said under it now, None where nobody says; what was
+            said under one of them stands no longer. The time is kept also where nothing is said any more.
         originals: SHA-256 -> id that the sealed original would have; what the document names is to be sealed.
 
     Raises:
@@ -64,17 +66,24 @@ def draft(
     check_subject(subject)
     stood: tuple[Statement, ...] = ()
     named: dict[str, str] = {}
+    document = sql.newest(db, site, subject)
+    times = times_of(document)
     if not replaces:
         _, stood = facts_of(db, site, subject, authority, seen)
-        document = sql.newest(db, site, subject)
         named = originals_of(document.body) if document else {}
-    kept = [s for s in stood if not s.origins & instead_of or _said(s) in {_said(new) for new in statements}]
+    kept = [
+        s for s in stood if s.origins.isdisjoint(instead_of) or _said(s) in {_said(new) for new in statements}
+    ]
     known = {_said(s) for s in kept}
     fresh = [s for s in statements if _said(s) not in known]
     whole = [*kept, *fresh]
     needed = {one.digest for one in whole}
     named = {digest: id_ for digest, id_ in named.items() if digest in needed}
-    changed = fresh or len(kept) != len(stood) or replaces
+    later = {
+        one: at_us for one, at_us in instead_of.items() if at_us is not None and at_us > times.get(one, -1)
+    }
+    taken_back = bool(later) and not statements  # what it takes back may only come after it
+    changed = fresh or len(kept) != len(stood) or replaces or taken_back
     if not changed and not (needed & originals.keys() - named.keys()):
         return None
     if len(whole) > STATEMENTS_MAX:
@@ -83,7 +92,9 @@ def draft(
         )
     if not changed:
         originals = {digest: id_ for digest, id_ in originals.items() if digest in needed}
-    return Document(site, KIND, subject, 0, canonical(subject, whole, {**originals, **named}), b"")
+    return Document(
+        site, KIND, subject, 0, canonical(subject, whole, {**originals, **named}, times | later), b""
+    )
 
 
 def version_of(db: Connection, site: str, subject: str) -> int:

@@ -10,6 +10,8 @@ Rules:
 - What cannot be read is not known, never "none" and never a permit.
 - A document read from another form names the originals it was read from: SHA-256 -> id of the sealed body (``vault.kept``).
   A version names those of what stands, and those that it came from itself.
+- It also says of what time each of them was (``as_of``: origin -> µs), of those that are gone too: an older one that comes
+  later is known by that.
 
 Deliberately absent: FHIR's form of it (``fhir/``), paper forms and languages; why somebody decided so.
 
@@ -48,7 +50,11 @@ ORIGINAL = "consent"
 ARRIVED = "consent:arrived"
 """Purpose under which Consents that came as a message are sealed, until a person has looked at them."""
 
+AS_OF_MAX = 400
+"""Origins whose time is kept of one patient; beyond it, the newest."""
+
 _NO_ORIGINALS: Mapping[str, str] = {}
+_NO_TIMES: Mapping[str, int] = {}
 _PLAIN_COLUMNS = 7
 _RECIPIENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SUBJECT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -142,12 +148,17 @@ def statement(
 
 
 def canonical(
-    subject: str, statements: Sequence[Statement], originals: Mapping[str, str] = _NO_ORIGINALS
+    subject: str,
+    statements: Sequence[Statement],
+    originals: Mapping[str, str] = _NO_ORIGINALS,
+    as_of: Mapping[str, int] = _NO_TIMES,
 ) -> bytes:
     """Write all that stands for a subject as the bytes that are signed."""
     body: dict[str, Any] = {"statements": [_row(s) for s in statements], "subject": subject}
     if originals:
         body["originals"] = dict(originals)
+    if as_of:
+        body["as_of"] = dict(sorted(as_of.items(), key=lambda one: -one[1])[:AS_OF_MAX])
     return orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
 
 
@@ -182,6 +193,18 @@ def originals_of(body: bytes) -> dict[str, str]:
     if not isinstance(named, dict) or not all(isinstance(id_, str) for id_ in named.values()):
         raise ValueError("not the originals of consents")
     return named
+
+
+def as_of_of(body: bytes) -> dict[str, int]:
+    """Give of what time the documents were that a version, or one before it, was read from: origin -> microseconds.
+
+    Raises:
+        ValueError: it says something else.
+    """
+    times = orjson.loads(body).get("as_of", {})
+    if not isinstance(times, dict) or not all(type(at_us) is int for at_us in times.values()):
+        raise ValueError("not the times of consents")
+    return times
 
 
 def check_subject(subject: str) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from oathward.consent import sql
 from oathward.consent.arrived import Arrived, pending
-from oathward.consent.model import KIND, Statement, common, from_canonical, originals_of
+from oathward.consent.model import KIND, Statement, as_of_of, common, from_canonical, originals_of
 from oathward.consent.noticed import Noticed, Version
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError
@@ -229,14 +229,32 @@ def facts_of(
     return document.version, _read(document, authority, seen)
 
 
-def is_replay(db: Connection, site: str, subject: str, digest: str) -> bool:
-    """Say whether an original stood behind what a subject said once, and does so no more: it was replaced or taken back.
+def came_before(
+    db: Connection, site: str, subject: str, *, digest: str, origins: frozenset[str], as_of_us: int | None
+) -> bool:
+    """Say whether a document comes late: it stood once and does so no more, or something later was said in its place.
 
     Args:
-        digest: SHA-256 of its bytes, in hex.
+        digest: SHA-256 of its bytes, in hex. origins: what it is known by.
+        as_of_us: of what time it is; None: it does not say, and what says so stands.
     """
-    named = [_named(one) for one in sql.history(db, site, subject)]
-    return any(digest in one for one in named[1:]) and digest not in named[0]
+    versions = sql.history(db, site, subject)
+    if not versions:
+        return False
+    now, *gone = [_named(one) for one in versions]
+    if digest not in now and any(digest in one for one in gone):
+        return True
+    times = times_of(versions[0])
+    later = max((times[one] for one in origins if one in times), default=None)
+    return later is not None and (as_of_us is None or as_of_us < later)
+
+
+def times_of(document: Document | None) -> dict[str, int]:
+    """Give of what time what a version was read from was, by origin; of a form nobody reads: nothing."""
+    try:
+        return as_of_of(document.body) if document is not None else {}
+    except ValueError:
+        return {}
 
 
 def _named(document: Document) -> frozenset[str]:

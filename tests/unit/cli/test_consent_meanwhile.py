@@ -98,6 +98,44 @@ def test_a_consent_that_was_taken_back_permits_nothing_when_it_comes_again(comma
     assert stands(command) == [True], "a new version is no replay"
 
 
+SINCE, BEFORE = {"dateTime": "2026-02-01"}, {"dateTime": "2026-01-01"}
+
+
+@pytest.mark.parametrize("withdrawal", [{"type_": "deny"}, {"status": "inactive"}])
+@pytest.mark.parametrize("known", [True, False], ids=["known", "not known before"])
+@pytest.mark.parametrize(
+    "late",
+    [BEFORE, {}, {"meta": {"lastUpdated": "2026-01-31T23:59:59Z"}, "dateTime": "2026-03-01"}],
+    ids=["of a day before", "of no day", "stored before"],
+)
+def test_an_older_version_that_comes_after_the_withdrawal_permits_nothing(command, withdrawal, known, late):
+    if known:
+        command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", dateTime="2025-12-01")))
+    command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", **withdrawal, **SINCE)))
+    before = stands(command)
+    assert True not in before
+    done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", **late)))
+    assert (done.code, done.value["recorded"], done.value["replayed"]) == (0, 0, ["-"])
+    assert stands(command) == before
+    done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", dateTime="2026-03-02")))
+    assert done.value["replayed"] == []
+    assert stands(command) == [True]
+
+
+def test_the_time_of_a_withdrawal_outlasts_what_is_said_otherwise_meanwhile(command):
+    command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", status="inactive", **SINCE)))
+    command("import", "--fhir", "-", stdin=lines(of(SECRET, "other", "deny")))
+    done = command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", **BEFORE)))
+    assert done.value["replayed"] == ["-"]
+    assert stands(command) == [False]
+
+
+def test_a_denial_of_a_day_to_come_keeps_out_nothing_that_is_said_after_it(command):
+    command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", "deny", dateTime="2999-01-01")))
+    later = {"meta": {"lastUpdated": "2998-01-01T00:00:00Z"}}
+    assert command("import", "--fhir", "-", stdin=lines(of(SECRET, "a", **later))).value["replayed"] == []
+
+
 def test_a_denial_that_comes_again_counts_beside_what_took_its_place(command):
     first, second = lines(of(SECRET, "a", "deny")), lines(of(SECRET, "a"))
     for one in (first, second, first):

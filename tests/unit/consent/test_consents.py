@@ -312,7 +312,7 @@ class TestRicherStatements:
         first, other = self.rich(), dataclasses.replace(self.rich(permit=True), origins=frozenset({"c"}))
         office.record(ann, first, other, PERMIT)
         with read(office.engine) as db:
-            options = {"authority": office.signer, "seen": office.seen, "instead_of": frozenset({"b"})}
+            options = {"authority": office.signer, "seen": office.seen, "instead_of": {"b": None}}
             same = actions.draft(db, SITE, ann, [self.rich()], **options)
             gone = actions.draft(db, SITE, ann, [], **options)
             changed = actions.draft(db, SITE, ann, [self.rich(end_us=7)], **options)

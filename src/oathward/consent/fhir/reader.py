@@ -24,12 +24,14 @@ Source: FHIR R4 §6.2 (Consent), R5 §6.2, §2.3 (Reference), §2.1.28 (Extensio
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
 from hashlib import sha256
 from typing import Any, Literal, cast
 
 from oathward.consent.fhir import words
+from oathward.consent.fhir.dates import moment
 from oathward.consent.fhir.parts import Parts, Remark, codings, objects
 from oathward.consent.fhir.r5 import STATUSES, Edition, Form, as_r4, edition_of, place_of
 from oathward.consent.fhir.whole import doubts, scope, under_policy
@@ -67,6 +69,7 @@ class Reading:
     """What one Consent says.
 
     ``active``: whether it counts at all. ``origins``: what it is known by, hashed; a later version bears one of them.
+    ``as_of_us``: when this version was stored where it comes from, or else its own date; None: it does not say.
     """
 
     active: bool
@@ -74,6 +77,7 @@ class Reading:
     remarks: tuple[Remark, ...]
     origins: frozenset[str]
     patient: Patient
+    as_of_us: int | None = None
 
 
 @dataclass(slots=True)
@@ -145,7 +149,7 @@ def _read(form: Form, resource: dict[str, Any], body: bytes, work: _Work) -> Rea
         for one in flat
     )
     remarks = tuple(dict.fromkeys(Remark(one.code, place(one.where)) for one in work.parts.remarks))
-    return Reading(active, statements, remarks, origins, patient)
+    return Reading(active, statements, remarks, origins, patient, _as_of(form.resource, work.zone))
 
 
 def _fact(one: Flat) -> ConsentFact:
@@ -303,6 +307,15 @@ def _origins(resource: dict[str, Any], body: bytes) -> frozenset[str]:
         known = ["/".join(("Consent", resource["id"], *managers))]
     digests = [sha256(word.encode()).hexdigest() for word in known] or [sha256(body).hexdigest()]
     return frozenset(digest[:ORIGIN_CHARS] for digest in digests)
+
+
+def _as_of(resource: dict[str, Any], zone: tzinfo) -> int | None:
+    meta = resource.get("meta")
+    for text in (meta.get("lastUpdated") if isinstance(meta, dict) else None, resource.get("dateTime")):
+        with suppress(ValueError):
+            if isinstance(text, str) and (at_us := moment(text, end=False, zone=zone)) is not None:
+                return at_us
+    return None
 
 
 def _patient(resource: dict[str, Any]) -> Patient:
