@@ -5,7 +5,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.property import test_policy_codes as codes
-from tests.property.test_policy_decide import TIMES, all_facts, fresh, links
+from tests.property.test_policy_decide import BUNDLE, TIMES, all_facts, fresh, links
+from tests.unit.policy.small import NOW_US, consent, facts
 
 from oathward.policy.decide import care_first, decide
 from oathward.policy.explain import Explanation, effect_of, explain
@@ -88,3 +89,13 @@ def test_every_step_has_words_and_no_word_of_a_form(link: Link, facts: Facts, no
         assert step.words.endswith(".")
         assert "None" not in step.words
         assert "frozenset" not in step.words
+
+
+def test_two_that_end_now_while_the_clock_is_not_sure_both_count():
+    """Each alone changes nothing, since the other is as unknown; without both the answer is another."""
+    ends = [consent(one, purposes="*", recipients="*", end_us=NOW_US) for one in ("c0", "c1")]
+    link, said = BUNDLE.links["research-registry"], facts(consents=tuple(ends), clock_sure=False)
+    told = explain(fresh(), link, said, NOW_US)
+    assert isinstance(told.answer, Indeterminate)
+    assert consents_named(told, "shares") == {"consent:c0", "consent:c1"}
+    assert not isinstance(decide(fresh(), link, replace(said, consents=()), NOW_US), Indeterminate)

@@ -323,7 +323,10 @@ def _part(link: Link, one: ConsentFact, alone: Granted | Indeterminate, weight: 
         gave = content & (alone.granted or _NONE) if one.permit else _NONE
         took = content & alone.denied
     codes = _NONE if ANY in one.codes else one.codes
-    if weight == "shares" and not (gave or took or codes):
+    known = (
+        isinstance(alone, Granted) and not alone.unsure
+    )  # else several may keep the answer from being known together
+    if weight == "shares" and known and not (gave or took or codes):
         weight = "none"
     return Part(f"consent:{one.id}", weight, gave, took, codes, one.end_us)
 

@@ -19,7 +19,7 @@ OURS = {"origin": BASE}
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """One data folder for all: making keys takes a second."""
-    return Site.make(tmp_path_factory.mktemp("web") / "s")
+    return Site.make(tmp_path_factory.mktemp("web") / "s", console=True)
 
 
 @pytest.fixture
