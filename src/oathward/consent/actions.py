@@ -140,7 +140,7 @@ def store(
             body["originals"] = sorted(originals.values())
         leaves.append(prepare(Record("consent.recorded", body, now_us, document.id)))
     if leaves:
-        sql.bump(db, site)
+        sql.bump(db, site, [document.id for document in documents])
         put_all(db, documents)  # where the keeper sees that they arrived: from then on none may be missing
         append(db, site, leaves)
 
@@ -156,7 +156,7 @@ def arrive(
     """Note that Consents came as a message, inside its transaction; what they may take away pends from now on."""
     values = {"message": message, "subject": subject, "device": device, "consents": found.consents}
     sql.put_arrival(db, site, values | {"body": found.body(), "at_us": at_us})
-    sql.bump(db, site)
+    sql.bump(db, site, [subject])
 
 
 def attribute(db: Connection, site: str, message: str, *, subject: str) -> None:

@@ -5,13 +5,14 @@
 | ``consent_fact`` | each signed version of what a subject said; the newest stands, older ones are history |
 | ``consent_arrival`` | Consents that came as messages: what they may take away, and whether a person has looked at them |
 | ``consent_change`` | a counter: what changed since a process last looked |
+| ``consent_changed`` | of whom the newest of those changes were; a count without a row is of anybody |
 | ``consent_effect`` | when a narrowing was in effect on a link in a process, and what it took away there |
 | ``consent_person`` | one row a patient who said something: what a list is sorted and cut by, kept by a follower; a hint, never authority |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -90,6 +91,17 @@ change = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+changed = Table(
+    "consent_changed",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("n", BigInteger, primary_key=True),
+    Column("subject", Text, primary_key=True),
+)
+
+CHANGED_KEPT = 1_000
+"""Changes of which it is kept whose they were; who looks less often takes it that everybody's are others now."""
+
 
 person = Table(
     "consent_person",
@@ -147,11 +159,28 @@ def change_count(db: Connection, site: str) -> int:
     return db.execute(select(change.c.n).where(change.c.site == site)).scalar() or 0
 
 
-def bump(db: Connection, site: str) -> None:
-    """Count one more change."""
+def bump(db: Connection, site: str, subjects: Iterable[str] = ()) -> None:
+    """Count one more change.
+
+    Args:
+        subjects: of whom alone it is; of anybody where nobody is named.
+    """
     values = {"site": site, "n": 1}
     statement = (sqlite if db.dialect.name == "sqlite" else postgresql).insert(change).values(values)
-    db.execute(statement.on_conflict_do_update(index_elements=["site"], set_={"n": change.c.n + 1}))
+    more = statement.on_conflict_do_update(index_elements=["site"], set_={"n": change.c.n + 1})
+    n = int(db.execute(more.returning(change.c.n)).scalar_one())
+    if rows := [{"site": site, "n": n, "subject": one} for one in sorted({*subjects})]:
+        db.execute(insert(changed), rows)
+    db.execute(delete(changed).where(changed.c.site == site, changed.c.n <= n - CHANGED_KEPT))
+
+
+def changed_since(db: Connection, site: str, last: int, count: int) -> set[str] | None:
+    """Give of whom the changes after ``last`` up to ``count`` were; None where that is not known of each of them."""
+    query = select(changed.c.n, changed.c.subject).where(
+        changed.c.site == site, changed.c.n > last, changed.c.n <= count
+    )
+    rows = db.execute(query).all()
+    return {row.subject for row in rows} if len({row.n for row in rows}) == count - last else None
 
 
 def newest(db: Connection, site: str, subject: str) -> Document | None:

@@ -1,6 +1,7 @@
 """Read what patients said: for decisions (cached, verified), and for people.
 
 Rules:
+- What is remembered is forgotten when it changes: of the subject whose change it was, of all where nobody says whose.
 - The signature is checked on load, against the newest version this process knows was signed. A bad, older or
   missing document makes all of that subject's consents *not known*: the decision is Indeterminate.
 - What a subject said counts for everyone it stands for, and the other way round: after a merge a denial under
@@ -11,6 +12,8 @@ Rules:
 
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,6 +33,9 @@ from oathward.vault.authority import Document, Seen
 from oathward.vault.sign import Verifier
 
 REMEMBERED_MAX = 100_000
+WHOLE_S = 60.0
+"""After so long a change makes everything be read anew, whoever it is of: what was put back unsaid is seen by that."""
+
 _FAMILY_STEP = 1_000_000
 _ARRIVED_STEP = 1_000_000_000_000
 """What waits makes another version of it: a delivery that was prepared before is decided again."""
@@ -61,18 +67,33 @@ class Consents:
         self._remembered: dict[tuple[tuple[str, ...], ...], Known] = {}
         self._unknown: set[tuple[tuple[str, ...], ...]] = set()
         self._change = -1
+        self._whole_at_s = -math.inf
         self._findings: list[tuple[str, str]] = []
         self._noticed: Noticed | None = None
         self._versions = deque[Version]()
 
     def refresh(self, db: Connection) -> bool:
-        """Forget what changed; says whether anything did. Call it at least every second."""
+        """Forget what changed; says whether anything did. Call it at least every second.
+
+        Where a change says whose it is, that is forgotten alone: with many patients at once each of them takes a millisecond to
+        read anew. All is forgotten where it does not say, and every ``WHOLE_S``.
+        """
         self.forget_unknown()
         count = sql.change_count(db, self.site)
         if count == self._change:
             return False
+        whose = None
+        if 0 <= self._change < count and time.monotonic() - self._whole_at_s < WHOLE_S:
+            whose = sql.changed_since(db, self.site, self._change, count)
         self._change = count
-        self._remembered = {}
+        if whose is None:
+            self._remembered, self._whole_at_s = {}, time.monotonic()
+        else:  # another dict all the same: what is being read meanwhile stays out of it
+            self._remembered = {
+                persons: known
+                for persons, known in list(self._remembered.items())
+                if all(whose.isdisjoint(family) for family in persons)
+            }
         if self._noticed is not None:
             self._versions.extend(self._noticed.new(db))
         return True

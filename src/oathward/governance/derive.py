@@ -126,7 +126,14 @@ DATA_SETS = (
         "What patients allow and deny",
         frozenset(
             {
-                *("consent_fact", "consent_change", "consent_arrival", "consent_effect", "consent_person"),
+                *(
+                    "consent_fact",
+                    "consent_change",
+                    "consent_changed",
+                    "consent_arrival",
+                    "consent_effect",
+                    "consent_person",
+                ),
                 *("consent_notice", "consent_notice_mark"),
             }
         ),

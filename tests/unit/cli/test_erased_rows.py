@@ -13,6 +13,7 @@ STAYS = {
     "consent_fact": "what was said goes on counting for deliveries that wait, and shows later that it was said",
     "consent_arrival": "a Consent that waits for a person withholds until somebody decides; its original opens no more",
     "consent_effect": "measures, of an id that names nobody",
+    "consent_changed": "the newest changes alone, of an id that names nobody",
     "consent_person": "the follower of the ledger deletes it, by the record of the erasure",
     "care_tie": "edges between ids: compared with the ledger, as subject_edge is",
     "created_once": "its retention",
