@@ -104,7 +104,10 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=3.0, help="measured, after a second of warm-up")
+    parser.add_argument("--seconds", type=float, default=3.0, help="measured")
+    parser.add_argument(
+        "--warm-up", type=float, default=WARM_UP_S, help="seconds before; 15 leave out a site's first review"
+    )
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", nargs="*", choices=[s.name for s in SERVERS], help="only these")
     parser.add_argument("--connections", type=int, nargs="*", choices=CONNECTIONS, help="only these")
@@ -157,7 +160,7 @@ def _measure(
         extra += ["--senders", str(speaking), "--patients", str(speaking * site.PATIENTS_EACH)]
     generator = site.Generator.start(
         target.port, load_core, "--connections", connections, "--seconds", options.seconds,
-        "--warm-up", WARM_UP_S, *target.load, *extra,
+        "--warm-up", options.warm_up, *target.load, *extra,
     )  # fmt: skip
     generator.line()
     before = _state(target)

@@ -221,7 +221,8 @@ def _append_bodies(gate: Gate, group: list[Prepared]) -> dict[int, list[tuple[An
         for one, ref in zip(outgoing, refs, strict=True):
             one.body = ref
     originals = [(id(p), p.arrival.at_us, o) for p in group for o in p.originals]
-    refs = gate.stores.kept.append([o.sealed.data for _, _, o in originals]) if originals else []
+    bodies, digests = [o.sealed.data for _, _, o in originals], [o.sealed.sha256 for _, _, o in originals]
+    refs = gate.stores.kept.append(bodies, digests) if originals else []
     rows: dict[int, list[tuple[Any, ...]]] = {}
     for (owner, at_us, o), ref in zip(originals, refs, strict=True):
         row = kept.row(gate.site, o.message, o.subject, o.purpose, o.sealed, ref, at_us)

@@ -7,7 +7,7 @@
 
 Rules:
 - The correction goes its way as any message does; what it is of, and who got it, is looked up afterwards (``disclosures``).
-- A message without such a word costs one search of its bytes.
+- A message without such a word costs a few searches of its bytes.
 
 Deliberately absent: deletions (``D``) and plain corrections (``C``), which are of the same patient.
 
@@ -30,8 +30,10 @@ _ERROR = b"entered-in-error"
 def note(part: Part, message: Any) -> None:
     """Note that one patient's part takes something back."""
     if part.arrival.wire.name == "hl7v2":
-        mark = bytes((message.separators.field,)) + _WRONG
-        if mark in part.arrival.raw and any(
+        raw, field = part.arrival.raw, bytes((message.separators.field,))
+        mark = field + _WRONG
+        # As a whole field, as it always stands: names and units that begin with it are in most messages.
+        if (mark + field in raw or mark + b"\r" in raw or mark + b"\n" in raw or raw.endswith(mark)) and any(
             message.field(one, _STATUS) == _WRONG for one in message.named(b"OBX")
         ):
             part.find(FINDING)

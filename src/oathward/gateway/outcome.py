@@ -8,7 +8,6 @@ Rules:
 from __future__ import annotations
 
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from oathward.core.clock import from_micros
@@ -60,9 +59,9 @@ def accepted(gate: Gate, part: Part, device: Device, assurance: Assurance, known
         "type": known.type,
     }
     if part.originals:  # of what lies sealed, which says nothing: by it a copy proves later what it copies
-        body["kept"] = {one.purpose: sha256(one.sealed.data).hexdigest() for one in part.originals}
+        body["kept"] = {one.purpose: one.sealed.sha256.hex() for one in part.originals}
     if part.card is not None:
-        body["card"] = sha256(part.card.data).hexdigest()
+        body["card"] = part.card.sha256.hex()
     if arrival.release:
         body["release"] = arrival.release
     links = tuple(answer[0] for answer in part.answers)

@@ -29,7 +29,7 @@ import struct
 import threading
 import zlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,6 +63,11 @@ class BodyRef(NamedTuple):
     offset: int
     length: int
     sha256: bytes
+
+
+def digest_of(body: bytes) -> bytes:
+    """Give the SHA-256 by which a body is known."""
+    return hashlib.sha256(body).digest()
 
 
 class SegmentReader:
@@ -187,8 +192,11 @@ class SegmentStore(SegmentReader):
         """Whether a flush failed: this process must not write here any more."""
         return self._broken
 
-    def append(self, bodies: Sequence[bytes]) -> list[BodyRef]:
+    def append(self, bodies: Sequence[bytes], digests: Iterable[bytes] | None = None) -> list[BodyRef]:
         """Write bodies behind the last one; they are durable after ``flush``.
+
+        Args:
+            digests: their SHA-256, where the caller has it.
 
         Raises:
             StorageError: ``STORAGE_FULL``: nothing was kept, try again later. ``STORAGE_FAILED``: for good.
@@ -200,12 +208,12 @@ class SegmentStore(SegmentReader):
             refs: list[BodyRef] = []
             parts: list[bytes] = []
             offset = self._size
-            for body in bodies:
+            for body, digest in zip(bodies, digests or map(digest_of, bodies), strict=True):
                 length = len(body)
                 if length > BODY_BYTES_MAX:
                     raise StorageError(self.store, "a body is too long", reason=Reason.LIMIT_EXCEEDED)
                 parts += (_RECORD.pack(_RECORD_MAGIC, length, zlib.crc32(body)), body)
-                refs.append(BodyRef(self.store, self._segment, offset, length, hashlib.sha256(body).digest()))
+                refs.append(BodyRef(self.store, self._segment, offset, length, digest))
                 offset += _RECORD.size + length
             self._put(b"".join(parts))
             return refs

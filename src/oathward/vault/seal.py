@@ -16,6 +16,7 @@ Deliberately absent: opening of originals (this process cannot), erasing of memo
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -76,10 +77,11 @@ class IntakeKey:
 
 
 class SealedBody(NamedTuple):
-    """A sealed original: form byte, nonce, ciphertext and tag; ``key_id`` names its data key."""
+    """A sealed original: form byte, nonce, ciphertext and tag; ``key_id`` names its data key, ``sha256`` is of ``data``."""
 
     key_id: str
     data: bytes
+    sha256: bytes
 
 
 @final
@@ -178,7 +180,8 @@ class Sealer:
             key.used += 1
             nonce = key.used.to_bytes(NONCE_BYTES, "big")
         sealed = key.aead.encrypt(nonce, data, key.head + message_id.encode())
-        return SealedBody(key.id, b"".join((ORIGINAL_FORM, nonce, sealed)))
+        whole = b"".join((ORIGINAL_FORM, nonce, sealed))
+        return SealedBody(key.id, whole, hashlib.sha256(whole).digest())
 
     def seal_outgoing(
         self, safe: SafeMessage, link: str, message_id: str, outgoing_id: str, recipient_key: bytes | None

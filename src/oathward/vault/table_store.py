@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import BigInteger, Column, Connection, Engine, LargeBinary, Table, Text, delete, func, select
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from oathward.core.db import METADATA, insert_many, read, storage_error, write
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
-from oathward.vault.bodies import BodyRef
+from oathward.vault.bodies import BodyRef, digest_of
 
 body = Table(
     "body",
@@ -57,14 +57,13 @@ class TableStore:
             query = select(func.max(body.c.id)).where(body.c.site == site, body.c.store == self.store)
             self._last = db.execute(query).scalar() or 0
 
-    def append(self, bodies: Sequence[bytes]) -> list[BodyRef]:
-        """Take bodies for the next ``flush``."""
+    def append(self, bodies: Sequence[bytes], digests: Iterable[bytes] | None = None) -> list[BodyRef]:
+        """Take bodies for the next ``flush``; ``digests``: their SHA-256, where the caller has it."""
         with self._guard:
             refs = []
-            for data in bodies:
+            for data, digest in zip(bodies, digests or map(digest_of, bodies), strict=True):
                 self._last += 1
                 self._waiting.append((self._site, self.store, self._last, data))
-                digest = hashlib.sha256(data).digest()
                 refs.append(BodyRef(self.store, self._last, 0, len(data), digest))
             return refs
 
