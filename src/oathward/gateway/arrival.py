@@ -113,7 +113,8 @@ class Part:
 
     def named(self, bundle: Bundle, link: Link) -> str:
         """Give the subject whose seed shapes what leaves on a link: its project says what a merge does to pseudonyms."""
-        return self.resolution.named if bundle.merges_apart(link) else self.resolution.subject
+        named, subject = self.resolution.named, self.resolution.subject
+        return named if named != subject and bundle.merges_apart(link) else subject
 
     def answer(self, link: str, word: str, *more: Any) -> None:
         """Note what was decided for a link: codes and counts."""

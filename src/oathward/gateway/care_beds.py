@@ -62,8 +62,9 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
         return
     if resolution.kind != "known" or resolution.refused is not None or resolution.others:
         return
-    visits = message.named(b"PV1")
-    field = message.field(visits[0], _PLACE) if len(visits) == 1 else b""
+    # A message of one patient has one; it stands near the beginning, and most of what follows are readings.
+    visit = next((one for one in message.segments if one.startswith(b"PV1")), b"")
+    field = message.field(visit, _PLACE) if visit else b""
     if field.count(bytes((message.separators.component,))) < _BED - 1:
         return
     key = gate.hasher.seen(f"{device.id}\r{resolution.subject}", field)
@@ -71,7 +72,7 @@ def note(gate: Gate, part: Part, message: Any, device: Device) -> None:
     if at_us < (gate.beds.get(key) or 0):
         return
     gate.beds.put(key, at_us + LOOK_US)
-    bed = bed_of(gate, message, visits[0])
+    bed = bed_of(gate, message, visit)
     if not bed:
         return
     part.tells.append(partial(_look, gate=gate, part=part, device=device.id, bed=bed, key=key))

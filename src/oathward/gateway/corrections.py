@@ -27,13 +27,22 @@ _WRONG = b"W"
 _ERROR = b"entered-in-error"
 
 
+def _says(raw: bytes, separator: int) -> bool:
+    """Say whether the word is a whole field somewhere; names and units that begin with it are in most messages."""
+    mark = bytes((separator,)) + _WRONG
+    after = (separator, *b"\r\n")
+    at = raw.find(mark)
+    while at >= 0:
+        if at + 2 == len(raw) or raw[at + 2] in after:
+            return True
+        at = raw.find(mark, at + 2)
+    return False
+
+
 def note(part: Part, message: Any) -> None:
     """Note that one patient's part takes something back."""
     if part.arrival.wire.name == "hl7v2":
-        raw, field = part.arrival.raw, bytes((message.separators.field,))
-        mark = field + _WRONG
-        # As a whole field, as it always stands: names and units that begin with it are in most messages.
-        if (mark + field in raw or mark + b"\r" in raw or mark + b"\n" in raw or raw.endswith(mark)) and any(
+        if _says(part.arrival.raw, message.separators.field) and any(
             message.field(one, _STATUS) == _WRONG for one in message.named(b"OBX")
         ):
             part.find(FINDING)
