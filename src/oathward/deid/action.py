@@ -18,6 +18,7 @@ from hashlib import blake2b
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.registry import collect
+from oathward.deid.text.model import Context
 from oathward.protocols.shaping import Ruling
 
 SEED_BYTES = 32
@@ -43,6 +44,8 @@ class Seeds:
         source: id of the device that sent it; a logical id means something at its sender alone.
         identity: identifiers leave as they are; else pseudonyms stand in their places.
         shared: the recipient knows the sender's logical ids: references leave as they are.
+        days: how far this subject's dates move in this project; a secret, like the seed. 0: they do not.
+        text: what free text is cleaned with; None where no text may pass.
     """
 
     subject_seed: bytes = field(repr=False)
@@ -52,6 +55,8 @@ class Seeds:
     source: str = field(default="", repr=False)
     identity: bool = field(default=True, repr=False)
     shared: bool = field(default=False, repr=False)
+    days: int = field(default=0, repr=False)
+    text: Context | None = field(default=None, repr=False)
 
 
 Parameters = Mapping[str, tuple[str, ...]]
