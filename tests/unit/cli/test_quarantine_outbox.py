@@ -1,6 +1,7 @@
 """``oathward quarantine`` and ``outbox``: what people see of held messages, and giving up what is garbage."""
 
 import getpass
+import hashlib
 import io
 import json
 from datetime import UTC, datetime
@@ -59,7 +60,7 @@ def data(data):
     rows = [held(1), held(2), held(3, UNKNOWN, "10.0.0.2 -"), held(4, UNKNOWN, f"10.0.0.1 {'ab' * 32} DNS:x")]
     with write(connect(load(folder).database_url)) as db:
         sql.insert_held(db, rows)
-        sealed = SealedBody("k", b"body")
+        sealed = SealedBody("k", b"body", hashlib.sha256(b"body").digest())
         kept.insert_rows(db, [kept.row("demo", r.message, "s", "quarantine", sealed, REF, 1) for r in rows])
         sql.insert_outbox(db, [delivery(n, s) for n, s in enumerate(Delivery)])
     return folder

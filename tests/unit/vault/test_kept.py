@@ -1,5 +1,7 @@
 """What was kept of a patient, in the order of a copy; ``tests/conformance/test_kept_postgres.py`` asks the same of PostgreSQL."""
 
+import hashlib
+
 import pytest
 
 from oathward.core.db import connect, create_tables, read, write
@@ -10,7 +12,7 @@ from oathward.vault.seal import SealedBody
 
 SITE, WHOSE = "demo", "s-1"
 REF = BodyRef("kept", 1, 0, 10, b"\0" * 32)
-SEALED = SealedBody("k", b"")
+SEALED = SealedBody("k", b"", hashlib.sha256(b"").digest())
 
 
 @pytest.fixture
