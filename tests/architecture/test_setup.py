@@ -90,7 +90,7 @@ def test_nothing_generated_is_tracked():
     assert not Path(ROOT / "uv.lock").exists()
 
 
-CALLED = {"argon2-cffi": "argon2"}
+CALLED = {"argon2-cffi": "argon2", "google-re2": "re2"}
 """What a package is imported as, where that is another name."""
 
 

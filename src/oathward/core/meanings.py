@@ -277,6 +277,10 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DEID_FAILED: Meaning(
         "it could not be shaped as the profile asks", "see the place; mend the sender or the profile"
     ),
+    Reason.DEID_TEXT_TIMEOUT: Meaning(
+        "a free text costs more to read than its budget",
+        "look at the text's length; raise the budget or drop the text",
+    ),
     Reason.GUARD_STOPPED: Meaning(
         "identifying text would have left", "mend the link's profile or the sender, then release"
     ),

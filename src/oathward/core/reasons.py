@@ -190,6 +190,7 @@ class Reason(Enum):
     UNCATALOGUED = "deid.uncatalogued", _STORED
     MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
     DEID_FAILED = "deid.failed", _STORED
+    DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED
     KEY_DESTROYED = "key.destroyed", _MISSING

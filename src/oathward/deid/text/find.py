@@ -1,0 +1,107 @@
+"""Find what names somebody in a text: ``find``.
+
+Rules, in this order:
+1. What the structured part knows is looked for first (``known``); it is sure.
+2. Then the recognisers' patterns, all in one pass.
+3. Then the recognisers that look at words, on the same words.
+4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
+   longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
+   left uncovered because something else was found too.
+
+Everything is linear in the text; beyond its budget it raises, and the text does not pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from oathward.deid.text.budget import BUDGET, Budget, Meter
+from oathward.deid.text.known import find_known
+from oathward.deid.text.model import Context, Span
+from oathward.deid.text.recogniser import recognisers
+from oathward.deid.text.scan import scanner
+from oathward.deid.text.tokens import Tokens, tokens
+from oathward.protocols.shaping import KEEP, Decide
+
+KNOWN = "known"
+
+
+def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ...]:
+    """Give what names somebody in ``text``: spans in order, none overlapping another.
+
+    Args:
+        text: as the receiver would read it: decoded, its escapes undone.
+        context: what is known, what may stay, and the language where somebody said it.
+        budget: what it may cost.
+
+    Raises:
+        DeidentificationError: ``deid.text-timeout``: the budget is spent; nothing of the text may leave.
+    """
+    meter = Meter(text, budget)
+    words = tokens(text)
+    meter.spend(len(words))
+    found = set(_known(text, words, context, meter))
+    found.update(scanner(context.language).find(text, meter))
+    found.update(_at_words(words, context.language, meter))
+    return settle(text, found, context.decide)
+
+
+def _known(text: str, words: Tokens, context: Context, meter: Meter) -> Iterator[Span]:
+    """What the structured part knows: asked before any recogniser."""
+    if context.known.values:
+        meter.spend(len(context.known.values))
+        yield from find_known(text, words, context.known)
+
+
+def _at_words(words: Tokens, language: str, meter: Meter) -> Iterator[Span]:
+    for name, part in recognisers(language).items():
+        if part.words is None:
+            continue
+        meter.spend(len(words))
+        for start, end, category, sure in part.words(words):
+            meter.spend(1)
+            yield Span(start, end, part.categories[category], name, sure)
+
+
+def settle(text: str, found: Iterable[Span], decide: Decide) -> tuple[Span, ...]:
+    """Give spans in order that cover all that ``found`` covers and do not overlap; see the rules above."""
+
+    def rank(span: Span) -> tuple[bool, bool, float, int, int, str, str]:
+        stays = decide(span.cls, "") is KEEP
+        return stays, span.how != KNOWN, -span.sure, span.start - span.end, span.start, span.cls, span.how
+
+    settled: list[Span] = []
+    for cluster in _clusters(found):
+        settled += cluster if len(cluster) == 1 else _painted(text, sorted(cluster, key=rank))
+    return tuple(settled)
+
+
+def _clusters(found: Iterable[Span]) -> Iterator[list[Span]]:
+    """Spans that hang together by overlapping; a hole is never inside one."""
+    cluster: list[Span] = []
+    end = 0
+    for span in sorted(found):
+        if cluster and span.start >= end:
+            yield cluster
+            cluster = []
+        end = max(end, span.end) if cluster else span.end
+        cluster.append(span)
+    if cluster:
+        yield cluster
+
+
+def _painted(text: str, ranked: Sequence[Span]) -> Iterator[Span]:
+    """Give each code point to the first of ``ranked`` that covers it; linear in what they cover together."""
+    begin = min(span.start for span in ranked)
+    owners = [-1] * (max(span.end for span in ranked) - begin)
+    for number in range(len(ranked) - 1, -1, -1):
+        span = ranked[number]
+        owners[span.start - begin : span.end - begin] = [number] * (span.end - span.start)
+    start = begin
+    for number, run in groupby(owners):
+        end = start + sum(1 for _ in run)
+        # White space and punctuation between two spans name nobody.
+        if any(c.isalnum() for c in text[start:end]):
+            yield ranked[number]._replace(start=start, end=end)
+        start = end
