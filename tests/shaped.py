@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from oathward.core.labels import CLASSES
+from oathward.deid.action import Parameters, actions
 from oathward.deid.plan import Plan, SafeMessage, Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.protocols.hl7v2.reader import Message, decode
@@ -20,6 +21,26 @@ def plan(profile: str = "safe-harbor", classes: frozenset[str] = CLASSES) -> Pla
 
 
 PLANS: Mapping[str, Plan] = {name: plan(name) for name in PROFILES}
+
+
+def applied(
+    name: str,
+    value: str,
+    seeds: Seeds = SEEDS,
+    cls: str = "patient.identifier",
+    part: str = "",
+    parameters: Parameters | None = None,
+) -> str:
+    """Give what an action that looks at values makes of one."""
+    found = actions()[name].rule(cls, part, parameters or {})
+    assert callable(found)
+    return found(value, seeds)
+
+
+def runs(text: str) -> set[str]:
+    """Give every four characters in a row, whatever their case."""
+    told = text.upper()
+    return {told[i : i + 4] for i in range(len(told) - 3)}
 
 
 def message(*segments: str, header: str = MSH, charset: str = "utf-8") -> Message:

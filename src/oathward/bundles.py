@@ -37,7 +37,7 @@ def _view(profile: Profile) -> ProfileView:
         keeps=frozenset(cls for cls, action in used.items() if action == "keep"),
         passes=frozenset(used),
         keyed=frozenset(cls for cls, action in used.items() if actions()[action].keyed),
-        shifts_dates=any("shift" in action for action in used.values()),
+        shifts_dates=any(actions()[action].shifts for action in used.values()),
     )
 
 

@@ -6,5 +6,5 @@ Rules:
 - Plans are compiled once and hold no secret; seeds come with each message.
 - Nothing here does I/O, and nothing here decides who may have what: ``policy`` does.
 
-Deliberately absent: date shift. On a live link the arrival time gives the shift away.
+Dates move on releases and batched links only (``actions/shift``): on a live link the arrival time gives the shift away.
 """

@@ -11,7 +11,7 @@ Deliberately absent: registration. A file in ``deid/actions`` with an ``ACTION``
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
@@ -31,6 +31,11 @@ _PAIRS = [first + second for first in ALPHABET for second in ALPHABET]
 _SHIFTS = range(5 * TOKEN_LENGTH - 10, -1, -10)
 _RUN = 4
 
+DAYS_LEAST, DAYS_MOST = 30, 365
+"""How far dates move at least and at most, in days, back or forth."""
+
+_ATTEMPTS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Seeds:
@@ -44,7 +49,8 @@ class Seeds:
         source: id of the device that sent it; a logical id means something at its sender alone.
         identity: identifiers leave as they are; else pseudonyms stand in their places.
         shared: the recipient knows the sender's logical ids: references leave as they are.
-        days: how far this subject's dates move in this project; a secret, like the seed. 0: they do not.
+        days: how far this subject's dates move in this project (``days_of``); a secret, like the seed. 0 on every
+            live link, and where nobody said: an action that moves dates refuses then.
         text: what free text is cleaned with; None where no text may pass.
     """
 
@@ -70,11 +76,15 @@ class Action:
         rule: (element class, part, parameters) -> ruling.
         parameters: the names it takes, each a list of strings in the profile.
         keyed: whether it needs ``Seeds`` that are secret.
+        shifts: whether it moves dates by a secret; never on a live link.
+        wrong: parameters as a profile gives them -> what to write instead, by name; empty where they can be used.
     """
 
     rule: Callable[[str, str, Parameters], Ruling]
     parameters: frozenset[str] = frozenset()
     keyed: bool = False
+    shifts: bool = False
+    wrong: Callable[[Parameters], Mapping[str, str]] | None = None
 
 
 @cache
@@ -101,7 +111,7 @@ def token(key: bytes, purpose: str, value: str) -> str:
         raise DeidentificationError("seeds", "32 bytes of key")
     text = unicodedata.normalize("NFC", value).strip()
     told = text.upper()
-    for attempt in range(256):
+    for attempt in range(_ATTEMPTS):
         message = f"{attempt}\0{purpose}\0{text}".encode("utf-8", "surrogatepass")
         number = int.from_bytes(blake2b(message, key=key, digest_size=_TOKEN_BYTES).digest(), "big")
         made = "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
@@ -109,3 +119,53 @@ def token(key: bytes, purpose: str, value: str) -> str:
         if len(told) < _RUN or not any(told[i : i + _RUN] in made for i in range(len(told) - _RUN + 1)):
             return made
     raise DeidentificationError("token", "a value that leaves room for a pseudonym")
+
+
+def draws(key: bytes, purpose: str, value: str) -> Iterator[bytes]:
+    """Give keyed bytes for ``value``, 64 at a time, for actions that make a form of their own of them.
+
+    The first that shares no run with the value is taken: the caller asks ``shares`` and goes on to the next.
+
+    Args:
+        key: 32 bytes.
+        purpose: keeps equal values of different kinds apart.
+        value: what they stand for.
+
+    Raises:
+        DeidentificationError: no key, or none of them would do.
+
+    Source: RFC 7693 (keyed BLAKE2b).
+    """
+    if len(key) != SEED_BYTES:
+        raise DeidentificationError("seeds", "32 bytes of key")
+    for attempt in range(_ATTEMPTS):
+        message = f"{attempt}\0{purpose}\0{value}".encode("utf-8", "surrogatepass")
+        yield blake2b(message, key=key).digest()
+    raise DeidentificationError(purpose, "a value that leaves room for a pseudonym")
+
+
+def shares(made: str, value: str) -> bool:
+    """Say whether four characters in a row of ``value``, one of them a letter or digit, are in ``made``; case is nothing."""
+    text, found = value.upper(), made.upper()
+    runs = {text[i : i + _RUN] for i in range(len(text) - _RUN + 1)}
+    return any(run in found and any(map(str.isalnum, run)) for run in runs)
+
+
+def days_of(subject_seed: bytes) -> int:
+    """Give by how many whole days a subject's dates move in a project, the same in every format; never 0.
+
+    Whole days: the time of day and every interval of the subject stay. Days of the week do not.
+
+    Args:
+        subject_seed: 32 bytes, of this subject in this project.
+
+    Raises:
+        DeidentificationError: no seed.
+
+    Source: DICOM PS3.15 Annex E, Retain Longitudinal Temporal Information with Modified Dates.
+    """
+    if len(subject_seed) != SEED_BYTES:
+        raise DeidentificationError("seeds", "32 bytes of key")
+    many = DAYS_MOST - DAYS_LEAST + 1
+    number = int.from_bytes(blake2b(b"days", key=subject_seed, digest_size=16).digest(), "big") % (2 * many)
+    return DAYS_LEAST + number if number < many else -(DAYS_LEAST + number - many)

@@ -145,6 +145,9 @@ def _parameters(
             if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
                 raise PolicyError(f"{place}.{key}", "write a list of texts")
             listed.append((key, tuple(value)))
+        wrong = actions()[action].wrong
+        for key, instead in (wrong(dict(listed)) if wrong else {}).items():
+            raise PolicyError(f"{place}.{key}", instead)
         found.append((action, tuple(listed)))
     return tuple(found)
 

@@ -48,7 +48,8 @@ class Quick:
 Ruling = Fate | Transform
 
 Decide = Callable[[str, str], Ruling]
-"""(element class, part: empty, ``rest``, ``text``, ``street``, ``city``, ``state``, ``postcode``, ``country``)."""
+"""(element class, part: empty, ``rest``, ``text``, ``street``, ``city``, ``state``, ``postcode``, ``country``; ``time``: a
+time of day without a date)."""
 
 
 class Rewritten(NamedTuple):

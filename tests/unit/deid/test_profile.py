@@ -91,6 +91,24 @@ def test_treatment_keeps_every_class():
     assert set(dict(builtin_profiles()["treatment"].actions)) == CLASSES
 
 
-def test_date_shift_is_not_offered():
-    with pytest.raises(PolicyError, match="unknown"):
-        parse("mine", GOOD.replace('"year"', '"date_shift"'))
+@pytest.mark.parametrize(
+    ("action", "lines", "place", "why"),
+    [
+        ("listed", 'up_to = ["x"]', "listed.up_to", '["89"]'),
+        ("listed", 'above = ["90+"]', "listed.above", "needs `up_to`"),
+        ("mask", 'last = ["9"]', "mask.last", "0 to 4"),
+        ("bands", 'width = ["0"]', "bands.width", "one whole number"),
+        ("bands", 'over = ["1", "2"]', "bands.over", "one whole number"),
+        ("bands", 'show = ["both"]', "bands.show", '["least"]'),
+        ("generalise", 'country = ["XX"]', "generalise.country", "AT, AU"),
+        ("pseudonym", 'shape = ["lose"]', "pseudonym.shape", '["keep"]'),
+        ("pseudonym", 'check = ["luhn"]', "pseudonym.check", "needs shape"),
+        ("pseudonym", 'shape = ["keep"]\ncheck = ["crc"]', "pseudonym.check", "luhn, npi, nhs"),
+    ],
+)
+def test_parameters_that_cannot_be_used_are_named(action: str, lines: str, place: str, why: str):
+    text = f'name = "mine"\n[actions]\n"patient.demographic" = "{action}"\n[parameters.{action}]\n{lines}\n'
+    with pytest.raises(PolicyError) as caught:
+        parse("mine", text)
+    assert caught.value.where == f"profiles/mine.toml parameters.{place}"
+    assert why in caught.value.why

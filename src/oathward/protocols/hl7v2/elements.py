@@ -27,6 +27,7 @@ from oathward.protocols.hl7v2.overrides import Review, Subject, reviewed, subjec
 
 REST = "rest"
 TEXT = "text"
+CLOCK = "time"
 
 Kind = Literal["leaf", "composite", "coded", "observed"]
 
@@ -35,7 +36,8 @@ Kind = Literal["leaf", "composite", "coded", "observed"]
 class Element:
     """One node.
 
-    ``part``: empty for the element itself; ``rest`` for what only qualifies it; ``text`` for display text;
+    ``part``: empty for the element itself; ``rest`` for what only qualifies it; ``text`` for display text; ``time``
+    for a time of day without a date, which may look like a year or a month;
     ``street``, ``city``, ``state``, ``postcode``, ``country`` of an address.
     ``form``: what a value must look like, see ``forms``; else it is a note.
     """
@@ -213,7 +215,7 @@ def _form_of(datatype: str, cls: str) -> str:
 
 
 def _time(datatype: str, cls: str) -> Element:
-    first = Element(cls, form=forms.TIME)
+    first = Element(cls, CLOCK if datatype == "TM" else "", forms.TIME)
     if datatype != "TS":
         return first
     return Element(cls, kind="composite", parts=(first, Element(cls, REST, forms.TOKEN)))
