@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.shaped import PROFILES, SEEDS
+from tests.shaped import SEEDS
 
 from oathward.core.labels import CLASSES
 from oathward.deid.plan import Plan, Route, SafeMessage, Seeds, compile_plan, shape
@@ -22,7 +22,7 @@ def plan(profile: str = "safe-harbor", classes: frozenset[str] = CLASSES) -> Pla
     return compile_plan(builtin_profiles()[profile], classes, FHIR)
 
 
-PLANS: Mapping[str, Plan] = {name: plan(name) for name in PROFILES}
+PLANS: Mapping[str, Plan] = {name: plan(name) for name in builtin_profiles()}
 
 
 def put(resource: Resource) -> Message:

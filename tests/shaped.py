@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping
 
 from oathward.core.labels import CLASSES
-from oathward.deid.action import Parameters, actions
+from oathward.deid.action import Parameters, actions, days_of
 from oathward.deid.plan import Plan, SafeMessage, Seeds, compile_plan, shape
 from oathward.deid.profile import builtin_profiles
 from oathward.protocols.hl7v2.reader import Message, decode
 
-SEEDS = Seeds(bytes(range(32)), bytes(range(32, 64)), "OUT-1", 2026)
+SEEDS = Seeds(bytes(range(32)), bytes(range(32, 64)), "OUT-1", 2026, days=days_of(bytes(range(32))))
+
 PROFILES = ("treatment", "limited-data-set", "safe-harbor", "device-telemetry")
+"""Those that every kind of test goes over."""
+
 CLOSED = ("safe-harbor", "device-telemetry")
 """Profiles under which nothing of a person may be left."""
 
@@ -20,7 +23,7 @@ def plan(profile: str = "safe-harbor", classes: frozenset[str] = CLASSES) -> Pla
     return compile_plan(builtin_profiles()[profile], classes)
 
 
-PLANS: Mapping[str, Plan] = {name: plan(name) for name in PROFILES}
+PLANS: Mapping[str, Plan] = {name: plan(name) for name in builtin_profiles()}
 
 
 def applied(

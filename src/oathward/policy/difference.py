@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from oathward.core.label_words import class_words, some
 from oathward.core.labels import CLASSES
 from oathward.policy import difference_fields as table
 from oathward.policy.bundle import Bundle
 from oathward.policy.cases import Case
 from oathward.policy.difference_fields import Direction
 from oathward.policy.difference_links import Change, Shaping, Side, compare, joint, of_links
-from oathward.policy.difference_words import class_words, some
 from oathward.policy.labels import RANK
 from oathward.policy.model import KEEP, PROTECTION, Recipient
 from oathward.policy.protection import Rule as ProtectionRule

@@ -20,14 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
+from oathward.core.label_words import class_words, some
 from oathward.policy.difference_words import (
     KIND_WORDS,
     WIRES,
-    class_words,
     day,
     purpose_words,
     quoted,
-    some,
     type_words,
 )
 from oathward.policy.labels import RANK

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from oathward.core.label_words import action_words, class_words, some
 from oathward.core.labels import CLASSES
 from oathward.policy import difference_fields as table
 from oathward.policy import difference_words as words
 from oathward.policy.bundle import Bundle
 from oathward.policy.difference_fields import Direction, Rule, Said
-from oathward.policy.difference_words import class_words, some
 from oathward.policy.model import Link
 
 
@@ -142,7 +142,7 @@ def _flow(before: Side, after: Side, old: Link, new: Link) -> Iterator[Change]:
     other = {c: (a[c], b[c]) for c in sorted(a.keys() & b.keys()) if a[c] != b[c]}
     for how in sorted(set(other.values())):
         named = some(class_words(c) for c in other if other[c] == how)
-        said = f"{whom} gets {named} {words.action_words(how[1])}, no longer {words.action_words(how[0])}."
+        said = f"{whom} gets {named} {action_words(how[1])}, no longer {action_words(how[0])}."
         yield _of_link("link.form", new, "narrow" if how[0] == "keep" else "widen", said)
     x, y = before.shaping[old.profile].parameters, after.shaping[new.profile].parameters
     for action in sorted(set(b.values())):
@@ -170,7 +170,7 @@ def _classes(gets: Mapping[str, str]) -> str:
         return "everything"
     plain = [class_words(c) for c in sorted(gets) if gets[c] in {"keep", ""}]
     formed = [
-        f"{class_words(c)} {words.action_words(gets[c])}" for c in sorted(gets) if gets[c] not in {"keep", ""}
+        f"{class_words(c)} {action_words(gets[c])}" for c in sorted(gets) if gets[c] not in {"keep", ""}
     ]
     return some(plain + formed) or "nothing"
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from oathward.core.label_words import some
 from oathward.core.meanings import MEANINGS
 from oathward.core.reasons import Reason
-from oathward.policy.difference_words import day, quoted, some
+from oathward.policy.difference_words import day, quoted
 from oathward.policy.model import Facts, Link
 
 

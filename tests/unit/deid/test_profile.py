@@ -77,12 +77,22 @@ def test_a_sites_profiles_stand_beside_the_built_in_ones():
 
 
 def test_the_built_in_profiles_say_what_they_do_and_where_from():
-    assert set(builtin_texts()) == {"treatment", "limited-data-set", "safe-harbor", "device-telemetry"}
+    assert set(builtin_texts()) == {
+        *(
+            "treatment",
+            "limited-data-set",
+            "safe-harbor",
+            "device-telemetry",
+            "gdpr-pseudonymised",
+            "research",
+        ),
+    }
     for text in builtin_texts().values():
         head = text.split("\n\n")[0]
         assert all(line.startswith("#") for line in head.splitlines())
         assert "# Source: " in head
     assert "164.514(b)(2)" in builtin_texts()["safe-harbor"]
+    assert "Art. 4(5)" in builtin_texts()["gdpr-pseudonymised"]
     assert "164.514(e)" in builtin_texts()["limited-data-set"]
 
 

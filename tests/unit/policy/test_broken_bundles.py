@@ -1,12 +1,15 @@
 """Broken bundles, one a row: each mistake is named with file, line and what to write instead."""
 
 import base64
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 from tests.unit.policy import small
 
+from oathward import bundles
 from oathward.activation import check as load
+from oathward.deid.action import actions
 from oathward.policy import bundle
 from oathward.policy.errors import PolicyErrors
 from oathward.policy.model import ProfileView
@@ -152,6 +155,17 @@ def test_a_broken_bundle_says_where_and_what(name: str):
         bundle.load(files, profiles=views) if "shifting" in row.new else load(files)
     found = [(error.where, error.why) for error in caught.value.errors]
     assert any(place == where and row.why in why for place, why in found), found
+
+
+def test_no_live_link_may_use_a_built_in_profile_that_moves_dates(monkeypatch: pytest.MonkeyPatch):
+    files = small.changed(REGISTRY, 'profile = "safe-harbor"', 'profile = "research"')
+    with pytest.raises(PolicyErrors) as caught:
+        bundles.check(files)
+    assert any("shifts dates, and this link is live" in error.why for error in caught.value.errors)
+    # The reverse: were it not known what moves dates, the bundle would be taken.
+    still = {name: replace(action, shifts=False) for name, action in actions().items()}
+    monkeypatch.setattr(bundles, "actions", lambda: still)
+    assert bundles.check(files).links["research-registry"].profile == "research"
 
 
 def test_the_same_bundle_without_the_mistake_is_fine():
