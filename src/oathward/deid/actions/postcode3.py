@@ -1,8 +1,9 @@
 """Leave of an address the first three digits of a US ZIP code, the state and the country.
 
 Rules:
-- Prefixes of areas with 20,000 people or fewer become ``000``; the list is the union of those by the censuses of
-  2000 (published by HHS) and 2010.
+- Prefixes of areas with 20,000 people or fewer become ``000``; the list is the union of the 17 by the census of 2000, which HHS
+  published, and those by the census of 2010 (which adds 205, 369, 753 and 772). HHS has published none for
+  2020: whoever has those figures must compare them.
 - A postcode of another form, and a state or country that is not a short code, is removed.
 
 Source: 45 CFR 164.514(b)(2)(i)(B); HHS guidance on de-identification (2012), question on ZIP codes.
