@@ -61,8 +61,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "mend the sender",
     ),
     Reason.FORMAT_UNSUPPORTED: Meaning(
-        "a body in another format than FHIR's JSON", "send `application/fhir+json`"
+        "a body in another format than FHIR's JSON, or a DICOM file that is a directory or of a transfer syntax of nobody's",
+        "send `application/fhir+json`; leave directories out, they are made anew",
     ),
+    Reason.TRUNCATED: Meaning("a file ends before what it announced", "send it again, whole"),
     Reason.JSON_INVALID: Meaning("the body is not JSON", "mend the sender"),
     Reason.DUPLICATE_KEY: Meaning(
         "a JSON object with the same key twice: two readers could read two things", "mend the sender"
@@ -82,7 +84,7 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.ELEMENT_MISSING: Meaning("an element that FHIR R4 requires is not there", "mend the sender"),
     Reason.ELEMENT_REPEATED: Meaning("two values where FHIR R4 has one", "mend the sender"),
-    Reason.ELEMENT_TYPE: Meaning("an element of another type than FHIR R4 says", "mend the sender"),
+    Reason.ELEMENT_TYPE: Meaning("an element of another type than its standard says", "mend the sender"),
     Reason.CODE_NOT_ALLOWED: Meaning(
         "a code that is not in the value set FHIR R4 requires", "mend the sender"
     ),
@@ -276,6 +278,10 @@ MEANINGS: dict[Reason, Meaning] = {
     ),
     Reason.DEID_FAILED: Meaning(
         "it could not be shaped as the profile asks", "see the place; mend the sender or the profile"
+    ),
+    Reason.DOCUMENT_HELD: Meaning(
+        "a DICOM file that encapsulates a document of another format (PDF, CDA), which may say anything",
+        "de-identify the document itself, or leave it out",
     ),
     Reason.DEID_TEXT_TIMEOUT: Meaning(
         "a free text costs more to read than its budget",

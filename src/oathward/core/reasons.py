@@ -55,6 +55,7 @@ class Reason(Enum):
     FRAME_TIMEOUT = "frame.timeout", _BAD
     MESSAGE_EMPTY = "message.empty", _BAD
     MESSAGE_UNDECODABLE = "message.undecodable", _BAD
+    TRUNCATED = "message.truncated", _BAD
     SEPARATORS_INVALID = "message.separators-invalid", _BAD
     HEADER_MISSING = "message.header-missing", _BAD
     HEADER_INCOMPLETE = "message.header-incomplete", Answer("AR", "101", 0xC000, 400, 65)
@@ -190,6 +191,7 @@ class Reason(Enum):
     UNCATALOGUED = "deid.uncatalogued", _STORED
     MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
     DEID_FAILED = "deid.failed", _STORED
+    DOCUMENT_HELD = "deid.document-held", _STORED
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED
