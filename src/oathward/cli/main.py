@@ -45,6 +45,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "selftest": "Try what should hold on your own policy: wires.",
     },
     "Protect": {
+        "deid": "De-identify a folder of HL7 v2, FHIR, DICOM and text; a report says what was done.",
         "quarantine": "Messages held back: list, show, release, discard.",
         "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
         "emergency": "The emergency copy: key, make, verify, read, reconcile, compare.",

@@ -286,6 +286,13 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DEID_TEXT_TIMEOUT: Meaning(
         "a free text costs more to read than its budget",
         "look at the text's length; raise the budget or drop the text",
+    Reason.DEID_RESIDUE: Meaning(
+        "what is known of a patient of the job stood in a file that had been written; the file was taken back",
+        "see the classes in the report; mend the profile, or leave the file out",
+    ),
+    Reason.WORKER_LOST: Meaning(
+        "the process that read a file was killed: it took too long, too much memory, or broke",
+        "see whether the file is what it says; `--time` and `--memory` allow more",
     ),
     Reason.GUARD_STOPPED: Meaning(
         "identifying text would have left", "mend the link's profile or the sender, then release"

@@ -193,6 +193,8 @@ class Reason(Enum):
     DEID_FAILED = "deid.failed", _STORED
     DOCUMENT_HELD = "deid.document-held", _STORED
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
+    DEID_RESIDUE = "deid.residue", _STORED
+    WORKER_LOST = "deid.worker-lost", _STORED
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED
     KEY_DESTROYED = "key.destroyed", _MISSING

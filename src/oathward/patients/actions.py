@@ -113,6 +113,29 @@ def register(
     return [graph.effective(known[h]) for h in hashes]
 
 
+def register_together(
+    db: Connection, site: str, hasher: Hasher, identifiers: Sequence[Identifier], *, by: str, now_us: int
+) -> str | None:
+    """Find the effective subject of identifiers that are one patient's, or make one with all; the last call before commit.
+
+    None where they lead to two patients: that is for a person to settle. One that nobody has heard of is noted only beside those that name
+    nobody yet: a file ties nothing to a patient who is known.
+    """
+    hashes = {hasher.identifier(one): one for one in identifiers}
+    known = sql.subjects_of(db, site, [*hashes, *(other for one in identifiers for other in hasher.others(one))])
+    graph = Graph(sql.edges(db, site)) if known else None
+    subjects = {graph.effective(subject) for subject in known.values()} if graph else set()
+    if subjects:
+        return subjects.pop() if len(subjects) == 1 else None
+    subject = uuid7(now_us // 1_000)
+    sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
+    sql.insert_identifiers(
+        db, site, [NewIdentifier(hashed, subject, hasher.scope(one), by, now_us) for hashed, one in hashes.items()]
+    )
+    append(db, site, [prepare(Record("subject.created", {"kind": "known", "source": by}, now_us, subject))])
+    return subject
+
+
 def set_canary(db: Connection, site: str, subject: str, *, on: bool, by: str, now_us: int) -> None:
     """Declare a subject invented: its record must never leave, and a guard that sees it stops. The last call before commit.
 

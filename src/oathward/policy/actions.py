@@ -83,6 +83,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "device.adopt": _change("device", "adopt an unknown device"),
     "device.change": _change("device", "change what is declared of a device"),
     "certificate.issue": _change("device", "give a device a certificate", fresh=True),
+    "deid.run": _change("area", "de-identify a folder of files", fresh=True),
     "links.see": _see("link", "see the links and try a message on them"),
     "health.see": _see("area", "see whether anything is wrong"),
     "ledger.see": _see("area", "see and search the records"),

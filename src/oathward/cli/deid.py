@@ -1,0 +1,177 @@
+"""``oathward deid``: de-identify a folder of files."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, now_us, opened
+from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.core.settings import Settings
+    from oathward.deid.profile import Profile
+    from oathward.deidentifying.job import Say
+    from oathward.policy.bundle import Bundle
+    from oathward.policy.model import Project
+    from oathward.vault.opened import Opened
+
+APP = typer.Typer(
+    help="De-identify a folder of HL7 v2, FHIR, DICOM and text; a report says what was done.",
+    add_completion=False,
+)
+
+REPORT = "oathward-report"
+_MIB = 1 << 20
+
+
+@APP.command()
+def deid(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder or file to read; it is not changed.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Empty folder for what may leave.")],
+    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="What happens to each class of elements.")],
+    project: Annotated[
+        str, typer.Option("--project", metavar="ID", help="Pseudonyms are stable in it, and unlinkable to other projects.")
+    ],
+    authority: Annotated[
+        str,
+        typer.Option(
+            "--authority", metavar="NAME", help="Who gave the patient numbers that name nobody; else they mean something in this folder alone."
+        ),
+    ] = "",
+    folder: Annotated[
+        str, typer.Option("--from", metavar="NAME", help="Names where the files come from: numbers of one are no other's.")
+    ] = "files",
+    language: Annotated[str, typer.Option("--language", metavar="CODE", help="Of texts: en, es; else told by each.")] = "",
+    processes: Annotated[int, typer.Option("--processes", min=1, max=256, help="How many read files; all cores by default.")] = 0,
+    time_s: Annotated[float, typer.Option("--time", min=1, metavar="SECONDS", help="Most for one file.")] = 60.0,
+    memory_mib: Annotated[int, typer.Option("--memory", min=256, metavar="MIB", help="Most for one process.")] = 2_048,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """De-identify every file of a folder that is HL7 v2, FHIR, DICOM or text; everything else is held, and counted.
+
+    Run again after it was stopped, it goes on. Files get names of their own. Exit code 1 where something was held.
+    """
+    from oathward import ledger
+    from oathward.cli.asking import hasher_of
+    from oathward.cli.permitted import who_may
+    from oathward.core.db import write
+    from oathward.deidentifying.job import Order, folder_of, run
+    from oathward.deidentifying.report import figures
+    from oathward.deidentifying.whom import Whom
+    from oathward.ledger import Record, prepare
+    from oathward.vault.keeper import client
+
+    with opened(data) as site:
+        who = who_may(site, person, "deid.run")
+        bundle = _bundle(site)
+        chosen, text = _profile(bundle, profile)
+        settings = site.settings
+        order = Order(
+            path,
+            out,
+            chosen,
+            text,
+            project,
+            authority=authority,
+            folder=folder,
+            language=language,
+            processes=processes or os.cpu_count() or 1,
+            time_s=time_s,
+            memory_bytes=memory_mib * _MIB,
+            authorities=settings.patients.authorities,
+        )
+        declared = _project(bundle, project)
+        jobs = settings.data / "deid"
+        begun_us = now_us(site)
+        with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
+            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=bool(declared and declared.date_shift))
+            done = run(order, whom, jobs, begun_us, say)
+        ended_us = now_us(site)
+        told = figures(order, done, begun_us, ended_us)
+        body = {key: told[key] for key in ("job", "profile", "project", "files", "written", "held", "patients")}
+        with write(site.engine) as db:
+            ledger.append(db, site.site, [prepare(Record("deid.ended", body | {"by": who}, ended_us))])
+        _end(folder_of(jobs, done.id), out, told)
+    emit(told, as_json=as_json, human=lambda: _show(told, out))
+    if told["held"] or told["partly_held"]:
+        raise typer.Exit(1)
+
+
+def _bundle(site: Opened) -> Bundle | None:
+    from oathward.cli.consents import bundle_in_force
+
+    return bundle_in_force(site.settings)
+
+
+def _profile(bundle: Bundle | None, name: str) -> tuple[Profile, str]:
+    """Give a profile and its text: a built-in one, or one of the policy in force."""
+    from oathward.deid.profile import builtin_texts, load_profiles
+
+    own = dict(bundle.profiles) if bundle else {}
+    known = load_profiles(own)
+    one_of("--profile", name, known, "profile")
+    kept = [cls for cls in ("patient.name", "patient.identifier") if known[name].action_of(cls) == "keep"]
+    if kept:
+        raise InputError("--profile", f"`{name}` leaves {kept[0]} as it is; choose one that does not", reason=Reason.INPUT_INVALID)
+    return known[name], {**builtin_texts(), **own}[name]
+
+
+def _project(bundle: Bundle | None, name: str) -> Project | None:
+    """Give a project of the policy in force; where there is one, no other may be named: a typo would make new pseudonyms."""
+    if bundle is None:
+        return None
+    one_of("--project", name, bundle.projects, "project in the policy in force")
+    return bundle.projects[name]
+
+
+@contextmanager
+def _progress(as_json: bool) -> Iterator[Say]:
+    """Show how far it is on stderr, where somebody watches."""
+    if as_json or not sys.stderr.isatty():
+        yield lambda _step, _done, _of: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    words = {"files": "De-identified", "search": "Searched"}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks = {step: bar.add_task(said, total=None, visible=False) for step, said in words.items()}
+
+        def say(step: str, done: int, of: int) -> None:
+            bar.update(tasks[step], completed=done, total=of, visible=True)
+
+        yield say
+
+
+def _end(folder: Path, out: Path, told: dict[str, Any]) -> None:
+    """Write the report beside what was written, and end the job."""
+    import orjson
+
+    from oathward.deidentifying.journal import Journal
+    from oathward.deidentifying.page import page
+
+    (out / f"{REPORT}.json").write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+    (out / f"{REPORT}.html").write_text(page(told), "utf-8")
+    Journal.read(folder).end({key: told[key] for key in ("files", "written", "held", "ended")})
+
+
+def _show(told: dict[str, Any], out: Path) -> None:
+    print(f"{told['written']} of {told['files']} files written to {out}, of {told['patients']} patients; {told['held']} held.")
+    if told["resumed"]:
+        print(f"{told['resumed']} had been done before it was stopped.")
+    for reason, count in told["reasons"].items():
+        print(f"  {count:>7,}  {reason}")
+    if told["residue"]["taken_back"]:
+        print("Taken back, because something known of a patient stood in them; the report says which classes.")
+    print(f"Report: {out / f'{REPORT}.html'}")

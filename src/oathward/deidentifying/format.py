@@ -1,0 +1,140 @@
+"""What a format must say for its files to be de-identified.
+
+Rules:
+- A *unit* is what of a file is of one patient: a message, a resource, an image. It is shaped with that patient's seeds or held.
+- Reading a file is bounded; what is too large, deep or broken is a ``DecodeError`` with a reason and a place, never a value.
+
+Deliberately absent: files and processes (``worker`` has them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import NamedTuple
+
+from oathward.core.authorities import Authorities
+from oathward.core.registry import collect
+from oathward.deid.plan import Plan, SafeMessage, Seeds
+from oathward.deid.profile import Profile
+from oathward.deid.text.model import Known
+from oathward.patients.identifiers import Hasher, Identifier
+
+HEAD_BYTES = 4_096
+"""How much of a file its format is recognised by."""
+
+_NO_KEY = bytes(16)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where files come from, as a sender of messages: see ``patients.model.Source``.
+
+    ``id``: identifiers without an authority mean something among the files of it alone.
+    """
+
+    id: str
+    default_authority: str = ""
+    default_identifier_type: str = ""
+    authoritative_adt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What files are read and shaped by.
+
+    ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
+    """
+
+    profile: Profile
+    folder: Folder
+    authorities: Authorities = field(default_factory=Authorities)
+    language: str = ""
+
+    @property
+    def hasher(self) -> Hasher:
+        """Read identifiers as the site does; a worker has no key, and what it would hash is nobody's."""
+        return Hasher(_NO_KEY, "", self.authorities)
+
+
+Piece = bytes | tuple[int, int]
+"""Bytes, or (offset, length) of the file that came: what is not touched is not read."""
+
+
+class Shaped(NamedTuple):
+    """What may leave of one unit, and what was done: values by class, as in ``SafeMessage``."""
+
+    pieces: tuple[Piece, ...]
+    removed: Mapping[str, int]
+    changed: Mapping[str, int]
+    observations: int = 0
+
+    @classmethod
+    def of(cls, safe: SafeMessage) -> Shaped:
+        """Take what ``deid.shape`` made."""
+        return cls((safe.data,), safe.removed, safe.changed, safe.observations)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What of a file is of one patient.
+
+    Args:
+        identifiers: each of which may name the patient; none where nobody is named.
+        known: gives what it says of persons and things, by class.
+        shape: (plan, seeds) -> what may leave; raises ``OathwardError``, then it is held.
+    """
+
+    identifiers: tuple[Identifier, ...] = field(repr=False)
+    known: Callable[[], Known] = field(repr=False)
+    shape: Callable[[Plan, Seeds], Shaped] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file once it was read.
+
+    ``put_together``: what may leave of each unit, None where it is held -> the file that leaves.
+    """
+
+    units: Sequence[Unit]
+    put_together: Callable[[Sequence[Shaped | None]], tuple[Piece, ...]]
+
+
+def one_after_another(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
+    """Put units together that only stand behind each other in a file."""
+    return tuple(piece for part in parts if part is not None for piece in part.pieces)
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """One format.
+
+    Args:
+        name: as reports say it. suffix: of the files that are written.
+        recognise: (first ``HEAD_BYTES`` of a file, its name in lower case) -> whether it is one.
+        compile: terms -> the plan its units are shaped by.
+        read: (bytes, terms) -> its content.
+        bytes_max: of a file. whole: it is read as bytes; else as a view of the file, of which only what is looked at is read.
+    """
+
+    name: str
+    suffix: str
+    recognise: Callable[[bytes, str], bool]
+    compile: Callable[[Terms], Plan]
+    read: Callable[[bytes, Terms], Content]
+    bytes_max: int
+    whole: bool = True
+
+
+@cache
+def formats() -> Mapping[str, Format]:
+    """Collect the formats: name -> format."""
+    found = collect("oathward.deidentifying.formats", "FORMAT")
+    return {one.name: one for one in found.values() if isinstance(one, Format)}
+
+
+def format_of(head: bytes, name: str) -> Format | None:
+    """Say what a file is; None where nobody knows."""
+    return next((one for one in formats().values() if one.recognise(head, name)), None)

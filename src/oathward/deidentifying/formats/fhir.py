@@ -1,0 +1,145 @@
+"""FHIR R4 as JSON: a resource, a bundle of any type, or lines of resources (NDJSON, as bulk exports are).
+
+Rules:
+- What is of several patients is cut by patient, shaped with each one's seeds, and put together again in the order that came.
+- A bundle keeps its type, timestamp and entries' search; requests and responses of entries are of the server it came from.
+- A resource is read as a create of it would be: against the definitions of R4.
+
+Source: FHIR R4 §2.36 (Bundle), §3.1.0; Bulk Data Access (NDJSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oathward.core.errors import DecodeError
+from oathward.core.labels import CLASSES
+from oathward.core.reasons import Reason
+from oathward.deid.plan import Plan, Route, compile_plan, shape
+from oathward.deid.text.model import NOTHING
+from oathward.deidentifying.format import Content, Format, Piece, Shaped, Terms, Unit
+from oathward.patients.fhir import spoken_of
+from oathward.patients.identifiers import Identifier
+from oathward.core.phi import Phi
+from oathward.protocols.fhir import persons
+from oathward.protocols.fhir.json import dumps, loads
+from oathward.protocols.fhir.limits import LIMITS
+from oathward.protocols.fhir.message import Message, Request
+from oathward.protocols.fhir.reader import decode, request_bytes
+
+_FHIR = Route("fhir", "fhir")
+_BYTES_MAX = 1 << 30
+_LOGICAL = "fhir-id"
+_TOLD = ("fullUrl", "resource")
+
+
+def _recognise(head: bytes, _name: str) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{") and b'"resourceType"' in head
+
+
+def _compile(terms: Terms) -> Plan:
+    return compile_plan(terms.profile, CLASSES, _FHIR)
+
+
+def _read(data: bytes, terms: Terms) -> Content:
+    lines = data.removeprefix(b"\xef\xbb\xbf").strip()
+    if lines.count(b"\n") and _is_whole(lines.split(b"\n", 1)[0]):
+        return _lines(lines.splitlines(), terms)
+    body = loads(lines, LIMITS)
+    if body.get("resourceType") == "Bundle":
+        return _bundle(body, terms)
+    return Content([_unit(_message(body, lines), terms)], _one)
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether a first line is a resource of its own."""
+    line = line.strip()
+    return line.startswith(b"{") and line.endswith(b"}")
+
+
+def _lines(lines: Sequence[bytes], terms: Terms) -> Content:
+    units = [_unit(_message(loads(line, LIMITS), line), terms) for line in lines if line.strip()]
+    return Content(units, _in_lines)
+
+
+def _message(body: dict[str, Any], text: bytes) -> Message:
+    kind = body.get("resourceType")
+    if not isinstance(kind, str):
+        raise DecodeError("resourceType", "a type of R4", reason=Reason.TYPE_UNKNOWN)
+    return decode(request_bytes(Request("POST", kind), text))
+
+
+def _bundle(body: dict[str, Any], terms: Terms) -> Content:
+    """Read the entries of a bundle as those of a transaction, cut by patient."""
+    entries = body.get("entry", [])
+    if not isinstance(entries, list) or not all(isinstance(one, dict) for one in entries):
+        raise DecodeError("Bundle.entry", "a list of entries", reason=Reason.VALUE_INVALID)
+    told = [one for one in entries if isinstance(one.get("resource"), dict)]
+    asked = {"resourceType": "Bundle", "type": "transaction", "entry": [_asked(one) for one in told]}
+    message = decode(request_bytes(Request("POST", ""), dumps(asked)))
+    parts = persons.parts(message)
+    units = [_unit(decode(persons.part_bytes(message, part)), terms) for part in parts]
+    kind = body.get("type") if isinstance(body.get("type"), str) else "collection"
+
+    def put_together(shaped: Sequence[Shaped | None]) -> tuple[Piece, ...]:
+        made = [entry for part in shaped if part is not None for entry in _entries(part)]
+        return (dumps({"resourceType": "Bundle", "type": kind, "entry": made}),)
+
+    return Content(units, put_together)
+
+
+def _asked(entry: dict[str, Any]) -> dict[str, Any]:
+    kind = entry["resource"].get("resourceType")
+    asked: dict[str, Any] = {"resource": entry["resource"], "request": {"method": "POST", "url": kind}}
+    if isinstance(entry.get("fullUrl"), str):
+        asked["fullUrl"] = entry["fullUrl"]
+    return asked
+
+
+def _entries(part: Shaped) -> list[dict[str, Any]]:
+    """Give what leaves as entries of a bundle that asks for nothing."""
+    body = loads(_text(part), LIMITS)
+    if body.get("resourceType") != "Bundle":
+        return [{"resource": body}]
+    return [
+        {key: value for key, value in entry.items() if key in _TOLD}
+        for entry in body.get("entry", [])
+        if "resource" in entry
+    ]
+
+
+def _unit(message: Message, terms: Terms) -> Unit:
+    people = persons.persons(message)
+    if len(people) > 1:
+        raise DecodeError(message.trigger, "one patient", reason=Reason.PATIENTS_SEVERAL)
+    found: list[Identifier] = []
+    for person in people:
+        found += spoken_of(person, terms.folder, terms.hasher).persons
+        if person.server_id:
+            found.append(Identifier(Phi(person.server_id), terms.folder.id, _LOGICAL, local=True))
+    return Unit(
+        tuple(found),
+        lambda: NOTHING,
+        lambda plan, seeds: Shaped.of(shape(message, plan, seeds)),
+    )
+
+
+def _text(part: Shaped) -> bytes:
+    return b"".join(piece for piece in part.pieces if isinstance(piece, bytes))
+
+
+def _resources(part: Shaped) -> list[bytes]:
+    return [dumps(entry["resource"]) for entry in _entries(part)]
+
+
+def _one(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
+    found = [one for part in parts if part is not None for one in _resources(part)]
+    return tuple(found) if len(found) == 1 else ()
+
+
+def _in_lines(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
+    return tuple(one + b"\n" for part in parts if part is not None for one in _resources(part))
+
+
+FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX)

@@ -1,0 +1,49 @@
+"""HL7 v2: one message, several, or a batch (FHS, BHS); in MLLP frames or without."""
+
+from __future__ import annotations
+
+from oathward.core.errors import DecodeError
+from oathward.core.labels import CLASSES
+from oathward.core.reasons import Reason
+from oathward.deid.plan import HL7V2, Plan, compile_plan, shape
+from oathward.deid.text.model import NOTHING
+from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
+from oathward.patients.identifiers import Reading
+from oathward.patients.split import split
+from oathward.protocols.hl7v2.batch import split_batch
+from oathward.protocols.hl7v2.reader import Message, decode
+
+_BEGINS = (b"MSH", b"FHS", b"BHS")
+_FRAME = b"\x0b\x1c"
+_BYTES_MAX = 256 << 20
+
+
+def _recognise(head: bytes, _name: str) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf\r\n \x0b").startswith(_BEGINS)
+
+
+def _compile(terms: Terms) -> Plan:
+    return compile_plan(terms.profile, CLASSES, HL7V2)
+
+
+def _read(data: bytes, terms: Terms) -> Content:
+    bare = data.translate(None, _FRAME) if _FRAME[:1] in data else data
+    messages = [decode(part) for raw in split_batch(bare) for part in split(decode(raw))]
+    return Content([_unit(one, terms) for one in messages], one_after_another)
+
+
+def _unit(message: Message, terms: Terms) -> Unit:
+    reading = Reading(message, terms.folder, terms.hasher)
+    visits = message.named(b"PV1")
+    persons = message.named(b"PID")
+    if len(persons) > 1:
+        raise DecodeError("PID", "one patient", reason=Reason.PATIENTS_SEVERAL)
+    spoken = reading.spoken(message, persons[0], visits[0] if visits else None) if persons else None
+    return Unit(
+        spoken.persons if spoken else (),
+        lambda: NOTHING,
+        lambda plan, seeds: Shaped.of(shape(message, plan, seeds)),
+    )
+
+
+FORMAT = Format("hl7v2", ".hl7", _recognise, _compile, _read, _BYTES_MAX)

@@ -1,0 +1,125 @@
+"""What of a job is done: a file of lines in the site's data folder, so that a job that was killed goes on.
+
+Rules:
+- A chunk's line is written, and flushed, after its files are in their places: at most one chunk is done twice.
+- Lines name files by their names in the output alone; those of a folder name patients.
+- A last line that was cut off counts as not written.
+
+Deliberately absent: values, paths.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+NAME = "journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What became of one file.
+
+    Args:
+        name: in the output, without its suffix. format: empty where nobody knows it. suffix: empty where nothing was written.
+        held: (unit, or -1 for the whole file; reason code; place) of what does not leave.
+        removed, changed: values by class.
+        words: what is searched for: hash in hexadecimal -> class.
+    """
+
+    name: str
+    format: str = ""
+    suffix: str = ""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    units: int = 0
+    held: Sequence[Sequence[Any]] = ()
+    removed: Mapping[str, int] = field(default_factory=dict)
+    changed: Mapping[str, int] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    @property
+    def written(self) -> bool:
+        """Whether a file of it leaves."""
+        return bool(self.suffix)
+
+    @property
+    def file(self) -> str:
+        """Where it stands in the output."""
+        return f"{self.name[:2]}/{self.name}{self.suffix}"
+
+
+class Journal:
+    """The journal of one job.
+
+    Args:
+        folder: the job's own.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / NAME
+        self.entries: dict[str, Entry] = {}
+        self.head: dict[str, Any] = {}
+        self.ended: dict[str, Any] | None = None
+
+    @classmethod
+    def begin(cls, folder: Path, head: Mapping[str, Any]) -> Self:
+        """Begin a job's journal."""
+        folder.mkdir(mode=0o700, parents=True)
+        journal = cls(folder)
+        journal.head = dict(head)
+        journal._write({"head": journal.head})
+        return journal
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read what is done.
+
+        Raises:
+            InputError: it is no journal.
+        """
+        journal = cls(folder)
+        try:
+            for line in journal._path.read_bytes().splitlines(keepends=True):
+                if line.endswith(b"\n"):
+                    journal._take(orjson.loads(line))
+        except (OSError, orjson.JSONDecodeError, TypeError, KeyError) as error:
+            raise InputError("journal", "cannot be read", reason=Reason.INPUT_INVALID) from error
+        return journal
+
+    def done(self, entries: Sequence[Entry]) -> None:
+        """Note what became of a chunk."""
+        self._write({"done": [asdict(one) for one in entries]})
+        self.entries |= {one.name: one for one in entries}
+
+    def end(self, summary: Mapping[str, Any]) -> None:
+        """Note that the job ended."""
+        self._write({"end": dict(summary)})
+        self.ended = dict(summary)
+
+    def _take(self, line: Mapping[str, Any]) -> None:
+        if "head" in line:
+            self.head = line["head"]
+        elif "done" in line:
+            self.entries |= {one["name"]: Entry(**one) for one in line["done"]}
+        else:
+            self.ended = line["end"]
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        whole = self._path.read_bytes() if self._path.exists() else b""
+        fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            end = whole.rfind(b"\n") + 1  # a line that was cut off is written over
+            os.ftruncate(fd, end)
+            os.pwrite(fd, orjson.dumps(line) + b"\n", end)
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)

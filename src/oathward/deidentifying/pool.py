@@ -1,0 +1,97 @@
+"""Workers of one job, as its threads use them: started, asked, ended where they hang, started again.
+
+Rules:
+- One worker a thread, one file at a time; an answer takes at most ``time_s``, else the worker is killed and the file is held.
+- A worker that dies takes its file with it into what is held, and no other.
+- What a worker says is checked as what it is: a stranger's word.
+
+Deliberately absent: what is asked (``job``).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deidentifying import frames
+
+START_S_MAX = 60.0
+
+
+class Worker:
+    """One worker process.
+
+    Args:
+        begun: its first frame, see ``worker.Worker``. time_s: most that one answer may take.
+
+    Raises:
+        DeidentificationError: it could not be confined, or did not start.
+    """
+
+    def __init__(self, begun: Mapping[str, Any], time_s: float) -> None:
+        self._begun, self._time_s = dict(begun), time_s
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+        self._start()
+
+    def ask(self, head: Mapping[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
+        """Ask and wait for the answer.
+
+        Raises:
+            DeidentificationError: ``WORKER_LOST``: it took too long or died; the next question finds another.
+        """
+        if self._socket is None:
+            self._start()
+        assert self._socket is not None
+        try:
+            frames.send(self._socket, dict(head), files)
+            answer = frames.receive(self._socket)
+        except (OSError, TimeoutError):
+            answer = None
+        if answer is None:
+            self.end()
+            raise DeidentificationError("worker", "an answer in time", reason=Reason.WORKER_LOST)
+        return answer[0]
+
+    def end(self) -> None:
+        """Kill it."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        if self._socket is not None:
+            self._socket.close()
+        self._process = self._socket = None
+
+    def _start(self) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "oathward.deidentifying.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                env=_environment(),
+                cwd="/",
+            )
+        self._socket = ours
+        ours.settimeout(START_S_MAX)
+        answer = None
+        with suppress(OSError):
+            frames.send(ours, self._begun)
+            answer = frames.receive(ours)
+        if answer is None or not answer[0].get("ready"):
+            self.end()
+            raise DeidentificationError("worker", "to be confined on this system", reason=Reason.WORKER_LOST)
+        ours.settimeout(self._time_s)
+
+
+def _environment() -> dict[str, str]:
+    """Give what a worker needs of our environment, and nothing that may hold a secret."""
+    return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}

@@ -1,0 +1,100 @@
+"""The search of everything that was written for everything that is known of the persons it came from.
+
+Rules:
+- What a profile takes away or changes is searched for, of every patient of the job in every file: identifiers, telephone numbers and
+  e-mail of ``LENGTH_MIN`` letters and digits or more, full names, street and number, full birth dates.
+- In plain form, whatever separators stand between words; in what lies in base64 too.
+- Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
+
+Deliberately absent: single names and short numbers. They are words of every text; the guard of live links counts them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import permutations
+
+from oathward.core.words import WordHasher, token_of
+from oathward.deid.profile import Profile
+from oathward.deid.text.model import Known
+
+LENGTH_MIN, LENGTH_MAX = 6, 64
+RUNS_MAX = 5
+"""Words that one value may be written as: ``555-12-3456``, ``12 Long Street``."""
+DEPTH_MAX = 3
+
+_KEPT = frozenset(("keep", "listed"))
+_NAMES_MAX = 6
+_WORDS = re.compile(r"[^\W_]+")
+_CODED = re.compile(r"[A-Za-z0-9+/\n]{24,}={0,2}")
+_SEARCHED = ("name", "identifier", "contact", "address", "birth-date", "encounter")
+
+
+def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, str]:
+    """Hash what is to be searched for of one unit: hash -> class."""
+    found: dict[bytes, str] = {}
+    names: dict[str, list[str]] = {}
+    for cls, part, value in known.values:
+        kind = cls.rpartition(".")[2]
+        if kind not in _SEARCHED or profile.action_of(cls) in _KEPT or part not in ("", "street"):
+            continue
+        token = token_of(value)
+        if kind == "name":
+            if len(token) > 1 and len(names.setdefault(cls, [])) < _NAMES_MAX and token not in names[cls]:
+                names[cls].append(token)
+        elif LENGTH_MIN <= len(token) <= LENGTH_MAX and len(set(token)) > 1:
+            found[hasher.token(token)] = cls
+    for cls, listed in names.items():
+        for pair in permutations(listed, 2):
+            whole = "".join(pair)
+            if len(whole) >= LENGTH_MIN:
+                found[hasher.token(whole)] = cls
+    return found
+
+
+def found_in(data: bytes, hasher: WordHasher, known: Mapping[bytes, str]) -> Counter[str]:
+    """Count by class what of the known stands in a file."""
+    found: Counter[str] = Counter()
+    if not known:
+        return found
+    for text in _texts(bytes(data).decode("utf-8", "replace"), 0):
+        for token in _tokens(text):
+            cls = known.get(hasher.token(token))
+            if cls is not None:
+                found[cls] += 1
+    return found
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Give every run of one to ``RUNS_MAX`` neighbouring words, as ``token_of`` writes it; each once."""
+    seen: set[str] = set()
+    window: list[str] = []
+    for match in _WORDS.finditer(text):
+        window.append(token_of(match[0]))
+        del window[:-RUNS_MAX]
+        token = ""
+        for word in reversed(window):
+            token = word + token
+            if len(token) > LENGTH_MAX:
+                break
+            if len(token) >= LENGTH_MIN and token not in seen:
+                seen.add(token)
+                yield token
+
+
+def _texts(text: str, depth: int) -> Iterator[str]:
+    """Give a text and what lies in it in base64."""
+    yield text
+    if depth == DEPTH_MAX:
+        return
+    for match in _CODED.finditer(text):
+        run = match[0].replace("\n", "")
+        try:
+            inner = base64.b64decode(run + "=" * (-len(run) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        yield from _texts(inner.decode("utf-8", "replace"), depth + 1)

@@ -1,0 +1,159 @@
+"""Take from a process what it does not need: network, other programs, files, memory.
+
+| what | how |
+|---|---|
+| memory, size of files, core dumps | limits of the process |
+| network, other programs, other processes | seccomp: the calls fail |
+| files | Landlock: only the program's own may be read, none written |
+
+Rules:
+- For good, and for all its threads; nothing gives it back.
+- Where one of them is not to be had the process must not see foreign bytes: ``SandboxError``, whose text says what is missing.
+
+Deliberately absent: time (whoever started the process watches that).
+
+Source: Linux seccomp(2), landlock(7); the numbers of calls are the architecture's.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import platform
+import resource
+import struct
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from oathward.core.errors import OathwardError
+from oathward.core.reasons import Reason
+
+FILES_MAX = 64
+
+_PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
+
+# Classic BPF, as seccomp reads it: (code, jump if true, jump if not, value).
+_LOAD, _EQUAL, _LEAST, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_CLONE_THREAD = 0x00010000
+_X32 = 0x40000000
+"""Calls of x86_64's other convention have the same architecture and numbers from here on."""
+
+_DENIED = {
+    "x86_64": (
+        0xC000003E,
+        # socket connect accept bind listen accept4 socketpair
+        (41, 42, 43, 49, 50, 288, 53),
+        # execve execveat fork vfork ptrace process_vm_readv process_vm_writev kill tkill pidfd_open
+        (59, 322, 57, 58, 101, 310, 311, 62, 200, 434),
+        # mount umount2 unshare setns bpf perf_event_open userfaultfd io_uring_setup keyctl
+        (165, 166, 272, 308, 321, 298, 323, 425, 250),
+        (56, 435),
+    ),
+    "aarch64": (
+        0xC00000B7,
+        (198, 203, 202, 200, 201, 242, 199),
+        (221, 281, 117, 270, 271, 129, 130, 434),
+        (40, 39, 97, 268, 280, 241, 282, 425, 219),
+        (220, 435),
+    ),
+}
+"""Machine -> its audit number, calls that are refused by kind, and (clone, clone3)."""
+
+_RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same everywhere
+_READS = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a folder
+_HANDLED = (1 << 13) - 1  # all rights of the first edition
+_BENEATH = 1
+
+
+class SandboxError(OathwardError):
+    """A process cannot be confined here."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__("sandbox", what, reason=Reason.CONFIG_INVALID)
+
+
+def confine(memory_bytes_max: int, readable: Iterable[Path] = ()) -> None:
+    """Confine this process.
+
+    Args:
+        memory_bytes_max: address space.
+        readable: folders and files besides the interpreter's own that may still be read.
+
+    Raises:
+        SandboxError: this system cannot; the process must end.
+    """
+    for limit, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, FILES_MAX),
+        (resource.RLIMIT_AS, memory_bytes_max),
+    ):
+        resource.setrlimit(limit, (most, most))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        raise SandboxError("no_new_privs is not to be had")
+    _files(libc, (*own_folders(), *readable))
+    _calls(libc)
+
+
+def own_folders() -> tuple[Path, ...]:
+    """List what the interpreter and this program are read from."""
+    package = Path(__file__).resolve().parent.parent
+    named = (sys.prefix, sys.base_prefix, package, "/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+    more = ("/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/dev/null", "/proc/self")
+    return tuple(path for path in map(Path, dict.fromkeys((*map(str, named), *more))) if path.exists())
+
+
+def _files(libc: ctypes.CDLL, readable: Iterable[Path]) -> None:
+    attributes = ctypes.create_string_buffer(struct.pack("Q", _HANDLED))
+    ruleset = libc.syscall(_RULESET, attributes, ctypes.c_size_t(8), ctypes.c_uint32(0))
+    if ruleset < 0:
+        raise SandboxError("Landlock is not to be had: Linux 5.13 or newer, with it switched on")
+    for path in readable:
+        fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        rights = _READS if path.is_dir() else _READS & ~(1 << 3)
+        rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, fd))
+        failed = libc.syscall(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_BENEATH), rule, ctypes.c_uint32(0))
+        os.close(fd)
+        if failed:
+            raise SandboxError("Landlock refused a rule")
+    if libc.syscall(_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0)):
+        raise SandboxError("Landlock could not be switched on")
+    os.close(ruleset)
+
+
+def _calls(libc: ctypes.CDLL) -> None:
+    known = _DENIED.get(platform.machine())
+    if known is None:
+        raise SandboxError(f"no list of calls for {platform.machine()}")
+    program = b"".join(struct.pack("=HBBI", *step) for step in _program(*known))
+    steps = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(steps))
+    if libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.create_string_buffer(head, len(head)), 0, 0):
+        raise SandboxError("seccomp is not to be had")
+
+
+def _program(
+    audit: int, network: tuple[int, ...], programs: tuple[int, ...], system: tuple[int, ...], clones: tuple[int, int]
+) -> list[tuple[int, int, int, int]]:
+    """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not."""
+    clone, clone3 = clones
+    refuse = _REFUSE | errno.EPERM
+    steps = [
+        (_LOAD, 0, 0, _ARCHITECTURE_AT),
+        (_EQUAL, 1, 0, audit),
+        (_RETURN, 0, 0, refuse),
+        (_LOAD, 0, 0, _NUMBER_AT),
+        (_LEAST, 0, 1, _X32),
+        (_RETURN, 0, 0, refuse),
+    ]
+    for number in (*network, *programs, *system):
+        steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
+    # The C library asks for clone where clone3 is not there, and of that the flags can be read.
+    steps += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]
+    steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_SET, 1, 0, _CLONE_THREAD)]
+    steps += [(_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
+    return steps

@@ -1,0 +1,115 @@
+"""Whose a unit is, and the secrets it is shaped with.
+
+Rules:
+- By the same keyed identifiers as messages: a patient who is known keeps the pseudonym of the project; one nobody has heard of becomes
+  a subject by all identifiers that stand together.
+- Identifiers that lead to two patients are ambiguous: nothing of the unit passes.
+- What names nobody is nobody's: its secrets are of the file, so that nothing ties it to another one.
+- Secrets are asked for once a patient, and live as long as the job.
+
+Deliberately absent: demographics as identity.
+"""
+
+from __future__ import annotations
+
+import base64
+import threading
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from oathward.core.clock import micros
+from oathward.core.db import write
+from oathward.core.phi import Phi
+from oathward.deid.action import SEED_BYTES
+from oathward.patients import actions
+from oathward.patients.identifiers import Hasher, Identifier
+
+if TYPE_CHECKING:
+    from oathward.vault.keeper.client import Client
+    from oathward.vault.opened import Opened
+
+_VALUE_LENGTH_MAX = 1_000
+
+
+class Whom:
+    """Find patients of one project for one job; safe in threads.
+
+    Args:
+        keeper: asked as a gateway asks it. by: who runs the job. merges: see ``policy.model.Project``.
+    """
+
+    def __init__(self, site: Opened, keeper: Client, hasher: Hasher, project: str, by: str, *, shifts: bool) -> None:
+        self._site, self._keeper, self._hasher, self._project, self._by = site, keeper, hasher, project, by
+        self._shifts = shifts
+        self._device_key = keeper.device_key(project)
+        self._year = site.clock.now().year
+        self._guard = threading.Lock()
+        self._subjects: dict[tuple[bytes, ...], str | None] = {}
+        self._seeds: dict[str, bytes] = {}
+
+    @property
+    def device_key(self) -> bytes:
+        """The project's own key."""
+        return self._device_key
+
+    @property
+    def patients(self) -> int:
+        """How many patients it found."""
+        return len(self._seeds)
+
+    def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[dict[str, Any] | None]:
+        """Give what each unit of a file is shaped with; None where whose it is cannot be said.
+
+        Args:
+            who: for each unit its identifiers: value, authority, type, whether it is local.
+            name: of the file that leaves: what names nobody is shaped under it.
+        """
+        found: list[dict[str, Any] | None] = []
+        for number, listed in enumerate(who):
+            identifiers = [_identifier(one) for one in listed]
+            if not identifiers:
+                seed = blake2b(f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES).digest()
+                found.append(self._told(seed, source))
+                continue
+            subject = self._subject(identifiers)
+            found.append(None if subject is None else self._told(self._seed(subject), source))
+        return found
+
+    def _told(self, seed: bytes, source: str) -> dict[str, Any]:
+        return {
+            "seed": base64.b64encode(seed).decode(),
+            "device_key": base64.b64encode(self._device_key).decode(),
+            "days": _days(seed) if self._shifts else 0,
+            "year": self._year,
+            "source": source,
+        }
+
+    def _subject(self, identifiers: Sequence[Identifier]) -> str | None:
+        key = tuple(sorted({self._hasher.identifier(one) for one in identifiers}))
+        with self._guard:
+            if key not in self._subjects:
+                with write(self._site.engine) as db:
+                    self._subjects[key] = actions.register_together(
+                        db, self._site.site, self._hasher, identifiers, by=self._by, now_us=micros(self._site.clock.now())
+                    )
+            return self._subjects[key]
+
+    def _seed(self, subject: str) -> bytes:
+        with self._guard:
+            seed = self._seeds.get(subject)
+            if seed is None:
+                seed = self._seeds[subject] = self._keeper.seed(subject, self._project)
+            return seed
+
+
+def _identifier(one: Sequence[Any]) -> Identifier:
+    """Take a worker's word for an identifier; it read a stranger's file."""
+    value, authority, type_, local = one
+    return Identifier(Phi(str(value)[:_VALUE_LENGTH_MAX]), str(authority), str(type_), local=bool(local))
+
+
+def _days(seed: bytes) -> int:
+    from oathward.deid.shift import days_of
+
+    return days_of(seed)

@@ -1,0 +1,197 @@
+"""A worker: reads foreign files that the parent opened, says whose they are, and writes what may leave.
+
+``python -m oathward.deidentifying.worker FD``. One file at a time:
+
+| parent | worker |
+|---|---|
+| a file to read and one to write, the name that it gets | its format, the identifiers of each unit; or why it is held |
+| the secrets of each unit's patient, None where nothing may be said of them | counts, what is held and why; the file is written |
+
+Rules:
+- It is confined (``sandbox``) before the first file, and says so; a worker that cannot be ends.
+- Nothing is kept from file to file but compiled plans: what was parsed is gone with the frame.
+- No value goes into an error: reasons and places do.
+- An error that nobody foresaw ends the worker. The parent holds the file, and starts another.
+
+Deliberately absent: time limits (the parent's), and everything of the site.
+"""
+
+from __future__ import annotations
+
+import base64
+import mmap
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oathward.core.authorities import Authorities
+from oathward.core.errors import DecodeError, OathwardError
+from oathward.core.reasons import Reason
+from oathward.core.words import WordHasher
+from oathward.deid.action import Seeds
+from oathward.deid.plan import Plan
+from oathward.deid.profile import parse
+from oathward.deidentifying import frames, residue
+from oathward.deidentifying.format import HEAD_BYTES, Content, Folder, Format, Piece, Shaped, Terms, format_of
+from oathward.deidentifying.sandbox import confine
+from oathward.patients.identifiers import Identifier
+
+COPY_BYTES = 1 << 20
+
+
+def main(arguments: list[str]) -> int:
+    """Serve the parent until it goes."""
+    parent = socket.socket(fileno=int(arguments[0]))
+    begun = frames.receive(parent)
+    if begun is None:
+        return 1
+    worker = Worker(begun[0])
+    confine(begun[0]["memory_bytes_max"])
+    frames.send(parent, {"ready": True})
+    while (asked := frames.receive(parent, 2)) is not None:
+        head, files = asked
+        try:
+            if head["op"] == "known":
+                frames.send(parent, worker.know(head["words"]))
+            elif head["op"] == "search":
+                frames.send(parent, worker.search(*files))
+            else:
+                worker.work(parent, head, *files)
+        except OathwardError as error:
+            frames.send(parent, {"held": [[-1, error.reason.code, error.where]]})
+        except MemoryError:
+            frames.send(parent, {"held": [[-1, Reason.LIMIT_EXCEEDED.code, "memory"]]})
+        finally:
+            for fd in files:
+                os.close(fd)
+    return 0
+
+
+class Worker:
+    """What is kept from file to file.
+
+    Args:
+        begun: the first frame: profile, folder, language, key of the words that are searched for.
+    """
+
+    def __init__(self, begun: Mapping[str, Any]) -> None:
+        authorities = Authorities(begun["authorities"])
+        folder = Folder(begun["folder"], begun["authority"])
+        self._terms = Terms(parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"])
+        self._words = WordHasher(base64.b64decode(begun["word_key"]))
+        self._plans: dict[str, Plan] = {}
+        self._known: dict[bytes, str] = {}
+
+    def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
+        """Take one file through its two questions."""
+        size = os.fstat(source).st_size
+        kind = self._kind(source, size, head["name"])
+        with _mapped(source, size) as mapped:
+            content = kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
+            who = [[_plain(one) for one in unit.identifiers] for unit in content.units]
+            frames.send(parent, {"format": kind.name, "who": who})
+            told = frames.receive(parent)
+            if told is None:
+                sys.exit(0)
+            done = self._shaped(kind, content, told[0]["seeds"], head["outgoing_id"])
+            frames.send(parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix})
+
+    def _kind(self, source: int, size: int, name: str) -> Format:
+        if not size:
+            raise DecodeError("file", "something in it", reason=Reason.MESSAGE_EMPTY)
+        kind = format_of(os.pread(source, HEAD_BYTES, 0), name)
+        if kind is None:
+            raise DecodeError("file", "a format that is de-identified here", reason=Reason.FORMAT_UNSUPPORTED)
+        if size > kind.bytes_max:
+            raise DecodeError("file", f"at most {kind.bytes_max} bytes", reason=Reason.LIMIT_EXCEEDED)
+        return kind
+
+    def _shaped(
+        self, kind: Format, content: Content, seeds: Sequence[Mapping[str, Any] | None], outgoing_id: str
+    ) -> dict[str, Any]:
+        plan = self._plans.get(kind.name)
+        if plan is None:
+            plan = self._plans[kind.name] = kind.compile(self._terms)
+        removed: Counter[str] = Counter()
+        changed: Counter[str] = Counter()
+        held: list[list[object]] = []
+        parts: list[Shaped | None] = []
+        words: dict[bytes, str] = {}
+        for number, (unit, secrets) in enumerate(zip(content.units, seeds, strict=True)):
+            part = None
+            try:
+                if secrets is None:
+                    raise OathwardError("patient", reason=Reason.PATIENT_AMBIGUOUS)
+                part = unit.shape(plan, _seeds(secrets, f"{outgoing_id}{number or ''}"))
+                removed.update(part.removed)
+                changed.update(part.changed)
+            except OathwardError as error:
+                held.append([number, error.reason.code, error.where])
+            parts.append(part)
+            words |= residue.words_of(unit.known(), self._terms.profile, self._words)
+        pieces = content.put_together(parts) if any(part is not None for part in parts) else ()
+        return {
+            "pieces": pieces,
+            "held": held,
+            "units": len(parts),
+            "removed": dict(removed),
+            "changed": dict(changed),
+            "words": {word.hex(): cls for word, cls in words.items()},
+        }
+
+    def know(self, words: Mapping[str, str]) -> dict[str, Any]:
+        """Take in what is searched for: hashes in hexadecimal and the class of each."""
+        self._known = {bytes.fromhex(word): cls for word, cls in words.items()}
+        return {"known": len(self._known)}
+
+    def search(self, target: int) -> dict[str, Any]:
+        """Search one file that was written for what is known; gives counts by class."""
+        with _mapped(target, os.fstat(target).st_size) as data:
+            return {"found": dict(residue.found_in(data[:], self._words, self._known))}
+
+
+def _plain(one: Identifier) -> list[object]:
+    return [one.value.reveal(), one.authority, one.type, one.local]
+
+
+def _seeds(secrets: Mapping[str, Any], outgoing_id: str) -> Seeds:
+    return Seeds(
+        base64.b64decode(secrets["seed"]),
+        base64.b64decode(secrets["device_key"]),
+        outgoing_id,
+        secrets["year"],
+        secrets["source"],
+        identity=False,
+        days=secrets["days"],
+    )
+
+
+def _mapped(fd: int, size: int) -> mmap.mmap:
+    return mmap.mmap(fd, size, access=mmap.ACCESS_READ)
+
+
+def _write(source: int, target: int, pieces: Sequence[Piece]) -> int:
+    """Write a file from its pieces; what is only copied never enters this process. Gives its length."""
+    written = 0
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            view = memoryview(piece)
+            while view:
+                view = view[os.write(target, view) :]
+            written += len(piece)
+            continue
+        offset, left = piece
+        written += left
+        while left:
+            done = os.copy_file_range(source, target, min(left, COPY_BYTES), offset)
+            if not done:
+                raise DecodeError("file", "as many bytes as it said", reason=Reason.MESSAGE_UNDECODABLE)
+            offset, left = offset + done, left - done
+    return written
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
