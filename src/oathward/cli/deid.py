@@ -17,7 +17,6 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from oathward.core.settings import Settings
     from oathward.deid.profile import Profile
     from oathward.deidentifying.job import Say
     from oathward.policy.bundle import Bundle
@@ -30,30 +29,36 @@ APP = typer.Typer(
 )
 
 REPORT = "oathward-report"
-_MIB = 1 << 20
 
 
 @APP.command()
 def deid(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="Folder or file to read; it is not changed.")],
+    *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Empty folder for what may leave.")],
-    profile: Annotated[str, typer.Option("--profile", metavar="NAME", help="What happens to each class of elements.")],
+    profile: Annotated[
+        str, typer.Option("--profile", metavar="NAME", help="What happens to each class of elements.")
+    ],
     project: Annotated[
-        str, typer.Option("--project", metavar="ID", help="Pseudonyms are stable in it, and unlinkable to other projects.")
+        str,
+        typer.Option(
+            "--project", metavar="ID", help="Pseudonyms are stable in it, and unlinkable to other projects."
+        ),
     ],
     authority: Annotated[
         str,
         typer.Option(
-            "--authority", metavar="NAME", help="Who gave the patient numbers that name nobody; else they mean something in this folder alone."
+            "--authority",
+            metavar="NAME",
+            help="Who gave the patient numbers that name nobody; else they mean something in this folder alone.",
         ),
     ] = "",
     folder: Annotated[
-        str, typer.Option("--from", metavar="NAME", help="Names where the files come from: numbers of one are no other's.")
+        str,
+        typer.Option(
+            "--from", metavar="NAME", help="Names where the files come from: numbers of one are no other's."
+        ),
     ] = "files",
-    language: Annotated[str, typer.Option("--language", metavar="CODE", help="Of texts: en, es; else told by each.")] = "",
-    processes: Annotated[int, typer.Option("--processes", min=1, max=256, help="How many read files; all cores by default.")] = 0,
-    time_s: Annotated[float, typer.Option("--time", min=1, metavar="SECONDS", help="Most for one file.")] = 60.0,
-    memory_mib: Annotated[int, typer.Option("--memory", min=256, metavar="MIB", help="Most for one process.")] = 2_048,
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -76,7 +81,7 @@ def deid(
         who = who_may(site, person, "deid.run")
         bundle = _bundle(site)
         chosen, text = _profile(bundle, profile)
-        settings = site.settings
+        settings, limits = site.settings, site.settings.deid
         order = Order(
             path,
             out,
@@ -85,21 +90,25 @@ def deid(
             project,
             authority=authority,
             folder=folder,
-            language=language,
-            processes=processes or os.cpu_count() or 1,
-            time_s=time_s,
-            memory_bytes=memory_mib * _MIB,
+            language=limits.language,
+            processes=limits.processes or os.cpu_count() or 1,
+            time_s=limits.file_time_s_max,
+            memory_bytes=limits.memory_bytes_max,
             authorities=settings.patients.authorities,
         )
         declared = _project(bundle, project)
         jobs = settings.data / "deid"
         begun_us = now_us(site)
         with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
-            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=bool(declared and declared.date_shift))
+            whom = Whom(
+                site, keeper, hasher_of(settings), project, who, shifts=bool(declared and declared.date_shift)
+            )
             done = run(order, whom, jobs, begun_us, say)
         ended_us = now_us(site)
         told = figures(order, done, begun_us, ended_us)
-        body = {key: told[key] for key in ("job", "profile", "project", "files", "written", "held", "patients")}
+        body = {
+            key: told[key] for key in ("job", "profile", "project", "files", "written", "held", "patients")
+        }
         with write(site.engine) as db:
             ledger.append(db, site.site, [prepare(Record("deid.ended", body | {"by": who}, ended_us))])
         _end(folder_of(jobs, done.id), out, told)
@@ -123,7 +132,11 @@ def _profile(bundle: Bundle | None, name: str) -> tuple[Profile, str]:
     one_of("--profile", name, known, "profile")
     kept = [cls for cls in ("patient.name", "patient.identifier") if known[name].action_of(cls) == "keep"]
     if kept:
-        raise InputError("--profile", f"`{name}` leaves {kept[0]} as it is; choose one that does not", reason=Reason.INPUT_INVALID)
+        raise InputError(
+            "--profile",
+            f"`{name}` leaves {kept[0]} as it is; choose one that does not",
+            reason=Reason.INPUT_INVALID,
+        )
     return known[name], {**builtin_texts(), **own}[name]
 
 
@@ -167,11 +180,15 @@ def _end(folder: Path, out: Path, told: dict[str, Any]) -> None:
 
 
 def _show(told: dict[str, Any], out: Path) -> None:
-    print(f"{told['written']} of {told['files']} files written to {out}, of {told['patients']} patients; {told['held']} held.")
+    print(
+        f"{told['written']} of {told['files']} files written to {out}, of {told['patients']} patients; {told['held']} held."
+    )
     if told["resumed"]:
         print(f"{told['resumed']} had been done before it was stopped.")
     for reason, count in told["reasons"].items():
         print(f"  {count:>7,}  {reason}")
     if told["residue"]["taken_back"]:
-        print("Taken back, because something known of a patient stood in them; the report says which classes.")
+        print(
+            "Taken back, because something known of a patient stood in them; the report says which classes."
+        )
     print(f"Report: {out / f'{REPORT}.html'}")

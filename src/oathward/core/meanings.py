@@ -286,13 +286,18 @@ MEANINGS: dict[Reason, Meaning] = {
     Reason.DEID_TEXT_TIMEOUT: Meaning(
         "a free text costs more to read than its budget",
         "look at the text's length; raise the budget or drop the text",
+    ),
     Reason.DEID_RESIDUE: Meaning(
         "what is known of a patient of the job stood in a file that had been written; the file was taken back",
         "see the classes in the report; mend the profile, or leave the file out",
     ),
+    Reason.CONFINEMENT_MISSING: Meaning(
+        "this system cannot keep a process that reads foreign files from the network and from other files",
+        "use Linux 5.13 or newer with Landlock and seccomp",
+    ),
     Reason.WORKER_LOST: Meaning(
         "the process that read a file was killed: it took too long, too much memory, or broke",
-        "see whether the file is what it says; `--time` and `--memory` allow more",
+        "see whether the file is what it says; `[deid]` of the settings allows more",
     ),
     Reason.GUARD_STOPPED: Meaning(
         "identifying text would have left", "mend the link's profile or the sender, then release"

@@ -195,6 +195,7 @@ class Reason(Enum):
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
     DEID_RESIDUE = "deid.residue", _STORED
     WORKER_LOST = "deid.worker-lost", _STORED
+    CONFINEMENT_MISSING = "deid.confinement-missing", _CONFIG
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED
     KEY_DESTROYED = "key.destroyed", _MISSING

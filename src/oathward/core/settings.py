@@ -22,6 +22,7 @@ from oathward.core.errors import SettingsError
 from oathward.core.settings_breakglass import Breakglass
 from oathward.core.settings_check import PORT_MAX, check
 from oathward.core.settings_consent import Consent
+from oathward.core.settings_deid import Deid
 from oathward.core.settings_emergency import Emergency
 from oathward.core.settings_governance import Governance
 from oathward.core.settings_portal import Mail, Portal
@@ -272,6 +273,7 @@ class Settings:
     mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)
     governance: Governance = field(default_factory=Governance)
+    deid: Deid = field(default_factory=Deid)
     emergency: Emergency = field(default_factory=Emergency)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)

@@ -33,7 +33,7 @@ DAYS_MAX = 36_500
 COUNT_MAX = 10**12
 
 _ANY_HOST = frozenset({"", "0.0.0.0", "::"})  # noqa: S104  compared with, never listened on
-_MAY_BE_ZERO = frozenset({"group_delay_ms", "silent_s_max", "traces_per_thousand"})
+_MAY_BE_ZERO = frozenset({"group_delay_ms", "processes", "silent_s_max", "traces_per_thousand"})
 _TIME = re.compile(r"(?:^|_)(ms|s|minutes|hours|days)(?:_max)?$")
 _PER_DAY = {"ms": 86_400_000, "s": 86_400, "minutes": 1_440, "hours": 24, "days": 1}
 _REPLIES = ("AA", "AE", "AR")

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from oathward.core.authorities import Authorities
+from oathward.core.errors import DecodeError
 from oathward.core.registry import collect
 from oathward.deid.plan import Plan, SafeMessage, Seeds
 from oathward.deid.profile import Profile
-from oathward.deid.text.model import Known
+from oathward.deid.text.model import NOTHING, Known
 from oathward.patients.identifiers import Hasher, Identifier
 
 HEAD_BYTES = 4_096
@@ -102,6 +103,15 @@ class Content:
     put_together: Callable[[Sequence[Shaped | None]], tuple[Piece, ...]]
 
 
+def broken(error: DecodeError) -> Unit:
+    """Give what stands for a part of a file that cannot be read: it is held, the rest of the file is not."""
+
+    def shape(_plan: Plan, _seeds: Seeds) -> Shaped:
+        raise error
+
+    return Unit((), lambda: NOTHING, shape)
+
+
 def one_after_another(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
     """Put units together that only stand behind each other in a file."""
     return tuple(piece for part in parts if part is not None for piece in part.pieces)
@@ -123,7 +133,7 @@ class Format:
     suffix: str
     recognise: Callable[[bytes, str], bool]
     compile: Callable[[Terms], Plan]
-    read: Callable[[bytes, Terms], Content]
+    read: Callable[[Any, Terms], Content]
     bytes_max: int
     whole: bool = True
 

@@ -29,7 +29,11 @@ def send(to: socket.socket, head: dict[str, Any], files: Sequence[int] = ()) -> 
 
 def receive(source: socket.socket, files_max: int = 0) -> tuple[dict[str, Any], list[int]] | None:
     """Receive one frame; None where the other end is gone, or what it says is no frame."""
-    data, files, _, _ = socket.recv_fds(source, _SIZE_BYTES, files_max) if files_max else (source.recv(_SIZE_BYTES), [], 0, None)
+    data, files, _, _ = (
+        socket.recv_fds(source, _SIZE_BYTES, files_max)
+        if files_max
+        else (source.recv(_SIZE_BYTES), [], 0, None)
+    )
     while data and len(data) < _SIZE_BYTES:
         more = source.recv(_SIZE_BYTES - len(data))
         if not more:

@@ -150,7 +150,9 @@ def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
                 if journal.head.get("digest") == order.digest and journal.ended is None:
                     return folder.name, journal
     if order.target.exists() and (not order.target.is_dir() or any(order.target.iterdir())):
-        raise InputError("--out", "name an empty folder, or the one of a job that did not end", reason=Reason.CONFLICT)
+        raise InputError(
+            "--out", "name an empty folder, or the one of a job that did not end", reason=Reason.CONFLICT
+        )
     order.target.mkdir(parents=True, exist_ok=True)
     id_ = uuid7(now_us // 1_000)
     head = {
@@ -266,7 +268,7 @@ def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
         if entry.written:
             place = target / entry.file
             place.parent.mkdir(exist_ok=True)
-            os.replace(partial / entry.name, place)
+            (partial / entry.name).replace(place)
     os.sync()
 
 
@@ -287,6 +289,10 @@ def _search(
         fd = os.open(order.target / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             found: Mapping[str, int] = worker.ask({"op": "search"}, (fd,))["found"]
+        except OathwardError:  # its successor knows nothing yet; what was not searched does not stay
+            knowing.discard(id(worker))
+            return {Reason.WORKER_LOST.code: 1}
+        else:
             return found
         finally:
             os.close(fd)

@@ -25,7 +25,9 @@ def page(told: Mapping[str, Any]) -> str:
 def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
 
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     text = (files("oathward.deidentifying") / "report.html").read_text("utf-8")
     return environment.from_string(text)
 

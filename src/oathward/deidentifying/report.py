@@ -11,7 +11,6 @@ Deliberately absent: what the profile promises (its own page says that).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import Any
 
 from oathward import __version__
@@ -32,7 +31,11 @@ def figures(order: Order, done: Done, begun_us: int, ended_us: int) -> dict[str,
         row = by_format.setdefault(one.format or "unknown", Counter())
         held_whole = not one.written
         row.update(files=1, written=one.written, held=held_whole, units=one.units)
-        row.update(units_held=sum(1 for unit, *_ in one.held if unit >= 0), bytes_in=one.bytes_in, bytes_out=one.bytes_out)
+        row.update(
+            units_held=sum(1 for unit, *_ in one.held if unit >= 0),
+            bytes_in=one.bytes_in,
+            bytes_out=one.bytes_out,
+        )
         if one.written:
             removed.update(one.removed)
             changed.update(one.changed)
@@ -57,7 +60,10 @@ def figures(order: Order, done: Done, begun_us: int, ended_us: int) -> dict[str,
         "removed": dict(sorted(removed.items())),
         "changed": dict(sorted(changed.items())),
         "reasons": dict(reasons.most_common()),
-        "residue": {"searched_for": len({w for one in entries for w in one.words}), "taken_back": dict(done.residue)},
+        "residue": {
+            "searched_for": len({w for one in entries for w in one.words}),
+            "taken_back": dict(done.residue),
+        },
         "held_files": held[:HELD_LISTED_MAX],
         "held_files_not_listed": max(0, len(held) - HELD_LISTED_MAX),
     }

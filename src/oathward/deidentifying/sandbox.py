@@ -73,7 +73,7 @@ class SandboxError(OathwardError):
     """A process cannot be confined here."""
 
     def __init__(self, what: str) -> None:
-        super().__init__("sandbox", what, reason=Reason.CONFIG_INVALID)
+        super().__init__("sandbox", what, reason=Reason.CONFINEMENT_MISSING)
 
 
 def confine(memory_bytes_max: int, readable: Iterable[Path] = ()) -> None:
@@ -102,7 +102,16 @@ def confine(memory_bytes_max: int, readable: Iterable[Path] = ()) -> None:
 def own_folders() -> tuple[Path, ...]:
     """List what the interpreter and this program are read from."""
     package = Path(__file__).resolve().parent.parent
-    named = (sys.prefix, sys.base_prefix, package, "/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+    named = (
+        sys.prefix,
+        sys.base_prefix,
+        package,
+        "/usr/lib",
+        "/lib",
+        "/lib64",
+        "/usr/local/lib",
+        "/etc/ld.so.cache",
+    )
     more = ("/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/dev/null", "/proc/self")
     return tuple(path for path in map(Path, dict.fromkeys((*map(str, named), *more))) if path.exists())
 
@@ -116,7 +125,9 @@ def _files(libc: ctypes.CDLL, readable: Iterable[Path]) -> None:
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
         rights = _READS if path.is_dir() else _READS & ~(1 << 3)
         rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, fd))
-        failed = libc.syscall(_ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_BENEATH), rule, ctypes.c_uint32(0))
+        failed = libc.syscall(
+            _ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_BENEATH), rule, ctypes.c_uint32(0)
+        )
         os.close(fd)
         if failed:
             raise SandboxError("Landlock refused a rule")
@@ -137,7 +148,11 @@ def _calls(libc: ctypes.CDLL) -> None:
 
 
 def _program(
-    audit: int, network: tuple[int, ...], programs: tuple[int, ...], system: tuple[int, ...], clones: tuple[int, int]
+    audit: int,
+    network: tuple[int, ...],
+    programs: tuple[int, ...],
+    system: tuple[int, ...],
+    clones: tuple[int, int],
 ) -> list[tuple[int, int, int, int]]:
     """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not."""
     clone, clone3 = clones

@@ -33,7 +33,7 @@ def items(root: Path) -> list[Item]:
         InputError: ``not-found``; nothing is there, or it cannot be read.
     """
     try:
-        if stat.S_ISREG(os.stat(root, follow_symlinks=False).st_mode):
+        if stat.S_ISREG(root.lstat().st_mode):
             return [Item("", root.stat().st_size)]
         return sorted(_below(str(root), ""))
     except OSError as error:
@@ -68,9 +68,10 @@ def opened(root: Path, item: Item) -> int:
         if not stat.S_ISREG(os.fstat(at).st_mode):
             raise InputError("file", "is no plain file", reason=Reason.FORMAT_UNSUPPORTED)
         held.remove(at)
-        return at
     except OSError as error:
         raise InputError("file", "cannot be opened", reason=Reason.NOT_FOUND) from error
+    else:
+        return at
     finally:
         for fd in held:
             os.close(fd)

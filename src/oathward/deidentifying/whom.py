@@ -39,7 +39,9 @@ class Whom:
         keeper: asked as a gateway asks it. by: who runs the job. merges: see ``policy.model.Project``.
     """
 
-    def __init__(self, site: Opened, keeper: Client, hasher: Hasher, project: str, by: str, *, shifts: bool) -> None:
+    def __init__(
+        self, site: Opened, keeper: Client, hasher: Hasher, project: str, by: str, *, shifts: bool
+    ) -> None:
         self._site, self._keeper, self._hasher, self._project, self._by = site, keeper, hasher, project, by
         self._shifts = shifts
         self._device_key = keeper.device_key(project)
@@ -58,7 +60,9 @@ class Whom:
         """How many patients it found."""
         return len(self._seeds)
 
-    def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[dict[str, Any] | None]:
+    def secrets(
+        self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str
+    ) -> list[dict[str, Any] | None]:
         """Give what each unit of a file is shaped with; None where whose it is cannot be said.
 
         Args:
@@ -69,7 +73,9 @@ class Whom:
         for number, listed in enumerate(who):
             identifiers = [_identifier(one) for one in listed]
             if not identifiers:
-                seed = blake2b(f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES).digest()
+                seed = blake2b(
+                    f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES
+                ).digest()
                 found.append(self._told(seed, source))
                 continue
             subject = self._subject(identifiers)
@@ -80,7 +86,7 @@ class Whom:
         return {
             "seed": base64.b64encode(seed).decode(),
             "device_key": base64.b64encode(self._device_key).decode(),
-            "days": _days(seed) if self._shifts else 0,
+            "days": 0,
             "year": self._year,
             "source": source,
         }
@@ -91,7 +97,12 @@ class Whom:
             if key not in self._subjects:
                 with write(self._site.engine) as db:
                     self._subjects[key] = actions.register_together(
-                        db, self._site.site, self._hasher, identifiers, by=self._by, now_us=micros(self._site.clock.now())
+                        db,
+                        self._site.site,
+                        self._hasher,
+                        identifiers,
+                        by=self._by,
+                        now_us=micros(self._site.clock.now()),
                     )
             return self._subjects[key]
 
@@ -107,9 +118,3 @@ def _identifier(one: Sequence[Any]) -> Identifier:
     """Take a worker's word for an identifier; it read a stranger's file."""
     value, authority, type_, local = one
     return Identifier(Phi(str(value)[:_VALUE_LENGTH_MAX]), str(authority), str(type_), local=bool(local))
-
-
-def _days(seed: bytes) -> int:
-    from oathward.deid.shift import days_of
-
-    return days_of(seed)

@@ -80,7 +80,9 @@ class Worker:
     def __init__(self, begun: Mapping[str, Any]) -> None:
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
-        self._terms = Terms(parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"])
+        self._terms = Terms(
+            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"]
+        )
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
         self._plans: dict[str, Plan] = {}
         self._known: dict[bytes, str] = {}
@@ -97,7 +99,9 @@ class Worker:
             if told is None:
                 sys.exit(0)
             done = self._shaped(kind, content, told[0]["seeds"], head["outgoing_id"])
-            frames.send(parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix})
+            frames.send(
+                parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
+            )
 
     def _kind(self, source: int, size: int, name: str) -> Format:
         if not size:

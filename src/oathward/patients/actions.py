@@ -122,15 +122,19 @@ def register_together(
     nobody yet: a file ties nothing to a patient who is known.
     """
     hashes = {hasher.identifier(one): one for one in identifiers}
-    known = sql.subjects_of(db, site, [*hashes, *(other for one in identifiers for other in hasher.others(one))])
-    graph = Graph(sql.edges(db, site)) if known else None
-    subjects = {graph.effective(subject) for subject in known.values()} if graph else set()
+    known = sql.subjects_of(
+        db, site, [*hashes, *(other for one in identifiers for other in hasher.others(one))]
+    )
+    graph = Graph(sql.edges(db, site) if known else ())
+    subjects = {graph.effective(subject) for subject in known.values()}
     if subjects:
         return subjects.pop() if len(subjects) == 1 else None
     subject = uuid7(now_us // 1_000)
     sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
     sql.insert_identifiers(
-        db, site, [NewIdentifier(hashed, subject, hasher.scope(one), by, now_us) for hashed, one in hashes.items()]
+        db,
+        site,
+        [NewIdentifier(hashed, subject, hasher.scope(one), by, now_us) for hashed, one in hashes.items()],
     )
     append(db, site, [prepare(Record("subject.created", {"kind": "known", "source": by}, now_us, subject))])
     return subject

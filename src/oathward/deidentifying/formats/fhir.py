@@ -15,13 +15,13 @@ from typing import Any
 
 from oathward.core.errors import DecodeError
 from oathward.core.labels import CLASSES
+from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, Route, compile_plan, shape
 from oathward.deid.text.model import NOTHING
-from oathward.deidentifying.format import Content, Format, Piece, Shaped, Terms, Unit
+from oathward.deidentifying.format import Content, Format, Piece, Shaped, Terms, Unit, broken
 from oathward.patients.fhir import spoken_of
 from oathward.patients.identifiers import Identifier
-from oathward.core.phi import Phi
 from oathward.protocols.fhir import persons
 from oathward.protocols.fhir.json import dumps, loads
 from oathward.protocols.fhir.limits import LIMITS
@@ -59,8 +59,14 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _lines(lines: Sequence[bytes], terms: Terms) -> Content:
-    units = [_unit(_message(loads(line, LIMITS), line), terms) for line in lines if line.strip()]
-    return Content(units, _in_lines)
+    return Content([_of_line(line, terms) for line in lines if line.strip()], _in_lines)
+
+
+def _of_line(line: bytes, terms: Terms) -> Unit:
+    try:
+        return _unit(_message(loads(line, LIMITS), line), terms)
+    except DecodeError as error:
+        return broken(error)
 
 
 def _message(body: dict[str, Any], text: bytes) -> Message:

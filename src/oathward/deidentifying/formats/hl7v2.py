@@ -7,7 +7,7 @@ from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
 from oathward.deid.plan import HL7V2, Plan, compile_plan, shape
 from oathward.deid.text.model import NOTHING
-from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
+from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, broken, one_after_another
 from oathward.patients.identifiers import Reading
 from oathward.patients.split import split
 from oathward.protocols.hl7v2.batch import split_batch
@@ -28,8 +28,15 @@ def _compile(terms: Terms) -> Plan:
 
 def _read(data: bytes, terms: Terms) -> Content:
     bare = data.translate(None, _FRAME) if _FRAME[:1] in data else data
-    messages = [decode(part) for raw in split_batch(bare) for part in split(decode(raw))]
-    return Content([_unit(one, terms) for one in messages], one_after_another)
+    return Content([unit for raw in split_batch(bare) for unit in _units(raw, terms)], one_after_another)
+
+
+def _units(raw: bytes, terms: Terms) -> list[Unit]:
+    """Read one message of the file; one that cannot be read is held, the others are not."""
+    try:
+        return [_unit(decode(part), terms) for part in split(decode(raw))]
+    except DecodeError as error:
+        return [broken(error)]
 
 
 def _unit(message: Message, terms: Terms) -> Unit:

@@ -1,0 +1,15 @@
+"""Settings of de-identifying folders; part of ``settings``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Deid:
+    """`oathward deid`: what reads the files of a folder."""
+
+    processes: int = 0  # that read files at once; 0: one a core
+    file_time_s_max: float = 60.0  # a file that takes longer is held
+    memory_bytes_max: int = 2_147_483_648  # of one such process
+    language: str = ""  # of texts, en or es; empty: told by each text

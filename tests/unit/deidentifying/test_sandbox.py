@@ -1,0 +1,63 @@
+"""A process that reads foreign files has no network, no other programs, no files but its own, little memory."""
+
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+TRIES = {
+    "a socket": "import socket; socket.socket()",
+    "a pair of sockets": "import socket; socket.socketpair()",
+    "another program": "import os; os.posix_spawn('/bin/true', ['true'], {})",
+    "a child": "import os; os.fork() or os._exit(0)",
+    "a signal": "import os; os.kill(os.getppid(), 0)",
+    "a file of the system": "open('/etc/passwd').read()",
+    "a file of the site": f"open({str(Path(__file__))!r}).read()",
+    "the list of a folder": "import os; os.listdir('/')",
+    "a new file": "open('/tmp/oathward-confined', 'w')",
+    "a file that was there": "open('/dev/null', 'w')",
+    "another name space": "import os, ctypes; libc = ctypes.CDLL(None, use_errno=True); x = libc.unshare(0x10000000); x and exec('raise OSError(ctypes.get_errno())')",
+    "memory": "bytearray(900 << 20)",
+}
+STILL = {
+    "threads": "import threading; t = threading.Thread(target=print); t.start(); t.join()",
+    "modules": "import xml.dom.minidom",
+    "chance": "import os; os.urandom(8)",
+    "zones": "import zoneinfo; zoneinfo.ZoneInfo('Europe/Madrid')",
+}
+
+
+def outcome(statement: str, *, confined: bool) -> str:
+    program = f"""
+        from pathlib import Path
+        from oathward.deidentifying.sandbox import confine
+        if {confined}:
+            confine(512 << 20)
+        try:
+            exec({statement!r})
+        except (OSError, MemoryError) as error:
+            print(type(error).__name__)
+        else:
+            print("done")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
+    )
+    return done.stdout.split()[-1]
+
+
+@pytest.mark.parametrize("what", TRIES)
+def test_a_confined_process_is_refused(what):
+    assert outcome(TRIES[what], confined=True) in ("PermissionError", "MemoryError", "OSError")
+
+
+@pytest.mark.parametrize("what", [what for what in TRIES if what != "another name space"])
+def test_the_same_is_possible_before(what):
+    assert outcome(TRIES[what], confined=False) == "done"
+
+
+@pytest.mark.parametrize("what", STILL)
+def test_what_it_needs_goes_on(what):
+    assert outcome(STILL[what], confined=True) == "done"
