@@ -127,6 +127,7 @@ def test_two_formats_one_patient_one_pseudonym_and_no_secret_anywhere(site, fold
     assert fhir["type"] == "collection"
     assert {entry["resource"]["resourceType"] for entry in fhir["entry"]} == {"Patient", "Observation"}
     (record,) = site.records("deid.ended")
+    record = record["body"]
     assert (record["profile"], record["files"], record["written"]) == ("limited-data-set", 2, 2)
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.clock import micros
 from oathward.core.db import write
 from oathward.core.phi import Phi
-from oathward.deid.action import SEED_BYTES
+from oathward.deid.action import SEED_BYTES, days_of
 from oathward.patients import actions
 from oathward.patients.identifiers import Hasher, Identifier
 
@@ -86,7 +86,7 @@ class Whom:
         return {
             "seed": base64.b64encode(seed).decode(),
             "device_key": base64.b64encode(self._device_key).decode(),
-            "days": 0,
+            "days": days_of(seed) if self._shifts else 0,
             "year": self._year,
             "source": source,
         }

@@ -65,11 +65,6 @@ class BodyRef(NamedTuple):
     sha256: bytes
 
 
-def digest_of(body: bytes) -> bytes:
-    """Give the SHA-256 by which a body is known."""
-    return hashlib.sha256(body).digest()
-
-
 class SegmentReader:
     """Read bodies of every store under one root folder; safe in threads."""
 
@@ -193,10 +188,7 @@ class SegmentStore(SegmentReader):
         return self._broken
 
     def append(self, bodies: Sequence[bytes], digests: Iterable[bytes] | None = None) -> list[BodyRef]:
-        """Write bodies behind the last one; they are durable after ``flush``.
-
-        Args:
-            digests: their SHA-256, where the caller has it.
+        """Write bodies behind the last one; they are durable after ``flush``. ``digests``: their SHA-256, where known.
 
         Raises:
             StorageError: ``STORAGE_FULL``: nothing was kept, try again later. ``STORAGE_FAILED``: for good.
@@ -208,7 +200,9 @@ class SegmentStore(SegmentReader):
             refs: list[BodyRef] = []
             parts: list[bytes] = []
             offset = self._size
-            for body, digest in zip(bodies, digests or map(digest_of, bodies), strict=True):
+            for body, digest in zip(
+                bodies, digests or (hashlib.sha256(one).digest() for one in bodies), strict=True
+            ):
                 length = len(body)
                 if length > BODY_BYTES_MAX:
                     raise StorageError(self.store, "a body is too long", reason=Reason.LIMIT_EXCEEDED)

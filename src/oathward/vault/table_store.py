@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from oathward.core.db import METADATA, insert_many, read, storage_error, write
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
-from oathward.vault.bodies import BodyRef, digest_of
+from oathward.vault.bodies import BodyRef
 
 body = Table(
     "body",
@@ -58,10 +58,12 @@ class TableStore:
             self._last = db.execute(query).scalar() or 0
 
     def append(self, bodies: Sequence[bytes], digests: Iterable[bytes] | None = None) -> list[BodyRef]:
-        """Take bodies for the next ``flush``; ``digests``: their SHA-256, where the caller has it."""
+        """Take bodies for the next ``flush``; ``digests``: their SHA-256, where known."""
         with self._guard:
             refs = []
-            for data, digest in zip(bodies, digests or map(digest_of, bodies), strict=True):
+            for data, digest in zip(
+                bodies, digests or (hashlib.sha256(one).digest() for one in bodies), strict=True
+            ):
                 self._last += 1
                 self._waiting.append((self._site, self.store, self._last, data))
                 refs.append(BodyRef(self.store, self._last, 0, len(data), digest))
