@@ -198,11 +198,9 @@ class SegmentStore(SegmentReader):
             if self._fd < 0 or self._size >= self._segment_bytes_max:
                 self._roll()
             refs: list[BodyRef] = []
-            parts: list[bytes] = []
-            offset = self._size
-            for body, digest in zip(
-                bodies, digests or (hashlib.sha256(one).digest() for one in bodies), strict=True
-            ):
+            parts, offset = list[bytes](), self._size
+            known = digests or [hashlib.sha256(one).digest() for one in bodies]
+            for body, digest in zip(bodies, known, strict=True):
                 length = len(body)
                 if length > BODY_BYTES_MAX:
                     raise StorageError(self.store, "a body is too long", reason=Reason.LIMIT_EXCEEDED)
