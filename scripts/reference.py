@@ -2,7 +2,7 @@
 
 Rules:
 - One source for each fact: settings from ``core/settings.py``, reasons from ``core/reasons.py``, parts from their own files,
-  HL7 v2 and FHIR elements from the catalogues (``reference_catalogue.py``, ``reference_fhir.py``).
+  HL7 v2 and FHIR elements from the catalogues (``reference_catalogue.py``, ``reference_fhir.py``), profiles in the words of ``deid/words.py``.
 - ``--check`` writes nothing and names the pages that are not current; a test runs it.
 - Pages come from the text of the source, so that a field's comment is its description.
 """
@@ -33,6 +33,7 @@ def main(*, check: bool) -> int:
             continue
         stale.append(name)
         if not check:
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text)
     if stale:
         print(f"{'not current' if check else 'written'}: {', '.join(stale)}")
@@ -51,6 +52,7 @@ def pages() -> dict[str, str]:
         "api.md": catalogue_page("reference_api"),
         "access.md": catalogue_page("reference_access"),
         "asvs.md": catalogue_page("reference_asvs"),
+        **profile_pages(),
     }
 
 
@@ -200,6 +202,13 @@ def catalogue_page(script: str) -> str:
     """Every element of one protocol's messages with its class; ``script``: beside this one, has ``render``."""
     sys.path.insert(0, str(Path(__file__).parent))
     return str(importlib.import_module(script).render())
+
+
+def profile_pages() -> dict[str, str]:
+    """One page for each profile, in words."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    made: dict[str, str] = importlib.import_module("reference_profiles").render()
+    return {f"profiles/{name}.md": text for name, text in made.items()}
 
 
 if __name__ == "__main__":
