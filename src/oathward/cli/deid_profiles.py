@@ -5,6 +5,7 @@ Deliberately absent: a site's own profiles that are not active; ``oathward polic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -91,7 +92,7 @@ def _difference(name: str, other: str, *, as_json: bool) -> None:
     emit({"before": name, "after": other, "differences": found}, as_json=as_json, human=human)
 
 
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
 
     table = Table(*heads)

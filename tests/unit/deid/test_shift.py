@@ -16,7 +16,7 @@ from oathward.protocols.hl7v2.times import time_us
 
 YEAR = 2026
 DAYS = st.integers(-DAYS_MOST, DAYS_MOST).filter(lambda days: abs(days) >= DAYS_LEAST)
-MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(2026, 12, 31)).map(  # noqa: DTZ001 - a zone is given below
+MOMENTS = st.datetimes(datetime(1950, 1, 1), datetime(2026, 12, 31)).map(  # noqa: DTZ001  # a zone is given below
     lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)
 )
 ZONES = st.integers(-12 * 4, 14 * 4).map(lambda quarters: timezone(timedelta(minutes=15 * quarters)))
