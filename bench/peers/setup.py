@@ -23,7 +23,9 @@ SERVERS = ("medplum", "node-hl7-server", "hl7apy", "python-hl7")
 """Acknowledge only: nothing is stored, decided or sealed by any of them."""
 JUDGES = ("oidc-provider",)
 """What tests are judged by; ``make test`` sets them up."""
-PEERS = (*SERVERS, "fhir-resources", "policy-engines", *JUDGES)
+READERS = ("presidio",)
+"""Find what names somebody in texts, for `bench_deid_text`."""
+PEERS = (*SERVERS, "fhir-resources", "policy-engines", *READERS, *JUDGES)
 
 
 def ready(name: str) -> Path:

@@ -12,6 +12,11 @@ from functools import cache
 from importlib.resources import files
 
 
+def said(text: str) -> frozenset[str]:
+    """Give the words of a text, for the short lists that stand beside the rules that ask for them."""
+    return frozenset(text.split())
+
+
 @cache
 def listed(name: str) -> frozenset[str]:
     """Give the words of ``words/NAME.txt``, in lower case; those of several words with spaces between them."""

@@ -101,7 +101,12 @@ def _painted(text: str, ranked: Sequence[Span]) -> Iterator[Span]:
     start = begin
     for number, run in groupby(owners):
         end = start + sum(1 for _ in run)
-        # White space and punctuation between two spans name nobody.
-        if any(c.isalnum() for c in text[start:end]):
-            yield ranked[number]._replace(start=start, end=end)
+        span = ranked[number]
+        if (span.start, span.end) == (start, end):
+            yield span
+        else:
+            # White space and punctuation between two spans name nobody.
+            named = [place for place in range(start, end) if text[place].isalnum()]
+            if named:
+                yield span._replace(start=named[0], end=named[-1] + 1)
         start = end

@@ -1,7 +1,8 @@
 r"""Look for many patterns at once: one automaton says which occur in a stretch of text, then each is sought there alone.
 
 Rules:
-- RE2 reads every expression, so the time is linear in the text whatever the text is.
+- RE2 reads every expression, so the time is linear in the text whatever the text is; it is given UTF-8 and few groups, which is
+  what it is quick with.
 - A text is read in stretches with some of what stands around them; a hit longer than ``REACH`` is not promised.
 - What a hit's neighbours are is checked here by Unicode's rules (RE2's ``\b`` knows ASCII only): a hit never begins or ends inside
   a word, unless its expression says so by beginning or ending with something else.
@@ -50,7 +51,7 @@ class Scanner:
         for name, part in parts.items():
             for pattern in part.patterns:
                 self._set.Add(pattern.hint or pattern.expression)
-                compiled = re2.compile(pattern.expression, options)
+                compiled = re2.compile(pattern.expression.encode(), options)
                 self._parts.append(_Part(name, part.categories[pattern.category], pattern, compiled))
         self._set.Compile()
 
@@ -63,26 +64,35 @@ class Scanner:
         if not self._parts:
             return
         for start, end in _stretches(text):
-            stretch = text[start:end]
+            stretch = text[start:end].encode("utf-8", "surrogatepass")
             hits = self._set.Match(stretch) or ()
             meter.spend(1 + len(hits))
             for number in hits:
                 yield from self._exact(self._parts[number], text, stretch, start, meter)
 
     @staticmethod
-    def _exact(part: _Part, text: str, stretch: str, offset: int, meter: Meter) -> Iterator[Span]:
+    def _exact(part: _Part, text: str, stretch: bytes, offset: int, meter: Meter) -> Iterator[Span]:
         pattern = part.pattern
+        ascii_only = stretch.isascii()
         for match in part.compiled.finditer(stretch):
             meter.spend(1)
             start, end = match.span(pattern.group)
             if start < 0 or start == end:
                 continue
+            if not ascii_only:
+                start, end = _places(stretch, start, end)
             start, end = start + offset, end + offset
             if not _whole(text, start, end):
                 continue
             sure = pattern.check(text[start:end]) if pattern.check else pattern.sure
             if sure > 0:
                 yield Span(start, end, part.cls, part.name, sure)
+
+
+def _places(stretch: bytes, start: int, end: int) -> tuple[int, int]:
+    """Turn places in UTF-8 into places in code points."""
+    before = len(stretch[:start].decode("utf-8", "surrogatepass"))
+    return before, before + len(stretch[start:end].decode("utf-8", "surrogatepass"))
 
 
 def _whole(text: str, start: int, end: int) -> bool:

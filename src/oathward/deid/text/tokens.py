@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_WORD = re.compile(r"[^\W_]+(?:['’](?![sS]\b)[^\W_]+)*")
+_WORD = re.compile(r"([^\W_]+(?:['’](?![sS]\b)[^\W_]+)*)(?:['’][sS]\b)?")
 _SENTENCE_ENDS = frozenset('.!?:\n\r;•*"“')
 
 
@@ -43,6 +43,6 @@ class Tokens:
 
 def tokens(text: str) -> Tokens:
     """Cut a text into words; linear."""
-    found = [(m[0], m.start(), m.end()) for m in _WORD.finditer(text)]
+    found = [(m[1], m.start(1), m.end(1)) for m in _WORD.finditer(text)]
     words = [f[0] for f in found]
     return Tokens(text, words, [w.lower() for w in words], [f[1] for f in found], [f[2] for f in found])

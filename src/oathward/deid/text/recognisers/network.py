@@ -30,7 +30,7 @@ RECOGNISER = Recogniser(
     patterns=(
         Pattern(
             "contact",
-            r"[A-Za-z0-9\pL][A-Za-z0-9\pL._%+'-]{0,63} ?@ ?[A-Za-z0-9\pL-]{1,63}(?:\.[A-Za-z0-9\pL-]{1,40}){1,5}",
+            r"[0-9\pL][0-9\pL._%+'-]* ?@ ?[0-9\pL-]+(?:\.[0-9\pL-]+)+",
             sure=0.99,
             hint="@",
         ),
