@@ -1,9 +1,11 @@
 """Transactions begin clean, whatever the one before left."""
 
+import importlib
+
 import pytest
 from sqlalchemy import Column, Integer, MetaData, Table
 
-from oathward.core.db import connect, direct, insert_many, read, write
+from oathward.core.db import METADATA, connect, create_tables, direct, insert_many, read, write
 from oathward.core.errors import InputError, StorageError
 
 TABLE = Table("thing", MetaData(), Column("n", Integer, primary_key=True))
@@ -63,3 +65,27 @@ def test_values_come_back_as_they_went(engine):
     with read(engine) as db:
         row = direct(db, "SELECT ?, ?, ?, ?, ?", (b"\x00\xff", None, True, "ä", 2**62)).fetchone()
     assert tuple(row) == (b"\x00\xff", None, 1, "ä", 2**62)
+
+
+def schema(engine):
+    with read(engine) as db:
+        return sorted(direct(db, "SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall())
+
+
+def test_tables_are_made_as_sqlalchemy_makes_them_and_those_that_are_there_stay(tmp_path):
+    importlib.import_module("oathward.app")  # every owner of tables
+    ours, theirs = (connect(f"sqlite:///{tmp_path / name}.db") for name in ("ours", "theirs"))
+    with write(ours) as db:
+        db.exec_driver_sql("CREATE TABLE held_device (somebody TEXT)")
+    create_tables(ours)
+    assert ("table", "held_device", "held_device", "CREATE TABLE held_device (somebody TEXT)") in schema(ours)
+    with write(ours) as db:
+        db.exec_driver_sql("DROP TABLE held_device")
+    create_tables(ours)
+    create_tables(ours)
+    with write(theirs) as db:
+        METADATA.create_all(db)
+    assert schema(ours) == schema(theirs)
+    assert len(schema(ours)) > 100
+    for engine in (ours, theirs):
+        engine.dispose()
