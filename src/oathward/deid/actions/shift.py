@@ -29,16 +29,19 @@ CLOCK = "time"
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _SECOND = r"(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
 _ZONE = "(?:0[0-9]|1[0-4])"
+_QUARTER = "(?:00|15|30|45)"
 _compact = re.compile(
-    rf"([0-9]{{4}})()(?:([0-9]{{2}})(?:([0-9]{{2}})({_HOUR}(?:{_SIXTY}(?:{_SECOND})?)?)?)?)?([+-]{_ZONE}{_SIXTY})?"
+    rf"([0-9]{{4}})()(?:([0-9]{{2}})(?:([0-9]{{2}})({_HOUR}(?:{_SIXTY}(?:{_SECOND})?)?)?([+-]{_ZONE}{_QUARTER})?)?)?"
 ).fullmatch
+"""A zone behind a year or a month is not read: it is more likely somebody's way to write a day."""
+
 _extended = re.compile(
-    rf"([0-9]{{4}})(?:(-)([0-9]{{2}})(?:-([0-9]{{2}})([T ]{_HOUR}:{_SIXTY}(?::{_SECOND})?)?(Z|[+-]{_ZONE}:{_SIXTY})?)?)?"
+    rf"([0-9]{{4}})(?:(-)([0-9]{{2}})(?:-([0-9]{{2}})([T ]{_HOUR}:{_SIXTY}(?::{_SECOND})?)?(Z|[+-]{_ZONE}:{_QUARTER})?)?)?"
 ).fullmatch
 _dotted = re.compile(r"([0-9]{4})(\.)([0-9]{2})\.([0-9]{2})()()").fullmatch
 """DA as ACR-NEMA wrote it."""
 _clock = re.compile(rf"{_HOUR}:{_SIXTY}(?::{_SECOND})?").fullmatch
-_clock_compact = re.compile(rf"{_HOUR}(?:{_SIXTY}(?:{_SECOND})?)?(?:[+-]{_ZONE}{_SIXTY})?").fullmatch
+_clock_compact = re.compile(rf"{_HOUR}(?:{_SIXTY}(?:{_SECOND})?)?(?:[+-]{_ZONE}{_QUARTER})?").fullmatch
 _digit = re.compile("[0-9]")
 
 
