@@ -2,7 +2,7 @@
 
 Rules, in this order:
 1. What the structured part knows is looked for first (``known``); it is sure.
-2. Then the recognisers' patterns, all in one pass.
+2. Then the recognisers' patterns, all in one pass: those of the text's language (``language``), of all where it is not plain.
 3. Then the recognisers that look at words, on the same words.
 4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
    longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
@@ -18,6 +18,7 @@ from itertools import groupby
 
 from oathward.deid.text.budget import BUDGET, Budget, Meter
 from oathward.deid.text.known import find_known
+from oathward.deid.text.language import language_of
 from oathward.deid.text.model import Context, Span
 from oathward.deid.text.recogniser import recognisers
 from oathward.deid.text.scan import scanner
@@ -41,9 +42,10 @@ def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ..
     meter = Meter(text, budget)
     words = tokens(text)
     meter.spend(len(words))
+    language = language_of(words, context.language)
     found = set(_known(text, words, context, meter))
-    found.update(scanner(context.language).find(text, meter))
-    found.update(_at_words(words, context.language, meter))
+    found.update(scanner(language).find(text, meter))
+    found.update(_at_words(words, language, meter))
     return settle(text, found, context.decide)
 
 
