@@ -7,7 +7,7 @@ Rules:
   a file; elsewhere a record is a text. Nobody looks at ``report``: it is scored.
 - Gold categories are told in our words (``CATEGORIES``); what is no identifier under the rules we follow (a title, an age
   under 90, a nationality, a year alone) is no gold.
-- A title before a name and a label before an identifier are no part of a mark: the sets differ, we count alike.
+- A title beside a name and a label before an identifier are no part of a mark: the sets differ, we count alike.
 - ASQ-PHI gives values without offsets: each is marked wherever it stands in its query as whole words.
 
 Source: ASQ-PHI (MIT), MEDDOCAN (CC BY 4.0), presidio-research (MIT).
@@ -35,7 +35,8 @@ _BEFORE = {
     "name": re.compile(r"(?:(?:Dr|Drs|Mr|Mrs|Ms|Miss|Prof)\b\.? ?)?"),
     "id": re.compile(r"(?:[A-Za-z ]+(?:: ?#?|#))?"),
 }
-"""A title before a name, and what says that an identifier follows, are no part of it (one set marks them, the others do not)."""
+_DEGREE = re.compile(r",? (?:MD|DDS|DVM|PhD|RN)$")
+"""A title before a name or after it, and what says that an identifier follows, are no part of it (one set marks them, the others do not)."""
 Half = Literal["develop", "report"]
 
 CATEGORIES: dict[str, str] = {
@@ -137,6 +138,8 @@ def _case(ident: str, language: str, text: str, marks: list[tuple[int, int, str]
         category = CATEGORIES.get(kind, "")
         if before := category in _BEFORE and _BEFORE[category].match(text[start:end]):
             start += before.end()
+        if category == "name" and (after := _DEGREE.search(text[start:end])):
+            end = start + after.start()
         if category == "date" and _YEAR.fullmatch(text[start:end]):
             category = ""
         (gold if category else beside).append(Gold(start, end, category, kind))

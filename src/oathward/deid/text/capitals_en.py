@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oathward.deid.text.closed_en import (
+    BEFORE_NAMES,
     FUNCTION,
     GENERATIONS,
     GENERIC,
@@ -50,9 +51,10 @@ def proper(words: Tokens) -> Iterator[Word]:
     letters = [w for w in words.words if w[0].isalpha()]
     large = len(letters) > 3 and sum(w.isupper() for w in letters) > _LARGE_SHARE * len(letters)
     seen = frozenset(w for w in words.words if w.islower())
-    reader = Reader(words, large, seen)
+    small = len(words) > 1 and not any(w[0].isupper() for w in letters)
+    reader = Reader(words, large, small, frozenset() if small else seen)
     strengths = [
-        Kind.ORDINARY if word[0].islower() or word[0].isdigit() else reader.strength(i)
+        Kind.ORDINARY if (word[0].islower() and not small) or word[0].isdigit() else reader.strength(i)
         for i, word in enumerate(words.words)
     ]
     # Most words are small and ordinary: only what may begin something is looked at closely.
@@ -67,7 +69,7 @@ def proper(words: Tokens) -> Iterator[Word]:
         if (
             not strengths[i]
             and words.lowers[i] not in named
-            and (i == 0 or words.lowers[i - 1] not in TITLES)
+            and (i == 0 or words.lowers[i - 1] not in BEFORE_NAMES)
         ):
             continue
         first, last = _run(reader, strengths, i, done)
@@ -88,10 +90,12 @@ def _end(words: Tokens, last: int) -> int:
 def _run(reader: Reader, strengths: list[Kind], i: int, done: int) -> tuple[int, int]:
     """Give the run that begins with or around word ``i``: first, one past the last; empty where there is none."""
     words = reader.words
-    forced = reader.titled(i) and (
-        words.words[i][0].isupper() or strengths[i] > Kind.ORDINARY or _lower_name(words.lowers[i])
+    large = words.words[i][0].isupper() or (reader.small and words.words[i][0].isalpha())
+    forced = reader.titled(i) and (large or strengths[i] > Kind.ORDINARY or _lower_name(words.lowers[i]))
+    forced = forced or (large and strengths[i] > Kind.ORDINARY and reader.labelled(i))
+    forced = forced or (
+        large and not reader.small and words.lowers[i] not in FUNCTION and reader.said_to_be(i)
     )
-    forced = forced or (reader.labelled(i) and words.words[i][0].isupper() and strengths[i] > Kind.ORDINARY)
     if not forced and strengths[i] < Kind.UNKNOWN and not _pair(reader, strengths, i):
         return i, i
     first, last = i, i + 1
@@ -158,10 +162,18 @@ def _lists(reader: Reader, strengths: list[Kind]) -> None:
                 and words.lowers[between] in ("and", "or")
             ):
                 strengths[i] = Kind.NAME
+        if (
+            i
+            and words.gap(i - 1) == ", "
+            and strengths[i - 1] >= Kind.UNKNOWN
+            and words.words[i][0].isupper()
+        ):
+            strengths[i] = Kind.NAME
     for i in range(1, len(words)):
         # A given name and a word written large that is no common one: ``Rebecca Hides``.
-        given = strengths[i - 1] is Kind.NAME and words.lowers[i - 1] in listed("given_en")
-        if given and strengths[i] is Kind.ORDINARY and words.gap(i - 1) == " " and _surname(reader, i):
+        at = i - 2 if i > 1 and strengths[i - 1] is Kind.INITIAL and _joined(words, i - 2) else i - 1
+        given = strengths[at] is Kind.NAME and words.lowers[at] in listed("given_en")
+        if given and strengths[i] is Kind.ORDINARY and _joined(words, i - 1) and _surname(reader, i):
             strengths[i] = Kind.WEAK
 
 
@@ -216,7 +228,9 @@ def _pair(reader: Reader, strengths: list[Kind], i: int) -> bool:
     following = strengths[i + 1]
     if following is Kind.INITIAL:
         return words.gap(i + 1).startswith(".") and words.lowers[i] in names()
-    return following >= Kind.UNKNOWN or (following is Kind.WEAK and not words.opens(i) and not reader.large)
+    return following >= Kind.UNKNOWN or (
+        following is Kind.WEAK and not words.opens(i) and not reader.large and not reader.small
+    )
 
 
 def _lower_pair(reader: Reader, i: int) -> bool:

@@ -57,3 +57,4 @@ STATES = said(
 )
 
 GENERATIONS = said("jr sr ii iii iv")
+BEFORE_NAMES = TITLES | said("is named called surname")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from oathward.deid.text.closed_en import EPONYM_NOUNS, LABELS, TITLES
 from oathward.deid.text.tokens import Tokens
-from oathward.deid.text.vocabulary_en import Kind, eponyms, houses, kind, places
+from oathward.deid.text.vocabulary_en import Kind, eponyms, houses, kind, ordinary_words, places
 
 _ACRONYM = 5
 _SHORT = 3
@@ -22,12 +22,16 @@ class Reader:
     words: Tokens
     large: bool
     """The text is written large throughout."""
+    small: bool
+    """Nothing in the text is written large."""
     seen: frozenset[str]
     """What stands in the text in lower case."""
 
     def strength(self, i: int) -> Kind:
         """What word ``i`` says by itself."""
         word, lower = self.words.words[i], self.words.lowers[i]
+        if self.small:
+            return self._small(i)
         if not word[0].isalpha() or word[0].islower() or not word.replace("'", "").replace("’", "").isalpha():
             return Kind.ORDINARY
         found = kind(lower)
@@ -45,7 +49,22 @@ class Reader:
             and lower not in places()
         ):
             return Kind.WEAK
+        if (
+            found is Kind.WEAK
+            and not word.isupper()
+            and lower not in ordinary_words()
+            and not self.words.opens(i)
+        ):
+            found = Kind.NAME
         return Kind.ORDINARY if found >= Kind.WEAK and self.eponym(i) else found
+
+    def _small(self, i: int) -> Kind:
+        """The same where nothing is written large: a listed name or one in foreign letters; the unknown only beside one."""
+        word, lower = self.words.words[i], self.words.lowers[i]
+        found = kind(lower) if word.replace("'", "").replace("’", "").isalpha() else Kind.ORDINARY
+        if found is Kind.UNKNOWN:
+            return Kind.NAME if not word.isascii() else Kind.WEAK
+        return Kind.ORDINARY if found is Kind.WEAK or (found is Kind.NAME and self.eponym(i)) else found
 
     def eponym(self, i: int) -> bool:
         """Whether word ``i`` stands for a disease, a sign or a procedure."""
@@ -81,12 +100,17 @@ class Reader:
             title.isupper() and len(title) > 1 and not self.large and title not in ("DR", "MR", "MRS")
         )
 
+    def said_to_be(self, i: int) -> bool:
+        """Whether ``name is`` or ``named`` stands before word ``i``."""
+        before = self.before(i)
+        return before in ("named", "surname") or (
+            before == "is" and i > 1 and self.words.lowers[i - 2] in ("name", "surname")
+        )
+
     def labelled(self, i: int) -> bool:
         """Whether a label with a colon, or ``named``, stands before word ``i``."""
         before = self.before(i)
-        if before in ("named", "called"):
-            return True
-        if before == "is" and i > 1 and self.words.lowers[i - 2] in ("name", "surname"):
+        if before == "called" or self.said_to_be(i):
             return True
         gap = self.words.gap(i - 1) if i else ""
         return before in LABELS and ":" in gap

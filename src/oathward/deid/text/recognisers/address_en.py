@@ -74,10 +74,10 @@ def _near(words: Tokens, i: int) -> bool:
 
 
 def _sentence_ends(words: Tokens, i: int) -> bool:
+    """Whether a point after word ``i`` ends a sentence: after a long word or number, not after ``Ave.``."""
     return (
-        ". " in words.gap(i)
-        and len(words.words[i]) > 4
-        and not _number(words, i)
+        words.gap(i).startswith(". ")
+        and len(words.words[i]) >= _LONG_NUMBER
         and words.lowers[i] not in _STREETS
     )
 
@@ -120,7 +120,8 @@ def _inside(words: Tokens, i: int) -> bool:
     word, lower = words.words[i], words.lowers[i]
     if _number(words, i) or lower in _FLATS or lower in _UNITS or lower in _STREETS:
         return True
-    return (word[0].isalpha() and not word[0].islower()) or lower == "nan"
+    # What a colon follows is a label of the next thing.
+    return word[0].isalpha() and not word[0].islower() and not words.gap(i).startswith(":")
 
 
 def _addresses(words: Tokens) -> Iterator[Word]:
@@ -176,7 +177,11 @@ def _named(words: Tokens, i: int) -> tuple[int, int] | None:
             return (i + 1, j + 1) if telling and len(words.words[j]) <= 4 else None
         if words.words[j][0].islower() and words.lowers[j] not in _PARTICLES:
             return None
-        telling = telling or _street(words.lowers[j]) or kind(words.lowers[j]) is Kind.UNKNOWN
+        telling = (
+            telling
+            or _street(words.lowers[j])
+            or (words.words[j].isalpha() and kind(words.lowers[j]) is Kind.UNKNOWN)
+        )
     return None
 
 

@@ -26,9 +26,11 @@ _FIGURES = re.compile(r"\d+")
 
 def _figures(text: str) -> float:
     """Three groups of figures of which two may be a day and a month."""
-    parts = [int(f) for f in _FIGURES.findall(text)[:3]]
-    if len(parts) != 3:
+    figures = _FIGURES.findall(text)[:3]
+    # A version is written like a date; only a year has two or four figures.
+    if len(figures) != 3 or not ({len(figures[0]), len(figures[2])} & {2, 4}):
         return 0
+    parts = [int(f) for f in figures]
     first, second, third = parts
     for day, month in ((first, second), (second, first), (third, second)):
         if 1 <= month <= 12 and 1 <= day <= 31:
@@ -53,7 +55,11 @@ RECOGNISER = Recogniser(
     patterns=(
         Pattern(
             "date",
-            r"(?i)\b\d{1,4}(?:/\d{1,2}/|-\d{1,2}-|\.\d{1,2}\.| ?/ ?\d{1,2} ?/ ?)\d{1,4}\b" + _THEN,
+            r"(?i)\b\d{1,4}(?:/\d{1,2}/|-\d{1,2}-|\.\d{1,2}\.| ?/ ?\d{1,2} ?/ ?)\d{1,4}(?:T"
+            + _TIME
+            + r"|\b"
+            + _THEN
+            + r")",
             check=_figures,
             hint=r"\d ?[-/.] ?\d{1,2} ?[-/.] ?\d",
         ),
@@ -165,6 +171,16 @@ RECOGNISER = Recogniser(
             group=1,
             sure=0.6,
             hint=r"(?i) (?:mon|tues|wednes|thurs|fri|satur|sun)day",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:last|this|next|past|coming) (?:"
+            + _MONTH
+            + r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
+            sure=0.8,
+            hint=r"(?i)\b(?:last|this|next|past|coming) (?:"
+            + _MONTH
+            + r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)",
         ),
         Pattern(
             "age",

@@ -11,7 +11,8 @@ from oathward.deid.text.recogniser import Pattern, Recogniser
 
 _TOP = (
     "com|org|net|edu|gov|mil|int|info|biz|health|hospital|clinic|care|doctor|med|io|co|us|uk|ca|au|nz|ie|de|fr|es|it|pt|nl|be|ch|at|"
-    "se|no|dk|fi|pl|cz|gr|ru|jp|cn|in|br|mx|ar|cl|pe|uy|ve|za|il|eu|cat|gal|eus|tv|me|name|pro|museum|aero|coop|mobi|jobs|tel|"
+    "se|no|dk|fi|hu|cy|ro|bg|hr|rs|si|sk|lt|lv|ee|ua|tr|lu|mt|za|sg|hk|tw|kr|ph|th|vn|pk|ng|ke"
+    "|pl|cz|gr|ru|jp|cn|in|br|mx|ar|cl|pe|uy|ve|za|il|eu|cat|gal|eus|tv|me|name|pro|museum|aero|coop|mobi|jobs|tel|"
     "example|test|invalid|local"
 )
 
@@ -39,6 +40,9 @@ RECOGNISER = Recogniser(
             r"(?i)\b(?:https?|s?ftp|wss?|ldaps?)://[^\s<>\"']{1,140}[^\s<>\"'.,;:!?)\]]",
             sure=0.99,
             hint="://",
+        ),
+        Pattern(
+            "contact", r"(?i)\bwww\.[^\s<>\"']+\.[^\s<>\"']*[^\s<>\"'.,;:!?)\]]", sure=0.98, hint=r"(?i)www\."
         ),
         Pattern(
             "contact",

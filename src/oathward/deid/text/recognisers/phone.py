@@ -19,7 +19,7 @@ def _number(text: str) -> float:
 def _groups(text: str) -> float:
     """Three or more groups of digits, as numbers of no other kind are written."""
     parts = text.replace("-", " ").replace(".", " ").split()
-    fewest = 8 if len(parts) > 3 else 9
+    fewest = 8 if len(parts) > 3 or len(parts[0]) > 2 else 9
     return 0.7 if fewest <= len(digits(text)) <= _MOST and max(map(len, parts)) <= 5 else 0
 
 
@@ -63,7 +63,7 @@ RECOGNISER = Recogniser(
             "contact", r"(?i)\b\d{3}[-.]\d{4}" + _EXTENSION + r"\b", sure=0.7, hint=r"\b\d{3}[-.]\d{4}\b"
         ),
         # Without a label: two groups that clinical values are not written in.
-        Pattern("contact", r"\b(?:\d{3} \d{4}|\d{2,4} \d{6,7})\b", sure=0.5, hint=r"\d{3} \d{4}|\d\d \d{6}"),
+        Pattern("contact", r"\b(?:\d{3} \d{4}|\d{2,5} \d{5,7})\b", sure=0.5, hint=r"\d{3} \d{4}|\d\d \d{5}"),
         Pattern(
             "contact",
             r"(?i)\b(?:tel(?:ephone|efono|éfono)?|phone|mobile|cell|pager|beeper|fax|desk|office|home|work|call|móvil|tfno|tlf)\b(?: (?:number|no\.?|num\.?|#))?"
