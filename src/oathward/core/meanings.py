@@ -299,6 +299,14 @@ MEANINGS: dict[Reason, Meaning] = {
         "the process that read a file was killed: it took too long, too much memory, or broke",
         "see whether the file is what it says; `[deid]` of the settings allows more",
     ),
+    Reason.DEID_TEXT_HELD: Meaning(
+        "a free text is in a language of which too little is found, by measurement, for its profile",
+        "release it after reading, or let the profile drop such texts",
+    ),
+    Reason.DEID_ATTACHMENT_HELD: Meaning(
+        "an attachment is no text, or larger than may be read: nobody can say what it shows",
+        "release it after looking at it, or let the profile drop attachments",
+    ),
     Reason.GUARD_STOPPED: Meaning(
         "identifying text would have left", "mend the link's profile or the sender, then release"
     ),

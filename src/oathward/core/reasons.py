@@ -196,6 +196,8 @@ class Reason(Enum):
     DEID_RESIDUE = "deid.residue", _STORED
     WORKER_LOST = "deid.worker-lost", _STORED
     CONFINEMENT_MISSING = "deid.confinement-missing", _CONFIG
+    DEID_TEXT_HELD = "deid.text-held", _STORED
+    DEID_ATTACHMENT_HELD = "deid.attachment-held", _STORED
     GUARD_STOPPED = "guard.stopped", _STORED
     KEY_UNAVAILABLE = "key.unavailable", _STORED
     KEY_DESTROYED = "key.destroyed", _MISSING

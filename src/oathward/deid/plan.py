@@ -23,9 +23,10 @@ from oathward.core.errors import PolicyError
 from oathward.core.labels import CLASSES
 from oathward.deid.action import Seeds, actions
 from oathward.deid.profile import Profile
+from oathward.deid.texts import Reading
 from oathward.protocols.hl7v2 import rewrite as hl7v2
 from oathward.protocols.hl7v2.reader import decode
-from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten, Ruling
+from oathward.protocols.shaping import KEEP, REMOVE, Attachments, Decide, Rewritten, Ruling, Texts
 
 __all__ = ["Plan", "SafeMessage", "Seeds", "compile_plan", "shape"]
 
@@ -64,7 +65,8 @@ class SafeMessage:
 class Plan:
     """A profile for a set of permitted classes, ready for use.
 
-    ``digest``: of everything it was made of. ``needs_seeds``: an action on a permitted class is keyed.
+    ``digest``: of everything it was made of. ``needs_seeds``: an action on a permitted class is keyed. ``texts``: how it is read
+    what texts are cleaned with; None where none is cleaned.
     """
 
     profile: str
@@ -72,6 +74,7 @@ class Plan:
     digest: bytes
     needs_seeds: bool
     rewriter: Rewriter = field(repr=False, compare=False)
+    texts: Reading | None = field(default=None, repr=False, compare=False)
 
 
 class Route(NamedTuple):
@@ -128,7 +131,21 @@ def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2
         hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest(),
         any(known[action].keyed for cls, action in profile.actions if cls in classes),
         _rewriter(route, decide, hold_uncatalogued=profile.uncatalogued == "hold"),
+        _reading(route, decide),
     )
+
+
+def _reading(route: Route, decide: Decide) -> Reading | None:
+    """Say how what texts are cleaned with is read, where a permitted class is cleaned."""
+    if not any(isinstance(decide(cls, ""), Texts | Attachments) for cls in ("note.text", "attachment")):
+        return None
+    if route.came == "fhir":
+        from oathward.protocols.fhir import told as fhir
+
+        return Reading(decide, fhir.known_of, lambda _message: ())
+    from oathward.protocols.hl7v2 import told
+
+    return Reading(decide, told.known_of, told.texts_of)
 
 
 def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewriter:
@@ -166,6 +183,8 @@ def shape(message: Any, plan: Plan, seeds: Seeds) -> SafeMessage:
     Raises:
         DeidentificationError: it cannot be shaped as the plan asks; nothing of it may leave on this link.
     """
+    if plan.texts is not None:
+        seeds = plan.texts.seeds(message, seeds)
     done = plan.rewriter(message, seeds.outgoing_id, seeds)
     return SafeMessage(
         done.data, done.removed, done.kept, done.uncatalogued, done.changed, done.observations, _TOKEN

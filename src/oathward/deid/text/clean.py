@@ -11,13 +11,14 @@ Deliberately absent: finding (``find``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from oathward.deid.text.budget import BUDGET, Budget
 from oathward.deid.text.dates import basic
 from oathward.deid.text.find import find
 from oathward.deid.text.model import Context, Span
-from oathward.protocols.shaping import KEEP, REMOVE
+from oathward.protocols.shaping import KEEP, REMOVE, Edit, edited
 
 if TYPE_CHECKING:
     from oathward.deid.action import Seeds
@@ -60,12 +61,22 @@ def clean(text: str, context: Context, seeds: Seeds, budget: Budget = BUDGET) ->
         DeidentificationError: the budget is spent, or an action could not do its work; nothing of the text may leave.
     """
     spans = find(text, context, budget)
-    parts: list[str] = []
-    end = 0
-    for span in spans:
-        parts += (text[end : span.start], _shaped(text[span.start : span.end], span.cls, context, seeds))
-        end = span.end
-    return Cleaned("".join((*parts, text[end:])), spans)
+    return Cleaned(edited(text, edits_of(text, spans, context, seeds)), spans)
+
+
+def edits_of(text: str, spans: Iterable[Span], context: Context, seeds: Seeds) -> list[Edit]:
+    """Give what stands in the place of each span.
+
+    Args:
+        spans: of ``find``.
+
+    Raises:
+        DeidentificationError: an action could not do its work.
+    """
+    return [
+        Edit(span.start, span.end, _shaped(text[span.start : span.end], span.cls, context, seeds))
+        for span in spans
+    ]
 
 
 def mark(cls: str) -> str:

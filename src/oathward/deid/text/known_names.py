@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import combinations, pairwise, permutations
+from itertools import pairwise, permutations
 
 from oathward.deid.text.known_units import Unit, keys_of
 from oathward.deid.text.model import Span
@@ -28,6 +28,9 @@ ONCE_FROM, TWICE_FROM = 5, 9
 
 LETTERS_MAX = 24
 """A longer word is compared as it is."""
+
+ASKED_MAX = 20_000
+"""Words of texts that are remembered with what they are near to."""
 
 WORDS_PAIRED_MAX = 24
 """Words of one class that are joined with each other; of more only neighbours are."""
@@ -90,6 +93,7 @@ class Names:
             for size in (2, 3, 4):
                 for i in range(len(firsts) - size + 1):
                     self._join(cls, "".join(firsts[i : i + size]))
+        spelt = (*self.words, *self.joined)
         for cls, words in by_class.items():
             self._pair(cls, list(words))
         self.initials = {
@@ -97,7 +101,9 @@ class Names:
             for letter in {word[0] for word in self.words}
         }
         self._of_class = {cls: [w for w in words if len(w) > 1] for cls, words in by_class.items()}
-        for word in (*self.words, *self.joined):
+        self._asked: dict[str, str] = {}
+        self._longest = max(map(len, spelt), default=0)
+        for word in spelt:
             if ONCE_FROM <= len(word) <= LETTERS_MAX:
                 for left in _deletions(word, _wrong(len(word))):
                     self._misspelt.setdefault(left, []).append(word)
@@ -133,9 +139,17 @@ class Names:
 
     def misspelt(self, key: str) -> str:
         """Give the class of the strictest known word that is as many letters off as it may be; empty for none."""
+        found = self._asked.get(key)
+        if found is None:
+            if len(self._asked) >= ASKED_MAX:
+                self._asked.clear()
+            found = self._asked[key] = self._nearest(key)
+        return found
+
+    def _nearest(self, key: str) -> str:
         if not (ONCE_FROM - 1 <= len(key) <= LETTERS_MAX and self._misspelt) or ordinary(key):
             return ""
-        most = _wrong(len(key) + 1)
+        most = 2 if self._longest >= TWICE_FROM and len(key) > TWICE_FROM - 3 else 1
         near = {word for left in _deletions(key, most) for word in self._misspelt.get(left, ())}
         classes = [
             self.words.get(word) or self.joined[word]
@@ -216,7 +230,7 @@ def _parted(text: str, units: Sequence[Unit], i: int, names: Names, hits: dict[i
             return
         joined += units[last].keys[0]
         cls = names.exact((joined,))
-        if not cls and size == 2 and "\n" in text[units[i].end : units[last].start]:
+        if not cls and size == 2 and i not in hits and "\n" in text[units[i].end : units[last].start]:
             cls = names.misspelt(joined)
         if cls and (len(joined) > 3):
             for place in range(i, last + 1):
@@ -336,10 +350,10 @@ def _deletions(word: str, most: int) -> set[str]:
 
     Source: Garbe (2012), symmetric delete spelling correction.
     """
-    found = {word}
-    for size in range(1, most + 1):
-        for places in combinations(range(len(word)), size):
-            found.add("".join([c for i, c in enumerate(word) if i not in places]))
+    found, last = {word}, {word}
+    for _ in range(most):
+        last = {left[:i] + left[i + 1 :] for left in last for i in range(len(left))}
+        found |= last
     return found
 
 

@@ -38,6 +38,8 @@ _GENERIC = frozenset(_SHORT.values())
 _APART = re.compile(r"[\s,.;:#\-\u2010\u2011/()º°'’&]{1,5}").fullmatch
 _Tree = dict[str, "_Tree"]
 _END = ""
+_USES = frozenset(("home", "work", "temp", "old", "billing", "postal", "physical", "both"))
+"""What qualifies an address and is no place."""
 
 
 class Phrases:
@@ -117,7 +119,7 @@ def _phrases(cls: str, part: str, words: list[str]) -> Iterator[list[str]]:
         if number and len(words) > 2:
             yield words[:-1]
             yield [*words[1:], words[0]]
-    elif part == "city" and words and len("".join(words)) > 2:
+    elif part in ("city", "rest") and words and len("".join(words)) > 2 and words[0] not in _USES:
         yield words
 
 

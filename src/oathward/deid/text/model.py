@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,9 +44,11 @@ class Context:
     """What a text is cleaned with.
 
     ``known``: looked for first. ``decide``: what happens to a span of a class, as to an element of it; where that is removal a
-    mark stands in its place. ``language``: ``en``, ``es`` …; empty where nobody said it.
+    mark stands in its place. ``language``: ``en``, ``es`` …; empty where nobody said it. ``lines``: lines of the message's texts
+    that were cleaned together -> what may leave of each, None for nothing.
     """
 
     known: Known
     decide: Decide
     language: str = ""
+    lines: Mapping[str, str | None] = field(default_factory=dict, repr=False)

@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from oathward.protocols import markup
 from oathward.protocols.fhir.message import Resource, Verbatim
 from oathward.protocols.fhir.primitives import FORMS
 from oathward.protocols.fhir.templates import Recorder, Result
 from oathward.protocols.fhir.verdicts import NOTHING, Observed
-from oathward.protocols.shaping import KEEP, Fate, Quick, Ruling, Transform
+from oathward.protocols.shaping import KEEP, Fate, Quick, Ruling, Texts, Transform
 
 MASKED = {
     "extension": [
@@ -155,9 +156,10 @@ def leaf(kind: str, cls: str, ruling: Ruling, *, codes: bool = False) -> Step:
     return _changed(kind, cls, ruling, codes=codes)
 
 
-def _changed(kind: str, cls: str, transform: Transform, *, codes: bool) -> Step:
+def _changed(kind: str, cls: str, ruling: Transform, *, codes: bool) -> Step:
     types, test = FORMS[kind]
     number = int in types
+    transform = markup.narrative(ruling) if kind == "xhtml" and isinstance(ruling, Texts) else ruling
     short = transform.short if isinstance(transform, Quick) and kind in DATES else None
 
     def result(text: str, context: object) -> Any:

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.protocols.fhir import edits, elements, links, tables, values, verdicts, wholes
+from oathward.protocols.fhir import attached, edits, elements, links, tables, values, verdicts, wholes
 from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Object, Run, Step
 from oathward.protocols.fhir.elements import REST, Element
 from oathward.protocols.fhir.message import Resource
@@ -24,7 +24,7 @@ from oathward.protocols.fhir.names import declared, tells_whom
 from oathward.protocols.fhir.overrides import CONTROL, id_class
 from oathward.protocols.fhir.references import kind_of
 from oathward.protocols.fhir.rules import RULES
-from oathward.protocols.shaping import KEEP, Decide, Ruling
+from oathward.protocols.shaping import KEEP, Attachments, Decide, Ruling
 
 UNCATALOGUED = "uncatalogued"
 UNBREAKABLE = frozenset(("obs-6", "obs-7"))
@@ -100,6 +100,7 @@ class Compiler:
             "type": _itself,
             "Extension": self._extension,
             "Resource": self._resource_in,
+            "Attachment": self._attachment,
         }
         if not element.whole:
             own["Reference"] = self._reference
@@ -138,6 +139,12 @@ class Compiler:
         """Give the step of a resource in another: contained ones were made before, others nobody expects."""
         return _contained if element.place.endswith(".contained") else self._unknown(element.place)
 
+    def _attachment(self, element: Element) -> Step:
+        ruling = self.ruling(element.cls, "")
+        if isinstance(ruling, Attachments):
+            return attached.attachment(element.cls, ruling, self._leaf)
+        return self._object(element)
+
     def _whole(self, element: Element, cls: str) -> Step:
         return self._object(replace(element, cls=cls, whole=True))
 
@@ -157,6 +164,8 @@ class Compiler:
     def _primitive(self, element: Element) -> Step:
         bound = bool(element.codes) and bool(tables.codes_of(element.codes))
         ruling = self.ruling(element.cls, element.part)
+        if element.kind == "base64Binary" and isinstance(ruling, Attachments):
+            return attached.binary(element.cls, ruling)
         step = edits.leaf(element.kind, element.cls, ruling, codes=bound)
         if element.cls == UNCATALOGUED:
             return self._unknown(element.place)

@@ -2,7 +2,7 @@
 
 Rules:
 - An editor takes bytes as written and gives bytes as written, in the message's own separators and character set.
-- A value that a transform gives is escaped; one that it does not give is noted in ``Run.lost``.
+- Values are transformed, escaped and counted by the run (``wire``).
 - Emptied repetitions and trailing separators go; a field with several equal pseudonyms keeps one.
 
 Deliberately absent: which editor stands where (``rewrite`` compiles that from shapes and rulings).
@@ -11,72 +11,11 @@ Deliberately absent: which editor stands where (``rewrite`` compiles that from s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import NamedTuple
 
-from oathward.protocols.hl7v2.escapes import USUAL, Separators, escape_bytes, unescape_bytes
+from oathward.protocols.hl7v2.attached import documents
 from oathward.protocols.hl7v2.shapes import ALL, Field, Leaf
-from oathward.protocols.shaping import KEEP, REMOVE, Quick, Ruling, Transform
-
-NULL = b'""'
-CONTROL_ID_INDEX = 9
-"""Where MSH-10 stands after a split."""
-
-
-class Wire(NamedTuple):
-    """How this message writes values."""
-
-    separators: Separators
-    escape: int
-    charset: str
-    field: bytes
-    repetition: bytes
-    component: bytes
-    subcomponent: bytes
-
-
-def wire_of(separators: Separators, charset: str) -> Wire:
-    """Prepare the separators and the character set of a message for writing."""
-    return _usual_wire(charset) if separators is USUAL else _wire(separators, charset)
-
-
-@lru_cache(maxsize=256)
-def _wire(separators: Separators, charset: str) -> Wire:
-    marks = (separators.field, separators.repetition, separators.component, separators.subcomponent)
-    return Wire(separators, separators.escape, charset, *(bytes([mark]) for mark in marks))
-
-
-@lru_cache(maxsize=64)
-def _usual_wire(charset: str) -> Wire:
-    """Spare hashing the separators, which costs more than the look-up."""
-    return _wire(USUAL, charset)
-
-
-class Run:
-    """One rewriting: the caller's context, the new control id, and what transforms gave up."""
-
-    __slots__ = ("context", "control_id", "lost", "wire")
-
-    def __init__(self, wire: Wire, context: object, control_id: bytes) -> None:
-        self.wire = wire
-        self.context = context
-        self.control_id = control_id
-        self.lost: list[str] = []
-
-    def apply(self, transform: Transform, value: bytes, cls: str) -> bytes:
-        """Transform one value as written."""
-        if not value or value == NULL:
-            return value
-        wire = self.wire
-        if wire.escape in value:
-            value = unescape_bytes(value, wire.separators)
-        found = transform(value.decode(wire.charset, "replace"), self.context)
-        if not found:
-            self.lost.append(cls)
-            return b""
-        written = found.encode(wire.charset, "replace")
-        return written if written.isalnum() else escape_bytes(written, wire.separators)
-
+from oathward.protocols.hl7v2.wire import CONTROL_ID_INDEX, Run
+from oathward.protocols.shaping import KEEP, REMOVE, Attachments, Quick, Ruling, Transform
 
 Editor = Callable[[bytes, Run], bytes]
 
@@ -173,6 +112,8 @@ def field_editor(found: Field, rulings: Mapping[Leaf, Ruling]) -> Editor | None:
 def _whole(transform: Transform, cls: str) -> Editor:
     if isinstance(transform, Quick):
         return _quick(transform, cls)
+    if isinstance(transform, Attachments):
+        return lambda value, run: documents(transform, value, cls, run)
 
     def edit(value: bytes, run: Run) -> bytes:
         return run.apply(transform, value, cls)

@@ -25,20 +25,12 @@ from operator import itemgetter
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.protocols.hl7v2.edits import (
-    CONTROL_ID_INDEX,
-    Run,
-    SegmentEditor,
-    control_id,
-    field_editor,
-    padded,
-    segment_editor,
-    wire_of,
-)
+from oathward.protocols.hl7v2.edits import SegmentEditor, control_id, field_editor, padded, segment_editor
 from oathward.protocols.hl7v2.elements import TEXT
 from oathward.protocols.hl7v2.escapes import escape_bytes
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.hl7v2.shapes import ALL, Field, Leaf, Shape, generation, shapes
+from oathward.protocols.hl7v2.wire import CONTROL_ID_INDEX, Run, wire_of
 from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten, Ruling
 
 MEANING = frozenset((2, 3, 4, 5, 6, 11, 14))
