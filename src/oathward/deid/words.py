@@ -312,6 +312,21 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ): "`keep`: digits for digits and letters for letters; fewer characters make it likelier that two persons share a name",
     ("pseudonym", "check"): "the scheme by which the last digit checks the others",
     ("dummy", "text"): "what stands in the value's place",
+    (
+        "text",
+        "recall",
+    ): "the share of what names somebody that must be found, by measurement, in the text's language",
+    (
+        "text",
+        "below",
+    ): "what happens to a text of another language, or one that costs too much: `drop` or `hold`",
+    ("text", "language"): "of texts of which nothing tells it",
+    ("attachment", "recall"): "as of texts",
+    (
+        "attachment",
+        "below",
+    ): "what happens to what is no text, is too large, or is only pointed to: `drop` or `hold`",
+    ("attachment", "language"): "as of texts",
 }
 """(action, parameter) -> its meaning."""
 

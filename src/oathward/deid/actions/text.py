@@ -24,8 +24,10 @@ from oathward.core.reasons import Reason
 from oathward.deid.action import Action, Parameters, Seeds
 from oathward.deid.text.clean import OTHER, edits_of
 from oathward.deid.text.find import find
+from oathward.deid.text.language import language_of
 from oathward.deid.text.measured import recall_of
 from oathward.deid.text.model import Context
+from oathward.deid.text.tokens import tokens
 from oathward.protocols.shaping import REMOVE, Edit, Ruling, Texts
 
 BELOW = ("drop", "hold")
@@ -60,7 +62,7 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
         if text in context.lines:
             line = context.lines[text]
             return None if line is None else (Edit(0, len(text), line),)
-        if recall_of(context.language or language) < recall:
+        if recall and recall_of(_language(text, context) or language) < recall:
             if hold:
                 raise DeidentificationError(
                     "text", "a language that was measured", reason=Reason.DEID_TEXT_HELD
@@ -74,6 +76,12 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
             return None
 
     return Texts(edits)
+
+
+def _language(text: str, context: Context) -> str:
+    """Give the language somebody said, known or not; else the one that is plain, if any."""
+    said = context.language.replace("_", "-").partition("-")[0].lower()
+    return said or language_of(tokens(text))
 
 
 def found_in(text: str, context: Context, seeds: Seeds) -> Sequence[Edit] | None:

@@ -98,7 +98,11 @@ RECOGNISER = Recogniser(
         Pattern("person", r"\b[A-Z]{4}[ ]?[0-7][ ]?\d{6}[ ]?\d{3}\b", sure=0.9),
         Pattern("person", r"\b[A-Z][AEIOUX][A-Z]{2}\d{6}[HM][A-Z]{5}[A-Z0-9]\d\b", sure=0.98),
         Pattern(
-            "person", _PERSON + _SIGN + _NUMBER, _figure, group=1, hint=_PERSON + _SIGN + r"[A-Za-z]{0,5}[ .-]?\d"
+            "person",
+            _PERSON + _SIGN + _NUMBER,
+            _figure,
+            group=1,
+            hint=_PERSON + _SIGN + r"[A-Za-z]{0,5}[ .-]?\d",
         ),
         Pattern(
             "person",
