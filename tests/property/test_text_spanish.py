@@ -144,3 +144,52 @@ def test_any_text_gives_spans_in_order_inside_it(text: str) -> None:
     for span in find(text, CONTEXT):
         assert end <= span.start < span.end <= len(text)
         end = span.end
+
+
+CUES = [
+    "Dr",
+    "D",
+    "Nombre",
+    "Médico",
+    "paciente",
+    "hija",
+    "de",
+    "la",
+    "C/",
+    "28013",
+    "2004",
+    "en",
+    "años",
+    "Hospital",
+    "enfermera",
+    "por",
+]
+PIECES = st.sampled_from(
+    [
+        word.title()
+        for name in ("given_es", "family_es", "places_es")
+        for word in sorted(listed(name))
+        for word in word.split()
+    ]
+) | st.sampled_from(CUES)
+
+
+@given(
+    st.lists(
+        st.tuples(PIECES, st.sampled_from([" ", ". ", ": ", ", ", "\n", "-", " (", "/", ""])), max_size=12
+    )
+)
+def test_any_words_of_our_lists_give_spans_in_order_inside_the_text(pieces: list[tuple[str, str]]) -> None:
+    text = "".join(piece for pair in pieces for piece in pair)
+    for cut in (text, text.rstrip(" .:,\n-(/")):
+        end = 0
+        for span in find(cut, CONTEXT):
+            assert end <= span.start < span.end <= len(cut)
+            end = span.end
+
+
+@pytest.mark.parametrize("place", sorted(place for place in listed("places_es") if " " in place))
+def test_a_text_may_end_inside_a_place(place: str) -> None:
+    words = place.title().split()
+    for length in range(1, len(words) + 1):
+        find("en " + " ".join(words[:length]) + " ", CONTEXT)

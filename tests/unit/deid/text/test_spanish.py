@@ -148,7 +148,6 @@ STAYS = [
     "Vía oral cada 8 horas. Carrera universitaria. Plaza de garaje. Ingresó en el hospital. Servicio de Urología.",
     "Paciente: Varón de raza blanca. Informe clínico del paciente: Mujer sana.",
     "Estuvo 3 meses sin dolor. Dos trocares de 12 mm y 5 mm. Grado II-III/IV. T4N1M0. 12 x 5 x 3 cm.",
-    "con 12345678A en la mano",  # the letter is wrong
     "PCR 1234 PCR. IgG 1/1280. NYHA II. ASA III. HTA, DM2, EPOC.",
 ]  # fmt: skip
 

@@ -29,7 +29,7 @@ _DAY_WORDS = (
 _YEAR_WORDS = r"(?:dos[ ]mil|mil[ ]novecientos)(?:[ ](?:y|[a-záéíóú]{3,14})){0,3}"
 _BEFORE = r"(?:en|desde|hasta|durante|mes(?:es)?[ ]de|pasado|pr[óo]ximo|finales[ ]de|principios[ ]de|mediados[ ]de|inicios?[ ]de|partir[ ]de|antes[ ]de|despu[ée]s[ ]de|y|a|del?|tras|sobre|hacia)"
 _VALUE = (
-    rf"([^\s:]*\d[^\s:,;]*(?:[ ]?[-/.][ ]?\d+)*(?:[ ](?:de[ ])?{_MONTH}(?:[ ](?:del?[ ])?\d{{2,4}})?)?(?:[ ]\d{{1,2}}[ ]\d{{2,4}})?"
+    rf"([^\s:\d]{{0,3}}\d(?:[ \t]?[-/.,:;]{{0,2}}[ \t]?\d)*(?:[ \t]?(?:[-/.]|del?[ ])?[ \t]?[A-Za-zÀ-ž]{{3,10}}\.?[ \t]?(?:[-/.,]|del?[ ](?:año[ ])?)?[ \t]?\d{{2,4}}\b)?"
     rf"|{_MONTH}(?:[-/., ]{{1,2}}(?:del?[ ])?\d{{2,4}})?)"
 )
 """What stands after a date's label, however mistyped."""
@@ -76,6 +76,12 @@ RECOGNISER = Recogniser(
             "time",
             rf"(?i)\b(?:\d{{1,2}}(?:[ ]?,[ ]?|[ ]?-[ ]?|[ ](?:y|a|al|o|u)[ ](?:el[ ])?)){{1,4}}\d{{1,2}}[ ]de[ ]{_MONTH}(?:{_OF_YEAR})?",
             sure=0.98,
+        ),
+        # The month may be mistyped where a day and a year stand around it.
+        Pattern(
+            "time",
+            rf"(?i)\b\d{{1,2}}(?:[ ]de[ ]|[-/])[a-záéíóú]{{3,11}}(?:[ ]del?[ ](?:año[ ])?|[-/]){_YEAR}\b",
+            sure=0.9,
         ),
         Pattern("time", rf"(?i)\b{_FULL_MONTH}{_OF_YEAR}", sure=0.97),
         Pattern(

@@ -39,10 +39,13 @@ def _at(words: Tokens, i: int, folds: list[str]) -> int:
     """Give the word after the place that begins at word ``i``; ``i`` where none does."""
     for parts in _first_words().get(folds[i], ()):
         end = i + len(parts)
-        whole = all(joined(words, k) or words.gap(k) in ("/", ". ", ".") for k in range(i, end - 1))
-        if tuple(folds[i:end]) == parts and whole and words.words[end - 1][0].isupper():
+        if tuple(folds[i:end]) == parts and words.words[end - 1][0].isupper() and _whole(words, i, end):
             return end
     return i
+
+
+def _whole(words: Tokens, i: int, end: int) -> bool:
+    return all(joined(words, k) or words.gap(k) in ("/", ". ", ".") for k in range(i, end - 1))
 
 
 def _postcode(words: Tokens, i: int) -> bool:

@@ -8,9 +8,18 @@ Source: 45 CFR 164.514(b)(2)(i)(B); USPS Publication 28; the forms of Royal Mail
 
 from __future__ import annotations
 
+import re
+
 from oathward.deid.text.recogniser import Pattern, Recogniser
 
 _STATES = "A[KLRZ]|C[AOT]|D[CE]|FL|GA|HI|I[ADLN]|K[SY]|LA|M[ADEINOST]|N[CDEHJMVY]|O[HKR]|P[AR]|RI|S[CD]|T[NX]|UT|V[AIT]|W[AIVY]|A[AEP]|GU"
+_TNM = re.compile(r"T\dN\dM\d")
+
+
+def _canadian(text: str) -> float:
+    """A stage of a tumour in one word (``T4N1M0``) is written as a postcode is, and more often."""
+    return 0 if _TNM.fullmatch(text) else 0.85
+
 
 RECOGNISER = Recogniser(
     categories={"address": "patient.address"},
@@ -38,7 +47,7 @@ RECOGNISER = Recogniser(
         Pattern(
             "address",
             r"\b[ABCEGHJ-NPRSTVXY]\d[A-Z][ -]?\d[A-Z]\d\b",
-            sure=0.85,
+            _canadian,
             hint=r"[A-Z]\d[A-Z][ -]?\d[A-Z]\d",
         ),
         Pattern(
