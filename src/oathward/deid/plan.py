@@ -23,6 +23,7 @@ from oathward.core.errors import PolicyError
 from oathward.core.labels import CLASSES
 from oathward.deid.action import Seeds, actions
 from oathward.deid.profile import Profile
+from oathward.deid.tags import tags_of
 from oathward.deid.texts import Reading
 from oathward.protocols.hl7v2 import rewrite as hl7v2
 from oathward.protocols.hl7v2.reader import decode
@@ -130,7 +131,9 @@ def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2
         classes,
         hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest(),
         any(known[action].keyed for cls, action in profile.actions if cls in classes),
-        _rewriter(route, decide, hold_uncatalogued=profile.uncatalogued == "hold"),
+        _rewriter(
+            route, decide, hold_uncatalogued=profile.uncatalogued == "hold", tags=tags_of(profile, classes)
+        ),
         _reading(route, decide),
     )
 
@@ -148,7 +151,9 @@ def _reading(route: Route, decide: Decide) -> Reading | None:
     return Reading(decide, told.known_of, told.texts_of)
 
 
-def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewriter:
+def _rewriter(
+    route: Route, decide: Decide, *, hold_uncatalogued: bool, tags: frozenset[str] | None
+) -> Rewriter:
     """Choose who writes; HL7 v2 is written first, and what may leave of it is then mapped."""
     if route == HL7V2:
         return hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
@@ -157,8 +162,9 @@ def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewri
     if route.came == "fhir":
         from oathward.protocols.fhir import rewrite as fhir
 
-        return fhir.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+        return fhir.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued, tags=tags)
     from oathward.protocols.fhir.known import Naming
+    from oathward.protocols.fhir.labels import REDACTED
     from oathward.protocols.v2fhir import to_fhir
 
     write = hl7v2.compile_rewriter(decide, hold_uncatalogued=hold_uncatalogued)
@@ -167,7 +173,10 @@ def _rewriter(route: Route, decide: Decide, *, hold_uncatalogued: bool) -> Rewri
     def written_and_mapped(message: Any, outgoing_id: str, context: Seeds) -> Rewritten:
         done = write(message, outgoing_id, context)
         naming = Naming(context.source, raw=context.identity)
-        return done._replace(data=to_fhir(decode(done.data), outgoing_id, naming, creates=creates))
+        altered = () if tags is None else (*tags, *((REDACTED,) if done.removed else ()))
+        return done._replace(
+            data=to_fhir(decode(done.data), outgoing_id, naming, creates=creates, altered=altered)
+        )
 
     return written_and_mapped
 

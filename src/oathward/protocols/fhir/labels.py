@@ -1,4 +1,4 @@
-"""Read the security labels that resources bear: how confidential they say they are, and in which ways sensitive.
+"""Read the security labels that resources bear: how confidential, in which ways sensitive; write what was done to them.
 
 Rules:
 - ``meta.security`` of the bundle and of every resource in it; one message bears all of them.
@@ -12,13 +12,18 @@ Source: FHIR R4 §6.1.1 (Security Labels); HL7 v3 Confidentiality, ActCode.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from oathward.core.labels import Confidentiality
 from oathward.protocols.fhir.message import Message, Resource
 
 _SYSTEMS = ("http://terminology.hl7.org/CodeSystem/v3-", "http://hl7.org/fhir/v3/")
 _LEVELS = frozenset(str(level) for level in Confidentiality)
+_ALTERED = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+REDACTED = "REDACTED"
+"""Something of the resource was removed. Source: HL7 v3 ObservationValue, SECALTINTOBV."""
+
 _NONE = frozenset[str]()
 
 
@@ -38,3 +43,21 @@ def _labels(resource: Resource) -> Iterator[str]:
             yield code if code in _LEVELS else str(Confidentiality.V)
         elif name == "ActCode":
             yield code
+
+
+def altered(codes: Iterable[str]) -> list[dict[str, Any]]:
+    """Give labels that say what was done, each code once, in the order of their codes."""
+    return [{"system": _ALTERED, "code": code} for code in sorted(set(codes))]
+
+
+def labelled(resource: Resource, codes: Iterable[str]) -> Resource:
+    """Give a resource with labels that say what was done to it, beside those that it bears.
+
+    Args:
+        resource: not contained in another: those bear none (dom-4).
+        codes: of HL7 v3 ObservationValue.
+    """
+    meta = resource.get("meta", {})
+    there = meta.get("security", [])
+    new = [one for one in altered(codes) if one not in there]
+    return resource | {"meta": meta | {"security": [*there, *new]}} if new else resource

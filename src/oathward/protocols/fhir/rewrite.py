@@ -29,6 +29,7 @@ from oathward.protocols.fhir import catalogue, links
 from oathward.protocols.fhir.edits import Run
 from oathward.protocols.fhir.elements import REST, TEXT
 from oathward.protocols.fhir.json import dumps
+from oathward.protocols.fhir.labels import REDACTED, labelled
 from oathward.protocols.fhir.message import Entry, Message, Resource, Retold
 from oathward.protocols.fhir.overrides import CONTROL, id_class
 from oathward.protocols.fhir.resources import Shaped, shape
@@ -55,7 +56,10 @@ _NEW: Final[Any] = object()
 class Rewriter:
     """A compiled set of rulings; made by ``compile_rewriter``, good for any number of messages."""
 
-    def __init__(self, decide: Decide, *, hold_uncatalogued: bool) -> None:
+    def __init__(
+        self, decide: Decide, *, hold_uncatalogued: bool, tags: frozenset[str] | None = None
+    ) -> None:
+        self._tags = tags
         self._compiler = Compiler(decide, hold=hold_uncatalogued)
         rulings = (decide(cls, part) for cls in CLASSES - {"structure"} for part in PARTS)
         self._unchanged = not hold_uncatalogued and all(ruling is KEEP for ruling in rulings)
@@ -161,10 +165,13 @@ class Rewriter:
                 continue
             if index in there:
                 continue
+            made = _with_id(one.made, names.outgoing[index])
+            if self._tags is not None:
+                made = labelled(made, (*self._tags, *((REDACTED,) if one.run.removed else ())))
             if total is not one.run:
                 total.add(one.run)
             _count_name(entry, names.outgoing[index], total, kept=not self._nameless(entry.type))
-            resources.append(_with_id(one.made, names.outgoing[index]))
+            resources.append(made)
         return Rewritten(
             _output(resources),
             _counted(total.removed),
@@ -262,11 +269,15 @@ def _as_it_came(message: Message, names: Run, there: frozenset[int]) -> Rewritte
     )
 
 
-def compile_rewriter(decide: Decide, *, hold_uncatalogued: bool = False) -> Rewriter:
+def compile_rewriter(
+    decide: Decide, *, hold_uncatalogued: bool = False, tags: frozenset[str] | None = None
+) -> Rewriter:
     """Prepare rulings by class and part for use on messages.
 
     Args:
         decide: asked once for each class and part that turns up.
         hold_uncatalogued: refuse messages that hold a value nobody catalogued.
+        tags: labels of what is done to everything; with these, even none, each resource says too whether something of it
+            was removed. None: nothing is said.
     """
-    return Rewriter(decide, hold_uncatalogued=hold_uncatalogued)
+    return Rewriter(decide, hold_uncatalogued=hold_uncatalogued, tags=tags)

@@ -17,6 +17,7 @@ Source: HL7 v2-to-FHIR IG, message maps ORU_R01, ADT_A01, ADT_A17; FHIR R4 §3.1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -24,6 +25,7 @@ import orjson
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.protocols.fhir.known import Naming, digest, id_of, key_of
+from oathward.protocols.fhir.labels import labelled
 from oathward.protocols.hl7v2.escapes import escape
 from oathward.protocols.hl7v2.reader import Message
 from oathward.protocols.v2fhir import alerts, quick, tables
@@ -50,7 +52,14 @@ def mappable(code: str, trigger: str) -> bool:
     return f"{code}^{trigger}" in tables.events()
 
 
-def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD, *, creates: bool = True) -> bytes:
+def to_fhir(
+    message: Message,
+    outgoing_id: str,
+    naming: Naming = UNTOLD,
+    *,
+    creates: bool = True,
+    altered: Iterable[str] = (),
+) -> bytes:
     """Map one shaped message to a Bundle of type ``transaction``.
 
     Args:
@@ -58,6 +67,7 @@ def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD, *, crea
         outgoing_id: of this message on this link; ids of resources without identifiers begin with it.
         naming: how other ids are made.
         creates: what the message only names is created where there is none, else it is left; False: it is written.
+        altered: labels of what was done to the message; the bundle bears them.
 
     Raises:
         OathwardError: MAPPING_UNSUPPORTED, a message type without a mapping, or one of which nothing is left to map.
@@ -79,7 +89,7 @@ def to_fhir(message: Message, outgoing_id: str, naming: Naming = UNTOLD, *, crea
     bundle["entry"] = [
         entry(*one, create=one[:2] in r.creates) if one.__class__ is tuple else one for one in r.entries
     ]
-    return orjson.dumps(bundle)
+    return orjson.dumps(labelled(bundle, altered) if altered else bundle)
 
 
 def _tested(type_: str, id_: str, resource: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
