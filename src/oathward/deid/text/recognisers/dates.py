@@ -28,7 +28,7 @@ def _figures(text: str) -> float:
     """Three groups of figures of which two may be a day and a month."""
     figures = _FIGURES.findall(text)[:3]
     # A version is written like a date; only a year has two or four figures.
-    if len(figures) != 3 or not ({len(figures[0]), len(figures[2])} & {2, 4}):
+    if len(figures) != 3 or not (len(figures[0]) == 4 or len(figures[2]) in (2, 4)):
         return 0
     parts = [int(f) for f in figures]
     first, second, third = parts
