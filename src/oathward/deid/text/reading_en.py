@@ -32,6 +32,13 @@ class Reader:
         word, lower = self.words.words[i], self.words.lowers[i]
         if self.small:
             return self._small(i)
+        if (
+            word[-1].isdigit()
+            and len(letters := word.rstrip("0123456789")) > _SHORT
+            and not letters.isupper()
+        ):
+            # A name with a number at its end names as the name does: what made-up patients and users are called.
+            word, lower = letters, letters.lower()
         if not word[0].isalpha() or word[0].islower() or not word.replace("'", "").replace("’", "").isalpha():
             return Kind.ORDINARY
         found = kind(lower)

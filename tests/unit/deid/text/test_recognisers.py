@@ -110,6 +110,7 @@ FOUND = {
         ("moved from Quarrelton, TX to", "Quarrelton, TX"),
         ("moved to New Zealand before", "New Zealand"),
         ("monika žilková came", "monika žilková"),
+        ("asked Zephyrine576 again", "Zephyrine576"),
         ("cared for by Park, Quarrel and White", "White"),
     ],
 }
@@ -124,6 +125,7 @@ NONE = [
     "History: Chest pain. Assessment and Plan: Continue aspirin.",
     "The patient may march on; will follow up. She had hope.",
     "MS patients with COPD or NSTEMI, CYP2D6, SARS-CoV-2, HLA-B27.",
+    "Hunger and Thirst were denied; Omega3 and Covid19 discussed.",
     "ALLERGIES: PENICILLIN. MEDICATIONS: METFORMIN AND LISINOPRIL DAILY.",
 ]
 
