@@ -4,7 +4,8 @@ Rules:
 - The words of one document are one text: a name of which a part is bold is one name. Elements that begin a line part words.
 - What is written is made here: elements from a list, attributes that lay out, words escaped. What runs, loads, hides, refers
   or comments is left out; an image goes.
-- XML of an unknown kind keeps its elements; of attributes and short texts, numbers nobody found go.
+- XML of an unknown kind keeps its elements; of attributes and short texts, numbers nobody found go. What stands in an element
+  that names somebody in CDA, in FHIR, or by a plain word (``PERSONAL``) goes.
 - What cannot be read as its format gives nothing; so do a document type and entities of its own.
 
 Deliberately absent: what is done to the words (``shaping.Texts``), and what may stand in a narrative (``fhir.narrative``).
@@ -49,6 +50,15 @@ LAYOUT = frozenset(_LAYOUT_NAMES.split())
 _LAYOUT_VALUE = re.compile(r"[A-Za-z0-9%.*\-]{1,12}").fullmatch
 WORDED = frozenset(("title", "alt", "summary", "abbr"))
 """Attributes that are text."""
+
+_PERSONAL_NAMES = """
+address addr addressline birthdate birthtime birthdatetime censustract city county deathdate deceasedtime delimiter dob email
+extension familyname family fax firstname fullname givenname given housenumber id identifier lastname line middlename mrn name
+patientid patientname phone postalcode postbox prefix setid ssn streetaddress streetaddressline streetname suffix surname telecom
+telephone zip zipcode
+"""
+PERSONAL = frozenset(_PERSONAL_NAMES.split())
+"""Elements of XML of whose words and attributes nothing stays."""
 
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _NUMBER = re.compile(r"\S*[0-9]{5}\S*").fullmatch
@@ -232,19 +242,19 @@ def _refuse(*_: object) -> None:
 def xml(text: str, texts: Texts, context: Any) -> str | None:
     """Clean XML of whatever kind; comments, instructions and what is no name go."""
     document = _Document()
-    depth = 0
+    open_elements: list[bool] = []
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal depth
-        depth += 1
-        if depth > DEPTH_MAX or not _XML_NAME(name):
+        personal = name.rpartition(":")[2].lower() in PERSONAL
+        open_elements.append(personal)
+        if len(open_elements) > DEPTH_MAX or not _XML_NAME(name):
             raise _UnreadableError
         document.part()
         document.mark(f"<{name}")
         for key, value in attributes.items():
             if key == "xmlns" or key.startswith("xmlns:"):
                 document.mark(f' {key}="{value}"' if _NAMESPACE(value) and _XML_NAME(key) else "")
-            elif _XML_NAME(key):
+            elif _XML_NAME(key) and not personal and key.lower() not in PERSONAL:
                 document.mark(f' {key}="')
                 document.words(value, quoted=True)
                 document.mark('"')
@@ -252,14 +262,13 @@ def xml(text: str, texts: Texts, context: Any) -> str | None:
         document.mark(">")
 
     def end(name: str) -> None:
-        nonlocal depth
-        depth -= 1
+        open_elements.pop()
         document.mark(f"</{name}>")
         document.part()
 
     parser = expat.ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = document.words
+    parser.CharacterDataHandler = lambda words: None if open_elements[-1] else document.words(words)
     parser.StartDoctypeDeclHandler = _refuse
     parser.buffer_text = True
     try:

@@ -86,7 +86,11 @@ def test_a_number_alone_is_no_text() -> None:
 
 def test_a_run_nobody_reads_goes() -> None:
     assert "QQQ" not in "".join(values(note(1, f"see {'Q7xQ' * 30}== there")))
-    assert values(note(1, "see " + "-" * 90 + " there")) == ["see [removed] there"]
+    assert values(note(1, "see " + "-" * 90 + " there")) == ["see " + "-" * 90 + " there"]
+    packed = b64("Dear Ms. Hawksworth, please come. " * 8)
+    folded = "\\.br\\".join(packed[i : i + 76] for i in range(0, len(packed), 76))
+    (left,) = values(note(1, f"see {folded} there"))
+    assert not any(packed[i : i + 8] in left for i in range(0, len(packed) - 8, 4))
 
 
 def test_of_what_qualifies_a_text_only_a_status_stays() -> None:
@@ -131,6 +135,12 @@ def test_a_language_of_which_too_little_is_found(monkeypatch: pytest.MonkeyPatch
             assert caught.value.reason is Reason.DEID_TEXT_HELD
         else:
             assert "well" not in shape(message(PID, OBR, note(1, "is well")), made, seeds).data.decode()
+
+
+def test_nobody_measured_other_languages() -> None:
+    assert measured.recall_of("fr") == 0
+    assert measured.recall_of("") == min(measured.RECALL.values())
+    assert set(measured.RECALL) == {"en", "es"}
 
 
 def test_what_is_given_of_the_subject_is_known_too() -> None:

@@ -85,14 +85,14 @@ def test_html_of_any_kind_holds_no_secret_in_sight_and_nothing_that_runs(text: s
 def test_xml_keeps_its_elements() -> None:
     given = (
         '<?xml version="1.0" encoding="ISO-8859-1"?><!-- ZQ7 --><?go ZQ7?><c:d xmlns:c="urn:hl7-org:v3"><id extension="99912345" root="ZQ7"/>'
-        "<n><given>Zephyr</given> <family>Quarrel</family></n><t>1970-01-02 99912345</t><![CDATA[ZQ7]]></c:d>"
+        "<n><given use='Ann'>Ann</given> <Family>White</Family></n><v>Zephyr</v> <w>Quarrel</w><t>1970-01-02 99912345</t><![CDATA[ZQ7]]></c:d>"
     )
     made = markup.xml(given, TEXTS, None)
     assert made is not None
     assert "ZQ7" not in made
     assert '99912345"' not in made
     assert 'encoding="UTF-8"' in made
-    assert '<c:d xmlns:c="urn:hl7-org:v3"><id extension="" root="[x]"></id>' in made
+    assert '<c:d xmlns:c="urn:hl7-org:v3"><id></id><n><given></given> <Family></Family></n><v>' in made
     expat.ParserCreate().Parse(made.encode(), True)
 
 

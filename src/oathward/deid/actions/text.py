@@ -34,7 +34,7 @@ BELOW = ("drop", "hold")
 STATUS = frozenset(("generated", "extensions", "additional", "empty"))
 """FHIR R4 narrative-status: it says nothing of what the narrative says."""
 
-_UNREADABLE = re.compile(r"[A-Za-z0-9+/=_\-]{80,}")
+_UNREADABLE = re.compile(r"[A-Za-z0-9+/=_\-]{48,}(?:\r?\n[A-Za-z0-9+/=_\-]+(?=\s|\Z))*")
 _SPACES = {
     ord(space): " "
     for space in "\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
@@ -94,8 +94,13 @@ def found_in(text: str, context: Context, seeds: Seeds) -> Sequence[Edit] | None
     found = edits_of(read, find(read, context), context, seeds)
     if is_number(text, found):
         return None
-    hidden = [Edit(*run.span(), OTHER) for run in _UNREADABLE.finditer(text)]
+    hidden = [Edit(*run.span(), OTHER) for run in _UNREADABLE.finditer(text) if not _is_rule(run[0])]
     return _without_overlaps([*hidden, *found]) if hidden else found
+
+
+def _is_rule(run: str) -> bool:
+    """Say whether a run is a line drawn with marks."""
+    return 2 * sum(map(str.isalnum, run)) < len(run)
 
 
 def is_number(text: str, edits: Sequence[Edit]) -> bool:

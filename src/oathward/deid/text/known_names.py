@@ -69,6 +69,7 @@ _BETWEEN = re.compile(
 _JOINT = re.compile(r"[ \t]{1,2}|-?[ \t]?\r?\n[ \t]{0,2}|['’`\-\u2010\u2011_.]").fullmatch
 _GAP_MAX = 8
 ADDRESS_GAP_MAX = 2
+_DIGITS = "0123456789"
 _TRAILING = re.compile(r"[0-9]+$")
 _DIMINUTIVE = re.compile(r"(?:ie|ey|y|i)$")
 
@@ -205,14 +206,15 @@ def _sure(text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names)
     """Find hits that need nothing beside them."""
     hits: dict[int, str] = {}
     known: dict[tuple[str, ...], str] = {}
+    small = not any(unit.raw[0].isupper() for unit in units)
     for i, unit in enumerate(units):
-        cls = names.exact(unit.keys) or _plural(unit, names)
+        cls = names.exact(unit.keys) or _plural(unit, names) or _numbered(unit, names)
         addressed = (
             i > 0 and units[i - 1].keys[0] in ADDRESSING and unit.start - units[i - 1].end <= ADDRESS_GAP_MAX
         )
         if cls and (_stands(unit, opens=opens[i]) or (addressed and unit.large)):
             hits[i] = cls
-        elif not cls and unit.large:
+        elif not cls and (unit.large or small):
             if unit.keys not in known:
                 known[unit.keys] = next((c for key in unit.keys if (c := names.misspelt(key))), "")
             if known[unit.keys]:
@@ -303,6 +305,12 @@ def _stands(unit: Unit, *, opens: bool) -> bool:
 def _plural(unit: Unit, names: Names) -> str:
     """Read ``Smiths`` and ``Smiths'`` as the name."""
     return names.exact(key[:-1] for key in unit.keys if key[-1:] == "s" and len(key) > 3 and unit.large)
+
+
+def _numbered(unit: Unit, names: Names) -> str:
+    """Read ``Quarrel2`` and ``zquarrel77`` as the name."""
+    bare = (key.strip(_DIGITS) for key in unit.keys if key[-1:] in _DIGITS or key[:1] in _DIGITS)
+    return names.exact(key for key in bare if len(key) > 3)
 
 
 def _near(text: str, units: Sequence[Unit], one: int, other: int) -> bool:

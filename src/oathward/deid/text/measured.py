@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-RECALL: Mapping[str, float] = {}
+RECALL: Mapping[str, float] = {"en": 0.96, "es": 0.94}
 """Language -> share of what was marked that is found."""
 
 

@@ -270,6 +270,13 @@ def test_the_same_where_they_are_meant(text: str, found: list[str]) -> None:
     assert [text[s.start : s.end] for s in sorted(find_known(text, tokens(text), KNOWN))] == found
 
 
+@pytest.mark.parametrize("text", ["quarrel2", "zquarrel77 wrote", "zephr quarel came", "ZEPHYR1"])
+def test_names_with_figures_and_in_texts_written_small(text: str) -> None:
+    known = Known((("patient.name", "", "Quarrel"), ("patient.name", "rest", "Zephyr")))
+    spans = list(find_known(text, tokens(text), known))
+    assert left(text, spans, 0, len(text)) in ("", "wrote", "came")
+
+
 def test_the_strictest_class_is_told() -> None:
     known = Known(
         (("staff.name", "", "Quarrel"), ("patient.name", "", "Quarrel"), ("relative.name", "", "Zephyr"))
