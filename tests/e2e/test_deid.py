@@ -148,9 +148,9 @@ HOSTILE = {
         b'{"resourceType":"Patient","extension":' + b"[" * 5_000 + b"]" * 5_000 + b"}",
         "message.limit-exceeded",
     ),
-    "picture.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "message.format-unsupported"),
-    "bomb.zip": (b"PK\x03\x04" + zlib.compress(bytes(1 << 20)), "message.format-unsupported"),
-    "bomb.gz": (b"\x1f\x8b\x08" + zlib.compress(bytes(1 << 20)), "message.format-unsupported"),
+    "picture.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "deid.format-unknown"),
+    "bomb.zip": (b"PK\x03\x04" + zlib.compress(bytes(1 << 20)), "deid.format-unknown"),
+    "bomb.gz": (b"\x1f\x8b\x08" + zlib.compress(bytes(1 << 20)), "deid.format-unknown"),
     "not.hl7": (b"MSH|^~\\&|QUIXLEY", "message.header-incomplete"),
     "two.hl7": (
         HL7.format(n=1, id="1").replace("ORU^R01^ORU_R01", "ADT^A01").encode() * 1 + b"PID|2||88^^^HOSP^MR\r",

@@ -287,6 +287,10 @@ MEANINGS: dict[Reason, Meaning] = {
         "a free text costs more to read than its budget",
         "look at the text's length; raise the budget or drop the text",
     ),
+    Reason.DEID_FORMAT: Meaning(
+        "a file of a folder that no format recognises: an archive, a picture, a table, or no file at all",
+        "unpack archives first; what is no HL7 v2, FHIR, DICOM or text does not leave by this way",
+    ),
     Reason.DEID_RESIDUE: Meaning(
         "what is known of a patient of the job stood in a file that had been written; the file was taken back",
         "see the classes in the report; mend the profile, or leave the file out",

@@ -193,6 +193,7 @@ class Reason(Enum):
     DEID_FAILED = "deid.failed", _STORED
     DOCUMENT_HELD = "deid.document-held", _STORED
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
+    DEID_FORMAT = "deid.format-unknown", _STORED
     DEID_RESIDUE = "deid.residue", _STORED
     WORKER_LOST = "deid.worker-lost", _STORED
     CONFINEMENT_MISSING = "deid.confinement-missing", _CONFIG

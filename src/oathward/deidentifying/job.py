@@ -224,7 +224,7 @@ class _Chunk:
         """Take one file through a worker; whatever is wrong with it, it is held."""
         entry = Entry(self.names[item], bytes_in=max(item.size, 0))
         if item.size < 0:
-            return replace(entry, held=[[-1, Reason.FORMAT_UNSUPPORTED.code, "no plain file"]])
+            return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
         target = self.partial / entry.name
         try:
             answer = self._asked(worker, item, entry.name, target)

@@ -66,7 +66,7 @@ def opened(root: Path, item: Item) -> int:
             at = os.open(step, flags, dir_fd=at)
             held.append(at)
         if not stat.S_ISREG(os.fstat(at).st_mode):
-            raise InputError("file", "is no plain file", reason=Reason.FORMAT_UNSUPPORTED)
+            raise InputError("file", "is no plain file", reason=Reason.DEID_FORMAT)
         held.remove(at)
     except OSError as error:
         raise InputError("file", "cannot be opened", reason=Reason.NOT_FOUND) from error

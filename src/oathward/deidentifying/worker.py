@@ -108,7 +108,7 @@ class Worker:
             raise DecodeError("file", "something in it", reason=Reason.MESSAGE_EMPTY)
         kind = format_of(os.pread(source, HEAD_BYTES, 0), name)
         if kind is None:
-            raise DecodeError("file", "a format that is de-identified here", reason=Reason.FORMAT_UNSUPPORTED)
+            raise DecodeError("file", "a format that is de-identified here", reason=Reason.DEID_FORMAT)
         if size > kind.bytes_max:
             raise DecodeError("file", f"at most {kind.bytes_max} bytes", reason=Reason.LIMIT_EXCEEDED)
         return kind
