@@ -1,0 +1,61 @@
+"""Plain text: UTF-8, UTF-16 with its mark, or one byte a character.
+
+Rules:
+- A text names nobody in a field: nothing is known of whose it is, so it is recognisers alone that find what names somebody.
+- Where the profile does not clean texts, none leaves; where it leaves them as they are, neither.
+
+Deliberately absent: tables and formats of word processors.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from oathward.core.errors import DecodeError, DeidentificationError
+from oathward.core.labels import CLASSES
+from oathward.core.reasons import Reason
+from oathward.deid.action import Seeds
+from oathward.deid.plan import deciding
+from oathward.deid.text.model import NOTHING, Context
+from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
+from oathward.protocols.shaping import Texts, edited
+
+_SUFFIXES = (".txt", ".text", ".md")
+_BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_BYTES_MAX = 64 << 20
+_NOTE = "note.text"
+
+
+def _recognise(head: bytes, name: str) -> bool:
+    return name.endswith(_SUFFIXES) and (head[:2] in _MARKS or not _BINARY.search(head))
+
+
+def _compile(terms: Terms) -> Any:
+    return deciding(terms.profile, CLASSES)
+
+
+def _read(data: bytes, terms: Terms) -> Content:
+    charset = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(charset)
+    except UnicodeDecodeError:
+        if charset != "utf-8":
+            raise DecodeError("text", "the character set its mark says", reason=Reason.CHARSET_BROKEN) from None
+        charset, text = "latin-1", data.decode("latin-1")
+
+    def shape(decide: Any, seeds: Seeds) -> Shaped:
+        ruling = decide(_NOTE, "")
+        edits = None
+        if isinstance(ruling, Texts):
+            edits = ruling.edits(text, replace(seeds, text=Context(NOTHING, decide, terms.language)))
+        if edits is None:
+            raise DeidentificationError("text", "a profile that cleans texts", reason=Reason.NOTHING_LEFT)
+        return Shaped((edited(text, edits).encode(charset, "replace"),), {}, {_NOTE: len(edits)})
+
+    return Content([Unit((), lambda: NOTHING, shape)], one_after_another)
+
+
+FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX)
