@@ -31,6 +31,7 @@ _KEPT = frozenset(("keep", "listed"))
 _NAMES_MAX = 6
 _WORDS = re.compile(r"[^\W_]+")
 _CODED = re.compile(r"[A-Za-z0-9+/\n]{24,}={0,2}")
+_WHOLE = ("", "street")
 _SEARCHED = ("name", "identifier", "contact", "address", "birth-date", "encounter")
 
 
@@ -40,7 +41,11 @@ def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, 
     names: dict[str, list[str]] = {}
     for cls, part, value in known.values:
         kind = cls.rpartition(".")[2]
-        if kind not in _SEARCHED or profile.action_of(cls) in _KEPT or part not in ("", "street"):
+        if kind not in _SEARCHED or profile.action_of(cls) in _KEPT:
+            continue
+        if (
+            part not in _WHOLE and kind != "name"
+        ):  # of a name every part counts: its family name is the first alone
             continue
         token = token_of(value)
         if kind == "name":

@@ -28,17 +28,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oathward.core.authorities import Authorities
-from oathward.core.errors import DecodeError, DeidentificationError, OathwardError
+from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
-from oathward.deid.pixels.model import Picture, Word
 from oathward.deid.plan import Plan
 from oathward.deid.profile import parse
+from oathward.deid.text.model import NOTHING, Context
 from oathward.deidentifying import frames, residue
 from oathward.deidentifying.format import HEAD_BYTES, Content, Folder, Format, Piece, Shaped, Terms, format_of
 from oathward.deidentifying.sandbox import confine
 from oathward.patients.identifiers import Identifier
+from oathward.protocols.shaping import REMOVE
 
 COPY_BYTES = 1 << 20
 
@@ -49,7 +50,7 @@ def main(arguments: list[str]) -> int:
     begun = frames.receive(parent)
     if begun is None:
         return 1
-    worker = Worker(begun[0], parent)
+    worker = Worker(begun[0])
     confine(begun[0]["memory_bytes_max"])
     frames.send(parent, {"ready": True})
     while (asked := frames.receive(parent, 2)) is not None:
@@ -78,28 +79,15 @@ class Worker:
         begun: the first frame: profile, folder, language, key of the words that are searched for.
     """
 
-    def __init__(self, begun: Mapping[str, Any], parent: socket.socket) -> None:
-        self._parent = parent
+    def __init__(self, begun: Mapping[str, Any]) -> None:
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
-        read = self._ask if begun["reads"] else None
         self._terms = Terms(
-            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
+            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"]
         )
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
         self._plans: dict[str, Plan] = {}
         self._known: dict[bytes, str] = {}
-
-    def _ask(self, picture: Picture) -> Sequence[Word]:
-        """Have the parent's reader read a picture."""
-        asked = {"columns": picture.columns, "rows": picture.rows, "grey": base64.b64encode(picture.grey).decode()}
-        frames.send(self._parent, {"picture": asked})
-        told = frames.receive(self._parent)
-        if told is None:
-            sys.exit(0)
-        if "words" not in told[0]:
-            raise DeidentificationError("ocr", "a reading", reason=Reason.PIXELS_HELD)
-        return [Word(*word) for word in told[0]["words"]]
 
     def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
         """Take one file through its two questions."""
@@ -143,7 +131,7 @@ class Worker:
             try:
                 if secrets is None:
                     raise OathwardError("patient", reason=Reason.PATIENT_AMBIGUOUS)
-                part = unit.shape(plan, _seeds(secrets, f"{outgoing_id}{number or ''}"))
+                part = unit.shape(plan, _seeds(secrets, f"{outgoing_id}{number or ''}", self._terms.language))
                 removed.update(part.removed)
                 changed.update(part.changed)
             except OathwardError as error:
@@ -175,7 +163,7 @@ def _plain(one: Identifier) -> list[object]:
     return [one.value.reveal(), one.authority, one.type, one.local]
 
 
-def _seeds(secrets: Mapping[str, Any], outgoing_id: str) -> Seeds:
+def _seeds(secrets: Mapping[str, Any], outgoing_id: str, language: str) -> Seeds:
     return Seeds(
         base64.b64decode(secrets["seed"]),
         base64.b64decode(secrets["device_key"]),
@@ -184,6 +172,7 @@ def _seeds(secrets: Mapping[str, Any], outgoing_id: str) -> Seeds:
         secrets["source"],
         identity=False,
         days=secrets["days"],
+        text=Context(NOTHING, lambda _cls, _part: REMOVE, language),
     )
 
 

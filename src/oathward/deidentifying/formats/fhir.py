@@ -18,7 +18,7 @@ from oathward.core.labels import CLASSES
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, Route, compile_plan, shape
-from oathward.deid.text.model import NOTHING
+from oathward.deid.text.model import Known
 from oathward.deidentifying.format import Content, Format, Piece, Shaped, Terms, Unit, broken
 from oathward.patients.fhir import spoken_of
 from oathward.patients.identifiers import Identifier
@@ -27,6 +27,7 @@ from oathward.protocols.fhir.json import dumps, loads
 from oathward.protocols.fhir.limits import LIMITS
 from oathward.protocols.fhir.message import Message, Request
 from oathward.protocols.fhir.reader import decode, request_bytes
+from oathward.protocols.fhir.told import known_of
 
 _FHIR = Route("fhir", "fhir")
 _BYTES_MAX = 1 << 30
@@ -126,7 +127,7 @@ def _unit(message: Message, terms: Terms) -> Unit:
             found.append(Identifier(Phi(person.server_id), terms.folder.id, _LOGICAL, local=True))
     return Unit(
         tuple(found),
-        lambda: NOTHING,
+        lambda: Known(known_of(message)),
         lambda plan, seeds: Shaped.of(shape(message, plan, seeds)),
     )
 

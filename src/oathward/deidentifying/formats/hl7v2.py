@@ -6,12 +6,13 @@ from oathward.core.errors import DecodeError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
 from oathward.deid.plan import HL7V2, Plan, compile_plan, shape
-from oathward.deid.text.model import NOTHING
+from oathward.deid.text.model import Known
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, broken, one_after_another
 from oathward.patients.identifiers import Reading
 from oathward.patients.split import split
 from oathward.protocols.hl7v2.batch import split_batch
 from oathward.protocols.hl7v2.reader import Message, decode
+from oathward.protocols.hl7v2.told import known_of
 
 _BEGINS = (b"MSH", b"FHS", b"BHS")
 _FRAME = b"\x0b\x1c"
@@ -48,7 +49,7 @@ def _unit(message: Message, terms: Terms) -> Unit:
     spoken = reading.spoken(message, persons[0], visits[0] if visits else None) if persons else None
     return Unit(
         spoken.persons if spoken else (),
-        lambda: NOTHING,
+        lambda: Known(known_of(message)),
         lambda plan, seeds: Shaped.of(shape(message, plan, seeds)),
     )
 

@@ -10,15 +10,14 @@ Deliberately absent: tables and formats of word processors.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from typing import Any
 
 from oathward.core.errors import DecodeError, DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
 from oathward.deid.action import Seeds
-from oathward.deid.plan import deciding
-from oathward.deid.text.model import NOTHING, Context
+from oathward.deid.plan import Plan, compile_plan
+from oathward.deid.text.model import NOTHING
+from oathward.deid.texts import Reading
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
 from oathward.protocols.shaping import Texts, edited
 
@@ -33,24 +32,27 @@ def _recognise(head: bytes, name: str) -> bool:
     return name.endswith(_SUFFIXES) and (head[:2] in _MARKS or not _BINARY.search(head))
 
 
-def _compile(terms: Terms) -> Any:
-    return deciding(terms.profile, CLASSES)
+def _compile(terms: Terms) -> Plan:
+    return compile_plan(terms.profile, CLASSES)
 
 
-def _read(data: bytes, terms: Terms) -> Content:
+def _read(data: bytes, _terms: Terms) -> Content:
     charset = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(charset)
     except UnicodeDecodeError:
         if charset != "utf-8":
-            raise DecodeError("text", "the character set its mark says", reason=Reason.CHARSET_BROKEN) from None
+            raise DecodeError(
+                "text", "the character set its mark says", reason=Reason.CHARSET_BROKEN
+            ) from None
         charset, text = "latin-1", data.decode("latin-1")
 
-    def shape(decide: Any, seeds: Seeds) -> Shaped:
-        ruling = decide(_NOTE, "")
+    def shape(plan: Plan, seeds: Seeds) -> Shaped:
         edits = None
-        if isinstance(ruling, Texts):
-            edits = ruling.edits(text, replace(seeds, text=Context(NOTHING, decide, terms.language)))
+        ruling = plan.texts.decide(_NOTE, "") if plan.texts else None
+        if plan.texts and isinstance(ruling, Texts):
+            reading = Reading(plan.texts.decide, lambda _text: (), lambda _text: ())
+            edits = ruling.edits(text, reading.seeds(text, seeds))
         if edits is None:
             raise DeidentificationError("text", "a profile that cleans texts", reason=Reason.NOTHING_LEFT)
         return Shaped((edited(text, edits).encode(charset, "replace"),), {}, {_NOTE: len(edits)})
