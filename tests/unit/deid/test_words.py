@@ -62,9 +62,13 @@ def test_a_file_without_a_head_says_nothing():
 def test_parameters_are_told_with_their_meaning():
     told = words.settings(PROFILES["research"])
     assert [(one.action, one.name) for one in told] == [
+        ("attachment", "below"),
+        ("attachment", "recall"),
         ("listed", "above"),
         ("listed", "up_to"),
         ("listed", "values"),
+        ("text", "below"),
+        ("text", "recall"),
     ]
     assert all(one.meaning and one.values for one in told)
     assert words.settings(PROFILES["treatment"]) == ()
