@@ -4,12 +4,12 @@ Rules:
 - Every step is named and timed; all run, even after a failure; the last lines say which failed.
 - Debian's peers (PostgreSQL, OpenSSL, tshark) and its browser (Chromium) are installed where this is root on a machine with
   ``apt-get``; else their names are printed, and the tests that need them skip with a reason.
-- Tests that only compute run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a
-  worker, and more of them at once: they wait more than they compute. What watches the clock (``alone``) runs one at a time.
+- Tests run side by side (pytest-xdist), those that serve sites, kill them or drive a browser a file a worker: one more at
+  once than a machine of two cores computes, for they wait as well. What watches the clock (``alone``) runs one at a time.
 - Sites of tests lie in memory where there is room for it: a hundred of them are made, and most of that was waiting for a disk
   to flush. A killed process loses as little there as on a disk. What watches the clock, and all of ``make test-long``, has the disk.
-- Commands that tests of sites ask for are forked from a process that has imported the program (``tests/forked.py``): what one
-  takes is mostly that. ``serve`` and its parts start as anyone's do.
+- Commands that tests of sites ask for, ``serve`` and its parts among them, are forked from a process that has imported the
+  program (``tests/forked.py``): what one takes is mostly that. Some sites start as anyone's do, so that this is seen too.
 - The ten slowest tests are printed, and one closing line counts all.
 
 Deliberately absent: retries. A test that fails sometimes is a bug.
@@ -31,8 +31,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BIN = ROOT / ".venv" / "bin"
 LONG = bool(os.environ.get("OATHWARD_LONG"))
-WORKERS = 2
-WAITING_WORKERS = 3
+WORKERS = 3
 TEST_S_MAX = 7_200 if LONG else 120
 DEBIAN = {
     "postgresql": "initdb",
@@ -46,7 +45,7 @@ DEBIAN = {
 
 SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")
 WITH_SITES = ("faults", "e2e")
-SPREAD = ("--numprocesses", str(WAITING_WORKERS), "--dist", "loadfile")
+SPREAD = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux has a file system in memory; a folder of our own is made in it
 MEMORY_BYTES_MIN = 4 << 30
 NO_TESTS = 5  # pytest's exit code when a folder holds none

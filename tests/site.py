@@ -69,6 +69,8 @@ devices = ["*"]
 message_types = ["*"]
 """
 RECIPIENT = 'id = "{id}"\nname = "{id}"\nparty = "this site"\nzone = "clinical"\naddress = "{address}"\n'
+PYTHON = frozenset({"PYTHONPATH"})
+"""What Python reads as it begins."""
 ALLOW = '@id("{id}") permit(principal, action == Action::"Disclose", resource == Link::"{id}");\n'
 
 
@@ -133,7 +135,7 @@ class Site:
     """One data folder and its processes."""
 
     folder: Path
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | forked.Served | None = None
     parts: dict = field(default_factory=dict)
     log: Path | None = None
 
@@ -206,13 +208,22 @@ class Site:
                     db, site.site, signed, kind="device.added", by="test", now_us=micros(site.clock.now())
                 )
 
-    def start(self, **environment: str) -> Site:
-        """Start `oathward serve` and wait until it says it is ready."""
+    def start(self, *, executed: bool = False, **environment: str) -> Site:
+        """Start `oathward serve` and wait until it says it is ready.
+
+        Args:
+            executed: whether as everybody does; else it is forked where that comes to the same.
+            environment: more of it than is here.
+        """
+        arguments = ["--data", str(self.folder), "--json"]
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "oathward.cli", "serve", "--data", str(self.folder), "--json"],
-                stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment,
-            )  # fmt: skip
+            if executed or PYTHON.intersection(environment):
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "oathward.cli", "serve", *arguments],
+                    stdout=subprocess.PIPE, stderr=log, stdin=subprocess.DEVNULL, env=os.environ | environment,
+                )  # fmt: skip
+            else:
+                self.process = forked.served(arguments, log, environment)
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.log.read_text()[-3000:])

@@ -24,7 +24,7 @@ from oathward.core.phi import Phi
 from oathward.vault.keeper import client as keepers
 from oathward.vault.keeper.proof import console_proof
 
-pytestmark = [needs_chromium, pytest.mark.alone]
+pytestmark = needs_chromium
 NUMBER, ADDRESS = "90817263", "rosa.lind@example.org"
 STEPS_MAX = 2
 PEOPLE = {

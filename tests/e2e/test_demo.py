@@ -13,8 +13,6 @@ import pytest
 
 from oathward_sim.browser import Browser
 
-pytestmark = pytest.mark.alone
-
 IN_ALL_S_MAX = 50 - 20
 """Beside its traffic; on a busy machine too."""
 
@@ -63,6 +61,7 @@ def gone(folder):
     return not processes_of(folder)
 
 
+@pytest.mark.alone
 def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_path):
     begun = time.monotonic()
     out, err = (demo := start(tmp_path, "--for", "3", "--json")).communicate(timeout=110)
@@ -100,6 +99,7 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
     assert gone(tmp_path)
 
 
+@pytest.mark.alone
 def test_a_delivery_dropped_on_purpose_is_reported_as_one_lost(tmp_path):
     out, err = (demo := start(tmp_path, "--for", "2", "--drop-one", "--json")).communicate(timeout=110)
     assert demo.returncode == 1, err[-2000:]

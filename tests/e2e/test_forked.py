@@ -1,12 +1,15 @@
 """What tests fork instead of starting does what anyone's command does: what it writes, how it ends, as whom and where."""
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests import forked
-from tests.site import Site
+from tests.site import Site, bundle, local
+from tests.wire import Client, oru
 
 ASKED = {
     "what is there": ["quarantine", "list", "--json"],
@@ -43,6 +46,88 @@ def test_one_leaves_nothing_to_the_next(folder, monkeypatch):
     monkeypatch.setenv("OATHWARD_DATA", str(folder))
     assert forked.run(["quarantine", "list", "--json"]).stdout == first.stdout != b""
     assert os.umask(before) == before
+
+
+SAME = ("Umask", "Uid", "Groups", "SigBlk", "SigIgn")
+
+
+def seen(site):
+    """What the system knows of a site's processes: whose they are, what they heed, which files of others they hold."""
+    found = {}
+    for role in ("keeper", "courier", "app", "gateway"):
+        status = site.status(role)
+        of_system = Path("/proc") / str(status["pid"])
+        lines = dict(
+            line.split(":\t", 1) for line in (of_system / "status").read_text().splitlines() if ":\t" in line
+        )
+        files = {leads_to(path) for path in (of_system / "fd").iterdir()}
+        found[role] = {name: lines[name] for name in SAME} | {
+            "ports": sorted(status.get("ports") or ()),
+            "own session": os.getsid(status["pid"]) == status["pid"],
+            "the supervisor's": int(lines["PPid"]) == site.process.pid,
+            "holds its lock": "serve.lock" in files,
+        }
+    return found
+
+
+def leads_to(path):
+    try:
+        return path.readlink().name
+    except FileNotFoundError:  # closed meanwhile
+        return ""
+
+
+def lived(folder, recipient, *, executed):
+    """What is seen of a site from its start to its end: of its processes, of one started again, what it left, what its supervisor said."""
+    site = Site.make(folder, console=True)
+    site.activate(bundle({"ehr": recipient.address}))
+    site.add(local())
+    site.start(executed=executed)
+    try:
+        with Client(site.port()) as client:
+            assert client.send(oru("A1")) == "AA"
+        found, gone = seen(site), site.status("courier")["pid"]
+        site.kill("courier")
+        site.wait(lambda: another(site, gone))
+        again, process = seen(site), site.process
+        assert process.poll() is None
+    finally:
+        site.stop()
+    assert process.poll() is not None
+    left = [path.name for path in (site.folder / "run").glob("*.json")]
+    said = [line for line in site.log.read_text().splitlines() if not line.startswith("{")]
+    return found, again, left, said
+
+
+def test_a_site_that_is_forked_is_as_one_that_was_started(tmp_path, recipient):
+    executed, forked = (lived(tmp_path / str(how), recipient, executed=how) for how in (True, False))
+    assert forked == executed
+    assert forked[0] == forked[1]
+
+
+def another(site, pid):
+    try:
+        status = site.status("courier")
+    except (OSError, ValueError):
+        return False
+    return status["pid"] != pid and status["state"] == "ready"
+
+
+def test_a_place_to_be_killed_at_is_heeded_by_a_part_that_is_forked(tmp_path, recipient):
+    site = Site.make(tmp_path / "s")
+    site.activate(bundle({"ehr": recipient.address}))
+    site.add(local())
+    mark = tmp_path / "died"
+    site.start(OATHWARD_KILL_AT="courier.answered", OATHWARD_KILL_MARK=str(mark))
+    try:
+        assert isinstance(site.process, forked.Served)
+        with Client(site.port()) as client:
+            assert client.send(oru("A1")) == "AA"
+        site.wait(mark.exists)
+        site.wait(lambda: site.rows("SELECT count(*) FROM outbox") == [(0,)])
+        assert f"courier: ended with code {-signal.SIGKILL}" in site.log.read_text()
+    finally:
+        site.stop()
 
 
 class Left:

@@ -17,8 +17,6 @@ from tests.e2e.test_withdrawal import EFFECT_S, Load, Quick, of_patient
 from tests.site import Site, bundle, local
 from tests.wire import Client, oru
 
-pytestmark = pytest.mark.alone
-
 MRN, OTHER_MRN = "12345678", "87654321"
 MINE, OTHER = "71931", "82642"
 ADDRESS, FRIEND = "rosa.lind@example.org", "friend@example.org"
@@ -104,6 +102,7 @@ def enrolled(site, tmp_path, address, *more, **facts):
     return entering
 
 
+@pytest.mark.alone
 def test_who_withdraws_at_the_portal_is_heard_at_the_recipients_socket_within_a_second(
     site, recipient, tmp_path
 ):

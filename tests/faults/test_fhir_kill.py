@@ -31,7 +31,7 @@ def test_a_request_whose_gateway_dies_is_stored_once_when_it_is_sent_again(tmp_p
     site.activate(bundle({}))
     site.add(device("mon-1"))
     made = context(site, "mon-1")
-    site.start(OATHWARD_KILL_AT=place, OATHWARD_KILL_MARK=str(tmp_path / "died"))
+    site.start(executed=True, OATHWARD_KILL_AT=place, OATHWARD_KILL_MARK=str(tmp_path / "died"))
     try:
         named = observation(identifier=[{"system": "urn:x", "value": "k-1"}])
         answer, times = asked(site, made, "/fhir/Observation", named)
@@ -54,7 +54,7 @@ def test_a_process_beside_that_dies_with_a_request_leaves_it_to_the_sender(tmp_p
     site.activate(bundle({}))
     site.add(device("mon-1"))
     made = context(site, "mon-1")
-    site.start(OATHWARD_KILL_AT="beside.frame", OATHWARD_KILL_MARK=str(tmp_path / "died"))
+    site.start(executed=True, OATHWARD_KILL_AT="beside.frame", OATHWARD_KILL_MARK=str(tmp_path / "died"))
     try:
         heavy = observation(note=[{"text": "breathing calmly " * 500}])
         with Http(site, made=made, timeout_s=60) as client:

@@ -11,8 +11,6 @@ from tests.faults.test_disk import fill, small_disk  # noqa: F401  a fixture
 from tests.site import Site, bundle, local
 from tests.wire import Recipient
 
-pytestmark = pytest.mark.alone
-
 SILENT_S = 2.5
 WATCHED = f"[watchdog]\nsilent_s_max = {SILENT_S}\nkeeper_silent_s_max = {2 * SILENT_S}\n"
 NOTICED_S = SILENT_S + 3.5
@@ -72,6 +70,7 @@ def replaced(site, role, pid):
     return time.monotonic() - began_s
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("role", ["gateway", "courier", "app", "keeper"])
 def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
     site = served(tmp_path / "s", recipient)
@@ -139,6 +138,7 @@ def test_with_the_watchdog_off_a_stopped_process_stays(tmp_path, recipient):
         site.stop()
 
 
+@pytest.mark.alone
 def test_a_machine_that_stood_still_kills_nobody(tmp_path, recipient):
     site = served(tmp_path / "s", recipient)
     pids = {role: site.status(role)["pid"] for role in ("keeper", "courier", "app", "gateway")}
@@ -156,6 +156,7 @@ def test_a_machine_that_stood_still_kills_nobody(tmp_path, recipient):
         site.stop()
 
 
+@pytest.mark.alone
 def test_a_full_disk_is_no_hang(small_disk, recipient):  # noqa: F811  the fixture
     """Status files cannot be written then; the beats do not go through a file."""
     site = served(small_disk / "s", recipient)
