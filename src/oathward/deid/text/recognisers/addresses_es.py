@@ -17,7 +17,7 @@ _SURE_KIND = (
     r"(?:\b[cC]/|\bC\.[ ]?/|\b(?i:calle|avda|avd|avenid[ao]|paseo|pso|plaza|pza|plza|plaça|carretera|ctra|camino|traves[íi]a|urbanizaci[óo]n|urb|glorieta|gta|rambla|rbla|bulevar|callej[óo]n|"
     r"pol[íi]gono|pasaje|psje|carrer|r[úu]a|kalea|passeig|avinguda|jir[óo]n|autov[íi]a|costanilla|alameda)\b\.?)"
 )
-_DOUBTFUL_KIND = r"\b(?:Av|AV|Cl|CL|Pl|PL|Vía|Via|Gran[ ]Vía|Ronda|Cuesta|Barrio|Barriada|Colonia|Carrera|Cra|Diagonal|Transversal|Calzada|Sector|Residencial|Bloque|Parque|Rúa|Po|P[º°])\b?\.?"
+_DOUBTFUL_KIND = r"\b(?:Av|AV|Cl|CL|Pl|PL|Vía|Via|Gran[ ]Vía|Ronda|Cuesta|Barrio|Barriada|Colonia|Carrera|Cra|Diagonal|Transversal|Calzada|Sector|Residencial|Bloque|Parque|Rúa|Po|P[º°])\.?"
 _PART = r"(?:(?:[A-ZÀ-Þ]|Dr|Dra|Sta|Sto|Gral|Cap|Prof|Ntra|Nª|Sra|Av|Avda)\.|[A-Za-zÀ-ž'’\x{b4}]+)"
 _NUMBER = r"(?:s/n|(?:n[º°o.]{1,2}[ ]?|num\.?[ ]?|n[úu]mero[ ]|km\.?[ ]?|No\.?[ ]?|#[ ]?)?\d{1,5}(?:[,.]\d{1,3})?(?:[ ]?(?:-|al|y|/)[ ]?\d{1,4})?[ ]?(?:bis|[A-Z]\b)?)"
 _FLOOR = (

@@ -99,7 +99,7 @@ RECOGNISER = Recogniser(
             + r"|[-/ ]\d{2}\b)?"
             + _THEN,
             sure=0.9,
-            hint=r"(?i)\d(?:st|nd|rd|th)?[ -/]?(?:of )?" + _MONTH,
+            hint=r"(?i)\d(?: ?(?:st|nd|rd|th))?[ -/]?(?:of )?(?:de )?" + _MONTH,
         ),
         Pattern(
             "date",

@@ -35,7 +35,7 @@ RECOGNISER = Recogniser(
             r"(?i)\b(?:serial|s/n|sn|lot|batch|device id|asset(?: tag)?|udi|imei|implant(?: id)?)(?: (?:number|no\.?|num\.?|#|code|id))?(?: is)?[.:#]{0,2} ?#?([A-Z0-9][A-Z0-9/-]{3,40})",
             group=1,
             check=_some_digit,
-            hint=r"(?i)\b(?:serial|s/n|sn|lot|batch|device id|asset|udi|imei|implant)\b",
+            hint=r"(?i)\b(?:serial|s/n|sn|lot|batch|device id|asset|udi|imei|implant)",
         ),
         Pattern("vehicle", r"\b[A-HJ-NPR-Z0-9]{17}\b", check=_vin),
         Pattern(
@@ -43,7 +43,7 @@ RECOGNISER = Recogniser(
             r"(?i)\b(?:(?:licen[sc]e|number|registration|vehicle) plate|plate(?: (?:number|no\.?))|vin|vehicle (?:id(?:entification)?|registration)(?: number)?|license tag)(?: is)?[:#]? ?([A-Z0-9]{1,4}[ -]?[A-Z0-9]{2,14})\b",
             group=1,
             check=_some_digit,
-            hint=r"(?i)\b(?:plate|vin|vehicle|license tag)\b",
+            hint=r"(?i)\b(?:plate|vin|vehicle|license tag)",
         ),
     ),
 )

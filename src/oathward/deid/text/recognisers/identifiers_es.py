@@ -51,6 +51,7 @@ def _plate(text: str) -> float:
 
 _SIGN = r"[ \t]{0,3}(?:[nN][º°o.]{1,2}[ \t]{0,2})?[:.#=]?[ \t]{0,4}"
 """What stands between a label and its number."""
+_NUMBER_BEGINS = r"(?:[nN][hH][cC][- ]?)?[A-Za-z]{0,5}[ .-]?\d"
 _NUMBER = r"((?:[nN][hH][cC][- ]?)?[A-Za-z]{0,5}[ .-]?\d[A-Za-z0-9]{0,20}(?:[ ./-]{1,2}[A-Za-z]?\d[A-Za-z0-9]{0,14}){0,5}(?:[ ./-]?[A-Za-z]\b)?)"
 _OF = r"(?:[ \t]+(?:de|del|la|el))*[ \t]+"
 
@@ -102,21 +103,21 @@ RECOGNISER = Recogniser(
             _PERSON + _SIGN + _NUMBER,
             _figure,
             group=1,
-            hint=_PERSON + _SIGN + r"[A-Za-z]{0,5}[ .-]?\d",
+            hint=_PERSON + _SIGN + _NUMBER_BEGINS,
         ),
         Pattern(
             "person",
             _RECORD + _SIGN + _NUMBER,
             _figure,
             group=1,
-            hint=_RECORD + _SIGN + r"(?:nhc)?[A-Za-z]{0,5}[ .-]?\d",
+            hint=_RECORD + _SIGN + _NUMBER_BEGINS,
         ),
         Pattern(
             "encounter",
             _EPISODE + _SIGN + _NUMBER,
             _figure,
             group=1,
-            hint=_EPISODE + _SIGN + r"[A-Za-z]{0,5}[ .-]?\d",
+            hint=_EPISODE + _SIGN + _NUMBER_BEGINS,
         ),
         Pattern(
             "staff",

@@ -50,7 +50,7 @@ RECOGNISER = Recogniser(
             + _TOP
             + r")(?:/[^\s<>\"']{0,60}[^\s<>\"'.,;:!?)\]])?\b",
             check=lambda text: 0.9 if text == text.lower() or text[:4].lower() == "www." else 0.8,
-            hint=r"(?i)[a-z0-9]\.(?:" + _TOP + r")\b",
+            hint=r"(?i)[a-z0-9-]\.(?:" + _TOP + r")\b",
         ),
         Pattern(
             "device",
@@ -73,7 +73,7 @@ RECOGNISER = Recogniser(
             "contact",
             r"[0-9A-Fa-f:]{0,5}(?::[0-9A-Fa-f]{0,4}){2,7}(?::\d{1,3}(?:\.\d{1,3}){3})?(?:%[A-Za-z0-9]{1,16})?",
             check=_address,
-            hint=r"[0-9A-Fa-f]:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]",
+            hint=r":[0-9A-Fa-f]{0,4}:",
         ),
         Pattern("contact", r"(?:^|[\s(,;:])(@[A-Za-z_][A-Za-z0-9_]{2,30})", group=1, sure=0.8, hint="@"),
     ),

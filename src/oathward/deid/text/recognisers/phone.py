@@ -59,9 +59,7 @@ RECOGNISER = Recogniser(
         Pattern(
             "contact", r"\b\d{2,4}(?:[-. ]\d{2,4}){2,4}\b", check=_groups, hint=r"\d\d[-. ]\d{2,4}[-. ]\d\d"
         ),
-        Pattern(
-            "contact", r"(?i)\b\d{3}[-.]\d{4}" + _EXTENSION + r"\b", sure=0.7, hint=r"\b\d{3}[-.]\d{4}\b"
-        ),
+        Pattern("contact", r"(?i)\b\d{3}[-.]\d{4}" + _EXTENSION + r"\b", sure=0.7, hint=r"\b\d{3}[-.]\d{4}"),
         # Without a label: two groups that clinical values are not written in.
         Pattern("contact", r"\b(?:\d{3} \d{4}|\d{2,5} \d{5,7})\b", sure=0.5, hint=r"\d{3} \d{4}|\d\d \d{5}"),
         Pattern(
@@ -70,7 +68,7 @@ RECOGNISER = Recogniser(
             r"(?: (?:is|at|on))?[.:#]{0,2}\s{0,3}(\+?\(?\d[\d ().x/-]{3,22}\d)",
             group=1,
             check=lambda text: 0.9 if 5 <= len(digits(text)) <= 20 else 0,
-            hint=r"(?i)(?:tel|phone|fono|móvil|mobile|cell|pager|beeper|fax|desk|office|home|work|call|tfno|tlf)[a-z\s.:#]{0,16}[+(]?\d",
+            hint=r"(?i)(?:tel|phone|fono|móvil|mobile|cell|pager|beeper|fax|desk|office|home|work|call|tfno|tlf)[a-z\s.:#]{0,16}[+(]{0,2}\d",
         ),
         Pattern(
             "contact",

@@ -42,7 +42,7 @@ RECOGNISER = Recogniser(
             "address",
             r"\b(?:[A-Z]{1,2}\d[A-Z0-9]? \d[A-BD-HJLNP-UW-Z]{2}|GIR 0AA)\b",
             sure=0.85,
-            hint=r"\d[A-Z0-9]? \d[A-Z]{2}",
+            hint=r"\d[A-Z0-9]? \d[A-Z]{2}|GIR 0AA",
         ),
         Pattern(
             "address",
