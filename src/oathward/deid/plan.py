@@ -103,6 +103,34 @@ def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2
     Raises:
         PolicyError: a class that does not exist.
     """
+    decide = deciding(profile, classes)
+    body = {
+        "actions": profile.actions,
+        "classes": sorted(classes),
+        "parameters": profile.parameters,
+        "profile": profile.name,
+        # What is only mentioned may be written or created: that is how it is delivered, not what may leave.
+        "protocol": route.came if route.came == route.leaves else f"{route.came}>{route.leaves}",
+        "uncatalogued": profile.uncatalogued,
+    }
+    return Plan(
+        profile.name,
+        classes,
+        hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest(),
+        any(actions()[action].keyed for cls, action in profile.actions if cls in classes),
+        _rewriter(
+            route, decide, hold_uncatalogued=profile.uncatalogued == "hold", tags=tags_of(profile, classes)
+        ),
+        _reading(route, decide),
+    )
+
+
+def deciding(profile: Profile, classes: frozenset[str]) -> Decide:
+    """Give what a profile rules for each class and part, where the class is permitted.
+
+    Raises:
+        PolicyError: a class that does not exist.
+    """
     unknown = classes - CLASSES
     if unknown:
         raise PolicyError("classes", f"no such class: {', '.join(sorted(unknown))}")
@@ -117,25 +145,7 @@ def compile_plan(profile: Profile, classes: frozenset[str], route: Route = HL7V2
         action = names.get(cls, "remove")
         return known[action].rule(cls, part, profile.parameters_of(action))
 
-    body = {
-        "actions": profile.actions,
-        "classes": sorted(classes),
-        "parameters": profile.parameters,
-        "profile": profile.name,
-        # What is only mentioned may be written or created: that is how it is delivered, not what may leave.
-        "protocol": route.came if route.came == route.leaves else f"{route.came}>{route.leaves}",
-        "uncatalogued": profile.uncatalogued,
-    }
-    return Plan(
-        profile.name,
-        classes,
-        hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest(),
-        any(known[action].keyed for cls, action in profile.actions if cls in classes),
-        _rewriter(
-            route, decide, hold_uncatalogued=profile.uncatalogued == "hold", tags=tags_of(profile, classes)
-        ),
-        _reading(route, decide),
-    )
+    return decide
 
 
 def _reading(route: Route, decide: Decide) -> Reading | None:

@@ -22,10 +22,11 @@ from typing import Literal, cast, get_args
 from oathward.core.errors import PolicyError
 from oathward.core.labels import expand
 from oathward.deid.action import Parameters, actions
+from oathward.deid.dicom_options import parse_dicom
 
 Uncatalogued = Literal["remove", "pass", "hold"]
 
-_KEYS = ("name", "uncatalogued", "actions", "parameters")
+_KEYS = ("name", "uncatalogued", "actions", "parameters", "dicom")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +35,14 @@ class Profile:
 
     ``actions``: class -> name of an action; a class that is absent is removed.
     ``parameters``: action -> its parameters. ``uncatalogued``: what happens to what nobody catalogued.
+    ``dicom``: codes of the options of PS3.15 Annex E that hold for DICOM files.
     """
 
     name: str
     actions: tuple[tuple[str, str], ...]
     parameters: tuple[tuple[str, tuple[tuple[str, tuple[str, ...]], ...]], ...] = ()
     uncatalogued: Uncatalogued = "remove"
+    dicom: tuple[int, ...] = ()
 
     def action_of(self, cls: str) -> str:
         """Give the action for a class."""
@@ -76,6 +79,7 @@ def parse(name: str, text: str) -> Profile:
         _actions(_table(table, "actions", where), where),
         _parameters(_table(table, "parameters", where), where),
         cast("Uncatalogued", uncatalogued),
+        parse_dicom(table.get("dicom"), where),
     )
 
 

@@ -254,6 +254,9 @@ OVERLAYS = Row("X", ((CLEAN_GRAPHICS, "C"),))
 PRIVATE = Row("X", ((RETAIN_SAFE_PRIVATE, "C"),))
 """All attributes of odd groups."""
 
+NEVER_EMPTY = frozenset((0x00081110,))
+"""Sequences (``X/Z``) that may be absent and never without an item: of these ``X`` is taken."""
+
 _OVERLAY_ELEMENTS = frozenset((0x3000, 0x4000))
 
 

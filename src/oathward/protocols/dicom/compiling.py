@@ -42,7 +42,7 @@ class Means:
     """How values are changed; each gets the caller's context, and gives nothing where it cannot.
 
     Args:
-        person: the project's name for the subject; the value does not enter.
+        person: the project's name for the subject, given the patient's own number.
         uid: a UID for a UID, the same for the same; those of the standard for themselves.
         shift: a DA or DT moved by the subject's days.
         text: a text without what names anybody; None where texts may not pass.
@@ -170,7 +170,7 @@ class Compiler:
         return plain if means is None else self._changed(kind, means, plain)
 
     def _sequence(self, kind: _Kind, action: Action, *, emptied: bool) -> Op:
-        if action == "X":
+        if action == "X" or (action == "Z" and kind.tag in annex_e.NEVER_EMPTY):
             return ops.dropped(kind.cls)
         if action == "Z":
             return ops.emptied(kind.cls, b"SQ")

@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 from oathward.core.errors import DeidentificationError
@@ -64,18 +65,20 @@ STANDARD_SCHEMES = frozenset(
 """Coding schemes whose meanings are the standard's words. Source: DICOM PS3.16 table 8-1."""
 
 _AGE = re.compile(r"([0-9]{3})([DWMY])")
+_YEARS = re.compile(r"[0-9]{1,3}(?![0-9])")
 
 
 @dataclass(slots=True)
 class Run:
     """One file being written; ``charset`` and ``scheme`` are those that hold where it is now.
 
-    ``safe``: where safe private elements of the data set begin. ``uids``: those met so far and what stands for them.
+    ``number``: the patient's own. ``safe``: where safe private elements of the data set begin. ``uids``: those met so far and what stands for them.
     """
 
     view: memoryview
     encoding: Encoding
     context: Any
+    number: str = field(default="", repr=False)
     charset: bytes = b""
     scheme: str = ""
     safe: frozenset[int] = frozenset()
@@ -99,10 +102,14 @@ Op = Callable[[Run, Element], "bytes | None"]
 
 
 def mapped(run: Run, uid: str, means: Transform) -> str:
-    """Give the UID that stands for one; empty where it is none."""
+    """Give the UID that stands for one; what is none gets one all the same, for what refers by it."""
     known = run.uids.get(uid)
     if known is None:
-        known = run.uids[uid] = means(uid, run.context) if uid else ""
+        known = means(uid, run.context) if uid else ""
+        if uid and not known:
+            number = int.from_bytes(blake2b(uid.encode("ascii", "replace"), digest_size=16).digest(), "big")
+            known = means(f"2.25.{number}", run.context)
+        run.uids[uid] = known
     return known
 
 
@@ -142,7 +149,12 @@ def person(cls: str, means: Transform) -> Op:
     """Write the project's name for the subject, as HL7 v2 and FHIR do in the place of an identifier."""
 
     def op(run: Run, one: Element) -> bytes:
-        return run.write(cls, one[0], one[1], means("", run.context).encode("ascii"))
+        name = means(run.number, run.context).encode("ascii", "replace")
+        return (
+            run.write(cls, one[0], one[1], name)
+            if name
+            else values.element(run.encoding, one[0], one[1], b"")
+        )
 
     return op
 
@@ -250,12 +262,8 @@ def age(transform: Transform, otherwise: Op, cls: str) -> Op:
         new = transform(years, run.context)
         if new == years:
             return None
-        made = f"{new:0>3}Y".encode()
-        return (
-            run.write(cls, one[0], b"AS", made)
-            if values.is_valid(b"AS", made) and new
-            else otherwise(run, one)
-        )
+        told = _YEARS.match(new)  # a band such as 90+ is told by its lower end
+        return run.write(cls, one[0], b"AS", f"{told[0]:0>3}Y".encode()) if told else otherwise(run, one)
 
     return op
 

@@ -87,6 +87,10 @@ class File:
     body: int
     inflated: bool = False
 
+    def view_of(self, one: Element | None) -> bytes:
+        """Give a value as it is written; empty for none."""
+        return b"" if one is None else bytes(self.data[one[3] : one[4]])
+
 
 def decode(
     data: bytes | memoryview,

@@ -20,6 +20,7 @@ from struct import pack
 from typing import NamedTuple, TypeAlias
 
 from oathward.protocols.dicom import annex_e
+from oathward.protocols.dicom.catalogue import PATIENT_ID
 from oathward.protocols.dicom.compiling import Compiler, Means
 from oathward.protocols.dicom.ops import Op, Run, mapped
 from oathward.protocols.dicom.reader import BIG, EXPLICIT, IMPLICIT, Element, Encoding, File, Item, text_of
@@ -96,7 +97,7 @@ class Rewriter:
         Raises:
             DeidentificationError: DOCUMENT_HELD, it encapsulates a document of another format.
         """
-        run = Run(file.data, file.encoding, context)
+        run = Run(file.data, file.encoding, context, _first(file, PATIENT_ID))
         written = dict(self._said[file.encoding])
         if pixels_cleaned:
             written[_BURNED_IN] = element(file.encoding, _BURNED_IN, b"CS", b"NO")

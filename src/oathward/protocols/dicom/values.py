@@ -14,6 +14,10 @@ from oathward.protocols.dicom.reader import Encoding
 REMOVED = b"REMOVED"
 
 _DA = rb"(?:(?:18|19|20|21)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01]))"
+_DA_OLD = rb"[12][0-9]{3}\.[01][0-9]\.[0-3][0-9]"
+_TM_OLD = rb"[0-2][0-9]:[0-5][0-9](?::[0-6][0-9](?:\.[0-9]{1,6})?)?"
+"""As ACR-NEMA wrote them, and devices do."""
+
 _TM = rb"(?:(?:[01][0-9]|2[0-3])(?:[0-5][0-9](?:[0-5][0-9]|60)?(?:(?<=[0-9]{6})\.[0-9]{1,6})?)?)"
 _DT = (
     rb"(?:(?:18|19|20|21)[0-9]{2}(?:(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12][0-9]|3[01])"
@@ -22,15 +26,15 @@ _DT = (
 _VALUES = {
     b"AS": rb"[0-9]{3}[DWMY]",
     b"CS": rb"[A-Z0-9 _]{0,16}",
-    b"DA": _DA,
+    b"DA": rb"(?:%b|%b)" % (_DA, _DA_OLD),
     b"DS": rb" *[+-]?[0-9]*\.?[0-9]*(?:[eE][+-]?[0-9]{1,3})? *",
     b"DT": _DT,
     b"IS": rb" *[+-]?[0-9]{0,12} *",
-    b"TM": _TM,
+    b"TM": rb"(?:%b|%b)" % (_TM, _TM_OLD),
     b"UI": rb"[0-9.]{0,64}",
 }
 PATTERNS = {vr: re.compile(rb"(?:%b *(?:\\%b *)*)?[ \0]*" % (one, one)) for vr, one in _VALUES.items()}
-"""VR -> what a value of it, all of them and padded, looks like. Times of ACR-NEMA (with colons) are none."""
+"""VR -> what a value of it, all of them and padded, looks like."""
 
 _ONE = {vr: re.compile(one + rb" *") for vr, one in _VALUES.items()}
 

@@ -1,0 +1,54 @@
+"""A profile for DICOM files: its options of PS3.15 Annex E, narrowed by its classes, with the actions of every other format.
+
+Rules:
+- The table says what happens to an attribute, the classes narrow it (``protocols/dicom/compiling``).
+- The patient's pseudonym, UIDs and moved dates come from the same actions and seeds as in HL7 v2 and FHIR.
+- A text is cleaned by the class's own action, or where that keeps texts, by what the seeds bring for texts; else it goes.
+
+Deliberately absent: I/O, pixels.
+"""
+
+from __future__ import annotations
+
+from oathward.deid.action import Seeds, actions
+from oathward.deid.plan import deciding
+from oathward.deid.profile import Profile
+from oathward.deid.text.clean import clean
+from oathward.deid.text.model import Known
+from oathward.protocols.dicom.compiling import PERSON, Means
+from oathward.protocols.dicom.persons import known_values_of
+from oathward.protocols.dicom.reader import File
+from oathward.protocols.dicom.rewrite import Rewriter, compile_rewriter
+from oathward.protocols.shaping import Transform
+
+
+def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
+    """Compile a profile for what is permitted; the rewriter's context is ``Seeds``.
+
+    Raises:
+        PolicyError: a class that does not exist.
+    """
+    decide = deciding(profile, classes)
+    named = decide(PERSON, "")
+    means = Means(
+        person=named if callable(named) else _transform("pseudonym", PERSON),
+        uid=_transform("uid", "message.control"),
+        shift=_transform("shift", "observation.time"),
+        text=_cleaned,
+    )
+    return compile_rewriter(decide, profile.dicom, means, profile=profile.name)
+
+
+def known_of(file: File) -> Known:
+    """Give what the attributes of a file know, for its texts."""
+    return Known(known_values_of(file))
+
+
+def _transform(action: str, cls: str) -> Transform:
+    ruling = actions()[action].rule(cls, "", {})
+    assert callable(ruling), action
+    return ruling
+
+
+def _cleaned(value: str, seeds: Seeds) -> str:
+    return "" if seeds.text is None else clean(value, seeds.text, seeds).text

@@ -1,0 +1,64 @@
+"""The options of PS3.15 a profile names, and files shaped by a whole profile."""
+
+import pytest
+from tests.dicom import ct, encoded, read
+from tests.shaped import SEEDS, applied
+
+from oathward.core.errors import PolicyError
+from oathward.core.labels import CLASSES
+from oathward.deid.action import Seeds
+from oathward.deid.dicom import compile_dicom, known_of
+from oathward.deid.profile import builtin_profiles, parse
+from oathward.deid.text.model import Context
+from oathward.protocols.dicom.reader import decode
+from oathward.protocols.shaping import KEEP, REMOVE
+
+
+def profile(table: str):
+    return parse("one", f'name = "one"\n[actions]\n"structure" = "keep"\n"note.text" = "keep"\n{table}')
+
+
+def test_options_are_read_in_order_and_once():
+    assert profile("[dicom]\noptions = [113108, 113107, 113108]").dicom == (113107, 113108)
+    assert profile("").dicom == ()
+
+
+@pytest.mark.parametrize(
+    ("table", "where"),
+    [
+        ("[dicom]\noption = [113107]", "profiles/one.toml dicom"),
+        ("[dicom]\noptions = 113107", "profiles/one.toml dicom.options"),
+        ("[dicom]\noptions = [113100]", "profiles/one.toml dicom.options"),
+        ("[dicom]\noptions = [113102]", "profiles/one.toml dicom.options"),
+        ("[dicom]\noptions = [1]", "profiles/one.toml dicom.options"),
+        ('[dicom]\noptions = ["113107"]', "profiles/one.toml dicom.options"),
+        ("[dicom]\noptions = [113106, 113107]", "profiles/one.toml dicom.options"),
+    ],
+)
+def test_options_that_are_none_or_contradict_are_refused(table, where):
+    with pytest.raises(PolicyError) as refused:
+        profile(table)
+    assert refused.value.where == where
+
+
+def test_the_patient_has_the_pseudonym_and_the_dates_that_messages_have():
+    file = decode(encoded(ct(SeriesDate="20240301", PatientAge="093Y", PatientSex="F")))
+    out = read(compile_dicom(builtin_profiles()["research"], CLASSES)(file, "1", SEEDS).joined(file.data))
+    name = applied("pseudonym", "MRN-0047110")
+    assert (out.PatientID, out.PatientName) == (name, name)
+    assert out.StudyDate == applied("shift", "20240229", cls="observation.time")
+    assert out.SeriesDate == applied("shift", "20240301", cls="observation.time")
+    assert out.SOPInstanceUID == applied("uid", "1.3.6.1.4.1.99999.1.2.3", cls="message.control")
+    assert (out.PatientAge, out.PatientSex) == ("090Y", "F")
+
+
+def test_a_text_is_cleaned_of_what_the_file_knows():
+    found = profile("[dicom]\noptions = [113105]")
+    file = decode(encoded(ct(StudyDescription="CT for Moreau, Adele of 12.04.1953")))
+    context = Context(known_of(file), lambda cls, _part: KEEP if cls == "note.text" else REMOVE)
+    seeds = Seeds(SEEDS.subject_seed, SEEDS.device_key, "1", 2026, text=context)
+    write = compile_dicom(found, CLASSES)
+    out = read(write(file, "1", seeds).joined(file.data))
+    assert out.StudyDescription.startswith("CT for [name]")
+    assert "Moreau" not in out.StudyDescription
+    assert "StudyDescription" not in read(write(file, "1", SEEDS).joined(file.data))
