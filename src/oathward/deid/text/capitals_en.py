@@ -131,9 +131,9 @@ def _phrases(reader: Reader, strengths: list[Kind]) -> None:
     """Places and organisations of several words count whole, whatever their words are alone; so does what follows ``St.``."""
     words = reader.words
     known = phrases()
-    for i, lower in enumerate(words.lowers):
-        if not words.words[i][0].isupper():
-            continue
+    large = [i for i, word in enumerate(words.words) if word[0].isupper()]
+    for i in large:
+        lower = words.lowers[i]
         for phrase in known.get(lower, ()):
             if tuple(words.lowers[i : i + len(phrase)]) == phrase and all(
                 words.gap(j) in (" ", "-", ". ") for j in range(i, i + len(phrase) - 1)
@@ -152,9 +152,8 @@ def _phrases(reader: Reader, strengths: list[Kind]) -> None:
 def _lists(reader: Reader, strengths: list[Kind]) -> None:
     """``Bowman and White``: a name that is a word too counts in a list with another one."""
     words = reader.words
-    for i, found in enumerate(strengths):
-        if found is not Kind.WEAK or words.lowers[i] not in names():
-            continue
+    weak = [i for i, found in enumerate(strengths) if found is Kind.WEAK and words.lowers[i] in names()]
+    for i in weak:
         for j, between in ((i - 2, i - 1), (i + 2, i + 1)):
             if (
                 0 <= j < len(words)
@@ -169,11 +168,13 @@ def _lists(reader: Reader, strengths: list[Kind]) -> None:
             and words.words[i][0].isupper()
         ):
             strengths[i] = Kind.NAME
-    for i in range(1, len(words)):
+    listed_given = listed("given_en")
+    beside = [i for i in range(1, len(words)) if strengths[i] is Kind.ORDINARY and strengths[i - 1]]
+    for i in beside:
         # A given name and a word written large that is no common one: ``Rebecca Hides``.
         at = i - 2 if i > 1 and strengths[i - 1] is Kind.INITIAL and _joined(words, i - 2) else i - 1
-        given = strengths[at] is Kind.NAME and words.lowers[at] in listed("given_en")
-        if given and strengths[i] is Kind.ORDINARY and _joined(words, i - 1) and _surname(reader, i):
+        given = strengths[at] is Kind.NAME and words.lowers[at] in listed_given
+        if given and _joined(words, i - 1) and _surname(reader, i):
             strengths[i] = Kind.WEAK
 
 

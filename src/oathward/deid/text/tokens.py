@@ -13,6 +13,8 @@ import re
 from dataclasses import dataclass, field
 
 _WORD = re.compile(r"([^\W_]+(?:['’](?![sS]\b)[^\W_]+)*)(?:['’][sS]\b)?")
+_PLAIN = re.compile(r"[^\W_]+")
+"""The same where the text has no apostrophe, in half the time."""
 _SENTENCE_ENDS = frozenset('.!?:\n\r;•*"“')
 
 
@@ -43,6 +45,9 @@ class Tokens:
 
 def tokens(text: str) -> Tokens:
     """Cut a text into words; linear."""
-    found = [(m[1], m.start(1), m.end(1)) for m in _WORD.finditer(text)]
-    words = [f[0] for f in found]
-    return Tokens(text, words, [w.lower() for w in words], [f[1] for f in found], [f[2] for f in found])
+    if "'" in text or "’" in text:
+        spans = [m.span(1) for m in _WORD.finditer(text)]
+    else:
+        spans = [m.span() for m in _PLAIN.finditer(text)]
+    words = [text[start:end] for start, end in spans]
+    return Tokens(text, words, [w.lower() for w in words], [s[0] for s in spans], [s[1] for s in spans])

@@ -126,8 +126,14 @@ def _inside(words: Tokens, i: int) -> bool:
 
 def _addresses(words: Tokens) -> Iterator[Word]:
     done = 0
-    for i in range(len(words)):
-        if i < done or not _may_begin(words, i):
+    # Most words begin no address: told at a glance.
+    begin = [
+        i
+        for i, lower in enumerate(words.lowers)
+        if lower in _BEGIN or lower[0].isdigit() or (lower in places() and words.words[i][0].isupper())
+    ]
+    for i in begin:
+        if i < done:
             continue
         found = _anchor(words, i)
         if found is None:
@@ -189,20 +195,9 @@ def _street(lower: str) -> bool:
     return lower in _STREETS or lower.endswith(_STREET_ENDS)
 
 
-def _may_begin(words: Tokens, i: int) -> bool:
-    """Most words begin no address: told at a glance."""
-    first = words.words[i][0]
-    return first.isdigit() or first.isupper() or words.lowers[i] in _BEGIN
-
-
 def _country(words: Tokens, i: int) -> tuple[int, int] | None:
     """A country with a code of four to six figures: ``Spain 61709``."""
-    if (
-        i + 1 >= len(words)
-        or words.gap(i) != " "
-        or not words.words[i][0].isupper()
-        or words.lowers[i] not in places()
-    ):
+    if i + 1 >= len(words) or words.gap(i) != " " or words.lowers[i] not in places():
         return None
     code = words.words[i + 1]
     return (
