@@ -109,7 +109,7 @@ RECOGNISER = Recogniser(
             + _YEAR
             + r"\b",
             sure=0.9,
-            hint=r"(?i)\b" + _MONTH + r"[., /a-z'’-]{0,5}\d\d",
+            hint=r"(?i)\b" + _MONTH + r"[., /'’-](?:[ ,of'’]{0,4})\d\d",
         ),
         Pattern(
             "date",
@@ -163,7 +163,7 @@ RECOGNISER = Recogniser(
             r"(?i)\b(?:on|by|at|since|before|after|around|until|this|last|next) ((?:christmas|easter|thanksgiving|new year|halloween|independence|labor|memorial|valentine|mother|father|veterans|boxing|st\.? patrick)(?:['’]?s)?(?: (?:day|eve|sunday|monday))?)\b",
             group=1,
             sure=0.8,
-            hint=r"(?i)\b(?:christmas|easter|thanksgiving|new year|halloween|independence|labor|memorial|valentine|mother|father|veterans|boxing|st\.? patrick)",
+            hint=r"(?i)\b(?:on|by|at|since|before|after|around|until|this|last|next) (?:christmas|easter|thanksgiving|new year|halloween|independence|labor|memorial|valentine|mother|father|veterans|boxing|st\.? patrick)",
         ),
         Pattern(
             "date",

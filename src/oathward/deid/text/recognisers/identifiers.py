@@ -15,7 +15,7 @@ from oathward.deid.text.checks import card, dea, digits, iban, npi
 from oathward.deid.text.recogniser import Pattern, Recogniser
 
 _LABEL = (
-    r"(?:mrn?|emrn|urn|umrn|medical record|med(?:ical)? rec|record|chart|patient|pt|hospital|nhs|nino|ssn|social security|tax|account|acct|acc|policy|member(?:ship)?|"
+    r"(?:mrn|emrn|urn|umrn|medical record|med(?:ical)? rec|record|chart|patient|pt|hospital|nhs|nino|ssn|social security|tax|account|acct|acc|policy|member(?:ship)?|"
     r"insurance|medicare|medicaid|plan|beneficiary|subscriber|group|health plan|hpbn|license|licence|lic|driver'?s?(?: licen[sc]e)?|dl|certificate|cert|"
     r"registration|reg|employee|staff|badge|case|claim|encounter|visit|admission|episode|accession|specimen|sample|order|referral|file|folio|"
     r"student|study|subject|participant|passport|identifier|identification|unique|serial|reference|ref|invoice|receipt|confirmation|ticket|npi|dea|upin|ein|tin|dob id|iban|swift|routing|card|cc|credit card)"

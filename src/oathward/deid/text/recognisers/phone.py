@@ -42,7 +42,7 @@ RECOGNISER = Recogniser(
             "contact",
             r"(?i)(?:\+|\b00)\d{1,3}(?:[-. /]?\(?\d{1,5}\)?){2,6}" + _EXTENSION,
             check=_number,
-            hint=r"(?:\+|00)\d",
+            hint=r"(?:\+|\b00)\d",
         ),
         Pattern(
             "contact",
