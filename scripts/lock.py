@@ -2,7 +2,7 @@
 
 Rules:
 - Python: ``uv pip compile`` of ``requirements/*.in`` and ``bench/peers/*/requirements.in``; all of
-  ``base``, ``build``, ``otel`` and ``pdf`` take the versions of ``dev``.
+  ``base``, ``build``, ``otel``, ``pdf`` and ``pixels`` take the versions of ``dev``.
 - npm: ``package-lock.json`` of ``assets`` and of each folder in ``bench/peers`` that has a ``package.json``, with
   integrity hashes and without addresses (``omit-lockfile-registry-resolved``).
 - ``--upgrade`` takes newer versions; without it, versions already locked stay.
@@ -35,7 +35,7 @@ def main(*, upgrade: bool) -> None:
     more = ["--upgrade"] if upgrade else []
     dev = REQUIREMENTS / "dev.txt"
     compile_one(REQUIREMENTS / "dev.in", more)
-    for name in ("base", "build", "otel", "pdf"):
+    for name in ("base", "build", "otel", "pdf", "pixels"):
         compile_one(REQUIREMENTS / f"{name}.in", ["--upgrade", "--constraints", str(dev)])
     for source in sorted(PEERS.glob("*/requirements.in")):
         compile_one(source, more)

@@ -31,13 +31,13 @@ def test_the_project_and_its_lock_ask_for_the_same():
     assert sorted(declared) == sorted(asked("base.in"))
 
 
-@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf", "dev"])
+@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf", "pixels", "dev"])
 def test_locks_hold_what_is_asked_for(level: str):
     names = {re.match(r"[\w.-]+", line)[0].lower() for line in asked(f"{level}.in")}
     assert names <= set(locked(f"{level}.txt"))
 
 
-@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf"])
+@pytest.mark.parametrize("level", ["base", "build", "otel", "pdf", "pixels"])
 def test_dev_holds_the_same_versions(level: str):
     dev = locked("dev.txt")
     assert {k: v for k, v in locked(f"{level}.txt").items() if dev.get(k) != v} == {}
@@ -119,6 +119,7 @@ def declared_names() -> set[str]:
 EXTRAS = {
     "oathward/app/telemetry/otlp.py": {"opentelemetry"},
     "oathward/web/portal/copying/paper.py": {"weasyprint"},
+    **{f"oathward/deid/pixels/{name}.py": {"numpy"} for name in ("clean", "frames", "lines", "picture")},
 }
 """Who may import what only an extra brings; everybody else must do without."""
 

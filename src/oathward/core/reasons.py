@@ -191,6 +191,7 @@ class Reason(Enum):
     UNCATALOGUED = "deid.uncatalogued", _STORED
     MAPPING_UNSUPPORTED = "mapping.unsupported", _STORED
     DEID_FAILED = "deid.failed", _STORED
+    PIXELS_HELD = "deid.pixels-held", _STORED
     DOCUMENT_HELD = "deid.document-held", _STORED
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
     DEID_FORMAT = "deid.format-unknown", _STORED

@@ -1,0 +1,210 @@
+"""Blank what is burned into an image, or say why it may not leave.
+
+Rules, in this order:
+1. Not at risk: not touched. No pixels: nothing to do.
+2. At risk, and nobody here can read: held, whatever boxes are known.
+3. Boxes that are known without reading (outside the regions, by model) are blanked first.
+4. Every frame is read; one that equals another is read once. Of several frames, the greatest and the least of each pixel
+   over all of them are read in full, each frame in the two renderings that find most.
+5. What is found is blanked in every frame, and all is read again, until nothing is found or it was enough rounds: held.
+6. Nothing blanked: the file stays as it is, byte for byte.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from oathward.core.errors import DeidentificationError
+from oathward.deid.pixels.frames import Frames, colours, decode, opened, window_of, written
+from oathward.deid.pixels.lines import settled, text_boxes
+from oathward.deid.pixels.model import Box, Cleaned, Held, Outcome, Read, Untouched, Word
+from oathward.deid.pixels.models import Model, known
+from oathward.deid.pixels.picture import grey_of, renderings
+from oathward.deid.pixels.regions import Rectangle, outside
+from oathward.deid.pixels.risk import Header, signs_of
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from oathward.deid.pixels.picture import Array
+
+ROUNDS_MAX = 4
+USUAL_OF = 4_096
+"""Of about so many pixels of a box the most usual value is taken."""
+
+FRAMES_READ_MAX = 400
+OVERLAYS = range(0x6000, 0x6020, 2)
+
+
+def clean(
+    file: bytes | Dataset, read: Read | None, *, models: Iterable[Model] = (), every: bool = False
+) -> Outcome:
+    """Clean the pixels of one image.
+
+    Args:
+        file: a whole file, or what pydicom made of it; that is changed.
+        read: reads print; None where nothing here can.
+        models: a site's own boxes.
+        every: read images too of which no header says that they are at risk.
+    """
+    try:
+        dataset = opened(file) if isinstance(file, bytes) else file
+        if not has_pixels(dataset) or not (every or signs_of(header_of(dataset))):
+            return Untouched(looked=False)
+        if read is None:
+            return Held("at risk of burned-in text, and no program here reads it")
+        if "PixelData" not in dataset:
+            return Held("at risk of burned-in text, and of numbers that are no picture")
+        frames = decode(dataset)
+        boxes = _blanked(dataset, frames, read, tuple(models))
+        if not boxes:
+            return Untouched(looked=True)
+        return Cleaned(written(dataset, frames), boxes)
+    except DeidentificationError as error:
+        return Held(error.why, error.reason)
+
+
+def has_pixels(dataset: Dataset) -> bool:
+    """Say whether there are any pixels."""
+    return any(
+        name in dataset and dataset[name].value
+        for name in ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
+    )
+
+
+def header_of(dataset: Dataset) -> Header:
+    """Take what the decision looks at out of a data set."""
+
+    def text(name: str) -> str:
+        return str(dataset.get(name) or "").strip()
+
+    image_type = dataset.get("ImageType") or ()
+    return Header(
+        sop_class=text("SOPClassUID"),
+        modality=text("Modality"),
+        image_type=(image_type,)
+        if isinstance(image_type, str)
+        else tuple(str(value) for value in image_type),
+        burned_in=text("BurnedInAnnotation"),
+        conversion_type=text("ConversionType"),
+        photometric=text("PhotometricInterpretation"),
+        bits_stored=_whole(dataset.get("BitsStored")),
+        regions=len(dataset.get("SequenceOfUltrasoundRegions") or ()),
+        overlay_bits=any(_whole(dataset.get((group, 0x0102), None)) for group in OVERLAYS),
+    )
+
+
+def regions_of(dataset: Dataset) -> list[Rectangle]:
+    """Take the ultrasound regions out of a data set; one that lacks a bound counts as nowhere."""
+    found: list[Rectangle] = []
+    for item in dataset.get("SequenceOfUltrasoundRegions") or ():
+        bounds = [item.get(f"RegionLocation{name}") for name in ("MinX0", "MinY0", "MaxX1", "MaxY1")]
+        if all(isinstance(bound, int) for bound in bounds):
+            x0, y0, x1, y1 = bounds
+            found.append((x0, y0, x1 + 1, y1 + 1))
+    return found
+
+
+def _blanked(dataset: Dataset, frames: Frames, read: Read, models: tuple[Model, ...]) -> tuple[Box, ...]:
+    """Blank, read and blank again; give all boxes.
+
+    Raises:
+        DeidentificationError: ``deid.pixels-held``: text is left over, or it could not be read.
+    """
+    pixels = frames.pixels
+    rows, columns = pixels.shape[1:3]
+    maker, model = (str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName"))
+    boxes = [*outside(regions_of(dataset), columns, rows), *known(maker, model, rows, columns, models)]
+    blank(pixels, boxes)
+    if len(pixels) > FRAMES_READ_MAX:
+        raise _left("at most 400 frames to read")
+    window = window_of(dataset)
+    for _ in range(ROUNDS_MAX):
+        found = _read(dataset, frames, window, read)
+        if not found:
+            return settled(boxes)
+        blank(pixels, found)
+        boxes += found
+    raise _left("no text left over after it was blanked")
+
+
+def _read(dataset: Dataset, frames: Frames, window: tuple[float, float] | None, read: Read) -> list[Box]:
+    """Read all frames and give what is text in them."""
+    seen: dict[bytes, None] = {}
+    boxes: list[Box] = []
+    several = len(frames.pixels) > 1
+    shown = [colours(frame, frames.photometric, dataset) for frame in _distinct(frames.pixels, seen)]
+    if several:
+        for extreme in _extremes(shown):
+            boxes += _found(extreme, window, read, quick=False)
+    for frame in shown:
+        boxes += _found(frame, window, read, quick=several)
+    return list(settled(boxes))
+
+
+def _found(frame: Array, window: tuple[float, float] | None, read: Read, *, quick: bool) -> tuple[Box, ...]:
+    words = [
+        _scaled(word, factor)
+        for picture, factor in renderings(frame, window, quick=quick)
+        for word in read(picture)
+    ]
+    return text_boxes(words, grey_of(frame))
+
+
+def _scaled(word: Word, factor: float) -> Word:
+    at = [round(value / factor) for value in word[1:5]]
+    return Word(word.text, at[0], at[1], at[2], at[3], word.sure)
+
+
+def _distinct(pixels: Array, seen: dict[bytes, None]) -> list[Array]:
+    """Give the frames of which none equals another."""
+    from hashlib import blake2b
+
+    distinct: list[Array] = []
+    for frame in pixels:
+        digest = blake2b(frame.tobytes()).digest()
+        if digest not in seen:
+            seen[digest] = None
+            distinct.append(frame)
+    return distinct
+
+
+def _extremes(frames: list[Array]) -> list[Array]:
+    """Give the greatest and the least of each pixel over all frames."""
+    import numpy as np
+
+    greatest, least = frames[0].copy(), frames[0].copy()
+    for frame in frames[1:]:
+        np.maximum(greatest, frame, out=greatest)
+        np.minimum(least, frame, out=least)
+    return [greatest, least]
+
+
+def blank(pixels: Any, boxes: Iterable[Box]) -> None:
+    """Put into each box, in every frame, the value that is most usual in it: the background there.
+
+    Args:
+        pixels: (frames, rows, columns[, samples]); changed. Whole pixels are compared, so the colour space does not matter.
+    """
+    import numpy as np
+
+    for box in boxes:
+        for frame in pixels:
+            part = frame[box.y0 : box.y1, box.x0 : box.x1]
+            whole = part.reshape(-1, *part.shape[2:])
+            some = whole[:: len(whole) // USUAL_OF + 1]
+            values, counts = np.unique(some, axis=0, return_counts=True)
+            part[...] = values[counts.argmax()]
+
+
+def _left(why: str) -> DeidentificationError:
+    from oathward.core.reasons import Reason
+
+    return DeidentificationError("pixels", why, reason=Reason.PIXELS_HELD)
+
+
+def _whole(value: Any) -> int:
+    """Give a number; 0 where it is none."""
+    value = getattr(value, "value", value)
+    return value if isinstance(value, int) else 0

@@ -1,0 +1,98 @@
+"""Where models of devices are known to draw text.
+
+Rules:
+- A row is of one manufacturer, model and size; manufacturer and model are compared without case and outer spaces.
+- A row is written where somebody looked at an image of that model; what it is from stands in it.
+- A site adds rows of its own, in the same form (``rows_of``); they come on top, never instead.
+- Reading goes on after these boxes: a wrong or missing row hides nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from oathward.core.errors import InputError
+from oathward.deid.pixels.model import Box
+
+
+class Model(NamedTuple):
+    """One size of images of one model; ``boxes``: (x0, y0, x1, y1), the last ones not in it."""
+
+    manufacturer: str
+    model: str
+    rows: int
+    columns: int
+    boxes: tuple[tuple[int, int, int, int], ...]
+    source: str
+
+
+MODELS = (
+    Model(
+        "TOSHIBA",
+        "Aquilion ONE",
+        552,
+        394,
+        ((0, 0, 232, 30),),
+        "a localizer of a public collection, read by eye",
+    ),
+    Model(
+        "G.E. Medical Systems", "LOGIQ 700", 480, 640, ((0, 0, 640, 106),), "a public example, read by eye"
+    ),
+    Model("G.E. Medical Systems", "LOGIQ 700", 240, 320, ((0, 0, 320, 53),), "a public example, read by eye"),
+    Model("Philips Medical Systems", "CX50", 350, 800, ((0, 0, 800, 58),), "a public example, read by eye"),
+)
+COLUMNS = 5
+
+
+def known(
+    manufacturer: str, model: str, rows: int, columns: int, more: Iterable[Model] = ()
+) -> tuple[Box, ...]:
+    """Give the boxes known of images of this model and size."""
+    wanted = (_same(manufacturer), _same(model), rows, columns)
+    return tuple(
+        Box(*box, "model")
+        for row in (*MODELS, *more)
+        if (_same(row.manufacturer), _same(row.model), row.rows, row.columns) == wanted
+        for box in row.boxes
+    )
+
+
+def rows_of(text: str, where: str) -> tuple[Model, ...]:
+    """Read a site's rows: manufacturer, model, rows x columns, boxes ``x0,y0,x1,y1`` set apart by spaces, and a source.
+
+    Args:
+        text: tab-separated lines; those that begin with ``#`` and empty ones say nothing.
+        where: the file's name, for errors.
+
+    Raises:
+        InputError: a line is not of that form; names the line.
+    """
+    found: list[Model] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        fields = line.split("\t")
+        if len(fields) != COLUMNS:
+            raise InputError(
+                f"{where}:{number}", "manufacturer, model, rows x columns, boxes, source; set apart by tabs"
+            )
+        try:
+            rows, columns = (int(size) for size in fields[2].lower().split("x"))
+            boxes = tuple(_box(box, rows, columns) for box in fields[3].split())
+        except ValueError as error:
+            why = "rows x columns as 480x640, boxes as x0,y0,x1,y1 within them"
+            raise InputError(f"{where}:{number}", why) from error
+        found.append(Model(fields[0], fields[1], rows, columns, boxes, fields[4]))
+    return tuple(found)
+
+
+def _box(text: str, rows: int, columns: int) -> tuple[int, int, int, int]:
+    x0, y0, x1, y1 = (int(number) for number in text.split(","))
+    if not (0 <= x0 < x1 <= columns and 0 <= y0 < y1 <= rows):
+        raise ValueError("outside the image")
+    return x0, y0, x1, y1
+
+
+def _same(name: str) -> str:
+    return name.strip().casefold()

@@ -1,0 +1,124 @@
+"""Reading with Tesseract: what it says, and what bounds it. Skips where Tesseract is absent."""
+
+import shutil
+import stat
+
+import numpy as np
+import pytest
+from tests.pixels import anatomy, file_of, image, write
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deid.pixels.clean import clean
+from oathward.deid.pixels.model import Cleaned, Picture, Untouched
+from oathward.deid.pixels.picture import picture_of, resized
+from oathward.deidentifying import ocr
+from oathward.deidentifying.ocr import Tesseract, reader, words_of
+
+needs_tesseract = pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
+HEADER = "level\tpage_num\tblock_num\tpar_num\tline_num\tword_num\tleft\ttop\twidth\theight\tconf\ttext"
+PAGE = Picture(40, 20, bytes(800))
+
+
+def program(folder, script: str) -> Tesseract:
+    path = folder / "tesseract"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(stat.S_IRWXU)
+    return Tesseract(str(path), seconds_max=2)
+
+
+def test_the_table_of_words():
+    rows = [
+        "1\t1\t0\t0\t0\t0\t0\t0\t40\t20\t-1\t",
+        "5\t1\t1\t1\t1\t1\t3\t4\t10\t6\t91.5\tANNA",
+        "5\t1\t1\t1\t1\t2\t20\t4\t5\t6\t95\t ",
+    ]
+    assert words_of("\n".join((HEADER, *rows)).encode()) == [("ANNA", 3, 4, 13, 10, 0.915)]
+
+
+@pytest.mark.parametrize(
+    "script", ["exit 3", "cat >/dev/null; echo nothing of a table", "sleep 30", "kill -9 $$", "true"]
+)
+def test_a_reading_that_fails_is_an_error_and_never_no_words(tmp_path, script: str):
+    with pytest.raises(DeidentificationError) as caught:
+        program(tmp_path, script).read(PAGE)
+    assert caught.value.reason is Reason.PIXELS_HELD
+
+
+def test_a_program_that_went_away_is_an_error(tmp_path):
+    with pytest.raises(DeidentificationError):
+        Tesseract(str(tmp_path / "gone")).read(PAGE)
+
+
+def test_it_runs_bounded_before_it_has_its_input_and_knows_nothing_of_ours(tmp_path, monkeypatch):
+    monkeypatch.setenv("OATHWARD_SECRET", "value")
+    row = "5\\t1\\t1\\t1\\t1\\t1\\t0\\t0\\t9\\t9\\t90\\t%s\\n"
+    told = '"$(ulimit -v)" "$(ulimit -t)" "$(ulimit -c)" "$(ulimit -f)" "${OATHWARD_SECRET-none}"'
+    fake = program(tmp_path, f"head -c 1 >/dev/null; printf '{HEADER}\\n'; printf '{row}' {told}")
+    words = Tesseract(fake.program, memory_bytes_max=1 << 30).read(PAGE)
+    assert [word.text for word in words] == [str((1 << 30) // 1024), str(ocr.SECONDS_MAX), "0", "0", "none"]
+
+
+@pytest.mark.skipif(not ocr._apart(), reason="this system lets nobody start a program without network")
+def test_it_has_no_network(tmp_path):
+    row = "5\\t1\\t1\\t1\\t1\\t1\\t0\\t0\\t9\\t9\\t90\\t%s\\n"
+    interfaces = "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | grep -v '^lo$' | wc -l)"
+    fake = program(tmp_path, f"cat >/dev/null; printf '{HEADER}\\n'; printf '{row}' \"{interfaces}\"")
+    assert [word.text for word in fake.read(PAGE)] == ["0"]
+
+
+def test_without_the_program_there_is_no_reader(monkeypatch):
+    monkeypatch.setattr(ocr.shutil, "which", lambda _: None)
+    assert reader() is None
+
+
+@needs_tesseract
+def test_a_picture_larger_than_its_memory_is_an_error():
+    small = Tesseract(shutil.which("tesseract"), memory_bytes_max=64 << 20)
+    with pytest.raises(DeidentificationError):
+        small.read(PAGE)
+
+
+@needs_tesseract
+@pytest.mark.parametrize(
+    ("ground", "value", "size"), [(0, 255, 18), (255, 0, 18), (60, 120, 16), (10, 230, 11)]
+)
+def test_light_on_dark_dark_on_light_faint_and_small(ground: int, value: int, size: int):
+    pixels = np.full((90, 300), ground, dtype=np.uint8)
+    planted = write(pixels, "FERNANDEZ 4711", 30, 30, size, value)
+    outcome = clean(file_of(image(pixels)), reader())
+    assert isinstance(outcome, Cleaned)
+    assert any(
+        b.x0 <= x < b.x1 and b.y0 <= y < b.y1 for b in outcome.boxes for y, x in [np.argwhere(planted.ink)[0]]
+    )
+    after = np.frombuffer(outcome.file[-pixels.size :], dtype=np.uint8).reshape(pixels.shape)
+    assert np.ptp(after[planted.ink]) == 0
+    assert "FERN" not in " ".join(w.text for w in reader()(picture_of(resized(after, 2))))
+
+
+@needs_tesseract
+def test_text_in_colour_that_is_as_bright_as_its_ground():
+    pixels = np.full((90, 300, 3), (120, 60, 60), dtype=np.uint8)
+    planted = write(pixels, "KOWALSKI 4711", 30, 30, 18, (20, 110, 60))
+    outcome = clean(file_of(image(pixels, photometric="RGB")), reader())
+    assert isinstance(outcome, Cleaned)
+    after = np.frombuffer(outcome.file[-pixels.size :], dtype=np.uint8).reshape(pixels.shape)
+    assert np.ptp(after[planted.ink].astype(int), axis=0).max() == 0
+
+
+@needs_tesseract
+def test_a_marker_stays_where_a_name_goes():
+    pixels = anatomy(160, 320, 3) // 2
+    pixels[:50] = pixels[110:] = 5
+    name = write(pixels, "Marchetti, Anna", 10, 12, 18, 240)
+    marker = write(pixels, "SUPINE", 220, 125, 18, 240)
+    outcome = clean(file_of(image(pixels)), reader())
+    assert isinstance(outcome, Cleaned)
+    after = np.frombuffer(outcome.file[-pixels.size :], dtype=np.uint8).reshape(pixels.shape)
+    assert np.ptp(after[name.ink]) == 0
+    assert np.array_equal(after[marker.ink], pixels[marker.ink])
+
+
+@needs_tesseract
+def test_an_image_without_text_is_untouched():
+    assert clean(file_of(image(anatomy(160, 240, 7))), reader()) == Untouched(looked=True)
