@@ -87,6 +87,13 @@ TIMES = [
     ("desde 1980 a 1983, y", {("patient.time", "1980 a 1983")}),
     ("operado en 2004 de apendicitis", {("patient.time", "2004")}),
     ("a principios del año 2004 se", {("patient.time", "año 2004")}),
+    ("el lunes, 3 de mayo de 2010", {("patient.time", "lunes, 3 de mayo de 2010")}),
+    ("operada el 12-XII-2004", {("patient.time", "12-XII-2004")}),
+    ("ingresada del 3 al 5/06/2010", {("patient.time", "3 al 5/06/2010")}),
+    ("los días 12, 13 y 14 de mayo de 2012", {("patient.time", "12, 13 y 14 de mayo de 2012")}),
+    ("el 12 de Septiempre de 2016", {("patient.time", "12 de Septiempre de 2016")}),
+    ("Verano de 2010. Oct/05.", {("patient.time", "Verano de 2010"), ("patient.time", "Oct/05")}),
+    ("1998: apendicectomía", {("patient.time", "1998")}),
     ("TC (Septiembre 2015)", {("patient.time", "Septiembre 2015")}),
 ]
 

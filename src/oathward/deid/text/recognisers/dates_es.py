@@ -1,7 +1,7 @@
 """Dates of Spanish texts: with months by name, in words, after a label however mistyped, and years that say when something was.
 
 Rules:
-- A month alone is a date; ``Abril``, ``Mayo`` and ``Julio``, written large, only after a word of time: they are names, too.
+- A month alone is a date; of ``Abril``, ``Mayo`` and ``Julio``, written large, we are less sure: they are names, too.
 - A year alone is a date after a word of time or in brackets, where no unit follows it (``en 2000 ml``).
 
 Source: 45 CFR 164.514(b)(2)(i)(C).
@@ -27,7 +27,7 @@ _DAY_WORDS = (
     r"|veinte|veinti(?:uno|d[óo]s|tr[ée]s|cuatro|cinco|s[ée]is|siete|ocho|nueve)|treinta(?:[ ]y[ ]uno)?)"
 )
 _YEAR_WORDS = r"(?:dos[ ]mil|mil[ ]novecientos)(?:[ ](?:y|[a-záéíóú]{3,14})){0,3}"
-_BEFORE = r"(?:en|desde|hasta|durante|mes(?:es)?[ ]de|pasado|pr[óo]ximo|finales[ ]de|principios[ ]de|mediados[ ]de|inicios?[ ]de|partir[ ]de|antes[ ]de|despu[ée]s[ ]de|y|a|del?|tras|sobre|hacia)"
+_WEEKDAY = r"(?:(?:lunes|martes|mi[ée]rcoles|jueves|viernes|s[áa]bado|domingo),?[ ](?:el[ ])?)?"
 _VALUE = (
     rf"([^\s:\d]{{0,3}}\d(?:[ \t]?[-/.,:;]{{0,2}}[ \t]?\d)*(?:[ \t]?(?:[-/.]|del?[ ])?[ \t]?[A-Za-zÀ-ž]{{3,10}}\.?[ \t]?(?:[-/.,]|del?[ ](?:año[ ])?)?[ \t]?\d{{2,4}}\b)?"
     rf"|{_MONTH}(?:[-/., ]{{1,2}}(?:del?[ ])?\d{{2,4}})?)"
@@ -71,7 +71,11 @@ def _years(words: Tokens) -> Iterator[Word]:
 RECOGNISER = Recogniser(
     categories={"time": "patient.time", "birth": "patient.birth-date"},
     patterns=(
-        Pattern("time", rf"(?i)\b\d{{1,2}}[ºª°]?{_DAY_TO_MONTH}{_MONTH}(?:{_OF_YEAR})?", sure=0.97),
+        Pattern(
+            "time",
+            rf"(?i)\b{_WEEKDAY}(?:d[íi]a[ ])?\d{{1,2}}[ºª°]?{_DAY_TO_MONTH}{_MONTH}(?:{_OF_YEAR})?",
+            sure=0.97,
+        ),
         Pattern(
             "time",
             rf"(?i)\b(?:\d{{1,2}}(?:[ ]?,[ ]?|[ ]?-[ ]?|[ ](?:y|a|al|o|u)[ ](?:el[ ])?)){{1,4}}\d{{1,2}}[ ]de[ ]{_MONTH}(?:{_OF_YEAR})?",
@@ -102,7 +106,14 @@ RECOGNISER = Recogniser(
             r"\b(?:ENERO|FEBRERO|MARZO|JUNIO|AGOSTO|SEPTIEMBRE|OCTUBRE|NOVIEMBRE|DICIEMBRE)\b",
             sure=0.7,
         ),
-        Pattern("time", rf"(?i)(?:[(/-]|\b{_BEFORE}[ \t]+)(abril|mayo|julio)\b", group=1, sure=0.8),
+        # Names of persons, too: whoever finds a name there is surer.
+        Pattern("time", r"\b(?:Abril|Mayo|Julio|ABRIL|MAYO|JULIO)\b", sure=0.55),
+        Pattern("time", r"\b\d{1,2}[-/. ](?:I{1,3}|IV|VI{0,3}|IX|XI{0,2})[-/. ](?:\d{4}|\d{2})\b", sure=0.8),
+        Pattern(
+            "time",
+            r"(?i)\b\d{1,2}[ ](?:al?|y|-)[ ](?:el[ ])?\d{1,2}[-/.]\d{1,2}[-/.](?:\d{4}|\d{2})\b",
+            sure=0.95,
+        ),
         Pattern(
             "time",
             rf"(?i)\b{_DAY_WORDS}[ ]de[ ]{_FULL_MONTH}(?:[ ]del?[ ](?:{_YEAR}\b|{_YEAR_WORDS}))?",
