@@ -15,7 +15,7 @@ import pytest
 from tests.conformance.test_deid_planting import VERBATIM
 from tests.fhir_planted import Plant, plants
 from tests.fhir_shaped import PLANS, put, resources
-from tests.shaped import CLOSED, PROFILES, SEEDS
+from tests.shaped import CLOSED, SEEDS
 from tests.survivors import table
 
 from oathward.core.errors import DecodeError
@@ -69,10 +69,12 @@ def test_nearly_everything_planted_is_valid():
 
 
 @pytest.mark.parametrize("kind", TYPES)
-@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "treatment"])
+@pytest.mark.parametrize("profile", [name for name in VERBATIM if name != "treatment"])
 def test_only_listed_classes_pass(profile: str, kind: str):
     passed = survivors(kind, profile)
     wrong = [one for one in passed if one.cls not in VERBATIM[profile]]
+    if profile == "research":  # where dates move, a time of day stays
+        wrong = [one for one in wrong if (one.kind, one.cls) != ("time", "patient.time")]
     assert not wrong, [(one.place, one.cls) for one in wrong[:5]]
     if profile in CLOSED:
         wrong = [
