@@ -38,10 +38,15 @@ def language_of(words: Tokens, said: str = "") -> str:
         words: of the text.
         said: a tag that came with it (``es``, ``en-US``); empty where none did.
     """
-    tag = said.replace("_", "-").partition("-")[0].lower()
+    tag = base(said)
     if tag:
         return tag if tag in _SMALL_WORDS else ""
     counts = {name: sum(map(small.__contains__, words.lowers)) for name, small in _SMALL_WORDS.items()}
     best = max(counts, key=counts.__getitem__)
     others = sum(counts.values()) - counts[best]
     return best if counts[best] >= _SURE_AT and others * _TIMES <= counts[best] else ""
+
+
+def base(said: str) -> str:
+    """Give the language of a tag without its country or script: ``es`` of ``es-MX``."""
+    return said.replace("_", "-").partition("-")[0].lower()

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from oathward.deid.text.language import base
+
 RECALL: Mapping[str, float] = {"en": 0.96, "es": 0.94}
 """Language -> share of what was marked that is found."""
 
 
 def recall_of(language: str) -> float:
     """Give the measured recall of a language; 0 for one that nobody measured."""
-    return RECALL.get(language, 0.0) if language else min(RECALL.values(), default=0.0)
+    return RECALL.get(base(language), 0.0) if language else min(RECALL.values(), default=0.0)

@@ -6,6 +6,7 @@ import pytest
 
 from oathward.deid.text.find import find
 from oathward.deid.text.language import language_of
+from oathward.deid.text.measured import RECALL, recall_of
 from oathward.deid.text.model import NOTHING, Context
 from oathward.deid.text.recogniser import recognisers
 from oathward.deid.text.tokens import tokens
@@ -44,3 +45,9 @@ def test_a_text_of_no_plain_language_is_read_by_all_recognisers(said: str) -> No
     text = "Remitido por: Dra. Julia Pais Blanco"
     spans = find(text, Context(NOTHING, lambda _cls, _part: REMOVE, said))
     assert any(text[s.start : s.end] == "Julia Pais Blanco" for s in spans)
+
+
+def test_what_was_measured_of_a_language_holds_for_it_in_every_country() -> None:
+    assert recall_of("es-MX") == recall_of("es") == RECALL["es"]
+    assert recall_of("fr") == 0
+    assert recall_of("") == min(RECALL.values())

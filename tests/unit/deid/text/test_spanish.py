@@ -82,11 +82,11 @@ TIMES = [
         {("patient.time", "tres de abril de mil novecientos sesenta")},
     ),
     ("intervenido en noviembre del 2001", {("patient.time", "noviembre del 2001")}),
-    ("En el mes de Marzo se le practicó", {("patient.time", "Marzo")}),
+    ("En el mes de Marzo se le practicó", {("patient.time", "mes de Marzo")}),
     ("Revisión en mayo.", {("patient.time", "mayo")}),
     ("desde 1980 a 1983, y", {("patient.time", "1980 a 1983")}),
     ("operado en 2004 de apendicitis", {("patient.time", "2004")}),
-    ("a principios del año 2004 se", {("patient.time", "año 2004")}),
+    ("a principios del año 2004 se", {("patient.time", "principios del año 2004")}),
     ("el lunes, 3 de mayo de 2010", {("patient.time", "lunes, 3 de mayo de 2010")}),
     ("operada el 12-XII-2004", {("patient.time", "12-XII-2004")}),
     ("ingresada del 3 al 5/06/2010", {("patient.time", "3 al 5/06/2010")}),
@@ -94,6 +94,9 @@ TIMES = [
     ("el 12 de Septiempre de 2016", {("patient.time", "12 de Septiempre de 2016")}),
     ("Verano de 2010. Oct/05.", {("patient.time", "Verano de 2010"), ("patient.time", "Oct/05")}),
     ("1998: apendicectomía", {("patient.time", "1998")}),
+    ("en 1998, 1999 y 2001 ingresó", {("patient.time", "1998, 1999 y 2001")}),
+    ("a finales de mayo de ese mismo año acude", {("patient.time", "finales de mayo de ese mismo año")}),
+    ("del 3/05/2010 al 5/06/2010", {("patient.time", "3/05/2010 al 5/06/2010")}),
     ("TC (Septiembre 2015)", {("patient.time", "Septiembre 2015")}),
 ]
 

@@ -28,6 +28,9 @@ _DAY_WORDS = (
 )
 _YEAR_WORDS = r"(?:dos[ ]mil|mil[ ]novecientos)(?:[ ](?:y|[a-záéíóú]{3,14})){0,3}"
 _WEEKDAY = r"(?:(?:lunes|martes|mi[ée]rcoles|jueves|viernes|s[áa]bado|domingo),?[ ](?:el[ ])?)?"
+_ABOUT = r"(?:(?:finales|final|fines|principios|mediados|inicios?|comienzos)[ ]del?[ ](?:mes[ ]de[ ]|año[ ])?|mes(?:es)?[ ]de[ ])"
+_THAT_YEAR = r"(?:[ ]de(?:l|[ ]ese|[ ]este|[ ]dicho|[ ]aquel)(?:[ ](?:mismo|presente|pasado|siguiente))?[ ]año(?:[ ](?:en[ ]curso|pasado|siguiente|anterior))?)"
+_FIGURES = r"\d{1,2}[/.-]\d{1,2}[/.-](?:\d{4}|\d{2})"
 _VALUE = (
     rf"([^\s:\d]{{0,3}}\d(?:[ \t]?[-/.,:;]{{0,2}}[ \t]?\d)*(?:[ \t]?(?:[-/.]|del?[ ])?[ \t]?[A-Za-zÀ-ž]{{3,10}}\.?[ \t]?(?:[-/.,]|del?[ ](?:año[ ])?)?[ \t]?\d{{2,4}}\b)?"
     rf"|{_MONTH}(?:[-/., ]{{1,2}}(?:del?[ ])?\d{{2,4}})?)"
@@ -48,7 +51,7 @@ _YEAR_DIGITS = 4
 
 def _years(words: Tokens) -> Iterator[Word]:
     """Years that say when something was: after a word of time, and no unit after them."""
-    year = -1
+    year, start = -3, 0
     for i, word in enumerate(words.words):
         if len(word) != _YEAR_DIGITS or not word.isdigit() or word[:2] not in ("19", "20"):
             continue
@@ -64,8 +67,11 @@ def _years(words: Tokens) -> Iterator[Word]:
         )
         measured = gap[:1] in ("/", "%", "x") or (gap in (".", ",") and bool(after) and after[0][0].isdigit())
         if told and not measured and not (gap.strip(" ") == "" and after and after[0] in _UNITS):
+            # Years one after the other are one span, with what stands between them.
+            goes_on = year == i - 1 or (year == i - 2 and words.lowers[i - 1] in ("y", "a", "al", "hasta"))
+            start = start if goes_on else i
             year = i
-            yield Word(words.starts[i], words.ends[i], "time", 0.75)
+            yield Word(words.starts[start], words.ends[i], "time", 0.8 if goes_on else 0.75)
 
 
 RECOGNISER = Recogniser(
@@ -73,7 +79,7 @@ RECOGNISER = Recogniser(
     patterns=(
         Pattern(
             "time",
-            rf"(?i)\b{_WEEKDAY}(?:d[íi]a[ ])?\d{{1,2}}[ºª°]?{_DAY_TO_MONTH}{_MONTH}(?:{_OF_YEAR})?",
+            rf"(?i)\b{_WEEKDAY}(?:d[íi]a[ ])?\d{{1,2}}[ºª°]?{_DAY_TO_MONTH}{_MONTH}(?:{_OF_YEAR}|{_THAT_YEAR})?",
             sure=0.97,
         ),
         Pattern(
@@ -87,7 +93,7 @@ RECOGNISER = Recogniser(
             rf"(?i)\b\d{{1,2}}(?:[ ]de[ ]|[-/])[a-záéíóú]{{3,11}}(?:[ ]del?[ ](?:año[ ])?|[-/]){_YEAR}\b",
             sure=0.9,
         ),
-        Pattern("time", rf"(?i)\b{_FULL_MONTH}{_OF_YEAR}", sure=0.97),
+        Pattern("time", rf"(?i)\b{_ABOUT}?{_FULL_MONTH}(?:{_OF_YEAR}|{_THAT_YEAR})", sure=0.97),
         Pattern(
             "time",
             rf"(?i)\b{_FULL_MONTH}(?:[ ]?[-/][ ]?|[ ](?:y|a)[ ]){_FULL_MONTH}(?:{_OF_YEAR})?",
@@ -95,6 +101,13 @@ RECOGNISER = Recogniser(
         ),
         Pattern("time", rf"(?i)\b(?:{_SHORT})\b\.?[-/ ]{_YEAR}\b", sure=0.9),
         Pattern("time", rf"(?i)\b(?:{_SHORT})[-/]'?\d{{2}}\b", sure=0.8),
+        Pattern("time", rf"(?i)\b{_ABOUT}(?:{_FULL_MONTH}|{_YEAR})\b", sure=0.9),
+        Pattern("time", rf"(?i)\b{_FIGURES}[ ](?:al?|y|-|hasta)[ ](?:el[ ])?{_FIGURES}\b", sure=0.95),
+        Pattern(
+            "time",
+            rf"(?i)\b(?:{_FIGURES}|{_YEAR})[ ]a[ ]las[ ]\d{{1,2}}[:.]\d{{2}}(?:[ ]?h(?:oras|rs?)?\b)?",
+            sure=0.95,
+        ),
         Pattern("time", rf"\b{_FULL_MONTH}\b", sure=0.7),
         Pattern(
             "time",
