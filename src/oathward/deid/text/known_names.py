@@ -29,6 +29,9 @@ ONCE_FROM, TWICE_FROM = 5, 9
 LETTERS_MAX = 24
 """A longer word is compared as it is."""
 
+NEAR_MAX = 400
+"""Known words that are compared letter by letter; of a message that has more, the others are found as they are."""
+
 ASKED_MAX = 20_000
 """Words of texts that are remembered with what they are near to."""
 
@@ -104,7 +107,7 @@ class Names:
         self._of_class = {cls: [w for w in words if len(w) > 1] for cls, words in by_class.items()}
         self._asked: dict[str, str] = {}
         self._longest = max(map(len, spelt), default=0)
-        for word in spelt:
+        for word in spelt[:NEAR_MAX]:
             if ONCE_FROM <= len(word) <= LETTERS_MAX:
                 for left in _deletions(word, _wrong(len(word))):
                     self._misspelt.setdefault(left, []).append(word)

@@ -24,7 +24,7 @@ KNOWN = "known"
 SURE_FROM = 5
 """Characters from which an identifier needs no word before it: 4 where it has a letter too."""
 
-LENGTH_MAX = 128
+LENGTH_MAX = 64
 PHONE_FROM = 7
 LITERALS_MAX = 64
 """Addresses of the network that are looked for one by one."""

@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from oathward.deid.text.known import find_known
+from oathward.deid.text.known_names import Names
 from oathward.deid.text.model import Known, Span
 from oathward.deid.text.tokens import tokens
 
@@ -290,6 +291,14 @@ def test_what_is_prepared_is_of_the_last_one_only() -> None:
     text = "Quarrel Zephyr"
     for known, word in ((first, "Quarrel"), (other, "Zephyr"), (first, "Quarrel")):
         assert [text[s.start : s.end] for s in find_known(text, tokens(text), known)] == [word]
+
+
+def test_a_message_full_of_names_is_prepared_within_bounds() -> None:
+    chance = random.Random(9)
+    made = ["".join(chance.choice("abcdefghijklmnop") for _ in range(20)) for _ in range(5_000)]
+    names = Names(("patient.name", word) for word in made)
+    assert sum(map(len, names._misspelt.values())) < 200_000
+    assert names.exact((made[-1],)) == "patient.name"
 
 
 def test_work_grows_with_the_text_not_with_its_square() -> None:
