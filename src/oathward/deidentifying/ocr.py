@@ -19,6 +19,7 @@ import resource
 import shutil
 import subprocess
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 
@@ -57,14 +58,13 @@ class Tesseract:
         """
         image = b"P5 %d %d 255\n" % (picture.columns, picture.rows) + picture.grey
         command = [*_apart(), self.program, "stdin", "stdout", *OPTIONS]
-        environment = {name: value for name, value in os.environ.items() if name in ENVIRONMENT}
         try:
             with subprocess.Popen(  # noqa: S603  a program of this system, a list of fixed words
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=environment | {"OMP_THREAD_LIMIT": "1"},
+                env=environment(ENVIRONMENT) | {"OMP_THREAD_LIMIT": "1"},
             ) as running:
                 try:
                     self._limit(running.pid)
@@ -86,6 +86,11 @@ class Tesseract:
             (resource.RLIMIT_CORE, 0),
         ):
             resource.prlimit(pid, what, (most, most))
+
+
+def environment(names: AbstractSet[str]) -> dict[str, str]:
+    """Give what a program beside may know of our environment."""
+    return {name: value for name, value in os.environ.items() if name in names}
 
 
 def words_of(answer: bytes) -> list[Word]:
