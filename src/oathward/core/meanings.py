@@ -63,7 +63,7 @@ MEANINGS: dict[Reason, Meaning] = (
             "mend the sender",
         ),
         Reason.FORMAT_UNSUPPORTED: Meaning(
-            "a body in another format than FHIR's JSON, or a DICOM file that is a directory or of a transfer syntax of nobody's",
+            "a body that is not FHIR's JSON, a DICOM directory, or a DICOM file of a transfer syntax of nobody's",
             "send `application/fhir+json`; leave directories out, they are made anew",
         ),
         Reason.TRUNCATED: Meaning("a file ends before what it announced", "send it again, whole"),
