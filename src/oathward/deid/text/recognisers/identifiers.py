@@ -20,7 +20,7 @@ _LABEL = (
     r"registration|reg|employee|staff|badge|case|claim|encounter|visit|admission|episode|accession|specimen|sample|order|referral|file|folio|"
     r"student|study|subject|participant|passport|identifier|identification|unique|serial|reference|ref|invoice|receipt|confirmation|ticket|npi|dea|upin|ein|tin|dob id|iban|swift|routing|card|cc|credit card)"
 )
-_KIND = r"(?: ?(?:id(?:entifier|entification)?s?|numbers?|num\.?|no\.?|nr\.?|#|code|card|record))*"
+_KIND = r"(?: ?(?:id(?:entifier|entification)?s?|numbers?|num\.?|no\.?|nr\.?|#|code|card|record)){0,3}"
 _LINK = r"[.,]?(?: ?(?:is|was|of|under|ends? in|ending(?: in)?|as))? ?[:=#(]{0,3} ?#?"
 _VALUE = r"([A-Za-z]{0,6}[-/.]?\d[A-Za-z0-9]*(?:[-/.][A-Za-z0-9]+)*|[A-Z0-9]+(?:-[A-Z0-9]+)*)"
 _ID_KIND = r"(?:\bid|\bid(?:entifier|entification)?|number|\bno\.|\bnum\.|#)"
@@ -78,7 +78,7 @@ RECOGNISER = Recogniser(
             r"(?i)\b" + _LABEL + _KIND + _LINK + _VALUE,
             group=1,
             check=_after_label,
-            hint=r"(?i)\b" + _LABEL + r"[a-z .:=#(,/-]{0,36}\d",
+            hint=r"(?i)\b" + _LABEL + r"[a-z .:=#(,/-]{0,80}\d",
         ),
         Pattern(
             "id",
