@@ -25,7 +25,7 @@ JUDGES = ("oidc-provider",)
 """What tests are judged by; ``make test`` sets them up."""
 READERS = ("presidio",)
 """Find what names somebody in texts, for `bench_deid_text`."""
-PEERS = (*SERVERS, "fhir-resources", "policy-engines", *READERS, *JUDGES)
+PEERS = (*SERVERS, "fhir-resources", "policy-engines", "dicom-deid", *READERS, *JUDGES)
 
 
 def ready(name: str) -> Path:

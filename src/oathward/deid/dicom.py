@@ -10,6 +10,8 @@ Deliberately absent: I/O, pixels.
 
 from __future__ import annotations
 
+from functools import cache
+
 from oathward.deid.action import Seeds, actions
 from oathward.deid.plan import deciding
 from oathward.deid.profile import Profile
@@ -19,7 +21,36 @@ from oathward.protocols.dicom.compiling import PERSON, Means
 from oathward.protocols.dicom.persons import known_values_of
 from oathward.protocols.dicom.reader import File
 from oathward.protocols.dicom.rewrite import Rewriter, compile_rewriter
-from oathward.protocols.shaping import Transform
+from oathward.protocols.shaping import Ruling, Transform
+
+NOTE = "note.text"
+TEXTS_MAX = 4_096
+"""Texts remembered of one subject."""
+
+
+class Remembered:
+    """What texts of one subject became: the slices of a series say the same, and finding is dear.
+
+    Holds texts of the subject it was last asked for, no others, and no more than ``TEXTS_MAX``.
+    """
+
+    __slots__ = ("_made", "_of", "_transform")
+
+    def __init__(self, transform: Transform) -> None:
+        self._transform = transform
+        self._of: object = None
+        self._made: dict[str, str] = {}
+
+    def __call__(self, value: str, seeds: Seeds) -> str:
+        """Give what the transform makes of a text."""
+        text = seeds.text
+        of = seeds.subject_seed, seeds.days, seeds.year, text and (text.known, text.language)
+        if of != self._of or len(self._made) >= TEXTS_MAX:
+            self._of, self._made = of, {}
+        made = self._made.get(value)
+        if made is None:
+            made = self._made[value] = self._transform(value, seeds)
+        return made
 
 
 def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
@@ -28,13 +59,19 @@ def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
     Raises:
         PolicyError: a class that does not exist.
     """
-    decide = deciding(profile, classes)
+    ruled = deciding(profile, classes)
+
+    @cache
+    def decide(cls: str, part: str) -> Ruling:
+        ruling = ruled(cls, part)
+        return Remembered(ruling) if cls == NOTE and callable(ruling) else ruling
+
     named = decide(PERSON, "")
     means = Means(
         person=named if callable(named) else _transform("pseudonym", PERSON),
         uid=_transform("uid", "message.control"),
         shift=_transform("shift", "observation.time"),
-        text=_cleaned,
+        text=Remembered(_cleaned),
     )
     return compile_rewriter(decide, profile.dicom, means, profile=profile.name)
 

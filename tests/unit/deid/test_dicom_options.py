@@ -7,9 +7,9 @@ from tests.shaped import SEEDS, applied
 from oathward.core.errors import PolicyError
 from oathward.core.labels import CLASSES
 from oathward.deid.action import Seeds
-from oathward.deid.dicom import compile_dicom, known_of
+from oathward.deid.dicom import Remembered, compile_dicom, known_of
 from oathward.deid.profile import builtin_profiles, parse
-from oathward.deid.text.model import Context
+from oathward.deid.text.model import Context, Known
 from oathward.protocols.dicom.reader import decode
 from oathward.protocols.shaping import KEEP, REMOVE
 
@@ -62,3 +62,25 @@ def test_a_text_is_cleaned_of_what_the_file_knows():
     assert out.StudyDescription.startswith("CT for [name]")
     assert "Moreau" not in out.StudyDescription
     assert "StudyDescription" not in read(write(file, "1", SEEDS).joined(file.data))
+
+
+def test_what_is_remembered_of_one_subject_is_not_given_to_another():
+    asked = []
+
+    def transform(value, seeds):
+        asked.append(value)
+        return f"{value} {seeds.days}"
+
+    remembered = Remembered(transform)
+    first = Seeds(SEEDS.subject_seed, SEEDS.device_key, "1", 2026, days=3)
+    known = Context(Known((("patient.name", "", "Moreau"),)), lambda _cls, _part: REMOVE)
+    others = (
+        Seeds(bytes(32), SEEDS.device_key, "1", 2026, days=3),
+        Seeds(SEEDS.subject_seed, SEEDS.device_key, "1", 2026, days=4),
+        Seeds(SEEDS.subject_seed, SEEDS.device_key, "1", 2026, days=3, text=known),
+    )
+    assert [remembered("a", first), remembered("a", first)] == ["a 3", "a 3"]
+    assert asked == ["a"]
+    for number, other in enumerate(others):
+        assert remembered("a", other) == f"a {other.days}"
+        assert len(asked) == 2 + number

@@ -16,10 +16,11 @@ Source: DICOM PS3.5 §7 (data sets, sequences), Annex A (transfer syntaxes); PS3
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
 from struct import error as StructError  # noqa: N812  it is named like a module's function
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
@@ -196,21 +197,26 @@ def _inflated(packed: memoryview, most: int) -> bytes:
     return data
 
 
+def _unpackers(order: str) -> tuple[Callable[..., tuple[Any, ...]], ...]:
+    return tuple(Struct(order + form).unpack_from for form in ("HH2sH", "HHL", "L"))
+
+
+_UNPACK = {True: _unpackers("<"), False: _unpackers(">")}
+"""Little endian or not -> head of an element with its VR, head without it, a long length."""
+
+
 class _Walker:
     """Steps over elements; ``left`` is how many more there may be."""
 
     def __init__(
         self, view: memoryview, encoding: Encoding, depth: int = 0, left: int = ELEMENTS_MAX
     ) -> None:
-        order = "<" if encoding.little else ">"
         self._view = view
         self._encoding = encoding
         self._depth = depth
         self.left = left
         self._short: frozenset[bytes] = frozenset() if encoding.implicit else SHORT
-        self._head = Struct(f"{order}HH2sH").unpack_from
-        self._tag = Struct(f"{order}HHL").unpack_from
-        self._long = Struct(f"{order}L").unpack_from
+        self._head, self._tag, self._long = _UNPACK[encoding.little]
 
     def meta(self, start: int) -> tuple[list[Element], int]:
         """Read the file meta information; give its elements and where they end."""
