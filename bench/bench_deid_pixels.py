@@ -60,6 +60,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--seed", type=int, default=int(os.environ.get("OATHWARD_SEED", "20260101")))
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="no more images after so long; how many is said"
+    )
     options = parser.parse_args()
     read = reader()
     if read is None:
@@ -70,7 +73,10 @@ def main() -> int:
     more: dict[str, list[float]] = {"with text": [], "without text": []}
     seconds: list[float] = []
     untouched = clear = 0
+    started = time.perf_counter()
     for number in range(options.images):
+        if time.perf_counter() - started > options.seconds:
+            break
         size, (contrast, step), ground = (
             chance.choice(SIZES),
             chance.choice(list(CONTRASTS.items())),
@@ -88,6 +94,7 @@ def main() -> int:
         judge(planted, outcome, changed, [counts[kind] for kind in kinds], legible_in(outcome, pixels, read))
         if not isinstance(outcome, Held):
             more["with text" if planted else "without text"].append(elsewhere(changed, planted))
+    print(f"{len(seconds)} images, seed {options.seed}")
     table(counts)
     for name, shares in more.items():
         print(
@@ -156,7 +163,7 @@ def judge(planted: list[Planted], outcome: Any, changed: Any, counts: list[Count
         for one in counts:
             one.texts += 1
             one.held += held
-            one.covered += held or share >= COVERED
+            one.covered += int(held or share >= COVERED)
             one.legible += any(word in legible for word in words)
             if not held and share < COVERED:
                 one.missed.append(f"{share:.2f}")
