@@ -9,6 +9,9 @@ import time
 import zlib
 
 import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
 from tests import forked
 from tests.site import Site
 from tests.site import bundle as policy
@@ -129,6 +132,38 @@ def test_two_formats_one_patient_one_pseudonym_and_no_secret_anywhere(site, fold
     (record,) = site.records("deid.ended")
     record = record["body"]
     assert (record["profile"], record["files"], record["written"]) == ("limited-data-set", 2, 2)
+
+
+def dicom(path):
+    """Write a CT image of the same patient, as pydicom does; its number is of the same authority."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, CTImageStorage
+    image = Dataset()
+    image.file_meta = meta
+    image.SOPClassUID, image.SOPInstanceUID = CTImageStorage, generate_uid()
+    meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+    image.PatientName, image.PatientID, image.IssuerOfPatientID = "QUIXLEY^ZORAIDA", "77310042", "HOSP"
+    image.PatientBirthDate, image.PatientSex, image.PatientAddress = "19480229", "F", "12 VOSSLER LANE"
+    image.StudyInstanceUID, image.SeriesInstanceUID = generate_uid(), generate_uid()
+    image.Modality, image.ImageType, image.StudyDate = "CT", ["ORIGINAL", "PRIMARY", "AXIAL"], "20260102"
+    image.Rows = image.Columns = 64
+    image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
+    image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, 0
+    image.PixelData = bytes(64 * 64 * 2)
+    image.save_as(path, enforce_file_format=True)
+
+
+def test_an_image_of_the_patient_has_the_same_pseudonym_and_its_pixels_as_they_were(site, folder, tmp_path):
+    dicom(folder / "image.dcm")
+    _, told = deid(site, folder, tmp_path / "out")
+    assert (told["written"], told["held"], told["patients"]) == (3, 0, 1)
+    files = written(tmp_path / "out")
+    (path,) = (tmp_path / "out" / name for name in files if name.endswith(".dcm"))
+    image = dcmread(path)
+    assert image.PatientID == pseudonyms(files)[0]
+    assert image.PixelData == bytes(64 * 64 * 2)
+    assert image.PatientIdentityRemoved == "YES"
+    assert not [secret for secret in SECRETS if secret.encode() in everything(tmp_path / "out")]
 
 
 def test_another_project_has_other_pseudonyms_and_the_same_one_the_same_files(site, folder, tmp_path):

@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "portal": "The patient portal: invite a patient or who stands in for them, list, end.",
         "access": "Openings of patients' data: why each was, what nothing explains, reviewing it.",
         "uploads": "What devices send past Oathward: import, list, end.",
+        "profile": "Profiles of de-identification in words: list, show one, what differs between two.",
         "governance": "The register: owners, agreements, assessments, the record of processing.",
         "break-glass": "Glasses that were broken in an emergency: list, review.",
         "consent": "What patients allow and deny: record, import, list, explain, withdrawals, notices.",

@@ -1,0 +1,100 @@
+"""DICOM: Part 10 files, and data sets without preamble; one image, report, waveform or plan a file.
+
+Rules:
+- The file stays where it is: what is not touched, pixels above all, is copied by the kernel.
+- An image whose header says that text may be burned in is read; what is no clinical marker is blanked. Where nothing here reads, it is held.
+
+Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.labels import CLASSES
+from oathward.deid import dicom
+from oathward.deid.action import Seeds
+from oathward.deid.pixels.model import Cleaned, Held, Outcome
+from oathward.deid.pixels.risk import Header, signs_of
+from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
+from oathward.patients.dicom import spoken_of
+from oathward.protocols.dicom.reader import File, decode, text_of
+
+_PREAMBLE = 128
+_MARK = b"DICM"
+_BYTES_MAX = 8 << 30
+_PIXELS = frozenset((0x7FE00008, 0x7FE00009, 0x7FE00010))
+_REGIONS = 0x00186011
+_OVERLAY_BITS = frozenset(group << 16 | 0x0102 for group in range(0x6000, 0x6020, 2))
+_WORDS = {
+    0x00080016: "sop_class",
+    0x00080060: "modality",
+    0x00280301: "burned_in",
+    0x00080064: "conversion_type",
+    0x00280004: "photometric",
+}
+_IMAGE_TYPE, _BITS_STORED = 0x00080008, 0x00280101
+
+
+def _recognise(head: bytes, name: str) -> bool:
+    marked = head[_PREAMBLE : _PREAMBLE + len(_MARK)] == _MARK
+    return marked or (name.endswith((".dcm", ".dicom")) and head[:1] in (b"\x02", b"\x08"))
+
+
+def _compile(terms: Terms) -> Any:
+    return dicom.compile_dicom(terms.profile, CLASSES)
+
+
+def _read(data: memoryview, terms: Terms) -> Content:
+    file = decode(data)
+    return Content([_unit(file, terms)], one_after_another)
+
+
+def _unit(file: File, terms: Terms) -> Unit:
+    def shape(compiled: Any, seeds: Seeds) -> Shaped:
+        left, looked = _looked_at(file, terms)
+        done = compiled(left, seeds.outgoing_id, seeds, pixels_cleaned=looked)
+        pieces = done.pieces if left is file else (done.joined(left.data),)
+        return Shaped(pieces, done.removed, done.changed)
+
+    return Unit(spoken_of(file, terms.folder, terms.hasher), lambda: dicom.known_of(file), shape)
+
+
+def _looked_at(file: File, terms: Terms) -> tuple[File, bool]:
+    """Give the file with what was burned in blanked, and whether its pixels were looked at.
+
+    Raises:
+        DeidentificationError: ``deid.pixels-held``.
+    """
+    if not any(one[0] in _PIXELS for one in file.elements) or not signs_of(header_of(file)):
+        return file, False
+    from oathward.deid.pixels.clean import clean
+
+    outcome: Outcome = clean(bytes(file.data), terms.read)
+    if isinstance(outcome, Held):
+        raise DeidentificationError("(7FE0,0010)", outcome.why, reason=outcome.reason)
+    if isinstance(outcome, Cleaned):
+        return decode(outcome.file), True
+    return file, outcome.looked
+
+
+def header_of(file: File) -> Header:
+    """Take what is looked at to say whether text may be burned in."""
+    found: dict[str, Any] = {}
+    for one in file.elements:
+        tag = one[0]
+        if tag in _WORDS:
+            found[_WORDS[tag]] = text_of(file.data, one)
+        elif tag == _IMAGE_TYPE:
+            found["image_type"] = tuple(part.strip() for part in text_of(file.data, one).split("\\"))
+        elif tag == _BITS_STORED:
+            found["bits_stored"] = int.from_bytes(file.view_of(one)[:2], file.encoding.order)
+        elif tag == _REGIONS:
+            found["regions"] = len(one[5] or ())
+        elif tag in _OVERLAY_BITS:
+            found["overlay_bits"] = bool(found.get("overlay_bits")) or any(file.view_of(one))
+    return Header(**found)
+
+
+FORMAT = Format("dicom", ".dcm", _recognise, _compile, _read, _BYTES_MAX, whole=False)
