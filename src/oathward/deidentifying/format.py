@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from oathward.core.authorities import Authorities
 from oathward.core.errors import DecodeError
 from oathward.core.registry import collect
+from oathward.deid.pixels.model import Read
 from oathward.deid.plan import Plan, SafeMessage, Seeds
 from oathward.deid.profile import Profile
 from oathward.deid.text.model import NOTHING, Known
@@ -46,12 +47,14 @@ class Terms:
     """What files are read and shaped by.
 
     ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
+    ``read``: reads print in pictures; None where nothing does.
     """
 
     profile: Profile
     folder: Folder
     authorities: Authorities = field(default_factory=Authorities)
     language: str = ""
+    read: Read | None = field(default=None, repr=False)
 
     @property
     def hasher(self) -> Hasher:

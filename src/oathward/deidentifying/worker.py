@@ -28,10 +28,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oathward.core.authorities import Authorities
-from oathward.core.errors import DecodeError, OathwardError
+from oathward.core.errors import DecodeError, DeidentificationError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
+from oathward.deid.pixels.model import Picture, Word
 from oathward.deid.plan import Plan
 from oathward.deid.profile import parse
 from oathward.deid.text.model import NOTHING, Context
@@ -50,7 +51,7 @@ def main(arguments: list[str]) -> int:
     begun = frames.receive(parent)
     if begun is None:
         return 1
-    worker = Worker(begun[0])
+    worker = Worker(begun[0], parent)
     confine(begun[0]["memory_bytes_max"])
     frames.send(parent, {"ready": True})
     while (asked := frames.receive(parent, 2)) is not None:
@@ -79,31 +80,48 @@ class Worker:
         begun: the first frame: profile, folder, language, key of the words that are searched for.
     """
 
-    def __init__(self, begun: Mapping[str, Any]) -> None:
+    def __init__(self, begun: Mapping[str, Any], parent: socket.socket) -> None:
+        self._parent = parent
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
+        read = self._ask if begun["reads"] else None
         self._terms = Terms(
-            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"]
+            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
         )
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
         self._plans: dict[str, Plan] = {}
         self._known: dict[bytes, str] = {}
 
+    def _ask(self, picture: Picture) -> Sequence[Word]:
+        """Have the parent's reader read a picture."""
+        asked = {
+            "columns": picture.columns,
+            "rows": picture.rows,
+            "grey": base64.b64encode(picture.grey).decode(),
+        }
+        frames.send(self._parent, {"picture": asked})
+        told = frames.receive(self._parent)
+        if told is None:
+            sys.exit(0)
+        if "words" not in told[0]:
+            raise DeidentificationError("ocr", "a reading", reason=Reason.PIXELS_HELD)
+        return [Word(*word) for word in told[0]["words"]]
+
     def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
         """Take one file through its two questions."""
         size = os.fstat(source).st_size
         kind = self._kind(source, size, head["name"])
-        with _mapped(source, size) as mapped:
-            content = kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
-            who = [[_plain(one) for one in unit.identifiers] for unit in content.units]
-            frames.send(parent, {"format": kind.name, "who": who})
-            told = frames.receive(parent)
-            if told is None:
-                sys.exit(0)
-            done = self._shaped(kind, content, told[0]["seeds"], head["outgoing_id"])
-            frames.send(
-                parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
-            )
+        mapped = _mapped(source, size)  # never closed by hand: what was read of it may still point into it
+        content = kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
+        who = [[_plain(one) for one in unit.identifiers] for unit in content.units]
+        frames.send(parent, {"format": kind.name, "who": who})
+        told = frames.receive(parent)
+        if told is None:
+            sys.exit(0)
+        done = self._shaped(kind, content, told[0]["seeds"], head["outgoing_id"])
+        frames.send(
+            parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
+        )
 
     def _kind(self, source: int, size: int, name: str) -> Format:
         if not size:

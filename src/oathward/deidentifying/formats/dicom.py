@@ -89,7 +89,9 @@ def header_of(file: File) -> Header:
         elif tag == _IMAGE_TYPE:
             found["image_type"] = tuple(part.strip() for part in text_of(file.data, one).split("\\"))
         elif tag == _BITS_STORED:
-            found["bits_stored"] = int.from_bytes(file.view_of(one)[:2], file.encoding.order)
+            found["bits_stored"] = int.from_bytes(
+                file.view_of(one)[:2], "little" if file.encoding.little else "big"
+            )
         elif tag == _REGIONS:
             found["regions"] = len(one[5] or ())
         elif tag in _OVERLAY_BITS:
