@@ -1,4 +1,4 @@
-"""``oathward deid profiles`` and ``oathward deid profile``: what profiles do, in words; what differs between two.
+"""``oathward profile``: what profiles do, in words; what differs between two.
 
 Deliberately absent: a site's own profiles that are not active; ``oathward policy diff`` tells what those of a bundle change.
 """
@@ -12,17 +12,45 @@ import typer
 
 from oathward.cli.output import JsonOption, console, emit, one_of, say
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="A profile, e.g. safe-harbor.")]
-OtherArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[OTHER]", help="Say only what differs from NAME to this one.", show_default=False
-    ),
-]
+APP = typer.Typer(
+    help="Profiles of de-identification in words: list, show one, what differs between two.",
+    add_completion=False,
+)
 
 
-def profiles(as_json: JsonOption = False) -> None:
-    """List the profiles, each with what it is for."""
+@APP.command()
+def profile(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A profile, e.g. safe-harbor; without one all are listed.",
+            show_default=False,
+        ),
+    ] = None,
+    other: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[OTHER]", help="Say only what differs from NAME to this one.", show_default=False
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the profiles, say what one does with each class of elements, or what differs between two."""
+    from oathward.deid.profile import builtin_profiles
+
+    if name is None:
+        _all(as_json=as_json)
+        return
+    one_of("NAME", name, builtin_profiles(), "profile")
+    if other is None:
+        _whole(name, as_json=as_json)
+        return
+    one_of("OTHER", other, builtin_profiles(), "profile")
+    _difference(name, other, as_json=as_json)
+
+
+def _all(*, as_json: bool) -> None:
     from oathward.deid import words
     from oathward.deid.profile import builtin_texts
 
@@ -34,18 +62,6 @@ def profiles(as_json: JsonOption = False) -> None:
 
     rows = [{"name": name, **head._asdict()} for name, head in told.items()]
     emit({"profiles": rows}, as_json=as_json, human=human)
-
-
-def profile(name: NameArgument, other: OtherArgument = None, as_json: JsonOption = False) -> None:
-    """Say what a profile does with each class of elements, or what differs between two."""
-    from oathward.deid.profile import builtin_profiles
-
-    one_of("NAME", name, builtin_profiles(), "profile")
-    if other is None:
-        _whole(name, as_json=as_json)
-        return
-    one_of("OTHER", other, builtin_profiles(), "profile")
-    _difference(name, other, as_json=as_json)
 
 
 def _whole(name: str, *, as_json: bool) -> None:

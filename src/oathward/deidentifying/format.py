@@ -18,7 +18,7 @@ from oathward.core.authorities import Authorities
 from oathward.core.errors import DecodeError
 from oathward.core.registry import collect
 from oathward.deid.pixels.model import Read
-from oathward.deid.plan import Plan, SafeMessage, Seeds
+from oathward.deid.plan import SafeMessage, Seeds
 from oathward.deid.profile import Profile
 from oathward.deid.text.model import NOTHING, Known
 from oathward.patients.identifiers import Hasher, Identifier
@@ -92,7 +92,7 @@ class Unit:
 
     identifiers: tuple[Identifier, ...] = field(repr=False)
     known: Callable[[], Known] = field(repr=False)
-    shape: Callable[[Plan, Seeds], Shaped] = field(repr=False)
+    shape: Callable[[Any, Seeds], Shaped] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Content:
 def broken(error: DecodeError) -> Unit:
     """Give what stands for a part of a file that cannot be read: it is held, the rest of the file is not."""
 
-    def shape(_plan: Plan, _seeds: Seeds) -> Shaped:
+    def shape(_plan: object, _seeds: Seeds) -> Shaped:
         raise error
 
     return Unit((), lambda: NOTHING, shape)
@@ -127,7 +127,7 @@ class Format:
     Args:
         name: as reports say it. suffix: of the files that are written.
         recognise: (first ``HEAD_BYTES`` of a file, its name in lower case) -> whether it is one.
-        compile: terms -> the plan its units are shaped by.
+        compile: terms -> what its units are shaped by, a plan for most.
         read: (bytes, terms) -> its content.
         bytes_max: of a file. whole: it is read as bytes; else as a view of the file, of which only what is looked at is read.
     """
@@ -135,7 +135,7 @@ class Format:
     name: str
     suffix: str
     recognise: Callable[[bytes, str], bool]
-    compile: Callable[[Terms], Plan]
+    compile: Callable[[Terms], Any]
     read: Callable[[Any, Terms], Content]
     bytes_max: int
     whole: bool = True

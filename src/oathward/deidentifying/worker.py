@@ -33,7 +33,6 @@ from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Picture, Word
-from oathward.deid.plan import Plan
 from oathward.deid.profile import parse
 from oathward.deid.text.model import NOTHING, Context
 from oathward.deidentifying import frames, residue
@@ -89,7 +88,7 @@ class Worker:
             parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
         )
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
-        self._plans: dict[str, Plan] = {}
+        self._plans: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
 
     def _ask(self, picture: Picture) -> Sequence[Word]:

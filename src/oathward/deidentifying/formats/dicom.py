@@ -9,7 +9,8 @@ Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.labels import CLASSES
@@ -17,9 +18,12 @@ from oathward.deid import dicom
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Cleaned, Held, Outcome
 from oathward.deid.pixels.risk import Header, signs_of
+from oathward.deid.plan import deciding
+from oathward.deid.text.model import Context
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
 from oathward.patients.dicom import spoken_of
 from oathward.protocols.dicom.reader import File, decode, text_of
+from oathward.protocols.shaping import Decide
 
 _PREAMBLE = 128
 _MARK = b"DICM"
@@ -42,8 +46,13 @@ def _recognise(head: bytes, name: str) -> bool:
     return marked or (name.endswith((".dcm", ".dicom")) and head[:1] in (b"\x02", b"\x08"))
 
 
-def _compile(terms: Terms) -> Any:
-    return dicom.compile_dicom(terms.profile, CLASSES)
+class _Compiled(NamedTuple):
+    write: Any
+    decide: Decide
+
+
+def _compile(terms: Terms) -> _Compiled:
+    return _Compiled(dicom.compile_dicom(terms.profile, CLASSES), deciding(terms.profile, CLASSES))
 
 
 def _read(data: memoryview, terms: Terms) -> Content:
@@ -52,10 +61,12 @@ def _read(data: memoryview, terms: Terms) -> Content:
 
 
 def _unit(file: File, terms: Terms) -> Unit:
-    def shape(compiled: Any, seeds: Seeds) -> Shaped:
+    def shape(compiled: _Compiled, seeds: Seeds) -> Shaped:
         left, looked = _looked_at(file, terms)
-        done = compiled(left, seeds.outgoing_id, seeds, pixels_cleaned=looked)
-        pieces = done.pieces if left is file else (done.joined(left.data),)
+        known = replace(seeds, text=Context(dicom.known_of(file), compiled.decide, terms.language))
+        done = compiled.write(left, seeds.outgoing_id, known, pixels_cleaned=looked)
+        # Of a file that was deflated, or whose pixels were blanked, runs are not those of the file that came.
+        pieces = done.pieces if left is file and not file.inflated else (done.joined(left.data),)
         return Shaped(pieces, done.removed, done.changed)
 
     return Unit(spoken_of(file, terms.folder, terms.hasher), lambda: dicom.known_of(file), shape)

@@ -135,7 +135,7 @@ ORGANISATIONS = [
 @pytest.mark.parametrize(
     ("text", "spans"),
     NAMES + NUMBERS + CONTACTS + TIMES + AGES + PLACES + ORGANISATIONS,
-    ids=lambda case: str(case)[:24],
+    ids=lambda case: case[:24] if isinstance(case, str) else "",
 )
 def test_what_names_somebody_is_found(text: str, spans: set[tuple[str, str]]) -> None:
     assert found(text) == spans

@@ -1,10 +1,10 @@
-"""``oathward deid profile``: for people and as JSON; names that are none are told what was meant."""
+"""``oathward profile``: for people and as JSON; names that are none are told what was meant."""
 
 import json
 
 import pytest
 
-from oathward.cli.deid_profiles import profile, profiles
+from oathward.cli.profile import profile
 from oathward.core.errors import InputError
 from oathward.core.labels import CLASSES
 from oathward.deid.profile import builtin_profiles
@@ -15,9 +15,9 @@ def told(capsysbinary: pytest.CaptureFixture[bytes]) -> dict:
 
 
 def test_all_profiles_are_listed(capsysbinary: pytest.CaptureFixture[bytes]):
-    profiles(as_json=True)
+    profile(as_json=True)
     assert [row["name"] for row in told(capsysbinary)["profiles"]] == sorted(builtin_profiles())
-    profiles()
+    profile()
     lines = capsysbinary.readouterr().out.decode().splitlines()
     assert [line.partition(":")[0] for line in lines] == sorted(builtin_profiles())
 
