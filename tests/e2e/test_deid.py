@@ -248,9 +248,10 @@ def test_what_stands_in_an_output_all_the_same_is_taken_back(site, folder, tmp_p
 
 def _policy():
     leaky = builtin_texts()["limited-data-set"].replace('name = "limited-data-set"', 'name = "leaky"')
+    leaky = leaky.replace("[actions]", '[actions]\n"note.text" = "keep"')
     files = policy({"care": "mllp://127.0.0.1:9"})
     files["projects.toml"] += b'[p1]\ntitle = "one"\n'
-    return files | {"profiles/leaky.toml": f'{leaky}"note.text" = "keep"\n'.encode()}
+    return files | {"profiles/leaky.toml": leaky.encode()}
 
 
 def test_a_job_that_is_killed_goes_on_and_repeats_at_most_one_chunk(site, tmp_path):

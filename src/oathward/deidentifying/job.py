@@ -39,7 +39,6 @@ from oathward.deid.action import token
 from oathward.deid.profile import Profile
 from oathward.deidentifying import walk
 from oathward.deidentifying.journal import NAME, Entry, Journal
-from oathward.deidentifying.ocr import reader
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Whom
@@ -204,7 +203,7 @@ class _Workers:
         """Give this thread's worker."""
         found: Worker | None = getattr(self._mine, "worker", None)
         if found is None:
-            found = self._mine.worker = Worker(self._begun, self._time_s, reader())
+            found = self._mine.worker = Worker(self._begun, self._time_s)
             self._all.append(found)
         return found
 

@@ -10,7 +10,6 @@ Deliberately absent: what is asked (``job``).
 
 from __future__ import annotations
 
-import base64
 import os
 import socket
 import subprocess
@@ -21,12 +20,9 @@ from typing import Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.deid.pixels.model import Picture, Read
 from oathward.deidentifying import frames
 
 START_S_MAX = 60.0
-PICTURES_MAX = 10_000
-"""Of one file."""
 
 
 class Worker:
@@ -34,14 +30,13 @@ class Worker:
 
     Args:
         begun: its first frame, see ``worker.Worker``. time_s: most that one answer may take.
-        read: reads the pictures that it makes of images; None where nothing does.
 
     Raises:
         DeidentificationError: it could not be confined, or did not start.
     """
 
-    def __init__(self, begun: Mapping[str, Any], time_s: float, read: Read | None = None) -> None:
-        self._begun, self._time_s, self._read = {**begun, "reads": read is not None}, time_s, read
+    def __init__(self, begun: Mapping[str, Any], time_s: float) -> None:
+        self._begun, self._time_s = dict(begun), time_s
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._start()
@@ -58,29 +53,12 @@ class Worker:
         try:
             frames.send(self._socket, dict(head), files)
             answer = frames.receive(self._socket)
-            for _ in range(PICTURES_MAX):
-                if answer is None or "picture" not in answer[0]:
-                    break
-                frames.send(self._socket, self._said_of(answer[0]["picture"]))
-                answer = frames.receive(self._socket)
-            else:
-                answer = None
-        except (OSError, ValueError, TypeError, KeyError):  # gone, too slow, or it says what it may not
+        except OSError:  # gone, or too slow
             answer = None
         if answer is None:
             self.end()
             raise DeidentificationError("worker", "an answer in time", reason=Reason.WORKER_LOST)
         return answer[0]
-
-    def _said_of(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        """Have a picture read that a worker made."""
-        columns, rows, grey = int(asked["columns"]), int(asked["rows"]), base64.b64decode(asked["grey"])
-        if self._read is None or len(grey) != columns * rows:
-            return {}
-        try:
-            return {"words": [list(word) for word in self._read(Picture(columns, rows, grey))]}
-        except DeidentificationError:
-            return {}
 
     def end(self) -> None:
         """Kill it."""

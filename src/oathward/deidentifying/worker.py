@@ -28,14 +28,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oathward.core.authorities import Authorities
-from oathward.core.errors import DecodeError, DeidentificationError, OathwardError
+from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
-from oathward.deid.pixels.model import Picture, Word
+from oathward.deid.pixels.model import Read
 from oathward.deid.profile import parse
 from oathward.deid.text.model import NOTHING, Context
-from oathward.deidentifying import frames, residue
+from oathward.deidentifying import frames, reading, residue
 from oathward.deidentifying.format import HEAD_BYTES, Content, Folder, Format, Piece, Shaped, Terms, format_of
 from oathward.deidentifying.sandbox import confine
 from oathward.patients.identifiers import Identifier
@@ -50,7 +50,9 @@ def main(arguments: list[str]) -> int:
     begun = frames.receive(parent)
     if begun is None:
         return 1
-    worker = Worker(begun[0], parent)
+    # Whoever reads print is another program: it is started while that may be, and sees pictures alone.
+    reader = reading.beside()
+    worker = Worker(begun[0], reader.read if reader else None)
     confine(begun[0]["memory_bytes_max"])
     frames.send(parent, {"ready": True})
     while (asked := frames.receive(parent, 2)) is not None:
@@ -77,34 +79,18 @@ class Worker:
 
     Args:
         begun: the first frame: profile, folder, language, key of the words that are searched for.
+        read: reads print in pictures; None where nothing here does.
     """
 
-    def __init__(self, begun: Mapping[str, Any], parent: socket.socket) -> None:
-        self._parent = parent
+    def __init__(self, begun: Mapping[str, Any], read: Read | None) -> None:
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
-        read = self._ask if begun["reads"] else None
         self._terms = Terms(
             parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
         )
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
         self._plans: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
-
-    def _ask(self, picture: Picture) -> Sequence[Word]:
-        """Have the parent's reader read a picture."""
-        asked = {
-            "columns": picture.columns,
-            "rows": picture.rows,
-            "grey": base64.b64encode(picture.grey).decode(),
-        }
-        frames.send(self._parent, {"picture": asked})
-        told = frames.receive(self._parent)
-        if told is None:
-            sys.exit(0)
-        if "words" not in told[0]:
-            raise DeidentificationError("ocr", "a reading", reason=Reason.PIXELS_HELD)
-        return [Word(*word) for word in told[0]["words"]]
 
     def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
         """Take one file through its two questions."""
