@@ -176,6 +176,42 @@ def test_another_project_has_other_pseudonyms_and_the_same_one_the_same_files(si
     assert pseudonyms(a)[0] != pseudonyms(c)[0]
 
 
+def test_dates_move_by_the_same_days_in_every_format(site, folder, tmp_path):
+    dicom(folder / "image.dcm")
+    code, told = deid(site, folder, tmp_path / "out", "--profile", "research")
+    assert (code, told["written"]) == (0, 3)
+    files = written(tmp_path / "out")
+    hl7 = next(data for name, data in files.items() if name.endswith(".hl7")).decode()
+    fhir = json.loads(next(data for name, data in files.items() if name.endswith(".json")))
+    (path,) = (tmp_path / "out" / name for name in files if name.endswith(".dcm"))
+    observed = next(line for line in hl7.split("\r") if line.startswith("OBX")).split("|")[14]
+    reading = next(e["resource"] for e in fhir["entry"] if e["resource"]["resourceType"] == "Observation")
+    moved = {observed[:8], reading["effectiveDateTime"][:10].replace("-", ""), dcmread(path).StudyDate}
+    assert len(moved) == 1
+    assert moved != {"20260102"}
+    assert observed[8:] == "030405"
+
+
+def test_a_project_that_does_not_move_dates_is_refused_for_a_profile_that_does(site, folder, tmp_path):
+    site.activate(_policy())
+    done = forked.run(
+        [
+            "deid",
+            str(folder),
+            "--out",
+            str(tmp_path / "out"),
+            *TERMS,
+            "--profile",
+            "research",
+            "--data",
+            str(site.folder),
+        ]
+    )
+    assert done.returncode not in (0, 1)
+    assert b"date_shift" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 HOSTILE = {
     "empty.hl7": (b"", "message.empty"),
     "cut.json": (json.dumps(FHIR).encode()[:300], "message.json-invalid"),

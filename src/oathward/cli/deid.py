@@ -100,9 +100,7 @@ def deid(
         jobs = settings.data / "deid"
         begun_us = now_us(site)
         with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
-            whom = Whom(
-                site, keeper, hasher_of(settings), project, who, shifts=bool(declared and declared.date_shift)
-            )
+            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=_shifts(chosen, declared))
             done = run(order, whom, jobs, begun_us, say)
         ended_us = now_us(site)
         told = figures(order, done, begun_us, ended_us)
@@ -146,6 +144,21 @@ def _project(bundle: Bundle | None, name: str) -> Project | None:
         return None
     one_of("--project", name, bundle.projects, "project in the policy in force")
     return bundle.projects[name]
+
+
+def _shifts(profile: Profile, project: Project | None) -> bool:
+    """Say whether dates move: where the profile moves them, and the project, if a policy declares it, permits that.
+
+    Raises:
+        InputError: the profile moves dates and the project does not.
+    """
+    from oathward.deid.action import actions
+
+    moves = any(actions()[action].shifts for _, action in profile.actions)
+    if moves and project is not None and not project.date_shift:
+        why = f"`{profile.name}` moves dates, and `{project.id}` does not: give it date_shift = true, or take another profile"
+        raise InputError("--project", why, reason=Reason.INPUT_INVALID)
+    return moves
 
 
 @contextmanager
