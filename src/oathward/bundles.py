@@ -70,4 +70,4 @@ def _shaping(profile: Profile) -> Shaping:
         action: "; ".join(f"{name}: {', '.join(values)}" for name, values in given)
         for action, given in profile.parameters
     }
-    return Shaping(used, parameters, profile.uncatalogued)
+    return Shaping(used, parameters, profile.uncatalogued, profile.dicom)

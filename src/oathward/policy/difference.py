@@ -190,6 +190,9 @@ def _changed_profile(
             told.append(f"`{action}` by {b} (before: {a})")
     if old.uncatalogued != new.uncatalogued:
         told.append(f"what nobody has catalogued: {new.uncatalogued} (before: {old.uncatalogued})")
+    if old.dicom != new.dicom:
+        a, b = (some(map(str, codes)) if codes else "none" for codes in (old.dicom, new.dicom))
+        told.append(f"options of DICOM PS3.15 Annex E: {b} (before: {a})")
     yield Change(
         "profile.changed", name, "same", f"Profile {name} ({used}) changes {'; '.join(told)}.", users
     )

@@ -47,6 +47,7 @@ class Shaping:
     actions: Mapping[str, str]
     parameters: Mapping[str, str]
     uncatalogued: str = "remove"
+    dicom: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ ROWS = [
     ("labels.toml", 'id = "hiv-tests"', 'id = "hiv"', "label.removed", "hiv-tests", "widen", "Label rule hiv-tests is gone"),
     ("profiles/own.toml", '"structure" = "keep"', '"structure" = "keep"\n"location" = "keep"', "profile.changed", "own", "same", "ward, room and bed (location): keep (before: remove)"),
     ("profiles/own.toml", '= ["F"]', '= ["M"]', "profile.changed", "own", "same", "`listed` by"),
+    ("profiles/own.toml", "[parameters", "[dicom]\noptions = [113107, 113108]\n[parameters", "profile.changed", "own", "same", "options of DICOM PS3.15 Annex E: 113107 and 113108 (before: none)"),
     ("profiles/own.toml", 'name = "own"', 'name = "own"\nuncatalogued = "hold"', "profile.changed", "own", "same", "what nobody has catalogued: hold (before: remove)"),
     ("policies/exceptions.cedar", 'context.device_tags.contains("on-loan")', 'context.device_tags.contains("lent")', "policy.changed", "loaned-devices-stay-inside", "widen", "a demonstration unit on loan reports to its maker by contract, not through us"),
     ("policies/exceptions.cedar", "a demonstration unit", "a unit", "policy.why", "loaned-devices-stay-inside", "same", "a unit on loan"),
@@ -174,8 +175,8 @@ ELSEWHERE = {
     # class -> field -> the kind of change that tells it, or why it is none
     Rule: {"classes": "protection.rules", "crossing": "protection.rules", "exposure": "protection.rules", "minimum": "protection.rules", "where": None},
     LabelTable: {"default": "label.default", "rules": "label.removed", "_cache": None, "_asked": None, "asked": None},
-    Shaping: {"actions": "link.gets", "parameters": "profile.changed", "uncatalogued": "profile.changed"},
-    Profile: {"name": None, "actions": "profile.changed", "parameters": "profile.changed", "uncatalogued": "profile.changed"},
+    Shaping: {"actions": "link.gets", "parameters": "profile.changed", "uncatalogued": "profile.changed", "dicom": "profile.changed"},
+    Profile: {"name": None, "actions": "profile.changed", "parameters": "profile.changed", "uncatalogued": "profile.changed", "dicom": "profile.changed"},
     Statement: {"id": "policy.removed", "where": None, "permits": "policy.changed", "notify": "policy.notify", "tree": "policy.changed", "why": "policy.why"},
     Case: dict.fromkeys((f.name for f in fields(Case)), "test.changed"),
     PeopleCase: dict.fromkeys((f.name for f in fields(PeopleCase)), "test.changed"),
