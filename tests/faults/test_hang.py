@@ -92,10 +92,15 @@ def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
                 == [(role, "process")]
             )
         )
-        lines = [
-            line["what"] for line in site.cli("doctor", check=False)["lines"] if line["about"] == "watchdog"
-        ]
-        assert any(line.startswith(f"{role} was started again 1 times") and "hung" in line for line in lines)
+        # The supervisor says it each second; who was started again may be ready before that.
+        site.wait(
+            lambda: any(
+                line["about"] == "watchdog"
+                and line["what"].startswith(f"{role} was started again 1 times")
+                and "hung" in line["what"]
+                for line in site.cli("doctor", check=False)["lines"]
+            )
+        )
         port = site.status("app")["ports"]["metrics"]
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as page:
             assert f'oathward_process_hangs_total{{role="{role}"}} 1.0' in page.read().decode()

@@ -130,10 +130,26 @@ class Standing:
         """Say of each row whether it may still be sent; runs in a thread."""
         site, active, plans = self.site, self.active, self._plans
         assert active is not None
+        if self._behind(active, rows):
+            return [Later(Reason.BUNDLE_MISSING)] * len(rows)
         consents = {who: self.consents.of(site.engine, who) for who in {row.persons for row in rows}}
         at_us, sure = micros(site.clock.now()), site.clock.sure()
         now = Now(active.bundle, active.label, plans, consents, at_us, clock_sure=sure)
         return refused_each(site.engine, site.site, rows, now)
+
+    def _behind(self, active: Active, rows: Sequence[OutboxRow]) -> bool:
+        """Say whether another bundle is in force than this process has taken in, where rows were made under another one.
+
+        By the bundle before, what the new one permits would be refused for good. Where it cannot be told they wait, too.
+        """
+        site = self.site
+        if all(row.bundle == active.label for row in rows):
+            return False
+        try:
+            with read(site.engine) as db:
+                return load_active(db, site.site, site.authority, site.seen, current=active) is not active
+        except OathwardError:
+            return True
 
     def ready(self, link: Link, recipient: Recipient, rows: Sequence[OutboxRow]) -> list[Item | Settled]:
         """Check rows again and open them for the wire; runs in a thread."""

@@ -4,13 +4,19 @@ import asyncio
 import math
 
 import pytest
+from tests.site import bundle
 from tests.unit.courier.standing_site import Quiet, deliver, says_no, served, take, until
 from tests.wire import oru
 
+from oathward.app import build
+from oathward.core.db import read
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
 from oathward.courier import withdrawing
 from oathward.courier.recheck import Later
+from oathward.courier.standing import Standing
+from oathward.messages import sql as messages
+from oathward.vault.keeper.server import Server
 
 OVER = Reason.CONSENT_WITHDRAWN_IN_FLIGHT.code
 DENIED = Reason.CONSENT_DENIES.code
@@ -250,3 +256,23 @@ def test_care_is_not_broken_off_for_what_cannot_be_told(tmp_path):
     deliver(site, go)
     assert len(ehr.got) == 3
     ehr.close()
+
+
+def test_what_was_made_under_a_policy_that_is_not_taken_in_yet_waits_for_it(site, recipients):
+    """By the one before it would be refused for good: there its link may have less, or there is no such link."""
+    server, opened = Server(site.settings), build(site.settings, "courier")
+    try:
+        knows = Standing(opened, lambda _moved: None)
+        knows.load()
+        files = bundle({"ehr": recipients["ehr"].address, "late": recipients["payer"].address})
+        site.activate(files)
+        take(site, oru("late"))
+        with read(opened.engine) as db:
+            [row] = messages.pending(db, "late", 0, 10)
+        assert [type(one) for one in knows.refused([row])] == [Later]
+        knows.load()
+        assert knows.refused([row]) == [None]
+    finally:
+        opened.keeper.close()
+        opened.engine.dispose()
+        server.stop()
