@@ -243,6 +243,56 @@ def test_what_is_hostile_is_held_with_its_reason_and_never_copied(site, folder, 
     assert b"root:" not in everything(tmp_path / "out").lower()
 
 
+def test_what_a_bundle_says_of_itself_does_not_leave(site, folder, tmp_path):
+    (folder / "typed.json").write_text(json.dumps(FHIR | {"type": "Zoraida Quixley", "id": "77310042"}))
+    deid(site, folder, tmp_path / "out")
+    assert not [secret for secret in SECRETS if secret.encode() in everything(tmp_path / "out")]
+
+
+def test_names_that_differ_in_a_space_or_are_no_text_are_files_of_their_own(site, tmp_path):
+    root = tmp_path / "odd"
+    root.mkdir()
+    for n, name in enumerate(
+        (b"a.hl7", b" a.hl7", b"a.hl7 ", b"\xff\xfe.hl7", "\u00e9.hl7".encode(), b"e\xcc\x81.hl7")
+    ):
+        (root / os.fsdecode(name)).write_text(HL7.format(n=n, id=100 + n))
+    assert deid(site, root, tmp_path / "out")[1]["written"] == 6
+    assert len(written(tmp_path / "out")) == 6
+
+
+def test_one_text_file_is_cleaned(site, tmp_path):
+    (tmp_path / "letter.txt").write_text(
+        "Mr. John Whitfield, MRN 77310042, was seen on 2 January 2026. Pulse 72."
+    )
+    code, told = deid(site, tmp_path / "letter.txt", tmp_path / "out", "--profile", "research")
+    assert (code, told["written"], list(told["formats"])) == (0, 1, ["text"])
+    [text] = written(tmp_path / "out").values()
+    assert b"Pulse 72" in text
+    assert not [word for word in (b"Whitfield", b"77310042") if word in text]
+
+
+@pytest.mark.parametrize("where", ["in/out", "."])
+def test_an_output_in_what_is_read_is_refused(site, folder, tmp_path, where):
+    done = forked.run(
+        ["deid", str(folder), "--out", str(tmp_path / where), *TERMS, "--data", str(site.folder)]
+    )
+    assert done.returncode not in (0, 1)
+    assert b"must not stand in what is read" in done.stderr
+
+
+def test_a_job_stopped_while_it_took_a_file_back_goes_on(site, folder, tmp_path):
+    """The file is gone and the journal does not say so yet: it counts as taken back."""
+    deid(site, folder, tmp_path / "out")
+    [job] = (site.folder / "deid").iterdir()
+    lines = (job / "journal").read_bytes().splitlines(keepends=True)
+    (job / "journal").write_bytes(b"".join(lines[:-1]))  # it did not end
+    gone = next(iter(written(tmp_path / "out")))
+    (tmp_path / "out" / gone).unlink()
+    code, told = deid(site, folder, tmp_path / "out")
+    assert (code, told["written"], told["held"], told["resumed"], told["patients"]) == (1, 1, 1, 2, 1)
+    assert told["reasons"] == {"deid.residue": 1}
+
+
 def test_a_folder_that_is_not_empty_is_refused(site, folder, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("mine")

@@ -97,10 +97,14 @@ def deid(
             authorities=settings.patients.authorities,
         )
         declared = _project(bundle, project)
+        shifts, apart = _shifts(chosen, declared), declared is None or declared.merges == "apart"
         jobs = settings.data / "deid"
         begun_us = now_us(site)
         with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
-            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=_shifts(chosen, declared))
+            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=shifts, apart=apart)
+            told = {"profile": profile, "project": project, "by": who}
+            with write(site.engine) as db:  # before anything is written, as of all that leaves
+                ledger.append(db, site.site, [prepare(Record("deid.begun", told, begun_us))])
             done = run(order, whom, jobs, begun_us, say)
         ended_us = now_us(site)
         told = figures(order, done, begun_us, ended_us)

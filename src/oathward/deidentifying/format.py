@@ -72,12 +72,11 @@ class Shaped(NamedTuple):
     pieces: tuple[Piece, ...]
     removed: Mapping[str, int]
     changed: Mapping[str, int]
-    observations: int = 0
 
     @classmethod
     def of(cls, safe: SafeMessage) -> Shaped:
         """Take what ``deid.shape`` made."""
-        return cls((safe.data,), safe.removed, safe.changed, safe.observations)
+        return cls((safe.data,), safe.removed, safe.changed)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ Deliberately absent: permission, words on a screen (``cli.deid``).
 from __future__ import annotations
 
 import base64
+import fcntl
 import hashlib
 import os
 import secrets
@@ -25,8 +26,9 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +37,10 @@ import orjson
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
-from oathward.deid.action import token
 from oathward.deid.profile import Profile
 from oathward.deidentifying import walk
-from oathward.deidentifying.journal import NAME, Entry, Journal
+from oathward.deidentifying.answers import counts_of, format_named, held_of, words_of
+from oathward.deidentifying.journal import Entry, Journal
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Whom
@@ -46,7 +48,9 @@ from oathward.deidentifying.whom import Whom
 CHUNK_FILES_MAX = 256
 CHUNK_BYTES_MAX = 256 << 20
 PARTIAL = ".partial"
-_NAME_PURPOSE = "file"
+_NAME_BYTES = 10
+_WORDS_MAX = 100_000
+"""Told to a worker at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,16 +109,25 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, say: Say = lambda *_:
         jobs: the site's folder of jobs.
 
     Raises:
-        InputError: there is nothing to read, or the output folder is not this job's.
+        InputError: there is nothing to read, the output folder is not this job's or stands in what is read (or the other way
+            round), or the same job is running.
         DeidentificationError: workers cannot be confined here.
         OSError: the output cannot be written.
     """
+    source, target = order.source.resolve(), order.target.resolve()
+    if source == target or source in target.parents or target in source.parents:
+        raise InputError("--out", "must not stand in what is read, nor hold it", reason=Reason.CONFLICT)
     found = walk.items(order.source)
     id_, journal = _journal(order, jobs, now_us)
+    with _alone(folder_of(jobs, id_)):
+        return _run(order, whom, journal, found, id_, say)
+
+
+def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_: str, say: Say) -> Done:
     partial = order.target / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    names = {item: token(whom.device_key, _NAME_PURPOSE, item.path or order.source.name) for item in found}
+    names = {item: name_of(whom.device_key, item.path or order.source.name) for item in found}
     resumed = sum(name in journal.entries for name in names.values())
     waiting = [item for item in found if names[item] not in journal.entries]
     begun = _begun(order, journal)
@@ -133,7 +146,31 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, say: Say = lambda *_:
         residue = _search(order, journal, workers, pool, say)
     shutil.rmtree(partial, ignore_errors=True)
     entries = [journal.entries[names[item]] for item in found]
-    return Done(id_, entries, whom.patients, resumed, residue)
+    patients = len({subject for entry in entries for subject in entry.subjects})
+    return Done(id_, entries, patients, resumed, residue)
+
+
+def name_of(device_key: bytes, path: str) -> str:
+    """Give what a file is called in the output: keyed, and another one for every other path, byte for byte."""
+    told = blake2b(os.fsencode(path), key=device_key, digest_size=_NAME_BYTES, person=b"file").digest()
+    return base64.b32encode(told).decode()
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Be the only one that runs this job.
+
+    Raises:
+        InputError: another one does.
+    """
+    fd = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise InputError("--out", "this job is running already", reason=Reason.CONFLICT) from error
+    finally:
+        os.close(fd)
 
 
 def folder_of(jobs: Path, id_: str) -> Path:
@@ -144,10 +181,10 @@ def folder_of(jobs: Path, id_: str) -> Path:
 def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
     """Find the journal of this job, or begin one in an empty output folder."""
     for folder in sorted(jobs.iterdir(), reverse=True) if jobs.is_dir() else ():
-        if (folder / NAME).is_file():
+        if Journal.digest_of(folder) == order.digest:
             with suppress(InputError):
                 journal = Journal.read(folder)
-                if journal.head.get("digest") == order.digest and journal.ended is None:
+                if journal.ended is None:
                     return folder.name, journal
     if order.target.exists() and (not order.target.is_dir() or any(order.target.iterdir())):
         raise InputError(
@@ -227,34 +264,43 @@ class _Chunk:
             return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
         target = self.partial / entry.name
         try:
-            answer = self._asked(worker, item, entry.name, target)
+            entry = self._asked(worker, item, entry, target)
         except OathwardError as error:
-            answer = {"held": [[-1, error.reason.code, error.where]]}
-        if not answer.get("bytes"):
+            entry = replace(entry, held=[[-1, error.reason.code, error.where]])
+        if not entry.written:
             target.unlink(missing_ok=True)
-        return replace(
-            entry,
-            format=answer.get("format", ""),
-            suffix=answer["suffix"] if answer.get("bytes") else "",
-            bytes_out=answer.get("bytes", 0),
-            units=answer.get("units", 0),
-            held=answer["held"],
-            removed=answer.get("removed", {}),
-            changed=answer.get("changed", {}),
-            words=answer.get("words", {}),
-        )
+        return entry
 
-    def _asked(self, worker: Worker, item: Item, name: str, target: Path) -> dict[str, Any]:
+    def _asked(self, worker: Worker, item: Item, entry: Entry, target: Path) -> Entry:
         source = walk.opened(self.order.source, item)
         try:
             out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
             try:
-                told = {"op": "file", "name": item.path.lower(), "outgoing_id": name.lower()}
-                first = worker.ask(told, (source, out))
+                # Of its name the last part alone: the rest names patients, and may be no text at all.
+                suffix = Path(item.path or self.order.source.name).suffix.lower()
+                shown = suffix.encode("ascii", "replace").decode()
+                first = worker.ask(
+                    {"op": "file", "name": shown, "outgoing_id": entry.name.lower()}, (source, out)
+                )
                 if "who" not in first:
-                    return first
-                seeds = self.whom.secrets(first["who"], name, self.order.folder)
-                return worker.ask({"seeds": seeds}) | {"format": first["format"]}
+                    return replace(entry, held=held_of(first))
+                kind, who = format_named(first)
+                units = self.whom.secrets(who, entry.name, self.order.folder)
+                answer = worker.ask({"seeds": [one and one.told for one in units]})
+                os.fdatasync(out)
+                size = os.fstat(out).st_size
+                return replace(
+                    entry,
+                    format=kind.name,
+                    suffix=kind.suffix if size and answer.get("bytes") == size else "",
+                    bytes_out=size,
+                    units=len(units),
+                    held=held_of(answer),
+                    removed=counts_of(answer, "removed"),
+                    changed=counts_of(answer, "changed"),
+                    words=words_of(answer),
+                    subjects=sorted({one.subject for one in units if one and one.subject}),
+                )
             finally:
                 os.close(out)
         finally:
@@ -262,14 +308,20 @@ class _Chunk:
 
 
 def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
-    """Flush a chunk's files and move them into their places."""
-    os.sync()
+    """Move a chunk's files, which are flushed, into their places, and flush these."""
+    folders = {target}
     for entry in entries:
         if entry.written:
             place = target / entry.file
             place.parent.mkdir(exist_ok=True)
             (partial / entry.name).replace(place)
-    os.sync()
+            folders.add(place.parent)
+    for folder in folders:
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _search(
@@ -281,31 +333,34 @@ def _search(
     knowing: set[int] = set()
     residue: dict[str, int] = {}
 
-    def searched(entry: Entry) -> Mapping[str, int]:
+    listed = sorted(words.items())
+    batched = [dict(listed[i : i + _WORDS_MAX]) for i in range(0, len(listed), _WORDS_MAX)] or [{}]
+
+    def searched(entry: Entry) -> tuple[Mapping[str, int] | None, Reason]:
         worker = workers.mine()
-        if id(worker) not in knowing:
-            worker.ask({"op": "known", "words": words})
-            knowing.add(id(worker))
-        fd = os.open(order.target / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            found: Mapping[str, int] = worker.ask({"op": "search"}, (fd,))["found"]
-        except OathwardError:  # its successor knows nothing yet; what was not searched does not stay
+            fd = os.open(order.target / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except FileNotFoundError:  # taken back just before the job was stopped
+            return {}, Reason.DEID_RESIDUE
+        try:
+            if id(worker) not in knowing:
+                for part in batched:
+                    worker.ask({"op": "known", "words": part})
+                knowing.add(id(worker))
+            return counts_of(worker.ask({"op": "search"}, (fd,)), "found"), Reason.DEID_RESIDUE
+        except OathwardError as error:  # its successor knows nothing yet; what was not searched does not stay
             knowing.discard(id(worker))
-            return {Reason.WORKER_LOST.code: 1}
-        else:
-            return found
+            return None, error.reason
         finally:
             os.close(fd)
 
-    back: list[Entry] = []
-    for number, (entry, found) in enumerate(zip(written, pool.map(searched, written), strict=True), 1):
-        if found:
-            (order.target / entry.file).unlink()
-            held = [*entry.held, *([-1, Reason.DEID_RESIDUE.code, cls] for cls in sorted(found))]
-            back.append(replace(entry, suffix="", bytes_out=0, held=held))
-            for cls, count in found.items():
+    for number, (entry, (found, why)) in enumerate(zip(written, pool.map(searched, written), strict=True), 1):
+        path = order.target / entry.file
+        if found or found is None or not path.exists():
+            path.unlink(missing_ok=True)  # before it is noted: what is noted as taken back is not there
+            held = [*entry.held, *([-1, why.code, cls] for cls in sorted(found or ("file",)))]
+            journal.done([replace(entry, suffix="", bytes_out=0, held=held)])
+            for cls, count in (found or {}).items():
                 residue[cls] = residue.get(cls, 0) + count
         say("search", number, len(written))
-    if back:
-        journal.done(back)
     return residue

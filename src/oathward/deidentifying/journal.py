@@ -32,7 +32,7 @@ class Entry:
         name: in the output, without its suffix. format: empty where nobody knows it. suffix: empty where nothing was written.
         held: (unit, or -1 for the whole file; reason code; place) of what does not leave.
         removed, changed: values by class.
-        words: what is searched for: hash in hexadecimal -> class.
+        words: what is searched for: hash in hexadecimal -> class. subjects: whose units it has, by random id.
     """
 
     name: str
@@ -41,10 +41,11 @@ class Entry:
     bytes_in: int = 0
     bytes_out: int = 0
     units: int = 0
-    held: Sequence[Sequence[Any]] = ()
+    held: Sequence[Sequence[Any]] = field(default_factory=list)
     removed: Mapping[str, int] = field(default_factory=dict)
     changed: Mapping[str, int] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
+    subjects: Sequence[str] = field(default_factory=list)
 
     @property
     def written(self) -> bool:
@@ -69,6 +70,7 @@ class Journal:
         self.entries: dict[str, Entry] = {}
         self.head: dict[str, Any] = {}
         self.ended: dict[str, Any] | None = None
+        self._end = 0
 
     @classmethod
     def begin(cls, folder: Path, head: Mapping[str, Any]) -> Self:
@@ -88,12 +90,23 @@ class Journal:
         """
         journal = cls(folder)
         try:
-            for line in journal._path.read_bytes().splitlines(keepends=True):
-                if line.endswith(b"\n"):
-                    journal._take(orjson.loads(line))
+            with journal._path.open("rb") as file:
+                for line in file:
+                    if line.endswith(b"\n"):
+                        journal._take(orjson.loads(line))
+                        journal._end += len(line)
         except (OSError, orjson.JSONDecodeError, TypeError, KeyError) as error:
             raise InputError("journal", "cannot be read", reason=Reason.INPUT_INVALID) from error
         return journal
+
+    @staticmethod
+    def digest_of(folder: Path) -> str:
+        """Give which job a folder's journal is of; empty where it has none that says it."""
+        try:
+            with (folder / NAME).open("rb") as file:
+                return str(orjson.loads(file.readline())["head"]["digest"])
+        except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
+            return ""
 
     def done(self, entries: Sequence[Entry]) -> None:
         """Note what became of a chunk."""
@@ -114,12 +127,12 @@ class Journal:
             self.ended = line["end"]
 
     def _write(self, line: Mapping[str, Any]) -> None:
-        whole = self._path.read_bytes() if self._path.exists() else b""
+        text = orjson.dumps(line) + b"\n"
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            end = whole.rfind(b"\n") + 1  # a line that was cut off is written over
-            os.ftruncate(fd, end)
-            os.pwrite(fd, orjson.dumps(line) + b"\n", end)
+            os.ftruncate(fd, self._end)  # a line that was cut off is written over
+            os.pwrite(fd, text, self._end)
             os.fdatasync(fd)
         finally:
             os.close(fd)
+        self._end += len(text)

@@ -10,7 +10,6 @@ from typing import Any
 from oathward.core.meanings import MEANINGS
 from oathward.core.reasons import BY_CODE
 
-_WORDS = {"deid.nothing-left": "nothing of it may leave by this profile"}
 _BAR = 240
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -33,8 +32,7 @@ def _template() -> Any:
 
 
 def _meaning(code: str) -> str:
-    found = BY_CODE.get(code)
-    return MEANINGS[found].what if found else _WORDS.get(code, code)
+    return MEANINGS[BY_CODE[code]].what
 
 
 def _bar(count: int, of: int) -> int:

@@ -3,7 +3,7 @@
 Rules:
 - One worker a thread, one file at a time; an answer takes at most ``time_s``, else the worker is killed and the file is held.
 - A worker that dies takes its file with it into what is held, and no other.
-- What a worker says is checked as what it is: a stranger's word.
+- What a worker says is a stranger's word: ``answers`` reads it.
 
 Deliberately absent: what is asked (``job``).
 """

@@ -15,6 +15,7 @@ from typing import Any
 
 from oathward import __version__
 from oathward.core.clock import from_micros, iso
+from oathward.core.reasons import Reason
 from oathward.deidentifying.job import Done, Order
 
 HELD_LISTED_MAX = 1_000
@@ -41,7 +42,7 @@ def figures(order: Order, done: Done, begun_us: int, ended_us: int) -> dict[str,
             changed.update(one.changed)
         reasons.update({code for _, code, _ in one.held})
         if held_whole and not one.held:
-            reasons["deid.nothing-left"] += 1
+            reasons[Reason.NOTHING_LEFT.code] += 1
     held = [_held(one) for one in entries if one.held or not one.written]
     return {
         "job": done.id,

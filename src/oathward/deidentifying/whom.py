@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oathward.core.clock import micros
 from oathward.core.db import write
@@ -32,18 +32,34 @@ if TYPE_CHECKING:
 _VALUE_LENGTH_MAX = 1_000
 
 
+class Secrets(NamedTuple):
+    """What one unit is shaped with. ``subject``: empty where nobody is named; ``told``: what its worker is told."""
+
+    subject: str
+    told: Mapping[str, Any]
+
+
 class Whom:
     """Find patients of one project for one job; safe in threads.
 
     Args:
-        keeper: asked as a gateway asks it. by: who runs the job. merges: see ``policy.model.Project``.
+        keeper: asked as a gateway asks it. by: who runs the job.
+        apart: a merge leaves each number its pseudonym, as on the project's links. shifts: dates move.
     """
 
     def __init__(
-        self, site: Opened, keeper: Client, hasher: Hasher, project: str, by: str, *, shifts: bool
+        self,
+        site: Opened,
+        keeper: Client,
+        hasher: Hasher,
+        project: str,
+        by: str,
+        *,
+        shifts: bool,
+        apart: bool = True,
     ) -> None:
         self._site, self._keeper, self._hasher, self._project, self._by = site, keeper, hasher, project, by
-        self._shifts = shifts
+        self._shifts, self._apart = shifts, apart
         self._device_key = keeper.device_key(project)
         self._year = site.clock.now().year
         self._guard = threading.Lock()
@@ -55,31 +71,26 @@ class Whom:
         """The project's own key."""
         return self._device_key
 
-    @property
-    def patients(self) -> int:
-        """How many patients it found."""
-        return len(self._seeds)
-
-    def secrets(
-        self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str
-    ) -> list[dict[str, Any] | None]:
+    def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[Secrets | None]:
         """Give what each unit of a file is shaped with; None where whose it is cannot be said.
 
         Args:
             who: for each unit its identifiers: value, authority, type, whether it is local.
             name: of the file that leaves: what names nobody is shaped under it.
         """
-        found: list[dict[str, Any] | None] = []
+        found: list[Secrets | None] = []
         for number, listed in enumerate(who):
             identifiers = [_identifier(one) for one in listed]
             if not identifiers:
                 seed = blake2b(
                     f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES
                 ).digest()
-                found.append(self._told(seed, source))
+                found.append(Secrets("", self._told(seed, source)))
                 continue
             subject = self._subject(identifiers)
-            found.append(None if subject is None else self._told(self._seed(subject), source))
+            found.append(
+                None if subject is None else Secrets(subject, self._told(self._seed(subject), source))
+            )
         return found
 
     def _told(self, seed: bytes, source: str) -> dict[str, Any]:
@@ -102,6 +113,7 @@ class Whom:
                         self._hasher,
                         identifiers,
                         by=self._by,
+                        apart=self._apart,
                         now_us=micros(self._site.clock.now()),
                     )
             return self._subjects[key]

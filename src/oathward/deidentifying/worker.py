@@ -152,8 +152,8 @@ class Worker:
         }
 
     def know(self, words: Mapping[str, str]) -> dict[str, Any]:
-        """Take in what is searched for: hashes in hexadecimal and the class of each."""
-        self._known = {bytes.fromhex(word): cls for word, cls in words.items()}
+        """Take in more of what is searched for: hashes in hexadecimal and the class of each."""
+        self._known |= {bytes.fromhex(word): cls for word, cls in words.items()}
         return {"known": len(self._known)}
 
     def search(self, target: int) -> dict[str, Any]:

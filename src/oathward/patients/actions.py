@@ -114,9 +114,19 @@ def register(
 
 
 def register_together(
-    db: Connection, site: str, hasher: Hasher, identifiers: Sequence[Identifier], *, by: str, now_us: int
+    db: Connection,
+    site: str,
+    hasher: Hasher,
+    identifiers: Sequence[Identifier],
+    *,
+    by: str,
+    now_us: int,
+    apart: bool = False,
 ) -> str | None:
-    """Find the effective subject of identifiers that are one patient's, or make one with all; the last call before commit.
+    """Find the subject of identifiers that are one patient's, or make one with all; the last call before commit.
+
+    ``apart``: by whom projects name it that leave each number its pseudonym in a merge, by the first number that is known; else
+    the effective one.
 
     None where they lead to two patients: that is for a person to settle. One that nobody has heard of is noted only beside those that name
     nobody yet: a file ties nothing to a patient who is known.
@@ -127,8 +137,11 @@ def register_together(
     )
     graph = Graph(sql.edges(db, site) if known else ())
     subjects = {graph.effective(subject) for subject in known.values()}
+    if len(subjects) > 1:
+        return None
     if subjects:
-        return subjects.pop() if len(subjects) == 1 else None
+        first = next((known[one] for one in hashes if one in known), next(iter(known.values())))
+        return graph.named(first) if apart else subjects.pop()
     subject = uuid7(now_us // 1_000)
     sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
     sql.insert_identifiers(

@@ -1,8 +1,8 @@
 """FHIR R4 as JSON: a resource, a bundle of any type, or lines of resources (NDJSON, as bulk exports are).
 
 Rules:
-- What is of several patients is cut by patient, shaped with each one's seeds, and put together again in the order that came.
-- A bundle keeps its type, timestamp and entries' search; requests and responses of entries are of the server it came from.
+- What is of several patients is cut by patient, shaped with each one's seeds, and put together again, patient by patient.
+- A bundle keeps its type, where that is one of R4, and its resources; what else it says of itself or of entries does not leave.
 - A resource is read as a create of it would be: against the definitions of R4.
 
 Source: FHIR R4 §2.36 (Bundle), §3.1.0; Bulk Data Access (NDJSON).
@@ -33,6 +33,21 @@ _FHIR = Route("fhir", "fhir")
 _BYTES_MAX = 1 << 30
 _LOGICAL = "fhir-id"
 _TOLD = ("fullUrl", "resource")
+_TYPES = frozenset(
+    [
+        "document",
+        "message",
+        "transaction",
+        "transaction-response",
+        "batch",
+        "batch-response",
+        "history",
+        "searchset",
+        "collection",
+    ]
+)
+"""Source: FHIR R4 BundleType. What asks a server for something leaves as a collection."""
+_ASKS = frozenset(("transaction", "batch"))
 
 
 def _recognise(head: bytes, _name: str) -> bool:
@@ -87,7 +102,8 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
     message = decode(request_bytes(Request("POST", ""), dumps(asked)))
     parts = persons.parts(message)
     units = [_unit(decode(persons.part_bytes(message, part)), terms) for part in parts]
-    kind = body.get("type") if isinstance(body.get("type"), str) else "collection"
+    named = body.get("type")
+    kind = named if isinstance(named, str) and named in _TYPES - _ASKS else "collection"
 
     def put_together(shaped: Sequence[Shaped | None]) -> tuple[Piece, ...]:
         made = [entry for part in shaped if part is not None for entry in _entries(part)]

@@ -1,0 +1,93 @@
+"""What a worker answered, read as a stranger's word: it parsed a stranger's file.
+
+Rules:
+- Formats, classes and reasons are ours or they are nothing; a place is a short word of few characters; a count is a count.
+- No name or suffix of a file comes from a worker.
+
+Deliberately absent: what the file that it wrote holds. That is searched, and it is what a worker was there to make.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.labels import CLASSES
+from oathward.core.reasons import BY_CODE, Reason
+from oathward.deidentifying.format import Format, formats
+
+_PLACE = re.compile(r"[\w.,:()\[\]{}|^~ \-]{0,200}")
+_HASH = re.compile(r"[0-9a-f]{16}")
+
+
+def format_named(answer: Mapping[str, Any]) -> tuple[Format, list[list[list[Any]]]]:
+    """Read what a file is, and for each unit its identifiers: value, authority, type, whether it is local.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``; it is no such answer.
+    """
+    kind, who = formats().get(str(answer.get("format"))), answer.get("who")
+    if kind is None or not isinstance(who, list) or not all(map(_is_unit, who)):
+        raise _not_one()
+    return kind, who
+
+
+def held_of(answer: Mapping[str, Any]) -> list[list[Any]]:
+    """Read what is held: (unit, or -1 for the file; reason; place).
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    found = answer.get("held")
+    if not isinstance(found, list):
+        raise _not_one()
+    return [_held(one) for one in found]
+
+
+def counts_of(answer: Mapping[str, Any], name: str) -> dict[str, int]:
+    """Read counts by element class.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    found = answer.get(name, {})
+    if not isinstance(found, dict) or not all(
+        cls in CLASSES and type(count) is int and count >= 0 for cls, count in found.items()
+    ):
+        raise _not_one()
+    return found
+
+
+def words_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """Read what is searched for: hash in hexadecimal -> class.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    found = answer.get("words", {})
+    if not isinstance(found, dict) or not all(
+        _HASH.fullmatch(word) and cls in CLASSES for word, cls in found.items()
+    ):
+        raise _not_one()
+    return found
+
+
+def _is_unit(unit: object) -> bool:
+    return isinstance(unit, list) and all(
+        isinstance(one, list) and list(map(type, one)) == [str, str, str, bool] for one in unit
+    )
+
+
+def _held(one: object) -> list[Any]:
+    if not isinstance(one, Sequence) or len(one) != 3:
+        raise _not_one()
+    unit, code, where = one
+    if type(unit) is not int or code not in BY_CODE:
+        raise _not_one()
+    return [unit, code, where if isinstance(where, str) and _PLACE.fullmatch(where) else ""]
+
+
+def _not_one() -> DeidentificationError:
+    return DeidentificationError("worker", "an answer of its form", reason=Reason.WORKER_LOST)

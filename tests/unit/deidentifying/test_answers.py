@@ -1,0 +1,44 @@
+"""What a worker says is read as a stranger's word: nothing of it becomes a path, a reason or a class that is not ours."""
+
+import pytest
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deidentifying.answers import counts_of, format_named, held_of, words_of
+
+WHO = [[["1", "HOSP", "MR", False]], []]
+
+
+def test_what_is_of_its_form_is_read():
+    kind, who = format_named({"format": "hl7v2", "who": WHO})
+    assert (kind.suffix, who) == (".hl7", WHO)
+    assert held_of({"held": [[0, "deid.failed", "PID-5"]]}) == [[0, "deid.failed", "PID-5"]]
+    assert counts_of({"removed": {"patient.name": 2}}, "removed") == {"patient.name": 2}
+    assert words_of({"words": {"00" * 8: "patient.name"}}) == {"00" * 8: "patient.name"}
+
+
+@pytest.mark.parametrize(
+    ("read", "answer"),
+    [
+        (format_named, {"format": "../../etc", "who": WHO}),
+        (format_named, {"format": "hl7v2", "who": [[["1", "HOSP", "MR"]]]}),
+        (format_named, {"format": "hl7v2", "who": [[[1, "HOSP", "MR", False]]]}),
+        (format_named, {"format": "hl7v2"}),
+        (held_of, {}),
+        (held_of, {"held": [[0, "Zoraida Quixley", ""]]}),
+        (held_of, {"held": [["0", "deid.failed", ""]]}),
+        (held_of, {"held": ["abc"]}),
+        (lambda answer: counts_of(answer, "removed"), {"removed": {"Zoraida Quixley": 1}}),
+        (lambda answer: counts_of(answer, "removed"), {"removed": {"patient.name": -1}}),
+        (words_of, {"words": {"zz": "patient.name"}}),
+        (words_of, {"words": {"00" * 8: "Zoraida Quixley"}}),
+    ],
+)
+def test_anything_else_is_no_answer(read, answer):
+    with pytest.raises(DeidentificationError) as refused:
+        read(answer)
+    assert refused.value.reason is Reason.WORKER_LOST
+
+
+def test_a_place_that_is_none_is_left_out():
+    assert held_of({"held": [[0, "deid.failed", "x" * 300]]}) == [[0, "deid.failed", ""]]
