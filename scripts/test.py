@@ -33,6 +33,10 @@ BIN = ROOT / ".venv" / "bin"
 LONG = bool(os.environ.get("OATHWARD_LONG"))
 WORKERS = 3
 TEST_S_MAX = 7_200 if LONG else 120
+STOP = (
+    "-o",
+    f"faulthandler_timeout={2 * TEST_S_MAX}",
+)  # ends the worker of a test that does not end by itself at its time
 DEBIAN = {
     "postgresql": "initdb",
     "openssl": "openssl",
@@ -158,7 +162,7 @@ def pytest(folders: tuple[str, ...], outcome: Outcome, *more: str, disk: bool = 
     with tempfile.TemporaryDirectory(prefix="o", dir=None if disk else in_memory()) as folder:
         Path(folder).chmod(0o1777)  # as any folder for temporary files: some tests have users of their own
         report = Path(folder) / "report.xml"
-        arguments = (*paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *more)
+        arguments = (*paths, "-rs", f"--junit-xml={report}", f"--timeout={TEST_S_MAX}", *STOP, *more)
         done = execute("pytest", *arguments, **({} if disk else {"TMPDIR": folder}))
         if report.exists():
             count(report, outcome)

@@ -1,11 +1,17 @@
-"""A pattern is looked for only where its hint is found: so its hint must be found wherever the pattern is."""
+"""A pattern is looked for only where its hint is found: so its hint must be found wherever the pattern is.
+
+Texts are made from a pattern by ``rstr``, which only writes. Hypothesis' ``from_regex`` reads what it made again with ``re``,
+which some of these patterns keep busy for hours: they are written for RE2.
+"""
 
 from __future__ import annotations
 
 import re
+from random import Random
 
 import pytest
 import re2
+import rstr
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -29,12 +35,14 @@ def as_python(expression: str) -> str:
 @pytest.mark.parametrize("pattern", HINTED)
 @settings(max_examples=12, phases=[Phase.explicit, Phase.generate])
 @given(
-    data=st.data(), before=st.sampled_from(["", " ", "x ", "("]), after=st.sampled_from(["", " ", ". x", ")"])
+    seed=st.integers(0, 2**32),
+    before=st.sampled_from(["", " ", "x ", "("]),
+    after=st.sampled_from(["", " ", ". x", ")"]),
 )
 def test_a_hint_is_found_wherever_its_pattern_is(
-    pattern: Pattern, data: st.DataObject, before: str, after: str
+    pattern: Pattern, seed: int, before: str, after: str
 ) -> None:
-    text = before + data.draw(st.from_regex(as_python(pattern.expression))) + after
+    text = before + rstr.Rstr(Random(seed)).xeger(as_python(pattern.expression)) + after
     hint, exact = re2.compile(pattern.hint), re2.compile(pattern.expression)
     for match in exact.finditer(text):
         start, end = match.span(pattern.group)
