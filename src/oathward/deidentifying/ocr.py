@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
@@ -37,9 +38,9 @@ ENVIRONMENT = frozenset({"PATH", "TESSDATA_PREFIX"})
 
 
 def reader() -> Read | None:
-    """Give the reader of this machine; None where there is no Tesseract."""
+    """Give the reader of this machine; None where Tesseract or the extra ``pixels`` is lacking."""
     program = shutil.which("tesseract")
-    return None if program is None else Tesseract(program).read
+    return None if program is None or find_spec("numpy") is None else Tesseract(program).read
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class Beside:
 
 
 def beside() -> Beside | None:
-    """Start what reads for this process; None where there is no Tesseract."""
+    """Start what reads for this process; None where nothing here does."""
     return None if reader() is None else Beside()
 
 

@@ -25,6 +25,8 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from oathward.core.authorities import Authorities
@@ -203,5 +205,15 @@ def _write(source: int, target: int, pieces: Sequence[Piece]) -> int:
     return written
 
 
+def _ended(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+    """Tell where a bug is, and not what it was about: an error's words often hold what was read."""
+    where = ""
+    while trace is not None:
+        where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    sys.stderr.write(f"oathward deid: a worker ended by {kind.__name__}{where}; its file is held\n")
+
+
 if __name__ == "__main__":
+    sys.excepthook = _ended
     sys.exit(main(sys.argv[1:]))

@@ -10,6 +10,7 @@ Deliberately absent: mending, and anything ``oathward doctor`` must stop to find
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import time
@@ -118,8 +119,8 @@ class Standing:
 
 def standing(site: Opened, now: datetime) -> Standing:
     """Look at everything that can be looked at quickly; what was seen within a second is not read again."""
-    kept = _kept.get(id(site))
-    if kept is not None and time.monotonic() - kept[0] < _KEPT_S:
+    begun, kept = time.monotonic(), _kept.get(id(site))
+    if kept is not None and begun - kept[0] < _KEPT_S:
         return kept[1]
     found = Standing(micros(now), dict(statuses(site.settings.run_folder)))
     with read(site.engine) as db:
@@ -165,8 +166,13 @@ def standing(site: Opened, now: datetime) -> Standing:
     ):
         found.lines += look(site, found)
     found.lines.sort(key=lambda line: _GRAVEST.index(line.level))
-    _kept[id(site)] = (time.monotonic(), found)
+    _kept[id(site)] = (begun, found)  # as old as the first that was read
     return found
+
+
+def prepare(site: Opened) -> None:
+    """Compile the policy now, not while the first person waits; nobody is shown what was seen before all parts ran."""
+    _kept[id(site)] = (-math.inf, standing(site, site.clock.now()))
 
 
 _kept: dict[int, tuple[float, Standing]] = {}

@@ -72,6 +72,13 @@ def test_without_the_program_there_is_no_reader(monkeypatch):
     assert reader() is None
 
 
+def test_without_the_extra_there_is_no_reader(monkeypatch):
+    monkeypatch.setattr(ocr.shutil, "which", lambda _: "/bin/true")
+    assert reader() is not None
+    monkeypatch.setattr(ocr, "find_spec", lambda _: None)
+    assert reader() is None
+
+
 @needs_tesseract
 def test_a_picture_larger_than_its_memory_is_an_error():
     small = Tesseract(shutil.which("tesseract"), memory_bytes_max=64 << 20)

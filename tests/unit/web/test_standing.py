@@ -60,6 +60,16 @@ def test_a_part_that_does_not_run_is_silent_or_in_trouble_is_bad(look):
     assert [line.level for line in look(**WELL).lines if line.about in standing.PARTS] == ["ok"] * 4
 
 
+def test_what_was_seen_before_all_parts_ran_is_shown_to_nobody(look, opened):
+    look()
+    standing.prepare(opened)
+    for role in standing.PARTS:
+        status = {"role": role, "pid": 1, "state": "ready", "at_s": time.time(), "started_s": 1}
+        (opened.settings.run_folder / f"{role}.json").write_bytes(orjson.dumps(status))
+    found = standing.standing(opened, datetime.now(UTC))
+    assert [line.level for line in found.lines if line.about in standing.PARTS] == ["ok"] * 4
+
+
 def test_starts_again_are_known(look):
     found = look(**WELL, supervisor={"restarts": {"gateway": 2, "app": 0}})
     assert ("note", "gateway was started again 2 times since the start") in lines(found, "gateway")

@@ -3,6 +3,7 @@ r"""Look for many patterns at once: one automaton says which occur in a stretch 
 Rules:
 - RE2 reads every expression, so the time is linear in the text whatever the text is; it is given UTF-8 and few groups, which is
   what it is quick with.
+- The set holds one expression that is found everywhere: an automaton out of memory answers as one that found nothing does.
 - A text is read in stretches with some of what stands around them; a hit longer than ``REACH`` is not promised.
 - What a hit's neighbours are is checked here by Unicode's rules (RE2's ``\b`` knows ASCII only): a hit never begins or ends inside
   a word, unless its expression says so by beginning or ending with something else.
@@ -18,6 +19,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
 from oathward.deid.text.budget import Meter
 from oathward.deid.text.model import Span
 from oathward.deid.text.recogniser import Pattern, Recogniser, recognisers
@@ -38,7 +41,7 @@ class _Part(NamedTuple):
 class Scanner:
     """The patterns of some recognisers, compiled once; holds no text."""
 
-    __slots__ = ("_parts", "_set")
+    __slots__ = ("_everywhere", "_parts", "_set")
 
     def __init__(self, parts: Mapping[str, Recogniser]) -> None:
         import re2  # heavy, and only texts need it
@@ -46,29 +49,35 @@ class Scanner:
         options = re2.Options()
         options.max_mem = _MEMORY_BYTES_MAX
         options.log_errors = False
-        self._parts: list[_Part] = []
+        self._parts: dict[int, _Part] = {}
         self._set = re2.Set.SearchSet(options)
+        self._everywhere = self._set.Add("")
         for name, part in parts.items():
             for pattern in part.patterns:
-                self._set.Add(pattern.hint or pattern.expression)
+                number = self._set.Add(pattern.hint or pattern.expression)
                 compiled = re2.compile(pattern.expression.encode(), options)
-                self._parts.append(_Part(name, part.categories[pattern.category], pattern, compiled))
+                self._parts[number] = _Part(name, part.categories[pattern.category], pattern, compiled)
         self._set.Compile()
 
     def find(self, text: str, meter: Meter) -> Iterator[Span]:
         """Give every hit that its check lets stand; some twice, some overlapping.
 
         Raises:
-            DeidentificationError: the budget is spent.
+            DeidentificationError: ``deid.text-timeout``: the budget is spent, or RE2's memory.
         """
         if not self._parts:
             return
         for start, end in _stretches(text):
             stretch = text[start:end].encode("utf-8", "surrogatepass")
-            hits = self._set.Match(stretch) or ()
-            meter.spend(1 + len(hits))
+            hits = self._set.Match(stretch)
+            if self._everywhere not in hits:
+                raise DeidentificationError(
+                    "text", "no more memory than RE2 is given", reason=Reason.DEID_TEXT_TIMEOUT
+                )
+            meter.spend(len(hits))
             for number in hits:
-                yield from self._exact(self._parts[number], text, stretch, start, meter)
+                if number != self._everywhere:
+                    yield from self._exact(self._parts[number], text, stretch, start, meter)
 
     @staticmethod
     def _exact(part: _Part, text: str, stretch: bytes, offset: int, meter: Meter) -> Iterator[Span]:

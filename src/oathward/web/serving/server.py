@@ -125,10 +125,10 @@ class Server:
 
 def _console(site: Opened) -> Starlette:
     from oathward.web.frame import create
-    from oathward.web.standing import standing
+    from oathward.web.standing import prepare
 
-    with contextlib.suppress(OathwardError):  # the policy is compiled now, not while the first person waits
-        standing(site, site.clock.now())
+    with contextlib.suppress(OathwardError):
+        prepare(site)
     return create(site)
 
 

@@ -7,12 +7,12 @@ import pytest
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.action import Seeds
-from oathward.deid.text.budget import Budget
+from oathward.deid.text.budget import BUDGET, Budget, Meter
 from oathward.deid.text.clean import clean, mark
 from oathward.deid.text.dates import basic
 from oathward.deid.text.find import find, settle
 from oathward.deid.text.model import NOTHING, Context, Known, Span
-from oathward.deid.text.scan import REACH, STRETCH
+from oathward.deid.text.scan import REACH, STRETCH, scanner
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 
 SEEDS = Seeds(b"s" * 32, b"d" * 32, "1")
@@ -132,3 +132,19 @@ def test_marks() -> None:
     assert mark("staff.name") == "[name]"
     assert mark("organisation.name") == "[organisation]"
     assert mark("patient.birth-date") == "[date]"
+
+
+def test_an_automaton_without_memory_is_not_one_that_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = scanner("en")
+    assert list(made.find("MRN: 12345678", Meter("", BUDGET)))
+    monkeypatch.setattr(made, "_set", NoMemory())
+    with pytest.raises(DeidentificationError) as told:
+        list(made.find("MRN: 12345678", Meter("", BUDGET)))
+    assert told.value.reason is Reason.DEID_TEXT_TIMEOUT
+
+
+class NoMemory:
+    """RE2's set as it answers when its automaton does not fit."""
+
+    def Match(self, _text: bytes) -> list[int]:  # noqa: N802  as RE2 calls it
+        return []
