@@ -1,11 +1,11 @@
 """De-identification of folders: files in, what may leave of them out, a report of what was done.
 
 ``walk`` what there is · ``formats`` what a file is, one a file · ``worker`` parses and shapes it, ``sandbox`` without keys or network ·
-``pool`` the workers · ``whom`` whose it is · ``job`` chunks, ``journal`` what of them is done · ``residue`` the search of the output · ``report`` · ``ocr`` print in pictures, read by a program beside, and ``reading``, which asks it for those who may not.
+``pool`` the workers · ``whom`` whose it is · ``job`` chunks, ``files`` one file through a worker, ``journal`` what of them is done · ``residue`` the search of the output · ``report`` · ``ocr`` print in pictures, read by a program beside, and ``reading``, which asks it for those who may not.
 
 Rules:
 - What nobody recognises, cannot read, or may not pass as it is, is held: counted, named to the site, never copied.
-- Foreign bytes are parsed by workers alone. The parent hands them open files and seeds, and reads nothing but its own outputs.
+- Foreign bytes are parsed by workers alone. The parent hands them open files and seeds; of a foreign file it looks for one word in the first bytes, and no more.
 - What is written has names of its own: those of a folder name patients.
 - The same profiles, actions and rewriters as on live links.
 

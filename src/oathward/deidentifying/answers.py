@@ -34,6 +34,18 @@ def format_named(answer: Mapping[str, Any]) -> tuple[Format, list[list[list[Any]
     return kind, who
 
 
+def told_of(answer: Mapping[str, Any], units: int) -> list[list[list[str]]]:
+    """Read what each unit says of its patient: class, part, value.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    found = answer.get("known")
+    if not isinstance(found, list) or len(found) != units or not all(map(_is_told, found)):
+        raise _not_one()
+    return found
+
+
 def held_of(answer: Mapping[str, Any]) -> list[list[Any]]:
     """Read what is held: (unit, or -1 for the file; reason; place).
 
@@ -77,6 +89,13 @@ def words_of(answer: Mapping[str, Any]) -> dict[str, str]:
 def _is_unit(unit: object) -> bool:
     return isinstance(unit, list) and all(
         isinstance(one, list) and list(map(type, one)) == [str, str, str, bool] for one in unit
+    )
+
+
+def _is_told(unit: object) -> bool:
+    return isinstance(unit, list) and all(
+        isinstance(one, list) and list(map(type, one)) == [str, str, str] and one[0] in CLASSES
+        for one in unit
     )
 
 

@@ -2,10 +2,11 @@
 
 Steps:
 1. list the folder; a job like this one that did not end goes on where its journal stops;
-2. chunk by chunk: workers read, say whose, shape and write into ``.partial``; the chunk's files are flushed and moved into their places,
+2. files of patients alone are read for what they say of them, for the texts of all other files; nothing of it is kept;
+3. chunk by chunk: workers read, say whose, shape and write into ``.partial``; the chunk's files are flushed and moved into their places,
    then the journal's line is written;
-3. search every file that was written for everything that is known of every patient of the job; what holds some is taken back;
-4. the report.
+4. search every file that was written for everything that is known of every patient of the job; what holds some is taken back;
+5. the report.
 
 Rules:
 - The output folder is empty at first, or this job's. Nothing in it was not written by this job.
@@ -39,7 +40,8 @@ from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.deid.profile import Profile
 from oathward.deidentifying import walk
-from oathward.deidentifying.answers import counts_of, format_named, held_of, words_of
+from oathward.deidentifying.answers import counts_of
+from oathward.deidentifying.files import Files
 from oathward.deidentifying.journal import Entry, Journal
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
@@ -136,9 +138,11 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
         pool = stack.enter_context(ThreadPoolExecutor(order.processes))
         workers = _Workers(begun, order.time_s)
         stack.callback(workers.end)
+        files = Files(order.source, order.folder, whom, partial, names)
+        if waiting:
+            list(pool.map(lambda item: files.learn(workers.mine(), item), found))
         for chunk in _chunks(waiting):
-            one = _Chunk(order, whom, partial, names)
-            entries = list(pool.map(lambda item, one=one: one.work(workers.mine(), item), chunk))
+            entries = list(pool.map(lambda item: files.work(workers.mine(), item), chunk))
             _settle(order.target, partial, entries)
             journal.done(entries)
             done += len(entries)
@@ -248,63 +252,6 @@ class _Workers:
         """End them all."""
         for worker in self._all:
             worker.end()
-
-
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    order: Order
-    whom: Whom
-    partial: Path
-    names: Mapping[Item, str]
-
-    def work(self, worker: Worker, item: Item) -> Entry:
-        """Take one file through a worker; whatever is wrong with it, it is held."""
-        entry = Entry(self.names[item], bytes_in=max(item.size, 0))
-        if item.size < 0:
-            return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
-        target = self.partial / entry.name
-        try:
-            entry = self._asked(worker, item, entry, target)
-        except OathwardError as error:
-            entry = replace(entry, held=[[-1, error.reason.code, error.where]])
-        if not entry.written:
-            target.unlink(missing_ok=True)
-        return entry
-
-    def _asked(self, worker: Worker, item: Item, entry: Entry, target: Path) -> Entry:
-        source = walk.opened(self.order.source, item)
-        try:
-            out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
-            try:
-                # Of its name the last part alone: the rest names patients, and may be no text at all.
-                suffix = Path(item.path or self.order.source.name).suffix.lower()
-                shown = suffix.encode("ascii", "replace").decode()
-                first = worker.ask(
-                    {"op": "file", "name": shown, "outgoing_id": entry.name.lower()}, (source, out)
-                )
-                if "who" not in first:
-                    return replace(entry, held=held_of(first))
-                kind, who = format_named(first)
-                units = self.whom.secrets(who, entry.name, self.order.folder)
-                answer = worker.ask({"seeds": [one and one.told for one in units]})
-                os.fdatasync(out)
-                size = os.fstat(out).st_size
-                return replace(
-                    entry,
-                    format=kind.name,
-                    suffix=kind.suffix if size and answer.get("bytes") == size else "",
-                    bytes_out=size,
-                    units=len(units),
-                    held=held_of(answer),
-                    removed=counts_of(answer, "removed"),
-                    changed=counts_of(answer, "changed"),
-                    words=words_of(answer),
-                    subjects=sorted({one.subject for one in units if one and one.subject}),
-                )
-            finally:
-                os.close(out)
-        finally:
-            os.close(source)
 
 
 def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:

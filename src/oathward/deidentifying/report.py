@@ -15,7 +15,6 @@ from typing import Any
 
 from oathward import __version__
 from oathward.core.clock import from_micros, iso
-from oathward.core.reasons import Reason
 from oathward.deidentifying.job import Done, Order
 
 HELD_LISTED_MAX = 1_000
@@ -41,8 +40,6 @@ def figures(order: Order, done: Done, begun_us: int, ended_us: int) -> dict[str,
             removed.update(one.removed)
             changed.update(one.changed)
         reasons.update({code for _, code, _ in one.held})
-        if held_whole and not one.held:
-            reasons[Reason.NOTHING_LEFT.code] += 1
     held = [_held(one) for one in entries if one.held or not one.written]
     return {
         "job": done.id,

@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import orjson
+
 from oathward.core.clock import micros
 from oathward.core.db import write
 from oathward.core.phi import Phi
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 _VALUE_LENGTH_MAX = 1_000
+_KNOWN_MAX = 500
+"""Values of one patient."""
 
 
 class Secrets(NamedTuple):
@@ -65,6 +69,7 @@ class Whom:
         self._guard = threading.Lock()
         self._subjects: dict[tuple[bytes, ...], str | None] = {}
         self._seeds: dict[str, bytes] = {}
+        self._known: dict[str, bytes] = {}
 
     @property
     def device_key(self) -> bytes:
@@ -72,29 +77,45 @@ class Whom:
         return self._device_key
 
     def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[Secrets | None]:
-        """Give what each unit of a file is shaped with; None where whose it is cannot be said.
+        """Give what each unit of a file is shaped with, one thing a patient; None where whose it is cannot be said.
 
         Args:
             who: for each unit its identifiers: value, authority, type, whether it is local.
             name: of the file that leaves: what names nobody is shaped under it.
         """
         found: list[Secrets | None] = []
+        made: dict[str, Secrets] = {}
         for number, listed in enumerate(who):
             identifiers = [_identifier(one) for one in listed]
             if not identifiers:
                 seed = blake2b(
                     f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES
                 ).digest()
-                found.append(Secrets("", self._told(seed, source)))
+                found.append(Secrets("", self._told(seed, source, "")))
                 continue
             subject = self._subject(identifiers)
-            found.append(
-                None if subject is None else Secrets(subject, self._told(self._seed(subject), source))
-            )
+            if subject is not None and subject not in made:
+                made[subject] = Secrets(subject, self._told(self._seed(subject), source, subject))
+            found.append(None if subject is None else made[subject])
         return found
 
-    def _told(self, seed: bytes, source: str) -> dict[str, Any]:
+    def learn(self, who: Sequence[Sequence[Sequence[Any]]], known: Sequence[Sequence[Sequence[str]]]) -> None:
+        """Remember what a file says of its patients, while the job lasts: texts of other files are searched for it.
+
+        Args:
+            who: as for ``secrets``. known: for each unit what it says: class, part, value.
+        """
+        for listed, values in zip(who, known, strict=True):
+            subject = self._subject([_identifier(one) for one in listed]) if listed and values else None
+            if subject is not None:
+                with self._guard:
+                    before = orjson.loads(self._known.get(subject, b"[]"))
+                    new = [list(one) for one in values if list(one) not in before]
+                    self._known[subject] = orjson.dumps([*before, *new][:_KNOWN_MAX])
+
+    def _told(self, seed: bytes, source: str, subject: str) -> dict[str, Any]:
         return {
+            "known": orjson.loads(self._known.get(subject, b"[]")),
             "seed": base64.b64encode(seed).decode(),
             "device_key": base64.b64encode(self._device_key).decode(),
             "days": days_of(seed) if self._shifts else 0,

@@ -4,8 +4,9 @@
 
 | parent | worker |
 |---|---|
+| a file to read, and nothing to write | its format, identifiers and what it says of each unit's patient |
 | a file to read and one to write, the name that it gets | its format, the identifiers of each unit; or why it is held |
-| the secrets of each unit's patient, None where nothing may be said of them | counts, what is held and why; the file is written |
+| the secrets of each patient, and which unit has which; None where nothing may be said of them | counts, what is held and why; the file is written |
 
 Rules:
 - It is confined (``sandbox``) before the first file, and says so; a worker that cannot be ends.
@@ -36,7 +37,7 @@ from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Read
 from oathward.deid.profile import parse
-from oathward.deid.text.model import NOTHING, Context
+from oathward.deid.text.model import Context, Known
 from oathward.deidentifying import frames, reading, residue
 from oathward.deidentifying.format import HEAD_BYTES, Content, Folder, Format, Piece, Shaped, Terms, format_of
 from oathward.deidentifying.sandbox import confine
@@ -44,6 +45,7 @@ from oathward.patients.identifiers import Identifier
 from oathward.protocols.shaping import REMOVE
 
 COPY_BYTES = 1 << 20
+_PATIENT = "patient."
 
 
 def main(arguments: list[str]) -> int:
@@ -64,6 +66,8 @@ def main(arguments: list[str]) -> int:
                 frames.send(parent, worker.know(head["words"]))
             elif head["op"] == "search":
                 frames.send(parent, worker.search(*files))
+            elif head["op"] == "told":
+                frames.send(parent, worker.told(head["name"], *files))
             else:
                 worker.work(parent, head, *files)
         except OathwardError as error:
@@ -94,21 +98,33 @@ class Worker:
         self._plans: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
 
+    def told(self, name: str, source: int) -> dict[str, Any]:
+        """Give what a file says of its patients, for the texts of other files."""
+        kind, content = self._read(name, source)
+        known = [
+            [list(one) for one in unit.known().values if one[0].startswith(_PATIENT) and one[2]]
+            for unit in content.units
+        ]
+        return {"format": kind.name, "who": _who(content), "known": known}
+
     def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
         """Take one file through its two questions."""
-        size = os.fstat(source).st_size
-        kind = self._kind(source, size, head["name"])
-        mapped = _mapped(source, size)  # never closed by hand: what was read of it may still point into it
-        content = kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
-        who = [[_plain(one) for one in unit.identifiers] for unit in content.units]
-        frames.send(parent, {"format": kind.name, "who": who})
+        kind, content = self._read(head["name"], source)
+        frames.send(parent, {"format": kind.name, "who": _who(content)})
         told = frames.receive(parent)
         if told is None:
             sys.exit(0)
-        done = self._shaped(kind, content, told[0]["seeds"], head["outgoing_id"])
+        seeds = [None if one is None else told[0]["seeds"][one] for one in told[0]["of"]]
+        done = self._shaped(kind, content, seeds, head["outgoing_id"])
         frames.send(
             parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
         )
+
+    def _read(self, name: str, source: int) -> tuple[Format, Content]:
+        size = os.fstat(source).st_size
+        kind = self._kind(source, size, name)
+        mapped = _mapped(source, size)  # never closed by hand: what was read of it may still point into it
+        return kind, kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
 
     def _kind(self, source: int, size: int, name: str) -> Format:
         if not size:
@@ -164,6 +180,10 @@ class Worker:
             return {"found": dict(residue.found_in(data[:], self._words, self._known))}
 
 
+def _who(content: Content) -> list[list[list[object]]]:
+    return [[_plain(one) for one in unit.identifiers] for unit in content.units]
+
+
 def _plain(one: Identifier) -> list[object]:
     return [one.value.reveal(), one.authority, one.type, one.local]
 
@@ -177,7 +197,7 @@ def _seeds(secrets: Mapping[str, Any], outgoing_id: str, language: str) -> Seeds
         secrets["source"],
         identity=False,
         days=secrets["days"],
-        text=Context(NOTHING, lambda _cls, _part: REMOVE, language),
+        text=Context(Known(tuple(map(tuple, secrets["known"]))), lambda _cls, _part: REMOVE, language),
     )
 
 

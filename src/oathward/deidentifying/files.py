@@ -1,0 +1,131 @@
+"""One file of a job: read and shaped by a worker, into a place of its own; or held, with the reason.
+
+Rules:
+- A file is opened step by step from the folder, and handed to the worker as a descriptor; no name of it is.
+- What files of patients alone say of them is read first, for the texts of all other files; it is kept in memory while the job lasts.
+
+Deliberately absent: the order of files, and where they go.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from oathward.core.errors import OathwardError
+from oathward.core.reasons import Reason
+from oathward.deidentifying import walk
+from oathward.deidentifying.answers import counts_of, format_named, held_of, told_of, words_of
+from oathward.deidentifying.format import HEAD_BYTES
+from oathward.deidentifying.journal import Entry
+from oathward.deidentifying.pool import Worker
+from oathward.deidentifying.walk import Item
+from oathward.deidentifying.whom import Secrets, Whom
+
+_OF_PATIENTS = (".json", ".ndjson")
+_PATIENT = re.compile(rb'^[^"]*"resourceType"\s*:\s*"Patient"|^[^{]*\{[^{}]*"resourceType"\s*:\s*"Patient"')
+"""A file whose first resource is a patient: of a bulk export, the one file that says who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files of one job.
+
+    Args:
+        source: the folder, or one file. folder: names where the files come from, for identifiers.
+        partial: where files are written. names: what each is called there.
+    """
+
+    source: Path
+    folder: str
+    whom: Whom
+    partial: Path
+    names: Mapping[Item, str]
+
+    def learn(self, worker: Worker, item: Item) -> None:
+        """Read what a file of patients says of them, before any text is cleaned; what is wrong with it is held later."""
+        if item.size <= 0 or not item.path.lower().endswith(_OF_PATIENTS):
+            return
+        with suppress(OathwardError):
+            source = walk.opened(self.source, item)
+            try:
+                if _PATIENT.search(os.pread(source, HEAD_BYTES, 0)) is None:
+                    return
+                answer = worker.ask({"op": "told", "name": self._shown(item)}, (source,))
+                _, who = format_named(answer)
+                self.whom.learn(who, told_of(answer, len(who)))
+            finally:
+                os.close(source)
+
+    def _shown(self, item: Item) -> str:
+        """Give of a name the last part alone: the rest names patients, and may be no text at all."""
+        suffix = Path(item.path or self.source.name).suffix.lower()
+        return suffix.encode("ascii", "replace").decode()
+
+    def work(self, worker: Worker, item: Item) -> Entry:
+        """Take one file through a worker; whatever is wrong with it, it is held."""
+        entry = Entry(self.names[item], bytes_in=max(item.size, 0))
+        if item.size < 0:
+            return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
+        target = self.partial / entry.name
+        try:
+            entry = self._asked(worker, item, entry, target)
+        except OathwardError as error:
+            entry = replace(entry, held=[[-1, error.reason.code, error.where]])
+        if not entry.written and not entry.held:
+            entry = replace(entry, held=[[-1, Reason.NOTHING_LEFT.code, ""]])
+        if not entry.written:
+            target.unlink(missing_ok=True)
+        return entry
+
+    def _asked(self, worker: Worker, item: Item, entry: Entry, target: Path) -> Entry:
+        source = walk.opened(self.source, item)
+        try:
+            out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            try:
+                told = {"op": "file", "name": self._shown(item), "outgoing_id": entry.name.lower()}
+                first = worker.ask(told, (source, out))
+                if "who" not in first:
+                    return replace(entry, held=held_of(first))
+                kind, who = format_named(first)
+                units = self.whom.secrets(who, entry.name, self.folder)
+                answer = worker.ask(_each_once(units))
+                os.fdatasync(out)
+                size = os.fstat(out).st_size
+                return replace(
+                    entry,
+                    format=kind.name,
+                    suffix=kind.suffix if size and answer.get("bytes") == size else "",
+                    bytes_out=size,
+                    units=len(units),
+                    held=held_of(answer),
+                    removed=counts_of(answer, "removed"),
+                    changed=counts_of(answer, "changed"),
+                    words=words_of(answer),
+                    subjects=sorted({one.subject for one in units if one and one.subject}),
+                )
+            finally:
+                os.close(out)
+        finally:
+            os.close(source)
+
+
+def _each_once(units: Sequence[Secrets | None]) -> dict[str, Any]:
+    """Say what each unit is shaped with, each patient once: a file may have a hundred thousand lines of one."""
+    seeds: list[Mapping[str, Any]] = []
+    places: dict[int, int] = {}
+    of: list[int | None] = []
+    for one in units:
+        if one is None:
+            of.append(None)
+            continue
+        if id(one) not in places:
+            places[id(one)] = len(seeds)
+            seeds.append(one.told)
+        of.append(places[id(one)])
+    return {"seeds": seeds, "of": of}

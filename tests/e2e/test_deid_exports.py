@@ -1,0 +1,51 @@
+"""Bulk exports: what one file says of a patient is looked for in the texts of the others."""
+
+import json
+
+from tests.e2e.test_deid import deid, everything, site  # noqa: F401  a fixture
+
+
+def test_texts_are_searched_for_what_other_files_of_the_folder_say_of_their_patient(site, tmp_path):  # noqa: F811  the fixture
+    """As in bulk exports: one file says who the patients are, another has the notes, with nobody's name in a field."""
+    root = tmp_path / "export"
+    root.mkdir()
+    patients = [
+        {
+            "resourceType": "Patient",
+            "id": "a",
+            "gender": "female",
+            "name": [{"family": "Quixley", "given": ["Zoraida"]}],
+        },
+        {
+            "resourceType": "Patient",
+            "id": "b",
+            "gender": "male",
+            "name": [{"family": "Thrumble", "given": ["Odo"]}],
+        },
+    ]
+    texts = {
+        "a": "quixley says the thrumble of the pump keeps her awake; quixly is told to wait",
+        "b": "odo thrumble has no pain",
+    }
+    notes = [
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]},
+            "valueQuantity": {"value": 71, "unit": "/min"},
+            "subject": {"reference": f"Patient/{who}"},
+            "note": [{"text": text}],
+        }
+        for who, text in texts.items()
+    ]
+    for name, lines in (("Observation.ndjson", notes), ("Patient.ndjson", patients)):
+        (root / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, told = deid(site, root, tmp_path / "out", "--profile", "research")
+    assert (code, told["written"]) == (0, 2), told["reasons"]
+    out = everything(tmp_path / "out")
+    assert b"KEEPS HER AWAKE" in out
+    assert b"HAS NO PAIN" in out
+    assert not any(name in out for name in (b"QUIXL", b"ZORAIDA", b"ODO"))
+    assert b"THE THRUMBLE OF THE PUMP" in out, (
+        "each patient's texts are searched for what is known of that patient"
+    )
