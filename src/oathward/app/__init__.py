@@ -19,6 +19,7 @@ import oathward.consent.sql
 import oathward.disclosures.sql
 import oathward.governance.sql
 import oathward.inventory.sql
+import oathward.jobs.sql
 import oathward.ledger.tables
 import oathward.messages.missing
 import oathward.messages.sql

@@ -221,6 +221,14 @@ DATA_SETS = (
         lambda *_: "until the subject is erased",
     ),
     DataSet(
+        "deid-jobs",
+        "Jobs of de-identification: what left of folders, what was held",
+        frozenset({"deid_job", "deid_held", "deid_unit"}),
+        "patients, as random ids; staff by id",
+        "profile, project, counts, names of files as they are in the output, reasons, whose each unit is; never content or a path",
+        lambda *_: "without end: what left can be traced",
+    ),
+    DataSet(
         "keeper-store",
         "The keeper's own store: keys, accounts, openings",
         frozenset(
