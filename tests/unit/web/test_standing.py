@@ -18,7 +18,7 @@ from oathward.messages.missing import MissingRow
 from oathward.messages.model import HeldRow, OutboxRow
 from oathward.policy.review_findings import ReviewFinding
 from oathward.vault.bodies import BodyRef
-from oathward.web import standing, words
+from oathward.web import link_standing, standing, words
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def test_without_a_policy_everything_is_held_and_said_so(look, prepared, opened)
     prepared.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     found = look()
     assert lines(found, "policy")[0][0] == "ok"
-    assert [link.id for link in standing.links(found)] == ["ehr"], "what is kept here goes nowhere"
+    assert [link.id for link in link_standing.links(found)] == ["ehr"], "what is kept here goes nowhere"
     kept = standing.standing(opened, datetime.now(UTC))
     assert kept is found, "what was seen within a second is not read again"
 

@@ -9,7 +9,7 @@ from oathward.core.db import read
 from oathward.core.labels import Role
 from oathward.inventory import views as inventory
 from oathward.messages import views
-from oathward.web import standing
+from oathward.web import link_standing, standing
 from oathward.web.card import Card
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def values(view: View) -> Mapping[str, Any]:
     return {
         "devices": devices,
         "found": found,
-        "links": standing.links(found),
+        "links": link_standing.links(found),
         "received": received,
         "strangers": strangers,
     }

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from oathward.core.labels import Role
-from oathward.web import standing
+from oathward.web import link_standing, standing
 from oathward.web.card import Card
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def values(view: View) -> Mapping[str, Any]:
     """List the links."""
-    return {"links": standing.links(standing.standing(view.site, view.now))}
+    return {"links": link_standing.links(standing.standing(view.site, view.now))}
 
 
 CARD = Card(

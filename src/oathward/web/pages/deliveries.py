@@ -8,7 +8,7 @@ from oathward.core.db import read
 from oathward.messages import views
 from oathward.messages.model import Delivery
 from oathward.messages.views import WITHDRAWN
-from oathward.web import standing
+from oathward.web import link_standing, standing
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -35,7 +35,7 @@ def show(view: View) -> Response:
     return view.page(
         "deliveries.html",
         link=link,
-        links=[one.id for one in standing.links(found)],
+        links=[one.id for one in link_standing.links(found)],
         more=rows[ROWS - 1].seq if len(rows) > ROWS else 0,
         rows=rows[:ROWS],
         state=state,

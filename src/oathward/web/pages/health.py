@@ -13,7 +13,7 @@ from oathward.core.clock import from_micros
 from oathward.core.db import read
 from oathward.core.process import SUPERVISOR
 from oathward.ledger import Query
-from oathward.web import standing
+from oathward.web import link_standing, standing
 from oathward.web.page import Page, Route
 from oathward.web.view import View
 
@@ -56,7 +56,7 @@ def show(view: View) -> Response:
         clock_sure=site.clock.sure(),
         data=str(site.settings.data),
         found=found,
-        links=standing.links(found),
+        links=link_standing.links(found),
         metrics=f"http://{metrics.host}:{port}/metrics" if port else "",
         parts=_parts(site, found),
         settings=site.settings,

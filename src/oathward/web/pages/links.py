@@ -24,7 +24,7 @@ from oathward.gateway.twins import Story, labelled
 from oathward.gateway.wires import FHIR, HL7V2
 from oathward.policy.consents import ConsentFact
 from oathward.policy.model import KEEP
-from oathward.web import standing
+from oathward.web import link_standing, standing
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -90,7 +90,7 @@ def show(view: View) -> Response:
         active=active,
         external=sum(one.recipient.external for one in links),
         links=links,
-        waiting={one.id: one for one in standing.links(found)},
+        waiting={one.id: one for one in link_standing.links(found)},
     )
 
 
