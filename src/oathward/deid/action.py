@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from hashlib import blake2b
+from typing import Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.registry import collect
@@ -63,6 +64,8 @@ class Seeds:
     shared: bool = field(default=False, repr=False)
     days: int = field(default=0, repr=False)
     text: Context | None = field(default=None, repr=False)
+    edits: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What became of each text that was cleaned with these: bundles repeat most of theirs."""
 
 
 Parameters = Mapping[str, tuple[str, ...]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from base64 import b64decode, b64encode
+from dataclasses import replace
 from hashlib import sha1
 
 import pytest
@@ -98,6 +99,26 @@ def test_of_what_qualifies_a_text_only_a_status_stays() -> None:
     assert callable(rule)
     assert [rule(word, SEEDS) for word in ("generated", "Quarrel", "2024-01-02")] == ["generated", "", ""]
     assert text_action.ACTION.rule("patient.name", "", {}) is REMOVE
+
+
+def test_a_text_that_comes_again_is_read_once_and_by_nobody_elses_seeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[str] = []
+
+    def found(text: str, context: Context, seeds: object) -> list[Edit]:
+        reads.append(text)
+        return [Edit(0, len(text), context.language)]
+
+    monkeypatch.setattr(text_action, "found_in", found)
+    ruling = text_action.ACTION.rule("note.text", "", {})
+    assert isinstance(ruling, Texts)
+    first = replace(SEEDS, text=Context(Known(), lambda _cls, _part: REMOVE, "en"))
+    other = replace(first, text=Context(Known(), lambda _cls, _part: REMOVE, "es"))
+    assert [ruling("a", first), ruling("a", first), ruling("b", first), ruling("a", other)] == [
+        "en", "en", "en", "es",
+    ]  # fmt: skip
+    assert reads == ["a", "b", "a"]
 
 
 def test_without_known_nothing_leaves() -> None:

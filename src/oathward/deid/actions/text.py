@@ -69,7 +69,10 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
                 )
             return None
         try:
-            return found_in(text, context, seeds)
+            if text not in seeds.edits:
+                seeds.edits[text] = found_in(text, context, seeds)
+            found: Sequence[Edit] | None = seeds.edits[text]
+            return found
         except DeidentificationError as error:
             if hold or error.reason is not Reason.DEID_TEXT_TIMEOUT:
                 raise

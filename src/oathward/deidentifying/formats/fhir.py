@@ -101,7 +101,10 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
     asked = {"resourceType": "Bundle", "type": "transaction", "entry": [_asked(one) for one in told]}
     message = decode(request_bytes(Request("POST", ""), dumps(asked)))
     parts = persons.parts(message)
-    units = [_unit(decode(persons.part_bytes(message, part)), terms) for part in parts]
+    # What is of one patient is not cut: it was read already.
+    whole = len(parts) == 1 and len(parts[0]) == len(message.entries)
+    cut = [message] if whole else [decode(persons.part_bytes(message, part)) for part in parts]
+    units = [_unit(one, terms) for one in cut]
     named = body.get("type")
     kind = named if isinstance(named, str) and named in _TYPES - _ASKS else "collection"
 

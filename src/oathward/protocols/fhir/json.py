@@ -33,7 +33,8 @@ NESTED_MAX = 254
 
 _BOM = b"\xef\xbb\xbf"
 _INT_CHARS_EXACT = 18
-_CONTROL = re.compile(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
+_CONTROL = re.compile(rb"\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
+_BACKSLASH = 0x5C
 _SOMETHING = re.compile(r"[-.0]*[1-9]").match
 _MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
@@ -56,10 +57,21 @@ def loads(body: bytes, limits: Limits = LIMITS) -> Resource:
         same = orjson.dumps(found) == body
     except TypeError:
         raise exceeded("body", NESTED_MAX, "objects and arrays within each other") from None
-    if b"\\" in body and (place := _CONTROL.search(body)) is not None:
-        where = f"body, byte {place.end()}"
+    if (place := _control(body)) is not None:
+        where = f"body, byte {place}"
         raise DecodeError(where, "no control characters in a string", reason=Reason.VALUE_INVALID)
     return found if same else _exactly(body, limits)
+
+
+def _control(body: bytes) -> int | None:
+    """Say where the first escaped control character ends: a pattern that begins with a letter skips what has none of it."""
+    for found in _CONTROL.finditer(body):
+        begin = found.start()
+        while begin and body[begin - 1] == _BACKSLASH:  # runs are disjoint: all of them are read once
+            begin -= 1
+        if not (found.start() - begin) % 2:  # else the backslash itself is what is escaped
+            return found.end()
+    return None
 
 
 def dumps(resource: Resource) -> bytes:

@@ -114,16 +114,20 @@ class Rewriter:
         if self._unchanged:
             return _as_it_came(message, names, there)
         names.own = links.own_patient(entries) if callable(ruling_of("Patient")) else ""
+        shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
         for passed in count(1):
-            shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
             staying = self._staying(entries, shaped, names)
             lost = {target for index in staying for target in shaped[index].run.referred} - staying
             if not lost:
                 return self._written(entries, shaped, staying, names, there)
             # What stays refers to what goes: once more, and those references go too. Who writes a chain of
             # references could have us do so for each: after a few times what refers to them goes as well.
-            for target in lost if passed < PASSES_MAX else _with_referrers(lost, shaped):
+            going = lost if passed < PASSES_MAX else _with_referrers(lost, shaped)
+            for target in going:
                 names.outgoing[target] = ""
+            for index, entry in enumerate(entries):
+                if not going.isdisjoint(shaped[index].run.referred):
+                    shaped[index] = shape(self._compiler, entry.resource, entry.type, names)
         raise AssertionError  # it ends above
 
     def _staying(self, entries: Sequence[Entry], shaped: Sequence[Shaped], names: Run) -> set[int]:

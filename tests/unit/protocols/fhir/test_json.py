@@ -4,6 +4,8 @@ import re
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
@@ -134,6 +136,13 @@ def test_without_the_look_at_keys_the_last_one_would_win(monkeypatch):
 def test_without_the_look_at_control_characters_they_would_pass(monkeypatch):
     monkeypatch.setattr(reader, "_CONTROL", re.compile(rb"(?!)"))
     assert loads(rb'{"a":"\u0000"}') == {"a": "\0"}
+
+
+@given(st.text(alphabet='\\u0018bfn"', max_size=40))
+def test_control_characters_are_found_where_a_pattern_of_the_whole_finds_them(text):
+    body = text.encode()
+    slow = re.search(rb"(?<!\\)(?:\\\\)*\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])", body)
+    assert reader._control(body) == (slow and slow.end())
 
 
 def test_without_the_comparison_digits_would_be_lost(monkeypatch):

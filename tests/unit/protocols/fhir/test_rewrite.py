@@ -380,12 +380,35 @@ def test_a_chain_of_references_costs_a_few_passes(monkeypatch: pytest.MonkeyPatc
         looked.append(of[2])
         return real(*of)
 
+    passes: list[object] = []
+    staying = rewrite.Rewriter._staying
+
+    def passing(*of: Any) -> Any:
+        passes.append(None)
+        return staying(*of)
+
     monkeypatch.setattr(rewrite, "shape", counting)
+    monkeypatch.setattr(rewrite.Rewriter, "_staying", passing)
     chain = [provenance(n) for n in range(60)]
     message = transaction(observation(valueString="typed"), observation(id="o2", valueInteger=1), *chain)
     left, _ = ruled(message, {"note.text": REMOVE})
     assert [one["id"] for one in left] == ["o2"]
-    assert len(looked) <= 10 * len(message.entries)
+    assert len(passes) <= 10
+    assert len(looked) <= 3 * len(message.entries)
+
+
+def test_only_what_refers_to_what_went_is_shaped_again(monkeypatch: pytest.MonkeyPatch):
+    looked: list[str] = []
+    real = rewrite.shape
+
+    def counting(*of: Any) -> Any:
+        looked.append(of[1]["id"])
+        return real(*of)
+
+    monkeypatch.setattr(rewrite, "shape", counting)
+    others = [observation(id=f"o{n}", valueInteger=n) for n in range(2, 12)]
+    ruled(transaction(observation(valueString="typed"), provenance(0), *others), {"note.text": REMOVE})
+    assert {name for name in looked if looked.count(name) > 1} == {provenance(0)["id"]}
 
 
 def test_a_chain_of_contained_resources_costs_a_few_passes(monkeypatch: pytest.MonkeyPatch):
