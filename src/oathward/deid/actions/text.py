@@ -69,10 +69,7 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
                 )
             return None
         try:
-            if text not in seeds.edits:
-                seeds.edits[text] = found_in(text, context, seeds)
-            found: Sequence[Edit] | None = seeds.edits[text]
-            return found
+            return _once(text, context, seeds)
         except DeidentificationError as error:
             if hold or error.reason is not Reason.DEID_TEXT_TIMEOUT:
                 raise
@@ -85,6 +82,13 @@ def _language(text: str, context: Context) -> str:
     """Give the language somebody said, known or not; else the one that is plain, if any."""
     said = context.language.replace("_", "-").partition("-")[0].lower()
     return said or language_of(tokens(text))
+
+
+def _once(text: str, context: Context, seeds: Seeds) -> Sequence[Edit] | None:
+    if text not in seeds.edits:
+        seeds.edits[text] = found_in(text, context, seeds)
+    found: Sequence[Edit] | None = seeds.edits[text]
+    return found
 
 
 def found_in(text: str, context: Context, seeds: Seeds) -> Sequence[Edit] | None:
