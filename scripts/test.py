@@ -10,7 +10,7 @@ Rules:
   to flush. A killed process loses as little there as on a disk. What watches the clock, and all of ``make test-long``, has the disk.
 - Commands that tests of sites ask for, ``serve`` and its parts among them, are forked from a process that has imported the
   program (``tests/forked.py``): what one takes is mostly that. Some sites start as anyone's do, so that this is seen too.
-- The ten slowest tests are printed, and one closing line counts all.
+- The ten slowest tests and files of tests are printed, and one closing line counts all.
 
 Deliberately absent: retries. A test that fails sometimes is a bug.
 """
@@ -96,10 +96,18 @@ def main(wanted: list[str]) -> int:
 
 def summary(results: list[tuple[str, bool, float]], outcome: Outcome) -> int:
     """Print the slowest tests, one line a step, and the counts; give the exit code."""
-    if outcome.slowest:
-        print("\nten slowest tests")
-    for seconds, name in sorted(outcome.slowest, reverse=True)[:10]:
-        print(f"  {seconds:7.2f} s  {name}")
+    files: dict[str, float] = {}
+    for seconds, name in outcome.slowest:
+        name = name.partition("::")[0]
+        files[name] = files.get(name, 0.0) + seconds
+    for title, found in (
+        ("tests", outcome.slowest),
+        ("files of tests", [(s, name) for name, s in files.items()]),
+    ):
+        if found:
+            print(f"\nten slowest {title}")
+        for seconds, name in sorted(found, reverse=True)[:10]:
+            print(f"  {seconds:7.2f} s  {name}")
     print(f"\nsteps{' (long)' if LONG else ''}")
     for name, done, seconds in results:
         print(f"  {seconds:7.1f} s  {name:<12} {'ok' if done else 'FAILED'}")
