@@ -6,7 +6,8 @@ Rules:
 - In plain form, whatever separators stand between words; in what lies in base64 too.
 - Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
 
-Deliberately absent: single names and short numbers. They are words of every text; the guard of live links counts them.
+Deliberately absent: single names, identifiers and streets of one word without a digit (``UNKNOWN``, ``PROVIDER``), short numbers,
+what places and organisations are called together. They are words of every text; the guard of live links counts them.
 """
 
 from __future__ import annotations
@@ -43,22 +44,26 @@ def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, 
         kind = cls.rpartition(".")[2]
         if kind not in _SEARCHED or profile.action_of(cls) in _KEPT:
             continue
-        if (
-            part not in _WHOLE and kind != "name"
-        ):  # of a name every part counts: its family name is the first alone
-            continue
         token = token_of(value)
-        if kind == "name":
+        if kind == "name":  # every part counts: its family name is the first alone
             if len(token) > 1 and len(names.setdefault(cls, [])) < _NAMES_MAX and token not in names[cls]:
                 names[cls].append(token)
-        elif LENGTH_MIN <= len(token) <= LENGTH_MAX and len(set(token)) > 1:
+        elif part in _WHOLE and _tells(kind, value, token):
             found[hasher.token(token)] = cls
     for cls, listed in names.items():
+        if cls.startswith("organisation."):  # two of its names are no third one
+            continue
         for pair in permutations(listed, 2):
             whole = "".join(pair)
             if len(whole) >= LENGTH_MIN:
                 found[hasher.token(whole)] = cls
     return found
+
+
+def _tells(kind: str, value: str, token: str) -> bool:
+    """Say whether a value is long enough to be somebody's, and no word of every text."""
+    word = kind != "contact" and len(_WORDS.findall(value)) == 1 and not any(map(str.isdigit, value))
+    return not word and LENGTH_MIN <= len(token) <= LENGTH_MAX and len(set(token)) > 1
 
 
 def found_in(data: bytes, hasher: WordHasher, known: Mapping[bytes, str]) -> Counter[str]:

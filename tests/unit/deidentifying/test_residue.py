@@ -55,5 +55,28 @@ def test_what_a_profile_keeps_is_not_looked_for():
     assert found_in(b"Zoe Quixley", WORDS, kept)
 
 
+@pytest.mark.parametrize(
+    ("cls", "part", "value"),
+    [
+        ("staff.identifier", "", "PROVIDER"),
+        ("patient.identifier", "", " Unknown "),
+        ("relative.address", "street", "Street"),
+    ],
+)
+def test_a_value_that_is_a_word_of_every_text_is_not_looked_for(cls, part, value):
+    profile = builtin_profiles()["safe-harbor"]
+    assert not words_of(Known(((cls, part, value),)), profile, WORDS)
+    assert words_of(Known(((cls, part, f"{value.strip()}7"),)), profile, WORDS)
+    assert words_of(Known((("patient.contact", "", "anna@home.example"),)), profile, WORDS)
+
+
+def test_two_names_of_places_are_no_third_one():
+    profile = builtin_profiles()["safe-harbor"]
+    both = [(("organisation.name", "", name), ("patient.name", "", name)) for name in ("Floor", "Building")]
+    organisation, patient = zip(*both, strict=True)
+    assert not words_of(Known(organisation), profile, WORDS)
+    assert words_of(Known(patient), profile, WORDS)
+
+
 def test_no_value_is_held():
     assert all(isinstance(word, bytes) and len(word) == 8 for word in SECRETS)
