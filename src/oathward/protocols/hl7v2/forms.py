@@ -18,13 +18,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-NUMBER, TIME, TOKEN, CODE, WORDS, PROFILE, DI, UNIT, RANGE, ANY = (
+NUMBER, TIME, TOKEN, CODE, WORDS, PROFILE, CHARSET, DI, UNIT, RANGE, ANY = (
     "number",
     "time",
     "token",
     "code",
     "words",
     "profile",
+    "charset",
     "di",
     "unit",
     "range",
@@ -49,6 +50,12 @@ _PATTERNS: dict[str, bytes] = {
     CODE: rb"(?!.*0{9})" + _CODE + rb"|" + _OID,
     WORDS: rb"[A-Za-z0_.:/ -]{1,40}",
     PROFILE: _NO_RUN_OF_5 + _CODE + rb"|" + _OID + rb"|IHE [A-Z]{2,5}",
+    # Names of table 0211 have spaces, and digits in a row.
+    CHARSET: _NO_RUN_OF_5
+    + _CODE
+    + rb"|"
+    + _OID
+    + rb"|UNICODE UTF-?0{1,2}|ISO IR0{1,3}|ISO 0000-0000|GB 00000-0000|KS X 0000|CNS 00000-0000",
     DI: rb"[A-Za-z0+$./%-]{1,25}",
     UNIT: _NO_RUN_OF_5 + rb"(?:[A-Za-z0%/.*()\[\]{}'_+-]|" + _SIGNS + rb"){1,32}",
     RANGE: rb"[<>=]{0,2} ?" + _NUMBER + rb"(?: ?(?:-|to) ?" + _NUMBER + rb")?|[A-Za-z_.+-]{1,12}",

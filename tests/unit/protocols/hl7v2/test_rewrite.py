@@ -102,6 +102,17 @@ def test_transforms_see_values_as_they_are_meant():
     assert seen == [("M^ll&r", "ctx"), ("Jörg", "ctx")]
 
 
+@pytest.mark.parametrize(
+    "named", ["UNICODE UTF-8", "ISO IR87", "~ISO IR87", "KS X 1001", "GB 18030-2000", "8859/15"]
+)
+@pytest.mark.parametrize("ruling", [REMOVE, replaced("[name]")])
+def test_the_character_set_a_message_declares_stays_with_its_text(named: str, ruling: Ruling):
+    given = message("NTE|1||x", header=f"{HEAD}||||||{named}")
+    done = compile_rewriter(lambda cls, _: ruling if cls == "note.text" else KEEP)(given, "X", None)
+    assert done.data.split(b"\r")[0].split(b"|")[17] == given.header(18)
+    assert decode(done.data).header(18) == given.header(18)
+
+
 def test_an_explicit_null_is_not_transformed():
     written, _ = run('PID|1||""||""', rules={"patient.name": replaced("x"), "patient.identifier": REMOVE})
     assert written == ['PID|1||||""']
