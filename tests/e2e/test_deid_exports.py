@@ -2,7 +2,8 @@
 
 import json
 
-from tests.e2e.test_deid import deid, everything, site  # noqa: F401  a fixture
+from pydicom import dcmread
+from tests.e2e.test_deid import deid, dicom, everything, site  # noqa: F401  a fixture
 
 
 def test_texts_are_searched_for_what_other_files_of_the_folder_say_of_their_patient(site, tmp_path):  # noqa: F811  the fixture
@@ -49,3 +50,20 @@ def test_texts_are_searched_for_what_other_files_of_the_folder_say_of_their_pati
     assert b"THE THRUMBLE OF THE PUMP" in out, (
         "each patient's texts are searched for what is known of that patient"
     )
+
+
+def test_so_are_the_texts_of_images(site, tmp_path):  # noqa: F811  the fixture
+    root = tmp_path / "in"
+    root.mkdir()
+    number = {"system": "urn:oid:1.2.3.4", "value": "77310042"}
+    name = {"family": "Quixley", "given": ["Zoraida"]}
+    patient = {"resourceType": "Patient", "gender": "female", "identifier": [number], "name": [name]}
+    (root / "patient.json").write_text(json.dumps(patient))
+    dicom(root / "image.dcm")
+    image = dcmread(root / "image.dcm")
+    image.PatientName, image.ImageComments = "", "the quixley family waits outside"
+    image.save_as(root / "image.dcm")
+    code, told = deid(site, root, tmp_path / "out", "--profile", "research")
+    assert (code, told["written"], told["patients"]) == (0, 2, 1), told["reasons"]
+    (path,) = (tmp_path / "out").rglob("*.dcm")
+    assert dcmread(path).ImageComments == "the [name] family waits outside"

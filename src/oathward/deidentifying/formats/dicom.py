@@ -19,7 +19,7 @@ from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Cleaned, Held, Outcome
 from oathward.deid.pixels.risk import Header, signs_of
 from oathward.deid.plan import deciding
-from oathward.deid.text.model import Context
+from oathward.deid.text.model import Context, Known
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
 from oathward.patients.dicom import spoken_of
 from oathward.protocols.dicom.reader import File, decode, text_of
@@ -63,8 +63,10 @@ def _read(data: memoryview, terms: Terms) -> Content:
 def _unit(file: File, terms: Terms) -> Unit:
     def shape(compiled: _Compiled, seeds: Seeds) -> Shaped:
         left, looked = _looked_at(file, terms)
-        known = replace(seeds, text=Context(dicom.known_of(file), compiled.decide, terms.language))
-        done = compiled.write(left, seeds.outgoing_id, known, pixels_cleaned=looked)
+        told = seeds.text.known.values if seeds.text else ()  # by other files of the folder
+        known = Known((*dicom.known_of(file).values, *told))
+        ready = replace(seeds, text=Context(known, compiled.decide, terms.language))
+        done = compiled.write(left, seeds.outgoing_id, ready, pixels_cleaned=looked)
         # Of a file that was deflated, or whose pixels were blanked, runs are not those of the file that came.
         pieces = done.pieces if left is file and not file.inflated else (done.joined(left.data),)
         return Shaped(pieces, done.removed, done.changed)
