@@ -115,7 +115,7 @@ def deid(
             ledger.append(db, site.site, [prepare(Record("deid.ended", body | {"by": who}, ended_us))])
         _end(folder_of(jobs, done.id), out, told)
     emit(told, as_json=as_json, human=lambda: _show(told, out))
-    if told["held"] or told["partly_held"]:
+    if told["held"] or told["partly_held"] or done.residue:
         raise typer.Exit(1)
 
 

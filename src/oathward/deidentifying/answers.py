@@ -19,6 +19,7 @@ from oathward.core.reasons import BY_CODE, Reason
 from oathward.deidentifying.format import Format, formats
 
 _PLACE = re.compile(r"[\w.,:()\[\]{}|^~ \-]{0,200}")
+_REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,63}/[A-Za-z0-9.-]{1,64})?")
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -68,6 +69,29 @@ def counts_of(answer: Mapping[str, Any], name: str) -> dict[str, int]:
     if not isinstance(found, dict) or not all(
         cls in CLASSES and type(count) is int and count >= 0 for cls, count in found.items()
     ):
+        raise _not_one()
+    return found
+
+
+def found_of(answer: Mapping[str, Any]) -> dict[str, int]:
+    """Read what a search found: counts by element class; what does not say so was not searched.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    if "found" not in answer:
+        raise _not_one()
+    return counts_of(answer, "found")
+
+
+def reference_of(answer: Mapping[str, Any]) -> str:
+    """Read what a resource that leaves is called: ``Observation/abc-0``; empty where it says itself how it was made.
+
+    Raises:
+        DeidentificationError: ``WORKER_LOST``.
+    """
+    found = answer.get("named")
+    if not isinstance(found, str) or not _REFERENCE.fullmatch(found):
         raise _not_one()
     return found
 

@@ -22,6 +22,7 @@ from oathward.deid.plan import SafeMessage, Seeds
 from oathward.deid.profile import Profile
 from oathward.deid.text.model import NOTHING, Known
 from oathward.patients.identifiers import Hasher, Identifier
+from oathward.protocols.fhir.provenance import Origin
 
 HEAD_BYTES = 4_096
 """How much of a file its format is recognised by."""
@@ -47,7 +48,8 @@ class Terms:
     """What files are read and shaped by.
 
     ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
-    ``read``: reads print in pictures; None where nothing does.
+    ``read``: reads print in pictures; None where nothing does. ``origin``: what a format that can says of how its file was made;
+    None: nothing.
     """
 
     profile: Profile
@@ -55,6 +57,7 @@ class Terms:
     authorities: Authorities = field(default_factory=Authorities)
     language: str = ""
     read: Read | None = field(default=None, repr=False)
+    origin: Origin | None = None
 
     @property
     def hasher(self) -> Hasher:
@@ -129,6 +132,8 @@ class Format:
         compile: terms -> what its units are shaped by, a plan for most.
         read: (bytes, terms) -> its content.
         bytes_max: of a file. whole: it is read as bytes; else as a view of the file, of which only what is looked at is read.
+        named: (a file that was written) -> the reference that stands beside the output for it, where the file itself cannot say how
+            it was made; empty where it does.
     """
 
     name: str
@@ -138,6 +143,7 @@ class Format:
     read: Callable[[Any, Terms], Content]
     bytes_max: int
     whole: bool = True
+    named: Callable[[bytes], str] = lambda _data: ""
 
 
 @cache

@@ -25,6 +25,7 @@ import os
 import secrets
 import shutil
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -35,17 +36,21 @@ from typing import Any
 
 import orjson
 
+from oathward import __version__
+from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.deid.profile import Profile
-from oathward.deidentifying import walk
-from oathward.deidentifying.answers import counts_of
+from oathward.deidentifying import provenance, walk
+from oathward.deidentifying.answers import found_of, reference_of
 from oathward.deidentifying.files import Files
 from oathward.deidentifying.journal import Entry, Journal
 from oathward.deidentifying.pool import Worker
+from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Whom
+from oathward.protocols.fhir.provenance import Origin
 
 CHUNK_FILES_MAX = 256
 CHUNK_BYTES_MAX = 256 << 20
@@ -147,7 +152,7 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
             journal.done(entries)
             done += len(entries)
             say("files", done, len(found))
-        residue = _search(order, journal, workers, pool, say)
+        residue = _search(order, journal, workers, pool, origin_of(begun, order.profile), say)
     shutil.rmtree(partial, ignore_errors=True)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})
@@ -214,6 +219,9 @@ def _begun(order: Order, journal: Journal) -> dict[str, Any]:
         "authority": order.authority,
         "authorities": dict(order.authorities),
         "language": order.language,
+        "program": f"Oathward {__version__}",
+        "project": order.project,
+        "recorded": iso(from_micros(journal.head["begun_us"])),
         "word_key": journal.head["word_key"],
         "memory_bytes_max": order.memory_bytes,
     }
@@ -272,42 +280,53 @@ def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
 
 
 def _search(
-    order: Order, journal: Journal, workers: _Workers, pool: ThreadPoolExecutor, say: Say
+    order: Order, journal: Journal, workers: _Workers, pool: ThreadPoolExecutor, origin: Origin, say: Say
 ) -> dict[str, int]:
-    """Search what was written, and take back what holds something that is known; gives counts by class."""
+    """Search what was written, and take back what holds something that is known; gives counts by class.
+
+    What cannot say itself how it was made is named beside it, and that is searched too.
+    """
     words = {word: cls for entry in journal.entries.values() for word, cls in entry.words.items()}
     written = [entry for entry in journal.entries.values() if entry.written]
     knowing: set[int] = set()
-    residue: dict[str, int] = {}
+    residue: Counter[str] = Counter()
+    named: dict[str, str] = {}
 
     listed = sorted(words.items())
     batched = [dict(listed[i : i + _WORDS_MAX]) for i in range(0, len(listed), _WORDS_MAX)] or [{}]
 
-    def searched(entry: Entry) -> tuple[Mapping[str, int] | None, Reason]:
+    def searched(path: Path, kind: str) -> tuple[Mapping[str, int] | None, Reason, str]:
         worker = workers.mine()
         try:
-            fd = os.open(order.target / entry.file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:  # taken back just before the job was stopped
-            return {}, Reason.DEID_RESIDUE
+            return {}, Reason.DEID_RESIDUE, ""
         try:
             if id(worker) not in knowing:
                 for part in batched:
                     worker.ask({"op": "known", "words": part})
                 knowing.add(id(worker))
-            return counts_of(worker.ask({"op": "search"}, (fd,)), "found"), Reason.DEID_RESIDUE
+            answer = worker.ask({"op": "search", "format": kind}, (fd,))
+            return found_of(answer), Reason.DEID_RESIDUE, reference_of(answer)
         except OathwardError as error:  # its successor knows nothing yet; what was not searched does not stay
             knowing.discard(id(worker))
-            return None, error.reason
+            return None, error.reason, ""
         finally:
             os.close(fd)
 
-    for number, (entry, (found, why)) in enumerate(zip(written, pool.map(searched, written), strict=True), 1):
+    answers = pool.map(lambda one: searched(order.target / one.file, one.format), written)
+    for number, (entry, (found, why, reference)) in enumerate(zip(written, answers, strict=True), 1):
         path = order.target / entry.file
         if found or found is None or not path.exists():
             path.unlink(missing_ok=True)  # before it is noted: what is noted as taken back is not there
             held = [*entry.held, *([-1, why.code, cls] for cls in sorted(found or ("file",)))]
             journal.done([replace(entry, suffix="", bytes_out=0, held=held)])
-            for cls, count in (found or {}).items():
-                residue[cls] = residue.get(cls, 0) + count
+            residue.update(found or {})
+        elif reference:
+            named[entry.name] = reference
         say("search", number, len(written))
-    return residue
+    beside = provenance.write(order.target, origin, named)
+    if beside and (found := pool.submit(searched, beside, "").result()[0]) != {}:
+        beside.unlink()
+        residue.update(found or {})
+    return dict(residue)

@@ -26,6 +26,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -39,7 +40,18 @@ from oathward.deid.pixels.model import Read
 from oathward.deid.profile import parse
 from oathward.deid.text.model import Context, Known
 from oathward.deidentifying import frames, reading, residue
-from oathward.deidentifying.format import HEAD_BYTES, Content, Folder, Format, Piece, Shaped, Terms, format_of
+from oathward.deidentifying.format import (
+    HEAD_BYTES,
+    Content,
+    Folder,
+    Format,
+    Piece,
+    Shaped,
+    Terms,
+    format_of,
+    formats,
+)
+from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.sandbox import confine
 from oathward.patients.identifiers import Identifier
 from oathward.protocols.shaping import REMOVE
@@ -65,7 +77,7 @@ def main(arguments: list[str]) -> int:
             if head["op"] == "known":
                 frames.send(parent, worker.know(head["words"]))
             elif head["op"] == "search":
-                frames.send(parent, worker.search(*files))
+                frames.send(parent, worker.search(head["format"], *files))
             elif head["op"] == "told":
                 frames.send(parent, worker.told(head["name"], *files))
             else:
@@ -84,7 +96,7 @@ class Worker:
     """What is kept from file to file.
 
     Args:
-        begun: the first frame: profile, folder, language, key of the words that are searched for.
+        begun: the first frame: profile, folder, language, key of the words that are searched for, what Provenance says of the job.
         read: reads print in pictures; None where nothing here does.
     """
 
@@ -94,6 +106,7 @@ class Worker:
         self._terms = Terms(
             parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
         )
+        self._origin = origin_of(begun, self._terms.profile)
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
         self._plans: dict[str, Any] = {}
         self._known: dict[bytes, str] = {}
@@ -109,7 +122,7 @@ class Worker:
 
     def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
         """Take one file through its two questions."""
-        kind, content = self._read(head["name"], source)
+        kind, content = self._read(head["name"], source, head["outgoing_id"].upper())
         frames.send(parent, {"format": kind.name, "who": _who(content)})
         told = frames.receive(parent)
         if told is None:
@@ -120,11 +133,12 @@ class Worker:
             parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
         )
 
-    def _read(self, name: str, source: int) -> tuple[Format, Content]:
+    def _read(self, name: str, source: int, file: str = "") -> tuple[Format, Content]:
         size = os.fstat(source).st_size
         kind = self._kind(source, size, name)
         mapped = _mapped(source, size)  # never closed by hand: what was read of it may still point into it
-        return kind, kind.read(mapped[:] if kind.whole else memoryview(mapped), self._terms)
+        terms = replace(self._terms, origin=self._origin._replace(file=file)) if file else self._terms
+        return kind, kind.read(mapped[:] if kind.whole else memoryview(mapped), terms)
 
     def _kind(self, source: int, size: int, name: str) -> Format:
         if not size:
@@ -174,10 +188,16 @@ class Worker:
         self._known |= {bytes.fromhex(word): cls for word, cls in words.items()}
         return {"known": len(self._known)}
 
-    def search(self, target: int) -> dict[str, Any]:
-        """Search one file that was written for what is known; gives counts by class."""
-        with _mapped(target, os.fstat(target).st_size) as data:
-            return {"found": dict(residue.found_in(data[:], self._words, self._known))}
+    def search(self, kind: str, target: int) -> dict[str, Any]:
+        """Search one file that was written for what is known; gives counts by class, and what it is to be named by beside the output.
+
+        Args:
+            kind: its format; empty for what is of none.
+        """
+        with _mapped(target, os.fstat(target).st_size) as mapped:
+            data = mapped[:]
+        found = dict(residue.found_in(data, self._words, self._known))
+        return {"found": found, "named": formats()[kind].named(data) if kind and not found else ""}
 
 
 def _who(content: Content) -> list[list[list[object]]]:

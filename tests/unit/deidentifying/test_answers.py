@@ -4,7 +4,7 @@ import pytest
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.deidentifying.answers import counts_of, format_named, held_of, words_of
+from oathward.deidentifying.answers import counts_of, format_named, found_of, held_of, reference_of, words_of
 
 WHO = [[["1", "HOSP", "MR", False]], []]
 
@@ -42,3 +42,22 @@ def test_anything_else_is_no_answer(read, answer):
 
 def test_a_place_that_is_none_is_left_out():
     assert held_of({"held": [[0, "deid.failed", "x" * 300]]}) == [[0, "deid.failed", ""]]
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"held": [[-1, "message.limit-exceeded", "memory"]]}, {"found": {"x": 1}}]
+)
+def test_what_does_not_say_that_it_was_searched_was_not(answer):
+    with pytest.raises(DeidentificationError):
+        found_of(answer)
+    assert found_of({"found": {}}) == {}
+
+
+@pytest.mark.parametrize(
+    "named", [None, 1, "Patient/Quixley Zoraida", "Patient/1\n", "x", "Patient/" + "1" * 65]
+)
+def test_a_name_of_a_resource_is_a_reference_or_nothing(named):
+    with pytest.raises(DeidentificationError):
+        reference_of({"named": named})
+    assert reference_of({"named": "Observation/abc-0"}) == "Observation/abc-0"
+    assert reference_of({"named": ""}) == ""

@@ -4,13 +4,15 @@ Rules:
 - What is of several patients is cut by patient, shaped with each one's seeds, and put together again, patient by patient.
 - A bundle keeps its type, where that is one of R4, and its resources; what else it says of itself or of entries does not leave.
 - A resource is read as a create of it would be: against the definitions of R4.
+- How it was made travels with it as Provenance: the last entry of a bundle, the last line of lines. A single resource has no place for
+  it: its reference is told (``named``), and what is said of it stands beside the output.
 
-Source: FHIR R4 §2.36 (Bundle), §3.1.0; Bulk Data Access (NDJSON).
+Source: FHIR R4 §2.36 (Bundle; bdl-2 to bdl-4), §3.1.0, §3.3 (documents may have Provenance); Bulk Data Access (NDJSON).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from oathward.core.errors import DecodeError
@@ -26,6 +28,7 @@ from oathward.protocols.fhir import persons
 from oathward.protocols.fhir.json import dumps, loads
 from oathward.protocols.fhir.limits import LIMITS
 from oathward.protocols.fhir.message import Message, Request
+from oathward.protocols.fhir.provenance import provenances, references
 from oathward.protocols.fhir.reader import decode, request_bytes
 from oathward.protocols.fhir.told import known_of
 
@@ -37,17 +40,15 @@ _TYPES = frozenset(
     [
         "document",
         "message",
-        "transaction",
-        "transaction-response",
-        "batch",
-        "batch-response",
-        "history",
         "searchset",
         "collection",
     ]
 )
-"""Source: FHIR R4 BundleType. What asks a server for something leaves as a collection."""
-_ASKS = frozenset(("transaction", "batch"))
+"""Source: FHIR R4 BundleType. Of the others every entry must say what it asks of a server, or what one answered: that does not
+leave, and they leave as a collection."""
+_SEARCHED = "searchset"
+_A_BUNDLE = b'{"resourceType":"Bundle",'
+"""How those begin that leave."""
 
 
 def _recognise(head: bytes, _name: str) -> bool:
@@ -75,7 +76,11 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _lines(lines: Sequence[bytes], terms: Terms) -> Content:
-    return Content([_of_line(line, terms) for line in lines if line.strip()], _in_lines)
+    def put_together(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
+        made = [one for part in parts if part is not None for one in _resources(part)]
+        return tuple(dumps(one) + b"\n" for one in (*made, *_provenance(made, terms)))
+
+    return Content([_of_line(line, terms) for line in lines if line.strip()], put_together)
 
 
 def _of_line(line: bytes, terms: Terms) -> Unit:
@@ -106,10 +111,13 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
     cut = [message] if whole else [decode(persons.part_bytes(message, part)) for part in parts]
     units = [_unit(one, terms) for one in cut]
     named = body.get("type")
-    kind = named if isinstance(named, str) and named in _TYPES - _ASKS else "collection"
+    kind = named if isinstance(named, str) and named in _TYPES else "collection"
 
     def put_together(shaped: Sequence[Shaped | None]) -> tuple[Piece, ...]:
         made = [entry for part in shaped if part is not None for entry in _entries(part)]
+        beside = {"search": {"mode": "include"}} if kind == _SEARCHED else {}
+        told = list(_provenance([entry["resource"] for entry in made], terms))
+        made += ({"resource": one, **beside} for one in told)
         return (dumps({"resourceType": "Bundle", "type": kind, "entry": made}),)
 
     return Content(units, put_together)
@@ -155,17 +163,23 @@ def _text(part: Shaped) -> bytes:
     return b"".join(piece for piece in part.pieces if isinstance(piece, bytes))
 
 
-def _resources(part: Shaped) -> list[bytes]:
-    return [dumps(entry["resource"]) for entry in _entries(part)]
+def _resources(part: Shaped) -> list[dict[str, Any]]:
+    return [entry["resource"] for entry in _entries(part)]
 
 
 def _one(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
     found = [one for part in parts if part is not None for one in _resources(part)]
-    return tuple(found) if len(found) == 1 else ()
+    return (dumps(found[0]),) if len(found) == 1 else ()
 
 
-def _in_lines(parts: Sequence[Shaped | None]) -> tuple[Piece, ...]:
-    return tuple(one + b"\n" for part in parts if part is not None for one in _resources(part))
+def _provenance(made: Sequence[dict[str, Any]], terms: Terms) -> Iterator[dict[str, Any]]:
+    return provenances(terms.origin, references(made)) if terms.origin else iter(())
 
 
-FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX)
+def _named(data: bytes) -> str:
+    if data.endswith(b"\n") or data.startswith(_A_BUNDLE):  # these say it themselves
+        return ""
+    return next(iter(references([loads(data, LIMITS)])), "")
+
+
+FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX, named=_named)
