@@ -5,6 +5,7 @@ Source: ISO/IEC 7812-1 (Luhn); ISO 13616 (IBAN, mod 97); 45 CFR 162.406 (NPI: Lu
 
 from __future__ import annotations
 
+_DIGITS = "0123456789"
 _NPI_PREFIX = "80840"
 _NPI_DIGITS = 10
 _DEA_DIGITS = 7
@@ -13,7 +14,7 @@ _CARD_DIGITS = (12, 19)
 
 def digits(text: str) -> str:
     """Give the decimal digits of a text."""
-    return "".join(c for c in text if "0" <= c <= "9")
+    return "".join(filter(_DIGITS.__contains__, text))
 
 
 def luhn(text: str) -> bool:

@@ -1,12 +1,17 @@
-r"""Look for many patterns at once: one automaton says which occur in a stretch of text, then each is sought there alone.
+r"""Look for many patterns at once: most of a text holds none of them and is passed over; the rest is sought pattern by pattern.
 
-Rules:
-- RE2 reads every expression, so the time is linear in the text whatever the text is; it is given UTF-8 and few groups, which is
-  what it is quick with.
-- The set holds one expression that is found everywhere: an automaton out of memory answers as one that found nothing does.
-- A text is read in stretches with some of what stands around them; a hit longer than ``REACH`` is not promised.
-- What a hit's neighbours are is checked here by Unicode's rules (RE2's ``\b`` knows ASCII only): a hit never begins or ends inside
-  a word, unless its expression says so by beginning or ending with something else.
+Rules, in this order:
+1. All hints as one expression say where the next one begins: what lies before is passed over. RE2 searches without its automaton
+   where that does not fit into its memory, so nothing is lost by it.
+2. A set of the hints says which of them stand in the *block* that begins there. The set holds one expression that is found
+   everywhere: an automaton out of memory answers as one that found nothing does.
+3. A pattern is sought from ``REACH`` before the blocks with its hint to ``REACH`` after them, once, however many blocks these are;
+   what RE2 asks of a hit's neighbours (``\b``) it asks of the whole text. So hits are those of a search through the whole text, if
+   none of them is longer than ``REACH``.
+4. What a hit's neighbours are is checked here by Unicode's rules (RE2's ``\b`` knows ASCII only): a hit never begins or ends inside
+   a word, unless its expression says so by beginning or ending with something else.
+
+RE2 reads every expression, so the time is linear in the text whatever the text is.
 
 Deliberately absent: what a hit means.
 
@@ -25,10 +30,18 @@ from oathward.deid.text.budget import Meter
 from oathward.deid.text.model import Span
 from oathward.deid.text.recogniser import Pattern, Recogniser, recognisers
 
-STRETCH = 768
+BLOCK = 256
+"""Bytes that are asked at once which hints they hold: a longer block holds more of them, and more is sought in vain."""
 REACH = 160
-"""The longest hit, in code points; stretches overlap by as much."""
+"""The longest hit, in code points."""
 _MEMORY_BYTES_MAX = 64 << 20
+_BEFORE = 4
+"""Bytes before a block that are shown to the set: ``\\b`` asks for the letter before."""
+_INSIDE_LETTERS = bytes(range(0x80, 0xC0))
+"""Bytes of UTF-8 that begin no code point."""
+
+_LONG_LETTERS = bytes(range(0xE0, 0xF8))
+"""Bytes that begin a code point of three or four."""
 
 
 class _Part(NamedTuple):
@@ -41,7 +54,7 @@ class _Part(NamedTuple):
 class Scanner:
     """The patterns of some recognisers, compiled once; holds no text."""
 
-    __slots__ = ("_everywhere", "_parts", "_set")
+    __slots__ = ("_any", "_everywhere", "_parts", "_set")
 
     def __init__(self, parts: Mapping[str, Recogniser]) -> None:
         import re2  # heavy, and only texts need it
@@ -52,77 +65,104 @@ class Scanner:
         self._parts: dict[int, _Part] = {}
         self._set = re2.Set.SearchSet(options)
         self._everywhere = self._set.Add("")
+        hints = []
         for name, part in parts.items():
             for pattern in part.patterns:
-                number = self._set.Add(pattern.hint or pattern.expression)
+                hints.append(pattern.hint or pattern.expression)
+                number = self._set.Add(hints[-1])
                 compiled = re2.compile(pattern.expression.encode(), options)
                 self._parts[number] = _Part(name, part.categories[pattern.category], pattern, compiled)
         self._set.Compile()
+        options.never_capture = True
+        self._any = re2.compile("|".join(f"(?:{hint})" for hint in hints).encode(), options)
 
     def find(self, text: str, meter: Meter) -> Iterator[Span]:
-        """Give every hit that its check lets stand; some twice, some overlapping.
+        """Give every hit that its check lets stand; some overlapping.
 
         Raises:
             DeidentificationError: ``deid.text-timeout``: the budget is spent, or RE2's memory.
         """
         if not self._parts:
             return
-        for start, end in _stretches(text):
-            stretch = text[start:end].encode("utf-8", "surrogatepass")
-            hits = self._set.Match(stretch)
-            if self._everywhere not in hits:
-                raise DeidentificationError(
-                    "text", "no more memory than RE2 is given", reason=Reason.DEID_TEXT_TIMEOUT
-                )
-            meter.spend(len(hits))
-            for number in hits:
-                if number != self._everywhere:
-                    yield from self._exact(self._parts[number], text, stretch, start, meter)
+        given = text.encode("utf-8", "surrogatepass")
+        places = None if given.isascii() else _Places(given)
+        reach = places.reach if places else REACH
+        for number, runs in self._runs(given, reach, meter).items():
+            for start, end in runs:
+                yield from _exact(self._parts[number], text, given, places, (start, end), meter)
 
-    @staticmethod
-    def _exact(part: _Part, text: str, stretch: bytes, offset: int, meter: Meter) -> Iterator[Span]:
-        pattern = part.pattern
-        ascii_only = stretch.isascii()
-        for match in part.compiled.finditer(stretch):
-            meter.spend(1)
-            start, end = match.span(pattern.group)
-            if start < 0 or start == end:
-                continue
-            if not ascii_only:
-                start, end = _places(stretch, start, end)
-            start, end = start + offset, end + offset
-            if not _whole(text, start, end):
-                continue
-            sure = pattern.check(text[start:end]) if pattern.check else pattern.sure
-            if sure > 0:
-                yield Span(start, end, part.cls, part.name, sure)
+    def _runs(self, given: bytes, reach: int, meter: Meter) -> dict[int, list[tuple[int, int]]]:
+        """Say where each pattern is to be sought: its number -> bytes from and to, in order, apart from each other."""
+        if len(given) <= BLOCK:
+            return {number: [(0, len(given))] for number in self._hints(given, meter)}
+        runs: dict[int, list[tuple[int, int]]] = {}
+        at = 0
+        while at < len(given) and (hint := self._any.search(given, at)):
+            begin = hint.start()
+            at = begin + BLOCK
+            start, end = max(begin - reach, 0), at + reach
+            for number in self._hints(given[max(begin - _BEFORE, 0) : end], meter):
+                found = runs.setdefault(number, [])
+                if found and found[-1][1] >= start:
+                    found[-1] = (found[-1][0], end)
+                else:
+                    found.append((start, end))
+        return runs
+
+    def _hints(self, block: bytes, meter: Meter) -> list[int]:
+        hints: list[int] = self._set.Match(block)
+        if not hints or self._everywhere not in hints:
+            raise DeidentificationError(
+                "text", "no more memory than RE2 is given", reason=Reason.DEID_TEXT_TIMEOUT
+            )
+        meter.spend(len(hints))
+        hints.remove(self._everywhere)
+        return hints
 
 
-def _places(stretch: bytes, start: int, end: int) -> tuple[int, int]:
-    """Turn places in UTF-8 into places in code points."""
-    before = len(stretch[:start].decode("utf-8", "surrogatepass"))
-    return before, before + len(stretch[start:end].decode("utf-8", "surrogatepass"))
+class _Places:
+    """Places of bytes as places of code points, for a text that is not all ASCII; where blocks begin is counted once."""
+
+    __slots__ = ("_given", "_points", "reach")
+
+    def __init__(self, given: bytes) -> None:
+        self._given = given
+        self._points: list[int] = []
+        self.reach = REACH * (2 if len(given.translate(None, _LONG_LETTERS)) == len(given) else 4)
+        """The longest hit, in bytes."""
+        points = 0
+        for begin in range(0, len(given) + 1, BLOCK):
+            self._points.append(points)
+            points += len(given[begin : begin + BLOCK].translate(None, _INSIDE_LETTERS))
+
+    def point(self, place: int) -> int:
+        """Give the code point that begins at a byte."""
+        block = place // BLOCK
+        return self._points[block] + len(self._given[block * BLOCK : place].translate(None, _INSIDE_LETTERS))
+
+
+def _exact(
+    part: _Part, text: str, given: bytes, places: _Places | None, run: tuple[int, int], meter: Meter
+) -> Iterator[Span]:
+    pattern, group, check = part.pattern, part.pattern.group, part.pattern.check
+    for match in part.compiled.finditer(given, *run):
+        meter.spend(1)
+        start, end = match.span(group)
+        if start < 0 or start == end:
+            continue
+        if places:
+            start, end = places.point(start), places.point(end)
+        if not _whole(text, start, end):
+            continue
+        sure = check(text[start:end]) if check else pattern.sure
+        if sure > 0:
+            yield Span(start, end, part.cls, part.name, sure)
 
 
 def _whole(text: str, start: int, end: int) -> bool:
     """No letter or digit of the hit goes on outside of it."""
     before = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
     return not before and not (end < len(text) and text[end].isalnum() and text[end - 1].isalnum())
-
-
-def _stretches(text: str) -> Iterator[tuple[int, int]]:
-    """Cut at white space where there is some; each stretch reaches ``REACH`` into the next."""
-    start, length = 0, len(text)
-    while start < length:
-        end = start + STRETCH
-        if end < length:
-            cut = max(text.rfind("\n", start + REACH, end), text.rfind(" ", start + REACH, end))
-            # No space at all: step back as far as a hit may reach, so that none is cut in two.
-            yield start, min(end + REACH, length)
-            start = cut + 1 if cut > 0 else end - REACH
-        else:
-            yield start, length
-            return
 
 
 @cache

@@ -12,7 +12,7 @@ from oathward.deid.text.clean import clean, mark
 from oathward.deid.text.dates import basic
 from oathward.deid.text.find import find, settle
 from oathward.deid.text.model import NOTHING, Context, Known, Span
-from oathward.deid.text.scan import REACH, STRETCH, scanner
+from oathward.deid.text.scan import BLOCK, REACH, scanner
 from oathward.protocols.shaping import KEEP, REMOVE, Ruling
 
 SEEDS = Seeds(b"s" * 32, b"d" * 32, "1")
@@ -82,8 +82,8 @@ def test_spans_that_overlap_are_settled(spans: list[Span], settled: list[tuple[i
     assert [(s.start, s.end, s.how) for s in found] == settled
 
 
-def test_a_hit_over_the_edge_of_a_stretch_is_found_whole() -> None:
-    for length in range(STRETCH - 30, STRETCH + REACH + 30):
+def test_a_hit_over_the_edge_of_a_block_is_found_whole() -> None:
+    for length in range(BLOCK - 30, BLOCK + REACH + 30):
         for filler in ("word ", "x"):
             text = (filler * length)[: length - 1] + " ana@ward.example.com and more text"
             assert "ana@" not in clean(text, CONTEXT, SEEDS).text

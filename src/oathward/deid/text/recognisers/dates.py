@@ -186,7 +186,7 @@ RECOGNISER = Recogniser(
             "age",
             r"(?i)\b\d{2,3} ?-? ?(?:years?|yrs?)?\.?[- ]?(?:old|of age)\b|\b\d{2,3} ?-?(?:years?|yrs?|y/?o|y\.o\.)\b",
             check=_old,
-            hint=r"(?i)(?:9\d|1[0-2]\d) ?-? ?(?:y|old|of age)",
+            hint=r"(?i)(?:9\d|1[0-2]\d) ?-? ?\.?[- ]?(?:y|old|of age)",
         ),
         Pattern(
             "age",

@@ -22,7 +22,9 @@ _LABEL = (
 )
 _KIND = r"(?: ?(?:id(?:entifier|entification)?s?|numbers?|num\.?|no\.?|nr\.?|#|code|card|record)){0,3}"
 _LINK = r"[.,]?(?: ?(?:is|was|of|under|ends? in|ending(?: in)?|as))? ?[:=#(]{0,3} ?#?"
-_VALUE = r"([A-Za-z]{0,6}[-/.]?\d[A-Za-z0-9]*(?:[-/.][A-Za-z0-9]+)*|[A-Z0-9]+(?:-[A-Z0-9]+)*)"
+_VALUE = r"([A-Za-z]{0,6}[-/.]?\d[A-Za-z0-9]*(?:[-/.][A-Za-z0-9]+)*|[A-Z]+(?:-[A-Z]+)*-?\d[A-Z0-9]*(?:-[A-Z0-9]+)*)"
+_VALUE_BEGINS = r"(?:[A-Z]+(?:-[A-Z]+)*-?|[A-Z]{0,6}[-/.])?\d"
+_ID_LINK = r"\.? ?(?:is|was)? ?[:=#(]{0,3} ?#?"
 _ID_KIND = r"(?:\bid|\bid(?:entifier|entification)?|number|\bno\.|\bnum\.|#)"
 
 
@@ -78,14 +80,14 @@ RECOGNISER = Recogniser(
             r"(?i)\b" + _LABEL + _KIND + _LINK + _VALUE,
             group=1,
             check=_after_label,
-            hint=r"(?i)\b" + _LABEL + r"[a-z .:=#(,/-]{0,80}\d",
+            hint=r"(?i)\b" + _LABEL + _KIND + _LINK + _VALUE_BEGINS,
         ),
         Pattern(
             "id",
-            r"(?i)" + _ID_KIND + r"\.? ?(?:is|was)? ?[:=#(]{0,3} ?#?" + _VALUE,
+            r"(?i)" + _ID_KIND + _ID_LINK + _VALUE,
             group=1,
             check=_after_label,
-            hint=r"(?i)" + _ID_KIND + r"[a-z .:=#(/-]{0,36}\d",
+            hint=r"(?i)" + _ID_KIND + _ID_LINK + _VALUE_BEGINS,
         ),
         Pattern("id", r"#[A-Za-z]{0,6}-?\d[A-Za-z0-9-]{2,20}\b", sure=0.85, hint=r"#[A-Za-z]{0,6}-?\d"),
         Pattern("id", r"\b[A-Z]{1,6}[-/]?\d{4,}(?:-?[A-Z0-9]+)*\b", check=_mixed, hint=r"[A-Z][-/]?\d{4}"),
