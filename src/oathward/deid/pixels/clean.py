@@ -7,7 +7,7 @@ Rules, in this order:
 4. Every frame is read; one that equals another is read once. Of several frames, the greatest and the least of each pixel
    over all of them are read in full, each frame in the two renderings that find most.
 5. What is found is blanked in every frame, and all is read again, until nothing is found or it was enough rounds: held.
-6. Nothing blanked: the file stays as it is, byte for byte.
+6. Nothing blanked, and no overlay above the stored bits: the file stays as it is, byte for byte.
 """
 
 from __future__ import annotations
@@ -38,7 +38,12 @@ OVERLAYS = range(0x6000, 0x6020, 2)
 
 
 def clean(
-    file: bytes | Dataset, read: Read | None, *, models: Iterable[Model] = (), every: bool = False
+    file: bytes | Dataset,
+    read: Read | None,
+    *,
+    models: Iterable[Model] = (),
+    every: bool = False,
+    overlaid: bool = False,
 ) -> Outcome:
     """Clean the pixels of one image.
 
@@ -47,10 +52,12 @@ def clean(
         read: reads print; None where nothing here can.
         models: a site's own boxes.
         every: read images too of which no header says that they are at risk.
+        overlaid: bits above (0028,0101) are used: write them anew, without, though nothing else is found.
     """
     try:
         dataset = opened(file) if isinstance(file, bytes) else file
-        if not has_pixels(dataset) or not (every or signs_of(header_of(dataset))):
+        header = header_of(dataset)
+        if not has_pixels(dataset) or not (every or overlaid or signs_of(header)):
             return Untouched(looked=False)
         if read is None:
             return Held("at risk of burned-in text, and no program here reads it")
@@ -58,7 +65,7 @@ def clean(
             return Held("at risk of burned-in text, and of numbers that are no picture")
         frames = decode(dataset)
         boxes = _blanked(dataset, frames, read, tuple(models))
-        if not boxes:
+        if not (boxes or overlaid or header.overlay_bits):
             return Untouched(looked=True)
         return Cleaned(written(dataset, frames), boxes)
     except DeidentificationError as error:

@@ -237,7 +237,13 @@ def _say(dataset: Dataset, frames: Frames) -> None:
 
 
 def _without_high_bits(pixels: Array, dataset: Dataset) -> Array:
-    """Clear the bits that are no part of the value; of signed ones, as its sign."""
+    """Clear the bits that are no part of the value; of signed ones, as its sign.
+
+    Raises:
+        DeidentificationError: ``deid.pixels-held``: the value is not in the lowest bits.
+    """
+    if dataset.get("HighBit", dataset.BitsStored - 1) != dataset.BitsStored - 1:
+        raise _held("(0028,0102) one less than (0028,0101)")
     allocated, stored = pixels.dtype.itemsize * 8, int(dataset.BitsStored)
     if pixels.dtype.kind not in "iu" or not 0 < stored < allocated or dataset.BitsAllocated == 1:
         return pixels

@@ -61,7 +61,8 @@ class Untouched:
 class Cleaned:
     """The whole file anew, explicit VR little endian, with blanked pixels; its other attributes are as they were.
 
-    Whoever shapes the header adds code 113101 to (0012,0064) and keeps (0028,0301), (0008,2111) and the lossy attributes.
+    Whoever shapes the header says that pixels are clean (``protocols/dicom/rewrite``), and keeps the lossy attributes. No
+    boxes: only what stood above the stored bits is gone.
     """
 
     file: bytes

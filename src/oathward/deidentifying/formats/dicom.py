@@ -3,6 +3,7 @@
 Rules:
 - The file stays where it is: what is not touched, pixels above all, is copied by the kernel.
 - An image whose header says that text may be burned in is read; what is no clinical marker is blanked. Where nothing here reads, it is held.
+- A profile with the option 113101 (Clean Pixel Data) has every image read, whatever its header says.
 
 Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
 """
@@ -22,7 +23,10 @@ from oathward.deid.plan import deciding
 from oathward.deid.text.model import Context, Known
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
 from oathward.patients.dicom import spoken_of
-from oathward.protocols.dicom.reader import File, decode, text_of
+from oathward.protocols.dicom.annex_e import CLEAN_PIXEL_DATA
+from oathward.protocols.dicom.pixel_data import high_bits_used
+from oathward.protocols.dicom.reader import EXPLICIT, File, decode, text_of
+from oathward.protocols.dicom.values import element
 from oathward.protocols.shaping import Decide
 
 _PREAMBLE = 128
@@ -80,16 +84,25 @@ def _looked_at(file: File, terms: Terms) -> tuple[File, bool]:
     Raises:
         DeidentificationError: ``deid.pixels-held``.
     """
-    if not any(one[0] in _PIXELS for one in file.elements) or not signs_of(header_of(file)):
+    if not any(one[0] in _PIXELS for one in file.elements):
+        return file, False
+    header = header_of(file)
+    if CLEAN_PIXEL_DATA not in terms.profile.dicom and not signs_of(header):
         return file, False
     from oathward.deid.pixels.clean import clean
 
-    outcome: Outcome = clean(bytes(file.data), terms.read)
+    outcome: Outcome = clean(_whole(file), terms.read, every=True, overlaid=header.overlay_bits)
     if isinstance(outcome, Held):
         raise DeidentificationError("(7FE0,0010)", outcome.why, reason=outcome.reason)
     if isinstance(outcome, Cleaned):
         return decode(outcome.file), True
     return file, outcome.looked
+
+
+def _whole(file: File) -> bytes:
+    """Give the data set as a Part 10 file: it may have come without a head, or was deflated."""
+    syntax = element(EXPLICIT, 0x00020010, b"UI", file.syntax.encode("ascii"))
+    return bytes(_PREAMBLE) + _MARK + syntax + bytes(file.data[file.body :])
 
 
 def header_of(file: File) -> Header:
@@ -109,7 +122,7 @@ def header_of(file: File) -> Header:
             found["regions"] = len(one[5] or ())
         elif tag in _OVERLAY_BITS:
             found["overlay_bits"] = bool(found.get("overlay_bits")) or any(file.view_of(one))
-    return Header(**found)
+    return Header(**found | {"overlay_bits": found.get("overlay_bits") or high_bits_used(file)})
 
 
 FORMAT = Format("dicom", ".dcm", _recognise, _compile, _read, _BYTES_MAX, whole=False)

@@ -5,7 +5,7 @@ Rules:
 - What is kept must be a value of its VR: a name does not leave because it stands where a number should.
 - What an option keeps or cleans and cannot (not permitted, nobody cleans texts) falls back to the basic profile.
 - A dummy of a sequence keeps its form and nothing of what it said.
-- Overlays and curves go whole: nobody cleans what is drawn there.
+- Overlays and curves go whole: nobody cleans what is drawn there. So do pixels within sequences (icons): nobody looks at them.
 
 Deliberately absent: the walk over a file (``rewrite``).
 
@@ -32,6 +32,7 @@ CLOCK = "time"
 
 _CHARSET, _TIMEZONE = 0x00080005, 0x00080201
 _ZONE = re.compile(rb"[+-][0-9]{4} *")
+_PIXELS = 0x7FE0
 _SMALL_NUMBER = re.compile(rb"[0-9]{1,4} *")
 _NUMBERED = frozenset((0x00209056, 0x00480106, 0x006A000E))
 """Texts that must be there and mostly are a small number: stack and optical path."""
@@ -97,7 +98,8 @@ class Compiler:
             action = instead = _emptied(action, vr)
         if vr == b"SQ":
             return self._sequence(kind, action, emptied=emptied), kind.cls
-        return self._value(kind, action, instead), kind.cls
+        op = self._value(kind, action, instead)
+        return (ops.outermost(op, kind.cls) if tag >> 16 == _PIXELS else op), kind.cls
 
     def _special(self, kind: _Kind) -> Op | None:
         if kind.tag >> 16 & 1:

@@ -72,7 +72,7 @@ _YEARS = re.compile(r"[0-9]{1,3}(?![0-9])")
 class Run:
     """One file being written; ``charset`` and ``scheme`` are those that hold where it is now.
 
-    ``number``: the patient's own. ``safe``: where safe private elements of the data set begin. ``uids``: those met so far and what stands for them.
+    ``number``: the patient's own. ``depth``: within how many sequences it is. ``safe``: where safe private elements of the data set begin. ``uids``: those met so far and what stands for them.
     """
 
     view: memoryview
@@ -81,6 +81,7 @@ class Run:
     number: str = field(default="", repr=False)
     charset: bytes = b""
     scheme: str = ""
+    depth: int = 0
     safe: frozenset[int] = frozenset()
     removed: Counter[str] = field(default_factory=Counter)
     changed: Counter[str] = field(default_factory=Counter)
@@ -179,6 +180,18 @@ def safe_private(run: Run, one: Element) -> bytes | None:
     if one[4] > one[3]:
         run.removed["uncatalogued"] += 1
     return b""
+
+
+def outermost(op: Op | None, cls: str) -> Op:
+    """Do it outside of sequences, and within them leave the element out."""
+    within = dropped(cls)
+
+    def either(run: Run, one: Element) -> bytes | None:
+        if run.depth:
+            return within(run, one)
+        return None if op is None else op(run, one)
+
+    return either
 
 
 def held(_run: Run, one: Element) -> None:

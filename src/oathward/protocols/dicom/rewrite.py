@@ -4,7 +4,9 @@ Rules:
 - What stays as it is is a run of the input, never copied where it is long; what is new is bytes. A sequence is written anew only
   where something in it changes.
 - Every element is looked at, at any depth: the same attribute means the same wherever it stands.
-- The output says what was done: patient identity removed, by which method and options, and what became of dates.
+- What stands in pixel data and is no pixel (``pixel_data``) is written over with zeros.
+- The output says what was done: patient identity removed, by which method and options, and what became of dates. That pixels
+  are clean (113101, (0028,0301)) it says where they were looked at, whatever the options are.
 - File meta information is ours, with the instance's new UID; the preamble is empty.
 - A deflated file leaves inflated.
 
@@ -23,6 +25,7 @@ from oathward.protocols.dicom import annex_e
 from oathward.protocols.dicom.catalogue import PATIENT_ID
 from oathward.protocols.dicom.compiling import Compiler, Means
 from oathward.protocols.dicom.ops import Op, Run, mapped
+from oathward.protocols.dicom.pixel_data import hidden
 from oathward.protocols.dicom.reader import BIG, EXPLICIT, IMPLICIT, Element, Encoding, File, Item, text_of
 from oathward.protocols.dicom.safe_private import safe_places
 from oathward.protocols.dicom.values import element, item
@@ -82,7 +85,11 @@ class Rewriter:
         self._private = annex_e.RETAIN_SAFE_PRIVATE in options
         self._ops: _Ops = {}
         self._emptied: _Ops = {}
-        self._said = {encoding: _said(encoding, options, profile) for encoding in (EXPLICIT, IMPLICIT, BIG)}
+        self._said = {
+            (encoding, looked): _said(encoding, options, profile, looked=looked)
+            for encoding in (EXPLICIT, IMPLICIT, BIG)
+            for looked in (False, True)
+        }
 
     def __call__(
         self, file: File, _outgoing_id: str, context: object, *, pixels_cleaned: bool = False
@@ -95,16 +102,17 @@ class Rewriter:
             pixels_cleaned: nothing is burned into its pixels, or no longer.
 
         Raises:
-            DeidentificationError: DOCUMENT_HELD, it encapsulates a document of another format.
+            DeidentificationError: DOCUMENT_HELD, it encapsulates a document of another format; PIXELS_HELD, its frames are not
+                what it says they are.
         """
         run = Run(file.data, file.encoding, context, _first(file, PATIENT_ID))
-        written = dict(self._said[file.encoding])
-        if pixels_cleaned:
-            written[_BURNED_IN] = element(file.encoding, _BURNED_IN, b"CS", b"NO")
-        body = self._dataset(run, file.elements, (file.body, len(file.data)), self._ops, written)
+        whole = file.body, len(file.data)
+        body = self._dataset(
+            run, file.elements, whole, self._ops, self._said[file.encoding, pixels_cleaned]
+        ) or [whole]
         head = self._meta(run, file)
         return Shaped(
-            _joined(file.data, [head, *(body or [(file.body, len(file.data))])]),
+            _joined(file.data, [head, *_zeroed(body, hidden(file))]),
             dict(run.removed),
             dict(run.changed),
             frozenset(run.kept),
@@ -158,6 +166,7 @@ class Rewriter:
         """Write the items of a sequence; None where nothing in them changes."""
         ops = self._emptied if emptied else self._ops
         charset, scheme, safe = run.charset, run.scheme, run.safe
+        run.depth += 1
         out: list[bytes | memoryview] = []
         changed = False
         for start, value, stop, end, elements in items:
@@ -170,6 +179,7 @@ class Rewriter:
                 changed = True
                 parts = [part if isinstance(part, bytes) else run.view[slice(*part)] for part in body]
                 out.append(item(run.encoding, b"".join(parts)))
+        run.depth -= 1
         return b"".join(out) if changed else None
 
     def _meta(self, run: Run, file: File) -> bytes:
@@ -211,20 +221,23 @@ def _first(file: File, tag: int, *, meta: bool = False) -> str:
     return next((text_of(file.data, one) for one in elements if one[0] == tag), "")
 
 
-def _said(encoding: Encoding, options: frozenset[int], profile: str) -> dict[int, bytes]:
-    """Write what says that, how and by which options a file was de-identified."""
+def _said(encoding: Encoding, options: frozenset[int], profile: str, *, looked: bool) -> dict[int, bytes]:
+    """Write what says that, how and by which options a file was de-identified. ``looked``: at its pixels."""
     dates = b"REMOVED"
     if annex_e.RETAIN_LONGITUDINAL_FULL_DATES in options:
         dates = b"UNMODIFIED"
     elif annex_e.RETAIN_LONGITUDINAL_MODIFIED_DATES in options:
         dates = b"MODIFIED"
-    codes = b"".join(_code(encoding, code) for code in sorted({annex_e.BASIC, *options}))
+    pixels = {annex_e.CLEAN_PIXEL_DATA}
+    held = {annex_e.BASIC, *options} - pixels | (pixels if looked else set())
+    codes = b"".join(_code(encoding, code) for code in sorted(held))
     method = f"{METHOD} {annex_e.EDITION} Annex E" + (f"\\{profile}"[:65] if profile else "")
     return {
         _REMOVED: element(encoding, _REMOVED, b"CS", b"YES"),
         _METHOD: element(encoding, _METHOD, b"LO", method.encode("ascii", "replace")),
         _CODES: element(encoding, _CODES, b"SQ", codes),
         _LONGITUDINAL: element(encoding, _LONGITUDINAL, b"CS", dates),
+        **({_BURNED_IN: element(encoding, _BURNED_IN, b"CS", b"NO")} if looked else {}),
     }
 
 
@@ -235,6 +248,22 @@ def _code(encoding: Encoding, code: int) -> bytes:
         + element(encoding, 0x00080102, b"SH", b"DCM")
         + element(encoding, 0x00080104, b"LO", annex_e.MEANINGS[code].encode("ascii")[:64].rstrip()),
     )
+
+
+def _zeroed(parts: list[bytes | _Range], spans: list[_Range]) -> list[bytes | _Range]:
+    """Put zeros where spans of the input, in order, would stand."""
+    out: list[bytes | _Range] = []
+    for part in parts:
+        if isinstance(part, bytes):
+            out.append(part)
+            continue
+        at, end = part
+        for begin, stop in spans:
+            if at < stop and begin < end:
+                out += ((at, max(at, begin)), bytes(min(stop, end) - max(at, begin)))
+                at = min(stop, end)
+        out.append((at, end))
+    return out
 
 
 def _joined(data: memoryview, parts: list[bytes | _Range]) -> tuple[bytes | Span, ...]:

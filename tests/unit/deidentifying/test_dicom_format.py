@@ -1,0 +1,127 @@
+"""The promise: an image of a folder is looked at where it may show text, and says so only then; what no viewer shows goes too."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
+from tests.pixels import CT, Sees, anatomy, file_of, image, nobody, write
+from tests.shaped import SEEDS
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deid.profile import builtin_profiles
+from oathward.deidentifying.format import Folder, Terms
+from oathward.deidentifying.formats import dicom
+from oathward.protocols.dicom.reader import decode
+
+ROWS, COLUMNS = 96, 160
+BOX = (20, 8, 140, 26)
+RESEARCH = builtin_profiles()["research"]
+EVERY = dataclasses.replace(RESEARCH, dicom=(*RESEARCH.dicom, 113101))
+
+
+def drawn():
+    pixels = anatomy(ROWS, COLUMNS, 1) // 3
+    pixels[:36] = 10
+    write(pixels, "FERNANDEZ", 24, 9, 16, 230)
+    return pixels
+
+
+def slice_of(pixels, **more):
+    """A CT slice of 16 bits, of which no header says that it is at risk."""
+    return image(
+        pixels.astype(np.uint16),
+        sop_class=CT,
+        **{
+            "Modality": "CT",
+            "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+            "BitsStored": 12,
+            "HighBit": 11,
+            **more,
+        },
+    )
+
+
+def left(data: bytes, read, *, profile=RESEARCH):
+    """Give what leaves of a file."""
+    terms = Terms(profile, Folder("files"), read=read)
+    content = dicom.FORMAT.read(memoryview(data), terms)
+    shaped = content.units[0].shape(dicom.FORMAT.compile(terms), SEEDS)
+    pieces = content.put_together([shaped])
+    out = b"".join(piece if isinstance(piece, bytes) else data[piece[0] : sum(piece)] for piece in pieces)
+    from io import BytesIO
+
+    from pydicom import dcmread
+
+    return dcmread(BytesIO(out))
+
+
+def codes(made) -> set[str]:
+    return {code.CodeValue for code in made.DeidentificationMethodCodeSequence}
+
+
+def sees():
+    return Sees("FERNANDEZ", BOX, COLUMNS)
+
+
+def test_an_image_that_was_blanked_says_so():
+    made = left(file_of(image(drawn())), sees())
+    assert np.ptp(made.pixel_array[BOX[1] : BOX[3], BOX[0] : BOX[2]]) == 0
+    assert ("113101" in codes(made), made.BurnedInAnnotation) == (True, "NO")
+
+
+def test_one_that_was_not_looked_at_does_not():
+    made = left(file_of(slice_of(drawn(), BurnedInAnnotation="NO")), None)
+    assert "113101" not in codes(made)
+    assert np.array_equal(made.pixel_array, drawn())
+
+
+def test_a_profile_with_the_option_has_every_image_looked_at():
+    made = left(file_of(slice_of(drawn())), sees(), profile=EVERY)
+    assert np.ptp(made.pixel_array[BOX[1] : BOX[3], BOX[0] : BOX[2]]) == 0
+    assert "113101" in codes(made)
+    with pytest.raises(DeidentificationError) as caught:
+        left(file_of(slice_of(drawn())), None, profile=EVERY)
+    assert caught.value.reason is Reason.PIXELS_HELD
+
+
+def overlaid(**more):
+    """A slice with a name in a bit above the stored ones, and no other sign."""
+    ink = np.zeros((ROWS, COLUMNS), dtype=np.uint8)
+    write(ink, "FERNANDEZ", 24, 40, 16, 255)
+    return slice_of(drawn() | ((ink > 128).astype(np.uint16) << 13), **more)
+
+
+@pytest.mark.parametrize("declared", [False, True])
+def test_an_overlay_in_high_bits_goes_though_no_reader_sees_it(declared: bool):
+    made = overlaid()
+    if declared:
+        made.add_new(0x60000100, "US", 16)
+        made.add_new(0x60000102, "US", 13)
+    assert int(np.frombuffer(made.PixelData, "<u2").max()) >> 12
+    after = left(file_of(made), nobody)
+    assert int(np.frombuffer(after.PixelData, "<u2").max()) >> 12 == 0
+    assert np.array_equal(after.pixel_array, drawn())
+    with pytest.raises(DeidentificationError):
+        left(file_of(made), None)
+
+
+def test_values_that_are_not_in_the_lowest_bits_are_held():
+    with pytest.raises(DeidentificationError) as caught:
+        left(file_of(slice_of(drawn(), HighBit=15)), nobody)
+    assert caught.value.reason is Reason.PIXELS_HELD
+
+
+@pytest.mark.parametrize("how", ["deflated", "without a head"])
+def test_data_sets_of_other_forms_are_looked_at_too(how: str):
+    made = image(drawn())
+    if how == "deflated":
+        made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+        data = file_of(made)
+    else:
+        made.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+        whole = file_of(made)
+        data = whole[decode(whole).body :]
+    after = left(data, sees())
+    assert np.ptp(after.pixel_array[BOX[1] : BOX[3], BOX[0] : BOX[2]]) == 0
