@@ -17,6 +17,7 @@ from oathward.core.label_words import class_words, some
 from oathward.core.labels import CLASSES, PERSON_KINDS, PLAIN_KINDS, ROLES
 from oathward.deid.action import Parameters
 from oathward.deid.profile import Profile
+from oathward.protocols.dicom import annex_e
 
 REMOVED = "remove"
 ORDER = (*(f"{role}.{kind}" for role in ROLES for kind in PERSON_KINDS), *PLAIN_KINDS)
@@ -107,6 +108,11 @@ def settings(profile: Profile) -> tuple[Setting, ...]:
         if action in used
         for name, values in given
     )
+
+
+def options(profile: Profile) -> tuple[tuple[int, str], ...]:
+    """Say the options of PS3.15 Annex E that hold for DICOM files beside the basic profile: code, meaning."""
+    return tuple((code, annex_e.MEANINGS[code]) for code in profile.dicom)
 
 
 def difference(before: Profile, after: Profile) -> tuple[Different, ...]:

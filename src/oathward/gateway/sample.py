@@ -30,8 +30,8 @@ from oathward.policy.bundle import Bundle
 from oathward.policy.consents import ConsentFact
 from oathward.policy.decide import care_first, decide
 from oathward.policy.model import ANY, KEEP, Decision, Deny, Indeterminate, Link, Permit, SubjectKind
-from oathward.protocols.fhir import elements, links
-from oathward.protocols.hl7v2 import shapes
+from oathward.protocols.fhir import leaves as fhir
+from oathward.protocols.hl7v2 import leaves as hl7v2
 from oathward.protocols.hl7v2.reader import Message, decode
 
 What = Literal["kept", "changed", "removed"]
@@ -188,41 +188,14 @@ def _leaves(wire: Wire, message: Any) -> Leaves:
     return _of_hl7v2(message) if wire is HL7V2 else _of_fhir([entry.resource for entry in message.entries])
 
 
-# --- HL7 v2
-
-
 def _of_hl7v2(message: Message) -> Leaves:
     found: Leaves = {}
     seen: dict[str, int] = {}
-    for segment, known in zip(message.segments, shapes.shapes(message), strict=True):
-        seen[known.name] = seen.get(known.name, 0) + 1
-        name = known.name if seen[known.name] == 1 else f"{known.name}[{seen[known.name]}]"
-        fields = message.fields(segment)
-        for one in known.fields:
-            for leaf in one.leaves:
-                value = _value(message, fields[one.n], leaf)
-                if value:
-                    found[f"{name}-{one.n}{_inner(leaf)}"] = (leaf.cls, value)
+    for name, inside in hl7v2.leaves(message):
+        seen[name] = seen.get(name, 0) + 1
+        place = name if seen[name] == 1 else f"{name}[{seen[name]}]"
+        found |= {f"{place}{inner}": leaf for inner, leaf in inside.items()}
     return found
-
-
-def _inner(leaf: shapes.Leaf) -> str:
-    repetition = f"[{leaf.repetition + 1}]" if leaf.repetition > 0 else ""
-    parts = [str(n + 1) for n in (leaf.component, leaf.subcomponent) if n != shapes.ALL]
-    return repetition + "".join(f".{part}" for part in parts)
-
-
-def _value(message: Message, raw: bytes, leaf: shapes.Leaf) -> str:
-    if leaf.repetition != shapes.ALL:
-        pieces = message.repetitions(raw)
-        raw = pieces[leaf.repetition] if leaf.repetition < len(pieces) else b""
-    if leaf.component != shapes.ALL:
-        sub = 0 if leaf.subcomponent == shapes.ALL else leaf.subcomponent + 1
-        raw = message.part(raw, leaf.component + 1, sub)
-    return message.text(raw).reveal()
-
-
-# --- FHIR
 
 
 def _resources(body: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -232,33 +205,11 @@ def _resources(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _of_fhir(resources: list[dict[str, Any]]) -> Leaves:
-    found: Leaves = {}
-    for resource in resources:
-        kind = str(resource["resourceType"])
-        for place, cls, value in _walk(kind, elements.resource(kind), resource, ""):
-            found[place] = (cls or "structure", value)
-    return found
-
-
-def _walk(place: str, element: elements.Element, value: Any, cls: str) -> Iterator[tuple[str, str, str]]:
-    """Give every leaf with its class: that of the nearest element that is one thing, such as a code."""
-    if isinstance(value, dict):
-        known = elements.children(element)
-        for key, item in value.items():
-            inner = known.get(key)
-            if inner is not None and key != "resourceType":
-                yield from _walk(f"{place}.{key}", inner, item, _class_of(key, element, inner, item, cls))
-    elif isinstance(value, list):
-        for n, item in enumerate(value):
-            yield from _walk(f"{place}[{n}]" if len(value) > 1 else place, element, item, cls)
-    else:
-        yield place, cls, value if isinstance(value, str) else orjson.dumps(value, default=str).decode()
-
-
-def _class_of(key: str, above: elements.Element, inner: elements.Element, item: Any, cls: str) -> str:
-    if key == "reference":
-        return links.target_class(above.targets, str(item))
-    return cls or inner.cls
+    return {
+        fhir.place(resource, path): (cls, value)
+        for resource in resources
+        for path, cls, value in fhir.leaves(resource)
+    }
 
 
 def _shown(data: bytes) -> str:

@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from tests.site import Site, bundle
 
 from oathward.cli.profile import profile
 from oathward.core.errors import InputError
 from oathward.core.labels import CLASSES
-from oathward.deid.profile import builtin_profiles
+from oathward.deid.profile import builtin_profiles, builtin_texts
+from oathward.inventory.model import Device
 
 
 def told(capsysbinary: pytest.CaptureFixture[bytes]) -> dict:
@@ -50,3 +52,50 @@ def test_two_profiles_are_compared(capsysbinary: pytest.CaptureFixture[bytes]):
 def test_a_name_that_is_none_is_told_what_was_meant(names: tuple[str, str | None]):
     with pytest.raises(InputError, match="safe-harbor"):
         profile(*names)
+
+
+@pytest.mark.parametrize("kind", ["hl7v2", "fhir", "dicom", "text"])
+def test_before_and_after_of_a_made_up_patient(kind: str, capsysbinary: pytest.CaptureFixture[bytes]):
+    profile("research", example=kind, as_json=True)
+    found = told(capsysbinary)
+    rows = found["rows"]
+    assert found["format"] == kind
+    assert {"changed", "removed"} <= {row["what"] for row in rows}
+    assert all(row["why"] for row in rows)
+    profile("research", example=kind)
+    text = capsysbinary.readouterr().out.decode()
+    assert "[name]" in text
+    assert "before" in text
+    assert "patient.identifier" in text
+
+
+def test_what_is_held_is_said(capsysbinary: pytest.CaptureFixture[bytes]):
+    profile("safe-harbor", example="text")
+    assert "Held: nothing of it leaves (decision.nothing-left)." in capsysbinary.readouterr().out.decode()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"name": "research", "example": "hl7"}, "hl7v2"),
+        ({"example": "fhir"}, "name a profile"),
+        ({"name": "research", "other": "safe-harbor", "example": "fhir"}, "not of two"),
+    ],
+)
+def test_an_example_is_of_one_profile_and_a_format_there_is(arguments: dict, said: str):
+    with pytest.raises(InputError, match=said):
+        profile(**arguments)
+
+
+def test_a_sites_own_profiles_and_words(tmp_path, capsysbinary: pytest.CaptureFixture[bytes]):
+    own = builtin_texts()["research"].replace('name = "research"', 'name = "ours"')
+    more = '[patients.authorities]\nMERCY = ["urn:oid:2.16.840.1.99"]'
+    site = Site.make(tmp_path / "s", more=more)
+    site.activate({**bundle({}), "profiles/ours.toml": own.encode()})
+    site.add(Device("mon-4", kind="monitor", make="Acme", senders=frozenset({"CENTRAL|ICU"})))
+    profile("ours", example="hl7v2", data=str(site.folder), as_json=True)
+    before = told(capsysbinary)["before"]
+    assert "|CENTRAL|ICU|" in before
+    assert "^^^MERCY&2.16.840.1.99&ISO^MR" in before
+    with pytest.raises(InputError, match="no such profile"):
+        profile("ours")

@@ -10,6 +10,7 @@ Deliberately absent: tables and formats of word processors.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from oathward.core.errors import DecodeError, DeidentificationError
 from oathward.core.labels import CLASSES
@@ -19,7 +20,7 @@ from oathward.deid.plan import Plan, compile_plan
 from oathward.deid.text.model import NOTHING
 from oathward.deid.texts import Reading
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
-from oathward.protocols.shaping import Texts, edited
+from oathward.protocols.shaping import Edit, Texts, edited
 
 _SUFFIXES = (".txt", ".text", ".md")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -48,16 +49,29 @@ def _read(data: bytes, _terms: Terms) -> Content:
         charset, text = "latin-1", data.decode("latin-1")
 
     def shape(plan: Plan, seeds: Seeds) -> Shaped:
-        edits = None
-        ruling = plan.texts.decide(_NOTE, "") if plan.texts else None
-        if plan.texts and isinstance(ruling, Texts):
-            reading = Reading(plan.texts.decide, lambda _text: (), lambda _text: ())
-            edits = ruling.edits(text, reading.seeds(text, seeds))
+        edits = edits_of(plan, text, seeds)
         if edits is None:
             raise DeidentificationError("text", "a profile that cleans texts", reason=Reason.NOTHING_LEFT)
         return Shaped((edited(text, edits).encode(charset, "replace"),), {}, {_NOTE: len(edits)})
 
     return Content([Unit((), lambda: NOTHING, shape)], one_after_another)
+
+
+def edits_of(plan: Plan, text: str, seeds: Seeds) -> Sequence[Edit] | None:
+    """Give what a plan changes of a text; None where nothing of it may leave.
+
+    Raises:
+        DeidentificationError: it is held.
+    """
+    ruling = plan.texts.decide(_NOTE, "") if plan.texts else None
+    if plan.texts is None or not isinstance(ruling, Texts):
+        return None
+    return ruling.edits(text, reading_of(plan.texts).seeds(text, seeds))
+
+
+def reading_of(texts: Reading) -> Reading:
+    """Give how a text alone is read: there is nothing else in its file that would say whose it is."""
+    return Reading(texts.decide, lambda _text: (), lambda _text: ())
 
 
 FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX)
