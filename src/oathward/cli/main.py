@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "device": "Devices: add, import, adopt, revoke, certificates.",
         "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
+        "trace": "Where a message or a patient's data went, and what something released came from.",
         "people": "People: list, import, show, leave; roles and services by two people; what to review.",
     },
     "Decide": {

@@ -13,6 +13,7 @@ import os
 import re
 import time
 from collections import deque
+from hashlib import blake2b
 
 
 def uuid7(now_ms: int | None = None) -> str:
@@ -30,6 +31,16 @@ def uuid7(now_ms: int | None = None) -> str:
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a proposal, a person or a service: short, and fit for any page or terminal."""
     return _ID.fullmatch(text) is not None
+
+
+def same_key(key: bytes, source: str, words: bytes) -> bytes:
+    """Give the keyed hash of what makes a message the same one for its sender.
+
+    Args:
+        key: the site's duplicate key. source: the device's id, or the peer's address where the device is not known.
+        words: of its identity: in HL7 v2 MSH-3, MSH-4 and MSH-10 as written, with ``|`` between.
+    """
+    return blake2b(b"|".join((source.encode(), words)), digest_size=16, key=key).digest()
 
 
 def random16() -> bytes:

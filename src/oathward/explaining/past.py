@@ -42,7 +42,7 @@ RECORDS_MAX = 50_000
 """Of one patient; older ones are not counted, and the answer says so."""
 SENT_MAX = 50
 PARTS_MAX = 16
-_FATES = {
+FATES = {
     "message.delivered": "delivered",
     "message.dead": "set aside",
     "delivery.discarded": "given up",
@@ -107,7 +107,7 @@ def past(
     found: list[Sent] = []
     fates: dict[str, str] = {}
     count = 0
-    for entry in _records(site, subjects, records_max + 1):
+    for entry in records(site, subjects, records_max + 1):
         count += 1
         if count > records_max:
             break
@@ -116,8 +116,8 @@ def past(
                 sums.setdefault(one.link, _Sum()).add(one, entry.at_us)
                 if len(found) < newest:
                     found.append(one)
-        elif entry.kind in _FATES:
-            fate = _fate(entry)
+        elif entry.kind in FATES:
+            fate = fate_of(entry)
             for link in entry.links:
                 sums.setdefault(link, _Sum()).fates[fate] += 1
             if len(found) < newest:
@@ -136,13 +136,13 @@ def why(site: Opened, active: Active | None, message: str, subjects: Sequence[st
         InputError: ``not-found``: nothing is on record of it, or it is another's.
     """
     with read(site.engine) as db:
-        recorded = [one for one in _of_message(db, site.site, message) if one.subject in subjects]
+        recorded = [one for one in of_message(db, site.site, message) if one.subject in subjects]
         accepted = [one for one in recorded if one.kind == "message.accepted"]
         bodies = {one.index: _stored(db, site.site, one) for one in accepted}
     if not accepted:
         raise InputError("message", "nothing of it is on record", reason=Reason.NOT_FOUND)
-    fates = {str(one.body.get("id")): _fate(one) for one in recorded if one.kind in _FATES}
-    bundles = _Bundles(site, active)
+    fates = {str(one.body.get("id")): fate_of(one) for one in recorded if one.kind in FATES}
+    bundles = Bundles(site, active)
     found = []
     for entry in accepted:
         facts = bodies[entry.index]
@@ -176,7 +176,7 @@ class _Sum:
         )
 
 
-def _records(site: Opened, subjects: Iterable[str], most: int) -> Iterator[Entry]:
+def records(site: Opened, subjects: Iterable[str], most: int) -> Iterator[Entry]:
     """Give the records of some subjects, newest first: page by page, each a read of its own."""
     yield from heapq.merge(*(_of(site, one, most) for one in subjects), key=lambda entry: -entry.index)
 
@@ -202,12 +202,13 @@ def _sent(entry: Entry, fates: Mapping[str, str]) -> Iterator[Sent]:
         )
 
 
-def _fate(entry: Entry) -> str:
+def fate_of(entry: Entry) -> str:
+    """Say what a record of ``FATES`` tells of its delivery."""
     withdrawn = entry.kind == "message.dead" and entry.body.get("reason") in WITHDRAWN
-    return "withdrawn" if withdrawn else _FATES[entry.kind]
+    return "withdrawn" if withdrawn else FATES[entry.kind]
 
 
-def _of_message(db: Connection, site: str, message: str) -> list[Entry]:
+def of_message(db: Connection, site: str, message: str) -> list[Entry]:
     """Read what is recorded of a message and of its parts."""
     found = ledger.search(db, site, Query(message=message), limit=PAGE)
     if "." in message:
@@ -230,7 +231,7 @@ def _stored(db: Connection, site: str, entry: Entry) -> Facts | None:
         return None
 
 
-class _Bundles:
+class Bundles:
     """The bundles that decided what is on record, each read and checked once."""
 
     def __init__(self, site: Opened, active: Active | None) -> None:
@@ -259,7 +260,7 @@ class _Bundles:
 
 def _why(
     site: Opened,
-    bundles: _Bundles,
+    bundles: Bundles,
     one: Sent,
     recorded: tuple[Entry, Facts | None],
     said: Known,

@@ -27,6 +27,7 @@ from oathward.core.authorities import Authorities
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, KeeperError, OathwardError
+from oathward.core.ids import same_key
 from oathward.core.labels import Assurance
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
@@ -338,8 +339,7 @@ class Gate:
         """
         if not identity.words:
             return self.random_key()
-        sender = b"|".join((source.encode(), identity.words))
-        return blake2b(sender, digest_size=16, key=self._duplicate_key).digest()
+        return same_key(self._duplicate_key, source, identity.words)
 
     @staticmethod
     def random_key() -> bytes:

@@ -17,7 +17,7 @@
 from oathward.ledger.log import Head, append, head, start
 from oathward.ledger.postings import index
 from oathward.ledger.proofs import consistency_proof, inclusion_proof
-from oathward.ledger.reading import Entry, Query, entries, entry, facts, search
+from oathward.ledger.reading import Entry, Query, entries, entry, facts, naming, search
 from oathward.ledger.records import Leaf, Record, prepare
 from oathward.ledger.removal import remove_bodies, remove_body, remove_facts
 
@@ -35,6 +35,7 @@ __all__ = [
     "head",
     "inclusion_proof",
     "index",
+    "naming",
     "prepare",
     "remove_bodies",
     "remove_body",

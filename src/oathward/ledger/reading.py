@@ -114,6 +114,24 @@ def search(
     return found
 
 
+def naming(
+    db: Connection, site: str, words: Sequence[str], start: int, stop: int, *, limit: int = LIMIT
+) -> list[Entry]:
+    """Find records that have one of some words as a whole text anywhere in their body, newest first.
+
+    Nothing is an index of that: each body of the range is looked through by the database. Keep the range bounded.
+
+    Args:
+        words: few, each of letters and digits. start, stop: indexes of records, the last not included.
+    """
+    one = "instr(body, ?) > 0" if db.dialect.name == "sqlite" else "position(? in body) > 0"
+    sql = (
+        _ROWS + f" AND idx >= ? AND idx < ? AND ({' OR '.join([one] * len(words))}) ORDER BY idx DESC LIMIT ?"
+    )
+    quoted = [b'"%b"' % word.encode() for word in words]
+    return [_entry(row) for row in run(db, sql, (site, start, stop, *quoted, limit))]
+
+
 _ROWS = "SELECT idx, kind, at_us, subject, message, leaf, body, rule, removed_by FROM ledger_record WHERE site = ?"
 
 

@@ -84,6 +84,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "device.change": _change("device", "change what is declared of a device"),
     "certificate.issue": _change("device", "give a device a certificate", fresh=True),
     "deid.run": _change("area", "de-identify a folder of files", fresh=True),
+    "trace.read": _see("area", "trace what went where, and what was released to what it came from"),
     "links.see": _see("link", "see the links and try a message on them"),
     "health.see": _see("area", "see whether anything is wrong"),
     "ledger.see": _see("area", "see and search the records"),
