@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from oathward.deid.text import spanish
@@ -98,6 +100,35 @@ TIMES = [
     ("a finales de mayo de ese mismo año acude", {("patient.time", "finales de mayo de ese mismo año")}),
     ("del 3/05/2010 al 5/06/2010", {("patient.time", "3/05/2010 al 5/06/2010")}),
     ("TC (Septiembre 2015)", {("patient.time", "Septiembre 2015")}),
+    ("Ingresó el día 17.", {("patient.time", "17")}),
+    ("los días 24 y 25 se repite", {("patient.time", "24 y 25")}),
+    ("la noche del 24 refiere dolor", {("patient.time", "24")}),
+    ("entre el 3 y el 12 de mayo", {("patient.time", "3 y el 12 de mayo")}),
+    ("a primeros de abril de 2002", {("patient.time", "primeros de abril de 2002")}),
+    ("primera quincena de junio de 2003", {("patient.time", "quincena de junio de 2003")}),
+    ("de mayo 2001-junio 2002", {("patient.time", "mayo 2001-junio 2002")}),
+    ("el 3 de octubre del presente año", {("patient.time", "3 de octubre del presente año")}),
+    ("en octubre pasado", {("patient.time", "octubre pasado")}),
+    ("Enero de dos mil tres", {("patient.time", "Enero de dos mil tres")}),
+    ("el 12 de\nmayo de 2001", {("patient.time", "12 de\nmayo de 2001")}),
+    ("el 1.º de mayo y el 3oct2003", {("patient.time", "1.º de mayo"), ("patient.time", "3oct2003")}),
+    (
+        "Sept. 98; mayo'01; ENE 12",
+        {("patient.time", "Sept. 98"), ("patient.time", "mayo'01"), ("patient.time", "ENE 12")},
+    ),
+    ("12. 05. 2001 y 12 - 05 - 2001", {("patient.time", "12. 05. 2001"), ("patient.time", "12 - 05 - 2001")}),
+    ("en 05/01 y 24-25/3/2003", {("patient.time", "05/01"), ("patient.time", "24-25/3/2003")}),
+    (
+        "en los años 80 y en la década de los noventa",
+        {("patient.time", "años 80"), ("patient.time", "década de los noventa")},
+    ),
+    ("desde el 98 (2001, 2003 y 2005)", {("patient.time", "98"), ("patient.time", "2001, 2003 y 2005")}),
+    ("en 2001/2002, 2001–2005", {("patient.time", "2001/2002, 2001–2005")}),
+    (
+        "Navidad de 2010, Semana Santa",
+        {("patient.time", "Navidad de 2010"), ("patient.time", "Semana Santa")},
+    ),
+    ("acudió el lunes, en otoño del 99", {("patient.time", "lunes"), ("patient.time", "otoño del 99")}),
 ]
 
 AGES = [
@@ -141,6 +172,26 @@ def test_what_names_somebody_is_found(text: str, spans: set[tuple[str, str]]) ->
     assert found(text) == spans
 
 
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize(
+    "text", [text for text, _ in NAMES + TIMES + PLACES + ORGANISATIONS], ids=lambda text: text[:24]
+)
+def test_letters_with_marks_of_their_own_are_found_as_the_others_are(text: str, form: str) -> None:
+    """NFC stands beside NFD, so that a text without accents shows nothing either way."""
+    parted = unicodedata.normalize(form, text)
+    told = {(cls, unicodedata.normalize("NFC", value)) for cls, value in found(parted)}
+    assert told == found(text)
+
+
+@pytest.mark.parametrize("unseen", ["\u00ad", "\u200b", "\u2060", "\ufeff"])
+def test_what_nobody_sees_hides_nothing(unseen: str) -> None:
+    text = f"Dr. Lu{unseen}is\u00a0Moya{unseen}no, el 3\u00a0de ma{unseen}yo\u202fde 2001"
+    assert {value.replace(unseen, "") for _, value in found(text)} == {
+        "Luis\u00a0Moyano",
+        "3\u00a0de mayo\u202fde 2001",
+    }
+
+
 STAYS = [
     "Enfermedad de Parkinson, enfermedad de Crohn, síndrome de Marfan, Gleason 7 (3+4).",
     "Síndrome de Martín, enfermedad de Alonso, técnica de García López, test de Rosario.",
@@ -158,6 +209,8 @@ STAYS = [
     "Vía oral cada 8 horas. Carrera universitaria. Plaza de garaje. Ingresó en el hospital. Servicio de Urología.",
     "Paciente: Varón de raza blanca. Informe clínico del paciente: Mujer sana.",
     "Estuvo 3 meses sin dolor. Dos trocares de 12 mm y 5 mm. Grado II-III/IV. T4N1M0. 12 x 5 x 3 cm.",
+    "Al día 3 comprimidos. El día 3 de tratamiento; el día 7 postoperatorio. Dos veces al día 2. Los lunes. Set de 3.",
+    "En 98 pacientes; en el 98% de; el 98 por ciento; hasta 80 años; setenta años; uno de los dos; 12 de 24 sesiones.",
     "PCR 1234 PCR. IgG 1/1280. NYHA II. ASA III. HTA, DM2, EPOC.",
 ]  # fmt: skip
 
