@@ -48,6 +48,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Protect": {
         "deid": "De-identify a folder of HL7 v2, FHIR, DICOM and text; a report says what was done.",
+        "reidentify": "Whose a pseudonym is: ask, agree as the second person, be shown.",
         "quarantine": "Messages held back: list, show, release, discard.",
         "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
         "emergency": "The emergency copy: key, make, verify, read, reconcile, compare.",

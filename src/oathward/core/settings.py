@@ -28,6 +28,7 @@ from oathward.core.settings_governance import Governance
 from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
 from oathward.core.settings_read import check_known, section
+from oathward.core.settings_reidentify import Reidentify
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +270,7 @@ class Settings:
     console: Console = field(default_factory=Console)
     people: People = field(default_factory=People)
     breakglass: Breakglass = field(default_factory=Breakglass)
+    reidentify: Reidentify = field(default_factory=Reidentify)
     portal: Portal = field(default_factory=Portal)
     mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)

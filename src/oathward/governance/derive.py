@@ -245,7 +245,7 @@ DATA_SETS = (
                     "invitation",
                     "wrong",
                 ),
-                *("provider_key", "assertion", "proposal"),
+                *("provider_key", "assertion", "proposal", "reidentify", "reidentify_told"),
             }
         ),
         "staff, by id and login; patients, as random ids of keys",

@@ -62,6 +62,14 @@ def units_of_patient(db: Connection, site: str, subjects: Collection[str]) -> li
     return sql.units_of_subjects(db, site, subjects)
 
 
+def units_in_project(db: Connection, site: str, project: str, subjects: Collection[str]) -> list[UnitRow]:
+    """List what left of one patient under a project's names in jobs, newest first."""
+    found = units_of_patient(db, site, subjects)
+    rows = {id_: sql.one(db, site, id_) for id_ in {one.job for one in found}}
+    mine = {id_ for id_, row in rows.items() if row is not None and row.project == project}
+    return [one for one in found if one.job in mine]
+
+
 def units_of_file(db: Connection, site: str, name: str) -> list[UnitRow]:
     """List whose the units of a file are, by its name in the output without its suffix; newest job first."""
     return sql.units_of_file(db, site, name)

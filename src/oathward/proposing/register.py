@@ -1,8 +1,8 @@
 """What a change requires, answered from the register: agreements, assessments, owners and stewards who are here.
 
 This module is the ``Register`` of a keeper as well: console and keeper look by the same function. So is what consents
-withhold from the people of this house (``withholding``), what a patient says when they choose (``choosing``), and who is one
-patient by a person's word.
+withhold from the people of this house (``withholding``), what a patient says when they choose (``choosing``), who is one
+patient by a person's word, and of whom something went out under a project's names.
 
 Rules:
 - An assessment of a link or recipient is of it as it would be; one without a digest was written before it was there.
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import Connection
 
+from oathward.activation import load_active
 from oathward.changes.views import file
 from oathward.choosing import answer as chosen
 from oathward.choosing import family
@@ -33,6 +34,8 @@ from oathward.governance import views as governance
 from oathward.governance.derive import digest_of
 from oathward.inventory import sql as inventory
 from oathward.inventory.model import Device
+from oathward.jobs import views as jobs
+from oathward.ledger import Query, search
 from oathward.patients import views as patients
 from oathward.policy.bundle import Bundle
 from oathward.policy.difference import Change
@@ -45,9 +48,10 @@ from oathward.withholding import withheld
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Asked
 
-__all__ = ["chosen", "confirmed", "family", "file", "requirements", "store_chosen", "withheld"]
+__all__ = ["chosen", "confirmed", "family", "file", "named_in", "requirements", "store_chosen", "withheld"]
 
 _PAGE = 5_000
+_RECORDS_MAX = 2_000
 _KNOWN_MAX = 64
 _models_known: dict[tuple[str, int, bytes, bytes], dict[str, set[str]]] = {}
 """By state of the inventory and the two bundles: a page is loaded again and again, and devices are many."""
@@ -66,6 +70,35 @@ def requirements(
     held = {need: found for need, found in zip(needs, looks, strict=True) if isinstance(found, Held)}
     lacks = {need: found for need, found in zip(needs, looks, strict=True) if not isinstance(found, Held)}
     return answered(needs, held, lacks)
+
+
+def named_in(site: Asked, project: str, subjects: Collection[str]) -> frozenset[str]:
+    """Give those of some subjects of whom something is on record that went out under a project's names.
+
+    Of a merged patient what was recorded of any of their numbers counts, and of a link that is gone nobody can say whose it was: it
+    counts too.
+
+    Raises:
+        AuthorityError: the bundle in force does not verify.
+    """
+    with read(site.engine) as db:
+        active = load_active(db, site.site, site.authority, site.seen)
+        others = {
+            link.id for link in (active.bundle.links.values() if active else ()) if link.project != project
+        }
+        return frozenset(
+            one
+            for one in subjects
+            if jobs.units_in_project(db, site.site, project, family := patients.family(db, site.site, one))
+            or any(_went_out(db, site.site, own, others) for own in family)
+        )
+
+
+def _went_out(db: Connection, site: str, subject: str, others: Collection[str]) -> bool:
+    """Say whether a message of a subject passed on a link that is none of some."""
+    found = search(db, site, Query(subject=subject, kind="message.accepted"), limit=_RECORDS_MAX)
+    answers = (answer for one in found for answer in one.body.get("answers", ()))
+    return any(answer[1] == "permit" and answer[0] not in others for answer in answers)
 
 
 def confirmed(site: Asked, subject: str) -> frozenset[str]:

@@ -77,6 +77,7 @@ CASES = [
     ("break-glass", {}, glass()),
     ("order", {}, order()),
     ("merge", {"basis": "merge", "purpose": "HOPERAT"}, {}),
+    ("reidentify", {"basis": "reidentify", "purpose": "HOPERAT"}, {}),
     ("on-call", {}, standing(stay()) | duty()),
     (
         "emergency-copy",
@@ -109,6 +110,7 @@ NONE = [
     ("a release afterwards", {"messages": ("m1",)}, {"released": {("p-1", "m1"): T + 1}}),
     ("a release somebody else ordered", {"messages": ("m1",)}, {"released": {("p-2", "m1"): T}}),
     ("a merge, for treatment", {"basis": "merge"}, {}),
+    ("whose a pseudonym is, for treatment", {"basis": "reidentify"}, {}),
     ("a stay that others attend", {"basis": "attending", "unit": UNIT}, standing(stay(attending=("HOSP|D13",))) | STAFF),
     ("a stay that nobody attends", {"basis": "attending", "unit": UNIT}, standing(stay(attending=()))),
     ("a place said anew, and none changed on record", {"basis": "unit", "unit": UNIT}, standing(stay(unit="HOSP|WARD", place_us=T + HOUR))),

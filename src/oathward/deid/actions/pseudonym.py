@@ -52,6 +52,34 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
     return of_the_value
 
 
+# --- whose a name is
+
+
+def is_of(name: str, subject_seed: bytes) -> bool:
+    """Say whether a name without a shape is the one of the person of a seed; however its letters were typed.
+
+    Raises:
+        DeidentificationError: no seed.
+    """
+    return name.strip().upper() == _of_the_person("", Seeds(subject_seed, b"", ""))
+
+
+def may_be_of(name: str, subject_seed: bytes) -> bool:
+    """Say whether a name is one that the person of a seed has in its shape, whatever its check digit is by.
+
+    So few names fit some shapes that another person may have it too, by chance: the caller has other evidence. A UID's or UUID's
+    hangs on its value, and is nobody's here.
+
+    Raises:
+        DeidentificationError: no seed.
+    """
+    text = name.strip()
+    shape = _shape(text)
+    checks = ("", *_CHECKS) if shape.isdecimal() else ("",)
+    # Past the cache: a search asks for everybody once.
+    return any(_named.__wrapped__(subject_seed, PERSON, shape, "", check) == text for check in checks)
+
+
 # --- in the shape of the value
 
 

@@ -24,7 +24,7 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.ledger import Record
 from oathward.vault import intake
-from oathward.vault.keeper import backups, checkpoints, glasses, keyring, signing, subjects
+from oathward.vault.keeper import backups, checkpoints, glasses, keyring, reidentify_rows, signing, subjects
 from oathward.vault.keeper.copying import making
 from oathward.vault.keeper.intake import take_all
 from oathward.vault.keeper.keeper import Keeper
@@ -143,6 +143,7 @@ class House:
         if gone:
             keeper.store.forget_deleted()
             keeper.record([Record("key.destroyed", {"ids": gone, "key": "intake"}, now_us)])
+        reidentify_rows.tick(keeper)
         reports.keep_up(keeper)
         requests.keep_up(keeper)
         backups.keep_up(keeper.store, now_us)

@@ -104,6 +104,12 @@ CREATE TABLE IF NOT EXISTS copy_request (id TEXT PRIMARY KEY, once TEXT NOT NULL
   fetched INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS copy_request_once ON copy_request (holder, once);
 CREATE INDEX IF NOT EXISTS copy_request_subject ON copy_request (subject);
+CREATE TABLE IF NOT EXISTS reidentify (id TEXT PRIMARY KEY, project TEXT NOT NULL, code TEXT NOT NULL,
+  digest TEXT NOT NULL, person TEXT NOT NULL, at_us INTEGER NOT NULL, until_us INTEGER NOT NULL, state TEXT NOT NULL,
+  by TEXT NOT NULL, decided_us INTEGER NOT NULL, said TEXT NOT NULL, signature BLOB NOT NULL, ended_us INTEGER NOT NULL,
+  subject TEXT NOT NULL, words BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS reidentify_state ON reidentify (state, person);
+CREATE TABLE IF NOT EXISTS reidentify_told (id TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS letter_told (holder TEXT NOT NULL, about TEXT NOT NULL, at_us INTEGER NOT NULL,
   PRIMARY KEY (holder, about)) STRICT;
 """
@@ -119,6 +125,7 @@ WRAPPED = (
     ("holder", "card"),
     ("holder_seat", "born"),
     ("letter", "body"),
+    ("reidentify_told", "value"),
 )
 """Every column under the site key; each table's key column is ``id``. (Data keys stand under their subject's.)"""
 

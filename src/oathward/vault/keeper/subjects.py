@@ -66,7 +66,23 @@ def seed(store: Store, site: str, subject: str, project: str) -> bytes:
     with store.transaction():
         _, own = _keys(store, site, subject)
         salt = keyring.project_key(store, project)
-    return derive(own, salt, bind("oathward seed 1", site, subject, project))
+    return _seed(site, subject, project, own, salt)
+
+
+def seeds_after(store: Store, site: str, project: str, after: str, limit: int) -> list[tuple[str, bytes]]:
+    """Derive the seeds of the next subjects that have keys, by their ids; an erased one has none. Makes no key.
+
+    Nothing where the project never named anybody.
+    """
+    with store.guard:
+        if store.one("SELECT 1 FROM project WHERE id = ?", project) is None:
+            return []
+        salt = keyring.project_key(store, project)
+        rows = store.rows("SELECT id, secret FROM subject WHERE id > ? ORDER BY id LIMIT ?", after, limit)
+        return [
+            (one, _seed(site, one, project, store.unwrap("subject", "secret", one, wrapped), salt))
+            for one, wrapped in rows
+        ]
 
 
 def device_key(store: Store, site: str, project: str) -> bytes:
@@ -187,6 +203,10 @@ def _keys(store: Store, site: str, subject: str) -> tuple[bytes, bytes]:
             store.wrap("subject", "secret", subject, own),
         )
         return key, own
+
+
+def _seed(site: str, subject: str, project: str, own: bytes, salt: bytes) -> bytes:
+    return derive(own, salt, bind("oathward seed 1", site, subject, project))
 
 
 def _take_one(store: Store, site: str, row: IntakeKey, private: X25519PrivateKey | None, now_us: int) -> bool:

@@ -49,6 +49,18 @@ BASES = MappingProxyType(
 )
 """Why somebody has access (``policy.portal.BASES``)."""
 
+WHOSE = MappingProxyType(
+    {
+        "incidental-finding": "whose.finding",
+        "safety": "whose.safety",
+        "patient-asks": "whose.patient_asks",
+        "wrong-data": "whose.wrong_data",
+        "law": "whose.law",
+        "other": "whose.other",
+    }
+)
+"""Why somebody was shown whose a pseudonym is (``policy.reidentify.REASONS``)."""
+
 OTHER = "glass.other"
 
 
@@ -103,13 +115,17 @@ TOLD: Mapping[str, tuple[Told, ...]] = {
     "portal.fetched": (Told("notices.fetched", who="person", aside=True),),
     "portal.report-settled": (Told("notices.report_done", aside=True),),
     "portal.reported": (Told("notices.reported", who="person", aside=True),),
+    "reidentify.shown": (Told("notices.whose", who="person", words={"why": ("code", WHOSE)}),),
     "upload.seen": (Told("notices.upload", proof=False),),  # evidence is in the words of whoever saw it
     "portal.invited": (Told("notices.invited", words={"why": ("basis", BASES)}),),
 }
 """Kind of record -> what is said of it."""
 
 SAYS = tuple(
-    sorted({one.text for some in TOLD.values() for one in some} | {*GLASS.values(), *BASES.values()})
+    sorted(
+        {one.text for some in TOLD.values() for one in some}
+        | {*GLASS.values(), *BASES.values(), *WHOSE.values()}
+    )
 )
 
 

@@ -36,6 +36,7 @@ def fill(store: Store) -> dict[str, bytes]:
         **dict(zip(("key", "own"), subjects._keys(store, SITE, "s1"), strict=True)),
         "factor": factor_secret(store),
         "card": holder_card(store),
+        "asked": asked(store),
     }
 
 
@@ -54,6 +55,15 @@ def holder_card(store: Store) -> bytes:
         store.rows("INSERT INTO letter VALUES ('l1', 'code', 'h1', ?, 1, 2, 0)", body)
     holder = holders.of(store, "h1")
     return f"{holder.card.reveal().address} {holders.seat_rows(store)[0].born}".encode()
+
+
+def asked(store: Store) -> bytes:
+    """What was said by who asks whose a pseudonym is."""
+    if store.one("SELECT 1 FROM reidentify_told") is None:
+        told = store.wrap("reidentify_told", "value", "r1", b"pseudonym and words")
+        store.rows("INSERT INTO reidentify_told VALUES ('r1', ?)", told)
+    (value,) = store.one("SELECT value FROM reidentify_told WHERE id = 'r1'")
+    return store.unwrap("reidentify_told", "value", "r1", value)
 
 
 def blobs(path) -> dict[tuple[str, str, str], bytes]:

@@ -87,25 +87,40 @@ def check_apart(keeper: Keeper, proposal: Proposal, approver: str) -> None:
         KeeperError: ``ACCESS_OWN``, ``ACCESS_ROLE``.
     """
     about = {id_ for kind, id_, _ in proposal.stated["documents"] if kind == GRANT}
-    if approver == proposal.proposer or approver in about:
+    if approver in about:
         raise KeeperError("proposal", "is one's own, or about oneself", reason=Reason.ACCESS_OWN)
-    if accounts.inviter_of(keeper, approver) == proposal.proposer:
+    thing = Thing("proposal", proposal.id, owner=proposal.proposer)
+    check_two(keeper, approver, KINDS[proposal.kind].approve, thing, proposal.proposed_us)
+
+
+def check_two(keeper: Keeper, approver: str, action: str, thing: Thing, asked_us: int) -> None:
+    """See that whoever decides on what another asked for is another one, and could have decided it then.
+
+    Args:
+        action: by which it is decided. thing: what was asked for; its owner asked.
+
+    Raises:
+        KeeperError: ``ACCESS_OWN``, ``ACCESS_ROLE``.
+    """
+    asker = thing.owner
+    if approver == asker:
+        raise KeeperError(thing.kind, "is one's own, or about oneself", reason=Reason.ACCESS_OWN)
+    if accounts.inviter_of(keeper, approver) == asker:
         why = "the approver's account was last made by the proposer"
-        raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
-    one, other = accounts.let_in_by(keeper, approver), accounts.let_in_by(keeper, proposal.proposer)
-    if proposal.proposer in one or approver in other or one & other:
+        raise KeeperError(thing.kind, why, reason=Reason.ACCESS_OWN)
+    one, other = accounts.let_in_by(keeper, approver), accounts.let_in_by(keeper, asker)
+    if asker in one or approver in other or one & other:
         why = "somebody could lately sign in as both: ask another person"
-        raise KeeperError("proposal", why, reason=Reason.ACCESS_OWN)
-    _check_doors(keeper, proposal.proposer, approver)
+        raise KeeperError(thing.kind, why, reason=Reason.ACCESS_OWN)
+    _check_doors(keeper, asker, approver)
     person, grant = roles.person_of(keeper, approver), roles.grant_of(keeper, approver)
     if person is None or grant is None or person.state != "active":
         raise KeeperError("approver", "is not here, or left", reason=Reason.NOT_PERMITTED)
     keys = (r for r in grant.roles if r.role is Role.KEY_HOLDER)
-    if any(r.until_us is None or r.until_us > proposal.proposed_us for r in keys):
+    if any(r.until_us is None or r.until_us > asked_us for r in keys):
         raise KeeperError("approver", "held keys since it was proposed", reason=Reason.ACCESS_ROLE)
-    then = access.actor_of(person, grant, proposal.proposed_us)
-    thing = Thing("proposal", proposal.id, owner=proposal.proposer)
-    answer = access.decide(roles.rules(keeper), then, KINDS[proposal.kind].approve, thing, AT_THE_MACHINE)
+    then = access.actor_of(person, grant, asked_us)
+    answer = access.decide(roles.rules(keeper), then, action, thing, AT_THE_MACHINE)
     if not isinstance(answer, Permitted):
         raise KeeperError("approver", "had no such role when it was proposed", reason=Reason.ACCESS_ROLE)
 

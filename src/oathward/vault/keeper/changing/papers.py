@@ -103,6 +103,9 @@ class Register(Protocol):
     def confirmed(self, site: Asked, subject: str) -> frozenset[str]:
         """Give the subjects that are one patient by joins, and by merges that a person confirmed; ``AuthorityError``."""
 
+    def named_in(self, site: Asked, project: str, subjects: Collection[str]) -> frozenset[str]:
+        """Give those of some subjects of whom something is on record that went out under a project's names."""
+
     def file(self, db: Connection, site: str, digest: str) -> bytes:
         """Give kept bytes that fit their name; ``InputError`` or ``StorageError`` where there are none."""
 

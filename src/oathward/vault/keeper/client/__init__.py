@@ -36,6 +36,7 @@ from oathward.vault.keeper.client.notices import Notices
 from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
 from oathward.vault.keeper.client.portal import Portal
+from oathward.vault.keeper.client.reidentify import Reidentify
 from oathward.vault.keeper.client.transport import InProcess, Several, SocketTransport, Transport, unavailable
 from oathward.vault.keeper.client.words import Words
 from oathward.vault.keeper.original import Original
@@ -100,6 +101,7 @@ class Client:
         self._transport, self._authority = transport, authority
         self._serials: dict[str, int] = {}
         self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
+        self.reidentify = Reidentify(self._call)
         self.patients, self.notices = Patients(self._call, self._document), Notices(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
         self.portal, self.asks = Portal(self._call), Asks(self._call)
