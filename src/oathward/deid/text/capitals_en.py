@@ -36,6 +36,7 @@ from oathward.deid.text.closed_en import (
     TITLES,
 )
 from oathward.deid.text.dictionary import listed
+from oathward.deid.text.firms_en import employers, partners
 from oathward.deid.text.reading_en import Reader
 from oathward.deid.text.recogniser import Word
 from oathward.deid.text.tokens import Tokens
@@ -62,6 +63,8 @@ def proper(words: Tokens) -> Iterator[Word]:
     _phrases(reader, strengths)
     _lists(reader, strengths)
     yield from _houses(reader, strengths)
+    yield from employers(reader)
+    yield from partners(reader, strengths)
     done = 0
     for i in range(len(words)):
         if i < done:

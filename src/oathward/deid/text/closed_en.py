@@ -7,6 +7,25 @@ from __future__ import annotations
 
 from oathward.deid.text.dictionary import said
 
+EMPLOYED = frozenset(
+    (
+        "works for",
+        "work for",
+        "worked for",
+        "working for",
+        "works at",
+        "work at",
+        "worked at",
+        "working at",
+        "employed by",
+        "employed at",
+        "employee of",
+        "job at",
+        "insured by",
+        "insured with",
+    )
+)
+"""What stands before an employer or insurer, whatever its name is made of."""
 TITLES = said("mr mrs ms miss mx dr drs prof professor sir madam doctor")
 STAFF_TITLES = said("dr drs prof professor doctor nurse surgeon attending physician provider pa rn np md")
 STAFF_AFTER = said("md rn pa np do phd dds dnp crna pharmd lpn dpm facc")
@@ -24,10 +43,12 @@ HOUSE = said(
     "hospital hospitals hosp clinic clinics hospice infirmary sanatorium medical med center centre health healthcare university college school "
     "institute foundation laboratory laboratories lab labs pharmacy rehabilitation rehab inc llc ltd corp corporation company co group "
     "partners associates systems system network services bank trust agency department church academy airport hotel society associação "
-    "consulting capital insurance solutions technologies technology software media holdings orchestra gmbh ag plc sa nursing home"
+    "consulting capital insurance solutions technologies technology software media holdings orchestra gmbh ag plc sa nursing home "
+    "airlines airways industries enterprises motors council limited research finance lines energy"
 )
 HOUSE_ALONE = said(
-    "medical health med services system systems bank trust group school department church college home nursing co sa ag lab labs media technology software network insurance capital pharmacy rehab rehabilitation hotel company agency society center centre"
+    "medical health med services system systems bank trust group school department church college home nursing co sa ag lab labs media technology software network insurance capital pharmacy rehab rehabilitation hotel company agency society center centre "
+    "research finance lines energy"
 )
 GENERIC = said(
     "the a an this that our your their my his her at in on for to from of and or primary care emergency medical health center centre "

@@ -94,6 +94,22 @@ FOUND = {
         ("lives at 4410 N Zephyr Ave now", "4410 N Zephyr Ave"),
         ("it is on Villacher Strasse 89 there", "Villacher Strasse 89"),
         ("ship to 83854 Quarrelweg 61, Suite 292 there", "83854 Quarrelweg 61, Suite 292"),
+        (
+            "send it to the corner of 12 Quarrel Street and Munga Union",
+            "the corner of 12 Quarrel Street and Munga Union",
+        ),
+        (
+            "moved to 25615 Quarreltie 72 Apt. 004 KNORVA, nan 18237",
+            "25615 Quarreltie 72 Apt. 004 KNORVA, nan 18237",
+        ),
+        ("the bus stops at 049 Vrelang-Munget 83", "049 Vrelang-Munget 83"),
+        ("the house in Quarrelstrasse 149 there", "Quarrelstrasse 149"),
+        ("write to USS Quarrel\nFPO AE 25990", "USS Quarrel\nFPO AE 25990"),
+        ("at unit 4526 box 0671\ndpo ap 40902", "unit 4526 box 0671\ndpo ap 40902"),
+        ("she lives at 36 rue de quarrel now", "36 rue de quarrel"),
+        ("seen in Quarrelton 6091 for years", "Quarrelton 6091"),
+        ("seen in QUARRELTON 840 24 for years", "QUARRELTON 840 24"),
+        ("ZIP: 7412 SL", "7412 SL"),
     ],
     "proper_en": [
         ("seen by Dr. Zephyrine Quarrel today", "Zephyrine Quarrel"),
@@ -112,6 +128,10 @@ FOUND = {
         ("monika žilková came", "monika žilková"),
         ("asked Zephyrine576 again", "Zephyrine576"),
         ("cared for by Park, Quarrel and White", "White"),
+        ("a letter of Quarrel, Munga and Vrelant came", "Quarrel, Munga and Vrelant"),
+        ("she works for Clean Power Finance now", "Clean Power Finance"),
+        ("he is insured with Credit Union, he says", "Credit Union"),
+        ("a letter of Quarrel Research came", "Quarrel Research"),
     ],
 }
 
@@ -126,6 +146,8 @@ NONE = [
     "The patient may march on; will follow up. She had hope.",
     "MS patients with COPD or NSTEMI, CYP2D6, SARS-CoV-2, HLA-B27.",
     "Hunger and Thirst were denied; Omega3 and Covid19 discussed.",
+    "Metoprolol 50 mg; Lungs Clear 12 Heart 80; in Vancomycin 1000 mg; soaked in Ringer 5000 ml; in Heparin 5000 units.",
+    "Blood Pressure 120 Pulse 80; Weight 80; around the corner of the room; works for pain; at work for two days.",
     "ALLERGIES: PENICILLIN. MEDICATIONS: METFORMIN AND LISINOPRIL DAILY.",
 ]
 

@@ -1,8 +1,9 @@
 """Street addresses in English texts: from what tells of one (``12 Bay Street``, ``Apt. 417``) to what stands around it.
 
 Rules:
-- An *anchor* is a number with a street's word after one to five words, a flat's word with its number, or words written large
-  between two numbers.
+- An *anchor* is a number with a street's word after one to five words, a flat's word with its number, words written large
+  between two numbers, a street in one word with its number (``Vrelanstrasse 12``), ``the corner of`` with a number after it, a
+  military unit's box or ship, or a place with its code (``in Vrelant 6091``).
 - From an anchor the address goes on, over words written large and numbers, as long as only commas, points, spaces and ends of lines
   stand between, at most twelve words each way.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oathward.core.words import plain
 from oathward.deid.text.dictionary import said
 from oathward.deid.text.recogniser import Recogniser, Word
 from oathward.deid.text.tokens import Tokens
@@ -41,7 +43,17 @@ _STREET_ENDS = (
     "weg",
     "katu",
     "tie",
+    "platz",
+    "brücke",
+    "gaten",
 )
+_STREETS_BEFORE = said("rúa avenue boulevard rua rue calle avenida avda carrer strada piazza paseo ulica")
+"""Words of streets that stand before the name, in no English sentence: they tell in small letters, too."""
+_SHIPS = said("uss usns uscgc hms")
+_MILITARY = said("apo fpo dpo aa ae ap")
+_COUNTED = said("mg mcg ml cc units unit iu u kg g l cells copies steps calories kcal meq mmol patients")
+_JOINTS = frozenset(("-", "'s ", "'S ", "’s ", " (", ") "))
+"""What may stand inside a place's name: ``Stoke-on-Trent``, ``King's Lynn``."""
 _FLATS = said("apt apartment suite ste flat apto piso")
 _UNITS = said("unit floor building bldg")
 _PARTICLES = said(
@@ -52,9 +64,10 @@ _STREETS_TOO = said("st way close row walk corner via dr pl ct")
 _BEFORE_NUMBER = (" ", ". ", ".", " #", ": ", " No. ")
 _LONG_NUMBER = 4
 _GAP = frozenset(" ,.\n\r\t>?#|")
-_BEGIN = _FLATS | _UNITS | frozenset(("on", "at"))
+_BEGIN = _FLATS | _UNITS | _SHIPS | frozenset(("on", "at", "in", "from", "near", "the", "corner"))
 _REACH = 12
 _STREET_WORDS = 5
+_HALF_CODE = 2
 _NUMBER = 6
 
 
@@ -70,7 +83,7 @@ def _number(words: Tokens, i: int) -> bool:
 def _near(words: Tokens, i: int) -> bool:
     """Whether only what may stand inside an address stands after word ``i``; an empty line ends it."""
     gap = words.gap(i)
-    return bool(gap) and len(gap) <= 8 and set(gap) <= _GAP and gap.count("\n") <= 2
+    return gap in _JOINTS or (bool(gap) and len(gap) <= 8 and set(gap) <= _GAP and gap.count("\n") <= 2)
 
 
 def _sentence_ends(words: Tokens, i: int) -> bool:
@@ -85,7 +98,20 @@ def _sentence_ends(words: Tokens, i: int) -> bool:
 def _anchor(words: Tokens, i: int) -> tuple[int, int] | None:
     """An anchor that begins with word ``i``: first, one past the last."""
     lower = words.lowers[i]
+    if lower in ("the", "corner"):
+        return _corner(words, i)
+    if lower in _SHIPS:
+        return _ship(words, i)
+    if lower.endswith(_STREET_ENDS) and not lower[0].isdigit():
+        return _one_word(words, i)
     if lower in _FLATS or lower in _UNITS:
+        if (
+            words.lowers[i + 2 : i + 3] == ["box"]
+            and i + 3 < len(words)
+            and _number(words, i + 1)
+            and _number(words, i + 3)
+        ):
+            return i, i + 4
         number = i + 1 < len(words) and _number(words, i + 1) and words.gap(i) in _BEFORE_NUMBER
         # A ward is a unit too: only a long number makes it one of a house.
         return (i, i + 2) if number and (lower in _FLATS or len(words.words[i + 1]) >= _LONG_NUMBER) else None
@@ -98,6 +124,8 @@ def _numbered(words: Tokens, i: int) -> tuple[int, int] | None:
     for j in range(i + 1, min(len(words), i + 2 + _STREET_WORDS)):
         if not _near(words, j - 1) or "\n" in words.gap(j - 1):
             return None
+        if words.lowers[j] in _STREETS_BEFORE and (after := _street_before(words, j)):
+            return i, after
         large, lower = not words.words[j][0].islower(), words.lowers[j]
         if _number(words, j):
             if telling or j > i + 1:
@@ -115,11 +143,81 @@ def _numbered(words: Tokens, i: int) -> tuple[int, int] | None:
     return None
 
 
+def _street_before(words: Tokens, i: int) -> int:
+    """One past the name that stands after a street's word (``rue de la Vrelle``); 0: there is none."""
+    j = i + 1
+    while j < len(words) and words.lowers[j] in _PARTICLES and words.gap(j - 1) == " ":
+        j += 1
+    if j >= len(words) or words.gap(j - 1) not in (" ", ". ") or not words.words[j].isalpha():
+        return 0
+    named = words.words[j][0].isupper() or not ordinary(words.lowers[j])
+    return j + 1 if named else 0
+
+
+def _corner(words: Tokens, i: int) -> tuple[int, int] | None:
+    """``The corner of`` two streets, of which one has a number; to the end of the line or sentence."""
+    of = i + 1 + (words.lowers[i] == "the")
+    if words.lowers[of - 1 : of + 1] != ["corner", "of"] or of + 1 >= len(words):
+        return None
+    last = of
+    while last + 1 < len(words) and last - of < _REACH and _near(words, last) and "\n" not in words.gap(last):
+        word, lower = words.words[last + 1], words.lowers[last + 1]
+        if not (
+            _number(words, last + 1)
+            or lower in _PARTICLES
+            or word[0].isupper()
+            or _street(lower)
+            or not ordinary(lower)
+        ):
+            break
+        last += 1
+        if _sentence_ends(words, last) or "," in words.gap(last):
+            break
+    while words.lowers[last] in _PARTICLES:
+        last -= 1
+    return (i, last + 1) if any(_number(words, j) for j in range(of + 1, last + 1)) else None
+
+
+def _ship(words: Tokens, i: int) -> tuple[int, int] | None:
+    """A ship whose post office stands after it: ``USS Vrelan``, ``FPO AE 25990``."""
+    for j in range(i + 2, min(len(words), i + _STREET_WORDS)):
+        if not _near(words, j - 1):
+            return None
+        if words.lowers[j] in _MILITARY:
+            return i, j + 1
+    return None
+
+
+def _one_word(words: Tokens, i: int) -> tuple[int, int] | None:
+    """A street in one word with its number after it."""
+    word = words.words[i]
+    if word[0].islower() or len(word) <= _NUMBER or ordinary(words.lowers[i]) or i + 1 >= len(words):
+        return None
+    number = words.gap(i) == " " and _number(words, i + 1) and len(words.words[i + 1]) <= _LONG_NUMBER
+    return (i, i + 2) if number else None
+
+
 def _inside(words: Tokens, i: int) -> bool:
     """Whether word ``i`` may be part of an address."""
     word, lower = words.words[i], words.lowers[i]
-    if _number(words, i) or lower in _FLATS or lower in _UNITS or lower in _STREETS:
+    if _number(words, i) or lower in _FLATS or lower in _UNITS or lower in _STREETS or lower in places():
         return True
+    if lower in _MILITARY and (i == 0 or words.lowers[i - 1] in _MILITARY or lower[-1] == "o"):
+        return True
+    if (
+        word.isalpha()
+        and word.islower()
+        and len(word) < _LONG_NUMBER
+        and i + 1 < len(words)
+        and not ordinary(lower)
+    ):
+        # A short word nobody knows before a code: what fills the place of a state.
+        return (
+            lower not in _PARTICLES
+            and _near(words, i)
+            and _number(words, i + 1)
+            and len(words.words[i + 1]) >= _LONG_NUMBER
+        )
     # What a colon follows is a label of the next thing.
     return word[0].isalpha() and not word[0].islower() and not words.gap(i).startswith(":")
 
@@ -130,14 +228,16 @@ def _addresses(words: Tokens) -> Iterator[Word]:
     begin = [
         i
         for i, lower in enumerate(words.lowers)
-        if lower in _BEGIN or lower[0].isdigit() or (lower in places() and words.words[i][0].isupper())
+        if lower in _BEGIN
+        or lower[0].isdigit()
+        or (words.words[i][0].isupper() and (lower in places() or lower.endswith(_STREET_ENDS)))
     ]
     for i in begin:
         if i < done:
             continue
         found = _anchor(words, i)
         if found is None:
-            found = _country(words, i) or _named(words, i)
+            found = _country(words, i) or _coded(words, i) or _named(words, i)
         if found is None:
             continue
         first, last = found
@@ -192,7 +292,39 @@ def _named(words: Tokens, i: int) -> tuple[int, int] | None:
 
 
 def _street(lower: str) -> bool:
-    return lower in _STREETS or lower.endswith(_STREET_ENDS)
+    return (
+        lower in _STREETS
+        or lower.endswith(_STREET_ENDS)
+        or (not lower.isascii() and plain(lower) in _STREETS)
+    )
+
+
+def _coded(words: Tokens, i: int) -> tuple[int, int] | None:
+    """A place and its code after ``in``: ``in Vrelant 6091``, ``in VRELANT 840 24``."""
+    if words.lowers[i] not in ("in", "from", "near"):
+        return None
+    telling = False
+    for j in range(i + 1, min(len(words), i + 2 + _STREET_WORDS)):
+        if words.gap(j - 1) != " ":
+            return None
+        word, lower = words.words[j], words.lowers[j]
+        if word.isdigit():
+            return _code(words, i + 1, j) if telling else None
+        if word[0].islower() and lower not in _PARTICLES:
+            return None
+        telling = telling or (kind(lower) in (Kind.UNKNOWN, Kind.NAME) and word[0].isupper())
+    return None
+
+
+def _code(words: Tokens, first: int, i: int) -> tuple[int, int] | None:
+    """A place's code at word ``i``: four to six figures that are no year and count nothing, or three and two."""
+    code = words.words[i]
+    if len(code) == _LONG_NUMBER - 1 and i + 1 < len(words) and words.gap(i) == " ":
+        after = words.words[i + 1]
+        return (first, i + 2) if after.isdigit() and len(after) == _HALF_CODE else None
+    counted = words.gap(i)[:1] in ("%", "/") or (i + 1 < len(words) and words.lowers[i + 1] in _COUNTED)
+    year = len(code) == _LONG_NUMBER and code.startswith(("19", "20"))
+    return (first, i + 1) if _LONG_NUMBER <= len(code) <= _NUMBER and not year and not counted else None
 
 
 def _country(words: Tokens, i: int) -> tuple[int, int] | None:

@@ -32,7 +32,7 @@ RECOGNISER = Recogniser(
         ),
         Pattern(
             "address",
-            r"(?i)\b(?:zip|post|postal)(?: ?code)?(?: is)?[:#]? ?([A-Z0-9]{2,5}[- ]?[0-9][A-Z0-9]{1,4})\b",
+            r"(?i)\b(?:zip|post|postal)(?: ?code)?(?: is)?[:#]? ?(\d{4} (?-i:[A-Z]{2})|[A-Z0-9]{2,5}[- ]?[0-9][A-Z0-9]{1,4})\b",
             group=1,
             sure=0.9,
             hint=r"(?i)\b(?:zip|post|postal)[a-z :#]{0,10}[A-Z0-9]",
@@ -56,6 +56,7 @@ RECOGNISER = Recogniser(
             sure=0.85,
             hint=r"(?i)(?:box|psc|cmr|apartado)[ .#:]{0,3}\d",
         ),
+        Pattern("address", r"(?i)\b[AFD]PO,? A[AEP] \d{5}(?:-\d{4})?\b", sure=0.98),
         Pattern("address", r"\b(?:APO|FPO|DPO),? (?:AA|AE|AP)(?: \d{5}(?:-\d{4})?)?\b", sure=0.98),
     ),
 )
