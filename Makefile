@@ -3,7 +3,7 @@ PYTHON ?= python3
 SETUP := $(PYTHON) scripts/setup.py
 RUN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench screenshots lock reference peers clean
+.PHONY: help demo test test-long bench bench-deid screenshots lock reference peers clean
 
 help: ## Say what each command does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -25,6 +25,11 @@ bench: ## Measure speed beside the peers, in one run
 	@$(SETUP) dev
 	@$(RUN) scripts/peers.py all
 	@$(RUN) scripts/bench.py $(ARGS)
+
+bench-deid: ## Measure de-identification beside the peers, with figures; to check only: make bench-deid ARGS=--short
+	@$(SETUP) dev
+	@$(RUN) scripts/peers.py dicom-deid presidio fhir-resources
+	@$(RUN) -m bench.deid $(ARGS)
 
 screenshots: ## Make pictures of every page of the console and the portal, in both themes, into screenshots/
 	@$(SETUP) dev
