@@ -15,7 +15,7 @@ from oathward.deidentifying.example.story import Story
 
 What = Literal["kept", "changed", "removed", "added"]
 
-ADDED = "is not of what came: it says what was done, or what a valid document needs"
+ADDED = "did not come: it says what was done, or makes the document valid"
 BELONGS = "goes with what it belongs to: alone it would say something else"
 NOTHING_LEFT = "of this value nothing is left"
 ALREADY = "this value is so already"
