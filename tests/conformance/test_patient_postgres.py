@@ -10,6 +10,7 @@ from tests.unit.consent.conftest import Office
 from tests.unit.gateway import test_care_deaths as deaths
 from tests.unit.gateway import test_notices as notices
 from tests.unit.gateway.test_merges import two  # noqa: F401  a fixture
+from tests.unit.jobs import test_jobs as jobs
 from tests.unit.patients import test_confirming as confirming
 from tests.unit.patients.making import Site
 from tests.unit.uploads import test_uploads as uploads
@@ -72,6 +73,20 @@ def test_pages_of_the_list_of_consents(office, take):
     ids=lambda case: case.__name__,
 )
 def test_uploads(engine, case):
+    case(engine)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        jobs.test_a_job_is_on_record_when_it_begins_and_when_it_ends,
+        jobs.test_what_is_told_of_a_file_again_is_told_once,
+        jobs.test_held_items_come_in_pages_that_miss_none,
+        jobs.test_jobs_are_listed_newest_first_and_by_filter,
+    ],
+    ids=lambda case: case.__name__,
+)
+def test_jobs(engine, case):
     case(engine)
 
 

@@ -137,6 +137,8 @@ def test_two_formats_one_patient_one_pseudonym_and_no_secret_anywhere(site, fold
     (record,) = site.records("deid.ended")
     record = record["body"]
     assert (record["profile"], record["files"], record["written"]) == ("limited-data-set", 2, 2)
+    (begun,) = site.records("deid.begun")
+    assert begun["body"]["job"] == record["job"] == told["job"]
 
 
 def dicom(path):

@@ -67,14 +67,12 @@ def deid(
 
     Run again after it was stopped, it goes on. Files get names of their own. Exit code 1 where something was held.
     """
-    from oathward import ledger
     from oathward.cli.asking import hasher_of
     from oathward.cli.permitted import who_may
-    from oathward.core.db import write
     from oathward.deidentifying.job import Order, folder_of, run
+    from oathward.deidentifying.recorded import Recorded
     from oathward.deidentifying.report import figures
     from oathward.deidentifying.whom import Whom
-    from oathward.ledger import Record, prepare
     from oathward.vault.keeper import client
 
     with opened(data) as site:
@@ -102,18 +100,11 @@ def deid(
         begun_us = now_us(site)
         with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
             whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=shifts, apart=apart)
-            told = {"profile": profile, "project": project, "by": who}
-            with write(site.engine) as db:  # before anything is written, as of all that leaves
-                ledger.append(db, site.site, [prepare(Record("deid.begun", told, begun_us))])
-            done = run(order, whom, jobs, begun_us, say)
-        ended_us = now_us(site)
-        told = figures(order, done, begun_us, ended_us)
-        body = {
-            key: told[key] for key in ("job", "profile", "project", "files", "written", "held", "patients")
-        }
-        with write(site.engine) as db:
-            ledger.append(db, site.site, [prepare(Record("deid.ended", body | {"by": who}, ended_us))])
-        _end(folder_of(jobs, done.id), out, told)
+            with Recorded(site, profile, project, who, say) as recorded:
+                done = run(order, whom, jobs, begun_us, recorded.heard)
+                told = figures(order, done, begun_us, now_us(site))
+                recorded.ended(done)
+                _end(folder_of(jobs, done.id), out, told)
     emit(told, as_json=as_json, human=lambda: _show(told, out))
     if told["held"] or told["partly_held"] or done.residue:
         raise typer.Exit(1)
@@ -174,7 +165,7 @@ def _progress(as_json: bool) -> Iterator[Say]:
     from rich.console import Console
     from rich.progress import Progress
 
-    words = {"files": "De-identified", "search": "Searched"}
+    words = {"learn": "Looked for patients", "files": "De-identified", "search": "Searched"}
     with Progress(console=Console(stderr=True), transient=True) as bar:
         tasks = {step: bar.add_task(said, total=None, visible=False) for step, said in words.items()}
 

@@ -49,6 +49,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     "Protect": {
         "deid": "De-identify a folder of HL7 v2, FHIR, DICOM and text; a report says what was done.",
         "reidentify": "Whose a pseudonym is: ask, agree as the second person, be shown.",
+        "jobs": "Folders that were de-identified: how far each is, what was held and why.",
         "quarantine": "Messages held back: list, show, release, discard.",
         "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
         "emergency": "The emergency copy: key, make, verify, read, reconcile, compare.",

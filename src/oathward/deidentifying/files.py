@@ -97,6 +97,8 @@ class Files:
                 answer = worker.ask(_each_once(units))
                 os.fdatasync(out)
                 size = os.fstat(out).st_size
+                subjects = sorted({one.subject for one in units if one and one.subject})
+                places = {subject: place for place, subject in enumerate(subjects)}
                 return replace(
                     entry,
                     format=kind.name,
@@ -107,7 +109,8 @@ class Files:
                     removed=counts_of(answer, "removed"),
                     changed=counts_of(answer, "changed"),
                     words=words_of(answer),
-                    subjects=sorted({one.subject for one in units if one and one.subject}),
+                    subjects=subjects,
+                    whose=[places.get(one.subject, -1) if one else -1 for one in units],
                 )
             finally:
                 os.close(out)

@@ -109,7 +109,22 @@ Say = Callable[[str, int, int], None]
 """(step, how many are done, of how many)."""
 
 
-def run(order: Order, whom: Whom, jobs: Path, now_us: int, say: Say = lambda *_: None) -> Done:
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Who is told how a job goes; each is called in the thread that called ``run``, and what it raises stops the job.
+
+    Args:
+        begun: id, how many files there are, what an earlier run did of them. Nothing is written before it returns.
+        done: what became of files, once it is in the journal; again of a file that was taken back.
+        say: how far it is, at each file.
+    """
+
+    begun: Callable[[str, int, Sequence[Entry]], None] = lambda *_: None
+    done: Callable[[Sequence[Entry]], None] = lambda _: None
+    say: Say = lambda *_: None
+
+
+def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard()) -> Done:
     """Carry out a job, or what is left of it.
 
     Args:
@@ -127,36 +142,42 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, say: Say = lambda *_:
     found = walk.items(order.source)
     id_, journal = _journal(order, jobs, now_us)
     with _alone(folder_of(jobs, id_)):
-        return _run(order, whom, journal, found, id_, say)
+        return _run(order, whom, journal, found, id_, heard)
 
 
-def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_: str, say: Say) -> Done:
+def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_: str, heard: Heard) -> Done:
+    names = {item: name_of(whom.device_key, item.path or order.source.name) for item in found}
+    earlier = [journal.entries[name] for name in names.values() if name in journal.entries]
+    heard.begun(id_, len(found), earlier)
     partial = order.target / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    names = {item: name_of(whom.device_key, item.path or order.source.name) for item in found}
-    resumed = sum(name in journal.entries for name in names.values())
     waiting = [item for item in found if names[item] not in journal.entries]
     begun = _begun(order, journal)
-    done = resumed
+    done = len(earlier)
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(order.processes))
         workers = _Workers(begun, order.time_s)
         stack.callback(workers.end)
         files = Files(order.source, order.folder, whom, partial, names)
         if waiting:
-            list(pool.map(lambda item: files.learn(workers.mine(), item), found))
+            learned = pool.map(lambda item: files.learn(workers.mine(), item), found)
+            for number, _ in enumerate(learned, 1):
+                heard.say("learn", number, len(found))
         for chunk in _chunks(waiting):
-            entries = list(pool.map(lambda item: files.work(workers.mine(), item), chunk))
+            entries = []
+            for entry in pool.map(lambda item: files.work(workers.mine(), item), chunk):
+                entries.append(entry)
+                heard.say("files", done + len(entries), len(found))
             _settle(order.target, partial, entries)
             journal.done(entries)
+            heard.done(entries)
             done += len(entries)
-            say("files", done, len(found))
-        residue = _search(order, journal, workers, pool, origin_of(begun, order.profile), say)
+        residue = _search(order, journal, workers, pool, origin_of(begun, order.profile), heard)
     shutil.rmtree(partial, ignore_errors=True)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})
-    return Done(id_, entries, patients, resumed, residue)
+    return Done(id_, entries, patients, len(earlier), residue)
 
 
 def name_of(device_key: bytes, path: str) -> str:
@@ -280,7 +301,7 @@ def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
 
 
 def _search(
-    order: Order, journal: Journal, workers: _Workers, pool: ThreadPoolExecutor, origin: Origin, say: Say
+    order: Order, journal: Journal, workers: _Workers, pool: ThreadPoolExecutor, origin: Origin, heard: Heard
 ) -> dict[str, int]:
     """Search what was written, and take back what holds something that is known; gives counts by class.
 
@@ -320,11 +341,13 @@ def _search(
         if found or found is None or not path.exists():
             path.unlink(missing_ok=True)  # before it is noted: what is noted as taken back is not there
             held = [*entry.held, *([-1, why.code, cls] for cls in sorted(found or ("file",)))]
-            journal.done([replace(entry, suffix="", bytes_out=0, held=held)])
+            back = replace(entry, suffix="", bytes_out=0, held=held)
+            journal.done([back])
+            heard.done([back])
             residue.update(found or {})
         elif reference:
             named[entry.name] = reference
-        say("search", number, len(written))
+        heard.say("search", number, len(written))
     beside = provenance.write(order.target, origin, named)
     if beside and (found := pool.submit(searched, beside, "").result()[0]) != {}:
         beside.unlink()

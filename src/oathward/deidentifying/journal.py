@@ -33,6 +33,7 @@ class Entry:
         held: (unit, or -1 for the whole file; reason code; place) of what does not leave.
         removed, changed: values by class.
         words: what is searched for: hash in hexadecimal -> class. subjects: whose units it has, by random id.
+        whose: for each unit its place in ``subjects``; -1 where it names nobody.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Entry:
     changed: Mapping[str, int] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict, repr=False)
     subjects: Sequence[str] = field(default_factory=list)
+    whose: Sequence[int] = field(default_factory=list, repr=False)
 
     @property
     def written(self) -> bool:

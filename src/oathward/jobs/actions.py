@@ -20,8 +20,8 @@ from oathward.jobs import sql
 from oathward.jobs.model import FileDone, JobRow, JobState, Progress
 from oathward.ledger import Record, append, prepare
 
-FILES_MAX = 256
-"""Told of in one transaction."""
+ROWS_MAX = 1_024
+"""Of files, held items and units in one transaction."""
 
 
 def begin(db: Connection, site: str, row: JobRow) -> None:
@@ -44,10 +44,10 @@ def advance(
     """Note how far a job is, and what became of files.
 
     Raises:
-        InputError: ``not-found``; ``message.limit-exceeded``: more files than one transaction takes.
+        InputError: ``not-found``; ``message.limit-exceeded``: more than one transaction takes.
     """
-    if len(done) > FILES_MAX:
-        raise InputError("files", f"at most {FILES_MAX} at once", reason=Reason.LIMIT_EXCEEDED)
+    if sum(one.size for one in done) > ROWS_MAX:
+        raise InputError("files", f"at most {ROWS_MAX} rows at once", reason=Reason.LIMIT_EXCEEDED)
     sql.put(db, site, replace(_known(db, site, id_), progress=progress, updated_us=now_us))
     if done:
         sql.put_files(db, site, id_, done)

@@ -102,11 +102,22 @@ class UnitRow:
 
 @dataclass(frozen=True, slots=True)
 class FileDone:
-    """What became of one file: ``held``: unit, reason code and place; ``units``: those that left, and whose each is."""
+    """What became of one file, or a part of that.
+
+    Args:
+        held: unit, reason code and place. units: those that left, and whose each is.
+        start: number of the first held item; 0: all that was told of the file before is replaced.
+    """
 
     name: str
     held: Sequence[tuple[int, str, str]] = ()
     units: Sequence[tuple[int, str]] = ()
+    start: int = 0
+
+    @property
+    def size(self) -> int:
+        """How many rows it changes."""
+        return 1 + len(self.held) + len(self.units)
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,15 +85,15 @@ def put(db: Connection, site: str, row: JobRow) -> None:
 
 
 def put_files(db: Connection, site: str, job: str, done: Sequence[FileDone]) -> None:
-    """Write what became of files, in place of what was written of them before."""
-    names = [one.name for one in done]
+    """Write what became of files, the first part of each in place of what was written of it before."""
+    names = [one.name for one in done if not one.start]
     for table in (deid_held, deid_unit):
         mine = (table.c.site == site) & (table.c.job == job) & table.c.file.in_(names)
         db.execute(delete(table).where(mine))
     held = [
         {"site": site, "job": job, "file": one.name, "number": n, "unit": unit, "reason": code, "place": where}
         for one in done
-        for n, (unit, code, where) in enumerate(one.held)
+        for n, (unit, code, where) in enumerate(one.held, one.start)
     ]  # fmt: skip
     units = [
         {"site": site, "job": job, "file": one.name, "unit": unit, "subject": subject}

@@ -89,6 +89,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "reidentify.request": _change("patient", "ask whose a pseudonym is"),
     "reidentify.approve": _approve("patient", "agree that another person is shown whose a pseudonym is"),
     "reidentify.show": _open("patient", "be shown whose a pseudonym is", fresh=True),
+    "deid.see": _see("area", "see what became of folders that were de-identified"),
     "links.see": _see("link", "see the links and try a message on them"),
     "health.see": _see("area", "see whether anything is wrong"),
     "ledger.see": _see("area", "see and search the records"),

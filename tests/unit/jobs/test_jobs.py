@@ -159,5 +159,5 @@ def test_a_job_nobody_began_and_too_many_files_are_refused(engine):
     assert error.value.reason.code == "not-found"
     begin(engine)
     with pytest.raises(InputError) as error:
-        advance(engine, Progress(), *[FileDone(str(n)) for n in range(actions.FILES_MAX + 1)])
+        advance(engine, Progress(), *[FileDone(str(n)) for n in range(actions.ROWS_MAX + 1)])
     assert error.value.reason is Reason.LIMIT_EXCEEDED

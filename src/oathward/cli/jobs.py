@@ -1,0 +1,119 @@
+"""``oathward jobs``: folders that were de-identified, how far each is, what was held and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, now_us, opened
+from oathward.cli.output import DataOption, JsonOption, emit, minute, say
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from oathward.jobs.model import HeldItem, JobRow
+
+APP = typer.Typer(
+    help="Folders that were de-identified: list, or show one with what was held and why.",
+    add_completion=False,
+)
+
+
+@APP.command()
+def jobs(
+    job: Annotated[str, typer.Argument(metavar="[JOB]", help="Id of one; all without it.")] = "",
+    *,
+    project: Annotated[str, typer.Option("--project", metavar="ID", help="Only of this project.")] = "",
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="CODE", help="Of one job only what was held for it.")
+    ] = "",
+    limit: Annotated[
+        int, typer.Option(min=1, max=10_000, help="At most this many jobs, or held items.")
+    ] = 100,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List jobs of `oathward deid`, newest first, or show one. Files are named as they are in the output."""
+    from oathward.cli.permitted import who_may
+    from oathward.core.db import read
+    from oathward.jobs import views
+    from oathward.jobs.model import JobFilters
+
+    with opened(data) as site:
+        who_may(site, person, "deid.see")
+        silent, at_us = views.silent_us(site.settings.deid.file_time_s_max), now_us(site)
+        with read(site.engine) as db:
+            if not job:
+                rows = views.listed(
+                    db, site.site, JobFilters(project=project), now_us=at_us, silent=silent, limit=limit
+                )
+            else:
+                row = views.one(db, site.site, job, now_us=at_us, silent=silent)
+                held, after = views.held(db, site.site, job, reason=reason, limit=limit)
+    if not job:
+        found = [_plain(one) for one in rows]
+        emit({"jobs": found}, as_json=as_json, human=lambda: _list(found))
+        return
+    if row is None:
+        raise InputError("JOB", "there is none of this id: oathward jobs", reason=Reason.NOT_FOUND)
+    told = _plain(row) | {
+        "figures": asdict(row.progress.figures),
+        "held_items": [_held(one) for one in held],
+        "more": bool(after),
+    }
+    emit(told, as_json=as_json, human=lambda: _show(told))
+
+
+def _plain(row: JobRow) -> dict[str, Any]:
+    progress = asdict(row.progress)
+    del progress["figures"]
+    return {
+        "id": row.id,
+        "state": row.state.value,
+        "profile": row.profile,
+        "project": row.project,
+        "by": row.by,
+        "begun": iso(from_micros(row.begun_us)),
+        "updated": iso(from_micros(row.updated_us)),
+        "ended": iso(from_micros(row.ended_us)) if row.ended_us else "",
+        **progress,
+    }
+
+
+def _held(one: HeldItem) -> dict[str, Any]:
+    return {"file": one.file, "unit": one.unit, "reason": one.reason, "place": one.place}
+
+
+def _list(found: list[dict[str, Any]]) -> None:
+    for one in found:
+        say(_line(one))
+    print(f"{len(found)} listed.")
+
+
+def _line(one: Mapping[str, Any]) -> str:
+    return (
+        f"{one['id']}  {one['state']:<7}  {minute(one['begun'])}  {one['profile']}, {one['project']}, by {one['by']}:"
+        f" {one['done']:,} of {one['files']:,} files, {one['written']:,} written, {one['held']:,} held"
+    )
+
+
+def _show(told: Mapping[str, Any]) -> None:
+    from oathward.core.meanings import MEANINGS
+    from oathward.core.reasons import BY_CODE
+
+    say(_line(told))
+    if told["state"] == "stopped":
+        print("It stopped before its end; the same `oathward deid` command goes on.")
+    for code, count in told["figures"]["reasons"].items():
+        meaning = MEANINGS[BY_CODE[code]]
+        say(f"{count:>9,}  {code}: {meaning.what}; {meaning.remedy}")
+    for one in told["held_items"]:
+        unit = "whole" if one["unit"] < 0 else f"unit {one['unit']}"
+        say(f"  {one['file']}  {unit}  {one['reason']}  {one['place']}")
+    if told["more"]:
+        print("And more: --limit, --json.")
