@@ -447,6 +447,12 @@ def test_a_name_in_the_shape_of_a_number_is_one_of_whom_the_project_has_somethin
     assert show(world, agreed(world, name)).subject == subject
 
 
+def test_what_went_out_on_a_link_of_no_project_makes_nobody_of_one(world, mrn):
+    subject, _ = admitted(world, mrn)
+    name = shaped(world, subject, "12345678")
+    assert show(world, agreed(world, name)).found == "nobody"
+
+
 @pytest.mark.parametrize("check", ["luhn", "npi", "nhs"])
 def test_a_check_digit_is_tried(world, check):
     subject = uuid7()

@@ -92,6 +92,22 @@ def test_it_is_said_in_the_language_of_the_holder(looking):
     assert "un peligro de muerte" in words
 
 
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "something was found that matters for your health"),
+        ("es", "se vio algo que importa para su salud"),
+    ],
+)
+def test_who_found_out_whose_data_without_a_name_are_is_told_with_the_reason(looking, language, words):
+    body = {"person": "p-nurse", "code": "incidental-finding", "found": "one", "id": "r", "by": "p-2"}
+    happens(looking, "reidentify.shown", body)
+    looking.desk.language = language
+    ((_, told),) = said(looking.get("/notices").text)
+    assert "Beatrix Okon" in told
+    assert words in told
+
+
 def test_a_site_that_names_no_staff_tells_the_role(looking, place, monkeypatch):
     settings = replace(place.settings, portal=replace(place.settings.portal, staff_names=False))
     site = replace(looking.site, settings=settings, keeper=Keeper(Client(looking.desk)))
