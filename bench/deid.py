@@ -89,7 +89,7 @@ def _draw(about: Mapping[str, Any]) -> None:
         table = messages["mb_per_s"]
         names = list(dict.fromkeys(name for rows in table.values() for name in rows))
         series = [Series(name, [_triple(rows.get(name)) for rows in table.values()]) for name in names]
-        _figure("messages", "FHIR and HL7 v2, one process", note, _short_names(table), series, "MB/s × 10")
+        _figure("messages", "FHIR and HL7 v2, one process", note, _short_names(table), series, "kB/s")
     text = numbers.recall("bench_deid_text")
     if text:
         series = []
@@ -125,8 +125,8 @@ def _one(value: float) -> tuple[float, float, float]:
 
 
 def _triple(values: Sequence[float] | None) -> tuple[float, float, float] | None:
-    """Tenths of a MB, because bars carry whole numbers."""
-    return None if values is None else (values[0] * 10, values[1] * 10, values[2] * 10)
+    """Give kB: bars carry whole numbers."""
+    return None if values is None else (values[0] * 1_000, values[1] * 1_000, values[2] * 1_000)
 
 
 def _share(row: Sequence[Any] | None) -> tuple[float, float, float] | None:

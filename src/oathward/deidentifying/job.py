@@ -48,6 +48,7 @@ from oathward.deidentifying.files import Files
 from oathward.deidentifying.journal import Entry, Journal
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.provenance import origin_of
+from oathward.deidentifying.residue import BIRTHS, leaves_dates
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Whom
 from oathward.protocols.fhir.provenance import Origin
@@ -300,6 +301,17 @@ def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
             os.close(fd)
 
 
+def _of_all(order: Order, journal: Journal) -> dict[str, str]:
+    """Give what is searched for in every file."""
+    apart = leaves_dates(order.profile)
+    told = (one for entry in journal.entries.values() for one in entry.words.items())
+    return {word: cls for word, cls in told if not (apart and cls.endswith(BIRTHS))}
+
+
+def _births(entry: Entry) -> dict[str, str]:
+    return {word: cls for word, cls in entry.words.items() if cls.endswith(BIRTHS)}
+
+
 def _search(
     order: Order, journal: Journal, workers: _Workers, pool: ThreadPoolExecutor, origin: Origin, heard: Heard
 ) -> dict[str, int]:
@@ -307,7 +319,7 @@ def _search(
 
     What cannot say itself how it was made is named beside it, and that is searched too.
     """
-    words = {word: cls for entry in journal.entries.values() for word, cls in entry.words.items()}
+    words = _of_all(order, journal)
     written = [entry for entry in journal.entries.values() if entry.written]
     knowing: set[int] = set()
     residue: Counter[str] = Counter()
@@ -316,7 +328,7 @@ def _search(
     listed = sorted(words.items())
     batched = [dict(listed[i : i + _WORDS_MAX]) for i in range(0, len(listed), _WORDS_MAX)] or [{}]
 
-    def searched(path: Path, kind: str) -> tuple[Mapping[str, int] | None, Reason, str]:
+    def searched(path: Path, kind: str, own: dict[str, str]) -> tuple[Mapping[str, int] | None, Reason, str]:
         worker = workers.mine()
         try:
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -327,7 +339,7 @@ def _search(
                 for part in batched:
                     worker.ask({"op": "known", "words": part})
                 knowing.add(id(worker))
-            answer = worker.ask({"op": "search", "format": kind}, (fd,))
+            answer = worker.ask({"op": "search", "format": kind, "own": own}, (fd,))
             return found_of(answer), Reason.DEID_RESIDUE, reference_of(answer)
         except OathwardError as error:  # its successor knows nothing yet; what was not searched does not stay
             knowing.discard(id(worker))
@@ -335,7 +347,7 @@ def _search(
         finally:
             os.close(fd)
 
-    answers = pool.map(lambda one: searched(order.target / one.file, one.format), written)
+    answers = pool.map(lambda one: searched(order.target / one.file, one.format, _births(one)), written)
     for number, (entry, (found, why, reference)) in enumerate(zip(written, answers, strict=True), 1):
         path = order.target / entry.file
         if found or found is None or not path.exists():
@@ -349,7 +361,7 @@ def _search(
             named[entry.name] = reference
         heard.say("search", number, len(written))
     beside = provenance.write(order.target, origin, named)
-    if beside and (found := pool.submit(searched, beside, "").result()[0]) != {}:
+    if beside and (found := pool.submit(searched, beside, "", {}).result()[0]) != {}:
         beside.unlink()
         residue.update(found or {})
     return dict(residue)

@@ -4,6 +4,7 @@ Rules:
 - What a profile takes away or changes is searched for, of every patient of the job in every file: identifiers, telephone numbers and
   e-mail of ``LENGTH_MIN`` letters and digits or more, full names, street and number, full birth dates.
 - In plain form, whatever separators stand between words; in what lies in base64 too.
+- Birth dates where a profile leaves dates: in the files alone that say them. Of many patients somebody was born on any day.
 - Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
 
 Deliberately absent: single names, identifiers and streets of one word without a digit (``UNKNOWN``, ``PROVIDER``), short numbers,
@@ -28,7 +29,10 @@ RUNS_MAX = 5
 """Words that one value may be written as: ``555-12-3456``, ``12 Long Street``."""
 DEPTH_MAX = 3
 
+BIRTHS = ".birth-date"
+
 _KEPT = frozenset(("keep", "listed"))
+_DATED = frozenset(("keep", "shift"))
 _NAMES_MAX = 6
 _WORDS = re.compile(r"[^\W_]+")
 _CODED = re.compile(r"[A-Za-z0-9+/\n]{24,}={0,2}")
@@ -58,6 +62,11 @@ def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, 
             if len(whole) >= LENGTH_MIN:
                 found[hasher.token(whole)] = cls
     return found
+
+
+def leaves_dates(profile: Profile) -> bool:
+    """Say whether whole days leave, true or moved."""
+    return any(cls.endswith((".time", BIRTHS)) and action in _DATED for cls, action in profile.actions)
 
 
 def _tells(kind: str, value: str, token: str) -> bool:

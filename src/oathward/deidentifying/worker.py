@@ -24,7 +24,7 @@ import mmap
 import os
 import socket
 import sys
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> int:
             if head["op"] == "known":
                 frames.send(parent, worker.know(head["words"]))
             elif head["op"] == "search":
-                frames.send(parent, worker.search(head["format"], *files))
+                frames.send(parent, worker.search(head["format"], head["own"], *files))
             elif head["op"] == "told":
                 frames.send(parent, worker.told(head["name"], *files))
             else:
@@ -188,15 +188,17 @@ class Worker:
         self._known |= {bytes.fromhex(word): cls for word, cls in words.items()}
         return {"known": len(self._known)}
 
-    def search(self, kind: str, target: int) -> dict[str, Any]:
+    def search(self, kind: str, own: Mapping[str, str], target: int) -> dict[str, Any]:
         """Search one file that was written for what is known; gives counts by class, and what it is to be named by beside the output.
 
         Args:
             kind: its format; empty for what is of none.
+            own: what is searched for in this file, as ``know`` takes it, besides.
         """
+        known = ChainMap({bytes.fromhex(word): cls for word, cls in own.items()}, self._known)
         with _mapped(target, os.fstat(target).st_size) as mapped:
             data = mapped[:]
-        found = dict(residue.found_in(data, self._words, self._known))
+        found = dict(residue.found_in(data, self._words, known))
         return {"found": found, "named": formats()[kind].named(data) if kind and not found else ""}
 
 

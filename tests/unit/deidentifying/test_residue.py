@@ -7,7 +7,7 @@ import pytest
 from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles
 from oathward.deid.text.model import Known
-from oathward.deidentifying.residue import found_in, words_of
+from oathward.deidentifying.residue import found_in, leaves_dates, words_of
 
 WORDS = WordHasher(bytes(32))
 KNOWN = Known(
@@ -68,6 +68,14 @@ def test_a_value_that_is_a_word_of_every_text_is_not_looked_for(cls, part, value
     assert not words_of(Known(((cls, part, value),)), profile, WORDS)
     assert words_of(Known(((cls, part, f"{value.strip()}7"),)), profile, WORDS)
     assert words_of(Known((("patient.contact", "", "anna@home.example"),)), profile, WORDS)
+
+
+@pytest.mark.parametrize(
+    ("profile", "leaves"),
+    [("safe-harbor", False), ("research", True), ("gdpr-pseudonymised", True), ("limited-data-set", True)],
+)
+def test_which_profiles_leave_whole_days(profile, leaves):
+    assert leaves_dates(builtin_profiles()[profile]) is leaves
 
 
 def test_two_names_of_places_are_no_third_one():
