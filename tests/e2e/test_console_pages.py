@@ -96,6 +96,40 @@ def test_what_waits_leads_to_its_list(path, busy, windows):
     assert "60" in {said for said, _ in found}
 
 
+def test_before_and_after_is_reached_and_read_by_keyboard_alone(windows):
+    console = windows["light"]
+    console.open("/")
+    press, page = console.page.keyboard.press, console.page
+
+    def tab_to(selector, most=80):
+        for _ in range(most):
+            if page.evaluate(f"document.activeElement?.matches({selector!r})"):
+                return
+            press("Tab")
+        raise AssertionError(selector)
+
+    press("g")
+    press("g")
+    page.wait_for_url("**/profiles")
+    tab_to('main a[href="/profiles/research"]')
+    press("Enter")
+    page.wait_for_url("**/profiles/research")
+    tab_to('main a[href="/profiles/research/example"]')
+    press("Enter")
+    page.wait_for_url("**/example")
+    tab_to("select#format")
+    press("T")  # of Text
+    tab_to("main form button")
+    press("Enter")
+    page.wait_for_url("**/example?format=text*")
+    tab_to("p[aria-labelledby=after]")
+    assert "[name] was seen on" in page.inner_text("p[aria-labelledby=after]")
+    styles = page.evaluate(
+        "['del', 'ins'].map(tag => getComputedStyle(document.querySelector('.shaped ' + tag)).textDecorationLine)"
+    )
+    assert styles == ["line-through", "underline"]  # said by more than colour
+
+
 def test_a_title_counts_what_the_list_shows(windows):
     console = windows["light"]
     for path, title in (
