@@ -15,7 +15,7 @@ from oathward.deid.plan import compile_plan, shape
 from oathward.deid.profile import builtin_profiles, builtin_texts, parse
 from oathward.deidentifying import frames
 from oathward.deidentifying.example import fhir, preview
-from oathward.deidentifying.example.rows import aligned, examples
+from oathward.deidentifying.example.rows import Reasons, Value, aligned, examples, paired
 from oathward.deidentifying.example.story import STORY, Story, of_site
 from oathward.deidentifying.format import formats
 from oathward.deidentifying.worker import Worker
@@ -204,3 +204,9 @@ def test_what_came_is_paired_with_what_it_became():
     assert aligned(["a1"], [], alike) == [("a1", None)]
     assert aligned([], ["z"], alike) == [(None, "z")]
     assert aligned(["a1"], ["c1"], alike) == [("a1", None), (None, "c1")]
+
+
+def test_what_was_added_stands_behind_what_came():
+    old, new = Value("PID-1", "structure", "1"), Value("PID-2", "patient.name", "new")
+    rows = list(paired({"-1": old}, {"-1": old, "-2": new}, Reasons(PROFILES["research"])))
+    assert [(row.place, row.what) for row in rows] == [("PID-1", "kept"), ("PID-2", "added")]
