@@ -15,6 +15,7 @@ CHANGES_NOTHING_OF_OTHERS = {
     "/sign-out",
     "/consents/find",
     "/explain/find",
+    "/trace/find",
     "/portal-access/find",
     "/theme",
     "/ledger/verify",

@@ -18,6 +18,7 @@ PAGES: dict[str, str] = {
     "accesses": "/accesses",
     "accesses-none": "/accesses?state=overdue",
     "uploads": "/uploads",
+    "trace": "/trace",
     "wrong-patient": "/wrong-patient",
     "health": "/health",
     "devices": "/devices",

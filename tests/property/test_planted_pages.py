@@ -77,6 +77,8 @@ VISITS = {
     "/reports/{report}": lambda left: ["/reports/none"],
     "/explain": lambda left: ["/explain"],
     "/explain/find": lambda left: ["/explain/find"],
+    "/trace": lambda left: ["/trace"],
+    "/trace/find": lambda left: ["/trace/find"],
     "/explain/{subject}": lambda left: [f"/explain/{one}" for one in sorted(left.subjects)],
     "/consents": lambda left: ["/consents", *(f"/consents?state={state}" for state in ("stands", "contradictory", "merged"))],
     "/consents/arrived": lambda left: ["/consents/arrived"],

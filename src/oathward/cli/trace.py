@@ -178,19 +178,9 @@ def _subject(site: Opened, data: str | None, identifier_file: str) -> str:
 def _record(
     site: Opened, who: str, of: str, asked: Iterable[str], found: int, *, subject: str = "", message: str = ""
 ) -> None:
-    """Note who traced what, before anything is shown."""
-    from oathward import ledger
-    from oathward.core.db import write
-    from oathward.ledger import Record, prepare
+    from oathward.tracing.asked import note
 
-    body: dict[str, Any] = {"asked": sorted(asked)[:_ASKED_MAX], "by": who, "found": found, "of": of}
-    with write(site.engine) as db:
-        ledger.append(
-            db, site.site, [prepare(Record("trace.read", body, now_us(site), subject, (), message))]
-        )
-
-
-_ASKED_MAX = 100
+    note(site, of, asked, found, by=who, now_us=now_us(site), subject=subject, message=message)
 
 
 def _show_onward(found: Onward) -> None:
