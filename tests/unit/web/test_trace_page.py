@@ -15,12 +15,12 @@ def ask(client, text):
     )
 
 
-def records(world):  # noqa: F811  a fixture's value
+def records(world):  # noqa: F811  a fixture of that file
     with read(world.app.engine) as db:
         return search(db, world.app.site, Query(kind="trace.read"))
 
 
-def test_a_message_leads_to_its_recipient_and_the_delivery_home(world, patient):  # noqa: F811
+def test_a_message_leads_to_its_recipient_and_the_delivery_home(world, patient):  # noqa: F811  a fixture of that file
     subject, _, message = patient
     client = viewer(world, "p-privacy")
     page = ask(client, message)
@@ -40,7 +40,7 @@ def test_a_message_leads_to_its_recipient_and_the_delivery_home(world, patient):
     )
 
 
-def test_a_patient_leads_to_everything(world, patient):  # noqa: F811
+def test_a_patient_leads_to_everything(world, patient):  # noqa: F811  a fixture of that file
     subject, mrn, _ = patient
     page = ask(viewer(world, "p-auditor"), subject)
     assert page.text.count('<th scope="row">') >= 2  # on ehr, and what is kept
@@ -50,19 +50,19 @@ def test_a_patient_leads_to_everything(world, patient):  # noqa: F811
 
 
 @pytest.mark.parametrize("text", ["Quixley", "JBXX0SYTKTWG8HPW", "x" * 119])
-def test_what_is_no_id_is_said_and_not_shown(world, text):  # noqa: F811
+def test_what_is_no_id_is_said_and_not_shown(world, text):  # noqa: F811  a fixture of that file
     page = ask(viewer(world, "p-privacy"), text)
     assert "no id that leads anywhere" in words(page)
     assert text not in page.text
 
 
-def test_what_nobody_knows_is_said(world):  # noqa: F811
+def test_what_nobody_knows_is_said(world):  # noqa: F811  a fixture of that file
     assert "Nothing is known of it" in words(ask(viewer(world, "p-privacy"), "0123456789ABCDEF0123"))
     assert ask(viewer(world, "p-privacy"), "01a20122-0600-7704-bc29-000000000000").status_code == 404
 
 
 @pytest.mark.parametrize("who", ["p-nurse", "p-admin", "p-vendor"])
-def test_it_is_for_few(world, patient, who):  # noqa: F811
+def test_it_is_for_few(world, patient, who):  # noqa: F811  a fixture of that file
     before = len(records(world))
     assert viewer(world, who).get("/trace").status_code in {403, 404}
     assert viewer(world, who).post("/trace/find", data={"id": patient[2]}).status_code in {403, 404}
