@@ -16,7 +16,9 @@ from oathward.deid.action import Seeds, actions
 from oathward.deid.plan import deciding
 from oathward.deid.profile import Profile
 from oathward.deid.text.clean import clean
+from oathward.deid.text.known import find_known
 from oathward.deid.text.model import Known
+from oathward.deid.text.tokens import tokens
 from oathward.protocols.dicom.compiling import PERSON, Means
 from oathward.protocols.dicom.persons import known_values_of
 from oathward.protocols.dicom.reader import File
@@ -72,6 +74,7 @@ def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
         uid=_transform("uid", "message.control"),
         shift=_transform("shift", "observation.time"),
         text=Remembered(_cleaned),
+        named=Remembered(_named),
     )
     return compile_rewriter(decide, profile.dicom, means, profile=profile.name)
 
@@ -85,6 +88,13 @@ def _transform(action: str, cls: str) -> Transform:
     ruling = actions()[action].rule(cls, "", {})
     assert callable(ruling), action
     return ruling
+
+
+def _named(value: str, seeds: Seeds) -> str:
+    if seeds.text is None:
+        return ""
+    found = find_known(value, tokens(value), seeds.text.known)
+    return " ".join(value[span.start : span.end] for span in found)
 
 
 def _cleaned(value: str, seeds: Seeds) -> str:

@@ -1,7 +1,9 @@
 """The options of PS3.15 a profile names, and files shaped by a whole profile."""
 
+from dataclasses import replace
+
 import pytest
-from tests.dicom import ct, encoded, read
+from tests.dicom import ct, dataset, encoded, read
 from tests.shaped import SEEDS, applied
 
 from oathward.core.errors import PolicyError
@@ -50,6 +52,20 @@ def test_the_patient_has_the_pseudonym_and_the_dates_that_messages_have():
     assert out.SeriesDate == applied("shift", "20240301", cls="observation.time")
     assert out.SOPInstanceUID == applied("uid", "1.3.6.1.4.1.99999.1.2.3", cls="message.control")
     assert (out.PatientAge, out.PatientSex) == ("090Y", "F")
+
+
+@pytest.mark.parametrize("name", ["safe-harbor", "research"])
+def test_a_standards_word_stays_unless_it_names_the_patient(name):
+    def code(meaning):
+        return dataset(CodeValue="T-D4000", CodingSchemeDesignator="SRT", CodeMeaning=meaning)
+
+    codes = [code("Abdomen"), code("Abdomen, Moreau")]
+    file = decode(encoded(ct(AnatomicRegionSequence=codes)))
+    seeds = replace(SEEDS, text=Context(known_of(file), lambda _cls, _part: REMOVE, "en"))
+    out = read(compile_dicom(builtin_profiles()[name], CLASSES)(file, "1", seeds).joined(file.data))
+    kept, named = (one.CodeMeaning for one in out.AnatomicRegionSequence)
+    assert kept == "Abdomen"
+    assert "Moreau" not in named
 
 
 def test_a_text_is_cleaned_of_what_the_file_knows():

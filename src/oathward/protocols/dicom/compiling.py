@@ -47,12 +47,14 @@ class Means:
         uid: a UID for a UID, the same for the same; those of the standard for themselves.
         shift: a DA or DT moved by the subject's days.
         text: a text without what names anybody; None where texts may not pass.
+        named: what of a text names the patient, by what the file says of them; empty where nothing does.
     """
 
     person: Transform
     uid: Transform
     shift: Transform
     text: Transform | None = None
+    named: Transform = lambda _value, _context: ""
 
 
 class Walk(Protocol):
@@ -120,7 +122,7 @@ class Compiler:
             return self._plain(kind, action)
         cleaned = self._cleaned(kind, plain)
         if kind.tag == catalogue.CODE_MEANING:
-            return ops.meaning(cleaned)
+            return ops.meaning(cleaned, self._means.named)
         return ops.matching(_SMALL_NUMBER, cleaned) if kind.tag in _NUMBERED else cleaned
 
     def _plain(self, kind: _Kind, action: Action) -> Op:

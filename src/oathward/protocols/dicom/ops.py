@@ -215,11 +215,21 @@ def scheme(run: Run, one: Element) -> None:
     run.scheme = run.bytes_of(one).decode("ascii", "replace").strip(" \0")
 
 
-def meaning(otherwise: Op) -> Op:
-    """Keep what a code means where that is the standard's own word."""
+def meaning(otherwise: Op, named: Transform) -> Op:
+    """Keep what a code means where that is the standard's own word; who wrote it may have put another there.
+
+    Args:
+        named: gives what of a text names the patient, as far as the file says how they are named; empty where nothing does.
+    """
 
     def op(run: Run, one: Element) -> bytes | None:
-        return None if run.scheme in STANDARD_SCHEMES else otherwise(run, one)
+        if run.scheme not in STANDARD_SCHEMES:
+            return otherwise(run, one)
+        try:
+            told = named(text_of(run.bytes_of(one), run.charset, b"LO"), run.context)
+        except UnreadableError:
+            return otherwise(run, one)
+        return otherwise(run, one) if told else None
 
     return op
 
