@@ -122,7 +122,8 @@ class FileDone:
 
 @dataclass(frozen=True, slots=True)
 class JobFilters:
-    """Which jobs a list shows; empty: any."""
+    """Which jobs a list shows; empty or None: any."""
 
+    state: JobState | None = None
     profile: str = ""
     project: str = ""

@@ -113,11 +113,19 @@ def one(db: Connection, site: str, id_: str) -> JobRow | None:
 
 
 def rows(
-    db: Connection, site: str, wanted: JobFilters, *, before: str = "", limit: int = 200
+    db: Connection, site: str, wanted: JobFilters, *, heard_us: int, before: str = "", limit: int = 200
 ) -> list[JobRow]:
-    """List jobs, newest first."""
+    """List jobs, newest first; ``heard_us``: one that runs and was not heard of since then counts as stopped."""
     table = deid_job.c
     query = select(deid_job).where(table.site == site)
+    silent = (table.state == JobState.RUNNING.value) & (table.updated_us < heard_us)
+    match wanted.state:
+        case JobState.RUNNING | JobState.ENDED:
+            query = query.where(table.state == wanted.state.value, ~silent)
+        case JobState.STOPPED:
+            query = query.where((table.state == JobState.STOPPED.value) | silent)
+        case None:
+            pass
     for column, value in ((table.profile, wanted.profile), (table.project, wanted.project)):
         if value:
             query = query.where(column == value)

@@ -37,7 +37,8 @@ def listed(
     limit: int = 200,
 ) -> list[JobRow]:
     """List jobs, newest first. ``silent``: as ``silent_us`` gives it."""
-    return [_now(row, now_us, silent) for row in sql.rows(db, site, wanted, before=before, limit=limit)]
+    rows = sql.rows(db, site, wanted, heard_us=now_us - silent, before=before, limit=limit)
+    return [_now(row, now_us, silent) for row in rows]
 
 
 def one(db: Connection, site: str, id_: str, *, now_us: int, silent: int) -> JobRow | None:

@@ -153,6 +153,17 @@ def test_jobs_are_listed_newest_first_and_by_filter(engine):
         assert ids(before="job-2", limit=1) == ["job-1"]
 
 
+def test_a_silent_job_is_listed_with_those_that_stopped(engine):
+    begin(engine)
+    begin(engine, replace(JOB, id="job-2", begun_us=T + 2 * SILENT, updated_us=T + 2 * SILENT))
+    for state, ids in ((JobState.RUNNING, ["job-2"]), (JobState.STOPPED, ["job-1"]), (JobState.ENDED, [])):
+        with read(engine) as db:
+            wanted = JobFilters(state=state)
+            found = views.listed(db, SITE, wanted, now_us=T + 2 * SILENT, silent=SILENT)
+        assert [one.id for one in found] == ids
+        assert all(one.state is state for one in found)
+
+
 def test_a_job_nobody_began_and_too_many_files_are_refused(engine):
     with pytest.raises(InputError) as error:
         advance(engine, Progress())
