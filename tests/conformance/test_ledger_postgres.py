@@ -7,7 +7,18 @@ from tests.unit.ledger import sample
 from tests.unit.ledger.sample import KEYS, LOG, SITE, START_US
 
 from oathward.core.db import read, write
-from oathward.ledger import Query, entries, export, head, merkle, offline, postings, remove_body, search
+from oathward.ledger import (
+    Query,
+    entries,
+    export,
+    head,
+    merkle,
+    naming,
+    offline,
+    postings,
+    remove_body,
+    search,
+)
 from oathward.ledger.checkpoint import Checkpoint
 from oathward.ledger.follow import follow
 from oathward.ledger.restore import declare
@@ -37,6 +48,9 @@ def test_everything_once(engine, tmp_path):
             wanted = [e for e in reversed(everything) if query.holds(e)]
             assert search(db, SITE, query, limit=1_000) == wanted
             assert wanted
+        cloud = [e for e in reversed(everything) if "cloud" in e.links and 100 <= e.index < 600]
+        assert naming(db, SITE, ["cloud", "no-such"], 100, 600, limit=1_000) == cloud
+        assert cloud
         proved = offline.check_proof(offline.prove(db, SITE, 300), KEYS)
         assert proved.record["body"]["n"] == 300
         assert head(db, SITE).root == report.root != merkle.EMPTY_ROOT

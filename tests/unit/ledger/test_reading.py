@@ -7,7 +7,18 @@ from tests.unit.ledger.sample import SITE, START_US
 from oathward.core.db import read, write
 from oathward.core.errors import LedgerError
 from oathward.core.reasons import Reason
-from oathward.ledger import Query, append, entries, entry, facts, postings, prepare, remove_bodies, search
+from oathward.ledger import (
+    Query,
+    append,
+    entries,
+    entry,
+    facts,
+    naming,
+    postings,
+    prepare,
+    remove_bodies,
+    search,
+)
 
 QUERIES = [
     Query(),
@@ -94,3 +105,13 @@ def test_a_new_ledger_is_searched_without_an_index(empty):
         append(db, SITE, [prepare(sample.record(n)) for n in range(10)])
     with read(empty) as db:
         assert [e.index for e in search(db, SITE, Query(subject="subject-2"))] == [9, 2]
+
+
+def test_what_names_a_word_is_found_in_a_range_and_only_whole(engine):
+    with read(engine) as db:
+        everything = entries(db, SITE, 0, 700)
+        cloud = [e for e in reversed(everything) if "cloud" in e.links and 100 <= e.index < 600]
+        assert naming(db, SITE, ["cloud"], 100, 600, limit=1_000) == cloud
+        assert cloud
+        assert naming(db, SITE, ["clou"], 0, 700) == []
+        assert len(naming(db, SITE, ["cloud"], 0, 700, limit=3)) == 3

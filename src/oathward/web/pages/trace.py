@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 MESSAGES_MAX = 50
 """Of a patient, newest first."""
+RECORDS_MAX = 200_000
+"""Looked through for one answer; who looks for older ones does so at the command line."""
 _OURS = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?:\.\d{1,3})?")
 
 
@@ -56,7 +58,7 @@ def find(view: View) -> Response:
 
 
 def _back(view: View, text: str) -> Back:
-    found = back(view.site, ids_in([text]))
+    found = back(view.site, ids_in([text]), records_max=RECORDS_MAX)
     _note(view, "release", found.asked, len(found.went) + len(found.files))
     return found
 
