@@ -4,15 +4,17 @@ Rules, in this order:
 1. Not at risk: not touched. No pixels: nothing to do.
 2. At risk, and nobody here can read: held, whatever boxes are known.
 3. Boxes that are known without reading (outside the regions, by model) are blanked first.
-4. Every frame is read; one that equals another is read once. Of several frames, the greatest and the least of each pixel
-   over all of them are read in full, each frame in the two renderings that find most.
-5. What is found is blanked in every frame, and all is read again, until nothing is found or it was enough rounds: held.
+4. Of several frames, the greatest and the least of each pixel over all of them are read first, in full; then each frame in
+   the two renderings that find most. A frame that equals another is not read.
+5. What is found is blanked in every frame at once, and what it was found in is read again, until nothing is found or it
+   was enough rounds: held. What stands in all frames is gone before each is read, so that most are read once.
 6. Nothing blanked, and no overlay above the stored bits: the file stays as it is, byte for byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oathward.core.errors import DeidentificationError
@@ -126,37 +128,43 @@ def _blanked(dataset: Dataset, frames: Frames, read: Read, models: tuple[Model, 
     blank(pixels, boxes)
     if len(pixels) > FRAMES_READ_MAX:
         raise _left("at most 400 frames to read")
-    window = window_of(dataset)
-    for _ in range(ROUNDS_MAX):
-        found = _read(dataset, frames, window, read)
-        if not found:
-            return settled(boxes)
-        blank(pixels, found)
-        boxes += found
-    raise _left("no text left over after it was blanked")
+    window, several = window_of(dataset), len(pixels) > 1
+    distinct = _distinct(pixels)
 
+    def shown(numbers: Sequence[int]) -> Iterator[Array]:
+        for number in numbers:
+            yield colours(pixels[number], frames.photometric, dataset)
 
-def _read(dataset: Dataset, frames: Frames, window: tuple[float, float] | None, read: Read) -> list[Box]:
-    """Read all frames and give what is text in them."""
-    seen: dict[bytes, None] = {}
-    boxes: list[Box] = []
-    several = len(frames.pixels) > 1
-    shown = [colours(frame, frames.photometric, dataset) for frame in _distinct(frames.pixels, seen)]
+    def emptied(pictures: Callable[[], Iterable[Array]], *, quick: bool) -> list[Box]:
+        made: list[Box] = []
+        for _ in range(ROUNDS_MAX):
+            found = _read(pictures(), window, read, quick=quick)
+            if not found:
+                return made
+            blank(pixels, found)
+            made += found
+        raise _left("no text left over after it was blanked")
+
     if several:
-        for extreme in _extremes(shown):
-            boxes += _found(extreme, window, read, quick=False)
-    for frame in shown:
-        boxes += _found(frame, window, read, quick=several)
-    return list(settled(boxes))
+        boxes += emptied(lambda: _extremes(shown(distinct)), quick=False)
+    for number in distinct:
+        boxes += emptied(partial(shown, (number,)), quick=several)
+    return settled(boxes)
 
 
-def _found(frame: Array, window: tuple[float, float] | None, read: Read, *, quick: bool) -> tuple[Box, ...]:
-    words = [
-        _scaled(word, factor)
-        for picture, factor in renderings(frame, window, quick=quick)
-        for word in read(picture)
-    ]
-    return text_boxes(words, grey_of(frame))
+def _read(
+    frames: Iterable[Array], window: tuple[float, float] | None, read: Read, *, quick: bool
+) -> list[Box]:
+    """Read frames in all their renderings and give what is text in them."""
+    boxes: list[Box] = []
+    for frame in frames:
+        words = [
+            _scaled(word, factor)
+            for picture, factor in renderings(frame, window, quick=quick)
+            for word in read(picture)
+        ]
+        boxes += text_boxes(words, grey_of(frame))
+    return boxes
 
 
 def _scaled(word: Word, factor: float) -> Word:
@@ -164,25 +172,23 @@ def _scaled(word: Word, factor: float) -> Word:
     return Word(word.text, at[0], at[1], at[2], at[3], word.sure)
 
 
-def _distinct(pixels: Array, seen: dict[bytes, None]) -> list[Array]:
-    """Give the frames of which none equals another."""
+def _distinct(pixels: Array) -> list[int]:
+    """Give the numbers of the frames of which none equals another."""
     from hashlib import blake2b
 
-    distinct: list[Array] = []
-    for frame in pixels:
-        digest = blake2b(frame.tobytes()).digest()
-        if digest not in seen:
-            seen[digest] = None
-            distinct.append(frame)
-    return distinct
+    first: dict[bytes, int] = {}
+    for number, frame in enumerate(pixels):
+        first.setdefault(blake2b(frame.tobytes()).digest(), number)
+    return list(first.values())
 
 
-def _extremes(frames: list[Array]) -> list[Array]:
+def _extremes(frames: Iterator[Array]) -> list[Array]:
     """Give the greatest and the least of each pixel over all frames."""
     import numpy as np
 
-    greatest, least = frames[0].copy(), frames[0].copy()
-    for frame in frames[1:]:
+    greatest = next(frames).copy()
+    least = greatest.copy()
+    for frame in frames:
         np.maximum(greatest, frame, out=greatest)
         np.minimum(least, frame, out=least)
     return [greatest, least]

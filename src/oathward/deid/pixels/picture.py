@@ -32,7 +32,11 @@ AROUND = 15
 
 COLOURFUL = 48
 COLOURFUL_SHARE_MIN = 0.0005
-_STANDARD_DEVIATION_MIN = 6.0
+NOISE = 0.8
+CONTRAST = 80
+"""Of ``local``: greys a standard deviation."""
+
+_STANDARD_DEVIATION_MIN = 3.0
 
 
 def grey_of(frame: Array) -> Grey:
@@ -89,16 +93,30 @@ def _other(frame: Array, window: tuple[float, float] | None) -> Grey | None:
 
 
 def local(grey: Grey) -> Grey:
-    """Give each pixel against the mean and spread around it: faint text stands out as strong text does."""
+    """Give each pixel against the mean and spread around it: faint text stands out as strong text does.
+
+    Noise does not: neighbours are averaged first, and what lies within ``NOISE`` of the spread is shown as the mean. By
+    measurement that finds more than without, and a reader that is shown noise takes three times as long.
+    """
     import numpy as np
 
-    values = grey.astype(np.float64)
+    values = _smoothed(grey.astype(np.float64))
     mean = _around(values)
     spread = np.sqrt(np.maximum(_around(values * values) - mean * mean, 0))
-    shown: Grey = np.clip(128 + 60 * (values - mean) / (spread + _STANDARD_DEVIATION_MIN), 0, 255).astype(
-        np.uint8
-    )
+    away = (values - mean) / (spread + _STANDARD_DEVIATION_MIN)
+    beyond = np.sign(away) * np.maximum(np.abs(away) - NOISE, 0)
+    shown: Grey = np.clip(128 + CONTRAST * beyond, 0, 255).astype(np.uint8)
     return shown
+
+
+def _smoothed(values: Array) -> Array:
+    """Give each pixel a quarter of its neighbours on either side, across and down."""
+    import numpy as np
+
+    wide = np.pad(values, 1, mode="edge")
+    down = (wide[:-2] + 2 * wide[1:-1] + wide[2:]) / 4
+    whole: Array = (down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]) / 4
+    return whole
 
 
 def _around(values: Array) -> Array:

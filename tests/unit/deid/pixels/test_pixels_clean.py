@@ -119,6 +119,15 @@ def test_every_frame_also_those_in_which_it_was_not_read():
     assert np.array_equal(after[:, ~WITHIN], frames[:, ~WITHIN])
 
 
+def test_what_stands_in_all_frames_is_read_in_the_extremes_and_no_frame_twice():
+    frames = np.stack([drawn(seed=seed)[0] for seed in (1, 2, 3, 4, 4)])
+    reader = sees()
+    made = cleaned(image(frames, frames=5), reader)
+    assert all(even(frame, drawn()[1].ink) for frame in made.pixel_array)
+    full, quick, extremes, distinct = 5, 2, 2, 4
+    assert reader.reads == extremes * full * 2 + distinct * quick
+
+
 def test_text_in_one_late_frame_is_found():
     frames = np.stack([anatomy(ROWS, COLUMNS, 1)] * 4)
     frames[:, :36] = 10
@@ -235,7 +244,7 @@ def test_text_left_over_after_blanking_is_held(monkeypatch):
 def test_without_the_second_reading_left_over_text_would_pass(monkeypatch):
     """The reverse of the test above: with reading off, nothing is noticed."""
     monkeypatch.setattr(module, "blank", lambda pixels, boxes: None)
-    monkeypatch.setattr(module, "_read", lambda *_: [])
+    monkeypatch.setattr(module, "_read", lambda *_, **_quick: [])
     assert clean(file_of(image(drawn()[0])), sees()) == Untouched(looked=True)
 
 
