@@ -183,7 +183,8 @@ def elsewhere(changed: Any, planted: list[Planted]) -> float:
 def table(counts: dict[str, Counted]) -> None:
     """Print a line a kind."""
     print(f"{'kind':<10}{'texts':>6}{'covered':>9}  {'95 %':<15}{'legible':>8}{'held':>6}")
-    for kind, one in sorted(counts.items(), key=lambda item: (item[0] != "all", item[0])):
+    with_text = {kind: one for kind, one in counts.items() if one.texts}
+    for kind, one in sorted(with_text.items(), key=lambda item: (item[0] != "all", item[0])):
         low, high = wilson(one.covered, one.texts)
         print(
             f"{kind:<10}{one.texts:>6}{one.covered / one.texts:>9.3f}  {low:.3f}-{high:.3f}    {one.legible:>8}{one.held:>6}"

@@ -17,6 +17,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from oathward.core.settings import Settings
     from oathward.deid.profile import Profile
     from oathward.deidentifying.job import Say
     from oathward.policy.bundle import Bundle
@@ -89,6 +90,7 @@ def deid(
             authority=authority,
             folder=folder,
             language=limits.language,
+            pixel_boxes=_pixel_boxes(settings),
             processes=limits.processes or os.cpu_count() or 1,
             time_s=limits.file_time_s_max,
             memory_bytes=limits.memory_bytes_max,
@@ -139,6 +141,26 @@ def _project(bundle: Bundle | None, name: str) -> Project | None:
         return None
     one_of("--project", name, bundle.projects, "project in the policy in force")
     return bundle.projects[name]
+
+
+def _pixel_boxes(settings: Settings) -> str:
+    """Give the site's own boxes, once they were checked.
+
+    Raises:
+        InputError: they cannot be read, or a line is none; names the line.
+    """
+    from oathward.deid.pixels.models import rows_of
+
+    name = settings.deid.pixel_boxes_file
+    if not name:
+        return ""
+    try:
+        text = (settings.data / name).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = "name a file of text that can be read"
+        raise InputError("[deid] pixel_boxes_file", why, reason=Reason.SETTINGS_INVALID) from error
+    rows_of(text, Path(name).name)
+    return text
 
 
 def _shifts(profile: Profile, project: Project | None) -> bool:

@@ -13,3 +13,6 @@ class Deid:
     file_time_s_max: float = 60.0  # a file that takes longer is held
     memory_bytes_max: int = 2_147_483_648  # of one such process
     language: str = ""  # of texts, en or es; empty: told by each text
+    pixel_boxes_file: str = (
+        ""  # where devices of the site draw text into images; a relative path is one in the data folder
+    )

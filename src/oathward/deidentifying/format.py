@@ -18,6 +18,7 @@ from oathward.core.authorities import Authorities
 from oathward.core.errors import DecodeError
 from oathward.core.registry import collect
 from oathward.deid.pixels.model import Read
+from oathward.deid.pixels.models import Model
 from oathward.deid.plan import SafeMessage, Seeds
 from oathward.deid.profile import Profile
 from oathward.deid.text.model import NOTHING, Known
@@ -49,7 +50,7 @@ class Terms:
 
     ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
     ``read``: reads print in pictures; None where nothing does. ``origin``: what a format that can says of how its file was made;
-    None: nothing.
+    None: nothing. ``models``: where devices of the site draw text.
     """
 
     profile: Profile
@@ -58,6 +59,7 @@ class Terms:
     language: str = ""
     read: Read | None = field(default=None, repr=False)
     origin: Origin | None = None
+    models: tuple[Model, ...] = ()
 
     @property
     def hasher(self) -> Hasher:

@@ -71,6 +71,7 @@ class Order:
         authority: assigning authority of identifiers that name none; empty: they mean something in ``folder`` alone.
         folder: names where the files come from, for identifiers and logical ids that mean something there alone.
         language: of texts; empty where it is told by each.
+        pixel_boxes: where devices of the site draw text, as ``deid.pixels.models.rows_of`` reads it.
         time_s, memory_bytes: most for one file.
     """
 
@@ -82,6 +83,7 @@ class Order:
     authority: str = ""
     folder: str = "files"
     language: str = ""
+    pixel_boxes: str = ""
     processes: int = 1
     time_s: float = 60.0
     memory_bytes: int = 2 << 30
@@ -91,7 +93,7 @@ class Order:
     def digest(self) -> str:
         """Tell jobs apart: the same source, target and terms are the same job."""
         terms = (self.source.resolve(), self.target.resolve(), self.profile_text, self.project)
-        told = [*map(str, terms), self.authority, self.folder, self.language]
+        told = [*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes]
         return hashlib.sha256(orjson.dumps(told)).hexdigest()
 
 
@@ -241,6 +243,7 @@ def _begun(order: Order, journal: Journal) -> dict[str, Any]:
         "authority": order.authority,
         "authorities": dict(order.authorities),
         "language": order.language,
+        "pixel_boxes": order.pixel_boxes,
         "program": f"Oathward {__version__}",
         "project": order.project,
         "recorded": iso(from_micros(journal.head["begun_us"])),

@@ -37,6 +37,7 @@ from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Read
+from oathward.deid.pixels.models import rows_of
 from oathward.deid.profile import parse
 from oathward.deid.text.model import Context, Known
 from oathward.deidentifying import frames, reading, residue
@@ -104,7 +105,12 @@ class Worker:
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
         self._terms = Terms(
-            parse(begun["profile"], begun["profile_text"]), folder, authorities, begun["language"], read
+            parse(begun["profile"], begun["profile_text"]),
+            folder,
+            authorities,
+            begun["language"],
+            read,
+            models=rows_of(begun["pixel_boxes"], "pixel_boxes"),
         )
         self._origin = origin_of(begun, self._terms.profile)
         self._words = WordHasher(base64.b64decode(begun["word_key"]))

@@ -10,6 +10,7 @@ from tests.shaped import SEEDS
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.deid.pixels.models import rows_of
 from oathward.deid.profile import builtin_profiles
 from oathward.deidentifying.format import Folder, Terms
 from oathward.deidentifying.formats import dicom
@@ -43,9 +44,9 @@ def slice_of(pixels, **more):
     )
 
 
-def left(data: bytes, read, *, profile=RESEARCH):
+def left(data: bytes, read, *, profile=RESEARCH, models=()):
     """Give what leaves of a file."""
-    terms = Terms(profile, Folder("files"), read=read)
+    terms = Terms(profile, Folder("files"), read=read, models=models)
     content = dicom.FORMAT.read(memoryview(data), terms)
     shaped = content.units[0].shape(dicom.FORMAT.compile(terms), SEEDS)
     pieces = content.put_together([shaped])
@@ -84,6 +85,22 @@ def test_a_profile_with_the_option_has_every_image_looked_at():
     with pytest.raises(DeidentificationError) as caught:
         left(file_of(slice_of(drawn())), None, profile=EVERY)
     assert caught.value.reason is Reason.PIXELS_HELD
+
+
+def test_what_a_site_knows_of_its_devices_goes_though_no_header_and_no_reader_finds_it():
+    rows = rows_of(f"Acme\tScope\tV2\t{ROWS}x{COLUMNS}\t20,8,140,26\tseen on site\n", "boxes.tsv")
+    made = slice_of(
+        drawn(), Manufacturer="ACME", ManufacturerModelName="Scope", SoftwareVersions=["OS 4", "V2"]
+    )
+    after = left(file_of(made), nobody, models=rows)
+    x0, y0, x1, y1 = BOX
+    assert np.ptp(after.pixel_array[y0:y1, x0:x1]) == 0
+    mask = np.ones((ROWS, COLUMNS), dtype=bool)
+    mask[y0:y1, x0:x1] = False
+    assert np.array_equal(after.pixel_array[mask], drawn()[mask])
+    assert np.array_equal(left(file_of(made), nobody).pixel_array, drawn())
+    made.SoftwareVersions = "V3"
+    assert np.array_equal(left(file_of(made), nobody, models=rows).pixel_array, drawn())
 
 
 def overlaid(**more):

@@ -37,6 +37,7 @@ def worked(profile: str, kind: str, came: bytes, *, text: str = "") -> bytes | N
         "profile": profile,
         "profile_text": text or builtin_texts()[profile],
         "language": "",
+        "pixel_boxes": "",
         "program": "Oathward",
         "project": "p",
         "recorded": "2026-03-01T08:15:00Z",

@@ -21,7 +21,7 @@ from oathward.core.errors import DeidentificationError
 from oathward.deid.pixels.frames import Frames, colours, decode, opened, window_of, written
 from oathward.deid.pixels.lines import settled, text_boxes
 from oathward.deid.pixels.model import Box, Cleaned, Held, Outcome, Read, Untouched, Word
-from oathward.deid.pixels.models import Model, known
+from oathward.deid.pixels.models import Made, Model, known
 from oathward.deid.pixels.picture import grey_of, renderings
 from oathward.deid.pixels.regions import Rectangle, outside
 from oathward.deid.pixels.risk import Header, signs_of
@@ -59,14 +59,16 @@ def clean(
     try:
         dataset = opened(file) if isinstance(file, bytes) else file
         header = header_of(dataset)
-        if not has_pixels(dataset) or not (every or overlaid or signs_of(header)):
+        models = tuple(models)
+        at_risk = overlaid or known(made_by(dataset), models) or signs_of(header)
+        if not has_pixels(dataset) or not (every or at_risk):
             return Untouched(looked=False)
         if read is None:
             return Held("at risk of burned-in text, and no program here reads it")
         if "PixelData" not in dataset:
             return Held("at risk of burned-in text, and of numbers that are no picture")
         frames = decode(dataset)
-        boxes = _blanked(dataset, frames, read, tuple(models))
+        boxes = _blanked(dataset, frames, read, models)
         if not (boxes or overlaid or header.overlay_bits):
             return Untouched(looked=True)
         return Cleaned(written(dataset, frames), boxes)
@@ -104,6 +106,18 @@ def header_of(dataset: Dataset) -> Header:
     )
 
 
+def made_by(dataset: Dataset) -> Made:
+    """Take what made an image out of a data set."""
+    software = dataset.get("SoftwareVersions") or ()
+    return Made(
+        str(dataset.get("Manufacturer") or ""),
+        str(dataset.get("ManufacturerModelName") or ""),
+        _whole(dataset.get("Rows")),
+        _whole(dataset.get("Columns")),
+        (software,) if isinstance(software, str) else tuple(str(value) for value in software),
+    )
+
+
 def regions_of(dataset: Dataset) -> list[Rectangle]:
     """Take the ultrasound regions out of a data set; one that lacks a bound counts as nowhere."""
     found: list[Rectangle] = []
@@ -123,8 +137,7 @@ def _blanked(dataset: Dataset, frames: Frames, read: Read, models: tuple[Model, 
     """
     pixels = frames.pixels
     rows, columns = pixels.shape[1:3]
-    maker, model = (str(dataset.get(name) or "") for name in ("Manufacturer", "ManufacturerModelName"))
-    boxes = [*outside(regions_of(dataset), columns, rows), *known(maker, model, rows, columns, models)]
+    boxes = [*outside(regions_of(dataset), columns, rows), *known(made_by(dataset), models)]
     blank(pixels, boxes)
     if len(pixels) > FRAMES_READ_MAX:
         raise _left("at most 400 frames to read")

@@ -11,13 +11,14 @@ Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.deid import dicom
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Cleaned, Held, Outcome
+from oathward.deid.pixels.models import Made, known
 from oathward.deid.pixels.risk import Header, signs_of
 from oathward.deid.plan import deciding
 from oathward.deid.text.model import Context, Known
@@ -42,6 +43,9 @@ _WORDS = {
     0x00080064: "conversion_type",
     0x00280004: "photometric",
 }
+_MADE_BY = (0x00080070, 0x00081090, 0x00181020, 0x00280010, 0x00280011)
+"""Manufacturer, model, software versions, rows, columns."""
+
 _IMAGE_TYPE, _BITS_STORED = 0x00080008, 0x00280101
 
 
@@ -87,11 +91,14 @@ def _looked_at(file: File, terms: Terms) -> tuple[File, bool]:
     if not any(one[0] in _PIXELS for one in file.elements):
         return file, False
     header = header_of(file)
-    if CLEAN_PIXEL_DATA not in terms.profile.dicom and not signs_of(header):
+    at_risk = known(made_by(file), terms.models) or signs_of(header)
+    if CLEAN_PIXEL_DATA not in terms.profile.dicom and not at_risk:
         return file, False
     from oathward.deid.pixels.clean import clean
 
-    outcome: Outcome = clean(_whole(file), terms.read, every=True, overlaid=header.overlay_bits)
+    outcome: Outcome = clean(
+        _whole(file), terms.read, models=terms.models, every=True, overlaid=header.overlay_bits
+    )
     if isinstance(outcome, Held):
         raise DeidentificationError("(7FE0,0010)", outcome.why, reason=outcome.reason)
     if isinstance(outcome, Cleaned):
@@ -103,6 +110,21 @@ def _whole(file: File) -> bytes:
     """Give the data set as a Part 10 file: it may have come without a head, or was deflated."""
     syntax = element(EXPLICIT, 0x00020010, b"UI", file.syntax.encode("ascii"))
     return bytes(_PREAMBLE) + _MARK + syntax + bytes(file.data[file.body :])
+
+
+def made_by(file: File) -> Made:
+    """Take what made an image out of a file."""
+    found = {one[0]: one for one in file.elements if one[0] in _MADE_BY}
+
+    def text(tag: int) -> str:
+        return text_of(file.data, found[tag]) if tag in found else ""
+
+    def number(tag: int) -> int:
+        order: Literal["little", "big"] = "little" if file.encoding.little else "big"
+        return int.from_bytes(file.view_of(found.get(tag))[:2], order)
+
+    maker, model, software, rows, columns = _MADE_BY
+    return Made(text(maker), text(model), number(rows), number(columns), tuple(text(software).split("\\")))
 
 
 def header_of(file: File) -> Header:

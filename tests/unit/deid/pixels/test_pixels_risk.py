@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from oathward.core.errors import InputError
-from oathward.deid.pixels.models import MODELS, known, rows_of
+from oathward.deid.pixels.models import MODELS, Made, known, rows_of
 from oathward.deid.pixels.regions import outside
 from oathward.deid.pixels.risk import Header, signs_of
 
@@ -104,25 +104,31 @@ def test_no_region_that_counts_says_nothing(regions: list):
 
 def test_boxes_of_a_model_are_for_its_size_alone():
     row = MODELS[0]
-    assert [
-        box[:4] for box in known(f" {row.manufacturer.lower()} ", row.model, row.rows, row.columns)
-    ] == list(row.boxes)
-    assert known(row.manufacturer, row.model, row.rows + 1, row.columns) == ()
+    made = Made(f" {row.manufacturer.lower()} ", row.model, row.rows, row.columns)
+    assert [box[:4] for box in known(made)] == list(row.boxes)
+    assert known(made._replace(rows=row.rows + 1)) == ()
     assert all(
         0 <= x0 < x1 <= m.columns and 0 <= y0 < y1 <= m.rows for m in MODELS for x0, y0, x1, y1 in m.boxes
     )
 
 
 def test_a_site_adds_rows():
-    (row,) = rows_of("# ours\n\nACME\tScope 2\t100x200\t0,0,200,20 0,90,50,100\tseen on site\n", "boxes.tsv")
-    assert [box[:4] for box in known("acme", "scope 2", 100, 200, (row,))] == [
-        (0, 0, 200, 20),
-        (0, 90, 50, 100),
-    ]
+    text = "# ours\n\nACME\tScope 2\t*\t100x200\t0,0,200,20 0,90,50,100\tseen on site\n"
+    (row,) = rows_of(text, "boxes.tsv")
+    boxes = [box[:4] for box in known(Made("acme", "scope 2", 100, 200), (row,))]
+    assert boxes == [(0, 0, 200, 20), (0, 90, 50, 100)]
+
+
+def test_a_row_of_one_software_is_for_no_other():
+    rows = rows_of("ACME\tScope\tV2.1\t9x9\t0,0,1,1\tseen\n", "boxes.tsv")
+    made = Made("ACME", "Scope", 9, 9)
+    assert known(made, rows) == known(made._replace(software=("V2", "V2.10")), rows) == ()
+    assert len(known(made._replace(software=("os 4", "v2.1 ")), rows)) == 1
 
 
 @pytest.mark.parametrize("line", [
-    "ACME\tScope\t100x200\t0,0,10,10", "A\tB\tx\t0,0,1,1\ts", "A\tB\t9x9\t0,0,10,9\ts", "A\tB\t9x9\t5,5,5,9\ts", "A\tB\t9x9\t1,2,3\ts",
+    "ACME\tScope\t*\t100x200\t0,0,10,10", "A\tB\t*\tx\t0,0,1,1\ts", "A\tB\t*\t9x9\t0,0,10,9\ts", "A\tB\t*\t9x9\t5,5,5,9\ts",
+    "A\tB\t*\t9x9\t1,2,3\ts", "A\tB\t*\t9x9\t \ts", "\tB\t*\t9x9\t0,0,1,1\ts", "\xc4\tB\t*\t9x9\t0,0,1,1\ts",
 ])  # fmt: skip
 def test_a_row_that_is_none_names_its_line(line: str):
     with pytest.raises(InputError) as caught:
