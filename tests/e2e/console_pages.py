@@ -17,6 +17,9 @@ PAGES: dict[str, str] = {
     "withdrawals-none": "/withdrawals?state=unheard",
     "accesses": "/accesses",
     "accesses-none": "/accesses?state=overdue",
+    "deid": "/deid",
+    "deid-none": "/deid?state=stopped",
+    "deid-job": "/deid/{job}",
     "uploads": "/uploads",
     "trace": "/trace",
     "wrong-patient": "/wrong-patient",
@@ -57,7 +60,7 @@ PAGES: dict[str, str] = {
     "people-services": "/people-services",
     "people-waiting": "/people-waiting",
 }
-"""Name -> address; ``{accepted}``, ``{held}``, ``{unknown}``, ``{person}`` are ids of such messages, devices, people of ``console_site``."""
+"""Name -> address; ``{accepted}``, ``{held}``, ``{unknown}``, ``{person}``, ``{job}`` are ids of such messages, devices, people, jobs of ``console_site``."""
 
 
 def addresses(site) -> dict[str, str]:
@@ -66,5 +69,6 @@ def addresses(site) -> dict[str, str]:
     [(held,)] = site.rows("SELECT id FROM message WHERE state = 'held' ORDER BY id LIMIT 1")
     [(unknown,)] = site.rows("SELECT id FROM held_device WHERE state = 'held' ORDER BY id LIMIT 1")
     [(person,)] = site.rows("SELECT id FROM person WHERE number = '4712'")
-    ids = {"accepted": accepted, "held": held, "unknown": unknown, "person": person}
+    [(job,)] = site.rows("SELECT id FROM deid_job ORDER BY id LIMIT 1")
+    ids = {"job": job, "accepted": accepted, "held": held, "unknown": unknown, "person": person}
     return {name: path.format(**ids) for name, path in PAGES.items()}

@@ -36,6 +36,25 @@ def about_in_fhir() -> list[bytes | dict]:
     return [pair, note, f'{{"resourceType": "Observation", "note": "{family} {given} {mrn}'.encode()]
 
 
+def released(site: Site, root: Path) -> None:
+    """De-identify a small folder: a message of the same patient, and two files of which nothing may leave."""
+    root.mkdir()
+    (root / f"{SECRETS[0]}.hl7").write_bytes(about("D1"))
+    (root / "picture.png").write_bytes(b"\x89PNG\r\n")
+    (root / "cut.hl7").write_bytes(b"MSH|^~\\&|" + SECRETS[1].encode())
+    site.cli(
+        "deid",
+        str(root),
+        "--out",
+        str(root.parent / "released"),
+        "--profile",
+        "safe-harbor",
+        "--project",
+        "registry",
+        check=False,
+    )
+
+
 @contextmanager
 def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
     """A served site: two recipients of which one is away, known and unknown devices, messages accepted and held.
@@ -90,6 +109,7 @@ def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
                 assert client.send(about(f"U{n}", sender="INFUSER-99")) == "AA", "held"
             client.send(b"this is not HL7")
         site.wait(lambda: len(ehr.kept) >= messages)
+        released(site, folder / "files")
         yield site
     finally:
         site.stop()
