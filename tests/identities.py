@@ -36,8 +36,12 @@ def identities(path: Path) -> tuple[Values, set[str]]:
     reader = readers.get(path.suffix.lower())
     if reader is not None:
         reader(path, found, coded)
-    # An identifier that is a code or a system of the same file, or a word, is found wherever that stands.
-    told = {one for one in found["identifier"] if not re.search(r"[0-9]", one) or words(one) <= coded}
+    # An identifier that is a code or a system of the same file, an OID of who gives them, or a word, is found wherever that stands.
+    told = {
+        one
+        for one in found["identifier"]
+        if one.startswith("urn:oid:") or not re.search(r"[0-9]", one) or words(one) <= coded
+    }
     found["identifier"] -= told
     return found, coded
 

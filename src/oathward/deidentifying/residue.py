@@ -2,13 +2,12 @@
 
 Rules:
 - What a profile takes away or changes is searched for, of every patient of the job in every file: identifiers, telephone numbers and
-  e-mail of ``LENGTH_MIN`` letters and digits or more, full names, street and number, full birth dates.
+  e-mail of ``LENGTH_MIN`` letters and digits or more, full names, names of organisations of two words or more, street and number, full birth dates.
 - In plain form, whatever separators stand between words; in what lies in base64 too.
 - Birth dates where a profile leaves dates: in the files alone that say them. Of many patients somebody was born on any day.
 - Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
 
-Deliberately absent: single names, identifiers and streets of one word without a digit (``UNKNOWN``, ``PROVIDER``), short numbers,
-what places and organisations are called together. They are words of every text; the guard of live links counts them.
+Deliberately absent: single names, identifiers and streets of one word without a digit (``UNKNOWN``, ``PROVIDER``), short numbers. They are words of every text; the guard of live links counts them.
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ DEPTH_MAX = 3
 BIRTHS = ".birth-date"
 
 _KEPT = frozenset(("keep", "listed"))
+_PLACE = "organisation.name"
 _DATED = frozenset(("keep", "shift"))
 _NAMES_MAX = 6
 _WORDS = re.compile(r"[^\W_]+")
@@ -44,24 +44,29 @@ def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, 
     """Hash what is to be searched for of one unit: hash -> class."""
     found: dict[bytes, str] = {}
     names: dict[str, list[str]] = {}
+    places = profile.action_of("location") in _KEPT  # who keeps them keeps what they are called
     for cls, part, value in known.values:
         kind = cls.rpartition(".")[2]
         if kind not in _SEARCHED or profile.action_of(cls) in _KEPT:
             continue
         token = token_of(value)
-        if kind == "name":  # every part counts: its family name is the first alone
+        if cls == _PLACE:
+            if not places and " " in value.strip() and _tells(kind, value, token):
+                found[hasher.token(token)] = cls
+        elif kind == "name":  # every part counts: its family name is the first alone
             if len(token) > 1 and len(names.setdefault(cls, [])) < _NAMES_MAX and token not in names[cls]:
                 names[cls].append(token)
         elif part in _WHOLE and _tells(kind, value, token):
             found[hasher.token(token)] = cls
-    for cls, listed in names.items():
-        if cls.startswith("organisation."):  # two of its names are no third one
-            continue
-        for pair in permutations(listed, 2):
-            whole = "".join(pair)
-            if len(whole) >= LENGTH_MIN:
-                found[hasher.token(whole)] = cls
-    return found
+    return found | {hasher.token(whole): cls for cls, listed in names.items() for whole in _full(listed)}
+
+
+def _full(names: list[str]) -> Iterator[str]:
+    """Give the full names that some names of one person make."""
+    for pair in permutations(names, 2):
+        whole = "".join(pair)
+        if len(whole) >= LENGTH_MIN:
+            yield whole
 
 
 def leaves_dates(profile: Profile) -> bool:

@@ -86,5 +86,12 @@ def test_two_names_of_places_are_no_third_one():
     assert words_of(Known(patient), profile, WORDS)
 
 
+def test_the_whole_name_of_a_place_is_one_where_places_do_not_stay():
+    known = Known((("organisation.name", "", "St. Elsewhere"),))
+    found = words_of(known, builtin_profiles()["research"], WORDS)
+    assert found_in(b"seen at ST ELSEWHERE", WORDS, found) == {"organisation.name": 1}
+    assert not words_of(known, builtin_profiles()["gdpr-pseudonymised"], WORDS)
+
+
 def test_no_value_is_held():
     assert all(isinstance(word, bytes) and len(word) == 8 for word in SECRETS)
