@@ -37,6 +37,7 @@ SHORT: Mapping[str, tuple[str, ...]] = {
     "bench_deid_pixels": ("--images", "2", "--seconds", "20"),
     "bench_deid_remains": ("--short",),
 }
+KEPT = ("deid_messages", "deid_dicom", "bench_deid_text", "deid_pixels", "deid_remains")
 NOT_RUN = (
     "RSNA CTP: it is a Java program, and no Java is set up for the peers",
     "Microsoft's FHIR and DICOM anonymizers: they are .NET programs, and no .NET is set up for the peers",
@@ -54,6 +55,8 @@ def main() -> int:
     options = parser.parse_args()
     about = numbers.about()
     numbers.say_about(about)
+    for name in KEPT:  # what an earlier run left is not told with this one
+        (OUT / f"{name}.json").unlink(missing_ok=True)
     chosen = SHORT if options.short else WHOLE
     codes = {
         name: _run(name, arguments)
