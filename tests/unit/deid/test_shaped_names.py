@@ -236,3 +236,18 @@ def test_a_dummy_says_nothing_but_a_form(value: str):
     assert (
         made == "XXX" or set(made) <= set("190-T:.Z+") or made.endswith(("2.25.0", "8000-8000-000000000000"))
     )
+
+
+@pytest.mark.parametrize("check", [(), ("luhn",), ("npi",), ("nhs",)])
+@pytest.mark.parametrize("value", ["12345678", "4857773456", "AB-123456-C", "123.456.789-09"])
+def test_a_name_is_led_back_by_its_seed_and_by_no_other(value, check):
+    parameters = {"shape": ("keep",)} | ({"check": check} if check else {})
+    own, other = (bytes([n]) * 32 for n in (1, 2))
+    name = pseudonym.ACTION.rule(pseudonym.PERSON, "", parameters)(value, Seeds(own, b"", ""))
+    assert name
+    assert pseudonym.may_be_of(name, own)
+    assert not pseudonym.may_be_of(name, other)
+    token = pseudonym.ACTION.rule(pseudonym.PERSON, "", {})(value, Seeds(own, b"", ""))
+    assert pseudonym.is_of(f" {token.lower()} ", own)
+    assert not pseudonym.is_of(token, other)
+    assert not pseudonym.is_of(name, own)
