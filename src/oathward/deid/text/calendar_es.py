@@ -18,46 +18,45 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from oathward.deid.text.dictionary import said
 from oathward.deid.text.recogniser import Word
-from oathward.deid.text.spanish import fold, words_of
+from oathward.deid.text.spanish import fold
 from oathward.deid.text.tokens import Tokens
 
-_MONTHS = words_of(
+_MONTHS = said(
     "enero febrero marzo abril mayo junio julio agosto septiembre setiembre octubre noviembre diciembre"
 )
-_SHORT = words_of("ene feb mar abr may jun jul ago sep sept set oct nov dic")
+_SHORT = said("ene feb mar abr may jun jul ago sep sept set oct nov dic")
 _NAMES_TOO = frozenset(("abril", "mayo", "julio"))
-_SEASONS = words_of("primavera verano otono invierno")
-_HOLIDAYS = words_of("navidad navidades nochebuena nochevieja")
-_WEEKDAYS = words_of("lunes martes miercoles jueves viernes sabado domingo")
-_WEEKDAYS_SHORT = words_of("lun mie jue vie sab dom")
-_DAYS = words_of(
+_SEASONS = said("primavera verano otono invierno")
+_HOLIDAYS = said("navidad navidades nochebuena nochevieja")
+_WEEKDAYS = said("lunes martes miercoles jueves viernes sabado domingo")
+_WEEKDAYS_SHORT = said("lun mie jue vie sab dom")
+_DAYS = said(
     "uno primero dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciseis diecisiete dieciocho "
     "diecinueve veinte veintiuno veintidos veintitres veinticuatro veinticinco veintiseis veintisiete veintiocho veintinueve treinta"
 )
-_TENS = words_of("veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa")
-_NUMBERS = _DAYS | _TENS | words_of("y mil novecientos un")
-_ABOUT = words_of(
+_TENS = said("veinte treinta cuarenta cincuenta sesenta setenta ochenta noventa")
+_NUMBERS = _DAYS | _TENS | said("y mil novecientos un")
+_ABOUT = said(
     "finales final fines principio principios primeros mediados inicio inicios comienzo comienzos semana quincena mitad mes meses"
 )
-_WHICH = words_of(
-    "ese este dicho aquel mismo presente pasado siguiente corriente proximo actual anterior ultimo"
-)
-_AND = words_of("y a al o u e hasta")
-_LINKS = words_of("de del los")
-_BEFORE_YEAR = _LINKS | _ABOUT | words_of("ano anos decada")
-_THE = words_of("el los dia dias")
-_OF = words_of("de del")
-_ONE = words_of("el los del desde hasta y")
+_WHICH = said("ese este dicho aquel mismo presente pasado siguiente corriente proximo actual anterior ultimo")
+_AND = said("y a al o u e hasta")
+_LINKS = said("de del los")
+_BEFORE_YEAR = _LINKS | _ABOUT | said("ano anos decada")
+_THE = said("el los dia dias")
+_OF = said("de del")
+_ONE = said("el los del desde hasta y")
 """What stands before ``día`` where it is one of the calendar, not one of a row."""
-_PARTS = words_of("manana tarde noche madrugada")
-_GOES_ON = words_of(
+_PARTS = said("manana tarde noche madrugada")
+_GOES_ON = said(
     "y a al o se por con en fue es para hasta acude ingresa reingresa presenta refiere inicia comienza"
 )
-_YEARS_AFTER = _MONTHS | _SEASONS | _ABOUT | words_of(
+_YEARS_AFTER = _MONTHS | _SEASONS | _ABOUT | said(
     "en desde hasta entre de del el para y a al o e u pasado tras hacia circa ca ano anos durante sobre antes despues navidad"
 )  # fmt: skip
-_UNITS = words_of(
+_UNITS = said(
     "mg mgr g gr grs gramo gramos ml l cc dl mcg ug µg μg ng pg kg ui u mui ufc cm mm m mt mts metros micras mmhg kcal cal calorias hz khz rpm lpm celulas "
     "leucocitos linfocitos neutrofilos plaquetas hematies copias pacientes casos veces ms mseg msec seg segundos minutos horas dias semanas "
     "meses por unidades x mci mbq gy cgy cms litros mililitros euros personas habitantes h hs hrs min anos comprimidos sesiones ciclos"

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from oathward.deid.text.language import base
 
-RECALL: Mapping[str, float] = {"en": 0.96, "es": 0.94}
+RECALL: Mapping[str, float] = {"en": 0.96, "es": 0.99}
 """Language -> share of what was marked that is found."""
 
 

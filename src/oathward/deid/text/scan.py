@@ -87,14 +87,16 @@ class Scanner:
         given = text.encode("utf-8", "surrogatepass")
         places = None if given.isascii() else _Places(given)
         reach = places.reach if places else REACH
+        if len(given) <= BLOCK:
+            for number in self._hints(given, meter):
+                yield from _exact(self._parts[number], text, given, places, (), meter)
+            return
         for number, runs in self._runs(given, reach, meter).items():
-            for start, end in runs:
-                yield from _exact(self._parts[number], text, given, places, (start, end), meter)
+            for run in runs:
+                yield from _exact(self._parts[number], text, given, places, run, meter)
 
     def _runs(self, given: bytes, reach: int, meter: Meter) -> dict[int, list[tuple[int, int]]]:
         """Say where each pattern is to be sought: its number -> bytes from and to, in order, apart from each other."""
-        if len(given) <= BLOCK:
-            return {number: [(0, len(given))] for number in self._hints(given, meter)}
         runs: dict[int, list[tuple[int, int]]] = {}
         at = 0
         while at < len(given) and (hint := self._any.search(given, at)):
@@ -142,8 +144,14 @@ class _Places:
 
 
 def _exact(
-    part: _Part, text: str, given: bytes, places: _Places | None, run: tuple[int, int], meter: Meter
+    part: _Part,
+    text: str,
+    given: bytes,
+    places: _Places | None,
+    run: tuple[int, int] | tuple[()],
+    meter: Meter,
 ) -> Iterator[Span]:
+    """Give the hits of one pattern between two bytes; of the whole text where none are given."""
     pattern, group, check = part.pattern, part.pattern.group, part.pattern.check
     for match in part.compiled.finditer(given, *run):
         meter.spend(1)

@@ -12,16 +12,10 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 from oathward.core.words import plain
-from oathward.deid.text.dictionary import listed
+from oathward.deid.text.dictionary import listed, said
 from oathward.deid.text.tokens import Tokens
 
-
-def words_of(text: str) -> frozenset[str]:
-    """Give the words of a text as a set."""
-    return frozenset(text.split())
-
-
-PARTICLES = words_of("de del la las los y i e da do dos das van von der den di san santa sant")
+PARTICLES = said("de del la las los y i e da do dos das van von der den di san santa sant")
 """What may stand between the parts of a name, written small or large."""
 
 _OF = frozenset({"de", "del", "von"})

@@ -10,8 +10,9 @@ Source: 45 CFR 164.514(b)(2)(i)(B); kinds of streets as the register of the Inst
 from __future__ import annotations
 
 from oathward.core.words import plain
+from oathward.deid.text.dictionary import said
 from oathward.deid.text.recogniser import Pattern, Recogniser
-from oathward.deid.text.spanish import CAPITALISED, LARGE, words_of
+from oathward.deid.text.spanish import CAPITALISED, LARGE
 
 _SURE_KIND = (
     r"(?:\b[cC]/|\bC\.[ ]?/|\b(?i:calle|avda|avd|avenid[ao]|paseo|pso|plaza|pza|plza|plaça|carretera|ctra|camino|traves[íi]a|urbanizaci[óo]n|urb|glorieta|gta|rambla|rbla|bulevar|callej[óo]n|"
@@ -32,7 +33,7 @@ _TOWN = (
     + r"){0,4})?)?"
 )
 _BARE = CAPITALISED + r"(?:[ ](?:(?:de|del|la|las|los|y)[ ]){0,2}" + CAPITALISED + r"){0,4}"
-_NO_STREET = words_of(
+_NO_STREET = said(
     "oral intravenosa venosa aerea urinaria urinarias biliar biliares subcutanea intramuscular rectal topica central periferica abierta anterior posterior "
     "lateral transperitoneal extraperitoneal retroperitoneal laparoscopica percutanea endoscopica suprapubica lumbar abdominal vaginal parenteral enteral inhalatoria de"
 )

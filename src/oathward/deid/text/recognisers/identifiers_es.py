@@ -12,13 +12,13 @@ of 16 January 1996 (check figures of social security); Real Decreto 702/2013 (he
 
 from __future__ import annotations
 
+from oathward.deid.text.dictionary import said
 from oathward.deid.text.recogniser import Pattern, Recogniser
-from oathward.deid.text.spanish import words_of
 
 _LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _NIE = {"X": "0", "Y": "1", "Z": "2"}
 _SOCIAL_LENGTH = 12
-_ACRONYMS = words_of(
+_ACRONYMS = said(
     "PCR LDH GGT TSH FSH LCR VSG HDL LDL TNF BCG CPK CMV VHB VHC VPH HTP TBC TVP TEP TRH TSV DMS FPP HTS DPN CSF MHZ KCL NCL MRSA LPM RPM PPM BPM PGF"
 )
 
@@ -83,6 +83,12 @@ _EPISODE = (
 )
 _LICENCE = r"(?i)(?:(?:n|n[úu]m(?:ero)?)[º°o.]{0,2}[ \t]{0,2}(?:de[ \t]+)?(?:col\b\.?|coleg\b\.?|colegiad[oa]|colegiaci[óo]n)|colegiad[oa]|coleg\.|\bcol\.|\bcias\b|\bcnp\b|\bm\.?p\.?|matr[íi]cula[ \t]+(?:profesional|nacional))"
 
+
+def _labelled(category: str, label: str) -> Pattern:
+    """A number after its label."""
+    return Pattern(category, label + _SIGN + _NUMBER, _figure, group=1, hint=label + _SIGN + _NUMBER_BEGINS)
+
+
 RECOGNISER = Recogniser(
     categories={
         "person": "patient.identifier",
@@ -98,27 +104,9 @@ RECOGNISER = Recogniser(
         Pattern("person", r"\bBBBB[A-Z]{4}[A-Z0-9]{0,2}\d{6,8}\b", sure=0.9),
         Pattern("person", r"\b[A-Z]{4}[ ]?[0-7][ ]?\d{6}[ ]?\d{3}\b", sure=0.9),
         Pattern("person", r"\b[A-Z][AEIOUX][A-Z]{2}\d{6}[HM][A-Z]{5}[A-Z0-9]\d\b", sure=0.98),
-        Pattern(
-            "person",
-            _PERSON + _SIGN + _NUMBER,
-            _figure,
-            group=1,
-            hint=_PERSON + _SIGN + _NUMBER_BEGINS,
-        ),
-        Pattern(
-            "person",
-            _RECORD + _SIGN + _NUMBER,
-            _figure,
-            group=1,
-            hint=_RECORD + _SIGN + _NUMBER_BEGINS,
-        ),
-        Pattern(
-            "encounter",
-            _EPISODE + _SIGN + _NUMBER,
-            _figure,
-            group=1,
-            hint=_EPISODE + _SIGN + _NUMBER_BEGINS,
-        ),
+        _labelled("person", _PERSON),
+        _labelled("person", _RECORD),
+        _labelled("encounter", _EPISODE),
         Pattern(
             "staff",
             _LICENCE + _SIGN + r"(\d[\d /.-]{1,18}\d)",

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from oathward.deid.text.dictionary import said
 from oathward.deid.text.recogniser import Recogniser, Word
-from oathward.deid.text.spanish import PARTICLES, eponymous, fold, folded, joined, large, words_of
+from oathward.deid.text.spanish import PARTICLES, eponymous, fold, folded, joined, large
 from oathward.deid.text.tokens import Tokens
 
 _PATIENT, _STAFF, _RELATIVE = "patient", "staff", "relative"
@@ -35,7 +36,7 @@ _LABELS: Mapping[str, str] = dict.fromkeys(("nombre", "nombres", "apellido", "ap
     _RELATIVE,
 )  # fmt: skip
 """First word of a field's label -> whose name the field holds."""
-_LABEL_GOES_ON = words_of(
+_LABEL_GOES_ON = said(
     "por del de la el y e clinico clinica paciente apellidos apellido nombre nombres completo responsable cabecera familia adjunto "
     "adjunta asistencial solicitante remitente primer segundo legal electronicamente principal interno social persona a"
 )
@@ -47,11 +48,11 @@ _OFTEN_NO_NAME = frozenset({"paciente", "px", "contacto"})
 _TITLES: Mapping[str, str] = dict.fromkeys(
     ("dr", "dra", "drs", "doctor", "doctora", "prof", "profesor", "profesora", "lic", "licenciado", "licenciada"), _STAFF
 ) | dict.fromkeys(("don", "dona", "dna", "sr", "sra", "srta", "senor", "senora"), _PATIENT)  # fmt: skip
-_PROFESSIONS = words_of(
+_PROFESSIONS = said(
     "enfermera enfermero due cirujano cirujana residente mir auxiliar matrona fisioterapeuta celador celadora medico medica facultativo "
     "psicologo psicologa anestesista urologo urologa pediatra"
 )
-_KIN = words_of(
+_KIN = said(
     "padre madre hijo hija hermano hermana esposo esposa marido mujer pareja novio novia abuelo abuela tio tia sobrino sobrina primo "
     "prima tutor tutora cuidador cuidadora nieto nieta suegro suegra cunado cunada yerno nuera conyuge companero companera"
 )

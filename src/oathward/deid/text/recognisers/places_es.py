@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from oathward.deid.text.dictionary import listed
+from oathward.deid.text.dictionary import listed, said
 from oathward.deid.text.recogniser import Recogniser, Word
-from oathward.deid.text.spanish import eponymous, fold, folded, joined, words_of
+from oathward.deid.text.spanish import eponymous, fold, folded, joined
 from oathward.deid.text.tokens import Tokens
 
 _POSTCODE_DIGITS = 5
-_PLACE_WORDS = words_of(
+_PLACE_WORDS = said(
     "en desde hacia vive reside residente natural procedente viaje viajado viajo estancia provincia ciudad"
 )
 _BESIDE = " ,.-()"
