@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
 from oathward.deid.text.known_dates import Dates, find_dates
 from oathward.deid.text.known_names import Names, find_names
 from oathward.deid.text.known_numbers import Numbers, find_numbers
@@ -21,9 +23,10 @@ from oathward.deid.text.known_units import units_of
 from oathward.deid.text.model import NOTHING, Known, Span
 from oathward.deid.text.tokens import Tokens
 
-VALUES_MAX = 5_000
-"""Values of one ``Known`` that are looked for; a message that says more of its persons is refused before."""
+VALUES_MAX = 20_000
+"""Values of one ``Known`` beside dates, whose number costs nothing; the texts of a message that says more do not pass."""
 
+_DATES = (".birth-date", ".time")
 _IDENTIFYING = (".identifier", ".contact", ".encounter")
 
 
@@ -33,9 +36,11 @@ class _Prepared:
     __slots__ = ("dates", "names", "numbers", "phrases")
 
     def __init__(self, known: Known) -> None:
-        values = list(dict.fromkeys((cls, part, value) for cls, part, value in known.values if value))[
-            :VALUES_MAX
-        ]
+        values = list(dict.fromkeys((cls, part, value) for cls, part, value in known.values if value))
+        if sum(not cls.endswith(_DATES) for cls, _, _ in values) > VALUES_MAX:
+            raise DeidentificationError(
+                "text", f"no more than {VALUES_MAX} known values", reason=Reason.DEID_TEXT_TIMEOUT
+            )
         self.names = Names(
             (cls, value) for cls, _, value in values if cls.endswith(".name") and cls != "organisation.name"
         )
@@ -49,7 +54,7 @@ class _Prepared:
             for cls, part, value in values
             if cls.endswith(".address") or cls == "organisation.name"
         )
-        self.dates = Dates((cls, value) for cls, _, value in values if cls.endswith((".birth-date", ".time")))
+        self.dates = Dates((cls, value) for cls, _, value in values if cls.endswith(_DATES))
 
 
 _last: tuple[Known, _Prepared] = (NOTHING, _Prepared(NOTHING))
@@ -62,6 +67,9 @@ def find_known(text: str, words: Tokens, known: Known) -> Iterable[Span]:
         text: as the receiver would read it.
         words: of ``text``.
         known: what is looked for.
+
+    Raises:
+        DeidentificationError: ``deid.text-timeout``: more is known than is looked for.
     """
     prepared = _prepared(known)
     units = units_of(words)

@@ -10,6 +10,9 @@ from itertools import pairwise
 
 import pytest
 
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deid.text import known as known_module
 from oathward.deid.text.known import find_known
 from oathward.deid.text.known_names import Names
 from oathward.deid.text.model import Known, Span
@@ -299,6 +302,19 @@ def test_a_message_full_of_names_is_prepared_within_bounds() -> None:
     names = Names(("patient.name", word) for word in made)
     assert sum(map(len, names._misspelt.values())) < 200_000
     assert names.exact((made[-1],)) == "patient.name"
+
+
+def test_more_than_is_looked_for_is_no_text_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is beyond the bound would read as nothing found; dates have none."""
+    monkeypatch.setattr(known_module, "VALUES_MAX", 3)
+    days = tuple(("patient.time", "", f"2019{month:02}01") for month in range(1, 10))
+    names = tuple(("patient.name", "", f"Quarrel{letter * 3}") for letter in "abcd")
+    text = "Quarrelddd, 2019-09-01"
+    assert find_known(text, tokens(text), Known((*days, *names[1:])))
+    with pytest.raises(DeidentificationError) as told:
+        find_known(text, tokens(text), Known(names))
+    assert told.value.reason is Reason.DEID_TEXT_TIMEOUT
+    assert "Quarrel" not in str(told.value)
 
 
 def test_work_grows_with_the_text_not_with_its_square() -> None:
