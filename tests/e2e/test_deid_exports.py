@@ -67,3 +67,33 @@ def test_so_are_the_texts_of_images(site, tmp_path):  # noqa: F811  the fixture
     assert (code, told["written"], told["patients"]) == (0, 2, 1), told["reasons"]
     (path,) = (tmp_path / "out").rglob("*.dcm")
     assert dcmread(path).ImageComments == "the [name] family waits outside"
+
+
+def test_texts_of_one_patient_are_searched_for_staff_and_places_of_another_in_the_same_bundle(site, tmp_path):  # noqa: F811  the fixture
+    def entry(number, **resource):
+        return {"fullUrl": f"urn:uuid:00000000-0000-4000-8000-00000000000{number}", "resource": resource}
+
+    def patient(number):
+        return {"reference": f"urn:uuid:00000000-0000-4000-8000-00000000000{number}"}
+
+    def seen(who, text):
+        code = {"coding": [{"system": "http://loinc.org", "code": "8867-4"}]}
+        value = {"value": 71, "unit": "/min"}
+        return {"resourceType": "Observation", "status": "final", "code": code, "valueQuantity": value, "subject": patient(who), "note": [{"text": text}], "performer": [patient(3)] if who == 1 else []}  # fmt: skip
+
+    entries = [
+        entry(1, resourceType="Patient", gender="female", identifier=[{"value": "77310042"}]),
+        entry(2, resourceType="Patient", gender="male", identifier=[{"value": "77310043"}]),
+        entry(3, resourceType="Organization", name="Quorndale Wexcombe"),
+        entry(4, **seen(1, "no pain")),
+        entry(5, **seen(2, "sleeps; came from quorndale wexcombe at noon")),
+    ]
+    del entries[4]["resource"]["performer"]
+    (tmp_path / "both.json").write_text(
+        json.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+    )
+    code, told = deid(site, tmp_path / "both.json", tmp_path / "out", "--profile", "research")
+    assert (code, told["written"], told["patients"]) == (0, 1, 2), told["reasons"]
+    out = everything(tmp_path / "out")
+    assert b"SLEEPS; CAME FROM [" in out
+    assert b"QUORNDALE" not in out

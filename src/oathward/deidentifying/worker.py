@@ -59,6 +59,8 @@ from oathward.protocols.shaping import REMOVE
 
 COPY_BYTES = 1 << 20
 _PATIENT = "patient."
+_TOGETHER_MAX = 16
+"""Units of a file that learn from each other; more are lines of an export, each with its own."""
 
 
 def main(arguments: list[str]) -> int:
@@ -167,18 +169,21 @@ class Worker:
         held: list[list[object]] = []
         parts: list[Shaped | None] = []
         words: dict[bytes, str] = {}
+        known = [unit.known() for unit in content.units]
+        others = _others(known)
         for number, (unit, secrets) in enumerate(zip(content.units, seeds, strict=True)):
             part = None
             try:
                 if secrets is None:
                     raise OathwardError("patient", reason=Reason.PATIENT_AMBIGUOUS)
-                part = unit.shape(plan, _seeds(secrets, f"{outgoing_id}{number or ''}", self._terms.language))
+                own = _seeds(secrets, f"{outgoing_id}{number or ''}", self._terms.language, others)
+                part = unit.shape(plan, own)
                 removed.update(part.removed)
                 changed.update(part.changed)
             except OathwardError as error:
                 held.append([number, error.reason.code, error.where])
             parts.append(part)
-            words |= residue.words_of(unit.known(), self._terms.profile, self._words)
+            words |= residue.words_of(known[number], self._terms.profile, self._words)
         pieces = content.put_together(parts) if any(part is not None for part in parts) else ()
         return {
             "pieces": pieces,
@@ -216,7 +221,17 @@ def _plain(one: Identifier) -> list[object]:
     return [one.value.reveal(), one.authority, one.type, one.local]
 
 
-def _seeds(secrets: Mapping[str, Any], outgoing_id: str, language: str) -> Seeds:
+def _others(known: Sequence[Known]) -> tuple[tuple[str, str, str], ...]:
+    """Give what a file of few patients says of staff, places and organisations: texts of each may name those of another."""
+    if not 1 < len(known) <= _TOGETHER_MAX:
+        return ()
+    return tuple({told: None for one in known for told in one.values if not told[0].startswith(_PATIENT)})
+
+
+def _seeds(
+    secrets: Mapping[str, Any], outgoing_id: str, language: str, others: tuple[tuple[str, str, str], ...]
+) -> Seeds:
+    known = Known((*map(tuple, secrets["known"]), *others))
     return Seeds(
         base64.b64decode(secrets["seed"]),
         base64.b64decode(secrets["device_key"]),
@@ -225,7 +240,7 @@ def _seeds(secrets: Mapping[str, Any], outgoing_id: str, language: str) -> Seeds
         secrets["source"],
         identity=False,
         days=secrets["days"],
-        text=Context(Known(tuple(map(tuple, secrets["known"]))), lambda _cls, _part: REMOVE, language),
+        text=Context(known, lambda _cls, _part: REMOVE, language),
     )
 
 
