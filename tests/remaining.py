@@ -5,7 +5,7 @@
 | counts | resources, and results that are numbers or codes, by code | as many |
 | means | numeric results by code | within a billionth |
 | order | results in time | those that are left in the same order |
-| intervals | results in time | the same whole days between them |
+| intervals | results of codes of which none went, in time | the same whole days between them |
 | texts | results in words, by code | as many |
 | drugs | drug, dose and unit in texts | mentioned as often |
 | series | studies, series, images | as many, and apart as before |
@@ -76,9 +76,11 @@ class Answers:
         """Give the codes in time."""
         return [code for _day, code in sorted(self.events)]
 
-    def intervals(self) -> list[int]:
-        """Give the days from one day with results to the next."""
-        days = sorted({date.fromisoformat(day[:10]) for day, _code in self.events if _is_day(day)})
+    def intervals(self, codes: set[str]) -> list[int]:
+        """Give the days from one day with such results to the next."""
+        days = sorted(
+            {date.fromisoformat(day[:10]) for day, code in self.events if code in codes and _is_day(day)}
+        )
         return [(later - earlier).days for earlier, later in pairwise(days)]
 
 
@@ -113,9 +115,10 @@ def compared(pairs: Mapping[Path, Path]) -> dict[str, tuple[float, float]]:
         if len(before.events) > 1:
             asked["order"] += 1
             same["order"] += _in_order(after.order(), before.order())
-        if before.intervals():
+        left = _as_often(before, after)
+        if before.intervals(left):
             asked["intervals"] += 1
-            same["intervals"] += before.intervals() == after.intervals()
+            same["intervals"] += before.intervals(left) == after.intervals(left)
         before_series += before.series.elements()
         after_series += after.series.elements()
     asked["series"], same["series"] = len(before_series), _apart(before_series, after_series)
@@ -140,6 +143,12 @@ def _apart(before: list[str], after: list[str]) -> int:
         forth.setdefault(old, new) == new and back.setdefault(new, old) == old
         for old, new in zip(before, after, strict=True)
     )
+
+
+def _as_often(before: Answers, after: Answers) -> set[str]:
+    """Give the codes of which no result went."""
+    old, new = (Counter(code for _day, code in one.events) for one in (before, after))
+    return {code for code in old if old[code] == new[code]}
 
 
 def _in_order(after: list[str], before: list[str]) -> bool:
