@@ -1,4 +1,4 @@
-// Keys: `?` lists them, `g` and a letter goes to a page, `/` to the filter, `j` and `k` along rows, `n` shows new rows.
+// Keys: `?` lists them, `g` and a letter or digit goes to a page, `/` to the filter, `j` and `k` along rows, `n` shows new rows.
 // Keys do nothing while somebody writes, and none of them changes anything: actions are buttons.
 
 const FIELDS = "input, select, textarea, [contenteditable]";

@@ -82,7 +82,7 @@ def test_two_people_find_the_patient_of_a_name_that_left(place, project):
     assert (len(names[NUMBERS[0]]) == 8) is (project == "joint")
     for one in (paul, sara):
         sign_in(one)
-    terms = ("--project", project, "--because", "incidental-finding", "--reason", "a nodule, left")
+    terms = ("--project", project, "--reason", "incidental-finding", "--why", "a nodule, left")
     code, asked, wrong = run(paul, "request", names[NUMBERS[1]], *terms)
     assert (code, asked["state"]) == (0, "waiting"), wrong
     id_ = asked["id"]

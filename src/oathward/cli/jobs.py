@@ -29,7 +29,7 @@ def jobs(
     *,
     project: Annotated[str, typer.Option("--project", metavar="ID", help="Only of this project.")] = "",
     reason: Annotated[
-        str, typer.Option("--reason", metavar="CODE", help="Of one job only what was held for it.")
+        str, typer.Option("--reason", metavar="CODE", help="Of one job only what was held for this code.")
     ] = "",
     limit: Annotated[
         int, typer.Option(min=1, max=10_000, help="At most this many jobs, or held items.")

@@ -32,7 +32,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "device": "Devices: add, import, adopt, revoke, certificates.",
         "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
-        "trace": "Where a message or a patient's data went, and what something released came from.",
+        "trace": "Where a message or a patient's data went, and what something that was released came from.",
         "people": "People: list, import, show, leave; roles and services by two people; what to review.",
     },
     "Decide": {
@@ -40,7 +40,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "portal": "The patient portal: invite a patient or who stands in for them, list, end.",
         "access": "Openings of patients' data: why each was, what nothing explains, reviewing it.",
         "uploads": "What devices send past Oathward: import, list, end.",
-        "profile": "Profiles of de-identification in words: list, show one, what differs between two.",
+        "profile": "Profiles of de-identification in words: list, show one, what differs between two, before and after.",
         "governance": "The register: owners, agreements, assessments, the record of processing.",
         "break-glass": "Glasses that were broken in an emergency: list, review.",
         "consent": "What patients allow and deny: record, import, list, explain, withdrawals, notices.",
@@ -48,8 +48,8 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "Protect": {
         "deid": "De-identify a folder of HL7 v2, FHIR, DICOM and text; a report says what was done.",
-        "reidentify": "Whose a pseudonym is: ask, agree as the second person, be shown.",
-        "jobs": "Folders that were de-identified: how far each is, what was held and why.",
+        "reidentify": "Whose a pseudonym of a project is: ask, agree as the second person, be shown.",
+        "jobs": "Folders that were de-identified: list, or show one with what was held and why.",
         "quarantine": "Messages held back: list, show, release, discard.",
         "outbox": "Deliveries: what waits, what failed; try one again, or give it up.",
         "emergency": "The emergency copy: key, make, verify, read, reconcile, compare.",

@@ -40,12 +40,12 @@ def request(
     ],
     *,
     project: Annotated[str, typer.Option("--project", metavar="ID", help="Whose pseudonym it is.")],
-    because: Annotated[str, typer.Option("--because", metavar="CODE", help="Why, as a code.")],
     reason: Annotated[
+        str, typer.Option("--reason", metavar="CODE", help="Why, as a code: it stands in the records.")
+    ],
+    why: Annotated[
         str,
-        typer.Option(
-            "--reason", metavar="WORDS", help="Why, for the second person; kept sealed, in no record."
-        ),
+        typer.Option("--why", metavar="WORDS", help="Why, for the second person; kept sealed, in no record."),
     ],
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -53,11 +53,11 @@ def request(
     """Ask whose a pseudonym is. Another person has to agree before anything is looked for."""
     from oathward.policy.reidentify import REASONS
 
-    one_of("--because", because, REASONS, "reason")
+    one_of("--reason", reason, REASONS, "reason")
     told = sys.stdin.readline().strip() if pseudonym == "-" else pseudonym
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, None)
-        asked = site.keeper.reidentify.request(project, told, because, Phi(reason), proof)
+        asked = site.keeper.reidentify.request(project, told, reason, Phi(why), proof)
         used(site, proof, "reidentify.request")
 
     def human() -> None:

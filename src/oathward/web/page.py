@@ -94,7 +94,7 @@ class Page:
 
     Args:
         title: as in the navigation. group: of ``GROUPS``; empty keeps it out of the navigation.
-        key: the letter after ``g`` that goes there. order: within its group.
+        key: the letter or digit after ``g`` that goes there. order: within its group.
     """
 
     title: str

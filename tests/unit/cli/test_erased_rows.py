@@ -17,6 +17,7 @@ STAYS = {
     "consent_person": "the follower of the ledger deletes it, by the record of the erasure",
     "care_tie": "edges between ids: compared with the ledger, as subject_edge is",
     "created_once": "its retention",
+    "deid_unit": "a random id: what left of a folder leads to nobody by it",
     "intake_key": "the keeper deletes it with its keys",
     "kept_body": "the keeper marks it: it opens no more",
     "ledger_record": "codes of an id that names nobody",

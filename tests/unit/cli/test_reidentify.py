@@ -31,7 +31,7 @@ def run(world, monkeypatch, capsys):
 def asked(run, world, mrn):
     subject, _ = admitted(world, mrn)
     job(world, subject)
-    terms = ["--project", PROJECT, "--because", "incidental-finding", "--reason", "a nodule, left"]
+    terms = ["--project", PROJECT, "--reason", "incidental-finding", "--why", "a nodule, left"]
     code, told = run("p-privacy", "request", name_of(world, subject), *terms)
     assert (code, told["state"]) == (0, "waiting")
     return told["id"], subject, mrn
@@ -67,7 +67,7 @@ def test_people_read_it_in_words(run, asked):
 
 def test_nobody_is_exit_code_one(run, world, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("0" * 16 + "\n"))
-    terms = ["--project", PROJECT, "--because", "law", "--reason", "w"]
+    terms = ["--project", PROJECT, "--reason", "law", "--why", "w"]
     _, told = run("p-privacy", "request", "-", *terms)
     run("p-privacy-2", "approve", told["id"], "--why", "court's letter")
     code, found = run("p-privacy", "show", told["id"])
@@ -89,7 +89,7 @@ def test_who_asked_takes_it_back(run, asked):
 
 
 def test_an_unknown_reason_says_which_there_are(run):
-    terms = ["--project", PROJECT, "--because", "curious", "--reason", "w"]
+    terms = ["--project", PROJECT, "--reason", "curious", "--why", "w"]
     code, out = run("p-privacy", "request", "0" * 16, *terms)
     assert code > 1
     assert "incidental-finding" in out

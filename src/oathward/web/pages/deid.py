@@ -95,5 +95,6 @@ PAGE = Page(
         Route("/deid/{job}", one, action="deid.see", thing=named("area")),
     ),
     group="Protect",
+    key="1",
     order=40,
 )

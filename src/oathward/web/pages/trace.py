@@ -92,5 +92,6 @@ PAGE = Page(
         Route("/trace/find", find, "POST", action="trace.read"),
     ),
     group="See",
+    key="2",
     order=9,
 )
