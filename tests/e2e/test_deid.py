@@ -232,6 +232,8 @@ HOSTILE = {
     "picture.png": (b"\x89PNG\r\n\x1a\n" + bytes(100), "deid.format-unknown"),
     "bomb.zip": (b"PK\x03\x04" + zlib.compress(bytes(1 << 20)), "deid.format-unknown"),
     "bomb.gz": (b"\x1f\x8b\x08" + zlib.compress(bytes(1 << 20)), "deid.format-unknown"),
+    "utf32.txt": ("Seen: Zoraida Quixley".encode("utf-32"), "message.charset-broken"),
+    "late.txt": (b"word " * 900 + "Zoraida Quixley".encode("utf-16-le"), "message.charset-broken"),
     "not.hl7": (b"MSH|^~\\&|QUIXLEY", "message.header-incomplete"),
     "two.hl7": (
         HL7.format(n=1, id="1").replace("ORU^R01^ORU_R01", "ADT^A01").encode() * 1 + b"PID|2||88^^^HOSP^MR\r",
@@ -251,6 +253,7 @@ def test_what_is_hostile_is_held_with_its_reason_and_never_copied(site, folder, 
     assert reasons == {reason for _, reason in HOSTILE.values()}
     assert len(written(tmp_path / "out")) == 2
     assert b"root:" not in everything(tmp_path / "out").lower()
+    assert b"quixley" not in everything(tmp_path / "out").replace(b"\0", b"").lower()
 
 
 def test_what_a_bundle_says_of_itself_does_not_leave(site, folder, tmp_path):

@@ -104,7 +104,7 @@ def words_of(answer: Mapping[str, Any]) -> dict[str, str]:
     """
     found = answer.get("words", {})
     if not isinstance(found, dict) or not all(
-        _HASH.fullmatch(word) and cls in CLASSES for word, cls in found.items()
+        _HASH.fullmatch(word) and type(cls) is str and cls in CLASSES for word, cls in found.items()
     ):
         raise _not_one()
     return found
@@ -127,7 +127,7 @@ def _held(one: object) -> list[Any]:
     if not isinstance(one, Sequence) or len(one) != 3:
         raise _not_one()
     unit, code, where = one
-    if type(unit) is not int or code not in BY_CODE:
+    if type(unit) is not int or type(code) is not str or code not in BY_CODE:
         raise _not_one()
     return [unit, code, where if isinstance(where, str) and _PLACE.fullmatch(where) else ""]
 

@@ -5,11 +5,13 @@ Steps:
 2. files of patients alone are read for what they say of them, for the texts of all other files; nothing of it is kept;
 3. chunk by chunk: workers read, say whose, shape and write into ``.partial``; the chunk's files are flushed and moved into their places,
    then the journal's line is written;
-4. search every file that was written for everything that is known of every patient of the job; what holds some is taken back;
+4. workers that read nothing else search every file that was written for everything that is known of every patient of the job; what
+   holds some is taken back;
 5. the report.
 
 Rules:
-- The output folder is empty at first, or this job's. Nothing in it was not written by this job.
+- The output folder is empty at first, or this job's. Nothing in it was not written by this job, and noted: what is not in the journal of
+  a run that was killed goes first.
 - Names in it are keyed by the project: the same file has the same name again, and whoever has the folder can tell which is which.
 - What is held is counted by reason; at no point is a file copied because nobody knew what to do with it.
 
@@ -45,7 +47,7 @@ from oathward.deid.profile import Profile
 from oathward.deidentifying import provenance, walk
 from oathward.deidentifying.answers import found_of, reference_of
 from oathward.deidentifying.files import Files
-from oathward.deidentifying.journal import Entry, Journal
+from oathward.deidentifying.journal import WORD_KEY, Entry, Journal
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.residue import BIRTHS, leaves_dates
@@ -152,6 +154,7 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
     names = {item: name_of(whom.device_key, item.path or order.source.name) for item in found}
     earlier = [journal.entries[name] for name in names.values() if name in journal.entries]
     heard.begun(id_, len(found), earlier)
+    _sweep(order.target, journal)
     partial = order.target / PARTIAL
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -176,7 +179,11 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
             journal.done(entries)
             heard.done(entries)
             done += len(entries)
-        residue = _search(order, journal, workers, pool, origin_of(begun, order.profile), heard)
+        # Whoever read strangers' files may be in a stranger's hands by now: others search what was written.
+        searching = _Workers(begun, order.time_s)
+        stack.callback(searching.end)
+        workers.end()
+        residue = _search(order, journal, searching, pool, origin_of(begun, order.profile), heard)
     shutil.rmtree(partial, ignore_errors=True)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})
@@ -227,7 +234,7 @@ def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
     id_ = uuid7(now_us // 1_000)
     head = {
         "digest": order.digest,
-        "word_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+        WORD_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
         "profile": order.profile.name,
         "project": order.project,
         "begun_us": now_us,
@@ -247,7 +254,7 @@ def _begun(order: Order, journal: Journal) -> dict[str, Any]:
         "program": f"Oathward {__version__}",
         "project": order.project,
         "recorded": iso(from_micros(journal.head["begun_us"])),
-        "word_key": journal.head["word_key"],
+        "word_key": journal.head[WORD_KEY],
         "memory_bytes_max": order.memory_bytes,
     }
 
@@ -302,6 +309,14 @@ def _settle(target: Path, partial: Path, entries: Sequence[Entry]) -> None:
             os.fsync(fd)
         finally:
             os.close(fd)
+
+
+def _sweep(target: Path, journal: Journal) -> None:
+    """Take away what a run that was killed had moved and not noted: the file may be held now, or gone, and nobody would search it."""
+    noted = {entry.file for entry in journal.entries.values() if entry.written}
+    for path in target.glob("[A-Z2-7][A-Z2-7]/*"):
+        if str(path.relative_to(target)) not in noted:
+            path.unlink()
 
 
 def _of_all(order: Order, journal: Journal) -> dict[str, str]:

@@ -4,6 +4,7 @@ Rules:
 - A chunk's line is written, and flushed, after its files are in their places: at most one chunk is done twice.
 - Lines name files by their names in the output alone; those of a folder name patients.
 - A last line that was cut off counts as not written.
+- The key of the hashes lives as long as the job: numbers and birth dates are few enough to try them all under it.
 
 Deliberately absent: values, paths.
 """
@@ -22,6 +23,8 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 NAME = "journal"
+WORD_KEY = "word_key"
+"""In the head: the key of the words that are searched for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +119,22 @@ class Journal:
         self.entries |= {one.name: one for one in entries}
 
     def end(self, summary: Mapping[str, Any]) -> None:
-        """Note that the job ended."""
+        """Note that the job ended; the key of its hashes is gone with that."""
         self._write({"end": dict(summary)})
         self.ended = dict(summary)
+        if self.head.pop(WORD_KEY, None) is not None:
+            self._without_key()
+
+    def _without_key(self) -> None:
+        lines = self._path.read_bytes().split(b"\n", 1)[1]
+        new = self._path.with_name(f"{NAME}.new")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(orjson.dumps({"head": self.head}) + b"\n" + lines)
+            file.flush()
+            os.fdatasync(fd)
+        new.replace(self._path)
+        self._end = self._path.stat().st_size
 
     def _take(self, line: Mapping[str, Any]) -> None:
         if "head" in line:

@@ -3,7 +3,7 @@
 Rules:
 - What a profile takes away or changes is searched for, of every patient of the job in every file: identifiers, telephone numbers and
   e-mail of ``LENGTH_MIN`` letters and digits or more, full names, names of organisations of two words or more, street and number, full birth dates.
-- In plain form, whatever separators stand between words; in what lies in base64 too.
+- In plain form, whatever separators stand between words; in what lies in base64 too, and in UTF-16 that has its mark.
 - Birth dates where a profile leaves dates: in the files alone that say them. Of many patients somebody was born on any day.
 - Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
 
@@ -27,6 +27,7 @@ LENGTH_MIN, LENGTH_MAX = 6, 64
 RUNS_MAX = 5
 """Words that one value may be written as: ``555-12-3456``, ``12 Long Street``."""
 DEPTH_MAX = 3
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 BIRTHS = ".birth-date"
 
@@ -85,7 +86,7 @@ def found_in(data: bytes, hasher: WordHasher, known: Mapping[bytes, str]) -> Cou
     found: Counter[str] = Counter()
     if not known:
         return found
-    for text in _texts(bytes(data).decode("utf-8", "replace"), 0):
+    for text in _texts(_decoded(bytes(data)), 0):
         for token in _tokens(text):
             cls = known.get(hasher.token(token))
             if cls is not None:
@@ -121,4 +122,8 @@ def _texts(text: str, depth: int) -> Iterator[str]:
             inner = base64.b64decode(run + "=" * (-len(run) % 4), validate=True)
         except (binascii.Error, ValueError):
             continue
-        yield from _texts(inner.decode("utf-8", "replace"), depth + 1)
+        yield from _texts(_decoded(inner), depth + 1)
+
+
+def _decoded(data: bytes) -> str:
+    return data.decode("utf-16" if data[:2] in _UTF_16 else "utf-8", "replace")

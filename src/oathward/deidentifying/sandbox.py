@@ -47,21 +47,34 @@ _DENIED = {
         0xC000003E,
         # socket connect accept bind listen accept4 socketpair
         (41, 42, 43, 49, 50, 288, 53),
-        # execve execveat fork vfork ptrace process_vm_readv process_vm_writev kill tkill pidfd_open
-        (59, 322, 57, 58, 101, 310, 311, 62, 200, 434),
-        # mount umount2 unshare setns bpf perf_event_open userfaultfd io_uring_setup keyctl
-        (165, 166, 272, 308, 321, 298, 323, 425, 250),
+        # execve execveat fork vfork ptrace process_vm_readv process_vm_writev kill tkill pidfd_open rt_sigqueueinfo rt_tgsigqueueinfo
+        (59, 322, 57, 58, 101, 310, 311, 62, 200, 434, 129, 297),
+        # mount umount2 unshare setns bpf perf_event_open userfaultfd io_uring_setup keyctl add_key request_key
+        (165, 166, 272, 308, 321, 298, 323, 425, 250, 248, 249),
+        # truncate chmod fchmodat fchmodat2 chown lchown fchownat utime utimes futimesat utimensat
+        (76, 90, 268, 452, 92, 94, 260, 132, 235, 261, 280),
+        # setxattr lsetxattr setxattrat removexattr lremovexattr removexattrat
+        (188, 189, 463, 197, 198, 466),
+        # shmget semget msgget mq_open setpriority
+        (29, 64, 68, 240, 141),
         (56, 435),
+        (234, 302),
     ),
     "aarch64": (
         0xC00000B7,
         (198, 203, 202, 200, 201, 242, 199),
-        (221, 281, 117, 270, 271, 129, 130, 434),
-        (40, 39, 97, 268, 280, 241, 282, 425, 219),
+        (221, 281, 117, 270, 271, 129, 130, 434, 138, 240),
+        (40, 39, 97, 268, 280, 241, 282, 425, 219, 217, 218),
+        (45, 53, 452, 54, 88),
+        (5, 6, 463, 14, 15, 466),
+        (194, 190, 186, 180, 140),
         (220, 435),
+        (131, 261),
     ),
 }
-"""Machine -> its audit number, calls that are refused by kind, and (clone, clone3)."""
+"""Machine -> its audit number, calls that are refused by kind, (clone, clone3), and (tgkill, prlimit64): those of this process alone.
+
+Landlock of the first edition knows neither of a file's length nor of what else is said of it: those calls are refused here."""
 
 _RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same everywhere
 _READS = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a folder
@@ -147,15 +160,9 @@ def _calls(libc: ctypes.CDLL) -> None:
         raise SandboxError("seccomp is not to be had")
 
 
-def _program(
-    audit: int,
-    network: tuple[int, ...],
-    programs: tuple[int, ...],
-    system: tuple[int, ...],
-    clones: tuple[int, int],
-) -> list[tuple[int, int, int, int]]:
+def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
     """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not."""
-    clone, clone3 = clones
+    *refused, (clone, clone3), own = kinds
     refuse = _REFUSE | errno.EPERM
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -165,8 +172,11 @@ def _program(
         (_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, refuse),
     ]
-    for number in (*network, *programs, *system):
+    for number in (one for kind in refused for one in kind):
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
+    for number in own:  # the first argument is whom it is about, 0 is oneself
+        steps += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_EQUAL, 2, 0, os.getpid())]
+        steps += [(_EQUAL, 1, 0, 0), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
     # The C library asks for clone where clone3 is not there, and of that the flags can be read.
     steps += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]
     steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_SET, 1, 0, _CLONE_THREAD)]

@@ -30,6 +30,8 @@ def test_what_is_of_its_form_is_read():
         (held_of, {"held": ["abc"]}),
         (lambda answer: counts_of(answer, "removed"), {"removed": {"Zoraida Quixley": 1}}),
         (lambda answer: counts_of(answer, "removed"), {"removed": {"patient.name": -1}}),
+        (held_of, {"held": [[0, [], ""]]}),
+        (words_of, {"words": {"00" * 8: []}}),
         (words_of, {"words": {"zz": "patient.name"}}),
         (words_of, {"words": {"00" * 8: "Zoraida Quixley"}}),
     ],

@@ -42,6 +42,13 @@ def test_it_is_found(text, cls):
     assert found_in(text.encode(), WORDS, SECRETS) == {cls: 1}
 
 
+@pytest.mark.parametrize("mark", ["utf-16-le", "utf-16-be"])
+def test_it_is_found_in_utf_16_too(mark):
+    text = "\ufeffa letter to Zoe Quixley".encode(mark)
+    assert found_in(text, WORDS, SECRETS) == found_in(base64.b64encode(text), WORDS, SECRETS)
+    assert found_in(text, WORDS, SECRETS) == {"patient.name": 1}
+
+
 @pytest.mark.parametrize(
     "text", ["Quixley alone", "Springfield", "987654321", "1948", "", "Zoe and somebody and Quixley"]
 )

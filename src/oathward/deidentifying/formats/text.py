@@ -2,6 +2,7 @@
 
 Rules:
 - A text names nobody in a field: nothing is known of whose it is, so it is recognisers alone that find what names somebody.
+- What has control characters is held, wherever they stand: it is binary, or of another character set than it says.
 - Where the profile does not clean texts, none leaves; where it leaves them as they are, neither.
 
 Deliberately absent: tables and formats of word processors.
@@ -24,6 +25,7 @@ from oathward.protocols.shaping import Edit, Texts, edited
 
 _SUFFIXES = (".txt", ".text", ".md")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROL = re.compile(_BINARY.pattern.decode())
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _BYTES_MAX = 64 << 20
 _NOTE = "note.text"
@@ -47,6 +49,8 @@ def _read(data: bytes, _terms: Terms) -> Content:
                 "text", "the character set its mark says", reason=Reason.CHARSET_BROKEN
             ) from None
         charset, text = "latin-1", data.decode("latin-1")
+    if _CONTROL.search(text):  # UTF-32 begins as UTF-16 does; what stands between letters hides every word
+        raise DecodeError("text", "no control characters", reason=Reason.CHARSET_BROKEN)
 
     def shape(plan: Plan, seeds: Seeds) -> Shaped:
         edits = edits_of(plan, text, seeds)
