@@ -79,6 +79,7 @@ class Worker:
                 stdout=subprocess.DEVNULL,
                 env=_environment(),
                 cwd="/",
+                start_new_session=True,  # away from the terminal: who has one open can type on it
             )
         self._socket = ours
         ours.settimeout(START_S_MAX)

@@ -26,6 +26,7 @@ import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
@@ -37,12 +38,13 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 # Classic BPF, as seccomp reads it: (code, jump if true, jump if not, value).
 _LOAD, _EQUAL, _LEAST, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT = 0, 4, 16
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _CLONE_THREAD = 0x00010000
 _X32 = 0x40000000
 """Calls of x86_64's other convention have the same architecture and numbers from here on."""
 
-_DENIED = {
+_DENIED: dict[str, Any] = {
     "x86_64": (
         0xC000003E,
         # socket connect accept bind listen accept4 socketpair
@@ -51,28 +53,31 @@ _DENIED = {
         (59, 322, 57, 58, 101, 310, 311, 62, 200, 434, 129, 297),
         # mount umount2 unshare setns bpf perf_event_open userfaultfd io_uring_setup keyctl add_key request_key
         (165, 166, 272, 308, 321, 298, 323, 425, 250, 248, 249),
-        # truncate chmod fchmodat fchmodat2 chown lchown fchownat utime utimes futimesat utimensat
-        (76, 90, 268, 452, 92, 94, 260, 132, 235, 261, 280),
-        # setxattr lsetxattr setxattrat removexattr lremovexattr removexattrat
-        (188, 189, 463, 197, 198, 466),
+        # truncate chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat
+        (76, 90, 91, 268, 452, 92, 93, 94, 260, 132, 235, 261, 280),
+        # setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
+        (188, 189, 190, 463, 197, 198, 199, 466),
         # shmget semget msgget mq_open setpriority
         (29, 64, 68, 240, 141),
         (56, 435),
         (234, 302),
+        (16,),
     ),
     "aarch64": (
         0xC00000B7,
         (198, 203, 202, 200, 201, 242, 199),
         (221, 281, 117, 270, 271, 129, 130, 434, 138, 240),
         (40, 39, 97, 268, 280, 241, 282, 425, 219, 217, 218),
-        (45, 53, 452, 54, 88),
-        (5, 6, 463, 14, 15, 466),
+        (45, 52, 53, 452, 54, 55, 88),
+        (5, 6, 7, 463, 14, 15, 16, 466),
         (194, 190, 186, 180, 140),
         (220, 435),
         (131, 261),
+        (29,),
     ),
 }
-"""Machine -> its audit number, calls that are refused by kind, (clone, clone3), and (tgkill, prlimit64): those of this process alone.
+"""Machine -> its audit number, calls that are refused by kind, (clone, clone3), and (tgkill, prlimit64): those of this process alone;
+and ioctl, by which one could type on the terminal that warnings go to.
 
 Landlock of the first edition knows neither of a file's length nor of what else is said of it: those calls are refused here."""
 
@@ -162,7 +167,7 @@ def _calls(libc: ctypes.CDLL) -> None:
 
 def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
     """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not."""
-    *refused, (clone, clone3), own = kinds
+    *refused, (clone, clone3), own, (ioctl,) = kinds
     refuse = _REFUSE | errno.EPERM
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -177,6 +182,8 @@ def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, i
     for number in own:  # the first argument is whom it is about, 0 is oneself
         steps += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_EQUAL, 2, 0, os.getpid())]
         steps += [(_EQUAL, 1, 0, 0), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
+    steps += [(_EQUAL, 0, 5, ioctl), (_LOAD, 0, 0, _SECOND_ARGUMENT_AT), (_EQUAL, 1, 0, _TIOCSTI)]
+    steps += [(_EQUAL, 0, 1, _TIOCLINUX), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
     # The C library asks for clone where clone3 is not there, and of that the flags can be read.
     steps += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]
     steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_SET, 1, 0, _CLONE_THREAD)]
