@@ -20,6 +20,8 @@ from oathward.deidentifying.format import Format, formats
 
 _PLACE = re.compile(r"[\w.,:()\[\]{}|^~ \-]{0,200}")
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,63}/[A-Za-z0-9.-]{1,64})?")
+_COUNT_MAX = 1 << 40
+"""More is no count: sums of them are still numbers of the database."""
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -67,7 +69,7 @@ def counts_of(answer: Mapping[str, Any], name: str) -> dict[str, int]:
     """
     found = answer.get(name, {})
     if not isinstance(found, dict) or not all(
-        cls in CLASSES and type(count) is int and count >= 0 for cls, count in found.items()
+        cls in CLASSES and type(count) is int and 0 <= count < _COUNT_MAX for cls, count in found.items()
     ):
         raise _not_one()
     return found
@@ -127,7 +129,7 @@ def _held(one: object) -> list[Any]:
     if not isinstance(one, Sequence) or len(one) != 3:
         raise _not_one()
     unit, code, where = one
-    if type(unit) is not int or type(code) is not str or code not in BY_CODE:
+    if type(unit) is not int or not -1 <= unit < _COUNT_MAX or type(code) is not str or code not in BY_CODE:
         raise _not_one()
     return [unit, code, where if isinstance(where, str) and _PLACE.fullmatch(where) else ""]
 
