@@ -9,7 +9,7 @@ Rules:
 
 Deliberately absent: guessing that two names are one because they were seen together.
 
-Source: HL7 v2.8.2 §2A.3.33 (HD), table 0301; RFC 3061 (urn:oid).
+Source: HL7 v2.8.2 §2A.3.33 (HD), table 0301; RFC 3061 (urn:oid), RFC 8141 (urn).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ _OID = re.compile(r"[0-2](\.(0|[1-9][0-9]*)){2,}")
 _KINDS = frozenset(
     ("DNS", "GUID", "HCD", "HL7", "ISO", "L", "M", "N", "RANDOM", "URI", "UUID", "X400", "X500")
 )
+_URN = re.compile("urn:.", re.IGNORECASE).match  # also what lacks a namespace, which many write
 _NULL = '""'
 
 
@@ -98,7 +99,7 @@ def keys_of(namespace: str, universal: str = "", kind: str = "") -> tuple[str, s
         namespace, universal, kind = "", namespace, universal  # 1.2.3&ISO: a part too early
     if not universal and _OID.fullmatch(_bare(namespace)):
         namespace, universal = "", namespace
-    if not universal and "://" in namespace:
+    if not universal and ("://" in namespace or _URN(namespace)):
         namespace, universal, kind = "", namespace, "URI"
     by_id = _by_id(universal, kind) if universal else ""
     # A colon is ours: a namespace that has one cannot pass for a universal id.

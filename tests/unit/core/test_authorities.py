@@ -101,3 +101,13 @@ def test_what_cannot_be_meant_names_its_place(table, where):
 def test_a_conflict_says_which_name_and_with_whom():
     with pytest.raises(SettingsError, match=r"`1\.2\.3` stands for `A` too"):
         Authorities({"A": ["1.2.3"], "B": ["1.2.3"]})
+
+
+@pytest.mark.parametrize(
+    "uri", ["urn:hosp", "urn:hosp:mrn", "urn:uuid:a1b2", "urn:oid:1.2.3", "https://hosp.example/mrn"]
+)
+def test_an_identifier_system_is_declared_as_it_stands(uri):
+    table = Authorities({"HOSP": [uri]})
+    assert table.written_uri(uri) == "HOSP"
+    assert table.written_uri(uri.upper().replace("URN:", "urn:")) == "HOSP"
+    assert table.written_uri("urn:another") != "HOSP"
