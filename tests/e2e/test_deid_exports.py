@@ -3,7 +3,7 @@
 import json
 
 from pydicom import dcmread
-from tests.e2e.test_deid import deid, dicom, everything, site  # noqa: F401  a fixture
+from tests.e2e.test_deid import HL7, deid, dicom, everything, site  # noqa: F401  a fixture
 
 
 def test_texts_are_searched_for_what_other_files_of_the_folder_say_of_their_patient(site, tmp_path):  # noqa: F811  the fixture
@@ -97,3 +97,18 @@ def test_texts_of_one_patient_are_searched_for_staff_and_places_of_another_in_th
     out = everything(tmp_path / "out")
     assert b"SLEEPS; CAME FROM [" in out
     assert b"QUORNDALE" not in out
+
+
+def test_a_file_makes_two_numbers_of_one_authority_nobody_s(site, tmp_path):  # noqa: F811  the fixture
+    """Whoever wrote it would have merged two patients for good."""
+    root = tmp_path / "in"
+    root.mkdir()
+    both = HL7.format(n=1, id="9900001").replace("9900001^^^HOSP^MR", "9900001^^^HOSP^MR~9900002^^^HOSP^MR")
+    assert "9900002" in both
+    (root / "both.hl7").write_text(both)
+    code, told = deid(site, root, tmp_path / "out")
+    assert (code, told["written"], told["reasons"]) == (1, 0, {"patient.ambiguous": 1})
+    for n in (1, 2):
+        (root / f"{n}.hl7").write_text(HL7.format(n=n, id=f"990000{n}"))
+    _, told = deid(site, root, tmp_path / "again")
+    assert (told["written"], told["patients"]) == (2, 2)

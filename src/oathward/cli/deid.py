@@ -173,7 +173,7 @@ def _shifts(profile: Profile, project: Project | None) -> bool:
 
     moves = any(actions()[action].shifts for _, action in profile.actions)
     if moves and project is not None and not project.date_shift:
-        why = f"`{profile.name}` moves dates, and `{project.id}` does not: give it date_shift = true, or take another profile"
+        why = f"`{profile.name}` moves dates, and `{project.id}` does not: name a project that no link uses, with date_shift = true, or take another profile"
         raise InputError("--project", why, reason=Reason.INPUT_INVALID)
     return moves
 

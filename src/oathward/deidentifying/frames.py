@@ -6,6 +6,7 @@ Deliberately absent: anything that runs code when it is read.
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,27 +28,41 @@ def send(to: socket.socket, head: dict[str, Any], files: Sequence[int] = ()) -> 
     to.sendall(data[sent:])
 
 
-def receive(source: socket.socket, files_max: int = 0) -> tuple[dict[str, Any], list[int]] | None:
-    """Receive one frame; None where the other end is gone, or what it says is no frame."""
+def receive(
+    source: socket.socket, files_max: int = 0, *, time_s: float | None = None
+) -> tuple[dict[str, Any], list[int]] | None:
+    """Receive one frame; None where the other end is gone, or what it says is no frame.
+
+    Args:
+        time_s: most for the whole frame; one that drips takes no longer.
+
+    Raises:
+        OSError: too slow (``TimeoutError``), or the other end is gone.
+    """
+    until = None if time_s is None else time.monotonic() + time_s
+
+    def more(size: int) -> bytes:
+        if until is not None:
+            source.settimeout(max(until - time.monotonic(), 1e-3))
+        return source.recv(size)
+
     data, files, _, _ = (
-        socket.recv_fds(source, _SIZE_BYTES, files_max)
-        if files_max
-        else (source.recv(_SIZE_BYTES), [], 0, None)
+        socket.recv_fds(source, _SIZE_BYTES, files_max) if files_max else (more(_SIZE_BYTES), [], 0, None)
     )
     while data and len(data) < _SIZE_BYTES:
-        more = source.recv(_SIZE_BYTES - len(data))
-        if not more:
+        part = more(_SIZE_BYTES - len(data))
+        if not part:
             return None
-        data += more
+        data += part
     size = int.from_bytes(data, "big")
     if not data or size > HEAD_BYTES_MAX:
         return None
     text = bytearray()
     while len(text) < size:
-        more = source.recv(min(size - len(text), 1 << 20))
-        if not more:
+        part = more(min(size - len(text), 1 << 20))
+        if not part:
             return None
-        text += more
+        text += part
     try:
         head = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -51,8 +51,9 @@ class Worker:
             self._start()
         assert self._socket is not None
         try:
+            self._socket.settimeout(self._time_s)
             frames.send(self._socket, dict(head), files)
-            answer = frames.receive(self._socket)
+            answer = frames.receive(self._socket, time_s=self._time_s)
         except OSError:  # gone, or too slow
             answer = None
         if answer is None:
@@ -86,11 +87,10 @@ class Worker:
         answer = None
         with suppress(OSError):
             frames.send(ours, self._begun)
-            answer = frames.receive(ours)
+            answer = frames.receive(ours, time_s=START_S_MAX)
         if answer is None or not answer[0].get("ready"):
             self.end()
             raise DeidentificationError("worker", "to be confined on this system", reason=Reason.WORKER_LOST)
-        ours.settimeout(self._time_s)
 
 
 def _environment() -> dict[str, str]:

@@ -129,7 +129,8 @@ def register_together(
     the effective one.
 
     None where they lead to two patients: that is for a person to settle. One that nobody has heard of is noted only beside those that name
-    nobody yet: a file ties nothing to a patient who is known.
+    nobody yet: a file ties nothing to a patient who is known. Nor does it make two numbers of one authority and type one patient's:
+    whoever wrote it would have merged two for good.
     """
     hashes = {hasher.identifier(one): one for one in identifiers}
     known = sql.subjects_of(
@@ -142,6 +143,10 @@ def register_together(
     if subjects:
         first = next((known[one] for one in hashes if one in known), next(iter(known.values())))
         return graph.named(first) if apart else subjects.pop()
+    if len({hasher.scope(one) for one in hashes.values() if one.authority}) < sum(
+        bool(one.authority) for one in hashes.values()
+    ):
+        return None
     subject = uuid7(now_us // 1_000)
     sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
     sql.insert_identifiers(
