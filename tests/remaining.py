@@ -116,9 +116,10 @@ def compared(pairs: Mapping[Path, Path]) -> dict[str, tuple[float, float]]:
             asked["order"] += 1
             same["order"] += _in_order(after.order(), before.order())
         left = _as_often(before, after)
-        if before.intervals(left):
+        gone = not after.events and before.intervals({code for _day, code in before.events})
+        if gone or before.intervals(left):
             asked["intervals"] += 1
-            same["intervals"] += before.intervals(left) == after.intervals(left)
+            same["intervals"] += not gone and before.intervals(left) == after.intervals(left)
         before_series += before.series.elements()
         after_series += after.series.elements()
     asked["series"], same["series"] = len(before_series), _apart(before_series, after_series)

@@ -4,6 +4,7 @@ import json
 
 from tests import forked
 from tests.e2e.test_deid import HOSTILE, SECRETS, _policy, deid, folder, site, written  # noqa: F401  fixtures
+from tests.stopped import not_ended
 
 
 def jobs(site, *arguments):  # noqa: F811  the fixture
@@ -56,8 +57,7 @@ def test_a_job_that_goes_on_is_one_job(site, folder, tmp_path):  # noqa: F811  t
     """Its journal did not end, and what was told of it was lost: the same command tells all of it again."""
     _, told = deid(site, folder, tmp_path / "out")
     [job] = (site.folder / "deid").iterdir()
-    lines = (job / "journal").read_bytes().splitlines(keepends=True)
-    (job / "journal").write_bytes(b"".join(lines[:-1]))
+    not_ended(job)
     _, again = deid(site, folder, tmp_path / "out")
     assert (again["job"], again["resumed"]) == (told["job"], 2)
     [row] = jobs(site)["jobs"]

@@ -224,7 +224,7 @@ def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
         if Journal.digest_of(folder) == order.digest:
             with suppress(InputError):
                 journal = Journal.read(folder)
-                if journal.ended is None:
+                if journal.ended is None and WORD_KEY in journal.head:
                     return folder.name, journal
     if order.target.exists() and (not order.target.is_dir() or any(order.target.iterdir())):
         raise InputError(
