@@ -68,9 +68,16 @@ def outcome(statement: str, *, confined: bool) -> str:
         else:
             print("done")
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
-    )
+    with Path(MINE.name).open(
+        "rb"
+    ) as mine:  # never /dev/null: one of the tries says who may read what is open
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(program)],
+            stdin=mine,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     return done.stdout.split()[-1]
 
 
