@@ -61,6 +61,19 @@ def test_each_file_leads_to_the_one_it_was_made_from_and_to_its_patient(site, fo
         assert not any(one["source"] for one in found["files"])
 
 
+def test_a_held_file_leads_to_what_it_was_made_from_and_why(site, folder, tmp_path):
+    (tmp_path / "in" / "Quixley").mkdir(parents=True)
+    (tmp_path / "in" / "Quixley" / "scan.pdf").write_bytes(b"%PDF-1.7\n")
+    (tmp_path / "in" / "1.hl7").write_text(HL7.format(n=1, id="77310042"))
+    arguments = ["deid", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *TERMS]
+    told = json.loads(forked.run([*arguments, "--data", str(site.folder), "--json"]).stdout)
+    [held] = told["held_files"]
+    assert site.cli("jobs", told["job"][-12:])["held_items"][0]["file"] == held["file"]
+    [one] = site.cli("trace", "back", held["file"], "--in", str(tmp_path / "in"))["files"]
+    assert (one["job"], one["source"], one["units"]) == (told["job"], "Quixley/scan.pdf", 0)
+    assert [kept["reason"] for kept in one["held"]] == ["deid.format-unknown"]
+
+
 def test_a_renamed_file_and_an_id_in_it_lead_back(site, out, tmp_path):
     for path in released(out):
         if path.suffix == ".dcm" or (b"Provenance" not in path.read_bytes() and path.suffix == ".json"):

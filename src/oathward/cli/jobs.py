@@ -25,7 +25,12 @@ APP = typer.Typer(
 
 @APP.command()
 def jobs(
-    job: Annotated[str, typer.Argument(metavar="[JOB]", help="Id of one; all without it.")] = "",
+    job: Annotated[
+        str,
+        typer.Argument(
+            metavar="[JOB]", help="Id of one, or what it alone begins or ends with; all without it."
+        ),
+    ] = "",
     *,
     project: Annotated[str, typer.Option("--project", metavar="ID", help="Only of this project.")] = "",
     reason: Annotated[
@@ -54,7 +59,7 @@ def jobs(
                 )
             else:
                 row = views.one(db, site.site, job, now_us=at_us, silent=silent)
-                held, after = views.held(db, site.site, job, reason=reason, limit=limit)
+                held, after = views.held(db, site.site, row.id if row else job, reason=reason, limit=limit)
     if not job:
         found = [_plain(one) for one in rows]
         emit({"jobs": found}, as_json=as_json, human=lambda: _list(found))
@@ -114,6 +119,8 @@ def _show(told: Mapping[str, Any]) -> None:
         say(f"{count:>9,}  {code}: {meaning.what}; {meaning.remedy}")
     for one in told["held_items"]:
         unit = "whole" if one["unit"] < 0 else f"unit {one['unit']}"
-        say(f"  {one['file']}  {unit}  {one['reason']}  {one['place']}")
+        say(f"  {one['file']}  {unit}  {one['reason']}  {one['place']}".rstrip())
+    if told["held_items"]:
+        print("Which file of the folder one is: oathward trace back FILE --in FOLDER")
     if told["more"]:
         print("And more: --limit, --json.")

@@ -93,7 +93,7 @@ def back(
         list[str] | None,
         typer.Argument(
             metavar="ID",
-            help="Of what was released: MSH-10 or an id of a FHIR resource from a link; the name of a file of a job, or an id in it.",
+            help="Of what was released: MSH-10 or an id of a FHIR resource from a link; the name of a file that a job wrote or held, or an id in it.",
         ),
     ] = None,
     file: Annotated[
@@ -236,6 +236,9 @@ def _show_files(files: Sequence[Filed]) -> None:
         )
         for subject_id in one.subjects:
             say(f"    about subject {subject_id}")
+        for kept in one.held:
+            what = "held" if kept.unit < 0 else f"unit {kept.unit} held"
+            say(f"    {what}: {kept.reason} {kept.place}".rstrip())
         if one.source:
             say(f"    made from {one.source}")
 

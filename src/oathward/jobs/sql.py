@@ -35,7 +35,7 @@ from oathward.jobs.model import (
 )
 
 _COUNTS = tuple(one.name for one in fields(Progress) if one.name != "figures")
-_OF_SUBJECTS_MAX = 5_000
+_OF_SUBJECTS_MAX = _OF_FILE_MAX = 5_000
 
 deid_job = Table(
     "deid_job",
@@ -63,6 +63,7 @@ deid_held = Table(
     Column("reason", Text, nullable=False),
     Column("place", Text, nullable=False),
     Index("deid_held_reason", "site", "job", "reason", "file", "number"),
+    Index("deid_held_file", "site", "file"),
 )
 deid_unit = Table(
     "deid_unit",
@@ -112,6 +113,13 @@ def one(db: Connection, site: str, id_: str) -> JobRow | None:
     return None if row is None else _row(row)
 
 
+def ids_of(db: Connection, site: str, part: str) -> list[str]:
+    """Find jobs whose id begins or ends so; two are enough to know that it is not one."""
+    table = deid_job.c
+    meant = table.id.startswith(part, autoescape=True) | table.id.endswith(part, autoescape=True)
+    return list(db.execute(select(table.id).where(table.site == site, meant).limit(2)).scalars())
+
+
 def rows(
     db: Connection, site: str, wanted: JobFilters, *, heard_us: int, before: str = "", limit: int = 200
 ) -> list[JobRow]:
@@ -150,8 +158,14 @@ def held(
         query = query.where(table.reason == reason)
     if after[0]:
         query = query.where(tuple_(table.file, table.number) > tuple_(*after))
-    found = db.execute(query.order_by(table.file, table.number).limit(limit))
-    return [HeldItem(row.job, row.file, row.number, row.unit, row.reason, row.place) for row in found]
+    return _held(db, query.order_by(table.file, table.number).limit(limit))
+
+
+def held_of_file(db: Connection, site: str, name: str) -> list[HeldItem]:
+    """List what of a file did not leave, newest job first."""
+    table = deid_held.c
+    query = select(deid_held).where(table.site == site, table.file == name)
+    return _held(db, query.order_by(table.job.desc(), table.number).limit(_OF_FILE_MAX))
 
 
 def units_of_subjects(db: Connection, site: str, subjects: Collection[str]) -> list[UnitRow]:
@@ -165,7 +179,12 @@ def units_of_file(db: Connection, site: str, name: str) -> list[UnitRow]:
     """List the units of a file that left, newest job first: the same file has the same name in every job of a project."""
     table = deid_unit.c
     query = select(deid_unit).where(table.site == site, table.file == name)
-    return _units(db, query.order_by(table.job.desc(), table.unit).limit(_OF_SUBJECTS_MAX))
+    return _units(db, query.order_by(table.job.desc(), table.unit).limit(_OF_FILE_MAX))
+
+
+def _held(db: Connection, query: Any) -> list[HeldItem]:
+    found = db.execute(query)
+    return [HeldItem(row.job, row.file, row.number, row.unit, row.reason, row.place) for row in found]
 
 
 def _units(db: Connection, query: Any) -> list[UnitRow]:

@@ -11,11 +11,16 @@ from dataclasses import replace
 
 from sqlalchemy import Connection
 
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 from oathward.jobs import sql
 from oathward.jobs.model import HeldItem, JobFilters, JobRow, JobState, UnitRow
 
 SILENT_S = 300
 """So long a job that runs may say nothing, besides the time that one file may take."""
+
+PART_LENGTH_MIN = 4
+"""Of an id that is not written out."""
 
 _TURNS = 2
 """A file is asked about twice, each time under its limit."""
@@ -42,8 +47,20 @@ def listed(
 
 
 def one(db: Connection, site: str, id_: str, *, now_us: int, silent: int) -> JobRow | None:
-    """Read one job. ``silent``: as ``silent_us`` gives it."""
+    """Read one job.
+
+    Args:
+        id_: of one, or what it alone begins or ends with. silent: as ``silent_us`` gives it.
+
+    Raises:
+        InputError: several begin or end so.
+    """
     row = sql.one(db, site, id_)
+    if row is None and len(id_) >= PART_LENGTH_MIN:
+        meant = sql.ids_of(db, site, id_)
+        if len(meant) > 1:
+            raise InputError("job", "several begin or end so: say more of it", reason=Reason.INPUT_INVALID)
+        row = sql.one(db, site, meant[0]) if meant else None
     return None if row is None else _now(row, now_us, silent)
 
 
@@ -74,6 +91,11 @@ def units_in_project(db: Connection, site: str, project: str, subjects: Collecti
 def units_of_file(db: Connection, site: str, name: str) -> list[UnitRow]:
     """List whose the units of a file are, by its name in the output without its suffix; newest job first."""
     return sql.units_of_file(db, site, name)
+
+
+def held_of_file(db: Connection, site: str, name: str) -> list[HeldItem]:
+    """List what of a file did not leave, by the name it has or would have in the output; newest job first."""
+    return sql.held_of_file(db, site, name)
 
 
 def _now(row: JobRow, now_us: int, silent: int) -> JobRow:

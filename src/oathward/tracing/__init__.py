@@ -7,7 +7,7 @@ Rules:
 - A look back is bounded, and says how far it came.
 
 ``onward``: from a message or a patient · ``back``: from what was released, ``ids`` what of it says where from · ``files``: what jobs
-wrote · ``told``: the answers.
+wrote and held · ``told``: the answers.
 
 Deliberately absent: who may ask (``cli``), values, paths: what a file was called is told only to who has the folder.
 """

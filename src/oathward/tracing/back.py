@@ -39,7 +39,8 @@ def back(site: Opened, asked: Asked, *, before: int | None = None, records_max: 
     names = list(dict.fromkeys(asked.names))[:NAMES_MAX]
     with read(site.engine) as db:
         units = [unit for name in names for unit in jobs.units_of_file(db, site.site, name)]
-    return Back((*wanted, *names), list(came.values()), went, notices, files_of(site, units), on)
+        held = [item for name in names for item in jobs.held_of_file(db, site.site, name)]
+    return Back((*wanted, *names), list(came.values()), went, notices, files_of(site, units, held), on)
 
 
 def _named(

@@ -1,4 +1,4 @@
-"""Files that left by jobs of de-identification, and what they were made from, for who has the folder."""
+"""Files that jobs of de-identification wrote or held, and what they were made from, for who has the folder."""
 
 from __future__ import annotations
 
@@ -11,16 +11,20 @@ from oathward.core.db import read
 from oathward.deidentifying import walk
 from oathward.deidentifying.job import name_of
 from oathward.jobs import views as jobs
-from oathward.jobs.model import UnitRow
-from oathward.tracing.told import Filed
+from oathward.jobs.model import HeldItem, UnitRow
+from oathward.tracing.told import Filed, Kept
 from oathward.vault.opened import Opened
 
 
-def files_of(site: Opened, units: Sequence[UnitRow]) -> list[Filed]:
-    """Put the units of files together, with the job that each is of."""
+def files_of(site: Opened, units: Sequence[UnitRow], held: Sequence[HeldItem] = ()) -> list[Filed]:
+    """Put together what of files left and what was held, with the job that each is of."""
     by_file: dict[tuple[str, str], list[UnitRow]] = {}
     for unit in units:
         by_file.setdefault((unit.job, unit.file), []).append(unit)
+    kept: dict[tuple[str, str], list[Kept]] = {}
+    for item in held:
+        by_file.setdefault((item.job, item.file), [])
+        kept.setdefault((item.job, item.file), []).append(Kept(item.unit, item.reason, item.place))
     now_us, silent = micros(site.clock.now()), jobs.silent_us(site.settings.deid.file_time_s_max)
     with read(site.engine) as db:
         rows = {
@@ -41,6 +45,7 @@ def files_of(site: Opened, units: Sequence[UnitRow]) -> list[Filed]:
                 state=str(row.state) if row else "",
                 units=len(own),
                 subjects=tuple(dict.fromkeys(one.subject for one in own if one.subject)),
+                held=tuple(kept.get((job, file), ())),
             )
         )
     return found

@@ -45,11 +45,20 @@ class Went:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Something of a file that did not leave. ``unit``: -1 for the whole file; ``reason``: a code."""
+
+    unit: int
+    reason: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filed:
-    """A file that left by a job.
+    """A file that a job wrote or held.
 
     Args:
-        file: keyed name in the output. units: how many of it are of the patient asked about, or in it.
+        file: keyed name in the output. units: how many of it are of the patient asked about, or left.
         source: below the folder that was given; empty where it was not looked for, or is not there.
     """
 
@@ -63,6 +72,7 @@ class Filed:
     units: int
     subjects: tuple[str, ...]
     source: str = ""
+    held: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,31 @@ def test_what_is_told_of_a_file_again_is_told_once(engine):
         assert [one.subject for one in views.units_of_file(db, SITE, "BBBB")] == ["s-1", "", "s-2"]
 
 
+def test_what_of_a_file_is_held_is_found_by_its_name(engine):
+    begin(engine)
+    advance(engine, Progress(done=2), HELD, LEFT)
+    with read(engine) as db:
+        found = views.held_of_file(db, SITE, "AAAA")
+        assert found == [HeldItem("job-1", "AAAA", n, *one) for n, one in enumerate(HELD.held)]
+        assert views.held_of_file(db, SITE, "BBBB") == views.held_of_file(db, "south", "AAAA") == []
+
+
+def test_a_job_is_found_by_what_its_id_alone_begins_or_ends_with(engine):
+    begin(engine, replace(JOB, id="019a3c5e-0001"))
+    begin(engine, replace(JOB, id="019a3c5f-0002"))
+
+    def found(part):
+        with read(engine) as db:
+            row = views.one(db, SITE, part, now_us=T, silent=SILENT)
+        return row.id if row else None
+
+    assert found("019a3c5e") == found("0001") == found("019a3c5e-0001") == "019a3c5e-0001"
+    assert found("019a3c5f") == "019a3c5f-0002"
+    assert found("a3c5") is found("01_a") is found("001") is found("") is None
+    with pytest.raises(InputError):
+        found("019a3c")
+
+
 def test_a_file_that_is_taken_back_left_nobodys_unit(engine):
     begin(engine)
     advance(engine, Progress(done=1, written=1), LEFT)

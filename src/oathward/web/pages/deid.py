@@ -68,7 +68,7 @@ def one(view: View) -> Response:
         if row is None:
             raise InputError("job", "there is none of this id", reason=Reason.NOT_FOUND)
         held, after = views.held(
-            db, site.site, id_, reason=reason, after=view.asked("after")[:64], limit=HELD_ROWS
+            db, site.site, row.id, reason=reason, after=view.asked("after")[:64], limit=HELD_ROWS
         )
         names = people.names(db, site.site, {row.by})
     figures = row.progress.figures
