@@ -40,6 +40,7 @@ class FhirRecipient:
 
     ``script``: for the next writes in turn: a status, a (status, body) or ``"cut"`` (taken, and the connection cut).
     ``puts``: everything that was put, in order: (place, resource as bytes). ``tried``: every write: (line, body).
+    ``made``: what each write said of how it was made (``X-Provenance``), "" where nothing.
     ``reads``: what was asked for, in order. ``unreadable``: the status of every read instead.
     ``whole``: refuses what refers to something that is not there, as servers may (R4 §2.3.0.5).
     """
@@ -50,6 +51,7 @@ class FhirRecipient:
         server = self.authority.issue("server")
         self.puts: list[tuple[str, bytes]] = []
         self.tried: list[tuple[str, bytes]] = []
+        self.made: list[str] = []
         self.script: list[object] = []
         self.always: int | None = None
         self.reads: list[str] = []
@@ -145,6 +147,7 @@ class FhirRecipient:
         body = handler.rfile.read(int(handler.headers["Content-Length"]))
         with self.lock:
             self.tried.append((handler.requestline, body))
+            self.made.append(handler.headers.get("X-Provenance", ""))
             step = self.script.pop(0) if self.script else self.always or self.judged(handler, body)
             status, said = step if isinstance(step, tuple) else (step, None)
             places = puts(handler.command, body)

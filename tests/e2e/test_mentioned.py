@@ -105,6 +105,17 @@ def test_a_pseudonymised_patient_is_untouched_by_the_results_that_follow(site, r
     assert one(recipient, "Patient") == before
     assert one(recipient, "Observation")["subject"] == {"reference": f"Patient/{before['id']}"}
     assert unresolved(recipient) == set()
+    for said in map(json.loads, recipient.made):
+        assert said["policy"] == ["urn:oathward:profile:safe-harbor"]
+        delivery = said["entity"][0]["what"]["identifier"]["value"]
+        assert site.cli("trace", "back", delivery)["came"], "the way back from what the recipient was told"
+
+
+def test_of_what_leaves_as_it_came_nothing_is_said_of_how_it_was_made(site, recipient):
+    declare(site, recipient)
+    site.start()
+    send(site, adt("A"))
+    assert recipient.made == [""]
 
 
 OTHER = "PID|1||456^^^HOSP^MR||Roe^Richard||19600102|M"

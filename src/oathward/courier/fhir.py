@@ -3,6 +3,7 @@
 Rules:
 - Every id in a body is fixed for (message, link), so sending it again changes nothing: an unknown outcome is sent again.
 - An entry that is only to create is left out where its place is taken (``places``); what is sent is plain R4.
+- How what leaves was made is said in a header that a server may know or not (``provenance``).
 - ``200 201 202 204`` are a receipt, for a transaction only with a ``transaction-response`` whose every entry says ``2xx``.
 - ``408 425 429 502 503 504``: the recipient is away or busy, for everyone. ``Retry-After`` is honoured, bounded,
   in seconds or as a time.
@@ -40,6 +41,7 @@ from oathward.courier.http_client import Answer, AnswerBrokenError, HttpConnecti
 from oathward.courier.lane import reason_of
 from oathward.courier.model import GRACE_S, Delivered, Failed, Item, Result
 from oathward.courier.places import Places, Target, target_of, without
+from oathward.messages.model import OutboxRow
 
 _TOOK = frozenset({200, 201, 202, 204})
 _THERE, _NOT_THERE = frozenset({200, 304}), frozenset({404, 410})
@@ -73,6 +75,7 @@ class FhirWire:
         server_name: the name in its certificate; empty for the host of ``base``.
         places: what the recipient is known to hold; shared by all connections to it.
         creates: an entry that is only to create is left out where its place is taken; False: it is written.
+        provenance: gives what a write says of how it was made, ASCII without line breaks; empty: nothing.
     """
 
     window = 1
@@ -87,9 +90,11 @@ class FhirWire:
         server_name: str = "",
         places: Places | None = None,
         creates: bool = True,
+        provenance: Callable[[OutboxRow], str] = lambda _: "",
     ) -> None:
         where = urlsplit(base)
         self._places, self._creates = places or Places(), creates
+        self._provenance = provenance
         self._authority, self._path = where.netloc, where.path.rstrip("/")
         self._limits = limits
         self._http = HttpConnection(
@@ -196,9 +201,11 @@ class FhirWire:
         common = f"Accept: application/fhir+json\r\nX-Request-Id: {item.row.id}\r\n"
         if method == "GET":
             return f"{start}{common}\r\n"
+        made = self._provenance(item.row)
+        made = f"X-Provenance: {made}\r\n" if made else ""
         return (
             f"{start}Content-Type: application/fhir+json\r\n{common}Prefer: return=minimal\r\n"
-            f"Content-Length: {size_bytes}\r\n\r\n"
+            f"{made}Content-Length: {size_bytes}\r\n\r\n"
         )
 
     async def _ask(self, request: bytes) -> Answer:

@@ -263,7 +263,7 @@ class Courier:
         link, recipient = declared
         limits = self.site.settings.courier
         try:
-            wires = wires_of(recipient, self.site.settings, link.mentioned)
+            wires = wires_of(recipient, self.site.settings, link.mentioned, self.knows.provenance)
         except (OSError, OathwardError) as error:
             # Files of a certificate that are not there (yet), say: tried again at every look, said once.
             self._unusable[link.id] = str(getattr(error, "filename", None) or error)

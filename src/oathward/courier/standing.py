@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from oathward.activation import Active, load_active
@@ -27,6 +27,7 @@ from oathward.core.errors import KeeperError, OathwardError, StorageError, Vault
 from oathward.core.reasons import Reason
 from oathward.courier.feed import settled_error
 from oathward.courier.model import Item
+from oathward.courier.provenance import header_of, origins_of
 from oathward.courier.recheck import Later, Now, refused_each
 from oathward.courier.record import Settled
 from oathward.courier.wires import check_form, sealed_for
@@ -36,6 +37,7 @@ from oathward.patients import sql as patients
 from oathward.patients.graph import Graph
 from oathward.plans import Plans
 from oathward.policy.model import Link, Recipient
+from oathward.protocols.fhir.provenance import Origin
 from oathward.vault.bodies import SegmentReader
 from oathward.vault.envelope import Opened as Envelope
 from oathward.vault.envelope import Opener
@@ -70,6 +72,7 @@ class Standing:
         self._keys_at_s = time.monotonic()
         self.active: Active | None = None
         self._plans = Plans()
+        self._origins: Mapping[str, Origin] = {}
         self._marks = (-1, -1)
         self._taking = threading.Lock()
         self.watch = Watch(self._look, site.settings.consent.poll_ms / 1000)
@@ -81,6 +84,10 @@ class Standing:
         return (
             found is not None and bundle is not None and bundle.recipients[found.recipient].withdrawal_notice
         )
+
+    def provenance(self, row: OutboxRow) -> str:
+        """Say how a delivery was made, as the header of its request has it; empty where nothing is to be said."""
+        return header_of(self._origins.get(row.link), row)
 
     def may_start(self, link: Link) -> bool:
         """Say whether anything of a link may be sent now."""
@@ -101,6 +108,7 @@ class Standing:
             self._keys_at_s = time.monotonic()
         if active is not self.active:
             self._plans = Plans(active.bundle.profiles if active else None)
+            self._origins = origins_of(active.bundle) if active else {}
             moved = True
         self.active = active
         return moved

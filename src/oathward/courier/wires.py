@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import ssl
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,11 +28,17 @@ from oathward.messages.model import OutboxRow
 from oathward.policy.model import Mentioned, Recipient
 
 
-def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "create") -> list[Wire]:
+def wires_of(
+    recipient: Recipient,
+    settings: Settings,
+    mentioned: Mentioned = "create",
+    provenance: Callable[[OutboxRow], str] = lambda _: "",
+) -> list[Wire]:
     """Make the wires to a recipient, one a lane; the last is for notices, where it is told of withdrawals.
 
     Args:
         mentioned: what the link says of resources that a message only mentions.
+        provenance: what a FHIR server is told of how a delivery was made.
 
     Raises:
         OSError: files of its TLS are not there or cannot be used.
@@ -52,6 +59,7 @@ def wires_of(recipient: Recipient, settings: Settings, mentioned: Mentioned = "c
                 server_name=name,
                 places=places,
                 creates=mentioned == "create",
+                provenance=provenance,
             )
             for _ in lanes
         ]

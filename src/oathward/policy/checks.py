@@ -136,12 +136,16 @@ def formats(stated: Stated) -> None:
     for link, section in stated.links:
         recipient = recipients.get(link.recipient)
         if recipient is None:
-            for key in ("format", "mentioned", "shared_ids"):
+            for key in ("format", "mentioned", "provenance", "shared_ids"):
                 if section.has(key):
                     section.note(key, "what is kept stays as it came; remove this line")
             continue
         if section.has("mentioned") and outgoing_wire(link, recipient, "hl7v2") != "fhir":
             section.note("mentioned", f"HL7 v2 does not leave as FHIR on link `{link.id}`; remove this line")
+        if section.has("provenance") and recipient.kind != "fhir":
+            section.note(
+                "provenance", "only a FHIR server is told with each write how it was made; remove this line"
+            )
         if link.shared_ids and (
             outgoing_wire(link, recipient, "fhir") != "fhir" or not link.carries_identity
         ):

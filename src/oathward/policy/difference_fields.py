@@ -183,6 +183,9 @@ LINK: Mapping[str, Rule] = {
         "what a message only mentions is {new} there (before: {old})",
         {"create": "created where it is not", "update": "written over"}.__getitem__,
     ),
+    "provenance": _flag(
+        ("same", "is told how what it gets was made"), ("same", "is no longer told how what it gets was made")
+    ),
     "shared_ids": _set(
         "references of devices {} leave as they are", "references of devices {} leave as pseudonyms again"
     ),

@@ -134,6 +134,7 @@ class Link:
     ``sensitivity_denied``: sensitivity code → classes that then do not pass.
     ``format``: what leaves, whatever came in; None is what the recipient speaks, else as it came.
     ``mentioned``: where HL7 v2 leaves as FHIR, what a message names and is not about: only created, or written.
+    ``provenance``: a FHIR server is told with each write how what leaves was made, where a profile makes it less telling.
     ``shared_ids``: devices that refer by logical ids of the recipient's own server: their references leave as they are.
     ``valid_from_us``, ``valid_until_us``: microseconds UTC of the agreement; ``None`` is unbounded.
     """
@@ -155,6 +156,7 @@ class Link:
     retention_days: int = 0
     format: Wire | None = None
     mentioned: Mentioned = "create"
+    provenance: bool = True
     shared_ids: frozenset[str] = frozenset()
     on_exhausted: Literal["block", "skip"] = "block"
     carries_identity: bool = False

@@ -199,6 +199,7 @@ def link(section: Section) -> Link:
         retention_days=section.whole("retention_days", 0),
         format=cast("Wire | None", section.choice("format", ("", *get_args(Wire)), "") or None),
         mentioned=cast("Mentioned", section.choice("mentioned", get_args(Mentioned), "create")),
+        provenance=section.flag("provenance", default=True),
         shared_ids=frozenset(section.words("shared_ids", ())),
         on_exhausted=cast(
             "Literal['block', 'skip']", section.choice("on_exhausted", ("block", "skip"), "block")

@@ -94,6 +94,31 @@ def run(*script, items=None, otherwise=(), **how):
 # --- what is asked
 
 
+def test_how_it_was_made_is_said_with_what_is_written_and_with_nothing_else():
+    creates = {
+        **TWO,
+        "entry": [{**TWO["entry"][0], "request": {**TWO["entry"][0]["request"], "ifNoneMatch": "*"}}],
+    }
+
+    async def go(says):
+        async with FarEnd([answer(201)], [answer(404)], [answer(200, responses("201"))]) as far:
+            wire = FhirWire(f"https://127.0.0.1:{far.port}/fhir", LIMITS, context=None, provenance=says)
+            await deliver(wire, [item(0), item(1, body=creates)])
+            return far.requests, far.heads
+
+    (requests, heads), (_, plain) = (
+        asyncio.run(go(lambda row: f"{row.id}: made")),
+        asyncio.run(go(lambda _: "")),
+    )
+    assert [line.partition(" ")[0] for line, _ in requests] == ["PUT", "GET", "POST"]
+    assert [
+        "X-Provenance: ID0: made" in heads[0],
+        "X-Provenance" in heads[1],
+        "X-Provenance: ID1: made" in heads[2],
+    ] == [True, False, True]
+    assert not any("X-Provenance" in head for head in plain)
+
+
 def test_one_resource_is_put_under_its_own_id_and_a_transaction_posted_to_the_base():
     results, _, far = run(
         [answer(201)], [answer(200, responses("201", "200 OK"))], items=[item(0), item(1, body=TWO)]

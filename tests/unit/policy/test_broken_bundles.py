@@ -78,6 +78,8 @@ TABLE = {
     "mentioned where HL7 v2 stays HL7 v2": Broken(EHR, "retention_days = 7", 'mentioned = "update"', "mentioned", "does not leave as FHIR"),
     "shared ids with a recipient of HL7 v2": Broken(EHR, "retention_days = 7", 'shared_ids = ["hub"]', "shared_ids", "only a recipient of FHIR"),
     "shared ids where nobody is told who it is": Broken(REGISTRY, 'format = "fhir"', 'shared_ids = ["hub"]\nformat = "fhir"', "shared_ids", "only a recipient of FHIR"),
+    "how it was made, to a recipient of HL7 v2": Broken(EHR, "retention_days = 7", "provenance = false", "provenance", "only a FHIR server"),
+    "how it was made, of what is kept": Broken(KEEP, "retention_days = 30", "provenance = true\nretention_days = 30", "provenance", "stays as it came"),
     "mentioned for what is kept": Broken(KEEP, "retention_days = 30", 'mentioned = "create"\nretention_days = 30', "mentioned", "stays as it came"),
     "FHIR to a recipient of HL7 v2": Broken(EHR, 'message_types = ["*"]', 'message_types = ["FHIR^Observation"]', "[sources]", "FHIR is not written as HL7 v2"),
     "no port": Broken(TO_EHR, "ehr.example:2576", "ehr.example", "address", "write host and port"),

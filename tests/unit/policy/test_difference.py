@@ -74,6 +74,7 @@ ROWS = [
     (EHR, "retention_days = 7", "retention_days = 9", "link.retention_days", "ehr", "widen", "is kept for 9 days instead of 7"),
     (RESEARCH, 'format = "fhir"', "", "link.format", "research-registry", "widen", "leaves as what the recipient speaks"),
     (RESEARCH, TOP, 'mentioned = "update"\n[sources]', "link.mentioned", "research-registry", "widen", "written over"),
+    (RESEARCH, TOP, "provenance = false\n[sources]", "link.provenance", "research-registry", "same", "no longer told how what it gets was made"),
     ("links/home-care.toml", TOP, 'shared_ids = ["hub-1"]\n[sources]', "link.shared_ids", "home-care", "widen", "references of devices `hub-1` leave as they are"),
     (VENDOR, 'on_exhausted = "skip"', 'on_exhausted = "block"', "link.on_exhausted", "vendor-cloud", "same", "holds those behind it"),
     (EHR, 'profile = "treatment"\ncarries_identity = true', 'profile = "own"\ncarries_identity = false', "link.carries_identity", "ehr", "narrow", "may no longer say who the patient is"),

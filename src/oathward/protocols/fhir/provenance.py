@@ -1,12 +1,14 @@
-"""Write Provenance: what became of a file, which travels with what leaves of it.
+"""Write Provenance: how what leaves was made, which travels with it.
 
 Rules:
-- It names what leaves, by the references that leave, and what it was made of by the keyed name of the file alone: who has the
-  folder and the project's key finds the way back, nobody else.
+- Of a file it names what leaves, by the references that leave, and what it was made of by the keyed name of the file alone: who has
+  the folder and the project's key finds the way back, nobody else.
+- Of a delivery it stands in the header of the request, names no target (the server knows what it wrote), and what it was made of by
+  the delivery's id, which the recipient has anyway: the site's own record leads from there.
 - No person, no path, no clock: who ran a job is on the site's own record, and when comes from the caller.
 
 Source: FHIR R4 §6.3 (Provenance); ISO/HL7 21089 (record lifecycle events: deidentify, pseudonymize); R4 §2.36 (bdl-2: only what is
-found by a search says how).
+found by a search says how); R4 §6.3.4.4 (X-Provenance).
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ TARGETS_MAX = 1_000
 """In one Provenance; what leaves of a larger file has several."""
 
 FILE, PROFILE, PROJECT = "urn:oathward:file", "urn:oathward:profile", "urn:oathward:project"
-"""Systems of names: keyed names of files, profiles, projects."""
+DELIVERY = "urn:oathward:delivery"
+"""Systems of names: keyed names of files, profiles, projects; ids of deliveries."""
 
 _LIFECYCLE = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
 _PARTICIPANT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
@@ -30,7 +33,9 @@ class Origin(NamedTuple):
     """Where what leaves comes from.
 
     Args:
-        program: with its version. recorded: when the job began, an instant as FHIR writes it: a job that goes on says the same.
+        program: with its version. recorded: when the job began, or the delivery was made, an instant as FHIR writes it: a job that
+            goes on, and what is sent again, say the same.
+        project: empty where nothing is keyed.
         pseudonyms: keyed names stand for persons; else nothing leads back.
         file: keyed name.
     """
@@ -54,20 +59,34 @@ def provenances(origin: Origin, targets: Sequence[str]) -> Iterator[Resource]:
             "resourceType": "Provenance",
             "id": f"{origin.file.lower()}-provenance{number or ''}",
             "target": [{"reference": one} for one in targets[at : at + TARGETS_MAX]],
-            "recorded": origin.recorded,
-            "policy": [f"{PROFILE}:{origin.profile}"],
-            "activity": _code(_LIFECYCLE, "pseudonymize" if origin.pseudonyms else "deidentify"),
-            "agent": [
-                {
-                    "type": _code(_PARTICIPANT, "assembler"),
-                    "who": {"display": origin.program},
-                    "onBehalfOf": {"identifier": {"system": PROJECT, "value": origin.project}},
-                }
-            ],
-            "entity": [
-                {"role": "derivation", "what": {"identifier": {"system": FILE, "value": origin.file}}}
-            ],
+            **_made(origin, FILE, origin.file),
         }
+
+
+def of_delivery(origin: Origin, delivery: str) -> Resource:
+    """Give the Provenance of one delivery, for the header of its request.
+
+    Args:
+        delivery: its id.
+    """
+    return {"resourceType": "Provenance", **_made(origin, DELIVERY, delivery)}
+
+
+def _made(origin: Origin, system: str, of: str) -> Resource:
+    behalf = {"onBehalfOf": {"identifier": {"system": PROJECT, "value": origin.project}}}
+    return {
+        "recorded": origin.recorded,
+        "policy": [f"{PROFILE}:{origin.profile}"],
+        "activity": _code(_LIFECYCLE, "pseudonymize" if origin.pseudonyms else "deidentify"),
+        "agent": [
+            {
+                "type": _code(_PARTICIPANT, "assembler"),
+                "who": {"display": origin.program},
+                **(behalf if origin.project else {}),
+            }
+        ],
+        "entity": [{"role": "derivation", "what": {"identifier": {"system": system, "value": of}}}],
+    }
 
 
 def references(resources: Iterable[Resource]) -> list[str]:
