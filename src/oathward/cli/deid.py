@@ -69,15 +69,14 @@ def deid(
     Run again after it was stopped, it goes on. Files get names of their own. Exit code 1 where something was held.
     """
     from oathward.cli.asking import hasher_of
-    from oathward.cli.permitted import who_may
+    from oathward.cli.permitted import asks
     from oathward.deidentifying.job import Order, folder_of, run
     from oathward.deidentifying.recorded import Recorded
     from oathward.deidentifying.report import figures
     from oathward.deidentifying.whom import Whom
-    from oathward.vault.keeper import client
 
     with opened(data) as site:
-        who = who_may(site, person, "deid.run")
+        asked = asks(site, person, "deid.run")
         bundle = _bundle(site)
         chosen, text = _profile(bundle, profile)
         settings, limits = site.settings, site.settings.deid
@@ -100,13 +99,13 @@ def deid(
         shifts, apart = _shifts(chosen, declared), declared is None or declared.merges == "apart"
         jobs = settings.data / "deid"
         begun_us = now_us(site)
-        with client.connect(settings, "gateway") as keeper, _progress(as_json) as say:
-            whom = Whom(site, keeper, hasher_of(settings), project, who, shifts=shifts, apart=apart)
-            with Recorded(site, profile, project, who, say) as recorded:
-                done = run(order, whom, jobs, begun_us, recorded.heard)
-                told = figures(order, done, begun_us, now_us(site))
-                recorded.ended(done)
-                _end(folder_of(jobs, done.id), out, told)
+        begun = site.keeper.jobs.begin(project, asked.proof)
+        whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=apart)
+        with _progress(as_json) as say, Recorded(site, profile, project, asked.who, say) as recorded:
+            done = run(order, whom, jobs, begun_us, recorded.heard)
+            told = figures(order, done, begun_us, now_us(site))
+            recorded.ended(done)
+            _end(folder_of(jobs, done.id), out, told)
     emit(told, as_json=as_json, human=lambda: _show(told, out))
     if told["held"] or told["partly_held"] or done.residue:
         raise typer.Exit(1)

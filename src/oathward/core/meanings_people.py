@@ -104,6 +104,10 @@ PEOPLE: dict[Reason, Meaning] = {
         "it is this person's own, or about them: somebody else must decide it",
         "ask another person who may",
     ),
+    Reason.ACCESS_PROJECT: Meaning(
+        "the project names who runs jobs of de-identification into it, and this person is none of them",
+        "ask one of them, or propose a policy whose `released_by` names this person too",
+    ),
     Reason.ACCESS_FACTOR: Meaning("it takes two factors", "set a second factor up under My account"),
     Reason.ACCESS_STEP_UP: Meaning(
         "it takes a proof of this moment", "prove again who you are, then do it again"

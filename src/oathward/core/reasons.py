@@ -175,6 +175,7 @@ class Reason(Enum):
     ACCESS_FACTOR = "access.second-factor", _DENIED
     ACCESS_STEP_UP = "access.step-up", _DENIED
     ACCESS_PROVE_BOTH = "access.prove-both", _DENIED
+    ACCESS_PROJECT = "access.project", _DENIED
     ACCESS_RELATION = "access.no-relationship", _DENIED
     WITHHELD = "access.withheld", _DENIED
     # --- changes of policy

@@ -28,7 +28,7 @@ from oathward.patients import actions
 from oathward.patients.identifiers import Hasher, Identifier
 
 if TYPE_CHECKING:
-    from oathward.vault.keeper.client import Client
+    from oathward.vault.keeper.client.jobs import Order
     from oathward.vault.opened import Opened
 
 _VALUE_LENGTH_MAX = 1_000
@@ -47,24 +47,22 @@ class Whom:
     """Find patients of one project for one job; safe in threads.
 
     Args:
-        keeper: asked as a gateway asks it. by: who runs the job.
+        order: what the keeper gave the job, for the project. by: who runs it.
         apart: a merge leaves each number its pseudonym, as on the project's links. shifts: dates move.
     """
 
     def __init__(
         self,
         site: Opened,
-        keeper: Client,
+        order: Order,
         hasher: Hasher,
-        project: str,
         by: str,
         *,
         shifts: bool,
         apart: bool = True,
     ) -> None:
-        self._site, self._keeper, self._hasher, self._project, self._by = site, keeper, hasher, project, by
+        self._site, self._order, self._hasher, self._by = site, order, hasher, by
         self._shifts, self._apart = shifts, apart
-        self._device_key = keeper.device_key(project)
         self._year = site.clock.now().year
         self._guard = threading.Lock()
         self._subjects: dict[tuple[bytes, ...], str | None] = {}
@@ -74,7 +72,7 @@ class Whom:
     @property
     def device_key(self) -> bytes:
         """The project's own key."""
-        return self._device_key
+        return self._order.device_key
 
     def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[Secrets | None]:
         """Give what each unit of a file is shaped with, one thing a patient; None where whose it is cannot be said.
@@ -89,7 +87,7 @@ class Whom:
             identifiers = [_identifier(one) for one in listed]
             if not identifiers:
                 seed = blake2b(
-                    f"{name}\r{number}".encode(), key=self._device_key, digest_size=SEED_BYTES
+                    f"{name}\r{number}".encode(), key=self._order.device_key, digest_size=SEED_BYTES
                 ).digest()
                 found.append(Secrets("", self._told(seed, source, "")))
                 continue
@@ -117,7 +115,7 @@ class Whom:
         return {
             "known": orjson.loads(self._known.get(subject, b"[]")),
             "seed": base64.b64encode(seed).decode(),
-            "device_key": base64.b64encode(self._device_key).decode(),
+            "device_key": base64.b64encode(self._order.device_key).decode(),
             "days": days_of(seed) if self._shifts else 0,
             "year": self._year,
             "source": source,
@@ -143,7 +141,7 @@ class Whom:
         with self._guard:
             seed = self._seeds.get(subject)
             if seed is None:
-                seed = self._seeds[subject] = self._keeper.seed(subject, self._project)
+                seed = self._seeds[subject] = self._order.seed(subject)
             return seed
 
 

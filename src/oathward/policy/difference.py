@@ -87,7 +87,9 @@ def _projects(old: Bundle | None, new: Bundle) -> Iterator[Change]:
                 "project.added", name, "same", f"New project {name}: its pseudonyms are its own.", links
             )
         elif name not in new.projects:
-            yield Change("project.removed", name, "same", f"Project {name} is gone.", links)
+            # It may come back under the same id, and then it takes jobs of everybody.
+            direction: Direction = "widen" if there[name].released_by else "same"
+            yield Change("project.removed", name, direction, f"Project {name} is gone.", links)
         else:
             for kind, (direction, said) in compare(there[name], new.projects[name], table.PROJECT, "project"):
                 yield Change(kind, name, direction, f"Project {name} {said}.", links)

@@ -276,6 +276,14 @@ def _merges(_: str, new: str) -> Iterable[Said]:
     yield "widen", said
 
 
+def _released_by(old: frozenset[str], new: frozenset[str]) -> Iterable[Said]:
+    """Nobody named is everybody who may run a job."""
+    wider = bool(old) and (not new or not new <= old)
+    who = ", ".join(sorted(new)) or "whoever may run a job"
+    before = ", ".join(sorted(old)) or "whoever may run one"
+    yield "widen" if wider else "narrow", f"takes jobs of {who} (before: {before})"
+
+
 PROJECT: Mapping[str, Rule] = {
     "id": _to("same", "is called {new} instead of {old}"),
     "title": _to("same", "has the title “{new}” (before: “{old}”)"),
@@ -283,6 +291,7 @@ PROJECT: Mapping[str, Rule] = {
         ("narrow", "moves dates by a secret number of days"), ("widen", "no longer moves dates")
     ),
     "merges": _merges,
+    "released_by": _released_by,
 }
 
 

@@ -11,7 +11,7 @@ Deliberately absent: subjects and patients (a decision never sees who, only what
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -195,13 +195,19 @@ class Project:
     """What pseudonyms are stable within, and unlinkable outside of.
 
     ``date_shift``: dates move by a secret number of days; never on live links. ``merges``: a merge leaves each number its
-    pseudonym (``apart``), or the merged have the surviving one's from then on.
+    pseudonym (``apart``), or the merged have the surviving one's from then on. ``released_by``: the persons, by id, and roles
+    that may run jobs of de-identification into it; empty: whoever may run one.
     """
 
     id: str
     title: str = ""
     date_shift: bool = False
     merges: Literal["apart", "together"] = "apart"
+    released_by: frozenset[str] = frozenset()
+
+    def releases(self, person: str, roles: Iterable[str]) -> bool:
+        """Say whether somebody may run jobs into it, as far as it names who may."""
+        return not self.released_by or not self.released_by.isdisjoint((person, *roles))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,22 @@ from __future__ import annotations
 
 import base64
 import binascii
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Literal, cast, get_args
 
-from oathward.core.labels import CARE_PURPOSES, CLASSES, Assurance, Confidentiality, Purpose, expand
+from oathward.core.ids import is_id
+from oathward.core.labels import (
+    CARE_PURPOSES,
+    CLASSES,
+    UNGRANTED,
+    Assurance,
+    Confidentiality,
+    Purpose,
+    Role,
+    expand,
+)
 from oathward.policy.house import HOUSE
 from oathward.policy.labels import SENSITIVITIES, LabelRule, LabelTable
 from oathward.policy.model import (
@@ -41,6 +52,9 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _MESSAGE_TYPE = re.compile(r"\*|[A-Z][A-Z0-9]{2}\^(\*|[A-Z0-9]{3})|FHIR\^(\*|[A-Z][A-Za-z]{2,63})")
 _HOST_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(?P<port>\d{1,5})")
 _PORT_MAX = 65_535
+_ROLES = sorted(role.value for role in Role if role not in UNGRANTED)
+_MISSPELT = 0.8
+"""So like a role that it is one, misspelt: ids of persons are not."""
 _BASE = re.compile(r"(?:/[A-Za-z0-9._~-]+)*/?")
 _ADDRESS_FORMS = '"mllps://host:port", "https://host:port/base", "mllp://host:port" or "file:folder"'
 
@@ -352,6 +366,23 @@ def projects(section: Section) -> dict[str, Project]:
                 merges=cast(
                     "Literal['apart', 'together']", table.choice("merges", ("apart", "together"), "apart")
                 ),
+                released_by=_released_by(table),
             )
             table.done()
     return found
+
+
+def _released_by(table: Section) -> frozenset[str]:
+    """Read who may run jobs into a project: ids of persons and roles. Who is here is not known to a bundle."""
+    named = table.words("released_by", ())
+    if table.has("released_by") and not named:
+        table.note(
+            "released_by", "names nobody; leave it out where whoever may run a job may release into it"
+        )
+    for word in named:
+        meant = difflib.get_close_matches(word, _ROLES, 1, _MISSPELT)
+        if not is_id(word):
+            table.note("released_by", "must list ids of persons and roles, as in `privacy-officer`", word)
+        elif meant and word != meant[0]:
+            table.note("released_by", f"`{word}` is no role; did you mean `{meant[0]}`?", word)
+    return frozenset(named)

@@ -101,6 +101,8 @@ ROWS = [
     ("projects.toml", "Device telemetry for the maker", "Telemetry", "project.title", "telemetry", "same", "Telemetry"),
     ("projects.toml", "[telemetry]", '[telemetry]\nmerges = "together"', "project.merges", "telemetry", "widen", "Project telemetry gives merged patients one pseudonym, also those merged before"),
     ("projects.toml", 'merges = "together"', 'merges = "apart"', "project.merges", "registry", "widen", "bears its own again"),
+    ("projects.toml", "[telemetry]", '[telemetry]\nreleased_by = ["p-1"]', "project.released_by", "telemetry", "narrow", "takes jobs of p-1 (before: whoever may run one)"),
+    ("projects.toml", 'released_by = ["p-1"]', 'released_by = ["p-1", "privacy-officer"]', "project.released_by", "registry", "widen", "takes jobs of p-1, privacy-officer (before: p-1)"),
     ("projects.toml", "[registry]", '[unused]\ntitle = "x"\n[registry]', "project.added", "unused", "same", "New project unused"),
     ("protection.toml", 'here = "clinical"', 'here = "enterprise"', "protection.here", "protection", "widen", "zone enterprise"),
     ("protection.toml", 'research = "partner"', 'research = "internal"', "protection.zones", "protection", "widen", "takes zone research for internal"),
@@ -133,6 +135,7 @@ BASES = {
     "link.gets": edited(VENDOR, '"device-telemetry"', '"own"'),
     "link.form": edited(VENDOR, '"device-telemetry"', '"own"'),
     "project.merges": edited("projects.toml", "[registry]", '[registry]\nmerges = "together"'),
+    "project.released_by": edited("projects.toml", "[registry]", '[registry]\nreleased_by = ["p-1"]'),
     "link.without_consent": edited(VENDOR, "without_consent = true", "without_consent = false"),
 }
 """Rows of these kinds begin elsewhere; a row that narrows where its base is narrow already says so itself."""

@@ -114,6 +114,11 @@ INTO = BASE | {"policies/stop.cedar": FORBID}
 OUTSIDE = edited(EHR, 'recipient = "ehr"', 'recipient = "research-registry"\nagreement = "DUA-2026-001"')
 OUTSIDE[EHR] = OUTSIDE[EHR].replace(b'indeterminate = "care-team"', b'indeterminate = "hold"')
 OFF = b'@id("off") @why("maintenance") forbid(principal, action, resource);'
+_OURS = edited(EHR, 'profile = "treatment"', 'profile = "treatment"\nproject = "ours"')
+RELEASED = [
+    edited("projects.toml", "[registry]", f"[ours]\nreleased_by = {who}\n[registry]", _OURS)
+    for who in ('["p-1"]', '["p-1", "p-2"]')
+]
 EMERGENCIES = [
     ("stop everything", BASE, INTO, ""),
     ("a link goes", BASE, without("vendor-cloud"), ""),
@@ -128,6 +133,8 @@ EMERGENCIES = [
     ("another legal person is called ours", BASE, edited("recipients/vendor-cloud.toml", "external = true", "external = false"), "running the services"),
     ("a care link that leaves the house", BASE, OUTSIDE, "goes to another legal person"),
     ("the table of protection", BASE, edited("protection.toml", 'research = "partner"', 'research = "internal"'), "research (HRESCH)"),
+    ("more who release, into a project of a care link", *RELEASED, "lets more people run jobs"),
+    ("a project that named who releases goes", edited("projects.toml", "[registry]", '[spare]\nreleased_by = ["p-1"]\n[registry]'), BASE, "Project spare is gone"),
     ("what people may do", BASE, BASE | {"people/x.cedar": b'@id("x") permit(principal, action == Action::"ledger.see", resource) when { context.roles.contains("clinician") };'}, "changes what people may do"),
     ("nobody may do anything", BASE, BASE | {"people/off.cedar": OFF}, "changes what people may do"),
     ("people may do more or less", BASE | {"people/off.cedar": OFF}, BASE, "changes what people may do"),

@@ -40,6 +40,7 @@ from oathward.vault.table_store import TableStore
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Register
+    from oathward.vault.keeper.projects import Projects
 
 log = structlog.get_logger()
 
@@ -89,7 +90,7 @@ class Keeper:
             self.guard = threading.Lock()
             self.copying = threading.Lock()  # one emergency copy at a time
             self.copy_asked: Progress | None = None
-            self.seeds_issued: Counter[str] = Counter()
+            self.seeds_issued: Counter[tuple[str, str]] = Counter()  # by project, and person of a job
             self.identified: deque[float] = (
                 deque()
             )  # when identities were opened for notices, by ``monotonic``
@@ -112,6 +113,7 @@ class Keeper:
             self.orders = Orders()
             self.seen = Seen()
             self.rules: tuple[bytes | None, Rules] | None = None  # with the bundle they are of
+            self.projects: tuple[bytes, Projects] | None = None  # so are these
             self.bodies: BodyReader = (
                 SegmentReader(settings.data / "bodies")
                 if self.engine.dialect.name == "sqlite"

@@ -32,6 +32,7 @@ from oathward.vault.keeper.client.asks import Asks
 from oathward.vault.keeper.client.changes import Changes
 from oathward.vault.keeper.client.copies import Copies
 from oathward.vault.keeper.client.glass import Glasses
+from oathward.vault.keeper.client.jobs import Jobs
 from oathward.vault.keeper.client.notices import Notices
 from oathward.vault.keeper.client.patients import Patients, original_of
 from oathward.vault.keeper.client.people import People
@@ -98,13 +99,12 @@ class Client:
 
     def __init__(self, transport: Transport, role: str, authority: Verifier) -> None:
         self.role = role
-        self._transport, self._authority = transport, authority
-        self._serials: dict[str, int] = {}
+        self._transport, self._authority, self._serials = transport, authority, dict[str, int]()
         self.people, self.glass, self.words = People(self._call), Glasses(self._call), Words(self._call)
         self.reidentify = Reidentify(self._call)
         self.patients, self.notices = Patients(self._call, self._document), Notices(self._call)
         self.changes, self.copies = Changes(self._call, self._document), Copies(self._call)
-        self.portal, self.asks = Portal(self._call), Asks(self._call)
+        self.portal, self.asks, self.jobs = Portal(self._call), Asks(self._call), Jobs(self._call)
 
     def __enter__(self) -> Self:
         return self

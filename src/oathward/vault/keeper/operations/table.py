@@ -11,7 +11,8 @@
 
 Rules:
 - Arguments are checked by shape first (``shapes``); results are plain JSON, bytes as base64.
-- A seed is counted; the counts become records ``seed.issued`` about once a second.
+- A seed is counted; the counts become records ``seed.issued`` about once a second, of jobs with their person.
+- A project that jobs alone write into, and that names whose, has no seed for a process that says for nobody.
 
 Deliberately absent: parsing of messages, certificates, or anything else of foreign make.
 """
@@ -30,11 +31,13 @@ from oathward.vault.keeper import (
     breaking,
     care_keeping,
     glasses,
+    job_seeds,
     keyring,
     merging,
     noticing,
     opening,
     patient_opening,
+    projects,
     reaching,
     reidentifying,
     roles,
@@ -92,12 +95,17 @@ def flush_counts(keeper: Keeper) -> None:
         now_us = keeper.now_us()
         keeper.record(
             [
-                Record("seed.issued", {"count": count, "project": project}, now_us)
-                for project, count in sorted(counts.items())
+                Record("seed.issued", _issued(keeper, project, person, count), now_us)
+                for (project, person), count in sorted(counts.items())
             ]
         )
     visiting.flush(keeper)
     seats.flush(keeper)
+
+
+def _issued(keeper: Keeper, project: str, person: str, count: int) -> dict[str, Any]:
+    told: dict[str, Any] = {"count": count, "project": project}
+    return told | {"person": person, "today": job_seeds.today(keeper, person, project)} if person else told
 
 
 def _state(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
@@ -148,15 +156,18 @@ def _hello(keeper: Keeper, _caller: Caller) -> dict[str, Any]:
 
 
 def _seeds(keeper: Keeper, _caller: Caller, pairs: list[list[str]]) -> list[str]:
+    for project in {project for _, project in pairs}:
+        projects.check_open(keeper, project)
     store = keeper.store
     with store.transaction():  # one commit, however many subjects are new
         seeds = [plain.b64(subjects.seed(store, keeper.site, subject, project)) for subject, project in pairs]
     with keeper.guard:
-        keeper.seeds_issued.update(project for _, project in pairs)
+        keeper.seeds_issued.update((project, "") for _, project in pairs)
     return seeds
 
 
 def _device_key(keeper: Keeper, _caller: Caller, project: str) -> str:
+    projects.check_open(keeper, project)
     return plain.b64(subjects.device_key(keeper.store, keeper.site, project))
 
 
@@ -268,6 +279,7 @@ TABLES: Mapping[str, Mapping[str, Operation]] = {
     "admin": {
         **copies.TABLE,
         **care_keeping.TABLE,
+        **job_seeds.TABLE,
         **operations_admin.TABLE,
         **operations_changes.ADMIN,
         **SIGNED_IN,
