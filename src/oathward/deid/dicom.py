@@ -17,17 +17,24 @@ from oathward.deid.plan import deciding
 from oathward.deid.profile import Profile
 from oathward.deid.text.clean import clean
 from oathward.deid.text.known import find_known
+from oathward.deid.text.known_names import PARTICLES, TITLES
 from oathward.deid.text.model import Known
 from oathward.deid.text.tokens import tokens
 from oathward.protocols.dicom.compiling import PERSON, Means
+from oathward.protocols.dicom.named import Words
+from oathward.protocols.dicom.ops import NO_WORDS
 from oathward.protocols.dicom.persons import known_values_of
 from oathward.protocols.dicom.reader import File
 from oathward.protocols.dicom.rewrite import Rewriter, compile_rewriter
-from oathward.protocols.shaping import Ruling, Transform
+from oathward.protocols.shaping import KEEP, Decide, Ruling, Transform
 
 NOTE = "note.text"
 TEXTS_MAX = 4_096
 """Texts remembered of one subject."""
+
+DATE_LENGTH = 8
+_NUMBERS = frozenset(("identifier", "address", "contact", "encounter"))
+_WHOLE = ("", "rest", "street")
 
 
 class Remembered:
@@ -55,6 +62,42 @@ class Remembered:
         return made
 
 
+class _Said:
+    """The words that a file says of persons, for what is kept of it: those that the profile does not keep.
+
+    Holds those of the last file, for the next one of its series says the same.
+    """
+
+    __slots__ = ("_decide", "_of", "_words")
+
+    def __init__(self, decide: Decide) -> None:
+        self._decide = decide
+        self._of: tuple[tuple[str, str, str], ...] = ()
+        self._words = NO_WORDS
+
+    def __call__(self, seeds: Seeds) -> Words:
+        """Give them."""
+        said = seeds.text.known.values if seeds.text else ()
+        if said != self._of:
+            self._of, self._words = said, self._made(said)
+        return self._words
+
+    def _made(self, said: tuple[tuple[str, str, str], ...]) -> Words:
+        names: list[str] = []
+        numbers: list[str] = []
+        for cls, part, value in said:
+            kind = cls.rpartition(".")[2]
+            if part not in _WHOLE or self._decide(cls, part) is KEEP:
+                continue
+            if kind == "name" and (cls != "organisation.name" or " " in value):
+                (names if cls != "organisation.name" else numbers).append(value)
+            elif kind in _NUMBERS or cls == "order":
+                numbers.append(value)
+            elif kind == "birth-date" and len(value) == DATE_LENGTH:
+                numbers += (value, f"{value[:4]}-{value[4:6]}-{value[6:]}")
+        return Words(names, numbers, PARTICLES | TITLES)
+
+
 def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
     """Compile a profile for what is permitted; the rewriter's context is ``Seeds``.
 
@@ -75,6 +118,7 @@ def compile_dicom(profile: Profile, classes: frozenset[str]) -> Rewriter:
         shift=_transform("shift", "observation.time"),
         text=Remembered(_cleaned),
         named=Remembered(_named),
+        words=_Said(decide),
     )
     return compile_rewriter(decide, profile.dicom, means, profile=profile.name)
 

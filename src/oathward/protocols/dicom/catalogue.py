@@ -19,6 +19,7 @@ from oathward.protocols.dicom import annex_e
 from oathward.protocols.dicom.annex_e import Action, Row
 from oathward.protocols.dicom.dictionary import OPAQUE, TEXTS, TIMES
 
+CHARACTER_SET = 0x00080005
 PATIENT_NAME, PATIENT_ID = 0x00100010, 0x00100020
 ISSUER, BIRTH_DATE = 0x00100021, 0x00100030
 ISSUER_QUALIFIERS = 0x00100024
@@ -183,7 +184,7 @@ def unnamed(tag: int, vr: bytes, *, known: bool) -> Row | Treatment:
     Args:
         known: the standard's dictionary has it.
     """
-    if not known or tag in _IDENTIFYING or tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 4, 6):
+    if not known or tag in _IDENTIFYING or tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 4, 6, 0xFFFC):
         return _GONE
     if vr in TIMES:
         return _DATES

@@ -15,14 +15,16 @@ Source: DICOM PS3.15 §E.1.1, §E.3.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from oathward.protocols.dicom import annex_e, catalogue, ops, values
+from oathward.protocols.dicom import annex_e, catalogue, ops, terms, values
 from oathward.protocols.dicom.annex_e import Action
 from oathward.protocols.dicom.dictionary import OPAQUE, TEXTS, TIMES, vr_of
-from oathward.protocols.dicom.ops import Op, Run
+from oathward.protocols.dicom.named import Words
+from oathward.protocols.dicom.ops import NO_WORDS, Op, Run
 from oathward.protocols.dicom.reader import IMPLICIT, Element, Item
 from oathward.protocols.shaping import KEEP, REMOVE, Decide, Ruling, Transform
 
@@ -30,9 +32,9 @@ PERSON = "patient.identifier"
 CLOCK = "time"
 """Part of a time of day without its date, as ``Decide`` is asked for."""
 
-_CHARSET, _TIMEZONE = 0x00080005, 0x00080201
+_TIMEZONE = 0x00080201
 _ZONE = re.compile(rb"[+-][0-9]{4} *")
-_PIXELS = 0x7FE0
+PIXELS = 0x7FE0
 _SMALL_NUMBER = re.compile(rb"[0-9]{1,4} *")
 _NUMBERED = frozenset((0x00209056, 0x00480106, 0x006A000E))
 """Texts that must be there and mostly are a small number: stack and optical path."""
@@ -48,6 +50,7 @@ class Means:
         shift: a DA or DT moved by the subject's days.
         text: a text without what names anybody; None where texts may not pass.
         named: what of a text names the patient, by what the file says of them; empty where nothing does.
+        words: of persons, that what is kept is searched for.
     """
 
     person: Transform
@@ -55,6 +58,7 @@ class Means:
     shift: Transform
     text: Transform | None = None
     named: Transform = lambda _value, _context: ""
+    words: Callable[[Any], Words] = lambda _context: NO_WORDS
 
 
 class Walk(Protocol):
@@ -74,13 +78,16 @@ class _Kind(NamedTuple):
 
 
 class Compiler:
-    """Makes ops; asks ``decide`` once for each class and part."""
+    """Makes ops; asks ``decide`` once for each class and part. ``searches``: for words of persons, in what is kept."""
 
-    def __init__(self, decide: Decide, options: AbstractSet[int], means: Means, walk: Walk) -> None:
+    def __init__(
+        self, decide: Decide, options: AbstractSet[int], means: Means, walk: Walk, *, searches: bool
+    ) -> None:
         self._decide = decide
         self._options = options
         self._means = means
         self._walk = walk
+        self._searches = searches
 
     def op(self, tag: int, vr: bytes, *, emptied: bool) -> tuple[Op | None, str]:
         """Give what happens to a kind of element, None where it stays as it is, and its class."""
@@ -101,28 +108,33 @@ class Compiler:
         if vr == b"SQ":
             return self._sequence(kind, action, emptied=emptied), kind.cls
         op = self._value(kind, action, instead)
-        return (ops.outermost(op, kind.cls) if tag >> 16 == _PIXELS else op), kind.cls
+        return (ops.outermost(op, kind.cls) if tag >> 16 == PIXELS else op), kind.cls
 
     def _special(self, kind: _Kind) -> Op | None:
         if kind.tag >> 16 & 1:
+            gone = ops.dropped("uncatalogued")
             safe = annex_e.RETAIN_SAFE_PRIVATE in self._options
-            return ops.safe_private if safe else ops.dropped("uncatalogued")
+            return self._searched(kind, ops.safe_private, gone) if safe else gone
         if kind.tag >> 24 in (0x50, 0x60):
             # Without their data, which always goes, the rest of these groups describes nothing.
             return ops.dropped(kind.cls)
         if kind.tag == catalogue.ENCAPSULATED_DOCUMENT:
             return ops.held
-        return ops.charset if kind.tag == _CHARSET else None
+        return ops.charset if kind.tag == catalogue.CHARACTER_SET else None
+
+    def _searched(self, kind: _Kind, op: Op | None, plain: Op) -> Op | None:
+        """Give an op for what is kept, that looks for words of persons where this compiler's do."""
+        return ops.unnamed(op, plain, kind.vr) if self._searches else op
 
     def _value(self, kind: _Kind, action: Action, instead: Action) -> Op | None:
         plain = self._plain(kind, instead)
         if action == "K":
-            return self._kept(kind, plain)
+            return self._searched(kind, self._kept(kind, plain), plain)
         if action != "C":
             return self._plain(kind, action)
         cleaned = self._cleaned(kind, plain)
         if kind.tag == catalogue.CODE_MEANING:
-            return ops.meaning(cleaned, self._means.named)
+            return self._searched(kind, ops.meaning(cleaned, self._means.named), cleaned)
         return ops.matching(_SMALL_NUMBER, cleaned) if kind.tag in _NUMBERED else cleaned
 
     def _plain(self, kind: _Kind, action: Action) -> Op:
@@ -151,8 +163,12 @@ class Compiler:
             return self._changed(kind, ruling, plain)
         if kind.tag == catalogue.CODE_SCHEME:
             return ops.scheme
+        if kind.vr == b"CS":
+            every, one = values.PATTERNS[b"CS"], values.ONE[b"CS"]
+            codes = ops.codes(terms.TERMS.get(kind.tag, one))
+            return ops.matching(terms.ALL.get(kind.tag, every), codes)
         pattern = values.PATTERNS.get(kind.vr)
-        return None if pattern is None else ops.matching(pattern, ops.codes if kind.vr == b"CS" else plain)
+        return None if pattern is None else ops.matching(pattern, plain)
 
     def _changed(self, kind: _Kind, transform: Transform, plain: Op) -> Op:
         if kind.vr == b"AS":

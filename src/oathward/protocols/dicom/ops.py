@@ -21,9 +21,10 @@ from typing import Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.protocols.dicom import values
+from oathward.protocols.dicom import terms, values
 from oathward.protocols.dicom.charset import UnreadableError, bytes_of, text_of
-from oathward.protocols.dicom.dictionary import SINGLE, TEXTS
+from oathward.protocols.dicom.dictionary import BINARY_SIZES, OPAQUE, SINGLE, TEXTS
+from oathward.protocols.dicom.named import Words
 from oathward.protocols.dicom.reader import Element, Encoding, place
 from oathward.protocols.shaping import Transform
 
@@ -64,6 +65,9 @@ STANDARD_SCHEMES = frozenset(
 )
 """Coding schemes whose meanings are the standard's words. Source: DICOM PS3.16 table 8-1."""
 
+UNKNOWN_BYTES_MAX = 1_024
+NO_WORDS = Words((), (), frozenset())
+
 _AGE = re.compile(r"([0-9]{3})([DWMY])")
 _YEARS = re.compile(r"[0-9]{1,3}(?![0-9])")
 
@@ -73,6 +77,7 @@ class Run:
     """One file being written; ``charset`` and ``scheme`` are those that hold where it is now.
 
     ``number``: the patient's own. ``depth``: within how many sequences it is. ``safe``: where safe private elements of the data set begin. ``uids``: those met so far and what stands for them.
+    ``words``: of persons; none where what is kept is not searched for them.
     """
 
     view: memoryview
@@ -87,6 +92,7 @@ class Run:
     changed: Counter[str] = field(default_factory=Counter)
     kept: set[str] = field(default_factory=set)
     uids: dict[str, str] = field(default_factory=dict)
+    words: Words = NO_WORDS
 
     def write(self, cls: str, tag: int, vr: bytes, value: bytes) -> bytes:
         """Count a value that is changed, and write it."""
@@ -205,9 +211,12 @@ def held(_run: Run, one: Element) -> None:
         raise DeidentificationError(place(one[0]), why, reason=Reason.DOCUMENT_HELD)
 
 
-def charset(run: Run, one: Element) -> None:
-    """Read on in another character set."""
+def charset(run: Run, one: Element) -> bytes | None:
+    """Read on in another character set; what is the name of none goes."""
     run.charset = run.bytes_of(one)
+    if terms.ALL[one[0]].fullmatch(run.charset):
+        return None
+    return run.write("structure", one[0], b"CS", b"")
 
 
 def scheme(run: Run, one: Element) -> None:
@@ -244,9 +253,62 @@ def matching(pattern: re.Pattern[bytes], otherwise: Op) -> Op:
     return op
 
 
-def codes(run: Run, one: Element) -> bytes:
-    """Keep, of several codes, those that are."""
-    return run.write("structure", one[0], b"CS", values.replaced(b"CS", run.bytes_of(one)))
+def codes(pattern: re.Pattern[bytes]) -> Op:
+    """Keep, of several codes, those that look like this."""
+
+    def op(run: Run, one: Element) -> bytes:
+        made = values.replaced(b"CS", run.bytes_of(one), pattern.fullmatch)
+        return run.write("structure", one[0], b"CS", made)
+
+    return op
+
+
+def unnamed(op: Op | None, otherwise: Op, vr: bytes) -> Op | None:
+    """Do it; what would stay as it is goes where a word in it names a person. None where no word can stand in a value of the VR."""
+    if vr in TEXTS | {b"AE", b"PN", b"UR"}:
+        names = _text_names
+    elif vr in (b"IS", b"DS", b"UI"):
+        names = _number_names
+    elif vr in OPAQUE or vr in BINARY_SIZES:
+        names = _opaque_names
+    elif vr == b"CS":
+        names, otherwise = _text_names, _unnamed_codes
+    else:
+        return op
+
+    def either(run: Run, one: Element) -> bytes | None:
+        new = None if op is None else op(run, one)
+        return otherwise(run, one) if new is None and names(run, one) else new
+
+    return either
+
+
+def _text_names(run: Run, one: Element) -> bool:
+    value = run.bytes_of(one)
+    try:
+        text = text_of(value, run.charset, one[1])
+    except UnreadableError:
+        text = value.decode("latin-1")
+    return run.words.stand_in(text)
+
+
+def _number_names(run: Run, one: Element) -> bool:
+    return run.words.are_in(run.bytes_of(one).decode("latin-1"))
+
+
+def _opaque_names(run: Run, one: Element) -> bool:
+    value = run.bytes_of(one)
+    # Of unknown VR, what is short is mostly a text.
+    return run.words.lie_in(value) or (
+        one[1] == b"UN" and len(value) <= UNKNOWN_BYTES_MAX and run.words.stand_in(value.decode("latin-1"))
+    )
+
+
+def _unnamed_codes(run: Run, one: Element) -> bytes:
+    def stays(code: bytes) -> bool:
+        return not run.words.stand_in(code.decode("latin-1"))
+
+    return run.write("structure", one[0], b"CS", values.replaced(b"CS", run.bytes_of(one), stays))
 
 
 def transformed(transform: Transform, otherwise: Op, cls: str, vr: bytes) -> Op:

@@ -27,7 +27,6 @@ IDENTIFIERS_MAX = 32
 
 KNOWN_MAX = 5_000
 _UNIVERSAL, _UNIVERSAL_TYPE = 0x00400032, 0x00400033
-_CHARSET = 0x00080005
 _KNOWN = ("name", "identifier", "address", "contact", "birth-date", "encounter", "identity")
 """Last words of element classes that are looked for in texts; ``order`` too."""
 
@@ -46,7 +45,7 @@ class Identifier(NamedTuple):
 def identifiers_of(file: File) -> tuple[Identifier, ...]:
     """Give the patient's numbers, the file's own first."""
     top = {one[0]: one for one in file.elements}
-    charset = _charset(file.view_of(top.get(_CHARSET)), b"")
+    charset = _charset(file.view_of(top.get(catalogue.CHARACTER_SET)), b"")
     found = [*_identifier(file, file.elements, charset)]
     others = top.get(catalogue.OTHER_IDS_SEQUENCE)
     for item in (others[5] if others else None) or ():
@@ -67,7 +66,7 @@ def _limited(values: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str,
 def _known(file: File, elements: Iterable[Element], charset: bytes) -> Iterator[tuple[str, str, str]]:
     for one in elements:
         tag, vr, _start, value, end, items = one
-        if tag == _CHARSET:
+        if tag == catalogue.CHARACTER_SET:
             charset = file.view_of(one)
         elif items:
             for item in items:
@@ -90,7 +89,7 @@ def _texts(text: str, vr: bytes) -> Iterator[str]:
 
 def _identifier(file: File, elements: list[Element], charset: bytes) -> Iterator[Identifier]:
     here = {one[0]: one for one in elements}
-    charset = _charset(file.view_of(here.get(_CHARSET)), charset)
+    charset = _charset(file.view_of(here.get(catalogue.CHARACTER_SET)), charset)
 
     def text(tag: int, among: dict[int, Element] = here) -> str:
         one = among.get(tag)

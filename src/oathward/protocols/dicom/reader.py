@@ -15,6 +15,7 @@ Source: DICOM PS3.5 §7 (data sets, sequences), Annex A (transfer syntaxes); PS3
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ EXPLICIT_LE = "1.2.840.10008.1.2.1"
 IMPLICIT_LE = "1.2.840.10008.1.2"
 EXPLICIT_BE = "1.2.840.10008.1.2.2"
 DEFLATED = frozenset(("1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95"))
-_STANDARD = "1.2.840.10008.1.2."
+_STANDARD = re.compile(r"1\.2\.840\.10008\.1\.2(?:\.[0-9]{1,3}){1,4}").fullmatch
 DIRECTORY = "1.2.840.10008.1.3.10"
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
@@ -150,7 +151,7 @@ def _encoding(view: memoryview, start: int, syntax: str) -> Encoding:
         return IMPLICIT
     if syntax == EXPLICIT_BE:
         return BIG
-    if syntax.startswith(_STANDARD):
+    if _STANDARD(syntax):
         return EXPLICIT
     if syntax:
         raise DecodeError(

@@ -21,10 +21,11 @@ from collections.abc import Collection, Mapping
 from struct import pack
 from typing import NamedTuple, TypeAlias
 
-from oathward.protocols.dicom import annex_e
-from oathward.protocols.dicom.catalogue import PATIENT_ID
-from oathward.protocols.dicom.compiling import Compiler, Means
-from oathward.protocols.dicom.ops import Op, Run, mapped
+from oathward.protocols.dicom import annex_e, values
+from oathward.protocols.dicom.catalogue import CHARACTER_SET, PATIENT_ID
+from oathward.protocols.dicom.compiling import PIXELS, Compiler, Means
+from oathward.protocols.dicom.named import Words
+from oathward.protocols.dicom.ops import NO_WORDS, Op, Run, mapped
 from oathward.protocols.dicom.pixel_data import hidden
 from oathward.protocols.dicom.reader import BIG, EXPLICIT, IMPLICIT, Element, Encoding, File, Item, text_of
 from oathward.protocols.dicom.safe_private import safe_places
@@ -75,16 +76,31 @@ class Shaped(NamedTuple):
         )
 
 
+class _Learnt(NamedTuple):
+    """What happens to each kind of element, as far as any was met; in sequences of which nothing stays, ``emptied``."""
+
+    compiler: Compiler
+    ops: _Ops
+    emptied: _Ops
+
+    def learn(self, tag: int, vr: bytes, *, emptied: bool) -> tuple[Op | None, str]:
+        found, ops = self.compiler.op(tag, vr, emptied=emptied), self.emptied if emptied else self.ops
+        if len(ops) < OPS_MAX:
+            ops[tag, vr] = found
+        return found
+
+
 class Rewriter:
     """A compiled set of rulings; made by ``compile_rewriter``, good for any number of files."""
 
     def __init__(self, decide: Decide, options: frozenset[int], means: Means, profile: str) -> None:
-        self._compiler = Compiler(decide, options, means, self._items)
+        usual, searching = (
+            Compiler(decide, options, means, self._items, searches=searches) for searches in (False, True)
+        )
         self._means = means
         self._keeps_uids = annex_e.RETAIN_UIDS in options and decide("message.control", "") is KEEP
         self._private = annex_e.RETAIN_SAFE_PRIVATE in options
-        self._ops: _Ops = {}
-        self._emptied: _Ops = {}
+        self._usual, self._searching = _Learnt(usual, {}, {}), _Learnt(searching, {}, {})
         self._said = {
             (encoding, looked): _said(encoding, options, profile, looked=looked)
             for encoding in (EXPLICIT, IMPLICIT, BIG)
@@ -105,28 +121,46 @@ class Rewriter:
             DeidentificationError: DOCUMENT_HELD, it encapsulates a document of another format; PIXELS_HELD, its frames are not
                 what it says they are.
         """
-        run = Run(file.data, file.encoding, context, _first(file, PATIENT_ID))
-        whole = file.body, len(file.data)
-        body = self._dataset(
-            run, file.elements, whole, self._ops, self._said[file.encoding, pixels_cleaned]
-        ) or [whole]
-        head = self._meta(run, file)
+        words = self._means.words(context)
+        run, pieces = self._written(file, context, NO_WORDS, looked=pixels_cleaned)
+        if words and _near(words, file, pieces):
+            run, pieces = self._written(file, context, words, looked=pixels_cleaned)
         return Shaped(
-            _joined(file.data, [head, *_zeroed(body, hidden(file))]),
+            pieces,
             dict(run.removed),
             dict(run.changed),
             frozenset(run.kept),
             run.removed["uncatalogued"],
         )
 
+    def _written(
+        self, file: File, context: object, words: Words, *, looked: bool
+    ) -> tuple[Run, tuple[bytes | Span, ...]]:
+        """Write a file; what is kept is searched for words where there are any."""
+        run = Run(file.data, file.encoding, context, _first(file, PATIENT_ID), words=words)
+        whole = file.body, len(file.data)
+        said = self._said[file.encoding, looked]
+        body = self._dataset(run, file.elements, whole, said, emptied=False) or [whole]
+        head = self._meta(run, file)
+        return run, _joined(file.data, [head, *_zeroed(body, hidden(file))])
+
     def _dataset(
-        self, run: Run, elements: list[Element], whole: _Range, ops: _Ops, written: Mapping[int, bytes]
+        self,
+        run: Run,
+        elements: list[Element],
+        whole: _Range,
+        written: Mapping[int, bytes],
+        *,
+        emptied: bool,
     ) -> list[bytes | _Range] | None:
         """Write the elements of one data set, which stand in ``whole``; None where nothing changes.
 
         Args:
             written: tag -> an element of ours, for those there and those that are not.
+            emptied: of what they say nothing stays.
         """
+        learnt = self._searching if run.words else self._usual
+        ops = learnt.emptied if emptied else learnt.ops
         out: list[bytes | _Range] = []
         done, kept = whole[0], run.kept
         waiting = sorted(written, reverse=True)
@@ -141,7 +175,7 @@ class Rewriter:
                 out.append((done, start))
                 done = end
                 continue
-            op, cls = ops.get((tag, vr)) or self._learn(tag, vr, ops)
+            op, cls = ops.get((tag, vr)) or learnt.learn(tag, vr, emptied=emptied)
             if op is None:
                 kept.add(cls)
                 continue
@@ -156,22 +190,15 @@ class Rewriter:
         out.append((done, whole[1]))
         return [*out, *(written[tag] for tag in reversed(waiting))]
 
-    def _learn(self, tag: int, vr: bytes, ops: _Ops) -> tuple[Op | None, str]:
-        found = self._compiler.op(tag, vr, emptied=ops is self._emptied)
-        if len(ops) < OPS_MAX:
-            ops[tag, vr] = found
-        return found
-
     def _items(self, run: Run, items: list[Item], *, emptied: bool) -> bytes | None:
         """Write the items of a sequence; None where nothing in them changes."""
-        ops = self._emptied if emptied else self._ops
         charset, scheme, safe = run.charset, run.scheme, run.safe
         run.depth += 1
         out: list[bytes | memoryview] = []
         changed = False
         for start, value, stop, end, elements in items:
             run.scheme = ""
-            body = self._dataset(run, elements, (value, stop), ops, {})
+            body = self._dataset(run, elements, (value, stop), {}, emptied=emptied)
             run.charset, run.scheme, run.safe = charset, scheme, safe
             if body is None:
                 out.append(run.view[start:end])
@@ -186,6 +213,8 @@ class Rewriter:
         """Write preamble and file meta information."""
         sop_class = _first(file, SOP_CLASS) or _first(file, 0x00020002, meta=True)
         instance = _first(file, SOP_INSTANCE) or _first(file, 0x00020003, meta=True)
+        if values.PATTERNS[b"UI"].fullmatch(sop_class.encode()) is None or run.words.are_in(sop_class):
+            sop_class = mapped(run, sop_class, self._means.uid)
         if not self._keeps_uids:
             instance = mapped(run, instance, self._means.uid)
         body = b"".join(
@@ -214,6 +243,31 @@ def compile_rewriter(
         profile: its name, for (0012,0063).
     """
     return Rewriter(decide, frozenset(options), means, profile)
+
+
+def _near(words: Words, file: File, pieces: tuple[bytes | Span, ...]) -> bool:
+    """Say whether a word may stand in what was written, pixel data aside."""
+    begin, end = _pixels(file)
+    charset = file.view_of(next((one for one in file.elements if one[0] == CHARACTER_SET), None))
+    parts: list[bytes | memoryview] = []
+    for piece in pieces:
+        if isinstance(piece, bytes):
+            parts.append(piece)
+        else:
+            at, stop = piece[0], sum(piece)
+            parts += (file.data[at : min(stop, begin)], file.data[max(at, end) : stop])
+    return words.near(b"\0".join(parts), charset)
+
+
+def _pixels(file: File) -> _Range:
+    """Give where pixel data begins and ends; they are the last elements of nearly every file."""
+    begin = end = len(file.data)
+    for one in reversed(file.elements):
+        if one[0] >> 16 == PIXELS:
+            begin, end = one[2], max(end, one[4]) if begin < len(file.data) else one[4]
+        elif begin < len(file.data):
+            break
+    return begin, end
 
 
 def _first(file: File, tag: int, *, meta: bool = False) -> str:

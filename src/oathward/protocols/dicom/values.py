@@ -6,6 +6,7 @@ Source: DICOM PS3.5 table 6.2-1, §7.1.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from struct import pack
 
 from oathward.protocols.dicom.dictionary import BINARY_SIZES, LENGTHS_MAX, LONG, OPAQUE, SINGLE, TEXTS
@@ -36,7 +37,8 @@ _VALUES = {
 PATTERNS = {vr: re.compile(rb"(?:%b *(?:\\%b *)*)?[ \0]*" % (one, one)) for vr, one in _VALUES.items()}
 """VR -> what a value of it, all of them and padded, looks like."""
 
-_ONE = {vr: re.compile(one + rb" *") for vr, one in _VALUES.items()}
+ONE = {vr: re.compile(one + rb" *") for vr, one in _VALUES.items()}
+"""VR -> what one value of it looks like."""
 
 _DUMMIES = {
     b"AE": REMOVED,
@@ -84,11 +86,10 @@ def fitting(vr: bytes, text: str) -> str:
     return "\\".join(value[:most] for value in text.split("\\"))
 
 
-def replaced(vr: bytes, value: bytes) -> bytes:
-    """Put a dummy in the place of those of several values that are none of the VR."""
-    one = _ONE[vr]
+def replaced(vr: bytes, value: bytes, stays: Callable[[bytes], object]) -> bytes:
+    """Put a dummy in the place of those of several values that do not stay."""
     values = value.rstrip(b" \0").split(b"\\")
-    return b"\\".join(each if one.fullmatch(each) else dummy(vr, len(each)) for each in values)
+    return b"\\".join(each if stays(each) else dummy(vr, len(each)) for each in values)
 
 
 def element(encoding: Encoding, tag: int, vr: bytes, value: bytes) -> bytes:
