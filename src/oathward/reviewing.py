@@ -28,6 +28,7 @@ from oathward.core.db import GROUP_ROWS_MAX, read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.inventory import views as inventory
+from oathward.jobs import watching
 from oathward.ledger import Query, decided, scan
 from oathward.ledger.postings import collector_paused
 from oathward.people import doors
@@ -108,7 +109,31 @@ def findings_of(
         rows += doors.review(db, site.site, made, now_us, provider=bool(site.settings.oidc.issuer))
         late = changes.overdue(db, site.site, now_us)
     found += [_late(row) for row in late]
-    return found + [ReviewFinding(row.rule, f"{_kind(row.rule)}:{row.about}", row.words) for row in rows]
+    found += [ReviewFinding(row.rule, f"{_kind(row.rule)}:{row.about}", row.words) for row in rows]
+    return [*found, *_of_jobs(site, active, now_us)]
+
+
+def look_at_jobs(site: Opened) -> None:
+    """Take in what is to be looked at of jobs, as soon as they say it; with or without a policy in force.
+
+    Raises:
+        AuthorityError: the bundle in force does not verify.
+    """
+    with read(site.engine) as db:
+        active = activation.load_active(db, site.site, site.authority, site.seen)
+    now_us = micros(site.clock.now())
+    digest = active.bundle.digest.hex() if active else ""
+    rows = [findings_views.row_of(one, digest, now_us) for one in _of_jobs(site, active, now_us)]
+    for start in range(0, len(rows), GROUP_ROWS_MAX):
+        with write(site.engine) as db:
+            findings_actions.take_in(db, site.site, rows[start : start + GROUP_ROWS_MAX], now_us)
+
+
+def _of_jobs(site: Opened, active: Active | None, now_us: int) -> list[ReviewFinding]:
+    named = {one.id for one in active.bundle.projects.values() if one.released_by} if active else set()
+    with read(site.engine) as db:
+        found = watching.review(db, site.site, named, now_us)
+    return [ReviewFinding(one.rule, f"job:{one.job}", one.words, by=one.by) for one in found]
 
 
 def _kind(rule: str) -> str:

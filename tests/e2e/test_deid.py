@@ -330,19 +330,6 @@ def test_a_profile_that_keeps_names_or_is_none_is_refused(site, folder, tmp_path
     assert not (tmp_path / "out").exists()
 
 
-def test_a_project_that_names_who_releases_takes_no_job_of_others_and_nothing_is_written(
-    site, folder, tmp_path
-):
-    files = policy({"care": "mllp://127.0.0.1:9"})
-    files["projects.toml"] += b'[p1]\nreleased_by = ["p-ada"]\n'
-    site.activate(files)
-    argv = ["deid", str(folder), "--out", str(tmp_path / "out"), *TERMS, "--data", str(site.folder)]
-    done = forked.run(argv)
-    assert b"access.project" in done.stderr, done.stderr
-    assert not (tmp_path / "out").exists()
-    assert not (site.folder / "deid").exists()
-
-
 def test_what_stands_in_an_output_all_the_same_is_taken_back(site, folder, tmp_path):
     """A profile that lets notes through as they are: what is known of the patient stands in one."""
     note = HL7.format(n=2, id="77310042") + "NTE|1||Zoraida Quixley complains of pain\r"

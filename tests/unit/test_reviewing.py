@@ -17,6 +17,9 @@ from oathward.changes.findings_model import FindingState
 from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.jobs import actions as jobs
+from oathward.jobs.model import JobRow
 from oathward.policy.review_findings import ReviewFinding
 
 DAY_US = 86_400_000_000
@@ -230,3 +233,39 @@ def test_a_proposal_comes_back_from_its_row(gate):
     (view,) = kept(gate)
     (found,) = reviewing.findings_of(gate.opened, active_of(gate), micros(gate.clock.now()))
     assert replace(found, proposal=view.proposal) == found
+
+
+def test_a_job_into_what_others_released_is_signed_off_by_another_than_who_ran_it(gate):
+    with write(gate.engine) as db:
+        jobs.begin(db, gate.site, JobRow("job-1", "research", "registry", "p-ada", 1, 1))
+    now_us = gate.now_us()
+    with write(gate.engine) as db:
+        jobs.begin(db, gate.site, JobRow("job-2", "research", "registry", "p-ben", now_us, now_us))
+    reviewing.look_at_jobs(gate.opened)
+    [one] = [one for one in kept(gate) if one.row.rule == "job.others"]
+    assert (one.row.about, one.open) == ("job:job-2", True)
+    reviewing.run(gate.opened)  # the night's review finds it again, and it is the same one
+    assert len([one for one in kept(gate) if one.row.rule == "job.others"]) == 1
+
+    def sign_off(by):
+        with write(gate.engine) as db:
+            findings_actions.sign_off(
+                db, gate.site, one.row.id, by=by, why="asked", days=9, now_us=gate.now_us()
+            )
+
+    with pytest.raises(InputError) as caught:
+        sign_off("p-ben")
+    assert caught.value.reason is Reason.ACCESS_OWN
+    sign_off("p-cleo")
+    reviewing.look_at_jobs(gate.opened)
+    assert not [one for one in kept(gate) if one.row.rule == "job.others" and one.open]
+
+
+def test_jobs_are_looked_at_without_a_policy_in_force(tmp_path):
+    site = Site.make(tmp_path)
+    with gate_of(site) as gate:
+        for at_us, by in ((1, "p-ada"), (gate.now_us(), "p-ben")):
+            with write(gate.engine) as db:
+                jobs.begin(db, gate.site, JobRow(f"job-{by}", "research", "registry", by, at_us, at_us))
+        reviewing.look_at_jobs(gate.opened)
+        assert [one.row.about for one in kept(gate)] == ["job:job-p-ben"]

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import orjson
 from sqlalchemy import Connection
 
 from oathward.changes import findings_sql as sql
@@ -71,11 +72,14 @@ def sign_off(db: Connection, site: str, id_: str, *, by: str, why: str, days: in
     """Note that a reviewer answers for a finding for some days. The last call before commit.
 
     Raises:
-        InputError: ``not-found``; ``conflict``: it is not open; or the reason or the days are none.
+        InputError: ``not-found``; ``access.own``: it is about what this reviewer did; ``conflict``: it is not open; or the reason or the days are none.
     """
     row = sql.one(db, site, id_)
     if row is None:
         raise InputError("finding", "there is no such finding", reason=Reason.NOT_FOUND)
+    if by == orjson.loads(row.body)["by"]:
+        why_not = "is about what this person did: another one signs it off"
+        raise InputError("finding", why_not, reason=Reason.ACCESS_OWN)
     if row.state is not FindingState.OPEN:
         raise InputError("finding", f"is {row.state}, not open", reason=Reason.CONFLICT)
     if not 1 <= days <= SIGNED_OFF_DAYS_MAX:

@@ -32,7 +32,7 @@ class FindingRow:
     """One finding of a policy review.
 
     Args:
-        body: canonical JSON of its words and its proposal. bundle: digest of the bundle it was last found in.
+        body: canonical JSON of its words, its proposal, and whose doing it is where somebody else must sign it off. bundle: digest of the bundle it was last found in.
         by, why, until_us: of the sign-off; empty and 0 without one.
     """
 

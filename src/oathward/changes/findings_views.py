@@ -75,7 +75,7 @@ class FindingView:
 
 def row_of(found: ReviewFinding, bundle: str, now_us: int) -> FindingRow:
     """Write what a review found as a row."""
-    body: dict[str, Any] = {"words": found.words, "proposal": None}
+    body: dict[str, Any] = {"by": found.by, "words": found.words, "proposal": None}
     if found.proposal is not None:
         files = {path: None if text is None else text.decode() for path, text in found.proposal.files.items()}
         body["proposal"] = {"words": found.proposal.words, "files": files}

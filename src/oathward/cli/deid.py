@@ -74,6 +74,7 @@ def deid(
     from oathward.deidentifying.recorded import Recorded
     from oathward.deidentifying.report import figures
     from oathward.deidentifying.whom import Whom
+    from oathward.reviewing import look_at_jobs
 
     with opened(data) as site:
         asked = asks(site, person, "deid.run")
@@ -101,7 +102,11 @@ def deid(
         begun_us = now_us(site)
         begun = site.keeper.jobs.begin(project, asked.proof)
         whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=apart)
-        with _progress(as_json) as say, Recorded(site, profile, project, asked.who, say) as recorded:
+
+        def recording(say: Say) -> Recorded:
+            return Recorded(site, profile, project, asked.who, say, lambda: look_at_jobs(site))
+
+        with _progress(as_json) as say, recording(say) as recorded:
             done = run(order, whom, jobs, begun_us, recorded.heard)
             told = figures(order, done, begun_us, now_us(site))
             recorded.ended(done)

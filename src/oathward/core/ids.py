@@ -28,6 +28,11 @@ def uuid7(now_ms: int | None = None) -> str:
     return f"{t[:8]}-{t[8:]}-7{r[:3]}-{_VARIANT[r[3]]}{r[4:7]}-{r[7:19]}"
 
 
+def made_ms(id_: str) -> int:
+    """Say when a UUID version 7 was made: milliseconds since 1970 UTC."""
+    return int(id_[:8] + id_[9:13], 16)
+
+
 def is_id(text: str) -> bool:
     """Whether a text can be the id of a proposal, a person or a service: short, and fit for any page or terminal."""
     return _ID.fullmatch(text) is not None

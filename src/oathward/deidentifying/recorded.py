@@ -11,15 +11,17 @@ Deliberately absent: paths and values; who may; the report.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Self
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.ids import made_ms
 from oathward.deidentifying.job import Done, Heard
 from oathward.deidentifying.sums import Sums
 from oathward.jobs import actions
 from oathward.jobs.model import Figures, FileDone, JobRow, Progress
+from oathward.jobs.watching import is_bare
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,17 +38,27 @@ class Recorded:
     """The record of one job while it runs; as a context, it notes a stop where it is left by an error.
 
     Args:
-        by: who runs it. say: is told too how far it is.
+        by: who runs it. say: is told too how far it is. look: called once the job is on record, and when it has stopped or
+            ended: what of it somebody else should look at.
     """
 
-    def __init__(self, site: Opened, profile: str, project: str, by: str, say: Say = lambda *_: None) -> None:
-        self._site, self._say = site, say
+    def __init__(
+        self,
+        site: Opened,
+        profile: str,
+        project: str,
+        by: str,
+        say: Say = lambda *_: None,
+        look: Callable[[], object] = lambda: None,
+    ) -> None:
+        self._site, self._say, self._look = site, say, look
         self._terms = (profile, project, by)
         self._id = ""
         self._files = self._searched = self._told_us = 0
         self._sums = Sums()
         self._entries: dict[str, Entry] = {}
-        self._subjects: set[str] = set()
+        self._patients: dict[str, list[int]] = {}  # bytes that came and left of each
+        self._known = self._bare = self._begun_ms = 0
 
     def __enter__(self) -> Self:
         return self
@@ -57,6 +69,7 @@ class Recorded:
         if kind is not None and self._id:
             with write(self._site.engine) as db:
                 actions.stop(db, self._site.site, self._id, now_us=self._now_us())
+            self._look()
 
     @property
     def heard(self) -> Heard:
@@ -68,22 +81,40 @@ class Recorded:
         with write(self._site.engine) as db:
             progress = self._progress(done)
             actions.end(db, self._site.site, self._id, progress, now_us=self._now_us())
+        self._look()
 
     def _begun(self, id_: str, files: int, earlier: Sequence[Entry]) -> None:
         self._files, now_us = files, self._now_us()
         with write(self._site.engine) as db:
             row = JobRow(id_, *self._terms, now_us, now_us, progress=Progress(files))
-            actions.begin(db, self._site.site, row)
+            self._begun_ms = actions.begin(db, self._site.site, row).begun_us // 1_000
         self._id = id_
         self._done(earlier)
+        self._look()
 
     def _done(self, entries: Sequence[Entry]) -> None:
         for one in entries:
-            self._sums.add(one, self._entries.get(one.name))
+            before = self._entries.get(one.name)
+            self._sums.add(one, before)
+            if before is not None:
+                self._weigh(before, -1)
+            self._weigh(one, 1)
             self._entries[one.name] = one
-            self._subjects.update(one.subjects)
         for batch in _batches(entries):
             self._advance(batch)
+
+    def _weigh(self, one: Entry, sign: int) -> None:
+        """Count what came and left of each patient of a file: its bytes in equal parts."""
+        for subject in one.subjects:
+            known = self._patients.get(subject)
+            if known is None:
+                known = self._patients[subject] = [0, 0]
+                self._known += made_ms(subject) < self._begun_ms
+            self._bare -= is_bare(*known)
+            if one.written:
+                known[0] += sign * (one.bytes_in // len(one.subjects))
+                known[1] += sign * (one.bytes_out // len(one.subjects))
+            self._bare += is_bare(*known)
 
     def _step(self, step: str, done: int, of: int) -> None:
         self._say(step, done, of)
@@ -113,7 +144,9 @@ class Recorded:
             written=sums.files["written"],
             held=sums.files["held"],
             partly_held=sums.files["partly_held"],
-            patients=len(self._subjects),
+            patients=len(self._patients),
+            known=self._known,
+            bare=self._bare,
             bytes_in=sum(row["bytes_in"] for row in sums.formats.values()),
             bytes_out=sum(row["bytes_out"] for row in sums.formats.values()),
             figures=figures,

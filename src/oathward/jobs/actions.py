@@ -24,18 +24,18 @@ ROWS_MAX = 1_024
 """Of files, held items and units in one transaction."""
 
 
-def begin(db: Connection, site: str, row: JobRow) -> None:
-    """Note that a job begins, or goes on. The last call before commit.
+def begin(db: Connection, site: str, row: JobRow) -> JobRow:
+    """Note that a job begins, or goes on; gives it as it stands. The last call before commit.
 
     Args:
         row: ``begun_us`` is now; of one that goes on the first time stays.
     """
     known = sql.one(db, site, row.id)
-    sql.put(
-        db, site, row if known is None else replace(row, begun_us=known.begun_us, updated_us=row.begun_us)
-    )
+    standing = row if known is None else replace(row, begun_us=known.begun_us, updated_us=row.begun_us)
+    sql.put(db, site, standing)
     told = {"job": row.id, "profile": row.profile, "project": row.project, "by": row.by}
     append(db, site, [prepare(Record("deid.begun", told, row.begun_us))])
+    return standing
 
 
 def advance(
@@ -65,7 +65,9 @@ def end(db: Connection, site: str, id_: str, progress: Progress, *, now_us: int)
     )
     sql.put(db, site, row)
     told = {"job": row.id, "profile": row.profile, "project": row.project, "by": row.by}
-    counts = {name: getattr(progress, name) for name in ("files", "written", "held", "patients")}
+    counts = {
+        name: getattr(progress, name) for name in ("files", "written", "held", "patients", "known", "bare")
+    }
     append(db, site, [prepare(Record("deid.ended", told | counts, now_us))])
 
 

@@ -48,7 +48,8 @@ class Progress:
 
     Args:
         files: in the folder. done: of them, written or held. searched: of those written, afterwards.
-        written, held, partly_held: files. patients: whose something was found. bytes_in, bytes_out: of what is done.
+        written, held, partly_held: files. patients: whose something was found; known: of them, those whom the site knew
+            before the job began; bare: those of whom little more than a number left (``watching``). bytes_in, bytes_out: of what is done.
     """
 
     files: int = 0
@@ -58,6 +59,8 @@ class Progress:
     held: int = 0
     partly_held: int = 0
     patients: int = 0
+    known: int = 0
+    bare: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     figures: Figures = field(default_factory=Figures)

@@ -42,6 +42,8 @@ RULES: Mapping[str, str] = {
     "people.one-door": "Two who agree, let in by one person",
     "people.one-maker": "Accounts that one person made, all of them",
     "people.widened": "Somebody's reach, widened by one person alone",
+    "job.others": "A job into a project that others had released into",
+    "job.bare": "A job of little but numbers",
     "service.ownerless": "A service without an owner",
     "service.endless": "A service without an end",
     "policy.unknown": "A policy that cannot be reviewed by trying",
@@ -86,12 +88,16 @@ class Proposal:
 
 @dataclass(frozen=True)
 class ReviewFinding:
-    """One thing that somebody should look at. ``about``: ``policy:ID``, ``link:ID``, ``person:ID/role`` and so on."""
+    """One thing that somebody should look at. ``about``: ``policy:ID``, ``link:ID``, ``person:ID/role`` and so on.
+
+    ``by``: whose doing it is, by id: somebody else signs it off. Empty where it is nobody's.
+    """
 
     rule: str
     about: str
     words: str
     proposal: Proposal | None = None
+    by: str = ""
 
     @property
     def id(self) -> str:

@@ -9,6 +9,7 @@ import oathward.jobs.sql
 import oathward.ledger.tables  # noqa: F401  declares its tables
 from oathward.core.clock import from_micros
 from oathward.core.db import connect, create_tables, read
+from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.deidentifying.job import Done
 from oathward.deidentifying.journal import Entry
@@ -19,6 +20,7 @@ from oathward.jobs.model import JobState
 
 T = 1_800_000_000_000_000
 SILENT = views.silent_us(60)
+S1, S2 = uuid7(T // 1_000 - 1), uuid7(T // 1_000 + 1)  # one whom the site knew before, and one it did not
 ONE = Entry(
     "AAAA",
     "fhir",
@@ -29,7 +31,7 @@ ONE = Entry(
     held=[[1, "patient.ambiguous", "patient"]],
     removed={"patient.name": 4},
     changed={"patient.identifier": 2},
-    subjects=["s-1", "s-2"],
+    subjects=[S1, S2],
     whose=[0, -1, 1],
 )
 TWO = Entry("BBBB", bytes_in=5, held=[[-1, "message.empty", "file"]])
@@ -41,7 +43,7 @@ BIG = Entry(
     9,
     5_000,
     held=[[n, "patient.ambiguous", "patient"] for n in range(0, 5_000, 2)],
-    subjects=["s-1"],
+    subjects=[S1],
     whose=[0] * 5_000,
 )
 
@@ -96,7 +98,7 @@ def test_what_is_done_is_told_with_whose_left_and_what_was_held(site):
         assert (told.patients, told.bytes_in, told.bytes_out) == (2, 105, 80)
         assert told.figures.reasons == {"patient.ambiguous": 1, "message.empty": 1}
         assert told.figures.formats["fhir"]["units_held"] == 1
-        assert units(site, "AAAA") == [(0, "s-1"), (2, "s-2")]
+        assert units(site, "AAAA") == [(0, S1), (2, S2)]
         assert units(site, "BBBB") == []
         assert held(site) == [("AAAA", 1), ("BBBB", -1)]
         job.ended(Done("job-1", [ONE, TWO], 2, 0, {"patient.name": 3}))
@@ -127,7 +129,7 @@ def test_a_file_of_many_units_is_told_in_parts_and_once(site):
     job.heard.begun("job-1", 1, [])
     for _ in range(2):
         job.heard.done([BIG])
-    assert units(site, "CCCC") == [(n, "s-1") for n in range(1, 5_000, 2)]
+    assert units(site, "CCCC") == [(n, S1) for n in range(1, 5_000, 2)]
     assert held(site) == [("CCCC", n) for n in range(0, 5_000, 2)]
 
 
@@ -153,7 +155,7 @@ def test_a_job_that_goes_on_tells_all_of_it_again(site):
         job.ended(Done("job-1", [ONE, TWO], 2, 1, {}))
     told = seen(site).progress
     assert (told.done, told.written, told.held) == (2, 1, 1)
-    assert units(site, "AAAA") == [(0, "s-1"), (2, "s-2")]
+    assert units(site, "AAAA") == [(0, S1), (2, S2)]
 
 
 def test_what_was_refused_before_it_began_is_no_job(site):
@@ -173,6 +175,53 @@ def test_while_one_file_takes_long_it_says_that_it_runs(site):
     assert seen(site).progress.searched == 1
     site.clock.at_us += SILENT + 1
     assert seen(site).state is JobState.STOPPED
+
+
+def sized(name, bytes_in, bytes_out, *subjects):
+    return Entry(name, "hl7v2", ".hl7", bytes_in, bytes_out, 1, subjects=list(subjects), whose=[0])
+
+
+def test_whom_the_site_knew_before_is_counted_also_when_a_job_goes_on(site):
+    for _ in range(2):
+        job = recorded(site)
+        job.heard.begun("job-1", 2, [])
+        site.clock.at_us += (
+            10 * BEAT_US
+        )  # the first begin counts: whom the first run met it did not know before
+        job.heard.done([sized("AAAA", 900, 900, S1, S2)])
+        told = seen(site).progress
+        assert (told.patients, told.known) == (2, 1)
+
+
+def test_of_whom_little_more_than_a_number_left_is_counted_by_patient(site):
+    job = recorded(site)
+    job.heard.begun("job-1", 9, [])
+
+    def bare(*entries):
+        job.heard.done(entries)
+        return seen(site).progress.bare
+
+    assert bare(sized("AAAA", 90, 80, S1)) == 1
+    assert bare(sized("BBBB", 1_900, 1_800, S1)) == 0  # more of the same patient
+    assert bare(sized("CCCC", 1_900, 100, S2)) == 1  # much came, and next to nothing left
+    assert bare(sized("CCCC", 1_900, 900, S2)) == 0
+    assert bare(sized("CCCC", 1_900, 900, S2, *(uuid7(n) for n in range(9)))) == 10  # of each a tenth
+    assert bare(replace(sized("CCCC", 1_900, 0, S2), suffix="")) == 0  # held: nobody reads anything off
+
+
+def test_what_is_to_be_looked_at_is_asked_before_anything_is_written_and_at_the_end(site):
+    asked = []
+    look = lambda: asked.append(row.state if (row := seen(site)) else None)  # noqa: E731  a callback
+    with Recorded(site, "research", "registry", "p-9", look=look) as job:
+        job.heard.begun("job-1", 1, [])
+        assert asked == [JobState.RUNNING]
+        job.ended(Done("job-1", [], 0, 0, {}))
+    assert asked == [JobState.RUNNING, JobState.ENDED]
+    job = Recorded(site, "research", "registry", "p-9", look=look)
+    job.heard.begun("job-1", 1, [])
+    with pytest.raises(KeyboardInterrupt), job:
+        raise KeyboardInterrupt
+    assert asked[2:] == [JobState.RUNNING, JobState.STOPPED]
 
 
 def test_parts_fit_into_a_transaction():

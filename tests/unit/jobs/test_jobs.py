@@ -59,7 +59,14 @@ def records(engine):
 def test_a_job_is_on_record_when_it_begins_and_when_it_ends(engine):
     begin(engine)
     progress = Progress(
-        files=3, done=3, written=2, held=1, patients=2, figures=Figures(removed={"patient.name": 7})
+        files=3,
+        done=3,
+        written=2,
+        held=1,
+        patients=2,
+        known=2,
+        bare=1,
+        figures=Figures(removed={"patient.name": 7}),
     )
     advance(engine, progress, at=T + SECOND)
     with write(engine) as db:
@@ -74,7 +81,7 @@ def test_a_job_is_on_record_when_it_begins_and_when_it_ends(engine):
     told = {"by": "p-9", "job": "job-1", "profile": "research", "project": "registry"}
     assert records(engine) == [
         ("deid.begun", told),
-        ("deid.ended", told | {"files": 3, "held": 1, "patients": 2, "written": 2}),
+        ("deid.ended", told | {"bare": 1, "files": 3, "held": 1, "known": 2, "patients": 2, "written": 2}),
     ]
 
 

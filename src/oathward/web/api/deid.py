@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobOut:
-    """One job; `done`, `written`, `held`, `partly_held`: files of `files`; `searched`: of those written; `ended`: null before."""
+    """One job; `done`, `written`, `held`, `partly_held`: files of `files`; `searched`: of those written; `known`: of `patients`, those the site knew before; `bare`: those of whom little more than a number left; `ended`: null before."""
 
     id: str
     state: str
@@ -41,6 +41,8 @@ class JobOut:
     held: int
     partly_held: int
     patients: int
+    known: int
+    bare: int
     bytes_in: int
     bytes_out: int
     formats: dict[str, dict[str, int]]
@@ -110,7 +112,7 @@ def _plain(row: JobRow) -> JobOut:
         *(from_micros(row.begun_us), from_micros(row.updated_us)),
         from_micros(row.ended_us) if row.ended_us else None,
         *(told.files, told.done, told.searched, told.written, told.held, told.partly_held),
-        *(told.patients, told.bytes_in, told.bytes_out),
+        *(told.patients, told.known, told.bare, told.bytes_in, told.bytes_out),
         {name: dict(counts) for name, counts in figures.formats.items()},
         *(dict(figures.removed), dict(figures.changed), dict(figures.reasons), dict(figures.taken_back)),
     )
