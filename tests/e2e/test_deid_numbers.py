@@ -10,9 +10,7 @@ from oathward.core.db import connect, read
 from oathward.core.settings import load
 
 
-def test_a_project_that_names_who_releases_takes_no_job_of_others_and_nothing_is_written(
-    site, folder, tmp_path
-):  # noqa: F811  the fixtures
+def test_a_project_that_names_who_releases_takes_no_job_of_others(site, folder, tmp_path):  # noqa: F811  the fixtures
     files = policy({"care": "mllp://127.0.0.1:9"})
     files["projects.toml"] += b'[p1]\nreleased_by = ["p-ada"]\n'
     site.activate(files)

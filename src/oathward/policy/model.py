@@ -11,7 +11,7 @@ Deliberately absent: subjects and patients (a decision never sees who, only what
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -204,10 +204,6 @@ class Project:
     date_shift: bool = False
     merges: Literal["apart", "together"] = "apart"
     released_by: frozenset[str] = frozenset()
-
-    def releases(self, person: str, roles: Iterable[str]) -> bool:
-        """Say whether somebody may run jobs into it, as far as it names who may."""
-        return not self.released_by or not self.released_by.isdisjoint((person, *roles))
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,8 @@ def _check_project(keeper: Keeper, person: str, project: str) -> None:
     if declared is None or not declared.released_by:
         return
     # Before a site has people its names are what somebody typed: nobody is among those a project names.
-    if not roles.founded(keeper) or not declared.releases(person, roles.actor_of(keeper, person).roles):
+    who = (person, *roles.actor_of(keeper, person).roles) if roles.founded(keeper) else ()
+    if declared.released_by.isdisjoint(who):
         raise projects.refusal()
 
 
