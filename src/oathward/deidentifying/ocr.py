@@ -2,10 +2,10 @@
 
 Rules:
 - What it is given is a picture that we rendered, through a pipe; it writes no file. Its answer is words with places.
-- Memory, processor time and a core file are bounded before it gets its input, and so is the time we wait. A reading that
+- Memory, processor time, files and a core file are bounded before it starts, and so is the time we wait. A reading that
   fails, or of which nothing comes, is an error: an image nobody could read is not a clean one.
-- It gets its search path and nothing else of our environment; where the system lets us, it has no network either
-  (``unshare``). Elsewhere it has what the worker has, which is none.
+- It gets its search path and nothing else of our environment. Beside a worker (``reading``) it is confined: no network, no
+  other program or process, no file but the system's libraries and its own data of a language.
 
 Deliberately absent: other languages' data. What goes is found by being text, not by being understood.
 
@@ -15,23 +15,24 @@ Source: Tesseract 5, ``tesseract(1)``: page segmentation mode 11 (sparse text), 
 from __future__ import annotations
 
 import os
-import resource
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.pixels.model import Picture, Read, Word
+from oathward.deidentifying.sandbox import bound, confine_program
 
 SECONDS_MAX = 60
 MEMORY_BYTES_MAX = 2 << 30
-FILES_BYTES_MAX = 0
 OPTIONS = ("--psm", "11", "--dpi", "150", "-l", "eng", "tsv")
+_FOLDER = re.compile(rb'"([^"\n]+)"').search
 WORD_LEVEL = "5"
 COLUMNS = 12
 ENVIRONMENT = frozenset({"PATH", "TESSDATA_PREFIX"})
@@ -39,17 +40,28 @@ ENVIRONMENT = frozenset({"PATH", "TESSDATA_PREFIX"})
 
 def reader() -> Read | None:
     """Give the reader of this machine; None where Tesseract or the extra ``pixels`` is lacking."""
+    found = installed()
+    return None if found is None else found.read
+
+
+def installed() -> Tesseract | None:
+    """Give this machine's Tesseract; None where it or the extra ``pixels`` is lacking."""
     program = shutil.which("tesseract")
-    return None if program is None or find_spec("numpy") is None else Tesseract(program).read
+    return None if program is None or find_spec("numpy") is None else Tesseract(program)
 
 
 @dataclass(frozen=True, slots=True)
 class Tesseract:
-    """One installed Tesseract."""
+    """One installed Tesseract.
+
+    ``errors``: where its warnings go. ``readable``: folders that it may read, its data of languages; None: it is not confined.
+    """
 
     program: str
     seconds_max: int = SECONDS_MAX
     memory_bytes_max: int = MEMORY_BYTES_MAX
+    errors: int = subprocess.DEVNULL
+    readable: tuple[Path, ...] | None = None
 
     def read(self, picture: Picture) -> Sequence[Word]:
         """Read the words of a picture.
@@ -58,35 +70,43 @@ class Tesseract:
             DeidentificationError: ``deid.pixels-held``: it did not end well, or not in time.
         """
         image = b"P5 %d %d 255\n" % (picture.columns, picture.rows) + picture.grey
-        command = [*_apart(), self.program, "stdin", "stdout", *OPTIONS]
         try:
             with subprocess.Popen(  # noqa: S603  a program of this system, a list of fixed words
-                command,
+                [self.program, "stdin", "stdout", *OPTIONS],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
+                stderr=self.errors,
                 env=environment(ENVIRONMENT) | {"OMP_THREAD_LIMIT": "1"},
+                preexec_fn=self._begin,  # noqa: PLW1509  whoever asks has one thread, and no lock is taken
             ) as running:
                 try:
-                    self._limit(running.pid)
                     answer, _ = running.communicate(image, timeout=self.seconds_max)
                 finally:
                     running.kill()
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             raise DeidentificationError("ocr", "it reads in time", reason=Reason.PIXELS_HELD) from error
         if running.returncode:
             raise DeidentificationError("ocr", "it ends well", reason=Reason.PIXELS_HELD)
         return words_of(answer)
 
-    def _limit(self, pid: int) -> None:
-        """Bound a process that has had no input yet."""
-        for what, most in (
-            (resource.RLIMIT_AS, self.memory_bytes_max),
-            (resource.RLIMIT_CPU, self.seconds_max),
-            (resource.RLIMIT_FSIZE, FILES_BYTES_MAX),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            resource.prlimit(pid, what, (most, most))
+    def folders(self) -> tuple[Path, ...]:
+        """Ask it where its data of languages are."""
+        told = subprocess.run(  # noqa: S603  as above
+            [self.program, "--list-langs"],
+            check=False,
+            capture_output=True,
+            env=environment(ENVIRONMENT),
+            timeout=self.seconds_max,
+        )
+        found = _FOLDER(told.stdout + told.stderr)
+        return (Path(os.fsdecode(found[1])),) if found else ()
+
+    def _begin(self) -> None:
+        """Bound the process that becomes it."""
+        if self.readable is None:
+            bound(self.memory_bytes_max, self.seconds_max)
+        else:
+            confine_program(Path(self.program), self.readable, self.memory_bytes_max, self.seconds_max)
 
 
 def environment(names: AbstractSet[str]) -> dict[str, str]:
@@ -111,14 +131,3 @@ def words_of(answer: bytes) -> list[Word]:
         x, y, width, height = (int(field) for field in fields[6:10])
         words.append(Word(fields[-1].strip(), x, y, x + width, y + height, float(fields[10]) / 100))
     return words
-
-
-@cache
-def _apart() -> tuple[str, ...]:
-    """Give what starts a program without network, where the system lets us."""
-    program = shutil.which("unshare")
-    if program is None:
-        return ()
-    command = (program, "--user", "--net", "--")
-    done = subprocess.run([*command, "true"], check=False, capture_output=True)  # noqa: S603  as above
-    return command if done.returncode == 0 else ()

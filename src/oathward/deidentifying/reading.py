@@ -4,6 +4,8 @@
 
 Rules:
 - It never sees a file: columns, rows and one byte a pixel, of a bounded size. Whoever asks may be in a stranger's hands.
+- It is confined before the first picture (``sandbox``): it may start one program and end it. That program is confined once more.
+  Where it cannot be, nobody reads.
 - What cannot be read is told as that, and is an error there as here (``ocr``).
 
 Deliberately absent: several at a time; each worker has its own.
@@ -11,17 +13,28 @@ Deliberately absent: several at a time; each worker has its own.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.pixels.model import Picture, Word
 from oathward.deidentifying import frames
-from oathward.deidentifying.ocr import ENVIRONMENT, environment, reader
+from oathward.deidentifying.ocr import (
+    ENVIRONMENT,
+    MEMORY_BYTES_MAX,
+    Tesseract,
+    environment,
+    installed,
+    reader,
+)
+from oathward.deidentifying.sandbox import confine
 
 PIXELS_MAX = 64_000_000
 _SIZE = struct.Struct(">II")
@@ -70,7 +83,13 @@ def beside() -> Beside | None:
 
 def main(arguments: list[str]) -> int:
     """Read what is sent until nobody is there."""
-    asker, read = socket.socket(fileno=int(arguments[0])), reader()
+    asker, found = socket.socket(fileno=int(arguments[0])), installed()
+    read = None
+    if found is not None:
+        found = confined(found)
+        program = Path(found.program)
+        confine(MEMORY_BYTES_MAX, (*(found.readable or ()), program), starts=(program,))
+        read = found.read
     while (size := _exactly(asker, _SIZE.size)) is not None:
         columns, rows = _SIZE.unpack(size)
         if read is None or not 0 < columns * rows <= PIXELS_MAX:
@@ -83,6 +102,11 @@ def main(arguments: list[str]) -> int:
         except DeidentificationError:
             frames.send(asker, {"held": True})
     return 0
+
+
+def confined(found: Tesseract) -> Tesseract:
+    """Give it as it is started beside a worker: told where its warnings go and what it may read."""
+    return replace(found, errors=os.open(os.devnull, os.O_WRONLY), readable=found.folders())
 
 
 def _exactly(source: socket.socket, size: int) -> bytes | None:

@@ -6,8 +6,11 @@
 | network, other programs, other processes | seccomp: the calls fail |
 | files | Landlock: only the program's own may be read, none written |
 
+Three kinds of process: one that parses (``confine``), one that starts programs (``confine`` with some), a program that it starts (``confine_program``).
+
 Rules:
-- For good, and for all its threads; nothing gives it back.
+- For good, and for all its threads and children; nothing gives it back.
+- Who starts programs may start those alone, and end them, for which it may signal others of its user; a program that it starts may not.
 - Where one of them is not to be had the process must not see foreign bytes: ``SandboxError``, whose text says what is missing.
 
 Deliberately absent: time (whoever started the process watches that).
@@ -21,6 +24,7 @@ import ctypes
 import errno
 import os
 import platform
+import re
 import resource
 import struct
 import sys
@@ -41,6 +45,9 @@ _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
 _NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
 _CLONE_THREAD = 0x00010000
+_CLONE_NEW = 0x7E020000
+"""All flags that ask for a name space."""
+
 _X32 = 0x40000000
 """Calls of x86_64's other convention have the same architecture and numbers from here on."""
 
@@ -81,10 +88,21 @@ and ioctl, by which one could type on the terminal that warnings go to.
 
 Landlock of the first edition knows neither of a file's length nor of what else is said of it: those calls are refused here."""
 
+_STARTING: dict[str, tuple[tuple[int, ...], int]] = {
+    "x86_64": ((57, 58, 59, 62), 59),
+    "aarch64": ((129, 221), 221),
+}
+"""Machine -> calls that starting a program and ending it takes: fork vfork execve kill; and execve, all that the program's start takes."""
+
 _RULESET, _ADD_RULE, _RESTRICT = 444, 445, 446  # the same everywhere
-_READS = 1 << 0 | 1 << 2 | 1 << 3  # execute, read a file, read a folder
+_EXECUTES, _READS_FILE, _READS_FOLDER = 1 << 0, 1 << 2, 1 << 3
 _HANDLED = (1 << 13) - 1  # all rights of the first edition
 _BENEATH = 1
+
+_LIBRARIES = ("/usr/lib", "/lib", "/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_HEAD_BYTES = 4_096
+_LOADER = re.compile(rb"(/[\w./-]*ld-[\w.-]*\.so[.0-9]*)\0").search
+"""Where an ELF file says it, near its beginning."""
 
 
 class SandboxError(OathwardError):
@@ -94,27 +112,66 @@ class SandboxError(OathwardError):
         super().__init__("sandbox", what, reason=Reason.CONFINEMENT_MISSING)
 
 
-def confine(memory_bytes_max: int, readable: Iterable[Path] = ()) -> None:
+def confine(memory_bytes_max: int, readable: Iterable[Path] = (), starts: Iterable[Path] = ()) -> None:
     """Confine this process.
 
     Args:
         memory_bytes_max: address space.
         readable: folders and files besides the interpreter's own that may still be read.
+        starts: programs that it may start; by default none, and no process.
 
     Raises:
         SandboxError: this system cannot; the process must end.
     """
-    for limit, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, FILES_MAX),
-        (resource.RLIMIT_AS, memory_bytes_max),
-    ):
+    _limits({resource.RLIMIT_AS: memory_bytes_max})
+    executable = [path for program in starts for path in executables(program)]
+    calls = _STARTING.get(platform.machine(), ((), 0))[0] if executable else ()
+    _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
+
+
+def confine_program(program: Path, readable: Iterable[Path], memory_bytes_max: int, seconds_max: int) -> None:
+    """Confine this process, which becomes a program next; nothing else may be executed then.
+
+    Args:
+        readable: folders and files besides the system's libraries that it may read.
+        memory_bytes_max: address space. seconds_max: of a processor.
+
+    Raises:
+        SandboxError: this system cannot.
+    """
+    bound(memory_bytes_max, seconds_max)
+    execve = _STARTING.get(platform.machine(), ((), 0))[1]
+    _confine((*_existing(_LIBRARIES), *readable), executables(program), (execve,), forks=False)
+
+
+def bound(memory_bytes_max: int, seconds_max: int) -> None:
+    """Bound this process, which becomes a program next: it writes no file either."""
+    limits = {resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_CPU: seconds_max}
+    _limits(limits | {resource.RLIMIT_FSIZE: 0})
+
+
+def executables(program: Path) -> tuple[Path, ...]:
+    """Give what is executed where a program is: itself, and what loads its libraries."""
+    with program.open("rb") as file:
+        loader = _LOADER(file.read(_HEAD_BYTES))
+    return (program, Path(loader[1].decode())) if loader else (program,)
+
+
+def _limits(limits: dict[int, int]) -> None:
+    usual = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: FILES_MAX}
+    for limit, most in (usual | limits).items():
         resource.setrlimit(limit, (most, most))
+
+
+def _confine(
+    readable: Iterable[Path], executable: Iterable[Path], calls: tuple[int, ...], *, forks: bool
+) -> None:
+    """Confine files, then calls. ``calls``: those that are not refused. ``forks``: nor are new processes."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise SandboxError("no_new_privs is not to be had")
-    _files(libc, (*own_folders(), *readable))
-    _calls(libc)
+    _files(libc, readable, executable)
+    _calls(libc, calls, forks=forks)
 
 
 def own_folders() -> tuple[Path, ...]:
@@ -124,24 +181,24 @@ def own_folders() -> tuple[Path, ...]:
         sys.prefix,
         sys.base_prefix,
         package,
-        "/usr/lib",
-        "/lib",
-        "/lib64",
-        "/usr/local/lib",
-        "/etc/ld.so.cache",
+        *_LIBRARIES,
     )
     more = ("/usr/share/zoneinfo", "/etc/localtime", "/dev/urandom", "/dev/null", "/proc/self")
-    return tuple(path for path in map(Path, dict.fromkeys((*map(str, named), *more))) if path.exists())
+    return _existing((*map(str, named), *more))
 
 
-def _files(libc: ctypes.CDLL, readable: Iterable[Path]) -> None:
+def _existing(paths: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(path for path in map(Path, dict.fromkeys(paths)) if path.exists())
+
+
+def _files(libc: ctypes.CDLL, readable: Iterable[Path], executable: Iterable[Path]) -> None:
     attributes = ctypes.create_string_buffer(struct.pack("Q", _HANDLED))
     ruleset = libc.syscall(_RULESET, attributes, ctypes.c_size_t(8), ctypes.c_uint32(0))
     if ruleset < 0:
         raise SandboxError("Landlock is not to be had: Linux 5.13 or newer, with it switched on")
-    for path in readable:
+    rules = [(path, _READS_FILE | (_READS_FOLDER if path.is_dir() else 0)) for path in readable]
+    for path, rights in (*rules, *((path, _READS_FILE | _EXECUTES) for path in executable)):
         fd = os.open(path, os.O_PATH | os.O_CLOEXEC)
-        rights = _READS if path.is_dir() else _READS & ~(1 << 3)
         rule = ctypes.create_string_buffer(struct.pack("=Qi", rights, fd))
         failed = libc.syscall(
             _ADD_RULE, ctypes.c_int(ruleset), ctypes.c_int(_BENEATH), rule, ctypes.c_uint32(0)
@@ -154,19 +211,25 @@ def _files(libc: ctypes.CDLL, readable: Iterable[Path]) -> None:
     os.close(ruleset)
 
 
-def _calls(libc: ctypes.CDLL) -> None:
+def _calls(libc: ctypes.CDLL, allowed: tuple[int, ...], *, forks: bool) -> None:
     known = _DENIED.get(platform.machine())
     if known is None:
         raise SandboxError(f"no list of calls for {platform.machine()}")
-    program = b"".join(struct.pack("=HBBI", *step) for step in _program(*known))
+    program = b"".join(struct.pack("=HBBI", *step) for step in _program(*known, allowed=allowed, forks=forks))
     steps = ctypes.create_string_buffer(program, len(program))
     head = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(steps))
     if libc.prctl(_PR_SET_SECCOMP, _FILTER, ctypes.create_string_buffer(head, len(head)), 0, 0):
         raise SandboxError("seccomp is not to be had")
 
 
-def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, int]]:
-    """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not."""
+def _program(
+    audit: int, *kinds: tuple[int, ...], allowed: tuple[int, ...], forks: bool
+) -> list[tuple[int, int, int, int]]:
+    """Write the filter: another architecture's calls, those listed, and new processes are refused; threads are not.
+
+    Args:
+        allowed: of those listed, what is not refused. forks: nor are processes, but in name spaces of their own.
+    """
     *refused, (clone, clone3), own, (ioctl,) = kinds
     refuse = _REFUSE | errno.EPERM
     steps = [
@@ -177,7 +240,7 @@ def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, i
         (_LEAST, 0, 1, _X32),
         (_RETURN, 0, 0, refuse),
     ]
-    for number in (one for kind in refused for one in kind):
+    for number in (one for kind in refused for one in kind if one not in allowed):
         steps += [(_EQUAL, 0, 1, number), (_RETURN, 0, 0, refuse)]
     for number in own:  # the first argument is whom it is about, 0 is oneself
         steps += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_EQUAL, 2, 0, os.getpid())]
@@ -186,6 +249,7 @@ def _program(audit: int, *kinds: tuple[int, ...]) -> list[tuple[int, int, int, i
     steps += [(_EQUAL, 0, 1, _TIOCLINUX), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
     # The C library asks for clone where clone3 is not there, and of that the flags can be read.
     steps += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]
-    steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_SET, 1, 0, _CLONE_THREAD)]
+    asked = (_SET, 0, 1, _CLONE_NEW) if forks else (_SET, 1, 0, _CLONE_THREAD)
+    steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), asked]
     steps += [(_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
     return steps

@@ -1,7 +1,9 @@
 """Reading with Tesseract: what it says, and what bounds it. Skips where Tesseract is absent."""
 
+import os
 import shutil
 import stat
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,12 +61,42 @@ def test_it_runs_bounded_before_it_has_its_input_and_knows_nothing_of_ours(tmp_p
     assert [word.text for word in words] == [str((1 << 30) // 1024), str(ocr.SECONDS_MAX), "0", "0", "none"]
 
 
-@pytest.mark.skipif(not ocr._apart(), reason="this system lets nobody start a program without network")
-def test_it_has_no_network(tmp_path):
+def shell(folder, monkeypatch, statement: str, *, confined: bool) -> str:
+    """Give what a statement says of itself, done by a program in Tesseract's place."""
     row = "5\\t1\\t1\\t1\\t1\\t1\\t0\\t0\\t9\\t9\\t90\\t%s\\n"
-    interfaces = "$(tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' ' | grep -v '^lo$' | wc -l)"
-    fake = program(tmp_path, f"cat >/dev/null; printf '{HEADER}\\n'; printf '{row}' \"{interfaces}\"")
-    assert [word.text for word in fake.read(PAGE)] == ["0"]
+    script = f"said=refused\nif {statement}; then said=done; fi\nprintf '{HEADER}\\n'; printf '{row}' $said\n"
+    (folder / "stdin").write_text(script)
+    monkeypatch.chdir(folder)
+    program = Path(shutil.which("bash")).resolve()
+    words = Tesseract(str(program), readable=(folder,) if confined else None).read(PAGE)
+    return words[0].text
+
+
+TRIES = {
+    "a file of the system": "read x </etc/passwd",
+    "a file of the site": f"read x <{__file__}",
+    "a file of the interpreter": f"read x <{os.__file__}",
+    "the network": "exec 3<>/dev/udp/127.0.0.1/9",
+    "a signal": "kill -0 $PPID",
+}
+
+
+@pytest.mark.parametrize("what", TRIES)
+@pytest.mark.parametrize("confined", [True, False])
+def test_beside_a_worker_it_reaches_nothing_but_its_own(tmp_path, monkeypatch, what, confined):
+    assert shell(tmp_path, monkeypatch, TRIES[what], confined=confined) == ("refused" if confined else "done")
+
+
+@pytest.mark.parametrize("confined", [True, False])
+def test_beside_a_worker_it_starts_no_other_program(tmp_path, monkeypatch, confined):
+    (tmp_path / "stdin").write_text(f"printf '{HEADER}\\n'; exec /bin/true\n")
+    monkeypatch.chdir(tmp_path)
+    program = Tesseract(str(Path(shutil.which("bash")).resolve()), readable=(tmp_path,) if confined else None)
+    if confined:
+        with pytest.raises(DeidentificationError):
+            program.read(PAGE)
+    else:
+        assert program.read(PAGE) == []
 
 
 def test_without_the_program_there_is_no_reader(monkeypatch):

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from oathward.core.errors import DeidentificationError
 from oathward.deid.pixels.model import Picture
 from oathward.deid.pixels.picture import picture_of
 from oathward.deidentifying import reading
+from oathward.deidentifying.ocr import installed
 
 pytestmark = pytest.mark.skipif(shutil.which("tesseract") is None, reason="no tesseract here")
 
@@ -36,6 +38,20 @@ def test_it_reads_what_the_program_reads_and_again(read):
         == [word.text for word in read(picture())]
         == ["FERNANDEZ", "4711"]
     )
+
+
+def test_who_reads_is_confined():
+    beside = reading.beside()
+    try:
+        assert beside.read(picture())
+        told = Path(f"/proc/{beside._process.pid}/status").read_text("ascii")
+    finally:
+        beside.end()
+    status = dict(line.split(":\t", 1) for line in told.splitlines() if ":\t" in line)
+    assert (status["NoNewPrivs"], status["Seccomp"]) == ("1", "2")
+    program = reading.confined(installed())
+    assert program.readable
+    assert all((folder / "eng.traineddata").exists() for folder in program.readable)
 
 
 @pytest.mark.parametrize("wrong", [Picture(0, 5, b""), Picture(100_000, 100_000, b"x")])

@@ -36,6 +36,14 @@ TRIES = {
     "another name space": "import os, ctypes; libc = ctypes.CDLL(None, use_errno=True); x = libc.unshare(0x10000000); x and exec('raise OSError(ctypes.get_errno())')",
     "memory": "bytearray(900 << 20)",
 }
+STARTING = {
+    **{what: TRIES[what] for what in TRIES if what not in ("a child", "a signal")},
+    "another program by its call": "os.execv('/bin/true', ['true'])",
+    "a child in a name space": "call('syscall', {'x86_64': 56}.get(os.uname().machine, 220), 0x10000011, 0, 0, 0, 0) or os._exit(0)",
+}
+"""What one that may start a program cannot, that program aside."""
+
+PROGRAM = "/bin/cat"
 NOT_EVERYWHERE = ("another name space", "words beside a file", "typing on a terminal")
 STILL = {
     "threads": "import threading; t = threading.Thread(target=print); t.start(); t.join()",
@@ -45,13 +53,21 @@ STILL = {
     "a signal to itself": "import signal; signal.signal(10, signal.SIG_IGN); signal.raise_signal(10)",
     "zones": "import zoneinfo; zoneinfo.ZoneInfo('Europe/Madrid')",
 }
+STARTS = {
+    "the program": f"import subprocess; subprocess.run([{PROGRAM!r}], stdin=0, stdout=subprocess.PIPE, check=True)",
+    "its end": f"import subprocess; p = subprocess.Popen([{PROGRAM!r}], stdin=subprocess.PIPE, stdout=subprocess.PIPE); p.kill(); p.wait()",
+}
+CONFINED = "confine(512 << 20)"
+STARTER = f"confine(512 << 20, starts=(Path({PROGRAM!r}).resolve(),))"
+STARTED = f"confine_program(Path({PROGRAM!r}).resolve(), own_folders(), 512 << 20, 5)"
+"""Who parses, who starts a program, and the program."""
 
 
-def outcome(statement: str, *, confined: bool) -> str:
+def outcome(statement: str, confined: str = "") -> str:
     program = f"""
         import ctypes, fcntl, os
         from pathlib import Path
-        from oathward.deidentifying.sandbox import confine
+        from oathward.deidentifying.sandbox import confine, confine_program, own_folders
         def call(name, *arguments):
             done = getattr(libc, name)(*arguments)
             if done < 0:
@@ -59,8 +75,7 @@ def outcome(statement: str, *, confined: bool) -> str:
             return done
         libc = ctypes.CDLL(None, use_errno=True)
         _, terminal = os.openpty()
-        if {confined}:
-            confine(512 << 20)
+        {confined}
         try:
             exec({statement!r})
         except (OSError, MemoryError) as error:
@@ -81,16 +96,32 @@ def outcome(statement: str, *, confined: bool) -> str:
     return done.stdout.split()[-1]
 
 
+REFUSED = ("PermissionError", "MemoryError", "OSError")
+
+
 @pytest.mark.parametrize("what", TRIES)
-def test_a_confined_process_is_refused(what):
-    assert outcome(TRIES[what], confined=True) in ("PermissionError", "MemoryError", "OSError")
+@pytest.mark.parametrize("confined", [CONFINED, STARTED], ids=["parses", "started"])
+def test_a_confined_process_is_refused(what, confined):
+    assert outcome(TRIES[what], confined) in REFUSED
+
+
+@pytest.mark.parametrize("what", STARTING)
+def test_one_that_may_start_a_program_is_refused_all_else(what):
+    assert outcome(STARTING[what], STARTER) in REFUSED
+
+
+@pytest.mark.parametrize("what", STARTS)
+def test_one_that_may_start_a_program_starts_and_ends_it(what):
+    assert outcome(STARTS[what], STARTER) == "done"
+    assert outcome(STARTS[what], CONFINED) in REFUSED
 
 
 @pytest.mark.parametrize("what", [what for what in TRIES if what not in NOT_EVERYWHERE])
 def test_the_same_is_possible_before(what):
-    assert outcome(TRIES[what], confined=False) == "done"
+    assert outcome(TRIES[what]) == "done"
 
 
 @pytest.mark.parametrize("what", STILL)
-def test_what_it_needs_goes_on(what):
-    assert outcome(STILL[what], confined=True) == "done"
+@pytest.mark.parametrize("confined", [CONFINED, STARTER], ids=["parses", "starts"])
+def test_what_it_needs_goes_on(what, confined):
+    assert outcome(STILL[what], confined) == "done"
