@@ -9,7 +9,7 @@ Deliberately absent: files and processes (``worker`` has them).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
@@ -136,6 +136,7 @@ class Format:
         bytes_max: of a file. whole: it is read as bytes; else as a view of the file, of which only what is looked at is read.
         named: (a file that was written) -> the reference that stands beside the output for it, where the file itself cannot say how
             it was made; empty where it does.
+        texts: (a file that was written) -> what of it is searched for what is known; None: all of its bytes, as they are.
     """
 
     name: str
@@ -146,6 +147,7 @@ class Format:
     bytes_max: int
     whole: bool = True
     named: Callable[[bytes], str] = lambda _data: ""
+    texts: Callable[[bytes], Iterable[str]] | None = None
 
 
 @cache

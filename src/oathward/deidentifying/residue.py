@@ -3,7 +3,9 @@
 Rules:
 - What a profile takes away or changes is searched for, of every patient of the job in every file: identifiers, telephone numbers and
   e-mail of ``LENGTH_MIN`` letters and digits or more, full names, names of organisations of two words or more, street and number, full birth dates.
-- In plain form, whatever separators stand between words; in what lies in base64 too, and in UTF-16 that has its mark.
+- In plain form, whatever separators stand between words; in what lies in base64 too, in UTF-16 that has its mark, and in the
+  character sets that a format knows of its texts.
+- A letter of a script that writes without spaces says as much as ``UNSPACED`` others.
 - Birth dates where a profile leaves dates: in the files alone that say them. Of many patients somebody was born on any day.
 - Only keyed hashes are kept, under a key of the job: the process that holds them all knows no value.
 
@@ -16,7 +18,7 @@ import base64
 import binascii
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import permutations
 
 from oathward.core.words import WordHasher, token_of
@@ -24,6 +26,7 @@ from oathward.deid.profile import Profile
 from oathward.deid.text.model import Known
 
 LENGTH_MIN, LENGTH_MAX = 6, 64
+UNSPACED, _UNSPACED_FROM = 3, "\u2e80"
 RUNS_MAX = 5
 """Words that one value may be written as: ``555-12-3456``, ``12 Long Street``."""
 DEPTH_MAX = 3
@@ -55,7 +58,7 @@ def words_of(known: Known, profile: Profile, hasher: WordHasher) -> dict[bytes, 
             if not places and " " in value.strip() and _tells(kind, value, token):
                 found[hasher.token(token)] = cls
         elif kind == "name":  # every part counts: its family name is the first alone
-            if len(token) > 1 and len(names.setdefault(cls, [])) < _NAMES_MAX and token not in names[cls]:
+            if _length(token) > 1 and len(names.setdefault(cls, [])) < _NAMES_MAX and token not in names[cls]:
                 names[cls].append(token)
         elif part in _WHOLE and _tells(kind, value, token):
             found[hasher.token(token)] = cls
@@ -66,8 +69,15 @@ def _full(names: list[str]) -> Iterator[str]:
     """Give the full names that some names of one person make."""
     for pair in permutations(names, 2):
         whole = "".join(pair)
-        if len(whole) >= LENGTH_MIN:
+        if _length(whole) >= LENGTH_MIN:
             yield whole
+
+
+def _length(token: str) -> int:
+    """Count letters and digits."""
+    if token.isascii():
+        return len(token)
+    return sum(UNSPACED if letter >= _UNSPACED_FROM else 1 for letter in token)
 
 
 def leaves_dates(profile: Profile) -> bool:
@@ -81,17 +91,23 @@ def _tells(kind: str, value: str, token: str) -> bool:
     return not word and LENGTH_MIN <= len(token) <= LENGTH_MAX and len(set(token)) > 1
 
 
-def found_in(data: bytes, hasher: WordHasher, known: Mapping[bytes, str]) -> Counter[str]:
-    """Count by class what of the known stands in a file."""
-    found: Counter[str] = Counter()
-    if not known:
-        return found
-    for text in _texts(_decoded(bytes(data)), 0):
-        for token in _tokens(text):
-            cls = known.get(hasher.token(token))
-            if cls is not None:
-                found[cls] += 1
-    return found
+def found_in(
+    data: bytes, hasher: WordHasher, known: Mapping[bytes, str], texts: Iterable[str] | None = None
+) -> Counter[str]:
+    """Count by class what of the known stands in a file.
+
+    Args:
+        texts: of the file, where its format knows them better than by its bytes.
+    """
+    found: dict[bytes, str] = {}
+    if known:
+        for whole in (_decoded(bytes(data)),) if texts is None else texts:
+            for text in _texts(whole, 0):
+                for token in _tokens(text):
+                    hashed = hasher.token(token)
+                    if hashed in known:
+                        found[hashed] = known[hashed]
+    return Counter(found.values())
 
 
 def _tokens(text: str) -> Iterator[str]:
@@ -106,7 +122,7 @@ def _tokens(text: str) -> Iterator[str]:
             token = word + token
             if len(token) > LENGTH_MAX:
                 break
-            if len(token) >= LENGTH_MIN and token not in seen:
+            if _length(token) >= LENGTH_MIN and token not in seen:
                 seen.add(token)
                 yield token
 

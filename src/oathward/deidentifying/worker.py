@@ -209,8 +209,10 @@ class Worker:
         known = ChainMap({bytes.fromhex(word): cls for word, cls in own.items()}, self._known)
         with _mapped(target, os.fstat(target).st_size) as mapped:
             data = mapped[:]
-        found = dict(residue.found_in(data, self._words, known))
-        return {"found": found, "named": formats()[kind].named(data) if kind and not found else ""}
+        of = formats()[kind] if kind else None
+        texts = of.texts(data) if of and of.texts else None
+        found = dict(residue.found_in(data, self._words, known, texts))
+        return {"found": found, "named": of.named(data) if of and not found else ""}
 
 
 def _who(content: Content) -> list[list[list[object]]]:

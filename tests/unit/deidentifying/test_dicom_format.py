@@ -4,16 +4,20 @@ import dataclasses
 
 import numpy as np
 import pytest
+from pydicom import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian
 from tests.pixels import CT, Sees, anatomy, file_of, image, nobody, write
 from tests.shaped import SEEDS
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.core.words import WordHasher
 from oathward.deid.pixels.models import rows_of
 from oathward.deid.profile import builtin_profiles
+from oathward.deid.text.model import Known
 from oathward.deidentifying.format import Folder, Terms
 from oathward.deidentifying.formats import dicom
+from oathward.deidentifying.residue import found_in, words_of
 from oathward.protocols.dicom.reader import decode
 
 ROWS, COLUMNS = 96, 160
@@ -142,3 +146,52 @@ def test_data_sets_of_other_forms_are_looked_at_too(how: str):
         data = whole[decode(whole).body :]
     after = left(data, sees())
     assert np.ptp(after.pixel_array[BOX[1] : BOX[3], BOX[0] : BOX[2]]) == 0
+
+
+CHARSETS = [
+    ("ISO_IR 100", "Müller^Jörgen"),
+    ("ISO_IR 101", "Wałęsa^Łukasz"),
+    ("ISO_IR 144", "Люксембург^Анна"),
+    ("ISO_IR 192", "Müller^Jörgen"),
+    ("GB18030", "王^小东"),
+    (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+    (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+]
+
+
+def residue_of(charset, name, text, *, texts=True):
+    """Give what the search finds in a file that says a text, of which it is known who is named."""
+    said = slice_of(drawn(), SpecificCharacterSet=charset, PatientName=name)
+    left = slice_of(drawn(), SpecificCharacterSet=charset, PatientName="X", PatientID="X")
+    left.DerivationCodeSequence = [Dataset()]
+    left.DerivationCodeSequence[0].CodeMeaning = text
+    known = dicom.FORMAT.read(memoryview(file_of(said)), Terms(RESEARCH, Folder("files"))).units[0].known()
+    data, words = file_of(left), WordHasher(bytes(32))
+    return found_in(
+        data, words, words_of(known, RESEARCH, words), dicom.FORMAT.texts(data) if texts else None
+    )
+
+
+@pytest.mark.parametrize(("charset", "name"), CHARSETS)
+def test_a_name_that_was_written_is_found_in_every_character_set(charset, name):
+    text = name.split("=")[-1].replace("^", "")
+    spaced = name.split("=")[-1].replace("^", " ")
+    assert residue_of(charset, name, f"of {spaced} here") == {"patient.name": 1}
+    if not text.isascii() and text >= "\u2e80":
+        assert residue_of(charset, name, text) == {"patient.name": 1}
+    assert not residue_of(charset, name, spaced[:3])
+
+
+def test_by_its_bytes_alone_it_would_not_be():
+    assert not residue_of("ISO_IR 100", "Müller^Jörgen", "of Müller Jörgen", texts=False)
+
+
+def test_what_looks_like_text_in_pixels_is_searched_too():
+    made = slice_of(drawn(), PatientID="MRN-0042-7731")
+    data, words = bytearray(file_of(made)), WordHasher(bytes(32))
+    known = words_of(Known((("patient.identifier", "", "MRN-0042-7731"),)), RESEARCH, words)
+    data[-40:-20] = b"\0 ID MRN-0042-7731 \0"
+    plain = bytes(data).replace(b"MRN-0042-7731", b"XXXXXXXXXXXXX", 1)
+    assert found_in(plain, words, known, dicom.FORMAT.texts(plain)) == {"patient.identifier": 1}
+    none = plain.replace(b"MRN-0042-7731", b"XXXXXXXXXXXXX")
+    assert not found_in(none, words, known, dicom.FORMAT.texts(none))

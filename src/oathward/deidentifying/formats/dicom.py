@@ -10,10 +10,13 @@ Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache, partial
 from typing import Any, Literal, NamedTuple
 
-from oathward.core.errors import DeidentificationError
+from oathward.core.errors import DecodeError, DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.deid import dicom
 from oathward.deid.action import Seeds
@@ -25,8 +28,9 @@ from oathward.deid.text.model import Context, Known
 from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, one_after_another
 from oathward.patients.dicom import spoken_of
 from oathward.protocols.dicom.annex_e import CLEAN_PIXEL_DATA
+from oathward.protocols.dicom.persons import texts_of
 from oathward.protocols.dicom.pixel_data import high_bits_used
-from oathward.protocols.dicom.reader import EXPLICIT, File, decode, text_of
+from oathward.protocols.dicom.reader import EXPLICIT, File, decode, pixels_of, text_of
 from oathward.protocols.dicom.values import element
 from oathward.protocols.shaping import Decide
 
@@ -45,6 +49,9 @@ _WORDS = {
 }
 _MADE_BY = (0x00080070, 0x00081090, 0x00181020, 0x00280010, 0x00280011)
 """Manufacturer, model, software versions, rows, columns."""
+
+_PRINTED = re.compile(rb"[\x20-\x7e]{6,}").findall
+"""As many letters and digits as anything that is searched for has."""
 
 _IMAGE_TYPE, _BITS_STORED = 0x00080008, 0x00280101
 
@@ -69,17 +76,19 @@ def _read(data: memoryview, terms: Terms) -> Content:
 
 
 def _unit(file: File, terms: Terms) -> Unit:
+    known_here = cache(partial(dicom.known_of, file))
+
     def shape(compiled: _Compiled, seeds: Seeds) -> Shaped:
         left, looked = _looked_at(file, terms)
         told = seeds.text.known.values if seeds.text else ()  # by other files of the folder
-        known = Known((*dicom.known_of(file).values, *told))
+        known = Known((*known_here().values, *told))
         ready = replace(seeds, text=Context(known, compiled.decide, terms.language))
         done = compiled.write(left, seeds.outgoing_id, ready, pixels_cleaned=looked)
         # Of a file that was deflated, or whose pixels were blanked, runs are not those of the file that came.
         pieces = done.pieces if left is file and not file.inflated else (done.joined(left.data),)
         return Shaped(pieces, done.removed, done.changed)
 
-    return Unit(spoken_of(file, terms.folder, terms.hasher), lambda: dicom.known_of(file), shape)
+    return Unit(spoken_of(file, terms.folder, terms.hasher), known_here, shape)
 
 
 def _looked_at(file: File, terms: Terms) -> tuple[File, bool]:
@@ -110,6 +119,20 @@ def _whole(file: File) -> bytes:
     """Give the data set as a Part 10 file: it may have come without a head, or was deflated."""
     syntax = element(EXPLICIT, 0x00020010, b"UI", file.syntax.encode("ascii"))
     return bytes(_PREAMBLE) + _MARK + syntax + bytes(file.data[file.body :])
+
+
+def _texts(data: bytes) -> Iterator[str]:
+    """Give what of a file that was written is searched: its headers, their texts by their character set, and what looks like text in pixels."""
+    try:
+        file = decode(data)
+    except DecodeError:
+        yield data.decode("utf-8", "replace")
+        return
+    begin, end = pixels_of(file)
+    if not file.inflated:
+        yield b"\n".join((data[:begin], data[end:])).decode("utf-8", "replace")
+    yield "\n".join(texts_of(file))
+    yield b"\n".join(_PRINTED(file.data, begin, end)).decode("ascii")
 
 
 def made_by(file: File) -> Made:
@@ -147,4 +170,4 @@ def header_of(file: File) -> Header:
     return Header(**found | {"overlay_bits": found.get("overlay_bits") or high_bits_used(file)})
 
 
-FORMAT = Format("dicom", ".dcm", _recognise, _compile, _read, _BYTES_MAX, whole=False)
+FORMAT = Format("dicom", ".dcm", _recognise, _compile, _read, _BYTES_MAX, whole=False, texts=_texts)

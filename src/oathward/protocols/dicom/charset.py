@@ -31,7 +31,7 @@ _PYTHON = {
     "GB18030": "gb18030",
     "GBK": "gbk",
 }
-_ESCAPE = b"\x1b"
+ESCAPE = b"\x1b"
 _DELIMITERS = {0x09, 0x0A, 0x0C, 0x0D, 0x5C}
 _PN_DELIMITERS = {0x5C, 0x5E, 0x3D}
 
@@ -56,7 +56,7 @@ def text_of(value: bytes, named: bytes, vr: bytes = b"LO") -> str:
     Raises:
         UnreadableError: it cannot be read.
     """
-    if _ESCAPE not in value and value.isascii():
+    if ESCAPE not in value and value.isascii():
         # ISO_IR 13 has a yen sign where ASCII has a backslash: what stands there separates values all the same.
         return value.decode("ascii").rstrip("\0 ")
     sets = _sets(named)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from oathward.core.phi import Phi
 from oathward.protocols.dicom import catalogue
-from oathward.protocols.dicom.charset import UnreadableError, text_of
+from oathward.protocols.dicom.charset import ESCAPE, UnreadableError, text_of
 from oathward.protocols.dicom.dictionary import SINGLE, TEXTS, vr_of
 from oathward.protocols.dicom.reader import Element, File
 
@@ -30,6 +30,7 @@ _UNIVERSAL, _UNIVERSAL_TYPE = 0x00400032, 0x00400033
 _KNOWN = ("name", "identifier", "address", "contact", "birth-date", "encounter", "identity")
 """Last words of element classes that are looked for in texts; ``order`` too."""
 
+_SPOKEN = TEXTS | {b"PN", b"UN", b"AE", b"CS", b"UR"}
 _READ = TEXTS | {b"PN", b"DA", b"AE"}
 
 
@@ -56,6 +57,31 @@ def identifiers_of(file: File) -> tuple[Identifier, ...]:
 def known_values_of(file: File) -> tuple[tuple[str, str, str], ...]:
     """Give what is known of persons, places, devices and orders: element class, part, value as text."""
     return tuple(dict.fromkeys(_limited(_known(file, file.elements, b""))))
+
+
+def texts_of(file: File) -> Iterator[str]:
+    """Give the texts of a file that are not in ASCII, at every depth, each in the character set that holds there.
+
+    What is not of that set is read byte by byte: whoever looks for something in a text looks there too.
+    """
+    yield from _beyond(file, file.elements, b"")
+
+
+def _beyond(file: File, elements: Iterable[Element], charset: bytes) -> Iterator[str]:
+    for one in elements:
+        tag, vr, _start, _value, _end, items = one
+        if tag == catalogue.CHARACTER_SET:
+            charset = file.view_of(one)
+        elif items:
+            for item in items:
+                yield from _beyond(file, item.elements, charset)
+        elif vr in _SPOKEN:
+            value = file.view_of(one)
+            if not value.isascii() or ESCAPE in value:
+                try:
+                    yield text_of(value, charset, vr)
+                except UnreadableError:
+                    yield value.decode("latin-1")
 
 
 def _limited(values: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:

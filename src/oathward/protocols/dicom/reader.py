@@ -132,6 +132,17 @@ def decode(
     return File(view, meta, elements, encoding, syntax, start, inflated)
 
 
+def pixels_of(file: File) -> tuple[int, int]:
+    """Give where pixel data begins and ends, at the end of ``data`` where there is none; they are the last elements of nearly every file."""
+    begin = end = len(file.data)
+    for one in reversed(file.elements):
+        if one[0] >> 16 == PIXEL_DATA >> 16:
+            begin, end = one[2], max(end, one[4]) if begin < len(file.data) else one[4]
+        elif begin < len(file.data):
+            break
+    return begin, end
+
+
 def place(tag: int) -> str:
     """Write a tag as the standard does."""
     return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"

@@ -23,11 +23,21 @@ from typing import NamedTuple, TypeAlias
 
 from oathward.protocols.dicom import annex_e, values
 from oathward.protocols.dicom.catalogue import CHARACTER_SET, PATIENT_ID
-from oathward.protocols.dicom.compiling import PIXELS, Compiler, Means
+from oathward.protocols.dicom.compiling import Compiler, Means
 from oathward.protocols.dicom.named import Words
 from oathward.protocols.dicom.ops import NO_WORDS, Op, Run, mapped
 from oathward.protocols.dicom.pixel_data import hidden
-from oathward.protocols.dicom.reader import BIG, EXPLICIT, IMPLICIT, Element, Encoding, File, Item, text_of
+from oathward.protocols.dicom.reader import (
+    BIG,
+    EXPLICIT,
+    IMPLICIT,
+    Element,
+    Encoding,
+    File,
+    Item,
+    pixels_of,
+    text_of,
+)
 from oathward.protocols.dicom.safe_private import safe_places
 from oathward.protocols.dicom.values import element, item
 from oathward.protocols.shaping import KEEP, Decide
@@ -247,7 +257,7 @@ def compile_rewriter(
 
 def _near(words: Words, file: File, pieces: tuple[bytes | Span, ...]) -> bool:
     """Say whether a word may stand in what was written, pixel data aside."""
-    begin, end = _pixels(file)
+    begin, end = pixels_of(file)
     charset = file.view_of(next((one for one in file.elements if one[0] == CHARACTER_SET), None))
     parts: list[bytes | memoryview] = []
     for piece in pieces:
@@ -257,17 +267,6 @@ def _near(words: Words, file: File, pieces: tuple[bytes | Span, ...]) -> bool:
             at, stop = piece[0], sum(piece)
             parts += (file.data[at : min(stop, begin)], file.data[max(at, end) : stop])
     return words.near(b"\0".join(parts), charset)
-
-
-def _pixels(file: File) -> _Range:
-    """Give where pixel data begins and ends; they are the last elements of nearly every file."""
-    begin = end = len(file.data)
-    for one in reversed(file.elements):
-        if one[0] >> 16 == PIXELS:
-            begin, end = one[2], max(end, one[4]) if begin < len(file.data) else one[4]
-        elif begin < len(file.data):
-            break
-    return begin, end
 
 
 def _first(file: File, tag: int, *, meta: bool = False) -> str:
