@@ -12,14 +12,17 @@ from oathward.deidentifying import worker
 from oathward.deidentifying.residue import words_of
 
 BEGUN = {
-    **{
-        "profile": "research",
-        "profile_text": builtin_texts()["research"],
-        "authorities": {},
-        "folder": "files",
-    },
-    **{"authority": "", "language": "", "pixel_boxes": "", "word_key": base64.b64encode(bytes(32)).decode()},
-    **{"program": "test", "project": "p", "recorded": "2026-01-02T03:04:05Z"},
+    "profile": "research",
+    "profile_text": builtin_texts()["research"],
+    "authorities": {},
+    "folder": "files",
+    "authority": "",
+    "language": "",
+    "pixel_boxes": "",
+    "word_key": base64.b64encode(bytes(32)).decode(),
+    "program": "test",
+    "project": "p",
+    "recorded": "2026-01-02T03:04:05Z",
 }
 
 
@@ -29,7 +32,7 @@ def test_a_bug_is_told_by_place_and_kind_alone(capsys):
     except ValueError:
         worker._ended(*sys.exc_info())
     told = capsys.readouterr().err
-    assert "ValueError at test_worker.py:10" in told
+    assert "ValueError at test_worker.py:31" in told
     assert "Doe" not in told
 
 
