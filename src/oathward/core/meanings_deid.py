@@ -33,6 +33,10 @@ DEID: dict[Reason, Meaning] = {
         "the process that read a file was killed: it took too long, too much memory, or broke",
         "see whether the file is what it says; `[deid]` of the settings allows more",
     ),
+    Reason.NOT_IN_FILE: Meaning(
+        "the process that read a file named a patient of whom no number stands in it",
+        "take the file for an attack until somebody looked at it; tell who makes Oathward if it is none",
+    ),
     Reason.DEID_TEXT_HELD: Meaning(
         "a free text is in a language of which too little is found, by measurement, for its profile",
         "release it after reading, or let the profile drop such texts",

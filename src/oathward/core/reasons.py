@@ -197,6 +197,7 @@ class Reason(Enum):
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
     DEID_FORMAT = "deid.format-unknown", _STORED
     DEID_RESIDUE = "deid.residue", _STORED
+    NOT_IN_FILE = "deid.not-in-file", _STORED
     WORKER_LOST = "deid.worker-lost", _STORED
     CONFINEMENT_MISSING = "deid.confinement-missing", _CONFIG
     DEID_TEXT_HELD = "deid.text-held", _STORED

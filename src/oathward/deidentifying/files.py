@@ -2,6 +2,7 @@
 
 Rules:
 - A file is opened step by step from the folder, and handed to the worker as a descriptor; no name of it is.
+- Whose a file is its worker says, as far as that stands in its bytes (``named``).
 - What files of patients alone say of them is read first, for the texts of all other files; it is kept in memory while the job lasts.
 
 Deliberately absent: the order of files, and where they go.
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +20,16 @@ from typing import Any
 
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
-from oathward.deidentifying import walk
+from oathward.deid.text.model import Known
+from oathward.deidentifying import named, walk
 from oathward.deidentifying.answers import counts_of, format_named, held_of, told_of, words_of
-from oathward.deidentifying.format import HEAD_BYTES
+from oathward.deidentifying.format import HEAD_BYTES, LOGICAL
 from oathward.deidentifying.journal import Entry
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Secrets, Whom
 
+_NUMBER = "patient.identifier"
 _OF_PATIENTS = (".json", ".ndjson")
 _PATIENT = re.compile(rb'^[^"]*"resourceType"\s*:\s*"Patient"|^[^{]*\{[^{}]*"resourceType"\s*:\s*"Patient"')
 """A file whose first resource is a patient: of a bulk export, the one file that says who they are."""
@@ -38,7 +41,7 @@ class Files:
 
     Args:
         source: the folder, or one file. folder: names where the files come from, for identifiers.
-        partial: where files are written. names: what each is called there.
+        partial: where files are written. names: what each is called there. words: hashes what is searched for of a patient.
     """
 
     source: Path
@@ -46,6 +49,7 @@ class Files:
     whom: Whom
     partial: Path
     names: Mapping[Item, str]
+    words: Callable[[Known], Mapping[bytes, str]]
 
     def learn(self, worker: Worker, item: Item) -> None:
         """Read what a file of patients says of them, before any text is cleaned; what is wrong with it is held later."""
@@ -57,10 +61,16 @@ class Files:
                 if _PATIENT.search(os.pread(source, HEAD_BYTES, 0)) is None:
                     return
                 answer = worker.ask({"op": "told", "name": self._shown(item)}, (source,))
-                _, who = format_named(answer)
+                kind, who = format_named(answer)
+                named.check(source, os.fstat(source).st_size, kind, who)
                 self.whom.learn(who, told_of(answer, len(who)))
             finally:
                 os.close(source)
+
+    def _numbers(self, who: Sequence[Sequence[Sequence[Any]]]) -> dict[str, str]:
+        """Hash the numbers by which a file got its seeds: these are searched for, whatever its worker says."""
+        told = [(_NUMBER, "", str(one[0])) for unit in who for one in unit if one[2] != LOGICAL]
+        return {word.hex(): cls for word, cls in self.words(Known(tuple(told))).items()}
 
     def _shown(self, item: Item) -> str:
         """Give of a name the last part alone: the rest names patients, and may be no text at all."""
@@ -93,6 +103,7 @@ class Files:
                 if "who" not in first:
                     return replace(entry, held=held_of(first))
                 kind, who = format_named(first)
+                named.check(source, os.fstat(source).st_size, kind, who)
                 units = self.whom.secrets(who, entry.name, self.folder)
                 answer = worker.ask(_each_once(units))
                 os.fdatasync(out)
@@ -108,7 +119,7 @@ class Files:
                     held=held_of(answer),
                     removed=counts_of(answer, "removed"),
                     changed=counts_of(answer, "changed"),
-                    words=words_of(answer),
+                    words=words_of(answer) | self._numbers(who),
                     subjects=subjects,
                     whose=[places.get(one.subject, -1) if one else -1 for one in units],
                 )

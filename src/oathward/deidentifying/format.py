@@ -28,6 +28,9 @@ from oathward.protocols.fhir.provenance import Origin
 HEAD_BYTES = 4_096
 """How much of a file its format is recognised by."""
 
+LOGICAL = "fhir-id"
+"""Type of an identifier that is a logical id of FHIR: it may be any word, and is looked for in no text."""
+
 _NO_KEY = bytes(16)
 
 
@@ -137,6 +140,7 @@ class Format:
         named: (a file that was written) -> the reference that stands beside the output for it, where the file itself cannot say how
             it was made; empty where it does.
         texts: (a file that was written) -> what of it is searched for what is known; None: all of its bytes, as they are.
+        names: bytes that each unit that names somebody begins with or has; empty: a file is one unit; None: it names nobody.
     """
 
     name: str
@@ -148,6 +152,7 @@ class Format:
     whole: bool = True
     named: Callable[[bytes], str] = lambda _data: ""
     texts: Callable[[bytes], Iterable[str]] | None = None
+    names: bytes | None = b""
 
 
 @cache

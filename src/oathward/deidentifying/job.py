@@ -43,8 +43,9 @@ from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError, OathwardError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
+from oathward.core.words import WordHasher
 from oathward.deid.profile import Profile
-from oathward.deidentifying import provenance, walk
+from oathward.deidentifying import provenance, residue, walk
 from oathward.deidentifying.answers import found_of, reference_of
 from oathward.deidentifying.files import Files
 from oathward.deidentifying.journal import WORD_KEY, Entry, Journal
@@ -165,7 +166,15 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
         pool = stack.enter_context(ThreadPoolExecutor(order.processes))
         workers = _Workers(begun, order.time_s)
         stack.callback(workers.end)
-        files = Files(order.source, order.folder, whom, partial, names)
+        hasher = WordHasher(base64.b64decode(journal.head[WORD_KEY]))
+        files = Files(
+            order.source,
+            order.folder,
+            whom,
+            partial,
+            names,
+            lambda known: residue.words_of(known, order.profile, hasher),
+        )
         if waiting:
             learned = pool.map(lambda item: files.learn(workers.mine(), item), found)
             for number, _ in enumerate(learned, 1):
@@ -183,11 +192,11 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
         searching = _Workers(begun, order.time_s)
         stack.callback(searching.end)
         workers.end()
-        residue = _search(order, journal, searching, pool, origin_of(begun, order.profile), heard)
+        found_again = _search(order, journal, searching, pool, origin_of(begun, order.profile), heard)
     shutil.rmtree(partial, ignore_errors=True)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})
-    return Done(id_, entries, patients, len(earlier), residue)
+    return Done(id_, entries, patients, len(earlier), found_again)
 
 
 def name_of(device_key: bytes, path: str) -> str:
@@ -340,7 +349,7 @@ def _search(
     words = _of_all(order, journal)
     written = [entry for entry in journal.entries.values() if entry.written]
     knowing: set[int] = set()
-    residue: Counter[str] = Counter()
+    remains: Counter[str] = Counter()
     named: dict[str, str] = {}
 
     listed = sorted(words.items())
@@ -374,12 +383,12 @@ def _search(
             back = replace(entry, suffix="", bytes_out=0, held=held)
             journal.done([back])
             heard.done([back])
-            residue.update(found or {})
+            remains.update(found or {})
         elif reference:
             named[entry.name] = reference
         heard.say("search", number, len(written))
     beside = provenance.write(order.target, origin, named)
     if beside and (found := pool.submit(searched, beside, "", {}).result()[0]) != {}:
         beside.unlink()
-        residue.update(found or {})
-    return dict(residue)
+        remains.update(found or {})
+    return dict(remains)

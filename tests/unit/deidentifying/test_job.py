@@ -1,12 +1,16 @@
 """What leaves is what the journal names and workers searched that read no foreign file."""
 
+import base64
 import os
 
 import pytest
 
+from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles, builtin_texts
 from oathward.deidentifying import job
-from oathward.deidentifying.journal import Journal
+from oathward.deidentifying.journal import WORD_KEY, Journal
+from oathward.deidentifying.residue import found_in
+from oathward.deidentifying.whom import Secrets
 
 SECRET = b"Zoraida Quixley"
 
@@ -70,3 +74,59 @@ def test_what_was_moved_and_not_noted_does_not_stay(order, tmp_path, monkeypatch
     (order.source / "a.txt").unlink()
     assert job.run(order, Nobody(), tmp_path / "jobs", 2).entries == []
     assert left(order) == []
+
+
+HL7 = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|1|P|2.5\rPID|||77310042^^^HOSP^MR\r"
+
+
+class Naming(Captured):
+    """A worker that names whom it likes, of a file that names one patient, and says nothing of what is searched for."""
+
+    number = ""
+
+    def ask(self, head, files=()):
+        if head.get("op") == "file":
+            os.write(files[1], HL7)
+            return {"format": "hl7v2", "who": [[[self.number, "HOSP", "MR", False]]]}
+        if head.get("op") == "search":
+            return {"found": {}, "named": ""}
+        if head.get("op") == "known":
+            return {"known": 0}
+        return {"bytes": len(HL7), "held": []}
+
+
+class Somebody:
+    device_key = bytes(32)
+
+    def __init__(self):
+        self.asked = []
+
+    def secrets(self, who, *_):
+        self.asked += [one[0] for unit in who for one in unit]
+        return [Secrets("s-1", {}) for _ in who]
+
+
+@pytest.mark.parametrize(("number", "reasons"), [("77310042", []), ("77310043", ["deid.not-in-file"])])
+def test_whom_a_file_does_not_say_nobody_is_given_the_seeds_of(order, tmp_path, monkeypatch, number, reasons):
+    monkeypatch.setattr(job, "Worker", Naming)
+    monkeypatch.setattr(Naming, "number", number)
+    (order.source / "a.txt").write_bytes(HL7)
+    whom = Somebody()
+    [entry] = job.run(order, whom, tmp_path / "jobs", 1).entries
+    assert [code for _, code, _ in entry.held] == reasons
+    assert whom.asked == ([] if reasons else [number])
+    assert bool(left(order)) is not bool(reasons)
+
+
+def test_the_number_that_gave_a_file_its_seeds_is_searched_for_whatever_its_worker_says(
+    order, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(job, "Worker", Naming)
+    monkeypatch.setattr(Naming, "number", "77310042")
+    (order.source / "a.txt").write_bytes(HL7)
+    [entry] = job.run(order, Somebody(), tmp_path / "jobs", 1).entries
+    [folder] = (tmp_path / "jobs").iterdir()
+    hasher = WordHasher(base64.b64decode(Journal.read(folder).head[WORD_KEY]))
+    assert found_in(HL7, hasher, {bytes.fromhex(word): cls for word, cls in entry.words.items()}) == {
+        "patient.identifier": 1
+    }

@@ -21,7 +21,7 @@ from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.deid.plan import Plan, Route, compile_plan, shape
 from oathward.deid.text.model import Known
-from oathward.deidentifying.format import Content, Format, Piece, Shaped, Terms, Unit, broken
+from oathward.deidentifying.format import LOGICAL, Content, Format, Piece, Shaped, Terms, Unit, broken
 from oathward.patients.fhir import spoken_of
 from oathward.patients.identifiers import Identifier
 from oathward.protocols.fhir import persons
@@ -34,7 +34,6 @@ from oathward.protocols.fhir.told import known_of
 
 _FHIR = Route("fhir", "fhir")
 _BYTES_MAX = 1 << 30
-_LOGICAL = "fhir-id"
 _TOLD = ("fullUrl", "resource")
 _TYPES = frozenset(
     [
@@ -151,7 +150,7 @@ def _unit(message: Message, terms: Terms) -> Unit:
     for person in people:
         found += spoken_of(person, terms.folder, terms.hasher).persons
         if person.server_id:
-            found.append(Identifier(Phi(person.server_id), terms.folder.id, _LOGICAL, local=True))
+            found.append(Identifier(Phi(person.server_id), terms.folder.id, LOGICAL, local=True))
     return Unit(
         tuple(found),
         lambda: Known(known_of(message)),
@@ -182,4 +181,4 @@ def _named(data: bytes) -> str:
     return next(iter(references([loads(data, LIMITS)])), "")
 
 
-FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX, named=_named)
+FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX, named=_named, names=b"resourceType")

@@ -54,4 +54,4 @@ def _unit(message: Message, terms: Terms) -> Unit:
     )
 
 
-FORMAT = Format("hl7v2", ".hl7", _recognise, _compile, _read, _BYTES_MAX)
+FORMAT = Format("hl7v2", ".hl7", _recognise, _compile, _read, _BYTES_MAX, names=b"PID")

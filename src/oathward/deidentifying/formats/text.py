@@ -78,4 +78,4 @@ def reading_of(texts: Reading) -> Reading:
     return Reading(texts.decide, lambda _text: (), lambda _text: ())
 
 
-FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX)
+FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX, names=None)
