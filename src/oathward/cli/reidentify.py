@@ -15,6 +15,7 @@ from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros
 from oathward.core.errors import DecodeError
 from oathward.core.phi import Phi
+from oathward.policy.reidentify import REASONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,12 @@ def request(
     *,
     project: Annotated[str, typer.Option("--project", metavar="ID", help="Whose pseudonym it is.")],
     reason: Annotated[
-        str, typer.Option("--reason", metavar="CODE", help="Why, as a code: it stands in the records.")
+        str,
+        typer.Option(
+            "--reason",
+            metavar="CODE",
+            help=f"Why, as a code: {', '.join(REASONS)}. It stands in the records.",
+        ),
     ],
     why: Annotated[
         str,
@@ -51,8 +57,6 @@ def request(
     as_json: JsonOption = False,
 ) -> None:
     """Ask whose a pseudonym is. Another person has to agree before anything is looked for."""
-    from oathward.policy.reidentify import REASONS
-
     one_of("--reason", reason, REASONS, "reason")
     told = sys.stdin.readline().strip() if pseudonym == "-" else pseudonym
     with opened(data) as site:
@@ -154,8 +158,8 @@ def show(id_: IdArgument, *, data: DataOption = None, as_json: JsonOption = Fals
             )
         for file in files:
             print(f"file     {file['file']}  of job {file['job']}")
-        if not (numbers or files):
-            print("Nothing is kept that says the patient's number.")
+        if not numbers:
+            print(_next(found.subject, bool(files)))
         print("This is shown once. It is on record, and the patient can read of it.")
 
     told = {
@@ -175,6 +179,15 @@ _NOT_ONE = {
     "nobody": "Nobody in this project has that name.",
     "several": "Several patients may have that name by chance, so nobody is shown. Ask again with another pseudonym of this patient.",
 }
+
+
+def _next(subject: str, files: bool) -> str:
+    """Say what leads on where nothing is kept that says the patient's number."""
+    on = "oathward trace back FILE --in FOLDER" if files else f"oathward trace subject {subject}"
+    whose = (
+        "who has the folder finds the file it was made of" if files else "where their data went and came from"
+    )
+    return f"Nothing is kept that says the patient's number; {whose}: {on}"
 
 
 def _decide(id_: str, why: str, data: str | None, *, agrees: bool, as_json: bool) -> None:

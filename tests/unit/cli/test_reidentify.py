@@ -9,6 +9,8 @@ from tests.unit.vault.keeper.test_reidentifying import PROJECT, job, name_of, no
 
 from oathward.cli import reidentify
 from oathward.cli.main import run as oathward
+from oathward.core.ids import uuid7
+from oathward.policy.reidentify import REASONS
 
 __all__ = ["mrn", "nothing_asked", "world"]
 
@@ -93,3 +95,31 @@ def test_an_unknown_reason_says_which_there_are(run):
     code, out = run("p-privacy", "request", "0" * 16, *terms)
     assert code > 1
     assert "incidental-finding" in out
+
+
+def test_the_help_of_a_request_names_the_reasons(capsys):
+    assert oathward(["reidentify", "request", "--help"]) == 0
+    told = "".join(capsys.readouterr().out.split())
+    assert all(code in told for code in REASONS)
+
+
+def test_a_project_that_is_none_is_refused_with_what_was_meant(run):
+    terms = ["--project", "lung-studi", "--reason", "law", "--why", "w"]
+    code, out = run("p-privacy", "request", "0" * 16, *terms)
+    assert code > 1
+    assert "did you mean `lung-study`?" in out
+
+
+@pytest.mark.parametrize("of_job", [True, False])
+def test_without_a_number_it_says_what_leads_on(run, world, of_job):
+    subject = uuid7()
+    pseudonym = name_of(world, subject)
+    if of_job:
+        job(world, subject)
+    terms = ["--project", PROJECT, "--reason", "law", "--why", "w"]
+    id_ = run("p-privacy", "request", pseudonym, *terms)[1]["id"]
+    run("p-privacy-2", "approve", id_, "--why", "fits")
+    told = run("p-privacy", "show", id_, as_json=False)[1]
+    assert "Nothing is kept that says the patient's number" in told
+    on = "trace back FILE --in FOLDER" if of_job else f"trace subject {subject}"
+    assert on in told

@@ -17,7 +17,7 @@ Rules:
 - Before somebody agreed nothing is looked for: whether a pseudonym is anybody's is told by nothing else.
 - Erased and never there are one answer. So is a name that several patients may have: nobody is shown for a guess.
 - Whoever may see the patient's portal is told by letter that there is news (``portal.telling``).
-- A refusal is a record.
+- A refusal is a record. A request that the ledger says has ended shows nothing, whatever its row says.
 
 Deliberately absent: seeds in any answer, a search without a project, words in records.
 """
@@ -32,12 +32,21 @@ from oathward.core.db import read
 from oathward.core.errors import KeeperError, OathwardError
 from oathward.core.labels import Purpose
 from oathward.core.reasons import Reason
-from oathward.ledger import Record
+from oathward.ledger import Query, Record, search
 from oathward.policy import access
 from oathward.policy.access import AT_THE_MACHINE, Permitted, Thing
 from oathward.policy.reidentify import REASONS
 from oathward.vault import cards, kept
-from oathward.vault.keeper import allowing, asking, opening, pseudonyms, reidentify_rows, roles, subjects
+from oathward.vault.keeper import (
+    allowing,
+    asking,
+    opening,
+    projects,
+    pseudonyms,
+    reidentify_rows,
+    roles,
+    subjects,
+)
 from oathward.vault.keeper.changing import apart
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
@@ -52,6 +61,7 @@ BASIS = "reidentify"
 LISTED_MAX = 200
 WORDS_MAX = 500
 PSEUDONYM_MAX = 128
+_ENDS = tuple(f"reidentify.{state}" for state in ("shown", "refused", "withdrawn", "lapsed"))
 _ONE, _NOBODY, _SEVERAL = "one", "nobody", "several"
 
 
@@ -68,8 +78,8 @@ def request(
     """Ask whose a pseudonym is.
 
     Raises:
-        KeeperError: as ``roles.permit``; ``INPUT_INVALID``: no such reason, or no words; ``LIMIT_EXCEEDED``: too many of this
-            person are open.
+        KeeperError: as ``roles.permit``; ``INPUT_INVALID``: no such reason, no words, or the policy in force has no such project;
+            ``LIMIT_EXCEEDED``: too many of this person are open.
     """
     session = _acting(keeper, caller, proof)
     roles.permit(keeper, session, "reidentify.request", Thing("patient"))
@@ -79,6 +89,7 @@ def request(
         if not words.strip() or not pseudonym.strip():
             where = "pseudonym" if words.strip() else "words"
             raise KeeperError(where, "is empty", reason=Reason.INPUT_INVALID)
+        projects.check_declared(keeper, project)
         reidentify_rows.tick(keeper)
         with keeper.store.guard, keeper.store.transaction():
             found = reidentify_rows.put(
@@ -209,6 +220,7 @@ def _checked(keeper: Keeper, id_: str) -> Request:
     """Give an approved request once everything about it holds still; raises as ``show``."""
     found = _standing(keeper, id_, "approved")
     reidentify_rows.check_agreed(keeper, found)
+    _check_not_ended(keeper, found)
     _check_second(keeper, found, found.by)
     thing = Thing("patient", found.id, owner=found.person)
     now = roles.actor_of(keeper, found.by)
@@ -216,6 +228,17 @@ def _checked(keeper: Keeper, id_: str) -> Request:
     if not isinstance(answer, Permitted):
         raise KeeperError("approver", "may not approve this any more", reason=Reason.ACCESS_ROLE)
     return found
+
+
+def _check_not_ended(keeper: Keeper, found: Request) -> None:
+    """Ask the ledger too: rows of an old copy of the store say again that a request was agreed to, and not that it was shown."""
+    with read(keeper.engine) as db:
+        for kind in _ENDS:
+            query, before = Query(kind=kind, since_us=found.at_us), None
+            while page := search(db, keeper.site, query, before=before, limit=LISTED_MAX):
+                if any(one.body.get("id") == found.id for one in page):
+                    raise KeeperError("request", "has ended: so the ledger says", reason=Reason.CONFLICT)
+                before = page[-1].index
 
 
 def _check_second(keeper: Keeper, found: Request, by: str) -> None:

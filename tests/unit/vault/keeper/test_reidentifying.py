@@ -43,7 +43,9 @@ DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 def world(tmp_path_factory):
     more = "[keeper]\nopenings_per_person_per_hour_max = 1000\n[reidentify]\nwaiting_days = 7\nshow_hours = 24\nopen_max = 3\n"
     site = Site.make(tmp_path_factory.mktemp("s"), more=more)
-    site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
+    files = bundle({"ehr": "mllp://127.0.0.1:9"})
+    files["projects.toml"] += b"[lung-study]\n[heart-study]\n[no-study]\n"
+    site.activate(files)
     site.add(local("adt-1", "ADT1", kind="registration", authoritative_adt=True), local("mon-1", "MON1"))
     with peopled(site, PEOPLE) as world:
         yield world
@@ -161,6 +163,15 @@ def test_each_project_has_names_of_its_own(world, mrn):
     name_of(world, subject)  # the project has a key
     found = show(world, agreed(world, name_of(world, subject, "heart-study")))
     assert (found.found, found.subject, found.originals) == ("nobody", "", ())
+
+
+def test_of_a_project_that_the_policy_does_not_have_nothing_is_asked(world):
+    with pytest.raises(KeeperError) as found:
+        ask(world, "0" * 16, project="lung-studi")
+    assert found.value.reason is Reason.INPUT_INVALID
+    assert "did you mean `lung-study`?" in found.value.why
+    assert records(world, "reidentify.denied")[-1][2]["why"] == "input.invalid"
+    assert not world.keeper.store.rows("SELECT 1 FROM reidentify")
 
 
 def test_a_project_that_named_nobody_gets_no_key_by_a_question(world, mrn):
@@ -296,6 +307,22 @@ def test_it_is_shown_once(world, mrn):
     show(world, asked)
     assert refused(lambda: show(world, asked)) is Reason.CONFLICT
     assert world.keeper.store.rows("SELECT * FROM reidentify_told") == []
+
+
+@pytest.mark.parametrize("ends", [show, lambda world, asked: world.app.reidentify.withdraw(asked.id, world.enter("p-privacy"))])  # fmt: skip
+def test_rows_of_an_old_copy_of_the_store_show_nothing_again(world, mrn, ends):
+    subject, _ = admitted(world, mrn)
+    asked, store = agreed(world, name_of(world, subject)), world.keeper.store
+    old = {
+        table: store.rows(f"SELECT * FROM {table} WHERE id = ?", asked.id)
+        for table in ("reidentify", "reidentify_told")
+    }
+    ends(world, asked)
+    for table, rows in old.items():
+        store.rows(f"DELETE FROM {table} WHERE id = ?", asked.id)
+        for row in rows:
+            store.rows(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", *row)
+    assert refused(lambda: show(world, asked)) is Reason.CONFLICT
 
 
 def test_it_is_shown_to_who_asked_alone(world, mrn):
