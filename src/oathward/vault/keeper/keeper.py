@@ -40,7 +40,7 @@ from oathward.vault.table_store import TableStore
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.changing.papers import Register
-    from oathward.vault.keeper.projects import Projects
+    from oathward.vault.keeper.projects import Looked
 
 log = structlog.get_logger()
 
@@ -63,6 +63,9 @@ class Keeper:
         VaultError: no key store, or its site key does not fit.
         AuthorityError: the pinned authority key is not this keeper's.
     """
+
+    job_checked: tuple[str, str, float] | None = None
+    """Of jobs the person and project that were looked at last, and when, by ``monotonic``."""
 
     def __init__(
         self,
@@ -113,7 +116,7 @@ class Keeper:
             self.orders = Orders()
             self.seen = Seen()
             self.rules: tuple[bytes | None, Rules] | None = None  # with the bundle they are of
-            self.projects: tuple[bytes, Projects] | None = None  # so are these
+            self.projects: Looked | None = None
             self.bodies: BodyReader = (
                 SegmentReader(settings.data / "bodies")
                 if self.engine.dialect.name == "sqlite"

@@ -1,7 +1,7 @@
 """Projects of the policy in force, as the keeper reads them: which there are, who may run jobs into one, which a live link uses.
 
 Rules:
-- What is read was checked before it was signed; it is read anew when another bundle is in force.
+- What is read was checked before it was signed; it is read anew when another bundle is in force, within a second.
 - Without a policy in force there are no declared projects, and any name is one.
 
 Deliberately absent: seeds (``subjects``), and everything else of a bundle.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from oathward.core.errors import AuthorityError, KeeperError, PolicyError
 from oathward.core.reasons import Reason
@@ -20,6 +21,9 @@ from oathward.policy.model import Project
 from oathward.policy.reading import Document, Section, near
 from oathward.vault.keeper import roles
 from oathward.vault.keeper.keeper import Keeper
+
+AGE_S_MAX = 1.0
+"""So long what is asked for each patient is not read anew."""
 
 _PROJECTS, _LINKS = "projects.toml", "links/"
 
@@ -37,18 +41,32 @@ class Projects:
         return found is not None and bool(found.released_by) and project not in self.linked
 
 
-def in_force(keeper: Keeper) -> Projects | None:
+class Looked(NamedTuple):
+    """What was read, of which bundle, and when by ``monotonic``."""
+
+    body: bytes | None
+    projects: Projects | None
+    at_s: float
+
+
+def in_force(keeper: Keeper, *, age_s_max: float = 0.0) -> Projects | None:
     """Give the projects of the policy in force; None where none is.
+
+    Args:
+        age_s_max: what was read so long ago will do.
 
     Raises:
         AuthorityError: the bundle does not verify, or cannot be read.
     """
-    body = roles.body_of(keeper, "bundle", "active")
-    if body is None:
-        return None
-    if keeper.projects is None or keeper.projects[0] != body:
-        keeper.projects = body, _read(body)
-    return keeper.projects[1]
+    known, now_s = keeper.projects, keeper.monotonic()
+    if known is None or now_s - known.at_s >= age_s_max:
+        body = roles.body_of(keeper, "bundle", "active")
+        if known is not None and known.body == body:
+            known = known._replace(at_s=now_s)
+        else:
+            known = Looked(body, None if body is None else _read(body), now_s)
+        keeper.projects = known
+    return known.projects
 
 
 def check_declared(keeper: Keeper, project: str) -> Project | None:
@@ -73,7 +91,7 @@ def check_open(keeper: Keeper, project: str) -> None:
     Raises:
         KeeperError: ``ACCESS_PROJECT``. AuthorityError: as ``in_force``.
     """
-    known = in_force(keeper)
+    known = in_force(keeper, age_s_max=AGE_S_MAX)
     if known is not None and known.for_jobs_alone(project):
         raise refusal()
 

@@ -119,7 +119,16 @@ def test_an_order_is_good_for_its_project_its_person_and_its_time(world, monkeyp
     assert refused(lambda: ask(order.order)) is Reason.NOT_PERMITTED
 
 
-def test_who_may_no_more_has_no_more_seeds(world, monkeypatch):
+@pytest.fixture
+def a_second_later(world, monkeypatch):
+    def go():
+        now = world.keeper.monotonic
+        monkeypatch.setattr(world.keeper, "monotonic", lambda: now() + job_seeds.projects.AGE_S_MAX)
+
+    return go
+
+
+def test_who_may_no_more_has_no_more_seeds(world, monkeypatch, a_second_later):
     order = begin(world, "lung", "p-leaves")
     assert order.seed("s-1")
     actor_of = job_seeds.roles.actor_of
@@ -129,15 +138,18 @@ def test_who_may_no_more_has_no_more_seeds(world, monkeypatch):
         return type(actor)(actor.kind, actor.id, actor.roles - {Role.PRIVACY_OFFICER})
 
     monkeypatch.setattr(job_seeds.roles, "actor_of", without)
+    a_second_later()
     assert refused(lambda: order.seed("s-1")) is Reason.NOT_PERMITTED
 
 
-def test_a_policy_that_names_others_ends_what_is_left_of_a_job(world, monkeypatch):
+def test_a_policy_that_names_others_ends_what_is_left_of_a_job(world, monkeypatch, a_second_later):
     order = begin(world, "heart", "p-privacy-2")
+    assert order.seed("s-2")
     known = job_seeds.projects.in_force(world.keeper)
     narrower = type(known.declared["heart"])("heart", released_by=frozenset({"p-privacy"}))
     changed = type(known)({**known.declared, "heart": narrower}, known.linked)
     monkeypatch.setattr(job_seeds.projects, "in_force", lambda _: changed)
+    a_second_later()
     assert refused(lambda: order.seed("s-2")) is Reason.ACCESS_PROJECT
 
 
