@@ -114,6 +114,8 @@ def _show(told: Mapping[str, Any]) -> None:
     say(_line(told))
     if told["state"] == "stopped":
         print("It stopped before its end; the same `oathward deid` command goes on.")
+    bare = f"; of {told['bare']:,} little more than a number left" if told["bare"] else ""
+    print(f"{told['patients']:,} patients, {told['known']:,} of them known before{bare}.")
     for code, count in told["figures"]["reasons"].items():
         meaning = MEANINGS[BY_CODE[code]]
         say(f"{count:>9,}  {code}: {meaning.what}; {meaning.remedy}")

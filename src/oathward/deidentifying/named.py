@@ -24,6 +24,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from oathward.core.errors import DeidentificationError
@@ -41,7 +42,7 @@ _GAP = rb"[\x00-\xff]{0,24}?"
 _EDGE, _TAG_OR_EDGE = rb"(?![A-Za-z0-9])", rb"(?![A-Za-z0-9](?!\x00))"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _RUN = re.compile(rb"[A-Za-z0-9]+")
-_JSON = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|[nrtbf])")
+_JSON = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|u[0-9A-Fa-f]{4}|[nrtbf])")
 _HL7 = re.compile(rb"\\X((?:[0-7][0-9A-Fa-f])+)\\")
 _CODECS = ("utf-8", "utf-16-le", "utf-16-be", "latin-1", "iso8859-5", "koi8-r", "cp1251", "iso8859-6", "iso8859-7", "iso8859-8",
     "shift_jis", "euc_jp", "iso2022_jp", "gb18030", "big5", "euc_kr", "cp874")  # fmt: skip
@@ -111,10 +112,18 @@ def _missing(
 def _form(value: str, runs: Sequence[bytes], *, edged: bool) -> re.Pattern[bytes]:
     """Write how a number may stand in a file; ``edged``: none goes on with a letter or digit, as the next tag of DICOM may begin."""
     if not runs:
-        ways = {value.encode(codec, "replace") for codec in _CODECS}
-        return re.compile(b"|".join(re.escape(way) for way in sorted(ways) if way.strip(b"?\0 ")))
+        return re.compile(b"|".join(map(re.escape, _ways(value))), re.IGNORECASE)
     body = _GAP.join(re.escape(run) for run in runs)
     return re.compile(rb"(?<![A-Za-z0-9])" + body + (_EDGE if edged else _TAG_OR_EDGE))
+
+
+def _ways(value: str) -> list[bytes]:
+    """Write a number that has no ASCII letter or digit as files may; JSON's escapes among it."""
+    ways = {value.encode("ascii", "backslashreplace")}
+    for codec in _CODECS:
+        with suppress(UnicodeEncodeError):
+            ways.add(value.encode(codec))
+    return sorted(ways)
 
 
 def _unescaped(block: bytes) -> bytes:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from oathward.core.ids import is_id
 from oathward.jobs import sql
 from oathward.jobs.model import JobFilters, JobRow
 
@@ -62,7 +63,8 @@ def _of(row: JobRow, earlier: Collection[JobRow], named: Collection[str], now_us
         return
     told = row.progress
     others = {one.by for one in earlier if one.project == row.project and one.by != row.by}
-    who = f"{{{row.by}}} ran it into project {row.project}"
+    by = f"{{{row.by}}}" if is_id(row.by) else row.by  # before a site has people, a name
+    who = f"{by} ran it into project {row.project}"
     if others and row.project not in named:
         words = f"{who}, into which {len(others)} {'other had' if len(others) == 1 else 'others had'} run jobs; {_known(row)}: what names one of them there can be read off"
         yield ToLookAt(OTHERS, row.id, row.by, words)

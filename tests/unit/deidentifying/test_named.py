@@ -66,6 +66,13 @@ WRITTEN = [
     ("hl7v2", PID.format("77310042").encode("utf-16"), "77310042"),
     ("fhir", rb'{"resourceType":"Patient","identifier":[{"value":"77\u0031\/310042"}]}', "771/310042"),
     ("fhir", rb'{"resourceType":"Patient","identifier":[{"value":"\n77310042"}]}', "77310042"),
+    (
+        "fhir",
+        rb'{"resourceType":"Patient","identifier":[{"value":"77\u75C5\u9662\u75C5\u9662\u75C5\u966231"}]}',
+        "77病院病院病院31",
+    ),
+    ("fhir", rb'{"resourceType":"Patient","identifier":[{"value":"\u75C5\u9662"}]}', "病院"),
+    ("fhir", '{"resourceType":"Patient","identifier":[{"value":"病院"}]}'.encode(), "病院"),
     ("fhir", b'{"resourceType":"Observation","subject":{"reference":"Patient/77310042"}}', "77310042"),
     ("dicom", dicom("773100421"), "773100421"),
     ("dicom", dicom("77310042", deflated=True), "77310042"),

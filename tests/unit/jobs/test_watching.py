@@ -40,6 +40,13 @@ def test_a_job_into_what_another_had_released_is_for_somebody_else(engine):  # n
     assert "knew 40 of its 40 patients before" in first.words
 
 
+def test_before_a_site_has_people_a_name_is_a_name(engine):  # noqa: F811  the fixture
+    run(engine, "job-1", "Dana Lee", patients=1, bare=1)
+    with read(engine) as db:
+        [one] = watching.review(db, SITE, (), T)
+    assert one.words.startswith("Dana Lee ran it into project registry; 1 of 1 patients")
+
+
 def test_it_stays_for_as_long_as_a_sign_off_may_last(engine):  # noqa: F811  the fixture
     run(engine, "job-1", "p-ada")
     run(engine, "job-2", "p-ben", at=1)
