@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from oathward.core.errors import OathwardError
+from oathward.core.errors import DeidentificationError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.deid.text.model import Known
 from oathward.deidentifying import named, walk
 from oathward.deidentifying.answers import counts_of, format_named, held_of, told_of, words_of
-from oathward.deidentifying.format import HEAD_BYTES, LOGICAL
+from oathward.deidentifying.format import HEAD_BYTES, LOGICAL, Format, format_of
 from oathward.deidentifying.journal import Entry
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
@@ -61,11 +61,24 @@ class Files:
                 if _PATIENT.search(os.pread(source, HEAD_BYTES, 0)) is None:
                     return
                 answer = worker.ask({"op": "told", "name": self._shown(item)}, (source,))
-                kind, who = format_named(answer)
-                named.check(source, os.fstat(source).st_size, kind, who)
+                _, who = self._whose(source, item, answer)
                 self.whom.learn(who, told_of(answer, len(who)))
             finally:
                 os.close(source)
+
+    def _whose(
+        self, source: int, item: Item, answer: Mapping[str, Any]
+    ) -> tuple[Format, list[list[list[Any]]]]:
+        """Read what a file is and whom it names, as far as its bytes bear that out.
+
+        Raises:
+            DeidentificationError: ``NOT_IN_FILE``; ``WORKER_LOST``: it is of another format than its worker says.
+        """
+        kind, who = format_named(answer)
+        if format_of(os.pread(source, HEAD_BYTES, 0), self._shown(item)) is not kind:
+            raise DeidentificationError("worker", "the format of its file", reason=Reason.WORKER_LOST)
+        named.check(source, os.fstat(source).st_size, kind, who)
+        return kind, who
 
     def _numbers(self, who: Sequence[Sequence[Sequence[Any]]]) -> dict[str, str]:
         """Hash the numbers by which a file got its seeds: these are searched for, whatever its worker says."""
@@ -102,8 +115,7 @@ class Files:
                 first = worker.ask(told, (source, out))
                 if "who" not in first:
                     return replace(entry, held=held_of(first))
-                kind, who = format_named(first)
-                named.check(source, os.fstat(source).st_size, kind, who)
+                kind, who = self._whose(source, item, first)
                 units = self.whom.secrets(who, entry.name, self.folder)
                 answer = worker.ask(_each_once(units))
                 os.fdatasync(out)

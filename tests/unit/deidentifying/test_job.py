@@ -82,12 +82,12 @@ HL7 = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|1|P|2.5\rPID|||77310042^^^HOSP^MR\r"
 class Naming(Captured):
     """A worker that names whom it likes, of a file that names one patient, and says nothing of what is searched for."""
 
-    number = ""
+    number, format = "", "hl7v2"
 
     def ask(self, head, files=()):
         if head.get("op") == "file":
             os.write(files[1], HL7)
-            return {"format": "hl7v2", "who": [[[self.number, "HOSP", "MR", False]]]}
+            return {"format": self.format, "who": [[[self.number, "HOSP", "MR", False]]]}
         if head.get("op") == "search":
             return {"found": {}, "named": ""}
         if head.get("op") == "known":
@@ -116,6 +116,16 @@ def test_whom_a_file_does_not_say_nobody_is_given_the_seeds_of(order, tmp_path, 
     assert [code for _, code, _ in entry.held] == reasons
     assert whom.asked == ([] if reasons else [number])
     assert bool(left(order)) is not bool(reasons)
+
+
+def test_a_file_of_another_format_than_its_worker_says_is_held(order, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "Worker", Naming)
+    monkeypatch.setattr(Naming, "number", "77310042")
+    monkeypatch.setattr(Naming, "format", "dicom")
+    (order.source / "a.txt").write_bytes(HL7)
+    whom = Somebody()
+    [entry] = job.run(order, whom, tmp_path / "jobs", 1).entries
+    assert ([code for _, code, _ in entry.held], whom.asked) == (["deid.worker-lost"], [])
 
 
 def test_the_number_that_gave_a_file_its_seeds_is_searched_for_whatever_its_worker_says(
