@@ -22,7 +22,7 @@ from sqlalchemy import Connection
 
 from oathward.core.ids import is_id
 from oathward.jobs import sql
-from oathward.jobs.model import JobFilters, JobRow
+from oathward.jobs.model import JobFilters, JobRow, JobState
 
 OTHERS, BARE = "job.others", "job.bare"
 DAYS = 366
@@ -65,7 +65,8 @@ def _of(row: JobRow, earlier: Collection[JobRow], named: Collection[str], now_us
     others = {one.by for one in earlier if one.project == row.project and one.by != row.by}
     by = f"{{{row.by}}}" if is_id(row.by) else row.by  # before a site has people, a name
     who = f"{by} ran it into project {row.project}"
-    if others and row.project not in named:
+    named_somebody = told.patients > 0 or row.state is not JobState.ENDED  # before its end nobody can tell
+    if others and named_somebody and row.project not in named:
         words = f"{who}, into which {len(others)} {'other had' if len(others) == 1 else 'others had'} run jobs; {_known(row)}: what names one of them there can be read off"
         yield ToLookAt(OTHERS, row.id, row.by, words)
     if told.bare * 2 > told.patients:

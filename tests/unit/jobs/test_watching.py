@@ -40,6 +40,15 @@ def test_a_job_into_what_another_had_released_is_for_somebody_else(engine):  # n
     assert "knew 40 of its 40 patients before" in first.words
 
 
+def test_a_job_that_named_nobody_reads_nothing_off(engine):  # noqa: F811  the fixture
+    run(engine, "job-1", "p-ada")
+    run(engine, "job-2", "p-ben", at=1)
+    assert found(engine) != []
+    with write(engine) as db:
+        actions.end(db, SITE, "job-2", Progress(files=1, written=1), now_us=T + 2 * DAY_US)
+    assert found(engine) == []
+
+
 def test_before_a_site_has_people_a_name_is_a_name(engine):  # noqa: F811  the fixture
     run(engine, "job-1", "Dana Lee", patients=1, bare=1)
     with read(engine) as db:
