@@ -161,3 +161,48 @@ def test_a_marker_stays_where_a_name_goes():
 @needs_tesseract
 def test_an_image_without_text_is_untouched():
     assert clean(file_of(image(anatomy(160, 240, 7))), reader()) == Untouched(looked=True)
+
+
+def runs_up():
+    pixels = np.full((300, 90), 10, dtype=np.uint8)
+    planted = write(across := np.full((90, 300), 10, dtype=np.uint8), "FERNANDEZ 4711", 30, 30, 18, 230)
+    pixels[...] = np.rot90(across)
+    return pixels, np.rot90(planted.ink), {}
+
+
+def runs_down():
+    pixels, ink, _more = runs_up()
+    return np.rot90(pixels, 2), np.rot90(ink, 2), {}
+
+
+def faint_over_anatomy():
+    pixels = anatomy(240, 320, 3) // 2
+    lighter = np.clip(pixels.astype(int) + 40, 0, 255)
+    return pixels, write(pixels, "FERNANDEZ 4711", 60, 110, 18, lighter).ink, {}
+
+
+def one_pixel_far_from_all_others():
+    pixels = (anatomy(240, 320, 3) // 2).astype(np.uint16) * 4
+    ink = write(pixels, "FERNANDEZ 4711", 60, 8, 18, 1_100).ink
+    pixels[0, 0] = 65_535
+    return pixels, ink, {}
+
+
+def few_of_many_greys():
+    pixels = np.full((240, 320), 1_000, dtype=np.uint16)
+    pixels[120:] += np.linspace(0, 3_000, 320).astype(np.uint16)
+    return pixels, write(pixels, "FERNANDEZ 4711", 60, 8, 18, 1_030).ink, {"BitsStored": 12, "HighBit": 11}
+
+
+@needs_tesseract
+@pytest.mark.parametrize(
+    "drawn", [runs_up, runs_down, faint_over_anatomy, one_pixel_far_from_all_others, few_of_many_greys]
+)
+def test_what_an_eye_reads_is_found(drawn):
+    pixels, ink, more = drawn()
+    outcome = clean(file_of(image(np.ascontiguousarray(pixels), **more)), reader())
+    assert isinstance(outcome, Cleaned)
+    covered = np.zeros(pixels.shape, dtype=bool)
+    for box in outcome.boxes:
+        covered[box.y0 : box.y1, box.x0 : box.x1] = True
+    assert (covered & ink).sum() > 0.95 * ink.sum()

@@ -4,8 +4,8 @@ Rules, in this order:
 1. Not at risk: not touched. No pixels: nothing to do.
 2. At risk, and nobody here can read: held, whatever boxes are known.
 3. Boxes that are known without reading (outside the regions, by model) are blanked first.
-4. Of several frames, the greatest and the least of each pixel over all of them are read first, in full; then each frame in
-   the two renderings that find most. A frame that equals another is not read.
+4. Of several frames, the greatest and the least of each pixel over all of them are read first, in full, and turned for what
+   runs upwards or downwards; then each frame in the two renderings that find most. A frame that equals another is not read.
 5. What is found is blanked in every frame at once, and what it was found in is read again, until nothing is found or it
    was enough rounds: held. What stands in all frames is gone before each is read, so that most are read once.
 6. Nothing blanked, and no overlay above the stored bits: the file stays as it is, byte for byte.
@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.deid.pixels.frames import Frames, colours, decode, opened, window_of, written
-from oathward.deid.pixels.lines import settled, text_boxes
-from oathward.deid.pixels.model import Box, Cleaned, Held, Outcome, Read, Untouched, Word
+from oathward.deid.pixels.lines import is_long, settled, text_boxes
+from oathward.deid.pixels.model import Box, Cleaned, Held, Outcome, Picture, Read, Untouched, Word
 from oathward.deid.pixels.models import Made, Model, known
-from oathward.deid.pixels.picture import grey_of, renderings
+from oathward.deid.pixels.picture import faint, grey_of, renderings
 from oathward.deid.pixels.regions import Rectangle, outside
 from oathward.deid.pixels.risk import Header, signs_of
 
@@ -169,15 +169,34 @@ def _read(
     frames: Iterable[Array], window: tuple[float, float] | None, read: Read, *, quick: bool
 ) -> list[Box]:
     """Read frames in all their renderings and give what is text in them."""
+    import numpy as np
+
     boxes: list[Box] = []
     for frame in frames:
-        words = [
-            _scaled(word, factor)
-            for picture, factor in renderings(frame, window, quick=quick)
-            for word in read(picture)
-        ]
+        words = _words(read, renderings(frame, window, quick=quick))
+        if not quick:
+            words += [word for word in _words(read, faint(frame)) if is_long(word.text)]
         boxes += text_boxes(words, grey_of(frame))
+        for quarters in () if quick else (1, 3):
+            turned = np.rot90(frame, quarters)
+            words = [
+                word for word in _words(read, renderings(turned, window, quick=True)) if is_long(word.text)
+            ]
+            boxes += [_upright(box, frame, quarters) for box in text_boxes(words, grey_of(turned))]
     return boxes
+
+
+def _upright(box: Box, frame: Array, quarters: int) -> Box:
+    """Give where a box of a frame that was turned counterclockwise is in the frame; ``quarters``: one or three."""
+    rows, columns = frame.shape[:2]
+    x0, y0, x1, y1, how, sure = box
+    if quarters == 1:
+        return Box(columns - y1, x0, columns - y0, x1, how, sure)
+    return Box(y0, rows - x1, y1, rows - x0, how, sure)
+
+
+def _words(read: Read, pictures: Iterable[tuple[Picture, float]]) -> list[Word]:
+    return [_scaled(word, factor) for picture, factor in pictures for word in read(picture)]
 
 
 def _scaled(word: Word, factor: float) -> Word:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 SURE = {2: 0.85, 3: 0.7, 4: 0.7}
 SURE_LONG = 0.6
 SURE_DIGITS = 0.5
+DIGITS_MIN, LONG_MIN = 4, 5
 SURE_AGAIN = 0.4
 ALIKE = 0.6
 GAP_LINE_HEIGHTS = 1.5
@@ -83,10 +84,15 @@ def is_text(place: Place) -> bool:
     return any(_surely(word) for word in readings) or _again(readings)
 
 
+def is_long(text: str) -> bool:
+    """Say whether a word is longer than what noise is read as."""
+    return sum(map(str.isalnum, text)) >= LONG_MIN or sum(map(str.isdigit, text)) >= DIGITS_MIN
+
+
 def _surely(word: Word) -> bool:
     letters = [char for char in word.text if char.isalnum()]
     digits = sum(char.isdigit() for char in letters)
-    if digits >= 4 and word.sure >= SURE_DIGITS:
+    if digits >= DIGITS_MIN and word.sure >= SURE_DIGITS:
         return True
     if len(letters) < 2 or (len(letters) == 2 and not digits and not word.text.isupper()):
         return False

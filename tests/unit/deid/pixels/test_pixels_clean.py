@@ -124,8 +124,8 @@ def test_what_stands_in_all_frames_is_read_in_the_extremes_and_no_frame_twice():
     reader = sees()
     made = cleaned(image(frames, frames=5), reader)
     assert all(even(frame, drawn()[1].ink) for frame in made.pixel_array)
-    full, quick, extremes, distinct = 5, 2, 2, 4
-    assert reader.reads == extremes * full * 2 + distinct * quick
+    full, faint, turned, quick, extremes, distinct = 5, 2, 4, 2, 2, 4
+    assert reader.reads == extremes * (full + faint + turned) * 2 + distinct * quick
 
 
 def test_text_in_one_late_frame_is_found():
