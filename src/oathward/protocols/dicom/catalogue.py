@@ -13,6 +13,7 @@ Deliberately absent: values. Source: DICOM PS3.6; PS3.3 for what types attribute
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from oathward.protocols.dicom import annex_e
@@ -26,6 +27,9 @@ ISSUER_QUALIFIERS = 0x00100024
 OTHER_IDS, OTHER_IDS_SEQUENCE = 0x00101000, 0x00101002
 CODE_SCHEME, CODE_MEANING = 0x00080102, 0x00080104
 ENCAPSULATED_DOCUMENT, CONTENT_SEQUENCE = 0x00420011, 0x0040A730
+
+TAGS_MAX = 20_000
+"""Attributes whose class is remembered."""
 
 Classified = tuple[str, str]
 """Element class and part, as ``Decide`` is asked for."""
@@ -139,6 +143,7 @@ _STAYS = (0x0032, 0x0038, 0x0040)
 """Groups whose dates are of the patient's stay and orders."""
 
 
+@lru_cache(maxsize=TAGS_MAX)
 def class_of(tag: int, vr: bytes) -> Classified:
     """Give the element class and part of an attribute."""
     group = tag >> 16
