@@ -1,10 +1,10 @@
 """Find what names somebody in a text: ``find``.
 
 Rules, in this order:
-1. What the structured part knows is looked for first (``known``); it is sure.
-2. Then the recognisers' patterns: those of the text's language (``language``), of all where it is not plain; on the text as
-   somebody sees it (``seen``).
-3. Then the recognisers that look at words, on the words of that.
+1. The text is read as somebody sees it (``seen``).
+2. What the structured part knows is looked for first (``known``); it is sure.
+3. Then the recognisers' patterns: those of the text's language (``language``), of all where it is not plain; then the recognisers
+   that look at words.
 4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
    longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
    left uncovered because something else was found too.
@@ -15,7 +15,7 @@ Everything is linear in the text; beyond its budget it raises, and the text does
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from itertools import groupby
 
 from oathward.deid.text.budget import BUDGET, Budget, Meter
 from oathward.deid.text.known import find_known
@@ -23,7 +23,7 @@ from oathward.deid.text.language import language_of
 from oathward.deid.text.model import Context, Span
 from oathward.deid.text.recogniser import recognisers
 from oathward.deid.text.scan import scanner
-from oathward.deid.text.seen import seen
+from oathward.deid.text.seen import Seen, seen
 from oathward.deid.text.tokens import Tokens, tokens
 from oathward.protocols.shaping import KEEP, Decide
 
@@ -42,19 +42,24 @@ def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ..
         DeidentificationError: ``deid.text-timeout``: the budget is spent; nothing of the text may leave.
     """
     meter = Meter(text, budget)
-    words = tokens(text)
-    meter.spend(len(words))
-    found = set(_known(text, words, context, meter))
     read = seen(text)
-    if read.origins:
-        words = tokens(read.text)
-        meter.spend(len(text))
+    words = tokens(read.text)
+    meter.spend(len(words))
     language = language_of(words, context.language)
-    for span in chain(scanner(language).find(read.text, meter), _at_words(words, language, meter)):
-        found.add(
-            span._replace(start=read.back(span.start), end=read.back(span.end)) if read.origins else span
-        )
+    found = {
+        *_known(read.text, words, context, meter),
+        *scanner(language).find(read.text, meter),
+        *_at_words(words, language, meter),
+    }
+    if read.origins:
+        meter.spend(len(text))
+        found = {_back(span, read) for span in found}
     return settle(text, found, context.decide)
+
+
+def _back(span: Span, read: Seen) -> Span:
+    start, end = read.back(span.start, span.end)
+    return span._replace(start=start, end=end)
 
 
 def _known(text: str, words: Tokens, context: Context, meter: Meter) -> Iterator[Span]:

@@ -1,8 +1,8 @@
 """Names that are known, found in a text in whatever order, with initials, hyphens, accents, or a letter wrong.
 
 Rules:
-- A word of a known name is a hit wherever it stands; so is what joins (``Delacruz``) or parts (``Anne Marie``) its words,
-  what joins it with an initial or another word of the same names (``jsmith``), and what is one letter off (two from
+- A word of a known name is a hit wherever it stands; so is what joins (``Delacruz``) or parts (``Anne Marie``) its words, down to
+  single letters (``S m i t h``, ``S-M-I-T-H``), what joins it with an initial or another word of the same names (``jsmith``), and what is one letter off (two from
   ``TWICE_FROM`` letters on) and no ordinary word.
 - A name that is an ordinary word is a hit where it is written large; one that builds sentences (``May``, ``Will``) not where
   a sentence begins with it, unless more of a name stands beside it.
@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, permutations
 
+from oathward.deid.text.known_parts import PARTED_MAX, broken_at, parted_at
 from oathward.deid.text.known_units import Unit, keys_of
 from oathward.deid.text.model import Span
 from oathward.deid.text.vocabulary import ordinary
@@ -69,7 +70,6 @@ BUILDING = frozenset(_BUILDING_WORDS.split())
 _BETWEEN = re.compile(
     r"(?:[ \t]{0,3}\r?\n?[ \t]{0,3}|[ \t]?[,.;]?[ \t]*\r?\n?[ \t]{0,3}|['’`\-\u2010\u2011/_.&]{1,2}[ \t]?)"
 ).fullmatch
-_JOINT = re.compile(r"[ \t]{1,2}|-?[ \t]?\r?\n[ \t]{0,2}|['’`\-\u2010\u2011_.]").fullmatch
 _GAP_MAX = 8
 ADDRESS_GAP_MAX = 2
 _DIGITS = "0123456789"
@@ -100,6 +100,13 @@ class Names:
         spelt = (*self.words, *self.joined)
         for cls, words in by_class.items():
             self._pair(cls, list(words))
+        self.beginnings = {
+            word[:i]
+            for words in (self.words, self.joined)
+            for word in words
+            if 1 < len(word) <= PARTED_MAX
+            for i in range(1, len(word) + 1)
+        }
         self.initials = {
             letter: _strictest(cls for word, cls in self.words.items() if word[0] == letter)
             for letter in {word[0] for word in self.words}
@@ -192,12 +199,13 @@ def find_names(text: str, units: Sequence[Unit], opens: Sequence[bool], names: N
         opens: for each whether a sentence may begin with it.
         names: what is known.
     """
-    hits = _sure(text, units, opens, names)
+    parted: set[int] = set()
+    hits = _sure(text, units, opens, names, parted)
     _beside(text, units, hits, names)
     _signatures(text, units, hits, names)
     run: list[int] = []
     for i in sorted(hits):
-        if run and not (i == run[-1] + 1 and _near(text, units, run[-1], i)):
+        if run and not (i == run[-1] + 1 and (i in parted or _near(text, units, run[-1], i))):
             yield _span(units, run, hits)
             run = []
         run.append(i)
@@ -205,8 +213,14 @@ def find_names(text: str, units: Sequence[Unit], opens: Sequence[bool], names: N
         yield _span(units, run, hits)
 
 
-def _sure(text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names) -> dict[int, str]:
-    """Find hits that need nothing beside them."""
+def _sure(
+    text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names, parted: set[int]
+) -> dict[int, str]:
+    """Find hits that need nothing beside them.
+
+    Args:
+        parted: takes those that go on a word which the one before began.
+    """
     hits: dict[int, str] = {}
     known: dict[tuple[str, ...], str] = {}
     small = not any(unit.raw[0].isupper() for unit in units)
@@ -222,24 +236,13 @@ def _sure(text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names)
                 known[unit.keys] = next((c for key in unit.keys if (c := names.misspelt(key))), "")
             if known[unit.keys]:
                 hits[i] = known[unit.keys]
-        _parted(text, units, i, names, hits)
-    return hits
-
-
-def _parted(text: str, units: Sequence[Unit], i: int, names: Names, hits: dict[int, str]) -> None:
-    """Find known words of which parts stand beside each other."""
-    joined = units[i].keys[0]
-    for size in (2, 3, 4):
-        last = i + size - 1
-        if last >= len(units) or not _JOINT(text[units[last - 1].end : units[last].start]):
-            return
-        joined += units[last].keys[0]
-        cls = names.exact((joined,))
-        if not cls and size == 2 and i not in hits and "\n" in text[units[i].end : units[last].start]:
-            cls = names.misspelt(joined)
-        if cls and (len(joined) > 3):
-            for place in range(i, last + 1):
+        if not names.beginnings.isdisjoint(unit.keys):
+            after, cls = parted_at(text, units, i, names)
+            for place in range(i, after):
                 hits.setdefault(place, cls)
+            parted.update(range(i + 1, after))
+        broken_at(text, units, i, names, hits)
+    return hits
 
 
 def _beside(text: str, units: Sequence[Unit], hits: dict[int, str], names: Names) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 
 from oathward.core.words import token_of
 from oathward.deid.text.known_units import folded
+from oathward.deid.text.lookalikes import latin
 from oathward.deid.text.model import Span
 from oathward.deid.text.vocabulary import ordinary
 
@@ -30,7 +31,7 @@ LITERALS_MAX = 64
 """Addresses of the network that are looked for one by one."""
 
 _RUN = re.compile(r"[a-z]+|[0-9]+")
-_GAP = re.compile(r"[ \t\-./_:()#\u2010\u2011\u2013]{0,3}|[ \t]?-?\r?\n[ \t]?").fullmatch
+_GAP = re.compile(r"[ \t\-./_:()#*,|~·\u2010\u2011\u2013]{0,3}|[ \t]?-?\r?\n[ \t]?").fullmatch
 _GAP_LENGTH_MAX = 4
 _SAID = re.compile(
     r"(?:mrn|nhc|id|ids|number|num|no|nr|nro|n[º°]|acct|account|record|visit|serial|ssn|#)[\s:.#=]{0,3}$"
@@ -52,7 +53,7 @@ class Numbers:
             if cls.endswith(".contact"):
                 self._contact(cls, value)
             else:
-                self._identifier(cls, token_of(value))
+                self._identifier(cls, token_of(latin(value)))
         self.beginnings = {key[:i] for key in self.whole for i in range(1, len(key) + 1)}
 
     def _identifier(self, cls: str, key: str) -> None:
@@ -63,12 +64,12 @@ class Numbers:
             self.whole.setdefault(key, cls)
 
     def _contact(self, cls: str, value: str) -> None:
-        low = value.strip().lower()
+        low = folded(value.strip())
         if "@" in low or "://" in low:
             if len(self.literals) < LITERALS_MAX:
                 self.literals[low.removeprefix("mailto:")] = cls
             return
-        digits = "".join(c for c in folded(low.partition("x")[0]) if "0" <= c <= "9")
+        digits = "".join(c for c in low.partition("x")[0] if "0" <= c <= "9")
         bare = digits.removeprefix("00").lstrip("0")
         for key in (bare, bare[-10:], bare[-9:], bare[-7:] if len(bare) in (10, 11) else bare):
             if PHONE_FROM <= len(key) <= LENGTH_MAX:

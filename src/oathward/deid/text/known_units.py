@@ -2,8 +2,8 @@
 
 Rules:
 - A *unit* is a word of ``tokens``; two that only accents or invisible marks part (``Mu`` + U+0308 + ``ller``) are one.
-- Its keys are its plain forms: without accents, and with umlauts spelled out (``core.words``); what stands between its
-  letters is no part of them.
+- Its keys are its plain forms: without accents, with umlauts spelled out (``core.words``), and with Latin letters for others that
+  look like them (``lookalikes``); what stands between its letters is no part of them.
 - ``folded`` keeps every place: one character for each of the text.
 
 Deliberately absent: what a word means.
@@ -15,6 +15,7 @@ import unicodedata
 from typing import NamedTuple
 
 from oathward.core.words import plain, token_of, variants
+from oathward.deid.text.lookalikes import latin
 from oathward.deid.text.tokens import Tokens
 
 _MARKS = frozenset(("Mn", "Me", "Cf"))
@@ -61,11 +62,11 @@ def keys_of(word: str) -> tuple[str, ...]:
     """Give the plain forms of a word."""
     if word.isascii():
         return (token_of(word),)
-    return tuple(dict.fromkeys(token_of(form) for form in sorted(variants(word))))
+    return tuple(dict.fromkeys(token_of(form) for form in (*sorted(variants(word)), latin(word))))
 
 
 def folded(text: str) -> str:
-    """Give the text in lower case with digits of every script as 0-9 and no accents; as long as it was."""
+    """Give the text in lower case, digits of every script as 0-9, Latin letters for what looks like them, no accents; as long."""
     if text.isascii():
         return text.lower()
     return "".join([c.lower() if c.isascii() else _folded(c) for c in text])
@@ -74,7 +75,7 @@ def folded(text: str) -> str:
 def _folded(character: str) -> str:
     if unicodedata.category(character) == "Nd":
         return str(unicodedata.decimal(character))
-    made = plain(character)
+    made = plain(latin(character))
     return made if len(made) == 1 else character
 
 
