@@ -4,7 +4,8 @@ Rules:
 - A span becomes what the profile does with its class, as an element of that class would; where that is removal, or an action
   that gives nothing, a mark stands in its place (``[name]``), the same in every language.
 - A span goes whole: what an action makes of it never stands beside a part of it.
-- A date is given to an action as ``YYYYMMDD`` where it can be read for certain, as a message would give it.
+- A date is given to an action as ``YYYYMMDD`` where it can be read for certain, as a message would give it; what the action
+  makes of it is written in the form that stood there (``dates.like``).
 
 Deliberately absent: finding (``find``).
 """
@@ -15,9 +16,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from oathward.deid.text.budget import BUDGET, Budget
-from oathward.deid.text.dates import basic
+from oathward.deid.text.dates import basic, like
 from oathward.deid.text.find import find
+from oathward.deid.text.language import base
 from oathward.deid.text.model import Context, Span
+from oathward.deid.text.seen import seen
 from oathward.protocols.shaping import KEEP, REMOVE, Edit, edited
 
 if TYPE_CHECKING:
@@ -93,6 +96,8 @@ def _shaped(value: str, cls: str, context: Context, seeds: Seeds) -> str:
     if ruling is REMOVE or not callable(ruling):
         return mark(cls)
     if cls.rpartition(".")[2] in _TIMES:
-        day = basic(value)
-        return (ruling(day, seeds) if day else "") or mark(cls)
+        read = seen(value).text
+        day = basic(read)
+        moved = ruling(day, seeds) if day else ""
+        return like(read, moved, base(context.language)) if moved else mark(cls)
     return ruling(value, seeds) or mark(cls)

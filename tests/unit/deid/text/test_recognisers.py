@@ -151,6 +151,15 @@ NONE = [
     "ALLERGIES: PENICILLIN. MEDICATIONS: METFORMIN AND LISINOPRIL DAILY.",
 ]
 
+CONTACTS = ("phone 907-555-0142", "ring 907-555-0142 now", "Phone: 9075550142")
+"""Numbers whose last digit is by chance the check digit of a provider's number."""
+
+
+@pytest.mark.parametrize("text", CONTACTS)
+def test_a_telephone_number_with_a_check_digit_is_a_contact(text: str) -> None:
+    assert {span.cls for span in find(text, CONTEXT)} == {"patient.contact"}
+
+
 CASES = [(name, text, wanted) for name, rows in FOUND.items() for text, wanted in rows]
 
 
