@@ -33,6 +33,10 @@ DEID: dict[Reason, Meaning] = {
         "the process that read a file was killed: it took too long, too much memory, or broke",
         "see whether the file is what it says; `[deid]` of the settings allows more",
     ),
+    Reason.FILE_CHANGED: Meaning(
+        "the file changed while it was read",
+        "let it be written to its end, and run the job again on it",
+    ),
     Reason.NOT_IN_FILE: Meaning(
         "the process that read a file named a patient of whom no number stands in it",
         "take the file for an attack until somebody looked at it; tell who makes Oathward if it is none",

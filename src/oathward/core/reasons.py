@@ -198,6 +198,7 @@ class Reason(Enum):
     DEID_FORMAT = "deid.format-unknown", _STORED
     DEID_RESIDUE = "deid.residue", _STORED
     NOT_IN_FILE = "deid.not-in-file", _STORED
+    FILE_CHANGED = "deid.file-changed", _STORED
     WORKER_LOST = "deid.worker-lost", _STORED
     CONFINEMENT_MISSING = "deid.confinement-missing", _CONFIG
     DEID_TEXT_HELD = "deid.text-held", _STORED

@@ -3,7 +3,9 @@
 Rules:
 - A file is opened step by step from the folder, and handed to the worker as a descriptor; no name of it is.
 - Whose a file is its worker says, as far as that stands in its bytes (``named``).
-- What files of patients alone say of them is read first, for the texts of all other files; it is kept in memory while the job lasts.
+- What files of patients alone say of them is read first, for the texts of all other files; it is kept in memory while the job lasts. A file
+  of which that failed is held, whatever comes of it later.
+- A file that changed while it was read is held: what is only copied may be other bytes than those that were looked at.
 
 Deliberately absent: the order of files, and where they go.
 """
@@ -13,8 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from oathward.core.reasons import Reason
 from oathward.deid.text.model import Known
 from oathward.deidentifying import named, walk
 from oathward.deidentifying.answers import counts_of, format_named, held_of, told_of, words_of
-from oathward.deidentifying.format import HEAD_BYTES, LOGICAL, Format, format_of
+from oathward.deidentifying.format import HEAD_BYTES, LOGICAL, TOLD_MAX, Format, format_of
 from oathward.deidentifying.journal import Entry
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
@@ -50,21 +51,29 @@ class Files:
     partial: Path
     names: Mapping[Item, str]
     words: Callable[[Known], Mapping[bytes, str]]
+    unlearned: dict[str, OathwardError] = field(default_factory=dict)
+    """Name of a file of patients -> why what it says of them is not known."""
 
     def learn(self, worker: Worker, item: Item) -> None:
-        """Read what a file of patients says of them, before any text is cleaned; what is wrong with it is held later."""
+        """Read what a file of patients says of them, before any text is cleaned; where that fails it is held later."""
         if item.size <= 0 or not item.path.lower().endswith(_OF_PATIENTS):
             return
-        with suppress(OathwardError):
+        try:
             source = walk.opened(self.source, item)
             try:
                 if _PATIENT.search(os.pread(source, HEAD_BYTES, 0)) is None:
                     return
-                answer = worker.ask({"op": "told", "name": self._shown(item)}, (source,))
-                _, who = self._whose(source, item, answer)
-                self.whom.learn(who, told_of(answer, len(who)))
+                for first in range(0, item.size, TOLD_MAX):
+                    asked = {"op": "told", "name": self._shown(item), "first": first}
+                    answer = worker.ask(asked, (source,))
+                    _, who = self._whose(source, item, answer)
+                    self.whom.learn(who, told_of(answer, len(who)))
+                    if len(who) < TOLD_MAX:
+                        break
             finally:
                 os.close(source)
+        except OathwardError as error:
+            self.unlearned[self.names[item]] = error
 
     def _whose(
         self, source: int, item: Item, answer: Mapping[str, Any]
@@ -96,10 +105,13 @@ class Files:
         if item.size < 0:
             return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
         target = self.partial / entry.name
+        nothing = entry
         try:
             entry = self._asked(worker, item, entry, target)
+            if entry.written and (error := self.unlearned.get(entry.name)) is not None:
+                raise error
         except OathwardError as error:
-            entry = replace(entry, held=[[-1, error.reason.code, error.where]])
+            entry = replace(nothing, held=[[-1, error.reason.code, error.where]])
         if not entry.written and not entry.held:
             entry = replace(entry, held=[[-1, Reason.NOTHING_LEFT.code, ""]])
         if not entry.written:
@@ -108,6 +120,7 @@ class Files:
 
     def _asked(self, worker: Worker, item: Item, entry: Entry, target: Path) -> Entry:
         source = walk.opened(self.source, item)
+        before = os.fstat(source)
         try:
             out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
             try:
@@ -118,6 +131,7 @@ class Files:
                 kind, who = self._whose(source, item, first)
                 units = self.whom.secrets(who, entry.name, self.folder)
                 answer = worker.ask(_each_once(units))
+                _unchanged(source, before)
                 os.fdatasync(out)
                 size = os.fstat(out).st_size
                 subjects = sorted({one.subject for one in units if one and one.subject})
@@ -139,6 +153,13 @@ class Files:
                 os.close(out)
         finally:
             os.close(source)
+
+
+def _unchanged(source: int, before: os.stat_result) -> None:
+    """Raise ``FILE_CHANGED`` where a file is not what it was when it was opened."""
+    now = os.fstat(source)
+    if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        raise DeidentificationError("file", "as it was when it was opened", reason=Reason.FILE_CHANGED)
 
 
 def _each_once(units: Sequence[Secrets | None]) -> dict[str, Any]:

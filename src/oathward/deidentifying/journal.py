@@ -149,7 +149,9 @@ class Journal:
         fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             os.ftruncate(fd, self._end)  # a line that was cut off is written over
-            os.pwrite(fd, text, self._end)
+            left = memoryview(text)
+            while left:  # a disk that is nearly full takes a part, and refuses the next
+                left = left[os.pwrite(fd, left, self._end + len(text) - len(left)) :]
             os.fdatasync(fd)
         finally:
             os.close(fd)

@@ -1,5 +1,7 @@
 """What is done is known after any stop: whole lines count, a cut one does not."""
 
+import os
+
 import pytest
 
 from oathward.core.errors import InputError
@@ -69,3 +71,12 @@ def test_only_its_owner_reads_it(tmp_path):
     Journal.begin(tmp_path / "job", {})
     assert (tmp_path / "job").stat().st_mode & 0o077 == 0
     assert (tmp_path / "job" / NAME).stat().st_mode & 0o077 == 0
+
+
+def test_a_write_that_takes_a_part_goes_on_with_the_rest(tmp_path, monkeypatch):
+    whole = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, data, at: whole(fd, bytes(data[:7]), at))
+    journal = Journal.begin(tmp_path / "job", {"digest": "d"})
+    journal.done([ONE])
+    journal.done([TWO])
+    assert Journal.read(tmp_path / "job").entries == {"AB12": ONE, "CD34": TWO}

@@ -1,0 +1,104 @@
+"""One file of a job: what changes while it is read is held; what files of patients say is known whole, or they are held."""
+
+import json
+import os
+
+import pytest
+
+from oathward.core.errors import DeidentificationError
+from oathward.core.reasons import Reason
+from oathward.deidentifying import files
+from oathward.deidentifying.files import Files
+from oathward.deidentifying.walk import items
+from oathward.deidentifying.whom import Secrets
+
+PATIENTS = 5
+
+
+class Whom:
+    """Knows everybody; ``learned``: whom it heard of."""
+
+    def __init__(self):
+        self.learned = []
+
+    def learn(self, who, _known):
+        self.learned += [unit[0][0] for unit in who]
+
+    def secrets(self, who, *_):
+        return [Secrets("", {}) for _ in who]
+
+
+class Worker:
+    """A worker that does as it should; ``meanwhile``: what happens before it answers, by what it is asked."""
+
+    def __init__(self, **meanwhile):
+        self.meanwhile = meanwhile
+
+    def ask(self, head, fds=()):
+        self.meanwhile.get(head.get("op", "shape"), lambda: None)()
+        whose = [[[f"7731004{n}", "", "MR", True]] for n in range(PATIENTS)]
+        if "op" not in head:
+            return {"bytes": 2, "held": []}
+        if head["op"] == "told":
+            whose = whose[head["first"] : head["first"] + files.TOLD_MAX]
+            return {"format": "fhir", "who": whose, "known": [[] for _ in whose]}
+        os.write(fds[1], b"{}")
+        return {"format": "fhir", "who": whose}
+
+
+@pytest.fixture
+def patients(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "TOLD_MAX", 2)
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (tmp_path / "partial").mkdir()
+    rows = [
+        {"resourceType": "Patient", "id": f"p{n}", "identifier": [{"value": f"7731004{n}"}]}
+        for n in range(PATIENTS)
+    ]
+    (folder / "Patient.ndjson").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return folder / "Patient.ndjson"
+
+
+def job_of(path, whom):
+    (item,) = items(path.parent)
+    return Files(path.parent, "files", whom, path.parent.parent / "partial", {item: "AB"}, lambda _: {}), item
+
+
+def reasons(entry):
+    return [code for _, code, _ in entry.held]
+
+
+def lose():
+    raise DeidentificationError("worker", "an answer in time", reason=Reason.WORKER_LOST)
+
+
+def test_of_many_patients_all_are_heard_of_in_parts(patients):
+    of, item = job_of(patients, whom := Whom())
+    of.learn(Worker(), item)
+    assert whom.learned == [f"7731004{n}" for n in range(PATIENTS)]
+    assert of.work(Worker(), item).written
+
+
+def test_a_file_of_patients_that_nobody_could_hear_is_held_whatever_comes_of_it_later(patients):
+    of, item = job_of(patients, Whom())
+    of.learn(Worker(told=lose), item)
+    found = of.work(Worker(), item)
+    assert reasons(found) == ["deid.worker-lost"]
+    assert not found.written
+    assert not any((patients.parent.parent / "partial").iterdir())
+
+
+@pytest.mark.parametrize("when", ["file", "shape"])
+@pytest.mark.parametrize("how", ["longer", "other bytes"])
+def test_a_file_that_changes_while_it_is_read_is_held(patients, when, how):
+    def change():
+        with patients.open("r+b") as file:
+            file.seek(0, os.SEEK_END if how == "longer" else os.SEEK_SET)
+            file.write(b"{ ")
+        os.utime(patients, ns=(1, 1))  # clocks of file systems tick slowly
+
+    of, item = job_of(patients, Whom())
+    found = of.work(Worker(**{when: change}), item)
+    assert reasons(found) == ["deid.file-changed"]
+    assert not any((patients.parent.parent / "partial").iterdir())
