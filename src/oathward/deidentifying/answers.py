@@ -1,7 +1,8 @@
 """What a worker answered, read as a stranger's word: it parsed a stranger's file.
 
 Rules:
-- Formats, classes and reasons are ours or they are nothing; a place is a short word of few characters; a count is a count.
+- Formats, classes and reasons are ours or they are nothing; a place is a path of names that stand in our tables, and of
+  small numbers; a count is a count.
 - No name or suffix of a file comes from a worker.
 
 Deliberately absent: what the file that it wrote holds. That is searched, and it is what a worker was there to make.
@@ -11,14 +12,79 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.deidentifying.format import Format, formats
+from oathward.protocols.fhir.tables import data_types, element_names, resource_types
+from oathward.protocols.hl7v2.tables import segments
 
-_PLACE = re.compile(r"[\w.,:()\[\]{}|^~ \-]{0,200}")
+_PLACE = re.compile(r"[A-Za-z0-9.,:()\[\]^~ -]{0,120}")
+_TAG = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
+_WORD, _LONG = re.compile(r"[A-Za-z][A-Za-z0-9]*"), re.compile(r"\d{8}")
+_OWN = re.compile(r"Z[A-Z0-9]{2}")
+"""Segments of a site's own."""
+_PRIMITIVES = [
+    "base64Binary",
+    "boolean",
+    "canonical",
+    "code",
+    "date",
+    "dateTime",
+    "decimal",
+    "id",
+    "instant",
+    "integer",
+    "markdown",
+    "oid",
+    "positiveInt",
+    "string",
+    "time",
+    "unsignedInt",
+    "uri",
+    "url",
+    "uuid",
+]
+_PLAIN = frozenset(
+    [
+        "and",
+        "attachment",
+        "batch",
+        "body",
+        "byte",
+        "data",
+        "dataset",
+        "element",
+        "entry",
+        "field",
+        "file",
+        "frame",
+        "group",
+        "header",
+        "image",
+        "item",
+        "line",
+        "memory",
+        "message",
+        "ocr",
+        "of",
+        "patient",
+        "pixels",
+        "request",
+        "seeds",
+        "segment",
+        "sequence",
+        "set",
+        "text",
+        "token",
+        "unit",
+        "value",
+        "worker",
+    ]
+)
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,63}/[A-Za-z0-9.-]{1,64})?")
 _COUNT_MAX = 1 << 40
 """More is no count: sums of them are still numbers of the database."""
@@ -131,7 +197,34 @@ def _held(one: object) -> list[Any]:
     unit, code, where = one
     if type(unit) is not int or not -1 <= unit < _COUNT_MAX or type(code) is not str or code not in BY_CODE:
         raise _not_one()
-    return [unit, code, where if isinstance(where, str) and _PLACE.fullmatch(where) else ""]
+    return [unit, code, where if isinstance(where, str) and _is_place(where) else ""]
+
+
+def _is_place(where: str) -> bool:
+    """Say whether a text is a path in our words: who reads a stranger's file may put the stranger's into it."""
+    rest = _TAG.sub("", where)
+    return (
+        _PLACE.fullmatch(where) is not None
+        and _LONG.search(rest) is None
+        and all(map(_is_ours, _WORD.findall(rest)))
+    )
+
+
+def _is_ours(word: str) -> bool:
+    """Say whether a word stands in our tables, as an element that is a choice with its type (``valueString``) too."""
+    if word in _names() or _OWN.fullmatch(word):
+        return True
+    return any(word[:at] in _names() and word[at:] in _types() for at in range(1, len(word)))
+
+
+@cache
+def _types() -> frozenset[str]:
+    return frozenset(kind[:1].upper() + kind[1:] for kind in (*data_types(), *_PRIMITIVES))
+
+
+@cache
+def _names() -> frozenset[str]:
+    return _PLAIN | segments().keys() | element_names() | resource_types()
 
 
 def _not_one() -> DeidentificationError:

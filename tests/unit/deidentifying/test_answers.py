@@ -45,8 +45,21 @@ def test_anything_else_is_no_answer(read, answer):
     assert refused.value.reason is Reason.WORKER_LOST
 
 
-def test_a_place_that_is_none_is_left_out():
-    assert held_of({"held": [[0, "deid.failed", "x" * 300]]}) == [[0, "deid.failed", ""]]
+@pytest.mark.parametrize(
+    "where",
+    ["x" * 300, "Zoraida Quixley", "PID-5 Zoraida", "Patient.Zoraida", "Bundle.entry[77310042]", "PID-3: 77310042", "(0010,Anna)", "name\n", "Pati\u00ebnt"],
+)  # fmt: skip
+def test_a_place_that_is_none_is_left_out(where):
+    assert held_of({"held": [[0, "deid.failed", where]]}) == [[0, "deid.failed", ""]]
+
+
+@pytest.mark.parametrize(
+    "where",
+    ["", "file", "memory", "PID-5", "PID[1]-3[0].1", "OBX[1204]-5", "ZPD-3", "MSH-18", "Bundle.entry[3].resource", "Patient.contact[0].name",
+     "Observation.component[1].valueString", "Bundle.entry[3].request.ifNoneExist", "resourceType", "body, byte 120441", "data set", "(0010,0010)", "(0040,A730).(0040,A160)", "segment 3", "text"],
+)  # fmt: skip
+def test_a_place_of_a_format_is_told(where):
+    assert held_of({"held": [[0, "deid.failed", where]]}) == [[0, "deid.failed", where]]
 
 
 @pytest.mark.parametrize(
