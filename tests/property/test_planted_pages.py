@@ -82,6 +82,7 @@ VISITS = {
     "/profiles": lambda left: ["/profiles"],
     "/profiles/{profile}": lambda left: ["/profiles/research"],
     "/profiles/{profile}/example": lambda left: ["/profiles/research/example"],
+    "/reidentify": lambda left: ["/reidentify", "/reidentify?state=all"],
     "/trace": lambda left: ["/trace"],
     "/trace/find": lambda left: ["/trace/find"],
     "/explain/{subject}": lambda left: [f"/explain/{one}" for one in sorted(left.subjects)],

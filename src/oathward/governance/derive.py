@@ -245,7 +245,7 @@ DATA_SETS = (
                     "invitation",
                     "wrong",
                 ),
-                *("provider_key", "assertion", "proposal", "reidentify", "reidentify_told"),
+                *("provider_key", "assertion", "proposal", "reidentify", "reidentify_told", "job_seed"),
             }
         ),
         "staff, by id and login; patients, as random ids of keys",
