@@ -94,7 +94,7 @@ def test_own_values_a_copy_of_them_and_nothing_once_the_access_has_ended(site, t
     with Client(site.port()) as client:
         for number, value in enumerate(VALUES):
             assert client.send(measured(f"c{number}", value, 3 - number)) == "AA"
-        assert client.send(oru("other", value="199", mrn="999", name="Other^Person")) == "AA"
+        assert client.send(oru("other", value="199.75", mrn="999", name="Other^Person")) == "AA"
     ((subject,),) = site.rows("SELECT subject FROM message ORDER BY id LIMIT 1")
     holder = tmp_path / "holder.toml"
     holder.write_text('name = "Rosa Quintana"\naddress = "rosa@example.org"\n')
@@ -112,7 +112,7 @@ def test_own_values_a_copy_of_them_and_nothing_once_the_access_has_ended(site, t
         "The lowest was 61 and the highest was 63.",
     ):
         assert words in page, words
-    assert "199" not in page
+    assert "199.75" not in page
 
     status, _, address = patient.post("/requests", "/requests")
     assert (status, address[:10]) == (200, "/requests/")
@@ -132,7 +132,7 @@ def test_own_values_a_copy_of_them_and_nothing_once_the_access_has_ended(site, t
         ).stdout.decode()
         assert "Heart rate" in text
         assert all(f"{value} " in text for value in VALUES)
-        assert "199" not in text
+        assert "199.75" not in text
     assert site.records("portal.fetched")[0]["body"]["form"] == "bundle"
 
     patient.post("/wrong", "/wrong", kind="device", words="This monitor is not mine")

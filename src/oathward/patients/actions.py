@@ -8,6 +8,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy import Connection
@@ -129,8 +130,9 @@ def register_together(
     the effective one.
 
     None where they lead to two patients: that is for a person to settle. One that nobody has heard of is noted only beside those that name
-    nobody yet: a file ties nothing to a patient who is known. Nor does it make two numbers of one authority and type one patient's:
-    whoever wrote it would have merged two for good.
+    nobody yet: a file ties nothing to a patient who is known. Nor does it make two numbers of one authority and type one patient's,
+    whether one of them is known or none: whoever wrote it would have merged two for good, and what comes of it would hang on which
+    file is read first.
     """
     hashes = {hasher.identifier(one): one for one in identifiers}
     known = sql.subjects_of(
@@ -138,15 +140,17 @@ def register_together(
     )
     graph = Graph(sql.edges(db, site) if known else ())
     subjects = {graph.effective(subject) for subject in known.values()}
-    if len(subjects) > 1:
+    scopes = Counter(hasher.scope(one) for one in hashes.values() if one.authority)
+    twice = any(
+        one.authority and scopes[hasher.scope(one)] > 1
+        for hashed, one in hashes.items()
+        if hashed not in known and known.keys().isdisjoint(hasher.others(one))
+    )
+    if len(subjects) > 1 or twice:
         return None
     if subjects:
         first = next((known[one] for one in hashes if one in known), next(iter(known.values())))
         return graph.named(first) if apart else subjects.pop()
-    if len({hasher.scope(one) for one in hashes.values() if one.authority}) < sum(
-        bool(one.authority) for one in hashes.values()
-    ):
-        return None
     subject = uuid7(now_us // 1_000)
     sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
     sql.insert_identifiers(
