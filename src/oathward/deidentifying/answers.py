@@ -19,6 +19,7 @@ from oathward.core.errors import DeidentificationError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import BY_CODE, Reason
 from oathward.deidentifying.format import Format, formats
+from oathward.protocols.fhir.elements import PRIMITIVES
 from oathward.protocols.fhir.tables import data_types, element_names, resource_types
 from oathward.protocols.hl7v2.tables import segments
 
@@ -27,64 +28,9 @@ _TAG = re.compile(r"\([0-9A-Fa-f]{4},[0-9A-Fa-f]{4}\)")
 _WORD, _LONG = re.compile(r"[A-Za-z][A-Za-z0-9]*"), re.compile(r"\d{8}")
 _OWN = re.compile(r"Z[A-Z0-9]{2}")
 """Segments of a site's own."""
-_PRIMITIVES = [
-    "base64Binary",
-    "boolean",
-    "canonical",
-    "code",
-    "date",
-    "dateTime",
-    "decimal",
-    "id",
-    "instant",
-    "integer",
-    "markdown",
-    "oid",
-    "positiveInt",
-    "string",
-    "time",
-    "unsignedInt",
-    "uri",
-    "url",
-    "uuid",
-]
-_PLAIN = frozenset(
-    [
-        "and",
-        "attachment",
-        "batch",
-        "body",
-        "byte",
-        "data",
-        "dataset",
-        "element",
-        "entry",
-        "field",
-        "file",
-        "frame",
-        "group",
-        "header",
-        "image",
-        "item",
-        "line",
-        "memory",
-        "message",
-        "ocr",
-        "of",
-        "patient",
-        "pixels",
-        "request",
-        "seeds",
-        "segment",
-        "sequence",
-        "set",
-        "text",
-        "token",
-        "unit",
-        "value",
-        "worker",
-    ]
-)
+_PLAIN = frozenset(("attachment", "batch", "body", "byte", "data", "file", "frame", "memory", "message", "ocr", "patient", "pixels",
+    "request", "seeds", "segment", "set", "text", "token", "worker"))  # fmt: skip
+"""What errors of readers name that is no element: ``data set``, ``body, byte 12``."""
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,63}/[A-Za-z0-9.-]{1,64})?")
 _COUNT_MAX = 1 << 40
 """More is no count: sums of them are still numbers of the database."""
@@ -219,7 +165,7 @@ def _is_ours(word: str) -> bool:
 
 @cache
 def _types() -> frozenset[str]:
-    return frozenset(kind[:1].upper() + kind[1:] for kind in (*data_types(), *_PRIMITIVES))
+    return frozenset(kind[:1].upper() + kind[1:] for kind in data_types() | PRIMITIVES)
 
 
 @cache

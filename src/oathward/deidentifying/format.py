@@ -28,8 +28,8 @@ from oathward.protocols.fhir.provenance import Origin
 HEAD_BYTES = 4_096
 """How much of a file its format is recognised by."""
 
-TOLD_MAX = 10_000
-"""Units of which a worker says at once what they say of their patients: an answer has room for that."""
+TOLD_MAX = 25_000
+"""Units of which a worker says at once what they say of their patients: an answer has room for 2 kB of each."""
 
 LOGICAL = "fhir-id"
 """Type of an identifier that is a logical id of FHIR: it may be any word, and is looked for in no text."""

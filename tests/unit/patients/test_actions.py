@@ -126,3 +126,28 @@ def test_the_newest_card_stands(site):
         assert (row.key_id, bytes(row.sealed)) == ("k2", b"2")
         assert views.counts(db, SITE) == {"known": 1, "edges": 0}
         assert views.family(db, SITE, subject) == (subject,)
+
+
+class TestRegisterTogether:
+    """What a file of a folder says belongs together."""
+
+    def told(self, site, *ids):
+        identifiers = [from_cx(one, HASHER) for one in ids]
+        with write(site.engine) as db:
+            return actions.register_together(db, SITE, HASHER, identifiers, by="job", now_us=NOW)
+
+    def test_numbers_of_two_authorities_are_one_patient_whom_each_leads_to(self, site):
+        found = self.told(site, A, "77^^^CITY^MR")
+        assert found == self.told(site, "77^^^CITY^MR") == self.told(site, A)
+
+    @pytest.mark.parametrize(
+        "known", [(), (A,), (B,)], ids=["nobody known", "the first known", "the second known"]
+    )
+    def test_two_numbers_of_one_authority_are_nobodys_whoever_is_known(self, site, known):
+        for one in known:
+            self.told(site, one)
+        assert self.told(site, A, B) is None
+        assert self.told(site, A) != self.told(site, B)
+
+    def test_two_numbers_of_one_authority_that_somebody_merged_are_one_patients(self, site, merged):
+        assert self.told(site, A, B) == self.told(site, A)
