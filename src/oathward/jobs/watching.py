@@ -15,6 +15,7 @@ Deliberately absent: refusing anything (``vault.keeper.job_seeds``), keeping wha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
@@ -54,15 +55,19 @@ def review(db: Connection, site: str, named: Collection[str], now_us: int) -> li
         named: projects that say themselves who runs jobs into them.
     """
     rows = sql.rows(db, site, JobFilters(), heard_us=0, limit=_JOBS_MAX)
-    rows.sort(key=lambda row: row.begun_us)
-    return [found for at, row in enumerate(rows) for found in _of(row, rows[:at], named, now_us)]
+    ran: defaultdict[str, set[str]] = defaultdict(set)
+    found: list[ToLookAt] = []
+    for row in sorted(rows, key=lambda row: row.begun_us):
+        found += _of(row, ran[row.project] - {row.by}, named, now_us)
+        ran[row.project].add(row.by)
+    return found
 
 
-def _of(row: JobRow, earlier: Collection[JobRow], named: Collection[str], now_us: int) -> Iterator[ToLookAt]:
+def _of(row: JobRow, others: Collection[str], named: Collection[str], now_us: int) -> Iterator[ToLookAt]:
+    """Give what is to be looked at of one job. ``others``: who else had run one into its project before."""
     if row.begun_us < now_us - DAYS * _DAY_US:
         return
     told = row.progress
-    others = {one.by for one in earlier if one.project == row.project and one.by != row.by}
     by = f"{{{row.by}}}" if is_id(row.by) else row.by  # before a site has people, a name
     who = f"{by} ran it into project {row.project}"
     named_somebody = told.patients > 0 or row.state is not JobState.ENDED  # before its end nobody can tell
