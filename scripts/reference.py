@@ -121,6 +121,7 @@ def cell(text: str) -> str:
 def reasons_page() -> str:
     """Every reason with its answer on each wire."""
     from oathward.core.meanings import MEANINGS
+    from oathward.core.meanings_files import FILES
     from oathward.core.reasons import Reason
 
     lines = [
@@ -148,6 +149,17 @@ def reasons_page() -> str:
     ]
     for reason in Reason:
         meaning = MEANINGS[reason]
+        lines.append(f"| `{reason.code}` | {cell(meaning.what)} | {cell(meaning.remedy)} |")
+    lines += [
+        "",
+        "## Of files of a folder",
+        "",
+        "What `oathward deid` holds was sent by nobody, and nothing waits to be released. Reasons that mean the same there stand above alone.",
+        "",
+        "| code | what happened | what to do |",
+        "|---|---|---|",
+    ]
+    for reason, meaning in FILES.items():
         lines.append(f"| `{reason.code}` | {cell(meaning.what)} | {cell(meaning.remedy)} |")
     return "\n".join(lines) + "\n"
 

@@ -250,6 +250,10 @@ def test_what_is_hostile_is_held_with_its_reason_and_never_copied(site, folder, 
     code, told = deid(site, folder, tmp_path / "out")
     assert code == 1
     assert (told["files"], told["written"], told["held"]) == (2 + len(HOSTILE) + 1, 2, len(HOSTILE) + 1)
+    places = {why["where"] for one in told["held_files"] for why in one["why"]}
+    assert {"looks like a PNG image", "looks like a ZIP archive", "looks like a gzip archive"} <= places
+    report = (tmp_path / "out" / "oathward-report.html").read_text()
+    assert "unpack archives, save documents as <code>.txt</code>" in report
     reasons = {why["reason"] for one in told["held_files"] for why in one["why"]}
     assert reasons == {reason for _, reason in HOSTILE.values()}
     assert len(written(tmp_path / "out")) == 2
@@ -304,6 +308,30 @@ def test_a_job_stopped_while_it_took_a_file_back_goes_on(site, folder, tmp_path)
     code, told = deid(site, folder, tmp_path / "out")
     assert (code, told["written"], told["held"], told["resumed"], told["patients"]) == (1, 1, 1, 2, 1)
     assert told["reasons"] == {"deid.residue": 1}
+
+
+def test_an_empty_folder_is_an_error(site, tmp_path):
+    (tmp_path / "in").mkdir()
+    arguments = ["deid", str(tmp_path / "in"), "--out", str(tmp_path / "out"), *TERMS]
+    done = forked.run([*arguments, "--data", str(site.folder)])
+    assert done.returncode not in (0, 1)
+    assert b"PATH: holds no file" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_lines_leave_as_lines_also_where_there_is_one(site, tmp_path):
+    root = tmp_path / "export"
+    root.mkdir()
+    patient = json.dumps(FHIR["entry"][0]["resource"]) + "\n"
+    (root / "one.ndjson").write_text(patient)
+    (root / "two.ndjson").write_text(patient * 2)
+    (root / "one.json").write_text(patient)
+    assert deid(site, root, tmp_path / "out")[1]["written"] == 3
+    out = {name: data for name, data in written(tmp_path / "out").items() if "oathward" not in name}
+    assert sorted(name.rpartition(".")[2] for name in out) == ["json", "ndjson", "ndjson"]
+    for name, data in out.items():
+        kinds = [json.loads(line)["resourceType"] for line in data.splitlines()]
+        assert set(kinds) == ({"Patient", "Provenance"} if name.endswith(".ndjson") else {"Patient"})
 
 
 def test_a_folder_that_is_not_empty_is_refused(site, folder, tmp_path):

@@ -31,7 +31,7 @@ def folder(tmp_path):
 
 def outputs(out):
     return {
-        path.stem: path.read_bytes() for path in sorted(out.rglob("*.json")) if "oathward" not in path.name
+        path.stem: path.read_bytes() for path in sorted(out.rglob("*json")) if "oathward" not in path.name
     }
 
 

@@ -108,8 +108,7 @@ def _line(one: Mapping[str, Any]) -> str:
 
 
 def _show(told: Mapping[str, Any]) -> None:
-    from oathward.core.meanings import MEANINGS
-    from oathward.core.reasons import BY_CODE
+    from oathward.core.meanings_files import of_file
 
     say(_line(told))
     if told["state"] == "stopped":
@@ -117,8 +116,10 @@ def _show(told: Mapping[str, Any]) -> None:
     bare = f"; of {told['bare']:,} little more than a number left" if told["bare"] else ""
     print(f"{told['patients']:,} patients, {told['known']:,} of them known before{bare}.")
     for code, count in told["figures"]["reasons"].items():
-        meaning = MEANINGS[BY_CODE[code]]
-        say(f"{count:>9,}  {code}: {meaning.what}; {meaning.remedy}")
+        meaning = of_file(code)
+        say(f"{count:>9,}  {code}: {meaning.what}")
+        if meaning.remedy:
+            say(f"{'':>9}  What to do: {meaning.remedy}")
     for one in told["held_items"]:
         unit = "whole" if one["unit"] < 0 else f"unit {one['unit']}"
         say(f"  {one['file']}  {unit}  {one['reason']}  {one['place']}".rstrip())

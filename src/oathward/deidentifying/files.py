@@ -26,12 +26,13 @@ from oathward.deidentifying import named, walk
 from oathward.deidentifying.answers import counts_of, format_named, held_of, told_of, words_of
 from oathward.deidentifying.format import HEAD_BYTES, LOGICAL, TOLD_MAX, Format, format_of
 from oathward.deidentifying.journal import Entry
+from oathward.deidentifying.looks import looks_like
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Secrets, Whom
 
 _NUMBER = "patient.identifier"
-_OF_PATIENTS = (".json", ".ndjson")
+_OF_PATIENTS = (".json", ".ndjson", ".jsonl")
 _PATIENT = re.compile(rb'^[^"]*"resourceType"\s*:\s*"Patient"|^[^{]*\{[^{}]*"resourceType"\s*:\s*"Patient"')
 """A file whose first resource is a patient: of a bulk export, the one file that says who they are."""
 
@@ -99,6 +100,16 @@ class Files:
         suffix = Path(item.path or self.source.name).suffix.lower()
         return suffix.encode("ascii", "replace").decode()
 
+    def _suffix(self, item: Item, kind: Format) -> str:
+        own = self._shown(item)
+        return own if own in kind.keeps else kind.suffix
+
+    def _looked(self, source: int, item: Item, held: list[list[Any]]) -> list[list[Any]]:
+        """Say of a file of no format what it looks like, in words of ours: no worker's."""
+        if [code for _, code, _ in held] != [Reason.DEID_FORMAT.code]:
+            return held
+        return [[-1, Reason.DEID_FORMAT.code, looks_like(os.pread(source, HEAD_BYTES, 0), self._shown(item))]]
+
     def work(self, worker: Worker, item: Item) -> Entry:
         """Take one file through a worker; whatever is wrong with it, it is held."""
         entry = Entry(self.names[item], bytes_in=max(item.size, 0))
@@ -127,7 +138,7 @@ class Files:
                 told = {"op": "file", "name": self._shown(item), "outgoing_id": entry.name.lower()}
                 first = worker.ask(told, (source, out))
                 if "who" not in first:
-                    return replace(entry, held=held_of(first))
+                    return replace(entry, held=self._looked(source, item, held_of(first)))
                 kind, who = self._whose(source, item, first)
                 units = self.whom.secrets(who, entry.name, self.folder)
                 answer = worker.ask(_each_once(units))
@@ -139,7 +150,7 @@ class Files:
                 return replace(
                     entry,
                     format=kind.name,
-                    suffix=kind.suffix if size and answer.get("bytes") == size else "",
+                    suffix=self._suffix(item, kind) if size and answer.get("bytes") == size else "",
                     bytes_out=size,
                     units=len(units),
                     held=held_of(answer),

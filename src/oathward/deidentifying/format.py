@@ -56,7 +56,7 @@ class Terms:
 
     ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
     ``read``: reads print in pictures; None where nothing does. ``origin``: what a format that can says of how its file was made;
-    None: nothing. ``models``: where devices of the site draw text.
+    None: nothing. ``models``: where devices of the site draw text. ``suffix``: of the file that is read, in lower case.
     """
 
     profile: Profile
@@ -66,6 +66,7 @@ class Terms:
     read: Read | None = field(default=None, repr=False)
     origin: Origin | None = None
     models: tuple[Model, ...] = ()
+    suffix: str = ""
 
     @property
     def hasher(self) -> Hasher:
@@ -135,7 +136,7 @@ class Format:
     """One format.
 
     Args:
-        name: as reports say it. suffix: of the files that are written.
+        name: as reports say it. suffix: of the files that are written, but of those that came with one of ``keeps``.
         recognise: (first ``HEAD_BYTES`` of a file, its name in lower case) -> whether it is one.
         compile: terms -> what its units are shaped by, a plan for most.
         read: (bytes, terms) -> its content.
@@ -156,6 +157,7 @@ class Format:
     named: Callable[[bytes], str] = lambda _data: ""
     texts: Callable[[bytes], Iterable[str]] | None = None
     names: bytes | None = b""
+    keeps: tuple[str, ...] = ()
 
 
 @cache

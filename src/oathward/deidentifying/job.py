@@ -137,7 +137,7 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard(
         jobs: the site's folder of jobs.
 
     Raises:
-        InputError: there is nothing to read, the output folder is not this job's or stands in what is read (or the other way
+        InputError: there is no file to read, the output folder is not this job's or stands in what is read (or the other way
             round), or the same job is running.
         DeidentificationError: workers cannot be confined here.
         OSError: the output cannot be written.
@@ -146,7 +146,7 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard(
     if source == target or source in target.parents or target in source.parents:
         raise InputError("--out", "must not stand in what is read, nor hold it", reason=Reason.CONFLICT)
     found = walk.items(order.source)
-    id_, journal = _journal(order, jobs, now_us)
+    id_, journal = _journal(order, jobs, now_us, files=len(found))
     with _alone(folder_of(jobs, id_)):
         return _run(order, whom, journal, found, id_, heard)
 
@@ -227,7 +227,7 @@ def folder_of(jobs: Path, id_: str) -> Path:
     return jobs / id_
 
 
-def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
+def _journal(order: Order, jobs: Path, now_us: int, files: int) -> tuple[str, Journal]:
     """Find the journal of this job, or begin one in an empty output folder."""
     for folder in sorted(jobs.iterdir(), reverse=True) if jobs.is_dir() else ():
         if Journal.digest_of(folder) == order.digest:
@@ -235,6 +235,8 @@ def _journal(order: Order, jobs: Path, now_us: int) -> tuple[str, Journal]:
                 journal = Journal.read(folder)
                 if journal.ended is None and WORD_KEY in journal.head:
                     return folder.name, journal
+    if not files:  # of a job that goes on they may have gone meanwhile
+        raise InputError("PATH", "holds no file", reason=Reason.NOT_FOUND)
     if order.target.exists() and (not order.target.is_dir() or any(order.target.iterdir())):
         raise InputError(
             "--out", "name an empty folder, or the one of a job that did not end", reason=Reason.CONFLICT

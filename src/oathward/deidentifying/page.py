@@ -7,16 +7,16 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from oathward.core.meanings import MEANINGS
-from oathward.core.reasons import BY_CODE
+from oathward.core.label_words import class_words
+from oathward.core.meanings_files import of_file
+from oathward.core.sizes import size
 
 _BAR = 240
-_UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
 def page(told: Mapping[str, Any]) -> str:
     """Give the page of a report as ``report.figures`` gives it."""
-    text: str = _template().render(told=told, meaning=_meaning, bar=_bar, size=_size)
+    text: str = _template().render(told=told, meaning=of_file, words=class_words, bar=_bar, size=size)
     return text
 
 
@@ -31,18 +31,5 @@ def _template() -> Any:
     return environment.from_string(text)
 
 
-def _meaning(code: str) -> str:
-    return MEANINGS[BY_CODE[code]].what
-
-
 def _bar(count: int, of: int) -> int:
     return max(1, round(_BAR * count / of)) if count and of else 0
-
-
-def _size(count: int) -> str:
-    value, unit = float(count), _UNITS[0]
-    for unit in _UNITS:  # noqa: B007  the unit it stopped at is what is said
-        if value < 1_000:
-            break
-        value /= 1_000
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"

@@ -153,7 +153,8 @@ class Worker:
         size = os.fstat(source).st_size
         kind = self._kind(source, size, name)
         mapped = _mapped(source, size)  # never closed by hand: what was read of it may still point into it
-        terms = replace(self._terms, origin=self._origin._replace(file=file)) if file else self._terms
+        origin = self._origin._replace(file=file) if file else None
+        terms = replace(self._terms, origin=origin, suffix=name)
         return kind, kind.read(mapped[:] if kind.whole else memoryview(mapped), terms)
 
     def _kind(self, source: int, size: int, name: str) -> Format:

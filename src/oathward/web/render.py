@@ -21,6 +21,7 @@ from starlette.routing import compile_path
 
 from oathward import __version__
 from oathward.core.clock import iso
+from oathward.core.sizes import size
 from oathward.web import words
 from oathward.web.page import GROUPS, Page
 from oathward.web.security import token_of
@@ -73,7 +74,7 @@ class Renderer:
             "number": words.number,
             "plural": words.plural,
             "short": words.short,
-            "size": words.size,
+            "size": size,
             "span": words.span,
             "whole_span": words.whole_span,
         }

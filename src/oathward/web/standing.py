@@ -27,6 +27,7 @@ from oathward.core.clock import micros, wall_s
 from oathward.core.db import read
 from oathward.core.errors import AuthorityError, OathwardError
 from oathward.core.process import STATUS_STALE_S, SUPERVISOR, statuses
+from oathward.core.sizes import size
 from oathward.core.users import roles
 from oathward.governance import views as register
 from oathward.ledger import checkpoint, note
@@ -323,7 +324,7 @@ def _quarantine(_site: Opened, found: Standing) -> Iterator[Line]:
 def _storage(site: Opened, found: Standing) -> Iterator[Line]:
     level = "ok" if found.free_bytes >= FREE_BYTES_MIN else "bad"
     more = "" if level == "ok" else "; on a full disk nothing is acknowledged"
-    yield Line(level, "disk", f"{words.size(found.free_bytes)} free{more}", "/health#disk")
+    yield Line(level, "disk", f"{size(found.free_bytes)} free{more}", "/health#disk")
     if not os.access(site.settings.data, os.R_OK):
         yield Line("bad", "disk", "the data folder cannot be read", "/health#disk")
 

@@ -12,7 +12,6 @@ from oathward.core.meanings import MEANINGS, Meaning
 from oathward.core.reasons import BY_CODE
 
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
-_BYTES = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
 SHORT_ID_LENGTH = 12
 """The last group of an id, which is random."""
 
@@ -57,14 +56,6 @@ def at(at_us: int) -> datetime:
 def number(value: float) -> str:
     """Write a number with groups of three."""
     return f"{value:,}"
-
-
-def size(count_bytes: float) -> str:
-    """Write a size."""
-    for unit, factor in _BYTES:
-        if count_bytes >= factor:
-            return f"{count_bytes / factor:,.1f} {unit}"
-    return f"{count_bytes:,.0f} bytes"
 
 
 def plural(count: int, one: str, many: str = "") -> str:

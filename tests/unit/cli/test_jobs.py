@@ -69,4 +69,5 @@ def test_people_are_told_what_to_do(data, capsys, job):
     out = capsys.readouterr().out
     assert "the same `oathward deid` command goes on" in out
     assert "patient.several: " in out
+    assert "What to do: split it by patient, and run again" in out
     assert "AAAA  whole  deid.format-unknown  file" in out

@@ -7,6 +7,8 @@ from tests.unit.web.test_patients_page import BASE, token_of, viewer, world  # n
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.meanings_files import FILES
+from oathward.core.reasons import Reason
 from oathward.jobs import actions, sql, views
 from oathward.jobs.model import Figures, FileDone, JobRow, Progress
 from oathward.web.pages.deid import HELD_ROWS, ROWS
@@ -75,8 +77,16 @@ def test_one_has_its_figures_and_what_was_held_with_what_to_do(world):  # noqa: 
     )
     officer = viewer(world, "p-privacy")
     page = officer.get("/deid/job-1").text
-    for words in ("1,234", "patient.identifier", "hl7v2", "Taken back", "150 files, 1 in part"):
+    for words in (
+        "1,234",
+        "the patient&#39;s names (patient.name)",
+        "hl7v2",
+        "Taken back",
+        "150 files, 1 in part",
+    ):
         assert words in page, words
+    for told in (Reason.PATIENTS_SEVERAL, Reason.DEID_FORMAT):
+        assert FILES[told].remedy.partition("`")[0] in page, "what to do with a file, not with a message"
     seen, after = re.findall(r"<code>(F\d{3}|SEVERAL)</code>", page), page
     assert len(seen) == HELD_ROWS
     following = re.search(r'href="([^"]*after=[^"#]*)[^"]*" rel="next"', after).group(1)

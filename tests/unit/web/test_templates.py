@@ -115,8 +115,7 @@ def test_ages_are_said_in_whole_units(seconds, said):
     assert words.age(seconds) == said
 
 
-def test_sizes_numbers_and_counts():
-    assert [words.size(n) for n in (0, 1_023, 1_024, 1_572_864, 5 << 30)] == ["0 bytes", "1,023 bytes", "1.0 KiB", "1.5 MiB", "5.0 GiB"]  # fmt: skip
+def test_numbers_and_counts():
     assert words.number(1_204_331) == "1,204,331"
     assert [words.plural(n, "delivery", "deliveries") for n in (0, 1, 2)] == ["0 deliveries", "1 delivery", "2 deliveries"]  # fmt: skip
     assert words.plural(2, "message") == "2 messages"

@@ -34,6 +34,7 @@ from oathward.protocols.fhir.told import known_of
 
 _FHIR = Route("fhir", "fhir")
 _BYTES_MAX = 1 << 30
+_LINES = (".ndjson", ".jsonl")
 _TOLD = ("fullUrl", "resource")
 _TYPES = frozenset(
     [
@@ -60,7 +61,7 @@ def _compile(terms: Terms) -> Plan:
 
 def _read(data: bytes, terms: Terms) -> Content:
     lines = data.removeprefix(b"\xef\xbb\xbf").strip()
-    if lines.count(b"\n") and _is_whole(lines.split(b"\n", 1)[0]):
+    if (terms.suffix in _LINES or lines.count(b"\n")) and _is_whole(lines.split(b"\n", 1)[0]):
         return _lines(lines.splitlines(), terms)
     body = loads(lines, LIMITS)
     if body.get("resourceType") == "Bundle":
@@ -181,4 +182,14 @@ def _named(data: bytes) -> str:
     return next(iter(references([loads(data, LIMITS)])), "")
 
 
-FORMAT = Format("fhir", ".json", _recognise, _compile, _read, _BYTES_MAX, named=_named, names=b"resourceType")
+FORMAT = Format(
+    "fhir",
+    ".json",
+    _recognise,
+    _compile,
+    _read,
+    _BYTES_MAX,
+    named=_named,
+    names=b"resourceType",
+    keeps=_LINES,
+)

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from oathward.core.db import read
 from oathward.core.errors import InputError
+from oathward.core.label_words import class_words
+from oathward.core.meanings_files import of_file
 from oathward.core.reasons import Reason
 from oathward.jobs import views
 from oathward.jobs.model import JobFilters, JobState
@@ -80,6 +82,8 @@ def one(view: View) -> Response:
             for name, title in COUNTED.items()
         },
         held=held,
+        meaning=of_file,
+        words=class_words,
         levels=LEVELS,
         names=names,
         reason=reason,
