@@ -34,6 +34,8 @@ _PLAIN = frozenset(("attachment", "batch", "body", "byte", "data", "file", "fram
 _REFERENCE = re.compile(r"(?:[A-Z][A-Za-z]{2,63}/[A-Za-z0-9.-]{1,64})?")
 _COUNT_MAX = 1 << 40
 """More is no count: sums of them are still numbers of the database."""
+IDENTIFIERS_MAX = 512
+"""Of one unit: whose it is, is one question to the database."""
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -41,11 +43,15 @@ def format_named(answer: Mapping[str, Any]) -> tuple[Format, list[list[list[Any]
     """Read what a file is, and for each unit its identifiers: value, authority, type, whether it is local.
 
     Raises:
-        DeidentificationError: ``WORKER_LOST``; it is no such answer.
+        DeidentificationError: ``WORKER_LOST``; it is no such answer. ``LIMIT_EXCEEDED``: too many identifiers of one unit.
     """
     kind, who = formats().get(str(answer.get("format"))), answer.get("who")
     if kind is None or not isinstance(who, list) or not all(map(_is_unit, who)):
         raise _not_one()
+    if any(len(unit) > IDENTIFIERS_MAX for unit in who):
+        raise DeidentificationError(
+            "patient", f"at most {IDENTIFIERS_MAX} identifiers", reason=Reason.LIMIT_EXCEEDED
+        )
     return kind, who
 
 

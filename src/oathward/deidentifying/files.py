@@ -6,6 +6,8 @@ Rules:
 - What files of patients alone say of them is read first, for the texts of all other files; it is kept in memory while the job lasts. A file
   of which that failed is held, whatever comes of it later.
 - A file that changed while it was read is held: what is only copied may be other bytes than those that were looked at.
+- What is wrong with a file holds that file (``OF_A_FILE``). Everything else, a keeper, a database or a disk that fails, stops the job:
+  of a file it says nothing, and all that followed would be held with it.
 
 Deliberately absent: the order of files, and where they go.
 """
@@ -19,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from oathward.core.errors import DeidentificationError, OathwardError
+from oathward.core.errors import DecodeError, DeidentificationError, InputError, OathwardError
 from oathward.core.reasons import Reason
 from oathward.deid.text.model import Known
 from oathward.deidentifying import named, walk
@@ -31,6 +33,7 @@ from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Secrets, Whom
 
+OF_A_FILE = (DecodeError, DeidentificationError, InputError)
 _NUMBER = "patient.identifier"
 _OF_PATIENTS = (".json", ".ndjson", ".jsonl")
 _PATIENT = re.compile(rb'^[^"]*"resourceType"\s*:\s*"Patient"|^[^{]*\{[^{}]*"resourceType"\s*:\s*"Patient"')
@@ -56,7 +59,11 @@ class Files:
     """Name of a file of patients -> why what it says of them is not known."""
 
     def learn(self, worker: Worker, item: Item) -> None:
-        """Read what a file of patients says of them, before any text is cleaned; where that fails it is held later."""
+        """Read what a file of patients says of them, before any text is cleaned; where that fails it is held later.
+
+        Raises:
+            OathwardError, OSError: it is not the file that is wrong; the job cannot go on.
+        """
         if item.size <= 0 or not item.path.lower().endswith(_OF_PATIENTS):
             return
         try:
@@ -73,7 +80,7 @@ class Files:
                         break
             finally:
                 os.close(source)
-        except OathwardError as error:
+        except OF_A_FILE as error:
             self.unlearned[self.names[item]] = error
 
     def _whose(
@@ -111,7 +118,11 @@ class Files:
         return [[-1, Reason.DEID_FORMAT.code, looks_like(os.pread(source, HEAD_BYTES, 0), self._shown(item))]]
 
     def work(self, worker: Worker, item: Item) -> Entry:
-        """Take one file through a worker; whatever is wrong with it, it is held."""
+        """Take one file through a worker; whatever is wrong with it, it is held.
+
+        Raises:
+            OathwardError, OSError: it is not the file that is wrong; the job cannot go on.
+        """
         entry = Entry(self.names[item], bytes_in=max(item.size, 0))
         if item.size < 0:
             return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
@@ -121,7 +132,9 @@ class Files:
             entry = self._asked(worker, item, entry, target)
             if entry.written and (error := self.unlearned.get(entry.name)) is not None:
                 raise error
-        except OathwardError as error:
+        except OF_A_FILE as error:
+            if error.reason is Reason.WORKER_LOST:
+                _check_room(target, item.size)
             entry = replace(nothing, held=[[-1, error.reason.code, error.where]])
         if not entry.written and not entry.held:
             entry = replace(entry, held=[[-1, Reason.NOTHING_LEFT.code, ""]])
@@ -171,6 +184,18 @@ def _unchanged(source: int, before: os.stat_result) -> None:
     now = os.fstat(source)
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise DeidentificationError("file", "as it was when it was opened", reason=Reason.FILE_CHANGED)
+
+
+def _check_room(target: Path, size: int) -> None:
+    """See whether a worker was lost because the disk is full: ask for as much room as its file came with. It could say so itself, and lie.
+
+    Raises:
+        OSError: there is none.
+    """
+    if not target.exists():
+        return
+    with target.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _each_once(units: Sequence[Secrets | None]) -> dict[str, Any]:

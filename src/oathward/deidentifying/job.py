@@ -40,14 +40,14 @@ import orjson
 
 from oathward import __version__
 from oathward.core.clock import from_micros, iso
-from oathward.core.errors import InputError, OathwardError
+from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.profile import Profile
 from oathward.deidentifying import provenance, residue, walk
 from oathward.deidentifying.answers import found_of, reference_of
-from oathward.deidentifying.files import Files
+from oathward.deidentifying.files import OF_A_FILE, Files
 from oathward.deidentifying.journal import WORD_KEY, Entry, Journal
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.provenance import origin_of
@@ -139,7 +139,7 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard(
     Raises:
         InputError: there is no file to read, the output folder is not this job's or stands in what is read (or the other way
             round), or the same job is running.
-        DeidentificationError: workers cannot be confined here.
+        SandboxError: workers cannot be confined here.
         OSError: the output cannot be written.
     """
     source, target = order.source.resolve(), order.target.resolve()
@@ -370,7 +370,7 @@ def _search(
                 knowing.add(id(worker))
             answer = worker.ask({"op": "search", "format": kind, "own": own}, (fd,))
             return found_of(answer), Reason.DEID_RESIDUE, reference_of(answer)
-        except OathwardError as error:  # its successor knows nothing yet; what was not searched does not stay
+        except OF_A_FILE as error:  # its successor knows nothing yet; what was not searched does not stay
             knowing.discard(id(worker))
             return None, error.reason, ""
         finally:

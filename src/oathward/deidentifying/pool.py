@@ -21,6 +21,7 @@ from typing import Any
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deidentifying import frames
+from oathward.deidentifying.sandbox import SandboxError
 
 START_S_MAX = 60.0
 
@@ -32,7 +33,7 @@ class Worker:
         begun: its first frame, see ``worker.Worker``. time_s: most that one answer may take.
 
     Raises:
-        DeidentificationError: it could not be confined, or did not start.
+        SandboxError: it could not be confined, or did not start.
     """
 
     def __init__(self, begun: Mapping[str, Any], time_s: float) -> None:
@@ -46,6 +47,7 @@ class Worker:
 
         Raises:
             DeidentificationError: ``WORKER_LOST``: it took too long or died; the next question finds another.
+            SandboxError: no other could be started.
         """
         if self._socket is None:
             self._start()
@@ -90,7 +92,7 @@ class Worker:
             answer = frames.receive(ours, time_s=START_S_MAX)
         if answer is None or not answer[0].get("ready"):
             self.end()
-            raise DeidentificationError("worker", "to be confined on this system", reason=Reason.WORKER_LOST)
+            raise SandboxError("a worker did not start, or could not be confined")
 
 
 def _environment() -> dict[str, str]:

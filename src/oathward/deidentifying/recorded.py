@@ -12,10 +12,12 @@ Deliberately absent: paths and values; who may; the report.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.errors import OathwardError
 from oathward.core.ids import made_ms
 from oathward.deidentifying.job import Done, Heard
 from oathward.deidentifying.sums import Sums
@@ -66,7 +68,11 @@ class Recorded:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is not None and self._id:
+        if kind is None or not self._id:
+            return
+        with suppress(
+            OathwardError
+        ):  # would hide why it stopped; who says nothing for a while counts as stopped
             with write(self._site.engine) as db:
                 actions.stop(db, self._site.site, self._id, now_us=self._now_us())
             self._look()

@@ -6,6 +6,7 @@ Rules:
 - Identifiers that lead to two patients are ambiguous: nothing of the unit passes.
 - What names nobody is nobody's: its secrets are of the file, so that nothing ties it to another one.
 - Secrets are asked for once a patient, and live as long as the job.
+- That a patient was erased is said of what is theirs (``DeidentificationError``); that nobody can be asked is an error of the job.
 
 Deliberately absent: demographics as identity.
 """
@@ -22,7 +23,9 @@ import orjson
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.errors import DeidentificationError, KeeperError
 from oathward.core.phi import Phi
+from oathward.core.reasons import Reason
 from oathward.deid.action import SEED_BYTES, days_of
 from oathward.patients import actions
 from oathward.patients.identifiers import Hasher, Identifier
@@ -80,6 +83,10 @@ class Whom:
         Args:
             who: for each unit its identifiers: value, authority, type, whether it is local.
             name: of the file that leaves: what names nobody is shaped under it.
+
+        Raises:
+            DeidentificationError: ``KEY_DESTROYED``; a patient of it was erased.
+            KeeperError, StorageError, LedgerError: nobody can be asked, or may be.
         """
         found: list[Secrets | None] = []
         made: dict[str, Secrets] = {}
@@ -141,8 +148,16 @@ class Whom:
         with self._guard:
             seed = self._seeds.get(subject)
             if seed is None:
-                seed = self._seeds[subject] = self._order.seed(subject)
+                seed = self._seeds[subject] = self._asked(subject)
             return seed
+
+    def _asked(self, subject: str) -> bytes:
+        try:
+            return self._order.seed(subject)
+        except KeeperError as error:
+            if error.reason is not Reason.KEY_DESTROYED:
+                raise
+            raise DeidentificationError("patient", "who was not erased", reason=error.reason) from error
 
 
 def _identifier(one: Sequence[Any]) -> Identifier:

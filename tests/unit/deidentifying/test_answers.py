@@ -4,7 +4,15 @@ import pytest
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.deidentifying.answers import counts_of, format_named, found_of, held_of, reference_of, words_of
+from oathward.deidentifying.answers import (
+    IDENTIFIERS_MAX,
+    counts_of,
+    format_named,
+    found_of,
+    held_of,
+    reference_of,
+    words_of,
+)
 
 WHO = [[["1", "HOSP", "MR", False]], []]
 
@@ -79,3 +87,11 @@ def test_a_name_of_a_resource_is_a_reference_or_nothing(named):
         reference_of({"named": named})
     assert reference_of({"named": "Observation/abc-0"}) == "Observation/abc-0"
     assert reference_of({"named": ""}) == ""
+
+
+def test_more_identifiers_of_one_patient_than_one_question_takes_hold_the_file():
+    who = [["7", "HOSP", "MR", False]] * (IDENTIFIERS_MAX + 1)
+    assert format_named({"format": "hl7v2", "who": [who[1:]]})
+    with pytest.raises(DeidentificationError) as refused:
+        format_named({"format": "hl7v2", "who": [who]})
+    assert refused.value.reason is Reason.LIMIT_EXCEEDED

@@ -1,11 +1,12 @@
 """One file of a job: what changes while it is read is held; what files of patients say is known whole, or they are held."""
 
+import errno
 import json
 import os
 
 import pytest
 
-from oathward.core.errors import DeidentificationError
+from oathward.core.errors import DeidentificationError, KeeperError, LedgerError, StorageError
 from oathward.core.reasons import Reason
 from oathward.deidentifying import files
 from oathward.deidentifying.files import Files
@@ -101,4 +102,51 @@ def test_a_file_that_changes_while_it_is_read_is_held(patients, when, how):
     of, item = job_of(patients, Whom())
     found = of.work(Worker(**{when: change}), item)
     assert reasons(found) == ["deid.file-changed"]
+    assert not any((patients.parent.parent / "partial").iterdir())
+
+
+class Without(Whom):
+    """Cannot say whose anything is, for a reason that is no file's."""
+
+    def __init__(self, error):
+        super().__init__()
+        self.error = error
+
+    def learn(self, *_):
+        raise self.error
+
+    secrets = learn
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        KeeperError("keeper", "does not run", reason=Reason.KEEPER_UNAVAILABLE),
+        KeeperError("deid.run", "", reason=Reason.NOT_PERMITTED),
+        StorageError("database", reason=Reason.STORAGE_FULL),
+        LedgerError("head"),
+    ],
+)
+@pytest.mark.parametrize("step", ["learn", "work"])
+def test_what_is_wrong_with_the_site_is_not_taken_for_a_fault_of_the_file(patients, error, step):
+    of, item = job_of(patients, Without(error))
+    with pytest.raises(type(error)) as caught:
+        getattr(of, step)(Worker(), item)
+    assert caught.value is error
+    assert not of.unlearned
+
+
+def test_a_worker_that_was_lost_on_a_full_disk_is_no_fault_of_its_file(patients, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "no space")
+
+    of, item = job_of(patients, Whom())
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="no space"):
+        of.work(Worker(file=lose), item)
+
+
+def test_one_that_was_lost_with_room_on_the_disk_has_its_file_held(patients):
+    of, item = job_of(patients, Whom())
+    assert reasons(of.work(Worker(file=lose), item)) == ["deid.worker-lost"]
     assert not any((patients.parent.parent / "partial").iterdir())

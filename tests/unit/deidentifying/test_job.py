@@ -5,6 +5,8 @@ import os
 
 import pytest
 
+from oathward.core.errors import KeeperError
+from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles, builtin_texts
 from oathward.deidentifying import job
@@ -74,6 +76,32 @@ def test_what_was_moved_and_not_noted_does_not_stay(order, tmp_path, monkeypatch
     (order.source / "a.txt").unlink()
     assert job.run(order, Nobody(), tmp_path / "jobs", 2).entries == []
     assert left(order) == []
+
+
+class Away(Nobody):
+    """The keeper goes away after the first file."""
+
+    def __init__(self):
+        self.files = 0
+
+    def secrets(self, who, *_):
+        self.files += 1
+        if self.files > 1:
+            raise KeeperError("keeper", "does not run", reason=Reason.KEEPER_UNAVAILABLE)
+        return super().secrets(who)
+
+
+def test_a_keeper_that_goes_away_stops_the_job_and_nothing_is_held_for_it(order, tmp_path, monkeypatch):
+    for name in "bcd":
+        (order.source / f"{name}.txt").write_bytes(b"nobody")
+    monkeypatch.setattr(job, "CHUNK_FILES_MAX", 1)
+    with pytest.raises(KeeperError):
+        job.run(order, Away(), tmp_path / "jobs", 1)
+    [folder] = (tmp_path / "jobs").iterdir()
+    assert [one.written for one in Journal.read(folder).entries.values()] == [True]
+    done = job.run(order, Nobody(), tmp_path / "jobs", 2)
+    assert (done.resumed, len(done.entries)) == (1, 4)
+    assert {code for one in done.entries for _, code, _ in one.held} == {"deid.residue"}  # its worker lies
 
 
 HL7 = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|1|P|2.5\rPID|||77310042^^^HOSP^MR\r"

@@ -8,7 +8,8 @@ import pytest
 import oathward.jobs.sql
 import oathward.ledger.tables  # noqa: F401  declares its tables
 from oathward.core.clock import from_micros
-from oathward.core.db import connect, create_tables, read
+from oathward.core.db import METADATA, connect, create_tables, read, write
+from oathward.core.errors import KeeperError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.deidentifying.job import Done
@@ -229,3 +230,14 @@ def test_parts_fit_into_a_transaction():
 
     batches = list(_batches([ONE, BIG, TWO, BIG]))
     assert max(sum(part.size for part in batch) for batch in batches) <= actions.ROWS_MAX
+
+
+def test_why_a_job_stopped_is_told_also_where_that_it_stopped_cannot_be(site):
+    def went_away(told):
+        told.heard.begun("job-1", 1, [])
+        with write(site.engine) as db:
+            METADATA.drop_all(db)
+        raise KeeperError("keeper", "does not run", reason=Reason.KEEPER_UNAVAILABLE)
+
+    with pytest.raises(KeeperError), recorded(site) as told:
+        went_away(told)
