@@ -65,6 +65,7 @@ PLANTS = {
     "dates": DAYS.filter(lambda day: day.year > 1899).map(
         lambda day: (day.strftime("%B %d, %Y"), day.strftime("%d, %Y"))
     ),
+    "ages_en": st.integers(90, 125).map(lambda age: (f"Pt {age}, here", str(age))),
     "postcodes": DIGITS.map(lambda d: (f"TX {d[:5]}", d[:5])),
     "address_en": LOUD.map(lambda word: (f"12 {word} Street", word)),
     "proper_en": LOUD.map(lambda word: (f"Dr. {word}", word)),

@@ -81,6 +81,7 @@ FOUND = {
         ("aged 101 she", "101"),
         ("stored 20240304101500 as", "20240304101500"),
     ],
+    "ages_en": [("Pt 93, fell at home", "93"), ("ninety-three years old", "ninety-three")],
     "postcodes": [
         ("in TX 75001-1234 now", "TX 75001-1234"),
         ("ZIP: 11164", "11164"),

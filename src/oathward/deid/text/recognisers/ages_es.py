@@ -3,19 +3,43 @@
 Rules:
 - ``92 años`` is an age after ``paciente de``, ``a los`` and the like or before ``de edad``; ``hace 20 años`` is none.
 - An age in words is told only from ninety on: smaller ones name nobody, and no profile could read them.
+- ``anciana de 93`` and ``93 a`` are ages where nothing behind them measures (``ages``).
 
 Source: 45 CFR 164.514(b)(2)(i)(C): ages over 89.
 """
 
 from __future__ import annotations
 
-from oathward.deid.text.recogniser import Pattern, Recogniser
+from collections.abc import Iterator
+
+from oathward.deid.text.ages import Around, ages
+from oathward.deid.text.dictionary import said
+from oathward.deid.text.recogniser import Pattern, Recogniser, Word
+from oathward.deid.text.tokens import Tokens
 
 _WHO = (
     r"(?:paciente|var[óo]n|mujer|hombre|ni[ñn][oa]|se[ñn]ora?|anciano|anciana|adolescente|joven|lactante|var[óo]n[ ]joven|masculin[oa]|femenin[oa]|sexo[ ](?:masculino|femenino)|raza[ ][a-z]{3,12}|edad|"
     r"jubilad[oa]|padre|madre|herman[oa]|hij[oa]|abuel[oa]|espos[oa]|marido)"
 )
 _WORDS = r"(?:noventa(?:[ ]y[ ](?:un[oa]?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento(?:[ ](?:un[oa]?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce))?)"
+
+_AROUND = Around(
+    years=said("a anos ano"),
+    sexes=said("mujer varon hombre anciano anciana masculino femenino senora senor"),
+    letters=frozenset(("M", "F", "V", "H")),
+    persons=said(
+        "paciente pte padre madre abuelo abuela hermano hermana esposo esposa marido viudo viuda jubilado jubilada ella"
+    ),
+    between=said("de unos casi ya tiene tenia con edad a los"),
+    verbs=said("fallecio fallecida fallecido murio muerto muerta exitus"),
+    turned=said("cumplio cumple cumplidos cumplir"),
+    opens=said("una un esta este"),
+    elapsed=said("hace durante ultimos proximos tras"),
+)
+
+
+def _find(words: Tokens) -> Iterator[Word]:
+    yield from ages(words, _AROUND)
 
 
 def _age(text: str) -> float:
@@ -52,5 +76,6 @@ RECOGNISER = Recogniser(
         Pattern("age", r"(?i)\b" + _WORDS + r"[ ]años\b", sure=0.8),
         Pattern("age", r"(?i)\b(?:nonagenari[oa]|centenari[oa])\b", sure=0.8),
     ),
+    words=_find,
     languages=frozenset({"es"}),
 )
