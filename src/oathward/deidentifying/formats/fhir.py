@@ -25,11 +25,12 @@ from oathward.deidentifying.format import LOGICAL, Content, Format, Piece, Shape
 from oathward.patients.fhir import spoken_of
 from oathward.patients.identifiers import Identifier
 from oathward.protocols.fhir import persons
+from oathward.protocols.fhir.bundle import part_of
 from oathward.protocols.fhir.json import dumps, loads
 from oathward.protocols.fhir.limits import LIMITS
 from oathward.protocols.fhir.message import Message, Request
 from oathward.protocols.fhir.provenance import provenances, references
-from oathward.protocols.fhir.reader import decode, request_bytes
+from oathward.protocols.fhir.reader import address, decode_read
 from oathward.protocols.fhir.told import known_of
 
 _FHIR = Route("fhir", "fhir")
@@ -66,7 +67,7 @@ def _read(data: bytes, terms: Terms) -> Content:
     body = loads(lines, LIMITS)
     if body.get("resourceType") == "Bundle":
         return _bundle(body, terms)
-    return Content([_unit(_message(body, lines), terms)], _one)
+    return Content([_unit(_message(body), terms)], _one)
 
 
 def _is_whole(line: bytes) -> bool:
@@ -85,16 +86,17 @@ def _lines(lines: Sequence[bytes], terms: Terms) -> Content:
 
 def _of_line(line: bytes, terms: Terms) -> Unit:
     try:
-        return _unit(_message(loads(line, LIMITS), line), terms)
+        return _unit(_message(loads(line, LIMITS)), terms)
     except DecodeError as error:
         return broken(error)
 
 
-def _message(body: dict[str, Any], text: bytes) -> Message:
+def _message(body: dict[str, Any]) -> Message:
     kind = body.get("resourceType")
     if not isinstance(kind, str):
         raise DecodeError("resourceType", "a type of R4", reason=Reason.TYPE_UNKNOWN)
-    return decode(request_bytes(Request("POST", kind), text))
+    address("POST", kind, "request")
+    return decode_read(b"", Request("POST", kind), body)
 
 
 def _bundle(body: dict[str, Any], terms: Terms) -> Content:
@@ -104,12 +106,8 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
         raise DecodeError("Bundle.entry", "a list of entries", reason=Reason.VALUE_INVALID)
     told = [one for one in entries if isinstance(one.get("resource"), dict)]
     asked = {"resourceType": "Bundle", "type": "transaction", "entry": [_asked(one) for one in told]}
-    message = decode(request_bytes(Request("POST", ""), dumps(asked)))
-    parts = persons.parts(message)
-    # What is of one patient is not cut: it was read already.
-    whole = len(parts) == 1 and len(parts[0]) == len(message.entries)
-    cut = [message] if whole else [decode(persons.part_bytes(message, part)) for part in parts]
-    units = [_unit(one, terms) for one in cut]
+    message = decode_read(b"", Request("POST", ""), asked)
+    units = [_unit(part_of(message, part), terms) for part in persons.parts(message)]
     named = body.get("type")
     kind = named if isinstance(named, str) and named in _TYPES else "collection"
 

@@ -97,9 +97,16 @@ def _refused(body: Resource, i: int, read: Read, limits: Limits) -> Piece:
 
 def _part(message: Checked, group: tuple[int, ...]) -> Piece:
     """Make a batch of one patient; its entries are numbered anew, as if it had come so."""
-    body = part_body(message, group)
+    part = part_of(message, group)
+    part.raw = request_bytes(_BASE, dumps(part.body))
+    return Piece(part.raw, tuple(message.entries[i].index for i in group), None, part)
+
+
+def part_of(message: Checked, group: tuple[int, ...]) -> Checked:
+    """Give some entries of a bundle as one of their own, numbered anew; what was read is not read again.
+
+    Its ``raw`` is empty.
+    """
     entries = tuple(replace(message.entries[i], index=n) for n, i in enumerate(group))
-    raw = request_bytes(_BASE, dumps(body))
     found = tuple(message.found[i] for i in group)
-    indices = tuple(message.entries[i].index for i in group)
-    return Piece(raw, indices, None, Checked(raw, _BASE, body, message.bundle, entries, found))
+    return Checked(b"", _BASE, part_body(message, group), message.bundle, entries, found)

@@ -4,8 +4,8 @@ Rules:
 - UTF-8 without a byte order mark; no lone surrogate, no control character but tab, line feed, carriage return.
 - No key twice in an object, no NaN, no Infinity, nothing after the end.
 - A number keeps the digits it came with: where a float would write it otherwise it is a ``Verbatim``.
-- The quick way reads and writes with one library: bytes that come out as they went in have no key twice and no
-  number that changes. What does not come out the same is read once more, exactly.
+- The quick way reads and writes with one library: bytes that come out as they went in, blanks aside, have no key twice and
+  no number that changes. What does not come out the same is read once more, exactly.
 - Depth is bounded before anything recurs.
 
 Deliberately absent: XML, comments, trailing commas; what the elements mean (``check``).
@@ -35,6 +35,7 @@ _BOM = b"\xef\xbb\xbf"
 _INT_CHARS_EXACT = 18
 _CONTROL = re.compile(rb"\\(?:u00(?:0[0-8bBcCeEfF]|1[0-9a-fA-F])|[bf])")
 _BACKSLASH = 0x5C
+_BLANKS = b" \t\r\n"
 _SOMETHING = re.compile(r"[-.0]*[1-9]").match
 _MARKS = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[{]|[\]}]', re.DOTALL)
 
@@ -54,13 +55,20 @@ def loads(body: bytes, limits: Limits = LIMITS) -> Resource:
     if found.__class__ is not dict:
         raise DecodeError("body", "one JSON object", reason=Reason.JSON_INVALID)
     try:
-        same = orjson.dumps(found) == body
+        written = orjson.dumps(found)
     except TypeError:
         raise exceeded("body", NESTED_MAX, "objects and arrays within each other") from None
     if (place := _control(body)) is not None:
         where = f"body, byte {place}"
         raise DecodeError(where, "no control characters in a string", reason=Reason.VALUE_INVALID)
-    return found if same else _exactly(body, limits)
+    return found if written == body or _bare(written) == _bare(body) else _exactly(body, limits)
+
+
+def _bare(body: bytes) -> bytes:
+    """Give JSON without its blanks, those of texts too: no blank belongs to an escape, so that each token stays one, and a key or
+    number that is lost or changed is still seen.
+    """
+    return body.translate(None, _BLANKS)
 
 
 def _control(body: bytes) -> int | None:

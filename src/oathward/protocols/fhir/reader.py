@@ -42,9 +42,10 @@ class Checked(Message):
     """A message whose references were collected while it was checked.
 
     ``found``: for each entry the references it has. ``names``: what they lead to, once somebody asked (``persons``).
+    ``told``: what it says of persons and things, once somebody asked (``told``).
     """
 
-    __slots__ = ("found", "names")
+    __slots__ = ("found", "names", "told")
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class Checked(Message):
         super().__init__(raw, request, body, bundle, entries)
         self.found = found
         self.names: Any = None
+        self.told: Any = None
 
 
 class Read(NamedTuple):
@@ -91,7 +93,18 @@ def decode(raw: bytes, limits: Limits = LIMITS) -> Checked:
     Raises:
         DecodeError: with the place, such as ``Bundle.entry[2].resource.status``; a ``DefinitionError`` has more.
     """
-    request, body = open_request(raw, limits)
+    return decode_read(raw, *open_request(raw, limits), limits)
+
+
+def decode_read(raw: bytes, request: Request, body: Resource, limits: Limits = LIMITS) -> Checked:
+    """Take what was read of JSON as the body of a request, as ``decode`` does.
+
+    Args:
+        raw: empty where nobody needs the request again.
+
+    Raises:
+        DecodeError: see there.
+    """
     if request.target:
         return _single(raw, request, body, limits)
     kind, reads = read_bundle(body, limits)

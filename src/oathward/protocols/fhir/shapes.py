@@ -218,10 +218,11 @@ class Recognised(Checked):
         self.raw, self.request, self.bundle, self.shape, self.values = raw, request, "", shape, values
 
     def __getattr__(self, name: str) -> Any:
-        if name not in ("body", "entries", "found", "names"):
+        if name not in ("body", "entries", "found", "names", "told"):
             raise AttributeError(name)
         whole = reader.decode(self.raw)
-        self.body, self.entries, self.found, self.names = whole.body, whole.entries, whole.found, None
+        self.body, self.entries, self.found = whole.body, whole.entries, whole.found
+        self.names = self.told = None
         return getattr(self, name)
 
     @property

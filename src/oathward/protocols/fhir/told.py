@@ -41,7 +41,16 @@ _TELLER = Compiler(_telling, hold=False)
 
 
 def known_of(message: Message) -> tuple[Told, ...]:
-    """Give what a message says of persons and things: (class, part, value as text)."""
+    """Give what a message says of persons and things: (class, part, value as text); found out once for a message that was read."""
+    told: tuple[Told, ...] | None = getattr(message, "told", None)
+    if told is None:
+        told = _known_of(message)
+        if hasattr(message, "told"):
+            message.told = told
+    return told
+
+
+def _known_of(message: Message) -> tuple[Told, ...]:
     found: dict[Told, None] = {}
     for entry in message.entries:
         cls = id_class(entry.type)

@@ -1,5 +1,6 @@
 """JSON that two readers could read differently is refused, with its reason; numbers keep their digits."""
 
+import json
 import re
 
 import orjson
@@ -148,6 +149,44 @@ def test_control_characters_are_found_where_a_pattern_of_the_whole_finds_them(te
 def test_without_the_comparison_digits_would_be_lost(monkeypatch):
     monkeypatch.setattr(reader, "_exactly", lambda body, _: orjson.loads(body))
     assert dumps(loads(b'{"a":1.00}')) == b'{"a":1.0}'
+
+
+BLANKS = st.text(alphabet=" \t\r\n", max_size=2)
+WORDS = st.text(alphabet='a b\\u"', max_size=3).map(json.dumps)
+NUMBERS = st.sampled_from(["1", "1.0", "1.00", "-0", "12", "1 ", "1e2"])
+
+
+@st.composite
+def spaced(draw, inner):
+    """Objects as somebody might write them: blanks anywhere, keys that may stand twice."""
+    one = st.tuples(BLANKS, WORDS, BLANKS, BLANKS, inner, BLANKS).map(
+        lambda p: f"{p[0]}{p[1]}{p[2]}:{p[3]}{p[4]}{p[5]}"
+    )
+    return "{" + ",".join(draw(st.lists(one, min_size=1, max_size=3))) + "}"
+
+
+@given(spaced(st.recursive(WORDS | NUMBERS, spaced, max_leaves=4)))
+def test_what_is_read_quickly_is_what_is_read_exactly(text):
+    def told(read):
+        try:
+            return dumps(read())
+        except DecodeError as error:
+            return error.reason
+
+    body = text.encode()
+    assert told(lambda: loads(body)) == told(lambda: reader._exactly(body, LIMITS))
+
+
+def test_blanks_alone_send_nobody_the_long_way(monkeypatch):
+    monkeypatch.setattr(reader, "_exactly", lambda _body, _limits: {})
+    text = json.dumps('a \\ b" c')
+    body = f'{{ "a b": [1.5, {{"c":\n\t{text}}}] }}'.encode()
+    assert loads(body) == orjson.loads(body)
+
+
+def test_without_the_count_of_tokens_a_key_could_stand_twice_among_blanks(monkeypatch):
+    monkeypatch.setattr(reader, "_bare", lambda _: b"")
+    assert loads(b'{ "id": "1", "id": "2" }') == {"id": "2"}
 
 
 def test_effort_weighs_what_costs_more_than_its_bytes():
