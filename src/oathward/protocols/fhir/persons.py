@@ -65,10 +65,12 @@ def split(message: Message, limits: Limits = LIMITS) -> list[bytes]:
         DecodeError: LIMIT_EXCEEDED, too many patients, or parts that are together much larger than the message.
     """
     found = parts(message, limits)
+    # What was read without its request, or cut from what was, is written anew: its size is what limits count from.
+    whole = message.raw or request_bytes(message.request, dumps(message.body))
     if len(found) < 2:
-        return [message.raw]
+        return [whole]
     made: list[bytes] = []
-    room = len(message.raw) + limits.repeated_bytes_max
+    room = len(whole) + limits.repeated_bytes_max
     for part in found:
         made.append(part_bytes(message, part))
         room -= len(made[-1])

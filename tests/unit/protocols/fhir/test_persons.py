@@ -9,7 +9,7 @@ from oathward.core.reasons import Reason
 from oathward.protocols.fhir import names, persons
 from oathward.protocols.fhir.limits import Limits
 from oathward.protocols.fhir.message import Message, Request
-from oathward.protocols.fhir.reader import decode
+from oathward.protocols.fhir.reader import decode, decode_read
 
 
 def people(resource, **how):
@@ -454,6 +454,17 @@ def test_what_all_refer_to_cannot_grow_without_bound():
 
 
 # --- messages that were made otherwise, and reverse tests
+
+
+def test_a_message_without_its_request_is_cut_as_with_it():
+    """What limits count from is the size of the message, not of what was kept of it."""
+    for resource in (two(), observation()):
+        read = decode(raw(resource))
+        bare = decode_read(b"", read.request, read.body)
+        assert bare.raw == b""
+        room = Limits(repeated_bytes_max=500)  # the heads of two more bundles
+        assert persons.split(bare, room) == persons.split(read, room)
+        assert all(decode(part).entries for part in persons.split(bare))
 
 
 def test_a_message_that_nobody_read_is_looked_through():
