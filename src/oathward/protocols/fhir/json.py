@@ -65,8 +65,9 @@ def loads(body: bytes, limits: Limits = LIMITS) -> Resource:
 
 
 def _bare(body: bytes) -> bytes:
-    """Give JSON without its blanks, those of texts too: no blank belongs to an escape, so that each token stays one, and a key or
-    number that is lost or changed is still seen.
+    """Give JSON without its blanks, those of texts too.
+
+    No blank belongs to an escape, so that each token stays one, and a key or number that is lost or changed is still seen.
     """
     return body.translate(None, _BLANKS)
 
