@@ -219,8 +219,10 @@ def test_a_project_that_does_not_move_dates_is_refused_for_a_profile_that_does(s
         ]
     )
     assert done.returncode not in (0, 1)
-    assert b"date_shift" in done.stderr
+    assert b"name one that does (studies)" in done.stderr, "the starter policy has one"
     assert not (tmp_path / "out").exists()
+    code, told = deid(site, folder, tmp_path / "out", "--profile", "research", "--project", "studies")
+    assert (code, told["written"]) == (0, 2)
 
 
 HOSTILE = {

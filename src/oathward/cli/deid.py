@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -97,7 +97,10 @@ def deid(
             authorities=settings.patients.authorities,
         )
         declared = _project(bundle, project)
-        shifts, apart = _shifts(chosen, declared), declared is None or declared.merges == "apart"
+        shifts, apart = (
+            _shifts(chosen, declared, bundle.projects if bundle else {}),
+            declared is None or declared.merges == "apart",
+        )
         jobs = settings.data / "deid"
         begun_us = now_us(site)
         begun = site.keeper.jobs.begin(project, asked.proof)
@@ -167,8 +170,11 @@ def _pixel_boxes(settings: Settings) -> str:
     return text
 
 
-def _shifts(profile: Profile, project: Project | None) -> bool:
+def _shifts(profile: Profile, project: Project | None, projects: Mapping[str, Project]) -> bool:
     """Say whether dates move: where the profile moves them, and the project, if a policy declares it, permits that.
+
+    Args:
+        projects: of the policy in force, by id; it is told which of them do.
 
     Raises:
         InputError: the profile moves dates and the project does not.
@@ -177,7 +183,9 @@ def _shifts(profile: Profile, project: Project | None) -> bool:
 
     moves = any(actions()[action].shifts for _, action in profile.actions)
     if moves and project is not None and not project.date_shift:
-        why = f"`{profile.name}` moves dates, and `{project.id}` does not: name a project that no link uses, with date_shift = true, or take another profile"
+        able = ", ".join(sorted(one.id for one in projects.values() if one.date_shift))
+        which = f"({able})" if able else "(date_shift = true in projects.toml; no link may use it)"
+        why = f"`{profile.name}` moves dates, and `{project.id}` does not: name one that does {which}, or take another profile"
         raise InputError("--project", why, reason=Reason.INPUT_INVALID)
     return moves
 
