@@ -203,7 +203,7 @@ def check_references(
         if one.id in seen:
             errors.append(PolicyError(one.where, f'@id("{one.id}") stands already at {seen[one.id]}'))
         seen.setdefault(one.id, one.where)
-        for kind, name in sorted(references(one.tree)):
+        for kind, name in sorted(references(one.tree)) if known else ():
             if kind in known and name not in set(known[kind]):
                 errors.append(
                     PolicyError(
