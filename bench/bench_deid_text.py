@@ -4,6 +4,7 @@ Rules:
 - The texts lie beside the checkout (``bench.textcorpora``); where there are none it says so and stops.
 - Nothing is known of a text but its language: what the structured part knows comes on top of this.
 - A mark is found where every word of it is covered; over-redaction is the share of words that nobody marked and that went.
+- A model of the site's own may read texts too: spaCy's small English one, confined beside it as `oathward deid` does, says what that adds (``--peer``).
 - Stock Presidio reads the same English texts and is scored in the same way (``--peer``; its environment comes from ``make peers``).
 - Speed is CPU time of this one process: the patterns alone, and everything, on the texts one after the other, warm.
 
@@ -27,14 +28,16 @@ from bench.textcorpora import HOME, SETS, Case, cases
 from bench.textscore import Score, lines
 from oathward.deid.text.budget import BUDGET, Meter
 from oathward.deid.text.find import find
-from oathward.deid.text.model import NOTHING, Context
+from oathward.deid.text.model import NOTHING, Ask, Context
 from oathward.deid.text.scan import scanner
+from oathward.deidentifying.local_model import Command, LocalModel
 from oathward.protocols.shaping import REMOVE, Ruling
 
 ORDER = ("id", "contact", "date", "name", "address", "place", "organisation")
 GOALS = {"id": 0.98, "contact": 0.98, "date": 0.98, "name": 0.90}
 OVER = 0.05
 ROUNDS = 5
+MODEL_BYTES = 8 << 30
 
 
 def main() -> int:
@@ -58,6 +61,9 @@ def main() -> int:
             for name in ("asq-phi", "presidio-research"):
                 kept[name]["presidio"] = _table(name, "stock presidio", _theirs(read[name], ask))
             kept["en"]["presidio"] = _table("all English", "stock presidio", _theirs(english, ask))
+        with _model() as ask_model:
+            score = _ours(english, ask_model)
+            kept["en"]["with a model"] = _table("all English", "oathward and spaCy's small model", score)
         ours, theirs = (_row(kept["en"][who], "name") for who in ("oathward", "presidio"))
         print(f"\nnames: intervals {'apart' if ours[3] > theirs[4] else 'NOT apart'}")
     kept["speed"] = _speed(english)
@@ -69,10 +75,10 @@ def _nothing_stays(_cls: str, _part: str) -> Ruling:
     return REMOVE
 
 
-def _ours(texts: Sequence[Case]) -> Score:
+def _ours(texts: Sequence[Case], ask: Ask | None = None) -> Score:
     score = Score()
     for case in texts:
-        spans = find(case.text, Context(NOTHING, _nothing_stays, case.language))
+        spans = find(case.text, Context(NOTHING, _nothing_stays, case.language, ask=ask))
         score.add(case, [(span.start, span.end) for span in spans])
     return score
 
@@ -152,6 +158,17 @@ def _presidio() -> Iterator[Callable[[str], dict[str, Any]]]:
             yield ask
         finally:
             peer.stdin.close()
+
+
+@contextmanager
+def _model() -> Iterator[Ask]:
+    home = setup.ready("presidio")
+    words = (str(home / "venv" / "bin" / "python"), str(home / "text_model.py"))
+    model = LocalModel(Command(words, (str(home), sys.base_prefix), MODEL_BYTES))
+    try:
+        yield model.find
+    finally:
+        model.end()
 
 
 if __name__ == "__main__":

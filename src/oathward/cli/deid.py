@@ -13,13 +13,14 @@ import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.output import DataOption, JsonOption, emit, one_of
-from oathward.core.errors import InputError
+from oathward.core.errors import DeidentificationError, InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.core.settings import Settings
     from oathward.deid.profile import Profile
     from oathward.deidentifying.job import Say
+    from oathward.deidentifying.local_model import Command
     from oathward.policy.bundle import Bundle
     from oathward.policy.model import Project
     from oathward.vault.opened import Opened
@@ -91,6 +92,7 @@ def deid(
             folder=folder,
             language=limits.language,
             pixel_boxes=_pixel_boxes(settings),
+            text_model=_text_model(settings, chosen),
             processes=limits.processes or os.cpu_count() or 1,
             time_s=limits.file_time_s_max,
             memory_bytes=limits.memory_bytes_max,
@@ -168,6 +170,25 @@ def _pixel_boxes(settings: Settings) -> str:
         raise InputError("[deid] pixel_boxes_file", why, reason=Reason.SETTINGS_INVALID) from error
     rows_of(text, Path(name).name)
     return text
+
+
+def _text_model(settings: Settings, profile: Profile) -> Command | None:
+    """Give the site's own model of language where the profile leaves texts, once it was started and answered.
+
+    Raises:
+        InputError: it cannot be started, or does not answer as it must.
+    """
+    from oathward.deidentifying.local_model import LocalModel, command_of
+
+    named = settings.deid
+    try:
+        command = command_of(named.text_model, named.text_model_folders, named.text_model_memory_bytes_max)
+        if command is None or not {"text", "attachment"}.intersection(dict(profile.actions).values()):
+            return None
+        LocalModel(command).end()
+    except DeidentificationError as error:
+        raise InputError("[deid] text_model", error.why, reason=Reason.SETTINGS_INVALID) from error
+    return command
 
 
 def _shifts(profile: Profile, project: Project | None, projects: Mapping[str, Project]) -> bool:

@@ -17,6 +17,10 @@ DEID: dict[Reason, Meaning] = {
         "a free text costs more to read than its budget",
         "look at the text's length; raise the budget or drop the text",
     ),
+    Reason.DEID_TEXT_MODEL: Meaning(
+        "the site's own model of language did not start, or did not answer as it must",
+        "start its program by hand and give it a line; see `[deid] text_model` in the settings",
+    ),
     Reason.DEID_FORMAT: Meaning(
         "a file of a folder that no format recognises: an archive, a picture, a table, or no file at all",
         "unpack archives first; what is no HL7 v2, FHIR, DICOM or text does not leave by this way",

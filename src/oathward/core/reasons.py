@@ -195,6 +195,7 @@ class Reason(Enum):
     PIXELS_HELD = "deid.pixels-held", _STORED
     DOCUMENT_HELD = "deid.document-held", _STORED
     DEID_TEXT_TIMEOUT = "deid.text-timeout", _STORED
+    DEID_TEXT_MODEL = "deid.text-model", _STORED
     DEID_FORMAT = "deid.format-unknown", _STORED
     DEID_RESIDUE = "deid.residue", _STORED
     NOT_IN_FILE = "deid.not-in-file", _STORED

@@ -16,3 +16,8 @@ class Deid:
     pixel_boxes_file: str = (
         ""  # where devices of the site draw text into images; a relative path is one in the data folder
     )
+    text_model: str = ""  # a program on this machine that reads texts too; its whole path and what it is told
+    text_model_folders: str = (
+        ""  # what that program may read besides the system's libraries, set apart by `:`
+    )
+    text_model_memory_bytes_max: int = 8_589_934_592  # of that program; one runs beside each process

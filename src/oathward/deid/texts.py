@@ -42,7 +42,9 @@ class Reading:
         """
         given = seeds.text
         known = Known((*self.known_of(message), *(given.known if given else NOTHING).values))
-        context = Context(known, self._of_span, given.language if given else "")
+        context = (
+            replace(given, known=known, decide=self._of_span) if given else Context(known, self._of_span)
+        )
         ready = replace(seeds, text=context)
         ruling = self.decide(NOTE, "")
         groups = self.texts_of(message) if isinstance(ruling, Texts) else ()

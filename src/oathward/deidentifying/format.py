@@ -21,7 +21,7 @@ from oathward.deid.pixels.model import Read
 from oathward.deid.pixels.models import Model
 from oathward.deid.plan import SafeMessage, Seeds
 from oathward.deid.profile import Profile
-from oathward.deid.text.model import NOTHING, Known
+from oathward.deid.text.model import NOTHING, Ask, Known
 from oathward.patients.identifiers import Hasher, Identifier
 from oathward.protocols.fhir.provenance import Origin
 
@@ -56,7 +56,8 @@ class Terms:
 
     ``authorities``: what the site calls its assigning authorities. ``language``: of texts; empty where it is told by each.
     ``read``: reads print in pictures; None where nothing does. ``origin``: what a format that can says of how its file was made;
-    None: nothing. ``models``: where devices of the site draw text. ``suffix``: of the file that is read, in lower case.
+    None: nothing. ``models``: where devices of the site draw text. ``suffix``: of the file that is read, in lower case. ``ask``: the site's
+    own model of language; None: it has none.
     """
 
     profile: Profile
@@ -67,6 +68,7 @@ class Terms:
     origin: Origin | None = None
     models: tuple[Model, ...] = ()
     suffix: str = ""
+    ask: Ask | None = field(default=None, repr=False)
 
     @property
     def hasher(self) -> Hasher:

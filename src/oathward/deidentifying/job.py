@@ -49,6 +49,7 @@ from oathward.deidentifying import provenance, residue, walk
 from oathward.deidentifying.answers import found_of, reference_of
 from oathward.deidentifying.files import OF_A_FILE, Files
 from oathward.deidentifying.journal import WORD_KEY, Entry, Journal
+from oathward.deidentifying.local_model import Command
 from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.residue import BIRTHS, leaves_dates
@@ -75,6 +76,7 @@ class Order:
         folder: names where the files come from, for identifiers and logical ids that mean something there alone.
         language: of texts; empty where it is told by each.
         pixel_boxes: where devices of the site draw text, as ``deid.pixels.models.rows_of`` reads it.
+        text_model: the site's own model of language, where the profile leaves texts; None: none is asked.
         time_s, memory_bytes: most for one file.
     """
 
@@ -87,6 +89,7 @@ class Order:
     folder: str = "files"
     language: str = ""
     pixel_boxes: str = ""
+    text_model: Command | None = None
     processes: int = 1
     time_s: float = 60.0
     memory_bytes: int = 2 << 30
@@ -97,7 +100,8 @@ class Order:
         """Tell jobs apart: the same source, target and terms are the same job."""
         terms = (self.source.resolve(), self.target.resolve(), self.profile_text, self.project)
         told = [*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes]
-        return hashlib.sha256(orjson.dumps(told)).hexdigest()
+        model = None if self.text_model is None else tuple(self.text_model)
+        return hashlib.sha256(orjson.dumps([*told, model])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +193,7 @@ def _run(order: Order, whom: Whom, journal: Journal, found: Sequence[Item], id_:
             heard.done(entries)
             done += len(entries)
         # Whoever read strangers' files may be in a stranger's hands by now: others search what was written.
-        searching = _Workers(begun, order.time_s)
+        searching = _Workers(begun | {"text_model": None}, order.time_s)
         stack.callback(searching.end)
         workers.end()
         found_again = _search(order, journal, searching, pool, origin_of(begun, order.profile), heard)
@@ -262,6 +266,7 @@ def _begun(order: Order, journal: Journal) -> dict[str, Any]:
         "authorities": dict(order.authorities),
         "language": order.language,
         "pixel_boxes": order.pixel_boxes,
+        "text_model": order.text_model and tuple(order.text_model),
         "program": f"Oathward {__version__}",
         "project": order.project,
         "recorded": iso(from_micros(journal.head["begun_us"])),

@@ -2,6 +2,7 @@
 
 Rules:
 - One worker a thread, one file at a time; an answer takes at most ``time_s``, else the worker is killed and the file is held.
+- A worker that lost the site's model of language ends with that file; the next has one again.
 - A worker that dies takes its file with it into what is held, and no other.
 - What a worker says is a stranger's word: ``answers`` reads it.
 
@@ -61,6 +62,8 @@ class Worker:
         if answer is None:
             self.end()
             raise DeidentificationError("worker", "an answer in time", reason=Reason.WORKER_LOST)
+        if _without_model(answer[0]):
+            self.end()
         return answer[0]
 
     def end(self) -> None:
@@ -93,6 +96,14 @@ class Worker:
         if answer is None or not answer[0].get("ready"):
             self.end()
             raise SandboxError("a worker did not start, or could not be confined")
+
+
+def _without_model(answer: Mapping[str, Any]) -> bool:
+    """Say whether a worker lost the model beside it: confined as it is it can start no other, and the next file wants one."""
+    held = answer.get("held")
+    return isinstance(held, list) and any(
+        isinstance(row, list) and Reason.DEID_TEXT_MODEL.code in row for row in held
+    )
 
 
 def _environment() -> dict[str, str]:

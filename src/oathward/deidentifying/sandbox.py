@@ -129,12 +129,14 @@ def confine(memory_bytes_max: int, readable: Iterable[Path] = (), starts: Iterab
     _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
 
 
-def confine_program(program: Path, readable: Iterable[Path], memory_bytes_max: int, seconds_max: int) -> None:
+def confine_program(
+    program: Path, readable: Iterable[Path], memory_bytes_max: int, seconds_max: int | None = None
+) -> None:
     """Confine this process, which becomes a program next; nothing else may be executed then.
 
     Args:
         readable: folders and files besides the system's libraries that it may read.
-        memory_bytes_max: address space. seconds_max: of a processor.
+        memory_bytes_max: address space. seconds_max: of a processor; None: whoever started it watches its time.
 
     Raises:
         SandboxError: this system cannot.
@@ -144,10 +146,10 @@ def confine_program(program: Path, readable: Iterable[Path], memory_bytes_max: i
     _confine((*_existing(_LIBRARIES), *readable), executables(program), (execve,), forks=False)
 
 
-def bound(memory_bytes_max: int, seconds_max: int) -> None:
+def bound(memory_bytes_max: int, seconds_max: int | None) -> None:
     """Bound this process, which becomes a program next: it writes no file either."""
-    limits = {resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_CPU: seconds_max}
-    _limits(limits | {resource.RLIMIT_FSIZE: 0})
+    limits = {resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: 0}
+    _limits(limits if seconds_max is None else limits | {resource.RLIMIT_CPU: seconds_max})
 
 
 def executables(program: Path) -> tuple[Path, ...]:

@@ -40,7 +40,7 @@ from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Read
 from oathward.deid.pixels.models import rows_of
 from oathward.deid.profile import parse
-from oathward.deid.text.model import Context, Known
+from oathward.deid.text.model import Ask, Context, Known
 from oathward.deidentifying import frames, reading, residue
 from oathward.deidentifying.format import (
     HEAD_BYTES,
@@ -55,6 +55,7 @@ from oathward.deidentifying.format import (
     format_of,
     formats,
 )
+from oathward.deidentifying.local_model import Command, LocalModel
 from oathward.deidentifying.provenance import origin_of
 from oathward.deidentifying.sandbox import confine
 from oathward.patients.identifiers import Identifier
@@ -75,7 +76,8 @@ def main(arguments: list[str]) -> int:
         return 1
     # Whoever reads print is another program: it is started while that may be, and sees pictures alone.
     reader = reading.beside()
-    worker = Worker(begun[0], reader.read if reader else None)
+    model = LocalModel(Command(*begun[0]["text_model"])) if begun[0].get("text_model") else None
+    worker = Worker(begun[0], reader.read if reader else None, model.find if model else None)
     confine(begun[0]["memory_bytes_max"])
     # Files make few cycles; collecting often was a quarter of what FHIR takes (profiled).
     gc.freeze()
@@ -108,9 +110,10 @@ class Worker:
     Args:
         begun: the first frame: profile, folder, language, key of the words that are searched for, what Provenance says of the job.
         read: reads print in pictures; None where nothing here does.
+        ask: the site's own model of language; None where it has none.
     """
 
-    def __init__(self, begun: Mapping[str, Any], read: Read | None) -> None:
+    def __init__(self, begun: Mapping[str, Any], read: Read | None, ask: Ask | None = None) -> None:
         authorities = Authorities(begun["authorities"])
         folder = Folder(begun["folder"], begun["authority"])
         self._terms = Terms(
@@ -120,6 +123,7 @@ class Worker:
             begun["language"],
             read,
             models=rows_of(begun["pixel_boxes"], "pixel_boxes"),
+            ask=ask,
         )
         self._origin = origin_of(begun, self._terms.profile)
         self._words = WordHasher(base64.b64decode(begun["word_key"]))
@@ -185,7 +189,7 @@ class Worker:
             try:
                 if secrets is None:
                     raise OathwardError("patient", reason=Reason.PATIENT_AMBIGUOUS)
-                own = _seeds(secrets, f"{outgoing_id}{number or ''}", self._terms.language, others)
+                own = _seeds(secrets, f"{outgoing_id}{number or ''}", self._terms, others)
                 part = unit.shape(plan, own)
                 removed.update(part.removed)
                 changed.update(part.changed)
@@ -240,7 +244,7 @@ def _others(known: Sequence[Known]) -> tuple[tuple[str, str, str], ...]:
 
 
 def _seeds(
-    secrets: Mapping[str, Any], outgoing_id: str, language: str, others: tuple[tuple[str, str, str], ...]
+    secrets: Mapping[str, Any], outgoing_id: str, terms: Terms, others: tuple[tuple[str, str, str], ...]
 ) -> Seeds:
     known = Known((*map(tuple, secrets["known"]), *others))
     return Seeds(
@@ -251,7 +255,7 @@ def _seeds(
         secrets["source"],
         identity=False,
         days=secrets["days"],
-        text=Context(known, lambda _cls, _part: REMOVE, language),
+        text=Context(known, lambda _cls, _part: REMOVE, terms.language, ask=terms.ask),
     )
 
 

@@ -4,7 +4,7 @@ Rules, in this order:
 1. The text is read as somebody sees it (``seen``).
 2. What the structured part knows is looked for first (``known``); it is sure.
 3. Then the recognisers' patterns: those of the text's language (``language``), of all where it is not plain; then the recognisers
-   that look at words; then what only stands beside a name that was found (``ages``).
+   that look at words; then the site's own model, where it has one; then what only stands beside a name that was found (``ages``).
 4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
    longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
    left uncovered because something else was found too.
@@ -51,6 +51,7 @@ def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ..
         *_known(read.text, words, context, meter),
         *scanner(language).find(read.text, meter),
         *_at_words(words, language, meter),
+        *(context.ask(read.text, language) if context.ask else ()),
     }
     meter.spend(len(words))
     found.update(beside_names(words, tuple(found)))

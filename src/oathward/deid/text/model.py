@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,16 +39,21 @@ class Span(NamedTuple):
     sure: float = 1.0
 
 
+Ask = Callable[[str, str], Iterable[Span]]
+"""(text, its language or nothing) -> what a model of the site's own finds besides."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a text is cleaned with.
 
     ``known``: looked for first. ``decide``: what happens to a span of a class, as to an element of it; where that is removal a
     mark stands in its place. ``language``: ``en``, ``es`` …; empty where nobody said it. ``lines``: lines of the message's texts
-    that were cleaned together -> what may leave of each, None for nothing.
+    that were cleaned together -> what may leave of each, None for nothing. ``ask``: asked too; None where the site has no model.
     """
 
     known: Known
     decide: Decide
     language: str = ""
     lines: Mapping[str, str | None] = field(default_factory=dict, repr=False)
+    ask: Ask | None = field(default=None, repr=False)

@@ -82,7 +82,7 @@ def _unit(file: File, terms: Terms) -> Unit:
         left, looked = _looked_at(file, terms)
         told = seeds.text.known.values if seeds.text else ()  # by other files of the folder
         known = Known((*known_here().values, *told))
-        ready = replace(seeds, text=Context(known, compiled.decide, terms.language))
+        ready = replace(seeds, text=Context(known, compiled.decide, terms.language, ask=terms.ask))
         done = compiled.write(left, seeds.outgoing_id, ready, pixels_cleaned=looked)
         # Of a file that was deflated, or whose pixels were blanked, runs are not those of the file that came.
         pieces = done.pieces if left is file and not file.inflated else (done.joined(left.data),)
