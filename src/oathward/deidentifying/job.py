@@ -74,9 +74,8 @@ class Order:
         profile_text: TOML of the profile.
         authority: assigning authority of identifiers that name none; empty: they mean something in ``folder`` alone.
         folder: names where the files come from, for identifiers and logical ids that mean something there alone.
-        language: of texts; empty where it is told by each.
+        language: of texts; empty where it is told by each. text_model: the site's own model of language; None: none is asked.
         pixel_boxes: where devices of the site draw text, as ``deid.pixels.models.rows_of`` reads it.
-        text_model: the site's own model of language, where the profile leaves texts; None: none is asked.
         time_s, memory_bytes: most for one file.
     """
 
@@ -99,9 +98,8 @@ class Order:
     def digest(self) -> str:
         """Tell jobs apart: the same source, target and terms are the same job."""
         terms = (self.source.resolve(), self.target.resolve(), self.profile_text, self.project)
-        told = [*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes]
-        model = None if self.text_model is None else tuple(self.text_model)
-        return hashlib.sha256(orjson.dumps([*told, model])).hexdigest()
+        told = (*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes)
+        return hashlib.sha256(orjson.dumps([*told, *(self.text_model or ())])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
