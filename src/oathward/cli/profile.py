@@ -8,6 +8,7 @@ Deliberately absent: a site's own profiles that are not active; ``oathward polic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -50,6 +51,14 @@ def profile(
             show_default=False,
         ),
     ] = None,
+    write: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write the made-up patient as files, one a format, into an empty folder: to try `oathward deid` on.",
+            show_default=False,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -65,6 +74,11 @@ def profile(
     from oathward.deid.profile import builtin_texts, load_profiles
 
     site = _Site({}, None) if data is None else _site(data)
+    if write is not None:
+        if name is not None or example is not None:
+            raise InputError("--write", "is of no profile: name none", reason=Reason.INPUT_INVALID)
+        _write(write, site.story, as_json=as_json)
+        return
     known, texts = load_profiles(site.profiles), {**builtin_texts(), **site.profiles}
     if name is None:
         if example is not None:
@@ -107,6 +121,20 @@ def _site(data: str) -> _Site:
         engine.dispose()
     story = of_site((one.device for one in found), settings.patients.authorities)
     return _Site(bundle.profiles if bundle else {}, story)
+
+
+def _write(folder: Path, story: Story | None, *, as_json: bool) -> None:
+    from oathward.deidentifying.example.rows import examples
+    from oathward.deidentifying.example.story import STORY
+
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError("--write", "name a new or empty folder", reason=Reason.CONFLICT)
+    folder.mkdir(parents=True, exist_ok=True)
+    found = list(examples().values())
+    for one in found:
+        (folder / one.name).write_bytes(one.told(story or STORY))
+    names = [one.name for one in found]
+    emit({"written": names}, as_json=as_json, human=lambda: say(f"Written to {folder}: {', '.join(names)}."))
 
 
 def _all(texts: Mapping[str, str], *, as_json: bool) -> None:

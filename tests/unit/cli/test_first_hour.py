@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydicom import dcmread
 from typer.main import get_command
 
 from oathward.cli.demo.invited import ADDRESSES, NEWCOMER
@@ -14,7 +15,8 @@ from oathward.cli.demo.newcomer import welcome
 from oathward.cli.demo.story import GETS, STEPS
 from oathward.cli.main import run
 from oathward.vault.recipient import new_key
-from oathward_sim.hospital import build
+from oathward_sim.fhir import SYSTEM
+from oathward_sim.hospital import AUTHORITY, build
 from oathward_sim.mailbox import Letter
 from oathward_sim.recipients import Recipient
 
@@ -29,8 +31,11 @@ COMMANDS = [
     for line in block.splitlines()
     if line.startswith("oathward ")
 ]
-CHANGES = ("device adopt", "quarantine release", "consent record", "demo", "break-glass")
-"""What is not run here: it changes something that a site at rest does not have, takes a minute, or people who sign in."""
+CHANGES = (
+    *("device adopt", "quarantine release", "consent record", "demo", "break-glass"),
+    *("profile --write", "deid", "trace back", "reidentify"),
+)
+"""What is not run so: it changes something that a site at rest does not have, takes a minute, people who sign in, or a folder."""
 
 
 def test_its_steps_are_the_demos():
@@ -57,6 +62,8 @@ def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("first-hour")
     data = ("--data", str(folder / "data"))
     assert run(["init", *data]) == 0
+    with (folder / "data" / "oathward.toml").open("a") as settings:
+        settings.write(f'\n[patients.authorities]\n{AUTHORITY} = ["{SYSTEM.removeprefix("urn:oid:")}"]\n')
     key = new_key(folder / "registry.key")
     assert run(["policy", "init", str(folder / "bundle"), "--key", f"research-registry={key}"]) == 0
     assert run(["policy", "activate", str(folder / "bundle"), *data]) == 0
@@ -67,6 +74,28 @@ def data(tmp_path_factory):
 def test_what_only_looks_runs_on_a_site_at_rest(command, data, capfd):
     assert run([*shlex.split(command), *data]) == 0
     assert capfd.readouterr().out
+
+
+def test_a_folder_of_four_formats_leaves_as_it_says(data, tmp_path, monkeypatch, capfd):
+    """Three of them know whose they are and call the patient the same; one of them leads back to what it was made from."""
+    monkeypatch.chdir(tmp_path)
+
+    def follow(command, **words):
+        (found,) = [one for one in COMMANDS if one.startswith(command)]
+        code = run([*(words.get(one.strip("$"), one) for one in shlex.split(found)), *data])
+        return code, capfd.readouterr().out
+
+    assert follow("profile --write", OATHWARD_DATA=data[1])[0] == 0
+    assert {path.suffix for path in Path("mixed").iterdir()} == {".hl7", ".json", ".dcm", ".txt"}
+    assert follow("deid")[0] == 0
+    left = {path.suffix: path for path in Path("release").glob("*/*")}
+    assert left.keys() == {".hl7", ".json", ".dcm", ".txt"}
+    [pseudonym] = re.findall(r"^PID\|1\|\|(\w+)", left[".hl7"].read_text(), re.MULTILINE)
+    assert dcmread(left[".dcm"]).PatientID == pseudonym
+    assert f'"value":"{pseudonym}"' in left[".json"].read_text()
+    code, out = follow("trace back", FILE=left[".dcm"].name)
+    assert code == 0
+    assert "made from example.dcm" in out
 
 
 def test_who_is_the_patient_is_told_what_the_demo_prints():

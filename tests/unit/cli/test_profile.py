@@ -99,3 +99,17 @@ def test_a_sites_own_profiles_and_words(tmp_path, capsysbinary: pytest.CaptureFi
     assert "^^^MERCY&2.16.840.1.99&ISO^MR" in before
     with pytest.raises(InputError, match="no such profile"):
         profile("ours")
+
+
+def test_the_made_up_patient_is_written_as_files_into_a_folder_with_nothing_in_it(
+    tmp_path, capsysbinary: pytest.CaptureFixture[bytes]
+):
+    profile(write=tmp_path / "new" / "mixed", as_json=True)
+    written = sorted((tmp_path / "new" / "mixed").iterdir())
+    assert [path.name for path in written] == sorted(told(capsysbinary)["written"])
+    assert all(b"Testperson" in path.read_bytes() for path in written)
+    with pytest.raises(InputError, match="empty folder"):
+        profile(write=tmp_path / "new" / "mixed")
+    with pytest.raises(InputError, match="of no profile"):
+        profile("research", write=tmp_path / "other")
+    assert not (tmp_path / "other").exists()
