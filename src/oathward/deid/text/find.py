@@ -4,7 +4,8 @@ Rules, in this order:
 1. The text is read as somebody sees it (``seen``).
 2. What the structured part knows is looked for first (``known``); it is sure.
 3. Then the recognisers' patterns: those of the text's language (``language``), of all where it is not plain; then the recognisers
-   that look at words; then the site's own model, where it has one; then what only stands beside a name that was found (``ages``).
+   that look at words, also with letters joined that stand apart (``spelled``); then the site's own model, where it has one; then
+   what only stands beside a name that was found (``ages``).
 4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
    longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
    left uncovered because something else was found too.
@@ -25,6 +26,7 @@ from oathward.deid.text.model import Context, Span
 from oathward.deid.text.recogniser import recognisers
 from oathward.deid.text.scan import scanner
 from oathward.deid.text.seen import Seen, seen
+from oathward.deid.text.spelled import spelled
 from oathward.deid.text.tokens import Tokens, tokens
 from oathward.protocols.shaping import KEEP, Decide
 
@@ -52,6 +54,7 @@ def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ..
         *scanner(language).find(read.text, meter),
         *_at_words(words, language, meter),
         *(context.ask(read.text, language) if context.ask else ()),
+        *_spelled(read.text, language, meter),
     }
     meter.spend(len(words))
     found.update(beside_names(words, tuple(found)))
@@ -69,8 +72,7 @@ def _back(span: Span, read: Seen) -> Span:
 def _known(text: str, words: Tokens, context: Context, meter: Meter) -> Iterator[Span]:
     """What the structured part knows: asked before any recogniser."""
     if context.known.values:
-        meter.spend(len(context.known.values))
-        yield from find_known(text, words, context.known)
+        yield from find_known(text, words, context.known, meter)
 
 
 def _at_words(words: Tokens, language: str, meter: Meter) -> Iterator[Span]:
@@ -81,6 +83,17 @@ def _at_words(words: Tokens, language: str, meter: Meter) -> Iterator[Span]:
         for start, end, category, sure in part.words(words):
             meter.spend(1)
             yield Span(start, end, part.categories[category], name, sure)
+
+
+def _spelled(text: str, language: str, meter: Meter) -> Iterator[Span]:
+    """What recognisers find at words whose letters stand apart."""
+    joined = spelled(text)
+    if joined is None:
+        return
+    meter.spend(len(text))
+    for span in _at_words(tokens(joined.read.text), language, meter):
+        if joined.counts(span):
+            yield _back(span, joined.read)
 
 
 def settle(text: str, found: Iterable[Span], decide: Decide) -> tuple[Span, ...]:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.deid.text.budget import BUDGET, Meter
 from oathward.deid.text.known_dates import Dates, find_dates
 from oathward.deid.text.known_names import Names, find_names
 from oathward.deid.text.known_numbers import Numbers, find_numbers
@@ -60,22 +61,25 @@ class _Prepared:
 _last: tuple[Known, _Prepared] = (NOTHING, _Prepared(NOTHING))
 
 
-def find_known(text: str, words: Tokens, known: Known) -> Iterable[Span]:
+def find_known(text: str, words: Tokens, known: Known, meter: Meter | None = None) -> Iterable[Span]:
     """Give a span for each place of a text that names what is known.
 
     Args:
         text: as the receiver would read it.
         words: of ``text``.
         known: what is looked for.
+        meter: of the text; None: one of its own.
 
     Raises:
-        DeidentificationError: ``deid.text-timeout``: more is known than is looked for.
+        DeidentificationError: ``deid.text-timeout``: more is known than is looked for, or the budget is spent.
     """
+    meter = meter or Meter(text, BUDGET)
+    meter.spend(len(known.values))
     prepared = _prepared(known)
     units = units_of(words)
     opens = _openings(words, len(units))
     found = [
-        *find_names(text, units, opens, prepared.names),
+        *find_names(text, units, opens, prepared.names, meter),
         *find_numbers(text, prepared.numbers),
         *find_phrases(text, units, prepared.phrases),
     ]

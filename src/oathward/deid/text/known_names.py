@@ -18,6 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, permutations
 
+from oathward.deid.text.budget import Meter
 from oathward.deid.text.known_parts import PARTED_MAX, broken_at, parted_at
 from oathward.deid.text.known_units import Unit, keys_of
 from oathward.deid.text.model import Span
@@ -100,6 +101,7 @@ class Names:
         spelt = (*self.words, *self.joined)
         for cls, words in by_class.items():
             self._pair(cls, list(words))
+        self.wholes = frozenset((*self.words, *self.joined))
         self.beginnings = {
             word[:i]
             for words in (self.words, self.joined)
@@ -191,16 +193,19 @@ class Names:
         return ""
 
 
-def find_names(text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names) -> Iterator[Span]:
+def find_names(
+    text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names, meter: Meter
+) -> Iterator[Span]:
     """Give a span for each run of hits.
 
     Args:
         units: the words of ``text``.
         opens: for each whether a sentence may begin with it.
         names: what is known.
+        meter: where words that are joined are counted.
     """
     parted: set[int] = set()
-    hits = _sure(text, units, opens, names, parted)
+    hits = _sure(text, units, opens, names, meter, parted)
     _beside(text, units, hits, names)
     _signatures(text, units, hits, names)
     run: list[int] = []
@@ -214,7 +219,12 @@ def find_names(text: str, units: Sequence[Unit], opens: Sequence[bool], names: N
 
 
 def _sure(
-    text: str, units: Sequence[Unit], opens: Sequence[bool], names: Names, parted: set[int]
+    text: str,
+    units: Sequence[Unit],
+    opens: Sequence[bool],
+    names: Names,
+    meter: Meter,
+    parted: set[int],
 ) -> dict[int, str]:
     """Find hits that need nothing beside them.
 
@@ -224,6 +234,7 @@ def _sure(
     hits: dict[int, str] = {}
     known: dict[tuple[str, ...], str] = {}
     small = not any(unit.raw[0].isupper() for unit in units)
+    told = 0
     for i, unit in enumerate(units):
         cls = names.exact(unit.keys) or _plural(unit, names) or _numbered(unit, names)
         addressed = (
@@ -237,10 +248,13 @@ def _sure(
             if known[unit.keys]:
                 hits[i] = known[unit.keys]
         if not names.beginnings.isdisjoint(unit.keys):
-            after, cls = parted_at(text, units, i, names)
-            for place in range(i, after):
+            after, cls, looked = parted_at(text, units, i, names)
+            meter.spend(looked)
+            # What the word before reached has its class.
+            for place in range(max(i, told), after):
                 hits.setdefault(place, cls)
-            parted.update(range(i + 1, after))
+            parted.update(range(max(i + 1, told), after))
+            told = max(told, after)
         broken_at(text, units, i, names, hits)
     return hits
 

@@ -13,8 +13,10 @@ import pytest
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.text import known as known_module
+from oathward.deid.text.budget import Budget, Meter
 from oathward.deid.text.known import find_known
-from oathward.deid.text.known_names import Names
+from oathward.deid.text.known_names import NEAR_MAX, Names
+from oathward.deid.text.known_parts import PARTED_MAX
 from oathward.deid.text.model import Known, Span
 from oathward.deid.text.tokens import tokens
 
@@ -298,7 +300,7 @@ def test_what_is_prepared_is_of_the_last_one_only() -> None:
 
 def test_a_message_full_of_names_is_prepared_within_bounds() -> None:
     chance = random.Random(9)
-    made = ["".join(chance.choice("abcdefghijklmnop") for _ in range(20)) for _ in range(5_000)]
+    made = ["".join(chance.choice("abcdefghijklmnop") for _ in range(20)) for _ in range(3 * NEAR_MAX)]
     names = Names(("patient.name", word) for word in made)
     assert sum(map(len, names._misspelt.values())) < 200_000
     assert names.exact((made[-1],)) == "patient.name"
@@ -338,6 +340,18 @@ def test_work_grows_with_the_text_not_with_its_square() -> None:
             sys.setprofile(None)
         return count
 
-    for piece in ("Nam-", "a. ", "J.S.", "0-", "1 2 3 ", "de la ", "Nameaaax, ", "May 1 ", "12/"):
-        sizes = [calls(piece * n) for n in (500, 1_000, 2_000)]
+    for piece in ("a ", "Nam-", "a. ", "J.S.", "0-", "1 2 3 ", "de la ", "Nameaaax, ", "May 1 ", "12/"):
+        sizes = [calls(piece * n) for n in (200, 400, 800)]
         assert all(big < 2.6 * small for small, big in pairwise(sizes)), piece
+
+
+@pytest.mark.parametrize(("name", "text"), [("a" * 40, "a " * 500), ("ab" * 20, "ab " * 500)])
+def test_joining_parts_of_words_is_counted(name: str, text: str) -> None:
+    """A name that begins inside itself again is what joining costs most for."""
+    known, words = Known((("patient.name", "", name),)), tokens(text)
+    [whole] = find_known(text, words, known)
+    assert (whole.start, whole.end) == (0, len(text) - 1)
+    with pytest.raises(DeidentificationError) as told:
+        find_known(text, words, known, Meter(text, Budget(steps_max=10 * len(words))))
+    assert told.value.reason is Reason.DEID_TEXT_TIMEOUT
+    assert find_known(text, words, known, Meter(text, Budget(steps_max=PARTED_MAX * len(words))))
