@@ -1,7 +1,8 @@
 """FHIR and HL7 v2: how many MB a second one process de-identifies, by profile: ``python -m bench.bench_deid_messages [--short]``.
 
 Rules:
-- What a worker of ``oathward deid`` does with a file: read it, cut it by patient, shape each part, put it together. CPU time, warm.
+- What a worker of ``oathward deid`` does with a file: read it, cut it by patient, shape each part, put it together. CPU time, warm;
+  cycles are collected as rarely as there.
 - Bundles of real form from the corpus where it lies beside the checkout; else, and besides, generated ones.
 - ``research`` cleans texts; ``research, no texts`` is the same profile that removes them.
 - ``fhir.resources`` reads and writes the same Observations and de-identifies nothing: no de-identifier of FHIR or HL7 v2 that the
@@ -32,6 +33,7 @@ from oathward.deid.action import Seeds, days_of
 from oathward.deid.profile import Profile, builtin_profiles, builtin_texts, parse
 from oathward.deid.text.model import NOTHING, Context
 from oathward.deidentifying.format import Content, Folder, Format, Terms, formats
+from oathward.deidentifying.worker import collect_rarely
 from oathward.protocols.shaping import REMOVE
 
 GOAL_MB_PER_S = 20.0
@@ -53,6 +55,7 @@ def main() -> int:
     options = parser.parse_args()
     about = numbers.about()
     numbers.say_about(about)
+    collect_rarely()
     table: dict[str, dict[str, tuple[float, float, float]]] = {}
     held: dict[str, int] = {}
     for suite, (kind, files) in _given(short=options.short).items():

@@ -79,9 +79,7 @@ def main(arguments: list[str]) -> int:
     model = LocalModel(Command(*begun[0]["text_model"])) if begun[0].get("text_model") else None
     worker = Worker(begun[0], reader.read if reader else None, model.find if model else None)
     confine(begun[0]["memory_bytes_max"])
-    # Files make few cycles; collecting often was a quarter of what FHIR takes (profiled).
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 20, 20)
+    collect_rarely()
     frames.send(parent, {"ready": True})
     while (asked := frames.receive(parent, 2)) is not None:
         head, files = asked
@@ -102,6 +100,12 @@ def main(arguments: list[str]) -> int:
             for fd in files:
                 os.close(fd)
     return 0
+
+
+def collect_rarely() -> None:
+    """Look for cycles now and then: files make few, and looking often was a quarter of what FHIR takes (profiled)."""
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)
 
 
 class Worker:

@@ -41,22 +41,9 @@ class Run:
     """One rewriting: the caller's context, what was done so far, and what things are called on what leaves."""
 
     __slots__ = (
-        *(
-            "broken",
-            "change",
-            "changed",
-            "codes",
-            "contained",
-            "context",
-            "group",
-            "keep",
-            "kept",
-            "links",
-            "local",
-        ),
-        *("names", "observations", "observed", "outgoing", "own", "pairs", "recorder", "referred", "remove"),
-        "removed",
-        *("told", "tokens", "uncatalogued", "used"),
+        *("broken", "change", "changed", "codes", "contained", "context", "group", "keep", "kept", "links"),
+        *("local", "names", "observations", "observed", "outgoing", "own", "pairs", "recorder", "referred"),
+        *("remove", "removed", "told", "tokens", "types", "uncatalogued", "used"),
     )
 
     def __init__(self, context: object, recorder: Recorder | None = None) -> None:
@@ -77,6 +64,8 @@ class Run:
         self.codes: set[tuple[str, str]] | None = None
         self.names: dict[str, int] = {}
         """What entries are called -> their index."""
+        self.types: list[str] = []
+        """Their resource types, by index."""
         self.outgoing: list[str] = []
         """What entries are called on what leaves, empty where they do not leave; by index."""
         self.referred: set[int] = set()
@@ -93,7 +82,7 @@ class Run:
     def inner(self) -> Run:
         """Start a run for a part, with counts of its own and the same names."""
         run = Run(self.context, self.recorder)
-        run.names, run.outgoing, run.own = self.names, self.outgoing, self.own
+        run.names, run.types, run.outgoing, run.own = self.names, self.types, self.outgoing, self.own
         run.local, run.codes, run.tokens = self.local, self.codes, self.tokens
         return run
 

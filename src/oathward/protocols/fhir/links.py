@@ -52,6 +52,7 @@ def name_entries(run: Run, entries: Sequence[Entry], outgoing_id: str, ruling_of
     """Decide what each entry is called on what leaves."""
     taken: dict[str, int] = {}
     patient = False
+    run.types = [entry.type for entry in entries]
     for index, entry in enumerate(entries):
         ruling = ruling_of(entry.type)
         new = _named(entry, ruling, run) or f"{outgoing_id.lower()}-{entry.index}"
@@ -210,7 +211,7 @@ class Referrer:
             new = run.outgoing[index]
             if new:
                 run.referred.add(index)
-            return id_class(new.partition("/")[0] or kind_of(text) or ""), new
+            return id_class(run.types[index]), new
         if text[:1] == "#":
             run.used.add(text[1:])
             return "structure", run.local.get(text[1:], "")

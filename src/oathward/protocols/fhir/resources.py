@@ -79,13 +79,17 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
         inner = {
             old: _alone(compiler, item, item["resourceType"], run.inner()) for old, item in listed.items()
         }
+        saying = {old for old, one in inner.items() if one.content or one.untouched}
+        if not staying <= saying:  # nothing may refer to the rest: that is known before the whole, which is much larger
+            staying &= saying if passed < PASSES_MAX else set()
+            continue
         run.contained = [
             {"resourceType": listed[old]["resourceType"], "id": ids[old]} | (inner[old].made or {})
             for old in ids
             if old in staying
         ]
         whole = _alone(compiler, resource, kind, run)
-        left = _reached(run.used, inner) & {old for old, one in inner.items() if one.content or one.untouched}
+        left = _reached(run.used, inner) & saying
         if left >= staying or whole.made is None:
             break
         # Who writes a chain of references could have us look once for each: after a few times all of them go.

@@ -35,6 +35,7 @@ from oathward.protocols.fhir.overrides import CONTROL, id_class
 from oathward.protocols.fhir.resources import Shaped, shape
 from oathward.protocols.fhir.shapes import Recognised
 from oathward.protocols.fhir.steps import Compiler
+from oathward.protocols.fhir.tables import compartment
 from oathward.protocols.fhir.templates import OUTGOING, Recorder, UnmarkedError, Writing
 from oathward.protocols.shaping import KEEP, REMOVE, Decide, Rewritten
 
@@ -114,7 +115,7 @@ class Rewriter:
         if self._unchanged:
             return _as_it_came(message, names, there)
         names.own = links.own_patient(entries) if callable(ruling_of("Patient")) else ""
-        shaped = [shape(self._compiler, entry.resource, entry.type, names) for entry in entries]
+        shaped = self._shaped(entries, names)
         for passed in count(1):
             staying = self._staying(entries, shaped, names)
             lost = {target for index in staying for target in shaped[index].run.referred} - staying
@@ -129,6 +130,22 @@ class Rewriter:
                 if not going.isdisjoint(shaped[index].run.referred):
                     shaped[index] = shape(self._compiler, entry.resource, entry.type, names)
         raise AssertionError  # it ends above
+
+    def _shaped(self, entries: Sequence[Entry], names: Run) -> list[Shaped]:
+        """Shape every entry: people, places and things first, for where nothing is left of them nobody is to refer to them.
+
+        It spares shaping again all that refers to them, which is most of a bundle.
+        """
+        found: dict[int, Shaped] = {}
+        telling = compartment().keys() - {"Patient"}
+        for told in (False, True):
+            for index, entry in enumerate(entries):
+                if (entry.type in telling) is told:
+                    found[index] = one = shape(self._compiler, entry.resource, entry.type, names)
+                    hollow = one.made is None or not (one.content or one.untouched)
+                    if not told and hollow and (one.made is None or self._nameless(entry.type)):
+                        names.outgoing[index] = ""
+        return [found[index] for index in range(len(entries))]
 
     def _staying(self, entries: Sequence[Entry], shaped: Sequence[Shaped], names: Run) -> set[int]:
         """Say which entries leave: what says something, and what that refers to by a name that may leave."""

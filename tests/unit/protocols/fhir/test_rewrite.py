@@ -411,6 +411,45 @@ def test_only_what_refers_to_what_went_is_shaped_again(monkeypatch: pytest.Monke
     assert {name for name in looked if looked.count(name) > 1} == {provenance(0)["id"]}
 
 
+ORGANIZATION = {"resourceType": "Organization", "id": "g1", "name": "St Elsewhere"}
+
+
+@pytest.mark.parametrize("hollow", [True, False])
+def test_what_refers_to_an_organisation_of_which_nothing_is_left_is_shaped_once(
+    hollow: bool, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[str] = []
+    real = rewrite.shape
+
+    def counting(*of: Any) -> Any:
+        looked.append(of[1]["id"])
+        return real(*of)
+
+    monkeypatch.setattr(rewrite, "shape", counting)
+    before = observation(valueInteger=1, performer=[{"reference": "Organization/g1"}])
+    rules = {"organisation.name": REMOVE, "organisation.identifier": REMOVE} if hollow else {"note.text": REMOVE}
+    left, done = ruled(transaction(before, ORGANIZATION), rules)
+    assert ("performer" in left[0], len(left)) == ((False, 1) if hollow else (True, 2))
+    assert sorted(looked) == ["g1", "o1"]
+    assert done.removed == ({"organisation.name": 1, "organisation.identifier": 2} if hollow else {})
+
+
+def test_what_contains_something_of_which_nothing_is_left_is_shaped_once(monkeypatch: pytest.MonkeyPatch):
+    looked: list[str] = []
+    real = resources._alone
+
+    def counting(*of: Any) -> Any:
+        looked.append(of[2])
+        return real(*of)
+
+    monkeypatch.setattr(resources, "_alone", counting)
+    smith = {"resourceType": "Patient", "id": "smith", "name": [{"family": "Smith"}]}
+    resource = observation(valueInteger=1, contained=[smith], focus=[{"reference": "#smith"}])
+    (left,) = left_of(resource, {"patient.name": REMOVE})
+    assert not {"contained", "focus"} & {*left}
+    assert looked.count("Observation") == 1
+
+
 def test_a_chain_of_contained_resources_costs_a_few_passes(monkeypatch: pytest.MonkeyPatch):
     looked: list[str] = []
     real = resources._alone
