@@ -80,7 +80,9 @@ def _with_contained(compiler: Compiler, resource: Resource, kind: str, names: Ru
             old: _alone(compiler, item, item["resourceType"], run.inner()) for old, item in listed.items()
         }
         saying = {old for old, one in inner.items() if one.content or one.untouched}
-        if not staying <= saying:  # nothing may refer to the rest: that is known before the whole, which is much larger
+        if (
+            not staying <= saying
+        ):  # nothing may refer to the rest: that is known before the whole, which is much larger
             staying &= saying if passed < PASSES_MAX else set()
             continue
         run.contained = [

@@ -427,7 +427,9 @@ def test_what_refers_to_an_organisation_of_which_nothing_is_left_is_shaped_once(
 
     monkeypatch.setattr(rewrite, "shape", counting)
     before = observation(valueInteger=1, performer=[{"reference": "Organization/g1"}])
-    rules = {"organisation.name": REMOVE, "organisation.identifier": REMOVE} if hollow else {"note.text": REMOVE}
+    rules = (
+        {"organisation.name": REMOVE, "organisation.identifier": REMOVE} if hollow else {"note.text": REMOVE}
+    )
     left, done = ruled(transaction(before, ORGANIZATION), rules)
     assert ("performer" in left[0], len(left)) == ((False, 1) if hollow else (True, 2))
     assert sorted(looked) == ["g1", "o1"]
