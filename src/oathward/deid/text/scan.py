@@ -20,15 +20,15 @@ Source: Cox, Regular Expression Matching in the Wild (RE2); its ``Set``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.text.budget import Meter
 from oathward.deid.text.model import Span
-from oathward.deid.text.recogniser import Pattern, Recogniser, recognisers
+from oathward.deid.text.recogniser import Recogniser, recognisers
 
 BLOCK = 256
 """Bytes that are asked at once which hints they hold: a longer block holds more of them, and more is sought in vain."""
@@ -47,14 +47,17 @@ _LONG_LETTERS = bytes(range(0xE0, 0xF8))
 class _Part(NamedTuple):
     name: str
     cls: str
-    pattern: Pattern
-    compiled: Any
+    group: int
+    sure: float
+    check: Callable[[str], float] | None
+    match: Callable[..., list[tuple[int, int]]]
+    """RE2's own search: how, bytes, from, to -> where each group is; -1 where there is no hit."""
 
 
 class Scanner:
     """The patterns of some recognisers, compiled once; holds no text."""
 
-    __slots__ = ("_any", "_everywhere", "_parts", "_set")
+    __slots__ = ("_any", "_anywhere", "_everywhere", "_parts", "_set")
 
     def __init__(self, parts: Mapping[str, Recogniser]) -> None:
         import re2  # heavy, and only texts need it
@@ -62,6 +65,7 @@ class Scanner:
         options = re2.Options()
         options.max_mem = _MEMORY_BYTES_MAX
         options.log_errors = False
+        self._anywhere = re2._Anchor.UNANCHORED  # noqa: SLF001  what match takes, below
         self._parts: dict[int, _Part] = {}
         self._set = re2.Set.SearchSet(options)
         self._everywhere = self._set.Add("")
@@ -70,30 +74,66 @@ class Scanner:
             for pattern in part.patterns:
                 hints.append(pattern.hint or pattern.expression)
                 number = self._set.Add(hints[-1])
+                options.never_capture = not pattern.group  # a group costs a second search
                 compiled = re2.compile(pattern.expression.encode(), options)
-                self._parts[number] = _Part(name, part.categories[pattern.category], pattern, compiled)
+                match = compiled._regexp.Match  # noqa: SLF001  finditer takes twice as long as RE2 itself
+                cls = part.categories[pattern.category]
+                self._parts[number] = _Part(name, cls, pattern.group, pattern.sure, pattern.check, match)
         self._set.Compile()
         options.never_capture = True
         self._any = re2.compile("|".join(f"(?:{hint})" for hint in hints).encode(), options)
 
-    def find(self, text: str, meter: Meter) -> Iterator[Span]:
+    def find(self, text: str, meter: Meter) -> list[Span]:
         """Give every hit that its check lets stand; some overlapping.
 
         Raises:
             DeidentificationError: ``deid.text-timeout``: the budget is spent, or RE2's memory.
         """
+        found: list[Span] = []
         if not self._parts:
-            return
+            return found
         given = text.encode("utf-8", "surrogatepass")
         places = None if given.isascii() else _Places(given)
         reach = places.reach if places else REACH
         if len(given) <= BLOCK:
             for number in self._hints(given, meter):
-                yield from _exact(self._parts[number], text, given, places, (), meter)
-            return
-        for number, runs in self._runs(given, reach, meter).items():
-            for run in runs:
-                yield from _exact(self._parts[number], text, given, places, run, meter)
+                self._exact(number, text, given, places, (0, len(given)), meter, found)
+        else:
+            for number, runs in self._runs(given, reach, meter).items():
+                for run in runs:
+                    self._exact(number, text, given, places, run, meter, found)
+        return found
+
+    def _exact(
+        self,
+        number: int,
+        text: str,
+        given: bytes,
+        places: _Places | None,
+        run: tuple[int, int],
+        meter: Meter,
+        found: list[Span],
+    ) -> None:
+        """Put the hits of one pattern between two bytes to what was found."""
+        name, cls, group, sure, check, match = self._parts[number]
+        at, stop = run[0], min(run[1], len(given))
+        while at <= stop:
+            spans = match(self._anywhere, given, at, stop)
+            end = spans[0][1]
+            if end < 0:
+                return
+            meter.spend(1)
+            at = end if end > at else at + 1
+            start, end = spans[group]
+            if start < 0 or start == end:
+                continue
+            if places:
+                start, end = places.point(start), places.point(end)
+            if not _whole(text, start, end):
+                continue
+            as_sure = check(text[start:end]) if check else sure
+            if as_sure > 0:
+                found.append(Span(start, end, cls, name, as_sure))
 
     def _runs(self, given: bytes, reach: int, meter: Meter) -> dict[int, list[tuple[int, int]]]:
         """Say where each pattern is to be sought: its number -> bytes from and to, in order, apart from each other."""
@@ -143,34 +183,11 @@ class _Places:
         return self._points[block] + len(self._given[block * BLOCK : place].translate(None, _INSIDE_LETTERS))
 
 
-def _exact(
-    part: _Part,
-    text: str,
-    given: bytes,
-    places: _Places | None,
-    run: tuple[int, int] | tuple[()],
-    meter: Meter,
-) -> Iterator[Span]:
-    """Give the hits of one pattern between two bytes; of the whole text where none are given."""
-    pattern, group, check = part.pattern, part.pattern.group, part.pattern.check
-    for match in part.compiled.finditer(given, *run):
-        meter.spend(1)
-        start, end = match.span(group)
-        if start < 0 or start == end:
-            continue
-        if places:
-            start, end = places.point(start), places.point(end)
-        if not _whole(text, start, end):
-            continue
-        sure = check(text[start:end]) if check else pattern.sure
-        if sure > 0:
-            yield Span(start, end, part.cls, part.name, sure)
-
-
 def _whole(text: str, start: int, end: int) -> bool:
     """No letter or digit of the hit goes on outside of it."""
-    before = start > 0 and text[start - 1].isalnum() and text[start].isalnum()
-    return not before and not (end < len(text) and text[end].isalnum() and text[end - 1].isalnum())
+    if start > 0 and text[start - 1].isalnum() and text[start].isalnum():
+        return False
+    return not (end < len(text) and text[end].isalnum() and text[end - 1].isalnum())
 
 
 @cache

@@ -109,7 +109,7 @@ RECOGNISER = Recogniser(
             + _YEAR
             + r"\b",
             sure=0.9,
-            hint=r"(?i)\b" + _MONTH + r"[., /'’-][., /of'’-]{0,7}\d\d",
+            hint=r"(?i)\b" + _MONTH + r"\.?(?:,? (?:of )?|-|/)" + _YEAR + r"\b",
         ),
         Pattern(
             "date",

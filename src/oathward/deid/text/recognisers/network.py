@@ -75,7 +75,13 @@ RECOGNISER = Recogniser(
             check=_address,
             hint=r":[0-9A-Fa-f]{0,4}:",
         ),
-        Pattern("contact", r"(?:^|[\s(,;:])(@[A-Za-z_][A-Za-z0-9_]{2,30})", group=1, sure=0.8, hint="@"),
+        Pattern(
+            "contact",
+            r"(?:^|[\s(,;:])(@[A-Za-z_][A-Za-z0-9_]{2,30})",
+            group=1,
+            sure=0.8,
+            hint=r"(?:^|[\s(,;:])@[A-Za-z_]",
+        ),
     ),
 )
 """Ones written with a space around the @ are mistyped, and as telling."""
