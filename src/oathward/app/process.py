@@ -36,6 +36,7 @@ from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.disclosures import actions as disclosures
 from oathward.explaining import listing
+from oathward.jobs import actions as jobs
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
 from oathward.messages import traffic
@@ -218,7 +219,7 @@ def _tell_notices(site: Opened) -> None:
 
 
 def _purge(site: Opened) -> None:
-    """Forget what is past its time: message rows that only found duplicates, originals no link wants any longer."""
+    """Forget what is past its time: message rows that only found duplicates, files of jobs, originals no link wants any longer."""
     now_us = micros(site.clock.now())
     before_us = now_us - site.settings.gateway.message_rows_days * _DAY_US
     with read(site.engine) as db:
@@ -227,6 +228,7 @@ def _purge(site: Opened) -> None:
     with write(site.engine) as db:
         messages.delete_messages_before(db, before_us, _PURGE_ROWS)
         traffic.delete_before(db, site.site, before_us)
+        jobs.forget(db, site.site, now_us - site.settings.deid.job_rows_days * _DAY_US, _PURGE_ROWS)
         gone = 0
         if keep is not None and keep.retention_days:
             until_us = now_us - keep.retention_days * _DAY_US

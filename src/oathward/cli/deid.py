@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,8 +20,9 @@ from oathward.core.reasons import Reason
 if TYPE_CHECKING:
     from oathward.core.settings import Settings
     from oathward.deid.profile import Profile
-    from oathward.deidentifying.job import Say
+    from oathward.deidentifying.job import Done, Say
     from oathward.deidentifying.local_model import Command
+    from oathward.deidentifying.output import Output
     from oathward.policy.bundle import Bundle
     from oathward.policy.model import Project
     from oathward.vault.opened import Opened
@@ -72,6 +74,7 @@ def deid(
     from oathward.cli.asking import hasher_of
     from oathward.cli.permitted import asks
     from oathward.deidentifying.job import Order, folder_of, run
+    from oathward.deidentifying.keeping import keep_house
     from oathward.deidentifying.recorded import Recorded
     from oathward.deidentifying.report import figures
     from oathward.deidentifying.whom import Whom
@@ -97,6 +100,7 @@ def deid(
             time_s=limits.file_time_s_max,
             memory_bytes=limits.memory_bytes_max,
             authorities=settings.patients.authorities,
+            by=asked.who,
         )
         declared = _project(bundle, project)
         shifts, apart = (
@@ -105,19 +109,24 @@ def deid(
         )
         jobs = settings.data / "deid"
         begun_us = now_us(site)
+        told: dict[str, Any] = {}
+        keep_house(jobs, begun_us, resume_days=limits.resume_days, job_rows_days=limits.job_rows_days)
         begun = site.keeper.jobs.begin(project, asked.proof)
         whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=apart)
 
         def recording(say: Say) -> Recorded:
             return Recorded(site, profile, project, asked.who, say, lambda: look_at_jobs(site))
 
-        with _progress(as_json) as say, recording(say) as recorded:
-            done = run(order, whom, jobs, begun_us, recorded.heard)
-            told = figures(order, done, begun_us, now_us(site))
-            recorded.ended(done)
-            _end(folder_of(jobs, done.id), out, told)
+        with _progress(as_json) as say, _resumable(), recording(say) as recorded:
+
+            def ended(done: Done, output: Output) -> None:
+                told.update(figures(order, done, begun_us, now_us(site)))
+                recorded.ended(done)
+                _end(folder_of(jobs, done.id), output, told)
+
+            run(order, whom, jobs, begun_us, replace(recorded.heard, ended=ended))
     emit(told, as_json=as_json, human=lambda: _show(told, out))
-    if told["held"] or told["partly_held"] or done.residue:
+    if told["held"] or told["partly_held"] or told["residue"]["taken_back"]:
         raise typer.Exit(1)
 
 
@@ -230,15 +239,25 @@ def _progress(as_json: bool) -> Iterator[Say]:
         yield say
 
 
-def _end(folder: Path, out: Path, told: dict[str, Any]) -> None:
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Say how to go on where a person stops it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("the same command again goes on where it stopped", file=sys.stderr)
+        raise
+
+
+def _end(folder: Path, output: Output, told: dict[str, Any]) -> None:
     """Write the report beside what was written, and end the job."""
     import orjson
 
     from oathward.deidentifying.journal import Journal
     from oathward.deidentifying.page import page
 
-    (out / f"{REPORT}.json").write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
-    (out / f"{REPORT}.html").write_text(page(told), "utf-8")
+    output.put(f"{REPORT}.json", orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+    output.put(f"{REPORT}.html", page(told).encode())
     Journal.read(folder).end({key: told[key] for key in ("files", "written", "held", "ended")})
 
 

@@ -38,8 +38,8 @@ DEID: dict[Reason, Meaning] = {
         "see whether the file is what it says; `[deid]` of the settings allows more",
     ),
     Reason.FILE_CHANGED: Meaning(
-        "the file changed while it was read",
-        "let it be written to its end, and run the job again on it",
+        "the file changed while it was read, or what was written of it was replaced before it had been searched",
+        "let it be written to its end, let nobody else write into the output, and run the job again on it",
     ),
     Reason.NOT_IN_FILE: Meaning(
         "the process that read a file named a patient of whom no number stands in it",

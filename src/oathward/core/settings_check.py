@@ -29,6 +29,9 @@ PORT_MAX = 65_535
 PASSWORD_LENGTH_MIN = 8
 """Fewer characters no site may ask for (OWASP ASVS 5.0 V6.2.1)."""
 
+RESUME_DAYS_MIN = 8
+"""A day more than the keeper's order for a job is good for: no key goes under one that runs."""
+
 DAYS_MAX = 36_500
 COUNT_MAX = 10**12
 
@@ -62,10 +65,7 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
         raise SettingsError(f"{source} [site] name", "must not be empty")
     if settings.mllp.undecodable_reply not in _REPLIES:
         raise SettingsError(f"{source} [mllp] undecodable_reply", f"must be one of {', '.join(_REPLIES)}")
-    if settings.people.password_length_min < PASSWORD_LENGTH_MIN:
-        raise SettingsError(
-            f"{source} [people] password_length_min", f"must be at least {PASSWORD_LENGTH_MIN}"
-        )
+    _check_least(settings, source)
     _check_console(settings, source)
     _check_portal(settings, source)
     if settings.courier.retry_first_s > settings.courier.retry_longest_s:
@@ -83,6 +83,15 @@ def check(settings: Settings, doors: Mapping[str, tuple[str, int]], source: str)
     _check_mail(settings, source)
     _check_telemetry(settings, source)
     _check_doors(doors, source)
+
+
+def _check_least(settings: Settings, source: str) -> None:
+    for where, found, least in (
+        ("[people] password_length_min", settings.people.password_length_min, PASSWORD_LENGTH_MIN),
+        ("[deid] resume_days", settings.deid.resume_days, RESUME_DAYS_MIN),
+    ):
+        if found < least:
+            raise SettingsError(f"{source} {where}", f"must be at least {least}")
 
 
 def _check_console(settings: Settings, source: str) -> None:

@@ -12,6 +12,8 @@ class Deid:
     processes: int = 0  # that read files at once; 0: one a core
     file_time_s_max: float = 60.0  # a file that takes longer is held
     memory_bytes_max: int = 2_147_483_648  # of one such process
+    resume_days: int = 30  # so long a job that stopped can go on; then what it knew to search for goes
+    job_rows_days: int = 2_190  # how long what became of each file is kept, which `oathward trace` goes by; the ledger keeps its own
     language: str = ""  # of texts, en or es; empty: told by each text
     pixel_boxes_file: str = (
         ""  # where devices of the site draw text into images; a relative path is one in the data folder

@@ -14,9 +14,11 @@ Deliberately absent: the order of files, and where they go.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,8 @@ from oathward.deidentifying.pool import Worker
 from oathward.deidentifying.walk import Item
 from oathward.deidentifying.whom import Secrets, Whom
 
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 OF_A_FILE = (DecodeError, DeidentificationError, InputError)
 _NUMBER = "patient.identifier"
 _OF_PATIENTS = (".json", ".ndjson", ".jsonl")
@@ -46,13 +50,13 @@ class Files:
 
     Args:
         source: the folder, or one file. folder: names where the files come from, for identifiers.
-        partial: where files are written. names: what each is called there. words: hashes what is searched for of a patient.
+        partial: folder, open, where files are written. names: what each is called there. words: hashes what is searched for of a patient.
     """
 
     source: Path
     folder: str
     whom: Whom
-    partial: Path
+    partial: int
     names: Mapping[Item, str]
     words: Callable[[Known], Mapping[bytes, str]]
     unlearned: dict[str, OathwardError] = field(default_factory=dict)
@@ -126,27 +130,43 @@ class Files:
         entry = Entry(self.names[item], bytes_in=max(item.size, 0))
         if item.size < 0:
             return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
-        target = self.partial / entry.name
         nothing = entry
         try:
-            entry = self._asked(worker, item, entry, target)
+            entry = self._asked(worker, item, entry)
             if entry.written and (error := self.unlearned.get(entry.name)) is not None:
                 raise error
         except OF_A_FILE as error:
             if error.reason is Reason.WORKER_LOST:
-                _check_room(target, item.size)
+                self._check_room(entry.name, item.size)
             entry = replace(nothing, held=[[-1, error.reason.code, error.where]])
         if not entry.written and not entry.held:
             entry = replace(entry, held=[[-1, Reason.NOTHING_LEFT.code, ""]])
         if not entry.written:
-            target.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):
+                os.unlink(entry.name, dir_fd=self.partial)
         return entry
 
-    def _asked(self, worker: Worker, item: Item, entry: Entry, target: Path) -> Entry:
+    def _check_room(self, name: str, size: int) -> None:
+        """See whether a worker was lost because the disk is full: ask for as much room as its file came with. It could say so itself, and lie.
+
+        Raises:
+            OSError: there is none.
+        """
+        with suppress(FileNotFoundError):
+            out = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self.partial)
+            try:
+                os.posix_fallocate(out, 0, max(size, 1))
+            except OSError as error:
+                if error.errno in _NO_ROOM:
+                    raise
+            finally:
+                os.close(out)
+
+    def _asked(self, worker: Worker, item: Item, entry: Entry) -> Entry:
         source = walk.opened(self.source, item)
         before = os.fstat(source)
         try:
-            out = os.open(target, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            out = os.open(entry.name, _NEW, 0o640, dir_fd=self.partial)
             try:
                 told = {"op": "file", "name": self._shown(item), "outgoing_id": entry.name.lower()}
                 first = worker.ask(told, (source, out))
@@ -184,18 +204,6 @@ def _unchanged(source: int, before: os.stat_result) -> None:
     now = os.fstat(source)
     if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise DeidentificationError("file", "as it was when it was opened", reason=Reason.FILE_CHANGED)
-
-
-def _check_room(target: Path, size: int) -> None:
-    """See whether a worker was lost because the disk is full: ask for as much room as its file came with. It could say so itself, and lie.
-
-    Raises:
-        OSError: there is none.
-    """
-    if not target.exists():
-        return
-    with target.open("r+b") as file:
-        os.posix_fallocate(file.fileno(), 0, size)
 
 
 def _each_once(units: Sequence[Secrets | None]) -> dict[str, Any]:

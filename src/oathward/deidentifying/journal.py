@@ -4,7 +4,8 @@ Rules:
 - A chunk's line is written, and flushed, after its files are in their places: at most one chunk is done twice.
 - Lines name files by their names in the output alone; those of a folder name patients.
 - A last line that was cut off counts as not written.
-- The key of the hashes lives as long as the job: numbers and birth dates are few enough to try them all under it.
+- The key of the hashes lives as long as the job, or as one that stopped may go on (``keeping``): numbers and birth dates are few enough
+  to try them all under it.
 
 Deliberately absent: values, paths.
 """
@@ -105,12 +106,24 @@ class Journal:
         return journal
 
     @staticmethod
-    def digest_of(folder: Path) -> str:
-        """Give which job a folder's journal is of; empty where it has none that says it."""
+    def head_of(folder: Path) -> Mapping[str, Any]:
+        """Read what a job began with, and no more.
+
+        Raises:
+            InputError: it is no journal.
+        """
         try:
             with (folder / NAME).open("rb") as file:
-                return str(orjson.loads(file.readline())["head"]["digest"])
-        except (OSError, orjson.JSONDecodeError, TypeError, KeyError):
+                return dict(orjson.loads(file.readline())["head"])
+        except (OSError, orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
+            raise InputError("journal", "cannot be read", reason=Reason.INPUT_INVALID) from error
+
+    @classmethod
+    def digest_of(cls, folder: Path) -> str:
+        """Give which job a folder's journal is of; empty where it has none that says it."""
+        try:
+            return str(cls.head_of(folder).get("digest", ""))
+        except InputError:
             return ""
 
     def done(self, entries: Sequence[Entry]) -> None:
@@ -122,12 +135,14 @@ class Journal:
         """Note that the job ended; the key of its hashes is gone with that."""
         self._write({"end": dict(summary)})
         self.ended = dict(summary)
-        if self.head.pop(WORD_KEY, None) is not None:
-            self._without_key()
+        self.forget_key()
 
-    def _without_key(self) -> None:
+    def forget_key(self) -> None:
+        """Let the key of the hashes go, if it is there: the job cannot go on without it."""
+        if self.head.pop(WORD_KEY, None) is None:
+            return
         lines = self._path.read_bytes().split(b"\n", 1)[1]
-        new = self._path.with_name(f"{NAME}.new")
+        new = self._path.with_name(f"{NAME}.{os.getpid()}")
         fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(orjson.dumps({"head": self.head}) + b"\n" + lines)

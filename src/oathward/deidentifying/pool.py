@@ -15,9 +15,11 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, Self, TypeVar
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
@@ -25,6 +27,8 @@ from oathward.deidentifying import frames
 from oathward.deidentifying.sandbox import SandboxError
 
 START_S_MAX = 60.0
+Thing = TypeVar("Thing")
+Answer = TypeVar("Answer")
 
 
 class Worker:
@@ -33,22 +37,21 @@ class Worker:
     Args:
         begun: its first frame, see ``worker.Worker``. time_s: most that one answer may take.
 
-    Raises:
-        SandboxError: it could not be confined, or did not start.
+    It is started when it is first asked.
     """
 
     def __init__(self, begun: Mapping[str, Any], time_s: float) -> None:
         self._begun, self._time_s = dict(begun), time_s
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._start()
+        self._stopped = False
 
     def ask(self, head: Mapping[str, Any], files: Sequence[int] = ()) -> dict[str, Any]:
         """Ask and wait for the answer.
 
         Raises:
             DeidentificationError: ``WORKER_LOST``: it took too long or died; the next question finds another.
-            SandboxError: no other could be started.
+            SandboxError: none could be started, or confined.
         """
         if self._socket is None:
             self._start()
@@ -65,6 +68,13 @@ class Worker:
         if _without_model(answer[0]):
             self.end()
         return answer[0]
+
+    def stop(self) -> None:
+        """Kill it for good, while another thread may wait for its answer: that gets none."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            process.kill()
 
     def end(self) -> None:
         """Kill it."""
@@ -88,6 +98,8 @@ class Worker:
                 start_new_session=True,  # away from the terminal: who has one open can type on it
             )
         self._socket = ours
+        if self._stopped:  # just now, when there was none to kill yet
+            self._process.kill()
         ours.settimeout(START_S_MAX)
         answer = None
         with suppress(OSError):
@@ -96,6 +108,44 @@ class Worker:
         if answer is None or not answer[0].get("ready"):
             self.end()
             raise SandboxError("a worker did not start, or could not be confined")
+
+
+class Workers:
+    """A worker a thread; as a context: where an error or a person leaves it, what waits is not begun, and what runs is ended.
+
+    Args:
+        count: of threads. make: makes a worker.
+    """
+
+    def __init__(self, count: int, make: Callable[[], Worker]) -> None:
+        self._make = make
+        self._threads = ThreadPoolExecutor(count)
+        self._mine = threading.local()
+        self._all: list[Worker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if kind is not None:
+            for worker in list(self._all):
+                worker.stop()
+        self._threads.shutdown()
+        for worker in self._all:
+            worker.end()
+
+    def map(self, ask: Callable[[Worker, Thing], Answer], things: Iterable[Thing]) -> Iterator[Answer]:
+        """Ask about each thing; gives the answers in their order."""
+        return self._threads.map(lambda thing: ask(self._own(), thing), things)
+
+    def _own(self) -> Worker:
+        """Give this thread's worker."""
+        found: Worker | None = getattr(self._mine, "worker", None)
+        if found is None:
+            found = self._mine.worker = self._make()
+            self._all.append(found)
+        return found
 
 
 def _without_model(answer: Mapping[str, Any]) -> bool:

@@ -11,8 +11,7 @@ DICOM says it in (0012,0062) to (0012,0064).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from oathward.core.labels import CLASSES
 from oathward.deid.profile import Profile
@@ -33,8 +32,8 @@ def origin_of(begun: Mapping[str, Any], profile: Profile) -> Origin:
     return Origin(begun["program"], begun["project"], profile.name, begun["recorded"], pseudonyms)
 
 
-def write(folder: Path, origin: Origin, named: Mapping[str, str]) -> Path | None:
-    """Write what stands beside the output; None where every file says it itself.
+def write(file: BinaryIO, origin: Origin, named: Mapping[str, str]) -> None:
+    """Write what stands beside the output.
 
     Args:
         named: keyed name of a file -> the reference to the resource that it is.
@@ -42,12 +41,5 @@ def write(folder: Path, origin: Origin, named: Mapping[str, str]) -> Path | None
     Raises:
         OSError: it cannot be written.
     """
-    path = folder / BESIDE
-    path.unlink(missing_ok=True)
-    if not named:
-        return None
-    with path.open("xb") as file:
-        for name, reference in sorted(named.items()):
-            for one in provenances(origin._replace(file=name), [reference]):
-                file.write(dumps(one) + b"\n")
-    return path
+    for name, reference in sorted(named.items()):
+        file.writelines(dumps(one) + b"\n" for one in provenances(origin._replace(file=name), [reference]))

@@ -70,9 +70,7 @@ class Recorded:
     ) -> None:
         if kind is None or not self._id:
             return
-        with suppress(
-            OathwardError
-        ):  # would hide why it stopped; who says nothing for a while counts as stopped
+        with suppress(OathwardError):  # it would hide why; one that says nothing counts as stopped
             with write(self._site.engine) as db:
                 actions.stop(db, self._site.site, self._id, now_us=self._now_us())
             self._look()

@@ -226,7 +226,7 @@ DATA_SETS = (
         frozenset({"deid_job", "deid_held", "deid_unit"}),
         "patients, as random ids; staff by id",
         "profile, project, counts, names of files as they are in the output, reasons, whose each unit is; never content or a path",
-        lambda *_: "without end: what left can be traced",
+        lambda settings, _: f"{settings.deid.job_rows_days} days ([deid] job_rows_days)",
     ),
     DataSet(
         "keeper-store",

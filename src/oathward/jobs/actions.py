@@ -71,6 +71,11 @@ def end(db: Connection, site: str, id_: str, progress: Progress, *, now_us: int)
     append(db, site, [prepare(Record("deid.ended", told | counts, now_us))])
 
 
+def forget(db: Connection, site: str, before_us: int, rows_max: int) -> int:
+    """Forget what became of files of jobs that nobody heard of since, then the jobs; gives how many rows went, 0 where none is left."""
+    return sql.delete_before(db, site, before_us, rows_max)
+
+
 def _known(db: Connection, site: str, id_: str) -> JobRow:
     row = sql.one(db, site, id_)
     if row is None:

@@ -107,6 +107,21 @@ def put_files(db: Connection, site: str, job: str, done: Sequence[FileDone]) -> 
         db.execute(insert(deid_unit), units)
 
 
+def delete_before(db: Connection, site: str, before_us: int, limit: int) -> int:
+    """Forget jobs that nobody heard of since, a bounded number of rows at a time: what became of files first; gives how many went."""
+    table = deid_job.c
+    old = select(table.id).where(table.site == site, table.updated_us < before_us).order_by(table.id)
+    job = db.execute(old.limit(1)).scalar()
+    if job is None:
+        return 0
+    for rows, number in ((deid_held, deid_held.c.number), (deid_unit, deid_unit.c.unit)):
+        mine = (rows.c.site == site) & (rows.c.job == job)
+        some = [tuple(row) for row in db.execute(select(rows.c.file, number).where(mine).limit(limit))]
+        if some:
+            return db.execute(delete(rows).where(mine, tuple_(rows.c.file, number).in_(some))).rowcount
+    return db.execute(delete(deid_job).where(table.site == site, table.id == job)).rowcount
+
+
 def one(db: Connection, site: str, id_: str) -> JobRow | None:
     """Read one job."""
     row = db.execute(select(deid_job).where(deid_job.c.site == site, deid_job.c.id == id_)).first()

@@ -40,6 +40,7 @@ REFUSED = {
     "[courier]\nlanes = 0": "oathward.toml [courier] lanes",
     "[keeper]\ncheckpoint_every_s = 0": "oathward.toml [keeper] checkpoint_every_s",
     "[people]\npassword_length_min = 7": "oathward.toml [people] password_length_min",
+    "[deid]\nresume_days = 7": "oathward.toml [deid] resume_days",
     '[site]\nname = " "': "oathward.toml [site] name",
     "[mlp]\nport = 1": "oathward.toml mlp",
     "[mllp]\nport = true": "oathward.toml [mllp] port",

@@ -63,7 +63,8 @@ def patients(tmp_path, monkeypatch):
 
 def job_of(path, whom):
     (item,) = items(path.parent)
-    return Files(path.parent, "files", whom, path.parent.parent / "partial", {item: "AB"}, lambda _: {}), item
+    partial = os.open(path.parent.parent / "partial", os.O_RDONLY)
+    return Files(path.parent, "files", whom, partial, {item: "AB"}, lambda _: {}), item
 
 
 def reasons(entry):

@@ -2,10 +2,14 @@
 
 import base64
 import os
+import signal
+import threading
+import time
+from dataclasses import replace
 
 import pytest
 
-from oathward.core.errors import KeeperError
+from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles, builtin_texts
@@ -34,6 +38,8 @@ class Captured:
 
     def end(self):
         pass
+
+    stop = end
 
 
 class Nobody:
@@ -81,8 +87,8 @@ def test_what_was_moved_and_not_noted_does_not_stay(order, tmp_path, monkeypatch
 class Away(Nobody):
     """The keeper goes away after the first file."""
 
-    def __init__(self):
-        self.files = 0
+    def __init__(self, files=0):
+        self.files = files
 
     def secrets(self, who, *_):
         self.files += 1
@@ -102,6 +108,99 @@ def test_a_keeper_that_goes_away_stops_the_job_and_nothing_is_held_for_it(order,
     done = job.run(order, Nobody(), tmp_path / "jobs", 2)
     assert (done.resumed, len(done.entries)) == (1, 4)
     assert {code for one in done.entries for _, code, _ in one.held} == {"deid.residue"}  # its worker lies
+
+
+def test_a_job_whose_key_went_says_so_and_begins_anew_in_an_empty_folder(order, tmp_path):
+    with pytest.raises(KeeperError):
+        job.run(order, Away(files=1), tmp_path / "jobs", 1)
+    (order.target / "AB").mkdir()  # of it something is left
+    [folder] = (tmp_path / "jobs").iterdir()
+    Journal.read(folder).forget_key()
+    with pytest.raises(InputError) as caught:
+        job.run(order, Nobody(), tmp_path / "jobs", 2)
+    assert "resume_days" in caught.value.why
+    (order.target / "AB").rmdir()
+    assert job.run(order, Nobody(), tmp_path / "jobs", 3).resumed == 0
+
+
+def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
+    other = replace(order, source=tmp_path / "other", by="p-8")
+    other.source.mkdir()
+    (other.source / "b.txt").write_bytes(b"nobody")
+    said = []
+
+    def meanwhile(*_):
+        with pytest.raises(InputError) as refused:
+            job.run(other, Nobody(), tmp_path / "jobs", 2)
+        said.append((refused.value.reason, refused.value.why))
+
+    job.run(replace(order, by="p-9"), Nobody(), tmp_path / "jobs", 1, job.Heard(begun=meanwhile))
+    [(reason, why)] = said
+    assert reason is Reason.ALREADY_RUNNING
+    assert "p-9" in why
+    assert "1970-01-01" in why
+    assert len([*(tmp_path / "jobs").iterdir()]) == 1
+    assert not any((tmp_path / "jobs-outputs").iterdir())
+
+
+class Slow(Captured):
+    """A worker that is slow, until it is stopped."""
+
+    asked = 0
+    went = threading.Event()
+
+    def ask(self, head, files=()):
+        if head.get("op") == "file":
+            Slow.asked += 1
+            Slow.went.wait(20)
+        return super().ask(head, files)
+
+    def stop(self):
+        Slow.went.set()
+
+
+def test_who_stops_it_does_not_wait_for_what_waits(order, tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "Worker", Slow)
+    for name in "bcdef":
+        (order.source / f"{name}.txt").write_bytes(b"nobody")
+
+    def interrupted():
+        while not Slow.asked:
+            time.sleep(0.01)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    threading.Thread(target=interrupted).start()
+    with pytest.raises(KeyboardInterrupt):
+        job.run(order, Nobody(), tmp_path / "jobs", 1)
+    assert (Slow.asked, Slow.went.is_set()) == (1, True)
+    assert not (order.target / ".partial").exists()
+
+
+def test_nor_where_it_is_stopped_between_two_files(order, tmp_path, monkeypatch):
+    class Second(Slow):
+        asked = 0
+        went = threading.Event()
+
+        def ask(self, head, files=()):
+            if head.get("op") == "file":
+                Second.asked += 1
+                if Second.asked > 1:
+                    Second.went.wait(20)
+            return Captured.ask(self, head, files)
+
+        def stop(self):
+            Second.went.set()
+
+    def say(step, *_):
+        if step == "files":
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "Worker", Second)
+    for name in "bcdef":
+        (order.source / f"{name}.txt").write_bytes(b"nobody")
+    with pytest.raises(KeyboardInterrupt):
+        job.run(order, Nobody(), tmp_path / "jobs", 1, job.Heard(say=say))
+    assert Second.asked <= 2
 
 
 HL7 = b"MSH|^~\\&|A|B|C|D|2026||ADT^A08|1|P|2.5\rPID|||77310042^^^HOSP^MR\r"

@@ -204,3 +204,18 @@ def test_a_job_nobody_began_and_too_many_files_are_refused(engine):
     with pytest.raises(InputError) as error:
         advance(engine, Progress(), *[FileDone(str(n)) for n in range(actions.ROWS_MAX + 1)])
     assert error.value.reason is Reason.LIMIT_EXCEEDED
+
+
+def test_what_nobody_heard_of_for_long_is_forgotten_a_few_rows_at_a_time(engine):
+    begin(engine)
+    advance(engine, Progress(files=3), HELD, LEFT)
+    begin(engine, replace(JOB, id="job-2", begun_us=T + SECOND, updated_us=T + SECOND))
+    gone = []
+    while not gone or gone[-1]:
+        with write(engine) as db:
+            gone.append(actions.forget(db, SITE, T + 1, 2))
+    assert gone == [2, 2, 1, 1, 0]  # what was held, units, the job
+    with read(engine) as db:
+        found = views.listed(db, SITE, JobFilters(), now_us=T + SECOND, silent=SILENT)
+        assert [row.id for row in found] == ["job-2"]
+        assert views.held(db, SITE, JOB.id)[0] == []
