@@ -85,6 +85,8 @@ def deid(
         bundle = _bundle(site)
         chosen, text = _profile(bundle, profile)
         settings, limits = site.settings, site.settings.deid
+        declared = _project(bundle, project)
+        shifts = _shifts(chosen, declared, bundle.projects if bundle else {})
         order = Order(
             path,
             out,
@@ -100,19 +102,15 @@ def deid(
             time_s=limits.file_time_s_max,
             memory_bytes=limits.memory_bytes_max,
             authorities=settings.patients.authorities,
+            apart=declared is None or declared.merges == "apart",
             by=asked.who,
-        )
-        declared = _project(bundle, project)
-        shifts, apart = (
-            _shifts(chosen, declared, bundle.projects if bundle else {}),
-            declared is None or declared.merges == "apart",
         )
         jobs = settings.data / "deid"
         begun_us = now_us(site)
         told: dict[str, Any] = {}
         keep_house(jobs, begun_us, resume_days=limits.resume_days, job_rows_days=limits.job_rows_days)
         begun = site.keeper.jobs.begin(project, asked.proof)
-        whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=apart)
+        whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=order.apart)
 
         def recording(say: Say) -> Recorded:
             return Recorded(site, profile, project, asked.who, say, lambda: look_at_jobs(site))

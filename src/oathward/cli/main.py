@@ -9,13 +9,18 @@ Exit codes: 0 done; 1 the thing checked did not hold; 2 wrong usage; the rest fr
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
 from typing import Any
 
 from oathward import __version__
-from oathward.core.errors import InputError, OathwardError
+from oathward.core.errors import InputError, OathwardError, StorageError
+from oathward.core.reasons import Reason
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FAILED = (errno.EROFS, errno.EIO, errno.EFBIG, errno.ESTALE)
 
 COMMANDS: dict[str, dict[str, str]] = {
     "Run": {
@@ -112,10 +117,23 @@ def _run(name: str, arguments: list[str]) -> int:
         return _misused(f"oathward {name}", error.format_message(), arguments)
     except BrokenPipeError:
         result = 0
-    except PermissionError as error:
-        why = "permission denied; run it as a user who may, root for one"
-        return _explain(InputError(str(error.filename or ""), why), as_json="--json" in arguments)
+    except OSError as error:
+        return _explain(_told(error), as_json="--json" in arguments)
     return result if isinstance(result, int) else 0
+
+
+def _told(error: OSError) -> OathwardError:
+    """Say in words what a system call refused."""
+    where, why = str(error.filename or ""), (error.strerror or type(error).__name__).lower()
+    if isinstance(error, PermissionError):
+        return InputError(where, f"{why}; run it as a user who may, root for one")
+    if isinstance(error, FileNotFoundError):
+        return InputError(where, why, reason=Reason.NOT_FOUND)
+    if error.errno in _FULL:
+        return StorageError(where, why, reason=Reason.STORAGE_FULL)
+    if error.errno in _FAILED:
+        return StorageError(where, why)
+    return InputError(where, why) if where else OathwardError("system", why)
 
 
 def _plain_switches(command: Any) -> None:

@@ -128,6 +128,8 @@ class Files:
             OathwardError, OSError: it is not the file that is wrong; the job cannot go on.
         """
         entry = Entry(self.names[item], bytes_in=max(item.size, 0))
+        if item.size == walk.TOO_DEEP:
+            return replace(entry, held=[[-1, Reason.LIMIT_EXCEEDED.code, "folder"]])
         if item.size < 0:
             return replace(entry, held=[[-1, Reason.DEID_FORMAT.code, "no plain file"]])
         nothing = entry

@@ -68,6 +68,7 @@ class Order:
         language: of texts; empty where it is told by each. text_model: the site's own model of language; None: none is asked.
         pixel_boxes: where devices of the site draw text, as ``deid.pixels.models.rows_of`` reads it.
         time_s, memory_bytes: most for one file.
+        authorities: what the site calls its assigning authorities. apart: a merge leaves each number its pseudonym.
         by: who runs it; told to whoever would write into the same folder meanwhile.
     """
 
@@ -85,6 +86,7 @@ class Order:
     time_s: float = 60.0
     memory_bytes: int = 2 << 30
     authorities: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    apart: bool = True
     by: str = ""
 
     @property
@@ -92,7 +94,8 @@ class Order:
         """Tell jobs apart: the same source, target and terms are the same job."""
         terms = (self.source.resolve(), self.target.resolve(), self.profile_text, self.project)
         told = (*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes)
-        return hashlib.sha256(orjson.dumps([*told, *(self.text_model or ())])).hexdigest()
+        whose = [sorted((name, sorted(same)) for name, same in self.authorities.items()), self.apart]
+        return hashlib.sha256(orjson.dumps([*told, *(self.text_model or ()), whose])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """Wrong use is told in one line, as JSON where that was asked for; the commands ``init`` names exist."""
 
+import errno
 import importlib
 import json
+import os
 import shlex
 from pathlib import Path
 
@@ -107,3 +109,23 @@ def test_the_commands_that_init_names_work_in_their_order(tmp_path, capsys, monk
         assert run(shlex.split(filled)[1:]) == 0, capsys.readouterr().err
         assert "placeholder" not in capsys.readouterr().out, "it names every recipient of the starter"
     assert (tmp_path / "POLICY" / "bundle.toml").exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "reason"),
+    [
+        (errno.ENOSPC, 75, "storage.full"),
+        (errno.EROFS, 75, "storage.failed"),
+        (errno.EIO, 75, "storage.failed"),
+        (errno.ENOENT, 66, "not-found"),
+        (errno.ENAMETOOLONG, 65, "input.invalid"),
+    ],
+)
+def test_what_a_disk_refuses_is_told_in_one_line(tmp_path, capsys, monkeypatch, number, code, reason):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), "there")
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert run(["doctor", "--data", str(tmp_path), "--json"]) == code
+    said = json.loads(capsys.readouterr().err)
+    assert (said["error"], said["where"], said["why"]) == (reason, "there", os.strerror(number).lower())

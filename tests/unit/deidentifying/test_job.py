@@ -123,6 +123,14 @@ def test_a_job_whose_key_went_says_so_and_begins_anew_in_an_empty_folder(order, 
     assert job.run(order, Nobody(), tmp_path / "jobs", 3).resumed == 0
 
 
+@pytest.mark.parametrize(
+    "other", [{"authorities": {"HOSP": ["urn:oid:1.2.3"]}}, {"apart": False}, {"authority": "HOSP"}]
+)
+def test_with_other_rules_of_who_is_who_it_is_another_job(order, other):
+    assert replace(order, **other).digest != order.digest
+    assert replace(order, by="p-8", processes=2).digest == order.digest
+
+
 def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
     other = replace(order, source=tmp_path / "other", by="p-8")
     other.source.mkdir()

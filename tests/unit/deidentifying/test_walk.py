@@ -6,7 +6,8 @@ import pytest
 
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
-from oathward.deidentifying.walk import Item, items, opened
+from oathward.deidentifying import walk
+from oathward.deidentifying.walk import TOO_DEEP, Item, items, opened
 
 
 @pytest.fixture
@@ -73,3 +74,27 @@ def test_nothing_there_is_said(tmp_path):
     with pytest.raises(InputError) as refused:
         items(tmp_path / "none")
     assert refused.value.reason is Reason.NOT_FOUND
+
+
+def test_what_is_deeper_than_anybody_files_is_one_thing_and_held(folder):
+    names = [str(n) * 60 for n in range(10)]  # a path of them is longer than a system takes
+    at = os.open(folder, os.O_RDONLY)
+    for step in [*names * 12, *names[:9]]:
+        os.mkdir(step, dir_fd=at)
+        below = os.open(step, os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = below
+    for name in ("deep", "a/b"):
+        os.mkdir(name.partition("/")[0], dir_fd=at)
+    os.close(os.open("a.txt", os.O_CREAT, dir_fd=at))
+    os.close(at)
+    found = [item for item in items(folder) if item.path.startswith("0")]
+    assert sorted(size for _, size in found) == [TOO_DEEP]
+
+
+def test_as_deep_as_one_may_go_a_file_is_read(folder, monkeypatch):
+    monkeypatch.setattr(walk, "DEPTH_MAX", 2)
+    for name in ("a/b/in.txt", "a/b/c/out.txt"):
+        (folder / "top" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "top" / name).write_bytes(b"four")
+    assert items(folder / "top") == [Item("a/b/c", TOO_DEEP), Item("a/b/in.txt", 4)]
