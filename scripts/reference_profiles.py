@@ -39,10 +39,15 @@ def page(profile: Profile, text: str) -> str:
             if (row.cls.partition(".")[0] if row.cls.partition(".")[0] in ROLES else "") == role
         ]
         lines += [f"## {title}", "", "| what | what becomes of it |", "|---|---|"]
-        lines += [f"| {row.what} | {row.becomes} |" for row in mine]
+        lines += [f"| {row.what} | {becomes(row)} |" for row in mine]
         lines.append("")
     lines += formats(rows) + settings(profile)
     return "\n".join([*lines, f"Source: {head.source}"]) + "\n"
+
+
+def becomes(row: words.Said) -> str:
+    """Say what becomes of a class, and where Annex E decides in its place."""
+    return row.becomes + (f". In DICOM: {row.dicom}" if row.dicom else "")
 
 
 def formats(rows: tuple[words.Said, ...]) -> list[str]:

@@ -166,7 +166,10 @@ def _whole(shown: Profile, text: str, *, as_json: bool) -> None:
     def human() -> None:
         say(f"{shown.name}: {head.summary}")
         say(words.everything(shown))
-        _table(("what", "what becomes of it"), [(row.what, row.becomes) for row in rows])
+        _table(
+            ("what", "what becomes of it"),
+            [(row.what, row.becomes + (f". In DICOM: {row.dicom}" if row.dicom else "")) for row in rows],
+        )
         for one in given:
             say(f"{one.action}, {one.name} = {', '.join(one.values)}: {one.meaning}")
         say(

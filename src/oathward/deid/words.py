@@ -3,6 +3,7 @@
 Rules:
 - Every element class is told, with what becomes of it; every parameter that a profile gives is told with its meaning.
 - What a profile is for and what it does not claim are its file's own words: the comment at its head.
+- Where PS3.15 Annex E decides of attributes before the profile is asked, their class says so (``words_dicom``).
 - Words are of values that are permitted: the link, or whoever runs a job, may permit fewer classes, never more.
 
 Deliberately absent: whether a profile is lawful for a purpose, and how any of it looks on a page.
@@ -15,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from oathward.core.label_words import class_words, some
 from oathward.core.labels import CLASSES, PERSON_KINDS, PLAIN_KINDS, ROLES
+from oathward.deid import words_dicom
 from oathward.deid.action import Parameters
 from oathward.deid.profile import Profile
 from oathward.protocols.dicom import annex_e
@@ -39,6 +41,7 @@ class Said(NamedTuple):
     """What becomes of one class.
 
     ``what``: the class in words. ``becomes``: a clause: ``stays as it is``. ``formats``: where a format differs -> how.
+    ``dicom``: a clause of attributes of DICOM of which PS3.15 Annex E says something else, whatever the profile says.
     """
 
     cls: str
@@ -46,6 +49,7 @@ class Said(NamedTuple):
     action: str
     becomes: str
     formats: tuple[tuple[str, str], ...] = ()
+    dicom: str = ""
 
 
 class Setting(NamedTuple):
@@ -96,7 +100,7 @@ def about(text: str) -> About:
 
 def said(profile: Profile) -> tuple[Said, ...]:
     """Say of every class what becomes of it, persons first."""
-    return tuple(_said(profile, cls) for cls in ORDER)
+    return tuple(_said(profile, cls)._replace(dicom=words_dicom.otherwise(profile, cls)) for cls in ORDER)
 
 
 def settings(profile: Profile) -> tuple[Setting, ...]:

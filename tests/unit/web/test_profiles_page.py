@@ -74,6 +74,7 @@ def test_a_profile_is_told_whole(page, name):
     shown = builtin_profiles().get(name)
     for row in words.said(shown) if shown else ():
         assert row.becomes.replace("`", "") in text
+        assert row.dicom in text
     for code, meaning in words.options(shown) if shown else ():
         assert f"{code} {meaning}" in text
 
@@ -133,6 +134,8 @@ def test_the_api_tells_the_same(call):
     assert (listed["safe-harbor"]["built_in"], listed["ours"]["built_in"]) == (True, False)
     whole = call("/profiles/research")
     assert {one["cls"] for one in whole["classes"]} == CLASSES
+    told = {one["cls"]: one["dicom"] for one in whole["classes"]}
+    assert "is emptied" in told["patient.birth-date"]
     assert [one["code"] for one in whole["dicom"]] == list(builtin_profiles()["research"].dicom)
     found = call("/profiles/safe-harbor/differences?other=research")["items"]
     assert {one["direction"] for one in found} == {"more", "other"}

@@ -171,12 +171,8 @@ def _of_attribute(row: Row, tag: int, options: frozenset[int]) -> str:
 
 def _action(tag: int, vr: bytes, options: frozenset[int]) -> tuple[str, str]:
     """Give what is done with an attribute before its class is asked, and who says so."""
-    row = annex_e.row_of(tag)
-    if row is not None:
-        return annex_e.action_of(row, options), "PS3.15 Annex E:"
-    ours = catalogue.unnamed(tag, vr, known=bool(keyword(tag)))
-    action = annex_e.action_of(ours, options) if isinstance(ours, annex_e.Row) else ours.action
-    return action, "Annex E does not name it:"
+    action = catalogue.treatment(tag, vr, options, known=bool(keyword(tag))).action
+    return action, "PS3.15 Annex E:" if annex_e.row_of(tag) else "Annex E does not name it:"
 
 
 def _document(_data: bytes) -> str:

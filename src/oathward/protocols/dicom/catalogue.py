@@ -13,6 +13,7 @@ Deliberately absent: values. Source: DICOM PS3.6; PS3.3 for what types attribute
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -200,3 +201,11 @@ def unnamed(tag: int, vr: bytes, *, known: bool) -> Row | Treatment:
     if vr in (b"PN", b"AE", b"UR", b"AS"):
         return Treatment("Z", "Z")
     return Treatment("K", "X") if vr in OPAQUE else _KEPT
+
+
+def treatment(tag: int, vr: bytes, options: AbstractSet[int], *, known: bool) -> Treatment:
+    """Say what happens to an attribute under the chosen options, by Annex E or, where it does not name it, by ``unnamed``."""
+    said = annex_e.row_of(tag) or unnamed(tag, vr, known=known)
+    if isinstance(said, Row):
+        return Treatment(annex_e.action_of(said, options), annex_e.basic(said))
+    return said

@@ -98,11 +98,7 @@ class Compiler:
         if special is not None:
             return special, kind.cls
         row = annex_e.row_of(tag)
-        said = row or catalogue.unnamed(tag, vr, known=known is not None)
-        if isinstance(said, annex_e.Row):
-            action, instead = annex_e.action_of(said, self._options), annex_e.basic(said)
-        else:
-            action, instead = said
+        action, instead = catalogue.treatment(tag, vr, self._options, known=known is not None)
         if emptied and row is None:
             action = instead = _emptied(action, vr)
         if vr == b"SQ":

@@ -7,6 +7,7 @@ Source: DICOM PS3.5 table 6.2-1 (VRs), PS3.6 (dictionary).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 
 LONG = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV"))
@@ -44,6 +45,11 @@ def keyword(tag: int) -> str:
     from pydicom.datadict import keyword_for_tag
 
     return keyword_for_tag(tag)
+
+
+def tags() -> Iterable[int]:
+    """Give every tag of the standard that has a VR, but those of which there are several groups (50xx, 60xx)."""
+    return _vrs()
 
 
 def vr_of(tag: int) -> bytes | None:

@@ -34,12 +34,13 @@ class ProfileOut:
 
 @dataclass(frozen=True, slots=True)
 class ClassOut:
-    """What becomes of one class of elements; `action`: as the profile names it."""
+    """What becomes of one class of elements; `action`: as the profile names it; `dicom`: of which attributes Annex E says something else."""
 
     cls: str
     what: str
     action: str
     becomes: str
+    dicom: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def profile(view: View) -> Response:
     """Give one profile."""
     found = known(view)
     shown = found.one(view.part("profile"))
-    classes = [ClassOut(row.cls, row.what, row.action, row.becomes) for row in words.said(shown)]
+    classes = [ClassOut(row.cls, row.what, row.action, row.becomes, row.dicom) for row in words.said(shown)]
     options = [OptionOut(code, meaning) for code, meaning in words.options(shown)]
     return view.json(ProfileWhole(_plain(found, shown.name), classes, options))
 
