@@ -208,11 +208,17 @@ class _Cut:
 
     __slots__ = ("_set", "action", "by_name", "by_person", "by_thing", "policies", "reads", "thing")
 
-    def __init__(self, action: str, info: ActionInfo, statements: Sequence[Statement]) -> None:
+    def __init__(
+        self,
+        action: str,
+        info: ActionInfo,
+        statements: Sequence[Statement],
+        names: Mapping[str, frozenset[str]],
+    ) -> None:
         chosen = [s for s in statements if action_fits(s.tree["action"], action, info.groups)]
         self.action, self.thing = action, info.thing
         self.policies = tuple(s.id for s in chosen)
-        read_names = frozenset[str]().union(*(_variables(s.tree["conditions"]) for s in chosen))
+        read_names = frozenset[str]().union(*(names[s.id] for s in chosen))
         self.reads = tuple(name for name in _CONTEXT if name in read_names)
         self.by_person = "principal" in read_names or any(_names_one(s.tree["principal"]) for s in chosen)
         self.by_thing = "resource" in read_names or any(_names_one(s.tree["resource"]) for s in chosen)
@@ -355,4 +361,6 @@ def _builtin() -> Rules:
 
 
 def _compiled(statements: tuple[Statement, ...]) -> Rules:
-    return Rules(statements, {name: _Cut(name, info, statements) for name, info in ACTIONS.items()})
+    # Each stands in the cuts of many actions; what it reads is found once.
+    names = {one.id: _variables(one.tree["conditions"]) for one in statements}
+    return Rules(statements, {name: _Cut(name, info, statements, names) for name, info in ACTIONS.items()})
