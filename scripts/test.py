@@ -48,7 +48,9 @@ DEBIAN = {
 }
 """Debian package -> a program of it."""
 
-SIDE_BY_SIDE = ("architecture", "unit", "property", "conformance")
+SIDE_BY_SIDE = ("conformance", "property", "architecture", "unit")
+"""The folders of long tests first: behind the rest, one of them keeps a worker busy while the others have nothing left."""
+
 WITH_SITES = ("faults", "e2e")
 SPREAD = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux has a file system in memory; a folder of our own is made in it
