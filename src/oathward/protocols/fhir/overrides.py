@@ -31,6 +31,7 @@ FORMS = frozenset(
         "unit",
         "range",
         "number",
+        "local",
         "token",
         "code",
         "uri",

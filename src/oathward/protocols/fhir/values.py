@@ -20,7 +20,8 @@ from oathward.protocols.fhir import verdicts
 from oathward.protocols.fhir.edits import NOTE, STRUCTURE, Run, Step
 from oathward.protocols.fhir.elements import REST, TEXT
 from oathward.protocols.fhir.message import Resource
-from oathward.protocols.fhir.verdicts import CODE, KNOWN, SAME, STANDARD, SYSTEM, TOKEN
+from oathward.protocols.fhir.verdicts import CODE, KNOWN, LOCAL, SAME, STANDARD, SYSTEM, TOKEN
+from oathward.protocols.hl7v2.elements import WORDLESS
 
 Leaf = Callable[[str, str, str], Step]
 """(type, class, part) -> the step of such a primitive."""
@@ -78,7 +79,7 @@ class _Coding:
         if key == "display":
             return self._same if found & SAME else self._beside if coded else self._note
         if key == "version":
-            return self._version if verdicts.FITS["code"](item) else self._typed
+            return self._version if verdicts.version(item) else self._typed
         return self._selected if key == "userSelected" else self._others(key)
 
 
@@ -91,7 +92,7 @@ def coding(cls: str, part: str, form: str, maker: Maker) -> Step:
         form: ``strict``: only codes of standard systems; ``code``: as long as those of observations.
         maker: gives steps.
     """
-    need = NEEDS[form]
+    need = LOCAL if form in ("", "token") and cls in WORDLESS else NEEDS[form]
     parts = _Coding(cls, part, need, maker)
     usual, named = need | KNOWN, need | KNOWN | SAME
     all_kept = maker.keeps(cls, part) and maker.keeps(cls, TEXT)

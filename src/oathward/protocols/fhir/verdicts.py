@@ -27,12 +27,23 @@ from oathward.protocols.hl7v2 import codes, forms
 DIGITS = bytes.maketrans(b"123456789", b"000000000")
 REMEMBERED_MAX = 20_000
 
-STANDARD, TOKEN, CODE, SAME, SYSTEM, KNOWN, WORD = 1, 2, 4, 8, 16, 32, 64
+STANDARD, TOKEN, CODE, SAME, SYSTEM, KNOWN, WORD, LOCAL = 1, 2, 4, 8, 16, 32, 64, 128
 """Of a coding: its code is standard; it has the form of a token; of an observation code; its display says no more;
-its system has the form of one; its system is known to everyone; (of a text) it is a word of an enumeration."""
+its system is a published one; its system is known to everyone; (of a text) it is a word of an enumeration; its code is
+standard or no word."""
 
 _HL7 = ("http://terminology.hl7.org/", "http://hl7.org/fhir/")
 _HL7_CODE = re.compile(rb"(?!.*0{5})[A-Za-z0._+*<>=!-]{1,40}").fullmatch
+_PUBLISHED = re.compile(
+    rb"https?://(?:terminology\.hl0\.org|hl0\.org/fhir|dicom\.nema\.org|(?:www\.)?ihe\.net|(?:www\.)?nucc\.org|www\.nubc\.org"
+    rb"|bluebutton\.cms\.gov/resources|www\.cms\.gov/Medicare/Coding|www\.nlm\.nih\.gov/research/umls|fhir\.de/CodeSystem"
+    rb"|fhir\.kbv\.de/CodeSystem|fhir\.nhs\.uk|fhir\.hl0\.org\.uk|fhir\.infoway-inforoute\.ca|www\.ada\.org|varnomen\.hgvs\.org"
+    rb"|www\.genenames\.org)(?:/[A-Za-z0_.#-]{1,64}){0,6}/?"
+    rb"|urn:ietf:(?:bcp:00|rfc:0{4})|urn:iso:std:iso:0{4,5}(?:[:-]0{1,5}){0,2}|urn:oid:[0-2](?:\.0{1,7}){2,20}"
+).fullmatch
+"""Systems that a body publishes under a name of its own; what stands elsewhere may name an institution, or somebody."""
+
+_SNOMED_EDITION = re.compile(rb"http://snomed\.info/x?sct/0{6,18}(?:/version/0{8})?").fullmatch
 _URI = re.compile(rb"(?!.*0{9})[A-Za-z0_.:/%+~#?&=|()!,;@-]{1,255}").fullmatch
 _sample = re.compile(rb"[+-]?0{1,10}(?:\.0{1,10})?(?:[eE][+-]?0{1,3})?|[ELU]").fullmatch
 _LANGUAGE = re.compile(rb"[A-Za-z]{2,3}(?:-[A-Za-z0]{2,8}){0,3}").fullmatch
@@ -73,9 +84,11 @@ def _coding(system: str, code: str, display: str) -> int:
         found |= TOKEN
     if plain and (found or forms.FITS[forms.CODE](plain)):
         found |= CODE
-    if name or (own and _URI(normal(system))):
+    if plain and (found & STANDARD or forms.FITS[forms.LOCAL](plain)):
+        found |= LOCAL
+    if name or (own and _PUBLISHED(normal(system))):
         found |= SYSTEM | KNOWN
-    elif not system or _URI(normal(system)):
+    elif _PUBLISHED(normal(system)):
         found |= SYSTEM
     if display and says_no_more(label, plain, display, own=bool(own and found & STANDARD)):
         found |= SAME
@@ -105,7 +118,9 @@ def unit(system: str, code: str, text: str) -> int:
     known = _known.get(key)
     if known is None:
         coding = _coding(system, code, "")
-        found = coding & (SYSTEM | KNOWN | TOKEN)
+        found = coding & (SYSTEM | KNOWN)
+        if code and (coding & STANDARD or forms.FITS[forms.UNIT](normal(code))):
+            found |= TOKEN
         if not text or forms.FITS[forms.UNIT](normal(text)):
             found |= SAME
         known = _remember(key, found)
@@ -117,6 +132,12 @@ def uri(text: str) -> int:
     key = hash((text, 1))
     known = _known.get(key)
     return _remember(key, int(_URI(normal(text)) is not None)) if known is None else known
+
+
+def version(text: str) -> bool:
+    """Say whether text has the form of a version: numbers, a date, an edition of SNOMED CT."""
+    plain = normal(text)
+    return forms.FITS[forms.VERSION](plain) is not None or _SNOMED_EDITION(plain) is not None
 
 
 def number(value: Any, digits: int = 7) -> bool:
@@ -192,6 +213,7 @@ def _form(name: str) -> Callable[[str], object]:
 
 FITS: dict[str, Callable[[str], object]] = {
     "token": _form(forms.TOKEN),
+    "local": _form(forms.LABEL),
     "code": _form(forms.CODE),
     "words": _form(forms.WORDS),
     "di": _form(forms.DI),

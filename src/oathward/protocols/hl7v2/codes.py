@@ -21,6 +21,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from oathward.protocols.hl7v2 import forms
+
 _Match = Callable[[bytes], object]
 
 
@@ -56,8 +58,8 @@ STANDARD: dict[bytes, _Match] = {
     b"RXNORM": _form(rb"0{1,8}"),
     b"CVX": _form(rb"0{1,4}"),
     b"MVX": _form(rb"[A-Z]{2,4}"),
-    b"UCUM": _form(rb"[A-Za-z0%.*/\[\]{}'_+\-]{1,32}"),
-    b"ISO+": _form(rb"[A-Za-z0%.*/()\[\]{}'_+\-]{1,32}"),
+    b"UCUM": _form(forms.UNIT_PATTERN),
+    b"ISO+": _form(forms.UNIT_PATTERN),
     b"ATC": _form(rb"[A-Z](?:00(?:[A-Z](?:[A-Z](?:00)?)?)?)?"),
     b"DCM": _form(rb"0{5,6}"),
     b"CDCREC": _form(rb"0{4}-0"),

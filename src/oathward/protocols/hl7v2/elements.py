@@ -68,6 +68,9 @@ FORMED = frozenset(
 )
 """Classes that pass most often: what stands there must look like it. ``device.type`` may have spaces."""
 
+WORDLESS = frozenset(("structure", "clinical.code"))
+"""Of these, codes of no published table: a word is no code but somebody's text. Local observation codes are often words."""
+
 CODED = frozenset(("CE", "CWE", "CNE", "CF"))
 TIMES = frozenset(("TS", "DTM", "DT", "TM"))
 NUMBERS = frozenset(("NM", "SI"))
@@ -148,7 +151,7 @@ def of_type(datatype: str, subject: Subject, cls: str) -> Element:
         )
     if datatype in CODED:
         own = given or (f"{role}.demographic" if role else subject.code)
-        return Element(own, form=forms.CODE if own == "observation.code" else forms.TOKEN, kind="coded")
+        return Element(own, form=_code_form(own), kind="coded")
     if datatype in TIMES:
         return _time(datatype, given or f"{role or subject.role}.time")
     if own := _own_class(datatype, subject, role):
@@ -199,9 +202,9 @@ def _primitive(datatype: str, subject: Subject, given: str) -> Element:
     if datatype in _TEXTS:
         return NOTE
     if datatype == "IS":
-        return Element(subject.code, form=forms.TOKEN)
+        return Element(subject.code, form=_code_form(subject.code))
     cls = subject.number if datatype == "NM" else "structure"
-    return Element(cls, form=forms.NUMBER if datatype in NUMBERS else forms.TOKEN)
+    return Element(cls, form=forms.NUMBER if datatype in NUMBERS else _code_form(cls))
 
 
 def _form_of(datatype: str, cls: str) -> str:
@@ -211,7 +214,13 @@ def _form_of(datatype: str, cls: str) -> str:
         return forms.ANY
     if datatype in NUMBERS:
         return forms.NUMBER
-    return forms.CODE if cls == "observation.code" else forms.TOKEN
+    return _code_form(cls)
+
+
+def _code_form(cls: str) -> str:
+    if cls == "observation.code":
+        return forms.CODE
+    return forms.LOCAL if cls in WORDLESS else forms.TOKEN
 
 
 def _time(datatype: str, cls: str) -> Element:

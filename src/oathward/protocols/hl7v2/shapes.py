@@ -362,5 +362,6 @@ def _coded(element: Element, pieces: list[bytes]) -> Iterator[tuple[int, Element
         elif i == _ORIGINAL_TEXT:
             yield i, Element("note.text", TEXT)
         else:
-            fits = forms.FITS[forms.CODE](piece) is not None
+            form = forms.LABEL if element.cls in elements.WORDLESS else forms.CODE
+            fits = piece in codes.STANDARD or forms.FITS[form](piece) is not None
             yield i, Element(element.cls if fits else "note.text", "rest")

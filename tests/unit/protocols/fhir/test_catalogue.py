@@ -42,7 +42,7 @@ def test_a_bare_observation():
         ),
         (
             {"valueCodeableConcept": {"coding": [{"system": "http://x.org/a", "code": "b"}]}},
-            {"note.text", "observation.value"},
+            {"note.text"},
         ),
         ({"valueCodeableConcept": {"text": "Anna"}}, {"note.text"}),
         (
@@ -85,6 +85,54 @@ def test_a_bare_observation():
 )
 def test_what_a_value_adds(more: dict[str, Any], added: set[str]):
     assert classes_present(put(observation(**more))) - BARE == added
+
+
+UCUM = "http://unitsofmeasure.org"
+
+
+@pytest.mark.parametrize(
+    ("more", "noted"),
+    [
+        ({"interpretation": [{"coding": [{"code": "AB-1"}]}]}, False),
+        ({"method": {"coding": [{"code": "Smith", "system": "http://smith-clinic.example/codes"}]}}, True),
+        ({"method": {"coding": [{"code": "AB-1", "system": "http://smith-clinic.example/codes"}]}}, True),
+        ({"method": {"coding": [{"code": "AB-1", "system": "urn:oid:1.2.123456789"}]}}, True),
+        ({"method": {"coding": [{"code": "AB-1", "system": "urn:oid:1.2.276.0.76"}]}}, False),
+        ({"method": {"coding": [{"code": "27268008", "system": SNOMED, "version": "2026-01"}]}}, False),
+        (
+            {
+                "method": {
+                    "coding": [
+                        {
+                            "code": "27268008",
+                            "system": SNOMED,
+                            "version": "http://snomed.info/sct/900000000000207008/version/20240901",
+                        }
+                    ]
+                }
+            },
+            False,
+        ),
+        ({"method": {"coding": [{"code": "27268008", "system": SNOMED, "version": "Smith"}]}}, True),
+        ({"valueQuantity": {"value": 1, "unit": "beats/min"}}, False),
+        ({"valueQuantity": {"value": 1, "unit": "mL/min/{1.73_m2}"}}, False),
+        ({"valueQuantity": {"value": 1, "unit": "Smith"}}, True),
+        ({"valueQuantity": {"value": 1, "unit": "mm", "system": UCUM, "code": "Smith"}}, True),
+        ({"valueQuantity": {"value": 1, "unit": "mm[Hg]", "system": UCUM, "code": "mm[Hg]"}}, False),
+        ({"valueQuantity": {"value": 1, "system": MDC, "code": "266016"}}, False),
+    ],
+)
+def test_what_no_published_system_has_is_text(more: dict[str, Any], noted: bool):
+    assert ("note.text" in classes_present(put(observation(**more)))) is noted
+
+
+@pytest.mark.parametrize(("link", "noted"), [("1.2", False), ("/54112-4", False), ("of-Mr-Smith", True)])
+def test_a_link_of_a_questionnaire_that_has_words_is_text(link: str, noted: bool):
+    response = {"resourceType": "QuestionnaireResponse", "id": "q", "status": "completed"}
+    asked = {"resourceType": "Questionnaire", "id": "q", "status": "active"}
+    for body, kind in ((response, {}), (asked, {"type": "group"})):
+        found = classes_present(put(body | {"item": [{"linkId": link} | kind]}))
+        assert ("note.text" in found) is noted
 
 
 @pytest.mark.parametrize(
