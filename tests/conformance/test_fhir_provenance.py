@@ -59,7 +59,7 @@ def resources(data):
     if data.endswith(b"\n"):
         return [json.loads(line) for line in data.splitlines()]
     body = json.loads(data)
-    return [one["resource"] for one in body["entry"]] if body["resourceType"] == "Bundle" else [body]
+    return [one["resource"] for one in body.get("entry", [])] if body["resourceType"] == "Bundle" else [body]
 
 
 def judged(resource):
@@ -136,6 +136,14 @@ JSONS = sorted(
     for path in (CORPUS / "fhir").rglob(ending)
     if path.stat().st_size < 3_000_000
 )
+
+
+def test_a_bundle_of_which_nothing_is_left_has_no_empty_list_of_entries():
+    said = {key: OBSERVATION[key] for key in ("resourceType", "id", "status", "code")} | {
+        "valueString": "Anna"
+    }
+    bundle = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": said}]}
+    assert json.loads(left(json.dumps(bundle).encode())) == {"resourceType": "Bundle", "type": "collection"}
 
 
 @needs_corpus

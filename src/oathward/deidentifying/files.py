@@ -39,9 +39,31 @@ _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 OF_A_FILE = (DecodeError, DeidentificationError, InputError)
 _NUMBER = "patient.identifier"
-_OF_PATIENTS = (".json", ".ndjson", ".jsonl")
-_PATIENT = re.compile(rb'^[^"]*"resourceType"\s*:\s*"Patient"|^[^{]*\{[^{}]*"resourceType"\s*:\s*"Patient"')
-"""A file whose first resource is a patient: of a bulk export, the one file that says who they are."""
+_TOKENS = re.compile(rb'"((?:[^"\\]|\\.)*)"(\s*:)?|[{}\[\]]')
+_TYPE, _PATIENT = b"resourceType", b"Patient"
+
+
+def of_patients(head: bytes) -> bool:
+    """Say whether the first resource of a file is a patient, or may be: of a bulk export that file says who they are.
+
+    Whatever the file is called, and whatever stands before its type. Where the type is further on, its reader will say.
+
+    Args:
+        head: first ``HEAD_BYTES`` of the file, or all of it.
+    """
+    if not head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
+        return False
+    depth, asked = 0, False
+    for token in _TOKENS.finditer(head):
+        text, key = token.groups()
+        if text is None:
+            depth += 1 if token[0] in b"{[" else -1
+            if not depth:
+                return False
+        elif asked and depth == 1:
+            return bool(text == _PATIENT)
+        asked = depth == 1 and text == _TYPE and key is not None
+    return len(head) >= HEAD_BYTES and b'"resourceType"' in head
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +90,12 @@ class Files:
         Raises:
             OathwardError, OSError: it is not the file that is wrong; the job cannot go on.
         """
-        if item.size <= 0 or not item.path.lower().endswith(_OF_PATIENTS):
+        if item.size <= 0:
             return
         try:
             source = walk.opened(self.source, item)
             try:
-                if _PATIENT.search(os.pread(source, HEAD_BYTES, 0)) is None:
+                if not of_patients(os.pread(source, HEAD_BYTES, 0)):
                     return
                 for first in range(0, item.size, TOLD_MAX):
                     asked = {"op": "told", "name": self._shown(item), "first": first}

@@ -91,6 +91,33 @@ def test_a_file_of_patients_that_nobody_could_hear_is_held_whatever_comes_of_it_
     assert not any((patients.parent.parent / "partial").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("head", "patient"),
+    [
+        (b'{"resourceType":"Patient"}', True),
+        (b'\xef\xbb\xbf \n{"id":"1","resourceType" : "Patient"}\n{"resourceType":"Patient"}', True),
+        (b'{"meta":{"tag":[{"code":"a}\\""}]},"resourceType":"Patient"}', True),
+        (b'{"contained":[{"resourceType":"X"}],"text":{"div":"' + b"x" * files.HEAD_BYTES, True),
+        (b'{"resourceType":"Observation","subject":{"type":"Patient"}}', False),
+        (b'{"contained":[{"resourceType":"Patient"}],"resourceType":"Observation"}', False),
+        (b'{"a":"resourceType","b":"Patient"}', False),
+        (b'{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient"}}]}', False),
+        (b'{"a":1}{"resourceType":"Patient"}', False),
+        (b'Patient "resourceType":"Patient"', False),
+        (b"", False),
+    ],
+)
+def test_a_file_of_patients_is_known_by_what_stands_in_it(head, patient):
+    assert files.of_patients(head[: files.HEAD_BYTES]) is patient
+
+
+def test_a_file_of_patients_is_heard_whatever_it_is_called(patients):
+    patients.write_text(patients.read_text().replace('{"res', '{"meta": {"tag": []}, "res'))
+    of, item = job_of(patients.rename(patients.with_name("patients.txt")), whom := Whom())
+    of.learn(Worker(), item)
+    assert whom.learned == [f"7731004{n}" for n in range(PATIENTS)]
+
+
 @pytest.mark.parametrize("when", ["file", "shape"])
 @pytest.mark.parametrize("how", ["longer", "other bytes"])
 def test_a_file_that_changes_while_it_is_read_is_held(patients, when, how):

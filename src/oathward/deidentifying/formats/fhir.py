@@ -116,7 +116,8 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
         beside = {"search": {"mode": "include"}} if kind == _SEARCHED else {}
         told = list(_provenance([entry["resource"] for entry in made], terms))
         made += ({"resource": one, **beside} for one in told)
-        return (dumps({"resourceType": "Bundle", "type": kind, "entry": made}),)
+        # Of a bundle with nothing left: R4 has no empty lists.
+        return (dumps({"resourceType": "Bundle", "type": kind, **({"entry": made} if made else {})}),)
 
     return Content(units, put_together)
 
