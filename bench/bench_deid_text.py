@@ -6,6 +6,7 @@ Rules:
 - A mark is found where every word of it is covered; over-redaction is the share of words that nobody marked and that went.
 - A model of the site's own may read texts too: spaCy's small English one, confined beside it as `oathward deid` does, says what that adds (``--peer``).
 - Stock Presidio reads the same English texts and is scored in the same way (``--peer``; its environment comes from ``make peers``).
+- What use is left: drugs, doses and courses that stand in a text stand in what is cleaned of it too (``bench.textuse``).
 - Speed is CPU time of this one process: the patterns alone, and everything, on the texts one after the other, warm.
 
 Goals: ids, contacts, dates at least 0.98; names at least 0.90 and above Presidio with intervals apart; under 5 % of clean words.
@@ -18,15 +19,19 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from bench import numbers
 from bench.peers import setup
-from bench.textcorpora import HOME, SETS, Case, cases
-from bench.textscore import Score, lines
+from bench.textcorpora import HOME, SETS, Case, cases, notes
+from bench.textscore import Score, lines, wilson
+from bench.textuse import KINDS, TOLERANCE, left
+from oathward.deid.action import Seeds
 from oathward.deid.text.budget import BUDGET, Meter
+from oathward.deid.text.clean import clean
 from oathward.deid.text.find import find
 from oathward.deid.text.model import NOTHING, Ask, Context
 from oathward.deid.text.scan import scanner
@@ -66,7 +71,9 @@ def main() -> int:
             kept["en"]["with a model"] = _table("all English", "oathward and spaCy's small model", score)
         ours, theirs = (_row(kept["en"][who], "name") for who in ("oathward", "presidio"))
         print(f"\nnames: intervals {'apart' if ours[3] > theirs[4] else 'NOT apart'}")
-    kept["speed"] = _speed(english)
+    written = [Case(f"notes:{number}", "en", text, ()) for number, text in enumerate(notes())]
+    kept["use"] = {name: _use(name, texts) for name, texts in (*read.items(), ("notes of FHIR", written))}
+    kept["speed"] = _speed(english, written)
     numbers.keep("bench_deid_text", kept)
     return 0
 
@@ -112,12 +119,36 @@ def _row(
     return next(row for row in rows if row[0] == category)
 
 
-def _speed(texts: Sequence[Case]) -> dict[str, tuple[float, float, float]]:
-    """MB of UTF-8 a CPU second: middle, lowest, highest of the rounds; short texts, and all of them as one long one."""
+def _use(name: str, texts: Sequence[Case]) -> list[tuple[str, int, int, float, float]]:
+    """Drugs, doses and courses: (kind, left, of, low, high); prints which went, by our own words for them."""
+    seeds = Seeds(b"s" * 32, b"d" * 32, "1")
+    same, asked, went = Counter[str](), Counter[str](), Counter[str]()
+    for case in texts:
+        cleaned = clean(case.text, Context(NOTHING, _nothing_stays, case.language), seeds).text
+        for kind, (stays, of, gone) in left(case.text, cleaned).items():
+            same[kind] += stays
+            asked[kind] += of
+            went.update({f"{kind} {'' if kind == 'dose' else words}".strip(): n for words, n in gone.items()})
+    rows = [
+        (kind, same[kind], asked[kind], *wilson(same[kind], asked[kind])) for kind in KINDS if asked[kind]
+    ]
+    print(f"\n{name}, drugs and doses that are left; at least {TOLERANCE:.2f}")
+    for kind, hits, of, low, high in rows:
+        remark = "ok" if hits >= TOLERANCE * of else "MISSED"
+        print(f"  {kind:<13} {hits:>6,} {of:>6,}  {hits / of:6.3f}  {low:.3f} .. {high:.3f}  {remark}")
+    print("  went:", ", ".join(f"{words} {n}" for words, n in went.most_common()) or "none")
+    return rows
+
+
+def _speed(texts: Sequence[Case], written: Sequence[Case]) -> dict[str, tuple[float, float, float]]:
+    """MB of UTF-8 a CPU second: middle, lowest, highest of the rounds; short texts, all of them as one long one, and notes."""
     context = Context(NOTHING, _nothing_stays, "en")
     found = {}
     short = [case.text for case in texts]
-    for kind, given in (("short", short), ("long", ["\n".join(short)])):
+    kinds = (("short texts", short), ("long texts", ["\n".join(short)]), ("notes", [n.text for n in written]))
+    for kind, given in kinds:
+        if not given:
+            continue
         size = sum(len(text.encode()) for text in given) / 1e6
         for what, read in (
             ("patterns", lambda text: list(scanner("en").find(text, Meter(text, BUDGET)))),
@@ -129,7 +160,7 @@ def _speed(texts: Sequence[Case]) -> dict[str, tuple[float, float, float]]:
                 for text in given:
                     read(text)
                 rates.append(size / (time.process_time() - begun))
-            found[f"{what}, {kind} texts"] = numbers.triple(rates[1:])
+            found[f"{what}, {kind}"] = numbers.triple(rates[1:])
     print("\nMB/s of CPU time, one process")
     for what, (middle, low, high) in found.items():
         print(f"  {what:<24} {middle:6.2f} [{low:.2f} .. {high:.2f}]")

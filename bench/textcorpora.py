@@ -10,11 +10,14 @@ Rules:
 - A title beside a name and a label before an identifier are no part of a mark: the sets differ, we count alike.
 - ASQ-PHI gives values without offsets: each is marked wherever it stands in its query as whole words.
 
+- ``notes`` gives clinical notes without marks: for what use is left of them.
+
 Source: ASQ-PHI (MIT), MEDDOCAN (CC BY 4.0), presidio-research (MIT).
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -113,6 +116,16 @@ class Case:
     def set(self) -> str:
         """Which set it is of."""
         return self.id.split(":")[0]
+
+
+def notes() -> Iterator[str]:
+    """Give the notes of the bulk export, decoded; nothing where it is absent."""
+    for file in sorted((FOLDER / "fhir" / "bulk-10-patients").glob("DocumentReference*.ndjson")):
+        for line in file.read_text("utf-8").splitlines():
+            for content in json.loads(line).get("content", ()):
+                attachment = content["attachment"]
+                if attachment.get("contentType", "").startswith("text/plain") and "data" in attachment:
+                    yield base64.b64decode(attachment["data"]).decode("utf-8")
 
 
 def half(text: str) -> Half:
