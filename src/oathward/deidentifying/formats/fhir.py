@@ -62,7 +62,7 @@ def _compile(terms: Terms) -> Plan:
 
 def _read(data: bytes, terms: Terms) -> Content:
     lines = data.removeprefix(b"\xef\xbb\xbf").strip()
-    if (terms.suffix in _LINES or lines.count(b"\n")) and _is_whole(lines.split(b"\n", 1)[0]):
+    if (terms.suffix in _LINES or b"\n" in lines) and _is_whole(lines.split(b"\n", 1)[0]):
         return _lines(lines.splitlines(), terms)
     body = loads(lines, LIMITS)
     if body.get("resourceType") == "Bundle":
@@ -107,7 +107,12 @@ def _bundle(body: dict[str, Any], terms: Terms) -> Content:
     told = [one for one in entries if isinstance(one.get("resource"), dict)]
     asked = {"resourceType": "Bundle", "type": "transaction", "entry": [_asked(one) for one in told]}
     message = decode_read(b"", Request("POST", ""), asked)
-    units = [_unit(part_of(message, part), terms) for part in persons.parts(message)]
+    parts = persons.parts(message)
+    # What is of one patient is not cut: what it names was found out already.
+    whole = len(parts) == 1 and len(parts[0]) == len(message.entries)
+    units = [
+        _unit(one, terms) for one in ([message] if whole else [part_of(message, part) for part in parts])
+    ]
     named = body.get("type")
     kind = named if isinstance(named, str) and named in _TYPES else "collection"
 

@@ -24,6 +24,10 @@ from oathward.protocols.fhir.limits import LIMITS, Limits
 from oathward.protocols.fhir.message import Resource
 from oathward.protocols.fhir.nodes import NOTHING, Field, Node, Systems, data_node, part_node, resource_node
 from oathward.protocols.fhir.references import kind_of
+from oathward.protocols.fhir.rules import Rule
+
+SETTLED_MAX = 256
+"""Sets of keys that are remembered of one type."""
 
 At = tuple[Any, str, int]
 """(what it is in, its name, its index or -1)."""
@@ -175,8 +179,8 @@ def _walk(node: Node, value: Any, at: At, depth: int, report: Report) -> None:
             _stranger(node, value, key, at, depth, report)
         elif field.many:
             _array(field, value, key, at, depth, report)
-        elif field.node is None:
-            _primitive(field, item, (at, key, -1), report)
+        elif field.direct is not None:
+            _walk(field.direct, item, (at, key, -1), depth + 1, report)
         else:
             _complex(field, item, (at, key, -1), depth, report)
     if node.exacting or len(value) < 2:
@@ -193,6 +197,12 @@ def _unfit(node: Node, value: Any, at: At, report: Report) -> None:
 
 def _complete(node: Node, value: Resource, at: At, first: int, report: Report) -> None:
     """Check an object as a whole: what must stand, what may stand once, what goes together."""
+    keys = tuple(value)
+    left = node.settled.get(keys)
+    if left is not None:
+        if left or node.resource:
+            _ask_rules(node, left, value, at, first, report)
+        return
     if len(value) < 2 and (not value or "id" in value):
         report.add(at, Reason.RULE_BROKEN, "an object with something in it (ele-1)")
     for name in node.required:
@@ -204,13 +214,19 @@ def _complete(node: Node, value: Resource, at: At, first: int, report: Report) -
             report.add((at, name, -1), Reason.ELEMENT_REPEATED, f"one {name}, not two")
         elif needed and not chosen:
             report.add((at, name, -1), Reason.ELEMENT_MISSING, "this element")
-    if not report.issues:
-        _ask_rules(node, value, at, first, report)
+    _ask_rules(node, node.rules, value, at, first, report)
+    # Without a mistake no key is a stranger: what is remembered is names of the definitions, and no more than some.
+    if not report.issues and len(node.settled) < SETTLED_MAX:
+        node.settled[keys] = tuple(rule for rule in node.rules if not rule.keyed)
 
 
-def _ask_rules(node: Node, value: Resource, at: At, first: int, report: Report) -> None:
+def _ask_rules(
+    node: Node, rules: tuple[Rule, ...], value: Resource, at: At, first: int, report: Report
+) -> None:
     """Check what goes together, of an object whose elements have the right types."""
-    for rule in node.rules:
+    if report.issues:
+        return
+    for rule in rules:
         if not rule.holds(value):
             report.add(at, Reason.RULE_BROKEN, f"{rule.why} ({rule.name})")
     if node.resource and at[1] != "contained" and (report.inner or "contained" in value):
@@ -224,6 +240,9 @@ def _array(field: Field, value: Resource, key: str, at: At, depth: int, report: 
     items = value[key]
     if items.__class__ is not list or not items:
         report.add((at, key, -1), Reason.ELEMENT_TYPE, "an array with something in it")
+    elif (direct := field.direct) is not None:
+        for i, item in enumerate(items):
+            _walk(direct, item, (at, key, i), depth + 1, report)
     elif field.node is not None:
         for i, item in enumerate(items):
             _complex(field, item, (at, key, i), depth, report)
@@ -236,7 +255,9 @@ def _array(field: Field, value: Resource, key: str, at: At, depth: int, report: 
 
 def _complex(field: Field, item: Any, at: At, depth: int, report: Report) -> None:
     node = field.node
-    assert node is not None
+    if node is None:
+        _primitive(field, item, at, report)
+        return
     _walk(_named(item, at, report) if node.any else node, item, at, depth + 1, report)
     if field.targets is not None:
         _reference(item, field.targets, at, report)

@@ -32,12 +32,26 @@ class Node:
     """What an object of one type or backbone element may hold.
 
     ``plain``: of its fields the single primitives that belong to no choice, by their test.
-    ``required``: names that must stand. ``choices``: (name, its JSON names and their siblings, whether it must stand).
+    ``settled``: keys that an object without a mistake had -> the rules that ask for its values, which are all that is left to ask
+    of another with the same. ``required``: names that must stand. ``choices``: (name, its JSON names and their siblings, whether it must stand).
     ``exacting``: whether it asks for anything as a whole. ``resource``: whether it is a whole resource.
     ``any``: a resource that says itself which one it is.
     """
 
-    __slots__ = ("any", "choices", "exacting", "fields", "name", "plain", "required", "resource", "rules")
+    __slots__ = (
+        *(
+            "any",
+            "choices",
+            "exacting",
+            "fields",
+            "name",
+            "plain",
+            "required",
+            "resource",
+            "rules",
+            "settled",
+        ),
+    )
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -46,6 +60,7 @@ class Node:
         self.required: tuple[str, ...] = ()
         self.choices: tuple[tuple[str, frozenset[str], bool], ...] = ()
         self.rules: tuple[Rule, ...] = ()
+        self.settled: dict[tuple[str, ...], tuple[Rule, ...]] = {}
         self.resource = self.any = self.exacting = False
 
 
@@ -61,6 +76,7 @@ class Field(NamedTuple):
         classes: JSON types of a primitive.
         kind: its type, as the definitions name it.
         coded: whether ``test`` looks for one of some codes.
+        direct: its node, where nothing is asked of it but what that says.
     """
 
     many: bool
@@ -71,6 +87,7 @@ class Field(NamedTuple):
     classes: tuple[type, ...] = (dict,)
     kind: str = ""
     coded: bool = False
+    direct: Node | None = None
 
 
 ANY = Node("Resource")
@@ -182,11 +199,13 @@ def _add(node: Node, row: tables.Row, inside: dict[str, Node], nodes: dict[str, 
         child = _child(plain, path, inside, nodes)
         only = frozenset(targets.rstrip(")").split("|")) if targets else NO_TARGETS
         field = _form(node, stem, plain, row.codes) if child is None else Field(False, child, _never)
+        systems = _systems(plain, row.codes)
         node.fields[names[-1]] = field._replace(
             many=many,
             kind=plain,
             targets=only if plain == "Reference" else None,
-            systems=_systems(plain, row.codes),
+            systems=systems,
+            direct=None if child is ANY or plain == "Reference" or systems is not None else child,
         )
     if choice:
         both = frozenset((*names, *(f"_{name}" for name in names)))

@@ -25,11 +25,12 @@ _FORMS = "http://terminology.hl7.org/CodeSystem/"
 
 
 class Rule(NamedTuple):
-    """One invariant: its name, what it asks for, and whether it holds of an object."""
+    """One invariant: its name, what it asks for, and whether it holds of an object; ``keyed``: which its keys alone decide."""
 
     name: str
     why: str
     holds: Callable[[Resource], Any]
+    keyed: bool = False
 
 
 def _has(value: Resource, *names: str) -> bool:
@@ -54,23 +55,28 @@ def _needs(name: str, first: str, second: str) -> Rule:
         name,
         f"{first} needs {second}",
         lambda v: second in v or (first not in v and f"_{first}" not in v) or f"_{second}" in v,
+        keyed=True,
     )
 
 
 def _not_both(name: str, first: str, second: str) -> Rule:
-    return Rule(name, f"not both {first} and {second}", lambda v: not (_has(v, first) and _has(v, second)))
+    return Rule(
+        name, f"not both {first} and {second}", lambda v: not (_has(v, first) and _has(v, second)), keyed=True
+    )
 
 
 def _one_of(name: str, *names: str) -> Rule:
-    return Rule(name, f"at least one of {', '.join(names)}", lambda v: _has(v, *names))
+    return Rule(name, f"at least one of {', '.join(names)}", lambda v: _has(v, *names), keyed=True)
 
 
 def _both_or_none(name: str, first: str, second: str) -> Rule:
-    return Rule(name, f"both {first} and {second} or none", lambda v: _has(v, first) == _has(v, second))
+    return Rule(
+        name, f"both {first} and {second} or none", lambda v: _has(v, first) == _has(v, second), keyed=True
+    )
 
 
 def _exactly_one(name: str, first: str, second: str) -> Rule:
-    return Rule(name, f"either {first} or {second}", lambda v: _has(v, first) != _has(v, second))
+    return Rule(name, f"either {first} or {second}", lambda v: _has(v, first) != _has(v, second), keyed=True)
 
 
 def _moment(text: str) -> datetime | None:
@@ -174,7 +180,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     # --- data types
     "Extension": (Rule("ext-1", "either extensions or a value", lambda v: (
         ("extension" in v) != _has_choice(v, "value")
-    )),),
+    ), keyed=True),),
     "Quantity": (_QUANTITY,),
     "SimpleQuantity": (Rule("sqty-1", "no comparator", lambda v: not _has(v, "comparator")),),
     "MoneyQuantity": (Rule("mqty-1", "a currency", lambda v: v.get("system", CURRENCIES) == CURRENCIES),),
@@ -261,7 +267,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "Observation": (
         Rule("obs-6", "dataAbsentReason only where there is no value", lambda v: (
             "dataAbsentReason" not in v or not _has_choice(v, "value")
-        )),
+        ), keyed=True),
         Rule("obs-7", "no component with the code that the value has", _obs_7),
     ),
     "Observation.referenceRange": (_one_of("obs-3", "low", "high", "text"),),
