@@ -67,8 +67,8 @@ def told_of(answer: Mapping[str, Any], units: int) -> list[list[list[str]]]:
     return found
 
 
-def held_of(answer: Mapping[str, Any]) -> list[list[Any]]:
-    """Read what is held: (unit, or -1 for the file; reason; place).
+def held_of(answer: Mapping[str, Any], units: int = 0) -> list[list[Any]]:
+    """Read what is held: (unit, or -1 for the file; reason; place); each of ``units`` once.
 
     Raises:
         DeidentificationError: ``WORKER_LOST``.
@@ -76,7 +76,11 @@ def held_of(answer: Mapping[str, Any]) -> list[list[Any]]:
     found = answer.get("held")
     if not isinstance(found, list):
         raise _not_one()
-    return [_held(one) for one in found]
+    rows = [_held(one) for one in found]
+    held = {unit for unit, *_ in rows}
+    if len(held) != len(rows) or max(held, default=-1) >= units:
+        raise _not_one()
+    return rows
 
 
 def counts_of(answer: Mapping[str, Any], name: str) -> dict[str, int]:

@@ -118,6 +118,8 @@ class Files:
             DeidentificationError: ``NOT_IN_FILE``; ``WORKER_LOST``: it is of another format than its worker says.
         """
         kind, who = format_named(answer)
+        if len(who) > os.fstat(source).st_size:  # of each unit at least a byte stands there
+            raise DeidentificationError("worker", "units of its file", reason=Reason.WORKER_LOST)
         if format_of(os.pread(source, HEAD_BYTES, 0), self._shown(item)) is not kind:
             raise DeidentificationError("worker", "the format of its file", reason=Reason.WORKER_LOST)
         named.check(source, os.fstat(source).st_size, kind, who)
@@ -210,7 +212,7 @@ class Files:
                     suffix=self._suffix(item, kind) if size and answer.get("bytes") == size else "",
                     bytes_out=size,
                     units=len(units),
-                    held=held_of(answer),
+                    held=held_of(answer, len(units)),
                     removed=counts_of(answer, "removed"),
                     changed=counts_of(answer, "changed"),
                     words=words_of(answer) | self._numbers(who),

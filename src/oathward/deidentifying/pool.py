@@ -4,14 +4,17 @@ Rules:
 - One worker a thread, one file at a time; an answer takes at most ``time_s``, else the worker is killed and the file is held.
 - A worker that lost the site's model of language ends with that file; the next has one again.
 - A worker that dies takes its file with it into what is held, and no other.
-- What a worker says is a stranger's word: ``answers`` reads it.
+- What a worker says is a stranger's word: ``answers`` reads it. So is what it writes of errors: no byte of that is shown, but where a bug
+  is, in names that stand in this program.
 
 Deliberately absent: what is asked (``job``).
 """
 
 from __future__ import annotations
 
+import builtins
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -19,6 +22,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from oathward.core.errors import DeidentificationError
@@ -27,6 +32,9 @@ from oathward.deidentifying import frames
 from oathward.deidentifying.sandbox import SandboxError
 
 START_S_MAX = 60.0
+_SAID_BYTES_MAX = 4_096
+_PLACE = re.compile(rb" at ([a-z0-9_]+\.py:\d{1,4})(?!\d)")
+_BUG = re.compile(rb"a worker ended by (\w{1,64})([^;\n]*); its file is held\n")
 Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
@@ -81,6 +89,12 @@ class Worker:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            if self._process.stderr is not None:
+                with self._process.stderr as said:
+                    os.set_blocking(
+                        said.fileno(), False
+                    )  # what was started beside it may live on, with the other end
+                    sys.stderr.write(bug_of(said.read(_SAID_BYTES_MAX) or b""))
         if self._socket is not None:
             self._socket.close()
         self._process = self._socket = None
@@ -93,6 +107,7 @@ class Worker:
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
                 env=_environment(),
                 cwd="/",
                 start_new_session=True,  # away from the terminal: who has one open can type on it
@@ -146,6 +161,24 @@ class Workers:
             found = self._mine.worker = self._make()
             self._all.append(found)
         return found
+
+
+def bug_of(said: bytes) -> str:
+    """Say where a bug ended a worker, of what it wrote itself as it ended; empty where that is anything else."""
+    found = _BUG.search(said)
+    if found is None:
+        return ""
+    kind = found[1].decode()
+    error = vars(builtins).get(kind)
+    known = isinstance(error, type) and issubclass(error, Exception)
+    places = [place.decode() for place in _PLACE.findall(found[2])]
+    ours = "".join(f" at {place}" for place in places if place.partition(":")[0] in _modules())
+    return f"oathward deid: a worker ended by {kind if known else 'an error'}{ours}; its file is held\n"
+
+
+@cache
+def _modules() -> frozenset[str]:
+    return frozenset(path.name for path in Path(__file__).parents[1].rglob("*.py"))
 
 
 def _without_model(answer: Mapping[str, Any]) -> bool:

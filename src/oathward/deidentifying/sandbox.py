@@ -112,18 +112,25 @@ class SandboxError(OathwardError):
         super().__init__("sandbox", what, reason=Reason.CONFINEMENT_MISSING)
 
 
-def confine(memory_bytes_max: int, readable: Iterable[Path] = (), starts: Iterable[Path] = ()) -> None:
+def confine(
+    memory_bytes_max: int,
+    readable: Iterable[Path] = (),
+    starts: Iterable[Path] = (),
+    *,
+    file_bytes_max: int = 0,
+) -> None:
     """Confine this process.
 
     Args:
         memory_bytes_max: address space.
         readable: folders and files besides the interpreter's own that may still be read.
         starts: programs that it may start; by default none, and no process.
+        file_bytes_max: of a file that it is handed to write; by default it writes none.
 
     Raises:
         SandboxError: this system cannot; the process must end.
     """
-    _limits({resource.RLIMIT_AS: memory_bytes_max})
+    _limits({resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: file_bytes_max})
     executable = [path for program in starts for path in executables(program)]
     calls = _STARTING.get(platform.machine(), ((), 0))[0] if executable else ()
     _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
@@ -162,7 +169,9 @@ def executables(program: Path) -> tuple[Path, ...]:
 def _limits(limits: dict[int, int]) -> None:
     usual = {resource.RLIMIT_CORE: 0, resource.RLIMIT_NOFILE: FILES_MAX}
     for limit, most in (usual | limits).items():
-        resource.setrlimit(limit, (most, most))
+        hard = resource.getrlimit(limit)[1]
+        able = most if hard == resource.RLIM_INFINITY else min(most, hard)  # nobody may raise what stands
+        resource.setrlimit(limit, (able, able))
 
 
 def _confine(

@@ -62,6 +62,8 @@ from oathward.patients.identifiers import Identifier
 from oathward.protocols.shaping import REMOVE
 
 COPY_BYTES = 1 << 20
+WRITTEN_BYTES_MAX = max(one.bytes_max for one in formats().values()) + (1 << 30)
+"""Of one file: as much as may come, and pixels that leave decoded (``deid.pixels.frames``)."""
 _GC_THRESHOLD = 50_000
 _PATIENT = "patient."
 _TOGETHER_MAX = 16
@@ -78,7 +80,7 @@ def main(arguments: list[str]) -> int:
     reader = reading.beside()
     model = LocalModel(Command(*begun[0]["text_model"])) if begun[0].get("text_model") else None
     worker = Worker(begun[0], reader.read if reader else None, model.find if model else None)
-    confine(begun[0]["memory_bytes_max"])
+    confine(begun[0]["memory_bytes_max"], file_bytes_max=WRITTEN_BYTES_MAX)
     collect_rarely()
     frames.send(parent, {"ready": True})
     while (asked := frames.receive(parent, 2)) is not None:

@@ -20,7 +20,7 @@ WHO = [[["1", "HOSP", "MR", False]], []]
 def test_what_is_of_its_form_is_read():
     kind, who = format_named({"format": "hl7v2", "who": WHO})
     assert (kind.suffix, who) == (".hl7", WHO)
-    assert held_of({"held": [[0, "deid.failed", "PID-5"]]}) == [[0, "deid.failed", "PID-5"]]
+    assert held_of({"held": [[0, "deid.failed", "PID-5"]]}, 1) == [[0, "deid.failed", "PID-5"]]
     assert counts_of({"removed": {"patient.name": 2}}, "removed") == {"patient.name": 2}
     assert words_of({"words": {"00" * 8: "patient.name"}}) == {"00" * 8: "patient.name"}
 
@@ -33,14 +33,14 @@ def test_what_is_of_its_form_is_read():
         (format_named, {"format": "hl7v2", "who": [[[1, "HOSP", "MR", False]]]}),
         (format_named, {"format": "hl7v2"}),
         (held_of, {}),
-        (held_of, {"held": [[0, "Zoraida Quixley", ""]]}),
-        (held_of, {"held": [["0", "deid.failed", ""]]}),
-        (held_of, {"held": ["abc"]}),
+        (lambda answer: held_of(answer, 1), {"held": [[0, "Zoraida Quixley", ""]]}),
+        (lambda answer: held_of(answer, 1), {"held": [["0", "deid.failed", ""]]}),
+        (lambda answer: held_of(answer, 1), {"held": ["abc"]}),
         (lambda answer: counts_of(answer, "removed"), {"removed": {"Zoraida Quixley": 1}}),
         (lambda answer: counts_of(answer, "removed"), {"removed": {"patient.name": -1}}),
-        (held_of, {"held": [[0, [], ""]]}),
-        (held_of, {"held": [[1 << 63, "deid.failed", ""]]}),
-        (held_of, {"held": [[-2, "deid.failed", ""]]}),
+        (lambda answer: held_of(answer, 1), {"held": [[0, [], ""]]}),
+        (lambda answer: held_of(answer, 1), {"held": [[1 << 63, "deid.failed", ""]]}),
+        (lambda answer: held_of(answer, 1), {"held": [[-2, "deid.failed", ""]]}),
         (lambda answer: counts_of(answer, "removed"), {"removed": {"patient.name": 1 << 63}}),
         (words_of, {"words": {"00" * 8: []}}),
         (words_of, {"words": {"zz": "patient.name"}}),
@@ -58,7 +58,7 @@ def test_anything_else_is_no_answer(read, answer):
     ["x" * 300, "Zoraida Quixley", "PID-5 Zoraida", "Patient.Zoraida", "Bundle.entry[77310042]", "PID-3: 77310042", "(0010,Anna)", "name\n", "Pati\u00ebnt"],
 )  # fmt: skip
 def test_a_place_that_is_none_is_left_out(where):
-    assert held_of({"held": [[0, "deid.failed", where]]}) == [[0, "deid.failed", ""]]
+    assert held_of({"held": [[0, "deid.failed", where]]}, 1) == [[0, "deid.failed", ""]]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_a_place_that_is_none_is_left_out(where):
      "Observation.component[1].valueString", "Bundle.entry[3].request.ifNoneExist", "resourceType", "body, byte 120441", "data set", "(0010,0010)", "(0040,A730).(0040,A160)", "segment 3", "text"],
 )  # fmt: skip
 def test_a_place_of_a_format_is_told(where):
-    assert held_of({"held": [[0, "deid.failed", where]]}) == [[0, "deid.failed", where]]
+    assert held_of({"held": [[0, "deid.failed", where]]}, 1) == [[0, "deid.failed", where]]
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,10 @@ def test_more_identifiers_of_one_patient_than_one_question_takes_hold_the_file()
     with pytest.raises(DeidentificationError) as refused:
         format_named({"format": "hl7v2", "who": [who]})
     assert refused.value.reason is Reason.LIMIT_EXCEEDED
+
+
+@pytest.mark.parametrize("units", [[0, 0], [1], [-1, -1], [0, 2]])
+def test_what_is_held_are_units_of_the_file_each_once(units):
+    with pytest.raises(DeidentificationError):
+        held_of({"held": [[unit, "deid.failed", ""] for unit in units]}, 1)
+    assert held_of({"held": [[0, "deid.failed", ""], [-1, "deid.failed", ""]]}, 1)

@@ -2,14 +2,16 @@
 
 import base64
 import os
+import re
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
 from oathward.core.errors import DeidentificationError, OathwardError
 from oathward.deid.profile import builtin_texts
-from oathward.deidentifying.pool import Worker
+from oathward.deidentifying.pool import Worker, bug_of
 
 ANSWER_S_MAX = 60.0
 BEGUN = {
@@ -45,3 +47,36 @@ def test_who_waits_for_a_worker_that_is_stopped_waits_no_longer(worker):
     timer.join()
     with pytest.raises(OathwardError):  # and none comes in its place
         worker.ask({"op": "known", "words": {}})
+
+
+def test_a_bug_of_a_worker_is_told_by_place_and_kind_alone(worker, capfd):
+    with pytest.raises(DeidentificationError):
+        worker.ask({"op": "known", "words": 77310042})
+    told = capfd.readouterr().err
+    assert re.fullmatch(
+        r"oathward deid: a worker ended by AttributeError( at \w+\.py:\d+)+; its file is held\n", told
+    )
+
+
+def test_what_a_worker_writes_reaches_no_terminal(worker):
+    worker.ask({"op": "known", "words": {}})
+    assert {
+        str(Path(f"/proc/{worker._process.pid}/fd/{fd}").readlink()).partition(":")[0] for fd in (1, 2)
+    } == {
+        "/dev/null",
+        "pipe",
+    }
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (b"\x1b]0;Zoraida\x07", ""),
+        (b"Traceback: Zoraida Quixley\n", ""),
+        (b"a worker ended by Zoraida; its file is held\n", "an error"),
+        (b"a worker ended by KeyError at zoraida.py:7 at job.py:77310042 at \x1b[2J; its file is held\n", "KeyError"),
+        (b"a worker ended by KeyError at job.py:12 at zoraida.py:1; its file is held\n", "KeyError at job.py:12"),
+    ],
+)  # fmt: skip
+def test_of_what_a_worker_writes_our_own_words_alone_are_told(said, told):
+    assert bug_of(said) == (told and f"oathward deid: a worker ended by {told}; its file is held\n")

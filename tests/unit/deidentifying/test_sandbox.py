@@ -125,3 +125,20 @@ def test_the_same_is_possible_before(what):
 @pytest.mark.parametrize("confined", [CONFINED, STARTER], ids=["parses", "starts"])
 def test_what_it_needs_goes_on(what, confined):
     assert outcome(STILL[what], confined) == "done"
+
+
+@pytest.mark.parametrize(
+    ("file_bytes_max", "told"),
+    [(", file_bytes_max=10", "OSError"), ("", "OSError"), (", file_bytes_max=11", "done")],
+)
+@pytest.mark.parametrize(
+    "how",
+    [
+        "os.write(out, bytes(10)); os.write(out, b'x')",
+        "os.copy_file_range(made, out, 10); os.copy_file_range(made, out, 1)",
+    ],
+)
+def test_what_it_is_handed_to_write_grows_to_its_most(tmp_path, file_bytes_max, told, how):
+    (tmp_path / "made").write_bytes(bytes(20))
+    files = f"out = os.open({str(tmp_path / 'out')!r}, os.O_RDWR | os.O_CREAT); made = os.open({str(tmp_path / 'made')!r}, os.O_RDONLY)"
+    assert outcome(how, f"{files}; confine(512 << 20{file_bytes_max})") == told
