@@ -403,6 +403,7 @@ def test_without_its_rules_a_broken_resource_passes(monkeypatch):
     resource = observation(component=None, valueString="a", dataAbsentReason={"text": "b"})
     assert issues(resource)
     monkeypatch.setattr(nodes.resource_node("Observation"), "rules", ())
+    monkeypatch.setattr(nodes.resource_node("Observation"), "settled", {})
     assert issues(resource) == []
 
 
