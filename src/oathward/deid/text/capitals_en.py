@@ -50,8 +50,8 @@ def proper(words: Tokens) -> Iterator[Word]:
     if not words.words:
         return
     letters = [w for w in words.words if w[0].isalpha()]
-    large = len(letters) > 3 and sum(w.isupper() for w in letters) > _LARGE_SHARE * len(letters)
-    seen = frozenset(w for w in words.words if w.islower())
+    large = len(letters) > 3 and sum(map(str.isupper, letters)) > _LARGE_SHARE * len(letters)
+    seen = frozenset(filter(str.islower, words.words))
     small = len(words) > 1 and not any(w[0].isupper() for w in letters)
     reader = Reader(words, large, small, frozenset() if small else seen)
     strengths = [
