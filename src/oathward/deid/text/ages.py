@@ -166,14 +166,15 @@ def _written_so(words: Tokens, i: int, suffix: str, around: Around) -> bool:
         sure = len(following) > 1 or following == "y" or _ended(words, at) or bool(_said_so(words, i, around))
         return sure and _word(words, i - 1) not in around.elapsed
     if following in around.sexes and not suffix:
-        return True
+        return _opening(words, i, around) and not _word(words, i + 2)[:1].isdigit()
     if following and (suffix or words.words[i + 1]).upper() in around.letters:
         return _sexed(words, i, at, gap, suffix or words.words[i + 1], around)
     # ``F/93``, ``M, 93``
     before = words.words[i - 1] if i and not suffix else ""
-    return before in around.letters and (
-        words.gap(i - 1) == "/" or (words.gap(i - 1) in (" ", ", ", "-") and _ended(words, i))
-    )
+    if before not in around.letters or words.gap(i - 1) not in ("/", " ", ", ", "-"):
+        return False
+    first = words.opens(i - 1) or words.gap(i - 2).endswith("(")
+    return words.gap(i - 1) == "/" or (first and _ended(words, i))
 
 
 def _sexed(words: Tokens, i: int, at: int, gap: str, letters: str, around: Around) -> bool:
@@ -187,9 +188,13 @@ def _sexed(words: Tokens, i: int, at: int, gap: str, letters: str, around: Aroun
         return True
     if letters == "F" and not words.words[i].startswith(_BELOW_FEVER) and not _does(words, at):
         return False  # ``98 F.``
+    return _opening(words, i, around) and _ended(words, at)
+
+
+def _opening(words: Tokens, i: int, around: Around) -> bool:
+    """Whether a person may begin with word ``i``: no result, whose name would stand before it."""
     before = words.gap(i - 1) if i else ""
-    opening = words.opens(i) or _word(words, i - 1) in around.opens | around.persons or before in (", ", " (")
-    return opening and _ended(words, at)
+    return words.opens(i) or _word(words, i - 1) in around.opens | around.persons or before in (", ", " (")
 
 
 def _said_so(words: Tokens, i: int, around: Around) -> bool:

@@ -31,6 +31,8 @@ AGES = {
         ("93/M", "93"),
         ("a frail 96 F with cough", "96"),
         ("Female, 93, from home", "93"),
+        ("a 93 female with cough", "93"),
+        ("Quarrel (F 93) came", "93"),
         ("her mother, 95, died", "95"),
         ("father died at 91.", "91"),
         ("on her 93rd birthday", "93"),
@@ -56,10 +58,13 @@ MEASURED = {
         "PT 93, INR 1.2. INR 2.93. Sodium 93. Glucose 93, 101, 120. Lactate, 95, high",
         "patient 95 kg, 100 cm; she was 93 on room air; his heart rate is 93.",
         "walked 100 m; 100M cells; Furosemide, 100, twice; turned 90 degrees; patient 100 mg given",
+        "Ferritin 93 female 11-307, Hb 95 male 130-170; ward 101 female; pulse M 95, F 101; CD4 93, VL 100",
+        "He was 100 percent well. Dr. Quarrel, 100 mg given. Nurse Quarrel, 95 minutes later; 93 patients",
         "Mrs Quarrel is 88. pt 89, F/72, a 74 F with cough",
     ],
     "es": [
         "paciente de 93 kg; mujer de 95 kg y 100 cm; FC de 93 a 100 lpm; de 93 a 95 %; sube de 93 a 120.",
+        "Factor V 95, H 100; 93 mujeres; Hb 95 mujer 110-150; FC 100, F 93",
         "TA 120/93, FC 95. hace 93 años; hemoglobina de 93. a los 93 minutos, cede",
     ],
 }
