@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from oathward.core.errors import DecodeError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
@@ -11,10 +13,12 @@ from oathward.deidentifying.format import Content, Format, Shaped, Terms, Unit, 
 from oathward.patients.identifiers import Reading
 from oathward.patients.split import split
 from oathward.protocols.hl7v2.batch import split_batch
+from oathward.protocols.hl7v2.escapes import unescape_bytes
 from oathward.protocols.hl7v2.reader import Message, decode
 from oathward.protocols.hl7v2.told import known_of
 
 _BEGINS = (b"MSH", b"FHS", b"BHS")
+_ESCAPE, _USUAL = b"\\", b"^~\\&"
 _FRAME = b"\x0b\x1c"
 _BYTES_MAX = 256 << 20
 
@@ -54,4 +58,24 @@ def _unit(message: Message, terms: Terms) -> Unit:
     )
 
 
-FORMAT = Format("hl7v2", ".hl7", _recognise, _compile, _read, _BYTES_MAX, names=b"PID")
+def _texts(data: bytes) -> Iterator[str]:
+    """Give what of a file that was written is searched: each message in its character set, and what escapes in it write.
+
+    What is no message any more is searched as it is, in both ways in which one that says nothing is read.
+    """
+    if data.isascii() and _ESCAPE not in data.replace(_USUAL, b""):
+        yield data.decode("ascii")
+        return
+    try:
+        messages = [decode(raw) for raw in split_batch(data)]
+    except DecodeError:
+        yield data.decode("utf-8", "replace")
+        yield data.decode("latin-1")
+        return
+    for message in messages:
+        yield b"\r".join(message.segments).decode(message.charset, "replace")
+        written = b"\r".join(unescape_bytes(one, message.separators) for one in message.segments[1:])
+        yield written.decode(message.charset, "replace")
+
+
+FORMAT = Format("hl7v2", ".hl7", _recognise, _compile, _read, _BYTES_MAX, names=b"PID", texts=_texts)

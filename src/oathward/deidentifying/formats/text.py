@@ -11,7 +11,7 @@ Deliberately absent: tables and formats of word processors.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from oathward.core.errors import DecodeError, DeidentificationError
 from oathward.core.labels import CLASSES
@@ -40,15 +40,7 @@ def _compile(terms: Terms) -> Plan:
 
 
 def _read(data: bytes, _terms: Terms) -> Content:
-    charset = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
-    try:
-        text = data.decode(charset)
-    except UnicodeDecodeError:
-        if charset != "utf-8":
-            raise DecodeError(
-                "text", "the character set its mark says", reason=Reason.CHARSET_BROKEN
-            ) from None
-        charset, text = "latin-1", data.decode("latin-1")
+    text, charset = _decoded(data)
     if _CONTROL.search(text):  # UTF-32 begins as UTF-16 does; what stands between letters hides every word
         raise DecodeError("text", "no control characters", reason=Reason.CHARSET_BROKEN)
 
@@ -59,6 +51,31 @@ def _read(data: bytes, _terms: Terms) -> Content:
         return Shaped((edited(text, edits).encode(charset, "replace"),), {}, {_NOTE: len(edits)})
 
     return Content([Unit((), lambda: NOTHING, shape)], one_after_another)
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Give a text, and its character set.
+
+    Raises:
+        DecodeError: ``CHARSET_BROKEN``; it is not what its mark says.
+    """
+    charset = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
+    try:
+        return data.decode(charset), charset
+    except UnicodeDecodeError:
+        if charset != "utf-8":
+            raise DecodeError(
+                "text", "the character set its mark says", reason=Reason.CHARSET_BROKEN
+            ) from None
+    return data.decode("latin-1"), "latin-1"
+
+
+def _texts(data: bytes) -> Iterator[str]:
+    """Give what of a file that was written is searched: the text, in its character set."""
+    try:
+        yield _decoded(data)[0]
+    except DecodeError:
+        yield data.decode("latin-1")
 
 
 def edits_of(plan: Plan, text: str, seeds: Seeds) -> Sequence[Edit] | None:
@@ -78,4 +95,4 @@ def reading_of(texts: Reading) -> Reading:
     return Reading(texts.decide, lambda _text: (), lambda _text: ())
 
 
-FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX, names=None)
+FORMAT = Format("text", ".txt", _recognise, _compile, _read, _BYTES_MAX, names=None, texts=_texts)
