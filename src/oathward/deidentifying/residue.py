@@ -33,6 +33,7 @@ DEPTH_MAX = 3
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 BIRTHS = ".birth-date"
+NOTHING: Mapping[bytes, str] = {}
 
 _KEPT = frozenset(("keep", "listed"))
 _PLACE = "organisation.name"
@@ -92,37 +93,46 @@ def _tells(kind: str, value: str, token: str) -> bool:
 
 
 def found_in(
-    data: bytes, hasher: WordHasher, known: Mapping[bytes, str], texts: Iterable[str] | None = None
+    data: bytes,
+    hasher: WordHasher,
+    known: Mapping[bytes, str],
+    texts: Iterable[str] | None = None,
+    own: Mapping[bytes, str] = NOTHING,
 ) -> Counter[str]:
     """Count by class what of the known stands in a file.
 
     Args:
+        own: what is known besides, of this file alone.
         texts: of the file, where its format knows them better than by its bytes.
     """
     found: dict[bytes, str] = {}
-    if known:
+    seen: set[str] = set()
+    if known or own:
         for whole in (_decoded(bytes(data)),) if texts is None else texts:
             for text in _texts(whole, 0):
-                for token in _tokens(text):
+                for token in _tokens(text, seen):
                     hashed = hasher.token(token)
                     if hashed in known:
                         found[hashed] = known[hashed]
+                    elif hashed in own:
+                        found[hashed] = own[hashed]
     return Counter(found.values())
 
 
-def _tokens(text: str) -> Iterator[str]:
-    """Give every run of one to ``RUNS_MAX`` neighbouring words, as ``token_of`` writes it; each once."""
-    seen: set[str] = set()
+def _tokens(text: str, seen: set[str]) -> Iterator[str]:
+    """Give every run of one to ``RUNS_MAX`` neighbouring words, as ``token_of`` writes it, unless it was seen."""
+    # Of plain words in lower case ``token_of`` would give the same; there are many.
+    words = _WORDS.findall(text.lower()) if text.isascii() else map(token_of, _WORDS.findall(text))
     window: list[str] = []
-    for match in _WORDS.finditer(text):
-        window.append(token_of(match[0]))
+    for last in words:
+        window.append(last)
         del window[:-RUNS_MAX]
         token = ""
         for word in reversed(window):
             token = word + token
             if len(token) > LENGTH_MAX:
                 break
-            if _length(token) >= LENGTH_MIN and token not in seen:
+            if token not in seen and _length(token) >= LENGTH_MIN:
                 seen.add(token)
                 yield token
 

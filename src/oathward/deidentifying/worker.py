@@ -25,7 +25,7 @@ import mmap
 import os
 import socket
 import sys
-from collections import ChainMap, Counter
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -225,12 +225,12 @@ class Worker:
             kind: its format; empty for what is of none.
             own: what is searched for in this file, as ``know`` takes it, besides.
         """
-        known = ChainMap({bytes.fromhex(word): cls for word, cls in own.items()}, self._known)
+        here = {bytes.fromhex(word): cls for word, cls in own.items()}
         with _mapped(target, os.fstat(target).st_size) as mapped:
             data = mapped[:]
         of = formats()[kind] if kind else None
         texts = of.texts(data) if of and of.texts else None
-        found = dict(residue.found_in(data, self._words, known, texts))
+        found = dict(residue.found_in(data, self._words, self._known, texts, here))
         return {"found": found, "named": of.named(data) if of and not found else ""}
 
 

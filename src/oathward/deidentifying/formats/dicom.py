@@ -10,7 +10,6 @@ Source: DICOM PS3.10 §7 (file format), PS3.15 Annex E.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache, partial
@@ -50,7 +49,8 @@ _WORDS = {
 _MADE_BY = (0x00080070, 0x00081090, 0x00181020, 0x00280010, 0x00280011)
 """Manufacturer, model, software versions, rows, columns."""
 
-_PRINTED = re.compile(rb"[\x20-\x7e]{6,}").findall
+_PRINTED_MIN = 6
+_IS_PRINTED = bytes(0x20 <= byte <= 0x7E for byte in range(256))
 """As many letters and digits as anything that is searched for has."""
 
 _IMAGE_TYPE, _BITS_STORED = 0x00080008, 0x00280101
@@ -132,7 +132,17 @@ def _texts(data: bytes) -> Iterator[str]:
     if not file.inflated:
         yield b"\n".join((data[:begin], data[end:])).decode("utf-8", "replace")
     yield "\n".join(texts_of(file))
-    yield b"\n".join(_PRINTED(file.data, begin, end)).decode("ascii")
+    yield b"\n".join(_printed(bytes(file.data[begin:end]))).decode("ascii")
+
+
+def _printed(data: bytes) -> Iterator[bytes]:
+    """Give runs of ASCII that can be printed: a pattern would go byte by byte through pixels that hold none."""
+    marks = data.translate(_IS_PRINTED)
+    begin = marks.find(b"\1" * _PRINTED_MIN)
+    while begin >= 0:
+        end = marks.find(b"\0", begin)
+        yield data[begin : end if end >= 0 else len(data)]
+        begin = marks.find(b"\1" * _PRINTED_MIN, end) if end >= 0 else -1
 
 
 def made_by(file: File) -> Made:
