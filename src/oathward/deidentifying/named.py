@@ -6,6 +6,8 @@
 | units that name somebody | there are no more than the file has of what each begins with (``Format.names``): one in an image, none in a text |
 
 Rules:
+- Numbers of a file are looked for as a whole; where there are more than ``ALONE_MAX``, or of one more than ``RUNS_MAX`` runs, each run must stand
+  somewhere. All of it is linear in the file.
 - Bytes are searched as they are, then as escapes of JSON and HL7 v2 and two bytes a character write them. Nothing is parsed: what reads
   foreign structure is the worker.
 - A file is read in blocks, never mapped: who shortens it meanwhile must not end the parent.
@@ -36,10 +38,14 @@ INFLATED_MAX = 32
 ALONE_MAX = 64
 """Numbers of one file that are looked for one by one; more are looked for together, by their runs."""
 
-_GAP = rb"[\x00-\xff]{0,24}?"
+RUNS_MAX = 8
+"""Of a number that is looked for as a whole; of one that has more each has to stand somewhere: an OID that names a patient."""
+
+_GAP = r"(?s:.{0,24})"
 """What an escape, or a character of another alphabet, takes at most."""
 
-_EDGE, _TAG_OR_EDGE = rb"(?![A-Za-z0-9])", rb"(?![A-Za-z0-9](?!\x00))"
+_BEFORE = r"(?:\A|[^A-Za-z0-9])"
+_EDGE, _TAG_OR_EDGE = r"(?:\z|[^A-Za-z0-9])", r"(?:\z|[^A-Za-z0-9]|[A-Za-z0-9]\x00)"
 _DEFLATED = b"1.2.840.10008.1.2.1.99"
 _RUN = re.compile(rb"[A-Za-z0-9]+")
 _JSON = re.compile(rb"\\(?:u00([0-7][0-9A-Fa-f])|u[0-9A-Fa-f]{4}|[nrtbf])")
@@ -93,28 +99,33 @@ def _missing(
 ) -> set[str]:
     """Give which of some numbers stand nowhere in a file."""
     runs = {value: _RUN.findall(value.encode("ascii", "replace").replace(b"?", b" ")) for value in wanted}
-    together = len(wanted) > ALONE_MAX
-    forms = {value: _form(value, runs[value], edged=edged) for value in wanted} if not together else {}
-    left = {run for found in runs.values() for run in found}
+    alone = {value for value in wanted if len(runs[value]) <= RUNS_MAX} if len(wanted) <= ALONE_MAX else set()
+    forms = {value: _form(value, runs[value], edged=edged) for value in alone}
+    left = {run for value, found in runs.items() if value not in alone for run in found}
     for block in _blocks(source, size, OVERLAP_BYTES):
         text = written(block)
-        if together:
+        if left:
             left.difference_update(left.intersection(_RUN.findall(text)))
-        else:
-            forms = {value: form for value, form in forms.items() if not form.search(text)}
-        if not (left if together else forms):
+        forms = {value: form for value, form in forms.items() if not form.search(text)}
+        if not left and not forms:
             break
-    if not together:
-        return set(forms)
-    return {value for value, found in runs.items() if not found or not left.isdisjoint(found)}
+    together = wanted - alone
+    return {*forms, *(value for value in together if not runs[value] or not left.isdisjoint(runs[value]))}
 
 
-def _form(value: str, runs: Sequence[bytes], *, edged: bool) -> re.Pattern[bytes]:
-    """Write how a number may stand in a file; ``edged``: none goes on with a letter or digit, as the next tag of DICOM may begin."""
+def _form(value: str, runs: Sequence[bytes], *, edged: bool) -> Any:
+    """Write how a number may stand in a file; ``edged``: none goes on with a letter or digit, as the next tag of DICOM may begin.
+
+    RE2 reads it, in time that is linear in the file: who writes the file chooses the number too.
+    """
     if not runs:
         return re.compile(b"|".join(map(re.escape, _ways(value))), re.IGNORECASE)
-    body = _GAP.join(re.escape(run) for run in runs)
-    return re.compile(rb"(?<![A-Za-z0-9])" + body + (_EDGE if edged else _TAG_OR_EDGE))
+    import re2  # heavy, and only who has files needs it
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    body = _GAP.join(run.decode("ascii") for run in runs)
+    return re2.compile((_BEFORE + body + (_EDGE if edged else _TAG_OR_EDGE)).encode("ascii"), options)
 
 
 def _ways(value: str) -> list[bytes]:

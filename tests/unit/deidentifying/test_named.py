@@ -147,3 +147,12 @@ def test_no_real_file_is_held_by_it(folder):
     assert held == []
     assert seen or folder == "freetext"
     print(f"{folder}: {seen} files that name somebody")
+
+
+@pytest.mark.parametrize("runs", [7, 24, 400])
+def test_a_number_of_many_parts_is_looked_for_in_a_time_that_ends(tmp_path, runs):
+    """Who writes the file chooses the number: by a pattern that goes back seven parts took 20 s in 600 bytes, more never ended."""
+    number = "-".join(["1"] * runs + ["4711"])
+    data = b"NTE|1||" + b"1 " * 400 + PID.format("7731").encode()
+    assert not checked(tmp_path, data, "hl7v2", [one(number)])
+    assert checked(tmp_path, data + number.encode(), "hl7v2", [one(number)])
