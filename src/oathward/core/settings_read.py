@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import types
 import typing
+from functools import cache
 
 from oathward.core.errors import SettingsError
 
@@ -23,7 +24,7 @@ def section(kind: type, values: object, where: str) -> typing.Any:
     """
     if not isinstance(values, dict):
         raise SettingsError(where, "must be a table")
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     check_known(values, hints, where)
     for key, value in values.items():
         wanted = hints[key]
@@ -38,6 +39,12 @@ def section(kind: type, values: object, where: str) -> typing.Any:
         ):
             raise SettingsError(f"{where} {key}", f"must be {wanted.__name__}")
     return kind(**values)
+
+
+@cache
+def _hints(kind: type) -> dict[str, typing.Any]:
+    """Read a section's types; from their text it is most of what reading settings takes, once for each kind is enough."""
+    return typing.get_type_hints(kind)
 
 
 _NAMES = dict[str, list[str]]
