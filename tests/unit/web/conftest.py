@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pytest
 from starlette.testclient import TestClient
 from tests.site import Site
+from tests.unit.web.viewers import one_loop
 
 from oathward.app import build
 from oathward.vault.keeper import client as keepers
@@ -14,6 +15,12 @@ from oathward.web.frame import create
 
 BASE = "http://127.0.0.1:2579"
 OURS = {"origin": BASE}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_loop():
+    with one_loop():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ def prepared(tmp_path_factory):
     return site
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(prepared):
     site = build(prepared.settings, "app")
     yield site
@@ -40,9 +40,10 @@ def opened(prepared):
     site.engine.dispose()
 
 
-@pytest.fixture
-def console(opened, monkeypatch):
-    return console_of(opened, monkeypatch)
+@pytest.fixture(scope="module")
+def console(opened):
+    with pytest.MonkeyPatch.context() as patch:
+        yield console_of(opened, patch)
 
 
 @contextmanager

@@ -6,8 +6,11 @@ and sessions are is tested with the keeper itself; here it counts what each role
 
 import re
 from collections import Counter
+from contextlib import contextmanager
 from dataclasses import replace
 
+import pytest
+from anyio.from_thread import start_blocking_portal
 from starlette.testclient import TestClient
 
 from oathward.core.errors import KeeperError
@@ -68,6 +71,14 @@ def console_of(opened, monkeypatch, **visits):
         asking, "LOOK_S", 1e9
     )  # the rules are read once: what is counted is each request's own
     return create(replace(opened, keeper=keeper)), keeper
+
+
+@contextmanager
+def one_loop():
+    """Let clients share an event loop: one that is not entered makes its own for each request, a quarter of what that takes."""
+    with start_blocking_portal() as portal, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TestClient, "portal", portal)
+        yield
 
 
 def viewer(app, role) -> TestClient:
