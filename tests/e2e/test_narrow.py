@@ -44,3 +44,18 @@ def test_a_button_below_a_table_does_not_touch_its_line(table):
     edge(100)
     rows, button = (page.locator(one).bounding_box() for one in (".rows", "button"))
     assert button["y"] - (rows["y"] + rows["height"]) >= 16
+
+
+def test_a_table_that_folds_shows_every_value_with_its_head_on_a_phone(chromium):
+    css = (HERE / "static" / "console.css").read_text()
+    cells = "".join(f'<td data-head="Head {n}">{"word" * 9}</td>' for n in range(9))
+    page = chromium.new_page(viewport=PHONE)
+    page.set_content(
+        f"<!doctype html><style>{css}</style><main><div class='rows folding'><table><tbody><tr>{cells}</tr></tbody></table></div></main>"
+    )
+    rows = page.locator(".rows").evaluate("e => [e.scrollWidth, e.clientWidth]")
+    assert rows[0] <= rows[1]
+    shown = page.locator("td").nth(8)
+    assert "Head 8" in shown.evaluate("e => getComputedStyle(e, '::before').content")
+    assert shown.bounding_box()["y"] > page.locator("td").first.bounding_box()["y"]
+    page.close()

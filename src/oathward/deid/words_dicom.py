@@ -47,8 +47,8 @@ def otherwise(profile: Profile, cls: str) -> str:
         return some(f"{some(map(_name, of))} {_is(len(of))} {became}" for became, of in found.items())
     most = sorted(found, key=lambda became: -len(found[became]))
     if len(most) == 1 and several == len(every):
-        return f"all {several:,} attributes are {most[0]}"
-    return f"of {len(every):,} attributes {some(f'{len(found[one]):,} {_is(len(found[one]))} {one}' for one in most)}"
+        return f"all its {several:,} attributes are {most[0]}"
+    return f"of its {len(every):,} attributes {some(f'{len(found[one]):,} {_is(len(found[one]))} {one}' for one in most)}"
 
 
 def outcome(profile: Profile, tag: int, vr: bytes) -> str:

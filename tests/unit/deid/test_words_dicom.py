@@ -65,7 +65,7 @@ def test_births_that_move_elsewhere_are_emptied_in_dicom_and_the_page_says_so():
     assert said["patient.birth-date"].becomes.startswith("moves by")
     assert "PatientBirthDate (0010,0030) is emptied" in said["patient.birth-date"].dicom
     assert said["device.type"].dicom == ""
-    assert said["order"].dicom == "all 4 attributes are emptied"
+    assert said["order"].dicom == "all its 4 attributes are emptied"
     assert "keyed name of the person" in said["patient.name"].dicom
     telemetry = {row.cls: row for row in words.said(PROFILES["device-telemetry"])}
     assert telemetry["patient.name"].dicom == "", "no pseudonym leaves of whom it removes the numbers"

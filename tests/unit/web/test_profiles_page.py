@@ -91,7 +91,7 @@ def test_two_are_compared(page):
 
 @pytest.mark.parametrize("kind", examples())
 def test_before_and_after_say_what_the_preview_says(page, kind):
-    text = page(f"/profiles/research/example?format={kind}&show=all")
+    text = page(f"/profiles/research/example?format={kind}")
     made = preview(builtin_profiles()["research"], kind)
     assert f"{sum(row.what == 'removed' for row in made.rows)} removed" in text
     for row in made.rows:
@@ -100,8 +100,13 @@ def test_before_and_after_say_what_the_preview_says(page, kind):
         assert row.why.replace("`", "") in text
     assert "<del>" in text
     assert "<ins>" in text
-    short = page(f"/profiles/research/example?format={kind}")
-    assert short.count("<tr>") == 1 + sum(row.what != "kept" for row in made.rows)
+    first, _, folded = text.partition("<details><summary")
+    assert first.count("<tr>") == 1 + sum(row.what != "kept" for row in made.rows)
+    kinds = [row.what for row in made.rows]
+    if "kept" in kinds:
+        assert folded.partition("</details>")[0].count("<tr>") == 1 + kinds.count("kept")
+    if {"changed", "removed"} <= set(kinds):
+        assert first.rindex("</svg>changed") < first.index("</svg>removed"), "first what changes"
 
 
 def test_what_is_held_says_so(page):

@@ -52,12 +52,12 @@ DIRECTIONS = {
     "other": ("off", "in another form"),
 }
 WHATS = {
-    "kept": ("ok", "kept"),
     "changed": ("note", "changed"),
-    "removed": ("off", "removed"),
     "added": ("note", "added"),
+    "removed": ("off", "removed"),
+    "kept": ("ok", "kept"),
 }
-SHOWN = {"": "what changes", "all": "every value"}
+"""What becomes of a value, in the order in which an example shows it; what is kept is folded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,6 @@ def example(view: View) -> Response:
     profile = known(view).one(view.part("profile"))
     kinds = examples()
     kind = view.asked("format", known=kinds) or "hl7v2"
-    shown = view.asked("show", known=SHOWN)
     made = preview(profile, kind, story(view))
     counts = Counter(row.what for row in made.rows)
     return view.page(
@@ -161,8 +160,8 @@ def example(view: View) -> Response:
         kinds=kinds,
         made=made,
         profile=profile,
-        rows=[row for row in made.rows if shown or row.what != "kept"],
-        shown=shown,
+        kept=[row for row in made.rows if row.what == "kept"],
+        rows=[row for what in WHATS for row in made.rows if row.what == what != "kept"],
         whats=WHATS,
     )
 
