@@ -121,12 +121,14 @@ class Heard:
         begun: id, how many files there are, what an earlier run did of them. Nothing is written before it returns.
         done: what became of files, once it is in the journal; again of a file that was taken back.
         say: how far it is, at each file.
+        beat: that it runs, every few seconds while it waits for a file.
         ended: what it came to, and where something may be put beside it; nobody else writes there before it returns.
     """
 
     begun: Callable[[str, int, Sequence[Entry]], None] = lambda *_: None
     done: Callable[[Sequence[Entry]], None] = lambda _: None
     say: Say = lambda *_: None
+    beat: Callable[[], None] = lambda: None
     ended: Callable[[Done, Output], None] = lambda *_: None
 
 
@@ -149,7 +151,7 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard(
     found = walk.items(order.source)
     with alone(jobs.with_name(f"{jobs.name}-outputs"), target, order.by, now_us):
         id_, journal = _journal(order, target, jobs, now_us, files=len(found))
-        with Output(target) as output:
+        with Output(target, journal.head["begun_us"]) as output:
             done = _run(order, whom, journal, output, found, id_, heard)
             heard.ended(done, output)
             return done
@@ -165,14 +167,17 @@ def _run(
     heard: Heard,
 ) -> Done:
     names = {item: name_of(whom.device_key, item.path or order.source.name) for item in found}
-    earlier = [journal.entries[name] for name in names.values() if name in journal.entries]
+    found = sorted(
+        found, key=names.__getitem__
+    )  # their own order would say, beside that of another project, which is which
+    earlier = [journal.entries[names[item]] for item in found if names[item] in journal.entries]
     heard.begun(id_, len(found), earlier)
     output.sweep(journal.entries.values())
     waiting = [item for item in found if names[item] not in journal.entries]
     begun = _begun(order, journal)
 
     def workers(told: Mapping[str, Any]) -> Workers:
-        return Workers(order.processes, lambda: Worker(told, order.time_s))
+        return Workers(order.processes, lambda: Worker(told, order.time_s), heard.beat)
 
     hasher = WordHasher(base64.b64decode(journal.head[WORD_KEY]))
     files = Files(

@@ -5,6 +5,7 @@ Rules:
 - The folder is opened once, and all in it is reached from there, step by step; no link is followed.
 - A folder in it that became something else is an error of the job: nobody knows what was put in its place.
 - A file that is no plain file any more is not what was written. It is not opened: a pipe would wait for ever.
+- All that is written has one time of change: when each was written would say in which order, and so tie what two projects were given.
 
 Deliberately absent: what is written (``files``), what of it stays (``searching``).
 
@@ -93,14 +94,15 @@ class Output:
     """One output folder, open.
 
     Args:
-        target: a folder that is there.
+        target: a folder that is there. at_us: when all in it was written, as its files say.
 
     Raises:
         InputError: it is none, or a link.
     """
 
-    def __init__(self, target: Path) -> None:
+    def __init__(self, target: Path, at_us: int) -> None:
         self._partial = -1
+        self._at_ns = at_us * 1_000
         try:
             self._root = os.open(target, _AS_FOLDER)
         except OSError as error:
@@ -113,6 +115,10 @@ class Output:
         """Take away what is not finished, and close it."""
         try:
             self._clear()
+            with suppress(PermissionError):  # of what another user put there
+                for name in _names(self._root):
+                    self._date(name, self._root)
+                os.utime(self._root, ns=(self._at_ns, self._at_ns))
         finally:
             os.close(self._root)
 
@@ -138,6 +144,7 @@ class Output:
                         with suppress(FileExistsError):
                             os.mkdir(name, dir_fd=self._root)
                         folders[name] = self._folder(name)
+                    self._date(entry.name, self._partial)
                     os.rename(entry.name, file, src_dir_fd=self._partial, dst_dir_fd=folders[name])
             for fd in folders.values():
                 os.fsync(fd)
@@ -212,6 +219,9 @@ class Output:
         """Write a file beside the others, in place of one that is there."""
         with os.fdopen(self.created(name), "wb") as file:
             file.write(data)
+
+    def _date(self, name: str, folder: int) -> None:
+        os.utime(name, ns=(self._at_ns, self._at_ns), dir_fd=folder, follow_symlinks=False)
 
     @contextmanager
     def _at(self, entry: Entry | str) -> Iterator[tuple[int, str]]:

@@ -19,8 +19,9 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -32,6 +33,7 @@ from oathward.deidentifying import frames
 from oathward.deidentifying.sandbox import SandboxError
 
 START_S_MAX = 60.0
+BEAT_S = 5.0
 _SAID_BYTES_MAX = 4_096
 _PLACE = re.compile(rb" at ([a-z0-9_]+\.py:\d{1,4})(?!\d)")
 _BUG = re.compile(rb"a worker ended by (\w{1,64})([^;\n]*); its file is held\n")
@@ -130,10 +132,13 @@ class Workers:
 
     Args:
         count: of threads. make: makes a worker.
+        beat: called every ``BEAT_S`` while an answer is waited for, in the thread that waits.
     """
 
-    def __init__(self, count: int, make: Callable[[], Worker]) -> None:
-        self._make = make
+    def __init__(
+        self, count: int, make: Callable[[], Worker], beat: Callable[[], None] = lambda: None
+    ) -> None:
+        self._make, self._beat = make, beat
         self._threads = ThreadPoolExecutor(count)
         self._mine = threading.local()
         self._all: list[Worker] = []
@@ -152,7 +157,12 @@ class Workers:
 
     def map(self, ask: Callable[[Worker, Thing], Answer], things: Iterable[Thing]) -> Iterator[Answer]:
         """Ask about each thing; gives the answers in their order."""
-        return self._threads.map(lambda thing: ask(self._own(), thing), things)
+        asked = deque(self._threads.submit(lambda thing: ask(self._own(), thing), one) for one in things)
+        while asked:
+            answer = asked.popleft()
+            while not wait((answer,), BEAT_S).done:
+                self._beat()
+            yield answer.result()
 
     def _own(self) -> Worker:
         """Give this thread's worker."""

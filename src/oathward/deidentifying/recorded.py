@@ -78,7 +78,7 @@ class Recorded:
     @property
     def heard(self) -> Heard:
         """What the job is to call."""
-        return Heard(self._begun, self._done, self._step)
+        return Heard(self._begun, self._done, self._step, self._beat)
 
     def ended(self, done: Done) -> None:
         """Note that the job ended."""
@@ -124,6 +124,9 @@ class Recorded:
         self._say(step, done, of)
         if step == "search":
             self._searched = done
+        self._beat()
+
+    def _beat(self) -> None:
         if self._now_us() - self._told_us >= BEAT_US:
             self._advance(())
 

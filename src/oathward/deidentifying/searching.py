@@ -89,7 +89,7 @@ def search(
         InputError: a folder of the output was replaced.
     """
     searcher = _Searcher(output, _of_all(profile, journal))
-    written = [entry for entry in journal.entries.values() if entry.written]
+    written = [entry for _, entry in sorted(journal.entries.items()) if entry.written]
     remains: Counter[str] = Counter()
     named: dict[str, str] = {}
     answers = workers.map(searcher.search, written)

@@ -13,7 +13,7 @@ from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles, builtin_texts
-from oathward.deidentifying import job
+from oathward.deidentifying import job, pool
 from oathward.deidentifying.journal import WORD_KEY, Journal
 from oathward.deidentifying.residue import found_in
 from oathward.deidentifying.whom import Secrets
@@ -84,6 +84,29 @@ def test_what_was_moved_and_not_noted_does_not_stay(order, tmp_path, monkeypatch
     assert left(order) == []
 
 
+class Calm(Captured):
+    """A worker that finds nothing in what was written."""
+
+    def ask(self, head, files=()):
+        return {"found": {}, "named": ""} if head.get("op") == "search" else super().ask(head, files)
+
+
+def test_neither_time_nor_order_of_what_leaves_says_which_file_of_the_folder_one_is(
+    order, tmp_path, monkeypatch
+):
+    """Two projects that get the same folder would be joined by the rank of each file."""
+    for name in "bcdefghi":
+        (order.source / f"{name}.txt").write_bytes(b"nobody")
+    monkeypatch.setattr(job, "Worker", Calm)
+    listed = []
+    heard = job.Heard(done=listed.extend, ended=lambda _, output: output.put("report", b"{}"))
+    done = job.run(order, Nobody(), tmp_path / "jobs", 5_000_000, heard)
+    names = [one.name for one in done.entries]
+    assert names == sorted(names) == [one.name for one in listed]
+    assert len(left(order)) == 9 + 1
+    assert {path.stat().st_mtime_ns for path in (order.target, *order.target.rglob("*"))} == {5_000_000_000}
+
+
 class Away(Nobody):
     """The keeper goes away after the first file."""
 
@@ -149,6 +172,25 @@ def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
     assert "1970-01-01" in why
     assert len([*(tmp_path / "jobs").iterdir()]) == 1
     assert not any((tmp_path / "jobs-outputs").iterdir())
+
+
+def test_while_a_file_takes_long_it_is_told_every_few_seconds_that_it_runs(order, tmp_path, monkeypatch):
+    beats = []
+
+    class Long(Captured):
+        def ask(self, head, files=()):
+            if head.get("op") == "file":
+                until = time.monotonic() + 20
+                while len(beats) < 3 and time.monotonic() < until:
+                    time.sleep(0.001)
+            return super().ask(head, files)
+
+    monkeypatch.setattr(job, "Worker", Long)
+    monkeypatch.setattr(pool, "BEAT_S", 0.01)
+    heard = job.Heard(beat=lambda: beats.append(threading.current_thread()))
+    job.run(order, Nobody(), tmp_path / "jobs", 1, heard)
+    assert len(beats) >= 3
+    assert {*beats} == {threading.current_thread()}
 
 
 class Slow(Captured):

@@ -9,6 +9,7 @@ from oathward.core.reasons import Reason
 from oathward.deidentifying.journal import Entry
 from oathward.deidentifying.output import Output
 
+AT_US = 1_800_000_000_000_000
 ONE = Entry("ABCD", "text", ".txt")
 
 
@@ -35,7 +36,7 @@ def written(output, data=b"ours"):
 
 
 def test_what_was_written_is_found_in_its_place_and_taken_back(target):
-    with Output(target) as output:
+    with Output(target, AT_US) as output:
         written(output)
         output.settle([ONE])
         fd = output.opened(ONE)
@@ -49,7 +50,7 @@ def test_what_was_written_is_found_in_its_place_and_taken_back(target):
 @pytest.mark.parametrize("what", ["sweep", "settle", "opened", "remove"])
 def test_a_folder_that_became_a_link_stops_the_job(target, outside, what):
     (target / "AB").symlink_to(outside)
-    with Output(target) as output:
+    with Output(target, AT_US) as output:
         written(output)
         argument = ONE if what in {"opened", "remove"} else [ONE]
         with pytest.raises(InputError) as caught:
@@ -64,7 +65,7 @@ def test_a_folder_that_became_a_link_stops_the_job(target, outside, what):
 def test_the_folder_itself_is_no_link(target, tmp_path):
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(InputError):
-        Output(tmp_path / "link")
+        Output(tmp_path / "link", AT_US)
 
 
 @pytest.mark.parametrize("how", ["link", "pipe", "socket", "folder"])
@@ -79,7 +80,7 @@ def test_what_is_no_plain_file_is_not_what_was_written_and_nobody_waits_for_it(t
         os.mknod(place, 0o140600)
     else:
         place.mkdir()
-    with Output(target) as output, pytest.raises(DeidentificationError) as caught:
+    with Output(target, AT_US) as output, pytest.raises(DeidentificationError) as caught:
         output.opened(ONE)
     assert caught.value.reason is Reason.FILE_CHANGED
 
@@ -89,7 +90,7 @@ def test_what_is_swept_are_names_in_the_folder_alone(target, outside):
     (target / "AB" / "link").symlink_to(outside / "more")
     os.mkfifo(target / "AB" / "pipe")
     (target / "AB" / "ABCD.txt").write_bytes(b"noted")
-    with Output(target) as output:
+    with Output(target, AT_US) as output:
         output.sweep([ONE])
     assert [path.name for path in (target / "AB").iterdir()] == ["ABCD.txt"]
     assert (outside / "more").read_bytes() == b"theirs"
@@ -98,7 +99,7 @@ def test_what_is_swept_are_names_in_the_folder_alone(target, outside):
 @pytest.mark.parametrize("name", ["report", ".partial"])
 def test_nothing_is_written_through_a_link(target, outside, name):
     (target / name).symlink_to(outside / "more")
-    with Output(target) as output:
+    with Output(target, AT_US) as output:
         output.partial()
         output.put("report", b"ours")
     assert (outside / "more").read_bytes() == b"theirs"

@@ -173,6 +173,10 @@ def test_while_one_file_takes_long_it_says_that_it_runs(site):
         site.clock.at_us += max(SILENT // 2, BEAT_US)
         job.heard.say("search", 1, 9)
         assert seen(site).state is JobState.RUNNING
+    for _ in range(5):
+        site.clock.at_us += max(SILENT // 2, BEAT_US)
+        job.heard.beat()
+        assert seen(site).state is JobState.RUNNING
     assert seen(site).progress.searched == 1
     site.clock.at_us += SILENT + 1
     assert seen(site).state is JobState.STOPPED
