@@ -136,11 +136,13 @@ class Rewriter:
 
         It spares shaping again all that refers to them, which is most of a bundle.
         """
+        if len(entries) == 1:
+            return [shape(self._compiler, entries[0].resource, entries[0].type, names)]
         found: dict[int, Shaped] = {}
-        telling = compartment().keys() - {"Patient"}
+        telling = compartment()
         for told in (False, True):
             for index, entry in enumerate(entries):
-                if (entry.type in telling) is told:
+                if (entry.type in telling and entry.type != "Patient") is told:
                     found[index] = one = shape(self._compiler, entry.resource, entry.type, names)
                     hollow = one.made is None or not (one.content or one.untouched)
                     if not told and hollow and (one.made is None or self._nameless(entry.type)):
