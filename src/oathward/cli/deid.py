@@ -41,7 +41,12 @@ def deid(
     *,
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Empty folder for what may leave.")],
     profile: Annotated[
-        str, typer.Option("--profile", metavar="NAME", help="What happens to each class of elements.")
+        str,
+        typer.Option(
+            "--profile",
+            metavar="NAME",
+            help="What happens to each class of elements; `oathward profile` lists them.",
+        ),
     ],
     project: Annotated[
         str,
@@ -69,7 +74,8 @@ def deid(
 ) -> None:
     """De-identify every file of a folder that is HL7 v2, FHIR, DICOM or text; everything else is held, and counted.
 
-    Run again after it was stopped, it goes on. Files get names of their own. Exit code 1 where something was held.
+    Run again after it was stopped, it goes on. Files get names of their own; beside them `oathward-report.html` and `oathward-report.json`
+    say what was done, held and why. Exit code 1 where something was held.
     """
     from oathward.cli.asking import hasher_of
     from oathward.cli.permitted import asks

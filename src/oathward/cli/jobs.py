@@ -48,7 +48,10 @@ def jobs(
     from oathward.core.db import read
     from oathward.jobs import views
     from oathward.jobs.model import JobFilters
+    from oathward.people import views as people
 
+    if reason and not job:
+        raise InputError("--reason", "is of one job: name it, oathward jobs JOB --reason CODE")
     with opened(data) as site:
         who_may(site, person, "deid.see")
         silent, at_us = views.silent_us(site.settings.deid.file_time_s_max), now_us(site)
@@ -57,12 +60,14 @@ def jobs(
                 rows = views.listed(
                     db, site.site, JobFilters(project=project), now_us=at_us, silent=silent, limit=limit
                 )
+                names = people.names(db, site.site, {one.by for one in rows})
             else:
                 row = views.one(db, site.site, job, now_us=at_us, silent=silent)
                 held, after = views.held(db, site.site, row.id if row else job, reason=reason, limit=limit)
+                names = people.names(db, site.site, {row.by} if row else set())
     if not job:
         found = [_plain(one) for one in rows]
-        emit({"jobs": found}, as_json=as_json, human=lambda: _list(found))
+        emit({"jobs": found}, as_json=as_json, human=lambda: _list(found, names))
         return
     if row is None:
         raise InputError("JOB", "there is none of this id: oathward jobs", reason=Reason.NOT_FOUND)
@@ -71,7 +76,7 @@ def jobs(
         "held_items": [_held(one) for one in held],
         "more": bool(after),
     }
-    emit(told, as_json=as_json, human=lambda: _show(told))
+    emit(told, as_json=as_json, human=lambda: _show(told, names))
 
 
 def _plain(row: JobRow) -> dict[str, Any]:
@@ -94,23 +99,23 @@ def _held(one: HeldItem) -> dict[str, Any]:
     return {"file": one.file, "unit": one.unit, "reason": one.reason, "place": one.place}
 
 
-def _list(found: list[dict[str, Any]]) -> None:
+def _list(found: list[dict[str, Any]], names: Mapping[str, str]) -> None:
     for one in found:
-        say(_line(one))
+        say(_line(one, names))
     print(f"{len(found)} listed.")
 
 
-def _line(one: Mapping[str, Any]) -> str:
+def _line(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return (
-        f"{one['id']}  {one['state']:<7}  {minute(one['begun'])}  {one['profile']}, {one['project']}, by {one['by']}:"
+        f"{one['id']}  {one['state']:<7}  {minute(one['begun'])}  {one['profile']}, {one['project']}, by {names.get(one['by'], one['by'])}:"
         f" {one['done']:,} of {one['files']:,} files, {one['written']:,} written, {one['held']:,} held"
     )
 
 
-def _show(told: Mapping[str, Any]) -> None:
+def _show(told: Mapping[str, Any], names: Mapping[str, str]) -> None:
     from oathward.core.meanings_files import of_file
 
-    say(_line(told))
+    say(_line(told, names))
     if told["state"] == "stopped":
         print("It stopped before its end; the same `oathward deid` command goes on.")
     bare = f"; of {told['bare']:,} little more than a number left" if told["bare"] else ""

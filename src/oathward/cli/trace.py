@@ -17,7 +17,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from oathward.core.settings import Settings
     from oathward.tracing.told import Back, Came, Filed, Onward, Went
@@ -60,7 +60,7 @@ def message(
             id_ = onward.with_control_id(site, key, device, _senders(site, device, sender), control_id)
         found = onward.of_message(site, id_)
         _record(site, who, "message", [id_], len(found.went), message=id_)
-    emit(_plain(asdict(found)), as_json=as_json, human=lambda: _show_onward(found))
+    emit(_plain(asdict(found)), as_json=as_json, human=lambda: _show_onward(found, {}))
 
 
 @APP.command()
@@ -84,7 +84,8 @@ def subject(
         id_ = id_ or _subject(site, data, str(identifier_file))
         found = onward.of_patient(site, id_, limit=limit)
         _record(site, who, "subject", [], len(found.went) + len(found.files), subject=found.subjects[0])
-    emit(_plain(asdict(found)), as_json=as_json, human=lambda: _show_onward(found))
+        names = _names(site, found.files)
+    emit(_plain(asdict(found)), as_json=as_json, human=lambda: _show_onward(found, names))
 
 
 @APP.command()
@@ -127,11 +128,12 @@ def back(
             with client.connect(site.settings, "gateway") as keeper:
                 files = jobs.sources(files, folder, keeper.device_key)
         known = [*(one.outgoing for one in found.went), *dict.fromkeys(one.file for one in files)]
+        names = _names(site, files)
         _record(site, who, "release", known if file else list(found.asked), len(found.went) + len(files))
     value = _plain(
         asdict(found) | {"files": list(map(asdict, files)), "asked": None if file else found.asked}
     )
-    emit(value, as_json=as_json, human=lambda: _show_back(found, files))
+    emit(value, as_json=as_json, human=lambda: _show_back(found, files, names))
     if not (found.went or found.notices or files):
         raise typer.Exit(1)
 
@@ -175,6 +177,15 @@ def _subject(site: Opened, data: str | None, identifier_file: str) -> str:
     return found
 
 
+def _names(site: Opened, files: Iterable[Filed]) -> Mapping[str, str]:
+    """Give the names of whoever ran jobs, by id."""
+    from oathward.core.db import read
+    from oathward.people import views
+
+    with read(site.engine) as db:
+        return views.names(db, site.site, {one.by for one in files})
+
+
 def _record(
     site: Opened, who: str, of: str, asked: Iterable[str], found: int, *, subject: str = "", message: str = ""
 ) -> None:
@@ -183,24 +194,24 @@ def _record(
     note(site, of, asked, found, by=who, now_us=now_us(site), subject=subject, message=message)
 
 
-def _show_onward(found: Onward) -> None:
+def _show_onward(found: Onward, names: Mapping[str, str]) -> None:
     for one in found.came:
         _show_came(one)
     if not found.came:
         say(f"Subject {found.subjects[0]}")
     _show_went(found.went)
-    _show_files(found.files)
+    _show_files(found.files, names)
     if not (found.went or found.files):
         print("Nothing of it went anywhere.")
     if not found.whole:
         print("There is more; --limit shows older ones.")
 
 
-def _show_back(found: Back, files: Sequence[Filed]) -> None:
+def _show_back(found: Back, files: Sequence[Filed], names: Mapping[str, str]) -> None:
     for one in found.came:
         _show_came(one)
     _show_went(found.went)
-    _show_files(files)
+    _show_files(files, names)
     for index in found.notices:
         print(f"A notice of what a patient allows; record {index} (`oathward ledger search`)")
     if not (found.went or found.notices or files):
@@ -228,11 +239,11 @@ def _show_went(went: Sequence[Went]) -> None:
         )
 
 
-def _show_files(files: Sequence[Filed]) -> None:
+def _show_files(files: Sequence[Filed], names: Mapping[str, str]) -> None:
     for one in files:
         when = f" of {iso(one.begun)}" if one.begun else ""
         say(
-            f"  file {one.file}, job {one.job}{when} by {one.by or '?'}: {one.profile}, project {one.project}, {one.units} units"
+            f"  file {one.file}, job {one.job}{when} by {names.get(one.by, one.by) or '?'}: {one.profile}, project {one.project}, {one.units} units"
         )
         for subject_id in one.subjects:
             say(f"    about subject {subject_id}")

@@ -57,6 +57,9 @@ def test_jobs_are_listed_and_one_is_shown(data, capsys, job):
     assert [held["file"] for held in go(job, "--reason", "patient.several")[1]["held_items"]] == ["BBBB"]
     code, shown, _ = go(job, "--limit", "1")
     assert (code, shown["more"], len(shown["held_items"])) == (0, True, 1)
+    code, _, err = go("--reason", "patient.several")
+    assert code not in (0, 1)
+    assert '"where":"--reason","why":"is of one job: name it' in err
     code, _, err = go("no-such")
     assert code == 66
     assert "there is none of this id" in err
