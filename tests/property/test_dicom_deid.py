@@ -1,6 +1,7 @@
 """Whatever a secret stands in of a file, nothing of it leaves: attributes, sequences, private ones, reports, any encoding."""
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,8 +13,8 @@ from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
 from oathward.deid.dicom import compile_dicom, known_of
 from oathward.deid.profile import builtin_profiles
-from oathward.protocols.dicom import annex_e
-from oathward.protocols.dicom.dictionary import TEXTS, vr_of
+from oathward.protocols.dicom import annex_e, catalogue
+from oathward.protocols.dicom.dictionary import OPAQUE, TEXTS, _vrs, vr_of
 from oathward.protocols.dicom.reader import EXPLICIT_BE, EXPLICIT_LE, IMPLICIT_LE, decode
 
 SYNTAXES = (EXPLICIT_LE, IMPLICIT_LE, EXPLICIT_BE, "1.2.840.10008.1.2.1.99")
@@ -83,6 +84,57 @@ def test_a_broken_file_is_refused_or_written_never_a_crash(data, cut, at):
         file = decode(broken)
         WRITERS["research"](file, "1", SEEDS)
         known_of(file)
+
+
+BYTES = sorted(
+    tag
+    for tag in _vrs()
+    if vr_of(tag) in OPAQUE
+    and tag not in catalogue.SHOWN | {catalogue.ENCAPSULATED_DOCUMENT}
+    and tag >> 16 > 6
+)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_of_bytes_those_alone_stay_that_show_or_measure(profile: str):
+    made = ct()
+    for tag in BYTES:
+        made.add_new(tag, "OB", b"Moreau was here!" * 2)
+    made.EncryptedAttributesSequence = [dataset(EncryptedContent=b"Moreau was here!")]
+    made.ICCProfile = b"Moreau was here!"
+    made.HPGLDocumentSequence = [dataset(HPGLDocument=b"Moreau was here!")]
+    out = written(profile, made)
+    assert b"was here" not in out
+    assert "EncryptedAttributesSequence" not in read(out)
+    assert "ICCProfile" not in read(out)
+    assert bytes(range(32)) in out
+
+
+LISTED = ("RescaleType", "ModalityLUTType", "ImagedNucleus")
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_words_stand_where_the_standard_lists_terms_in_no_profile(profile: str):
+    """Who made a text attribute of them must have meant one of the standard's; others are somebody's."""
+    made = ct(
+        RescaleType="Zed was here",
+        ImagedNucleus="Zed was here",
+        ModalityLUTType="Zed was here",
+        AlgorithmName="Zed was here",
+    )
+    made.TriggerSourceOrType = made.Radionuclide = made.PVCRejection = "Zed was here"
+    out = written(profile, made)
+    found = read(out)
+    assert not [one for one in LISTED if "was here" in str(found.get(one, ""))]
+    if profile != "research":  # where texts are cleaned, what names nobody stays
+        assert b"was here" not in out
+    kept = read(written(profile, ct(RescaleType="HU", ImagedNucleus="129Xe")))
+    assert kept.RescaleType == "HU"
+
+
+def written(profile: str, made: Any) -> bytes:
+    file = decode(encoded(made))
+    return WRITERS[profile](file, "1", SEEDS).joined(file.data)
 
 
 def test_the_texts_that_are_planted_are_most_of_the_table():

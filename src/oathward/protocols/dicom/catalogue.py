@@ -46,7 +46,9 @@ class Treatment(NamedTuple):
 _TEXT = Treatment("C", "Z")
 _FILLED = Treatment("C", "D")
 _KEPT = Treatment("K", "Z")
+_KEPT_FILLED = Treatment("K", "D")
 _GONE = Treatment("X", "X")
+_ZEROS = Treatment("D", "D")
 _DATES = Row(
     "Z", ((annex_e.RETAIN_LONGITUDINAL_FULL_DATES, "K"), (annex_e.RETAIN_LONGITUDINAL_MODIFIED_DATES, "C"))
 )
@@ -57,14 +59,14 @@ def _tags(text: str) -> frozenset[int]:
 
 
 KEPT = _tags(
-    # Code value, scheme and its version, long and URN codes; mapping resource name
-    "00080100 00080102 00080103 00080119 00080120 00080122 "
+    # Code value, scheme and its version, long and URN codes
+    "00080100 00080102 00080103 00080119 00080120 "
     # Manufacturer and model, software, of this and of other equipment
     "00080070 00081090 00180020 00181016 00181018 00181019 00181020 0018702A 0018702B 00189041 00189050 00203404 "
-    "00189524 00189525 00189526 00620009 00660031 00660036 "
+    "00189524 00189525 00189526 "
     # Acquisition by words of the machine: nucleus, sequence, kernel, filters, coils, plates, reconstruction
-    "00180024 00180085 00189005 00181210 00181160 00181161 00181250 00181251 00181260 00181261 00189320 00180030 "
-    "00541101 00541103 00541104 00541105 00181061 00181085 "
+    "00180024 00180085 00189005 00181210 00181160 00181161 00181250 00181251 00181260 00181261 00189320 "
+    "00541101 00541103 00541105 "
     # How pixels are to be shown: rescale and LUT types; MIME types
     "00281054 00283004 00420012 00420014"
 )
@@ -72,9 +74,27 @@ KEPT = _tags(
 
 FILLED = _tags(
     # Code meaning of a local scheme; text of a report, of an annotation; labels that must be there
-    "00080104 0040A160 00700006 00620005 00620020 30020002 00209056 00480106 006A000E"
+    "00080104 0040A160 00700006 00620005 00620020 30020002 00209056 00480106 006A000E 00620009 00660031 00660036 "
+    # Names of algorithms are whatever somebody called them; mapping resource name; what a rescale gives
+    "00080122 00281054 00283004"
 )
 """Texts that must not be empty where they are (type 1)."""
+
+ICC_PROFILE = 0x00282000
+SHOWN = _tags(
+    # Pixels and where their frames begin; tables that colours and greys are looked up in
+    "7FE00010 7FE00008 7FE00009 7FE00001 7FE00002 00281201 00281202 00281203 00281204 00281211 00281212 00281213 00281221 "
+    "00281222 00281223 00281224 00281408 00281200 00283006 00701808 003A032E 00282000 "
+    # Waveforms and spectra; values, padding and extremes of them; points of surfaces, tracks, segmentations, fields
+    "54001010 5400100A 54000110 54000112 56000010 56000020 00181638 00221531 00640009 00660016 00660021 00660022 "
+    "00660023 00660024 00660025 00660029 00660040 00660041 00660042 00660043 00660125 00660129 00660103 006A0011 0070150D 00701A07 "
+    "00800010 00800011 300A0664 300A0665 300A066B"
+)
+"""Bytes that are pixels or numbers by their definition: what shows or measures. No others stay: nobody can read them."""
+
+_SEALED = _tags("00080202 0008041B 0008041C 00160062 00189445 0040A074 0040A089 04000500 4FFE0001 04000401")
+"""Bytes that name a record, or that only who has a key can read, with the sequences that say how: removed. Signatures go too, and
+what they say of themselves; nothing that left could be verified."""
 
 _IDENTIFYING = _tags(
     # Issuers, source and group of patient ids; issuer of the accession number; orders' and assigners' identifiers; URLs
@@ -190,22 +210,31 @@ def unnamed(tag: int, vr: bytes, *, known: bool) -> Row | Treatment:
     Args:
         known: the standard's dictionary has it.
     """
-    if not known or tag in _IDENTIFYING or tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 4, 6, 0xFFFC):
+    if not known or tag in _IDENTIFYING | _SEALED or tag & 0xFFFF == 0 or tag >> 16 in (0, 2, 4, 6, 0xFFFC):
         return _GONE
     if vr in TIMES:
         return _DATES
     if vr in TEXTS:
-        return _KEPT if tag in KEPT else _FILLED if tag in FILLED else _TEXT
+        return _of_text(tag)
     if vr == b"UI":
         return Treatment("K", "U") if tag in _BY_UID else Treatment("U", "U")
-    if vr in (b"PN", b"AE", b"UR", b"AS"):
-        return Treatment("Z", "Z")
-    return Treatment("K", "X") if vr in OPAQUE else _KEPT
+    if vr in OPAQUE:
+        return Treatment("K", "X") if tag in SHOWN else _ZEROS
+    return Treatment("Z", "Z") if vr in (b"PN", b"AE", b"UR", b"AS") else _KEPT
+
+
+def _of_text(tag: int) -> Treatment:
+    if tag in KEPT:
+        return _KEPT_FILLED if tag in FILLED else _KEPT
+    return _FILLED if tag in FILLED else _TEXT
 
 
 def treatment(tag: int, vr: bytes, options: AbstractSet[int], *, known: bool) -> Treatment:
     """Say what happens to an attribute under the chosen options, by Annex E or, where it does not name it, by ``unnamed``."""
     said = annex_e.row_of(tag) or unnamed(tag, vr, known=known)
     if isinstance(said, Row):
-        return Treatment(annex_e.action_of(said, options), annex_e.basic(said))
+        action, instead = annex_e.action_of(said, options), annex_e.basic(said)
+        # An option keeps what somebody can read: a certified time stamp names who certified it.
+        unread = vr in OPAQUE and tag not in SHOWN and action in "KC"
+        return Treatment(instead if unread else action, instead)
     return said

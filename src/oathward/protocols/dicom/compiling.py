@@ -157,13 +157,14 @@ class Compiler:
             return plain
         if callable(ruling):
             return self._changed(kind, ruling, plain)
-        if kind.tag == catalogue.CODE_SCHEME:
-            return ops.scheme
+        if kind.tag in (catalogue.CODE_SCHEME, catalogue.ICC_PROFILE):
+            gone = ops.dropped(kind.cls)
+            return ops.scheme if kind.tag == catalogue.CODE_SCHEME else ops.icc_profile(gone, kind.cls)
         if kind.vr == b"CS":
             every, one = values.PATTERNS[b"CS"], values.ONE[b"CS"]
             codes = ops.codes(terms.TERMS.get(kind.tag, one))
             return ops.matching(terms.ALL.get(kind.tag, every), codes)
-        pattern = values.PATTERNS.get(kind.vr)
+        pattern = terms.TEXTS.get(kind.tag) or values.PATTERNS.get(kind.vr)
         return None if pattern is None else ops.matching(pattern, plain)
 
     def _changed(self, kind: _Kind, transform: Transform, plain: Op) -> Op:

@@ -21,7 +21,7 @@ from typing import Any
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.protocols.dicom import terms, values
+from oathward.protocols.dicom import icc, terms, values
 from oathward.protocols.dicom.charset import UnreadableError, bytes_of, text_of
 from oathward.protocols.dicom.dictionary import BINARY_SIZES, OPAQUE, SINGLE, TEXTS
 from oathward.protocols.dicom.named import Words
@@ -249,6 +249,19 @@ def matching(pattern: re.Pattern[bytes], otherwise: Op) -> Op:
 
     def op(run: Run, one: Element) -> bytes | None:
         return None if one[3] == one[4] or match(run.view, one[3], one[4]) else otherwise(run, one)
+
+    return op
+
+
+def icc_profile(otherwise: Op, cls: str) -> Op:
+    """Keep of an ICC profile what its colours need; what is none goes."""
+
+    def op(run: Run, one: Element) -> bytes | None:
+        old = run.bytes_of(one)
+        new = icc.cleaned(old)
+        if not old or new == old:
+            return None
+        return run.write(cls, one[0], one[1], new) if new else otherwise(run, one)
 
     return op
 

@@ -56,7 +56,7 @@ def identifiers_of(file: File) -> tuple[Identifier, ...]:
 
 def known_values_of(file: File) -> tuple[tuple[str, str, str], ...]:
     """Give what is known of persons, places, devices and orders: element class, part, value as text."""
-    return tuple(dict.fromkeys(_limited(_known(file, file.elements, b""))))
+    return tuple(dict.fromkeys(_limited(_known(file))))
 
 
 def texts_of(file: File) -> Iterator[str]:
@@ -64,24 +64,25 @@ def texts_of(file: File) -> Iterator[str]:
 
     What is not of that set is read byte by byte: whoever looks for something in a text looks there too.
     """
-    yield from _beyond(file, file.elements, b"")
+    for one, charset in _values(file, file.elements, b""):
+        value = file.view_of(one) if one[1] in _SPOKEN else b""
+        if not value.isascii() or ESCAPE in value:
+            try:
+                yield text_of(value, charset, one[1])
+            except UnreadableError:
+                yield value.decode("latin-1")
 
 
-def _beyond(file: File, elements: Iterable[Element], charset: bytes) -> Iterator[str]:
+def _values(file: File, elements: Iterable[Element], charset: bytes) -> Iterator[tuple[Element, bytes]]:
+    """Give what has a value, at every depth, with the character set that holds there."""
     for one in elements:
-        tag, vr, _start, _value, _end, items = one
-        if tag == catalogue.CHARACTER_SET:
+        if one[0] == catalogue.CHARACTER_SET:
             charset = file.view_of(one)
-        elif items:
-            for item in items:
-                yield from _beyond(file, item.elements, charset)
-        elif vr in _SPOKEN:
-            value = file.view_of(one)
-            if not value.isascii() or ESCAPE in value:
-                try:
-                    yield text_of(value, charset, vr)
-                except UnreadableError:
-                    yield value.decode("latin-1")
+        elif one[5]:
+            for item in one[5]:
+                yield from _values(file, item.elements, charset)
+        else:
+            yield one, charset
 
 
 def _limited(values: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str, str]]:
@@ -89,15 +90,10 @@ def _limited(values: Iterator[tuple[str, str, str]]) -> Iterator[tuple[str, str,
         yield value
 
 
-def _known(file: File, elements: Iterable[Element], charset: bytes) -> Iterator[tuple[str, str, str]]:
-    for one in elements:
-        tag, vr, _start, value, end, items = one
-        if tag == catalogue.CHARACTER_SET:
-            charset = file.view_of(one)
-        elif items:
-            for item in items:
-                yield from _known(file, item.elements, charset)
-        elif value < end and not tag >> 16 & 1:
+def _known(file: File) -> Iterator[tuple[str, str, str]]:
+    for one, charset in _values(file, file.elements, b""):
+        tag, vr, _start, value, end, _items = one
+        if value < end and not tag >> 16 & 1:
             vr = (vr_of(tag) or vr) if vr == b"UN" else vr
             cls, part = catalogue.class_of(tag, vr)
             if vr in _READ and (cls == "order" or cls.rpartition(".")[2] in _KNOWN):

@@ -56,3 +56,17 @@ TERMS = {tag: re.compile(rb" *(?:%b)? *" % pattern) for tag, pattern in _PATTERN
 
 ALL = {tag: re.compile(rb"(?:%b(?:\\%b)*)?[ \0]*" % (one.pattern, one.pattern)) for tag, one in TERMS.items()}
 """Tag -> what all of its values look like, padded."""
+
+_UNITS = rb"(?:HU|OD|US|MGML|Z_EFF|ED|EDW|HU_MOD|PCT|IVUS|SUV|CNTS|BQML|PROPCNTS|UNSPECIFIED|normalized|Optical Density)? *"
+_MEDIA = rb"[a-z]{4,12}/[a-z0-9.+-]{2,24} *"
+TEXTS = {
+    0x00281054: re.compile(_UNITS, re.IGNORECASE),
+    0x00283004: re.compile(_UNITS, re.IGNORECASE),
+    0x00180085: re.compile(rb"(?:[0-9]{1,3}[A-Z][A-Za-z]?)? *"),
+    0x00420012: re.compile(_MEDIA),
+    0x00420014: re.compile(rb"%b(?:\\%b)*" % (_MEDIA, _MEDIA)),
+}
+"""Tag of a text of which the standard lists all terms, or says the form -> what it looks like, all of it and padded.
+
+Source: DICOM PS3.3 §C.11.1.1.2 (rescale type), §C.8.3.1 (nucleus), RFC 6838 (media types).
+"""
