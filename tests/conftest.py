@@ -5,9 +5,10 @@ import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.turns import is_due
 
 settings.register_profile(
-    "quick", max_examples=50, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+    "quick", max_examples=25, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.register_profile(
     "nightly",
@@ -25,12 +26,13 @@ settings.load_profile(os.environ.get("OATHWARD_HYPOTHESIS", "quick"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leave `long` tests out unless OATHWARD_LONG is set."""
+    """Leave `long` tests, and cases whose turn it is not, out unless OATHWARD_LONG is set."""
     if os.environ.get("OATHWARD_LONG"):
         return
     skip = pytest.mark.skip(reason="runs under `make test-long`")
     for item in items:
-        if item.get_closest_marker("long"):
+        turns = item.get_closest_marker("turns")
+        if item.get_closest_marker("long") or (turns and not is_due(item.callspec.indices, *turns.args)):
             item.add_marker(skip)
 
 

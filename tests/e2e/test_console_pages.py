@@ -37,6 +37,7 @@ def console(request, windows):
     return windows[request.param]
 
 
+@pytest.mark.turns(2, "name", "console")  # each page in one theme
 @pytest.mark.parametrize("name", PAGES)
 def test_axe_finds_nothing_and_no_value_of_a_message_is_there(name, busy, console, axe):
     console.complaints.clear()
@@ -49,6 +50,7 @@ def test_axe_finds_nothing_and_no_value_of_a_message_is_there(name, busy, consol
     assert console.complaints == []
 
 
+@pytest.mark.turns(3, "name", "size")  # each page in one size
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("size", [WHOLE, ZOOMED, LARGE], ids=["100", "200", "large"])
 def test_nothing_is_cut_off_at_any_zoom(name, size, busy, windows):

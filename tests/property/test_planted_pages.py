@@ -41,7 +41,7 @@ from oathward.web.page import pages
 world = test_planted_fhir.world
 BASE = "http://127.0.0.1:2579"
 STRANGER = Peer("10.7.7.7", b"\x09" * 32, ())
-EXAMPLES = 8
+EXAMPLES = 4
 """Each asks for thirty pages; the nightly run has its own number."""
 
 SAMPLES = ("", "?said=yes&wire=fhir", "?said=yes&wire=hl7v2", "?said=no")
