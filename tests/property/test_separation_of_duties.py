@@ -227,6 +227,7 @@ def _b64(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-_EXAMPLES = 200 if os.environ.get("OATHWARD_HYPOTHESIS") == "nightly" else 12  # each is fifty steps at a keeper
+# Each is fifty steps at a keeper.
+_EXAMPLES = 200 if os.environ.get("OATHWARD_HYPOTHESIS") == "nightly" else 12
 TestTwoPeople = TwoPeople.TestCase
 TestTwoPeople.settings = settings(max_examples=_EXAMPLES, stateful_step_count=50, deadline=None)
