@@ -8,6 +8,7 @@ Rules:
 - No pattern can read a value two ways: who writes the value would choose how long we look at it. So each takes
   time in proportion to its length (``test_hostile`` measures it).
 - A code of no published table that has five letters in a row is a word (``LOCAL``, ``LABEL``), unless it is one of HL7's own.
+- What tells results of one code apart (``SUB_ID``) may have one beside a digit: without it the result would go.
 - A number of more than seven digits, and a code with five digits in a row, is more likely an identifier in the
   wrong place; codes of observations (``CODE``) may have eight, those of standard systems any number.
 
@@ -19,12 +20,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-NUMBER, TIME, TOKEN, CODE, LOCAL, LABEL, VERSION, WORDS, PROFILE, CHARSET, DI, UNIT, RANGE, ANY = (
+NUMBER, TIME, TOKEN, CODE, LOCAL, SUB_ID, LABEL, VERSION, WORDS, PROFILE, CHARSET, DI, UNIT, RANGE, ANY = (
     "number",
     "time",
     "token",
     "code",
     "local",
+    "sub-id",
     "label",
     "version",
     "words",
@@ -77,6 +79,7 @@ _PATTERNS: dict[str, bytes] = {
     TOKEN: _NO_RUN_OF_5 + _CODE + rb"|" + _OID,
     CODE: rb"(?!.*0{9})" + _CODE + rb"|" + _OID,
     LOCAL: _NO_RUN_OF_5 + _NO_WORD + _CODE + rb"|" + _OID + rb"|" + _TABLE_WORDS,
+    SUB_ID: _NO_RUN_OF_5 + rb"(?:" + _NO_WORD + rb"|(?=[^0]*0))" + _CODE + rb"|" + _OID,
     LABEL: rb"(?!.*0{9})" + _NO_WORD + _CODE + rb"|" + _OID,
     VERSION: rb"[A-Za-z]{0,2}[ .-]?0{1,8}(?:[._-]0{1,8}){0,6}(?:[ ._+-]?(?:alpha|beta|rc|build|[A-Za-z])[.-]?0{0,4})?",
     WORDS: rb"[A-Za-z0_.:/ -]{1,40}",

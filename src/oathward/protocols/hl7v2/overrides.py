@@ -18,7 +18,7 @@ from oathward.core.labels import CLASSES, ROLES
 from oathward.protocols.hl7v2 import tables
 
 BY_TYPE = "-"
-FORMS = frozenset(("", "profile", "charset", "di", "version", "unit", "range", "observed"))
+FORMS = frozenset(("", "profile", "charset", "di", "version", "sub-id", "unit", "range", "observed"))
 PARTS = frozenset(("", "rest", "state"))
 
 

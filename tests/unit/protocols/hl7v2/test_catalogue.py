@@ -185,6 +185,8 @@ def leaf_classes(segment: str, n: int) -> list[str]:
         ("PRT||UC||EQUIP", 4, ["structure"]),
         ("NTE|1|||RE", 4, ["structure"]),
         ("NTE|1|||SMITH", 4, ["note.text"]),
+        ("OBX|1|NM|1^^LN|ZZYSE39W-1|5", 4, ["structure"]),
+        ("OBX|1|NM|1^^LN|SMITH|5", 4, ["note.text"]),
         ("SFT||2.4.1-beta", 2, ["device.type"]),
         ("SFT||of Mr Smith", 2, ["note.text"]),
         ("DG1|1||^only text", 3, ["note.text"]),
