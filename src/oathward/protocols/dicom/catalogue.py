@@ -5,7 +5,8 @@ Rules:
 - Texts that the standard knows and Annex E does not name are cleaned, or emptied where nothing cleans them; those that hold a
   code or a kind of device stay (``KEPT``). Codes and numbers stay. An empty text is valid wherever the attribute may be
   absent or empty; where it may be neither (``FILLED``) a dummy stands in its place.
-- Dates that Annex E does not name are treated as those it names.
+- Dates that are no one patient's go where dates move (``NO_PATIENTS``): what is published, or the same for many, would show by
+  how many days. So do those that Annex E does not name: they are of inventories, industrial tests and screening.
 - A tag that the standard does not know is removed, whatever it holds.
 
 Deliberately absent: values. Source: DICOM PS3.6; PS3.3 for what types attributes have.
@@ -49,9 +50,7 @@ _KEPT = Treatment("K", "Z")
 _KEPT_FILLED = Treatment("K", "D")
 _GONE = Treatment("X", "X")
 _ZEROS = Treatment("D", "D")
-_DATES = Row(
-    "Z", ((annex_e.RETAIN_LONGITUDINAL_FULL_DATES, "K"), (annex_e.RETAIN_LONGITUDINAL_MODIFIED_DATES, "C"))
-)
+_DATES = Row("Z", ((annex_e.RETAIN_LONGITUDINAL_FULL_DATES, "K"),))
 
 
 def _tags(text: str) -> frozenset[int]:
@@ -95,6 +94,18 @@ SHOWN = _tags(
 _SEALED = _tags("00080202 0008041B 0008041C 00160062 00189445 0040A074 0040A089 04000500 4FFE0001 04000401")
 """Bytes that name a record, or that only who has a key can read, with the sequences that say how: removed. Signatures go too, and
 what they say of themselves; nothing that left could be verified."""
+
+NO_PATIENTS = _tags(
+    # Versions of context groups and templates, which PS3.16 prints; implant templates; hanging protocols and what they select by
+    "00080106 00080107 0040DB06 0040DB07 00686226 00686270 0072000A 00720061 00720063 0072006B "
+    # When a system wrote, changed, sent, printed, authorised or signed: one moment of an export stands in the files of all
+    "00080012 00080013 00080015 0018A002 01000420 04000105 04000562 21000040 21000050 "
+    # A device's calibrations, manufacture, installation; a source's strength; what a satellite says of the time, always in UTC
+    "0014407C 0014407E 00181200 00181201 00181202 00181203 00181204 00181205 0018700C 0018700E 300A022C 300A022E 0016008D "
+    # A committee's and a protocol's approval; a product's expiry
+    "00120086 00120087 00440104 00440105 0044000B"
+)
+"""Dates and times that are no event of a patient's: what the table would have moved is removed, or a dummy."""
 
 _IDENTIFYING = _tags(
     # Issuers, source and group of patient ids; issuer of the accession number; orders' and assigners' identifiers; URLs
@@ -229,12 +240,18 @@ def _of_text(tag: int) -> Treatment:
     return _FILLED if tag in FILLED else _TEXT
 
 
+def is_no_patients(tag: int) -> bool:
+    """Say whether a date or time is no event of a patient's."""
+    return tag in NO_PATIENTS or annex_e.row_of(tag) is None
+
+
 def treatment(tag: int, vr: bytes, options: AbstractSet[int], *, known: bool) -> Treatment:
     """Say what happens to an attribute under the chosen options, by Annex E or, where it does not name it, by ``unnamed``."""
     said = annex_e.row_of(tag) or unnamed(tag, vr, known=known)
-    if isinstance(said, Row):
-        action, instead = annex_e.action_of(said, options), annex_e.basic(said)
-        # An option keeps what somebody can read: a certified time stamp names who certified it.
-        unread = vr in OPAQUE and tag not in SHOWN and action in "KC"
-        return Treatment(instead if unread else action, instead)
-    return said
+    if not isinstance(said, Row):
+        return said
+    action, instead = annex_e.action_of(said, options), annex_e.basic(said)
+    # An option keeps what somebody can read: a certified time stamp names who certified it.
+    unread = vr in OPAQUE and tag not in SHOWN and action in "KC"
+    never_moved = action == "C" and tag in NO_PATIENTS
+    return Treatment(instead if unread or never_moved else action, instead)
