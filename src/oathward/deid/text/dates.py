@@ -45,6 +45,18 @@ _WEEKDAY_OF = {
     for number, name in enumerate(names)
 }
 
+WEEKDAY_NAMES: Mapping[str, str] = {
+    **{
+        form: language
+        for language, names in _WEEKDAYS.items()
+        for whole in names
+        for name in (whole, plain(whole))
+        for form in (name.lower(), name[:_SHORT].lower())
+    },
+    **dict.fromkeys(("tues", "weds", "thur", "thurs"), "en"),
+}
+"""A weekday's name in lower case, whole or short, with its accents or without -> its language."""
+
 _ISO = re.compile(r"(\d{4})([-/.])(\d{1,2})([-/.])(\d{1,2})(?!\d)")
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})(?:\d{4,6})?(?:[+-]\d{4})?")
 _NUMBERS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d)")
@@ -56,6 +68,9 @@ _FIGURES = re.compile(r"\d+")
 _PIECES = re.compile(r"(?P<day>\d{1,2})(?:(?P<nth> ?(?:st|nd|rd|th))\b|\.?[ºª°]|(?:ro|er)\b)?(?!\d)|(?P<year>\d{4})|(?P<word>[^\W\d_]+)", re.IGNORECASE)  # fmt: skip
 _GLUE: Mapping[str, str] = {"de": "es", "del": "es", "el": "es", "dia": "es", "of": "en", "the": "en", "on": "en"}  # fmt: skip
 """Words that may stand inside a date -> of which language they are."""
+_LED = re.compile(r"(?P<weekday>[^\W\d_]{3,9})(?P<gap>\W{1,3}(?:(?:the|el|on) )?)(?P<date>.+)", re.IGNORECASE | re.DOTALL)  # fmt: skip
+_FOLLOWED = re.compile(r"(?P<date>.+\d)(?P<gap>\W{1,3})(?P<weekday>[^\W\d_]{3,9})", re.DOTALL)
+"""A date with a weekday before it or behind it."""
 _YEAR_DIGITS = 4
 _MONTHS_MAX = 12
 _LENGTHS = (4, 6, 8)
@@ -63,6 +78,26 @@ _LENGTHS = (4, 6, 8)
 
 def basic(text: str) -> str:
     """Give ``YYYYMMDD``, ``YYYYMM`` or ``YYYY`` for a date that can be read in one way; empty for any other."""
+    read = _basic(text)
+    if not read and (beside := _beside_weekday(text)):
+        read = _basic(beside["date"])
+    return read
+
+
+def _beside_weekday(text: str) -> re.Match[str] | None:
+    """Part a day from a weekday beside it; ``mar`` before a year is a month."""
+    for form in (_LED, _FOLLOWED):
+        found = form.fullmatch(text)
+        if (
+            found
+            and found["weekday"].lower() in WEEKDAY_NAMES
+            and len(_basic(found["date"])) == max(_LENGTHS)
+        ):
+            return found
+    return None
+
+
+def _basic(text: str) -> str:
     if found := _COMPACT.fullmatch(text):
         return _day(int(found[1]), int(found[2]), int(found[3]))
     text = _CLOCK.sub("", text)
@@ -94,10 +129,25 @@ def like(text: str, moved: str, language: str = "") -> str:
     """
     if not (moved.isdigit() and len(moved) in _LENGTHS) or _COMPACT.fullmatch(text):
         return moved
+    if beside := _beside_weekday(text):
+        return _with_weekday(beside, moved, language)
     if len(moved) != len(basic(text)):
         return _dashed(moved)
     text = _CLOCK.sub("", text)
     return _in_figures(text, moved) or _in_words(text, moved, language) or _dashed(moved)
+
+
+def _with_weekday(beside: re.Match[str], moved: str, language: str) -> str:
+    """Write a date with the weekday it has, where one stood beside it; of less than a day without."""
+    written = like(beside["date"], moved, language)
+    if len(moved) != max(_LENGTHS):
+        return written
+    at = date(int(moved[:4]), int(moved[4:6]), int(moved[6:]))
+    names = _WEEKDAYS[WEEKDAY_NAMES[beside["weekday"].lower()]]
+    weekday = _cased(beside["weekday"], names[at.weekday()])
+    if beside.start("weekday"):
+        return written + beside["gap"] + weekday
+    return weekday + beside["gap"] + written
 
 
 def _in_figures(text: str, moved: str) -> str:

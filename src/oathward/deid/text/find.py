@@ -5,7 +5,7 @@ Rules, in this order:
 2. What the structured part knows is looked for first (``known``); it is sure.
 3. Then the recognisers' patterns: those of the text's language (``language``), of all where it is not plain; then the recognisers
    that look at words, also with letters joined that stand apart (``spelled``); then the site's own model, where it has one; then
-   what only stands beside a name that was found (``ages``).
+   what only stands beside a name or a date that was found (``ages``, ``weekdays``).
 4. Spans that overlap are settled: what may stay as it is gives way to what may not; then what is known, what is surer, what is
    longer, what begins first. What remains of the one that gave way stays a span of its own: nothing that was found is
    left uncovered because something else was found too.
@@ -28,6 +28,7 @@ from oathward.deid.text.scan import scanner
 from oathward.deid.text.seen import Seen, seen
 from oathward.deid.text.spelled import spelled
 from oathward.deid.text.tokens import Tokens, tokens
+from oathward.deid.text.weekdays import with_weekdays
 from oathward.protocols.shaping import KEEP, Decide
 
 KNOWN = "known"
@@ -58,6 +59,7 @@ def find(text: str, context: Context, budget: Budget = BUDGET) -> tuple[Span, ..
     }
     meter.spend(len(words))
     found.update(beside_names(words, tuple(found)))
+    found = set(with_weekdays(words, found))
     if read.origins:
         meter.spend(len(text))
         found = {_back(span, read) for span in found}

@@ -30,6 +30,12 @@ FORMS = (
         ("November 17th, 1951", "19520502", "", "May 2nd, 1952"),
         ("the 4th of March, 2024", "20240911", "", "the 11th of September, 2024"),
         ("Monday, 4 March 2024", "20240907", "", "Saturday, 7 September 2024"),
+        ("Wed 2024-02-07", "20241015", "", "Tue 2024-10-15"),
+        ("WED. 02/13/2024", "20240818", "", "SUN. 08/18/2024"),
+        ("2024-02-07 (Wed", "20241015", "", "2024-10-15 (Tue"),
+        ("Wednesday 2024-02-07", "2024", "", "2024"),
+        ("mié 13/02/2024", "20240818", "", "dom 18/08/2024"),
+        ("Mar 2024", "202409", "", "Sep 2024"),
         ("Tue, Sept 3, 2024", "20250309", "", "Sun, Mar 9, 2025"),
         ("04-MAR-2024", "20240907", "", "07-SEP-2024"),
         ("4 march 2024", "20240907", "", "7 september 2024"),
@@ -103,3 +109,15 @@ def test_a_shifted_date_stands_in_prose_as_it_stood() -> None:
         f"{date(2001, 5, 12) + timedelta(187):%-d %B %Y}",
     ]
     assert done == f"Admitted on {days[0]}, again {days[1]}, left {days[2]}; seen [date]."
+
+
+def test_a_weekday_beside_a_date_moves_with_it_or_goes() -> None:
+    """True weekdays beside moved dates would say by how many days, but for whole weeks."""
+    seeds = Seeds(b"s" * 32, b"d" * 32, "1", year=2026, days=187)
+
+    def decide(cls: str, _part: str) -> Ruling:
+        return shift.ACTION.rule(cls, "", {}) if cls == "patient.time" else REMOVE
+
+    said = "Wed 2024-02-07; Mon 5/2/24; Thurs, the 8th of February 2024 and 13/02/2024 (Tue), mié 07/02/2024."
+    done = clean(said, Context(NOTHING, decide), seeds).text
+    assert done == "Mon 2024-08-12; [date]; Tuesday, the 13th of August 2024 and 18/08/2024 (Sun), [date]."

@@ -1,4 +1,4 @@
-"""Dates and times in figures and with English months, and ages over 89.
+"""Dates and times in figures and with English months, weeks and days of a year, and ages over 89.
 
 Rules:
 - A year alone stays, and so does an age up to 89.
@@ -160,10 +160,47 @@ RECOGNISER = Recogniser(
         ),
         Pattern(
             "date",
-            r"(?i)\b(?:on|by|at|since|before|after|around|until|this|last|next) ((?:christmas|easter|thanksgiving|new year|halloween|independence|labor|memorial|valentine|mother|father|veterans|boxing|st\.? patrick)(?:['’]?s)?(?: (?:day|eve|sunday|monday))?)\b",
+            r"\b(?:[Oo]n|[Ll]ast|[Tt]his|[Nn]ext|[Ss]ince|[Uu]ntil|[Tt]ill|[Bb]y|[Ff]rom|[Ee]very|[Bb]efore|[Aa]fter|[Cc]oming|[Pp]ast) ((?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun))\b",
             group=1,
+            sure=0.6,
+            hint=r"[a-z] (?:Mon|Tues?|Weds?|Thu(?:rs?)?|Fri|Sat|Sun)\b",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:mon|tues?|weds?|wednes|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\.?,? (?:0?[1-9]|1[0-2]|[12]\d|3[01])/(?:0?[1-9]|1[0-2]|[12]\d|3[01])\b",
+            sure=0.7,
+            hint=r"(?i)(?:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6}\.?,? \d{1,2}/\d",
+        ),
+        # Weeks, days and quarters of a year.
+        Pattern(
+            "date",
+            r"(?i)\b(?:weeks?|wk|cw|day|doy|quarter|semana|d[íi]a|trimestre)\.? ?(?:n[or]\.? |number |#)?\d{1,3}(?:,? (?:of |in |de |del )?(?:the year |year |a[ñn]o )?|/|-)(?:19|20)\d{2}\b",
+            sure=0.85,
+            hint=r"(?i)(?:week|wk|cw|day|doy|quarter|semana|d[íi]a|trimestre)[^\n\d]{0,12}\d{1,3}[^\n\d]{1,16}(?:19|20)\d\d",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:calendar|epidemiological|epi|iso)[- ]we?e?k:? ?\d{1,2}\b|\b(?:julian (?:day|date)|day[- ]of[- ](?:the[- ])?year|doy):? ?\d{1,3}\b|\bsemana epidemiol[óo]gica:? ?\d{1,2}\b",
+            sure=0.85,
+            hint=r"(?i)(?:we?e?k|julian (?:day|date)|year|doy|gica):? ?\d",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:19|20)\d{2}-?w(?:0[1-9]|[1-4]\d|5[0-3])(?:-?[1-7])?\b|\bw(?:0?[1-9]|[1-4]\d|5[0-3])[ /-](?:19|20)\d{2}\b|\b(?:19|20)\d{2}[ -]?q[1-4]\b|\bq[1-4][ /-]?(?:of )?(?:19|20)\d{2}\b",
+            sure=0.85,
+            hint=r"(?i)(?:19|20)\d\d[ -]?[wq]\d|\b[wq]\d{1,2}[ /-]?(?:of )?(?:19|20)\d\d",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:first|second|third|fourth|fifth|sixth|last|\d{1,3}(?:st|nd|rd|th)) (?:day|week|weekend|quarter) (?:of|in) (?:the year )?(?:19|20)\d{2}\b",
+            sure=0.85,
+            hint=r"(?i)(?:day|week|weekend|quarter) (?:of|in) (?:the year )?(?:19|20)\d\d",
+        ),
+        Pattern(
+            "date",
+            r"(?i)\b(?:spring|summer|autumn|fall|winter)(?: of)?,? (?:19|20)\d{2}\b",
             sure=0.8,
-            hint=r"(?i)\b(?:on|by|at|since|before|after|around|until|this|last|next) (?:christmas|easter|thanksgiving|new year|halloween|independence|labor|memorial|valentine|mother|father|veterans|boxing|st\.? patrick)",
+            hint=r"(?i)(?:spring|summer|autumn|fall|winter)(?: of)?,? (?:19|20)\d\d",
         ),
         Pattern(
             "date",
