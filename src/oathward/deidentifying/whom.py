@@ -6,6 +6,7 @@ Rules:
 - Identifiers that lead to two patients are ambiguous: nothing of the unit passes.
 - What names nobody is nobody's: its secrets are of the file, so that nothing ties it to another one.
 - Secrets are asked for once a patient, and live as long as the job.
+- Patients of one file are looked up, registered and asked for together, in parts: each by itself would be a commit here and one of the keeper's.
 - That a patient was erased is said of what is theirs (``DeidentificationError``); that nobody can be asked is an error of the job.
 
 Deliberately absent: demographics as identity.
@@ -15,20 +16,21 @@ from __future__ import annotations
 
 import base64
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 
 from oathward.core.clock import micros
-from oathward.core.db import write
+from oathward.core.db import GROUP_ROWS_MAX, write
 from oathward.core.errors import DeidentificationError, KeeperError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.deid.action import SEED_BYTES, days_of
 from oathward.patients import actions
 from oathward.patients.identifiers import Hasher, Identifier
+from oathward.vault.keeper.client.jobs import SEEDS_MAX
 
 if TYPE_CHECKING:
     from oathward.vault.keeper.client.jobs import Order
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 _VALUE_LENGTH_MAX = 1_000
 _KNOWN_MAX = 500
 """Values of one patient."""
+Thing = TypeVar("Thing")
 
 
 class Secrets(NamedTuple):
@@ -89,18 +92,18 @@ class Whom:
             KeeperError, StorageError, LedgerError: nobody can be asked, or may be.
         """
         found: list[Secrets | None] = []
-        made: dict[str, Secrets] = {}
-        for number, listed in enumerate(who):
-            identifiers = [_identifier(one) for one in listed]
-            if not identifiers:
+        subjects = self._subjects_of(who)
+        seeds = self._seeds_of(one for one in subjects if one is not None)
+        made = {
+            subject: Secrets(subject, self._told(seed, source, subject)) for subject, seed in seeds.items()
+        }
+        for number, (listed, subject) in enumerate(zip(who, subjects, strict=True)):
+            if not listed:
                 seed = blake2b(
                     f"{name}\r{number}".encode(), key=self._order.device_key, digest_size=SEED_BYTES
                 ).digest()
                 found.append(Secrets("", self._told(seed, source, "")))
                 continue
-            subject = self._subject(identifiers)
-            if subject is not None and subject not in made:
-                made[subject] = Secrets(subject, self._told(self._seed(subject), source, subject))
             found.append(None if subject is None else made[subject])
         return found
 
@@ -110,8 +113,10 @@ class Whom:
         Args:
             who: as for ``secrets``. known: for each unit what it says: class, part, value.
         """
-        for listed, values in zip(who, known, strict=True):
-            subject = self._subject([_identifier(one) for one in listed]) if listed and values else None
+        subjects = self._subjects_of(
+            [listed if values else [] for listed, values in zip(who, known, strict=True)]
+        )
+        for subject, values in zip(subjects, known, strict=True):
             if subject is not None:
                 with self._guard:
                     before = orjson.loads(self._known.get(subject, b"[]"))
@@ -128,36 +133,56 @@ class Whom:
             "source": source,
         }
 
-    def _subject(self, identifiers: Sequence[Identifier]) -> str | None:
-        key = tuple(sorted({self._hasher.identifier(one) for one in identifiers}))
-        with self._guard:
-            if key not in self._subjects:
-                with write(self._site.engine) as db:
-                    self._subjects[key] = actions.register_together(
-                        db,
-                        self._site.site,
-                        self._hasher,
-                        identifiers,
-                        by=self._by,
-                        apart=self._apart,
-                        now_us=micros(self._site.clock.now()),
-                    )
-            return self._subjects[key]
+    def _subjects_of(self, who: Sequence[Sequence[Sequence[Any]]]) -> list[str | None]:
+        """Find whose each unit is; None where nobody is named, or nobody can say."""
+        told: list[tuple[bytes, ...]] = []
+        patients: dict[tuple[bytes, ...], list[Identifier]] = {}
+        for listed in who:
+            identifiers = [_identifier(one) for one in listed]
+            told.append(tuple(sorted({self._hasher.identifier(one) for one in identifiers})))
+            if identifiers:
+                patients.setdefault(told[-1], identifiers)
+        for part in _parts(list(patients), GROUP_ROWS_MAX):
+            with self._guard:
+                new = [key for key in part if key not in self._subjects]
+                if new:
+                    self._register({key: patients[key] for key in new})
+        return [self._subjects[key] if key else None for key in told]
 
-    def _seed(self, subject: str) -> bytes:
-        with self._guard:
-            seed = self._seeds.get(subject)
-            if seed is None:
-                seed = self._seeds[subject] = self._asked(subject)
-            return seed
+    def _register(self, patients: Mapping[tuple[bytes, ...], Sequence[Identifier]]) -> None:
+        with write(self._site.engine) as db:
+            found = actions.register_together(
+                db,
+                self._site.site,
+                self._hasher,
+                list(patients.values()),
+                by=self._by,
+                apart=self._apart,
+                now_us=micros(self._site.clock.now()),
+            )
+        self._subjects |= zip(patients, found, strict=True)
 
-    def _asked(self, subject: str) -> bytes:
+    def _seeds_of(self, subjects: Iterable[str]) -> dict[str, bytes]:
+        wanted = list(dict.fromkeys(subjects))
+        for part in _parts(wanted, SEEDS_MAX):
+            with self._guard:
+                new = [one for one in part if one not in self._seeds]
+                if new:
+                    self._seeds |= zip(new, self._asked(new), strict=True)
+        return {one: self._seeds[one] for one in wanted}
+
+    def _asked(self, subjects: Sequence[str]) -> list[bytes]:
         try:
-            return self._order.seed(subject)
+            return self._order.seeds(subjects)
         except KeeperError as error:
             if error.reason is not Reason.KEY_DESTROYED:
                 raise
             raise DeidentificationError("patient", "who was not erased", reason=error.reason) from error
+
+
+def _parts(things: Sequence[Thing], size_max: int) -> Iterator[Sequence[Thing]]:
+    for start in range(0, len(things), size_max):
+        yield things[start : start + size_max]
 
 
 def _identifier(one: Sequence[Any]) -> Identifier:

@@ -118,48 +118,58 @@ def register_together(
     db: Connection,
     site: str,
     hasher: Hasher,
-    identifiers: Sequence[Identifier],
+    patients: Sequence[Sequence[Identifier]],
     *,
     by: str,
     now_us: int,
     apart: bool = False,
-) -> str | None:
-    """Find the subject of identifiers that are one patient's, or make one with all; the last call before commit.
+) -> list[str | None]:
+    """Find the subject of identifiers that are one patient's, or make one with all; for each patient. The last call before commit.
 
-    ``apart``: by whom projects name it that leave each number its pseudonym in a merge, by the first number that is known; else
-    the effective one.
+    Args:
+        patients: identifiers of each, some of each; at most ``db.GROUP_ROWS_MAX`` patients.
+        apart: by whom projects name it that leave each number its pseudonym in a merge, by the first number that is known; else
+            the effective one.
 
     None where they lead to two patients: that is for a person to settle. One that nobody has heard of is noted only beside those that name
     nobody yet: a file ties nothing to a patient who is known. Nor does it make two numbers of one authority and type one patient's,
     whether one of them is known or none: whoever wrote it would have merged two for good, and what comes of it would hang on which
     file is read first.
     """
-    hashes = {hasher.identifier(one): one for one in identifiers}
-    known = sql.subjects_of(
-        db, site, [*hashes, *(other for one in identifiers for other in hasher.others(one))]
-    )
+    hashed = [{hasher.identifier(one): one for one in identifiers} for identifiers in patients]
+    others = {one: hasher.others(one) for told in hashed for one in told.values()}
+    asked = {one for told in hashed for one in told} | {one for each in others.values() for one in each}
+    known = sql.subjects_of(db, site, sorted(asked))
     graph = Graph(sql.edges(db, site) if known else ())
-    subjects = {graph.effective(subject) for subject in known.values()}
-    scopes = Counter(hasher.scope(one) for one in hashes.values() if one.authority)
-    twice = any(
-        one.authority and scopes[hasher.scope(one)] > 1
-        for hashed, one in hashes.items()
-        if hashed not in known and known.keys().isdisjoint(hasher.others(one))
-    )
-    if len(subjects) > 1 or twice:
-        return None
+    found: list[str | None] = []
+    subjects: list[NewSubject] = []
+    rows: list[NewIdentifier] = []
+    for told in hashed:
+        its = [known[one] for one in told if one in known]
+        its += [known[other] for one in told.values() for other in others[one] if other in known]
+        scopes = Counter(hasher.scope(one) for one in told.values() if one.authority)
+        twice = any(
+            one.authority and scopes[hasher.scope(one)] > 1
+            for key, one in told.items()
+            if key not in known and known.keys().isdisjoint(others[one])
+        )
+        effective = {graph.effective(subject) for subject in its}
+        if len(effective) > 1 or twice:
+            found.append(None)
+        elif its:
+            found.append(graph.named(its[0]) if apart else effective.pop())
+        else:
+            subject = uuid7(now_us // 1_000)
+            subjects.append(NewSubject(subject, "known", False, by, now_us))
+            rows += [NewIdentifier(key, subject, hasher.scope(one), by, now_us) for key, one in told.items()]
+            known |= dict.fromkeys(told, subject)
+            found.append(subject)
     if subjects:
-        first = next((known[one] for one in hashes if one in known), next(iter(known.values())))
-        return graph.named(first) if apart else subjects.pop()
-    subject = uuid7(now_us // 1_000)
-    sql.insert_subjects(db, site, [NewSubject(subject, "known", False, by, now_us)])
-    sql.insert_identifiers(
-        db,
-        site,
-        [NewIdentifier(hashed, subject, hasher.scope(one), by, now_us) for hashed, one in hashes.items()],
-    )
-    append(db, site, [prepare(Record("subject.created", {"kind": "known", "source": by}, now_us, subject))])
-    return subject
+        sql.insert_subjects(db, site, subjects)
+        sql.insert_identifiers(db, site, rows)
+        body = {"kind": "known", "source": by}
+        append(db, site, [prepare(Record("subject.created", body, now_us, one.id)) for one in subjects])
+    return found
 
 
 def set_canary(db: Connection, site: str, subject: str, *, on: bool, by: str, now_us: int) -> None:

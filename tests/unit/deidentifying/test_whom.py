@@ -1,8 +1,10 @@
 """Of a patient who was erased nothing leaves; a keeper that cannot be asked stops the job."""
 
+import base64
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import event
 
 import oathward.ledger.tables
 import oathward.patients.sql  # noqa: F401  both declare their tables
@@ -22,7 +24,7 @@ class Order:
     def __init__(self, reason):
         self.reason = reason
 
-    def seed(self, _subject):
+    def seeds(self, _subjects):
         raise KeeperError("subject", "no", reason=self.reason)
 
 
@@ -48,3 +50,36 @@ def test_who_was_erased_is_told_from_a_keeper_that_does_not_give(site, reason, k
     with pytest.raises(kind) as caught:
         whom.secrets(WHO, "AB", "files")
     assert (type(caught.value), caught.value.reason) == (kind, reason)
+
+
+class Giving:
+    """Gives each patient a seed; ``asked``: how many at once."""
+
+    device_key = bytes(32)
+
+    def __init__(self):
+        self.asked = []
+
+    def seeds(self, subjects):
+        self.asked.append(len(subjects))
+        return [one.replace("-", "").encode() for one in subjects]
+
+
+def test_patients_of_one_file_are_registered_and_asked_for_together(site):
+    commits = []
+    event.listen(site.engine, "commit", lambda _: commits.append(1))
+    whom = Whom(site, order := Giving(), Hasher(bytes(32), "north"), "p-9", shifts=False)
+    who = [[[str(77_310_042 + n // 2), "HOSP", "MR", False]] for n in range(1_200)]
+    who[5] = []
+    found = whom.secrets(who, "AB", "files")
+    assert (len(commits), order.asked) == (3, [256, 256, 88])
+    assert found[5].subject == ""
+    for n in range(6, 1_200, 2):
+        assert found[n] is found[n + 1]
+        assert base64.b64decode(found[n].told["seed"]) == found[n].subject.replace("-", "").encode()
+    assert len({one.subject for one in found}) == 601
+    whom.secrets(who, "CD", "files")
+    whom.learn(who, [[["patient.name", "family", "Quixley"]] for _ in who])
+    assert (len(commits), len(order.asked)) == (3, 3)
+    again = Whom(site, Giving(), Hasher(bytes(32), "north"), "p-9", shifts=False)
+    assert [one.subject for one in again.secrets(who, "AB", "files")] == [one.subject for one in found]

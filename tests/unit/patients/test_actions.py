@@ -134,7 +134,21 @@ class TestRegisterTogether:
     def told(self, site, *ids):
         identifiers = [from_cx(one, HASHER) for one in ids]
         with write(site.engine) as db:
-            return actions.register_together(db, SITE, HASHER, identifiers, by="job", now_us=NOW)
+            [found] = actions.register_together(db, SITE, HASHER, [identifiers], by="job", now_us=NOW)
+        return found
+
+    def test_of_many_told_at_once_each_is_whom_one_after_the_other_would_be(self, site):
+        c, d = "77^^^CITY^MR", "88^^^CITY^PI"
+        many = [(A,), (A, c), (c, d), (d,), (A, B), (A,), (A, c), (B,)]
+        told = [[from_cx(one, HASHER) for one in ids] for ids in many]
+        with write(site.engine) as db:
+            found = actions.register_together(db, SITE, HASHER, told, by="job", now_us=NOW)
+        alone = [self.told(site, *(f"1{one}" for one in ids)) for ids in many]
+        assert [found.index(one) for one in found] == [alone.index(one) for one in alone]
+        assert [found.index(one) for one in found] == [0, 0, 2, 2, 4, 0, 4, 7]
+        assert (found[4], alone[4]) == (None, None)
+        with read(site.engine) as db:
+            assert views.counts(db, SITE)["known"] == 2 * 3
 
     def test_numbers_of_two_authorities_are_one_patient_whom_each_leads_to(self, site):
         found = self.told(site, A, "77^^^CITY^MR")

@@ -28,6 +28,7 @@ from oathward.core.reasons import Reason
 from oathward.policy import access
 from oathward.policy.access import AT_THE_MACHINE, Permitted, Thing
 from oathward.vault.keeper import asking, keyring, projects, roles, subjects
+from oathward.vault.keeper.client.jobs import SEEDS_MAX
 from oathward.vault.keeper.keeper import Keeper
 from oathward.vault.keeper.operations import plain, shapes
 from oathward.vault.keeper.operations.operation import ID, Operation
@@ -37,7 +38,6 @@ from oathward.vault.primitives import bind
 ACTION = "deid.run"
 ORDER_DAYS = 7
 COUNTED_DAYS = 90
-SEEDS_MAX = 256
 DAY_US = 86_400_000_000
 _ORDER_LENGTH_MAX = 1_024
 _SECRET = "job-order"  # noqa: S105  its name

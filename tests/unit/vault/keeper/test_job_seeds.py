@@ -66,8 +66,8 @@ def test_a_job_has_the_projects_seeds_and_key(world):
     store, site = world.keeper.store, world.keeper.site
     order = begin(world, "lung")
     assert order.device_key == subjects.device_key(store, site, "lung")
-    assert order.seed("s-1") == subjects.seed(store, site, "s-1", "lung")
-    assert order.seed("s-1") != begin(world, "open").seed("s-1")
+    assert order.seeds(["s-1"]) == [subjects.seed(store, site, "s-1", "lung")]
+    assert order.seeds(["s-1"]) != begin(world, "open").seeds(["s-1"])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_job_has_the_projects_seeds_and_key(world):
 )
 def test_a_project_takes_jobs_of_whom_it_names(world, project, who, reason):
     if reason is None:
-        assert begin(world, project, who).seed("s-1")
+        assert begin(world, project, who).seeds(["s-1"])
     else:
         assert refused(lambda: begin(world, project, who)) is reason
 
@@ -130,7 +130,7 @@ def a_second_later(world, monkeypatch):
 
 def test_who_may_no_more_has_no_more_seeds(world, monkeypatch, a_second_later):
     order = begin(world, "lung", "p-leaves")
-    assert order.seed("s-1")
+    assert order.seeds(["s-1"])
     actor_of = job_seeds.roles.actor_of
 
     def without(keeper, id_, kind="person"):
@@ -139,18 +139,18 @@ def test_who_may_no_more_has_no_more_seeds(world, monkeypatch, a_second_later):
 
     monkeypatch.setattr(job_seeds.roles, "actor_of", without)
     a_second_later()
-    assert refused(lambda: order.seed("s-1")) is Reason.NOT_PERMITTED
+    assert refused(lambda: order.seeds(["s-1"])) is Reason.NOT_PERMITTED
 
 
 def test_a_policy_that_names_others_ends_what_is_left_of_a_job(world, monkeypatch, a_second_later):
     order = begin(world, "heart", "p-privacy-2")
-    assert order.seed("s-2")
+    assert order.seeds(["s-2"])
     known = job_seeds.projects.in_force(world.keeper)
     narrower = type(known.declared["heart"])("heart", released_by=frozenset({"p-privacy"}))
     changed = type(known)({**known.declared, "heart": narrower}, known.linked)
     monkeypatch.setattr(job_seeds.projects, "in_force", lambda _: changed)
     a_second_later()
-    assert refused(lambda: order.seed("s-2")) is Reason.ACCESS_PROJECT
+    assert refused(lambda: order.seeds(["s-2"])) is Reason.ACCESS_PROJECT
 
 
 def test_seeds_are_counted_by_person_project_and_day(world, monkeypatch):
@@ -159,7 +159,7 @@ def test_seeds_are_counted_by_person_project_and_day(world, monkeypatch):
     then = job_seeds.today(keeper, "p-privacy", "lung")
     order = begin(world, "lung")
     for n in range(3):
-        order.seed(f"c-{n}")
+        order.seeds([f"c-{n}"])
     assert job_seeds.today(keeper, "p-privacy", "lung") == then + 3
     operations.flush_counts(keeper)
     told = {"count": 3, "person": "p-privacy", "project": "lung", "today": then + 3}
@@ -167,7 +167,7 @@ def test_seeds_are_counted_by_person_project_and_day(world, monkeypatch):
     now = keeper.now_us
     monkeypatch.setattr(keeper, "now_us", lambda: now() + DAY_US)
     assert job_seeds.today(keeper, "p-privacy", "lung") == 0
-    begin(world, "lung").seed("c-1")
+    begin(world, "lung").seeds(["c-1"])
     assert job_seeds.today(keeper, "p-privacy", "lung") == 1
 
 
@@ -177,5 +177,5 @@ def test_before_a_site_has_people_a_project_that_names_some_takes_no_job(tmp_pat
     files["projects.toml"] += PROJECTS
     site.activate(files)
     with asking(site.settings, "admin") as admin:
-        assert admin.jobs.begin("open", ME).seed("s-1")
+        assert admin.jobs.begin("open", ME).seeds(["s-1"])
         assert refused(lambda: admin.jobs.begin("lung", ME)) is Reason.ACCESS_PROJECT

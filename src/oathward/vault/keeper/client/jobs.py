@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 Proof = Mapping[str, str]
+SEEDS_MAX = 256
+"""Asked for at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +20,17 @@ class Order:
     order: str = field(repr=False)
     _call: Callable[..., Any] = field(repr=False)
 
-    def seed(self, subject: str) -> bytes:
-        """Get the shaping seed of a patient in the project, 32 bytes; counted.
+    def seeds(self, subjects: Sequence[str]) -> list[bytes]:
+        """Get the shaping seeds of patients in the project, 32 bytes each; counted.
+
+        Args:
+            subjects: at most ``SEEDS_MAX``.
 
         Raises:
-            KeeperError: ``KEY_DESTROYED``; or the person may run no job into the project any more, or the order is over.
+            KeeperError: ``KEY_DESTROYED``, of one of them; or the person may run no job into the project any more, or the order is over.
         """
-        [found] = self._call("job_seeds", order=self.order, patients=[subject])
-        return base64.b64decode(found)
+        found = self._call("job_seeds", order=self.order, patients=list(subjects))
+        return [base64.b64decode(one) for one in found]
 
 
 class Jobs:
