@@ -13,7 +13,7 @@ Rules:
 
 Deliberately absent: the code systems themselves; nobody checks here that a code exists.
 
-Source: HL7 table 0396 (coding systems); LOINC 2.82; ISO/IEEE 11073-10101; IHE PCD TF-2 (PCD-01, PCD-04, PCD-10).
+Source: HL7 table 0396 (coding systems), CDC's implementation guide for immunization messaging 1.5 (CDCPHINVS); LOINC 2.82; ISO/IEEE 11073-10101; IHE PCD TF-2 (PCD-01, PCD-04, PCD-10).
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ STANDARD: dict[bytes, _Match] = {
     b"ATC": _form(rb"[A-Z](?:00(?:[A-Z](?:[A-Z](?:00)?)?)?)?"),
     b"DCM": _form(rb"0{5,6}"),
     b"CDCREC": _form(rb"0{4}-0"),
+    b"CDCPHINVS": _form(rb"(?:PHC|VXC)0{1,3}"),
     b"NCI": _form(rb"C0{2,7}"),
     b"NUBC": _PLAIN,
     b"ISO0000_0": _form(rb"[A-Z]{2,3}|0{3}"),
