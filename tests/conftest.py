@@ -5,7 +5,7 @@ import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.turns import is_due
+from tests.turns import Turns
 
 settings.register_profile(
     "quick", max_examples=25, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
@@ -29,10 +29,11 @@ def pytest_collection_modifyitems(config, items):
     """Leave `long` tests, and cases whose turn it is not, out unless OATHWARD_LONG is set."""
     if os.environ.get("OATHWARD_LONG"):
         return
+    due = Turns().is_due
     skip = pytest.mark.skip(reason="runs under `make test-long`")
     for item in items:
         turns = item.get_closest_marker("turns")
-        if item.get_closest_marker("long") or (turns and not is_due(item.callspec.indices, *turns.args)):
+        if item.get_closest_marker("long") or (turns and not due(item, *turns.args)):
             item.add_marker(skip)
 
 

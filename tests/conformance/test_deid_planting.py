@@ -158,6 +158,7 @@ def test_no_word_passes_as_a_code(profile: str):
         assert not [one for one in survivors(text, words, profile) if one.cls in elements.WORDLESS]
 
 
+@pytest.mark.turns(2, "profile")  # of every second profile; that no more passes is asked of all
 @pytest.mark.parametrize("profile", PROFILES)
 def test_all_of_a_listed_class_passes(profile: str):
     """Unless the segment had nothing else to say, or was an observation that lost a part."""

@@ -157,6 +157,7 @@ def errors(path: Path) -> Counter:
     return found
 
 
+@pytest.mark.turns(2, "profile")  # under safe-harbor, which takes more away
 @pytest.mark.parametrize("profile", ["safe-harbor", "research"])
 def test_dciodvfy_finds_no_error_that_the_input_did_not_have(profile, tmp_path):
     if not (Path(sys.executable).parent / "dciodvfy").exists():

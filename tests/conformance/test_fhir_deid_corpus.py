@@ -220,6 +220,7 @@ def removed_by_them() -> list[str]:
 
 
 @pytest.mark.skipif(not RULES.exists(), reason="no rules of the other anonymizer in the corpus")
+@pytest.mark.long  # what is left of patients and of classes is asked of the same files above
 def test_what_another_anonymizer_takes_away_is_gone_under_safe_harbor():
     """For each of its rules on an element: what we planted there does not leave."""
     checked = 0

@@ -68,6 +68,8 @@ def test_nearly_everything_planted_is_valid():
     assert valid * 100 >= everything * VALID_PERCENT_MIN
 
 
+# Each type under half of the profiles, each profile over half of the types.
+@pytest.mark.turns(2, "kind", "profile")
 @pytest.mark.parametrize("kind", TYPES)
 @pytest.mark.parametrize("profile", [name for name in VERBATIM if name != "treatment"])
 def test_only_listed_classes_pass(profile: str, kind: str):

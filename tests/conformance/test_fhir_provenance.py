@@ -146,6 +146,7 @@ def test_a_bundle_of_which_nothing_is_left_has_no_empty_list_of_entries():
     assert json.loads(left(json.dumps(bundle).encode())) == {"resourceType": "Bundle", "type": "collection"}
 
 
+@pytest.mark.long  # made-up files of each shape above
 @needs_corpus
 @pytest.mark.corpus
 def test_provenance_of_every_file_of_the_corpus_is_valid_and_takes_nothing_from_it():

@@ -45,6 +45,8 @@ def legible(file: bytes) -> str:
     return " ".join(word.text for picture in pictures for word in reader()(picture))
 
 
+# What is drawn where it is known to be, and a clean image by reading alone.
+@pytest.mark.turns(2, "by_reading_alone", "path")
 @pytest.mark.parametrize("by_reading_alone", [False, True])
 @pytest.mark.parametrize(("path", "words", "box"), gold(), ids=lambda value: getattr(value, "stem", None))
 def test_the_listed_text_goes_and_the_clean_image_is_untouched(
@@ -72,11 +74,14 @@ def test_the_listed_text_goes_and_the_clean_image_is_untouched(
     assert outside.mean() < 0.01
 
 
-@pytest.mark.parametrize("name", ["humans/ctbrain1.dcm", "dicom-cookies/image1.dcm"])
+@pytest.mark.parametrize(
+    "name", ["humans/ctbrain1.dcm", pytest.param("dicom-cookies/image1.dcm", marks=pytest.mark.long)]
+)
 def test_images_without_text_are_untouched(name: str):
     assert clean((CORPUS / "dicom" / "deid-data" / name).read_bytes(), reader()) == Untouched(looked=True)
 
 
+@pytest.mark.long  # a known region goes above, and an image stays
 def test_an_ultrasound_screen_loses_its_texts_and_keeps_its_image():
     file = (FILES / "examples_palette.dcm").read_bytes()
     outcome = clean(file, reader())

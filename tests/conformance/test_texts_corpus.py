@@ -39,6 +39,7 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[^\W_]+", text))
 
 
+@pytest.mark.long  # 1,215 notes; those of bundles, below, are asked for each time
 def test_no_note_of_the_bulk_export_names_its_patient() -> None:
     made, seen, told = plan(FHIR), 0, 0
     for line in (BULK / "DocumentReference.000.ndjson").read_text().splitlines():

@@ -79,6 +79,7 @@ def test_what_the_path_holds_again_stays_held_and_says_why(held, chromium):
     assert recipient.kept == []
 
 
+@pytest.mark.long  # what is held again, and why, is shown above
 def test_a_liar_that_was_unknown_is_listed_as_a_liar_once_its_release_showed_it(held, chromium):
     """Nobody was declared when it came; now its address is that of a device that may not call itself so."""
     site, recipient = held
@@ -134,6 +135,7 @@ def test_giving_up_is_asked_twice_and_done_in_the_persons_name(held, chromium, a
     assert (record["body"]["by"], record["body"]["reason"]) == ("Dana", "a test device")
 
 
+@pytest.mark.long  # an order that comes through is shown above
 def test_without_a_gateway_an_order_waits_and_nothing_is_released(held, chromium, axe):
     site, recipient = held
     gateway = site.status("gateway")["pid"]

@@ -99,6 +99,7 @@ def test_a_short_demo_loses_doubles_and_leaks_nothing_and_leaves_nothing(tmp_pat
     assert gone(tmp_path)
 
 
+@pytest.mark.long  # the count of what is lost is tried in tests/unit/oathward_sim/test_home.py
 @pytest.mark.alone
 def test_a_delivery_dropped_on_purpose_is_reported_as_one_lost(tmp_path):
     out, err = (demo := start(tmp_path, "--for", "2", "--drop-one", "--json")).communicate(timeout=110)
@@ -163,6 +164,7 @@ def wait_for_a_folder(folder, pattern="*"):
     assert list(folder.glob(pattern))
 
 
+@pytest.mark.turns(3, "when")  # while it has only just begun; the newcomer above ends one in its traffic
 @pytest.mark.parametrize("when", WHEN)
 def test_a_demo_that_may_not_count_still_clears_away(tmp_path, when):
     wait, numbers = WHEN[when]

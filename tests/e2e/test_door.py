@@ -145,6 +145,7 @@ def test_a_process_beside_that_dies_takes_no_other_message_with_it(tmp_path, rec
         site.stop()
 
 
+@pytest.mark.long  # of both doors the reverse; test_fhir_door_hostile.py has it each time
 def test_without_the_process_beside_the_event_loop_does_it_itself(tmp_path, recipient):
     """The reverse: the same message, the same trap in the other process; nobody goes there."""
     site = made(tmp_path / "s", recipient, mllp="beside_bytes_min = 100000000")
@@ -157,6 +158,7 @@ def test_without_the_process_beside_the_event_loop_does_it_itself(tmp_path, reci
         site.stop()
 
 
+@pytest.mark.long  # its frame hangs, as above, and its gateway is killed, as in tests/faults
 def test_an_orphan_with_a_frame_that_never_ends_goes_too(tmp_path, recipient):
     site = made(tmp_path / "s", recipient, mllp="beside_time_s_max = 2.0")
     site.start(OATHWARD_KILL_AT="beside.frame", OATHWARD_HANG="1", OATHWARD_KILL_MARK=str(tmp_path / "hangs"))
@@ -182,6 +184,7 @@ def heavy_taken(site, control_id):
         return False
 
 
+@pytest.mark.long  # one count of both doors: test_fhir_door_hostile.py fills it each time
 def test_unfinished_messages_have_so_much_memory_and_small_senders_always_some(tmp_path, recipient):
     limits = "waiting_bytes_max = 2000000\nconnections_max = 200"  # each connection's own: 10 kB
     site = made(tmp_path / "s", recipient, mllp=limits)

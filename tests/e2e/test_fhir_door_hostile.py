@@ -88,6 +88,7 @@ BAD_JSON = {
 }
 
 
+@pytest.mark.turns(3, "name")  # the reader gives each its reason in tests/unit
 @pytest.mark.parametrize("name", BAD_JSON)
 def test_what_is_no_resource_is_refused_with_its_reason_and_lies_sealed(site, name):
     body, reason = BAD_JSON[name]
@@ -161,6 +162,7 @@ FORMS = {
 }
 
 
+@pytest.mark.turns(2, "name")  # the rules of HTTP are asked whole in tests/unit
 @pytest.mark.parametrize("name", FORMS)
 def test_a_request_in_a_wrong_form_is_refused_with_its_reason_and_nothing_is_kept(site, name):
     headers, body, status, reason = FORMS[name]
@@ -263,6 +265,7 @@ def beside(site):
 
 
 @pytest.mark.alone
+@pytest.mark.turns(4, "name")  # the deepest text and the most keys
 @pytest.mark.parametrize("name", HEAVY)
 def test_four_megabytes_of_hostile_text_hold_up_no_neighbour(site, name):
     before = beside(site)

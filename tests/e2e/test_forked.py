@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
     return Site.make(tmp_path_factory.mktemp("forked") / "s").folder
 
 
+@pytest.mark.turns(2, "asked")  # each is asked twice, once of a new process
 @pytest.mark.parametrize("asked", ASKED)
 def test_it_says_and_ends_as_a_command_that_was_started(folder, monkeypatch, asked):
     monkeypatch.chdir(folder.parent)

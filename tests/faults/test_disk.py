@@ -43,6 +43,7 @@ def fill(place):
     return ballast
 
 
+@pytest.mark.turns(2, "log")  # with the log elsewhere
 @pytest.mark.parametrize("log", ["outside", "on the full disk"])
 def test_disk_full_means_no_answer_and_then_recovery_without_help(small_disk, log):
     recipient = Recipient()

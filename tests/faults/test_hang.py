@@ -71,6 +71,7 @@ def replaced(site, role, pid):
 
 
 @pytest.mark.alone
+@pytest.mark.turns(3, "role")  # the gateway, and the keeper, which has a time of its own
 @pytest.mark.parametrize("role", ["gateway", "courier", "app", "keeper"])
 def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
     site = served(tmp_path / "s", recipient)
@@ -109,6 +110,7 @@ def test_a_stopped_process_is_replaced(tmp_path, recipient, role):
         site.stop()
 
 
+@pytest.mark.turns(2, "role")  # the gateway's writer
 @pytest.mark.parametrize(
     ("place", "role", "part"),
     [("gateway.before-commit", "gateway", "writer"), ("courier.before-commit", "courier", "recorder")],
@@ -161,6 +163,7 @@ def test_a_machine_that_stood_still_kills_nobody(tmp_path, recipient):
         site.stop()
 
 
+@pytest.mark.long  # a machine that stands still, above, writes no status file either
 @pytest.mark.alone
 def test_a_full_disk_is_no_hang(small_disk, recipient):  # noqa: F811  the fixture
     """Status files cannot be written then; the beats do not go through a file."""

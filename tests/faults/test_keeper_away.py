@@ -21,6 +21,7 @@ def settings(tmp_path):
     return Site.make(tmp_path / "s").settings
 
 
+@pytest.mark.turns(3, "role")  # the gateway: all wait by one function
 @pytest.mark.parametrize("role", ["gateway", "courier", "app"])
 def test_a_part_waits_for_its_keeper(settings, role):
     command = [sys.executable, "-m", "oathward.app", role, "--data", str(settings.data)]

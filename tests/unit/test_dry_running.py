@@ -416,6 +416,7 @@ def test_it_says_what_a_replay_of_fhir_messages_says(fhir_world, monkeypatch):
 
 
 @needs_corpus
+@pytest.mark.long  # made-up ones are replayed above, in each of its answers
 def test_it_says_what_a_replay_of_real_fhir_messages_says(fhir_world, monkeypatch):
     site, gate = fhir_world
     files = sorted((CORPUS / "fhir").rglob("*.json"))
@@ -449,6 +450,7 @@ def test_it_says_what_a_replay_of_real_fhir_messages_says(fhir_world, monkeypatc
 
 
 @needs_corpus
+@pytest.mark.long  # the sealed ones above are of the same kinds
 def test_it_says_what_a_replay_of_real_messages_says(world):
     site, gate = world
     raws = [raw.replace(raw.split(b"|")[2], b"MON1", 1) for raw in real()]

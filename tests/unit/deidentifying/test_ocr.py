@@ -119,6 +119,7 @@ def test_a_picture_larger_than_its_memory_is_an_error():
 
 
 @needs_tesseract
+@pytest.mark.turns(2, "ground")  # light on dark and faint
 @pytest.mark.parametrize(
     ("ground", "value", "size"), [(0, 255, 18), (255, 0, 18), (60, 120, 16), (10, 230, 11)]
 )
@@ -195,6 +196,7 @@ def few_of_many_greys():
 
 
 @needs_tesseract
+@pytest.mark.turns(2, "drawn")  # one that runs up, one faint, one of few greys
 @pytest.mark.parametrize(
     "drawn", [runs_up, runs_down, faint_over_anatomy, one_pixel_far_from_all_others, few_of_many_greys]
 )

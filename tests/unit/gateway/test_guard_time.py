@@ -29,6 +29,7 @@ def seconds(unit, size_bytes, *, identity=False):
     )
 
 
+@pytest.mark.turns(2, "unit", "identity")  # each unit in one way
 @pytest.mark.parametrize("identity", [False, True])
 @pytest.mark.parametrize("unit", UNITS, ids=repr)
 def test_twice_the_bytes_take_about_twice_the_time(unit, identity):
@@ -104,6 +105,7 @@ def in_members(unit, size_bytes):
     return RESOURCE % ",".join(many)
 
 
+@pytest.mark.turns(2, "unit", "identity")  # each unit in one way
 @pytest.mark.parametrize("identity", [False, True])
 @pytest.mark.parametrize(
     ("way", "unit"),

@@ -94,6 +94,7 @@ def test_a_door_that_behaves_loses_doubles_disorders_and_leaks_nothing():
     assert any(name.startswith("Observation/") for name in recipients["home-care"].resources)
 
 
+@pytest.mark.turns(2, "recipient", "fault")  # each recipient and each fault once
 @pytest.mark.parametrize("recipient", ["home-care", "research-registry"])
 @pytest.mark.parametrize(("fault", "expected"), [("lose", (1, 0, 0, 0)), ("twice", (0, 1, 0, 0))])
 def test_what_is_lost_or_doubled_is_counted(recipient, fault, expected):

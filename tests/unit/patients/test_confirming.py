@@ -4,7 +4,7 @@ import dataclasses
 import tempfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 from tests.unit.patients.making import FEED, NOW, SITE, A, B, C, adt, mrg, pid, subject
@@ -202,7 +202,6 @@ def test_what_is_read_around_a_subject_is_of_its_site_and_says_what_was_undone(s
         max_size=30,
     )
 )
-@settings(deadline=None, max_examples=60)
 def test_what_is_read_around_a_subject_says_of_it_what_all_edges_say(steps):
     kinds = {"merge": EdgeKind.MERGED, "join": EdgeKind.JOINED, "link": EdgeKind.LINKED}
     edges = []

@@ -40,6 +40,7 @@ def test_the_shipped_rules_answer_as_their_cases_say(case):
     assert case.wrong(case.answer(RULES)) == ""
 
 
+@pytest.mark.turns(3, "statement")  # all cases are asked of the whole above
 @pytest.mark.parametrize("statement", RULES.statements, ids=lambda s: s.id)
 def test_without_any_one_policy_a_case_fails(statement):
     """Alone, or (the floor) beside a site's own policy that permits everything."""

@@ -97,6 +97,8 @@ def seen(opened, console, route, role, id_: str):
     return told(answer, id_), count[0], dict(keeper.calls)
 
 
+# Of pages and calls every third; each asks in every role, for three ids, twice.
+@pytest.mark.turns(3, "route")
 @pytest.mark.parametrize("route", ROUTES, ids=lambda r: f"{r.method} {r.path}")
 def test_others_absent_and_guessed_ids_look_the_same(opened, console, route):
     """For a role that may not see another's, all three are one; for every role absent and guessed are."""

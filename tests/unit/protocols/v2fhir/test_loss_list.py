@@ -31,6 +31,7 @@ def test_what_is_made_is_valid_and_hangs_together(name):
     assert mistakes(to_fhir(MESSAGES[name], OUTGOING)) == []
 
 
+@pytest.mark.long  # a row too many loses nothing; that none is missing is asked of each message above
 def test_no_row_of_the_lists_is_there_for_nothing():
     done = Round()
     for message in MESSAGES.values():

@@ -632,6 +632,7 @@ ASKED = {
 }
 
 
+@pytest.mark.turns(3, "name", "person")  # each person asks once, and each is asked for once
 @pytest.mark.parametrize("name", ASKED)
 @pytest.mark.parametrize("person", ["clara", "audra", "kim"])
 def test_who_may_not_learns_of_no_proposal_whether_it_is_there(site, name, person):
