@@ -49,6 +49,12 @@ _GOES_ON = said(
 )
 """What a person does, in the languages that have recognisers."""
 
+_WHEN = said(
+    "in on this last next today yesterday recently ago just back during en el este esta la ayer hoy hace"
+)
+"""What goes on behind an age that somebody turned."""
+
+_WHOSE = said("her his their my your")
 _SHORT_FOR = said("c h s p w b")
 """Before a stroke: ``c/o``, ``h/o``, ``s/p``, ``p/w``, ``w/``, ``b/b``."""
 
@@ -160,7 +166,8 @@ def _written_so(words: Tokens, i: int, suffix: str, around: Around) -> bool:
     if not suffix and gap not in _JOINTS:
         following = ""
     if low in _ORDINALS:
-        return _word(words, i + 1) == "birthday"
+        following = _word(words, i + 1)
+        return following == "birthday" or (following == "year" and _word(words, i - 1) in _WHOSE)
     at = i if suffix else i + 1
     if following in around.years:
         sure = len(following) > 1 or following == "y" or _ended(words, at) or bool(_said_so(words, i, around))
@@ -200,7 +207,9 @@ def _opening(words: Tokens, i: int, around: Around) -> bool:
 def _said_so(words: Tokens, i: int, around: Around) -> bool:
     """Whether somebody stands before the figure and nothing behind it measures."""
     k = i - 1
-    if k < 0 or not (_ended(words, i) or _word(words, i + 1) in around.years):
+    following = _word(words, i + 1)
+    when = following in _WHEN and words.gap(i) == " "
+    if k < 0 or not (when or _ended(words, i) or following in around.years):
         return False
     if words.gap(k) in ("'s ", "\u2019s "):  # ``she's 93``
         return _word(words, k) in around.persons
@@ -209,8 +218,8 @@ def _said_so(words: Tokens, i: int, around: Around) -> bool:
     while k >= 0 and _word(words, k) in around.between and words.gap(k - 1) == " ":
         k -= 1
     word = _word(words, k)
-    if word in around.turned:
-        return True
+    if when or word in around.turned:
+        return word in around.turned
     if word in around.verbs:
         k -= 1
         word = _word(words, k)

@@ -36,6 +36,11 @@ AGES = {
         ("her mother, 95, died", "95"),
         ("father died at 91.", "91"),
         ("on her 93rd birthday", "93"),
+        ("turned 97 in May", "97"),
+        ("in her 93rd year", "93"),
+        ("on her ninety-third birthday", "ninety-third"),
+        ("he turned ninety-seven", "ninety-seven"),
+        ("a nonagenarian of 91.", "91"),
         ("ninety-three years old", "ninety-three"),
         ("in her late nineties", "nineties"),
     ],
@@ -49,6 +54,9 @@ AGES = {
         ("madre fallecida a los 93.", "93"),
         ("M/93", "93"),
         ("cumplió 93.", "93"),
+        ("cumplió 97 en mayo", "97"),
+        ("en su 93 cumpleaños", "93"),
+        ("nonagenaria de 91.", "91"),
     ],
 }
 MEASURED = {
@@ -60,6 +68,7 @@ MEASURED = {
         "walked 100 m; 100M cells; Furosemide, 100, twice; turned 90 degrees; patient 100 mg given",
         "Ferritin 93 female 11-307, Hb 95 male 130-170; ward 101 female; pulse M 95, F 101; CD4 93, VL 100",
         "He was 100 percent well. Dr. Quarrel, 100 mg given. Nurse Quarrel, 95 minutes later; 93 patients",
+        "turned 90 degrees in bed; the ward is in its 93rd year; the 95th percentile; patient 100 in bed 4; Na 95 in March",
         "Mrs Quarrel is 88. pt 89, F/72, a 74 F with cough",
     ],
     "es": [

@@ -106,6 +106,17 @@ FOUND = {
         ("en Semana Santa ingresa", "Semana Santa"),
         ("el Viernes Santo ingresa", "Viernes Santo"),
     ],
+    "births": [
+        ("She was born in 1931 there", "1931"),
+        ("Birth year: 1931, well", "1931"),
+        ("YOB 1931, well", "1931"),
+        ("born around 1931 there", "1931"),
+        ("born in the 1930s there", "1930s"),
+        ("Quarrel (b. 1931) came", "1931"),
+        ("a 1931-born man", "1931"),
+        ("nacida en el 1931, vive", "1931"),
+        ("nació en 1931, vive", "1931"),
+    ],
     "ages_en": [("Pt 93, fell at home", "93"), ("ninety-three years old", "ninety-three")],
     "postcodes": [
         ("in TX 75001-1234 now", "TX 75001-1234"),
@@ -206,6 +217,13 @@ def test_is_found_whole(name: str, text: str, wanted: str) -> None:
 @pytest.mark.parametrize("text", NONE)
 def test_names_nobody(text: str) -> None:
     assert [text[s.start : s.end] for s in find(text, CONTEXT)] == []
+
+
+def test_a_year_of_a_birth_is_of_its_class() -> None:
+    """A profile lets years pass, but not one that tells an age over 89."""
+    for text, _ in FOUND["births"]:
+        assert {span.cls for span in find(text, CONTEXT) if span.how == "births"} == {"patient.birth-date"}
+    assert not find("Diabetes since 1931, in 1978 a stroke.", CONTEXT)
 
 
 def test_every_recogniser_has_cases() -> None:

@@ -18,8 +18,8 @@ _AROUND = Around(
     years=said("y yo yr yrs"),
     sexes=_SEXES,
     letters=frozenset(("M", "F", "WM", "WF", "BM", "BF", "HM", "HF", "AAM", "AAF")),
-    persons=KIN | said("pt patient resident she he who client veteran"),
-    between=said("now currently almost nearly already just only about approximately age aged at s a an"),
+    persons=KIN | said("pt patient resident she he who client veteran nonagenarian centenarian"),
+    between=said("now currently almost nearly already just only about approximately age aged at s a an of"),
     verbs=said("is was died deceased passed away turned"),
     turned=said("turned turning turns"),
     opens=said("a an this elderly frail pleasant old"),
@@ -39,6 +39,20 @@ RECOGNISER = Recogniser(
             r"(?i)\b((?:ninety|(?:one |a )?hundred(?: and)?)(?:[- ](?:one|two|three|four|five|six|seven|eight|nine|ten))?)[- ]years?[- ](?:old|of age)\b",
             group=1,
             sure=0.8,
+        ),
+        Pattern(
+            "age",
+            r"(?i)\b((?:ninetieth|ninety[- ](?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|(?:one[- ]|a )?hundred(?:th|[- ](?:and[- ])?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth))))[- ](?:birthday|year of (?:her|his|their) (?:life|age))\b",
+            group=1,
+            sure=0.8,
+            hint=r"(?i)(?:st|nd|rd|th)[- ](?:birthday|year of)",
+        ),
+        Pattern(
+            "age",
+            r"(?i)\b(?:turn(?:ed|s|ing)|aged?|is now) (ninety(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|(?:one |a )hundred)\b",
+            group=1,
+            sure=0.8,
+            hint=r"(?i) (?:ninety|hundred)",
         ),
         Pattern(
             "age", r"(?i)\bin (?:her|his|their) (?:early|mid|late)[- ](90'?s|nineties)\b", group=1, sure=0.8

@@ -24,11 +24,11 @@ _WHO = (
 _WORDS = r"(?:noventa(?:[ ]y[ ](?:un[oa]?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento(?:[ ](?:un[oa]?|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce))?)"
 
 _AROUND = Around(
-    years=said("a anos ano"),
+    years=said("a anos ano cumpleanos"),
     sexes=said("mujer varon hombre anciano anciana masculino femenino senora senor"),
     letters=frozenset(("M", "F", "V", "H")),
     persons=said(
-        "paciente pte padre madre abuelo abuela hermano hermana esposo esposa marido viudo viuda jubilado jubilada ella"
+        "paciente pte padre madre abuelo abuela hermano hermana esposo esposa marido viudo viuda jubilado jubilada ella nonagenario nonagenaria centenario centenaria"
     ),
     between=said("de unos casi ya tiene tenia con edad a los"),
     verbs=said("fallecio fallecida fallecido murio muerto muerta exitus"),
