@@ -101,6 +101,7 @@ def test_a_consent_that_was_taken_back_permits_nothing_when_it_comes_again(comma
 SINCE, BEFORE = {"dateTime": "2026-02-01"}, {"dateTime": "2026-01-01"}
 
 
+@pytest.mark.turns(3, "withdrawal", "known", "late")  # each way to be late, with each withdrawal
 @pytest.mark.parametrize("withdrawal", [{"type_": "deny"}, {"status": "inactive"}])
 @pytest.mark.parametrize("known", [True, False], ids=["known", "not known before"])
 @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class Story:
             take(gate, adt("A01", said="20260504070000", mrn=self.mrn, **where))
 
 
+@pytest.mark.turns(3, "event", "before", "named")  # each event, after each state
 @pytest.mark.parametrize("named", NAMED)
 @pytest.mark.parametrize("before", BEFORE)
 @pytest.mark.parametrize("event", EVENTS)

@@ -38,6 +38,7 @@ def test_twice_the_bytes_take_about_twice_the_time(unit, identity):
     assert twice < 3 * once + 0.02, (once, twice)
 
 
+@pytest.mark.turns(2, "unit")  # every second unit
 @pytest.mark.parametrize(
     "unit", [b"0", b"7", b"0123", b"1-", b"QUJDREVG%41", b"\\X41\\", b"QUJDREVG\n", b"1 a"], ids=repr
 )

@@ -141,6 +141,7 @@ BASES = {
 """Rows of these kinds begin elsewhere; a row that narrows where its base is narrow already says so itself."""
 
 
+@pytest.mark.turns(2, "row")  # every second row
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[3]} {row[5]} {row[2][:24]}")
 def test_a_change_is_told_in_words(row):
     path, old, new, kind, about, direction, words = row

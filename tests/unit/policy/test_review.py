@@ -76,6 +76,7 @@ def test_a_site_on_its_first_day_has_nothing_unused():
 
 
 class TestNeverFires:
+    @pytest.mark.turns(2, "when")  # every second condition
     @pytest.mark.parametrize(
         ("when", "why"),
         [
@@ -101,6 +102,7 @@ class TestNeverFires:
         assert one.words.endswith(why)
         assert EXTRA not in cured(some, one)
 
+    @pytest.mark.turns(2, "when")  # every second condition
     @pytest.mark.parametrize(
         "when",
         [

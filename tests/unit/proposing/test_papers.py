@@ -113,6 +113,7 @@ def test_the_console_keeps_the_list_it_names(site, monkeypatch):
     assert proposing.approve(site.opened, row.id, *site.as_("paul")).state == "approved"
 
 
+@pytest.mark.turns(3, "name")  # every third; of all of them it is not approved, above
 @pytest.mark.parametrize("name", LACKING)
 def test_nor_is_it_signed(captured, monkeypatch, name):
     """Approved by a keeper of before; and with neither look it would be signed."""

@@ -104,6 +104,7 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.mark.turns(2, "what")  # every second refusal; the rules are those of the pages
 @pytest.mark.parametrize(("what", "person", "path", "body", "status", "code"), BAD, ids=[b[0] for b in BAD])
 def test_what_is_refused_and_why(people, what, person, path, body, status, code):
     one = drafted(people, person="paul")

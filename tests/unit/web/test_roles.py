@@ -31,6 +31,7 @@ def may_post(role, path: str) -> bool:
     return not found or any(route.public or least(role, route.action) for route in found)
 
 
+@pytest.mark.turns(3, "role")  # every third role
 @pytest.mark.parametrize("role", PEOPLE)
 def test_every_link_a_role_is_shown_leads_somewhere(console, role):  # noqa: F811  the fixture above
     """Navigation, links and forms of every page a role can reach: none leads to what it may not see."""

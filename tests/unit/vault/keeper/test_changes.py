@@ -578,6 +578,7 @@ MISSHAPEN = {
 }
 
 
+@pytest.mark.turns(3, "name")  # every third shape
 @pytest.mark.parametrize("name", MISSHAPEN)
 def test_misshapen_proposals_are_refused(site, name):
     assert refused(lambda: site.changes.propose(MISSHAPEN[name], site.as_("paul"))) is Reason.INPUT_INVALID

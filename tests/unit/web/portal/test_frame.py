@@ -31,6 +31,7 @@ SCRIPTED = {"/sign-in/passkey", "/my-sign-in/passkey"}
 # --- what every answer carries
 
 
+@pytest.mark.turns(3, "path")  # every third page: one function gives all their headers
 @pytest.mark.parametrize("path", [*paths(), "/leave", "/language/es", "/nothing"])
 def test_every_answer_has_the_headers_and_no_script(browser, path):
     browser.sign_in()
