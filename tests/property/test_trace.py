@@ -1,5 +1,6 @@
 """Whatever was permitted, refused, delivered or set aside: forwards and then backwards comes home, and to nothing else."""
 
+import base64
 from hashlib import sha256
 from itertools import count
 
@@ -14,7 +15,7 @@ from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.ledger import Record, prepare
 from oathward.tracing.back import back
-from oathward.tracing.ids import Asked, ids_in
+from oathward.tracing.ids import NAMES_MAX, WORDS_MAX, Asked, ids_in
 from oathward.tracing.onward import of_message
 
 T = 1_800_000_000_000_000
@@ -117,3 +118,10 @@ def test_what_is_no_id_is_refused_without_saying_it(text):
         told = ""
         assert all(len(one) in {16, 20} and one.isalnum() for one in (*asked.outgoing, *asked.names))
     assert text not in told
+
+
+def test_of_more_ids_than_are_looked_for_at_once_it_says_how_many_were_not(opened):
+    outgoing = [f"{n:020X}" for n in range(WORDS_MAX + 2)]
+    names = [base64.b32encode(n.to_bytes(10)).decode() for n in range(NAMES_MAX + 3)]
+    assert back(opened, Asked(outgoing, names)).not_looked == 5
+    assert back(opened, Asked(outgoing[:2] * WORDS_MAX, names[:2])).not_looked == 0

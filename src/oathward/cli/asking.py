@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli.output import settings_of
+from oathward.cli.output import plain_text, settings_of
 from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
-from oathward.core.errors import InputError
+from oathward.core.errors import InputError, KeeperError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ PersonOption = Annotated[
     str | None,
     typer.Option(
         "--person",
+        callback=plain_text,
         help="Who asks, on a site that has no people yet; your login name by default. Where it has, it is who signed in.",
         show_default=False,
     ),
@@ -75,12 +76,32 @@ def opened(data: str | None) -> Iterator[Opened]:
     """Open the site as a command does, and close the keeper's door afterwards."""
     from oathward.app import build
 
-    site = build(settings_of(data), "admin")
+    settings = settings_of(data)
+    try:
+        site = build(settings, "admin")
+    except KeeperError as error:
+        if error.reason is Reason.CONFLICT:
+            _check_no_job(settings)
+        raise
     try:
         yield site
     finally:
         site.keeper.close()
         site.engine.dispose()
+
+
+def _check_no_job(settings: Settings) -> None:
+    """Say that a job runs, where that is why the keeper's store is taken.
+
+    Raises:
+        KeeperError: one runs.
+    """
+    from oathward.deidentifying.job import LOCKS
+    from oathward.deidentifying.output import holders
+
+    for who in holders(settings.data / LOCKS):
+        why = f"a job of de-identification runs ({who}) and holds it: wait for its end. Beside `oathward serve` others can ask meanwhile"
+        raise KeeperError("keeper store", why, reason=Reason.ALREADY_RUNNING)
 
 
 def person_of(name: str | None) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, emit, one_of
+from oathward.cli.output import DataOption, JsonOption, emit, one_of, plain_text, shown
 from oathward.core.errors import DeidentificationError, InputError
 from oathward.core.reasons import Reason
 
@@ -51,7 +51,10 @@ def deid(
     project: Annotated[
         str,
         typer.Option(
-            "--project", metavar="ID", help="Pseudonyms are stable in it, and unlinkable to other projects."
+            "--project",
+            metavar="ID",
+            callback=plain_text,
+            help="Pseudonyms are stable in it, and unlinkable to other projects.",
         ),
     ],
     authority: Annotated[
@@ -59,13 +62,17 @@ def deid(
         typer.Option(
             "--authority",
             metavar="NAME",
+            callback=plain_text,
             help="Who gave the patient numbers that name nobody; else they mean something in this folder alone.",
         ),
     ] = "",
     folder: Annotated[
         str,
         typer.Option(
-            "--from", metavar="NAME", help="Names where the files come from: numbers of one are no other's."
+            "--from",
+            metavar="NAME",
+            callback=plain_text,
+            help="Names where the files come from: numbers of one are no other's.",
         ),
     ] = "files",
     person: PersonOption = None,
@@ -267,7 +274,7 @@ def _end(folder: Path, output: Output, told: dict[str, Any]) -> None:
 
 def _show(told: dict[str, Any], out: Path) -> None:
     print(
-        f"{told['written']} of {told['files']} files written to {out}, of {told['patients']} patients; {told['held']} held."
+        f"{told['written']} of {told['files']} files written to {shown(str(out))}, of {told['patients']} patients; {told['held']} held."
     )
     if told["resumed"]:
         print(f"{told['resumed']} had been done before it was stopped.")
@@ -277,4 +284,4 @@ def _show(told: dict[str, Any], out: Path) -> None:
         print(
             "Taken back, because something known of a patient stood in them; the report says which classes."
         )
-    print(f"Report: {out / f'{REPORT}.html'}")
+    print(f"Report: {shown(str(out / f'{REPORT}.html'))}")

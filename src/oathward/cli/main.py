@@ -151,7 +151,7 @@ def _misused(where: str, why: str, arguments: list[str]) -> int:
     if "--json" in arguments:
         import orjson
 
-        said = orjson.dumps({"error": "usage", "where": where, "why": why}).decode()
+        said = orjson.dumps({"error": "usage", "where": where, "why": _text(why)}).decode()
     else:
         said = f"error: {why}"
     print(said, file=sys.stderr)
@@ -166,13 +166,20 @@ def _explain(error: OathwardError, *, as_json: bool) -> int:
             import orjson
 
             print(
-                orjson.dumps({"error": one.reason.code, "where": one.where, "why": one.why}).decode(),
+                orjson.dumps(
+                    {"error": one.reason.code, "where": _text(one.where), "why": _text(one.why)}
+                ).decode(),
                 file=sys.stderr,
             )
         else:
             place = f" {one.where}" if one.where else ""
             print(f"error[{one.reason.code}]{place}: {one.why or 'refused'}", file=sys.stderr)
     return max(1, error.reason.answer.exit_code)  # a refused command never looks like success
+
+
+def _text(said: str) -> str:
+    """Write what may hold a path as UTF-8: not every path is."""
+    return said.encode("utf-8", "backslashreplace").decode()
 
 
 def _help() -> str:

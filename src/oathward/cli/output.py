@@ -9,6 +9,7 @@ Rules:
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -43,6 +44,25 @@ DataOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")
 ]
+
+
+def plain_text(param: typer.CallbackParam, value: str | None) -> str | None:
+    """Pass what somebody typed where it is text: it is kept, hashed and written as UTF-8.
+
+    Raises:
+        InputError: it is none; names the option.
+    """
+    if value is not None and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(param.opts[0], "is no text in UTF-8", reason=Reason.INPUT_INVALID) from error
+    return value
+
+
+def shown(path: str) -> str:
+    """Write a path as text; bytes of it that are none are written as hexadecimal escapes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def settings_of(data: str | None, *, new: bool = False) -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import IdentifierFileOption, PersonOption, hasher_of, identifiers_in, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, emit, say, settings_of
+from oathward.cli.output import DataOption, JsonOption, emit, say, settings_of, shown
 from oathward.cli.permitted import who_may
 from oathward.core.clock import iso
 from oathward.core.errors import InputError
@@ -126,7 +126,8 @@ def back(
         files = found.files
         if folder is not None:
             with client.connect(site.settings, "gateway") as keeper:
-                files = jobs.sources(files, folder, keeper.device_key)
+                sources = jobs.sources(files, folder, keeper.device_key)
+            files = [replace(one, source=shown(one.source)) for one in sources]
         known = [*(one.outgoing for one in found.went), *dict.fromkeys(one.file for one in files)]
         names = _names(site, files)
         _record(site, who, "release", known if file else list(found.asked), len(found.went) + len(files))
@@ -212,6 +213,10 @@ def _show_back(found: Back, files: Sequence[Filed], names: Mapping[str, str]) ->
         _show_came(one)
     _show_went(found.went)
     _show_files(files, names)
+    if found.not_looked:
+        print(
+            f"{found.not_looked:,} more that may be ids were not looked for; name some of them by themselves."
+        )
     for index in found.notices:
         print(f"A notice of what a patient allows; record {index} (`oathward ledger search`)")
     if not (found.went or found.notices or files):

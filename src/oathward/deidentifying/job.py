@@ -54,6 +54,8 @@ from oathward.deidentifying.whom import Whom
 CHUNK_FILES_MAX = 256
 CHUNK_BYTES_MAX = 256 << 20
 _NAME_BYTES = 10
+LOCKS = "deid-outputs"
+"""Beside the folder of jobs: locks of output folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,16 @@ class Order:
     @property
     def digest(self) -> str:
         """Tell jobs apart: the same source, target and terms are the same job."""
-        terms = (self.source.resolve(), self.target.resolve(), self.profile_text, self.project)
-        told = (*map(str, terms), self.authority, self.folder, self.language, self.pixel_boxes)
+        paths = (os.fsencode(one.resolve()).hex() for one in (self.source, self.target))  # not all are text
+        told = (
+            *paths,
+            self.profile_text,
+            self.project,
+            self.authority,
+            self.folder,
+            self.language,
+            self.pixel_boxes,
+        )
         whose = [sorted((name, sorted(same)) for name, same in self.authorities.items()), self.apart]
         return hashlib.sha256(orjson.dumps([*told, *(self.text_model or ()), whose])).hexdigest()
 
@@ -149,7 +159,7 @@ def run(order: Order, whom: Whom, jobs: Path, now_us: int, heard: Heard = Heard(
     if source == target or source in target.parents or target in source.parents:
         raise InputError("--out", "must not stand in what is read, nor hold it", reason=Reason.CONFLICT)
     found = walk.items(order.source)
-    with alone(jobs.with_name(f"{jobs.name}-outputs"), target, order.by, now_us):
+    with alone(jobs.with_name(LOCKS), target, order.by, now_us):
         id_, journal = _journal(order, target, jobs, now_us, files=len(found))
         with Output(target, journal.head["begun_us"]) as output:
             done = _run(order, whom, journal, output, found, id_, heard)

@@ -26,7 +26,8 @@ def back(site: Opened, asked: Asked, *, before: int | None = None, records_max: 
     Args:
         before: only records before this index are looked through.
     """
-    wanted = list(dict.fromkeys(asked.outgoing))[:WORDS_MAX]
+    all_of_it = list(dict.fromkeys(asked.outgoing)), list(dict.fromkeys(asked.names))
+    wanted, names = all_of_it[0][:WORDS_MAX], all_of_it[1][:NAMES_MAX]
     entries, on = _named(site, wanted, before, records_max) if wanted else ([], 0)
     came: dict[str, Came] = {}
     went: list[Went] = []
@@ -36,11 +37,12 @@ def back(site: Opened, asked: Asked, *, before: int | None = None, records_max: 
             came[message] = source
             went += [one for one in all_of if one.outgoing in wanted]
     notices = [e.index for e in entries if not e.message]
-    names = list(dict.fromkeys(asked.names))[:NAMES_MAX]
     with read(site.engine) as db:
         units = [unit for name in names for unit in jobs.units_of_file(db, site.site, name)]
         held = [item for name in names for item in jobs.held_of_file(db, site.site, name)]
-    return Back((*wanted, *names), list(came.values()), went, notices, files_of(site, units, held), on)
+    left = sum(map(len, all_of_it)) - len(wanted) - len(names)
+    files = files_of(site, units, held)
+    return Back((*wanted, *names), list(came.values()), went, notices, files, on, left)
 
 
 def _named(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +51,10 @@ def ids_in(texts: Iterable[str]) -> Asked:
     return asked
 
 
+def _opener(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)  # a pipe would wait for ever
+
+
 def ids_of_file(path: Path) -> Asked:
     """Find what may be ids in a file that was released: in its name, and in its bytes as they stand. Nothing is parsed.
 
@@ -56,7 +62,9 @@ def ids_of_file(path: Path) -> Asked:
         InputError: it cannot be read, or is too large.
     """
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=_opener) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise InputError("--file", "is no plain file", reason=Reason.INPUT_INVALID)
             data = file.read(FILE_BYTES_MAX + 1)
     except OSError as error:
         raise InputError("--file", "cannot be read", reason=Reason.NOT_FOUND) from error
@@ -65,5 +73,4 @@ def ids_of_file(path: Path) -> Asked:
     own = _NAME.fullmatch(path.name)
     found = dict.fromkeys([own[1].upper()] if own else [])
     found |= dict.fromkeys(match[0].decode().upper() for match in _IN_BYTES.finditer(data))
-    outgoing = [one for one in found if len(one) == 20][:WORDS_MAX]
-    return Asked(outgoing, [one for one in found if len(one) == 16][:NAMES_MAX])
+    return Asked([one for one in found if len(one) == 20], [one for one in found if len(one) == 16])

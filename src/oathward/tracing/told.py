@@ -88,7 +88,12 @@ class Onward:
 
 @dataclass(frozen=True, slots=True)
 class Back:
-    """What something came from. ``before``: index of the record to go on before; 0: all were looked through, or all was found."""
+    """What something came from.
+
+    Args:
+        before: index of the record to go on before; 0: all were looked through, or all was found.
+        not_looked: ids that were asked for and not looked for: too many at once.
+    """
 
     asked: tuple[str, ...]
     came: list[Came]
@@ -96,3 +101,4 @@ class Back:
     notices: list[int]
     files: list[Filed]
     before: int = 0
+    not_looked: int = 0

@@ -1,6 +1,7 @@
 """``oathward trace``: whoever may not is told nothing, before anything is looked up; ids are told apart."""
 
 import json
+import os
 from types import SimpleNamespace
 
 import pytest
@@ -103,6 +104,13 @@ def test_ids_of_a_file_are_found_as_they_stand(tmp_path):
     assert NAME in found.names
     (tmp_path / f"{NAME}.dcm").write_bytes(bytes(300))
     assert ids_of_file(tmp_path / f"{NAME}.dcm").names == [NAME]
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError) as no:
+        ids_of_file(tmp_path / "pipe")
+    assert (no.value.where, no.value.reason) == ("--file", Reason.INPUT_INVALID)
 
 
 def test_too_large_a_file_is_refused(tmp_path, monkeypatch):

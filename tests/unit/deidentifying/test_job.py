@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles, builtin_texts
 from oathward.deidentifying import job, pool
 from oathward.deidentifying.journal import WORD_KEY, Journal
+from oathward.deidentifying.output import holders
 from oathward.deidentifying.residue import found_in
 from oathward.deidentifying.whom import Secrets
 
@@ -154,6 +156,13 @@ def test_with_other_rules_of_who_is_who_it_is_another_job(order, other):
     assert replace(order, by="p-8", processes=2).digest == order.digest
 
 
+def test_folders_whose_names_are_no_text_are_told_apart(order):
+    names = [Path(os.fsdecode(name)) for name in (b"/lat\xff", b"/lat\xfe", b"/lat\\xff")]
+    digests = [replace(order, source=one).digest for one in names]
+    digests += [replace(order, target=one).digest for one in names]
+    assert len({*digests}) == 6
+
+
 def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
     other = replace(order, source=tmp_path / "other", by="p-8")
     other.source.mkdir()
@@ -164,6 +173,7 @@ def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
         with pytest.raises(InputError) as refused:
             job.run(other, Nobody(), tmp_path / "jobs", 2)
         said.append((refused.value.reason, refused.value.why))
+        assert [one.split()[0::2] for one in holders(tmp_path / job.LOCKS)] == [["since", "p-9"]]
 
     job.run(replace(order, by="p-9"), Nobody(), tmp_path / "jobs", 1, job.Heard(begun=meanwhile))
     [(reason, why)] = said
@@ -171,7 +181,9 @@ def test_two_jobs_do_not_write_into_one_folder(order, tmp_path):
     assert "p-9" in why
     assert "1970-01-01" in why
     assert len([*(tmp_path / "jobs").iterdir()]) == 1
-    assert not any((tmp_path / "jobs-outputs").iterdir())
+    assert not any((tmp_path / job.LOCKS).iterdir())
+    (tmp_path / job.LOCKS / "killed").write_bytes(b"{}")
+    assert holders(tmp_path / job.LOCKS) == []
 
 
 def test_while_a_file_takes_long_it_is_told_every_few_seconds_that_it_runs(order, tmp_path, monkeypatch):
