@@ -8,6 +8,8 @@ Rules:
   the current one, in the precision it had: one category, "90 or older". Without the current year nothing passes.
 - A time of day alone (part ``time``, or written with colons) stays.
 - What is no date, or no day of the calendar, is removed. Without the number of days nothing passes.
+- When a system wrote or sent something (``message.time``) is removed: one moment of an export stands in the files of many
+  patients, and moved by the days of each it would tie them together.
 
 Deliberately absent: live links. Whoever receives at once knows the day: the check of a bundle refuses it there.
 
@@ -25,7 +27,7 @@ from oathward.deid.action import Action, Parameters, Seeds
 from oathward.deid.actions.birth_year import AGE_YEARS_MAX
 from oathward.protocols.shaping import REMOVE, Ruling
 
-CLOCK = "time"
+CLOCK, SYSTEM = "time", "message.time"
 _HOUR, _SIXTY = "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
 _SECOND = r"(?:[0-5][0-9]|60)(?:\.[0-9]{1,9})?"
 _ZONE = "(?:0[0-9]|1[0-4])"
@@ -120,7 +122,9 @@ def _time_of_day(value: str, _seeds: Seeds) -> str:
     return text if _clock_compact(text) or _clock(text) else ""
 
 
-def _rule(_cls: str, part: str, _parameters: Parameters) -> Ruling:
+def _rule(cls: str, part: str, _parameters: Parameters) -> Ruling:
+    if cls == SYSTEM:
+        return REMOVE
     if part:
         return _time_of_day if part == CLOCK else REMOVE
     return _shift

@@ -129,6 +129,8 @@ PLACE = Subject("organisation", "location", "location")
 DEVICE = Subject("organisation", "device.type", "device.identity")
 MONEY = Subject("patient", "financial", "patient.identifier")
 STAY = Subject(entity="patient.encounter")
+PUBLISHED = Subject("organisation")
+"""Of definitions and bundles: their dates are printed, or of a system, and the same for every patient."""
 
 OF_ROLE = {"patient": PATIENT, "relative": RELATIVE, "staff": STAFF, "organisation": ORGANISATION}
 
@@ -151,6 +153,38 @@ SUBJECTS: dict[str, Subject] = {
         MONEY,
     ),
     **dict.fromkeys(("Encounter", "EpisodeOfCare"), STAY),
+    **dict.fromkeys(
+        (
+            *(
+                "ActivityDefinition",
+                "CapabilityStatement",
+                "CatalogEntry",
+                "ChargeItemDefinition",
+                "CodeSystem",
+            ),
+            *(
+                "CompartmentDefinition",
+                "ConceptMap",
+                "EffectEvidenceSynthesis",
+                "EventDefinition",
+                "Evidence",
+            ),
+            *(
+                "EvidenceVariable",
+                "ExampleScenario",
+                "GraphDefinition",
+                "ImplementationGuide",
+                "Library",
+                "Measure",
+            ),
+            *("MedicinalProduct", "MedicinalProductAuthorization", "MessageDefinition", "NamingSystem"),
+            *("OperationDefinition", "PlanDefinition", "Questionnaire", "ResearchDefinition"),
+            *("ResearchElementDefinition", "ResearchStudy", "RiskEvidenceSynthesis", "SearchParameter"),
+            *("StructureDefinition", "StructureMap", "SubstanceSpecification", "TerminologyCapabilities"),
+            *("TestReport", "TestScript", "ValueSet"),
+        ),
+        PUBLISHED,
+    ),
 }
 """Resource type -> what it is about; all others are clinical data of the patient, the strictest reading."""
 

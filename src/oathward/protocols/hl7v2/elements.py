@@ -23,7 +23,7 @@ from typing import Literal
 
 from oathward.core.labels import ROLES
 from oathward.protocols.hl7v2 import forms, tables
-from oathward.protocols.hl7v2.overrides import Review, Subject, reviewed, subject_of
+from oathward.protocols.hl7v2.overrides import Review, Subject, reviewed, single, subject_of
 
 REST = "rest"
 TEXT = "text"
@@ -110,7 +110,7 @@ def strictness(cls: str) -> int:
 def fields_of(segment: str) -> tuple[Element, ...]:
     """Give the trees of a segment's fields, field 1 at index 1; index 0 and what nobody knows is ``UNKNOWN``."""
     cells = tables.segments().get(segment, ())
-    known = reviewed()
+    known = single() | reviewed()
     return (UNKNOWN, *(field(segment, known.get((segment, n)), cell) for n, cell in enumerate(cells, 1)))
 
 

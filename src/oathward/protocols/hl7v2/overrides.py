@@ -3,7 +3,8 @@
 Rules:
 - A row of ``tables/reviewed.tsv`` speaks for whole fields; it has a source, or it does not load.
 - A class there is a word of ``core.labels``; a role alone (``staff``) keeps the kind that the datatype gives.
-- Where no row speaks, the datatype decides, in the light of what the segment is about (``SUBJECTS``).
+- Some fields of segments that have no rows are named here (``single``).
+- Where neither speaks, the datatype decides, in the light of what the segment is about (``SUBJECTS``).
 
 Deliberately absent: overrides of single components. What a component is follows from the datatype.
 """
@@ -54,6 +55,32 @@ def reviewed() -> dict[tuple[str, int], Review]:
                 raise ValueError(f"reviewed.tsv: {segment}-{n} twice, or beyond the table")
             found[segment, n] = Review("" if cls == BY_TYPE else cls, part, form, source)
     return found
+
+
+_LOT, _EXPIRY, _SHARED = ("device.identity", ""), ("device.identity", "rest"), ("organisation.time", "")
+_SINGLE: dict[str, tuple[str, str]] = {
+    **dict.fromkeys(("RXA 15", "RXD 18", "RXG 19", "BPX 10"), _LOT),
+    **dict.fromkeys(("RXA 16", "RXD 19", "RXG 20", "BPX 13", "PCR 5-6", "IIM 4", "ILT 3-4"), _EXPIRY),
+    **dict.fromkeys(
+        ("MFI 4-5", "MFE 3,6", "MFA 3", "OM1 21-22", "CM0 6,8", "PRC 11-12", "PDC 14-15"), _SHARED
+    ),
+    **dict.fromkeys(("QRD 1", "URD 1"), ("message.time", "")),
+}
+"""Fields of segments that nobody reviewed whole. A lot's expiry is known to who knows the lot, a catalogue's dates are the same
+for every patient, and a system's are of no patient: none may move by a patient's days.
+
+Source: HL7 v2.8.2 §4.14 (RXA, RXD, RXG, BPX), §7 (PCR, PDC), §8 (MFI, MFE, MFA, OM1, CM0, PRC), §17 (IIM, ILT); v2.5.1 §5.10.5.
+"""
+
+
+@cache
+def single() -> dict[tuple[str, int], Review]:
+    """Map (segment, field) to what is said of it alone."""
+    return {
+        (place[:3], n): Review(cls, part, "", "HL7 v2.8.2")
+        for place, (cls, part) in _SINGLE.items()
+        for n in _numbers(place[4:])
+    }
 
 
 def _numbers(fields: str) -> Iterator[int]:

@@ -254,7 +254,7 @@ def test_a_required_primitive_is_masked_beside_it():
         "agent": [{"who": {"reference": "Practitioner/d1"}}],
         "activity": RATE,
     }
-    (left,) = left_of(event, {"patient.time": year})
+    (left,) = left_of(event, {"message.time": year})
     assert "recorded" not in left
     assert left["_recorded"] == MASKED
 
