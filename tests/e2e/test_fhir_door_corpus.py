@@ -32,6 +32,7 @@ def asked(body):
 
 
 @needs_corpus
+@pytest.mark.long  # tests/conformance reads the same files each time, test_fhir_door.py asks the same door
 @pytest.mark.timeout(300)
 def test_the_whole_corpus_goes_through_the_fhir_door(tmp_path):
     site = Site.make(tmp_path / "s", fhir="")
