@@ -65,6 +65,8 @@ COPY_BYTES = 1 << 20
 WRITTEN_BYTES_MAX = max(one.bytes_max for one in formats().values()) + (1 << 30)
 """Of one file: as much as may come, and pixels that leave decoded (``deid.pixels.frames``)."""
 _GC_THRESHOLD = 50_000
+Asked = tuple[dict[str, Any], list[int]]
+"""A question and the files beside it, as ``frames.receive`` gives them."""
 _PATIENT = "patient."
 _TOGETHER_MAX = 16
 """Units of a file that learn from each other; more are lines of an export, each with its own."""
@@ -83,25 +85,33 @@ def main(arguments: list[str]) -> int:
     confine(begun[0]["memory_bytes_max"], file_bytes_max=WRITTEN_BYTES_MAX)
     collect_rarely()
     frames.send(parent, {"ready": True})
-    while (asked := frames.receive(parent, 2)) is not None:
-        head, files = asked
-        try:
-            if head["op"] == "known":
-                frames.send(parent, worker.know(head["words"]))
-            elif head["op"] == "search":
-                frames.send(parent, worker.search(head["format"], head["own"], *files))
-            elif head["op"] == "told":
-                frames.send(parent, worker.told(head["name"], head["first"], *files))
-            else:
-                worker.work(parent, head, *files)
-        except OathwardError as error:
-            frames.send(parent, {"held": [[-1, error.reason.code, error.where]]})
-        except MemoryError:
-            frames.send(parent, {"held": [[-1, Reason.LIMIT_EXCEEDED.code, "memory"]]})
-        finally:
-            for fd in files:
-                os.close(fd)
+    asked = frames.receive(parent, 2)
+    while asked is not None:
+        asked = _answer(worker, parent, *asked) or frames.receive(parent, 2)
     return 0
+
+
+def _answer(
+    worker: Worker, parent: socket.socket, head: Mapping[str, Any], files: Sequence[int]
+) -> Asked | None:
+    """Answer one question; gives the next where it came already."""
+    try:
+        if head["op"] == "known":
+            frames.send(parent, worker.know(head["words"]))
+        elif head["op"] == "search":
+            frames.send(parent, worker.search(head["format"], head["own"], *files))
+        elif head["op"] == "told":
+            frames.send(parent, worker.told(head["name"], head["first"], *files))
+        else:
+            return worker.work(parent, head, *files)
+    except OathwardError as error:
+        frames.send(parent, {"held": [[-1, error.reason.code, error.where]]})
+    except MemoryError:
+        frames.send(parent, {"held": [[-1, Reason.LIMIT_EXCEEDED.code, "memory"]]})
+    finally:
+        for fd in files:
+            os.close(fd)
+    return None
 
 
 def collect_rarely() -> None:
@@ -146,18 +156,21 @@ class Worker:
         ]
         return {"format": kind.name, "who": _who(units), "known": known}
 
-    def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> None:
-        """Take one file through its two questions."""
+    def work(self, parent: socket.socket, head: Mapping[str, Any], source: int, target: int) -> Asked | None:
+        """Take one file through its two questions; where the parent turned away from it, gives what it asks instead."""
         kind, content = self._read(head["name"], source, head["outgoing_id"].upper())
         frames.send(parent, {"format": kind.name, "who": _who(content.units)})
-        told = frames.receive(parent)
+        told = frames.receive(parent, 2)
         if told is None:
             sys.exit(0)
+        if "seeds" not in told[0]:  # whom it names does not stand in it, or was erased
+            return told
         seeds = [None if one is None else told[0]["seeds"][one] for one in told[0]["of"]]
         done = self._shaped(kind, content, seeds, head["outgoing_id"])
         frames.send(
             parent, done | {"bytes": _write(source, target, done.pop("pieces")), "suffix": kind.suffix}
         )
+        return None
 
     def _read(self, name: str, source: int, file: str = "") -> tuple[Format, Content]:
         size = os.fstat(source).st_size

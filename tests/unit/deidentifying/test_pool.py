@@ -80,3 +80,16 @@ def test_what_a_worker_writes_reaches_no_terminal(worker):
 )  # fmt: skip
 def test_of_what_a_worker_writes_our_own_words_alone_are_told(said, told):
     assert bug_of(said) == (told and f"oathward deid: a worker ended by {told}; its file is held\n")
+
+
+def test_a_file_that_the_parent_turned_away_from_takes_no_other_with_it(worker, tmp_path):
+    """It may not get its seeds, for it names whom it does not say, or who was erased; the next file is another one."""
+    (tmp_path / "in").write_bytes(b"Nobody is named here.")
+    for out in "ab":
+        with (tmp_path / "in").open("rb") as source, (tmp_path / out).open("w+b") as target:
+            asked = {"op": "file", "name": ".txt", "outgoing_id": out}
+            assert "who" in worker.ask(asked, (source.fileno(), target.fileno()))
+    seed = {"seed": base64.b64encode(bytes(32)).decode(), "device_key": base64.b64encode(bytes(32)).decode()}
+    seeds = [seed | {"known": [], "days": 0, "year": 2026, "source": "files"}]
+    assert worker.ask({"seeds": seeds, "of": [0]})["bytes"] == (tmp_path / "b").stat().st_size > 0
+    assert (tmp_path / "a").stat().st_size == 0
