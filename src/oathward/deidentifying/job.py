@@ -233,15 +233,17 @@ def folder_of(jobs: Path, id_: str) -> Path:
 
 def _journal(order: Order, target: Path, jobs: Path, now_us: int, *, files: int) -> tuple[str, Journal]:
     """Find the journal of this job, or begin one in an empty output folder."""
-    over = False
+    over, where = False, _digest_of(target)
     for folder in sorted(jobs.iterdir(), reverse=True) if jobs.is_dir() else ():
-        if Journal.digest_of(folder) == order.digest:
-            with suppress(InputError):
-                journal = Journal.read(folder)
-                if journal.ended is None and WORD_KEY in journal.head:
-                    return folder.name, journal
-                over = journal.ended is None
-            break  # what an older one wrote there is gone: it began in an empty folder
+        with suppress(InputError):
+            head = Journal.head_of(folder)
+            if head.get("target") != where:
+                continue
+            journal = Journal.read(folder)
+            if head["digest"] == order.digest and journal.ended is None and WORD_KEY in head:
+                return folder.name, journal
+            over = head["digest"] == order.digest and journal.ended is None
+            break  # the folder is the last one's that began there: an older one that went on would take its files for strangers'
     if not files:  # of a job that goes on they may have gone meanwhile
         raise InputError("PATH", "holds no file", reason=Reason.NOT_FOUND)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
@@ -253,12 +255,17 @@ def _journal(order: Order, target: Path, jobs: Path, now_us: int, *, files: int)
     id_ = uuid7(now_us // 1_000)
     head = {
         "digest": order.digest,
+        "target": where,
         WORD_KEY: base64.b64encode(secrets.token_bytes(32)).decode(),
         "profile": order.profile.name,
         "project": order.project,
         "begun_us": now_us,
     }
     return id_, Journal.begin(jobs / id_, head)
+
+
+def _digest_of(target: Path) -> str:
+    return hashlib.sha256(os.fsencode(target)).hexdigest()
 
 
 def _begun(order: Order, journal: Journal) -> dict[str, Any]:

@@ -118,14 +118,6 @@ class Journal:
         except (OSError, orjson.JSONDecodeError, TypeError, KeyError, ValueError) as error:
             raise InputError("journal", "cannot be read", reason=Reason.INPUT_INVALID) from error
 
-    @classmethod
-    def digest_of(cls, folder: Path) -> str:
-        """Give which job a folder's journal is of; empty where it has none that says it."""
-        try:
-            return str(cls.head_of(folder).get("digest", ""))
-        except InputError:
-            return ""
-
     def done(self, entries: Sequence[Entry]) -> None:
         """Note what became of a chunk."""
         self._write({"done": [asdict(one) for one in entries]})

@@ -34,6 +34,9 @@ from oathward.core.reasons import Reason
 from oathward.deidentifying.journal import Entry
 
 PARTIAL = ".partial"
+_BESIDE = "oathward-"
+"""What is written beside the files begins so: the report, Provenance."""
+
 _FOLDER = re.compile(r"[A-Z2-7]{2}")
 _AS_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _AS_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -182,7 +185,11 @@ class Output:
             InputError: something stands there that no job wrote.
         """
         noted = {entry.file for entry in entries if entry.written}
-        for name in filter(_FOLDER.fullmatch, _names(self._root)):
+        names = [name for name in _names(self._root) if name != PARTIAL and not name.startswith(_BESIDE)]
+        if not all(map(_FOLDER.fullmatch, names)):
+            why = "something stands in it that this job did not write, and would leave with it: take it out"
+            raise InputError("--out", why, reason=Reason.CONFLICT)
+        for name in names:
             folder = self._folder(name)
             try:
                 for file in _names(folder):

@@ -135,6 +135,36 @@ def test_a_keeper_that_goes_away_stops_the_job_and_nothing_is_held_for_it(order,
     assert {code for one in done.entries for _, code, _ in one.held} == {"deid.residue"}  # its worker lies
 
 
+def test_a_stopped_job_takes_away_nothing_of_another_that_went_into_its_folder_since(
+    order, tmp_path, monkeypatch
+):
+    """What it had not noted it took for what it had not finished: another job's release, whole."""
+    with pytest.raises(KeeperError):
+        job.run(order, Away(files=1), tmp_path / "jobs", 1)
+    assert not left(order)
+    monkeypatch.setattr(job, "Worker", Calm)
+    other = replace(order, project="another")
+    assert all(one.written for one in job.run(other, Nobody(), tmp_path / "jobs", 2_000).entries)
+    before = left(order)
+    with pytest.raises(InputError) as caught:
+        job.run(order, Nobody(), tmp_path / "jobs", 3_000)
+    assert caught.value.reason is Reason.CONFLICT
+    assert left(order) == before != []
+
+
+def test_a_job_does_not_go_on_where_somebody_put_what_would_leave_with_it(order, tmp_path, monkeypatch):
+    (order.source / "b.txt").write_bytes(b"nobody")
+    monkeypatch.setattr(job, "CHUNK_FILES_MAX", 1)
+    with pytest.raises(KeeperError):
+        job.run(order, Away(), tmp_path / "jobs", 1)
+    (order.target / "mine").mkdir()
+    (order.target / "mine" / "thesis.txt").write_bytes(b"mine")
+    with pytest.raises(InputError) as caught:
+        job.run(order, Nobody(), tmp_path / "jobs", 2)
+    assert "did not write" in caught.value.why
+    assert (order.target / "mine" / "thesis.txt").read_bytes() == b"mine"
+
+
 def test_a_job_whose_key_went_says_so_and_begins_anew_in_an_empty_folder(order, tmp_path):
     with pytest.raises(KeeperError):
         job.run(order, Away(files=1), tmp_path / "jobs", 1)

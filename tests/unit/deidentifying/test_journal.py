@@ -41,7 +41,7 @@ def test_the_key_of_its_hashes_is_gone_when_it_ended(tmp_path):
     assert [b"c2VjcmV0" in path.read_bytes() for path in (tmp_path / "job").iterdir()] == [False]
     found = Journal.read(tmp_path / "job")
     assert (found.head, found.entries, found.ended) == ({"digest": "d"}, {"AB12": ONE}, {"files": 1})
-    assert Journal.digest_of(tmp_path / "job") == "d"
+    assert Journal.head_of(tmp_path / "job") == {"digest": "d"}
 
 
 def test_a_line_that_was_cut_off_counts_as_not_written_and_is_written_over(tmp_path):
