@@ -103,6 +103,12 @@ def from_micros(value: int) -> datetime:
     return _EPOCH + timedelta(microseconds=value)
 
 
+def standard_offset_min(zone: tzinfo, year: int) -> int:
+    """Give how far a zone is ahead of UTC without summer time, in minutes: the least of the year's first and middle month."""
+    offsets = (datetime(year, month, 1, tzinfo=zone).utcoffset() or timedelta() for month in (1, 7))
+    return int(min(offsets).total_seconds()) // 60
+
+
 def zone_of(name: str) -> tzinfo | None:
     """Find a time zone by its name in the IANA database; None where this machine has none of that name."""
     if name == "UTC":  # known without any database

@@ -131,9 +131,10 @@ def _check_portal(settings: Settings, source: str) -> None:
             raise SettingsError(f"{source} [portal] {place}", why)
     if portal.url.count("/") > _SLASHES:
         raise SettingsError(f"{source} [portal] url", "must be without a path, as in https://HOST")
-    if zone_of(portal.zone) is None:
-        why = "is no time zone this machine knows; write it as in Europe/Berlin"
-        raise SettingsError(f"{source} [portal] zone", why)
+    for section, zone in (("portal", portal.zone), ("deid", settings.deid.zone)):
+        if zone_of(zone) is None:
+            why = "is no time zone this machine knows; write it as in Europe/Berlin"
+            raise SettingsError(f"{source} [{section}] zone", why)
 
 
 def _check_mail(settings: Settings, source: str) -> None:

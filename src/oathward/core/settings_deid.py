@@ -15,6 +15,7 @@ class Deid:
     resume_days: int = 30  # so long a job that stopped can go on; then what it knew to search for goes
     job_rows_days: int = 2_190  # how long what became of each file is kept, which `oathward trace` goes by; the ledger keeps its own
     language: str = ""  # of texts, en or es; empty: told by each text
+    zone: str = "UTC"  # of the site, `Europe/Berlin`: moved times that say an offset say its offset without summer time
     pixel_boxes_file: str = (
         ""  # where devices of the site draw text into images; a relative path is one in the data folder
     )

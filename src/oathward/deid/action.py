@@ -52,6 +52,7 @@ class Seeds:
         shared: the recipient knows the sender's logical ids: references leave as they are.
         days: how far this subject's dates move in this project (``days_of``); a secret, like the seed. 0 on every
             live link, and where nobody said: an action that moves dates refuses then.
+        offset_min: of the site from UTC in minutes, without summer time: moved times that say an offset say this one.
         text: what free text is cleaned with; None where no text may pass.
     """
 
@@ -64,6 +65,7 @@ class Seeds:
     shared: bool = field(default=False, repr=False)
     days: int = field(default=0, repr=False)
     text: Context | None = field(default=None, repr=False)
+    offset_min: int = 0
     edits: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What became of each text that was cleaned with these: bundles repeat most of theirs."""
 

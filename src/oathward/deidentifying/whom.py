@@ -17,12 +17,13 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import orjson
 
-from oathward.core.clock import micros
+from oathward.core.clock import micros, standard_offset_min, zone_of
 from oathward.core.db import GROUP_ROWS_MAX, write
 from oathward.core.errors import DeidentificationError, KeeperError
 from oathward.core.phi import Phi
@@ -70,6 +71,7 @@ class Whom:
         self._site, self._order, self._hasher, self._by = site, order, hasher, by
         self._shifts, self._apart = shifts, apart
         self._year = site.clock.now().year
+        self._offset_min = standard_offset_min(zone_of(site.settings.deid.zone) or UTC, self._year)
         self._guard = threading.Lock()
         self._subjects: dict[tuple[bytes, ...], str | None] = {}
         self._seeds: dict[str, bytes] = {}
@@ -130,6 +132,7 @@ class Whom:
             "device_key": base64.b64encode(self._order.device_key).decode(),
             "days": days_of(seed) if self._shifts else 0,
             "year": self._year,
+            "offset_min": self._offset_min,
             "source": source,
         }
 

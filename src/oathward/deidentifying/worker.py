@@ -274,6 +274,7 @@ def _seeds(
         secrets["source"],
         identity=False,
         days=secrets["days"],
+        offset_min=secrets["offset_min"],
         text=Context(known, lambda _cls, _part: REMOVE, terms.language, ask=terms.ask),
     )
 

@@ -44,8 +44,10 @@ def as_fhir(at: datetime) -> str:
         ("202603011230", "202601311230"),
         ("20260301123045", "20260131123045"),
         ("20260301123045.1234", "20260131123045.1234"),
-        ("20260301123045.1234+0100", "20260131123045.1234+0100"),
-        ("20260301-0500", "20260131-0500"),
+        ("20260301123045.1234+0100", "20260131113045.1234+0000"),
+        ("20260301-0500", "20260131+0000"),
+        ("2026030123+0330", "2026013119+0000"),
+        ("20260301003045+0100", "20260130233045+0000"),
         ("202603", "202602"),
         ("2026", "2026"),
         ("2026.03.01", "2026.01.31"),
@@ -54,7 +56,7 @@ def as_fhir(at: datetime) -> str:
         ("2026-03-01", "2026-01-31"),
         ("2026-03", "2026-02"),
         ("2026-03-01T12:30:45Z", "2026-01-31T12:30:45Z"),
-        ("2026-03-01T23:59:60.123456+14:00", "2026-01-31T23:59:60.123456+14:00"),
+        ("2026-03-01T23:59:60.123456+14:00", "2026-01-31T09:59:60.123456Z"),
         # a time of day is none of a day
         ("12:30:45", "12:30:45"),
         # no dates
@@ -87,16 +89,25 @@ def test_one_instant_stays_one_instant_however_it_is_written(
     one = at.replace(tzinfo=zone)
     another = one.astimezone(other)
     moved = [as_hl7(one), as_fhir(one), as_hl7(another), as_fhir(another)]
-    hl7, fhir, hl7_elsewhere, fhir_elsewhere = (shifted(value, days, YEAR) for value in moved)
+    minutes = int((other.utcoffset(None) or timedelta()).total_seconds()) // 60
+    hl7, fhir, hl7_elsewhere, fhir_elsewhere = (shifted(value, days, YEAR, minutes) for value in moved)
     expected = one + timedelta(days=days)
     assert datetime.fromisoformat(fhir) == datetime.fromisoformat(fhir_elsewhere) == expected
     assert time_us(hl7.encode()) == time_us(hl7_elsewhere.encode()) or expected < datetime(
         1970, 1, 2, tzinfo=UTC
     )
-    assert hl7 == as_hl7(expected)
-    # the local day and the time of day, in any format
-    assert shifted(one.strftime("%Y%m%d"), days, YEAR) == hl7[:8] == fhir[:10].replace("-", "")
-    assert hl7[8:] == as_hl7(one)[8:]
+    assert hl7 == hl7_elsewhere == as_hl7(another + timedelta(days=days))
+    # the site's day and time of day, in any format
+    assert shifted(another.strftime("%Y%m%d"), days, YEAR) == hl7[:8] == fhir[:10].replace("-", "")
+    assert hl7[8:] == as_hl7(another)[8:]
+
+
+def test_no_offset_says_when_summer_time_began():
+    before, after = (
+        shifted("2024-03-30T10:00:00+01:00", -361, YEAR, 60),
+        shifted("2024-03-31T10:00:00+02:00", -361, YEAR, 60),
+    )
+    assert (before, after) == ("2023-04-04T10:00:00+01:00", "2023-04-05T09:00:00+01:00")
 
 
 @given(first=st.dates(date(1950, 1, 1), date(2026, 1, 1)), between=st.integers(0, 10_000), days=DAYS)

@@ -48,6 +48,7 @@ def worked(profile: str, kind: str, came: bytes, *, text: str = "") -> bytes | N
         "seed": base64.b64encode(seed).decode(),
         "device_key": base64.b64encode(b"\x02" * 32).decode(),
         "days": days_of(seed),
+        "offset_min": 0,
         "year": 2026,
         "source": "example",
         "known": [],

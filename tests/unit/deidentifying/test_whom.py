@@ -33,7 +33,8 @@ def site(tmp_path):
     engine = connect(f"sqlite:///{tmp_path}/site.db")
     create_tables(engine)
     clock = SimpleNamespace(now=lambda: from_micros(1_800_000_000_000_000))
-    yield SimpleNamespace(engine=engine, site="north", clock=clock)
+    settings = SimpleNamespace(deid=SimpleNamespace(zone="Europe/Berlin"))
+    yield SimpleNamespace(engine=engine, site="north", clock=clock, settings=settings)
     engine.dispose()
 
 
@@ -73,7 +74,7 @@ def test_patients_of_one_file_are_registered_and_asked_for_together(site):
     who[5] = []
     found = whom.secrets(who, "AB", "files")
     assert (len(commits), order.asked) == (3, [256, 256, 88])
-    assert found[5].subject == ""
+    assert (found[5].subject, found[5].told["offset_min"]) == ("", 60)
     for n in range(6, 1_200, 2):
         assert found[n] is found[n + 1]
         assert base64.b64decode(found[n].told["seed"]) == found[n].subject.replace("-", "").encode()

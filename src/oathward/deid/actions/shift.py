@@ -1,8 +1,10 @@
 """Move a date by the subject's secret number of days, the same in every format; the time of day stays.
 
 Rules:
-- Dates and times as HL7 v2 (DT, DTM, TS), FHIR (date, dateTime, instant) and DICOM (DA, DT) write them; the precision, the
-  time of day and the zone stay as written, so an instant stays one instant however it is written.
+- Dates and times as HL7 v2 (DT, DTM, TS), FHIR (date, dateTime, instant) and DICOM (DA, DT) write them; the precision stays.
+- A time with an offset is written with the one offset of the site, the same all year, over midnight too: an instant stays one
+  instant however it is written, and no offset says when summer time began, which would show by how many days. Without an
+  offset the time of day stays as written.
 - A month moves as its 15th, a year as its 1 July: to the nearest one.
 - What is 90 years or more before the current one, before or after it moved, becomes 1 January of the year 90 years before
   the current one, in the precision it had: one category, "90 or older". Without the current year nothing passes.
@@ -57,13 +59,14 @@ class _Written(NamedTuple):
     zone: str
 
 
-def shifted(value: str, days: int, year: int) -> str:
+def shifted(value: str, days: int, year: int, offset_min: int = 0) -> str:
     """Move one date; empty where it is none, or cannot be moved.
 
     Args:
         value: as HL7 v2, FHIR or DICOM writes it.
         days: negative moves back; the same for every date of a subject.
         year: the current one, UTC.
+        offset_min: of the site from UTC, in minutes, without summer time.
 
     Raises:
         DeidentificationError: ``days`` is 0.
@@ -77,6 +80,7 @@ def shifted(value: str, days: int, year: int) -> str:
     if found is None or not year:
         return ""
     try:
+        found = _at_offset(found, offset_min) if found.zone else found
         moved = found.day + timedelta(days=days)
     except OverflowError:
         return ""
@@ -107,6 +111,33 @@ def _read(text: str) -> _Written | None:
     return _Written(at, parts, mark or "", clock or "", zone or "")
 
 
+def _at_offset(found: _Written, offset_min: int) -> _Written:
+    """Write a time with another offset: one instant, the finest digit it has and no finer."""
+    sign, hours, minutes = "-" if offset_min < 0 else "+", *divmod(abs(offset_min), 60)
+    mark = ":" if found.mark else ""
+    zone = "Z" if found.mark and not offset_min else f"{sign}{hours:02}{mark}{minutes:02}"
+    told = "".join(_digit.findall(found.clock))
+    if not told:
+        return found._replace(zone=zone)
+    # Hours and minutes are the first four figures, in either form; seconds do not change.
+    late = int(told[:2]) * 60 + int(told[2:4] or 0) + offset_min - _minutes_of(found.zone)
+    days, minute = divmod(late, 24 * 60)
+    clock = found.clock[: len(found.clock) - len(found.clock.lstrip("T "))]
+    begin = len(clock)
+    clock += f"{minute // 60:02}"
+    if len(told) > len("HH"):
+        clock += f"{':' if mark else ''}{minute % 60:02}"
+        clock += found.clock[begin + len("HH:MM" if mark else "HHMM") :]
+    return found._replace(day=found.day + timedelta(days=days), clock=clock, zone=zone)
+
+
+def _minutes_of(zone: str) -> int:
+    if zone == "Z":
+        return 0
+    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
+    return -minutes if zone[0] == "-" else minutes
+
+
 def _write(found: _Written) -> str:
     day = found.day
     parts = (f"{day.year:04}", f"{day.month:02}", f"{day.day:02}")[: found.parts]
@@ -114,7 +145,7 @@ def _write(found: _Written) -> str:
 
 
 def _shift(value: str, seeds: Seeds) -> str:
-    return shifted(value, seeds.days, seeds.year)
+    return shifted(value, seeds.days, seeds.year, seeds.offset_min)
 
 
 def _time_of_day(value: str, _seeds: Seeds) -> str:

@@ -103,7 +103,9 @@ NO_PATIENTS = _tags(
     # A device's calibrations, manufacture, installation; a source's strength; what a satellite says of the time, always in UTC
     "0014407C 0014407E 00181200 00181201 00181202 00181203 00181204 00181205 0018700C 0018700E 300A022C 300A022E 0016008D "
     # A committee's and a protocol's approval; a product's expiry
-    "00120086 00120087 00440104 00440105 0044000B"
+    "00120086 00120087 00440104 00440105 0044000B "
+    # The offset from UTC: it says whether it was summer time
+    "00080201"
 )
 """Dates and times that are no event of a patient's: what the table would have moved is removed, or a dummy."""
 

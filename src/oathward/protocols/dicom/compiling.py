@@ -32,8 +32,6 @@ PERSON = "patient.identifier"
 CLOCK = "time"
 """Part of a time of day without its date, as ``Decide`` is asked for."""
 
-_TIMEZONE = 0x00080201
-_ZONE = re.compile(rb"[+-][0-9]{4} *")
 PIXELS = 0x7FE0
 _SMALL_NUMBER = re.compile(rb"[0-9]{1,4} *")
 _NUMBERED = frozenset((0x00209056, 0x00480106, 0x006A000E))
@@ -179,8 +177,6 @@ class Compiler:
         ruling = self._ruling(kind)
         if ruling is REMOVE:
             return plain
-        if kind.tag == _TIMEZONE:
-            return ops.matching(_ZONE, plain)
         if callable(ruling):
             return self._changed(kind, ruling, plain)
         if kind.vr == b"TM":
