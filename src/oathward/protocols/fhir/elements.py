@@ -164,7 +164,9 @@ def _inherited(element: Element, kind: str, above: str) -> dict[str, Element]:
     place = element.place
     base = "BackboneElement" if above else tables.base_of(kind)
     local = Element(f"{place}.id", "string", CONTROL, REST)
-    extension = Element(f"{place}.extension", "Extension", many=True)
+    # What stands beside a name is one, and texts may repeat it.
+    beside = (element.cls, REST) if element.cls.endswith(".name") else ("", "")
+    extension = Element(f"{place}.extension", "Extension", *beside, many=True)
     modifier = Element(f"{place}.modifierExtension", "Extension", many=True, lost="whole")
     if base in ("Resource", "DomainResource"):
         found = {
@@ -348,6 +350,8 @@ def extended(known: Element) -> Mapping[str, Element]:
     }
     for word in value.kinds:
         key = f"value{word[:1].upper()}{word[1:]}"
-        made = _typed(f"{known.place}.{key}", word, subject_of(""), known.cls)
+        # A code that says what sort of name it is names nobody.
+        cls = "note.text" if word == "code" and known.cls.endswith(".name") else known.cls
+        made = _typed(f"{known.place}.{key}", word, subject_of(""), cls)
         found[key] = replace(made, part=known.part or made.part, form=known.form or made.form)
     return found
