@@ -78,6 +78,10 @@ PEOPLE: dict[Reason, Meaning] = {
         "roles that nobody may hold together, or that no person is granted",
         "take the one away first, or grant it to somebody else",
     ),
+    Reason.REIDENTIFY_UNSEEN: Meaning(
+        "a second person agrees to a pseudonym they have not seen",
+        "read it first: `oathward reidentify look ID`, and compare it with the letter",
+    ),
     Reason.PROVIDER_UNAVAILABLE: Meaning(
         "the sign-in provider does not answer",
         "try again in a minute, or sign in with a password or passkey of Oathward",

@@ -136,6 +136,7 @@ class Reason(Enum):
     PERSON_TWICE = "person.twice", _http(409)
     PEOPLE_MANY_LEAVE = "people.many-leave", _http(409)
     ROLES_APART = "roles.apart", _http(409)
+    REIDENTIFY_UNSEEN = "reidentify.unseen", _http(409)
     PROVIDER_UNAVAILABLE = "provider.unavailable", _BUSY
     PROVIDER_ANSWER = "provider.answer-invalid", _http(502)
     PROVIDER_MIXED_UP = "provider.mixed-up", _http(403)

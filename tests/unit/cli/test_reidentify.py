@@ -71,6 +71,7 @@ def test_nobody_is_exit_code_one(run, world, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("0" * 16 + "\n"))
     terms = ["--project", PROJECT, "--reason", "law", "--why", "w"]
     _, told = run("p-privacy", "request", "-", *terms)
+    run("p-privacy-2", "look", told["id"])
     run("p-privacy-2", "approve", told["id"], "--why", "court's letter")
     code, found = run("p-privacy", "show", told["id"])
     assert (code, found["found"], found["numbers"], found["files"]) == (1, "nobody", [], [])
@@ -118,6 +119,7 @@ def test_without_a_number_it_says_what_leads_on(run, world, of_job):
         job(world, subject)
     terms = ["--project", PROJECT, "--reason", "law", "--why", "w"]
     id_ = run("p-privacy", "request", pseudonym, *terms)[1]["id"]
+    run("p-privacy-2", "look", id_)
     run("p-privacy-2", "approve", id_, "--why", "fits")
     told = run("p-privacy", "show", id_, as_json=False)[1]
     assert "Nothing is kept that says the patient's number" in told

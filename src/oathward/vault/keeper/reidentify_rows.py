@@ -149,6 +149,23 @@ def told(keeper: Keeper, request: Request) -> Told:
     return Told(*orjson.loads(keeper.store.unwrap("reidentify_told", "value", request.id, row[0])))
 
 
+def look(keeper: Keeper, request: Request, by: str) -> None:
+    """Keep that a person was shown the pseudonym; the caller records it, inside the same transaction."""
+    keeper.store.rows("INSERT OR IGNORE INTO reidentify_looked VALUES (?, ?)", request.id, by)
+
+
+def check_looked(keeper: Keeper, request: Request, by: str) -> None:
+    """See that who agrees was shown what they agree to.
+
+    Raises:
+        KeeperError: ``REIDENTIFY_UNSEEN``.
+    """
+    sql = "SELECT 1 FROM reidentify_looked WHERE id = ? AND person = ?"
+    if keeper.store.one(sql, request.id, by) is None:
+        why = f"you have not looked at it: oathward reidentify look {request.id}"
+        raise KeeperError("request", why, reason=Reason.REIDENTIFY_UNSEEN)
+
+
 def approve(keeper: Keeper, request: Request, by: str, said: str) -> None:
     """Sign that a second person agreed to this request, and give who asked their time to look."""
     now_us = keeper.now_us()
@@ -181,7 +198,8 @@ def end(keeper: Keeper, request: Request, state: str, *, by: str = "", said: str
         by, said: the second person, who refused it.
     """
     now_us = keeper.now_us()
-    keeper.store.rows("DELETE FROM reidentify_told WHERE id = ?", request.id)
+    for table in ("reidentify_told", "reidentify_looked"):
+        keeper.store.rows(f"DELETE FROM {table} WHERE id = ?", request.id)  # noqa: S608  our own words
     keeper.store.rows("UPDATE reidentify SET state = ?, ended_us = ? WHERE id = ?", state, now_us, request.id)
     if by:
         keeper.store.rows(

@@ -14,6 +14,7 @@ original · 7 the records are durable · 8 the answer.
 
 Rules:
 - Two people are two (``changing.apart``), when it was agreed to and when it is shown. A site without people has none.
+- Who agrees was shown the pseudonym and the words before.
 - Before somebody agreed nothing is looked for: whether a pseudonym is anybody's is told by nothing else.
 - Erased and never there are one answer. So is a name that several patients may have: nobody is shown for a guess.
 - Whoever may see the patient's portal is told by letter that there is news (``portal.telling``).
@@ -128,7 +129,10 @@ def one(keeper: Keeper, caller: Caller, id: str, proof: Mapping[str, str]) -> di
     words = reidentify_rows.words_of(keeper, found)
     is_open = found.state in {"waiting", "approved"}
     pseudonym = reidentify_rows.told(keeper, found).pseudonym if is_open else None
-    keeper.note("reidentify.looked", {"by": session.own, "id": id, "session": session.id})
+    with keeper.store.guard, keeper.store.transaction():
+        keeper.note("reidentify.looked", {"by": session.own, "id": id, "session": session.id})
+        if is_open:
+            reidentify_rows.look(keeper, found, session.own)
     return reidentify_rows.shown(keeper, found) | {"pseudonym": pseudonym, "words": words}
 
 
@@ -144,7 +148,8 @@ def decide(
     """Agree to another person's request, or refuse it.
 
     Raises:
-        KeeperError: as ``roles.permit`` and ``apart.check_two``; ``NOT_FOUND``; ``CONFLICT``: it does not wait.
+        KeeperError: as ``roles.permit`` and ``apart.check_two``; ``NOT_FOUND``; ``CONFLICT``: it does not wait;
+            ``REIDENTIFY_UNSEEN``: who agrees was not shown it (``one``).
     """
     session, found = _deciding(keeper, caller, id, proof)
     with _denied(keeper, session, id):
@@ -153,6 +158,7 @@ def decide(
             found = _standing(keeper, id, "waiting")
             body = _body(found) | {"by": session.own, "reason": said, "session": session.id}
             if agrees:
+                reidentify_rows.check_looked(keeper, found, session.own)
                 reidentify_rows.approve(keeper, found, session.own, said)
             else:
                 reidentify_rows.end(keeper, found, "refused", by=session.own, said=said)

@@ -110,6 +110,7 @@ CREATE TABLE IF NOT EXISTS reidentify (id TEXT PRIMARY KEY, project TEXT NOT NUL
   subject TEXT NOT NULL, words BLOB NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS reidentify_state ON reidentify (state, person);
 CREATE TABLE IF NOT EXISTS reidentify_told (id TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS reidentify_looked (id TEXT NOT NULL, person TEXT NOT NULL, PRIMARY KEY (id, person)) STRICT;
 CREATE TABLE IF NOT EXISTS job_seed (day INTEGER NOT NULL, person TEXT NOT NULL, project TEXT NOT NULL,
   seeds INTEGER NOT NULL, PRIMARY KEY (day, person, project)) STRICT;
 CREATE TABLE IF NOT EXISTS letter_told (holder TEXT NOT NULL, about TEXT NOT NULL, at_us INTEGER NOT NULL,

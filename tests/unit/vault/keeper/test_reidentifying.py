@@ -55,6 +55,7 @@ def world(tmp_path_factory):
 def nothing_asked(world):
     world.keeper.store.rows("DELETE FROM reidentify")
     world.keeper.store.rows("DELETE FROM reidentify_told")
+    world.keeper.store.rows("DELETE FROM reidentify_looked")
     world.keeper.store.rows("DELETE FROM opening")
 
 
@@ -83,6 +84,10 @@ def ask(
     return world.app.reidentify.request(project, pseudonym, code, Phi(words), world.enter(who))
 
 
+def look(world, asked, who="p-privacy-2"):
+    return world.app.reidentify.one(asked.id, world.enter(who))
+
+
 def agree(world, asked, who="p-privacy-2", *, agrees=True, proof_=None):
     world.app.reidentify.decide(asked.id, "fits the letter", proof_ or world.enter(who), agrees=agrees)
 
@@ -93,6 +98,7 @@ def show(world, asked, who="p-privacy"):
 
 def agreed(world, pseudonym, **more):
     asked = ask(world, pseudonym, **more)
+    look(world, asked)
     agree(world, asked)
     return asked
 
@@ -122,6 +128,7 @@ def test_it_ends_at_the_right_patient_and_everything_is_on_record(world, mrn):
     admitted(world, mrn[::-1])
     pseudonym = name_of(world, subject)
     asked = ask(world, pseudonym.lower())
+    look(world, asked, "p-security")
     agree(world, asked, "p-security")
     found = show(world, asked)
     assert (found.found, found.subject, found.project) == ("one", subject, PROJECT)
@@ -222,6 +229,21 @@ def test_nobody_is_their_own_second_person(world):
     assert records(world, "access.denied")[-1][2]["action"] == "reidentify.approve"
 
 
+def test_nobody_agrees_to_what_they_have_not_seen(world):
+    asked = ask(world, "0" * 16)
+    assert refused(lambda: agree(world, asked)) is Reason.REIDENTIFY_UNSEEN
+    assert records(world, "reidentify.denied")[-1][2]["why"] == "reidentify.unseen"
+    look(world, asked, "p-security")
+    assert refused(lambda: agree(world, asked)) is Reason.REIDENTIFY_UNSEEN
+    look(world, asked)
+    agree(world, asked)
+    assert state(world, asked) == "approved"
+    other = ask(world, "1" * 16)
+    assert refused(lambda: agree(world, other)) is Reason.REIDENTIFY_UNSEEN
+    agree(world, other, agrees=False)
+    assert state(world, other) == "refused"
+
+
 def test_the_keeper_compares_persons_itself_whatever_a_policy_permits(world, monkeypatch):
     asked = ask(world, "0" * 16)
     monkeypatch.setattr("oathward.vault.keeper.roles.permit", lambda *_, **__: None)
@@ -243,6 +265,7 @@ def test_the_second_person_proves_who_they_are_at_that_moment(world, monkeypatch
     monkeypatch.setattr(world.keeper.sessions, "fresh", lambda _: False)
     assert refused(lambda: agree(world, asked)) is Reason.ACCESS_STEP_UP
     monkeypatch.undo()
+    look(world, asked)
     agree(world, asked)
     monkeypatch.setattr(world.keeper.sessions, "fresh", lambda _: False)
     assert refused(lambda: show(world, asked)) is Reason.ACCESS_STEP_UP
@@ -256,6 +279,7 @@ def test_a_site_without_people_has_no_two(world, monkeypatch):
 def test_a_second_person_whose_role_is_over_counts_no_more(world, mrn):
     subject, _ = admitted(world, mrn)
     asked = ask(world, name_of(world, subject))
+    look(world, asked, "p-leaves")
     agree(world, asked, "p-leaves")
     over = Grant("p-leaves", (RoleGrant(Role.SECURITY_ANALYST, 0, world.keeper.now_us() - 1, "test"),))
     signed(world, Wanted(GRANT, "p-leaves", 0, over.body()))
@@ -512,7 +536,7 @@ def test_the_second_person_sees_pseudonym_and_words_on_record(world, mrn):
     _, pseudonym, words = world.app.reidentify.one(asked.id, world.enter("p-security"))
     assert (pseudonym, words.reveal()) == (name, "a nodule, left")
     assert records(world, "reidentify.looked")[-1][2]["by"] == "p-security"
-    agree(world, asked)
+    agree(world, asked, "p-security")
     show(world, asked)
     _, pseudonym, words = world.app.reidentify.one(asked.id, world.enter("p-security"))
     assert (pseudonym, words.reveal()) == (None, "a nodule, left"), (
