@@ -2,10 +2,12 @@
 
 import pytest
 
+from oathward.core.errors import OathwardError
+from oathward.core.reasons import Reason
 from oathward.core.words import WordHasher
 from oathward.deid.profile import builtin_profiles
 from oathward.deid.text.model import Known
-from oathward.deidentifying.format import formats
+from oathward.deidentifying.format import Folder, Terms, formats
 from oathward.deidentifying.residue import found_in, words_of
 
 HASHER = WordHasher(bytes(32))
@@ -78,3 +80,14 @@ def test_a_name_is_found_in_a_text_as_it_was_written(codec):
 
 def test_of_a_text_that_is_not_what_its_mark_says_the_bytes_are_searched():
     assert found("text", b"\xff\xfe Quixley Zoraida!", "Quixley Zoraida") == {"patient.name": 1}
+
+
+def test_a_header_alone_is_no_message_but_what_was_left_of_one():
+    read, terms = formats()["hl7v2"].read, Terms(builtin_profiles()["research"], Folder("files"))
+    cut = b"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5"
+    plan = formats()["hl7v2"].compile(terms)
+    with pytest.raises(OathwardError) as caught:
+        read(cut, terms).units[0].shape(plan, None)
+    assert caught.value.reason is Reason.MESSAGE_UNDECODABLE
+    (unit,) = read(cut + b"\rEVN||2026", terms).units
+    assert not unit.identifiers

@@ -45,6 +45,8 @@ def _units(raw: bytes, terms: Terms) -> list[Unit]:
 
 
 def _unit(message: Message, terms: Terms) -> Unit:
+    if len(message.segments) == 1:  # a file that was cut off: of a longer one nobody can tell
+        raise DecodeError("message", "segments besides MSH", reason=Reason.MESSAGE_UNDECODABLE)
     reading = Reading(message, terms.folder, terms.hasher)
     visits = message.named(b"PV1")
     persons = message.named(b"PID")
