@@ -65,8 +65,8 @@ RECOGNISER = Recogniser(
             "contact", r"\b\d{2,4}(?:[-. ]\d{2,4}){2,4}\b", check=_groups, hint=r"\d\d[-. ]\d{2,4}[-. ]\d\d"
         ),
         Pattern("contact", r"(?i)\b\d{3}[-.]\d{4}" + _EXTENSION + r"\b", sure=0.7, hint=r"\b\d{3}[-.]\d{4}"),
-        # Without a label: two groups that clinical values are not written in.
-        Pattern("contact", r"\b(?:\d{3} \d{4}|\d{2,5} \d{5,7})\b", sure=0.5, hint=r"\d{3} \d{4}|\d\d \d{5}"),
+        # Without a label: two groups that clinical values are not written in; surer than a bare number is of an identifier, or half of one is.
+        Pattern("contact", r"\b(?:\d{3} \d{4}|\d{2,5} \d{5,7})\b", sure=0.65, hint=r"\d{3} \d{4}|\d\d \d{5}"),
         Pattern(
             "contact",
             r"(?i)\b(?:tel(?:ephone|efono|éfono)?|phone|mobile|cell|pager|beeper|fax|desk|office|home|work|call|móvil|tfno|tlf)\b(?: (?:number|no\.?|num\.?|#))?"
