@@ -226,4 +226,4 @@ def test_listed_lets_only_the_list_through():
 
 def test_seeds_do_not_print():
     assert "\\x" not in repr(SEEDS)
-    assert repr(SEEDS) == "Seeds(outgoing_id='OUT-1', year=2026)"
+    assert repr(SEEDS) == "Seeds(outgoing_id='OUT-1', year=2026, offset_min=0)"

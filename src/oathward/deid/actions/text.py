@@ -24,7 +24,7 @@ from oathward.core.reasons import Reason
 from oathward.deid.action import Action, Parameters, Seeds
 from oathward.deid.text.clean import OTHER, edits_of
 from oathward.deid.text.find import find
-from oathward.deid.text.language import language_of
+from oathward.deid.text.language import foreign, language_of
 from oathward.deid.text.measured import recall_of
 from oathward.deid.text.model import Context
 from oathward.deid.text.tokens import tokens
@@ -79,9 +79,10 @@ def _rule(cls: str, part: str, parameters: Parameters) -> Ruling:
 
 
 def _language(text: str, context: Context) -> str:
-    """Give the language somebody said, known or not; else the one that is plain, if any."""
+    """Give the language that is plainly none of ours; else the one somebody said, known or not; else the one that is plain, if any."""
+    words = tokens(text)
     said = context.language.replace("_", "-").partition("-")[0].lower()
-    return said or language_of(tokens(text))
+    return foreign(words) or said or language_of(words)
 
 
 def _once(text: str, context: Context, seeds: Seeds) -> Sequence[Edit] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oathward.deid.text.find import find
-from oathward.deid.text.language import language_of
+from oathward.deid.text.language import foreign, language_of
 from oathward.deid.text.measured import RECALL, recall_of
 from oathward.deid.text.model import NOTHING, Context
 from oathward.deid.text.recogniser import recognisers
@@ -51,3 +51,30 @@ def test_what_was_measured_of_a_language_holds_for_it_in_every_country() -> None
     assert recall_of("es-MX") == recall_of("es") == RECALL["es"]
     assert recall_of("fr") == 0
     assert recall_of("") == min(RECALL.values())
+
+
+FOREIGN = {
+    "de": "Die Patientin wurde am Montag mit Schmerzen im Bauch aufgenommen; sie ist bei Bewusstsein und wird nach Hause entlassen.",
+    "fr": "La patiente est venue avec son fils pour une douleur dans le dos; elle ne prend pas de traitement depuis des mois.",
+    "it": "Il paziente è stato visto nel reparto per dolore; non sono presenti segni di infezione della ferita, anche dopo la visita.",
+    "pt": "O paciente foi visto com o filho por dor nas costas, sem febre, e não tem queixas após o tratamento em casa.",
+    "nl": "De patiënt werd met pijn op de borst naar het ziekenhuis gebracht en heeft geen koorts; een foto van het hart werd gemaakt.",
+    "sv": "Patienten har ont i ryggen och det är inte första gången som hon söker för detta; utan feber, och med god aptit.",
+    "da": "Patienten har ondt i ryggen og det er ikke første gang; hun blev set af lægen og er uden feber på afdelingen.",
+    "pl": "Pacjent został przyjęty na oddział z bólem; nie ma gorączki i jest bez objawów od tygodnia, w stanie dobrym.",
+    "und": "Пациентка поступила с болью в спине, температуры нет.",
+}
+
+
+@pytest.mark.parametrize("language", FOREIGN)
+def test_a_text_in_a_language_that_nobody_measured_is_told(language: str) -> None:
+    """Else it would pass as one whose language is not plain, by what was measured of others."""
+    assert foreign(tokens(FOREIGN[language])) == language
+    assert recall_of(foreign(tokens(FOREIGN[language]))) == 0
+
+
+@pytest.mark.parametrize(
+    "text", [SPANISH, ENGLISH, "", "Hb 95; Na 140 mmol/l.", SPANISH + ENGLISH, "Pt c/o pain."]
+)
+def test_a_text_in_one_of_ours_is_none_of_them(text: str) -> None:
+    assert foreign(tokens(text)) == ""
