@@ -52,6 +52,9 @@ SIDE_BY_SIDE = ("conformance", "property", "architecture", "unit")
 """The folders of long tests first: behind the rest, one of them keeps a worker busy while the others have nothing left."""
 
 WITH_SITES = ("faults", "e2e")
+STOLEN = ("--numprocesses", str(WORKERS), "--dist", "worksteal")
+"""Tests of a file mostly run in one worker, so that what they share is made once: a seventh of the CPU less."""
+
 SPREAD = ("--numprocesses", str(WORKERS), "--dist", "loadfile")
 MEMORY = Path("/dev/shm")  # noqa: S108  where Linux has a file system in memory; a folder of our own is made in it
 MEMORY_BYTES_MIN = 4 << 30
@@ -77,7 +80,7 @@ def main(wanted: list[str]) -> int:
         "format": lambda: run("ruff", "format", "--check", "."),
         "types": lambda: run("mypy"),
         "imports": lambda: run("lint-imports"),
-        "tests": lambda: pytest(SIDE_BY_SIDE, outcome, "--numprocesses", str(WORKERS)),
+        "tests": lambda: pytest(SIDE_BY_SIDE, outcome, *STOLEN),
         "tests-sites": lambda: pytest(WITH_SITES, outcome, "-m", "not alone", *SPREAD),
         "tests-alone": lambda: pytest(WITH_SITES, outcome, "-m", "alone", disk=True),
     }

@@ -139,7 +139,6 @@ FORGERIES = {
 }
 
 
-@pytest.mark.turns(6, "name", "forgery")  # each forgery of one kind of document
 @pytest.mark.parametrize("name", DOCUMENTS)
 @pytest.mark.parametrize("forgery", FORGERIES)
 def test_who_writes_the_database_cannot_change_what_is_decided_unnoticed(site, name, forgery):

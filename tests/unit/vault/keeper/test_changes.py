@@ -578,7 +578,6 @@ MISSHAPEN = {
 }
 
 
-@pytest.mark.turns(3, "name")  # every third shape
 @pytest.mark.parametrize("name", MISSHAPEN)
 def test_misshapen_proposals_are_refused(site, name):
     assert refused(lambda: site.changes.propose(MISSHAPEN[name], site.as_("paul"))) is Reason.INPUT_INVALID
@@ -633,7 +632,6 @@ ASKED = {
 }
 
 
-@pytest.mark.turns(3, "name", "person")  # each person asks once, and each is asked for once
 @pytest.mark.parametrize("name", ASKED)
 @pytest.mark.parametrize("person", ["clara", "audra", "kim"])
 def test_who_may_not_learns_of_no_proposal_whether_it_is_there(site, name, person):

@@ -66,7 +66,6 @@ def test_nothing_is_answered_when_the_record_cannot_be_written(site, admin, kept
     assert admin.open("s1", [one], "TREAT", ME)
 
 
-@pytest.mark.turns(2, "proof")  # every second proof
 @pytest.mark.parametrize(
     "proof",
     [
@@ -152,7 +151,6 @@ def test_a_release_opens_messages_of_any_subject_with_a_reason(site, admin, kept
     assert refused(lambda: admin.export_open([one], "SYSADMIN", "", ME)) is Reason.INPUT_INVALID
 
 
-@pytest.mark.turns(2, "sql")  # every second change
 @pytest.mark.parametrize(
     "sql",
     [

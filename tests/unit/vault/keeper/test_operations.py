@@ -98,7 +98,6 @@ def test_all_are_signed_or_none(site, admin):
     assert admin.sign_authority("device", "d0", 0, b"z", [ME]).version == 1
 
 
-@pytest.mark.turns(2, "kind")  # every second kind
 @pytest.mark.parametrize(
     "kind", ["key.intake", "key.outbox", "key.", "erasure", "Bundle", "", "a b", "x" * 33]
 )

@@ -138,7 +138,6 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.turns(3, "raw")  # every third frame
 @pytest.mark.parametrize(("raw", "reason"), HOSTILE)
 def test_a_hostile_request_is_refused_or_cut_off_and_hurts_nobody(site, serving, raw, reason):
     sock = dial(site, "gateway")
@@ -184,7 +183,6 @@ ADMIN_HOSTILE = [
 ]
 
 
-@pytest.mark.turns(3, "arguments")  # every third shape
 @pytest.mark.parametrize(("op", "arguments"), ADMIN_HOSTILE)
 def test_misshapen_arguments_of_an_admin_are_refused_by_name(site, serving, op, arguments):
     sock = dial(site, "admin")

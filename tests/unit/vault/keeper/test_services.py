@@ -132,7 +132,6 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.turns(3, "name")  # every third claim
 @pytest.mark.parametrize("name", WRONG)
 def test_assertions_that_give_no_token(house, name):
     make, reason = WRONG[name]

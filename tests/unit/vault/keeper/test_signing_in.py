@@ -110,7 +110,6 @@ def test_whatever_is_wrong_is_one_answer_after_the_same_work(house, name):
 CODES = ("", "12345", "1234567", "abcdef", "１２３４５６", "12 456", "-12345", "000000\n")
 
 
-@pytest.mark.turns(2, "code")  # every second code
 @pytest.mark.parametrize("code", CODES)
 def test_what_is_no_code_is_refused(house, code):
     house.enrol("ada")

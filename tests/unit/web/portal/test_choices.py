@@ -190,7 +190,6 @@ def test_a_form_made_for_one_patient_chooses_nothing_for_another(house, mine):
     assert records(house, "portal.chose") == []
 
 
-@pytest.mark.turns(2, "path")  # every second address
 @pytest.mark.parametrize(
     "path", ["/choices/none", "/choices/TREAT.keep", "/choices/HRESCH.nobody", "/choices/law.x.y"]
 )
