@@ -109,6 +109,7 @@ def deid(
             authority=authority,
             folder=folder,
             language=limits.language,
+            zone=limits.zone,
             pixel_boxes=_pixel_boxes(settings),
             text_model=_text_model(settings, chosen),
             processes=limits.processes or os.cpu_count() or 1,

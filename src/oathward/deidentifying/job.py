@@ -71,7 +71,7 @@ class Order:
         pixel_boxes: where devices of the site draw text, as ``deid.pixels.models.rows_of`` reads it.
         time_s, memory_bytes: most for one file.
         authorities: what the site calls its assigning authorities. apart: a merge leaves each number its pseudonym.
-        by: who runs it; told to whoever would write into the same folder meanwhile.
+        by: who runs it; told to whoever would write into the same folder meanwhile. zone: whose offset times that move have.
     """
 
     source: Path
@@ -90,6 +90,7 @@ class Order:
     authorities: Mapping[str, Sequence[str]] = field(default_factory=dict)
     apart: bool = True
     by: str = ""
+    zone: str = ""
 
     @property
     def digest(self) -> str:
@@ -103,6 +104,8 @@ class Order:
             self.folder,
             self.language,
             self.pixel_boxes,
+            self.zone,
+            __version__,
         )
         whose = [sorted((name, sorted(same)) for name, same in self.authorities.items()), self.apart]
         return hashlib.sha256(orjson.dumps([*told, *(self.text_model or ()), whose])).hexdigest()

@@ -179,7 +179,13 @@ def test_a_job_whose_key_went_says_so_and_begins_anew_in_an_empty_folder(order, 
 
 
 @pytest.mark.parametrize(
-    "other", [{"authorities": {"HOSP": ["urn:oid:1.2.3"]}}, {"apart": False}, {"authority": "HOSP"}]
+    "other",
+    [
+        {"authorities": {"HOSP": ["urn:oid:1.2.3"]}},
+        {"apart": False},
+        {"authority": "HOSP"},
+        {"zone": "Europe/Vienna"},
+    ],
 )
 def test_with_other_rules_of_who_is_who_it_is_another_job(order, other):
     assert replace(order, **other).digest != order.digest
