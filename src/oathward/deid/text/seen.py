@@ -6,6 +6,7 @@ Rules:
 - A space of another kind is a space; a letter or figure in another form (full width, bold, of another script) is the plain
   one (``lookalikes``). A figure set high or low is, where none stands before it: ``10²`` is not 102.
 - In a word that has Latin letters or figures, letters of other alphabets that look like Latin ones are these.
+- What stands behind a mark that turns the direction (U+202E) is read both ways: it is shown backwards, and goes whole.
 - A place leads back to the letter it came from, with all that was left out after it: what is found goes with its marks.
 
 Deliberately absent: words all of whose letters are of another alphabet: they are words of it (``known_units`` asks of
@@ -17,6 +18,7 @@ Source: Unicode Standard Annex 15 (composition), chapter 4.5 (general categories
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from unicodedata import category, normalize
 
@@ -32,6 +34,7 @@ _SMALL = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089"
 _SMALL_RUN = re.compile(f"(?<![0-9{_SMALL}])[{_SMALL}]+")
 _SMALL_FIGURES = frozenset("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089")  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
+_TURNED = re.compile("\u202e([^\u202c\r\n]+)\u202c?")
 _ASCII_LETTER = re.compile(r"[A-Za-zÀ-ž]")
 
 
@@ -46,9 +49,8 @@ class Seen:
         """Give the places in the original of a run that is not empty."""
         if not self.origins:
             return start, end
-        last = self.origins[end - 1]
-        while self.origins[end] == last:  # a character that is seen as several goes whole
-            end += 1
+        # A character that is seen as several goes whole.
+        end = bisect_right(self.origins, self.origins[end - 1], end)
         return self.origins[start], self.origins[end]
 
 
@@ -56,6 +58,29 @@ def seen(text: str) -> Seen:
     """Read a text; linear."""
     if text.isascii() and not _CONTROLS(text):
         return Seen(text)
+    if "\u202e" in text:
+        return _both_ways(text)
+    return _seen(text)
+
+
+def _both_ways(text: str) -> Seen:
+    """Read a text of which parts are shown backwards."""
+    parts: list[str] = []
+    origins: list[int] = []
+    done = 0
+    for run in _TURNED.finditer(text):
+        parts += (text[done : run.start()], run[1], " ", run[1][::-1])
+        origins += range(done, run.start())
+        origins += [run.start()] * (2 * len(run[1]) + 1)
+        done = run.end()
+    read = _seen("".join((*parts, text[done:])))
+    origins += range(done, len(text) + 1)
+    return Seen(
+        read.text, tuple(origins[place] for place in read.origins) if read.origins else tuple(origins)
+    )
+
+
+def _seen(text: str) -> Seen:
     letters = {one: _letter(one) for one in set(text)}
     odd = {one: as_ for one, as_ in letters.items() if one != as_}
     origins: tuple[int, ...] = ()

@@ -14,11 +14,13 @@ from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.deid.text import known as known_module
 from oathward.deid.text.budget import Budget, Meter
+from oathward.deid.text.find import find
 from oathward.deid.text.known import find_known
 from oathward.deid.text.known_names import NEAR_MAX, Names
 from oathward.deid.text.known_parts import PARTED_MAX
-from oathward.deid.text.model import Known, Span
+from oathward.deid.text.model import Context, Known, Span
 from oathward.deid.text.tokens import tokens
+from oathward.protocols.shaping import REMOVE
 
 GIVEN = (
     "Robert", "Alexander", "Christopher", "Mary", "Anne-Marie", "Jo", "Sumiko254", "José", "Zoë", "Will", "Grace", "Li",
@@ -355,3 +357,17 @@ def test_joining_parts_of_words_is_counted(name: str, text: str) -> None:
         find_known(text, words, known, Meter(text, Budget(steps_max=10 * len(words))))
     assert told.value.reason is Reason.DEID_TEXT_TIMEOUT
     assert find_known(text, words, known, Meter(text, Budget(steps_max=PARTED_MAX * len(words))))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["seen \u202ezlerrauQ\u202c came", "seen \u202eQuarrelz\u202c came", "e\u0301 \u202ezlerrauQ\nslept"],
+)
+def test_a_name_that_is_shown_backwards_is_found(text: str) -> None:
+    """Behind U+202E letters are shown from the right: whoever copies the text has the name."""
+    known = Known((("patient.name", "", "Quarrelz"),))
+    (span,) = find(text, Context(known, lambda _cls, _part: REMOVE, "en"))
+    kept = text[: span.start] + text[span.end :]
+    assert "Quarrelz" not in kept
+    assert "zlerrauQ" not in kept
+    assert {"seen", "came", "slept"} & set(kept.split())

@@ -16,6 +16,8 @@ CONTEXT = Context(NOTHING, lambda _cls, _part: REMOVE, "en")
 FOUND = {
     "network": [
         ("Write to ana.b@ward.example.com.", "ana.b@ward.example.com"),
+        ("Write to ana . b [at] mail dot example.", "ana . b [at] mail dot example"),
+        ("Write to ana.b(at)ward, daily", "ana.b(at)ward"),
         ("ñandú.pérez@correo.example.es", "ñandú.pérez@correo.example.es"),
         ("see https://ward.example.org/a?b=1.", "https://ward.example.org/a?b=1"),
         ("at www.ward.example/beds, daily", "www.ward.example/beds"),

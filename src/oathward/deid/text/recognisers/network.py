@@ -35,6 +35,13 @@ RECOGNISER = Recogniser(
             sure=0.99,
             hint="@",
         ),
+        # ``ana . b [at] mail dot example``
+        Pattern(
+            "contact",
+            r"(?i)\b[0-9\pL_+-]{1,40}(?: ?(?:\.|[\[({]dot[\])}]) ?[0-9\pL_+-]{1,40}){0,3} ?[\[({] ?at ?[\])}] ?[0-9\pL-]{1,40}(?: ?(?:\.| dot |[\[({] ?dot ?[\])}]) ?[0-9\pL-]{1,40}){0,3}",
+            sure=0.9,
+            hint=r"(?i)[\[({] ?at ?[\])}]",
+        ),
         Pattern(
             "contact",
             r"(?i)\b(?:https?|s?ftp|wss?|ldaps?)://[^\s<>\"']{1,140}[^\s<>\"'.,;:!?)\]]",
