@@ -34,7 +34,8 @@ _SMALL = "\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u2080-\u2089"
 _SMALL_RUN = re.compile(f"(?<![0-9{_SMALL}])[{_SMALL}]+")
 _SMALL_FIGURES = frozenset("\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u2080\u2081\u2082\u2083\u2084\u2085\u2086\u2087\u2088\u2089")  # fmt: skip
 _WORD = re.compile(r"[^\W_]+")
-_TURNED = re.compile("\u202e([^\u202c\r\n]+)\u202c?")
+_TURNED = re.compile("\u202e([^\u202c\u202e\r\n]+)\u202c|(?<![^\\W_])\u202e([^\u202c\r\n]+)")
+"""Up to the mark that ends it; without one to the end of the line, unless it stands in a word as any mark without width."""
 _ASCII_LETTER = re.compile(r"[A-Za-zÀ-ž]")
 
 
@@ -69,9 +70,10 @@ def _both_ways(text: str) -> Seen:
     origins: list[int] = []
     done = 0
     for run in _TURNED.finditer(text):
-        parts += (text[done : run.start()], run[1], " ", run[1][::-1])
+        said = run[1] or run[2]
+        parts += (text[done : run.start()], said, " ", said[::-1])
         origins += range(done, run.start())
-        origins += [run.start()] * (2 * len(run[1]) + 1)
+        origins += [run.start()] * (2 * len(said) + 1)
         done = run.end()
     read = _seen("".join((*parts, text[done:])))
     origins += range(done, len(text) + 1)
