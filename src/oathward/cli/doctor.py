@@ -17,6 +17,7 @@ import typer
 from oathward.cli import comparing
 from oathward.cli.comparing import Line
 from oathward.cli.doctor_care import stays
+from oathward.cli.doctor_deid import images
 from oathward.cli.doctor_people import people
 from oathward.cli.output import DataOption, JsonOption, emit, settings_of
 from oathward.core import users
@@ -377,6 +378,7 @@ CHECKS = (
     _authority,
     people,
     stays,
+    images,
     comparing.deliveries,
     comparing.edges,
     _witness,

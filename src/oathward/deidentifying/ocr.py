@@ -44,6 +44,16 @@ def reader() -> Read | None:
     return None if found is None else found.read
 
 
+def lacking() -> list[str]:
+    """Name what is not there to read print in images, and how to install it."""
+    found = []
+    if shutil.which("tesseract") is None:
+        found.append("Tesseract (`apt install tesseract-ocr`)")
+    if find_spec("numpy") is None or find_spec("gdcm") is None:
+        found.append("the extra `pixels` (`pip install 'oathward[pixels]'`)")
+    return found
+
+
 def installed() -> Tesseract | None:
     """Give this machine's Tesseract; None where it or the extra ``pixels`` is lacking."""
     program = shutil.which("tesseract")
