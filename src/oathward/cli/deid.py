@@ -127,7 +127,9 @@ def deid(
         told: dict[str, Any] = {}
         keep_house(jobs, begun_us, resume_days=limits.resume_days, job_rows_days=limits.job_rows_days)
         begun = site.keeper.jobs.begin(project, asked.proof)
-        whom = Whom(site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=order.apart)
+        whom = Whom(
+            site, begun, hasher_of(settings), asked.who, shifts=shifts, apart=order.apart, authority=authority
+        )
 
         def recording(say: Say) -> Recorded:
             return Recorded(site, profile, project, asked.who, say, lambda: look_at_jobs(site))
@@ -277,15 +279,23 @@ def _end(folder: Path, output: Output, told: dict[str, Any]) -> None:
 
 
 def _show(told: dict[str, Any], out: Path) -> None:
+    from oathward.deidentifying.apart import words_of
+
+    patients = "1 patient" if told["patients"] == 1 else f"{told['patients']} patients"
     print(
-        f"{told['written']} of {told['files']} files written to {shown(str(out))}, of {told['patients']} patients; {told['held']} held."
+        f"{told['written']} of {told['files']} files written to {shown(str(out))}, of {patients}; {told['held']} held."
     )
     if told["resumed"]:
         print(f"{told['resumed']} had been done before it was stopped.")
     for reason, count in told["reasons"].items():
         print(f"  {count:>7,}  {reason}")
+    twice = words_of(told["authorities"])
+    if twice:
+        print(twice)
+        print("Where they are one: declare that, and run it again into an empty folder.")
     if told["residue"]["taken_back"]:
         print(
             "Taken back, because something known of a patient stood in them; the report says which classes."
         )
     print(f"Report: {shown(str(out / f'{REPORT}.html'))}")
+    print(f"Job: {told['job']}; what was done and held: oathward jobs {told['job']}")

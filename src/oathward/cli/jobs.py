@@ -114,12 +114,16 @@ def _line(one: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 def _show(told: Mapping[str, Any], names: Mapping[str, str]) -> None:
     from oathward.core.meanings_files import of_file
+    from oathward.deidentifying.apart import words_of
 
     say(_line(told, names))
     if told["state"] == "stopped":
         print("It stopped before its end; the same `oathward deid` command goes on.")
     bare = f"; of {told['bare']:,} little more than a number left" if told["bare"] else ""
     print(f"{told['patients']:,} patients, {told['known']:,} of them known before{bare}.")
+    twice = words_of(told["figures"]["authorities"])
+    if twice:
+        print(twice)
     for code, count in told["figures"]["reasons"].items():
         meaning = of_file(code)
         say(f"{count:>9,}  {code}: {meaning.what}")

@@ -88,6 +88,10 @@ class Authorities:
         """List what else an authority is called: numbers may have been kept under it before it was declared."""
         return self._others.get(authority, ())
 
+    def declares(self, authority: str) -> bool:
+        """Say whether the table has an authority, by the name that all its names lead to."""
+        return authority in self._others
+
     def _authority(self, key: str) -> str:
         return self._one.get(key.casefold(), key) if key else ""
 

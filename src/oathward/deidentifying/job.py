@@ -113,13 +113,14 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What a job came to. ``resumed``: files that an earlier run of it had done."""
+    """What a job came to. ``resumed``: files that an earlier run of it had done; ``authorities``: as ``Whom.counts_apart`` gives it."""
 
     id: str
     entries: Sequence[Entry]
     patients: int
     resumed: int
     residue: Mapping[str, int]
+    authorities: Mapping[str, int] = field(default_factory=dict)
 
 
 Say = Callable[[str, int, int], None]
@@ -220,7 +221,7 @@ def _run(
         remains = search(order.profile, journal, output, searching, origin_of(begun, order.profile), heard)
     entries = [journal.entries[names[item]] for item in found]
     patients = len({subject for entry in entries for subject in entry.subjects})
-    return Done(id_, entries, patients, len(earlier), remains)
+    return Done(id_, entries, patients, len(earlier), remains, whom.counts_apart())
 
 
 def name_of(device_key: bytes, path: str) -> str:

@@ -10,13 +10,17 @@ from typing import Any
 from oathward.core.label_words import class_words
 from oathward.core.meanings_files import of_file
 from oathward.core.sizes import size
+from oathward.deidentifying.apart import words_of
 
 _BAR = 240
 
 
 def page(told: Mapping[str, Any]) -> str:
-    """Give the page of a report as ``report.figures`` gives it."""
-    text: str = _template().render(told=told, meaning=of_file, words=class_words, bar=_bar, size=size)
+    """Give the page of a report as ``report.figures`` gives it. It travels: what our own people can do about what was held, the command line says."""
+    twice = words_of(told["authorities"])
+    text: str = _template().render(
+        told=told, meaning=of_file, words=class_words, bar=_bar, size=size, twice=twice
+    )
     return text
 
 

@@ -143,6 +143,7 @@ class Recorded:
             changed=dict(+sums.changed),
             reasons=dict(+sums.reasons),
             taken_back=dict(done.residue) if done else {},
+            authorities=dict(done.authorities) if done else {},
         )
         return Progress(
             files=self._files,

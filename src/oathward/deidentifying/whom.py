@@ -29,6 +29,7 @@ from oathward.core.errors import DeidentificationError, KeeperError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.deid.action import SEED_BYTES, days_of
+from oathward.deidentifying.apart import Apart
 from oathward.patients import actions
 from oathward.patients.identifiers import Hasher, Identifier
 from oathward.vault.keeper.client.jobs import SEEDS_MAX
@@ -56,6 +57,7 @@ class Whom:
     Args:
         order: what the keeper gave the job, for the project. by: who runs it.
         apart: a merge leaves each number its pseudonym, as on the project's links. shifts: dates move.
+        authority: of numbers that name none; empty: none.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Whom:
         *,
         shifts: bool,
         apart: bool = True,
+        authority: str = "",
     ) -> None:
         self._site, self._order, self._hasher, self._by = site, order, hasher, by
         self._shifts, self._apart = shifts, apart
@@ -76,11 +79,16 @@ class Whom:
         self._subjects: dict[tuple[bytes, ...], str | None] = {}
         self._seeds: dict[str, bytes] = {}
         self._known: dict[str, bytes] = {}
+        self._numbers = Apart(order.device_key, hasher.authorities, authority)
 
     @property
     def device_key(self) -> bytes:
         """The project's own key."""
         return self._order.device_key
+
+    def counts_apart(self) -> Mapping[str, int]:
+        """Count whose numbers stand under authorities that were not declared, and are another's elsewhere: ``Apart.counts``."""
+        return self._numbers.counts()
 
     def secrets(self, who: Sequence[Sequence[Sequence[Any]]], name: str, source: str) -> list[Secrets | None]:
         """Give what each unit of a file is shaped with, one thing a patient; None where whose it is cannot be said.
@@ -164,6 +172,9 @@ class Whom:
                 now_us=micros(self._site.clock.now()),
             )
         self._subjects |= zip(patients, found, strict=True)
+        for subject, identifiers in zip(found, patients.values(), strict=True):
+            if subject is not None:
+                self._numbers.take(subject, identifiers)
 
     def _seeds_of(self, subjects: Iterable[str]) -> dict[str, bytes]:
         wanted = list(dict.fromkeys(subjects))

@@ -33,6 +33,7 @@ class Figures:
         formats: of each format files, written, held, units, units_held, bytes_in, bytes_out.
         removed, changed: values by class. reasons: files by why something of them is held.
         taken_back: values by class that the search of the output found.
+        authorities: of identifiers that were not declared, and patients who may be two for it (``deidentifying.apart``).
     """
 
     formats: Mapping[str, Counts] = field(default_factory=dict)
@@ -40,6 +41,7 @@ class Figures:
     changed: Counts = field(default_factory=dict)
     reasons: Counts = field(default_factory=dict)
     taken_back: Counts = field(default_factory=dict)
+    authorities: Counts = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

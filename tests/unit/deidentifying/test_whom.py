@@ -84,3 +84,11 @@ def test_patients_of_one_file_are_registered_and_asked_for_together(site):
     assert (len(commits), len(order.asked)) == (3, 3)
     again = Whom(site, Giving(), Hasher(bytes(32), "north"), "p-9", shifts=False)
     assert [one.subject for one in again.secrets(who, "AB", "files")] == [one.subject for one in found]
+
+
+def test_a_number_under_a_system_that_was_not_declared_is_counted_where_it_is_another_patients_too(site):
+    whom = Whom(site, Giving(), Hasher(bytes(32), "north"), "p-9", shifts=False, authority="HOSP")
+    whom.secrets(WHO, "AB", "files")
+    assert whom.counts_apart() == {"undeclared": 0, "systems": 0, "patients": 0}
+    whom.secrets([[["77310042", "URI:http://hospital.example", "MR", False]]], "AC", "files")
+    assert whom.counts_apart() == {"undeclared": 1, "systems": 1, "patients": 1}

@@ -16,6 +16,7 @@ from oathward.core.errors import InputError
 from oathward.core.label_words import class_words
 from oathward.core.meanings_files import of_file
 from oathward.core.reasons import Reason
+from oathward.deidentifying.apart import words_of as twice_of
 from oathward.jobs import views
 from oathward.jobs.model import JobFilters, JobState
 from oathward.people import views as people
@@ -87,6 +88,7 @@ def one(view: View) -> Response:
         levels=LEVELS,
         names=names,
         reason=reason,
+        twice=twice_of(figures.authorities),
         reasons=sorted(figures.reasons.items(), key=lambda one: (-one[1], one[0])),
         row=row,
     )
