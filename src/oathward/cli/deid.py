@@ -85,7 +85,7 @@ def deid(
     say what was done, held and why. Exit code 1 where something was held.
     """
     from oathward.cli.asking import hasher_of
-    from oathward.cli.deid_before import check_authority, tell_of_images
+    from oathward.cli.deid_before import check_authority, check_there, tell_of_images
     from oathward.cli.permitted import asks
     from oathward.deidentifying.job import Order, folder_of, run
     from oathward.deidentifying.keeping import keep_house
@@ -98,6 +98,7 @@ def deid(
         asked = asks(site, person, "deid.run")
         bundle = _bundle(site)
         chosen, text = _profile(bundle, profile)
+        check_there("PATH", path)
         check_authority(site, authority)
         tell_of_images(path)
         settings, limits = site.settings, site.settings.deid

@@ -9,6 +9,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from oathward.cli.output import shown
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -27,6 +28,16 @@ _OPENED_MAX = 200
 def tell(text: str) -> None:
     """Say on stderr what is no error: stdout is the command's result."""
     print(f"note: {text}", file=sys.stderr)
+
+
+def check_there(option: str, path: Path) -> None:
+    """Refuse a path at which nothing stands.
+
+    Raises:
+        InputError: says which it is.
+    """
+    if not os.path.lexists(path):
+        raise InputError(option, f"there is no folder or file `{shown(str(path))}`", reason=Reason.NOT_FOUND)
 
 
 def check_authority(site: Opened, text: str) -> None:

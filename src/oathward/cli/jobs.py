@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
+from oathward.cli.deid_before import tell
 from oathward.cli.output import DataOption, JsonOption, emit, minute, say
 from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
@@ -49,6 +50,7 @@ def jobs(
     from oathward.jobs import views
     from oathward.jobs.model import JobFilters
     from oathward.people import views as people
+    from oathward.policy.reading import near
 
     if reason and not job:
         raise InputError("--reason", "is of one job: name it, oathward jobs JOB --reason CODE")
@@ -61,6 +63,11 @@ def jobs(
                     db, site.site, JobFilters(project=project), now_us=at_us, silent=silent, limit=limit
                 )
                 names = people.names(db, site.site, {one.by for one in rows})
+                if project and not rows:
+                    every = views.listed(
+                        db, site.site, JobFilters(), now_us=at_us, silent=silent, limit=10_000
+                    )
+                    tell(f"--project: no job is of it; {near(project, {one.project for one in every})}")
             else:
                 row = views.one(db, site.site, job, now_us=at_us, silent=silent)
                 held, after = views.held(db, site.site, row.id if row else job, reason=reason, limit=limit)
@@ -71,6 +78,8 @@ def jobs(
         return
     if row is None:
         raise InputError("JOB", "there is none of this id: oathward jobs", reason=Reason.NOT_FOUND)
+    if reason and not held:
+        tell(f"--reason: nothing of this job is held for it; {near(reason, row.progress.figures.reasons)}")
     told = _plain(row) | {
         "figures": asdict(row.progress.figures),
         "held_items": [_held(one) for one in held],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -13,12 +14,13 @@ from oathward.cli.output import DataOption, JsonOption, emit, one_of
 from oathward.cli.permitted import used
 from oathward.cli.signed_in import proof_of
 from oathward.core.clock import from_micros
-from oathward.core.errors import DecodeError
+from oathward.core.errors import DecodeError, InputError, KeeperError
 from oathward.core.phi import Phi
+from oathward.core.reasons import Reason
 from oathward.policy.reidentify import REASONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from oathward.vault.keeper.client.reidentify import Asked
     from oathward.vault.keeper.original import Original
@@ -58,6 +60,8 @@ def request(
 ) -> None:
     """Ask whose a pseudonym is. Another person has to agree before anything is looked for."""
     one_of("--reason", reason, REASONS, "reason")
+    if not why.strip():
+        raise InputError("--why", "is empty: it says to the second person why", reason=Reason.INPUT_INVALID)
     told = sys.stdin.readline().strip() if pseudonym == "-" else pseudonym
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, None)
@@ -88,7 +92,7 @@ def list_(
             second = f"  {one.by_name}" if one.by_name else ""
             print(f"{one.id}  {_when(one.at_us)}  {one.name}  {one.project}  {one.code}  {one.state}{second}")
         if not rows:
-            print("Nothing waits." if not every else "Nobody asked yet.")
+            print("Nothing waits; --all lists what has ended." if not every else "Nobody asked yet.")
 
     emit({"requests": [_plain(one) for one in rows]}, as_json=as_json, human=human)
 
@@ -98,7 +102,8 @@ def look(id_: IdArgument, *, data: DataOption = None, as_json: JsonOption = Fals
     """Show another person's request, with its pseudonym and words, before you agree or refuse; it is on record that you looked."""
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, None)
-        asked, pseudonym, words = site.keeper.reidentify.one(id_, proof)
+        with _of_another():
+            asked, pseudonym, words = site.keeper.reidentify.one(id_, proof)
         used(site, proof, "reidentify.approve")
     said = words.reveal() if words is not None else None
 
@@ -190,10 +195,23 @@ def _next(subject: str, files: bool) -> str:
     return f"Nothing is kept that says the patient's number; {whose}: {on}"
 
 
+@contextmanager
+def _of_another() -> Iterator[None]:
+    """Say of one's own request who it takes."""
+    try:
+        yield
+    except KeeperError as error:
+        if error.reason is not Reason.ACCESS_OWN:
+            raise
+        why = "takes another person: a privacy officer or a security analyst, who is not who asked"
+        raise KeeperError("request", why, reason=error.reason) from error
+
+
 def _decide(id_: str, why: str, data: str | None, *, agrees: bool, as_json: bool) -> None:
     with opened(data) as site:
         proof = proof_of(site.settings, site.keeper, None)
-        site.keeper.reidentify.decide(id_, why, proof, agrees=agrees)
+        with _of_another():
+            site.keeper.reidentify.decide(id_, why, proof, agrees=agrees)
         used(site, proof, "reidentify.approve")
     state = "approved" if agrees else "refused"
     emit({"id": id_, "state": state}, as_json=as_json, human=lambda: print(f"{state.capitalize()}."))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import IdentifierFileOption, PersonOption, hasher_of, identifiers_in, now_us, opened
+from oathward.cli.deid_before import check_there, tell
 from oathward.cli.output import DataOption, JsonOption, emit, say, settings_of, shown
 from oathward.cli.permitted import who_may
 from oathward.core.clock import iso
@@ -119,15 +120,21 @@ def back(
 
     if bool(ids) == bool(file):
         raise InputError("options", "say either ids or --file")
+    if folder is not None:
+        check_there("--in", folder)
     with opened(data) as site:
         who = who_may(site, person, ACTION)
-        asked = ids_in(ids or ()) if file is None else ids_of_file(file)
+        asked = ids_in(_readable(ids or ())) if file is None else ids_of_file(file)
         found = look_back(site, asked, before=before)
         files = found.files
         if folder is not None:
             with client.connect(site.settings, "gateway") as keeper:
                 sources = jobs.sources(files, folder, keeper.device_key)
             files = [replace(one, source=shown(one.source)) for one in sources]
+            if files and not any(one.source for one in files):
+                tell(
+                    "--in: none of its files is the one; name the folder or file that the job read, as it was named then"
+                )
         known = [*(one.outgoing for one in found.went), *dict.fromkeys(one.file for one in files)]
         names = _names(site, files)
         _record(site, who, "release", known if file else list(found.asked), len(found.went) + len(files))
@@ -137,6 +144,23 @@ def back(
     emit(value, as_json=as_json, human=lambda: _show_back(found, files, names))
     if not (found.went or found.notices or files):
         raise typer.Exit(1)
+
+
+def _readable(ids: Sequence[str]) -> Sequence[str]:
+    """Leave out what is no id where others are, and say which it is, by its place: it may be a patient's number."""
+    from oathward.tracing.ids import ids_in
+
+    good: list[str] = []
+    for place, text in enumerate(ids, 1):
+        try:
+            ids_in([text])
+        except InputError as error:
+            if len(ids) == 1 or (place == len(ids) and not good):
+                raise
+            tell(f"ID {place} of {len(ids)} was not looked for: it {error.why}")
+        else:
+            good.append(text)
+    return good
 
 
 def _duplicate_key(settings: Settings) -> bytes:

@@ -77,3 +77,10 @@ def test_doctor_says_whether_images_can_be_read(what, level, monkeypatch):
     assert line.level == level
     assert all(one in line.what for one in what)
     assert images in CHECKS
+
+
+def test_a_path_at_which_nothing_stands_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"there is no folder or file `.*mixd`") as found:
+        deid_before.check_there("--in", tmp_path / "mixd")
+    assert found.value.where == "--in"
+    deid_before.check_there("--in", tmp_path)

@@ -96,6 +96,8 @@ def test_a_folder_of_four_formats_leaves_as_it_says(data, tmp_path, monkeypatch,
     code, out = follow("trace back", FILE=left[".dcm"].name)
     assert code == 0
     assert "made from example.dcm" in out
+    assert run(["trace", "back", left[".dcm"].name, "--in", "release", *data]) == 0
+    assert "none of its files is the one" in capfd.readouterr().err
 
 
 def test_who_is_the_patient_is_told_what_the_demo_prints():

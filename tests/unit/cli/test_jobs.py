@@ -48,7 +48,10 @@ def test_jobs_are_listed_and_one_is_shown(data, capsys, job):
         2,
         "Dana Lee",
     )
-    assert go("--project", "other")[1]["jobs"] == []
+    assert go("--project", "registri")[1]["jobs"] == []
+    assert "did you mean `registry`?" in go("--project", "registri")[2]
+    assert not go("--project", "registry")[2]
+    assert "did you mean `patient.several`?" in go(job, "--reason", "patient.severl")[2]
     told = go(job)[1]
     assert [(held["file"], held["reason"]) for held in told["held_items"]] == [
         ("AAAA", "deid.format-unknown"),

@@ -91,6 +91,21 @@ def test_who_asked_takes_it_back(run, asked):
     assert run("p-privacy-2", "approve", asked[0], "--why", "x")[0] > 1
 
 
+@pytest.mark.parametrize("words", [("look",), ("approve", "--why", "mine")])
+def test_of_ones_own_it_says_who_it_takes(run, asked, words):
+    code, out = run("p-privacy", words[0], asked[0], *words[1:])
+    assert code > 1
+    assert "access.own" in out
+    assert "another person: a privacy officer or a security analyst" in out
+
+
+def test_no_words_are_told_by_their_option(run):
+    terms = ["--project", PROJECT, "--reason", "law", "--why", " "]
+    code, out = run("p-privacy", "request", "0" * 16, *terms)
+    assert code > 1
+    assert '"where":"--why"' in out
+
+
 def test_an_unknown_reason_says_which_there_are(run):
     terms = ["--project", PROJECT, "--reason", "curious", "--why", "w"]
     code, out = run("p-privacy", "request", "0" * 16, *terms)

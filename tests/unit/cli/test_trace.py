@@ -57,6 +57,16 @@ def test_what_is_not_known_is_on_record_and_told_by_the_exit_code(command, data)
     assert record["body"]["found"] == 0
 
 
+def test_what_is_no_id_is_named_by_its_place_and_fails_no_other(command, data):
+    done = command("back", OUTGOING, "Quixley", NAME)
+    assert done.code == 1
+    assert "ID 2 of 3 was not looked for" in done.err
+    assert "Quixley" not in done.err
+    [record] = Site(data).records("trace.read")
+    assert record["body"]["asked"] == sorted([OUTGOING, NAME])
+    assert command("back", "Quixley", "Zoraida").code > 1
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
