@@ -2,6 +2,7 @@
 
 import html
 import re
+from types import SimpleNamespace
 
 import pytest
 from tests.site import Site
@@ -9,12 +10,14 @@ from tests.unit.policy import small
 from tests.unit.web.viewers import GRANTED, bearer, console_of, viewer
 
 from oathward.app import build
+from oathward.core.errors import InputError
 from oathward.core.labels import CLASSES, Role
 from oathward.deid import words
 from oathward.deid.profile import builtin_profiles, builtin_texts
 from oathward.deidentifying.example.preview import preview
 from oathward.deidentifying.example.rows import examples
 from oathward.inventory.model import Device
+from oathward.web.pages.profiles import Known
 
 OWN = builtin_texts()["research"].replace('name = "research"', 'name = "ours"').replace('"year"', '"remove"')
 MAY = {Role.CLINICAL_ENGINEER, Role.SECURITY_ANALYST, Role.PRIVACY_OFFICER, Role.INTEGRATION_ENGINEER}
@@ -65,6 +68,19 @@ def test_all_profiles_are_listed_with_what_uses_them(page):
     assert 'href="/links/research-registry"' in row
     assert "Oathward" in row
     assert "this site" in text[text.index('href="/profiles/ours"') :].partition("</tr>")[0]
+
+
+def test_a_profile_that_moves_dates_is_listed_with_the_projects_that_do():
+    projects = {name: SimpleNamespace(id=name, date_shift=name == "studies") for name in ("studies", "care")}
+    active = SimpleNamespace(bundle=SimpleNamespace(links={}, projects=projects))
+    known = Known(builtin_profiles(), builtin_texts(), active)
+    assert known.uses("research") == ([], ["studies"])
+    assert known.uses("safe-harbor") == ([], [])
+
+
+def test_a_name_that_is_no_profiles_says_what_was_meant():
+    with pytest.raises(InputError, match="did you mean `research`"):
+        Known(builtin_profiles(), builtin_texts(), None).one("reserch")
 
 
 @pytest.mark.parametrize("name", [*builtin_profiles(), "ours"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProfileOut:
-    """One profile; `links`, `projects`: of the policy in force, that use it."""
+    """One profile; `links`, `projects`: of the policy in force, that use it, or where it moves dates may."""
 
     name: str
     summary: str

@@ -21,11 +21,13 @@ from oathward.core.errors import InputError
 from oathward.core.labels import ROLES
 from oathward.core.reasons import Reason
 from oathward.deid import words
+from oathward.deid.action import actions
 from oathward.deid.profile import Profile, builtin_texts, load_profiles
 from oathward.deidentifying.example.preview import Preview, preview
 from oathward.deidentifying.example.rows import examples
 from oathward.deidentifying.example.story import STORY, Story, of_site
 from oathward.inventory import views
+from oathward.policy.reading import near
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -76,7 +78,8 @@ class Known:
         """
         found = self.profiles.get(name)
         if found is None:
-            raise InputError("profile", "there is no such profile", reason=Reason.NOT_FOUND)
+            why = f"there is no such profile; {near(name, self.profiles)}"
+            raise InputError("profile", why, reason=Reason.NOT_FOUND)
         return found
 
     def is_ours(self, name: str) -> bool:
@@ -84,10 +87,15 @@ class Known:
         return name in builtin_texts()
 
     def uses(self, name: str) -> tuple[list[str], list[str]]:
-        """List links of the policy in force that are shaped by a profile, and their projects."""
+        """List links of the policy in force that are shaped by a profile, and projects: theirs, and where it moves dates those for it."""
         bundle: Bundle | None = self.active.bundle if self.active else None
-        links = [one for one in bundle.links.values() if one.profile == name] if bundle else []
-        return [one.id for one in links], sorted({one.project for one in links if one.project})
+        if bundle is None:
+            return [], []
+        links = [one for one in bundle.links.values() if one.profile == name]
+        projects = {one.project for one in links if one.project}
+        if any(actions()[action].shifts for _, action in self.profiles[name].actions):
+            projects |= {one.id for one in bundle.projects.values() if one.date_shift}
+        return [one.id for one in links], sorted(projects)
 
 
 def known(view: View) -> Known:
