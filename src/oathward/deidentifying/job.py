@@ -237,7 +237,7 @@ def folder_of(jobs: Path, id_: str) -> Path:
 
 def _journal(order: Order, target: Path, jobs: Path, now_us: int, *, files: int) -> tuple[str, Journal]:
     """Find the journal of this job, or begin one in an empty output folder."""
-    over, where = False, _digest_of(target)
+    over, ended, where = False, "", _digest_of(target)
     for folder in sorted(jobs.iterdir(), reverse=True) if jobs.is_dir() else ():
         with suppress(InputError):
             head = Journal.head_of(folder)
@@ -247,12 +247,17 @@ def _journal(order: Order, target: Path, jobs: Path, now_us: int, *, files: int)
             if head["digest"] == order.digest and journal.ended is None and WORD_KEY in head:
                 return folder.name, journal
             over = head["digest"] == order.digest and journal.ended is None
+            ended = str((journal.ended or {}).get("ended", ""))
             break  # the folder is the last one's that began there: an older one that went on would take its files for strangers'
     if not files:  # of a job that goes on they may have gone meanwhile
         raise InputError("PATH", "holds no file", reason=Reason.NOT_FOUND)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         why = "name an empty folder, or the one of a job that did not end"
-        if over:
+        if target.exists() and not target.is_dir():
+            why = "is a file: name an empty folder"
+        elif ended:
+            why = f"a job ended here on {ended[:10]}, and what it released stands there: name an empty folder"
+        elif over:
             why = "its job stopped too long ago to go on ([deid] resume_days): name an empty folder"
         raise InputError("--out", why, reason=Reason.CONFLICT)
     target.mkdir(parents=True, exist_ok=True)

@@ -181,6 +181,19 @@ def test_a_job_whose_key_went_says_so_and_begins_anew_in_an_empty_folder(order, 
     assert job.run(order, Nobody(), tmp_path / "jobs", 3).resumed == 0
 
 
+def test_a_file_and_a_release_that_is_finished_are_told_as_what_they_are(order, tmp_path):
+    order.target.write_text("mine")
+    with pytest.raises(InputError, match="is a file"):
+        job.run(order, Nobody(), tmp_path / "jobs", 1)
+    order.target.unlink()
+    job.run(order, Nobody(), tmp_path / "jobs", 2)
+    (order.target / "AB").mkdir(exist_ok=True)
+    [folder] = (tmp_path / "jobs").iterdir()
+    Journal.read(folder).end({"ended": "2026-05-04T10:00:00Z"})
+    with pytest.raises(InputError, match="a job ended here on 2026-05-04"):
+        job.run(order, Nobody(), tmp_path / "jobs", 3)
+
+
 @pytest.mark.parametrize(
     "other",
     [
