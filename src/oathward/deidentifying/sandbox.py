@@ -130,10 +130,10 @@ def confine(
     Raises:
         SandboxError: this system cannot; the process must end.
     """
-    _limits({resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: file_bytes_max})
     executable = [path for program in starts for path in executables(program)]
     calls = _STARTING.get(platform.machine(), ((), 0))[0] if executable else ()
     _confine((*own_folders(), *readable), executable, calls, forks=bool(executable))
+    _limits({resource.RLIMIT_AS: memory_bytes_max, resource.RLIMIT_FSIZE: file_bytes_max})
 
 
 def confine_program(
@@ -148,9 +148,9 @@ def confine_program(
     Raises:
         SandboxError: this system cannot.
     """
-    bound(memory_bytes_max, seconds_max)
     execve = _STARTING.get(platform.machine(), ((), 0))[1]
     _confine((*_existing(_LIBRARIES), *readable), executables(program), (execve,), forks=False)
+    bound(memory_bytes_max, seconds_max)  # last: who starts it may have more files open than it may
 
 
 def bound(memory_bytes_max: int, seconds_max: int | None) -> None:

@@ -245,7 +245,15 @@ DATA_SETS = (
                     "invitation",
                     "wrong",
                 ),
-                *("provider_key", "assertion", "proposal", "reidentify", "reidentify_told", "job_seed"),
+                *(
+                    "provider_key",
+                    "assertion",
+                    "proposal",
+                    "reidentify",
+                    "reidentify_told",
+                    "reidentify_looked",
+                    "job_seed",
+                ),
             }
         ),
         "staff, by id and login; patients, as random ids of keys",

@@ -273,6 +273,15 @@ class Slow(Captured):
         Slow.went.set()
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C is heard, also where these tests were started in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_who_stops_it_does_not_wait_for_what_waits(order, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "Worker", Slow)
     for name in "bcdef":

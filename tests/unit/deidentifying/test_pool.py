@@ -90,6 +90,6 @@ def test_a_file_that_the_parent_turned_away_from_takes_no_other_with_it(worker, 
             asked = {"op": "file", "name": ".txt", "outgoing_id": out}
             assert "who" in worker.ask(asked, (source.fileno(), target.fileno()))
     seed = {"seed": base64.b64encode(bytes(32)).decode(), "device_key": base64.b64encode(bytes(32)).decode()}
-    seeds = [seed | {"known": [], "days": 0, "year": 2026, "source": "files"}]
+    seeds = [seed | {"known": [], "days": 0, "year": 2026, "source": "files", "offset_min": 0}]
     assert worker.ask({"seeds": seeds, "of": [0]})["bytes"] == (tmp_path / "b").stat().st_size > 0
     assert (tmp_path / "a").stat().st_size == 0

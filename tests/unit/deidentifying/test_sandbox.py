@@ -1,5 +1,6 @@
 """A process that reads foreign files has no network, no other programs, no files but its own, little memory."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -7,6 +8,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from oathward.deidentifying import sandbox
 
 MINE = tempfile.NamedTemporaryFile()  # noqa: SIM115  as long as the tests
 
@@ -142,3 +145,17 @@ def test_what_it_is_handed_to_write_grows_to_its_most(tmp_path, file_bytes_max, 
     (tmp_path / "made").write_bytes(bytes(20))
     files = f"out = os.open({str(tmp_path / 'out')!r}, os.O_RDWR | os.O_CREAT); made = os.open({str(tmp_path / 'made')!r}, os.O_RDONLY)"
     assert outcome(how, f"{files}; confine(512 << 20{file_bytes_max})") == told
+
+
+def test_a_program_is_confined_by_whoever_has_more_files_open_than_it_may(tmp_path):
+    many = [os.open(os.devnull, os.O_RDONLY) for _ in range(sandbox.FILES_MAX + 1)]
+    try:
+        done = subprocess.run(
+            ["/bin/true"],
+            check=False,
+            preexec_fn=lambda: sandbox.confine_program(Path("/bin/true"), (), 1 << 30, 10),
+        )
+    finally:
+        for fd in many:
+            os.close(fd)
+    assert not done.returncode

@@ -223,14 +223,14 @@ RECOGNISER = Recogniser(
             "age",
             r"(?i)\b\d{2,3} ?-? ?(?:years?|yrs?)?\.?[- ]?(?:old|of age)\b|\b\d{2,3} ?-?(?:years?|yrs?|y/?o|y\.o\.)\b",
             check=_old,
-            hint=r"(?i)(?:9\d|1[0-2]\d) ?-? ?\.?[- ]?(?:y|old|of age)",
+            hint=r"(?i)(?:0?9\d|1[0-2]\d) ?-? ?\.?[- ]?(?:y|old|of age)",
         ),
         Pattern(
             "age",
             r"(?i)\b(?:aged?(?: of| is)?:? )(\d{2,3})\b",
             group=1,
             check=_old,
-            hint=r"(?i)\baged?(?: of| is)?:? (?:9|1)\d",
+            hint=r"(?i)\baged?(?: of| is)?:? 0?(?:9|1)\d",
         ),
         Pattern(
             "age", r"(?i)\b(?:nonagenarian|centenarian|in (?:her|his|their) (?:90s|nineties))\b", sure=0.8
