@@ -88,7 +88,7 @@ FILES: dict[Reason, Meaning] = {
     ),
     Reason.DEID_FORMAT: Meaning(
         "no HL7 v2, FHIR, DICOM or text; the place says what it looks like by its first bytes",
-        "unpack archives, save documents as `.txt`, have FHIR exported as JSON and not as XML, and run again; tables and the rest do not leave by this way",
+        "unpack archives, save documents as `.txt`, export FHIR as JSON; tables and the rest do not leave by this way",
     ),
     Reason.PIXELS_HELD: Meaning(
         "an image that may show text, and could not be read, cleaned or shown to be clean",

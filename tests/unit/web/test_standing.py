@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
-from tests.site import bundle
+from tests.site import Site, bundle
 
 from oathward.changes import findings_actions, findings_views
 from oathward.consent import actions as consents
@@ -19,6 +19,12 @@ from oathward.messages.model import HeldRow, OutboxRow
 from oathward.policy.review_findings import ReviewFinding
 from oathward.vault.bodies import BodyRef
 from oathward.web import link_standing, standing, words
+
+
+@pytest.fixture
+def prepared(tmp_path):
+    """A site of each test's own: whether a policy is active is told too."""
+    return Site.make(tmp_path / "s", console=True)
 
 
 @pytest.fixture
