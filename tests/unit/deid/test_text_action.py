@@ -158,6 +158,25 @@ def test_a_language_of_which_too_little_is_found(monkeypatch: pytest.MonkeyPatch
             assert "well" not in shape(message(PID, OBR, note(1, "is well")), made, seeds).data.decode()
 
 
+GERMAN = "Die Patientin ist mit der Tochter gekommen und wurde bei uns nicht von Frau Okonkwo untersucht"
+
+
+@pytest.mark.parametrize("said", ["", "en"])
+@pytest.mark.parametrize("below", ["drop", "hold"])
+def test_a_text_plainly_in_a_language_nobody_measured_does_not_pass_whatever_was_said(
+    below: str, said: str
+) -> None:
+    made = plan(parameters=MEASURED.format(below))
+    text = Context(Known(), lambda *_: REMOVE, said)
+    seeds = SEEDS.__class__(SEEDS.subject_seed, SEEDS.device_key, "OUT-1", 2026, text=text)
+    if below == "hold":
+        with pytest.raises(DeidentificationError) as caught:
+            shape(message(PID, OBR, note(1, GERMAN)), made, seeds)
+        assert caught.value.reason is Reason.DEID_TEXT_HELD
+    else:
+        assert "gekommen" not in shape(message(PID, OBR, note(1, GERMAN)), made, seeds).data.decode()
+
+
 def test_nobody_measured_other_languages() -> None:
     assert measured.recall_of("fr") == 0
     assert measured.recall_of("") == min(measured.RECALL.values())

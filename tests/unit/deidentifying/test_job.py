@@ -292,7 +292,7 @@ def test_who_stops_it_does_not_wait_for_what_waits(order, tmp_path, monkeypatch)
             time.sleep(0.01)
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    threading.Thread(target=interrupted).start()
+    threading.Thread(target=interrupted, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         job.run(order, Nobody(), tmp_path / "jobs", 1)
     assert (Slow.asked, Slow.went.is_set()) == (1, True)

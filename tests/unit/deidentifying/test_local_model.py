@@ -93,6 +93,13 @@ def test_it_can_do_nothing_but_read_texts(tmp_path, started):
     assert not (tmp_path / "written").exists()
 
 
+def test_it_could_if_it_were_not_confined(tmp_path, started, monkeypatch):
+    monkeypatch.setattr(local_model, "confine_program", lambda *_: None)
+    (span,) = started(tmp_path, TRIES).find("try what you can", "")
+    assert span.end == 1
+    assert (tmp_path / "written").exists()
+
+
 @pytest.mark.parametrize(
     "more",
     [
