@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from oathward.core.meaning import Meaning
 from oathward.core.meanings_deid import DEID
+from oathward.core.meanings_discovery import DISCOVERY
 from oathward.core.meanings_emergency import EMERGENCY
 from oathward.core.meanings_people import PEOPLE
 from oathward.core.reasons import Reason
@@ -30,6 +31,7 @@ _LEDGER = (
 MEANINGS: dict[Reason, Meaning] = (
     {
         **EMERGENCY,
+        **DISCOVERY,
         Reason.FRAME_JUNK: Meaning("bytes between messages that belong to no frame", _SENDER),
         Reason.FRAME_TOO_LARGE: Meaning(
             "a frame longer than allowed", "raise `[mllp] message_size_bytes_max` if it is real"

@@ -238,6 +238,9 @@ class Reason(Enum):
     CONSENT_WITHDRAWN_IN_FLIGHT = "delivery.withdrawn-in-flight", _OURS
     DELIVERY_FORM = "delivery.form-mismatch", _OURS
     LINK_UNUSABLE = "link.unusable", _CONFIG
+    # --- what sensors and lists say
+    OBSERVED_TIME = "observation.time", _DATA
+    OBSERVED_COLUMNS = "observation.columns", _DATA
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY

@@ -1,0 +1,1 @@
+"""What somebody should look at, until when: raised, deduplicated, assigned, due, suppressed, cleared; each change a record."""
