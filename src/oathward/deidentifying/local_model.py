@@ -33,9 +33,9 @@ import orjson
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.core.sandbox import SandboxError, confine_program
 from oathward.deid.text.model import Span
 from oathward.deidentifying.ocr import environment
-from oathward.deidentifying.sandbox import SandboxError, confine_program
 
 CATEGORIES = {
     "name": "patient.name",

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.core.sandbox import bound, confine_program
 from oathward.deid.pixels.model import Picture, Read, Word
-from oathward.deidentifying.sandbox import bound, confine_program
 
 SECONDS_MAX = 60
 MEMORY_BYTES_MAX = 2 << 30

@@ -27,10 +27,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from oathward.core import frames
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
-from oathward.deidentifying import frames
-from oathward.deidentifying.sandbox import SandboxError
+from oathward.core.sandbox import SandboxError
 
 START_S_MAX = 60.0
 BEAT_S = 5.0

@@ -22,10 +22,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from oathward.core import frames
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
+from oathward.core.sandbox import confine
 from oathward.deid.pixels.model import Picture, Word
-from oathward.deidentifying import frames
 from oathward.deidentifying.ocr import (
     ENVIRONMENT,
     MEMORY_BYTES_MAX,
@@ -34,7 +35,6 @@ from oathward.deidentifying.ocr import (
     installed,
     reader,
 )
-from oathward.deidentifying.sandbox import confine
 
 PIXELS_MAX = 64_000_000
 _SIZE = struct.Struct(">II")

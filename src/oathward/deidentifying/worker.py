@@ -32,16 +32,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from oathward.core import frames
 from oathward.core.authorities import Authorities
 from oathward.core.errors import DecodeError, OathwardError
 from oathward.core.reasons import Reason
+from oathward.core.sandbox import confine
 from oathward.core.words import WordHasher
 from oathward.deid.action import Seeds
 from oathward.deid.pixels.model import Read
 from oathward.deid.pixels.models import rows_of
 from oathward.deid.profile import parse
 from oathward.deid.text.model import Ask, Context, Known
-from oathward.deidentifying import frames, reading, residue
+from oathward.deidentifying import reading, residue
 from oathward.deidentifying.format import (
     HEAD_BYTES,
     TOLD_MAX,
@@ -57,7 +59,6 @@ from oathward.deidentifying.format import (
 )
 from oathward.deidentifying.local_model import Command, LocalModel
 from oathward.deidentifying.provenance import origin_of
-from oathward.deidentifying.sandbox import confine
 from oathward.patients.identifiers import Identifier
 from oathward.protocols.shaping import REMOVE
 

@@ -9,11 +9,11 @@ from collections import Counter
 import orjson
 import pytest
 
+from oathward.core import frames
 from oathward.core.labels import CLASSES
 from oathward.deid.action import days_of
 from oathward.deid.plan import compile_plan, shape
 from oathward.deid.profile import builtin_profiles, builtin_texts, parse
-from oathward.deidentifying import frames
 from oathward.deidentifying.example import fhir, preview
 from oathward.deidentifying.example.rows import Reasons, Value, aligned, examples, paired
 from oathward.deidentifying.example.story import STORY, Story, of_site

@@ -70,7 +70,7 @@ import sys
 import numpy as np
 from oathward.deid.pixels.clean import clean
 from oathward.deidentifying.reading import beside
-from oathward.deidentifying.sandbox import SandboxError, confine
+from oathward.core.sandbox import SandboxError, confine
 data = sys.stdin.buffer.read()
 reading = beside()
 try:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from oathward.deidentifying import frames
+from oathward.core import frames
 
 
 def test_a_frame_comes_as_it_was_sent():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oathward.deidentifying import sandbox
+from oathward.core import sandbox
 
 MINE = tempfile.NamedTemporaryFile()  # noqa: SIM115  as long as the tests
 
@@ -70,7 +70,7 @@ def outcome(statement: str, confined: str = "") -> str:
     program = f"""
         import ctypes, fcntl, os
         from pathlib import Path
-        from oathward.deidentifying.sandbox import confine, confine_program, own_folders
+        from oathward.core.sandbox import confine, confine_program, own_folders
         def call(name, *arguments):
             done = getattr(libc, name)(*arguments)
             if done < 0:

@@ -1,4 +1,4 @@
-"""What parent and worker say to each other over a pair of sockets: a head of JSON, and open files beside it.
+"""What a parent and a worker of its say to each other over a pair of sockets: a head of JSON, and open files or bytes beside it.
 
 Deliberately absent: anything that runs code when it is read.
 """
