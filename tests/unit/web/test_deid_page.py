@@ -19,6 +19,7 @@ FIGURES = Figures(
     changed={"patient.identifier": 77},
     reasons={"patient.several": 1, "deid.format-unknown": 150},
     taken_back={"patient.address": 3},
+    authorities={"undeclared": 2, "systems": 1, "patients": 5},
 )  # fmt: skip
 
 
@@ -132,6 +133,7 @@ def test_the_api_says_the_same(world):  # noqa: F811  the fixture
         3,
         {"patient.name": 1_234},
     )
+    assert job["authorities"] == {"undeclared": 2, "systems": 1, "patients": 5}
     assert officer.get("/api/v1/deid/jobs?state=running", headers=shown).json()["items"] == []
     assert officer.get("/api/v1/deid/jobs/job-1", headers=shown).json() == job
     assert officer.get("/api/v1/deid/jobs/none", headers=shown).status_code == 404

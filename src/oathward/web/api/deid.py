@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobOut:
-    """One job; `done`, `written`, `held`, `partly_held`: files of `files`; `searched`: of those written; `known`: of `patients`, those the site knew before; `bare`: those of whom little more than a number left; `ended`: null before."""
+    """One job; `done`, `written`, `held`, `partly_held`: files of `files`; `searched`: of those written; `known`: of `patients`, those the site knew before; `bare`: those of whom little more than a number left; `authorities`: assigning authorities of patient numbers that nobody declared, and patients who may be two for it; `ended`: null before."""
 
     id: str
     state: str
@@ -50,6 +50,7 @@ class JobOut:
     changed: dict[str, int]
     reasons: dict[str, int]
     taken_back: dict[str, int]
+    authorities: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ def _plain(row: JobRow) -> JobOut:
         *(told.patients, told.known, told.bare, told.bytes_in, told.bytes_out),
         {name: dict(counts) for name, counts in figures.formats.items()},
         *(dict(figures.removed), dict(figures.changed), dict(figures.reasons), dict(figures.taken_back)),
+        dict(figures.authorities),
     )
 
 
