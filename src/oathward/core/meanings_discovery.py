@@ -14,4 +14,28 @@ DISCOVERY: dict[Reason, Meaning] = {
         "a log or list whose columns are not those that its format has, or that its header does not name",
         "have it written anew with its header; for lists, say which column is what",
     ),
+    Reason.OBSERVED_BROKEN: Meaning(
+        "a line, record or packet that is not what its format says, or a value in it that cannot be",
+        "look at the sensor when there are many; what stands around it was read",
+    ),
+    Reason.OBSERVED_CUT: Meaning(
+        "a file that ends in the middle of a line or record",
+        "nothing where it is still being written: the rest is read the next time; else fetch the file again",
+    ),
+    Reason.OBSERVED_SIZE: Meaning(
+        "a line or record longer than any that its format has",
+        "look at what writes it; it was passed over",
+    ),
+    Reason.OBSERVED_UNKNOWN: Meaning(
+        "a kind of log or record that nothing here reads",
+        "nothing, or do not collect it",
+    ),
+    Reason.OBSERVED_TEMPLATE: Meaning(
+        "flow records whose template the exporter never sent, or took back",
+        "have the exporter send its templates more often, every minute or so",
+    ),
+    Reason.OBSERVED_FULL: Meaning(
+        "more things at once than are kept in memory: the oldest were let go unfinished",
+        "look at what sends so many; split the source by sensor or by hour",
+    ),
 }

@@ -241,6 +241,12 @@ class Reason(Enum):
     # --- what sensors and lists say
     OBSERVED_TIME = "observation.time", _DATA
     OBSERVED_COLUMNS = "observation.columns", _DATA
+    OBSERVED_BROKEN = "observation.broken", _DATA
+    OBSERVED_CUT = "observation.cut", _DATA
+    OBSERVED_SIZE = "observation.size", _DATA
+    OBSERVED_UNKNOWN = "observation.unknown", _DATA
+    OBSERVED_TEMPLATE = "observation.template", _DATA
+    OBSERVED_FULL = "observation.full", _DATA
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY
