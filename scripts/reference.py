@@ -52,6 +52,7 @@ def pages() -> dict[str, str]:
         "api.md": catalogue_page("reference_api"),
         "access.md": catalogue_page("reference_access"),
         "asvs.md": catalogue_page("reference_asvs"),
+        "findings.md": catalogue_page("reference_findings"),
         **profile_pages(),
     }
 

@@ -36,6 +36,7 @@ from oathward.core.process import Status, told_to_stop
 from oathward.core.reasons import Reason
 from oathward.disclosures import actions as disclosures
 from oathward.explaining import listing
+from oathward.findings import actions as findings
 from oathward.jobs import actions as jobs
 from oathward.ledger import Record, prepare
 from oathward.messages import sql as messages
@@ -151,6 +152,7 @@ async def _keep_house(
                 await asyncio.to_thread(_purge, site)
                 await asyncio.to_thread(_forget_stays, site)
                 await asyncio.to_thread(_tell_notices, site)
+                await asyncio.to_thread(_keep_findings, site)
                 await asyncio.to_thread(uploading.compare, site, micros(site.clock.now()))
                 if console is not None:
                     await asyncio.to_thread(_record_refusals, site, console)
@@ -216,6 +218,17 @@ def _tell_notices(site: Opened) -> None:
     with write(site.engine) as db:
         hours = site.settings.consent.notice_hours
         notices.tell_missing(db, site.site, hours=hours, now_us=micros(site.clock.now()))
+
+
+def _keep_findings(site: Opened) -> None:
+    """Note which suppressions of findings are over; forget findings that were cleared long ago."""
+    now_us, woken = micros(site.clock.now()), 1
+    while woken:
+        with write(site.engine) as db:
+            woken = findings.wake(db, site.site, now_us)
+    before_us = now_us - site.settings.findings.cleared_days * _DAY_US
+    with write(site.engine) as db:
+        findings.forget(db, site.site, before_us, _PURGE_ROWS)
 
 
 def _purge(site: Opened) -> None:

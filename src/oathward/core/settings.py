@@ -24,6 +24,7 @@ from oathward.core.settings_check import PORT_MAX, check
 from oathward.core.settings_consent import Consent
 from oathward.core.settings_deid import Deid
 from oathward.core.settings_emergency import Emergency
+from oathward.core.settings_findings import Findings
 from oathward.core.settings_governance import Governance
 from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
@@ -275,6 +276,7 @@ class Settings:
     mail: Mail = field(default_factory=Mail)
     oidc: Oidc = field(default_factory=Oidc)
     governance: Governance = field(default_factory=Governance)
+    findings: Findings = field(default_factory=Findings)
     deid: Deid = field(default_factory=Deid)
     emergency: Emergency = field(default_factory=Emergency)
     watchdog: Watchdog = field(default_factory=Watchdog)

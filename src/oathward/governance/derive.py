@@ -221,6 +221,16 @@ DATA_SETS = (
         lambda *_: "until the subject is erased",
     ),
     DataSet(
+        "findings",
+        "Findings: what somebody should look at, until when",
+        frozenset({"finding", "finding_history"}),
+        "staff, by id",
+        "kind, ids and addresses of what it is about, owner, due day, reasons staff gave; never content",
+        lambda settings, _: (
+            f"until settled, then {settings.findings.cleared_days} days ([findings] cleared_days)"
+        ),
+    ),
+    DataSet(
         "deid-jobs",
         "Jobs of de-identification: what left of folders, what was held",
         frozenset({"deid_job", "deid_held", "deid_unit"}),

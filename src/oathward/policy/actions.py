@@ -107,6 +107,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "review.sign-off": _change("finding", "sign a finding of the review off", fresh=True),
     "governance.see": _see("area", "see the register of data, links and recipients"),
     "governance.change": _change("area", "change owners, states, agreements and assessments"),
+    "findings.see": _see("area", "see what somebody should look at, until when"),
+    "finding.change": _change("finding", "give findings to somebody, suppress them, give them more time"),
     # --- people
     "people.see": _see("person", "see who has which role and why"),
     "people.change": _change("person", "bring in and change person records"),
