@@ -25,6 +25,7 @@ import oathward.ledger.tables
 import oathward.messages.missing
 import oathward.messages.sql
 import oathward.messages.traffic
+import oathward.network.sql
 import oathward.patients.sql
 import oathward.people.tables
 import oathward.uploads.sql

@@ -38,4 +38,8 @@ DISCOVERY: dict[Reason, Meaning] = {
         "more things at once than are kept in memory: the oldest were let go unfinished",
         "look at what sends so many; split the source by sensor or by hour",
     ),
+    Reason.OBSERVED_READER: Meaning(
+        "the process that reads a source ended, was silent for too long, or said what cannot be; what it gave before is kept",
+        "try it again: it goes on where it was; where it ends at the same place, take that file out and report it",
+    ),
 }

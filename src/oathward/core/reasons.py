@@ -247,6 +247,7 @@ class Reason(Enum):
     OBSERVED_UNKNOWN = "observation.unknown", _DATA
     OBSERVED_TEMPLATE = "observation.template", _DATA
     OBSERVED_FULL = "observation.full", _DATA
+    OBSERVED_READER = "observation.reader-lost", _OURS
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY

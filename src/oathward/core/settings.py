@@ -26,6 +26,7 @@ from oathward.core.settings_deid import Deid
 from oathward.core.settings_emergency import Emergency
 from oathward.core.settings_findings import Findings
 from oathward.core.settings_governance import Governance
+from oathward.core.settings_network import Network
 from oathward.core.settings_portal import Mail, Portal
 from oathward.core.settings_processes import Users, Watchdog
 from oathward.core.settings_read import check_known, section
@@ -279,6 +280,7 @@ class Settings:
     findings: Findings = field(default_factory=Findings)
     deid: Deid = field(default_factory=Deid)
     emergency: Emergency = field(default_factory=Emergency)
+    network: Network = field(default_factory=Network)
     watchdog: Watchdog = field(default_factory=Watchdog)
     users: Users = field(default_factory=Users)
 

@@ -29,6 +29,8 @@ class Observer:
         knows: (first bytes, name in lower case) -> whether this is one. read: stream -> what was seen in it, part by part.
         datagram: one datagram of a socket -> what was seen, for sources that come as datagrams (NetFlow, IPFIX); None for others. It gets
             (data, exporter's address, received at in microseconds UTC, around).
+        header: for sources that grow and can be read on from the end of any of their lines: how many of their first bytes every part needs before it
+            (``comment_lines``; 0: none). None: one that is read whole or not at all.
         order: who is asked first.
     """
 
@@ -36,7 +38,16 @@ class Observer:
     knows: Callable[[bytes, str], bool]
     read: Callable[[BinaryIO, Around], Iterator[Seen]]
     datagram: Callable[[bytes, str, int, Around], Seen] | None = None
+    header: Callable[[bytes], int] | None = None
     order: int = 50
+
+
+def comment_lines(head: bytes) -> int:
+    """Count the bytes of the lines that a source begins with and that begin with ``#``; what has none needs nothing before it."""
+    size = 0
+    while head.startswith(b"#", size) and (end := head.find(b"\n", size)) >= 0:
+        size = end + 1
+    return size
 
 
 def observers() -> dict[str, Observer]:

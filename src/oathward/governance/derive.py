@@ -239,6 +239,28 @@ DATA_SETS = (
         lambda settings, _: f"{settings.deid.job_rows_days} days ([deid] job_rows_days)",
     ),
     DataSet(
+        "network",
+        "Who speaks with whom on the network, as sensors saw it; the plan of its addresses",
+        frozenset(
+            {
+                *(
+                    "flow_conversation",
+                    "flow_total",
+                    "flow_use",
+                    "clear_class",
+                    "observed_source",
+                    "network_plan",
+                ),
+            }
+        ),
+        "staff and patients, where an address is that of a device of theirs",
+        "addresses, services, counts by hour; counts of classes seen in clear text, never a value; single flows as files beside",
+        lambda settings, _: (
+            f"totals {settings.network.total_days} days ([network] total_days), single flows {settings.network.flow_days} days"
+            " ([network] flow_days); the plan until another is imported"
+        ),
+    ),
+    DataSet(
         "keeper-store",
         "The keeper's own store: keys, accounts, openings",
         frozenset(

@@ -1,0 +1,294 @@
+"""A source read in a process of its own (``worker``), as its parent sees it: started, asked, believed as far as a stranger.
+
+Rules:
+- The worker has a file descriptor of the source and nothing else of ours; it is ended with the source, or where it is silent for too long.
+- What it says is checked: kinds, lengths, printable names, columns and their types. What does not hold ends it (``ReaderError``).
+- No byte of what it writes of errors is shown.
+
+Deliberately absent: what becomes of what was seen.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from oathward.core import frames
+from oathward.core.errors import OathwardError
+from oathward.core.labels import CLASSES
+from oathward.core.reasons import Reason
+from oathward.core.sandbox import SandboxError
+from oathward.discovery.model import (
+    FLOW_COLUMNS,
+    VALUE_LENGTH_MAX,
+    Around,
+    Clear,
+    Fact,
+    Mark,
+    MarkKind,
+    Seen,
+    Statement,
+)
+from oathward.discovery.values import printable
+from oathward.discovery.worker import FLOWS_MAX
+
+if TYPE_CHECKING:
+    import polars as pl
+
+START_S_MAX = 60.0
+FLOWS_BYTES_MAX = 256 << 20
+_PLACE_LENGTH_MAX = 64
+_MARKS_MAX = 64
+_REASONS = {reason.code: reason for reason in Reason}
+_KINDS = {kind.value: kind for kind in MarkKind}
+_TIME_MAX = 2**62
+
+
+class ReaderError(OathwardError):
+    """The process that read a source ended, hung, or said what cannot be."""
+
+    default_reason = Reason.OBSERVED_READER
+
+
+class Reader:
+    """One source, read by a worker; as a context.
+
+    Args:
+        fd: of the source, readable; stays ours. around: what its observer must know. memory_bytes_max: address space of the worker.
+        silence_s_max: a source that says nothing for so long is given up. datagrams: the observer of a socket of datagrams; empty for streams.
+        whole_lines: hold back what has no line end yet.
+
+    Attributes:
+        observer: who reads it; empty where nobody knows it. header: of ``Observer``; -1 where it is read whole or not at all.
+        broken: its packed bytes ended early. held_bytes: behind its last whole line.
+
+    Raises:
+        SandboxError: no worker could be started, or confined. ReaderError: it ended.
+    """
+
+    def __init__(
+        self,
+        fd: int,
+        around: Around,
+        *,
+        memory_bytes_max: int,
+        silence_s_max: float,
+        datagrams: str = "",
+        whole_lines: bool = False,
+    ) -> None:
+        self._silence_s = silence_s_max
+        self._begun = {
+            "around": {name: getattr(around, name) for name in Around.__slots__},
+            "datagrams": datagrams,
+            "memory_bytes_max": memory_bytes_max,
+            "whole_lines": whole_lines,
+        }
+        self.broken, self.held_bytes = False, 0
+        self._start(fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def read(self, begin: int = 0) -> Iterator[Seen]:
+        """Give what is seen, part by part.
+
+        Args:
+            begin: bytes that were read before, unpacked; only where ``header`` is not -1.
+
+        Raises:
+            ReaderError: the worker ended before its source, was silent for too long, or said what cannot be.
+        """
+        self._send({"begin": begin})
+        while True:
+            head = self._receive(self._silence_s)
+            if head.get("end") is True:
+                self.broken, self.held_bytes = head.get("broken") is True, _count(head.get("held"))
+                return
+            yield self._seen(head)
+
+    def datagrams(
+        self, now_us: Callable[[], int], wait_s: float, until: Callable[[], bool]
+    ) -> Iterator[Seen]:
+        """Give what datagrams say, until ``until`` says so; an empty ``Seen`` where none came for ``wait_s``.
+
+        Args:
+            now_us: the time, for what says none itself.
+        """
+        self._send({})
+        while not until():
+            self._send({"at_us": now_us(), "wait_s": wait_s})
+            while (head := self._receive(wait_s + START_S_MAX)).get("next") is not True:
+                yield self._seen(head)
+
+    def end(self) -> None:
+        """End the worker."""
+        self._process.kill()
+        self._process.wait()
+        self._socket.close()
+
+    def _start(self, fd: int) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+                [sys.executable, "-m", "oathward.discovery.worker", str(theirs.fileno())],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env=_environment(),
+                cwd="/",
+                start_new_session=True,  # away from the terminal: who has one open can type on it
+            )
+        self._socket = ours
+        try:
+            frames.send(ours, self._begun, [fd])
+            head = self._receive(START_S_MAX)
+        except (OSError, ReaderError) as error:
+            self.end()
+            raise SandboxError("a reader did not start, or could not be confined") from error
+        observer = head.get("observer")
+        self.observer = observer if isinstance(observer, str) and observer.isidentifier() else ""
+        self.empty = head.get("empty") is True
+        header = head.get("header", -1)
+        self.header = header if isinstance(header, int) and 0 <= header <= frames.HEAD_BYTES_MAX else -1
+
+    def _send(self, head: dict[str, Any]) -> None:
+        try:
+            frames.send(self._socket, head)
+        except OSError as error:
+            raise ReaderError("source", "what read it ended") from error
+
+    def _receive(self, time_s: float) -> dict[str, Any]:
+        try:
+            self._socket.settimeout(time_s)
+            got = frames.receive(self._socket, time_s=time_s)
+        except TimeoutError as error:
+            raise ReaderError("source", f"nothing came of it for {time_s:g} s") from error
+        except OSError as error:
+            raise ReaderError("source", "what read it ended") from error
+        if got is None:
+            raise ReaderError("source", "what read it ended")
+        return got[0]
+
+    def _seen(self, head: Mapping[str, Any]) -> Seen:
+        """Read one part as a stranger's word."""
+        size = _count(head.get("flows"))
+        data = self._bytes(size) if size <= FLOWS_BYTES_MAX else b""
+        try:
+            seen = Seen(
+                [_statement(one) for one in head["statements"]],
+                None,
+                [_clear(one) for one in head["clear"]],
+                _refused(head["refused"]),
+                head["offset"] if isinstance(head["offset"], int) else -1,
+            )
+            if size:
+                seen.flows, odd = _frame(data)
+                seen.refused.update({(Reason.OBSERVED_BROKEN, "field"): odd} if odd else {})
+        except (KeyError, TypeError, ValueError) as error:
+            raise ReaderError("source", "what read it said what cannot be") from error
+        return seen
+
+    def _bytes(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            try:
+                some = self._socket.recv(min(size - len(data), 1 << 20))
+            except OSError as error:
+                raise ReaderError("source", "what read it ended") from error
+            if not some:
+                raise ReaderError("source", "what read it ended")
+            data += some
+        return bytes(data)
+
+
+def _statement(row: Sequence[Any]) -> Statement:
+    at_us, source, realm, segment, marks, facts, behind = row
+    told = tuple(Fact(_text(name), _text(value), _share(sure)) for name, value, sure in facts[:_MARKS_MAX])
+    found = Statement(
+        _time(at_us), _text(source), _text(realm), _marks(marks), told, _text(segment), _marks(behind)
+    )
+    if not found.marks:
+        raise ValueError("marks")
+    return found
+
+
+def _marks(rows: Sequence[Any]) -> tuple[Mark, ...]:
+    return tuple(Mark(_KINDS[kind], _text(value)) for kind, value in rows[:_MARKS_MAX])
+
+
+def _clear(row: Sequence[Any]) -> Clear:
+    at_us, realm, client, server, transport, port, service, classes = row
+    known = {cls: _count(n) for cls, n in classes.items() if cls in CLASSES}
+    return Clear(
+        *(_time(at_us), _text(realm), _text(client), _text(server), _text(transport)),
+        *(_count(port) & 0xFFFF, _text(service), known),
+    )
+
+
+def _refused(rows: Sequence[Any]) -> Counter[tuple[Reason, str]]:
+    return Counter({(_REASONS[code], _text(place)[:_PLACE_LENGTH_MAX]): _count(n) for code, place, n in rows})
+
+
+def _frame(data: bytes) -> tuple[pl.DataFrame, int]:
+    """Read flows; gives those that can be kept, and how many cannot: texts too long or not printable, without a time.
+
+    Raises:
+        ValueError: no Arrow IPC, other columns, or more rows than one part has.
+    """
+    import polars as pl
+
+    try:
+        frame = pl.read_ipc(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise ValueError("flows") from error
+    wanted = {name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}
+    if dict(frame.schema) != wanted or frame.height > FLOWS_MAX:
+        raise ValueError("flows")
+    texts = [name for name, kind in FLOW_COLUMNS.items() if kind == "String"]
+    long = pl.any_horizontal(pl.col(texts).str.len_bytes() > VALUE_LENGTH_MAX * 4)
+    odd = pl.any_horizontal(pl.col(texts).str.contains(r"\p{C}"))
+    timed = pl.col("start_us").is_between(0, _TIME_MAX) & pl.col("end_us").is_between(0, _TIME_MAX).fill_null(
+        value=True
+    )
+    fine = frame.filter(~(long | odd).fill_null(value=False) & timed)
+    return fine.with_columns(pl.col(texts).fill_null("")), frame.height - fine.height
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value if len(value) <= VALUE_LENGTH_MAX and value.isprintable() else printable(value)
+
+
+def _time(value: Any) -> int:
+    if not isinstance(value, int) or not 0 <= value <= _TIME_MAX:
+        raise ValueError("time")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or value < 0:
+        raise ValueError("count")
+    return min(value, _TIME_MAX)
+
+
+def _share(value: Any) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("confidence")
+    return float(value)
+
+
+def _environment() -> dict[str, str]:
+    """Give what a worker needs of our environment, and nothing that may hold a secret; one thread: the other core is the parent's."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}
+    return kept | {"POLARS_MAX_THREADS": "1"}

@@ -1,0 +1,176 @@
+"""Read one source in a process of its own that can do nothing else: ``python -m oathward.discovery.worker FD``.
+
+| parent | worker |
+|---|---|
+| where it stands, its name, limits; the source's file descriptor beside it | ready, who knows it, how many bytes of its head each part needs |
+| from where on | what was seen, part by part; then the end |
+
+Rules:
+- Confined (``core.sandbox``) before the first byte is read: no network, no files, no other programs, bounded memory. A worker that cannot be ends.
+- What it says is JSON, and flows as Arrow IPC behind it: nothing that runs code when it is read.
+
+Deliberately absent: keys, database, clock; whether to believe it (``apart``).
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO
+
+from oathward.core import frames
+from oathward.core.sandbox import confine
+from oathward.discovery import reading
+from oathward.discovery.model import Around, Seen
+from oathward.discovery.observer import HEAD_BYTES, observer_of, observers
+
+DATAGRAM_BYTES_MAX = 65_535
+DATAGRAMS_MAX = 256
+FLOWS_MAX = 50_000
+"""Rows of one frame that goes to the parent."""
+
+
+def main(arguments: list[str]) -> int:
+    """Read one source for the parent."""
+    parent = socket.socket(fileno=int(arguments[0]))
+    asked = frames.receive(parent, 1)
+    if asked is None or len(asked[1]) != 1:
+        return 1
+    head, (fd,) = asked
+    warm()
+    confine(head["memory_bytes_max"])
+    around = Around(**head["around"])
+    if head["datagrams"]:
+        _datagrams(parent, fd, head["datagrams"], around)
+        return 0
+    _stream(parent, fd, head, around)
+    return 0
+
+
+def warm() -> None:
+    """Load what reading needs while files may be opened and threads begun."""
+    import polars as pl
+
+    observers()
+    pl.DataFrame({"a": [1]}).lazy().group_by("a").agg(pl.len()).collect().write_ipc(io.BytesIO())
+
+
+def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:
+    raw = reading.Stream(fd, whole_lines=head["whole_lines"])
+    source = io.BufferedReader(raw, HEAD_BYTES)
+    first = source.peek(HEAD_BYTES)[:HEAD_BYTES]
+    known = observer_of(first, around.name)
+    if known is None:
+        frames.send(parent, {"observer": "", "empty": not first})
+        return
+    name, observer = known
+    kept = observer.header(first) if observer.header else -1
+    frames.send(parent, {"observer": name, "words": observer.words, "header": kept, "empty": not first})
+    told = frames.receive(parent)
+    if told is None:
+        return
+    begin = told[0]["begin"]
+    stream: BinaryIO = source
+    if begin > kept >= 0:
+        if reading.passed(source, begin) < begin:
+            frames.send(parent, {"end": True, "broken": raw.broken, "held": raw.held_bytes})
+            return
+        stream = reading.buffered(reading.Joined(first[:kept], source))
+    for seen in observer.read(stream, around):
+        for part in _parts(seen):
+            _send(parent, part, begin - kept if begin > kept >= 0 else 0)
+    frames.send(parent, {"end": True, "broken": raw.broken, "held": raw.held_bytes})
+
+
+def _datagrams(parent: socket.socket, fd: int, name: str, around: Around) -> None:
+    """Read datagrams until the socket is shut down; each by the observer that was named."""
+    observer = observers()[name]
+    assert observer.datagram is not None
+    frames.send(parent, {"observer": name, "words": observer.words, "header": -1, "empty": False})
+    frames.receive(parent)
+    door = socket.socket(fileno=fd)
+    while (told := frames.receive(parent)) is not None:  # at which time: this process asks no clock
+        for part in _parts(_drained(door, observer.datagram, told[0]["at_us"], told[0]["wait_s"], around)):
+            _send(parent, part, 0)
+        frames.send(parent, {"next": True})
+
+
+def _drained(
+    door: socket.socket,
+    read: Callable[[bytes, str, int, Around], Seen],
+    at_us: int,
+    wait_s: float,
+    around: Around,
+) -> Seen:
+    """Read the datagrams that are there, at most ``DATAGRAMS_MAX``; waits for the first."""
+    import polars as pl
+
+    seen, flows = Seen(), list[pl.DataFrame]()
+    door.settimeout(wait_s)
+    with suppress(TimeoutError, BlockingIOError):
+        for _ in range(DATAGRAMS_MAX):
+            data, peer, *_ = door.recvfrom(DATAGRAM_BYTES_MAX)
+            door.settimeout(0)
+            some = read(data, str(peer[0]), at_us, around)
+            seen.statements += some.statements
+            seen.clear += some.clear
+            seen.refused.update(some.refused)
+            if some.flows is not None:
+                flows.append(some.flows)
+    seen.flows = pl.concat(flows) if flows else None
+    return seen
+
+
+def _parts(seen: Seen) -> Iterator[Seen]:
+    """Cut what was seen so that a frame stays bounded; the offset goes with the last."""
+    flows = seen.flows
+    if flows is None or flows.height <= FLOWS_MAX:
+        yield seen
+        return
+    for start in range(0, flows.height - FLOWS_MAX, FLOWS_MAX):
+        yield Seen(flows=flows.slice(start, FLOWS_MAX))
+    last = flows.slice((flows.height - 1) // FLOWS_MAX * FLOWS_MAX)
+    yield Seen(seen.statements, last, seen.clear, seen.refused, seen.offset)
+
+
+def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
+    """Send one part. ``behind``: how much more of the source was passed over than its observer saw."""
+    data = b""
+    if seen.flows is not None and seen.flows.height:
+        out = io.BytesIO()
+        seen.flows.write_ipc(out)
+        data = out.getvalue()
+    frames.send(
+        parent,
+        {
+            "statements": [
+                [s.at_us, s.source, s.realm, s.segment, s.marks, s.facts, s.behind] for s in seen.statements
+            ],
+            "clear": [[*one[:-1], dict(one.classes)] for one in seen.clear],
+            "refused": [[reason.code, place, n] for (reason, place), n in seen.refused.items()],
+            "offset": seen.offset + behind if seen.offset >= 0 else -1,
+            "flows": len(data),
+        },
+    )
+    if data:
+        parent.sendall(data)
+
+
+def _ended(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
+    """Tell where a bug is, and not what it was about: an error's words often hold what was read."""
+    where = ""
+    while trace is not None:
+        where = f" at {Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    os.write(2, f"oathward observe: a reader ended by {kind.__name__}{where}\n".encode())
+
+
+if __name__ == "__main__":
+    sys.excepthook = _ended
+    sys.exit(main(sys.argv[1:]))

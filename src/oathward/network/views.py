@@ -1,0 +1,242 @@
+"""What of the network people and the map read: conversations, peers, zones, use by hour, sources, the plan.
+
+Rules:
+- Everything is bounded: ``limit`` rows at most, the busiest first; a page of one device reads its own conversations by index.
+- Sums of a conversation are of all time; between two times they are added up from its hours.
+
+Deliberately absent: names of endpoints (``endpoints.views``), what was declared (``mapping``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+
+from oathward.network import sql
+from oathward.network.model import (
+    Conversation,
+    ConversationFilters,
+    ConversationKey,
+    ObservedSource,
+    Peer,
+    PlanRow,
+    Sums,
+    Use,
+    ZonePair,
+)
+from oathward.network.plan import Plan
+
+_T, _TOTAL, _USE = sql.flow_conversation.c, sql.flow_total.c, sql.flow_use.c
+_BYTES = _T.client_bytes + _T.server_bytes
+
+
+def plan(db: Connection, site: str) -> Plan:
+    """Give the plan, ready to be asked."""
+    return Plan(sql.plan_rows(db, site))
+
+
+def plan_rows(db: Connection, site: str) -> list[PlanRow]:
+    """List the networks of the plan."""
+    return sql.plan_rows(db, site)
+
+
+def sources(db: Connection, site: str, *, limit: int = 100) -> list[ObservedSource]:
+    """List what was read, the last first."""
+    return sql.sources(db, site, limit)
+
+
+def conversations(
+    db: Connection, site: str, wanted: ConversationFilters, *, limit: int = 1_000, newest: bool = False
+) -> list[Conversation]:
+    """List conversations, those with the most bytes first, or those seen last.
+
+    Where a time is asked for, those that were seen in it by first and last; their sums are of all time.
+    """
+    query = _filtered(select(sql.flow_conversation), site, wanted)
+    order = (_T.last_us.desc(), _T.id) if newest else (_BYTES.desc(), _T.id)
+    found = [_conversation(row) for row in db.execute(query.order_by(*order).limit(limit))]
+    return _with_classes(db, site, found)
+
+
+def one(db: Connection, site: str, id_: str) -> Conversation | None:
+    """Read one conversation."""
+    try:
+        key = bytes.fromhex(id_)
+    except ValueError:
+        return None
+    row = db.execute(select(sql.flow_conversation).where(_T.site == site, _T.id == key)).first()
+    return None if row is None else _with_classes(db, site, [_conversation(row)])[0]
+
+
+def hours(
+    db: Connection, site: str, id_: str, *, since_us: int = 0, until_us: int = 2**62
+) -> list[tuple[int, Sums]]:
+    """Give the totals of one conversation by hour."""
+    query = select(_TOTAL.hour_us, *(_TOTAL[name] for name in Sums._fields)).where(
+        *(_TOTAL.site == site, _TOTAL.conversation == bytes.fromhex(id_)),
+        *(_TOTAL.hour_us >= since_us, _TOTAL.hour_us < until_us),
+    )
+    return [(int(hour), Sums(*map(int, rest))) for hour, *rest in db.execute(query.order_by(_TOTAL.hour_us))]
+
+
+def count(db: Connection, site: str, wanted: ConversationFilters, *, most: int = 10_000) -> int:
+    """Count conversations, up to a bound."""
+    inner = _filtered(select(_T.id), site, wanted).limit(most).subquery()
+    return int(db.execute(select(func.count()).select_from(inner)).scalar_one())
+
+
+def peers(
+    db: Connection, site: str, endpoints: Collection[str], *, limit: int = 50, since_us: int = 0
+) -> list[Peer]:
+    """List with whom one endpoint spoke and by what, the most bytes first.
+
+    Args:
+        endpoints: its ids, today's and those merged into it.
+    """
+    found = list[Peer]()
+    for mine, other in (("client", "server"), ("server", "client")):
+        sent, received = func.sum(_T[f"{mine}_bytes"]), func.sum(_T[f"{other}_bytes"])
+        keys = (
+            _T[f"{other}_endpoint"],
+            _T[other],
+            _T[f"{other}_zone"],
+            _T.service,
+            _T.transport,
+            _T.port,
+            _T.tls,
+        )
+        query = (
+            select(*keys, func.min(_T.first_us), func.max(_T.last_us), sent, received, func.sum(_T.flows))
+            .where(_T.site == site, _T[f"{mine}_endpoint"].in_(sorted(endpoints)), _T.last_us >= since_us)
+            .group_by(*keys)
+            .order_by((sent + received).desc())
+            .limit(limit)
+        )
+        for (
+            endpoint,
+            address,
+            zone,
+            service,
+            transport,
+            port,
+            tls,
+            first,
+            last,
+            out,
+            into,
+            flows,
+        ) in db.execute(query):
+            asked = mine == "client"
+            found.append(
+                Peer(
+                    endpoint,
+                    address,
+                    zone,
+                    service,
+                    transport,
+                    port,
+                    asked,
+                    tls,
+                    first,
+                    last,
+                    int(out),
+                    int(into),
+                    int(flows),
+                )
+            )
+    found.sort(key=lambda peer: (-(peer.sent_bytes + peer.received_bytes), peer.address, peer.port))
+    return found[:limit]
+
+
+def use(db: Connection, site: str, endpoints: Collection[str], since_us: int, until_us: int) -> list[Use]:
+    """Give what one endpoint did, by hour; hours without a flow are left out."""
+    query = (
+        select(_USE.hour_us, func.sum(_USE.flows), func.sum(_USE.sent_bytes), func.sum(_USE.received_bytes))
+        .where(
+            *(_USE.site == site, _USE.endpoint.in_(sorted(endpoints))),
+            *(_USE.hour_us >= since_us, _USE.hour_us < until_us),
+        )
+        .group_by(_USE.hour_us)
+        .order_by(_USE.hour_us)
+    )
+    return [Use(*map(int, row)) for row in db.execute(query)]
+
+
+def zone_pairs(db: Connection, site: str, *, since_us: int = 0) -> list[ZonePair]:
+    """Add up conversations by the zones they are between, service, transport and TLS version; the most bytes first."""
+    keys = (_T.client_zone, _T.server_zone, _T.service, _T.transport, _T.tls)
+    sums = (
+        func.count(),
+        func.sum(_T.flows),
+        func.sum(_T.client_bytes),
+        func.sum(_T.server_bytes),
+        func.max(_T.last_us),
+    )
+    query = select(*keys, *sums).where(_T.site == site, *_seen(since_us)).group_by(*keys)
+    found = [ZonePair(*row[:5], *map(int, row[5:])) for row in db.execute(query)]
+    return sorted(found, key=lambda one: (-(one.client_bytes + one.server_bytes), one[:5]))
+
+
+def services(db: Connection, site: str, *, since_us: int = 0) -> dict[str, int]:
+    """Count conversations by service; empty where nobody recognised one."""
+    query = select(_T.service, func.count()).where(_T.site == site, *_seen(since_us)).group_by(_T.service)
+    return {service: int(n) for service, n in db.execute(query)}
+
+
+def span(db: Connection, site: str) -> tuple[int, int] | None:
+    """Give when the first and the last flow was seen; None where none was."""
+    first = db.execute(select(func.min(_TOTAL.hour_us)).where(_TOTAL.site == site)).scalar()
+    last = db.execute(select(func.max(_T.last_us)).where(_T.site == site)).scalar()
+    return None if first is None or last is None else (int(first), int(last))
+
+
+def _seen(since_us: int) -> Sequence[ColumnElement[bool]]:
+    return (_T.last_us >= since_us,) if since_us else ()
+
+
+def _filtered(query: Select[Any], site: str, wanted: ConversationFilters) -> Select[Any]:
+    query = query.where(_T.site == site)
+    if wanted.endpoints:
+        ids = sorted(wanted.endpoints)
+        query = query.where(or_(_T.client_endpoint.in_(ids), _T.server_endpoint.in_(ids)))
+    if wanted.realm:
+        query = query.where(_T.realm == wanted.realm)
+    if wanted.address:
+        query = query.where(or_(_T.client == wanted.address, _T.server == wanted.address))
+    if wanted.zone:
+        query = query.where(or_(_T.client_zone == wanted.zone, _T.server_zone == wanted.zone))
+    if wanted.service:
+        query = query.where(_T.service == wanted.service)
+    if wanted.port >= 0:
+        query = query.where(_T.port == wanted.port)
+    if wanted.clear:
+        clear = sql.clear_class.c
+        query = query.where(_T.id.in_(select(clear.conversation).where(clear.site == site)))
+    if wanted.since_us:
+        query = query.where(_T.last_us >= wanted.since_us)
+    if wanted.until_us < 2**62:
+        query = query.where(_T.first_us < wanted.until_us)
+    return query
+
+
+def _with_classes(db: Connection, site: str, found: list[Conversation]) -> list[Conversation]:
+    clear = sql.clear_class.c
+    by_id = {bytes.fromhex(one.id): one for one in found}
+    ids = sorted(by_id)
+    for start in range(0, len(ids), 256):
+        query = select(clear.conversation, clear["class"], clear.elements).where(
+            clear.site == site, clear.conversation.in_(ids[start : start + 256])
+        )
+        for id_, cls, elements in db.execute(query):
+            by_id[bytes(id_)].classes[cls] = int(elements)
+    return found
+
+
+def _conversation(row: Row[Any]) -> Conversation:
+    key = ConversationKey(*(getattr(row, name) for name in ConversationKey._fields))
+    sums = Sums(*(int(getattr(row, name)) for name in Sums._fields))
+    return Conversation(
+        bytes(row.id).hex(), key, row.client_zone, row.server_zone, row.first_us, row.last_us, sums
+    )

@@ -1,0 +1,314 @@
+"""One run over sources: each found, told by how it begins, read apart, and stored group by group."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oathward.core.clock import micros
+from oathward.core.db import read, write
+from oathward.core.errors import OathwardError
+from oathward.core.ids import uuid7
+from oathward.core.reasons import Reason
+from oathward.discovery import reading
+from oathward.discovery.apart import Reader
+from oathward.discovery.model import Around, Seen, Statement
+from oathward.network import actions, segments
+from oathward.network import views as network
+from oathward.network.model import ObservedSource
+from oathward.observing.report import Report, SourceReport
+from oathward.observing.storing import Endpoints, Groups
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from oathward.vault.opened import Opened
+
+GROUP_FLOWS = 50_000
+GROUP_STATEMENTS = 10_000
+DAY_US = 86_400_000_000
+AHEAD_US = DAY_US
+"""So far ahead of this machine's clock a sensor's may be."""
+FOLLOWED_US = 60_000_000
+"""A file that was written to within so long may still be written to: its last line is read once it is whole."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One run over sources.
+
+    Args:
+        realm: of their addresses. segment: where their sensor stands. dry: nothing is stored.
+        told: called as it goes: name, bytes read, bytes in all (-1: not known).
+    """
+
+    site: Opened
+    realm: str
+    endpoints: Endpoints
+    segment: str = ""
+    dry: bool = False
+    told: Callable[[str, int, int], None] = lambda *_: None
+    report: Report = field(default_factory=Report)
+    _groups: Groups = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read the plan."""
+        with read(self.site.engine) as db:
+            self._groups = Groups(self.site, self.endpoints, network.plan(db, self.site.site))
+
+    def now_us(self) -> int:
+        """Give the time."""
+        return micros(self.site.clock.now())
+
+    def paths(self, paths: Sequence[str]) -> Report:
+        """Read files and folders.
+
+        Raises:
+            InputError: a path that is not there. StorageError, OSError: what was stored before stays.
+        """
+        for one in reading.found(paths):
+            if isinstance(one, reading.Skipped):
+                self.report.sources.append(SourceReport(one.name, "skipped", why=one.what))
+            else:
+                self.report.sources.append(self._file(one))
+        self.tidy()
+        return self.report
+
+    def stream(self, fd: int, name: str) -> SourceReport:
+        """Read what comes through a pipe or a connection until its end; nothing of it is remembered as read before."""
+        found = SourceReport(name, "read")
+        self.report.sources.append(found)
+        self._guarded(found, lambda: self._read(fd, found, None, -1, whole_lines=False))
+        return found
+
+    def datagrams(self, fd: int, name: str, observer: str, until: Callable[[], bool]) -> SourceReport:
+        """Read what datagrams say until ``until``, which is asked twice a second; a group is stored after a minute at most."""
+        found = SourceReport(name, "read", observer)
+        self.report.sources.append(found)
+        with self._reader(fd, name, datagrams=observer) as reader:
+            seens = reader.datagrams(self.now_us, 0.5, until)
+            self._store_all(seens, found, self._begin(self._new(observer, name)), timed=True)
+        return found
+
+    def tidy(self) -> None:
+        """Put segments together, and forget what is older than the settings say."""
+        if self.dry:
+            return
+        site, kept = self.site, self.site.settings.network
+        with read(site.engine) as db:
+            read_to = {one.id: one.parts for one in network.sources(db, site.site, limit=100_000)}
+        for day in sorted(self._groups.days):
+            segments.put_together(
+                site.settings.data, day, uuid7(self.now_us() // 1_000), lambda id_: read_to.get(id_, 0)
+            )
+        self._groups.days.clear()
+        segments.forget(site.settings.data, self.now_us() - kept.flow_days * DAY_US)
+        actions.forget(site.engine, site.site, self.now_us() - kept.total_days * DAY_US)
+
+    def _file(self, one: reading.Found) -> SourceReport:
+        found = SourceReport(one.name, "read")
+        if one.path == reading.STDIN:
+            self._guarded(found, lambda: self._read(0, found, None, -1, whole_lines=False))
+            return found
+        fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            state = os.fstat(fd)
+            fresh = one.size_bytes >= 0 and state.st_mtime_ns // 1_000 > self.now_us() - FOLLOWED_US
+            head = reading.head_of(fd) if one.size_bytes >= 0 else b""
+            self._guarded(
+                found,
+                lambda: self._read(fd, found, state if head else None, one.size_bytes, whole_lines=fresh),
+            )
+        finally:
+            os.close(fd)
+        return found
+
+    def _guarded(self, found: SourceReport, work: Callable[[], None]) -> None:
+        """Have one source read; one whose reader is lost is told, and the next is read."""
+        try:
+            work()
+        except OathwardError as error:
+            if error.reason not in {Reason.OBSERVED_READER, Reason.CONFLICT}:
+                raise
+            found.state, found.why = "failed", error.why
+            found.refused[error.reason.code, "source"] += 1
+
+    def _read(
+        self, fd: int, found: SourceReport, state: os.stat_result | None, size: int, *, whole_lines: bool
+    ) -> None:
+        with self._reader(fd, found.name, whole_lines=whole_lines) as reader:
+            if not reader.observer:
+                found.state = "empty" if reader.empty else "unknown"
+                return
+            found.observer = reader.observer
+            head = reading.head_of(fd, reading.IDENTITY_BYTES) if state else b""
+            row = self._begin(_identified(self._new(reader.observer, found.name), head, state), head)
+            grows = reader.header >= 0
+            if row.finished and state and not grows:
+                found.state = "grown" if row.offset < size and not head_packed(fd) else "known"
+                found.why = (
+                    "it was read when it was shorter, and can only be read whole"
+                    if found.state == "grown"
+                    else ""
+                )
+                return
+            before = row.offset if grows else row.parts
+            begin = row.offset if grows else 0
+            seens = self._watched(reader.read(begin), found.name, size)
+            skip = 0 if grows else row.parts
+            row = self._store_all(seens, found, row, skip=skip)
+            found.held_bytes = reader.held_bytes
+            if reader.broken:
+                found.refused[Reason.OBSERVED_CUT.code, "file"] += 1
+            if (
+                state
+                and not found.flows + found.statements
+                and (row.offset if grows else row.parts) == before
+            ):
+                found.state = "known"
+                return
+            self._finish(row, found)
+
+    def _watched(self, seens: Iterable[Seen], name: str, size: int) -> Iterator[Seen]:
+        for seen in seens:
+            yield seen
+            self.told(name, seen.offset, size)
+
+    def _reader(self, fd: int, name: str, *, datagrams: str = "", whole_lines: bool = False) -> Reader:
+        kept = self.site.settings.network
+        around = Around(
+            realm=self.realm, segment=self.segment, name=Path(name).name, until_us=self.now_us() + AHEAD_US
+        )
+        return Reader(
+            fd,
+            around,
+            memory_bytes_max=kept.memory_bytes_max,
+            silence_s_max=kept.silence_s_max,
+            datagrams=datagrams,
+            whole_lines=whole_lines,
+        )
+
+    def _new(self, observer: str, name: str) -> ObservedSource:
+        return ObservedSource(
+            id="",
+            observer=observer,
+            name=name,
+            realm=self.realm,
+            segment=self.segment,
+            device=0,
+            inode=0,
+            head_bytes=0,
+            head_sha256="",
+            offset=0,
+            parts=0,
+            flows=0,
+            statements=0,
+            refused=0,
+            first_us=0,
+            last_us=0,
+            updated_us=self.now_us(),
+            finished=False,
+        )
+
+    def _begin(self, row: ObservedSource, head: bytes = b"") -> ObservedSource:
+        """Find how far a source was read, and remove what was written of it behind that."""
+        if self.dry:
+            with read(self.site.engine) as db:
+                return actions.known_source(db, self.site.site, row, lambda n: reading.digest(head, n)) or row
+        with write(self.site.engine) as db:
+            found = actions.begin_source(db, self.site.site, row, lambda n: reading.digest(head, n))
+        segments.forget_behind(self.site.settings.data, found.id, found.parts)
+        return found
+
+    def _store_all(
+        self,
+        seens: Iterable[Seen],
+        found: SourceReport,
+        row: ObservedSource,
+        *,
+        skip: int = 0,
+        timed: bool = False,
+    ) -> ObservedSource:
+        """Store what is seen, group by group; gives the source as it was left."""
+        group, begun_us = list[Seen](), self.now_us()
+        for number, seen in enumerate(seens):
+            if number < skip:
+                continue
+            group.append(seen)
+            if _full(group) or (timed and self.now_us() - begun_us > 60_000_000):
+                row = self._store(group, found, row)
+                group, begun_us = [], self.now_us()
+        return self._store(group, found, row)
+
+    def _store(self, group: Sequence[Seen], found: SourceReport, row: ObservedSource) -> ObservedSource:
+        import polars as pl
+
+        if not group:
+            return row
+        frames = [one.flows for one in group if one.flows is not None and one.flows.height]
+        flows = pl.concat(frames, rechunk=False) if frames else None
+        statements = [said for one in group for said in one.statements]
+        clear = [said for one in group for said in one.clear]
+        for one in group:
+            found.refused.update({(reason.code, place): n for (reason, place), n in one.refused.items()})
+        first, last = _span(flows, statements)
+        count = flows.height if flows is not None else 0
+        found.flows += count
+        found.statements += len(statements)
+        found.first_us = min(filter(None, (found.first_us, first)), default=0)
+        found.last_us = max(found.last_us, last)
+        for said in clear:
+            self.report.clear.update(said.classes)
+        now = replace(
+            row,
+            offset=max([row.offset, *(one.offset for one in group)]),
+            parts=row.parts + len(group),
+            flows=row.flows + count,
+            statements=row.statements + len(statements),
+            refused=row.refused + sum(sum(one.refused.values()) for one in group),
+            first_us=min(filter(None, (row.first_us, first)), default=0),
+            last_us=max(row.last_us, last),
+            updated_us=self.now_us(),
+            finished=False,
+        )
+        if not self.dry:
+            self._groups.keep(flows, statements, clear, row, now)
+        return now
+
+    def _finish(self, row: ObservedSource, found: SourceReport) -> None:
+        if not self.dry:
+            by_reason = Counter[str]()
+            for (code, _), n in found.refused.items():
+                by_reason[code] += n
+            with write(self.site.engine) as db:
+                actions.end_source(db, self.site.site, row, by_reason)
+
+
+def head_packed(fd: int) -> bool:
+    """Say whether a file is packed: its size says nothing then."""
+    return os.pread(fd, 3, 0) == b"\x1f\x8b\x08"
+
+
+def _identified(row: ObservedSource, head: bytes, state: os.stat_result | None) -> ObservedSource:
+    """Note where a source lies and how it begins; nothing of what is no file."""
+    if state is None:
+        return row
+    digest = reading.digest(head, len(head))
+    return replace(row, device=state.st_dev, inode=state.st_ino, head_bytes=len(head), head_sha256=digest)
+
+
+def _full(group: Sequence[Seen]) -> bool:
+    flows = sum(one.flows.height for one in group if one.flows is not None)
+    return flows >= GROUP_FLOWS or sum(len(one.statements) for one in group) >= GROUP_STATEMENTS
+
+
+def _span(flows: pl.DataFrame | None, statements: Sequence[Statement]) -> tuple[int, int]:
+    """Give the first and the last time of a group; 0 where it has none."""
+    times = [one.at_us for one in statements]
+    if flows is not None and flows.height:
+        times += [flows["start_us"].min(), flows["start_us"].max()]  # type: ignore[list-item]  # integers, by the columns' types
+    return (min(times), max(times)) if times else (0, 0)

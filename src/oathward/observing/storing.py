@@ -1,0 +1,119 @@
+"""One group of what was seen, stored: endpoints, the segment of flows, then totals with the place of its source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from oathward.core.db import write
+from oathward.discovery.model import Clear, Mark, MarkKind, Statement
+from oathward.discovery.totals import HOUR_US, totals
+from oathward.discovery.values import names_one
+from oathward.network import actions, segments
+from oathward.network.model import EXTERNAL, ObservedSource
+from oathward.network.plan import Plan
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from oathward.vault.opened import Opened
+
+_REMEMBERED_MAX = 500_000
+
+
+class Endpoints(Protocol):
+    """What becomes of who was seen."""
+
+    def take(self, statements: Sequence[Statement]) -> None:
+        """Take statements in."""
+
+    def holders(self, wanted: Sequence[tuple[str, str, int]]) -> list[str]:
+        """Give the endpoint that held each address: (realm, address, at in microseconds) -> id; empty where nobody is known."""
+
+
+@dataclass(slots=True)
+class Groups:
+    """Where groups go. ``plan``: says which addresses are the site's own; ``days``: in which there are new segments."""
+
+    site: Opened
+    endpoints: Endpoints
+    plan: Plan
+    days: set[str] = field(default_factory=set)
+    _met: set[tuple[str, str, str, int]] = field(default_factory=set)
+
+    def keep(
+        self,
+        flows: pl.DataFrame | None,
+        statements: list[Statement],
+        clear: Sequence[Clear],
+        before: ObservedSource,
+        now: ObservedSource,
+    ) -> None:
+        """Store one group: endpoints, the segment, then totals with the source's place, in this order."""
+        site = self.site
+        own = statements + (self._addresses(flows) if flows is not None else [])
+        if own:
+            self.endpoints.take(own)
+        summed = self._resolved(totals(flows)) if flows is not None else None
+        if flows is not None:
+            self.days.update(segments.put(site.settings.data, now.id, before.parts, flows))
+        rows = actions.prepare(
+            site.site, summed, clear, self.plan, lambda *one: self.endpoints.holders([one])[0]
+        )
+        with write(site.engine) as db:
+            actions.store(db, site.site, rows, now, before.parts)
+
+    def _resolved(self, summed: pl.DataFrame) -> pl.DataFrame:
+        """Say who held each address in each hour; external ones are nobody's."""
+        import polars as pl
+
+        for side in ("client", "server"):
+            keys = summed.select("realm", pl.col(side).alias("address"), "hour_us").unique(
+                maintain_order=True
+            )
+            wanted = [one for one in keys.iter_rows() if self._is_own(one[0], one[1])]
+            ids = self.endpoints.holders(
+                [(realm, address, hour + HOUR_US // 2) for realm, address, hour in wanted]
+            )
+            known = pl.DataFrame(
+                [(*one, id_) for one, id_ in zip(wanted, ids, strict=True)],
+                schema={
+                    "realm": pl.String,
+                    side: pl.String,
+                    "hour_us": pl.Int64,
+                    f"{side}_endpoint": pl.String,
+                },
+                orient="row",
+            )
+            summed = summed.join(known, on=["realm", side, "hour_us"], how="left", maintain_order="left")
+        return summed.with_columns(pl.col("client_endpoint", "server_endpoint").fill_null(""))
+
+    def _addresses(self, flows: pl.DataFrame) -> list[Statement]:
+        """Make statements of the site's own addresses that spoke, one an hour: who is seen by flows alone is there too."""
+        import polars as pl
+
+        found = list[Statement]()
+        for side in ("client", "server"):
+            spoke = flows if side == "client" else flows.filter(pl.col("answered").fill_null(value=True))
+            some = spoke.group_by(
+                "realm", pl.col(side).alias("address"), pl.col(f"{side}_mac").alias("mac"),
+                (pl.col("start_us") // HOUR_US).alias("hour"), maintain_order=True,
+            ).agg(pl.col("start_us").min(), pl.col("segment").first(), pl.col("source").first())  # fmt: skip
+            for realm, address, mac, hour, at_us, segment, source in some.iter_rows():
+                key = (realm, address, mac, hour)
+                if key in self._met or not self._is_own(realm, address) or not names_one(address):
+                    continue
+                if len(self._met) >= _REMEMBERED_MAX:
+                    self._met.clear()
+                self._met.add(key)
+                marks = (
+                    (Mark(MarkKind.MAC, mac), Mark(MarkKind.ADDRESS, address))
+                    if mac
+                    else (Mark(MarkKind.ADDRESS, address),)
+                )
+                found.append(Statement(at_us, source, realm, marks, (), segment))
+        return found
+
+    def _is_own(self, realm: str, address: str) -> bool:
+        return bool(address) and self.plan.place(realm, address).zone != EXTERNAL
