@@ -4,6 +4,8 @@ Rules:
 - Pure: a frame with ``FLOW_COLUMNS`` gives a frame with ``TOTAL_COLUMNS``; the same rows in any order give the same totals, in the same order.
 - Nothing is lost: bytes, packets and flows of the totals add up to those of the flows. A flow is counted in the hour in which it began; its
   bytes and packets are spread evenly over the hours it lasted, so that a connection which stays open for a day is seen in each of its hours.
+- A row whose bytes and packets are all null says more of a flow that another row counts (a TLS log beside a log of connections): it makes a row of
+  totals with what it says, and counts no flow.
 - ``merged`` of totals is what ``totals`` of all their flows together would be: what was read in parts is added up so.
 
 Deliberately absent: which endpoint an address was (``endpoints``), any database.
@@ -49,7 +51,7 @@ TOTAL_COLUMNS: Mapping[str, str] = {
 }
 """Column of a frame of totals -> its Polars type.
 
-``hour_us``: where the hour begins, microseconds UTC. ``flows``: how many began in it; 0 where one only went on. ``answered``, ``unanswered``: of
+``hour_us``: where the hour begins, microseconds UTC. ``flows``: how many began in it; 0 where one only went on, or where a row only says more of it. ``answered``, ``unanswered``: of
 these, where the source knew. ``first_us``, ``last_us``: of what was seen in that hour.
 """
 
@@ -73,13 +75,14 @@ def totals(flows: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
+    counted = pl.any_horizontal(*(pl.col(name).is_not_null() for name in _COUNTS))
     end = pl.max_horizontal("start_us", pl.col("end_us").fill_null(pl.col("start_us")))
     rows = flows.lazy().select(
         (pl.col("start_us") // HOUR_US * HOUR_US).alias("hour_us"),
         *KEY[1:],
-        pl.lit(1, pl.Int64).alias("flows"),
-        pl.col("answered").fill_null(value=False).cast(pl.Int64).alias("answered"),
-        (~pl.col("answered").fill_null(value=True)).cast(pl.Int64).alias("unanswered"),
+        counted.cast(pl.Int64).alias("flows"),
+        (counted & pl.col("answered").fill_null(value=False)).cast(pl.Int64).alias("answered"),
+        (counted & ~pl.col("answered").fill_null(value=True)).cast(pl.Int64).alias("unanswered"),
         *(pl.col(name).fill_null(0).clip(0, COUNT_MAX) for name in _COUNTS),
         pl.col("start_us").alias("first_us"),
         end.alias("last_us"),

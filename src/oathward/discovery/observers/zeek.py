@@ -1,0 +1,239 @@
+r"""Zeek's logs: tab-separated with their header or JSON, plain or gzip, one log a file or all in one stream.
+
+Rules:
+- Which log it is says its header (``#path``), a record's ``_path``, the file's name, or the fields of a record, in that order.
+- ``#fields`` says which column is what, whatever their order; what a log lacks is empty, what it has beyond is not read.
+- ``conn`` goes a block at a time (``logs.zeek_conn``); where a block is not all as it should be, its lines go one by one: a bad line costs one.
+- A line without its end is taken where it is whole JSON; else it is counted as cut, and what was read ends before it.
+
+Source: Zeek, ``base/frameworks/logging/writers/ascii`` (header, separator, unset and empty fields, ``\xNN``; JSON).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, BinaryIO
+
+from oathward.core.reasons import Reason
+from oathward.discovery.logs import zeek_conn
+from oathward.discovery.logs.blocks import Block, blocks, plain_head
+from oathward.discovery.logs.gathering import Gathered
+from oathward.discovery.logs.pairs import Pairs
+from oathward.discovery.logs.records import Record, moment, record_of
+from oathward.discovery.logs.sessions import Sessions
+from oathward.discovery.logs.tsv import Header
+from oathward.discovery.logs.zeek_logs import LOGS, PASSED_OVER, log_of
+from oathward.discovery.model import Around, Seen
+from oathward.discovery.observer import HEAD_BYTES, Observer
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CONN_PATH = re.compile(rb'"_path"\s*:\s*"conn"')
+_NAME = re.compile(r"(?:.*[/\\])?(?:zeek[-_])?([a-z0-9_]+?)(?:[.\-:].*)?")
+
+
+def _knows(head: bytes, name: str) -> bool:
+    head = plain_head(head).lstrip()
+    if head.startswith((b"#separator", b"#set_separator", b"#fields", b"#path")):
+        return True
+    if not head.startswith(b"{"):
+        return False
+    record = record_of(head.split(b"\n", 1)[0])
+    if record is None or "ts" not in record:
+        return False
+    return (
+        record.get("_path") in LOGS
+        or record.get("_path") in PASSED_OVER
+        or _log_of_name(name) != ""
+        or log_of(record) != ""
+    )
+
+
+def _log_of_name(name: str) -> str:
+    found = _NAME.fullmatch(name.lower())
+    log = found.group(1) if found else ""
+    return log if log in LOGS or log in PASSED_OVER else ""
+
+
+def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
+    source = _Zeek(around)
+    source.header = _header_before(stream)
+    offset = 0
+    for block in blocks(stream, source.gathered.refused):
+        offset = source.take(block)
+        if source.gathered.is_something:
+            yield source.gathered.part(offset)
+    source.sessions.end()
+    yield source.gathered.part(offset)
+
+
+def _header_before(stream: BinaryIO) -> Header | None:
+    """Read the header of a log that is read from its middle on: what was written since the last time."""
+    try:
+        here = stream.tell() if stream.seekable() else 0
+        if not here:
+            return None
+        stream.seek(0)
+        head = stream.read(HEAD_BYTES)
+        stream.seek(here)
+    except OSError:  # a pipe that says it can be searched
+        return None
+    header = None
+    for line in head.split(b"\n"):
+        if line.startswith(b"#"):
+            header = (header or Header()).told(line)
+    return header
+
+
+class _Zeek:
+    """One source while it is read."""
+
+    def __init__(self, around: Around) -> None:
+        self.gathered = Gathered(around)
+        self.sessions = Sessions(self.gathered, "zeek.ssl")
+        self.pairs = Pairs(self.gathered, "zeek.conn")
+        self.header: Header | None = None
+        self._named = _log_of_name(around.name)
+
+    def take(self, block: Block) -> int:
+        """Take a block's lines; gives how far the source was read with it."""
+        done = block.offset
+        for sort, data in _runs(block.data) if block.whole else [(_sort(block.data), block.data)]:
+            if sort == b"#":
+                for line in data.split(b"\n"):
+                    self._headed(line)
+            elif sort == b"{":
+                done -= self._json(data, whole=block.whole)
+            elif block.whole:
+                self._tsv(data)
+            else:
+                self.gathered.refuse(Reason.OBSERVED_CUT, "line")
+                done -= len(data)
+        return done
+
+    def _headed(self, line: bytes) -> None:
+        if line.startswith(b"#separator") or self.header is None:
+            self.header = Header()
+        self.header = self.header.told(line)
+
+    # --- JSON
+
+    def _json(self, data: bytes, *, whole: bool) -> int:
+        """Take lines of JSON; gives how many bytes of a last line without its end were not taken."""
+        if not whole and record_of(data) is None:
+            self.gathered.refuse(Reason.OBSERVED_CUT, "line")
+            return len(data)
+        if b'"_path"' in data:
+            lines = [line for line in data.split(b"\n") if line.strip()]
+            of_conn = [line for line in lines if _CONN_PATH.search(line)]
+            if len(of_conn) < len(lines):  # first, so that a flow finds what another log says of it
+                self._lines(line for line in lines if not _CONN_PATH.search(line))
+            if of_conn:
+                self._conn_json(b"\n".join(of_conn) + b"\n")
+        elif (self._named or log_of(record_of(data.split(b"\n", 1)[0]) or {})) == "conn":
+            self._conn_json(data)
+        else:
+            self._lines(line for line in data.split(b"\n") if line.strip())
+        return 0
+
+    def _conn_json(self, data: bytes) -> None:
+        first = record_of(data.split(b"\n", 1)[0]) or {}
+        names = {name: name.replace(".", "_") for name in zeek_conn.RAW if name.replace(".", "_") in first}
+        frame = zeek_conn.read_json(data, names)
+        if frame is None:
+            self._lines((line for line in data.split(b"\n") if line.strip()), otherwise="conn")
+        else:
+            self._flows(frame)
+
+    def _lines(self, lines: Iterator[bytes], otherwise: str = "") -> None:
+        """Take records line by line, each by what it is; ``otherwise``: what those are that do not say."""
+        of_conn = []
+        for line in lines:
+            record = record_of(line)
+            if record is None:
+                self.gathered.refuse(Reason.OBSERVED_BROKEN, "line")
+                continue
+            said = record.get("_path")
+            log = said if isinstance(said, str) else self._named or log_of(record) or otherwise
+            if log == "conn":
+                of_conn.append(record)
+            else:
+                self._record(log, record)
+        if of_conn:
+            self._flows(zeek_conn.rows(of_conn, self.gathered))
+
+    # --- tab-separated
+
+    def _tsv(self, data: bytes) -> None:
+        header = self.header
+        log = (header.path if header else "") or self._named
+        lines = data.count(b"\n")
+        if header is None or not header.fields:
+            self.gathered.refuse(Reason.OBSERVED_COLUMNS, "header", lines)
+        elif log in PASSED_OVER:
+            return
+        elif log not in LOGS:
+            self.gathered.refuse(Reason.OBSERVED_UNKNOWN, "record", lines)
+        elif log == "conn":
+            self._conn_tsv(data, header)
+        else:
+            for record in header.records(data, self.gathered):
+                self._record(log, record)
+
+    def _conn_tsv(self, data: bytes, header: Header) -> None:
+        fields = [str(field) for field in header.fields]
+        names = {
+            name: other
+            for name in zeek_conn.RAW
+            if (other := name.replace(".", "_")) != name and other in fields
+        }
+        if any(names.get(name, name) not in fields for name in zeek_conn.NEEDED):
+            self.gathered.refuse(Reason.OBSERVED_COLUMNS, "conn", data.count(b"\n"))
+            return
+        frame = zeek_conn.read_tsv(data, fields, names, header.separator, (header.unset, header.empty))
+        if frame is None:
+            frame = zeek_conn.rows(list(header.records(data, self.gathered)), self.gathered)
+        self._flows(frame)
+
+    # --- what was read
+
+    def _record(self, log: str, record: Record) -> None:
+        if log in PASSED_OVER:
+            return
+        if log not in LOGS:
+            self.gathered.refuse(Reason.OBSERVED_UNKNOWN, "record")
+            return
+        at_us = moment(record.get("ts"))
+        if at_us is None:
+            self.gathered.refuse(Reason.OBSERVED_BROKEN, "ts")
+        else:
+            LOGS[log].take(record, at_us, self.gathered, self.sessions)
+
+    def _flows(self, raw: pl.DataFrame) -> None:
+        flows = zeek_conn.flows(self.sessions.given_to(raw), self.gathered)
+        self.gathered.flows(flows)
+        self.pairs.take(flows)
+
+
+def _runs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Cut a block where header, JSON and rows of columns follow each other; each run with the sign of its sort."""
+    if data.startswith(b"{") and data.count(b"\n{") + 1 == data.count(b"\n"):
+        yield b"{", data
+        return
+    if data[:1] not in (b"{", b"#") and b"\n#" not in data and b"\n{" not in data and data.strip():
+        yield b"", data
+        return
+    for sort, lines in groupby(data.split(b"\n"), key=_sort):
+        if sort != b" ":
+            yield sort, b"\n".join(lines) + b"\n"
+
+
+def _sort(line: bytes) -> bytes:
+    begin = line.lstrip()[:1]
+    return begin if begin in (b"{", b"#") else b"" if begin else b" "
+
+
+OBSERVER = Observer(words="Zeek logs (TSV or JSON)", knows=_knows, read=_read, order=20)
