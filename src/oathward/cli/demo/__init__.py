@@ -1,4 +1,4 @@
-"""``oathward demo``: a whole site with a simulated hospital around it, in a folder of its own.
+"""``oathward demo``: a whole site with a simulated hospital around it, in a folder of its own; and made-up estates to try discovery on.
 
 Rules:
 - It uses the same commands as anyone would, on a new data folder that is removed afterwards; where something leaked it stays,
@@ -12,17 +12,34 @@ could count.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oathward.cli.output import JsonOption, emit
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 
 APP = typer.Typer(help="Start Oathward with a simulated hospital and watch it work.", add_completion=False)
 
+_HELP = """Run the simulated hospital against a new site.
 
-@APP.command()
+It tells in six steps who is who, what flows, what is held and why, what a withdrawal does, a night, and the proof. Without
+--for it goes on, with a live view, until Ctrl-C.
+
+At its end it counts, from the simulator's own list and from what the recipients kept: `lost`, `duplicated`,
+`disordered` and `leaked` must be 0. `delivered` of a recipient counts all it got, `due` what it had to get, and
+`withheld` what a policy kept back that people put in force meanwhile, and
+`delivered_not_due` what may come and need not: a message that has a name where the guard looks, those of a
+device adopted meanwhile, and what a withdrawal overtook. `promises` says of what patients and staff did whether it
+had to come of it what did; none may be broken."""
+
+
+@APP.callback(invoke_without_command=True, help=_HELP)
 def demo(
+    context: typer.Context,
+    *,
     for_s: Annotated[
         float | None,
         typer.Option("--for", help="End after so many seconds of traffic; else Ctrl-C ends it.", min=1),
@@ -43,18 +60,9 @@ def demo(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the simulated hospital against a new site.
-
-    It tells in six steps who is who, what flows, what is held and why, what a withdrawal does, a night, and the proof. Without
-    --for it goes on, with a live view, until Ctrl-C.
-
-    At its end it counts, from the simulator's own list and from what the recipients kept: `lost`, `duplicated`,
-    `disordered` and `leaked` must be 0. `delivered` of a recipient counts all it got, `due` what it had to get, and
-    `withheld` what a policy kept back that people put in force meanwhile, and
-    `delivered_not_due` what may come and need not: a message that has a name where the guard looks, those of a
-    device adopted meanwhile, and what a withdrawal overtook. `promises` says of what patients and staff did whether it
-    had to come of it what did; none may be broken.
-    """
+    """Run the simulated hospital against a new site, or what was asked for instead."""
+    if context.invoked_subcommand is not None:
+        return
     import asyncio
 
     from oathward.cli.demo.play import Options, play
@@ -68,3 +76,35 @@ def demo(
     emit(report.as_dict(), as_json=as_json, human=lambda: print_report(report))
     if not report.ok:
         raise typer.Exit(1)
+
+
+@APP.command()
+def estate(
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new or empty folder to write into.")],
+    devices: Annotated[
+        int,
+        typer.Option(help="About how many devices, servers and routers among them.", min=100, max=200_000),
+    ] = 300,
+    sites: Annotated[
+        int, typer.Option(help="How many sites, all with the same address plan.", min=1, max=8)
+    ] = 3,
+    days: Annotated[int, typer.Option(help="How many days of logs.", min=1, max=60)] = 2,
+    seed: Annotated[int, typer.Option(help="Another seed, another estate.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Write what sensors and lists would tell of a made-up estate, and the truth beside it.
+
+    Nothing in it exists. A README in the folder says what each file is. 40,000 devices take about a minute and 300 MB a day of logs.
+    """
+    import dataclasses
+
+    from oathward_sim.estate.make import make
+
+    try:
+        made = make(out, devices=devices, sites=sites, days=days, seed=seed)
+    except FileExistsError as error:
+        raise InputError("--out", "is not an empty folder; choose another", reason=Reason.CONFLICT) from error
+    except OSError as error:
+        raise InputError("--out", f"cannot be written: {error.strerror}") from error
+    said = f"{made.devices:,} devices of {made.sites} sites, {made.rows:,} rows of logs, {made.bytes:,} bytes: {out}/README.md says what is where"
+    emit(dataclasses.asdict(made), as_json=as_json, human=lambda: print(said))
