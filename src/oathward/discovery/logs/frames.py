@@ -11,7 +11,6 @@ Source: RFC 6056 §2.1 (ephemeral ports), RFC 5103 (direction of a flow).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from oathward.core.reasons import Reason
@@ -35,7 +34,6 @@ def _end(text: str) -> str:
     return text if text in _NOBODY else address(text)
 
 
-@lru_cache(maxsize=65_536)
 def _card(text: str) -> str:
     return mac(text) or ""
 
@@ -60,6 +58,10 @@ _CLEAN: Mapping[str, Callable[[str], str]] = {
     "server_name": host,
     "certificate": _digest,
 }
+
+_REMEMBERED_MAX = 50_000
+_CLEAN_ALREADY: Mapping[str, set[str]] = {column: set() for column in _CLEAN}
+"""Values that were found to be as they should be: the same addresses come in each block. What cleaning gives depends on the value alone."""
 
 
 def flow_type(column: str) -> pl.DataType:
@@ -130,8 +132,13 @@ def _cleaned(rows: pl.DataFrame, column: str, clean: Callable[[str], str]) -> pl
     import polars as pl
 
     values = rows[column].unique().to_list()
+    if _CLEAN_ALREADY[column].issuperset(values):
+        return rows
     better = ["" if one is None else clean(one) for one in values]
+    if len(_CLEAN_ALREADY[column]) > _REMEMBERED_MAX:
+        _CLEAN_ALREADY[column].clear()
     if values == better:
+        _CLEAN_ALREADY[column].update(values)
         return rows
     return rows.with_columns(pl.col(column).replace_strict(values, better, return_dtype=pl.String))
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 FRONTS_MAX = 32
-_CARDS_MAX = 100_000
+PAIRS_MAX = 200_000
 
 
 class Pairs:
@@ -27,32 +27,35 @@ class Pairs:
     def __init__(self, gathered: Gathered, source: str) -> None:
         self._gathered = gathered
         self._source = source
-        self._said: set[tuple[str, str, str, int]] = set()
+        self._said: set[int] = set()
         self._fronted: Counter[tuple[str, int]] = Counter()
 
     def take(self, flows: pl.DataFrame) -> None:
-        """Say what cards and addresses flows name together."""
+        """Say what cards and addresses flows name together; by digests of the pairs, so that what was said costs next to nothing."""
         import polars as pl
 
-        hour = (pl.col("start_us") // HOUR_US).alias("hour")
+        hour = pl.col("start_us") // HOUR_US
         for side in ("client", "server"):
-            card = pl.col(f"{side}_mac")
-            pairs = (
+            named = (
                 flows.lazy()
-                .filter(card != "")
-                .group_by(card, side, "segment", hour)
-                .agg(pl.col("start_us").min())
-                .collect()
+                .filter(pl.col(f"{side}_mac") != "")
+                .select(f"{side}_mac", side, "segment", hour.alias("hour"), "start_us")
             )
-            for mac, address, segment, of_hour, at_us in pairs.iter_rows():
-                key = (mac, address, segment, of_hour)
-                if key in self._said or self._fronted[mac, of_hour] >= FRONTS_MAX:
-                    continue
-                if len(self._said) >= _CARDS_MAX:
-                    self._said.clear()
-                    self._fronted.clear()
-                self._said.add(key)
-                where = at(address)
-                if where.value:
-                    self._fronted[mac, of_hour] += 1
-                    self._gathered.say(at_us, self._source, (Mark(MarkKind.MAC, mac), where), segment=segment)
+            digest = pl.struct(pl.exclude("start_us")).hash()
+            pairs = named.with_columns(digest.alias("digest")).collect()
+            fresh = set(pairs["digest"].unique().to_list()) - self._said
+            if not fresh:
+                continue
+            if len(self._said) + len(fresh) > PAIRS_MAX:
+                self._said.clear()
+                self._fronted.clear()
+            self._said |= fresh
+            among = pairs.filter(pl.col("digest").is_in(pl.Series(list(fresh), dtype=pl.UInt64).implode()))
+            for row in among.unique("digest", keep="first", maintain_order=True).drop("digest").iter_rows():
+                self._say(*row)
+
+    def _say(self, mac: str, address: str, segment: str, hour: int, at_us: int) -> None:
+        where = at(address)
+        if where.value and self._fronted[mac, hour] < FRONTS_MAX:
+            self._fronted[mac, hour] += 1
+            self._gathered.say(at_us, self._source, (Mark(MarkKind.MAC, mac), where), segment=segment)

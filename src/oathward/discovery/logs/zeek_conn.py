@@ -46,6 +46,7 @@ RAW: Mapping[str, str] = {
 }
 """Columns of ``conn.log`` that are used -> Polars type."""
 
+_CARDS = {"orig_l2_addr": "client_mac", "resp_l2_addr": "server_mac"}
 NEEDED = ("ts", "id.orig_h", "id.resp_h")
 _SECONDS_MAX = 100_000_000_000  # above, a time is in milliseconds (json_timestamps = TS_MILLIS)
 
@@ -58,18 +59,21 @@ def schema() -> dict[str, pl.DataType]:
 
 
 def read_json(data: bytes, names: Mapping[str, str]) -> pl.DataFrame | None:
-    """Read a block of JSON records at once; None where any of them is not what it should be.
+    """Read a block of JSON records at once; None where any of them is not what it should be, or of another log.
 
     Args:
         names: column of ``RAW`` -> as the records call it.
     """
     import polars as pl
 
-    kinds = schema()
+    kinds = {names.get(name, name): kind for name, kind in schema().items()}
     try:
-        frame = pl.read_ndjson(data, schema={names.get(name, name): kind for name, kind in kinds.items()})
+        frame = pl.read_ndjson(data, schema=kinds | {"_path": pl.String()})
     except pl.exceptions.PolarsError:  # its text holds values: what is wrong is found line by line
         return None
+    if frame["_path"].count() and not frame.select((pl.col("_path") == "conn").all()).item():
+        return None
+    frame = frame.drop("_path")
     return _known(frame.rename({said: name for name, said in names.items() if said != name}))
 
 
@@ -154,8 +158,7 @@ def flows(raw: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
         (start + _microseconds(pl.col("duration").clip(lower_bound=0).fill_null(0))).alias("end_us"),
         pl.col("id.orig_h").alias("client"),
         pl.col("id.resp_h").alias("server"),
-        pl.col("orig_l2_addr").alias("client_mac"),
-        pl.col("resp_l2_addr").alias("server_mac"),
+        *(pl.col(name).alias(side) for name, side in _CARDS.items() if raw[name].count()),
         pl.when(known).then("proto").otherwise(pl.lit("")).alias("transport"),
         pl.when(tcp_udp).then("id.orig_p").otherwise(0).alias("client_port"),
         pl.when(tcp_udp).then("id.resp_p").otherwise(0).alias("port"),
@@ -168,7 +171,11 @@ def flows(raw: pl.DataFrame, gathered: Gathered) -> pl.DataFrame:
         .then(statement=True)
         .otherwise(said.fill_null(pl.col("resp_bytes") > 0))
         .alias("answered"),
-        (pl.lit("vlan ") + pl.col("vlan").cast(pl.String)).fill_null("").alias("segment"),
+        *(
+            [(pl.lit("vlan ") + pl.col("vlan").cast(pl.String)).fill_null("").alias("segment")]
+            if raw["vlan"].count()
+            else []
+        ),
         pl.col("conn_state").alias("state"),
         *(name for name in ("tls", "server_name", "certificate") if name in raw.columns),
     )

@@ -12,7 +12,7 @@ Source: Zeek, ``base/frameworks/logging/writers/ascii`` (header, separator, unse
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -100,6 +100,8 @@ class _Zeek:
 
     def take(self, block: Block) -> int:
         """Take a block's lines; gives how far the source was read with it."""
+        if block.whole and self._at_once(block.data):
+            return block.offset
         done = block.offset
         for sort, data in _runs(block.data) if block.whole else [(_sort(block.data), block.data)]:
             if sort == b"#":
@@ -114,6 +116,37 @@ class _Zeek:
                 done -= len(data)
         return done
 
+    def _at_once(self, data: bytes) -> bool:
+        """Take a block that is connections and nothing else, as nearly all of them are; False, and nothing is taken, where it is not."""
+        frame = None
+        if data.startswith(b"{"):
+            first = record_of(data.split(b"\n", 1)[0]) or {}
+            if (first.get("_path") or self._named or log_of(first)) == "conn":
+                names = {
+                    name: other
+                    for name in zeek_conn.RAW
+                    if (other := name.replace(".", "_")) != name and other in first
+                }
+                frame = zeek_conn.read_json(data, names)
+        elif (
+            self.header is not None
+            and not data.startswith(b"#")
+            and (self.header.path or self._named) == "conn"
+        ):
+            frame = self._rows(data, self.header)
+        if frame is not None:
+            self._flows(frame)
+        return frame is not None
+
+    def _rows(self, data: bytes, header: Header) -> pl.DataFrame | None:
+        fields = [str(field) for field in header.fields]
+        names = {
+            name: other
+            for name in zeek_conn.RAW
+            if (other := name.replace(".", "_")) != name and other in fields
+        }
+        return zeek_conn.read_tsv(data, fields, names, header.separator, (header.unset, header.empty))
+
     def _headed(self, line: bytes) -> None:
         if line.startswith(b"#separator") or self.header is None:
             self.header = Header()
@@ -126,30 +159,17 @@ class _Zeek:
         if not whole and record_of(data) is None:
             self.gathered.refuse(Reason.OBSERVED_CUT, "line")
             return len(data)
-        if b'"_path"' in data:
-            lines = [line for line in data.split(b"\n") if line.strip()]
-            of_conn = [line for line in lines if _CONN_PATH.search(line)]
-            if len(of_conn) < len(lines):  # first, so that a flow finds what another log says of it
-                self._lines(line for line in lines if not _CONN_PATH.search(line))
-            if of_conn:
-                self._conn_json(b"\n".join(of_conn) + b"\n")
-        elif (self._named or log_of(record_of(data.split(b"\n", 1)[0]) or {})) == "conn":
-            self._conn_json(data)
-        else:
-            self._lines(line for line in data.split(b"\n") if line.strip())
+        lines = [line for line in data.split(b"\n") if line.strip()]
+        of_conn = [line for line in lines if _CONN_PATH.search(line)]
+        self._lines(
+            line for line in lines if not of_conn or not _CONN_PATH.search(line)
+        )  # first: a flow finds what another log says of it
+        if of_conn and not self._at_once(b"\n".join(of_conn) + b"\n"):
+            self._lines(of_conn)
         return 0
 
-    def _conn_json(self, data: bytes) -> None:
-        first = record_of(data.split(b"\n", 1)[0]) or {}
-        names = {name: name.replace(".", "_") for name in zeek_conn.RAW if name.replace(".", "_") in first}
-        frame = zeek_conn.read_json(data, names)
-        if frame is None:
-            self._lines((line for line in data.split(b"\n") if line.strip()), otherwise="conn")
-        else:
-            self._flows(frame)
-
-    def _lines(self, lines: Iterator[bytes], otherwise: str = "") -> None:
-        """Take records line by line, each by what it is; ``otherwise``: what those are that do not say."""
+    def _lines(self, lines: Iterable[bytes]) -> None:
+        """Take records line by line, each by what it is."""
         of_conn = []
         for line in lines:
             record = record_of(line)
@@ -157,7 +177,7 @@ class _Zeek:
                 self.gathered.refuse(Reason.OBSERVED_BROKEN, "line")
                 continue
             said = record.get("_path")
-            log = said if isinstance(said, str) else self._named or log_of(record) or otherwise
+            log = said if isinstance(said, str) else self._named or log_of(record)
             if log == "conn":
                 of_conn.append(record)
             else:
@@ -184,19 +204,18 @@ class _Zeek:
                 self._record(log, record)
 
     def _conn_tsv(self, data: bytes, header: Header) -> None:
-        fields = [str(field) for field in header.fields]
-        names = {
-            name: other
-            for name in zeek_conn.RAW
-            if (other := name.replace(".", "_")) != name and other in fields
-        }
-        if any(names.get(name, name) not in fields for name in zeek_conn.NEEDED):
+        if any(
+            name not in header.fields and name.replace(".", "_") not in header.fields
+            for name in zeek_conn.NEEDED
+        ):
             self.gathered.refuse(Reason.OBSERVED_COLUMNS, "conn", data.count(b"\n"))
             return
-        frame = zeek_conn.read_tsv(data, fields, names, header.separator, (header.unset, header.empty))
-        if frame is None:
-            frame = zeek_conn.rows(list(header.records(data, self.gathered)), self.gathered)
-        self._flows(frame)
+        frame = self._rows(data, header)
+        self._flows(
+            zeek_conn.rows(list(header.records(data, self.gathered)), self.gathered)
+            if frame is None
+            else frame
+        )
 
     # --- what was read
 
@@ -220,12 +239,6 @@ class _Zeek:
 
 def _runs(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Cut a block where header, JSON and rows of columns follow each other; each run with the sign of its sort."""
-    if data.startswith(b"{") and data.count(b"\n{") + 1 == data.count(b"\n"):
-        yield b"{", data
-        return
-    if data[:1] not in (b"{", b"#") and b"\n#" not in data and b"\n{" not in data and data.strip():
-        yield b"", data
-        return
     for sort, lines in groupby(data.split(b"\n"), key=_sort):
         if sort != b" ":
             yield sort, b"\n".join(lines) + b"\n"
