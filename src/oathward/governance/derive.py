@@ -153,6 +153,19 @@ DATA_SETS = (
         lambda *_: "without end: every version is a signed document",
     ),
     DataSet(
+        "endpoints",
+        "Living inventory: what was seen of every endpoint on the network and off it",
+        frozenset(
+            {
+                *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_relation"),
+                *("endpoint_conflict", "endpoint_merge", "device_catalogue"),
+            }
+        ),
+        "staff and patients, where a host name, an owner or a phone's entry names one",
+        "addresses, cards, serial numbers, names it gave itself, what each source says of it and when",
+        lambda *_: "without end; who held which address until house-keeping deletes it",
+    ),
+    DataSet(
         "people",
         "People of this site and what they may",
         frozenset(

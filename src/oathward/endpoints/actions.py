@@ -1,0 +1,321 @@
+"""What changes the inventory: statements taken in, and what a person says of endpoints (``deciding``).
+
+Rules:
+- A batch is resolved against what is known around it, then written in groups, each with its records; a batch that was cut short may be
+  taken again: what was written is found again.
+- ``endpoint.changed``: the value that stands first of an attribute of configuration became another one, or an endpoint that had cards or
+  certificates got another. The record has the attribute and digests of before and after; the values stand in the tables.
+- ``endpoint.merged`` with ``by`` ``rule``: two that were known are one by the rules of ``resolving``.
+
+Deliberately absent: findings; whoever calls gets the conflicts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from oathward.core.db import GROUP_ROWS_MAX, read, write
+from oathward.core.ids import uuid7
+from oathward.discovery.model import VALUE_LENGTH_MAX, MarkKind, Statement
+from oathward.endpoints import sql
+from oathward.endpoints.alone import alone
+from oathward.endpoints.attributes import ATTRIBUTES, VALUES_MAX, show, shown_of
+from oathward.endpoints.deriving import derived, di_of
+from oathward.endpoints.loading import attributes_of, catalogue_of, load, rows_of
+from oathward.endpoints.model import AttributeRow, CatalogueRow, ConflictRow, Lease, RelationRow, Taken
+from oathward.endpoints.picture import DAY_US, Known, Picture
+from oathward.endpoints.resolving import resolve
+from oathward.endpoints.rows import columns_of
+from oathward.ledger import Leaf, Record, append, prepare
+
+T = TypeVar("T")
+
+STATEMENTS_MAX = 20_000
+"""Statements of one batch; more are taken in several."""
+
+STAYED_US = 7 * DAY_US
+"""A segment that was an endpoint's for this long is its place; leaving it is a change. What roams has none."""
+
+_GROUP = GROUP_ROWS_MAX // 4
+"""Endpoints written in one transaction, with a dozen rows each."""
+
+_CARRIED = frozenset({MarkKind.MAC, MarkKind.CERTIFICATE})
+
+
+def take(engine: Engine, site: str, statements: Sequence[Statement], now_us: int, by: str) -> Taken:
+    """Take in what sources say of endpoints.
+
+    Args:
+        by: who had it read: a person's id or the name of a process.
+    """
+    counts: dict[str, int] = {}
+    conflicts, changed = dict[str, ConflictRow](), set[str]()
+    for at in range(0, len(statements), STATEMENTS_MAX):
+        part = _take(engine, site, statements[at : at + STATEMENTS_MAX], now_us, by)
+        for name, count in part.counts.items():
+            counts[name] = counts.get(name, 0) + count
+        conflicts |= {one.id: one for one in part.conflicts}
+        changed |= part.changed
+    return Taken(counts, tuple(conflicts.values()), frozenset(changed))
+
+
+def _take(engine: Engine, site: str, statements: Sequence[Statement], now_us: int, by: str) -> Taken:
+    picture = Picture(lambda _: uuid7(now_us // 1_000))
+    with alone(engine, site):
+        with read(engine) as db:
+            load(db, site, picture, statements)
+        before = {id_: set(known.marks) for id_, known in picture.known.items()}
+        resolve(picture, statements)
+        touched = [one for one in picture.touched() if not (one.is_new and one.merged)]
+        picture.settle()
+        leases = _by_endpoint(picture)
+        for group in _groups(picture, touched):
+            with read(engine) as db:
+                prepared = _Group(db, site, picture, group, before, now_us, by)
+            with write(engine) as db:
+                prepared.put(db, [lease for one in group for lease in leases.pop(one.id, ())])
+            picture.counts["records"] += len(prepared.leaves)
+        _put_rest(engine, site, picture)
+    changed = frozenset(one.id for one in touched if not one.merged)
+    return Taken(picture.counts, tuple(picture.conflicts.values()), changed)
+
+
+class _Group:
+    """What is written of some endpoints in one transaction, prepared before it begins."""
+
+    def __init__(
+        self,
+        db: Connection,
+        site: str,
+        picture: Picture,
+        group: Sequence[Known],
+        before: dict[str, set[Any]],
+        now_us: int,
+        by: str,
+    ) -> None:
+        self.site, self.group, self.picture = site, group, picture
+        ids = {one.id for one in group}
+        self.joins = [one for one in picture.joins if one.other in ids]
+        old_ids = [one.id for one in group if not one.is_new]
+        rows = rows_of(db, site, old_ids)
+        said = attributes_of(db, site, [*old_ids, *(one.other for one in self.joins)])
+        for join in self.joins:
+            said.setdefault(join.into, []).extend(said.get(join.other, []))
+        self.endpoints, self.attributes, self.dropped = list[Any](), list[Any](), list[Any]()
+        self.leaves = [_merged(join.into, join.other, now_us, join.reason) for join in self.joins]
+        catalogue = catalogue_of(db, site, _dis(said, group))
+        for known in group:
+            old = said.get(known.id, [])
+            if known.merged:
+                self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
+                continue
+            attributes, gone = _fold(old, known, catalogue)
+            marked = show(attributes)
+            shown = shown_of(marked)
+            row = columns_of(known, shown, rows.get(known.id), now_us)
+            self.endpoints.append((site, *row))
+            was = {_key(one): one for one in old}
+            fresh = [one for one in marked if was.get(_key(one)) != one]
+            self.attributes += [_attribute(site, known.id, one) for one in fresh]
+            self.dropped += [(known.id, *one) for one in gone]
+            if not known.is_new:
+                self.leaves += _changes(
+                    known, shown_of(old), shown, attributes, before.get(known.id, set()), now_us, by
+                )
+
+    def put(self, db: Connection, leases: Sequence[Lease]) -> None:
+        """Write the group; the last call before commit."""
+        site = self.site
+        for join in self.joins:
+            sql.move(db, site, join.other, join.into)
+            sql.put_merge(db, site, join)
+        sql.put_endpoints(db, self.endpoints)
+        sql.drop_marks(db, site, [(one.id, key) for one in self.group for key in one.gone_marks])
+        marks = [
+            (one.id, key, one.marks[key])
+            for one in self.group
+            if not one.merged
+            for key in one.dirty_marks
+            if key in one.marks
+        ]
+        sql.put_marks(db, site, marks)
+        sql.drop_attributes(db, site, self.dropped)
+        sql.put_attributes(db, self.attributes)
+        sql.put_leases(db, site, leases)
+        if self.leaves:
+            append(db, site, self.leaves)
+
+
+def _groups(picture: Picture, touched: Iterable[Known]) -> Iterator[list[Known]]:
+    """Cut what is written into groups; whoever was joined goes in the group of the one it became part of."""
+    whole: dict[str, list[Known]] = {}
+    for one in touched:
+        root = picture.root(one.id)
+        whole.setdefault(root.id if root is not None else one.id, []).append(one)
+    group = list[Known]()
+    for id_ in sorted(whole):
+        group += whole[id_]
+        if len(group) >= _GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _fold(
+    old: Sequence[AttributeRow], known: Known, catalogue: Mapping[str, CatalogueRow]
+) -> tuple[list[AttributeRow], list[tuple[str, str, str]]]:
+    """Add what a batch said to what stood there; gives what stands now, and what gave way."""
+    rows: dict[tuple[str, ...], AttributeRow] = {_key(one): one for one in old}
+    for (name, value, source), (first, last, confidence) in known.facts.items():
+        if name in ATTRIBUTES and value:
+            said = AttributeRow(
+                name, value[:VALUE_LENGTH_MAX], source, int(first), int(last), confidence, origin=known.id
+            )
+            rows[_key(said)] = _wider(rows.get(_key(said)), said)
+    for one in derived(rows.values(), catalogue):
+        rows[_key(one)] = _wider(rows.get(_key(one)), one)
+    gone = list[tuple[str, str, str]]()
+    by_name: dict[str, list[AttributeRow]] = {}
+    for row in rows.values():
+        by_name.setdefault(row.attribute, []).append(row)
+    for same in by_name.values():
+        same.sort(key=lambda one: -one.last_us)
+        for one in same[VALUES_MAX:]:
+            gone.append((one.attribute, one.value, one.source))
+            del rows[_key(one)]
+    return list(rows.values()), gone
+
+
+def _key(one: AttributeRow) -> tuple[str, ...]:
+    return (one.attribute, one.value, one.source, one.origin)
+
+
+def _wider(old: AttributeRow | None, said: AttributeRow) -> AttributeRow:
+    if old is None:
+        return said
+    sure = said.confidence if said.last_us >= old.last_us else old.confidence
+    return replace(
+        old,
+        first_us=min(old.first_us, said.first_us),
+        last_us=max(old.last_us, said.last_us),
+        confidence=sure,
+    )
+
+
+def _changes(
+    known: Known,
+    was: dict[str, str],
+    now: dict[str, str],
+    rows: Iterable[AttributeRow],
+    marks: set[Any],
+    now_us: int,
+    by: str,
+) -> list[Leaf]:
+    leaves = list[Leaf]()
+    for name, value in now.items():
+        before = was.get(name, "")
+        if not ATTRIBUTES[name].configuration or ATTRIBUTES[name].many or not before or before == value:
+            continue
+        if name == "segment" and not _stayed(before, rows):
+            continue
+        leaves.append(changed(known.id, name, before, value, now_us, by))
+    for kind in _CARRIED:
+        had = sorted(key[2] for key in marks if key[0] is kind)
+        new = sorted(key[2] for key in known.marks if key[0] is kind and key[2] not in had)
+        if had and new:
+            leaves.append(changed(known.id, kind.value, had[-1], new[-1], now_us, by))
+    return leaves
+
+
+def _stayed(segment: str, rows: Iterable[AttributeRow]) -> bool:
+    return any(
+        row.attribute == "segment" and row.value == segment and row.last_us - row.first_us >= STAYED_US
+        for row in rows
+    )
+
+
+def changed(id_: str, attribute: str, before: str, after: str, now_us: int, by: str) -> Leaf:
+    """Make the record of a changed configuration: which attribute of which endpoint, before and after as digests."""
+    body = {
+        "after": digest_of(id_, attribute, after),
+        "attribute": attribute,
+        "before": digest_of(id_, attribute, before),
+        "by": by,
+        "endpoint": id_,
+    }
+    return prepare(Record("endpoint.changed", body, now_us))
+
+
+def digest_of(id_: str, attribute: str, value: str) -> str:
+    """Name a value of one endpoint's attribute without saying it: SHA-256 over endpoint, attribute and value, hex; empty for none."""
+    return sha256(f"{id_}|{attribute}|{value}".encode()).hexdigest() if value else ""
+
+
+def _merged(into: str, other: str, now_us: int, reason: str) -> Leaf:
+    return prepare(
+        Record("endpoint.merged", {"by": "rule", "into": into, "other": other, "rule": reason}, now_us)
+    )
+
+
+def _attribute(site: str, id_: str, one: AttributeRow) -> tuple[Any, ...]:
+    said = (
+        one.attribute,
+        one.value,
+        one.source,
+        one.origin or id_,
+        one.first_us,
+        one.last_us,
+        one.confidence,
+    )
+    return (site, id_, *said, int(one.shown), int(one.conflict))
+
+
+def _dis(said: Mapping[str, Sequence[AttributeRow]], group: Iterable[Known]) -> set[str]:
+    """Give the device identifiers that a group names."""
+    named = {(one.attribute, one.value) for rows in said.values() for one in rows}
+    named |= {(name, value) for known in group for name, value, _ in known.facts}
+    dis = {di_of(value) if name == "udi" else value for name, value in named if name in {"udi", "udi-di"}}
+    return dis - {""}
+
+
+def _by_endpoint(picture: Picture) -> dict[str, list[Lease]]:
+    found: dict[str, list[Lease]] = {}
+    for lease in picture.changed_leases.values():
+        known = picture.root(lease.endpoint)
+        if known is not None:
+            first = picture.known.get(lease.origin)
+            if first is not None and first.is_new and first.merged:
+                lease.origin = known.id
+            lease.endpoint = known.id
+            found.setdefault(known.id, []).append(lease)
+    return found
+
+
+def _put_rest(engine: Engine, site: str, picture: Picture) -> None:
+    """Write what stands between endpoints."""
+    relations = list[RelationRow]()
+    for one in picture.relations.values():
+        child, parent = picture.root(one.child), picture.root(one.parent)
+        ids = (child.id if child is not None else one.child, parent.id if parent is not None else one.parent)
+        if ids[0] != ids[1]:
+            relations.append(replace(one, child=ids[0], parent=ids[1]))
+    _in_groups(engine, picture.gone_leases, lambda db, some: sql.drop_leases(db, site, some))
+    _in_groups(engine, relations, lambda db, some: sql.put_relations(db, site, some))
+
+    def put(db: Connection, some: Sequence[ConflictRow]) -> None:
+        sql.put_conflicts(db, site, some)
+        sql.count_conflicts(db, site, {id_ for one in some for id_ in (one.endpoint, one.other) if id_})
+
+    _in_groups(engine, list(picture.conflicts.values()), put)
+
+
+def _in_groups(engine: Engine, rows: Sequence[T], put: Callable[[Connection, Sequence[T]], None]) -> None:
+    for at in range(0, len(rows), GROUP_ROWS_MAX):
+        with write(engine) as db:
+            put(db, rows[at : at + GROUP_ROWS_MAX])

@@ -1,0 +1,33 @@
+"""One at a time: who resolves statements, merges or splits holds a site's inventory alone, so that no two make one device twice.
+
+A lock beside the database, held for seconds and over several transactions; readers never wait for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+
+from sqlalchemy import Engine
+
+from oathward.core.db import direct, read
+
+
+@contextmanager
+def alone(engine: Engine, site: str) -> Iterator[None]:
+    """Hold the inventory of a site; waits for whoever does."""
+    named = int.from_bytes(sha256(f"endpoints|{site}".encode()).digest()[:8], "big", signed=True)
+    if engine.dialect.name != "sqlite":
+        with read(engine) as db:
+            direct(db, "SELECT pg_advisory_xact_lock(?)", (named,))
+            yield
+        return
+    fd = os.open(f"{engine.url.database}.endpoints.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)

@@ -1,0 +1,162 @@
+"""What may be said of an endpoint: each attribute with its words, its class and where it comes from; and which value stands first. Pure.
+
+The value that stands first (``show``), for an attribute that has one value at a time:
+1. Of each source, what it said last counts; what it said before is history.
+2. A value's weight: of each family of sources that says it (``zeek.dhcp`` and ``zeek.conn`` are one) the highest confidence, halved where its
+   last word is over ``STALE_US`` older than the newest; together ``1 - Π(1 - confidence)``: independent sources strengthen each other.
+3. The heaviest stands first; of those within ``TIE`` of it the newest. Values of at least ``CONFLICT_SHARE`` of its weight are a conflict.
+
+Where no source says anything, the attribute is unknown; nothing is made up.
+
+Attributes with several values at a time (AE titles, certificates …) show all that are not stale; they are in no conflict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from oathward.endpoints.model import AttributeRow
+from oathward.endpoints.picture import DAY_US
+
+STALE_US = 90 * DAY_US
+TIE = 0.02
+CONFLICT_SHARE = 0.6
+VALUES_MAX = 24
+"""Values of one attribute that are kept of one endpoint; the one not said for longest gives way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """One attribute.
+
+    Args:
+        words: for people. group: ``identity``, ``software``, ``network``, ``care``, ``place``, ``upkeep``. source: who usually says it.
+        configuration: a change of it is a record. many: several values at a time.
+    """
+
+    words: str
+    group: str
+    source: str
+    configuration: bool = False
+    many: bool = False
+
+
+ATTRIBUTES: Mapping[str, Attribute] = {
+    "name": Attribute("name", "identity", "lists, people"),
+    "host": Attribute("host name", "identity", "DHCP, DNS, mDNS, TLS, syslog", configuration=True),
+    "make": Attribute("maker", "identity", "headers of messages and images, lists, UDI, MAC prefix (a hint)"),
+    "model": Attribute("model", "identity", "headers of messages and images, lists, UDI"),
+    "serial": Attribute("serial number", "identity", "headers of messages and images, lists", configuration=True),
+    "udi": Attribute("unique device identification as written", "identity", "messages, lists"),
+    "udi-di": Attribute("device identifier of the UDI", "identity", "UDI, device catalogue"),
+    "gmdn": Attribute("GMDN term", "identity", "device catalogue"),
+    "type": Attribute("type of device", "identity", "lists, device catalogue, inference"),
+    "fda-code": Attribute("FDA product code", "identity", "type, device catalogue"),
+    "fda-class": Attribute("FDA device class", "identity", "type, device catalogue"),
+    "mri": Attribute("MRI safety", "identity", "device catalogue"),
+    "firmware": Attribute("firmware", "software", "headers of messages and images, lists", configuration=True),
+    "software": Attribute("software", "software", "headers, HTTP, SSH, SNMP", configuration=True, many=True),
+    "os": Attribute("operating system", "software", "DHCP, HTTP, lists, inference", configuration=True),
+    "os-version": Attribute("version of the operating system", "software", "HTTP, lists", configuration=True),
+    "os-end": Attribute("end of support of the operating system", "software", "published table, lists"),
+    "cpe": Attribute("CPE 2.3 candidate", "software", "make, model and versions by rule; never a fact", many=True),
+    "settings": Attribute("digest of its settings", "software", "headers of messages, lists", configuration=True),
+    "dicom-implementation": Attribute("DICOM implementation class and version", "software", "DICOM association", configuration=True, many=True),
+    "sop-classes": Attribute("DICOM SOP classes", "software", "DICOM association", many=True),
+    "vendor-class": Attribute("DHCP vendor class", "network", "DHCP"),
+    "dhcp-options": Attribute("DHCP options asked for", "network", "DHCP"),
+    "user-agent": Attribute("HTTP user agent", "network", "HTTP", many=True),
+    "service": Attribute("services it offers", "network", "flows, mDNS, SSDP", many=True),
+    "fingerprint": Attribute("TLS fingerprint", "network", "TLS", many=True),
+    "segment": Attribute("segment", "network", "sensors, DHCP, RADIUS", configuration=True),
+    "switch-port": Attribute("switch port", "network", "RADIUS, lists", configuration=True),
+    "care": Attribute("in use for a patient", "care", "messages and alarms of the last minutes, ADT"),
+    "criticality": Attribute("clinical criticality", "care", "lists, type, people"),
+    "consequence": Attribute("consequence of failure", "care", "lists, type, people"),
+    "phi": Attribute("stores patient data", "care", "lists, MDS2, people"),
+    "location": Attribute("location", "place", "lists, messages, people"),
+    "unit": Attribute("unit", "place", "lists, messages, people"),
+    "site": Attribute("site", "place", "lists"),
+    "owner": Attribute("owner", "upkeep", "lists, people"),
+    "steward": Attribute("steward", "upkeep", "lists, people"),
+    "tag": Attribute("number in the maintenance system", "upkeep", "lists"),
+    "maintained": Attribute("last maintenance", "upkeep", "lists"),
+    "lifecycle": Attribute("stage of its life", "upkeep", "lists, people"),
+}  # fmt: skip
+
+PERSON = "person"
+"""Source of what a person of the site wrote; its confidence is 1."""
+
+
+def show(rows: Iterable[AttributeRow]) -> list[AttributeRow]:
+    """Mark which value of each attribute stands first, and which are in conflict with it; the shown first, then by weight."""
+    by_name: dict[str, list[AttributeRow]] = {}
+    for row in rows:
+        by_name.setdefault(row.attribute, []).append(row)
+    found = list[AttributeRow]()
+    for name in sorted(by_name):
+        known = ATTRIBUTES.get(name)
+        found += _all_fresh(by_name[name]) if known is not None and known.many else _one(by_name[name])
+    return found
+
+
+def shown_of(rows: Iterable[AttributeRow]) -> dict[str, str]:
+    """Give the value of each attribute that stands first, of rows that ``show`` marked."""
+    values: dict[str, str] = {}
+    for row in rows:
+        if row.shown:
+            values.setdefault(row.attribute, row.value)
+    return values
+
+
+def _all_fresh(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
+    newest = max(row.last_us for row in rows)
+    marked = [replace(row, shown=newest - row.last_us <= STALE_US, conflict=False) for row in rows]
+    return sorted(marked, key=lambda row: (not row.shown, -row.last_us, row.value, row.source))
+
+
+def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
+    if len(rows) == 1:
+        return [replace(rows[0], shown=True, conflict=False)]
+    last: dict[str, AttributeRow] = {}
+    for row in rows:
+        if row.source not in last or (row.last_us, row.first_us, row.value) > _age(last[row.source]):
+            last[row.source] = row
+    newest = max(row.last_us for row in rows)
+    families: dict[str, dict[str, float]] = {}
+    said: dict[str, int] = {}
+    for row in last.values():
+        value, family = _fold(row.value), row.source.partition(".")[0]
+        weight = row.confidence if newest - row.last_us <= STALE_US else row.confidence / 2
+        of_value = families.setdefault(value, {})
+        of_value[family] = max(of_value.get(family, 0.0), weight)
+        said[value] = max(said.get(value, 0), row.last_us)
+    weights = {value: _together(each.values()) for value, each in families.items()}
+    heaviest = max(weights.values())
+    first = max((v for v in weights if heaviest - weights[v] <= TIE), key=lambda v: (said[v], weights[v], v))
+    against = {v for v, w in weights.items() if v != first and w >= CONFLICT_SHARE * weights[first]}
+    current = {id(row) for row in last.values()}
+    marked = list[AttributeRow]()
+    for row in rows:
+        value, is_current = _fold(row.value), id(row) in current
+        clash = is_current and bool(against) and (value == first or value in against)
+        marked.append(replace(row, shown=is_current and value == first, conflict=clash))
+    return sorted(
+        marked, key=lambda r: (not r.shown, -weights.get(_fold(r.value), 0.0), -r.last_us, r.value, r.source)
+    )
+
+
+def _age(row: AttributeRow) -> tuple[int, int, str]:
+    return (row.last_us, row.first_us, row.value)
+
+
+def _fold(value: str) -> str:
+    return " ".join(value.casefold().split())
+
+
+def _together(confidences: Iterable[float]) -> float:
+    doubt = 1.0
+    for one in confidences:
+        doubt *= 1.0 - min(1.0, max(0.0, one))
+    return 1.0 - doubt

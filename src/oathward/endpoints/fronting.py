@@ -1,0 +1,120 @@
+"""Which cards speak for others: routers, proxies, gateways that route. What such a card says tells nobody from anybody.
+
+Rules:
+- A card fronts where it spoke for more than ``FRONTED_MAX`` IPv4 addresses of a realm within ``WITHIN_US``, or for ``FOREIGN_MAX`` that
+  others hold with cards of their own.
+- One that fronts stays so. Addresses it was seen with before are nobody's again, and names and claims that came through it go, where
+  there is more than one of a kind.
+
+Source: ADR 0052.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from oathward.discovery.model import MarkKind, Statement
+from oathward.endpoints.marks import CLAIMS, NAMES, sort_marks
+from oathward.endpoints.picture import HOUR_US, Known, Picture
+
+FRONTED_MAX = 6
+FOREIGN_MAX = 2
+WITHIN_US = HOUR_US
+
+
+def find_fronting(picture: Picture, ordered: Sequence[Statement]) -> None:
+    """Find the cards of a batch that speak for others, before anybody is resolved by them."""
+    seen = _seen(picture, ordered)
+    owners = _owners(seen)
+    for (realm, mac), addresses in seen.items():
+        if (realm, mac) in picture.fronting:
+            continue
+        if _crowd(addresses.values()) > FRONTED_MAX or _foreign(realm, mac, addresses, owners) >= FOREIGN_MAX:
+            picture.fronting.add((realm, mac))
+            for known in picture.having(MarkKind.MAC, mac):
+                _release(picture, known, realm, mac)
+
+
+Times = dict[str, list[int]]
+"""IPv4 address -> when a card was seen with it."""
+
+
+def _seen(picture: Picture, ordered: Sequence[Statement]) -> dict[tuple[str, str], Times]:
+    found: dict[tuple[str, str], Times] = defaultdict(dict)
+    for said in ordered:
+        marks = sort_marks(said.marks)
+        if any(kind is MarkKind.TAG for kind, _ in said.marks):
+            continue
+        for mac, address in product((*marks.cards, *marks.random), marks.addresses):
+            if ":" not in address:
+                times = found[said.realm, mac].setdefault(address, [])
+                if not times or said.at_us - times[-1] >= WITHIN_US // 4:
+                    times.append(said.at_us)
+    for (realm, mac), addresses in found.items():
+        for known in picture.having(MarkKind.MAC, mac):
+            for lease in known.leases.values():
+                if lease.realm == realm and lease.mac == mac and ":" not in lease.address:
+                    addresses.setdefault(lease.address, []).insert(0, lease.until_us)
+    return found
+
+
+def _owners(seen: dict[tuple[str, str], Times]) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
+    """Say for each address which cards it was seen with, from when until when."""
+    owners: dict[tuple[str, str], dict[str, tuple[int, int]]] = defaultdict(dict)
+    for (realm, mac), addresses in seen.items():
+        for address, times in addresses.items():
+            owners[realm, address][mac] = (min(times), max(times))
+    return owners
+
+
+def _crowd(times: Iterable[list[int]]) -> int:
+    """Count the most addresses that were spoken for within ``WITHIN_US``."""
+    rows = list(times)
+    if len(rows) <= FRONTED_MAX:
+        return len(rows)
+    points = sorted((at, which) for which, row in enumerate(rows) for at in row)
+    most, start = 0, 0
+    inside: dict[int, int] = defaultdict(int)
+    for at, which in points:
+        inside[which] += 1
+        while at - points[start][0] > WITHIN_US:
+            gone = points[start][1]
+            inside[gone] -= 1
+            if not inside[gone]:
+                del inside[gone]
+            start += 1
+        most = max(most, len(inside))
+    return most
+
+
+def _foreign(
+    realm: str, mac: str, addresses: Times, owners: dict[tuple[str, str], dict[str, tuple[int, int]]]
+) -> int:
+    """Count the addresses of a card that another was seen with before and after: they did not change hands in between."""
+    if len(addresses) <= FOREIGN_MAX:
+        return 0
+    return sum(
+        any(
+            first < at < last
+            for other, (first, last) in owners[realm, address].items()
+            if other != mac
+            for at in times
+        )
+        for address, times in addresses.items()
+    )
+
+
+def _release(picture: Picture, known: Known, realm: str, mac: str) -> None:
+    for key, held in known.values(MarkKind.MAC):
+        if key[1] == realm and key[2] == mac:
+            held.fronts = True
+            known.dirty_marks.add(key)
+    for lease in [one for one in known.leases.values() if one.realm == realm and one.mac == mac]:
+        picture.release(known, lease)
+    for kind in (*CLAIMS, *NAMES):
+        several = known.values(kind)
+        if len(several) > 1:
+            for key, _ in several:
+                picture.unmark(known, key)

@@ -1,0 +1,205 @@
+"""Read what a batch of statements is about into a ``Picture``: those who have its marks or addresses, with all their marks.
+
+Only that is read, whatever the size of the inventory; a mark that very many have is read of ``COMMON_MAX`` of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+
+from oathward.discovery.model import MarkKind, Statement
+from oathward.endpoints.marks import sort_marks
+from oathward.endpoints.model import AttributeRow, CatalogueRow, EndpointRow, Held, Lease, RelationRow
+from oathward.endpoints.picture import COMMON_MAX, DAY_US, Key, Known, Picture
+from oathward.endpoints.sql import (
+    device_catalogue,
+    endpoint,
+    endpoint_attribute,
+    endpoint_lease,
+    endpoint_mark,
+    endpoint_merge,
+    endpoint_relation,
+)
+
+ENDPOINTS_MAX = 1_000_000
+"""Endpoints of a site: who writes a sensor's files makes no more up."""
+
+_CHUNK = 500
+_RECENT_US = 2 * DAY_US
+_ROW = (
+    "id",
+    "sort",
+    "first_us",
+    "last_us",
+    "began_us",
+    "spoke_us",
+    "segment_us",
+    "realm",
+    "segment",
+    "parent",
+)
+
+
+def load(db: Connection, site: str, picture: Picture, statements: Sequence[Statement]) -> None:
+    """Read what is known around some statements."""
+    values, addresses = _asked(statements)
+    since = min((said.at_us for said in statements), default=0) - _RECENT_US
+    ids = _ids_of_marks(db, site, values)
+    leases = list(_leases_of(db, site, endpoint_lease.c.address, sorted(addresses)))
+    ids |= {lease.endpoint for lease in leases}
+    for known in _endpoints(db, site, sorted(ids)):
+        picture.put(known)
+    seen = {lease.id for lease in leases}
+    recent = _leases_of(db, site, endpoint_lease.c.endpoint, sorted(ids), since)
+    leases += [lease for lease in recent if lease.id not in seen]
+    for lease in sorted(leases, key=lambda one: one.from_us):
+        picture.put_lease(lease)
+    _decided(db, site, picture)
+    _relations(db, site, picture, sorted(ids))
+    count = db.execute(select(func.count()).where(endpoint.c.site == site)).scalar_one()
+    picture.room = ENDPOINTS_MAX - count
+
+
+def rows_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, EndpointRow]:
+    """Read endpoints as lists show them."""
+    columns = [endpoint.c[name] for name in EndpointRow.__dataclass_fields__]
+    found = {}
+    for some in chunks(sorted(ids)):
+        for row in db.execute(select(*columns).where(endpoint.c.site == site, endpoint.c.id.in_(some))):
+            found[row[0]] = EndpointRow(*row)
+    return found
+
+
+def attributes_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, list[AttributeRow]]:
+    """Read what was said of endpoints."""
+    table = endpoint_attribute.c
+    columns = [table[name] for name in ("endpoint", *AttributeRow.__dataclass_fields__)]
+    found: dict[str, list[AttributeRow]] = defaultdict(list)
+    for some in chunks(sorted(ids)):
+        for row in db.execute(select(*columns).where(table.site == site, table.endpoint.in_(some))):
+            name, value, source, first, last, sure, shown, conflict, origin = row[1:]
+            found[row[0]].append(
+                AttributeRow(name, value, source, first, last, sure, bool(shown), bool(conflict), origin)
+            )
+    return found
+
+
+def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[Key, Held]]:
+    """Read the marks of endpoints."""
+    table = endpoint_mark.c
+    names = ("endpoint", "kind", "scope", "value", *Held.__dataclass_fields__)
+    columns = [table[name] for name in names]
+    found: dict[str, dict[Key, Held]] = defaultdict(dict)
+    for some in chunks(sorted(ids)):
+        for row in db.execute(select(*columns).where(table.site == site, table.endpoint.in_(some))):
+            id_, kind, scope, value, first, last, ended, fronts, origin = row
+            key = (MarkKind(kind), scope, value)
+            same = found[id_].get(key)
+            if same is None:
+                found[id_][key] = Held(first, last, ended, bool(fronts), origin)
+            else:
+                same.first_us, same.last_us = min(same.first_us, first), max(same.last_us, last)
+    return found
+
+
+def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Cut a list for ``IN``."""
+    return (values[at : at + _CHUNK] for at in range(0, len(values), _CHUNK))
+
+
+def lease_of(row: Any) -> Lease:
+    """Make a lease of a row with its columns in the table's order, without the site."""
+    id_, realm, address, from_us, until_us, one, mac, origin = row
+    return Lease(realm, address, from_us, until_us, one, mac, origin, id_)
+
+
+LEASE_COLUMNS = [one for one in endpoint_lease.c if one.name != "site"]
+
+
+def _asked(statements: Iterable[Statement]) -> tuple[dict[MarkKind, set[str]], set[str]]:
+    values: dict[MarkKind, set[str]] = defaultdict(set)
+    addresses = set[str]()
+    for said in statements:
+        for marks in (said.marks, said.behind):
+            if not marks:
+                continue
+            found = sort_marks(marks)
+            values[MarkKind.MAC].update(found.cards, found.random)
+            addresses.update(found.addresses)
+            for kind, value in (*found.claims, *found.names):
+                values[kind].add(value)
+    return values, addresses
+
+
+def _ids_of_marks(db: Connection, site: str, values: dict[MarkKind, set[str]]) -> set[str]:
+    table = endpoint_mark.c
+    ids = set[str]()
+    for kind, some_values in values.items():
+        for some in chunks(sorted(some_values)):
+            rank = func.row_number().over(partition_by=table.value, order_by=table.first_us)
+            ranked = (
+                select(table.endpoint, rank.label("rank"))
+                .where(table.site == site, table.kind == kind.value, table.value.in_(some))
+                .subquery()
+            )
+            ids.update(db.execute(select(ranked.c.endpoint).where(ranked.c.rank <= COMMON_MAX)).scalars())
+    return ids
+
+
+def _leases_of(
+    db: Connection, site: str, column: Any, keys: Sequence[str], since_us: int = 0
+) -> Iterator[Lease]:
+    for some in chunks(keys):
+        query = select(*LEASE_COLUMNS).where(
+            endpoint_lease.c.site == site, column.in_(some), endpoint_lease.c.until_us >= since_us
+        )
+        yield from (lease_of(row) for row in db.execute(query))
+
+
+def _endpoints(db: Connection, site: str, ids: Sequence[str]) -> Iterator[Known]:
+    marks = marks_of(db, site, ids)
+    columns = [endpoint.c[name] for name in _ROW]
+    for some in chunks(ids):
+        query = select(*columns).where(endpoint.c.site == site, endpoint.c.id.in_(some))
+        for row in db.execute(query):
+            known = Known(row[0], is_new=False)
+            for name, value in zip(_ROW[1:], row[1:], strict=True):
+                setattr(known, name, value)
+            known.marks = marks.get(known.id, {})
+            yield known
+
+
+def _decided(db: Connection, site: str, picture: Picture) -> None:
+    """Read what people decided: who was split stays apart, who was merged stays whole."""
+    table = endpoint_merge.c
+    query = select(table.act, table.into, table.other).where(
+        table.site == site, table.undone_us == 0, or_(table.act == "split", table.by != "rule")
+    )
+    for act, into, other in db.execute(query):
+        if act == "split":
+            picture.apart.add(frozenset((into, other)))
+        elif into in picture.known:
+            picture.known[into].kept_whole = True
+
+
+def _relations(db: Connection, site: str, picture: Picture, ids: Sequence[str]) -> None:
+    table = endpoint_relation.c
+    columns = (table.kind, table.child, table.parent, table.first_us, table.last_us)
+    for some in chunks(ids):
+        for row in db.execute(select(*columns).where(table.site == site, table.child.in_(some))):
+            picture.relations[row[0], row[1], row[2]] = RelationRow(*row)
+
+
+def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, CatalogueRow]:
+    """Read what the device catalogue says of UDI-DIs."""
+    columns = [device_catalogue.c[name] for name in CatalogueRow.__dataclass_fields__]
+    found = {}
+    for some in chunks(sorted(dis)):
+        query = select(*columns).where(device_catalogue.c.site == site, device_catalogue.c.udi_di.in_(some))
+        for row in db.execute(query):
+            found[row[0]] = CatalogueRow(*row)
+    return found

@@ -1,0 +1,238 @@
+"""Rows of the living inventory, and what asking it takes and gives.
+
+Times are microseconds UTC. Empty text is "unknown" or "none".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from oathward.discovery.model import Mark
+
+
+class Lifecycle(StrEnum):
+    """Where in its life an endpoint stands, by a person's or a list's word."""
+
+    IN_USE = "in-use"
+    LOAN = "loan"
+    REPAIR = "repair"
+    STORED = "stored"
+    RETIRED = "retired"
+
+
+class ConflictKind(StrEnum):
+    """What marks of endpoints can contradict each other in."""
+
+    CLAIMED_TWICE = "identity.claimed-twice"
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """One endpoint as lists show it: each attribute is the one shown first, empty where unknown.
+
+    Args:
+        sort: ``network``, or ``account`` for what is off the network. device: id of the declared device it is; empty where undeclared.
+        parent: id of the gateway or hub it was heard through. merged: id of the endpoint it became part of; empty where it stands alone.
+        conflicts: how many are open on it.
+    """
+
+    id: str
+    sort: str = "network"
+    first_us: int = 0
+    last_us: int = 0
+    realm: str = ""
+    segment: str = ""
+    device: str = ""
+    parent: str = ""
+    merged: str = ""
+    lifecycle: str = Lifecycle.IN_USE.value
+    lifecycle_us: int = 0
+    conflicts: int = 0
+    name: str = ""
+    address: str = ""
+    mac: str = ""
+    make: str = ""
+    model: str = ""
+    serial: str = ""
+    type: str = ""
+    unit: str = ""
+    location: str = ""
+    owner: str = ""
+    criticality: str = ""
+    os: str = ""
+    firmware: str = ""
+    tag: str = ""
+    care: str = ""
+
+
+@dataclass(slots=True)
+class Held:
+    """One mark of one endpoint while statements are resolved.
+
+    Args:
+        ended_us: when another card took its place; 0 while it stands. fronts: it speaks for others, so it tells nobody from anybody.
+        origin: the endpoint that had it first, before a merge.
+    """
+
+    first_us: int
+    last_us: int
+    ended_us: int = 0
+    fronts: bool = False
+    origin: str = ""
+
+
+@dataclass(slots=True)
+class Lease:
+    """An address of a realm as one endpoint had it, from its first to its last sighting."""
+
+    realm: str
+    address: str
+    from_us: int
+    until_us: int
+    endpoint: str
+    mac: str = ""
+    origin: str = ""
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeRow:
+    """What one source said of one attribute. ``shown``: it is the value that stands first; ``conflict``: another ties with it."""
+
+    attribute: str
+    value: str
+    source: str
+    first_us: int
+    last_us: int
+    confidence: float
+    shown: bool = False
+    conflict: bool = False
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RelationRow:
+    """One endpoint beside another. ``kind``: ``behind`` (heard through it)."""
+
+    kind: str
+    child: str
+    parent: str
+    first_us: int
+    last_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConflictRow:
+    """Two endpoints, or one, whose marks contradict each other.
+
+    Args:
+        mark: what was claimed, as kind alone; the value stands with the endpoints' marks. other: empty where one card said both.
+    """
+
+    id: str
+    kind: str
+    endpoint: str
+    other: str
+    mark: str
+    first_us: int
+    last_us: int
+    times: int = 1
+    closed_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MergeRow:
+    """One merge or split, by a person or a rule, and whether it was undone.
+
+    Args:
+        act: ``merge`` or ``split``. into: who stays. other: who became part of it, or was split from it.
+    """
+
+    id: str
+    act: str
+    into: str
+    other: str
+    at_us: int
+    by: str
+    reason: str
+    undone_us: int = 0
+    undone_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueRow:
+    """What the public device identification database says of one UDI-DI.
+
+    Args:
+        type: GMDN preferred term. product_code: of the FDA, three letters. device_class: 1, 2 or 3; empty where none. mri: MRI safety status.
+    """
+
+    udi_di: str
+    brand: str
+    model: str
+    company: str
+    type: str = ""
+    product_code: str = ""
+    device_class: str = ""
+    mri: str = ""
+    source: str = "gudid"
+    as_of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a batch of statements came to.
+
+    Args:
+        counts: ``statements``, ``new``, ``known``, ``joined``, ``unclear`` (names that several have, alone), ``empty`` (no mark that can be used),
+            ``records``. conflicts: those seen in this batch, new or again. changed: ids of endpoints that were written.
+    """
+
+    counts: Mapping[str, int]
+    conflicts: tuple[ConflictRow, ...] = ()
+    changed: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which endpoints are wanted.
+
+    Args:
+        search: part of a name, address, MAC, serial, tag, make or model, whatever its case. equal: attribute -> value. unknown: attributes that
+            nobody says anything of. ended: retired and merged ones too.
+    """
+
+    search: str = ""
+    equal: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    conflict: bool = False
+    undeclared: bool = False
+    declared: bool = False
+    since_us: int = 0
+    until_us: int = 0
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of endpoints. ``after``: key of the next page, empty at the end. ``facets``: column -> value -> how many of all wanted."""
+
+    rows: tuple[EndpointRow, ...]
+    total: int
+    after: str = ""
+    facets: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """One endpoint with all that is known of it. ``attributes``: those shown first at the front of each attribute."""
+
+    row: EndpointRow
+    marks: tuple[tuple[Mark, str, Held], ...]
+    attributes: tuple[AttributeRow, ...]
+    leases: tuple[Lease, ...]
+    relations: tuple[RelationRow, ...]
+    conflicts: tuple[ConflictRow, ...]
+    merges: tuple[MergeRow, ...]

@@ -1,0 +1,135 @@
+"""Write what a statement showed onto the endpoint it is of: marks, addresses, times, facts. Pure.
+
+A name or claim that comes back on one card after another took its place is a conflict: two speak as one (a clone of a card). So is a card
+that two endpoints show in two realms.
+"""
+
+from __future__ import annotations
+
+from oathward.discovery.model import MarkKind, Statement
+from oathward.endpoints.marks import Sorted, is_random
+from oathward.endpoints.picture import DAY_US, MINUTE_US, Key, Known, Picture
+
+SAME_TIME_US = 10 * MINUTE_US
+"""Two that spoke within this are there at the same time."""
+
+RETURNED_WITHIN_US = DAY_US
+"""A name or claim that comes back within this after another one began on the same card: two speak as one."""
+
+LOCAL = frozenset({MarkKind.CLIENT_ID, MarkKind.HOST})
+"""Names that an endpoint has by itself, whatever runs on it."""
+
+_SEGMENT = 0.9
+_RETURNING = frozenset({MarkKind.HOST, MarkKind.CLIENT_ID, MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
+
+
+def is_list(said: Statement) -> bool:
+    """Whether a list of the site says it: it has the site's own number."""
+    return any(kind is MarkKind.TAG for kind, _ in said.marks)
+
+
+def scope(said: Statement, parent: Known | None) -> str:
+    """Say where names mean something: in a realm, or behind one gateway."""
+    return said.realm if parent is None else f"behind:{parent.id}"
+
+
+def note(
+    picture: Picture, known: Known, said: Statement, marks: Sorted, parent: Known | None, *, shares: bool
+) -> None:
+    """Write what a statement showed onto its endpoint."""
+    at_us, where = said.at_us, scope(said, parent)
+    for claim in marks.claims:
+        key = (claim.kind, "", claim.value)
+        if not is_list(said):
+            _check_return(picture, known, key, at_us)
+        picture.mark(known, key, at_us)
+    for name in marks.names:
+        key = (name.kind, where, name.value)
+        _check_return(picture, known, key, at_us)
+        picture.mark(known, key, at_us)
+    if parent is None and shares:
+        for address in marks.addresses:
+            picture.mark(known, (MarkKind.ADDRESS, said.realm, address), at_us)
+        place(known, said, marks)
+    elif parent is None:
+        known = _note_place(picture, known, said, marks)
+    known.first_us, known.last_us = min(known.first_us, at_us), max(known.last_us, at_us)
+    known.realm = known.realm or said.realm
+    for attribute, value, confidence in said.facts:
+        _fact(known, (attribute, value, said.source), at_us, confidence)
+    if said.segment and parent is None:
+        _fact(known, ("segment", said.segment, said.source), at_us, _SEGMENT)
+    known.touched = True
+
+
+def _note_place(picture: Picture, known: Known, said: Statement, marks: Sorted) -> Known:
+    """Write from where an endpoint spoke; gives the endpoint it is then."""
+    at_us, realm = said.at_us, said.realm
+    own = [
+        mac
+        for mac in (*marks.cards, *marks.random)
+        if not (marks.addresses and (realm, mac) in picture.fronting)
+    ]
+    for mac in own:
+        held = picture.mark(known, (MarkKind.MAC, realm, mac), at_us)
+        held.fronts = held.fronts or (realm, mac) in picture.fronting
+        for other in picture.having(MarkKind.MAC, mac):
+            if other is not known and not is_random(mac):
+                picture.conflict(known, other, MarkKind.MAC, at_us)
+    if is_list(said):
+        return known
+    for address in marks.addresses:
+        holder = picture.holder(realm, address, at_us)
+        if own and holder is not None and holder is not known and _is_same(picture, known, holder, at_us):
+            known = picture.join(known, holder, at_us, "address")
+        picture.lease(known, realm, address, at_us, own[0] if own else "")
+    place(known, said, marks)
+    return known
+
+
+def _is_same(picture: Picture, known: Known, holder: Known, at_us: int) -> bool:
+    """Whether the nameless holder of an address is the one whose card is seen with it now."""
+    return (
+        holder.is_bare
+        and abs(at_us - holder.spoke_us) <= SAME_TIME_US
+        and not picture.are_apart(known, holder)
+    )
+
+
+def place(known: Known, said: Statement, marks: Sorted) -> None:
+    """Note that an endpoint spoke itself, and where."""
+    if is_list(said) or not (marks.cards or marks.random or marks.addresses):
+        return
+    known.began_us = min(known.began_us or said.at_us, said.at_us)
+    if said.at_us >= known.spoke_us:
+        known.spoke_us, known.realm = said.at_us, said.realm
+        known.segment = said.segment or known.segment
+
+
+def _check_return(picture: Picture, known: Known, key: Key, at_us: int) -> None:
+    """Find a name or claim that comes back after another took its place: two speak with one card."""
+    held = known.marks.get(key)
+    if held is None or key[0] not in _RETURNING or at_us <= held.last_us or known.sort == "account":
+        return
+    for other, seen in known.values(key[0]):
+        if (
+            other != key
+            and other[1] == key[1]
+            and held.last_us < seen.last_us < at_us
+            and seen.first_us > held.first_us
+        ):
+            if at_us - seen.last_us <= RETURNED_WITHIN_US:
+                picture.conflict(known, None, key[0], at_us)
+            return
+
+
+def _fact(known: Known, fact: tuple[str, str, str], at_us: int, confidence: float) -> None:
+    seen = known.facts.get(fact)
+    if seen is None:
+        known.facts[fact] = [at_us, at_us, confidence]
+    else:
+        seen[0], seen[1], seen[2] = (
+            min(seen[0], at_us),
+            max(seen[1], at_us),
+            confidence if at_us >= seen[1] else seen[2],
+        )

@@ -1,0 +1,72 @@
+"""An endpoint as lists show it: made of what was resolved and of what stands first of each attribute. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from oathward.discovery.model import MarkKind
+from oathward.endpoints.model import EndpointRow, Lifecycle
+from oathward.endpoints.picture import Known
+
+_LIFECYCLES = frozenset(Lifecycle)
+_SHOWN = (
+    "make",
+    "model",
+    "serial",
+    "type",
+    "unit",
+    "location",
+    "owner",
+    "criticality",
+    "os",
+    "firmware",
+    "tag",
+    "care",
+)
+_NAMING = (MarkKind.HOST, MarkKind.AE_TITLE, MarkKind.APPLICATION)
+_SEARCHED = (*_NAMING, MarkKind.MAC, MarkKind.SERIAL, MarkKind.TAG, MarkKind.DEVICE, MarkKind.ACCOUNT)
+_SEARCH_LENGTH_MAX = 600
+
+
+def columns_of(
+    known: Known, shown: Mapping[str, str], old: EndpointRow | None, now_us: int
+) -> tuple[Any, ...]:
+    """Give the columns of table ``endpoint`` after ``site``.
+
+    Args:
+        shown: attribute -> the value that stands first. old: what stood there; None for a new one.
+    """
+    tag = _newest(known, MarkKind.TAG)
+    words = {name: shown.get(name, "") for name in _SHOWN}
+    words["tag"] = tag or words["tag"]
+    words["serial"] = words["serial"] or _newest(known, MarkKind.SERIAL).rpartition("|")[2]
+    stage = shown.get("lifecycle", "")
+    stage = stage if stage in _LIFECYCLES else Lifecycle.IN_USE.value
+    since = old.lifecycle_us if old is not None and old.lifecycle == stage else now_us
+    address = max(known.leases.values(), key=lambda one: one.until_us).address if known.leases else ""
+    address = address or (old.address if old is not None else "")
+    mac = _newest(known, MarkKind.MAC)
+    name = (
+        shown.get("name")
+        or shown.get("host")
+        or next((v for v in (_newest(known, kind) for kind in _NAMING) if v), "")
+    )
+    return (
+        *(known.id, known.sort, known.first_us, known.last_us, known.realm, known.segment),
+        *(_newest(known, MarkKind.DEVICE), known.parent, known.merged, stage, since),
+        *(old.conflicts if old is not None else 0, name, address, mac),
+        *(words[one] for one in _SHOWN),
+        *(known.began_us, known.spoke_us, known.segment_us),
+        _search(known, (name, address, *(words[one] for one in ("make", "model", "serial", "tag")))),
+    )
+
+
+def _newest(known: Known, kind: MarkKind) -> str:
+    found = known.values(kind)
+    return max(found, key=lambda one: (one[1].last_us, one[0]))[0][2] if found else ""
+
+
+def _search(known: Known, words: tuple[str, ...]) -> str:
+    marks = [key[2] for key in known.marks if key[0] in _SEARCHED]
+    return "\n".join(dict.fromkeys(one.casefold() for one in (*words, *marks) if one))[:_SEARCH_LENGTH_MAX]

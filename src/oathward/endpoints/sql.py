@@ -1,0 +1,343 @@
+"""Tables of the living inventory and the SQL that writes them: ``endpoint`` and those beside it, ``device_catalogue``.
+
+Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
+from functools import cache
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Connection, Float, Index, Integer, Table, Text, insert, update
+
+from oathward.core.db import METADATA, direct, for_dialect, where_in
+from oathward.endpoints.model import (
+    CatalogueRow,
+    ConflictRow,
+    EndpointRow,
+    Held,
+    Lease,
+    MergeRow,
+    RelationRow,
+)
+from oathward.endpoints.picture import Key
+
+Values = tuple[Any, ...]
+
+_WHOLE = {"first_us", "last_us", "lifecycle_us", "conflicts"}
+
+endpoint = Table(
+    "endpoint",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name, BigInteger if one.name in _WHOLE else Text, nullable=False, primary_key=one.name == "id"
+        )
+        for one in fields(EndpointRow)
+    ),
+    Column("began_us", BigInteger, nullable=False),
+    Column("spoke_us", BigInteger, nullable=False),
+    Column("segment_us", BigInteger, nullable=False),
+    Column("search", Text, nullable=False),
+    Index("endpoint_seen", "site", "merged", "last_us", "id"),
+    *(
+        Index(f"endpoint_{name}", "site", "merged", name)
+        for name in ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
+    ),
+)
+endpoint_mark = Table(
+    "endpoint_mark",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("fronts", Integer, nullable=False),
+    Index("endpoint_mark_value", "site", "kind", "value"),
+)
+endpoint_attribute = Table(
+    "endpoint_attribute",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("attribute", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("conflict", Integer, nullable=False),
+    Index("endpoint_attribute_value", "site", "attribute", "shown", "value"),
+)
+endpoint_lease = Table(
+    "endpoint_lease",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("realm", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Index("endpoint_lease_address", "site", "address", "realm", "from_us"),
+    Index("endpoint_lease_endpoint", "site", "endpoint", "until_us"),
+    Index("endpoint_lease_until", "site", "until_us"),
+)
+endpoint_relation = Table(
+    "endpoint_relation",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("child", Text, primary_key=True),
+    Column("parent", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Index("endpoint_relation_parent", "site", "parent"),
+)
+endpoint_conflict = Table(
+    "endpoint_conflict",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            BigInteger if one.name.endswith("_us") or one.name == "times" else Text,
+            nullable=False,
+            primary_key=one.name == "id",
+        )
+        for one in fields(ConflictRow)
+    ),
+    Index("endpoint_conflict_one", "site", "endpoint"),
+    Index("endpoint_conflict_other", "site", "other"),
+)
+endpoint_merge = Table(
+    "endpoint_merge",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            BigInteger if one.name.endswith("_us") else Text,
+            nullable=False,
+            primary_key=one.name == "id",
+        )
+        for one in fields(MergeRow)
+    ),
+    Index("endpoint_merge_into", "site", "into"),
+    Index("endpoint_merge_other", "site", "other"),
+)
+device_catalogue = Table(
+    "device_catalogue",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(one.name, Text, nullable=False, primary_key=one.name == "udi_di")
+        for one in fields(CatalogueRow)
+    ),
+)
+
+_MARK_SET = ("first_us", "last_us", "ended_us", "fronts")
+_ATTRIBUTE_SET = ("first_us", "last_us", "confidence", "shown", "conflict")
+
+
+def put_endpoints(db: Connection, rows: Sequence[Values]) -> None:
+    """Write endpoints, new or known; ``rows``: values in the order of the table's columns."""
+    _upsert(db, endpoint, ("site", "id"), rows)
+
+
+def put_marks(db: Connection, site: str, rows: Sequence[tuple[str, Key, Held]]) -> None:
+    """Write marks of endpoints."""
+    values = [
+        (site, id_, key[0].value, key[1], key[2], held.origin or id_, held.first_us, held.last_us, held.ended_us, int(held.fronts))
+        for id_, key, held in rows
+    ]  # fmt: skip
+    _upsert(db, endpoint_mark, ("site", "endpoint", "kind", "scope", "value", "origin"), values)
+
+
+def drop_marks(db: Connection, site: str, rows: Collection[tuple[str, Key]]) -> None:
+    """Delete marks that an endpoint no longer has."""
+    for id_, (kind, scope, value) in rows:
+        direct(
+            db,
+            "DELETE FROM endpoint_mark WHERE site = ? AND endpoint = ? AND kind = ? AND scope = ? AND value = ?",
+            (site, id_, kind.value, scope, value),
+        )
+
+
+def put_attributes(db: Connection, rows: Sequence[Values]) -> None:
+    """Write attributes; ``rows``: values in the order of the table's columns."""
+    _upsert(db, endpoint_attribute, ("site", "endpoint", "attribute", "value", "source", "origin"), rows)
+
+
+def drop_attributes(db: Connection, site: str, rows: Collection[tuple[str, str, str, str]]) -> None:
+    """Delete attributes that gave way; ``rows``: endpoint, attribute, value, source."""
+    for row in rows:
+        direct(
+            db,
+            "DELETE FROM endpoint_attribute WHERE site = ? AND endpoint = ? AND attribute = ? AND value = ? AND source = ?",
+            (site, *row),
+        )
+
+
+def put_leases(db: Connection, site: str, rows: Collection[Lease]) -> None:
+    """Write who had which address."""
+    values = [
+        (site, one.id, one.realm, one.address, one.from_us, one.until_us, one.endpoint, one.mac, one.origin)
+        for one in rows
+    ]
+    _upsert(db, endpoint_lease, ("site", "id"), values)
+
+
+def drop_leases(db: Connection, site: str, rows: Collection[Lease]) -> None:
+    """Delete leases that were nobody's after all."""
+    for one in rows:
+        direct(db, "DELETE FROM endpoint_lease WHERE site = ? AND id = ?", (site, one.id))
+
+
+def put_relations(db: Connection, site: str, rows: Collection[RelationRow]) -> None:
+    """Write what stands behind what."""
+    values = [(site, one.kind, one.child, one.parent, one.first_us, one.last_us) for one in rows]
+    _upsert(db, endpoint_relation, ("site", "kind", "child", "parent"), values, keep=("first_us",))
+
+
+def put_conflicts(db: Connection, site: str, rows: Collection[ConflictRow]) -> None:
+    """Write conflicts: one seen again counts, and is open."""
+    for one in rows:
+        found = direct(
+            db,
+            "UPDATE endpoint_conflict SET last_us = CASE WHEN last_us < ? THEN ? ELSE last_us END, times = times + ?,"
+            " closed_us = 0 WHERE site = ? AND id = ?",
+            (one.last_us, one.last_us, one.times, site, one.id),
+        )
+        if not found.rowcount:
+            db.execute(insert(endpoint_conflict).values(site=site, **_values(one)))
+
+
+def close_conflicts(db: Connection, site: str, one: str, other: str, now_us: int) -> None:
+    """Close the conflicts between two endpoints: a person said what is so."""
+    table = endpoint_conflict.c
+    pair = sorted((one, other))
+    db.execute(
+        update(endpoint_conflict)
+        .where(table.site == site, table.endpoint == pair[0], table.other == pair[1], table.closed_us == 0)
+        .values(closed_us=now_us)
+    )
+
+
+def count_conflicts(db: Connection, site: str, ids: Collection[str]) -> None:
+    """Write on endpoints how many open conflicts they have."""
+    for id_ in ids:
+        direct(
+            db,
+            "UPDATE endpoint SET conflicts = (SELECT count(*) FROM endpoint_conflict c WHERE c.site = ? AND c.closed_us = 0"
+            " AND (c.endpoint = ? OR c.other = ?)) WHERE site = ? AND id = ?",
+            (site, id_, id_, site, id_),
+        )
+
+
+def put_merge(db: Connection, site: str, row: MergeRow) -> None:
+    """Write a merge or split."""
+    db.execute(insert(endpoint_merge).values(site=site, **_values(row)))
+
+
+def undo_merge(db: Connection, site: str, id_: str, by: str, now_us: int) -> None:
+    """Note that a merge or split was undone."""
+    table = endpoint_merge
+    db.execute(
+        update(table).where(table.c.site == site, table.c.id == id_).values(undone_us=now_us, undone_by=by)
+    )
+
+
+def move(db: Connection, site: str, gone: str, into: str, origins: Collection[str] = ()) -> None:
+    """Give one endpoint what another has; with ``origins``, only what came from them."""
+    for table in ("endpoint_mark", "endpoint_attribute", "endpoint_lease"):
+        text = f"UPDATE {table} SET endpoint = ? WHERE site = ? AND endpoint = ?"  # noqa: S608  names of our own tables
+        for origin in origins or ("",):
+            more = (" AND origin = ?", (origin,)) if origins else ("", ())
+            direct(db, text + more[0], (into, site, gone, *more[1]))
+
+
+def move_mark(db: Connection, site: str, from_: str, to: str, key: Key) -> int:
+    """Give a mark to another endpoint as its own; an address goes with its leases. Gives how many rows that were."""
+    kind, scope, value = key
+    direct(
+        db,
+        "DELETE FROM endpoint_mark WHERE site = ? AND endpoint = ? AND kind = ? AND scope = ? AND value = ?",
+        (site, to, kind.value, scope, value),
+    )
+    done = direct(
+        db,
+        "UPDATE endpoint_mark SET endpoint = ?, origin = ? WHERE site = ? AND endpoint = ? AND kind = ? AND scope = ? AND value = ?",
+        (to, to, site, from_, kind.value, scope, value),
+    ).rowcount
+    column = {"mac": "mac", "address": "address"}.get(kind.value)
+    if column is not None:
+        done += direct(
+            db,
+            f"UPDATE endpoint_lease SET endpoint = ?, origin = ? WHERE site = ? AND endpoint = ? AND realm = ? AND {column} = ?",  # noqa: S608  a column of our own
+            (to, to, site, from_, scope, value),
+        ).rowcount
+    return done
+
+
+def set_merged(db: Connection, site: str, id_: str, into: str) -> None:
+    """Note what an endpoint became part of; empty where it stands alone again."""
+    direct(db, "UPDATE endpoint SET merged = ? WHERE site = ? AND id = ?", (into, site, id_))
+
+
+def put_catalogue(db: Connection, site: str, rows: Sequence[CatalogueRow]) -> None:
+    """Write rows of the device catalogue; a UDI-DI that is there already is written anew."""
+    values = [(site, *(getattr(row, one.name) for one in fields(CatalogueRow))) for row in rows]
+    _upsert(db, device_catalogue, ("site", "udi_di"), values)
+
+
+def forget_leases(db: Connection, site: str, before_us: int, limit: int) -> int:
+    """Delete leases that ended before a time, at most ``limit``; gives how many."""
+    ids = [
+        row[0]
+        for row in direct(
+            db,
+            "SELECT id FROM endpoint_lease WHERE site = ? AND until_us < ? ORDER BY until_us LIMIT ?",
+            (site, before_us, limit),
+        ).fetchall()
+    ]
+    list(where_in(db, "DELETE FROM endpoint_lease WHERE id IN ({})", ids))
+    return len(ids)
+
+
+def _values(row: Any) -> Mapping[str, Any]:
+    return {one.name: getattr(row, one.name) for one in fields(row)}
+
+
+def _upsert(
+    db: Connection, table: Table, keys: tuple[str, ...], rows: Sequence[Values], keep: tuple[str, ...] = ()
+) -> None:
+    if rows:
+        db.exec_driver_sql(_upsert_sql(table, db.dialect.name, keys, keep), list(rows))
+
+
+@cache
+def _upsert_sql(table: Table, dialect: str, keys: tuple[str, ...], keep: tuple[str, ...]) -> str:
+    names = [f'"{column.name}"' for column in table.columns]
+    written = ", ".join(
+        f'"{one.name}" = excluded."{one.name}"'
+        for one in table.columns
+        if one.name not in keys and one.name not in keep
+    )
+    text = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  names from our own metadata
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {written}"
+    )
+    return for_dialect(text, dialect)

@@ -1,0 +1,257 @@
+"""Read the inventory: pages of endpoints with facets, one whole endpoint, who held an address when.
+
+Rules:
+- Merged ones are not listed, nor retired ones unless asked for; one that is named by its id is shown whatever it is.
+- A page is read by its key, never by counting rows; facets are counts of everything wanted, by the values that stand first.
+- Who holds an address is asked for many at once (``holders``) where there are many.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
+
+from oathward.discovery.model import Mark, MarkKind
+from oathward.endpoints.attributes import show
+from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, lease_of, marks_of, rows_of
+from oathward.endpoints.model import (
+    ConflictRow,
+    EndpointRow,
+    Filters,
+    Lifecycle,
+    MergeRow,
+    Page,
+    RelationRow,
+    Whole,
+)
+from oathward.endpoints.picture import HOLD_US, HOUR_US, SKEW_US
+from oathward.endpoints.sql import (
+    endpoint,
+    endpoint_attribute,
+    endpoint_conflict,
+    endpoint_lease,
+    endpoint_mark,
+    endpoint_merge,
+    endpoint_relation,
+)
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PAGE_MAX = 500
+FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
+FACET_VALUES_MAX = 50
+_OF_ONE_MAX = 500
+_COLUMNS = frozenset(EndpointRow.__dataclass_fields__)
+_MARKS = frozenset(kind.value for kind in MarkKind)
+_ROWS = [endpoint.c[name] for name in EndpointRow.__dataclass_fields__]
+
+
+def page(
+    db: Connection, site: str, wanted: Filters, *, after: str = "", limit: int = 100, facets: bool = True
+) -> Page:
+    """List endpoints, last heard of first.
+
+    Args:
+        after: ``Page.after`` of the page before; empty for the first.
+    """
+    where = _where(site, wanted)
+    query = select(*_ROWS).where(*where)
+    if after:
+        last, _, id_ = after.partition("|")
+        at = int(last) if last.isdecimal() else 0
+        table = endpoint.c
+        query = query.where(or_(table.last_us < at, (table.last_us == at) & (table.id < id_)))
+    limit = max(1, min(limit, PAGE_MAX))
+    query = query.order_by(endpoint.c.last_us.desc(), endpoint.c.id.desc()).limit(limit + 1)
+    rows = [EndpointRow(*row) for row in db.execute(query)]
+    more = f"{rows[limit - 1].last_us}|{rows[limit - 1].id}" if len(rows) > limit else ""
+    counts = _facets(db, where, plain=_is_plain(wanted)) if facets else {}
+    total = sum(counts["sort"].values()) if counts else _count(db, where)
+    shown = {name: dict(Counter(of).most_common(FACET_VALUES_MAX)) for name, of in counts.items()}
+    return Page(tuple(rows[:limit]), total, more, shown)
+
+
+def one(db: Connection, site: str, id_: str) -> Whole | None:
+    """Read everything of one endpoint; None where there is none of this id."""
+    row = rows_of(db, site, [id_]).get(id_)
+    if row is None:
+        return None
+    marks = [
+        (Mark(kind, value), scope, held)
+        for (kind, scope, value), held in marks_of(db, site, [id_]).get(id_, {}).items()
+    ]
+    rank = {kind: at for at, kind in enumerate(MarkKind)}
+    marks.sort(key=lambda one: (rank[one[0].kind], -one[2].last_us, one[0].value))
+    seen, attributes = set[tuple[str, str, str]](), []
+    for said in show(attributes_of(db, site, [id_]).get(id_, [])):
+        key = (said.attribute, said.value, said.source)
+        if key not in seen:
+            seen.add(key)
+            attributes.append(said)
+    leases = _some(db, select(*LEASE_COLUMNS), endpoint_lease, site, ("endpoint",), id_, "until_us")
+    relations = _some(
+        db, _columns(endpoint_relation), endpoint_relation, site, ("child", "parent"), id_, "last_us"
+    )
+    conflicts = _some(
+        db, _columns(endpoint_conflict), endpoint_conflict, site, ("endpoint", "other"), id_, "last_us"
+    )
+    merges = _some(db, _columns(endpoint_merge), endpoint_merge, site, ("into", "other"), id_, "at_us")
+    return Whole(
+        row,
+        tuple(marks),
+        tuple(attributes),
+        tuple(lease_of(each) for each in leases),
+        tuple(RelationRow(*each) for each in relations),
+        tuple(ConflictRow(*each) for each in conflicts),
+        tuple(MergeRow(*each) for each in merges),
+    )
+
+
+def holder_of(db: Connection, site: str, realm: str, address: str, at_us: int) -> str:
+    """Say which endpoint held an address then; empty where nobody is known to."""
+    table = endpoint_lease.c
+    mine = (table.site == site, table.address == address, table.realm == realm)
+    query = select(table.endpoint, table.until_us).where(*mine, table.from_us <= at_us)
+    row = db.execute(query.order_by(table.from_us.desc()).limit(1)).first()
+    if row is not None:
+        return str(row[0]) if at_us - row[1] <= HOLD_US else ""
+    query = select(table.endpoint).where(*mine, table.from_us > at_us, table.from_us <= at_us + SKEW_US)
+    return db.execute(query.order_by(table.from_us).limit(1)).scalar() or ""
+
+
+def holders(db: Connection, site: str, asked: pl.DataFrame) -> pl.DataFrame:
+    """Say for many addresses which endpoint held each in an hour.
+
+    Args:
+        asked: with columns ``realm``, ``address``, ``hour_us`` (start of the hour) and any others.
+
+    Returns:
+        The same rows in the same order with a column ``endpoint``: an id, empty where nobody is known; of several in one hour the last.
+    """
+    import polars as pl
+
+    if asked.is_empty():
+        return asked.with_columns(pl.lit("").alias("endpoint"))
+    first, last = asked["hour_us"].min(), asked["hour_us"].max()
+    assert isinstance(first, int)
+    assert isinstance(last, int)
+    table = endpoint_lease.c
+    query = select(table.realm, table.address, table.from_us, table.until_us, table.endpoint).where(
+        table.site == site, table.until_us >= first - HOLD_US, table.from_us < last + HOUR_US
+    )
+    names = ("realm", "address", "from_us", "until_us", "endpoint")
+    rows = [tuple(row) for row in db.execute(query)]
+    kinds = (pl.String, pl.String, pl.Int64, pl.Int64, pl.String)
+    leases = pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row").sort("from_us")
+    ends = (pl.col("hour_us").cast(pl.Int64) + HOUR_US - 1).alias("_end")
+    left = asked.with_row_index("_row").with_columns(ends).sort("_end")
+    found = left.join_asof(
+        leases, left_on="_end", right_on="from_us", by=["realm", "address"], strategy="backward"
+    )
+    held = pl.col("endpoint").is_not_null() & (pl.col("hour_us") - pl.col("until_us") <= HOLD_US)
+    chosen = pl.when(held).then(pl.col("endpoint")).otherwise(pl.lit("")).alias("endpoint")
+    return found.with_columns(chosen).sort("_row").select([*asked.columns, "endpoint"])
+
+
+def children(db: Connection, site: str, id_: str) -> list[EndpointRow]:
+    """List what was heard through a gateway or hub."""
+    query = select(*_ROWS).where(endpoint.c.site == site, endpoint.c.merged == "", endpoint.c.parent == id_)
+    return [EndpointRow(*row) for row in db.execute(query.order_by(endpoint.c.id).limit(_OF_ONE_MAX))]
+
+
+def names(db: Connection, site: str, ids: list[str]) -> dict[str, EndpointRow]:
+    """Read endpoints by their ids, for lists of other things."""
+    return rows_of(db, site, ids)
+
+
+def _is_plain(wanted: Filters) -> bool:
+    return wanted == Filters() or wanted == Filters(ended=True)
+
+
+def _where(site: str, wanted: Filters) -> list[ColumnElement[bool]]:
+    table = endpoint.c
+    where: list[ColumnElement[bool]] = [table.site == site, table.merged == ""]
+    if not wanted.ended and wanted.equal.get("lifecycle") != Lifecycle.RETIRED.value:
+        where.append(table.lifecycle != Lifecycle.RETIRED.value)
+    if wanted.search:
+        where.append(func.replace(table.search, wanted.search.casefold(), "") != table.search)
+    where += [_equal(name, value) for name, value in sorted(wanted.equal.items())]
+    where += [_unknown(name) for name in sorted(wanted.unknown)]
+    for said, condition in (
+        (wanted.conflict, table.conflicts > 0),
+        (wanted.undeclared, table.device == ""),
+        (wanted.declared, table.device != ""),
+        (wanted.since_us, table.last_us >= wanted.since_us),
+        (wanted.until_us, table.last_us < wanted.until_us),
+    ):
+        if said:
+            where.append(condition)
+    return where
+
+
+def _equal(name: str, value: str) -> ColumnElement[bool]:
+    if name in _COLUMNS:
+        return endpoint.c[name] == value
+    if name in _MARKS:
+        mark = endpoint_mark.c
+        return exists().where(
+            mark.site == endpoint.c.site,
+            mark.endpoint == endpoint.c.id,
+            mark.kind == name,
+            mark.value == value,
+        )
+    return _attribute(name) & exists().where(*_said(name), endpoint_attribute.c.value == value)
+
+
+def _attribute(name: str) -> ColumnElement[bool]:
+    return exists().where(*_said(name))
+
+
+def _said(name: str) -> tuple[ColumnElement[bool], ...]:
+    said = endpoint_attribute.c
+    return (
+        said.site == endpoint.c.site,
+        said.endpoint == endpoint.c.id,
+        said.attribute == name,
+        said.shown == 1,
+    )
+
+
+def _unknown(name: str) -> ColumnElement[bool]:
+    return endpoint.c[name] == "" if name in _COLUMNS else ~_attribute(name)
+
+
+def _facets(
+    db: Connection, where: list[ColumnElement[bool]], *, plain: bool
+) -> Mapping[str, Mapping[str, int]]:
+    columns = [endpoint.c[name] for name in FACETS]
+    if plain:  # each by its own index
+        grouped = {
+            column.name: select(column, func.count()).where(*where).group_by(column) for column in columns
+        }
+        return {name: {row[0]: row[1] for row in db.execute(query)} for name, query in grouped.items()}
+    counts = [Counter[Any]() for _ in columns]
+    for *values, count in db.execute(select(*columns, func.count()).where(*where).group_by(*columns)):
+        for counted, value in zip(counts, values, strict=True):
+            counted[value] += count
+    return dict(zip(FACETS, counts, strict=True))
+
+
+def _count(db: Connection, where: list[ColumnElement[bool]]) -> int:
+    return db.execute(select(func.count()).select_from(endpoint).where(*where)).scalar_one()
+
+
+def _columns(table: Any) -> Select[Any]:
+    return select(*(column for column in table.c if column.name != "site"))
+
+
+def _some(
+    db: Connection, query: Select[Any], table: Any, site: str, columns: tuple[str, ...], id_: str, order: str
+) -> list[Any]:
+    of = or_(*(table.c[name] == id_ for name in columns))
+    query = query.where(table.c.site == site, of).order_by(table.c[order].desc()).limit(_OF_ONE_MAX)
+    return list(db.execute(query))
