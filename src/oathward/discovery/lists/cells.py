@@ -27,7 +27,7 @@ from oathward.discovery.values import address, host, printable
 SEVERAL_MAX = 32
 """Cards or addresses in one cell."""
 
-CONFIDENCE = {"host": 0.7, "firmware": 0.7, "os": 0.7, "switch-port": 0.7}
+CONFIDENCE = {"host": 0.7, "firmware": 0.7, "software": 0.7, "os": 0.7, "switch-port": 0.7}
 """What a list may have from long ago; other attributes of the site's own list have 1."""
 
 _LIFECYCLE = {

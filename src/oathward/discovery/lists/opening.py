@@ -60,15 +60,14 @@ class Source:
 
 
 def sources(name: str, stream: BinaryIO) -> Iterator[Source]:
-    """Open a file: one list, or each file of a zip, in turn: the next once the one before was read.
-
-    Raises:
-        InputError: an archive that cannot be read, or is a bomb.
-    """
+    """Open a file: one list, or each file of a zip, in turn: the next once the one before was read. One that cannot be read is ``broken``."""
     head = _full(stream)
     name = shown(name)
     if head[:4] in {b"PK\x03\x04", b"PK\x05\x06"}:
-        yield from _members(name, stream)
+        try:
+            yield from _members(name, stream)
+        except InputError as error:
+            yield Source(name, b"", iter(()), error)
     elif head[:2] == b"\x1f\x8b":
         yield _source(name.removesuffix(".gz"), _gunzipped(name, head, stream))
     else:

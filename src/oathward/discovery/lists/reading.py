@@ -110,11 +110,16 @@ class Refused(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class How:
-    """What a reader must know besides the bytes. ``at_us``: as of when the list is, microseconds UTC."""
+    """What a reader must know besides the bytes.
+
+    Args:
+        at_us: as of when the list is, microseconds UTC. columns: of a CSV. tag_system: system of the FHIR identifier that is the site's own number.
+    """
 
     realm: str
     at_us: int
     columns: ColumnMap | None = None
+    tag_system: str = ""
 
     @property
     def year(self) -> int:
