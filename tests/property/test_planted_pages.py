@@ -95,6 +95,8 @@ VISITS = {
     "/withdrawals/notices": lambda left: ["/withdrawals/notices", "/withdrawals/notices?state=missing"],
     "/withdrawals/{subject}/{version}": lambda left: [f"/withdrawals/{one}/1" for one in sorted(left.subjects)],
     "/deliveries": lambda left: ["/deliveries", "/deliveries?link=registry", "/deliveries?state=pending"],
+    "/connections": lambda left: ["/connections", "/connections?role=processor"],
+    "/connections/{connection}": lambda left: ["/connections/none"],
     "/links": lambda left: ["/links"],
     "/links/{link}": lambda left: [f"/links/{link}{said}" for link in ("ehr", "registry", "keep") for said in SAMPLES],
     "/health": lambda left: ["/health"],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oathward.cli import governance_papers
+from oathward.cli import governance_connections, governance_papers
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, console, emit, one_of
 from oathward.cli.permitted import sees_people, who_may
@@ -321,3 +321,4 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 governance_papers.register(APP)
+governance_connections.register(APP)

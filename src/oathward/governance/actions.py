@@ -77,7 +77,7 @@ def mistakes(before: EntryRow, wanted: Wanted, living: Collection[str]) -> list[
     after = merged(before, wanted)
     for name in ("title", "classification"):
         value = getattr(after, name)
-        if not all(_short(text) for text in ((value,) if isinstance(value, str) else value)):
+        if not all(short(text) for text in ((value,) if isinstance(value, str) else value)):
             why = f"printable words of at most {TEXT_LENGTH_MAX} characters"
             found.append((name, why, Reason.INPUT_INVALID))
     for name in ("owner", "steward"):
@@ -140,7 +140,7 @@ def change(
         after = merged(before, one)
         if after.state is Lifecycle.ACTIVE and not after.review_due_us and review_days:
             after = replace(after, review_due_us=now_us + review_days * _DAY_US)
-        rows = _changes(str(one.kind), one.id, before, after, FIELDS, by, now_us)
+        rows = field_changes(str(one.kind), one.id, before, after, FIELDS, by, now_us)
         if not rows and before.version:
             continue
         after = replace(after, changed_us=now_us, version=before.version + 1)
@@ -198,13 +198,13 @@ def agreement_mistakes(row: AgreementRow) -> list[tuple[str, str]]:
     found = []
     if not ID(row.id):
         found.append(("id", "letters, digits, dot, dash and underscore, at most 64"))
-    if not row.party or not _short(row.party):
+    if not row.party or not short(row.party):
         found.append(("party", "say with whom, as the recipient's `party` says it"))
     needed = ("purposes", "destinations", "classes")
     found += [(name, "name at least one") for name in needed if not getattr(row, name)]
     for name in _SETS:
         words = getattr(row, name)
-        if len(words) > SET_SIZE_MAX or not all(word and _short(word) for word in words):
+        if len(words) > SET_SIZE_MAX or not all(word and short(word) for word in words):
             found.append((name, f"at most {SET_SIZE_MAX} printable words"))
     wrong = sorted(row.purposes - set(Purpose))
     if wrong:
@@ -214,7 +214,7 @@ def agreement_mistakes(row: AgreementRow) -> list[tuple[str, str]]:
         found.append(("classes", f"no element class {', '.join(wrong)}"))
     if row.country and not _COUNTRY(row.country):
         found.append(("country", "two letters of ISO 3166, such as DE"))
-    if not _short(row.safeguards):
+    if not short(row.safeguards):
         found.append(("safeguards", f"printable words of at most {TEXT_LENGTH_MAX} characters"))
     if row.until_us is not None and row.until_us <= row.from_us:
         found.append(("until", "must be later than from"))
@@ -268,7 +268,7 @@ def reopen_assessment(db: Connection, site: str, id_: str, *, by: str, now_us: i
 def assessment_mistakes(row: AssessmentRow, now_us: int) -> list[tuple[str, str]]:
     """Find everything of an assessment that cannot be meant: field, and what is wanted."""
     found = []
-    if not row.about or not _short(row.about):
+    if not row.about or not short(row.about):
         found.append(("about", "say what it is about"))
     if row.kind is AssessedKind.PURPOSE and row.about not in set(Purpose):
         found.append(("about", f"no purpose {row.about}; known: {', '.join(Purpose)}"))
@@ -306,7 +306,7 @@ def _put_agreement(
         "ended_us",
     )
     sql.put_agreement(db, site, row)
-    rows = _changes(AGREEMENT, row.id, before or blank, row, names, by, row.added_us)
+    rows = field_changes(AGREEMENT, row.id, before or blank, row, names, by, row.added_us)
     sql.add_changes(db, site, rows)
     body = {
         "agreement": row.id,
@@ -332,7 +332,7 @@ def _put_assessment(
     sql.put_assessment(db, site, row)
     blank = replace(row, outcome=Acceptability.NOT_ACCEPTABLE, valid_until_us=0, digest="")
     names = ("outcome", "valid_until_us", "digest") if before is None else ("approver", "reopened_us")
-    rows = _changes(ASSESSMENT, row.id, before or blank, row, names, by, now_us)
+    rows = field_changes(ASSESSMENT, row.id, before or blank, row, names, by, now_us)
     sql.add_changes(db, site, rows)
     about = f"{row.kind}/{row.about}"
     body = {"assessment": row.id, "by": by, "about": about, "about_digest": row.about_digest}
@@ -349,9 +349,10 @@ def _assessment(db: Connection, site: str, id_: str) -> AssessmentRow:
     return row
 
 
-def _changes(
+def field_changes(
     kind: str, about: str, before: object, after: object, names: Sequence[str], by: str, now_us: int
 ) -> list[ChangeRow]:
+    """Give the history of a change: a row for each of these fields that became another."""
     pairs = [
         (name, _shown(name, getattr(before, name)), _shown(name, getattr(after, name))) for name in names
     ]
@@ -370,7 +371,8 @@ def _shown(name: str, value: object) -> str:
     return str(value or "")
 
 
-def _short(text: str) -> bool:
+def short(text: str) -> bool:
+    """Say whether a text is printable and no longer than a title may be."""
     return len(text) <= TEXT_LENGTH_MAX and text.isprintable()
 
 

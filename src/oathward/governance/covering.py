@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from oathward.core.clock import from_micros
 from oathward.core.labels import expand
-from oathward.governance.model import Acceptability, AgreementRow, AssessmentRow
+from oathward.governance.model import Acceptability, AgreementRow, AssessmentRow, ConnectionRow, PartyRole
 from oathward.policy.model import TRANSPORT_CLASSES, Link, Recipient
 
 _SHOWN_MAX = 6
@@ -43,6 +43,26 @@ def in_force(agreement: AgreementRow, now_us: int) -> tuple[str, ...]:
     if agreement.until_us is not None and agreement.until_us <= now_us:
         return (f"ended on {day(agreement.until_us)}",)
     return ()
+
+
+def standing(connection: ConnectionRow, now_us: int) -> bool:
+    """Say whether an external connection may be used now, by its own dates."""
+    over = connection.ended_us or connection.until_us
+    return connection.from_us <= now_us and (not over or now_us < over)
+
+
+def lacks(connection: ConnectionRow, agreement: AgreementRow | None, now_us: int) -> tuple[str, ...]:
+    """Say in words what an external connection lacks of an agreement; nothing where it rests on one in force."""
+    if connection.role is PartyRole.NO_PERSONAL_DATA and not connection.agreement:
+        return ()
+    if not connection.agreement:
+        return ("names no agreement",)
+    if agreement is None:
+        return (f"names {connection.agreement}, which is not in the register",)
+    said = [f"{agreement.id} {words}" for words in in_force(agreement, now_us)]
+    if connection.party != agreement.party and connection.party not in agreement.sub_recipients:
+        said.append(f"{agreement.id} is with {agreement.party}, and does not name {connection.party}")
+    return tuple(said)
 
 
 def stands(assessment: AssessmentRow, now_us: int, about_digest: str = "") -> tuple[str, ...]:

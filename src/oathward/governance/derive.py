@@ -11,14 +11,14 @@ Deliberately absent: releases (there are none yet), and what recipients keep.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from oathward.core.settings import Settings
-from oathward.governance.model import EntryKind, EntryRow
+from oathward.governance.model import ConnectionRow, EntryKind, EntryRow
 from oathward.policy.model import KEEP, Link, Recipient
 
 if TYPE_CHECKING:
@@ -324,9 +324,17 @@ DATA_SETS = (
     DataSet(
         "governance",
         "This register",
-        frozenset({"register_entry", "register_agreement", "register_assessment", "register_change"}),
+        frozenset(
+            {
+                "register_entry",
+                "register_agreement",
+                "register_assessment",
+                "register_change",
+                "register_connection",
+            }
+        ),
         "staff, by id",
-        "owners, stewards, agreements, assessments, history",
+        "owners, stewards, agreements, assessments, external connections, history",
         lambda *_: "without end",
     ),
 )
@@ -358,6 +366,23 @@ def expected(bundle: Bundle | None, settings: Settings) -> dict[Key, Expected]:
         found += [_recipient(one, bundle) for one in bundle.recipients.values() if one.id != KEEP]
     found += [KEY_BACKUPS, DATABASE_BACKUPS]
     return {(one.kind, one.id): one for one in found}
+
+
+def connected(rows: Iterable[ConnectionRow]) -> dict[Key, Expected]:
+    """List the entries that external connections have: of each that nobody ended."""
+    return {
+        (EntryKind.CONNECTION, row.id): Expected(
+            *(
+                EntryKind.CONNECTION,
+                row.id,
+                f"{row.party}, {row.role}",
+                "it is in the list of external connections",
+            ),
+            f"{row.retention_days} days by {row.party}" if row.retention_days else "",
+        )
+        for row in rows
+        if not row.ended_us
+    }
 
 
 _LATER = frozenset({"withdrawal_notice"})

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from oathward.core.settings import Settings
-from oathward.governance.covering import covers, day, in_force, stands
-from oathward.governance.derive import Expected, Key, digest_of, expected
+from oathward.governance.covering import covers, day, in_force, lacks, standing, stands
+from oathward.governance.derive import Expected, Key, connected, digest_of, expected
 from oathward.governance.model import (
     AgreementRow,
     AssessedKind,
     AssessmentRow,
+    ConnectionRow,
     EntryKind,
     EntryRow,
     Lifecycle,
@@ -33,11 +34,12 @@ _DAY_US = 86_400_000_000
 _ORDER = (
     EntryKind.LINK,
     EntryKind.RECIPIENT,
+    EntryKind.CONNECTION,
     EntryKind.RELEASE,
     EntryKind.DATA_SET,
     EntryKind.BACKUP,
 )
-_LIVE = (EntryKind.LINK, EntryKind.RECIPIENT)
+_LIVE = (EntryKind.LINK, EntryKind.RECIPIENT, EntryKind.CONNECTION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +59,12 @@ class Register:
     agreements: Mapping[str, AgreementRow]
     assessments: Sequence[AssessmentRow] = ()
     makes: frozenset[str] = frozenset()
+    connections: Mapping[str, ConnectionRow] = field(default_factory=dict)
     things: Mapping[Key, Expected] = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "things", expected(self.bundle, self.settings))
+        things = expected(self.bundle, self.settings) | connected(self.connections.values())
+        object.__setattr__(self, "things", things)
 
     @property
     def rows(self) -> list[EntryRow]:
@@ -89,6 +93,7 @@ def findings(register: Register, now_us: int) -> list[RegisterFinding]:
         *_of_entries(register, now_us),
         *_of_links(register, now_us),
         *_of_agreements(register, now_us),
+        *_of_connections(register, now_us),
         *_of_assessments(register, now_us),
     ]
     if register.living is None:
@@ -185,6 +190,21 @@ def _of_agreements(register: Register, now_us: int) -> Iterator[RegisterFinding]
         if not row.digest:
             words = "its file was never given"
             yield RegisterFinding("agreement.no-file", ATTENTION, "agreement", row.id, words, row.added_us)
+
+
+def _of_connections(register: Register, now_us: int) -> Iterator[RegisterFinding]:
+    """A connection that may be used rests on an agreement in force, but where nothing of a person goes over it."""
+    soon_us = now_us + register.settings.governance.soon_days * _DAY_US
+    for row in register.connections.values():
+        if not standing(row, now_us):
+            continue
+        for words in lacks(row, register.agreements.get(row.agreement), now_us):
+            yield RegisterFinding(
+                "connection.no-agreement", SERIOUS, str(EntryKind.CONNECTION), row.id, words
+            )
+        if row.until_us is not None and row.until_us <= soon_us:
+            words = f"ends on {day(row.until_us)}"
+            yield RegisterFinding("connection.ends-soon", ATTENTION, str(EntryKind.CONNECTION), row.id, words)
 
 
 def _of_assessments(register: Register, now_us: int) -> Iterator[RegisterFinding]:

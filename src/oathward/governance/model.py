@@ -31,6 +31,7 @@ class EntryKind(StrEnum):
     DATA_SET = "data-set"
     LINK = "link"
     RECIPIENT = "recipient"
+    CONNECTION = "connection"
     RELEASE = "release"
     BACKUP = "backup"
 
@@ -63,6 +64,26 @@ class AgreementKind(StrEnum):
     DUA = "DUA"  # data use, HIPAA 45 CFR 164.514(e)
     JOINT = "joint"  # joint controllers, GDPR Art. 26
     SERVICE = "service"
+
+
+class PartyRole(StrEnum):
+    """What the party at the other end of an external connection is."""
+
+    CONTROLLER = "controller"  # GDPR Art. 4(7); it decides for itself what it does with the data
+    PROCESSOR = "processor"  # GDPR Art. 4(8), Art. 28; a business associate, 45 CFR 160.103
+    JOINT_CONTROLLER = "joint controller"  # GDPR Art. 26
+    VENDOR_SUPPORT = "vendor support"  # a maker or service firm that maintains devices from afar
+    PUBLIC_AUTHORITY = "public authority"
+    CARE_PROVIDER = "care provider"  # who treats the same patients elsewhere
+    NO_PERSONAL_DATA = "no personal data"  # time, updates, licences
+
+
+class Authentication(StrEnum):
+    """Who must prove who they are on a connection."""
+
+    NONE = "none"
+    SERVER = "server"
+    MUTUAL = "mutual"
 
 
 class AssessedKind(StrEnum):
@@ -145,6 +166,40 @@ class AgreementRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionRow:
+    """One external connection: with whom, under which agreement, to where, how well protected at least.
+
+    Its owner and steward stand in its entry (``EntryKind.CONNECTION``, same id); purposes, classes and sub-recipients in the agreement.
+
+    Args:
+        agreement: id of an agreement of the register; empty where none was named.
+        hosts: host names, ``*.example.org`` for all below one. networks: in CIDR. ports: ``443`` or ``8000-8010``; none is any.
+        transport: ``tcp``, ``udp``; empty is either. retention_days: how long the party keeps what it gets; 0 where nobody said.
+        tls_min: ``TLSv1.2``, ``TLSv1.3``; empty asks for none. certificate_days_min: days a certificate must still be valid.
+        until_us: exclusive; None has no end. ended_us: when somebody ended it before; 0 where not.
+    """
+
+    id: str
+    party: str
+    role: PartyRole
+    agreement: str = ""
+    hosts: frozenset[str] = frozenset()
+    networks: frozenset[str] = frozenset()
+    ports: frozenset[str] = frozenset()
+    transport: str = ""
+    retention_days: int = 0
+    tls_min: str = ""
+    authentication: Authentication = Authentication.NONE
+    certificate_days_min: int = 0
+    from_us: int
+    until_us: int | None = None
+    by: str = ""
+    added_us: int = 0
+    ended_us: int = 0
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssessmentRow:
     """One judgement of privacy and security.
 
@@ -176,7 +231,7 @@ class AssessmentRow:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRow:
-    """One change of one field; ``kind`` is an entry's, ``agreement`` or ``assessment``."""
+    """One change of one field; ``kind`` is an entry's, ``agreement``, ``assessment`` or ``external-connection``."""
 
     id: str
     kind: str

@@ -5,6 +5,7 @@
 | ``register_entry`` | each entry as it stands |
 | ``register_agreement`` | each agreement as it stands |
 | ``register_assessment`` | every assessment |
+| ``register_connection`` | each external connection as it stands |
 | ``register_change`` | one row for each field that changed: the history people read; the ledger has the proof |
 """
 
@@ -24,10 +25,13 @@ from oathward.governance.model import (
     AgreementRow,
     AssessedKind,
     AssessmentRow,
+    Authentication,
     ChangeRow,
+    ConnectionRow,
     EntryKind,
     EntryRow,
     Lifecycle,
+    PartyRole,
 )
 
 register_entry = Table(
@@ -98,6 +102,30 @@ Index(
     register_assessment.c.about,
 )
 
+register_connection = Table(
+    "register_connection",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("party", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("agreement", Text, nullable=False),
+    Column("hosts", Text, nullable=False),  # a word a line, as networks and ports
+    Column("networks", Text, nullable=False),
+    Column("ports", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("retention_days", BigInteger, nullable=False),
+    Column("tls_min", Text, nullable=False),
+    Column("authentication", Text, nullable=False),
+    Column("certificate_days_min", BigInteger, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=True),
+    Column("by", Text, nullable=False),
+    Column("added_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("version", BigInteger, nullable=False),
+)
+
 register_change = Table(
     "register_change",
     METADATA,
@@ -120,6 +148,7 @@ Index(
 )
 
 _SETS = ("purposes", "destinations", "classes", "sub_recipients")
+_WHERE = ("hosts", "networks", "ports")
 
 
 def entry_row(db: Connection, site: str, kind: str, id_: str) -> EntryRow | None:
@@ -195,6 +224,26 @@ def put_assessment(db: Connection, site: str, row: AssessmentRow) -> None:
     _put(db, register_assessment, {"site": site, "id": values.pop("id")}, values)
 
 
+def connection_row(db: Connection, site: str, id_: str) -> ConnectionRow | None:
+    """Read one external connection."""
+    found = db.execute(
+        select(register_connection).where(register_connection.c.site == site, register_connection.c.id == id_)
+    ).first()
+    return _connection(found) if found else None
+
+
+def connections(db: Connection, site: str) -> list[ConnectionRow]:
+    """Read every external connection, by id."""
+    query = select(register_connection).where(register_connection.c.site == site)
+    return [_connection(row) for row in db.execute(query.order_by(register_connection.c.id))]
+
+
+def put_connection(db: Connection, site: str, row: ConnectionRow) -> None:
+    """Write an external connection as it stands now."""
+    values = _plain(row) | {name: "\n".join(sorted(getattr(row, name))) for name in _WHERE}
+    _put(db, register_connection, {"site": site, "id": values.pop("id")}, values)
+
+
 def add_changes(db: Connection, site: str, rows: Iterable[ChangeRow]) -> None:
     """Add to the history."""
     values = [{"site": site} | _plain(row) for row in rows]
@@ -237,6 +286,12 @@ def _entry(row: Row[Any]) -> EntryRow:
 def _agreement(row: Row[Any]) -> AgreementRow:
     sets = {name: frozenset(getattr(row, name).splitlines()) for name in _SETS}
     return AgreementRow(**_without_site(row) | sets | {"kind": AgreementKind(row.kind)})
+
+
+def _connection(row: Row[Any]) -> ConnectionRow:
+    sets = {name: frozenset(getattr(row, name).splitlines()) for name in _WHERE}
+    enums = {"role": PartyRole(row.role), "authentication": Authentication(row.authentication)}
+    return ConnectionRow(**_without_site(row) | sets | enums)
 
 
 def _assessment(row: Row[Any]) -> AssessmentRow:

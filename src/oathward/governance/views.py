@@ -26,6 +26,7 @@ from oathward.governance.model import (
     AgreementRow,
     AssessmentRow,
     ChangeRow,
+    ConnectionRow,
     EntryRow,
     RegisterFinding,
     Severity,
@@ -155,6 +156,7 @@ def register(
         {row.id: row for row in sql.agreements(db, site.site)},
         assessed,
         makes,
+        {row.id: row for row in sql.connections(db, site.site)},
     )
 
 
@@ -183,6 +185,16 @@ def summary(rows: list[RegisterFinding]) -> Summary:
 def agreement(db: Connection, site: str, id_: str) -> AgreementRow | None:
     """Give one agreement."""
     return sql.agreement_row(db, site, id_)
+
+
+def connections(db: Connection, site: str) -> list[ConnectionRow]:
+    """List external connections, by id."""
+    return sql.connections(db, site)
+
+
+def connection(db: Connection, site: str, id_: str) -> ConnectionRow | None:
+    """Give one external connection."""
+    return sql.connection_row(db, site, id_)
 
 
 def history(db: Connection, site: str, kind: str, about: str, *, limit: int = HISTORY_MAX) -> list[ChangeRow]:

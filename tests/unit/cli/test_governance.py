@@ -25,6 +25,17 @@ from oathward.vault.keeper.sign_in.visit import Visit
 
 REGISTRY = "research-registry"
 PEOPLE = {"p-ann": "Ann", "p-bob": "Bob"}
+CONNECTED = (
+    "--party",
+    "Example University",
+    "--role",
+    "processor",
+    "--hosts",
+    "*.example.org",
+    "--tls-min",
+    "TLSv1.2",
+)
+CONNECTED += ("--authentication", "server", "--from", "2026-07-01")
 AGREED = (
     "--party", "Example University", "--kind", "DUA", "--purposes", "HRESCH", "--destinations", REGISTRY,
     "--classes", "*", "--from", "2026-01-01",
@@ -84,6 +95,8 @@ def test_an_entry_becomes_active_and_its_findings_go(command):
         (("show", "link/none"), 66, "not-found"),
         (("list", "--kind", "link", "--state", "asleep"), 65, "input.invalid"),
         (("agreement", "end", "none"), 66, "not-found"),
+        (("connection", "end", "none"), 66, "not-found"),
+        (("connection", "add", "c-1", *CONNECTED[:-1], "May"), 65, "input.invalid"),
         (("agreement", "add", "A-1", *AGREED[:-1], "May"), 65, "input.invalid"),
         (("assessment", "add", "link/none", *FOUND), 66, "not-found"),
         (("assessment", "add", "purpose/CURIOSITY", *FOUND), 65, "input.invalid"),
@@ -110,6 +123,19 @@ def test_an_agreement_is_kept_with_its_paper_and_covers_its_link(command, tmp_pa
     assert command("agreement", "end", "DUA-2026-001").code == 0
     (listed,) = command("agreement", "list").value["agreements"]
     assert listed["links"][REGISTRY] != []
+
+
+def test_a_connection_is_written_listed_and_ended(command):
+    row = command("connection", "add", "c-1", *CONNECTED).value["connection"]
+    assert (row["hosts"], row["authentication"]) == (["*.example.org"], "server")
+    assert command("connection", "add", "c-1", *CONNECTED).code != 0, "one that is there does not change"
+    assert command("connection", "add", "c-1", *CONNECTED, "--change").value["connection"]["version"] == 2
+    (listed,) = command("connection", "list").value["connections"]
+    assert (listed["in_force"], listed["lacks"]) == (True, ["names no agreement"])
+    assert command("set", "connection/c-1", "--title", "Registry").code == 0
+    assert command("connection", "end", "c-1").code == 0
+    (listed,) = command("connection", "list").value["connections"]
+    assert (listed["in_force"], listed["lacks"]) == (False, ["names no agreement"])
 
 
 def test_an_assessment_is_approved_by_another_person(command):

@@ -48,7 +48,7 @@ def site(governed, monkeypatch):
     monkeypatch.setattr(views, "living", lambda _db, _site, _among=None: PEOPLE)
     yield found
     with write(found.engine) as db:
-        for table in ("entry", "agreement", "assessment", "change"):
+        for table in ("entry", "agreement", "assessment", "change", "connection"):
             db.exec_driver_sql(f"DELETE FROM register_{table}")
         db.exec_driver_sql("DELETE FROM message_traffic")
     found.keeper.close()
