@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from sqlalchemy import Connection
 
 from oathward.activation import Active, load_active
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 from oathward.governance import quality, views
 from oathward.governance.findings import Register
 from oathward.governance.model import RegisterFinding
@@ -62,6 +64,21 @@ def person_of(db: Connection, site: Opened, text: str, now_us: int, *, sees: boo
         return text
     found = people.find(db, site.site, people.Reader(site.authority, site.seen, now_us), text)
     return found.person.id if found is not None else text
+
+
+def somebody(db: Connection, site: Opened, text: str, now_us: int, *, sees: bool) -> str:
+    """Give the id of the active person whom people name by id, staff number or address.
+
+    Args:
+        sees: as for ``person_of``.
+
+    Raises:
+        InputError: ``not-found``: there is nobody of that name, or they have left.
+    """
+    id_ = person_of(db, site, text.strip(), now_us, sees=sees)
+    if not id_ or id_ not in views.living(db, site, [id_]):
+        raise InputError("to", "nobody of that name is active here", reason=Reason.NOT_FOUND)
+    return id_
 
 
 def findings(

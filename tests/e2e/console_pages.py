@@ -23,6 +23,9 @@ PAGES: dict[str, str] = {
     "uploads": "/uploads",
     "trace": "/trace",
     "wrong-patient": "/wrong-patient",
+    "findings": "/findings",
+    "findings-none": "/findings?state=cleared",
+    "finding": "/findings/{finding}",
     "health": "/health",
     "devices": "/devices",
     "devices-none": "/devices?id=no-such",
@@ -60,7 +63,7 @@ PAGES: dict[str, str] = {
     "people-services": "/people-services",
     "people-waiting": "/people-waiting",
 }
-"""Name -> address; ``{accepted}``, ``{held}``, ``{unknown}``, ``{person}``, ``{job}`` are ids of such messages, devices, people, jobs of ``console_site``."""
+"""Name -> address; ``{accepted}``, ``{held}``, ``{unknown}``, ``{person}``, ``{job}``, ``{finding}`` are ids of such messages, devices, people, jobs, findings of ``console_site``."""
 
 
 def addresses(site) -> dict[str, str]:
@@ -70,5 +73,13 @@ def addresses(site) -> dict[str, str]:
     [(unknown,)] = site.rows("SELECT id FROM held_device WHERE state = 'held' ORDER BY id LIMIT 1")
     [(person,)] = site.rows("SELECT id FROM person WHERE number = '4712'")
     [(job,)] = site.rows("SELECT id FROM deid_job ORDER BY id LIMIT 1")
-    ids = {"job": job, "accepted": accepted, "held": held, "unknown": unknown, "person": person}
+    [(finding,)] = site.rows("SELECT id FROM finding ORDER BY rank, due_us, id LIMIT 1")
+    ids = {
+        "finding": finding,
+        "job": job,
+        "accepted": accepted,
+        "held": held,
+        "unknown": unknown,
+        "person": person,
+    }
     return {name: path.format(**ids) for name, path in PAGES.items()}

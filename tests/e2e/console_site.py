@@ -1,6 +1,7 @@
 """A site with something to see on every page of the console; for the browser tests and the screenshots."""
 
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -9,6 +10,10 @@ from tests.people import employ
 from tests.site import Site, bundle
 from tests.wire import Client, Recipient, oru
 
+from oathward.core.clock import micros
+from oathward.core.db import connect
+from oathward.core.finding import Raised
+from oathward.findings.reconciling import reconcile
 from oathward.inventory.model import Device
 
 SECRETS = ("Zebulonova", "Quixotella", "90817263", "19310203")
@@ -53,6 +58,24 @@ def released(site: Site, root: Path) -> None:
         "registry",
         check=False,
     )
+
+
+def watched(site: Site) -> None:
+    """Tell findings as parts that watch the network do: grave and late ones, and more than a page has."""
+    engine, site_id, now_us = (
+        connect(site.settings.database_url),
+        site.settings.site.name,
+        micros(datetime.now(UTC)),
+    )
+    seen = [Raised("rule.forbids-flow", "fw-1/9", "link:ehr", details={"firewall": "fw-1", "line": 9})]
+    seen += [
+        Raised("flow.undeclared", f"mon-1>{n}", f"endpoint:10.4.0.{n}", details={"port": 445})
+        for n in range(60)
+    ]
+    terms = site.settings.findings
+    reconcile(engine, site_id, "mapping", seen[1:9], terms, now_us - 20 * 86_400_000_000)
+    reconcile(engine, site_id, "mapping", seen, terms, now_us)
+    engine.dispose()
 
 
 @contextmanager
@@ -110,6 +133,7 @@ def busy_site(folder: Path, *, messages: int = 60, fhir: bool = False):
             client.send(b"this is not HL7")
         site.wait(lambda: len(ehr.kept) >= messages)
         released(site, folder / "files")
+        watched(site)
         yield site
     finally:
         site.stop()

@@ -68,6 +68,8 @@ VISITS = {
     "/merges/{edge}": lambda left: ["/merges/none"],
     "/wrong-patient": lambda left: ["/wrong-patient", "/wrong-patient?state=settled"],
     "/wrong-patient/{disclosure}": lambda left: ["/wrong-patient/none"],
+    "/findings": lambda left: ["/findings", "/findings?state=any", "/findings?owner=me&overdue=yes"],
+    "/findings/{finding}": lambda left: ["/findings/none"],
     "/deid": lambda left: ["/deid", "/deid?state=stopped"],
     "/deid/{job}": lambda left: ["/deid/none"],
     "/uploads": lambda left: ["/uploads", "/uploads?state=ended", "/uploads?answer=denied"],

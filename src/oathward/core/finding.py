@@ -23,9 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from oathward.core.clock import micros
 from oathward.core.errors import InputError
 from oathward.core.finding_kinds import KINDS, Severity
 from oathward.core.reasons import Reason
@@ -116,6 +118,18 @@ class Standing:
     def overdue(self, now_us: int) -> bool:
         """Whether nobody settled it in time."""
         return self.at(now_us).state is State.OPEN and self.due_us <= now_us
+
+
+def end_of(day: str) -> int:
+    """Give the end of a day in UTC, in microseconds, as somebody writes one: ``2027-01-31``.
+
+    Raises:
+        InputError: it is no day.
+    """
+    try:
+        return micros(datetime.strptime(day.strip(), "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=1))
+    except (ValueError, OverflowError) as error:
+        raise InputError("until", "a day as in 2027-01-31", reason=Reason.INPUT_INVALID) from error
 
 
 def term_us(kind: str, severity: Severity, terms: Findings) -> int:

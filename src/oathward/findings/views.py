@@ -125,7 +125,7 @@ def one(db: Connection, site: str, id_: str, now_us: int) -> Finding:
     return replace(rows[0], standing=rows[0].standing.at(now_us))
 
 
-def history(db: Connection, site: str, id_: str) -> list[HistoryRow]:
+def steps(db: Connection, site: str, id_: str) -> list[HistoryRow]:
     """List what happened to a finding, the newest first; ``HISTORY_MAX`` at most."""
     return sql.steps(db, site, id_, HISTORY_MAX)
 

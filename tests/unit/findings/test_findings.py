@@ -54,7 +54,7 @@ def records(engine):
 
 def steps(engine, id_):
     with read(engine) as db:
-        return [row.step for row in reversed(views.history(db, SITE, id_))]
+        return [row.step for row in reversed(views.steps(db, SITE, id_))]
 
 
 def do(engine, verb, ids, *, at=T + 10, **more):
@@ -142,7 +142,7 @@ def test_a_persons_words_stand_in_the_table_and_only_their_digest_in_the_record(
     assert told[1][1]["until"] == T + DAY
     assert words not in json.dumps(records(engine))
     with read(engine) as db:
-        assert {row.why for row in views.history(db, SITE, one.id)} == {"", words}
+        assert {row.why for row in views.steps(db, SITE, one.id)} == {"", words}
     for bad in ("", "  ", "x" * 501, "a\x1bb"):
         with pytest.raises(InputError):
             do(engine, "note", [one.id], why=bad)
