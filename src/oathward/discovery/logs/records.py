@@ -38,6 +38,12 @@ def record_of(line: bytes) -> dict[str, object] | None:
     return said
 
 
+def inner(record: Record, name: str) -> Record:
+    """Give the object under a name; an empty one where there is none."""
+    said = record.get(name)
+    return said if isinstance(said, dict) else {}
+
+
 def text(record: Record, *names: str) -> str:
     """Give the first of the names that has text, as it may be kept; empty where none has."""
     for name in names:
