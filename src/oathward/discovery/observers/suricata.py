@@ -151,7 +151,7 @@ class _Eve:
         self._sessions.end()
 
     def _event(self, record: Record) -> None:
-        kind = record.get("event_type")
+        kind = raw(record, "event_type")
         if kind in _PASSED_OVER:
             return
         if kind == "alert":
@@ -166,7 +166,7 @@ class _Eve:
             self._netflow(record, at_us)
         elif kind == "tls":
             self._tls(record, at_us)
-        elif isinstance(kind, str) and kind in _SAYING:
+        elif kind in _SAYING:
             _SAYING[kind](record, at_us, self.gathered)
         else:
             self.gathered.refuse(Reason.OBSERVED_UNKNOWN, "record")

@@ -21,7 +21,7 @@ from oathward.discovery.logs import zeek_conn
 from oathward.discovery.logs.blocks import Block, blocks, plain_head
 from oathward.discovery.logs.gathering import Gathered
 from oathward.discovery.logs.pairs import Pairs
-from oathward.discovery.logs.records import Record, moment, record_of
+from oathward.discovery.logs.records import Record, moment, raw, record_of
 from oathward.discovery.logs.sessions import Sessions
 from oathward.discovery.logs.tsv import Header
 from oathward.discovery.logs.zeek_logs import LOGS, PASSED_OVER, log_of
@@ -44,12 +44,8 @@ def _knows(head: bytes, name: str) -> bool:
     record = record_of(head.split(b"\n", 1)[0])
     if record is None or "ts" not in record:
         return False
-    return (
-        record.get("_path") in LOGS
-        or record.get("_path") in PASSED_OVER
-        or _log_of_name(name) != ""
-        or log_of(record) != ""
-    )
+    said = raw(record, "_path")
+    return said in LOGS or said in PASSED_OVER or _log_of_name(name) != "" or log_of(record) != ""
 
 
 def _log_of_name(name: str) -> str:
@@ -231,8 +227,8 @@ class _Zeek:
         else:
             LOGS[log].take(record, at_us, self.gathered, self.sessions)
 
-    def _flows(self, raw: pl.DataFrame) -> None:
-        flows = zeek_conn.flows(self.sessions.given_to(raw), self.gathered)
+    def _flows(self, frame: pl.DataFrame) -> None:
+        flows = zeek_conn.flows(self.sessions.given_to(frame), self.gathered)
         self.gathered.flows(flows)
         self.pairs.take(flows)
 
