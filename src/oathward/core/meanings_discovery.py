@@ -19,8 +19,8 @@ DISCOVERY: dict[Reason, Meaning] = {
         "look at the sensor when there are many; what stands around it was read",
     ),
     Reason.OBSERVED_CUT: Meaning(
-        "a file that ends in the middle of a line or record",
-        "nothing where it is still being written: the rest is read the next time; else fetch the file again",
+        "a file that ends in the middle of a line or record, or a packet or message whose end was not captured",
+        "nothing where it is still being written: the rest is read the next time; else fetch the file again, or capture whole packets",
     ),
     Reason.OBSERVED_SIZE: Meaning(
         "a line or record longer than any that its format has",
@@ -41,5 +41,9 @@ DISCOVERY: dict[Reason, Meaning] = {
     Reason.OBSERVED_READER: Meaning(
         "the process that reads a source ended, was silent for too long, or said what cannot be; what it gave before is kept",
         "try it again: it goes on where it was; where it ends at the same place, take that file out and report it",
+    ),
+    Reason.OBSERVED_FRAGMENT: Meaning(
+        "a later fragment of an IP packet: it names no ports, and packets are not put together from fragments",
+        "nothing, where they are few; many of them are a tunnel with too large packets, or somebody who hides",
     ),
 }

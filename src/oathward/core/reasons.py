@@ -248,6 +248,7 @@ class Reason(Enum):
     OBSERVED_TEMPLATE = "observation.template", _DATA
     OBSERVED_FULL = "observation.full", _DATA
     OBSERVED_READER = "observation.reader-lost", _OURS
+    OBSERVED_FRAGMENT = "observation.fragment", _DATA
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY

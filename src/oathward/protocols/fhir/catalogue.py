@@ -13,6 +13,7 @@ Deliberately absent: what may happen to a class.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -93,6 +94,19 @@ def classes_present(message: Message) -> frozenset[str]:
 def codes(message: Message) -> frozenset[str]:
     """Give all coded content of a message: ``LN|8867-4``, by the system's name in HL7 v2 or its URI."""
     return read(message).codes
+
+
+def counted(resource: Resource) -> Counter[str]:
+    """Count the values of one resource by class, those of resources it contains among them.
+
+    Args:
+        resource: ``check`` found nothing wrong with it.
+    """
+    run = shape(_READER, resource, resource["resourceType"], Run(None)).run
+    found = Counter((*run.kept, *run.removed, *run.told))
+    if resource.get("id"):
+        found[id_class(resource["resourceType"])] += 1
+    return found
 
 
 def without_codes(message: Message, withheld: frozenset[str], only: frozenset[str] | None = None) -> Message:

@@ -1,0 +1,132 @@
+"""The answers of a DNS message: which name has which address, and what services a host offers.
+
+Rules:
+- Names are read under bounds: pointers only go back, so that no loop is possible; a message with more records is read in part.
+- Questions are stepped over: what somebody looks for is no statement of anybody.
+
+Source: RFC 1035 §4.1 (messages), §4.1.4 (compression), RFC 3596 (AAAA), RFC 2782 (SRV), RFC 6763 §6 (TXT of a service).
+"""
+
+from __future__ import annotations
+
+from socket import AF_INET, AF_INET6, inet_ntop
+from struct import Struct
+from typing import NamedTuple
+
+from oathward.discovery.packets.notes import text
+
+A, PTR, TXT, AAAA, SRV = 1, 12, 16, 28, 33
+RECORDS_MAX = 64
+NAME_LENGTH_MAX = 255
+_header = Struct(">HHHHHH").unpack_from
+_record = Struct(">HHLH").unpack_from
+
+
+class Answer(NamedTuple):
+    """One record: name, type, and its address, target or texts."""
+
+    name: str
+    kind: int
+    value: str
+    texts: tuple[str, ...] = ()
+
+
+def looks(data: bytes) -> bool:
+    """Say whether a payload can be a message of DNS: counts that its length can hold, no bits that must be zero."""
+    if len(data) < 12:
+        return False
+    _, flags, questions, found, authority, more = _header(data)
+    return (
+        questions <= 16
+        and 5 * questions + 11 * (found + authority + more) <= len(data) - 12 + 11
+        and not flags & 0x0040
+    )
+
+
+def is_answer(data: bytes) -> bool:
+    """Say whether a message is an answer with records."""
+    return len(data) >= 12 and bool(data[2] & 0x80) and data[3] & 15 == 0 and data[6:12] != b"\0\0\0\0\0\0"
+
+
+def answers(data: bytes) -> list[Answer] | None:
+    """Read the records of an answer; None where it breaks off or lies about a length."""
+    _, _, questions, found, authority, more = _header(data)
+    listed: list[Answer] = []
+    at = 12
+    for _ in range(questions):
+        at = _past(data, at) + 4
+    for _ in range(min(found + authority + more, RECORDS_MAX)):
+        begin = at
+        at = _past(data, at)
+        if at + 10 > len(data):
+            return None
+        kind, _class, _ttl, size = _record(data, at)
+        at += 10
+        if at + size > len(data):
+            return None
+        if kind in (A, AAAA) and size == (4 if kind == A else 16):
+            listed.append(
+                Answer(
+                    name_at(data, begin),
+                    kind,
+                    inet_ntop(AF_INET if kind == A else AF_INET6, data[at : at + size]),
+                )
+            )
+        elif kind == PTR:
+            listed.append(Answer(name_at(data, begin), kind, name_at(data, at)))
+        elif kind == SRV and size > 6:
+            listed.append(Answer(name_at(data, begin), kind, name_at(data, at + 6)))
+        elif kind == TXT:
+            listed.append(Answer(name_at(data, begin), kind, "", _texts(data, at, at + size)))
+        at += size
+    return listed
+
+
+def _past(data: bytes, at: int) -> int:
+    """Step over a name; beyond the end where it is none."""
+    while at < len(data):
+        size = data[at]
+        if size == 0:
+            return at + 1
+        if size >= 0xC0:
+            return at + 2
+        if size >= 0x40:
+            break
+        at += 1 + size
+    return len(data) + 1
+
+
+def name_at(data: bytes, at: int) -> str:
+    """Read a name, in lower case; what of it can be read."""
+    labels: list[bytes] = []
+    lowest, length = at, 0
+    while at < len(data):
+        size = data[at]
+        if size >= 0xC0:
+            if at + 1 >= len(data):
+                break
+            at = (size & 0x3F) << 8 | data[at + 1]
+            if at >= lowest:  # only back: each pointer leads before all that was read
+                break
+            lowest = at
+            continue
+        if size == 0 or size >= 0x40 or (length := length + 1 + size) > NAME_LENGTH_MAX:
+            break
+        labels.append(data[at + 1 : at + 1 + size])
+        at += 1 + size
+    joined = b".".join(labels)
+    try:
+        plain = joined.decode("ascii")
+    except UnicodeDecodeError:
+        return text(joined).lower()
+    return plain.lower() if plain.isprintable() and len(plain) <= 200 else text(plain).lower()
+
+
+def _texts(data: bytes, at: int, end: int) -> tuple[str, ...]:
+    found: list[str] = []
+    while at < end and len(found) < 32:
+        size = data[at]
+        if size and at + 1 + size <= end:
+            found.append(text(data[at + 1 : at + 1 + size]))
+        at += 1 + size
+    return tuple(found)

@@ -1,0 +1,148 @@
+"""Patients' data in clear text: how many elements of which class stand in a payload, by the catalogues of the protocols.
+
+Rules:
+- Counts by class, never a value; nothing of a payload outlives the call.
+- HL7 v2 is counted by the shapes that its catalogue remembers; FHIR resource by resource, each checked before; DICOM element by element.
+- What cannot be read is refused with its reason. That there was a resource or a file nobody could read is ``uncatalogued``, once.
+- ``Search`` looks into payloads that no head knows, for a while: for a message, a resource or a file that begins there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from oathward.core.errors import DecodeError
+from oathward.core.reasons import Reason
+from oathward.discovery.packets.datasets import counted as counted_dicom
+from oathward.protocols.fhir.catalogue import counted as counted_resource
+from oathward.protocols.fhir.check import check
+from oathward.protocols.fhir.limits import LIMITS, check_sizes
+from oathward.protocols.hl7v2.reader import Message, decode
+from oathward.protocols.hl7v2.shapes import Shape, generation, shapes
+
+if TYPE_CHECKING:
+    from oathward.discovery.packets.conversation import Conversation, Half
+
+SEARCH_BYTES_MAX = 65_536
+"""Of each side of a flow that no head knows."""
+
+REMEMBERED_MAX = 2_000
+RESOURCES_MAX = 200
+"""Of one bundle; of a larger one the first."""
+
+UNREAD = "uncatalogued"
+
+_counts: dict[tuple[Shape, ...], Counter[str]] = {}
+_of_generation = [0]
+
+
+def counted_hl7(message: Message) -> Counter[str]:
+    """Count the values of a message by class; remembered by the shapes of its segments."""
+    found = shapes(message)
+    known = _counts.get(found)
+    if known is None:
+        known = Counter(leaf.cls for shape in found for field in shape.fields for leaf in field.leaves)
+        if len(_counts) >= REMEMBERED_MAX or _of_generation[0] != generation():
+            _counts.clear()
+            _of_generation[0] = generation()
+        if all(shape.lasting for shape in found):
+            _counts[found] = known
+    return known
+
+
+def resources_of(body: bytes) -> list[dict[str, Any]]:
+    """Give the FHIR resources of a JSON body, those of a bundle one by one; empty where it is none.
+
+    Raises:
+        DecodeError: LIMIT_EXCEEDED.
+    """
+    check_sizes(body, LIMITS)
+    try:
+        found = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    if not isinstance(found, dict) or not isinstance(found.get("resourceType"), str):
+        return []
+    if found["resourceType"] != "Bundle":
+        return [found]
+    entries = found.get("entry")
+    listed = entries[:RESOURCES_MAX] if isinstance(entries, list) else []
+    inner = [entry.get("resource") for entry in listed if isinstance(entry, dict)]
+    return [one for one in inner if isinstance(one, dict) and isinstance(one.get("resourceType"), str)]
+
+
+def counted_fhir(resources: list[dict[str, Any]], refused: Counter[tuple[Reason, str]]) -> Counter[str]:
+    """Count the values of resources by class; one that is not as R4 has it counts as one that nobody could read."""
+    total: Counter[str] = Counter()
+    for resource in resources:
+        try:
+            check(resource, LIMITS).refuse()
+        except DecodeError as error:
+            refused[error.reason, "fhir"] += 1
+            total[UNREAD] += 1
+        else:
+            total += counted_resource(resource)
+    return total
+
+
+class Search:
+    """Looks for patients' data in what no head knows."""
+
+    def __init__(self, flow: Conversation) -> None:
+        self._flow = flow
+        self._left = {id(flow.client): SEARCH_BYTES_MAX, id(flow.server): SEARCH_BYTES_MAX}
+
+    def take(self, half: Half, data: bytes, us: int) -> None:
+        """Look into the next bytes of a side."""
+        if b"MSH|" in data:
+            if b"\x0bMSH|" in data and self._framed(half, data, us):
+                return
+            self._message(data)
+        if b'"resourceType"' in data:
+            self._resource(data)
+        if b"DICM" in data:
+            found = counted_dicom(data[data.index(b"DICM") + 4 :], "")
+            self._flow.clear("dicom", found or {UNREAD: 1})
+        left = self._left.get(id(half), 0) - len(data)
+        self._left[id(half)] = left
+        if left <= 0:
+            half.drop()
+
+    def lost(self, half: Half) -> None:
+        """Go on: each segment is looked at by itself."""
+
+    def _framed(self, half: Half, data: bytes, us: int) -> bool:
+        """Hand the flow to the head of what begins inside of it."""
+        from oathward.discovery.packets.head import heads
+
+        begun = data[data.index(b"\x0bMSH|") :]
+        for head in heads("tcp"):
+            if head.open is not None and head.knows(begun, half.port, half.other.port):
+                self._flow.service = head.service
+                self._flow.reader = head.open(self._flow)
+                self._flow.reader.take(half, begun, us)
+                return True
+        return False
+
+    def _message(self, data: bytes) -> None:
+        try:
+            message = decode(data[data.index(b"MSH|") :].partition(b"\x1c")[0].replace(b"\0", b""))
+        except DecodeError as error:
+            self._flow.notes.refuse(error.reason, "hl7")
+            self._flow.clear("hl7", {UNREAD: 1})
+        else:
+            self._flow.clear("hl7", counted_hl7(message))
+
+    def _resource(self, data: bytes) -> None:
+        """Read the object around the first ``resourceType``, where it is whole and the last thing there."""
+        begin = data.rfind(b"{", 0, data.index(b'"resourceType"'))
+        body = data[max(0, begin) : data.rfind(b"}") + 1]
+        try:
+            found = resources_of(body)
+        except DecodeError as error:
+            self._flow.notes.refuse(error.reason, "fhir")
+            found = []
+        self._flow.clear("fhir", counted_fhir(found, self._flow.notes.refused) or {UNREAD: 1})

@@ -1,0 +1,96 @@
+"""What a reading of one capture has noted so far: statements, each once in a while, and what could not be read.
+
+Rules:
+- A statement is made when it is first true and again every ``AGAIN_US`` of the capture's time: "last seen" is that exact.
+- Texts are claims of strangers: what prints, on one line, cut.
+- What is remembered is bounded; where the bound is met, memory starts anew, and things are said again.
+- ``held`` counts the bytes that readers keep for later, over all flows.
+
+Deliberately absent: values of patients.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from oathward.core.reasons import Reason
+from oathward.discovery.model import VALUE_LENGTH_MAX, Around, Fact, Mark, Statement
+
+AGAIN_US = 15 * 60 * 1_000_000
+SAID_MAX = 50_000
+NAMES_MAX = 50_000
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""Over all flows; who is over it is not reassembled any further."""
+
+
+class Notes:
+    """What was noted. ``names``: address -> what DNS last answered for it."""
+
+    def __init__(self, around: Around) -> None:
+        self.around = around
+        self.statements: list[Statement] = []
+        self.refused: Counter[tuple[Reason, str]] = Counter()
+        self.names: dict[str, str] = {}
+        self.held_bytes = 0
+        self._said: dict[tuple[object, ...], int] = {}
+
+    def say(
+        self,
+        us: int,
+        what: str,
+        marks: Iterable[Mark],
+        facts: Iterable[Fact] = (),
+        segment: str = "",
+        behind: tuple[Mark, ...] = (),
+    ) -> None:
+        """Make a statement, unless the same was made a short while ago; nothing without a mark.
+
+        Args:
+            what: of the capture it was seen in: ``dhcp`` makes the source ``pcap.dhcp``.
+        """
+        named, told = tuple(mark for mark in marks if mark.value), tuple(fact for fact in facts if fact.value)
+        if not named:
+            return
+        key = (what, named, told, segment, behind)
+        last = self._said.get(key)
+        if last is not None and 0 <= us - last < AGAIN_US:
+            return
+        if len(self._said) >= SAID_MAX:
+            self._said.clear()
+        self._said[key] = us
+        source, realm = f"pcap.{what}", self.around.realm
+        self.statements.append(
+            Statement(us, source, realm, named, told, segment or self.around.segment, behind)
+        )
+
+    def refuse(self, reason: Reason, place: str) -> None:
+        """Count what could not be read."""
+        self.refused[reason, place] += 1
+
+    def named(self, address: str, name: str) -> None:
+        """Remember what an address was called in an answer."""
+        if len(self.names) >= NAMES_MAX:
+            self.names.clear()
+        self.names[address] = name
+
+
+def text(value: bytes | str) -> str:
+    """Give a claim as text: what prints of it, on one line, at most ``VALUE_LENGTH_MAX`` characters."""
+    if isinstance(value, bytes):
+        value = value[: 4 * VALUE_LENGTH_MAX].decode("utf-8", "replace")
+    if not value.isprintable():
+        value = "".join(c if c.isprintable() else " " for c in value)
+    return value.strip()[:VALUE_LENGTH_MAX]
+
+
+def folded(value: bytes | str) -> str:
+    """Give a name as names are compared: no case, no dot at its end."""
+    return text(value).rstrip(".").casefold()
+
+
+def mac(value: bytes) -> str:
+    """Write a network card's address; empty where it is none of one card."""
+    if len(value) != 6 or value[0] & 1 or not any(value):
+        return ""
+    return value.hex(":")
