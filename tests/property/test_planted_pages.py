@@ -54,6 +54,8 @@ VISITS = {
     "/ledger/progress": lambda left: ["/ledger/progress"],
     "/ledger/{index}": lambda left: [f"/ledger/{index}" for index in left.records],
     "/ledger/{index}/proof": lambda left: [f"/ledger/{index}/proof" for index in left.records[:2]],
+    "/inventory": lambda left: ["/inventory", "/inventory?show=undeclared&search=hub"],
+    "/inventory/{endpoint}": lambda left: ["/inventory/none"],
     "/devices": lambda left: ["/devices", "/devices?id=hub"],
     "/devices/unknown": lambda left: ["/devices/unknown"],
     "/devices/unknown/{held}": lambda left: [f"/devices/unknown/{id_}" for id_ in left.held],

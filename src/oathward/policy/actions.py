@@ -80,6 +80,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "deliveries.see": _see("message", "see what waits for a recipient"),
     "delivery.change": _change("message", "try a stuck delivery again, or give it up"),
     "devices.see": _see("device", "see devices"),
+    "inventory.see": _see("area", "see every endpoint that was seen or declared, and with whom it speaks"),
+    "inventory.change": _change("area", "say what an endpoint is, join and take apart, bring lists in"),
     "device.adopt": _change("device", "adopt an unknown device"),
     "device.change": _change("device", "change what is declared of a device"),
     "certificate.issue": _change("device", "give a device a certificate", fresh=True),

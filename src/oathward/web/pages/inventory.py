@@ -1,0 +1,172 @@
+"""The living inventory: every endpoint that was seen or declared, what is known of it and who says so.
+
+Rules:
+- The list pages by time last heard; its filters stand in the address, so that a view is a link.
+- What is not known is said so ("unknown"); it can be asked for.
+- Names that devices give themselves are printed, never believed: the page says who says what, and how sure that is.
+- What patients' devices send stands nowhere here: attributes of devices, addresses, counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from oathward.core.db import read
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.endpoints import views
+from oathward.endpoints.attributes import ATTRIBUTES
+from oathward.endpoints.model import Filters, Lifecycle
+from oathward.endpoints.types import TYPES
+from oathward.findings import views as findings
+from oathward.findings.model import Filters as FindingFilters
+from oathward.network import views as network
+from oathward.web.page import Page, Route, named
+from oathward.web.view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from oathward.endpoints.model import AttributeRow, Whole
+
+ROWS = 50
+PEERS_MAX = 50
+FACETS = {
+    "type": "Type",
+    "make": "Maker",
+    "unit": "Unit",
+    "realm": "Address realm",
+    "criticality": "Clinical criticality",
+    "os": "Operating system",
+    "lifecycle": "Stage of life",
+    "sort": "Where",
+}
+"""Facet, as it stands in the address -> its words."""
+
+SORTS = {"network": "on the network", "account": "off the network"}
+UNKNOWN = "-"
+"""In the address: nobody says anything of it."""
+
+SHOWS = {
+    "": "All",
+    "undeclared": "Nobody declared",
+    "declared": "Declared",
+    "conflict": "In conflict",
+}
+GROUPS = {
+    "identity": "What it is",
+    "software": "What runs on it",
+    "network": "How it speaks",
+    "care": "For care",
+    "place": "Where it is",
+    "upkeep": "Who looks after it",
+}
+
+
+def show(view: View) -> Response:
+    """List endpoints."""
+    wanted = _wanted(view)
+    with read(view.site.engine) as db:
+        found = views.page(db, view.site.site, wanted, after=view.asked("after"), limit=ROWS)
+        span = network.span(db, view.site.site)
+    return view.page(
+        "inventory.html",
+        chosen={name: view.asked(name) for name in FACETS},
+        facet_words=FACETS,
+        facets={name: _values(name, counts) for name, counts in found.facets.items() if name in FACETS},
+        found=found,
+        search=view.asked("search"),
+        shown=view.asked("show", known=SHOWS),
+        shows=SHOWS,
+        span=span,
+        types=TYPES,
+        unknown=UNKNOWN,
+    )
+
+
+def one(view: View) -> Response:
+    """Show one endpoint with everything that is known of it."""
+    id_, site = view.part("endpoint"), view.site.site
+    with read(view.site.engine) as db:
+        found = views.one(db, site, id_)
+        if found is None:
+            raise InputError("endpoint", "there is no such endpoint", reason=Reason.NOT_FOUND)
+        ids = {found.row.id, *(merge.other for merge in found.merges if not merge.undone_us)}
+        peers = network.peers(db, site, ids, limit=PEERS_MAX)
+        names = views.names(
+            db, site, sorted(ids | {p.endpoint for p in peers if p.endpoint} | _beside(found))
+        )
+        behind = views.children(db, site, found.row.id)
+        about = FindingFilters(about=found.row.id)
+        open_findings = (
+            findings.listed(db, site, about, view.now_us, limit=ROWS).rows if view.may("findings.see") else ()
+        )
+    return view.page(
+        "endpoint.html",
+        attributes=_grouped(found),
+        behind=behind,
+        findings=open_findings,
+        found=found,
+        groups=GROUPS,
+        names=names,
+        peers=peers,
+        type=TYPES.get(found.row.type),
+        types=TYPES,
+        words=ATTRIBUTES,
+    )
+
+
+def _wanted(view: View) -> Filters:
+    asked = {name: view.asked(name) for name in FACETS}
+    shown = view.asked("show", known=SHOWS)
+    return Filters(
+        search=view.asked("search"),
+        equal={name: value for name, value in asked.items() if value and value != UNKNOWN},
+        unknown=frozenset(name for name, value in asked.items() if value == UNKNOWN),
+        conflict=shown == "conflict",
+        undeclared=shown == "undeclared",
+        declared=shown == "declared",
+        ended=asked["lifecycle"] == Lifecycle.RETIRED.value,
+    )
+
+
+def _values(name: str, counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
+    """Give the values of a facet: as they stand in the address, in words, how many; what is unknown last."""
+    words = {"type": {key: one.words for key, one in TYPES.items()}, "sort": SORTS}.get(name, {})
+    known = [(value, words.get(value, value), count) for value, count in counts.items() if value]
+    return [
+        *sorted(known, key=lambda one: (-one[2], one[1])),
+        *([(UNKNOWN, "unknown", counts[""])] if counts.get("") else []),
+    ]
+
+
+def _grouped(found: Whole) -> dict[str, dict[str, list[AttributeRow]]]:
+    """Sort what is said into groups of attributes, in the order of their table."""
+    said: dict[str, list[AttributeRow]] = {}
+    for row in found.attributes:
+        said.setdefault(row.attribute, []).append(row)
+    grouped: dict[str, dict[str, list[AttributeRow]]] = {}
+    for name, attribute in ATTRIBUTES.items():
+        if name in said:
+            grouped.setdefault(attribute.group, {})[name] = said[name]
+    return grouped
+
+
+def _beside(found: Whole) -> set[str]:
+    """Name the endpoints that stand beside one: its gateway, whom it is in conflict with."""
+    ids = {found.row.parent, *(c.other for c in found.conflicts), *(c.endpoint for c in found.conflicts)}
+    return {id_ for id_ in ids if id_}
+
+
+PAGE = Page(
+    "Inventory",
+    (
+        Route("/inventory", show, action="inventory.see"),
+        Route("/inventory/{endpoint}", one, action="inventory.see", thing=named("area")),
+    ),
+    group="See",
+    key="5",
+    order=15,
+)
