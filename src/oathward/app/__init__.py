@@ -17,6 +17,7 @@ import oathward.changes.sql
 import oathward.consent.notices.sql
 import oathward.consent.sql
 import oathward.disclosures.sql
+import oathward.endpoints.sql
 import oathward.findings.sql
 import oathward.governance.sql
 import oathward.inventory.sql

@@ -24,9 +24,9 @@ from oathward.core.ids import uuid7
 from oathward.discovery.model import VALUE_LENGTH_MAX, MarkKind, Statement
 from oathward.endpoints import sql
 from oathward.endpoints.alone import alone
-from oathward.endpoints.attributes import ATTRIBUTES, VALUES_MAX, show, shown_of
+from oathward.endpoints.attributes import ALSO, ATTRIBUTES, VALUES_MAX, show, shown_of
 from oathward.endpoints.deriving import derived, di_of
-from oathward.endpoints.loading import attributes_of, catalogue_of, load, rows_of
+from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, rows_of
 from oathward.endpoints.model import AttributeRow, CatalogueRow, ConflictRow, Lease, RelationRow, Taken
 from oathward.endpoints.picture import DAY_US, Known, Picture
 from oathward.endpoints.resolving import resolve
@@ -85,6 +85,51 @@ def _take(engine: Engine, site: str, statements: Sequence[Statement], now_us: in
     return Taken(picture.counts, tuple(picture.conflicts.values()), changed)
 
 
+def settle_rows(engine: Engine, site: str, ids: Sequence[str], now_us: int) -> None:
+    """Write anew what lists show of endpoints, after what they have was moved. Whoever calls holds the inventory."""
+    with read(engine) as db:
+        group = [one for one in known_of(db, site, ids) if not one.merged]
+        for one in group:
+            _spoke(one)
+        prepared = _Group(
+            db, site, Picture(lambda _: uuid7(now_us // 1_000)), group, {}, now_us, "", quiet=True
+        )
+    with write(engine) as db:
+        prepared.put(db, ())
+        sql.count_conflicts(db, site, ids)
+
+
+def take_for(
+    engine: Engine, site: str, ids: Sequence[str], said: Statement, gone: Sequence[str], now_us: int, by: str
+) -> None:
+    """Write what a person says of endpoints, whoever they are; ``gone``: attributes of which a person says nothing any more."""
+    picture = Picture(lambda _: uuid7(now_us // 1_000))
+    for at in range(0, len(ids), _GROUP):
+        with read(engine) as db:
+            group = known_of(db, site, ids[at : at + _GROUP])
+            for known in group:
+                for name, value, confidence in said.facts:
+                    known.facts[name, value, said.source] = [said.at_us, said.at_us, confidence]
+            prepared = _Group(
+                db, site, picture, group, {}, now_us, by, without=(said.source, frozenset(gone))
+            )
+        with write(engine) as db:
+            prepared.put(db, ())
+
+
+def _spoke(known: Known) -> None:
+    """Say anew when an endpoint spoke, by the cards and addresses that it has."""
+    seen = [held for kind in MarkKind for _, held in known.values(kind)]
+    times = [(one.first_us, one.last_us) for one in seen]
+    times += [(one.from_us, one.until_us) for one in known.leases.values()]
+    if times:
+        known.first_us, known.last_us = min(one[0] for one in times), max(one[1] for one in times)
+    spoken = [(held.first_us, held.last_us) for _, held in known.values(MarkKind.MAC)]
+    spoken += [(one.from_us, one.until_us) for one in known.leases.values()]
+    known.began_us = min((one[0] for one in spoken), default=0)
+    known.spoke_us = max((one[1] for one in spoken), default=0)
+
+
 class _Group:
     """What is written of some endpoints in one transaction, prepared before it begins."""
 
@@ -97,6 +142,9 @@ class _Group:
         before: dict[str, set[Any]],
         now_us: int,
         by: str,
+        *,
+        quiet: bool = False,
+        without: tuple[str, frozenset[str]] = ("", frozenset()),
     ) -> None:
         self.site, self.group, self.picture = site, group, picture
         ids = {one.id for one in group}
@@ -114,7 +162,10 @@ class _Group:
             if known.merged:
                 self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
                 continue
-            attributes, gone = _fold(old, known, catalogue)
+            source, names = without
+            left = [one for one in old if not (one.source == source and one.attribute in names)]
+            attributes, gone = _fold(left, known, catalogue)
+            gone += [(one.attribute, one.value, one.source) for one in old if one not in left]
             marked = show(attributes)
             shown = shown_of(marked)
             row = columns_of(known, shown, rows.get(known.id), now_us)
@@ -123,7 +174,7 @@ class _Group:
             fresh = [one for one in marked if was.get(_key(one)) != one]
             self.attributes += [_attribute(site, known.id, one) for one in fresh]
             self.dropped += [(known.id, *one) for one in gone]
-            if not known.is_new:
+            if not known.is_new and not quiet:
                 self.leaves += _changes(
                     known, shown_of(old), shown, attributes, before.get(known.id, set()), now_us, by
                 )
@@ -173,6 +224,7 @@ def _fold(
     """Add what a batch said to what stood there; gives what stands now, and what gave way."""
     rows: dict[tuple[str, ...], AttributeRow] = {_key(one): one for one in old}
     for (name, value, source), (first, last, confidence) in known.facts.items():
+        name = ALSO.get(name, name)
         if name in ATTRIBUTES and value:
             said = AttributeRow(
                 name, value[:VALUE_LENGTH_MAX], source, int(first), int(last), confidence, origin=known.id

@@ -4,7 +4,7 @@
 |---|---|---|
 | ``udi`` | ``udi-di`` | read out of the UDI (``di_of``) |
 | ``udi-di`` | ``make``, ``model``, ``gmdn``, ``fda-code``, ``fda-class``, ``mri`` | the device catalogue, where it has it |
-| ``type`` | ``fda-code``, ``fda-class``, ``criticality``, ``consequence``, ``phi`` | what is usual for the type (``types``): weak |
+| ``type`` | ``fda-code``, ``fda-class``, ``criticality``, ``consequence``, ``stores-phi`` | what is usual for the type (``types``): weak |
 | ``os`` | ``os-end`` | the table of ``life`` |
 
 Source: 21 CFR 830.20; GS1 General Specifications (01); ANSI/HIBC 2.6; ICCBBA ISBT 128 (formats of a UDI).
@@ -78,7 +78,7 @@ def _of_type(row: AttributeRow) -> Iterator[AttributeRow]:
         ("fda-class", one.device_class),
         ("criticality", one.criticality),
         ("consequence", one.consequence),
-        ("phi", one.phi),
+        ("stores-phi", one.phi),
     ):
         if value:
             yield _from(row, name, value, min(row.confidence, USUAL), "type")

@@ -13,9 +13,17 @@ from sqlalchemy import Connection, func, or_, select
 
 from oathward.discovery.model import MarkKind, Statement
 from oathward.endpoints.marks import sort_marks
-from oathward.endpoints.model import AttributeRow, CatalogueRow, EndpointRow, Held, Lease, RelationRow
+from oathward.endpoints.model import (
+    AttributeRow,
+    CatalogueRow,
+    EndpointRow,
+    Held,
+    Lease,
+    MergeRow,
+    RelationRow,
+)
 from oathward.endpoints.picture import COMMON_MAX, DAY_US, Key, Known, Picture
-from oathward.endpoints.sql import (
+from oathward.endpoints.tables import (
     device_catalogue,
     endpoint,
     endpoint_attribute,
@@ -41,6 +49,7 @@ _ROW = (
     "realm",
     "segment",
     "parent",
+    "merged",
 )
 
 
@@ -202,4 +211,44 @@ def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, C
         query = select(*columns).where(device_catalogue.c.site == site, device_catalogue.c.udi_di.in_(some))
         for row in db.execute(query):
             found[row[0]] = CatalogueRow(*row)
+    return found
+
+
+def merge_of(db: Connection, site: str, id_: str) -> MergeRow | None:
+    """Read one merge or split."""
+    columns = [endpoint_merge.c[name] for name in MergeRow.__dataclass_fields__]
+    row = db.execute(
+        select(*columns).where(endpoint_merge.c.site == site, endpoint_merge.c.id == id_)
+    ).first()
+    return None if row is None else MergeRow(*row)
+
+
+def merged_into(db: Connection, site: str, id_: str) -> set[str]:
+    """Give all that became part of an endpoint, by others too."""
+    found, asked = set[str](), {id_}
+    while asked:
+        query = select(endpoint.c.id).where(endpoint.c.site == site, endpoint.c.merged.in_(sorted(asked)))
+        asked = set(db.execute(query).scalars()) - found
+        found |= asked
+    return found
+
+
+def top_of(db: Connection, site: str, id_: str) -> str:
+    """Say what an endpoint is part of by now; itself where it stands alone."""
+    while True:
+        query = select(endpoint.c.merged).where(endpoint.c.site == site, endpoint.c.id == id_)
+        into = db.execute(query).scalar()
+        if not into:
+            return id_
+        id_ = into
+
+
+def known_of(db: Connection, site: str, ids: Sequence[str]) -> list[Known]:
+    """Read endpoints with their marks, and the addresses each was seen with last."""
+    found = list(_endpoints(db, site, sorted(ids)))
+    by_id = {one.id: one for one in found}
+    for lease in sorted(
+        _leases_of(db, site, endpoint_lease.c.endpoint, sorted(ids)), key=lambda one: one.until_us
+    ):
+        by_id[lease.endpoint].leases[lease.realm, lease.address] = lease
     return found

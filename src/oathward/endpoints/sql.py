@@ -1,6 +1,6 @@
-"""Tables of the living inventory and the SQL that writes them: ``endpoint`` and those beside it, ``device_catalogue``.
+"""The SQL that writes the tables of the living inventory.
 
-Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
+Deliberately absent: reading (``loading``, ``views``).
 """
 
 from __future__ import annotations
@@ -10,146 +10,30 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, Float, Index, Integer, Table, Text, insert, update
+from sqlalchemy import Connection, Table, insert, select, update
 
-from oathward.core.db import METADATA, direct, for_dialect, where_in
+from oathward.core.db import direct, for_dialect, where_in
 from oathward.endpoints.model import (
     CatalogueRow,
     ConflictRow,
-    EndpointRow,
     Held,
     Lease,
     MergeRow,
     RelationRow,
 )
 from oathward.endpoints.picture import Key
+from oathward.endpoints.tables import (
+    device_catalogue,
+    endpoint,
+    endpoint_attribute,
+    endpoint_conflict,
+    endpoint_lease,
+    endpoint_mark,
+    endpoint_merge,
+    endpoint_relation,
+)
 
 Values = tuple[Any, ...]
-
-_WHOLE = {"first_us", "last_us", "lifecycle_us", "conflicts"}
-
-endpoint = Table(
-    "endpoint",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    *(
-        Column(
-            one.name, BigInteger if one.name in _WHOLE else Text, nullable=False, primary_key=one.name == "id"
-        )
-        for one in fields(EndpointRow)
-    ),
-    Column("began_us", BigInteger, nullable=False),
-    Column("spoke_us", BigInteger, nullable=False),
-    Column("segment_us", BigInteger, nullable=False),
-    Column("search", Text, nullable=False),
-    Index("endpoint_seen", "site", "merged", "last_us", "id"),
-    *(
-        Index(f"endpoint_{name}", "site", "merged", name)
-        for name in ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
-    ),
-)
-endpoint_mark = Table(
-    "endpoint_mark",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("endpoint", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("scope", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("origin", Text, primary_key=True),
-    Column("first_us", BigInteger, nullable=False),
-    Column("last_us", BigInteger, nullable=False),
-    Column("ended_us", BigInteger, nullable=False),
-    Column("fronts", Integer, nullable=False),
-    Index("endpoint_mark_value", "site", "kind", "value"),
-)
-endpoint_attribute = Table(
-    "endpoint_attribute",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("endpoint", Text, primary_key=True),
-    Column("attribute", Text, primary_key=True),
-    Column("value", Text, primary_key=True),
-    Column("source", Text, primary_key=True),
-    Column("origin", Text, primary_key=True),
-    Column("first_us", BigInteger, nullable=False),
-    Column("last_us", BigInteger, nullable=False),
-    Column("confidence", Float, nullable=False),
-    Column("shown", Integer, nullable=False),
-    Column("conflict", Integer, nullable=False),
-    Index("endpoint_attribute_value", "site", "attribute", "shown", "value"),
-)
-endpoint_lease = Table(
-    "endpoint_lease",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("id", Text, primary_key=True),
-    Column("realm", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("from_us", BigInteger, nullable=False),
-    Column("until_us", BigInteger, nullable=False),
-    Column("endpoint", Text, nullable=False),
-    Column("mac", Text, nullable=False),
-    Column("origin", Text, nullable=False),
-    Index("endpoint_lease_address", "site", "address", "realm", "from_us"),
-    Index("endpoint_lease_endpoint", "site", "endpoint", "until_us"),
-    Index("endpoint_lease_until", "site", "until_us"),
-)
-endpoint_relation = Table(
-    "endpoint_relation",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    Column("kind", Text, primary_key=True),
-    Column("child", Text, primary_key=True),
-    Column("parent", Text, primary_key=True),
-    Column("first_us", BigInteger, nullable=False),
-    Column("last_us", BigInteger, nullable=False),
-    Index("endpoint_relation_parent", "site", "parent"),
-)
-endpoint_conflict = Table(
-    "endpoint_conflict",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    *(
-        Column(
-            one.name,
-            BigInteger if one.name.endswith("_us") or one.name == "times" else Text,
-            nullable=False,
-            primary_key=one.name == "id",
-        )
-        for one in fields(ConflictRow)
-    ),
-    Index("endpoint_conflict_one", "site", "endpoint"),
-    Index("endpoint_conflict_other", "site", "other"),
-)
-endpoint_merge = Table(
-    "endpoint_merge",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    *(
-        Column(
-            one.name,
-            BigInteger if one.name.endswith("_us") else Text,
-            nullable=False,
-            primary_key=one.name == "id",
-        )
-        for one in fields(MergeRow)
-    ),
-    Index("endpoint_merge_into", "site", "into"),
-    Index("endpoint_merge_other", "site", "other"),
-)
-device_catalogue = Table(
-    "device_catalogue",
-    METADATA,
-    Column("site", Text, primary_key=True),
-    *(
-        Column(one.name, Text, nullable=False, primary_key=one.name == "udi_di")
-        for one in fields(CatalogueRow)
-    ),
-)
-
-_MARK_SET = ("first_us", "last_us", "ended_us", "fronts")
-_ATTRIBUTE_SET = ("first_us", "last_us", "confidence", "shown", "conflict")
 
 
 def put_endpoints(db: Connection, rows: Sequence[Values]) -> None:
@@ -226,9 +110,9 @@ def put_conflicts(db: Connection, site: str, rows: Collection[ConflictRow]) -> N
 
 
 def close_conflicts(db: Connection, site: str, one: str, other: str, now_us: int) -> None:
-    """Close the conflicts between two endpoints: a person said what is so."""
+    """Close the conflicts between two endpoints, or of those that spoke as ``one``: a person said what is so."""
     table = endpoint_conflict.c
-    pair = sorted((one, other))
+    pair = sorted((one, other)) if other else (one, "")
     db.execute(
         update(endpoint_conflict)
         .where(table.site == site, table.endpoint == pair[0], table.other == pair[1], table.closed_us == 0)
@@ -295,6 +179,54 @@ def move_mark(db: Connection, site: str, from_: str, to: str, key: Key) -> int:
 def set_merged(db: Connection, site: str, id_: str, into: str) -> None:
     """Note what an endpoint became part of; empty where it stands alone again."""
     direct(db, "UPDATE endpoint SET merged = ? WHERE site = ? AND id = ?", (into, site, id_))
+
+
+def stand_again(db: Connection, site: str, id_: str) -> None:
+    """Take back that cards of an endpoint were replaced: a person says that they are one."""
+    direct(
+        db,
+        "UPDATE endpoint_mark SET ended_us = 0 WHERE site = ? AND endpoint = ? AND ended_us > 0",
+        (site, id_),
+    )
+
+
+def splits_between(db: Connection, site: str, one: str, other: str) -> list[str]:
+    """List the splits that keep two endpoints apart."""
+    text = (
+        "SELECT id FROM endpoint_merge WHERE site = ? AND act = 'split' AND undone_us = 0"
+        ' AND (("into" = ? AND other = ?) OR ("into" = ? AND other = ?))'
+    )
+    return [row[0] for row in direct(db, text, (site, one, other, other, one)).fetchall()]
+
+
+def count_marks(db: Connection, site: str, id_: str) -> int:
+    """Count the marks and the leases of an endpoint."""
+    text = (
+        "SELECT (SELECT count(*) FROM endpoint_mark WHERE site = ? AND endpoint = ?)"
+        " + (SELECT count(DISTINCT address) FROM endpoint_lease WHERE site = ? AND endpoint = ?)"
+    )
+    return int(direct(db, text, (site, id_, site, id_)).fetchall()[0][0])
+
+
+def copy_endpoint(db: Connection, site: str, from_: str, new: str) -> None:
+    """Begin an endpoint like another, with nothing said of it and no mark."""
+    table = endpoint.c
+    row = dict(db.execute(select(endpoint).where(table.site == site, table.id == from_)).one()._mapping)  # noqa: SLF001  its public name
+    kept = {
+        "site",
+        "sort",
+        "first_us",
+        "last_us",
+        "realm",
+        "segment",
+        "lifecycle",
+        "lifecycle_us",
+        "began_us",
+        "spoke_us",
+        "segment_us",
+    }
+    blank = {name: "" if isinstance(value, str) else 0 for name, value in row.items() if name not in kept}
+    db.execute(insert(endpoint).values(**(row | blank | {"id": new})))
 
 
 def put_catalogue(db: Connection, site: str, rows: Sequence[CatalogueRow]) -> None:

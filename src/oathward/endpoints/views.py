@@ -28,7 +28,7 @@ from oathward.endpoints.model import (
     Whole,
 )
 from oathward.endpoints.picture import HOLD_US, HOUR_US, SKEW_US
-from oathward.endpoints.sql import (
+from oathward.endpoints.tables import (
     endpoint,
     endpoint_attribute,
     endpoint_conflict,

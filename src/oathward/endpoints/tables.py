@@ -1,0 +1,135 @@
+"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``.
+
+Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, Text
+
+from oathward.core.db import METADATA
+from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow
+
+_WHOLE = {"first_us", "last_us", "lifecycle_us", "conflicts"}
+
+endpoint = Table(
+    "endpoint",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name, BigInteger if one.name in _WHOLE else Text, nullable=False, primary_key=one.name == "id"
+        )
+        for one in fields(EndpointRow)
+    ),
+    Column("began_us", BigInteger, nullable=False),
+    Column("spoke_us", BigInteger, nullable=False),
+    Column("segment_us", BigInteger, nullable=False),
+    Column("search", Text, nullable=False),
+    Index("endpoint_seen", "site", "merged", "last_us", "id"),
+    *(
+        Index(f"endpoint_{name}", "site", "merged", name)
+        for name in ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
+    ),
+)
+endpoint_mark = Table(
+    "endpoint_mark",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("scope", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("ended_us", BigInteger, nullable=False),
+    Column("fronts", Integer, nullable=False),
+    Index("endpoint_mark_value", "site", "kind", "value"),
+)
+endpoint_attribute = Table(
+    "endpoint_attribute",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("endpoint", Text, primary_key=True),
+    Column("attribute", Text, primary_key=True),
+    Column("value", Text, primary_key=True),
+    Column("source", Text, primary_key=True),
+    Column("origin", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Column("confidence", Float, nullable=False),
+    Column("shown", Integer, nullable=False),
+    Column("conflict", Integer, nullable=False),
+    Index("endpoint_attribute_value", "site", "attribute", "shown", "value"),
+)
+endpoint_lease = Table(
+    "endpoint_lease",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("realm", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Column("until_us", BigInteger, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Index("endpoint_lease_address", "site", "address", "realm", "from_us"),
+    Index("endpoint_lease_endpoint", "site", "endpoint", "until_us"),
+    Index("endpoint_lease_until", "site", "until_us"),
+)
+endpoint_relation = Table(
+    "endpoint_relation",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("child", Text, primary_key=True),
+    Column("parent", Text, primary_key=True),
+    Column("first_us", BigInteger, nullable=False),
+    Column("last_us", BigInteger, nullable=False),
+    Index("endpoint_relation_parent", "site", "parent"),
+)
+endpoint_conflict = Table(
+    "endpoint_conflict",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            BigInteger if one.name.endswith("_us") or one.name == "times" else Text,
+            nullable=False,
+            primary_key=one.name == "id",
+        )
+        for one in fields(ConflictRow)
+    ),
+    Index("endpoint_conflict_one", "site", "endpoint"),
+    Index("endpoint_conflict_other", "site", "other"),
+)
+endpoint_merge = Table(
+    "endpoint_merge",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            BigInteger if one.name.endswith("_us") else Text,
+            nullable=False,
+            primary_key=one.name == "id",
+        )
+        for one in fields(MergeRow)
+    ),
+    Index("endpoint_merge_into", "site", "into"),
+    Index("endpoint_merge_other", "site", "other"),
+)
+device_catalogue = Table(
+    "device_catalogue",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(one.name, Text, nullable=False, primary_key=one.name == "udi_di")
+        for one in fields(CatalogueRow)
+    ),
+)
