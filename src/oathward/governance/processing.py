@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oathward.core.labels import CLASSES, ROLES
-from oathward.governance.derive import DATA_SETS, DataSet
+from oathward.governance.data_sets import DATA_SETS, DataSet
 from oathward.governance.findings import Register
 from oathward.governance.model import AgreementKind, AgreementRow, EntryKind
 from oathward.policy.bundle import Bundle

@@ -8,7 +8,8 @@ from tests.unit.governance.office import DAY, DUA, NOW, REGISTRY, YEAR
 
 from oathward.core.db import read, write
 from oathward.governance import actions, views
-from oathward.governance.derive import DATA_SETS, digest_of
+from oathward.governance.data_sets import DATA_SETS
+from oathward.governance.derive import digest_of
 from oathward.governance.model import AssessedKind, EntryKind, Lifecycle
 
 OWNED = {"owner": "p-ann", "steward": "p-bob", "state": Lifecycle.ACTIVE}
@@ -147,7 +148,7 @@ def test_persons_that_are_not_believed_are_a_finding(office):
 
 
 def test_every_table_belongs_to_a_data_set():
-    """Who adds a table says whose data it holds: in ``derive.DATA_SETS``."""
+    """Who adds a table says whose data it holds: in ``data_sets.DATA_SETS``."""
     tables = set(rules.tables(rules.real_sources()))
     claimed = [table for one in DATA_SETS for table in one.tables]
     assert len(claimed) == len(set(claimed)), "and to one alone"
