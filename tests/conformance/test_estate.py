@@ -32,7 +32,7 @@ def estate(tmp_path_factory):
 
 
 def asked(estate, *more):
-    command = ["tshark", "-r", str(estate / "north" / "heads.pcap"), *ASK, *more]
+    command = ["tshark", "-r", str(estate / "north" / "heads" / "2026-05-04.pcap"), *ASK, *more]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -1,4 +1,4 @@
-"""A small capture for each site: the first message of each day of every device that says on the wire who it is.
+"""Small captures for each site, one a day: the first message of each day of every device that says on the wire who it is.
 
 Rules:
 - A connection is opened, one message goes each way, it is closed; headers and checksums are whole, so that any reader of captures can judge them.
@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 from oathward_sim import names
+from oathward_sim.estate.kinds import GATEWAY
 from oathward_sim.estate.population import START, Device
 from oathward_sim.hl7 import components, frame, message, segment, stamp
 
@@ -41,12 +43,17 @@ Turn = tuple[bytes, bytes]
 
 
 class Heads:
-    """The capture of one site, open for writing."""
+    """The captures of one site, one a day, open for writing.
 
-    def __init__(self, path: Path, rng: Random) -> None:
-        self._out = path.open("wb")
-        self._out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1))
-        self._rng = rng
+    Args:
+        folder: of the captures; it is made.
+    """
+
+    def __init__(self, folder: Path, rng: Random) -> None:
+        folder.mkdir()
+        self._folder, self._rng = folder, rng
+        self._day = ""
+        self._out: BinaryIO | None = None
         self._told: dict[int, int] = {}
         self._frames: list[tuple[int, bytes]] = []
 
@@ -66,12 +73,16 @@ class Heads:
         if subjects[0].kind.speaks == "dicom":
             turns = _association(speaker, at, hour)
         else:
-            bodies = [_report(one, at, hour, self._rng) for one in subjects]
+            bodies = [_report(one, speaker, at, hour, self._rng) for one in subjects]
             turns = [(frame(body), frame(_answer(at, n))) for n, body in enumerate(bodies)]
         self._conversation(round(at.timestamp() * 1_000_000), client, server, port, turns)
 
-    def flush(self) -> None:
-        """Write the hour, by time."""
+    def flush(self, day: str) -> None:
+        """Write the hour, by time, into the capture of a day."""
+        if self._out is None or day != self._day:
+            self.close()
+            self._day, self._out = day, (self._folder / f"{day}.pcap").open("wb")
+            self._out.write(struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65_535, 1))
         for at_us, data in sorted(self._frames):
             self._out.write(
                 struct.pack("<IIII", at_us // 1_000_000, at_us % 1_000_000, len(data), len(data)) + data
@@ -79,8 +90,9 @@ class Heads:
         self._frames.clear()
 
     def close(self) -> None:
-        """End the capture."""
-        self._out.close()
+        """End the day."""
+        if self._out is not None:
+            self._out.close()
 
     def _conversation(self, at_us: int, client: End, server: End, port: int, turns: Sequence[Turn]) -> None:
         """Write a connection: what the client sends in each turn, and the answer."""
@@ -132,14 +144,16 @@ def _serial(device: Device, hour: int) -> str:
     return device.before["serial"] if "serial" in device.before and hour < device.fate_h else device.serial
 
 
-def _report(device: Device, at: datetime, hour: int, rng: Random) -> bytes:
-    """One observation of a device that names itself (OBX-18, EI: entity, namespace, universal id and its type)."""
+def _report(device: Device, speaker: Device, at: datetime, hour: int, rng: Random) -> bytes:
+    """One observation, of a device by who speaks for it (OBX-18, EI: entity, namespace, universal id and its type)."""
     family, given = rng.choice(names.FAMILY), rng.choice(names.GIVEN_FEMALE)
     equipment = components(
         _serial(device, hour), device.maker.upper(), device.eui64.upper(), "EUI-64" if device.eui64 else ""
     )
+    # An intruder says that it is the device; a gateway says who it is itself.
+    own = speaker if speaker.kind is GATEWAY else device
     application = components(
-        f"{device.maker.upper()}_{device.model}", device.eui64.upper(), "EUI-64" if device.eui64 else ""
+        f"{own.maker.upper()}_{own.model}", own.eui64.upper(), "EUI-64" if own.eui64 else ""
     )
     control_id = f"{device.id}-{at:%d%H%M%S}"
     head = {

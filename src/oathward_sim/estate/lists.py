@@ -61,10 +61,7 @@ def write(
     for name, hour in (("cmms-first.csv", 0), ("cmms-last.csv", hours)):
         _cmms(folder / name, realm, listed, wrong, hour, truth, hours)
     netbox = [d for d in listed if d.nics and (not d.kind.medical or rng.random() < 0.3)]
-    rows = [_netbox(device, realm, addresses) for device in netbox]
-    (folder / "netbox.json").write_bytes(
-        orjson.dumps({"count": len(rows), "next": None, "previous": None, "results": rows})
-    )
+    (folder / "netbox.json").write_bytes(orjson.dumps(_netbox(netbox, realm, addresses)))
     with (folder / "plan.csv").open("w", newline="", encoding="utf-8") as out:
         plan = csv.writer(out)
         plan.writerow(("realm", "network", "segment", "vlan", "zone"))
@@ -73,7 +70,7 @@ def write(
         papers = csv.writer(out)
         papers.writerow(("realm", "kind", "recipient", "port", "transport"))
         papers.writerows((realm, *row) for row in _declared())
-    _vendor(folder / "wearables.csv", [d for d in own if d.account], hours)
+    _vendor(folder, people, [d for d in own if d.account])
 
 
 def _chosen(rng: Random, rows: list[Device]) -> dict[int, tuple[str, str]]:
@@ -128,7 +125,9 @@ def _cmms(
 def _row(device: Device, hour: int, how: str, said: str) -> dict[str, str]:
     old = device.before if hour < device.fate_h else {}
     # A third of the rows never had a network address: nobody reads it off the back of a device.
-    mac = old.get("mac", device.nics[0].mac) if device.nics and device.number % 3 else ""
+    macs = [nic.mac for nic in device.nics if device.number % 3]
+    if macs and "mac" in old:
+        macs[0] = old["mac"]
     unit = said if how == "place-of-before" else device.unit
     written = START - timedelta(days=device.number % 120)
     return {
@@ -140,7 +139,7 @@ def _row(device: Device, hour: int, how: str, said: str) -> dict[str, str]:
         "Department": unit,
         "Location": f"{unit}-{device.number % 40:02d}",
         "Owner": "clinical engineering",
-        "MAC Address": said if how == "card-of-another" else mac.upper().replace(":", "-"),
+        "MAC Address": said if how == "card-of-another" else ", ".join(macs).upper().replace(":", "-"),
         "Host Name": old.get("host", device.host),
         "Status": "retired" if device.fate == "retired" and hour else "in use",
         "Last PM": f"{written:%d.%m.%Y}",
@@ -148,48 +147,67 @@ def _row(device: Device, hour: int, how: str, said: str) -> dict[str, str]:
     }
 
 
-def _netbox(device: Device, realm: str, addresses: Mapping[int, int]) -> dict[str, Any]:
-    """One device as NetBox's REST API gives it, with its interfaces."""
-    address = (
-        f"{IPv4Address(addresses[device.number])}/16" if device.fixed and device.number in addresses else None
-    )
-    return {
-        "id": device.number + 1,
-        "name": device.host or None,
-        "device_type": {"manufacturer": {"name": device.maker, "slug": device.maker.lower()}, "model": device.model, "slug": device.model.lower()},
-        "role": {"name": device.kind.word, "slug": device.kind.word},
-        "serial": device.serial,
-        "asset_tag": device.tag,
-        "site": {"name": realm, "slug": realm},
-        "location": {"name": device.unit, "slug": device.unit.lower()},
-        "status": {"value": "offline" if device.fate == "retired" else "active"},
-        "primary_ip4": {"address": address, "family": {"value": 4}} if address else None,
-        "interfaces": [
-            {"name": f"{'wlan' if nic.wireless else 'eth'}{n}", "mac_address": nic.mac.upper()} for n, nic in enumerate(device.nics) if not nic.random
-        ],
-    }  # fmt: skip
+def _netbox(
+    devices: list[Device], realm: str, addresses: Mapping[int, int]
+) -> dict[str, list[dict[str, Any]]]:
+    """Devices, their interfaces and addresses as NetBox's REST API gives them."""
+    found: dict[str, list[dict[str, Any]]] = {"devices": [], "interfaces": [], "ip_addresses": []}
+    for device in devices:
+        maker = {"name": device.maker, "slug": device.maker.lower()}
+        found["devices"].append({
+            "id": device.number + 1,
+            "name": device.host or None,
+            "device_type": {"manufacturer": maker, "model": device.model, "slug": device.model.lower()},
+            "role": {"name": device.kind.word, "slug": device.kind.word},
+            "serial": device.serial,
+            "asset_tag": device.tag,
+            "site": {"name": realm, "slug": realm},
+            "location": {"name": device.unit, "slug": device.unit.lower()},
+            "status": {"value": "offline" if device.fate == "retired" else "active"},
+        })  # fmt: skip
+        for n, nic in enumerate(device.nics):
+            id_ = 4 * device.number + n + 1
+            name = f"{'wlan' if nic.wireless else 'eth'}{n}"
+            mac = None if nic.random else nic.mac.upper()
+            found["interfaces"].append(
+                {"id": id_, "device": {"id": device.number + 1}, "name": name, "mac_address": mac}
+            )
+            if device.fixed and not nic.wireless and device.number in addresses:
+                found["ip_addresses"].append({
+                    "id": id_,
+                    "address": f"{IPv4Address(addresses[device.number])}/16",
+                    "assigned_object_type": "dcim.interface",
+                    "assigned_object_id": id_,
+                })  # fmt: skip
+    return found
 
 
-def _vendor(path: Path, devices: list[Device], hours: int) -> None:
-    with path.open("w", newline="", encoding="utf-8") as out:
-        table = csv.writer(out)
-        table.writerow(("vendor", "account", "type", "model", "serial", "hub", "last heard"))
-        by_number = {d.number: d for d in devices}
-        for device in devices:
-            vendor, _, account = device.account.partition("|")
-            hub = by_number[device.behind].account.partition("|")[2] if device.behind in by_number else ""
-            heard = START + timedelta(hours=hours - device.number % hours)
-            table.writerow(
-                (
-                    vendor,
+def _vendor(folder: Path, people: Population, devices: list[Device]) -> None:
+    """One list a maker, of its wearables and hubs, as its cloud last heard of them."""
+    by_maker: dict[str, list[Device]] = {}
+    for device in devices:
+        by_maker.setdefault(device.maker.lower(), []).append(device)
+    for maker, those in sorted(by_maker.items()):
+        with (folder / f"wearables-{maker}.csv").open("w", newline="", encoding="utf-8") as out:
+            table = csv.writer(out)
+            table.writerow(("account", "type", "model", "serial", "hub", "last heard"))
+            for device in those:
+                hub = people.devices[device.behind] if device.behind >= 0 else None
+                # A hub of another maker is none of its business.
+                behind = (
+                    hub.account.partition("|")[2] if hub is not None and hub.maker == device.maker else ""
+                )
+                heard = START + timedelta(hours=people.hours - device.number % people.hours)
+                account = device.account.partition("|")[2]
+                row = (
                     account,
                     device.kind.word,
                     device.model,
                     device.serial,
-                    hub,
+                    behind,
                     f"{heard:%Y-%m-%dT%H:%M:%SZ}",
                 )
-            )
+                table.writerow(row)
 
 
 def _declared() -> Iterator[tuple[str, str, int, str]]:

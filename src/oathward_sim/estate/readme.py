@@ -29,11 +29,11 @@ Each site has a folder. All sites have the same address plan, so say the realm w
 | file | what |
 |---|---|
 | `zeek/DAY/*.log` | the sensor's logs: conn, dhcp, ssl, x509, http, dns, software, mqtt_connect, known_devices. `north` writes JSON, `south` Zeek's own tab-separated form, `west` JSON compressed |
-| `heads.pcap` | the first message of each day of every device that says who it is: HL7 over MLLP with OBX-18, DICOM associations |
+| `heads/DAY.pcap` | the first message of each day of every device that says who it is: HL7 over MLLP with OBX-18, DICOM associations |
 | `radius.detail` | which card came to which wireless network |
 | `cmms-first.csv`, `cmms-last.csv` | the CMMS export of the first and of the last hour |
 | `netbox.json` | what NetBox has, as its API gives it |
-| `wearables.csv` | what makers tell of wearables and hubs: off the network |
+| `wearables-MAKER.csv` | what makers tell of their wearables and hubs: off the network |
 | `plan.csv` | networks, segments, zones |
 | `declared.csv` | who may talk to whom, as the papers say; some of it nobody does |
 

@@ -65,7 +65,7 @@ class Site:
         self.traffic = Traffic(
             folder, self.realm, STYLES[number % len(STYLES)], people, self.addresses, truth, self._rng
         )
-        self.heads = Heads(folder / "heads.pcap", self._rng)
+        self.heads = Heads(folder / "heads", self._rng)
         self._accounting = Accounting(folder / "radius.detail")
 
     def tell(self) -> int:
@@ -74,9 +74,9 @@ class Site:
             for device in self._here:
                 if any(begin <= hour < until for site, begin, until in device.stays if site == self.number):
                     self._hour_of(device, hour)
-            at = START + timedelta(hours=hour)
-            self.traffic.end_hour(f"{at:%Y-%m-%d}")
-            self.heads.flush()
+            day = f"{START + timedelta(hours=hour):%Y-%m-%d}"
+            self.traffic.end_hour(day)
+            self.heads.flush(day)
             self._accounting.flush()
         for held in self._held.values():
             self._ends(held)
@@ -175,8 +175,8 @@ class Site:
                 self._held[device.number, n] = held
         if held is None or at_s >= held.renew_s:
             held = self._asks(device, n, nic, segment, held, at_s, hour)
-        elif held.since_s == 0.0 and held.until_s == float("inf"):
-            held.since_s = at_s
+        elif held.last_s == 0.0:
+            held.since_s = hour * _HOUR_S
         return held
 
     def _asks(
