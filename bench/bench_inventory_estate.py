@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import oathward.endpoints.sql
-from oathward.endpoints.actions import take
-
 import oathward.ledger.tables  # noqa: F401  these declare their tables
 from bench import chart, numbers
 from bench.estate import Evidence, Judged, LeaseSeen, MarkSeen, Truth, judge
@@ -32,6 +30,7 @@ from oathward.discovery.lists.proposing import propose
 from oathward.discovery.lists.reading import How, Told, format_of, formats
 from oathward.discovery.model import Around, Statement
 from oathward.discovery.observer import HEAD_BYTES, observer_of
+from oathward.endpoints.actions import take
 from oathward_sim.estate.make import make
 from oathward_sim.estate.population import START
 
