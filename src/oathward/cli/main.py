@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
+        "inventory": "The living inventory: import, reconcile and export lists.",
         "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
         "trace": "Where a message or a patient's data went, and what something that was released came from.",

@@ -1,0 +1,86 @@
+"""`oathward inventory import` and `reconcile` on a real data folder: a list taken in, and compared with what was known."""
+
+import io
+import json
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from oathward.cli.main import run
+
+LIST = """Asset No;Serial;Manufacturer;MAC Address;Room;Last PM
+4711;SN1;Acme;00-1b-c5-00-0a-1f;West 3;04/05/2026
+4712;SN2;Acme;;West 4;05/06/2026
+"""
+
+
+@pytest.fixture
+def oathward(data, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def ask(*arguments: str, code: int = 0):
+        assert (
+            run(
+                [
+                    "inventory",
+                    *arguments,
+                    "--json",
+                    *(() if "--wizard" in arguments else ("--data", str(data))),
+                ]
+            )
+            == code
+        )
+        said = capsys.readouterr()
+        return json.loads(said.out if code == 0 else said.err)
+
+    (tmp_path / "l.csv").write_text(LIST)
+    return ask
+
+
+@pytest.fixture
+def mapped(oathward, tmp_path):
+    proposed = oathward("import", "l.csv", "--wizard", "--mapping", "m.toml")
+    assert proposed["undecided"] == ["Last PM"]
+    mapping = tmp_path / "m.toml"
+    assert (
+        oathward("reconcile", "l.csv", "--mapping", "m.toml", code=65)["where"] == "mapping: columns.Last PM"
+    )
+    mapping.write_text(mapping.read_text().replace('"?"', '"%d/%m/%Y"'))
+    return oathward
+
+
+def test_a_list_is_compared_taken_and_compared_again(mapped, tmp_path):
+    again = ("l.csv", "--mapping", "m.toml")
+    assert mapped("import", *again, "--dry-run")["counts"] == {"rows": 2, "new": 2}
+    assert mapped("import", *again)["taken"]["new"] == 2
+    assert mapped("reconcile", *again)["counts"] == {"rows": 2, "same": 2}
+    (tmp_path / "l.csv").write_text(LIST.replace("West 3", "East 9").partition("4712")[0] + "x;y\n")
+    found = mapped("reconcile", *again)
+    assert found["counts"] == {"rows": 1, "differs": 1, "gone": 1, "refused": 1}
+    [difference] = found["differences"]
+    assert (difference["line"], difference["attribute"], difference["value"]) == (2, "location", "East 9")
+    assert difference["others"] == [{"value": "West 3", "source": "cmms"}]
+    assert [one["tag"] for one in found["gone"]] == ["4712"]
+    assert found["refused"][0]["line"] == 3
+    assert "gone" not in mapped("reconcile", *again, "--realm", "north")["counts"]
+    assert mapped("import", *again, "--as-of", "2999-01-01", code=65)["error"] == "observation.time"
+
+
+def test_what_the_site_says_stands_beside_what_another_source_says(mapped, tmp_path):
+    device = {"id": 1, "asset_tag": "4711", "device_type": {"model": "P1"}, "location": {"name": "Store"}}
+    (tmp_path / "n.json").write_text(json.dumps({"results": [device]}))
+    mapped("import", "l.csv", "--mapping", "m.toml")
+    found = mapped("import", "n.json")
+    assert (found["counts"]["differs"], found["taken"].get("new", 0)) == (1, 0)
+    assert found["differences"][0]["others"] == [{"value": "West 3", "source": "cmms"}]
+
+
+def test_what_is_no_list_says_what_would_be(oathward, tmp_path, monkeypatch):
+    (tmp_path / "x").write_bytes(b"\0\1\2")
+    assert oathward("import", "x", code=65)["error"] == "message.format-unsupported"
+    assert oathward("import", "l.csv", code=65)["error"] == "observation.columns"
+    assert oathward("import", "none.csv", code=66)["where"] == "none.csv"
+    assert oathward("import", "l.csv", "--format", "cmsm", code=65)["where"] == "--format"
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False))
+    assert oathward("import", "-", code=65)["error"] == "message.empty"
