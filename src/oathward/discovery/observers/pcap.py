@@ -41,7 +41,8 @@ from oathward.discovery.packets.source import Source, opened
 
 ROWS_MAX = 10_000
 PACKETS_MAX = 200_000
-"""After so many packets, or rows, what was seen is given out."""
+WAIT_US = 10_000_000
+"""After so many rows, packets, or so much of the capture's time, what was seen is given out."""
 
 
 def read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
@@ -49,15 +50,12 @@ def read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     notes = Notes(around)
     source = Source(stream)
     flows = Flows(notes)
-    given = 0
+    given, given_us = 0, 0
     for _ in flows.run(Capture(source, notes.refused).packets()):
-        due = (
-            len(flows.rows) >= ROWS_MAX
-            or len(notes.statements) >= ROWS_MAX
-            or flows.packets - given >= PACKETS_MAX
-        )
-        if due:
-            given = flows.packets
+        noted = max(len(flows.rows), len(notes.statements))
+        waited = abs(flows.now_us - given_us) >= WAIT_US and noted
+        if waited or noted >= ROWS_MAX or flows.packets - given >= PACKETS_MAX:
+            given, given_us = flows.packets, flows.now_us
             yield from _seen(flows, notes, source)
     flows.finish()
     yield from _seen(flows, notes, source)

@@ -59,13 +59,13 @@ _IPV4_PLAIN = b"\x08\x00\x45"
 
 
 class Flows:
-    """All flows of one capture. ``rows`` and ``clear``: what is over since somebody took them."""
+    """All flows of one capture. ``rows`` and ``clear``: what is over since somebody took them. ``now_us``: the capture's time."""
 
     def __init__(self, notes: Notes, flows_max: int = FLOWS_MAX) -> None:
         self.notes = notes
         self.rows: list[Row] = []
         self.clear: list[Clear] = []
-        self.packets = 0
+        self.packets = self.now_us = 0
         self._flows_max = flows_max
         self._flows: dict[int, Conversation] = {}
         self._tables: dict[int, dict[bytes, Half]] = {TCP: {}, UDP: {}}
@@ -80,11 +80,12 @@ class Flows:
     def run(self, packets: Iterator[Packet | None]) -> Iterator[None]:
         """Take all packets; yields wherever what is at hand is used up, for what was noted to be taken."""
         from_us, until_us, usual = self.notes.around.from_us, self.notes.around.until_us, self._usual
-        count = 0
+        count, us = 0, self.now_us
         for packet in packets:
             if packet is None:
                 self.packets += count
                 count = 0
+                self.now_us = us
                 yield
                 continue
             us, data, _, link = packet
