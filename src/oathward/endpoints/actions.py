@@ -184,6 +184,7 @@ class _Group:
         site = self.site
         for join in self.joins:
             sql.move(db, site, join.other, join.into)
+            sql.close_conflicts(db, site, join.into, join.other, join.at_us)
             sql.put_merge(db, site, join)
         sql.put_endpoints(db, self.endpoints)
         sql.drop_marks(db, site, [(one.id, key) for one in self.group for key in one.gone_marks])
@@ -198,6 +199,7 @@ class _Group:
         sql.drop_attributes(db, site, self.dropped)
         sql.put_attributes(db, self.attributes)
         sql.put_leases(db, site, leases)
+        sql.count_conflicts(db, site, {join.into for join in self.joins})
         if self.leaves:
             append(db, site, self.leaves)
 

@@ -3,6 +3,7 @@
 Rules:
 - A card fronts where it spoke for more than ``FRONTED_MAX`` IPv4 addresses of a realm within ``WITHIN_US``, or for ``FOREIGN_MAX`` that
   others hold with cards of their own.
+- A random MAC never fronts. An address that a card got by DHCP is its own, however many had it before and after.
 - One that fronts stays so. Addresses it was seen with before are nobody's again, and names and claims that came through it go, where
   there is more than one of a kind.
 
@@ -22,16 +23,22 @@ from oathward.endpoints.picture import HOUR_US, Known, Picture
 FRONTED_MAX = 6
 FOREIGN_MAX = 2
 WITHIN_US = HOUR_US
+DHCP = "dhcp"
+"""End of the names of sources that say who was given an address."""
 
 
 def find_fronting(picture: Picture, ordered: Sequence[Statement]) -> None:
     """Find the cards of a batch that speak for others, before anybody is resolved by them."""
-    seen = _seen(picture, ordered)
+    own = set[tuple[str, str, str]]()
+    seen = _seen(picture, ordered, own)
     owners = _owners(seen)
     for (realm, mac), addresses in seen.items():
         if (realm, mac) in picture.fronting:
             continue
-        if _crowd(addresses.values()) > FRONTED_MAX or _foreign(realm, mac, addresses, owners) >= FOREIGN_MAX:
+        if (
+            _crowd(addresses.values()) > FRONTED_MAX
+            or _foreign(realm, mac, addresses, owners, own) >= FOREIGN_MAX
+        ):
             picture.fronting.add((realm, mac))
             for known in picture.having(MarkKind.MAC, mac):
                 _release(picture, known, realm, mac)
@@ -41,23 +48,33 @@ Times = dict[str, list[int]]
 """IPv4 address -> when a card was seen with it."""
 
 
-def _seen(picture: Picture, ordered: Sequence[Statement]) -> dict[tuple[str, str], Times]:
+def _seen(
+    picture: Picture, ordered: Sequence[Statement], own: set[tuple[str, str, str]]
+) -> dict[tuple[str, str], Times]:
     found: dict[tuple[str, str], Times] = defaultdict(dict)
     for said in ordered:
         marks = sort_marks(said.marks)
         if any(kind is MarkKind.TAG for kind, _ in said.marks):
             continue
-        for mac, address in product((*marks.cards, *marks.random), marks.addresses):
+        given = said.source.endswith(DHCP)
+        for mac, address in product(marks.cards, marks.addresses):
+            if given:
+                own.add((said.realm, mac, address))
             if ":" not in address:
                 times = found[said.realm, mac].setdefault(address, [])
                 if not times or said.at_us - times[-1] >= WITHIN_US // 4:
                     times.append(said.at_us)
+    _held_before(picture, found)
+    return found
+
+
+def _held_before(picture: Picture, found: dict[tuple[str, str], Times]) -> None:
+    """Add the addresses that cards had by what was known before the batch."""
     for (realm, mac), addresses in found.items():
         for known in picture.having(MarkKind.MAC, mac):
             for lease in known.leases.values():
                 if lease.realm == realm and lease.mac == mac and ":" not in lease.address:
                     addresses.setdefault(lease.address, []).insert(0, lease.until_us)
-    return found
 
 
 def _owners(seen: dict[tuple[str, str], Times]) -> dict[tuple[str, str], dict[str, tuple[int, int]]]:
@@ -90,7 +107,11 @@ def _crowd(times: Iterable[list[int]]) -> int:
 
 
 def _foreign(
-    realm: str, mac: str, addresses: Times, owners: dict[tuple[str, str], dict[str, tuple[int, int]]]
+    realm: str,
+    mac: str,
+    addresses: Times,
+    owners: dict[tuple[str, str], dict[str, tuple[int, int]]],
+    own: set[tuple[str, str, str]],
 ) -> int:
     """Count the addresses of a card that another was seen with before and after: they did not change hands in between."""
     if len(addresses) <= FOREIGN_MAX:
@@ -103,6 +124,7 @@ def _foreign(
             for at in times
         )
         for address, times in addresses.items()
+        if (realm, mac, address) not in own
     )
 
 

@@ -138,6 +138,7 @@ def _asked(statements: Iterable[Statement]) -> tuple[dict[MarkKind, set[str]], s
                 continue
             found = sort_marks(marks)
             values[MarkKind.MAC].update(found.cards, found.random)
+            values[MarkKind.ADDRESS].update(found.addresses)
             addresses.update(found.addresses)
             for kind, value in (*found.claims, *found.names):
                 values[kind].add(value)

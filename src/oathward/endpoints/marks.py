@@ -118,6 +118,12 @@ def usable_address(value: str) -> bool:
     return not (one.is_link_local or one.is_loopback or one.is_multicast or one.is_unspecified or limited)
 
 
+@lru_cache(maxsize=65_536)
+def is_global(value: str) -> bool:
+    """Whether an address is one of the internet's."""
+    return ip_address(value).is_global
+
+
 def host_of(value: str) -> str:
     """Fold a host name to its first label: a device says its name with and without its domain."""
     folded = value.casefold().rstrip(".")

@@ -7,18 +7,33 @@ that two endpoints show in two realms.
 from __future__ import annotations
 
 from oathward.discovery.model import MarkKind, Statement
-from oathward.endpoints.marks import Sorted, is_random
-from oathward.endpoints.picture import DAY_US, MINUTE_US, Key, Known, Picture
+from oathward.endpoints.fronting import DHCP
+from oathward.endpoints.marks import EXCLUSIVE, Sorted, is_random
+from oathward.endpoints.picture import DAY_US, HOUR_US, MINUTE_US, Key, Known, Moves, Picture
 
 SAME_TIME_US = 10 * MINUTE_US
 """Two that spoke within this are there at the same time."""
 
-RETURNED_WITHIN_US = DAY_US
+RETURNED_WITHIN_US = 36 * HOUR_US
 """A name or claim that comes back within this after another one began on the same card: two speak as one."""
+
+CARD_WITHIN_US = DAY_US
+"""A card seen with an address so long before or after somebody nameless is theirs, where nobody else had it between."""
+
+PLACES_WITHIN_US = 2 * HOUR_US
+RETURNS_MAX = 2
+"""A card that comes back to addresses of other networks so often within ``PLACES_WITHIN_US`` is in two places."""
+
+PARTS = frozenset({MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
+"""Claims that a part of a device makes; of each it has one at a time."""
 
 LOCAL = frozenset({MarkKind.CLIENT_ID, MarkKind.HOST})
 """Names that an endpoint has by itself, whatever runs on it."""
 
+_ABOUT = ".dns"
+"""End of the names of sources that speak of an address, where nobody needs to be there."""
+
+_PLACES_MAX = 4
 _SEGMENT = 0.9
 _RETURNING = frozenset({MarkKind.HOST, MarkKind.CLIENT_ID, MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
 
@@ -77,23 +92,63 @@ def _note_place(picture: Picture, known: Known, said: Statement, marks: Sorted) 
             if other is not known and not is_random(mac):
                 picture.conflict(known, other, MarkKind.MAC, at_us)
     if is_list(said):
+        for address in marks.addresses:  # where it will be known by, when somebody speaks from there
+            picture.mark(known, (MarkKind.ADDRESS, realm, address), at_us)
         return known
     for address in marks.addresses:
-        holder = picture.holder(realm, address, at_us)
-        if own and holder is not None and holder is not known and _is_same(picture, known, holder, at_us):
-            known = picture.join(known, holder, at_us, "address")
-        picture.lease(known, realm, address, at_us, own[0] if own else "")
+        if own:
+            known = _with_cardless(picture, known, realm, address, at_us)
+        if own or not said.source.endswith(_ABOUT) or picture.holder(realm, address, at_us) is None:
+            picture.lease(known, realm, address, at_us, own[0] if own else "")
+            _check_moves(picture, known, said, address)
     place(known, said, marks)
     return known
 
 
-def _is_same(picture: Picture, known: Known, holder: Known, at_us: int) -> bool:
-    """Whether the nameless holder of an address is the one whose card is seen with it now."""
-    return (
-        holder.is_bare
-        and abs(at_us - holder.spoke_us) <= SAME_TIME_US
-        and not picture.are_apart(known, holder)
-    )
+def _with_cardless(picture: Picture, known: Known, realm: str, address: str, at_us: int) -> Known:
+    """Join whoever was known by this address alone just before or soon after its card was seen with it: nobody else had it between."""
+    for lease in picture.beside(realm, address, at_us):
+        holder = picture.root(lease.endpoint)
+        if holder is None or holder is known or holder.values(MarkKind.MAC) or len(holder.leases) > 1:
+            continue
+        gap = max(at_us - lease.until_us, lease.from_us - at_us)
+        near = gap <= (CARD_WITHIN_US if holder.is_bare else SAME_TIME_US)
+        if near and not picture.are_apart(known, holder) and not contradict(known, holder):
+            known = picture.join(known, holder, at_us, "address")
+    return known
+
+
+def _check_moves(picture: Picture, known: Known, said: Statement, address: str) -> None:
+    """Find a card that is in two places: it comes back to an older address after a newer one began, again and again."""
+    lease = known.leases.get((said.realm, address))
+    if lease is None or not lease.mac or ":" in address:
+        return
+    moves = known.moves.setdefault(lease.mac, Moves())
+    if next(reversed(moves.since), "") == address:
+        return
+    was = moves.since.pop(address, None)
+    if was is not None and any(_another_net(said, one, address) for one in moves.since):
+        moves.returns = [at for at in moves.returns if said.at_us - at <= PLACES_WITHIN_US]
+        moves.returns.append(said.at_us)
+        if len(moves.returns) >= RETURNS_MAX:
+            picture.conflict(known, None, MarkKind.MAC, said.at_us)
+    moves.since[address] = said.at_us
+    while len(moves.since) > _PLACES_MAX:
+        del moves.since[next(iter(moves.since))]
+
+
+def _another_net(said: Statement, one: str, other: str) -> bool:
+    """Whether two addresses are no two of one network: they are in different ones of 256, or DHCP gave them."""
+    return said.source.endswith(DHCP) or one.rpartition(".")[0] != other.rpartition(".")[0]
+
+
+def contradict(one: Known, other: Known) -> bool:
+    """Whether two endpoints have different values of a kind of which there is one alone, or of a serial, UDI or EUI-64."""
+    for kind in (*EXCLUSIVE, *PARTS):
+        mine, theirs = ({key for key, _ in each.values(kind)} for each in (one, other))
+        if mine and theirs and not mine & theirs:
+            return True
+    return False
 
 
 def place(known: Known, said: Statement, marks: Sorted) -> None:

@@ -40,6 +40,16 @@ Key = tuple[MarkKind, str, str]
 _BY_START = attrgetter("from_us")
 
 
+class Moves:
+    """Where one card was of late: ``since``: address -> when it was last come to, the present one last; ``returns``: when it came back to one."""
+
+    __slots__ = ("returns", "since")
+
+    def __init__(self) -> None:
+        self.since: dict[str, int] = {}
+        self.returns: list[int] = []
+
+
 class Known:
     """One endpoint while statements are resolved.
 
@@ -48,7 +58,7 @@ class Known:
 
     __slots__ = (
         *("id", "sort", "first_us", "last_us", "began_us", "spoke_us", "realm", "segment", "segment_us", "parent", "merged"),
-        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched"),
+        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched", "moves"),
     )  # fmt: skip
 
     def __init__(self, id_: str, *, is_new: bool) -> None:
@@ -60,6 +70,7 @@ class Known:
         self.leases: dict[tuple[str, str], Lease] = {}
         self.dirty_marks: set[Key] = set()
         self.gone_marks: set[Key] = set()
+        self.moves: dict[str, Moves] = {}
         self.facts: dict[tuple[str, str, str], list[float]] = {}
 
     def values(self, kind: MarkKind) -> list[tuple[Key, Held]]:
@@ -150,6 +161,12 @@ class Picture:
             return self.root(rows[0].endpoint) if rows[0].from_us - at_us <= SKEW_US else None
         row = rows[at]
         return self.root(row.endpoint) if at_us - row.until_us <= HOLD_US else None
+
+    def beside(self, realm: str, address: str, at_us: int) -> list[Lease]:
+        """Give who held an address last before a time, and who first after it."""
+        rows = self.leases.get((realm, address), [])
+        at = bisect_right(rows, at_us, key=_BY_START)
+        return rows[max(0, at - 1) : at + 1]
 
     def are_apart(self, one: Known, other: Known) -> bool:
         """Whether a person said that these are two."""

@@ -25,6 +25,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from oathward.discovery.model import Mark, MarkKind, Statement
+from oathward.endpoints.comparing import (
+    differ,
+    excluded,
+    is_another,
+    is_outside,
+    one_box,
+    parts_differ,
+    random_may_follow,
+    tags_differ,
+)
 from oathward.endpoints.fronting import find_fronting
 from oathward.endpoints.marks import (
     CLAIMS,
@@ -32,10 +42,18 @@ from oathward.endpoints.marks import (
     Sorted,
     is_fixed_client,
     is_random,
-    neighbours,
     sort_marks,
 )
-from oathward.endpoints.noting import LOCAL, SAME_TIME_US, is_list, note, place, scope
+from oathward.endpoints.model import Held
+from oathward.endpoints.noting import (
+    LOCAL,
+    RETURNED_WITHIN_US,
+    SAME_TIME_US,
+    is_list,
+    note,
+    place,
+    scope,
+)
 from oathward.endpoints.picture import DAY_US, HOUR_US, Key, Known, Picture
 
 MOVED_AFTER_US = HOUR_US
@@ -44,13 +62,8 @@ MOVED_AFTER_US = HOUR_US
 REPLACED_AFTER_US = DAY_US
 """A card was silent for this long before another with the same claim is its replacement."""
 
-RANDOM_WITHIN_US = 30 * DAY_US
-"""A random MAC follows an endpoint that was heard of within this."""
-
 SHARED_MAX = 4
 """A claim that so many endpoints have tells nobody from anybody."""
-
-_PARTS = frozenset({MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
 
 
 def resolve(picture: Picture, statements: Sequence[Statement]) -> None:
@@ -73,7 +86,18 @@ def _take(picture: Picture, said: Statement) -> None:
         return
     note(picture, known, said, marks, parent, shares=shares)
     if parent is not None:
+        _check_parents(picture, known, parent, said, marks)
         picture.behind(known, parent, said.at_us)
+
+
+def _check_parents(picture: Picture, known: Known, parent: Known, said: Statement, marks: Sorted) -> None:
+    """Find one that is heard through two by turns: back through the first after the second began."""
+    here = picture.relations.get(("behind", known.id, parent.id))
+    there = picture.relations.get(("behind", known.id, known.parent)) if known.parent != parent.id else None
+    if here is None or there is None or not marks.claims or known.sort == "account":
+        return
+    if here.first_us < there.first_us and said.at_us - there.last_us <= RETURNED_WITHIN_US:
+        picture.conflict(known, None, marks.claims[0].kind, said.at_us)
 
 
 def _parent(picture: Picture, said: Statement) -> Known | None:
@@ -94,7 +118,7 @@ def _who(picture: Picture, said: Statement, marks: Sorted, parent: Known | None)
     None where its names are several endpoints', and where there is no room for another endpoint.
     """
     found = None if parent is not None else _here(picture, said, marks)
-    shares = found is not None and _is_another(found, said, marks)
+    shares = found is not None and is_another(found, marks)
     if shares and found is not None and is_list(said):
         _note_clash(picture, found, said, marks)
     if found is not None and not shares and is_list(said):
@@ -154,10 +178,17 @@ def _here(picture: Picture, said: Statement, marks: Sorted) -> Known | None:
     if (marks.cards or marks.random) and not fronted:
         return _bare(picture, said, marks)
     for address in marks.addresses:
-        known = picture.holder(said.realm, address, said.at_us)
+        known = picture.holder(said.realm, address, said.at_us) or _listed_at(picture, said, address)
         if known is not None:
             return known
     return None
+
+
+def _listed_at(picture: Picture, said: Statement, address: str) -> Known | None:
+    """Find the one that a list has at an address, and that never spoke."""
+    key = (MarkKind.ADDRESS, said.realm, address)
+    found = [one for one in picture.having(MarkKind.ADDRESS, address) if key in one.marks and one.is_silent]
+    return found[0] if len(found) == 1 else None
 
 
 def _of_card(picture: Picture, said: Statement, mac: str) -> Known | None:
@@ -166,14 +197,41 @@ def _of_card(picture: Picture, said: Statement, mac: str) -> Known | None:
     key = (MarkKind.MAC, said.realm, mac)
     for known in having:
         if key in known.marks:
-            return _returned(picture, known, key, said.at_us)
+            return _returned(picture, _here_alone(picture, known, key, said.at_us), key, said.at_us)
     if is_random(mac):
         return None  # a random MAC means something in its own realm alone
     for known in having:
-        last = max(held.last_us for other, held in known.values(MarkKind.MAC) if other[2] == mac)
-        if said.at_us > last + SAME_TIME_US:
+        there = [held for other, held in known.values(MarkKind.MAC) if other[2] == mac]
+        if all(_is_outside_of(said.at_us, held) for held in there):
             return known
     return None
+
+
+def _here_alone(picture: Picture, known: Known, key: Key, at_us: int) -> Known:
+    """A card that moved from one realm to another does not speak in both by turns: then it is two, each with its realm."""
+    held = known.marks[key]
+    for other, seen in known.values(MarkKind.MAC):
+        within = seen.first_us + SAME_TIME_US < at_us < seen.last_us - SAME_TIME_US
+        if (
+            other[2] == key[2]
+            and other[1] != key[1]
+            and within
+            and not is_random(key[2])
+            and not known.kept_whole
+        ):
+            part = picture.new(at_us)
+            picture.mark(part, key, held.first_us)
+            picture.mark(part, key, held.last_us)
+            picture.unmark(known, key)
+            part.began_us, part.spoke_us, part.realm = held.first_us, held.last_us, key[1]
+            part.first_us = min(part.first_us, held.first_us)
+            picture.conflict(known, part, MarkKind.MAC, at_us)
+            return part
+    return known
+
+
+def _is_outside_of(at_us: int, held: Held) -> bool:
+    return at_us > held.last_us + SAME_TIME_US or at_us < held.first_us - SAME_TIME_US
 
 
 def _returned(picture: Picture, known: Known, key: Key, at_us: int) -> Known:
@@ -206,10 +264,10 @@ def _returned(picture: Picture, known: Known, key: Key, at_us: int) -> Known:
 
 
 def _bare(picture: Picture, said: Statement, marks: Sorted) -> Known | None:
-    """A new card on an address that somebody nameless holds at this very time: it is their card."""
+    """A new card on an address that a list has for somebody who never spoke: it is theirs, unless its names or claims are others'."""
     for address in marks.addresses:
-        known = picture.holder(said.realm, address, said.at_us)
-        if known is not None and known.is_bare and said.at_us - known.spoke_us <= SAME_TIME_US:
+        known = _listed_at(picture, said, address)
+        if known is not None and not known.values(MarkKind.MAC) and not parts_differ(known, marks):
             return known
     return None
 
@@ -217,6 +275,8 @@ def _bare(picture: Picture, said: Statement, marks: Sorted) -> Known | None:
 def _claimed(picture: Picture, said: Statement, marks: Sorted, known: Known | None) -> Known | None:
     """Let claims say whose a statement is; ``known`` where they say nothing else."""
     for claim in marks.claims:
+        if claim.kind is MarkKind.CERTIFICATE and is_outside(marks):
+            continue  # many addresses of one service show one certificate
         holders = picture.having(claim.kind, claim.value)
         if known is not None and known in holders:
             for other in holders:
@@ -254,7 +314,7 @@ def _follow(
 
 def may_follow(picture: Picture, other: Known, said: Statement, marks: Sorted) -> bool:
     """Whether a card or address nobody had yet may belong to the one whose claim it shows."""
-    if _excluded(other, marks):
+    if excluded(other, marks):
         return False
     if other.is_silent or is_list(said) or not (marks.cards or marks.random or marks.addresses):
         return True
@@ -265,17 +325,17 @@ def may_follow(picture: Picture, other: Known, said: Statement, marks: Sorted) -
             return True
     cards = other.values(MarkKind.MAC)
     if marks.cards and cards:
-        return _one_box(other, marks) or said.at_us - other.spoke_us >= REPLACED_AFTER_US
+        return one_box(other, marks) or said.at_us - other.spoke_us >= REPLACED_AFTER_US
     return said.at_us - other.spoke_us >= MOVED_AFTER_US
 
 
 def _may_join(picture: Picture, known: Known, other: Known, said: Statement, marks: Sorted) -> bool:
     """Whether two endpoints that were both there may be one, by a claim that they share."""
-    if picture.are_apart(known, other) or _differ(known, other):
+    if picture.are_apart(known, other) or differ(known, other):
         return False
     if other.is_silent or known.is_silent or is_list(said):
         return True
-    if marks.cards and _one_box(other, marks):
+    if one_box(other, marks, known):
         return True
     quiet = REPLACED_AFTER_US if known.values(MarkKind.MAC) and other.values(MarkKind.MAC) else MOVED_AFTER_US
     if other.spoke_us < known.began_us and said.at_us - other.spoke_us >= quiet:
@@ -286,7 +346,7 @@ def _may_join(picture: Picture, known: Known, other: Known, said: Statement, mar
 
 def _end_cards(other: Known, said: Statement, marks: Sorted) -> None:
     """Note when the cards of an endpoint stopped, where another takes their place."""
-    if is_list(said) or not marks.cards or other.is_silent or _one_box(other, marks):
+    if is_list(said) or not marks.cards or other.is_silent or one_box(other, marks):
         return
     for key, held in other.values(MarkKind.MAC):
         if key[2] not in marks.cards and not held.ended_us:
@@ -298,7 +358,7 @@ def _check_twice(picture: Picture, known: Known, holders: Sequence[Known], claim
     """Find those who claim the same and spoke at the same time."""
     for other in holders:
         if other is known or other.is_silent or known.is_silent:
-            if other is not known and claim.kind not in EXCLUSIVE and _tags_differ(known, other):
+            if other is not known and claim.kind not in EXCLUSIVE and tags_differ(known, other):
                 picture.conflict(known, other, claim.kind, at_us)
             continue
         began = max(known.began_us, other.began_us)
@@ -316,76 +376,17 @@ def _by_name(picture: Picture, said: Statement, marks: Sorted, parent: Known | N
         if len(found) != 1:
             continue
         if not marks.random:
-            if not _excluded(found[0], marks) and not _parts_differ(found[0], marks):
+            if not excluded(found[0], marks) and not parts_differ(found[0], marks):
                 return found[0]
         elif (
             name.kind in LOCAL
             and not any(is_fixed_client(name.value, mac) for mac in marks.random)
-            and _random_may_follow(found[0], said.at_us)
+            and random_may_follow(found[0], said.at_us)
         ):
             return found[0]
     return None
 
 
-def _random_may_follow(known: Known, at_us: int) -> bool:
-    macs = known.values(MarkKind.MAC)
-    return (
-        bool(macs)
-        and all(is_random(key[2]) for key, _ in macs)
-        and SAME_TIME_US < at_us - known.spoke_us <= RANDOM_WITHIN_US
-    )
-
-
 def _is_common(picture: Picture, said: Statement, marks: Sorted, parent: Known | None) -> bool:
     where = scope(said, parent)
     return any(len(picture.named(name, where)) > 1 for name in marks.names)
-
-
-def _is_another(known: Known, said: Statement, marks: Sorted) -> bool:
-    """Whether claims say that somebody else speaks from where ``known`` was found."""
-    if _excluded(known, marks):
-        return True
-    if marks.cards or marks.random or is_list(said):
-        return False  # a card whose serial is another one now had its main board replaced
-    return _parts_differ(known, marks)
-
-
-def _excluded(known: Known, marks: Sorted) -> bool:
-    """Whether claims and an endpoint have different values of a kind of which there is one alone."""
-    for claim in marks.claims:
-        if claim.kind in EXCLUSIVE:
-            has = [key for key, _ in known.values(claim.kind)]
-            if has and (claim.kind, "", claim.value) not in known.marks:
-                return True
-    return False
-
-
-def _parts_differ(known: Known, marks: Sorted) -> bool:
-    """Whether an endpoint has another serial, UDI or EUI-64 than is claimed, and none that is."""
-    claimed = [one for one in marks.claims if one.kind in _PARTS]
-    if not claimed or any((one.kind, "", one.value) in known.marks for one in claimed):
-        return False
-    return any(known.values(one.kind) for one in claimed)
-
-
-def _differ(one: Known, other: Known) -> bool:
-    """Whether two endpoints have different values of a kind of which there is one alone."""
-    for kind in EXCLUSIVE:
-        mine, theirs = {key for key, _ in one.values(kind)}, {key for key, _ in other.values(kind)}
-        if mine and theirs and mine != theirs:
-            return True
-    return False
-
-
-def _tags_differ(one: Known, other: Known) -> bool:
-    mine, theirs = ({key for key, _ in each.values(MarkKind.TAG)} for each in (one, other))
-    return bool(mine and theirs) and mine != theirs
-
-
-def _one_box(other: Known, marks: Sorted) -> bool:
-    """Whether a card was plainly made for the box that has another: neighbouring numbers, and one client id or host."""
-    near = any(neighbours(key[2], mac) for key, _ in other.values(MarkKind.MAC) for mac in marks.cards)
-    if not near:
-        return False
-    said = {(one.kind, one.value) for one in marks.names if one.kind in LOCAL}
-    return any((key[0], key[2]) in said for key in other.marks)

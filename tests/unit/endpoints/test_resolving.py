@@ -295,3 +295,91 @@ def test_what_marks_nobody_is_counted(inventory):
     )
     assert taken.counts["empty"] == 3
     assert inventory.rows() == []
+
+
+def test_one_card_in_two_places_at_once_is_a_conflict_and_a_move_is_none(inventory):
+    places = ("10.0.1.5", "10.0.3.9")
+    taken = inventory.take(*(says(T + n * 5 * MINUTE, mac=A, address=places[n % 2]) for n in range(6)))
+    assert [(one.kind, one.mark) for one in taken.conflicts] == [(TWICE, "mac")]
+    once = inventory.take(
+        *(says(T + n * 5 * MINUTE, mac=B, address=p) for n, p in enumerate((*places, places[0])))
+    )
+    assert once.conflicts == (), "back again once"
+    alias = [
+        says(T + n * MINUTE, mac=C, address=f"10.0.8.{n % 2 + 1}", source="zeek.conn") for n in range(20)
+    ]
+    assert inventory.take(*alias).conflicts == (), "a second address of the same network"
+
+
+def test_a_connection_read_before_its_lease_is_the_same_endpoint(inventory):
+    inventory.take(says(T + HOUR, address="10.0.0.1", source="zeek.conn"))
+    inventory.take(says(T, mac=A, address="10.0.0.1"))
+    assert [(row.mac, row.address) for row in inventory.rows()] == [(A, "10.0.0.1")]
+    inventory.take(
+        says(T, address="10.0.0.7", source="zeek.conn"), says(T + 17 * MINUTE, mac=B, address="10.0.0.7")
+    )
+    assert len(inventory.rows()) == 2
+    inventory.take(
+        says(T, address="10.0.0.8", source="zeek.conn"), says(T + 3 * DAY, mac=C, address="10.0.0.8")
+    )
+    assert len(inventory.rows()) == 4, "days later it may be anybody's"
+
+
+def test_a_claim_heard_behind_two_by_turns_is_a_conflict(inventory):
+    gates = [
+        [Mark(MarkKind.MAC, mac), Mark(MarkKind.ADDRESS, f"10.0.0.{n}")] for n, mac in enumerate((A, B), 1)
+    ]
+    moved = inventory.take(*(says(T + n * HOUR, serial="acme|77", behind=gates[n]) for n in (0, 1)))
+    assert moved.conflicts == (), "carried to another gateway"
+    taken = inventory.take(says(T + 2 * HOUR, serial="acme|77", behind=gates[0]))
+    assert [(one.kind, one.mark) for one in taken.conflicts] == [(TWICE, "serial")]
+
+
+def test_neighbouring_cards_with_one_name_in_other_statements_are_one_box(inventory):
+    taken = inventory.take(
+        says(T, mac=A, eui64="001bc50000000777"),
+        says(T + 1, mac=NEAR_A, eui64="001bc50000000777"),
+        says(T + 2, mac=A, host="mon-1"),
+        says(T + 3, mac=NEAR_A, host="mon-1"),
+        says(T + 4, mac=A, eui64="001bc50000000777"),
+    )
+    [row] = inventory.rows()
+    assert taken.conflicts == ()
+    assert row.conflicts == 0
+
+
+def test_an_address_of_a_list_is_whose_it_is_when_it_speaks(inventory):
+    inventory.take(says(T, tag="IT-1", serial="acme|55", address="10.0.0.50", source="netbox"))
+    inventory.take(says(T + DAY, mac=A, address="10.0.0.50"))
+    [row] = inventory.rows()
+    assert (row.tag, row.mac, row.address) == ("IT-1", A, "10.0.0.50")
+
+
+def test_a_random_card_in_a_tight_pool_fronts_nobody(inventory):
+    pool = [f"10.5.0.{n}" for n in range(1, 5)]
+    said = [
+        says(T + (n * 12 + k) * HOUR, mac=f"da:00:00:00:00:0{k}", address=pool[(n + k) % 4], source=s)
+        for n in range(6)
+        for k in range(1, 4)
+        for s in ("zeek.dhcp", "zeek.conn")
+    ]
+    inventory.take(*said)
+    assert len(inventory.rows()) == 3
+
+
+def test_a_certificate_of_many_addresses_outside_makes_nobody_one(inventory):
+    shown = "ab" * 32
+    taken = inventory.take(
+        *(says(T + n * 2 * HOUR, address=f"8.8.4.{n}", certificate=shown) for n in range(1, 6))
+    )
+    assert len(inventory.rows()) == 5
+    assert taken.conflicts == ()
+
+
+def test_a_card_of_a_factory_that_is_at_two_sites_is_two_whatever_is_read_first(inventory):
+    east = [says(T + n * 6 * HOUR, mac=A, realm="east") for n in range(1, 9)]
+    west = [says(T + n * 6 * HOUR, mac=A, realm="west") for n in range(9)]
+    inventory.take(*east)
+    taken = inventory.take(*west)
+    assert len(inventory.rows()) == 2
+    assert [one.mark for one in taken.conflicts] == ["mac"]
