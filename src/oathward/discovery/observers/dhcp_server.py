@@ -41,7 +41,7 @@ def _reader(head: list[str]) -> dhcp_lines.Reader | None:
 
 
 def _knows(head: bytes, _: str) -> bool:
-    return _reader(plain_head(head).decode("utf-8", "replace").splitlines()[:_LOOKED_AT]) is not None
+    return _reader(plain_head(head).decode("utf-8", "replace").split("\n")[:_LOOKED_AT]) is not None
 
 
 def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
@@ -57,6 +57,24 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
         yield from parts(lines, reader(chain(head, all_lines), gathered), gathered)
 
 
+def _header(head: bytes) -> int:
+    """Give how long what names the columns is; files of leases are written anew as a whole, and are not read on."""
+    lines = plain_head(head).decode("utf-8", "replace").split("\n")[:_LOOKED_AT]
+    reader = _reader(lines)
+    if reader is dhcp_lines.log:
+        return 0
+    if reader not in (dhcp_lines.kea, dhcp_lines.windows):
+        return -1
+    begin = next(
+        n for n, line in enumerate(lines) if line.strip().lower().startswith(("address,", "id,date,time,"))
+    )
+    return len(b"\n".join(plain_head(head).split(b"\n")[: begin + 1])) + 1
+
+
 OBSERVER = Observer(
-    words="DHCP servers: logs and leases (ISC, Kea, dnsmasq, Windows)", knows=_knows, read=_read, order=40
+    words="DHCP servers: logs and leases (ISC, Kea, dnsmasq, Windows)",
+    knows=_knows,
+    read=_read,
+    header=_header,
+    order=40,
 )

@@ -3,7 +3,7 @@
 Rules:
 - Where a file is broken, the next head of a message that can be one is looked for, byte by byte and forward only.
 - What datagrams of a realm said (templates, halves of flows that wait) is kept between them, bounded. Flows are given when there are
-  ``ROWS_MAX`` of them or after ``GIVEN_US``; an empty datagram gives all that waits.
+  ``ROWS_MAX`` of them or after ``GIVEN_US``; an empty datagram of no exporter, which a socket never gives, ends a realm and gives all that waits.
 
 Source: RFC 3954, RFC 7011 §3 and §10 (messages, UDP), RFC 5655 (files).
 """
@@ -80,7 +80,7 @@ def _datagram(data: bytes, exporter: str, at_us: int, around: Around) -> Seen:
         if len(_LISTENING) >= REALMS_MAX:
             _LISTENING.pop(next(iter(_LISTENING)))
         collector = _LISTENING[around] = _Collector(around)
-    if not data:
+    if not data and not exporter:
         return _LISTENING.pop(around).end(-1)
     collector.take(data, exporter)
     return collector.part(-1, at_us) if collector.is_due(at_us) else Seen()

@@ -386,4 +386,4 @@ _SAYING: Mapping[str, Callable[[Record, int, Gathered], None]] = {
     "arp": _arp,
 }
 
-OBSERVER = Observer(words="Suricata EVE (JSON)", knows=_knows, read=_read, order=20)
+OBSERVER = Observer(words="Suricata EVE (JSON)", knows=_knows, read=_read, header=lambda _: 0, order=20)

@@ -26,7 +26,7 @@ from oathward.discovery.logs.sessions import Sessions
 from oathward.discovery.logs.tsv import Header
 from oathward.discovery.logs.zeek_logs import LOGS, PASSED_OVER, log_of
 from oathward.discovery.model import Around, Seen
-from oathward.discovery.observer import HEAD_BYTES, Observer
+from oathward.discovery.observer import Observer, comment_lines
 
 if TYPE_CHECKING:
     import polars as pl
@@ -56,7 +56,6 @@ def _log_of_name(name: str) -> str:
 
 def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     source = _Zeek(around)
-    source.header = _header_before(stream)
     offset = 0
     for block in blocks(stream, source.gathered.refused):
         offset = source.take(block)
@@ -64,24 +63,6 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
             yield source.gathered.part(offset)
     source.sessions.end()
     yield source.gathered.part(offset)
-
-
-def _header_before(stream: BinaryIO) -> Header | None:
-    """Read the header of a log that is read from its middle on: what was written since the last time."""
-    try:
-        here = stream.tell() if stream.seekable() else 0
-        if not here:
-            return None
-        stream.seek(0)
-        head = stream.read(HEAD_BYTES)
-        stream.seek(here)
-    except OSError:  # a pipe that says it can be searched
-        return None
-    header = None
-    for line in head.split(b"\n"):
-        if line.startswith(b"#"):
-            header = (header or Header()).told(line)
-    return header
 
 
 class _Zeek:
@@ -245,4 +226,4 @@ def _sort(line: bytes) -> bytes:
     return begin if begin in (b"{", b"#") else b"" if begin else b" "
 
 
-OBSERVER = Observer(words="Zeek logs (TSV or JSON)", knows=_knows, read=_read, order=20)
+OBSERVER = Observer(words="Zeek logs (TSV or JSON)", knows=_knows, read=_read, header=comment_lines, order=20)

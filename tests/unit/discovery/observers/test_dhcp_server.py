@@ -178,6 +178,21 @@ def test_any_bytes_are_read_to_their_end(pieces: list[bytes]) -> None:
     OBSERVER.knows(data, "")
 
 
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        (KEA, KEA.index("\n") + 1),
+        (WINDOWS, WINDOWS.index("24,")),
+        (KEA_LOG, 0),
+        (LEASES, -1),
+        ("0 00:11:22:00:00:05 10.0.0.5 * *\n", -1),
+    ],
+)
+def test_what_is_written_later_is_read_with_the_header_of_before(data: str, kept: int) -> None:
+    assert OBSERVER.header is not None
+    assert OBSERVER.header(data.encode()) == kept
+
+
 def test_other_text_is_none() -> None:
     for head in (b"", b"hello\n", b'{"ts":1}\n', b"Nov 14 22:13:20 host sshd[1]: ok\n", b"a,b,c\n1,2,3\n"):
         assert not OBSERVER.knows(head, "dhcpd.log")

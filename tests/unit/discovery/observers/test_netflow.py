@@ -186,6 +186,14 @@ def test_templates_of_one_exporter_mean_nothing_for_another() -> None:
     assert datagrams((told, "a"), (shorter, "b"), (record, "a"), name="4") == ([BOTH], [])
 
 
+def test_an_empty_datagram_of_somebody_ends_nothing() -> None:
+    told, record = v9(V9_TEMPLATE), v9(one_set(256, v9_record(*GO) + v9_record(*BACK, 50, 1)))
+    assert datagrams((told, "a"), (b"", "a"), (record, "a"), name="8") == (
+        [BOTH],
+        [(Reason.OBSERVED_BROKEN, "message")],
+    )
+
+
 def test_a_template_is_taken_back_and_sent_anew() -> None:
     told, record = ipfix(IPFIX_TEMPLATE), ipfix(one_set(256, ipfix_record(*GO)))
     back = ipfix(one_set(2, struct.pack("!HH", 256, 0)))
