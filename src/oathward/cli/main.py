@@ -62,6 +62,9 @@ COMMANDS: dict[str, dict[str, str]] = {
         "keys": "Keys: rotate, erase a subject, open a sealed envelope.",
         "send": "Send HL7 v2 files over MLLP.",
     },
+    "Watch": {
+        "findings": "What somebody should look at, until when: list, show, assign, suppress, extend, lift, note.",
+    },
     "Prove": {
         "ledger": "The ledger: verify, prove, export, search.",
         "witness": "The outside witness that cosigns checkpoints.",

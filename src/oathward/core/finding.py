@@ -68,6 +68,10 @@ class Step(StrEnum):
     NOTED = "noted"
 
 
+BY_SOURCE = frozenset({Step.OPENED, Step.REOPENED, Step.ROSE, Step.CLEARED, Step.ENDED})
+"""Steps that no person takes: whoever stands beside them is what raised the finding."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raised:
     """One thing that somebody should look at, as what raises it says it.
@@ -189,7 +193,7 @@ def cleared(was: Standing, now_us: int) -> Standing:
         InputError: ``conflict``: it is cleared already.
     """
     _living(was)
-    return replace(was, state=State.CLEARED, cleared_us=now_us)
+    return replace(was.at(now_us), state=State.CLEARED, cleared_us=now_us)
 
 
 def suppressed(was: Standing, until_us: int, now_us: int) -> Standing:
@@ -224,7 +228,7 @@ def extended(was: Standing, until_us: int, now_us: int) -> Standing:
     _living(was)
     if until_us <= was.due_us:
         raise InputError("until", "it is due later already", reason=Reason.CONFLICT)
-    return replace(was, due_us=until_us)
+    return replace(was.at(now_us), due_us=until_us)
 
 
 def _living(was: Standing) -> None:

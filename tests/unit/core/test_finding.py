@@ -136,6 +136,9 @@ def test_what_is_cleared_takes_no_verb_and_only_what_is_suppressed_is_lifted():
         assert error.value.reason is Reason.CONFLICT
     assert rules.lifted(rules.suppressed(new(), T + DAY, T), T) == new()
     assert rules.extended(new(), T + 20 * DAY, T).due_us == T + 20 * DAY
+    over = rules.suppressed(new(), T + DAY, T)
+    assert rules.extended(over, T + 20 * DAY, T + DAY).state is State.OPEN
+    assert rules.cleared(over, T + DAY).until_us == 0
 
 
 ACTS = st.lists(

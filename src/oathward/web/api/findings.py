@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from oathward.core.clock import from_micros
 from oathward.core.db import read
 from oathward.core.errors import InputError
-from oathward.core.finding import State
+from oathward.core.finding import BY_SOURCE, State
 from oathward.core.finding_kinds import KINDS, Severity
 from oathward.core.reasons import Reason
 from oathward.findings import views
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from oathward.web.view import View
 
 ANY = "any"
-_BY_SOURCE = frozenset({"opened", "reopened", "rose", "cleared", "ended"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +235,7 @@ def _plain(view: View, row: Finding) -> FindingOut:
 
 
 def _step(view: View, row: HistoryRow) -> FindingStepOut:
-    by_source = row.step in _BY_SOURCE
+    by_source = row.step in BY_SOURCE
     return FindingStepOut(
         at=from_micros(row.at_us),
         step=row.step.value,

@@ -20,7 +20,7 @@ from oathward.changes import findings_views as reviewed
 from oathward.core.clock import from_micros
 from oathward.core.db import read
 from oathward.core.errors import InputError
-from oathward.core.finding import DAYS_MAX, State
+from oathward.core.finding import BY_SOURCE, DAYS_MAX, State
 from oathward.core.finding_kinds import KINDS, Severity
 from oathward.core.reasons import Reason
 from oathward.findings import views
@@ -43,7 +43,7 @@ STATES = {
 LEVELS = {Severity.URGENT.value: "bad", Severity.SERIOUS.value: "note", Severity.ATTENTION.value: "off"}
 STANDS = {State.OPEN.value: "note", State.SUPPRESSED.value: "off", State.CLEARED.value: "ok"}
 DONE = {
-    "assign": "given to somebody, or to nobody",
+    "assign": "given",
     "suppress": "suppressed",
     "extend": "given more time",
     "lift": "open again",
@@ -159,6 +159,7 @@ def _one(view: View, *, wrong: str = "", status: int = 200) -> Response:
     return view.page(
         "finding.html",
         status=status,
+        by_source=BY_SOURCE,
         called=acts.called(view, ids),
         found=found,
         given=view.form,
