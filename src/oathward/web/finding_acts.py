@@ -34,7 +34,7 @@ PLACES = {
     "device": "/devices/",
     "link": "/links/",
     "recipient": "/governance/recipient/",
-    "endpoint": "/endpoints/",
+    "endpoint": "/inventory/",
     "network": "/network/",
 }
 """Kind of what a finding is about -> the page of it, where there is one."""

@@ -7,9 +7,13 @@ from tests.unit.web.test_patients_page import BASE, token_of, viewer, world  # n
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.core.finding import Raised
+from oathward.core.finding_kinds import KINDS
+from oathward.core.settings_findings import Findings
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
 from oathward.endpoints import sql
 from oathward.endpoints.actions import take
+from oathward.findings.actions import raise_
 from oathward.web.pages.inventory import ROWS
 
 HOSTILE = "<script>alert(1)</script>"
@@ -159,3 +163,150 @@ def test_the_api_says_the_same(world):  # noqa: F811  the fixture
     ] == [("Acme", "cmms", True)]
     assert {one["kind"] for one in whole["marks"]} == {"mac"}
     assert officer.get("/api/v1/inventory/none", headers=shown).status_code == 404
+
+
+def sent(client, address, page, **fields):
+    return client.post(
+        address,
+        data={"token": token_of(client.get(page).text), **fields},
+        headers={"origin": BASE},
+        follow_redirects=False,
+    )
+
+
+def test_people_say_what_ticked_endpoints_are_and_go_back_to_their_list(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world), said(2, world=world))
+    engineer = viewer(world, "p-integration")
+    both = ids(engineer.get("/inventory").text)
+    done = sent(
+        engineer,
+        "/inventory",
+        "/inventory",
+        endpoint=both,
+        attribute="unit",
+        value="ICU 2",
+        back="show=undeclared",
+    )
+    assert (done.status_code, done.headers["location"]) == (303, "/inventory?show=undeclared")
+    assert len(ids(engineer.get("/inventory?unit=ICU+2").text)) == 2
+    text = engineer.get(f"/inventory/{both[0]}").text
+    assert "ICU 2" in text
+    assert "person" in text
+    sent(engineer, f"/inventory/{both[0]}", "/inventory", verb="say", attribute="unit", value="")
+    assert len(ids(engineer.get("/inventory?unit=ICU+2").text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value", "told"),
+    [
+        ("type", "teapot", "infusion-pump"),
+        ("criticality", "very", "high, medium, low"),
+        ("fda-class", "3", "one of name"),
+        ("lifecycle", "gone", "retired"),
+    ],
+)
+def test_a_word_that_is_none_changes_nothing_and_says_which_are(world, attribute, value, told):  # noqa: F811  the fixture
+    seen(world, said(1, world=world))
+    engineer = viewer(world, "p-integration")
+    [id_] = ids(engineer.get("/inventory").text)
+    for address, more in (("/inventory", {"endpoint": id_}), (f"/inventory/{id_}", {"verb": "say"})):
+        answer = sent(engineer, address, "/inventory", attribute=attribute, value=value, **more)
+        assert answer.status_code == 422
+        assert "Nothing was changed" in answer.text
+        assert told in answer.text
+
+
+def test_a_list_goes_back_to_no_other_place(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world))
+    engineer = viewer(world, "p-integration")
+    [id_] = ids(engineer.get("/inventory").text)
+    done = sent(
+        engineer,
+        "/inventory",
+        "/inventory",
+        endpoint=id_,
+        attribute="unit",
+        value="ICU",
+        back="x\r\nset-cookie: a=b",
+    )
+    assert done.headers["location"] == "/inventory"
+
+
+def test_two_are_said_to_be_one_and_that_is_undone(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world), said(2, world=world))
+    engineer = viewer(world, "p-integration")
+    one, other = ids(engineer.get("/inventory").text)
+    assert (
+        sent(engineer, f"/inventory/{one}", "/inventory", verb="join", other=other).status_code == 422
+    )  # why is missing
+    assert (
+        sent(
+            engineer, f"/inventory/{one}", "/inventory", verb="join", other=other, reason="one box"
+        ).status_code
+        == 303
+    )
+    assert ids(engineer.get("/inventory").text.partition("<tbody>")[2]) == [one]
+    text = engineer.get(f"/inventory/{one}").text
+    assert "one box" in text
+    assert "became part of another" in engineer.get(f"/inventory/{other}").text
+    merge = re.search(r'name="merge" value="([^"]+)"', text)[1]
+    assert (
+        sent(
+            engineer, f"/inventory/{one}", "/inventory", verb="undo", merge=merge, reason="two after all"
+        ).status_code
+        == 303
+    )
+    assert set(ids(engineer.get("/inventory").text.partition("<tbody>")[2])) == {one, other}
+
+
+def test_a_ticked_mark_becomes_another_endpoint(world):  # noqa: F811  the fixture
+    seen(world, said(1, marks=(Mark(MarkKind.SERIAL, "acme|77"),), world=world))
+    engineer = viewer(world, "p-integration")
+    [id_] = ids(engineer.get("/inventory").text)
+    mark = next(
+        m
+        for m in re.findall(r'name="mark" value="([^"]+)"', engineer.get(f"/inventory/{id_}").text)
+        if m.startswith("serial")
+    )
+    done = sent(
+        engineer,
+        f"/inventory/{id_}",
+        "/inventory",
+        verb="part",
+        mark=mark,
+        reason="a sticker of another pump",
+    )
+    assert done.status_code == 303
+    assert "acme|77" in engineer.get(done.headers["location"]).text
+    assert (
+        "acme|77"
+        not in engineer.get(f"/inventory/{id_}")
+        .text.partition("What tells it from others")[2]
+        .partition("Join and")[0]
+    )
+
+
+def test_who_may_not_change_is_offered_nothing_and_refused(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world))
+    officer = viewer(world, "p-privacy")
+    [id_] = ids(officer.get("/inventory").text)
+    assert "Say it" not in officer.get("/inventory").text + officer.get(f"/inventory/{id_}").text
+    for address, more in (("/inventory", {"endpoint": id_}), (f"/inventory/{id_}", {"verb": "say"})):
+        answer = officer.post(
+            address,
+            data={"token": token_of(officer.get("/deid").text), "attribute": "unit", "value": "X", **more},
+            headers={"origin": BASE},
+        )
+        assert answer.status_code in {403, 404}
+
+
+def test_findings_of_an_endpoint_stand_on_its_page(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world))
+    engineer = viewer(world, "p-integration")
+    [id_] = ids(engineer.get("/inventory").text)
+    with write(world.gate.engine) as db:
+        now_us = micros(world.gate.clock.now())
+        one = Raised("identity.claimed-twice", "x", f"endpoint:{id_}")
+        raise_(db, world.gate.site, "observing", [one], Findings(), now_us)
+    text = engineer.get(f"/inventory/{id_}").text
+    assert KINDS["identity.claimed-twice"].title in text

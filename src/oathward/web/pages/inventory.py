@@ -9,12 +9,14 @@ Rules:
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
 
 from oathward.core.db import read
 from oathward.core.errors import InputError
+from oathward.core.finding_kinds import KINDS
 from oathward.core.reasons import Reason
 from oathward.endpoints import views
 from oathward.endpoints.attributes import ATTRIBUTES
@@ -23,6 +25,7 @@ from oathward.endpoints.types import TYPES
 from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
+from oathward.web import inventory_acts as acts
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -46,6 +49,8 @@ FACETS = {
 """Facet, as it stands in the address -> its words."""
 
 SORTS = {"network": "on the network", "account": "off the network"}
+_QUERY = re.compile(r"[A-Za-z0-9_.~%+&=-]{0,2000}").fullmatch
+
 UNKNOWN = "-"
 """In the address: nobody says anything of it."""
 
@@ -65,7 +70,7 @@ GROUPS = {
 }
 
 
-def show(view: View) -> Response:
+def show(view: View, *, wrong: str = "") -> Response:
     """List endpoints."""
     wanted = _wanted(view)
     with read(view.site.engine) as db:
@@ -73,6 +78,10 @@ def show(view: View) -> Response:
         span = network.span(db, view.site.site)
     return view.page(
         "inventory.html",
+        status=422 if wrong else 200,
+        attributes=acts.SAID,
+        choices=acts.CHOICES,
+        wrong=wrong,
         chosen={name: view.asked(name) for name in FACETS},
         facet_words=FACETS,
         facets={name: _values(name, counts) for name, counts in found.facets.items() if name in FACETS},
@@ -86,7 +95,7 @@ def show(view: View) -> Response:
     )
 
 
-def one(view: View) -> Response:
+def one(view: View, *, wrong: str = "") -> Response:
     """Show one endpoint with everything that is known of it."""
     id_, site = view.part("endpoint"), view.site.site
     with read(view.site.engine) as db:
@@ -105,7 +114,13 @@ def one(view: View) -> Response:
         )
     return view.page(
         "endpoint.html",
+        status=422 if wrong else 200,
         attributes=_grouped(found),
+        choices=acts.CHOICES,
+        kinds=KINDS,
+        said=acts.SAID,
+        separator=acts.SEPARATOR,
+        wrong=wrong,
         behind=behind,
         findings=open_findings,
         found=found,
@@ -116,6 +131,43 @@ def one(view: View) -> Response:
         types=TYPES,
         words=ATTRIBUTES,
     )
+
+
+def say(view: View) -> Response:
+    """Write what somebody says of the ticked endpoints, and go back to the list as it was."""
+    back = view.form.get("back", "")
+    home = f"/inventory?{back}" if _QUERY(back) else "/inventory"
+    try:
+        acts.say(view, view.many("endpoint"), view.form.get("attribute", ""), view.form.get("value", ""))
+    except InputError as error:
+        return show(view, wrong=_words(error))
+    return view.go(home)
+
+
+def change(view: View) -> Response:
+    """Do one thing with one endpoint: ``say``, ``join``, ``part`` or ``undo``."""
+    id_, verb, to = view.part("endpoint"), view.form.get("verb", ""), ""
+    try:
+        if verb == "say":
+            acts.say(view, [id_], view.form.get("attribute", ""), view.form.get("value", ""))
+        elif verb == "join":
+            acts.join(view, id_, view.form.get("other", "").strip())
+        elif verb == "part":
+            to = acts.part(view, id_, view.many("mark"))
+        elif verb == "undo":
+            acts.undo(view, view.form.get("merge", ""))
+        else:
+            raise InputError("verb", "say, join, part or undo", reason=Reason.INPUT_INVALID)
+    except InputError as error:
+        return one(view, wrong=_words(error))
+    return view.go(f"/inventory/{to or id_}")
+
+
+def _words(error: InputError) -> str:
+    """Say what of a form was wrong; who may not is told by the frame, and of what is not there by its page."""
+    if error.reason in {Reason.NOT_PERMITTED, Reason.NOT_FOUND} and error.where in {"session", "endpoint"}:
+        raise error
+    return f"{error.where}: {error.why}"
 
 
 def _wanted(view: View) -> Filters:
@@ -164,6 +216,8 @@ PAGE = Page(
     "Inventory",
     (
         Route("/inventory", show, action="inventory.see"),
+        Route("/inventory", say, "POST", action="inventory.change"),
+        Route("/inventory/{endpoint}", change, "POST", action="inventory.change", thing=named("area")),
         Route("/inventory/{endpoint}", one, action="inventory.see", thing=named("area")),
     ),
     group="See",
