@@ -36,6 +36,9 @@ COMMANDS: dict[str, dict[str, str]] = {
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
         "inventory": "The living inventory: import, reconcile and export lists.",
+        "observe": "What sensors saw: captures, logs and flow records, read into the living picture.",
+        "flows": "Flows: who spoke with whom, how much, by which service; single ones by day.",
+        "network": "The plan of the network: networks with their segment, zone and unit; sources read.",
         "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
         "trace": "Where a message or a patient's data went, and what something that was released came from.",

@@ -181,9 +181,9 @@ class Reader:
 
     def _seen(self, head: Mapping[str, Any]) -> Seen:
         """Read one part as a stranger's word."""
-        size = _count(head.get("flows"))
-        data = self._bytes(size) if size <= FLOWS_BYTES_MAX else b""
         try:
+            size = _count(head["flows"])
+            data = self._bytes(size) if size <= FLOWS_BYTES_MAX else b""
             seen = Seen(
                 [_statement(one) for one in head["statements"]],
                 None,

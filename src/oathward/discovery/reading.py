@@ -37,7 +37,8 @@ FILES_MAX = 1_000_000
 LINE_BYTES_MAX = 1 << 20
 """A line that is not whole is held back up to this."""
 
-_PIECE_BYTES = 1 << 18
+_PIECE_BYTES = 1 << 22
+_PACKED_MORE_BYTES = 4_096
 _GZIP = b"\x1f\x8b\x08"
 
 
@@ -181,7 +182,7 @@ class Joined(io.RawIOBase):
         return len(data)
 
 
-def buffered(raw: io.RawIOBase) -> BinaryIO:
+def buffered(raw: io.RawIOBase) -> io.BufferedReader[Any]:
     """Give a stream that can be read line by line."""
     return io.BufferedReader(raw, _PIECE_BYTES)
 
@@ -200,9 +201,9 @@ def head_of(fd: int, size: int = HEAD_BYTES) -> bytes:
     Args:
         fd: of a regular file.
     """
-    packed = os.pread(fd, size, 0)
+    packed = os.pread(fd, size + _PACKED_MORE_BYTES, 0)  # what does not pack well is longer packed
     if not packed.startswith(_GZIP):
-        return packed
+        return packed[:size]
     try:
         return zlib.decompressobj(wbits=31).decompress(packed, size)
     except zlib.error:

@@ -18,7 +18,7 @@ import io
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -63,7 +63,7 @@ def warm() -> None:
 
 def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:
     raw = reading.Stream(fd, whole_lines=head["whole_lines"])
-    source = io.BufferedReader(raw, HEAD_BYTES)
+    source = reading.buffered(raw)
     first = source.peek(HEAD_BYTES)[:HEAD_BYTES]
     known = observer_of(first, around.name)
     if known is None:
@@ -150,7 +150,8 @@ def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
         parent,
         {
             "statements": [
-                [s.at_us, s.source, s.realm, s.segment, s.marks, s.facts, s.behind] for s in seen.statements
+                [s.at_us, s.source, s.realm, s.segment, _lists(s.marks), _lists(s.facts), _lists(s.behind)]
+                for s in seen.statements
             ],
             "clear": [[*one[:-1], dict(one.classes)] for one in seen.clear],
             "refused": [[reason.code, place, n] for (reason, place), n in seen.refused.items()],
@@ -160,6 +161,11 @@ def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
     )
     if data:
         parent.sendall(data)
+
+
+def _lists(rows: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Give rows as JSON has them."""
+    return [list(row) for row in rows]
 
 
 def _ended(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:

@@ -192,6 +192,11 @@ def span(db: Connection, site: str) -> tuple[int, int] | None:
     return None if first is None or last is None else (int(first), int(last))
 
 
+def newest_us(db: Connection, site: str) -> int:
+    """Give when the last flow was seen; 0 where none was."""
+    return int(db.execute(select(func.max(_T.last_us)).where(_T.site == site)).scalar() or 0)
+
+
 def _seen(since_us: int) -> Sequence[ColumnElement[bool]]:
     return (_T.last_us >= since_us,) if since_us else ()
 

@@ -95,7 +95,7 @@ class Run:
         return found
 
     def tidy(self) -> None:
-        """Put segments together, and forget what is older than the settings say."""
+        """Put segments together, and forget what is older than the settings say: counted from the last that was seen, so that old captures can be looked at."""
         if self.dry:
             return
         site, kept = self.site, self.site.settings.network
@@ -106,8 +106,10 @@ class Run:
                 site.settings.data, day, uuid7(self.now_us() // 1_000), lambda id_: read_to.get(id_, 0)
             )
         self._groups.days.clear()
-        segments.forget(site.settings.data, self.now_us() - kept.flow_days * DAY_US)
-        actions.forget(site.engine, site.site, self.now_us() - kept.total_days * DAY_US)
+        with read(site.engine) as db:
+            newest = min(self.now_us(), network.newest_us(db, site.site))
+        segments.forget(site.settings.data, newest - kept.flow_days * DAY_US)
+        actions.forget(site.engine, site.site, newest - kept.total_days * DAY_US)
 
     def _file(self, one: reading.Found) -> SourceReport:
         found = SourceReport(one.name, "read")
@@ -160,6 +162,8 @@ class Run:
             begin = row.offset if grows else 0
             seens = self._watched(reader.read(begin), found.name, size)
             skip = 0 if grows else row.parts
+            if grows:
+                seens = (one for one in seens if _says_something(one, row.offset))
             row = self._store_all(seens, found, row, skip=skip)
             found.held_bytes = reader.held_bytes
             if reader.broken:
@@ -299,6 +303,13 @@ def _identified(row: ObservedSource, head: bytes, state: os.stat_result | None) 
         return row
     digest = reading.digest(head, len(head))
     return replace(row, device=state.st_dev, inode=state.st_ino, head_bytes=len(head), head_sha256=digest)
+
+
+def _says_something(seen: Seen, offset: int) -> bool:
+    """Say whether a part tells anything that was not known before: something in it, or that the source was read further."""
+    return (
+        bool(seen.statements or seen.flows is not None or seen.clear or seen.refused) or seen.offset > offset
+    )
 
 
 def _full(group: Sequence[Seen]) -> bool:

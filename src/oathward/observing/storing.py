@@ -28,8 +28,8 @@ class Endpoints(Protocol):
     def take(self, statements: Sequence[Statement]) -> None:
         """Take statements in."""
 
-    def holders(self, wanted: Sequence[tuple[str, str, int]]) -> list[str]:
-        """Give the endpoint that held each address: (realm, address, at in microseconds) -> id; empty where nobody is known."""
+    def holders(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """Give the endpoint that held each address in an hour: columns ``realm``, ``address``, ``hour_us``, and so ``endpoint``; empty where nobody is known."""
 
 
 @dataclass(slots=True)
@@ -58,9 +58,8 @@ class Groups:
         summed = self._resolved(totals(flows)) if flows is not None else None
         if flows is not None:
             self.days.update(segments.put(site.settings.data, now.id, before.parts, flows))
-        rows = actions.prepare(
-            site.site, summed, clear, self.plan, lambda *one: self.endpoints.holders([one])[0]
-        )
+        held = self._held([(c.realm, address, c.at_us) for c in clear for address in (c.client, c.server)])
+        rows = actions.prepare(site.site, summed, clear, self.plan, lambda *one: held.get(_hour(*one), ""))
         with write(site.engine) as db:
             actions.store(db, site.site, rows, now, before.parts)
 
@@ -72,22 +71,25 @@ class Groups:
             keys = summed.select("realm", pl.col(side).alias("address"), "hour_us").unique(
                 maintain_order=True
             )
-            wanted = [one for one in keys.iter_rows() if self._is_own(one[0], one[1])]
-            ids = self.endpoints.holders(
-                [(realm, address, hour + HOUR_US // 2) for realm, address, hour in wanted]
+            own = [self._is_own(realm, address) for realm, address, _ in keys.iter_rows()]
+            known = self.endpoints.holders(keys.filter(pl.Series(own, dtype=pl.Boolean)))
+            names = {"address": side, "endpoint": f"{side}_endpoint"}
+            summed = summed.join(
+                known.rename(names), on=["realm", side, "hour_us"], how="left", maintain_order="left"
             )
-            known = pl.DataFrame(
-                [(*one, id_) for one, id_ in zip(wanted, ids, strict=True)],
-                schema={
-                    "realm": pl.String,
-                    side: pl.String,
-                    "hour_us": pl.Int64,
-                    f"{side}_endpoint": pl.String,
-                },
-                orient="row",
-            )
-            summed = summed.join(known, on=["realm", side, "hour_us"], how="left", maintain_order="left")
         return summed.with_columns(pl.col("client_endpoint", "server_endpoint").fill_null(""))
+
+    def _held(self, wanted: Sequence[tuple[str, str, int]]) -> dict[tuple[str, str, int], str]:
+        """Say who held some addresses: (realm, address, hour) -> endpoint."""
+        import polars as pl
+
+        keys = {_hour(*one) for one in wanted if self._is_own(one[0], one[1])}
+        if not keys:
+            return {}
+        kinds = {"realm": pl.String, "address": pl.String, "hour_us": pl.Int64}
+        found = self.endpoints.holders(pl.DataFrame(sorted(keys), schema=kinds, orient="row"))
+        rows = found.select("realm", "address", "hour_us", "endpoint").iter_rows()
+        return {(realm, address, hour): endpoint for realm, address, hour, endpoint in rows}
 
     def _addresses(self, flows: pl.DataFrame) -> list[Statement]:
         """Make statements of the site's own addresses that spoke, one an hour: who is seen by flows alone is there too."""
@@ -117,3 +119,7 @@ class Groups:
 
     def _is_own(self, realm: str, address: str) -> bool:
         return bool(address) and self.plan.place(realm, address).zone != EXTERNAL
+
+
+def _hour(realm: str, address: str, at_us: int) -> tuple[str, str, int]:
+    return realm, address, at_us // HOUR_US * HOUR_US

@@ -141,6 +141,8 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "accesses.review": _change("finding", "review an opening that nothing explains"),
     "disclosures.see": _see("area", "see which device data went out under the wrong patient"),
     "disclosures.change": _change("area", "report and settle data that went out under the wrong patient"),
+    "network.see": _see("area", "see who speaks with whom on the network"),
+    "network.change": _change("area", "take in what sensors saw, and the plan of addresses"),
     "uploads.see": _see("area", "see what devices send past Oathward"),
     "uploads.change": _change("area", "enter and end what devices send past Oathward"),
     "merge.confirm": _approve("patient", "confirm that two patients are one"),

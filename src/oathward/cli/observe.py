@@ -1,0 +1,296 @@
+"""``oathward observe``: captures, logs and flow records read into the living picture; files, folders, standard input, sockets, an interface.
+
+Rules:
+- What nobody here reads, what is empty and what could not be read is told by name and reason; nothing is passed over in silence.
+- Nothing is asked on the network: a socket listens, an interface is listened on.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, opened
+from oathward.cli.output import DataOption, JsonOption, emit, plain_text, say
+from oathward.cli.permitted import who_may
+from oathward.core.clock import from_micros, iso
+from oathward.core.errors import InputError
+
+if TYPE_CHECKING:
+    from oathward.observing.report import Report, SourceReport
+    from oathward.observing.run import Run
+
+FOLLOW_S = 10.0
+NAMES_MAX = 20
+"""Names that are told of what was not read; the rest is counted. With --json all are."""
+
+APP = typer.Typer(
+    help="What sensors saw: captures, logs and flow records, read into the living picture.",
+    add_completion=False,
+)
+
+
+@APP.command()
+def observe(  # noqa: PLR0913  one parameter an option
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATH]...", help="Files, folders with all below them, or - for stdin; gzip too."
+        ),
+    ] = None,
+    *,
+    realm: Annotated[
+        str,
+        typer.Option(
+            callback=plain_text,
+            help="Where these addresses mean something; else as the settings say.",
+            show_default=False,
+        ),
+    ] = "",
+    segment: Annotated[
+        str,
+        typer.Option(
+            callback=plain_text, help="Where the sensor stands: VLAN, SSID; for sources that name none."
+        ),
+    ] = "",
+    udp: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Listen for NetFlow and IPFIX until Ctrl-C.")
+    ] = "",
+    listen: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT|PATH",
+            help="Listen for lines (Suricata EVE, Zeek JSON) on TCP or a Unix socket until Ctrl-C.",
+        ),
+    ] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Look again every ten seconds for what is new, until Ctrl-C.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and count; store nothing.")] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read."""
+    from oathward.observing.living import Living
+    from oathward.observing.run import Run
+
+    if bool(paths) + bool(udp) + bool(listen) != 1:
+        raise InputError("PATH", "name files or folders, or one of --udp, --listen")
+    if follow and not paths:
+        raise InputError("--follow", "is for files and folders")
+    with opened(data) as site, _progress() as told:
+        who = who_may(site, person, "network.change")
+        where = realm or site.settings.network.realm or site.site
+        living = Living(site, who)
+        run = Run(site, where, living, segment, dry_run, told)
+        if udp:
+            _udp(run, udp)
+        elif listen:
+            _listen(run, listen)
+        else:
+            _paths(run, paths or [], follow=follow)
+        run.tidy()
+        report = run.report
+    value = _plain(report, realm=where, dry=dry_run) | {
+        "endpoints": living.counts(),
+        "conflicts": living.conflicts(),
+    }
+    emit(value, as_json=as_json, human=lambda: _tell(value))
+    if not as_json and report.of("failed"):
+        raise typer.Exit(1)
+
+
+def _paths(run: Run, paths: list[str], *, follow: bool) -> None:
+    run.paths(paths)
+    if not follow:
+        return
+    stopped = _until_stopped()
+    while not stopped():
+        time.sleep(FOLLOW_S)
+        before = len(run.report.sources)
+        run.paths(paths)
+        run.report.sources[before:] = [one for one in run.report.sources[before:] if one.state != "known"]
+
+
+def _udp(run: Run, address: str) -> None:
+    from oathward.discovery.observer import observers
+    from oathward.discovery.reading import udp
+
+    host, port = _address("--udp", address)
+    names = [name for name, one in observers().items() if one.datagram is not None]
+    if not names:
+        raise InputError("--udp", "nothing here reads datagrams")
+    with udp(host, port) as door:
+        say_on_stderr(f"listening on {address} (UDP); Ctrl-C ends")
+        run.datagrams(door.fileno(), f"udp:{address}", names[0], _until_stopped())
+
+
+def _listen(run: Run, address: str) -> None:
+    from oathward.discovery.reading import tcp, unix
+
+    stopped = _until_stopped()
+    path = "/" in address
+    with unix(address) if path else tcp(*_address("--listen", address)) as door:
+        door.settimeout(0.5)
+        say_on_stderr(f"listening on {address}; Ctrl-C ends")
+        while not stopped():
+            try:
+                connection, _ = door.accept()
+            except TimeoutError:
+                continue
+            with connection:
+                connection.setblocking(True)
+                run.stream(connection.fileno(), "eve.json")
+
+
+def _address(option: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise InputError(option, "an address of this machine and a port: 127.0.0.1:2055")
+    return host.strip("[]"), int(port)
+
+
+def _until_stopped(also: Callable[[], None] = lambda: None) -> Callable[[], bool]:
+    """Let Ctrl-C and SIGTERM end a run in order: what was read is stored. Gives whether one came."""
+    came: list[int] = []
+
+    def stop(number: int, _frame: object) -> None:
+        if came:  # asked twice: at once
+            raise KeyboardInterrupt
+        came.append(number)
+        also()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return lambda: bool(came)
+
+
+def say_on_stderr(text: str) -> None:
+    """Say how it goes to whoever watches; stdout is the result's."""
+    print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Show how far it is, on stderr, if somebody watches."""
+    if not sys.stderr.isatty():
+        yield lambda *_: None
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def told(name: str, done: int, size: int) -> None:
+            bar.update(
+                task, description=escape(name[-40:]), completed=max(done, 0), total=size if size > 0 else None
+            )
+
+        yield told
+
+
+def _plain(report: Report, *, realm: str, dry: bool) -> dict[str, Any]:
+    read = [one for one in report.sources if one.state in {"read", "failed"}]
+    times = [one.first_us for one in read if one.first_us], [one.last_us for one in read if one.last_us]
+    return {
+        "realm": realm,
+        "dry_run": dry,
+        "sources": [_source(one) for one in report.sources],
+        "flows": sum(one.flows for one in read),
+        "statements": sum(one.statements for one in read),
+        "first": iso(from_micros(min(times[0]))) if times[0] else "",
+        "last": iso(from_micros(max(times[1]))) if times[1] else "",
+        "clear_text": dict(sorted(report.clear.items())),
+        "refused": [
+            {"reason": code, "place": place, "count": n} for (code, place), n in report.refused.most_common()
+        ],
+    }
+
+
+def _source(one: SourceReport) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "state": one.state,
+        "observer": one.observer,
+        "flows": one.flows,
+        "statements": one.statements,
+        "refused": sum(one.refused.values()),
+        "why": one.why,
+        "waiting_bytes": one.held_bytes,
+    }
+
+
+def _tell(value: dict[str, Any]) -> None:
+    sources = value["sources"]
+    read = [one for one in sources if one["state"] in {"read", "failed"}]
+    for one in read[:NAMES_MAX]:
+        failed = f"; {one['why']}" if one["why"] else ""
+        say(
+            f"{one['name']}  {one['observer']}  {one['flows']:,} flows, {one['statements']:,} statements, {one['refused']:,} not read{failed}"
+        )
+    if len(read) > NAMES_MAX:
+        print(f"… and {len(read) - NAMES_MAX:,} more")
+    span = f", from {value['first']} to {value['last']}" if value["first"] else ""
+    print(
+        f"{len(read):,} of {len(sources):,} sources read: {value['flows']:,} flows, {value['statements']:,} statements{span}."
+    )
+    for state, words in (
+        ("known", "had nothing new"),
+        ("unknown", "are of no format that is read here"),
+        ("empty", "are empty"),
+        ("skipped", "were passed over: links, or no regular files"),
+        ("grown", "were read when they were shorter, and can only be read whole"),
+    ):
+        names = [one["name"] for one in sources if one["state"] == state]
+        if names:
+            more = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
+            say(f"{len(names):,} {words}: {', '.join(names[:NAMES_MAX])}{more}")
+    if any(value["endpoints"].values()):
+        print("Endpoints: " + ", ".join(f"{n:,} {name}" for name, n in value["endpoints"].items() if n) + ".")
+    if value["conflicts"]:
+        print(
+            f"{len(value['conflicts']):,} conflicts of identity: oathward findings list --kind identity.claimed-twice"
+        )
+    if value["clear_text"]:
+        told = ", ".join(f"{cls} {n:,}" for cls, n in value["clear_text"].items())
+        print(f"In clear text, elements by class: {told}")
+    _tell_refused(value["refused"])
+    if value["dry_run"]:
+        print("Nothing was stored: without --dry-run it is.")
+    elif value["flows"]:
+        print("Next: oathward flows top")
+
+
+def _tell_refused(refused: list[dict[str, Any]]) -> None:
+    if not refused:
+        return
+    from rich.markup import escape
+    from rich.table import Table
+
+    from oathward.cli.output import console
+    from oathward.core.meanings import MEANINGS
+    from oathward.core.reasons import Reason
+
+    words = {reason.code: MEANINGS[reason] for reason in Reason if reason in MEANINGS}
+    table = Table(
+        "not read", "of", "reason", "what to do", title="What could not be read", title_justify="left"
+    )
+    table.columns[0].justify = "right"
+    for one in refused:
+        meaning = words.get(one["reason"])
+        table.add_row(
+            f"{one['count']:,}",
+            escape(one["place"]),
+            one["reason"],
+            f"{meaning.what}; {meaning.remedy}" if meaning else "",
+        )
+    console().print(table)

@@ -1,0 +1,47 @@
+"""What a run gives the living inventory, and what it is told back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from oathward.core.clock import micros
+from oathward.core.db import read
+from oathward.discovery.model import Statement
+from oathward.endpoints import actions, views
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from oathward.endpoints.model import ConflictRow
+    from oathward.vault.opened import Opened
+
+
+class Living:
+    """The living inventory of a site, as a run sees it. ``by``: who had the sources read."""
+
+    def __init__(self, site: Opened, by: str) -> None:
+        self._site, self._by = site, by
+        self._counts: Counter[str] = Counter()
+        self._conflicts: dict[str, ConflictRow] = {}
+
+    def take(self, statements: Sequence[Statement]) -> None:
+        """Take statements in."""
+        site = self._site
+        taken = actions.take(site.engine, site.site, statements, micros(site.clock.now()), self._by)
+        self._counts.update(taken.counts)
+        self._conflicts |= {one.id: one for one in taken.conflicts}
+
+    def holders(self, asked: pl.DataFrame) -> pl.DataFrame:
+        """Give the endpoint that held each address in an hour."""
+        with read(self._site.engine) as db:
+            return views.holders(db, self._site.site, asked)
+
+    def counts(self) -> dict[str, int]:
+        """Say what became of statements."""
+        return dict(self._counts)
+
+    def conflicts(self) -> list[ConflictRow]:
+        """List the conflicts of identity that were seen."""
+        return list(self._conflicts.values())

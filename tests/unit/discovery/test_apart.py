@@ -1,0 +1,223 @@
+"""Promises about reading apart: the reader can do nothing else, its word is checked, its end is told."""
+
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+from oathward.core import frames
+from oathward.core.reasons import Reason
+from oathward.discovery import apart, reading, worker
+from oathward.discovery.apart import Reader, ReaderError
+from oathward.discovery.model import FLOW_COLUMNS, Around, Clear, Fact, Mark, MarkKind, Seen, Statement
+
+AROUND = Around(realm="r", name="conn.log")
+LIMITS = {"memory_bytes_max": 1_610_612_736, "silence_s_max": 60.0}
+SCHEMA = {name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}
+
+
+def line(number):
+    said = {
+        "ts": 1.7e9 + number,
+        "id.orig_h": "10.1.0.1",
+        "id.resp_h": "10.2.0.9",
+        "id.orig_p": 1_024,
+        "id.resp_p": 2_575,
+    }
+    return json.dumps(said | {"uid": f"C{number}", "proto": "tcp", "orig_bytes": 5}) + "\n"
+
+
+@pytest.fixture
+def reader(tmp_path):
+    made = []
+
+    def make(data, **more):
+        path = tmp_path / "source"
+        path.write_bytes(data)
+        fd = os.open(path, os.O_RDONLY)
+        made.extend([fd, Reader(fd, AROUND, **LIMITS, **more)])
+        return made[-1]
+
+    yield make
+    for one in made:
+        if isinstance(one, Reader):
+            one.end()
+        else:
+            os.close(one)
+
+
+def test_a_source_is_read_whole_and_on_from_where_it_was_left(reader):
+    data = "".join(line(n) for n in range(10)).encode()
+    one = reader(data)
+    assert (one.observer, one.header, one.empty) == ("zeek", 0, False)
+    seen = list(one.read())
+    assert sum(part.flows.height for part in seen if part.flows is not None) == 10
+    assert seen[-1].offset == len(data)
+    half = len("".join(line(n) for n in range(5)).encode())
+    later = list(reader(data + line(10)[:-3].encode(), whole_lines=True).read(half))
+    assert sum(part.flows.height for part in later if part.flows is not None) == 5
+    assert later[-1].offset == len(data)
+
+
+def test_what_nobody_reads_and_what_is_empty_is_told(reader):
+    assert (reader(b"hello").observer, reader(b"").empty) == ("", True)
+
+
+def test_a_reader_can_open_nothing():
+    """Confined as it is while it reads: no file, no socket, no program."""
+    text = """
+import os, socket, sys
+from oathward.core.sandbox import confine
+from oathward.discovery.worker import warm
+warm(); confine(1 << 31)
+for name, act in {"read": lambda: open("/etc/passwd"), "write": lambda: open("/tmp/oathward-x", "w"), "connect": lambda: socket.socket(),
+                  "run": lambda: os.execv("/bin/true", ["true"])}.items():
+    try:
+        act()
+        print("could", name)
+    except OSError:
+        pass
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_one_that_ends_is_told(reader, monkeypatch):
+    one = reader(line(1).encode())
+    one._process.kill()
+    with pytest.raises(ReaderError) as error:
+        list(one.read())
+    assert error.value.reason is Reason.OBSERVED_READER
+
+
+def test_a_source_that_says_nothing_is_given_up():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(line(1).encode())
+        one = Reader(ours.fileno(), AROUND, **LIMITS | {"silence_s_max": 0.3})
+        with one, pytest.raises(ReaderError, match="nothing came"):
+            list(one.read())
+
+
+STATEMENT = Statement(
+    5, "zeek.dhcp", "r", (Mark(MarkKind.MAC, "00:11:22:33:44:55"),), (Fact("host", "pump", 0.5),), "v", ()
+)
+CLEAR = Clear(5, "r", "10.0.0.1", "10.0.0.2", "tcp", 2_575, "hl7", {"patient.name": 2})
+
+
+def told(**more):
+    """What a reader says of one part, with something else in it."""
+    head = {"statements": [], "clear": [], "refused": [], "offset": 1, "flows": 0}
+    return head | more
+
+
+@pytest.fixture
+def parent_of():
+    """A reader that says this, whoever it is."""
+    made = []
+
+    def make(*said, data=b""):
+        ours, theirs = socket.socketpair()
+        made.append(ours)
+        one = Reader.__new__(Reader)
+        one._socket, one._silence_s = ours, 5.0
+        with theirs:
+            for head in said:
+                frames.send(theirs, head)
+            theirs.sendall(data)
+        return one
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_what_is_sent_is_what_comes():
+    flows = pl.DataFrame([dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5}], schema=SCHEMA)
+    seen = Seen([STATEMENT], flows, [CLEAR], offset=9)
+    seen.refused[Reason.OBSERVED_BROKEN, "line"] = 3
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        worker._send(theirs, seen, 2)
+        one = Reader.__new__(Reader)
+        one._socket, one._silence_s = ours, 5.0
+        got = one._seen(one._receive(5.0))
+    assert (got.statements, got.clear, got.refused, got.offset) == ([STATEMENT], [CLEAR], seen.refused, 11)
+    assert got.flows["start_us"].to_list() == [5]
+    assert got.flows["client"].to_list() == [""]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        told(statements=[[5, "s", "r", "", [["mac", "x"]], []]]),
+        told(statements=[[5, "s", "r", "", [], [], []]]),
+        told(statements=[[-5, "s", "r", "", [["mac", "x"]], [], []]]),
+        told(statements=[[5, "s", "r", "", [["crown", "x"]], [], []]]),
+        told(statements=[[5, 7, "r", "", [["mac", "x"]], [], []]]),
+        told(statements=[[5, "s", "r", "", [["mac", "x"]], [["host", "x", 7]], []]]),
+        told(clear=[[1, 2]]),
+        told(refused=[["no.such-reason", "line", 1]]),
+        told(refused=[["observation.broken", "line", -1]]),
+        told(flows=10),
+        {},
+    ],
+)
+def test_a_word_that_cannot_be_ends_it(parent_of, head):
+    one = parent_of(head, data=b"no Arrow at all")
+    with pytest.raises(ReaderError):
+        one._seen(one._receive(5.0))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pl.DataFrame({"a": [1]}),
+        pl.DataFrame(schema=SCHEMA).with_columns(pl.lit("x").alias("more")),
+        pl.DataFrame(schema=SCHEMA).with_columns(pl.col("port").cast(pl.Int64)),
+        pl.DataFrame([dict.fromkeys(FLOW_COLUMNS)] * (worker.FLOWS_MAX + 1), schema=SCHEMA),
+    ],
+)
+def test_a_frame_of_another_form_is_refused(frame):
+    out = io.BytesIO()
+    frame.write_ipc(out)
+    with pytest.raises(ValueError, match="flows"):
+        apart._frame(out.getvalue())
+
+
+def test_flows_that_cannot_be_kept_are_counted_and_names_are_printable():
+    whole = dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5}
+    rows = [
+        whole,
+        whole | {"server_name": "a\x1b[2J"},
+        whole | {"server_name": "x" * 4_000},
+        whole | {"start_us": None},
+        whole | {"end_us": -1},
+    ]
+    out = io.BytesIO()
+    pl.DataFrame(rows, schema=SCHEMA).write_ipc(out)
+    frame, odd = apart._frame(out.getvalue())
+    assert (frame.height, odd) == (1, 4)
+    marks = [["host", "a\x00" + "b" * 4_000]]
+    said = apart._statement([5, "s", "r", "", marks, [], []])
+    assert said.marks[0].value.isprintable()
+    assert len(said.marks[0].value) <= 200
+    assert apart._clear(
+        [5, "r", "a", "b", "tcp", 1, "hl7", {"patient.name": 1, "a patient's name": 4}]
+    ).classes == {"patient.name": 1}
+
+
+def test_parts_stay_bounded_and_the_offset_goes_with_the_last():
+    flows = pl.DataFrame([dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5}], schema=SCHEMA)
+    many = Seen([STATEMENT], pl.concat([flows] * (2 * worker.FLOWS_MAX + 1)), offset=9)
+    parts = list(worker._parts(many))
+    assert [part.flows.height for part in parts] == [worker.FLOWS_MAX, worker.FLOWS_MAX, 1]
+    assert [(len(part.statements), part.offset) for part in parts] == [(0, -1), (0, -1), (1, 9)]
+    assert reading.HEAD_BYTES == 65_536

@@ -1,0 +1,259 @@
+"""Promises about a run: each source once, read on where it was left, stored whole or not at all, everything told."""
+
+import gzip
+import json
+import os
+import shutil
+from collections import Counter
+
+import pytest
+
+from oathward.app import build, create
+from oathward.core.db import read
+from oathward.core.errors import StorageError
+from oathward.core.settings import load
+from oathward.discovery.apart import Reader, ReaderError
+from oathward.endpoints import views as endpoints
+from oathward.network import actions, segments, views
+from oathward.network.model import ConversationFilters
+from oathward.observing import run as runs
+from oathward.observing.living import Living
+from oathward.observing.run import Run
+
+T = 1_790_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("site")
+    create(load(made))
+    return made
+
+
+@pytest.fixture
+def site(folder, tmp_path):
+    data = shutil.copytree(folder, tmp_path / "data")
+    opened = build(load(data), "admin")
+    yield opened
+    opened.keeper.close()
+    opened.engine.dispose()
+
+
+def line(n, client="10.1.0.1", server="10.2.0.9", **more):
+    said = {
+        "ts": T + n,
+        "uid": f"C{n}",
+        "id.orig_h": client,
+        "id.orig_p": 1_024,
+        "id.resp_h": server,
+        "id.resp_p": 2_575,
+    }
+    return (
+        json.dumps(
+            said
+            | {"proto": "tcp", "duration": 0.5, "orig_bytes": 5, "resp_bytes": 1, "conn_state": "SF"}
+            | more
+        )
+        + "\n"
+    )
+
+
+def lines(*numbers):
+    return "".join(line(n) for n in numbers)
+
+
+def go(site, *paths, **more):
+    run = Run(site, "r", Living(site, "p-1"), **more)
+    run.paths([str(path) for path in paths])
+    return run
+
+
+def kept(site):
+    """Flows by totals, and by segments."""
+    with read(site.engine) as db:
+        talks = views.conversations(db, site.site, ConversationFilters())
+    return sum(one.sums.flows for one in talks), segments.scan(site.settings.data, 0, 2**60).collect().height
+
+
+def states(run):
+    return [one.state for one in run.report.sources]
+
+
+def aged(path):
+    """Nobody writes to it any more."""
+    os.utime(path, (T, T))
+    return path
+
+
+def test_the_same_source_again_adds_nothing_wherever_it_lies(site, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(lines(*range(10)))
+    assert states(go(site, log)) == ["read"]
+    assert kept(site) == (10, 10)
+    moved = tmp_path / "old" / "conn.1.log.gz"
+    moved.parent.mkdir()
+    moved.write_bytes(gzip.compress(log.read_bytes()))
+    assert states(go(site, log, moved.parent)) == ["known", "known"]
+    assert kept(site) == (10, 10)
+    with read(site.engine) as db:
+        [source] = views.sources(db, site.site)
+    assert (source.flows, source.finished, source.offset) == (10, True, log.stat().st_size)
+
+
+def test_of_a_log_that_grew_only_what_is_new_is_read(site, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(lines(*range(5)) + line(5)[:-9])
+    first = go(site, log)
+    assert (kept(site)[0], first.report.sources[0].held_bytes > 0) == (5, True)
+    with log.open("a") as file:
+        file.write(line(5)[-9:] + line(6))
+    second = go(site, log)
+    assert (kept(site), second.report.sources[0].flows) == ((7, 7), 2)
+    assert not second.report.refused
+    log.rename(tmp_path / "conn.log.1")  # rotated: the new one is another
+    log.write_text(lines(7, 8))
+    assert [(one.name, one.state, one.flows) for one in go(site, tmp_path / "conn.log.1", log).report.sources] == [
+        ("conn.log.1", "known", 0), ("conn.log", "read", 2),
+    ]  # fmt: skip
+    assert kept(site) == (9, 9)
+
+
+def test_the_header_of_a_log_with_columns_goes_with_what_is_new(site, tmp_path):
+    header = (
+        "#separator \\x09\n#path\tconn\n#fields\tts\tuid\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\tproto\n"
+    )
+    header += "#types\ttime\tstring\taddr\tport\taddr\tport\tenum\n"
+    log = tmp_path / "conn.log"
+    log.write_text(header + f"{T}.0\tC1\t10.1.0.1\t1\t10.2.0.9\t2575\ttcp\n")
+    go(site, log)
+    with log.open("a") as file:
+        file.write(f"{T + 1}.0\tC2\t10.1.0.1\t1\t10.2.0.9\t2575\ttcp\n")
+    assert [(one.flows, dict(one.refused)) for one in go(site, log).report.sources] == [(1, {})]
+    assert kept(site) == (2, 2)
+
+
+def test_everything_that_is_not_read_is_told(site, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("hello")
+    (tmp_path / "in" / "empty").write_text("")
+    (tmp_path / "in" / "link").symlink_to("/etc/passwd")
+    aged(tmp_path / "in" / "notes.txt")
+    log = tmp_path / "in" / "conn.log"
+    log.write_text(line(1) + "{broken\n" + line(2, ts=T + 10**9))
+    report = go(site, tmp_path / "in").report
+    assert {one.name: one.state for one in report.sources} == {
+        "conn.log": "read", "empty": "empty", "link": "skipped", "notes.txt": "unknown",
+    }  # fmt: skip
+    assert {code for code, _ in report.refused} == {"observation.broken", "observation.time"}
+    with read(site.engine) as db:
+        rows = db.exec_driver_sql("SELECT body FROM ledger_record WHERE kind = 'network.observed'").fetchall()
+    assert [json.loads(row[0])["body"]["refused"] for row in rows] == [
+        {"observation.broken": 1, "observation.time": 1}
+    ]
+
+
+def test_who_was_seen_is_there_with_who_held_the_address_then(site, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(line(1) + line(2, server="8.8.8.8") + line(3, client="10.1.0.2"))
+    run = go(site, log)
+    assert run.endpoints.counts()["new"] == 3  # nobody of ours is 8.8.8.8
+    with read(site.engine) as db:
+        talks = {
+            one.key.server: one
+            for one in views.conversations(db, site.site, ConversationFilters(address="10.1.0.1"))
+        }
+        pump = endpoints.holder_of(db, site.site, "r", "10.1.0.1", (T + 1) * 1_000_000)
+        assert {one.key.client_endpoint for one in talks.values()} == {pump}
+        assert (talks["8.8.8.8"].key.server_endpoint, talks["8.8.8.8"].server_zone) == ("", "external")
+        assert len(views.peers(db, site.site, [pump])) == 2
+
+
+def test_a_dry_run_stores_nothing(site, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(lines(1, 2))
+    assert go(site, log, dry=True).report.sources[0].flows == 2
+    with read(site.engine) as db:
+        assert views.sources(db, site.site) == []
+        assert endpoints.page(db, site.site, endpoints.Filters()).total == 0
+    assert kept(site) == (0, 0)
+
+
+@pytest.mark.parametrize(("where", "at"), [("segment", 3), ("totals", 1), ("totals", 2), ("finish", 1)])
+def test_after_a_crash_it_goes_on_and_counts_nothing_twice(site, tmp_path, monkeypatch, where, at):
+    """Stopped as it writes the segment of its second group, the totals of its first or second, the record of its end."""
+    monkeypatch.setattr(
+        runs, "GROUP_FLOWS", 1
+    )  # a group a part; a log longer than a reader's block has several
+    count = 20_000 if at > 1 else 6
+    log = tmp_path / "conn.log"
+    log.write_text(lines(*range(count)))
+    calls = Counter()
+    home, name = {
+        "segment": (segments, "_flush"),
+        "totals": (actions, "store"),
+        "finish": (actions, "end_source"),
+    }[where]
+    real = getattr(home, name)
+
+    def stop(*arguments):
+        calls[name] += 1
+        if calls[name] == at:
+            raise StorageError("database", "stopped")
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(home, name, stop)
+        with pytest.raises(StorageError):
+            go(site, log)
+    if at > 1:
+        assert 0 < kept(site)[0] < count
+    with log.open("a") as file:
+        file.write(lines(count, count + 1))
+    go(site, log)
+    assert kept(site) == (count + 2, count + 2)
+
+
+def test_a_reader_that_is_lost_is_told_and_the_next_source_is_read(site, tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "conn.1.log").write_text(lines(1))
+    (tmp_path / "in" / "conn.2.log").write_text(lines(2))
+    real, lost = Reader.read, []
+
+    def read_or_lose(self, begin=0):
+        if not lost:
+            lost.append(1)
+            raise ReaderError("source", "what read it ended")
+        return real(self, begin)
+
+    monkeypatch.setattr(Reader, "read", read_or_lose)
+    assert states(go(site, tmp_path / "in")) == ["failed", "read"]
+    assert states(go(site, tmp_path / "in")) == ["read", "known"]
+    assert kept(site) == (2, 2)
+
+
+def test_two_runs_over_one_source_add_it_once(site, tmp_path, monkeypatch):
+    log = tmp_path / "conn.log"
+    log.write_text(lines(1, 2, 3))
+    real, inside = Reader.read, []
+
+    def meanwhile(self, begin=0):
+        if not inside:
+            inside.append(None)
+            inside.append(go(site, log))
+        return real(self, begin)
+
+    monkeypatch.setattr(Reader, "read", meanwhile)
+    assert states(go(site, log)) == ["failed"]
+    assert states(inside[1]) == ["read"]
+    assert kept(site) == (3, 3)
+
+
+def test_old_flows_go_counted_from_the_last_that_was_seen(site, tmp_path):
+    days = site.settings.network.flow_days
+    old, new = tmp_path / "conn.1.log", tmp_path / "conn.2.log"
+    old.write_text(line(0))
+    assert go(site, old)
+    assert kept(site) == (1, 1)
+    new.write_text(line((days + 2) * 86_400))
+    go(site, new)
+    assert kept(site) == (2, 1)
