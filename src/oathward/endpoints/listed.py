@@ -18,7 +18,7 @@ from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints import sql
 from oathward.endpoints.loading import attributes_of, chunks
 from oathward.endpoints.model import AttributeRow, CatalogueRow
-from oathward.endpoints.sql import endpoint, endpoint_attribute, endpoint_mark
+from oathward.endpoints.tables import endpoint, endpoint_attribute, endpoint_mark
 
 _IN_REALM = frozenset((MarkKind.ADDRESS,))
 

@@ -1,7 +1,9 @@
 """Promises of the inventory's pages: who says what of an endpoint, what nobody knows, filters in the address, hostile names."""
 
 import re
+from dataclasses import replace
 
+import polars as pl
 import pytest
 from tests.unit.web.test_patients_page import BASE, token_of, viewer, world  # noqa: F401  fixtures
 
@@ -10,10 +12,15 @@ from oathward.core.db import write
 from oathward.core.finding import Raised
 from oathward.core.finding_kinds import KINDS
 from oathward.core.settings_findings import Findings
-from oathward.discovery.model import Fact, Mark, MarkKind, Statement
+from oathward.discovery.model import FLOW_COLUMNS, Fact, Mark, MarkKind, Statement
+from oathward.discovery.totals import HOUR_US, totals
 from oathward.endpoints import sql
 from oathward.endpoints.actions import take
 from oathward.findings.actions import raise_
+from oathward.network import actions as network
+from oathward.network import sql as flows
+from oathward.network.model import ObservedSource
+from oathward.network.plan import Plan
 from oathward.web.pages.inventory import ROWS
 
 HOSTILE = "<script>alert(1)</script>"
@@ -28,6 +35,8 @@ def nothing_seen(world):  # noqa: F811  the fixture
             sql.endpoint_lease,
             sql.endpoint_conflict,
             sql.endpoint,
+            flows.flow_conversation,
+            flows.flow_total,
         ):
             db.execute(table.delete())
 
@@ -310,3 +319,71 @@ def test_findings_of_an_endpoint_stand_on_its_page(world):  # noqa: F811  the fi
         raise_(db, world.gate.site, "observing", [one], Findings(), now_us)
     text = engineer.get(f"/inventory/{id_}").text
     assert KINDS["identity.claimed-twice"].title in text
+
+
+def spoken(world, endpoint, hours):  # noqa: F811  the fixture
+    """Have one endpoint ask a server in these hours, each as hours before now."""
+    now_us = micros(world.gate.clock.now())
+    empty = {"String": "", "Int64": 0, "UInt16": 0, "Boolean": True}
+    rows = []
+    for ago in hours:
+        at_us = now_us - ago * HOUR_US
+        row = {name: empty[kind] for name, kind in FLOW_COLUMNS.items()}
+        row |= {
+            "start_us": at_us,
+            "end_us": at_us,
+            "realm": "main",
+            "client": "10.0.0.2",
+            "server": "192.0.2.9",
+            "transport": "tcp",
+        }
+        rows.append(row | {"port": 2575, "service": "hl7", "client_bytes": 2_048, "server_bytes": 1})
+    frame = pl.DataFrame(rows, schema={name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()})
+    summed = totals(frame).with_columns(
+        pl.lit(endpoint).alias("client_endpoint"), pl.lit("").alias("server_endpoint")
+    )
+    prepared = network.prepare(world.gate.site, summed, (), Plan([]), lambda *_: "")
+    source = ObservedSource(
+        "",
+        "zeek",
+        "conn.log",
+        "main",
+        "",
+        1,
+        2,
+        10,
+        "aa",
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        updated_us=now_us,
+        finished=False,
+    )
+    with write(world.gate.engine) as db:
+        source = network.begin_source(db, world.gate.site, source, lambda n: "")
+    with write(world.gate.engine) as db:
+        network.store(db, world.gate.site, prepared, replace(source, parts=1), 0)
+
+
+def test_with_whom_and_when_it_speaks(world):  # noqa: F811  the fixture
+    seen(world, said(1, world=world))
+    engineer = viewer(world, "p-integration")
+    [id_] = ids(engineer.get("/inventory").text)
+    spoken(world, id_, [0, 1, 2, 24, 24 * 21])
+    text = engineer.get(f"/inventory/{id_}").text
+    for words in (
+        "192.0.2.9",
+        "hl7",
+        "external",
+        "clear or not known",
+        "When it is in use",
+        "Least in use",
+        "ask the unit",
+    ):
+        assert words in text
+    assert text.count('class="level0"') > 100
+    assert "Traffic was seen from" in engineer.get("/inventory").text

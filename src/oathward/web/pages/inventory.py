@@ -22,6 +22,7 @@ from oathward.endpoints import views
 from oathward.endpoints.attributes import ATTRIBUTES
 from oathward.endpoints.model import Filters, Lifecycle
 from oathward.endpoints.types import TYPES
+from oathward.endpoints.use import heat, window
 from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
 
 ROWS = 50
 PEERS_MAX = 50
+WEEKS_US = 8 * 7 * 86_400_000_000
+"""How far back use is counted by hour of the week."""
+
+WINDOW_HOURS = 2
+LEVELS = (0.0, 0.25, 0.5, 0.75)
+"""Shares of weeks above which an hour is drawn darker."""
+
 FACETS = {
     "type": "Type",
     "make": "Maker",
@@ -102,16 +110,20 @@ def one(view: View, *, wrong: str = "") -> Response:
         found = views.one(db, site, id_)
         if found is None:
             raise InputError("endpoint", "there is no such endpoint", reason=Reason.NOT_FOUND)
-        ids = {found.row.id, *(merge.other for merge in found.merges if not merge.undone_us)}
+        ids = {found.row.id, *_parts(found)}
         peers = network.peers(db, site, ids, limit=PEERS_MAX)
         names = views.names(
             db, site, sorted(ids | {p.endpoint for p in peers if p.endpoint} | _beside(found))
         )
         behind = views.children(db, site, found.row.id)
+        span = network.span(db, site)
+        since_us = max(span[0], span[1] - WEEKS_US) if span else 0
+        used = [one.hour_us for one in network.use(db, site, ids, since_us, span[1] + 1)] if span else []
         about = FindingFilters(about=found.row.id)
         open_findings = (
             findings.listed(db, site, about, view.now_us, limit=ROWS).rows if view.may("findings.see") else ()
         )
+    of = heat(used, since_us, span[1]) if span and used else None
     return view.page(
         "endpoint.html",
         status=422 if wrong else 200,
@@ -125,6 +137,9 @@ def one(view: View, *, wrong: str = "") -> Response:
         findings=open_findings,
         found=found,
         groups=GROUPS,
+        heat=of,
+        levels=LEVELS,
+        window=window(of, WINDOW_HOURS) if of else None,
         names=names,
         peers=peers,
         type=TYPES.get(found.row.type),
@@ -204,6 +219,15 @@ def _grouped(found: Whole) -> dict[str, dict[str, list[AttributeRow]]]:
         if name in said:
             grouped.setdefault(attribute.group, {})[name] = said[name]
     return grouped
+
+
+def _parts(found: Whole) -> set[str]:
+    """Name the endpoints that became part of one."""
+    return {
+        one.other
+        for one in found.merges
+        if one.act == "merge" and one.into == found.row.id and not one.undone_us
+    }
 
 
 def _beside(found: Whole) -> set[str]:
