@@ -69,8 +69,7 @@ def watched(site: Site) -> None:
     )
     seen = [Raised("rule.forbids-flow", "fw-1/9", "link:ehr", details={"firewall": "fw-1", "line": 9})]
     seen += [
-        Raised("flow.undeclared", f"mon-1>{n}", f"endpoint:10.4.0.{n}", details={"port": 445})
-        for n in range(60)
+        Raised("flow.undeclared", f"mon-1>{n}", f"endpoint:e-{n}", details={"port": 445}) for n in range(60)
     ]
     terms = site.settings.findings
     reconcile(engine, site_id, "mapping", seen[1:9], terms, now_us - 20 * 86_400_000_000)

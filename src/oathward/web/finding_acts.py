@@ -35,7 +35,7 @@ PLACES = {
     "link": "/links/",
     "recipient": "/governance/recipient/",
     "endpoint": "/inventory/",
-    "network": "/network/",
+    "connection": "/connections/",
 }
 """Kind of what a finding is about -> the page of it, where there is one."""
 

@@ -26,8 +26,13 @@ TERMS = Findings()
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = connect(f"sqlite:///{tmp_path}/site.db")
+def url(tmp_path):
+    return f"sqlite:///{tmp_path}/site.db"
+
+
+@pytest.fixture
+def engine(url):
+    engine = connect(url)
     create_tables(engine)
     yield engine
     engine.dispose()

@@ -56,6 +56,7 @@ def test_the_gravest_is_on_top_and_filters_stand_in_the_address(world):  # noqa:
     tell(world, Raised("rule.forbids-flow", "r", "rule:fw/9"), source="rules")
     officer = viewer(world, "p-privacy")
     page = officer.get("/findings").text
+    assert 'href="/inventory/e-1"' in page
     titles = re.findall(r'<a href="/findings/[^"]+">([^<]+)</a>', page)
     assert titles == [KINDS[k].title for k in ("rule.forbids-flow", "flow.undeclared", "flow.undeclared")]
     assert "3 open, 1 overdue" in text_of(page)
@@ -190,6 +191,22 @@ def test_an_auditor_looks_and_a_clinician_has_no_such_page(world):  # noqa: F811
     for who in ("p-nurse", "p-vendor"):
         assert viewer(world, who).get("/findings").status_code == 404
         assert viewer(world, who).get(f"/findings/{id_}").status_code == 404
+
+
+def test_who_signed_in_to_look_decides_nothing(world):  # noqa: F811  the fixture
+    [id_] = tell(world, undeclared(1)).values()
+    looker = viewer(world, "p-privacy", acts=False)
+    page = looker.get("/findings").text
+    assert "to look only" in page
+    assert 'name="verb"' not in page + looker.get(f"/findings/{id_}").text
+    for path in ("/findings/decide", f"/findings/{id_}"):
+        assert post(looker, path, "/account", verb="assign", finding=[id_], to="me").status_code == 403
+    token = headers(looker)
+    for verb, body in (("assign", {"to": "me"}), ("note", {"why": "x"})):
+        call = {"findings": [id_]} | body
+        assert looker.post(f"/api/v1/findings/{verb}", json=call, headers=token).status_code == 403
+    with read(world.gate.engine) as db:
+        assert views.one(db, world.gate.site, id_, world.gate.now_us()).owner == ""
 
 
 def test_the_api_lists_shows_and_decides(world):  # noqa: F811  the fixture
