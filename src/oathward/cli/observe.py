@@ -8,11 +8,13 @@ Rules:
 from __future__ import annotations
 
 import signal
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from oathward.observing.run import Run
 
 FOLLOW_S = 10.0
+LIVE_BYTES = 1 << 16
 NAMES_MAX = 20
 """Names that are told of what was not read; the rest is counted. With --json all are."""
 
@@ -59,6 +62,9 @@ def observe(  # noqa: PLR0913  one parameter an option
             callback=plain_text, help="Where the sensor stands: VLAN, SSID; for sources that name none."
         ),
     ] = "",
+    live: Annotated[
+        str, typer.Option(metavar="INTERFACE", help="Listen on an interface until Ctrl-C; dumpcap does it.")
+    ] = "",
     udp: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Listen for NetFlow and IPFIX until Ctrl-C.")
     ] = "",
@@ -81,8 +87,8 @@ def observe(  # noqa: PLR0913  one parameter an option
     from oathward.observing.living import Living
     from oathward.observing.run import Run
 
-    if bool(paths) + bool(udp) + bool(listen) != 1:
-        raise InputError("PATH", "name files or folders, or one of --udp, --listen")
+    if bool(paths) + bool(live) + bool(udp) + bool(listen) != 1:
+        raise InputError("PATH", "name files or folders, or one of --live, --udp, --listen")
     if follow and not paths:
         raise InputError("--follow", "is for files and folders")
     with opened(data) as site, _progress() as told:
@@ -90,17 +96,21 @@ def observe(  # noqa: PLR0913  one parameter an option
         where = realm or site.settings.network.realm or site.site
         living = Living(site, who)
         run = Run(site, where, living, segment, dry_run, told)
-        if udp:
+        if live:
+            _live(run, live)
+        elif udp:
             _udp(run, udp)
         elif listen:
             _listen(run, listen)
         else:
             _paths(run, paths or [], follow=follow)
         run.tidy()
+        raised = living.raise_findings()
         report = run.report
     value = _plain(report, realm=where, dry=dry_run) | {
         "endpoints": living.counts(),
         "conflicts": living.conflicts(),
+        "findings_raised": raised,
     }
     emit(value, as_json=as_json, human=lambda: _tell(value))
     if not as_json and report.of("failed"):
@@ -117,6 +127,26 @@ def _paths(run: Run, paths: list[str], *, follow: bool) -> None:
         before = len(run.report.sources)
         run.paths(paths)
         run.report.sources[before:] = [one for one in run.report.sources[before:] if one.state != "known"]
+
+
+def _live(run: Run, interface: str) -> None:
+    from oathward.discovery.live import listening
+
+    theirs, ours = socket.socketpair()
+
+    def pass_on(packets: BinaryIO) -> None:
+        with suppress(OSError, ValueError):  # the run ended
+            while data := packets.read(LIVE_BYTES):
+                ours.sendall(data)
+        with suppress(OSError):
+            ours.shutdown(socket.SHUT_WR)
+
+    with theirs, ours, listening(interface) as packets:
+        say_on_stderr(f"listening on {interface}; Ctrl-C ends")
+        _until_stopped(lambda: ours.shutdown(socket.SHUT_WR))
+        passing = threading.Thread(target=pass_on, args=(packets,), daemon=True)
+        passing.start()
+        run.stream(theirs.fileno(), f"{interface}.pcapng")
 
 
 def _udp(run: Run, address: str) -> None:

@@ -151,7 +151,7 @@ class Reader:
         self._socket = ours
         try:
             frames.send(ours, self._begun, [fd])
-            head = self._receive(START_S_MAX)
+            head = self._receive(max(START_S_MAX, self._silence_s))  # a pipe may say its first byte late
         except (OSError, ReaderError) as error:
             self.end()
             raise SandboxError("a reader did not start, or could not be confined") from error

@@ -110,16 +110,14 @@ class Stream(io.RawIOBase):
     """The bytes of a source, unpacked, through a file descriptor; keeps one piece of it.
 
     Args:
-        fd: readable; stays open. whole_lines: hold back what comes behind the last line end.
+        fd: readable; stays open.
     """
 
-    def __init__(self, fd: int, *, whole_lines: bool = False) -> None:
+    def __init__(self, fd: int) -> None:
         file = io.BufferedReader(io.FileIO(fd, closefd=False), _PIECE_BYTES)
         self.packed = file.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
         self._source = gzip.GzipFile(fileobj=file) if self.packed else file
-        self._lines = whole_lines
         self._left = memoryview(b"")
-        self._held = b""
         self.broken = False
         """Whether it ended early: packed bytes that are cut off or wrong."""
 
@@ -133,16 +131,11 @@ class Stream(io.RawIOBase):
             data = self._piece()
             if not data:
                 return 0
-            self._left = memoryview(self._whole(data) if self._lines else data)
+            self._left = memoryview(data)
         size = min(len(self._left), len(buffer))
         buffer[:size] = self._left[:size]
         self._left = self._left[size:]
         return size
-
-    @property
-    def held_bytes(self) -> int:
-        """How many bytes behind the last line end were not given."""
-        return len(self._held)
 
     def _piece(self) -> bytes:
         if self.broken:
@@ -152,6 +145,36 @@ class Stream(io.RawIOBase):
         except (EOFError, gzip.BadGzipFile, zlib.error):
             self.broken = True
             return b""
+
+
+class WholeLines(io.RawIOBase):
+    """The lines of a source that are whole: what comes behind the last line end is held back."""
+
+    def __init__(self, source: io.BufferedReader[Any]) -> None:
+        self._source = source
+        self._left = memoryview(b"")
+        self._held = b""
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer with what there is; 0 at the end."""
+        while not self._left:
+            data = self._source.read1(_PIECE_BYTES)
+            if not data:
+                return 0
+            self._left = memoryview(self._whole(data))
+        size = min(len(self._left), len(buffer))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes behind the last line end were not given."""
+        return len(self._held)
 
     def _whole(self, data: bytes) -> bytes:
         """Give the lines that are whole, and keep the rest; a line that has no end is given on, for its reader to count."""

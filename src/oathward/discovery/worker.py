@@ -62,7 +62,7 @@ def warm() -> None:
 
 
 def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:
-    raw = reading.Stream(fd, whole_lines=head["whole_lines"])
+    raw = reading.Stream(fd)
     source = reading.buffered(raw)
     first = source.peek(HEAD_BYTES)[:HEAD_BYTES]
     known = observer_of(first, around.name)
@@ -77,15 +77,16 @@ def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Aro
         return
     begin = told[0]["begin"]
     stream: BinaryIO = source
+    lines = reading.WholeLines(source) if head["whole_lines"] and kept >= 0 else None
+    if lines is not None:
+        stream = reading.buffered(lines)
     if begin > kept >= 0:
-        if reading.passed(source, begin) < begin:
-            frames.send(parent, {"end": True, "broken": raw.broken, "held": raw.held_bytes})
-            return
-        stream = reading.buffered(reading.Joined(first[:kept], source))
+        there = reading.passed(stream, begin) == begin
+        stream = reading.buffered(reading.Joined(first[:kept], stream)) if there else io.BytesIO()
     for seen in observer.read(stream, around):
         for part in _parts(seen):
             _send(parent, part, begin - kept if begin > kept >= 0 else 0)
-    frames.send(parent, {"end": True, "broken": raw.broken, "held": raw.held_bytes})
+    frames.send(parent, {"end": True, "broken": raw.broken, "held": lines.held_bytes if lines else 0})
 
 
 def _datagrams(parent: socket.socket, fd: int, name: str, around: Around) -> None:

@@ -150,7 +150,12 @@ def holders(db: Connection, site: str, asked: pl.DataFrame) -> pl.DataFrame:
     ends = (pl.col("hour_us").cast(pl.Int64) + HOUR_US - 1).alias("_end")
     left = asked.with_row_index("_row").with_columns(ends).sort("_end")
     found = left.join_asof(
-        leases, left_on="_end", right_on="from_us", by=["realm", "address"], strategy="backward"
+        leases,
+        left_on="_end",
+        right_on="from_us",
+        by=["realm", "address"],
+        strategy="backward",
+        check_sortedness=False,
     )
     held = pl.col("endpoint").is_not_null() & (pl.col("hour_us") - pl.col("until_us") <= HOLD_US)
     chosen = pl.when(held).then(pl.col("endpoint")).otherwise(pl.lit("")).alias("endpoint")

@@ -33,6 +33,9 @@ GROUP_STATEMENTS = 10_000
 DAY_US = 86_400_000_000
 AHEAD_US = DAY_US
 """So far ahead of this machine's clock a sensor's may be."""
+NEVER_US = 2**62
+LASTING_S = 30_000_000.0
+"""A source that lasts may be silent for a year."""
 FOLLOWED_US = 60_000_000
 """A file that was written to within so long may still be written to: its last line is read once it is whole."""
 
@@ -79,10 +82,10 @@ class Run:
         return self.report
 
     def stream(self, fd: int, name: str) -> SourceReport:
-        """Read what comes through a pipe or a connection until its end; nothing of it is remembered as read before."""
+        """Read what comes through a pipe or a connection until its end, silent as it may be; nothing of it is remembered as read before."""
         found = SourceReport(name, "read")
         self.report.sources.append(found)
-        self._guarded(found, lambda: self._read(fd, found, None, -1, whole_lines=False))
+        self._guarded(found, lambda: self._read(fd, found, None, -1, whole_lines=False, lasting=True))
         return found
 
     def datagrams(self, fd: int, name: str, observer: str, until: Callable[[], bool]) -> SourceReport:
@@ -140,9 +143,16 @@ class Run:
             found.refused[error.reason.code, "source"] += 1
 
     def _read(
-        self, fd: int, found: SourceReport, state: os.stat_result | None, size: int, *, whole_lines: bool
+        self,
+        fd: int,
+        found: SourceReport,
+        state: os.stat_result | None,
+        size: int,
+        *,
+        whole_lines: bool,
+        lasting: bool = False,
     ) -> None:
-        with self._reader(fd, found.name, whole_lines=whole_lines) as reader:
+        with self._reader(fd, found.name, whole_lines=whole_lines, lasting=lasting) as reader:
             if not reader.observer:
                 found.state = "empty" if reader.empty else "unknown"
                 return
@@ -164,7 +174,7 @@ class Run:
             skip = 0 if grows else row.parts
             if grows:
                 seens = (one for one in seens if _says_something(one, row.offset))
-            row = self._store_all(seens, found, row, skip=skip)
+            row = self._store_all(seens, found, row, skip=skip, timed=lasting)
             found.held_bytes = reader.held_bytes
             if reader.broken:
                 found.refused[Reason.OBSERVED_CUT.code, "file"] += 1
@@ -182,16 +192,17 @@ class Run:
             yield seen
             self.told(name, seen.offset, size)
 
-    def _reader(self, fd: int, name: str, *, datagrams: str = "", whole_lines: bool = False) -> Reader:
+    def _reader(
+        self, fd: int, name: str, *, datagrams: str = "", whole_lines: bool = False, lasting: bool = False
+    ) -> Reader:
         kept = self.site.settings.network
-        around = Around(
-            realm=self.realm, segment=self.segment, name=Path(name).name, until_us=self.now_us() + AHEAD_US
-        )
+        until_us = NEVER_US if lasting or datagrams else self.now_us() + AHEAD_US
+        around = Around(realm=self.realm, segment=self.segment, name=Path(name).name, until_us=until_us)
         return Reader(
             fd,
             around,
             memory_bytes_max=kept.memory_bytes_max,
-            silence_s_max=kept.silence_s_max,
+            silence_s_max=LASTING_S if lasting else kept.silence_s_max,
             datagrams=datagrams,
             whole_lines=whole_lines,
         )

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import shutil
 from collections import Counter
 
@@ -79,12 +78,6 @@ def states(run):
     return [one.state for one in run.report.sources]
 
 
-def aged(path):
-    """Nobody writes to it any more."""
-    os.utime(path, (T, T))
-    return path
-
-
 def test_the_same_source_again_adds_nothing_wherever_it_lies(site, tmp_path):
     log = tmp_path / "conn.log"
     log.write_text(lines(*range(10)))
@@ -137,7 +130,6 @@ def test_everything_that_is_not_read_is_told(site, tmp_path):
     (tmp_path / "in" / "notes.txt").write_text("hello")
     (tmp_path / "in" / "empty").write_text("")
     (tmp_path / "in" / "link").symlink_to("/etc/passwd")
-    aged(tmp_path / "in" / "notes.txt")
     log = tmp_path / "in" / "conn.log"
     log.write_text(line(1) + "{broken\n" + line(2, ts=T + 10**9))
     report = go(site, tmp_path / "in").report
@@ -211,6 +203,32 @@ def test_after_a_crash_it_goes_on_and_counts_nothing_twice(site, tmp_path, monke
         file.write(lines(count, count + 1))
     go(site, log)
     assert kept(site) == (count + 2, count + 2)
+
+
+def test_a_capture_that_was_written_just_now_is_read_to_its_last_byte(site, tmp_path):
+    """Only lines are held back; a capture has none."""
+    ip = bytes.fromhex("4500001c000000004011000000000000")[:12] + bytes([10, 1, 0, 1, 10, 2, 0, 9])
+    frame = (
+        bytes(12)
+        + b"\x08\x00"
+        + ip
+        + (5_000).to_bytes(2, "big")
+        + (2_055).to_bytes(2, "big")
+        + bytes([0, 8, 0, 0])
+    )
+    capture = tmp_path / "a.pcap"
+    head = bytes.fromhex("d4c3b2a1020004000000000000000000ffff000001000000")
+    sizes = len(frame).to_bytes(4, "little") * 2
+    capture.write_bytes(
+        head + b"".join((T + n).to_bytes(4, "little") + bytes(4) + sizes + frame for n in range(3))
+    )
+    first = go(site, capture)
+    assert (states(first), dict(first.report.refused), kept(site)) == (["read"], {}, (1, 1))
+    assert states(go(site, capture)) == ["known"]
+    with capture.open("ab") as file:
+        file.write((T + 9).to_bytes(4, "little") + bytes(4) + sizes + frame)
+    assert states(go(site, capture)) == ["grown"]
+    assert kept(site) == (1, 1)
 
 
 def test_a_reader_that_is_lost_is_told_and_the_next_source_is_read(site, tmp_path, monkeypatch):
