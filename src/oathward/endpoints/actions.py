@@ -27,6 +27,9 @@ from oathward.endpoints.alone import alone
 from oathward.endpoints.attributes import ALSO, ATTRIBUTES, VALUES_MAX, show, shown_of
 from oathward.endpoints.deriving import derived, di_of
 from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, rows_of
+from oathward.endpoints.makers import CONFIDENCE as HINT
+from oathward.endpoints.makers import SOURCE as CARD
+from oathward.endpoints.makers import maker_of
 from oathward.endpoints.model import AttributeRow, CatalogueRow, ConflictRow, Lease, RelationRow, Taken
 from oathward.endpoints.picture import DAY_US, Known, Picture
 from oathward.endpoints.resolving import resolve
@@ -231,6 +234,11 @@ def _fold(
             said = AttributeRow(
                 name, value[:VALUE_LENGTH_MAX], source, int(first), int(last), confidence, origin=known.id
             )
+            rows[_key(said)] = _wider(rows.get(_key(said)), said)
+    for (kind, _, mac), held in known.marks.items():
+        maker = maker_of(mac) if kind is MarkKind.MAC else ""
+        if maker:
+            said = AttributeRow("make", maker, CARD, held.first_us, held.last_us, HINT, origin=known.id)
             rows[_key(said)] = _wider(rows.get(_key(said)), said)
     for one in derived(rows.values(), catalogue):
         rows[_key(one)] = _wider(rows.get(_key(one)), one)

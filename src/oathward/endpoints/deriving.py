@@ -6,19 +6,19 @@
 | ``udi-di`` | ``make``, ``model``, ``gmdn``, ``fda-code``, ``fda-class``, ``mri`` | the device catalogue, where it has it |
 | ``type`` | ``fda-code``, ``fda-class``, ``criticality``, ``consequence``, ``stores-phi`` | what is usual for the type (``types``): weak |
 | ``os`` | ``os-end`` | the table of ``life`` |
-
-Source: 21 CFR 830.20; GS1 General Specifications (01); ANSI/HIBC 2.6; ICCBBA ISBT 128 (formats of a UDI).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from oathward.core.errors import InputError
+from oathward.discovery import udi
 from oathward.endpoints.life import end_of
 from oathward.endpoints.model import AttributeRow, CatalogueRow
 from oathward.endpoints.types import TYPES, type_of
 
+_ANY_YEAR = 2000  # a device identifier has no date
 SOURCE = "derived"
 USUAL = 0.3
 """Confidence of what is usual for a type."""
@@ -26,25 +26,13 @@ USUAL = 0.3
 CATALOGUE = 0.9
 """Confidence of what the device catalogue says of a UDI-DI; at most that of the UDI itself."""
 
-_GS1 = re.compile(r"(?:\]d2|\]c1)?\(?01\)?(\d{14})")
-_HIBC = re.compile(r"\+([A-Z][0-9A-Z]{3}[0-9A-Z]{1,18}[0-9])(?:/|$)")
-_ISBT = re.compile(r"=/([A-Z][0-9]{4}[0-9A-Z]{11})")
-_BARE = re.compile(r"\d{14}")
 
-
-def di_of(udi: str) -> str:
-    """Read the device identifier out of a UDI as it is written on a device; empty where it has none of a known issuer."""
-    text = udi.strip()
-    found = _GS1.match(text)
-    if found:
-        return found[1]
-    found = _HIBC.match(text)
-    if found:
-        return found[1][:-1]  # without the link character of its check
-    found = _ISBT.search(text)
-    if found:
-        return f"=/{found[1]}"
-    return text if _BARE.fullmatch(text) else ""
+def di_of(text: str) -> str:
+    """Read the device identifier out of a UDI as it is written on a device; empty where it is none."""
+    try:
+        return udi.parse(text, _ANY_YEAR).di
+    except InputError:
+        return ""
 
 
 def derived(

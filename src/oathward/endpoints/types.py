@@ -117,4 +117,4 @@ def type_of(words: str) -> str:
     return _ALSO.get(folded) or _BY_WORDS.get(folded, "")
 
 
-_BY_WORDS = {one.words: word for word, one in TYPES.items()}
+_BY_WORDS = {one.words.casefold(): word for word, one in TYPES.items()}
