@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from oathward.cli.inventory_export import export
 from oathward.cli.inventory_import import import_, reconcile
 
 APP = typer.Typer(
@@ -14,3 +15,4 @@ APP = typer.Typer(
 
 APP.command("import")(import_)
 APP.command()(reconcile)
+APP.command()(export)

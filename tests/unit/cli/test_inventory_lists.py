@@ -84,3 +84,29 @@ def test_what_is_no_list_says_what_would_be(oathward, tmp_path, monkeypatch):
     assert oathward("import", "l.csv", "--format", "cmsm", code=65)["where"] == "--format"
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False))
     assert oathward("import", "-", code=65)["error"] == "message.empty"
+
+
+def test_what_was_taken_in_is_written_out(mapped, tmp_path):
+    mapped("import", "l.csv", "--mapping", "m.toml")
+    for form in ("csv", "words", "fhir", "netbox"):
+        assert mapped("export", "--format", form, "--out", f"out.{form}")["bytes"] > 100
+    assert json.loads((tmp_path / "out.fhir").read_text())["entry"][0]["resource"]["resourceType"] == "Device"
+    assert len(json.loads((tmp_path / "out.netbox").read_text())["devices"]) == 2
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
+    assert mapped("export", "--where", "location=West 3", "--out", "some.csv")["bytes"]
+    assert len((tmp_path / "some.csv").read_text().splitlines()) == 2
+    assert mapped("export", "--out", "out.csv", code=65)["error"] == "conflict"
+    assert mapped("export", "--format", "mud", "--out", "m.json", code=65)["where"] == "options"
+    model = (
+        "--format",
+        "mud",
+        "--make",
+        "Acme",
+        "--model",
+        "P9",
+        "--url",
+        "https://x.example/p",
+        "--out",
+        "m.json",
+    )
+    assert mapped("export", *model, code=66)["error"] == "not-found"

@@ -100,7 +100,8 @@ def folded(header: str) -> str:
 @cache
 def _spellings(list_: str) -> Mapping[str, str]:
     left = _ELSEWHERE.get(list_, frozenset())
-    return {word: name for name, one in ATTRIBUTES.items() if name not in left for word in one.headers}
+    own = {name.replace("-", " "): name for name in ATTRIBUTES if name not in left}
+    return {word: name for name, one in ATTRIBUTES.items() if name not in left for word in one.headers} | own
 
 
 _ELSEWHERE = {"cmms": frozenset(("account", "behind", "last-heard")), "vendor": frozenset(("tag",))}

@@ -45,7 +45,10 @@ _NO = frozenset(("no", "n", "false", "0", "nein", "non"))
 _NOTHING = frozenset(("", "-", "--", "n/a", "na", "none", "null", "unknown", "tbd", "?", "#n/a"))
 _EXCEL_DAY_0 = date(1899, 12, 30)
 _SEPARATED = re.compile(r"[;,|\n]|\s{2,}|\s(?=\S*[:.]\S*[:.])")
-_GUARDED = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA = r"(?=[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20])"  # Excel takes the full-width signs too
+_BEGIN = r"(^|[;,|\t] *)"  # of a cell, or of what would be one where another separator is usual
+_UNSAFE = re.compile(_BEGIN + _FORMULA)
+_GUARDED = re.compile(_BEGIN + "'" + _FORMULA)
 
 
 class Refusal(NamedTuple):
@@ -56,9 +59,14 @@ class Refusal(NamedTuple):
     why: str
 
 
+def guarded(cell: str) -> str:
+    """Write a cell so that no spreadsheet takes it, or a part of it behind a separator, for a formula: an apostrophe in front."""
+    return _UNSAFE.sub(r"\1'", cell)
+
+
 def unguarded(cell: str) -> str:
-    """Take off the apostrophe that keeps a spreadsheet from running a cell."""
-    return cell[1:] if cell[:1] == "'" and cell[1:2] in _GUARDED else cell
+    """Take off the apostrophes that ``guarded`` put in."""
+    return _GUARDED.sub(r"\1", cell)
 
 
 class Row:
