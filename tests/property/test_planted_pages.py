@@ -101,6 +101,8 @@ VISITS = {
     "/deliveries": lambda left: ["/deliveries", "/deliveries?link=registry", "/deliveries?state=pending"],
     "/connections": lambda left: ["/connections", "/connections?role=processor"],
     "/connections/{connection}": lambda left: ["/connections/none"],
+    "/map": lambda left: ["/map", "/map?list=undeclared&days=7"],
+    "/map.svg": lambda left: ["/map.svg"],
     "/links": lambda left: ["/links"],
     "/links/{link}": lambda left: [f"/links/{link}{said}" for link in ("ehr", "registry", "keep") for said in SAMPLES],
     "/health": lambda left: ["/health"],

@@ -179,47 +179,75 @@ def _mean(numbers: Sequence[int], otherwise: int) -> float:
     return sum(numbers) / len(numbers) if numbers else float(otherwise)
 
 
-def svg(found: Picture, title: str, *, alone: bool = False) -> str:
-    """Draw it. ``alone``: a file of its own, with its own style for both themes and print; else the page's style counts."""
+class Drawn(NamedTuple):
+    """What stands in the picture, ready to be written: texts are printable and cut, and not yet escaped.
+
+    Args:
+        heads: (x, words) of each column. lines: (state, path, words). boxes: (x, y, words, whole words).
+    """
+
+    heads: tuple[tuple[int, str], ...]
+    lines: tuple[tuple[str, str, str], ...]
+    boxes: tuple[tuple[int, int, str, str], ...]
+
+
+def drawn(found: Picture) -> Drawn:
+    """Give lines as paths and boxes with their words."""
     at = {node.id: node for node in found.nodes}
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" class="map" viewBox="0 0 {found.width} {found.height}" role="img" aria-label="{_text(title, 200)}">'
-    parts = [head, f"<title>{_text(title, 200)}</title>"]
-    if alone:
-        parts.append(f"<style>{_STYLE}</style>")
-    for column, zone in enumerate(found.zones):
-        x = 20 + column * COLUMN
-        parts.append(f'<text class="zone" x="{x}" y="24">{_text(zone or "other zones")}</text>')
-    parts += [_line(at[edge.client], at[edge.server], edge) for edge in found.edges]
-    parts += [_box(node) for node in found.nodes]
+    heads = [(20 + column * COLUMN, _cut(zone or "other zones")) for column, zone in enumerate(found.zones)]
+    lines = []
+    for edge in found.edges:
+        a, b = at[edge.client], at[edge.server]
+        lines.append(
+            (edge.state, _path(a, b), _cut(f"{a.words} to {b.words}: {edge.state}, {edge.weight}", 120))
+        )
+    boxes = []
+    for node in found.nodes:
+        many = f" ×{node.members}" if node.members > 1 else ""
+        boxes.append(
+            (node.x, node.y, _cut(node.words, WORDS_MAX - len(many)) + many, _cut(node.words + many, 200))
+        )
+    return Drawn(tuple(heads), tuple(lines), tuple(boxes))
+
+
+def svg(found: Picture, title: str) -> str:
+    """Draw it as a file of its own, with its own style for both themes and print."""
+    it = drawn(found)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {found.width} {found.height}" role="img">',
+        f"<title>{_text(_cut(title, 200))}</title><style>{_STYLE}</style>",
+        *(f'<text class="zone" x="{x}" y="24">{_text(words)}</text>' for x, words in it.heads),
+        *(
+            f'<path class="line {state}" d="{path}"><title>{_text(words)}</title></path>'
+            for state, path, words in it.lines
+        ),
+        *(
+            f'<g class="node"><title>{_text(whole)}</title><rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" rx="4"/>'
+            f'<text x="{x + 8}" y="{y + 16}">{_text(words)}</text></g>'
+            for x, y, words, whole in it.boxes
+        ),
+    ]
     return "".join(parts) + "</svg>"
 
 
-def _line(a: Node, b: Node, edge: Edge) -> str:
+def _path(a: Node, b: Node) -> str:
     y1, y2 = a.y + HIGH // 2, b.y + HIGH // 2
     if a.x == b.x:
         x = a.x + WIDE
-        path = f"M{x} {y1}C{x + 40} {y1} {x + 40} {y2} {x} {y2}"
-    else:
-        x1, x2 = (a.x + WIDE, b.x) if a.x < b.x else (a.x, b.x + WIDE)
-        middle = (x1 + x2) // 2
-        path = f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
-    words = _text(f"{a.words} to {b.words}: {edge.state}, {edge.weight}", 120)
-    return f'<path class="line {edge.state}" d="{path}"><title>{words}</title></path>'
+        return f"M{x} {y1}C{x + 40} {y1} {x + 40} {y2} {x} {y2}"
+    x1, x2 = (a.x + WIDE, b.x) if a.x < b.x else (a.x, b.x + WIDE)
+    middle = (x1 + x2) // 2
+    return f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
 
 
-def _box(node: Node) -> str:
-    many = f" ×{node.members}" if node.members > 1 else ""
-    return (
-        f'<g class="node"><title>{_text(node.words + many, 200)}</title>'
-        f'<rect x="{node.x}" y="{node.y}" width="{WIDE}" height="{HIGH}" rx="4"/>'
-        f'<text x="{node.x + 8}" y="{node.y + 16}">{_text(node.words, WORDS_MAX - len(many))}{many}</text></g>'
-    )
-
-
-def _text(text: str, most: int = WORDS_MAX) -> str:
-    """Make a text of the network safe: printable, cut, escaped."""
+def _cut(text: str, most: int = WORDS_MAX) -> str:
+    """Make a text of the network printable, and no longer than fits."""
     plain = "".join(c if c.isprintable() else "·" for c in text)
-    return escape(plain if len(plain) <= most else f"{plain[: most - 1]}…", quote=True)
+    return plain if len(plain) <= most else f"{plain[: most - 1]}…"
+
+
+def _text(text: str) -> str:
+    return escape(text, quote=True)
 
 
 _STYLE = (

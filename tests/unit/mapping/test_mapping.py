@@ -219,7 +219,7 @@ def test_the_picture_fits_is_the_same_again_and_nothing_in_it_is_markup(ends, li
     assert sum(node.members for node in found.nodes) == len(ends)
     assert len({(node.x, node.y) for node in found.nodes}) == len(found.nodes)
     assert found == picture.picture(list(reversed(ends)), list(reversed(lines)), most=most)
-    drawn = picture.svg(found, "<Map>", alone=True)
+    drawn = picture.svg(found, "<Map>")
     tags = {re.sub(r"\{.*\}", "", one.tag) for one in ET.fromstring(drawn).iter()}
     assert tags <= {"svg", "title", "style", "text", "g", "rect", "path"}
     assert not re.search(r"\son\w+=", re.sub(r">[^<]*<|\"[^\"]*\"", "><", drawn))

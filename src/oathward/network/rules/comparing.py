@@ -14,8 +14,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from ipaddress import ip_address
+from typing import Any
 
 from oathward.network.rules import spans
 from oathward.network.rules.deciding import BY_POLICY, FORWARDED, Decision, Verdict, decide
@@ -23,6 +24,9 @@ from oathward.network.rules.model import ANYWHERE, Action, Match, Packet, Rule, 
 from oathward.network.rules.shadowing import shadowed
 from oathward.network.rules.spans import Spans
 from oathward.network.rules.words import PROTOCOL, WITH_PORTS
+
+FLOWS_MAX = 50_000
+"""Totals that are compared at once."""
 
 PARTS_MAX = 64
 """Networks or ranges that a proposal names; more is widened to /24 and /64 first."""
@@ -298,3 +302,32 @@ def _few(used: Spans, whole: Spans) -> list[str] | None:
 
 def _set(parts: Sequence[str]) -> str:
     return parts[0] if len(parts) == 1 else "{ " + ", ".join(parts) + " }"
+
+
+def plain(found: Comparison) -> dict[str, Any]:
+    """Give a comparison as plain words and numbers, for JSON."""
+    window = found.window
+    return {
+        "window": {
+            "from_us": window.from_us,
+            "until_us": window.until_us,
+            "coverage": round(window.coverage, 4),
+        },
+        "unused": [rule.place for rule in found.unused],
+        "counted": [{"place": rule.place, "hits": rule.hits} for rule in found.counted],
+        "wider": [
+            {
+                "place": one.rule.place,
+                "permitted": str(one.permitted),
+                "used": one.used,
+                "proposal": one.proposal,
+            }
+            for one in found.wider
+        ],
+        "against": [
+            {"flow": asdict(one.flow), "rules": [rule.place for rule in one.rules]} for one in found.against
+        ],
+        "shadowed": [{"place": rule.place, "by": [one.place for one in by]} for rule, by in found.shadowed],
+        "undecided": dict(found.undecided),
+        "unreadable": found.unreadable,
+    }

@@ -167,6 +167,6 @@ PAGE = Page(
         Route("/connections/{connection}/end", end, "POST", action="governance.change", thing=_AREA),
     ),
     group="See",
-    key="5",
+    key="6",
     order=60,
 )

@@ -1,0 +1,143 @@
+"""``oathward map``: what is declared beside what was observed: zones and conduits, the three lists, a picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oathward.cli.asking import PersonOption, now_us, opened
+from oathward.cli.output import DataOption, JsonOption, console, emit
+from oathward.cli.permitted import who_may
+
+if TYPE_CHECKING:
+    from oathward.inventory.model import Device
+    from oathward.mapping.model import Compared
+    from oathward.mapping.reading import Living
+    from oathward.policy.bundle import Bundle
+    from oathward.vault.opened import Opened
+
+APP = typer.Typer(
+    help="Declared beside observed: zones and conduits, what differs, a picture.",
+    add_completion=False,
+)
+SHOWN_MAX = 40
+
+
+@APP.command()
+def map_(  # noqa: PLR0917  one parameter an option
+    zone: Annotated[str, typer.Option(help="Only conversations with this zone.")] = "",
+    service: Annotated[str, typer.Option(help="Only this service: hl7, dicom, ssl …")] = "",
+    days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 30,
+    svg: Annotated[
+        str, typer.Option("--svg", metavar="FILE", help="Draw it into a file.", show_default=False)
+    ] = "",
+    tell: Annotated[
+        bool, typer.Option("--tell", help="Tell what differs as findings; what is gone is cleared.")
+    ] = False,
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare what is declared with what was observed: conduits between zones, and the three lists."""
+    from oathward.core.db import read
+    from oathward.core.errors import InputError
+    from oathward.mapping import picture, reading
+
+    if tell and (zone or service):
+        raise InputError("--tell", "all of the map is told, not a part of it")
+    with opened(data) as site:
+        if tell:
+            who_may(site, person, "finding.change")
+        at_us = now_us(site)
+        with read(site.engine) as db:
+            found = reading.living(
+                *(db, site, _bundle(site), at_us),
+                zone=zone,
+                service=service,
+                since_us=at_us - days * 86_400_000_000,
+                devices=_devices(site),
+            )
+        told = reading.tell(site, found, at_us) if tell else None
+    if svg:
+        ends, lines = reading.ends_and_lines(found)
+        drawn = picture.svg(picture.picture(ends, lines), f"Map of {site.site}")
+        Path(svg).write_text(drawn, encoding="utf-8")
+    compared = found.compared
+    value = {
+        "looked": compared.looked,
+        "left": compared.left,
+        "conduits": [one._asdict() for one in compared.conduits],
+    }
+    value |= {"differences": [one._asdict() for one in compared.differences], "told": told, "svg": svg}
+    emit(value, as_json=as_json, human=lambda: _print(found, svg))
+
+
+def _bundle(site: Opened) -> Bundle | None:
+    from oathward.activation import load_active
+    from oathward.core.db import read
+
+    with read(site.engine) as db:
+        active = load_active(db, site.site, site.authority, site.seen)
+    return active.bundle if active is not None else None
+
+
+def _devices(site: Opened) -> list[Device]:
+    from oathward.core.db import read
+    from oathward.inventory import views
+
+    with read(site.engine) as db:
+        return [view.device for view in views.devices(db, site.site, site.authority, site.seen)]
+
+
+def _print(found: Living, svg: str) -> None:
+    compared = found.compared
+    if not compared.looked:
+        print("Nothing was observed. `oathward observe PATH` reads captures, logs and flow records.")
+        return
+    _conduits(compared)
+    for listed, words in (
+        ("undeclared", "Observed and undeclared"),
+        ("unseen", "Declared and never observed"),
+        ("otherwise", "Observed otherwise than declared"),
+    ):
+        rows = [one for one in compared.differences if one.listed == listed]
+        print(f"\n{words}: {len(rows)}")
+        for one in rows[:SHOWN_MAX]:
+            print(f"  {one.about}: {one.words} ({one.kind})")
+        if len(rows) > SHOWN_MAX:
+            print(f"  and {len(rows) - SHOWN_MAX} more; --json has them all")
+    if compared.left:
+        print(f"\nOnly the {compared.looked:,} conversations with the most bytes were looked at.")
+    if svg:
+        print(f"\nDrawn in {svg}.")
+
+
+def _conduits(compared: Compared) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(
+        "from",
+        "to",
+        "conversations",
+        "undeclared",
+        "services",
+        "classes in clear text",
+        box=None,
+        pad_edge=False,
+    )
+    for one in compared.conduits[:SHOWN_MAX]:
+        services = ", ".join(f"{name} {count}" for name, count in list(one.services.items())[:4])
+        classes = ", ".join(f"{name} {count}" for name, count in list(one.classes.items())[:4])
+        cells = (
+            one.client_zone,
+            one.server_zone,
+            str(one.conversations),
+            str(one.undeclared),
+            services,
+            classes or "-",
+        )
+        table.add_row(*(Text("".join(c if c.isprintable() else "·" for c in cell)) for cell in cells))
+    console().print(table)

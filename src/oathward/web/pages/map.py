@@ -1,0 +1,110 @@
+"""The map: what is declared beside what was observed, as three lists, conduits between zones, and a picture of the same.
+
+Rules:
+- The table is the page; the picture shows the very conversations that the table's filters leave, and says nothing more.
+- Filters stand in the address, so that a view is a link.
+- Only the conversations with the most bytes are looked at; where there are more, the page says so.
+- Nothing here changes anything; what differs is told as findings by ``oathward map --tell``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from oathward.core.db import read
+from oathward.mapping import picture, reading
+from oathward.network import views as network
+from oathward.web.page import Page, Route
+
+if TYPE_CHECKING:
+    from oathward.mapping.model import Difference
+    from oathward.mapping.reading import Living
+    from oathward.web.view import View
+
+LOOKED_MAX = 2_000
+"""Conversations that a page looks at: it answers within a second."""
+
+ROWS_MAX = 100
+DAYS = {"1": 1, "7": 7, "30": 30, "90": 90}
+LISTS = {
+    "": "All that differs",
+    "undeclared": "Observed, undeclared",
+    "unseen": "Declared, never observed",
+    "otherwise": "Otherwise than declared",
+}
+_DAY_US = 86_400_000_000
+
+
+def show(view: View) -> Response:
+    """Show lists, conduits and the picture."""
+    found, zone, service, days = _living(view)
+    listed = view.asked("list", known=LISTS)
+    rows = [one for one in found.compared.differences if listed in {"", one.listed}]
+    ends, lines = reading.ends_and_lines(found)
+    with read(view.site.engine) as db:
+        zones = sorted({one for pair in network.zone_pairs(db, view.site.site) for one in pair[:2]})
+        services = sorted(filter(None, network.services(db, view.site.site)))
+    placed = picture.picture(ends, lines)
+    return view.page(
+        "map.html",
+        compared=found.compared,
+        days=days,
+        days_known=DAYS,
+        box=(picture.WIDE, picture.HIGH),
+        drawn=picture.drawn(placed),
+        link=place_of,
+        placed=placed,
+        listed=listed,
+        lists={name: sum(name in {"", one.listed} for one in found.compared.differences) for name in LISTS},
+        rows=rows[:ROWS_MAX],
+        rows_left=max(len(rows) - ROWS_MAX, 0),
+        service=service,
+        services=services[:100],
+        words=LISTS,
+        zone=zone,
+        zones=zones[:100],
+    )
+
+
+def drawing(view: View) -> Response:
+    """Give the picture as a file that stands alone."""
+    ends, lines = reading.ends_and_lines(_living(view)[0])
+    text = picture.svg(picture.picture(ends, lines), f"Map of {view.site.site}")
+    headers = {"content-disposition": f'attachment; filename="map-{view.now:%Y-%m-%d}.svg"'}
+    return Response(text, media_type="image/svg+xml", headers=headers)
+
+
+def place_of(one: Difference) -> str:
+    """Say where what a difference is about has its page; empty where it has none."""
+    kind, _, id_ = one.about.partition(":")
+    places = {"link": "/links/", "connection": "/connections/", "endpoint": "/inventory/"}
+    return places[kind] + id_ if kind in places else ""
+
+
+def _living(view: View) -> tuple[Living, str, str, str]:
+    zone, service = view.asked("zone")[:100], view.asked("service")[:100]
+    days = view.asked("days", "30", known=DAYS)
+    active = view.asking.active
+    with read(view.site.engine) as db:
+        found = reading.living(
+            *(db, view.site, active.bundle if active else None, view.now_us),
+            zone=zone,
+            service=service,
+            since_us=view.now_us - DAYS[days] * _DAY_US,
+            most=LOOKED_MAX,
+        )
+    return found, zone, service, days
+
+
+PAGE = Page(
+    "Map",
+    (
+        Route("/map", show, action="inventory.see"),
+        Route("/map.svg", drawing, action="inventory.see"),
+    ),
+    group="See",
+    key="7",
+    order=30,
+)

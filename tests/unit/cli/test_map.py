@@ -1,0 +1,98 @@
+"""``oathward map`` and ``oathward rules``: JSON, exit codes, what a terminal is shown."""
+
+import json
+
+import pytest
+from tests.site import Site
+from tests.unit.mapping.seeding import seed
+
+from oathward.app import build
+from oathward.cli.main import run
+from oathward.core.clock import micros
+
+RULES = """table inet f {
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ip saddr 10.1.0.0/16 tcp dport 2575 counter packets 7 bytes 9 accept
+		tcp flags syn / fin,syn accept
+	}
+}
+"""
+
+
+@pytest.fixture
+def rules(tmp_path):
+    path = tmp_path / "rules.txt"
+    path.write_text(RULES)
+    return str(path)
+
+
+def test_rules_are_shown_with_what_is_not_understood(rules, capsysbinary):
+    assert run(["rules", "show", rules, "--json"]) == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    assert [(row["hits"], row["unclear"]) for row in found["rules"]] == [(7, []), (None, ["tcp flags syn"])]
+    assert run(["rules", "show", rules]) == 0
+    assert b"not understood: tcp flags syn" in capsysbinary.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "code"),
+    [
+        ("{", (), "message.json-invalid"),
+        ("table inet f {", (), "message.truncated"),
+        ("a,b\n", ("--column", "action=a"), "observation.columns"),
+    ],
+)
+def test_what_are_no_rules_is_refused_with_its_reason(tmp_path, text, more, code, capsys):
+    path = tmp_path / "x"
+    path.write_text(text)
+    assert run(["rules", "show", str(path), *more, "--json"]) == 65
+    assert json.loads(capsys.readouterr().err)["error"] == code
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory):
+    """A site that saw two conversations."""
+    made = Site.make(tmp_path_factory.mktemp("mapped") / "s")
+    opened = build(made.settings, "app")
+    at_us = micros(opened.clock.now())
+    rows = [("10.1.0.5", "ward", "10.2.0.9", "enterprise", 2575, "hl7", "", {"patient.name": 4})]
+    seed(
+        opened.engine,
+        opened.site,
+        [*rows, ("10.1.0.6", "a\x1b[31m", "203.0.113.7", "external", 443, "ssl", "", {})],
+        at_us,
+    )
+    opened.keeper.close()
+    opened.engine.dispose()
+    return str(made.settings.data)
+
+
+def test_the_map_is_listed_and_drawn(observed, tmp_path, capsysbinary):
+    drawn = tmp_path / "map.svg"
+    assert run(["map", "--data", observed, "--svg", str(drawn), "--json"]) == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    assert found["looked"] == 2
+    assert {one["kind"] for one in found["differences"]} >= {
+        "flow.undeclared",
+        "connection.unregistered",
+        "flow.clear-text-phi",
+    }
+    assert drawn.read_text().startswith("<svg")
+    assert run(["map", "--data", observed]) == 0
+    shown = capsysbinary.readouterr().out
+    assert b"Observed and undeclared: 2" in shown
+    assert b"\x1b[31m" not in shown
+    assert run(["map", "--data", observed, "--zone", "ward", "--tell"]) == 65
+
+
+def test_rules_are_compared_with_what_was_seen(observed, rules, capsysbinary):
+    assert run(["rules", "compare", rules, "--data", observed, "--json"]) == 0
+    found = json.loads(capsysbinary.readouterr().out)
+    assert found["unused"] == []
+    assert [one["proposal"] for one in found["wider"]] == [
+        "ip saddr 10.1.0.5 ip daddr 10.2.0.9 tcp dport 2575 accept"
+    ]
+    assert sum(found["undecided"].values()) == 1
+    assert run(["rules", "compare", rules, "--data", observed]) == 0
+    assert b"Rules wider than their flows: 1" in capsysbinary.readouterr().out

@@ -1,0 +1,52 @@
+"""The map as a page: lists, conduits and the picture follow the filters; names of the network are never markup."""
+
+import pytest
+from tests.unit.mapping.seeding import seed
+from tests.unit.web.test_governance_page import governed, officers, site  # noqa: F401  fixtures
+
+from oathward.core.clock import micros
+from oathward.core.db import write
+
+EVIL = '"><script>alert(1)</script>'
+ROWS = [
+    ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 5000, "dicom", "", {"patient.name": 4}),
+    ("10.1.0.6", EVIL, "203.0.113.7", "external", 443, EVIL, "TLSv1.0", {}),
+]
+
+
+@pytest.fixture
+def mapped(officers, site):  # noqa: F811  the fixtures above
+    seed(site.engine, site.site, ROWS, micros(site.clock.now()))
+    yield officers[0]
+    with write(site.engine) as db:
+        for table in ("flow_conversation", "clear_class"):
+            db.exec_driver_sql(f"DELETE FROM {table}")
+
+
+def test_an_empty_map_says_what_would_fill_it(officers):  # noqa: F811  the fixtures above
+    assert "oathward observe PATH" in officers[0].text("/map")
+
+
+def test_lists_conduits_and_picture_say_the_same(mapped):
+    page = mapped.get("/map").text
+    for words in (
+        "flow.undeclared",
+        "flow.clear-text-phi",
+        "connection.unregistered",
+        "patient.name",
+        "<svg",
+    ):
+        assert words in page
+    assert "<script>alert" not in page
+    only = mapped.get("/map?list=undeclared&zone=ward").text
+    assert "flow.undeclared" in only
+    assert "203.0.113.7" not in only
+    assert 'href="/map?zone=%22%3E%3Cscript' in page
+
+
+def test_the_picture_stands_alone_as_a_file(mapped):
+    answer = mapped.get("/map.svg")
+    assert answer.headers["content-type"].startswith("image/svg+xml")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    assert "<script>" not in answer.text
+    assert "10.2.0.9" in answer.text
