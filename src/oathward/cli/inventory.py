@@ -1,4 +1,4 @@
-"""``oathward inventory``: what stands on the network and off it: lists taken in and compared, everything written out."""
+"""``oathward inventory``: what stands on the network and off it: listed, shown, said by a person; lists taken in, compared, written out."""
 
 from __future__ import annotations
 
@@ -6,13 +6,21 @@ import typer
 
 from oathward.cli.inventory_export import export
 from oathward.cli.inventory_import import import_, reconcile
+from oathward.cli.inventory_say import merge, say, split, undo
+from oathward.cli.inventory_show import list_, show
 
 APP = typer.Typer(
-    help="The living inventory: take in lists, compare them, write everything out.",
+    help="Every endpoint seen or declared: list, show, say what it is, merge, split, undo, import.",
     add_completion=False,
     no_args_is_help=True,
 )
 
+APP.command("list")(list_)
+APP.command()(show)
+APP.command("say")(say)
+APP.command()(merge)
+APP.command()(split)
+APP.command()(undo)
 APP.command("import")(import_)
 APP.command()(reconcile)
 APP.command()(export)

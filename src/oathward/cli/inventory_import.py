@@ -127,7 +127,7 @@ def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool
     columns = read_mapping(read_bytes(wanted.mapping)) if wanted.mapping else None
     name = wanted.format or (columns.list if columns else "")
     with opened(data) as site, ExitStack() as stack:
-        by = who_may(site, person, "devices.see" if dry else "device.change")
+        by = who_may(site, person, "inventory.see" if dry else "inventory.change")
         at_us = now_us(site)
         realm = wanted.realm or site.settings.network.realm or site.site
         how = How(

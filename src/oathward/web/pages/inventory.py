@@ -21,6 +21,7 @@ from oathward.core.reasons import Reason
 from oathward.endpoints import views
 from oathward.endpoints.attributes import ATTRIBUTES
 from oathward.endpoints.model import Filters, Lifecycle
+from oathward.endpoints.saying import CHOICES, SAID
 from oathward.endpoints.types import TYPES
 from oathward.endpoints.use import heat, window
 from oathward.findings import views as findings
@@ -87,8 +88,8 @@ def show(view: View, *, wrong: str = "") -> Response:
     return view.page(
         "inventory.html",
         status=422 if wrong else 200,
-        attributes=acts.SAID,
-        choices=acts.CHOICES,
+        attributes=SAID,
+        choices=CHOICES,
         wrong=wrong,
         chosen={name: view.asked(name) for name in FACETS},
         facet_words=FACETS,
@@ -128,9 +129,9 @@ def one(view: View, *, wrong: str = "") -> Response:
         "endpoint.html",
         status=422 if wrong else 200,
         attributes=_grouped(found),
-        choices=acts.CHOICES,
+        choices=CHOICES,
         kinds=KINDS,
-        said=acts.SAID,
+        said=SAID,
         separator=acts.SEPARATOR,
         wrong=wrong,
         behind=behind,

@@ -1,0 +1,200 @@
+"""``oathward inventory list`` and ``show``: every endpoint that was seen or declared, and who says what of one.
+
+Rules:
+- Names that devices give themselves are printed so that nothing in them moves the cursor.
+- What nobody says anything of is ``unknown``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from oathward.cli.asking import PersonOption, opened
+from oathward.cli.output import DataOption, JsonOption, emit, minute, plain_text, say
+from oathward.cli.permitted import who_may
+from oathward.core.clock import from_micros, iso
+
+if TYPE_CHECKING:
+    from oathward.endpoints.model import Whole
+
+_TIMES = ("first_us", "last_us", "lifecycle_us")
+_EQUAL = typer.Option(
+    "--where", metavar="ATTRIBUTE=VALUE", help="Only with this value: type=infusion-pump; many at once."
+)
+_UNKNOWN = typer.Option("--unknown", metavar="ATTRIBUTE", help="Only where nobody says it: --unknown make.")
+
+
+def list_(  # noqa: PLR0913  one parameter an option
+    search: Annotated[
+        str, typer.Option(callback=plain_text, help="A part of a name, address, serial, tag, make or model.")
+    ] = "",
+    where: Annotated[list[str] | None, _EQUAL] = None,
+    unknown: Annotated[list[str] | None, _UNKNOWN] = None,
+    *,
+    conflict: Annotated[
+        bool, typer.Option("--conflict", help="Only those whose identity is in conflict.")
+    ] = False,
+    undeclared: Annotated[
+        bool, typer.Option("--undeclared", help="Only those that nobody declared.")
+    ] = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many.")] = 100,
+    after: Annotated[str, typer.Option(callback=plain_text, help="`after` of the answer before.")] = "",
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List endpoints, last heard first."""
+    from oathward.core.db import read
+    from oathward.endpoints import views
+    from oathward.endpoints.model import Filters
+
+    wanted = Filters(
+        search=search,
+        equal=dict(_pair(one) for one in where or ()),
+        unknown=frozenset(_attribute(one) for one in unknown or ()),
+        conflict=conflict,
+        undeclared=undeclared,
+    )
+    with opened(data) as site:
+        who_may(site, person, "inventory.see")
+        with read(site.engine) as db:
+            found = views.page(db, site.site, wanted, after=after, limit=limit, facets=False)
+
+    def human() -> None:
+        for row in found.rows:
+            what = " ".join(filter(None, (row.make, row.model))) or "unknown"
+            marks = ", in conflict" if row.conflicts else ""
+            say(
+                f"{row.id}  {row.name or row.address or row.mac or '-'}  {row.type or 'unknown'}  {what}"
+                f"  {row.unit or '-'}  {'declared as ' + row.device if row.device else 'undeclared'}{marks}"
+                f"  last heard {minute(_time(row.last_us))}"
+            )
+        say(
+            f"{len(found.rows)} of {found.total} listed{f'; more: --after {found.after!r}' if found.after else ''}."
+        )
+
+    value = {"endpoints": [_plain(row) for row in found.rows], "total": found.total, "after": found.after}
+    emit(value, as_json=as_json, human=human)
+
+
+def show(
+    endpoint: Annotated[str, typer.Argument(help="Id, from `oathward inventory list`.", callback=plain_text)],
+    person: PersonOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one endpoint: who says what of it, what tells it from others, where it was."""
+    from oathward.core.db import read
+    from oathward.core.errors import InputError
+    from oathward.core.reasons import Reason
+    from oathward.endpoints import views
+
+    with opened(data) as site:
+        who_may(site, person, "inventory.see")
+        with read(site.engine) as db:
+            found = views.one(db, site.site, endpoint)
+    if found is None:
+        why = "there is none of this id: `oathward inventory list` has them"
+        raise InputError("endpoint", why, reason=Reason.NOT_FOUND)
+    emit(_whole(found), as_json=as_json, human=lambda: _print(found))
+
+
+def _print(found: Whole) -> None:
+    from oathward.endpoints.attributes import ATTRIBUTES
+
+    row = found.row
+    say(f"{row.name or row.address or row.mac or row.id}  {row.type or 'type unknown'}")
+    say(f"  declared as {row.device}" if row.device else "  nobody declared it")
+    if row.merged:
+        say(f"  became part of {row.merged}")
+    say(f"  first heard {minute(_time(row.first_us))}, last {minute(_time(row.last_us))}")
+    for against in found.conflicts:
+        if not against.closed_us:
+            other = against.other if against.endpoint == row.id else against.endpoint
+            say(f"  IN CONFLICT: its {against.mark} is claimed by {other or 'another'} too ({against.kind})")
+    for title, lines in (
+        (
+            "who says what of it",
+            [
+                f"{ATTRIBUTES[one.attribute].words if one.attribute in ATTRIBUTES else one.attribute}: {one.value}"
+                f"  {one.source} {one.confidence:.0%}{'' if one.shown else ', not shown'}{', conflict' if one.conflict else ''}"
+                for one in found.attributes
+            ],
+        ),
+        (
+            "what tells it from others",
+            [
+                f"{mark.kind.value} {mark.value}{f' in {scope}' if scope else ''}"
+                f"{', speaks for others' if held.fronts else ''}{', replaced' if held.ended_us else ''}"
+                for mark, scope, held in found.marks
+            ],
+        ),
+        (
+            "addresses it had",
+            [
+                f"{one.address} in {one.realm}: {minute(_time(one.from_us))} to {minute(_time(one.until_us))}"
+                for one in found.leases
+            ],
+        ),
+        (
+            "joined and taken apart",
+            [
+                f"{one.id}  {one.act} {one.into} {one.other} by {one.by}{', undone' if one.undone_us else ''}"
+                for one in found.merges
+            ],
+        ),
+    ):
+        say(f"{title}:{'' if lines else ' nothing'}")
+        for line in lines:
+            say(f"  {line}")
+
+
+def _whole(found: Whole) -> dict[str, Any]:
+    return {
+        "endpoint": _plain(found.row),
+        "said": [_plain(one) for one in found.attributes],
+        "marks": [
+            {"kind": mark.kind.value, "value": mark.value, "within": scope} | _plain(held)
+            for mark, scope, held in found.marks
+        ],
+        "leases": [_plain(one) for one in found.leases],
+        "relations": [_plain(one) for one in found.relations],
+        "conflicts": [_plain(one) for one in found.conflicts],
+        "merges": [_plain(one) for one in found.merges],
+    }
+
+
+def _plain(row: Any) -> dict[str, Any]:
+    """Give a row's fields; times as ISO 8601, null where there is none."""
+    fields = {one.name: getattr(row, one.name) for one in dataclasses.fields(row)}
+    return {
+        name.removesuffix("_us"): (_time(value) if value else None) if name.endswith("_us") else value
+        for name, value in fields.items()
+    }
+
+
+def _time(at_us: int) -> str:
+    return iso(from_micros(at_us))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from oathward.core.errors import InputError
+
+    name, equals, value = text.partition("=")
+    if not equals or not value.isprintable():
+        raise InputError("--where", "write ATTRIBUTE=VALUE: type=infusion-pump")
+    return _attribute(name, "--where"), value
+
+
+def _attribute(name: str, hint: str = "--unknown") -> str:
+    from oathward.cli.output import one_of
+    from oathward.discovery.model import MarkKind
+    from oathward.endpoints.attributes import ATTRIBUTES
+    from oathward.endpoints.model import EndpointRow
+
+    columns = {one.name for one in dataclasses.fields(EndpointRow)} - set(_TIMES)
+    one_of(hint, name, sorted({*ATTRIBUTES, *columns, *MarkKind}), "attribute")
+    return name
