@@ -387,3 +387,19 @@ def test_with_whom_and_when_it_speaks(world):  # noqa: F811  the fixture
         assert words in text
     assert text.count('class="level0"') > 100
     assert "Traffic was seen from" in engineer.get("/inventory").text
+
+
+def test_the_first_page_counts_what_matters_and_leads_there(world):  # noqa: F811  the fixture
+    engineer = viewer(world, "p-integration")
+    assert 'id="inventory"' not in engineer.get("/").text
+    seen(world, said(1, ("type", "infusion-pump", 0.9), world=world), said(2, world=world))
+    text = engineer.get("/").text
+    for words in (
+        "2 endpoints",
+        "2 nobody declared",
+        "1 of unknown type",
+        "infusion pump",
+        "/inventory?type=infusion-pump",
+    ):
+        assert words in text
+    assert len(ids(engineer.get("/inventory?type=-").text)) == 1

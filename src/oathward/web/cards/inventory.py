@@ -1,0 +1,43 @@
+"""What is there: endpoints by type, how many nobody declared, whose identity is in conflict, of which nobody knows what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from oathward.core.db import read
+from oathward.core.labels import Role
+from oathward.endpoints import views
+from oathward.endpoints.model import Filters
+from oathward.endpoints.types import TYPES
+from oathward.web.card import Card
+
+if TYPE_CHECKING:
+    from oathward.web.view import View
+
+TYPES_MAX = 6
+
+
+def values(view: View) -> Mapping[str, Any] | None:
+    """Count; nothing to say before anything was seen."""
+    site = view.site.site
+    with read(view.site.engine) as db:
+        found = views.page(db, site, Filters(), limit=1)
+        if not found.total:
+            return None
+        asked = {"undeclared": Filters(undeclared=True), "conflict": Filters(conflict=True)}
+        counts = {name: views.page(db, site, one, limit=1, facets=False).total for name, one in asked.items()}
+    types = dict(found.facets.get("type", {}))
+    unknown = types.pop("", 0)
+    most = sorted(types.items(), key=lambda one: (-one[1], one[0]))[:TYPES_MAX]
+    named = [(word, TYPES[word].words if word in TYPES else word, count) for word, count in most]
+    return {"total": found.total, "unknown": unknown, "types": named, **counts}
+
+
+CARD = Card(
+    "card_inventory.html",
+    values,
+    "inventory.see",
+    first=frozenset({Role.CLINICAL_ENGINEER, Role.SECURITY_ANALYST}),
+    order=14,
+)
