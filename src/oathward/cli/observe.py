@@ -75,6 +75,10 @@ def observe(  # noqa: PLR0913  one parameter an option
             help="Listen for lines (Suricata EVE, Zeek JSON) on TCP or a Unix socket until Ctrl-C.",
         ),
     ] = "",
+    own: Annotated[
+        bool,
+        typer.Option("--own", help="What the gateway itself knows: who sent it what, and where that went."),
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow", help="Look again every ten seconds for what is new, until Ctrl-C.")
     ] = False,
@@ -85,10 +89,11 @@ def observe(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read."""
     from oathward.observing.living import Living
+    from oathward.observing.own import observe_own
     from oathward.observing.run import Run
 
-    if bool(paths) + bool(live) + bool(udp) + bool(listen) != 1:
-        raise InputError("PATH", "name files or folders, or one of --live, --udp, --listen")
+    if bool(paths) + bool(live) + bool(udp) + bool(listen) + own != 1:
+        raise InputError("PATH", "name files or folders, or one of --live, --udp, --listen, --own")
     if follow and not paths:
         raise InputError("--follow", "is for files and folders")
     with opened(data) as site, _progress() as told:
@@ -96,7 +101,9 @@ def observe(  # noqa: PLR0913  one parameter an option
         where = realm or site.settings.network.realm or site.site
         living = Living(site, who)
         run = Run(site, where, living, segment, dry_run, told)
-        if live:
+        if own:
+            observe_own(run)
+        elif live:
             _live(run, live)
         elif udp:
             _udp(run, udp)

@@ -55,7 +55,7 @@ def conversations(
     Where a time is asked for, those that were seen in it by first and last; their sums are of all time.
     """
     query = _filtered(select(sql.flow_conversation), site, wanted)
-    order = (_T.last_us.desc(), _T.id) if newest else (_BYTES.desc(), _T.id)
+    order = (_T.last_us.desc(), _T.id.desc()) if newest else (_BYTES.desc(), _T.id)
     found = [_conversation(row) for row in db.execute(query.order_by(*order).limit(limit))]
     return _with_classes(db, site, found)
 

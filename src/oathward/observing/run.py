@@ -20,6 +20,7 @@ from oathward.discovery.model import Around, Seen, Statement
 from oathward.network import actions, segments
 from oathward.network import views as network
 from oathward.network.model import ObservedSource
+from oathward.network.plan import Plan
 from oathward.observing.report import Report, SourceReport
 from oathward.observing.storing import Endpoints, Groups
 
@@ -63,6 +64,11 @@ class Run:
         with read(self.site.engine) as db:
             self._groups = Groups(self.site, self.endpoints, network.plan(db, self.site.site))
 
+    @property
+    def plan(self) -> Plan:
+        """The plan of addresses, as it was when the run began."""
+        return self._groups.plan
+
     def now_us(self) -> int:
         """Give the time."""
         return micros(self.site.clock.now())
@@ -94,7 +100,9 @@ class Run:
         self.report.sources.append(found)
         with self._reader(fd, name, datagrams=observer) as reader:
             seens = reader.datagrams(self.now_us, 0.5, until)
-            self._store_all(seens, found, self._begin(self._new(observer, name)), timed=True)
+            self._store_all(
+                seens, found, self.begin(self.new_source(observer, name), lambda _: ""), timed=True
+            )
         return found
 
     def tidy(self) -> None:
@@ -158,7 +166,8 @@ class Run:
                 return
             found.observer = reader.observer
             head = reading.head_of(fd, reading.IDENTITY_BYTES) if state else b""
-            row = self._begin(_identified(self._new(reader.observer, found.name), head, state), head)
+            new = _identified(self.new_source(reader.observer, found.name), head, state)
+            row = self.begin(new, lambda length: reading.digest(head, length))
             grows = reader.header >= 0
             if row.finished and state and not grows:
                 found.state = "grown" if row.offset < size and not head_packed(fd) else "known"
@@ -185,7 +194,7 @@ class Run:
             ):
                 found.state = "known"
                 return
-            self._finish(row, found)
+            self.finish(row, found)
 
     def _watched(self, seens: Iterable[Seen], name: str, size: int) -> Iterator[Seen]:
         for seen in seens:
@@ -207,7 +216,8 @@ class Run:
             whole_lines=whole_lines,
         )
 
-    def _new(self, observer: str, name: str) -> ObservedSource:
+    def new_source(self, observer: str, name: str) -> ObservedSource:
+        """Give a source of which nothing was read yet."""
         return ObservedSource(
             id="",
             observer=observer,
@@ -229,13 +239,13 @@ class Run:
             finished=False,
         )
 
-    def _begin(self, row: ObservedSource, head: bytes = b"") -> ObservedSource:
-        """Find how far a source was read, and remove what was written of it behind that."""
+    def begin(self, row: ObservedSource, prefix: Callable[[int], str]) -> ObservedSource:
+        """Find how far a source was read, and remove what was written of it behind that. ``prefix``: as ``network.actions.begin_source``."""
         if self.dry:
             with read(self.site.engine) as db:
-                return actions.known_source(db, self.site.site, row, lambda n: reading.digest(head, n)) or row
+                return actions.known_source(db, self.site.site, row, prefix) or row
         with write(self.site.engine) as db:
-            found = actions.begin_source(db, self.site.site, row, lambda n: reading.digest(head, n))
+            found = actions.begin_source(db, self.site.site, row, prefix)
         segments.forget_behind(self.site.settings.data, found.id, found.parts)
         return found
 
@@ -294,7 +304,8 @@ class Run:
             self._groups.keep(flows, statements, clear, row, now)
         return now
 
-    def _finish(self, row: ObservedSource, found: SourceReport) -> None:
+    def finish(self, row: ObservedSource, found: SourceReport) -> None:
+        """Note that a source was read to its end, on record."""
         if not self.dry:
             by_reason = Counter[str]()
             for (code, _), n in found.refused.items():
