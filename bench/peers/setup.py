@@ -25,7 +25,9 @@ JUDGES = ("oidc-provider",)
 """What tests are judged by; ``make test`` sets them up."""
 READERS = ("presidio",)
 """Find what names somebody in texts, for `bench_deid_text`."""
-PEERS = (*SERVERS, "fhir-resources", "policy-engines", "dicom-deid", *READERS, *JUDGES)
+PARSERS = ("dpkt",)
+"""Read packets of a capture, for `bench_inventory_packets`."""
+PEERS = (*SERVERS, "fhir-resources", "policy-engines", "dicom-deid", *PARSERS, *READERS, *JUDGES)
 
 
 def ready(name: str) -> Path:

@@ -30,14 +30,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from oathward.discovery.model import FLOW_COLUMNS, Around, Seen
 from oathward.discovery.observer import Observer
 from oathward.discovery.packets.capture import Capture, known
+from oathward.discovery.packets.conversation import Row
 from oathward.discovery.packets.flows import Flows
 from oathward.discovery.packets.notes import Notes
 from oathward.discovery.packets.source import Source, opened
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ROWS_MAX = 10_000
 PACKETS_MAX = 200_000
@@ -63,23 +67,22 @@ def read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
 
 def _seen(flows: Flows, notes: Notes, source: Source) -> Iterator[Seen]:
     """Give what was noted so far, in parts of at most ``ROWS_MAX`` flows, and forget it."""
-    import polars as pl
-
     rows, clear, statements = flows.rows, flows.clear, notes.statements
     flows.rows, flows.clear, notes.statements = [], [], []
     for start in range(0, max(1, len(rows), len(statements)), ROWS_MAX):
         part = rows[start : start + ROWS_MAX]
-        frame = (
-            pl.DataFrame(
-                part, schema={name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}, orient="row"
-            )
-            if part
-            else None
-        )
+        frame = _frame(part) if part else None
         refused = Counter(notes.refused)
         notes.refused.clear()
         told, clear = (clear, []) if start == 0 else ([], clear)
         yield Seen(statements[start : start + ROWS_MAX], frame, told, refused, source.offset)
+
+
+def _frame(rows: list[Row]) -> pl.DataFrame:
+    import polars as pl
+
+    columns = dict(zip(FLOW_COLUMNS, zip(*rows, strict=True), strict=True))
+    return pl.DataFrame(columns, schema={name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()})
 
 
 def _knows(head: bytes, _name: str) -> bool:

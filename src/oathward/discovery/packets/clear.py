@@ -10,18 +10,20 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.discovery.packets.datasets import counted as counted_dicom
+from oathward.discovery.packets.datasets import elements
 from oathward.protocols.fhir.catalogue import counted as counted_resource
 from oathward.protocols.fhir.check import check
 from oathward.protocols.fhir.limits import LIMITS, check_sizes
+from oathward.protocols.hl7v2 import codes
 from oathward.protocols.hl7v2.reader import Message, decode
-from oathward.protocols.hl7v2.shapes import Shape, generation, shapes
+from oathward.protocols.hl7v2.shapes import DIGITS, Shape, generation, shapes
 
 if TYPE_CHECKING:
     from oathward.discovery.packets.conversation import Conversation, Half
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 SEARCH_BYTES_MAX = 65_536
 """Of each side of a flow that no head knows."""
 
-REMEMBERED_MAX = 2_000
+REMEMBERED_MAX = 5_000
 RESOURCES_MAX = 200
 """Of one bundle; of a larger one the first."""
 
@@ -37,6 +39,59 @@ UNREAD = "uncatalogued"
 
 _counts: dict[tuple[Shape, ...], Counter[str]] = {}
 _of_generation = [0]
+_ANSWERS = ("ACK", "ORA")
+_PLAIN = b"MSH|^~\\&|"
+
+
+class Outline(NamedTuple):
+    """What all messages have in common that differ in digits alone.
+
+    Args:
+        counts: of their values, by class. equipment: places of segments that name a device, from 0. answers: they answer another.
+    """
+
+    counts: Counter[str]
+    equipment: tuple[int, ...]
+    answers: bool
+
+
+_outlines: dict[int, Outline] = {}
+"""Keyed hash of a message whose digits are all zero -> its outline; never the bytes (as in ``protocols.hl7v2.shapes``)."""
+
+
+def outline(frame: bytes) -> tuple[Outline | None, int]:
+    """Give what is known of a message whose like came before, and the key to remember it by: 0 where it has none."""
+    if not frame.startswith(_PLAIN) or 10 in frame or not frame.isascii():
+        return None, 0
+    key = hash(frame.translate(DIGITS))
+    return _outlines.get(key), key
+
+
+def outlined(message: Message, key: int) -> Outline:
+    """Make the outline of a message, and remember it where its digits decide nothing."""
+    equipment = tuple(i for i, segment in enumerate(message.segments) if _names_device(message, segment))
+    made = Outline(counted_hl7(message), equipment, message.code in _ANSWERS)
+    if key and not any(_exact(message, segment) for segment in message.segments):
+        if len(_outlines) >= REMEMBERED_MAX:
+            _outlines.clear()
+        _outlines[key] = made
+    return made
+
+
+def _names_device(message: Message, segment: bytes) -> bool:
+    if segment[:3] == b"PRT":
+        return True
+    if segment[:3] != b"OBX":
+        return False
+    return bool(message.field(segment, 18)) or b"UDI" in message.field(segment, 3).upper()
+
+
+def _exact(message: Message, segment: bytes) -> bool:
+    """Say whether the digits of a code decide of what class a value is."""
+    if segment[:3] != b"OBX":
+        return False
+    parts = message.field(segment.translate(DIGITS), 3).split(b"^")
+    return any(code in codes.PERSONAL_FORMS for code in parts[:6:3])
 
 
 def counted_hl7(message: Message) -> Counter[str]:
@@ -104,7 +159,7 @@ class Search:
         if b'"resourceType"' in data:
             self._resource(data)
         if b"DICM" in data:
-            found = counted_dicom(data[data.index(b"DICM") + 4 :], "")
+            found = counted_dicom(elements(data[data.index(b"DICM") + 4 :], ""))
             self._flow.clear("dicom", found or {UNREAD: 1})
         left = self._left.get(id(half), 0) - len(data)
         self._left[id(half)] = left

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = "tuple[Any, ...]"
 
+CLASSES_MAX = 64
+"""Different counts of a flow that are kept apart, before they are added up."""
+
 SERVERS = frozenset(
     (
         *(20, 21, 22, 23, 25, 53, 67, 69, 80, 88, 102, 104, 110, 111, 119, 123, 135, 137, 138, 139, 143, 161, 162, 179, 389),
@@ -69,10 +72,13 @@ class Half:
         """The other side."""
         return self.flow.server if self.flow.client is self else self.flow.client
 
-    def cut(self, missing: int) -> None:
-        """Learn how many bytes a snap length cut off what came last."""
-        if missing > 0 and self.stream is not None:
-            self.stream.cut(missing)
+    def payload(self, data: bytes, begin: int, size: int, number: int, us: int) -> None:
+        """Hand on what a segment carries; of what a snap length cut off, how much it was."""
+        there = data[begin : begin + size]
+        if there:
+            self.stream.take(number, there, us)
+        if size > len(there) and self.stream is not None:
+            self.stream.cut(size - len(there))
 
     def drop(self) -> None:
         """Look at no more of what this side sends."""
@@ -88,7 +94,8 @@ class Half:
 class Conversation:
     """One flow.
 
-    ``reader``: who understands it. ``classes``: element classes seen in clear, by service. ``sure``: a SYN said who is the server.
+    ``reader``: who understands it. ``classes``: (service, id of counts) -> counts of element
+    classes seen in clear, and how often. ``sure``: a SYN said who is the server.
     ``syn``: whether the client's -> the number after a side's SYN. ``ended``, ``closed``: one side ended it; nothing more is to come.
     """
 
@@ -120,7 +127,7 @@ class Conversation:
         self.syn: dict[bool, int] = {}
         self.service = self.tls = self.server_name = self.certificate = ""
         self.reader: Reader | None = None
-        self.classes: dict[str, Counter[str]] = {}
+        self.classes: dict[tuple[str, int], list[Any]] = {}
 
     def served_by(self, half: Half) -> None:
         """Learn who was asked, unless a SYN said so."""
@@ -138,9 +145,35 @@ class Conversation:
             close()
         self.enough()
 
+    def forget(self) -> None:
+        """Let go of both halves: what refers to each other would wait for the collector."""
+        self.reader = None
+        del self.client.flow, self.server.flow
+
     def clear(self, service: str, counts: Mapping[str, int]) -> None:
-        """Count classes of data that stood there in clear."""
-        self.classes.setdefault(service, Counter()).update(counts)
+        """Count classes of data that stood there in clear.
+
+        Args:
+            counts: never changed afterwards; the same ones given again cost no more than a number.
+        """
+        known = self.classes.get((service, id(counts)))
+        if known is not None:
+            known[1] += 1
+        elif len(self.classes) >= CLASSES_MAX:
+            merged = self._merged()
+            self.classes = {(name, id(found)): [found, 1] for name, found in merged.items()}
+            self.clear(service, counts)
+        else:
+            self.classes[service, id(counts)] = [counts, 1]
+
+    def _merged(self) -> dict[str, Counter[str]]:
+        """Add up what was counted, by service."""
+        found: dict[str, Counter[str]] = {}
+        for (service, _), (counts, times) in self.classes.items():
+            whole = found.setdefault(service, Counter())
+            for cls, count in counts.items():
+                whole[cls] += count * times
+        return found
 
     def row(self) -> tuple[Row, list[Clear]]:
         """Give what was seen since the last row, and begin to count anew."""
@@ -164,7 +197,7 @@ class Conversation:
                 service,
                 dict(counts),
             )
-            for service, counts in self.classes.items()
+            for service, counts in self._merged().items()
         ]
         self.classes = {}
         self.start_us = end_us

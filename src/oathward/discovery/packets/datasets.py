@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from struct import Struct
 
 from oathward.protocols.dicom.catalogue import class_of
@@ -81,6 +81,6 @@ def _explicit(data: bytes, at: int, order: str) -> tuple[bytes, int, int]:
     return vr, at + 8, length
 
 
-def counted(data: bytes, syntax: str) -> Counter[str]:
+def counted(found: Iterable[tuple[int, bytes, bytes]]) -> Counter[str]:
     """Count the elements of a data set that say something, by class."""
-    return Counter(class_of(tag, vr)[0] for tag, vr, value in elements(data, syntax) if value.strip(b" \0"))
+    return Counter([class_of(tag, vr)[0] for tag, vr, value in found if value.strip(b" \0")])

@@ -55,6 +55,7 @@ _ports = Struct(">HH").unpack_from
 _USUAL_BYTES = 54
 _HEAD_BYTES = {TCP: 20, UDP: 8}
 _UDP_BYTES = 28
+_TCP_WORDS = 0x50
 _IPV4_PLAIN = b"\x08\x00\x45"
 
 
@@ -70,7 +71,8 @@ class Flows:
         self._flows: dict[int, Conversation] = {}
         self._tables: dict[int, dict[bytes, Half]] = {TCP: {}, UDP: {}}
         self._tcp, self._udp = self._tables[TCP].get, self._tables[UDP].get
-        self._sweep_us = 0
+        self._low_us = notes.around.from_us
+        self._high_us = self._low_us
         self._swept_at = 0
         self._depth = 0
 
@@ -79,63 +81,54 @@ class Flows:
 
     def run(self, packets: Iterator[Packet | None]) -> Iterator[None]:
         """Take all packets; yields wherever what is at hand is used up, for what was noted to be taken."""
-        from_us, until_us, usual = self.notes.around.from_us, self.notes.around.until_us, self._usual
-        count, us = 0, self.now_us
+        usual, known, datagram, otherwise = _usual, self._tcp, self._usual_datagram, self._otherwise
         for packet in packets:
             if packet is None:
-                self.packets += count
-                count = 0
-                self.now_us = us
                 yield
                 continue
             us, data, _, link = packet
-            if not from_us <= us <= until_us:
-                self.notes.refuse(Reason.OBSERVED_TIME, "packet")
+            self.packets += 1
+            if not self._low_us <= us < self._high_us and not self._is_due(us):
                 continue
-            count += 1
-            if us >= self._sweep_us:
-                self._sweep(us, count)
-            # The usual packet goes the short way. What it is not goes the long way, which gives the same.
-            if (
-                link == ETHERNET
-                and data[12:15] == _IPV4_PLAIN
-                and len(data) >= _USUAL_BYTES
-                and usual(data, us)
-            ):
-                continue
-            self._otherwise(data, link, us)
-        self.packets += count
+            # The usual packet, in place. What it is not goes the long way, which gives the same.
+            if link == ETHERNET and data[12:15] == _IPV4_PLAIN and len(data) >= _USUAL_BYTES:
+                total, fragment, protocol, number, offset, flags = usual(data)
+                if protocol == TCP and offset >= _TCP_WORDS and not (flags & 7 or fragment & 0x3FFF):
+                    half = known(data[26:38])
+                    if half is not None:
+                        half.packets += 1
+                        half.last_us = us
+                        size = total - 20 - (offset >> 4 << 2)
+                        if size > 0:
+                            half.bytes += size
+                            if half.stream is not None:
+                                half.payload(data, 14 + total - size, size, number, us)
+                        continue
+                elif protocol == UDP and not fragment & 0x3FFF and datagram(data, total, us):
+                    continue
+            otherwise(data, link, us)
 
-    def _usual(self, data: bytes, us: int) -> bool:
-        """Take a packet of a flow that is known, Ethernet with IPv4 without options; say whether it was that."""
-        total, fragment, protocol, number, offset, flags = _usual(data)
-        if protocol == TCP:
-            half = self._tcp(data[26:38])
-            if half is None or flags & 7 or fragment & 0x3FFF:
-                return False
-            begin, end = 34 + (offset >> 4 << 2), 14 + total
-            if begin < _USUAL_BYTES:
-                return False
-            half.packets += 1
-            half.last_us = us
-            if end > begin:
-                half.bytes += end - begin
-                if half.stream is not None:
-                    half.stream.take(number, data[begin:end], us)
-                    if end > len(data):
-                        half.cut(end - max(begin, len(data)))
-            return True
-        if protocol == UDP:
-            half = self._udp(data[26:38])
-            if half is None or fragment & 0x3FFF or total < _UDP_BYTES:
-                return False
-            half.packets += 1
-            half.bytes += total - _UDP_BYTES
-            half.last_us = us
-            if half.stream is not None:
-                half.stream(data[42 : 14 + total], us)
-            return True
-        return False
+    def _usual_datagram(self, data: bytes, total: int, us: int) -> bool:
+        """Take a datagram of a flow that is known; say whether it was one."""
+        half = self._udp(data[26:38])
+        if half is None or total < _UDP_BYTES:
+            return False
+        half.packets += 1
+        half.bytes += total - _UDP_BYTES
+        half.last_us = us
+        if half.stream is not None:
+            half.stream(data[42 : 14 + total], us)
+        return True
+
+    def _is_due(self, us: int) -> bool:
+        """Look at time where it left the bounds of what is usual: whether a packet of then counts; and what is over."""
+        if not self.notes.around.from_us <= us <= self.notes.around.until_us:
+            self.packets -= 1
+            self.notes.refuse(Reason.OBSERVED_TIME, "packet")
+            return False
+        if us >= self._high_us:
+            self._sweep(us)
+        return True
 
     def finish(self) -> None:
         """Give out all that is left."""
@@ -213,10 +206,7 @@ class Flows:
         half.bytes += end - begin
         half.last_us = us
         if end > begin and half.stream is not None and not flags & _SYN:
-            payload = data[begin:end]
-            if payload:
-                half.stream.take(number, payload, us)
-            half.cut(end - begin - len(payload))
+            half.payload(data, begin, end - begin, number, us)
         if flags & (_FIN | _RST):
             half.resets += bool(flags & _RST)
             half.flow.closed |= bool(flags & _RST) or half.flow.ended
@@ -268,7 +258,7 @@ class Flows:
         if found.protocol == TCP:
             half.stream, other.stream = Stream(half), Stream(other)
         elif found.protocol == UDP:
-            taken = self._tunnelled if {source, target} & TUNNEL_PORTS else _first
+            taken = self._tunnelled if target in TUNNEL_PORTS or source in TUNNEL_PORTS else _first
             half.stream, other.stream = partial(taken, half), partial(taken, other)
         return half
 
@@ -282,19 +272,20 @@ class Flows:
         self._flows.pop(id(flow), None)
         flow.close()
         self._give(flow)
+        flow.forget()
 
     def _give(self, flow: Conversation) -> None:
         row, clear = flow.row()
         self.rows.append(row)
         self.clear += clear
 
-    def _sweep(self, us: int, count: int) -> None:
+    def _sweep(self, us: int) -> None:
         """Give out what is over, at most as often as there were packets for it."""
-        seen = self.packets + count
-        self._sweep_us = us + SWEEP_US
-        if seen - self._swept_at < len(self._flows) // 4:
+        self.now_us = us
+        self._high_us = min(us + SWEEP_US, self.notes.around.until_us + 1)
+        if self.packets - self._swept_at < len(self._flows) // 4:
             return
-        self._swept_at = seen
+        self._swept_at = self.packets
         for flow in list(self._flows.values()):
             last_us = max(flow.client.last_us, flow.server.last_us)
             silent_us = us - last_us

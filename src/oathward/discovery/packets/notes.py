@@ -53,16 +53,22 @@ class Notes:
         if not named:
             return
         key = (what, named, told, segment, behind)
-        last = self._said.get(key)
-        if last is not None and 0 <= us - last < AGAIN_US:
+        if not self.is_new(us, key):
             return
-        if len(self._said) >= SAID_MAX:
-            self._said.clear()
-        self._said[key] = us
         source, realm = f"pcap.{what}", self.around.realm
         self.statements.append(
             Statement(us, source, realm, named, told, segment or self.around.segment, behind)
         )
+
+    def is_new(self, us: int, key: tuple[object, ...]) -> bool:
+        """Say whether nothing of this key was said for a while, and remember that it is now."""
+        last = self._said.get(key)
+        if last is not None and 0 <= us - last < AGAIN_US:
+            return False
+        if len(self._said) >= SAID_MAX:
+            self._said.clear()
+        self._said[key] = us
+        return True
 
     def refuse(self, reason: Reason, place: str) -> None:
         """Count what could not be read."""

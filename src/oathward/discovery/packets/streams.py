@@ -44,6 +44,10 @@ class Stream:
 
     def take(self, number: int, data: bytes, us: int) -> None:
         """Take a segment's payload, not empty."""
+        if number == self.expected and not self._early and (reader := self._half.flow.reader) is not None:
+            self.expected = (number + len(data)) & _MASK  # nearly always
+            reader.take(self._half, data, us)
+            return
         if number != self.expected and not self._in_order(number, data, us):
             return
         if self.expected is None:

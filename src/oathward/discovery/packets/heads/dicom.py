@@ -222,14 +222,15 @@ class Association:
         raw = side.data.pop(context, b"")
         notes.held_bytes -= len(raw)
         syntax = self._syntaxes.get(context, "")
-        self._flow.clear("dicom", counted(raw, syntax))
+        found = list(elements(raw, syntax))
+        self._flow.clear("dicom", counted(found))
         if side.kind == _STORE_RQ:
-            self._device(half, raw, syntax, us)
+            self._device(half, found, us)
 
-    def _device(self, half: Half, raw: bytes, syntax: str, us: int) -> None:
+    def _device(self, half: Half, found: list[tuple[int, bytes, bytes]], us: int) -> None:
         """Say which device a stored object names."""
         told: dict[int, str] = {}
-        for tag, _vr, value in elements(raw, syntax):
+        for tag, _vr, value in found:
             if tag in _FACTS and tag not in told:
                 told[tag] = text(value.rstrip(b" \0"))
         maker, serial, station = (told.get(tag, "") for tag in (_MAKER, _SERIAL, _STATION))

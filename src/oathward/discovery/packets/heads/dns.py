@@ -32,10 +32,17 @@ def _datagram(half: Half, data: bytes, us: int) -> None:
     for answer in found:
         if answer.kind in (A, AAAA) and flow.notes.names.get(answer.value) != asked:
             flow.notes.named(answer.value, asked)
-            if ip_address(answer.value).is_private:
+            if _is_private(answer.value):
                 flow.notes.say(
                     us, "dns", [Mark(MarkKind.ADDRESS, answer.value)], [Fact("host", answer.name, 0.5)]
                 )
+
+
+def _is_private(address: str) -> bool:
+    """Say whether an address is one that only means something inside an estate."""
+    if address.startswith(("10.", "192.168.", "fc", "fd")):
+        return True
+    return address.startswith("172.") and ip_address(address).is_private
 
 
 def _knows(data: bytes, source: int, target: int) -> bool:

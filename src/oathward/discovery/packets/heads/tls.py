@@ -12,6 +12,7 @@ Source: RFC 8446 §4 and §5, RFC 5246 §7.4, RFC 6066 §3 (server name), RFC 87
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from struct import Struct
 
 from oathward.core.reasons import Reason
@@ -26,6 +27,7 @@ _CHANGE_CIPHER, _HANDSHAKE, _APPLICATION = 20, 22, 23
 _RECORD_BYTES_MAX = 16_384 + 2_048
 _CLIENT_HELLO, _SERVER_HELLO, _CERTIFICATE, _CERTIFICATE_REQUEST = 1, 2, 11, 13
 _NAME, _GROUPS, _FORMATS, _SIGNATURES, _ALPN, _VERSIONS = 0, 10, 11, 13, 16, 43
+_TOLD = frozenset((_GROUPS, _FORMATS, _SIGNATURES, _ALPN, _VERSIONS))
 _VERSION_NAMES = {0x0300: "SSLv3", 0x0301: "TLSv1.0", 0x0302: "TLSv1.1", 0x0303: "TLSv1.2", 0x0304: "TLSv1.3"}
 _JA4_VERSIONS = {0x0300: "s3", 0x0301: "10", 0x0302: "11", 0x0303: "12", 0x0304: "13"}
 _TOLERANCE = frozenset(n << 8 | n for n in range(0x0A, 0x100, 0x10))
@@ -123,10 +125,8 @@ class Handshake:
         version, ciphers, extensions = hello
         name = _server_name(extensions)
         self._flow.server_name = name or self._flow.server_name
-        facts = [
-            Fact("ja3", ja3(version, ciphers, extensions), 0.9),
-            Fact("ja4", ja4(version, ciphers, extensions), 0.9),
-        ]
+        told = tuple((kind, value if kind in _TOLD else b"") for kind, value in extensions)
+        facts = _fingerprints(version, tuple(ciphers), told)
         self._flow.notes.say(us, "tls", [half.mark()], facts, self._flow.segment)
 
     def _certificate(self, half: Half, found: Certificate, us: int) -> None:
@@ -198,6 +198,15 @@ def _first(body: bytes) -> Certificate | None:
     """Give the first certificate of a message of TLS 1.2 or before; the later ones' are encrypted."""
     size = int.from_bytes(body[3:6], "big")
     return certificate(body[6 : 6 + size]) if 0 < size <= len(body) - 6 else None
+
+
+@lru_cache(maxsize=1_024)
+def _fingerprints(
+    version: int, ciphers: tuple[int, ...], extensions: tuple[tuple[int, bytes], ...]
+) -> tuple[Fact, ...]:
+    """Make both; programs say the same each time, but for what is not in them."""
+    parts = version, list(ciphers), list(extensions)
+    return Fact("ja3", ja3(*parts), 0.9), Fact("ja4", ja4(*parts), 0.9)
 
 
 def ja3(version: int, ciphers: list[int], extensions: list[tuple[int, bytes]]) -> str:
