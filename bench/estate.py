@@ -106,11 +106,16 @@ class Truth:
 
     def by_address(self, realm: str, address: str, at_us: int) -> str | None:
         """Who had an address then."""
+        found = self.lease(realm, address, at_us)
+        return found[0] if found else None
+
+    def lease(self, realm: str, address: str, at_us: int) -> tuple[str, int] | None:
+        """Who had an address then, and since when."""
         those = self._leases.get((realm, address))
         if not those:
             return None
         at = bisect_right(those, (at_us + _CLOCK_US, 0, "")) - 1
-        return those[at][2] if at >= 0 and at_us <= those[at][1] + _CLOCK_US else None
+        return (those[at][2], those[at][0]) if at >= 0 and at_us <= those[at][1] + _CLOCK_US else None
 
     def mostly(self, lease: LeaseSeen) -> Counter[str]:
         """Who had an address within some time, and for how long."""
@@ -195,8 +200,9 @@ class Evidence:
                 if id_ in self._truth.by_card(said.realm, value, 0, 2**62):
                     yield id_, kind.value, value
             elif kind is MarkKind.ADDRESS:
-                if self._truth.by_address(said.realm, value, said.at_us) == id_:
-                    yield id_, kind.value, said.realm, value
+                lease = self._truth.lease(said.realm, value, said.at_us)
+                if lease is not None and lease[0] == id_:
+                    yield id_, kind.value, said.realm, value, str(lease[1])
             elif kind is MarkKind.HOST:
                 if random and value.partition(".")[0].casefold() in self._truth.names_of_one:
                     yield id_, kind.value, said.realm, value

@@ -12,7 +12,7 @@ Source: the pcap format (draft-ietf-opsawg-pcap), RFC 791, RFC 9293; HL7 v2.6 ch
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -46,12 +46,12 @@ class Heads:
     """The captures of one site, one a day, open for writing.
 
     Args:
-        folder: of the captures; it is made.
+        folder: of the captures; it is made. hourly: numbers of devices that others claim to be.
     """
 
-    def __init__(self, folder: Path, rng: Random) -> None:
+    def __init__(self, folder: Path, rng: Random, hourly: Container[int]) -> None:
         folder.mkdir()
-        self._folder, self._rng = folder, rng
+        self._folder, self._rng, self._hourly = folder, rng, hourly
         self._day = ""
         self._out: BinaryIO | None = None
         self._told: dict[int, int] = {}
@@ -60,15 +60,16 @@ class Heads:
     def speaks(
         self, at_s: float, speaker: Device, subjects: Sequence[Device], client: End, server: End, port: int
     ) -> None:
-        """Write the conversation of a device that has not spoken today.
+        """Write the conversation of a device that has not spoken today; in this hour, where it claims to be another, or another to be it.
 
         Args:
             subjects: whom it speaks for: itself, or those behind it. at_s: seconds of the story.
         """
         hour = int(at_s // 3_600)
-        if self._told.get(speaker.number) == hour // 24:
+        turn = hour if speaker.claim or speaker.number in self._hourly else hour // 24
+        if self._told.get(speaker.number) == turn:
             return
-        self._told[speaker.number] = hour // 24
+        self._told[speaker.number] = turn
         at = START + timedelta(seconds=at_s)
         if subjects[0].kind.speaks == "dicom":
             turns = _association(speaker, at, hour)

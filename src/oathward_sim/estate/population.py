@@ -34,7 +34,7 @@ FATES: dict[str, tuple[float, Callable[[Kind], bool]]] = {
 _TOGETHER = {"shares-a-dock": True, "same-factory-number": False}
 """Fates that two devices have together -> whether at one site."""
 CLAIMS = ("serial", "mac", "host")
-"""What an intruder says it is: another's, while that one is there too."""
+"""What an intruder says it is: another's, while that one is there too. Nobody takes a card that its device has left for its other one: no reader could tell."""
 _CLAIMS_SHARE = 0.0004
 
 
@@ -260,7 +260,9 @@ class Population:
     def _intruder(self, claim: str) -> None:
         rng = self._rng
         fits = [d for d in self.devices if d.kind.medical and d.nics and not d.fate and d.host]
-        victim = rng.choice([d for d in fits if d.kind.speaks == "hl7"])
+        victim = rng.choice(
+            [d for d in fits if d.kind.speaks == "hl7" and (claim != "mac" or len(d.nics) == 1)]
+        )
         intruder = self._add(kinds.INTRUDER, victim.site, victim=victim.number, claim=claim)
         begin = rng.randint(self.hours // 3, self.hours * 2 // 3)
         intruder.stays = [(victim.site, begin, self.hours)]

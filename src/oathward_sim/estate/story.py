@@ -65,7 +65,8 @@ class Site:
         self.traffic = Traffic(
             folder, self.realm, STYLES[number % len(STYLES)], people, self.addresses, truth, self._rng
         )
-        self.heads = Heads(folder / "heads", self._rng)
+        victims = {d.victim for d in self._here if d.claim == "serial"}
+        self.heads = Heads(folder / "heads", self._rng, victims)
         self._accounting = Accounting(folder / "radius.detail")
 
     def tell(self) -> int:
