@@ -3,7 +3,7 @@ PYTHON ?= python3
 SETUP := $(PYTHON) scripts/setup.py
 RUN := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long bench bench-deid screenshots lock reference peers clean
+.PHONY: help demo test test-long bench bench-deid bench-inventory screenshots lock reference peers clean
 
 help: ## Say what each command does
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -30,6 +30,10 @@ bench-deid: ## Measure de-identification beside the peers, with figures; to chec
 	@$(SETUP) dev
 	@$(RUN) scripts/peers.py dicom-deid presidio fhir-resources
 	@$(RUN) -m bench.deid $(ARGS)
+
+bench-inventory: ## Measure discovery and the inventory; of its parts some: make bench-inventory ARGS=inventory_types
+	@$(SETUP) dev
+	@$(RUN) scripts/bench.py $(or $(ARGS),$(patsubst bench/bench_%.py,%,$(wildcard bench/bench_inventory_*.py)))
 
 screenshots: ## Make pictures of every page of the console and the portal, in both themes, into screenshots/
 	@$(SETUP) dev

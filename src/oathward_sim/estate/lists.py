@@ -64,8 +64,8 @@ def write(
     (folder / "netbox.json").write_bytes(orjson.dumps(_netbox(netbox, realm, addresses)))
     with (folder / "plan.csv").open("w", newline="", encoding="utf-8") as out:
         plan = csv.writer(out)
-        plan.writerow(("realm", "network", "segment", "vlan", "zone"))
-        plan.writerows((realm, s.cidr, s.name, s.vlan, s.zone) for s in segments.values())
+        plan.writerow(("network", "realm", "segment", "zone", "unit", "location"))
+        plan.writerows((s.cidr, realm, s.name, s.zone, "", "") for s in segments.values())
     with (folder / "declared.csv").open("w", newline="", encoding="utf-8") as out:
         papers = csv.writer(out)
         papers.writerow(("realm", "kind", "recipient", "port", "transport"))

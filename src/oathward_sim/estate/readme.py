@@ -24,7 +24,8 @@ are invented, and addresses outside the sites are those kept for documentation. 
 
 ## What sensors and departments wrote
 
-Each site has a folder. All sites have the same address plan, so say the realm when you read one: `oathward observe north --realm north`.
+Each site has a folder. All sites have the same address plan, so say the realm when you read one:
+`oathward observe north/zeek north/heads --realm north`.
 
 | file | what |
 |---|---|
