@@ -33,6 +33,9 @@ def map_(  # noqa: PLR0917  one parameter an option
     svg: Annotated[
         str, typer.Option("--svg", metavar="FILE", help="Draw it into a file.", show_default=False)
     ] = "",
+    elements: Annotated[
+        bool, typer.Option("--elements", help="Instead: what devices send that no link uses.")
+    ] = False,
     tell: Annotated[
         bool, typer.Option("--tell", help="Tell what differs as findings; what is gone is cleared.")
     ] = False,
@@ -45,6 +48,9 @@ def map_(  # noqa: PLR0917  one parameter an option
     from oathward.core.errors import InputError
     from oathward.mapping import picture, reading
 
+    if elements:
+        _elements(data, days, as_json=as_json)
+        return
     if tell and (zone or service):
         raise InputError("--tell", "all of the map is told, not a part of it")
     with opened(data) as site:
@@ -72,6 +78,27 @@ def map_(  # noqa: PLR0917  one parameter an option
     }
     value |= {"differences": [one._asdict() for one in compared.differences], "told": told, "svg": svg}
     emit(value, as_json=as_json, human=lambda: _print(found, svg))
+
+
+def _elements(data: str | None, days: int, *, as_json: bool) -> None:
+    from oathward.mapping import sending
+
+    with opened(data) as site:
+        found = sending.sending(site, now_us(site) - days * 86_400_000_000)
+        bundle = _bundle(site)
+    rows = sending.unused(found, bundle) if bundle is not None else []
+
+    def human() -> None:
+        print(f"{found.messages:,} messages of {days} days, {found.unknown:,} of them not known any more.")
+        for row in rows[:SHOWN_MAX]:
+            print(f"{row.device} {row.message_type}, {row.messages:,} messages: {', '.join(row.classes)}")
+        if len(rows) > SHOWN_MAX:
+            print(f"and {len(rows) - SHOWN_MAX} more; --json has them all")
+        if not rows and found.messages:
+            print("Links use all that devices sent.")
+
+    value = {"messages": found.messages, "unknown": found.unknown, "unused": [row._asdict() for row in rows]}
+    emit(value, as_json=as_json, human=human)
 
 
 def _bundle(site: Opened) -> Bundle | None:

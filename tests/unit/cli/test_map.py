@@ -86,6 +86,11 @@ def test_the_map_is_listed_and_drawn(observed, tmp_path, capsysbinary):
     assert run(["map", "--data", observed, "--zone", "ward", "--tell"]) == 65
 
 
+def test_elements_are_listed_where_messages_came(observed, capsysbinary):
+    assert run(["map", "--data", observed, "--elements", "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out) == {"messages": 0, "unknown": 0, "unused": []}
+
+
 def test_rules_are_compared_with_what_was_seen(observed, rules, capsysbinary):
     assert run(["rules", "compare", rules, "--data", observed, "--json"]) == 0
     found = json.loads(capsysbinary.readouterr().out)
