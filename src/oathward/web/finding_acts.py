@@ -88,10 +88,8 @@ def decide(
         to: ``me``, empty for nobody, else a person as people name somebody. until: a day, its end in UTC is meant.
 
     Raises:
-        InputError: signed in to look only; the verb is none; or as ``findings.actions`` says.
+        InputError: the verb is none; or as ``findings.actions`` says.
     """
-    if view.visit is None or not view.visit.acts:
-        raise InputError("session", "was made for looking only", reason=Reason.NOT_PERMITTED)
     site, by, now_us = view.site, who(view), view.now_us
     if verb == "assign":
         if to == ME:

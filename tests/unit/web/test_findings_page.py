@@ -13,6 +13,9 @@ from oathward.core.finding_kinds import KINDS, Severity
 from oathward.findings import sql, views
 from oathward.findings.model import Filters
 from oathward.findings.reconciling import reconcile
+from oathward.people import sql as people
+from oathward.policy.people import PERSON, Person
+from oathward.vault.authority import load
 
 DAY = 86_400_000_000
 
@@ -163,6 +166,14 @@ def test_one_says_what_to_do_its_clock_and_its_history(world):  # noqa: F811  th
 def test_who_may_not_see_people_reads_that_it_is_somebodys(world):  # noqa: F811  the fixture
     [id_] = tell(world, undeclared(1)).values()
     post(viewer(world, "p-privacy"), f"/findings/{id_}", f"/findings/{id_}", verb="assign", to="me")
+    with write(world.gate.engine) as db:  # as a list of joiners leaves them
+        signed = load(
+            db, world.gate.site, PERSON, "p-privacy", world.gate.opened.authority, world.gate.opened.seen
+        )
+        rows = [(signed, Person.from_body(signed.body))]
+        people.put(db, world.gate.site, rows, now_us=world.gate.now_us(), gone=False)
+    for path in ("/findings", f"/findings/{id_}"):
+        assert "Person p-privacy" in viewer(world, "p-admin").get(path).text
     engineer = viewer(world, "p-integration")
     for path in ("/findings", f"/findings/{id_}"):
         page = engineer.get(path).text
