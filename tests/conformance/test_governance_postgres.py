@@ -14,6 +14,10 @@ from tests.unit.governance.test_actions import (  # noqa: F401  likewise
     test_an_entry_becomes_active_with_owner_and_steward_and_a_day_of_review,
     test_the_newest_that_was_approved_counts_and_a_draft_takes_the_place_of_none,
 )
+from tests.unit.governance.test_connections import (  # noqa: F401  likewise
+    test_a_connection_is_kept_as_it_was_said_and_is_a_record,
+    test_one_that_is_there_changes_only_where_that_is_meant_and_ends_once,
+)
 from tests.unit.governance.test_findings import (  # noqa: F401  likewise
     test_a_link_with_all_it_needs_is_no_finding,
 )
