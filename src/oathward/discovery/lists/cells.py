@@ -66,7 +66,7 @@ def guarded(cell: str) -> str:
 
 def unguarded(cell: str) -> str:
     """Take off the apostrophes that ``guarded`` put in."""
-    return _GUARDED.sub(r"\1", cell)
+    return _GUARDED.sub(r"\1", cell) if "'" in cell else cell
 
 
 class Row:
