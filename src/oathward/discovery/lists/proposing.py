@@ -17,7 +17,7 @@ from typing import NamedTuple
 from oathward.core.errors import InputError
 from oathward.discovery import udi
 from oathward.discovery.cards import eui64, mac
-from oathward.discovery.lists.attributes import ATTRIBUTES, Kind, named, names_patient
+from oathward.discovery.lists.attributes import ATTRIBUTES, Kind, folded, named, names_patient
 from oathward.discovery.lists.cells import LIFECYCLE, day, unguarded
 from oathward.discovery.lists.mapping import UNDECIDED, Column, ColumnMap
 from oathward.discovery.lists.opening import Source
@@ -80,16 +80,39 @@ def propose(source: Source, said: ColumnMap | None = None, list_: str = "cmms") 
     rows = sample(source, shape)
     repeated = {name for name, times in Counter(shape.names).items() if times > 1}
     found: list[Proposed] = []
-    taken: set[str] = set()
     for at, header in enumerate(shape.names):
         name = f"#{at + 1}" if header in repeated or not header or header.startswith("#") else header
-        one = _column(name, header, [row[at] for row in rows], list_)
-        if one.attribute in taken and ATTRIBUTES[one.attribute].kind not in {Kind.MAC, Kind.ADDRESS}:
-            one = one._replace(attribute="", date="", why=f"{one.why}; another column is that already")
-        taken |= {one.attribute} - {""}
-        found.append(one)
+        found.append(_column(name, header, [row[at] for row in rows], list_))
+    best: dict[str, Proposed] = {}
+    for one in found:
+        if one.attribute and (one.attribute not in best or _rank(one) < _rank(best[one.attribute])):
+            best[one.attribute] = one
+    found = [_alone(one, best) for one in found]
     undecided = tuple(one.name for one in found if one.date == UNDECIDED)
     return Proposal(shape, tuple(found), len(rows), undecided)
+
+
+def _rank(one: Proposed) -> int:
+    """Say how well a header names its attribute: its own name first, then as the table has them, content alone last."""
+    words = (one.attribute.replace("-", " "), *ATTRIBUTES[one.attribute].headers)
+    word = folded(one.header)
+    return words.index(word) if word in words else len(words)
+
+
+def _alone(one: Proposed, best: dict[str, Proposed]) -> Proposed:
+    """Leave an attribute to the column that names it best; another may be a second thing its word means."""
+    if not one.attribute or best[one.attribute] is one or ATTRIBUTES[one.attribute].kind in _SEVERAL:
+        return one
+    second = _SECOND.get(folded(one.header), "")
+    if second and second not in best:
+        best[second] = one
+        return one._replace(attribute=second)
+    return one._replace(attribute="", date="", why=f"{one.why}; another column is that already")
+
+
+_SEVERAL = frozenset((Kind.MAC, Kind.ADDRESS))
+_SECOND = {"department": "unit", "dept": "unit", "abteilung": "unit", "hub": "behind", "hub id": "behind"}
+"""Header -> what it is where a better one has its first meaning."""
 
 
 def _column(name: str, header: str, cells: Sequence[str], list_: str) -> Proposed:

@@ -241,6 +241,16 @@ def test_one_word_means_another_thing_in_another_list():
     assert [proposed(data, list_).columns[0].attribute for list_ in ("cmms", "vendor")] == ["tag", "account"]
 
 
+def test_the_column_that_names_a_thing_best_has_it():
+    def attributes(header: bytes, list_: str = "cmms") -> list[str]:
+        return [one.attribute for one in proposed(header + b"\n", list_).columns]
+
+    assert attributes(b"Department,Owner,Cost center") == ["unit", "owner", ""]
+    assert attributes(b"Department,Tag,Barcode") == ["owner", "tag", ""]
+    assert attributes(b"hub,account", "vendor") == ["behind", "account"]
+    assert attributes(b"LAN MAC,WLAN MAC,IP,IPv6") == ["mac", "mac", "address", "address"]
+
+
 def test_a_header_that_its_cells_contradict_is_not_proposed():
     assert [one.attribute for one in proposed(b"Tag,MAC Address\n1,West\n2,East\n").columns] == ["tag", ""]
 
