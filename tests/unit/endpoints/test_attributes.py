@@ -165,3 +165,13 @@ def test_cpe_candidates_are_candidates():
     assert candidates("", "Pump") == candidates("Acme", "") == []
     odd = candidates("A:c*me", "x?y")
     assert all(":" not in one.name.removeprefix("cpe:2.3:").split(":")[1] for one in odd)
+
+
+def test_values_by_turns_show_the_last_however_soon_it_is_said_again(inventory):
+    for n, value in enumerate(("1.0", "2.0", "1.0")):
+        inventory.take(says(T + n * HOUR, mac=A, facts=[("firmware", value, 0.8)]))
+    assert [one.firmware for one in inventory.rows()] == ["1.0"]
+    inventory.take(says(T + 3 * HOUR, mac=A, facts=[("model", "M", 0.8)]))
+    inventory.take(says(T + 30 * HOUR, mac=A, facts=[("model", "M", 0.8)]))
+    [model] = [one for one in inventory.whole(inventory.rows()[0].id).attributes if one.attribute == "model"]
+    assert (model.first_us, model.last_us) == (T + 3 * HOUR, T + 30 * HOUR)
