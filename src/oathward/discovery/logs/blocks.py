@@ -17,7 +17,12 @@ from typing import BinaryIO, NamedTuple
 from oathward.core.reasons import Reason
 from oathward.discovery.observer import HEAD_BYTES
 
-BLOCK_BYTES = 4_194_304
+BLOCK_BYTES = 16_777_216
+"""What is read at once where the source has it: a frame of Polars costs milliseconds whatever is in it."""
+PART_BYTES = 1_048_576
+"""What is looked at line by line at once: lines of a few bytes cost fifty times as much in memory."""
+AHEAD_BYTES = 32_768
+"""A source that gives so much at once has more: it is waited for. One that gives less is a sensor's, at work."""
 LINE_BYTES_MAX = 1_048_576
 _GZIP = b"\x1f\x8b"
 _WITH_GZIP_HEADER = 31  # zlib's window bits for a gzip member
@@ -29,6 +34,16 @@ class Block(NamedTuple):
     data: bytes
     offset: int
     whole: bool = True
+    packed: bool = False
+
+    def parts(self) -> Iterator[Block]:
+        """Cut it into blocks of about ``PART_BYTES``, for who looks at each line."""
+        begin = 0
+        while begin < len(self.data):
+            end = self.data.find(b"\n", begin + PART_BYTES) + 1 or len(self.data)
+            left = 0 if self.packed else len(self.data) - end
+            yield self._replace(data=self.data[begin:end], offset=self.offset - left)
+            begin = end
 
 
 def plain_head(head: bytes) -> bytes:
@@ -55,7 +70,7 @@ def blocks(stream: BinaryIO, refused: Counter[tuple[Reason, str]]) -> Iterator[B
             too_long, piece = False, piece[begin:]
             end -= begin
         if end:
-            yield Block(rest + piece[:end], offset if packed else offset - (len(piece) - end))
+            yield Block(rest + piece[:end], offset if packed else offset - (len(piece) - end), packed=packed)
             rest = piece[end:]
         else:
             rest += piece
@@ -63,18 +78,26 @@ def blocks(stream: BinaryIO, refused: Counter[tuple[Reason, str]]) -> Iterator[B
             refused[Reason.OBSERVED_SIZE, "line"] += 1
             rest, too_long = b"", True
     if rest:
-        yield Block(rest, offset, whole=False)
+        yield Block(rest, offset, whole=False, packed=packed)
 
 
 def _pieces(stream: BinaryIO, begin: bytes) -> Iterator[tuple[bytes, int]]:
     """Give pieces of a source whose first bytes were read, each with the bytes of the source read so far."""
     read = getattr(stream, "read1", stream.read)  # what a socket has, without waiting for a whole block
-    piece = begin + read(BLOCK_BYTES)
-    offset = len(piece)
-    while piece:
-        yield piece, offset
-        piece = read(BLOCK_BYTES)
-        offset += len(piece)
+    offset, had, last = 0, [begin], False
+    while not last:
+        size = len(had[0]) if had else 0
+        while size < BLOCK_BYTES:
+            more = read(BLOCK_BYTES - size)
+            last = not more
+            had.append(more)
+            size += len(more)
+            if len(more) < AHEAD_BYTES:
+                break
+        offset += size
+        if size:
+            yield b"".join(had), offset
+        had = []
 
 
 def _unpacked(stream: BinaryIO, refused: Counter[tuple[Reason, str]]) -> Iterator[tuple[bytes, int]]:

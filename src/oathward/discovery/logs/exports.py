@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections import deque
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import NamedTuple
 
@@ -253,6 +254,7 @@ def _since_boot(boot_us: int, sent_us: int, up_ms: int) -> int:
     return there - 2**32 * 1_000 if there > sent_us + 3_600_000_000 else there
 
 
+@lru_cache(maxsize=65_536)
 def _address(raw: bytes) -> str:
     if len(raw) == 4:
         return str(IPv4Address(raw))

@@ -8,7 +8,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import orjson
 
@@ -16,23 +16,31 @@ from oathward.discovery.values import printable
 
 Record = Mapping[str, object]
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _SECONDS_MAX = 100_000_000_000
 """A number above is a time in milliseconds (the year 5138 in seconds)."""
+_WHOLE_MAX = 2**62
 _LISTED_MAX = 64
 
 
-def record_of(line: bytes) -> dict[str, object] | None:
-    """Read a line of JSON, nested names flattened by one level; None where it is no object."""
+def object_of(line: bytes) -> dict[str, object] | None:
+    """Read a line of JSON; None where it is no object."""
     try:
         said = orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-    if not isinstance(said, dict):
+    return said if isinstance(said, dict) else None
+
+
+def record_of(line: bytes) -> dict[str, object] | None:
+    """Read a line of JSON, nested names flattened by one level; None where it is no object."""
+    said = object_of(line)
+    if said is None:
         return None
-    nested = [name for name, value in said.items() if isinstance(value, dict)]
-    for name in nested:
-        for inner, value in said[name].items():
-            said.setdefault(f"{name}.{inner}", value)
+    for name, value in [(name, value) for name, value in said.items() if isinstance(value, dict)]:
+        for part, one in value.items():
+            said.setdefault(f"{name}.{part}", one)
     for name in [one for one in said if one.startswith("id_")]:
         said.setdefault(f"id.{name[3:]}", said[name])
     return said
@@ -79,11 +87,13 @@ def number(value: object) -> float | None:
             return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < 2**62 else None
+    return float(value) if abs(value) < _WHOLE_MAX else None
 
 
 def whole(value: object) -> int | None:
     """Read a whole number, so written or as ``3.0``; None where it is none."""
+    if type(value) is int:  # as nearly all of them are; a bool is none
+        return value if abs(value) < _WHOLE_MAX else None
     read = number(value)
     return int(read) if read is not None and read == int(read) else None
 
@@ -96,7 +106,8 @@ def port(value: object) -> int | None:
 
 def moment(value: object) -> int | None:
     """Read a time as microseconds UTC: seconds or milliseconds since 1970, or as ISO 8601 writes it; None where it is none."""
-    seconds = number(value)
+    dated = isinstance(value, str) and value[4:5] == "-"
+    seconds = None if dated else number(value)
     if seconds is not None:
         return round(seconds * (1e3 if seconds > _SECONDS_MAX else 1e6))
     if not isinstance(value, str) or len(value) > 40:
@@ -110,4 +121,4 @@ def moment(value: object) -> int | None:
     except ValueError:
         return None
     read = read if read.tzinfo else read.replace(tzinfo=UTC)
-    return int((read - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000 + 0.5)
+    return (read - _EPOCH) // _MICROSECOND

@@ -33,12 +33,16 @@ class Lines:
                 self._gathered.refuse(Reason.OBSERVED_CUT, "line")
                 self.offset = block.offset - len(block.data)
                 return
-            for raw in block.data[:-1].split(b"\n"):
-                if len(raw) > LINE_LENGTH_MAX:
-                    self._gathered.refuse(Reason.OBSERVED_SIZE, "line")
-                elif raw or self._empty:
-                    yield raw.decode("utf-8", "replace").rstrip("\r")
-            self.offset = block.offset
+            for part in block.parts():
+                yield from self._lines(part.data)
+                self.offset = part.offset
+
+    def _lines(self, data: bytes) -> Iterator[str]:
+        for raw in data[:-1].split(b"\n"):
+            if len(raw) > LINE_LENGTH_MAX:
+                self._gathered.refuse(Reason.OBSERVED_SIZE, "line")
+            elif raw or self._empty:
+                yield raw.decode("utf-8", "replace").rstrip("\r")
 
 
 def parts(lines: Lines, steps: Iterable[None], gathered: Gathered) -> Iterator[Seen]:

@@ -31,7 +31,7 @@ from oathward.discovery.logs.gathering import Gathered, at
 from oathward.discovery.logs.halves import COLUMNS, Half, Halves, Row
 from oathward.discovery.logs.hints import system_of
 from oathward.discovery.logs.pairs import Pairs
-from oathward.discovery.logs.records import Record, inner, listed, moment, port, raw, record_of, text, whole
+from oathward.discovery.logs.records import Record, inner, listed, moment, object_of, port, raw, text, whole
 from oathward.discovery.logs.sessions import Session, Sessions
 from oathward.discovery.model import Around, Fact, Mark, MarkKind, Seen
 from oathward.discovery.observer import Observer
@@ -103,7 +103,7 @@ _RAW: Mapping[str, str] = {
 
 
 def _knows(head: bytes, _: str) -> bool:
-    first = record_of(plain_head(head).lstrip().split(b"\n", 1)[0])
+    first = object_of(plain_head(head).lstrip().split(b"\n", 1)[0])
     return first is not None and "event_type" in first and "timestamp" in first
 
 
@@ -111,14 +111,15 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     source = _Eve(around)
     offset = 0
     for block in blocks(stream, source.gathered.refused):
-        offset = block.offset
-        if block.whole or record_of(block.data) is not None:
-            source.take(block.data)
-        else:
-            source.gathered.refuse(Reason.OBSERVED_CUT, "line")
-            offset -= len(block.data)
-        if source.gathered.is_something:
-            yield source.gathered.part(offset)
+        for part in block.parts():
+            offset = part.offset
+            if part.whole or object_of(part.data) is not None:
+                source.take(part.data)
+            else:
+                source.gathered.refuse(Reason.OBSERVED_CUT, "line")
+                offset -= len(part.data)
+            if source.gathered.is_something:
+                yield source.gathered.part(offset)
     source.end()
     yield source.gathered.part(offset)
 
@@ -138,7 +139,7 @@ class _Eve:
         for line in data.split(b"\n"):
             if not line.strip():
                 continue
-            record = record_of(line)
+            record = object_of(line)
             if record is None:
                 self.gathered.refuse(Reason.OBSERVED_BROKEN, "line")
             else:
@@ -284,6 +285,8 @@ def _ports(record: Record, transport: str) -> tuple[int | None, int | None]:
 
 def _cards(record: Record) -> tuple[str, str]:
     ether = inner(record, "ether")
+    if not ether:
+        return "", ""
     found = ((listed(ether, f"{side}_mac", f"{side}_macs") or [""])[0] for side in ("src", "dest"))
     source, target = (mac(one) or "" for one in found)
     return source, target

@@ -58,9 +58,9 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     source = _Zeek(around)
     offset = 0
     for block in blocks(stream, source.gathered.refused):
-        offset = source.take(block)
-        if source.gathered.is_something:
-            yield source.gathered.part(offset)
+        for offset in source.take(block):
+            if source.gathered.is_something:
+                yield source.gathered.part(offset)
     source.sessions.end()
     yield source.gathered.part(offset)
 
@@ -75,18 +75,23 @@ class _Zeek:
         self.header: Header | None = None
         self._named = _log_of_name(around.name)
 
-    def take(self, block: Block) -> int:
-        """Take a block's lines; gives how far the source was read with it."""
+    def take(self, block: Block) -> Iterator[int]:
+        """Take a block's lines; gives how far the source was read, now and then."""
         if block.whole and self._at_once(block.data):
-            return block.offset
-        done = block.offset
-        for sort, data in _runs(block.data) if block.whole else [(_sort(block.data), block.data)]:
+            yield block.offset
+        else:
+            for part in block.parts():
+                yield part.offset if part.whole and self._at_once(part.data) else self._part(part)
+
+    def _part(self, part: Block) -> int:
+        done = part.offset
+        for sort, data in _runs(part.data) if part.whole else [(_sort(part.data), part.data)]:
             if sort == b"#":
                 for line in data.split(b"\n"):
                     self._headed(line)
             elif sort == b"{":
-                done -= self._json(data, whole=block.whole)
-            elif block.whole:
+                done -= self._json(data, whole=part.whole)
+            elif part.whole:
                 self._tsv(data)
             else:
                 self.gathered.refuse(Reason.OBSERVED_CUT, "line")
