@@ -195,7 +195,7 @@ def listed(paths: Iterable[Path], realm: str, at_us: int, refused: Counter[str])
 
 def _figures(judged: Judged) -> dict[str, Any]:
     return {
-        "devices": judged.devices, "endpoints": judged.endpoints, "merged_pairs": sum(judged.merged.values()), "in_merged": judged.in_merged,
+        "devices": judged.devices, "endpoints": judged.endpoints, "merged_pairs": sum(judged.merged.values()), "merged_told": judged.merged_told, "in_merged": judged.in_merged,
         "merged_share": judged.in_merged / judged.devices, "split_devices": sum(judged.split.values()),
         "split_share": sum(judged.split.values()) / judged.devices, "merged": dict(judged.merged.most_common()),
         "split": dict(judged.split.most_common()), "apart": judged.apart, "silent": len(judged.silent), "told": dict(judged.told),
@@ -215,7 +215,7 @@ def say(found: dict[str, Any]) -> None:
     print(
         f"{found['devices']:,} devices that something spoke of, {found['endpoints']:,} endpoints; of {found['apart']:,} devices the evidence is in parts that nothing joins"
     )
-    pairs = f"{found['merged_pairs']} pairs, {found['in_merged']} devices"
+    pairs = f"{found['merged_pairs']} pairs (of {found['merged_told']} a finding tells), {found['in_merged']} devices"
     splits = f"{found['split_devices']} devices in more endpoints than their evidence has parts"
     for what, of, share, causes in (
         ("wrong merges", pairs, "merged_share", "merged"),

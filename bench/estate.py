@@ -222,7 +222,7 @@ class Judged:
     Args:
         devices: of which somebody spoke. endpoints: there are. merged, split: cause -> pairs of devices in one endpoint, devices in too many endpoints
             that no conflict names; split_told: those that one does.
-        in_merged: devices in an endpoint with another. apart: devices whose evidence is in several parts. silent: (intruder, victim) in one endpoint,
+        in_merged: devices in an endpoint with another; merged_told: pairs whose endpoint a conflict names. apart: devices whose evidence is in several parts. silent: (intruder, victim) in one endpoint,
             untold. intruders, told: by what they claim, and how many of them a conflict tells of. addresses: (held by the right endpoint, by another, by none).
     """
 
@@ -232,6 +232,7 @@ class Judged:
     split: Counter[str] = field(default_factory=Counter)
     split_told: Counter[str] = field(default_factory=Counter)
     in_merged: int = 0
+    merged_told: int = 0
     apart: int = 0
     silent: list[tuple[str, str]] = field(default_factory=list)
     told: Counter[str] = field(default_factory=Counter)
@@ -267,6 +268,7 @@ def judge(
             cause = _cause_of_merge(truth, one, other)
             judged.merged[cause] += 1
             together |= {one, other}
+            judged.merged_told += endpoint in told
             if {truth.devices[one]["victim"], truth.devices[other]["victim"]} & {
                 one,
                 other,

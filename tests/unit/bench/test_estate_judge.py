@@ -108,6 +108,7 @@ def test_a_spoof_in_one_endpoint_with_its_victim_is_silent_unless_told(truth, ev
     assert len(judge(truth, evidence, marks, LEASES, []).silent) == 1
     told = judge(truth, evidence, marks, LEASES, [("e0", "")])
     assert not told.silent
+    assert told.merged_told == 1
     assert told.told["mac"] == told.intruders["mac"] == 1
 
 
