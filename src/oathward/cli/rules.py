@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oathward.cli.asking import now_us, opened, read_bytes
+from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
 from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.permitted import who_may
 
 if TYPE_CHECKING:
     from oathward.network.rules.comparing import Comparison
@@ -50,7 +51,7 @@ def show(file: File, column: Columns = None, as_json: JsonOption = False) -> Non
 
 
 @APP.command()
-def compare(
+def compare(  # noqa: PLR0917  one parameter an option
     file: File,
     column: Columns = None,
     days: Annotated[int, typer.Option(min=1, max=400, help="How far back flows are looked at.")] = 30,
@@ -65,6 +66,13 @@ def compare(
             help="Which network stands behind which interface; may be repeated.",
         ),
     ] = None,
+    tell: Annotated[
+        str,
+        typer.Option(
+            "--tell", metavar="DEVICE", help="Tell what is wrong as findings of this device's rules."
+        ),
+    ] = "",
+    person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -100,7 +108,25 @@ def compare(
     }
     window = comparing.Window(since_us, until_us, len(hours))
     comparison = comparing.compare(ruleset, flows, window, interfaces=behind)
+    if tell:
+        _tell(data, tell, comparison, person)
     emit(comparing.plain(comparison), as_json=as_json, human=lambda: _print(comparison, len(flows)))
+
+
+def _tell(data: str | None, name: str, comparison: Comparison, person: str | None) -> None:
+    from oathward.core.errors import InputError
+    from oathward.findings.reconciling import reconcile
+    from oathward.governance.model import ID
+    from oathward.mapping import raising
+
+    if not ID(name):
+        raise InputError("--tell", "letters, digits, dot, dash and underscore, at most 64")
+    with opened(data) as site:
+        who_may(site, person, "finding.change")
+        seen = list(raising.of_rules(name, comparison))[: raising.FINDINGS_MAX]
+        reconcile(
+            site.engine, site.site, f"{raising.RULES}:{name}", seen, site.settings.findings, now_us(site)
+        )
 
 
 def _print(found: Comparison, flows: int) -> None:
