@@ -26,13 +26,15 @@ from oathward.discovery.lists.reading import How, ListFormat, Refused, Told, ref
 from oathward.discovery.model import Fact
 from oathward.discovery.values import address, printable
 
-RESOURCES_MAX = 500_000
-"""Resources of one import that are joined in memory."""
+RESOURCES_MAX = 200_000
+"""Resources of one import that are joined in memory, some 2 KB each."""
 DEPTH_MAX = 20
 """Places within each other, devices that are parts of each other."""
 METRICS_MAX = 50
 
 _TYPES = frozenset(("Device", "DeviceDefinition", "DeviceMetric", "Location", "Organization"))
+_READ = frozenset(("resourceType", "id", "contained", "identifier", "status", "manufacturer", "manufacturerString", "modelNumber", "serialNumber", "deviceName", "type", "udiCarrier", "version", "url", "name", "location", "owner", "definition", "parent", "partOf", "source"))  # fmt: skip
+"""Elements that are kept until everything was read; the rest of a resource, its patient and its narrative, is let go at once."""
 _EUI64 = frozenset(("urn:oid:1.2.840.10004.1.1.1.0.0.1.0.0.1.2680",))
 _EUI48 = ("http://hl7.org/fhir/sid/eui-48", "urn:ieee:eui-48")
 _VERSIONS = {"531976": "firmware", "531975": "software", "531974": "", "532352": ""}
@@ -65,6 +67,8 @@ class _Joined:
             raise InputError(
                 "resource", f"at most {RESOURCES_MAX} in one import", reason=Reason.LIMIT_EXCEEDED
             )
+        for name in held.value.keys() - _READ:
+            del held.value[name]
         id_ = _text(held.value, "id")
         if id_:
             self.by_name[f"{held.type}/{id_}"] = held

@@ -23,8 +23,8 @@ from oathward.discovery.lists.items import Item, items
 from oathward.discovery.lists.opening import Source
 from oathward.discovery.lists.reading import How, ListFormat, Refused, Told, refusals
 
-DEVICES_MAX = 500_000
-"""Devices and interfaces that are joined in memory, each."""
+DEVICES_MAX = 200_000
+"""Devices, and interfaces, that are joined in memory, some 2 KB each."""
 
 _ARRAYS = frozenset(("results", "devices", "interfaces", "ip_addresses"))
 _STATES = {"active": "in-use", "staged": "stored", "inventory": "stored", "planned": "stored", "offline": "repair", "failed": "repair", "decommissioning": "retired"}  # fmt: skip

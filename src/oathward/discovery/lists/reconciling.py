@@ -23,7 +23,7 @@ from oathward.discovery.model import Mark, MarkKind, Statement
 T = TypeVar("T")
 
 DETAILS_MAX = 10_000
-MARKS_MAX = 2_000_000
+MARKS_MAX = 1_000_000
 """Marks of one list that are remembered to find it twice; beyond them duplicates are not looked for, and that is said."""
 
 _SUREST = (
