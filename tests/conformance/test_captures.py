@@ -166,7 +166,9 @@ def test_fingerprints_and_server_names_agree(path):
         pytest.skip("no captures of TLS here")
     found = whole(path.read_bytes())
     theirs = {ja3 for (ja3,) in tshark(path, "tls.handshake.ja3", show="tls.handshake.type == 1 && tcp")}
-    assert {value for name, value in found.facts("pcap.tls") if name == "ja3"} == theirs
+    assert {
+        value for name, value in found.facts("pcap.tls") if name == "fingerprint" and "_" not in value
+    } == theirs
 
 
 @needs_tshark
@@ -205,6 +207,6 @@ def test_what_our_writer_makes_is_well_formed_to_tshark(tmp_path):
     assert not [row for row in rows if len(row) > 1 and row[1]]
     (ja3,) = next(iter(tshark(file, "tls.handshake.ja3", show="tls.handshake.type == 1")))
     found = whole(file.read_bytes())
-    assert ("ja3", ja3) in found.facts("pcap.tls")
+    assert ("fingerprint", ja3) in found.facts("pcap.tls")
     titles = tshark(file, "dicom.assoc.ae.calling", "dicom.assoc.ae.called", show="dicom.pdu.type == 1")
     assert [[word.strip() for word in row] for row in titles] == [["CT01", "ARCHIVE"]]

@@ -12,7 +12,7 @@
 | `pcap.snmp` | address | description, host, location (0.8) |
 | `pcap.lldp`, `pcap.cdp` | card, host, address | host, lldp-port, cdp-port, description, make, model, serial, firmware, software, hardware (0.8) |
 | `pcap.http` | address | user-agent, server-software (0.6) |
-| `pcap.tls` | address, certificate | ja3, ja4, client-certificate (0.9), certificate-subject, -issuer, -until in seconds (0.8) |
+| `pcap.tls` | address, certificate | fingerprint, JA3 and JA4 (0.5), client-certificate (0.9), certificate-subject, -issuer, -until in seconds (0.8) |
 | `pcap.mqtt` | address | mqtt-client (0.8), mqtt-version (0.9) |
 | `pcap.hl7` | address, application; of equipment EUI-64, UDI or serial | hl7-version, hl7-profile (0.8), udi (0.7), serial (0.5 to 0.7) |
 | `pcap.fhir` | UDI, serial, EUI-64 of a Device | make, model, serial, udi, firmware (0.8) |

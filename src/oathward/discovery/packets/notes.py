@@ -16,6 +16,7 @@ from collections.abc import Iterable
 
 from oathward.core.reasons import Reason
 from oathward.discovery.model import VALUE_LENGTH_MAX, Around, Fact, Mark, Statement
+from oathward.discovery.values import host, printable
 
 AGAIN_US = 15 * 60 * 1_000_000
 SAID_MAX = 50_000
@@ -82,17 +83,15 @@ class Notes:
 
 
 def text(value: bytes | str) -> str:
-    """Give a claim as text: what prints of it, on one line, at most ``VALUE_LENGTH_MAX`` characters."""
-    if isinstance(value, bytes):
-        value = value[: 4 * VALUE_LENGTH_MAX].decode("utf-8", "replace")
-    if not value.isprintable():
-        value = "".join(c if c.isprintable() else " " for c in value)
-    return value.strip()[:VALUE_LENGTH_MAX]
+    """Give a claim as text, as ``discovery.values`` keeps one."""
+    return printable(
+        value[: 4 * VALUE_LENGTH_MAX].decode("utf-8", "replace") if isinstance(value, bytes) else value
+    )
 
 
 def folded(value: bytes | str) -> str:
-    """Give a name as names are compared: no case, no dot at its end."""
-    return text(value).rstrip(".").casefold()
+    """Give a name as names are compared."""
+    return host(text(value))
 
 
 def mac(value: bytes) -> str:

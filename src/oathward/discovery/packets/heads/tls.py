@@ -206,7 +206,7 @@ def _fingerprints(
 ) -> tuple[Fact, ...]:
     """Make both; programs say the same each time, but for what is not in them."""
     parts = version, list(ciphers), list(extensions)
-    return Fact("ja3", ja3(*parts), 0.9), Fact("ja4", ja4(*parts), 0.9)
+    return Fact("fingerprint", ja3(*parts), 0.5), Fact("fingerprint", ja4(*parts), 0.5)
 
 
 def ja3(version: int, ciphers: list[int], extensions: list[tuple[int, bytes]]) -> str:
