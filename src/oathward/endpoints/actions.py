@@ -80,7 +80,7 @@ def _take(engine: Engine, site: str, statements: Sequence[Statement], now_us: in
         resolve(picture, statements)
         touched = [one for one in picture.touched() if not (one.is_new and one.merged)]
         picture.settle()
-        leases = _by_endpoint(picture)
+        leases = picture.written_leases()
         for group in _groups(picture, touched):
             with read(engine) as db:
                 prepared = _Group(db, site, picture, group, before, now_us, by)
@@ -95,9 +95,11 @@ def _take(engine: Engine, site: str, statements: Sequence[Statement], now_us: in
 def settle_rows(engine: Engine, site: str, ids: Sequence[str], now_us: int) -> None:
     """Write anew what lists show of endpoints, after what they have was moved. Whoever calls holds the inventory."""
     with read(engine) as db:
-        group = [one for one in known_of(db, site, ids) if not one.merged]
+        known = known_of(db, site, ids)
+        heard_us = max((one.last_us for one in known), default=0)
+        group = [one for one in known if not one.merged]
         for one in group:
-            _spoke(one)
+            _spoke(one, heard_us)
         prepared = _Group(
             db, site, Picture(lambda _: uuid7(now_us // 1_000)), group, {}, now_us, "", quiet=True
         )
@@ -124,14 +126,17 @@ def take_for(
             prepared.put(db, ())
 
 
-def _spoke(known: Known) -> None:
+def _spoke(known: Known, heard_us: int) -> None:
     """Say anew when an endpoint spoke, by the cards and addresses that it has."""
     seen = [held for kind in MarkKind for _, held in known.values(kind)]
-    times = [(one.first_us, one.last_us) for one in seen]
+    times = [
+        (one.first_us, one.last_us) for one in seen if one.last_us <= heard_us
+    ]  # later ones stand in lists
     times += [(one.from_us, one.until_us) for one in known.leases.values()]
     if times:
         known.first_us, known.last_us = min(one[0] for one in times), max(one[1] for one in times)
-    spoken = [(held.first_us, held.last_us) for _, held in known.values(MarkKind.MAC)]
+    cards = [held for _, held in known.values(MarkKind.MAC)]
+    spoken = [(held.first_us, held.last_us) for held in cards if held.last_us <= heard_us]
     spoken += [(one.from_us, one.until_us) for one in known.leases.values()]
     known.began_us = min((one[0] for one in spoken), default=0)
     known.spoke_us = max((one[1] for one in spoken), default=0)
@@ -360,19 +365,6 @@ def _dis(said: Mapping[str, Sequence[AttributeRow]], group: Iterable[Known]) -> 
     named |= {(name, value) for known in group for name, value, _ in known.facts}
     dis = {di_of(value) if name == "udi" else value for name, value in named if name in {"udi", "udi-di"}}
     return dis - {""}
-
-
-def _by_endpoint(picture: Picture) -> dict[str, list[Lease]]:
-    found: dict[str, list[Lease]] = {}
-    for lease in picture.changed_leases.values():
-        known = picture.root(lease.endpoint)
-        if known is not None:
-            first = picture.known.get(lease.origin)
-            if first is not None and first.is_new and first.merged:
-                lease.origin = known.id
-            lease.endpoint = known.id
-            found.setdefault(known.id, []).append(lease)
-    return found
 
 
 def _put_rest(engine: Engine, site: str, picture: Picture) -> None:

@@ -61,7 +61,7 @@ def merge(engine: Engine, site: str, into: str, other: str, *, by: str, reason: 
                 sql.undo_merge(db, site, split, by, now_us)
             sql.put_merge(db, site, row)
             append(db, site, [_leaf("endpoint.merged", row, by, now_us)])
-        settle_rows(engine, site, [into], now_us)
+        settle_rows(engine, site, [into, other], now_us)
     return row.id
 
 

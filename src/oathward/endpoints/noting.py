@@ -24,6 +24,9 @@ PLACES_WITHIN_US = 2 * HOUR_US
 RETURNS_MAX = 2
 """A card that comes back to addresses of other networks so often within ``PLACES_WITHIN_US`` is in two places."""
 
+LISTS = frozenset({"cmms", "netbox", "fhir", "mud"})
+"""Sources that were written down, not heard. A vendor's list says itself when it heard of an endpoint."""
+
 PARTS = frozenset({MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
 """Claims that a part of a device makes; of each it has one at a time."""
 
@@ -41,6 +44,11 @@ _RETURNING = frozenset({MarkKind.HOST, MarkKind.CLIENT_ID, MarkKind.SERIAL, Mark
 def is_list(said: Statement) -> bool:
     """Whether a list of the site says it: it has the site's own number."""
     return any(kind is MarkKind.TAG for kind, _ in said.marks)
+
+
+def is_heard(said: Statement) -> bool:
+    """Whether an endpoint was heard, on a wire or through its hub; what a list says of it is no sign of life."""
+    return said.source not in LISTS and not is_list(said)
 
 
 def scope(said: Statement, parent: Known | None) -> str:
@@ -68,7 +76,8 @@ def note(
         place(known, said, marks)
     elif parent is None:
         known = _note_place(picture, known, said, marks)
-    known.first_us, known.last_us = min(known.first_us, at_us), max(known.last_us, at_us)
+    if is_heard(said):
+        known.first_us, known.last_us = min(known.first_us or at_us, at_us), max(known.last_us, at_us)
     known.realm = known.realm or said.realm
     for attribute, value, confidence in said.facts:
         _fact(known, (attribute, value, said.source), at_us, confidence)
@@ -91,7 +100,7 @@ def _note_place(picture: Picture, known: Known, said: Statement, marks: Sorted) 
         for other in picture.having(MarkKind.MAC, mac):
             if other is not known and not is_random(mac):
                 picture.conflict(known, other, MarkKind.MAC, at_us)
-    if is_list(said):
+    if not is_heard(said):
         for address in marks.addresses:  # where it will be known by, when somebody speaks from there
             picture.mark(known, (MarkKind.ADDRESS, realm, address), at_us)
         return known
@@ -153,7 +162,7 @@ def contradict(one: Known, other: Known) -> bool:
 
 def place(known: Known, said: Statement, marks: Sorted) -> None:
     """Note that an endpoint spoke itself, and where."""
-    if is_list(said) or not (marks.cards or marks.random or marks.addresses):
+    if not is_heard(said) or not (marks.cards or marks.random or marks.addresses):
         return
     known.began_us = min(known.began_us or said.at_us, said.at_us)
     if said.at_us >= known.spoke_us:

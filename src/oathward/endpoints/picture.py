@@ -53,7 +53,7 @@ class Moves:
 class Known:
     """One endpoint while statements are resolved.
 
-    ``began_us``, ``spoke_us``: when it first and last spoke itself, by card or address; 0 where only lists or others spoke of it.
+    ``first_us``, ``last_us``: when it was first and last heard; 0 for one that stands in lists alone. ``began_us``, ``spoke_us``: when it first and last spoke itself, by card or address; 0 where only lists or others spoke of it.
     """
 
     __slots__ = (
@@ -177,7 +177,7 @@ class Picture:
     def new(self, at_us: int, sort: str = "network") -> Known:
         """Begin an endpoint."""
         known = Known(self.make_id(at_us), is_new=True)
-        known.sort, known.first_us, known.last_us = sort, at_us, at_us
+        known.sort = sort
         self.known[known.id] = known
         self.counts["new"] += 1
         return known
@@ -322,6 +322,19 @@ class Picture:
             if one.touched or one.dirty_marks or one.gone_marks or one.facts
         )
 
+    def written_leases(self) -> dict[str, list[Lease]]:
+        """Give the leases that changed, by the endpoint that has them after all joins."""
+        found: dict[str, list[Lease]] = {}
+        for lease in self.changed_leases.values():
+            known = self.root(lease.endpoint)
+            if known is not None:
+                first = self.known.get(lease.origin)
+                if first is not None and first.is_new and first.merged:
+                    lease.origin = known.id
+                lease.endpoint = known.id
+                found.setdefault(known.id, []).append(lease)
+        return found
+
     def _point(self, key: Key, id_: str) -> None:
         ids = self.index.setdefault((key[0], key[2]), [])
         if id_ not in ids:
@@ -341,7 +354,8 @@ class Picture:
 
 
 def _widen(into: Known, gone: Known) -> None:
-    into.first_us, into.last_us = min(into.first_us, gone.first_us), max(into.last_us, gone.last_us)
+    into.first_us = min(into.first_us or gone.first_us, gone.first_us or into.first_us)
+    into.last_us = max(into.last_us, gone.last_us)
     if gone.began_us:
         into.began_us = min(into.began_us or gone.began_us, gone.began_us)
     if gone.spoke_us > into.spoke_us:

@@ -224,7 +224,7 @@ def _here_alone(picture: Picture, known: Known, key: Key, at_us: int) -> Known:
             picture.mark(part, key, held.last_us)
             picture.unmark(known, key)
             part.began_us, part.spoke_us, part.realm = held.first_us, held.last_us, key[1]
-            part.first_us = min(part.first_us, held.first_us)
+            part.first_us, part.last_us = held.first_us, held.last_us
             picture.conflict(known, part, MarkKind.MAC, at_us)
             return part
     return known
@@ -251,7 +251,8 @@ def _returned(picture: Picture, known: Known, key: Key, at_us: int) -> Known:
             picture.mark(other, one, moved.first_us)
             picture.mark(other, one, moved.last_us)
             picture.unmark(known, one)
-            other.first_us = min(other.first_us, moved.first_us)
+            other.first_us = min(other.first_us or moved.first_us, moved.first_us)
+            other.last_us = max(other.last_us, moved.last_us)
             other.began_us, other.spoke_us = other.first_us, max(other.spoke_us, moved.last_us)
         for key_, claim in [one for kind in CLAIMS for one in known.values(kind)]:
             picture.mark(other, key_, max(claim.first_us, other.first_us))
@@ -372,7 +373,7 @@ def _by_name(picture: Picture, said: Statement, marks: Sorted, parent: Known | N
         return None
     where = scope(said, parent)
     for name in marks.names:
-        found = picture.named(name, where)
+        found = [one for one in picture.named(name, where) if not (marks.random and one.is_silent)]
         if len(found) != 1:
             continue
         if not marks.random:

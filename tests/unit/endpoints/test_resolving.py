@@ -383,3 +383,26 @@ def test_a_card_of_a_factory_that_is_at_two_sites_is_two_whatever_is_read_first(
     taken = inventory.take(*west)
     assert len(inventory.rows()) == 2
     assert [one.mark for one in taken.conflicts] == ["mac"]
+
+
+def test_a_list_is_no_sign_of_life(inventory):
+    inventory.take(says(T, mac=A, serial="acme|77"))
+    inventory.take(says(T + 9 * DAY, mac=A, serial="acme|77", tag="CE-1", source="cmms"))
+    inventory.take(
+        says(T + 9 * DAY, serial="acme|88", tag="CE-2", source="cmms"),
+        says(T + 9 * DAY, mac=B, source="netbox"),
+    )
+    heard = {(row.tag, row.first_us, row.last_us) for row in inventory.rows()}
+    assert heard == {("CE-1", T, T), ("CE-2", 0, 0), ("", 0, 0)}
+    inventory.take(says(T + 10 * DAY, mac=C, serial="acme|88"))
+    assert {(row.tag, row.last_us) for row in inventory.rows() if row.serial == "88"} == {
+        ("CE-2", T + 10 * DAY)
+    }
+
+
+def test_a_random_card_follows_its_name_though_a_list_has_it_too(inventory):
+    inventory.take(says(T, tag="CE-7", serial="acme|90", host="tab-100420", source="cmms"))
+    inventory.take(
+        says(T + HOUR, mac=RANDOM, host="tab-100420"), says(T + DAY, mac=RANDOM_2, host="tab-100420")
+    )
+    assert len([row for row in inventory.rows() if row.mac]) == 1
