@@ -45,7 +45,8 @@ class Inventory:
     def rows(self, **wanted):
         with read(self.engine) as db:
             return sorted(
-                views.page(db, SITE, Filters(**wanted), limit=500).rows, key=lambda row: row.first_us
+                views.page(db, SITE, Filters(**wanted), limit=500).rows,
+                key=lambda row: (row.first_us, row.tag),
             )
 
     def whole(self, id_):
