@@ -10,7 +10,7 @@ from oathward.cli.inventory_say import merge, say, split, undo
 from oathward.cli.inventory_show import list_, show
 
 APP = typer.Typer(
-    help="Every endpoint seen or declared: list, show, say what it is, merge, split, undo, import.",
+    help="Every endpoint seen or declared: list, show, say what it is, merge, split, undo, import, export.",
     add_completion=False,
     no_args_is_help=True,
 )
