@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+from sqlalchemy import event
 
 import oathward.ledger.tables  # noqa: F401  declares its tables
 from oathward.core.db import connect, create_tables, read, write
@@ -184,6 +185,26 @@ def test_a_source_that_was_read_and_a_plan_are_records_without_addresses(engine)
     assert [kind for kind, _ in rows] == ["network.observed", "network.planned"]
     assert json.loads(rows[0][1])["body"]["refused"] == {"observation.broken": 3}
     assert not any(word in str(rows) for word in ("10.1", "conn.log"))
+
+
+def test_conversations_of_one_endpoint_are_found_by_index(engine):
+    """A page of a device does not look through what a whole site has."""
+    asked = []
+    event.listen(
+        engine, "before_cursor_execute", lambda _db, _cursor, text, values, *_: asked.append((text, values))
+    )
+    with read(engine) as db:
+        views.conversations(db, SITE, ConversationFilters(endpoints=("e-1",)))
+        views.peers(db, SITE, ["e-1"])
+        text = " ".join(
+            row[3]
+            for one in list(asked)
+            if one[0].startswith("SELECT")
+            for row in db.exec_driver_sql("EXPLAIN QUERY PLAN " + one[0], one[1])
+        )
+    assert text.count("flow_conversation_client (site=? AND client_endpoint=?") == 2
+    assert text.count("flow_conversation_server (site=? AND server_endpoint=?") == 2
+    assert "PRIMARY KEY (site=?)" not in text
 
 
 def test_another_plan_moves_conversations_to_other_zones(engine):
