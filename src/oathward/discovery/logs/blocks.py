@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 from oathward.core.reasons import Reason
 from oathward.discovery.observer import HEAD_BYTES
 
-BLOCK_BYTES = 16_777_216
+BLOCK_BYTES = 8_388_608
 """What is read at once where the source has it: a frame of Polars costs milliseconds whatever is in it."""
 PART_BYTES = 1_048_576
 """What is looked at line by line at once: lines of a few bytes cost fifty times as much in memory."""
