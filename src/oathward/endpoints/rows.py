@@ -45,7 +45,9 @@ def columns_of(
     stage = stage if stage in _LIFECYCLES else Lifecycle.IN_USE.value
     since = old.lifecycle_us if old is not None and old.lifecycle == stage else now_us
     address = max(known.leases.values(), key=lambda one: one.until_us).address if known.leases else ""
-    address = address or (old.address if old is not None else "")
+    address = (
+        address or (old.address if old is not None else "") or _newest(known, MarkKind.ADDRESS)
+    )  # as a list has it
     mac = _newest(known, MarkKind.MAC)
     name = (
         shown.get("name")
