@@ -70,7 +70,7 @@ def list_(  # noqa: PLR0913  one parameter an option
             say(
                 f"{row.id}  {row.name or row.address or row.mac or '-'}  {row.type or 'unknown'}  {what}"
                 f"  {row.unit or '-'}  {'declared as ' + row.device if row.device else 'undeclared'}{marks}"
-                f"  last heard {minute(_time(row.last_us))}"
+                f"  {_heard(row.last_us)}"
             )
         say(
             f"{len(found.rows)} of {found.total} listed{f'; more: --after {found.after!r}' if found.after else ''}."
@@ -110,7 +110,7 @@ def _print(found: Whole) -> None:
     say(f"  declared as {row.device}" if row.device else "  nobody declared it")
     if row.merged:
         say(f"  became part of {row.merged}")
-    say(f"  first heard {minute(_time(row.first_us))}, last {minute(_time(row.last_us))}")
+    say(f"  {_heard(row.last_us)}")
     for against in found.conflicts:
         if not against.closed_us:
             other = against.other if against.endpoint == row.id else against.endpoint
@@ -174,6 +174,11 @@ def _plain(row: Any) -> dict[str, Any]:
         name.removesuffix("_us"): (_time(value) if value else None) if name.endswith("_us") else value
         for name, value in fields.items()
     }
+
+
+def _heard(at_us: int) -> str:
+    """Say when it was last heard: what lists alone know was never."""
+    return f"last heard {minute(_time(at_us))}" if at_us else "never heard"
 
 
 def _time(at_us: int) -> str:

@@ -26,16 +26,16 @@ SAID: Mapping[str, str] = {
     "steward": "Steward",
     "criticality": "Clinical criticality",
     "consequence": "Consequence of failure",
-    "phi": "Stores patient data",
+    "stores-phi": "Stores patient data",
     "lifecycle": "Stage of life",
-    "maintained": "Last maintenance",
+    "last-maintenance": "Last maintenance",
 }
 """Attribute that a person may write -> its words, in the order of a form."""
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "criticality": ("high", "medium", "low"),
     "consequence": ("death", "injury", "delay", "none"),
-    "phi": ("yes", "no"),
+    "stores-phi": ("yes", "no"),
     "lifecycle": tuple(one.value for one in Lifecycle),
 }
 

@@ -109,3 +109,16 @@ def test_two_are_one_and_one_is_two_until_it_is_undone(go):
         ("serial", "acme|sn-7701")
     }
     assert go("undo", parted["split"], "--why", "no")[0] == 0
+
+
+def test_what_a_list_alone_has_was_never_heard(data, go):
+    site = build(load(data), "admin")
+    now_us = micros(site.clock.now())
+    listed = Statement(now_us, "cmms", "", (Mark(MarkKind.TAG, "N-77"),), (Fact("make", "Corva", 1.0),))
+    take(site.engine, site.site, [listed], now_us, "test")
+    site.keeper.close()
+    site.engine.dispose()
+    [id_] = ids(go, "--where", "make=Corva")
+    assert "never heard" in go("list", "--where", "make=Corva", plain=True)[1]
+    assert "never heard" in go("show", id_, plain=True)[1]
+    assert go("show", id_)[1]["endpoint"]["last"] is None

@@ -1,18 +1,23 @@
 """Promises of attributes: every source is kept, what stands first follows a published rule, ties stay conflicts, unknown stays unknown."""
 
+import ast
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 from tests.unit.endpoints.conftest import DAY, HOUR, SITE, A, B, T, says
 
+from oathward import discovery
 from oathward.core.db import write
+from oathward.discovery.lists.attributes import ATTRIBUTES as LISTED
 from oathward.endpoints import sql
-from oathward.endpoints.attributes import ATTRIBUTES, VALUES_MAX, show, shown_of
+from oathward.endpoints.attributes import ALSO, ATTRIBUTES, VALUES_MAX, show, shown_of
 from oathward.endpoints.cpe import candidates
 from oathward.endpoints.deriving import di_of
 from oathward.endpoints.life import ENDS, end_of
 from oathward.endpoints.makers import PREFIXES, maker_of, read_registry
 from oathward.endpoints.model import AttributeRow, CatalogueRow
+from oathward.endpoints.saying import CHOICES, SAID
 from oathward.endpoints.types import TYPES, type_of
 
 
@@ -175,3 +180,28 @@ def test_values_by_turns_show_the_last_however_soon_it_is_said_again(inventory):
     inventory.take(says(T + 30 * HOUR, mac=A, facts=[("model", "M", 0.8)]))
     [model] = [one for one in inventory.whole(inventory.rows()[0].id).attributes if one.attribute == "model"]
     assert (model.first_us, model.last_us) == (T + 3 * HOUR, T + 30 * HOUR)
+
+
+def said_in(folder):
+    """Find the attributes that observers name: the first argument of each ``Fact``, and values of tables that are read as such."""
+    names = set()
+    for path in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Fact" and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    names.add(first.value)
+    return names
+
+
+def test_what_observers_and_lists_say_is_an_attribute_here():
+    """What is none is dropped in silence."""
+    said = said_in(Path(discovery.__file__).parent) | {name for name, one in LISTED.items() if one.fact}
+    assert len(said) > 40
+    unknown = said - {*ATTRIBUTES, *ALSO}
+    assert unknown <= {"account", "behind", "eui64", "last-heard", "mac", "address", "certificate"}, unknown
+
+
+def test_what_people_may_say_is_an_attribute_here():
+    assert set(SAID) <= set(ATTRIBUTES)
+    assert set(CHOICES) <= set(SAID)

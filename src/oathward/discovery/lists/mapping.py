@@ -9,7 +9,7 @@ header_line = 4
 [columns]
 "Asset No" = "tag"
 "#7" = "serial"            # the seventh column, where headers repeat
-"Last PM" = { attribute = "maintained", date = "%d.%m.%Y" }
+"Last PM" = { attribute = "last-maintenance", date = "%d.%m.%Y" }
 ```
 
 Rules:

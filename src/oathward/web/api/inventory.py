@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EndpointOut:
-    """One endpoint; of each attribute the value that stands first, empty where nobody says anything. `sort`: `network`, or `account` for what is off the network; `device`: the declared device it is; `parent`: the gateway or hub it was heard through; `merged`: the endpoint it became part of."""
+    """One endpoint; of each attribute the value that stands first, empty where nobody says anything. `sort`: `network`, or `account` for what is off the network; `device`: the declared device it is; `parent`: the gateway or hub it was heard through; `merged`: the endpoint it became part of; `first`, `last`: when it was heard, null where only lists have it."""
 
     id: str
     sort: str
@@ -50,8 +50,8 @@ class EndpointOut:
     firmware: str
     tag: str
     care: str
-    first: datetime
-    last: datetime
+    first: datetime | None
+    last: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _plain(row: EndpointRow) -> EndpointOut:
         *(row.id, row.sort, row.device, row.parent, row.merged, row.lifecycle, row.conflicts, row.name),
         *(row.realm, row.segment, row.address, row.mac, row.make, row.model, row.serial, row.type, row.unit),
         *(row.location, row.owner, row.criticality, row.os, row.firmware, row.tag, row.care),
-        *(from_micros(row.first_us), from_micros(row.last_us)),
+        *(from_micros(at_us) if at_us else None for at_us in (row.first_us, row.last_us)),
     )
 
 

@@ -54,7 +54,7 @@ ENTRY = Entry(
         "location": ("West 3",),
         "owner": ("Cardiology",),
         "lifecycle": ("in-use",),
-        "maintained": ("2026-05-04",),
+        "last-maintenance": ("2026-05-04",),
     },
     words=(Word("model", "=P1", "zeek.dhcp", T, T, 0.7, True),),
 )
@@ -93,7 +93,7 @@ def test_a_row_comes_back_by_the_wizards_own_mapping():
         "location",
         "owner",
         "lifecycle",
-        "maintained",
+        "last-maintenance",
         "udi-di",
     ):
         assert facts(said)[attribute] == ENTRY.shown[attribute][0], attribute

@@ -224,8 +224,8 @@ def test_the_wizard_proposes_by_header_and_by_content():
         "Netz": "address",
         "Karte": "mac",
         "Patient Name": "",
-        "Letzte Wartung": "maintained",
-        "PM due": "maintenance-due",
+        "Letzte Wartung": "last-maintenance",
+        "PM due": "next-maintenance",
         "Status": "lifecycle",
         "Code": "udi",
     }
