@@ -26,13 +26,16 @@ SHOWN_MAX = 40
 
 
 @APP.command()
-def map_(  # noqa: PLR0917  one parameter an option
+def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     zone: Annotated[str, typer.Option(help="Only conversations with this zone.")] = "",
     service: Annotated[str, typer.Option(help="Only this service: hl7, dicom, ssl …")] = "",
     days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 30,
     svg: Annotated[
         str, typer.Option("--svg", metavar="FILE", help="Draw it into a file.", show_default=False)
     ] = "",
+    boxes: Annotated[
+        int, typer.Option(min=2, max=300, help="With --svg: boxes at most; more are put together.")
+    ] = 60,
     elements: Annotated[
         bool, typer.Option("--elements", help="Instead: what devices send that no link uses.")
     ] = False,
@@ -49,13 +52,12 @@ def map_(  # noqa: PLR0917  one parameter an option
     from oathward.mapping import picture, reading
 
     if elements:
-        _elements(data, days, as_json=as_json)
+        _elements(person, data, days, as_json=as_json)
         return
     if tell and (zone or service):
         raise InputError("--tell", "all of the map is told, not a part of it")
     with opened(data) as site:
-        if tell:
-            who_may(site, person, "finding.change")
+        who_may(site, person, "finding.change" if tell else "inventory.see")
         at_us = now_us(site)
         with read(site.engine) as db:
             found = reading.living(
@@ -68,7 +70,7 @@ def map_(  # noqa: PLR0917  one parameter an option
         told = reading.tell(site, found, at_us) if tell else None
     if svg:
         ends, lines = reading.ends_and_lines(found)
-        drawn = picture.svg(picture.picture(ends, lines), f"Map of {site.site}")
+        drawn = picture.svg(picture.picture(ends, lines, most=boxes), f"Map of {site.site}")
         Path(svg).write_text(drawn, encoding="utf-8")
     compared = found.compared
     value = {
@@ -80,10 +82,11 @@ def map_(  # noqa: PLR0917  one parameter an option
     emit(value, as_json=as_json, human=lambda: _print(found, svg))
 
 
-def _elements(data: str | None, days: int, *, as_json: bool) -> None:
+def _elements(person: str | None, data: str | None, days: int, *, as_json: bool) -> None:
     from oathward.mapping import sending
 
     with opened(data) as site:
+        who_may(site, person, "inventory.see")
         found = sending.sending(site, now_us(site) - days * 86_400_000_000)
         bundle = _bundle(site)
     rows = sending.unused(found, bundle) if bundle is not None else []

@@ -50,3 +50,20 @@ def test_the_picture_stands_alone_as_a_file(mapped):
     assert answer.headers["content-disposition"].startswith("attachment")
     assert "<script>" not in answer.text
     assert "10.2.0.9" in answer.text
+
+
+def test_a_picture_of_many_is_put_together_until_it_can_be_looked_at(officers, site):  # noqa: F811  the fixtures above
+    rows = [
+        (f"10.1.{n // 200}.{n % 200 + 1}", "ward", "10.2.0.9", "enterprise", 443, "ssl", "TLSv1.3", {})
+        for n in range(90)
+    ]
+    seed(site.engine, site.site, rows, micros(site.clock.now()))
+    counts = {
+        asked: officers[0].get(f"/map{asked}").text.count('class="node"')
+        for asked in ("", "?boxes=60", "?boxes=150", "?boxes=9")
+    }
+    with write(site.engine) as db:
+        for table in ("flow_conversation", "clear_class"):
+            db.exec_driver_sql(f"DELETE FROM {table}")
+    assert 0 < counts[""] == counts["?boxes=60"] == counts["?boxes=9"] <= 60
+    assert counts["?boxes=150"] == 91

@@ -27,6 +27,9 @@ LOOKED_MAX = 2_000
 """Conversations that a page looks at: it answers within a second."""
 
 ROWS_MAX = 100
+BOXES = {"60": 60, "150": 150, "300": picture.NODES_MAX}
+"""How many boxes the picture has at most: what is more is put together by model, unit or zone. The fewest first: a picture is looked at."""
+
 DAYS = {"1": 1, "7": 7, "30": 30, "90": 90}
 LISTS = {
     "": "All that differs",
@@ -46,9 +49,13 @@ def show(view: View) -> Response:
     with read(view.site.engine) as db:
         zones = sorted({one for pair in network.zone_pairs(db, view.site.site) for one in pair[:2]})
         services = sorted(filter(None, network.services(db, view.site.site)))
-    placed = picture.picture(ends, lines)
+    boxes = view.asked("boxes", "60", known=BOXES)
+    placed = picture.picture(ends, lines, most=BOXES[boxes])
     return view.page(
         "map.html",
+        boxes=boxes,
+        boxes_known=BOXES,
+        called={f"endpoint:{end.id}": end.words for end in ends},
         compared=found.compared,
         days=days,
         days_known=DAYS,
@@ -71,7 +78,10 @@ def show(view: View) -> Response:
 def drawing(view: View) -> Response:
     """Give the picture as a file that stands alone."""
     ends, lines = reading.ends_and_lines(_living(view)[0])
-    text = picture.svg(picture.picture(ends, lines), f"Map of {view.site.site}")
+    text = picture.svg(
+        picture.picture(ends, lines, most=BOXES[view.asked("boxes", "60", known=BOXES)]),
+        f"Map of {view.site.site}",
+    )
     headers = {"content-disposition": f'attachment; filename="map-{view.now:%Y-%m-%d}.svg"'}
     return Response(text, media_type="image/svg+xml", headers=headers)
 
