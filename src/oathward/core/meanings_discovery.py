@@ -20,7 +20,7 @@ DISCOVERY: dict[Reason, Meaning] = {
     ),
     Reason.OBSERVED_CUT: Meaning(
         "a file that ends in the middle of a line or record, or a packet or message whose end was not captured",
-        "nothing where it is still being written: the rest is read the next time; else fetch the file again, or capture whole packets",
+        "nothing while it is being written: the rest is read next time; else fetch it again, or capture whole packets",
     ),
     Reason.OBSERVED_SIZE: Meaning(
         "a line or record longer than any that its format has",
@@ -39,7 +39,7 @@ DISCOVERY: dict[Reason, Meaning] = {
         "look at what sends so many; split the source by sensor or by hour",
     ),
     Reason.OBSERVED_READER: Meaning(
-        "the process that reads a source ended, was silent for too long, or said what cannot be; what it gave before is kept",
+        "the process that reads a source ended, was silent, or said what cannot be; what it gave before is kept",
         "try it again: it goes on where it was; where it ends at the same place, take that file out and report it",
     ),
     Reason.OBSERVED_FRAGMENT: Meaning(

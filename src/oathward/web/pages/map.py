@@ -83,7 +83,7 @@ def drawing(view: View) -> Response:
         f"Map of {view.site.site}",
     )
     headers = {"content-disposition": f'attachment; filename="map-{view.now:%Y-%m-%d}.svg"'}
-    return Response(text, media_type="image/svg+xml", headers=headers)
+    return Response(text, media_type="image/svg+xml; charset=utf-8", headers=headers)
 
 
 def place_of(one: Difference) -> str:
