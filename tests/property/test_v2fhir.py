@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.v2fhir import FACETS, OUTGOING, VALUES, Round, alarm, device, mistakes, pair, sparse
 
@@ -115,6 +115,7 @@ def check(raw: bytes) -> None:
     assert Round().take(message).wrong == []
 
 
+@example("ORU^R01^ORU_R01", "NK1|||||||A", "")  # a remembered concept that its row marks with the field
 @given(
     st.sampled_from(KINDS),
     st.sampled_from(SEGMENTS).flatmap(segments),

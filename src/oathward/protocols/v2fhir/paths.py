@@ -65,6 +65,8 @@ def put(
     mark: dict[str, Any] | None = None,
 ) -> None:
     """Write a value and what stands beside it; ``mark`` fills up the list item or the value itself."""
+    if mark and isinstance(value, dict):
+        value = dict(value)  # concepts are remembered: a mark on one would stand in every message after it
     item: dict[str, Any] | None = None
     for step in path[:-1]:
         target = _into(target, step)
