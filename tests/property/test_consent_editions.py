@@ -1,6 +1,6 @@
 """One tree of provisions in R4's form and in R5's, and statements written as either: the same facts each time."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import orjson
 from hypothesis import given
@@ -23,8 +23,15 @@ HEADS = {
 
 
 def said(statements) -> set:
-    """The facts without their ids."""
-    return {replace(one.fact, id="", unless=tuple(sorted(one.fact.unless, key=repr))) for one in statements}
+    """The facts without their ids, what they except in one order."""
+    return {
+        replace(one.fact, id="", unless=tuple(sorted(one.fact.unless, key=in_order))) for one in statements
+    }
+
+
+def in_order(box) -> str:
+    """Write a box the same however its sets were made: they print in the order in which they hold their words."""
+    return repr([sorted(value) if isinstance(value, frozenset) else value for value in astuple(box)])
 
 
 def reading(resource: dict):
