@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from oathward.findings.model import Finding, HistoryRow, Outcome
     from oathward.vault.opened import Opened
 
+    Act = Callable[[Connection, Opened, str, int], Outcome]
+
 ANY, ME, NOBODY = "any", "me", "nobody"
 SOMEBODY = "somebody"
 
@@ -150,21 +152,15 @@ def assign(
 ) -> None:
     """Give findings to somebody, or to nobody."""
     from oathward import governing
-    from oathward.core.db import read
     from oathward.findings import actions
 
-    with opened(data) as site:
-        by, at_us = who_may(site, person, "finding.change"), now_us(site)
+    def given(db: Connection, site: Opened, by: str, at_us: int) -> Outcome:
         whose = {ME: by, NOBODY: ""}.get(to)
         if whose is None:
-            sees = sees_people(site, person)
-            with read(site.engine) as db:
-                whose = governing.somebody(db, site, to, at_us, sees=sees)
-        owner = whose
-        outcome = _done(
-            site, lambda db: actions.assign(db, site.site, findings, by=by, to=owner, now_us=at_us)
-        )
-    _say(outcome, "given to nobody" if not owner else "given", as_json=as_json)
+            whose = governing.somebody(db, site, to, at_us, sees=sees_people(site, person))
+        return actions.assign(db, site.site, findings, by=by, to=whose, now_us=at_us)
+
+    _decide(data, person, given, "given to nobody" if to == NOBODY else "given", as_json=as_json)
 
 
 @APP.command()
@@ -180,16 +176,8 @@ def suppress(
     from oathward.core.finding import end_of
     from oathward.findings import actions
 
-    until_us = end_of(until)
-    with opened(data) as site:
-        by, at_us = who_may(site, person, "finding.change"), now_us(site)
-        outcome = _done(
-            *(site,),
-            lambda db: actions.suppress(
-                db, site.site, findings, by=by, why=why, until_us=until_us, now_us=at_us
-            ),
-        )
-    _say(outcome, "suppressed", as_json=as_json)
+    more = {"why": why, "until_us": end_of(until)}
+    _decide(data, person, _each(actions.suppress, findings, **more), "suppressed", as_json=as_json)
 
 
 @APP.command()
@@ -205,16 +193,8 @@ def extend(
     from oathward.core.finding import end_of
     from oathward.findings import actions
 
-    until_us = end_of(until)
-    with opened(data) as site:
-        by, at_us = who_may(site, person, "finding.change"), now_us(site)
-        outcome = _done(
-            *(site,),
-            lambda db: actions.extend(
-                db, site.site, findings, by=by, why=why, until_us=until_us, now_us=at_us
-            ),
-        )
-    _say(outcome, "given more time", as_json=as_json)
+    more = {"why": why, "until_us": end_of(until)}
+    _decide(data, person, _each(actions.extend, findings, **more), "given more time", as_json=as_json)
 
 
 @APP.command()
@@ -228,10 +208,7 @@ def lift(
     """End the suppression of findings: they are open again."""
     from oathward.findings import actions
 
-    with opened(data) as site:
-        by, at_us = who_may(site, person, "finding.change"), now_us(site)
-        outcome = _done(site, lambda db: actions.lift(db, site.site, findings, by=by, why=why, now_us=at_us))
-    _say(outcome, "open again", as_json=as_json)
+    _decide(data, person, _each(actions.lift, findings, why=why), "open again", as_json=as_json)
 
 
 @APP.command()
@@ -245,17 +222,27 @@ def note(
     """Write words beside findings."""
     from oathward.findings import actions
 
-    with opened(data) as site:
-        by, at_us = who_may(site, person, "finding.change"), now_us(site)
-        outcome = _done(site, lambda db: actions.note(db, site.site, findings, by=by, why=why, now_us=at_us))
-    _say(outcome, "noted", as_json=as_json)
+    _decide(data, person, _each(actions.note, findings, why=why), "noted", as_json=as_json)
 
 
-def _done(site: Opened, act: Callable[[Connection], Outcome]) -> Outcome:
+def _each(act: Callable[..., Outcome], findings: list[str], **more: Any) -> Act:
+    """Say how an action is done to some findings."""
+
+    def done(db: Connection, site: Opened, by: str, at_us: int) -> Outcome:
+        return act(db, site.site, findings, by=by, now_us=at_us, **more)
+
+    return done
+
+
+def _decide(data: DataOption, person: PersonOption, act: Act, words: str, *, as_json: bool) -> None:
+    """Do what a person decided, in one transaction, and say of which findings it was done."""
     from oathward.core.db import write
 
-    with write(site.engine) as db:
-        return act(db)
+    with opened(data) as site:
+        by, at_us = who_may(site, person, "finding.change"), now_us(site)
+        with write(site.engine) as db:
+            outcome = act(db, site, by, at_us)
+    _say(outcome, words, as_json=as_json)
 
 
 def _say(outcome: Outcome, words: str, *, as_json: bool) -> None:

@@ -27,7 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from oathward.core import frames
+from oathward.core import frames, workers
 from oathward.core.errors import DeidentificationError
 from oathward.core.reasons import Reason
 from oathward.core.sandbox import SandboxError
@@ -102,18 +102,7 @@ class Worker:
         self._process = self._socket = None
 
     def _start(self) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-m", "oathward.deidentifying.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,  # away from the terminal: who has one open can type on it
-            )
+        self._process, ours = workers.start("oathward.deidentifying.worker", heard=True)
         self._socket = ours
         if self._stopped:  # just now, when there was none to kill yet
             self._process.kill()
@@ -197,8 +186,3 @@ def _without_model(answer: Mapping[str, Any]) -> bool:
     return isinstance(held, list) and any(
         isinstance(row, list) and Reason.DEID_TEXT_MODEL.code in row for row in held
     )
-
-
-def _environment() -> dict[str, str]:
-    """Give what a worker needs of our environment, and nothing that may hold a secret."""
-    return {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}

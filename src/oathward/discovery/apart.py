@@ -11,15 +11,11 @@ Deliberately absent: what becomes of what was seen.
 from __future__ import annotations
 
 import io
-import os
-import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
-from oathward.core import frames
+from oathward.core import frames, workers
 from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
@@ -136,18 +132,8 @@ class Reader:
         self._socket.close()
 
     def _start(self, fd: int) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-m", "oathward.discovery.worker", str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-                cwd="/",
-                start_new_session=True,  # away from the terminal: who has one open can type on it
-            )
+        # One thread: the other core is the parent's.
+        self._process, ours = workers.start("oathward.discovery.worker", POLARS_MAX_THREADS="1")
         self._socket = ours
         try:
             frames.send(ours, self._begun, [fd])
@@ -286,9 +272,3 @@ def _share(value: Any) -> float:
     if not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError("confidence")
     return float(value)
-
-
-def _environment() -> dict[str, str]:
-    """Give what a worker needs of our environment, and nothing that may hold a secret; one thread: the other core is the parent's."""
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH") if name in os.environ}
-    return kept | {"POLARS_MAX_THREADS": "1"}

@@ -38,13 +38,6 @@ def eui64(text: str) -> str | None:
     return octets.hex()
 
 
-def mac_inside(eui: str) -> str | None:
-    """Give the card's number an EUI-64 was made of (``ff:fe`` in its middle); None where it was not."""
-    if len(eui) != 2 * _OCTETS_EUI64 or eui[6:10] != "fffe":
-        return None
-    return mac(eui[:6] + eui[10:])
-
-
 def serial(make: str, number: str) -> str:
     """Write a serial number as marks hold it: ``maker|serial``, folded."""
     return f"{printable(make)}|{printable(number)}".casefold()

@@ -27,7 +27,7 @@ from oathward.endpoints.model import (
     RelationRow,
     Whole,
 )
-from oathward.endpoints.picture import HOLD_US, HOUR_US, SKEW_US
+from oathward.endpoints.picture import HOLD_US, HOUR_US
 from oathward.endpoints.tables import (
     endpoint,
     endpoint_attribute,
@@ -109,18 +109,6 @@ def one(db: Connection, site: str, id_: str) -> Whole | None:
         tuple(ConflictRow(*each) for each in conflicts),
         tuple(MergeRow(*each) for each in merges),
     )
-
-
-def holder_of(db: Connection, site: str, realm: str, address: str, at_us: int) -> str:
-    """Say which endpoint held an address then; empty where nobody is known to."""
-    table = endpoint_lease.c
-    mine = (table.site == site, table.address == address, table.realm == realm)
-    query = select(table.endpoint, table.until_us).where(*mine, table.from_us <= at_us)
-    row = db.execute(query.order_by(table.from_us.desc()).limit(1)).first()
-    if row is not None:
-        return str(row[0]) if at_us - row[1] <= HOLD_US else ""
-    query = select(table.endpoint).where(*mine, table.from_us > at_us, table.from_us <= at_us + SKEW_US)
-    return db.execute(query.order_by(table.from_us).limit(1)).scalar() or ""
 
 
 def holders(db: Connection, site: str, asked: pl.DataFrame) -> pl.DataFrame:

@@ -38,17 +38,6 @@ FORGET_ROWS = 1_024
 
 ZONE_ROWS = 256
 _SEPARATOR = "\x1f"
-_KEY_COLUMNS = (
-    "realm",
-    "client",
-    "client_endpoint",
-    "server",
-    "server_endpoint",
-    "transport",
-    "port",
-    "service",
-    "tls",
-)
 
 
 @dataclass(slots=True)
@@ -202,19 +191,19 @@ def _of_totals(done: Prepared, site: str, totals: pl.DataFrame, plan: Plan) -> N
     import polars as pl
 
     sums = [pl.col(name).sum() for name in Sums._fields]
-    talks = totals.group_by(_KEY_COLUMNS, maintain_order=True).agg(
+    talks = totals.group_by(sql.KEY, maintain_order=True).agg(
         pl.col("first_us").min(), pl.col("last_us").max(), *sums
     )
     ids = []
     for row in talks.iter_rows():
-        key = ConversationKey(*row[: len(_KEY_COLUMNS)])
+        key = ConversationKey(*row[: len(sql.KEY)])
         id_ = conversation_id(key)
         ids.append(id_)
         zones = plan.place(key.realm, key.client).zone, plan.place(key.realm, key.server).zone
-        done.conversations.append((site, id_, *key, *zones, *row[len(_KEY_COLUMNS) :]))
-    known = talks.select(_KEY_COLUMNS).with_columns(pl.Series("conversation", ids, pl.Binary))
+        done.conversations.append((site, id_, *key, *zones, *row[len(sql.KEY) :]))
+    known = talks.select(sql.KEY).with_columns(pl.Series("conversation", ids, pl.Binary))
     hours = (
-        totals.join(known, on=_KEY_COLUMNS, nulls_equal=True)
+        totals.join(known, on=sql.KEY, nulls_equal=True)
         .group_by("conversation", "hour_us", maintain_order=True)
         .agg(sums)
     )

@@ -34,7 +34,7 @@ from sqlalchemy import (
 from oathward.core.db import METADATA, for_dialect
 from oathward.network.model import ObservedSource, PlanRow, Sums
 
-_KEY = (
+KEY = (
     "realm",
     "client",
     "client_endpoint",
@@ -51,7 +51,7 @@ flow_conversation = Table(
     METADATA,
     Column("site", Text, primary_key=True),
     Column("id", LargeBinary, primary_key=True),
-    *(Column(name, BigInteger if name == "port" else Text, nullable=False) for name in _KEY),
+    *(Column(name, BigInteger if name == "port" else Text, nullable=False) for name in KEY),
     Column("client_zone", Text, nullable=False),
     Column("server_zone", Text, nullable=False),
     *(Column(name, BigInteger, nullable=False) for name in ("first_us", "last_us", *Sums._fields)),
@@ -135,7 +135,7 @@ def _upsert(table: Table, keys: int, least: Sequence[str] = (), most: Sequence[s
         else f"{name} = max({table.name}.{name}, excluded.{name})" if name in most
         else f"{name} = excluded.{name}" if name.endswith("_zone")
         else f"{name} = {table.name}.{name} + excluded.{name}"
-        for name in names[keys:] if name not in _KEY
+        for name in names[keys:] if name not in KEY
     ]  # fmt: skip
     marks = ", ".join("?" * len(names))
     quoted = [f'"{name}"' for name in names]

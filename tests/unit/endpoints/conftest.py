@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.leases import holder_of
 
 import oathward.endpoints.sql
 import oathward.ledger.tables  # noqa: F401  these declare their tables
@@ -58,7 +59,7 @@ class Inventory:
 
     def holder(self, address, at, realm="main"):
         with read(self.engine) as db:
-            return views.holder_of(db, SITE, realm, address, at)
+            return holder_of(db, SITE, realm, address, at)
 
     def records(self):
         with read(self.engine) as db:

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from tests.leases import holder_of
 
 from oathward.app import build, create
 from oathward.core.db import read
@@ -154,7 +155,7 @@ def test_who_was_seen_is_there_with_who_held_the_address_then(site, tmp_path):
             one.key.server: one
             for one in views.conversations(db, site.site, ConversationFilters(address="10.1.0.1"))
         }
-        pump = endpoints.holder_of(db, site.site, "r", "10.1.0.1", (T + 1) * 1_000_000)
+        pump = holder_of(db, site.site, "r", "10.1.0.1", (T + 1) * 1_000_000)
         assert {one.key.client_endpoint for one in talks.values()} == {pump}
         assert (talks["8.8.8.8"].key.server_endpoint, talks["8.8.8.8"].server_zone) == ("", "external")
         assert len(views.peers(db, site.site, [pump])) == 2

@@ -15,6 +15,7 @@ import hashlib
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from oathward.discovery.packets import tlv
 from oathward.discovery.packets.notes import text
 
 NAMES_MAX = 20
@@ -41,12 +42,12 @@ def certificate(der: bytes) -> Certificate | None:
     body = whole and _inside(der, *whole, _SEQUENCE)
     if not body:
         return None
-    parts = _children(der, *body)
+    parts = tlv.parts(der, *body)
     parts = parts[1:] if parts and parts[0][0] == _VERSION else parts
     if len(parts) < 6 or any(part[0] != _SEQUENCE for part in parts[1:6]):
         return None
     _serial, _algorithm, issuer, validity, subject = parts[:5]
-    times = _children(der, *validity[1:])
+    times = tlv.parts(der, *validity[1:])
     until_us = _time(der, times[1]) if len(times) == 2 else None
     if until_us is None:
         return None
@@ -56,50 +57,24 @@ def certificate(der: bytes) -> Certificate | None:
     return Certificate(digest, _named(der, subject), _named(der, issuer), names, until_us)
 
 
-_Part = tuple[int, int, int]
-"""Tag, where the value begins, where it ends."""
-
-
-def _part(der: bytes, at: int, end: int) -> _Part | None:
-    if at + 2 > end:
-        return None
-    tag, size = der[at], der[at + 1]
-    at += 2
-    if size & 0x80:
-        count = size & 0x7F
-        if not 1 <= count <= 4 or at + count > end:
-            return None
-        size = int.from_bytes(der[at : at + count], "big")
-        at += count
-    return (tag, at, at + size) if at + size <= end else None
-
-
 def _inside(der: bytes, at: int, end: int, tag: int) -> tuple[int, int] | None:
-    found = _part(der, at, end)
+    found = tlv.part(der, at, end)
     return found[1:] if found and found[0] == tag else None
 
 
-def _children(der: bytes, at: int, end: int) -> list[_Part]:
-    found: list[_Part] = []
-    while len(found) < 64 and (part := _part(der, at, end)):
-        found.append(part)
-        at = part[2]
-    return found
-
-
-def _named(der: bytes, name: _Part) -> str:
+def _named(der: bytes, name: tlv.Part) -> str:
     """Give the last common name of a name, else its last organisation."""
     found = {_COMMON_NAME: "", _ORGANISATION: ""}
-    for one in _children(der, *name[1:]):
-        for pair in _children(der, *one[1:]):
-            values = _children(der, *pair[1:])
+    for one in tlv.parts(der, *name[1:]):
+        for pair in tlv.parts(der, *one[1:]):
+            values = tlv.parts(der, *pair[1:])
             if len(values) == 2 and (key := der[values[0][1] : values[0][2]]) in found:
                 raw = der[values[1][1] : values[1][2]][:1024]
                 found[key] = text(raw.decode("utf-16-be", "replace") if values[1][0] == _BMP else raw)
     return found[_COMMON_NAME] or found[_ORGANISATION]
 
 
-def _time(der: bytes, part: _Part) -> int | None:
+def _time(der: bytes, part: tlv.Part) -> int | None:
     raw = der[part[1] : part[2]].decode("ascii", "replace")
     try:
         if part[0] == _UTC_TIME:  # years 50 to 99 are of the last century (RFC 5280 §4.1.2.5.1)
@@ -110,13 +85,13 @@ def _time(der: bytes, part: _Part) -> int | None:
     return int(found.timestamp()) * 1_000_000
 
 
-def _alternative(der: bytes, extensions: _Part) -> tuple[str, ...]:
+def _alternative(der: bytes, extensions: tlv.Part) -> tuple[str, ...]:
     """Give the DNS names among the alternative names."""
     listed = _inside(der, *extensions[1:], _SEQUENCE)
-    for one in _children(der, *listed) if listed else ():
-        parts = _children(der, *one[1:])
+    for one in tlv.parts(der, *listed) if listed else ():
+        parts = tlv.parts(der, *one[1:])
         if parts and der[parts[0][1] : parts[0][2]] == _SUBJECT_ALT_NAME:
             inner = _inside(der, *parts[-1][1:], _SEQUENCE)
-            names = _children(der, *inner)[:NAMES_MAX] if inner else []
+            names = tlv.parts(der, *inner)[:NAMES_MAX] if inner else []
             return tuple(text(der[begin:end]) for tag, begin, end in names if tag == _DNS_NAME)
     return ()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Fact
+from oathward.discovery.packets import tlv
 from oathward.discovery.packets.conversation import Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import text
@@ -18,20 +19,19 @@ from oathward.discovery.packets.notes import text
 _RESPONSE, _OCTETS, _OID = 0xA2, 0x04, 0x06
 _SYSTEM = bytes.fromhex("2b06010201")
 _OBJECTS = {b"\x01\x01\x00": "description", b"\x01\x05\x00": "host", b"\x01\x06\x00": "location"}
-BINDINGS_MAX = 64
 
 
 def _datagram(half: Half, data: bytes, us: int) -> None:
-    whole = _value(data, 0, len(data))
-    parts = _children(data, whole[1], whole[2]) if whole else []
+    whole = tlv.part(data, 0, len(data))
+    parts = tlv.parts(data, whole[1], whole[2]) if whole else []
     if len(parts) < 3 or parts[2][0] != _RESPONSE:
         if whole is None:
             half.flow.notes.refuse(Reason.OBSERVED_BROKEN, "snmp")
         return
-    inner = _children(data, *parts[2][1:])
+    inner = tlv.parts(data, *parts[2][1:])
     facts = []
-    for one in _children(data, *inner[3][1:]) if len(inner) == 4 else ():
-        pair = _children(data, *one[1:])
+    for one in tlv.parts(data, *inner[3][1:]) if len(inner) == 4 else ():
+        pair = tlv.parts(data, *one[1:])
         if len(pair) == 2 and pair[0][0] == _OID and pair[1][0] == _OCTETS:
             name = data[pair[0][1] : pair[0][2]]
             attribute = _OBJECTS.get(name[len(_SYSTEM) :]) if name.startswith(_SYSTEM) else None
@@ -39,29 +39,6 @@ def _datagram(half: Half, data: bytes, us: int) -> None:
                 facts.append(Fact(attribute, text(data[pair[1][1] : pair[1][2]]), 0.8))
     if facts:
         half.flow.notes.say(us, "snmp", [half.mark()], facts, half.flow.segment)
-
-
-def _value(data: bytes, at: int, end: int) -> tuple[int, int, int] | None:
-    """Read the head of a BER value: tag, where it begins, where it ends."""
-    if at + 2 > end:
-        return None
-    tag, size = data[at], data[at + 1]
-    at += 2
-    if size & 0x80:
-        count = size & 0x7F
-        if not 1 <= count <= 4 or at + count > end:
-            return None
-        size = int.from_bytes(data[at : at + count], "big")
-        at += count
-    return (tag, at, at + size) if at + size <= end else None
-
-
-def _children(data: bytes, at: int, end: int) -> list[tuple[int, int, int]]:
-    found: list[tuple[int, int, int]] = []
-    while len(found) < BINDINGS_MAX and (one := _value(data, at, end)):
-        found.append(one)
-        at = one[2]
-    return found
 
 
 def _knows(data: bytes, source: int, target: int) -> bool:
