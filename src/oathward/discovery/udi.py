@@ -22,6 +22,10 @@ LENGTH_MAX = 200
 """Characters of a UDI; the longest of the three agencies has 141."""
 
 _GS = "\x1d"
+_ANY_YEAR = 2000
+"""Where no day is kept, only its form is looked at."""
+_BEGINS = re.compile(r"\(01\)[0-9]{14}|01[0-9]{15}|\+[A-Z0-9]{6}|=/").match
+"""How a whole UDI begins: GS1 with and without brackets, HIBCC, ICCBBA. A number alone may be anybody's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,15 @@ def parse(text: str, year: int) -> Udi:
     if text.startswith("="):
         return _iccbba(text, year)
     return _gs1(text, year)
+
+
+def is_whole(text: str) -> bool:
+    """Say whether text is a UDI with its UDI-DI, by its form and check digits: what stands where one is expected may be anything."""
+    try:
+        parse(text, _ANY_YEAR)
+    except InputError:
+        return False
+    return _BEGINS(text.strip()) is not None
 
 
 def gtin(text: str) -> str | None:

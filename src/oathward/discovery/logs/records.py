@@ -109,7 +109,8 @@ def moment(value: object) -> int | None:
     dated = isinstance(value, str) and value[4:5] == "-"
     seconds = None if dated else number(value)
     if seconds is not None:
-        return round(seconds * (1e3 if seconds > _SECONDS_MAX else 1e6))
+        read_us = round(seconds * (1e3 if seconds > _SECONDS_MAX else 1e6))
+        return read_us if abs(read_us) < _WHOLE_MAX else None
     if not isinstance(value, str) or len(value) > 40:
         return None
     if (

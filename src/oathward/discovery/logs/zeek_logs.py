@@ -32,6 +32,9 @@ from oathward.discovery.logs.sessions import Session, Sessions
 from oathward.discovery.model import Fact, Mark, MarkKind
 from oathward.discovery.values import address, host
 
+_FIRST_S, _LAST_S = -62_000_000_000, 250_000_000_000
+"""The years 6 and 9892: days are of the years 1 to 9999, and a certificate may say any."""
+
 _TLS = {
     "SSLv2": "SSLv2",
     "SSLv3": "SSLv3",
@@ -155,7 +158,7 @@ def _x509(record: Record, at_us: int, gathered: Gathered, _: Sessions) -> None:
         return
     until = number(record.get("certificate.not_valid_after"))
     ends = ""
-    if until is not None and abs(until) < 250_000_000_000:  # the year 9892: datetime ends at 9999
+    if until is not None and _FIRST_S <= until < _LAST_S:
         ends = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=until)).date().isoformat()
     facts = [
         Fact("certificate-subject", text(record, "certificate.subject"), 0.8),

@@ -231,6 +231,14 @@ def test_a_value_of_any_sort_is_survived(kind: str, name: str, value: Any) -> No
     )
 
 
+@pytest.mark.parametrize("time", [4e18, -4e18, 2**61])
+def test_a_time_of_no_calendar_costs_its_record(time: float) -> None:
+    odd = {"start": time, "end": time}
+    seen = read(flow(timestamp=time), flow(flow=odd), event("netflow", netflow=odd), flow())
+    assert seen.flows.height >= 1
+    assert seen.refused[Reason.OBSERVED_BROKEN, "timestamp"] == 1
+
+
 @given(st.lists(st.one_of(st.binary(max_size=60), st.sampled_from([lines(flow()), b"{}\n"]))))
 def test_any_bytes_are_read_to_their_end(pieces: list[bytes]) -> None:
     data = b"".join(pieces)

@@ -497,6 +497,12 @@ def test_the_same_is_said_once_an_hour() -> None:
     )
 
 
+@pytest.mark.parametrize("ends", [-6.3e10, -2e11, 2.6e11, 1e300])
+def test_a_certificate_of_no_calendar_ends_at_no_day(ends: float) -> None:
+    said = X509 | {"certificate.not_valid_after": ends}
+    assert "certificate-ends" not in zeek(as_json(said), "x509.log").said()[0][2]
+
+
 def test_hostile_names_are_kept_so_that_they_can_be_shown() -> None:
     (said,) = zeek(as_json(DHCP | {"host_name": "<script>\x1b[2J\u202e" + "x" * 5000}), "dhcp.log").said()
     assert said[1]["host"].startswith("<script>[2jxx")

@@ -70,6 +70,24 @@ def test_identifiers_of_equipment_in_each_place(segment, mark):
     assert mark in talk((0, write.mllp(head + segment))).marks("pcap.hl7")
 
 
+@pytest.mark.parametrize(
+    "segment",
+    [
+        b"OBX|1|TX|AUDIOLOGY^Audiology report^L||Anna Mustermann hears nothing||||||F\r",
+        b"OBX|1|TX|STUDIES^Prior studies^L||12345670||||||F\r",
+        b"OBX|1|ST|69986^MDC_UDI^MDC||(01)Anna Mustermann||||||R\r",
+        b"OBX|1|NM|1^X^L||5|||||||||||||Anna Mustermann^UDI\r",
+        b"PRT|1|AD||EQUIP||||||X||||||Anna Mustermann||||77\r",
+    ],
+)
+def test_what_stands_where_a_udi_is_expected_and_is_none_is_not_kept(segment):
+    head = b"MSH|^~\\&|GATE|ICU|GW|HOSP|20260101120000||ORU^R01^ORU_R01|77|P|2.8\r"
+    found = talk((0, write.mllp(head + segment)))
+    assert not {kind for kind, _ in found.marks("pcap.hl7")} & {"udi", "serial"}
+    assert "Anna" not in repr(found)
+    assert "12345670" not in repr(found)
+
+
 def test_a_server_that_sends_is_known_by_its_first_message_where_no_syn_was_seen():
     found = talk(
         (1, write.mllp(write.HL7_MESSAGE)),

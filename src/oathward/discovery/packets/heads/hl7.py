@@ -20,6 +20,7 @@ from oathward.discovery.packets.clear import Outline, outline, outlined
 from oathward.discovery.packets.conversation import Conversation, Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import HELD_BYTES_MAX, folded, text
+from oathward.discovery.udi import is_whole
 from oathward.protocols.hl7v2.reader import Message, decode
 
 FRAME_BYTES_MAX = 1_048_576
@@ -27,8 +28,6 @@ EQUIPMENT_MAX = 64
 """Devices of one message; of more, the first."""
 
 _EUI64 = re.compile(r"[0-9A-Fa-f]{16}").fullmatch
-_UDI = re.compile(r"\(01\)[0-9]{14}|01[0-9]{14}[0-9]|\+[A-Z0-9]{6}|=/").match
-"""How a whole UDI begins: GS1 with and without brackets, HIBCC, ICCBBA."""
 
 _Named = dict[tuple[Mark, ...], tuple[Fact, ...]]
 
@@ -214,18 +213,18 @@ def _entity(message: Message, field: bytes, named: _Named) -> None:
     eui64 = (_eui64(universal) or _eui64(entity)) if kind.upper() in ("EUI-64", "EUI64", "") else ""
     if eui64:
         named[Mark(MarkKind.EUI64, eui64),] = ()
-    elif entity and (_UDI(entity) or "UDI" in (space.upper(), kind.upper())):
+    elif is_whole(entity):
         named[Mark(MarkKind.UDI, entity),] = (Fact("udi", entity, 0.7),)
-    elif entity and (space or universal):
+    elif entity and (space or universal) and "UDI" not in (space.upper(), kind.upper()):
         named[Mark(MarkKind.SERIAL, f"{folded(space or universal)}|{folded(entity)}"),] = (
             Fact("serial", entity, 0.5),
         )
 
 
 def _udi(message: Message, field: bytes, named: _Named) -> None:
-    """Read OBX-5 of an observation that is a UDI."""
+    """Read OBX-5 of an observation that is a UDI: by what stands there, for names of reports have these letters too."""
     value = _text(message, message.part(message.repetitions(field)[0], 1))
-    if value:
+    if is_whole(value):
         named[Mark(MarkKind.UDI, value),] = (Fact("udi", value, 0.7),)
 
 
@@ -236,9 +235,10 @@ def _parts(message: Message, fields: list[bytes], named: _Named) -> None:
     serial, lot = (_text(message, message.part(padded[n], 1)) for n in (20, 19))
     if udi:
         unit = f"(21){serial}" if serial else f"(10){lot}" if lot else ""
-        whole = udi if _UDI(udi) and not udi.isdigit() else f"(01){udi}{unit}"
+        whole = udi if is_whole(udi) and not udi.isdigit() else f"(01){udi}{unit}"
         facts = [Fact("udi", whole, 0.7), *([Fact("serial", serial, 0.7)] if serial else [])]
-        named[Mark(MarkKind.UDI, whole),] = tuple(facts)
+        if is_whole(whole):
+            named[Mark(MarkKind.UDI, whole),] = tuple(facts)
 
 
 def _knows(data: bytes, _source: int, _target: int) -> bool:

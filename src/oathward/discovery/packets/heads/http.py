@@ -21,6 +21,7 @@ from oathward.discovery.packets.clear import counted_fhir, resources_of
 from oathward.discovery.packets.conversation import Conversation, Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import HELD_BYTES_MAX, folded, text
+from oathward.discovery.udi import is_whole
 
 HEAD_BYTES_MAX = 32_768
 BODY_BYTES_MAX = 1_048_576
@@ -183,7 +184,7 @@ class Exchange:
         maker, model = _string(resource, "manufacturer"), _string(resource, "modelNumber")
         serial = _string(resource, "serialNumber")
         carriers = [one for one in _list(resource, "udiCarrier") if isinstance(one, dict)]
-        udi = next((found for one in carriers if (found := _string(one, "carrierHRF"))), "")
+        udi = next((found for one in carriers if is_whole(found := _string(one, "carrierHRF"))), "")
         facts = [
             Fact("make", maker, 0.8),
             Fact("model", model, 0.8),
