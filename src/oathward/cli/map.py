@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
-from oathward.cli.output import DataOption, JsonOption, console, emit
+from oathward.cli.output import DataOption, JsonOption, console, emit, minute, say
 from oathward.cli.permitted import who_may
+from oathward.core.clock import from_micros, iso
 
 if TYPE_CHECKING:
     from oathward.inventory.model import Device
@@ -29,7 +30,9 @@ SHOWN_MAX = 40
 def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     zone: Annotated[str, typer.Option(help="Only conversations with this zone.")] = "",
     service: Annotated[str, typer.Option(help="Only this service: hl7, dicom, ssl …")] = "",
-    days: Annotated[int, typer.Option(min=1, max=400, help="How far back.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, max=400, help="So many days, up to the last flow that was seen.")
+    ] = 30,
     svg: Annotated[
         str, typer.Option("--svg", metavar="FILE", help="Draw it into a file.", show_default=False)
     ] = "",
@@ -50,6 +53,7 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     from oathward.core.db import read
     from oathward.core.errors import InputError
     from oathward.mapping import picture, reading
+    from oathward.network import views as network
 
     if elements:
         _elements(person, data, days, as_json=as_json)
@@ -64,9 +68,10 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
                 *(db, site, _bundle(site), at_us),
                 zone=zone,
                 service=service,
-                since_us=at_us - days * 86_400_000_000,
+                since_us=network.since(db, site.site, at_us, days),
                 devices=_devices(site),
             )
+            last_us = network.newest_us(db, site.site)
         told = reading.tell(site, found, at_us) if tell else None
     if svg:
         ends, lines = reading.ends_and_lines(found)
@@ -75,11 +80,12 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     compared = found.compared
     value = {
         "looked": compared.looked,
+        "last": iso(from_micros(last_us)) if last_us else "",
         "left": compared.left,
         "conduits": [one._asdict() for one in compared.conduits],
     }
     value |= {"differences": [one._asdict() for one in compared.differences], "told": told, "svg": svg}
-    emit(value, as_json=as_json, human=lambda: _print(found, svg))
+    emit(value, as_json=as_json, human=lambda: _print(found, svg, last_us, narrowed=bool(zone or service)))
 
 
 def _elements(person: str | None, data: str | None, days: int, *, as_json: bool) -> None:
@@ -121,12 +127,22 @@ def _devices(site: Opened) -> list[Device]:
         return [view.device for view in views.devices(db, site.site, site.authority, site.seen)]
 
 
-def _print(found: Living, svg: str) -> None:
+def _print(found: Living, svg: str, last_us: int, *, narrowed: bool) -> None:
+    from oathward.mapping import reading
+
     compared = found.compared
     if not compared.looked:
-        print("Nothing was observed. `oathward observe PATH` reads captures, logs and flow records.")
+        print(
+            "No conversation is as asked for: leave --zone and --service out."
+            if narrowed and last_us
+            else "Nothing was observed. `oathward observe PATH` reads captures, logs and flow records."
+        )
         return
+    print(
+        f"{compared.looked:,} conversations; the last flow was seen {minute(iso(from_micros(last_us)))} UTC.\n"
+    )
     _conduits(compared)
+    called = {f"endpoint:{end.id}": end.words for end in reading.ends_and_lines(found)[0]}
     for listed, words in (
         ("undeclared", "Observed and undeclared"),
         ("unseen", "Declared and never observed"),
@@ -135,7 +151,7 @@ def _print(found: Living, svg: str) -> None:
         rows = [one for one in compared.differences if one.listed == listed]
         print(f"\n{words}: {len(rows)}")
         for one in rows[:SHOWN_MAX]:
-            print(f"  {one.about}: {one.words} ({one.kind})")
+            say(f"  {called.get(one.about, one.about.removeprefix('address:'))}: {one.words} ({one.kind})")
         if len(rows) > SHOWN_MAX:
             print(f"  and {len(rows) - SHOWN_MAX} more; --json has them all")
     if compared.left:

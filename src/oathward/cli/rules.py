@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened, read_bytes
-from oathward.cli.output import DataOption, JsonOption, emit
+from oathward.cli.output import DataOption, JsonOption, emit, shown
 from oathward.cli.permitted import who_may
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ def show(file: File, column: Columns = None, as_json: JsonOption = False) -> Non
 def compare(  # noqa: PLR0917  one parameter an option
     file: File,
     column: Columns = None,
-    days: Annotated[int, typer.Option(min=1, max=400, help="How far back flows are looked at.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=1, max=400, help="So many days, up to the last flow that was seen.")
+    ] = 30,
     realm: Annotated[
         str, typer.Option(help="Only flows of this realm: where the device's addresses mean something.")
     ] = "",
@@ -78,17 +80,25 @@ def compare(  # noqa: PLR0917  one parameter an option
 ) -> None:
     """Compare rules with flows: which nobody uses, which are wider than their flows, which flows they stop and yet were seen."""
     from oathward.core.db import read
+    from oathward.core.errors import InputError
+    from oathward.core.reasons import Reason
     from oathward.network import views
     from oathward.network.model import ConversationFilters
     from oathward.network.rules import comparing
 
     ruleset = _read(file, column)
     behind = dict(_pair(one, "--interface") for one in interface or ())
-    with opened(data) as site, read(site.engine) as db:
-        until_us = now_us(site)
-        since_us = until_us - days * 24 * _HOUR_US
-        wanted = ConversationFilters(realm=realm, since_us=since_us)
-        found = views.conversations(db, site.site, wanted, limit=comparing.FLOWS_MAX)
+    with opened(data) as site:
+        who_may(site, person, "network.see")
+        at_us = now_us(site)
+        with read(site.engine) as db:
+            since_us = views.since(db, site.site, at_us, days)
+            until_us = min(at_us, views.newest_us(db, site.site))
+            wanted = ConversationFilters(realm=realm, since_us=since_us)
+            found = views.conversations(db, site.site, wanted, limit=comparing.FLOWS_MAX)
+    if not found:  # all rules would seem unused
+        why = "no flow was seen, so nothing can be said of the rules: oathward observe PATH"
+        raise InputError("--realm" if realm else "flows", why, reason=Reason.NOT_FOUND)
     flows = [
         comparing.SeenFlow(
             client=one.key.client,
@@ -148,12 +158,19 @@ def _print(found: Comparison, flows: int) -> None:
 
 
 def _read(file: str, columns: list[str] | None) -> Ruleset:
+    from oathward.core.errors import InputError
+    from oathward.core.reasons import Reason
     from oathward.network.rules import acl, nft
 
     content = read_bytes(file)
     if columns:
-        return acl.read(content, dict(_pair(one, "--column") for one in columns))
-    return nft.read(content)
+        found = acl.read(content, dict(_pair(one, "--column") for one in columns))
+    else:
+        found = nft.read(content)
+    if not found.chains:
+        why = "holds no rules as `nft list ruleset` writes them; of a CSV say with --column which column is what"
+        raise InputError(shown(file), why, reason=Reason.FORMAT_UNSUPPORTED)
+    return found
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

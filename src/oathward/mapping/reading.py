@@ -148,7 +148,7 @@ def ends_and_lines(found: Living) -> tuple[list[End], list[Line]]:
 
 
 def _observed(db: Connection, site: Opened, found: Sequence[Conversation], now_us: int) -> Iterator[Observed]:
-    names = _server_names(site, now_us)
+    names = _server_names(site, min(now_us, network.newest_us(db, site.site)))
     secure = sorted({one.key.server_endpoint for one in found if one.key.tls} - {""})
     clients = sorted({one.key.client_endpoint for one in found if one.key.tls} - {""})
     ends = _certificates(db, site.site, secure, now_us)
@@ -169,11 +169,11 @@ def _observed(db: Connection, site: Opened, found: Sequence[Conversation], now_u
         )  # fmt: skip
 
 
-def _server_names(site: Opened, now_us: int) -> dict[tuple[str, str, int], str]:
+def _server_names(site: Opened, last_us: int) -> dict[tuple[str, str, int], str]:
     """Give the name by which a server was last asked for: (realm, address, port) -> name; of several the last."""
     import polars as pl
 
-    flows = segments.scan(site.settings.data, now_us - _NAMED_DAYS * _DAY_US, now_us + _DAY_US)
+    flows = segments.scan(site.settings.data, last_us - _NAMED_DAYS * _DAY_US, last_us + _DAY_US)
     named = flows.filter(pl.col("server_name") != "").sort("start_us")
     rows = (
         named.group_by("realm", "server", "port").agg(pl.col("server_name").last()).limit(NAMES_MAX).collect()

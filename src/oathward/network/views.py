@@ -30,6 +30,7 @@ from oathward.network.plan import Plan
 
 _T, _TOTAL, _USE = sql.flow_conversation.c, sql.flow_total.c, sql.flow_use.c
 _BYTES = _T.client_bytes + _T.server_bytes
+_DAY_US = 86_400_000_000
 
 
 def plan(db: Connection, site: str) -> Plan:
@@ -195,6 +196,11 @@ def span(db: Connection, site: str) -> tuple[int, int] | None:
 def newest_us(db: Connection, site: str) -> int:
     """Give when the last flow was seen; 0 where none was."""
     return int(db.execute(select(func.max(_T.last_us)).where(_T.site == site)).scalar() or 0)
+
+
+def since(db: Connection, site: str, now_us: int, days: int) -> int:
+    """Give the beginning of so many days up to the last flow that was seen: old captures can be looked at, and where sensors fell silent nothing seems gone."""
+    return max(min(now_us, newest_us(db, site) or now_us) - days * _DAY_US, 0)
 
 
 def _seen(since_us: int) -> Sequence[ColumnElement[bool]]:

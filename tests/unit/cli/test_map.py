@@ -9,6 +9,8 @@ from tests.unit.mapping.seeding import seed
 from oathward.app import build
 from oathward.cli.main import run
 from oathward.core.clock import micros
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 
 RULES = """table inet f {
 	chain forward {
@@ -101,3 +103,54 @@ def test_rules_are_compared_with_what_was_seen(observed, rules, capsysbinary):
     assert sum(found["undecided"].values()) == 1
     assert run(["rules", "compare", rules, "--data", observed]) == 0
     assert b"Rules wider than their flows: 1" in capsysbinary.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def long_ago(tmp_path_factory):
+    """A site that read a capture of last year, and nothing since."""
+    made = Site.make(tmp_path_factory.mktemp("old") / "s")
+    opened = build(made.settings, "app")
+    at_us = micros(opened.clock.now()) - 300 * 86_400_000_000
+    seed(opened.engine, opened.site, [("10.1.0.5", "ward", "10.2.0.9", "dmz", 2575, "hl7", "", {})], at_us)
+    opened.keeper.close()
+    opened.engine.dispose()
+    return str(made.settings.data)
+
+
+def test_old_captures_are_on_the_map_and_beside_rules(long_ago, rules, capsysbinary):
+    assert run(["map", "--data", long_ago, "--days", "1", "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out)["looked"] == 1
+    assert run(["map", "--data", long_ago]) == 0
+    assert b"the last flow was seen 20" in capsysbinary.readouterr().out
+    assert run(["map", "--data", long_ago, "--zone", "nowhere"]) == 0
+    assert b"as asked for" in capsysbinary.readouterr().out
+    assert run(["rules", "compare", rules, "--data", long_ago, "--days", "1", "--json"]) == 0
+    assert json.loads(capsysbinary.readouterr().out)["unused"] == []
+
+
+def test_rules_are_not_called_unused_where_nothing_was_seen(tmp_path, observed, rules, capsys):
+    empty = Site.make(tmp_path / "s")
+    for more in (("--data", str(empty.settings.data)), ("--data", observed, "--realm", "elsewhere")):
+        assert run(["rules", "compare", rules, *more, "--json"]) == 66
+        assert "no flow was seen" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "Action;Src\npermit;any\n", "hello\n"])
+def test_what_holds_no_rules_is_said_to(tmp_path, text, capsys):
+    path = tmp_path / "x"
+    path.write_text(text)
+    assert run(["rules", "show", str(path), "--json"]) == 65
+    said = json.loads(capsys.readouterr().err)
+    assert said["error"] == "message.format-unsupported"
+    assert "--column" in json.dumps(said)
+
+
+def test_who_may_not_see_the_network_sees_no_flow_beside_rules(observed, rules, monkeypatch, capsys):
+    def nobody(site, person, action):
+        raise InputError("session", f"{action} is not yours", reason=Reason.NOT_PERMITTED)
+
+    monkeypatch.setattr("oathward.cli.rules.who_may", nobody)
+    assert run(["rules", "compare", rules, "--data", observed, "--json"]) != 0
+    said = capsys.readouterr()
+    assert "network.see" in said.err
+    assert "10.1.0.5" not in said.out

@@ -67,3 +67,15 @@ def test_a_picture_of_many_is_put_together_until_it_can_be_looked_at(officers, s
             db.exec_driver_sql(f"DELETE FROM {table}")
     assert 0 < counts[""] == counts["?boxes=60"] == counts["?boxes=9"] <= 60
     assert counts["?boxes=150"] == 91
+
+
+def test_old_captures_are_on_the_map_which_says_when_they_end(officers, site):  # noqa: F811  the fixtures above
+    seed(site.engine, site.site, ROWS, micros(site.clock.now()) - 300 * 86_400_000_000)
+    found, none = officers[0].text("/map?days=1"), officers[0].text("/map?zone=nowhere")
+    with write(site.engine) as db:
+        for table in ("flow_conversation", "clear_class"):
+            db.exec_driver_sql(f"DELETE FROM {table}")
+    assert "flow.undeclared" in found
+    assert "up to the last flow that was seen" in found
+    assert "No conversation fits these filters" in none
+    assert "oathward observe" not in none

@@ -37,7 +37,6 @@ LISTS = {
     "unseen": "Declared, never observed",
     "otherwise": "Otherwise than declared",
 }
-_DAY_US = 86_400_000_000
 
 
 def show(view: View) -> Response:
@@ -49,6 +48,7 @@ def show(view: View) -> Response:
     with read(view.site.engine) as db:
         zones = sorted({one for pair in network.zone_pairs(db, view.site.site) for one in pair[:2]})
         services = sorted(filter(None, network.services(db, view.site.site)))
+        last_us = network.newest_us(db, view.site.site)
     boxes = view.asked("boxes", "60", known=BOXES)
     placed = picture.picture(ends, lines, most=BOXES[boxes])
     return view.page(
@@ -63,6 +63,7 @@ def show(view: View) -> Response:
         drawn=picture.drawn(placed),
         link=place_of,
         placed=placed,
+        last_us=last_us,
         listed=listed,
         lists={name: sum(name in {"", one.listed} for one in found.compared.differences) for name in LISTS},
         rows=rows[:ROWS_MAX],
@@ -102,7 +103,7 @@ def _living(view: View) -> tuple[Living, str, str, str]:
             *(db, view.site, active.bundle if active else None, view.now_us),
             zone=zone,
             service=service,
-            since_us=view.now_us - DAYS[days] * _DAY_US,
+            since_us=network.since(db, view.site.site, view.now_us, DAYS[days]),
             most=LOOKED_MAX,
         )
     return found, zone, service, days
