@@ -31,6 +31,7 @@ from bench import captures, numbers
 from bench.peers import setup
 from oathward.discovery.model import Around
 from oathward.discovery.observers.pcap import OBSERVER
+from oathward.discovery.worker import warm
 
 GOAL = 300_000
 
@@ -46,6 +47,7 @@ def main() -> int:
     options = parser.parse_args()
     about = numbers.about()
     numbers.say_about(about)
+    warm()
     found: dict[str, object] = {"about": about, "packets": options.packets}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mixed.pcap"

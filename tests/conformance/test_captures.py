@@ -53,17 +53,17 @@ class Kept(Flows):
         super().__init__(notes)
         self.begun: set[tuple[int, frozenset[tuple[str, int]]]] = set()
 
-    def _new(self, found, source, target, key, table, us) -> Half:  # type: ignore[no-untyped-def]  # as the method it wraps
-        half = super()._new(found, source, target, key, table, us)
-        ends = frozenset(((half.address, source), (half.other.address, target)))
-        self.begun.add((found.protocol, ends))
+    def _new(self, protocol: int, *found) -> Half:  # type: ignore[no-untyped-def]  # as the method it wraps
+        half = super()._new(protocol, *found)
+        ends = frozenset(((half.address, half.port), (half.other.address, half.other.port)))
+        self.begun.add((protocol, ends))
         return half
 
 
 def conversations(data: bytes) -> tuple[int, set[tuple[int, frozenset[tuple[str, int]]]], Notes]:
     notes = Notes(Around(realm="a-site"))
     flows = Kept(notes)
-    for _ in flows.run(Capture(Source(io.BytesIO(data)), notes.refused).packets()):
+    for _ in flows.run(Capture(Source(io.BytesIO(data)), notes.refused).packets(flows.usual)):
         pass
     flows.finish()
     return flows.packets, flows.begun, notes

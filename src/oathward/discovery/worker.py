@@ -14,6 +14,7 @@ Deliberately absent: keys, database, clock; whether to believe it (``apart``).
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import socket
@@ -32,6 +33,7 @@ from oathward.discovery.observer import HEAD_BYTES, observer_of, observers
 
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_MAX = 256
+_GC_THRESHOLD = 50_000
 FLOWS_MAX = 50_000
 """Rows of one frame that goes to the parent."""
 
@@ -54,11 +56,13 @@ def main(arguments: list[str]) -> int:
 
 
 def warm() -> None:
-    """Load what reading needs while files may be opened and threads begun."""
+    """Load what reading needs while files may be opened and threads begun; look for cycles rarely: tables of flows are large and have none."""
     import polars as pl
 
     observers()
     pl.DataFrame({"a": [1]}).lazy().group_by("a").agg(pl.len()).collect().write_ipc(io.BytesIO())
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 20, 20)
 
 
 def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:

@@ -55,7 +55,7 @@ def read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     source = Source(stream)
     flows = Flows(notes)
     given, given_us = 0, 0
-    for _ in flows.run(Capture(source, notes.refused).packets()):
+    for _ in flows.run(Capture(source, notes.refused).packets(flows.usual)):
         noted = max(len(flows.rows), len(notes.statements))
         waited = abs(flows.now_us - given_us) >= WAIT_US and noted
         if waited or noted >= ROWS_MAX or flows.packets - given >= PACKETS_MAX:

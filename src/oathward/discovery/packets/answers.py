@@ -9,17 +9,21 @@ Source: RFC 1035 §4.1 (messages), §4.1.4 (compression), RFC 3596 (AAAA), RFC 2
 
 from __future__ import annotations
 
-from socket import AF_INET, AF_INET6, inet_ntop
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple
 
-from oathward.discovery.packets.notes import text
+from oathward.discovery.packets.notes import text, written
 
 A, PTR, TXT, AAAA, SRV = 1, 12, 16, 28, 33
+_KINDS = frozenset((A, PTR, TXT, AAAA, SRV))
 RECORDS_MAX = 64
 NAME_LENGTH_MAX = 255
 _header = Struct(">HHHHHH").unpack_from
 _record = Struct(">HHLH").unpack_from
+_QUESTION_AT, _TO_QUESTION = 12, b"\xc0\x0c"
+_REMEMBERED_MAX = 16_384
+_REMEMBERED_BYTES_MAX = 80
 
 
 class Answer(NamedTuple):
@@ -52,34 +56,39 @@ def answers(data: bytes) -> list[Answer] | None:
     """Read the records of an answer; None where it breaks off or lies about a length."""
     _, _, questions, found, authority, more = _header(data)
     listed: list[Answer] = []
-    at = 12
+    at, size_all = _QUESTION_AT, len(data)
     for _ in range(questions):
         at = _past(data, at) + 4
     for _ in range(min(found + authority + more, RECORDS_MAX)):
         begin = at
         at = _past(data, at)
-        if at + 10 > len(data):
+        if at + 10 > size_all:
             return None
         kind, _class, _ttl, size = _record(data, at)
         at += 10
-        if at + size > len(data):
+        end = at + size
+        if end > size_all:
             return None
-        if kind in (A, AAAA) and size == (4 if kind == A else 16):
-            listed.append(
-                Answer(
-                    name_at(data, begin),
-                    kind,
-                    inet_ntop(AF_INET if kind == A else AF_INET6, data[at : at + size]),
-                )
-            )
-        elif kind == PTR:
-            listed.append(Answer(name_at(data, begin), kind, name_at(data, at)))
-        elif kind == SRV and size > 6:
-            listed.append(Answer(name_at(data, begin), kind, name_at(data, at + 6)))
-        elif kind == TXT:
-            listed.append(Answer(name_at(data, begin), kind, "", _texts(data, at, at + size)))
-        at += size
+        if kind in _KINDS:
+            answer = _answer(data, begin, kind, at, end)
+            if answer is not None:
+                listed.append(answer)
+        at = end
     return listed
+
+
+def _answer(data: bytes, begin: int, kind: int, at: int, end: int) -> Answer | None:
+    """Read one record: its name stands at ``begin``, what it says from ``at`` to ``end``; None where it says nothing that is looked at."""
+    size = end - at
+    if kind in (A, AAAA):
+        if size != (4 if kind == A else 16):
+            return None
+        return Answer(name_at(data, begin), kind, written(data[at:end]))
+    if kind == PTR:
+        return Answer(name_at(data, begin), kind, name_at(data, at))
+    if kind == TXT:
+        return Answer(name_at(data, begin), kind, "", _texts(data, at, end))
+    return Answer(name_at(data, begin), kind, name_at(data, at + 6)) if size > 6 else None
 
 
 def _past(data: bytes, at: int) -> int:
@@ -98,6 +107,22 @@ def _past(data: bytes, at: int) -> int:
 
 def name_at(data: bytes, at: int) -> str:
     """Read a name, in lower case; what of it can be read."""
+    begin = _QUESTION_AT if at > _QUESTION_AT and data[at : at + 2] == _TO_QUESTION else at
+    end = data.find(b"\0", begin, begin + _REMEMBERED_BYTES_MAX)
+    found = _whole(data[begin:end]) if end > begin else None
+    return _name_at(data, at) if found is None else found
+
+
+@lru_cache(_REMEMBERED_MAX)
+def _whole(labels: bytes) -> str | None:
+    """Read a name whose labels are all here, without its last, empty one; None where it is another way."""
+    at = 0
+    while at < len(labels) and labels[at] < 0x40:
+        at += 1 + labels[at]
+    return _name_at(labels, 0) if at == len(labels) else None
+
+
+def _name_at(data: bytes, at: int) -> str:
     labels: list[bytes] = []
     lowest, length = at, 0
     while at < len(data):

@@ -16,15 +16,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Literal, TypeAlias
 
 from oathward.core.reasons import Reason
+from oathward.discovery.packets.layers import ETHERNET
 from oathward.discovery.packets.source import Source
 
 Packet: TypeAlias = "tuple[int, bytes, int, int]"
 """Microseconds UTC, bytes, length on the wire, link type."""
+
+Usual: TypeAlias = "Callable[[bytes, int, int], tuple[int, int]]"
+"""Takes the usual packets of a block of records, from a place on: where it stopped, and the time of the last that it took; 0 for none."""
 
 PACKET_BYTES_MAX = 262_144
 """As the largest snap length of the programs that write captures."""
@@ -56,6 +60,11 @@ def known(head: bytes) -> bool:
     return head[:4] in _PCAP or (head[:4] == _SECTION and head[8:12] in _ORDERS)
 
 
+def _nothing(_block: bytes, at: int, _parts: int) -> tuple[int, int]:
+    """Take no packet as a usual one."""
+    return at, 0
+
+
 class Capture:
     """The packets of one stream. ``refused``: what could not be read, by reason and place."""
 
@@ -67,12 +76,12 @@ class Capture:
         self._last_us = 0
         self._section("<")
 
-    def packets(self) -> Iterator[Packet | None]:
-        """Give each packet; None where the bytes at hand are used up, before more are waited for."""
+    def packets(self, usual: Usual | None = None) -> Iterator[Packet | None]:
+        """Give each packet that ``usual`` did not take; None where the bytes at hand are used up, before more are waited for."""
         while len(self._buffer) < 12 and self._fill():
             pass
         if self._buffer[:4] in _PCAP:
-            yield from self._pcap(*_PCAP[self._buffer[:4]])
+            yield from self._pcap(*_PCAP[self._buffer[:4]], usual)
         elif known(self._buffer):
             yield from self._pcapng()
         elif self._buffer:
@@ -91,19 +100,20 @@ class Capture:
 
     # --- pcap
 
-    def _pcap(self, order: str, parts: int) -> Iterator[Packet | None]:
-        while len(self._buffer) < 24 and self._fill():
-            pass
-        if len(self._buffer) < 24:
-            self._count(Reason.OBSERVED_CUT, "file")
-            return
-        link = Struct(order + "L").unpack_from(self._buffer, 20)[0] & 0x0FFFFFFF
+    def _pcap(self, order: str, parts: int, usual: Usual | None) -> Iterator[Packet | None]:
+        link = self._pcap_link(order)
         head = Struct(order + "LLLL").unpack_from
+        if usual is None or link != ETHERNET or order != "<":
+            usual = _nothing
         at, fraction_max = 24, 1_000_000 * parts
-        while True:
+        while link >= 0:
             buffer = self._buffer
             end = len(buffer)
             while at + 16 <= end:
+                at, us = usual(buffer, at, parts)
+                self._last_us = us or self._last_us
+                if at + 16 > end:
+                    break
                 seconds, fraction, kept, length = head(buffer, at)
                 if kept > PACKET_BYTES_MAX or fraction >= fraction_max:
                     at = self._found_again(at, order)
@@ -123,6 +133,15 @@ class Capture:
                     self._count(Reason.OBSERVED_CUT, "packet")
                 return
             at = 0
+
+    def _pcap_link(self, order: str) -> int:
+        """Wait for the head of the file, give its link type; -1 where it is cut."""
+        while len(self._buffer) < 24 and self._fill():
+            pass
+        if len(self._buffer) < 24:
+            self._count(Reason.OBSERVED_CUT, "file")
+            return -1
+        return int(Struct(order + "L").unpack_from(self._buffer, 20)[0]) & 0x0FFFFFFF
 
     def _found_again(self, at: int, order: str) -> int:
         """Find the next header that can be one: of the same 18 hours as those before, of a length that can be; -1 for none."""

@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -47,12 +48,15 @@ class Outline(NamedTuple):
     """What all messages have in common that differ in digits alone.
 
     Args:
-        counts: of their values, by class. equipment: places of segments that name a device, from 0. answers: they answer another.
+        counts: of their values, by class. equipment: whether segments name a device. answers: they answer another.
+        told: where in them stands what names who speaks: fields of the header, and the segments that name a device without their values;
+            None where their likes may differ in it.
     """
 
     counts: Counter[str]
-    equipment: tuple[int, ...]
+    equipment: bool
     answers: bool
+    told: tuple[tuple[int, int], ...] | None
 
 
 _outlines: dict[int, Outline] = {}
@@ -67,15 +71,41 @@ def outline(frame: bytes) -> tuple[Outline | None, int]:
     return _outlines.get(key), key
 
 
-def outlined(message: Message, key: int) -> Outline:
+def outlined(message: Message, frame: bytes, key: int) -> Outline:
     """Make the outline of a message, and remember it where its digits decide nothing."""
-    equipment = tuple(i for i, segment in enumerate(message.segments) if _names_device(message, segment))
-    made = Outline(counted_hl7(message), equipment, message.code in _ANSWERS)
-    if key and not any(_exact(message, segment) for segment in message.segments):
-        if len(_outlines) >= REMEMBERED_MAX:
-            _outlines.clear()
-        _outlines[key] = made
+    equipment = [i for i, segment in enumerate(message.segments) if _names_device(message, segment)]
+    lines = frame.split(b"\r")
+    alike = key and [*filter(None, lines)] == lines[: len(message.segments)] == message.segments
+    if not alike or any(_exact(message, segment) for segment in message.segments):
+        return Outline(counted_hl7(message), bool(equipment), message.code in _ANSWERS, None)
+    told = _told(lines, equipment)
+    made = Outline(counted_hl7(message), bool(equipment), message.code in _ANSWERS, told)
+    if len(_outlines) >= REMEMBERED_MAX:
+        _outlines.clear()
+    _outlines[key] = made
     return made
+
+
+def _told(lines: list[bytes], equipment: list[int]) -> tuple[tuple[int, int], ...]:
+    """Find what names who speaks: MSH-3 to MSH-6, MSH-12 and MSH-21; of a segment that names a device all, of a value its OBX-18."""
+    found, at = [], 0
+    for place, line in enumerate(lines):
+        fields = line.split(b"|")
+        if place == 0:
+            parts = [(2, 6), (11, 12), (20, 21)]
+        elif place not in equipment:
+            parts = []
+        else:
+            value = fields[0] == b"OBX" and b"UDI" not in fields[3].upper()
+            parts = [(18, 19)] if value else [(0, len(fields))]
+        ends = [*accumulate(len(field) + 1 for field in fields)]
+        for first, behind in parts:
+            if first < len(fields):
+                found.append(
+                    (at + (ends[first - 1] if first else 0), at + ends[min(behind, len(fields)) - 1] - 1)
+                )
+        at += len(line) + 1
+    return tuple(found)
 
 
 def _names_device(message: Message, segment: bytes) -> bool:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from socket import AF_INET, AF_INET6, inet_ntop
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from oathward.discovery.model import Clear, Mark, MarkKind
-from oathward.discovery.packets.notes import mac
+from oathward.discovery.packets.notes import mac, written
 
 if TYPE_CHECKING:
     from oathward.discovery.packets.head import Reader
@@ -54,31 +53,46 @@ def transport_of(protocol: int) -> str:
 
 
 class Half:
-    """What one side of a flow sent. ``stream``: what its payload goes to; None where nobody looks any more."""
+    """What one side of a flow sent.
 
-    __slots__ = ("address", "bytes", "flow", "last_us", "mac", "packets", "port", "resets", "stream")
+    ``raw``: its address as it stood in the packet. ``stream``: what its payload goes to (of TCP a ``Stream``, of UDP who takes a datagram);
+    None where nobody looks any more. ``syn``: the number after its SYN; -1 before one was seen.
+    """
 
-    def __init__(self, flow: Conversation, address: bytes, port: int, mac: bytes) -> None:
+    __slots__ = ("bytes", "flow", "last_us", "mac", "packets", "port", "raw", "resets", "stream", "syn")
+
+    def __init__(self, flow: Conversation, raw: bytes, port: int, mac: bytes) -> None:
         self.flow = flow
-        self.address = inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
+        self.raw = raw
         self.port = port
         self.mac = mac
-        self.packets = self.bytes = self.resets = 0
-        self.last_us = 0
+        self.packets = self.bytes = self.resets = self.last_us = 0
+        self.syn = -1
         self.stream: Any = None
+
+    @property
+    def address(self) -> str:
+        """Its address as text."""
+        return written(self.raw)
 
     @property
     def other(self) -> Half:
         """The other side."""
         return self.flow.server if self.flow.client is self else self.flow.client
 
-    def payload(self, data: bytes, begin: int, size: int, number: int, us: int) -> None:
-        """Hand on what a segment carries; of what a snap length cut off, how much it was."""
-        there = data[begin : begin + size]
-        if there:
-            self.stream.take(number, there, us)
-        if size > len(there) and self.stream is not None:
-            self.stream.cut(size - len(there))
+    def payload(self, data: bytes, begin: int, end: int, stop: int, number: int, us: int) -> None:
+        """Hand on what a segment carries.
+
+        Args:
+            begin, end: where it stands in ``data``, by its headers. stop: where the packet ends; what a snap length cut off lies behind.
+        """
+        if end <= stop:
+            self.stream.take(number, data[begin:end], us)
+            return
+        if begin < stop:
+            self.stream.take(number, data[begin:stop], us)
+        if self.stream is not None:
+            self.stream.cut(end - max(begin, stop))
 
     def drop(self) -> None:
         """Look at no more of what this side sends."""
@@ -96,38 +110,38 @@ class Conversation:
 
     ``reader``: who understands it. ``classes``: (service, id of counts) -> counts of element
     classes seen in clear, and how often. ``sure``: a SYN said who is the server.
-    ``syn``: whether the client's -> the number after a side's SYN. ``ended``, ``closed``: one side ended it; nothing more is to come.
+    ``ended``, ``closed``: one side ended it; nothing more is to come. ``key``, ``back``: of its two directions, in the table of ``protocol``.
     """
 
     __slots__ = (
         *(
+            "back",
             "certificate",
             "classes",
             "client",
             "closed",
             "ended",
-            "keys",
+            "key",
             "notes",
+            "protocol",
             "reader",
-            "segment",
-            "server",
         ),
-        *("server_name", "service", "start_us", "sure", "syn", "tls", "transport"),
+        *("segment", "server", "server_name", "service", "start_us", "sure", "tls"),
     )
 
-    def __init__(self, notes: Notes, protocol: int, segment: str, us: int) -> None:
+    def __init__(self, notes: Notes, protocol: int, key: bytes, back: bytes, segment: str, us: int) -> None:
         self.notes = notes
-        self.transport = transport_of(protocol)
+        self.protocol = protocol
+        self.key = key
+        self.back = back
         self.segment = segment
         self.start_us = us
-        self.keys: tuple[int, bytes, bytes] = (protocol, b"", b"")
         self.client: Half
         self.server: Half
         self.sure = self.ended = self.closed = False
-        self.syn: dict[bool, int] = {}
         self.service = self.tls = self.server_name = self.certificate = ""
         self.reader: Reader | None = None
-        self.classes: dict[tuple[str, int], list[Any]] = {}
+        self.classes: dict[tuple[str, int], list[Any]] | None = None
 
     def served_by(self, half: Half) -> None:
         """Learn who was asked, unless a SYN said so."""
@@ -156,6 +170,8 @@ class Conversation:
         Args:
             counts: never changed afterwards; the same ones given again cost no more than a number.
         """
+        if self.classes is None:
+            self.classes = {}
         known = self.classes.get((service, id(counts)))
         if known is not None:
             known[1] += 1
@@ -169,7 +185,7 @@ class Conversation:
     def _merged(self) -> dict[str, Counter[str]]:
         """Add up what was counted, by service."""
         found: dict[str, Counter[str]] = {}
-        for (service, _), (counts, times) in self.classes.items():
+        for (service, _), (counts, times) in (self.classes or {}).items():
             whole = found.setdefault(service, Counter())
             for cls, count in counts.items():
                 whole[cls] += count * times
@@ -179,27 +195,23 @@ class Conversation:
         """Give what was seen since the last row, and begin to count anew."""
         client, server, notes = self.client, self.server, self.notes
         realm, end_us = notes.around.realm, max(client.last_us, server.last_us)
-        name = self.server_name or notes.names.get(server.address, "")
+        asks, serves = written(client.raw), written(server.raw)
+        transport, port = transport_of(self.protocol), server.port
         row = (
             self.start_us, end_us, realm, self.segment or notes.around.segment,
-            client.address, mac(client.mac), server.address, mac(server.mac), self.transport, server.port, self.service,
+            asks, mac(client.mac), serves, mac(server.mac), transport, port, self.service,
             client.bytes, server.bytes, client.packets, server.packets, server.packets > server.resets,
-            self.tls, name, self.certificate, "pcap",
+            self.tls, self.server_name or notes.names.get(serves, ""), self.certificate, "pcap",
         )  # fmt: skip
-        clear = [
-            Clear(
-                self.start_us,
-                realm,
-                client.address,
-                server.address,
-                self.transport,
-                server.port,
-                service,
-                dict(counts),
-            )
-            for service, counts in self._merged().items()
-        ]
-        self.classes = {}
+        clear = (
+            [
+                Clear(self.start_us, realm, asks, serves, transport, port, service, dict(counts))
+                for service, counts in self._merged().items()
+            ]
+            if self.classes
+            else []
+        )
+        self.classes = None
         self.start_us = end_us
         for half in (client, server):
             half.packets = half.bytes = half.resets = 0

@@ -1,8 +1,9 @@
 """The table of flows: each packet counted where it belongs, what it carries handed on, what is over given out as a row.
 
 Rules:
-- Both directions of a flow have a key of their own, made of the bytes of the packet as they stand; so the usual packet costs one slice
-  and one look-up. All that is rare happens elsewhere, by name.
+- Both directions of a flow have a key of their own, made of the bytes of the packet as they stand. The usual packet (Ethernet, IPv4
+  without options, TCP or UDP) is counted where it stands in the block, by one unpacking and one look-up. All that is rare happens
+  elsewhere, by name, and gives the same for the usual packet.
 - A flow ends after ``IDLE_US`` without a packet, ``CLOSED_US`` after both sides or one reset ended it, or when the table is full: then
   those go that were silent longest. One that goes on gives a row every ``ACTIVE_US``.
 - Time is the capture's. Where it jumps back nothing ends early; what is outside of what can be is refused.
@@ -15,17 +16,16 @@ Source: RFC 7011 §2 (flow), RFC 5470 §5 (expiry), RFC 9293 §3.1 (header).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
+from functools import cache
 from struct import Struct
 from typing import Any
 
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Clear
-from oathward.discovery.packets.capture import Packet
+from oathward.discovery.packets.capture import PACKET_BYTES_MAX, Packet
 from oathward.discovery.packets.conversation import Conversation, Half, Row, asked
 from oathward.discovery.packets.head import heads
 from oathward.discovery.packets.layers import (
-    ETHERNET,
     ICMP6,
     TCP,
     TUNNEL_PORTS,
@@ -49,13 +49,18 @@ EVICTED_SHARE = 8
 """One of so many flows goes where the table is full."""
 
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_usual = Struct(">16xH2xHxB14xL4xBB").unpack_from
-_tcp = Struct(">HHL4xBB").unpack_from
+_record = Struct("<LLL16x3sxBB2xHxB2x12s4s4xBB").unpack_from
+"""Of a record of pcap: seconds, fraction, bytes kept; of its packet: type and version, two bytes of its length, fragment (bytes swapped),
+protocol, key, sequence number, offset, flags."""
+
+_RECORD_BYTES, _RECORD_HEAD_BYTES = 64, 16
+_FRAGMENT_SWAPPED = 0xFF3F
+_IP_AT, _UDP_AT = 14, 42
+_tcp = Struct(">4xL4xBB").unpack_from
 _ports = Struct(">HH").unpack_from
-_USUAL_BYTES = 54
 _HEAD_BYTES = {TCP: 20, UDP: 8}
-_UDP_BYTES = 28
 _TCP_WORDS = 0x50
+_TCP_FRAME_BYTES, _TCP_BYTES, _UDP_BYTES = 54, 40, 28
 _IPV4_PLAIN = b"\x08\x00\x45"
 
 
@@ -70,7 +75,6 @@ class Flows:
         self._flows_max = flows_max
         self._flows: dict[int, Conversation] = {}
         self._tables: dict[int, dict[bytes, Half]] = {TCP: {}, UDP: {}}
-        self._tcp, self._udp = self._tables[TCP].get, self._tables[UDP].get
         self._low_us = notes.around.from_us
         self._high_us = self._low_us
         self._swept_at = 0
@@ -81,44 +85,83 @@ class Flows:
 
     def run(self, packets: Iterator[Packet | None]) -> Iterator[None]:
         """Take all packets; yields wherever what is at hand is used up, for what was noted to be taken."""
-        usual, known, datagram, otherwise = _usual, self._tcp, self._usual_datagram, self._otherwise
         for packet in packets:
             if packet is None:
                 yield
                 continue
             us, data, _, link = packet
             self.packets += 1
-            if not self._low_us <= us < self._high_us and not self._is_due(us):
-                continue
-            # The usual packet, in place. What it is not goes the long way, which gives the same.
-            if link == ETHERNET and data[12:15] == _IPV4_PLAIN and len(data) >= _USUAL_BYTES:
-                total, fragment, protocol, number, offset, flags = usual(data)
-                if protocol == TCP and offset >= _TCP_WORDS and not (flags & 7 or fragment & 0x3FFF):
-                    half = known(data[26:38])
-                    if half is not None:
-                        half.packets += 1
-                        half.last_us = us
-                        size = total - 20 - (offset >> 4 << 2)
-                        if size > 0:
-                            half.bytes += size
-                            if half.stream is not None:
-                                half.payload(data, 14 + total - size, size, number, us)
-                        continue
-                elif protocol == UDP and not fragment & 0x3FFF and datagram(data, total, us):
-                    continue
-            otherwise(data, link, us)
+            if self._low_us <= us < self._high_us or self._is_due(us):
+                self._otherwise(data, link, us)
 
-    def _usual_datagram(self, data: bytes, total: int, us: int) -> bool:
-        """Take a datagram of a flow that is known; say whether it was one."""
-        half = self._udp(data[26:38])
-        if half is None or total < _UDP_BYTES:
-            return False
-        half.packets += 1
-        half.bytes += total - _UDP_BYTES
-        half.last_us = us
-        if half.stream is not None:
-            half.stream(data[42 : 14 + total], us)
-        return True
+    def usual(  # noqa: C901, PLR0912, PLR0915  one loop in place: a call a packet costs a third of it
+        self, block: bytes, at: int, parts: int
+    ) -> tuple[int, int]:
+        """Take the usual packets of a block of records, from ``at`` on: where the first stands that is another, and the time of the last.
+
+        Args:
+            parts: of a microsecond in a unit of the capture's time.
+        """
+        record, tcp, udp = _record, self._tables[TCP].get, self._tables[UDP].get
+        low_us, high_us, fraction_max = self._low_us, self._high_us, 1_000_000 * parts
+        end, last, taken, last_us = len(block), len(block) - _RECORD_BYTES, 0, 0
+        while at <= last:
+            seconds, fraction, kept, kind, size, less, fragment, protocol, key, number, offset, flags = (
+                record(block, at)
+            )
+            begin = at + _RECORD_HEAD_BYTES
+            stop = begin + kept
+            if (
+                kind != _IPV4_PLAIN
+                or fragment & _FRAGMENT_SWAPPED
+                or stop > end
+                or kept > PACKET_BYTES_MAX
+                or fraction >= fraction_max
+            ):
+                break
+            us = seconds * 1_000_000 + (fraction if parts == 1 else fraction // parts)
+            if not low_us <= us < high_us:
+                break
+            size = size << 8 | less
+            if protocol == TCP:
+                if kept < _TCP_FRAME_BYTES or size < _TCP_BYTES or offset < _TCP_WORDS:
+                    break
+                half = tcp(key)
+                if half is None or flags & 7:
+                    frame = block[begin:stop]
+                    self._segment(frame, 34, _IP_AT + size, key, frame[6:12], frame[:6], "", us)
+                else:
+                    heads_bytes = 20 + (offset >> 4 << 2)
+                    if heads_bytes > size:
+                        break
+                    half.packets += 1
+                    half.last_us = us
+                    if size > heads_bytes:
+                        half.bytes += size - heads_bytes
+                        if half.stream is not None:
+                            begin += _IP_AT
+                            first = int.from_bytes(number, "big")
+                            half.payload(block, begin + heads_bytes, begin + size, stop, first, us)
+            elif protocol == UDP:
+                if kept < _UDP_AT or size < _UDP_BYTES:
+                    break
+                half = udp(key)
+                if half is None:
+                    half = self._new(
+                        UDP, key, block[begin + 6 : begin + 12], block[begin : begin + 6], "", us
+                    )
+                half.packets += 1
+                half.bytes += size - _UDP_BYTES
+                half.last_us = us
+                if half.stream is not None:
+                    half.stream(half, block[begin + _UDP_AT : min(begin + _IP_AT + size, stop)], us)
+            else:
+                break
+            last_us = us
+            taken += 1
+            at = stop
+        self.packets += taken
+        return at, last_us
 
     def _is_due(self, us: int) -> bool:
         """Look at time where it left the bounds of what is usual: whether a packet of then counts; and what is over."""
@@ -177,98 +220,89 @@ class Flows:
         heads_bytes = _HEAD_BYTES.get(protocol, 0)
         if found.fragment:
             self.notes.refuse(Reason.OBSERVED_FRAGMENT, "packet")
-        elif len(data) < begin + heads_bytes:
+            return
+        if len(data) < begin + heads_bytes:
             self.notes.refuse(Reason.OBSERVED_CUT, "packet")
-        elif protocol == TCP:
-            self._segment(found, data, us)
-        else:
-            if protocol == ICMP6:
-                self._frame(Framed("icmp6", begin, found.source_mac, found.segment), data, us)
-            source, target = _ports(data, begin) if protocol == UDP else (0, 0)
-            half = self._half(found, source, target, us)
-            half.packets += 1
-            half.bytes += max(0, end - begin - heads_bytes)
-            half.last_us = us
-            if half.stream is not None:
-                half.stream(data[begin + heads_bytes : end], us)
+            return
+        ports = data[begin : begin + 4] if heads_bytes else bytes(4)
+        key = found.source + found.target + ports
+        where = found.source_mac, found.target_mac, found.segment, us
+        if protocol == TCP:
+            self._segment(data, begin, end, key, *where)
+            return
+        if protocol == ICMP6:
+            self._frame(Framed("icmp6", begin, found.source_mac, found.segment), data, us)
+        half = self._tables.setdefault(protocol, {}).get(key) or self._new(protocol, key, *where)
+        half.packets += 1
+        half.bytes += max(0, end - begin - heads_bytes)
+        half.last_us = us
+        if half.stream is not None:
+            half.stream(half, data[begin + heads_bytes : end], us)
 
-    def _segment(self, found: Datagram, data: bytes, us: int) -> None:
+    def _segment(  # noqa: PLR0917  where a segment stands, and what was around it
+        self, data: bytes, begin: int, end: int, key: bytes, mac: bytes, other: bytes, segment: str, us: int
+    ) -> None:
         """Take a segment of TCP that begins or ends a flow, or is of an unusual form."""
-        source, target, number, offset, flags = _tcp(data, found.begin)
-        begin, end = found.begin + (offset >> 4 << 2), found.end
-        if begin < found.begin + 20 or begin > end:
+        number, offset, flags = _tcp(data, begin)
+        size = end - begin - (offset >> 4 << 2)
+        if offset < _TCP_WORDS or size < 0:
             self.notes.refuse(Reason.OBSERVED_BROKEN, "packet")
             return
-        half = self._half(found, source, target, us)
+        half = self._tables[TCP].get(key)
+        if half is None or (flags & _SYN and self._is_again(half, (number + 1) & 0xFFFFFFFF)):
+            half = self._new(TCP, key, mac, other, segment, us)
         if flags & _SYN:
-            half = self._begun(found, half, source, target, number, flags, us)
+            _begun(half, (number + 1) & 0xFFFFFFFF, asks=not flags & _ACK)
         half.packets += 1
-        half.bytes += end - begin
+        half.bytes += size
         half.last_us = us
-        if end > begin and half.stream is not None and not flags & _SYN:
-            half.payload(data, begin, end - begin, number, us)
+        if size and half.stream is not None and not flags & _SYN:
+            half.payload(data, end - size, end, len(data), number, us)
         if flags & (_FIN | _RST):
             half.resets += bool(flags & _RST)
             half.flow.closed |= bool(flags & _RST) or half.flow.ended
             half.flow.ended = True
 
-    def _begun(
-        self, found: Datagram, half: Half, source: int, target: int, number: int, flags: int, us: int
-    ) -> Half:
-        """Take a SYN: a new flow where the old one is over, or this one begins with another number."""
-        following = (number + 1) & 0xFFFFFFFF
-        first = isinstance(half.stream, Stream) and half.stream.expected is None
-        again = half.flow.syn.get(half is half.flow.client)
-        if half.packets and again != following and not (first and again is None):
-            self._end(half.flow)
-            half = self._half(found, source, target, us)
-        flow = half.flow
-        asks = not flags & _ACK
-        if not flow.sure:
-            flow.served_by(half.other if asks else half)
-            flow.sure = True
-        flow.syn[half is flow.client] = following
-        if isinstance(half.stream, Stream) and half.stream.expected is None:
-            half.stream.expected = following
-        return half
+    def _is_again(self, half: Half, following: int) -> bool:
+        """Say whether a SYN is of a new flow, because the one that is known began with another number; that one is given out."""
+        first = half.stream is not None and half.stream.expected is None
+        if not half.packets or half.syn == following or (first and half.syn < 0):
+            return False
+        self._end(half.flow)
+        return True
 
-    def _half(self, found: Datagram, source: int, target: int, us: int) -> Half:
-        """Find the half of a flow that a packet belongs to, or begin a flow."""
-        ports = (source << 16 | target).to_bytes(4, "big")
-        key = found.source + found.target + ports
-        table = self._tables.setdefault(found.protocol, {})
-        half = table.get(key)
-        return half if half is not None else self._new(found, source, target, key, table, us)
-
-    def _new(
-        self, found: Datagram, source: int, target: int, key: bytes, table: dict[bytes, Half], us: int
-    ) -> Half:
+    def _new(self, protocol: int, key: bytes, mac: bytes, other_mac: bytes, segment: str, us: int) -> Half:
+        """Begin a flow, by what its first packet says; give the half that sent it."""
         if len(self._flows) >= self._flows_max:
             self._evict()
-        flow = Conversation(self.notes, found.protocol, found.segment, us)
-        half = Half(flow, found.source, source, found.source_mac)
-        other = Half(flow, found.target, target, found.target_mac)
-        asks = asked(found.target, source, target)
-        flow.client, flow.server = (half, other) if asks else (other, half)
-        back = found.target + found.source + (target << 16 | source).to_bytes(4, "big")
-        flow.keys = (found.protocol, key, back)
+        size = len(key) // 2 - 2
+        sender, receiver = key[:size], key[size : 2 * size]
+        source, target = _ports(key, 2 * size)
+        back = receiver + sender + key[-2:] + key[-4:-2]
+        flow = Conversation(self.notes, protocol, key, back, segment, us)
+        half = Half(flow, sender, source, mac)
+        other = Half(flow, receiver, target, other_mac)
+        if asked(receiver, source, target):
+            flow.client, flow.server = half, other
+        else:
+            flow.client, flow.server = other, half
+        table = self._tables[protocol]
         table[key] = half
         table.setdefault(back, other)  # the same where something speaks with itself
         self._flows[id(flow)] = flow
-        if found.protocol == TCP:
+        if protocol == TCP:
             half.stream, other.stream = Stream(half), Stream(other)
-        elif found.protocol == UDP:
-            taken = self._tunnelled if target in TUNNEL_PORTS or source in TUNNEL_PORTS else _first
-            half.stream, other.stream = partial(taken, half), partial(taken, other)
+        elif protocol == UDP:
+            tunnel = target in TUNNEL_PORTS or source in TUNNEL_PORTS
+            half.stream = other.stream = self._tunnelled if tunnel else _first
         return half
 
     # --- the end of flows
 
     def _end(self, flow: Conversation) -> None:
-        protocol, key, back = flow.keys
-        table = self._tables[protocol]
-        table.pop(key, None)
-        table.pop(back, None)
+        table = self._tables[flow.protocol]
+        table.pop(flow.key, None)
+        table.pop(flow.back, None)
         self._flows.pop(id(flow), None)
         flow.close()
         self._give(flow)
@@ -289,7 +323,7 @@ class Flows:
         for flow in list(self._flows.values()):
             last_us = max(flow.client.last_us, flow.server.last_us)
             silent_us = us - last_us
-            if silent_us > IDLE_US.get(flow.keys[0], IDLE_OTHER_US) or (
+            if silent_us > IDLE_US.get(flow.protocol, IDLE_OTHER_US) or (
                 flow.closed and silent_us > CLOSED_US
             ):
                 self._end(flow)
@@ -304,14 +338,30 @@ class Flows:
             self._end(flow)
 
 
+def _begun(half: Half, following: int, *, asks: bool) -> None:
+    """Learn from a SYN who was asked, and which number is the next."""
+    flow = half.flow
+    if not flow.sure:
+        flow.served_by(half.other if asks else half)
+        flow.sure = True
+    half.syn = following
+    if half.stream is not None and half.stream.expected is None:
+        half.stream.expected = following
+
+
 def _first(half: Half, data: bytes, us: int) -> None:
     """Show the first datagram of a side to the heads; whoever knows it takes all of them."""
-    flow = half.flow
-    for head in heads("udp"):
-        if head.datagram is not None and head.knows(data, half.port, half.other.port):
-            flow.service = head.service
-            taken: Any = partial(head.datagram, half)
+    source, target = half.port, half.other.port
+    for knows, taken, service in _takers():
+        if knows(data, source, target):
+            half.flow.service = service
             half.stream = taken
-            taken(data, us)
+            taken(half, data, us)
             return
     half.stream = None
+
+
+@cache
+def _takers() -> tuple[tuple[Any, Any, str], ...]:
+    """Give who takes datagrams: whether it knows one, what takes it, what a flow of it is called."""
+    return tuple((head.knows, head.datagram, head.service) for head in heads("udp") if head.datagram)

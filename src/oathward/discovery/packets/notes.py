@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
+from socket import AF_INET, AF_INET6, inet_ntop
 
 from oathward.core.reasons import Reason
 from oathward.discovery.model import VALUE_LENGTH_MAX, Around, Fact, Mark, Statement
@@ -21,6 +23,9 @@ from oathward.discovery.values import host, printable
 AGAIN_US = 15 * 60 * 1_000_000
 SAID_MAX = 50_000
 NAMES_MAX = 50_000
+REMEMBERED_MAX = 32_768
+"""Addresses whose text is not made anew each time."""
+
 HELD_BYTES_MAX = 64 * 1024 * 1024
 """Over all flows; who is over it is not reassembled any further."""
 
@@ -94,6 +99,13 @@ def folded(value: bytes | str) -> str:
     return host(text(value))
 
 
+@lru_cache(REMEMBERED_MAX)
+def written(address: bytes) -> str:
+    """Write an address of IP, of 4 or 16 bytes."""
+    return inet_ntop(AF_INET if len(address) == 4 else AF_INET6, address)
+
+
+@lru_cache(REMEMBERED_MAX)
 def mac(value: bytes) -> str:
     """Write a network card's address; empty where it is none of one card."""
     if len(value) != 6 or value[0] & 1 or not any(value):

@@ -38,7 +38,7 @@ class Stream:
     def __init__(self, half: Half) -> None:
         self._half = half
         self.expected: int | None = None
-        self._early: dict[int, bytes] = {}
+        self._early: dict[int, bytes] | None = None
         self._early_bytes = 0
         self._first = b""
 
@@ -66,7 +66,7 @@ class Stream:
     def close(self) -> None:
         """Give back what waits."""
         self._half.flow.notes.held_bytes -= self._early_bytes
-        self._early.clear()
+        self._early = None
         self._early_bytes = 0
 
     def _in_order(self, number: int, data: bytes, us: int) -> bool:
@@ -80,6 +80,8 @@ class Stream:
                 self.take(self.expected, data[-new:], us)
             return False
         notes = self._half.flow.notes
+        if self._early is None:
+            self._early = {}
         old = self._early.get(number)
         if old is None or len(old) < len(data):
             more = len(data) - len(old or b"")
@@ -113,7 +115,7 @@ class Stream:
                 self._deliver(data, us)
 
     def _overlapping(self, expected: int) -> int | None:
-        return next((early for early in self._early if (expected - early) & _MASK < _HALF), None)
+        return next((early for early in self._early or () if (expected - early) & _MASK < _HALF), None)
 
     def _lost(self) -> None:
         reader = self._half.flow.reader

@@ -187,3 +187,44 @@ def test_any_bytes_are_something_or_nothing(data, link):
 def test_any_bytes_behind_a_version_6_header(data):
     head = struct.pack(">LHBB", 6 << 28, len(data), 0, 64) + ip_address("fd00::5").packed * 2
     whole(write.pcap([head + data], link=101))
+
+
+def mixed() -> list[bytes]:
+    """A bit of everything that takes the short way, all begun and ended, some cut short."""
+    talks = [
+        write.Talk(source=40_001)
+        .say(0, write.mllp(write.HL7_MESSAGE))
+        .say(1, write.mllp(write.HL7_ACK))
+        .end(),
+        write.Talk(source=40_002, port=443)
+        .say(0, write.client_hello("a.example"))
+        .say(1, b"\x17\x03\x03\0\x02ab")
+        .end(),
+        write.Talk(source=40_003, begin=False).say(0, b"q" * 90).say(1, b"a"),
+    ]
+    frames = [frame for talk in talks for frame in talk.frames]
+    frames += [
+        write.datagram(write.dns_question("pump.example"), 40_004, 53),
+        write.datagram(write.dns_answer("pump.example", "10.0.0.7"), 53, 40_004, write.SERVER, write.CLIENT),
+        FRAME,
+        FRAME + bytes(20),
+    ]
+    return frames + [frame[:70] for frame in frames]
+
+
+MIXED = mixed()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 60), st.integers(12, 60), st.binary(min_size=1, max_size=2)), max_size=12
+    )
+)
+def test_whatever_a_packet_says_the_short_way_and_the_long_way_agree(changes):
+    """The short way reads where the order of bytes is the usual one; the other order takes the long way."""
+    frames = list(MIXED)
+    for number, at, value in changes:
+        frame = frames[number % len(frames)]
+        frames[number % len(frames)] = frame[:at] + value + frame[at + len(value) :]
+    short, long = (whole(write.pcap(frames, order=order)) for order in "<>")
+    assert short == long

@@ -16,7 +16,7 @@ import re
 from oathward.core.errors import DecodeError
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Fact, Mark, MarkKind
-from oathward.discovery.packets.clear import Outline, outline, outlined
+from oathward.discovery.packets.clear import outline, outlined
 from oathward.discovery.packets.conversation import Conversation, Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import HELD_BYTES_MAX, folded, text
@@ -114,28 +114,18 @@ class Messages:
             except DecodeError as error:
                 flow.notes.refuse(error.reason, "hl7")
                 return
-            known = outlined(message, key)
+            known = outlined(message, frame, key)
         flow.clear("hl7", known.counts)
         if not self._told:
             self._told = True
             flow.served_by(half if known.answers else half.other)
-        told = (half.address, half.other.address, _told(frame, known)) if key else None
-        if told is None or flow.notes.is_new(us, told):
+        if known.told is not None:
+            told = (half.raw, half.other.raw, *[frame[begin:end] for begin, end in known.told])
+        if known.told is None or flow.notes.is_new(us, told):
             message = message or decode(frame)
             _sender(half, message, us)
             if known.equipment:
                 _equipment(half, message, us)
-
-
-def _told(frame: bytes, known: Outline) -> bytes:
-    """Give what of a message names who speaks: fields of its header, and all of the segments that name a device but their values."""
-    lines = frame.split(b"\r")
-    head = lines[0].split(b"|", 21)
-    parts = [*head[2:6], *head[11:12], *head[20:21]]
-    for place in known.equipment:
-        fields = lines[place].split(b"|")
-        parts += fields[18:19] if fields[0] == b"OBX" and b"UDI" not in fields[3].upper() else fields
-    return b"|".join(parts)
 
 
 def _sender(half: Half, message: Message, us: int) -> None:
