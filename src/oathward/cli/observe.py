@@ -284,7 +284,7 @@ def _tell(value: dict[str, Any]) -> None:
         ("known", "had nothing new"),
         ("unknown", "are of no format that is read here"),
         ("empty", "are empty"),
-        ("skipped", "were passed over: links, or no regular files"),
+        ("skipped", "were passed over: links, no regular files, or not to be read"),
         ("grown", "were read when they were shorter, and can only be read whole"),
     ):
         names = [one["name"] for one in sources if one["state"] == state]

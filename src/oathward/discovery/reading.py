@@ -13,6 +13,7 @@ Source: RFC 1952 (gzip).
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import io
@@ -47,12 +48,13 @@ class Found:
     """A file that may be a source.
 
     Args:
-        path: where it lies. name: without its folder, as it is shown. size_bytes: -1 where it has none.
+        path: where it lies. name: without its folder, as it is shown. size_bytes: -1 where it has none. named: a person named it; it may be a link.
     """
 
     path: str
     name: str
     size_bytes: int = -1
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,30 +82,56 @@ def found(paths: Sequence[str]) -> Iterator[Found | Skipped]:
             path
         ).is_dir()  # a path that somebody named may be a link; what lies in a folder may not
         for one in _below(path) if folder else iter([path]):
+            if isinstance(one, Skipped):
+                yield one
+                continue
             count += 1
             if count > FILES_MAX:
                 raise InputError(path, f"has more than {FILES_MAX:,} files", reason=Reason.LIMIT_EXCEEDED)
             yield _file(one, os.path.relpath(one, path) if folder else Path(one).name, linked=not folder)
 
 
-def _below(folder: str) -> Iterator[str]:
-    def fail(error: OSError) -> None:
-        raise error
+def opened(one: Found) -> int:
+    """Open a source as it was found; gives its file descriptor.
 
-    for where, folders, names in os.walk(folder, onerror=fail):
+    Raises:
+        OSError: it is gone, may not be read, or something else lies there now: a link, a pipe.
+    """
+    flags = 0 if one.named else os.O_NOFOLLOW
+    flags |= os.O_NONBLOCK if one.size_bytes >= 0 else 0  # what is a pipe by now is not waited for
+    fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | flags)
+    if one.size_bytes >= 0 and not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "no regular file any more")
+    return fd
+
+
+def _below(folder: str) -> Iterator[str | Skipped]:
+    lost: list[OSError] = []
+    for where, folders, names in os.walk(folder, onerror=lost.append):
         folders.sort()
         for name in sorted(names):
             yield os.path.join(where, name)  # noqa: PTH118  a million names: text is enough
+    for error in lost:
+        name = os.path.relpath(error.filename, folder) if error.filename else folder
+        yield Skipped(_shown(name), f"cannot be read: {error.strerror}")
 
 
 def _file(path: str, name: str, *, linked: bool) -> Found | Skipped:
-    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
-    state = os.stat(path) if linked else os.lstat(path)  # noqa: PTH116  as above
+    shown = _shown(name)
+    try:
+        state = os.stat(path) if linked else os.lstat(path)  # noqa: PTH116  as above
+    except OSError as error:  # rotated away since it was listed; a link to nothing
+        return Skipped(shown, f"cannot be read: {error.strerror}")
     if stat.S_ISLNK(state.st_mode):
         return Skipped(shown, "a link: not followed")
     if not (stat.S_ISREG(state.st_mode) or (linked and stat.S_ISFIFO(state.st_mode))):
         return Skipped(shown, "no regular file")
-    return Found(path, shown, state.st_size if stat.S_ISREG(state.st_mode) else -1)
+    return Found(path, shown, state.st_size if stat.S_ISREG(state.st_mode) else -1, linked)
+
+
+def _shown(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class Stream(io.RawIOBase):

@@ -99,7 +99,7 @@ class Run:
         found = SourceReport(name, "read", observer)
         self.report.sources.append(found)
         with self._reader(fd, name, datagrams=observer) as reader:
-            seens = reader.datagrams(self.now_us, 0.5, until)
+            seens = self._timely(reader.datagrams(self.now_us, 0.5, until))
             self._store_all(
                 seens, found, self.begin(self.new_source(observer, name), lambda _: ""), timed=True
             )
@@ -127,7 +127,12 @@ class Run:
         if one.path == reading.STDIN:
             self._guarded(found, lambda: self._read(0, found, None, -1, whole_lines=False))
             return found
-        fd = os.open(one.path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fd = reading.opened(one)
+        except OSError as error:
+            found.state, found.why = "failed", f"cannot be read: {error.strerror}"
+            found.refused[Reason.OBSERVED_READER.code, "source"] += 1
+            return found
         try:
             state = os.fstat(fd)
             fresh = one.size_bytes >= 0 and state.st_mtime_ns // 1_000 > self.now_us() - FOLLOWED_US
@@ -179,7 +184,7 @@ class Run:
                 return
             before = row.offset if grows else row.parts
             begin = row.offset if grows else 0
-            seens = self._watched(reader.read(begin), found.name, size)
+            seens = self._watched(self._timely(reader.read(begin)), found.name, size)
             skip = 0 if grows else row.parts
             if grows:
                 seens = (one for one in seens if _says_something(one, row.offset))
@@ -200,6 +205,13 @@ class Run:
         for seen in seens:
             yield seen
             self.told(name, seen.offset, size)
+
+    def _timely(self, seens: Iterable[Seen]) -> Iterator[Seen]:
+        """Leave out what says that it comes from the future: a source that lasts is read by who has no clock, and believed by none."""
+        for seen in seens:
+            if late := _leave_out(seen, self.now_us() + AHEAD_US):
+                seen.refused[Reason.OBSERVED_TIME, "time"] += late
+            yield seen
 
     def _reader(
         self, fd: int, name: str, *, datagrams: str = "", whole_lines: bool = False, lasting: bool = False
@@ -332,6 +344,21 @@ def _says_something(seen: Seen, offset: int) -> bool:
     return (
         bool(seen.statements or seen.flows is not None or seen.clear or seen.refused) or seen.offset > offset
     )
+
+
+def _leave_out(seen: Seen, until_us: int) -> int:
+    """Leave out of a part what is later than a time; gives how many statements and flows those were. A flow ends then at the latest."""
+    import polars as pl
+
+    statements = [one for one in seen.statements if one.at_us <= until_us]
+    late = len(seen.statements) - len(statements)
+    seen.statements = statements
+    seen.clear = [one for one in seen.clear if one.at_us <= until_us]
+    if seen.flows is not None:
+        timely = seen.flows.filter(pl.col("start_us") <= until_us)
+        late += seen.flows.height - timely.height
+        seen.flows = timely.with_columns(pl.col("end_us").clip(upper_bound=until_us))
+    return late
 
 
 def _full(group: Sequence[Seen]) -> bool:

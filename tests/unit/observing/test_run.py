@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 from collections import Counter
 
@@ -12,6 +13,7 @@ from oathward.app import build, create
 from oathward.core.db import read
 from oathward.core.errors import StorageError
 from oathward.core.settings import load
+from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
 from oathward.endpoints import views as endpoints
 from oathward.network import actions, segments, views
@@ -276,3 +278,51 @@ def test_old_flows_go_counted_from_the_last_that_was_seen(site, tmp_path):
     new.write_text(line((days + 2) * 86_400))
     go(site, new)
     assert kept(site) == (2, 1)
+
+
+def test_a_file_that_is_gone_or_another_by_now_is_told_and_the_next_is_read(site, tmp_path, monkeypatch):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.log", "b.log", "c.log"):
+        (folder / name).write_text(line(ord(name[0])))
+    found = list(reading.found([str(folder)]))
+    (folder / "a.log").unlink()
+    (folder / "b.log").unlink()
+    os.mkfifo(folder / "b.log")
+    (folder / "c.log").rename(folder / "d.log")
+    (folder / "c.log").symlink_to("d.log")
+    found += [one for one in reading.found([str(folder)]) if one.name == "d.log"]
+    monkeypatch.setattr(reading, "found", lambda _: iter(found))
+    assert states(go(site, folder)) == ["failed", "failed", "failed", "read"]
+    assert kept(site) == (1, 1)
+
+
+def test_a_folder_that_may_not_be_read_and_a_link_to_nothing_are_told(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "dangling").symlink_to("nothing")
+
+    def walk(folder, onerror):
+        onerror(PermissionError(13, "Permission denied", f"{folder}/closed"))
+        return iter([(folder, [], [])])
+
+    monkeypatch.setattr(os, "walk", walk)
+    skipped = list(reading.found([str(tmp_path / "in"), str(tmp_path / "dangling")]))
+    assert [(one.name, one.what[:14]) for one in skipped] == [
+        ("closed", "cannot be read"),
+        ("dangling", "cannot be read"),
+    ]
+
+
+def test_what_comes_from_the_future_is_left_out_whatever_reads_it(site):
+    now = int(site.clock.now().timestamp())
+    theirs, ours = os.pipe()
+    sent = [line(0, ts=now), line(1, ts=now + 2 * 86_400), line(2, ts=4e12), line(3, ts=now, duration=1e10)]
+    os.write(ours, "".join(sent).encode())
+    os.close(ours)
+    run = Run(site, "r", Living(site, "p-1"))
+    found = run.stream(theirs, "conn.log")
+    os.close(theirs)
+    assert (found.flows, found.refused["observation.time", "time"]) == (2, 2)
+    with read(site.engine) as db:
+        talks = views.conversations(db, site.site, ConversationFilters())
+    assert max(one.last_us for one in talks) <= (now + 86_460) * 1_000_000
