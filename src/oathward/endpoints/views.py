@@ -156,6 +156,15 @@ def children(db: Connection, site: str, id_: str) -> list[EndpointRow]:
     return [EndpointRow(*row) for row in db.execute(query.order_by(endpoint.c.id).limit(_OF_ONE_MAX))]
 
 
+def parts_of(db: Connection, site: str, id_: str) -> list[str]:
+    """Name the endpoints that became part of one: what they did before stands under their own ids."""
+    table = endpoint_merge.c
+    query = select(table.other).where(
+        *(table.site == site, table.act == "merge", table.into == id_, table.undone_us == 0)
+    )
+    return [str(other) for other in db.execute(query.limit(_OF_ONE_MAX)).scalars()]
+
+
 def names(db: Connection, site: str, ids: list[str]) -> dict[str, EndpointRow]:
     """Read endpoints by their ids, for lists of other things."""
     return rows_of(db, site, ids)

@@ -143,12 +143,14 @@ DATA_SETS = (
         frozenset(
             {
                 *("authority", "person", "person_identity", "person_unit", "person_role", "person_use"),
-                *("person_proposal", "service"),
+                *("person_proposal", "service", "saved_view"),
             }
         ),
         "staff, vendors' staff",
-        "name, number, mail, roles, places of work; signed documents",
-        lambda *_: "without end: every version is a signed document",
+        "name, number, mail, roles, places of work; signed documents; filters of lists that they saved",
+        lambda *_: (
+            "without end: every version is a signed document; saved filters until somebody deletes them"
+        ),
     ),
     DataSet(
         "changes",

@@ -132,6 +132,7 @@ def end_source(db: Connection, site: str, row: ObservedSource, refused: Mapping[
     body = {
         "flows": row.flows,
         "head_sha256": row.head_sha256,
+        "last_us": row.last_us,
         "observer": row.observer,
         "offset": row.offset,
         "realm": row.realm,

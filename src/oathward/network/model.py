@@ -95,11 +95,14 @@ class ConversationFilters:
 
     Args:
         endpoints: ids of one endpoint, today's and those merged into it, on either side. since_us, until_us: seen in between.
+        peers, peer_address: who is on the other side, in the same way.
     """
 
     endpoints: tuple[str, ...] = ()
     realm: str = ""
     address: str = ""
+    peers: tuple[str, ...] = ()
+    peer_address: str = ""
     zone: str = ""
     service: str = ""
     port: int = -1

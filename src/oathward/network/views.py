@@ -9,6 +9,7 @@ Deliberately absent: names of endpoints (``endpoints.views``), what was declared
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
 from oathward.network import sql
 from oathward.network.model import (
+    EXTERNAL,
+    UNPLANNED,
     Conversation,
     ConversationFilters,
     ConversationKey,
@@ -31,6 +34,9 @@ from oathward.network.plan import Plan
 _T, _TOTAL, _USE = sql.flow_conversation.c, sql.flow_total.c, sql.flow_use.c
 _BYTES = _T.client_bytes + _T.server_bytes
 _DAY_US = 86_400_000_000
+_DIGITS_MAX = 18
+_ZONES_MAX = 200
+_ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
 
 def plan(db: Connection, site: str) -> Plan:
@@ -59,6 +65,29 @@ def conversations(
     order = (_T.last_us.desc(), _T.id.desc()) if newest else (_BYTES.desc(), _T.id)
     found = [_conversation(row) for row in db.execute(query.order_by(*order).limit(limit))]
     return _with_classes(db, site, found)
+
+
+def newest(
+    db: Connection, site: str, wanted: ConversationFilters, *, after: str = "", limit: int = 50
+) -> tuple[list[Conversation], str]:
+    """List a page of conversations, those seen last first; gives what the next page begins behind, empty at the end.
+
+    Args:
+        after: what the page before gave; what is none begins at the first.
+    """
+    # Few are of one endpoint: they are found first and then sorted, not looked for among all in their order.
+    narrow = wanted.endpoints or wanted.peers or wanted.address or wanted.peer_address
+    at = _T.last_us + 0 if narrow else _T.last_us
+    query = _filtered(select(sql.flow_conversation), site, wanted)
+    last, _, id_ = after.partition(".")
+    if last.isascii() and last.isdigit() and len(last) <= _DIGITS_MAX and _ID(id_):
+        same = (_T.last_us == int(last)) & (_T.id < bytes.fromhex(id_))
+        query = query.where(_T.last_us <= int(last), or_(_T.last_us < int(last), same))
+    rows = [
+        _conversation(row) for row in db.execute(query.order_by(at.desc(), _T.id.desc()).limit(limit + 1))
+    ]
+    more = f"{rows[limit - 1].last_us}.{rows[limit - 1].id}" if len(rows) > limit else ""
+    return _with_classes(db, site, rows[:limit]), more
 
 
 def one(db: Connection, site: str, id_: str) -> Conversation | None:
@@ -186,6 +215,32 @@ def services(db: Connection, site: str, *, since_us: int = 0) -> dict[str, int]:
     return {service: int(n) for service, n in db.execute(query)}
 
 
+def service_names(db: Connection, site: str, *, limit: int = 100) -> list[str]:
+    """List services that were recognised, by name: one look by index for each."""
+    found, last = list[str](), ""
+    while len(found) < limit:
+        query = select(func.min(_T.service)).where(_T.site == site, _T.service > last)
+        name = db.execute(query).scalar()
+        if name is None:
+            break
+        last = str(name)
+        found.append(last)
+    return found
+
+
+def zone_names(db: Connection, site: str) -> list[str]:
+    """List zones: those of the plan, what no plan names and outside; one look by index for each that conversations have."""
+    found, last = {row.zone for row in sql.plan_rows(db, site)} | {UNPLANNED, EXTERNAL}, ""
+    while len(found) < _ZONES_MAX:
+        query = select(func.min(_T.client_zone)).where(_T.site == site, _T.client_zone > last)
+        name = db.execute(query).scalar()
+        if name is None:
+            break
+        last = str(name)
+        found.add(last)
+    return sorted(found)
+
+
 def span(db: Connection, site: str) -> tuple[int, int] | None:
     """Give when the first and the last flow was seen; None where none was."""
     first = db.execute(select(func.min(_TOTAL.hour_us)).where(_TOTAL.site == site)).scalar()
@@ -209,29 +264,27 @@ def _seen(since_us: int) -> Sequence[ColumnElement[bool]]:
 
 def _filtered(query: Select[Any], site: str, wanted: ConversationFilters) -> Select[Any]:
     query = query.where(_T.site == site)
-    if wanted.endpoints:
-        ids = sorted(wanted.endpoints)
-        # Each side by its own index: as one condition SQLite looks through all that a site has.
-        sides = (_T.client_endpoint.in_(ids), _T.server_endpoint.in_(ids))
-        query = query.where(_T.id.in_(union(*(select(_T.id).where(_T.site == site, side) for side in sides))))
-    if wanted.realm:
-        query = query.where(_T.realm == wanted.realm)
-    if wanted.address:
-        query = query.where(or_(_T.client == wanted.address, _T.server == wanted.address))
-    if wanted.zone:
-        query = query.where(or_(_T.client_zone == wanted.zone, _T.server_zone == wanted.zone))
-    if wanted.service:
-        query = query.where(_T.service == wanted.service)
-    if wanted.port >= 0:
-        query = query.where(_T.port == wanted.port)
-    if wanted.clear:
-        clear = sql.clear_class.c
-        query = query.where(_T.id.in_(select(clear.conversation).where(clear.site == site)))
-    if wanted.since_us:
-        query = query.where(_T.last_us >= wanted.since_us)
-    if wanted.until_us < 2**62:
-        query = query.where(_T.first_us < wanted.until_us)
+    for ids in filter(None, (wanted.endpoints, wanted.peers)):
+        query = _either(query, site, _T.client_endpoint.in_(sorted(ids)), _T.server_endpoint.in_(sorted(ids)))
+    for address in filter(None, (wanted.address, wanted.peer_address)):
+        query = _either(query, site, _T.client == address, _T.server == address)
+    clear = sql.clear_class.c
+    for said, condition in (
+        (wanted.realm, _T.realm == wanted.realm),
+        (wanted.zone, or_(_T.client_zone == wanted.zone, _T.server_zone == wanted.zone)),
+        (wanted.service, _T.service == wanted.service),
+        (wanted.port >= 0, _T.port == wanted.port),
+        (wanted.clear, _T.id.in_(select(clear.conversation).where(clear.site == site))),
+        (wanted.since_us, _T.last_us >= wanted.since_us),
+        (wanted.until_us < 2**62, _T.first_us < wanted.until_us),
+    ):
+        query = query.where(condition) if said else query
     return query
+
+
+def _either(query: Select[Any], site: str, *sides: ColumnElement[bool]) -> Select[Any]:
+    """Keep what has somebody on either side, each by its own index: as one condition SQLite looks through all that a site has."""
+    return query.where(_T.id.in_(union(*(select(_T.id).where(_T.site == site, side) for side in sides))))
 
 
 def _with_classes(db: Connection, site: str, found: list[Conversation]) -> list[Conversation]:

@@ -9,6 +9,7 @@
 | ``person_use`` | when a role was last used for an action, to the hour |
 | ``person_proposal`` | bodies of grants and services that are proposed, until they are signed or given up |
 | ``service`` | the newest signed document of each service |
+| ``saved_view`` | filters of lists that somebody saved under a name |
 
 Columns are for reading; what counts is the signed document.
 """
@@ -89,6 +90,25 @@ use = Table(
     Column("action", Text, primary_key=True),
     Column("last_us", BigInteger, nullable=False),
 )
+
+saved_view = Table(
+    "saved_view",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("page", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("query", Text, nullable=False),
+    Column("shared", BigInteger, nullable=False),  # 1: everybody who may open the page is shown it
+    Column("changed_us", BigInteger, nullable=False),
+)
+Index(
+    "saved_view_named",
+    *(saved_view.c.site, saved_view.c.owner, saved_view.c.page, saved_view.c.name),
+    unique=True,
+)
+Index("saved_view_shared", saved_view.c.site, saved_view.c.shared)
 
 proposal = Table(
     "person_proposal",

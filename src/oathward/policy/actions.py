@@ -121,7 +121,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "sessions.see": _see("session", "see who is signed in"),
     "session.revoke": _change("session", "end a session"),
     "own.see": _see("account", "see one's own account"),
-    "own.change": _change("account", "change one's own factors and sessions"),
+    "own.change": _change("account", "change one's own factors, sessions and saved views"),
     "services.see": _see("service", "see service accounts"),
     "service.propose": _change("service", "propose a service account"),
     # --- patients

@@ -27,6 +27,7 @@ from oathward.findings import views
 from oathward.findings.model import IDS_MAX, NOBODY, WORDS_CHARS_MAX, Filters
 from oathward.governance import views as governance
 from oathward.web import finding_acts as acts
+from oathward.web import saved_views
 from oathward.web.page import Page, Route, named
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         except InputError:  # an address of another list
             found = views.listed(db, site.site, wanted, view.now_us, limit=ROWS)
         facets = views.facets(db, site.site, wanted, view.now_us)
+        stored = saved_views.of(view, db, "/findings")
     owners = (
         {row.owner for row in found.rows} | {one for one in facets.owners if one != NOBODY} | {wanted.owner}
     )
@@ -139,6 +141,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         levels=LEVELS,
         nobody=NOBODY,
         place_of=acts.place_of,
+        saved=stored,
         stands=STANDS,
         state=filters.state or ANY,
         states=STATES,

@@ -28,6 +28,7 @@ from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
 from oathward.web import inventory_acts as acts
+from oathward.web import saved_views
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -85,6 +86,7 @@ def show(view: View, *, wrong: str = "") -> Response:
     with read(view.site.engine) as db:
         found = views.page(db, view.site.site, wanted, after=view.asked("after"), limit=ROWS)
         span = network.span(db, view.site.site)
+        stored = saved_views.of(view, db, "/inventory")
     return view.page(
         "inventory.html",
         status=422 if wrong else 200,
@@ -95,6 +97,7 @@ def show(view: View, *, wrong: str = "") -> Response:
         facet_words=FACETS,
         facets={name: _values(name, counts) for name, counts in found.facets.items() if name in FACETS},
         found=found,
+        saved=stored,
         search=view.asked("search"),
         shown=view.asked("show", known=SHOWS),
         shows=SHOWS,

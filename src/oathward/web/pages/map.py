@@ -16,6 +16,7 @@ from starlette.responses import Response
 from oathward.core.db import read
 from oathward.mapping import picture, reading
 from oathward.network import views as network
+from oathward.web import saved_views
 from oathward.web.page import Page, Route
 
 if TYPE_CHECKING:
@@ -46,8 +47,8 @@ def show(view: View) -> Response:
     rows = [one for one in found.compared.differences if listed in {"", one.listed}]
     ends, lines = reading.ends_and_lines(found)
     with read(view.site.engine) as db:
-        zones = sorted({one for pair in network.zone_pairs(db, view.site.site) for one in pair[:2]})
-        services = sorted(filter(None, network.services(db, view.site.site)))
+        zones, services = network.zone_names(db, view.site.site), network.service_names(db, view.site.site)
+        stored = saved_views.of(view, db, "/map")
         last_us = network.newest_us(db, view.site.site)
     boxes = view.asked("boxes", "60", known=BOXES)
     placed = picture.picture(ends, lines, most=BOXES[boxes])
@@ -68,11 +69,12 @@ def show(view: View) -> Response:
         lists={name: sum(name in {"", one.listed} for one in found.compared.differences) for name in LISTS},
         rows=rows[:ROWS_MAX],
         rows_left=max(len(rows) - ROWS_MAX, 0),
+        saved=stored,
         service=service,
-        services=services[:100],
+        services=services,
         words=LISTS,
         zone=zone,
-        zones=zones[:100],
+        zones=zones,
     )
 
 
