@@ -172,7 +172,14 @@ def _udp(run: Run, address: str) -> None:
 def _listen(run: Run, address: str) -> None:
     from oathward.discovery.reading import tcp, unix
 
-    stopped = _until_stopped()
+    current: list[socket.socket] = []
+
+    def hang_up() -> None:
+        for connection in current:
+            with suppress(OSError):  # gone already
+                connection.shutdown(socket.SHUT_RD)
+
+    stopped = _until_stopped(hang_up)
     path = "/" in address
     with unix(address) if path else tcp(*_address("--listen", address)) as door:
         door.settimeout(0.5)
@@ -184,7 +191,11 @@ def _listen(run: Run, address: str) -> None:
                 continue
             with connection:
                 connection.setblocking(True)
-                run.stream(connection.fileno(), "eve.json")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # the next one waits behind it
+                current.append(connection)
+                if not stopped():
+                    run.stream(connection.fileno(), "eve.json")
+                current.clear()
 
 
 def _address(option: str, text: str) -> tuple[str, int]:

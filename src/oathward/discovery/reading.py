@@ -309,6 +309,8 @@ def _bound(kind: socket.SocketKind, host: str, port: int) -> socket.socket:
         door = socket.socket(family, kind)
     except OSError as error:
         raise InputError(host, "is no IP address") from error
+    if kind == socket.SOCK_STREAM:  # connections of before the restart keep the port for a minute otherwise
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         door.bind(address)
     except OSError as error:
