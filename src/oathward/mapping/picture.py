@@ -3,6 +3,7 @@
 Rules:
 - At most ``NODES_MAX`` nodes: single endpoints where they fit, else by model in their unit, by unit, by zone; the smallest zones last as one.
 - A column is a zone, outside at the right; in it, who speaks with each other stands at about the same height. The same rows give the same picture.
+- No line runs over a box: past columns that lie between it goes where no row has one, beyond their last box where that is near.
 - Every text is escaped and cut; colours are classes of the page's style, so that both themes and print are the page's.
 
 Deliberately absent: script, and anything that the table does not say.
@@ -24,6 +25,7 @@ EDGES_MAX = 1_500
 COLUMN, ROW, WIDE, HIGH, TOP = 250, 34, 190, 24, 44
 WORDS_MAX = 26
 _SWEEPS = 4
+_CROSSED, _BESIDE = 4, 3
 _BY = ("endpoint", "model", "unit", "zone")
 _OTHERS = "\x1eothers"
 DECLARED, UNDECLARED, OTHERWISE, UNSEEN = "declared", "undeclared", "otherwise", "unseen"
@@ -194,12 +196,13 @@ class Drawn(NamedTuple):
 def drawn(found: Picture) -> Drawn:
     """Give lines as paths and boxes with their words."""
     at = {node.id: node for node in found.nodes}
+    ends = Counter(node.x for node in found.nodes)
     heads = [(20 + column * COLUMN, _cut(zone or "other zones")) for column, zone in enumerate(found.zones)]
     lines = []
     for edge in found.edges:
         a, b = at[edge.client], at[edge.server]
         lines.append(
-            (edge.state, _path(a, b), _cut(f"{a.words} to {b.words}: {edge.state}, {edge.weight}", 120))
+            (edge.state, _path(a, b, ends), _cut(f"{a.words} to {b.words}: {edge.state}, {edge.weight}", 120))
         )
     boxes = []
     for node in found.nodes:
@@ -230,14 +233,46 @@ def svg(found: Picture, title: str) -> str:
     return "".join(parts) + "</svg>"
 
 
-def _path(a: Node, b: Node) -> str:
+def _path(a: Node, b: Node, rows: Mapping[int, int]) -> str:
+    """Write a line from box to box.
+
+    Args:
+        rows: x of a column -> how many boxes it has.
+    """
     y1, y2 = a.y + HIGH // 2, b.y + HIGH // 2
     if a.x == b.x:
         x = a.x + WIDE
         return f"M{x} {y1}C{x + 40} {y1} {x + 40} {y2} {x} {y2}"
     x1, x2 = (a.x + WIDE, b.x) if a.x < b.x else (a.x, b.x + WIDE)
+    over = range(min(a.x, b.x) + COLUMN, max(a.x, b.x), COLUMN)
+    if not over:
+        return f"M{x1} {y1}{_bend(x1, y1, x2, y2)}"
+    gap = COLUMN - WIDE if a.x < b.x else WIDE - COLUMN
+    y = _lane(y1, y2, [rows.get(x, 0) for x in over])
+    return f"M{x1} {y1}{_bend(x1, y1, x1 + gap, y)}H{x2 - gap}{_bend(x2 - gap, y, x2, y2)}"
+
+
+def _bend(x1: int, y1: int, x2: int, y2: int) -> str:
     middle = (x1 + x2) // 2
-    return f"M{x1} {y1}C{middle} {y1} {middle} {y2} {x2} {y2}"
+    return f"C{middle} {y1} {middle} {y2} {x2} {y2}"
+
+
+def _lane(y1: int, y2: int, between: Sequence[int]) -> int:
+    """Give the height at which a line passes columns of so many boxes: between two rows; past fewer boxes where that is not far."""
+    lanes = range(max(between, default=0) + 1)
+
+    def far(lane: int) -> tuple[int, int]:
+        y = _above(lane)
+        crossed = sum(0 < lane < rows for rows in between)
+        return abs(y - y1) + abs(y - y2) + crossed * _CROSSED * ROW, lane
+
+    # Lines that pass at the same height lie beside each other, as far as there is room between two boxes.
+    return _above(min(lanes, key=far)) + (y1 // ROW + y2 // ROW * 2) % (2 * _BESIDE + 1) - _BESIDE
+
+
+def _above(row: int) -> int:
+    """Give the height between a row and the one above it."""
+    return TOP + row * ROW - (ROW - HIGH) // 2
 
 
 def _cut(text: str, most: int = WORDS_MAX) -> str:

@@ -79,3 +79,19 @@ def test_old_captures_are_on_the_map_which_says_when_they_end(officers, site):  
     assert "up to the last flow that was seen" in found
     assert "No conversation fits these filters" in none
     assert "oathward observe" not in none
+
+
+def test_what_differs_in_the_same_words_is_one_line_that_says_how_often(officers, site):  # noqa: F811  the fixtures above
+    rows = [
+        ("10.1.0.5", "ward", "10.2.0.9", "enterprise", port, "dicom", "", {"patient.name": 4})
+        for port in (104, 11112)
+    ]
+    seed(site.engine, site.site, rows, micros(site.clock.now()))
+    text = officers[0].get("/map?list=otherwise").text
+    with write(site.engine) as db:
+        for table in ("flow_conversation", "clear_class"):
+            db.exec_driver_sql(f"DELETE FROM {table}")
+    words = "dicom from 10.1.0.5 to 10.2.0.9 says whose data they are"
+    assert text.count(words) == 1
+    assert "2 times, ports 104, 11112" in text
+    assert 'href="/flows?device=10.1.0.5&amp;peer=10.2.0.9"' in text

@@ -9,7 +9,9 @@ Rules:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -20,6 +22,8 @@ from oathward.web import saved_views
 from oathward.web.page import Page, Route
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from oathward.mapping.model import Difference
     from oathward.mapping.reading import Living
     from oathward.web.view import View
@@ -44,7 +48,8 @@ def show(view: View) -> Response:
     """Show lists, conduits and the picture."""
     found, zone, service, days = _living(view)
     listed = view.asked("list", known=LISTS)
-    rows = [one for one in found.compared.differences if listed in {"", one.listed}]
+    lines_ = together(found.compared.differences)
+    rows = [one for one in lines_ if listed in {"", one.first.listed}]
     ends, lines = reading.ends_and_lines(found)
     with read(view.site.engine) as db:
         zones, services = network.zone_names(db, view.site.site), network.service_names(db, view.site.site)
@@ -66,7 +71,7 @@ def show(view: View) -> Response:
         placed=placed,
         last_us=last_us,
         listed=listed,
-        lists={name: sum(name in {"", one.listed} for one in found.compared.differences) for name in LISTS},
+        lists={name: sum(name in {"", one.first.listed} for one in lines_) for name in LISTS},
         rows=rows[:ROWS_MAX],
         rows_left=max(len(rows) - ROWS_MAX, 0),
         saved=stored,
@@ -76,6 +81,34 @@ def show(view: View) -> Response:
         zone=zone,
         zones=zones,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What differs in the same way of the same thing, as one line. ``flows``: where its conversations are listed, empty where none is known."""
+
+    first: Difference
+    times: int
+    ports: tuple[int, ...]
+    flows: str
+
+
+def together(found: Sequence[Difference]) -> list[Line]:
+    """Put together what would be said twice in the same words, in the order of the first of each."""
+    groups: dict[tuple[str, str, str, str], list[Difference]] = {}
+    for one in found:
+        groups.setdefault((one.listed, one.kind, one.about, one.words), []).append(one)
+    return [_line(rows) for rows in groups.values()]
+
+
+def _line(rows: Sequence[Difference]) -> Line:
+    ports = sorted({port for one in rows if isinstance(port := one.details.get("port"), int)})
+    ends = [{str(one.details.get(end, "")) for one in rows} - {""} for end in ("client", "server")]
+    client, server = (next(iter(some)) if len(some) == 1 else "" for some in ends)
+    many = isinstance(asked := rows[0].details.get("clients"), int) and asked > 1
+    asks = {"device": "" if many else client, "peer": server, "port": ports[0] if len(ports) == 1 else ""}
+    flows = f"/flows?{urlencode({name: value for name, value in asks.items() if value != ''})}"
+    return Line(rows[0], len(rows), tuple(ports), flows if client or server else "")
 
 
 def drawing(view: View) -> Response:
