@@ -7,6 +7,7 @@ Rules:
   said is kept.
 - Where a setting says how, letters to holders of the patient portal are sent (``letters``).
 - Where a setting names a collector, numbers are sent to it (``telemetry``); else nothing of that is loaded.
+- The living picture is looked after (``picture``): house kept, findings told.
 - Pages are served by a thread with a loop of its own (``web.serving.server``); one that ends by an error of ours ends the process.
 """
 
@@ -24,7 +25,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from oathward import ledger, uploading
 from oathward.accesses import actions as accesses
 from oathward.activation import load_active
-from oathward.app import letters, reviews
+from oathward.app import letters, picture, reviews
 from oathward.app.deliveries import Deliveries
 from oathward.app.hangs import Hangs
 from oathward.app.metrics import Collector
@@ -80,6 +81,7 @@ async def run(site: Opened) -> None:
         asyncio.create_task(_say(status, ports, console, did)),
         asyncio.create_task(_keep_house(site, status, deliveries, did, console)),
         asyncio.create_task(reviews.run(site)),
+        asyncio.create_task(picture.run(site)),
         asyncio.create_task(told_to_stop()),
     ]
     if site.settings.mail.sender:

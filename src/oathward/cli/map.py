@@ -13,11 +13,8 @@ from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 
 if TYPE_CHECKING:
-    from oathward.inventory.model import Device
     from oathward.mapping.model import Compared
     from oathward.mapping.reading import Living
-    from oathward.policy.bundle import Bundle
-    from oathward.vault.opened import Opened
 
 APP = typer.Typer(
     help="Declared beside observed: zones and conduits, what differs, a picture.",
@@ -52,7 +49,7 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
     """Compare what is declared with what was observed: conduits between zones, and the three lists."""
     from oathward.core.db import read
     from oathward.core.errors import InputError
-    from oathward.mapping import picture, reading
+    from oathward.mapping import picture, reading, telling
     from oathward.network import views as network
 
     if elements:
@@ -65,11 +62,11 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
         at_us = now_us(site)
         with read(site.engine) as db:
             found = reading.living(
-                *(db, site, _bundle(site), at_us),
+                *(db, site, telling.bundle_of(site), at_us),
                 zone=zone,
                 service=service,
                 since_us=network.since(db, site.site, at_us, days),
-                devices=_devices(site),
+                devices=telling.devices_of(site),
             )
             last_us = network.newest_us(db, site.site)
         told = reading.tell(site, found, at_us) if tell else None
@@ -89,12 +86,12 @@ def map_(  # noqa: PLR0913, PLR0917  one parameter an option
 
 
 def _elements(person: str | None, data: str | None, days: int, *, as_json: bool) -> None:
-    from oathward.mapping import sending
+    from oathward.mapping import sending, telling
 
     with opened(data) as site:
         who_may(site, person, "inventory.see")
         found = sending.sending(site, now_us(site) - days * 86_400_000_000)
-        bundle = _bundle(site)
+        bundle = telling.bundle_of(site)
     rows = sending.unused(found, bundle) if bundle is not None else []
 
     def human() -> None:
@@ -108,23 +105,6 @@ def _elements(person: str | None, data: str | None, days: int, *, as_json: bool)
 
     value = {"messages": found.messages, "unknown": found.unknown, "unused": [row._asdict() for row in rows]}
     emit(value, as_json=as_json, human=human)
-
-
-def _bundle(site: Opened) -> Bundle | None:
-    from oathward.activation import load_active
-    from oathward.core.db import read
-
-    with read(site.engine) as db:
-        active = load_active(db, site.site, site.authority, site.seen)
-    return active.bundle if active is not None else None
-
-
-def _devices(site: Opened) -> list[Device]:
-    from oathward.core.db import read
-    from oathward.inventory import views
-
-    with read(site.engine) as db:
-        return [view.device for view in views.devices(db, site.site, site.authority, site.seen)]
 
 
 def _print(found: Living, svg: str, last_us: int, *, narrowed: bool) -> None:

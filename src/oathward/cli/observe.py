@@ -25,6 +25,7 @@ from oathward.core.clock import from_micros, iso
 from oathward.core.errors import InputError
 
 if TYPE_CHECKING:
+    from oathward.findings.model import Told
     from oathward.observing.report import Report, SourceReport
     from oathward.observing.run import Run
 
@@ -88,6 +89,7 @@ def observe(  # noqa: PLR0913  one parameter an option
     as_json: JsonOption = False,
 ) -> None:
     """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read."""
+    from oathward.mapping import telling
     from oathward.observing.living import Living
     from oathward.observing.own import observe_own
     from oathward.observing.run import Run
@@ -96,11 +98,11 @@ def observe(  # noqa: PLR0913  one parameter an option
         raise InputError("PATH", "name files or folders, or one of --live, --udp, --listen, --own")
     if follow and not paths:
         raise InputError("--follow", "is for files and folders")
-    with opened(data) as site, _progress() as told:
+    with opened(data) as site, _progress() as progress:
         who = who_may(site, person, "network.change")
         where = realm or site.settings.network.realm or site.site
         living = Living(site, who)
-        run = Run(site, where, living, segment, dry_run, told)
+        run = Run(site, where, living, segment, dry_run, progress)
         if own:
             observe_own(run)
         elif live:
@@ -113,11 +115,13 @@ def observe(  # noqa: PLR0913  one parameter an option
             _paths(run, paths or [], follow=follow)
         run.tidy()
         raised = living.raise_findings()
+        told = None if dry_run else telling.tell_all(site)
         report = run.report
     value = _plain(report, realm=where, dry=dry_run) | {
         "endpoints": living.counts(),
         "conflicts": living.conflicts(),
         "findings_raised": raised,
+        "findings_told": told,
     }
     emit(value, as_json=as_json, human=lambda: _tell(value))
     if not as_json and report.of("failed"):
@@ -309,13 +313,21 @@ def _tell(value: dict[str, Any]) -> None:
             f"{len(value['conflicts']):,} conflicts of identity: oathward findings list --kind identity.claimed-twice"
         )
     if value["clear_text"]:
-        told = ", ".join(f"{cls} {n:,}" for cls, n in value["clear_text"].items())
-        print(f"In clear text, elements by class: {told}")
+        classes = ", ".join(f"{cls} {n:,}" for cls, n in value["clear_text"].items())
+        print(f"In clear text, elements by class: {classes}")
     _tell_refused(value["refused"])
+    _tell_findings(value["findings_told"])
     if value["dry_run"]:
         print("Nothing was stored: without --dry-run it is.")
     elif value["flows"]:
         print("Next: oathward flows top")
+
+
+def _tell_findings(told: Told | None) -> None:
+    if told is not None and told.opened + told.reopened + told.cleared:
+        print(
+            f"Findings: {told.opened:,} new, {told.reopened:,} back, {told.cleared:,} gone: oathward findings list"
+        )
 
 
 def _tell_refused(refused: list[dict[str, Any]]) -> None:

@@ -125,8 +125,8 @@ KINDS: Mapping[str, FindingKind] = {
     ),
     "element.unused": FindingKind(
         "An element nobody uses",
-        "a link permits a class of data that never came on it",
-        "take it out of the link: what is not needed need not pass",
+        "devices send a class of data that no link passes on to anybody: no purpose and no law that this site declared asks for it",
+        "have the device configured to send less; or declare the link it is meant for",
         Severity.ATTENTION,
     ),
 }

@@ -1,6 +1,6 @@
 """One at a time: who resolves statements, merges or splits holds a site's inventory alone, so that no two make one device twice.
 
-A lock beside the database, held for seconds and over several transactions; readers never wait for it.
+The same for other work of a site that two must not do at once: putting flows together, telling findings. A lock beside the database, held for seconds and over several transactions; readers never wait for it.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from oathward.core.db import direct, read
 
 
 @contextmanager
-def alone(engine: Engine, site: str) -> Iterator[None]:
-    """Hold the inventory of a site; waits for whoever does."""
-    named = int.from_bytes(sha256(f"endpoints|{site}".encode()).digest()[:8], "big", signed=True)
+def alone(engine: Engine, site: str, what: str = "endpoints") -> Iterator[None]:
+    """Hold the inventory of a site, or other work of it; waits for whoever does."""
+    named = int.from_bytes(sha256(f"{what}|{site}".encode()).digest()[:8], "big", signed=True)
     if engine.dialect.name != "sqlite":
         with read(engine) as db:
             direct(db, "SELECT pg_advisory_xact_lock(?)", (named,))
             yield
         return
-    fd = os.open(f"{engine.url.database}.endpoints.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
+    fd = os.open(f"{engine.url.database}.{what}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o660)
     try:
         fcntl.flock(fd, fcntl.LOCK_EX)
         yield

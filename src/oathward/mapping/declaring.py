@@ -63,6 +63,15 @@ def of_links(bundle: Bundle, here: Spans = (), names: Names | None = None) -> It
         )
 
 
+def hosts_of(bundle: Bundle | None, rows: Iterable[ConnectionRow]) -> set[str]:
+    """List the hosts that recipients and connections are declared by, lower case; addresses are none."""
+    found = {host for row in rows for host in row.hosts if not host.startswith("*.")}
+    for recipient in bundle.recipients.values() if bundle is not None else ():
+        where = place_of(recipient.kind, recipient.address)
+        found |= {where[0]} if where is not None else set()
+    return {host.lower() for host in found if _host(host, {})[1]}
+
+
 def place_of(kind: str, address: str) -> tuple[str, int] | None:
     """Give host and port of a recipient's address; None where it has none on a network."""
     if kind not in {"mllp", "mllps", "fhir"}:

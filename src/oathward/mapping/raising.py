@@ -1,4 +1,4 @@
-"""What was found as findings: differences of the map, and of firewalls' rules. Pure.
+"""What was found as findings: differences of the map, of firewalls' rules, and elements that nobody uses. Pure.
 
 Rules:
 - Telling is whole: what a telling no longer has is cleared (``findings.reconciling``). So at most ``FINDINGS_MAX`` are told, the gravest kinds
@@ -7,16 +7,24 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from oathward.core.finding import Raised
 from oathward.core.finding_kinds import KINDS
 from oathward.mapping.model import Compared, Difference
+from oathward.mapping.sending import Unused
 from oathward.network.rules.comparing import Comparison, SeenFlow
 
+if TYPE_CHECKING:
+    from oathward.inventory.model import Device
+
 FINDINGS_MAX = 5_000
-MAP, RULES = "map", "rules"
-"""Names of the two sources of findings."""
+MAP, RULES, ELEMENTS = "map", "rules", "elements"
+"""Names of the sources of findings."""
+
+_CLASSES_SHOWN = 8
 
 
 def of_map(compared: Compared) -> list[Raised]:
@@ -84,3 +92,29 @@ def of_rules(name: str, comparison: Comparison, declared: Iterable[SeenFlow] = (
             None,
             details,
         )
+
+
+def of_elements(rows: Iterable[Unused], devices: Mapping[str, Device]) -> list[Raised]:
+    """Give one finding for each model and type of message with elements that nobody uses, however many devices and messages.
+
+    Args:
+        devices: declared ones by id; who is not there, or says no model, stands for itself.
+    """
+    groups: dict[tuple[str, str, str], list[Unused]] = defaultdict(list)
+    for row in rows:
+        device = devices.get(row.device)
+        model = " ".join(filter(None, (device.make, device.model))) if device and device.model else ""
+        about = f"model:{model}" if model else f"device:{row.device}"
+        groups[about.casefold(), about, row.message_type].append(row)
+    found = []
+    for (key, about, message_type), same in sorted(groups.items()):
+        classes = sorted({cls for row in same for cls in row.classes})
+        shown = ", ".join(classes[:_CLASSES_SHOWN])
+        details: dict[str, str | int | float] = {
+            "message type": message_type,
+            "classes": shown + (f" and {more} more" if (more := len(classes) - _CLASSES_SHOWN) > 0 else ""),
+            "devices": len({row.device for row in same}),
+            "messages": sum(row.messages for row in same),
+        }
+        found.append(Raised("element.unused", f"{key}|{message_type}", about, None, details))
+    return found[:FINDINGS_MAX]

@@ -2,7 +2,7 @@
 
 Rules:
 - The conversations with the most bytes are looked at, ``CONVERSATIONS_MAX`` of them; where there are more, what is made of them says so.
-- Names of servers come from the flows of the last days; how long a certificate is valid, from what was seen of its endpoint.
+- Names of servers come from the flows of the last days, addresses of declared hosts from answers that sensors saw (``endpoints.leases``); how long a certificate is valid, from what was seen of its endpoint.
 - Nothing is written here but findings, by who asks for that (``tell``).
 """
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from oathward.core.db import read
-from oathward.endpoints import loading
+from oathward.endpoints import leases, loading
 from oathward.endpoints import views as endpoints
 from oathward.findings.reconciling import reconcile
 from oathward.governance import sql as register
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 CONVERSATIONS_MAX = 20_000
 NAMES_MAX = 100_000
+DAYS = 30
+"""Days back from the last flow that are told of."""
+
 _DAY_US = 86_400_000_000
 _NAMED_DAYS = 7
 _ENDS, _SHOWN = "certificate-ends", "client-certificate"
@@ -94,10 +97,12 @@ def declared(
     settings = site.settings
     here = _here((settings.mllp.host, settings.fhir.host))
     agreements = {row.id: row for row in register.agreements(db, site.site)}
-    doors = ((settings.mllp.port, False), (settings.mllp.tls_port, True))
-    found = [*declaring.of_links(bundle, here)] if bundle is not None else []
+    doors = ((settings.mllp.port, False), (settings.mllp.tls_port, True), (settings.fhir.port, True))
+    connections = register.connections(db, site.site)
+    names = leases.addresses_of(db, site.site, declaring.hosts_of(bundle, connections), now_us)
+    found = [*declaring.of_links(bundle, here, names)] if bundle is not None else []
     found += declaring.of_devices(devices, here, [(port, tls) for port, tls in doors if port > 0])
-    found += declaring.of_connections(register.connections(db, site.site), agreements, now_us)
+    found += declaring.of_connections(connections, agreements, now_us, names)
     return found
 
 
@@ -213,6 +218,7 @@ def _days(text: str, now_us: int) -> int | None:
 
 
 def read_living(site: Opened, bundle: Bundle | None, now_us: int, devices: Sequence[Device] = ()) -> Living:
-    """Read the whole map, as a telling of findings needs it."""
+    """Read the whole map of the last ``DAYS``, as a telling of findings needs it."""
     with read(site.engine) as db:
-        return living(db, site, bundle, now_us, devices=devices)
+        since_us = network.since(db, site.site, now_us, DAYS)
+        return living(db, site, bundle, now_us, since_us=since_us, devices=devices)

@@ -76,11 +76,16 @@ def unused(found: Sending, bundle: Bundle) -> list[Unused]:
     return sorted(rows, key=lambda row: (-len(row.classes), row.device, row.message_type))
 
 
-def sending(site: Opened, since_us: int) -> Sending:
-    """Read what devices sent since a time, in blocks, each in a transaction of its own."""
+def sending(site: Opened, since_us: int, *, records_max: int = 2**62) -> Sending:
+    """Read what devices sent since a time, in blocks, each in a transaction of its own.
+
+    Args:
+        records_max: records of the ledger that are looked at, the last ones.
+    """
     found = Sending()
     with read(site.engine) as db:
         start, stop = decided.first_since(db, site.site, since_us), head(db, site.site).size
+    start = max(start, stop - records_max)
     for low in range(start, stop, _BLOCK):
         _block(site, low, min(stop, low + _BLOCK), since_us, found)
     return found

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from oathward.core.clock import micros
 from oathward.core.db import read, write
 from oathward.core.errors import OathwardError
-from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader
@@ -21,6 +20,7 @@ from oathward.network import actions, segments
 from oathward.network import views as network
 from oathward.network.model import ObservedSource
 from oathward.network.plan import Plan
+from oathward.observing import keeping
 from oathward.observing.report import Report, SourceReport
 from oathward.observing.storing import Endpoints, Groups
 
@@ -106,21 +106,10 @@ class Run:
         return found
 
     def tidy(self) -> None:
-        """Put segments together, and forget what is older than the settings say: counted from the last that was seen, so that old captures can be looked at."""
-        if self.dry:
-            return
-        site, kept = self.site, self.site.settings.network
-        with read(site.engine) as db:
-            read_to = {one.id: one.parts for one in network.sources(db, site.site, limit=100_000)}
-        for day in sorted(self._groups.days):
-            segments.put_together(
-                site.settings.data, day, uuid7(self.now_us() // 1_000), lambda id_: read_to.get(id_, 0)
-            )
-        self._groups.days.clear()
-        with read(site.engine) as db:
-            newest = min(self.now_us(), network.newest_us(db, site.site))
-        segments.forget(site.settings.data, newest - kept.flow_days * DAY_US)
-        actions.forget(site.engine, site.site, newest - kept.total_days * DAY_US)
+        """Keep house, where anything was stored."""
+        if not self.dry:
+            keeping.tidy(self.site, sorted(self._groups.days))
+            self._groups.days.clear()
 
     def _file(self, one: reading.Found) -> SourceReport:
         found = SourceReport(one.name, "read")

@@ -1,11 +1,20 @@
 """The map as it is read from the tables, told as findings, and cleared again."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
 from tests.unit.governance.office import NOW, SITE
 from tests.unit.mapping.seeding import seed
 
+from oathward.core.clock import from_micros
 from oathward.core.db import read, write
-from oathward.mapping import reading
-from oathward.mapping.model import Listed
+from oathward.discovery.model import Fact, Mark, MarkKind, Statement
+from oathward.endpoints import actions, leases
+from oathward.inventory.model import Device
+from oathward.mapping import reading, telling
+from oathward.mapping.model import DeclaredKind, Listed
+from oathward.network.rules import spans
 
 DICOM = ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 5000, "dicom", "", {"patient.name": 4})
 OUT = ("10.1.0.6", "ward", "203.0.113.7", "external", 443, "ssl", "TLSv1.2", {})
@@ -45,3 +54,68 @@ def test_a_part_never_says_that_something_was_not_seen(office):
     assert {one.client for one in whole.observed} == {"10.1.0.5", "10.1.0.6"}
     ends, lines = reading.ends_and_lines(whole)
     assert ({end.zone for end in ends}, len(lines)) == ({"ward", "enterprise", "external"}, 2)
+
+
+@pytest.fixture
+def clocked(office):
+    """The office's site, with a clock that goes on when it is told to."""
+    site = SimpleNamespace(**vars(office.site), now_us=NOW)
+    site.clock = SimpleNamespace(now=lambda: from_micros(site.now_us))
+    return site
+
+
+def test_all_is_told_by_itself_and_told_again_only_counts(office, clocked):
+    seed(office.engine, SITE, [DICOM, OUT], NOW)
+    first = telling.tell_all(clocked)
+    assert first.opened > 2
+    clocked.now_us += 1
+    again = telling.tell_all(clocked)
+    assert (again.opened, again.reopened, again.cleared, again.again) == (0, 0, 0, first.opened)
+    with write(office.engine) as db:
+        db.exec_driver_sql("DELETE FROM flow_conversation")
+    clocked.now_us += 1
+    assert telling.tell_all(clocked).cleared == first.opened
+
+
+def test_devices_are_declared_to_speak_to_the_door_of_fhir(office):
+    settings = replace(office.settings, fhir=replace(office.settings.fhir, host="10.9.0.1", port=2578))
+    site = SimpleNamespace(**vars(office.site) | {"settings": settings})
+    device = Device("app-1", addresses=frozenset({"10.1.0.5"}))
+    with read(office.engine) as db:
+        found = reading.declared(db, site, None, NOW, [device])
+    doors = {one.id: (one.servers, one.tls) for one in found if one.kind is DeclaredKind.GATEWAY}
+    assert doors["app-1:2578"] == (spans.joined([spans.address_span("10.9.0.1")]), True)
+
+
+HOUR = 3_600_000_000
+
+
+def said(source, name, address, at_us=NOW - HOUR):
+    return Statement(at_us, source, "main", (Mark(MarkKind.ADDRESS, address),), (Fact("host", name, 0.5),))
+
+
+def test_a_host_stands_for_the_address_that_a_name_server_answered_never_for_who_calls_itself_so(office):
+    statements = [said("pcap.dns", "ehr.example", "10.2.0.9"), said("pcap.dhcp", "ehr.example", "10.66.6.6")]
+    actions.take(office.engine, SITE, statements, NOW, "p-ann")
+    with read(office.engine) as db:
+        assert leases.addresses_of(db, SITE, {"ehr.example"}, NOW) == {"ehr.example": {"10.2.0.9"}}
+        assert leases.addresses_of(db, SITE, {"ehr.example"}, NOW + 31 * 24 * HOUR) == {}
+        assert leases.addresses_of(db, SITE, {"other.example"}, NOW) == {}
+
+
+def test_a_recipients_host_is_declared_by_the_address_that_was_seen_for_it(office):
+    recipient = office.bundle.recipients["ehr"]
+    host, port = "ehr-1.example", 2575
+    recipient = replace(recipient, kind="mllp", address=f"{host}:{port}")
+    bundle = replace(office.bundle, recipients=office.bundle.recipients | {"ehr": recipient})
+    seed(office.engine, SITE, [("10.1.0.5", "ward", "10.2.0.9", "enterprise", port, "hl7", "", {})], NOW)
+
+    def lists():
+        found = reading.read_living(office.site, bundle, NOW).compared
+        return {one.kind for one in found.differences}, set(found.matched.values())
+
+    assert "flow.undeclared" in lists()[0]
+    actions.take(office.engine, SITE, [said("zeek.dns", "EHR-1.example", "10.2.0.9")], NOW, "p-ann")
+    kinds_now, declared = lists()
+    assert "flow.undeclared" not in kinds_now
+    assert {one.partition(":")[0] for one in declared} == {"link"}

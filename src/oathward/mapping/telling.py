@@ -1,0 +1,63 @@
+"""Telling by itself: all that the living picture finds becomes findings, after each run and at the ``app`` process's own times.
+
+Rules:
+- What is told: what differs on the map, what is wrong with imported rules, elements that nobody uses. Each is told whole: what is gone is cleared.
+- One telling of a site at a time; told again with nothing changed, it only counts.
+- Bounded: ``reading.CONVERSATIONS_MAX`` conversations, ``RECORDS_MAX`` records, ``raising.FINDINGS_MAX`` findings of each source.
+
+Deliberately absent: when (``observe`` and the ``app`` process say so).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from oathward.activation import load_active
+from oathward.core.clock import micros
+from oathward.core.db import read
+from oathward.endpoints.alone import alone
+from oathward.findings.model import Told
+from oathward.findings.reconciling import reconcile
+from oathward.inventory import views as inventory
+from oathward.mapping import raising, reading, sending
+
+if TYPE_CHECKING:
+    from oathward.inventory.model import Device
+    from oathward.policy.bundle import Bundle
+    from oathward.vault.opened import Opened
+
+RECORDS_MAX = 100_000
+"""Records of the ledger in which elements are looked for."""
+
+_DAY_US = 86_400_000_000
+_ELEMENT_DAYS = 30
+
+
+def tell_all(site: Opened) -> Told:
+    """Tell all that is found now; gives how many are new, were there, are back, and are gone."""
+    with alone(site.engine, site.site, "telling"):
+        now_us = micros(site.clock.now())
+        bundle, devices = bundle_of(site), devices_of(site)
+        found = reading.read_living(site, bundle, now_us, devices)
+        told = reading.tell(site, found, now_us)
+        return told + _tell_elements(site, bundle, devices, now_us)
+
+
+def bundle_of(site: Opened) -> Bundle | None:
+    """Give the bundle in force; None where there is none."""
+    with read(site.engine) as db:
+        active = load_active(db, site.site, site.authority, site.seen)
+    return active.bundle if active is not None else None
+
+
+def devices_of(site: Opened) -> list[Device]:
+    """Give the declared devices."""
+    with read(site.engine) as db:
+        return [view.device for view in inventory.devices(db, site.site, site.authority, site.seen)]
+
+
+def _tell_elements(site: Opened, bundle: Bundle | None, devices: list[Device], now_us: int) -> Told:
+    found = sending.sending(site, now_us - _ELEMENT_DAYS * _DAY_US, records_max=RECORDS_MAX)
+    rows = sending.unused(found, bundle) if bundle is not None else []
+    seen = raising.of_elements(rows, {one.id: one for one in devices})
+    return reconcile(site.engine, site.site, raising.ELEMENTS, seen, site.settings.findings, now_us)
