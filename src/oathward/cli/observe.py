@@ -195,7 +195,9 @@ def _listen(run: Run, address: str) -> None:
                 continue
             with connection:
                 connection.setblocking(True)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # the next one waits behind it
+                connection.setsockopt(
+                    socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
+                )  # the next one waits behind it
                 current.append(connection)
                 if not stopped():
                     run.stream(connection.fileno(), "eve.json")
