@@ -1,0 +1,131 @@
+"""``oathward observe``, ``flows`` and ``network``: what was read, who spoke with whom, where that is by the plan; no cell that a spreadsheet runs."""
+
+import csv
+import io
+import json
+
+import pytest
+
+from oathward.cli.main import run
+
+T = 1_790_000_000
+
+
+def flow(n, server="10.2.0.9", **more):
+    said = {
+        "ts": T + n,
+        "uid": f"C{n}",
+        "id.orig_h": "10.1.0.1",
+        "id.orig_p": 1_024,
+        "id.resp_h": server,
+        "id.resp_p": 2_575,
+    }
+    return (
+        json.dumps(
+            said
+            | {"proto": "tcp", "orig_bytes": 5, "resp_bytes": 1, "conn_state": "SF", "service": "hl7"}
+            | more
+        )
+        + "\n"
+    )
+
+
+@pytest.fixture
+def go(data, capsys):
+    def call(*arguments):
+        code = run([*arguments, "--data", str(data)])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if "--json" in arguments and out.strip() else out or err
+
+    return call
+
+
+def test_the_first_morning(go, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "conn.log").write_text(flow(1) + flow(2, "8.8.8.8") + flow(3) + "{broken\n")
+    (tmp_path / "in" / "notes\x1b[2J.txt").write_text("hello")
+    code, dry = go("observe", str(tmp_path / "in"), "--dry-run", "--json")
+    assert (code, dry["flows"], dry["endpoints"]) == (0, 3, {})
+    code, told = go("observe", str(tmp_path / "in"))
+    assert code == 0
+    for words in (
+        "1 of 2 sources read: 3 flows",
+        "are of no format that is read here: notes",
+        "2 new",
+        "observation.broken",
+        "oathward flows top",
+    ):
+        assert words in told, words
+    assert "\x1b" not in told
+    assert go("observe", str(tmp_path / "in"), "--json")[1]["flows"] == 0
+    [inside, outside] = go("flows", "list", "--json")[1]["conversations"]
+    assert (inside["server"], inside["flows"], outside["server_zone"]) == ("10.2.0.9", 2, "external")
+    assert [
+        one["server"] for one in go("flows", "list", "--zone", "external", "--json")[1]["conversations"]
+    ] == ["8.8.8.8"]
+    assert go("flows", "list", "--service", "dicom")[1] == "None is as asked for.\n"
+    shown = go("flows", "show", inside["id"], "--json")[1]
+    assert (len(shown["hours"]), len(shown["flows_kept"])) == (1, 2)
+    assert go("flows", "show", "ff")[0] == 66
+    peers = go("flows", "top", inside["client_endpoint"], "--json")[1]["top"]
+    assert {(one["address"], one["asked"]) for one in peers} == {("10.2.0.9", True), ("8.8.8.8", True)}
+    [source] = go("network", "sources", "--json")[1]["sources"]
+    assert (source["flows"], source["refused"], source["finished"]) == (3, 1, True)
+
+
+def test_the_plan_says_where_it_is(go, tmp_path):
+    log, plan = tmp_path / "conn.log", tmp_path / "plan.csv"
+    log.write_text(flow(1))
+    go("observe", str(log))
+    plan.write_text("network,zone,unit\n10.1.0.0/16,clinical,ICU\n10.2.0.0/16,nowhere\n")
+    code, told = go("network", "plan", "import", str(plan))
+    assert (code, "line 3" in told, "nothing is imported" in told) == (1, True, True)
+    plan.write_text(
+        "network,zone,unit\n10.1.0.0/16,clinical,ICU\n10.1.0.0/24,clinical,ED\n10.2.0.0/16,enterprise,\n"
+    )
+    assert "lies inside 10.1.0.0/16" in go("network", "plan", "check", str(plan))[1]
+    assert go("flows", "top", "--json")[1]["top"][0]["client_zone"] == "unplanned"
+    assert go("network", "plan", "import", str(plan), "--json")[1]["placed_anew"] == 1
+    assert [go("flows", "top", "--json")[1]["top"][0][f"{side}_zone"] for side in ("client", "server")] == [
+        "clinical",
+        "enterprise",
+    ]
+    assert go("network", "plan", "show", "10.1.0.7", "--json")[1]["unit"] == "ED"
+
+
+def test_a_csv_has_no_cell_that_a_spreadsheet_runs(go, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(flow(1, service="=cmd|' /C calc'!A0"))
+    go("observe", str(log))
+    for command in (("list", "--csv"), ("export",)):
+        rows = list(csv.DictReader(io.StringIO(go("flows", *command)[1])))
+        assert len(rows) == 1
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in rows[0].values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("x", "--udp", "127.0.0.1:1"),
+        ("--udp", "nowhere"),
+        ("--udp", "127.0.0.1:0"),
+        ("--follow", "--live", "lo"),
+        ("/nowhere",),
+    ],
+)
+def test_what_cannot_be_meant_is_told(go, arguments):
+    code, told = go("observe", *arguments)
+    assert code in {65, 66}
+    assert told.startswith("error[")
+
+
+def test_what_differs_is_a_finding_after_a_run_without_being_asked_for(go, tmp_path):
+    log = tmp_path / "conn.log"
+    log.write_text(flow(1) + flow(2, "8.8.8.8"))
+    assert go("observe", str(log), "--dry-run", "--json")[1]["findings_told"] is None
+    told = go("observe", str(log), "--json")[1]["findings_told"]
+    assert told["opened"] >= 2
+    listed = go("findings", "list", "--json")[1]["findings"]
+    assert {"connection.unregistered", "flow.undeclared"} <= {one["kind"] for one in listed}
+    assert go("observe", str(log), "--json")[1]["findings_told"]["opened"] == 0
