@@ -37,6 +37,18 @@ def worker():
     made.end()
 
 
+def test_a_worker_is_confined_and_has_nothing_of_ours(worker, monkeypatch):
+    """As the system tells it of the process itself: filtered, bounded, without our environment or terminal."""
+    monkeypatch.setenv("OATHWARD_PLANTED", "a secret")
+    assert worker.ask({"op": "known", "words": {}}) == {"known": 0}
+    process = worker._process.pid
+    of = Path("/proc") / str(process)
+    assert "\nSeccomp:\t2\n" in (of / "status").read_text()
+    assert str(BEGUN["memory_bytes_max"]) in (of / "limits").read_text()
+    assert b"PLANTED" not in (of / "environ").read_bytes()
+    assert os.getsid(process) == process
+
+
 def test_who_waits_for_a_worker_that_is_stopped_waits_no_longer(worker):
     assert worker.ask({"op": "known", "words": {}}) == {"known": 0}
     os.kill(worker._process.pid, signal.SIGSTOP)  # it says nothing for ever

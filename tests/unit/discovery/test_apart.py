@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -87,6 +88,18 @@ for name, act in {"read": lambda: open("/etc/passwd"), "write": lambda: open("/t
         [sys.executable, "-c", text], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.stdout, done.returncode) == ("", 0), done.stderr
+
+
+def test_the_reader_of_a_source_is_confined_and_has_nothing_of_ours(reader, monkeypatch):
+    """As the system tells it of the process itself: filtered, bounded, without our environment, terminal or folder."""
+    monkeypatch.setenv("OATHWARD_PLANTED", "a secret")
+    process = reader(line(1).encode())._process.pid
+    of = Path("/proc") / str(process)
+    assert "\nSeccomp:\t2\n" in (of / "status").read_text()
+    assert str(LIMITS["memory_bytes_max"]) in (of / "limits").read_text()
+    assert b"PATH=" in (of / "environ").read_bytes()
+    assert b"PLANTED" not in (of / "environ").read_bytes()
+    assert (os.getsid(process), os.readlink(of / "cwd")) == (process, "/")
 
 
 def test_one_that_ends_is_told(reader, monkeypatch):
@@ -176,6 +189,13 @@ def test_a_word_that_cannot_be_ends_it(parent_of, head):
         one._seen(one._receive(5.0))
 
 
+def test_more_flows_than_a_part_has_are_not_waited_for(parent_of):
+    one = parent_of(told(flows=apart.FLOWS_BYTES_MAX + 1), data=b"the first of many")
+    with pytest.raises(ReaderError, match="cannot be"):
+        one._seen(one._receive(5.0))
+    assert one._socket.recv(17) == b"the first of many"
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -209,6 +229,7 @@ def test_flows_that_cannot_be_kept_are_counted_and_names_are_printable():
     said = apart._statement([5, "s", "r", "", marks, [], []])
     assert said.marks[0].value.isprintable()
     assert len(said.marks[0].value) <= 200
+    assert len(apart._statement([5, "s", "r", "", [["host", "x"]] * 1_000, [], []]).marks) == 64
     assert apart._clear(
         [5, "r", "a", "b", "tcp", 1, "hl7", {"patient.name": 1, "a patient's name": 4}]
     ).classes == {"patient.name": 1}

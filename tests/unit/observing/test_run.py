@@ -208,6 +208,26 @@ def test_after_a_crash_it_goes_on_and_counts_nothing_twice(site, tmp_path, monke
     assert kept(site) == (count + 2, count + 2)
 
 
+def test_after_a_crash_groups_may_be_cut_elsewhere(site, tmp_path, monkeypatch):
+    """A group of two days was written and its totals were not; read again, the second day comes with a later group."""
+    log = tmp_path / "conn.log"
+    days = [line(n, ts=T + n % 9_000) for n in range(45_000)] + [
+        line(n, ts=T + n + 86_400) for n in range(99)
+    ]
+    log.write_text("".join(days))
+
+    def stop(*_):
+        raise StorageError("database", "stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "store", stop)
+        with pytest.raises(StorageError):
+            go(site, log)
+    monkeypatch.setattr(runs, "GROUP_FLOWS", 1)
+    go(site, log)
+    assert kept(site) == (45_099, 45_099)
+
+
 def test_a_capture_that_was_written_just_now_is_read_to_its_last_byte(site, tmp_path):
     """Only lines are held back; a capture has none."""
     ip = bytes.fromhex("4500001c000000004011000000000000")[:12] + bytes([10, 1, 0, 1, 10, 2, 0, 9])

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.discovery.lists import cmms, vendor
+from oathward.discovery.lists.lines import LINE_BYTES_MAX, Lines
 from oathward.discovery.lists.mapping import Column, ColumnMap
 from oathward.discovery.lists.opening import sources
 from oathward.discovery.lists.proposing import propose
@@ -164,6 +165,30 @@ def test_each_file_of_a_zip_is_a_list(monkeypatch):
     assert last[1].file == "two.csv"
     ends_with(packed(two)[:-30], Reason.TRUNCATED)
     ends_with(packed(two).replace(b"PK\x01\x02", b"PK\x01\x09"), Reason.MESSAGE_UNDECODABLE)
+
+
+def test_an_archive_of_too_many_files_is_refused_before_one_is_read(monkeypatch):
+    some = [(f"{number}.csv", (HEADER + "1,,,,\n").encode()) for number in range(4)]
+    assert len(read(packed(*some))) == 4
+    monkeypatch.setattr("oathward.discovery.lists.opening.MEMBERS_MAX", 3)
+    ends_with(packed(*some), Reason.LIMIT_EXCEEDED)
+    monkeypatch.setattr("oathward.discovery.lists.opening.MEMBERS_MAX", 4)
+    monkeypatch.setattr("oathward.discovery.lists.opening.DIRECTORY_BYTES_MAX", 50)
+    ends_with(packed(*some), Reason.LIMIT_EXCEEDED)
+
+
+def test_names_inside_an_archive_are_printable_and_short():
+    odd = "one\x1b[2J" + "x" * 200 + ".csv"
+    [found] = read(packed((odd, (HEADER + "1,,,,\n").encode())))
+    assert found.file.isprintable()
+    assert len(found.file) == 100
+
+
+def test_a_line_without_end_is_cut_and_the_next_is_read():
+    [source] = sources("x.csv", io.BytesIO(b"a" * (3 * LINE_BYTES_MAX) + b"\nb\n"))
+    lines = Lines(source)
+    assert [len(line) for line in lines] == [LINE_BYTES_MAX + 1, 2]
+    assert [(one.line, one.reason) for one in lines.faults] == [(1, Reason.LIMIT_EXCEEDED)]
 
 
 def test_a_long_list_is_streamed():
