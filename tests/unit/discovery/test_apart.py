@@ -99,7 +99,7 @@ def test_the_reader_of_a_source_is_confined_and_has_nothing_of_ours(reader, monk
     assert str(LIMITS["memory_bytes_max"]) in (of / "limits").read_text()
     assert b"PATH=" in (of / "environ").read_bytes()
     assert b"PLANTED" not in (of / "environ").read_bytes()
-    assert (os.getsid(process), os.readlink(of / "cwd")) == (process, "/")
+    assert (os.getsid(process), (of / "cwd").readlink()) == (process, Path("/"))
 
 
 def test_one_that_ends_is_told(reader, monkeypatch):
