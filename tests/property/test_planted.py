@@ -1,11 +1,12 @@
 """A planted identifier never appears where it may not: outgoing messages, database, bodies, records, status, errors."""
 
 import logging
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.gate import gate_of, opener_of
+from tests.gate import USES_MAX, Afresh, gate_of, opener_of
 from tests.site import Site, bundle, local
 from tests.wire import found_in
 
@@ -27,10 +28,10 @@ ALLOW = (
 )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
+@contextmanager
+def made(folder):
     """A gateway in this process with one link that may carry identity and one that may not."""
-    site = Site.make(tmp_path_factory.mktemp("s"))
+    site = Site.make(folder)
     files = bundle({"ehr": "mllp://127.0.0.1:9"}, extra={"links/vendor-cloud.toml": TELEMETRY})
     files["policies/links.cedar"] += ALLOW
     site.activate(files)
@@ -40,10 +41,24 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Such a gateway, for all tests of a file."""
+    with made(tmp_path_factory.mktemp("s")) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
 def opener(world):
     """What the courier opens deliveries with."""
     site, _ = world
     return opener_of(site)
+
+
+@pytest.fixture(scope="module")
+def worlds(world, opener, tmp_path_factory):
+    """The same for an example at a time, another after each hundred."""
+    with Afresh((*world, opener), lambda: made(tmp_path_factory.mktemp("s"))) as worlds:
+        yield worlds
 
 
 words = st.text(alphabet="bcdfghjklmnpqrstvwxz", min_size=7, max_size=12).map(lambda s: f"Zq{s}y")
@@ -103,8 +118,8 @@ def message(places, word, number, control_id, code):
     code=st.sampled_from(["ORU^R01^ORU_R01", "ADT^A08^ADT_A01", "ORU^R40^ORU_R40"]),
     broken=st.sampled_from([b"", b"MSH", b"PID|"]),
 )
-def test_a_planted_identifier_never_appears(world, opener, places, word, number, control_id, code, broken):
-    site, gate = world
+def test_a_planted_identifier_never_appears(worlds, places, word, number, control_id, code, broken):
+    site, gate, opener = worlds.next()
     raw = message(places, word, number, control_id, code)
     if broken:
         raw = raw.replace(broken, b"X", 1)
@@ -128,6 +143,31 @@ def test_the_search_itself_finds_what_is_there(world):
     """The reverse: what may stand on disk is found by the same search."""
     site, _ = world
     assert found_in(site.folder, [b"mon-1", b"mon-never"]) == [b"mon-1"]
+
+
+def test_the_search_finds_what_was_there_what_came_later_and_what_lies_over_the_seam(tmp_path):
+    """A file that grows between two looks is searched as a whole at each."""
+    file = tmp_path / "a.seg"
+    file.write_bytes(b"Zqold..Zqse")
+    wanted = [b"Zqnew", b"Zqold", b"Zqseam"]
+    assert found_in(tmp_path, wanted) == [b"Zqold"]
+    with file.open("ab") as at_its_end:
+        at_its_end.write(b"am..Zqnew")
+    assert found_in(tmp_path, wanted) == wanted
+
+
+def test_after_a_hundred_examples_another_site_is_searched(worlds):
+    """Its gate serves, what stands in it is found, and each before it has been searched after its own last example."""
+    first, *_ = worlds.next()
+    sites = [worlds.next()[0] for _ in range(USES_MAX)]
+    assert sites[-1].folder != first.folder
+    site, gate, _ = worlds.next()
+    assert site is sites[-1]
+    for prepared in arrive(
+        gate, message({"PID-3", "PV1-3", "PV1-7"}, "Zqanother", "1", 78, "ADT^A08^ADT_A01"), PEER
+    ):
+        commit_group(gate, [prepared])
+    assert found_in(site.folder, [at_work("Zqanother").encode()])
 
 
 def test_an_internal_error_is_quarantined_without_its_text(world, monkeypatch, caplog):

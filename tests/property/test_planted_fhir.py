@@ -2,12 +2,13 @@
 
 import copy
 import json
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.gate import gate_of, opener_of
+from tests.gate import Afresh, gate_of, opener_of
 from tests.property.test_planted import message as hl7_message
 from tests.property.test_planted import numbers, words
 from tests.site import LINK, RECIPIENT, Site, bundle
@@ -38,10 +39,10 @@ REGISTRY = (
 )
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
+@contextmanager
+def made(folder):
     """A gateway in this process: a care link and a registry, both of which speak FHIR."""
-    site = Site.make(tmp_path_factory.mktemp("s"))
+    site = Site.make(folder)
     files = bundle(dict.fromkeys(("ehr", "registry"), "mllp://127.0.0.1:9"))
     for name in ("ehr", "registry"):
         text = RECIPIENT.format(id=name, address="https://localhost:9/fhir") + TLS
@@ -62,10 +63,24 @@ def world(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Such a gateway, for all tests of a file."""
+    with made(tmp_path_factory.mktemp("s")) as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
 def opener(world):
     """What the courier opens deliveries with."""
     site, _ = world
     return opener_of(site)
+
+
+@pytest.fixture(scope="module")
+def worlds(world, opener, tmp_path_factory):
+    """The same for an example at a time, another after each hundred."""
+    with Afresh((*world, opener), lambda: made(tmp_path_factory.mktemp("s"))) as worlds:
+        yield worlds
 
 
 OURS = 10**9
@@ -172,8 +187,8 @@ def look(site, gate, opener, prepared, secrets, what):
     number=numbers,
     key=st.integers(0, 10**9 - 1),
 )
-def test_what_came_as_fhir_leaves_nothing_of_it(world, opener, places, word, number, key):
-    site, gate = world
+def test_what_came_as_fhir_leaves_nothing_of_it(worlds, places, word, number, key):
+    site, gate, opener = worlds.next()
     arrival = Arrival(uuid7(), request(places, word, number, key), HUB, gate.now_us(), FHIR)
     prepared = handle(gate, arrival)
     secrets = [word.encode(), word.upper().encode(), number.encode()]
@@ -188,9 +203,9 @@ def test_what_came_as_fhir_leaves_nothing_of_it(world, opener, places, word, num
     control_id=st.integers(0, 10**9 - 1),
     code=st.sampled_from(["ORU^R01^ORU_R01", "ADT^A08^ADT_A01"]),
 )  # fmt: skip
-def test_what_came_as_hl7v2_and_leaves_as_fhir_neither(world, opener, places, word, number, control_id, code):
+def test_what_came_as_hl7v2_and_leaves_as_fhir_neither(worlds, places, word, number, control_id, code):
     """The hub is believed about stays: the staff number of who attends (PV1-7.1) is kept, by which they are found to care."""
-    site, gate = world
+    site, gate, opener = worlds.next()
     raw = hl7_message(places, word, number, control_id, code)
     prepared = handle(gate, Arrival(uuid7(), raw, HUB, gate.now_us(), HL7V2))
     secrets = [word.encode(), word.upper().encode(), number.encode()]
