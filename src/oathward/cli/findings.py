@@ -7,14 +7,15 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.output import DataOption, JsonOption, emit, one_of, plain_text
-from oathward.cli.permitted import sees_people, who_may
+from oathward.cli.output import say as told
+from oathward.cli.permitted import may, sees_people, who_may
 from oathward.core.clock import from_micros, iso
 from oathward.core.finding import BY_SOURCE
 from oathward.core.finding_kinds import KINDS, Severity
@@ -63,6 +64,7 @@ def list_(  # noqa: PLR0913  one parameter an option
     from oathward.core.errors import InputError
     from oathward.core.finding import State
     from oathward.core.reasons import Reason
+    from oathward.endpoints import views as endpoints
     from oathward.findings import model, views
 
     one_of("--state", state, (*State, ANY), "state")
@@ -80,13 +82,15 @@ def list_(  # noqa: PLR0913  one parameter an option
         at_us = now_us(site)
         with read(site.engine) as db:
             found = views.listed(db, site.site, wanted, at_us, limit=limit)
+            abouts = [row.about for row in found.rows]
+            names = endpoints.called(db, site.site, abouts) if may(site, person, "inventory.see") else {}
 
     def human() -> None:
         for row in found.rows:
             now = row.standing
             late = " overdue" if now.overdue(at_us) else ""
-            print(
-                f"{row.id}  {now.severity:<9}  due {_day(now.due_us)}{late}  {row.kind}  {row.about or '-'}"
+            told(
+                f"{row.id}  {now.severity:<9}  due {_day(now.due_us)}{late}  {row.kind}  {names.get(row.about, row.about) or '-'}"
                 f"  {_whose(row.owner, who, sees=sees) or 'nobody'}"
             )
         print(f"{len(found.rows)} listed{', there are more' if found.after else ''}.")
@@ -107,6 +111,7 @@ def show(
 ) -> None:
     """Show one: what is the matter, what to do, its clock, what happened."""
     from oathward.core.db import read
+    from oathward.endpoints import views as endpoints
     from oathward.findings import views
 
     with opened(data) as site:
@@ -115,25 +120,28 @@ def show(
         with read(site.engine) as db:
             row = views.one(db, site.site, finding, at_us)
             history = views.steps(db, site.site, row.id)
+            abouts = [row.about, *map(str, row.details.values())]
+            names = endpoints.called(db, site.site, abouts) if may(site, person, "inventory.see") else {}
     known = KINDS.get(row.kind)
-    told = {"what": known.what, "remedy": known.remedy} if known else {"what": row.kind, "remedy": ""}
+    means = {"what": known.what, "remedy": known.remedy} if known else {"what": row.kind, "remedy": ""}
     steps = [_step(one, who, sees=sees) for one in history]
 
     def human() -> None:
         now = row.standing
         print(f"{row.id}: {known.title if known else row.kind}, {now.severity}, {now.state}")
-        print(f"  {told['what']}")
-        print(f"  about {row.about or '-'}, raised by {row.source} as {row.kind}, seen {row.count} times")
+        print(f"  {means['what']}")
+        times = "once" if row.count == 1 else f"{row.count:,} times"
+        told(f"  about {_about(row.about, names)}, raised by {row.source} as {row.kind}, seen {times}")
         late = " (overdue)" if now.overdue(at_us) else ""
         print(f"  due {_day(now.due_us)}{late}, given to {_whose(row.owner, who, sees=sees) or 'nobody'}")
         for name, value in sorted(row.details.items()):
-            print(f"  {name}: {value}")
-        print(f"What to do: {told['remedy']}")
+            told(f"  {name}: {_about(str(value), names)}")
+        print(f"What to do: {means['remedy']}")
         for one in steps:
             words = " ".join(str(one[name]) for name in ("step", "about", "until", "why") if one[name])
             print(f"{one['at']} {one['by']}: {words}")
 
-    value = _plain(row, at_us, who, sees=sees) | told | {"history": steps}
+    value = _plain(row, at_us, who, sees=sees) | means | {"history": steps}
     emit(value, as_json=as_json, human=human)
 
 
@@ -252,6 +260,11 @@ def _say(outcome: Outcome, words: str, *, as_json: bool) -> None:
             print(f"Left, for how they stand does not allow it: {' '.join(outcome.left)}")
 
     emit({"done": outcome.done, "left": outcome.left}, as_json=as_json, human=human)
+
+
+def _about(text: str, names: Mapping[str, str]) -> str:
+    """Name what a finding is about, with its id behind."""
+    return f"{names[text]} ({text})" if text in names else text or "-"
 
 
 def _whose(owner: str, who: str, *, sees: bool) -> str:

@@ -122,7 +122,7 @@ class _Wanted(NamedTuple):
 def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool, dry: bool) -> None:
     from oathward.discovery.lists.mapping import read as read_mapping
     from oathward.discovery.lists.reading import How
-    from oathward.observing import listed
+    from oathward.observing import identities, listed
 
     columns = read_mapping(read_bytes(wanted.mapping)) if wanted.mapping else None
     name = wanted.format or (columns.list if columns else "")
@@ -135,6 +135,8 @@ def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool
         )
         source, found = _read(wanted.files, name, how, stack)
         outcome = listed.take(site.engine, site.site, found, how, source, by=by, now_us=at_us, dry=dry)
+        if not dry:
+            identities.tell(site)
     report = outcome.report
     if report.counts["refused"] and not (report.counts["rows"] or outcome.products or outcome.models):
         one = report.refused[0]
@@ -309,7 +311,9 @@ def _tell(outcome: Outcome, *, dry: bool) -> None:
     if report.counts["refused"]:
         _tell_refused(report)
     if outcome.conflicts:
-        print(f"{len(outcome.conflicts)} identities are claimed twice.")
+        count = len(outcome.conflicts)
+        words = "1 identity is" if count == 1 else f"{count:,} identities are"
+        print(f"{words} claimed twice: oathward findings list --kind identity.claimed-twice")
     print("Nothing was changed." if dry else "Taken.")
 
 

@@ -55,10 +55,12 @@ def merge(
 ) -> None:
     """Say that two endpoints are one device; `undo` takes it back."""
     from oathward.endpoints import deciding
+    from oathward.observing import identities
 
     with opened(data) as site:
         by = who_may(site, person, "inventory.change")
         id_ = deciding.merge(site.engine, site.site, into, other, by=by, reason=why, now_us=now_us(site))
+        identities.tell(site)
     done = f"{other} is part of {into} now. To take it back: oathward inventory undo {id_} --why …"
     emit({"merge": id_, "into": into, "other": other}, as_json=as_json, human=lambda: told(done))
 
@@ -79,6 +81,7 @@ def split(
     from oathward.core.errors import InputError
     from oathward.core.reasons import Reason
     from oathward.endpoints import deciding, views
+    from oathward.observing import identities
 
     with opened(data) as site:
         by = who_may(site, person, "inventory.change")
@@ -91,11 +94,12 @@ def split(
             if f"{mark.kind.value}={mark.value}" in marks
         ]
         if len({f"{kind.value}={value}" for kind, _, value in keys}) < len(set(marks)):
-            why_not = "the endpoint has no such mark: `oathward inventory show` has them, written KIND=VALUE"
+            why_not = "the endpoint has no such mark: `oathward inventory show` has them, as KIND=VALUE"
             raise InputError("marks", why_not, reason=Reason.NOT_FOUND)
         new, id_ = deciding.split(
             site.engine, site.site, endpoint, keys, by=by, reason=why, now_us=now_us(site)
         )
+        identities.tell(site)
     done = f"{new} has them now. To take it back: oathward inventory undo {id_} --why …"
     emit({"split": id_, "from": endpoint, "new": new}, as_json=as_json, human=lambda: told(done))
 
@@ -109,8 +113,10 @@ def undo(
 ) -> None:
     """Take a merge or a split back, a rule's too."""
     from oathward.endpoints import deciding
+    from oathward.observing import identities
 
     with opened(data) as site:
         by = who_may(site, person, "inventory.change")
         deciding.undo(site.engine, site.site, merge, by=by, reason=why, now_us=now_us(site))
+        identities.tell(site)
     emit({"undone": merge}, as_json=as_json, human=lambda: told("Taken back."))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from oathward.cli.asking import PersonOption, opened
+from oathward.cli.asking import PersonOption, now_us, opened
 from oathward.cli.output import DataOption, JsonOption, emit, minute, plain_text, say
 from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
@@ -40,6 +40,16 @@ def list_(  # noqa: PLR0913  one parameter an option
     undeclared: Annotated[
         bool, typer.Option("--undeclared", help="Only those that nobody declared.")
     ] = False,
+    silent: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=3_650,
+            metavar="DAYS",
+            help="Only those not heard for so many days up to the last flow that was seen, or never.",
+            show_default=False,
+        ),
+    ] = 0,
     limit: Annotated[int, typer.Option(min=1, max=500, help="At most this many.")] = 100,
     after: Annotated[str, typer.Option(callback=plain_text, help="`after` of the answer before.")] = "",
     person: PersonOption = None,
@@ -50,6 +60,7 @@ def list_(  # noqa: PLR0913  one parameter an option
     from oathward.core.db import read
     from oathward.endpoints import views
     from oathward.endpoints.model import Filters
+    from oathward.network import views as network
 
     wanted = Filters(
         search=search,
@@ -61,14 +72,26 @@ def list_(  # noqa: PLR0913  one parameter an option
     with opened(data) as site:
         who_may(site, person, "inventory.see")
         with read(site.engine) as db:
+            if silent:
+                until_us = network.since(db, site.site, now_us(site), silent)
+                wanted = dataclasses.replace(wanted, until_us=until_us)
             found = views.page(db, site.site, wanted, after=after, limit=limit, facets=False)
 
     def human() -> None:
+        if not found.total and wanted == Filters():
+            say(
+                "Nothing was seen yet: oathward observe PATH reads what sensors wrote, oathward inventory import FILE a list."
+            )
+            return
+        if found.rows:
+            say(
+                "id                                    name  type  make and model  unit  declared  last heard (UTC)"
+            )
         for row in found.rows:
             what = " ".join(filter(None, (row.make, row.model))) or "unknown"
             marks = ", in conflict" if row.conflicts else ""
             say(
-                f"{row.id}  {row.name or row.address or row.mac or '-'}  {row.type or 'unknown'}  {what}"
+                f"{row.id}  {row.title or '-'}  {row.type or 'unknown'}  {what}"
                 f"  {row.unit or '-'}  {'declared as ' + row.device if row.device else 'undeclared'}{marks}"
                 f"  {_heard(row.last_us)}"
             )
@@ -106,7 +129,7 @@ def _print(found: Whole) -> None:
     from oathward.endpoints.attributes import ATTRIBUTES
 
     row = found.row
-    say(f"{row.name or row.address or row.mac or row.id}  {row.type or 'type unknown'}")
+    say(f"{row.title or row.id}  {row.type or 'type unknown'}")
     say(f"  declared as {row.device}" if row.device else "  nobody declared it")
     if row.merged:
         say(f"  became part of {row.merged}")
@@ -127,7 +150,7 @@ def _print(found: Whole) -> None:
         (
             "what tells it from others",
             [
-                f"{mark.kind.value} {mark.value}{f' in {scope}' if scope else ''}"
+                f"{mark.kind.value}={mark.value}{f' in {scope}' if scope else ''}"
                 f"{', speaks for others' if held.fronts else ''}{', replaced' if held.ended_us else ''}"
                 for mark, scope, held in found.marks
             ],

@@ -114,7 +114,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         else:
             _paths(run, paths or [], follow=follow)
         run.tidy()
-        raised = living.raise_findings()
+        raised = 0 if dry_run else living.raise_findings()
         told = None if dry_run else telling.tell_all(site)
         report = run.report
     value = _plain(report, realm=where, dry=dry_run) | {

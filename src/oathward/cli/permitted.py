@@ -111,8 +111,13 @@ def _cares(site: Opened, person: str, subject: str) -> bool:
 
 def sees_people(site: Opened, person: str | None) -> bool:
     """Say whether somebody who may see people asks: who is named by number or address is found for them alone."""
+    return may(site, person, "people.see")
+
+
+def may(site: Opened, person: str | None, action: str) -> bool:
+    """Say whether who asks may do this too, for what a command shows beside the rest."""
     try:
-        who_may(site, person, "people.see")
+        who_may(site, person, action)
     except (InputError, KeeperError):  # policies do not permit it, or nobody is signed in
         return False
     return True

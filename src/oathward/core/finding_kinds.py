@@ -45,8 +45,8 @@ class FindingKind:
 KINDS: Mapping[str, FindingKind] = {
     "identity.claimed-twice": FindingKind(
         "One identity claimed twice",
-        "two network cards claimed one serial number, UDI or certificate at the same time: one of them is not what it says, or a list has a mistake",
-        "go and look which of the two is the device; say in the inventory that they are one, or take the other off the network",
+        "one serial number, UDI, certificate, network card or name was claimed by two at the same time: one of them is not what it says, or a list has a mistake",
+        "go and look which of the two is the device; then say in the inventory that they are one, or which marks are another device's, or take the other off the network",
         Severity.SERIOUS,
     ),
     "flow.undeclared": FindingKind(

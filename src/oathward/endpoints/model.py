@@ -66,6 +66,12 @@ class EndpointRow:
     tag: str = ""
     care: str = ""
 
+    @property
+    def title(self) -> str:
+        """What people call it: its name, else what else they may know of it; empty where that is nothing."""
+        known = self.name.rstrip("|") or self.address or self.mac
+        return known or (f"tag {self.tag}" if self.tag else f"serial {self.serial}" if self.serial else "")
+
 
 @dataclass(slots=True)
 class Held:

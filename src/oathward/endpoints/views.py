@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
@@ -45,6 +45,8 @@ PAGE_MAX = 500
 FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
 FACET_VALUES_MAX = 50
 _OF_ONE_MAX = 500
+ABOUT = "endpoint:"
+"""What a finding that is about an endpoint has before its id."""
 _COLUMNS = frozenset(EndpointRow.__dataclass_fields__)
 _MARKS = frozenset(kind.value for kind in MarkKind)
 _ROWS = [endpoint.c[name] for name in EndpointRow.__dataclass_fields__]
@@ -111,6 +113,13 @@ def one(db: Connection, site: str, id_: str) -> Whole | None:
     )
 
 
+def open_conflicts(db: Connection, site: str, *, limit: int) -> list[ConflictRow]:
+    """List conflicts of identity that nobody settled, the last seen first."""
+    table = endpoint_conflict.c
+    query = _columns(endpoint_conflict).where(table.site == site, table.closed_us == 0)
+    return [ConflictRow(*row) for row in db.execute(query.order_by(table.last_us.desc()).limit(limit))]
+
+
 def holders(db: Connection, site: str, asked: pl.DataFrame) -> pl.DataFrame:
     """Say for many addresses which endpoint held each in an hour.
 
@@ -168,6 +177,13 @@ def parts_of(db: Connection, site: str, id_: str) -> list[str]:
 def names(db: Connection, site: str, ids: list[str]) -> dict[str, EndpointRow]:
     """Read endpoints by their ids, for lists of other things."""
     return rows_of(db, site, ids)
+
+
+def called(db: Connection, site: str, about: Iterable[str]) -> dict[str, str]:
+    """Give what the endpoints are called that findings are about: ``endpoint:ID`` -> title."""
+    ids = sorted({one.removeprefix(ABOUT) for one in about if one.startswith(ABOUT)})
+    words = {id_: row.title for id_, row in rows_of(db, site, ids).items()}
+    return {f"{ABOUT}{id_}": name for id_, name in words.items() if name}
 
 
 def _is_plain(wanted: Filters) -> bool:

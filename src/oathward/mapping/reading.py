@@ -143,7 +143,7 @@ def ends_and_lines(found: Living) -> tuple[list[End], list[Line]]:
         ):
             row = found.rows.get(id_)
             key = id_ or f"{one.realm}|{address}"
-            words = (row.name or row.address if row else "") or address
+            words = (row.name.rstrip("|") if row else "") or address
             model = " ".join(filter(None, (row.make, row.model or row.type))) if row else ""
             ends.setdefault(key, End(key, words, zone, row.unit if row else "", model))
             pair.append(key)

@@ -7,21 +7,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from oathward.core.clock import micros
-from oathward.core.db import GROUP_ROWS_MAX, read, write
-from oathward.core.finding import Raised
+from oathward.core.db import read
 from oathward.discovery.model import Statement
 from oathward.endpoints import actions, views
-from oathward.findings import actions as findings
+from oathward.observing import identities
 
 if TYPE_CHECKING:
     import polars as pl
 
     from oathward.endpoints.model import ConflictRow
     from oathward.vault.opened import Opened
-
-
-SOURCE = "inventory"
-"""Which part raises findings of identities."""
 
 
 class Living:
@@ -45,23 +40,9 @@ class Living:
             return views.holders(db, self._site.site, asked)
 
     def raise_findings(self) -> int:
-        """Raise a finding for each identity that is claimed twice; gives how many are new or back."""
-        site, new = self._site, 0
-        raised = [
-            Raised(
-                one.kind,
-                one.id,
-                f"endpoint:{one.endpoint}",
-                details={"mark": one.mark, "other": one.other, "times": one.times},
-            )
-            for one in self._conflicts.values()
-        ]
-        for start in range(0, len(raised), GROUP_ROWS_MAX):
-            some, now_us = raised[start : start + GROUP_ROWS_MAX], micros(site.clock.now())
-            with write(site.engine) as db:
-                told = findings.raise_(db, site.site, SOURCE, some, site.settings.findings, now_us)
-            new += told.opened + told.reopened
-        return new
+        """Tell findings of identities that are claimed twice; gives how many are new or back."""
+        told = identities.tell(self._site)
+        return told.opened + told.reopened
 
     def counts(self) -> dict[str, int]:
         """Say what became of statements."""

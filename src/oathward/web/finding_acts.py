@@ -16,11 +16,14 @@ from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.finding import end_of
 from oathward.core.reasons import Reason
+from oathward.endpoints import views as endpoints
 from oathward.findings import actions
 from oathward.findings.model import NOBODY, Filters, Outcome
 from oathward.people import views as people
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from oathward.web.view import View
 
 SOMEBODY = "somebody"
@@ -69,6 +72,11 @@ def place_of(about: str) -> str:
     kind, _, id_ = about.partition(":")
     safe = id_.isascii() and id_.replace("-", "").replace(".", "").replace("_", "").isalnum()
     return PLACES[kind] + id_ if kind in PLACES and safe else ""
+
+
+def names(db: Connection, view: View, about: Iterable[str]) -> dict[str, str]:
+    """Give what the endpoints are called that findings are about, to who may see endpoints."""
+    return endpoints.called(db, view.site.site, about) if view.may("inventory.see") else {}
 
 
 def mine(view: View, wanted: Filters) -> Filters:

@@ -13,6 +13,7 @@ from oathward.core.reasons import Reason
 from oathward.discovery.model import MarkKind
 from oathward.endpoints import deciding
 from oathward.endpoints.saying import checked
+from oathward.observing import identities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,7 @@ def join(view: View, into: str, other: str) -> None:
     _acts(view)
     by, reason = view.person, view.reason()
     deciding.merge(view.site.engine, view.site.site, into, other, by=by, reason=reason, now_us=view.now_us)
+    identities.tell(view.site)
 
 
 def part(view: View, id_: str, marks: Sequence[str]) -> str:
@@ -63,6 +65,7 @@ def part(view: View, id_: str, marks: Sequence[str]) -> str:
     new, _ = deciding.split(
         view.site.engine, view.site.site, id_, keys, by=by, reason=reason, now_us=view.now_us
     )
+    identities.tell(view.site)
     return new
 
 
@@ -75,6 +78,7 @@ def undo(view: View, merge: str) -> None:
     _acts(view)
     by, reason = view.person, view.reason()
     deciding.undo(view.site.engine, view.site.site, merge, by=by, reason=reason, now_us=view.now_us)
+    identities.tell(view.site)
 
 
 def _key(mark: str) -> Key:

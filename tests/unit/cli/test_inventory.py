@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tests.site import Site
 
 from oathward.app import build
 from oathward.cli.main import run
@@ -121,4 +122,30 @@ def test_what_a_list_alone_has_was_never_heard(data, go):
     [id_] = ids(go, "--where", "make=Corva")
     assert "never heard" in go("list", "--where", "make=Corva", plain=True)[1]
     assert "never heard" in go("show", id_, plain=True)[1]
+    assert "  tag N-77  " in go("list", "--where", "make=Corva", plain=True)[1]
     assert go("show", id_)[1]["endpoint"]["last"] is None
+
+
+def test_what_was_not_heard_for_days_is_asked_for(data, go):
+    site = build(load(data), "admin")
+    now_us = micros(site.clock.now())
+    old = Statement(
+        now_us - 8 * 86_400_000_000,
+        "zeek",
+        "main",
+        (Mark(MarkKind.MAC, "00:1b:63:00:00:77"),),
+        (Fact("make", "Velo", 1.0),),
+    )
+    take(site.engine, site.site, [old], now_us, "test")
+    site.keeper.close()
+    site.engine.dispose()
+    [id_] = ids(go, "--where", "make=Velo")
+    assert id_ in ids(go, "--silent", "7")
+    assert id_ not in ids(go, "--silent", "9")
+    assert go("list", "--silent", "7", "--where", "make=Acme")[1]["endpoints"] == []
+
+
+def test_an_empty_inventory_says_what_would_fill_it(tmp_path, capsys):
+    empty = Site.make(tmp_path / "s")
+    assert run(["inventory", "list", "--data", str(empty.settings.data)]) == 0
+    assert "oathward observe PATH" in capsys.readouterr().out

@@ -110,3 +110,31 @@ def test_what_was_taken_in_is_written_out(mapped, tmp_path):
         "m.json",
     )
     assert mapped("export", *model, code=66)["error"] == "not-found"
+
+
+def test_a_serial_that_two_of_a_list_have_is_a_finding_until_somebody_settles_it(
+    data, mapped, tmp_path, capsys
+):
+    def go(*arguments):
+        code = run([*arguments, "--json", "--data", str(data)])
+        said = capsys.readouterr()
+        assert code == 0, said.err
+        return json.loads(said.out)
+
+    claimed = ("findings", "list", "--kind", "identity.claimed-twice")
+    (tmp_path / "l.csv").write_text(LIST.replace("SN2", "SN1"))
+    mapped("reconcile", "l.csv", "--mapping", "m.toml")
+    assert go(*claimed)["findings"] == []
+    assert mapped("import", "l.csv", "--mapping", "m.toml")["conflicts"] == 1
+    [one] = go(*claimed)["findings"]
+    pair = [one["about"].removeprefix("endpoint:"), one["details"]["other"].removeprefix("endpoint:")]
+    assert one["details"]["claimed"] == "serial"
+    assert sorted(pair) == sorted(row["id"] for row in go("inventory", "list", "--conflict")["endpoints"])
+    row = go("inventory", "show", pair[0])["endpoint"]
+    name = row["mac"] or f"tag {row['tag']}"
+    assert run(["findings", "show", one["id"], "--data", str(data)]) == 0
+    assert f"about {name} ({one['about']})" in capsys.readouterr().out
+    merge = go("inventory", "merge", *pair, "--why", "one device, two labels")["merge"]
+    assert go(*claimed)["findings"] == []
+    assert go("inventory", "list", "--conflict")["endpoints"] == []
+    go("inventory", "undo", merge, "--why", "two after all")

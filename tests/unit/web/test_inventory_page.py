@@ -96,6 +96,20 @@ def test_facets_and_search_stand_in_the_address(world):  # noqa: F811  the fixtu
     assert officer.get("/inventory?show=nonsense&lifecycle=%00").status_code == 200
 
 
+def test_what_was_not_heard_for_a_week_is_a_filter(world):  # noqa: F811  the fixture
+    day_us = 24 * HOUR_US
+    seen(world, said(1, world=world), said(2, ago_us=8 * day_us, world=world))
+    officer = viewer(world, "p-privacy")
+    both, week = (ids(officer.get(f"/inventory{asked}").text) for asked in ("", "?silent=7"))
+    assert len(both) == 2
+    assert week == both[1:]
+    assert (
+        ids(officer.get("/inventory?silent=30").text)
+        == ids(officer.get("/inventory?silent=never").text)
+        == []
+    )
+
+
 def test_pages_miss_none(world):  # noqa: F811  the fixture
     seen(world, *(said(n, ago_us=n * 1_000_000, world=world) for n in range(ROWS + 7)))
     officer, address, found = viewer(world, "p-privacy"), "/inventory", []
@@ -315,10 +329,15 @@ def test_findings_of_an_endpoint_stand_on_its_page(world):  # noqa: F811  the fi
     [id_] = ids(engineer.get("/inventory").text)
     with write(world.gate.engine) as db:
         now_us = micros(world.gate.clock.now())
-        one = Raised("identity.claimed-twice", "x", f"endpoint:{id_}")
+        one = Raised("identity.claimed-twice", "x", f"endpoint:{id_}", details={"other": f"endpoint:{id_}"})
         raise_(db, world.gate.site, "observing", [one], Findings(), now_us)
     text = engineer.get(f"/inventory/{id_}").text
     assert KINDS["identity.claimed-twice"].title in text
+    name = re.search(r"<h1>([^<]*?)\s*<", text)[1]
+    finding = re.search(r'href="(/findings/[^"]+)"', text)[1]
+    for address, times in (("/findings", 1), (finding, 2)):
+        found = engineer.get(address).text
+        assert found.count(f'<a href="/inventory/{id_}">{name}</a>') == times, found
 
 
 def spoken(world, endpoint, hours):  # noqa: F811  the fixture

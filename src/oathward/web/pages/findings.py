@@ -119,6 +119,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
             found = views.listed(db, site.site, wanted, view.now_us, limit=ROWS)
         facets = views.facets(db, site.site, wanted, view.now_us)
         stored = saved_views.of(view, db, "/findings")
+        names = acts.names(db, view, (row.about for row in found.rows))
     owners = (
         {row.owner for row in found.rows} | {one for one in facets.owners if one != NOBODY} | {wanted.owner}
     )
@@ -139,6 +140,7 @@ def _listed(view: View, *, wrong: str = "", status: int = 200) -> Response:
         latest=_day(view, DAYS_MAX - 1),
         left=view.number("left"),
         levels=LEVELS,
+        names=names,
         nobody=NOBODY,
         place_of=acts.place_of,
         saved=stored,
@@ -158,6 +160,7 @@ def _one(view: View, *, wrong: str = "", status: int = 200) -> Response:
     with read(site.engine) as db:
         found = views.one(db, site.site, view.part("finding")[:64], view.now_us)
         history = views.steps(db, site.site, found.id)
+        names = acts.names(db, view, (found.about, *map(str, found.details.values())))
     ids = {found.owner, found.by, *(row.by for row in history), *(row.about for row in history)}
     return view.page(
         "finding.html",
@@ -171,7 +174,8 @@ def _one(view: View, *, wrong: str = "", status: int = 200) -> Response:
         kind=KINDS.get(found.kind),
         latest=_day(view, DAYS_MAX - 1),
         levels=LEVELS,
-        place=acts.place_of(found.about),
+        names=names,
+        place_of=acts.place_of,
         stands=STANDS,
         today=_day(view, 0),
         who=acts.who(view),

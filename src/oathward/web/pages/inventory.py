@@ -10,6 +10,7 @@ Rules:
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -70,6 +71,16 @@ SHOWS = {
     "declared": "Declared",
     "conflict": "In conflict",
 }
+SILENT = {
+    "": "Any time",
+    "1": "Not for a day",
+    "7": "Not for a week",
+    "30": "Not for 30 days",
+    "90": "Not for 90 days",
+    "never": "Never",
+}
+"""When endpoints were last heard, in days up to the last flow that was seen: where a sensor fell silent not all devices did."""
+
 GROUPS = {
     "identity": "What it is",
     "software": "What runs on it",
@@ -83,7 +94,11 @@ GROUPS = {
 def show(view: View, *, wrong: str = "") -> Response:
     """List endpoints."""
     wanted = _wanted(view)
+    silent = view.asked("silent", known=SILENT)
     with read(view.site.engine) as db:
+        if silent:
+            asked_us = 1 if silent == "never" else network.since(db, view.site.site, view.now_us, int(silent))
+            wanted = replace(wanted, until_us=asked_us)
         found = views.page(db, view.site.site, wanted, after=view.asked("after"), limit=ROWS)
         span = network.span(db, view.site.site)
         stored = saved_views.of(view, db, "/inventory")
@@ -101,6 +116,8 @@ def show(view: View, *, wrong: str = "") -> Response:
         search=view.asked("search"),
         shown=view.asked("show", known=SHOWS),
         shows=SHOWS,
+        silent=silent,
+        silents=SILENT,
         span=span,
         types=TYPES,
         unknown=UNKNOWN,
