@@ -88,7 +88,7 @@ def measured(folder: Path, devices: int, asked: int) -> dict[str, Any]:
     return result
 
 
-def fill(engine: Any, devices: int, chance: random.Random) -> dict[str, int]:
+def fill(engine: Any, devices: int, chance: random.Random, site: str = SITE) -> dict[str, int]:
     """Write conversations, totals and use of so many devices."""
     servers = max(20, devices // 50)
     rows: list[tuple[Any, ...]] = []
@@ -111,7 +111,7 @@ def fill(engine: Any, devices: int, chance: random.Random) -> dict[str, int]:
             sums = Sums(HOURS, HOURS, 0, size, size // 3, HOURS * 4, HOURS * 3)
             rows.append(
                 (
-                    SITE,
+                    site,
                     actions.conversation_id(key),
                     *key,
                     chance.choice(ZONES[:4]),
@@ -128,13 +128,13 @@ def fill(engine: Any, devices: int, chance: random.Random) -> dict[str, int]:
     put(
         engine,
         sql.flow_total,
-        ((SITE, row[1], T + hour * HOUR_US, *one) for row in rows for hour in range(HOURS)),
+        ((site, row[1], T + hour * HOUR_US, *one) for row in rows for hour in range(HOURS)),
     )
     ends = sorted({row[4] for row in rows} | {row[6] for row in rows})
     put(
         engine,
         sql.flow_use,
-        ((SITE, end, T + hour * HOUR_US, 10, 1_000, 300) for end in ends for hour in range(HOURS)),
+        ((site, end, T + hour * HOUR_US, 10, 1_000, 300) for end in ends for hour in range(HOURS)),
     )
     return {"conversations": len(rows), "totals": len(rows) * HOURS, "flows": len(rows) * HOURS}
 

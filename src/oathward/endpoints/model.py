@@ -207,7 +207,9 @@ class Filters:
 
     Args:
         search: part of a name, address, MAC, serial, tag, make or model, whatever its case. equal: attribute -> value. unknown: attributes that
-            nobody says anything of. ended: retired and merged ones too.
+            nobody says anything of. ended: retired and merged ones too. never_heard: a list alone has them. unlisted: heard, and no list has them.
+        disagree: sources say different things of them. new_since_us: heard for the first time since. support_before: the support of
+            their operating system ended before that day, ISO 8601.
     """
 
     search: str = ""
@@ -219,6 +221,26 @@ class Filters:
     since_us: int = 0
     until_us: int = 0
     ended: bool = False
+    never_heard: bool = False
+    unlisted: bool = False
+    disagree: bool = False
+    new_since_us: int = 0
+    support_before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How many endpoints there are, retired ones aside, and how many of them are what ``Filters`` of the same name ask for."""
+
+    total: int = 0
+    declared: int = 0
+    conflict: int = 0
+    new: int = 0
+    never_heard: int = 0
+    unlisted: int = 0
+    in_use: int = 0
+    disagree: int = 0
+    unsupported: int = 0
 
 
 @dataclass(frozen=True, slots=True)

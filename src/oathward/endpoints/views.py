@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
 
 from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints.attributes import show
+from oathward.endpoints.care import Care
 from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, lease_of, marks_of, rows_of
 from oathward.endpoints.model import (
     ConflictRow,
@@ -25,6 +26,7 @@ from oathward.endpoints.model import (
     MergeRow,
     Page,
     RelationRow,
+    Summary,
     Whole,
 )
 from oathward.endpoints.picture import HOLD_US, HOUR_US
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 PAGE_MAX = 500
 FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
 FACET_VALUES_MAX = 50
+IN_USE = Care.IN_USE.value
 _OF_ONE_MAX = 500
 ABOUT = "endpoint:"
 """What a finding that is about an endpoint has before its id."""
@@ -165,6 +168,26 @@ def children(db: Connection, site: str, id_: str) -> list[EndpointRow]:
     return [EndpointRow(*row) for row in db.execute(query.order_by(endpoint.c.id).limit(_OF_ONE_MAX))]
 
 
+def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summary:
+    """Count endpoints for first pages, retired ones aside.
+
+    Args:
+        today: ISO 8601; support that ended before counts.
+    """
+    table = endpoint.c
+    where = _where(site, Filters())
+    parts = (
+        *(table.device != "", table.conflicts > 0, table.first_us >= new_since_us, table.last_us == 0),
+        *((table.tag == "") & (table.last_us > 0), table.care == IN_USE),
+    )
+    sums = [func.coalesce(func.sum(case((part, 1), else_=0)), 0) for part in parts]
+    row = db.execute(select(func.count(), *sums).select_from(endpoint).where(*where)).one()
+    more = [
+        _count(db, [*where, table.id.in_(some)]) for some in (_disagreeing(site), _unsupported(site, today))
+    ]
+    return Summary(*map(int, row), *more)
+
+
 def parts_of(db: Connection, site: str, id_: str) -> list[str]:
     """Name the endpoints that became part of one: what they did before stands under their own ids."""
     table = endpoint_merge.c
@@ -205,10 +228,28 @@ def _where(site: str, wanted: Filters) -> list[ColumnElement[bool]]:
         (wanted.declared, table.device != ""),
         (wanted.since_us, table.last_us >= wanted.since_us),
         (wanted.until_us, table.last_us < wanted.until_us),
+        (wanted.never_heard, table.last_us == 0),
+        (wanted.unlisted, (table.tag == "") & (table.last_us > 0)),
+        (wanted.new_since_us, table.first_us >= wanted.new_since_us),
+        (wanted.disagree, table.id.in_(_disagreeing(site))),
+        (wanted.support_before, table.id.in_(_unsupported(site, wanted.support_before))),
     ):
         if said:
             where.append(condition)
     return where
+
+
+def _disagreeing(site: str) -> Select[Any]:
+    """Name endpoints of which sources say different things that weigh nearly the same."""
+    said = endpoint_attribute.c
+    return select(said.endpoint).where(said.site == site, said.conflict == 1).distinct()
+
+
+def _unsupported(site: str, before: str) -> Select[Any]:
+    """Name endpoints whose operating system's support ended before a day."""
+    said = endpoint_attribute.c
+    ended = (said.attribute == "os-end", said.shown == 1, said.value > "", said.value < before)
+    return select(said.endpoint).where(said.site == site, *ended).distinct()
 
 
 def _equal(name: str, value: str) -> ColumnElement[bool]:

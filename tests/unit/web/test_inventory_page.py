@@ -415,8 +415,8 @@ def test_the_first_page_counts_what_matters_and_leads_there(world):  # noqa: F81
     text = engineer.get("/").text
     for words in (
         "2 endpoints",
-        "2 nobody declared",
-        "1 of unknown type",
+        "<b>2</b><small>nobody declared",
+        "<b>1</b><small>of unknown type",
         "infusion pump",
         "/inventory?type=infusion-pump",
     ):

@@ -1,4 +1,4 @@
-"""What is there: endpoints by type, how many nobody declared, whose identity is in conflict, of which nobody knows what they are."""
+"""What is there: endpoints by type, which are in use, new, unknown, undeclared or in conflict, and where lists and sensors differ."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from oathward.endpoints import views
 from oathward.endpoints.model import Filters
 from oathward.endpoints.types import TYPES
 from oathward.web.card import Card
+from oathward.web.pages.inventory import NEW_US
 
 if TYPE_CHECKING:
     from oathward.web.view import View
@@ -25,13 +26,12 @@ def values(view: View) -> Mapping[str, Any] | None:
         found = views.page(db, site, Filters(), limit=1)
         if not found.total:
             return None
-        asked = {"undeclared": Filters(undeclared=True), "conflict": Filters(conflict=True)}
-        counts = {name: views.page(db, site, one, limit=1, facets=False).total for name, one in asked.items()}
+        counts = views.summary(db, site, new_since_us=view.now_us - NEW_US, today=f"{view.now:%Y-%m-%d}")
     types = dict(found.facets.get("type", {}))
     unknown = types.pop("", 0)
     most = sorted(types.items(), key=lambda one: (-one[1], one[0]))[:TYPES_MAX]
     named = [(word, TYPES[word].words if word in TYPES else word, count) for word, count in most]
-    return {"total": found.total, "unknown": unknown, "types": named, **counts}
+    return {"total": found.total, "unknown": unknown, "types": named, "counts": counts}
 
 
 CARD = Card(

@@ -70,6 +70,12 @@ SHOWS = {
     "undeclared": "Nobody declared",
     "declared": "Declared",
     "conflict": "In conflict",
+    "in-use": "In use for a patient now",
+    "new": "New this week",
+    "unlisted": "Heard, on no list",
+    "never-heard": "On a list, never heard",
+    "disagree": "Sources disagree",
+    "unsupported": "Support has ended",
 }
 SILENT = {
     "": "Any time",
@@ -80,6 +86,8 @@ SILENT = {
     "never": "Never",
 }
 """When endpoints were last heard, in days up to the last flow that was seen: where a sensor fell silent not all devices did."""
+NEW_US = 7 * 86_400_000_000
+"""Who was heard first within this is new."""
 
 GROUPS = {
     "identity": "What it is",
@@ -209,14 +217,20 @@ def _words(error: InputError) -> str:
 def _wanted(view: View) -> Filters:
     asked = {name: view.asked(name) for name in FACETS}
     shown = view.asked("show", known=SHOWS)
+    equal = {name: value for name, value in asked.items() if value and value != UNKNOWN}
     return Filters(
         search=view.asked("search"),
-        equal={name: value for name, value in asked.items() if value and value != UNKNOWN},
+        equal=equal | ({"care": views.IN_USE} if shown == "in-use" else {}),
         unknown=frozenset(name for name, value in asked.items() if value == UNKNOWN),
         conflict=shown == "conflict",
         undeclared=shown == "undeclared",
         declared=shown == "declared",
         ended=asked["lifecycle"] == Lifecycle.RETIRED.value,
+        never_heard=shown == "never-heard",
+        unlisted=shown == "unlisted",
+        disagree=shown == "disagree",
+        new_since_us=view.now_us - NEW_US if shown == "new" else 0,
+        support_before=f"{view.now:%Y-%m-%d}" if shown == "unsupported" else "",
     )
 
 
