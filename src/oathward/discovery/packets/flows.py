@@ -49,18 +49,24 @@ EVICTED_SHARE = 8
 """One of so many flows goes where the table is full."""
 
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_record = Struct("<LLL16x3sxBB2xHxB2x12s4s4xBB").unpack_from
+_record = Struct("<LLL16x3sxBB2xHxB2x12s4s4xH").unpack_from
 """Of a record of pcap: seconds, fraction, bytes kept; of its packet: type and version, two bytes of its length, fragment (bytes swapped),
-protocol, key, sequence number, offset, flags."""
+protocol, key, sequence number, offset and flags (bytes swapped)."""
 
 _RECORD_BYTES, _RECORD_HEAD_BYTES = 64, 16
 _FRAGMENT_SWAPPED = 0xFF3F
 _IP_AT, _UDP_AT = 14, 42
 _tcp = Struct(">4xL4xBB").unpack_from
 _ports = Struct(">HH").unpack_from
+_number = Struct(">L").unpack
 _HEAD_BYTES = {TCP: 20, UDP: 8}
 _TCP_WORDS = 0x50
 _TCP_FRAME_BYTES, _TCP_BYTES, _UDP_BYTES = 54, 40, 28
+_USUAL_BYTES = {
+    flags << 8 | offset: offset >> 4 << 2 for flags in range(0, 256, 8) for offset in range(_TCP_WORDS, 256)
+}
+"""Offset and flags of a segment that neither begins nor ends a flow -> bytes of its header."""
+
 _IPV4_PLAIN = b"\x08\x00\x45"
 
 
@@ -102,12 +108,17 @@ class Flows:
         Args:
             parts: of a microsecond in a unit of the capture's time.
         """
-        record, tcp, udp = _record, self._tables[TCP].get, self._tables[UDP].get
+        record, tcp, udp, heads_bytes = (
+            _record,
+            self._tables[TCP].get,
+            self._tables[UDP].get,
+            _USUAL_BYTES.get,
+        )
         low_us, high_us, fraction_max = self._low_us, self._high_us, 1_000_000 * parts
-        end, last, taken, last_us = len(block), len(block) - _RECORD_BYTES, 0, 0
+        end, last, taken, last_us, second, second_us = len(block), len(block) - _RECORD_BYTES, 0, 0, -1, 0
         while at <= last:
-            seconds, fraction, kept, kind, size, less, fragment, protocol, key, number, offset, flags = (
-                record(block, at)
+            seconds, fraction, kept, kind, size, less, fragment, protocol, key, number, flags = record(
+                block, at
             )
             begin = at + _RECORD_HEAD_BYTES
             stop = begin + kept
@@ -119,29 +130,30 @@ class Flows:
                 or fraction >= fraction_max
             ):
                 break
-            us = seconds * 1_000_000 + (fraction if parts == 1 else fraction // parts)
+            if seconds != second:
+                second, second_us = seconds, seconds * 1_000_000
+            us = second_us + (fraction if parts == 1 else fraction // parts)
             if not low_us <= us < high_us:
                 break
             size = size << 8 | less
             if protocol == TCP:
-                if kept < _TCP_FRAME_BYTES or size < _TCP_BYTES or offset < _TCP_WORDS:
+                if kept < _TCP_FRAME_BYTES or size < _TCP_BYTES:
                     break
-                half = tcp(key)
-                if half is None or flags & 7:
+                header, half = heads_bytes(flags), tcp(key)
+                if header is None or half is None:
                     frame = block[begin:stop]
                     self._segment(frame, 34, _IP_AT + size, key, frame[6:12], frame[:6], "", us)
                 else:
-                    heads_bytes = 20 + (offset >> 4 << 2)
-                    if heads_bytes > size:
+                    header += 20
+                    if header > size:
                         break
                     half.packets += 1
                     half.last_us = us
-                    if size > heads_bytes:
-                        half.bytes += size - heads_bytes
+                    if size > header:
+                        half.bytes += size - header
                         if half.stream is not None:
                             begin += _IP_AT
-                            first = int.from_bytes(number, "big")
-                            half.payload(block, begin + heads_bytes, begin + size, stop, first, us)
+                            half.payload(block, begin + header, begin + size, stop, _number(number)[0], us)
             elif protocol == UDP:
                 if kept < _UDP_AT or size < _UDP_BYTES:
                     break
@@ -304,7 +316,8 @@ class Flows:
         table.pop(flow.key, None)
         table.pop(flow.back, None)
         self._flows.pop(id(flow), None)
-        flow.close()
+        if flow.protocol == TCP:
+            flow.close()
         self._give(flow)
         flow.forget()
 
@@ -351,10 +364,11 @@ def _begun(half: Half, following: int, *, asks: bool) -> None:
 
 def _first(half: Half, data: bytes, us: int) -> None:
     """Show the first datagram of a side to the heads; whoever knows it takes all of them."""
-    source, target = half.port, half.other.port
+    flow, source = half.flow, half.port
+    target = (flow.server if flow.client is half else flow.client).port
     for knows, taken, service in _takers():
         if knows(data, source, target):
-            half.flow.service = service
+            flow.service = service
             half.stream = taken
             taken(half, data, us)
             return

@@ -87,16 +87,24 @@ class Notes:
         self.names[address] = name
 
 
+@lru_cache(REMEMBERED_MAX // 4)
+def _text(value: bytes | str) -> str:
+    return printable(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
+
+
 def text(value: bytes | str) -> str:
     """Give a claim as text, as ``discovery.values`` keeps one."""
-    return printable(
-        value[: 4 * VALUE_LENGTH_MAX].decode("utf-8", "replace") if isinstance(value, bytes) else value
-    )
+    return _text(value[: 4 * VALUE_LENGTH_MAX])
+
+
+@lru_cache(REMEMBERED_MAX // 4)
+def _folded(value: bytes | str) -> str:
+    return host(text(value))
 
 
 def folded(value: bytes | str) -> str:
     """Give a name as names are compared."""
-    return host(text(value))
+    return _folded(value[: 4 * VALUE_LENGTH_MAX])
 
 
 @lru_cache(REMEMBERED_MAX)

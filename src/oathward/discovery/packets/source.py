@@ -13,7 +13,9 @@ from __future__ import annotations
 import zlib
 from typing import BinaryIO
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
+"""Few enough that a processor keeps them near while they are read."""
+
 GZIP = b"\x1f\x8b"
 _GZIP_BITS = 31
 

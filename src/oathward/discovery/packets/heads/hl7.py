@@ -21,6 +21,7 @@ from oathward.discovery.packets.conversation import Conversation, Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import HELD_BYTES_MAX, folded, text
 from oathward.discovery.udi import is_whole
+from oathward.protocols.hl7v2.escapes import USUAL
 from oathward.protocols.hl7v2.reader import Message, decode
 
 FRAME_BYTES_MAX = 1_048_576
@@ -152,7 +153,9 @@ def _profile(message: Message) -> str:
 
 
 def _text(message: Message, value: bytes) -> str:
-    return text(message.text(value).reveal()) if value else ""
+    if message.separators is USUAL and b"\\" not in value and value.isascii():
+        return text(value)
+    return text(message.text(value).reveal())
 
 
 def _equipment(half: Half, message: Message, us: int) -> None:
@@ -199,7 +202,8 @@ def _eui64(value: str) -> str:
 
 def _entity(message: Message, field: bytes, named: _Named) -> None:
     """Read an EI: an EUI-64, a UDI, or the number that its namespace gave."""
-    entity, space, universal, kind = (_text(message, message.part(field, n)) for n in (1, 2, 3, 4))
+    parts = (*field.split(bytes((message.separators.component,)), 4), b"", b"", b"")
+    entity, space, universal, kind = (_text(message, part) for part in parts[:4])
     eui64 = (_eui64(universal) or _eui64(entity)) if kind.upper() in ("EUI-64", "EUI64", "") else ""
     if eui64:
         named[Mark(MarkKind.EUI64, eui64),] = ()

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from struct import Struct
+from struct import Struct, unpack_from
 
 from oathward.core.reasons import Reason
 from oathward.discovery.model import Fact, Mark, MarkKind
@@ -33,6 +33,7 @@ _JA4_VERSIONS = {0x0300: "s3", 0x0301: "10", 0x0302: "11", 0x0303: "12", 0x0304:
 _TOLERANCE = frozenset(n << 8 | n for n in range(0x0A, 0x100, 0x10))
 _RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
 _record = Struct(">BHH").unpack_from
+_extension = Struct(">HH").unpack_from
 
 
 class _Side:
@@ -167,14 +168,15 @@ def _extensions(body: bytes, at: int) -> list[tuple[int, bytes]]:
     end = min(len(body), at + 2 + int.from_bytes(body[at : at + 2], "big"))
     at += 2
     while at + 4 <= end:
-        kind, size = int.from_bytes(body[at : at + 2], "big"), int.from_bytes(body[at + 2 : at + 4], "big")
-        found.append((kind, body[at + 4 : min(end, at + 4 + size)]))
+        kind, size = _extension(body, at)
         at += 4 + size
+        found.append((kind, body[at - size : at if at < end else end]))
     return found
 
 
 def _numbers(data: bytes) -> list[int]:
-    return [data[i] << 8 | data[i + 1] for i in range(0, len(data) - 1, 2)]
+    count = len(data) // 2
+    return list(unpack_from(f">{count}H", data))
 
 
 def _value(extensions: list[tuple[int, bytes]], kind: int) -> bytes:
