@@ -170,7 +170,7 @@ def _extensions(body: bytes, at: int) -> list[tuple[int, bytes]]:
     while at + 4 <= end:
         kind, size = _extension(body, at)
         at += 4 + size
-        found.append((kind, body[at - size : at if at < end else end]))
+        found.append((kind, body[at - size : min(end, at)]))
     return found
 
 
