@@ -42,7 +42,7 @@ COMMANDS: dict[str, dict[str, str]] = {
         "care": "Care: shifts and assignments, and the units messages name.",
         "patient": "Patients: find one, merges and undoing them, canaries.",
         "map": "Declared beside observed: zones and conduits, what differs, a picture.",
-        "rules": "Rules of firewalls and switches: read a list, compare it with the flows that were seen.",
+        "rules": "Rules of firewalls and switches: import them, compare them with the flows that were seen.",
         "trace": "Where a message or a patient's data went, and what something that was released came from.",
         "people": "People: list, import, show, leave; roles and services by two people; what to review.",
     },

@@ -227,7 +227,7 @@ DATA_SETS = (
     ),
     DataSet(
         "network",
-        "Who speaks with whom on the network, as sensors saw it; the plan of its addresses",
+        "Who speaks with whom on the network, as sensors saw it; the plan of its addresses, rules of firewalls",
         frozenset(
             {
                 *(
@@ -237,6 +237,7 @@ DATA_SETS = (
                     "clear_class",
                     "observed_source",
                     "network_plan",
+                    "network_ruleset",
                 ),
             }
         ),
@@ -244,7 +245,7 @@ DATA_SETS = (
         "addresses, services, counts by hour; counts of classes seen in clear text, never a value; single flows as files beside",
         lambda settings, _: (
             f"totals {settings.network.total_days} days ([network] total_days), single flows {settings.network.flow_days} days"
-            " ([network] flow_days); the plan until another is imported"
+            " ([network] flow_days); the plan and rules until others are imported"
         ),
     ),
     DataSet(

@@ -15,7 +15,7 @@ from oathward.core.finding import Raised
 from oathward.core.finding_kinds import KINDS
 from oathward.mapping.model import Compared, Difference
 from oathward.mapping.sending import Unused
-from oathward.network.rules.comparing import Comparison, SeenFlow
+from oathward.network.rules.comparing import Against, Comparison, SeenFlow
 
 if TYPE_CHECKING:
     from oathward.inventory.model import Device
@@ -74,24 +74,32 @@ def of_rules(name: str, comparison: Comparison, declared: Iterable[SeenFlow] = (
         yield Raised("rule.wider-than-flow", f"{name}|{wider.rule.place}", f"rules:{name}", None, details)
     wanted = {(one.client, one.server, one.transport, one.port) for one in declared}
     for against in comparison.against:
-        flow = against.flow
-        key = (flow.client, flow.server, flow.transport, flow.port)
-        details = {
-            "client": flow.client,
-            "server": flow.server,
-            "port": flow.port,
-            "transport": flow.transport,
-        }
-        details["by"] = ", ".join(rule.place for rule in against.rules[:3]) or "the policy at the end"
-        kind = "rule.forbids-flow" if key in wanted else "flow.undeclared"
-        details["what"] = "was answered, though the rules stop it"
-        yield Raised(
-            kind,
-            f"{name}|{flow.client}|{flow.server}|{flow.transport}/{flow.port}",
-            f"rules:{name}",
-            None,
-            details,
-        )
+        is_declared = _flow(against.flow) in wanted
+        kind = "rule.forbids-flow" if is_declared else "flow.undeclared"
+        yield _against(name, kind, against, "was answered, though the rules stop it")
+    for against in comparison.stopped:
+        if _flow(against.flow) in wanted:
+            yield _against(
+                name, "rule.forbids-flow", against, "was asked and never answered: the rules stop it"
+            )
+
+
+def _flow(flow: SeenFlow) -> tuple[str, str, str, int]:
+    return (flow.client, flow.server, flow.transport, flow.port)
+
+
+def _against(name: str, kind: str, one: Against, what: str) -> Raised:
+    flow = one.flow
+    details: dict[str, str | int | float] = {
+        "client": flow.client,
+        "server": flow.server,
+        "port": flow.port,
+        "transport": flow.transport,
+        "by": ", ".join(rule.place for rule in one.rules[:3]) or "the policy at the end",
+        "what": what,
+    }
+    key = f"{name}|{flow.client}|{flow.server}|{flow.transport}/{flow.port}"
+    return Raised(kind, key, f"rules:{name}", None, details)
 
 
 def of_elements(rows: Iterable[Unused], devices: Mapping[str, Device]) -> list[Raised]:

@@ -15,14 +15,17 @@ from typing import TYPE_CHECKING
 from oathward.activation import load_active
 from oathward.core.clock import micros
 from oathward.core.db import read
+from oathward.core.errors import InputError
 from oathward.endpoints.alone import alone
 from oathward.findings.model import Told
 from oathward.findings.reconciling import reconcile
 from oathward.inventory import views as inventory
-from oathward.mapping import raising, reading, sending
+from oathward.mapping import raising, reading, ruling, sending
+from oathward.network import views as network
 
 if TYPE_CHECKING:
     from oathward.inventory.model import Device
+    from oathward.mapping.reading import Living
     from oathward.policy.bundle import Bundle
     from oathward.vault.opened import Opened
 
@@ -40,7 +43,21 @@ def tell_all(site: Opened) -> Told:
         bundle, devices = bundle_of(site), devices_of(site)
         found = reading.read_living(site, bundle, now_us, devices)
         told = reading.tell(site, found, now_us)
+        told += _tell_rules(site, found, now_us)
         return told + _tell_elements(site, bundle, devices, now_us)
+
+
+def _tell_rules(site: Opened, found: Living, now_us: int) -> Told:
+    with read(site.engine) as db:
+        rows = network.rulesets(db, site.site)
+        since_us = network.since(db, site.site, now_us, reading.DAYS)
+    told = Told()
+    for row in rows:
+        try:
+            told += ruling.tell(site, row, found, (since_us, since_us + reading.DAYS * _DAY_US), now_us)
+        except InputError:  # of an older version, and not read any more: ``rules list`` says so
+            continue
+    return told
 
 
 def bundle_of(site: Opened) -> Bundle | None:

@@ -25,7 +25,7 @@ from oathward.core.reasons import Reason
 from oathward.ledger import Record, append
 from oathward.ledger import prepare as prepared_record
 from oathward.network import sql
-from oathward.network.model import ConversationKey, ObservedSource, PlanRow, Sums
+from oathward.network.model import ConversationKey, ObservedSource, PlanRow, RulesetRow, Sums
 from oathward.network.plan import Plan
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ FORGET_ROWS = 1_024
 """Rows that go in one transaction."""
 
 ZONE_ROWS = 256
+RULESETS_MAX = 500
+"""Devices whose rules are kept."""
+
 _SEPARATOR = "\x1f"
 
 
@@ -152,6 +155,32 @@ def import_plan(db: Connection, site: str, rows: Sequence[PlanRow], *, by: str, 
     digest = hashlib.sha256("\n".join(_SEPARATOR.join(row) for row in ordered).encode()).hexdigest()
     body = {"by": by, "networks": len(ordered), "sha256": digest, "zones": len({row.zone for row in ordered})}
     append(db, site, [prepared_record(Record("network.planned", body, now_us))])
+    return True
+
+
+def import_rules(db: Connection, site: str, row: RulesetRow) -> bool:
+    """Put rules of a device in place of those before; says whether they are others. The last call before commit.
+
+    Raises:
+        InputError: ``message.limit-exceeded``: ``RULESETS_MAX`` devices have rules here.
+    """
+    known = sql.rulesets(db, site)
+    before = next((one for one in known if one.name == row.name), None)
+    if before is not None and replace(before, at_us=row.at_us, by=row.by) == row:
+        return False
+    if before is None and len(known) >= RULESETS_MAX:
+        raise InputError("name", f"at most {RULESETS_MAX} devices", reason=Reason.LIMIT_EXCEEDED)
+    sql.put_ruleset(db, site, row)
+    body = {"by": row.by, "name": row.name, "rules": row.rules, "sha256": row.sha256}
+    append(db, site, [prepared_record(Record("rules.imported", body, row.at_us))])
+    return True
+
+
+def remove_rules(db: Connection, site: str, name: str, *, by: str, now_us: int) -> bool:
+    """Remove rules of a device; says whether there were any. The last call before commit."""
+    if not sql.drop_ruleset(db, site, name):
+        return False
+    append(db, site, [prepared_record(Record("rules.removed", {"by": by, "name": name}, now_us))])
     return True
 
 

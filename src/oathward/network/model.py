@@ -181,3 +181,24 @@ class ObservedSource:
     last_us: int
     updated_us: int
     finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RulesetRow:
+    """Rules of one firewall or switch as they were imported.
+
+    Args:
+        name: of the device, as the site calls it. by, at_us: who imported them, and when. sha256: of the file. rules: how many there are in it.
+        realm: of its addresses; empty: all. columns: of a CSV, field -> header; empty for nftables. interfaces: network -> the interface it stands behind.
+        content: the file as it was.
+    """
+
+    name: str
+    at_us: int
+    by: str
+    sha256: str
+    rules: int
+    realm: str
+    columns: dict[str, str]
+    interfaces: dict[str, str]
+    content: bytes

@@ -8,6 +8,7 @@
 | ``clear_class`` | classes of data seen in clear text in a conversation, as counts |
 | ``observed_source`` | which sources were read how far |
 | ``network_plan`` | networks with their segment, zone, unit, location |
+| ``network_ruleset`` | rules of firewalls and switches, as they were imported |
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -32,7 +34,7 @@ from sqlalchemy import (
 )
 
 from oathward.core.db import METADATA, for_dialect
-from oathward.network.model import ObservedSource, PlanRow, Sums
+from oathward.network.model import ObservedSource, PlanRow, RulesetRow, Sums
 
 KEY = (
     "realm",
@@ -127,6 +129,20 @@ network_plan = Table(
     Column("realm", Text, primary_key=True),
     Column("network", Text, primary_key=True),
     *(Column(name, Text, nullable=False) for name in ("zone", "segment", "unit", "location")),
+)
+network_ruleset = Table(
+    "network_ruleset",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("rules", BigInteger, nullable=False),
+    Column("realm", Text, nullable=False),
+    Column("columns", LargeBinary, nullable=False),
+    Column("interfaces", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 
@@ -224,6 +240,27 @@ def put_plan(db: Connection, site: str, rows: Sequence[PlanRow]) -> None:
         db.execute(insert(network_plan), [{"site": site, **row._asdict()} for row in rows])
 
 
+def put_ruleset(db: Connection, site: str, row: RulesetRow) -> None:
+    """Put rules in place of those of the same name."""
+    drop_ruleset(db, site, row.name)
+    said = {name: getattr(row, name) for name in RulesetRow.__slots__}
+    said |= {"columns": orjson.dumps(row.columns), "interfaces": orjson.dumps(row.interfaces)}
+    db.execute(insert(network_ruleset).values(site=site, **said))
+
+
+def drop_ruleset(db: Connection, site: str, name: str) -> int:
+    """Remove rules; gives how many rows that were."""
+    table = network_ruleset.c
+    return db.execute(delete(network_ruleset).where(table.site == site, table.name == name)).rowcount
+
+
+def rulesets(db: Connection, site: str, name: str = "") -> list[RulesetRow]:
+    """List imported rules by name, or those of one."""
+    table = network_ruleset.c
+    query = select(network_ruleset).where(table.site == site).order_by(table.name)
+    return [_ruleset(row) for row in db.execute(query.where(table.name == name) if name else query)]
+
+
 def conversations_behind(
     db: Connection, site: str, after: bytes, limit: int
 ) -> list[tuple[bytes, str, str, str, str, str]]:
@@ -271,3 +308,9 @@ def forget(db: Connection, site: str, before_us: int, limit: int) -> int:
 
 def _source(row: Row[Any]) -> ObservedSource:
     return ObservedSource(**{name: getattr(row, name) for name in ObservedSource.__slots__})
+
+
+def _ruleset(row: Row[Any]) -> RulesetRow:
+    said = {name: getattr(row, name) for name in RulesetRow.__slots__}
+    said |= {name: orjson.loads(said[name]) for name in ("columns", "interfaces")}
+    return RulesetRow(**said)

@@ -25,6 +25,7 @@ from oathward.network.model import (
     ObservedSource,
     Peer,
     PlanRow,
+    RulesetRow,
     Sums,
     Use,
     ZonePair,
@@ -47,6 +48,11 @@ def plan(db: Connection, site: str) -> Plan:
 def plan_rows(db: Connection, site: str) -> list[PlanRow]:
     """List the networks of the plan."""
     return sql.plan_rows(db, site)
+
+
+def rulesets(db: Connection, site: str, name: str = "") -> list[RulesetRow]:
+    """List imported rules by name, or those of one."""
+    return sql.rulesets(db, site, name)
 
 
 def sources(db: Connection, site: str, *, limit: int = 100) -> list[ObservedSource]:

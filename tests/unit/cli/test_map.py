@@ -154,3 +154,45 @@ def test_who_may_not_see_the_network_sees_no_flow_beside_rules(observed, rules, 
     said = capsys.readouterr()
     assert "network.see" in said.err
     assert "10.1.0.5" not in said.out
+
+
+@pytest.fixture
+def kept(observed, rules, capsysbinary):
+    """Rules of a firewall, imported; they are removed again."""
+
+    def go(*arguments):
+        code = run(["rules", *arguments, "--data", observed, "--json"])
+        out = capsysbinary.readouterr().out
+        return code, json.loads(out) if out else None
+
+    assert go("import", "fw-1", rules, "--interface", "10.1.0.0/16=ward")[0] == 0
+    yield go
+    go("remove", "fw-1")
+
+
+def findings(observed, capsysbinary, *more):
+    assert run(["findings", "list", "--data", observed, "--json", *more]) == 0
+    return json.loads(capsysbinary.readouterr().out)["findings"]
+
+
+def test_imported_rules_are_kept_listed_shown_and_compared_by_name(kept, observed, rules, capsysbinary):
+    [row] = kept("list")[1]["rulesets"]
+    assert (row["name"], row["rules"], row["interfaces"]) == ("fw-1", 2, {"10.1.0.0/16": "ward"})
+    assert len(row["sha256"]) == 64
+    assert row["by"]
+    assert row["imported"]
+    assert [one["hits"] for one in kept("show", "fw-1")[1]["rules"]] == [7, None]
+    assert len(kept("compare", "fw-1")[1]["wider"]) == 1
+    assert kept("import", "fw-1", rules, "--interface", "10.1.0.0/16=ward")[1]["changed"] is False
+    assert kept("import", "fw-1", rules)[1]["changed"] is True
+    assert kept("show", "nobody")[0] == 66
+    assert kept("import", "bad name", rules)[0] == 65
+    assert kept("import", "fw-2", rules, "--interface", "x=ward")[0] == 65
+
+
+def test_what_is_wrong_with_imported_rules_is_a_finding_until_they_are_removed(kept, observed, capsysbinary):
+    told = findings(observed, capsysbinary, "--kind", "rule.wider-than-flow")
+    assert [one["about"] for one in told] == ["rules:fw-1"]
+    assert kept("remove", "fw-1")[1]["cleared"] >= 1
+    assert findings(observed, capsysbinary, "--kind", "rule.wider-than-flow") == []
+    assert kept("remove", "fw-1")[0] == 66

@@ -14,6 +14,8 @@ from oathward.endpoints import actions, leases
 from oathward.inventory.model import Device
 from oathward.mapping import reading, telling
 from oathward.mapping.model import DeclaredKind, Listed
+from oathward.network import actions as network
+from oathward.network.model import RulesetRow
 from oathward.network.rules import spans
 
 DICOM = ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 5000, "dicom", "", {"patient.name": 4})
@@ -119,3 +121,45 @@ def test_a_recipients_host_is_declared_by_the_address_that_was_seen_for_it(offic
     kinds_now, declared = lists()
     assert "flow.undeclared" not in kinds_now
     assert {one.partition(":")[0] for one in declared} == {"link"}
+
+
+RULES = b"table inet f {\n chain forward {\n  type filter hook forward priority filter; policy drop;\n }\n}\n"
+
+
+def imported(office, interfaces=None):
+    row = RulesetRow("fw", NOW, "p-ann", "0" * 64, 0, "", {}, interfaces or {}, RULES)
+    with write(office.engine) as db:
+        network.import_rules(db, SITE, row)
+
+
+def told_of_rules(office, clocked):
+    clocked.now_us += 1
+    telling.tell_all(clocked)
+    with read(office.engine) as db:
+        text = "SELECT kind FROM finding WHERE source = 'rules:fw' AND state != 'cleared' ORDER BY kind"
+        return [row[0] for row in db.exec_driver_sql(text)]
+
+
+def test_what_is_declared_is_taken_from_the_map_when_rules_stop_it(office, clocked):
+    recipient = replace(office.bundle.recipients["ehr"], kind="mllp", address="10.2.0.9:2575")
+    bundle = replace(office.bundle, recipients=office.bundle.recipients | {"ehr": recipient})
+    way = ("10.1.0.5", "ward", "10.2.0.9", "enterprise", 2575, "hl7", "", {})
+    seed(office.engine, SITE, [way, DICOM], NOW)
+    imported(office)
+    assert told_of_rules(office, clocked) == ["flow.undeclared"] * 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telling, "bundle_of", lambda _site: bundle)
+        assert told_of_rules(office, clocked) == ["flow.undeclared", "rule.forbids-flow"]
+    imported(office, {"10.0.0.0/8": "inside"})
+    assert told_of_rules(office, clocked) == [], "it does not pass there"
+
+
+def test_a_declared_flow_that_rules_stop_and_nobody_answers_is_urgent(office, clocked, monkeypatch):
+    recipient = replace(office.bundle.recipients["ehr"], kind="mllp", address="10.2.0.9:2575")
+    bundle = replace(office.bundle, recipients=office.bundle.recipients | {"ehr": recipient})
+    monkeypatch.setattr(telling, "bundle_of", lambda _site: bundle)
+    seed(office.engine, SITE, [("10.1.0.5", "ward", "10.2.0.9", "enterprise", 2575, "hl7", "", {})], NOW)
+    with write(office.engine) as db:
+        db.exec_driver_sql("UPDATE flow_conversation SET answered = 0, unanswered = 3")
+    imported(office)
+    assert told_of_rules(office, clocked) == ["rule.forbids-flow"]

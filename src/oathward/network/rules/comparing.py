@@ -92,7 +92,7 @@ class Comparison:
     Args:
         unused: no flow met it. counted: no flow met it, and the device's own counter says otherwise: nobody watched there.
         shadowed: rule -> those before it that leave it nothing. undecided: flows that hang on what is not known; why -> how many.
-        unreadable: flows whose addresses or transport are none.
+        stopped: flows that were asked, not answered, and that the rules stop. unreadable: flows whose addresses or transport are none.
     """
 
     window: Window
@@ -103,6 +103,7 @@ class Comparison:
     shadowed: tuple[tuple[Rule, tuple[Rule, ...]], ...]
     undecided: Mapping[str, int] = field(default_factory=dict)
     unreadable: int = 0
+    stopped: tuple[Against, ...] = ()
 
 
 @dataclass(slots=True)
@@ -123,7 +124,8 @@ def compare(
     """Compare rules with what was seen.
 
     Args:
-        interfaces: network -> the interface it stands behind, where the site says so; else rules that ask for one are undecided.
+        interfaces: network -> the interface it stands behind, where the site says so; else rules that ask for one are undecided. What has both
+            ends behind one is not compared.
     """
     rules = ruleset.rules
     behind = sorted(
@@ -133,6 +135,7 @@ def compare(
     met: set[int] = set()
     by_rule: dict[int, _Used] = {}
     against: list[Against] = []
+    stopped: list[Against] = []
     undecided: Counter[str] = Counter()
     unreadable = 0
     for flow in flows:
@@ -140,16 +143,17 @@ def compare(
         if packet is None:
             unreadable += 1
             continue
+        if packet.inward is not None and packet.inward == packet.outward:
+            continue  # both ends stand behind one interface: it does not pass here
         decision = decide(ruleset, packet, tuple(hooks))
         met |= decision.sure | decision.perhaps
         if flow.answered:
             met |= _standing(ruleset, packet, tuple(hooks))
         if decision.verdict is Verdict.INDETERMINATE:
             undecided[decision.why[0] if decision.why else "interface, state or source port"] += 1
-        elif decision.verdict is Verdict.DENY and flow.answered:
-            against.append(
-                Against(flow, tuple(rules[one.rule] for one in decision.outcomes if one.rule != BY_POLICY))
-            )
+        elif decision.verdict is Verdict.DENY and flow.answered is not None:
+            by = tuple(rules[one.rule] for one in decision.outcomes if one.rule != BY_POLICY)
+            (against if flow.answered else stopped).append(Against(flow, by))
         elif decision.verdict is Verdict.PERMIT:
             _note(by_rule, decision, packet)
     idle = [rule for rule in rules if rule.index not in met]
@@ -162,6 +166,7 @@ def compare(
         tuple(shadowed(ruleset)),
         dict(undecided),
         unreadable,
+        tuple(stopped),
     )
 
 
@@ -326,6 +331,9 @@ def plain(found: Comparison) -> dict[str, Any]:
         ],
         "against": [
             {"flow": asdict(one.flow), "rules": [rule.place for rule in one.rules]} for one in found.against
+        ],
+        "stopped": [
+            {"flow": asdict(one.flow), "rules": [rule.place for rule in one.rules]} for one in found.stopped
         ],
         "shadowed": [{"place": rule.place, "by": [one.place for one in by]} for rule, by in found.shadowed],
         "undecided": dict(found.undecided),

@@ -1,0 +1,107 @@
+"""Rules of firewalls and switches beside what was seen, and beside what the map says is declared.
+
+Rules:
+- Imported rules are compared with the flows of the last days; a flow is declared where the map's own comparison found it declared, whatever
+  whoever calls may say.
+- At most ``comparing.FLOWS_MAX`` conversations, those with the most bytes.
+
+Deliberately absent: how a rule is read and decided (``network.rules``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from oathward.core.db import read
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+from oathward.findings.model import Told
+from oathward.findings.reconciling import reconcile
+from oathward.mapping import raising
+from oathward.network import views
+from oathward.network.model import ConversationFilters, RulesetRow
+from oathward.network.rules import acl, comparing, nft
+from oathward.network.rules.model import Ruleset
+
+if TYPE_CHECKING:
+    from oathward.mapping.reading import Living
+    from oathward.vault.opened import Opened
+
+_HOUR_US = 3_600_000_000
+
+
+def read_rules(content: bytes, columns: Mapping[str, str]) -> Ruleset:
+    """Read rules: nftables as text or JSON, or CSV where columns are named.
+
+    Raises:
+        InputError: it is neither, or holds no rules.
+    """
+    found = acl.read(content, columns) if columns else nft.read(content)
+    if not found.chains:
+        why = "holds no rules as `nft list ruleset` writes them; of a CSV say with --column which column is what"
+        raise InputError("rules", why, reason=Reason.FORMAT_UNSUPPORTED)
+    return found
+
+
+def compare(
+    site: Opened, ruleset: Ruleset, since_us: int, until_us: int, *, realm: str, interfaces: Mapping[str, str]
+) -> comparing.Comparison | None:
+    """Compare rules with the flows seen between two times; None where none was: all rules would seem unused.
+
+    Args:
+        realm: of these flows; empty: all. interfaces: network -> the interface it stands behind.
+    """
+    wanted = ConversationFilters(realm=realm, since_us=since_us)
+    with read(site.engine) as db:
+        found = views.conversations(db, site.site, wanted, limit=comparing.FLOWS_MAX)
+    if not found:
+        return None
+    flows = [
+        comparing.SeenFlow(
+            client=one.key.client,
+            server=one.key.server,
+            transport=one.key.transport,
+            port=one.key.port,
+            count=one.sums.flows,
+            answered=True if one.sums.answered else False if one.sums.unanswered else None,
+        )
+        for one in found
+    ]
+    hours = {
+        at
+        for one in found
+        for at in (one.first_us // _HOUR_US, one.last_us // _HOUR_US)
+        if at * _HOUR_US >= since_us
+    }
+    window = comparing.Window(since_us, until_us, len(hours))
+    return comparing.compare(ruleset, flows, window, interfaces=interfaces)
+
+
+def tell(site: Opened, row: RulesetRow, found: Living, between: tuple[int, int], now_us: int) -> Told:
+    """Tell the findings of one device's rules.
+
+    Args:
+        found: the map as it was just compared: it says which flows are declared. between: two times, whose flows are compared.
+    """
+    ruleset = read_rules(row.content, row.columns)
+    comparison = compare(site, ruleset, *between, realm=row.realm, interfaces=row.interfaces)
+    matched = found.compared.matched
+    declared = [
+        comparing.SeenFlow(client=one.client, server=one.server, transport=one.transport, port=one.port)
+        for one in found.observed
+        if one.id in matched and row.realm in {"", one.realm}
+    ]
+    told = raising.of_rules(row.name, comparison, declared) if comparison is not None else ()
+    seen = list(told)[: raising.FINDINGS_MAX]
+    return reconcile(site.engine, site.site, source_of(row.name), seen, site.settings.findings, now_us)
+
+
+def forget(site: Opened, name: str, now_us: int) -> Told:
+    """Clear the findings of rules that are no longer kept."""
+    return reconcile(site.engine, site.site, source_of(name), (), site.settings.findings, now_us)
+
+
+def source_of(name: str) -> str:
+    """Name the source of a device's findings."""
+    return f"{raising.RULES}:{name}"
