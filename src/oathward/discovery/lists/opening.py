@@ -26,6 +26,8 @@ EXPANDS_MAX = 250
 EXPANDED_FREE_BYTES = 16 * 1024 * 1024
 """Bytes that any file may expand to."""
 MEMBERS_MAX = 2_000
+_PACKINGS = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+"""What is unpacked piece by piece; of others one piece may be gigabytes."""
 DIRECTORY_BYTES_MAX = 1024 * 1024
 
 
@@ -169,6 +171,8 @@ def _check_directory(name: str, stream: BinaryIO) -> None:
 
 def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
     name, given = shown(info.filename), 0
+    if info.compress_type not in _PACKINGS:
+        raise InputError(name, "is packed in a way not read here", reason=Reason.FORMAT_UNSUPPORTED)
     try:
         with archive.open(info) as member:
             while block := member.read(BLOCK_BYTES):
@@ -179,7 +183,10 @@ def _unzipped(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes
         raise InputError(name, "ends in the middle", reason=Reason.TRUNCATED) from error
     except (zipfile.BadZipFile, zlib.error) as error:
         raise InputError(name, "is broken as zip", reason=Reason.MESSAGE_UNDECODABLE) from error
-    except (NotImplementedError, RuntimeError) as error:  # another compression; a password
+    except (
+        NotImplementedError,
+        RuntimeError,
+    ) as error:  # a password, or what it says of its packing in two places differs
         raise InputError(
             name, "is packed in a way not read here", reason=Reason.FORMAT_UNSUPPORTED
         ) from error

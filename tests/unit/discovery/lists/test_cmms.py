@@ -127,9 +127,9 @@ def test_repeated_headers_are_refused_unless_named_by_number():
 ROWS = HEADER.encode() + b"1,,,,\n" * 6_000_000
 
 
-def packed(*files: tuple[str, bytes]) -> bytes:
+def packed(*files: tuple[str, bytes], how: int = zipfile.ZIP_DEFLATED) -> bytes:
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(out, "w", how) as archive:
         for name, data in files:
             archive.writestr(name, data)
     return out.getvalue()
@@ -189,6 +189,13 @@ def test_a_line_without_end_is_cut_and_the_next_is_read():
     lines = Lines(source)
     assert [len(line) for line in lines] == [LINE_BYTES_MAX + 1, 2]
     assert [(one.line, one.reason) for one in lines.faults] == [(1, Reason.LIMIT_EXCEEDED)]
+
+
+@pytest.mark.parametrize("how", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+@pytest.mark.parametrize("at", [0, 60])
+def test_what_is_packed_so_that_a_piece_may_be_of_any_size_is_refused_whole_or_broken(how, at):
+    data = packed(("one.csv", (HEADER + "1,,,,\n").encode()), how=how)
+    ends_with(data[:at] + b"\xff" + data[at + 1 :] if at else data, Reason.FORMAT_UNSUPPORTED)
 
 
 def test_a_long_list_is_streamed():
