@@ -91,7 +91,7 @@ def list_(  # noqa: PLR0913  one parameter an option
             late = " overdue" if now.overdue(at_us) else ""
             told(
                 f"{row.id}  {now.severity:<9}  due {_day(now.due_us)}{late}  {row.kind}  {names.get(row.about, row.about) or '-'}"
-                f"  {_whose(row.owner, who, sees=sees) or 'nobody'}"
+                f"  {_whose(row.owner, who, sees=sees) or 'nobody'}{'  ' if 'what' in row.details else ''}{row.details.get('what', '')}"
             )
         print(f"{len(found.rows)} listed{', there are more' if found.after else ''}.")
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from oathward.cli.asking import PersonOption, opened
-from oathward.cli.output import DataOption, JsonOption, console, emit, say
-from oathward.cli.permitted import who_may
+from oathward.cli.output import DataOption, JsonOption, console, emit, minute, say
+from oathward.cli.permitted import may, who_may
 from oathward.core.clock import from_micros, iso, micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
@@ -75,6 +75,7 @@ def list_(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """List conversations: client, server, service, how much, since when; sums are of all time."""
     from oathward.core.db import read
+    from oathward.endpoints import views as endpoints
     from oathward.network import views
     from oathward.network.model import ConversationFilters
 
@@ -93,8 +94,18 @@ def list_(  # noqa: PLR0913  one parameter an option
         who_may(site, person, "network.see")
         with read(site.engine) as db:
             rows = views.conversations(db, site.site, wanted, limit=limit, newest=newest)
+            ends = {id_ for row in rows for id_ in (row.key.client_endpoint, row.key.server_endpoint) if id_}
+            seen = endpoints.names(db, site.site, sorted(ends)) if may(site, person, "inventory.see") else {}
+    names = {id_: row.title for id_, row in seen.items()}
     _print(
-        [_plain(row) for row in rows],
+        [
+            _plain(row)
+            | {
+                "client_name": names.get(row.key.client_endpoint, ""),
+                "server_name": names.get(row.key.server_endpoint, ""),
+            }
+            for row in rows
+        ],
         "conversations",
         as_csv=as_csv,
         as_json=as_json,
@@ -263,7 +274,7 @@ def _print(
     emit({name: found}, as_json=as_json, human=human)
 
 
-_NARROW = ("id", "client", "server", "endpoint", "address", "zone", "client_zone", "server_zone", "service", "transport",
+_NARROW = ("id", "client_name", "client", "server_name", "server", "endpoint", "address", "zone", "client_zone", "server_zone", "service", "transport",
            "port", "tls", "asked", "conversations", "flows", "client_bytes", "server_bytes", "sent_bytes", "received_bytes", "last")  # fmt: skip
 """Columns that people are shown; the rest is in CSV and JSON."""
 
@@ -278,18 +289,17 @@ def _table(found: Sequence[dict[str, Any]]) -> Table:
         if isinstance(found[0][name], int):
             column.justify = "right"
     for one in found:
-        table.add_row(*(escape(_cell(one[name])) for name in columns))
+        table.add_row(*(escape(_cell(one[name], name)) for name in columns))
     return table
 
 
-def _cell(value: object) -> str:
+def _cell(value: object, name: str) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
-        f"{value:,}"
-        if isinstance(value, int)
-        else "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
-    )
+    if isinstance(value, int) and name != "port":
+        return f"{value:,}"
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(value))
+    return minute(text) if name == "last" else text
 
 
 def _tell(value: dict[str, Any]) -> None:

@@ -66,6 +66,9 @@ def init(
         if created:
             print("\n".join(["Next, in this order:", *(f"  {line}" for line in _next(settings, data))]))
             print(
+                f"Only to see what is on the network: oathward observe PATH{_named_data(settings, data)}, then oathward inventory list{_named_data(settings, data)}"
+            )
+            print(
                 "Until it has people, a name typed at this machine is enough for everything. Give it people once:"
             )
             print(f"  oathward people found PEOPLE.csv{_named_data(settings, data)}")

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 FOLLOW_S = 10.0
 LIVE_BYTES = 1 << 16
 NAMES_MAX = 20
+LISTS = (".csv", ".csv.gz", ".json", ".xml", ".zip")
+"""How lists of devices end; they are no sensor's."""
 """Names that are told of what was not read; the rest is counted. With --json all are."""
 
 APP = typer.Typer(
@@ -297,6 +299,25 @@ def _tell(value: dict[str, Any]) -> None:
     print(
         f"{len(read):,} of {len(sources):,} sources read: {value['flows']:,} flows, {value['statements']:,} statements{span}."
     )
+    _tell_unread(sources)
+    if any(value["endpoints"].values()):
+        print("Endpoints: " + ", ".join(f"{n:,} {name}" for name, n in value["endpoints"].items() if n) + ".")
+    if value["conflicts"]:
+        count = len(value["conflicts"])
+        words = "1 identity is" if count == 1 else f"{count:,} identities are"
+        print(f"{words} claimed twice: oathward findings list --kind identity.claimed-twice")
+    if value["clear_text"]:
+        classes = ", ".join(f"{cls} {n:,}" for cls, n in value["clear_text"].items())
+        print(f"In clear text, elements by class: {classes}")
+    _tell_refused(value["refused"])
+    _tell_findings(value["findings_told"])
+    if value["dry_run"]:
+        print("Nothing was stored: without --dry-run it is.")
+    elif value["flows"]:
+        print("Next: oathward inventory list, oathward map, oathward flows top")
+
+
+def _tell_unread(sources: list[dict[str, Any]]) -> None:
     for state, words in (
         ("known", "had nothing new"),
         ("unknown", "are of no format that is read here"),
@@ -308,21 +329,10 @@ def _tell(value: dict[str, Any]) -> None:
         if names:
             more = f" and {len(names) - NAMES_MAX:,} more" if len(names) > NAMES_MAX else ""
             say(f"{len(names):,} {words}: {', '.join(names[:NAMES_MAX])}{more}")
-    if any(value["endpoints"].values()):
-        print("Endpoints: " + ", ".join(f"{n:,} {name}" for name, n in value["endpoints"].items() if n) + ".")
-    if value["conflicts"]:
-        print(
-            f"{len(value['conflicts']):,} conflicts of identity: oathward findings list --kind identity.claimed-twice"
-        )
-    if value["clear_text"]:
-        classes = ", ".join(f"{cls} {n:,}" for cls, n in value["clear_text"].items())
-        print(f"In clear text, elements by class: {classes}")
-    _tell_refused(value["refused"])
-    _tell_findings(value["findings_told"])
-    if value["dry_run"]:
-        print("Nothing was stored: without --dry-run it is.")
-    elif value["flows"]:
-        print("Next: oathward flows top")
+            if state == "unknown" and any(name.lower().endswith(LISTS) for name in names):
+                print(
+                    "Lists of devices: oathward inventory import; a plan of addresses: oathward network plan import"
+                )
 
 
 def _tell_findings(told: Told | None) -> None:

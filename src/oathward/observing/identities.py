@@ -13,6 +13,7 @@ from oathward.core.clock import micros
 from oathward.core.db import GROUP_ROWS_MAX, read, write
 from oathward.core.finding import Raised
 from oathward.endpoints import views
+from oathward.endpoints.alone import alone
 from oathward.findings import actions
 from oathward.findings.model import Told
 from oathward.findings.reconciling import reconcile
@@ -29,6 +30,11 @@ CONFLICTS_MAX = 10_000
 
 def tell(site: Opened) -> Told:
     """Tell the conflicts of identity that are open; those that were settled are cleared."""
+    with alone(site.engine, site.site, "identities"):
+        return _tell(site)
+
+
+def _tell(site: Opened) -> Told:
     with read(site.engine) as db:
         found = views.open_conflicts(db, site.site, limit=CONFLICTS_MAX + 1)
     seen = [_raised(one) for one in found[:CONFLICTS_MAX]]

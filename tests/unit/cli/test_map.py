@@ -88,6 +88,12 @@ def test_the_map_is_listed_and_drawn(observed, tmp_path, capsysbinary):
     assert run(["map", "--data", observed, "--zone", "ward", "--tell"]) == 65
 
 
+def test_what_a_finding_is_stands_in_the_list(observed, capsysbinary):
+    assert run(["map", "--data", observed, "--tell"]) == 0
+    assert run(["findings", "list", "--data", observed, "--kind", "connection.unregistered"]) == 0
+    assert b"ssl to 203.0.113.7, outside this site" in capsysbinary.readouterr().out
+
+
 def test_elements_are_listed_where_messages_came(observed, capsysbinary):
     assert run(["map", "--data", observed, "--elements", "--json"]) == 0
     assert json.loads(capsysbinary.readouterr().out) == {"messages": 0, "unknown": 0, "unused": []}

@@ -44,13 +44,15 @@ def test_the_first_morning(go, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "conn.log").write_text(flow(1) + flow(2, "8.8.8.8") + flow(3) + "{broken\n")
     (tmp_path / "in" / "notes\x1b[2J.txt").write_text("hello")
+    (tmp_path / "in" / "cmms.csv").write_text("Asset No;Serial\n1;2\n")
     code, dry = go("observe", str(tmp_path / "in"), "--dry-run", "--json")
     assert (code, dry["flows"], dry["endpoints"]) == (0, 3, {})
     code, told = go("observe", str(tmp_path / "in"))
     assert code == 0
     for words in (
-        "1 of 2 sources read: 3 flows",
-        "are of no format that is read here: notes",
+        "1 of 3 sources read: 3 flows",
+        "are of no format that is read here: cmms.csv, notes",
+        "Lists of devices: oathward inventory import",
         "2 new",
         "observation.broken",
         "oathward flows top",
@@ -64,6 +66,11 @@ def test_the_first_morning(go, tmp_path):
         one["server"] for one in go("flows", "list", "--zone", "external", "--json")[1]["conversations"]
     ] == ["8.8.8.8"]
     assert go("flows", "list", "--service", "dicom")[1] == "None is as asked for.\n"
+    assert inside["client_name"] == "10.1.0.1"
+    assert (outside["client_name"], outside["server_name"]) == ("10.1.0.1", "")
+    table = go("flows", "list")[1]
+    assert " 2575 " in table
+    assert "2,575" not in table
     shown = go("flows", "show", inside["id"], "--json")[1]
     assert (len(shown["hours"]), len(shown["flows_kept"])) == (1, 2)
     assert go("flows", "show", "ff")[0] == 66
