@@ -27,8 +27,14 @@ SOURCE = ObservedSource(
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = connect(f"sqlite:///{tmp_path}/site.db")
+def url(tmp_path):
+    """Where the database is; the tests on PostgreSQL have another one."""
+    return f"sqlite:///{tmp_path}/site.db"
+
+
+@pytest.fixture
+def engine(url):
+    engine = connect(url)
     create_tables(engine)
     yield engine
     engine.dispose()
