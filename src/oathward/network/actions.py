@@ -98,11 +98,15 @@ def store(db: Connection, site: str, rows: Prepared, source: ObservedSource, par
 def known_source(
     db: Connection, site: str, row: ObservedSource, prefix: Callable[[int], str]
 ) -> ObservedSource | None:
-    """Find how far a source was read before, by how it begins. ``prefix``: as for ``begin_source``."""
+    """Find how far a source was read before, by how it begins. ``prefix``: as for ``begin_source``.
+
+    What was shorter then, was read whole and held nothing but a header, is not known again: all captures of a sensor begin so.
+    """
     for length in reversed(sql.head_lengths(db, site, row.realm) if row.head_sha256 else []):
         digest = prefix(length)
         found = sql.source_of(db, site, row.realm, length, digest) if digest else None
-        if found is not None:
+        empty = found is not None and found.finished and not (found.flows or found.statements)
+        if found is not None and not (empty and length < row.head_bytes):
             return replace(found, name=row.name, device=row.device, inode=row.inode)
     return None
 

@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 
 import pytest
+from tests.captured import Talk, pcap
 from tests.leases import holder_of
 
 from oathward.app import build, create
@@ -346,3 +347,20 @@ def test_what_comes_from_the_future_is_left_out_whatever_reads_it(site):
     with read(site.engine) as db:
         talks = views.conversations(db, site.site, ConversationFilters())
     assert max(one.last_us for one in talks) <= (now + 86_460) * 1_000_000
+
+
+@pytest.mark.parametrize("kind", ["capture", "log"])
+def test_a_source_that_was_nothing_but_a_header_hides_no_other_that_begins_so(site, tmp_path, kind):
+    if kind == "capture":
+        talks = [Talk(source=port).end().frames for port in (40_001, 40_002)]
+        header, *rest = (pcap(frames, start_us=T * 1_000_000) for frames in ([], *talks))
+    else:
+        header = b"#separator \\x09\n#path\tconn\n#fields\tts\tid.orig_h\tid.orig_p\tid.resp_h\tid.resp_p\n"
+        rest = [header + b"%d.0\t10.1.0.1\t1\t10.2.0.9\t2575\n" % (T + n) for n in (1, 2)]
+    for n, data in enumerate((header, *rest)):
+        (tmp_path / f"{n}").write_bytes(data)
+    assert states(go(site, *(tmp_path / f"{n}" for n in range(3)))) == ["read", "read", "read"]
+    assert kept(site) == (2, 2)
+    (tmp_path / "0").write_bytes(rest[0])  # it grew, to what another holds
+    assert states(go(site, *(tmp_path / f"{n}" for n in range(3)))) == ["known", "known", "known"]
+    assert kept(site) == (2, 2)
