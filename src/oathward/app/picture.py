@@ -1,4 +1,4 @@
-"""The living picture in the background: house kept and findings told when sources were read, and every hour.
+"""The living picture in the background: house kept, types guessed and findings told when sources were read, and every hour.
 
 Rules:
 - At most one turn at a time, on a thread; one that fails is tried again at the next look, and the site goes on.
@@ -18,7 +18,7 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.mapping import telling
 from oathward.network import views
-from oathward.observing import keeping
+from oathward.observing import guessing, identities, keeping
 from oathward.vault.opened import Opened
 
 FIRST_S = 120.0
@@ -48,6 +48,8 @@ class Picture:
         if read_us == self._read_us and time.monotonic() - self._done_s < AGAIN_S:
             return False
         keeping.tidy(site)
+        guessing.guess(site)
+        identities.tell(site)
         told = telling.tell_all(site)
         self._read_us, self._done_s = read_us, time.monotonic()
         if told.opened or told.reopened or told.cleared:

@@ -122,7 +122,7 @@ class _Wanted(NamedTuple):
 def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool, dry: bool) -> None:
     from oathward.discovery.lists.mapping import read as read_mapping
     from oathward.discovery.lists.reading import How
-    from oathward.observing import identities, listed
+    from oathward.observing import guessing, identities, listed
 
     columns = read_mapping(read_bytes(wanted.mapping)) if wanted.mapping else None
     name = wanted.format or (columns.list if columns else "")
@@ -137,6 +137,7 @@ def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool
         outcome = listed.take(site.engine, site.site, found, how, source, by=by, now_us=at_us, dry=dry)
         if not dry:
             identities.tell(site)
+            guessing.guess(site)
     report = outcome.report
     if report.counts["refused"] and not (report.counts["rows"] or outcome.products or outcome.models):
         one = report.refused[0]

@@ -116,6 +116,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         else:
             _paths(run, paths or [], follow=follow)
         run.tidy()
+        guessed = 0 if dry_run else living.guess_types()
         raised = 0 if dry_run else living.raise_findings()
         told = None if dry_run else telling.tell_all(site)
         report = run.report
@@ -124,6 +125,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         "conflicts": living.conflicts(),
         "findings_raised": raised,
         "findings_told": told,
+        "types_guessed": guessed,
     }
     emit(value, as_json=as_json, human=lambda: _tell(value))
     if not as_json and report.of("failed"):

@@ -6,7 +6,7 @@ The value that stands first (``show``), for an attribute that has one value at a
    last word is over ``STALE_US`` older than the newest; together ``1 - Π(1 - confidence)``: independent sources strengthen each other.
 3. The heaviest stands first; of those within ``TIE`` of it the newest. Values of at least ``CONFLICT_SHARE`` of its weight are a conflict.
 
-Where no source says anything, the attribute is unknown; nothing is made up.
+Where no source says anything, the attribute is unknown; nothing is made up. A guess stands first only where no source says anything.
 
 Attributes with several values at a time (AE titles, certificates …) show all that are not stale; they are in no conflict.
 """
@@ -56,6 +56,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "description": Attribute("description it gives of itself", "identity", "mDNS, LLDP, CDP, lists", many=True),
     "gmdn": Attribute("GMDN term", "identity", "device catalogue"),
     "type": Attribute("type of device", "identity", "lists, device catalogue, inference"),
+    "type-reason": Attribute("what a guess of its type rests on", "identity", "inference", many=True),
     "fda-code": Attribute("FDA product code", "identity", "type, device catalogue"),
     "fda-class": Attribute("FDA device class", "identity", "type, device catalogue"),
     "mri": Attribute("MRI safety", "identity", "device catalogue"),
@@ -116,6 +117,9 @@ ALSO = {
 }
 """What some sources call an attribute -> what it is called here."""
 
+INFERRED = "inferred"
+"""Source of what was guessed (``inferring``): it stands first where nobody says anything, and is in no conflict."""
+
 PERSON = "person"
 """Source of what a person of the site wrote; its confidence is 1."""
 
@@ -148,6 +152,10 @@ def _all_fresh(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
 
 
 def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
+    guessed = [row for row in rows if row.source == INFERRED]
+    if guessed and len(guessed) < len(rows):
+        sure = [row for row in rows if row.source != INFERRED]
+        return [*_one(sure), *(replace(row, shown=False, conflict=False) for row in guessed)]
     if len(rows) == 1:
         return [replace(rows[0], shown=True, conflict=False)]
     last: dict[str, AttributeRow] = {}

@@ -1,4 +1,4 @@
-"""What follows from what is said of an endpoint: never stronger than what it follows from. Pure.
+"""What follows from what is said of an endpoint: never stronger than what it follows from; of a guess nothing does. Pure.
 
 | from | follows | how |
 |---|---|---|
@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from oathward.core.errors import InputError
 from oathward.discovery import udi
+from oathward.endpoints.attributes import INFERRED
 from oathward.endpoints.life import end_of
 from oathward.endpoints.model import AttributeRow, CatalogueRow
 from oathward.endpoints.types import TYPES, type_of
@@ -40,7 +41,7 @@ def derived(
 ) -> Iterator[AttributeRow]:
     """Give what follows from what is said; ``catalogue``: UDI-DI -> its row."""
     for row in list(rows):
-        if row.source.startswith(SOURCE):
+        if row.source.startswith(SOURCE) or row.source == INFERRED:
             continue
         if row.attribute == "udi":
             di = di_of(row.value)

@@ -7,6 +7,7 @@ Rules:
   once without all of its group (a maker, a model), and a logistic curve over margin and share of known tokens says how often such a guess was right. What
   all types show counts for nothing in that share.
 - Below ``CONFIDENCE_MIN`` there is no answer. "Unknown" is one.
+- Where the examples give no answer, ``RULES`` may: tokens that only one type of device shows, whoever made it. Two that disagree are no answer.
 - A guess says which tokens spoke most for it.
 
 Deliberately absent: examples. Who has labelled devices learns from them; a guess is the word of a source with its confidence, and never outranks a list.
@@ -32,7 +33,29 @@ CONFIDENCE_MIN = 0.8
 TOKENS_MAX = 256
 """Tokens of one device that are looked at: what names more is no better known for it."""
 
+RULES: Mapping[str, str] = {
+    "modality ct": "ct",
+    "modality mr": "mr",
+    "modality us": "ultrasound",
+    "modality mg": "mammography",
+    "modality nm": "nuclear-medicine",
+    "modality pt": "nuclear-medicine",
+    "modality es": "endoscopy",
+    "modality cr": "x-ray",
+    "modality dx": "x-ray",
+    "modality rf": "x-ray",
+    "modality xa": "x-ray",
+    "serves tcp 515": "printer",
+    "serves tcp 9100": "printer",
+    "serves rtsp": "camera",
+    "serves tcp 554": "camera",
+}
+"""Token -> the one type of device that shows it: modalities of DICOM PS3.3 C.7.3.1.1.1, services by their IANA names."""
+
 REASONS = 3
+REASON_LENGTH_MAX = 180
+"""Characters of a reason: it is kept as an attribute."""
+
 _SMOOTH = 0.2
 _PORT_MAX = 32_767
 """Ports above are mostly chosen anew for each conversation (RFC 6056), and say nothing of a device."""
@@ -134,10 +157,25 @@ def learn(examples: Sequence[Example]) -> Learned:
     return Learned(whole.seen, whole.sizes, _curve(points))
 
 
+def answer(learned: Learned, tokens: frozenset[str]) -> Guess | None:
+    """Guess the type of a device by what was learned, else by rule; None where neither is sure, or the two disagree."""
+    known, rule = infer(learned, tokens), by_rule(tokens)
+    if known is not None and rule is not None and known.type != rule.type:
+        return None
+    return known or rule
+
+
 def infer(learned: Learned, tokens: frozenset[str]) -> Guess | None:
-    """Guess the type of a device; None where that is not sure enough."""
+    """Guess the type of a device by what was learned; None where that is not sure enough."""
     guess = best_guess(learned, tokens)
     return guess if guess is not None and guess.confidence >= CONFIDENCE_MIN else None
+
+
+def by_rule(tokens: frozenset[str]) -> Guess | None:
+    """Guess the type by the tokens that one type alone shows; None where there are none, or those of several."""
+    found = sorted(token for token in tokens if token in RULES)
+    types = {RULES[token] for token in found}
+    return Guess(types.pop(), CONFIDENCE_MIN, tuple(found[:REASONS])) if len(types) == 1 else None
 
 
 def best_guess(learned: Learned, tokens: frozenset[str]) -> Guess | None:
@@ -199,7 +237,9 @@ def _reasons(learned: Learned, type_: str, tokens: frozenset[str]) -> tuple[str,
         for token in tokens
         if token in learned.seen[type_]
     ]
-    return tuple(token for _, token in sorted(spoken, key=lambda one: (-one[0], one[1]))[:REASONS])
+    return tuple(
+        token[:REASON_LENGTH_MAX] for _, token in sorted(spoken, key=lambda one: (-one[0], one[1]))[:REASONS]
+    )
 
 
 def _curve(points: Sequence[tuple[float, float, bool]]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``.
+"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from).
 
 Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from sqlalchemy import BigInteger, Column, Float, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from oathward.core.db import METADATA
 from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow
@@ -143,4 +143,13 @@ device_catalogue = Table(
         Column(one.name, Text, nullable=False, primary_key=one.name == "udi_di")
         for one in fields(CatalogueRow)
     ),
+)
+type_model = Table(
+    "type_model",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("at_us", BigInteger, nullable=False),
+    Column("examples", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )

@@ -247,6 +247,24 @@ def zone_names(db: Connection, site: str) -> list[str]:
     return sorted(found)
 
 
+def services_of(
+    db: Connection, site: str, endpoints: Collection[str], *, most: int = 50_000
+) -> dict[str, set[tuple[bool, str, int, str]]]:
+    """Give which services endpoints asked for and served: id -> (it asked, transport, port, service); ``most`` of all."""
+    found: dict[str, set[tuple[bool, str, int, str]]] = {}
+    ids = sorted(endpoints)
+    for start in range(0, len(ids), 256):
+        for side in ("client_endpoint", "server_endpoint"):
+            query = select(_T[side], _T.transport, _T.port, _T.service).where(
+                _T.site == site, _T[side].in_(ids[start : start + 256])
+            )
+            if side == "server_endpoint":
+                query = query.where(_T.answered > 0)
+            for id_, transport, port, service in db.execute(query.distinct().limit(most)):
+                found.setdefault(id_, set()).add((side == "client_endpoint", transport, port, service))
+    return found
+
+
 def span(db: Connection, site: str) -> tuple[int, int] | None:
     """Give when the first and the last flow was seen; None where none was."""
     first = db.execute(select(func.min(_TOTAL.hour_us)).where(_TOTAL.site == site)).scalar()

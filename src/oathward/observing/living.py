@@ -10,13 +10,17 @@ from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.discovery.model import Statement
 from oathward.endpoints import actions, views
-from oathward.observing import identities
+from oathward.observing import guessing, identities
 
 if TYPE_CHECKING:
     import polars as pl
 
     from oathward.endpoints.model import ConflictRow
     from oathward.vault.opened import Opened
+
+
+CHANGED_MAX = 20_000
+"""Endpoints of which a run remembers that they were seen, until their types are guessed."""
 
 
 class Living:
@@ -26,6 +30,7 @@ class Living:
         self._site, self._by = site, by
         self._counts: Counter[str] = Counter()
         self._conflicts: dict[str, ConflictRow] = {}
+        self._changed = set[str]()
 
     def take(self, statements: Sequence[Statement]) -> None:
         """Take statements in."""
@@ -33,11 +38,19 @@ class Living:
         taken = actions.take(site.engine, site.site, statements, micros(site.clock.now()), self._by)
         self._counts.update(taken.counts)
         self._conflicts |= {one.id: one for one in taken.conflicts}
+        self._changed |= taken.changed
+        if len(self._changed) >= CHANGED_MAX:  # a run without end
+            self.guess_types()
 
     def holders(self, asked: pl.DataFrame) -> pl.DataFrame:
         """Give the endpoint that held each address in an hour."""
         with read(self._site.engine) as db:
             return views.holders(db, self._site.site, asked)
+
+    def guess_types(self) -> int:
+        """Guess the types of endpoints that were seen since; gives how many guesses are others now."""
+        changed, self._changed = self._changed, set()
+        return guessing.guess(self._site, changed)
 
     def raise_findings(self) -> int:
         """Tell findings of identities that are claimed twice; gives how many are new or back."""
