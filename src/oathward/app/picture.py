@@ -53,7 +53,13 @@ class Picture:
         told = telling.tell_all(site)
         self._read_us, self._done_s = read_us, time.monotonic()
         if told.opened or told.reopened or told.cleared:
-            log.info("picture", opened=told.opened, reopened=told.reopened, cleared=told.cleared)
+            log.info(
+                "picture",
+                opened=told.opened,
+                reopened=told.reopened,
+                cleared=told.cleared,
+                cut=told.cut,
+            )
         return True
 
 

@@ -342,6 +342,10 @@ def _tell_findings(told: Told | None) -> None:
         print(
             f"Findings: {told.opened:,} new, {told.reopened:,} back, {told.cleared:,} gone: oathward findings list"
         )
+    if told is not None and told.cut:
+        print(
+            "More differs than is told at once: the gravest are told, and nothing is taken for gone until it is less."
+        )
 
 
 def _tell_refused(refused: list[dict[str, Any]]) -> None:

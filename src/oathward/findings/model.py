@@ -89,12 +89,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What came of telling findings: how many are new, were there, are back, and are gone."""
+    """What came of telling findings: how many are new, were there, are back, and are gone. ``cut``: not all was told, so nothing is gone."""
 
     opened: int = 0
     again: int = 0
     reopened: int = 0
     cleared: int = 0
+    cut: bool = False
 
     def __add__(self, more: Told) -> Told:
         """Sum two."""
@@ -103,4 +104,5 @@ class Told:
             self.again + more.again,
             self.reopened + more.reopened,
             self.cleared + more.cleared,
+            self.cut or more.cut,
         )

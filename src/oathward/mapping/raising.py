@@ -1,8 +1,7 @@
 """What was found as findings: differences of the map, of firewalls' rules, and elements that nobody uses. Pure.
 
 Rules:
-- Telling is whole: what a telling no longer has is cleared (``findings.reconciling``). So at most ``FINDINGS_MAX`` are told, the gravest kinds
-  first, and where there were more the last one says so.
+- The gravest first: of more than are told at once (``findings.reconciling``) those go without.
 """
 
 from __future__ import annotations
@@ -20,7 +19,6 @@ from oathward.network.rules.comparing import Against, Comparison, SeenFlow
 if TYPE_CHECKING:
     from oathward.inventory.model import Device
 
-FINDINGS_MAX = 5_000
 MAP, RULES, ELEMENTS = "map", "rules", "elements"
 """Names of the sources of findings."""
 
@@ -28,12 +26,12 @@ _CLASSES_SHOWN = 8
 
 
 def of_map(compared: Compared) -> list[Raised]:
-    """Give the findings of a comparison, the gravest first, as many as are told."""
+    """Give the findings of a comparison, the gravest first."""
     ordered = sorted(
         compared.differences,
         key=lambda one: ((one.severity or KINDS[one.kind].severity).rank, one.kind, one.key),
     )
-    return [_raised(one) for one in ordered[:FINDINGS_MAX]]
+    return [_raised(one) for one in ordered]
 
 
 def _raised(one: Difference) -> Raised:
@@ -125,4 +123,4 @@ def of_elements(rows: Iterable[Unused], devices: Mapping[str, Device]) -> list[R
             "messages": sum(row.messages for row in same),
         }
         found.append(Raised("element.unused", f"{key}|{message_type}", about, None, details))
-    return found[:FINDINGS_MAX]
+    return found

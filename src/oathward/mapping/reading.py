@@ -125,9 +125,9 @@ def _here(hosts: Sequence[str]) -> spans.Spans:
 
 
 def tell(site: Opened, found: Living, now_us: int) -> Told:
-    """Tell the findings of a whole comparison; those it no longer has are cleared."""
-    seen = raising.of_map(found.compared)
-    return reconcile(site.engine, site.site, raising.MAP, seen, site.settings.findings, now_us)
+    """Tell the findings of a comparison; those it no longer has are cleared, where it looked at everything."""
+    seen, whole = raising.of_map(found.compared), not found.compared.left
+    return reconcile(site.engine, site.site, raising.MAP, seen, site.settings.findings, now_us, whole=whole)
 
 
 def ends_and_lines(found: Living) -> tuple[list[End], list[Line]]:

@@ -92,9 +92,9 @@ def tell(site: Opened, row: RulesetRow, found: Living, between: tuple[int, int],
         for one in found.observed
         if one.id in matched and row.realm in {"", one.realm}
     ]
-    told = raising.of_rules(row.name, comparison, declared) if comparison is not None else ()
-    seen = list(told)[: raising.FINDINGS_MAX]
-    return reconcile(site.engine, site.site, source_of(row.name), seen, site.settings.findings, now_us)
+    seen = raising.of_rules(row.name, comparison, declared) if comparison is not None else ()
+    terms, whole = site.settings.findings, not found.compared.left
+    return reconcile(site.engine, site.site, source_of(row.name), seen, terms, now_us, whole=whole)
 
 
 def forget(site: Opened, name: str, now_us: int) -> Told:

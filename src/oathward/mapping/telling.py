@@ -3,7 +3,8 @@
 Rules:
 - What is told: what differs on the map, what is wrong with imported rules, elements that nobody uses. Each is told whole: what is gone is cleared.
 - One telling of a site at a time; told again with nothing changed, it only counts.
-- Bounded: ``reading.CONVERSATIONS_MAX`` conversations, ``RECORDS_MAX`` records, ``raising.FINDINGS_MAX`` findings of each source.
+- Bounded: ``reading.CONVERSATIONS_MAX`` conversations, ``RECORDS_MAX`` records, ``reconciling.TOLD_MAX`` findings of each source. Where
+  there was more of anything, nothing is cleared.
 
 Deliberately absent: when (``observe`` and the ``app`` process say so).
 """
@@ -77,4 +78,5 @@ def _tell_elements(site: Opened, bundle: Bundle | None, devices: list[Device], n
     found = sending.sending(site, now_us - _ELEMENT_DAYS * _DAY_US, records_max=RECORDS_MAX)
     rows = sending.unused(found, bundle) if bundle is not None else []
     seen = raising.of_elements(rows, {one.id: one for one in devices})
-    return reconcile(site.engine, site.site, raising.ELEMENTS, seen, site.settings.findings, now_us)
+    terms, whole = site.settings.findings, not found.left
+    return reconcile(site.engine, site.site, raising.ELEMENTS, seen, terms, now_us, whole=whole)

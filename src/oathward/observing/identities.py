@@ -2,7 +2,7 @@
 
 Rules:
 - All open conflicts are told at once, so that what a person or a rule settled is cleared.
-- Of more than ``CONFLICTS_MAX`` the last are told, and nothing is cleared.
+- Of more than are told at once (``findings.reconciling``) the last are told, and nothing is cleared.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from oathward.core.clock import micros
-from oathward.core.db import GROUP_ROWS_MAX, read, write
+from oathward.core.db import read
 from oathward.core.finding import Raised
 from oathward.endpoints import views
 from oathward.endpoints.alone import alone
-from oathward.findings import actions
 from oathward.findings.model import Told
-from oathward.findings.reconciling import reconcile
+from oathward.findings.reconciling import TOLD_MAX, reconcile
 
 if TYPE_CHECKING:
     from oathward.endpoints.model import ConflictRow
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
 
 SOURCE = "inventory"
 """Which part raises findings of identities."""
-
-CONFLICTS_MAX = 10_000
 
 
 def tell(site: Opened) -> Told:
@@ -36,17 +33,9 @@ def tell(site: Opened) -> Told:
 
 def _tell(site: Opened) -> Told:
     with read(site.engine) as db:
-        found = views.open_conflicts(db, site.site, limit=CONFLICTS_MAX + 1)
-    seen = [_raised(one) for one in found[:CONFLICTS_MAX]]
+        found = views.open_conflicts(db, site.site, limit=TOLD_MAX + 1)
     terms, now_us = site.settings.findings, micros(site.clock.now())
-    if len(found) <= CONFLICTS_MAX:
-        return reconcile(site.engine, site.site, SOURCE, seen, terms, now_us)
-    told = Told()
-    for start in range(0, len(seen), GROUP_ROWS_MAX):
-        with write(site.engine) as db:
-            some = seen[start : start + GROUP_ROWS_MAX]
-            told += actions.raise_(db, site.site, SOURCE, some, terms, now_us)
-    return told
+    return reconcile(site.engine, site.site, SOURCE, map(_raised, found), terms, now_us)
 
 
 def _raised(one: ConflictRow) -> Raised:

@@ -15,7 +15,7 @@ from oathward.core.finding import Raised, State, Step
 from oathward.core.finding_kinds import KINDS, Severity
 from oathward.core.reasons import Reason
 from oathward.core.settings_findings import Findings
-from oathward.findings import actions, views
+from oathward.findings import actions, reconciling, views
 from oathward.findings.model import IDS_MAX, NOBODY, Filters, Told
 from oathward.findings.reconciling import reconcile
 
@@ -124,6 +124,22 @@ def test_a_telling_that_breaks_off_clears_nothing(engine):
     assert error.value.reason is Reason.INPUT_INVALID
     assert len(all_of(engine, state="open")) == 2
     assert {kind for kind, _ in records(engine)} == {"finding.opened"}
+
+
+def test_who_floods_a_source_has_nothing_taken_for_gone(engine, monkeypatch):
+    tell(engine, undeclared(1), undeclared(2))
+    monkeypatch.setattr(reconciling, "TOLD_MAX", 3)
+    flood = tell(engine, *(undeclared(n) for n in range(10, 14)), at=T + 1)
+    assert flood == Told(opened=3, cut=True)
+    assert len(all_of(engine, state="open")) == 5
+    assert tell(engine, *(undeclared(n) for n in range(10, 13)), at=T + 2) == Told(again=3, cleared=2)
+
+
+def test_a_source_that_looked_at_a_part_takes_nothing_for_gone(engine):
+    tell(engine, undeclared(1), undeclared(2))
+    told = reconcile(engine, SITE, "mapping", [undeclared(1)], TERMS, T + 1, whole=False)
+    assert told == Told(again=1, cut=True)
+    assert len(all_of(engine, state="open")) == 2
 
 
 def test_a_persons_words_stand_in_the_table_and_only_their_digest_in_the_record(engine):

@@ -43,6 +43,16 @@ def test_what_differs_is_told_and_what_is_gone_is_cleared(office):
     assert "finding.opened" in office.records()
 
 
+def test_of_a_map_that_is_too_large_to_be_looked_at_whole_nothing_is_cleared(office):
+    seed(office.engine, SITE, [DICOM, OUT], NOW)
+    reading.tell(office.site, reading.read_living(office.site, office.bundle, NOW), NOW)
+    before = kinds(office)
+    with read(office.engine) as db:
+        few = reading.living(db, office.site, office.bundle, NOW, most=1)
+    assert reading.tell(office.site, few, NOW + 1).cut
+    assert kinds(office) == before
+
+
 def test_a_part_never_says_that_something_was_not_seen(office):
     seed(office.engine, SITE, [DICOM, OUT], NOW)
     with read(office.engine) as db:
