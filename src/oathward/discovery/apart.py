@@ -2,7 +2,8 @@
 
 Rules:
 - The worker has a file descriptor of the source and nothing else of ours; it is ended with the source, or where it is silent for too long.
-- What it says is checked: kinds, lengths, printable names, columns and their types. What does not hold ends it (``ReaderError``).
+- What it says is checked: kinds, lengths, printable names, columns and their types; and that it speaks of its own realm, and of nothing that
+  only the site's lists or the gateway may say. What does not hold ends it (``ReaderError``).
 - No byte of what it writes of errors is shown.
 
 Deliberately absent: what becomes of what was seen.
@@ -31,6 +32,7 @@ from oathward.discovery.model import (
     Seen,
     Statement,
 )
+from oathward.discovery.totals import COUNT_MAX
 from oathward.discovery.values import printable
 from oathward.discovery.worker import FLOWS_MAX
 
@@ -42,7 +44,9 @@ FLOWS_BYTES_MAX = 256 << 20
 _PLACE_LENGTH_MAX = 64
 _MARKS_MAX = 64
 _REASONS = {reason.code: reason for reason in Reason}
-_KINDS = {kind.value: kind for kind in MarkKind}
+_KINDS = {kind.value: kind for kind in MarkKind if kind not in {MarkKind.DEVICE, MarkKind.TAG}}
+"""What a sensor may say: who a declared device is says the gateway, and the site's own number a list."""
+_COUNTS = ("client_bytes", "server_bytes", "client_packets", "server_packets")
 _TIME_MAX = 2**62
 
 
@@ -78,7 +82,7 @@ class Reader:
         datagrams: str = "",
         whole_lines: bool = False,
     ) -> None:
-        self._silence_s = silence_s_max
+        self._silence_s, self._realm = silence_s_max, around.realm
         self._begun = {
             "around": {name: getattr(around, name) for name in Around.__slots__},
             "datagrams": datagrams,
@@ -175,12 +179,14 @@ class Reader:
                 None,
                 [_clear(one) for one in head["clear"]],
                 _refused(head["refused"]),
-                head["offset"] if isinstance(head["offset"], int) else -1,
+                min(head["offset"], _TIME_MAX) if isinstance(head["offset"], int) else -1,
             )
             if size:
                 seen.flows, odd = _frame(data)
                 seen.refused.update({(Reason.OBSERVED_BROKEN, "field"): odd} if odd else {})
-        except (KeyError, TypeError, ValueError) as error:
+            if _realms(seen) - {self._realm, _text(self._realm)}:
+                raise ValueError("realm")
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ReaderError("source", "what read it said what cannot be") from error
         return seen
 
@@ -195,6 +201,12 @@ class Reader:
                 raise ReaderError("source", "what read it ended")
             data += some
         return bytes(data)
+
+
+def _realms(seen: Seen) -> set[str]:
+    """Name the realms that a part speaks of."""
+    flows = seen.flows["realm"].unique().to_list() if seen.flows is not None else []
+    return {one.realm for one in (*seen.statements, *seen.clear)} | set(flows)
 
 
 def _statement(row: Sequence[Any]) -> Statement:
@@ -247,7 +259,8 @@ def _frame(data: bytes) -> tuple[pl.DataFrame, int]:
         value=True
     )
     fine = frame.filter(~(long | odd).fill_null(value=False) & timed)
-    return fine.with_columns(pl.col(texts).fill_null("")), frame.height - fine.height
+    kept = fine.with_columns(pl.col(texts).fill_null(""), pl.col(_COUNTS).clip(0, COUNT_MAX))
+    return kept, frame.height - fine.height
 
 
 def _text(value: Any) -> str:

@@ -140,7 +140,7 @@ def parent_of():
         ours, theirs = socket.socketpair()
         made.append(ours)
         one = Reader.__new__(Reader)
-        one._socket, one._silence_s = ours, 5.0
+        one._socket, one._silence_s, one._realm = ours, 5.0, "r"
         with theirs:
             for head in said:
                 frames.send(theirs, head)
@@ -153,14 +153,14 @@ def parent_of():
 
 
 def test_what_is_sent_is_what_comes():
-    flows = pl.DataFrame([dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5}], schema=SCHEMA)
+    flows = pl.DataFrame([dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5, "realm": "r"}], schema=SCHEMA)
     seen = Seen([STATEMENT], flows, [CLEAR], offset=9)
     seen.refused[Reason.OBSERVED_BROKEN, "line"] = 3
     ours, theirs = socket.socketpair()
     with ours, theirs:
         worker._send(theirs, seen, 2)
         one = Reader.__new__(Reader)
-        one._socket, one._silence_s = ours, 5.0
+        one._socket, one._silence_s, one._realm = ours, 5.0, "r"
         got = one._seen(one._receive(5.0))
     assert (got.statements, got.clear, got.refused, got.offset) == ([STATEMENT], [CLEAR], seen.refused, 11)
     assert got.flows["start_us"].to_list() == [5]
@@ -176,6 +176,11 @@ def test_what_is_sent_is_what_comes():
         told(statements=[[5, "s", "r", "", [["crown", "x"]], [], []]]),
         told(statements=[[5, 7, "r", "", [["mac", "x"]], [], []]]),
         told(statements=[[5, "s", "r", "", [["mac", "x"]], [["host", "x", 7]], []]]),
+        told(statements=[[5, "s", "r", "", [["tag", "x"]], [], []]]),
+        told(statements=[[5, "s", "r", "", [["mac", "x"]], [], [["device", "x"]]]]),
+        told(statements=[[5, "s", "another", "", [["mac", "x"]], [], []]]),
+        told(clear=[[5, "another", "a", "b", "tcp", 1, "hl7", {}]]),
+        told(clear=[[5, "r", "a", "b", "tcp", 1, "hl7", []]]),
         told(clear=[[1, 2]]),
         told(refused=[["no.such-reason", "line", 1]]),
         told(refused=[["observation.broken", "line", -1]]),
@@ -187,6 +192,21 @@ def test_a_word_that_cannot_be_ends_it(parent_of, head):
     one = parent_of(head, data=b"no Arrow at all")
     with pytest.raises(ReaderError):
         one._seen(one._receive(5.0))
+
+
+def test_flows_of_another_realm_end_it_and_counts_are_bounded(parent_of):
+    whole = dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5, "client_bytes": -5, "server_bytes": 2**63 - 1}
+    for realm in ("r", "another"):
+        out = io.BytesIO()
+        pl.DataFrame([whole | {"realm": realm}], schema=SCHEMA).write_ipc(out)
+        one = parent_of(told(flows=len(out.getvalue()), offset=2**64 - 1), data=out.getvalue())
+        if realm == "r":
+            seen = one._seen(one._receive(5.0))
+            assert seen.offset < 2**63
+            assert (seen.flows["client_bytes"][0], seen.flows["server_bytes"][0] < 2**53) == (0, True)
+        else:
+            with pytest.raises(ReaderError, match="cannot be"):
+                one._seen(one._receive(5.0))
 
 
 def test_more_flows_than_a_part_has_are_not_waited_for(parent_of):
