@@ -206,7 +206,7 @@ class Reader:
 def _realms(seen: Seen) -> set[str]:
     """Name the realms that a part speaks of."""
     flows = seen.flows["realm"].unique().to_list() if seen.flows is not None else []
-    return {one.realm for one in (*seen.statements, *seen.clear)} | set(flows)
+    return {one.realm for one in seen.statements} | {one.realm for one in seen.clear} | set(flows)
 
 
 def _statement(row: Sequence[Any]) -> Statement:
