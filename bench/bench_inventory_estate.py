@@ -49,6 +49,7 @@ def main() -> int:
     parser.add_argument("--devices", type=int, default=40_000)
     parser.add_argument("--days", type=int, default=3)
     parser.add_argument("--estate", type=Path, help="one that is there already")
+    parser.add_argument("--batch", type=int, default=BATCH, help="statements taken at a time")
     options = parser.parse_args()
     about = numbers.about()
     numbers.say_about(about)
@@ -60,7 +61,7 @@ def main() -> int:
             print(
                 f"written: {made.devices:,} devices, {made.rows:,} rows of logs, {made.bytes / 1e6:,.0f} MB in {time.process_time() - begin:.1f} CPU s"
             )
-        found = resolved(folder, Path(name) / "inventory.db")
+        found = resolved(folder, Path(name) / "inventory.db", options.batch)
     say(found)
     numbers.keep("inventory_estate", {"about": about, **found})
     draw(found)
@@ -68,7 +69,7 @@ def main() -> int:
     return int(bool(over) or found["silent"] > 0)
 
 
-def resolved(folder: Path, database: Path) -> dict[str, Any]:
+def resolved(folder: Path, database: Path, size: int = BATCH) -> dict[str, Any]:
     """Read an estate into an inventory and compare it with the truth."""
     truth = Truth(folder / "truth")
     evidence = Evidence(truth)
@@ -76,18 +77,18 @@ def resolved(folder: Path, database: Path) -> dict[str, Any]:
     create_tables(engine)
     refused = Counter[str]()
     counts = Counter[str]()
-    conflicts: dict[str, tuple[str, str]] = {}
+    conflicts: dict[str, tuple[str, str, str]] = {}
     begin, taking = time.process_time(), 0.0
     now_us = _START_US + 365 * _DAY_US
     statements = told(folder, refused)
-    while batch := list(islice(statements, BATCH)):
+    while batch := list(islice(statements, size)):
         for said in batch:
             evidence.take(said)
         started = time.process_time()
         taken = take(engine, SITE, batch, now_us, "bench")
         taking += time.process_time() - started
         counts.update(taken.counts)
-        conflicts |= {one.id: (one.endpoint, one.other) for one in taken.conflicts}
+        conflicts |= {one.id: (one.endpoint, one.other, one.mark) for one in taken.conflicts}
     whole = time.process_time() - begin
     with read(engine) as db:
         into = dict(direct(db, "SELECT id, merged FROM endpoint WHERE site = ?", (SITE,)).fetchall())
@@ -116,7 +117,13 @@ def resolved(folder: Path, database: Path) -> dict[str, Any]:
 
     marks = [mark._replace(endpoint=now(mark.endpoint)) for mark in marks]
     leases = [lease._replace(endpoint=now(lease.endpoint)) for lease in leases]
-    judged = judge(truth, evidence, marks, leases, [tuple(map(now, one)) for one in conflicts.values()])
+    judged = judge(
+        truth,
+        evidence,
+        marks,
+        leases,
+        [(now(one), now(other), mark) for one, other, mark in conflicts.values()],
+    )
     return {
         **_figures(judged),
         "counts": dict(counts),
@@ -199,7 +206,7 @@ def _figures(judged: Judged) -> dict[str, Any]:
         "merged_share": judged.in_merged / judged.devices, "split_devices": sum(judged.split.values()),
         "split_share": sum(judged.split.values()) / judged.devices, "merged": dict(judged.merged.most_common()),
         "split": dict(judged.split.most_common()), "apart": judged.apart, "silent": len(judged.silent), "told": dict(judged.told),
-        "intruders": dict(judged.intruders), "split_told": dict(judged.split_told.most_common()), "addresses": dict(judged.addresses), "examples": judged.examples,
+        "intruders": dict(judged.intruders), "split_told": dict(judged.split_told.most_common()), "false": dict(judged.false), "addresses": dict(judged.addresses), "examples": judged.examples,
     }  # fmt: skip
 
 
@@ -237,6 +244,11 @@ def say(found: dict[str, Any]) -> None:
     )
     print(
         f"\nspoofs merged in silence: {found['silent']} (must be 0); intruders that a conflict tells of: {told}; conflicts: {found['conflicts']:,}"
+    )
+    false = sum(found["false"].values())
+    print(
+        f"false conflicts, of one device that nothing is the matter with: {false}, {10_000 * false / found['devices']:.1f} per 10,000 devices "
+        f"({', '.join(f'{mark} {count}' for mark, count in found['false'].items()) or 'none'})"
     )
     held = sum(found["addresses"].values()) or 1
     print(

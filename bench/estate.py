@@ -223,7 +223,7 @@ class Judged:
         devices: of which somebody spoke. endpoints: there are. merged, split: cause -> pairs of devices in one endpoint, devices in too many endpoints
             that no conflict names; split_told: those that one does.
         in_merged: devices in an endpoint with another; merged_told: pairs whose endpoint a conflict names. apart: devices whose evidence is in several parts. silent: (intruder, victim) in one endpoint,
-            untold. intruders, told: by what they claim, and how many of them a conflict tells of. addresses: (held by the right endpoint, by another, by none).
+            untold. false: mark -> conflicts about one device that nothing is the matter with. intruders, told: by what they claim, and how many of them a conflict tells of. addresses: (held by the right endpoint, by another, by none).
     """
 
     devices: int
@@ -238,6 +238,7 @@ class Judged:
     told: Counter[str] = field(default_factory=Counter)
     intruders: Counter[str] = field(default_factory=Counter)
     addresses: Counter[str] = field(default_factory=Counter)
+    false: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
 
 
@@ -246,12 +247,12 @@ def judge(
     evidence: Evidence,
     marks: Iterable[MarkSeen],
     leases: Sequence[LeaseSeen],
-    conflicts: Iterable[Sequence[str]],
+    conflicts: Sequence[Sequence[str]],
 ) -> Judged:
     """Compare what was resolved with what was so.
 
     Args:
-        conflicts: of each the endpoints it is about.
+        conflicts: of each the endpoints it is about, and last the kind of mark.
     """
     of_endpoint = owners(truth, marks, leases)
     parts = evidence.parts()
@@ -259,7 +260,7 @@ def judge(
     for endpoint, those in of_endpoint.items():
         for id_ in those:
             endpoints_of[id_].add(endpoint)
-    told = {endpoint for one in conflicts for endpoint in one if endpoint}
+    told = {endpoint for *those, _ in conflicts for endpoint in those if endpoint}
     judged = Judged(len(parts), len(of_endpoint))
     judged.apart = sum(count > 1 for count in parts.values())
     together: set[str] = set()
@@ -292,8 +293,24 @@ def judge(
         if one["claim"] and id_ in parts:
             judged.intruders[one["claim"]] += 1
             judged.told[one["claim"]] += bool((endpoints_of[id_] | endpoints_of[one["victim"]]) & told)
+    judged.false = _false(truth, of_endpoint, conflicts)
     judged.addresses = _addresses(truth, leases, of_endpoint)
     return judged
+
+
+def _false(
+    truth: Truth, of_endpoint: dict[str, set[str]], conflicts: Sequence[Sequence[str]]
+) -> Counter[str]:
+    """Count the conflicts that are about one device alone that nobody claims to be, that shares nothing, and of which no list lies; by mark."""
+    story = {one["victim"] for one in truth.devices.values()} | {row["victim"] for row in truth.lies}
+    story |= {row["device"] for row in truth.lies}
+    found = Counter[str]()
+    for *endpoints, kind in conflicts:
+        those = set[str]().union(*(of_endpoint.get(one, ()) for one in endpoints if one))
+        one = truth.devices[next(iter(those))] if len(those) == 1 else None
+        if one is not None and not one["claim"] and not one["fate"] and one["device"] not in story:
+            found[kind] += 1
+    return found
 
 
 def owners(truth: Truth, marks: Iterable[MarkSeen], leases: Iterable[LeaseSeen]) -> dict[str, set[str]]:

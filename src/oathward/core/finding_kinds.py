@@ -49,6 +49,12 @@ KINDS: Mapping[str, FindingKind] = {
         "go and look which of the two is the device; then say in the inventory that they are one, or which marks are another device's, or take the other off the network",
         Severity.SERIOUS,
     ),
+    "identity.name-twice": FindingKind(
+        "One name given twice",
+        "a network card of another maker gives the host name of a device that speaks HL7 or DICOM, while that device is there too",
+        "see whether it is a second card of the device, and say in the inventory that they are one; else ask who it is",
+        Severity.ATTENTION,
+    ),
     "flow.undeclared": FindingKind(
         "Traffic nobody declared",
         "two endpoints speak with each other and no link, connection or rule says that they should",

@@ -67,6 +67,10 @@ class Fact(NamedTuple):
     confidence: float
 
 
+RENEWED = Fact("lease", "renewed", 1.0)
+"""A card went on with the address that DHCP had given it: it asked its server itself, from that address (RFC 2131 §4.4.5). Of who asked anew nothing is said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
     """What one source says of one endpoint at one moment.

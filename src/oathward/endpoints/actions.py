@@ -370,10 +370,11 @@ def _dis(said: Mapping[str, Sequence[AttributeRow]], group: Iterable[Known]) -> 
 def _put_rest(engine: Engine, site: str, picture: Picture) -> None:
     """Write what stands between endpoints."""
     relations = list[RelationRow]()
-    for one in picture.relations.values():
+    for changed_, through in picture.changed_relations:
+        one = picture.relations[changed_][through]
         child, parent = picture.root(one.child), picture.root(one.parent)
         ids = (child.id if child is not None else one.child, parent.id if parent is not None else one.parent)
-        if ids[0] != ids[1]:
+        if (ids[0] == ids[1]) == (one.kind == "itself"):
             relations.append(replace(one, child=ids[0], parent=ids[1]))
     _in_groups(engine, picture.gone_leases, lambda db, some: sql.drop_leases(db, site, some))
     _in_groups(engine, relations, lambda db, some: sql.put_relations(db, site, some))

@@ -105,11 +105,11 @@ def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[
     found: dict[str, dict[Key, Held]] = defaultdict(dict)
     for some in chunks(sorted(ids)):
         for row in db.execute(select(*columns).where(table.site == site, table.endpoint.in_(some))):
-            id_, kind, scope, value, first, last, ended, fronts, origin = row
+            id_, kind, scope, value, first, last, ended, fronts, origin, *returns = row
             key = (MarkKind(kind), scope, value)
             same = found[id_].get(key)
             if same is None:
-                found[id_][key] = Held(first, last, ended, bool(fronts), origin)
+                found[id_][key] = Held(first, last, ended, bool(fronts), origin, *returns)
             else:
                 same.first_us, same.last_us = min(same.first_us, first), max(same.last_us, last)
     return found
@@ -122,8 +122,8 @@ def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def lease_of(row: Any) -> Lease:
     """Make a lease of a row with its columns in the table's order, without the site."""
-    id_, realm, address, from_us, until_us, one, mac, origin = row
-    return Lease(realm, address, from_us, until_us, one, mac, origin, id_)
+    id_, realm, address, from_us, until_us, one, mac, origin, asked_us, given_us = row
+    return Lease(realm, address, from_us, until_us, one, mac, origin, id_, asked_us, given_us)
 
 
 LEASE_COLUMNS = [one for one in endpoint_lease.c if one.name != "site"]
@@ -201,7 +201,7 @@ def _relations(db: Connection, site: str, picture: Picture, ids: Sequence[str]) 
     columns = (table.kind, table.child, table.parent, table.first_us, table.last_us)
     for some in chunks(ids):
         for row in db.execute(select(*columns).where(table.site == site, table.child.in_(some))):
-            picture.relations[row[0], row[1], row[2]] = RelationRow(*row)
+            picture.relations.setdefault(row[1], {})[row[2]] = RelationRow(*row)
 
 
 def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, CatalogueRow]:

@@ -26,6 +26,7 @@ class ConflictKind(StrEnum):
     """What marks of endpoints can contradict each other in."""
 
     CLAIMED_TWICE = "identity.claimed-twice"
+    NAME_TWICE = "identity.name-twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ class Held:
 
     Args:
         ended_us: when another card took its place; 0 while it stands. fronts: it speaks for others, so it tells nobody from anybody.
-        origin: the endpoint that had it first, before a merge.
+        origin: the endpoint that had it first, before a merge. returns: how often, of late, a card came back to an address after another one;
+            returned_us: when it last did.
     """
 
     first_us: int
@@ -87,11 +89,16 @@ class Held:
     ended_us: int = 0
     fronts: bool = False
     origin: str = ""
+    returns: int = 0
+    returned_us: int = 0
 
 
 @dataclass(slots=True)
 class Lease:
-    """An address of a realm as one endpoint had it, from its first to its last sighting."""
+    """An address of a realm as one endpoint had it, from its first to its last sighting.
+
+    ``given_us``: when DHCP last gave it, 0 where it did not; ``asked_us``: when its card last asked for it anew, and did not just go on with it.
+    """
 
     realm: str
     address: str
@@ -101,6 +108,8 @@ class Lease:
     mac: str = ""
     origin: str = ""
     id: str = ""
+    asked_us: int = 0
+    given_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +129,7 @@ class AttributeRow:
 
 @dataclass(frozen=True, slots=True)
 class RelationRow:
-    """One endpoint beside another. ``kind``: ``behind`` (heard through it)."""
+    """One endpoint beside another. ``kind``: ``behind`` (heard through it), or ``itself``: it claimed for itself (child and parent are one)."""
 
     kind: str
     child: str

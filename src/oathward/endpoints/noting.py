@@ -7,22 +7,15 @@ that two endpoints show in two realms.
 from __future__ import annotations
 
 from oathward.discovery.model import MarkKind, Statement
-from oathward.endpoints.fronting import DHCP
 from oathward.endpoints.marks import EXCLUSIVE, Sorted, is_random
-from oathward.endpoints.picture import DAY_US, HOUR_US, MINUTE_US, Key, Known, Moves, Picture
+from oathward.endpoints.picture import DAY_US, MINUTE_US, Key, Known, Picture
+from oathward.endpoints.twice import RETURNED_WITHIN_US, check_places, note_lease
 
 SAME_TIME_US = 10 * MINUTE_US
 """Two that spoke within this are there at the same time."""
 
-RETURNED_WITHIN_US = 36 * HOUR_US
-"""A name or claim that comes back within this after another one began on the same card: two speak as one."""
-
 CARD_WITHIN_US = DAY_US
 """A card seen with an address so long before or after somebody nameless is theirs, where nobody else had it between."""
-
-PLACES_WITHIN_US = 2 * HOUR_US
-RETURNS_MAX = 2
-"""A card that comes back to addresses of other networks so often within ``PLACES_WITHIN_US`` is in two places."""
 
 LISTS = frozenset({"cmms", "netbox", "fhir", "mud"})
 """Sources that were written down, not heard. A vendor's list says itself when it heard of an endpoint."""
@@ -36,7 +29,6 @@ LOCAL = frozenset({MarkKind.CLIENT_ID, MarkKind.HOST})
 _ABOUT = ".dns"
 """End of the names of sources that speak of an address, where nobody needs to be there."""
 
-_PLACES_MAX = 4
 _SEGMENT = 0.9
 _RETURNING = frozenset({MarkKind.HOST, MarkKind.CLIENT_ID, MarkKind.SERIAL, MarkKind.UDI, MarkKind.EUI64})
 
@@ -108,8 +100,9 @@ def _note_place(picture: Picture, known: Known, said: Statement, marks: Sorted) 
         if own:
             known = _with_cardless(picture, known, realm, address, at_us)
         if own or not said.source.endswith(_ABOUT) or picture.holder(realm, address, at_us) is None:
+            check_places(picture, known, said, address)
             picture.lease(known, realm, address, at_us, own[0] if own else "")
-            _check_moves(picture, known, said, address)
+            note_lease(picture, known, said, address)
     place(known, said, marks)
     return known
 
@@ -125,30 +118,6 @@ def _with_cardless(picture: Picture, known: Known, realm: str, address: str, at_
         if near and not picture.are_apart(known, holder) and not contradict(known, holder):
             known = picture.join(known, holder, at_us, "address")
     return known
-
-
-def _check_moves(picture: Picture, known: Known, said: Statement, address: str) -> None:
-    """Find a card that is in two places: it comes back to an older address after a newer one began, again and again."""
-    lease = known.leases.get((said.realm, address))
-    if lease is None or not lease.mac or ":" in address:
-        return
-    moves = known.moves.setdefault(lease.mac, Moves())
-    if next(reversed(moves.since), "") == address:
-        return
-    was = moves.since.pop(address, None)
-    if was is not None and any(_another_net(said, one, address) for one in moves.since):
-        moves.returns = [at for at in moves.returns if said.at_us - at <= PLACES_WITHIN_US]
-        moves.returns.append(said.at_us)
-        if len(moves.returns) >= RETURNS_MAX:
-            picture.conflict(known, None, MarkKind.MAC, said.at_us)
-    moves.since[address] = said.at_us
-    while len(moves.since) > _PLACES_MAX:
-        del moves.since[next(iter(moves.since))]
-
-
-def _another_net(said: Statement, one: str, other: str) -> bool:
-    """Whether two addresses are no two of one network: they are in different ones of 256, or DHCP gave them."""
-    return said.source.endswith(DHCP) or one.rpartition(".")[0] != other.rpartition(".")[0]
 
 
 def contradict(one: Known, other: Known) -> bool:

@@ -40,16 +40,6 @@ Key = tuple[MarkKind, str, str]
 _BY_START = attrgetter("from_us")
 
 
-class Moves:
-    """Where one card was of late: ``since``: address -> when it was last come to, the present one last; ``returns``: when it came back to one."""
-
-    __slots__ = ("returns", "since")
-
-    def __init__(self) -> None:
-        self.since: dict[str, int] = {}
-        self.returns: list[int] = []
-
-
 class Known:
     """One endpoint while statements are resolved.
 
@@ -58,7 +48,7 @@ class Known:
 
     __slots__ = (
         *("id", "sort", "first_us", "last_us", "began_us", "spoke_us", "realm", "segment", "segment_us", "parent", "merged"),
-        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched", "moves"),
+        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched"),
     )  # fmt: skip
 
     def __init__(self, id_: str, *, is_new: bool) -> None:
@@ -70,7 +60,6 @@ class Known:
         self.leases: dict[tuple[str, str], Lease] = {}
         self.dirty_marks: set[Key] = set()
         self.gone_marks: set[Key] = set()
-        self.moves: dict[str, Moves] = {}
         self.facts: dict[tuple[str, str, str], list[float]] = {}
 
     def values(self, kind: MarkKind) -> list[tuple[Key, Held]]:
@@ -101,7 +90,8 @@ class Picture:
         self.apart: set[frozenset[str]] = set()
         self.conflicts: dict[str, ConflictRow] = {}
         self.joins: list[MergeRow] = []
-        self.relations: dict[tuple[str, str, str], RelationRow] = {}
+        self.relations: dict[str, dict[str, RelationRow]] = {}
+        self.changed_relations: set[tuple[str, str]] = set()
         self.fronting: set[tuple[str, str]] = set()
         self.room = 0
         self.counts: dict[str, int] = dict.fromkeys(
@@ -211,19 +201,19 @@ class Picture:
         if before is not None and self.root(before.endpoint) is known and at_us - before.until_us <= HOLD_US:
             if at_us > before.until_us:
                 before.until_us = at_us
-                self._leased(before)
+                self.leased(before)
             row = before
         elif after is not None and self.root(after.endpoint) is known and after.from_us - at_us <= DAY_US:
             after.from_us = at_us  # what came late belongs to the same lease
-            self._leased(after)
+            self.leased(after)
             row = after
         else:
             row = Lease(realm, address, at_us, at_us, known.id, mac, known.id, self.make_id(at_us))
             rows.insert(at, row)
-            self._leased(row)
+            self.leased(row)
         if mac and not row.mac:
             row.mac = mac
-            self._leased(row)
+            self.leased(row)
         current = known.leases.get((realm, address))
         if current is None or current.from_us <= row.from_us:
             known.leases[realm, address] = row
@@ -256,6 +246,7 @@ class Picture:
             into.leases.setdefault(where, lease)
         for fact, seen in gone.facts.items():
             into.facts.setdefault(fact, seen)
+        self._join_relations(into, gone)
         _widen(into, gone)
         gone.merged, gone.touched, into.touched = into.id, True, True
         self.apart |= {frozenset((into.id, *(pair - {gone.id}))) for pair in self.apart if gone.id in pair}
@@ -266,6 +257,18 @@ class Picture:
             self.joins.append(MergeRow(self.make_id(at_us), "merge", into.id, gone.id, at_us, "rule", why))
         return into
 
+    def _join_relations(self, into: Known, gone: Known) -> None:
+        """Let who was joined be heard through all that both were, and what was heard through the one through the other."""
+        rows = self.relations.setdefault(into.id, {})
+        for id_, row in self.relations.get(gone.id, {}).items():
+            new = into.id if id_ == gone.id else id_
+            was = rows.get(new, row)
+            kind = "itself" if new == into.id else "behind"
+            rows[new] = RelationRow(
+                kind, into.id, new, min(row.first_us, was.first_us), max(row.last_us, was.last_us)
+            )
+            self.changed_relations.add((into.id, new))
+
     def conflict(self, one: Known, other: Known | None, kind: MarkKind, at_us: int) -> None:
         """Note that marks contradict each other."""
         if other is not None and self.are_apart(one, other):
@@ -273,13 +276,12 @@ class Picture:
         first, second = (one.id, other.id if other is not None else "")
         if second and second < first:
             first, second = second, first
-        named = f"{ConflictKind.CLAIMED_TWICE.value}|{first}|{second}|{kind.value}"
+        what = ConflictKind.NAME_TWICE if second and kind is MarkKind.HOST else ConflictKind.CLAIMED_TWICE
+        named = f"{what.value}|{first}|{second}|{kind.value}"
         id_ = sha256(named.encode()).hexdigest()[:32]
         known = self.conflicts.get(id_)
         if known is None:
-            self.conflicts[id_] = ConflictRow(
-                id_, ConflictKind.CLAIMED_TWICE.value, first, second, kind.value, at_us, at_us
-            )
+            self.conflicts[id_] = ConflictRow(id_, what.value, first, second, kind.value, at_us, at_us)
             for touched in (one, other):
                 if touched is not None:
                     touched.touched = True
@@ -290,14 +292,18 @@ class Picture:
             )
 
     def behind(self, child: Known, parent: Known, at_us: int) -> None:
-        """Note that one was heard through another."""
-        if child is parent:
-            return
-        key = ("behind", child.id, parent.id)
-        row = self.relations.get(key)
-        first, last = (at_us, at_us) if row is None else (min(row.first_us, at_us), max(row.last_us, at_us))
-        self.relations[key] = RelationRow("behind", child.id, parent.id, first, last)
-        child.parent, child.touched = parent.id, True
+        """Note that one was heard through another, or spoke for itself."""
+        rows = self.relations.setdefault(child.id, {})
+        row = rows.get(parent.id)
+        if row is None or not row.first_us <= at_us <= row.last_us:
+            first, last = (
+                (at_us, at_us) if row is None else (min(row.first_us, at_us), max(row.last_us, at_us))
+            )
+            kind = "itself" if child is parent else "behind"
+            rows[parent.id] = RelationRow(kind, child.id, parent.id, first, last)
+            self.changed_relations.add((child.id, parent.id))
+        if child is not parent:
+            child.parent, child.touched = parent.id, True
 
     def settle(self) -> None:
         """Say conflicts and parents of the endpoints that are left after all joins."""
@@ -346,7 +352,8 @@ class Picture:
             oldest = min((one for one in same if one[0] != key), key=lambda one: one[1].last_us)
             self.unmark(known, oldest[0])
 
-    def _leased(self, lease: Lease) -> None:
+    def leased(self, lease: Lease) -> None:
+        """Note that a lease changed."""
         self.changed_leases[id(lease)] = lease
         known = self.known.get(lease.endpoint)
         if known is not None:

@@ -47,14 +47,16 @@ from oathward.endpoints.marks import (
 from oathward.endpoints.model import Held
 from oathward.endpoints.noting import (
     LOCAL,
-    RETURNED_WITHIN_US,
+    PARTS,
     SAME_TIME_US,
+    is_heard,
     is_list,
     note,
     place,
     scope,
 )
 from oathward.endpoints.picture import DAY_US, HOUR_US, Key, Known, Picture
+from oathward.endpoints.twice import check_names, check_speakers
 
 MOVED_AFTER_US = HOUR_US
 """An endpoint known by its address alone was silent for this long before a claim of it follows to another address."""
@@ -85,19 +87,12 @@ def _take(picture: Picture, said: Statement) -> None:
     if known is None:
         return
     note(picture, known, said, marks, parent, shares=shares)
-    if parent is not None:
-        _check_parents(picture, known, parent, said, marks)
-        picture.behind(known, parent, said.at_us)
-
-
-def _check_parents(picture: Picture, known: Known, parent: Known, said: Statement, marks: Sorted) -> None:
-    """Find one that is heard through two by turns: back through the first after the second began."""
-    here = picture.relations.get(("behind", known.id, parent.id))
-    there = picture.relations.get(("behind", known.id, known.parent)) if known.parent != parent.id else None
-    if here is None or there is None or not marks.claims or known.sort == "account":
-        return
-    if here.first_us < there.first_us and said.at_us - there.last_us <= RETURNED_WITHIN_US:
-        picture.conflict(known, None, marks.claims[0].kind, said.at_us)
+    if marks.cards and is_heard(said):
+        check_names(picture, known, marks, scope(said, parent), said.at_us)
+    if parent is not None or (is_heard(said) and any(one.kind in PARTS for one in marks.claims)):
+        speaker = parent or known
+        check_speakers(picture, known, speaker, said, marks)
+        picture.behind(known, speaker, said.at_us)
 
 
 def _parent(picture: Picture, said: Statement) -> Known | None:

@@ -44,7 +44,8 @@ def put_endpoints(db: Connection, rows: Sequence[Values]) -> None:
 def put_marks(db: Connection, site: str, rows: Sequence[tuple[str, Key, Held]]) -> None:
     """Write marks of endpoints."""
     values = [
-        (site, id_, key[0].value, key[1], key[2], held.origin or id_, held.first_us, held.last_us, held.ended_us, int(held.fronts))
+        (site, id_, key[0].value, key[1], key[2], held.origin or id_, held.first_us, held.last_us, held.ended_us, int(held.fronts),
+         held.returns, held.returned_us)
         for id_, key, held in rows
     ]  # fmt: skip
     _upsert(db, endpoint_mark, ("site", "endpoint", "kind", "scope", "value", "origin"), values)
@@ -78,7 +79,19 @@ def drop_attributes(db: Connection, site: str, rows: Collection[tuple[str, str, 
 def put_leases(db: Connection, site: str, rows: Collection[Lease]) -> None:
     """Write who had which address."""
     values = [
-        (site, one.id, one.realm, one.address, one.from_us, one.until_us, one.endpoint, one.mac, one.origin)
+        (
+            site,
+            one.id,
+            one.realm,
+            one.address,
+            one.from_us,
+            one.until_us,
+            one.endpoint,
+            one.mac,
+            one.origin,
+            one.asked_us,
+            one.given_us,
+        )
         for one in rows
     ]
     _upsert(db, endpoint_lease, ("site", "id"), values)

@@ -52,6 +52,8 @@ endpoint_mark = Table(
     Column("last_us", BigInteger, nullable=False),
     Column("ended_us", BigInteger, nullable=False),
     Column("fronts", Integer, nullable=False),
+    Column("returns", Integer, nullable=False),
+    Column("returned_us", BigInteger, nullable=False),
     Index("endpoint_mark_value", "site", "kind", "value"),
 )
 endpoint_attribute = Table(
@@ -88,6 +90,8 @@ endpoint_lease = Table(
     Column("endpoint", Text, nullable=False),
     Column("mac", Text, nullable=False),
     Column("origin", Text, nullable=False),
+    Column("asked_us", BigInteger, nullable=False),
+    Column("given_us", BigInteger, nullable=False),
     Index("endpoint_lease_address", "site", "address", "realm", "from_us"),
     Index("endpoint_lease_endpoint", "site", "endpoint", "until_us"),
     Index("endpoint_lease_until", "site", "until_us"),

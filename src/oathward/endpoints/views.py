@@ -110,7 +110,7 @@ def one(db: Connection, site: str, id_: str) -> Whole | None:
         tuple(marks),
         tuple(attributes),
         tuple(lease_of(each) for each in leases),
-        tuple(RelationRow(*each) for each in relations),
+        tuple(RelationRow(*each) for each in relations if each[0] != "itself"),
         tuple(ConflictRow(*each) for each in conflicts),
         tuple(MergeRow(*each) for each in merges),
     )

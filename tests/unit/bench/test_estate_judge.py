@@ -91,7 +91,7 @@ def test_two_in_one_endpoint_are_a_wrong_merge(truth, evidence):
 def test_one_in_two_endpoints_is_a_wrong_split_unless_a_conflict_tells(truth, evidence):
     marks = [one._replace(endpoint="e9") if one.kind == "serial" else one for one in RIGHT]
     assert sum(judge(truth, evidence, marks, LEASES, []).split.values()) == 1
-    told = judge(truth, evidence, marks, LEASES, [("e9", "e0")])
+    told = judge(truth, evidence, marks, LEASES, [("e9", "e0", "serial")])
     assert not told.split
     assert sum(told.split_told.values()) == 1
 
@@ -106,7 +106,7 @@ def test_one_in_two_endpoints_that_nothing_joins_is_no_mistake(truth, evidence):
 def test_a_spoof_in_one_endpoint_with_its_victim_is_silent_unless_told(truth, evidence):
     marks = [one._replace(endpoint="e0") if one.endpoint == "e3" else one for one in RIGHT]
     assert len(judge(truth, evidence, marks, LEASES, []).silent) == 1
-    told = judge(truth, evidence, marks, LEASES, [("e0", "")])
+    told = judge(truth, evidence, marks, LEASES, [("e0", "", "mac")])
     assert not told.silent
     assert told.merged_told == 1
     assert told.told["mac"] == told.intruders["mac"] == 1

@@ -199,7 +199,16 @@ def test_what_observers_and_lists_say_is_an_attribute_here():
     said = said_in(Path(discovery.__file__).parent) | {name for name, one in LISTED.items() if one.fact}
     assert len(said) > 40
     unknown = said - {*ATTRIBUTES, *ALSO}
-    assert unknown <= {"account", "behind", "eui64", "last-heard", "mac", "address", "certificate"}, unknown
+    assert unknown <= {
+        "account",
+        "behind",
+        "eui64",
+        "last-heard",
+        "mac",
+        "address",
+        "certificate",
+        "lease",
+    }, unknown
 
 
 def test_what_people_may_say_is_an_attribute_here():

@@ -29,7 +29,7 @@ from oathward.discovery.logs.gathering import Gathered, at
 from oathward.discovery.logs.hints import system_of
 from oathward.discovery.logs.records import Record, listed, number, port, raw, text
 from oathward.discovery.logs.sessions import Session, Sessions
-from oathward.discovery.model import Fact, Mark, MarkKind
+from oathward.discovery.model import RENEWED, Fact, Mark, MarkKind
 from oathward.discovery.values import address, host
 
 _FIRST_S, _LAST_S = -62_000_000_000, 250_000_000_000
@@ -89,6 +89,8 @@ def _dhcp(record: Record, at_us: int, gathered: Gathered, _: Sessions) -> None:
         Fact("os", system_of(vendor), 0.3),
         Fact("switch-port", text(record, "circuit_id", "agent_remote_id", "subscriber_id"), 0.7),
     ]
+    if {"REQUEST", "ACK"} <= set(kinds) and "DISCOVER" not in kinds and text(record, "client_addr"):
+        facts.append(RENEWED)
     gathered.say(at_us, "zeek.dhcp", marks, facts)
 
 

@@ -1,0 +1,129 @@
+"""Who is there twice: one card in two places, one claim through two speakers, one name with two cards. Pure.
+
+Rules:
+- A card goes on with an address that DHCP gave it (RFC 2131 §4.4.5: it asks its server itself, from that address) though DHCP gave it
+  another one since it last asked anew for this one: it did not leave this network, so another card has its number. Who roams asks anew.
+- It goes on so, and has an address of another network that DHCP never gave it, and that it had for ``FIXED_US`` before and has used since: who has a
+  fixed address asks nobody for another.
+- A card comes back, ``RETURNS_MAX`` times with less than ``PLACES_WITHIN_US`` between, to an address where it was before it was last seen at another one
+  of another network; ``ROAMS_WITHIN_US``, where it asked DHCP for both.
+- A claim is heard through one, through another, and through the first again within ``RETURNED_WITHIN_US``. An endpoint that claims for itself is one of them.
+- A name of the site's device is given by another maker's card while that device's own card is there too: worth a look, no more.
+
+What cannot be told: a card used by another while the first is silent and no name or claim differs.
+
+Source: ADR 0052; RFC 2131 §4.4.5.
+"""
+
+from __future__ import annotations
+
+from oathward.discovery.model import RENEWED, MarkKind, Statement
+from oathward.endpoints.fronting import DHCP
+from oathward.endpoints.marks import Sorted
+from oathward.endpoints.model import Lease
+from oathward.endpoints.picture import HOUR_US, MINUTE_US, SKEW_US, Known, Picture
+
+RETURNED_WITHIN_US = 36 * HOUR_US
+"""A name or claim that comes back within this after another one began: two speak as one."""
+
+_CLINICAL = frozenset({MarkKind.APPLICATION, MarkKind.AE_TITLE})
+
+PLACES_WITHIN_US = 2 * HOUR_US
+ROAMS_WITHIN_US = 15 * MINUTE_US
+RETURNS_MAX = 4
+FIXED_US = 12 * HOUR_US
+
+
+def check_places(picture: Picture, known: Known, said: Statement, address: str) -> None:
+    """Find a card that is in two places. Called before the lease of ``address`` grows."""
+    row = known.leases.get((said.realm, address))
+    if row is None or not row.mac or ":" in address:
+        return
+    others = [one for one in known.leases.values() if one.mac == row.mac and one.realm == row.realm]
+    others = [one for one in others if one is not row and ":" not in one.address]
+    if _went_on(row, others, said) or _came_back(known, row, others, said):
+        picture.conflict(known, None, MarkKind.MAC, said.at_us)
+
+
+def note_lease(picture: Picture, known: Known, said: Statement, address: str) -> None:
+    """Note that DHCP gave an address. Called after its lease grew."""
+    row = known.leases.get((said.realm, address))
+    if row is None or not said.source.endswith(DHCP) or said.at_us <= row.given_us:
+        return
+    row.given_us = said.at_us
+    if RENEWED not in said.facts:
+        row.asked_us = said.at_us
+    picture.leased(row)
+
+
+def _went_on(row: Lease, others: list[Lease], said: Statement) -> bool:
+    if not row.asked_us or RENEWED not in said.facts or not said.source.endswith(DHCP):
+        return False
+    return any(row.asked_us < one.given_us < said.at_us or _is_fixed(row, one) for one in others)
+
+
+def _is_fixed(row: Lease, other: Lease) -> bool:
+    """Whether an address is a fixed one in another network, in use before and since DHCP gave its card another."""
+    return (
+        not other.given_us
+        and other.from_us + FIXED_US <= row.asked_us < other.until_us - SKEW_US
+        and _is_elsewhere(row, other)
+    )
+
+
+def _came_back(known: Known, row: Lease, others: list[Lease], said: Statement) -> bool:
+    between = [one for one in others if row.until_us < one.until_us <= said.at_us and _is_elsewhere(row, one)]
+    if not between:
+        return False
+    key = (MarkKind.MAC, row.realm, row.mac)
+    held = known.marks.get(key)
+    if held is None:
+        return False
+    roams = all(row.asked_us and one.asked_us for one in between)
+    within = ROAMS_WITHIN_US if roams else PLACES_WITHIN_US
+    held.returns = held.returns + 1 if said.at_us - held.returned_us <= within else 1
+    held.returned_us = said.at_us
+    known.dirty_marks.add(key)
+    return held.returns >= RETURNS_MAX
+
+
+def _is_elsewhere(one: Lease, other: Lease) -> bool:
+    """Whether two addresses are no two of one network: they are in different ones of 256."""
+    return one.address.rpartition(".")[0] != other.address.rpartition(".")[0]
+
+
+def check_speakers(picture: Picture, known: Known, speaker: Known, said: Statement, marks: Sorted) -> None:
+    """Find a claim that is heard through two by turns, and note through whom it was heard now."""
+    if known.sort == "account" or not marks.claims:
+        return
+    rows = picture.relations.get(known.id, {})
+    here = rows.get(speaker.id)
+    if here is not None:
+        for id_, there in rows.items():
+            if (
+                id_ != speaker.id
+                and here.last_us < there.last_us <= said.at_us
+                and said.at_us - there.last_us <= RETURNED_WITHIN_US
+            ):
+                picture.conflict(known, None, marks.claims[0].kind, said.at_us)
+
+
+def check_names(picture: Picture, known: Known, marks: Sorted, where: str, at_us: int) -> None:
+    """Find the name of one that speaks HL7 or DICOM, given by another maker's card while that one is there."""
+    for name in marks.names:
+        if name.kind is MarkKind.HOST and known.began_us:
+            others = [one for one in picture.named(name, where) if one is not known]
+            if len(others) == 1 and _is_other_make(known, others[0]) and _is_there(known, others[0], at_us):
+                picture.conflict(known, others[0], name.kind, at_us)
+
+
+def _is_there(known: Known, other: Known, at_us: int) -> bool:
+    return other.began_us <= at_us and known.began_us < other.spoke_us
+
+
+def _is_other_make(known: Known, other: Known) -> bool:
+    """Whether somebody has no card of the make of one that speaks HL7 or DICOM."""
+    if not any(key[0] in _CLINICAL for key in other.marks):
+        return False
+    mine, theirs = ({key[2][:8] for key, _ in one.values(MarkKind.MAC)} for one in (known, other))
+    return bool(mine and theirs) and not mine & theirs

@@ -1,0 +1,124 @@
+"""Promises about who is there twice: one card in two places, a claim through two speakers, a name of another's; whatever is taken at a time."""
+
+import pytest
+from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, A, B, C, T, says
+
+from oathward.discovery.model import RENEWED, Mark, MarkKind
+from oathward.endpoints import twice
+
+HERE, THERE = "10.0.1.5", "10.0.3.9"
+ASKED, WENT_ON = (), [RENEWED]
+
+
+def given(at, address, facts=ASKED, mac=A):
+    return says(at, mac=mac, address=address, facts=facts)
+
+
+def told(inventory, *said):
+    """Take statements one at a time; give the conflicts."""
+    return {(one.kind, one.mark) for each in said for one in inventory.take(each).conflicts}
+
+
+SPOOFED = [
+    given(T, HERE),
+    given(T + 4 * HOUR, HERE, WENT_ON),
+    given(T + 5 * HOUR, THERE),
+    given(T + 8 * HOUR, HERE, WENT_ON),
+]
+ROAMED = [*SPOOFED[:3], given(T + 8 * HOUR, HERE), given(T + 12 * HOUR, HERE, WENT_ON)]
+
+
+def test_a_card_that_goes_on_with_one_lease_after_it_was_given_another_is_in_two_places(inventory):
+    assert told(inventory, *SPOOFED) == {("identity.claimed-twice", "mac")}
+
+
+def test_a_card_that_roams_asks_anew(inventory):
+    assert told(inventory, *ROAMED) == set()
+
+
+def test_reverse_without_the_rule_the_spoof_is_silent(inventory, monkeypatch):
+    monkeypatch.setattr(twice, "_went_on", lambda *_: False)
+    assert told(inventory, *SPOOFED) == set()
+
+
+def test_it_is_told_though_connections_of_the_whole_day_were_read_before(inventory):
+    conns = [says(T + n * HOUR, mac=A, address=HERE, source="zeek.conn") for n in range(24)]
+    inventory.take(*conns)
+    assert told(inventory, *SPOOFED) == {("identity.claimed-twice", "mac")}
+
+
+def test_who_has_a_fixed_address_asks_for_no_other(inventory):
+    fixed = [says(T + n * HOUR, mac=A, address=HERE, source="zeek.conn") for n in range(48)]
+    inventory.take(*fixed)
+    asked = told(inventory, given(T + 20 * HOUR, THERE))
+    assert asked == set(), "it may have been given DHCP for good"
+    assert told(inventory, given(T + 32 * HOUR, THERE, WENT_ON)) == {("identity.claimed-twice", "mac")}
+    inventory.take(*(says(T + n * HOUR, mac=B, address="10.0.1.6", source="zeek.conn") for n in range(20)))
+    changed = [given(T + 20 * HOUR, "10.0.3.8", mac=B), given(T + 32 * HOUR, "10.0.3.8", WENT_ON, mac=B)]
+    assert told(inventory, *changed) == set()
+
+
+def test_a_card_that_is_heard_by_turns_is_in_two_places_whatever_is_taken_at_a_time(inventory):
+    by_turns = [
+        says(T + n * 20 * MINUTE, mac=A, address=(HERE, THERE)[n % 2], source="zeek.conn") for n in range(7)
+    ]
+    assert told(inventory, *by_turns) == {("identity.claimed-twice", "mac")}
+    slowly = [
+        says(T + n * 5 * HOUR, mac=B, address=("10.0.1.7", "10.0.3.7")[n % 2], source="zeek.conn")
+        for n in range(9)
+    ]
+    assert told(inventory, *slowly) == set()
+
+
+def through(at, mac, address, serial="acme|77"):
+    return says(
+        at,
+        serial=serial,
+        source="pcap.hl7",
+        behind=[Mark(MarkKind.MAC, mac), Mark(MarkKind.ADDRESS, address)],
+    )
+
+
+def test_a_claim_of_one_that_claims_for_itself_heard_through_another_by_turns_is_a_conflict(inventory):
+    inventory.take(says(T, mac=A, address=HERE, serial="acme|77"))
+    own, other = through(T + HOUR, A, HERE), through(T + 2 * HOUR, B, THERE)
+    assert told(inventory, own, other) == set(), "it may have been put behind a gateway"
+    assert told(inventory, through(T + 3 * HOUR, A, HERE)) == {("identity.claimed-twice", "serial")}
+    [pump] = [row for row in inventory.rows() if row.mac == A]
+    assert [one.kind for one in inventory.whole(pump.id).relations] == ["behind"]
+
+
+def test_a_device_on_the_network_of_which_its_gateway_alone_speaks_is_no_conflict(inventory):
+    inventory.take(says(T, mac=A, serial="acme|77", tag="CE-1", source="cmms"))
+    said = [
+        one
+        for n in range(1, 6)
+        for one in (says(T + n * HOUR, mac=A, address=HERE), through(T + n * HOUR + 1, B, THERE))
+    ]
+    assert told(inventory, *said) == set()
+
+
+@pytest.mark.parametrize(
+    ("marks", "expected"),
+    [
+        ({"application": "MON|ICU"}, {("identity.name-twice", "host")}),
+        ({"ae_title": "US1"}, {("identity.name-twice", "host")}),
+        ({}, set()),
+    ],
+    ids=["hl7", "dicom", "neither"],
+)
+def test_the_name_of_a_device_given_by_another_makers_card_while_it_is_there(inventory, marks, expected):
+    said = [
+        says(T, mac=A, address=HERE, host="mon-1", **marks),
+        says(T + 2 * HOUR, mac=A, address=HERE, host="mon-1"),
+        says(T + HOUR, mac=C, address=THERE, host="mon-1"),
+        says(T + 3 * HOUR, mac=A, address=HERE, host="mon-1"),
+        says(T + 4 * HOUR, mac=C, address=THERE, host="mon-1"),
+    ]
+    assert told(inventory, *said) == expected
+    assert len(inventory.rows()) == 2
+
+
+def test_the_name_of_a_device_that_is_gone_may_be_anothers(inventory):
+    gone = says(T, mac=A, address=HERE, host="mon-1", application="MON|ICU")
+    assert told(inventory, gone, says(T + DAY, mac=C, address=THERE, host="mon-1")) == set()
