@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
@@ -48,6 +48,10 @@ FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "so
 FACET_VALUES_MAX = 50
 IN_USE = Care.IN_USE.value
 _OF_ONE_MAX = 500
+_MANY_VALUES = ("type", "make", "unit")
+_MOST = (Filters(undeclared=True), Filters(declared=True), Filters(unlisted=True))
+"""What asks for most of an estate by columns of one index alone."""
+
 ABOUT = "endpoint:"
 """What a finding that is about an endpoint has before its id."""
 _COLUMNS = frozenset(EndpointRow.__dataclass_fields__)
@@ -74,7 +78,7 @@ def page(
     query = query.order_by(endpoint.c.last_us.desc(), endpoint.c.id.desc()).limit(limit + 1)
     rows = [EndpointRow(*row) for row in db.execute(query)]
     more = f"{rows[limit - 1].last_us}|{rows[limit - 1].id}" if len(rows) > limit else ""
-    counts = _facets(db, where, plain=_is_plain(wanted)) if facets else {}
+    counts = _facets(db, where, wanted) if facets else {}
     total = sum(counts["sort"].values()) if counts else _count(db, where)
     shown = {name: dict(Counter(of).most_common(FACET_VALUES_MAX)) for name, of in counts.items()}
     return Page(tuple(rows[:limit]), total, more, shown)
@@ -183,9 +187,14 @@ def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summ
     sums = [func.coalesce(func.sum(case((part, 1), else_=0)), 0) for part in parts]
     row = db.execute(select(func.count(), *sums).select_from(endpoint).where(*where)).one()
     more = [
-        _count(db, [*where, table.id.in_(some)]) for some in (_disagreeing(site), _unsupported(site, today))
+        _count(db, _where(site, some)) for some in (Filters(disagree=True), Filters(support_before=today))
     ]
     return Summary(*map(int, row), *more)
+
+
+def types(db: Connection, site: str) -> dict[str, int]:
+    """Count endpoints by type, retired ones aside; empty where nobody says it."""
+    return _values(db, _where(site, Filters()), "type")
 
 
 def parts_of(db: Connection, site: str, id_: str) -> list[str]:
@@ -215,7 +224,13 @@ def _is_plain(wanted: Filters) -> bool:
 
 def _where(site: str, wanted: Filters) -> list[ColumnElement[bool]]:
     table = endpoint.c
-    where: list[ColumnElement[bool]] = [table.site == site, table.merged == ""]
+    few = (
+        wanted.disagree or wanted.support_before
+    )  # found by what is said of them, not among all that stand alone
+    where: list[ColumnElement[bool]] = [
+        table.site == site,
+        table.merged.concat("") == "" if few else table.merged == "",
+    ]
     if not wanted.ended and wanted.equal.get("lifecycle") != Lifecycle.RETIRED.value:
         where.append(table.lifecycle != Lifecycle.RETIRED.value)
     if wanted.search:
@@ -285,19 +300,30 @@ def _unknown(name: str) -> ColumnElement[bool]:
 
 
 def _facets(
-    db: Connection, where: list[ColumnElement[bool]], *, plain: bool
+    db: Connection, where: list[ColumnElement[bool]], wanted: Filters
 ) -> Mapping[str, Mapping[str, int]]:
-    columns = [endpoint.c[name] for name in FACETS]
-    if plain:  # each by its own index
-        grouped = {
-            column.name: select(column, func.count()).where(*where).group_by(column) for column in columns
-        }
-        return {name: {row[0]: row[1] for row in db.execute(query)} for name, query in grouped.items()}
-    counts = [Counter[Any]() for _ in columns]
-    for *values, count in db.execute(select(*columns, func.count()).where(*where).group_by(*columns)):
-        for counted, value in zip(counts, values, strict=True):
-            counted[value] += count
-    return dict(zip(FACETS, counts, strict=True))
+    """Count values of each facet: of all there is each by its own index, of most of it a few at a time, of few in one look."""
+    if _is_plain(wanted):
+        return {name: _values(db, where, name) for name in FACETS}
+    groups: Sequence[Sequence[str]] = (FACETS,)
+    columns: dict[str, ColumnElement[str]] = {name: endpoint.c[name] for name in FACETS}
+    if wanted in _MOST:
+        groups = (*((name,) for name in _MANY_VALUES), [name for name in FACETS if name not in _MANY_VALUES])
+        # Else an index in the order of one facet looks better than the summary's, and all rows are looked up by it.
+        columns = {name: column.concat("") for name, column in columns.items()}
+    counts = {name: Counter[Any]() for name in FACETS}
+    for names in groups:
+        grouped = [columns[name] for name in names]
+        for *values, count in db.execute(select(*grouped, func.count()).where(*where).group_by(*grouped)):
+            for name, value in zip(names, values, strict=True):
+                counts[name][value] += count
+    return counts
+
+
+def _values(db: Connection, where: list[ColumnElement[bool]], name: str) -> dict[str, int]:
+    """Count each value of one facet, by its own index."""
+    column = endpoint.c[name]
+    return {row[0]: row[1] for row in db.execute(select(column, func.count()).where(*where).group_by(column))}
 
 
 def _count(db: Connection, where: list[ColumnElement[bool]]) -> int:

@@ -23,8 +23,8 @@ from oathward.governance import sql as register
 from oathward.mapping import declaring, raising
 from oathward.mapping.comparing import PLAIN, compare
 from oathward.mapping.model import Compared, Declared, Listed, Observed
+from oathward.mapping.naming import server_names
 from oathward.mapping.picture import DECLARED, OTHERWISE, UNDECLARED, End, Line
-from oathward.network import segments
 from oathward.network import views as network
 from oathward.network.model import Conversation, ConversationFilters
 from oathward.network.rules import spans
@@ -37,12 +37,10 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 CONVERSATIONS_MAX = 20_000
-NAMES_MAX = 100_000
 DAYS = 30
 """Days back from the last flow that are told of."""
 
 _DAY_US = 86_400_000_000
-_NAMED_DAYS = 7
 _ENDS, _SHOWN = "certificate-ends", "client-certificate"
 
 
@@ -153,7 +151,7 @@ def ends_and_lines(found: Living) -> tuple[list[End], list[Line]]:
 
 
 def _observed(db: Connection, site: Opened, found: Sequence[Conversation], now_us: int) -> Iterator[Observed]:
-    names = _server_names(site, min(now_us, network.newest_us(db, site.site)))
+    names = server_names(site.settings.data, min(now_us, network.newest_us(db, site.site)))
     secure = sorted({one.key.server_endpoint for one in found if one.key.tls} - {""})
     clients = sorted({one.key.client_endpoint for one in found if one.key.tls} - {""})
     ends = _certificates(db, site.site, secure, now_us)
@@ -172,18 +170,6 @@ def _observed(db: Connection, site: Opened, found: Sequence[Conversation], now_u
             bytes=sums.client_bytes + sums.server_bytes, answered=answered, first_us=one.first_us, last_us=one.last_us,
             classes=one.classes,
         )  # fmt: skip
-
-
-def _server_names(site: Opened, last_us: int) -> dict[tuple[str, str, int], str]:
-    """Give the name by which a server was last asked for: (realm, address, port) -> name; of several the last."""
-    import polars as pl
-
-    flows = segments.scan(site.settings.data, last_us - _NAMED_DAYS * _DAY_US, last_us + _DAY_US)
-    named = flows.filter(pl.col("server_name") != "").sort("start_us")
-    rows = (
-        named.group_by("realm", "server", "port").agg(pl.col("server_name").last()).limit(NAMES_MAX).collect()
-    )
-    return {(realm, server, port): name for realm, server, port, name in rows.iter_rows()}
 
 
 def _certificates(db: Connection, site: str, ids: Sequence[str], now_us: int) -> dict[str, int]:

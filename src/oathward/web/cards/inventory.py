@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from oathward.core.db import read
 from oathward.core.labels import Role
 from oathward.endpoints import views
-from oathward.endpoints.model import Filters
 from oathward.endpoints.types import TYPES
 from oathward.web.card import Card
 from oathward.web.pages.inventory import NEW_US
@@ -23,15 +22,14 @@ def values(view: View) -> Mapping[str, Any] | None:
     """Count; nothing to say before anything was seen."""
     site = view.site.site
     with read(view.site.engine) as db:
-        found = views.page(db, site, Filters(), limit=1)
-        if not found.total:
-            return None
         counts = views.summary(db, site, new_since_us=view.now_us - NEW_US, today=f"{view.now:%Y-%m-%d}")
-    types = dict(found.facets.get("type", {}))
+        if not counts.total:
+            return None
+        types = views.types(db, site)
     unknown = types.pop("", 0)
     most = sorted(types.items(), key=lambda one: (-one[1], one[0]))[:TYPES_MAX]
     named = [(word, TYPES[word].words if word in TYPES else word, count) for word, count in most]
-    return {"total": found.total, "unknown": unknown, "types": named, "counts": counts}
+    return {"total": counts.total, "unknown": unknown, "types": named, "counts": counts}
 
 
 CARD = Card(

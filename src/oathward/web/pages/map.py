@@ -48,8 +48,8 @@ def show(view: View) -> Response:
     """Show lists, conduits and the picture."""
     found, zone, service, days = _living(view)
     listed = view.asked("list", known=LISTS)
-    lines_ = together(found.compared.differences)
-    rows = [one for one in lines_ if listed in {"", one.first.listed}]
+    said = together(found.compared.differences)
+    rows = [one for one in said if listed in {"", one[0].listed}]
     ends, lines = reading.ends_and_lines(found)
     with read(view.site.engine) as db:
         zones, services = network.zone_names(db, view.site.site), network.service_names(db, view.site.site)
@@ -71,8 +71,8 @@ def show(view: View) -> Response:
         placed=placed,
         last_us=last_us,
         listed=listed,
-        lists={name: sum(name in {"", one.first.listed} for one in lines_) for name in LISTS},
-        rows=rows[:ROWS_MAX],
+        lists={name: sum(name in {"", one[0].listed} for one in said) for name in LISTS},
+        rows=[line_of(one) for one in rows[:ROWS_MAX]],
         rows_left=max(len(rows) - ROWS_MAX, 0),
         saved=stored,
         service=service,
@@ -93,15 +93,16 @@ class Line:
     flows: str
 
 
-def together(found: Sequence[Difference]) -> list[Line]:
+def together(found: Sequence[Difference]) -> list[list[Difference]]:
     """Put together what would be said twice in the same words, in the order of the first of each."""
     groups: dict[tuple[str, str, str, str], list[Difference]] = {}
     for one in found:
         groups.setdefault((one.listed, one.kind, one.about, one.words), []).append(one)
-    return [_line(rows) for rows in groups.values()]
+    return list(groups.values())
 
 
-def _line(rows: Sequence[Difference]) -> Line:
+def line_of(rows: Sequence[Difference]) -> Line:
+    """Make the line of what is said in the same words."""
     ports = sorted({port for one in rows if isinstance(port := one.details.get("port"), int)})
     ends = [{str(one.details.get(end, "")) for one in rows} - {""} for end in ("client", "server")]
     client, server = (next(iter(some)) if len(some) == 1 else "" for some in ends)
