@@ -18,13 +18,16 @@ from oathward.core.reasons import Reason
 from oathward.discovery.logs.exports import IPFIX, V5, V9, Exports
 from oathward.discovery.logs.frames import flow_type, flows_of
 from oathward.discovery.logs.gathering import Gathered
-from oathward.discovery.logs.halves import COLUMNS, Halves, Row
+from oathward.discovery.logs.halves import COLUMNS, Half, Halves, Row
 from oathward.discovery.logs.pairs import Pairs
 from oathward.discovery.model import Around, Seen
 from oathward.discovery.observer import Observer
+from oathward.discovery.totals import COUNT_MAX
 
 ROWS_MAX = 5_000
 GIVEN_US = 5_000_000
+AHEAD_US = 86_400_000_000
+"""So far behind its receipt the time of a datagram's flows may lie: it comes from anybody."""
 REALMS_MAX = 256
 _PIECE_BYTES = 1_048_576
 _MESSAGE_BYTES_MAX = 65_535
@@ -44,9 +47,12 @@ class _Collector:
         self._rows: list[Row] = []
         self._given_us = 0
 
-    def take(self, message: bytes, exporter: str) -> None:
+    def take(self, message: bytes, exporter: str, until_us: int) -> None:
         for half in self._exports.message(message, exporter, self.gathered):
-            self._rows.extend(self._halves.take(half))
+            if _bounded(half, self.gathered.around.from_us, until_us):
+                self._rows.extend(self._halves.take(half))
+            else:
+                self.gathered.refuse(Reason.OBSERVED_TIME, "time")
 
     def is_due(self, at_us: int) -> bool:
         """Say whether there is enough to give, or it waits too long."""
@@ -70,6 +76,15 @@ class _Collector:
         return self.part(offset)
 
 
+def _bounded(half: Half, from_us: int, until_us: int) -> bool:
+    """Cut what a record says to what can be kept; false where its time cannot be: those that wait would be given up for it."""
+    half.end_us = max(half.start_us, min(half.end_us, until_us))
+    half.bytes, half.packets = min(half.bytes, COUNT_MAX), min(half.packets, COUNT_MAX)
+    half.back_bytes = None if half.back_bytes is None else min(half.back_bytes, COUNT_MAX)
+    half.back_packets = None if half.back_packets is None else min(half.back_packets, COUNT_MAX)
+    return from_us <= half.start_us <= until_us
+
+
 _LISTENING: dict[Around, _Collector] = {}
 """Collectors of sockets by what is around them: a datagram means nothing without those before it."""
 
@@ -82,7 +97,7 @@ def _datagram(data: bytes, exporter: str, at_us: int, around: Around) -> Seen:
         collector = _LISTENING[around] = _Collector(around)
     if not data and not exporter:
         return _LISTENING.pop(around).end(-1)
-    collector.take(data, exporter)
+    collector.take(data, exporter, min(around.until_us, at_us + AHEAD_US))
     return collector.part(-1, at_us) if collector.is_due(at_us) else Seen()
 
 
@@ -164,7 +179,7 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
             if length and _can_be(window):
                 if length > len(window):
                     collector.gathered.refuse(Reason.OBSERVED_CUT, "message")
-                collector.take(window[:length], "")
+                collector.take(window[:length], "", around.until_us)
                 at = min(at + length, len(data))
             else:
                 collector.gathered.refuse(Reason.OBSERVED_BROKEN, "message")

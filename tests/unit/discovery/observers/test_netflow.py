@@ -170,7 +170,8 @@ def datagrams(*sent: tuple[bytes, str], name: str) -> tuple[list[Any], list[tupl
     around = Around(realm=name)
     assert OBSERVER.datagram is not None
     parts = [
-        OBSERVER.datagram(data, exporter, n, around) for n, (data, exporter) in enumerate([*sent, (b"", "")])
+        OBSERVER.datagram(data, exporter, SENT_S * 1_000_000 + n, around)
+        for n, (data, exporter) in enumerate([*sent, (b"", "")])
     ]
     rows = [row for part in parts if part.flows is not None for row in part.flows.select(COLUMNS).rows()]
     return rows, [key for part in parts for key in part.refused]
@@ -242,6 +243,36 @@ def test_memory_of_templates_sets_and_halves_is_bounded(monkeypatch: pytest.Monk
         for row in kept.take(halves.Half(n, n, "10.0.0.5", n, "", "10.0.0.9", 99, "", "tcp", 1, 1))
     ]
     assert (len(gone), len(list(kept.end()))) == (7, 3)
+
+
+WIDE = [(8, 4), (12, 4), (4, 1), (7, 2), (11, 2)]
+
+
+@pytest.mark.parametrize("times", [(150, 151), (152, 153), (154, 155), (158, 159), (22, 21), (160, 22)])
+@pytest.mark.parametrize("said", [b"\xff" * 8, b"\x7f" + b"\xff" * 7, b"\x80" + bytes(7)])
+def test_numbers_as_large_as_a_field_may_hold_are_survived(times: tuple[int, int], said: bytes) -> None:
+    fields = [*WIDE, (1, 8), (2, 8), (232, 8), (299, 8), *((one, 8) for one in times)]
+    one = ip("10.0.0.5") + ip("10.0.0.9") + struct.pack(">BHH", 6, 50_000, 80) + b"\xff" * 32 + said * 2
+    data = ipfix(one_set(2, template(256, fields)), one_set(256, one))
+    for row in read(data).rows("client_bytes", "server_packets"):
+        assert max(row) < 2**53
+    assert read(data + ipfix(IPFIX_TEMPLATE, one_set(256, ipfix_record(*GO)))).flows.height >= 1
+
+
+def test_a_datagram_from_the_future_ends_no_wait_of_others() -> None:
+    around, now = Around(realm="future"), SENT_S * 1_000_000
+    ahead = [*WIDE, (152, 8), (153, 8)]
+    lie = ip("10.0.0.1") + ip("10.0.0.2") + struct.pack(">BHHQQ", 6, 50_000, 80, 4 * 10**12, 4 * 10**12)
+    parts = [
+        ipfix(one_set(2, template(300, ahead)), one_set(300, lie), domain=9),
+        ipfix(IPFIX_TEMPLATE, one_set(256, ipfix_record(*GO))),
+        ipfix(one_set(256, ipfix_record(*BACK, 50, 1))),
+    ]
+    seen = [netflow._datagram(data, "192.0.2.1", now, around) for data in parts]
+    seen.append(netflow._datagram(b"", "", now, around))
+    answered = [one.flows["answered"].to_list() for one in seen if one.flows is not None]
+    assert answered == [[True]]
+    assert sum(one.refused[Reason.OBSERVED_TIME, "time"] for one in seen) == 1
 
 
 def test_halves_too_far_apart_are_two_flows() -> None:
