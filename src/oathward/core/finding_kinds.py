@@ -86,6 +86,12 @@ KINDS: Mapping[str, FindingKind] = {
         Severity.SERIOUS,
         days=3.0,
     ),
+    "flow.outside-model": FindingKind(
+        "Traffic that the maker does not foresee",
+        "devices of a model speak with somebody, and the maker's MUD file does not say that they may; nobody of this site declared it either",
+        "ask the maker what it is for; where it is meant, declare it; else have it stopped and look at the device: it may be somebody else's by now",
+        Severity.SERIOUS,
+    ),
     "flow.clear-text-phi": FindingKind(
         "Patients' data in clear text",
         "a protocol that carries patients' data was seen without encryption where others may listen",

@@ -1,4 +1,4 @@
-"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from).
+"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from), ``model_may_do`` (MUD files).
 
 Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
 """
@@ -157,5 +157,16 @@ type_model = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("examples", Integer, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+model_may_do = Table(
+    "model_may_do",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("make", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )

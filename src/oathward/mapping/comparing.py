@@ -5,6 +5,8 @@ Rules:
 - What somebody asked and nobody answered is no flow of data, and stands in no list.
 - Everyday services inside the site (names, addresses, time) are drawn and counted, and are no finding; to the outside they are one.
 - One finding for each server and service that nobody declared, however many asked: the count says how many.
+- What nobody of the site declared counts as declared by its maker (``mud:``) where the MUD files of both ends' models permit it, as far as they have
+  one; outside one it is a finding for each model, peer and service. What the site itself declares is never outside.
 - Less protection is concluded only from what was seen in clear text or in a handshake.
 
 Source: IEC 62443-3-2; RFC 8996 (TLS versions).
@@ -17,6 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from oathward.mapping import modelled
 from oathward.mapping.model import Compared, Conduit, Declared, DeclaredKind, Difference, Listed, Observed
 from oathward.network.model import EXTERNAL
 from oathward.network.rules import spans
@@ -29,6 +32,9 @@ PLAIN = frozenset({"hl7", "dicom", "http", "mqtt", "ftp", "telnet", "smtp", "fhi
 
 TLS_ORDER = ("SSLv2", "SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 AUTHENTICATION_ORDER = ("none", "server", "mutual")
+BY_MAKER = "mud"
+"""Before the name of a model whose maker, not the site, says that a conversation may be."""
+
 SHOWN_MAX = 20
 _FEW = 5
 
@@ -45,8 +51,24 @@ class _Group:
     other_than: str = ""
 
 
-def compare(declared: Sequence[Declared], observed: Iterable[Observed], *, left: bool = False) -> Compared:
-    """Compare; ``left``: there is more observed than was given."""
+@dataclass(slots=True)
+class _Outside:
+    """Conversations of devices of one model that their maker does not foresee."""
+
+    first: Observed
+    who: str
+    devices: set[str] = field(default_factory=set)
+    ids: list[str] = field(default_factory=list)
+
+
+def compare(
+    declared: Sequence[Declared],
+    observed: Iterable[Observed],
+    *,
+    left: bool = False,
+    models: modelled.Models | None = None,
+) -> Compared:
+    """Compare; ``left``: there is more observed than was given. ``models``: whose makers say what they may speak."""
     by_port = _by_port(declared)
     matched: dict[str, str] = {}
     seen: set[str] = set()
@@ -54,11 +76,18 @@ def compare(declared: Sequence[Declared], observed: Iterable[Observed], *, left:
     groups: dict[tuple[str, str, str, int], _Group] = {}
     senders: dict[str, set[str]] = defaultdict(set)
     undeclared: list[Observed] = []
+    outside: dict[tuple[str, ...], _Outside] = {}
     for one in observed:
         rows.append(one)
         match = _match(one, by_port)
         if match is None:
-            undeclared.append(one)
+            permit, model, who = modelled.said_of(models, one) if models is not None else (None, "", "")
+            if permit:
+                matched[one.id] = f"{BY_MAKER}:{model}"
+            elif permit is False and _counts(one):
+                _is_outside(outside, one, model, who)
+            if permit is None or (permit is False and EXTERNAL in {one.client_zone, one.server_zone}):
+                undeclared.append(one)
             continue
         matched[one.id] = name_of(match)
         seen.add(name_of(match))
@@ -69,7 +98,9 @@ def compare(declared: Sequence[Declared], observed: Iterable[Observed], *, left:
         if _counts(one):
             _group(groups, one, senders)
     found += _undeclared(groups.values())
-    found += [_clear(one, matched.get(one.id, "")) for one in rows if _exposed(one, matched.get(one.id, ""))]
+    found += [_outside(key, one) for key, one in outside.items()]
+    by_site = {id_: name for id_, name in matched.items() if not name.startswith(f"{BY_MAKER}:")}
+    found += [_clear(one, by_site.get(one.id, "")) for one in rows if _exposed(one, by_site.get(one.id, ""))]
     if rows:
         found += [
             _unseen(one)
@@ -80,6 +111,31 @@ def compare(declared: Sequence[Declared], observed: Iterable[Observed], *, left:
     order = {listed: at for at, listed in enumerate((Listed.OTHERWISE, Listed.UNDECLARED, Listed.UNSEEN))}
     ordered = sorted(kept.values(), key=lambda one: (order[one.listed], one.kind, one.key))
     return Compared(tuple(_conduits(rows, matched, declared)), tuple(ordered), matched, len(rows), left)
+
+
+def _is_outside(outside: dict[tuple[str, ...], _Outside], one: Observed, model: str, who: str) -> None:
+    end = (
+        (one.server_endpoint or one.server)
+        if who == one.client_endpoint
+        else f"{one.client_endpoint or one.client} from"
+    )
+    service = one.service or f"{one.transport}/{one.port}"
+    key = (model, one.realm, end, f"{one.transport}/{one.port}", service)
+    group = outside.setdefault(key, _Outside(one, who))
+    group.devices.add(who)
+    group.ids.append(one.id)
+
+
+def _outside(key: tuple[str, ...], group: _Outside) -> Difference:
+    one, model = group.first, key[0]
+    details = _details(one) | {"model": model, "devices": len(group.devices)}
+    way = f"to {one.server}" if group.who == one.client_endpoint else f"from {one.client}"
+    words = f"{key[4]} {way}: the maker of {model} does not say that it may; {len(group.devices)} of them"
+    about = f"endpoint:{group.who}"
+    place = "|".join(key[:4])
+    return Difference(
+        Listed.OTHERWISE, "flow.outside-model", place, about, words, details, tuple(group.ids[:_FEW])
+    )
 
 
 def name_of(declared: Declared) -> str:
@@ -304,7 +360,7 @@ def _conduits(
         for one in members:
             classes.update(one.classes)
         names = sorted({matched[one.id] for one in members if one.id in matched})
-        carried = frozenset[str]().union(*(by_name[name].classes or () for name in names))
+        carried = frozenset[str]().union(*(by_name[name].classes or () for name in names if name in by_name))
         yield Conduit(
             client_zone,
             server_zone,

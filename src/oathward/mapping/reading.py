@@ -16,13 +16,14 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection
 
 from oathward.core.db import read
-from oathward.endpoints import leases, loading
+from oathward.endpoints import leases, loading, models
 from oathward.endpoints import views as endpoints
 from oathward.findings.reconciling import reconcile
 from oathward.governance import sql as register
 from oathward.mapping import declaring, raising
 from oathward.mapping.comparing import PLAIN, compare
 from oathward.mapping.model import Compared, Declared, Listed, Observed
+from oathward.mapping.modelled import Models
 from oathward.mapping.naming import server_names
 from oathward.mapping.picture import DECLARED, OTHERWISE, UNDECLARED, End, Line
 from oathward.network import views as network
@@ -81,7 +82,8 @@ def living(
     ids = sorted({end for one in found for end in (one.key.client_endpoint, one.key.server_endpoint)} - {""})
     rows = endpoints.names(db, site.site, ids)
     observed = list(_observed(db, site, found, now_us))
-    compared = compare(declared(db, site, bundle, now_us, devices), observed, left=left)
+    said = declared(db, site, bundle, now_us, devices)
+    compared = compare(said, observed, left=left, models=_models(db, site, rows, now_us))
     if zone or service or left:
         kept = tuple(one for one in compared.differences if one.listed is not Listed.UNSEEN)
         compared = Compared(compared.conduits, kept, compared.matched, compared.looked, left)
@@ -102,6 +104,22 @@ def declared(
     found += declaring.of_devices(devices, here, [(port, tls) for port, tls in doors if port > 0])
     found += declaring.of_connections(connections, agreements, now_us, names)
     return found
+
+
+def _models(db: Connection, site: Opened, rows: Mapping[str, EndpointRow], now_us: int) -> Models | None:
+    """Give the MUD files of the models of endpoints; None where there are none."""
+    kept = models.by_endpoint(models.kept(db, site.site), rows)
+    if not kept:
+        return None
+    hosts = {
+        peer.value
+        for one in kept.values()
+        for rule in one.rules
+        for peer in rule.peers
+        if peer.kind == "name"
+    }
+    here = _here((site.settings.mllp.host, site.settings.fhir.host))
+    return Models(kept, rows, here, leases.addresses_of(db, site.site, hosts, now_us))
 
 
 def _here(hosts: Sequence[str]) -> spans.Spans:

@@ -18,7 +18,7 @@ from oathward.core.db import read
 from oathward.discovery.lists.reading import How, MayDo, Product, Refused, Told
 from oathward.discovery.lists.reconciling import Known, Reconciler, Report, Said
 from oathward.discovery.model import Statement
-from oathward.endpoints import actions, listed
+from oathward.endpoints import actions, listed, models
 from oathward.endpoints.model import CatalogueRow, ConflictRow
 
 BATCH_ROWS = 5_000
@@ -83,6 +83,8 @@ def take(
     if rows:
         _batch(engine, site, rows, how, reconciler, outcome, by=by, now_us=now_us, dry=dry)
     outcome.products += len(products) if dry else listed.catalogue(engine, site, products)
+    if outcome.models and not dry:
+        models.put(engine, site, outcome.models, now_us, by)
     reconciler.end(before if reconciler.report.counts["rows"] else {})
     return outcome
 

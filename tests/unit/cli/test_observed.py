@@ -136,3 +136,39 @@ def test_what_differs_is_a_finding_after_a_run_without_being_asked_for(go, tmp_p
     listed = go("findings", "list", "--json")[1]["findings"]
     assert {"connection.unregistered", "flow.undeclared"} <= {one["kind"] for one in listed}
     assert go("observe", str(log), "--json")[1]["findings_told"]["opened"] == 0
+
+
+MUD = {
+    "ietf-mud:mud": {
+        "mud-version": 1, "mud-url": "https://acme.example/p1", "last-update": "2026-01-01T00:00:00Z", "cache-validity": 48,
+        "is-supported": True, "mfg-name": "Acme", "model-name": "P1",
+        "from-device-policy": {"access-lists": {"access-list": [{"name": "out"}]}},
+    },
+    "ietf-access-control-list:acls": {
+        "acl": [{"name": "out", "type": "ipv4-acl-type", "aces": {"ace": [{
+            "name": "a", "actions": {"forwarding": "accept"},
+            "matches": {"ipv4": {"protocol": 6, "destination-ipv4-network": "10.2.0.0/16"}, "tcp": {"destination-port": {"operator": "eq", "port": 2575}}},
+        }]}}],
+    },
+}  # fmt: skip
+
+
+def test_an_imported_mud_file_is_compared_with_what_was_seen_of_its_model(go, tmp_path):
+    log, mud, plan = tmp_path / "conn.log", tmp_path / "mud.json", tmp_path / "plan.csv"
+    plan.write_text("network,zone\n10.0.0.0/8,ward\n")
+    go("network", "plan", "import", str(plan))
+    log.write_text(flow(1) + flow(2, **{"id.resp_p": 9, "service": ""}))
+    go("observe", str(log))
+    [id_] = [
+        one["id"] for one in go("inventory", "list", "--json")[1]["endpoints"] if one["address"] == "10.1.0.1"
+    ]
+    assert (
+        go("inventory", "say", "make", "ACME", id_)[0] == go("inventory", "say", "model", "p1", id_)[0] == 0
+    )
+    kinds = lambda: {one["kind"] for one in go("map", "--json")[1]["differences"]}  # noqa: E731  asked twice
+    assert kinds() == {"flow.undeclared"}
+    mud.write_text(json.dumps(MUD))
+    assert go("inventory", "import", str(mud))[0] == 0
+    assert kinds() == {"flow.outside-model"}
+    [conduit] = go("map", "--json")[1]["conduits"]
+    assert conduit["declared"] == ["mud:Acme P1"]
