@@ -85,8 +85,16 @@ _PATIENT = re.compile(
     r"(patient|pt|pat|subject|wearer|member)(s| s)?( (id|ids|no|nr|number|name|names|first name|last name|mrn|dob|birth date|date of birth"
     r"|gender|sex|age|phone|mobile|telephone|e ?mail|email|address|street|zip|city|room|bed|ssn|identifier))?"
     r"|mrn|medical record number|dob|date of birth|birth ?date|geburtsdatum|patienten ?(id|nr|nummer|name)|fallnummer|nhs number|ssn"
-    r"|social security number|first name|last name|surname|family name|given name|vorname|nachname|date de naissance|fecha de nacimiento"
+    r"|social security number|first name|last name|surname|family name|given name|vorname|nachname|date de naissance|fecha de nacimiento|data di nascita|(kranken)?versicherte(r|n(nummer| nr|name)?)|versicherungsnummer|kvnr"
+    r"|fall ?nr|aufnahmenummer|numero de securite sociale|codice fiscale|burgerservicenummer|historia clinica|encounter (id|number)|visit (id|number)"
 )
+_OF_WHOM = frozenset(
+    ("patient", "patients", "patienten", "patientin", "paciente", "pacientes", "paziente", "pazienti")
+)
+_WHICH = frozenset(
+    ("id", "ids", "no", "nr", "nummer", "number", "numero", "name", "names", "nom", "nome", "nombre", "mrn", "dob", "birth", "born", "initials")
+)  # fmt: skip
+"""Words that tell which patient, in a header that has one of a patient beside them."""
 
 
 @cache
@@ -115,4 +123,6 @@ def named(header: str, list_: str = "cmms") -> str:
 
 def names_patient(header: str) -> bool:
     """Say whether a header names a patient or what is known of one."""
-    return _PATIENT.fullmatch(folded(header)) is not None
+    words = set(folded(header).split())
+    told = words <= _OF_WHOM or (words & _OF_WHOM and words & _WHICH)
+    return bool(words and told) or _PATIENT.fullmatch(folded(header)) is not None

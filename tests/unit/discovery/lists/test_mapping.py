@@ -61,14 +61,15 @@ def test_what_it_should_not_say_is_refused_by_its_place(text, where, reason):
     assert (found.value.where, found.value.reason) == (where, reason)
 
 
-@pytest.mark.parametrize("header", ["Patient", "patient_name", "Patients", "MRN", "Date of Birth", "DOB", "Subject ID", "Nachname", "Wearer E-Mail", "Patienten-ID"])  # fmt: skip
+@pytest.mark.parametrize("header", ["Patient", "patient_name", "Patients", "MRN", "Date of Birth", "DOB", "Subject ID", "Nachname", "Wearer E-Mail", "Patienten-ID", "Nombre del paciente", "Nom du patient", "Assigned Patient (MRN)", "Implanted patient no.", "Paziente", "Versichertennummer", "Fall-Nr."])  # fmt: skip
 def test_who_a_patient_is_has_no_column(header):
     assert names_patient(header)
     assert named(header) == ""
 
 
 @pytest.mark.parametrize(
-    "header", ["Patient care area", "Patient monitor type", "Name", "Room", "Subnet", "Status"]
+    "header",
+    ["Patient care area", "Patient monitor type", "Connected to patient", "Name", "Room", "Subnet", "Status"],
 )
 def test_what_only_sounds_so_has(header):
     assert not names_patient(header)
