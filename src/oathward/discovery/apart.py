@@ -118,14 +118,16 @@ class Reader:
     def datagrams(
         self, now_us: Callable[[], int], wait_s: float, until: Callable[[], bool]
     ) -> Iterator[Seen]:
-        """Give what datagrams say, until ``until`` says so; an empty ``Seen`` where none came for ``wait_s``.
+        """Give what datagrams say, until ``until`` says so, and then what waited for more; an empty ``Seen`` where none came for ``wait_s``.
 
         Args:
             now_us: the time, for what says none itself.
         """
         self._send({})
-        while not until():
-            self._send({"at_us": now_us(), "wait_s": wait_s})
+        last = False
+        while not last:
+            last = until()
+            self._send({"at_us": now_us(), "wait_s": 0.0 if last else wait_s, "last": last})
             while (head := self._receive(wait_s + START_S_MAX)).get("next") is not True:
                 yield self._seen(head)
 

@@ -103,6 +103,9 @@ def _datagrams(parent: socket.socket, fd: int, name: str, around: Around) -> Non
     while (told := frames.receive(parent)) is not None:  # at which time: this process asks no clock
         for part in _parts(_drained(door, observer.datagram, told[0]["at_us"], told[0]["wait_s"], around)):
             _send(parent, part, 0)
+        if told[0]["last"]:
+            for part in _parts(observer.datagram(b"", "", 0, around)):  # what waits for more of it
+                _send(parent, part, 0)
         frames.send(parent, {"next": True})
 
 

@@ -2,7 +2,7 @@
 
 Rules:
 - A set whose template has not come waits for it, in bounded memory; what waits in vain is counted.
-- Records of options tell of the exporter; they are read over.
+- Records of options tell of the exporter: its samplers (``logs.sampling``); the rest of them is read over.
 - Times without a date (milliseconds since the exporter's start) are put by the time of its message; the counter of 32 bits may have begun anew.
 
 Source: NetFlow v5 (Cisco, *NetFlow Export Datagram Format*), RFC 3954 (v9), RFC 7011 (IPFIX; §6.1.9 and §6.1.10 NTP times), RFC 5103 (biflows).
@@ -20,7 +20,9 @@ from typing import NamedTuple
 from oathward.core.reasons import Reason
 from oathward.discovery.logs.gathering import Gathered
 from oathward.discovery.logs.halves import Half
+from oathward.discovery.logs.sampling import Samplers, one_in_v5, scaled
 from oathward.discovery.logs.templates import Domain, Template, Templates, record_at
+from oathward.discovery.totals import COUNT_MAX
 
 V5, V9, IPFIX = 5, 9, 10
 _HEADS = {V5: 24, V9: 20, IPFIX: 16}
@@ -28,6 +30,7 @@ _V5_RECORD = struct.Struct("!4s4s4xHHIIIIHHxBB9x")
 _V5_RECORDS_MAX = 30
 WAITING_BYTES_MAX = 1_048_576
 _NTP_EPOCH_S = 2_208_988_800
+_TIME_MAX = 2**62
 _PROTOCOLS = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 58: "icmp", 132: "sctp"}
 _WITH_PORTS = frozenset(("tcp", "udp", "sctp"))
 
@@ -53,6 +56,7 @@ class Exports:
 
     def __init__(self) -> None:
         self.templates = Templates()
+        self._samplers = Samplers()
         self._waiting: deque[Waiting] = deque()
         self._waiting_bytes = 0
 
@@ -63,7 +67,8 @@ class Exports:
         if head is None or len(data) < head:
             gathered.refuse(Reason.OBSERVED_BROKEN, "message")
         elif version == V5:
-            yield from _v5(data, gathered)
+            one_in = one_in_v5(data)
+            yield from (scaled(half, one_in) for half in _v5(data, gathered))
         else:
             yield from self._sets(_message(data, exporter), data[head:], gathered)
 
@@ -97,8 +102,12 @@ class Exports:
         template = self.templates.get(message.domain, number)
         if template is None:
             self._wait(Waiting(message, number, data), gathered)
-        elif not template.is_options:
-            yield from _flows(message, template, data, gathered)
+            return
+        for record in _read(template, data, gathered):
+            if template.is_options:
+                self._samplers.take(message.domain, record, gathered)
+            elif (half := _flow(message, record, gathered)) is not None:
+                yield scaled(half, self._samplers.one_in(message.domain, record))
 
     def _wait(self, waiting: Waiting, gathered: Gathered) -> None:
         self._waiting.append(waiting)
@@ -157,7 +166,7 @@ def _v5(data: bytes, gathered: Gathered) -> Iterator[Half]:
         )
 
 
-def _flows(message: Message, template: Template, data: bytes, gathered: Gathered) -> Iterator[Half]:
+def _read(template: Template, data: bytes, gathered: Gathered) -> Iterator[dict[str, int | bytes]]:
     at = 0
     while at + template.length <= len(data):
         read = record_at(data, at, template)
@@ -165,13 +174,15 @@ def _flows(message: Message, template: Template, data: bytes, gathered: Gathered
             gathered.refuse(Reason.OBSERVED_CUT, "record")
             return
         record, at = read
-        source, target = record.get("source"), record.get("target")
-        if not isinstance(source, bytes) or not isinstance(target, bytes):
-            gathered.refuse(
-                Reason.OBSERVED_UNKNOWN, "record"
-            )  # of layer 2 alone, or of something else than flows
-            continue
-        yield _half(message, _Record(record), source, target)
+        yield record
+
+
+def _flow(message: Message, record: dict[str, int | bytes], gathered: Gathered) -> Half | None:
+    source, target = record.get("source"), record.get("target")
+    if isinstance(source, bytes) and isinstance(target, bytes):
+        return _half(message, _Record(record), source, target)
+    gathered.refuse(Reason.OBSERVED_UNKNOWN, "record")  # of layer 2 alone, or of something else than flows
+    return None
 
 
 class _Record:
@@ -183,6 +194,11 @@ class _Record:
     def whole(self, name: str) -> int | None:
         value = self._said.get(name)
         return value if isinstance(value, int) else None
+
+    def count(self, name: str) -> int | None:
+        """Give a count, no larger than one that is kept."""
+        value = self.whole(name)
+        return None if value is None else min(value, COUNT_MAX)
 
     def raw(self, name: str) -> bytes:
         value = self._said.get(name)
@@ -206,12 +222,12 @@ def _half(message: Message, record: _Record, source: bytes, target: bytes) -> Ha
         ports[1],
         cards[1],
         transport,
-        record.whole("bytes") or 0,
-        record.whole("packets") or 0,
+        record.count("bytes") or 0,
+        record.count("packets") or 0,
         ssid or (f"vlan {vlan}" if vlan else ""),
         record.raw("application").rstrip(b"\0").decode("utf-8", "replace"),
-        record.whole("back_bytes"),
-        record.whole("back_packets"),
+        record.count("back_bytes"),
+        record.count("back_packets"),
         None if direction is None else direction != 2,  # 2: the source answered (RFC 5103 §6.3)
     )
 
@@ -229,14 +245,17 @@ def _times(message: Message, record: _Record) -> tuple[int, int]:
         lasted = max(up_last - up_first, 0) * 1_000
     if end is None:
         end = start + lasted if start is not None else message.sent_us
-    return (start if start is not None else end - lasted), end
+    start = start if start is not None else end - lasted
+    return max(start, 0), min(
+        max(end, 0), _TIME_MAX
+    )  # numbers of 64 bits: what cannot be is refused by its time
 
 
 def _moment(message: Message, record: _Record, which: str) -> int | None:
     for unit, scale in (("ms", 1_000), ("s", 1_000_000)):
         said = record.whole(f"{which}_{unit}")
         if said is not None:
-            return min(said * scale, 2**62)
+            return min(said * scale, _TIME_MAX)
     ntp = record.whole(f"{which}_ntp")
     if ntp is not None:
         return ((ntp >> 32) - _NTP_EPOCH_S) * 1_000_000 + ((ntp & 0xFFFFFFFF) * 1_000_000 >> 32)
@@ -250,7 +269,7 @@ def _moment(message: Message, record: _Record, which: str) -> int | None:
 
 def _since_boot(boot_us: int, sent_us: int, up_ms: int) -> int:
     """Put milliseconds since the exporter's start; those far ahead of its message are from before the counter began anew."""
-    there = min(boot_us + up_ms * 1_000, 2**62)
+    there = min(boot_us + up_ms * 1_000, _TIME_MAX)
     return there - 2**32 * 1_000 if there > sent_us + 3_600_000_000 else there
 
 

@@ -77,7 +77,7 @@ def flows_of(rows: pl.DataFrame, gathered: Gathered, source: str) -> pl.DataFram
 
     Args:
         rows: at least ``start_us``, ``client``, ``server``; what is null or absent is empty, 0 bytes are said where the source counts none.
-        gathered: what is refused is counted in it; its realm and segment are those of the flows. source: ``zeek.conn`` …
+        gathered: what is refused is counted in it; its realm and segment are those of the flows. source: ``zeek.conn`` …, where rows say none.
     """
     import polars as pl
 
@@ -101,9 +101,9 @@ def _column(rows: pl.DataFrame, name: str, gathered: Gathered, source: str) -> p
 
     said = {"realm": gathered.around.realm, "source": source}
     kind = flow_type(name)
-    if name in said:
-        return pl.lit(said[name], kind).alias(name)
     present = name in rows.columns
+    if name in said and not (name == "source" and present):
+        return pl.lit(said[name], kind).alias(name)
     if name == "segment":
         here = gathered.around.segment
         return (

@@ -43,6 +43,7 @@ class Half:
     initiator: bool | None = (
         None  # whether the exporter says that the source began; None where it does not say
     )
+    estimated: bool = False  # counts are scaled up from a sample
 
 
 Row = tuple[object, ...]
@@ -59,7 +60,7 @@ COLUMNS = (
         "service",
         "segment",
     ),
-    *("client_bytes", "server_bytes", "client_packets", "server_packets", "answered"),
+    *("client_bytes", "server_bytes", "client_packets", "server_packets", "answered", "source"),
 )
 
 
@@ -135,6 +136,7 @@ def _joined(one: Half, two: Half) -> Row:
         )
     one.start_us, one.end_us = min(one.start_us, two.start_us), max(one.end_us, two.end_us)
     one.segment, one.service = one.segment or two.segment, one.service or two.service
+    one.estimated |= two.estimated
     one.source_mac, one.target_mac = one.source_mac or two.target_mac, one.target_mac or two.source_mac
     return _row(one, forward=forward, back_bytes=two.bytes, back_packets=two.packets, answered=True)
 
@@ -156,4 +158,5 @@ def _row(half: Half, *, forward: bool, back_bytes: int, back_packets: int, answe
         half.segment,
         *counts,
         answered,
+        "netflow.estimated" if half.estimated else "netflow",
     )

@@ -37,6 +37,9 @@ ELEMENTS: Mapping[int, str] = {
     22: "start_uptime",
     27: "source",
     28: "target",
+    34: "one_in",
+    48: "sampler",
+    50: "one_in",
     56: "source_mac",
     57: "target_mac",
     58: "vlan",
@@ -64,6 +67,11 @@ ELEMENTS: Mapping[int, str] = {
     243: "vlan",
     298: "packets",
     299: "back_packets",
+    302: "sampler",
+    305: "sample_taken",
+    306: "sample_passed",
+    309: "sample_taken",
+    310: "sample_of",
 }
 """Information element -> what it is here; the numbers below 128 are those of NetFlow v9 too."""
 

@@ -48,8 +48,13 @@ def _read(stream: BinaryIO, around: Around) -> Iterator[Seen]:
     gathered = Gathered(around)
     lines = Lines(stream, gathered)
     all_lines = iter(lines)
-    head = list(islice(all_lines, _LOOKED_AT))
-    reader = _reader(head)
+    head: list[str] = []
+    reader = None
+    while reader is None and (more := list(islice(all_lines, 1))) and len(head) < _LOOKED_AT:
+        head += more  # no further than needed: of a socket the next line may be long in coming
+        reader = _reader(more)
+        if reader is dhcp_lines.dnsmasq and len(head) > 1:
+            reader = None  # its first line tells it, or none
     if reader is None:
         gathered.refuse(Reason.OBSERVED_UNKNOWN, "log")
         yield gathered.part(lines.offset)

@@ -22,7 +22,7 @@ from tests.exporters import (
 from tests.observing import Observed
 
 from oathward.core.reasons import Reason
-from oathward.discovery.logs import exports, halves, templates
+from oathward.discovery.logs import exports, halves, sampling, templates
 from oathward.discovery.model import Around, Seen
 from oathward.discovery.observer import observer_of
 from oathward.discovery.observers import netflow
@@ -346,3 +346,90 @@ def test_logs_and_captures_are_no_messages() -> None:
         b"",
     ):
         assert not OBSERVER.knows(head, "x")
+
+
+def options_v9(number: int, *fields: int) -> bytes:
+    """A template of options with a scope (the system) and fields of four bytes."""
+    told = b"".join(struct.pack("!HH", one, 4) for one in fields)
+    return one_set(1, struct.pack("!HHHHH", number, 4, 4 * len(fields), 1, 4) + told)
+
+
+def options_ipfix(number: int, *fields: int) -> bytes:
+    """The same of IPFIX; its scope is the observation domain."""
+    told = b"".join(struct.pack("!HH", one, 4) for one in (149, *fields))
+    return one_set(3, struct.pack("!HHH", number, len(fields) + 1, 1) + told)
+
+
+def numbers(*said: int) -> bytes:
+    return struct.pack(f"!{len(said)}L", *said)
+
+
+COUNTED = ("client_bytes", "client_packets", "source")
+SAMPLED = [(100_000, 2_000, "netflow.estimated")]
+SAMPLER_TEMPLATE = one_set(0, template(257, [*V9_FIELDS, (48, 4)]))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        v5((*GO, 6, 2, 100))[:22] + struct.pack("!H", 0x4000 | 1_000) + v5((*GO, 6, 2, 100))[24:],
+        v9(options_v9(300, 34), one_set(300, numbers(1, 1_000)), V9_TEMPLATE, one_set(256, v9_record(*GO))),
+        v9(
+            *(options_v9(300, 48, 50), one_set(300, numbers(1, 7, 1_000) + numbers(1, 8, 5))),
+            *(SAMPLER_TEMPLATE, one_set(257, v9_record(*GO) + numbers(7))),
+        ),
+        v9(one_set(0, template(257, [*V9_FIELDS, (34, 4)])), one_set(257, v9_record(*GO) + numbers(1_000))),
+        ipfix(options_ipfix(300, 305, 306), one_set(300, numbers(0, 1, 999)), IPFIX_TEMPLATE)
+        + ipfix(one_set(256, ipfix_record(*GO))),
+        ipfix(options_ipfix(300, 309, 310), one_set(300, numbers(0, 2, 2_000)), IPFIX_TEMPLATE)
+        + ipfix(one_set(256, ipfix_record(*GO))),
+    ],
+    ids=[
+        "v5",
+        "v9 of all",
+        "v9 by number",
+        "v9 in the record",
+        "IPFIX so many of each",
+        "IPFIX so many of all",
+    ],
+)
+def test_what_was_sampled_is_scaled_and_marked_as_an_estimate(data: bytes) -> None:
+    assert read(data).rows(*COUNTED) == SAMPLED
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"",
+        v9(options_v9(300, 34), one_set(300, numbers(1, 1)), domain=0),
+        v9(options_v9(300, 34), one_set(300, numbers(1, 1_000)), domain=9),
+        v9(options_v9(300, 48, 50), one_set(300, numbers(1, 7, 1_000))),
+    ],
+    ids=["never told", "each packet", "another domain", "another sampler"],
+)
+def test_what_no_sampler_of_its_own_took_is_as_counted(before: bytes) -> None:
+    seen = read(before + v9(V9_TEMPLATE, one_set(256, v9_record(*GO))))
+    assert seen.rows(*COUNTED) == [(100, 2, "netflow")]
+
+
+def test_a_sampler_that_cannot_be_is_refused_and_their_memory_is_bounded(monkeypatch) -> None:
+    monkeypatch.setattr(sampling, "SAMPLERS_MAX", 2)
+    wrong = v9(options_v9(300, 34), one_set(300, numbers(1, 2**31)))
+    seen = read(wrong + v9(V9_TEMPLATE, one_set(256, v9_record(*GO))))
+    assert seen.rows(*COUNTED) == [(100, 2, "netflow")]
+    assert seen.refused == {(Reason.OBSERVED_BROKEN, "sampler"): 1}
+    told = b"".join(numbers(1, number, 1_000) for number in (7, 8, 9))
+    records = b"".join(v9_record("10.0.0.5", "10.0.0.9", 40_000 + n, 104) + numbers(n) for n in (7, 8, 9))
+    seen = read(v9(options_v9(300, 48, 50), one_set(300, told), SAMPLER_TEMPLATE, one_set(257, records)))
+    assert sorted(seen.rows(*COUNTED)) == sorted([(100, 2, "netflow"), *SAMPLED, *SAMPLED])
+
+
+@pytest.mark.parametrize(
+    "element", [1, 2, 21, 22, 150, 151, 152, 153, 154, 155, 158, 159, 160, 161, 162, 232, 310]
+)
+def test_a_number_larger_than_any_ends_nothing(element: int) -> None:
+    """One datagram of a stranger must not end what listens."""
+    told = one_set(2, template(258, [*IPFIX_FIELDS[:5], (element, 8), (305, 1), (99, 1)]))
+    record = ip("10.0.0.5") + ip("10.0.0.9") + struct.pack("!HHB", 50_000, 2_575, 6) + b"\xff" * 8 + b"\1\0"
+    fine = ipfix(IPFIX_TEMPLATE, one_set(256, ipfix_record(*GO)))
+    assert read(ipfix(told, one_set(258, record)) + fine).flows.height >= 1
