@@ -63,9 +63,14 @@ _HEAD_BYTES = {TCP: 20, UDP: 8}
 _TCP_WORDS = 0x50
 _TCP_FRAME_BYTES, _TCP_BYTES, _UDP_BYTES = 54, 40, 28
 _USUAL_BYTES = {
-    flags << 8 | offset: offset >> 4 << 2 for flags in range(0, 256, 8) for offset in range(_TCP_WORDS, 256)
+    flags << 8 | offset: 20 + (offset >> 4 << 2)
+    for flags in range(0, 256, 8)
+    for offset in range(_TCP_WORDS, 256)
 }
-"""Offset and flags of a segment that neither begins nor ends a flow -> bytes of its header."""
+"""Offset and flags of a segment that neither begins nor ends a flow -> bytes of its headers, that of IP among them."""
+
+_Where = tuple[bytes, bytes, str, int]
+"""Of a packet: source card, target card, segment, when."""
 
 _IPV4_PLAIN = b"\x08\x00\x45"
 
@@ -100,20 +105,13 @@ class Flows:
             if self._low_us <= us < self._high_us or self._is_due(us):
                 self._otherwise(data, link, us)
 
-    def usual(  # noqa: C901, PLR0912, PLR0915  one loop in place: a call a packet costs a third of it
-        self, block: bytes, at: int, parts: int
-    ) -> tuple[int, int]:
+    def usual(self, block: bytes, at: int, parts: int) -> tuple[int, int]:
         """Take the usual packets of a block of records, from ``at`` on: where the first stands that is another, and the time of the last.
 
         Args:
             parts: of a microsecond in a unit of the capture's time.
         """
-        record, tcp, udp, heads_bytes = (
-            _record,
-            self._tables[TCP].get,
-            self._tables[UDP].get,
-            _USUAL_BYTES.get,
-        )
+        record, heads_bytes, known = _record, _USUAL_BYTES.get, self._tables[TCP].get
         low_us, high_us, fraction_max = self._low_us, self._high_us, 1_000_000 * parts
         end, last, taken, last_us, second, second_us = len(block), len(block) - _RECORD_BYTES, 0, 0, -1, 0
         while at <= last:
@@ -122,58 +120,54 @@ class Flows:
             )
             begin = at + _RECORD_HEAD_BYTES
             stop = begin + kept
+            if seconds != second:
+                second, second_us = seconds, seconds * 1_000_000
+            us = second_us + (fraction if parts == 1 else fraction // parts)
             if (
                 kind != _IPV4_PLAIN
                 or fragment & _FRAGMENT_SWAPPED
                 or stop > end
                 or kept > PACKET_BYTES_MAX
                 or fraction >= fraction_max
+                or not low_us <= us < high_us
             ):
                 break
-            if seconds != second:
-                second, second_us = seconds, seconds * 1_000_000
-            us = second_us + (fraction if parts == 1 else fraction // parts)
-            if not low_us <= us < high_us:
-                break
             size = size << 8 | less
-            if protocol == TCP:
-                if kept < _TCP_FRAME_BYTES or size < _TCP_BYTES:
+            header = heads_bytes(flags) if protocol == TCP else None
+            if header is None or (half := known(key)) is None:
+                if not self._seldom(block[begin:stop], protocol, size, key, us):
                     break
-                header, half = heads_bytes(flags), tcp(key)
-                if header is None or half is None:
-                    frame = block[begin:stop]
-                    self._segment(frame, 34, _IP_AT + size, key, frame[6:12], frame[:6], "", us)
-                else:
-                    header += 20
-                    if header > size:
-                        break
-                    half.packets += 1
-                    half.last_us = us
-                    if size > header:
-                        half.bytes += size - header
-                        if half.stream is not None:
-                            begin += _IP_AT
-                            half.payload(block, begin + header, begin + size, stop, _number(number)[0], us)
-            elif protocol == UDP:
-                if kept < _UDP_AT or size < _UDP_BYTES:
-                    break
-                half = udp(key)
-                if half is None:
-                    half = self._new(
-                        UDP, key, block[begin + 6 : begin + 12], block[begin : begin + 6], "", us
-                    )
-                half.packets += 1
-                half.bytes += size - _UDP_BYTES
-                half.last_us = us
-                if half.stream is not None:
-                    half.stream(half, block[begin + _UDP_AT : min(begin + _IP_AT + size, stop)], us)
-            else:
+            elif kept < _TCP_FRAME_BYTES or header > size:
                 break
+            else:
+                half.packets += 1
+                half.last_us = us
+                if size > header:
+                    half.bytes += size - header
+                    if half.stream is not None:
+                        begin += _IP_AT
+                        half.payload(block, begin + header, begin + size, stop, _number(number)[0], us)
             last_us = us
             taken += 1
             at = stop
         self.packets += taken
         return at, last_us
+
+    def _seldom(self, data: bytes, protocol: int, size: int, key: bytes, us: int) -> bool:
+        """Take a frame of plain IPv4 that begins or ends a flow of TCP, or one of UDP; say whether it was one."""
+        where = data[6:12], data[:6], "", us
+        if protocol == TCP and len(data) >= _TCP_FRAME_BYTES and size >= _TCP_BYTES:
+            self._segment(data, 34, _IP_AT + size, key, where)
+            return True
+        if protocol != UDP or len(data) < _UDP_AT or size < _UDP_BYTES:
+            return False
+        half = self._tables[UDP].get(key) or self._new(UDP, key, where)
+        half.packets += 1
+        half.bytes += size - _UDP_BYTES
+        half.last_us = us
+        if half.stream is not None:
+            half.stream(half, data[_UDP_AT : _IP_AT + size], us)
+        return True
 
     def _is_due(self, us: int) -> bool:
         """Look at time where it left the bounds of what is usual: whether a packet of then counts; and what is over."""
@@ -240,21 +234,20 @@ class Flows:
         key = found.source + found.target + ports
         where = found.source_mac, found.target_mac, found.segment, us
         if protocol == TCP:
-            self._segment(data, begin, end, key, *where)
+            self._segment(data, begin, end, key, where)
             return
         if protocol == ICMP6:
             self._frame(Framed("icmp6", begin, found.source_mac, found.segment), data, us)
-        half = self._tables.setdefault(protocol, {}).get(key) or self._new(protocol, key, *where)
+        half = self._tables.setdefault(protocol, {}).get(key) or self._new(protocol, key, where)
         half.packets += 1
         half.bytes += max(0, end - begin - heads_bytes)
         half.last_us = us
         if half.stream is not None:
             half.stream(half, data[begin + heads_bytes : end], us)
 
-    def _segment(  # noqa: PLR0917  where a segment stands, and what was around it
-        self, data: bytes, begin: int, end: int, key: bytes, mac: bytes, other: bytes, segment: str, us: int
-    ) -> None:
+    def _segment(self, data: bytes, begin: int, end: int, key: bytes, where: _Where) -> None:
         """Take a segment of TCP that begins or ends a flow, or is of an unusual form."""
+        us = where[-1]
         number, offset, flags = _tcp(data, begin)
         size = end - begin - (offset >> 4 << 2)
         if offset < _TCP_WORDS or size < 0:
@@ -262,7 +255,7 @@ class Flows:
             return
         half = self._tables[TCP].get(key)
         if half is None or (flags & _SYN and self._is_again(half, (number + 1) & 0xFFFFFFFF)):
-            half = self._new(TCP, key, mac, other, segment, us)
+            half = self._new(TCP, key, where)
         if flags & _SYN:
             _begun(half, (number + 1) & 0xFFFFFFFF, asks=not flags & _ACK)
         half.packets += 1
@@ -283,10 +276,11 @@ class Flows:
         self._end(half.flow)
         return True
 
-    def _new(self, protocol: int, key: bytes, mac: bytes, other_mac: bytes, segment: str, us: int) -> Half:
+    def _new(self, protocol: int, key: bytes, where: _Where) -> Half:
         """Begin a flow, by what its first packet says; give the half that sent it."""
         if len(self._flows) >= self._flows_max:
             self._evict()
+        mac, other_mac, segment, us = where
         size = len(key) // 2 - 2
         sender, receiver = key[:size], key[size : 2 * size]
         source, target = _ports(key, 2 * size)
