@@ -48,6 +48,7 @@ FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "so
 FACET_VALUES_MAX = 50
 IN_USE = Care.IN_USE.value
 _OF_ONE_MAX = 500
+_DIGITS_MAX = 18
 _MANY_VALUES = ("type", "make", "unit")
 _MOST = (Filters(undeclared=True), Filters(declared=True), Filters(unlisted=True))
 """What asks for most of an estate by columns of one index alone."""
@@ -65,14 +66,13 @@ def page(
     """List endpoints, last heard of first.
 
     Args:
-        after: ``Page.after`` of the page before; empty for the first.
+        after: ``Page.after`` of the page before; what is none begins at the first.
     """
     where = _where(site, wanted)
     query = select(*_ROWS).where(*where)
-    if after:
-        last, _, id_ = after.partition("|")
-        at = int(last) if last.isdecimal() else 0
-        table = endpoint.c
+    last, _, id_ = after.partition("|")
+    if last.isascii() and last.isdigit() and len(last) <= _DIGITS_MAX:
+        at, table = int(last), endpoint.c
         query = query.where(or_(table.last_us < at, (table.last_us == at) & (table.id < id_)))
     limit = max(1, min(limit, PAGE_MAX))
     query = query.order_by(endpoint.c.last_us.desc(), endpoint.c.id.desc()).limit(limit + 1)

@@ -106,3 +106,10 @@ def test_a_registry_of_makers_is_bounded(monkeypatch):
     assert len(read_registry(lines)) == 5
     monkeypatch.setattr("oathward.endpoints.makers.ROWS_MAX", 3)
     assert len(read_registry(lines)) == 3
+
+
+def test_a_place_in_a_list_that_is_none_begins_at_the_first(inventory):
+    inventory.take(says(mac=A))
+    with read(inventory.engine) as db:
+        for after in ("9" * 30 + "|x", "x", "-1|x", "\u0661|x"):
+            assert len(views.page(db, SITE, Filters(), after=after).rows) == 1
