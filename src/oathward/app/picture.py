@@ -2,6 +2,7 @@
 
 Rules:
 - At most one turn at a time, on a thread; one that fails is tried again at the next look, and the site goes on.
+- Who is in use is said anew every minute (``observing.caring``).
 - What it does is done again without harm: ``observe`` does the same after each run.
 
 Deliberately absent: reading sources (``observe``), what is found (``mapping``).
@@ -18,11 +19,14 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.mapping import telling
 from oathward.network import views
-from oathward.observing import guessing, identities, keeping
+from oathward.observing import caring, guessing, identities, keeping
 from oathward.vault.opened import Opened
 
 FIRST_S = 120.0
 LOOK_S = 300.0
+CARE_S = 60.0
+"""Who is in use is looked at so often."""
+
 AGAIN_S = 3_600.0
 
 log = structlog.get_logger()
@@ -67,9 +71,13 @@ async def run(site: Opened) -> None:
     """Look after it for as long as the process runs."""
     picture = Picture(site)
     await asyncio.sleep(FIRST_S)
+    look_s = 0.0
     while True:
         try:
-            await asyncio.to_thread(picture.turn)
+            await asyncio.to_thread(caring.tend, site)
+            if time.monotonic() >= look_s:
+                look_s = time.monotonic() + LOOK_S
+                await asyncio.to_thread(picture.turn)
         except (OathwardError, OSError) as error:
             log.warning("picture", error=type(error).__name__)
-        await asyncio.sleep(LOOK_S)
+        await asyncio.sleep(CARE_S)

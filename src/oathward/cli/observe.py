@@ -92,6 +92,7 @@ def observe(  # noqa: PLR0913  one parameter an option
 ) -> None:
     """Read what sensors saw. The same file again adds nothing; of a log that grew only what is new is read."""
     from oathward.mapping import telling
+    from oathward.observing import caring
     from oathward.observing.living import Living
     from oathward.observing.own import observe_own
     from oathward.observing.run import Run
@@ -117,6 +118,8 @@ def observe(  # noqa: PLR0913  one parameter an option
             _paths(run, paths or [], follow=follow)
         run.tidy()
         guessed = 0 if dry_run else living.guess_types()
+        if not dry_run:
+            caring.tend(site)
         raised = 0 if dry_run else living.raise_findings()
         told = None if dry_run else telling.tell_all(site)
         report = run.report

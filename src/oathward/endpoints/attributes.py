@@ -94,6 +94,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "segment": Attribute("segment", "network", "sensors, DHCP, RADIUS", configuration=True),
     "switch-port": Attribute("switch port", "network", "RADIUS, lists", configuration=True),
     "care": Attribute("in use for a patient", "care", "messages and alarms of the last minutes, ADT"),
+    "care-from": Attribute("what its use was told by", "care", "flows, messages"),
     "criticality": Attribute("clinical criticality", "care", "lists, type, people"),
     "consequence": Attribute("consequence of failure", "care", "lists, type, people"),
     "stores-phi": Attribute("stores patient data", "care", "lists, MDS2, people"),

@@ -164,6 +164,19 @@ def received_since(db: Connection, site: str, since_us: int) -> Counted:
     return _counted(db, newer, COUNT_MAX)
 
 
+def clinical_since(db: Connection, site: str, since_us: int, *, most: int = 10_000) -> dict[str, int]:
+    """Say when each device last sent clinical data since a time: its messages but those of who is where (ADT); microseconds."""
+    last = func.max(message.c.received_us)
+    query = (
+        select(message.c.device, last)
+        .where(message.c.site == site, message.c.id >= from_time(since_us), message.c.device != "")
+        .where(~message.c.type.startswith("ADT"))
+        .group_by(message.c.device)
+        .limit(most)
+    )
+    return {device: int(at_us) for device, at_us in db.execute(query)}
+
+
 def newer(
     db: Connection, site: str, than: str, *, state: str = "", devices: frozenset[str] | None = None
 ) -> Counted:

@@ -278,6 +278,28 @@ def services_of(
     return found
 
 
+def clinical_since(
+    db: Connection, site: str, services: Collection[str], since_us: int, *, most: int = 50_000
+) -> list[tuple[str, str, int]]:
+    """List which endpoints sent by clinical services since a time: (endpoint, service, last), the last first."""
+    last = func.max(_T.last_us)
+    query = (
+        select(_T.client_endpoint, _T.service, last)
+        .where(_T.site == site, _T.last_us >= since_us, _T.client_endpoint != "")
+        .where(_T.service.in_(sorted(services)), _T.client_bytes > 0)
+        .group_by(_T.client_endpoint, _T.service)
+        .order_by(last.desc())
+        .limit(most)
+    )
+    return [(str(id_), str(service), int(at_us)) for id_, service, at_us in db.execute(query)]
+
+
+def watched_since(db: Connection, site: str, since_us: int) -> dict[str, int]:
+    """Say in which realms any flow was seen since a time, and when the last: there a sensor is at work."""
+    query = select(_T.realm, func.max(_T.last_us)).where(_T.site == site, _T.last_us >= since_us)
+    return {str(realm): int(at_us) for realm, at_us in db.execute(query.group_by(_T.realm))}
+
+
 def span(db: Connection, site: str) -> tuple[int, int] | None:
     """Give when the first and the last flow was seen; None where none was."""
     first = db.execute(select(func.min(_TOTAL.hour_us)).where(_TOTAL.site == site)).scalar()
