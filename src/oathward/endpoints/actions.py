@@ -332,7 +332,7 @@ def changed(id_: str, attribute: str, before: str, after: str, now_us: int, by: 
         "by": by,
         "endpoint": id_,
     }
-    return prepare(Record("endpoint.changed", body, now_us))
+    return prepare(Record("endpoint.changed", body, now_us, links=(id_,)))
 
 
 def digest_of(id_: str, attribute: str, value: str) -> str:

@@ -9,7 +9,7 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or
 from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints.attributes import show
 from oathward.endpoints.care import Care
-from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, lease_of, marks_of, rows_of
+from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, chunks, lease_of, marks_of, rows_of
 from oathward.endpoints.model import (
     ConflictRow,
     EndpointRow,
@@ -190,6 +190,23 @@ def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summ
         _count(db, _where(site, some)) for some in (Filters(disagree=True), Filters(support_before=today))
     ]
     return Summary(*map(int, row), *more)
+
+
+def of_devices(db: Connection, site: str, ids: Collection[str]) -> dict[str, EndpointRow]:
+    """Find the endpoints of declared devices: device -> the one heard last; those that were never heard are not there."""
+    mark = endpoint_mark.c
+    found: dict[str, EndpointRow] = {}
+    for some in chunks(sorted(ids)):
+        query = (
+            select(mark.value, *_ROWS)
+            .join(endpoint, (endpoint.c.site == mark.site) & (endpoint.c.id == mark.endpoint))
+            .where(mark.site == site, mark.kind == MarkKind.DEVICE.value, mark.value.in_(some))
+            .where(endpoint.c.merged == "")
+            .order_by(endpoint.c.last_us)
+        )
+        for device, *row in db.execute(query):
+            found[device] = EndpointRow(*row)
+    return found
 
 
 def types(db: Connection, site: str) -> dict[str, int]:

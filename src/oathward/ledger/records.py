@@ -34,7 +34,7 @@ class Record(NamedTuple):
     """One decision or change, as its part describes it.
 
     ``kind``: noun.verbed. ``at_us``: microseconds since 1970 UTC. ``subject``: random subject id.
-    ``links``: ids of the links concerned, for searching. ``message``: message id, for searching.
+    ``links``: ids of the links, or of the endpoint, concerned, for searching. ``message``: message id, for searching.
     """
 
     kind: str

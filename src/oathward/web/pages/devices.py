@@ -18,6 +18,7 @@ from starlette.responses import Response
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
+from oathward.endpoints import views as endpoints
 from oathward.inventory import actions, views
 from oathward.inventory.model import ANY, ID, Device, Status
 from oathward.web import things
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from oathward.endpoints.model import EndpointRow
     from oathward.inventory.views import HeldView
 
 ROWS = 50
@@ -60,6 +62,7 @@ def show(view: View) -> Response:
         after = view.asked("after")
         found = things.devices(view, db, begins=begins, status=status, after=after, limit=ROWS + 1)
         counts, unknown = _counts(view, db, makes)
+        seen = _seen(view, db, [one.device.id for one in found[:ROWS]])
     return view.page(
         "devices.html",
         begins=begins,
@@ -67,11 +70,17 @@ def show(view: View) -> Response:
         levels=LEVELS,
         more=found[ROWS - 1].device.id if len(found) > ROWS else "",
         rows=found[:ROWS],
+        seen=seen,
         states=STATES,
         standing=status,
         total=sum(counts.values()),
         unknown=unknown,
     )
+
+
+def _seen(view: View, db: Connection, ids: Sequence[str]) -> dict[str, EndpointRow]:
+    """Find what the living inventory has of devices, where the viewer may see it."""
+    return endpoints.of_devices(db, view.site.site, ids) if view.may("inventory.see") else {}
 
 
 def _counts(view: View, db: Connection, makes: frozenset[str] | None) -> tuple[dict[str, int], int]:
@@ -87,10 +96,13 @@ def one(view: View) -> Response:
     id_, site = view.part("device"), view.site
     with read(site.engine) as db:
         found = views.one(db, site.site, id_, site.authority, site.seen)
+        seen = _seen(view, db, [id_]).get(id_)
     if found is None:
         raise InputError("device", "there is no such device", reason=Reason.NOT_FOUND)
     whole = view.makes("devices.see") is None
-    return view.page("device.html", found=found, level=LEVELS.get(found.status, "off"), whole=whole)
+    return view.page(
+        "device.html", found=found, level=LEVELS.get(found.status, "off"), whole=whole, seen=seen
+    )
 
 
 def unknown(view: View) -> Response:

@@ -22,6 +22,7 @@ from oathward.core.reasons import Reason
 from oathward.endpoints import views
 from oathward.endpoints.attributes import ATTRIBUTES
 from oathward.endpoints.model import Filters, Lifecycle
+from oathward.endpoints.model import Page as Listed
 from oathward.endpoints.saying import CHOICES, SAID
 from oathward.endpoints.types import TYPES
 from oathward.endpoints.use import heat, window
@@ -29,7 +30,8 @@ from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
 from oathward.web import inventory_acts as acts
-from oathward.web import saved_views
+from oathward.web import never_seen, saved_views
+from oathward.web.endpoint_more import certificates, changes, declared_of, said_by
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -69,6 +71,7 @@ SHOWS = {
     "": "All",
     "undeclared": "Nobody declared",
     "declared": "Declared",
+    "never-seen": "Declared, never seen",
     "conflict": "In conflict",
     "in-use": "In use for a patient now",
     "new": "New this week",
@@ -110,6 +113,10 @@ def show(view: View, *, wrong: str = "") -> Response:
         found = views.page(db, view.site.site, wanted, after=view.asked("after"), limit=ROWS)
         span = network.span(db, view.site.site)
         stored = saved_views.of(view, db, "/inventory")
+        unseen = never_seen.count(view, db) if view.may("devices.see") else 0
+        if view.asked("show") == "never-seen" and view.may("devices.see"):
+            rows, more = never_seen.listed(view, db, after=view.asked("after"), limit=ROWS)
+            found = Listed(tuple(rows), unseen, more)
     return view.page(
         "inventory.html",
         status=422 if wrong else 200,
@@ -129,6 +136,7 @@ def show(view: View, *, wrong: str = "") -> Response:
         span=span,
         types=TYPES,
         unknown=UNKNOWN,
+        unseen=unseen,
     )
 
 
@@ -145,6 +153,9 @@ def one(view: View, *, wrong: str = "") -> Response:
             db, site, sorted(ids | {p.endpoint for p in peers if p.endpoint} | _beside(found))
         )
         behind = views.children(db, site, found.row.id)
+        history = changes(db, site, found, ids)
+        who = said_by(view, db, history)
+        declared = declared_of(view, db, found.row.address, peers)
         span = network.span(db, site)
         since_us = max(span[0], span[1] - WEEKS_US) if span else 0
         used = [one.hour_us for one in network.use(db, site, ids, since_us, span[1] + 1)] if span else []
@@ -159,14 +170,18 @@ def one(view: View, *, wrong: str = "") -> Response:
         attributes=_grouped(found),
         choices=CHOICES,
         kinds=KINDS,
+        declared=declared,
         said=SAID,
         separator=acts.SEPARATOR,
         wrong=wrong,
         behind=behind,
         findings=open_findings,
         found=found,
+        certificates=certificates(found, f"{view.now:%Y-%m-%d}"),
         groups=GROUPS,
         heat=of,
+        history=history,
+        said_by=who,
         levels=LEVELS,
         window=window(of, WINDOW_HOURS) if of else None,
         names=names,

@@ -188,7 +188,12 @@ def _links(view: View, entry: Entry) -> list[tuple[str, str]]:
         found.append(("All records of this message", view.link("/ledger", message=entry.message)))
     if entry.subject:
         found.append(("All records of this subject", view.link("/ledger", subject=entry.subject)))
-    found += [(f"All records of link {link}", view.link("/ledger", link=link)) for link in entry.links]
+    about = "this endpoint" if entry.kind.startswith("endpoint.") else "link {}"
+    found += [
+        (f"All records of {about.format(link)}", view.link("/ledger", link=link)) for link in entry.links
+    ]
+    if about == "this endpoint":
+        found += [("The endpoint", f"/inventory/{id_}") for id_ in entry.links]
     return found
 
 
