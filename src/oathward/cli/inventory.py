@@ -6,6 +6,7 @@ import typer
 
 from oathward.cli.inventory_export import export
 from oathward.cli.inventory_import import import_, reconcile
+from oathward.cli.inventory_makers import APP as MAKERS
 from oathward.cli.inventory_say import merge, say, split, undo
 from oathward.cli.inventory_show import list_, show
 
@@ -24,3 +25,4 @@ APP.command()(undo)
 APP.command("import")(import_)
 APP.command()(reconcile)
 APP.command()(export)
+APP.add_typer(MAKERS, name="makers")

@@ -27,7 +27,7 @@ from oathward.endpoints import sql
 from oathward.endpoints.alone import alone
 from oathward.endpoints.attributes import ALSO, ATTRIBUTES, VALUES_MAX, show, shown_of
 from oathward.endpoints.deriving import derived, di_of
-from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, rows_of
+from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, rows_of
 from oathward.endpoints.makers import CONFIDENCE as HINT
 from oathward.endpoints.makers import SOURCE as CARD
 from oathward.endpoints.makers import maker_of
@@ -169,6 +169,8 @@ class _Group:
         self.endpoints, self.attributes, self.dropped = list[Any](), list[Any](), list[Any]()
         self.leaves = [_merged(join.into, join.other, now_us, join.reason) for join in self.joins]
         catalogue = catalogue_of(db, site, _dis(said, group))
+        macs = {value for one in group for kind, _, value in one.marks if kind is MarkKind.MAC}
+        makers = makers_of(db, site, macs)
         for known in group:
             old = said.get(known.id, [])
             if known.merged:
@@ -176,7 +178,7 @@ class _Group:
                 continue
             source, names = without
             left = [one for one in old if not (one.source == source and one.attribute in names)]
-            attributes, gone = _fold(left, known, catalogue)
+            attributes, gone = _fold(left, known, catalogue, makers)
             gone += [(one.attribute, one.value, one.source) for one in old if one not in left]
             marked = show(attributes)
             shown = shown_of(marked)
@@ -238,7 +240,10 @@ def _groups(picture: Picture, touched: Iterable[Known]) -> Iterator[list[Known]]
 
 
 def _fold(
-    old: Sequence[AttributeRow], known: Known, catalogue: Mapping[str, CatalogueRow]
+    old: Sequence[AttributeRow],
+    known: Known,
+    catalogue: Mapping[str, CatalogueRow],
+    makers: Mapping[str, str],
 ) -> tuple[list[AttributeRow], list[tuple[str, str, str]]]:
     """Add what a batch said to what stood there; gives what stands now, and what gave way."""
     rows: dict[tuple[str, ...], AttributeRow] = {_key(one): one for one in old}
@@ -250,7 +255,7 @@ def _fold(
             )
             rows[_key(said)] = _wider(rows.get(_key(said)), said)
     for (kind, _, mac), held in known.marks.items():
-        maker = maker_of(mac) if kind is MarkKind.MAC else ""
+        maker = maker_of(mac, makers) if kind is MarkKind.MAC else ""
         if maker:
             said = AttributeRow("make", maker, CARD, held.first_us, held.last_us, HINT, origin=known.id)
             rows[_key(said)] = _wider(rows.get(_key(said)), said)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select
 
 from oathward.discovery.model import MarkKind, Statement
+from oathward.endpoints.makers import PREFIXES
 from oathward.endpoints.marks import sort_marks
 from oathward.endpoints.model import (
     AttributeRow,
@@ -24,6 +25,7 @@ from oathward.endpoints.model import (
 )
 from oathward.endpoints.picture import COMMON_MAX, DAY_US, Key, Known, Picture
 from oathward.endpoints.tables import (
+    card_maker,
     device_catalogue,
     endpoint,
     endpoint_attribute,
@@ -212,6 +214,15 @@ def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, C
         query = select(*columns).where(device_catalogue.c.site == site, device_catalogue.c.udi_di.in_(some))
         for row in db.execute(query):
             found[row[0]] = CatalogueRow(*row)
+    return found
+
+
+def makers_of(db: Connection, site: str, macs: Collection[str]) -> dict[str, str]:
+    """Read the makers that card prefixes name: by our own table, and by the registry that the site brought, which outranks it."""
+    table, found = card_maker.c, dict(PREFIXES)
+    for some in chunks(sorted({mac[:8] for mac in macs})):
+        query = select(table.prefix, table.maker).where(table.site == site, table.prefix.in_(some))
+        found.update((prefix, maker) for prefix, maker in db.execute(query))
     return found
 
 

@@ -12,6 +12,9 @@ import io
 import re
 from collections.abc import Mapping
 
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
+
 CONFIDENCE = 0.3
 SOURCE = "card-prefix"
 ROWS_MAX = 200_000
@@ -46,7 +49,22 @@ def maker_of(mac: str, registry: Mapping[str, str] = PREFIXES) -> str:
 
 
 def read_registry(text: str) -> dict[str, str]:
-    """Read IEEE's registry as it publishes it (``oui.txt`` or ``oui.csv``): prefix -> maker; lines of other forms are left out."""
+    """Read IEEE's registry as it publishes it (``oui.txt`` or ``oui.csv``): prefix -> maker; lines of other forms are left out.
+
+    Raises:
+        InputError: ``message.format-unsupported``: it is neither; ``message.limit-exceeded``: a field without end.
+    """
+    try:
+        found = _registry(text)
+    except csv.Error as error:
+        raise InputError("registry", "a field is too long", reason=Reason.LIMIT_EXCEEDED) from error
+    if not found:
+        why = "holds no assignment as IEEE's oui.txt or oui.csv has them"
+        raise InputError("registry", why, reason=Reason.FORMAT_UNSUPPORTED)
+    return found
+
+
+def _registry(text: str) -> dict[str, str]:
     if text.lstrip("\ufeff").startswith("Registry,"):
         rows = csv.reader(io.StringIO(text.lstrip("\ufeff")))
         pairs = [(row[1], row[2]) for row in rows if len(row) > 2 and len(row[1]) == 6]

@@ -1,4 +1,4 @@
-"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from), ``model_may_do`` (MUD files).
+"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from), ``model_may_do`` (MUD files), ``card_maker``.
 
 Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
 """
@@ -169,4 +169,12 @@ model_may_do = Table(
     Column("at_us", BigInteger, nullable=False),
     Column("by", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
+)
+card_maker = Table(
+    "card_maker",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("prefix", Text, primary_key=True),
+    Column("maker", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
 )

@@ -130,7 +130,8 @@ DATA_SETS = (
         frozenset(
             {
                 *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_relation"),
-                *("endpoint_conflict", "endpoint_merge", "device_catalogue", "type_model", "model_may_do"),
+                *("endpoint_conflict", "endpoint_merge", "device_catalogue"),
+                *("type_model", "model_may_do", "card_maker"),
             }
         ),
         "staff and patients, where a host name, an owner or a phone's entry names one",
