@@ -8,6 +8,11 @@ from hypothesis import strategies as st
 from tests import captured as write
 from tests.seen import whole
 
+from oathward.discovery.model import Around
+from oathward.discovery.packets.conversation import Conversation, Half
+from oathward.discovery.packets.head import heads
+from oathward.discovery.packets.notes import Notes
+
 MAC, ADDRESS = ("mac", write.CLIENT_MAC), ("address", write.CLIENT)
 
 
@@ -299,3 +304,21 @@ def test_any_bytes_in_a_frame_raise_nothing(data, kind):
             [write.ethernet(data, kind), write.ethernet(b"\xaa\xaa\x03\x00\x00\x0c\x20\x00" + data, 0x0040)]
         )
     )
+
+
+def test_a_name_without_a_byte_and_a_datagram_behind_that_is_none_are_survived():
+    first = write.datagram(write.dhcp(3, options=options((81, b""), (12, b"pump"))), 68, 67)
+    for behind in (b"", b"\x02", b"\x02" * 18, write.dhcp(3)[:100]):
+        found = whole(write.pcap([first, write.datagram(behind, 68, 67), write.datagram(b"x", 9, 9)]))
+        assert ("host", "pump") in found.marks("pcap.dhcp")
+        assert found.refused == {("observation.broken", "dhcp"): 1}
+
+
+@pytest.mark.parametrize("head", heads("udp"), ids=lambda head: head.service)
+@given(data=st.binary(max_size=400))
+def test_any_datagram_may_stand_behind_the_first_of_a_flow(head, data):
+    flow = Conversation(Notes(Around(realm="r")), 17, b"", b"", "", 0)
+    flow.client = Half(flow, bytes((10, 0, 0, 1)), 50_000, bytes(6))
+    flow.server = Half(flow, bytes((10, 0, 0, 2)), 53, bytes(6))
+    for half in (flow.client, flow.server):
+        head.datagram(half, data, 0)

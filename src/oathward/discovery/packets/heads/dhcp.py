@@ -27,6 +27,9 @@ OPTIONS_MAX = 300
 
 def _datagram(half: Half, data: bytes, us: int) -> None:
     flow = half.flow
+    if not _knows(data, 0, 0):  # one behind others of the same ports
+        flow.notes.refuse(Reason.OBSERVED_BROKEN, "dhcp")
+        return
     card = mac(data[28:34]) if data[1] == 1 and data[2] == 6 else ""
     options = _options(data)
     if options is None:
@@ -39,7 +42,7 @@ def _datagram(half: Half, data: bytes, us: int) -> None:
         address = data[12:16]
         marks += [Mark(MarkKind.CLIENT_ID, options.get(_CLIENT, b"")[:64].hex())]
         host = text(options.get(_HOST, b"").rstrip(b"\0")) or text(options.get(_NAME, b"")[3:]) * (
-            not options.get(_NAME, b"\0")[0] & 4
+            not (options.get(_NAME) or b"\0")[0] & 4
         )
         if host:
             marks.append(Mark(MarkKind.HOST, folded(host)))

@@ -21,7 +21,7 @@ _KINDS = frozenset(range(1, 12))
 
 def _datagram(half: Half, data: bytes, us: int) -> None:
     flow = half.flow
-    options = _options(data, 4)
+    options = _options(data, 4) if len(data) >= 4 else None
     if options is None:
         flow.notes.refuse(Reason.OBSERVED_BROKEN, "dhcpv6")
         return

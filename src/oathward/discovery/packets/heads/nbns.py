@@ -18,8 +18,9 @@ _HOSTS = frozenset((0x00, 0x20))
 
 
 def _datagram(half: Half, data: bytes, us: int) -> None:
-    operation = data[2] >> 3 & 15
-    if data[2] & 0x80 or operation not in (_REGISTRATION, _REFRESH) or len(data) < 46 or data[12] != 32:
+    if len(data) < 46 or data[2] & 0x80 or data[12] != 32:
+        return
+    if data[2] >> 3 & 15 not in (_REGISTRATION, _REFRESH):
         return
     coded = data[13:45]
     if not all(65 <= byte <= 80 for byte in coded):
