@@ -44,6 +44,8 @@ class Query:
     known: tuple[str, ...] = ()
 
 
+_DIGITS_MAX = 18
+
 PAGED: Mapping[str, Query] = {
     "after": Query("`next` of the answer before"),
     "limit": Query(f"how many at most, 1 to {LIMIT_MAX}; {LIMIT} without it"),
@@ -70,6 +72,17 @@ class Call:
     media: str = JSON
     bytes_max: int = BODY_BYTES_MAX
     words: str = ""
+
+
+def number_of(name: str, text: str, reason: Reason = Reason.INPUT_INVALID) -> int:
+    """Read a number that an answer before gave, as a database can hold it.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS_MAX:
+        raise InputError(name, "is none of an answer before", reason=reason)
+    return int(text)
 
 
 def parsed(raw: bytes) -> Any:

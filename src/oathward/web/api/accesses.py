@@ -14,7 +14,7 @@ from oathward.core.errors import InputError
 from oathward.core.phi import Phi
 from oathward.core.reasons import Reason
 from oathward.vault.keeper.words import WORDS_MAX
-from oathward.web.calls import PAGED, Call, Query
+from oathward.web.calls import PAGED, Call, Query, number_of
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
@@ -77,14 +77,12 @@ def listed(view: View) -> Response:
     """List openings with every reason, newest first."""
     site, asks = view.site, view.asks
     after = asks.get("after", "")
-    if after and not (after.isascii() and after.isdigit()):
-        raise InputError("after", "is not `next` of an answer", reason=Reason.INPUT_INVALID)
     with read(site.engine) as db:
         some = views.openings(
             *(db, site.site),
             subject=asks.get("subject", ""),
             person=asks.get("person", ""),
-            before=int(after) if after else None,
+            before=number_of("after", after) if after else None,
             limit=view.limit,
         )
         found = views.explained(db, site.site, some, site.authority, site.seen)

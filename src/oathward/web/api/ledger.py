@@ -12,7 +12,7 @@ from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Query as Wanted
-from oathward.web.calls import PAGED, Call, Query
+from oathward.web.calls import PAGED, Call, Query, number_of
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from oathward.ledger import Entry
     from oathward.web.view import View
-
-_INDEX_DIGITS_MAX = 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,7 @@ def search(view: View) -> Response:
         until_us=_moment("until", asks.get("until", "")),
     )
     after = asks.get("after", "")
-    before = _index(after, Reason.INPUT_INVALID) if after else None
+    before = number_of("after", after) if after else None
     with read(view.site.engine) as db:
         found = ledger.search(db, view.site.site, wanted, before=before, limit=view.limit + 1)
     rows = found[: view.limit]
@@ -60,7 +58,7 @@ def search(view: View) -> Response:
 
 def record(view: View) -> Response:
     """Give one record."""
-    index = _index(view.part("index"), Reason.NOT_FOUND)
+    index = number_of("record", view.part("index"), Reason.NOT_FOUND)
     with read(view.site.engine) as db:
         return view.json(_plain(ledger.entry(db, view.site.site, index)))
 
@@ -77,12 +75,6 @@ def _plain(entry: Entry) -> RecordOut:
         leaf=entry.leaf.hex(),
         rule=entry.rule,
     )
-
-
-def _index(text: str, reason: Reason) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > _INDEX_DIGITS_MAX:
-        raise InputError("record", "is a number", reason=reason)
-    return int(text)
 
 
 def _moment(name: str, text: str) -> int | None:
