@@ -40,6 +40,7 @@ PAGES: dict[str, str] = {
     "map": "/map",
     "flows": "/flows?device=10.0.0.1",
     "sources": "/sources",
+    "rules": "/rules",
     "views": "/views",
     "links": "/links",
     "link-sample": "/links/research-registry?said=yes",

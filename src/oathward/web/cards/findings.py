@@ -28,10 +28,12 @@ def values(view: View) -> Mapping[str, Any] | None:
             return None
         wanted = Filters(owner=acts.who(view)) if counts.own else Filters()
         rows = views.listed(db, view.site.site, wanted, view.now_us, limit=SHOWN_MAX).rows
+        names = acts.names(db, view, [one.about for one in rows])
     return {
         "counts": counts,
         "kinds": KINDS,
         "levels": LEVELS,
+        "names": names,
         "rows": rows,
         WAITS: counts.own if view.may("finding.change") else 0,
     }
