@@ -406,3 +406,17 @@ def test_a_random_card_follows_its_name_though_a_list_has_it_too(inventory):
         says(T + HOUR, mac=RANDOM, host="tab-100420"), says(T + DAY, mac=RANDOM_2, host="tab-100420")
     )
     assert len([row for row in inventory.rows() if row.mac]) == 1
+
+
+def test_who_fills_the_inventory_from_the_network_keeps_out_nothing_that_the_site_says(
+    inventory, monkeypatch
+):
+    monkeypatch.setattr("oathward.endpoints.loading.ENDPOINTS_MAX", 3)
+    flood = [says(T + n, source="pcap.arp", mac=f"00:1b:c5:00:10:{n:02x}") for n in range(9)]
+    assert inventory.take(*flood).counts["refused"] == 6
+    own = [
+        says(T + 20, source="cmms", tag="A-1", serial="acme|1"),
+        says(T + 21, source="gateway", device="d-1", address="10.0.0.9"),
+    ]
+    taken = inventory.take(*own, says(T + 22, source="pcap.arp", mac=C))
+    assert (taken.counts["new"], taken.counts["refused"]) == (2, 1)
