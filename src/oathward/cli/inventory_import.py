@@ -329,9 +329,14 @@ def _tell_rows(report: Report) -> None:
     for one in report.differences[:SHOWN_MAX]:
         others = "; ".join(f"{other.value} ({other.source})" for other in one.others)
         say(f"  {one.file}, line {one.line}, {one.attribute}: {one.value}; known: {others}")
-    for twice in report.duplicates[:SHOWN_MAX]:
+    if counts["disputed"]:
+        print(
+            f"  {counts['disputed']} of these are tags of two devices by their serials, UDIs or EUI-64s: both are kept, and the tag is in dispute."
+        )
+    for twice in sorted(report.duplicates, key=lambda one: not one.disputed)[:SHOWN_MAX]:
+        why = ", of another device: in dispute" if twice.disputed else ""
         say(
-            f"  {twice.file}, line {twice.line}: its {twice.mark} stands in {twice.first[0]}, line {twice.first[1]} already"
+            f"  {twice.file}, line {twice.line}: its {twice.mark} stands in {twice.first[0]}, line {twice.first[1]} already{why}"
         )
     for gone in report.gone[:SHOWN_MAX]:
         say(f"  {gone.endpoint} {gone.tag}: is in the list no more")

@@ -54,16 +54,23 @@ _GROUP = GROUP_ROWS_MAX // 4
 _CARRIED = frozenset({MarkKind.MAC, MarkKind.CERTIFICATE})
 
 
-def take(engine: Engine, site: str, statements: Sequence[Statement], now_us: int, by: str) -> Taken:
+def take(
+    engine: Engine,
+    site: str,
+    statements: Sequence[Statement],
+    now_us: int,
+    by: str,
+    disputed: frozenset[str] = frozenset(),
+) -> Taken:
     """Take in what sources say of endpoints.
 
     Args:
-        by: who had it read: a person's id or the name of a process.
+        by: who had it read: a person's id or the name of a process. disputed: numbers of the site that the list gives two devices.
     """
-    counts: dict[str, int] = {}
-    conflicts, changed = dict[str, ConflictRow](), set[str]()
+    counts, conflicts, changed = dict[str, int](), dict[str, ConflictRow](), set[str]()
     for at in range(0, len(statements), STATEMENTS_MAX):
-        part = _take(engine, site, statements[at : at + STATEMENTS_MAX], now_us, by)
+        picture = Picture(lambda _: uuid7(now_us // 1_000), disputed)
+        part = _take(engine, site, picture, statements[at : at + STATEMENTS_MAX], now_us, by)
         for name, count in part.counts.items():
             counts[name] = counts.get(name, 0) + count
         conflicts |= {one.id: one for one in part.conflicts}
@@ -71,13 +78,14 @@ def take(engine: Engine, site: str, statements: Sequence[Statement], now_us: int
     return Taken(counts, tuple(conflicts.values()), frozenset(changed))
 
 
-def _take(engine: Engine, site: str, statements: Sequence[Statement], now_us: int, by: str) -> Taken:
-    picture = Picture(lambda _: uuid7(now_us // 1_000))
+def _take(
+    engine: Engine, site: str, picture: Picture, said: Sequence[Statement], now_us: int, by: str
+) -> Taken:
     with alone(engine, site):
         with read(engine) as db:
-            load(db, site, picture, statements)
+            load(db, site, picture, said)
         before = {id_: set(known.marks) for id_, known in picture.known.items()}
-        resolve(picture, statements)
+        resolve(picture, said)
         touched = [one for one in picture.touched() if not (one.is_new and one.merged)]
         picture.settle()
         leases = picture.written_leases()

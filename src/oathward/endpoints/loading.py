@@ -23,6 +23,7 @@ from oathward.endpoints.model import (
     MergeRow,
     RelationRow,
 )
+from oathward.endpoints.noting import LISTS
 from oathward.endpoints.picture import COMMON_MAX, DAY_US, Key, Known, Picture
 from oathward.endpoints.tables import (
     card_maker,
@@ -70,6 +71,7 @@ def load(db: Connection, site: str, picture: Picture, statements: Sequence[State
     for lease in sorted(leases, key=lambda one: one.from_us):
         picture.put_lease(lease)
     _decided(db, site, picture)
+    _serials(db, site, picture, statements)
     _relations(db, site, picture, sorted(ids))
     count = db.execute(select(func.count()).where(endpoint.c.site == site)).scalar_one()
     picture.room = ENDPOINTS_MAX - count
@@ -196,6 +198,28 @@ def _decided(db: Connection, site: str, picture: Picture) -> None:
             picture.apart.add(frozenset((into, other)))
         elif into in picture.known:
             picture.known[into].kept_whole = True
+
+
+def _serials(db: Connection, site: str, picture: Picture, statements: Sequence[Statement]) -> None:
+    """Read the serials that lists said of those whose number may be in dispute: one without a maker is no mark."""
+    tags = {value for said in statements for kind, value in said.marks if kind is MarkKind.TAG}
+    holders = {tag: picture.having(MarkKind.TAG, tag) for tag in tags}
+    asked = {
+        known.id: known
+        for tag, having in holders.items()
+        if len(having) > 1 or tag in picture.disputed
+        for known in having
+    }
+    table = endpoint_attribute.c
+    for some in chunks(sorted(asked)):
+        query = select(table.endpoint, table.value).where(
+            table.site == site,
+            table.attribute == "serial",
+            table.source.in_(sorted(LISTS)),
+            table.endpoint.in_(some),
+        )
+        for id_, value in db.execute(query):
+            asked[id_].serials.add(value)
 
 
 def _relations(db: Connection, site: str, picture: Picture, ids: Sequence[str]) -> None:

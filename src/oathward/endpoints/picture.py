@@ -48,7 +48,7 @@ class Known:
 
     __slots__ = (
         *("id", "sort", "first_us", "last_us", "began_us", "spoke_us", "realm", "segment", "segment_us", "parent", "merged"),
-        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched"),
+        *("marks", "leases", "attributes", "is_new", "kept_whole", "dirty_marks", "gone_marks", "dirty_attributes", "facts", "touched", "serials"),
     )  # fmt: skip
 
     def __init__(self, id_: str, *, is_new: bool) -> None:
@@ -61,6 +61,7 @@ class Known:
         self.dirty_marks: set[Key] = set()
         self.gone_marks: set[Key] = set()
         self.facts: dict[tuple[str, str, str], list[float]] = {}
+        self.serials = set[str]()  # that lists said before, where its number may be in dispute
 
     def values(self, kind: MarkKind) -> list[tuple[Key, Held]]:
         """Give its marks of one kind."""
@@ -78,10 +79,10 @@ class Known:
 
 
 class Picture:
-    """What is known around one batch; ``resolving`` changes it, ``actions`` writes what changed."""
+    """What is known around one batch; ``resolving`` changes it, ``actions`` writes what changed. ``disputed``: numbers of the site that one list gives two devices."""
 
-    def __init__(self, make_id: Callable[[int], str]) -> None:
-        self.make_id = make_id
+    def __init__(self, make_id: Callable[[int], str], disputed: frozenset[str] = frozenset()) -> None:
+        self.make_id, self.disputed = make_id, disputed
         self.known: dict[str, Known] = {}
         self.index: dict[tuple[MarkKind, str], list[str]] = {}
         self.leases: dict[tuple[str, str], list[Lease]] = {}
@@ -246,6 +247,7 @@ class Picture:
             into.leases.setdefault(where, lease)
         for fact, seen in gone.facts.items():
             into.facts.setdefault(fact, seen)
+        into.serials |= gone.serials
         self._join_relations(into, gone)
         _widen(into, gone)
         gone.merged, gone.touched, into.touched = into.id, True, True

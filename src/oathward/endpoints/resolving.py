@@ -35,6 +35,7 @@ from oathward.endpoints.comparing import (
     random_may_follow,
     tags_differ,
 )
+from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
 from oathward.endpoints.fronting import find_fronting
 from oathward.endpoints.marks import (
     CLAIMS,
@@ -87,6 +88,7 @@ def _take(picture: Picture, said: Statement) -> None:
     if known is None:
         return
     note(picture, known, said, marks, parent, shares=shares)
+    check_tags(picture, known, said)
     if marks.cards and is_heard(said):
         check_names(picture, known, marks, scope(said, parent), said.at_us)
     if parent is not None or (is_heard(said) and any(one.kind in PARTS for one in marks.claims)):
@@ -113,7 +115,7 @@ def _who(picture: Picture, said: Statement, marks: Sorted, parent: Known | None)
     None where its names are several endpoints', and where there is no room for another endpoint.
     """
     found = None if parent is not None else _here(picture, said, marks)
-    shares = found is not None and is_another(found, marks)
+    shares = found is not None and (is_another(found, marks) or is_of_other_row(picture, found, said))
     if shares and found is not None and is_list(said):
         _note_clash(picture, found, said, marks)
     if found is not None and not shares and is_list(said):
@@ -276,7 +278,7 @@ def _claimed(picture: Picture, said: Statement, marks: Sorted, known: Known | No
     for claim in marks.claims:
         if claim.kind is MarkKind.CERTIFICATE and is_outside(marks):
             continue  # many addresses of one service show one certificate
-        holders = picture.having(claim.kind, claim.value)
+        holders = by_row(picture.having(claim.kind, claim.value), said, claim)
         if known is not None and known in holders:
             for other in holders:
                 if other is not known and _may_join(picture, known, other, said, marks):
@@ -313,7 +315,7 @@ def _follow(
 
 def may_follow(picture: Picture, other: Known, said: Statement, marks: Sorted) -> bool:
     """Whether a card or address nobody had yet may belong to the one whose claim it shows."""
-    if excluded(other, marks):
+    if excluded(other, marks) or is_of_other_row(picture, other, said):
         return False
     if other.is_silent or is_list(said) or not (marks.cards or marks.random or marks.addresses):
         return True
@@ -330,7 +332,9 @@ def may_follow(picture: Picture, other: Known, said: Statement, marks: Sorted) -
 
 def _may_join(picture: Picture, known: Known, other: Known, said: Statement, marks: Sorted) -> bool:
     """Whether two endpoints that were both there may be one, by a claim that they share."""
-    if picture.are_apart(known, other) or differ(known, other):
+    if picture.are_apart(known, other) or differ(known, other) or in_dispute(known, other):
+        return False
+    if is_of_other_row(picture, other, said):
         return False
     if other.is_silent or known.is_silent or is_list(said):
         return True

@@ -18,7 +18,7 @@ from oathward.core.db import read
 from oathward.discovery.lists.reading import How, MayDo, Product, Refused, Told
 from oathward.discovery.lists.reconciling import Known, Reconciler, Report, Said
 from oathward.discovery.model import Statement
-from oathward.endpoints import actions, listed, models
+from oathward.endpoints import actions, disputing, listed, models
 from oathward.endpoints.model import CatalogueRow, ConflictRow
 
 BATCH_ROWS = 5_000
@@ -60,7 +60,7 @@ def take(
     """
     with read(engine) as db:
         before = listed.told_by(db, site, how.realm, source)
-    reconciler = Reconciler()
+    reconciler = Reconciler(disputing.are_two, disputing.parts_of)
     outcome = Outcome(reconciler.report)
     rows: list[Told] = []
     products: list[CatalogueRow] = []
@@ -111,7 +111,7 @@ def _batch(
     }
     reconciler.compare(rows, Known(having, words))
     if not dry:
-        taken = actions.take(engine, site, statements, now_us, by)
+        taken = actions.take(engine, site, statements, now_us, by, frozenset(reconciler.disputed))
         outcome.taken.update(taken.counts)
         outcome.conflicts += taken.conflicts[: CONFLICTS_MAX - len(outcome.conflicts)]
 

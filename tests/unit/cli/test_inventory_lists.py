@@ -67,6 +67,21 @@ def test_a_list_is_compared_taken_and_compared_again(mapped, tmp_path):
     assert mapped("import", *again, "--as-of", "2999-01-01", code=65)["error"] == "observation.time"
 
 
+def test_a_tag_of_two_devices_is_told_and_hides_neither(mapped, tmp_path):
+    retired = "4711;SN9;Acme;;Store;04/05/2026\n"
+    (tmp_path / "l.csv").write_text(LIST + retired)
+    again = ("l.csv", "--mapping", "m.toml")
+    assert mapped("reconcile", *again)["counts"]["disputed"] == 1
+    found = mapped("import", *again)
+    assert ([one["disputed"] for one in found["duplicates"]], found["conflicts"]) == ([True], 1)
+    listed = [one for one in mapped("list")["endpoints"] if one["tag"] == "4711"]
+    assert {(one["serial"], one["location"], one["conflicts"]) for one in listed} == {
+        ("SN1", "West 3", 1),
+        ("SN9", "Store", 1),
+    }
+    assert mapped("import", *again)["counts"]["same"] == 3
+
+
 def test_what_the_site_says_stands_beside_what_another_source_says(mapped, tmp_path):
     device = {"id": 1, "asset_tag": "4711", "device_type": {"model": "P1"}, "location": {"name": "Store"}}
     (tmp_path / "n.json").write_text(json.dumps({"results": [device]}))

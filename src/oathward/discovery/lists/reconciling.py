@@ -2,7 +2,7 @@
 
 Rules:
 - Which endpoint a row is about is what its surest mark says that anybody has: tag first, then UDI, EUI-64, serial, card, account, names, address.
-  Where several have it, the row is *unclear*; nothing is guessed.
+  Where several have it and its next ones do not say which, the row is *unclear*; nothing is guessed.
 - A row *differs* where another source's word, or this list's word of before, is another value; what nobody said yet is no difference.
 - What is *gone* was in this kind of list before, in this realm, and is not in it now.
 - Counts are of everything; details are bounded by ``DETAILS_MAX`` each, and it is said how many there are.
@@ -13,7 +13,7 @@ Deliberately absent: the database (``Known`` is given batch by batch), and what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from oathward.discovery.lists.reading import Refused, Told
 from oathward.discovery.model import Mark, MarkKind, Statement
 
 T = TypeVar("T")
+Parts = frozenset[tuple[str, str]]
 
 DETAILS_MAX = 10_000
 MARKS_MAX = 1_000_000
@@ -78,12 +79,16 @@ class Difference(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """A row that claims what an earlier one of the same list has. ``first``: file and line of that."""
+    """A row that claims what an earlier one of the same list has.
+
+    ``first``: file and line of that. ``disputed``: it is a number of the site, and the rows are two devices by serial, UDI or EUI-64.
+    """
 
     file: str
     line: int
     mark: str
     first: tuple[str, int]
+    disputed: bool = False
 
 
 class Row(NamedTuple):
@@ -105,7 +110,7 @@ class Gone(NamedTuple):
 class Report:
     """What a list came to.
 
-    ``counts``: ``rows``, ``new``, ``same``, ``differs``, ``unclear``, ``duplicates``, ``gone``, ``refused`` … of everything; the rest: details.
+    ``counts``: ``rows``, ``new``, ``same``, ``differs``, ``unclear``, ``duplicates``, ``disputed``, ``gone``, ``refused`` … of everything; the rest: details.
     ``differing``: attribute -> how many rows; ``refusals``: (column, reason, why) -> how many.
     """
 
@@ -124,11 +129,22 @@ class Report:
 
 
 class Reconciler:
-    """Gathers a report, batch by batch."""
+    """Gathers a report, batch by batch.
 
-    def __init__(self) -> None:
+    ``disputed``: numbers of the site that the list gives two devices.
+
+    Args:
+        are_two: whether what two rows say is of two devices. parts_of: what a row says that two devices do not share (``endpoints.disputing``).
+    """
+
+    def __init__(
+        self, are_two: Callable[[Parts, Parts], bool], parts_of: Callable[[Statement], Parts]
+    ) -> None:
         self.report = Report()
+        self.disputed = set[str]()
+        self._are_two, self._parts_of = are_two, parts_of
         self._first: dict[Mark, tuple[str, int]] = {}
+        self._parts: dict[str, Parts] = {}
 
     def refuse(self, one: Refused) -> None:
         """Note what could not be read."""
@@ -182,13 +198,26 @@ class Reconciler:
             if mark.kind not in _OWN:
                 continue
             first = self._first.get(mark)
+            disputed = mark.kind is MarkKind.TAG and self._is_disputed(mark.value, said)
             if first is not None:
                 self.report.counts["duplicates"] += 1
-                _keep(self.report.duplicates, Duplicate(row.file, row.line, mark.kind.value, first))
+                if disputed:
+                    self.report.counts["disputed"] += 1
+                _keep(self.report.duplicates, Duplicate(row.file, row.line, mark.kind.value, first, disputed))
             elif len(self._first) < MARKS_MAX:
                 self._first[mark] = (row.file, row.line)
             else:
                 self.report.whole = False
+
+    def _is_disputed(self, tag: str, said: Statement) -> bool:
+        """Whether an earlier row gave a number to another device."""
+        mine, before = self._parts_of(said), self._parts.get(tag, frozenset())
+        if len(self._parts) < MARKS_MAX:
+            self._parts[tag] = before | mine
+        if self._are_two(mine, before):
+            self.disputed.add(tag)
+            return True
+        return False
 
 
 def _whose(said: Statement, known: Known) -> tuple[str, frozenset[str]]:
@@ -196,8 +225,12 @@ def _whose(said: Statement, known: Known) -> tuple[str, frozenset[str]]:
     marks = sorted(
         (one for one in said.marks if one.kind in _SUREST), key=lambda one: _SUREST.index(one.kind)
     )
-    for mark in marks:
+    for at, mark in enumerate(marks):
         if ids := known.having.get(mark):
+            for other in (
+                marks[at + 1 :] if len(ids) > 1 else ()
+            ):  # a number in dispute: the row's serial says whose it is
+                ids = (ids & known.having.get(other, frozenset())) or ids
             return mark.kind.value, ids
     return (marks[0].kind.value if marks else said.marks[0].kind.value), frozenset()
 

@@ -5,6 +5,7 @@ from oathward.discovery.lists import reconciling
 from oathward.discovery.lists.reading import Refused, Told
 from oathward.discovery.lists.reconciling import Known, Reconciler, Said
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
+from oathward.endpoints import disputing
 
 TAG = MarkKind.TAG
 
@@ -28,7 +29,7 @@ KNOWN = Known(
 
 
 def report_of(*rows: Told, before: dict[str, str] | None = None):
-    reconciler = Reconciler()
+    reconciler = Reconciler(disputing.are_two, disputing.parts_of)
     reconciler.compare(rows, KNOWN)
     return reconciler.end(before or {})
 
@@ -60,10 +61,23 @@ def test_what_stands_twice_and_what_is_gone_is_told():
     assert [(one.endpoint, one.tag) for one in report.gone] == [("e7", "77")]
 
 
+def test_a_number_on_two_rows_of_other_serials_is_in_dispute_and_a_serial_says_whose_row_it_is():
+    one, other = Mark(MarkKind.SERIAL, "acme|s1"), Mark(MarkKind.SERIAL, "acme|s2")
+    rows = [row(2, "1", marks=(one,)), row(3, "1", marks=(Mark(MarkKind.SERIAL, "acme inc|s1"),))]
+    assert "disputed" not in report_of(*rows).counts
+    report = report_of(*rows, row(4, "1", ("serial", "s3")), row(5, "1"))
+    assert report.counts["disputed"] == 1
+    assert [one.line for one in report.duplicates if one.disputed] == [4]
+    both = Known({Mark(TAG, "1"): frozenset({"e1", "e2"}), other: frozenset({"e2"})}, {})
+    reconciler = Reconciler(disputing.are_two, disputing.parts_of)
+    reconciler.compare([row(2, "1", marks=(other,)), row(3, "1")], both)
+    assert (reconciler.report.counts["same"], reconciler.report.counts["unclear"]) == (1, 1)
+
+
 def test_counts_are_of_everything_and_details_are_bounded(monkeypatch):
     monkeypatch.setattr(reconciling, "DETAILS_MAX", 3)
     monkeypatch.setattr(reconciling, "MARKS_MAX", 5)
-    reconciler = Reconciler()
+    reconciler = Reconciler(disputing.are_two, disputing.parts_of)
     reconciler.compare([row(n, f"x{n}") for n in range(10)], KNOWN)
     for n in range(10):
         reconciler.refuse(Refused("l.csv", n, "MAC", Reason.VALUE_INVALID, "a card"))
