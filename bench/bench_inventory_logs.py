@@ -4,7 +4,7 @@ Rules:
 - A made-up site's connections (5,000 clients, 20,000 links) are written as each sensor would, read from a file by its observer and added up per
   link and hour (``discovery.totals``). One thread of Polars: what is said is what one core does, in CPU time of this process.
 - Beside it, on the same files: ``zat`` (a log into a pandas frame, and a group-by of it), where it is set up, and plain ``json`` with a dictionary.
-- Exit code 1 where Zeek's JSON is under ``GOAL`` records a second.
+- Exit code 1 where the median of Zeek's JSON is under ``GOAL`` records a second.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> int:
             if form in ("zeek-json", "zeek-tsv"):
                 found |= beside(form, path, options.records, options.runs)
     numbers.keep("inventory_logs", {"about": about, **found})
-    return int(found["zeek-json"][2] < GOAL)
+    return int(found["zeek-json"][0] < GOAL)
 
 
 def connections(chance: random.Random, count: int) -> Iterator[dict[str, Any]]:

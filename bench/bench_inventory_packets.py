@@ -2,12 +2,13 @@
 
 Rules:
 - A capture of mixed traffic (``bench.captures``) is written to a file and read whole, into flows with medical heads recognised and patients'
-  data counted; CPU seconds of this one process, the file's reading included, the writing not.
+  data counted; CPU seconds of this one process, the file's reading included, the writing not. What the mix holds is counted and printed.
 - Before it is timed, what was read is compared with what was written: packets, services, applications, AE titles.
-- Beside it on the same file: dpkt into a table of flows, without anything recognised; tshark's conversations, start-up included.
+- Beside it on the same file: dpkt into a table of flows, without anything recognised; nfstream into flows with nDPI's applications and
+  tshark's conversations, both with their start-up, in CPU time of all of their processes.
 - Also by kind of traffic alone, so that no mix hides what one of them costs.
 
-Goal: at least 300,000 packets a second and core.
+Goal: at least 300,000 packets a second and core, by the median.
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mixed.pcap"
         file.write_bytes(captures.capture(options.packets, numbers.seed()))
-        print(f"\n{options.packets:,} packets, {file.stat().st_size / 1e6:,.0f} MB")
+        print(
+            f"\n{options.packets:,} packets, {file.stat().st_size / 1e6:,.0f} MB, {captures.OPEN} flows open at a time"
+        )
+        found["mix"] = _mix(options.packets)
         wrong = _wrong(file, options.packets)
         rates = [options.packets / _seconds(file.read_bytes()) for _ in range(options.runs)]
         found["oathward"] = rates
@@ -63,10 +67,31 @@ def main() -> int:
     numbers.keep("inventory_packets", found)
     for line in wrong:
         print(f"WRONG: {line}")
-    print(
-        f"goal {GOAL:,}: {'met' if max(rates) >= GOAL else 'not met'} by the best run, {'met' if statistics.median(rates) >= GOAL else 'not met'} by the median"
-    )
-    return int(bool(wrong) or max(rates) < GOAL)
+    met = statistics.median(rates) >= GOAL
+    print(f"goal {GOAL:,}: {'met' if met else 'not met'} by the median")
+    return int(bool(wrong) or not met)
+
+
+def _mix(count: int) -> dict[str, dict[str, float]]:
+    """Count what the mix holds, by kind: packets, those that carry something, those that begin or end a flow, bytes."""
+    kinds = {443: "tls", 2_575: "hl7", 11_112: "dicom", 53: "dns"}
+    mix = {name: Counter[str]() for name in kinds.values()}
+    for frame in captures.frames(count, numbers.seed()):
+        ports = int.from_bytes(frame[34:36]), int.from_bytes(frame[36:38])
+        one = mix[next(kinds[port] for port in ports if port in kinds)]
+        udp = frame[23] == 17
+        one["packets"] += 1
+        one["bytes"] += len(frame)
+        one["payload"] += udp or int.from_bytes(frame[16:18]) > 20 + (frame[46] >> 4) * 4
+        one["ends"] += not udp and bool(frame[47] & 7)
+        one["flows"] += ports[1] in kinds if udp else frame[47] & 0x12 == 0x02
+    for name, one in mix.items():
+        print(
+            f"  {name:<6} {one['packets'] / count:>6.1%} of packets, {one['bytes'] / one['packets']:>6.0f} bytes each; "
+            f"{one['flows']:,} flows of {one['packets'] / one['flows']:.0f} packets; {one['payload'] / one['packets']:.0%} carry something, "
+            f"{one['ends'] / one['packets']:.1%} are SYN or FIN"
+        )
+    return {name: dict(one) for name, one in mix.items()}
 
 
 def _seconds(data: bytes) -> float:
@@ -96,14 +121,20 @@ def _wrong(file: Path, count: int) -> list[str]:
 
 
 def _peers(file: Path, options: argparse.Namespace, found: dict[str, object]) -> None:
-    home = setup.ready("dpkt")
-    command = [str(home / "venv" / "bin" / "python"), str(home / "flows.py"), str(file)]
-    rates = []
-    for _ in range(min(3, options.runs)):
-        said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        rates.append(said["packets"] / said["seconds"])
-    found["dpkt"] = rates
-    print(f"{'dpkt 1.9.8, flows alone':<44} {numbers.spread(rates)} packets/s")
+    for name, words in (
+        ("dpkt", "dpkt 1.9.8, flows alone"),
+        ("nfstream", "nfstream 6.6.0, flows and applications"),
+    ):
+        home = setup.ready(name)
+        command = [str(home / "venv" / "bin" / "python"), str(home / "flows.py"), str(file)]
+        rates = []
+        for _ in range(min(3, options.runs)):
+            said = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+            if said["packets"] != options.packets:
+                print(f"{words}: {said['packets']:,} packets of {options.packets:,}")
+            rates.append(said["packets"] / said["seconds"])
+        found[name] = rates
+        print(f"{words:<44} {numbers.spread(rates)} packets/s")
     if shutil.which("tshark") is None:
         print("tshark is not installed")
         return

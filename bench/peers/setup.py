@@ -25,7 +25,7 @@ JUDGES = ("oidc-provider",)
 """What tests are judged by; ``make test`` sets them up."""
 READERS = ("presidio",)
 """Find what names somebody in texts, for `bench_deid_text`."""
-PARSERS = ("dpkt", "zat")
+PARSERS = ("dpkt", "nfstream", "zat")
 """Read packets of a capture, for `bench_inventory_packets`; logs of Zeek, for `bench_inventory_logs`."""
 PEERS = (*SERVERS, "fhir-resources", "policy-engines", "dicom-deid", *PARSERS, *READERS, *JUDGES)
 
