@@ -46,8 +46,10 @@ class Lines:
 
 
 def parts(lines: Lines, steps: Iterable[None], gathered: Gathered) -> Iterator[Seen]:
-    """Run a reader of lines to its end, giving what was gathered now and then."""
+    """Run a reader of lines to its end, giving what was gathered now and then: at least with each block, as what a socket had is one."""
+    given = lines.offset
     for count, _ in enumerate(steps, 1):
-        if count % _STEPS == 0 and gathered.is_something:
+        if gathered.is_something and (count % _STEPS == 0 or lines.offset != given):
+            given = lines.offset
             yield gathered.part(lines.offset)
     yield gathered.part(lines.offset)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.observing import Observed
 
 from oathward.core.reasons import Reason
+from oathward.discovery.model import Around
 from oathward.discovery.observer import observer_of
 from oathward.discovery.observers.dhcp_server import OBSERVER
 
@@ -196,3 +197,32 @@ def test_what_is_written_later_is_read_with_the_header_of_before(data: str, kept
 def test_other_text_is_none() -> None:
     for head in (b"", b"hello\n", b'{"ts":1}\n', b"Nov 14 22:13:20 host sshd[1]: ok\n", b"a,b,c\n1,2,3\n"):
         assert not OBSERVER.knows(head, "dhcpd.log")
+
+
+class Slowly:
+    """A socket that has one line at a time; ``had``: how many were taken of it."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self._lines, self._left, self.had = lines, b"", 0
+
+    def read1(self, size: int) -> bytes:
+        if not self._left and self.had < len(self._lines):
+            self._left, self.had = self._lines[self.had], self.had + 1
+        found, self._left = self._left[:size], self._left[size:]
+        return found
+
+    read = read1
+
+
+def test_what_a_socket_said_is_told_before_much_more_comes() -> None:
+    """A quiet network sends a line an hour: nobody waits for thousands of them."""
+    lines = [
+        f"{ISO}dhcpd[7]: DHCPACK on 10.0.0.{n} to 00:11:22:00:00:{n:02x} via eth0\n".encode()
+        for n in range(1, 60)
+    ]
+    stream = Slowly(lines)
+    first = next(
+        seen for seen in OBSERVER.read(stream, Around(realm="r", until_us=UNTIL_US)) if seen.statements
+    )
+    assert first.statements[0].marks
+    assert stream.had <= 4
