@@ -22,17 +22,15 @@ from sqlalchemy import Connection, Engine
 
 from oathward.core.db import GROUP_ROWS_MAX, read, write
 from oathward.core.ids import uuid7
-from oathward.discovery.model import VALUE_LENGTH_MAX, MarkKind, Statement
+from oathward.discovery.model import MarkKind, Statement
 from oathward.endpoints import sql
 from oathward.endpoints.alone import alone
-from oathward.endpoints.attributes import ALSO, ATTRIBUTES, VALUES_MAX, show, shown_of
-from oathward.endpoints.deriving import derived, di_of
+from oathward.endpoints.attributes import ATTRIBUTES, show, shown_of
+from oathward.endpoints.deriving import di_of
+from oathward.endpoints.folding import CARRIED, fold, is_news, key, says_nothing_new
 from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, rows_of
-from oathward.endpoints.makers import CONFIDENCE as HINT
-from oathward.endpoints.makers import SOURCE as CARD
-from oathward.endpoints.makers import maker_of
-from oathward.endpoints.model import AttributeRow, CatalogueRow, ConflictRow, Lease, RelationRow, Taken
-from oathward.endpoints.picture import DAY_US, HOUR_US, Known, Picture
+from oathward.endpoints.model import AttributeRow, ConflictRow, Lease, RelationRow, Taken
+from oathward.endpoints.picture import DAY_US, Known, Picture
 from oathward.endpoints.resolving import resolve
 from oathward.endpoints.rows import columns_of
 from oathward.ledger import Leaf, Record, append, prepare
@@ -45,13 +43,8 @@ STATEMENTS_MAX = 20_000
 STAYED_US = 7 * DAY_US
 """A segment that was an endpoint's for this long is its place; leaving it is a change. What roams has none."""
 
-SAID_AGAIN_US = 6 * HOUR_US
-"""The last time of a value that nobody contradicts is kept this exactly: it saves most writes of a quiet day. The endpoint's own is exact."""
-
 _GROUP = GROUP_ROWS_MAX // 4
 """Endpoints written in one transaction, with a dozen rows each."""
-
-_CARRIED = frozenset({MarkKind.MAC, MarkKind.CERTIFICATE})
 
 
 def take(
@@ -176,6 +169,7 @@ class _Group:
             said.setdefault(join.into, []).extend(said.get(join.other, []))
         self.endpoints, self.attributes, self.dropped = list[Any](), list[Any](), list[Any]()
         self.leaves = [_merged(join.into, join.other, now_us, join.reason) for join in self.joins]
+        joined = {one.into for one in self.joins}
         catalogue = catalogue_of(db, site, _dis(said, group))
         macs = {value for one in group for kind, _, value in one.marks if kind is MarkKind.MAC}
         makers = makers_of(db, site, macs)
@@ -184,20 +178,28 @@ class _Group:
             if known.merged:
                 self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
                 continue
+            may_skip = not (quiet or known.is_new or without[0] or known.id in joined)
+            if may_skip and says_nothing_new(known, old, before.get(known.id, set()), makers):
+                self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
+                continue
             source, names = without
             left = [one for one in old if not (one.source == source and one.attribute in names)]
-            attributes, gone = _fold(left, known, catalogue, makers)
-            gone += [(one.attribute, one.value, one.source) for one in old if one not in left]
+            attributes, gone = fold(left, known, catalogue, makers)
+            gone += [
+                (one.attribute, one.value, one.source)
+                for one in old
+                if one.source == source and one.attribute in names
+            ]
             marked = show(attributes)
             shown = shown_of(marked)
             row = columns_of(known, shown, rows.get(known.id), now_us)
             self.endpoints.append((site, *row))
-            was = {_key(one): one for one in old}
+            was = {key(one): one for one in old}
             rows_of_name = Counter(one.attribute for one in marked)
             fresh = [
                 one
                 for one in marked
-                if _is_news(was.get(_key(one)), one, alone=rows_of_name[one.attribute] == 1)
+                if is_news(was.get(key(one)), one, alone=rows_of_name[one.attribute] == 1)
             ]
             self.attributes += [_attribute(site, known.id, one) for one in fresh]
             self.dropped += [(known.id, *one) for one in gone]
@@ -247,63 +249,6 @@ def _groups(picture: Picture, touched: Iterable[Known]) -> Iterator[list[Known]]
         yield group
 
 
-def _fold(
-    old: Sequence[AttributeRow],
-    known: Known,
-    catalogue: Mapping[str, CatalogueRow],
-    makers: Mapping[str, str],
-) -> tuple[list[AttributeRow], list[tuple[str, str, str]]]:
-    """Add what a batch said to what stood there; gives what stands now, and what gave way."""
-    rows: dict[tuple[str, ...], AttributeRow] = {_key(one): one for one in old}
-    for (name, value, source), (first, last, confidence) in known.facts.items():
-        name = ALSO.get(name, name)
-        if name in ATTRIBUTES and value:
-            said = AttributeRow(
-                name, value[:VALUE_LENGTH_MAX], source, int(first), int(last), confidence, origin=known.id
-            )
-            rows[_key(said)] = _wider(rows.get(_key(said)), said)
-    for (kind, _, mac), held in known.marks.items():
-        maker = maker_of(mac, makers) if kind is MarkKind.MAC else ""
-        if maker:
-            said = AttributeRow("make", maker, CARD, held.first_us, held.last_us, HINT, origin=known.id)
-            rows[_key(said)] = _wider(rows.get(_key(said)), said)
-    for one in derived(rows.values(), catalogue):
-        rows[_key(one)] = _wider(rows.get(_key(one)), one)
-    gone = list[tuple[str, str, str]]()
-    by_name: dict[str, list[AttributeRow]] = {}
-    for row in rows.values():
-        by_name.setdefault(row.attribute, []).append(row)
-    for same in by_name.values():
-        same.sort(key=lambda one: -one.last_us)
-        for one in same[VALUES_MAX:]:
-            gone.append((one.attribute, one.value, one.source))
-            del rows[_key(one)]
-    return list(rows.values()), gone
-
-
-def _is_news(old: AttributeRow | None, one: AttributeRow, *, alone: bool) -> bool:
-    """Whether a row must be written: the only value of its attribute, said again, not before ``SAID_AGAIN_US``."""
-    if old is None or not alone:
-        return old != one
-    return one.last_us - old.last_us >= SAID_AGAIN_US or replace(old, last_us=one.last_us) != one
-
-
-def _key(one: AttributeRow) -> tuple[str, ...]:
-    return (one.attribute, one.value, one.source, one.origin)
-
-
-def _wider(old: AttributeRow | None, said: AttributeRow) -> AttributeRow:
-    if old is None:
-        return said
-    sure = said.confidence if said.last_us >= old.last_us else old.confidence
-    return replace(
-        old,
-        first_us=min(old.first_us, said.first_us),
-        last_us=max(old.last_us, said.last_us),
-        confidence=sure,
-    )
-
-
 def _changes(
     known: Known,
     was: dict[str, str],
@@ -321,7 +266,7 @@ def _changes(
         if name == "segment" and not _stayed(before, rows):
             continue
         leaves.append(changed(known.id, name, before, value, now_us, by))
-    for kind in _CARRIED:
+    for kind in CARRIED:
         had = sorted(key[2] for key in marks if key[0] is kind)
         new = sorted(key[2] for key in known.marks if key[0] is kind and key[2] not in had)
         if had and new:

@@ -148,7 +148,7 @@ def shown_of(rows: Iterable[AttributeRow]) -> dict[str, str]:
 
 def _all_fresh(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     newest = max(row.last_us for row in rows)
-    marked = [replace(row, shown=newest - row.last_us <= STALE_US, conflict=False) for row in rows]
+    marked = [_marked(row, shown=newest - row.last_us <= STALE_US, conflict=False) for row in rows]
     return sorted(marked, key=lambda row: (not row.shown, -row.last_us, row.value, row.source))
 
 
@@ -156,9 +156,9 @@ def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     guessed = [row for row in rows if row.source == INFERRED]
     if guessed and len(guessed) < len(rows):
         sure = [row for row in rows if row.source != INFERRED]
-        return [*_one(sure), *(replace(row, shown=False, conflict=False) for row in guessed)]
+        return [*_one(sure), *(_marked(row, shown=False, conflict=False) for row in guessed)]
     if len(rows) == 1:
-        return [replace(rows[0], shown=True, conflict=False)]
+        return [_marked(rows[0], shown=True, conflict=False)]
     last: dict[str, AttributeRow] = {}
     for row in rows:
         if row.source not in last or (row.last_us, row.first_us, row.value) > _age(last[row.source]):
@@ -181,9 +181,17 @@ def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     for row in rows:
         value, is_current = _fold(row.value), id(row) in current
         clash = is_current and bool(against) and (value == first or value in against)
-        marked.append(replace(row, shown=is_current and value == first, conflict=clash))
+        marked.append(_marked(row, shown=is_current and value == first, conflict=clash))
     return sorted(
         marked, key=lambda r: (not r.shown, -weights.get(_fold(r.value), 0.0), -r.last_us, r.value, r.source)
+    )
+
+
+def _marked(row: AttributeRow, *, shown: bool, conflict: bool) -> AttributeRow:
+    return (
+        row
+        if (row.shown, row.conflict) == (shown, conflict)
+        else replace(row, shown=shown, conflict=conflict)
     )
 
 

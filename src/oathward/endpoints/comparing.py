@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from oathward.discovery.model import MarkKind
-from oathward.endpoints.marks import EXCLUSIVE, Sorted, is_global, is_random, neighbours
+from oathward.discovery.model import Mark, MarkKind
+from oathward.endpoints.marks import EXCLUSIVE, Sorted, is_fixed_client, is_global, is_random, neighbours
 from oathward.endpoints.noting import LOCAL, PARTS, SAME_TIME_US
 from oathward.endpoints.picture import DAY_US, Known
 
@@ -19,6 +19,11 @@ def random_may_follow(known: Known, at_us: int) -> bool:
         and all(is_random(key[2]) for key, _ in macs)
         and SAME_TIME_US < at_us - known.spoke_us <= RANDOM_WITHIN_US
     )
+
+
+def may_name(name: Mark, marks: Sorted) -> bool:
+    """Whether a random MAC may follow a name: one that it has by itself, and that is not the MAC again."""
+    return name.kind in LOCAL and not any(is_fixed_client(name.value, mac) for mac in marks.random)
 
 
 def is_another(known: Known, marks: Sorted) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
+from oathward.core.db import direct
 from oathward.discovery.model import MarkKind, Statement
 from oathward.endpoints.makers import PREFIXES
 from oathward.endpoints.marks import sort_marks
@@ -29,7 +30,6 @@ from oathward.endpoints.tables import (
     card_maker,
     device_catalogue,
     endpoint,
-    endpoint_attribute,
     endpoint_lease,
     endpoint_mark,
     endpoint_merge,
@@ -89,11 +89,10 @@ def rows_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, Endpoi
 
 def attributes_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, list[AttributeRow]]:
     """Read what was said of endpoints."""
-    table = endpoint_attribute.c
-    columns = [table[name] for name in ("endpoint", *AttributeRow.__dataclass_fields__)]
+    names = ("endpoint", *AttributeRow.__dataclass_fields__)
     found: dict[str, list[AttributeRow]] = defaultdict(list)
     for some in chunks(sorted(ids)):
-        for row in db.execute(select(*columns).where(table.site == site, table.endpoint.in_(some))):
+        for row in _rows(db, "endpoint_attribute", names, site, some):
             name, value, source, first, last, sure, shown, conflict, origin = row[1:]
             found[row[0]].append(
                 AttributeRow(name, value, source, first, last, sure, bool(shown), bool(conflict), origin)
@@ -103,12 +102,10 @@ def attributes_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, 
 
 def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[Key, Held]]:
     """Read the marks of endpoints."""
-    table = endpoint_mark.c
     names = ("endpoint", "kind", "scope", "value", *Held.__dataclass_fields__)
-    columns = [table[name] for name in names]
     found: dict[str, dict[Key, Held]] = defaultdict(dict)
     for some in chunks(sorted(ids)):
-        for row in db.execute(select(*columns).where(table.site == site, table.endpoint.in_(some))):
+        for row in _rows(db, "endpoint_mark", names, site, some):
             id_, kind, scope, value, first, last, ended, fronts, origin, *returns = row
             key = (MarkKind(kind), scope, value)
             same = found[id_].get(key)
@@ -117,6 +114,13 @@ def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[
             else:
                 same.first_us, same.last_us = min(same.first_us, first), max(same.last_us, last)
     return found
+
+
+def _rows(db: Connection, table: str, names: Sequence[str], site: str, ids: Sequence[str]) -> Sequence[Any]:
+    """Read columns of endpoints on the driver itself: these rows are most of what a batch reads."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    text = f"SELECT {columns} FROM {table} WHERE site = ? AND endpoint IN ({', '.join('?' * len(ids))})"  # noqa: S608  names of our own tables
+    return direct(db, text, (site, *ids)).fetchall()
 
 
 def chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:

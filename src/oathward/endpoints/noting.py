@@ -35,7 +35,10 @@ _RETURNING = frozenset({MarkKind.HOST, MarkKind.CLIENT_ID, MarkKind.SERIAL, Mark
 
 def is_list(said: Statement) -> bool:
     """Whether a list of the site says it: it has the site's own number."""
-    return any(kind is MarkKind.TAG for kind, _ in said.marks)
+    for kind, _ in said.marks:  # noqa: SIM110  asked several times of each statement
+        if kind is MarkKind.TAG:
+            return True
+    return False
 
 
 def is_heard(said: Statement) -> bool:

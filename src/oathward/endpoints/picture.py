@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from hashlib import sha256
+from itertools import islice
 from operator import attrgetter
 
 from oathward.discovery.model import Mark, MarkKind
@@ -84,7 +85,7 @@ class Picture:
     def __init__(self, make_id: Callable[[int], str], disputed: frozenset[str] = frozenset()) -> None:
         self.make_id, self.disputed = make_id, disputed
         self.known: dict[str, Known] = {}
-        self.index: dict[tuple[MarkKind, str], list[str]] = {}
+        self.index: dict[tuple[MarkKind, str], dict[str, None]] = {}
         self.leases: dict[tuple[str, str], list[Lease]] = {}
         self.changed_leases: dict[int, Lease] = {}
         self.gone_leases: list[Lease] = []
@@ -131,7 +132,7 @@ class Picture:
     def having(self, kind: MarkKind, value: str) -> list[Known]:
         """Give the endpoints that have a mark, whoever had it first at the front."""
         found: dict[str, Known] = {}
-        for id_ in self.index.get((kind, value), ())[:COMMON_MAX]:
+        for id_ in islice(self.index.get((kind, value), ()), COMMON_MAX):
             known = self.root(id_)
             if known is not None:
                 found[known.id] = known
@@ -152,6 +153,11 @@ class Picture:
             return self.root(rows[0].endpoint) if rows[0].from_us - at_us <= SKEW_US else None
         row = rows[at]
         return self.root(row.endpoint) if at_us - row.until_us <= HOLD_US else None
+
+    def next_holder(self, realm: str, address: str, at_us: int) -> Known | None:
+        """Say who was seen with an address first, soon after a time when nobody is known to have had it: what was read late is theirs."""
+        rows = self.leases.get((realm, address))
+        return self.root(rows[0].endpoint) if rows and 0 < rows[0].from_us - at_us <= DAY_US else None
 
     def beside(self, realm: str, address: str, at_us: int) -> list[Lease]:
         """Give who held an address last before a time, and who first after it."""
@@ -344,9 +350,7 @@ class Picture:
         return found
 
     def _point(self, key: Key, id_: str) -> None:
-        ids = self.index.setdefault((key[0], key[2]), [])
-        if id_ not in ids:
-            ids.append(id_)
+        self.index.setdefault((key[0], key[2]), {}).setdefault(id_)
 
     def _bound(self, known: Known, key: Key) -> None:
         same = known.values(key[0]) if len(known.marks) > MARKS_MAX else []

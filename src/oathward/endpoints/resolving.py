@@ -32,7 +32,6 @@ from oathward.endpoints.comparing import (
     is_outside,
     one_box,
     parts_differ,
-    random_may_follow,
     tags_differ,
 )
 from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
@@ -41,13 +40,12 @@ from oathward.endpoints.marks import (
     CLAIMS,
     EXCLUSIVE,
     Sorted,
-    is_fixed_client,
     is_random,
     sort_marks,
 )
 from oathward.endpoints.model import Held
+from oathward.endpoints.naming import by_name, is_common, named_late
 from oathward.endpoints.noting import (
-    LOCAL,
     PARTS,
     SAME_TIME_US,
     is_heard,
@@ -120,14 +118,16 @@ def _who(picture: Picture, said: Statement, marks: Sorted, parent: Known | None)
         _note_clash(picture, found, said, marks)
     if found is not None and not shares and is_list(said):
         found = _listed(picture, found, said, marks)
+    if found is not None and not shares and marks.random:
+        found = named_late(picture, found, said, marks, parent)
     known = _claimed(picture, said, marks, None if shares else found)
     if known is None and not shares:
-        known = _by_name(picture, said, marks, parent)
+        known = by_name(picture, said, marks, parent)
     if known is not None:
         picture.counts["known"] += 1
         return known, shares
     speaking = marks.cards or marks.random or marks.addresses or marks.claims
-    if not speaking and _is_common(picture, said, marks, parent):
+    if not speaking and is_common(picture, said, marks, parent):
         picture.counts["unclear"] += 1
         return None, False
     return _new(picture, said, marks), shares
@@ -178,7 +178,11 @@ def _here(picture: Picture, said: Statement, marks: Sorted) -> Known | None:
     if (marks.cards or marks.random) and not fronted:
         return _bare(picture, said, marks)
     for address in marks.addresses:
-        known = picture.holder(said.realm, address, said.at_us) or _listed_at(picture, said, address)
+        known = (
+            picture.holder(said.realm, address, said.at_us)
+            or _listed_at(picture, said, address)
+            or picture.next_holder(said.realm, address, said.at_us)
+        )
         if known is not None:
             return known
     return None
@@ -367,29 +371,3 @@ def _check_twice(picture: Picture, known: Known, holders: Sequence[Known], claim
         began = max(known.began_us, other.began_us)
         if min(known.spoke_us, other.spoke_us) >= began - SAME_TIME_US:
             picture.conflict(known, other, claim.kind, at_us)
-
-
-def _by_name(picture: Picture, said: Statement, marks: Sorted, parent: Known | None) -> Known | None:
-    """Find the one endpoint of a scope that has a name, where nothing surer speaks."""
-    if marks.cards or (parent is None and (marks.claims or (marks.addresses and not marks.random))):
-        return None
-    where = scope(said, parent)
-    for name in marks.names:
-        found = [one for one in picture.named(name, where) if not (marks.random and one.is_silent)]
-        if len(found) != 1:
-            continue
-        if not marks.random:
-            if not excluded(found[0], marks) and not parts_differ(found[0], marks):
-                return found[0]
-        elif (
-            name.kind in LOCAL
-            and not any(is_fixed_client(name.value, mac) for mac in marks.random)
-            and random_may_follow(found[0], said.at_us)
-        ):
-            return found[0]
-    return None
-
-
-def _is_common(picture: Picture, said: Statement, marks: Sorted, parent: Known | None) -> bool:
-    where = scope(said, parent)
-    return any(len(picture.named(name, where)) > 1 for name in marks.names)
