@@ -30,6 +30,7 @@ from oathward.endpoints.tables import (
     card_maker,
     device_catalogue,
     endpoint,
+    endpoint_attribute,
     endpoint_lease,
     endpoint_mark,
     endpoint_merge,
