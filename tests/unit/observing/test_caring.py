@@ -56,7 +56,7 @@ def said(site, address):  # noqa: F811  the fixture
         }
 
 
-def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(site, clock, tmp_path):  # noqa: F811
+def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(site, clock, tmp_path):  # noqa: F811  the fixture
     log, began = tmp_path / "conn.log", clock[0]
     log.write_text(line(began - MINUTE, "10.1.0.1") + line(began - MINUTE, "10.1.0.2", "dns"))
     go(site, log)
@@ -77,7 +77,7 @@ def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(
     assert said(site, "10.1.0.1") == {}
 
 
-def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_path):  # noqa: F811
+def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_path):  # noqa: F811  the fixture
     log = tmp_path / "conn.log"
     log.write_text(line(clock[0] - 60 * MINUTE, "10.1.0.1") + line(clock[0] - MINUTE, "10.1.0.3"))
     go(site, log)
@@ -92,7 +92,7 @@ def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_pa
     assert cares(site)["10.1.0.3"] == ""
 
 
-def test_messages_that_the_gateway_took_tell_it_too(site, clock):  # noqa: F811
+def test_messages_that_the_gateway_took_tell_it_too(site, clock):  # noqa: F811  the fixture
     from oathward.discovery.model import Mark, MarkKind, Statement
     from oathward.endpoints import actions
     from oathward.messages.tables import message
