@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 from oathward.endpoints.model import AttributeRow
 from oathward.endpoints.picture import DAY_US
+from oathward.endpoints.types import type_of
 
 STALE_US = 90 * DAY_US
 TIE = 0.02
@@ -167,7 +168,7 @@ def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     families: dict[str, dict[str, float]] = {}
     said: dict[str, int] = {}
     for row in last.values():
-        value, family = _fold(row.value), row.source.partition(".")[0]
+        value, family = _fold(row), row.source.partition(".")[0]
         weight = row.confidence if newest - row.last_us <= STALE_US else row.confidence / 2
         of_value = families.setdefault(value, {})
         of_value[family] = max(of_value.get(family, 0.0), weight)
@@ -179,11 +180,11 @@ def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     current = {id(row) for row in last.values()}
     marked = list[AttributeRow]()
     for row in rows:
-        value, is_current = _fold(row.value), id(row) in current
+        value, is_current = _fold(row), id(row) in current
         clash = is_current and bool(against) and (value == first or value in against)
         marked.append(_marked(row, shown=is_current and value == first, conflict=clash))
     return sorted(
-        marked, key=lambda r: (not r.shown, -weights.get(_fold(r.value), 0.0), -r.last_us, r.value, r.source)
+        marked, key=lambda r: (not r.shown, -weights.get(_fold(r), 0.0), -r.last_us, r.value, r.source)
     )
 
 
@@ -199,8 +200,10 @@ def _age(row: AttributeRow) -> tuple[int, int, str]:
     return (row.last_us, row.first_us, row.value)
 
 
-def _fold(value: str) -> str:
-    return " ".join(value.casefold().split())
+def _fold(row: AttributeRow) -> str:
+    """Fold a value: two that mean the same do not differ, and a type is one in whatever language it is written."""
+    known = type_of(row.value) if row.attribute == "type" else ""
+    return known or " ".join(row.value.casefold().split())
 
 
 def _together(confidences: Iterable[float]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from oathward.discovery.model import MarkKind
 from oathward.endpoints.model import EndpointRow, Lifecycle
 from oathward.endpoints.picture import Known
+from oathward.endpoints.types import type_of
 
 _LIFECYCLES = frozenset(Lifecycle)
 _SHOWN = (
@@ -39,7 +40,7 @@ def columns_of(
     """
     tag = _newest(known, MarkKind.TAG)
     words = {name: shown.get(name, "") for name in _SHOWN}
-    words["tag"] = tag or words["tag"]
+    words["tag"], words["type"] = tag or words["tag"], type_of(words["type"]) or words["type"]
     words["serial"] = words["serial"] or _newest(known, MarkKind.SERIAL).rpartition("|")[2]
     stage = shown.get("lifecycle", "")
     stage = stage if stage in _LIFECYCLES else Lifecycle.IN_USE.value

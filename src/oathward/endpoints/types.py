@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from oathward.discovery.lists.attributes import folded
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceType:
@@ -108,13 +110,71 @@ _ALSO = {
     "smartphone": "phone",
 }
 
+_LISTS: Mapping[str, tuple[str, ...]] = {
+    "infusion-pump": ("infusion pumps", "volumetric infusion pump", "large volume pump", "lvp", "pca pump", "smart pump", "Infusionspumpe", "Infusionspumpen", "Infusionsgerät", "Volumenpumpe", "Volumetrische Infusionspumpe", "Infusomat", "PCA-Pumpe", "Schmerzpumpe"),
+    "syringe-pump": ("syringe pumps", "syringe infusion pump", "Spritzenpumpe", "Spritzenpumpen", "Perfusor", "Perfusorpumpe", "Spritzeninfusionspumpe"),
+    "patient-monitor": ("patient monitors", "vital signs monitor", "multiparameter monitor", "multi parameter monitor", "transport monitor", "physiological monitor", "Patientenmonitor", "Patientenmonitore", "Überwachungsmonitor", "Patientenüberwachung", "Patientenüberwachungsmonitor", "Vitaldatenmonitor", "Vitalmonitor", "Transportmonitor", "Bettmonitor"),
+    "central-station": ("central monitor", "central station", "nurse central station", "Überwachungszentrale", "Monitorzentrale", "Zentralmonitor", "Zentralstation"),
+    "ventilator": ("ventilators", "icu ventilator", "transport ventilator", "respirator", "Beatmungsgerät", "Beatmungsgeräte", "Beatmung", "Intensivbeatmungsgerät", "Transportbeatmungsgerät", "Notfallbeatmungsgerät", "Heimbeatmungsgerät"),
+    "anaesthesia": ("anesthesia", "anesthesia unit", "anaesthesia unit", "anesthesia workstation", "anaesthesia workstation", "Narkosegerät", "Narkosegeräte", "Anästhesiegerät", "Anästhesiearbeitsplatz", "Narkosearbeitsplatz"),
+    "defibrillator": ("defibrillators", "defib", "aed", "automated external defibrillator", "monitor defibrillator", "Defi", "Defibrillatoren", "Halbautomatischer Defibrillator"),
+    "dialysis": ("hemodialysis", "haemodialysis", "hemodialysis machine", "haemodialysis machine", "dialysis system", "crrt", "Dialyse", "Dialysegerät", "Dialysemaschine", "Hämodialyse", "Hämodialysegerät", "Hämofiltration"),
+    "incubator": ("incubators", "neonatal incubator", "Inkubator", "Säuglingsinkubator", "Transportinkubator", "Brutkasten"),
+    "ecg": ("ecg machine", "ekg machine", "ecg recorder", "ecg cart", "12 lead ecg", "electrocardiogram", "EKG-Gerät", "EKG-Schreiber", "Elektrokardiograph", "Elektrokardiograf", "Ruhe-EKG", "Belastungs-EKG", "Langzeit-EKG"),
+    "pulse-oximeter": ("pulse oximeters", "oximeter", "spo2 monitor", "Pulsoximeter", "Pulsoxymeter", "Pulsoxi"),
+    "glucose-meter": ("glucometer", "blood glucose meter", "poc glucose", "Blutzuckermessgerät", "Glukometer", "BZ-Messgerät", "Blutzucker"),
+    "blood-gas": ("blood gas analyzer", "blood gas", "bga", "abg analyzer", "abg analyser", "Blutgasanalysegerät", "Blutgasanalysator", "Blutgasgerät", "Blutgasanalyse"),
+    "lab-analyser": ("laboratory analyzer", "lab analyzer", "lab analyser", "clinical chemistry analyzer", "hematology analyzer", "haematology analyser", "Laborgerät", "Laboranalysegerät", "Laborautomat", "Analysegerät", "Analysator", "Hämatologiegerät"),
+    "ct": ("ct system", "ct scan", "computer tomography", "Computertomograph", "Computertomograf", "Computertomographie", "CT-Gerät"),
+    "mr": ("mri scanner", "mr scanner", "mri system", "mr system", "Magnetresonanztomograph", "Magnetresonanztomograf", "Kernspintomograph", "Kernspin", "MRT", "MRT-Gerät"),
+    "x-ray": ("xray", "x ray", "x ray unit", "x ray machine", "mobile x ray", "radiography", "radiographic system", "c arm", "fluoroscopy", "Röntgen", "Röntgengerät", "Röntgenanlage", "Röntgensystem", "C-Bogen", "Durchleuchtung", "mobiles Röntgengerät"),
+    "ultrasound": ("ultrasound machine", "ultrasound scanner", "ultrasound unit", "sonography", "echo", "Ultraschall", "Ultraschallgerät", "Ultraschallsystem", "Sonographie", "Sonografie", "Sonographiegerät", "Sono", "Echokardiographie"),
+    "mammography": ("mammography", "mammography unit", "mammograph", "Mammographie", "Mammografie", "Mammographiegerät"),
+    "nuclear-medicine": ("gamma camera", "spect", "pet", "pet ct", "spect ct", "Gammakamera", "Nuklearmedizin"),
+    "endoscopy": ("endoscope", "endoscopy tower", "video endoscope", "Endoskop", "Endoskopie", "Endoskopieturm", "Endoskopiesystem", "Videoendoskop"),
+    "radiotherapy": ("linac", "linear accelerator", "Linearbeschleuniger", "Strahlentherapie", "Bestrahlungsgerät"),
+    "pacs": ("pacs server", "image archive", "Bildarchiv", "PACS-Server"),
+    "medication-cabinet": ("automated dispensing cabinet", "dispensing cabinet", "Medikamentenschrank", "Arzneimittelschrank"),
+    "weighing-scale": ("scale", "scales", "bed scale", "Waage", "Patientenwaage", "Personenwaage", "Bettwaage", "Säuglingswaage", "Stuhlwaage"),
+    "wearable": ("wearable patch", "Körpersensor"),
+    "nurse-call": ("nurse call system", "call system", "Schwesternruf", "Rufanlage", "Lichtruf", "Lichtrufanlage", "Patientenruf"),
+    "device-gateway": ("medical device gateway", "device gateway", "Gerätegateway"),
+    "interface-engine": ("integration engine", "Kommunikationsserver", "KIS-Schnittstelle"),
+    "ehr-server": ("ehr", "emr", "his", "KIS", "KIS-Server", "Krankenhausinformationssystem"),
+    "server": ("servers", "virtual server", "Rechenserver"),
+    "workstation": ("work station", "desktop", "desktop computer", "laptop", "notebook", "computer", "Arbeitsplatz", "Arbeitsplatzrechner", "Rechner", "Visitenwagen"),
+    "printer": ("printers", "label printer", "Drucker", "Etikettendrucker", "Multifunktionsgerät"),
+    "phone": ("mobile phone", "Mobiltelefon", "Handy"),
+    "voip-phone": ("voip", "ip phone", "telephone", "Telefon", "IP-Telefon", "Tischtelefon"),
+    "camera": ("cameras", "security camera", "Kamera", "Überwachungskamera"),
+    "access-point": ("wireless ap", "wlan ap", "WLAN-Zugangspunkt", "WLAN-Access-Point"),
+    "switch": ("network switch", "Netzwerkswitch", "Netzwerk-Switch"),
+    "firewall": ("firewalls", "Firewall-System"),
+    "storage": ("storage system", "Speicher", "Speichersystem", "Netzwerkspeicher"),
+    "building-controller": ("building automation", "bms", "Gebäudeleittechnik", "Gebäudeautomation", "GLT"),
+    "power-supply": ("USV", "USV-Anlage", "unterbrechungsfreie Stromversorgung"),
+    "door-control": ("access control", "badge reader", "Zutrittskontrolle", "Türsteuerung"),
+    "display": ("screen", "Bildschirm", "Anzeige"),
+    "sensor": ("temperature sensor", "Temperatursensor", "Fühler"),
+}  # fmt: skip
+"""Word of the vocabulary -> how lists of hospitals write it, in English and German; each in the singular and where usual the plural."""
+
 
 def type_of(words: str) -> str:
-    """Give the word of the vocabulary for what a source calls a device; empty where it has none."""
-    folded = " ".join(words.casefold().replace("_", " ").split())
-    if folded.replace(" ", "-") in TYPES:
-        return folded.replace(" ", "-")
-    return _ALSO.get(folded) or _BY_WORDS.get(folded, "")
+    """Give the word of the vocabulary for what a source calls a device, in English or German; empty where it has none."""
+    return _BY_WORDS.get(_folded(words), "")
 
 
-_BY_WORDS = {one.words.casefold(): word for word, one in TYPES.items()}
+def _folded(words: str) -> str:
+    """Fold case, signs and accents, and the German ways to write an umlaut: ``Beatmungsgeraet`` is ``Beatmungsgerät``."""
+    plain = folded(words)
+    for written, bare in (("ae", "a"), ("oe", "o"), ("ue", "u")):
+        plain = plain.replace(written, bare)
+    return plain
+
+
+_BY_WORDS = {
+    _folded(spelling): word
+    for word, one in TYPES.items()
+    for spelling in (*_LISTS.get(word, ()), one.words, word)
+} | {_folded(spelling): word for spelling, word in _ALSO.items()}

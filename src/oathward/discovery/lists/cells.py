@@ -44,6 +44,9 @@ _YES = frozenset(("yes", "y", "true", "1", "x", "ja", "oui", "si", "sí"))
 _NO = frozenset(("no", "n", "false", "0", "nein", "non"))
 _NOTHING = frozenset(("", "-", "--", "n/a", "na", "none", "null", "unknown", "tbd", "?", "#n/a"))
 _EXCEL_DAY_0 = date(1899, 12, 30)
+MIXED = "mixed"
+_ALONE = tuple(f"{day}{time}" for day in ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%d-%b-%Y", "%d %b %Y", "%b %d, %Y") for time in ("", " %H:%M", " %H:%M:%S"))  # fmt: skip
+_DAY_OR_MONTH = re.compile(r"0?(\d{1,2})[/-]0?(\d{1,2})[/-]\d{4}(?: .*)?", re.ASCII)
 _SEPARATED = re.compile(r"[;,|\n]|\s{2,}|\s(?=\S*[:.]\S*[:.])")
 _FORMULA = r"(?=[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20])"  # Excel takes the full-width signs too
 _BEGIN = r"(^|[;,|\t] *)"  # of a cell, or of what would be one where another separator is usual
@@ -213,7 +216,7 @@ def day(cell: str, form: str) -> str:
     """Write a day as ISO does.
 
     Args:
-        form: ``iso`` (where empty), ``excel`` (days since 1899-12-30), ``unix`` (seconds), or as in ``%d.%m.%Y``.
+        form: ``iso`` (where empty), ``excel`` (days since 1899-12-30), ``unix`` (seconds), ``mixed`` (each as it can be read alone), or as in ``%d.%m.%Y``.
 
     Raises:
         InputError: it is none of that form.
@@ -245,7 +248,28 @@ def _in_form(cell: str, form: str) -> datetime:
         return datetime.combine(_EXCEL_DAY_0, datetime.min.time()) + timedelta(days=whole)
     if form == "unix":
         return datetime.fromtimestamp(float(cell), UTC)
+    if form == MIXED:
+        return _mixed(cell)
     return datetime.strptime(cell, form)  # noqa: DTZ007  a list's dates have no zone; UTC is set where none stands
+
+
+def is_either(cell: str) -> bool:
+    """Whether a date's day and month could be taken for each other: ``03/04/2026``."""
+    numbers = _DAY_OR_MONTH.fullmatch(cell)
+    return numbers is not None and numbers[1] != numbers[2] and max(int(numbers[1]), int(numbers[2])) <= 12
+
+
+def _mixed(cell: str) -> datetime:
+    """Read a date in the one form it can have. Raises ``InputError`` where day and month could be either, ``ValueError`` where it is none."""
+    if is_either(cell):
+        why = "a date whose day and month cannot be taken for each other, as in 2026-04-03 or 03.04.2026"
+        raise InputError("", why, reason=Reason.VALUE_INVALID)
+    for form in ("iso", *_ALONE):
+        try:
+            return _in_form(cell, form)
+        except ValueError:
+            continue
+    raise ValueError("none of the forms")
 
 
 def _yes_no(cell: str) -> str:

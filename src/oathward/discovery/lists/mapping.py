@@ -125,8 +125,8 @@ def _check_column(column: Column) -> None:
         raise InputError(where, "say the form of its dates: day first, %d/%m/%Y, or month first, %m/%d/%Y")
     if column.date and not dated:
         raise InputError(where, "has no dates")
-    if column.date not in {"", "iso", "excel", "unix"} and not _FORM.fullmatch(column.date):
-        raise InputError(where, "a form of dates as in %d.%m.%Y, or iso, excel, unix")
+    if column.date not in {"", "iso", "excel", "unix", "mixed"} and not _FORM.fullmatch(column.date):
+        raise InputError(where, "a form of dates as in %d.%m.%Y, or iso, excel, unix, mixed")
 
 
 def write(columns: ColumnMap) -> str:

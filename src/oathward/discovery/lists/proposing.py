@@ -18,7 +18,7 @@ from oathward.core.errors import InputError
 from oathward.discovery import udi
 from oathward.discovery.cards import eui64, mac
 from oathward.discovery.lists.attributes import ATTRIBUTES, Kind, folded, named, names_patient
-from oathward.discovery.lists.cells import LIFECYCLE, day, unguarded
+from oathward.discovery.lists.cells import LIFECYCLE, MIXED, day, is_either, unguarded
 from oathward.discovery.lists.mapping import UNDECIDED, Column, ColumnMap
 from oathward.discovery.lists.opening import Source
 from oathward.discovery.lists.rows import Shape, sample, shape_of
@@ -181,7 +181,7 @@ _FITS: dict[Kind, Callable[[str], object]] = {
 
 
 def _form(filled: Sequence[str]) -> tuple[str, float]:
-    """Find the form most cells have, and the share; undecided where days and months could be either."""
+    """Find the form most cells have, and the share; ``mixed`` where others are dates of another form; undecided where days and months could be either."""
     if not filled:
         return "iso", 1.0
     shares = {form: _share(filled, lambda text, form=form: _is_day(text, form)) for form in FORMS}  # type: ignore[misc]  # bound at once
@@ -191,6 +191,9 @@ def _form(filled: Sequence[str]) -> tuple[str, float]:
         and _share(filled, lambda text: _is_day(text, "excel") and 20_000 < float(text) < 80_000) >= FITS_MIN
     ):
         return "excel", 1.0
+    dated = _share(filled, lambda text: is_either(text) or _is_day(text, MIXED))
+    if best < dated:
+        return MIXED, dated
     forms = [form for form, share in shares.items() if share == best]
     alike = {form.replace("%d", "?").replace("%m", "?") for form in forms}
     return (forms[0] if len(alike) == len(forms) else UNDECIDED), best

@@ -268,6 +268,33 @@ def test_the_wizard_proposes_by_header_and_by_content():
     assert all("Ada" not in sample for one in found.columns for sample in one.samples)
 
 
+def test_a_column_with_several_forms_of_dates_is_read_by_cell():
+    dates = (
+        "2026-05-04",
+        "04.05.2026",
+        "31.05.2026",
+        "25/04/2026",
+        "04/25/2026",
+        "04/04/2026",
+        "03/04/2026",
+        "soon",
+    )
+    data = "Asset No;Letzte Wartung\n" + "".join(f"{at};{one}\n" for at, one in enumerate(dates, 1))
+    found = proposed(data.encode())
+    assert [one.date for one in found.columns] == ["", "mixed"]
+    read_now = read(data.encode(), found.mapping())
+    said = [
+        fact.value
+        for one in read_now
+        if isinstance(one, Told)
+        for fact in one.what.facts
+        if fact.attribute == "last-maintenance"
+    ]
+    assert said == ["2026-05-04", "2026-05-04", "2026-05-31", "2026-04-25", "2026-04-25", "2026-04-04"]
+    assert refused(read_now) == [(at, "Letzte Wartung", Reason.VALUE_INVALID) for at in (8, 9)]
+    assert "day and month" in next(one.why for one in read_now if isinstance(one, Refused))
+
+
 def test_one_word_means_another_thing_in_another_list():
     data = b"Device ID,Status\n1,active\n"
     assert [proposed(data, list_).columns[0].attribute for list_ in ("cmms", "vendor")] == ["tag", "account"]
