@@ -306,7 +306,9 @@ def _tell(outcome: Outcome, *, dry: bool) -> None:
     if outcome.products:
         print(f"{outcome.products} rows of the device catalogue {'read' if dry else 'kept'}.")
     for model in outcome.models:
-        say(f"{model.make} {model.model} ({model.url}): {len(model.rules)} rules; read, not kept.")
+        say(
+            f"{model.make} {model.model} ({model.url}): {len(model.rules)} rules{'; not kept' if dry else ''}."
+        )
     if report.counts["rows"]:
         _tell_rows(report)
     if report.counts["refused"]:
@@ -322,7 +324,7 @@ def _tell_rows(report: Report) -> None:
     counts = report.counts
     print(
         f"{counts['rows']} rows: {counts['new']} new, {counts['same']} the same, {counts['differs']} differ, {counts['unclear']} unclear;"
-        f" {counts['duplicates']} marks stand twice, {counts['gone']} endpoints are gone from the list."
+        f" {counts['duplicates']} claim what an earlier row has, {counts['gone']} endpoints are gone from the list."
     )
     for attribute, count in report.differing.most_common():
         print(f"  {attribute}: differs in {count}")

@@ -32,7 +32,7 @@ from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, lo
 from oathward.endpoints.model import AttributeRow, ConflictRow, Lease, RelationRow, Taken
 from oathward.endpoints.picture import DAY_US, Known, Picture
 from oathward.endpoints.resolving import resolve
-from oathward.endpoints.rows import columns_of
+from oathward.endpoints.rows import columns_of, spoke
 from oathward.ledger import Leaf, Record, append, prepare
 
 T = TypeVar("T")
@@ -100,7 +100,7 @@ def settle_rows(engine: Engine, site: str, ids: Sequence[str], now_us: int) -> N
         heard_us = max((one.last_us for one in known), default=0)
         group = [one for one in known if not one.merged]
         for one in group:
-            _spoke(one, heard_us)
+            spoke(one, heard_us)
         prepared = _Group(
             db, site, Picture(lambda _: uuid7(now_us // 1_000)), group, {}, now_us, "", quiet=True
         )
@@ -125,22 +125,6 @@ def take_for(
             )
         with write(engine) as db:
             prepared.put(db, ())
-
-
-def _spoke(known: Known, heard_us: int) -> None:
-    """Say anew when an endpoint spoke, by the cards and addresses that it has."""
-    seen = [held for kind in MarkKind for _, held in known.values(kind)]
-    times = [
-        (one.first_us, one.last_us) for one in seen if one.last_us <= heard_us
-    ]  # later ones stand in lists
-    times += [(one.from_us, one.until_us) for one in known.leases.values()]
-    if times:
-        known.first_us, known.last_us = min(one[0] for one in times), max(one[1] for one in times)
-    cards = [held for _, held in known.values(MarkKind.MAC)]
-    spoken = [(held.first_us, held.last_us) for held in cards if held.last_us <= heard_us]
-    spoken += [(one.from_us, one.until_us) for one in known.leases.values()]
-    known.began_us = min((one[0] for one in spoken), default=0)
-    known.spoke_us = max((one[1] for one in spoken), default=0)
 
 
 class _Group:

@@ -65,6 +65,22 @@ def columns_of(
     )
 
 
+def spoke(known: Known, heard_us: int) -> None:
+    """Say anew when an endpoint spoke, by the cards and addresses that it has."""
+    seen = [held for kind in MarkKind for _, held in known.values(kind)]
+    times = [
+        (one.first_us, one.last_us) for one in seen if one.last_us <= heard_us
+    ]  # later ones stand in lists
+    times += [(one.from_us, one.until_us) for one in known.leases.values()]
+    if times:
+        known.first_us, known.last_us = min(one[0] for one in times), max(one[1] for one in times)
+    cards = [held for _, held in known.values(MarkKind.MAC)]
+    spoken = [(held.first_us, held.last_us) for held in cards if held.last_us <= heard_us]
+    spoken += [(one.from_us, one.until_us) for one in known.leases.values()]
+    known.began_us = min((one[0] for one in spoken), default=0)
+    known.spoke_us = max((one[1] for one in spoken), default=0)
+
+
 def _newest(known: Known, kind: MarkKind) -> str:
     found = known.values(kind)
     return max(found, key=lambda one: (one[1].last_us, one[0]))[0][2] if found else ""

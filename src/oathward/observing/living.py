@@ -58,8 +58,8 @@ class Living:
         return told.opened + told.reopened
 
     def counts(self) -> dict[str, int]:
-        """Say what became of statements."""
-        return dict(self._counts)
+        """Say what became of statements; ``sightings``: those of sources, and those that flows make of the addresses in them."""
+        return {"sightings" if name == "statements" else name: count for name, count in self._counts.items()}
 
     def conflicts(self) -> list[ConflictRow]:
         """List the conflicts of identity that were seen."""

@@ -81,7 +81,7 @@ class Difference(NamedTuple):
 class Duplicate(NamedTuple):
     """A row that claims what an earlier one of the same list has.
 
-    ``first``: file and line of that. ``disputed``: it is a number of the site, and the rows are two devices by serial, UDI or EUI-64.
+    ``mark``: kinds of the marks. ``first``: file and line of that. ``disputed``: it is a number of the site, and the rows are two devices by serial, UDI or EUI-64.
     """
 
     file: str
@@ -194,20 +194,28 @@ class Reconciler:
             _keep(report.differences, one)
 
     def _twice(self, row: Told, said: Statement) -> None:
+        """Note a row that claims what earlier ones have: once for each of these, however many marks they share."""
+        again: dict[tuple[str, int], list[str]] = {}
+        quarrels = set[tuple[str, int]]()
         for mark in said.marks:
             if mark.kind not in _OWN:
                 continue
             first = self._first.get(mark)
             disputed = mark.kind is MarkKind.TAG and self._is_disputed(mark.value, said)
             if first is not None:
-                self.report.counts["duplicates"] += 1
+                again.setdefault(first, []).append(mark.kind.value)
                 if disputed:
                     self.report.counts["disputed"] += 1
-                _keep(self.report.duplicates, Duplicate(row.file, row.line, mark.kind.value, first, disputed))
+                    quarrels.add(first)
             elif len(self._first) < MARKS_MAX:
                 self._first[mark] = (row.file, row.line)
             else:
                 self.report.whole = False
+        if again:
+            self.report.counts["duplicates"] += 1
+        for first, kinds in again.items():
+            marks = ", ".join(dict.fromkeys(kinds))
+            _keep(self.report.duplicates, Duplicate(row.file, row.line, marks, first, first in quarrels))
 
     def _is_disputed(self, tag: str, said: Statement) -> bool:
         """Whether an earlier row gave a number to another device."""

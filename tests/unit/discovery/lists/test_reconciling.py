@@ -74,6 +74,13 @@ def test_a_number_on_two_rows_of_other_serials_is_in_dispute_and_a_serial_says_w
     assert (reconciler.report.counts["same"], reconciler.report.counts["unclear"]) == (1, 1)
 
 
+def test_a_row_that_stands_twice_with_several_marks_is_told_once():
+    marks = (Mark(MarkKind.SERIAL, "acme|1"), Mark(MarkKind.MAC, "00:1b:c5:00:0a:20"))
+    report = report_of(row(2, "8", marks=marks), row(3, "8", marks=marks), row(4, "7", marks=marks[:1]))
+    told = [(one.line, one.mark, one.first[1]) for one in report.duplicates]
+    assert (told, report.counts["duplicates"]) == ([(3, "tag, serial, mac", 2), (4, "serial", 2)], 2)
+
+
 def test_counts_are_of_everything_and_details_are_bounded(monkeypatch):
     monkeypatch.setattr(reconciling, "DETAILS_MAX", 3)
     monkeypatch.setattr(reconciling, "MARKS_MAX", 5)
