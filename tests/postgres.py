@@ -12,6 +12,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,9 +45,9 @@ needs_postgres = [
 ]
 
 
-@pytest.fixture(scope="session")
-def postgres_server():
-    """Start one server for the session; gives the folder of its socket."""
+@contextmanager
+def serving(**settings):
+    """Run a server with these settings beside the usual ones; gives the folder of its socket, in which its data lie."""
     user = _user()
     folder = Path(tempfile.mkdtemp(prefix="oathward-pg-"))
     other = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []} if os.geteuid() == 0 else {}
@@ -56,14 +57,14 @@ def postgres_server():
     options = {"cwd": folder, "env": {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}, **other}
     initdb = [PROGRAMS[0] / "initdb", "-D", data, "-U", "oathward", "-A", "trust", "-E", "UTF8", "--no-sync"]
     subprocess.run(initdb, check=True, capture_output=True, timeout=120, **options)
-    settings = {
+    usual = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
         "fsync": "off",
         "max_connections": "50",
         "shared_buffers": "64MB",
     }
-    command = [PROGRAMS[0] / "postgres", "-D", data, *(f"-c{k}={v}" for k, v in settings.items())]
+    command = [PROGRAMS[0] / "postgres", "-D", data, *(f"-c{k}={v}" for k, v in (usual | settings).items())]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, **options)
     try:
@@ -73,6 +74,13 @@ def postgres_server():
         process.send_signal(signal.SIGINT)  # fast shutdown: ends its own children
         process.wait(30)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """Start one server for the session; gives the folder of its socket."""
+    with serving() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -35,6 +35,8 @@ endpoint = Table(
         *("site", "merged", "lifecycle", "device", "conflicts", "first_us", "last_us", "tag", "care"),
         *("type", "make", "unit", "realm", "criticality", "os", "sort"),
     ),
+    Index("endpoint_parent", "site", "parent"),
+    # Lists leave out what is retired: with the state beside each value, counts of values are read from the index alone.
     *(
         Index(f"endpoint_{name}", "site", "merged", name, "lifecycle")
         for name in ("type", "make", "unit", "realm", "criticality", "os", "sort")
@@ -107,6 +109,7 @@ endpoint_relation = Table(
     Column("parent", Text, primary_key=True),
     Column("first_us", BigInteger, nullable=False),
     Column("last_us", BigInteger, nullable=False),
+    Index("endpoint_relation_child", "site", "child"),
     Index("endpoint_relation_parent", "site", "parent"),
 )
 endpoint_conflict = Table(

@@ -29,6 +29,7 @@ from sqlalchemy import (
     Text,
     delete,
     insert,
+    literal_column,
     select,
     update,
 )
@@ -63,6 +64,8 @@ flow_conversation = Table(
     Index("flow_conversation_client_address", "site", "client"),
     Index("flow_conversation_server_address", "site", "server"),
     Index("flow_conversation_service", "site", "service"),
+    # The busiest are read in this order, whatever a site has; what was not seen of late is passed over within the index.
+    Index("flow_conversation_bytes", "site", literal_column("(client_bytes + server_bytes)"), "last_us"),
     # What the map adds up stands in the index whole, in its order: a million rows in a third of a second.
     Index(
         "flow_conversation_zones",

@@ -38,6 +38,7 @@ _BYTES = _T.client_bytes + _T.server_bytes
 _DAY_US = 86_400_000_000
 _DIGITS_MAX = 18
 _IDS_MAX = 256
+_KEYS = len(ConversationKey._fields)
 _ZONES_MAX = 200
 _ID = re.compile(r"[0-9a-f]{32}").fullmatch
 
@@ -360,8 +361,9 @@ def _with_classes(db: Connection, site: str, found: list[Conversation]) -> list[
 
 
 def _conversation(row: Row[Any]) -> Conversation:
-    key = ConversationKey(*(getattr(row, name) for name in ConversationKey._fields))
-    sums = Sums(*(int(getattr(row, name)) for name in Sums._fields))
+    # By place, not by name: a map reads twenty thousand. Site and id, the key, both zones, both times, the sums.
+    _, id_, *rest = tuple(row)
+    key, (client_zone, server_zone, first_us, last_us, *sums) = rest[:_KEYS], rest[_KEYS:]
     return Conversation(
-        bytes(row.id).hex(), key, row.client_zone, row.server_zone, row.first_us, row.last_us, sums
+        bytes(id_).hex(), ConversationKey(*key), client_zone, server_zone, first_us, last_us, Sums(*sums)
     )

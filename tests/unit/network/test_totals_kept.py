@@ -213,6 +213,20 @@ def test_conversations_of_one_endpoint_are_found_by_index(engine):
     assert "PRIMARY KEY (site=?)" not in text
 
 
+def test_the_busiest_are_read_in_the_order_of_an_index(engine):
+    """The map reads some thousands of a million: they are not sorted out of all."""
+    asked = []
+    event.listen(
+        engine, "before_cursor_execute", lambda _db, _cursor, text, values, *_: asked.append((text, values))
+    )
+    with read(engine) as db:
+        views.conversations(db, SITE, ConversationFilters(since_us=T))
+        text, values = next(one for one in asked if one[0].startswith("SELECT"))
+        plan = [row[3] for row in db.exec_driver_sql("EXPLAIN QUERY PLAN " + text, values)]
+    assert plan[0] == "SEARCH flow_conversation USING INDEX flow_conversation_bytes (site=?)"
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
 def test_another_plan_moves_conversations_to_other_zones(engine):
     stored(engine, prepared(flow("10.1.0.1", "10.2.0.9"), plan=Plan()), begun(engine))
     with read(engine) as db:
