@@ -69,7 +69,7 @@ class Estate:
                 ("address", "r", address),
                 ("serial", "", f"maker|{n}"),
             ):
-                yield (SITE, id_, kind, scope, value, id_, T, T + HOURS * HOUR_US, 0, 0)
+                yield (SITE, id_, kind, scope, value, id_, T, T + HOURS * HOUR_US, *(0,) * 4)
 
     def attributes(self) -> Iterator[tuple[Any, ...]]:
         """Give rows of ``endpoint_attribute``: eight an endpoint, of two sources."""
@@ -95,7 +95,19 @@ class Estate:
         for n, (id_, address) in enumerate(self.ids()):
             for day in range(LEASES):
                 begun = T - day * 24 * HOUR_US
-                yield (SITE, f"l{n}-{day}", "r", address, begun, begun + 20 * HOUR_US, id_, mac(n), id_)
+                yield (
+                    SITE,
+                    f"l{n}-{day}",
+                    "r",
+                    address,
+                    begun,
+                    begun + 20 * HOUR_US,
+                    id_,
+                    mac(n),
+                    id_,
+                    begun,
+                    begun,
+                )
 
     def conversations(self) -> list[tuple[Any, ...]]:
         """Give rows of ``flow_conversation``, in the order of their ids."""
