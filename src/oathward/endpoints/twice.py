@@ -8,7 +8,8 @@ Rules:
 - A card comes back, ``RETURNS_MAX`` times with less than ``PLACES_WITHIN_US`` between, to an address where it was before it was last seen at another one
   of another network; ``ROAMS_WITHIN_US``, where it asked DHCP for both.
 - A claim is heard through one, through another, and through the first again within ``RETURNED_WITHIN_US``. An endpoint that claims for itself is one of them.
-- A name of the site's device is given by another maker's card while that device's own card is there too: worth a look, no more.
+- The name of a device that speaks HL7 or DICOM is given by another maker's card that says nothing else of itself, while that device's own card is there
+  too: worth a look, no more. Where both say what they are, two makers count alike, or a list does.
 
 What cannot be told: a card used by another while the first is silent and no name or claim differs.
 
@@ -27,6 +28,8 @@ RETURNED_WITHIN_US = 36 * HOUR_US
 """A name or claim that comes back within this after another one began: two speak as one."""
 
 _CLINICAL = frozenset({MarkKind.APPLICATION, MarkKind.AE_TITLE})
+_NO_MORE = frozenset({MarkKind.MAC, MarkKind.ADDRESS, MarkKind.HOST})
+"""Marks of one that says who it is by a name alone."""
 
 PLACES_WITHIN_US = 2 * HOUR_US
 ROAMS_WITHIN_US = 15 * MINUTE_US
@@ -110,6 +113,8 @@ def check_speakers(picture: Picture, known: Known, speaker: Known, said: Stateme
 
 def check_names(picture: Picture, known: Known, marks: Sorted, where: str, at_us: int) -> None:
     """Find the name of one that speaks HL7 or DICOM, given by another maker's card while that one is there."""
+    if any(key[0] not in _NO_MORE for key in known.marks):
+        return
     for name in marks.names:
         if name.kind is MarkKind.HOST and known.began_us:
             others = [one for one in picture.named(name, where) if one is not known]

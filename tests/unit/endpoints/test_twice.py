@@ -119,6 +119,16 @@ def test_the_name_of_a_device_given_by_another_makers_card_while_it_is_there(inv
     assert len(inventory.rows()) == 2
 
 
+def test_two_devices_that_say_what_they_are_may_have_one_name(inventory):
+    """Two makers count alike, and a department names by the number: nobody is anybody else."""
+    said = [
+        says(T + n * HOUR, mac=mac, address=address, host="pump-7", application=application)
+        for n in range(4)
+        for mac, address, application in ((A, HERE, "ACME|ICU"), (C, THERE, "OTHER|ICU"))
+    ]
+    assert told(inventory, *said) == set()
+
+
 def test_the_name_of_a_device_that_is_gone_may_be_anothers(inventory):
     gone = says(T, mac=A, address=HERE, host="mon-1", application="MON|ICU")
     assert told(inventory, gone, says(T + DAY, mac=C, address=THERE, host="mon-1")) == set()
