@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
+    from oathward.discovery.exports.entry import Entry
     from oathward.vault.opened import Opened
 
 FORMATS = ("csv", "words", "fhir", "netbox", "mud")
@@ -63,16 +65,17 @@ def export(  # noqa: PLR0913, PLR0917  one parameter an option
     with opened(data) as site:
         who_may(site, person, "devices.see")
         left: Mapping[str, int] = {}
+        count = Counter[str]()
         if format_ == "mud":
             parts, left = _mud(site, make, model, url, devices_min)
         else:
-            parts = _parts(site, format_, wanted, tag_system)
+            parts = _parts(site, format_, wanted, tag_system, count)
         size = _write(out, parts)
     if out != "-":
         emit(
-            {"file": out, "bytes": size, "left_out": dict(left)},
+            {"file": out, "bytes": size, "left_out": dict(left), **count},
             as_json=as_json,
-            human=lambda: _tell(out, size, left),
+            human=lambda: _tell(out, size, left, count),
         )
     else:
         _tell_left(left)
@@ -85,11 +88,11 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _parts(site: Opened, format_: str, wanted: Any, tag_system: str) -> Iterator[bytes]:
+def _parts(site: Opened, format_: str, wanted: Any, tag_system: str, count: Counter[str]) -> Iterator[bytes]:
     from oathward.discovery.exports import fhir, netbox, sheet
     from oathward.observing.exported import entries
 
-    found = entries(site.engine, site.site, wanted)
+    found = _counted(entries(site.engine, site.site, wanted), count)
     if format_ == "netbox":
         yield orjson.dumps(netbox.document(found), option=orjson.OPT_INDENT_2)
     elif format_ == "fhir":
@@ -97,6 +100,13 @@ def _parts(site: Opened, format_: str, wanted: Any, tag_system: str) -> Iterator
     else:
         lines = sheet.rows(found) if format_ == "csv" else sheet.words(found)
         yield from (line.encode() for line in lines)
+
+
+def _counted(found: Iterable[Entry], count: Counter[str]) -> Iterator[Entry]:
+    count["endpoints"] = 0
+    for one in found:
+        count["endpoints"] += 1
+        yield one
 
 
 def _mud(
@@ -121,8 +131,9 @@ def _write(out: str, parts: Iterable[bytes]) -> int:
         raise InputError(out, "is there already", reason=Reason.CONFLICT) from error
 
 
-def _tell(out: str, size: int, left: Mapping[str, int]) -> None:
-    print(f"Written to {out}: {size} bytes.")
+def _tell(out: str, size: int, left: Mapping[str, int], count: Mapping[str, int]) -> None:
+    of = f"{count['endpoints']:,} endpoint{'' if count['endpoints'] == 1 else 's'}, " if count else ""
+    print(f"Written to {out}: {of}{size} bytes.")
     _tell_left(left)
 
 

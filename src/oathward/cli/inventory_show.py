@@ -18,7 +18,9 @@ from oathward.cli.permitted import who_may
 from oathward.core.clock import from_micros, iso
 
 if TYPE_CHECKING:
-    from oathward.endpoints.model import Whole
+    from collections.abc import Sequence
+
+    from oathward.endpoints.model import EndpointRow, Whole
 
 _TIMES = ("first_us", "last_us", "lifecycle_us")
 _EQUAL = typer.Option(
@@ -104,7 +106,12 @@ def list_(  # noqa: PLR0913  one parameter an option
 
 
 def show(
-    endpoint: Annotated[str, typer.Argument(help="Id, from `oathward inventory list`.", callback=plain_text)],
+    endpoint: Annotated[
+        str,
+        typer.Argument(
+            help="Id, tag, name, network card or address; of several the ids are listed.", callback=plain_text
+        ),
+    ],
     person: PersonOption = None,
     data: DataOption = None,
     as_json: JsonOption = False,
@@ -119,10 +126,23 @@ def show(
         who_may(site, person, "inventory.see")
         with read(site.engine) as db:
             found = views.one(db, site.site, endpoint)
+            several = [] if found else views.called_so(db, site.site, endpoint)
+            if len(several) == 1:
+                found = views.one(db, site.site, several[0].id)
+    if len(several) > 1:
+        emit({"endpoints": [_plain(row) for row in several]}, as_json=as_json, human=lambda: _list(several))
+        return
     if found is None:
-        why = "there is none of this id: `oathward inventory list` has them"
+        why = "there is none of this id, tag, name, card or address: `oathward inventory list` has them"
         raise InputError("endpoint", why, reason=Reason.NOT_FOUND)
     emit(_whole(found), as_json=as_json, human=lambda: _print(found))
+
+
+def _list(several: Sequence[EndpointRow]) -> None:
+    say(f"{len(several)} are called so; show one by its id:")
+    for row in several:
+        tag = f"tag {row.tag}, " if row.tag else ""
+        say(f"  {row.id}  {row.title or '-'}  {tag}{row.lifecycle}, {_heard(row.last_us)}")
 
 
 def _print(found: Whole) -> None:
@@ -137,7 +157,8 @@ def _print(found: Whole) -> None:
     for against in found.conflicts:
         if not against.closed_us:
             other = against.other if against.endpoint == row.id else against.endpoint
-            say(f"  IN CONFLICT: its {against.mark} is claimed by {other or 'another'} too ({against.kind})")
+            with_whom = f", this one and {other}" if other else ""
+            say(f"  IN CONFLICT: {against.what}{with_whom} ({against.kind})")
     for title, lines in (
         (
             "who says what of it",

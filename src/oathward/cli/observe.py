@@ -306,7 +306,11 @@ def _tell(value: dict[str, Any]) -> None:
     )
     _tell_unread(sources)
     if any(value["endpoints"].values()):
-        print("Endpoints: " + ", ".join(f"{n:,} {name}" for name, n in value["endpoints"].items() if n) + ".")
+        print(
+            "Endpoints: "
+            + ", ".join(f"{n:,} {_CAME[name]}" for name, n in value["endpoints"].items() if n)
+            + "."
+        )
     if value["conflicts"]:
         count = len(value["conflicts"])
         words = "1 identity is" if count == 1 else f"{count:,} identities are"
@@ -320,6 +324,19 @@ def _tell(value: dict[str, Any]) -> None:
         print("Nothing was stored: without --dry-run it is.")
     elif value["flows"]:
         print("Next: oathward inventory list, oathward map, oathward flows top")
+
+
+_CAME = {
+    "statements": "sightings, addresses of flows among them",
+    "new": "new",
+    "known": "of known ones",
+    "joined": "joined to others",
+    "unclear": "by names that several have",
+    "empty": "with nothing to tell whose",
+    "refused": "for which there was no room",
+    "records": "records in the ledger",
+}
+"""Count of ``endpoints.actions.take`` -> its words; ``statements`` are those of the sources and one for each address of flows in an hour."""
 
 
 def _tell_unread(sources: list[dict[str, Any]]) -> None:

@@ -8,6 +8,8 @@ The value that stands first (``show``), for an attribute that has one value at a
 
 Where no source says anything, the attribute is unknown; nothing is made up. A guess stands first only where no source says anything.
 
+A segment is in no conflict: each kind of source names a place in its own way (a VLAN's number, an SSID), and who roams has another each hour.
+
 Attributes with several values at a time (AE titles, certificates …) show all that are not stale; they are in no conflict.
 """
 
@@ -181,7 +183,12 @@ def _one(rows: Sequence[AttributeRow]) -> list[AttributeRow]:
     marked = list[AttributeRow]()
     for row in rows:
         value, is_current = _fold(row), id(row) in current
-        clash = is_current and bool(against) and (value == first or value in against)
+        clash = (
+            row.attribute != "segment"
+            and is_current
+            and bool(against)
+            and (value == first or value in against)
+        )
         marked.append(_marked(row, shown=is_current and value == first, conflict=clash))
     return sorted(
         marked, key=lambda r: (not r.shown, -weights.get(_fold(r), 0.0), -r.last_us, r.value, r.source)

@@ -156,6 +156,21 @@ class ConflictRow:
     times: int = 1
     closed_us: int = 0
 
+    @property
+    def what(self) -> str:
+        """Say what was seen, in words; of one endpoint alone: what of it was there twice."""
+        if self.other:
+            return f"two endpoints have one {self.mark}"
+        return _TWICE.get(self.mark, f"one {self.mark} is heard from two by turns, or another one between")
+
+
+_TWICE = {
+    "mac": "one network card is in two places by turns: another has its number",
+    "host": "one network card gives two host names by turns",
+    "client-id": "one network card gives two DHCP client ids by turns",
+}
+"""Kind of mark -> what is seen of one endpoint that speaks as two."""
+
 
 @dataclass(frozen=True, slots=True)
 class MergeRow:

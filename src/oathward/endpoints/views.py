@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
 
 from oathward.core.db import direct
+from oathward.discovery.cards import mac
 from oathward.discovery.model import Mark, MarkKind
+from oathward.discovery.values import address
 from oathward.endpoints.attributes import show
 from oathward.endpoints.care import Care
 from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, chunks, lease_of, marks_of, rows_of
@@ -50,6 +52,8 @@ FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "so
 FACET_VALUES_MAX = 50
 IN_USE = Care.IN_USE.value
 _OF_ONE_MAX = 500
+_CALLED_MAX = 50
+_CALLED = (MarkKind.TAG, MarkKind.HOST, MarkKind.MAC, MarkKind.ACCOUNT)
 _DIGITS_MAX = 18
 _MANY_VALUES = ("type", "make", "unit")
 _MOST = (Filters(undeclared=True), Filters(declared=True), Filters(unlisted=True))
@@ -122,6 +126,20 @@ def one(db: Connection, site: str, id_: str) -> Whole | None:
         tuple(ConflictRow(*each) for each in conflicts),
         tuple(MergeRow(*each) for each in merges),
     )
+
+
+def called_so(db: Connection, site: str, words: str) -> list[EndpointRow]:
+    """List the endpoints that have a tag, name, card or address now, retired ones too; at most ``_CALLED_MAX``."""
+    table, mark = endpoint.c, endpoint_mark.c
+    folded = words.strip().casefold()
+    kinds = [kind.value for kind in _CALLED]
+    values = {words.strip(), folded, mac(words) or folded, address(words.strip()) or folded}
+    marked = select(mark.endpoint).where(
+        mark.site == site, mark.kind.in_(kinds), mark.value.in_(values), mark.ended_us == 0
+    )
+    named = or_(func.lower(table.name) == folded, table.address.in_(values), table.id.in_(marked))
+    query = select(*_ROWS).where(table.site == site, table.merged == "", named)
+    return [EndpointRow(*row) for row in db.execute(query.order_by(table.id).limit(_CALLED_MAX))]
 
 
 def open_conflicts(db: Connection, site: str, *, limit: int) -> list[ConflictRow]:

@@ -39,7 +39,7 @@ def _tell(site: Opened) -> Told:
 
 
 def _raised(one: ConflictRow) -> Raised:
-    details: dict[str, str | int] = {"claimed": one.mark, "times": one.times}
+    details: dict[str, str | int] = {"claimed": one.mark, "sightings": one.times, "what": one.what}
     if one.other:
         details["other"] = f"endpoint:{one.other}"
     return Raised(one.kind, one.id, f"endpoint:{one.endpoint}", details=details)

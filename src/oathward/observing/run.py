@@ -34,6 +34,8 @@ GROUP_STATEMENTS = 10_000
 DAY_US = 86_400_000_000
 AHEAD_US = DAY_US
 """So far ahead of this machine's clock a sensor's may be."""
+SINCE_US = 946_684_800_000_000
+"""The year 2000: a sensor that lost its clock begins in 1970."""
 NEVER_US = 2**62
 LASTING_S = 30_000_000.0
 """A source that lasts may be silent for a year."""
@@ -207,7 +209,9 @@ class Run:
     ) -> Reader:
         kept = self.site.settings.network
         until_us = NEVER_US if lasting or datagrams else self.now_us() + AHEAD_US
-        around = Around(realm=self.realm, segment=self.segment, name=Path(name).name, until_us=until_us)
+        around = Around(
+            realm=self.realm, segment=self.segment, name=Path(name).name, from_us=SINCE_US, until_us=until_us
+        )
         return Reader(
             fd,
             around,
@@ -336,15 +340,15 @@ def _says_something(seen: Seen, offset: int) -> bool:
 
 
 def _leave_out(seen: Seen, until_us: int) -> int:
-    """Leave out of a part what is later than a time; gives how many statements and flows those were. A flow ends then at the latest."""
+    """Leave out of a part what is before ``SINCE_US`` or later than a time; gives how many statements and flows those were. A flow ends then at the latest."""
     import polars as pl
 
-    statements = [one for one in seen.statements if one.at_us <= until_us]
+    statements = [one for one in seen.statements if SINCE_US <= one.at_us <= until_us]
     late = len(seen.statements) - len(statements)
     seen.statements = statements
-    seen.clear = [one for one in seen.clear if one.at_us <= until_us]
+    seen.clear = [one for one in seen.clear if SINCE_US <= one.at_us <= until_us]
     if seen.flows is not None:
-        timely = seen.flows.filter(pl.col("start_us") <= until_us)
+        timely = seen.flows.filter(pl.col("start_us").is_between(SINCE_US, until_us))
         late += seen.flows.height - timely.height
         seen.flows = timely.with_columns(pl.col("end_us").clip(upper_bound=until_us))
     return late

@@ -36,7 +36,7 @@ Each site has a folder. All sites have the same address plan, so say the realm w
 | `netbox.json` | what NetBox has, as its API gives it |
 | `wearables-MAKER.csv` | what makers tell of their wearables and hubs: off the network |
 | `plan.csv` | networks, segments, zones |
-| `declared.csv` | who may talk to whom, as the papers say; some of it nobody does |
+| `declared.csv` | who may talk to whom, as the papers say; some of it nobody does. No command reads it: it is for you to compare with, as you declare links (`oathward map`) |
 
 ## What was so
 

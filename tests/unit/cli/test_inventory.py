@@ -88,6 +88,23 @@ def test_one_is_shown_with_who_says_what(go):
     assert "not-found" in err
 
 
+@pytest.mark.parametrize("called", ["10.0.0.1", "00-1B-63-00-00-01", "Pump West"])
+def test_one_is_shown_by_what_it_alone_is_called(go, called):
+    id_ = ids(go, "--where", "make=Acme")[0]
+    assert go("say", "name", "Pump West", id_)[0] == 0
+    assert go("show", called)[1]["endpoint"]["id"] == id_
+
+
+def test_several_of_one_name_are_listed(go):
+    both = ids(go)
+    for id_ in both:
+        assert go("say", "name", "Pump West", id_)[0] == 0
+    assert {one["id"] for one in go("show", "pump west")[1]["endpoints"]} == set(both)
+    code, out, _ = go("show", "pump west", plain=True)
+    assert code == 0
+    assert "2 are called so" in out
+
+
 def test_a_person_says_and_takes_back(go):
     both = ids(go)
     assert go("say", "unit", "ICU 2", *both)[0] == 0

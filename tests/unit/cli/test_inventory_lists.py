@@ -108,7 +108,7 @@ def test_what_was_taken_in_is_written_out(mapped, tmp_path):
     assert json.loads((tmp_path / "out.fhir").read_text())["entry"][0]["resource"]["resourceType"] == "Device"
     assert len(json.loads((tmp_path / "out.netbox").read_text())["devices"]) == 2
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 3
-    assert mapped("export", "--where", "location=West 3", "--out", "some.csv")["bytes"]
+    assert mapped("export", "--where", "location=West 3", "--out", "some.csv")["endpoints"] == 1
     assert len((tmp_path / "some.csv").read_text().splitlines()) == 2
     assert mapped("export", "--out", "out.csv", code=65)["error"] == "conflict"
     assert mapped("export", "--format", "mud", "--out", "m.json", code=65)["where"] == "options"

@@ -1,6 +1,7 @@
 """Promises of attributes: every source is kept, what stands first follows a published rule, ties stay conflicts, unknown stays unknown."""
 
 import ast
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -214,3 +215,13 @@ def test_what_observers_and_lists_say_is_an_attribute_here():
 def test_what_people_may_say_is_an_attribute_here():
     assert set(SAID) <= set(ATTRIBUTES)
     assert set(CHOICES) <= set(SAID)
+
+
+def test_a_vlans_number_and_an_ssid_are_no_conflict():
+    said = [
+        row("20", "zeek.dhcp", 0.9, attribute="segment"),
+        row("ward-wlan", "radius", 0.9, T + HOUR, attribute="segment"),
+    ]
+    assert [one.conflict for one in show(said)] == [False, False]
+    assert shown_of(show(said)) == {"segment": "ward-wlan"}
+    assert all(one.conflict for one in show([replace(one, attribute="model") for one in said]))

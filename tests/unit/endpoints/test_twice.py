@@ -5,6 +5,8 @@ from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, A, B, C, T, says
 
 from oathward.discovery.model import RENEWED, Mark, MarkKind
 from oathward.endpoints import twice
+from oathward.endpoints.model import ConflictRow
+from oathward.observing import identities
 
 HERE, THERE = "10.0.1.5", "10.0.3.9"
 ASKED, WENT_ON = (), [RENEWED]
@@ -132,3 +134,20 @@ def test_two_devices_that_say_what_they_are_may_have_one_name(inventory):
 def test_the_name_of_a_device_that_is_gone_may_be_anothers(inventory):
     gone = says(T, mac=A, address=HERE, host="mon-1", application="MON|ICU")
     assert told(inventory, gone, says(T + DAY, mac=C, address=THERE, host="mon-1")) == set()
+
+
+@pytest.mark.parametrize(
+    ("mark", "other", "says_so"),
+    [
+        ("mac", "", "one network card is in two places by turns"),
+        ("host", "", "one network card gives two host names by turns"),
+        ("serial", "", "one serial is heard from two by turns"),
+        ("tag", "e2", "two endpoints have one tag"),
+    ],
+)
+def test_a_finding_says_what_is_there_twice_though_there_is_no_second_endpoint(mark, other, says_so):
+    row = ConflictRow("c", "identity.claimed-twice", "e1", other, mark, T, T + HOUR, times=7)
+    details = identities._raised(row).details
+    assert str(details["what"]).startswith(says_so)
+    assert details["sightings"] == 7
+    assert ("other" in details) == bool(other)

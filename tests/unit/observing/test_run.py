@@ -349,6 +349,16 @@ def test_what_comes_from_the_future_is_left_out_whatever_reads_it(site):
     assert max(one.last_us for one in talks) <= (now + 86_460) * 1_000_000
 
 
+def test_what_a_clock_that_was_lost_wrote_is_no_beginning(site, tmp_path):
+    (tmp_path / "conn.log").write_text(
+        "".join([line(0, ts=12), line(1, ts=946_684_799), line(2, ts=946_684_800)])
+    )
+    (tmp_path / "x.pcap").write_bytes(pcap(Talk().end().frames, start_us=1_000_000))
+    report = go(site, tmp_path / "conn.log", tmp_path / "x.pcap").report
+    assert sum(n for (reason, _), n in report.refused.items() if reason == "observation.time") > 2
+    assert [one.first_us for one in report.sources if one.first_us] == [946_684_800_000_000]
+
+
 @pytest.mark.parametrize("kind", ["capture", "log"])
 def test_a_source_that_was_nothing_but_a_header_hides_no_other_that_begins_so(site, tmp_path, kind):
     if kind == "capture":
