@@ -6,6 +6,7 @@ from tests.unit.web.test_governance_page import governed, officers, site  # noqa
 
 from oathward.core.clock import micros
 from oathward.core.db import write
+from oathward.mapping import reading, telling
 
 EVIL = '"><script>alert(1)</script>'
 ROWS = [
@@ -95,3 +96,15 @@ def test_what_differs_in_the_same_words_is_one_line_that_says_how_often(officers
     assert text.count(words) == 1
     assert "2 times, ports 104, 11112" in text
     assert 'href="/flows?device=10.1.0.5&amp;peer=10.2.0.9"' in text
+
+
+def test_the_page_compares_with_declared_devices_as_findings_do(mapped, monkeypatch):
+    """Else the page calls undeclared what no finding does."""
+    given = []
+    whole = reading.living
+    monkeypatch.setattr(telling, "devices_of", lambda _site: ["a declared device"])
+    monkeypatch.setattr(
+        reading, "living", lambda *a, devices=(), **more: given.extend(devices) or whole(*a, **more)
+    )
+    assert mapped.get("/map").status_code == 200
+    assert given == ["a declared device"]

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from oathward.core.db import read
-from oathward.mapping import picture, reading
+from oathward.mapping import picture, reading, telling
 from oathward.network import views as network
 from oathward.web import saved_views
 from oathward.web.page import Page, Route
@@ -141,6 +141,7 @@ def _living(view: View) -> tuple[Living, str, str, str]:
             service=service,
             since_us=network.since(db, view.site.site, view.now_us, DAYS[days]),
             most=LOOKED_MAX,
+            devices=telling.devices_of(view.site),
         )
     return found, zone, service, days
 
