@@ -308,7 +308,7 @@ def _tell(value: dict[str, Any]) -> None:
     if any(value["endpoints"].values()):
         print(
             "Endpoints: "
-            + ", ".join(f"{n:,} {_CAME[name]}" for name, n in value["endpoints"].items() if n)
+            + ", ".join(f"{n:,} {_CAME.get(name, name)}" for name, n in value["endpoints"].items() if n)
             + "."
         )
     if value["conflicts"]:

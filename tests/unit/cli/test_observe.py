@@ -8,6 +8,7 @@ import pytest
 
 from oathward.cli import observe
 from oathward.discovery import reading
+from oathward.endpoints.picture import Picture
 
 
 @pytest.fixture
@@ -50,3 +51,9 @@ def test_a_listener_is_there_again_at_once():
         door.accept()[0].close()  # who hangs up first keeps the port for a minute
         assert client.recv(1) == b""
     reading.tcp("127.0.0.1", port).close()
+
+
+def test_every_count_of_endpoints_has_words_and_none_is_the_sources():
+    counts = Picture(str).counts
+    assert observe._CAME.keys() == counts.keys()
+    assert all("statement" not in words for words in observe._CAME.values())
