@@ -7,17 +7,15 @@ Rules:
 
 from __future__ import annotations
 
-import signal
-import socket
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from oathward.cli import listening
 from oathward.cli.asking import PersonOption, opened
 from oathward.cli.output import DataOption, JsonOption, emit, plain_text, say
 from oathward.cli.permitted import who_may
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from oathward.observing.run import Run
 
 FOLLOW_S = 10.0
-LIVE_BYTES = 1 << 16
 NAMES_MAX = 20
 LISTS = (".csv", ".csv.gz", ".json", ".xml", ".zip")
 """How lists of devices end; they are no sensor's."""
@@ -109,11 +106,11 @@ def observe(  # noqa: PLR0913  one parameter an option
         if own:
             observe_own(run)
         elif live:
-            _live(run, live)
+            listening.live(run, live)
         elif udp:
-            _udp(run, udp)
+            listening.udp(run, udp)
         elif listen:
-            _listen(run, listen)
+            listening.listen(run, listen)
         else:
             _paths(run, paths or [], follow=follow)
         run.tidy()
@@ -139,103 +136,12 @@ def _paths(run: Run, paths: list[str], *, follow: bool) -> None:
     run.paths(paths)
     if not follow:
         return
-    stopped = _until_stopped()
+    stopped = listening.until_stopped()
     while not stopped():
         time.sleep(FOLLOW_S)
         before = len(run.report.sources)
         run.paths(paths)
         run.report.sources[before:] = [one for one in run.report.sources[before:] if one.state != "known"]
-
-
-def _live(run: Run, interface: str) -> None:
-    from oathward.discovery.live import listening
-
-    theirs, ours = socket.socketpair()
-
-    def pass_on(packets: BinaryIO) -> None:
-        with suppress(OSError, ValueError):  # the run ended
-            while data := packets.read(LIVE_BYTES):
-                ours.sendall(data)
-        with suppress(OSError):
-            ours.shutdown(socket.SHUT_WR)
-
-    with theirs, ours, listening(interface) as packets:
-        say_on_stderr(f"listening on {interface}; Ctrl-C ends")
-        _until_stopped(lambda: ours.shutdown(socket.SHUT_WR))
-        passing = threading.Thread(target=pass_on, args=(packets,), daemon=True)
-        passing.start()
-        run.stream(theirs.fileno(), f"{interface}.pcapng")
-
-
-def _udp(run: Run, address: str) -> None:
-    from oathward.discovery.observer import observers
-    from oathward.discovery.reading import udp
-
-    host, port = _address("--udp", address)
-    names = [name for name, one in observers().items() if one.datagram is not None]
-    if not names:
-        raise InputError("--udp", "nothing here reads datagrams")
-    with udp(host, port) as door:
-        say_on_stderr(f"listening on {address} (UDP); Ctrl-C ends")
-        run.datagrams(door.fileno(), f"udp:{address}", names[0], _until_stopped())
-
-
-def _listen(run: Run, address: str) -> None:
-    from oathward.discovery.reading import tcp, unix
-
-    current: list[socket.socket] = []
-
-    def hang_up() -> None:
-        for connection in current:
-            with suppress(OSError):  # gone already
-                connection.shutdown(socket.SHUT_RD)
-
-    stopped = _until_stopped(hang_up)
-    path = "/" in address
-    with unix(address) if path else tcp(*_address("--listen", address)) as door:
-        door.settimeout(0.5)
-        say_on_stderr(f"listening on {address}; Ctrl-C ends")
-        while not stopped():
-            try:
-                connection, _ = door.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.setblocking(True)
-                connection.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-                )  # the next one waits behind it
-                current.append(connection)
-                if not stopped():
-                    run.stream(connection.fileno(), "eve.json")
-                current.clear()
-
-
-def _address(option: str, text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise InputError(option, "an address of this machine and a port: 127.0.0.1:2055")
-    return host.strip("[]"), int(port)
-
-
-def _until_stopped(also: Callable[[], None] = lambda: None) -> Callable[[], bool]:
-    """Let Ctrl-C and SIGTERM end a run in order: what was read is stored. Gives whether one came."""
-    came: list[int] = []
-
-    def stop(number: int, _frame: object) -> None:
-        if came:  # asked twice: at once
-            raise KeyboardInterrupt
-        came.append(number)
-        also()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    return lambda: bool(came)
-
-
-def say_on_stderr(text: str) -> None:
-    """Say how it goes to whoever watches; stdout is the result's."""
-    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

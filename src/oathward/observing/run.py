@@ -14,7 +14,7 @@ from oathward.core.db import read, write
 from oathward.core.errors import OathwardError
 from oathward.core.reasons import Reason
 from oathward.discovery import reading
-from oathward.discovery.apart import Reader
+from oathward.discovery.apart import Reader, ReaderError
 from oathward.discovery.model import Around, Seen, Statement
 from oathward.network import actions, segments
 from oathward.network import views as network
@@ -97,14 +97,21 @@ class Run:
         return found
 
     def datagrams(self, fd: int, name: str, observer: str, until: Callable[[], bool]) -> SourceReport:
-        """Read what datagrams say until ``until``, which is asked twice a second; a group is stored after a minute at most."""
+        """Read what datagrams say until ``until``, which is asked twice a second; a group is stored after a minute at most.
+
+        A reader that is lost is counted, and another goes on: who can send a datagram that ends one shall not end the listening.
+        """
         found = SourceReport(name, "read", observer)
         self.report.sources.append(found)
-        with self._reader(fd, name, datagrams=observer) as reader:
-            seens = self._timely(reader.datagrams(self.now_us, 0.5, until))
-            self._store_all(
-                seens, found, self.begin(self.new_source(observer, name), lambda _: ""), timed=True
-            )
+        while not until():
+            try:
+                with self._reader(fd, name, datagrams=observer) as reader:
+                    seens = self._timely(reader.datagrams(self.now_us, 0.5, until))
+                    row = self.begin(self.new_source(observer, name), lambda _: "")
+                    self._store_all(seens, found, row, timed=True)
+            except ReaderError as error:
+                found.why = error.why
+                found.refused[error.reason.code, "source"] += 1
         return found
 
     def tidy(self) -> None:
@@ -265,13 +272,17 @@ class Run:
     ) -> ObservedSource:
         """Store what is seen, group by group; gives the source as it was left."""
         group, begun_us = list[Seen](), self.now_us()
-        for number, seen in enumerate(seens):
-            if number < skip:
-                continue
-            group.append(seen)
-            if _full(group) or (timed and self.now_us() - begun_us > 60_000_000):
-                row = self._store(group, found, row)
-                group, begun_us = [], self.now_us()
+        try:
+            for number, seen in enumerate(seens):
+                if number < skip:
+                    continue
+                group.append(seen)
+                if _full(group) or (timed and self.now_us() - begun_us > 60_000_000):
+                    row = self._store(group, found, row)
+                    group, begun_us = [], self.now_us()
+        except ReaderError:  # what it told before it was lost is whole
+            self._store(group, found, row)
+            raise
         return self._store(group, found, row)
 
     def _store(self, group: Sequence[Seen], found: SourceReport, row: ObservedSource) -> ObservedSource:

@@ -1,14 +1,17 @@
 """Promises about ``oathward observe`` as a listener: it ends when it is told to, and may be started again at once."""
 
+import io
 import signal
 import socket
 import threading
+from contextlib import contextmanager
 
 import pytest
 
-from oathward.cli import observe
+from oathward.cli import listening, observe
 from oathward.discovery import reading
 from oathward.endpoints.picture import Picture
+from oathward.observing.report import SourceReport
 
 
 @pytest.fixture
@@ -40,9 +43,29 @@ def test_asked_to_stop_it_hangs_up_on_who_is_connected_and_silent(tmp_path):
                 continue
 
     threading.Thread(target=lambda: [connect(), client.sendall(b"{}\n")], daemon=True).start()
-    observe._listen(Run(), path)
+    listening.listen(Run(), path)
     client.close()
     assert read == [b"{}\n", b""]
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_reader_that_is_lost_ends_no_listening_on_an_interface(monkeypatch):
+    """What a packet can do to one reader it does to one reader."""
+    states, told = ["failed", "failed", "read"], []
+
+    @contextmanager
+    def packets(_interface):
+        yield io.BytesIO(b"packets")
+
+    class Run:
+        def stream(self, fd, _name):
+            with socket.socket(fileno=socket.dup(fd)) as pipe:
+                told.append(pipe.recv(7))
+            return SourceReport("x", states.pop(0))
+
+    monkeypatch.setattr("oathward.discovery.live.listening", packets)
+    listening.live(Run(), "eth1")
+    assert (told, states) == ([b"packets"] * 3, [])
 
 
 def test_a_listener_is_there_again_at_once():

@@ -4,15 +4,19 @@ import gzip
 import json
 import os
 import shutil
+import socket
+import time
 from collections import Counter
 
 import pytest
+from tests import exporters
 from tests.captured import Talk, pcap
 from tests.leases import holder_of
 
 from oathward.app import build, create
 from oathward.core.db import read
 from oathward.core.errors import StorageError
+from oathward.core.reasons import Reason
 from oathward.core.settings import load
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
@@ -271,6 +275,33 @@ def test_a_reader_that_is_lost_is_told_and_the_next_source_is_read(site, tmp_pat
     assert states(go(site, tmp_path / "in")) == ["failed", "read"]
     assert states(go(site, tmp_path / "in")) == ["read", "known"]
     assert kept(site) == (2, 2)
+
+
+def test_a_reader_that_is_lost_while_datagrams_come_is_replaced_and_what_it_told_is_kept(site, monkeypatch):
+    readers, looks = [], Counter()
+    make = Run._reader
+    monkeypatch.setattr(Run, "_reader", lambda *a, **more: readers.append(make(*a, **more)) or readers[-1])
+    with reading.udp("127.0.0.1", 0) as door, socket.socket(type=socket.SOCK_DGRAM) as exporter:
+
+        def say(port):
+            there, back = ("10.1.0.5", "10.1.0.9", port, 2_575), ("10.1.0.9", "10.1.0.5", 2_575, port)
+            exporter.sendto(
+                exporters.v5((*there, 6, 9, 900), (*back, 6, 9, 90), sent_s=int(time.time())),
+                door.getsockname(),
+            )
+
+        def until():
+            """Asked before each look of a reader: it gets one datagram, looks, and then it is lost, or the end."""
+            looks[len(readers)] += 1
+            if looks[len(readers)] == 1 and readers:
+                say(50_000 + len(readers))
+            elif len(readers) == 1:
+                readers[0]._process.kill()
+            return looks[2] > 1
+
+        found = Run(site, "r", Living(site, "p-1")).datagrams(door.fileno(), "udp", "netflow", until)
+    assert kept(site) == (2, 2)
+    assert found.refused == {(Reason.OBSERVED_READER.code, "source"): 1}
 
 
 def test_two_runs_over_one_source_add_it_once(site, tmp_path, monkeypatch):
