@@ -18,6 +18,7 @@ import gzip
 import hashlib
 import io
 import os
+import re
 import socket
 import stat
 import zlib
@@ -41,6 +42,11 @@ LINE_BYTES_MAX = 1 << 20
 _PIECE_BYTES = 1 << 22
 _PACKED_MORE_BYTES = 4_096
 _GZIP = b"\x1f\x8b\x08"
+_KIND = re.compile(r"[._-]")
+"""Ends the part of a log's name that says what it is of: ssl.log, ssl.10:00:00-11:00:00.log.gz."""
+
+_TURNS = {"dhcp": 0, "dhcpd": 0, "ssl": 1}
+"""What is read first: who was given which address, what is said of flows; then the flows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +116,23 @@ def _below(folder: str) -> Iterator[str | Skipped]:
     lost: list[OSError] = []
     for where, folders, names in os.walk(folder, onerror=lost.append):
         folders.sort()
-        for name in sorted(names):
+        for name in sorted(names, key=_turn):
             yield os.path.join(where, name)  # noqa: PTH118  a million names: text is enough
     for error in lost:
         name = os.path.relpath(error.filename, folder) if error.filename else folder
         yield Skipped(_shown(name), f"cannot be read: {error.strerror}")
+
+
+def _turn(name: str) -> tuple[int, str]:
+    return _TURNS.get(_KIND.split(name, 1)[0], len(_TURNS)), name
+
+
+def is_counted_beside(one: Found) -> bool:
+    """Say whether a log says more of flows that another log of its folder counts, which is read as well: Zeek's ssl.log beside conn.log."""
+    folder, name = os.path.split(one.path)
+    kind = _KIND.split(name, 1)[0]
+    other = os.path.join(folder, f"conn{name[len(kind) :]}")  # noqa: PTH118  as above
+    return kind == "ssl" and not one.named and os.path.lexists(other)
 
 
 def _file(path: str, name: str, *, linked: bool) -> Found | Skipped:

@@ -122,6 +122,7 @@ class Run:
 
     def _file(self, one: reading.Found) -> SourceReport:
         found = SourceReport(one.name, "read")
+        self._groups.counted_beside = reading.is_counted_beside(one)
         if one.path == reading.STDIN:
             self._guarded(found, lambda: self._read(0, found, None, -1, whole_lines=False))
             return found

@@ -13,6 +13,7 @@ from oathward.discovery.values import names_one
 from oathward.network import actions, segments
 from oathward.network.model import EXTERNAL, ObservedSource
 from oathward.network.plan import Plan
+from oathward.observing.joining import Tls
 
 if TYPE_CHECKING:
     import polars as pl
@@ -34,12 +35,19 @@ class Endpoints(Protocol):
 
 @dataclass(slots=True)
 class Groups:
-    """Where groups go. ``plan``: says which addresses are the site's own; ``days``: in which there are new segments."""
+    """Where groups go.
+
+    Args:
+        plan: says which addresses are the site's own. days: in which there are new segments.
+        counted_beside: of the source that is read now: its flows are counted by another log of this run.
+    """
 
     site: Opened
     endpoints: Endpoints
     plan: Plan
     days: set[str] = field(default_factory=set)
+    counted_beside: bool = False
+    _tls: Tls = field(default_factory=Tls)
     _met: set[tuple[str, str, str, int]] = field(default_factory=set)
 
     def keep(
@@ -55,7 +63,11 @@ class Groups:
         own = statements + (self._addresses(flows) if flows is not None else [])
         if own:
             self.endpoints.take(own)
-        summed = self._resolved(totals(flows)) if flows is not None else None
+        summed = None
+        if flows is not None:
+            flows = self._tls.put(flows)
+            counted = self._tls.told(flows) if self.counted_beside else flows
+            summed = self._resolved(totals(counted)) if counted.height else None
         if flows is not None:
             self.days.update(segments.put(site.settings.data, now.id, before.parts, flows))
         held = self._held([(c.realm, address, c.at_us) for c in clear for address in (c.client, c.server)])

@@ -8,6 +8,7 @@ import socket
 import time
 from collections import Counter
 
+import polars as pl
 import pytest
 from tests import exporters
 from tests.captured import Talk, pcap
@@ -20,9 +21,11 @@ from oathward.core.reasons import Reason
 from oathward.core.settings import load
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
+from oathward.discovery.model import FLOW_COLUMNS
 from oathward.endpoints import views as endpoints
 from oathward.network import actions, segments, views
 from oathward.network.model import ConversationFilters
+from oathward.observing import joining
 from oathward.observing import run as runs
 from oathward.observing.living import Living
 from oathward.observing.run import Run
@@ -302,6 +305,80 @@ def test_a_reader_that_is_lost_while_datagrams_come_is_replaced_and_what_it_told
         found = Run(site, "r", Living(site, "p-1")).datagrams(door.fileno(), "udp", "netflow", until)
     assert kept(site) == (2, 2)
     assert found.refused == {(Reason.OBSERVED_READER.code, "source"): 1}
+
+
+SSL = {
+    "uid": "C1",
+    "id.orig_h": "10.1.0.1",
+    "id.orig_p": 1_024,
+    "id.resp_h": "10.2.0.9",
+    "id.resp_p": 2_575,
+    "established": True,
+    "resumed": False,
+    "server_name": "pacs.example",
+}
+
+
+def ssl(n, version, **more):
+    return json.dumps({"ts": T + n, "version": version} | SSL | more) + "\n"
+
+
+def talks_of(site):
+    with read(site.engine) as db:
+        rows = views.conversations(db, site.site, ConversationFilters())
+    return sorted((one.key.service, one.key.tls, one.sums.flows, one.sums.client_bytes) for one in rows)
+
+
+def test_tls_that_stands_in_a_log_of_its_own_goes_on_the_flows_that_another_counts(site, tmp_path):
+    """Else each conversation would stand twice: with its bytes, and with its version."""
+    (tmp_path / "zeek").mkdir()
+    (tmp_path / "zeek" / "conn.log").write_text(
+        line(1, service="ssl") + line(2, service="http") + line(3, service="ssl", server="10.2.0.10")
+    )
+    (tmp_path / "zeek" / "ssl.log").write_text(ssl(1, "TLSv13") + ssl(2, "TLSv12", uid="C2"))
+    go(site, tmp_path / "zeek")
+    assert talks_of(site) == [("http", "", 1, 5), ("ssl", "", 1, 5), ("ssl", "TLSv1.2", 1, 5)]
+    names = segments.scan(site.settings.data, 0, 2**60).collect()["server_name"].to_list()
+    assert names.count("pacs.example") == 3, "said twice, and on the flow"
+
+
+def test_tls_that_nobody_counts_is_a_conversation_of_its_own(site, tmp_path):
+    log = tmp_path / "ssl.log"
+    log.write_text(ssl(1, "TLSv12"))
+    (tmp_path / "conn.log").write_text(line(1, service="ssl"))
+    go(site, log)  # the other one was not named
+    assert talks_of(site) == [("ssl", "TLSv1.2", 0, 0)]
+
+
+def test_what_is_remembered_of_tls_is_bounded(monkeypatch):
+    monkeypatch.setattr(joining, "KEYS_MAX", 3)
+    tls, columns = joining.Tls(), {name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}
+    for n in range(10):
+        row = dict.fromkeys(FLOW_COLUMNS) | {"client": f"10.0.0.{n}", "tls": "TLSv1.2"}
+        assert tls.told(pl.DataFrame([row], schema=columns)).is_empty()
+        assert len(tls._known) <= 3
+
+
+def test_who_was_given_an_address_is_read_before_what_came_from_it(site, tmp_path):
+    (tmp_path / "conn.log").write_text(line(1))
+    said = {
+        "ts": T,
+        "uids": ["C9"],
+        "client_addr": "10.1.0.1",
+        "mac": "00:1b:c5:00:00:01",
+        "host_name": "pump-1",
+    }
+    (tmp_path / "dhcp.log").write_text(
+        json.dumps(said | {"assigned_addr": "10.1.0.1", "msg_types": ["ACK"], "lease_time": 3_600.0}) + "\n"
+    )
+    run = go(site, tmp_path)
+    assert [one.name for one in run.report.sources if one.state == "read"] == ["dhcp.log", "conn.log"]
+    with read(site.engine) as db:
+        [talk] = views.conversations(db, site.site, ConversationFilters())
+        assert (
+            endpoints.names(db, site.site, [talk.key.client_endpoint])[talk.key.client_endpoint].name
+            == "pump-1"
+        )
 
 
 def test_two_runs_over_one_source_add_it_once(site, tmp_path, monkeypatch):
