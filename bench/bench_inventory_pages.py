@@ -3,8 +3,8 @@
 Goal: with 100,000 devices and 10,000,000 flows a device's page 95 of 100 times within 300 ms, the map within 1 s.
 
 How:
-- A site of its own: endpoints with marks, attributes of several sources and addresses, written as rows; conversations, totals and use as
-  ``bench_inventory_scale`` makes them; findings on one device in fifty.
+- A site of its own, filled with the rows of ``bench.scale``: endpoints with marks, attributes and leases, conversations, totals, use, single
+  flows; and findings on one device in fifty.
 - The console serves on a socket of this process, with keeper and sign-in as ``app`` has them; a clinical engineer's browser asks, one
   connection kept open. What is timed is the request as the browser sees it, body included: database, template, socket. Beside it the CPU
   time of this process, which holds both ends: that is what counts where other things ran beside.
@@ -20,43 +20,34 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from tests.care import peopled, person
 from tests.site import Site, bundle
 
-from bench import bench_inventory_scale as scale
-from bench import numbers
+from bench import numbers, scale
 from bench.browser import Line, say_pages
 from oathward.app import build
 from oathward.app.__main__ import SWITCH_S
-from oathward.core.db import GROUP_ROWS_MAX, write
+from oathward.core.db import GROUP_ROWS_MAX, connect, write
 from oathward.core.finding import Raised
 from oathward.core.labels import Role
-from oathward.endpoints import tables
-from oathward.endpoints.model import EndpointRow
-from oathward.endpoints.types import TYPES
 from oathward.findings.actions import raise_
 from oathward.network import sql as network
 from oathward.network.model import PlanRow
 from oathward.web.serving.server import Server
 
 PAGE_GOAL_MS, MAP_GOAL_MS = 300.0, 1_000.0
-MAKERS, UNITS = [f"Maker {n}" for n in range(60)], [f"Unit {n}" for n in range(80)]
-SOURCES = ("zeek.dhcp", "pcap.hl7", "cmms")
-SAID = ("make", "model", "type", "unit", "firmware", "os", "host", "serial")
 PAGES = {
     "inventory": "/inventory",
-    "inventory, a facet": "/inventory?type=infusion-pump",
-    "inventory, two facets": "/inventory?unit=Unit+7&make=Maker+7",
-    "inventory, search": "/inventory?search=dev-777",
+    "inventory, a facet": "/inventory?type=infusion+pump",
+    "inventory, two facets": "/inventory?unit=unit+7&make=maker+7",
+    "inventory, search": "/inventory?search=host-777",
     "inventory, nobody fits": "/inventory?search=no-such-thing",
     "inventory, undeclared": "/inventory?show=undeclared",
     "flows": "/flows",
     "flows, an address": "/flows?device=10.0.3.9",
-    "flows, a name": "/flows?device=dev-777",
+    "flows, a name": "/flows?device=host-777",
     "flows, a service": "/flows?service=dicom",
     "flows, a zone and port": "/flows?zone=imaging&port=104",
     "flows, nobody": "/flows?device=203.0.113.250&peer=10.0.3.9",
@@ -113,14 +104,18 @@ def make(folder: Path, devices: int) -> Site:
     site = Site.make(folder, console=True)
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     with site.admin() as opened:
-        engine, name = opened.engine, opened.site
-        made = scale.fill(engine, devices, chance, name)
+        name = opened.site
+    estate = scale.Estate(devices, chance, name)
+    engine = connect(site.settings.database_url)  # alone: rows go in without a log
+    made = scale.fill(engine, estate)
+    engine.dispose()
+    scale.put_segments(site.settings.data, made["totals"], estate)
+    with site.admin() as opened:
+        engine = opened.engine
         with write(engine) as db:
             network.put_plan(
                 db, name, [PlanRow("r", f"10.{n}.0.0/16", zone) for n, zone in enumerate(scale.ZONES[:5])]
             )
-        ends = [f"d{n}" for n in range(devices)] + [f"s{n}" for n in range(max(20, devices // 50))]
-        _endpoints(engine, name, ends, chance)
         seen = [
             Raised("flow.undeclared", f"k{n}", f"endpoint:d{n}", details={"port": 443})
             for n in range(0, devices, 50)
@@ -131,87 +126,9 @@ def make(folder: Path, devices: int) -> Site:
     (folder / "made").touch()
     size = sum(one.stat().st_size for one in folder.glob("oathward.db*")) / 1e9
     print(
-        f"{devices:,} devices, {made['flows']:,} flows, {size:.1f} GB, made in {time.monotonic() - began:.0f} s"
+        f"{devices:,} devices, {made['totals']:,} flows, {size:.1f} GB, made in {time.monotonic() - began:.0f} s"
     )
     return site
-
-
-def _endpoints(engine: Any, site: str, ends: list[str], chance: random.Random) -> None:
-    types = sorted(TYPES)
-    rows = {id_: _row(id_, n, types, chance) for n, id_ in enumerate(ends)}
-    columns = [column.name for column in tables.endpoint.columns if column.name != "site"]
-
-    def endpoints() -> Iterator[tuple[Any, ...]]:
-        for row in rows.values():
-            more = {"began_us": scale.T, "spoke_us": row.last_us, "segment_us": scale.T}
-            more["search"] = f"{row.name}\n{row.address}\n{row.mac}\n{row.serial}\n{row.tag}".casefold()
-            yield (site, *(more[name] if name in more else getattr(row, name) for name in columns))
-
-    def marks() -> Iterator[tuple[Any, ...]]:
-        for id_, row in rows.items():
-            for kind, value in (
-                ("mac", row.mac),
-                ("address", row.address),
-                ("host", row.name),
-                ("serial", row.serial),
-            ):
-                yield (site, id_, kind, "r", value, id_, scale.T, row.last_us, 0, 0)
-
-    def attributes() -> Iterator[tuple[Any, ...]]:
-        for id_, row in rows.items():
-            for number, source in enumerate(SOURCES):
-                for name in SAID:
-                    value = getattr(row, name, "") or row.name
-                    yield (
-                        site,
-                        id_,
-                        name,
-                        value,
-                        source,
-                        id_,
-                        scale.T,
-                        row.last_us,
-                        0.9,
-                        int(number == 0),
-                        0,
-                    )
-
-    def leases() -> Iterator[tuple[Any, ...]]:
-        for id_, row in rows.items():
-            for n in range(5):
-                yield (site, f"{id_}-{n}", "r", row.address, scale.T + n, scale.T + n + 1, id_, row.mac, id_)
-
-    scale.put(engine, tables.endpoint, endpoints())
-    scale.put(engine, tables.endpoint_mark, marks())
-    scale.put(engine, tables.endpoint_attribute, attributes())
-    scale.put(engine, tables.endpoint_lease, leases())
-
-
-def _row(id_: str, n: int, types: list[str], chance: random.Random) -> EndpointRow:
-    server = id_.startswith("s")
-    number = int(id_[1:])
-    address = f"10.200.{number >> 8}.{number & 255}" if server else f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}"
-    at = chance.random()
-    return EndpointRow(
-        id_,
-        first_us=scale.T,
-        last_us=scale.T + chance.randrange(scale.HOURS * scale.HOUR_US),
-        realm="r",
-        segment=f"vlan{n % 40}",
-        device=f"dev-{n}" if at < 0.2 else "",
-        conflicts=int(at > 0.999),
-        name=f"{'srv' if server else 'dev'}-{number}",
-        address=address,
-        mac=f"00:1b:{n >> 24 & 255:02x}:{n >> 16 & 255:02x}:{n >> 8 & 255:02x}:{n & 255:02x}",
-        make=chance.choice(MAKERS) if at < 0.9 else "",
-        model=f"Model {n % 300}",
-        serial=f"SN{n:08d}",
-        type=chance.choice(types) if at < 0.8 else "",
-        unit=chance.choice(UNITS) if at < 0.85 else "",
-        os=chance.choice(("Windows 10", "Linux", "VxWorks", "")),
-        tag=f"T{n}" if at < 0.5 else "",
-        criticality=chance.choice(("high", "medium", "low", "")),
-    )
 
 
 def measure(

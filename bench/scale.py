@@ -37,9 +37,9 @@ _SEGMENT_ROWS = 500_000
 class Estate:
     """What is written of so many devices: ``d0`` … are devices, ``s0`` … their servers, the first of which most ask."""
 
-    def __init__(self, devices: int, chance: random.Random) -> None:
+    def __init__(self, devices: int, chance: random.Random, site: str = SITE) -> None:
         self.devices, self.servers = devices, max(SERVERS_MIN, devices // 50)
-        self.chance = chance
+        self.chance, self.site = chance, site
 
     def ids(self) -> Iterator[tuple[str, str]]:
         """Give id and address of each endpoint."""
@@ -59,7 +59,7 @@ class Estate:
             )  # fmt: skip
             search = f"host-{n} {address} {mac(n)} {row.make} {row.model} serial-{n} {row.unit}"
             values = (getattr(row, one.name) for one in fields(EndpointRow))
-            yield (SITE, *values, T, at, T, search)
+            yield (self.site, *values, T, at, T, search)
 
     def marks(self) -> Iterator[tuple[Any, ...]]:
         """Give rows of ``endpoint_mark``, three an endpoint."""
@@ -69,7 +69,7 @@ class Estate:
                 ("address", "r", address),
                 ("serial", "", f"maker|{n}"),
             ):
-                yield (SITE, id_, kind, scope, value, id_, T, T + HOURS * HOUR_US, *(0,) * 4)
+                yield (self.site, id_, kind, scope, value, id_, T, T + HOURS * HOUR_US, *(0,) * 4)
 
     def attributes(self) -> Iterator[tuple[Any, ...]]:
         """Give rows of ``endpoint_attribute``: eight an endpoint, of two sources."""
@@ -77,7 +77,7 @@ class Estate:
         for n, (id_, _) in enumerate(self.ids()):
             for name in names:
                 yield (
-                    SITE,
+                    self.site,
                     id_,
                     name,
                     f"{name} {n % 700}",
@@ -96,7 +96,7 @@ class Estate:
             for day in range(LEASES):
                 begun = T - day * 24 * HOUR_US
                 yield (
-                    SITE,
+                    self.site,
                     f"l{n}-{day}",
                     "r",
                     address,
@@ -127,7 +127,7 @@ class Estate:
                 sums = Sums(HOURS, HOURS, 0, size, size // 3, HOURS * 4, HOURS * 3)
                 id_ = actions.conversation_id(key)
                 zones = chance.choice(ZONES[:4]), chance.choice(ZONES)
-                rows[id_] = (SITE, id_, *key, *zones, T, T + HOURS * HOUR_US, *sums)
+                rows[id_] = (self.site, id_, *key, *zones, T, T + HOURS * HOUR_US, *sums)
         return [rows[id_] for id_ in sorted(rows)]
 
 
