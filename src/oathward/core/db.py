@@ -18,7 +18,7 @@ import operator
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from itertools import chain
@@ -41,6 +41,9 @@ METADATA = MetaData()
 sqlite3.register_adapter(bytes, bytes.__bytes__)
 sqlite3.register_adapter(bool, operator.index)
 sqlite3.register_adapter(type(None), {}.get)  # type: ignore[arg-type]  # gives None for None
+
+PIECE_ROWS = 1_024
+"""Rows that go in one transaction where many do."""
 
 GROUP_ROWS_MAX = 256
 """The most messages (or records) one write transaction may hold."""
@@ -161,6 +164,17 @@ def read(engine: Engine) -> Iterator[Connection]:
             yield db
     except (OperationalError, sqlite3.OperationalError) as error:
         raise storage_error(error) from error
+
+
+def in_pieces(engine: Engine, piece: Callable[[Connection, int], int], rows: int = PIECE_ROWS) -> int:
+    """Do bounded pieces (of at most ``rows``, each gives how many it did) one a transaction until one is not full; gives the sum."""
+    done = 0
+    while True:
+        with write(engine) as db:
+            some = piece(db, rows)
+        done += some
+        if some < rows:
+            return done
 
 
 def storage_error(error: DBAPIError | sqlite3.Error) -> StorageError:

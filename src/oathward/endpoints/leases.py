@@ -13,16 +13,13 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection, Engine, func, select
 
-from oathward.core.db import write
+from oathward.core.db import in_pieces
 from oathward.endpoints import sql
 from oathward.endpoints.loading import chunks
 from oathward.endpoints.picture import DAY_US, HOUR_US, SKEW_US
 from oathward.endpoints.tables import endpoint, endpoint_attribute, endpoint_lease
 
 ANSWER_US = 30 * DAY_US
-FORGET_ROWS = 1_024
-"""Leases that go in one transaction."""
-
 _ANSWERS = ("pcap.dns", "zeek.dns", "suricata.dns")
 
 
@@ -52,10 +49,4 @@ def addresses_of(db: Connection, site: str, names: Collection[str], now_us: int)
 
 def forget(engine: Engine, site: str, before_us: int) -> int:
     """Forget leases that ended before a time, in small transactions; gives how many."""
-    gone = 0
-    while True:
-        with write(engine) as db:
-            some = sql.forget_leases(db, site, before_us, FORGET_ROWS)
-        gone += some
-        if some < FORGET_ROWS:
-            return gone
+    return in_pieces(engine, lambda db, rows: sql.forget_leases(db, site, before_us, rows))

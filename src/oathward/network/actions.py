@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine
 
-from oathward.core.db import read, write
+from oathward.core.db import in_pieces, read, write
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
 from oathward.core.reasons import Reason
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from oathward.discovery.model import Clear
-
-FORGET_ROWS = 1_024
-"""Rows that go in one transaction."""
 
 ZONE_ROWS = 256
 RULESETS_MAX = 500
@@ -212,13 +209,7 @@ def place_again(engine: Engine, site: str) -> int:
 
 def forget(engine: Engine, site: str, before_us: int) -> int:
     """Forget totals of before a time, in small transactions; gives how many rows went."""
-    gone = 0
-    while True:
-        with write(engine) as db:
-            some = sql.forget(db, site, before_us, FORGET_ROWS)
-        gone += some
-        if some < FORGET_ROWS:
-            return gone
+    return in_pieces(engine, lambda db, rows: sql.forget(db, site, before_us, rows))
 
 
 def _of_totals(done: Prepared, site: str, totals: pl.DataFrame, plan: Plan) -> None:

@@ -236,29 +236,25 @@ def services(db: Connection, site: str, *, since_us: int = 0) -> dict[str, int]:
 
 
 def service_names(db: Connection, site: str, *, limit: int = 100) -> list[str]:
-    """List services that were recognised, by name: one look by index for each."""
-    found, last = list[str](), ""
-    while len(found) < limit:
-        query = select(func.min(_T.service)).where(_T.site == site, _T.service > last)
-        name = db.execute(query).scalar()
-        if name is None:
-            break
-        last = str(name)
-        found.append(last)
-    return found
+    """List services that were recognised, by name."""
+    return _values(db, site, _T.service, limit)
 
 
 def zone_names(db: Connection, site: str) -> list[str]:
-    """List zones: those of the plan, what no plan names and outside; one look by index for each that conversations have."""
-    found, last = {row.zone for row in sql.plan_rows(db, site)} | {UNPLANNED, EXTERNAL}, ""
-    while len(found) < _ZONES_MAX:
-        query = select(func.min(_T.client_zone)).where(_T.site == site, _T.client_zone > last)
-        name = db.execute(query).scalar()
+    """List zones: those of the plan, what no plan names and outside, and each that conversations have."""
+    planned = {row.zone for row in sql.plan_rows(db, site)} | {UNPLANNED, EXTERNAL}
+    return sorted(planned.union(_values(db, site, _T.client_zone, _ZONES_MAX)))
+
+
+def _values(db: Connection, site: str, column: ColumnElement[str], limit: int) -> list[str]:
+    """List the values of a column, in order, without the empty one: one look by index for each."""
+    found = [""]
+    while len(found) <= limit:
+        name = db.execute(select(func.min(column)).where(_T.site == site, column > found[-1])).scalar()
         if name is None:
             break
-        last = str(name)
-        found.add(last)
-    return sorted(found)
+        found.append(str(name))
+    return found[1:]
 
 
 def services_of(

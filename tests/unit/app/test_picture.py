@@ -1,15 +1,12 @@
 """The app looks after the living picture: findings told and house kept when sources were read, not when nothing was."""
 
-import shutil
 from dataclasses import replace
 
-import pytest
 from tests.unit.mapping.seeding import seed
 
-from oathward.app import build, create, picture
+from oathward.app import picture
 from oathward.core.clock import micros
 from oathward.core.db import read, write
-from oathward.core.settings import load
 from oathward.discovery.model import Mark, MarkKind, Statement
 from oathward.endpoints import actions
 from oathward.network import sql
@@ -17,21 +14,6 @@ from oathward.network.model import ObservedSource
 
 DAY = 86_400_000_000
 SOURCE = ObservedSource("s", "zeek", "n", "r", "", 0, 0, 0, "x", 0, 0, 0, 0, 0, 0, 0, 1, True)
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("site")
-    create(load(made))
-    return made
-
-
-@pytest.fixture
-def site(folder, tmp_path):
-    opened = build(load(shutil.copytree(folder, tmp_path / "data")), "app")
-    yield opened
-    opened.keeper.close()
-    opened.engine.dispose()
 
 
 def count(site, table):

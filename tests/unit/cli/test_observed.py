@@ -5,29 +5,13 @@ import io
 import json
 
 import pytest
+from tests.zeek import conn
 
 from oathward.cli.main import run
 
-T = 1_790_000_000
-
 
 def flow(n, server="10.2.0.9", **more):
-    said = {
-        "ts": T + n,
-        "uid": f"C{n}",
-        "id.orig_h": "10.1.0.1",
-        "id.orig_p": 1_024,
-        "id.resp_h": server,
-        "id.resp_p": 2_575,
-    }
-    return (
-        json.dumps(
-            said
-            | {"proto": "tcp", "orig_bytes": 5, "resp_bytes": 1, "conn_state": "SF", "service": "hl7"}
-            | more
-        )
-        + "\n"
-    )
+    return conn(n, server=server, **{"service": "hl7"} | more)
 
 
 @pytest.fixture

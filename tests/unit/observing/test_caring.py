@@ -1,9 +1,8 @@
 """Who sends clinical data now is in use, and says by what; who stopped is idle where a sensor still listens, else unknown."""
 
-import json
-
 import pytest
-from tests.unit.observing.test_run import folder, go, site  # noqa: F401  fixtures
+from tests.unit.observing.test_run import go
+from tests.zeek import conn
 
 from oathward.core.clock import from_micros, micros
 from oathward.core.db import read, write
@@ -15,40 +14,25 @@ MINUTE = 60_000_000
 
 
 def line(at_us, client, service="hl7", n=1):
-    said = {
-        "ts": at_us / 1e6,
-        "uid": f"C{at_us}{client}{n}",
-        "id.orig_h": client,
-        "id.orig_p": 1024,
-        "id.resp_h": "10.2.0.9",
-    }
-    more = {
-        "id.resp_p": 2575,
-        "proto": "tcp",
-        "service": service,
-        "orig_bytes": 5,
-        "resp_bytes": 1,
-        "conn_state": "SF",
-    }
-    return json.dumps(said | more | {"duration": 0.5}) + "\n"
+    return conn(n, client, ts=at_us / 1e6, uid=f"C{at_us}{client}{n}", service=service)
 
 
 @pytest.fixture
-def clock(site, monkeypatch):  # noqa: F811  the fixture
+def clock(site, monkeypatch):
     """The site's clock, moved by hand."""
     now = [micros(site.clock.now())]
     monkeypatch.setattr(type(site.clock), "now", lambda _self: from_micros(now[0]))
     return now
 
 
-def cares(site):  # noqa: F811  the fixture
+def cares(site):
     with read(site.engine) as db:
         return {
             row.address: row.care for row in views.page(db, site.site, views.Filters()).rows if row.address
         }
 
 
-def said(site, address):  # noqa: F811  the fixture
+def said(site, address):
     with read(site.engine) as db:
         [id_] = [row.id for row in views.page(db, site.site, views.Filters()).rows if row.address == address]
         return {
@@ -56,7 +40,7 @@ def said(site, address):  # noqa: F811  the fixture
         }
 
 
-def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(site, clock, tmp_path):  # noqa: F811  the fixture
+def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(site, clock, tmp_path):
     log, began = tmp_path / "conn.log", clock[0]
     log.write_text(line(began - MINUTE, "10.1.0.1") + line(began - MINUTE, "10.1.0.2", "dns"))
     go(site, log)
@@ -77,7 +61,7 @@ def test_a_device_is_in_use_while_it_sends_and_idle_only_where_somebody_listens(
     assert said(site, "10.1.0.1") == {}
 
 
-def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_path):  # noqa: F811  the fixture
+def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_path):
     log = tmp_path / "conn.log"
     log.write_text(line(clock[0] - 60 * MINUTE, "10.1.0.1") + line(clock[0] - MINUTE, "10.1.0.3"))
     go(site, log)
@@ -92,7 +76,7 @@ def test_an_old_capture_and_who_passes_on_make_nobody_in_use(site, clock, tmp_pa
     assert cares(site)["10.1.0.3"] == ""
 
 
-def test_messages_that_the_gateway_took_tell_it_too(site, clock):  # noqa: F811  the fixture
+def test_messages_that_the_gateway_took_tell_it_too(site, clock):
     from oathward.discovery.model import Mark, MarkKind, Statement
     from oathward.endpoints import actions
     from oathward.messages.tables import message

@@ -3,7 +3,6 @@
 import gzip
 import json
 import os
-import shutil
 import socket
 import time
 from collections import Counter
@@ -13,12 +12,12 @@ import pytest
 from tests import exporters
 from tests.captured import Talk, pcap
 from tests.leases import holder_of
+from tests.zeek import T
+from tests.zeek import conn as line
 
-from oathward.app import build, create
 from oathward.core.db import read
 from oathward.core.errors import StorageError
 from oathward.core.reasons import Reason
-from oathward.core.settings import load
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
 from oathward.discovery.model import FLOW_COLUMNS
@@ -29,43 +28,6 @@ from oathward.observing import joining
 from oathward.observing import run as runs
 from oathward.observing.living import Living
 from oathward.observing.run import Run
-
-T = 1_790_000_000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    made = tmp_path_factory.mktemp("site")
-    create(load(made))
-    return made
-
-
-@pytest.fixture
-def site(folder, tmp_path):
-    data = shutil.copytree(folder, tmp_path / "data")
-    opened = build(load(data), "admin")
-    yield opened
-    opened.keeper.close()
-    opened.engine.dispose()
-
-
-def line(n, client="10.1.0.1", server="10.2.0.9", **more):
-    said = {
-        "ts": T + n,
-        "uid": f"C{n}",
-        "id.orig_h": client,
-        "id.orig_p": 1_024,
-        "id.resp_h": server,
-        "id.resp_p": 2_575,
-    }
-    return (
-        json.dumps(
-            said
-            | {"proto": "tcp", "duration": 0.5, "orig_bytes": 5, "resp_bytes": 1, "conn_state": "SF"}
-            | more
-        )
-        + "\n"
-    )
 
 
 def lines(*numbers):

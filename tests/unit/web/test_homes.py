@@ -5,7 +5,7 @@ import re
 
 import pytest
 from tests.unit.web.test_flows_page import seed
-from tests.unit.web.test_inventory_page import ids, said, seen
+from tests.unit.web.test_inventory_page import SEEN, ids, said, seen
 from tests.unit.web.test_patients_page import viewer, world  # noqa: F401  fixtures
 from tests.unit.web.test_sources_page import heard
 
@@ -13,7 +13,6 @@ from oathward.core.clock import micros
 from oathward.core.db import write
 from oathward.core.finding import Raised
 from oathward.discovery.model import Mark, MarkKind
-from oathward.endpoints import sql
 from oathward.findings import sql as findings
 from oathward.findings.reconciling import reconcile
 from oathward.network import sql as network
@@ -24,16 +23,7 @@ DAY = 86_400_000_000
 @pytest.fixture(autouse=True)
 def nothing_known(world):  # noqa: F811  the fixture
     with write(world.gate.engine) as db:
-        for table in (
-            *(
-                sql.endpoint_attribute,
-                sql.endpoint_mark,
-                sql.endpoint_lease,
-                sql.endpoint_conflict,
-                sql.endpoint,
-            ),
-            *(network.flow_conversation, network.observed_source, findings.finding, findings.history),
-        ):
+        for table in (*SEEN, network.observed_source, findings.finding, findings.history):
             db.execute(table.delete())
 
 

@@ -23,21 +23,24 @@ from oathward.network.model import ObservedSource
 from oathward.network.plan import Plan
 from oathward.web.pages.inventory import ROWS
 
+SEEN = (
+    sql.endpoint_attribute,
+    sql.endpoint_mark,
+    sql.endpoint_lease,
+    sql.endpoint_conflict,
+    sql.endpoint,
+    flows.flow_conversation,
+    flows.flow_total,
+)
+"""Tables of what was seen, those that depend on others first."""
+
 HOSTILE = "<script>alert(1)</script>"
 
 
 @pytest.fixture(autouse=True)
 def nothing_seen(world):  # noqa: F811  the fixture
     with write(world.gate.engine) as db:
-        for table in (
-            sql.endpoint_attribute,
-            sql.endpoint_mark,
-            sql.endpoint_lease,
-            sql.endpoint_conflict,
-            sql.endpoint,
-            flows.flow_conversation,
-            flows.flow_total,
-        ):
+        for table in SEEN:
             db.execute(table.delete())
 
 
