@@ -56,8 +56,8 @@ def _tell_rules(site: Opened, found: Living, now_us: int) -> Told:
     for row in rows:
         try:
             told += ruling.tell(site, row, found, (since_us, since_us + reading.DAYS * _DAY_US), now_us)
-        except InputError:  # of an older version, and not read any more: ``rules list`` says so
-            continue
+        except InputError:
+            continue  # kept by another version, and not read any more: what was told stays, ``rules compare`` says why
     return told
 
 

@@ -25,12 +25,20 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from oathward.endpoints.model import Whole
+    from oathward.endpoints.model import EndpointRow, Whole
     from oathward.network.model import Peer
     from oathward.web.view import View
 
 CHANGES_MAX = 50
 _ENDPOINTS_MAX = 10
+_CERTIFICATE = {
+    "certificate-subject": "subject",
+    "certificate-issuer": "issuer",
+    "certificate-ends": "ends",
+    "client-certificate": "shown as a client",
+}
+_CERTIFICATES_MAX = 40
+_PAGES = {"link": "/links/", "connection": "/connections/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +123,10 @@ def certificates(found: Whole, today: str) -> list[Certificate]:
 
 
 def declared_of(
-    view: View, db: Connection, address: str, peers: Sequence[Peer]
+    view: View, db: Connection, row: EndpointRow, peers: Sequence[Peer]
 ) -> dict[int, tuple[str, str]]:
-    """Say what declares each conversation: its place in the list -> words, and the page of it."""
-    active, site = view.asking.active, view.site
+    """Say what declares each conversation of an endpoint: its place in the list -> words, and the page of it."""
+    active, site, address = view.asking.active, view.site, row.address
     if not address or not peers:
         return {}
     declared = reading.declared(db, site, active.bundle if active else None, view.now_us)
@@ -128,14 +136,14 @@ def declared_of(
     seen = [
         Observed(
             id=str(at),
-            realm="",
+            realm=row.realm,
             client=address if one.asked else one.address,
             server=one.address if one.asked else address,
             transport=one.transport,
             port=one.port,
             service=one.service,
             tls=one.tls,
-            server_name=_name(names, one) if one.asked else "",
+            server_name=names.get((row.realm, one.address, one.port), "") if one.asked else "",
         )
         for at, one in enumerate(peers)
     ]
@@ -146,23 +154,7 @@ def declared_of(
     return found
 
 
-def _name(names: dict[tuple[str, str, int], str], one: Peer) -> str:
-    return next(
-        (said for (_, server, port), said in names.items() if (server, port) == (one.address, one.port)), ""
-    )
-
-
 def _stands(attribute: str, value: str, today: str) -> tuple[str, str]:
     if attribute != "certificate-ends" or not value[:4].isdecimal() or "-" not in value[:5]:
         return "", ""
     return ("bad", "has ended") if value[:10] < today else ("ok", "holds")
-
-
-_CERTIFICATE = {
-    "certificate-subject": "subject",
-    "certificate-issuer": "issuer",
-    "certificate-ends": "ends",
-    "client-certificate": "shown as a client",
-}
-_CERTIFICATES_MAX = 40
-_PAGES = {"link": "/links/", "connection": "/connections/"}

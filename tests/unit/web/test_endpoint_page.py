@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from tests.unit.web.test_flows_page import seed
 from tests.unit.web.test_inventory_page import HOUR_US, ids, nothing_seen, said, seen  # noqa: F401  fixture
 from tests.unit.web.test_patients_page import viewer, world  # noqa: F401  fixtures
@@ -71,3 +72,16 @@ def test_a_conversation_says_what_declares_it(world, monkeypatch):  # noqa: F811
         (False, True),
         (True, False),
     ]
+
+
+@pytest.mark.parametrize(("realm", "declared"), [("main", True), ("elsewhere", False)])
+def test_what_a_server_was_asked_for_counts_in_its_own_realm(world, monkeypatch, realm, declared):  # noqa: F811  the fixture
+    link = Declared(kind=DeclaredKind.LINK, id="ehr", hosts=frozenset({"ehr.example"}), ports=((2575, 2575),))
+    monkeypatch.setattr("oathward.mapping.reading.declared", lambda *_: [link])
+    names = {(realm, "10.2.0.9", 2575): "ehr.example"}
+    monkeypatch.setattr("oathward.web.endpoint_more.server_names", lambda *_: names)
+    seen(world, said(1, world=world))
+    officer = viewer(world, "p-privacy")
+    [id_] = ids(officer.get("/inventory").text)
+    seed(world, ("10.0.0.2", id_, "10.2.0.9", "", 2575, "hl7", 0))
+    assert ("link ehr" in officer.get(f"/inventory/{id_}").text) is declared
