@@ -3,13 +3,14 @@
 | what | how |
 |---|---|
 | memory, size of files, core dumps | limits of the process |
-| network, other programs, other processes | seccomp: the calls fail |
+| network, other programs, other processes, memory that no limit counts | seccomp: the calls fail |
 | files | Landlock: only the program's own may be read, none written |
 
 Three kinds of process: one that parses (``confine``), one that starts programs (``confine`` with some), a program that it starts (``confine_program``).
 
 Rules:
-- For good, and for all its threads and children; nothing gives it back.
+- For good, and for all its threads and children; nothing gives it back. Threads that were begun before would not be confined: who has some cannot be.
+- What it was handed it may read and write, and nowhere else: of a socket that is not connected it only receives.
 - Who starts programs may start those alone, and end them, for which it may signal others of its user; a program that it starts may not.
 - Where one of them is not to be had the process must not see foreign bytes: ``SandboxError``, whose text says what is missing.
 
@@ -42,8 +43,11 @@ _PR_SET_NO_NEW_PRIVS, _PR_SET_SECCOMP, _FILTER = 38, 22, 2
 # Classic BPF, as seccomp reads it: (code, jump if true, jump if not, value).
 _LOAD, _EQUAL, _LEAST, _SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
-_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT = 0, 4, 16, 24
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_NUMBER_AT, _ARCHITECTURE_AT, _FIRST_ARGUMENT_AT, _SECOND_ARGUMENT_AT, _FIFTH_ARGUMENT_AT = 0, 4, 16, 24, 48
+_IOCTLS = (0x5412, 0x541C, 0x8901, 0x8902)
+"""TIOCSTI and TIOCLINUX type on a terminal; FIOSETOWN and SIOCSPGRP say who gets a socket's signals."""
+_FCNTLS = (8, 10, 15)
+"""F_SETOWN, F_SETSIG and F_SETOWN_EX: who gets the signals of an open file, and which: the system would kill for whoever may not."""
 _CLONE_THREAD = 0x00010000
 _CLONE_NEW = 0x7E020000
 """All flags that ask for a name space."""
@@ -54,37 +58,40 @@ _X32 = 0x40000000
 _DENIED: dict[str, Any] = {
     "x86_64": (
         0xC000003E,
-        # socket connect accept bind listen accept4 socketpair
-        (41, 42, 43, 49, 50, 288, 53),
-        # execve execveat fork vfork ptrace process_vm_readv process_vm_writev kill tkill pidfd_open rt_sigqueueinfo rt_tgsigqueueinfo
-        (59, 322, 57, 58, 101, 310, 311, 62, 200, 434, 129, 297),
+        # socket connect accept bind listen accept4 socketpair sendmsg sendmmsg
+        (41, 42, 43, 49, 50, 288, 53, 46, 307),
+        # execve execveat fork vfork ptrace process_vm_readv process_vm_writev kill tkill pidfd_open pidfd_getfd pidfd_send_signal rt_sigqueueinfo rt_tgsigqueueinfo
+        (59, 322, 57, 58, 101, 310, 311, 62, 200, 434, 438, 424, 129, 297),
         # mount umount2 unshare setns bpf perf_event_open userfaultfd io_uring_setup keyctl add_key request_key
         (165, 166, 272, 308, 321, 298, 323, 425, 250, 248, 249),
         # truncate chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat utime utimes futimesat utimensat
         (76, 90, 91, 268, 452, 92, 93, 94, 260, 132, 235, 261, 280),
         # setxattr lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat
         (188, 189, 190, 463, 197, 198, 199, 466),
-        # shmget semget msgget mq_open setpriority
-        (29, 64, 68, 240, 141),
+        # shmget semget msgget mq_open memfd_create memfd_secret
+        (29, 64, 68, 240, 319, 447),
+        # setpriority sched_setparam sched_setscheduler sched_setattr sched_setaffinity ioprio_set migrate_pages move_pages kcmp process_madvise process_mrelease
+        (141, 142, 144, 314, 203, 251, 256, 279, 312, 440, 448),
         (56, 435),
         (234, 302),
-        (16,),
+        (16, 72, 44),
     ),
     "aarch64": (
         0xC00000B7,
-        (198, 203, 202, 200, 201, 242, 199),
-        (221, 281, 117, 270, 271, 129, 130, 434, 138, 240),
+        (198, 203, 202, 200, 201, 242, 199, 211, 269),
+        (221, 281, 117, 270, 271, 129, 130, 434, 438, 424, 138, 240),
         (40, 39, 97, 268, 280, 241, 282, 425, 219, 217, 218),
         (45, 52, 53, 452, 54, 55, 88),
         (5, 6, 7, 463, 14, 15, 16, 466),
-        (194, 190, 186, 180, 140),
+        (194, 190, 186, 180, 279, 447),
+        (140, 118, 119, 274, 122, 30, 238, 239, 272, 440, 448),
         (220, 435),
         (131, 261),
-        (29,),
+        (29, 25, 206),
     ),
 }
 """Machine -> its audit number, calls that are refused by kind, (clone, clone3), and (tgkill, prlimit64): those of this process alone;
-and ioctl, by which one could type on the terminal that warnings go to.
+(ioctl, fcntl, sendto), of which some do what others of these calls would.
 
 Landlock of the first edition knows neither of a file's length nor of what else is said of it: those calls are refused here."""
 
@@ -178,6 +185,8 @@ def _confine(
     readable: Iterable[Path], executable: Iterable[Path], calls: tuple[int, ...], *, forks: bool
 ) -> None:
     """Confine files, then calls. ``calls``: those that are not refused. ``forks``: nor are new processes."""
+    if len(os.listdir("/proc/self/task")) > 1:  # noqa: PTH208  names are enough
+        raise SandboxError("it has threads already, which would not be")
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise SandboxError("no_new_privs is not to be had")
@@ -241,7 +250,7 @@ def _program(
     Args:
         allowed: of those listed, what is not refused. forks: nor are processes, but in name spaces of their own.
     """
-    *refused, (clone, clone3), own, (ioctl,) = kinds
+    *refused, (clone, clone3), own, (ioctl, fcntl, sendto) = kinds
     refuse = _REFUSE | errno.EPERM
     steps = [
         (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -256,11 +265,23 @@ def _program(
     for number in own:  # the first argument is whom it is about, 0 is oneself
         steps += [(_EQUAL, 0, 5, number), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), (_EQUAL, 2, 0, os.getpid())]
         steps += [(_EQUAL, 1, 0, 0), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
-    steps += [(_EQUAL, 0, 5, ioctl), (_LOAD, 0, 0, _SECOND_ARGUMENT_AT), (_EQUAL, 1, 0, _TIOCSTI)]
-    steps += [(_EQUAL, 0, 1, _TIOCLINUX), (_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
+    steps += [*_but(ioctl, _IOCTLS, refuse), *_but(fcntl, _FCNTLS, refuse)]
+    steps += [
+        (_EQUAL, 0, 6, sendto),
+        (_LOAD, 0, 0, _FIFTH_ARGUMENT_AT),
+        (_EQUAL, 0, 3, 0),
+    ]  # to whom: nobody new
+    steps += [(_LOAD, 0, 0, _FIFTH_ARGUMENT_AT + 4), (_EQUAL, 0, 1, 0), (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, refuse)]  # fmt: skip
     # The C library asks for clone where clone3 is not there, and of that the flags can be read.
     steps += [(_EQUAL, 0, 1, clone3), (_RETURN, 0, 0, _REFUSE | errno.ENOSYS)]
     asked = (_SET, 0, 1, _CLONE_NEW) if forks else (_SET, 1, 0, _CLONE_THREAD)
     steps += [(_EQUAL, 0, 3, clone), (_LOAD, 0, 0, _FIRST_ARGUMENT_AT), asked]
     steps += [(_RETURN, 0, 0, refuse), (_RETURN, 0, 0, _ALLOW)]
     return steps
+
+
+def _but(number: int, values: tuple[int, ...], refuse: int) -> list[tuple[int, int, int, int]]:
+    """Write the part of the filter for a call that is refused where its second argument is one of some."""
+    known = [(_EQUAL, len(values) - at, 0, value) for at, value in enumerate(values)]
+    call = [(_EQUAL, 0, len(values) + 3, number), (_LOAD, 0, 0, _SECOND_ARGUMENT_AT)]
+    return [*call, *known, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, refuse)]

@@ -45,8 +45,8 @@ def main(arguments: list[str]) -> int:
     if asked is None or len(asked[1]) != 1:
         return 1
     head, (fd,) = asked
-    warm()
     confine(head["memory_bytes_max"])
+    warm()
     around = Around(**head["around"])
     if head["datagrams"]:
         _datagrams(parent, fd, head["datagrams"], around)
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
 
 
 def warm() -> None:
-    """Load what reading needs while files may be opened and threads begun; look for cycles rarely: tables of flows are large and have none."""
+    """Load what reading needs, once confined: its threads are then as well; look for cycles rarely: tables of flows are large and have none."""
     import polars as pl
 
     observers()

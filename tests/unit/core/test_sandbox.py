@@ -30,6 +30,14 @@ TRIES = {
     "the time of a file": f"os.utime({MINE.name!r})",
     "words beside a file": f"os.setxattr({MINE.name!r}, 'user.oathward', b'x')",
     "typing on a terminal": "fcntl.ioctl(terminal, 0x5412, b'x')",
+    "a datagram to anybody": "door.sendto(b'x', door.getsockname())",
+    "a datagram by another call": "door.sendmsg([b'x'], [], 0, door.getsockname())",
+    "signals of a file to another": "fcntl.fcntl(door, fcntl.F_SETOWN, os.getppid())",
+    "signals of a file to another by another call": "fcntl.fcntl(door, 15, struct.pack('ii', 1, os.getppid()))",
+    "signals of a socket to another": "fcntl.ioctl(door, 0x8901, struct.pack('i', os.getppid()))",
+    "another signal of a file": "fcntl.fcntl(door, 10, 9)",
+    "on which processors another runs": "os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid()))",
+    "memory that no limit counts": "os.memfd_create('x')",
     "memory of others": "call('shmctl', call('shmget', 0, 4096, 0o600), 0, None)",
     "a file of the system": "open('/etc/passwd').read()",
     "a file of the site": f"open({str(Path(__file__))!r}).read()",
@@ -52,6 +60,8 @@ STILL = {
     "threads": "import threading; t = threading.Thread(target=print); t.start(); t.join()",
     "modules": "import xml.dom.minidom",
     "chance": "import os; os.urandom(8)",
+    "words to its parent": "one.sendall(b'x'); other.recv(1)",
+    "flags of what is open": "fcntl.fcntl(one, fcntl.F_SETFL, fcntl.fcntl(one, fcntl.F_GETFL) | os.O_NONBLOCK)",
     "its own limits": "import resource; resource.getrlimit(resource.RLIMIT_AS)",
     "a signal to itself": "import signal; signal.signal(10, signal.SIG_IGN); signal.raise_signal(10)",
     "zones": "import zoneinfo; zoneinfo.ZoneInfo('Europe/Madrid')",
@@ -68,7 +78,7 @@ STARTED = f"confine_program(Path({PROGRAM!r}).resolve(), own_folders(), 512 << 2
 
 def outcome(statement: str, confined: str = "") -> str:
     program = f"""
-        import ctypes, fcntl, os
+        import ctypes, fcntl, os, socket, struct
         from pathlib import Path
         from oathward.core.sandbox import confine, confine_program, own_folders
         def call(name, *arguments):
@@ -78,6 +88,9 @@ def outcome(statement: str, confined: str = "") -> str:
             return done
         libc = ctypes.CDLL(None, use_errno=True)
         _, terminal = os.openpty()
+        one, other = socket.socketpair()
+        door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        door.bind(("127.0.0.1", 0))
         {confined}
         try:
             exec({statement!r})
@@ -122,6 +135,14 @@ def test_one_that_may_start_a_program_starts_and_ends_it(what):
 @pytest.mark.parametrize("what", [what for what in TRIES if what not in NOT_EVERYWHERE])
 def test_the_same_is_possible_before(what):
     assert outcome(TRIES[what]) == "done"
+
+
+def test_who_has_threads_cannot_be_confined():
+    """Landlock and seccomp hold for the thread that asks and for those begun later: another would go on as before."""
+    threads = "import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()"
+    program = f"{threads}\nfrom oathward.core.sandbox import confine\nconfine(512 << 20)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, "it has threads already" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize("what", STILL)
