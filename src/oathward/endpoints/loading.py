@@ -73,7 +73,7 @@ def load(db: Connection, site: str, picture: Picture, statements: Sequence[State
         picture.put_lease(lease)
     _decided(db, site, picture)
     _serials(db, site, picture, statements)
-    _relations(db, site, picture, sorted(ids))
+    _relations(db, site, picture, sorted(ids), statements)
     count = db.execute(select(func.count()).where(endpoint.c.site == site)).scalar_one()
     picture.room = ENDPOINTS_MAX - count
 
@@ -227,12 +227,29 @@ def _serials(db: Connection, site: str, picture: Picture, statements: Sequence[S
             asked[id_].serials.add(value)
 
 
-def _relations(db: Connection, site: str, picture: Picture, ids: Sequence[str]) -> None:
+def _relations(
+    db: Connection, site: str, picture: Picture, ids: Sequence[str], statements: Sequence[Statement]
+) -> None:
+    """Read through whom endpoints were heard, and for how many others each of those spoke."""
     table = endpoint_relation.c
     columns = (table.kind, table.child, table.parent, table.first_us, table.last_us)
     for some in chunks(ids):
         for row in db.execute(select(*columns).where(table.site == site, table.child.in_(some))):
             picture.relations.setdefault(row[1], {})[row[2]] = RelationRow(*row)
+    for some in chunks(sorted(_speakers(picture, statements))):
+        mine = (table.site == site) & (table.kind == "behind") & table.parent.in_(some)
+        query = select(table.parent, func.count()).where(mine).group_by(table.parent)
+        picture.voices.update((parent, count) for parent, count in db.execute(query))
+
+
+def _speakers(picture: Picture, statements: Sequence[Statement]) -> set[str]:
+    """Name those through whom somebody was heard before, and those that may be meant by what statements came through."""
+    found = {id_ for rows in picture.relations.values() for id_ in rows}
+    for realm, kind, value in {(said.realm, *mark) for said in statements for mark in said.behind}:
+        found |= {known.id for known in picture.having(kind, value)}
+        if kind is MarkKind.ADDRESS:
+            found |= {lease.endpoint for lease in picture.leases.get((realm, value), ())}
+    return found
 
 
 def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, CatalogueRow]:

@@ -80,8 +80,8 @@ class Held:
 
     Args:
         ended_us: when another card took its place; 0 while it stands. fronts: it speaks for others, so it tells nobody from anybody.
-        origin: the endpoint that had it first, before a merge. returns: how often, of late, a card came back to an address after another one;
-            returned_us: when it last did.
+        origin: the endpoint that had it first, before a merge. returns: how often, of late, a card came back to an address after another one, or
+            who claims this came back to a speaker after another (``twice``); returned_us: when it last did.
     """
 
     first_us: int

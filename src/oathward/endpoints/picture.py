@@ -93,6 +93,9 @@ class Picture:
         self.conflicts: dict[str, ConflictRow] = {}
         self.joins: list[MergeRow] = []
         self.relations: dict[str, dict[str, RelationRow]] = {}
+        self.voices: dict[
+            str, int
+        ] = {}  # for how many others an endpoint spoke, of those that statements came through
         self.changed_relations: set[tuple[str, str]] = set()
         self.fronting: set[tuple[str, str]] = set()
         self.room = 0
@@ -276,6 +279,7 @@ class Picture:
                 kind, into.id, new, min(row.first_us, was.first_us), max(row.last_us, was.last_us)
             )
             self.changed_relations.add((into.id, new))
+        self.voices[into.id] = self.voices.get(into.id, 0) + self.voices.pop(gone.id, 0)
 
     def conflict(self, one: Known, other: Known | None, kind: MarkKind, at_us: int) -> None:
         """Note that marks contradict each other."""
@@ -303,6 +307,8 @@ class Picture:
         """Note that one was heard through another, or spoke for itself."""
         rows = self.relations.setdefault(child.id, {})
         row = rows.get(parent.id)
+        if row is None and child is not parent:
+            self.voices[parent.id] = self.voices.get(parent.id, 0) + 1
         if row is None or not row.first_us <= at_us <= row.last_us:
             first, last = (
                 (at_us, at_us) if row is None else (min(row.first_us, at_us), max(row.last_us, at_us))

@@ -8,19 +8,24 @@ Rules:
 - A card comes back, ``RETURNS_MAX`` times with less than ``PLACES_WITHIN_US`` between, to an address where it was before it was last seen at another one
   of another network; ``ROAMS_WITHIN_US``, where it asked DHCP for both.
 - A claim is heard through one, through another, and through the first again within ``RETURNED_WITHIN_US``. An endpoint that claims for itself is one of them.
+- Not where each of them is the endpoint itself or a gateway, which speaks for ``GATEWAY_OTHERS_MIN`` others too: then it is put into a dock and taken out, or
+  carried to another, until that is ``DOCKED_MAX`` times more than one change in ``DOCKED_EVERY_US``: nobody docks a pump as often as two that speak at once are heard by turns.
 - The name of a device that speaks HL7 or DICOM is given by another maker's card that says nothing else of itself, while that device's own card is there
   too: worth a look, no more. Where both say what they are, two makers count alike, or a list does.
 
-What cannot be told: a card used by another while the first is silent and no name or claim differs.
+What cannot be told: a card used by another while the first is silent and no name or claim differs; one that speaks for others as a gateway does, for one
+more no oftener than that one is docked.
 
 Source: ADR 0052; RFC 2131 §4.4.5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from oathward.discovery.model import RENEWED, MarkKind, Statement
 from oathward.endpoints.fronting import DHCP
-from oathward.endpoints.marks import Sorted
+from oathward.endpoints.marks import CLAIMS, Sorted
 from oathward.endpoints.model import Lease
 from oathward.endpoints.picture import HOUR_US, MINUTE_US, SKEW_US, Known, Picture
 
@@ -35,6 +40,9 @@ PLACES_WITHIN_US = 2 * HOUR_US
 ROAMS_WITHIN_US = 15 * MINUTE_US
 RETURNS_MAX = 4
 FIXED_US = 12 * HOUR_US
+GATEWAY_OTHERS_MIN = 3
+DOCKED_MAX = 8
+DOCKED_EVERY_US = HOUR_US
 
 
 def check_places(picture: Picture, known: Known, said: Statement, address: str) -> None:
@@ -101,14 +109,31 @@ def check_speakers(picture: Picture, known: Known, speaker: Known, said: Stateme
         return
     rows = picture.relations.get(known.id, {})
     here = rows.get(speaker.id)
-    if here is not None:
-        for id_, there in rows.items():
-            if (
-                id_ != speaker.id
-                and here.last_us < there.last_us <= said.at_us
-                and said.at_us - there.last_us <= RETURNED_WITHIN_US
-            ):
-                picture.conflict(known, None, marks.claims[0].kind, said.at_us)
+    between = [
+        id_
+        for id_, there in rows.items()
+        if here is not None
+        and id_ != speaker.id
+        and here.last_us < there.last_us <= said.at_us
+        and said.at_us - there.last_us <= RETURNED_WITHIN_US
+    ]
+    if between and not _docks(picture, known, (speaker.id, *between), said.at_us):
+        picture.conflict(known, None, marks.claims[0].kind, said.at_us)
+
+
+def _docks(picture: Picture, known: Known, speakers: Iterable[str], at_us: int) -> bool:
+    """Whether who claims now for itself and now through a gateway, or through two, may be carried from one to the other. Counts the change."""
+    claims = [key for kind in CLAIMS for key, _ in known.values(kind)]
+    gateways = [id_ for id_ in speakers if id_ != known.id]
+    if not claims or any(picture.voices.get(id_, 0) <= GATEWAY_OTHERS_MIN for id_ in gateways):
+        return False
+    held = known.marks[claims[0]]
+    past = max(0, at_us - held.returned_us) // DOCKED_EVERY_US
+    left = max(0, held.returns - past)
+    held.returned_us = held.returned_us + past * DOCKED_EVERY_US if left else at_us
+    held.returns = min(left + 1, DOCKED_MAX)
+    known.dirty_marks.add(claims[0])
+    return held.returns < DOCKED_MAX
 
 
 def check_names(picture: Picture, known: Known, marks: Sorted, where: str, at_us: int) -> None:

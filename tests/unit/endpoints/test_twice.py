@@ -90,6 +90,81 @@ def test_a_claim_of_one_that_claims_for_itself_heard_through_another_by_turns_is
     assert [one.kind for one in inventory.whole(pump.id).relations] == ["behind"]
 
 
+GATEWAY, RACK = "00:1b:c5:99:00:01", "00:1b:c5:99:00:02"
+
+
+def heard(at, speaker):
+    """Take a pump's word: by itself, or through a gateway."""
+    if speaker is None:
+        return says(at, mac=A, address=HERE, serial="acme|77", source="pcap.hl7")
+    return through(at, speaker, f"10.0.9.{speaker[-1]}")
+
+
+def speaking_for(inventory, gateway, others=twice.GATEWAY_OTHERS_MIN):
+    inventory.take(
+        *(through(T - HOUR + n, gateway, f"10.0.9.{gateway[-1]}", f"acme|9{n}") for n in range(others))
+    )
+
+
+def docked(times, *, days=3, places=(None, GATEWAY), every=15 * MINUTE):
+    """Say where a pump is heard that is put into a dock and taken out so often a day, as captures say it: again each quarter of an hour."""
+    stay = DAY // (2 * times)
+    return [heard(T + n * every, places[n * every // stay % len(places)]) for n in range(days * DAY // every)]
+
+
+@pytest.mark.parametrize("times", [1, 2, 6])
+@pytest.mark.parametrize("places", [(None, GATEWAY), (None, GATEWAY, RACK), (GATEWAY, RACK)])
+def test_a_device_that_is_docked_and_undocked_is_one(inventory, times, places):
+    speaking_for(inventory, GATEWAY)
+    speaking_for(inventory, RACK)
+    assert told(inventory, *docked(times, places=places)) == set()
+    assert len(inventory.rows(search="77")) == 1
+
+
+def test_four_dockings_in_an_hour_are_too_many(inventory):
+    speaking_for(inventory, GATEWAY)
+    by_turns = [heard(T + n * 7 * MINUTE, (None, GATEWAY)[n % 2]) for n in range(10)]
+    assert told(inventory, *by_turns[:9]) == set()
+    assert told(inventory, by_turns[9]) == {("identity.claimed-twice", "serial")}
+
+
+@pytest.mark.parametrize(("every", "within_h"), [(15 * MINUTE, 2), (HOUR, 9)])
+def test_a_second_that_speaks_at_the_same_time_through_a_gateway_is_told(inventory, every, within_h):
+    speaking_for(inventory, GATEWAY)
+    both = [
+        heard(T + n * every + late, speaker)
+        for n in range(within_h * HOUR // every)
+        for late, speaker in ((0, None), (MINUTE, GATEWAY))
+    ]
+    assert told(inventory, *both) == {("identity.claimed-twice", "serial")}
+
+
+def test_it_is_told_whatever_is_taken_at_a_time(inventory):
+    speaking_for(inventory, GATEWAY)
+    both = [heard(T + n * 8 * MINUTE, (None, GATEWAY)[n % 2]) for n in range(20)]
+    assert [(one.kind, one.mark) for one in inventory.take(*both).conflicts] == [
+        ("identity.claimed-twice", "serial")
+    ]
+
+
+def test_whoever_speaks_for_few_others_is_no_gateway_to_be_docked_in(inventory):
+    speaking_for(inventory, GATEWAY, twice.GATEWAY_OTHERS_MIN - 1)
+    assert told(inventory, *docked(1)) == {("identity.claimed-twice", "serial")}
+
+
+def test_reverse_without_the_rule_a_docked_pump_is_claimed_twice(inventory, monkeypatch):
+    speaking_for(inventory, GATEWAY)
+    monkeypatch.setattr(twice, "_docks", lambda *_: False)
+    assert told(inventory, *docked(1)) == {("identity.claimed-twice", "serial")}
+
+
+def test_reverse_without_the_bound_a_second_speaker_is_silent(inventory, monkeypatch):
+    speaking_for(inventory, GATEWAY)
+    monkeypatch.setattr(twice, "DOCKED_MAX", 1_000)
+    both = [heard(T + n * 8 * MINUTE, (None, GATEWAY)[n % 2]) for n in range(20)]
+    assert told(inventory, *both) == set()
+
+
 def test_a_device_on_the_network_of_which_its_gateway_alone_speaks_is_no_conflict(inventory):
     inventory.take(says(T, mac=A, serial="acme|77", tag="CE-1", source="cmms"))
     said = [
