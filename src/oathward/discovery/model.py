@@ -68,7 +68,8 @@ class Fact(NamedTuple):
 
 
 RENEWED = Fact("lease", "renewed", 1.0)
-"""A card went on with the address that DHCP had given it: it asked its server itself, from that address (RFC 2131 §4.4.5). Of who asked anew nothing is said."""
+"""A card went on with the address that DHCP had given it: it asked its server itself, from that address (RFC 2131 §4.4.5). Of who asked anew nothing is said.
+Packets, Zeek and Suricata tell; the logs of servers do not: who came back and asked for its old address is "renewed" there too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """Promises about who is there twice: one card in two places, a claim through two speakers, a name of another's; whatever is taken at a time."""
 
+from dataclasses import replace
+
 import pytest
 from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, A, B, C, T, says
 
@@ -30,8 +32,10 @@ SPOOFED = [
 ROAMED = [*SPOOFED[:3], given(T + 8 * HOUR, HERE), given(T + 12 * HOUR, HERE, WENT_ON)]
 
 
-def test_a_card_that_goes_on_with_one_lease_after_it_was_given_another_is_in_two_places(inventory):
-    assert told(inventory, *SPOOFED) == {("identity.claimed-twice", "mac")}
+@pytest.mark.parametrize("source", ["zeek.dhcp", "pcap.dhcp", "suricata.dhcp"])
+def test_a_card_that_goes_on_with_one_lease_after_it_was_given_another_is_in_two_places(inventory, source):
+    said = [replace(one, source=source) for one in SPOOFED]
+    assert told(inventory, *said) == {("identity.claimed-twice", "mac")}
 
 
 def test_a_card_that_roams_asks_anew(inventory):

@@ -33,7 +33,7 @@ from oathward.discovery.logs.hints import system_of
 from oathward.discovery.logs.pairs import Pairs
 from oathward.discovery.logs.records import Record, inner, listed, moment, object_of, port, raw, text, whole
 from oathward.discovery.logs.sessions import Session, Sessions
-from oathward.discovery.model import Around, Fact, Mark, MarkKind, Seen
+from oathward.discovery.model import RENEWED, Around, Fact, Mark, MarkKind, Seen
 from oathward.discovery.observer import Observer
 from oathward.discovery.values import address, host
 
@@ -317,12 +317,9 @@ def _digest(tls: Record) -> str:
 def _dhcp(record: Record, at_us: int, gathered: Gathered) -> None:
     told = inner(record, "dhcp")
     card = mac(raw(told, "client_mac")) or ""
-    given = told.get("dhcp_type") in ("ack", "request", "inform", None)
-    where = (
-        next((one.value for one in (at(told.get("assigned_ip")), at(told.get("client_ip"))) if one.value), "")
-        if given
-        else ""
-    )
+    kind = told.get("dhcp_type")
+    given, own = (at(told.get(name)).value for name in ("assigned_ip", "client_ip"))
+    where = (given or own) if kind in {"ack", "request", "inform", None} else ""
     client = text(told, "client_id").replace(":", "").lower()
     if client and client == card.replace(":", ""):
         client = "01" + client  # option 61 has the type of hardware in front; Suricata leaves it out
@@ -334,6 +331,8 @@ def _dhcp(record: Record, at_us: int, gathered: Gathered) -> None:
         Mark(MarkKind.HOST, name),
     ]
     facts = [Fact("host", name, 0.6), Fact("vendor-class", vendor, 0.8), Fact("os", system_of(vendor), 0.3)]
+    if own and (kind == "request" or (kind == "ack" and given == own)):
+        facts.append(RENEWED)
     if card:
         gathered.say(at_us, "suricata.dhcp", marks, facts)
 

@@ -161,6 +161,10 @@ SECRET = {"client_id": "p5", "username": "JANE DOE", "password": "JANE DOE", "wi
         (event("dhcp", dhcp=DHCP), [("suricata.dhcp", MARKS | {"address": "10.0.0.5"}, FACTS)]),
         (event("dhcp", dhcp=DHCP | {"dhcp_type": "offer"}), [("suricata.dhcp", MARKS, FACTS)]),
         (event("dhcp", dhcp=DHCP | {"assigned_ip": "0.0.0.0", "client_ip": "10.0.0.6"}), [("suricata.dhcp", MARKS | {"address": "10.0.0.6"}, FACTS)]),
+        (event("dhcp", dhcp=DHCP | {"client_ip": "10.0.0.5"}), [("suricata.dhcp", MARKS | {"address": "10.0.0.5"}, FACTS | {"lease": "renewed"})]),
+        (event("dhcp", dhcp=DHCP | {"client_ip": "0.0.0.0"}), [("suricata.dhcp", MARKS | {"address": "10.0.0.5"}, FACTS)]),
+        (event("dhcp", dhcp=DHCP | {"dhcp_type": "request", "assigned_ip": "0.0.0.0", "client_ip": "10.0.0.6"}), [("suricata.dhcp", MARKS | {"address": "10.0.0.6"}, FACTS | {"lease": "renewed"})]),
+        (event("dhcp", dhcp=DHCP | {"dhcp_type": "inform", "assigned_ip": "0.0.0.0", "client_ip": "10.0.0.6"}), [("suricata.dhcp", MARKS | {"address": "10.0.0.6"}, FACTS)]),
         (event("dhcp", dhcp=DHCP | {"client_mac": "00:00:00:00:00:00"}), []),
         (
             event("http", http={"http_user_agent": "x Android y", "server": "Microsoft-IIS/6.0", "url": "/JANE DOE", "hostname": "h"}),

@@ -57,6 +57,23 @@ def test_an_address_is_the_clients_once_it_is_acknowledged_or_in_use():
     assert not dhcp(6, client=False, address=write.CLIENT).statements  # refused
 
 
+def test_who_asks_from_an_address_goes_on_with_it():
+    """RFC 2131 table 3: ciaddr is the client's where it renews, and zero where it asks anew; table 5: of an INFORM as well."""
+    kept, renewed = {"own": write.CLIENT}, ("lease", "renewed")
+    assert renewed in dhcp(3, **kept).facts("pcap.dhcp")
+    assert renewed in dhcp(5, client=False, address=write.CLIENT, **kept).facts("pcap.dhcp")
+    for found in (
+        dhcp(3, options=DHCP),
+        dhcp(8, **kept),
+        dhcp(7, **kept),
+        dhcp(5, client=False, address=write.CLIENT),
+        dhcp(5, client=False, **kept),  # of an INFORM
+        dhcp(5, client=False, address="10.1.0.77", **kept),
+    ):
+        assert found.statements
+        assert renewed not in found.facts("pcap.dhcp")
+
+
 def test_options_go_on_in_the_fields_of_file_and_server_name():
     head = write.dhcp(3, options=options((52, b"\x03")))
     within = bytearray(head)

@@ -3,9 +3,10 @@
 Rules:
 - A client's own messages give its card, client identifier, host name, vendor class and the list of options it asks for, in its order.
 - Card and address belong together where a server acknowledges, or where a client uses its address already (ciaddr).
+- Who asks for an address from that address (ciaddr), and what a server acknowledges so, goes on with a lease; who asks from none asks anew.
 - Options may go on in the fields for file and server name (option 52).
 
-Source: RFC 2131 §2 (messages), RFC 2132 (options), RFC 3396 (long options), RFC 4361 (client identifiers).
+Source: RFC 2131 §2 (messages), §4.3.2 and table 3 (ciaddr), RFC 2132 (options), RFC 3396 (long options), RFC 4361 (client identifiers).
 """
 
 from __future__ import annotations
@@ -13,14 +14,15 @@ from __future__ import annotations
 from socket import inet_ntoa
 
 from oathward.core.reasons import Reason
-from oathward.discovery.model import Fact, Mark, MarkKind
+from oathward.discovery.model import RENEWED, Fact, Mark, MarkKind
 from oathward.discovery.packets.conversation import Half
 from oathward.discovery.packets.head import Head
 from oathward.discovery.packets.notes import folded, mac, text
 
 _COOKIE = b"\x63\x82\x53\x63"
 _HOST, _OVERLOAD, _TYPE, _ASKED, _VENDOR, _CLIENT, _NAME = 12, 52, 53, 55, 60, 61, 81
-_ACK, _REQUEST = 5, 1
+_REQUEST = 1
+_ASKS, _ACK = b"\x03", b"\x05"
 _NOBODY = b"\0\0\0\0"
 OPTIONS_MAX = 300
 
@@ -50,14 +52,22 @@ def _datagram(half: Half, data: bytes, us: int) -> None:
         facts.append(Fact("dhcp-vendor-class", text(options.get(_VENDOR, b"").rstrip(b"\0")), 0.8))
         facts.append(Fact("dhcp-options", ",".join(map(str, options.get(_ASKED, b"")[:60])), 0.8))
     else:
-        address = data[16:20] if kind == bytes([_ACK]) or not kind.strip(b"\0") else _NOBODY
+        address = data[16:20] if kind == _ACK or not kind.strip(b"\0") else _NOBODY
         if address == _NOBODY:
-            address = data[12:16] if kind == bytes([_ACK]) else _NOBODY
+            address = data[12:16] if kind == _ACK else _NOBODY
         if address == _NOBODY:
             return
+    if _went_on(data, kind):
+        facts.append(RENEWED)
     if address != _NOBODY and marks:
         marks.append(Mark(MarkKind.ADDRESS, inet_ntoa(address)))
     flow.notes.say(us, "dhcp", marks, facts, flow.segment)
+
+
+def _went_on(data: bytes, kind: bytes) -> bool:
+    if data[0] == _REQUEST:
+        return kind == _ASKS and data[12:16] != _NOBODY
+    return kind == _ACK and data[12:16] == data[16:20] != _NOBODY
 
 
 def _options(data: bytes) -> dict[int, bytes] | None:
