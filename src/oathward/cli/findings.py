@@ -50,7 +50,13 @@ def list_(  # noqa: PLR0913  one parameter an option
     severity: Annotated[str, typer.Option(help="urgent, serious or attention.")] = "",
     kind: Annotated[str, typer.Option(help="As in flow.undeclared.")] = "",
     owner: Annotated[str, typer.Option(help="me, nobody, or a person's id.")] = "",
-    about: Annotated[str, typer.Option(callback=plain_text, help="A part of what it is about.")] = "",
+    about: Annotated[
+        str,
+        typer.Option(
+            callback=plain_text,
+            help="What it is about, whole: rules:fw1, or fw1; with * for any part: 'fw*'.",
+        ),
+    ] = "",
     source: Annotated[str, typer.Option(callback=plain_text, help="What raised it.")] = "",
     *,
     overdue: Annotated[bool, typer.Option("--overdue", help="Only what nobody settled in time.")] = False,
@@ -130,8 +136,8 @@ def show(
         now = row.standing
         print(f"{row.id}: {known.title if known else row.kind}, {now.severity}, {now.state}")
         print(f"  {means['what']}")
-        times = "once" if row.count == 1 else f"{row.count:,} times"
-        told(f"  about {_about(row.about, names)}, raised by {row.source} as {row.kind}, seen {times}")
+        times = "once" if row.tellings == 1 else f"{row.tellings:,} times"
+        told(f"  about {_about(row.about, names)}, raised by {row.source} as {row.kind}, told {times}")
         late = " (overdue)" if now.overdue(at_us) else ""
         print(f"  due {_day(now.due_us)}{late}, given to {_whose(row.owner, who, sees=sees) or 'nobody'}")
         for name, value in sorted(row.details.items()):
@@ -286,7 +292,7 @@ def _plain(row: Finding, at_us: int, who: str, *, sees: bool) -> dict[str, Any]:
         "source": row.source,
         "first": iso(from_micros(now.first_us)),
         "last": iso(from_micros(now.last_us)),
-        "times": row.count,
+        "tellings": row.tellings,
         "due": iso(from_micros(now.due_us)),
         "overdue": now.overdue(at_us),
         "owner": _whose(row.owner, who, sees=sees),

@@ -1,7 +1,7 @@
 """What happens to findings: raised, seen again, cleared by their source; given to somebody, suppressed, extended, noted by people.
 
 Rules:
-- Same kind and same key is the same finding. Raised again it counts; that alone is no news and no record.
+- Same kind and same key is the same finding. Told again that is counted; that alone is no news and no record.
 - Each step appends its record in the same transaction: ids, kinds, counts. A person's words stay in the table; the
   record has their SHA-256, so that a changed word shows.
 - What a person decides of many at once is done for those whose state allows it; the others are named.
@@ -71,7 +71,7 @@ def raise_(
             standing=standing,
             about=_bounded(one.about),
             details=details,
-            count=row.count + 1,
+            tellings=row.tellings + 1,
             source=source if back else row.source,
             by=by[0],
             why=by[1],
@@ -275,9 +275,9 @@ def _new(source: str, one: Raised, terms: Findings, now_us: int) -> Finding:
 
 
 def _as_before(row: Finding, now: Finding) -> bool:
-    """Whether nothing of a finding is different but when it was last seen, and how often."""
+    """Whether nothing of a finding is different but when it was last seen, and how often it was told."""
     as_of = replace(now.standing, last_us=row.standing.last_us)
-    return as_of == row.standing and replace(now, standing=row.standing, count=row.count) == row
+    return as_of == row.standing and replace(now, standing=row.standing, tellings=row.tellings) == row
 
 
 def _plain(details: Mapping[str, Any]) -> dict[str, str | int | float]:

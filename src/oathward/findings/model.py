@@ -26,7 +26,7 @@ class Finding:
 
     Args:
         kind, key: which it is, of all of a site. source: which part raised it, and clears it. about: ``link:ID``.
-        details: facts of this case. count: how often it was seen. owner: person id, or empty.
+        details: facts of this case. tellings: how often its source told it, however often it had seen it by then. owner: person id, or empty.
         by, why: of its suppression, while it has one.
     """
 
@@ -37,7 +37,7 @@ class Finding:
     about: str
     standing: Standing
     details: Mapping[str, str | int | float] = field(default_factory=dict)
-    count: int = 1
+    tellings: int = 1
     owner: str = ""
     by: str = ""
     why: str = ""
@@ -67,7 +67,7 @@ class Filters:
     """Which findings a list shows; empty: any.
 
     Args:
-        owner: a person's id, or ``NOBODY``. about: a part of what they are about, as written.
+        owner: a person's id, or ``NOBODY``. about: the whole of what they are about, ``rules:fw1``, or what stands behind its kind, ``fw1``; ``*`` stands for any part, ``fw*``. Case is the same.
     """
 
     state: str = "open"

@@ -52,7 +52,7 @@ finding = Table(
     Column("details", LargeBinary, nullable=False),
     Column("rank", Integer, nullable=False),
     Column("state", Text, nullable=False),
-    Column("seen", BigInteger, nullable=False),
+    Column("tellings", BigInteger, nullable=False),
     Column("first_us", BigInteger, nullable=False),
     Column("last_us", BigInteger, nullable=False),
     Column("since_us", BigInteger, nullable=False),
@@ -119,7 +119,7 @@ def change(db: Connection, site: str, row: Finding) -> None:
 def touch(db: Connection, site: str, ids: Collection[str], now_us: int) -> None:
     """Note that some findings were seen again, as they were."""
     mine = (finding.c.site == site) & finding.c.id.in_(list(ids))
-    db.execute(update(finding).where(mine).values(last_us=now_us, seen=finding.c.seen + 1))
+    db.execute(update(finding).where(mine).values(last_us=now_us, tellings=finding.c.tellings + 1))
 
 
 def clear(db: Connection, site: str, ids: Collection[str], now_us: int) -> None:
@@ -203,7 +203,7 @@ def cube(
     """Count findings by all that lists filter by, in one pass over an index.
 
     Args:
-        about: only what is about this, in part. living: not those that are cleared.
+        about: only what is about this, as in ``Filters``. living: not those that are cleared.
     """
     c = finding.c
     groups = (c.state, c.rank, c.kind, c.source, c.owner)
@@ -270,8 +270,17 @@ def _where(site: str, wanted: Filters, now_us: int) -> list[ColumnElement[bool]]
     found += [c.source == wanted.source] if wanted.source else []
     found += [c.owner == ("" if wanted.owner == NOBODY else wanted.owner)] if wanted.owner else []
     found += [_open(now_us), c.due_us <= now_us] if wanted.overdue else []
-    found += [c.about.contains(wanted.about, autoescape=True)] if wanted.about else []
+    found += [_about(wanted.about)] if wanted.about else []
     return found
+
+
+def _about(wanted: str) -> ColumnElement[bool]:
+    """What is about this: ``rules:fw1`` whole, or ``fw1`` behind its kind; ``*`` stands for any part."""
+    about = finding.c.about
+    text = wanted.replace("/", "//").replace("%", "/%").replace("_", "/_").replace("*", "%")
+    whole, behind = about.ilike(text, escape="/"), about.ilike(f"%:{text}", escape="/")
+    # The kind ends at the first colon: ``1`` is not ``address:fe80::1``.
+    return or_(whole, and_(behind, ~about.ilike(f"%:%:{text}", escape="/")) if "*" not in wanted else behind)
 
 
 def _values(row: Finding) -> dict[str, Any]:
@@ -284,7 +293,7 @@ def _values(row: Finding) -> dict[str, Any]:
         "details": orjson.dumps(row.details, option=orjson.OPT_SORT_KEYS),
         "rank": now.severity.rank,
         "state": str(now.state),
-        "seen": row.count,
+        "tellings": row.tellings,
         "first_us": now.first_us,
         "last_us": now.last_us,
         "since_us": now.since_us,
@@ -331,7 +340,7 @@ def _row(r: Row[Any]) -> Finding:
         about=r.about,
         standing=standing,
         details=orjson.loads(r.details),
-        count=r.seen,
+        tellings=r.tellings,
         owner=r.owner,
         by=r.by,
         why=r.why,

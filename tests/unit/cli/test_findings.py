@@ -78,7 +78,9 @@ def test_filters_and_limits(go):
     for arguments, count in (
         (("--severity", "urgent"), 1),
         (("--kind", "flow.undeclared"), 1),
-        (("--about", "link:"), 1),
+        (("--about", "link:*"), 1),
+        (("--about", "ehr"), 1),
+        (("--about", "eh"), 0),
         (("--source", "another"), 0),
         (("--state", "cleared"), 0),
         (("--state", "any"), 2),

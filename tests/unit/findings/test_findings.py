@@ -75,7 +75,7 @@ def test_the_same_matter_is_one_finding_and_seeing_it_again_is_no_record(engine)
     assert records(engine)[0][1]["kinds"] == {"flow.undeclared": 2}
     assert tell(engine, undeclared(1), undeclared(2), at=T + DAY) == Told(again=2)
     now = all_of(engine)[0]
-    assert (now.id, now.count, now.standing.first_us, now.standing.last_us) == (one.id, 2, T, T + DAY)
+    assert (now.id, now.tellings, now.standing.first_us, now.standing.last_us) == (one.id, 2, T, T + DAY)
     assert now.standing.due_us == one.standing.due_us
     assert len(records(engine)) == 1
 
@@ -263,6 +263,40 @@ def test_lists_go_by_page_the_gravest_and_first_due_on_top(engine):
                 views.listed(db, SITE, Filters(), T, after=bad)
 
 
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("rules:fw1", {"rules:fw1"}),
+        ("fw1", {"rules:fw1"}),
+        ("FW1", {"rules:fw1"}),
+        ("w1", set()),
+        ("rules:", set()),
+        ("fw*", {"rules:fw1", "rules:fw10", "rules:fw_1"}),
+        ("rules:fw1*", {"rules:fw1", "rules:fw10"}),
+        ("*w1*", {"rules:fw1", "rules:fw10"}),
+        ("fw_1", {"rules:fw_1"}),
+        ("fw%", set()),
+        ("fe80::1", {"address:fe80::1"}),
+        ("1", set()),
+    ],
+)
+def test_what_a_finding_is_about_is_asked_for_whole_and_in_part_by_a_star(engine, wanted, found):
+    abouts = ("rules:fw1", "rules:fw10", "rules:fw_1", "address:fe80::1")
+    tell(engine, *(Raised("rule.unused", about, about) for about in abouts))
+    assert {row.about for row in all_of(engine, about=wanted)} == found
+
+
+def test_tellings_count_how_often_it_was_told_and_not_what_was_seen(engine):
+    for day in range(3):
+        tell(
+            engine,
+            *[Raised("identity.claimed-twice", "c", "endpoint:e", details={"sightings": 7})] * 4,
+            at=T + day * DAY,
+        )
+    [one] = all_of(engine)
+    assert (one.tellings, one.details["sightings"]) == (3, 7)
+
+
 def test_counts_of_each_filter_are_what_it_would_leave(engine):
     tell(engine, *(undeclared(n) for n in range(5)), Raised("rule.forbids-flow", "r", "rule:fw-1/9"))
     ids = [row.id for row in all_of(engine, kind="flow.undeclared")]
@@ -275,7 +309,8 @@ def test_counts_of_each_filter_are_what_it_would_leave(engine):
         Filters(kind="flow.undeclared"),
         Filters(owner="p-2"),
         Filters(severity="urgent"),
-        Filters(about="fw-1"),
+        Filters(about="fw-1/9"),
+        Filters(about="fw*"),
         Filters(owner=NOBODY, kind="flow.undeclared"),
         Filters(overdue=True),
     ):

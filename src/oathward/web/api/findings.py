@@ -45,7 +45,7 @@ class FindingOut:
     source: str
     first: datetime
     last: datetime
-    times: int
+    tellings: int
     due: datetime
     overdue: bool
     owner: str
@@ -79,7 +79,7 @@ class FindingWholeOut:
     source: str
     first: datetime
     last: datetime
-    times: int
+    tellings: int
     since: datetime
     due: datetime
     overdue: bool
@@ -165,7 +165,7 @@ def one(view: View) -> Response:
             source=now.source,
             first=now.first,
             last=now.last,
-            times=now.times,
+            tellings=now.tellings,
             since=from_micros(row.standing.since_us),
             due=now.due,
             overdue=now.overdue,
@@ -225,7 +225,7 @@ def _plain(view: View, row: Finding) -> FindingOut:
         source=row.source,
         first=from_micros(now.first_us),
         last=from_micros(now.last_us),
-        times=row.count,
+        tellings=row.tellings,
         due=from_micros(now.due_us),
         overdue=now.overdue(view.now_us),
         owner=acts.owner_id(view, row.owner),
@@ -268,7 +268,9 @@ API = (
             listed=True,
             asks={
                 **PAGED,
-                "about": Query("a part of what it is about"),
+                "about": Query(
+                    "what it is about, whole: `rules:fw1`, or `fw1`; `*` stands for any part: `fw*`"
+                ),
                 "kind": Query("only of this kind", tuple(KINDS)),
                 "overdue": Query("`yes`: only what nobody settled in time", ("yes",)),
                 "owner": Query(f"`me`, `{NOBODY}` for nobody, or a person's id"),
