@@ -186,8 +186,8 @@ def import_(
 @APP.command()
 def findings(data: DataOption = None, as_json: JsonOption = False) -> None:
     """List what somebody should look at; exits 1 where anything is serious."""
+    from oathward.core.finding_kinds import Severity
     from oathward.governance import findings as found
-    from oathward.governance.model import Severity
 
     with opened(data) as site:
         rows = found.findings(register_of(site, models=True), now_us(site))

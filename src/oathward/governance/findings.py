@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from oathward.core.finding_kinds import Severity
 from oathward.core.settings import Settings
 from oathward.governance.covering import covers, day, in_force, lacks, standing, stands
 from oathward.governance.derive import Expected, Key, connected, digest_of, expected
@@ -24,7 +25,6 @@ from oathward.governance.model import (
     EntryRow,
     Lifecycle,
     RegisterFinding,
-    Severity,
 )
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import KEEP, Link

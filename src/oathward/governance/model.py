@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from oathward.core.finding_kinds import Severity
+
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}").fullmatch
 TEXT_LENGTH_MAX = 200
 WORDS_LENGTH_MAX = 4_000
@@ -101,13 +103,6 @@ class Acceptability(StrEnum):
     ACCEPTABLE = "acceptable"
     WITH_MEASURES = "acceptable with measures"
     NOT_ACCEPTABLE = "not acceptable"
-
-
-class Severity(StrEnum):
-    """How much a finding of the register matters."""
-
-    SERIOUS = "serious"  # data moves, or may move, without what it needs
-    ATTENTION = "attention"  # something is due
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from oathward.core.errors import AuthorityError
+from oathward.core.finding_kinds import Severity
 from oathward.core.reasons import Reason
 from oathward.governance import findings as found
 from oathward.governance import sql
@@ -29,7 +30,6 @@ from oathward.governance.model import (
     ConnectionRow,
     EntryRow,
     RegisterFinding,
-    Severity,
 )
 from oathward.policy.bundle import Bundle
 from oathward.policy.model import Link, Recipient

@@ -10,10 +10,11 @@ from oathward import governing
 from oathward.core.clock import from_micros
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
+from oathward.core.finding_kinds import Severity
 from oathward.core.reasons import Reason
 from oathward.governance import actions, findings, processing
 from oathward.governance.actions import Wanted
-from oathward.governance.model import EntryKind, EntryRow, Lifecycle, Severity
+from oathward.governance.model import EntryKind, EntryRow, Lifecycle
 from oathward.governance.sheet import day_us
 from oathward.web import governance_papers as papers
 from oathward.web.calls import Call, Query
@@ -247,7 +248,7 @@ API = (
         call=Call(
             gives=FindingOut,
             listed=True,
-            asks={"severity": Query("only of this severity", tuple(str(one) for one in Severity))},
+            asks={"severity": Query("only of this severity", (findings.SERIOUS.value, findings.ATTENTION.value))},
         ),
     ),
     Route(

@@ -17,10 +17,11 @@ from oathward import governing
 from oathward.core.clock import iso
 from oathward.core.db import read, write
 from oathward.core.errors import InputError
+from oathward.core.finding_kinds import Severity
 from oathward.core.reasons import Reason
 from oathward.governance import actions, findings, processing, sheet, views, written
 from oathward.governance.covering import day
-from oathward.governance.model import ID, TRANSITIONS, EntryKind, EntryRow, Lifecycle, Severity
+from oathward.governance.model import ID, TRANSITIONS, EntryKind, EntryRow, Lifecycle
 from oathward.people import views as people
 from oathward.web import governance_papers as papers
 from oathward.web.governance_people import Called, ids_of
@@ -117,7 +118,7 @@ def found(view: View) -> Response:
     """List findings."""
     register = _register(view, models=True)
     rows = findings.findings(register, view.now_us)
-    severity = view.asked("severity", known=dict.fromkeys(Severity))
+    severity = view.asked("severity", known=dict.fromkeys(SEVERITIES))
     return view.page(
         "governance_findings.html",
         levels=SEVERITIES,
