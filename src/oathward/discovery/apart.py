@@ -11,7 +11,6 @@ Deliberately absent: what becomes of what was seen.
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -21,6 +20,7 @@ from oathward.core.errors import OathwardError
 from oathward.core.labels import CLASSES
 from oathward.core.reasons import Reason
 from oathward.core.sandbox import SandboxError
+from oathward.discovery.columns import FLOWS_BYTES_MAX, unpacked
 from oathward.discovery.model import (
     FLOW_COLUMNS,
     VALUE_LENGTH_MAX,
@@ -34,18 +34,25 @@ from oathward.discovery.model import (
 )
 from oathward.discovery.totals import COUNT_MAX
 from oathward.discovery.values import printable
-from oathward.discovery.worker import FLOWS_MAX
 
 if TYPE_CHECKING:
     import polars as pl
 
 START_S_MAX = 60.0
-FLOWS_BYTES_MAX = 256 << 20
 _PLACE_LENGTH_MAX = 64
 _MARKS_MAX = 64
 _REASONS = {reason.code: reason for reason in Reason}
 _KINDS = {kind.value: kind for kind in MarkKind if kind not in {MarkKind.DEVICE, MarkKind.TAG}}
 """What a sensor may say: who a declared device is says the gateway, and the site's own number a list."""
+SENSORS = frozenset({"dhcp", "netflow", "pcap", "radius", "suricata", "zeek"})
+"""How the source of all that an observer says begins; others are lists, people and the gateway, who are believed more."""
+_NO_SENSORS = frozenset(
+    {
+        *("care", "care-from", "consequence", "criticality", "last-maintenance", "lifecycle", "name"),
+        *("next-maintenance", "owner", "site", "steward", "stores-phi", "tag", "type-reason"),
+    }
+)
+"""Attributes that only lists, people and this program itself say."""
 _COUNTS = ("client_bytes", "server_bytes", "client_packets", "server_packets")
 _TIME_MAX = 2**62
 
@@ -188,6 +195,8 @@ class Reader:
                 seen.refused.update({(Reason.OBSERVED_BROKEN, "field"): odd} if odd else {})
             if _realms(seen) - {self._realm, _text(self._realm)}:
                 raise ValueError("realm")
+            if {one.partition(".")[0] for one in _sources(seen)} - SENSORS:
+                raise ValueError("source")
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ReaderError("source", "what read it said what cannot be") from error
         return seen
@@ -211,14 +220,20 @@ def _realms(seen: Seen) -> set[str]:
     return {one.realm for one in seen.statements} | {one.realm for one in seen.clear} | set(flows)
 
 
+def _sources(seen: Seen) -> set[str]:
+    """Name the sources that a part gives; a flow needs none."""
+    flows = seen.flows["source"].unique().to_list() if seen.flows is not None else []
+    return {one.source for one in seen.statements} | (set(flows) - {""})
+
+
 def _statement(row: Sequence[Any]) -> Statement:
     at_us, source, realm, segment, marks, facts, behind = row
     told = tuple(Fact(_text(name), _text(value), _share(sure)) for name, value, sure in facts[:_MARKS_MAX])
     found = Statement(
         _time(at_us), _text(source), _text(realm), _marks(marks), told, _text(segment), _marks(behind)
     )
-    if not found.marks:
-        raise ValueError("marks")
+    if not found.marks or any(fact.attribute in _NO_SENSORS for fact in told):
+        raise ValueError("marks or facts")
     return found
 
 
@@ -243,17 +258,11 @@ def _frame(data: bytes) -> tuple[pl.DataFrame, int]:
     """Read flows; gives those that can be kept, and how many cannot: texts too long or not printable, without a time.
 
     Raises:
-        ValueError: no Arrow IPC, other columns, or more rows than one part has.
+        ValueError: as ``columns.unpacked`` says.
     """
     import polars as pl
 
-    try:
-        frame = pl.read_ipc(io.BytesIO(data))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise ValueError("flows") from error
-    wanted = {name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}
-    if dict(frame.schema) != wanted or frame.height > FLOWS_MAX:
-        raise ValueError("flows")
+    frame = unpacked(data)
     texts = [name for name, kind in FLOW_COLUMNS.items() if kind == "String"]
     long = pl.any_horizontal(pl.col(texts).str.len_bytes() > VALUE_LENGTH_MAX * 4)
     odd = pl.any_horizontal(pl.col(texts).str.contains(r"\p{C}"))

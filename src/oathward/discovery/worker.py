@@ -7,7 +7,7 @@
 
 Rules:
 - Confined (``core.sandbox``) before the first byte is read: no network, no files, no other programs, bounded memory. A worker that cannot be ends.
-- What it says is JSON, and flows as Arrow IPC behind it: nothing that runs code when it is read.
+- What it says is JSON, and flows as JSON by column behind it (``columns``): nothing that runs code when it is read.
 
 Deliberately absent: keys, database, clock; whether to believe it (``apart``).
 """
@@ -28,14 +28,13 @@ from typing import Any, BinaryIO
 from oathward.core import frames
 from oathward.core.sandbox import confine
 from oathward.discovery import reading
+from oathward.discovery.columns import FLOWS_MAX, packed
 from oathward.discovery.model import Around, Seen
 from oathward.discovery.observer import HEAD_BYTES, observer_of, observers
 
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_MAX = 256
 _GC_THRESHOLD = 50_000
-FLOWS_MAX = 50_000
-"""Rows of one frame that goes to the parent."""
 
 
 def main(arguments: list[str]) -> int:
@@ -60,7 +59,7 @@ def warm() -> None:
     import polars as pl
 
     observers()
-    pl.DataFrame({"a": [1]}).lazy().group_by("a").agg(pl.len()).collect().write_ipc(io.BytesIO())
+    pl.DataFrame({"a": [1]}).lazy().group_by("a").agg(pl.len()).collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD, 20, 20)
 
@@ -149,11 +148,7 @@ def _parts(seen: Seen) -> Iterator[Seen]:
 
 def _send(parent: socket.socket, seen: Seen, behind: int) -> None:
     """Send one part. ``behind``: how much more of the source was passed over than its observer saw."""
-    data = b""
-    if seen.flows is not None and seen.flows.height:
-        out = io.BytesIO()
-        seen.flows.write_ipc(out)
-        data = out.getvalue()
+    data = packed(seen.flows) if seen.flows is not None and seen.flows.height else b""
     frames.send(
         parent,
         {

@@ -1,6 +1,5 @@
 """Promises about reading apart: the reader can do nothing else, its word is checked, its end is told."""
 
-import io
 import json
 import os
 import socket
@@ -15,7 +14,12 @@ from oathward.core import frames
 from oathward.core.reasons import Reason
 from oathward.discovery import apart, reading, worker
 from oathward.discovery.apart import Reader, ReaderError
+from oathward.discovery.columns import FLOWS_BYTES_MAX, FLOWS_MAX, packed
 from oathward.discovery.model import FLOW_COLUMNS, Around, Clear, Fact, Mark, MarkKind, Seen, Statement
+from oathward.discovery.observer import observers
+from oathward.endpoints.attributes import ATTRIBUTES, INFERRED, PERSON
+from oathward.endpoints.noting import LISTS
+from oathward.observing.own import SOURCE as OWN
 
 AROUND = Around(realm="r", name="conn.log")
 LIMITS = {"memory_bytes_max": 1_610_612_736, "silence_s_max": 60.0}
@@ -127,10 +131,33 @@ STATEMENT = Statement(
 CLEAR = Clear(5, "r", "10.0.0.1", "10.0.0.2", "tcp", 2_575, "hl7", {"patient.name": 2})
 
 
+SITES_OWN = ("person", "gateway", "cmms", "netbox", "inferred", "", "person.x", "Zeek")
+SITES_WORD = ("lifecycle", "criticality", "owner", "tag", "care")
+
+
 def told(**more):
     """What a reader says of one part, with something else in it."""
     head = {"statements": [], "clear": [], "refused": [], "offset": 1, "flows": 0}
     return head | more
+
+
+def test_a_reader_speaks_for_sensors_alone():
+    assert {name.partition("_")[0] for name in observers()} == apart.SENSORS
+    assert not apart.SENSORS & {PERSON, INFERRED, OWN, *LISTS}
+    words = {name for name, one in ATTRIBUTES.items() if one.group in {"care", "upkeep"}}
+    assert words <= apart._NO_SENSORS <= ATTRIBUTES.keys()
+
+
+def test_flows_of_who_is_no_sensor_end_it(parent_of):
+    whole = dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5, "realm": "r"}
+    for source, fine in (("pcap.hl7", True), ("", True), ("gateway", False)):
+        data = packed(pl.DataFrame([whole | {"source": source}], schema=SCHEMA))
+        one = parent_of(told(flows=len(data)), data=data)
+        if fine:
+            assert one._seen(one._receive(5.0)).flows["source"].to_list() == [source]
+        else:
+            with pytest.raises(ReaderError, match="cannot be"):
+                one._seen(one._receive(5.0))
 
 
 @pytest.fixture
@@ -172,15 +199,20 @@ def test_what_is_sent_is_what_comes():
 @pytest.mark.parametrize(
     "head",
     [
-        told(statements=[[5, "s", "r", "", [["mac", "x"]], []]]),
-        told(statements=[[5, "s", "r", "", [], [], []]]),
+        told(statements=[[5, "zeek", "r", "", [["mac", "x"]], []]]),
+        told(statements=[[5, "zeek", "r", "", [], [], []]]),
         told(statements=[[-5, "s", "r", "", [["mac", "x"]], [], []]]),
-        told(statements=[[5, "s", "r", "", [["crown", "x"]], [], []]]),
+        told(statements=[[5, "zeek", "r", "", [["crown", "x"]], [], []]]),
         told(statements=[[5, 7, "r", "", [["mac", "x"]], [], []]]),
-        told(statements=[[5, "s", "r", "", [["mac", "x"]], [["host", "x", 7]], []]]),
-        told(statements=[[5, "s", "r", "", [["tag", "x"]], [], []]]),
-        told(statements=[[5, "s", "r", "", [["mac", "x"]], [], [["device", "x"]]]]),
-        told(statements=[[5, "s", "another", "", [["mac", "x"]], [], []]]),
+        told(statements=[[5, "zeek", "r", "", [["mac", "x"]], [["host", "x", 7]], []]]),
+        told(statements=[[5, "zeek", "r", "", [["tag", "x"]], [], []]]),
+        told(statements=[[5, "zeek", "r", "", [["mac", "x"]], [], [["device", "x"]]]]),
+        told(statements=[[5, "zeek", "another", "", [["mac", "x"]], [], []]]),
+        *(told(statements=[[5, source, "r", "", [["mac", "x"]], [], []]]) for source in SITES_OWN),
+        *(
+            told(statements=[[5, "zeek.x", "r", "", [["mac", "x"]], [[name, "x", 1]], []]])
+            for name in SITES_WORD
+        ),
         told(clear=[[5, "another", "a", "b", "tcp", 1, "hl7", {}]]),
         told(clear=[[5, "r", "a", "b", "tcp", 1, "hl7", []]]),
         told(clear=[[1, 2]]),
@@ -191,7 +223,7 @@ def test_what_is_sent_is_what_comes():
     ],
 )
 def test_a_word_that_cannot_be_ends_it(parent_of, head):
-    one = parent_of(head, data=b"no Arrow at all")
+    one = parent_of(head, data=b"no JSON at all")
     with pytest.raises(ReaderError):
         one._seen(one._receive(5.0))
 
@@ -199,9 +231,8 @@ def test_a_word_that_cannot_be_ends_it(parent_of, head):
 def test_flows_of_another_realm_end_it_and_counts_are_bounded(parent_of):
     whole = dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5, "client_bytes": -5, "server_bytes": 2**63 - 1}
     for realm in ("r", "another"):
-        out = io.BytesIO()
-        pl.DataFrame([whole | {"realm": realm}], schema=SCHEMA).write_ipc(out)
-        one = parent_of(told(flows=len(out.getvalue()), offset=2**64 - 1), data=out.getvalue())
+        data = packed(pl.DataFrame([whole | {"realm": realm}], schema=SCHEMA))
+        one = parent_of(told(flows=len(data), offset=2**64 - 1), data=data)
         if realm == "r":
             seen = one._seen(one._receive(5.0))
             assert seen.offset < 2**63
@@ -212,26 +243,10 @@ def test_flows_of_another_realm_end_it_and_counts_are_bounded(parent_of):
 
 
 def test_more_flows_than_a_part_has_are_not_waited_for(parent_of):
-    one = parent_of(told(flows=apart.FLOWS_BYTES_MAX + 1), data=b"the first of many")
+    one = parent_of(told(flows=FLOWS_BYTES_MAX + 1), data=b"the first of many")
     with pytest.raises(ReaderError, match="cannot be"):
         one._seen(one._receive(5.0))
     assert one._socket.recv(17) == b"the first of many"
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        pl.DataFrame({"a": [1]}),
-        pl.DataFrame(schema=SCHEMA).with_columns(pl.lit("x").alias("more")),
-        pl.DataFrame(schema=SCHEMA).with_columns(pl.col("port").cast(pl.Int64)),
-        pl.DataFrame([dict.fromkeys(FLOW_COLUMNS)] * (worker.FLOWS_MAX + 1), schema=SCHEMA),
-    ],
-)
-def test_a_frame_of_another_form_is_refused(frame):
-    out = io.BytesIO()
-    frame.write_ipc(out)
-    with pytest.raises(ValueError, match="flows"):
-        apart._frame(out.getvalue())
 
 
 def test_flows_that_cannot_be_kept_are_counted_and_names_are_printable():
@@ -243,15 +258,13 @@ def test_flows_that_cannot_be_kept_are_counted_and_names_are_printable():
         whole | {"start_us": None},
         whole | {"end_us": -1},
     ]
-    out = io.BytesIO()
-    pl.DataFrame(rows, schema=SCHEMA).write_ipc(out)
-    frame, odd = apart._frame(out.getvalue())
+    frame, odd = apart._frame(packed(pl.DataFrame(rows, schema=SCHEMA)))
     assert (frame.height, odd) == (1, 4)
     marks = [["host", "a\x00" + "b" * 4_000]]
-    said = apart._statement([5, "s", "r", "", marks, [], []])
+    said = apart._statement([5, "zeek", "r", "", marks, [], []])
     assert said.marks[0].value.isprintable()
     assert len(said.marks[0].value) <= 200
-    assert len(apart._statement([5, "s", "r", "", [["host", "x"]] * 1_000, [], []]).marks) == 64
+    assert len(apart._statement([5, "zeek", "r", "", [["host", "x"]] * 1_000, [], []]).marks) == 64
     assert apart._clear(
         [5, "r", "a", "b", "tcp", 1, "hl7", {"patient.name": 1, "a patient's name": 4}]
     ).classes == {"patient.name": 1}
@@ -259,8 +272,8 @@ def test_flows_that_cannot_be_kept_are_counted_and_names_are_printable():
 
 def test_parts_stay_bounded_and_the_offset_goes_with_the_last():
     flows = pl.DataFrame([dict.fromkeys(FLOW_COLUMNS) | {"start_us": 5}], schema=SCHEMA)
-    many = Seen([STATEMENT], pl.concat([flows] * (2 * worker.FLOWS_MAX + 1)), offset=9)
+    many = Seen([STATEMENT], pl.concat([flows] * (2 * FLOWS_MAX + 1)), offset=9)
     parts = list(worker._parts(many))
-    assert [part.flows.height for part in parts] == [worker.FLOWS_MAX, worker.FLOWS_MAX, 1]
+    assert [part.flows.height for part in parts] == [FLOWS_MAX, FLOWS_MAX, 1]
     assert [(len(part.statements), part.offset) for part in parts] == [(0, -1), (0, -1), (1, 9)]
     assert reading.HEAD_BYTES == 65_536
