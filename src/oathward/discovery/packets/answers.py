@@ -3,6 +3,7 @@
 Rules:
 - Names are read under bounds: pointers only go back, so that no loop is possible; a message with more records is read in part.
 - Questions are stepped over: what somebody looks for is no statement of anybody.
+- A short message that is the same again but for its number, as a zone's own server and those who announce themselves send it, is not read again.
 
 Source: RFC 1035 §4.1 (messages), §4.1.4 (compression), RFC 3596 (AAAA), RFC 2782 (SRV), RFC 6763 §6 (TXT of a service).
 """
@@ -24,6 +25,8 @@ _record = Struct(">HHLH").unpack_from
 _QUESTION_AT, _TO_QUESTION = 12, b"\xc0\x0c"
 _REMEMBERED_MAX = 16_384
 _REMEMBERED_BYTES_MAX = 80
+_MESSAGES_MAX, _MESSAGE_BYTES_MAX = 4_096, 512
+"""Messages that are remembered: how many, and how long one may be."""
 
 
 class Answer(NamedTuple):
@@ -52,8 +55,17 @@ def is_answer(data: bytes) -> bool:
     return len(data) >= 12 and bool(data[2] & 0x80) and data[3] & 15 == 0 and data[6:12] != b"\0\0\0\0\0\0"
 
 
-def answers(data: bytes) -> list[Answer] | None:
+def answers(data: bytes) -> tuple[Answer, ...] | None:
     """Read the records of an answer; None where it breaks off or lies about a length."""
+    return _answers(data[2:]) if len(data) <= _MESSAGE_BYTES_MAX else _records(data)
+
+
+@lru_cache(_MESSAGES_MAX)
+def _answers(unnumbered: bytes) -> tuple[Answer, ...] | None:
+    return _records(b"\0\0" + unnumbered)
+
+
+def _records(data: bytes) -> tuple[Answer, ...] | None:
     _, _, questions, found, authority, more = _header(data)
     listed: list[Answer] = []
     at, size_all = _QUESTION_AT, len(data)
@@ -74,7 +86,7 @@ def answers(data: bytes) -> list[Answer] | None:
             if answer is not None:
                 listed.append(answer)
         at = end
-    return listed
+    return tuple(listed)
 
 
 def _answer(data: bytes, begin: int, kind: int, at: int, end: int) -> Answer | None:

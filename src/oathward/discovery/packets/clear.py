@@ -10,7 +10,9 @@ Rules:
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import accumulate
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -49,14 +51,14 @@ class Outline(NamedTuple):
 
     Args:
         counts: of their values, by class. equipment: whether segments name a device. answers: they answer another.
-        told: where in them stands what names who speaks: fields of the header, and the segments that name a device without their values;
+        told: takes from one of them what names who speaks: fields of the header, and the segments that name a device without their values;
             None where their likes may differ in it.
     """
 
     counts: Counter[str]
     equipment: bool
     answers: bool
-    told: tuple[tuple[int, int], ...] | None
+    told: Callable[[bytes], object] | None
 
 
 _outlines: dict[int, Outline] = {}
@@ -86,7 +88,7 @@ def outlined(message: Message, frame: bytes, key: int) -> Outline:
     return made
 
 
-def _told(lines: list[bytes], equipment: list[int]) -> tuple[tuple[int, int], ...]:
+def _told(lines: list[bytes], equipment: list[int]) -> Callable[[bytes], object]:
     """Find what names who speaks: MSH-3 to MSH-6, MSH-12 and MSH-21; of a segment that names a device all, of a value its OBX-18."""
     found, at = [], 0
     for place, line in enumerate(lines):
@@ -102,10 +104,10 @@ def _told(lines: list[bytes], equipment: list[int]) -> tuple[tuple[int, int], ..
         for first, behind in parts:
             if first < len(fields):
                 found.append(
-                    (at + (ends[first - 1] if first else 0), at + ends[min(behind, len(fields)) - 1] - 1)
+                    slice(at + (ends[first - 1] if first else 0), at + ends[min(behind, len(fields)) - 1] - 1)
                 )
         at += len(line) + 1
-    return tuple(found)
+    return itemgetter(*found)
 
 
 def _names_device(message: Message, segment: bytes) -> bool:

@@ -196,7 +196,7 @@ class Conversation:
         client, server, notes = self.client, self.server, self.notes
         realm, end_us = notes.around.realm, max(client.last_us, server.last_us)
         asks, serves = written(client.raw), written(server.raw)
-        transport, port = transport_of(self.protocol), server.port
+        transport, port = _TRANSPORTS.get(self.protocol) or transport_of(self.protocol), server.port
         row = (
             self.start_us, end_us, realm, self.segment or notes.around.segment,
             asks, mac(client.mac), serves, mac(server.mac), transport, port, self.service,

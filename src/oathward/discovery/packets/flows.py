@@ -49,30 +49,30 @@ EVICTED_SHARE = 8
 """One of so many flows goes where the table is full."""
 
 _FIN, _SYN, _RST, _ACK = 1, 2, 4, 16
-_record = Struct("<LLL16x3sxBB2xHxB2x12s4s4xH").unpack_from
-"""Of a record of pcap: seconds, fraction, bytes kept; of its packet: type and version, two bytes of its length, fragment (bytes swapped),
-protocol, key, sequence number, offset and flags (bytes swapped)."""
+_record = Struct("<LLL16xHBxBB2xHxB2x12s8xH").unpack_from
+"""Of a record of pcap: seconds, fraction, bytes kept; of its packet: type (bytes swapped), version and length of a header, two bytes of its
+length, fragment (bytes swapped), protocol, key, offset and flags (bytes swapped)."""
 
-_RECORD_BYTES, _RECORD_HEAD_BYTES = 64, 16
-_FRAGMENT_SWAPPED = 0xFF3F
+_RECORD_BYTES, _RECORD_HEAD_BYTES, _RECORD_NUMBER_AT = 64, 16, 54
+_IPV4_SWAPPED, _IPV4_PLAIN, _FRAGMENT_SWAPPED = 0x0008, 0x45, 0xFF3F
 _IP_AT, _UDP_AT = 14, 42
 _tcp = Struct(">4xL4xBB").unpack_from
-_ports = Struct(">HH").unpack_from
-_number = Struct(">L").unpack
+_number = Struct(">L").unpack_from
+_KEYS = {12: Struct(">4s4sHH"), 36: Struct(">16s16sHH")}
+"""Bytes of a key -> its parts: source, target, their ports."""
+
 _HEAD_BYTES = {TCP: 20, UDP: 8}
 _TCP_WORDS = 0x50
 _TCP_FRAME_BYTES, _TCP_BYTES, _UDP_BYTES = 54, 40, 28
-_USUAL_BYTES = {
-    flags << 8 | offset: 20 + (offset >> 4 << 2)
-    for flags in range(0, 256, 8)
-    for offset in range(_TCP_WORDS, 256)
-}
-"""Offset and flags of a segment that neither begins nor ends a flow -> bytes of its headers, that of IP among them."""
+_USUAL_BYTES = [
+    20 + (offset >> 4 << 2) if offset >= _TCP_WORDS and not flags & (_FIN | _SYN | _RST) else 0
+    for flags in range(256)
+    for offset in range(256)
+]
+"""By offset and flags (bytes swapped) of a segment that neither begins nor ends a flow: bytes of its headers, that of IP among them; of others 0."""
 
 _Where = tuple[bytes, bytes, str, int]
 """Of a packet: source card, target card, segment, when."""
-
-_IPV4_PLAIN = b"\x08\x00\x45"
 
 
 class Flows:
@@ -111,11 +111,11 @@ class Flows:
         Args:
             parts: of a microsecond in a unit of the capture's time.
         """
-        record, heads_bytes, known = _record, _USUAL_BYTES.get, self._tables[TCP].get
+        record, headers, known = _record, _USUAL_BYTES, self._tables[TCP].get
         low_us, high_us, fraction_max = self._low_us, self._high_us, 1_000_000 * parts
         end, last, taken, last_us, second, second_us = len(block), len(block) - _RECORD_BYTES, 0, 0, -1, 0
         while at <= last:
-            seconds, fraction, kept, kind, size, less, fragment, protocol, key, number, flags = record(
+            seconds, fraction, kept, kind, version, size, less, fragment, protocol, key, flags = record(
                 block, at
             )
             begin = at + _RECORD_HEAD_BYTES
@@ -124,7 +124,8 @@ class Flows:
                 second, second_us = seconds, seconds * 1_000_000
             us = second_us + (fraction if parts == 1 else fraction // parts)
             if (
-                kind != _IPV4_PLAIN
+                kind != _IPV4_SWAPPED
+                or version != _IPV4_PLAIN
                 or fragment & _FRAGMENT_SWAPPED
                 or stop > end
                 or kept > PACKET_BYTES_MAX
@@ -133,8 +134,8 @@ class Flows:
             ):
                 break
             size = size << 8 | less
-            header = heads_bytes(flags) if protocol == TCP else None
-            if header is None or (half := known(key)) is None:
+            header = headers[flags] if protocol == TCP else 0
+            if not header or (half := known(key)) is None:
                 if not self._seldom(block[begin:stop], protocol, size, key, us):
                     break
             elif kept < _TCP_FRAME_BYTES or header > size:
@@ -146,7 +147,11 @@ class Flows:
                     half.bytes += size - header
                     if half.stream is not None:
                         begin += _IP_AT
-                        half.payload(block, begin + header, begin + size, stop, _number(number)[0], us)
+                        number = _number(block, at + _RECORD_NUMBER_AT)[0]
+                        if begin + size <= stop:
+                            half.stream.take(number, block[begin + header : begin + size], us)
+                        else:
+                            half.payload(block, begin + header, begin + size, stop, number, us)
             last_us = us
             taken += 1
             at = stop
@@ -155,13 +160,12 @@ class Flows:
 
     def _seldom(self, data: bytes, protocol: int, size: int, key: bytes, us: int) -> bool:
         """Take a frame of plain IPv4 that begins or ends a flow of TCP, or one of UDP; say whether it was one."""
-        where = data[6:12], data[:6], "", us
         if protocol == TCP and len(data) >= _TCP_FRAME_BYTES and size >= _TCP_BYTES:
-            self._segment(data, 34, _IP_AT + size, key, where)
+            self._segment(data, 34, _IP_AT + size, key, (data[6:12], data[:6], "", us))
             return True
         if protocol != UDP or len(data) < _UDP_AT or size < _UDP_BYTES:
             return False
-        half = self._tables[UDP].get(key) or self._new(UDP, key, where)
+        half = self._tables[UDP].get(key) or self._new(UDP, key, (data[6:12], data[:6], "", us))
         half.packets += 1
         half.bytes += size - _UDP_BYTES
         half.last_us = us
@@ -281,10 +285,9 @@ class Flows:
         if len(self._flows) >= self._flows_max:
             self._evict()
         mac, other_mac, segment, us = where
-        size = len(key) // 2 - 2
-        sender, receiver = key[:size], key[size : 2 * size]
-        source, target = _ports(key, 2 * size)
-        back = receiver + sender + key[-2:] + key[-4:-2]
+        parts = _KEYS[len(key)]
+        sender, receiver, source, target = parts.unpack(key)
+        back = parts.pack(receiver, sender, target, source)
         flow = Conversation(self.notes, protocol, key, back, segment, us)
         half = Half(flow, sender, source, mac)
         other = Half(flow, receiver, target, other_mac)

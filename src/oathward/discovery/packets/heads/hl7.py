@@ -120,9 +120,7 @@ class Messages:
         if not self._told:
             self._told = True
             flow.served_by(half if known.answers else half.other)
-        if known.told is not None:
-            told = (half.raw, half.other.raw, *[frame[begin:end] for begin, end in known.told])
-        if known.told is None or flow.notes.is_new(us, told):
+        if known.told is None or flow.notes.is_new(us, (half.raw, half.other.raw, known.told(frame))):
             message = message or decode(frame)
             _sender(half, message, us)
             if known.equipment:

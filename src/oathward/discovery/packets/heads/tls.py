@@ -127,7 +127,7 @@ class Handshake:
         name = _server_name(extensions)
         self._flow.server_name = name or self._flow.server_name
         told = tuple((kind, value if kind in _TOLD else b"") for kind, value in extensions)
-        facts = _fingerprints(version, tuple(ciphers), told)
+        facts = _fingerprints(version, ciphers, told)
         self._flow.notes.say(us, "tls", [half.mark()], facts, self._flow.segment)
 
     def _certificate(self, half: Half, found: Certificate, us: int) -> None:
@@ -146,16 +146,16 @@ class Handshake:
         )
 
 
-_Hello = tuple[int, list[int], list[tuple[int, bytes]]]
+_Hello = tuple[int, bytes, list[tuple[int, bytes]]]
 
 
 def _hello(body: bytes) -> _Hello | None:
-    """Take a ClientHello apart: version, cipher suites, extensions in order."""
+    """Take a ClientHello apart: version, cipher suites as they stand there, extensions in order."""
     if len(body) < 38:
         return None
     at = 35 + body[34]
     size = int.from_bytes(body[at : at + 2], "big")
-    ciphers = _numbers(body[at + 2 : at + 2 + size])
+    ciphers = body[at + 2 : at + 2 + size]
     at += 2 + size
     if at >= len(body):
         return None
@@ -164,11 +164,11 @@ def _hello(body: bytes) -> _Hello | None:
 
 
 def _extensions(body: bytes, at: int) -> list[tuple[int, bytes]]:
-    found = []
+    found, extension = [], _extension
     end = min(len(body), at + 2 + int.from_bytes(body[at : at + 2], "big"))
     at += 2
     while at + 4 <= end:
-        kind, size = _extension(body, at)
+        kind, size = extension(body, at)
         at += 4 + size
         found.append((kind, body[at - size : min(end, at)]))
     return found
@@ -204,10 +204,10 @@ def _first(body: bytes) -> Certificate | None:
 
 @lru_cache(maxsize=1_024)
 def _fingerprints(
-    version: int, ciphers: tuple[int, ...], extensions: tuple[tuple[int, bytes], ...]
+    version: int, ciphers: bytes, extensions: tuple[tuple[int, bytes], ...]
 ) -> tuple[Fact, ...]:
     """Make both; programs say the same each time, but for what is not in them."""
-    parts = version, list(ciphers), list(extensions)
+    parts = version, _numbers(ciphers), list(extensions)
     return Fact("fingerprint", ja3(*parts), 0.5), Fact("fingerprint", ja4(*parts), 0.5)
 
 
