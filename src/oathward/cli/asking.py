@@ -59,14 +59,20 @@ IdentifierFileOption = Annotated[
 ]
 
 
-def read_bytes(path: str) -> bytes:
+def read_bytes(path: str, bytes_max: int = -2) -> bytes:
     """Read a file, or stdin for ``-``.
+
+    Args:
+        bytes_max: no more than that and one byte is read, by which whoever parses it sees that it is too large.
 
     Raises:
         InputError: it cannot be read.
     """
     try:
-        return sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        if path == "-":
+            return sys.stdin.buffer.read(bytes_max + 1)
+        with Path(path).open("rb") as file:
+            return file.read(bytes_max + 1)
     except OSError as error:
         raise InputError(path, "cannot be read", reason=Reason.NOT_FOUND) from error
 

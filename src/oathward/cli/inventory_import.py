@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -21,11 +23,11 @@ from oathward.core.reasons import Reason
 
 if TYPE_CHECKING:
     from oathward.discovery.lists.mapping import ColumnMap
-    from oathward.discovery.lists.opening import Source
     from oathward.discovery.lists.proposing import Proposal
-    from oathward.discovery.lists.reading import How, ListFormat, MayDo, Refused, Told
+    from oathward.discovery.lists.reading import How, MayDo, Refused, Told
     from oathward.discovery.lists.reconciling import Report
     from oathward.observing.listed import Outcome
+    from oathward.vault.opened import Opened
 
 SHOWN_MAX = 20
 
@@ -133,7 +135,7 @@ def _run(wanted: _Wanted, *, person: str | None, data: str | None, as_json: bool
         how = How(
             realm=realm, at_us=_as_of(wanted.as_of, at_us), columns=columns, tag_system=wanted.tag_system
         )
-        source, found = _read(wanted.files, name, how, stack)
+        source, found = _read(site, wanted.files, name, how, stack)
         outcome = listed.take(site.engine, site.site, found, how, source, by=by, now_us=at_us, dry=dry)
         if not dry:
             identities.tell(site)
@@ -158,70 +160,66 @@ def _as_of(text: str, at_us: int) -> int:
 
 
 def _read(
-    files: Sequence[str], name: str, how: How, stack: ExitStack
+    site: Opened, files: Sequence[str], name: str, how: How, stack: ExitStack
 ) -> tuple[str, Iterator[Told | Refused]]:
-    """Find the format by the first file, and read all with it; gives the source of its statements too."""
+    """Have the files read by a process of their own; gives the source of their statements too."""
+    from oathward.core.parsing import Parser
+    from oathward.discovery.lists import apart
     from oathward.discovery.lists.reading import formats
 
-    every = _sources(files, stack)
-    first = next(every, None)
-    if first is not None:
-        first.check()
-    if first is None or not first.head:
-        raise InputError(shown(files[0]), "holds nothing", reason=Reason.MESSAGE_EMPTY)
     if name:
         one_of("--format", name, formats(), "format")
-        known = formats()[name]
-    else:
-        known = _format_of(first)
-    if known.mapped and how.columns is None:
+    limits = site.settings.network
+    parser = Parser(
+        apart.MODULE,
+        apart.asked(how, name),
+        _opened(files),
+        memory_bytes_max=limits.memory_bytes_max,
+        silence_s_max=limits.silence_s_max,
+    )
+    found = apart.read(stack.enter_context(parser), how)
+    if not found.format:
+        raise InputError(shown(files[0]), "holds nothing", reason=Reason.MESSAGE_EMPTY)
+    if found.known.mapped and how.columns is None:
         why = "say which column is what with --mapping; --wizard proposes it"
         raise InputError(shown(files[0]), why, reason=Reason.OBSERVED_COLUMNS)
-
-    def sources() -> Iterator[Source]:
-        yield first
-        yield from every
-
-    return known.source, known.read(sources(), how)
+    return found.known.source, found.found
 
 
-def _format_of(source: Source) -> ListFormat:
-    from oathward.discovery.lists.reading import format_of, formats
-
-    found = format_of(source.head, source.name)
-    if found is None:
-        words = "; ".join(one.words for one in formats().values())
-        raise InputError(
-            source.name, f"is no list that is read here: {words}", reason=Reason.FORMAT_UNSUPPORTED
-        )
-    return found[1]
-
-
-def _sources(files: Sequence[str], stack: ExitStack) -> Iterator[Source]:
-    from oathward.discovery.lists.opening import sources
+def _opened(files: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Open file by file, as they are asked for."""
+    from oathward.core.parsing import held
 
     for name in files:
+        plain = os.fsencode(name).decode("utf-8", "replace")
         try:
-            stream = sys.stdin.buffer if name == "-" else stack.enter_context(Path(name).open("rb"))  # noqa: SIM115  the stack closes it
+            if name != "-":
+                with Path(name).open("rb") as stream:
+                    yield plain, stream.fileno()
+            elif isinstance(sys.stdin.buffer, io.BufferedReader):
+                yield plain, sys.stdin.buffer.fileno()
+            else:  # somebody put something in its place
+                with held(sys.stdin.buffer.read()) as fd:
+                    yield plain, fd
         except OSError as error:
             raise InputError(shown(name), "cannot be read", reason=Reason.NOT_FOUND) from error
-        yield from sources(name, stream)
 
 
 def _wizard(files: Sequence[str], list_: str, mapping: str, vendor: str, *, as_json: bool) -> None:
+    from oathward.core.parsing import Parser
+    from oathward.discovery.lists import apart
     from oathward.discovery.lists.mapping import check, write
-    from oathward.discovery.lists.proposing import propose
+    from oathward.discovery.lists.reading import How
 
     one_of("--format", list_, ("cmms", "vendor"), "format with columns")
     target = Path(mapping or f"{Path(files[0]).name}.mapping.toml")
     if target.exists():
         raise InputError(str(target), "is there already; name another with --mapping", reason=Reason.CONFLICT)
-    with ExitStack() as stack:
-        first = next(_sources(files[:1], stack), None)
-        if first is None:
-            raise InputError(shown(files[0]), "holds nothing", reason=Reason.MESSAGE_EMPTY)
-        first.check()
-        proposal = propose(first, list_=list_)
+    asked = apart.asked(How(realm="", at_us=0), propose_for=list_)
+    with Parser(apart.MODULE, asked, _opened(files[:1])) as parser:
+        proposal = apart.proposal(parser)
+    if proposal is None:
+        raise InputError(shown(files[0]), "holds nothing", reason=Reason.MESSAGE_EMPTY)
     columns = proposal.mapping(list_, vendor)
     if not as_json:
         _show(proposal)

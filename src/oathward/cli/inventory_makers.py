@@ -26,16 +26,10 @@ def import_(
     as_json: JsonOption = False,
 ) -> None:
     """Keep a registry in place of the one before; devices of unknown maker get its hint."""
-    from oathward.core.errors import InputError
-    from oathward.core.reasons import Reason
-    from oathward.endpoints import registry
-    from oathward.endpoints.makers import read_registry
+    from oathward.endpoints import apart, registry
 
-    content = read_bytes(file)
-    try:
-        found = read_registry(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise InputError(shown(file), "is not UTF-8", reason=Reason.FORMAT_UNSUPPORTED) from error
+    content = read_bytes(file, apart.BYTES_MAX)
+    found = apart.registry_of(content, shown(file))
     with opened(data) as site:
         by = who_may(site, person, "inventory.change")
         digest = hashlib.sha256(content).hexdigest()

@@ -180,7 +180,8 @@ def sources(
 def _checked(site: Opened, file: str, realm: str) -> Checked:
     from oathward.activation import load_active
     from oathward.core.db import read
-    from oathward.network.plan import BYTES_MAX, parse
+    from oathward.network import apart
+    from oathward.network.plan import BYTES_MAX
 
     if file != "-" and Path(file).is_file() and Path(file).stat().st_size > BYTES_MAX:
         raise InputError(file, f"at most {BYTES_MAX:,} bytes")
@@ -188,7 +189,9 @@ def _checked(site: Opened, file: str, realm: str) -> Checked:
         active = load_active(db, site.site, site.authority, site.seen)
     zones = frozenset(active.bundle.protection.zones) if active else frozenset[str]()
     name = "stdin.csv" if file == "-" else Path(file).name
-    return parse(read_bytes(file), name, realm or site.settings.network.realm or site.site, zones)
+    return apart.read_plan(
+        read_bytes(file, BYTES_MAX), name, realm or site.settings.network.realm or site.site, zones
+    )
 
 
 def _plain(checked: Checked) -> dict[str, Any]:

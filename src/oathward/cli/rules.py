@@ -72,14 +72,14 @@ def import_(  # noqa: PLR0917  one parameter an option
     from oathward.core.db import write
     from oathward.core.errors import InputError
     from oathward.governance.model import ID
-    from oathward.mapping import ruling, telling
-    from oathward.network import actions
+    from oathward.mapping import telling
+    from oathward.network import actions, apart
     from oathward.network.model import RulesetRow
 
     if not ID(name):
         raise InputError("NAME", "letters, digits, dot, dash and underscore, at most 64")
-    content, columns = read_bytes(file), _pairs(column, "--column")
-    ruleset = ruling.read_rules(content, columns)
+    content, columns = read_bytes(file, apart.RULES_BYTES_MAX), _pairs(column, "--column")
+    ruleset = apart.read_rules(content, columns)
     behind = _networks(_pairs(interface, "--interface"))
     with opened(data) as site:
         who = who_may(site, person, "network.change")
@@ -241,24 +241,23 @@ def _is_file(what: str) -> bool:
 
 
 def _of_file(file: str, columns: list[str] | None) -> Ruleset:
-    from oathward.mapping import ruling
+    from oathward.network import apart
 
-    return ruling.read_rules(read_bytes(file), _pairs(columns, "--column"))
+    return apart.read_rules(read_bytes(file, apart.RULES_BYTES_MAX), _pairs(columns, "--column"))
 
 
 def _kept(site: Opened, name: str) -> _Rules:
     from oathward.core.db import read
     from oathward.core.errors import InputError
     from oathward.core.reasons import Reason
-    from oathward.mapping import ruling
-    from oathward.network import views
+    from oathward.network import apart, views
 
     with read(site.engine) as db:
         found = views.rulesets(db, site.site, name)
     if not found:
         why = "neither a file nor the name of imported rules: oathward rules list"
         raise InputError("NAME|FILE", why, reason=Reason.NOT_FOUND)
-    return _Rules(ruling.read_rules(found[0].content, found[0].columns), found[0].realm, found[0].interfaces)
+    return _Rules(apart.read_rules(found[0].content, found[0].columns), found[0].realm, found[0].interfaces)
 
 
 def _pairs(texts: list[str] | None, option: str) -> dict[str, str]:

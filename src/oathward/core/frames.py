@@ -16,13 +16,17 @@ HEAD_BYTES_MAX = 64 << 20
 _SIZE_BYTES = 4
 
 
-def send(to: socket.socket, head: dict[str, Any], files: Sequence[int] = ()) -> None:
+def send(
+    to: socket.socket, head: dict[str, Any], files: Sequence[int] = (), *, bytes_max: int = HEAD_BYTES_MAX
+) -> None:
     """Send one frame.
 
     Raises:
-        OSError: the other end is gone.
+        OSError: the other end is gone. OverflowError: its head has more than ``bytes_max``.
     """
     text = orjson.dumps(head)
+    if len(text) > bytes_max:
+        raise OverflowError("a frame is too long")
     data = len(text).to_bytes(_SIZE_BYTES, "big") + text
     sent = socket.send_fds(to, [data], list(files)) if files else 0
     to.sendall(data[sent:])
@@ -31,10 +35,18 @@ def send(to: socket.socket, head: dict[str, Any], files: Sequence[int] = ()) -> 
 def receive(
     source: socket.socket, files_max: int = 0, *, time_s: float | None = None
 ) -> tuple[dict[str, Any], list[int]] | None:
-    """Receive one frame; None where the other end is gone, or what it says is no frame.
+    """Receive one frame; None where the other end is gone, or what it says is no frame. As ``receive_sized``."""
+    got = receive_sized(source, files_max, time_s=time_s)
+    return None if got is None else got[:2]
+
+
+def receive_sized(
+    source: socket.socket, files_max: int = 0, *, time_s: float | None = None, bytes_max: int = HEAD_BYTES_MAX
+) -> tuple[dict[str, Any], list[int], int] | None:
+    """Receive one frame, and say how many bytes its head has; None where the other end is gone, or what it says is no frame.
 
     Args:
-        time_s: most for the whole frame; one that drips takes no longer.
+        time_s: most for the whole frame; one that drips takes no longer. bytes_max: of its head.
 
     Raises:
         OSError: too slow (``TimeoutError``), or the other end is gone.
@@ -55,7 +67,7 @@ def receive(
             return None
         data += part
     size = int.from_bytes(data, "big")
-    if not data or size > HEAD_BYTES_MAX:
+    if not data or size > bytes_max:
         return None
     text = bytearray()
     while len(text) < size:
@@ -67,4 +79,4 @@ def receive(
         head = orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
-    return (head, files) if isinstance(head, dict) else None
+    return (head, files, size) if isinstance(head, dict) else None

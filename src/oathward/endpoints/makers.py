@@ -18,6 +18,7 @@ from oathward.core.reasons import Reason
 CONFIDENCE = 0.3
 SOURCE = "card-prefix"
 ROWS_MAX = 200_000
+NAME_LENGTH_MAX = 80
 
 PREFIXES: Mapping[str, str] = {
     "00:03:b1": "Hospira",
@@ -75,5 +76,5 @@ def _registry(text: str) -> dict[str, str]:
     for digits, name in pairs[:ROWS_MAX]:
         if re.fullmatch(r"[0-9A-Fa-f]{6}", digits) and name.strip():
             low = digits.lower()
-            registry[f"{low[:2]}:{low[2:4]}:{low[4:]}"] = " ".join(name.split())[:80]
+            registry[f"{low[:2]}:{low[2:4]}:{low[4:]}"] = " ".join(name.split())[:NAME_LENGTH_MAX]
     return registry

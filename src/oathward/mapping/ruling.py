@@ -5,7 +5,7 @@ Rules:
   whoever calls may say.
 - At most ``comparing.FLOWS_MAX`` conversations, those with the most bytes.
 
-Deliberately absent: how a rule is read and decided (``network.rules``).
+Deliberately absent: how a rule is read (``network.apart``) and decided (``network.rules``).
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from oathward.core.db import read
-from oathward.core.errors import InputError
-from oathward.core.reasons import Reason
 from oathward.findings.model import Told
 from oathward.findings.reconciling import reconcile
 from oathward.mapping import raising
-from oathward.network import views
+from oathward.network import apart, views
 from oathward.network.model import ConversationFilters, RulesetRow
-from oathward.network.rules import acl, comparing, nft
+from oathward.network.rules import comparing
 from oathward.network.rules.model import Ruleset
 
 if TYPE_CHECKING:
@@ -29,19 +27,6 @@ if TYPE_CHECKING:
     from oathward.vault.opened import Opened
 
 _HOUR_US = 3_600_000_000
-
-
-def read_rules(content: bytes, columns: Mapping[str, str]) -> Ruleset:
-    """Read rules: nftables as text or JSON, or CSV where columns are named.
-
-    Raises:
-        InputError: it is neither, or holds no rules.
-    """
-    found = acl.read(content, columns) if columns else nft.read(content)
-    if not found.chains:
-        why = "holds no rules as `nft list ruleset` writes them; of a CSV say with --column which column is what"
-        raise InputError("rules", why, reason=Reason.FORMAT_UNSUPPORTED)
-    return found
 
 
 def compare(
@@ -84,7 +69,7 @@ def tell(site: Opened, row: RulesetRow, found: Living, between: tuple[int, int],
     Args:
         found: the map as it was just compared: it says which flows are declared. between: two times, whose flows are compared.
     """
-    ruleset = read_rules(row.content, row.columns)
+    ruleset = apart.read_rules(row.content, row.columns)
     comparison = compare(site, ruleset, *between, realm=row.realm, interfaces=row.interfaces)
     matched = found.compared.matched
     declared = [

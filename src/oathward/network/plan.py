@@ -202,6 +202,11 @@ def _row(line: int, entry: Mapping[Any, Any], realm: str, zones: Collection[str]
     return PlanRow(cells["realm"] or realm, network, *place)
 
 
+def checked(row: PlanRow, zones: Collection[str]) -> PlanRow | Mistake:
+    """Check a row as a file's is; gives it as it would be read."""
+    return _row(0, row._asdict(), "", zones)
+
+
 def _wrong_zone(zone: str, zones: Collection[str]) -> str:
     """Say what is wrong with a zone; empty where nothing is."""
     if not zone:
