@@ -69,12 +69,19 @@ _ROWS = [endpoint.c[name] for name in EndpointRow.__dataclass_fields__]
 
 
 def page(
-    db: Connection, site: str, wanted: Filters, *, after: str = "", limit: int = 100, facets: bool = True
+    db: Connection,
+    site: str,
+    wanted: Filters,
+    *,
+    after: str = "",
+    limit: int = 100,
+    facets: bool = True,
+    total: bool = True,
 ) -> Page:
     """List endpoints, last heard of first.
 
     Args:
-        after: ``Page.after`` of the page before; what is none begins at the first.
+        after: ``Page.after`` of the page before; what is none begins at the first. total: count them all; without it ``Page.total`` is 0.
     """
     where = _where(site, wanted)
     query = select(*_ROWS).where(*where)
@@ -87,9 +94,9 @@ def page(
     rows = [EndpointRow(*row) for row in db.execute(query)]
     more = f"{rows[limit - 1].last_us}|{rows[limit - 1].id}" if len(rows) > limit else ""
     counts = _facets(db, where, wanted) if facets else {}
-    total = sum(counts["sort"].values()) if counts else _count(db, where)
+    number = sum(counts["sort"].values()) if counts else _count(db, where) if total else 0
     shown = {name: dict(Counter(of).most_common(FACET_VALUES_MAX)) for name, of in counts.items()}
-    return Page(tuple(rows[:limit]), total, more, shown)
+    return Page(tuple(rows[:limit]), number, more, shown)
 
 
 def one(db: Connection, site: str, id_: str) -> Whole | None:

@@ -101,6 +101,16 @@ def facets(db: Connection, site: str, wanted: Filters, now_us: int) -> Facets:
     )
 
 
+def by_source(db: Connection, site: str, now_us: int) -> dict[str, dict[str, int]]:
+    """Count open findings: source -> kind -> how many."""
+    found: dict[str, dict[str, int]] = {}
+    for row in sql.cube(db, site, now_us, living=True):
+        if row.state == State.OPEN and row.number:
+            kinds = found.setdefault(row.source, {})
+            kinds[row.kind] = kinds.get(row.kind, 0) + row.number
+    return found
+
+
 def counts(db: Connection, site: str, now_us: int, owner: str = "") -> Counts:
     """Count what is open, for cards."""
     found = Counter[str]()

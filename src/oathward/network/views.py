@@ -121,14 +121,21 @@ def one(db: Connection, site: str, id_: str) -> Conversation | None:
 
 
 def hours(
-    db: Connection, site: str, id_: str, *, since_us: int = 0, until_us: int = 2**62
+    db: Connection,
+    site: str,
+    id_: str,
+    *,
+    since_us: int = 0,
+    until_us: int = 2**62,
+    limit: int | None = None,
 ) -> list[tuple[int, Sums]]:
-    """Give the totals of one conversation by hour."""
+    """Give the totals of one conversation by hour, the first first; ``limit`` at most, all without it."""
     query = select(_TOTAL.hour_us, *(_TOTAL[name] for name in Sums._fields)).where(
         *(_TOTAL.site == site, _TOTAL.conversation == bytes.fromhex(id_)),
         *(_TOTAL.hour_us >= since_us, _TOTAL.hour_us < until_us),
     )
-    return [(int(hour), Sums(*map(int, rest))) for hour, *rest in db.execute(query.order_by(_TOTAL.hour_us))]
+    query = query.order_by(_TOTAL.hour_us).limit(limit)
+    return [(int(hour), Sums(*map(int, rest))) for hour, *rest in db.execute(query)]
 
 
 def count(db: Connection, site: str, wanted: ConversationFilters, *, most: int = 10_000) -> int:

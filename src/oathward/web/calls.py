@@ -17,12 +17,13 @@ import json
 import re
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from oathward.core.clock import micros
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 
@@ -45,6 +46,7 @@ class Query:
 
 
 _DIGITS_MAX = 18
+Row = TypeVar("Row")
 
 PAGED: Mapping[str, Query] = {
     "after": Query("`next` of the answer before"),
@@ -83,6 +85,42 @@ def number_of(name: str, text: str, reason: Reason = Reason.INPUT_INVALID) -> in
     if not text.isascii() or not text.isdigit() or len(text) > _DIGITS_MAX:
         raise InputError(name, "is none of an answer before", reason=reason)
     return int(text)
+
+
+def moment_of(name: str, text: str) -> int | None:
+    """Read a time as ISO 8601 writes it, UTC where it names no zone, in microseconds; None where there is none.
+
+    Raises:
+        InputError: it is none.
+    """
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return micros(at.replace(tzinfo=at.tzinfo or UTC))
+    except (ValueError, OverflowError) as error:
+        why = "must be a time, as in 2026-01-31T10:00:00Z"
+        raise InputError(name, why, reason=Reason.INPUT_INVALID) from error
+
+
+def cut(
+    rows: Sequence[Row], id_of: Callable[[Row], str], after: str, limit: int
+) -> tuple[Sequence[Row], str]:
+    """Cut a page out of a list that is read whole; gives it, and what the next page begins behind, empty at the end.
+
+    Args:
+        after: the id of the last row of the page before; empty for the first.
+
+    Raises:
+        InputError: no row has that id.
+    """
+    start = 0
+    if after:
+        start = next((at for at, one in enumerate(rows, 1) if id_of(one) == after), 0)
+        if not start:
+            raise InputError("after", "is none of an answer before", reason=Reason.INPUT_INVALID)
+    some = rows[start : start + limit]
+    return some, id_of(some[-1]) if start + limit < len(rows) else ""
 
 
 def parsed(raw: bytes) -> Any:

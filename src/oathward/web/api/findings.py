@@ -7,6 +7,7 @@ Rules:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,8 +124,46 @@ class FindingsDone:
     left: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FindingFacetsOut:
+    """How many findings fit, and by each filter how many would with the others as they are; `owners`: `-` for nobody, of whom you may not see `somebody`."""
+
+    total: int
+    overdue: int
+    states: dict[str, int]
+    severities: dict[str, int]
+    kinds: dict[str, int]
+    sources: dict[str, int]
+    owners: dict[str, int]
+
+
 def listed(view: View) -> Response:
     """List findings: the gravest first, of those the first due; cleared ones the newest first."""
+    whose = _wanted(view)
+    with read(view.site.engine) as db:
+        found = views.listed(
+            *(db, view.site.site, whose, view.now_us), after=view.asks.get("after", ""), limit=view.limit
+        )
+    return view.listed([plain(view, row) for row in found.rows], found.after)
+
+
+def facets(view: View) -> Response:
+    """Count findings by what lists filter by."""
+    whose = _wanted(view)
+    with read(view.site.engine) as db:
+        found = views.facets(db, view.site.site, whose, view.now_us)
+    owners = Counter[str]()
+    for owner, number in found.owners.items():
+        owners[owner if owner == NOBODY else acts.owner_id(view, owner)] += number
+    return view.json(
+        FindingFacetsOut(
+            *(found.total, found.overdue, dict(found.states), dict(found.severities)),
+            *(dict(found.kinds), dict(found.sources), dict(owners)),
+        )
+    )
+
+
+def _wanted(view: View) -> Filters:
     asks = view.asks
     state, owner = asks.get("state", State.OPEN.value), asks.get("owner", "")
     wanted = Filters(
@@ -140,11 +179,7 @@ def listed(view: View) -> Response:
     if owner and not whose.owner:
         why = "only `me` and `-`, without the right to see people"
         raise InputError("owner", why, reason=Reason.INPUT_INVALID)
-    with read(view.site.engine) as db:
-        found = views.listed(
-            *(db, view.site.site, whose, view.now_us), after=asks.get("after", ""), limit=view.limit
-        )
-    return view.listed([_plain(view, row) for row in found.rows], found.after)
+    return whose
 
 
 def one(view: View) -> Response:
@@ -152,7 +187,7 @@ def one(view: View) -> Response:
     with read(view.site.engine) as db:
         row = views.one(db, view.site.site, view.part("finding")[:64], view.now_us)
         history = views.steps(db, view.site.site, row.id)
-    kind, now = KINDS.get(row.kind), _plain(view, row)
+    kind, now = KINDS.get(row.kind), plain(view, row)
     return view.json(
         FindingWholeOut(
             id=now.id,
@@ -214,7 +249,8 @@ def _done(view: View, outcome: Outcome) -> Response:
     return view.json(FindingsDone(list(outcome.done), list(outcome.left)))
 
 
-def _plain(view: View, row: Finding) -> FindingOut:
+def plain(view: View, row: Finding) -> FindingOut:
+    """Give a finding as lists show it."""
     now = row.standing
     return FindingOut(
         id=row.id,
@@ -257,6 +293,16 @@ def _verb(name: str, answer: Callable[[View], Response], takes: type) -> Route:
     )
 
 
+_ASKS = {
+    "about": Query("what it is about, whole: `rules:fw1`, or `fw1`; `*` stands for any part: `fw*`"),
+    "kind": Query("only of this kind", tuple(KINDS)),
+    "overdue": Query("`yes`: only what nobody settled in time", ("yes",)),
+    "owner": Query(f"`me`, `{NOBODY}` for nobody, or a person's id"),
+    "severity": Query("only of this severity", tuple(one.value for one in Severity)),
+    "source": Query("only what this part raised"),
+    "state": Query("`open` without it", (*(one.value for one in State), ANY)),
+}
+
 API = (
     Route(
         "/api/v1/findings",
@@ -266,19 +312,15 @@ API = (
         call=Call(
             gives=FindingOut,
             listed=True,
-            asks={
-                **PAGED,
-                "about": Query(
-                    "what it is about, whole: `rules:fw1`, or `fw1`; `*` stands for any part: `fw*`"
-                ),
-                "kind": Query("only of this kind", tuple(KINDS)),
-                "overdue": Query("`yes`: only what nobody settled in time", ("yes",)),
-                "owner": Query(f"`me`, `{NOBODY}` for nobody, or a person's id"),
-                "severity": Query("only of this severity", tuple(one.value for one in Severity)),
-                "source": Query("only what this part raised"),
-                "state": Query("`open` without it", (*(one.value for one in State), ANY)),
-            },
+            asks={**PAGED, **_ASKS},
         ),
+    ),
+    Route(
+        "/api/v1/findings/facets",
+        facets,
+        action="findings.see",
+        api=True,
+        call=Call(gives=FindingFacetsOut, asks=_ASKS),
     ),
     Route(
         "/api/v1/findings/{finding}",

@@ -1,4 +1,9 @@
-"""The living inventory by the API: endpoints as lists show them, and one with everything that is said of it, and by whom."""
+"""The living inventory by the API: endpoints as lists show them, counts by facet, and one with everything that is said of it, and by whom.
+
+Rules:
+- Filters are those of the console's list, by the same names.
+- What is declared and was never seen is listed to who may see declared devices.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,9 @@ from oathward.core.db import read
 from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.endpoints import views
-from oathward.endpoints.model import Filters
+from oathward.web import inventory_asked, never_seen
 from oathward.web.calls import PAGED, Call, Query
+from oathward.web.inventory_asked import FACETS, NEVER_SEEN, SHOWS, SILENT, UNKNOWN
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
@@ -91,22 +97,38 @@ class WholeOut:
     against: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class FacetsOut:
+    """How many endpoints fit, and of those how many have each value of each facet, its most frequent values; empty: nobody says it."""
+
+    total: int
+    facets: dict[str, dict[str, int]]
+
+
 def listed(view: View) -> Response:
-    """List endpoints, last heard first."""
-    asks = view.asks
-    equal = {name: asks[name] for name in ("type", "make", "unit", "realm") if asks.get(name)}
-    wanted = Filters(
-        search=asks.get("search", ""),
-        equal=equal,
-        conflict=asks.get("show") == "conflict",
-        undeclared=asks.get("show") == "undeclared",
-        declared=asks.get("show") == "declared",
-    )
+    """List endpoints, last heard first; declared devices that were never seen, by id."""
+    asks, after = view.asks, view.asks.get("after", "")
+    if asks.get("show") == NEVER_SEEN:
+        if not view.may("devices.see"):
+            why = f"`{NEVER_SEEN}` lists declared devices, which you may not see"
+            raise InputError("show", why, reason=Reason.INPUT_INVALID)
+        with read(view.site.engine) as db:
+            rows, more = never_seen.listed(view, db, after=after, limit=view.limit)
+        return view.listed([_plain(row) for row in rows], more)
     with read(view.site.engine) as db:
+        wanted = inventory_asked.wanted(db, view.site.site, asks, view.now_us)
         found = views.page(
-            db, view.site.site, wanted, after=asks.get("after", ""), limit=view.limit, facets=False
+            db, view.site.site, wanted, after=after, limit=view.limit, facets=False, total=False
         )
     return view.listed([_plain(row) for row in found.rows], found.after)
+
+
+def facets(view: View) -> Response:
+    """Count endpoints by the values of each facet, with the other filters as they are."""
+    with read(view.site.engine) as db:
+        wanted = inventory_asked.wanted(db, view.site.site, view.asks, view.now_us)
+        found = views.page(db, view.site.site, wanted, limit=1)
+    return view.json(FacetsOut(found.total, {name: dict(of) for name, of in found.facets.items()}))
 
 
 def one(view: View) -> Response:
@@ -143,6 +165,18 @@ def _plain(row: EndpointRow) -> EndpointOut:
     )
 
 
+_FOUND = tuple(name for name in SHOWS if name not in {"", NEVER_SEEN})
+_ASKS = {
+    "search": Query("part of a name, address, serial, tag, maker or model"),
+    "silent": Query("not heard for so many days up to the last flow, or never", tuple(filter(None, SILENT))),
+    **{name: Query(f"{words.lower()}; `{UNKNOWN}`: nobody says it") for name, words in FACETS.items()},
+    "type": Query(
+        f"type of device, as the vocabulary writes it: `infusion-pump`; `{UNKNOWN}`: nobody says it"
+    ),
+    "make": Query(f"maker, as it stands first; `{UNKNOWN}`: nobody says it"),
+    "sort": Query("on the network, or heard of elsewhere", ("network", "account")),
+}
+
 API = (
     Route(
         "/api/v1/inventory",
@@ -153,17 +187,18 @@ API = (
             gives=EndpointOut,
             listed=True,
             asks={
-                "search": Query("part of a name, address, serial, tag, maker or model"),
-                "show": Query(
-                    "`conflict`, `undeclared` or `declared`", ("conflict", "undeclared", "declared")
-                ),
-                "type": Query("type of device, as the vocabulary writes it: `infusion-pump`"),
-                "make": Query("maker, as it stands first"),
-                "unit": Query("unit"),
-                "realm": Query("address realm"),
+                **_ASKS,
+                "show": Query("which of them", tuple(filter(None, SHOWS))),
                 **PAGED,
             },
         ),
+    ),
+    Route(
+        "/api/v1/inventory/facets",
+        facets,
+        action="inventory.see",
+        api=True,
+        call=Call(gives=FacetsOut, asks={**_ASKS, "show": Query("which of them", _FOUND)}),
     ),
     Route(
         "/api/v1/inventory/{endpoint}",

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from oathward import ledger
-from oathward.core.clock import from_micros, micros
+from oathward.core.clock import from_micros
 from oathward.core.db import read
-from oathward.core.errors import InputError
 from oathward.core.reasons import Reason
 from oathward.ledger import Query as Wanted
-from oathward.web.calls import PAGED, Call, Query, number_of
+from oathward.web.calls import PAGED, Call, Query, moment_of, number_of
 from oathward.web.page import Route, named
 
 if TYPE_CHECKING:
@@ -45,8 +44,8 @@ def search(view: View) -> Response:
         link=asks.get("link", ""),
         kind=asks.get("kind", ""),
         message=asks.get("message", ""),
-        since_us=_moment("since", asks.get("since", "")),
-        until_us=_moment("until", asks.get("until", "")),
+        since_us=moment_of("since", asks.get("since", "")),
+        until_us=moment_of("until", asks.get("until", "")),
     )
     after = asks.get("after", "")
     before = number_of("after", after) if after else None
@@ -75,18 +74,6 @@ def _plain(entry: Entry) -> RecordOut:
         leaf=entry.leaf.hex(),
         rule=entry.rule,
     )
-
-
-def _moment(name: str, text: str) -> int | None:
-    if not text:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        return micros(at.replace(tzinfo=at.tzinfo or UTC))
-    except (ValueError, OverflowError) as error:
-        raise InputError(
-            name, "must be a time, as in 2026-01-31T10:00:00Z", reason=Reason.INPUT_INVALID
-        ) from error
 
 
 API = (

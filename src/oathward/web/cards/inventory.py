@@ -10,7 +10,7 @@ from oathward.core.labels import Role
 from oathward.endpoints import views
 from oathward.endpoints.types import TYPES
 from oathward.web.card import Card
-from oathward.web.pages.inventory import NEW_US
+from oathward.web.inventory_asked import NEW_US
 
 if TYPE_CHECKING:
     from oathward.web.view import View

@@ -9,9 +9,7 @@ Rules:
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -19,32 +17,16 @@ from starlette.responses import Response
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.endpoints import views as endpoints
-from oathward.endpoints.model import Filters
 from oathward.network import views
 from oathward.network.model import ConversationFilters
 from oathward.web import saved_views
+from oathward.web.flows_asked import MATCHES_MAX, Who, port, who
 from oathward.web.page import Page, Route
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from oathward.web.view import View
 
 ROWS = 50
-MATCHES_MAX = 200
-"""So many endpoints are asked for by a word at most."""
-
-_NOBODY = "\x00"
-_PORT_MAX = 65_535
-
-
-@dataclass(frozen=True, slots=True)
-class Who:
-    """One side as somebody asked for it: ids of endpoints, or an address; ``many``: more fit than were asked for."""
-
-    endpoints: tuple[str, ...] = ()
-    address: str = ""
-    many: bool = False
 
 
 def show(view: View) -> Response:
@@ -55,7 +37,7 @@ def show(view: View) -> Response:
     clear = view.asked("clear") == "yes"
     site = view.site.site
     with read(view.site.engine) as db:
-        mine, theirs = (_who(db, site, asked[name]) for name in ("device", "peer"))
+        mine, theirs = (who(db, site, asked[name]) for name in ("device", "peer"))
         wanted = ConversationFilters(
             endpoints=mine.endpoints,
             address=mine.address,
@@ -63,7 +45,7 @@ def show(view: View) -> Response:
             peer_address=theirs.address,
             zone=asked["zone"],
             service=asked["service"],
-            port=_port(asked["port"]),
+            port=port(asked["port"]),
             clear=clear,
             since_us=_time(asked["since"]) or 0,
             until_us=_time(asked["until"]) or 2**62,
@@ -89,24 +71,6 @@ def show(view: View) -> Response:
     )
 
 
-def _who(db: Connection, site: str, text: str) -> Who:
-    """Find who is meant: an endpoint's id, an address, or part of what the inventory knows of it."""
-    if not text:
-        return Who()
-    try:
-        return Who(address=str(ip_address(text)))
-    except ValueError:
-        pass  # a name, or an id
-    if endpoints.names(db, site, [text]):
-        return Who(tuple(sorted({text, *endpoints.parts_of(db, site, text)})))
-    found = endpoints.page(db, site, Filters(search=text, ended=True), limit=MATCHES_MAX, facets=False)
-    return Who(tuple(row.id for row in found.rows) or (_NOBODY,), many=bool(found.after))
-
-
-def _port(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(_PORT_MAX)) else -1
-
-
 def _time(text: str) -> int | None:
     """Read a time of the form, in UTC; None where it is none."""
     try:
@@ -118,7 +82,7 @@ def _time(text: str) -> int | None:
 def _command(asked: dict[str, str], mine: Who) -> str:
     """Write the command that exports the single flows of these filters, as far as it knows them."""
     options = {"--address": mine.address, "--service": asked["service"]}
-    options |= {"--port": asked["port"] if _port(asked["port"]) >= 0 else ""}
+    options |= {"--port": asked["port"] if port(asked["port"]) >= 0 else ""}
     options |= {
         f"--{name}": asked[name] if _time(asked[name]) is not None else "" for name in ("since", "until")
     }

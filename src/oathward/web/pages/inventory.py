@@ -10,7 +10,6 @@ Rules:
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from starlette.responses import Response
@@ -21,7 +20,6 @@ from oathward.core.finding_kinds import KINDS
 from oathward.core.reasons import Reason
 from oathward.endpoints import views
 from oathward.endpoints.attributes import ATTRIBUTES
-from oathward.endpoints.model import Filters, Lifecycle
 from oathward.endpoints.model import Page as Listed
 from oathward.endpoints.saying import CHOICES, SAID
 from oathward.endpoints.types import TYPES
@@ -30,8 +28,9 @@ from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
 from oathward.web import inventory_acts as acts
-from oathward.web import never_seen, saved_views
+from oathward.web import inventory_asked, never_seen, saved_views
 from oathward.web.endpoint_more import certificates, changes, declared_of, said_by
+from oathward.web.inventory_asked import FACETS, NEVER_SEEN, SHOWS, SILENT, UNKNOWN
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -49,48 +48,8 @@ WINDOW_HOURS = 2
 LEVELS = (0.0, 0.25, 0.5, 0.75)
 """Shares of weeks above which an hour is drawn darker."""
 
-FACETS = {
-    "type": "Type",
-    "make": "Maker",
-    "unit": "Unit",
-    "realm": "Address realm",
-    "criticality": "Clinical criticality",
-    "os": "Operating system",
-    "lifecycle": "Stage of life",
-    "sort": "Where",
-}
-"""Facet, as it stands in the address -> its words."""
-
 SORTS = {"network": "on the network", "account": "off the network"}
 _QUERY = re.compile(r"[A-Za-z0-9_.~%+&=-]{0,2000}").fullmatch
-
-UNKNOWN = "-"
-"""In the address: nobody says anything of it."""
-
-SHOWS = {
-    "": "All",
-    "undeclared": "Nobody declared",
-    "declared": "Declared",
-    "never-seen": "Declared, never seen",
-    "conflict": "In conflict",
-    "in-use": "In use for a patient now",
-    "new": "New this week",
-    "unlisted": "Heard, on no list",
-    "never-heard": "On a list, never heard",
-    "disagree": "Sources disagree",
-    "unsupported": "Support has ended",
-}
-SILENT = {
-    "": "Any time",
-    "1": "Not for a day",
-    "7": "Not for a week",
-    "30": "Not for 30 days",
-    "90": "Not for 90 days",
-    "never": "Never",
-}
-"""When endpoints were last heard, in days up to the last flow that was seen: where a sensor fell silent not all devices did."""
-NEW_US = 7 * 86_400_000_000
-"""Who was heard first within this is new."""
 
 GROUPS = {
     "identity": "What it is",
@@ -104,17 +63,16 @@ GROUPS = {
 
 def show(view: View, *, wrong: str = "") -> Response:
     """List endpoints."""
-    wanted = _wanted(view)
+    asked = {name: view.asked(name) for name in ("search", *FACETS)}
     silent = view.asked("silent", known=SILENT)
+    asked |= {"show": view.asked("show", known=SHOWS), "silent": silent}
     with read(view.site.engine) as db:
-        if silent:
-            asked_us = 1 if silent == "never" else network.since(db, view.site.site, view.now_us, int(silent))
-            wanted = replace(wanted, until_us=asked_us)
+        wanted = inventory_asked.wanted(db, view.site.site, asked, view.now_us)
         found = views.page(db, view.site.site, wanted, after=view.asked("after"), limit=ROWS)
         span = network.span(db, view.site.site)
         stored = saved_views.of(view, db, "/inventory")
         unseen = never_seen.count(view, db) if view.may("devices.see") else 0
-        if view.asked("show") == "never-seen" and view.may("devices.see"):
+        if asked["show"] == NEVER_SEEN and view.may("devices.see"):
             rows, more = never_seen.listed(view, db, after=view.asked("after"), limit=ROWS)
             found = Listed(tuple(rows), unseen, more)
     return view.page(
@@ -123,13 +81,13 @@ def show(view: View, *, wrong: str = "") -> Response:
         attributes=SAID,
         choices=CHOICES,
         wrong=wrong,
-        chosen={name: view.asked(name) for name in FACETS},
+        chosen={name: asked[name] for name in FACETS},
         facet_words=FACETS,
         facets={name: _values(name, counts) for name, counts in found.facets.items() if name in FACETS},
         found=found,
         saved=stored,
-        search=view.asked("search"),
-        shown=view.asked("show", known=SHOWS),
+        search=asked["search"],
+        shown=asked["show"],
         shows=SHOWS,
         silent=silent,
         silents=SILENT,
@@ -227,26 +185,6 @@ def _words(error: InputError) -> str:
     if error.reason in {Reason.NOT_PERMITTED, Reason.NOT_FOUND} and error.where in {"session", "endpoint"}:
         raise error
     return f"{error.where}: {error.why}"
-
-
-def _wanted(view: View) -> Filters:
-    asked = {name: view.asked(name) for name in FACETS}
-    shown = view.asked("show", known=SHOWS)
-    equal = {name: value for name, value in asked.items() if value and value != UNKNOWN}
-    return Filters(
-        search=view.asked("search"),
-        equal=equal | ({"care": views.IN_USE} if shown == "in-use" else {}),
-        unknown=frozenset(name for name, value in asked.items() if value == UNKNOWN),
-        conflict=shown == "conflict",
-        undeclared=shown == "undeclared",
-        declared=shown == "declared",
-        ended=asked["lifecycle"] == Lifecycle.RETIRED.value,
-        never_heard=shown == "never-heard",
-        unlisted=shown == "unlisted",
-        disagree=shown == "disagree",
-        new_since_us=view.now_us - NEW_US if shown == "new" else 0,
-        support_before=f"{view.now:%Y-%m-%d}" if shown == "unsupported" else "",
-    )
 
 
 def _values(name: str, counts: Mapping[str, int]) -> list[tuple[str, str, int]]:

@@ -16,9 +16,10 @@ from urllib.parse import urlencode
 from starlette.responses import Response
 
 from oathward.core.db import read
-from oathward.mapping import picture, reading, telling
+from oathward.mapping import picture, reading
 from oathward.network import views as network
 from oathward.web import saved_views
+from oathward.web.map_asked import DAYS, DAYS_FIRST, living
 from oathward.web.page import Page, Route
 
 if TYPE_CHECKING:
@@ -28,14 +29,10 @@ if TYPE_CHECKING:
     from oathward.mapping.reading import Living
     from oathward.web.view import View
 
-LOOKED_MAX = 2_000
-"""Conversations that a page looks at: it answers within a second."""
-
 ROWS_MAX = 100
 BOXES = {"60": 60, "150": 150, "300": picture.NODES_MAX}
 """How many boxes the picture has at most: what is more is put together by model, unit or zone. The fewest first: a picture is looked at."""
 
-DAYS = {"1": 1, "7": 7, "30": 30, "90": 90}
 LISTS = {
     "": "All that differs",
     "undeclared": "Observed, undeclared",
@@ -132,18 +129,8 @@ def place_of(one: Difference) -> str:
 
 def _living(view: View) -> tuple[Living, str, str, str]:
     zone, service = view.asked("zone")[:100], view.asked("service")[:100]
-    days = view.asked("days", "30", known=DAYS)
-    active = view.asking.active
-    with read(view.site.engine) as db:
-        found = reading.living(
-            *(db, view.site, active.bundle if active else None, view.now_us),
-            zone=zone,
-            service=service,
-            since_us=network.since(db, view.site.site, view.now_us, DAYS[days]),
-            most=LOOKED_MAX,
-            devices=telling.devices_of(view.site),
-        )
-    return found, zone, service, days
+    days = view.asked("days", DAYS_FIRST, known=DAYS)
+    return living(view, zone, service, days), zone, service, days
 
 
 PAGE = Page(
