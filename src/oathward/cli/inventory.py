@@ -1,4 +1,4 @@
-"""``oathward inventory``: what stands on the network and off it: listed, shown, said by a person; lists taken in, compared, written out."""
+"""``oathward inventory``: what stands on the network and off it: listed, shown, said by a person; lists taken in, compared, written out; probed once, by order."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import typer
 from oathward.cli.inventory_export import export
 from oathward.cli.inventory_import import import_, reconcile
 from oathward.cli.inventory_makers import APP as MAKERS
+from oathward.cli.inventory_probe import probe
 from oathward.cli.inventory_say import merge, say, split, undo
 from oathward.cli.inventory_show import list_, show
 
 APP = typer.Typer(
-    help="Every endpoint seen or declared: list, show, say what it is, merge, split, undo, import, export.",
+    help="Every endpoint seen or declared: list, show, say what it is, merge, split, undo, probe once, import, export.",
     add_completion=False,
     no_args_is_help=True,
 )
@@ -24,5 +25,6 @@ APP.command()(split)
 APP.command()(undo)
 APP.command("import")(import_)
 APP.command()(reconcile)
+APP.command()(probe)
 APP.command()(export)
 APP.add_typer(MAKERS, name="makers")

@@ -35,7 +35,7 @@ COMMANDS: dict[str, dict[str, str]] = {
     },
     "See": {
         "device": "Devices: add, import, adopt, revoke, certificates.",
-        "inventory": "Every endpoint seen or declared: list, show, say what it is, merge, split, undo, import, export.",
+        "inventory": "Every endpoint seen or declared: list, show, say what it is, merge, split, undo, probe once, import, export.",
         "observe": "What sensors saw: captures, logs and flow records, read into the living picture.",
         "flows": "Flows: who spoke with whom, how much, by which service; single ones by day.",
         "network": "The plan of the network: networks with their segment, zone and unit; sources read.",

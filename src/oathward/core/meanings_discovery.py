@@ -46,4 +46,36 @@ DISCOVERY: dict[Reason, Meaning] = {
         "a later fragment of an IP packet: it names no ports, and packets are not put together from fragments",
         "nothing, where they are few; many of them are a tunnel with too large packets, or somebody who hides",
     ),
+    Reason.PROBE_OFF: Meaning(
+        "a probe was ordered where settings permit none; nothing was sent",
+        "if the site wants ordered probes at all: `[network] probes = true`",
+    ),
+    Reason.PROBE_OUTSIDE: Meaning(
+        "a probe was ordered of what is not on the hospital's own network; nothing was sent",
+        "ask its vendor, or whoever answers for it; import the plan of addresses if it is the site's own",
+    ),
+    Reason.PROBE_ADDRESS_UNKNOWN: Meaning(
+        "a probe was ordered of an endpoint whose address nobody saw; nothing was sent",
+        "read a capture, a flow log or a DHCP log in which it speaks: `oathward observe`",
+    ),
+    Reason.PROBE_ADDRESS_STALE: Meaning(
+        "a probe was ordered, but the endpoint was not heard at its address of late: another may have it by now",
+        "read newer logs or captures (`oathward observe`), then order it again",
+    ),
+    Reason.PROBE_ADDRESS_SHARED: Meaning(
+        "a probe was ordered, but who would be asked at that address is not sure; nothing was sent",
+        "settle whose the address is on the endpoint's page: conflicts, cards that speak for others, its gateway",
+    ),
+    Reason.PROBE_REALM: Meaning(
+        "a probe was ordered at an address that means something else, or the same, in another realm; nothing was sent",
+        "order it from the machine that stands in that realm; make addresses of plans unique where you can",
+    ),
+    Reason.PROBE_AT_RISK: Meaning(
+        "a probe was ordered of what may be at a patient, or must not fail; nothing was sent",
+        "ask the unit; then order it again and name each risk that is said: `--although RISK`",
+    ),
+    Reason.PROBE_TOO_SOON: Meaning(
+        "a device is probed once in ten minutes at most; nothing was sent",
+        "wait; what the last one told stands on the endpoint's page",
+    ),
 }

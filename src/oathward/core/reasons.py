@@ -249,6 +249,15 @@ class Reason(Enum):
     OBSERVED_FULL = "observation.full", _DATA
     OBSERVED_READER = "observation.reader-lost", _OURS
     OBSERVED_FRAGMENT = "observation.fragment", _DATA
+    # --- one probe of one device, on a person's order
+    PROBE_OFF = "probe.off", _http(403)
+    PROBE_OUTSIDE = "probe.off-network", _http(409)
+    PROBE_ADDRESS_UNKNOWN = "probe.address-unknown", _http(409)
+    PROBE_ADDRESS_STALE = "probe.address-stale", _http(409)
+    PROBE_ADDRESS_SHARED = "probe.address-shared", _http(409)
+    PROBE_REALM = "probe.other-realm", _http(409)
+    PROBE_AT_RISK = "probe.at-risk", _http(409)
+    PROBE_TOO_SOON = "probe.too-soon", _http(429)
     # --- settings, policy and use
     PORT_TAKEN = "port.taken", _CONFIG
     ALREADY_RUNNING = "already-running", _BUSY

@@ -54,15 +54,19 @@ def take(
     now_us: int,
     by: str,
     disputed: frozenset[str] = frozenset(),
+    *,
+    joins: bool = True,
 ) -> Taken:
     """Take in what sources say of endpoints.
 
     Args:
         by: who had it read: a person's id or the name of a process. disputed: numbers of the site that the list gives two devices.
+        joins: whether endpoints that are known may become one by it; where not, what they share is at most a conflict.
     """
     counts, conflicts, changed = dict[str, int](), dict[str, ConflictRow](), set[str]()
     for at in range(0, len(statements), STATEMENTS_MAX):
         picture = Picture(lambda _: uuid7(now_us // 1_000), disputed)
+        picture.may_join = joins
         part = _take(engine, site, picture, statements[at : at + STATEMENTS_MAX], now_us, by)
         for name, count in part.counts.items():
             counts[name] = counts.get(name, 0) + count

@@ -90,6 +90,7 @@ ATTRIBUTES: Mapping[str, Attribute] = {
     "user-agent": Attribute("HTTP user agent", "network", "HTTP", many=True),
     "service": Attribute("services it offers", "network", "flows, mDNS, SSDP", many=True),
     "fingerprint": Attribute("TLS fingerprint", "network", "TLS", many=True),
+    "tls": Attribute("TLS version it speaks as a server", "network", "a probe that a person ordered", configuration=True, many=True),
     "certificate-subject": Attribute("subject of its certificate", "network", "TLS", many=True),
     "certificate-issuer": Attribute("issuer of its certificate", "network", "TLS", many=True),
     "certificate-ends": Attribute("end of its certificate", "network", "TLS", many=True),

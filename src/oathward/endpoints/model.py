@@ -192,6 +192,29 @@ class MergeRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProbeRow:
+    """One probe that a person ordered, and what came of it.
+
+    Args:
+        by: who ordered it; reason: their words. kind: of ``discovery.probing``. address, port: what was asked.
+        risks: those that were named and taken, with commas. ended_us: 0 while it goes on, or where it was cut short. outcome: empty until then.
+    """
+
+    id: str
+    endpoint: str
+    at_us: int
+    by: str
+    reason: str
+    kind: str
+    address: str
+    port: int
+    risks: str = ""
+    ended_us: int = 0
+    outcome: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueRow:
     """What the public device identification database says of one UDI-DI.
 

@@ -80,10 +80,14 @@ class Known:
 
 
 class Picture:
-    """What is known around one batch; ``resolving`` changes it, ``actions`` writes what changed. ``disputed``: numbers of the site that one list gives two devices."""
+    """What is known around one batch; ``resolving`` changes it, ``actions`` writes what changed.
+
+    ``disputed``: numbers of the site that one list gives two devices. ``may_join``: whether two that are known may become one by it.
+    """
 
     def __init__(self, make_id: Callable[[int], str], disputed: frozenset[str] = frozenset()) -> None:
         self.make_id, self.disputed = make_id, disputed
+        self.may_join = True
         self.known: dict[str, Known] = {}
         self.index: dict[tuple[MarkKind, str], dict[str, None]] = {}
         self.leases: dict[tuple[str, str], list[Lease]] = {}

@@ -15,7 +15,7 @@ In order, for each statement by its time:
 - the other has been silent since before this one began, for ``REPLACED_AFTER_US`` (a card) or ``MOVED_AFTER_US`` (an address): a replaced part, or
   another lease. A card that comes back after that takes its place again: the newer one stands alone, and that is a conflict.
 
-Never where both have different values of a mark of ``marks.EXCLUSIVE``, or a person said that they are two.
+Never where both have different values of a mark of ``marks.EXCLUSIVE``, or a person said that they are two; and none joins by what a probe told (``Picture.may_join``).
 
 Source: ADR 0052.
 """
@@ -338,7 +338,7 @@ def _may_join(picture: Picture, known: Known, other: Known, said: Statement, mar
     """Whether two endpoints that were both there may be one, by a claim that they share."""
     if picture.are_apart(known, other) or differ(known, other) or in_dispute(known, other):
         return False
-    if is_of_other_row(picture, other, said):
+    if not picture.may_join or is_of_other_row(picture, other, said):
         return False
     if other.is_silent or known.is_silent or is_list(said):
         return True

@@ -1,4 +1,4 @@
-"""Tables of the living inventory: ``endpoint`` and those beside it, ``device_catalogue``, ``type_model`` (what guesses of types were learned from), ``model_may_do`` (MUD files), ``card_maker``.
+"""Tables of the living inventory: ``endpoint`` and those beside it, ``endpoint_probe`` (probes that people ordered), ``device_catalogue``, ``type_model`` (what guesses of types were learned from), ``model_may_do`` (MUD files), ``card_maker``.
 
 Rows of marks, attributes and leases keep the ``origin``: the endpoint that had them before a merge, so that it can be undone.
 """
@@ -10,7 +10,7 @@ from dataclasses import fields
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from oathward.core.db import METADATA
-from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow
+from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow, ProbeRow
 
 _WHOLE = {"first_us", "last_us", "lifecycle_us", "conflicts"}
 
@@ -143,6 +143,22 @@ endpoint_merge = Table(
     ),
     Index("endpoint_merge_into", "site", "into"),
     Index("endpoint_merge_other", "site", "other"),
+)
+endpoint_probe = Table(
+    "endpoint_probe",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            BigInteger if one.name.endswith("_us") or one.name == "port" else Text,
+            nullable=False,
+            primary_key=one.name == "id",
+        )
+        for one in fields(ProbeRow)
+    ),
+    Index("endpoint_probe_endpoint", "site", "endpoint", "at_us"),
+    Index("endpoint_probe_at", "site", "at_us"),
 )
 device_catalogue = Table(
     "device_catalogue",

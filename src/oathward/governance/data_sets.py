@@ -130,7 +130,7 @@ DATA_SETS = (
         frozenset(
             {
                 *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_relation"),
-                *("endpoint_conflict", "endpoint_merge", "device_catalogue"),
+                *("endpoint_conflict", "endpoint_merge", "endpoint_probe", "device_catalogue"),
                 *("type_model", "model_may_do", "card_maker"),
             }
         ),

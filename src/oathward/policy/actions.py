@@ -82,6 +82,7 @@ ACTIONS: Mapping[str, ActionInfo] = {
     "devices.see": _see("device", "see devices"),
     "inventory.see": _see("area", "see every endpoint that was seen or declared, and with whom it speaks"),
     "inventory.change": _change("area", "say what an endpoint is, join and take apart, bring lists in"),
+    "inventory.probe": _change("area", "order one probe of one endpoint", fresh=True),
     "device.adopt": _change("device", "adopt an unknown device"),
     "device.change": _change("device", "change what is declared of a device"),
     "certificate.issue": _change("device", "give a device a certificate", fresh=True),

@@ -89,9 +89,8 @@ class Certificate:
     stands: str = ""
 
 
-def said_by(view: View, db: Connection, history: Sequence[Change]) -> dict[str, str]:
-    """Say who changed something: by name to who may see people; a rule, and who is no person here, as the record has them."""
-    ids = {one.by for one in history}
+def said_by(view: View, db: Connection, ids: set[str]) -> dict[str, str]:
+    """Say who did something: by name to who may see people; a rule, and who is no person here, as the record has them."""
     known = people.names(db, view.site.site, ids)
     sees = view.may("people.see")
     return {

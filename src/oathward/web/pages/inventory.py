@@ -27,8 +27,8 @@ from oathward.endpoints.use import heat, window
 from oathward.findings import views as findings
 from oathward.findings.model import Filters as FindingFilters
 from oathward.network import views as network
+from oathward.web import endpoint_probe, inventory_asked, never_seen, saved_views
 from oathward.web import inventory_acts as acts
-from oathward.web import inventory_asked, never_seen, saved_views
 from oathward.web.endpoint_more import certificates, changes, declared_of, said_by
 from oathward.web.inventory_asked import FACETS, NEVER_SEEN, SHOWS, SILENT, UNKNOWN
 from oathward.web.page import Page, Route, named
@@ -112,7 +112,8 @@ def one(view: View, *, wrong: str = "") -> Response:
         )
         behind = views.children(db, site, found.row.id)
         history = changes(db, site, found, ids)
-        who = said_by(view, db, history)
+        probed = endpoint_probe.offer(view, db, found, ids)
+        who = said_by(view, db, {one.by for one in history} | {one.by for one in probed.done})
         declared = declared_of(view, db, found.row, peers)
         span = network.span(db, site)
         since_us = max(span[0], span[1] - WEEKS_US) if span else 0
@@ -144,6 +145,7 @@ def one(view: View, *, wrong: str = "") -> Response:
         window=window(of, WINDOW_HOURS) if of else None,
         names=names,
         peers=peers,
+        probe=probed,
         type=TYPES.get(found.row.type),
         types=TYPES,
         words=ATTRIBUTES,
@@ -178,6 +180,15 @@ def change(view: View) -> Response:
     except InputError as error:
         return one(view, wrong=_words(error))
     return view.go(f"/inventory/{to or id_}")
+
+
+def probe(view: View) -> Response:
+    """Probe one endpoint once, and go back to its page."""
+    try:
+        endpoint_probe.order(view)
+    except InputError as error:
+        return one(view, wrong=_words(error))
+    return view.go(f"/inventory/{view.part('endpoint')}#probe")
 
 
 def _words(error: InputError) -> str:
@@ -230,6 +241,13 @@ PAGE = Page(
         Route("/inventory", show, action="inventory.see"),
         Route("/inventory", say, "POST", action="inventory.change"),
         Route("/inventory/{endpoint}", change, "POST", action="inventory.change", thing=named("area")),
+        Route(
+            "/inventory/{endpoint}/probe",
+            probe,
+            "POST",
+            action=endpoint_probe.ACTION,
+            thing=named("area"),
+        ),
         Route("/inventory/{endpoint}", one, action="inventory.see", thing=named("area")),
     ),
     group="See",

@@ -1,0 +1,7 @@
+"""Whether a port takes connections: one is opened and closed, and nothing is sent over it."""
+
+from __future__ import annotations
+
+from oathward.discovery.probing.probe import Probe
+
+PROBE = Probe(words="whether the port is open, without sending anything", port=0)
