@@ -81,35 +81,14 @@ def udp(run: Run, address: str) -> None:
 
 
 def listen(run: Run, address: str) -> None:
-    """Listen for connections of sensors, one after the other."""
+    """Listen for connections of sensors, several at once."""
     from oathward.discovery.reading import tcp, unix
+    from oathward.observing.connections import Connections
 
-    current: list[socket.socket] = []
-
-    def hang_up() -> None:
-        for connection in current:
-            with suppress(OSError):  # gone already
-                connection.shutdown(socket.SHUT_RD)
-
-    stopped = until_stopped(hang_up)
-    path = "/" in address
-    with unix(address) if path else tcp(*_address("--listen", address)) as door:
-        door.settimeout(0.5)
+    stopped = until_stopped()
+    with unix(address) if "/" in address else tcp(*_address("--listen", address)) as door:
         say_on_stderr(f"listening on {address}; Ctrl-C ends")
-        while not stopped():
-            try:
-                connection, _ = door.accept()
-            except TimeoutError:
-                continue
-            with connection:
-                connection.setblocking(True)
-                connection.setsockopt(
-                    socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1
-                )  # the next one waits behind it
-                current.append(connection)
-                if not stopped():
-                    run.stream(connection.fileno(), "eve.json")
-                current.clear()
+        Connections(run, door, say_on_stderr).serve(stopped)
 
 
 def _address(option: str, text: str) -> tuple[str, int]:

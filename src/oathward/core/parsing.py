@@ -176,14 +176,14 @@ def serve(arguments: list[str], warm: Callable[[], object], work: Work) -> int:
     """Be the child: work for the parent, confined.
 
     Args:
-        arguments: of the process: the number of its socket. warm: load what the work needs. work: (what is asked, files) -> answers.
+        arguments: of the process: the number of its socket. warm: load what the work needs, once confined. work: (what is asked, files) -> answers.
     """
     parent = socket.socket(fileno=int(arguments[0]))
     begun = frames.receive(parent)
     if begun is None:
         return 1
-    warm()
     confine(begun[0]["memory_bytes_max"])
+    warm()
     frames.send(parent, {"ready": True})
     try:
         for answer in work(begun[0]["asked"], _given(parent)):

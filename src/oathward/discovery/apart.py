@@ -69,7 +69,7 @@ class Reader:
     Args:
         fd: of the source, readable; stays ours. around: what its observer must know. memory_bytes_max: address space of the worker.
         silence_s_max: a source that says nothing for so long is given up. datagrams: the observer of a socket of datagrams; empty for streams.
-        whole_lines: hold back what has no line end yet.
+        whole_lines: hold back what has no line end yet. lasting: ``around.until_us`` is of now, and goes on with the time.
 
     Attributes:
         observer: who reads it; empty where nobody knows it. header: of ``Observer``; -1 where it is read whole or not at all.
@@ -88,6 +88,7 @@ class Reader:
         silence_s_max: float,
         datagrams: str = "",
         whole_lines: bool = False,
+        lasting: bool = False,
     ) -> None:
         self._silence_s, self._realm = silence_s_max, around.realm
         self._begun = {
@@ -95,6 +96,7 @@ class Reader:
             "datagrams": datagrams,
             "memory_bytes_max": memory_bytes_max,
             "whole_lines": whole_lines,
+            "lasting": lasting,
         }
         self.broken, self.held_bytes = False, 0
         self._start(fd)

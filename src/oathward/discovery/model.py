@@ -5,7 +5,7 @@ Rules:
 - A *flow* is a conversation of two addresses; the *server* is who was asked, its *port* the one that was asked.
 - An address means something inside its *realm* alone (RFC 2663 §2.1): two sites may both have a 10.0.0.5.
 - A mark says what sort of thing it is, and only ``endpoints`` says what follows from it.
-- Everything is frozen, and holds no value of a patient.
+- Everything is frozen, but the bound of times of a source that lasts; nothing holds a value of a patient.
 
 Deliberately absent: endpoints, zones and links; a record for each packet.
 
@@ -155,18 +155,18 @@ class Seen:
     offset: int = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, unsafe_hash=True)
 class Around:
     """What an observer must know besides the bytes.
 
     Args:
         realm: of the addresses in it. segment: where its sensor stands, for sources that name none.
         name: of the file or socket, for choosing among logs; no path. from_us, until_us: what is older or newer is the sensor's clock
-            gone wrong: refused (``observation.time``).
+            gone wrong: refused (``observation.time``). ``until_us`` goes on with the time while a source lasts, and tells no two apart.
     """
 
     realm: str
     segment: str = ""
     name: str = ""
     from_us: int = 0
-    until_us: int = 2**62
+    until_us: int = field(default=2**62, compare=False)

@@ -39,6 +39,7 @@ FILES_MAX = 1_000_000
 LINE_BYTES_MAX = 1 << 20
 """A line that is not whole is held back up to this."""
 
+BACKLOG = 16
 _PIECE_BYTES = 1 << 22
 _PACKED_MORE_BYTES = 4_096
 _GZIP = b"\x1f\x8b\x08"
@@ -236,7 +237,7 @@ class WholeLines(io.RawIOBase):
 class Joined(io.RawIOBase):
     """A head that every part of a source needs, and behind it the source from where it was left."""
 
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+    def __init__(self, head: bytes, rest: io.BufferedReader[Any]) -> None:
         self._head, self._rest = head, rest
 
     def readable(self) -> bool:
@@ -245,7 +246,7 @@ class Joined(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Fill a buffer with what there is; 0 at the end."""
-        data = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        data = self._head[: len(buffer)] or self._rest.read1(len(buffer))  # a socket gives what it has
         self._head = self._head[len(buffer) :]
         buffer[: len(data)] = data
         return len(data)
@@ -294,9 +295,9 @@ def udp(host: str, port: int) -> socket.socket:
 
 
 def tcp(host: str, port: int) -> socket.socket:
-    """Open a socket that lines come to, one connection at a time. Raises as ``udp``."""
+    """Open a socket that connections come to. Raises as ``udp``."""
     door = _bound(socket.SOCK_STREAM, host, port)
-    door.listen(1)
+    door.listen(BACKLOG)
     return door
 
 
@@ -315,7 +316,7 @@ def unix(path: str) -> socket.socket:
     except OSError as error:
         door.close()
         raise InputError(path, f"cannot be listened on: {error.strerror or error}") from error
-    door.listen(1)
+    door.listen(BACKLOG)
     return door
 
 

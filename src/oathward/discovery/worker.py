@@ -9,7 +9,7 @@ Rules:
 - Confined (``core.sandbox``) before the first byte is read: no network, no files, no other programs, bounded memory. A worker that cannot be ends.
 - What it says is JSON, and flows as JSON by column behind it (``columns``): nothing that runs code when it is read.
 
-Deliberately absent: keys, database, clock; whether to believe it (``apart``).
+Deliberately absent: keys, database; what time it is, but what its parent said and how long ago that was; whether to believe it (``apart``).
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ import io
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any
 
 from oathward.core import frames
 from oathward.core.sandbox import confine
 from oathward.discovery import reading
 from oathward.discovery.columns import FLOWS_MAX, packed
 from oathward.discovery.model import Around, Seen
-from oathward.discovery.observer import HEAD_BYTES, observer_of, observers
+from oathward.discovery.observer import HEAD_BYTES, Observer, observer_of, observers
 
 DATAGRAM_BYTES_MAX = 65_535
 DATAGRAMS_MAX = 256
@@ -65,10 +66,10 @@ def warm() -> None:
 
 
 def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:
-    raw = reading.Stream(fd)
+    raw = _Lasting(fd, around) if head["lasting"] else reading.Stream(fd)
     source = reading.buffered(raw)
-    first = source.peek(HEAD_BYTES)[:HEAD_BYTES]
-    known = observer_of(first, around.name)
+    first, known = _first(source, around.name)
+    source = reading.buffered(reading.Joined(first, source))
     if known is None:
         frames.send(parent, {"observer": "", "empty": not first})
         return
@@ -79,17 +80,44 @@ def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Aro
     if told is None:
         return
     begin = told[0]["begin"]
-    stream: BinaryIO = source
+    stream: io.BufferedReader[Any] = source
     lines = reading.WholeLines(source) if head["whole_lines"] and kept >= 0 else None
     if lines is not None:
         stream = reading.buffered(lines)
     if begin > kept >= 0:
         there = reading.passed(stream, begin) == begin
-        stream = reading.buffered(reading.Joined(first[:kept], stream)) if there else io.BytesIO()
+        stream = reading.buffered(reading.Joined(first[:kept] if there else b"", stream))
     for seen in observer.read(stream, around):
         for part in _parts(seen):
             _send(parent, part, begin - kept if begin > kept >= 0 else 0)
     frames.send(parent, {"end": True, "broken": raw.broken, "held": lines.held_bytes if lines else 0})
+
+
+class _Lasting(reading.Stream):
+    """A source that lasts: how late its times may be goes on as it is read."""
+
+    def __init__(self, fd: int, around: Around) -> None:
+        self._around = around
+        self._begun = around.until_us, time.monotonic_ns()
+        super().__init__(fd)  # waits for the first bytes
+
+    def _piece(self) -> bytes:
+        data = super()._piece()
+        until_us, at_ns = self._begun
+        self._around.until_us = until_us + (time.monotonic_ns() - at_ns) // 1_000
+        return data
+
+
+def _first(source: io.BufferedReader[Any], name: str) -> tuple[bytes, tuple[str, Observer] | None]:
+    """Read how a source begins, until somebody knows it or its first line is whole: of a connection it may come in pieces."""
+    first, known = b"", None
+    while known is None and b"\n" not in first and len(first) < HEAD_BYTES:
+        more = source.read1(HEAD_BYTES - len(first))
+        if not more:
+            break
+        first += more
+        known = observer_of(first, name)
+    return first, known
 
 
 def _datagrams(parent: socket.socket, fd: int, name: str, around: Around) -> None:

@@ -105,8 +105,8 @@ class Run:
         self.report.sources.append(found)
         while not until():
             try:
-                with self._reader(fd, name, datagrams=observer) as reader:
-                    seens = self._timely(reader.datagrams(self.now_us, 0.5, until))
+                with self.reader(fd, name, datagrams=observer) as reader:
+                    seens = self.timely(reader.datagrams(self.now_us, 0.5, until))
                     row = self.begin(self.new_source(observer, name), lambda _: "")
                     self._store_all(seens, found, row, timed=True)
             except ReaderError as error:
@@ -164,7 +164,7 @@ class Run:
         whole_lines: bool,
         lasting: bool = False,
     ) -> None:
-        with self._reader(fd, found.name, whole_lines=whole_lines, lasting=lasting) as reader:
+        with self.reader(fd, found.name, whole_lines=whole_lines, lasting=lasting) as reader:
             if not reader.observer:
                 found.state = "empty" if reader.empty else "unknown"
                 return
@@ -183,7 +183,7 @@ class Run:
                 return
             before = row.offset if grows else row.parts
             begin = row.offset if grows else 0
-            seens = self._watched(self._timely(reader.read(begin)), found.name, size)
+            seens = self._watched(self.timely(reader.read(begin)), found.name, size)
             skip = 0 if grows else row.parts
             if grows:
                 seens = (one for one in seens if _says_something(one, row.offset))
@@ -205,18 +205,19 @@ class Run:
             yield seen
             self.told(name, seen.offset, size)
 
-    def _timely(self, seens: Iterable[Seen]) -> Iterator[Seen]:
-        """Leave out what says that it comes from the future: a source that lasts is read by who has no clock, and believed by none."""
+    def timely(self, seens: Iterable[Seen]) -> Iterator[Seen]:
+        """Leave out what says that it comes from the future, whatever its reader thinks of it."""
         for seen in seens:
             if late := _leave_out(seen, self.now_us() + AHEAD_US):
                 seen.refused[Reason.OBSERVED_TIME, "time"] += late
             yield seen
 
-    def _reader(
+    def reader(
         self, fd: int, name: str, *, datagrams: str = "", whole_lines: bool = False, lasting: bool = False
     ) -> Reader:
+        """Start a reader of a source. ``lasting``: silent as it may be."""
         kept = self.site.settings.network
-        until_us = NEVER_US if lasting or datagrams else self.now_us() + AHEAD_US
+        until_us = NEVER_US if datagrams else self.now_us() + AHEAD_US
         around = Around(
             realm=self.realm, segment=self.segment, name=Path(name).name, from_us=SINCE_US, until_us=until_us
         )
@@ -227,6 +228,7 @@ class Run:
             silence_s_max=LASTING_S if lasting else kept.silence_s_max,
             datagrams=datagrams,
             whole_lines=whole_lines,
+            lasting=lasting,
         )
 
     def new_source(self, observer: str, name: str) -> ObservedSource:
@@ -278,15 +280,16 @@ class Run:
                 if number < skip:
                     continue
                 group.append(seen)
-                if _full(group) or (timed and self.now_us() - begun_us > 60_000_000):
-                    row = self._store(group, found, row)
+                if is_full(group) or (timed and self.now_us() - begun_us > 60_000_000):
+                    row = self.store(group, found, row)
                     group, begun_us = [], self.now_us()
         except ReaderError:  # what it told before it was lost is whole
-            self._store(group, found, row)
+            self.store(group, found, row)
             raise
-        return self._store(group, found, row)
+        return self.store(group, found, row)
 
-    def _store(self, group: Sequence[Seen], found: SourceReport, row: ObservedSource) -> ObservedSource:
+    def store(self, group: Sequence[Seen], found: SourceReport, row: ObservedSource) -> ObservedSource:
+        """Store a group; gives the source as it was left."""
         import polars as pl
 
         if not group:
@@ -366,7 +369,8 @@ def _leave_out(seen: Seen, until_us: int) -> int:
     return late
 
 
-def _full(group: Sequence[Seen]) -> bool:
+def is_full(group: Sequence[Seen]) -> bool:
+    """Say whether a group is large enough to be stored."""
     flows = sum(one.flows.height for one in group if one.flows is not None)
     return flows >= GROUP_FLOWS or sum(len(one.statements) for one in group) >= GROUP_STATEMENTS
 

@@ -1,17 +1,19 @@
 """Promises about ``oathward observe`` as a listener: it ends when it is told to, and may be started again at once."""
 
 import io
+import os
 import signal
 import socket
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 
 import pytest
 
 from oathward.cli import listening, observe
 from oathward.discovery import reading
 from oathward.endpoints.picture import Picture
-from oathward.observing.report import SourceReport
+from oathward.observing.report import Report, SourceReport
 
 
 @pytest.fixture
@@ -25,27 +27,21 @@ def handlers():
 @pytest.mark.usefixtures("handlers")
 def test_asked_to_stop_it_hangs_up_on_who_is_connected_and_silent(tmp_path):
     path, client = str(tmp_path / "eve.sock"), socket.socket(socket.AF_UNIX)
-    read: list[bytes] = []
-
-    class Run:
-        def stream(self, fd, _name):
-            with socket.socket(fileno=socket.dup(fd)) as connection:
-                connection.settimeout(5)
-                read.append(connection.recv(9))
-                signal.raise_signal(signal.SIGINT)
-                read.append(connection.recv(9))
+    run = SimpleNamespace(report=Report(), now_us=lambda: 0)
 
     def connect():
         while True:
             try:
-                return client.connect(path)
+                client.connect(path)
+                return os.kill(os.getpid(), signal.SIGINT)
             except OSError:
                 continue
 
-    threading.Thread(target=lambda: [connect(), client.sendall(b"{}\n")], daemon=True).start()
-    listening.listen(Run(), path)
-    client.close()
-    assert read == [b"{}\n", b""]
+    threading.Thread(target=connect, daemon=True).start()
+    listening.listen(run, path)
+    with client, suppress(ConnectionResetError):  # it was still at the door
+        assert client.recv(1) == b""
+    assert run.report.sources == []
 
 
 @pytest.mark.usefixtures("handlers")

@@ -1,5 +1,6 @@
 """Promises about reading apart: the reader can do nothing else, its word is checked, its end is told."""
 
+import io
 import json
 import os
 import socket
@@ -123,6 +124,65 @@ def test_a_source_that_says_nothing_is_given_up():
         one = Reader(ours.fileno(), AROUND, **LIMITS | {"silence_s_max": 0.3})
         with one, pytest.raises(ReaderError, match="nothing came"):
             list(one.read())
+
+
+class Pieces(io.RawIOBase):
+    """A connection on which these come, one by one."""
+
+    def __init__(self, *pieces):
+        self.left = list(pieces)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        piece = self.left.pop(0) if self.left else b""
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def test_a_first_line_that_comes_in_pieces_is_known():
+    whole = line(1).encode()
+    for cut in (1, 20, len(whole) - 2):
+        pieces = Pieces(whole[:cut], whole[cut:], line(2).encode())
+        first, known = worker._first(reading.buffered(pieces), "conn.log")
+        assert (first, known[0], len(pieces.left)) == (whole, "zeek", 1)
+    assert worker._first(reading.buffered(Pieces(whole[:9])), "conn.log") == (whole[:9], None)
+    assert worker._first(reading.buffered(Pieces()), "conn.log") == (b"", None)
+    endless = Pieces(*[b"x" * 8_192] * 9)
+    assert len(worker._first(reading.buffered(endless), "conn.log")[0]) == worker.HEAD_BYTES
+
+
+def test_a_bound_of_times_goes_on_while_a_source_lasts(monkeypatch):
+    """A sensor that is connected for weeks is not from the future."""
+    now_ns = [5_000_000_000]
+    monkeypatch.setattr(worker.time, "monotonic_ns", lambda: now_ns[0])
+    around = Around(realm="r", until_us=1_000)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x")
+        source = reading.buffered(worker._Lasting(ours.fileno(), around))
+        for passed_us in (0, 2_500_000):
+            if passed_us:
+                theirs.sendall(b"x")
+            now_ns[0] = 5_000_000_000 + passed_us * 1_000
+            assert source.read1(9) == b"x"
+            assert around.until_us == 1_000 + passed_us
+    assert hash(around) == hash(Around(realm="r"))
+
+
+@pytest.mark.parametrize(("ahead_s", "counted"), [(-60, 1), (60, 0)])
+def test_what_comes_from_the_future_over_a_connection_is_held_to_a_bound(ahead_s, counted):
+    around = Around(realm="r", name="conn.log", until_us=int((1.7e9 - ahead_s) * 1e6))
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall((line(0) + line(-7_000)).encode())
+        theirs.shutdown(socket.SHUT_WR)
+        with Reader(ours.fileno(), around, **LIMITS, lasting=True) as one:
+            seen = list(one.read())
+    flows = sum(part.flows.height for part in seen if part.flows is not None)
+    refused = sum(part.refused[Reason.OBSERVED_TIME, "time"] for part in seen)
+    assert (flows, refused) == (1 + counted, 1 - counted)
 
 
 STATEMENT = Statement(

@@ -244,8 +244,8 @@ def test_a_reader_that_is_lost_is_told_and_the_next_source_is_read(site, tmp_pat
 
 def test_a_reader_that_is_lost_while_datagrams_come_is_replaced_and_what_it_told_is_kept(site, monkeypatch):
     readers, looks = [], Counter()
-    make = Run._reader
-    monkeypatch.setattr(Run, "_reader", lambda *a, **more: readers.append(make(*a, **more)) or readers[-1])
+    make = Run.reader
+    monkeypatch.setattr(Run, "reader", lambda *a, **more: readers.append(make(*a, **more)) or readers[-1])
     with reading.udp("127.0.0.1", 0) as door, socket.socket(type=socket.SOCK_DGRAM) as exporter:
 
         def say(port):

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oathward.discovery.logs.frames import EPHEMERAL
+from oathward.discovery.totals import COUNT_MAX
 
 WAIT_US = 300_000_000
 WAITING_MAX = 50_000
@@ -101,6 +102,15 @@ class Halves:
         """Give what still waits."""
         while self._waiting:
             yield _alone(self._waiting.pop(next(iter(self._waiting))))
+
+
+def bounded(half: Half, from_us: int, until_us: int) -> bool:
+    """Cut what a record says to what can be kept; false where its time cannot be: those that wait would be given up for it."""
+    half.end_us = max(half.start_us, min(half.end_us, until_us))
+    half.bytes, half.packets = min(half.bytes, COUNT_MAX), min(half.packets, COUNT_MAX)
+    half.back_bytes = None if half.back_bytes is None else min(half.back_bytes, COUNT_MAX)
+    half.back_packets = None if half.back_packets is None else min(half.back_packets, COUNT_MAX)
+    return from_us <= half.start_us <= until_us
 
 
 def _asked(half: Half) -> bool | None:

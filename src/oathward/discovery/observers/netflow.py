@@ -18,11 +18,10 @@ from oathward.core.reasons import Reason
 from oathward.discovery.logs.exports import IPFIX, V5, V9, Exports
 from oathward.discovery.logs.frames import flow_type, flows_of
 from oathward.discovery.logs.gathering import Gathered
-from oathward.discovery.logs.halves import COLUMNS, Half, Halves, Row
+from oathward.discovery.logs.halves import COLUMNS, Halves, Row, bounded
 from oathward.discovery.logs.pairs import Pairs
 from oathward.discovery.model import Around, Seen
 from oathward.discovery.observer import Observer
-from oathward.discovery.totals import COUNT_MAX
 
 ROWS_MAX = 5_000
 GIVEN_US = 5_000_000
@@ -49,7 +48,7 @@ class _Collector:
 
     def take(self, message: bytes, exporter: str, until_us: int) -> None:
         for half in self._exports.message(message, exporter, self.gathered):
-            if _bounded(half, self.gathered.around.from_us, until_us):
+            if bounded(half, self.gathered.around.from_us, until_us):
                 self._rows.extend(self._halves.take(half))
             else:
                 self.gathered.refuse(Reason.OBSERVED_TIME, "time")
@@ -74,15 +73,6 @@ class _Collector:
         self._exports.end(self.gathered)
         self._rows.extend(self._halves.end())
         return self.part(offset)
-
-
-def _bounded(half: Half, from_us: int, until_us: int) -> bool:
-    """Cut what a record says to what can be kept; false where its time cannot be: those that wait would be given up for it."""
-    half.end_us = max(half.start_us, min(half.end_us, until_us))
-    half.bytes, half.packets = min(half.bytes, COUNT_MAX), min(half.packets, COUNT_MAX)
-    half.back_bytes = None if half.back_bytes is None else min(half.back_bytes, COUNT_MAX)
-    half.back_packets = None if half.back_packets is None else min(half.back_packets, COUNT_MAX)
-    return from_us <= half.start_us <= until_us
 
 
 _LISTENING: dict[Around, _Collector] = {}

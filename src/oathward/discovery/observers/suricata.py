@@ -28,7 +28,7 @@ from oathward.discovery.cards import mac
 from oathward.discovery.logs.blocks import blocks, plain_head
 from oathward.discovery.logs.frames import asked_is_client_port, flow_type, flows_of, turned
 from oathward.discovery.logs.gathering import Gathered, at
-from oathward.discovery.logs.halves import COLUMNS, Half, Halves, Row
+from oathward.discovery.logs.halves import COLUMNS, Half, Halves, Row, bounded
 from oathward.discovery.logs.hints import system_of
 from oathward.discovery.logs.pairs import Pairs
 from oathward.discovery.logs.records import Record, inner, listed, moment, object_of, port, raw, text, whole
@@ -217,7 +217,11 @@ class _Eve:
             _segment(record),
             _service(record),
         )
-        self._rows.extend(self._halves.take(half))
+        around = self.gathered.around
+        if bounded(half, around.from_us, around.until_us):
+            self._rows.extend(self._halves.take(half))
+        else:
+            self.gathered.refuse(Reason.OBSERVED_TIME, "time")
 
     def _tls(self, record: Record, at_us: int) -> None:
         tls = inner(record, "tls")

@@ -113,6 +113,25 @@ def test_one_direction_waits_for_the_other() -> None:
     assert read(there, back).rows(*COLUMNS) == [ROW]
 
 
+def test_a_direction_out_of_the_future_crowds_out_none_that_waits() -> None:
+    """Told from the newest time that was said, all others would have waited too long."""
+    there = event("netflow", netflow={"pkts": 4, "bytes": 300, "start": AT, "end": FLOW["end"]})
+    ahead = {"src_ip": "10.9.9.9", "netflow": {"start": "2099-01-01T00:00:00+0000", "bytes": 1}}
+    lasts = {"src_ip": "10.9.9.8", "netflow": {"start": AT, "end": "2099-01-01T00:00:00+0000", "bytes": 1}}
+    back = there | {
+        "src_ip": "10.0.0.9",
+        "src_port": 2575,
+        "dest_ip": "10.0.0.5",
+        "dest_port": 50_000,
+        "netflow": {"pkts": 3, "bytes": 200},
+    }
+    until_us = AT_US + 60_000_000
+    seen = Observed(OBSERVER, lines(there, there | ahead, there | lasts, back), until_us=until_us)
+    assert seen.rows(*COLUMNS)[0] == ROW
+    assert seen.flows["end_us"].max() == until_us
+    assert seen.refused == {(Reason.OBSERVED_TIME, "time"): 1}
+
+
 DER = b"not really a certificate"
 TLS = {
     "version": "TLS 1.2",
