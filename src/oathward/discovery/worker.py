@@ -9,7 +9,7 @@ Rules:
 - Confined (``core.sandbox``) before the first byte is read: no network, no files, no other programs, bounded memory. A worker that cannot be ends.
 - What it says is JSON, and flows as JSON by column behind it (``columns``): nothing that runs code when it is read.
 
-Deliberately absent: keys, database; what time it is, but what its parent said and how long ago that was; whether to believe it (``apart``).
+Deliberately absent: keys, database; whether to believe it (``apart``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import io
 import os
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 from oathward.core import frames
+from oathward.core.clock import Clock, micros
 from oathward.core.sandbox import confine
 from oathward.discovery import reading
 from oathward.discovery.columns import FLOWS_MAX, packed
@@ -66,7 +66,7 @@ def warm() -> None:
 
 
 def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Around) -> None:
-    raw = _Lasting(fd, around) if head["lasting"] else reading.Stream(fd)
+    raw = _Lasting(fd, around, Clock()) if head["lasting"] else reading.Stream(fd)
     source = reading.buffered(raw)
     first, known = _first(source, around.name)
     source = reading.buffered(reading.Joined(first, source))
@@ -94,17 +94,16 @@ def _stream(parent: socket.socket, fd: int, head: Mapping[str, Any], around: Aro
 
 
 class _Lasting(reading.Stream):
-    """A source that lasts: how late its times may be goes on as it is read."""
+    """A source that lasts: how late its times may be goes on with the clock of this machine, also where that is set right."""
 
-    def __init__(self, fd: int, around: Around) -> None:
-        self._around = around
-        self._begun = around.until_us, time.monotonic_ns()
+    def __init__(self, fd: int, around: Around, clock: Clock) -> None:
+        self._around, self._clock = around, clock
+        self._ahead_us = around.until_us - micros(clock.now())
         super().__init__(fd)  # waits for the first bytes
 
     def _piece(self) -> bytes:
         data = super()._piece()
-        until_us, at_ns = self._begun
-        self._around.until_us = until_us + (time.monotonic_ns() - at_ns) // 1_000
+        self._around.until_us = self._ahead_us + micros(self._clock.now())
         return data
 
 

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from oathward.core import frames
+from oathward.core.clock import Clock
 from oathward.core.reasons import Reason
 from oathward.discovery import apart, reading, worker
 from oathward.discovery.apart import Reader, ReaderError
@@ -153,32 +154,35 @@ def test_a_first_line_that_comes_in_pieces_is_known():
     assert len(worker._first(reading.buffered(endless), "conn.log")[0]) == worker.HEAD_BYTES
 
 
-def test_a_bound_of_times_goes_on_while_a_source_lasts(monkeypatch):
-    """A sensor that is connected for weeks is not from the future."""
-    now_ns = [5_000_000_000]
-    monkeypatch.setattr(worker.time, "monotonic_ns", lambda: now_ns[0])
+def test_a_bound_of_times_goes_on_while_a_source_lasts():
+    """A sensor that is connected for weeks is not from the future; and a clock that is set right counts from then on."""
+    wall_s = [1.7e9]
     around = Around(realm="r", until_us=1_000)
     ours, theirs = socket.socketpair()
+    clock = Clock(wall=lambda: wall_s[0])
     with ours, theirs:
         theirs.sendall(b"x")
-        source = reading.buffered(worker._Lasting(ours.fileno(), around))
-        for passed_us in (0, 2_500_000):
-            if passed_us:
-                theirs.sendall(b"x")
-            now_ns[0] = 5_000_000_000 + passed_us * 1_000
-            assert source.read1(9) == b"x"
-            assert around.until_us == 1_000 + passed_us
+        source = reading.buffered(worker._Lasting(ours.fileno(), around, clock))
+        assert (source.read1(9), around.until_us) == (b"x", 1_000)
+        for passed_us in (2_500_000, -500_000):
+            wall_s[0] = 1.7e9 + passed_us / 1e6
+            theirs.sendall(b"x")
+            assert (source.read1(9), around.until_us) == (b"x", 1_000 + passed_us)
     assert hash(around) == hash(Around(realm="r"))
 
 
-@pytest.mark.parametrize(("ahead_s", "counted"), [(-60, 1), (60, 0)])
-def test_what_comes_from_the_future_over_a_connection_is_held_to_a_bound(ahead_s, counted):
-    around = Around(realm="r", name="conn.log", until_us=int((1.7e9 - ahead_s) * 1e6))
+@pytest.mark.parametrize(
+    ("behind_us", "lasting", "counted"),
+    [(-60_000_000, True, 1), (3_600_000_000, True, 0), (1, True, 1), (1, False, 0)],
+    ids=["in time", "from the future", "in time by now", "a file of then"],
+)
+def test_what_comes_from_the_future_over_a_connection_is_held_to_a_bound(behind_us, lasting, counted):
+    around = Around(realm="r", name="conn.log", until_us=1_700_000_000_000_000 - behind_us)
     ours, theirs = socket.socketpair()
     with ours, theirs:
         theirs.sendall((line(0) + line(-7_000)).encode())
         theirs.shutdown(socket.SHUT_WR)
-        with Reader(ours.fileno(), around, **LIMITS, lasting=True) as one:
+        with Reader(ours.fileno(), around, **LIMITS, lasting=lasting) as one:
             seen = list(one.read())
     flows = sum(part.flows.height for part in seen if part.flows is not None)
     refused = sum(part.refused[Reason.OBSERVED_TIME, "time"] for part in seen)
