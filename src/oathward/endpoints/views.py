@@ -13,20 +13,21 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, case, func, or_, select
 
 from oathward.core.db import direct
 from oathward.discovery.cards import mac
 from oathward.discovery.model import Mark, MarkKind
 from oathward.discovery.values import address
+from oathward.endpoints import filtering
 from oathward.endpoints.attributes import show
 from oathward.endpoints.care import Care
+from oathward.endpoints.filtering import FEW, Where
 from oathward.endpoints.loading import LEASE_COLUMNS, attributes_of, chunks, lease_of, marks_of, rows_of
 from oathward.endpoints.model import (
     ConflictRow,
     EndpointRow,
     Filters,
-    Lifecycle,
     MergeRow,
     Page,
     RelationRow,
@@ -36,7 +37,6 @@ from oathward.endpoints.model import (
 from oathward.endpoints.picture import HOLD_US, HOUR_US
 from oathward.endpoints.tables import (
     endpoint,
-    endpoint_attribute,
     endpoint_conflict,
     endpoint_lease,
     endpoint_mark,
@@ -55,16 +55,24 @@ _OF_ONE_MAX = 500
 _CALLED_MAX = 50
 _CALLED = (MarkKind.TAG, MarkKind.HOST, MarkKind.MAC, MarkKind.ACCOUNT)
 _DIGITS_MAX = 18
-_MANY_VALUES = ("type", "make", "unit")
-_MOST = (Filters(undeclared=True), Filters(declared=True), Filters(unlisted=True))
-"""What asks for most of an estate by columns of one index alone."""
+_GROUPS = (("type",), ("make",), ("unit",), ("realm", "criticality", "lifecycle", "os", "sort"))
+_BESIDE = tuple(
+    one
+    for ended in (False, True)
+    for one in (
+        Filters(ended=ended),
+        Filters(ended=ended, undeclared=True),
+        Filters(ended=ended, declared=True),
+    )
+)
+"""What asks for no more than stands beside each value in its index."""
+_AT_ONCE = 10_000
+"""Endpoints whose facets are counted in one look; of more, those with many values each in one of its own."""
 _ASKED = 500
 """Addresses asked for in one statement."""
 
 ABOUT = "endpoint:"
 """What a finding that is about an endpoint has before its id."""
-_COLUMNS = frozenset(EndpointRow.__dataclass_fields__)
-_MARKS = frozenset(kind.value for kind in MarkKind)
 _ROWS = [endpoint.c[name] for name in EndpointRow.__dataclass_fields__]
 
 
@@ -83,19 +91,23 @@ def page(
     Args:
         after: ``Page.after`` of the page before; what is none begins at the first. total: count them all; without it ``Page.total`` is 0.
     """
-    where = _where(site, wanted)
-    query = select(*_ROWS).where(*where)
+    where = filtering.where(db, site, wanted)
+    counts = _facets(db, where, wanted) if facets else {}
+    number = sum(counts["sort"].values()) if counts else _count(db, where.both) if total else 0
+    shown = {name: dict(Counter(of).most_common(FACET_VALUES_MAX)) for name, of in counts.items()}
+    if not number and (facets or total):  # else all there are were looked through, by time, for none of them
+        return Page((), 0, "", shown)
+    query = select(*_ROWS).where(*where.both)
     last, _, id_ = after.partition("|")
     if last.isascii() and last.isdigit() and len(last) <= _DIGITS_MAX:
         at, table = int(last), endpoint.c
         query = query.where(or_(table.last_us < at, (table.last_us == at) & (table.id < id_)))
     limit = max(1, min(limit, PAGE_MAX))
-    query = query.order_by(endpoint.c.last_us.desc(), endpoint.c.id.desc()).limit(limit + 1)
+    # Few are found first and then sorted, not looked for among all in their order.
+    at_us = endpoint.c.last_us + 0 if 0 < number <= FEW else endpoint.c.last_us
+    query = query.order_by(at_us.desc(), endpoint.c.id.desc()).limit(limit + 1)
     rows = [EndpointRow(*row) for row in db.execute(query)]
     more = f"{rows[limit - 1].last_us}|{rows[limit - 1].id}" if len(rows) > limit else ""
-    counts = _facets(db, where, wanted) if facets else {}
-    number = sum(counts["sort"].values()) if counts else _count(db, where) if total else 0
-    shown = {name: dict(Counter(of).most_common(FACET_VALUES_MAX)) for name, of in counts.items()}
     return Page(tuple(rows[:limit]), number, more, shown)
 
 
@@ -201,6 +213,11 @@ def children(db: Connection, site: str, id_: str) -> list[EndpointRow]:
     return [EndpointRow(*row) for row in db.execute(query.order_by(endpoint.c.id).limit(_OF_ONE_MAX))]
 
 
+def count(db: Connection, site: str, wanted: Filters) -> int:
+    """Count endpoints."""
+    return _count(db, filtering.where(db, site, wanted).both)
+
+
 def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summary:
     """Count endpoints for first pages, retired ones aside.
 
@@ -208,7 +225,7 @@ def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summ
         today: ISO 8601; support that ended before counts.
     """
     table = endpoint.c
-    where = _where(site, Filters())
+    where = filtering.where(db, site, Filters()).both
     parts = (
         *(table.device != "", table.conflicts > 0, table.first_us >= new_since_us, table.last_us == 0),
         *((table.tag == "") & (table.last_us > 0), table.care == IN_USE),
@@ -216,7 +233,8 @@ def summary(db: Connection, site: str, *, new_since_us: int, today: str) -> Summ
     sums = [func.coalesce(func.sum(case((part, 1), else_=0)), 0) for part in parts]
     row = db.execute(select(func.count(), *sums).select_from(endpoint).where(*where)).one()
     more = [
-        _count(db, _where(site, some)) for some in (Filters(disagree=True), Filters(support_before=today))
+        _count(db, filtering.where(db, site, some).both)
+        for some in (Filters(disagree=True), Filters(support_before=today))
     ]
     return Summary(*map(int, row), *more)
 
@@ -240,7 +258,7 @@ def of_devices(db: Connection, site: str, ids: Collection[str]) -> dict[str, End
 
 def types(db: Connection, site: str) -> dict[str, int]:
     """Count endpoints by type, retired ones aside; empty where nobody says it."""
-    return _values(db, _where(site, Filters()), "type")
+    return _values(db, filtering.where(db, site, Filters()).both, "type")
 
 
 def parts_of(db: Connection, site: str, id_: str) -> list[str]:
@@ -264,102 +282,34 @@ def called(db: Connection, site: str, about: Iterable[str]) -> dict[str, str]:
     return {f"{ABOUT}{id_}": name for id_, name in words.items() if name}
 
 
-def _is_plain(wanted: Filters) -> bool:
-    return wanted == Filters() or wanted == Filters(ended=True)
+def _facets(db: Connection, where: Where, wanted: Filters) -> Mapping[str, Mapping[str, int]]:
+    """Count values of each facet: of all there is, declared or not, each by its own index, of few in one look; of most, the rest is taken from all."""
+    if wanted in _BESIDE:
+        return {name: _values(db, where.both, name) for name in FACETS}
+    if not filtering.may_be_most(wanted):
+        return _grouped(db, where.both, (FACETS,))
+    number, all_ = _count(db, where.both), _count(db, where.among)
+    if 2 * number <= all_:
+        return _grouped(db, where.both, _GROUPS if number > _AT_ONCE else (FACETS,), apart=True)
+    rest = _grouped(db, where.rest, _GROUPS if all_ - number > _AT_ONCE else (FACETS,), apart=True)
+    return {name: +(Counter(_values(db, where.among, name)) - rest[name]) for name in FACETS}
 
 
-def _where(site: str, wanted: Filters) -> list[ColumnElement[bool]]:
-    table = endpoint.c
-    few = (
-        wanted.disagree or wanted.support_before
-    )  # found by what is said of them, not among all that stand alone
-    where: list[ColumnElement[bool]] = [
-        table.site == site,
-        table.merged.concat("") == "" if few else table.merged == "",
-    ]
-    if not wanted.ended and wanted.equal.get("lifecycle") != Lifecycle.RETIRED.value:
-        where.append(table.lifecycle != Lifecycle.RETIRED.value)
-    if wanted.search:
-        where.append(func.replace(table.search, wanted.search.casefold(), "") != table.search)
-    where += [_equal(name, value) for name, value in sorted(wanted.equal.items())]
-    where += [_unknown(name) for name in sorted(wanted.unknown)]
-    for said, condition in (
-        (wanted.conflict, table.conflicts > 0),
-        (wanted.undeclared, table.device == ""),
-        (wanted.declared, table.device != ""),
-        (wanted.since_us, table.last_us >= wanted.since_us),
-        (wanted.until_us, table.last_us < wanted.until_us),
-        (wanted.never_heard, table.last_us == 0),
-        (wanted.unlisted, (table.tag == "") & (table.last_us > 0)),
-        (wanted.new_since_us, table.first_us >= wanted.new_since_us),
-        (wanted.disagree, table.id.in_(_disagreeing(site))),
-        (wanted.support_before, table.id.in_(_unsupported(site, wanted.support_before))),
-    ):
-        if said:
-            where.append(condition)
-    return where
+def _grouped(
+    db: Connection,
+    where: list[ColumnElement[bool]],
+    groups: Sequence[Sequence[str]],
+    *,
+    apart: bool = False,
+) -> dict[str, Counter[str]]:
+    """Count values of each facet, the facets of one group in one look.
 
-
-def _disagreeing(site: str) -> Select[Any]:
-    """Name endpoints of which sources say different things that weigh nearly the same."""
-    said = endpoint_attribute.c
-    return select(said.endpoint).where(said.site == site, said.conflict == 1).distinct()
-
-
-def _unsupported(site: str, before: str) -> Select[Any]:
-    """Name endpoints whose operating system's support ended before a day."""
-    said = endpoint_attribute.c
-    ended = (said.attribute == "os-end", said.shown == 1, said.value > "", said.value < before)
-    return select(said.endpoint).where(said.site == site, *ended).distinct()
-
-
-def _equal(name: str, value: str) -> ColumnElement[bool]:
-    if name in _COLUMNS:
-        return endpoint.c[name] == value
-    if name in _MARKS:
-        mark = endpoint_mark.c
-        return exists().where(
-            mark.site == endpoint.c.site,
-            mark.endpoint == endpoint.c.id,
-            mark.kind == name,
-            mark.value == value,
-        )
-    return _attribute(name) & exists().where(*_said(name), endpoint_attribute.c.value == value)
-
-
-def _attribute(name: str) -> ColumnElement[bool]:
-    return exists().where(*_said(name))
-
-
-def _said(name: str) -> tuple[ColumnElement[bool], ...]:
-    said = endpoint_attribute.c
-    return (
-        said.site == endpoint.c.site,
-        said.endpoint == endpoint.c.id,
-        said.attribute == name,
-        said.shown == 1,
-    )
-
-
-def _unknown(name: str) -> ColumnElement[bool]:
-    return endpoint.c[name] == "" if name in _COLUMNS else ~_attribute(name)
-
-
-def _facets(
-    db: Connection, where: list[ColumnElement[bool]], wanted: Filters
-) -> Mapping[str, Mapping[str, int]]:
-    """Count values of each facet: of all there is each by its own index, of most of it a few at a time, of few in one look."""
-    if _is_plain(wanted):
-        return {name: _values(db, where, name) for name in FACETS}
-    groups: Sequence[Sequence[str]] = (FACETS,)
-    columns: dict[str, ColumnElement[str]] = {name: endpoint.c[name] for name in FACETS}
-    if wanted in _MOST:
-        groups = (*((name,) for name in _MANY_VALUES), [name for name in FACETS if name not in _MANY_VALUES])
-        # Else an index in the order of one facet looks better than the summary's, and all rows are looked up by it.
-        columns = {name: column.concat("") for name, column in columns.items()}
-    counts = {name: Counter[Any]() for name in FACETS}
+    Args:
+        apart: by no index in the order of a facet: it looks better than the summary's, and all rows are looked up by it.
+    """
+    counts = {name: Counter[str]() for name in FACETS}
     for names in groups:
-        grouped = [columns[name] for name in names]
+        grouped = [endpoint.c[name].concat("") if apart else endpoint.c[name] for name in names]
         for *values, count in db.execute(select(*grouped, func.count()).where(*where).group_by(*grouped)):
             for name, value in zip(names, values, strict=True):
                 counts[name][value] += count
