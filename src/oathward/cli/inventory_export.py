@@ -63,7 +63,7 @@ def export(  # noqa: PLR0913, PLR0917  one parameter an option
         raise InputError("options", "--make, --model and --url go with --format mud, all three")
     wanted = Filters(search=search, equal=dict(map(_pair, where or ())), ended=ended)
     with opened(data) as site:
-        who_may(site, person, "devices.see")
+        who_may(site, person, "inventory.see")
         left: Mapping[str, int] = {}
         count = Counter[str]()
         if format_ == "mud":

@@ -5,6 +5,7 @@ Rules:
   taken again: what was written is found again.
 - ``endpoint.changed``: the value that stands first of an attribute of configuration became another one, or an endpoint that had cards or
   certificates got another. The record has the attribute and digests of before and after; the values stand in the tables.
+- Each word of a person is such a record, whatever attribute it is of, and so is taking it back: what stood first before, and what they said.
 - ``endpoint.merged`` with ``by`` ``rule``: two that were known are one by the rules of ``resolving``.
 
 Deliberately absent: findings; whoever calls gets the conflicts.
@@ -25,7 +26,7 @@ from oathward.core.ids import uuid7
 from oathward.discovery.model import MarkKind, Statement
 from oathward.endpoints import sql
 from oathward.endpoints.alone import alone
-from oathward.endpoints.attributes import ATTRIBUTES, show, shown_of
+from oathward.endpoints.attributes import ATTRIBUTES, PERSON, show, shown_of
 from oathward.endpoints.deriving import di_of
 from oathward.endpoints.folding import CARRIED, fold, is_news, key, says_nothing_new
 from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, rows_of
@@ -124,11 +125,39 @@ def take_for(
             for known in group:
                 for name, value, confidence in said.facts:
                     known.facts[name, value, said.source] = [said.at_us, said.at_us, confidence]
+            spoken = _spoken(db, site, group, said, gone) if said.source == PERSON else {}
             prepared = _Group(
                 db, site, picture, group, {}, now_us, by, without=(said.source, frozenset(gone))
             )
+        others = [leaf for leaf in prepared.leaves if _about(leaf) not in spoken]
+        words = [changed(*about, *values, now_us, by) for about, values in spoken.items()]
+        prepared.leaves = others + words
         with write(engine) as db:
             prepared.put(db, ())
+
+
+def _spoken(
+    db: Connection, site: str, group: Sequence[Known], said: Statement, gone: Sequence[str]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Find what a person's words change: (endpoint, attribute) -> what stood first before, and what they say, or what stands without their word."""
+    words = dict.fromkeys(gone, "") | {fact.attribute: fact.value for fact in said.facts}
+    heard = attributes_of(db, site, [one.id for one in group])
+    found = {}
+    for known in group:
+        rows = heard.get(known.id, [])
+        mine = {
+            row.attribute: row for row in sorted(rows, key=lambda row: row.last_us) if row.source == PERSON
+        }
+        before, without = shown_of(show(rows)), shown_of(show(row for row in rows if row.source != PERSON))
+        for name, value in words.items():
+            if value != (mine[name].value if name in mine else ""):
+                found[known.id, name] = (before.get(name, ""), value or without.get(name, ""))
+    return found
+
+
+def _about(leaf: Leaf) -> tuple[object, object]:
+    """Say of which endpoint and attribute a record is."""
+    return leaf.record.body.get("endpoint"), leaf.record.body.get("attribute")
 
 
 class _Group:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
 
 from oathward.core.errors import InputError
 from oathward.core.ids import uuid7
@@ -54,9 +54,9 @@ def seen_by(db: Connection, site: str, owner: str, page: str = "") -> list[Saved
     table = saved_view.c
     query = select(*_COLUMNS).where(table.site == site, or_(table.owner == owner, table.shared == 1))
     query = query.where(table.page == page) if page else query
-    rows = [
-        _view(row) for row in db.execute(query.order_by(table.page, table.name, table.id).limit(SHOWN_MAX))
-    ]
+    own = case((table.owner == owner, 0), else_=1)  # first: however many others share, one's own are there
+    order = (own, table.page, table.name, table.id)
+    rows = [_view(row) for row in db.execute(query.order_by(*order).limit(SHOWN_MAX))]
     return sorted(rows, key=lambda one: (one.page, one.owner != owner, one.name.casefold(), one.id))
 
 

@@ -292,6 +292,8 @@ def _plain_value(kind: Any, value: Any, where: str) -> Any:
         raise _bad(where, f"must be a {_PLAIN[kind]}")
     if isinstance(value, str) and len(value) > TEXT_LENGTH_MAX:
         raise _bad(where, f"must be at most {TEXT_LENGTH_MAX} characters")
+    if isinstance(value, str) and "\x00" in value:  # PostgreSQL takes none
+        raise _bad(where, "must have no NUL")
     return value
 
 

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from oathward.web.view import View
 
 CHANGES_MAX = 50
+NOTHING = "nothing"
+"""What stands for no value, before or after."""
 _ENDPOINTS_MAX = 10
 _CERTIFICATE = {
     "certificate-subject": "subject",
@@ -62,7 +64,7 @@ def changes(db: Connection, site: str, found: Whole, ids: Collection[str]) -> li
     some = sorted(ids, key=lambda id_: (id_ != found.row.id, id_))[:_ENDPOINTS_MAX]
     said = {(row.attribute, row.value) for row in found.attributes}
     said |= {(str(mark.kind), mark.value) for mark, _, _ in found.marks}
-    words = {digest_of(id_, name, value): value for id_ in some for name, value in said}
+    words = {digest_of(id_, name, value): value for id_ in some for name, value in said} | {"": NOTHING}
     rows = [
         Change(
             entry.at_us,
@@ -93,10 +95,8 @@ def said_by(view: View, db: Connection, ids: set[str]) -> dict[str, str]:
     """Say who did something: by name to who may see people; a rule, and who is no person here, as the record has them."""
     known = people.names(db, view.site.site, ids)
     sees = view.may("people.see")
-    return {
-        id_: "you" if id_ == view.actor.id else known[id_] if sees else "somebody"
-        for id_ in ids & known.keys()
-    }
+    names = {id_: known[id_] if sees else "somebody" for id_ in ids & known.keys()}
+    return names | ({view.actor.id: "you"} if view.actor.id else {})
 
 
 def certificates(found: Whole, today: str) -> list[Certificate]:

@@ -16,7 +16,7 @@ MATCHES_MAX = 200
 """So many endpoints are asked for by a word at most."""
 
 PORT_MAX = 65_535
-_NOBODY = "\x00"
+_NOBODY = "-"  # the id of no endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ async def fields(request: Request, limits: Limits) -> tuple[tuple[str, str], ...
     """Read a form's fields, in order.
 
     Raises:
-        InputError: it is no form, or too long.
+        InputError: it is no form, too long, or has a NUL in it.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/x-www-form-urlencoded":
@@ -39,7 +39,7 @@ async def fields(request: Request, limits: Limits) -> tuple[tuple[str, str], ...
         if len(body) > limits.form_bytes_max:
             raise InputError("form", "is too long", reason=Reason.LIMIT_EXCEEDED)
     try:
-        return tuple(
+        found = tuple(
             parse_qsl(
                 body.decode(),
                 keep_blank_values=True,
@@ -49,3 +49,8 @@ async def fields(request: Request, limits: Limits) -> tuple[tuple[str, str], ...
         )
     except ValueError as error:
         raise InputError("form", "is not readable", reason=Reason.INPUT_INVALID) from error
+    if any(
+        "\x00" in text for field in found for text in field
+    ):  # PostgreSQL takes none, no browser sends one
+        raise InputError("form", "has a NUL in it", reason=Reason.INPUT_INVALID)
+    return found

@@ -2,6 +2,7 @@
 
 Rules:
 - Who signed in to look only says nothing.
+- Records have people by their ids; by name on a site without people.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from oathward.discovery.model import MarkKind
 from oathward.endpoints import deciding
 from oathward.endpoints.saying import checked
 from oathward.observing import identities
+from oathward.web.finding_acts import who
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +36,7 @@ def say(view: View, ids: Sequence[str], attribute: str, value: str) -> None:
     _acts(view)
     value = checked(attribute, value)
     deciding.describe(
-        view.site.engine, view.site.site, ids, {attribute: value}, by=view.person, now_us=view.now_us
+        view.site.engine, view.site.site, ids, {attribute: value}, by=who(view), now_us=view.now_us
     )
 
 
@@ -45,7 +47,7 @@ def join(view: View, into: str, other: str) -> None:
         InputError: as ``deciding.merge`` says.
     """
     _acts(view)
-    by, reason = view.person, view.reason()
+    by, reason = who(view), view.reason()
     deciding.merge(view.site.engine, view.site.site, into, other, by=by, reason=reason, now_us=view.now_us)
     identities.tell(view.site)
 
@@ -61,7 +63,7 @@ def part(view: View, id_: str, marks: Sequence[str]) -> str:
     """
     _acts(view)
     keys = [_key(mark) for mark in marks]
-    by, reason = view.person, view.reason()
+    by, reason = who(view), view.reason()
     new, _ = deciding.split(
         view.site.engine, view.site.site, id_, keys, by=by, reason=reason, now_us=view.now_us
     )
@@ -76,7 +78,7 @@ def undo(view: View, merge: str) -> None:
         InputError: as ``deciding.undo`` says.
     """
     _acts(view)
-    by, reason = view.person, view.reason()
+    by, reason = who(view), view.reason()
     deciding.undo(view.site.engine, view.site.site, merge, by=by, reason=reason, now_us=view.now_us)
     identities.tell(view.site)
 

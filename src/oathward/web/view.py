@@ -113,8 +113,15 @@ class View:
         return [value for key, value in self.fields if key == name]
 
     def part(self, name: str) -> str:
-        """A part of the path."""
-        return str(self.request.path_params[name])
+        """A part of the path.
+
+        Raises:
+            InputError: ``not-found``: it does not print. No id is so, and PostgreSQL takes no NUL in a text.
+        """
+        text = str(self.request.path_params[name])
+        if not text.isprintable():
+            raise InputError(name, "there is none of this id", reason=Reason.NOT_FOUND)
+        return text
 
     def asked(self, name: str, default: str = "", *, known: Mapping[str, Any] | None = None) -> str:
         """A filter in the address; one that nothing can bear is left out, so that an old link still opens.

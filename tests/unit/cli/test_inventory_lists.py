@@ -8,6 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from oathward.cli.main import run
+from oathward.core.errors import InputError
+from oathward.core.reasons import Reason
 
 LIST = """Asset No;Serial;Manufacturer;MAC Address;Room;Last PM
 4711;SN1;Acme;00-1b-c5-00-0a-1f;West 3;04/05/2026
@@ -99,6 +101,19 @@ def test_what_is_no_list_says_what_would_be(oathward, tmp_path, monkeypatch):
     assert oathward("import", "l.csv", "--format", "cmsm", code=65)["where"] == "--format"
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(), isatty=lambda: False))
     assert oathward("import", "-", code=65)["error"] == "message.empty"
+
+
+def test_the_inventory_is_written_out_for_who_may_see_endpoints(oathward, monkeypatch):
+    """Whoever sees devices of one maker alone, a vendor, does not see all endpoints: as on their page."""
+    asked = []
+
+    def nobody(_site, _person, action):
+        asked.append(action)
+        raise InputError(action, "policies do not permit it", reason=Reason.NOT_PERMITTED)
+
+    monkeypatch.setattr("oathward.cli.inventory_export.who_may", nobody)
+    assert oathward("export", "--out", "out.csv", code=77)["error"] == Reason.NOT_PERMITTED.code
+    assert asked == ["inventory.see"]
 
 
 def test_what_was_taken_in_is_written_out(mapped, tmp_path):

@@ -1,11 +1,14 @@
 """Promises of decisions: a person's merge or split holds whatever is seen later, can be undone, and is on record without values."""
 
+from functools import partial
+
 import pytest
 from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, SITE, A, B, C, T, says
 
 from oathward.core.errors import InputError
 from oathward.discovery.model import MarkKind
 from oathward.endpoints import deciding
+from oathward.endpoints.actions import digest_of
 
 NOW = T + 100 * DAY
 BY = {"by": "p-7", "reason": "seen at the bedside", "now_us": NOW}
@@ -149,12 +152,28 @@ def test_a_person_says_what_an_endpoint_is_like_and_takes_it_back(inventory):
     deciding.describe(*args, {"unit": "OR", "owner": "Dr. Quill", "firmware": "2.0"}, by="p-7", now_us=NOW)
     [now] = inventory.rows()
     assert (now.unit, now.owner, now.firmware) == ("OR", "Dr. Quill", "2.0")
-    [(kind, body)] = inventory.records()
-    assert (kind, body["attribute"], body["by"]) == ("endpoint.changed", "firmware", "p-7")
-    assert "2.0" not in str(body)
+    said = {
+        body["attribute"]: (body["before"], body["after"])
+        for kind, body in inventory.records()
+        if (kind, body["by"]) == ("endpoint.changed", "p-7")
+    }
+    of = partial(digest_of, row.id)
+    assert said == {
+        "unit": (of("unit", "ICU"), of("unit", "OR")),
+        "owner": ("", of("owner", "Dr. Quill")),
+        "firmware": (of("firmware", "1.0"), of("firmware", "2.0")),
+    }
+    assert len(inventory.records()) == 3
+    deciding.describe(*args, {"unit": "OR"}, by="p-8", now_us=NOW)
+    assert len(inventory.records()) == 3, "said again it is no news"
     deciding.describe(*args, {"unit": "", "owner": ""}, by="p-7", now_us=NOW + MINUTE)
     [back] = inventory.rows()
     assert (back.unit, back.owner) == ("ICU", "")
+    taken = [(body["attribute"], body["before"], body["after"]) for _, body in inventory.records()[3:]]
+    assert sorted(taken) == [
+        ("owner", of("owner", "Dr. Quill"), ""),
+        ("unit", of("unit", "OR"), of("unit", "ICU")),
+    ]
     with pytest.raises(InputError):
         deciding.describe(*args, {"blood group": "A"}, by="p-7", now_us=NOW)
 

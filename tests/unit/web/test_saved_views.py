@@ -92,7 +92,7 @@ def test_saved_again_under_its_name_a_view_has_the_new_filters(world):  # noqa: 
     assert "make=Bolt" in page
 
 
-@pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\x00b"])
+@pytest.mark.parametrize("name", ["", " ", "x" * 61, "a\x07b"])
 def test_a_name_that_is_none_is_refused_and_the_form_comes_back(world, name):  # noqa: F811  the fixture
     answer = save(viewer(world, "p-privacy"), "/inventory", name, "make=Acme")
     assert answer.status_code == 400
@@ -130,3 +130,13 @@ def test_nobody_saves_without_end(world, monkeypatch):  # noqa: F811  the fixtur
 def test_what_an_address_says_beside_filters_is_none():
     assert filters("make=Acme&after=1%7Cx&did=assign&search=&unit=ICU") == "make=Acme&unit=ICU"
     assert filters("&".join(f"a{n}=1" for n in range(99))) == ""
+
+
+def test_however_many_others_share_ones_own_are_there(world, monkeypatch):  # noqa: F811  the fixture
+    monkeypatch.setattr(saved, "SHOWN_MAX", 2)
+    officer, auditor = viewer(world, "p-privacy"), viewer(world, "p-auditor")
+    for name in ("A", "B", "C"):
+        save(auditor, "/inventory", name, "make=Acme", shared="yes")
+    save(officer, "/inventory", "Zebra", "make=Bolt")
+    assert "Zebra" in officer.get("/views").text
+    assert "Zebra" in officer.get("/inventory").text
