@@ -1,6 +1,7 @@
 """What is seen on the network, its lists and the map do on PostgreSQL what they do on SQLite: the same tests, another database."""
 
 import pytest
+from tests.opened import folder  # noqa: F401  a fixture
 from tests.postgres import needs_postgres, postgres_server, postgres_url  # noqa: F401  fixtures
 from tests.unit.governance.conftest import office  # noqa: F401  a fixture
 from tests.unit.mapping.test_telling import (  # noqa: F401  its tests and fixtures run here too
@@ -25,6 +26,15 @@ from tests.unit.observing.test_exported import (  # noqa: F401  likewise
     test_a_list_is_gone_through_in_batches_and_a_dry_run_changes_nothing,
     test_a_models_file_is_what_its_devices_spoke,
     test_everything_can_be_had_and_taken_in_again,
+)
+from tests.unit.observing.test_late import (  # noqa: F401  likewise
+    in_time,
+    small,
+    test_a_lease_of_days_before_has_what_was_seen_of_its_address_since,
+    test_killed_in_the_middle_it_goes_on_and_doubles_nothing,
+    test_sums_go_to_the_two_devices_that_had_an_address_one_after_the_other,
+    test_whichever_is_read_first_each_device_did_the_same,
+    test_whoever_never_answered_has_its_sums_too_and_classes_in_clear_text_go_along,
 )
 from tests.unit.observing.test_run import (  # noqa: F401  likewise
     test_a_dry_run_stores_nothing,

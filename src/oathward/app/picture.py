@@ -1,4 +1,4 @@
-"""The living picture in the background: house kept, types guessed and findings told when sources were read, and every hour.
+"""The living picture in the background: house kept, sums given to whose addresses were learned late, types guessed and findings told when sources were read, and every hour.
 
 Rules:
 - At most one turn at a time, on a thread; one that fails is tried again at the next look, and the site goes on.
@@ -19,7 +19,7 @@ from oathward.core.db import read
 from oathward.core.errors import OathwardError
 from oathward.mapping import telling
 from oathward.network import views
-from oathward.observing import caring, guessing, identities, keeping
+from oathward.observing import caring, guessing, identities, keeping, late
 from oathward.vault.opened import Opened
 
 FIRST_S = 120.0
@@ -52,6 +52,7 @@ class Picture:
         if read_us == self._read_us and time.monotonic() - self._done_s < AGAIN_S:
             return False
         keeping.tidy(site)
+        late.settle(site)
         guessing.guess(site)
         identities.tell(site)
         told = telling.tell_all(site)

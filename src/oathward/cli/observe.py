@@ -114,6 +114,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         else:
             _paths(run, paths or [], follow=follow)
         run.tidy()
+        given = 0 if dry_run else living.settle()
         guessed = 0 if dry_run else living.guess_types()
         if not dry_run:
             caring.tend(site)
@@ -126,6 +127,7 @@ def observe(  # noqa: PLR0913  one parameter an option
         "findings_raised": raised,
         "findings_told": told,
         "types_guessed": guessed,
+        "hours_given": given,
     }
     emit(value, as_json=as_json, human=lambda: _tell(value))
     if not as_json and report.of("failed"):
@@ -216,6 +218,10 @@ def _tell(value: dict[str, Any]) -> None:
             "Endpoints: "
             + ", ".join(f"{n:,} {_CAME.get(name, name)}" for name, n in value["endpoints"].items() if n)
             + "."
+        )
+    if value["hours_given"]:
+        print(
+            f"Addresses learned late: {value['hours_given']:,} sums by hour of flows read before are their devices' now."
         )
     if value["conflicts"]:
         count = len(value["conflicts"])

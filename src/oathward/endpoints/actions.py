@@ -57,17 +57,20 @@ def take(
     disputed: frozenset[str] = frozenset(),
     *,
     joins: bool = True,
+    late_us: int = 0,
 ) -> Taken:
     """Take in what sources say of endpoints.
 
     Args:
         by: who had it read: a person's id or the name of a process. disputed: numbers of the site that the list gives two devices.
         joins: whether endpoints that are known may become one by it; where not, what they share is at most a conflict.
+        late_us: when the last flow was seen whose sums were kept: leases that begin earlier are noted (``leases.late``).
     """
     counts, conflicts, changed = dict[str, int](), dict[str, ConflictRow](), set[str]()
     for at in range(0, len(statements), STATEMENTS_MAX):
         picture = Picture(lambda _: uuid7(now_us // 1_000), disputed)
         picture.may_join = joins
+        picture.late_us = late_us
         part = _take(engine, site, picture, statements[at : at + STATEMENTS_MAX], now_us, by)
         for name, count in part.counts.items():
             counts[name] = counts.get(name, 0) + count
@@ -245,6 +248,7 @@ class _Group:
         sql.drop_attributes(db, site, self.dropped)
         sql.put_attributes(db, self.attributes)
         sql.put_leases(db, site, leases)
+        sql.put_late(db, site, [one for one in leases if id(one) in self.picture.late])
         sql.count_conflicts(db, site, {join.into for join in self.joins})
         if self.leaves:
             append(db, site, self.leaves)

@@ -7,8 +7,9 @@ that two endpoints show in two realms.
 from __future__ import annotations
 
 from oathward.discovery.model import MarkKind, Statement
+from oathward.endpoints.late import note_begun
 from oathward.endpoints.marks import EXCLUSIVE, Sorted, is_random
-from oathward.endpoints.picture import DAY_US, MINUTE_US, Key, Known, Picture
+from oathward.endpoints.picture import DAY_US, HOLD_US, MINUTE_US, Key, Known, Picture
 from oathward.endpoints.twice import RETURNED_WITHIN_US, check_places, note_lease
 
 SAME_TIME_US = 10 * MINUTE_US
@@ -104,7 +105,9 @@ def _note_place(picture: Picture, known: Known, said: Statement, marks: Sorted) 
             known = _with_cardless(picture, known, realm, address, at_us)
         if own or not said.source.endswith(_ABOUT) or picture.holder(realm, address, at_us) is None:
             check_places(picture, known, said, address)
-            picture.lease(known, realm, address, at_us, own[0] if own else "")
+            row = picture.lease(known, realm, address, at_us, own[0] if own else "")
+            if own:
+                note_begun(picture, known, row, at_us)
             note_lease(picture, known, said, address)
     place(known, said, marks)
     return known
@@ -117,7 +120,10 @@ def _with_cardless(picture: Picture, known: Known, realm: str, address: str, at_
         if holder is None or holder is known or holder.values(MarkKind.MAC) or len(holder.leases) > 1:
             continue
         gap = max(at_us - lease.until_us, lease.from_us - at_us)
-        near = gap <= (CARD_WITHIN_US if holder.is_bare else SAME_TIME_US)
+        within = (
+            HOLD_US if lease.from_us > at_us else CARD_WITHIN_US
+        )  # in time it would have been theirs so long
+        near = gap <= (within if holder.is_bare else SAME_TIME_US)
         if near and not picture.are_apart(known, holder) and not contradict(known, holder):
             known = picture.join(known, holder, at_us, "address")
     return known

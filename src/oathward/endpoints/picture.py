@@ -83,6 +83,7 @@ class Picture:
     """What is known around one batch; ``resolving`` changes it, ``actions`` writes what changed.
 
     ``disputed``: numbers of the site that one list gives two devices. ``may_join``: whether two that are known may become one by it.
+    ``late_us``: when the last flow was seen whose sums were kept. ``late``: leases (``id()``) that a card is known to have begun no later than that.
     """
 
     def __init__(self, make_id: Callable[[int], str], disputed: frozenset[str] = frozenset()) -> None:
@@ -103,6 +104,7 @@ class Picture:
         self.changed_relations: set[tuple[str, str]] = set()
         self.fronting: set[tuple[str, str]] = set()
         self.room = 0
+        self.late_us, self.late = 0, set[int]()
         self.counts: dict[str, int] = dict.fromkeys(
             ("statements", "new", "known", "joined", "unclear", "empty", "refused", "records"), 0
         )
@@ -207,8 +209,8 @@ class Picture:
             known.dirty_marks.discard(key)
             known.touched = True
 
-    def lease(self, known: Known, realm: str, address: str, at_us: int, mac: str = "") -> None:
-        """Note that an endpoint spoke from an address: its lease grows, or a new one begins."""
+    def lease(self, known: Known, realm: str, address: str, at_us: int, mac: str = "") -> Lease:
+        """Note that an endpoint spoke from an address: its lease grows, or a new one begins. Gives the lease."""
         rows = self.leases.setdefault((realm, address), [])
         at = bisect_right(rows, at_us, key=_BY_START)
         before, after = (rows[at - 1] if at else None), (rows[at] if at < len(rows) else None)
@@ -217,7 +219,7 @@ class Picture:
                 before.until_us = at_us
                 self.leased(before)
             row = before
-        elif after is not None and self.root(after.endpoint) is known and after.from_us - at_us <= DAY_US:
+        elif after is not None and self.root(after.endpoint) is known and after.from_us - at_us <= HOLD_US:
             after.from_us = at_us  # what came late belongs to the same lease
             self.leased(after)
             row = after
@@ -231,6 +233,7 @@ class Picture:
         current = known.leases.get((realm, address))
         if current is None or current.from_us <= row.from_us:
             known.leases[realm, address] = row
+        return row
 
     def release(self, known: Known, lease: Lease) -> None:
         """Take an address from an endpoint, as if it had never had it."""

@@ -28,6 +28,7 @@ from oathward.endpoints.tables import (
     endpoint_attribute,
     endpoint_conflict,
     endpoint_lease,
+    endpoint_lease_late,
     endpoint_mark,
     endpoint_merge,
     endpoint_relation,
@@ -95,6 +96,22 @@ def put_leases(db: Connection, site: str, rows: Collection[Lease]) -> None:
         for one in rows
     ]
     _upsert(db, endpoint_lease, ("site", "id"), values)
+
+
+def put_late(db: Connection, site: str, rows: Collection[Lease]) -> None:
+    """Note leases that were learned after flows of their time."""
+    values = [(site, one.id, one.realm, one.address, one.from_us) for one in rows]
+    _upsert(db, endpoint_lease_late, ("site", "id"), values)
+
+
+def drop_late(db: Connection, site: str, rows: Collection[tuple[str, int]]) -> None:
+    """Delete notes of leases learned late, by lease and when it began: of one that begins earlier by now there is another."""
+    for id_, from_us in rows:
+        direct(
+            db,
+            "DELETE FROM endpoint_lease_late WHERE site = ? AND id = ? AND from_us >= ?",
+            (site, id_, from_us),
+        )
 
 
 def drop_leases(db: Connection, site: str, rows: Collection[Lease]) -> None:

@@ -100,6 +100,17 @@ endpoint_lease = Table(
     Index("endpoint_lease_endpoint", "site", "endpoint", "until_us"),
     Index("endpoint_lease_until", "site", "until_us"),
 )
+# Leases that were learned after flows of their time were kept: the sums of those are to be given to whoever had the address.
+endpoint_lease_late = Table(
+    "endpoint_lease_late",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("realm", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("from_us", BigInteger, nullable=False),
+    Index("endpoint_lease_late_order", "site", "realm", "address", "from_us", "id"),
+)
 endpoint_relation = Table(
     "endpoint_relation",
     METADATA,

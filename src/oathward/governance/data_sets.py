@@ -129,8 +129,14 @@ DATA_SETS = (
         "Living inventory: what was seen of every endpoint on the network and off it",
         frozenset(
             {
-                *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_relation"),
-                *("endpoint_conflict", "endpoint_merge", "endpoint_probe", "device_catalogue"),
+                *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_lease_late"),
+                *(
+                    "endpoint_relation",
+                    "endpoint_conflict",
+                    "endpoint_merge",
+                    "endpoint_probe",
+                    "device_catalogue",
+                ),
                 *("type_model", "model_may_do", "card_maker"),
             }
         ),

@@ -71,6 +71,17 @@ class ConversationKey(NamedTuple):
     tls: str
 
 
+class Holding(NamedTuple):
+    """An address as one endpoint had it for a time: from ``from_us``, until the hour in which ``until_us`` is. ``parts``: endpoints that became part of it."""
+
+    realm: str
+    address: str
+    endpoint: str
+    from_us: int
+    until_us: int
+    parts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Conversation:
     """Who asked whom for which service, over all the time it was seen.

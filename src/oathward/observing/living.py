@@ -10,7 +10,8 @@ from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.discovery.model import Statement
 from oathward.endpoints import actions, views
-from oathward.observing import guessing, identities
+from oathward.network import views as network
+from oathward.observing import guessing, identities, late
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,7 +36,10 @@ class Living:
     def take(self, statements: Sequence[Statement]) -> None:
         """Take statements in."""
         site = self._site
-        taken = actions.take(site.engine, site.site, statements, micros(site.clock.now()), self._by)
+        with read(site.engine) as db:
+            late_us = network.newest_us(db, site.site)
+        now_us = micros(site.clock.now())
+        taken = actions.take(site.engine, site.site, statements, now_us, self._by, late_us=late_us)
         self._counts.update(taken.counts)
         self._conflicts |= {one.id: one for one in taken.conflicts}
         self._changed |= taken.changed
@@ -46,6 +50,12 @@ class Living:
         """Give the endpoint that held each address in an hour."""
         with read(self._site.engine) as db:
             return views.holders(db, self._site.site, asked)
+
+    def settle(self) -> int:
+        """Give sums of flows to the devices whose addresses were learned late; gives how many totals of an hour went."""
+        given = late.settle(self._site)
+        self._changed |= given.touched
+        return given.hours
 
     def guess_types(self) -> int:
         """Guess the types of endpoints that were seen since; gives how many guesses are others now."""
