@@ -28,13 +28,14 @@ from oathward.endpoints import sql
 from oathward.endpoints.alone import alone
 from oathward.endpoints.attributes import ATTRIBUTES, PERSON, show, shown_of
 from oathward.endpoints.deriving import di_of
-from oathward.endpoints.folding import CARRIED, fold, is_news, key, says_nothing_new
-from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, rows_of
+from oathward.endpoints.folding import CARRIED, fold, is_news, key, parted, says_nothing_new
+from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, stored_of
 from oathward.endpoints.model import AttributeRow, ConflictRow, Lease, RelationRow, Taken
 from oathward.endpoints.picture import DAY_US, Known, Picture
 from oathward.endpoints.resolving import resolve
 from oathward.endpoints.rows import columns_of, spoke
 from oathward.ledger import Leaf, Record, append, prepare
+from oathward.ledger.postings import collector_paused
 
 T = TypeVar("T")
 
@@ -45,7 +46,7 @@ STAYED_US = 7 * DAY_US
 """A segment that was an endpoint's for this long is its place; leaving it is a change. What roams has none."""
 
 _GROUP = GROUP_ROWS_MAX // 4
-"""Endpoints written in one transaction, with a dozen rows each."""
+"""Endpoints written in one transaction, with a dozen rows each; of known ones twice as many, with half a dozen."""
 
 
 def take(
@@ -82,10 +83,12 @@ def take(
 def _take(
     engine: Engine, site: str, picture: Picture, said: Sequence[Statement], now_us: int, by: str
 ) -> Taken:
-    with alone(engine, site):
+    with alone(engine, site), collector_paused():
         with read(engine) as db:
             load(db, site, picture, said)
-        before = {id_: set(known.marks) for id_, known in picture.known.items()}
+        before = {
+            id_: {key for key in known.marks if key[0] in CARRIED} for id_, known in picture.known.items()
+        }
         resolve(picture, said)
         touched = [one for one in picture.touched() if not (one.is_new and one.merged)]
         picture.settle()
@@ -179,15 +182,16 @@ class _Group:
         quiet: bool = False,
         without: tuple[str, frozenset[str]] = ("", frozenset()),
     ) -> None:
-        self.site, self.group, self.picture = site, group, picture
+        self.site, self.group, self.picture, self.now_us = site, group, picture, now_us
         ids = {one.id for one in group}
         self.joins = [one for one in picture.joins if one.other in ids]
         old_ids = [one.id for one in group if not one.is_new]
-        rows = rows_of(db, site, old_ids)
+        self.stored = stored_of(db, site, old_ids)
         said = attributes_of(db, site, [*old_ids, *(one.other for one in self.joins)])
         for join in self.joins:
             said.setdefault(join.into, []).extend(said.get(join.other, []))
-        self.endpoints, self.attributes, self.dropped = list[Any](), list[Any](), list[Any]()
+        self.endpoints, self.heard = list[Any](), list[Any]()
+        self.attributes, self.dropped = list[Any](), list[Any]()
         self.leaves = [_merged(join.into, join.other, now_us, join.reason) for join in self.joins]
         joined = {one.into for one in self.joins}
         catalogue = catalogue_of(db, site, _dis(said, group))
@@ -195,15 +199,15 @@ class _Group:
         makers = makers_of(db, site, macs)
         for known in group:
             old = said.get(known.id, [])
-            if known.merged:
-                self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
-                continue
             may_skip = not (quiet or known.is_new or without[0] or known.id in joined)
-            if may_skip and says_nothing_new(known, old, before.get(known.id, set()), makers):
-                self.endpoints.append((site, *columns_of(known, shown_of(old), rows.get(known.id), now_us)))
+            if known.merged or (
+                may_skip and says_nothing_new(known, old, before.get(known.id, set()), makers)
+            ):
+                self._row(known, shown_of(old))
                 continue
             source, names = without
-            left = [one for one in old if not (one.source == source and one.attribute in names)]
+            part, rest = parted(known, old, makers) if may_skip else (old, [])
+            left = [one for one in part if not (one.source == source and one.attribute in names)]
             attributes, gone = fold(left, known, catalogue, makers)
             gone += [
                 (one.attribute, one.value, one.source)
@@ -211,10 +215,9 @@ class _Group:
                 if one.source == source and one.attribute in names
             ]
             marked = show(attributes)
-            shown = shown_of(marked)
-            row = columns_of(known, shown, rows.get(known.id), now_us)
-            self.endpoints.append((site, *row))
-            was = {key(one): one for one in old}
+            shown = shown_of([*marked, *rest])
+            self._row(known, shown)
+            was = {key(one): one for one in part}
             rows_of_name = Counter(one.attribute for one in marked)
             fresh = [
                 one
@@ -225,8 +228,17 @@ class _Group:
             self.dropped += [(known.id, *one) for one in gone]
             if not known.is_new and not quiet:
                 self.leaves += _changes(
-                    known, shown_of(old), shown, attributes, before.get(known.id, set()), now_us, by
+                    known, shown_of(old), shown, [*attributes, *rest], before.get(known.id, set()), now_us, by
                 )
+
+    def _row(self, known: Known, shown: Mapping[str, str]) -> None:
+        """Write an endpoint's row, as far as it is another than the one that stands there."""
+        stored = self.stored.get(known.id)
+        row = (self.site, *columns_of(known, shown, stored, self.now_us))
+        if stored is None or sql.STEADY(row) != sql.STEADY(stored.whole):
+            self.endpoints.append(row)
+        elif row != stored.whole:
+            self.heard.append(row)
 
     def put(self, db: Connection, leases: Sequence[Lease]) -> None:
         """Write the group; the last call before commit."""
@@ -236,6 +248,7 @@ class _Group:
             sql.close_conflicts(db, site, join.into, join.other, join.at_us)
             sql.put_merge(db, site, join)
         sql.put_endpoints(db, self.endpoints)
+        sql.note_heard(db, self.heard)
         sql.drop_marks(db, site, [(one.id, key) for one in self.group for key in one.gone_marks])
         marks = [
             (one.id, key, one.marks[key])
@@ -260,12 +273,13 @@ def _groups(picture: Picture, touched: Iterable[Known]) -> Iterator[list[Known]]
     for one in touched:
         root = picture.root(one.id)
         whole.setdefault(root.id if root is not None else one.id, []).append(one)
-    group = list[Known]()
+    group, size = list[Known](), 0
     for id_ in sorted(whole):
         group += whole[id_]
-        if len(group) >= _GROUP:
+        size += sum(2 if one.is_new or one.merged else 1 for one in whole[id_])
+        if size >= 2 * _GROUP:
             yield group
-            group = []
+            group, size = [], 0
     if group:
         yield group
 

@@ -16,7 +16,7 @@ Attributes with several values at a time (AE titles, certificates …) show all 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from oathward.endpoints.model import AttributeRow
 from oathward.endpoints.picture import DAY_US
@@ -200,7 +200,7 @@ def _marked(row: AttributeRow, *, shown: bool, conflict: bool) -> AttributeRow:
     return (
         row
         if (row.shown, row.conflict) == (shown, conflict)
-        else replace(row, shown=shown, conflict=conflict)
+        else row._replace(shown=shown, conflict=conflict)
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from oathward.discovery.model import VALUE_LENGTH_MAX, MarkKind
@@ -20,6 +20,8 @@ SAID_AGAIN_US = 6 * HOUR_US
 
 CARRIED = frozenset({MarkKind.MAC, MarkKind.CERTIFICATE})
 _CATALOGUED = frozenset({"udi", "udi-di"})
+_DERIVING = _CATALOGUED | {"type", "os"}
+"""Attributes that others follow from (``deriving``)."""
 
 
 def fold(
@@ -49,6 +51,8 @@ def fold(
     for row in rows.values():
         by_name.setdefault(row.attribute, []).append(row)
     for same in by_name.values():
+        if len(same) <= VALUES_MAX:
+            continue
         same.sort(key=lambda one: -one.last_us)
         for one in same[VALUES_MAX:]:
             gone.append((one.attribute, one.value, one.source))
@@ -84,6 +88,26 @@ def says_nothing_new(
     return True
 
 
+def parted(
+    known: Known, old: Sequence[AttributeRow], makers: Mapping[str, str]
+) -> tuple[list[AttributeRow], list[AttributeRow]]:
+    """Part what stands there: what a batch may change, and what it leaves as it is, the only value of an attribute of which it says nothing.
+
+    All of it may change where others follow from what is said, or where the catalogue may say otherwise by now.
+    """
+    said = {ALSO.get(name, name) for name, value, _ in known.facts if value}
+    if any(maker_of(mac, makers) for kind, _, mac in known.marks if kind is MarkKind.MAC):
+        said.add("make")
+    rows = Counter(one.attribute for one in old)
+    if not said.isdisjoint(_DERIVING) or not rows.keys().isdisjoint(_CATALOGUED):
+        return list(old), []
+    part, rest = list[AttributeRow](), list[AttributeRow]()
+    for one in old:
+        stays = one.attribute not in said and rows[one.attribute] == 1 and one.shown and not one.conflict
+        (rest if stays else part).append(one)
+    return part, rest
+
+
 def is_news(old: AttributeRow | None, one: AttributeRow, *, alone: bool) -> bool:
     """Whether a row must be written: the only value of its attribute, said again, not before ``SAID_AGAIN_US``."""
     if old is None or not alone:
@@ -106,8 +130,7 @@ def _wider(old: AttributeRow | None, said: AttributeRow) -> AttributeRow:
     if old.first_us <= said.first_us and said.last_us < old.last_us:
         return old
     sure = said.confidence if said.last_us >= old.last_us else old.confidence
-    return replace(
-        old,
+    return old._replace(
         first_us=min(old.first_us, said.first_us),
         last_us=max(old.last_us, said.last_us),
         confidence=sure,

@@ -26,13 +26,12 @@ from oathward.endpoints.model import (
 )
 from oathward.endpoints.noting import LISTS
 from oathward.endpoints.picture import COMMON_MAX, DAY_US, Key, Known, Picture
+from oathward.endpoints.rows import Stored
 from oathward.endpoints.tables import (
-    card_maker,
     device_catalogue,
     endpoint,
     endpoint_attribute,
     endpoint_lease,
-    endpoint_mark,
     endpoint_merge,
     endpoint_relation,
 )
@@ -41,6 +40,11 @@ ENDPOINTS_MAX = 1_000_000
 """Endpoints of a site: who writes a sensor's files makes no more up."""
 
 _CHUNK = 500
+_MARKED = (
+    "SELECT endpoint FROM (SELECT endpoint, row_number() OVER (PARTITION BY value ORDER BY first_us) AS place FROM endpoint_mark"
+    " WHERE site = ? AND kind = ? AND value IN ({})) AS ranked WHERE place <= ?"
+)
+_KINDS = {one.value: one for one in MarkKind}
 _RECENT_US = 2 * DAY_US
 _ROW = (
     "id",
@@ -62,12 +66,12 @@ def load(db: Connection, site: str, picture: Picture, statements: Sequence[State
     values, addresses = _asked(statements)
     since = min((said.at_us for said in statements), default=0) - _RECENT_US
     ids = _ids_of_marks(db, site, values)
-    leases = list(_leases_of(db, site, endpoint_lease.c.address, sorted(addresses)))
+    leases = list(_leases_of(db, site, "address", sorted(addresses)))
     ids |= {lease.endpoint for lease in leases}
     for known in _endpoints(db, site, sorted(ids)):
         picture.put(known)
     seen = {lease.id for lease in leases}
-    recent = _leases_of(db, site, endpoint_lease.c.endpoint, sorted(ids), since)
+    recent = _leases_of(db, site, "endpoint", sorted(ids), since)
     leases += [lease for lease in recent if lease.id not in seen]
     for lease in sorted(leases, key=lambda one: one.from_us):
         picture.put_lease(lease)
@@ -76,6 +80,17 @@ def load(db: Connection, site: str, picture: Picture, statements: Sequence[State
     _relations(db, site, picture, sorted(ids), statements)
     count = db.execute(select(func.count()).where(endpoint.c.site == site)).scalar_one()
     picture.room = ENDPOINTS_MAX - count
+
+
+def stored_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, Stored]:
+    """Read endpoints as they stand in their table."""
+    at = {column.name: place for place, column in enumerate(endpoint.c)}
+    kept = [at[name] for name in Stored._fields[1:]]
+    found = {}
+    for some in chunks(sorted(ids)):
+        for row in _rows(db, "endpoint", [*at], site, some, "id"):
+            found[row[at["id"]]] = Stored(tuple(row), *[row[place] for place in kept])
+    return found
 
 
 def rows_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, EndpointRow]:
@@ -90,14 +105,11 @@ def rows_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, Endpoi
 
 def attributes_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, list[AttributeRow]]:
     """Read what was said of endpoints."""
-    names = ("endpoint", *AttributeRow.__dataclass_fields__)
+    names, made = ("endpoint", *AttributeRow._fields), AttributeRow._make
     found: dict[str, list[AttributeRow]] = defaultdict(list)
     for some in chunks(sorted(ids)):
         for row in _rows(db, "endpoint_attribute", names, site, some):
-            name, value, source, first, last, sure, shown, conflict, origin = row[1:]
-            found[row[0]].append(
-                AttributeRow(name, value, source, first, last, sure, bool(shown), bool(conflict), origin)
-            )
+            found[row[0]].append(made((*row[1:7], row[7] == 1, row[8] == 1, row[9])))
     return found
 
 
@@ -108,7 +120,7 @@ def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[
     for some in chunks(sorted(ids)):
         for row in _rows(db, "endpoint_mark", names, site, some):
             id_, kind, scope, value, first, last, ended, fronts, origin, *returns = row
-            key = (MarkKind(kind), scope, value)
+            key = (_KINDS[kind], scope, value)
             same = found[id_].get(key)
             if same is None:
                 found[id_][key] = Held(first, last, ended, bool(fronts), origin, *returns)
@@ -117,10 +129,12 @@ def marks_of(db: Connection, site: str, ids: Collection[str]) -> dict[str, dict[
     return found
 
 
-def _rows(db: Connection, table: str, names: Sequence[str], site: str, ids: Sequence[str]) -> Sequence[Any]:
+def _rows(
+    db: Connection, table: str, names: Sequence[str], site: str, ids: Sequence[str], by: str = "endpoint"
+) -> Sequence[Any]:
     """Read columns of endpoints on the driver itself: these rows are most of what a batch reads."""
     columns = ", ".join(f'"{name}"' for name in names)
-    text = f"SELECT {columns} FROM {table} WHERE site = ? AND endpoint IN ({', '.join('?' * len(ids))})"  # noqa: S608  names of our own tables
+    text = f"SELECT {columns} FROM {table} WHERE site = ? AND {by} IN ({', '.join('?' * len(ids))})"  # noqa: S608  names of our own tables
     return direct(db, text, (site, *ids)).fetchall()
 
 
@@ -155,39 +169,31 @@ def _asked(statements: Iterable[Statement]) -> tuple[dict[MarkKind, set[str]], s
 
 
 def _ids_of_marks(db: Connection, site: str, values: dict[MarkKind, set[str]]) -> set[str]:
-    table = endpoint_mark.c
     ids = set[str]()
     for kind, some_values in values.items():
         for some in chunks(sorted(some_values)):
-            rank = func.row_number().over(partition_by=table.value, order_by=table.first_us)
-            ranked = (
-                select(table.endpoint, rank.label("rank"))
-                .where(table.site == site, table.kind == kind.value, table.value.in_(some))
-                .subquery()
-            )
-            ids.update(db.execute(select(ranked.c.endpoint).where(ranked.c.rank <= COMMON_MAX)).scalars())
+            marked = (site, kind.value, *some, COMMON_MAX)
+            found = direct(db, _MARKED.format(", ".join("?" * len(some))), marked)
+            ids.update(row[0] for row in found.fetchall())
     return ids
 
 
-def _leases_of(
-    db: Connection, site: str, column: Any, keys: Sequence[str], since_us: int = 0
-) -> Iterator[Lease]:
+def _leases_of(db: Connection, site: str, by: str, keys: Sequence[str], since_us: int = 0) -> Iterator[Lease]:
+    names = [one.name for one in LEASE_COLUMNS]
+    place = names.index("until_us")
     for some in chunks(keys):
-        query = select(*LEASE_COLUMNS).where(
-            endpoint_lease.c.site == site, column.in_(some), endpoint_lease.c.until_us >= since_us
-        )
-        yield from (lease_of(row) for row in db.execute(query))
+        for row in _rows(db, "endpoint_lease", names, site, some, by):
+            if row[place] >= since_us:
+                yield lease_of(row)
 
 
 def _endpoints(db: Connection, site: str, ids: Sequence[str]) -> Iterator[Known]:
     marks = marks_of(db, site, ids)
-    columns = [endpoint.c[name] for name in _ROW]
     for some in chunks(ids):
-        query = select(*columns).where(endpoint.c.site == site, endpoint.c.id.in_(some))
-        for row in db.execute(query):
+        for row in _rows(db, "endpoint", _ROW, site, some, "id"):
             known = Known(row[0], is_new=False)
-            for name, value in zip(_ROW[1:], row[1:], strict=True):
-                setattr(known, name, value)
+            known.sort, known.first_us, known.last_us, known.began_us, known.spoke_us = row[1:6]
+            known.segment_us, known.realm, known.segment, known.parent, known.merged = row[6:]
             known.marks = marks.get(known.id, {})
             yield known
 
@@ -231,11 +237,11 @@ def _relations(
     db: Connection, site: str, picture: Picture, ids: Sequence[str], statements: Sequence[Statement]
 ) -> None:
     """Read through whom endpoints were heard, and for how many others each of those spoke."""
-    table = endpoint_relation.c
-    columns = (table.kind, table.child, table.parent, table.first_us, table.last_us)
+    names = ("kind", "child", "parent", "first_us", "last_us")
     for some in chunks(ids):
-        for row in db.execute(select(*columns).where(table.site == site, table.child.in_(some))):
+        for row in _rows(db, "endpoint_relation", names, site, some, "child"):
             picture.relations.setdefault(row[1], {})[row[2]] = RelationRow(*row)
+    table = endpoint_relation.c
     for some in chunks(sorted(_speakers(picture, statements))):
         mine = (table.site == site) & (table.kind == "behind") & table.parent.in_(some)
         query = select(table.parent, func.count()).where(mine).group_by(table.parent)
@@ -265,10 +271,11 @@ def catalogue_of(db: Connection, site: str, dis: Collection[str]) -> dict[str, C
 
 def makers_of(db: Connection, site: str, macs: Collection[str]) -> dict[str, str]:
     """Read the makers that card prefixes name: by our own table, and by the registry that the site brought, which outranks it."""
-    table, found = card_maker.c, dict(PREFIXES)
+    found = dict(PREFIXES)
     for some in chunks(sorted({mac[:8] for mac in macs})):
-        query = select(table.prefix, table.maker).where(table.site == site, table.prefix.in_(some))
-        found.update((prefix, maker) for prefix, maker in db.execute(query))
+        found.update(
+            (row[0], row[1]) for row in _rows(db, "card_maker", ("prefix", "maker"), site, some, "prefix")
+        )
     return found
 
 
@@ -305,8 +312,6 @@ def known_of(db: Connection, site: str, ids: Sequence[str]) -> list[Known]:
     """Read endpoints with their marks, and the addresses each was seen with last."""
     found = list(_endpoints(db, site, sorted(ids)))
     by_id = {one.id: one for one in found}
-    for lease in sorted(
-        _leases_of(db, site, endpoint_lease.c.endpoint, sorted(ids)), key=lambda one: one.until_us
-    ):
+    for lease in sorted(_leases_of(db, site, "endpoint", sorted(ids)), key=lambda one: one.until_us):
         by_id[lease.endpoint].leases[lease.realm, lease.address] = lease
     return found

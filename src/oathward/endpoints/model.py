@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from oathward.discovery.model import Mark
 
@@ -112,8 +113,7 @@ class Lease:
     given_us: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class AttributeRow:
+class AttributeRow(NamedTuple):
     """What one source said of one attribute. ``shown``: it is the value that stands first; ``conflict``: another ties with it."""
 
     attribute: str

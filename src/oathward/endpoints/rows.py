@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from oathward.discovery.model import MarkKind
-from oathward.endpoints.model import EndpointRow, Lifecycle
-from oathward.endpoints.picture import Known
+from oathward.endpoints.model import Lifecycle
+from oathward.endpoints.picture import Key, Known
 from oathward.endpoints.types import type_of
 
 _LIFECYCLES = frozenset(Lifecycle)
@@ -30,34 +30,43 @@ _SEARCHED = (*_NAMING, MarkKind.MAC, MarkKind.SERIAL, MarkKind.TAG, MarkKind.DEV
 _SEARCH_LENGTH_MAX = 600
 
 
-def columns_of(
-    known: Known, shown: Mapping[str, str], old: EndpointRow | None, now_us: int
-) -> tuple[Any, ...]:
+class Stored(NamedTuple):
+    """An endpoint as it stands in its table: ``whole``, all columns in their order, and of them those that the next row is made of."""
+
+    whole: tuple[Any, ...]
+    lifecycle: str
+    lifecycle_us: int
+    conflicts: int
+    address: str
+
+
+def columns_of(known: Known, shown: Mapping[str, str], old: Stored | None, now_us: int) -> tuple[Any, ...]:
     """Give the columns of table ``endpoint`` after ``site``.
 
     Args:
         shown: attribute -> the value that stands first. old: what stood there; None for a new one.
     """
-    tag = _newest(known, MarkKind.TAG)
+    newest = _newest(known)
+    tag = newest.get(MarkKind.TAG, "")
     words = {name: shown.get(name, "") for name in _SHOWN}
     words["tag"], words["type"] = tag or words["tag"], type_of(words["type"]) or words["type"]
-    words["serial"] = words["serial"] or _newest(known, MarkKind.SERIAL).rpartition("|")[2]
+    words["serial"] = words["serial"] or newest.get(MarkKind.SERIAL, "").rpartition("|")[2]
     stage = shown.get("lifecycle", "")
     stage = stage if stage in _LIFECYCLES else Lifecycle.IN_USE.value
     since = old.lifecycle_us if old is not None and old.lifecycle == stage else now_us
     address = max(known.leases.values(), key=lambda one: one.until_us).address if known.leases else ""
     address = (
-        address or (old.address if old is not None else "") or _newest(known, MarkKind.ADDRESS)
+        address or (old.address if old is not None else "") or newest.get(MarkKind.ADDRESS, "")
     )  # as a list has it
-    mac = _newest(known, MarkKind.MAC)
+    mac = newest.get(MarkKind.MAC, "")
     name = (
         shown.get("name")
         or shown.get("host")
-        or next((v for v in (_newest(known, kind) for kind in _NAMING) if v), "")
+        or next((newest[kind] for kind in _NAMING if newest.get(kind)), "")
     )
     return (
         *(known.id, known.sort, known.first_us, known.last_us, known.realm, known.segment),
-        *(_newest(known, MarkKind.DEVICE), known.parent, known.merged, stage, since),
+        *(newest.get(MarkKind.DEVICE, ""), known.parent, known.merged, stage, since),
         *(old.conflicts if old is not None else 0, name, address, mac),
         *(words[one] for one in _SHOWN),
         *(known.began_us, known.spoke_us, known.segment_us),
@@ -81,9 +90,14 @@ def spoke(known: Known, heard_us: int) -> None:
     known.spoke_us = max((one[1] for one in spoken), default=0)
 
 
-def _newest(known: Known, kind: MarkKind) -> str:
-    found = known.values(kind)
-    return max(found, key=lambda one: (one[1].last_us, one[0]))[0][2] if found else ""
+def _newest(known: Known) -> dict[MarkKind, str]:
+    """Give the mark of each kind that was seen last."""
+    found: dict[MarkKind, tuple[int, Key]] = {}
+    for key, held in known.marks.items():
+        one = (held.last_us, key)
+        if key[0] not in found or one > found[key[0]]:
+            found[key[0]] = one
+    return {kind: key[2] for kind, (_, key) in found.items()}
 
 
 def _search(known: Known, words: tuple[str, ...]) -> str:

@@ -5,9 +5,10 @@ Deliberately absent: reading (``loading``, ``views``).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Table, insert, select, update
@@ -36,10 +37,26 @@ from oathward.endpoints.tables import (
 
 Values = tuple[Any, ...]
 
+_INDEXED = {column.name for index in endpoint.indexes for column in index.columns} - {"last_us"}
+_NAMES = [column.name for column in endpoint.c]
+_MOVING = [name for name in _NAMES if name not in _INDEXED | {"site", "id"}]
+_moving = itemgetter(*map(_NAMES.index, _MOVING))
+
+STEADY: Callable[[Values], Values] = itemgetter(
+    *(_NAMES.index(name) for name in _NAMES if name not in _MOVING)
+)
+"""Takes of an endpoint's row what its indexes are made of, when it was last heard aside: where that stays, most indexes are left alone."""
+
 
 def put_endpoints(db: Connection, rows: Sequence[Values]) -> None:
     """Write endpoints, new or known; ``rows``: values in the order of the table's columns."""
     _upsert(db, endpoint, ("site", "id"), rows)
+
+
+def note_heard(db: Connection, rows: Sequence[Values]) -> None:
+    """Write known endpoints of which nothing that ``STEADY`` takes changed; ``rows``: as for ``put_endpoints``."""
+    if rows:
+        db.exec_driver_sql(_heard_sql(db.dialect.name), [(*_moving(row), *row[:2]) for row in rows])
 
 
 def put_marks(db: Connection, site: str, rows: Sequence[tuple[str, Key, Held]]) -> None:
@@ -288,6 +305,12 @@ def _upsert(
 ) -> None:
     if rows:
         db.exec_driver_sql(_upsert_sql(table, db.dialect.name, keys, keep), list(rows))
+
+
+@cache
+def _heard_sql(dialect: str) -> str:
+    written = ", ".join(f'"{name}" = ?' for name in _MOVING)
+    return for_dialect(f"UPDATE endpoint SET {written} WHERE site = ? AND id = ?", dialect)  # noqa: S608  names from our own metadata
 
 
 @cache

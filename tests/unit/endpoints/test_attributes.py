@@ -1,7 +1,6 @@
 """Promises of attributes: every source is kept, what stands first follows a published rule, ties stay conflicts, unknown stays unknown."""
 
 import ast
-from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 
@@ -224,4 +223,4 @@ def test_a_vlans_number_and_an_ssid_are_no_conflict():
     ]
     assert [one.conflict for one in show(said)] == [False, False]
     assert shown_of(show(said)) == {"segment": "ward-wlan"}
-    assert all(one.conflict for one in show([replace(one, attribute="model") for one in said]))
+    assert all(one.conflict for one in show([one._replace(attribute="model") for one in said]))
