@@ -19,6 +19,7 @@ from oathward.discovery.probing.probe import ANSWER_S_MAX, CONNECT_S_MAX, OUTCOM
 from oathward.endpoints import probes as rows
 from oathward.endpoints.probing import RISKS
 from oathward.observing import probing
+from oathward.web.finding_acts import who
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -80,7 +81,7 @@ def order(view: View) -> None:
         endpoint=view.part("endpoint"),
         kind=view.form.get("with", ""),
         port=int(port) if port.isascii() and port.isdigit() and len(port) < 6 else 0,
-        by=view.person,
+        by=who(view),
         reason=view.reason(),
         although=view.many("although"),
         address=view.form.get("address", ""),
