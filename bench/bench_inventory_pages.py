@@ -1,4 +1,4 @@
-"""Pages of the inventory and the map at full size: ``python -m bench.bench_inventory_pages`` (SQLite).
+"""Pages of the inventory and the map at full size: ``python -m bench.bench_inventory_pages [--database postgresql]``.
 
 Goal: with 100,000 devices and 10,000,000 flows a device's page 95 of 100 times within 300 ms, the map within 1 s.
 
@@ -8,6 +8,8 @@ How:
 - The console serves on a socket of this process, with keeper and sign-in as ``app`` has them; a clinical engineer's browser asks, one
   connection kept open. What is timed is the request as the browser sees it, body included: database, template, socket. Beside it the CPU
   time of this process, which holds both ends: that is what counts where other things ran beside.
+- PostgreSQL is a server of the benchmark's own (``tests.postgres``), on a Unix socket; its CPU time is not of this process, so there the clock
+  counts. Or the URL of an empty database of a server that runs.
 - Devices at random, each asked once, so that none is measured warm; the other pages in turns.
 """
 
@@ -20,9 +22,12 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.care import peopled, person
+from tests.postgres import serving
 from tests.site import Site, bundle
 
 from bench import numbers, scale
@@ -77,20 +82,23 @@ def main() -> int:
     parser.add_argument("--asked", type=int, default=200, help="devices, each once")
     parser.add_argument("--rounds", type=int, default=10, help="of the other pages")
     parser.add_argument("--folder", type=Path, help="keep the site here, and use the one that is here")
+    parser.add_argument("--database", default="sqlite", help="sqlite, postgresql, or a URL")
     options = parser.parse_args()
     sys.setswitchinterval(SWITCH_S)
     found = numbers.about()
     numbers.say_about(found)
     folder = options.folder or Path(tempfile.mkdtemp(prefix="oathward-bench-"))
     try:
-        site = Site(folder / "s")
-        if not (folder / "s" / "made").exists():
-            site = make(folder / "s", options.devices)
-        times, cpu = measure(site, options.devices, options.asked, options.rounds)
+        with database(options.database) as url:
+            site = Site(folder / "s")
+            if not (folder / "s" / "made").exists():
+                site = make(folder / "s", options.devices, url)
+            times, cpu = measure(site, options.devices, options.asked, options.rounds)
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
-    numbers.keep("inventory-pages", found | {"devices": options.devices, "pages": times, "cpu": cpu})
+    kind = "inventory-pages" if options.database == "sqlite" else "inventory-pages-postgresql"
+    numbers.keep(kind, found | {"devices": options.devices, "pages": times, "cpu": cpu})
     print("\nCPU of browser and server together")
     say_pages(cpu, PAGE_GOAL_MS)
     print("\nby the clock")
@@ -101,10 +109,28 @@ def main() -> int:
     return 1 if slow else 0
 
 
-def make(folder: Path, devices: int) -> Site:
-    """Make the data folder."""
+SERVER = {
+    "shared_buffers": "256MB",
+    "work_mem": "32MB",
+    "max_wal_size": "512MB",
+    "maintenance_work_mem": "256MB",
+}
+
+
+@contextmanager
+def database(kind: str) -> Iterator[str]:
+    """Give the URL of a database; empty for the site's own file."""
+    if kind == "postgresql":
+        with serving(**SERVER) as socket:
+            yield f"postgresql+psycopg://oathward@/postgres?host={socket}"
+    else:
+        yield "" if kind == "sqlite" else kind
+
+
+def make(folder: Path, devices: int, url: str = "") -> Site:
+    """Make the data folder; ``url``: of a database that is not its own file."""
     chance, began = random.Random(numbers.seed()), time.monotonic()
-    site = Site.make(folder, console=True)
+    site = Site.make(folder, console=True, more=f'[database]\nurl = "{url}"\n' if url else "")
     site.activate(bundle({"ehr": "mllp://127.0.0.1:9"}))
     with site.admin() as opened:
         name = opened.site
@@ -128,9 +154,8 @@ def make(folder: Path, devices: int) -> Site:
                 raise_(db, name, "mapping", seen[at : at + GROUP_ROWS_MAX], site.settings.findings, scale.T)
     (folder / "made").touch()
     size = sum(one.stat().st_size for one in folder.glob("oathward.db*")) / 1e9
-    print(
-        f"{devices:,} devices, {made['totals']:,} flows, {size:.1f} GB, made in {time.monotonic() - began:.0f} s"
-    )
+    where = f"{size:.1f} GB" if not url else "PostgreSQL"
+    print(f"{devices:,} devices, {made['totals']:,} flows, {where}, made in {time.monotonic() - began:.0f} s")
     return site
 
 

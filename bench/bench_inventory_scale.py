@@ -40,7 +40,7 @@ from oathward.mapping import reading
 from oathward.mapping.picture import picture, svg
 from oathward.network import views as network
 from oathward.network.model import ConversationFilters
-from oathward.web.pages.map import LOOKED_MAX
+from oathward.web.map_asked import LOOKED_MAX
 
 GOALS_MS = {"page": 300, "list": 1_000, "map": 1_000}
 NOW = T + HOURS * HOUR_US

@@ -150,7 +150,7 @@ DATA_SETS = (
         frozenset(
             {
                 *("authority", "person", "person_identity", "person_unit", "person_role", "person_use"),
-                *("person_proposal", "service", "saved_view"),
+                *("person_proposal", "service", "saved_view", "saved_view_role"),
             }
         ),
         "staff, vendors' staff",

@@ -10,6 +10,7 @@
 | ``person_proposal`` | bodies of grants and services that are proposed, until they are signed or given up |
 | ``service`` | the newest signed document of each service |
 | ``saved_view`` | filters of lists that somebody saved under a name |
+| ``saved_view_role`` | those that are shared with everybody who has a role |
 
 Columns are for reading; what counts is the signed document.
 """
@@ -109,6 +110,14 @@ Index(
     unique=True,
 )
 Index("saved_view_shared", saved_view.c.site, saved_view.c.shared)
+saved_view_role = Table(
+    "saved_view_role",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("view", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Index("saved_view_role_shared", "site", "role"),
+)
 
 proposal = Table(
     "person_proposal",

@@ -9,7 +9,8 @@ from tests.unit.web.test_patients_page import BASE, viewer, world  # noqa: F401 
 from tests.unit.web.test_rules_page import kept
 
 from oathward.core.clock import micros
-from oathward.core.db import write
+from oathward.core.db import read, write
+from oathward.core.errors import InputError
 from oathward.core.finding import Raised
 from oathward.endpoints import sql as endpoints
 from oathward.findings import sql as findings
@@ -301,10 +302,17 @@ def test_whose_findings_are_is_counted_by_name_only_for_who_may_see_people(world
     engineer.refused("findings/facets?owner=p-privacy", "input.invalid", "owner")
 
 
-def keep(world, owner, name, *, page="/inventory", shared=False):  # noqa: F811  the fixture
+def keep(world, owner, name, *, page="/inventory", shared=False, role=""):  # noqa: F811  the fixture
     with write(world.gate.engine) as db:
         return saved.save(
-            *(db, world.gate.site), page=page, name=name, query="make=Acme", shared=shared, by=owner, now_us=1
+            *(db, world.gate.site),
+            page=page,
+            name=name,
+            query="make=Acme",
+            shared=shared,
+            role=role,
+            by=owner,
+            now_us=1,
         )
 
 
@@ -328,6 +336,19 @@ def test_a_shared_view_of_a_list_that_one_may_not_open_is_not_there(world):  # n
     assert nurse.all("views") == []
     assert nurse.status(f"views/{shared}") == 404
     assert [one["name"] for one in Caller(world, "p-auditor").all("views?page=/flows")] == ["Flows"]
+
+
+def test_a_view_shared_with_a_role_is_there_for_who_has_it(world):  # noqa: F811  the fixture
+    ours, own = keep(world, "p-x", "Rounds", role="auditor"), keep(world, "p-x", "Alone")
+    auditor, officer = Caller(world, "p-auditor"), Caller(world, "p-privacy")
+    assert [(one["id"], one["role"], one["shared"]) for one in auditor.all("views")] == [
+        (ours, "auditor", False)
+    ]
+    assert auditor.status(f"views/{ours}") == 200
+    assert officer.all("views") == []
+    assert officer.status(f"views/{ours}") == auditor.status(f"views/{own}") == 404
+    with read(world.gate.engine) as db, pytest.raises(InputError):
+        saved.one(db, world.gate.site, own, "p-another", roles=[""])
 
 
 PATHS = (

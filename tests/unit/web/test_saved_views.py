@@ -7,6 +7,7 @@ from tests.unit.web.test_patients_page import post, viewer, world  # noqa: F401 
 
 from oathward import ledger
 from oathward.core.db import read, write
+from oathward.core.errors import InputError
 from oathward.people import saved
 from oathward.people.tables import saved_view
 from oathward.web.saved_views import filters
@@ -47,6 +48,39 @@ def test_ones_own_is_seen_by_nobody_else_and_a_shared_one_by_who_may_open_the_li
     nurse = viewer(world, "p-nurse")
     assert "For all" not in nurse.get("/views").text  # who may not open the list reads no name of its views
     assert save(nurse, "/inventory", "x", "make=Acme").status_code == 400
+
+
+def test_one_is_shared_with_a_role_its_owner_has_and_read_by_who_has_it(world):  # noqa: F811  the fixture
+    officer, auditor = viewer(world, "p-privacy"), viewer(world, "p-auditor")
+    assert save(officer, "/inventory", "Rounds", "make=Acme", shared="privacy-officer").status_code == 303
+    page = officer.get("/views").text
+    assert "who has the role privacy-officer" in page
+    assert '<option value="privacy-officer" selected>' in page
+    assert "Rounds" not in auditor.get("/inventory").text + auditor.get("/views").text
+    refused = save(officer, "/inventory", "For them", "make=Bolt", shared="auditor")
+    assert refused.status_code == 400
+    assert "one of your own roles" in refused.text
+    [id_] = ids(page)
+    with read(world.gate.engine) as db:
+        site = world.gate.site
+        of = {
+            role: [one.id for one in saved.seen_by(db, site, "p-another", roles=[role])]
+            for role in ("privacy-officer", "auditor")
+        }
+        assert of == {"privacy-officer": [id_], "auditor": []}
+        assert saved.one(db, site, id_, "p-another", roles=["privacy-officer"]).role == "privacy-officer"
+        for roles in ((), ("auditor",), ("",)):
+            with pytest.raises(InputError):
+                saved.one(db, site, id_, "p-another", roles=roles)
+    with write(world.gate.engine) as db, pytest.raises(InputError):
+        saved.change(db, site, id_, name="Stolen", shared=True, by="p-another", now_us=1)
+    with write(world.gate.engine) as db, pytest.raises(InputError):
+        saved.remove(db, site, id_, by="p-another", anybodys=False, roles=["privacy-officer"], now_us=1)
+    assert post(officer, f"/views/{id_}", "/views", verb="change", name="Rounds").status_code == 303
+    assert "who has the role" not in officer.get("/views").text
+    assert (
+        post(officer, f"/views/{id_}", "/views", verb="change", name="Rounds", shared="x").status_code == 400
+    )
 
 
 def test_only_its_owner_changes_a_view_and_who_runs_people_takes_a_shared_one_away(world):  # noqa: F811  the fixture

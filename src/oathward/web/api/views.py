@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SavedViewOut:
-    """One saved view. `page`: path of its list on the console; `query`: its filters, as they stand in the address; `owner`: a person's id."""
+    """One saved view. `page`: path of its list on the console; `query`: its filters, as they stand in the address; `owner`: a person's id; `shared`: with everybody who may open its list, `role`: with everybody who has it, empty for no role."""
 
     id: str
     page: str
@@ -40,13 +40,16 @@ class SavedViewOut:
     name: str
     owner: str
     shared: bool
+    role: str
     changed: datetime
 
 
 def listed(view: View) -> Response:
     """List one's own views and shared ones, by list and name."""
     with read(view.site.engine) as db:
-        found = saved.seen_by(db, view.site.site, acts.who(view), view.asks.get("page", ""))
+        found = saved.seen_by(
+            db, view.site.site, acts.who(view), view.asks.get("page", ""), roles=saved_views.roles(view)
+        )
     rows = [one for one in found if view.leads(one.page)]
     some, more = cut(rows, lambda one: one.id, view.asks.get("after", ""), view.limit)
     return view.listed([_plain(view, one) for one in some], more)
@@ -55,7 +58,9 @@ def listed(view: View) -> Response:
 def one(view: View) -> Response:
     """Give one of them."""
     with read(view.site.engine) as db:
-        found = saved.one(db, view.site.site, view.part("view")[:64], acts.who(view))
+        found = saved.one(
+            db, view.site.site, view.part("view")[:64], acts.who(view), roles=saved_views.roles(view)
+        )
     if not view.leads(found.page):
         raise InputError("view", "there is no such view of yours", reason=Reason.NOT_FOUND)
     return view.json(_plain(view, found))
@@ -63,7 +68,9 @@ def one(view: View) -> Response:
 
 def _plain(view: View, row: SavedView) -> SavedViewOut:
     owner = acts.owner_id(view, row.owner)
-    return SavedViewOut(row.id, row.page, row.query, row.name, owner, row.shared, from_micros(row.changed_us))
+    return SavedViewOut(
+        row.id, row.page, row.query, row.name, owner, row.shared, row.role, from_micros(row.changed_us)
+    )
 
 
 API = (

@@ -37,8 +37,9 @@ def save(view: View) -> Response:
     query = saved_views.filters(form.get("query", ""))
     if page not in saved_views.LISTS or not view.leads(page):
         raise InputError("page", "is none whose filters can be saved", reason=Reason.INPUT_INVALID)
-    name, shared = form.get("name", ""), form.get("shared") == "yes"
+    name, choice = form.get("name", ""), form.get("shared", "")
     try:
+        shared, role = saved_views.shown_to(view, choice)
         with write(view.site.engine) as db:
             saved.save(
                 db,
@@ -47,11 +48,12 @@ def save(view: View) -> Response:
                 name=name,
                 query=query,
                 shared=shared,
+                role=role,
                 by=acts.who(view),
                 now_us=view.now_us,
             )
     except InputError as error:
-        return _page(view, wrong=error, trying={"page": page, "query": query, "name": name, "shared": shared})
+        return _page(view, wrong=error, trying={"page": page, "query": query, "name": name, "shared": choice})
     return view.go(f"{page}?{query}" if query else page)
 
 
@@ -63,10 +65,23 @@ def change(view: View) -> Response:
         with write(view.site.engine) as db:
             if verb == "delete":
                 anybodys = view.may("people.change")
-                saved.remove(db, view.site.site, id_, by=who, anybodys=anybodys, now_us=view.now_us)
+                ours = saved_views.roles(view)
+                saved.remove(
+                    db, view.site.site, id_, by=who, anybodys=anybodys, roles=ours, now_us=view.now_us
+                )
             elif verb == "change":
-                name, shared = form.get("name", ""), form.get("shared") == "yes"
-                saved.change(db, view.site.site, id_, name=name, shared=shared, by=who, now_us=view.now_us)
+                name, (shared, role) = (
+                    form.get("name", ""),
+                    saved_views.shown_to(view, form.get("shared", "")),
+                )
+                saved.change(
+                    *(db, view.site.site, id_),
+                    name=name,
+                    shared=shared,
+                    role=role,
+                    by=who,
+                    now_us=view.now_us,
+                )
             else:
                 raise InputError("verb", "change or delete", reason=Reason.INPUT_INVALID)
     except InputError as error:
@@ -81,7 +96,7 @@ def _page(
 ) -> Response:
     who = acts.who(view)
     with read(view.site.engine) as db:
-        found = saved.seen_by(db, view.site.site, who)
+        found = saved.seen_by(db, view.site.site, who, roles=saved_views.roles(view))
     open_to = [one for one in found if view.leads(one.page)]
     return view.page(
         "saved.html",
@@ -92,6 +107,8 @@ def _page(
         did=DONE.get(view.asked("did"), ""),
         lists=saved_views.LISTS,
         mine=[one for one in open_to if one.owner == who],
+        everybody=saved_views.EVERYBODY,
+        roles=sorted(saved_views.roles(view)),
         others=[one for one in open_to if one.owner != who],
         trying=trying,
         wrong=f"{wrong.where}: {wrong.why}" if wrong else "",
