@@ -6,10 +6,12 @@ from tests.unit.endpoints.conftest import DAY, HOUR, SITE, A, B, Inventory, T, s
 
 import oathward.endpoints.sql
 import oathward.ledger.tables  # noqa: F401  these declare their tables
-from oathward.core.db import read
+from oathward.core.db import read, write
+from oathward.core.errors import InputError
 from oathward.discovery.model import MarkKind
-from oathward.endpoints import deciding, views
-from oathward.endpoints.model import Filters
+from oathward.endpoints import deciding, probes, views
+from oathward.endpoints.alone import alone
+from oathward.endpoints.model import Filters, ProbeRow
 
 pytestmark = needs_postgres
 BY = {"by": "p-7", "reason": "seen at the bedside", "now_us": T + 50 * DAY}
@@ -42,3 +44,22 @@ def test_an_endpoints_days(inventory):
         hours = asked.with_columns(pl.col("hour_us") // HOUR * HOUR)
         assert views.holders(db, SITE, hours)["endpoint"].to_list() == [b.id, a.id]
     assert [kind for kind, _ in inventory.records()][-1] == "endpoint.restored"
+
+
+def test_an_ordered_probe(inventory):
+    inventory.take(says(T, mac=A, address="10.0.0.1"), says(T, source="cmms", tag="T-1", address="10.0.0.1"))
+    [a, *_] = inventory.rows()
+    row = ProbeRow("p-1", a.id, T, "p-7", "which version?", "tls", "10.0.0.1", 443)
+    with alone(inventory.engine, SITE, "probe"), write(inventory.engine) as db:
+        probes.begin(db, SITE, row)
+    with write(inventory.engine) as db, pytest.raises(InputError, match="already-running"):
+        probes.begin(db, SITE, row)
+    with write(inventory.engine) as db:
+        ended = probes.end(db, SITE, row, outcome="answered", detail="", facts=2, now_us=T + 1)
+    with write(inventory.engine) as db, pytest.raises(InputError, match="too-soon"):
+        probes.begin(db, SITE, row)
+    with read(inventory.engine) as db:
+        assert probes.of_endpoint(db, SITE, [a.id]) == [ended]
+        assert [one.address for one in probes.leases_at(db, SITE, "10.0.0.1")] == ["10.0.0.1"]
+        assert len(probes.listed_at(db, SITE, "main", "10.0.0.1")) == 1
+    assert [kind for kind, _ in inventory.records()][-2:] == ["probe.ordered", "probe.ended"]

@@ -233,7 +233,7 @@ class Talk:
         self.done = True
         return b""
     def told(self): return probe.Told(probe.Outcome.ANSWERED, detail=",".join(self.could) or "nothing")
-worker.probes = lambda: {"evil": probe.Probe(words="", port=0, talk=Talk)}
+worker.probes = lambda: {"evil": probe.Probe(words="", port=0, order=0, talk=Talk)}
 if sys.argv[2] == "free": worker.confine = lambda _: None
 sys.exit(worker.main(sys.argv[1:2]))
 """

@@ -91,17 +91,20 @@ class Probe:
     """One kind of probe.
 
     Args:
-        words: for people. port: where it is usually asked; 0 for none. says: attributes that it may tell.
+        words: for people, a few. port: where it is usually asked; 0 for none. order: who sends least stands first.
+        says: attributes that it may tell.
         talk: (address, port, called AE title) -> a new talk; None where opening the connection is all.
     """
 
     words: str
     port: int
+    order: int
     says: frozenset[str] = frozenset()
     talk: Callable[[str, int, str], Talk] | None = None
 
 
 def probes() -> dict[str, Probe]:
-    """Give every kind of probe by its name, as commands and forms write it."""
+    """Give every kind of probe by its name, as commands and forms write it; who sends least at the front."""
     found = cast("dict[str, Probe]", collect("oathward.discovery.probing.kinds", "PROBE"))
-    return {name.replace("_", "-"): one for name, one in found.items()}
+    ordered = sorted(found.items(), key=lambda item: item[1].order)
+    return {name.replace("_", "-"): one for name, one in ordered}

@@ -180,8 +180,9 @@ def _element(number: int, value: bytes) -> bytes:
 
 
 PROBE = Probe(
-    words="DICOM implementation and whether it takes the AE title, by one C-ECHO",
+    words="DICOM implementation, by C-ECHO",
     port=104,
+    order=30,
     says=frozenset(("implementation", "implementation-version", "ae-title")),
     talk=Echo,
 )

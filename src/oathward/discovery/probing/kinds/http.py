@@ -52,8 +52,9 @@ class Asking:
 
 
 PROBE = Probe(
-    words="what its web server calls itself, by one HEAD request in clear",
+    words="what its web server calls itself",
     port=80,
+    order=20,
     says=frozenset(("server-software",)),
     talk=Asking,
 )

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 from oathward.discovery.probing.probe import Probe
 
-PROBE = Probe(words="whether the port is open, without sending anything", port=0)
+PROBE = Probe(words="whether the port is open; sends nothing", port=0, order=0)

@@ -100,8 +100,9 @@ def _written(version: str) -> str:
 
 
 PROBE = Probe(
-    words="TLS version and certificate, by one handshake",
+    words="TLS version and certificate",
     port=443,
+    order=10,
     says=frozenset(
         (
             *("tls", "certificate-subject", "certificate-issuer", "certificate-until"),
