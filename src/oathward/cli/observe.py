@@ -175,6 +175,7 @@ def _plain(report: Report, *, realm: str, dry: bool) -> dict[str, Any]:
         "dry_run": dry,
         "sources": [_source(one) for one in report.sources],
         "flows": sum(one.flows for one in read),
+        "sessions": sum(one.sessions for one in read),
         "statements": sum(one.statements for one in read),
         "first": iso(from_micros(min(times[0]))) if times[0] else "",
         "last": iso(from_micros(max(times[1]))) if times[1] else "",
@@ -191,6 +192,7 @@ def _source(one: SourceReport) -> dict[str, Any]:
         "state": one.state,
         "observer": one.observer,
         "flows": one.flows,
+        "sessions": one.sessions,
         "statements": one.statements,
         "refused": sum(one.refused.values()),
         "why": one.why,
@@ -204,13 +206,13 @@ def _tell(value: dict[str, Any]) -> None:
     for one in read[:NAMES_MAX]:
         failed = f"; {one['why']}" if one["why"] else ""
         say(
-            f"{one['name']}  {one['observer']}  {one['flows']:,} flows, {one['statements']:,} statements, {one['refused']:,} not read{failed}"
+            f"{one['name']}  {one['observer']}  {_flows(one)}, {one['statements']:,} statements, {one['refused']:,} not read{failed}"
         )
     if len(read) > NAMES_MAX:
         print(f"… and {len(read) - NAMES_MAX:,} more")
     span = f", from {value['first']} to {value['last']}" if value["first"] else ""
     print(
-        f"{len(read):,} of {len(sources):,} sources read: {value['flows']:,} flows, {value['statements']:,} statements{span}."
+        f"{len(read):,} of {len(sources):,} sources read: {_flows(value)}, {value['statements']:,} statements{span}."
     )
     _tell_unread(sources)
     if any(value["endpoints"].values()):
@@ -236,6 +238,11 @@ def _tell(value: dict[str, Any]) -> None:
         print("Nothing was stored: without --dry-run it is.")
     elif value["flows"]:
         print("Next: oathward inventory list, oathward map, oathward flows top")
+
+
+def _flows(counts: dict[str, Any]) -> str:
+    more = f", {counts['sessions']:,} sessions of flows that other logs count" if counts["sessions"] else ""
+    return f"{counts['flows']:,} flows{more}"
 
 
 _CAME = {

@@ -67,6 +67,13 @@ _SUMS = (
 _COUNTS = ("client_bytes", "server_bytes", "client_packets", "server_packets")
 
 
+def says_more() -> pl.Expr:
+    """Say of a flow's row that it says more of a flow which another row counts, and counts none."""
+    import polars as pl
+
+    return pl.all_horizontal(pl.col(name).is_null() for name in _COUNTS)
+
+
 def totals(flows: pl.DataFrame) -> pl.DataFrame:
     """Add up flows, in the order of ``KEY``.
 
@@ -75,7 +82,7 @@ def totals(flows: pl.DataFrame) -> pl.DataFrame:
     """
     import polars as pl
 
-    counted = pl.any_horizontal(*(pl.col(name).is_not_null() for name in _COUNTS))
+    counted = ~says_more()
     end = pl.max_horizontal("start_us", pl.col("end_us").fill_null(pl.col("start_us")))
     rows = flows.lazy().select(
         (pl.col("start_us") // HOUR_US * HOUR_US).alias("hour_us"),

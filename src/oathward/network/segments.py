@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from oathward.discovery.model import FLOW_COLUMNS
+from oathward.discovery.totals import says_more
 
 if TYPE_CHECKING:
     import polars as pl
@@ -120,6 +121,15 @@ def scan(data: Path, since_us: int, until_us: int) -> pl.LazyFrame:
         return pl.LazyFrame(schema={name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()})
     rows = pl.scan_parquet(paths)
     return rows.filter(pl.col("start_us") >= since_us, pl.col("start_us") < until_us)
+
+
+def sessions(data: Path, day: int, rows_max: int) -> pl.DataFrame:
+    """Give the rows of a day that say more of flows and count none; of more than ``rows_max`` the last.
+
+    Args:
+        day: days since 1970, UTC.
+    """
+    return scan(data, day * DAY_US, (day + 1) * DAY_US).filter(says_more()).tail(rows_max).collect()
 
 
 def days(data: Path) -> list[str]:

@@ -4,17 +4,22 @@ Rules:
 - A row without counts says more of a flow that another row counts (``discovery.model``). Where the log that counts is read in the same run, such a row makes
   no conversation of its own: it would stand there once more, with a version and without a byte.
 - What was said of a client, server, transport and port goes on flows between them that are TLS and say no version. Of several versions the weakest counts.
-- ``KEYS_MAX`` are remembered, for as long as a run lasts. What is forgotten, or said in a run before, is not known: a flow without a version, never a wrong one.
+- What was said in runs before is looked up where it is kept, day by day: of the flows' days, and of the day before. A connection is logged when it
+  ends, and its TLS when it begins.
+- ``KEYS_MAX`` are remembered, for as long as a run lasts. What is forgotten, or said after its flow was stored, is not known: a flow without a version,
+  never a wrong one.
 
 Deliberately absent: which log lies beside which (``discovery.reading``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from oathward.discovery.model import FLOW_COLUMNS
+from oathward.discovery.totals import says_more
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,22 +27,28 @@ if TYPE_CHECKING:
 KEYS_MAX = 500_000
 _KEY = ("realm", "client", "server", "transport", "port")
 _SAID = ("tls", "server_name", "certificate")
-_COUNTS = ("client_bytes", "server_bytes", "client_packets", "server_packets")
+_DAY_US = 86_400_000_000
 _TLS = "ssl|quic"
 """Services of flows that are TLS, as Zeek names them."""
 
 
 @dataclass(slots=True)
 class Tls:
-    """What was said of flows in a run."""
+    """What was said of flows in a run.
 
+    Args:
+        kept: day, as their number since 1970 -> rows without counts that runs before kept of it, at most ``KEYS_MAX``.
+    """
+
+    kept: Callable[[int], pl.DataFrame] | None = None
+    _days: set[int] = field(default_factory=set)
     _known: dict[tuple[object, ...], tuple[str, ...]] = field(default_factory=dict)
 
     def told(self, flows: pl.DataFrame) -> pl.DataFrame:
         """Remember what rows without counts say; gives the other rows."""
         import polars as pl
 
-        says = pl.all_horizontal(pl.col(name).is_null() for name in _COUNTS) & (pl.col("tls") != "")
+        says = says_more() & (pl.col("tls") != "")
         for row in flows.filter(says).select(*_KEY, *_SAID).unique().iter_rows():
             key, said = row[: len(_KEY)], row[len(_KEY) :]
             if len(self._known) >= KEYS_MAX:
@@ -49,10 +60,10 @@ class Tls:
         """Give flows with what was said of them."""
         import polars as pl
 
-        if not self._known:
-            return flows
         lacks = (pl.col("tls") == "") & pl.col("service").str.contains(_TLS)
-        keys = flows.filter(lacks).select(_KEY).unique().rows()
+        lacking = flows.filter(lacks)
+        self._recall(lacking)
+        keys = lacking.select(_KEY).unique().rows()
         rows = [(*key, *self._known[key]) for key in keys if key in self._known]
         if not rows:
             return flows
@@ -65,3 +76,14 @@ class Tls:
             for name in _SAID
         )
         return found.with_columns(*filled).select(list(FLOW_COLUMNS))
+
+    def _recall(self, lacking: pl.DataFrame) -> None:
+        """Look up what runs before said, once for each day."""
+        import polars as pl
+
+        if self.kept is None or not lacking.height:
+            return
+        days = set(lacking.select((pl.col("start_us") // _DAY_US).unique()).to_series().to_list())
+        for day in sorted((days | {one - 1 for one in days}) - self._days):
+            self._days.add(day)
+            self.told(self.kept(day))

@@ -13,6 +13,7 @@ class SourceReport:
     Args:
         state: ``read``, ``known`` (nothing new in it), ``unknown`` (nobody reads it), ``empty``, ``skipped``, ``grown`` (read before, when it was shorter, and
             only to be read whole), ``failed``. why: of the last three, in words.
+        flows: that it counts. sessions: rows that say more of flows which another source counts, or nobody: TLS, MQTT.
         refused: (reason code, place) -> how many things could not be read.
     """
 
@@ -22,6 +23,7 @@ class SourceReport:
     words: str = ""
     why: str = ""
     flows: int = 0
+    sessions: int = 0
     statements: int = 0
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     first_us: int = 0

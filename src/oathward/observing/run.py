@@ -16,6 +16,7 @@ from oathward.core.reasons import Reason
 from oathward.discovery import reading
 from oathward.discovery.apart import Reader, ReaderError
 from oathward.discovery.model import Around, Seen, Statement
+from oathward.discovery.totals import says_more
 from oathward.network import actions, segments
 from oathward.network import views as network
 from oathward.network.model import ObservedSource
@@ -193,7 +194,7 @@ class Run:
                 found.refused[Reason.OBSERVED_CUT.code, "file"] += 1
             if (
                 state
-                and not found.flows + found.statements
+                and not found.flows + found.sessions + found.statements
                 and (row.offset if grows else row.parts) == before
             ):
                 found.state = "known"
@@ -302,7 +303,9 @@ class Run:
             found.refused.update({(reason.code, place): n for (reason, place), n in one.refused.items()})
         first, last = _span(flows, statements)
         count = flows.height if flows is not None else 0
-        found.flows += count
+        more = flows.filter(says_more()).height if flows is not None else 0
+        found.flows += count - more
+        found.sessions += more
         found.statements += len(statements)
         found.first_us = min(filter(None, (found.first_us, first)), default=0)
         found.last_us = max(found.last_us, last)

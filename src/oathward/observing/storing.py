@@ -13,7 +13,7 @@ from oathward.discovery.values import names_one
 from oathward.network import actions, segments
 from oathward.network.model import EXTERNAL, ObservedSource
 from oathward.network.plan import Plan
-from oathward.observing.joining import Tls
+from oathward.observing.joining import KEYS_MAX, Tls
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,8 +47,13 @@ class Groups:
     plan: Plan
     days: set[str] = field(default_factory=set)
     counted_beside: bool = False
-    _tls: Tls = field(default_factory=Tls)
+    _tls: Tls = field(init=False)
     _met: set[tuple[str, str, str, int]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Have what runs before said of flows looked up where it is kept."""
+        data = self.site.settings.data
+        self._tls = Tls(lambda day: segments.sessions(data, day, KEYS_MAX))
 
     def keep(
         self,

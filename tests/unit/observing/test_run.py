@@ -312,6 +312,35 @@ def test_tls_that_nobody_counts_is_a_conversation_of_its_own(site, tmp_path):
     assert talks_of(site) == [("ssl", "TLSv1.2", 0, 0)]
 
 
+def test_rows_that_say_more_of_flows_are_told_as_what_they_are(site, tmp_path):
+    (tmp_path / "zeek").mkdir()
+    (tmp_path / "zeek" / "conn.log").write_text(line(1, service="ssl") + line(2))
+    (tmp_path / "zeek" / "ssl.log").write_text(
+        ssl(1, "TLSv13") + ssl(2, "TLSv12", uid="C2") + ssl(3, "TLSv12", uid="C3")
+    )
+    found = go(site, tmp_path / "zeek").report.sources
+    assert [(one.name, one.flows, one.sessions) for one in found] == [("ssl.log", 0, 3), ("conn.log", 2, 0)]
+    assert states(go(site, tmp_path / "zeek")) == ["known", "known"]
+
+
+def test_tls_that_an_earlier_run_read_goes_on_flows_that_end_later(site, tmp_path):
+    """Zeek logs TLS when a connection begins, and the connection when it ends."""
+    logs = {
+        "conn.log": line(0),
+        "ssl.log": ssl(-86_400, "TLSv12") + ssl(1, "TLSv13", uid="C2", **{"id.resp_p": 2_576}),
+    }
+    for name, text in logs.items():
+        (tmp_path / name).write_text(text)
+    go(site, tmp_path)
+    with (tmp_path / "conn.log").open("a") as log:
+        log.write(line(5, service="ssl") + line(6, service="ssl", **{"id.resp_p": 2_577}))
+    assert [one.flows for one in go(site, tmp_path).report.sources if one.state == "read"] == [2]
+    assert talks_of(site) == [("", "", 1, 5), ("ssl", "", 1, 5), ("ssl", "TLSv1.2", 1, 5)]
+    (tmp_path / "conn.log").write_text(line(3 * 86_400, service="ssl"))
+    go(site, tmp_path)
+    assert talks_of(site).count(("ssl", "", 1, 5)) == 2, "what is days old is another connection's"
+
+
 def test_what_is_remembered_of_tls_is_bounded(monkeypatch):
     monkeypatch.setattr(joining, "KEYS_MAX", 3)
     tls, columns = joining.Tls(), {name: getattr(pl, kind) for name, kind in FLOW_COLUMNS.items()}
