@@ -165,7 +165,7 @@ class Connections:
                 threading.Thread(target=self._pass_on, args=(connection,), daemon=True).start()
             else:
                 taken.close()
-                self._told.put(_Told(connection, lost=_lost(Reason.CONNECTION_LIMIT)))
+                self._told.put(_Told(connection, lost=_lost(Reason.OBSERVED_FULL)))
 
     def _has_place(self, new: _Connection) -> bool:
         """Take a connection in, if need be for one that is silent; false where there is no place."""
@@ -176,7 +176,7 @@ class Connections:
                 oldest = min(crowd, key=lambda one: one.line_at_s)
                 if new.line_at_s - oldest.line_at_s < self._limits.gives_way_s:
                     return False
-                oldest.end((Reason.CONNECTION_LIMIT, "connection"))
+                oldest.end((Reason.OBSERVED_FULL, "connection"))
                 self._live.remove(oldest)
             self._live.append(new)
             return True

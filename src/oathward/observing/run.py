@@ -101,6 +101,7 @@ class Run:
         """Read what datagrams say until ``until``, which is asked twice a second; a group is stored after a minute at most.
 
         A reader that is lost is counted, and another goes on: who can send a datagram that ends one shall not end the listening.
+        So are datagrams that came faster than they were read.
         """
         found = SourceReport(name, "read", observer)
         self.report.sources.append(found)
@@ -113,6 +114,8 @@ class Run:
             except ReaderError as error:
                 found.why = error.why
                 found.refused[error.reason.code, "source"] += 1
+        if unread := reading.lost(fd):
+            found.refused[Reason.OBSERVED_FULL.code, "datagram"] += unread
         return found
 
     def tidy(self) -> None:

@@ -5,6 +5,7 @@ import io
 import os
 import socket
 import threading
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,21 @@ def test_sockets_are_our_own_addresses_or_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError):
         reading.unix(str(tmp_path / "file"))
+
+
+def test_datagrams_that_nobody_had_time_to_read_are_counted():
+    with (
+        reading.udp("127.0.0.1", 0) as door,
+        socket.socket(type=socket.SOCK_DGRAM) as exporter,
+    ):
+        assert reading.lost(door.fileno()) == 0
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        for _ in range(200):
+            exporter.sendto(b"x" * 1_000, door.getsockname())
+        door.setblocking(False)
+        read = 0
+        with suppress(BlockingIOError):
+            while door.recv(2_000):
+                read += 1
+        assert reading.lost(door.fileno()) == 200 - read > 0
+        assert door.fileno() >= 0

@@ -129,7 +129,7 @@ def test_beyond_the_most_connections_one_is_turned_away(door):
     late = one.sensor()
     one.serve(lambda: bool(one.refused))
     assert closed(late)
-    assert one.refused == {(Reason.CONNECTION_LIMIT.code, "connection"): 1}
+    assert one.refused == {(Reason.OBSERVED_FULL.code, "connection"): 1}
 
 
 def test_who_was_silent_long_enough_gives_its_place(site, door):
@@ -143,7 +143,7 @@ def test_who_was_silent_long_enough_gives_its_place(site, door):
 
     one.serve(until)
     assert closed(silent)
-    assert one.refused == {(Reason.CONNECTION_LIMIT.code, "connection"): 1}
+    assert one.refused == {(Reason.OBSERVED_FULL.code, "connection"): 1}
     assert (flows(site), speaks.fileno() > 0) == (2, True)
 
 
@@ -153,7 +153,7 @@ def test_one_address_leaves_places_for_others(site, door):
         one.sensor()
     one.sensor(conn(1), host="127.0.0.2")
     one.serve(lambda: one.told == 1 and bool(one.refused))
-    assert one.refused == {(Reason.CONNECTION_LIMIT.code, "connection"): 1}
+    assert one.refused == {(Reason.OBSERVED_FULL.code, "connection"): 1}
     assert flows(site) == 1
 
 
