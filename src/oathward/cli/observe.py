@@ -253,6 +253,7 @@ _CAME = {
     "unclear": "by names that several have",
     "empty": "with nothing to tell whose",
     "refused": "for which there was no room",
+    "held": "heard once in a flood of new ones, and held back until they are heard again",
     "records": "records in the ledger",
 }
 """Count of ``endpoints.actions.take`` -> its words; ``statements`` are those of the sources and one for each address of flows in an hour."""

@@ -55,6 +55,12 @@ KINDS: Mapping[str, FindingKind] = {
         "see whether it is a second card of the device, and say in the inventory that they are one; else ask who it is",
         Severity.ATTENTION,
     ),
+    "source.flood": FindingKind(
+        "A source tells of far more new devices than ever",
+        "one source told of far more endpoints that nobody knew in an hour than it ever did: somebody makes up network cards or addresses, which can also make a switch show everybody's traffic to everybody; or a part of the network is read for the first time",
+        "see at which port of that segment they come in, and bound how many cards it may have; where a new sensor or part of the network is the cause, leave it: those heard a second time are in the inventory",
+        Severity.SERIOUS,
+    ),
     "flow.undeclared": FindingKind(
         "Traffic nobody declared",
         "two endpoints speak with each other and no link, connection or rule says that they should",

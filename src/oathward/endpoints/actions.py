@@ -24,10 +24,11 @@ from sqlalchemy import Connection, Engine
 from oathward.core.db import GROUP_ROWS_MAX, read, write
 from oathward.core.ids import uuid7
 from oathward.discovery.model import MarkKind, Statement
-from oathward.endpoints import sql
+from oathward.endpoints import newcomers, sql
 from oathward.endpoints.alone import alone
 from oathward.endpoints.attributes import ATTRIBUTES, PERSON, show, shown_of
 from oathward.endpoints.deriving import di_of
+from oathward.endpoints.flooding import News
 from oathward.endpoints.folding import CARRIED, fold, is_news, key, parted, says_nothing_new
 from oathward.endpoints.loading import attributes_of, catalogue_of, known_of, load, makers_of, stored_of
 from oathward.endpoints.model import AttributeRow, ConflictRow, Lease, RelationRow, Taken
@@ -86,6 +87,7 @@ def _take(
     with alone(engine, site), collector_paused():
         with read(engine) as db:
             load(db, site, picture, said)
+            picture.news = newcomers.load(db, site, said)
         before = {
             id_: {key for key in known.marks if key[0] in CARRIED} for id_, known in picture.known.items()
         }
@@ -100,6 +102,7 @@ def _take(
                 prepared.put(db, [lease for one in group for lease in leases.pop(one.id, ())])
             picture.counts["records"] += len(prepared.leaves)
         _put_rest(engine, site, picture)
+        _put_news(engine, site, picture.news, now_us)
     changed = frozenset(one.id for one in touched if not one.merged)
     return Taken(picture.counts, tuple(picture.conflicts.values()), changed)
 
@@ -377,6 +380,16 @@ def _put_rest(engine: Engine, site: str, picture: Picture) -> None:
         sql.count_conflicts(db, site, {id_ for one in some for id_ in (one.endpoint, one.other) if id_})
 
     _in_groups(engine, list(picture.conflicts.values()), put)
+
+
+def _put_news(engine: Engine, site: str, news: News, now_us: int) -> None:
+    """Write what sources began; marks before their count, so that what a crash leaves is not counted twice."""
+    once = [news.once[digest] for digest in sorted(news.put)]
+    _in_groups(engine, once, lambda db, some: newcomers.put_once(db, site, some, now_us))
+    _in_groups(engine, sorted(news.gone), lambda db, some: newcomers.drop_once(db, site, some))
+    if news.changed:
+        with write(engine) as db:
+            newcomers.put_sources(db, site, news, now_us)
 
 
 def _in_groups(engine: Engine, rows: Sequence[T], put: Callable[[Connection, Sequence[T]], None]) -> None:

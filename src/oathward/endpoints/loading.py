@@ -242,7 +242,10 @@ def _relations(
         for row in _rows(db, "endpoint_relation", names, site, some, "child"):
             picture.relations.setdefault(row[1], {})[row[2]] = RelationRow(*row)
     table = endpoint_relation.c
-    for some in chunks(sorted(_speakers(picture, statements))):
+    speakers = _speakers(picture, statements)
+    for known in _endpoints(db, site, sorted(speakers - picture.known.keys())):
+        picture.put(known)  # who spoke before for somebody of this batch
+    for some in chunks(sorted(speakers)):
         mine = (table.site == site) & (table.kind == "behind") & table.parent.in_(some)
         query = select(table.parent, func.count()).where(mine).group_by(table.parent)
         picture.voices.update((parent, count) for parent, count in db.execute(query))

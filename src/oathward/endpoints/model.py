@@ -191,6 +191,41 @@ class MergeRow:
     undone_by: str = ""
 
 
+@dataclass(slots=True)
+class SourceRow:
+    """What one source of one realm told of endpoints nobody knew.
+
+    Args:
+        first_us: when it began, by its own clock. first_day: endpoints it began in the day after that. hour_us, made: the latest hour, and how many it began in it.
+        most: in its busiest hour without a flood. from_us, until_us, held, taken, segment: of its latest flood: when, how many were heard once and began nothing,
+            how many of those were heard again and are endpoints, where. noted_us: when that was read, by our clock.
+    """
+
+    realm: str
+    source: str
+    first_us: int = 0
+    first_day: int = 0
+    hour_us: int = 0
+    made: int = 0
+    most: int = 0
+    from_us: int = 0
+    until_us: int = 0
+    held: int = 0
+    taken: int = 0
+    segment: str = ""
+    noted_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRow:
+    """One mark that was heard once in a flood, by its digest."""
+
+    digest: str
+    realm: str
+    source: str
+    at_us: int
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeRow:
     """One probe that a person ordered, and what came of it.
@@ -240,7 +275,7 @@ class Taken:
 
     Args:
         counts: ``statements``, ``new``, ``known``, ``joined``, ``unclear`` (names that several have, alone), ``empty`` (no mark that can be used),
-            ``records``. conflicts: those seen in this batch, new or again. changed: ids of endpoints that were written.
+            ``held`` (heard once in a flood, ``flooding``), ``records``. conflicts: those seen in this batch, new or again. changed: ids of endpoints that were written.
     """
 
     counts: Mapping[str, int]

@@ -17,6 +17,7 @@ from itertools import islice
 from operator import attrgetter
 
 from oathward.discovery.model import Mark, MarkKind
+from oathward.endpoints.flooding import News
 from oathward.endpoints.model import ConflictKind, ConflictRow, Held, Lease, MergeRow, RelationRow
 
 MINUTE_US = 60_000_000
@@ -105,8 +106,9 @@ class Picture:
         self.fronting: set[tuple[str, str]] = set()
         self.room = 0
         self.late_us, self.late = 0, set[int]()
+        self.news = News()
         self.counts: dict[str, int] = dict.fromkeys(
-            ("statements", "new", "known", "joined", "unclear", "empty", "refused", "records"), 0
+            ("statements", "new", "known", "joined", "unclear", "empty", "refused", "held", "records"), 0
         )
 
     # --- loading

@@ -6,7 +6,7 @@ In order, for each statement by its time:
 3. *Claims* (``marks.CLAIMS``): their endpoint takes the card or address in, or joins the one found, where ``may_follow`` permits;
    otherwise both have the claim, and if both spoke at the same time that is a conflict (``identity.claimed-twice``).
 4. *Names* alone: the one endpoint that has them in this realm. A random MAC follows client id or host of an endpoint with random MACs only.
-5. Nobody: a new endpoint.
+5. Nobody: a new endpoint; where its source tells of far more of them than ever (``flooding``), once it is heard again.
 
 ``may_follow``: a claim moves to another card or address where
 - the other never spoke itself (it stands in lists alone), or
@@ -35,6 +35,7 @@ from oathward.endpoints.comparing import (
     tags_differ,
 )
 from oathward.endpoints.disputing import by_row, check_tags, in_dispute, is_of_other_row
+from oathward.endpoints.flooding import foremost
 from oathward.endpoints.fronting import find_fronting
 from oathward.endpoints.marks import (
     CLAIMS,
@@ -81,7 +82,9 @@ def _take(picture: Picture, said: Statement) -> None:
     if not any(marks):
         picture.counts["empty"] += 1
         return
-    parent = _parent(picture, said)
+    parent, waits = _parent(picture, said)
+    if waits:
+        return
     known, shares = _who(picture, said, marks, parent)
     if known is None:
         return
@@ -95,22 +98,22 @@ def _take(picture: Picture, said: Statement) -> None:
         picture.behind(known, speaker, said.at_us)
 
 
-def _parent(picture: Picture, said: Statement) -> Known | None:
-    """Find the gateway or hub that a statement came through."""
+def _parent(picture: Picture, said: Statement) -> tuple[Known | None, bool]:
+    """Find the gateway or hub that a statement came through, and say whether that one waits to be heard again."""
     marks = sort_marks(said.behind)
     if not any(marks):
-        return None
+        return None, False
     heard = Statement(said.at_us, said.source, said.realm, said.behind, segment=said.segment)
     known, shares = _who(picture, heard, marks, None)
     if known is not None:
         note(picture, known, heard, marks, None, shares=shares)
-    return known
+    return known, known is None and shares
 
 
 def _who(picture: Picture, said: Statement, marks: Sorted, parent: Known | None) -> tuple[Known | None, bool]:
     """Find or make the endpoint of a statement, and say whether it shares where it speaks from with another.
 
-    None where its names are several endpoints', and where there is no room for another endpoint.
+    None where its names are several endpoints', and where there is no room for another endpoint; None and True where it is new and waits to be heard again.
     """
     found = None if parent is not None else _here(picture, said, marks)
     shares = found is not None and (is_another(found, marks) or is_of_other_row(picture, found, said))
@@ -130,19 +133,37 @@ def _who(picture: Picture, said: Statement, marks: Sorted, parent: Known | None)
     if not speaking and is_common(picture, said, marks, parent):
         picture.counts["unclear"] += 1
         return None, False
+    if not shares and _waits(picture, said, marks):
+        return None, True
     return _new(picture, said, marks), shares
 
 
+def _is_ours(said: Statement) -> bool:
+    """Whether the site says it itself: a list of it, or what it declared."""
+    return is_list(said) or any(mark.kind is MarkKind.DEVICE for mark in said.marks)
+
+
+def _waits(picture: Picture, said: Statement, marks: Sorted) -> bool:
+    """Whether a source tells of so many new ones that this one is to be heard again first."""
+    fronted = bool(marks.addresses) and any((said.realm, mac) in picture.fronting for mac in marks.cards)
+    mark = None if _is_ours(said) else foremost(marks, fronted=fronted)
+    if mark is None or not picture.news.waits(said, mark):
+        return False
+    picture.counts["held"] += 1
+    return True
+
+
 def _new(picture: Picture, said: Statement, marks: Sorted) -> Known | None:
-    ours = is_list(said) or any(mark.kind is MarkKind.DEVICE for mark in said.marks)
-    if (
-        picture.room <= 0 and not ours
+    if picture.room <= 0 and not _is_ours(
+        said
     ):  # who fills the inventory from the network keeps out nothing the site says itself
         picture.counts["refused"] += 1
         return None
     picture.room -= 1
     account = any(one.kind is MarkKind.ACCOUNT for one in marks.claims)
     known = picture.new(said.at_us, "account" if account else "network")
+    if not _is_ours(said):
+        picture.news.began(said)
     for claim in marks.claims:
         picture.mark(known, (claim.kind, "", claim.value), said.at_us)
     return known

@@ -32,7 +32,9 @@ from oathward.endpoints.tables import (
     endpoint_lease_late,
     endpoint_mark,
     endpoint_merge,
+    endpoint_once,
     endpoint_relation,
+    endpoint_source,
 )
 
 Values = tuple[Any, ...]
@@ -67,6 +69,16 @@ def put_marks(db: Connection, site: str, rows: Sequence[tuple[str, Key, Held]]) 
         for id_, key, held in rows
     ]  # fmt: skip
     _upsert(db, endpoint_mark, ("site", "endpoint", "kind", "scope", "value", "origin"), values)
+
+
+def put_sources(db: Connection, rows: Sequence[Values]) -> None:
+    """Write what sources began; ``rows``: values in the order of the table's columns."""
+    _upsert(db, endpoint_source, ("site", "realm", "source"), rows)
+
+
+def put_once(db: Connection, rows: Sequence[Values]) -> None:
+    """Write marks heard once; ``rows``: values in the order of the table's columns."""
+    _upsert(db, endpoint_once, ("site", "digest"), rows)
 
 
 def drop_marks(db: Connection, site: str, rows: Collection[tuple[str, Key]]) -> None:

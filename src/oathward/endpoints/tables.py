@@ -10,7 +10,7 @@ from dataclasses import fields
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, LargeBinary, Table, Text
 
 from oathward.core.db import METADATA
-from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow, ProbeRow
+from oathward.endpoints.model import CatalogueRow, ConflictRow, EndpointRow, MergeRow, ProbeRow, SourceRow
 
 _WHOLE = {"first_us", "last_us", "lifecycle_us", "conflicts"}
 
@@ -170,6 +170,31 @@ endpoint_probe = Table(
     ),
     Index("endpoint_probe_endpoint", "site", "endpoint", "at_us"),
     Index("endpoint_probe_at", "site", "at_us"),
+)
+endpoint_source = Table(
+    "endpoint_source",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    *(
+        Column(
+            one.name,
+            Text if one.name in {"realm", "source", "segment"} else BigInteger,
+            nullable=False,
+            primary_key=one.name in {"realm", "source"},
+        )
+        for one in fields(SourceRow)
+    ),
+)
+endpoint_once = Table(
+    "endpoint_once",
+    METADATA,
+    Column("site", Text, primary_key=True),
+    Column("digest", Text, primary_key=True),
+    Column("realm", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("at_us", BigInteger, nullable=False),
+    Column("noted_us", BigInteger, nullable=False),
+    Index("endpoint_once_noted", "site", "noted_us"),
 )
 device_catalogue = Table(
     "device_catalogue",

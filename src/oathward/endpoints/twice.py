@@ -10,6 +10,7 @@ Rules:
 - A claim is heard through one, through another, and through the first again within ``RETURNED_WITHIN_US``. An endpoint that claims for itself is one of them.
 - Not where each of them is the endpoint itself or a gateway, which speaks for ``GATEWAY_OTHERS_MIN`` others too: then it is put into a dock and taken out, or
   carried to another, until that is ``DOCKED_MAX`` times more than one change in ``DOCKED_EVERY_US``: nobody docks a pump as often as two that speak at once are heard by turns.
+- Nor where both are plainly two cards of one box: neighbouring numbers, and one client id or host.
 - The name of a device that speaks HL7 or DICOM is given by another maker's card that says nothing else of itself, while that device's own card is there
   too: worth a look, no more. Where both say what they are, two makers count alike, or a list does.
 
@@ -22,10 +23,11 @@ Source: ADR 0052; RFC 2131 §4.4.5.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 
 from oathward.discovery.model import RENEWED, MarkKind, Statement
 from oathward.endpoints.fronting import DHCP
-from oathward.endpoints.marks import CLAIMS, Sorted
+from oathward.endpoints.marks import CLAIMS, Sorted, neighbours
 from oathward.endpoints.model import Lease
 from oathward.endpoints.picture import HOUR_US, MINUTE_US, SKEW_US, Known, Picture
 
@@ -33,6 +35,7 @@ RETURNED_WITHIN_US = 36 * HOUR_US
 """A name or claim that comes back within this after another one began: two speak as one."""
 
 _CLINICAL = frozenset({MarkKind.APPLICATION, MarkKind.AE_TITLE})
+_OWN = (MarkKind.CLIENT_ID, MarkKind.HOST)
 _NO_MORE = frozenset({MarkKind.MAC, MarkKind.ADDRESS, MarkKind.HOST})
 """Marks of one that says who it is by a name alone."""
 
@@ -116,9 +119,19 @@ def check_speakers(picture: Picture, known: Known, speaker: Known, said: Stateme
         and id_ != speaker.id
         and here.last_us < there.last_us <= said.at_us
         and said.at_us - there.last_us <= RETURNED_WITHIN_US
+        and not _is_one_box(speaker, picture.root(id_))
     ]
     if between and not _docks(picture, known, (speaker.id, *between), said.at_us):
         picture.conflict(known, None, marks.claims[0].kind, said.at_us)
+
+
+def _is_one_box(one: Known, other: Known | None) -> bool:
+    """Whether two that speak are cards of one box."""
+    if other is None:
+        return False
+    cards = product(*([key[2] for key, _ in each.values(MarkKind.MAC)] for each in (one, other)))
+    names, theirs = ({key for kind in _OWN for key, _ in each.values(kind)} for each in (one, other))
+    return bool(names & theirs) and any(neighbours(mine, its) for mine, its in cards)
 
 
 def _docks(picture: Picture, known: Known, speakers: Iterable[str], at_us: int) -> bool:

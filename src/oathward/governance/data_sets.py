@@ -130,13 +130,8 @@ DATA_SETS = (
         frozenset(
             {
                 *("endpoint", "endpoint_mark", "endpoint_attribute", "endpoint_lease", "endpoint_lease_late"),
-                *(
-                    "endpoint_relation",
-                    "endpoint_conflict",
-                    "endpoint_merge",
-                    "endpoint_probe",
-                    "device_catalogue",
-                ),
+                *("endpoint_relation", "endpoint_conflict", "endpoint_merge", "endpoint_probe"),
+                *("endpoint_source", "endpoint_once", "device_catalogue"),
                 *("type_model", "model_may_do", "card_maker"),
             }
         ),

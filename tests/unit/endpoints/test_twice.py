@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, A, B, C, T, says
+from tests.unit.endpoints.conftest import DAY, HOUR, MINUTE, NEAR_A, A, B, C, T, says
 
 from oathward.discovery.model import RENEWED, Mark, MarkKind
 from oathward.endpoints import twice
@@ -167,6 +167,22 @@ def test_reverse_without_the_bound_a_second_speaker_is_silent(inventory, monkeyp
     monkeypatch.setattr(twice, "DOCKED_MAX", 1_000)
     both = [heard(T + n * 8 * MINUTE, (None, GATEWAY)[n % 2]) for n in range(20)]
     assert told(inventory, *both) == set()
+
+
+def by_both_cards(second, host="mon-2"):
+    """Give what a box says that sends its serial through one of its cards and through the other by turns."""
+    cards = ((A, HERE, "mon-2"), (second, THERE, host))
+    there = [says(T + n, mac=mac, address=address, host=name) for n, (mac, address, name) in enumerate(cards)]
+    return there + [through(T + n * HOUR, *cards[n % 2][:2]) for n in range(1, 6)]
+
+
+def test_a_box_that_says_its_serial_through_both_its_cards_is_no_conflict(inventory):
+    assert told(inventory, *by_both_cards(NEAR_A)) == set()
+
+
+@pytest.mark.parametrize(("second", "host"), [(B, "mon-2"), (C, "mon-2"), (NEAR_A, "mon-3")])
+def test_what_is_not_plainly_one_box_and_says_its_serial_by_turns_is_told(inventory, second, host):
+    assert ("identity.claimed-twice", "serial") in told(inventory, *by_both_cards(second, host))
 
 
 def test_a_device_on_the_network_of_which_its_gateway_alone_speaks_is_no_conflict(inventory):
