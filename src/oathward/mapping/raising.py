@@ -2,6 +2,7 @@
 
 Rules:
 - The gravest first: of more than are told at once (``findings.reconciling``) those go without.
+- One server is one finding, however many asked it: a hospital has thousands of clients of one server.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 MAP, RULES, ELEMENTS = "map", "rules", "elements"
 """Names of the sources of findings."""
 
-_CLASSES_SHOWN = 8
+_CLASSES_SHOWN, _PLACES_SHOWN = 8, 3
 
 
 def of_map(compared: Compared) -> list[Raised]:
@@ -70,34 +71,38 @@ def of_rules(name: str, comparison: Comparison, declared: Iterable[SeenFlow] = (
         }
         details["times wider"] = float(min(wider.permitted // max(wider.used, 1), 10**15))
         yield Raised("rule.wider-than-flow", f"{name}|{wider.rule.place}", f"rules:{name}", None, details)
-    wanted = {(one.client, one.server, one.transport, one.port) for one in declared}
-    for against in comparison.against:
-        is_declared = _flow(against.flow) in wanted
-        kind = "rule.forbids-flow" if is_declared else "flow.undeclared"
-        yield _against(name, kind, against, "was answered, though the rules stop it")
-    for against in comparison.stopped:
-        if _flow(against.flow) in wanted:
-            yield _against(
-                name, "rule.forbids-flow", against, "was asked and never answered: the rules stop it"
-            )
+    wanted = {_flow(one) for one in declared}
+    answered = ((_flow(one.flow) in wanted, one) for one in comparison.against)
+    yield from _against(name, answered, "was answered, though the rules stop it")
+    silent = ((True, one) for one in comparison.stopped if _flow(one.flow) in wanted)
+    yield from _against(name, silent, "was asked and never answered: the rules stop it")
 
 
 def _flow(flow: SeenFlow) -> tuple[str, str, str, int]:
     return (flow.client, flow.server, flow.transport, flow.port)
 
 
-def _against(name: str, kind: str, one: Against, what: str) -> Raised:
-    flow = one.flow
-    details: dict[str, str | int | float] = {
-        "client": flow.client,
-        "server": flow.server,
-        "port": flow.port,
-        "transport": flow.transport,
-        "by": ", ".join(rule.place for rule in one.rules[:3]) or "the policy at the end",
-        "what": what,
-    }
-    key = f"{name}|{flow.client}|{flow.server}|{flow.transport}/{flow.port}"
-    return Raised(kind, key, f"rules:{name}", None, details)
+def _against(name: str, told: Iterable[tuple[bool, Against]], what: str) -> Iterator[Raised]:
+    """Give one finding for each server, transport and port, declared or not, however many asked it."""
+    groups: dict[tuple[bool, str, str, int], list[Against]] = defaultdict(list)
+    for is_declared, one in told:
+        groups[is_declared, one.flow.server, one.flow.transport, one.flow.port].append(one)
+    for (is_declared, server, transport, port), same in groups.items():
+        clients = sorted({one.flow.client for one in same})
+        places = dict.fromkeys(rule.place for one in same for rule in one.rules)
+        if not all(one.rules for one in same):
+            places["the policy at the end"] = None
+        details: dict[str, str | int | float] = {
+            "client": clients[0],
+            "clients": len(clients),
+            "server": server,
+            "port": port,
+            "transport": transport,
+            "by": ", ".join(list(places)[:_PLACES_SHOWN]),
+            "what": f"{transport}/{port} to {server} {what}; asked by {len(clients):,}",
+        }
+        kind = "rule.forbids-flow" if is_declared else "flow.undeclared"
+        yield Raised(kind, f"{name}|{server}|{transport}/{port}|{what[:12]}", f"rules:{name}", None, details)
 
 
 def of_elements(rows: Iterable[Unused], devices: Mapping[str, Device]) -> list[Raised]:

@@ -60,6 +60,12 @@ class Stream:
         return bool(self.usual_us) and pause_us > max(PAUSES * self.usual_us, SILENT_MIN_US)
 
     @property
+    def title(self) -> str:
+        """Its files' own name where all have one; else with ``#`` for numbers."""
+        names = {PurePath(one.name).name for one in self.sources}
+        return names.pop() if len(names) == 1 else self.name
+
+    @property
     def read_us(self) -> int:
         """When it was last read."""
         return max(one.updated_us for one in self.sources)

@@ -26,3 +26,19 @@ def test_each_part_of_a_comparison_is_told_under_the_device():
     assert {one.kind for one in raising.of_rules("core", found)} >= {"flow.undeclared"}
     wider = next(one for one in told if one.kind == "rule.wider-than-flow")
     assert wider.details["narrower"] == "ip saddr 10.1.0.5 ip daddr 10.3.0.1 tcp dport 80 accept"
+
+
+def test_a_server_that_many_reach_past_the_rules_is_one_finding_and_a_declared_one_another():
+    rules = ruleset("tcp dport 23 drop", "tcp dport 443 accept")
+    asked = [flow(f"10.2.0.{n}", "10.3.0.1", 23) for n in range(1, 41)]
+    other = flow("10.2.0.1", "10.3.0.2", 23)
+    found = compare(rules, [*asked, other], DAY)
+    assert len(found.against) == 41
+    told = list(raising.of_rules("core", found, [asked[0], asked[1]]))
+    assert len({(one.kind, one.key) for one in told}) == len(told)
+    past = [one for one in told if one.kind in {"flow.undeclared", "rule.forbids-flow"}]
+    assert sorted((one.kind, one.details["server"], one.details["clients"]) for one in past) == [
+        ("flow.undeclared", "10.3.0.1", 38),
+        ("flow.undeclared", "10.3.0.2", 1),
+        ("rule.forbids-flow", "10.3.0.1", 2),
+    ]

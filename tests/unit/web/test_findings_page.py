@@ -163,6 +163,21 @@ def test_one_says_what_to_do_its_clock_and_its_history(world):  # noqa: F811  th
     assert post(officer, place, place, verb="note", why="done").status_code == 303
 
 
+def test_what_was_seen_stands_first_and_an_address_is_an_address(world):  # noqa: F811  the fixture
+    seen = {"what": "mqtt to 198.51.100.88, outside this site", "patient.name": 2}
+    [id_] = tell(
+        world, Raised("connection.unregistered", "k", "address:198.51.100.88", details=seen)
+    ).values()
+    officer = viewer(world, "p-privacy")
+    page = officer.get(f"/findings/{id_}").text
+    assert page.index("<strong>mqtt to") < page.index('<dl class="facts">')
+    assert "<dt>patient.name</dt>" in page
+    for place in (f"/findings/{id_}", "/findings"):
+        cells = officer.get(place).text.partition("<h1>")[2]
+        assert ">address:198.51.100.88" not in cells
+        assert ">198.51.100.88<" in cells
+
+
 def test_who_may_not_see_people_reads_that_it_is_somebodys(world):  # noqa: F811  the fixture
     [id_] = tell(world, undeclared(1)).values()
     post(viewer(world, "p-privacy"), f"/findings/{id_}", f"/findings/{id_}", verb="assign", to="me")

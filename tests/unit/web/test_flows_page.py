@@ -25,10 +25,10 @@ def nothing_seen(world):  # noqa: F811  the fixture
             db.execute(table.delete())
 
 
-def seed(world, *rows):  # noqa: F811  the fixture
+def seed(world, *rows, tls=""):  # noqa: F811  the fixture
     """Write conversations: (client, its endpoint, server, its endpoint, port, service, days ago)."""
     for client, mine, server, theirs, port, service, days in rows:
-        key = ConversationKey("main", client, mine, server, theirs, "tcp", port, service, "")
+        key = ConversationKey("main", client, mine, server, theirs, "tcp", port, service, tls)
         at_us = world.gate.now_us() - days * DAY
         row = (world.gate.site, actions.conversation_id(key), *key, "ward", "core", at_us - 1_000, at_us)
         with write(world.gate.engine) as db:
@@ -92,6 +92,18 @@ def test_a_device_is_found_by_what_the_inventory_knows_of_it(world):  # noqa: F8
         assert clients(officer.get(f"/flows?device={asked}").text) == [["pump-seven", "10.1.0.5"]]
     assert "No conversation fits" in officer.get("/flows?device=no-such-device").text
     assert f'href="/inventory/{id_}"' in officer.get("/flows").text
+
+
+@pytest.mark.parametrize(
+    ("version", "level"), [("TLSv1.3", "ok"), ("TLSv1.2", "ok"), ("TLSv1.0", "note"), ("SSLv3", "note")]
+)
+def test_a_version_of_tls_that_must_not_be_used_is_no_good_protection(world, version, level):  # noqa: F811  the fixture
+    seed(world, ("10.1.0.5", "", "10.2.0.9", "", 443, "ssl", 0), tls=version)
+    page = viewer(world, "p-privacy").get("/flows").text
+    said = re.search(
+        r'class="status (\w+)">.*?</svg>\s*([^<]*)', page[page.index(' data-head="Protection"') :], re.DOTALL
+    )
+    assert (said[1], said[2]) == (level, version if level == "ok" else f"{version}, deprecated")
 
 
 def test_pages_miss_none(world):  # noqa: F811  the fixture

@@ -53,6 +53,14 @@ def test_files_of_one_log_are_one_line_and_what_was_refused_says_why(world):  # 
     assert "3 files" in page
 
 
+def test_a_log_whose_own_name_has_numbers_is_called_by_it(world):  # noqa: F811  the fixture
+    heard(world, "2026-05-04/x509.log", 1)
+    heard(world, "2026-05-05/x509.log", 2)
+    page = viewer(world, "p-privacy").get("/sources").text
+    assert "x509.log<" in page
+    assert "x#.log" not in page
+
+
 def test_who_is_silent_longer_than_usual_is_told_and_stands_first(world):  # noqa: F811  the fixture
     for hour in range(5):
         heard(world, f"dns.{hour}.log", 30 + hour)
