@@ -26,7 +26,11 @@ if TYPE_CHECKING:
     from oathward.mapping.reading import Living
     from oathward.vault.opened import Opened
 
+RULES_KEPT_MAX = 5_000
+"""Rules that are remembered as they were read; one takes 7 kB."""
+
 _HOUR_US = 3_600_000_000
+_kept: dict[tuple[object, ...], Ruleset] = {}
 
 
 def compare(
@@ -69,7 +73,7 @@ def tell(site: Opened, row: RulesetRow, found: Living, between: tuple[int, int],
     Args:
         found: the map as it was just compared: it says which flows are declared. between: two times, whose flows are compared.
     """
-    ruleset = apart.read_rules(row.content, row.columns)
+    ruleset = _read(row)
     comparison = compare(site, ruleset, *between, realm=row.realm, interfaces=row.interfaces)
     matched = found.compared.matched
     declared = [
@@ -80,6 +84,19 @@ def tell(site: Opened, row: RulesetRow, found: Living, between: tuple[int, int],
     seen = raising.of_rules(row.name, comparison, declared) if comparison is not None else ()
     terms, whole = site.settings.findings, not found.compared.left
     return reconcile(site.engine, site.site, source_of(row.name), seen, terms, now_us, whole=whole)
+
+
+def _read(row: RulesetRow) -> Ruleset:
+    """Read imported rules, those of before without another process; of many rules none is remembered."""
+    key = (row.sha256, *sorted(row.columns.items()))
+    if key in _kept:
+        return _kept[key]
+    ruleset = apart.read_rules(row.content, row.columns)
+    if row.rules + sum(len(one.rules) for one in _kept.values()) > RULES_KEPT_MAX:
+        _kept.clear()
+    if row.rules <= RULES_KEPT_MAX:
+        _kept[key] = ruleset
+    return ruleset
 
 
 def forget(site: Opened, name: str, now_us: int) -> Told:

@@ -3,6 +3,7 @@
 Rules:
 - What is told: what differs on the map, what is wrong with imported rules, elements that nobody uses. Each is told whole: what is gone is cleared.
 - One telling of a site at a time; told again with nothing changed, it only counts.
+- Of rules that cannot be read what was told stays, and the rest is told; ``rules compare`` says why.
 - Bounded: ``reading.CONVERSATIONS_MAX`` conversations, ``RECORDS_MAX`` records, ``reconciling.TOLD_MAX`` findings of each source. Where
   there was more of anything, nothing is cleared.
 
@@ -13,10 +14,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import structlog
+
 from oathward.activation import load_active
 from oathward.core.clock import micros
 from oathward.core.db import read
 from oathward.core.errors import InputError
+from oathward.core.parsing import ParserError
 from oathward.endpoints.alone import alone
 from oathward.findings.model import Told
 from oathward.findings.reconciling import reconcile
@@ -36,6 +40,8 @@ RECORDS_MAX = 100_000
 _DAY_US = 86_400_000_000
 _ELEMENT_DAYS = 30
 
+log = structlog.get_logger()
+
 
 def tell_all(site: Opened) -> Told:
     """Tell all that is found now; gives how many are new, were there, are back, and are gone."""
@@ -44,8 +50,8 @@ def tell_all(site: Opened) -> Told:
         bundle, devices = bundle_of(site), devices_of(site)
         found = reading.read_living(site, bundle, now_us, devices)
         told = reading.tell(site, found, now_us)
-        told += _tell_rules(site, found, now_us)
-        return told + _tell_elements(site, bundle, devices, now_us)
+        told += _tell_elements(site, bundle, devices, now_us)
+        return told + _tell_rules(site, found, now_us)
 
 
 def _tell_rules(site: Opened, found: Living, now_us: int) -> Told:
@@ -56,8 +62,8 @@ def _tell_rules(site: Opened, found: Living, now_us: int) -> Told:
     for row in rows:
         try:
             told += ruling.tell(site, row, found, (since_us, since_us + reading.DAYS * _DAY_US), now_us)
-        except InputError:
-            continue  # kept by another version, and not read any more: what was told stays, ``rules compare`` says why
+        except (InputError, ParserError) as error:  # kept by another version, and not read any more
+            log.warning("rules not read", name=row.name, reason=error.reason.code)
     return told
 
 

@@ -1,5 +1,6 @@
 """The map as it is read from the tables, told as findings, and cleared again."""
 
+import hashlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -9,12 +10,14 @@ from tests.unit.mapping.seeding import seed
 
 from oathward.core.clock import from_micros
 from oathward.core.db import read, write
+from oathward.core.parsing import ParserError
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
 from oathward.endpoints import actions, leases
 from oathward.inventory.model import Device
-from oathward.mapping import reading, telling
+from oathward.mapping import reading, ruling, telling
 from oathward.mapping.model import DeclaredKind, Listed
 from oathward.network import actions as network
+from oathward.network import apart
 from oathward.network.model import RulesetRow
 from oathward.network.rules import spans
 
@@ -136,8 +139,9 @@ def test_a_recipients_host_is_declared_by_the_address_that_was_seen_for_it(offic
 RULES = b"table inet f {\n chain forward {\n  type filter hook forward priority filter; policy drop;\n }\n}\n"
 
 
-def imported(office, interfaces=None):
-    row = RulesetRow("fw", NOW, "p-ann", "0" * 64, 0, "", {}, interfaces or {}, RULES)
+def imported(office, interfaces=None, name="fw", content=RULES):
+    digest = hashlib.sha256(content).hexdigest()
+    row = RulesetRow(name, NOW, "p-ann", digest, 0, "", {}, interfaces or {}, content)
     with write(office.engine) as db:
         network.import_rules(db, SITE, row)
 
@@ -173,3 +177,35 @@ def test_a_declared_flow_that_rules_stop_and_nobody_answers_is_urgent(office, cl
         db.exec_driver_sql("UPDATE flow_conversation SET answered = 0, unanswered = 3")
     imported(office)
     assert told_of_rules(office, clocked) == ["rule.forbids-flow"]
+
+
+def test_rules_that_end_their_reader_leave_the_rest_told_and_theirs_as_it_was(office, clocked, monkeypatch):
+    seed(office.engine, SITE, [DICOM], NOW)
+    for name in ("a-fw", "fw"):
+        imported(office, name=name, content=RULES + name.encode().join((b"# ", b"\n")))
+    read_rules = apart.read_rules
+
+    def broken(content, columns):
+        if b"a-fw" in content:
+            raise ParserError("rules", "the process that read it ended")
+        return read_rules(content, columns)
+
+    monkeypatch.setattr(apart, "read_rules", broken)
+    monkeypatch.setattr(ruling, "_kept", {})
+    assert told_of_rules(office, clocked) == ["flow.undeclared"]
+
+
+def test_rules_that_stay_the_same_are_read_once(office, clocked, monkeypatch):
+    seed(office.engine, SITE, [DICOM], NOW)
+    imported(office)
+    read, read_rules = [], apart.read_rules
+    monkeypatch.setattr(ruling, "_kept", {})
+    monkeypatch.setattr(apart, "read_rules", lambda *said: read.append(1) or read_rules(*said))
+    assert told_of_rules(office, clocked) == told_of_rules(office, clocked) == ["flow.undeclared"]
+    assert len(read) == 1
+    imported(office, content=RULES.replace(b"drop", b"accept"))
+    assert told_of_rules(office, clocked) == []
+    monkeypatch.setattr(ruling, "RULES_KEPT_MAX", -1)
+    ruling._kept.clear()
+    told_of_rules(office, clocked)
+    assert not ruling._kept
