@@ -15,7 +15,7 @@ from oathward.core.labels import Role
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
 from oathward.discovery.probing import connecting
 from oathward.discovery.probing.probe import Outcome, Told
-from oathward.endpoints import actions, deciding, views
+from oathward.endpoints import actions, deciding, probes, views
 
 NUMBERS = count()
 ENGINEER = Role.CLINICAL_ENGINEER
@@ -94,6 +94,9 @@ def test_the_order_is_carried_out_once_and_stands_on_the_page(opened, pump, aske
     answer = post(client, id_)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/inventory/{id_}#probe")
     assert asked == [("http", address, 80, "")]
+    with read(opened.engine) as db:
+        [done] = probes.of_endpoint(db, opened.site, [id_])
+    assert done.by == "p-1", "who they are, not what they are called"
     text = client.get(f"/inventory/{id_}").text
     assert "which server?" in text
     assert "it speaks the protocol, and declined" in text
