@@ -8,6 +8,7 @@ Rules:
 from __future__ import annotations
 
 import dataclasses
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -29,6 +30,14 @@ _EQUAL = typer.Option(
 _UNKNOWN = typer.Option("--unknown", metavar="ATTRIBUTE", help="Only where nobody says it: --unknown make.")
 
 
+class CareState(StrEnum):
+    """Care states, as they are asked for."""
+
+    IN_USE = "in-use"
+    IDLE = "idle"
+    UNKNOWN = "unknown"
+
+
 def list_(  # noqa: PLR0913  one parameter an option
     search: Annotated[
         str, typer.Option(callback=plain_text, help="A part of a name, address, serial, tag, make or model.")
@@ -42,6 +51,10 @@ def list_(  # noqa: PLR0913  one parameter an option
     undeclared: Annotated[
         bool, typer.Option("--undeclared", help="Only those that nobody declared.")
     ] = False,
+    care: Annotated[
+        CareState | None,
+        typer.Option(help="Only those in use now, idle, or of which nobody knows.", show_default=False),
+    ] = None,
     silent: Annotated[
         int,
         typer.Option(
@@ -64,10 +77,12 @@ def list_(  # noqa: PLR0913  one parameter an option
     from oathward.endpoints.model import Filters
     from oathward.network import views as network
 
+    state = {"care": care.value.replace("-", " ")} if care not in {None, CareState.UNKNOWN} else {}
+    unsaid = {"care"} if care is CareState.UNKNOWN else set()
     wanted = Filters(
         search=search,
-        equal=dict(_pair(one) for one in where or ()),
-        unknown=frozenset(_attribute(one) for one in unknown or ()),
+        equal=dict(_pair(one) for one in where or ()) | state,
+        unknown=frozenset(_attribute(one) for one in unknown or ()) | unsaid,
         conflict=conflict,
         undeclared=undeclared,
     )

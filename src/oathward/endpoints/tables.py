@@ -39,7 +39,7 @@ endpoint = Table(
     # Lists leave out what is retired, and ask for what nobody declared: with both beside each value, counts of values are read from the index alone.
     *(
         Index(f"endpoint_{name}", "site", "merged", name, "lifecycle", "device")
-        for name in ("type", "make", "unit", "realm", "criticality", "os", "sort")
+        for name in ("type", "make", "unit", "realm", "criticality", "os", "sort", "care")
     ),
     Index("endpoint_lifecycle", "site", "merged", "lifecycle", "device"),
 )

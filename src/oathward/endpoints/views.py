@@ -48,14 +48,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 PAGE_MAX = 500
-FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort")
+FACETS = ("type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort", "care")
 FACET_VALUES_MAX = 50
 IN_USE = Care.IN_USE.value
 _OF_ONE_MAX = 500
 _CALLED_MAX = 50
 _CALLED = (MarkKind.TAG, MarkKind.HOST, MarkKind.MAC, MarkKind.ACCOUNT)
 _DIGITS_MAX = 18
-_GROUPS = (("type",), ("make",), ("unit",), ("realm", "criticality", "lifecycle", "os", "sort"))
+_GROUPS = (("type",), ("make",), ("unit",), ("realm", "criticality", "lifecycle", "os", "sort", "care"))
 _BESIDE = tuple(
     one
     for ended in (False, True)

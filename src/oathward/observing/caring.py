@@ -6,7 +6,8 @@ Rules:
 - Idle is said only of who was in use before, and only where a sensor of its realm, or the gateway that took its messages, was at work since.
 - Looked at after each run, and every minute by the ``app`` process: "now" is the time of this machine, so that an old capture makes nobody in use.
 
-Deliberately absent: whether a patient lies in the bed beside it (a bed is kept as a keyed hash, and no device says in which it stands).
+Deliberately absent: what ADT says of the bed or patient that a device's last messages named. A discharge does not take a device off the next patient, and
+who is admitted need not hang at it: of who is silent where no sensor listens nobody knows (ADR 0052).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from oathward.discovery.model import Mark, MarkKind
 from oathward.endpoints import caring, listed
 from oathward.endpoints import views as endpoints
 from oathward.endpoints.care import IN_USE_US, Care, care
+from oathward.endpoints.loading import top_of
 from oathward.messages import views as messages
 from oathward.network import views as network
 
@@ -41,6 +43,12 @@ def tend(site: Opened) -> int:
         watched = network.watched_since(db, site.site, since_us)
         told = _told(db, site.site, since_us)
         rows = endpoints.names(db, site.site, sorted({*before, *told}))
+        for id_ in [
+            one for one in told if one in rows and rows[one].merged
+        ]:  # it sent that before it was known who it is
+            whole = top_of(db, site.site, id_)
+            told[whole] = max(told.get(whole, ("", 0)), told[id_], key=lambda one: one[1])
+            rows |= endpoints.names(db, site.site, [whole])
     changed: dict[str, tuple[Care, str, int]] = {}
     for id_, row in rows.items():
         by, at_us = told.get(id_, ("", 0))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from oathward.core.clock import from_micros
 from oathward.endpoints import views
+from oathward.endpoints.care import Care
 from oathward.endpoints.model import Filters, Lifecycle
 from oathward.network import views as network
 
@@ -29,8 +30,12 @@ FACETS = {
     "os": "Operating system",
     "lifecycle": "Stage of life",
     "sort": "Where",
+    "care": "Care state",
 }
 """Facet, as it stands in the address -> its words."""
+
+CARE = {"in-use": Care.IN_USE.value}
+"""Care state, as it stands in the address -> as it is kept; others are one word."""
 
 UNKNOWN = "-"
 """In the address: nobody says anything of it."""
@@ -69,6 +74,7 @@ def wanted(db: Connection, site: str, asked: Mapping[str, str], now_us: int) -> 
         asked: ``search``, ``show`` of ``SHOWS``, ``silent`` of ``SILENT``, and by the names of ``FACETS``; what is empty or absent asks for nothing.
     """
     values = {name: asked.get(name, "") for name in FACETS}
+    values["care"] = CARE.get(values["care"], values["care"])
     shown, silent = asked.get("show", ""), asked.get("silent", "")
     equal = {name: value for name, value in values.items() if value and value != UNKNOWN}
     found = Filters(

@@ -10,7 +10,9 @@ from oathward.cli.main import run
 from oathward.core.clock import micros
 from oathward.core.settings import load
 from oathward.discovery.model import Fact, Mark, MarkKind, Statement
+from oathward.endpoints import caring
 from oathward.endpoints.actions import take
+from oathward.endpoints.care import Care
 
 
 @pytest.fixture
@@ -113,6 +115,20 @@ def test_a_person_says_and_takes_back(go):
     assert ids(go, "--where", "unit=ICU 2") == both[1:]
     assert go("say", "criticality", "very", both[0])[0] == 65
     assert go("say", "fda-class", "3", both[0])[0] == 65
+
+
+def test_care_states_are_asked_for(go, data):
+    both = ids(go)
+    site = build(load(data), "admin")
+    caring.put(site.engine, site.site, {both[0]: (Care.IN_USE, "hl7", 1)}, 1, "test")
+    site.keeper.close()
+    site.engine.dispose()
+    assert {state: ids(go, "--care", state) for state in ("in-use", "idle", "unknown")} == {
+        "in-use": both[:1],
+        "idle": [],
+        "unknown": both[1:],
+    }
+    assert go("list", "--care", "busy")[0] == 2
 
 
 def test_two_are_one_and_one_is_two_until_it_is_undone(go):

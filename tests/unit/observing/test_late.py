@@ -295,9 +295,21 @@ def test_what_is_too_much_for_one_turn_waits_for_the_next(site, small, tmp_path,
     assert turns == [5, 5, 5, 1]
 
 
+def test_who_was_known_by_its_address_alone_is_in_use_as_the_device_it_is(site, tmp_path):
+    now = int(site.clock.now().timestamp()) - BEGIN
+    read_in(site, written(tmp_path / "before.log", [lease(now - 50 * HOUR, ONE, "10.1.0.50")]))
+    read_in(site, written(tmp_path / "conn.log", [flow(now - 60, service="hl7")]))
+    read_in(site, written(tmp_path / "dhcp.log", [lease(now - 5 * HOUR, ONE)]))
+    caring.tend(site)
+    with read(site.engine) as db:
+        [row] = [row for row in endpoints.page(db, site.site, endpoints.Filters()).rows if row.mac == ONE]
+    assert row.care == "in use"
+
+
 def test_use_by_hour_and_who_is_in_use_follow(site, tmp_path):
     now = int(site.clock.now().timestamp()) - BEGIN
     flows = [flow(now - n, service="hl7", n=n) for n in (60, 120)]
+    read_in(site, written(tmp_path / "before.log", [lease(now - 50 * HOUR, TWO, "10.1.0.50")]))
     read_in(site, written(tmp_path / "conn.log", flows))
     read_in(site, written(tmp_path / "dhcp.log", [lease(now - 5 * HOUR, ONE), lease(now - 300, TWO)]))
     caring.tend(site)

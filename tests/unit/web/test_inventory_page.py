@@ -99,6 +99,24 @@ def test_facets_and_search_stand_in_the_address(world):  # noqa: F811  the fixtu
     assert officer.get("/inventory?show=nonsense&lifecycle=%00").status_code == 200
 
 
+def test_care_state_is_a_filter_with_its_counts(world):  # noqa: F811  the fixture
+    seen(
+        world,
+        *(said(n, ("care", "in use", 0.9), world=world) for n in (1, 2)),
+        said(3, ("care", "idle", 0.6), world=world),
+        said(4, world=world),
+    )
+    officer = viewer(world, "p-privacy")
+    text = officer.get("/inventory").text
+    for value, words in (("in-use", "in use (2)"), ("idle", "idle (1)"), ("-", "unknown (1)")):
+        assert f'<option value="{value}">{words}</option>' in text
+    found = {
+        asked: len(ids(officer.get(f"/inventory?care={asked}").text)) for asked in ("in-use", "idle", "-")
+    }
+    assert found == {"in-use": 2, "idle": 1, "-": 1}
+    assert '<option value="in-use" selected>in use (2)</option>' in officer.get("/inventory?care=in-use").text
+
+
 def test_what_was_not_heard_for_a_week_is_a_filter(world):  # noqa: F811  the fixture
     day_us = 24 * HOUR_US
     seen(world, said(1, world=world), said(2, ago_us=8 * day_us, world=world))

@@ -183,7 +183,17 @@ def test_facets_count_what_the_list_would_show(world, officer):  # noqa: F811  t
     assert told["total"] == 4
     assert told["facets"]["make"] == {"Acme": 3, "": 1}
     assert officer.json("inventory/facets?make=Acme")["facets"]["make"] == {"Acme": 3}
-    assert set(told["facets"]) == {"type", "make", "unit", "realm", "criticality", "lifecycle", "os", "sort"}
+    assert set(told["facets"]) == {
+        "type",
+        "make",
+        "unit",
+        "realm",
+        "criticality",
+        "lifecycle",
+        "os",
+        "sort",
+        "care",
+    }
     officer.refused("inventory/facets?show=never-seen", "input.invalid", "show")
 
 

@@ -174,6 +174,7 @@ _ASKS = {
         f"type of device, as the vocabulary writes it: `infusion-pump`; `{UNKNOWN}`: nobody says it"
     ),
     "make": Query(f"maker, as it stands first; `{UNKNOWN}`: nobody says it"),
+    "care": Query(f"care state now; `{UNKNOWN}`: nobody knows", ("in-use", "idle", UNKNOWN)),
     "sort": Query("on the network, or heard of elsewhere", ("network", "account")),
 }
 

@@ -30,7 +30,7 @@ from oathward.network import views as network
 from oathward.web import endpoint_probe, inventory_asked, never_seen, saved_views
 from oathward.web import inventory_acts as acts
 from oathward.web.endpoint_more import certificates, changes, declared_of, said_by
-from oathward.web.inventory_asked import FACETS, NEVER_SEEN, SHOWS, SILENT, UNKNOWN
+from oathward.web.inventory_asked import CARE, FACETS, NEVER_SEEN, SHOWS, SILENT, UNKNOWN
 from oathward.web.page import Page, Route, named
 from oathward.web.view import View
 
@@ -202,7 +202,12 @@ def _words(error: InputError) -> str:
 
 def _values(name: str, counts: Mapping[str, int]) -> list[tuple[str, str, int]]:
     """Give the values of a facet: as they stand in the address, in words, how many; what is unknown last."""
-    words = {"type": {key: one.words for key, one in TYPES.items()}, "sort": SORTS}.get(name, {})
+    if name == "care":  # as it stands in the address
+        addressed = {value: key for key, value in CARE.items()}
+        counts = {addressed.get(value, value): count for value, count in counts.items()}
+    words = {"type": {key: one.words for key, one in TYPES.items()}, "sort": SORTS, "care": CARE}.get(
+        name, {}
+    )
     known = [(value, words.get(value, value), count) for value, count in counts.items() if value]
     return [
         *sorted(known, key=lambda one: (-one[2], one[1])),
