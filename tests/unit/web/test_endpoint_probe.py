@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 from tests.unit.web.test_nothing_to_see import prepared  # noqa: F401  the site with two vendors
-from tests.unit.web.viewers import BASE, COOKIE, console_of, viewer, visit
+from tests.unit.web.viewers import BASE, COOKIE, bearer, console_of, viewer, visit
 
 from oathward.app import build
 from oathward.core.clock import micros
@@ -153,3 +153,18 @@ def test_a_session_for_looking_orders_nothing(opened, pump, asked, monkeypatch):
     assert "Probe it once" not in client.get(f"/inventory/{pump[0]}").text
     answer = post(client, pump[0])
     assert (answer.status_code in {403, 404}, asked) == (True, [])
+
+
+def test_the_api_takes_the_same_order_and_refuses_the_same(opened, pump, asked, monkeypatch):
+    id_, address = pump
+    client, path = console(opened, monkeypatch), f"/api/v1/inventory/{id_}/probes"
+    client.cookies.clear()
+    wanted = {"kind": "tcp", "port": 104, "reason": "is it up?"}
+    held = client.post(path, json=wanted, headers=bearer(ENGINEER))
+    assert (held.status_code, held.json()["code"], asked) == (409, "probe.at-risk", [])
+    others = client.post(path, json=wanted, headers=bearer(Role.SECURITY_ANALYST))
+    stale = client.post(path, json=wanted, headers={"authorization": f"Bearer p_{STALE}"})
+    assert (others.status_code, stale.json()["code"], asked) == (404, "access.step-up", [])
+    made = client.post(path, json=wanted | {"although": ["use-unknown"]}, headers=bearer(ENGINEER))
+    assert (made.status_code, made.json()["outcome"], made.json()["address"]) == (201, "declined", address)
+    assert asked == [("tcp", address, 104, "")]
