@@ -8,21 +8,22 @@ How:
 - The console serves on a socket of this process, with keeper and sign-in as ``app`` has them; a clinical engineer's browser asks, one
   connection kept open. What is timed is the request as the browser sees it, body included: database, template, socket. Beside it the CPU
   time of this process, which holds both ends: that is what counts where other things ran beside.
-- PostgreSQL is a server of the benchmark's own (``tests.postgres``), on a Unix socket; its CPU time is not of this process, so there the clock
-  counts. Or the URL of an empty database of a server that runs.
+- PostgreSQL is a server of the benchmark's own (``tests.postgres``), on a Unix socket; the CPU time of its processes is added, in steps of 10 ms.
+  Or the URL of a database of such a server that runs, empty or that of ``--folder``.
 - Devices at random, each asked once, so that none is measured warm; the other pages in turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import shutil
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,13 +94,13 @@ def main() -> int:
             site = Site(folder / "s")
             if not (folder / "s" / "made").exists():
                 site = make(folder / "s", options.devices, url)
-            times, cpu = measure(site, options.devices, options.asked, options.rounds)
+            times, cpu = measure(site, options.devices, options.asked, options.rounds, served(url))
     finally:
         if options.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
     kind = "inventory-pages" if options.database == "sqlite" else "inventory-pages-postgresql"
     numbers.keep(kind, found | {"devices": options.devices, "pages": times, "cpu": cpu})
-    print("\nCPU of browser and server together")
+    print("\nCPU of browser, server and database together")
     say_pages(cpu, PAGE_GOAL_MS)
     print("\nby the clock")
     slow = say_pages({name: of for name, of in times.items() if name not in MAPS}, PAGE_GOAL_MS)
@@ -125,6 +126,29 @@ def database(kind: str) -> Iterator[str]:
             yield f"postgresql+psycopg://oathward@/postgres?host={socket}"
     else:
         yield "" if kind == "sqlite" else kind
+
+
+def served(url: str) -> Callable[[], float]:
+    """Give what says how long a database's server computed, in seconds: its processes, and those of its that ended."""
+    if not url:
+        return lambda: 0.0
+    pid = int((Path(url.partition("host=")[2]) / "data/postmaster.pid").read_text().partition("\n")[0])
+
+    def seconds() -> float:
+        ticks = sum(_ticks(pid)[2:])
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            try:
+                ticks += sum(_ticks(int(child))[:2])
+            except OSError:  # it ended just now
+                continue
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    return seconds
+
+
+def _ticks(pid: int) -> list[int]:
+    """Give ticks of a process, and of its children that ended: of its own and of the system's."""
+    return [int(word) for word in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]]
 
 
 def make(folder: Path, devices: int, url: str = "") -> Site:
@@ -160,9 +184,13 @@ def make(folder: Path, devices: int, url: str = "") -> Site:
 
 
 def measure(
-    site: Site, devices: int, asked: int, rounds: int
+    site: Site, devices: int, asked: int, rounds: int, beside: Callable[[], float]
 ) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
-    """Ask for every page; gives milliseconds by the clock, and of CPU."""
+    """Ask for every page; gives milliseconds by the clock, and of CPU.
+
+    Args:
+        beside: says how many seconds the database's server computed.
+    """
     chance = random.Random(numbers.seed() + 1)
     with peopled(site, [(person("p-engineer"), [Role.CLINICAL_ENGINEER])]) as world:
         opened = build(site.settings, "app", become_keeper=False)
@@ -174,10 +202,10 @@ def measure(
         cpu: dict[str, list[float]] = defaultdict(list)
 
         def ask(name: str, path: str) -> None:
-            began, worked = time.perf_counter(), time.process_time()
+            began, worked = time.perf_counter(), time.process_time() + beside()
             answer, body = line.ask("GET", path, cookie)
             wall[name].append((time.perf_counter() - began) * 1_000)
-            cpu[name].append((time.process_time() - worked) * 1_000)
+            cpu[name].append((time.process_time() + beside() - worked) * 1_000)
             assert answer.status == 200, (path, answer.status, body[-500:])
 
         try:

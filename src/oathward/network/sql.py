@@ -60,7 +60,7 @@ flow_conversation = Table(
     *(Column(name, BigInteger, nullable=False) for name in ("first_us", "last_us", *Sums._fields)),
     Index("flow_conversation_client", "site", "client_endpoint", "last_us"),
     Index("flow_conversation_server", "site", "server_endpoint", "last_us"),
-    Index("flow_conversation_last", "site", "last_us"),
+    Index("flow_conversation_last", "site", "last_us", "id"),
     Index("flow_conversation_client_address", "site", "client"),
     Index("flow_conversation_server_address", "site", "server"),
     Index("flow_conversation_service", "site", "service"),
