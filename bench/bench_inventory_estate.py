@@ -5,7 +5,7 @@ Rules:
   resolved into an inventory of its own. Nothing of it reads the truth.
 - Then the inventory is compared with the truth (``bench.estate`` says how). Wrong merges and wrong splits are printed as counts, as shares, and by
   what is particular about those devices; never one number for both.
-- Exit code 1 where a spoof was merged in silence, or a share is over ``GOAL``.
+- Exit code 1 where a spoof was merged in silence, a first day was taken for a flood, or a share is over ``GOAL``.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def main() -> int:
     numbers.keep("inventory_estate", {"about": about, **found})
     draw(found)
     over = [name for name in ("merged_share", "split_share") if found[name] > GOAL]
-    return int(bool(over) or found["silent"] > 0)
+    return int(bool(over) or found["silent"] > 0 or found["counts"]["held"] > 0)
 
 
 def resolved(folder: Path, database: Path, size: int = BATCH) -> dict[str, Any]:
@@ -206,7 +206,7 @@ def _figures(judged: Judged) -> dict[str, Any]:
         "merged_share": judged.in_merged / judged.devices, "split_devices": sum(judged.split.values()),
         "split_share": sum(judged.split.values()) / judged.devices, "merged": dict(judged.merged.most_common()),
         "split": dict(judged.split.most_common()), "apart": judged.apart, "silent": len(judged.silent), "told": dict(judged.told),
-        "intruders": dict(judged.intruders), "split_told": dict(judged.split_told.most_common()), "false": dict(judged.false), "addresses": dict(judged.addresses), "examples": judged.examples,
+        "intruders": dict(judged.intruders), "split_told": dict(judged.split_told.most_common()), "false": dict(judged.false.most_common()), "docked": judged.docked, "addresses": dict(judged.addresses), "examples": judged.examples,
     }  # fmt: skip
 
 
@@ -248,8 +248,11 @@ def say(found: dict[str, Any]) -> None:
     false = sum(found["false"].values())
     print(
         f"false conflicts, of one device that nothing is the matter with: {false}, {10_000 * false / found['devices']:.1f} per 10,000 devices "
-        f"({', '.join(f'{mark} {count}' for mark, count in found['false'].items()) or 'none'})"
+        f"(of {found['docked']} that are docked and undocked: {sum(n for what, n in found['false'].items() if what.endswith('docked'))}); "
+        f"held back as a flood: {counts['held']:,} (must be 0)"
     )
+    for what, count in found["false"].items():
+        print(f"  {count:>6}  {what}")
     held = sum(found["addresses"].values()) or 1
     print(
         "addresses, in the middle of the time somebody had them: "

@@ -223,7 +223,7 @@ class Judged:
         devices: of which somebody spoke. endpoints: there are. merged, split: cause -> pairs of devices in one endpoint, devices in too many endpoints
             that no conflict names; split_told: those that one does.
         in_merged: devices in an endpoint with another; merged_told: pairs whose endpoint a conflict names. apart: devices whose evidence is in several parts. silent: (intruder, victim) in one endpoint,
-            untold. false: mark -> conflicts about one device that nothing is the matter with. intruders, told: by what they claim, and how many of them a conflict tells of. addresses: (held by the right endpoint, by another, by none).
+            untold. false: mark and what is particular about the device -> conflicts about one device that nothing is the matter with. docked: devices that are put into a dock and taken out. intruders, told: by what they claim, and how many of them a conflict tells of. addresses: (held by the right endpoint, by another, by none).
     """
 
     devices: int
@@ -239,6 +239,7 @@ class Judged:
     intruders: Counter[str] = field(default_factory=Counter)
     addresses: Counter[str] = field(default_factory=Counter)
     false: Counter[str] = field(default_factory=Counter)
+    docked: int = 0
     examples: list[str] = field(default_factory=list)
 
 
@@ -293,6 +294,7 @@ def judge(
         if one["claim"] and id_ in parts:
             judged.intruders[one["claim"]] += 1
             judged.told[one["claim"]] += bool((endpoints_of[id_] | endpoints_of[one["victim"]]) & told)
+    judged.docked = sum(bool(one["dock"]) and id_ in parts for id_, one in truth.devices.items())
     judged.false = _false(truth, of_endpoint, conflicts)
     judged.addresses = _addresses(truth, leases, of_endpoint)
     return judged
@@ -301,7 +303,7 @@ def judge(
 def _false(
     truth: Truth, of_endpoint: dict[str, set[str]], conflicts: Sequence[Sequence[str]]
 ) -> Counter[str]:
-    """Count the conflicts that are about one device alone that nobody claims to be, that shares nothing, and of which no list lies; by mark."""
+    """Count the conflicts that are about one device alone that nobody claims to be, that shares nothing, and of which no list lies; by mark and kind of device."""
     story = {one["victim"] for one in truth.devices.values()} | {row["victim"] for row in truth.lies}
     story |= {row["device"] for row in truth.lies}
     found = Counter[str]()
@@ -309,7 +311,7 @@ def _false(
         those = set[str]().union(*(of_endpoint.get(one, ()) for one in endpoints if one))
         one = truth.devices[next(iter(those))] if len(those) == 1 else None
         if one is not None and not one["claim"] and not one["fate"] and one["device"] not in story:
-            found[kind] += 1
+            found[f"{kind}, {_cause(truth, one['device'])}"] += 1
     return found
 
 
@@ -373,6 +375,8 @@ def _cause(truth: Truth, id_: str) -> str:
         return f"intruder ({one['claim']})"
     if one["fate"]:
         return str(one["fate"])
+    if one["dock"]:
+        return "docked"
     if one["role"] in {"annexe", "router"}:
         return str(one["role"])
     if one["behind"] or one["account"]:

@@ -46,7 +46,7 @@ class Heads:
     """The captures of one site, one a day, open for writing.
 
     Args:
-        folder: of the captures; it is made. hourly: numbers of devices that others claim to be.
+        folder: of the captures; it is made. hourly: numbers of devices that others claim to be, of those with a dock, and of their gateways.
     """
 
     def __init__(self, folder: Path, rng: Random, hourly: Container[int]) -> None:
@@ -60,7 +60,7 @@ class Heads:
     def speaks(
         self, at_s: float, speaker: Device, subjects: Sequence[Device], client: End, server: End, port: int
     ) -> None:
-        """Write the conversation of a device that has not spoken today; in this hour, where it claims to be another, or another to be it.
+        """Write the conversation of a device that has not spoken today; in this hour, where it claims to be another, or another to be it, or there is a dock.
 
         Args:
             subjects: whom it speaks for: itself, or those behind it. at_s: seconds of the story.

@@ -36,6 +36,9 @@ _TOGETHER = {"shares-a-dock": True, "same-factory-number": False}
 CLAIMS = ("serial", "mac", "host")
 """What an intruder says it is: another's, while that one is there too. Nobody takes a card that its device has left for its other one: no reader could tell."""
 _CLAIMS_SHARE = 0.0004
+_DOCKED_SHARE = 0.03
+"""Of the pumps with a radio: those that a gateway speaks for while they stand in its dock."""
+_DOCKED_TIMES = (1, 2, 6)
 
 
 @dataclass(slots=True)
@@ -56,7 +59,7 @@ class Device:
         stays: (site, from hour, until hour), in order. fate: a key of ``FATES``, or empty; ``fate_h``: the hour it happens.
         before: what it was until then, attribute -> value (``mac``, ``serial``, ``host``).
         victim: whom it claims to be; -1 for none. claim: one of ``CLAIMS``.
-        role: of a server of the site. unseen: no list has it and it asks for no address.
+        role: of a server of the site. dock: number of the gateway that speaks for it while it stands there, ``docked`` times a day; -1 for none. unseen: no list has it and it asks for no address.
     """
 
     number: int
@@ -83,11 +86,17 @@ class Device:
     victim: int = -1
     claim: str = ""
     role: str = ""
+    dock: int = -1
+    docked: int = 0
 
     @property
     def id(self) -> str:
         """Its name in the truth."""
         return f"d{self.number:06d}"
+
+    def is_docked(self, hour: int) -> bool:
+        """Whether it stands in its dock in an hour: half the day, in as many parts as it is docked a day."""
+        return self.dock >= 0 and hour * self.docked // 12 % 2 == 1
 
 
 class Population:
@@ -109,6 +118,7 @@ class Population:
         self._fill(devices)
         self._fates(devices)
         self._pairs(devices)
+        self._docks()
         for claim in CLAIMS:
             for _ in range(max(1, round(devices * _CLAIMS_SHARE / len(CLAIMS)))):
                 self._intruder(claim)
@@ -257,9 +267,21 @@ class Population:
                 for n, device in enumerate((first, second)):
                     device.fate, device.fate_h, device.nics[0] = fate, n, card
 
+    def _docks(self) -> None:
+        rng = Random(f"{self.seed}/docks")
+        for site in range(self.sites):
+            here = [d for d in self.devices if d.site == site and not d.fate]
+            gateways = [d for d in here if d.kind is kinds.GATEWAY]
+            pumps = [d for d in here if d.kind.word == "infusion-pump" and gateways]
+            some = rng.sample(
+                pumps, min(len(pumps), max(len(_DOCKED_TIMES), round(len(pumps) * _DOCKED_SHARE)))
+            )
+            for n, pump in enumerate(some):
+                pump.dock, pump.docked = rng.choice(gateways).number, _DOCKED_TIMES[n % len(_DOCKED_TIMES)]
+
     def _intruder(self, claim: str) -> None:
         rng = self._rng
-        fits = [d for d in self.devices if d.kind.medical and d.nics and not d.fate and d.host]
+        fits = [d for d in self.devices if d.kind.medical and d.nics and not d.fate and d.host and d.dock < 0]
         victim = rng.choice(
             [d for d in fits if d.kind.speaks == "hl7" and (claim != "mac" or len(d.nics) == 1)]
         )

@@ -30,7 +30,7 @@ Each site has a folder. All sites have the same address plan, so say the realm w
 | file | what |
 |---|---|
 | `zeek/DAY/*.log` | the sensor's logs: conn, dhcp, ssl, x509, http, dns, software, mqtt_connect, known_devices. `north` writes JSON, `south` Zeek's own tab-separated form, `west` JSON compressed |
-| `heads/DAY.pcap` | the first message of each day of every device that says who it is: HL7 over MLLP with OBX-18, DICOM associations |
+| `heads/DAY.pcap` | the first message of each day of every device that says who it is: HL7 over MLLP with OBX-18, DICOM associations; each hour of pumps that have a dock, by themselves and through its gateway by turns |
 | `radius.detail` | which card came to which wireless network |
 | `cmms-first.csv`, `cmms-last.csv` | the CMMS export of the first and of the last hour |
 | `netbox.json` | what NetBox has, as its API gives it |
@@ -44,7 +44,7 @@ Each site has a folder. All sites have the same address plan, so say the realm w
 
 | file | what |
 |---|---|
-| `devices.jsonl` | every device: type, maker, model, serial, cards, what it stands behind, where it was when, what became of it. `held_out`: no example to learn from may have its maker |
+| `devices.jsonl` | every device: type, maker, model, serial, cards, what it stands behind, in which gateway's dock it is put how often a day (`dock`, `docked`), where it was when, what became of it. `held_out`: no example to learn from may have its maker |
 | `cards.csv` | which device had which network card at which site, from when until when (microseconds UTC) |
 | `leases.csv` | which device had which address when |
 | `lies.csv` | what somebody or some list said that is not so: intruders that claim another's serial, card or name, rows of the CMMS that are wrong, moments of a sensor's wrong clock |

@@ -60,13 +60,20 @@ class Site:
         self._behind: dict[int, list[Device]] = {}
         for device in self._here:
             self._behind.setdefault(device.behind, []).append(device)
+        self._docks: dict[int, list[Device]] = {}
+        for device in self._here:
+            if device.dock >= 0:
+                self._docks.setdefault(device.dock, []).append(device)
         self.addresses: dict[int, int] = {}
         self._fix()
         self.traffic = Traffic(
             folder, self.realm, STYLES[number % len(STYLES)], people, self.addresses, truth, self._rng
         )
         victims = {d.victim for d in self._here if d.claim == "serial"}
-        self.heads = Heads(folder / "heads", self._rng, victims)
+        docks = {
+            number for gate, pumps in self._docks.items() for number in (gate, *(d.number for d in pumps))
+        }
+        self.heads = Heads(folder / "heads", self._rng, victims | docks)
         self._accounting = Accounting(folder / "radius.detail")
 
     def tell(self) -> int:
@@ -114,7 +121,7 @@ class Site:
     def _hour_of(self, device: Device, hour: int) -> None:
         """What one device does in one hour."""
         use = device.kind.habit[hour % 24]
-        if not device.nics:
+        if not device.nics or device.is_docked(hour):
             return
         if use < _USED_MIN and device.kind.habit is not kinds.ALWAYS:
             return
@@ -224,7 +231,7 @@ class Site:
         """The first message of a day is in the capture."""
         subjects = [device]
         if device.kind is kinds.GATEWAY:
-            subjects = self._behind.get(device.number, [])
+            subjects = self._spoken_for(device, int(at_s // _HOUR_S))
         if device.claim == "serial":
             subjects = [self._people.devices[device.victim]]
         server = self.traffic.server_of(device, talk)
@@ -233,6 +240,12 @@ class Site:
         peer = self._people.devices[server]
         client, to = (held.nic.mac, held.address), (_card(held.segment, peer), self.addresses[server])
         self.heads.speaks(at_s, device, subjects, client, to, talk.port)
+
+    def _spoken_for(self, gateway: Device, hour: int) -> list[Device]:
+        """Give whom a gateway speaks for: once a day those behind it, each hour those in its docks."""
+        docks = self._docks.get(gateway.number)
+        behind = self._behind.get(gateway.number, []) if docks is None or hour % 24 == 0 else []
+        return behind + [pump for pump in docks or () if pump.is_docked(hour)]
 
 
 def _card(segment: Segment, peer: Device) -> str:

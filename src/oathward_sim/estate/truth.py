@@ -101,4 +101,5 @@ def _told(device: Device) -> dict[str, Any]:
         "stays": [(SITES[site], begin, until) for site, begin, until in device.stays], "fate": device.fate,
         "fate_h": device.fate_h, "before": device.before, "role": device.role, "claim": device.claim,
         "victim": f"d{device.victim:06d}" if device.victim >= 0 else "", "medical": device.kind.medical,
+        "dock": f"d{device.dock:06d}" if device.dock >= 0 else "", "docked": device.docked,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from oathward.discovery.model import Mark, MarkKind, Statement
 
 A, B, RANDOM = "00:1b:c5:00:00:01", "00:1b:c5:77:00:02", "da:a1:19:00:00:01"
 HOUR = 3_600_000_000
-DEVICE = {"make": "Halveric", "before": {}, "account": "", "eui64": "", "victim": "", "claim": "", "fate": "", "role": "", "behind": "", "fixed": False}  # fmt: skip
+DEVICE = {"make": "Halveric", "before": {}, "account": "", "eui64": "", "victim": "", "claim": "", "fate": "", "role": "", "behind": "", "fixed": False, "dock": ""}  # fmt: skip
 
 
 @pytest.fixture

@@ -141,6 +141,20 @@ def test_a_replaced_card_is_heard_only_after_the_other_went_silent(estate):
             assert max(int(row["until_us"]) for row in old) <= min(int(row["from_us"]) for row in new)
 
 
+def test_a_pump_with_a_dock_is_heard_by_itself_and_through_its_gateway_by_turns(estate):
+    people = devices(estate)
+    pumps = [d for d in people.values() if d["dock"]]
+    assert {d["docked"] for d in pumps} == {1, 2, 6}
+    for pump in pumps:
+        gateway = people[pump["dock"]]
+        assert (gateway["type"], gateway["site"]) == ("bedside-gateway", pump["site"])
+    captures = (estate / "north" / "heads" / "2026-05-05.pcap").read_bytes()
+    north = [d for d in pumps if d["site"] == "north"]
+    for pump in north:
+        said = captures.count(pump["serial"].encode() + b"^" + pump["make"].upper().encode())
+        assert said > 6, "each hour, not once a day"
+
+
 def test_a_loaner_leaves_one_site_before_it_comes_to_the_other(estate):
     cards = truth(estate, "cards")
     loaned = [d for d in devices(estate).values() if d["fate"] == "loaned"]
