@@ -37,6 +37,9 @@ TRIES = {
     "signals of a socket to another": "fcntl.ioctl(door, 0x8901, struct.pack('i', os.getppid()))",
     "another signal of a file": "fcntl.fcntl(door, 10, 9)",
     "on which processors another runs": "os.sched_setaffinity(os.getppid(), os.sched_getaffinity(os.getppid()))",
+    "another root": "os.chroot('/')",
+    "the name of this machine": "socket.sethostname(socket.gethostname())",
+    "all disks at once": "call('syncfs', 0)",
     "memory that no limit counts": "os.memfd_create('x')",
     "memory of others": "call('shmctl', call('shmget', 0, 4096, 0o600), 0, None)",
     "a file of the system": "open('/etc/passwd').read()",
@@ -55,7 +58,13 @@ STARTING = {
 """What one that may start a program cannot, that program aside."""
 
 PROGRAM = "/bin/cat"
-NOT_EVERYWHERE = ("another name space", "words beside a file", "typing on a terminal")
+NOT_EVERYWHERE = (
+    "another root",
+    "the name of this machine",
+    "another name space",
+    "words beside a file",
+    "typing on a terminal",
+)
 STILL = {
     "threads": "import threading; t = threading.Thread(target=print); t.start(); t.join()",
     "modules": "import xml.dom.minidom",
